@@ -1,0 +1,220 @@
+//! What the server answers, taken apart.
+//!
+//! A request that failed in the executor is an HTTP 500 whose `detail` is an
+//! object; a 500 with anything else is a fault of the server itself. A cancelled
+//! request is an HTTP 200. Return values and errors are JSON texts within JSON.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Response;
+use crate::outcome::Failure;
+
+/// How a queued request ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The value that it returned, or why it has none.
+    pub result: Result<Value, Failure>,
+    /// From its creation to its end, by the server's clock: queueing and running.
+    pub on_server: Option<Duration>,
+}
+
+/// One row of the server's list of requests.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RequestRow {
+    /// Its id.
+    pub request_id: String,
+    /// What it does, such as `sky.status`.
+    pub name: String,
+    /// `SUCCEEDED`, `FAILED`, ..
+    pub status: String,
+    /// Who made it.
+    pub user_id: String,
+}
+
+#[derive(Deserialize)]
+struct RequestBody {
+    status: String,
+    #[serde(default)]
+    created_at: Option<f64>,
+    #[serde(default)]
+    finished_at: Option<f64>,
+    #[serde(default)]
+    return_value: Option<String>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn parse(step: &str, response: &Response) -> Result<Self, Failure> {
+        let body: Value = serde_json::from_slice(&response.body)
+            .map_err(|_| http_failure(step, response.status, &response.body))?;
+        let body = match (response.status, body) {
+            (200, body) => body,
+            (500, mut body) if body.get("detail").is_some_and(Value::is_object) => {
+                body["detail"].take()
+            }
+            (status, _) => return Err(http_failure(step, status, &response.body)),
+        };
+        let request: RequestBody = serde_json::from_value(body).map_err(|error| {
+            wrong_value(step, response.status, format!("not a request: {error}"))
+        })?;
+        Ok(Self { result: result(step, response.status, &request), on_server: on_server(&request) })
+    }
+}
+
+fn result(step: &str, status: u16, request: &RequestBody) -> Result<Value, Failure> {
+    match request.status.as_str() {
+        "SUCCEEDED" => {
+            let text = request.return_value.as_deref().unwrap_or("null");
+            serde_json::from_str(text).map_err(|error| {
+                wrong_value(step, status, format!("the return value is not JSON: {error}"))
+            })
+        }
+        "FAILED" => {
+            let error = request.error.as_deref().unwrap_or("null");
+            let error: Value = serde_json::from_str(error).unwrap_or_default();
+            let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
+            Err(Failure {
+                step: step.to_owned(),
+                status: Some(status),
+                error_type: text("type").unwrap_or_else(|| "error without a type".to_owned()),
+                message: plain(&text("message").unwrap_or_default()),
+            })
+        }
+        other => Err(Failure {
+            step: step.to_owned(),
+            status: Some(status),
+            error_type: other.to_lowercase(),
+            message: format!("the request ended as {other}"),
+        }),
+    }
+}
+
+fn on_server(request: &RequestBody) -> Option<Duration> {
+    let seconds = request.finished_at? - request.created_at?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+pub(super) fn parse_rows(step: &str, response: &Response) -> Result<Vec<RequestRow>, Failure> {
+    if response.status != 200 {
+        return Err(http_failure(step, response.status, &response.body));
+    }
+    serde_json::from_slice(&response.body)
+        .map_err(|error| wrong_value(step, response.status, error.to_string()))
+}
+
+/// The failure that an HTTP status other than 200 stands for.
+pub(crate) fn http_failure(step: &str, status: u16, body: &[u8]) -> Failure {
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let detail = json.get("detail").unwrap_or(&json);
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let error_type = text(detail.get("type")).or_else(|| text(detail.get("error")));
+    let message = text(detail.get("message"))
+        .or_else(|| detail.as_str().map(str::to_owned))
+        .unwrap_or_else(|| excerpt(body));
+    Failure {
+        step: step.to_owned(),
+        status: Some(status),
+        error_type: error_type.unwrap_or_else(|| {
+            if json.is_null() { "error in plain text" } else { "error without a type" }.to_owned()
+        }),
+        message: plain(&message),
+    }
+}
+
+/// A response of the right status whose content is not what it should be.
+pub(crate) fn wrong_value(step: &str, status: u16, message: String) -> Failure {
+    Failure {
+        step: step.to_owned(),
+        status: Some(status),
+        error_type: "wrong value".to_owned(),
+        message,
+    }
+}
+
+/// The beginning of a body, in one line.
+pub(crate) fn excerpt(body: &[u8]) -> String {
+    const LENGTH: usize = 300;
+    let text = String::from_utf8_lossy(body);
+    let text = plain(text.trim());
+    match text.char_indices().nth(LENGTH) {
+        None => text,
+        Some((end, _)) => format!("{}..", &text[..end]),
+    }
+}
+
+/// A message without terminal colours and line breaks.
+fn plain(message: &str) -> String {
+    let mut plain = String::with_capacity(message.len());
+    let mut chars = message.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            // An escape sequence ends with its first letter.
+            '\u{1b}' => _ = chars.find(char::is_ascii_alphabetic),
+            '\n' | '\r' | '\t' => plain.push(' '),
+            c if c.is_control() => {}
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn response(status: u16, body: &Value) -> Response {
+        Response { status, request_id: None, body: body.to_string().into_bytes() }
+    }
+
+    fn failed(error: &Value) -> Value {
+        json!({"detail": {
+            "status": "FAILED", "created_at": 1.0, "finished_at": 1.5,
+            "return_value": null, "error": error.to_string(),
+        }})
+    }
+
+    #[test]
+    fn a_failed_request_names_its_error_without_terminal_colours() {
+        let error = json!({"object": "..", "type": "E", "message": "Run: \u{1b}[1msky\u{1b}[0m"});
+        let answer = Answer::parse("s", &response(500, &failed(&error))).unwrap();
+        let failure = answer.result.unwrap_err();
+        assert_eq!((failure.error_type.as_str(), failure.message.as_str()), ("E", "Run: sky"));
+        assert_eq!(answer.on_server, Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_server_error_in_plain_text_is_a_failure_of_its_own_kind() {
+        let response =
+            Response { status: 500, request_id: None, body: b"Traceback (most".to_vec() };
+        let failure = Answer::parse("s", &response).unwrap_err();
+        assert_eq!(failure.error_type, "error in plain text");
+    }
+
+    #[test]
+    fn a_cancelled_request_is_a_failure_although_its_status_is_200() {
+        let body = json!({"status": "CANCELLED", "return_value": "null", "error": "null"});
+        let answer = Answer::parse("s", &response(200, &body)).unwrap();
+        assert_eq!(answer.result.unwrap_err().error_type, "cancelled");
+    }
+
+    #[test]
+    fn a_value_is_parsed_out_of_its_text() {
+        let body = json!({"status": "SUCCEEDED", "return_value": "[]", "error": "null"});
+        let answer = Answer::parse("s", &response(200, &body)).unwrap();
+        assert_eq!(answer.result.unwrap(), json!([]));
+    }
+
+    #[test]
+    fn exhausted_workers_and_refused_tasks_keep_the_servers_words() {
+        let busy = http_failure("s", 503, br#"{"detail":"The server has exhausted .."}"#);
+        assert_eq!(busy.message, "The server has exhausted ..");
+        let refused = http_failure("s", 400, br#"{"detail":{"type":"CloudError","message":"no"}}"#);
+        assert_eq!(refused.error_type, "CloudError");
+    }
+}

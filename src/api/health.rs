@@ -1,0 +1,81 @@
+//! `GET /api/health`: is the server there, and which one is it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{ClientVersions, Response, answer};
+use crate::outcome::Failure;
+
+pub(super) const STEP: &str = "health";
+
+/// How long to wait for a health answer, and how often to ask.
+#[derive(Clone, Copy, Debug)]
+pub struct HealthPatience {
+    /// How long one answer may take.
+    pub answer_within: Duration,
+    /// How often to ask when there is none.
+    pub tries: u32,
+}
+
+impl HealthPatience {
+    /// The SDK's: 2.5 s, three times. A server that misses them is, to the user,
+    /// not there.
+    pub const SDK: Self = Self { answer_within: Duration::from_millis(2500), tries: 3 };
+
+    /// The bystander's: it measures how long an answer takes, so it waits.
+    pub const BYSTANDER: Self = Self { answer_within: Duration::from_secs(60), tries: 1 };
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Its API version, such as `62`.
+    pub api_version: String,
+    /// Its release, such as `0.14.1`.
+    pub version: String,
+    /// The commit that it was built from.
+    pub commit: Option<String>,
+}
+
+impl Health {
+    pub(super) fn parse(response: &Response) -> Result<Self, Failure> {
+        if response.status != 200 {
+            return Err(answer::http_failure(STEP, response.status, &response.body));
+        }
+        let unusable = |what: &str| Failure {
+            step: STEP.to_owned(),
+            status: Some(200),
+            error_type: "wrong value".to_owned(),
+            message: format!("{what}: {}", answer::excerpt(&response.body)),
+        };
+        let body: Value =
+            serde_json::from_slice(&response.body).map_err(|_| unusable("not JSON"))?;
+        let text = |name: &str| match body.get(name) {
+            Some(Value::String(text)) => Some(text.clone()),
+            // Releases before 0.10 sent a number.
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        match body.get("status").and_then(Value::as_str) {
+            Some("healthy") => {}
+            Some("needs_auth") => {
+                return Err(Failure {
+                    error_type: "needs authentication".to_owned(),
+                    ..unusable("the server wants credentials")
+                });
+            }
+            _ => return Err(unusable("not healthy")),
+        }
+        Ok(Self {
+            api_version: text("api_version").ok_or_else(|| unusable("without `api_version`"))?,
+            version: text("version").ok_or_else(|| unusable("without `version`"))?,
+            commit: text("commit"),
+        })
+    }
+
+    /// The versions of a client of the same release.
+    pub fn client_versions(&self) -> ClientVersions {
+        ClientVersions { api: self.api_version.clone(), release: self.version.clone() }
+    }
+}

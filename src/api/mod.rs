@@ -1,0 +1,336 @@
+//! The client of the server under test: SkyPilot's HTTP protocol, as its SDK
+//! speaks it.
+//!
+//! Every way in which a request can go wrong becomes a [`Failure`] with the HTTP
+//! status and the server's own error type, so that failures can be counted by
+//! kind. Nothing here retries or judges; that is the drivers' business.
+
+mod answer;
+mod health;
+
+use std::sync::Once;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+pub use answer::{Answer, RequestRow};
+pub(crate) use answer::{excerpt, http_failure, wrong_value};
+pub use health::{Health, HealthPatience};
+
+use crate::env;
+use crate::outcome::Failure;
+use crate::scenario::{Body, Call};
+
+/// The SDK waits as long as this for a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// The server closes idle connections after 5 s; ours must be given up earlier,
+/// or a request may meet a connection that is just being closed.
+const KEEP_IDLE_FOR: Duration = Duration::from_secs(4);
+
+/// A client of one server, acting for one user.
+#[derive(Clone, Debug)]
+pub struct ApiClient {
+    http: reqwest::Client,
+    base: Url,
+    common: Map<String, Value>,
+    credentials: Credentials,
+}
+
+/// How a client proves who it is.
+#[derive(Clone)]
+enum Credentials {
+    None,
+    Token(String),
+    Password { user: String, password: String },
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+/// Who a client acts for.
+#[derive(Clone, Debug)]
+pub struct ClientIdentity {
+    /// SkyPilot's user id: eight hexadecimal digits.
+    pub user_id: String,
+    /// What the server writes down as the command.
+    pub command: String,
+    /// `SKYPILOT_*` variables that the SDK would pass on.
+    pub variables: Vec<(String, String)>,
+    /// Whether the server is on another machine.
+    pub remote: bool,
+}
+
+/// The versions that a client says it has.
+#[derive(Clone, Debug)]
+pub struct ClientVersions {
+    /// The API version, such as `62`.
+    pub api: String,
+    /// The release, such as `0.14.1`.
+    pub release: String,
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up an HTTP client for {url}: {reason}")]
+pub struct ClientError {
+    url: Url,
+    reason: String,
+}
+
+/// The beginning of a response.
+#[derive(Debug)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// The id of the request, which can be waited on if the call was queued.
+    pub request_id: Option<String>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// A random user id of the kind that SkyPilot derives from a machine.
+pub fn random_user_id() -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    id[..8].to_owned()
+}
+
+impl ApiClient {
+    /// A client of the server at `base`. Credentials come from the environment
+    /// ([`env::SERVICE_ACCOUNT_TOKEN`], [`env::SERVER_CREDENTIALS`]). Without
+    /// `versions` the server checks none.
+    pub fn new(
+        base: &Url,
+        identity: &ClientIdentity,
+        versions: Option<&ClientVersions>,
+    ) -> Result<Self, ClientError> {
+        let error = |reason: String| ClientError { url: base.clone(), reason };
+        let headers = headers(versions).map_err(error)?;
+        // Fails only when a provider is installed already, which serves as well.
+        static CRYPTOGRAPHY: Once = Once::new();
+        CRYPTOGRAPHY.call_once(|| _ = rustls::crypto::ring::default_provider().install_default());
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .connect_timeout(CONNECT_WITHIN)
+            .pool_idle_timeout(KEEP_IDLE_FOR)
+            // A proxy between load and server would be measured as the server.
+            .no_proxy()
+            .build()
+            .map_err(|source| error(describe(&source)))?;
+        Ok(Self {
+            http,
+            base: base.clone(),
+            common: common_fields(identity),
+            credentials: Credentials::from_environment(),
+        })
+    }
+
+    /// Sends a call and reads its response whole.
+    pub async fn send(&self, call: &Call) -> Result<Response, Failure> {
+        let request = match call.body {
+            Body::None => self.http.get(self.address(call.path)),
+            Body::Fields(fields) => {
+                let mut body = self.common.clone();
+                if let Value::Object(own) = fields() {
+                    body.extend(own);
+                }
+                self.http.post(self.address(call.path)).json(&body)
+            }
+        };
+        self.execute(call.step, request, call.answer_within).await
+    }
+
+    /// Reads the log of a request to its end, as a terminal would show it.
+    pub async fn stream(&self, step: &str, request_id: &str) -> Result<(), Failure> {
+        let mut address = self.address("/api/stream");
+        address.query_pairs_mut().extend_pairs([
+            ("request_id", request_id),
+            ("follow", "True"),
+            ("format", "console"),
+        ]);
+        let transport = |error: &reqwest::Error| transport_failure(step, error, None);
+        let request = self.credentials.apply(self.http.get(address));
+        let mut response = request.send().await.map_err(|error| transport(&error))?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            let body = response.bytes().await.unwrap_or_default();
+            return Err(answer::http_failure(step, status, &body));
+        }
+        // The text is of no interest, its end is: there is no other sign of it.
+        while response.chunk().await.map_err(|error| transport(&error))?.is_some() {}
+        Ok(())
+    }
+
+    /// Waits for a request to end and returns its result.
+    pub async fn get(&self, step: &str, request_id: &str) -> Result<Answer, Failure> {
+        let mut address = self.address("/api/get");
+        address.query_pairs_mut().append_pair("request_id", request_id);
+        let response = self.execute(step, self.http.get(address), None).await?;
+        Answer::parse(step, &response)
+    }
+
+    /// Lists the requests that the server remembers, of all users and in any state.
+    pub async fn list_requests(&self) -> Result<Vec<RequestRow>, Failure> {
+        const STEP: &str = "list requests";
+        let mut address = self.address("/api/status");
+        address.query_pairs_mut().append_pair("all_status", "True").extend_pairs(
+            ["request_id", "name", "status", "user_id"].map(|field| ("fields", field)),
+        );
+        let response = self.execute(STEP, self.http.get(address), None).await?;
+        answer::parse_rows(STEP, &response)
+    }
+
+    /// Asks for the server's health.
+    pub async fn health(&self, patience: HealthPatience) -> Result<Health, Failure> {
+        let mut tries = 1;
+        loop {
+            let request = self.http.get(self.address("/api/health"));
+            let result = self.execute(health::STEP, request, Some(patience.answer_within)).await;
+            match result {
+                Err(failure) if tries < patience.tries && failure.status.is_none() => tries += 1,
+                Err(failure) => return Err(failure),
+                Ok(response) => return Health::parse(&response),
+            }
+        }
+    }
+
+    async fn execute(
+        &self,
+        step: &str,
+        request: reqwest::RequestBuilder,
+        answer_within: Option<Duration>,
+    ) -> Result<Response, Failure> {
+        let sent = async {
+            let response = self.credentials.apply(request).send().await?;
+            let status = response.status().as_u16();
+            let request_id = response
+                .headers()
+                .get("x-skypilot-request-id")
+                .and_then(|id| id.to_str().ok())
+                .map(str::to_owned);
+            let body = response.bytes().await?.to_vec();
+            Ok(Response { status, request_id, body })
+        };
+        let result = match answer_within {
+            None => sent.await,
+            Some(limit) => match tokio::time::timeout(limit, sent).await {
+                Ok(result) => result,
+                Err(_) => return Err(no_answer(step, limit)),
+            },
+        };
+        result.map_err(|error: reqwest::Error| transport_failure(step, &error, answer_within))
+    }
+
+    fn address(&self, path: &str) -> Url {
+        // Servers may live below a path of their host; `Url::join` would drop it.
+        let mut address = self.base.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
+        address.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        address.set_query(query);
+        address
+    }
+}
+
+fn headers(versions: Option<&ClientVersions>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|error| error.to_string());
+    if let Some(versions) = versions {
+        headers.insert("x-skypilot-api-version", value(&versions.api)?);
+        headers.insert("x-skypilot-version", value(&versions.release)?);
+    }
+    Ok(headers)
+}
+
+impl Credentials {
+    fn from_environment() -> Self {
+        if let Some(token) = env::text(env::SERVICE_ACCOUNT_TOKEN) {
+            return Self::Token(token);
+        }
+        let pair = env::text(env::SERVER_CREDENTIALS);
+        match pair.as_deref().and_then(|pair| pair.split_once(':')) {
+            None => Self::None,
+            Some((user, password)) => {
+                Self::Password { user: user.to_owned(), password: password.to_owned() }
+            }
+        }
+    }
+
+    fn apply(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self {
+            Self::None => request,
+            Self::Token(token) => request.bearer_auth(token),
+            Self::Password { user, password } => request.basic_auth(user, Some(password)),
+        }
+    }
+}
+
+/// The fields that every request of the SDK carries.
+fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
+    let mut variables: Map<String, Value> = identity
+        .variables
+        .iter()
+        .filter(|(name, _)| name.starts_with("SKYPILOT_") && !name.starts_with("SKYPILOT_SERVER_"))
+        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .collect();
+    variables.insert("SKYPILOT_USER_ID".to_owned(), identity.user_id.as_str().into());
+    variables.insert("SKYPILOT_USER".to_owned(), "skyload".into());
+    let run = uuid::Uuid::new_v4().to_string();
+    variables.insert("SKYPILOT_USAGE_RUN_ID".to_owned(), run.into());
+    let fields = json!({
+        "env_vars": variables,
+        "entrypoint": "skyload",
+        "entrypoint_command": identity.command,
+        "using_remote_api_server": identity.remote,
+        "override_skypilot_config": {},
+        "override_skypilot_config_path": "[null, null]",
+        "file_mounts_blob_id": null,
+        "client_api_version": null,
+        "workspace_access": null,
+    });
+    match fields {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+fn no_answer(step: &str, limit: Duration) -> Failure {
+    Failure {
+        step: step.to_owned(),
+        status: None,
+        error_type: format!("no answer in {}", humantime::format_duration(limit)),
+        message: "the SDK's own time limit ran out".to_owned(),
+    }
+}
+
+fn transport_failure(step: &str, error: &reqwest::Error, limit: Option<Duration>) -> Failure {
+    let error_type = if error.is_connect() {
+        "connect"
+    } else if error.is_timeout() {
+        return no_answer(step, limit.unwrap_or(CONNECT_WITHIN));
+    } else {
+        "connection broke"
+    };
+    Failure {
+        step: step.to_owned(),
+        status: None,
+        error_type: error_type.to_owned(),
+        message: describe(error),
+    }
+}
+
+/// An error with its causes, since the outermost alone says only "error sending
+/// request".
+fn describe(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

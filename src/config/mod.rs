@@ -1,0 +1,243 @@
+//! `skyload.toml`: profiles, budgets, thresholds and limits, as written.
+//!
+//! Values stay what they are in the file; what they mean together with flags is
+//! decided in [`crate::plan`]. A file with mistakes is refused with all of them.
+
+mod keys;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::units::ByteSize;
+use serde::Deserialize;
+
+pub(crate) use keys::{budget_subjects, suggest};
+
+use crate::units::{self, Percent};
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// Named plans.
+    pub profiles: BTreeMap<String, Profile>,
+    /// Memory limits by subject: a process class, `tree-rss` or `tree-pss`.
+    pub budgets: BTreeMap<String, BudgetSetting>,
+    /// Latency and error limits by scenario.
+    pub thresholds: BTreeMap<String, Thresholds>,
+    /// What protects the machine.
+    pub safety: Safety,
+    /// When numbers can be trusted.
+    pub validity: Validity,
+    /// How the profiler samples.
+    pub profiler: ProfilerSettings,
+}
+
+/// A named plan.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Profile {
+    /// Concurrent users of each scenario.
+    pub requests_per_scenario: u32,
+    /// CLI scenarios: names, `all` or `none`.
+    pub requests: String,
+    /// API scenarios: names, `all` or `none`.
+    pub apis: String,
+    /// How often each user takes a turn. The first turn meets cold executors.
+    pub waves: u32,
+    /// How long the idle server is watched before the load.
+    #[serde(with = "units::duration")]
+    pub baseline: Duration,
+    /// How long the idle server is watched after the load.
+    #[serde(with = "units::duration")]
+    pub drain: Duration,
+    /// When a scenario that has not ended is given up.
+    #[serde(with = "units::duration")]
+    pub scenario_timeout: Duration,
+    /// Health requests per second of the bystander.
+    pub probe_rate: u32,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            requests_per_scenario: 5,
+            requests: "all".to_owned(),
+            apis: "all".to_owned(),
+            waves: 2,
+            baseline: Duration::from_secs(5),
+            drain: Duration::from_secs(5),
+            scenario_timeout: Duration::from_secs(15 * 60),
+            probe_rate: 10,
+        }
+    }
+}
+
+/// A memory limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BudgetSetting {
+    /// The constant of the SkyPilot under test.
+    Auto,
+    /// This much.
+    Size(ByteSize),
+}
+
+impl std::str::FromStr for BudgetSetting {
+    type Err = units::QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim() == "auto" { Ok(Self::Auto) } else { units::parse_size(text).map(Self::Size) }
+    }
+}
+
+impl<'de> Deserialize<'de> for BudgetSetting {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Limits on what users of one scenario see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Thresholds {
+    /// Median of the time from the scheduled start to the last answer.
+    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    pub p50: Option<Duration>,
+    /// Its 90th percentile.
+    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    pub p90: Option<Duration>,
+    /// Its 95th percentile.
+    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    pub p95: Option<Duration>,
+    /// Its 99th percentile.
+    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Duration>,
+    /// Its longest.
+    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    pub max: Option<Duration>,
+    /// Share of turns that may fail; without it, none may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<Percent>,
+}
+
+/// What protects the machine.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Safety {
+    /// Available memory below which the load is stopped; `auto` is the larger of
+    /// 1 GiB and 5 % of the machine's memory.
+    pub memory_floor: Option<BudgetSetting>,
+}
+
+/// When numbers can be trusted.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Validity {
+    /// Requests sent later than this (99th percentile) mean a starved client.
+    #[serde(with = "units::duration")]
+    pub send_lateness_p99: Duration,
+    /// A longer silence of the profiler is a gap.
+    #[serde(with = "units::duration")]
+    pub profiler_gap: Duration,
+}
+
+impl Default for Validity {
+    fn default() -> Self {
+        Self { send_lateness_p99: Duration::from_millis(500), profiler_gap: Duration::from_secs(1) }
+    }
+}
+
+/// How the profiler samples.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ProfilerSettings {
+    /// Distance between two ticks.
+    #[serde(with = "units::duration")]
+    pub interval: Duration,
+}
+
+impl Default for ProfilerSettings {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(50) }
+    }
+}
+
+/// Why `skyload.toml` can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It can't be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It has keys or values that mean nothing; one message each.
+    #[error("{}", .0.join("\n"))]
+    Mistakes(Vec<String>),
+}
+
+impl Config {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Parses the text of the file called `name`.
+    pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
+        let mistakes = keys::find_mistakes(text, name);
+        if !mistakes.is_empty() {
+            return Err(ConfigError::Mistakes(mistakes));
+        }
+        toml::from_str(text).map_err(|error| {
+            let place = keys::place(text, name, error.span().map_or(0, |span| span.start));
+            ConfigError::Mistakes(vec![format!("{place}: {}", error.message())])
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_comes_with_skyload_is_valid() {
+        let text = include_str!("../../skyload.toml");
+        let config = Config::parse(text, "skyload.toml").unwrap();
+        assert_eq!(config.profiles["smoke"].requests_per_scenario, 2);
+        assert_eq!(config.budgets["server"], BudgetSetting::Auto);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
+        let text = "[profiles.ci]\nwaves = 1\nrequests-per-scenari = 2\n";
+        let error = Config::parse(text, "skyload.toml").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "skyload.toml:3: unknown key `profiles.ci.requests-per-scenari`; did you mean \
+             `requests-per-scenario`?"
+        );
+    }
+
+    #[test]
+    fn all_mistaken_keys_are_reported_at_once() {
+        let text =
+            "[budget]\n[safety]\nfloor = \"1GiB\"\n[thresholds.\"api:stats\"]\np95 = \"1s\"\n";
+        let ConfigError::Mistakes(mistakes) = Config::parse(text, "f").unwrap_err() else {
+            panic!("the mistakes are in the keys");
+        };
+        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+        assert!(mistakes[2].contains("did you mean `api:status`"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_value_that_is_no_size_is_named_with_its_line() {
+        let text = "[budgets]\nserver = \"1XB\"\n";
+        let error = Config::parse(text, "skyload.toml").unwrap_err().to_string();
+        assert!(error.starts_with("skyload.toml:2: `1XB` is not a size"), "{error}");
+    }
+}

@@ -1,0 +1,41 @@
+//! Every environment variable that skyload reads or sets, in one place.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The run that a scenario or the gate belongs to: a run directory.
+pub const RUN_DIR: &str = "SKYLOAD_RUN_DIR";
+
+/// Set for the server under test and inherited by all that it starts: the run's
+/// id. Tells our server's detached processes from those of any other server.
+pub const SERVER_OF_RUN: &str = "SKYLOAD_SERVER_OF_RUN";
+
+/// Where tools, installations and runs are kept, instead of `target/skyload`.
+pub const STATE_DIR: &str = "SKYLOAD_STATE_DIR";
+
+/// A bearer token for a remote server, named as SkyPilot's own client names it.
+pub const SERVICE_ACCOUNT_TOKEN: &str = "SKYPILOT_SERVICE_ACCOUNT_TOKEN";
+
+/// `user:password` for a remote server. Taken out of `--server URL`, so that it
+/// stands in no file of the run.
+pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";
+
+/// The name that nextest gives to the test that runs.
+pub const NEXTEST_TEST_NAME: &str = "NEXTEST_TEST_NAME";
+
+/// Reads a variable as text; unset, empty and not Unicode are all "no".
+#[expect(clippy::disallowed_methods, reason = "this module is where variables are read")]
+pub fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Reads a variable as a path; unset and empty are "no".
+#[expect(clippy::disallowed_methods, reason = "this module is where variables are read")]
+pub fn path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// All variables whose names begin with `prefix`.
+pub fn with_prefix(prefix: &str) -> Vec<(OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(prefix)).collect()
+}

@@ -1,0 +1,161 @@
+//! What a run found: SkyPilot, the server, the machine. `environment.json`,
+//! written by the conductor, read by scenarios and by the report.
+
+use crate::units::ByteSize;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::class::ProcessClass;
+use crate::ids::ProcessIdentity;
+use crate::scenario::Circumstances;
+
+/// What a run found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Environment {
+    /// Format of this file.
+    pub version: u32,
+    /// The version of skyload.
+    pub skyload: String,
+    /// The SkyPilot that clients are, and that a local server is.
+    pub sky: SkyUnderTest,
+    /// The server under test.
+    pub server: ServerUnderTest,
+    /// How scenarios reach it.
+    pub client: ClientSettings,
+    /// The machine that all of this ran on.
+    pub machine: MachineFacts,
+    /// What else the reader of a report should know.
+    pub notes: Vec<String>,
+}
+
+/// An installed SkyPilot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SkyUnderTest {
+    /// Its version.
+    pub version: String,
+    /// The commit that it was built from.
+    pub commit: Option<String>,
+    /// Its own memory estimates.
+    pub constants: WorkerConstants,
+    /// Where those stand.
+    pub constants_source: String,
+}
+
+/// SkyPilot's estimates of its workers' peak memory, from its config module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WorkerConstants {
+    /// `LONG_WORKER_MEM_GB`.
+    pub long: Option<ByteSize>,
+    /// `SHORT_WORKER_MEM_GB`.
+    pub short: Option<ByteSize>,
+    /// `SERVER_WORKER_MEM_GB`, since 0.14.0.
+    pub server: Option<ByteSize>,
+}
+
+impl WorkerConstants {
+    /// The estimate for a class, if SkyPilot has one.
+    pub fn for_class(&self, class: ProcessClass) -> Option<ByteSize> {
+        match class {
+            ProcessClass::ShortExecutor => self.short,
+            ProcessClass::LongExecutor => self.long,
+            ProcessClass::Server | ProcessClass::ServerWorker => self.server,
+            _ => None,
+        }
+    }
+}
+
+/// The server under test, once it answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServerUnderTest {
+    /// Its main process, where that is on this machine.
+    pub identity: Option<ProcessIdentity>,
+    /// The version that it says it is.
+    pub version: String,
+    /// The commit that it says it is.
+    pub commit: Option<String>,
+    /// Its API version.
+    pub api_version: String,
+    /// How many workers it announced at its start.
+    pub workers: Option<WorkerCounts>,
+    /// What is known of it that decides which answers are right.
+    pub has_infrastructure: bool,
+    /// Whether it runs managed jobs itself.
+    pub has_consolidation: bool,
+}
+
+impl ServerUnderTest {
+    /// What decides which refusals are right.
+    pub const fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            infrastructure: self.has_infrastructure,
+            consolidation: self.has_consolidation,
+        }
+    }
+}
+
+/// How many workers a server announced at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WorkerCounts {
+    /// Web workers.
+    pub server: u32,
+    /// Executors for long requests.
+    pub long: u32,
+    /// Short requests that run in parallel at the most.
+    pub short: u32,
+}
+
+impl WorkerCounts {
+    /// Finds the announcement in a server's log.
+    pub fn from_log(log: &str) -> Option<Self> {
+        let (_, announcement) = log.rsplit_once("SkyPilot API server will start ")?;
+        let line = announcement.lines().next()?;
+        let mut numbers = line.split(' ').filter_map(|word| word.parse::<u32>().ok());
+        Some(Self { server: numbers.next()?, long: numbers.next()?, short: numbers.next()? })
+    }
+}
+
+/// How scenarios reach the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClientSettings {
+    /// The server's address, without a password: that stays in the environment.
+    pub endpoint: Url,
+    /// The `sky` program.
+    pub sky: std::path::PathBuf,
+    /// Variables that `sky` processes are given.
+    pub variables: Vec<(String, String)>,
+    /// Variables that are taken from them.
+    pub without: Vec<String>,
+}
+
+/// The machine that a run took place on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MachineFacts {
+    /// CPUs that can be used.
+    pub cpus: usize,
+    /// Its memory.
+    pub memory_total: ByteSize,
+    /// Operating system and kernel.
+    pub system: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worker_counts_are_read_from_the_last_announcement_of_a_log() {
+        let line = "I 11-24 08:13:50.854 PID=2369 config.py:200] SkyPilot API server will start 1 \
+                    server processes with 4 background workers for long requests and will allow at \
+                    max 59 short requests in parallel.\nmore";
+        let counts = WorkerCounts { server: 1, long: 4, short: 59 };
+        assert_eq!(WorkerCounts::from_log(line), Some(counts));
+        assert_eq!(WorkerCounts::from_log("no such line"), None);
+    }
+}

@@ -1,0 +1,112 @@
+//! Identities that cross process boundaries: of a run, and of a process.
+//!
+//! A pid alone names nothing for long, since the kernel hands it out again.
+//! Everything that is signalled, counted or compared here is therefore a pid
+//! *with* the time at which that process started.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// Names one run: its directory, and the resources that it creates.
+///
+/// Looks like `20261124-081512-3fa9`: sortable by date, unique by its last part.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// A new id for a run that begins now.
+    pub fn generate() -> Self {
+        let stamp = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let digits: String = stamp
+            .chars()
+            .filter_map(|c| match c {
+                'T' => Some('-'),
+                c if c.is_ascii_digit() => Some(c),
+                _ => None,
+            })
+            .collect();
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        Self(format!("{digits}-{}", &unique[..4]))
+    }
+
+    /// Takes the name of an existing run directory.
+    pub fn from_directory_name(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// The part that tells this run from others of the same second.
+    pub fn suffix(&self) -> &str {
+        self.0.rsplit('-').next().unwrap_or(&self.0)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A process, told from any later one that is given the same pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProcessIdentity {
+    /// The process id.
+    pub pid: u32,
+    /// When it started: clock ticks since boot on Linux (field 22 of
+    /// `/proc/PID/stat`), seconds since the epoch elsewhere.
+    pub started: u64,
+}
+
+impl ProcessIdentity {
+    /// The process that has `pid` at this moment; `None` when there is none,
+    /// or when it is a zombie, which runs and holds nothing any more.
+    pub fn of(pid: u32) -> Option<Self> {
+        let process = crate::process::look_up(pid)?;
+        (!process.zombie).then_some(process.identity)
+    }
+
+    /// This very process.
+    pub fn current() -> Option<Self> {
+        Self::of(std::process::id())
+    }
+
+    /// Whether this process, and not a successor on its pid, still runs.
+    pub fn is_alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+}
+
+impl fmt::Display for ProcessIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pid {}", self.pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_sort_by_date_and_differ_within_a_second() {
+        let (first, second) = (RunId::generate(), RunId::generate());
+        assert_eq!(first.as_str().len(), "20261124-081512-3fa9".len());
+        assert_ne!(first, second);
+        assert!(first.as_str().starts_with("20"));
+    }
+
+    #[test]
+    fn a_reused_pid_is_another_process() {
+        let me = ProcessIdentity::current().expect("this process has an identity");
+        assert!(me.is_alive());
+        let predecessor = ProcessIdentity { started: me.started - 1, ..me };
+        assert!(!predecessor.is_alive());
+    }
+}

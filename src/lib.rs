@@ -1,0 +1,32 @@
+//! Load tests and memory budgets for the SkyPilot API server.
+//!
+//! This library holds the words, the contract between the parts of a run, the
+//! measuring and the judging. It prints nothing and knows no command line.
+//!
+//! In reading order:
+//!
+//! * [`units`], [`ids`], [`clock`], [`class`], [`process`], [`env`]: the words.
+//! * [`scenario`]: what users do, and which answers are right.
+//! * [`config`] and [`plan`]: from what was typed to what will happen.
+//! * [`run_dir`]: the directory where all parts meet, with the contracts
+//!   [`marks`], [`environment`], [`sample`] and [`outcome`].
+//! * [`api`] and [`traffic`]: the load.
+//! * [`report`]: what a run amounts to, and the verdict.
+
+pub mod api;
+pub mod class;
+pub mod clock;
+pub mod config;
+pub mod env;
+pub mod environment;
+pub mod ids;
+pub mod marks;
+pub mod outcome;
+pub mod plan;
+pub mod process;
+pub mod report;
+pub mod run_dir;
+pub mod sample;
+pub mod scenario;
+pub mod traffic;
+pub mod units;

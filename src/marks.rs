@@ -1,0 +1,49 @@
+//! When what happened in a run: `marks.jsonl`, written by the conductor.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::sample::Phase;
+
+/// One line of `marks.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Mark {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What can happen in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A phase began; the one before, if any, has ended.
+    PhaseBegan(Phase),
+    /// The last phase ended.
+    PhasesEnded,
+    /// The load was stopped before all scenarios had ended.
+    LoadStopped(StopReason),
+    /// The server had another identity than the one that was started.
+    ServerReplaced,
+    /// The server was not there any more.
+    ServerGone,
+    /// Processes of the server that were still there after it was stopped as it
+    /// should be, by their titles. They were removed.
+    LeftBehind(Vec<String>),
+}
+
+/// Why a load was stopped early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// Somebody pressed Ctrl-C, or sent a signal that means the same.
+    Interrupted,
+    /// The machine's available memory fell below the floor.
+    MemoryFloor,
+    /// The server ended or was replaced.
+    ServerLost,
+    /// The profiler ended.
+    ProfilerLost,
+}

@@ -1,0 +1,109 @@
+//! Failed and refused requests, by kind.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why one request did not have the right answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Failure {
+    /// The step of the turn.
+    pub step: String,
+    /// The HTTP status; `None` when there was no response.
+    pub status: Option<u16>,
+    /// The error's type as the server names it, or a word of ours for errors
+    /// that have none: `connect`, `no answer in 5s`, `wrong value`, ..
+    pub error_type: String,
+    /// What the server, or the operating system, said.
+    pub message: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.step)?;
+        match self.status {
+            Some(status) => write!(f, "HTTP {status} ")?,
+            None => write!(f, "no response, ")?,
+        }
+        write!(f, "{}: {}", self.error_type, self.message)
+    }
+}
+
+/// Failures and refusals of one wave.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tally(Vec<FailureTally>);
+
+/// One kind of failure, and how often it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FailureTally {
+    /// The first of its kind: its message may differ from the others'.
+    pub example: Failure,
+    /// Why it is the right answer, for a refusal that is.
+    pub right_because: Option<String>,
+    /// How often.
+    pub count: u64,
+}
+
+impl Tally {
+    /// Counts a failure; with a reason why it is right, a refusal.
+    pub fn add(&mut self, failure: Failure, right_because: Option<&str>) {
+        self.merge(&FailureTally {
+            example: failure,
+            right_because: right_because.map(str::to_owned),
+            count: 1,
+        });
+    }
+
+    /// Counts all of another tally.
+    pub fn add_all(&mut self, other: &Self) {
+        for entry in &other.0 {
+            self.merge(entry);
+        }
+    }
+
+    /// The kinds, in the order in which they were first seen.
+    pub fn kinds(&self) -> &[FailureTally] {
+        &self.0
+    }
+
+    fn merge(&mut self, new: &FailureTally) {
+        let same = |old: &&mut FailureTally| {
+            old.example.step == new.example.step
+                && old.example.status == new.example.status
+                && old.example.error_type == new.example.error_type
+                && old.right_because == new.right_because
+        };
+        match self.0.iter_mut().find(same) {
+            Some(old) => old.count += new.count,
+            None => self.0.push(new.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(error_type: &str) -> Failure {
+        Failure {
+            step: "status".to_owned(),
+            status: Some(500),
+            error_type: error_type.to_owned(),
+            message: "m".to_owned(),
+        }
+    }
+
+    #[test]
+    fn failures_are_counted_by_kind_and_refusals_apart() {
+        let mut tally = Tally::default();
+        tally.add(failure("ValueError"), None);
+        tally.add(failure("ValueError"), None);
+        tally.add(failure("ValueError"), Some("no cloud"));
+        tally.add(failure("KeyError"), None);
+        let counts: Vec<u64> = tally.kinds().iter().map(|kind| kind.count).collect();
+        assert_eq!(counts, [2, 1, 1]);
+    }
+}

@@ -1,0 +1,122 @@
+//! Latency distributions in constant memory.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A distribution of durations with three significant digits, from one
+/// microsecond to a day. Serialises as `[microseconds, count]` pairs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latencies(Histogram<u64>);
+
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        let longest = u64::try_from(LONGEST.as_micros()).unwrap_or(u64::MAX);
+        let histogram = Histogram::new_with_bounds(1, longest, 3);
+        // The bounds are constants that the crate accepts, as every test proves.
+        Self(histogram.unwrap_or_else(|_| unreachable!("constant bounds are valid")))
+    }
+}
+
+impl Latencies {
+    /// Records one duration; one beyond the range counts as its end.
+    pub fn record(&mut self, duration: Duration) {
+        self.record_n(duration, 1);
+    }
+
+    fn record_n(&mut self, duration: Duration, count: u64) {
+        let micros = u64::try_from(duration.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
+        self.0.saturating_record_n(micros.max(1), count);
+    }
+
+    /// Adds all durations of another distribution.
+    pub fn add(&mut self, other: &Self) {
+        self.0 += &other.0;
+    }
+
+    /// How many durations there are.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The duration below which `percent` percent of them lie; `None` when there
+    /// are none.
+    pub fn percentile(&self, percent: f64) -> Option<Duration> {
+        self.has_any(|h| Duration::from_micros(h.value_at_percentile(percent).min(h.max())))
+    }
+
+    /// The shortest.
+    pub fn min(&self) -> Option<Duration> {
+        self.has_any(|h| Duration::from_micros(h.min()))
+    }
+
+    /// The longest.
+    pub fn max(&self) -> Option<Duration> {
+        self.has_any(|h| Duration::from_micros(h.max()))
+    }
+
+    /// The average.
+    pub fn mean(&self) -> Option<Duration> {
+        self.has_any(|h| Duration::from_secs_f64(h.mean() / 1e6))
+    }
+
+    fn has_any(&self, of: impl Fn(&Histogram<u64>) -> Duration) -> Option<Duration> {
+        (!self.0.is_empty()).then(|| of(&self.0))
+    }
+}
+
+impl Serialize for Latencies {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(
+            self.0
+                .iter_recorded()
+                .map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())),
+        )
+    }
+}
+
+impl<'de> Deserialize<'de> for Latencies {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut latencies = Self::default();
+        for (micros, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+            latencies.record_n(Duration::from_micros(micros), count);
+        }
+        Ok(latencies)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_distribution_has_no_percentile() {
+        assert_eq!(Latencies::default().percentile(50.0), None);
+        assert_eq!(Latencies::default().max(), None);
+    }
+
+    #[test]
+    fn a_distribution_survives_the_way_through_a_file() {
+        let mut latencies = Latencies::default();
+        for millis in 1..=1000 {
+            latencies.record(Duration::from_millis(millis));
+        }
+        let text = serde_json::to_string(&latencies).unwrap();
+        let read: Latencies = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.count(), 1000);
+        assert_eq!(read.percentile(95.0), latencies.percentile(95.0));
+        let p50 = read.percentile(50.0).unwrap().as_secs_f64();
+        assert!((p50 - 0.5).abs() < 0.001, "{p50}");
+    }
+
+    #[test]
+    fn the_longest_is_never_rounded_past_itself() {
+        let mut latencies = Latencies::default();
+        latencies.record(Duration::from_micros(12_345_678));
+        let max = latencies.max().unwrap();
+        assert!(latencies.percentile(99.0).unwrap() <= max);
+    }
+}

@@ -1,0 +1,121 @@
+//! What a scenario process recorded: `outcomes/<scenario>.json`, one each.
+//!
+//! Written by the drivers in [`crate::traffic`] before anything is asserted, so
+//! that a failed scenario leaves its numbers. A file that is missing is itself a
+//! result: the process ended without a word, and the run is inconclusive.
+
+mod failure;
+mod latencies;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::units::ByteSize;
+use serde::{Deserialize, Serialize};
+
+pub use failure::{Failure, FailureTally, Tally};
+pub use latencies::Latencies;
+
+use crate::clock::Timestamp;
+use crate::ids::ProcessIdentity;
+use crate::scenario::ScenarioId;
+use crate::units;
+
+/// What one scenario process recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScenarioOutcome {
+    /// Format of this file.
+    pub version: u32,
+    /// Which scenario.
+    pub scenario: ScenarioId,
+    /// The process that ran it.
+    pub process: Option<ProcessIdentity>,
+    /// One entry for each wave of turns, in their order.
+    pub waves: Vec<WaveOutcome>,
+    /// How it ended.
+    pub ended: Ended,
+    /// What the scenario itself cost.
+    pub cost: ClientCost,
+}
+
+/// How a scenario ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// All turns were taken.
+    Finished,
+    /// It was told to stop: by a signal, or since its conductor had gone.
+    Stopped,
+    /// It ran into its time limit with turns still under way.
+    TimedOut,
+}
+
+/// Turns that began together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WaveOutcome {
+    /// The moment for which the turns were scheduled.
+    pub began: Timestamp,
+    /// When the last of them ended.
+    pub ended: Timestamp,
+    /// Turns that were scheduled.
+    pub scheduled: u64,
+    /// Turns whose every request had the right answer.
+    pub succeeded: u64,
+    /// Turns in which a request was refused, and rightly so, and all others had
+    /// the right answer.
+    pub refused: u64,
+    /// Turns in which a request failed.
+    pub failed: u64,
+    /// What failed, and what was refused, by kind.
+    pub tally: Tally,
+    /// From the scheduled start of a turn to its last answer, failed turns too.
+    pub turns: Latencies,
+    /// By step of a turn, from the start of that step.
+    pub steps: BTreeMap<String, Latencies>,
+    /// How much later than scheduled turns began.
+    pub lateness: Latencies,
+    /// Requests that were sent again since the server had no worker for them.
+    pub retries: u64,
+}
+
+impl WaveOutcome {
+    /// A wave whose turns are still to be taken.
+    pub fn begin(at: Timestamp, scheduled: u64) -> Self {
+        Self {
+            began: at,
+            ended: at,
+            scheduled,
+            succeeded: 0,
+            refused: 0,
+            failed: 0,
+            tally: Tally::default(),
+            turns: Latencies::default(),
+            steps: BTreeMap::new(),
+            lateness: Latencies::default(),
+            retries: 0,
+        }
+    }
+
+    /// Turns that came to an end.
+    pub const fn completed(&self) -> u64 {
+        self.succeeded + self.refused + self.failed
+    }
+}
+
+/// What a scenario process and its children cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClientCost {
+    /// CPU time of the scenario process.
+    #[serde(with = "units::duration")]
+    pub own_cpu: Duration,
+    /// Its peak resident memory.
+    pub own_peak: ByteSize,
+    /// CPU time of the processes that it started.
+    #[serde(with = "units::duration")]
+    pub children_cpu: Duration,
+    /// Peak resident memory of the largest of them; `None` if there were none.
+    pub largest_child: Option<ByteSize>,
+}

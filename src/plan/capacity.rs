@@ -1,0 +1,152 @@
+//! What a plan needs of the machine, and what the machine has.
+//!
+//! A local server starts an executor for nearly every request that waits, without
+//! a limit that a machine could hold: 140 log followers have taken down a machine
+//! of 24 GB. A plan whose peak cannot fit is therefore cut down (fewer users at
+//! once, said in the report) or refused.
+
+use crate::units::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use super::PlannedScenario;
+use crate::scenario::{Scenario, ScenarioKind};
+
+/// Proportional memory of an idle server: main process, queue, and the executors
+/// that its daemons occupy (measured on 0.14.1: 11 processes, 1.7 GB resident).
+const IDLE_SERVER: ByteSize = ByteSize(1_400 << 20);
+
+/// Proportional memory of an executor (measured: 133 to 147 MB) with a margin.
+const EXECUTOR: ByteSize = ByteSize(150 << 20);
+
+/// Resident memory of a `sky` process (measured: 158 MB), little of it shared
+/// with the server's own Python.
+const SKY_PROCESS: ByteSize = ByteSize(158 << 20);
+
+/// The machine that a run is planned for.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// All its memory.
+    pub memory_total: ByteSize,
+    /// What can be had of it now.
+    pub memory_available: ByteSize,
+}
+
+impl Machine {
+    /// Available memory that is left alone unless the user says otherwise: the
+    /// larger of 1 GiB and 5 %.
+    pub fn default_floor(self) -> ByteSize {
+        ByteSize::gib(1).max(ByteSize(self.memory_total.as_u64() / 20))
+    }
+}
+
+/// What a plan needs of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Capacity {
+    /// Estimated peak if all users were at it at once.
+    pub wanted: ByteSize,
+    /// Estimated peak of the plan as it is.
+    pub planned: ByteSize,
+    /// What may be used: available memory less the floor.
+    pub usable: ByteSize,
+}
+
+impl Capacity {
+    /// Whether fewer users than asked for are at it at once.
+    pub fn is_lowered(&self) -> bool {
+        self.planned < self.wanted
+    }
+}
+
+/// Why a plan does not fit: even one user at a time of each scenario is too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DoesNotFit {
+    /// The least that is needed.
+    pub(super) least: ByteSize,
+}
+
+/// Lowers `at_once` of the scenarios, all by the same factor, until their
+/// estimated peak is at most `usable`.
+pub(super) fn fit(
+    scenarios: &mut [PlannedScenario],
+    usable: ByteSize,
+    server_is_here: bool,
+) -> Result<Capacity, DoesNotFit> {
+    let base = if server_is_here { IDLE_SERVER.as_u64() } else { 0 };
+    let each = |scenario: &PlannedScenario| cost_of_one_user(scenario, server_is_here);
+    let peak = |scenarios: &[PlannedScenario]| -> u64 {
+        base + scenarios.iter().map(|s| each(s) * u64::from(s.at_once)).sum::<u64>()
+    };
+    let wanted = peak(scenarios);
+    let for_users = usable.as_u64().saturating_sub(base);
+    if wanted > usable.as_u64() {
+        let asked = wanted - base;
+        for scenario in scenarios.iter_mut().filter(|s| each(s) > 0) {
+            let share = u64::from(scenario.users) * for_users / asked;
+            scenario.at_once = u32::try_from(share).unwrap_or(u32::MAX).max(1);
+        }
+    }
+    let planned = peak(scenarios);
+    if planned > usable.as_u64() {
+        return Err(DoesNotFit { least: ByteSize(planned) });
+    }
+    Ok(Capacity { wanted: ByteSize(wanted), planned: ByteSize(planned), usable })
+}
+
+fn cost_of_one_user(scenario: &PlannedScenario, server_is_here: bool) -> u64 {
+    let on_server = if server_is_here {
+        EXECUTOR.as_u64() * u64::from(Scenario::of(scenario.id).requests_at_once)
+    } else {
+        0
+    };
+    let own = match scenario.id.kind() {
+        ScenarioKind::Cli => SKY_PROCESS.as_u64(),
+        ScenarioKind::Api | ScenarioKind::Probe => 0,
+    };
+    on_server + own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::ScenarioId;
+
+    fn users(id: ScenarioId, users: u32) -> PlannedScenario {
+        PlannedScenario { id, users, at_once: users }
+    }
+
+    #[test]
+    fn a_plan_that_fits_is_left_as_it_is() {
+        let mut scenarios = [users(ScenarioId::ApiStatus, 50)];
+        let capacity = fit(&mut scenarios, ByteSize::gib(20), true).unwrap();
+        assert_eq!(scenarios[0].at_once, 50);
+        assert!(!capacity.is_lowered());
+    }
+
+    #[test]
+    fn a_plan_that_does_not_fit_is_lowered_until_it_does() {
+        let mut scenarios = [
+            users(ScenarioId::ApiStatus, 100),
+            users(ScenarioId::CliStatus, 100),
+            users(ScenarioId::ApiValidate, 100),
+        ];
+        let capacity = fit(&mut scenarios, ByteSize::gib(16), true).unwrap();
+        assert!(capacity.is_lowered() && capacity.planned <= ByteSize::gib(16));
+        assert!(scenarios[0].at_once < 20 && scenarios[0].at_once >= 1);
+        assert_eq!(scenarios[2].at_once, 100, "validation starts no executor");
+        assert_eq!(scenarios[0].users, 100, "every user still takes a turn");
+    }
+
+    #[test]
+    fn a_machine_that_cannot_hold_one_user_of_each_is_refused() {
+        let mut scenarios = [users(ScenarioId::CliStatus, 5)];
+        assert!(fit(&mut scenarios, ByteSize::gib(2), true).is_err());
+    }
+
+    #[test]
+    fn a_remote_servers_executors_cost_this_machine_nothing() {
+        let mut scenarios = [users(ScenarioId::ApiStatus, 1000)];
+        let capacity = fit(&mut scenarios, ByteSize::gib(1), false).unwrap();
+        assert_eq!(capacity.wanted, ByteSize(0));
+    }
+}

@@ -1,0 +1,200 @@
+//! The plan of a run: everything it needs, decided once and before anything starts.
+//!
+//! [`LoadPlan::resolve`] turns flags and `skyload.toml` into a plan or into *all*
+//! the reasons why there is none. The plan goes into the run directory, where
+//! scenarios and the report read it; nothing after it looks at flags again.
+
+mod capacity;
+mod request;
+mod resolve;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::units::ByteSize;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub use capacity::{Capacity, Machine};
+pub use request::LoadRequest;
+pub use resolve::UsageErrors;
+
+use crate::class::ProcessClass;
+use crate::config::Thresholds;
+use crate::ids::ProcessIdentity;
+use crate::scenario::ScenarioId;
+use crate::units;
+
+/// The SkyPilot release that is tested unless another is asked for.
+pub const PINNED_SKYPILOT: &str = "0.14.1";
+
+/// Everything that a run needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LoadPlan {
+    /// Format of this file.
+    pub version: u32,
+    /// The profile of `skyload.toml` that it is based on.
+    pub profile: String,
+    /// The SkyPilot under test.
+    pub sky: SkySelection,
+    /// The server under test.
+    pub server: ServerTarget,
+    /// Leave the server running at the end.
+    pub keep_server: bool,
+    /// What is run against it, all at once.
+    pub scenarios: Vec<PlannedScenario>,
+    /// Turns of each user.
+    pub waves: u32,
+    /// How long the idle server is watched before the load.
+    #[serde(with = "units::duration")]
+    pub baseline: Duration,
+    /// How long the idle server is watched after the load.
+    #[serde(with = "units::duration")]
+    pub drain: Duration,
+    /// When a scenario that has not ended is given up.
+    #[serde(with = "units::duration")]
+    pub scenario_timeout: Duration,
+    /// Health requests per second of the bystander.
+    pub probe_rate: u32,
+    /// Distance between two ticks of the profiler.
+    #[serde(with = "units::duration")]
+    pub profiler_interval: Duration,
+    /// Memory limits.
+    pub budgets: Vec<Budget>,
+    /// Latency and error limits.
+    pub thresholds: Vec<ScenarioThresholds>,
+    /// Available memory below which the load is stopped.
+    pub memory_floor: ByteSize,
+    /// When numbers can be trusted.
+    pub validity: ValidityLimits,
+    /// What the plan needs, and whether that had to be cut down.
+    pub capacity: Capacity,
+    /// The process that runs the plan: scenarios end when it does.
+    pub conductor: Option<ProcessIdentity>,
+}
+
+/// A scenario of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PlannedScenario {
+    /// Which one.
+    pub id: ScenarioId,
+    /// Users, each of whom takes one turn per wave.
+    pub users: u32,
+    /// How many of them may be at it at once: all, unless the machine can't
+    /// hold what they would start.
+    pub at_once: u32,
+}
+
+/// Which SkyPilot is tested.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkySelection {
+    /// A release from PyPI.
+    Version(String),
+    /// The newest nightly build from PyPI.
+    Nightly,
+    /// This `sky` program.
+    Executable(PathBuf),
+}
+
+/// Which server is tested.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerTarget {
+    /// One of our own: own home, own ports, gone afterwards.
+    Isolated {
+        /// In SkyPilot's deploy mode.
+        deploy: bool,
+    },
+    /// The user's own server on this machine.
+    System,
+    /// A server somewhere else: no restart and no profile.
+    Remote(Url),
+}
+
+/// A memory limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Budget {
+    /// What is limited.
+    pub subject: BudgetSubject,
+    /// To how much; `None` is the constant of the SkyPilot under test.
+    pub limit: Option<ByteSize>,
+}
+
+/// What a memory limit can be set for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BudgetSubject {
+    /// The peak of the largest process of a class.
+    Class(ProcessClass),
+    /// The largest sum of resident memory over the server's processes.
+    TreeRss,
+    /// The largest proportional memory of the server's processes at a phase's end.
+    TreePss,
+}
+
+impl BudgetSubject {
+    /// The name used in flags, files and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Class(class) => class.name(),
+            Self::TreeRss => "tree-rss",
+            Self::TreePss => "tree-pss",
+        }
+    }
+}
+
+impl std::fmt::Display for BudgetSubject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl std::str::FromStr for BudgetSubject {
+    type Err = crate::class::UnknownClass;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tree-rss" => Ok(Self::TreeRss),
+            "tree-pss" => Ok(Self::TreePss),
+            class => class.parse().map(Self::Class),
+        }
+    }
+}
+
+/// Latency and error limits of one scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScenarioThresholds {
+    /// Which scenario.
+    pub scenario: ScenarioId,
+    /// Its limits.
+    pub limits: Thresholds,
+}
+
+/// When numbers can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ValidityLimits {
+    /// Requests sent later than this (99th percentile) mean a starved client.
+    #[serde(with = "units::duration")]
+    pub send_lateness_p99: Duration,
+    /// A longer silence of the profiler is a gap.
+    #[serde(with = "units::duration")]
+    pub profiler_gap: Duration,
+}
+
+impl LoadPlan {
+    /// The plan's entry for a scenario, if it has one.
+    pub fn scenario(&self, id: ScenarioId) -> Option<&PlannedScenario> {
+        self.scenarios.iter().find(|scenario| scenario.id == id)
+    }
+
+    /// Whether the server's processes can be profiled: they are on this machine.
+    pub const fn is_profiled(&self) -> bool {
+        !matches!(self.server, ServerTarget::Remote(_))
+    }
+}

@@ -1,0 +1,33 @@
+//! What was typed, before anybody asks what it means.
+
+use std::path::PathBuf;
+
+/// The arguments of `cargo xtask load`, as text. [`super::LoadPlan::resolve`]
+/// gives them their meaning, so that all mistakes are found together.
+#[derive(Clone, Debug, Default)]
+pub struct LoadRequest {
+    /// `-n`: concurrent requests of each scenario.
+    pub requests_per_scenario: Option<String>,
+    /// `-r`: CLI scenarios.
+    pub requests: Vec<String>,
+    /// `--apis`: API scenarios.
+    pub apis: Vec<String>,
+    /// `--waves`: turns of each user.
+    pub waves: Option<String>,
+    /// `--sky`: the SkyPilot under test.
+    pub sky: Option<String>,
+    /// `--server`: the server under test.
+    pub server: Option<String>,
+    /// `--deploy`: SkyPilot's deploy mode.
+    pub deploy: bool,
+    /// `--profile`: a profile of `skyload.toml`.
+    pub profile: Option<String>,
+    /// `--budget CLASS=SIZE`, each.
+    pub budgets: Vec<String>,
+    /// `--keep-server`: leave the server running.
+    pub keep_server: bool,
+    /// `--yes`: go on where a question would be asked.
+    pub yes: bool,
+    /// `--out`: where the run directory is made.
+    pub out: Option<PathBuf>,
+}

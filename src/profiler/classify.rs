@@ -1,0 +1,171 @@
+//! Which kind of process this is: SkyPilot's habits in one pure function.
+//!
+//! What each kind looks like was seen on real servers of releases 0.9 to 0.14.
+//! Words of the command line are compared whole, except for code that is passed
+//! to an interpreter: a shell whose script mentions a controller is no controller.
+
+use crate::class::ProcessClass;
+
+/// What is known of a process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) pid: u32,
+    /// Its words, each ended by a NUL or more.
+    pub(super) command_line: &'a [u8],
+    /// It is the main process of the server.
+    pub(super) is_root: bool,
+    /// Its parent's class, if that is in the tree.
+    pub(super) parent: Option<ProcessClass>,
+    /// Its command line is its parent's: a copy that has not become anything yet.
+    pub(super) is_copy: bool,
+    /// The TCP ports where it waits for connections, as far as that was looked up.
+    pub(super) listens_on: &'a [u16],
+}
+
+/// The ports of the server, as far as they are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ServerPorts {
+    pub(super) api: Option<u16>,
+    pub(super) queue: Option<u16>,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Classified {
+    /// What it is.
+    As(ProcessClass),
+    /// What it is now, on its way to something else.
+    Still(ProcessClass),
+}
+
+impl Classified {
+    pub(super) fn class(self) -> ProcessClass {
+        match self {
+            Self::As(class) | Self::Still(class) => class,
+        }
+    }
+}
+
+/// Classes a process.
+pub(super) fn classify(subject: &Subject<'_>, ports: ServerPorts) -> Classified {
+    use ProcessClass::{
+        JobsController, LogFollower, Other, Queue, ServeController, Server, ServerWorker, Starting,
+    };
+    if subject.is_root {
+        return Classified::As(Server);
+    }
+    if subject.is_copy {
+        return Classified::Still(below(subject.parent));
+    }
+    let words = || words(subject.command_line);
+    let Some(first) = words().next() else { return Classified::Still(below(subject.parent)) };
+    if let Some(title) = first.strip_prefix(b"SkyPilot:") {
+        return Classified::As(by_title(title, subject));
+    }
+    if runs_module(words(), b"sky.jobs.controller") {
+        return Classified::As(JobsController);
+    }
+    if runs_module(words(), b"sky.serve.service") {
+        return Classified::As(ServeController);
+    }
+    if words().any(|word| contains(word, b"multiprocessing.resource_tracker")) {
+        return Classified::As(Other);
+    }
+    let is_spawned = words().any(|word| contains(word, b"multiprocessing.spawn"));
+    match subject.parent {
+        Some(Server | ServerWorker) if is_spawned => {
+            let listens_on = |port| subject.listens_on.contains(&port);
+            let is_queue = match ports.queue {
+                Some(queue) => listens_on(queue),
+                None => subject.listens_on.iter().any(|&port| Some(port) != ports.api),
+            };
+            if is_queue {
+                Classified::As(Queue)
+            } else if ports.api.is_some_and(listens_on) {
+                Classified::As(ServerWorker)
+            } else {
+                Classified::Still(Starting)
+            }
+        }
+        Some(Server | ServerWorker) if words().any(|word| contains(word, b"sky.jobs")) => {
+            Classified::As(LogFollower)
+        }
+        Some(ServeController) if is_spawned => Classified::As(ServeController),
+        parent => Classified::As(below(parent)),
+    }
+}
+
+/// The API port in the command line of a server's main process; the release's own
+/// default when that runs the server without naming one.
+pub(super) fn api_port_in(command_line: &[u8]) -> Option<u16> {
+    const DEFAULT: u16 = 46580;
+    let named = words(command_line).find_map(|word| word.strip_prefix(b"--port="));
+    match named {
+        Some(port) => std::str::from_utf8(port).ok()?.parse().ok(),
+        None => runs_module(words(command_line), b"sky.server.server").then_some(DEFAULT),
+    }
+}
+
+/// The first word of a command line. A title that a process gave itself stands in
+/// the place of all words, filled up with NULs.
+pub(super) fn first_word(command_line: &[u8]) -> &[u8] {
+    words(command_line).next().unwrap_or_default()
+}
+
+/// `executor:short:4711`; older releases number their executors: `long-0`.
+fn by_title(title: &[u8], subject: &Subject<'_>) -> ProcessClass {
+    let mut parts = title.split(|&byte| byte == b':');
+    let (role, kind, owner) = (parts.next(), parts.next(), parts.next());
+    let executor = match (role, kind) {
+        (Some(b"executor"), Some(kind)) if kind.starts_with(b"short") => {
+            ProcessClass::ShortExecutor
+        }
+        (Some(b"executor"), Some(kind)) if kind.starts_with(b"long") => ProcessClass::LongExecutor,
+        // `worker:short`: the dispatchers of old releases.
+        _ => return ProcessClass::Other,
+    };
+    let owner = owner.and_then(|pid| std::str::from_utf8(pid).ok()?.trim().parse::<u32>().ok());
+    // The title of a copy names another process, whose child it then is. An
+    // executor's own title does so only when a pid namespace lies between it and
+    // us; its parent is the server, which has no such title to be copied.
+    let is_own = owner == Some(subject.pid) || subject.parent == Some(ProcessClass::Server);
+    if is_own { executor } else { below(subject.parent) }
+}
+
+/// What a command is whose own words say nothing: it depends on who started it.
+fn below(parent: Option<ProcessClass>) -> ProcessClass {
+    use ProcessClass::{
+        Helper, JobsController, LogFollower, LongExecutor, Other, Queue, ServeController, Server,
+        ServerWorker, ShortExecutor, Starting,
+    };
+    match parent {
+        Some(ShortExecutor | LongExecutor | Starting) => Helper,
+        Some(JobsController | ServeController | Helper) => Helper,
+        Some(LogFollower) => LogFollower,
+        Some(Server | ServerWorker | Queue | Other) | None => Other,
+    }
+}
+
+fn words(command_line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    command_line.split(|&byte| byte == 0).map(<[u8]>::trim_ascii).filter(|word| !word.is_empty())
+}
+
+/// `-m sky.module` or `-msky.module`, as python takes it.
+fn runs_module<'a>(mut words: impl Iterator<Item = &'a [u8]>, module: &[u8]) -> bool {
+    while let Some(word) = words.next() {
+        match word.strip_prefix(b"-m") {
+            Some([]) => return words.next() == Some(module),
+            Some(rest) if rest == module => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+fn contains(word: &[u8], part: &[u8]) -> bool {
+    word.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+//! A machine made of plain values, for the tests of the tree.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+use super::Marker;
+use super::source::{Listed, Memory, ProcessSource, Reading, Shares};
+use crate::ids::ProcessIdentity;
+use crate::process::ProcessGlance;
+use crate::sample::ProfilerLevel;
+
+/// What the machine shows of one process.
+#[derive(Clone, Debug)]
+pub(super) struct FakeProcess {
+    pub(super) generation: u64,
+    pub(super) glance: ProcessGlance,
+    pub(super) command_line: Vec<u8>,
+    pub(super) marked: bool,
+    pub(super) memory: Memory,
+    pub(super) ports: Vec<u16>,
+}
+
+/// A machine whose processes a test moves about; clones are the same machine.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FakeMachine {
+    processes: Rc<RefCell<BTreeMap<u32, FakeProcess>>>,
+    generations: Rc<RefCell<u64>>,
+    /// How often command lines and ports were asked for.
+    pub(super) questions: Rc<RefCell<BTreeMap<&'static str, usize>>>,
+}
+
+impl FakeMachine {
+    /// A process begins; its words are separated by spaces here.
+    pub(super) fn start(&self, pid: u32, parent: u32, words: &str, megabytes: u64) {
+        *self.generations.borrow_mut() += 1;
+        let process = FakeProcess {
+            generation: *self.generations.borrow(),
+            // All at one time: immediate reuse of a pid does look like that.
+            glance: ProcessGlance {
+                identity: ProcessIdentity { pid, started: 100 },
+                parent,
+                zombie: false,
+            },
+            command_line: Vec::new(),
+            marked: false,
+            memory: Memory { rss: 0, high_water: 0, threads: 1 },
+            ports: Vec::new(),
+        };
+        self.processes.borrow_mut().insert(pid, process);
+        self.exec(pid, words, megabytes);
+    }
+
+    /// A process forks: words and memory are copies.
+    pub(super) fn fork(&self, pid: u32, parent: u32) {
+        self.start(pid, parent, "", 0);
+        let copied = self.processes.borrow()[&parent].clone();
+        self.with(pid, |process| {
+            process.command_line = copied.command_line;
+            process.memory = copied.memory;
+        });
+    }
+
+    /// A process takes other words and other memory.
+    pub(super) fn exec(&self, pid: u32, words: &str, megabytes: u64) {
+        self.title(pid, words);
+        let bytes = megabytes << 20;
+        self.with(pid, |process| {
+            process.memory = Memory { rss: bytes, high_water: bytes, threads: 1 };
+        });
+    }
+
+    /// A process takes other words in the same image.
+    pub(super) fn title(&self, pid: u32, words: &str) {
+        let padded = words.replace(' ', "\0") + "\0\0\0";
+        self.with(pid, |process| process.command_line = padded.into_bytes());
+    }
+
+    /// A process comes to hold this much, and perhaps held more before.
+    pub(super) fn grow(&self, pid: u32, megabytes: u64) {
+        let bytes = megabytes << 20;
+        self.with(pid, |process| {
+            process.memory.rss = bytes;
+            process.memory.high_water = process.memory.high_water.max(bytes);
+        });
+    }
+
+    /// A process is gone; its children are adopted.
+    pub(super) fn end(&self, pid: u32) {
+        self.processes.borrow_mut().remove(&pid);
+        for process in self.processes.borrow_mut().values_mut() {
+            if process.glance.parent == pid {
+                process.glance.parent = 1;
+            }
+        }
+    }
+
+    pub(super) fn with(&self, pid: u32, change: impl FnOnce(&mut FakeProcess)) {
+        change(self.processes.borrow_mut().get_mut(&pid).expect("the test started it"));
+    }
+
+    fn ask<T>(
+        &self,
+        what: &'static str,
+        pid: u32,
+        answer: impl Fn(&FakeProcess) -> T,
+    ) -> Option<T> {
+        *self.questions.borrow_mut().entry(what).or_default() += 1;
+        self.processes.borrow().get(&pid).map(answer)
+    }
+}
+
+impl ProcessSource for FakeMachine {
+    type Handle = Listed;
+
+    const LEVEL: ProfilerLevel = ProfilerLevel::HighWaterMark;
+
+    fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
+        let processes = self.processes.borrow();
+        found.clear();
+        found.extend(
+            processes.iter().map(|(&pid, process)| Listed { pid, generation: process.generation }),
+        );
+        Ok(())
+    }
+
+    fn look_up(&mut self, pid: u32) -> Option<ProcessGlance> {
+        self.ask("look_up", pid, |process| process.glance)
+    }
+
+    fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool {
+        text.clear();
+        self.ask("command_line", pid, |process| process.command_line.clone())
+            .map(|words| text.extend(words))
+            .is_some()
+    }
+
+    fn carries(&mut self, pid: u32, _marker: &Marker) -> bool {
+        self.ask("carries", pid, |process| process.marked).unwrap_or(false)
+    }
+
+    fn listening_ports(&mut self, pid: u32) -> Vec<u16> {
+        self.ask("listening_ports", pid, |process| process.ports.clone()).unwrap_or_default()
+    }
+
+    fn open(&mut self, pid: u32) -> Listed {
+        let generation = self.processes.borrow().get(&pid).map_or(0, |process| process.generation);
+        Listed { pid, generation }
+    }
+
+    fn read(&mut self, handle: &mut Listed) -> Reading {
+        match self.processes.borrow().get(&handle.pid) {
+            Some(process) if process.generation == handle.generation && !process.glance.zombie => {
+                Reading::Memory(process.memory)
+            }
+            _ => Reading::Ended,
+        }
+    }
+
+    fn shares(&mut self, pid: u32) -> Option<Shares> {
+        self.ask("shares", pid, |process| Shares {
+            pss: process.memory.rss / 2,
+            uss: process.memory.rss / 4,
+        })
+    }
+}

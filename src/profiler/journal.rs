@@ -1,0 +1,56 @@
+//! Writing the two files of a profile, so that both are of use at any moment at
+//! which the profiler might be killed.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::run_dir::{JsonLines, RunDir, RunDirError};
+use crate::sample::{ProcessTable, ProfileLine};
+
+/// How much of `samples.jsonl` a killed profiler may take with it.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// How much older than the last sample `processes.json` may be. It is written
+/// whole, which costs too much for more.
+const TABLE_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Journal {
+    samples: JsonLines<ProfileLine>,
+    flushed: Instant,
+    processes: PathBuf,
+    tabled: Instant,
+}
+
+impl Journal {
+    /// Begins both files.
+    pub(super) fn open(samples: &std::path::Path, processes: PathBuf) -> Result<Self, RunDirError> {
+        let now = Instant::now();
+        let samples = JsonLines::append_to(samples)?;
+        Ok(Self { samples, flushed: now, processes, tabled: now })
+    }
+
+    /// Adds a line, which reaches the file within a second or so.
+    pub(super) fn push(&mut self, line: &ProfileLine) -> Result<(), RunDirError> {
+        self.samples.push(line)?;
+        if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands all lines to the operating system.
+    pub(super) fn flush(&mut self) -> Result<(), RunDirError> {
+        self.flushed = Instant::now();
+        self.samples.flush()
+    }
+
+    /// Whether the table in the file has become old.
+    pub(super) fn wants_table(&self) -> bool {
+        self.tabled.elapsed() >= TABLE_EVERY
+    }
+
+    /// Replaces the table.
+    pub(super) fn write_table(&mut self, table: &ProcessTable) -> Result<(), RunDirError> {
+        RunDir::write(&self.processes, table)?;
+        self.tabled = Instant::now();
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Linux: processes as `/proc` shows them (proc(5)), read by hand.
+//!
+//! Crates that model all of `/proc` cost five to ten times as much per tick. What
+//! is read often is read through a kept-open file into a reused buffer.
+
+mod sockets;
+mod text;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirEntryExt, FileExt};
+use std::rc::Rc;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::Marker;
+use super::source::{Listed, ProcessSource, Reading, Shares};
+use crate::process::{self, ProcessGlance};
+use crate::sample::ProfilerLevel;
+
+/// `status` is some 1.5 kB; a process in hundreds of groups has a longer one.
+const STATUS_BUFFER: usize = 8 * 1024;
+
+/// A command line may be megabytes long. No class depends on so much of it.
+const COMMAND_LINE_LIMIT: u64 = 64 * 1024;
+
+/// Open files that are left for everything but kept-open processes.
+const SPARE_FILES: usize = 64;
+
+/// The processes of this machine.
+pub(super) struct ProcFs {
+    buffer: Box<[u8; STATUS_BUFFER]>,
+    /// Cloned into each kept-open handle, so that its count is theirs.
+    open: Rc<()>,
+    most_open: usize,
+}
+
+/// A process that is read often. A kept-open file belongs to the process itself:
+/// once that has ended it answers ESRCH, whoever has the pid then.
+pub(super) struct Handle {
+    pid: u32,
+    kept: Option<(File, Rc<()>)>,
+}
+
+impl ProcFs {
+    /// Raises the limit of open files as far as that is allowed.
+    pub(super) fn new() -> Self {
+        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, hard)| {
+            let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+            if raised { hard } else { soft }
+        });
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Self {
+            buffer: Box::new([0; STATUS_BUFFER]),
+            open: Rc::new(()),
+            most_open: limit.saturating_sub(SPARE_FILES),
+        }
+    }
+}
+
+impl ProcessSource for ProcFs {
+    type Handle = Handle;
+
+    const LEVEL: ProfilerLevel = ProfilerLevel::HighWaterMark;
+
+    fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
+        found.clear();
+        for entry in fs::read_dir("/proc")? {
+            let entry = entry?;
+            // The number of the directory is new with each process.
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            found.extend(pid.map(|pid| Listed { pid, generation: entry.ino() }));
+        }
+        Ok(())
+    }
+
+    fn look_up(&mut self, pid: u32) -> Option<ProcessGlance> {
+        process::look_up(pid)
+    }
+
+    fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool {
+        text.clear();
+        File::open(format!("/proc/{pid}/cmdline"))
+            .and_then(|file| file.take(COMMAND_LINE_LIMIT).read_to_end(text))
+            .is_ok()
+    }
+
+    fn carries(&mut self, pid: u32, marker: &Marker) -> bool {
+        fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|environment| text::has_variable(&environment, marker))
+    }
+
+    fn listening_ports(&mut self, pid: u32) -> Vec<u16> {
+        sockets::listening_ports(pid)
+    }
+
+    fn open(&mut self, pid: u32) -> Handle {
+        // The count includes the source's own.
+        let may_keep = Rc::strong_count(&self.open) <= self.most_open;
+        let kept = may_keep.then(|| open_status(pid).ok()).flatten();
+        Handle { pid, kept: kept.map(|file| (file, Rc::clone(&self.open))) }
+    }
+
+    fn read(&mut self, handle: &mut Handle) -> Reading {
+        let length = match &handle.kept {
+            Some((file, _)) => file.read_at(&mut *self.buffer, 0),
+            None => open_status(handle.pid).and_then(|file| file.read_at(&mut *self.buffer, 0)),
+        };
+        length
+            .ok()
+            .and_then(|length| text::memory(&self.buffer[..length]))
+            .map_or(Reading::Ended, Reading::Memory)
+    }
+
+    fn shares(&mut self, pid: u32) -> Option<Shares> {
+        text::shares(&fs::read(format!("/proc/{pid}/smaps_rollup")).ok()?)
+    }
+}
+
+/// The peak of this very process, in bytes.
+pub(super) fn own_peak() -> Option<u64> {
+    text::memory(&fs::read("/proc/self/status").ok()?).map(|memory| memory.high_water)
+}
+
+fn open_status(pid: u32) -> io::Result<File> {
+    File::open(format!("/proc/{pid}/status"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn this_process_is_listed_and_read() {
+        let (mut source, mut all) = (ProcFs::new(), Vec::new());
+        source.list(&mut all).unwrap();
+        assert!(all.iter().any(|listed| listed.pid == std::process::id()));
+        let mut handle = source.open(std::process::id());
+        let Reading::Memory(memory) = source.read(&mut handle) else { panic!("we are alive") };
+        assert!(memory.high_water >= memory.rss && memory.rss > 1 << 20);
+        assert!(source.shares(std::process::id()).unwrap().uss > 0);
+    }
+
+    #[test]
+    fn a_process_beyond_the_limit_of_open_files_is_read_all_the_same() {
+        let mut source = ProcFs { most_open: 1, ..ProcFs::new() };
+        let mut handles = [source.open(std::process::id()), source.open(std::process::id())];
+        assert!(handles[0].kept.is_some() && handles[1].kept.is_none());
+        assert!(handles.iter_mut().all(|handle| source.read(handle) != Reading::Ended));
+    }
+
+    #[test]
+    fn a_zombie_has_ended_and_so_has_a_reaped_process() {
+        let mut child = Command::new("/bin/sh").args(["-c", "read x"]).spawn().unwrap();
+        let mut source = ProcFs::new();
+        let mut handle = source.open(child.id());
+        child.kill().unwrap();
+        while !source.look_up(child.id()).is_some_and(|glance| glance.zombie) {
+            std::thread::yield_now();
+        }
+        assert_eq!(source.read(&mut handle), Reading::Ended);
+        child.wait().unwrap();
+        assert_eq!(source.read(&mut handle), Reading::Ended);
+    }
+}

@@ -1,0 +1,104 @@
+//! The texts of `/proc`, taken apart without allocating.
+
+use crate::profiler::Marker;
+use crate::profiler::source::{Memory, Shares};
+
+/// Reads `/proc/PID/status`. `None` for a zombie, which holds no memory, and for
+/// anything that has none to begin with (a kernel thread, a process half gone).
+pub(super) fn memory(status: &[u8]) -> Option<Memory> {
+    let (mut rss, mut high_water, mut threads) = (None, None, None);
+    for line in status.split(|&byte| byte == b'\n') {
+        if let Some(state) = line.strip_prefix(b"State:") {
+            if matches!(state.trim_ascii_start().first(), Some(b'Z' | b'X')) {
+                return None;
+            }
+        } else if let Some(value) = line.strip_prefix(b"VmHWM:") {
+            high_water = kilobytes(value);
+        } else if let Some(value) = line.strip_prefix(b"VmRSS:") {
+            rss = kilobytes(value);
+        } else if let Some(value) = line.strip_prefix(b"Threads:") {
+            threads = number(value);
+            // What follows is of no interest here.
+            break;
+        }
+    }
+    let threads = threads.and_then(|threads| u32::try_from(threads).ok())?;
+    Some(Memory { rss: rss?, high_water: high_water?, threads })
+}
+
+/// Reads `/proc/PID/smaps_rollup`.
+pub(super) fn shares(rollup: &[u8]) -> Option<Shares> {
+    let (mut pss, mut uss) = (None, None);
+    for line in rollup.split(|&byte| byte == b'\n') {
+        if let Some(value) = line.strip_prefix(b"Pss:") {
+            pss = kilobytes(value);
+        } else if let Some(value) =
+            line.strip_prefix(b"Private_Clean:").or_else(|| line.strip_prefix(b"Private_Dirty:"))
+        {
+            uss = Some(uss.unwrap_or(0) + kilobytes(value)?);
+        }
+    }
+    Some(Shares { pss: pss?, uss: uss? })
+}
+
+/// Reads `/proc/PID/environ`.
+pub(super) fn has_variable(environment: &[u8], marker: &Marker) -> bool {
+    environment.split(|&byte| byte == 0).any(|variable| {
+        variable
+            .strip_prefix(marker.name.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"="))
+            .is_some_and(|value| value == marker.value.as_bytes())
+    })
+}
+
+/// Reads a `  168 kB`, as bytes.
+fn kilobytes(value: &[u8]) -> Option<u64> {
+    number(value.strip_suffix(b" kB")?)?.checked_mul(1024)
+}
+
+fn number(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str = "Name:\tSkyPilot:execut\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t42\n\
+        VmPeak:\t  900000 kB\nVmSize:\t  900000 kB\nVmHWM:\t  172940 kB\nVmRSS:\t  140000 kB\n\
+        RssAnon:\t  100000 kB\nThreads:\t7\nSigQ:\t0/95000\n";
+
+    #[test]
+    fn status_gives_the_mark_the_present_size_and_the_threads() {
+        let expected = Memory { rss: 140_000 * 1024, high_water: 172_940 * 1024, threads: 7 };
+        assert_eq!(memory(STATUS.as_bytes()), Some(expected));
+    }
+
+    #[test]
+    fn what_holds_no_memory_is_no_reading_of_zero() {
+        assert_eq!(memory(STATUS.replace("S (sleeping)", "Z (zombie)").as_bytes()), None);
+        assert_eq!(memory(b"Name:\tkthreadd\nState:\tS (sleeping)\nThreads:\t1\n"), None);
+        assert_eq!(memory(&STATUS.as_bytes()[..150]), None);
+        assert_eq!(memory(b""), None);
+    }
+
+    #[test]
+    fn unique_memory_is_what_is_private_clean_or_dirty() {
+        let rollup = "55d0-7ffe ---p 00000000 00:00 0    [rollup]\nRss:   172880 kB\n\
+            Pss:   133000 kB\nPss_Dirty:   120000 kB\nShared_Clean:   39000 kB\n\
+            Private_Clean:   10000 kB\nPrivate_Dirty:   120000 kB\n";
+        let expected = Shares { pss: 133_000 * 1024, uss: 130_000 * 1024 };
+        assert_eq!(shares(rollup.as_bytes()), Some(expected));
+        assert_eq!(shares(b""), None);
+    }
+
+    #[test]
+    fn only_the_very_variable_with_the_very_value_marks_a_process() {
+        let marker = Marker { name: "RUN".to_owned(), value: "7".to_owned() };
+        assert!(has_variable(b"A=1\0RUN=7\0B=2\0", &marker));
+        assert!(has_variable(b"RUN=7", &marker));
+        for other in [&b"RUN=77\0"[..], b"XRUN=7\0", b"RUN=\0", b"A=RUN=7\0", b"", b"\0\0\0\0"] {
+            assert!(!has_variable(other, &marker), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Systems other than Linux: processes as sysinfo shows them.
+//!
+//! There is no high-water mark, so a peak is the largest of the samples and may be
+//! missed: [`ProfilerLevel::SampledRss`] says so. Nothing is known of sockets and
+//! of shared memory.
+
+use std::io;
+
+use sysinfo::{
+    Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind,
+};
+
+use super::Marker;
+use super::source::{Listed, Memory, ProcessSource, Reading, Shares};
+use crate::ids::ProcessIdentity;
+use crate::process::ProcessGlance;
+use crate::sample::ProfilerLevel;
+
+/// The processes of this machine, as of the last list.
+pub(super) struct Sampled {
+    system: System,
+}
+
+impl Sampled {
+    pub(super) fn new() -> Result<Self, sysinfo::Error> {
+        Ok(Self { system: System::new()? })
+    }
+
+    fn process(&self, pid: u32) -> Option<&Process> {
+        self.system.process(Pid::from_u32(pid))
+    }
+}
+
+impl ProcessSource for Sampled {
+    type Handle = ProcessIdentity;
+
+    const LEVEL: ProfilerLevel = ProfilerLevel::SampledRss;
+
+    fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
+        // Without `without_tasks` each thread would count as a process.
+        let what = ProcessRefreshKind::nothing()
+            .with_memory()
+            .with_cmd(UpdateKind::Always)
+            .with_environ(UpdateKind::OnlyIfNotSet)
+            .without_tasks();
+        self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+        found.clear();
+        found.extend(
+            self.system.processes().iter().map(|(pid, process)| Listed {
+                pid: pid.as_u32(),
+                generation: process.start_time(),
+            }),
+        );
+        Ok(())
+    }
+
+    fn look_up(&mut self, pid: u32) -> Option<ProcessGlance> {
+        let process = self.process(pid)?;
+        Some(ProcessGlance {
+            identity: ProcessIdentity { pid, started: process.start_time() },
+            parent: process.parent().map_or(0, Pid::as_u32),
+            zombie: process.status() == ProcessStatus::Zombie,
+        })
+    }
+
+    fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool {
+        text.clear();
+        let Some(process) = self.process(pid) else { return false };
+        for word in process.cmd() {
+            text.extend_from_slice(word.as_encoded_bytes());
+            text.push(0);
+        }
+        true
+    }
+
+    fn carries(&mut self, pid: u32, marker: &Marker) -> bool {
+        let wanted = format!("{}={}", marker.name, marker.value);
+        self.process(pid)
+            .is_some_and(|process| process.environ().iter().any(|have| *have == *wanted))
+    }
+
+    fn listening_ports(&mut self, _pid: u32) -> Vec<u16> {
+        Vec::new()
+    }
+
+    fn open(&mut self, pid: u32) -> ProcessIdentity {
+        let started = self.process(pid).map_or(0, Process::start_time);
+        ProcessIdentity { pid, started }
+    }
+
+    fn read(&mut self, handle: &mut ProcessIdentity) -> Reading {
+        match self.process(handle.pid) {
+            Some(process)
+                if process.start_time() == handle.started
+                    && process.status() != ProcessStatus::Zombie =>
+            {
+                // Threads are not to be had here without listing them all.
+                let rss = process.memory();
+                Reading::Memory(Memory { rss, high_water: rss, threads: 1 })
+            }
+            _ => Reading::Ended,
+        }
+    }
+
+    fn shares(&mut self, _pid: u32) -> Option<Shares> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fallback_reads_this_process() {
+        let mut source = Sampled::new().unwrap();
+        let (mut all, me) = (Vec::new(), std::process::id());
+        source.list(&mut all).unwrap();
+        assert!(all.iter().any(|listed| listed.pid == me));
+        let mut handle = source.open(me);
+        assert!(matches!(source.read(&mut handle), Reading::Memory(memory) if memory.rss > 0));
+        let mut text = Vec::new();
+        assert!(source.command_line(me, &mut text) && text.contains(&0));
+    }
+}

@@ -1,0 +1,174 @@
+//! One profile from its first tick to its last: the loop.
+
+use std::io::Write;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::units::ByteSize;
+
+use super::cost::Punctuality;
+use super::journal::Journal;
+use super::machine::Machine;
+use super::protocol::{self, Command, Notice};
+use super::source::ProcessSource;
+use super::ticker::Ticker;
+use super::tree::Tree;
+use super::{ProfilerError, ProfilerOptions};
+use crate::clock::Timeline;
+use crate::ids::ProcessIdentity;
+use crate::run_dir::FORMAT_VERSION;
+use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick};
+
+type Orders = Receiver<Result<Command, ProfilerError>>;
+
+pub(super) struct Session<S: ProcessSource, W: Write> {
+    timeline: Timeline,
+    ticker: Ticker,
+    punctuality: Punctuality,
+    tree: Tree<S>,
+    machine: Machine,
+    journal: Journal,
+    outbox: Outbox<W>,
+    root: ProcessIdentity,
+    root_gone: bool,
+    /// Taken out once it has been reported.
+    floor: Option<ByteSize>,
+}
+
+impl<S: ProcessSource, W: Write> Session<S, W> {
+    /// Writes the header, and takes the first tick.
+    pub(super) fn start(
+        options: &ProfilerOptions,
+        source: S,
+        notices: W,
+    ) -> Result<Self, ProfilerError> {
+        let timeline = Timeline::start();
+        let machine = Machine::new().map_err(ProfilerError::Machine)?;
+        let mut session = Self {
+            timeline,
+            ticker: Ticker::new(options.interval, Instant::now()),
+            punctuality: Punctuality::default(),
+            tree: Tree::new(source, options),
+            machine,
+            journal: Journal::open(&options.samples, options.processes.clone())?,
+            outbox: Outbox { to: notices, closed: false },
+            root: options.root,
+            root_gone: false,
+            floor: options.memory_floor,
+        };
+        session.write_header(options.interval)?;
+        session.scheduled_tick()?;
+        // From here on a killed profiler leaves both files behind.
+        session.journal.flush()?;
+        session.write_table()?;
+        session.outbox.send(Notice::Ready);
+        Ok(session)
+    }
+
+    /// Ticks until told to finish.
+    pub(super) fn run(mut self, orders: &Orders) -> Result<(), ProfilerError> {
+        while !self.outbox.closed {
+            match orders.recv_timeout(self.ticker.due().saturating_duration_since(Instant::now())) {
+                Ok(order) => match order? {
+                    Command::Snapshot { phase } => self.snapshot(phase)?,
+                    Command::Finish => break,
+                },
+                Err(RecvTimeoutError::Timeout) => self.scheduled_tick()?,
+                // The parent died: whoever reads the run later wants the rest.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.finish()
+    }
+
+    fn write_header(&mut self, interval: Duration) -> Result<(), ProfilerError> {
+        let header = ProfileHeader {
+            version: FORMAT_VERSION,
+            at: self.timeline.now(),
+            root: self.root,
+            interval,
+            level: S::LEVEL,
+            memory_total: self.machine.memory_total(),
+            cpus: self.machine.cpus(),
+        };
+        Ok(self.journal.push(&ProfileLine::Header(header))?)
+    }
+
+    fn scheduled_tick(&mut self) -> Result<(), ProfilerError> {
+        let began = Instant::now();
+        self.tick(began, began.saturating_duration_since(self.ticker.due()))?;
+        if self.journal.wants_table() {
+            self.write_table()?;
+        }
+        self.ticker.advance(Instant::now());
+        Ok(())
+    }
+
+    fn tick(&mut self, began: Instant, late: Duration) -> Result<(), ProfilerError> {
+        self.punctuality.began(began);
+        let at = self.timeline.at(began);
+        let look = self.tree.tick(at).map_err(ProfilerError::List)?;
+        let system = self.machine.tick();
+        let late_micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+        self.journal.push(&ProfileLine::Tick(Tick {
+            at,
+            late_micros,
+            classes: look.classes,
+            system,
+        }))?;
+        if !look.root_alive && !self.root_gone {
+            self.root_gone = true;
+            self.journal.push(&ProfileLine::ServerGone { at })?;
+            self.journal.flush()?;
+            self.outbox.send(Notice::ServerGone { at });
+        }
+        if let (Some(system), Some(floor)) = (system, self.floor)
+            && system.memory_available < floor
+        {
+            self.floor = None;
+            self.outbox.send(Notice::MemoryFloor { available: system.memory_available });
+        }
+        Ok(())
+    }
+
+    /// Takes some milliseconds a process: the ticks that fall due meanwhile come
+    /// late or never, and are counted as such.
+    fn snapshot(&mut self, phase: Phase) -> Result<(), ProfilerError> {
+        let snapshot = self.tree.snapshot(self.timeline.now(), phase);
+        self.journal.push(&ProfileLine::Snapshot(snapshot))?;
+        self.journal.flush()?;
+        self.outbox.send(Notice::SnapshotTaken { phase });
+        Ok(())
+    }
+
+    fn write_table(&mut self) -> Result<(), ProfilerError> {
+        let table = ProcessTable {
+            version: FORMAT_VERSION,
+            processes: self.tree.records(),
+            profiler: self.punctuality.cost(&self.ticker),
+        };
+        Ok(self.journal.write_table(&table)?)
+    }
+
+    fn finish(mut self) -> Result<(), ProfilerError> {
+        // The last look is what makes the peaks of living processes exact.
+        self.tick(Instant::now(), Duration::ZERO)?;
+        self.write_table()?;
+        self.journal.push(&ProfileLine::Footer { at: self.timeline.now() })?;
+        self.journal.flush()?;
+        self.outbox.send(Notice::Finished);
+        Ok(())
+    }
+}
+
+/// The way to the parent, until it is seen to be gone.
+struct Outbox<W> {
+    to: W,
+    closed: bool,
+}
+
+impl<W: Write> Outbox<W> {
+    fn send(&mut self, notice: Notice) {
+        self.closed |= protocol::send(&mut self.to, &notice).is_err();
+    }
+}

@@ -1,0 +1,79 @@
+//! What the profiler asks of an operating system, and nothing more: `procfs`
+//! answers on Linux, `sampled` elsewhere, `fake` in the tests of the tree.
+
+use std::io;
+
+use super::Marker;
+use crate::process::ProcessGlance;
+use crate::sample::ProfilerLevel;
+
+/// One process in a list of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) pid: u32,
+    /// Changes when the pid is given to another process. A start time does not
+    /// always: it counts in steps of 10 ms.
+    pub(super) generation: u64,
+}
+
+/// A look at the memory of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Memory(Memory),
+    /// There is no such process any more, or it is a zombie and holds nothing.
+    Ended,
+}
+
+/// The memory of a process, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) rss: u64,
+    /// The most that the present image of the process ever had; where the system
+    /// keeps no such mark, what it has now.
+    pub(super) high_water: u64,
+    pub(super) threads: u32,
+}
+
+/// What a process has for itself and what it shares, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shares {
+    /// A page that N processes map counts as one Nth.
+    pub(super) pss: u64,
+    /// Pages that no other process maps.
+    pub(super) uss: u64,
+}
+
+/// An operating system's processes.
+pub(super) trait ProcessSource {
+    /// Lets one process be read again and again cheaply. Never reads another
+    /// process that was given the same pid.
+    type Handle;
+
+    /// How exact its readings are.
+    const LEVEL: ProfilerLevel;
+
+    /// Replaces `found` by all processes of the machine.
+    fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()>;
+
+    /// Who a process is and whose child.
+    fn look_up(&mut self, pid: u32) -> Option<ProcessGlance>;
+
+    /// Replaces `text` by the words of a command line, each ended by a NUL. False
+    /// when there is no such process.
+    fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool;
+
+    /// Whether the process is known to have the marker in its environment.
+    fn carries(&mut self, pid: u32, marker: &Marker) -> bool;
+
+    /// TCP ports on which the process waits for connections.
+    fn listening_ports(&mut self, pid: u32) -> Vec<u16>;
+
+    /// Gets ready to read a process often.
+    fn open(&mut self, pid: u32) -> Self::Handle;
+
+    /// Reads its memory.
+    fn read(&mut self, handle: &mut Self::Handle) -> Reading;
+
+    /// Reads what it shares: some thousand times as costly on Linux.
+    fn shares(&mut self, pid: u32) -> Option<Shares>;
+}

@@ -1,0 +1,200 @@
+//! The life of one process of the tree.
+//!
+//! # Whose memory a reading shows
+//!
+//! Between its fork and its exec a process shows its *parent's* memory: 180 MB for
+//! what becomes a small `ssh`. It is told by its command line, which then still
+//! is the parent's to the byte. Until that changes it is a [`Image::Copy`], and
+//! its readings count for nothing, unless it stays one for [`GENUINE_AFTER`]: then
+//! it is a fork that works without an exec, and its pages are its own concern.
+//!
+//! The command line is always read *before* the memory. Were it the other way
+//! round, an exec between the two would pass the parent's memory off as the new
+//! image's.
+//!
+//! # Peaks and exec
+//!
+//! A process keeps its record when it executes another program. The peak is the
+//! largest of all its images' own marks: a shell that became python is as large as
+//! python was, and would have been as large as the shell had that been larger.
+//! What a copy showed is forgotten at its exec.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use crate::units::ByteSize;
+
+use crate::class::ProcessClass;
+use crate::clock::Timestamp;
+use crate::process::ProcessGlance;
+use crate::profiler::source::Memory;
+use crate::sample::{Ending, ProcessRecord};
+
+/// How long a copy of its parent must last to be a process in its own right.
+pub(super) const GENUINE_AFTER: Duration = Duration::from_secs(1);
+
+/// A command line, as far as telling it from others goes: they can be long, and
+/// are remembered for each process there ever was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Print(u64);
+
+impl Print {
+    pub(super) fn of(command_line: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        command_line.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// Whose memory the process shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Image {
+    /// Nobody has looked yet.
+    Unknown,
+    /// Its parent's, or a copy of that, with this high-water mark.
+    Copy { mark: u64 },
+    /// Its own.
+    Own,
+}
+
+/// A process of the tree. `H` is how the source reads it.
+pub(super) struct Member<H> {
+    pub(super) glance: ProcessGlance,
+    /// Its parent's place among the members, if that is one.
+    pub(super) parent: Option<usize>,
+    pub(super) is_root: bool,
+    pub(super) class: ProcessClass,
+    /// Whether the class may change without an exec, and is looked at each tick.
+    pub(super) settled: bool,
+    pub(super) print: Option<Print>,
+    pub(super) title: String,
+    pub(super) threads: u32,
+    state: State<H>,
+    image: Image,
+    first_seen: Timestamp,
+    last_read: Option<Timestamp>,
+    peak: Option<u64>,
+    peak_while_starting: Option<u64>,
+}
+
+enum State<H> {
+    Running(H),
+    Ended(Ending),
+}
+
+impl<H> Member<H> {
+    pub(super) fn new(
+        glance: ProcessGlance,
+        parent: Option<usize>,
+        is_root: bool,
+        handle: H,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            glance,
+            parent,
+            is_root,
+            class: ProcessClass::Other,
+            settled: false,
+            print: None,
+            title: String::new(),
+            threads: 0,
+            state: State::Running(handle),
+            image: Image::Unknown,
+            first_seen: at,
+            last_read: None,
+            peak: None,
+            peak_while_starting: None,
+        }
+    }
+
+    pub(super) fn handle(&mut self) -> Option<&mut H> {
+        match &mut self.state {
+            State::Running(handle) => Some(handle),
+            State::Ended(_) => None,
+        }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.state, State::Running(_))
+    }
+
+    /// Still to exec, at `at`, as far as anyone can tell.
+    pub(super) fn is_artefact(&self, at: Timestamp) -> bool {
+        self.is_copy() && at.since(self.first_seen) < GENUINE_AFTER
+    }
+
+    pub(super) fn is_copy(&self) -> bool {
+        matches!(self.image, Image::Copy { .. })
+    }
+
+    /// Takes note of its command line; `parents` are those that its parent had
+    /// shortly before and has now. Says whether it is another than before.
+    pub(super) fn take_command_line(&mut self, print: Print, parents: &[Print]) -> bool {
+        if self.print == Some(print) {
+            return false;
+        }
+        self.print = Some(print);
+        self.image = match self.image {
+            Image::Unknown if parents.contains(&print) => Image::Copy { mark: 0 },
+            Image::Unknown | Image::Copy { .. } | Image::Own => Image::Own,
+        };
+        true
+    }
+
+    /// Takes note of its memory.
+    pub(super) fn take_memory(&mut self, memory: Memory, at: Timestamp) {
+        self.threads = self.threads.max(memory.threads);
+        if let Image::Copy { mark } = &mut self.image {
+            if memory.high_water >= *mark {
+                *mark = memory.high_water;
+            } else {
+                // A mark only falls with an exec, here of the parent's very words.
+                self.image = Image::Own;
+            }
+        }
+        if self.is_artefact(at) {
+            return;
+        }
+        self.last_read = Some(at);
+        if !self.is_copy() {
+            self.peak = self.peak.max(Some(memory.high_water));
+            if self.class == ProcessClass::Starting {
+                self.peak_while_starting = self.peak;
+            }
+        }
+    }
+
+    /// It is gone, found at `at`; it could have been read at `previous`.
+    pub(super) fn end(&mut self, at: Timestamp, previous: Option<Timestamp>, limit: Duration) {
+        if !self.is_alive() {
+            return;
+        }
+        let was_read =
+            self.last_read.is_some_and(|last| Some(last) == previous && at.since(last) <= limit);
+        self.state = State::Ended(if was_read { Ending::Exited } else { Ending::ExitedUnread });
+    }
+
+    pub(super) fn record(&self) -> ProcessRecord {
+        // A copy that was read as a process in its own right has its mark.
+        let copied = match self.image {
+            Image::Copy { mark } if self.last_read.is_some() => Some(mark),
+            _ => None,
+        };
+        ProcessRecord {
+            identity: self.glance.identity,
+            parent: self.glance.parent,
+            class: self.class,
+            title: self.title.clone(),
+            first_seen: self.first_seen,
+            last_read: self.last_read,
+            peak: self.peak.max(copied).map(ByteSize),
+            peak_while_starting: self.peak_while_starting.map(ByteSize),
+            threads: self.threads,
+            ending: match self.state {
+                State::Running(_) => Ending::Alive,
+                State::Ended(ending) => ending,
+            },
+        }
+    }
+}

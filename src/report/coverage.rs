@@ -1,0 +1,108 @@
+//! What of the run the profile covers: a pass needs all of it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Evidence;
+use crate::clock::Timestamp;
+use crate::marks::Event;
+use crate::sample::{Ending, ProfileLine};
+use crate::units;
+
+/// What of the run the profile covers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Coverage {
+    /// The server could be profiled at all.
+    pub profiled: bool,
+    /// The profiler was there from the baseline to the end of the drain.
+    pub from_baseline_to_drain: bool,
+    /// It ended in good order.
+    pub ended_well: bool,
+    /// Times in which it was silent for longer than the plan allows.
+    pub gaps: Vec<Gap>,
+    /// Processes that exited without a final reading.
+    pub unread_exits: u32,
+}
+
+/// A silence of the profiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Gap {
+    /// Its last sign of life.
+    pub from: Timestamp,
+    /// How long there was no other.
+    #[serde(with = "units::seconds")]
+    pub length: Duration,
+}
+
+impl Coverage {
+    /// Whether nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        self.from_baseline_to_drain
+            && self.ended_well
+            && self.gaps.is_empty()
+            && self.unread_exits == 0
+    }
+}
+
+pub(super) fn assemble(evidence: &Evidence) -> Coverage {
+    let began = evidence
+        .marks
+        .iter()
+        .find(|mark| matches!(mark.event, Event::PhaseBegan(_)))
+        .map(|mark| mark.at);
+    let ended =
+        evidence.marks.iter().find(|mark| mark.event == Event::PhasesEnded).map(|mark| mark.at);
+    let limit = evidence.plan.validity.profiler_gap;
+    let first = evidence.ticks().next().map(|tick| tick.at);
+    let last = evidence.ticks().last().map(|tick| tick.at);
+    let covered = match (first, last, began, ended) {
+        (Some(first), Some(last), Some(began), Some(ended)) => {
+            first <= began.plus(limit) && last.plus(limit) >= ended
+        }
+        _ => false,
+    };
+    let records = evidence.processes.as_ref().map_or(&[][..], |table| &table.processes);
+    let unread = records.iter().filter(|record| record.ending == Ending::ExitedUnread).count();
+    Coverage {
+        profiled: evidence.plan.is_profiled(),
+        from_baseline_to_drain: covered,
+        ended_well: evidence.profile.iter().any(|line| matches!(line, ProfileLine::Footer { .. }))
+            && evidence.processes.is_some(),
+        gaps: gaps(evidence, limit, began, ended),
+        unread_exits: u32::try_from(unread).unwrap_or(u32::MAX),
+    }
+}
+
+/// Silences between the first phase's beginning and the last one's end. Taking
+/// proportional memory takes its time, during which the profiler is at work and
+/// the load is over: that is no silence.
+fn gaps(
+    evidence: &Evidence,
+    limit: Duration,
+    began: Option<Timestamp>,
+    ended: Option<Timestamp>,
+) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut previous: Option<Timestamp> = None;
+    for line in &evidence.profile {
+        match line {
+            ProfileLine::Tick(tick) => {
+                if let Some(from) = previous {
+                    let length = tick.at.since(from);
+                    let inside = began.is_some_and(|began| tick.at > began)
+                        && ended.is_none_or(|ended| from < ended);
+                    if length > limit && inside {
+                        gaps.push(Gap { from, length });
+                    }
+                }
+                previous = Some(tick.at);
+            }
+            ProfileLine::Snapshot(_) => previous = None,
+            _ => {}
+        }
+    }
+    gaps
+}

@@ -1,0 +1,130 @@
+//! All that a run left, read once. Whatever can't be read is said, not skipped.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::environment::Environment;
+use crate::ids::RunId;
+use crate::marks::{Event, Mark, StopReason};
+use crate::outcome::ScenarioOutcome;
+use crate::plan::LoadPlan;
+use crate::run_dir::{RunDir, RunDirError, read_lines};
+use crate::sample::{ProcessTable, ProfileHeader, ProfileLine, Tick};
+use crate::scenario::ScenarioId;
+
+/// All that a run left.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Which run.
+    pub run: RunId,
+    /// What was asked for.
+    pub plan: LoadPlan,
+    /// What was found.
+    pub environment: Option<Environment>,
+    /// When what happened.
+    pub marks: Vec<Mark>,
+    /// The profile.
+    pub profile: Vec<ProfileLine>,
+    /// The processes of the profile.
+    pub processes: Option<ProcessTable>,
+    /// What the scenarios recorded.
+    pub outcomes: BTreeMap<ScenarioId, ScenarioOutcome>,
+    /// Files that broke off, or that can't be read.
+    pub damage: Vec<String>,
+}
+
+impl Evidence {
+    /// Reads a run directory. Only the plan must be there and readable: without
+    /// it nobody knows what the rest should have been.
+    pub fn read(run: &RunDir) -> Result<Self, RunDirError> {
+        let plan: LoadPlan = RunDir::read(&run.plan(), "plan")?;
+        let mut damage = Vec::new();
+        let mut note = |error: RunDirError| damage.push(describe(&error));
+        let environment =
+            RunDir::read_optional(&run.environment(), "environment").unwrap_or_else(|error| {
+                note(error);
+                None
+            });
+        let processes =
+            RunDir::read_optional(&run.processes(), "process table").unwrap_or_else(|error| {
+                note(error);
+                None
+            });
+        let mut outcomes = BTreeMap::new();
+        for scenario in &plan.scenarios {
+            match RunDir::read_optional(&run.outcome(scenario.id), "scenario outcome") {
+                Ok(Some(outcome)) => _ = outcomes.insert(scenario.id, outcome),
+                Ok(None) => {}
+                Err(error) => note(error),
+            }
+        }
+        let marks = read_lines(&run.marks(), "list of marks").unwrap_or_else(|error| {
+            note(error);
+            Default::default()
+        });
+        let profile = read_lines(&run.samples(), "profile").unwrap_or_else(|error| {
+            note(error);
+            Default::default()
+        });
+        for (path, cut_off) in [(run.marks(), marks.cut_off), (run.samples(), profile.cut_off)] {
+            if cut_off {
+                damage.push(format!("`{}` breaks off in its last line", path.display()));
+            }
+        }
+        Ok(Self {
+            run: run.id(),
+            plan,
+            environment,
+            marks: marks.values,
+            profile: profile.values,
+            processes,
+            outcomes,
+            damage,
+        })
+    }
+
+    /// The profile's first line.
+    pub fn header(&self) -> Option<&ProfileHeader> {
+        self.profile.iter().find_map(|line| match line {
+            ProfileLine::Header(header) => Some(header),
+            _ => None,
+        })
+    }
+
+    /// The ticks of the profile.
+    pub fn ticks(&self) -> impl Iterator<Item = &Tick> {
+        self.profile.iter().filter_map(|line| match line {
+            ProfileLine::Tick(tick) => Some(tick),
+            _ => None,
+        })
+    }
+
+    /// Why the load was stopped early, if it was.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.marks.iter().find_map(|mark| match mark.event {
+            Event::LoadStopped(reason) => Some(reason),
+            _ => None,
+        })
+    }
+
+    /// Whether the server of the beginning was not that of the end.
+    pub fn server_was_lost(&self) -> bool {
+        self.marks
+            .iter()
+            .any(|mark| matches!(mark.event, Event::ServerGone | Event::ServerReplaced))
+    }
+
+    /// The last moment of which there is any trace.
+    pub fn last_moment(&self) -> Option<Timestamp> {
+        let mark = self.marks.last().map(|mark| mark.at);
+        let tick = self.ticks().last().map(|tick| tick.at);
+        mark.max(tick)
+    }
+}
+
+fn describe(error: &RunDirError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

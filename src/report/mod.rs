@@ -1,0 +1,109 @@
+//! What a run amounts to: assembled from the run directory, judged, rendered.
+//!
+//! Assembling is pure: [`Evidence`] in, [`Report`] out, so any old run can be
+//! reported on again. Renderers take a finished report and only write.
+
+mod budgets;
+mod coverage;
+mod evidence;
+mod judge;
+mod memory;
+mod scenarios;
+mod summary;
+pub mod text;
+
+use serde::{Deserialize, Serialize};
+
+pub use budgets::{BudgetCheck, BudgetState};
+pub use coverage::{Coverage, Gap};
+pub use evidence::Evidence;
+pub use judge::{Finding, Judgement, Severity, Verdict};
+pub use memory::{ClassMemory, MemoryReport, SnapshotMemory};
+pub use scenarios::{
+    ScenarioReport, ScenarioState, Stats, Temperature, ThresholdCheck, WaveReport, state,
+};
+pub use summary::{MonitoringSummary, PhaseSpan};
+
+use crate::environment::Environment;
+use crate::ids::RunId;
+use crate::plan::LoadPlan;
+use crate::run_dir::FORMAT_VERSION;
+use crate::sample::{ProfilerCost, ProfilerLevel};
+
+/// What a run amounts to: `report.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Report {
+    /// Format of this file.
+    pub version: u32,
+    /// Which run.
+    pub run: RunId,
+    /// What was asked for.
+    pub plan: LoadPlan,
+    /// What was found; `None` when the run ended before the server was ready.
+    pub environment: Option<Environment>,
+    /// The phases that took place.
+    pub phases: Vec<PhaseSpan>,
+    /// The original tool's figures; `None` without a profile.
+    pub summary: Option<MonitoringSummary>,
+    /// Each planned scenario.
+    pub scenarios: Vec<ScenarioReport>,
+    /// Memory of the server; `None` without a profile.
+    pub memory: Option<MemoryReport>,
+    /// How the profile was made; `None` without one.
+    pub profiler: Option<ProfilerReport>,
+    /// What of the run the profile covers.
+    pub coverage: Coverage,
+    /// Each configured budget.
+    pub budgets: Vec<BudgetCheck>,
+    /// Each configured latency limit.
+    pub thresholds: Vec<ThresholdCheck>,
+    /// The verdict, and all that speaks for or against it.
+    pub judgement: Judgement,
+}
+
+/// How a profile was made.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProfilerReport {
+    /// How peaks were read.
+    pub level: ProfilerLevel,
+    /// What it cost; `None` when the profiler was killed before it could say.
+    pub cost: Option<ProfilerCost>,
+}
+
+impl Report {
+    /// Assembles and judges.
+    pub fn assemble(evidence: &Evidence) -> Self {
+        let phases = summary::phases(&evidence.marks, evidence.last_moment());
+        let memory = memory::assemble(evidence);
+        let coverage = coverage::assemble(evidence);
+        let (scenarios, thresholds) = scenarios::assemble(evidence);
+        let budgets = budgets::check(evidence, memory.as_ref());
+        let judgement = judge::judge(&judge::Case {
+            evidence,
+            coverage: &coverage,
+            scenarios: &scenarios,
+            thresholds: &thresholds,
+            budgets: &budgets,
+        });
+        Self {
+            version: FORMAT_VERSION,
+            run: evidence.run.clone(),
+            plan: evidence.plan.clone(),
+            environment: evidence.environment.clone(),
+            summary: summary::assemble(evidence, memory.as_ref(), &phases),
+            phases,
+            scenarios,
+            memory,
+            profiler: evidence.header().map(|header| ProfilerReport {
+                level: header.level,
+                cost: evidence.processes.as_ref().map(|table| table.profiler),
+            }),
+            coverage,
+            budgets,
+            thresholds,
+            judgement,
+        }
+    }
+}

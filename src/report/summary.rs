@@ -1,0 +1,125 @@
+//! The figures of the original tool, and the phases that they refer to.
+
+use std::time::Duration;
+
+use crate::units::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use super::Evidence;
+use super::memory::MemoryReport;
+use crate::class::ProcessClass;
+use crate::clock::Timestamp;
+use crate::marks::{Event, Mark};
+use crate::sample::{Phase, SystemTick};
+use crate::units;
+
+/// A phase that took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PhaseSpan {
+    /// Which phase.
+    pub phase: Phase,
+    /// Its beginning.
+    pub began: Timestamp,
+    /// Its end, or the last moment of the run that is known.
+    pub ended: Timestamp,
+}
+
+/// The MONITORING SUMMARY of the original tool.
+///
+/// The figures mean what they meant there, but for two that are exact here:
+/// the executors' peaks are the kernel's marks and not samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MonitoringSummary {
+    /// From the profiler's first tick to its last.
+    #[serde(with = "units::seconds")]
+    pub duration: Duration,
+    /// Use of all CPUs, averaged over the baseline, in percent.
+    pub baseline_cpu: f64,
+    /// Used memory, averaged over the baseline.
+    pub baseline_memory: ByteSize,
+    /// Highest use of all CPUs, in percent.
+    pub peak_cpu: f64,
+    /// Most memory in use.
+    pub peak_memory: ByteSize,
+    /// The machine's memory.
+    pub memory_total: ByteSize,
+    /// Peak of the largest short executor.
+    pub short_peak: Option<ByteSize>,
+    /// Highest mean resident memory of the short executors.
+    pub short_average_peak: Option<ByteSize>,
+    /// Peak of the largest long executor.
+    pub long_peak: Option<ByteSize>,
+    /// Highest mean resident memory of the long executors.
+    pub long_average_peak: Option<ByteSize>,
+    /// Average use of all CPUs, in percent.
+    pub average_cpu: f64,
+    /// Average of used memory.
+    pub average_memory: ByteSize,
+}
+
+/// The phases that the marks tell of.
+pub(super) fn phases(marks: &[Mark], last_moment: Option<Timestamp>) -> Vec<PhaseSpan> {
+    let mut spans: Vec<PhaseSpan> = Vec::new();
+    for mark in marks {
+        let ends_phase = matches!(mark.event, Event::PhaseBegan(_) | Event::PhasesEnded);
+        if ends_phase && let Some(last) = spans.last_mut() {
+            last.ended = last.ended.min(mark.at);
+        }
+        if let Event::PhaseBegan(phase) = mark.event {
+            let ended = last_moment.unwrap_or(mark.at);
+            spans.push(PhaseSpan { phase, began: mark.at, ended });
+        }
+    }
+    spans
+}
+
+pub(super) fn assemble(
+    evidence: &Evidence,
+    memory: Option<&MemoryReport>,
+    phases: &[PhaseSpan],
+) -> Option<MonitoringSummary> {
+    let header = evidence.header()?;
+    let first = evidence.ticks().next()?.at;
+    let last = evidence.ticks().last()?.at;
+    let readings: Vec<(Timestamp, SystemTick)> =
+        evidence.ticks().filter_map(|tick| Some((tick.at, tick.system?))).collect();
+    let all = || readings.iter().map(|(_, system)| *system);
+    let baseline_end =
+        phases.iter().find(|span| span.phase == Phase::Baseline).map_or(first, |span| span.ended);
+    let in_baseline: Vec<SystemTick> =
+        readings.iter().filter(|(at, _)| *at <= baseline_end).map(|(_, system)| *system).collect();
+    // A run that was stopped at once has no baseline but its first reading.
+    let baseline = if in_baseline.is_empty() { all().take(1).collect() } else { in_baseline };
+    let class = |class| memory.and_then(|memory| memory.class(class));
+    Some(MonitoringSummary {
+        duration: last.since(first),
+        baseline_cpu: mean_cpu(baseline.iter().copied())?,
+        baseline_memory: mean_used(baseline.iter().copied())?,
+        peak_cpu: all().map(|system| f64::from(system.cpu_percent)).fold(0.0, f64::max),
+        peak_memory: all().map(|system| system.memory_used).max()?,
+        memory_total: header.memory_total,
+        short_peak: class(ProcessClass::ShortExecutor).and_then(|class| class.peak),
+        short_average_peak: class(ProcessClass::ShortExecutor)
+            .and_then(|class| class.mean_rss_peak),
+        long_peak: class(ProcessClass::LongExecutor).and_then(|class| class.peak),
+        long_average_peak: class(ProcessClass::LongExecutor).and_then(|class| class.mean_rss_peak),
+        average_cpu: mean_cpu(all())?,
+        average_memory: mean_used(all())?,
+    })
+}
+
+fn mean_cpu(readings: impl Iterator<Item = SystemTick>) -> Option<f64> {
+    let (sum, count) = readings.fold((0.0, 0_u32), |(sum, count), system| {
+        (sum + f64::from(system.cpu_percent), count + 1)
+    });
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+fn mean_used(readings: impl Iterator<Item = SystemTick>) -> Option<ByteSize> {
+    let (sum, count) = readings.fold((0_u64, 0_u64), |(sum, count), system| {
+        (sum + system.memory_used.as_u64(), count + 1)
+    });
+    sum.checked_div(count).map(ByteSize)
+}

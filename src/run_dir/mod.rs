@@ -1,0 +1,204 @@
+//! The run directory: where all parts of a run meet.
+//!
+//! The one place that knows file names. Files are either written whole (to a
+//! temporary file beside, then renamed) or grow line by line, so that whatever
+//! a crash leaves can still be read. `cargo xtask report RUN` rebuilds a report
+//! from nothing but this directory.
+
+mod files;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use files::{JsonLines, Lines, read_lines};
+
+use crate::ids::RunId;
+use crate::scenario::ScenarioId;
+
+/// The format that this build writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One run's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// What can go wrong with the files of a run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDirError {
+    /// The file system refused.
+    #[error("cannot {act} `{path}`")]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("`{path}` is not a {what} of format {FORMAT_VERSION}, which this build reads")]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// The parser's reason.
+        source: serde_json::Error,
+    },
+}
+
+impl RunDirError {
+    /// Whether the file or directory simply is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl RunDir {
+    /// Creates the directory of a new run, readable by its owner alone: the
+    /// server's log in it may tell more than the server's users should know.
+    pub fn create(path: &Path) -> Result<Self, RunDirError> {
+        let io = |act| move |source| RunDirError::Io { act, path: path.to_owned(), source };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(io("create the directory above"))?;
+        }
+        fs::DirBuilder::new().mode(0o700).create(path).map_err(io("create the run directory"))?;
+        let run = Self { path: path.to_owned() };
+        for folder in [run.outcomes(), run.start_line()] {
+            fs::create_dir(&folder).map_err(io("create folders in"))?;
+        }
+        Ok(run)
+    }
+
+    /// Opens the directory of an existing run.
+    pub fn open(path: &Path) -> Result<Self, RunDirError> {
+        let canonical = path.canonicalize().map_err(|source| RunDirError::Io {
+            act: "open the run directory",
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self { path: canonical })
+    }
+
+    /// Makes `latest`, beside the run's directory, point to it.
+    pub fn link_latest(&self) -> Result<(), RunDirError> {
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Ok(());
+        };
+        let (link, fresh) = (parent.join("latest"), parent.join(".latest.new"));
+        let io = |source| RunDirError::Io { act: "renew the link", path: link.clone(), source };
+        _ = fs::remove_file(&fresh);
+        symlink(name, &fresh).map_err(io)?;
+        fs::rename(&fresh, &link).map_err(io)
+    }
+
+    /// The run's id, which is the directory's name.
+    pub fn id(&self) -> RunId {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        RunId::from_directory_name(&name)
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was asked for: one `LoadPlan`.
+    pub fn plan(&self) -> PathBuf {
+        self.path.join("plan.json")
+    }
+
+    /// What was found: one `Environment`.
+    pub fn environment(&self) -> PathBuf {
+        self.path.join("environment.json")
+    }
+
+    /// When what happened: one `Mark` a line.
+    pub fn marks(&self) -> PathBuf {
+        self.path.join("marks.jsonl")
+    }
+
+    /// The profile: one `ProfileLine` a line.
+    pub fn samples(&self) -> PathBuf {
+        self.path.join("samples.jsonl")
+    }
+
+    /// Every process of the profile: one `ProcessTable`.
+    pub fn processes(&self) -> PathBuf {
+        self.path.join("processes.json")
+    }
+
+    /// What each scenario recorded.
+    pub fn outcomes(&self) -> PathBuf {
+        self.path.join("outcomes")
+    }
+
+    /// What one scenario recorded: one `ScenarioOutcome`.
+    pub fn outcome(&self, scenario: ScenarioId) -> PathBuf {
+        self.outcomes().join(format!("{}.json", scenario.file_stem()))
+    }
+
+    /// Where scenarios wait for one another.
+    pub fn start_line(&self) -> PathBuf {
+        self.path.join("start-line")
+    }
+
+    /// The end of the server's log.
+    pub fn server_log_tail(&self) -> PathBuf {
+        self.path.join("server.log.tail")
+    }
+
+    /// The result: one `Report`.
+    pub fn report(&self) -> PathBuf {
+        self.path.join("report.json")
+    }
+
+    /// Which processes and directories of this run are still to be removed.
+    pub fn custody(&self) -> PathBuf {
+        self.path.join("custody.json")
+    }
+
+    /// Where an isolated server has its home and its temporary files.
+    pub fn instance(&self) -> PathBuf {
+        self.path.join("instance")
+    }
+
+    /// What the scenarios printed while they ran.
+    pub fn load_log(&self) -> PathBuf {
+        self.path.join("load.log")
+    }
+
+    /// What the gate printed.
+    pub fn gate_log(&self) -> PathBuf {
+        self.path.join("gate.log")
+    }
+
+    /// Writes a file whole.
+    pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), RunDirError> {
+        files::write_json(path, value)
+    }
+
+    /// Reads a file that was written whole.
+    pub fn read<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, RunDirError> {
+        files::read_json(path, what)
+    }
+
+    /// Reads a file that was written whole, if it is there.
+    pub fn read_optional<T: DeserializeOwned>(
+        path: &Path,
+        what: &'static str,
+    ) -> Result<Option<T>, RunDirError> {
+        match files::read_json(path, what) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What the profiler writes down: the contract between it and the report.
+//!
+//! `samples.jsonl` holds one [`ProfileLine`] per line, in the order of time, and
+//! is readable up to its last complete line. `processes.json` holds one
+//! [`ProcessTable`], written when the profiler ends.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::units::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use crate::class::ProcessClass;
+use crate::clock::Timestamp;
+use crate::ids::ProcessIdentity;
+
+/// One line of `samples.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ProfileLine {
+    /// Always the first line.
+    Header(ProfileHeader),
+    /// One tick of the sampling loop.
+    Tick(Tick),
+    /// Proportional memory of the whole tree, read at the end of a phase.
+    Snapshot(Snapshot),
+    /// The server's main process was not there any more.
+    ServerGone {
+        /// When the profiler noticed.
+        at: Timestamp,
+    },
+    /// The last line of a profiler that ended in good order.
+    Footer {
+        /// When it ended.
+        at: Timestamp,
+    },
+}
+
+/// What was profiled, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProfileHeader {
+    /// Format of this file.
+    pub version: u32,
+    /// When the profiler started.
+    pub at: Timestamp,
+    /// The main process of the server.
+    pub root: ProcessIdentity,
+    /// The distance between two ticks that was asked for.
+    #[serde(with = "crate::units::duration")]
+    pub interval: Duration,
+    /// How peaks are read on this machine.
+    pub level: ProfilerLevel,
+    /// The machine's memory.
+    pub memory_total: ByteSize,
+    /// The machine's CPUs.
+    pub cpus: usize,
+}
+
+/// How exactly this machine lets peaks be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProfilerLevel {
+    /// The kernel's own high-water mark of each process (`VmHWM` of proc(5)), read
+    /// at each tick: misses only what a process allocates after its last tick.
+    HighWaterMark,
+    /// Resident memory by sampling, where the kernel offers no mark: short peaks
+    /// are missed.
+    SampledRss,
+}
+
+/// One look at all processes of the tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tick {
+    /// When the tick began.
+    pub at: Timestamp,
+    /// How much later than planned that was.
+    pub late_micros: u64,
+    /// Resident memory by class; a class without a process is left out.
+    pub classes: BTreeMap<ProcessClass, ClassTick>,
+    /// The machine as a whole, at every few ticks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<SystemTick>,
+}
+
+/// The processes of one class at one tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClassTick {
+    /// How many there are.
+    pub count: u32,
+    /// Sum of their resident memory (shared pages count once for each process).
+    pub rss_sum: ByteSize,
+    /// Resident memory of the largest of them.
+    pub rss_max: ByteSize,
+}
+
+/// The machine at one tick.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SystemTick {
+    /// Use of all CPUs since the last such reading, in percent of all of them.
+    pub cpu_percent: f32,
+    /// Memory in use.
+    pub memory_used: ByteSize,
+    /// Memory that could still be had without swapping.
+    pub memory_available: ByteSize,
+}
+
+/// Proportional and unique memory of the tree at the end of a phase.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Snapshot {
+    /// When it was read.
+    pub at: Timestamp,
+    /// The phase that ended.
+    pub phase: Phase,
+    /// By class, over the processes that could be read.
+    pub classes: BTreeMap<ProcessClass, ClassSnapshot>,
+    /// Processes that could not be read (ended meanwhile, or permission denied).
+    pub unread: u32,
+}
+
+/// Memory of one class at the end of a phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClassSnapshot {
+    /// Processes that were read.
+    pub count: u32,
+    /// Threads of these processes.
+    pub threads: u32,
+    /// Sum of proportional set sizes: a shared page counts once in all.
+    pub pss: ByteSize,
+    /// Sum of the pages that no other process has.
+    pub uss: ByteSize,
+}
+
+/// The parts of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The idle server, before any load.
+    Baseline,
+    /// From the first request to the last answer.
+    Load,
+    /// The idle server after the load.
+    Drain,
+}
+
+impl Phase {
+    /// The name used in files and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Load => "load",
+            Self::Drain => "drain",
+        }
+    }
+}
+
+/// All processes that the profiler saw, and what watching them cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProcessTable {
+    /// Format of this file.
+    pub version: u32,
+    /// One record for each process.
+    pub processes: Vec<ProcessRecord>,
+    /// The profiler's own cost and punctuality.
+    pub profiler: ProfilerCost,
+}
+
+/// One process of the tree, over its whole life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProcessRecord {
+    /// Which process.
+    pub identity: ProcessIdentity,
+    /// Its parent when it was first seen.
+    pub parent: u32,
+    /// Its last known class.
+    pub class: ProcessClass,
+    /// The first word of its command line, as last seen.
+    pub title: String,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// When its memory was last read.
+    pub last_read: Option<Timestamp>,
+    /// Its peak; `None` when its memory was never read.
+    pub peak: Option<ByteSize>,
+    /// Its peak up to when it took its title, for a worker seen untitled.
+    pub peak_while_starting: Option<ByteSize>,
+    /// The most threads that it had.
+    pub threads: u32,
+    /// How it ended, as far as the profiler knows.
+    pub ending: Ending,
+}
+
+/// How a process left the profiler's sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It lived when the profiler ended: its peak is exact.
+    Alive,
+    /// It exited, and was read at the tick before.
+    Exited,
+    /// It exited, and the last reading was older than that, or there was none:
+    /// its peak is a lower bound.
+    ExitedUnread,
+}
+
+/// What profiling cost, and how punctual it was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProfilerCost {
+    /// Ticks taken.
+    pub ticks: u64,
+    /// Ticks that fell away since the one before took too long.
+    pub missed_ticks: u64,
+    /// Ticks per second that were achieved.
+    pub rate_hz: f64,
+    /// CPU time of the profiler, user and system.
+    #[serde(with = "crate::units::duration")]
+    pub cpu: Duration,
+    /// Its own peak memory.
+    pub peak: ByteSize,
+    /// The longest time between two ticks.
+    #[serde(with = "crate::units::duration")]
+    pub longest_gap: Duration,
+}

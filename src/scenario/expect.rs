@@ -1,0 +1,139 @@
+//! What counts as the right answer.
+//!
+//! A server without a cloud must refuse some requests. Such a refusal is listed
+//! here with the circumstances that make it right; it is counted apart from
+//! successes, and any other failure is a failure.
+
+use serde_json::Value;
+
+/// What the right answer to a call looks like.
+#[derive(Debug)]
+pub struct Expectation {
+    /// The shape of the value that a successful request returns.
+    pub value: Shape,
+    /// Failures that are the right answer in some circumstances.
+    pub refusals: &'static [Refusal],
+}
+
+/// The outer shape of a JSON value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A list.
+    List,
+    /// `null`.
+    Null,
+    /// Anything: what the request returns is nobody's promise.
+    Any,
+}
+
+impl Shape {
+    /// Whether `value` has this shape.
+    pub fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::List => value.is_array(),
+            Self::Null => value.is_null(),
+            Self::Any => true,
+        }
+    }
+
+    /// The shape in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::List => "a list",
+            Self::Null => "null",
+            Self::Any => "a value",
+        }
+    }
+}
+
+/// A failure that is the right answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal {
+    /// The error's type, as the server names it.
+    pub error_type: &'static str,
+    /// Part of its message, where the type alone says too little.
+    pub message: &'static str,
+    /// When it is right.
+    pub when: When,
+    /// Why it is right, for the report.
+    pub reason: &'static str,
+}
+
+/// Circumstances in which a refusal is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The server has no infrastructure to run anything on.
+    NoInfrastructure,
+    /// The server doesn't run managed jobs itself (no consolidation mode).
+    NoConsolidation,
+}
+
+/// What is known of the server that scenarios run against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// It has an infrastructure to run on.
+    pub infrastructure: bool,
+    /// It runs managed jobs itself.
+    pub consolidation: bool,
+}
+
+impl Refusal {
+    /// Whether an error is this refusal, and is right in the circumstances.
+    pub fn covers(&self, error_type: &str, message: &str, circumstances: Circumstances) -> bool {
+        let applies = match self.when {
+            When::NoInfrastructure => !circumstances.infrastructure,
+            When::NoConsolidation => !circumstances.consolidation,
+        };
+        applies && error_type == self.error_type && message.contains(self.message)
+    }
+}
+
+pub(super) const NO_CLOUD: Refusal = Refusal {
+    error_type: "NoCloudAccessError",
+    message: "Cloud access is not set up",
+    when: When::NoInfrastructure,
+    reason: "there is no infrastructure to launch on",
+};
+
+pub(super) const NO_NETWORK_FOR_SERVICES: Refusal = Refusal {
+    error_type: "RuntimeError",
+    message: "network error",
+    when: When::NoInfrastructure,
+    reason: "SkyPilot asks public addresses before it lists services",
+};
+
+pub(super) const NO_NETWORK_FOR_POOLS: Refusal = Refusal {
+    reason: "SkyPilot asks public addresses before it lists pools",
+    ..NO_NETWORK_FOR_SERVICES
+};
+
+pub(super) const NO_JOBS_CONTROLLER: Refusal = Refusal {
+    error_type: "ClusterNotUpError",
+    message: "",
+    when: When::NoConsolidation,
+    reason: "there is no jobs controller",
+};
+
+pub(super) const NO_SERVE_CONTROLLER: Refusal =
+    Refusal { reason: "there is no service controller", ..NO_JOBS_CONTROLLER };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BARE: Circumstances = Circumstances { infrastructure: false, consolidation: true };
+
+    #[test]
+    fn a_refusal_is_right_only_in_its_circumstances() {
+        let message = "Cloud access is not set up. Run: sky check";
+        assert!(NO_CLOUD.covers("NoCloudAccessError", message, BARE));
+        let equipped = Circumstances { infrastructure: true, ..BARE };
+        assert!(!NO_CLOUD.covers("NoCloudAccessError", message, equipped));
+    }
+
+    #[test]
+    fn another_error_of_the_same_type_is_no_refusal() {
+        assert!(NO_NETWORK_FOR_SERVICES.covers("RuntimeError", "due to network error.", BARE));
+        assert!(!NO_NETWORK_FOR_SERVICES.covers("RuntimeError", "database is locked", BARE));
+    }
+}

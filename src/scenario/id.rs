@@ -1,0 +1,177 @@
+//! Names of scenarios: in flags, files, tables and tests.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How a scenario reaches the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScenarioKind {
+    /// The HTTP requests of SkyPilot's Python SDK, sent by skyload itself.
+    Api,
+    /// Real `sky` processes.
+    Cli,
+    /// A bystander that asks for the server's health all the while.
+    Probe,
+}
+
+impl ScenarioKind {
+    /// The first part of a scenario's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Cli => "cli",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// One kind of user action; what it does stands in [`super::TABLE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScenarioId {
+    /// `sky.status()`.
+    ApiStatus,
+    /// The three requests that `sky status` makes.
+    ApiCliStatus,
+    /// `sky.validate()`.
+    ApiValidate,
+    /// `sky.api_status()`.
+    ApiApiStatus,
+    /// `sky.jobs.queue()`.
+    ApiJobsQueue,
+    /// `sky.status(refresh=FORCE)`, which a long executor serves.
+    ApiStatusRefresh,
+    /// `sky.launch(dryrun=True)`, which a long executor serves.
+    ApiLaunchDryrun,
+    /// `sky status`.
+    CliStatus,
+    /// `sky jobs queue`.
+    CliJobsQueue,
+    /// `sky api status`.
+    CliApiStatus,
+    /// `GET /api/health` at a fixed rate.
+    ProbeHealth,
+}
+
+impl ScenarioId {
+    /// All scenarios, in the order in which they are reported.
+    pub const ALL: [Self; 11] = [
+        Self::ApiStatus,
+        Self::ApiCliStatus,
+        Self::ApiValidate,
+        Self::ApiApiStatus,
+        Self::ApiJobsQueue,
+        Self::ApiStatusRefresh,
+        Self::ApiLaunchDryrun,
+        Self::CliStatus,
+        Self::CliJobsQueue,
+        Self::CliApiStatus,
+        Self::ProbeHealth,
+    ];
+
+    /// How it reaches the server.
+    pub const fn kind(self) -> ScenarioKind {
+        match self {
+            Self::ApiStatus
+            | Self::ApiCliStatus
+            | Self::ApiValidate
+            | Self::ApiApiStatus
+            | Self::ApiJobsQueue
+            | Self::ApiStatusRefresh
+            | Self::ApiLaunchDryrun => ScenarioKind::Api,
+            Self::CliStatus | Self::CliJobsQueue | Self::CliApiStatus => ScenarioKind::Cli,
+            Self::ProbeHealth => ScenarioKind::Probe,
+        }
+    }
+
+    /// Its name within its kind, as `-r` and `--apis` take it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ApiStatus | Self::CliStatus => "status",
+            Self::ApiCliStatus => "cli_status",
+            Self::ApiValidate => "validate",
+            Self::ApiApiStatus | Self::CliApiStatus => "api_status",
+            Self::ApiJobsQueue | Self::CliJobsQueue => "jobs_queue",
+            Self::ApiStatusRefresh => "status_refresh",
+            Self::ApiLaunchDryrun => "launch_dryrun",
+            Self::ProbeHealth => "health",
+        }
+    }
+
+    /// The scenarios of one kind, in the order of [`Self::ALL`].
+    pub fn of_kind(kind: ScenarioKind) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |id| id.kind() == kind)
+    }
+
+    /// Its name for files: `api-cli_status`.
+    pub fn file_stem(self) -> String {
+        format!("{}-{}", self.kind().name(), self.name())
+    }
+
+    /// Finds the scenario that a test of `tests/load` stands for. Its cases are
+    /// named as `api::sequence_is_answered::case_1_status`: the module is the
+    /// kind, and what follows the ordinal is the name.
+    pub fn of_test(test_name: &str) -> Option<Self> {
+        let (kind, rest) = test_name.split_once("::")?;
+        let (_, case) = rest.rsplit_once("::case_")?;
+        let (ordinal, name) = case.split_once('_')?;
+        ordinal.chars().all(|c| c.is_ascii_digit()).then_some(())?;
+        Self::ALL.into_iter().find(|id| id.kind().name() == kind && id.name() == name)
+    }
+}
+
+impl fmt::Display for ScenarioId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}:{}", self.kind().name(), self.name()))
+    }
+}
+
+/// A word that names no scenario.
+#[derive(Debug, thiserror::Error)]
+#[error("no scenario is called `{0}`")]
+pub struct UnknownScenario(String);
+
+impl FromStr for ScenarioId {
+    type Err = UnknownScenario;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScenario> {
+        Self::ALL
+            .into_iter()
+            .find(|id| text.split_once(':') == Some((id.kind().name(), id.name())))
+            .ok_or_else(|| UnknownScenario(text.to_owned()))
+    }
+}
+
+impl Serialize for ScenarioId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ScenarioId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_is_found_by_its_own_name() {
+        for id in ScenarioId::ALL {
+            assert_eq!(id.to_string().parse::<ScenarioId>().unwrap(), id);
+        }
+    }
+
+    #[test]
+    fn a_test_case_stands_for_the_scenario_of_its_module_and_name() {
+        let of = ScenarioId::of_test;
+        assert_eq!(of("api::is_answered::case_02_cli_status"), Some(ScenarioId::ApiCliStatus));
+        assert_eq!(of("cli::ends_well::case_1_status"), Some(ScenarioId::CliStatus));
+        assert_eq!(of("cli::ends_well::case_1_nosuch"), None);
+        assert_eq!(of("api::is_answered"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! A turn that is one real `sky` process.
+//!
+//! The process's exit code is 0 even when the server failed its requests. Each
+//! process therefore runs as a SkyPilot user of its own, and after the wave the
+//! server is asked what became of that user's requests.
+
+use std::process::Stdio;
+use std::rc::Rc;
+
+use tokio::process::Command as Process;
+use tokio::time::Instant;
+
+use super::Stage;
+use super::turn::Turn;
+use super::wave::{self, Until};
+use crate::api::{ApiClient, RequestRow, excerpt, random_user_id};
+use crate::environment::ClientSettings;
+use crate::outcome::{Ended, Failure, WaveOutcome};
+use crate::scenario::{Circumstances, Command};
+
+/// A `sky` process that ended.
+struct Ran {
+    user_id: String,
+    took: std::time::Duration,
+    output: Result<std::process::Output, std::io::Error>,
+}
+
+/// Takes one wave of turns.
+pub(super) async fn wave(
+    stage: &Stage,
+    command: &'static Command,
+    until: Until<'_>,
+) -> (WaveOutcome, Ended) {
+    let settings = Rc::new(stage.environment.client.clone());
+    let turns = wave::take(stage, until, || run(Rc::clone(&settings), command)).await;
+    let mut outcome = turns.outcome;
+    let rows = if command.requests.is_empty() || turns.taken.is_empty() {
+        Ok(Vec::new())
+    } else {
+        stage.client.list_requests().await
+    };
+    let circumstances = stage.environment.server.circumstances();
+    for taken in turns.taken {
+        let turn = judge(&stage.client, command, &taken.turn, &rows, circumstances).await;
+        turn.add_to(&mut outcome, taken.whole);
+    }
+    (outcome, turns.ended)
+}
+
+async fn run(settings: Rc<ClientSettings>, command: &'static Command) -> Ran {
+    let user_id = random_user_id();
+    let start = Instant::now();
+    let mut process = Process::new(&settings.sky);
+    for name in &settings.without {
+        process.env_remove(name);
+    }
+    let output = process
+        .args(command.args)
+        .envs(settings.variables.iter().map(|(name, value)| (name, value)))
+        .env("SKYPILOT_USER_ID", &user_id)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await;
+    Ran { user_id, took: start.elapsed(), output }
+}
+
+async fn judge(
+    client: &ApiClient,
+    command: &Command,
+    ran: &Ran,
+    rows: &Result<Vec<RequestRow>, Failure>,
+    circumstances: Circumstances,
+) -> Turn {
+    let mut turn = Turn::default();
+    let name = format!("sky {}", command.args.join(" "));
+    turn.step(&name, ran.took);
+    let failure = |error_type: String, message: String| Failure {
+        step: name.clone(),
+        status: None,
+        error_type,
+        message,
+    };
+    let output = match &ran.output {
+        Ok(output) => output,
+        Err(error) => {
+            turn.fail(failure("cannot run sky".to_owned(), error.to_string()));
+            return turn;
+        }
+    };
+    if !output.status.success() {
+        turn.fail(failure(output.status.to_string(), last_words(output)));
+        return turn;
+    }
+    let printed = String::from_utf8_lossy(&output.stdout);
+    if let Some(missing) = command.prints.iter().find(|text| !printed.contains(*text)) {
+        let message = format!("`{missing}` is not in its output: {}", last_words(output));
+        turn.fail(failure("wrong output".to_owned(), message));
+        return turn;
+    }
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(unlisted) => {
+            turn.fail(unlisted.clone());
+            return turn;
+        }
+    };
+    let own: Vec<&RequestRow> = rows.iter().filter(|row| row.user_id == ran.user_id).collect();
+    for names in command.requests {
+        let succeeded =
+            |row: &&&RequestRow| names.contains(&row.name.as_str()) && row.status == "SUCCEEDED";
+        if !own.iter().any(|row| succeeded(&row)) {
+            let message = format!("the server has no request `{}` that succeeded", names[0]);
+            turn.fail(failure("no such request".to_owned(), message));
+        }
+    }
+    for row in own.iter().filter(|row| row.status != "SUCCEEDED") {
+        audit(client, command, row, circumstances, &mut turn).await;
+    }
+    turn
+}
+
+/// Finds out why a request did not succeed, and whether that is right.
+async fn audit(
+    client: &ApiClient,
+    command: &Command,
+    row: &RequestRow,
+    circumstances: Circumstances,
+    turn: &mut Turn,
+) {
+    let failure = match client.get(&row.name, &row.request_id).await {
+        // It was still under way when the server was asked.
+        Ok(answer) if answer.result.is_ok() => return,
+        Ok(answer) => match answer.result {
+            Err(failure) => failure,
+            Ok(_) => return,
+        },
+        Err(failure) => failure,
+    };
+    let refusals =
+        command.refusals.iter().filter(|(name, _)| *name == row.name).map(|(_, refusal)| refusal);
+    turn.fail_unless_right(failure, refusals, circumstances);
+}
+
+fn last_words(output: &std::process::Output) -> String {
+    let mut text = output.stderr.clone();
+    text.extend_from_slice(b" ");
+    text.extend_from_slice(&output.stdout);
+    excerpt(&text)
+}

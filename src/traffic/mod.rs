@@ -1,0 +1,141 @@
+//! Driving load: what a scenario process does between its start and its outcome.
+//!
+//! [`drive`] is the story. Each scenario is a process of its own, started by
+//! nextest; they meet at the [`start_line`] before each wave, so that the first
+//! request of the last one doesn't come when the first has finished. What a
+//! scenario saw is on disk before anybody judges it.
+
+mod api_turn;
+mod cli_turn;
+mod cost;
+mod probe;
+mod start_line;
+mod stop;
+mod turn;
+mod wave;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::{ApiClient, ClientError, ClientIdentity, ClientVersions, random_user_id};
+use crate::clock::Timeline;
+use crate::environment::Environment;
+use crate::ids::ProcessIdentity;
+use crate::outcome::{Ended, ScenarioOutcome, WaveOutcome};
+use crate::plan::{LoadPlan, PlannedScenario, ServerTarget};
+use crate::run_dir::{FORMAT_VERSION, RunDir, RunDirError};
+use crate::scenario::{Scenario, ScenarioId, Work};
+use start_line::StartLine;
+use stop::Stop;
+
+/// Why a scenario could not be driven at all.
+#[derive(Debug, thiserror::Error)]
+pub enum TrafficError {
+    /// A file of the run could not be read or written.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// There is no client to drive it with.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// It is not in the plan.
+    #[error("scenario `{0}` is not in the run's plan")]
+    NotPlanned(ScenarioId),
+    /// Signals can't be listened to.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+}
+
+/// Runs one scenario of a run and records its outcome.
+pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, TrafficError> {
+    let plan: LoadPlan = RunDir::read(&run.plan(), "plan")?;
+    let environment: Environment = RunDir::read(&run.environment(), "environment")?;
+    let planned = *plan.scenario(id).ok_or(TrafficError::NotPlanned(id))?;
+    let stop = Stop::listen(plan.conductor).map_err(TrafficError::Signals)?;
+    let stage = Stage::set(run, &plan, &environment, planned)?;
+    let limit = Instant::now() + plan.scenario_timeout;
+    let (waves, ended) = match &Scenario::of(id).work {
+        Work::Probe => probe::watch(&stage, &plan, &stop, limit).await?,
+        Work::Api(_) | Work::Cli(_) => take_waves(&stage, &plan, &stop, limit).await?,
+    };
+    let outcome = ScenarioOutcome {
+        version: FORMAT_VERSION,
+        scenario: id,
+        process: ProcessIdentity::current(),
+        waves,
+        ended,
+        cost: cost::so_far(),
+    };
+    RunDir::write(&run.outcome(id), &outcome)?;
+    Ok(outcome)
+}
+
+/// What all turns of a scenario share.
+struct Stage {
+    planned: PlannedScenario,
+    scenario: &'static Scenario,
+    environment: Environment,
+    client: Arc<ApiClient>,
+    start_line: StartLine,
+    timeline: Timeline,
+}
+
+impl Stage {
+    fn set(
+        run: &RunDir,
+        plan: &LoadPlan,
+        environment: &Environment,
+        planned: PlannedScenario,
+    ) -> Result<Self, TrafficError> {
+        let identity = ClientIdentity {
+            user_id: random_user_id(),
+            command: format!("skyload {}", planned.id),
+            variables: environment.client.variables.clone(),
+            remote: matches!(plan.server, ServerTarget::Remote(_)),
+        };
+        let versions = ClientVersions {
+            api: environment.server.api_version.clone(),
+            release: environment.server.version.clone(),
+        };
+        let client = ApiClient::new(&environment.client.endpoint, &identity, Some(&versions))?;
+        Ok(Self {
+            planned,
+            scenario: Scenario::of(planned.id),
+            environment: environment.clone(),
+            client: Arc::new(client),
+            start_line: StartLine::of(run, plan),
+            timeline: Timeline::start(),
+        })
+    }
+}
+
+async fn take_waves(
+    stage: &Stage,
+    plan: &LoadPlan,
+    stop: &Stop,
+    limit: Instant,
+) -> Result<(Vec<WaveOutcome>, Ended), TrafficError> {
+    let mut waves = Vec::new();
+    for number in 0..plan.waves {
+        let until = wave::Until { stop, limit };
+        if !stage.start_line.meet(stage.planned.id, number, until).await? {
+            let ended = if stop.is_asked_for() { Ended::Stopped } else { Ended::TimedOut };
+            return Ok((waves, ended));
+        }
+        let (outcome, ended) = match &stage.scenario.work {
+            Work::Api(actions) => api_turn::wave(stage, actions, until).await,
+            Work::Cli(command) => cli_turn::wave(stage, command, until).await,
+            Work::Probe => unreachable!("the bystander has a driver of its own"),
+        };
+        waves.push(outcome);
+        if ended != Ended::Finished {
+            return Ok((waves, ended));
+        }
+    }
+    Ok((waves, Ended::Finished))
+}
+
+/// How often a process looks whether something has happened that only a file or
+/// another process can tell.
+const GLANCE: Duration = Duration::from_millis(5);

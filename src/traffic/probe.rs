@@ -1,0 +1,79 @@
+//! The bystander: asks for the server's health at a fixed rate, come what may.
+//!
+//! It is an open loop: a request is sent when its time has come, whether or not
+//! those before it were answered. Latency counts from the scheduled time, so a
+//! server that stands still for 10 s shows it in every request of these 10 s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::turn::Turn;
+use super::wave::Until;
+use super::{Stage, Stop, TrafficError};
+use crate::api::HealthPatience;
+use crate::outcome::{Ended, WaveOutcome};
+use crate::plan::LoadPlan;
+
+/// Asks from the first wave on, until all other scenarios have ended.
+pub(super) async fn watch(
+    stage: &Stage,
+    plan: &LoadPlan,
+    stop: &Stop,
+    limit: Instant,
+) -> Result<(Vec<WaveOutcome>, Ended), TrafficError> {
+    // The others take at most their limit, which began about when ours did.
+    let until = Until { stop, limit: limit + HealthPatience::BYSTANDER.answer_within };
+    if !stage.start_line.wait_for(0, until).await? {
+        return Ok((Vec::new(), Ended::Stopped));
+    }
+    let mut outcome = WaveOutcome::begin(stage.timeline.now(), 0);
+    let mut beat = interval(Duration::from_secs(1) / plan.probe_rate);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut asked = JoinSet::new();
+    let mut next_look = Instant::now();
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = until.over() => {
+                break if stop.is_asked_for() { Ended::Stopped } else { Ended::TimedOut };
+            }
+            scheduled = beat.tick() => {
+                outcome.lateness.record(scheduled.elapsed());
+                outcome.scheduled += 1;
+                asked.spawn(ask(Arc::clone(&stage.client), scheduled));
+                if Instant::now() >= next_look {
+                    next_look = Instant::now() + Duration::from_millis(200);
+                    if stage.start_line.all_have_ended() {
+                        break Ended::Finished;
+                    }
+                }
+            }
+            Some(answered) = asked.join_next() => record(answered, &mut outcome),
+        }
+    };
+    if ended == Ended::Finished {
+        while let Some(answered) = asked.join_next().await {
+            record(answered, &mut outcome);
+        }
+    }
+    outcome.ended = stage.timeline.now();
+    Ok((vec![outcome], ended))
+}
+
+async fn ask(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Turn, Duration) {
+    let mut turn = Turn::default();
+    if let Err(failure) = client.health(HealthPatience::BYSTANDER).await {
+        turn.fail(failure);
+    }
+    (turn, scheduled.elapsed())
+}
+
+fn record(answered: Result<(Turn, Duration), tokio::task::JoinError>, outcome: &mut WaveOutcome) {
+    // A task that panicked is left out of the completed ones, which shows.
+    if let Ok((turn, whole)) = answered {
+        turn.add_to(outcome, whole);
+    }
+}

@@ -1,0 +1,93 @@
+//! Where scenario processes wait for one another before each wave.
+//!
+//! A file in the run directory says "I am here"; who sees all of them starts.
+//! Files need no server near the measured thing, and a process that dies takes
+//! nobody with it: whoever has ended, or is gone, is not waited for.
+
+use std::time::Duration;
+
+use super::wave::Until;
+use super::{GLANCE, TrafficError};
+use crate::ids::ProcessIdentity;
+use crate::plan::LoadPlan;
+use crate::run_dir::RunDir;
+use crate::scenario::{ScenarioId, ScenarioKind};
+
+/// A scenario whose process has not shown up by then never will.
+const SHOW_UP_WITHIN: Duration = Duration::from_secs(60);
+
+/// The start line of one run.
+#[derive(Clone, Debug)]
+pub(super) struct StartLine {
+    run: RunDir,
+    runners: Vec<ScenarioId>,
+}
+
+impl StartLine {
+    pub(super) fn of(run: &RunDir, plan: &LoadPlan) -> Self {
+        let runners = plan
+            .scenarios
+            .iter()
+            .map(|scenario| scenario.id)
+            .filter(|id| id.kind() != ScenarioKind::Probe)
+            .collect();
+        Self { run: run.clone(), runners }
+    }
+
+    /// Says "here" for a wave and waits until all who still can are. Returns
+    /// false when it was stopped before that.
+    pub(super) async fn meet(
+        &self,
+        me: ScenarioId,
+        wave: u32,
+        until: Until<'_>,
+    ) -> Result<bool, TrafficError> {
+        if let Some(identity) = ProcessIdentity::current() {
+            RunDir::write(&self.place(me, wave), &identity)?;
+        }
+        self.wait_for(wave, until).await
+    }
+
+    /// Waits until all are here for a wave, without taking part.
+    pub(super) async fn wait_for(&self, wave: u32, until: Until<'_>) -> Result<bool, TrafficError> {
+        let patience = tokio::time::Instant::now() + SHOW_UP_WITHIN;
+        while !self.all_settled(|runner| {
+            self.is_here(runner, wave)
+                || self.has_ended(runner)
+                || (tokio::time::Instant::now() > patience && !self.is_here(runner, 0))
+        }) {
+            tokio::select! {
+                () = tokio::time::sleep(GLANCE) => {}
+                () = until.over() => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether every scenario that came to the line has ended.
+    pub(super) fn all_have_ended(&self) -> bool {
+        self.all_settled(|runner| self.has_ended(runner) || !self.is_here(runner, 0))
+    }
+
+    fn all_settled(&self, settled: impl Fn(ScenarioId) -> bool) -> bool {
+        self.runners.iter().all(|runner| settled(*runner))
+    }
+
+    fn is_here(&self, runner: ScenarioId, wave: u32) -> bool {
+        self.place(runner, wave).exists()
+    }
+
+    /// Its outcome is there, or its process is not.
+    fn has_ended(&self, runner: ScenarioId) -> bool {
+        if self.run.outcome(runner).exists() {
+            return true;
+        }
+        let process: Option<ProcessIdentity> =
+            RunDir::read(&self.place(runner, 0), "process identity").ok();
+        process.is_some_and(|process| !process.is_alive())
+    }
+
+    fn place(&self, runner: ScenarioId, wave: u32) -> std::path::PathBuf {
+        self.run.start_line().join(format!("{wave}-{}.json", runner.file_stem()))
+    }
+}

@@ -1,0 +1,89 @@
+//! One user's turn: how long each step took, and what became of each request.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::api::wrong_value;
+use crate::outcome::{Failure, Tally, WaveOutcome};
+use crate::scenario::{Circumstances, Expectation, Refusal};
+
+/// What one turn brought.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    steps: Vec<(String, Duration)>,
+    tally: Tally,
+    failed: bool,
+    refused: bool,
+    retries: u64,
+}
+
+impl Turn {
+    /// Notes how long a step took.
+    pub(super) fn step(&mut self, name: impl Into<String>, took: Duration) {
+        self.steps.push((name.into(), took));
+    }
+
+    /// Notes that a request was sent again.
+    pub(super) fn retried(&mut self) {
+        self.retries += 1;
+    }
+
+    /// Notes a request that failed.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.failed = true;
+        self.tally.add(failure, None);
+    }
+
+    /// Notes a failure that may be a refusal which is the right answer.
+    pub(super) fn fail_unless_right<'a>(
+        &mut self,
+        failure: Failure,
+        mut refusals: impl Iterator<Item = &'a Refusal>,
+        circumstances: Circumstances,
+    ) {
+        let right = refusals
+            .find(|refusal| refusal.covers(&failure.error_type, &failure.message, circumstances));
+        match right {
+            None => self.fail(failure),
+            Some(refusal) => {
+                self.refused = true;
+                self.tally.add(failure, Some(refusal.reason));
+            }
+        }
+    }
+
+    /// Judges the result of a request.
+    pub(super) fn judge(
+        &mut self,
+        step: &str,
+        result: Result<Value, Failure>,
+        expect: &Expectation,
+        circumstances: Circumstances,
+    ) {
+        match result {
+            Err(failure) => self.fail_unless_right(failure, expect.refusals.iter(), circumstances),
+            Ok(value) if expect.value.fits(&value) => {}
+            Ok(value) => {
+                let wanted = expect.value.name();
+                let text = crate::api::excerpt(value.to_string().as_bytes());
+                self.fail(wrong_value(step, 200, format!("expected {wanted}, got {text}")));
+            }
+        }
+    }
+
+    /// Adds the turn, which took `whole` from its scheduled start, to its wave.
+    pub(super) fn add_to(self, wave: &mut WaveOutcome, whole: Duration) {
+        match (self.failed, self.refused) {
+            (true, _) => wave.failed += 1,
+            (false, true) => wave.refused += 1,
+            (false, false) => wave.succeeded += 1,
+        }
+        wave.turns.record(whole);
+        for (step, took) in self.steps {
+            wave.steps.entry(step).or_default().record(took);
+        }
+        wave.tally.add_all(&self.tally);
+        wave.retries += self.retries;
+    }
+}

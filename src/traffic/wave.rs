@@ -1,0 +1,130 @@
+//! Turns that begin together.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::Instant;
+
+use super::Stage;
+use super::stop::Stop;
+use crate::outcome::{Ended, Failure, WaveOutcome};
+
+/// When a wave ends although turns are still under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until<'a> {
+    pub(super) stop: &'a Stop,
+    pub(super) limit: Instant,
+}
+
+impl Until<'_> {
+    /// Returns when it is time to end.
+    pub(super) async fn over(self) {
+        tokio::select! {
+            () = self.stop.asked_for() => {}
+            () = tokio::time::sleep_until(self.limit) => {}
+        }
+    }
+}
+
+/// A turn that came to its end.
+pub(super) struct Taken<T> {
+    /// What it brought.
+    pub(super) turn: T,
+    /// From its scheduled start to its end.
+    pub(super) whole: Duration,
+}
+
+/// The turns of a wave, before they are judged.
+pub(super) struct Wave<T> {
+    /// What is known without judging: times, lateness, turns that never ended.
+    pub(super) outcome: WaveOutcome,
+    /// The turns that ended.
+    pub(super) taken: Vec<Taken<T>>,
+    /// How the wave ended.
+    pub(super) ended: Ended,
+}
+
+/// Lets all users of the scenario take a turn. All are scheduled for now, which
+/// is when latency begins to count; where the machine can't hold them all at
+/// once, a turn is scheduled for when its place becomes free.
+pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
+    stage: &Stage,
+    until: Until<'_>,
+    turn: impl Fn() -> F,
+) -> Wave<T> {
+    let users = stage.planned.users;
+    let start = Instant::now();
+    let mut outcome = WaveOutcome::begin(stage.timeline.now(), u64::from(users));
+    let mut taken = Vec::new();
+    // Semaphores are fair, so users come in the order in which they queue.
+    let places = Rc::new(Semaphore::new(stage.planned.at_once as usize));
+    let all_fit = stage.planned.at_once >= users;
+    let local = LocalSet::new();
+    let ended = local
+        .run_until(async {
+            let mut turns = JoinSet::new();
+            for _ in 0..users {
+                let (places, turn) = (Rc::clone(&places), turn());
+                turns.spawn_local(async move {
+                    let _place = places.acquire().await;
+                    let scheduled = if all_fit { start } else { Instant::now() };
+                    let late = scheduled.elapsed();
+                    let turn = turn.await;
+                    (late, Taken { turn, whole: scheduled.elapsed() })
+                });
+            }
+            loop {
+                tokio::select! {
+                    biased;
+                    next = turns.join_next() => match next {
+                        None => break Ended::Finished,
+                        Some(Ok((late, turn))) => {
+                            outcome.lateness.record(late);
+                            taken.push(turn);
+                        }
+                        Some(Err(error)) => panicked(&mut outcome, &error),
+                    },
+                    () = until.stop.asked_for() => break Ended::Stopped,
+                    () = tokio::time::sleep_until(until.limit) => {
+                        give_up(&mut outcome, turns.len());
+                        break Ended::TimedOut;
+                    }
+                }
+            }
+        })
+        .await;
+    outcome.ended = stage.timeline.now();
+    Wave { outcome, taken, ended }
+}
+
+/// Turns that have not ended by the scenario's limit have failed.
+fn give_up(outcome: &mut WaveOutcome, unfinished: usize) {
+    for _ in 0..unfinished {
+        outcome.failed += 1;
+        outcome.tally.add(
+            Failure {
+                step: "turn".to_owned(),
+                status: None,
+                error_type: "unfinished".to_owned(),
+                message: "the scenario's time limit ran out".to_owned(),
+            },
+            None,
+        );
+    }
+}
+
+fn panicked(outcome: &mut WaveOutcome, error: &tokio::task::JoinError) {
+    outcome.failed += 1;
+    outcome.tally.add(
+        Failure {
+            step: "turn".to_owned(),
+            status: None,
+            error_type: "fault of skyload".to_owned(),
+            message: error.to_string(),
+        },
+        None,
+    );
+}

@@ -1,0 +1,221 @@
+//! Quantities as people write them: `"30s"`, `"1%"`, `"512 MiB"`.
+//!
+//! Sizes are [`crate::units::ByteSize`]. A size without an `i` in its unit is decimal
+//! there (`1 GB` = 10^9 bytes), as everywhere but in SkyPilot, whose constants
+//! named `.._GB` count units of 1024^3: those come in through [`gib`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An amount of memory, in bytes. In files it is a number, and exact.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct ByteSize(pub u64);
+
+impl ByteSize {
+    /// So many units of 1024^2 bytes.
+    pub const fn mib(number: u64) -> Self {
+        Self(number << 20)
+    }
+
+    /// So many units of 1024^3 bytes.
+    pub const fn gib(number: u64) -> Self {
+        Self(number << 30)
+    }
+
+    /// The number of bytes.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&bytesize::ByteSize(self.0).display().iec().to_string())
+    }
+}
+
+/// A share, between 0 % and 100 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Percent(f64);
+
+impl Percent {
+    /// `part` of `whole`; `None` when there is no whole to have a share of.
+    #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
+    pub fn of(part: u64, whole: u64) -> Option<Self> {
+        (whole > 0).then(|| Self(part as f64 * 100.0 / whole as f64))
+    }
+
+    /// The number before the percent sign.
+    pub const fn value(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = if self.0.fract() == 0.0 { 0 } else { 1 };
+        f.pad(&format!("{:.digits$}%", self.0))
+    }
+}
+
+impl FromStr for Percent {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let error = || QuantityError {
+            text: text.to_owned(),
+            expected: "a percentage from 0% to 100%, such as `1%` or `0.5%`",
+        };
+        let number = text.trim().strip_suffix('%').ok_or_else(error)?;
+        let value: f64 = number.trim().parse().map_err(|_| error())?;
+        if (0.0..=100.0).contains(&value) { Ok(Self(value)) } else { Err(error()) }
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}%", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A text that is not the quantity it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not {expected}")]
+pub struct QuantityError {
+    text: String,
+    expected: &'static str,
+}
+
+/// Parses a size such as `512MiB`, `0.4 GiB` or `1.5GB`.
+pub fn parse_size(text: &str) -> Result<ByteSize, QuantityError> {
+    let error = || QuantityError {
+        text: text.to_owned(),
+        expected: "a size, such as `100MiB`, `0.3GiB` or `1.5GB` (units: B, KB, KiB, MB, MiB, \
+                   GB, GiB, TB, TiB)",
+    };
+    let size: bytesize::ByteSize = text.trim().parse().map_err(|_| error())?;
+    if size.as_u64() == 0 { Err(error()) } else { Ok(ByteSize(size.as_u64())) }
+}
+
+/// The size that SkyPilot means by `gigabytes` in a constant named `.._GB`:
+/// its tools divide by 1024^3.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float-to-integer `as` saturates, and memory sizes are far from both ends"
+)]
+pub fn gib(gigabytes: f64) -> ByteSize {
+    ByteSize((gigabytes * 1024.0 * 1024.0 * 1024.0).round() as u64)
+}
+
+/// A size as the original tool prints it: units of 1024^3 with two digits.
+#[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^52 bytes")]
+pub fn as_gib(size: ByteSize) -> f64 {
+    size.as_u64() as f64 / (1024.0 * 1024.0 * 1024.0)
+}
+
+/// A size in whole-ish MiB, for tables: `168.9 MiB`.
+#[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^52 bytes")]
+pub fn as_mib(size: ByteSize) -> f64 {
+    size.as_u64() as f64 / (1024.0 * 1024.0)
+}
+
+/// Durations in files, as `"1m 30s"`.
+pub mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes a duration as text.
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*value))
+    }
+
+    /// Reads a duration from text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map_err(|error| {
+            D::Error::custom(format!("`{text}` is not a duration such as `30s` or `5m`: {error}"))
+        })
+    }
+
+    /// The same for a duration that may be absent.
+    pub mod option {
+        use super::{Deserializer, Duration, Serializer};
+        use serde::{Deserialize, Serialize};
+
+        #[derive(Serialize, Deserialize)]
+        #[serde(transparent)]
+        struct Text(#[serde(with = "super")] Duration);
+
+        /// Writes a duration as text, or null.
+        pub fn serialize<S: Serializer>(
+            value: &Option<Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            value.map(Text).serialize(serializer)
+        }
+
+        /// Reads a duration from text, or null.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.0))
+        }
+    }
+}
+
+/// Durations in results, as seconds: `1.25`.
+pub mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes a duration as a number of seconds.
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_secs_f64().serialize(serializer)
+    }
+
+    /// Reads a duration from a number of seconds.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?)
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skypilots_gigabytes_are_binary() {
+        assert_eq!(gib(0.4), ByteSize(429_496_730));
+    }
+
+    #[test]
+    fn sizes_with_units_that_do_not_exist_are_refused() {
+        assert!(parse_size("1XB").is_err());
+        assert!(parse_size("-1GiB").is_err());
+        assert!(parse_size("0").is_err());
+        assert_eq!(parse_size("100MiB").unwrap(), ByteSize::mib(100));
+    }
+
+    #[test]
+    fn percentages_carry_their_sign() {
+        assert_eq!("0.5%".parse::<Percent>().unwrap().value(), 0.5);
+        assert!("5".parse::<Percent>().is_err());
+        assert!("101%".parse::<Percent>().is_err());
+        assert_eq!(Percent::of(1, 0), None);
+    }
+}

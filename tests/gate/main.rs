@@ -1,0 +1,99 @@
+//! The memory gate: one case per budget, over a finished run.
+//!
+//! `cargo xtask load` runs the cases of the budgets that are configured. By hand:
+//! `cargo nextest run --profile gate`, for the latest run or for the one that
+//! `SKYLOAD_RUN_DIR` names. A budget that isn't configured limits nothing, so its
+//! case passes and says so.
+
+#![expect(clippy::print_stdout, reason = "what a test prints goes to nextest's log")]
+
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use rstest::rstest;
+use skyload::env;
+use skyload::plan::BudgetSubject;
+use skyload::report::{BudgetState, Report, Severity};
+use skyload::run_dir::RunDir;
+use skyload::units::as_mib;
+
+fn finished_run() -> anyhow::Result<Report> {
+    let path = env::path(env::RUN_DIR).unwrap_or_else(|| {
+        let state = env::path(env::STATE_DIR)
+            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/skyload"));
+        state.join("runs/latest")
+    });
+    let run = RunDir::open(&path)
+        .context("there is no finished run to judge\n  hint: `cargo xtask load` makes one")?;
+    RunDir::read(&run.report(), "report").with_context(|| {
+        format!(
+            "the run has no report\n  hint: `cargo xtask report {}` assembles it",
+            run.path().display()
+        )
+    })
+}
+
+#[rstest]
+#[case::server("server")]
+#[case::server_worker("server-worker")]
+#[case::queue("queue")]
+#[case::short_executor("short-executor")]
+#[case::long_executor("long-executor")]
+#[case::starting("starting")]
+#[case::jobs_controller("jobs-controller")]
+#[case::serve_controller("serve-controller")]
+#[case::log_follower("log-follower")]
+#[case::helper("helper")]
+#[case::other("other")]
+#[case::tree_rss("tree-rss")]
+#[case::tree_pss("tree-pss")]
+fn peak_is_within_budget(#[case] subject: BudgetSubject) -> anyhow::Result<()> {
+    let report = finished_run()?;
+    let Some(check) = report.budgets.iter().find(|check| check.subject == subject) else {
+        println!("run {} has no budget for {subject}", report.run);
+        return Ok(());
+    };
+    let size = |size: Option<skyload::units::ByteSize>| {
+        size.map_or_else(|| "nothing".to_owned(), |size| format!("{:.1} MiB", as_mib(size)))
+    };
+    let figures = format!(
+        "{subject}: measured {}, budget {} ({})",
+        size(check.measured),
+        size(check.limit),
+        check.source
+    );
+    println!("{figures}");
+    match check.state {
+        BudgetState::Within | BudgetState::NotExercised | BudgetState::NoConstant => Ok(()),
+        BudgetState::Over => bail!("over budget: {figures}"),
+        BudgetState::NotMeasured => bail!("not measured: {figures}"),
+    }
+}
+
+#[rstest]
+fn numbers_can_be_trusted() -> anyhow::Result<()> {
+    let report = finished_run()?;
+    let doubts: Vec<&str> = report
+        .judgement
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Inconclusive)
+        .map(|finding| finding.message.as_str())
+        .collect();
+    ensure!(doubts.is_empty(), "inconclusive:\n  {}", doubts.join("\n  "));
+    Ok(())
+}
+
+#[rstest]
+fn every_scenario_succeeded() -> anyhow::Result<()> {
+    let report = finished_run()?;
+    let failures: Vec<&str> = report
+        .judgement
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::ScenarioFailed)
+        .map(|finding| finding.message.as_str())
+        .collect();
+    ensure!(failures.is_empty(), "scenarios failed:\n  {}", failures.join("\n  "));
+    Ok(())
+}

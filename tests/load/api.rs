@@ -1,0 +1,19 @@
+//! Scenarios that speak HTTP, in the SDK's own sequences.
+
+use rstest::rstest;
+use skyload::scenario::ScenarioId;
+
+use crate::support;
+
+#[rstest]
+#[case::status(ScenarioId::ApiStatus)]
+#[case::cli_status(ScenarioId::ApiCliStatus)]
+#[case::validate(ScenarioId::ApiValidate)]
+#[case::api_status(ScenarioId::ApiApiStatus)]
+#[case::jobs_queue(ScenarioId::ApiJobsQueue)]
+#[case::status_refresh(ScenarioId::ApiStatusRefresh)]
+#[case::launch_dryrun(ScenarioId::ApiLaunchDryrun)]
+#[tokio::test]
+async fn every_request_is_answered(#[case] id: ScenarioId) -> anyhow::Result<()> {
+    support::drive(id).await
+}

@@ -1,0 +1,15 @@
+//! Scenarios that run real `sky` processes.
+
+use rstest::rstest;
+use skyload::scenario::ScenarioId;
+
+use crate::support;
+
+#[rstest]
+#[case::status(ScenarioId::CliStatus)]
+#[case::jobs_queue(ScenarioId::CliJobsQueue)]
+#[case::api_status(ScenarioId::CliApiStatus)]
+#[tokio::test]
+async fn every_command_does_its_work(#[case] id: ScenarioId) -> anyhow::Result<()> {
+    support::drive(id).await
+}

@@ -1,0 +1,13 @@
+//! The bystander beside every load.
+
+use rstest::rstest;
+use skyload::scenario::ScenarioId;
+
+use crate::support;
+
+#[rstest]
+#[case::health(ScenarioId::ProbeHealth)]
+#[tokio::test]
+async fn the_server_answers_bystanders(#[case] id: ScenarioId) -> anyhow::Result<()> {
+    support::drive(id).await
+}

@@ -1,0 +1,35 @@
+//! What all live scenarios share: find the run, drive, assert.
+
+use anyhow::{Context, ensure};
+use skyload::plan::LoadPlan;
+use skyload::report::{ScenarioState, state};
+use skyload::run_dir::RunDir;
+use skyload::scenario::ScenarioId;
+use skyload::{env, traffic};
+
+/// Drives a scenario of the run that this test was started for.
+pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
+    let path = env::path(env::RUN_DIR).with_context(|| {
+        format!(
+            "{} is not set\n  hint: live scenarios are started by `cargo xtask load`",
+            env::RUN_DIR
+        )
+    })?;
+    let run = RunDir::open(&path)?;
+    let plan: LoadPlan = RunDir::read(&run.plan(), "plan")?;
+    let limits = plan.thresholds.iter().find(|limits| limits.scenario == id);
+    let limits = limits.map(|limits| limits.limits).unwrap_or_default();
+
+    let outcome = traffic::drive(&run, id).await?;
+
+    for kind in outcome.waves.iter().flat_map(|wave| wave.tally.kinds()) {
+        println!("{}x {} ({:?})", kind.count, kind.example, kind.right_because);
+    }
+    let state = state(&outcome, &limits);
+    ensure!(
+        state == ScenarioState::Succeeded,
+        "{id} ended as {state:?}; what failed stands above and in {}",
+        run.outcome(id).display()
+    );
+    Ok(())
+}
