@@ -10,6 +10,9 @@ pub const RUN_DIR: &str = "SKYLOAD_RUN_DIR";
 /// id. Tells our server's detached processes from those of any other server.
 pub const SERVER_OF_RUN: &str = "SKYLOAD_SERVER_OF_RUN";
 
+/// Set for the `sky` processes that scenarios start: the run's id.
+pub const CLIENT_OF_RUN: &str = "SKYLOAD_CLIENT_OF_RUN";
+
 /// Where tools, installations and runs are kept, instead of `target/skyload`.
 pub const STATE_DIR: &str = "SKYLOAD_STATE_DIR";
 

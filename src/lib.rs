@@ -11,6 +11,7 @@
 //! * [`run_dir`]: the directory where all parts meet, with the contracts
 //!   [`marks`], [`environment`], [`sample`] and [`outcome`].
 //! * [`api`] and [`traffic`]: the load.
+//! * [`profiler`]: the server's processes, from outside.
 //! * [`report`]: what a run amounts to, and the verdict.
 
 pub mod api;
@@ -23,7 +24,9 @@ pub mod ids;
 pub mod marks;
 pub mod outcome;
 pub mod plan;
+pub mod poll;
 pub mod process;
+pub mod profiler;
 pub mod report;
 pub mod run_dir;
 pub mod sample;

@@ -40,7 +40,7 @@ pub fn parse_stat(pid: u32, stat: &str) -> Option<ProcessGlance> {
 #[cfg(not(target_os = "linux"))]
 pub fn look_up(pid: u32) -> Option<ProcessGlance> {
     use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
-    let mut system = System::new();
+    let mut system = System::new().ok()?;
     let pid_key = Pid::from_u32(pid);
     system.refresh_processes_specifics(
         ProcessesToUpdate::Some(&[pid_key]),

@@ -17,6 +17,7 @@ const PROFILE: &[&str] = &[
     "waves",
     "baseline",
     "drain",
+    "settle",
     "scenario-timeout",
     "probe-rate",
 ];

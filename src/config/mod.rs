@@ -52,6 +52,10 @@ pub struct Profile {
     /// How long the idle server is watched after the load.
     #[serde(with = "units::duration")]
     pub drain: Duration,
+    /// How long to wait at the most, before the baseline and before the drain,
+    /// until no worker is starting any more.
+    #[serde(with = "units::duration")]
+    pub settle: Duration,
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
     pub scenario_timeout: Duration,
@@ -68,6 +72,7 @@ impl Default for Profile {
             waves: 2,
             baseline: Duration::from_secs(5),
             drain: Duration::from_secs(5),
+            settle: Duration::from_secs(60),
             scenario_timeout: Duration::from_secs(15 * 60),
             probe_rate: 10,
         }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::PlannedScenario;
 use crate::scenario::{Scenario, ScenarioKind};
 
-/// Proportional memory of an idle server: main process, queue, and the executors
-/// that its daemons occupy (measured on 0.14.1: 11 processes, 1.7 GB resident).
-const IDLE_SERVER: ByteSize = ByteSize(1_400 << 20);
+/// Proportional memory of an idle server: main process, queue, the executors that
+/// its daemons occupy, and in consolidation mode the controllers (measured on
+/// 0.14.1 and 24 GB: 21 processes, 12 of them controllers, 2.6 GiB).
+const IDLE_SERVER: ByteSize = ByteSize(2_700 << 20);
 
 /// Proportional memory of an executor (measured: 133 to 147 MB) with a margin.
 const EXECUTOR: ByteSize = ByteSize(150 << 20);

@@ -52,6 +52,9 @@ pub struct LoadPlan {
     /// How long the idle server is watched after the load.
     #[serde(with = "units::duration")]
     pub drain: Duration,
+    /// How long to wait at the most until no worker is starting any more.
+    #[serde(with = "units::duration")]
+    pub settle: Duration,
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
     pub scenario_timeout: Duration,

@@ -78,6 +78,7 @@ impl LoadPlan {
             waves: waves.unwrap_or(profile.waves.max(1)),
             baseline: profile.baseline,
             drain: profile.drain,
+            settle: profile.settle,
             scenario_timeout: profile.scenario_timeout,
             probe_rate: profile.probe_rate.max(1),
             profiler_interval: config.profiler.interval,

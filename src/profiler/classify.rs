@@ -18,8 +18,6 @@ pub(super) struct Subject<'a> {
     pub(super) parent: Option<ProcessClass>,
     /// Its command line is its parent's: a copy that has not become anything yet.
     pub(super) is_copy: bool,
-    /// The TCP ports where it waits for connections, as far as that was looked up.
-    pub(super) listens_on: &'a [u16],
 }
 
 /// The ports of the server, as far as they are known.
@@ -38,18 +36,11 @@ pub(super) enum Classified {
     Still(ProcessClass),
 }
 
-impl Classified {
-    pub(super) fn class(self) -> ProcessClass {
-        match self {
-            Self::As(class) | Self::Still(class) => class,
-        }
-    }
-}
-
-/// Classes a process.
-pub(super) fn classify(subject: &Subject<'_>, ports: ServerPorts) -> Classified {
+/// Classes a process by its words and its parent. What is `Still` starting may be
+/// found to be something else [`by_ports`].
+pub(super) fn classify(subject: &Subject<'_>) -> Classified {
     use ProcessClass::{
-        JobsController, LogFollower, Other, Queue, ServeController, Server, ServerWorker, Starting,
+        JobsController, LogFollower, Other, ServeController, Server, ServerWorker, Starting,
     };
     if subject.is_root {
         return Classified::As(Server);
@@ -73,25 +64,28 @@ pub(super) fn classify(subject: &Subject<'_>, ports: ServerPorts) -> Classified 
     }
     let is_spawned = words().any(|word| contains(word, b"multiprocessing.spawn"));
     match subject.parent {
-        Some(Server | ServerWorker) if is_spawned => {
-            let listens_on = |port| subject.listens_on.contains(&port);
-            let is_queue = match ports.queue {
-                Some(queue) => listens_on(queue),
-                None => subject.listens_on.iter().any(|&port| Some(port) != ports.api),
-            };
-            if is_queue {
-                Classified::As(Queue)
-            } else if ports.api.is_some_and(listens_on) {
-                Classified::As(ServerWorker)
-            } else {
-                Classified::Still(Starting)
-            }
-        }
+        Some(Server | ServerWorker) if is_spawned => Classified::Still(Starting),
         Some(Server | ServerWorker) if words().any(|word| contains(word, b"sky.jobs")) => {
             Classified::As(LogFollower)
         }
         Some(ServeController) if is_spawned => Classified::As(ServeController),
         parent => Classified::As(below(parent)),
+    }
+}
+
+/// Classes a process that the server spawned and that has no title, by the TCP
+/// ports where it waits for connections: not all take one.
+pub(super) fn by_ports(listens_on: &[u16], ports: ServerPorts) -> Classified {
+    let is_queue = match ports.queue {
+        Some(queue) => listens_on.contains(&queue),
+        None => listens_on.iter().any(|&port| Some(port) != ports.api),
+    };
+    if is_queue {
+        Classified::As(ProcessClass::Queue)
+    } else if ports.api.is_some_and(|port| listens_on.contains(&port)) {
+        Classified::As(ProcessClass::ServerWorker)
+    } else {
+        Classified::Still(ProcessClass::Starting)
     }
 }
 

@@ -26,12 +26,11 @@ fn subject<T>(words: &str, parent: Option<ProcessClass>, use_it: impl Fn(Subject
         is_root: false,
         parent,
         is_copy: false,
-        listens_on: &[],
     })
 }
 
 fn class_of(words: &str, parent: Option<ProcessClass>) -> Classified {
-    subject(words, parent, |subject| classify(&subject, PORTS))
+    subject(words, parent, |subject| classify(&subject))
 }
 
 #[test]
@@ -77,7 +76,7 @@ fn a_shell_that_mentions_a_controller_is_none() {
 
 #[test]
 fn the_main_process_is_the_one_that_was_named() {
-    let is_root = |subject: Subject<'_>| classify(&Subject { is_root: true, ..subject }, PORTS);
+    let is_root = |subject: Subject<'_>| classify(&Subject { is_root: true, ..subject });
     assert_eq!(subject("anything|at|all", None, is_root), Classified::As(Server));
     assert_eq!(class_of(SERVER, None), Classified::As(Other));
 }
@@ -100,26 +99,23 @@ fn a_copy_is_never_taken_for_what_its_words_say() {
         (FOLLOWER, Some(LogFollower), LogFollower),
     ];
     for (words, parent, expected) in table {
-        let copied = subject(words, parent, |subject| {
-            classify(&Subject { is_copy: true, ..subject }, PORTS)
-        });
+        let copied =
+            subject(words, parent, |subject| classify(&Subject { is_copy: true, ..subject }));
         assert_eq!(copied, Classified::Still(expected), "{words}");
     }
 }
 
 #[test]
 fn what_the_server_spawned_is_starting_until_it_listens() {
-    let with = |listens_on: &[u16], ports| {
-        subject(SPAWN, Some(Server), |subject| classify(&Subject { listens_on, ..subject }, ports))
-    };
     let unknown_queue = ServerPorts { queue: None, ..PORTS };
-    assert_eq!(with(&[], PORTS), Classified::Still(Starting));
-    assert_eq!(with(&[9999], PORTS), Classified::Still(Starting));
-    assert_eq!(with(&[50011], PORTS), Classified::As(Queue));
-    assert_eq!(with(&[46580], PORTS), Classified::As(ServerWorker));
-    assert_eq!(with(&[50111], unknown_queue), Classified::As(Queue));
-    assert_eq!(with(&[46580], unknown_queue), Classified::As(ServerWorker));
-    assert_eq!(with(&[], unknown_queue), Classified::Still(Starting));
+    assert_eq!(class_of(SPAWN, Some(Server)), Classified::Still(Starting));
+    assert_eq!(by_ports(&[], PORTS), Classified::Still(Starting));
+    assert_eq!(by_ports(&[9999], PORTS), Classified::Still(Starting));
+    assert_eq!(by_ports(&[50011], PORTS), Classified::As(Queue));
+    assert_eq!(by_ports(&[46580], PORTS), Classified::As(ServerWorker));
+    assert_eq!(by_ports(&[50111], unknown_queue), Classified::As(Queue));
+    assert_eq!(by_ports(&[46580], unknown_queue), Classified::As(ServerWorker));
+    assert_eq!(by_ports(&[], unknown_queue), Classified::Still(Starting));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::Marker;
-use super::source::{Listed, Memory, ProcessSource, Reading, Shares};
+use super::source::{Listed, Memory, Name, ProcessSource, Reading, Shares};
 use crate::ids::ProcessIdentity;
 use crate::process::ProcessGlance;
 use crate::sample::ProfilerLevel;
@@ -45,7 +45,7 @@ impl FakeMachine {
             },
             command_line: Vec::new(),
             marked: false,
-            memory: Memory { rss: 0, high_water: 0, threads: 1 },
+            memory: Memory { rss: 0, high_water: 0, threads: 1, name: Name::default() },
             ports: Vec::new(),
         };
         self.processes.borrow_mut().insert(pid, process);
@@ -67,14 +67,19 @@ impl FakeMachine {
         self.title(pid, words);
         let bytes = megabytes << 20;
         self.with(pid, |process| {
-            process.memory = Memory { rss: bytes, high_water: bytes, threads: 1 };
+            process.memory.rss = bytes;
+            process.memory.high_water = bytes;
         });
     }
 
     /// A process takes other words in the same image.
     pub(super) fn title(&self, pid: u32, words: &str) {
+        let name = words.split(' ').next().unwrap_or_default();
         let padded = words.replace(' ', "\0") + "\0\0\0";
-        self.with(pid, |process| process.command_line = padded.into_bytes());
+        self.with(pid, |process| {
+            process.memory.name = Name::of(name.as_bytes());
+            process.command_line = padded.into_bytes();
+        });
     }
 
     /// A process comes to hold this much, and perhaps held more before.

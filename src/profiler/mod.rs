@@ -61,7 +61,6 @@ pub struct ProfilerOptions {
     /// Where its queue process listens; `None`: anywhere else.
     pub queue_port: Option<u16>,
     /// The parent is told when less memory than this is available.
-    #[serde(with = "crate::units::bytes::option")]
     pub memory_floor: Option<ByteSize>,
 }
 

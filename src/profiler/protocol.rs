@@ -45,7 +45,6 @@ pub enum Notice {
     /// Less memory than the floor is available. Said once.
     MemoryFloor {
         /// Memory that could still be had without swapping.
-        #[serde(with = "crate::units::bytes")]
         available: ByteSize,
     },
     /// Everything is written down; the profiler ends.

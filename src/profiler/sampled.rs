@@ -11,7 +11,7 @@ use sysinfo::{
 };
 
 use super::Marker;
-use super::source::{Listed, Memory, ProcessSource, Reading, Shares};
+use super::source::{Listed, Memory, Name, ProcessSource, Reading, Shares};
 use crate::ids::ProcessIdentity;
 use crate::process::ProcessGlance;
 use crate::sample::ProfilerLevel;
@@ -95,8 +95,8 @@ impl ProcessSource for Sampled {
                     && process.status() != ProcessStatus::Zombie =>
             {
                 // Threads are not to be had here without listing them all.
-                let rss = process.memory();
-                Reading::Memory(Memory { rss, high_water: rss, threads: 1 })
+                let (rss, name) = (process.memory(), Name::of(process.name().as_encoded_bytes()));
+                Reading::Memory(Memory { rss, high_water: rss, threads: 1, name })
             }
             _ => Reading::Ended,
         }

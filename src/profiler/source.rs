@@ -32,6 +32,23 @@ pub(super) struct Memory {
     /// keeps no such mark, what it has now.
     pub(super) high_water: u64,
     pub(super) threads: u32,
+    pub(super) name: Name,
+}
+
+/// The short name that the system keeps of a process, beside its command line.
+/// Another one means that it has executed a program, or took a title.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Name([u8; 16]);
+
+impl Name {
+    /// The first bytes of `name`, which are all of it on Linux.
+    pub(super) fn of(name: &[u8]) -> Self {
+        let mut start = [0; 16];
+        for (to, from) in start.iter_mut().zip(name) {
+            *to = *from;
+        }
+        Self(start)
+    }
 }
 
 /// What a process has for itself and what it shares, in bytes.
@@ -60,6 +77,10 @@ pub(super) trait ProcessSource {
 
     /// Replaces `text` by the words of a command line, each ended by a NUL. False
     /// when there is no such process.
+    ///
+    /// On Linux this waits until the process has finished any change that it is
+    /// making to its address space, and on a busy machine it may be long until it
+    /// is its turn: several 100 ms were seen. Not to be asked without need.
     fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool;
 
     /// Whether the process is known to have the marker in its environment.

@@ -1,10 +1,12 @@
 //! What of the run the profile covers: a pass needs all of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
+use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::marks::Event;
 use crate::sample::{Ending, ProfileLine};
@@ -22,8 +24,8 @@ pub struct Coverage {
     pub ended_well: bool,
     /// Times in which it was silent for longer than the plan allows.
     pub gaps: Vec<Gap>,
-    /// Processes that exited without a final reading.
-    pub unread_exits: u32,
+    /// Processes that exited without a final reading, by class.
+    pub unread_exits: BTreeMap<ProcessClass, u32>,
 }
 
 /// A silence of the profiler.
@@ -35,16 +37,6 @@ pub struct Gap {
     /// How long there was no other.
     #[serde(with = "units::seconds")]
     pub length: Duration,
-}
-
-impl Coverage {
-    /// Whether nothing is missing.
-    pub fn is_complete(&self) -> bool {
-        self.from_baseline_to_drain
-            && self.ended_well
-            && self.gaps.is_empty()
-            && self.unread_exits == 0
-    }
 }
 
 pub(super) fn assemble(evidence: &Evidence) -> Coverage {
@@ -65,14 +57,17 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
         _ => false,
     };
     let records = evidence.processes.as_ref().map_or(&[][..], |table| &table.processes);
-    let unread = records.iter().filter(|record| record.ending == Ending::ExitedUnread).count();
+    let mut unread_exits = BTreeMap::new();
+    for record in records.iter().filter(|record| record.ending == Ending::ExitedUnread) {
+        *unread_exits.entry(record.class).or_insert(0) += 1;
+    }
     Coverage {
         profiled: evidence.plan.is_profiled(),
         from_baseline_to_drain: covered,
         ended_well: evidence.profile.iter().any(|line| matches!(line, ProfileLine::Footer { .. }))
             && evidence.processes.is_some(),
         gaps: gaps(evidence, limit, began, ended),
-        unread_exits: u32::try_from(unread).unwrap_or(u32::MAX),
+        unread_exits,
     }
 }
 

@@ -307,15 +307,7 @@ impl Findings {
                 ),
             );
         }
-        if coverage.unread_exits > 0 {
-            self.add(
-                Severity::Inconclusive,
-                format!(
-                    "{} process(es) exited without a final reading: peaks are lower bounds",
-                    coverage.unread_exits
-                ),
-            );
-        }
+        self.of_unread_exits(case);
         let wants_pss = case.budgets.iter().any(|check| check.subject == BudgetSubject::TreePss);
         let unread: u32 = case
             .evidence
@@ -330,6 +322,27 @@ impl Findings {
             self.add(
                 Severity::Inconclusive,
                 format!("tree-pss: {unread} process(es) could not be read: it is a lower bound"),
+            );
+        }
+    }
+
+    /// A process that nobody read at its end may have had a higher peak. That puts
+    /// a verdict in doubt where its class has a budget that it may have exceeded.
+    fn of_unread_exits(&mut self, case: &Case<'_>) {
+        for (class, count) in &case.coverage.unread_exits {
+            let is_kept = |check: &&BudgetCheck| {
+                check.subject == BudgetSubject::Class(*class) && check.state == BudgetState::Within
+            };
+            let severity = match case.budgets.iter().find(is_kept) {
+                Some(_) => Severity::Inconclusive,
+                None => Severity::Note,
+            };
+            self.add(
+                severity,
+                format!(
+                    "{class}: {count} process(es) exited without a final reading, so its peak is a \
+                     lower bound"
+                ),
             );
         }
     }

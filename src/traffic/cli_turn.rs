@@ -14,6 +14,7 @@ use super::Stage;
 use super::turn::Turn;
 use super::wave::{self, Until};
 use crate::api::{ApiClient, RequestRow, excerpt, random_user_id};
+use crate::env;
 use crate::environment::ClientSettings;
 use crate::outcome::{Ended, Failure, WaveOutcome};
 use crate::scenario::{Circumstances, Command};
@@ -58,11 +59,22 @@ async fn run(settings: Rc<ClientSettings>, command: &'static Command) -> Ran {
         .args(command.args)
         .envs(settings.variables.iter().map(|(name, value)| (name, value)))
         .env("SKYPILOT_USER_ID", &user_id)
+        .envs(endpoint_with_credentials(&settings))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
         .await;
     Ran { user_id, took: start.elapsed(), output }
+}
+
+/// Credentials stand in no file, so they are put back into the address here.
+fn endpoint_with_credentials(settings: &ClientSettings) -> Option<(&'static str, String)> {
+    let credentials = env::text(env::SERVER_CREDENTIALS)?;
+    let (user, password) = credentials.split_once(':')?;
+    let mut endpoint = settings.endpoint.clone();
+    endpoint.set_username(user).ok()?;
+    endpoint.set_password(Some(password)).ok()?;
+    Some(("SKYPILOT_API_SERVER_ENDPOINT", endpoint.to_string()))
 }
 
 async fn judge(

@@ -30,6 +30,7 @@ const SPARE_FILES: usize = 64;
 /// The processes of this machine.
 pub(super) struct ProcFs {
     buffer: Box<[u8; STATUS_BUFFER]>,
+    listeners: sockets::Listeners,
     /// Cloned into each kept-open handle, so that its count is theirs.
     open: Rc<()>,
     most_open: usize,
@@ -52,6 +53,7 @@ impl ProcFs {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self {
             buffer: Box::new([0; STATUS_BUFFER]),
+            listeners: sockets::Listeners::default(),
             open: Rc::new(()),
             most_open: limit.saturating_sub(SPARE_FILES),
         }
@@ -91,7 +93,7 @@ impl ProcessSource for ProcFs {
     }
 
     fn listening_ports(&mut self, pid: u32) -> Vec<u16> {
-        sockets::listening_ports(pid)
+        self.listeners.ports_of(pid)
     }
 
     fn open(&mut self, pid: u32) -> Handle {

@@ -1,28 +1,47 @@
 //! On which TCP ports a process waits for connections.
 //!
 //! The dear question of the profiler: `/proc` knows a process's sockets only by
-//! number, and a number's port only by searching all sockets of its network.
+//! number, and a number's port only by walking all sockets of the machine, which
+//! takes 6 ms even when there are few.
 
+use std::collections::HashMap;
 use std::fs;
+use std::time::{Duration, Instant};
 
 /// A connection's state in `/proc/net/tcp` when it is none yet.
 const LISTENING: &str = "0A";
 
-/// The ports, or none when they cannot be read.
-pub(super) fn listening_ports(pid: u32) -> Vec<u16> {
-    let sockets = sockets_of(pid);
-    // Most executors have none until their imports end, and the tables are long.
-    if sockets.is_empty() {
-        return Vec::new();
+/// For how long one walk serves all processes. Who asks again does so a second
+/// later, and gets a new one.
+const SERVES: Duration = Duration::from_millis(900);
+
+/// The sockets of the machine that wait for connections, as of some moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    walked: Option<Instant>,
+    port_of: HashMap<u64, u16>,
+}
+
+impl Listeners {
+    /// The ports of one process, as far as they can be read.
+    pub(super) fn ports_of(&mut self, pid: u32) -> Vec<u16> {
+        let sockets = sockets_of(pid);
+        // Most executors have none until their imports end.
+        if sockets.is_empty() {
+            return Vec::new();
+        }
+        if self.walked.is_none_or(|walked| walked.elapsed() > SERVES) {
+            // Through the process, which may live in a network of its own.
+            let tables = ["tcp", "tcp6"].map(|table| format!("/proc/{pid}/net/{table}"));
+            self.port_of = tables
+                .iter()
+                .filter_map(|table| fs::read_to_string(table).ok())
+                .flat_map(|table| listeners_in(&table))
+                .collect();
+            self.walked = Some(Instant::now());
+        }
+        sockets.iter().filter_map(|socket| self.port_of.get(socket)).copied().collect()
     }
-    let mut ports: Vec<u16> = ["tcp", "tcp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok())
-        .flat_map(|table| ports_in(&table, &sockets))
-        .collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports
 }
 
 fn sockets_of(pid: u32) -> Vec<u64> {
@@ -35,19 +54,17 @@ fn sockets_of(pid: u32) -> Vec<u64> {
         .collect()
 }
 
-fn ports_in(table: &str, sockets: &[u64]) -> Vec<u16> {
+/// Socket numbers and ports.
+fn listeners_in(table: &str) -> Vec<(u64, u16)> {
     table
         .lines()
         .filter_map(|line| {
             let mut fields = line.split_ascii_whitespace();
             let local = fields.nth(1)?;
-            let is_listening = fields.nth(1)? == LISTENING;
-            if !is_listening {
-                return None;
-            }
+            let state = fields.nth(1)?;
             let socket = fields.nth(5)?.parse().ok()?;
-            let port = local.rsplit_once(':')?.1;
-            sockets.contains(&socket).then(|| u16::from_str_radix(port, 16).ok()).flatten()
+            let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
+            (state == LISTENING).then_some((socket, port))
         })
         .collect()
 }
@@ -65,15 +82,18 @@ mod tests {
 ";
 
     #[test]
-    fn only_the_processs_own_waiting_sockets_count() {
-        assert_eq!(ports_in(TABLE, &[111, 333]), [50011]);
-        assert_eq!(ports_in(TABLE, &[333]), Vec::<u16>::new());
+    fn only_sockets_that_wait_for_connections_count() {
+        assert_eq!(listeners_in(TABLE), [(111, 50011), (222, 46580)]);
     }
 
     #[test]
     fn a_listener_of_this_process_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(listening_ports(std::process::id()).contains(&port));
+        assert!(Listeners::default().ports_of(std::process::id()).contains(&port));
+        // The same walk tells that it is nobody else's.
+        assert!(
+            !Listeners::default().ports_of(std::os::unix::process::parent_id()).contains(&port)
+        );
     }
 }

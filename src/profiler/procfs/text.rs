@@ -1,14 +1,17 @@
 //! The texts of `/proc`, taken apart without allocating.
 
 use crate::profiler::Marker;
-use crate::profiler::source::{Memory, Shares};
+use crate::profiler::source::{Memory, Name, Shares};
 
 /// Reads `/proc/PID/status`. `None` for a zombie, which holds no memory, and for
 /// anything that has none to begin with (a kernel thread, a process half gone).
 pub(super) fn memory(status: &[u8]) -> Option<Memory> {
     let (mut rss, mut high_water, mut threads) = (None, None, None);
+    let mut name = Name::default();
     for line in status.split(|&byte| byte == b'\n') {
-        if let Some(state) = line.strip_prefix(b"State:") {
+        if let Some(value) = line.strip_prefix(b"Name:") {
+            name = Name::of(value.trim_ascii());
+        } else if let Some(state) = line.strip_prefix(b"State:") {
             if matches!(state.trim_ascii_start().first(), Some(b'Z' | b'X')) {
                 return None;
             }
@@ -23,7 +26,7 @@ pub(super) fn memory(status: &[u8]) -> Option<Memory> {
         }
     }
     let threads = threads.and_then(|threads| u32::try_from(threads).ok())?;
-    Some(Memory { rss: rss?, high_water: high_water?, threads })
+    Some(Memory { rss: rss?, high_water: high_water?, threads, name })
 }
 
 /// Reads `/proc/PID/smaps_rollup`.
@@ -70,7 +73,12 @@ mod tests {
 
     #[test]
     fn status_gives_the_mark_the_present_size_and_the_threads() {
-        let expected = Memory { rss: 140_000 * 1024, high_water: 172_940 * 1024, threads: 7 };
+        let expected = Memory {
+            rss: 140_000 * 1024,
+            high_water: 172_940 * 1024,
+            threads: 7,
+            name: Name::of(b"SkyPilot:execut"),
+        };
         assert_eq!(memory(STATUS.as_bytes()), Some(expected));
     }
 

@@ -8,9 +8,8 @@
 //! its readings count for nothing, unless it stays one for [`GENUINE_AFTER`]: then
 //! it is a fork that works without an exec, and its pages are its own concern.
 //!
-//! The command line is always read *before* the memory. Were it the other way
-//! round, an exec between the two would pass the parent's memory off as the new
-//! image's.
+//! When the command line has changed, the memory is read once more after it. Else
+//! an exec between the two would pass the parent's memory off as the new image's.
 //!
 //! # Peaks and exec
 //!
@@ -27,11 +26,16 @@ use crate::units::ByteSize;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::process::ProcessGlance;
-use crate::profiler::source::Memory;
+use crate::profiler::classify::Classified;
+use crate::profiler::source::{Memory, Name};
 use crate::sample::{Ending, ProcessRecord};
 
 /// How long a copy of its parent must last to be a process in its own right.
 pub(super) const GENUINE_AFTER: Duration = Duration::from_secs(1);
+
+/// By how much a mark may fall in one image: the kernel sums per-CPU counters up
+/// exactly when asked, and roughly when it keeps a maximum.
+const MARK_WAVERS: u64 = 4 << 20;
 
 /// A command line, as far as telling it from others goes: they can be long, and
 /// are remembered for each process there ever was.
@@ -51,8 +55,8 @@ impl Print {
 enum Image {
     /// Nobody has looked yet.
     Unknown,
-    /// Its parent's, or a copy of that, with this high-water mark.
-    Copy { mark: u64 },
+    /// Its parent's, or a copy of that.
+    Copy,
     /// Its own.
     Own,
 }
@@ -64,13 +68,16 @@ pub(super) struct Member<H> {
     pub(super) parent: Option<usize>,
     pub(super) is_root: bool,
     pub(super) class: ProcessClass,
-    /// Whether the class may change without an exec, and is looked at each tick.
-    pub(super) settled: bool,
+    /// Its name when its command line was last read.
+    pub(super) name: Option<Name>,
     pub(super) print: Option<Print>,
     pub(super) title: String,
     pub(super) threads: u32,
+    untitled: bool,
     state: State<H>,
     image: Image,
+    /// The high-water mark when it was last read.
+    mark: u64,
     first_seen: Timestamp,
     last_read: Option<Timestamp>,
     peak: Option<u64>,
@@ -95,12 +102,14 @@ impl<H> Member<H> {
             parent,
             is_root,
             class: ProcessClass::Other,
-            settled: false,
+            name: None,
             print: None,
             title: String::new(),
             threads: 0,
+            untitled: false,
             state: State::Running(handle),
             image: Image::Unknown,
+            mark: 0,
             first_seen: at,
             last_read: None,
             peak: None,
@@ -125,7 +134,7 @@ impl<H> Member<H> {
     }
 
     pub(super) fn is_copy(&self) -> bool {
-        matches!(self.image, Image::Copy { .. })
+        matches!(self.image, Image::Copy)
     }
 
     /// Takes note of its command line; `parents` are those that its parent had
@@ -136,23 +145,39 @@ impl<H> Member<H> {
         }
         self.print = Some(print);
         self.image = match self.image {
-            Image::Unknown if parents.contains(&print) => Image::Copy { mark: 0 },
-            Image::Unknown | Image::Copy { .. } | Image::Own => Image::Own,
+            Image::Unknown if parents.contains(&print) => Image::Copy,
+            Image::Unknown | Image::Copy | Image::Own => Image::Own,
         };
         true
+    }
+
+    /// Takes note of its class.
+    pub(super) fn take_class(&mut self, class: Classified) {
+        (self.class, self.untitled) = match class {
+            Classified::As(class) => (class, false),
+            Classified::Still(class) => (class, class == ProcessClass::Starting),
+        };
+    }
+
+    /// The server spawned it, and it does not say yet as what.
+    pub(super) fn is_untitled(&self) -> bool {
+        self.untitled
+    }
+
+    /// Whether its mark says that it has executed a program: nothing else lets it
+    /// fall by much.
+    pub(super) fn has_fallen(&self, memory: Memory) -> bool {
+        memory.high_water + MARK_WAVERS < self.mark
     }
 
     /// Takes note of its memory.
     pub(super) fn take_memory(&mut self, memory: Memory, at: Timestamp) {
         self.threads = self.threads.max(memory.threads);
-        if let Image::Copy { mark } = &mut self.image {
-            if memory.high_water >= *mark {
-                *mark = memory.high_water;
-            } else {
-                // A mark only falls with an exec, here of the parent's very words.
-                self.image = Image::Own;
-            }
+        if self.is_copy() && self.has_fallen(memory) {
+            // An exec of the parent's very words.
+            self.image = Image::Own;
         }
+        self.mark = memory.high_water;
         if self.is_artefact(at) {
             return;
         }
@@ -178,7 +203,7 @@ impl<H> Member<H> {
     pub(super) fn record(&self) -> ProcessRecord {
         // A copy that was read as a process in its own right has its mark.
         let copied = match self.image {
-            Image::Copy { mark } if self.last_read.is_some() => Some(mark),
+            Image::Copy if self.last_read.is_some() => Some(self.mark),
             _ => None,
         };
         ProcessRecord {

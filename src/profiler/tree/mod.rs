@@ -1,5 +1,6 @@
 //! The processes of the server: found, followed, read, classed.
 
+mod looks;
 mod member;
 mod scope;
 
@@ -12,18 +13,21 @@ use std::time::Duration;
 
 use crate::units::ByteSize;
 
-use self::member::{Member, Print};
+use self::member::Member;
 use self::scope::{Decision, Scope, Standing};
 use super::ProfilerOptions;
-use super::classify::{self, Classified, ServerPorts, Subject};
-use super::source::{Listed, ProcessSource, Reading};
+use super::classify::ServerPorts;
+use super::source::{Listed, Memory, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::sample::{ClassSnapshot, ClassTick, Phase, ProcessRecord, Snapshot};
 
-/// How often the command line of a process is read whose class is certain: it may
-/// still execute another program.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often a command line is read although nothing speaks for a change of it: a
+/// program may execute itself with other words, and keeps its name then.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
+
+/// How often it is looked up where an untitled process waits for connections.
+const SEARCH_AGAIN: Duration = Duration::from_secs(1);
 
 /// The tree of one server.
 pub(super) struct Tree<S: ProcessSource> {
@@ -33,12 +37,10 @@ pub(super) struct Tree<S: ProcessSource> {
     members: Vec<Member<S::Handle>>,
     /// Places of the members that live.
     alive: Vec<usize>,
-    /// Ticks so far, and how many make up [`LOOK_AGAIN`].
+    /// Ticks so far.
     round: u64,
-    rounds_per_look: u64,
+    interval: Duration,
     previous: Option<Timestamp>,
-    /// A reading older than this says little about how a process ended.
-    fresh: Duration,
     listed: Vec<Listed>,
     command_line: Vec<u8>,
 }
@@ -52,7 +54,6 @@ pub(super) struct Look {
 
 impl<S: ProcessSource> Tree<S> {
     pub(super) fn new(source: S, options: &ProfilerOptions) -> Self {
-        let per_look = LOOK_AGAIN.as_micros() / options.interval.as_micros().max(1);
         Self {
             source,
             scope: Scope::new(options.root, options.marker.clone()),
@@ -60,9 +61,8 @@ impl<S: ProcessSource> Tree<S> {
             members: Vec::new(),
             alive: Vec::new(),
             round: 0,
-            rounds_per_look: u64::try_from(per_look).unwrap_or(u64::MAX).max(1),
+            interval: options.interval,
             previous: None,
-            fresh: options.interval * 5 / 2,
             listed: Vec::new(),
             command_line: Vec::new(),
         }
@@ -167,7 +167,7 @@ impl<S: ProcessSource> Tree<S> {
 
     fn end_predecessor(&mut self, pid: u32, at: Timestamp) {
         if let Some(index) = self.scope.member(pid) {
-            self.members[index].end(at, self.previous, self.fresh);
+            self.end(index, at);
             self.alive.retain(|&other| other != index);
         }
     }
@@ -197,77 +197,55 @@ impl<S: ProcessSource> Tree<S> {
     /// Looks at one member: its class, and its resident memory unless that is its
     /// parent's. `None` when it has ended.
     fn visit(&mut self, index: usize, at: Timestamp) -> Option<(ProcessClass, Option<ByteSize>)> {
-        let pid = self.members[index].glance.identity.pid;
-        if self.scope.is_listed(pid, self.round) {
-            self.look(index);
-            let member = &mut self.members[index];
-            if let Some(Reading::Memory(memory)) =
-                member.handle().map(|handle| self.source.read(handle))
-            {
-                member.take_memory(memory, at);
-                let counts = !member.is_artefact(at);
-                return Some((member.class, counts.then_some(ByteSize(memory.rss))));
-            }
-        }
-        self.members[index].end(at, self.previous, self.fresh);
-        None
-    }
-
-    /// Reads a member's command line, if that is due, and classes it anew.
-    fn look(&mut self, index: usize) {
-        let member = &self.members[index];
-        let (pid, parent) = (member.glance.identity.pid, member.parent);
-        // Spread over the ticks by pid.
-        let is_due = (self.round + u64::from(pid)).is_multiple_of(self.rounds_per_look);
-        let is_first = member.print.is_none();
-        if (member.settled && !is_due) || !self.source.command_line(pid, &mut self.command_line) {
-            return;
-        }
-        let print = Print::of(&self.command_line);
-        let parents = if is_first { self.prints_of(parent) } else { Vec::new() };
-        let is_other = self.members[index].take_command_line(print, &parents);
-        if is_other || !self.members[index].settled {
-            self.classify(index, is_first || is_due);
-        }
-    }
-
-    /// The command lines of a member: as it was last read, and as it is now.
-    fn prints_of(&mut self, member: Option<usize>) -> Vec<Print> {
-        let Some(member) = member.map(|index| &self.members[index]) else { return Vec::new() };
-        let mut prints = Vec::from_iter(member.print);
-        let mut now = Vec::new();
-        if member.is_alive() && self.source.command_line(member.glance.identity.pid, &mut now) {
-            prints.push(Print::of(&now));
-        }
-        prints
-    }
-
-    fn classify(&mut self, index: usize, may_search_ports: bool) {
-        let member = &self.members[index];
-        if member.is_root && self.ports.api.is_none() {
-            self.ports.api = classify::api_port_in(&self.command_line);
-        }
-        let mut subject = Subject {
-            pid: member.glance.identity.pid,
-            command_line: &self.command_line,
-            is_root: member.is_root,
-            parent: member.parent.map(|parent| self.members[parent].class),
-            is_copy: member.is_copy(),
-            listens_on: &[],
+        let Some(memory) = self.read(index, at) else {
+            self.end(index, at);
+            return None;
         };
-        let mut class = classify::classify(&subject, self.ports);
-        let listens_on;
-        if class == Classified::Still(ProcessClass::Starting) && may_search_ports {
-            listens_on = self.source.listening_ports(subject.pid);
-            subject.listens_on = &listens_on;
-            class = classify::classify(&subject, self.ports);
-        }
-        let title = classify::first_word(&self.command_line);
         let member = &mut self.members[index];
-        member.class = class.class();
-        member.settled = matches!(class, Classified::As(_));
-        if member.title.as_bytes() != title {
-            member.title = String::from_utf8_lossy(title).into_owned();
+        member.take_memory(memory, at);
+        let counts = !member.is_artefact(at);
+        Some((member.class, counts.then_some(ByteSize(memory.rss))))
+    }
+
+    fn end(&mut self, index: usize, at: Timestamp) {
+        // A reading older than this says little about how a process ended.
+        let limit = self.interval * 5 / 2;
+        self.members[index].end(at, self.previous, limit);
+    }
+
+    /// Reads a member's memory, and before that whatever else of it may have
+    /// changed. `None` when it has ended.
+    fn read(&mut self, index: usize, at: Timestamp) -> Option<Memory> {
+        let pid = self.members[index].glance.identity.pid;
+        if !self.scope.is_listed(pid, self.round) {
+            return None;
         }
+        let memory = self.read_memory(index)?;
+        let member = &self.members[index];
+        let has_changed = member.name != Some(memory.name) || member.has_fallen(memory);
+        let is_about_to_exec = member.is_artefact(at) || member.title.is_empty();
+        if has_changed || is_about_to_exec || self.is_due(pid, LOOK_AGAIN) {
+            self.members[index].name = Some(memory.name);
+            if self.look(index) {
+                return self.read_memory(index);
+            }
+        } else if member.is_untitled() && self.is_due(pid, SEARCH_AGAIN) {
+            self.search(index);
+        }
+        Some(memory)
+    }
+
+    fn read_memory(&mut self, index: usize) -> Option<Memory> {
+        match self.source.read(self.members[index].handle()?) {
+            Reading::Memory(memory) => Some(memory),
+            Reading::Ended => None,
+        }
+    }
+
+    /// Whether it is this process's turn for what is done so often; the turns are
+    /// spread over the ticks by pid.
+    fn is_due(&self, pid: u32, every: Duration) -> bool {
+        let rounds = every.as_micros() / self.interval.as_micros().max(1);
+        u128::from(self.round + u64::from(pid)).is_multiple_of(rounds.max(1))
     }
 }

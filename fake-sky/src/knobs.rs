@@ -1,0 +1,240 @@
+//! How the stand-in behaves, and misbehaves: the `FAKE_SKY_*` variables.
+//!
+//! Every process of an instance inherits them and reads them once, at start.
+//! A variable that is not in this table is an error: a misspelled knob is a
+//! test that tests nothing.
+//!
+//! | variable | meaning (default) |
+//! |---|---|
+//! | `FAKE_SKY_EXECUTOR_MIB` | resident memory of an executor (24) |
+//! | `FAKE_SKY_SERVER_MIB` | resident memory of the server's main process and web workers (16) |
+//! | `FAKE_SKY_IMPORT_MS` | how long an executor stays untitled (100) |
+//! | `FAKE_SKY_SERVICE_MS` | how long a request runs (20) |
+//! | `FAKE_SKY_SPIKE_MIB` | memory that serving takes for 40 ms on top (0) |
+//! | `FAKE_SKY_SHORT_POOL`, `_LONG_POOL` | executors that are kept, per queue (4, 2) |
+//! | `FAKE_SKY_BURST` | executors beyond the pool, one request each, per queue (0) |
+//! | `FAKE_SKY_DAEMONS` | requests that hold a short executor forever, up to 4 (1) |
+//! | `FAKE_SKY_SERVER_WORKERS` | web workers under `--deploy` (2) |
+//! | `FAKE_SKY_STREAM_FLOOR_MS` | a stream's shortest duration (200) |
+//! | `FAKE_SKY_FAIL` | `sky.status:3`: every 3rd of them FAILs with ValueError; `,` separates several |
+//! | `FAKE_SKY_CANCEL` | likewise: ends CANCELLED |
+//! | `FAKE_SKY_WRONG_VALUE` | likewise: SUCCEEDED, but returns `null` |
+//! | `FAKE_SKY_TEXT_500` | likewise: the submission answers 500 with a traceback as text |
+//! | `FAKE_SKY_CONSOLIDATION` | 0: the managed-job queue FAILs with ClusterNotUpError (1) |
+//! | `FAKE_SKY_DIE_AFTER_MS` | main is SIGKILLed so long after its first queued request (never) |
+//! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, then main dies (never) |
+//! | `FAKE_SKY_STALL_MS` | the event loop stands still once, 50 ms after the first queued request (0) |
+//! | `FAKE_SKY_NOT_READY_MS` | the port opens only so long after start (0) |
+//! | `FAKE_SKY_NEVER_READY` | 1: the port never opens (0) |
+//! | `FAKE_SKY_EXIT_AT_START` | main logs this message and exits with 1 (unset) |
+//! | `FAKE_SKY_START_TIMEOUT_MS` | how long `sky api start` waits for health (60000) |
+//! | `FAKE_SKY_EXIT_WITH_SERVER` | 1: children end when main is gone; the real ones survive it (0) |
+//! | `FAKE_SKY_ORPHAN_MS` | a child's life after main is gone (300000) |
+//! | `FAKE_SKY_IDLE_EXIT_MS` | main exits when no request came for so long (300000) |
+//! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` reports instead of SkyPilot's |
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+const PREFIX: &str = "FAKE_SKY_";
+
+/// The settings of one instance.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the table above says what each of them means, by the same name")]
+pub struct Knobs {
+    pub executor_mib: usize,
+    pub server_mib: usize,
+    pub import: Duration,
+    pub service: Duration,
+    pub spike_mib: usize,
+    pub short_pool: usize,
+    pub long_pool: usize,
+    pub burst: usize,
+    pub daemons: usize,
+    pub server_workers: usize,
+    pub stream_floor: Duration,
+    pub fail: Faults,
+    pub cancel: Faults,
+    pub wrong_value: Faults,
+    pub text_500: Faults,
+    pub consolidation: bool,
+    pub die_after: Option<Duration>,
+    pub replace_after: Option<Duration>,
+    pub stall: Duration,
+    pub not_ready: Duration,
+    pub never_ready: bool,
+    pub exit_at_start: Option<String>,
+    pub start_timeout: Duration,
+    pub exit_with_server: bool,
+    pub orphan: Duration,
+    pub idle_exit: Duration,
+    pub constants: Option<String>,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            executor_mib: 24,
+            server_mib: 16,
+            import: Duration::from_millis(100),
+            service: Duration::from_millis(20),
+            spike_mib: 0,
+            short_pool: 4,
+            long_pool: 2,
+            burst: 0,
+            daemons: 1,
+            server_workers: 2,
+            stream_floor: Duration::from_millis(200),
+            fail: Faults::default(),
+            cancel: Faults::default(),
+            wrong_value: Faults::default(),
+            text_500: Faults::default(),
+            consolidation: true,
+            die_after: None,
+            replace_after: None,
+            stall: Duration::ZERO,
+            not_ready: Duration::ZERO,
+            never_ready: false,
+            exit_at_start: None,
+            start_timeout: Duration::from_secs(60),
+            exit_with_server: false,
+            orphan: Duration::from_secs(300),
+            idle_exit: Duration::from_secs(300),
+            constants: None,
+        }
+    }
+}
+
+impl Knobs {
+    /// Reads the variables of this process.
+    pub fn from_env() -> anyhow::Result<Self> {
+        Self::read(std::env::vars())
+    }
+
+    /// Reads those of `variables` that are knobs; the others are not ours.
+    pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let mut knobs = Self::default();
+        for (name, value) in variables {
+            if let Some(knob) = name.strip_prefix(PREFIX) {
+                knobs.set(knob, &value).with_context(|| format!("reading {name}={value}"))?;
+            }
+        }
+        Ok(knobs)
+    }
+
+    fn set(&mut self, knob: &str, value: &str) -> anyhow::Result<()> {
+        match knob {
+            "EXECUTOR_MIB" => self.executor_mib = value.parse()?,
+            "SERVER_MIB" => self.server_mib = value.parse()?,
+            "IMPORT_MS" => self.import = millis(value)?,
+            "SERVICE_MS" => self.service = millis(value)?,
+            "SPIKE_MIB" => self.spike_mib = value.parse()?,
+            "SHORT_POOL" => self.short_pool = value.parse()?,
+            "LONG_POOL" => self.long_pool = value.parse()?,
+            "BURST" => self.burst = value.parse()?,
+            "DAEMONS" => self.daemons = value.parse()?,
+            "SERVER_WORKERS" => self.server_workers = value.parse()?,
+            "STREAM_FLOOR_MS" => self.stream_floor = millis(value)?,
+            "FAIL" => self.fail = value.parse()?,
+            "CANCEL" => self.cancel = value.parse()?,
+            "WRONG_VALUE" => self.wrong_value = value.parse()?,
+            "TEXT_500" => self.text_500 = value.parse()?,
+            "CONSOLIDATION" => self.consolidation = flag(value)?,
+            "DIE_AFTER_MS" => self.die_after = Some(millis(value)?),
+            "REPLACE_AFTER_MS" => self.replace_after = Some(millis(value)?),
+            "STALL_MS" => self.stall = millis(value)?,
+            "NOT_READY_MS" => self.not_ready = millis(value)?,
+            "NEVER_READY" => self.never_ready = flag(value)?,
+            "EXIT_AT_START" => self.exit_at_start = Some(value.to_owned()),
+            "START_TIMEOUT_MS" => self.start_timeout = millis(value)?,
+            "EXIT_WITH_SERVER" => self.exit_with_server = flag(value)?,
+            "ORPHAN_MS" => self.orphan = millis(value)?,
+            "IDLE_EXIT_MS" => self.idle_exit = millis(value)?,
+            "CONSTANTS" => self.constants = Some(value.to_owned()),
+            _ => bail!("there is no such knob; `fake_sky::knobs` lists them"),
+        }
+        Ok(())
+    }
+}
+
+/// The requests that something befalls: of each name, every `k`th.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults(Vec<(String, u64)>);
+
+impl Faults {
+    /// Whether the `count`th request called `name` (counted from 1) is one.
+    pub fn hit(&self, name: &str, count: u64) -> bool {
+        self.0.iter().any(|(faulty, every)| faulty == name && count.is_multiple_of(*every))
+    }
+}
+
+impl FromStr for Faults {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let one = |item: &str| {
+            let (name, every) = item.split_once(':').context("expected NAME:K, as sky.status:3")?;
+            let every = every.parse().context("K must be a number")?;
+            if every == 0 {
+                bail!("K counts from 1");
+            }
+            Ok((name.to_owned(), every))
+        };
+        text.split(',').map(one).collect::<anyhow::Result<_>>().map(Self)
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items: Vec<_> = self.0.iter().map(|(name, every)| format!("{name}:{every}")).collect();
+        f.write_str(&items.join(","))
+    }
+}
+
+fn millis(value: &str) -> anyhow::Result<Duration> {
+    Ok(Duration::from_millis(value.parse()?))
+}
+
+fn flag(value: &str) -> anyhow::Result<bool> {
+    match value {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => bail!("expected 0 or 1"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, value: &str) -> anyhow::Result<Knobs> {
+        Knobs::read([(name.to_owned(), value.to_owned()), ("HOME".to_owned(), "/x".to_owned())])
+    }
+
+    #[test]
+    fn faults_hit_every_kth_of_their_name() {
+        let faults: Faults = "sky.status:3,sky.launch:1".parse().unwrap();
+        let hits: Vec<_> = (1..=6).filter(|count| faults.hit("sky.status", *count)).collect();
+        assert_eq!(hits, [3, 6]);
+        assert!(faults.hit("sky.launch", 1));
+        assert!(!faults.hit("sky.check", 3));
+        assert_eq!(faults.to_string(), "sky.status:3,sky.launch:1");
+    }
+
+    #[test]
+    fn a_knob_is_read() {
+        let knobs = read("FAKE_SKY_STALL_MS", "1500").unwrap();
+        assert_eq!(knobs.stall, Duration::from_millis(1500));
+        assert_eq!(knobs.executor_mib, 24);
+    }
+
+    #[test]
+    fn a_misspelled_knob_is_an_error() {
+        assert!(read("FAKE_SKY_STALL", "1500").is_err());
+        assert!(read("FAKE_SKY_FAIL", "sky.status:0").is_err());
+        assert!(read("FAKE_SKY_NEVER_READY", "yes").is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! The `sky` command line: what was typed, and which command that is.
+
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use fake_sky::knobs::Knobs;
+use fake_sky::{COMMIT, VERSION};
+use serde_json::{Value, json};
+
+use super::{client_commands, server_control};
+
+/// The SkyPilot command line, as far as skyload uses it.
+#[derive(Debug, Parser)]
+#[command(name = "sky", disable_version_flag = true, arg_required_else_help = true)]
+struct Sky {
+    /// Shows the version.
+    #[arg(long, short = 'v')]
+    version: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Controls the API server.
+    #[command(subcommand)]
+    Api(Api),
+    /// Managed jobs.
+    #[command(subcommand)]
+    Jobs(Jobs),
+    /// Services.
+    #[command(subcommand)]
+    Serve(Serve),
+    /// Shows clusters.
+    Status(Rest),
+    /// Shows the job queue of a cluster.
+    Queue(Rest),
+    /// Shows which clouds can be used.
+    Check(Rest),
+    /// Launches a cluster or task.
+    Launch(Rest),
+    /// Executes a task on a cluster.
+    Exec(Rest),
+    /// Tails the log of a job.
+    Logs(Rest),
+    /// Tears a cluster down.
+    Down(Rest),
+    /// Prints the constants of SkyPilot's config module (no command of `sky`).
+    Constants,
+}
+
+#[derive(Debug, Subcommand)]
+enum Api {
+    /// Starts the server unless it is there.
+    Start(Start),
+    /// Kills the server on this client's port.
+    Stop,
+    /// Lists requests.
+    Status(Rest),
+    /// Shows the server.
+    Info(Rest),
+}
+
+#[derive(Debug, Subcommand)]
+enum Jobs {
+    /// Shows managed jobs.
+    Queue(Rest),
+}
+
+#[derive(Debug, Subcommand)]
+enum Serve {
+    /// Shows services.
+    Status(Rest),
+}
+
+/// How `sky api start` is called.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// Serves remote clients, with a web worker for each CPU.
+    #[arg(long)]
+    pub(crate) deploy: bool,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    /// The port to listen on.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Stays in the foreground.
+    #[arg(long)]
+    pub(crate) foreground: bool,
+    /// Accepted, and without effect.
+    #[arg(long)]
+    enable_basic_auth: bool,
+}
+
+/// Whatever else SkyPilot would understand.
+#[derive(Debug, Args)]
+struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs the command that this process was called with.
+pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
+    let sky = Sky::parse();
+    let mut out = stdout();
+    if sky.version {
+        writeln!(out, "skypilot, version {VERSION}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (words, rest) = match sky.command {
+        None => return Ok(ExitCode::SUCCESS),
+        Some(Command::Constants) => {
+            writeln!(out, "{}", constants(knobs)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Command::Api(Api::Start(start))) => {
+            return server_control::start(&start, knobs, &mut out);
+        }
+        Some(Command::Api(Api::Stop)) => return server_control::stop(&mut out),
+        Some(Command::Api(Api::Status(_))) => return client_commands::api_status(&mut out),
+        Some(Command::Api(Api::Info(_))) => return client_commands::api_info(&mut out),
+        Some(Command::Jobs(Jobs::Queue(rest))) => ("jobs queue", rest),
+        Some(Command::Serve(Serve::Status(rest))) => ("serve status", rest),
+        Some(Command::Status(rest)) => ("status", rest),
+        Some(Command::Queue(rest)) => ("queue", rest),
+        Some(Command::Check(rest)) => ("check", rest),
+        Some(Command::Launch(rest)) => ("launch", rest),
+        Some(Command::Exec(rest)) => ("exec", rest),
+        Some(Command::Logs(rest)) => ("logs", rest),
+        Some(Command::Down(rest)) => ("down", rest),
+    };
+    client_commands::run(words, &rest.arguments, &mut out)
+}
+
+/// What skyload otherwise reads with the Python of the SkyPilot under test.
+fn constants(knobs: &Knobs) -> anyhow::Result<Value> {
+    let constants = match &knobs.constants {
+        Some(given) => serde_json::from_str(given)?,
+        None => json!({
+            "LONG_WORKER_MEM_GB": 0.4, "SHORT_WORKER_MEM_GB": 0.3, "SERVER_WORKER_MEM_GB": 0.4,
+        }),
+    };
+    Ok(json!({
+        "version": VERSION, "commit": COMMIT, "constants": constants, "source": "fake",
+    }))
+}

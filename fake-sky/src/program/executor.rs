@@ -1,0 +1,118 @@
+//! An executor: a process that holds known memory and takes known time.
+//!
+//! Two lives in one pid, as with the real ones: at first it imports and looks
+//! like any process that Python has spawned ([`import`]); then it has its title
+//! and runs requests ([`serve`]). A title can only be given to a program at its
+//! start without unsafe code, so the second life is another `exec`.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write, stdin, stdout};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use fake_sky::knobs::Knobs;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::dup2_stdout;
+
+use super::children::THIS_PROGRAM;
+use super::protocol::{DONE, Order, Queue, READY};
+use super::role::{self, Role};
+use super::{memory, watchdog};
+
+/// How long a spike of memory lasts: less than two samples of most profilers.
+const SPIKE: Duration = Duration::from_millis(40);
+/// SkyPilot's titles overwrite a longer command line and leave so many NULs;
+/// empty arguments read the same.
+const TITLE_PADDING: usize = 100;
+
+/// Looks like a process that imports SkyPilot, then becomes the executor.
+pub(crate) fn import(queue: Queue, knobs: &Knobs) -> anyhow::Result<()> {
+    memory::set_process_name("python");
+    watchdog::start(knobs)?;
+    thread::sleep(knobs.import);
+
+    let title = format!("SkyPilot:executor:{}:{}", queue.name(), std::process::id());
+    let (name, value) = Role::Executor.variable();
+    let error =
+        Command::new(THIS_PROGRAM).arg0(title).args([""; TITLE_PADDING]).env(name, value).exec();
+    Err(error).context("becoming an executor")
+}
+
+/// Runs requests until told to exit.
+pub(crate) fn serve(knobs: &Knobs) -> anyhow::Result<()> {
+    // Before there is a second thread: threads inherit the mask. A blocked
+    // signal never arrives, and SkyPilot's executors ignore this one.
+    let mut ignored = SigSet::empty();
+    ignored.add(Signal::SIGTERM);
+    ignored.thread_block()?;
+    memory::set_process_name("SkyPilot:executor");
+    watchdog::start(knobs)?;
+
+    let memory = memory::fill_to(knobs.executor_mib);
+    let server = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
+    let orders = BufReader::new(server.try_clone()?).lines();
+    say(&server, READY)?;
+    for line in orders {
+        // A reset connection is the end of the server too.
+        let Ok(line) = line else { break };
+        match line.parse()? {
+            Order::Run { request, service } => {
+                let log = RequestLog::open(&request)?;
+                run(service, knobs.spike_mib);
+                log.close()?;
+                say(&server, DONE)?;
+            }
+            Order::Exit => return Ok(()),
+        }
+    }
+    // The server has died. Its executors stay, with all their memory, until
+    // the watchdog ends them.
+    let _kept = memory;
+    loop {
+        thread::park();
+    }
+}
+
+fn run(service: Duration, spike_mib: usize) {
+    if spike_mib == 0 {
+        return thread::sleep(service);
+    }
+    let spike = memory::touched(spike_mib << 20);
+    thread::sleep(SPIKE);
+    drop(spike);
+    thread::sleep(service.saturating_sub(SPIKE));
+}
+
+fn say(mut server: &UnixStream, word: &str) -> anyhow::Result<()> {
+    writeln!(server, "{word}").context("answering the server")
+}
+
+/// While a request runs, stdout leads to its log; else to the server's.
+struct RequestLog {
+    server_log: std::os::fd::OwnedFd,
+}
+
+impl RequestLog {
+    fn open(request: &str) -> anyhow::Result<Self> {
+        let server_log = stdout().as_fd().try_clone_to_owned()?;
+        writeln!(stdout(), "Running request {request} with pid {}", std::process::id())?;
+        let home = role::read("HOME").unwrap_or_default();
+        let directory = PathBuf::from(home).join(".sky/api_server/request_logs");
+        // The directory is made by the server, which has to be asked elsewhere
+        // when it could not: a request does not fail for its log.
+        if let Ok(log) = File::create(directory.join(format!("{request}.log"))) {
+            dup2_stdout(&log)?;
+        }
+        Ok(Self { server_log })
+    }
+
+    fn close(self) -> anyhow::Result<()> {
+        dup2_stdout(&self.server_log).context("handing stdout back to the server's log")
+    }
+}

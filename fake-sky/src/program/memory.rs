@@ -1,0 +1,31 @@
+//! Memory of a known size, and the name of a process.
+
+use std::fs;
+
+use fake_sky::procfs;
+
+/// From this size on, glibc always takes memory straight from the kernel and
+/// gives it straight back. Below, a freed block may stay resident.
+const ALWAYS_MAPPED: usize = 33 << 20;
+
+/// Takes so much memory that this process has `mib` resident.
+///
+/// The caller keeps the result for as long as the memory is to stay.
+pub(crate) fn fill_to(mib: usize) -> Vec<u8> {
+    let resident = procfs::own_memory_kib("VmRSS").and_then(|kib| usize::try_from(kib).ok());
+    touched((mib << 20).saturating_sub(resident.unwrap_or_default() << 10))
+}
+
+/// `bytes` of memory, every page of it touched.
+pub(crate) fn touched(bytes: usize) -> Vec<u8> {
+    let mut memory = Vec::with_capacity(bytes.max(ALWAYS_MAPPED));
+    // Not zero: pages of zeros come from the kernel without being there.
+    memory.resize(bytes, 1);
+    std::hint::black_box(memory)
+}
+
+/// Sets what `/proc/PID/comm` shows (the kernel cuts it off at 15 bytes).
+pub(crate) fn set_process_name(name: &str) {
+    // Only looks: a kernel that refuses changes nothing that is measured.
+    _ = fs::write("/proc/self/comm", name);
+}

@@ -1,0 +1,139 @@
+//! The state of a server, and a request's way through it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use fake_sky::knobs::Knobs;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::answers::{Outcome, answer};
+use super::endpoints::Endpoint;
+use super::log;
+use super::misfortune::Misfortunes;
+use super::pool::Pool;
+use super::request::Request;
+use super::requests::Requests;
+use crate::program::protocol::{Order, Queue};
+
+/// SkyPilot's own requests, which hold a short executor for as long as the
+/// server lives.
+const DAEMONS: [(&str, &str); 4] = [
+    ("skypilot-status-refresh-daemon", "sky.status-refresh"),
+    ("skypilot-volume-status-refresh-daemon", "sky.volume-refresh"),
+    ("pool-status-refresh-daemon", "sky.pool-status-refresh"),
+    ("expired-token-cleanup-daemon", "sky.expired-token-cleanup"),
+];
+/// As good as forever.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// What all handlers share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) knobs: Knobs,
+    pub(crate) requests: Requests,
+    pub(crate) misfortunes: Misfortunes,
+    short: Pool,
+    long: Pool,
+    submitted: Mutex<HashMap<&'static str, u64>>,
+    last_call: Mutex<Instant>,
+}
+
+impl App {
+    /// A server that has not served anything yet.
+    pub(crate) fn new(knobs: Knobs, misfortunes: Misfortunes) -> Self {
+        Self {
+            short: Pool::new(Queue::Short, knobs.short_pool + daemons(&knobs), knobs.burst),
+            long: Pool::new(Queue::Long, knobs.long_pool, knobs.burst),
+            knobs,
+            misfortunes,
+            requests: Requests::default(),
+            submitted: Mutex::default(),
+            last_call: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Starts the server's own requests.
+    pub(crate) fn start_daemons(self: &Arc<Self>) {
+        for (id, name) in DAEMONS.into_iter().take(daemons(&self.knobs)) {
+            log::info("executor.py:1385", &format!("Queuing request: {id}"));
+            self.requests.add(Request::daemon(id, name));
+            let order = Order::Run { request: id.to_owned(), service: FOREVER };
+            self.dispatch(Queue::Short, order, Outcome::Value(Value::Null), None);
+        }
+    }
+
+    /// Counts a submission; returns which one of its name it is, from 1 on.
+    pub(crate) fn count(&self, name: &'static str) -> u64 {
+        let mut submitted = self.submitted.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = submitted.entry(name).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// Takes the `count`th request of an endpoint in; returns its id at once.
+    pub(crate) fn queue(self: &Arc<Self>, endpoint: &Endpoint, body: Value, count: u64) -> String {
+        let id = Uuid::new_v4().to_string();
+        log::info("executor.py:1385", &format!("Queuing request: {id}"));
+        self.requests.add(Request::new(id.clone(), endpoint, &body));
+        let outcome = answer(endpoint.name, count, &body, &self.knobs);
+        let cancels = (endpoint.name == "sky.api_cancel").then(|| body["request_ids"].clone());
+        let order = Order::Run { request: id.clone(), service: self.knobs.service };
+        self.dispatch(endpoint.queue(&body), order, outcome, cancels);
+        self.misfortunes.begin(&self.knobs);
+        id
+    }
+
+    /// Remembers that somebody uses this server.
+    pub(crate) fn note_call(&self) {
+        *self.last_call.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// For how long nobody has used this server.
+    pub(crate) fn idle(&self) -> Duration {
+        self.last_call.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    /// Has a request run by an executor, then finishes it with `outcome`; or,
+    /// when it `cancels` others, with the list of those.
+    fn dispatch(
+        self: &Arc<Self>,
+        queue: Queue,
+        order: Order,
+        outcome: Outcome,
+        cancels: Option<Value>,
+    ) {
+        let Order::Run { request, .. } = &order else { return };
+        let (app, id) = (Arc::clone(self), request.clone());
+        tokio::spawn(async move {
+            let pool = match queue {
+                Queue::Short => &app.short,
+                Queue::Long => &app.long,
+            };
+            let ran = pool.run(&order, |pid| app.requests.start(&id, Some(pid))).await;
+            let outcome = match (ran, cancels) {
+                (Ok(()), None) => outcome,
+                (Ok(()), Some(meant)) => app.cancel(&meant),
+                (Err(error), _) => {
+                    log::info("executor.py:448", &format!("Request {id}: {error:#}"));
+                    Outcome::broken_pool()
+                }
+            };
+            app.requests.finish(&id, outcome);
+        });
+    }
+
+    fn cancel(&self, meant: &Value) -> Outcome {
+        // No list means everything, as with the real one.
+        let ids = meant.as_array().map(|ids| {
+            ids.iter().filter_map(|id| self.requests.resolve(id.as_str()?).ok()).collect::<Vec<_>>()
+        });
+        Outcome::Value(json!(self.requests.cancel(ids.as_deref())))
+    }
+}
+
+/// How many of SkyPilot's own requests run.
+pub(crate) fn daemons(knobs: &Knobs) -> usize {
+    knobs.daemons.min(DAEMONS.len())
+}

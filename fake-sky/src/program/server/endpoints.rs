@@ -1,0 +1,122 @@
+//! The table of queued endpoints: what becomes a request, under which name, and
+//! on which queue.
+
+use serde_json::Value;
+
+use crate::program::protocol::Queue;
+
+/// How an endpoint is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// With a query.
+    Get,
+    /// With a JSON body.
+    Post,
+}
+
+/// When a request goes to the queue for long ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Never.
+    Short,
+    /// Always.
+    Long,
+    /// When the status of clusters is to be fetched from the cloud.
+    LongToRefresh,
+}
+
+/// An endpoint whose requests wait for an executor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// The name of its requests.
+    pub(crate) name: &'static str,
+    /// The function that it runs.
+    pub(crate) entrypoint: &'static str,
+    pub(crate) takes: Takes,
+    /// The fields without which a body is refused.
+    pub(crate) required: &'static [&'static str],
+}
+
+impl Endpoint {
+    /// What a request that comes from no endpoint begins with.
+    pub(crate) const INTERNAL: Self = post("", "", "", Takes::Short, &[]);
+
+    /// The kind of controller that its requests are about; they name it as
+    /// their cluster.
+    pub(crate) fn controller(&self) -> Option<&'static str> {
+        ["jobs", "serve"].into_iter().find(|kind| self.name.split('.').nth(1) == Some(*kind))
+    }
+
+    /// The queue for a request with this body.
+    pub(crate) fn queue(&self, body: &Value) -> Queue {
+        let refresh = match &body["refresh"] {
+            Value::Bool(refresh) => *refresh,
+            Value::String(mode) => mode != "NONE",
+            _ => false,
+        };
+        match self.takes {
+            Takes::Long => Queue::Long,
+            Takes::LongToRefresh if refresh => Queue::Long,
+            Takes::Short | Takes::LongToRefresh => Queue::Short,
+        }
+    }
+}
+
+const fn post(
+    path: &'static str,
+    name: &'static str,
+    entrypoint: &'static str,
+    takes: Takes,
+    required: &'static [&'static str],
+) -> Endpoint {
+    Endpoint { method: Method::Post, path, name, entrypoint, takes, required }
+}
+
+const fn get(path: &'static str, name: &'static str, entrypoint: &'static str) -> Endpoint {
+    Endpoint { method: Method::Get, path, name, entrypoint, takes: Takes::Short, required: &[] }
+}
+
+/// All of them.
+pub(crate) const QUEUED: [Endpoint; 16] = [
+    post("/status", "sky.status", "status", Takes::LongToRefresh, &[]),
+    post("/jobs/queue", "sky.jobs.queue", "queue", Takes::LongToRefresh, &[]),
+    post("/jobs/queue/v2", "sky.jobs.queue_v2", "queue_v2_api", Takes::LongToRefresh, &[]),
+    post("/jobs/pool_status", "sky.jobs.pool_status", "pool_status", Takes::Short, &[]),
+    post("/serve/status", "sky.serve.status", "status", Takes::Short, &[]),
+    post("/launch", "sky.launch", "launch", Takes::Long, &["task", "cluster_name"]),
+    post("/exec", "sky.exec", "exec", Takes::Long, &["task", "cluster_name"]),
+    post("/queue", "sky.queue", "queue", Takes::Short, &["cluster_name"]),
+    post("/down", "sky.down", "down", Takes::Short, &["cluster_name"]),
+    post("/stop", "sky.stop", "stop", Takes::Short, &["cluster_name"]),
+    post("/cancel", "sky.cancel", "cancel", Takes::Short, &["cluster_name"]),
+    post("/check", "sky.check", "check", Takes::Short, &[]),
+    post("/optimize", "sky.optimize", "optimize", Takes::Short, &["dag", "request_options"]),
+    post("/api/cancel", "sky.api_cancel", "kill_requests", Takes::Short, &[]),
+    get("/workspaces", "sky.workspaces.get", "get_workspaces"),
+    get("/enabled_clouds", "sky.enabled_clouds", "enabled_clouds"),
+];
+
+/// Endpoints that stream a log in their own response: a thread of the server
+/// runs their requests, and no executor.
+pub(crate) const FOLLOWING: [Endpoint; 2] = [
+    post("/logs", "sky.logs", "tail_logs", Takes::Short, &["cluster_name"]),
+    post("/jobs/logs", "sky.jobs.logs", "tail_logs", Takes::Short, &[]),
+];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_refresh_takes_the_long_queue() {
+        let [status, jobs, ..] = QUEUED;
+        assert_eq!(status.queue(&json!({"refresh": "NONE"})), Queue::Short);
+        assert_eq!(status.queue(&json!({"refresh": "AUTO"})), Queue::Long);
+        assert_eq!(jobs.queue(&json!({"refresh": true})), Queue::Long);
+        assert_eq!(jobs.queue(&json!({})), Queue::Short);
+    }
+}

@@ -1,0 +1,171 @@
+//! The API server's main process: from its start to its listening.
+//!
+//! `routes` is what it answers, by the words of `replies` and `stream`; `app`
+//! takes a request from `endpoints` through a `pool` of executors to the end
+//! that `answers` has for it; `requests` keeps them all. One thread does
+//! everything, as one event loop does in SkyPilot.
+
+mod answers;
+mod app;
+mod endpoints;
+mod log;
+mod misfortune;
+mod pool;
+mod query;
+mod replies;
+mod request;
+mod requests;
+mod routes;
+mod stream;
+
+use std::io;
+use std::net::{IpAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use fake_sky::knobs::Knobs;
+use fake_sky::{procfs, queue_port};
+use nix::unistd::setsid;
+
+use self::app::App;
+use self::misfortune::Misfortunes;
+use super::children::{self, RESOURCE_TRACKER, SPAWN_MAIN};
+use super::memory;
+use super::role::{self, Birth, Role};
+
+/// How long a successor waits for the ports of the server it replaces.
+const PORT_FREE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Runs the server until it is killed, or nobody has used it for long.
+pub(crate) fn run(birth: Birth, arguments: &[String], knobs: Knobs) -> anyhow::Result<()> {
+    memory::set_process_name("python");
+    if birth != Birth::Foreground {
+        setsid().context("leaving the parent's session")?;
+    }
+    let address = Address::of(arguments)?;
+    log::info("config.py:200", &sizing(&knobs));
+    if let Some(message) = &knobs.exit_at_start {
+        bail!("{message}");
+    }
+    std::fs::create_dir_all(request_logs()).context("creating the directory of request logs")?;
+    let memory = memory::fill_to(knobs.server_mib);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let misfortunes = Misfortunes::new(arguments);
+    let app = Arc::new(App::new(knobs, misfortunes));
+    let ended = runtime.block_on(serve(app, birth, &address));
+    drop(memory);
+    for child in procfs::descendants_of(std::process::id()) {
+        procfs::kill_hard(child.pid);
+    }
+    ended
+}
+
+async fn serve(app: Arc<App>, birth: Birth, address: &Address) -> anyhow::Result<()> {
+    let knobs = app.knobs.clone();
+    children::spawn(Role::Bystander, &RESOURCE_TRACKER, Stdio::null())?;
+    start_queue_manager(birth, queue_port(address.port))?;
+    log::info("executor.py:1441", "Request queues created");
+    app.start_daemons();
+
+    let idle = idle_for(Arc::clone(&app), knobs.idle_exit);
+    if knobs.never_ready {
+        idle.await;
+        return Ok(());
+    }
+    tokio::time::sleep(knobs.not_ready).await;
+    let listener = bind(birth, address.host, address.port)?;
+    if address.deploy {
+        for _ in 0..knobs.server_workers {
+            let socket = Stdio::from(OwnedFd::from(listener.try_clone()?));
+            children::spawn(Role::WebWorker, &SPAWN_MAIN, socket)?;
+        }
+    }
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    log::info("on.py:62", "Application startup complete.");
+    // Not a graceful end: a client that stays connected must not delay it.
+    tokio::select! {
+        served = axum::serve(listener, routes::router(app)) => served.context("serving"),
+        () = idle => Ok(()),
+    }
+}
+
+/// The process that holds the request queues is known by its port.
+fn start_queue_manager(birth: Birth, port: u16) -> anyhow::Result<()> {
+    let listener = bind(birth, IpAddr::from([127, 0, 0, 1]), port).with_context(|| {
+        format!("SkyPilot API server fails to start as port {port} is already in use")
+    })?;
+    let socket = Stdio::from(OwnedFd::from(listener));
+    children::spawn(Role::Bystander, &SPAWN_MAIN, socket)?;
+    Ok(())
+}
+
+fn bind(birth: Birth, host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
+    let deadline = Instant::now() + PORT_FREE_WITHIN;
+    loop {
+        match TcpListener::bind((host, port)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) if may_wait(birth, &error) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error).with_context(|| format!("binding {host}:{port}")),
+        }
+    }
+}
+
+fn may_wait(birth: Birth, error: &io::Error) -> bool {
+    birth == Birth::Successor && error.kind() == io::ErrorKind::AddrInUse
+}
+
+/// Returns when no call has come in for `limit`.
+async fn idle_for(app: Arc<App>, limit: Duration) {
+    while app.idle() < limit {
+        tokio::time::sleep((limit - app.idle()).max(Duration::from_millis(50))).await;
+    }
+}
+
+/// The line from which the sizes of the pools are read.
+fn sizing(knobs: &Knobs) -> String {
+    format!(
+        "SkyPilot API server will start 1 server processes with {} background workers for long \
+         requests and will allow at max {} short requests in parallel.",
+        knobs.long_pool,
+        knobs.short_pool + app::daemons(knobs)
+    )
+}
+
+fn request_logs() -> PathBuf {
+    PathBuf::from(role::read("HOME").unwrap_or_default()).join(".sky/api_server/request_logs")
+}
+
+/// Where the server listens, and in which mode.
+#[derive(Debug)]
+struct Address {
+    host: IpAddr,
+    port: u16,
+    deploy: bool,
+}
+
+impl Address {
+    /// Reads `--host H --port N --deploy`; a value may follow `=` as well.
+    fn of(arguments: &[String]) -> anyhow::Result<Self> {
+        let value_of = |name: &str| {
+            let position = arguments.iter().position(|argument| argument == name);
+            let joined = arguments.iter().find_map(|argument| {
+                argument.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)
+            });
+            joined.or_else(|| arguments.get(position? + 1).cloned())
+        };
+        let host = match value_of("--host").as_deref() {
+            None | Some("localhost") => IpAddr::from([127, 0, 0, 1]),
+            Some(host) => host.parse().with_context(|| format!("--host={host}"))?,
+        };
+        let port = value_of("--port").unwrap_or_else(|| "46580".to_owned());
+        let port = port.parse().with_context(|| format!("--port={port}"))?;
+        Ok(Self { host, port, deploy: arguments.iter().any(|argument| argument == "--deploy") })
+    }
+}

@@ -1,0 +1,126 @@
+//! The forms of an answer, and what stands around each of them.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use fake_sky::{API_VERSION, VERSION};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::app::App;
+use super::log;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-skypilot-request-id");
+const CLIENT_API_VERSION: HeaderName = HeaderName::from_static("x-skypilot-api-version");
+const CLIENT_VERSION: HeaderName = HeaderName::from_static("x-skypilot-version");
+/// The oldest protocol that SkyPilot 0.14.1 still serves.
+const MIN_API_VERSION: u32 = 24;
+
+/// What FastAPI says in a JSON object: `{"detail": ...}`.
+pub(crate) fn detail(status: StatusCode, detail: impl Into<Value>) -> Response {
+    let detail: Value = detail.into();
+    json_text(status, &json!({ "detail": detail }))
+}
+
+/// A JSON body.
+pub(crate) fn json_text(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// The answer to a queued call: `null`, and the id to wait for.
+pub(crate) fn queued(id: &str) -> Response {
+    with_header(json_text(StatusCode::OK, &Value::Null), REQUEST_ID, id)
+}
+
+/// A missing field of a query or a body.
+pub(crate) fn missing(place: &str, field: &str) -> Response {
+    let error = json!([{
+        "type": "missing", "loc": [place, field], "msg": "Field required", "input": null,
+    }]);
+    detail(StatusCode::UNPROCESSABLE_ENTITY, error)
+}
+
+/// A bug of the server: Python's traceback, as text.
+pub(crate) fn traceback(error: &str) -> Response {
+    let text = format!(
+        "Traceback (most recent call last):\n  File \"/fake/site-packages/sky/server/server.py\", \
+         line 1108, in dispatch\n    response = await call_next(request)\n{error}\n"
+    );
+    let content_type = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (StatusCode::INTERNAL_SERVER_ERROR, content_type, text).into_response()
+}
+
+/// Adds a header to a response.
+pub(crate) fn with_header(mut response: Response, name: HeaderName, value: &str) -> Response {
+    // Every value is an id or a version of ours.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// Around every call: the check of versions, a request id, a line in the log.
+pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    app.note_call();
+    let call = format!("{} {}", request.method(), request.uri());
+    let versions = Versions::of(request.headers());
+    let mut response = match versions {
+        Versions::TooOld => too_old(),
+        Versions::Unreadable => traceback("ValueError: invalid literal for int() with base 10"),
+        Versions::Unsaid | Versions::Served => next.run(request).await,
+    };
+    if matches!(versions, Versions::TooOld | Versions::Served) {
+        response = with_header(response, CLIENT_API_VERSION, &API_VERSION.to_string());
+        response = with_header(response, CLIENT_VERSION, VERSION);
+    }
+    // Trap: every response carries an id, and only a queued call's can be
+    // waited for. A traceback comes from outside of what adds it.
+    let crashed =
+        response.status() == StatusCode::INTERNAL_SERVER_ERROR && !is_json(response.headers());
+    if !crashed && !response.headers().contains_key(&REQUEST_ID) {
+        response = with_header(response, REQUEST_ID, &Uuid::new_v4().to_string());
+    }
+    let line = format!("127.0.0.1:0 - \"{call} HTTP/1.1\" {}", response.status().as_u16());
+    log::info("httptools_impl.py:476", &line);
+    response
+}
+
+/// What a client says of its version.
+#[derive(Clone, Copy)]
+enum Versions {
+    /// Not both headers: nothing is checked.
+    Unsaid,
+    Served,
+    TooOld,
+    Unreadable,
+}
+
+impl Versions {
+    fn of(headers: &HeaderMap) -> Self {
+        let (Some(api), Some(_)) = (headers.get(CLIENT_API_VERSION), headers.get(CLIENT_VERSION))
+        else {
+            return Self::Unsaid;
+        };
+        match api.to_str().ok().and_then(|api| api.parse::<u32>().ok()) {
+            Some(api) if api < MIN_API_VERSION => Self::TooOld,
+            Some(_) => Self::Served,
+            None => Self::Unreadable,
+        }
+    }
+}
+
+fn too_old() -> Response {
+    let message = format!(
+        "Your SkyPilot client version is too old.\nThe server is running on {VERSION} and the \
+         minimum compatible version is 0.11.0."
+    );
+    let body = json!({"error": "version_mismatch", "message": message});
+    json_text(StatusCode::BAD_REQUEST, &body)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json")
+}

@@ -1,0 +1,211 @@
+//! The paths of the server and what each of them does.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use fake_sky::{API_VERSION, COMMIT, VERSION};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::answers::answer;
+use super::app::App;
+use super::endpoints::{Endpoint, FOLLOWING, Method, QUEUED};
+use super::query::Query;
+use super::replies::{self, detail, json_text, missing, traceback};
+use super::request::{Request, Status};
+use super::requests::NotFound;
+use super::stream;
+
+const STREAMED_ID: HeaderName = HeaderName::from_static("x-skypilot-stream-request-id");
+const TEXT: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+
+/// The whole HTTP interface.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/api/health", get(health))
+        .route("/api/get", get(result))
+        .route("/api/stream", get(stream_request))
+        .route("/api/status", get(list))
+        .route("/validate", post(validate))
+        .route("/users/me/workspace", get(not_authenticated));
+    for endpoint in QUEUED {
+        router = router.route(endpoint.path, queued(endpoint));
+    }
+    for endpoint in FOLLOWING {
+        let follow = move |app, body| async move { follow_log(app, &endpoint, &body) };
+        router = router.route(endpoint.path, post(follow));
+    }
+    router
+        .fallback(async || detail(StatusCode::NOT_FOUND, "Not Found"))
+        .method_not_allowed_fallback(async || {
+            detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), replies::around))
+        .with_state(app)
+}
+
+async fn health() -> Response {
+    let body = json!({
+        "status": "healthy", "api_version": API_VERSION.to_string(), "version": VERSION,
+        "version_on_disk": VERSION, "commit": COMMIT, "basic_auth_enabled": false, "user": null,
+        "service_account_token_enabled": false, "ingress_basic_auth_enabled": false,
+        "latest_version": null, "external_proxy_auth_enabled": true, "telemetry_enabled": false,
+        "restrict_config_to_admins": true,
+    });
+    json_text(StatusCode::OK, &body)
+}
+
+async fn not_authenticated() -> Response {
+    detail(StatusCode::UNAUTHORIZED, "Not authenticated.")
+}
+
+fn queued(endpoint: Endpoint) -> MethodRouter<Arc<App>> {
+    match endpoint.method {
+        Method::Get => {
+            get(move |app| async move { submit(app, &endpoint, &Bytes::from_static(b"{}")) })
+        }
+        Method::Post => post(move |app, body: Bytes| async move { submit(app, &endpoint, &body) }),
+    }
+}
+
+fn submit(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) -> Response {
+    match accept(&app, endpoint, body) {
+        Ok((body, count)) => replies::queued(&app.queue(endpoint, body, count)),
+        Err(refused) => *refused,
+    }
+}
+
+/// A log of something that is not there: an empty stream, and the reason only
+/// in the request's result.
+fn follow_log(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) -> Response {
+    let (body, count) = match accept(&app, endpoint, body) {
+        Ok(accepted) => accepted,
+        Err(refused) => return *refused,
+    };
+    let id = Uuid::new_v4().to_string();
+    app.requests.add(Request::new(id.clone(), endpoint, &body));
+    app.requests.start(&id, None);
+    let outcome = answer(endpoint.name, count, &body, &app.knobs);
+    let floor = app.knobs.stream_floor;
+    let finished = id.clone();
+    let stream = stream::silent(floor, move || app.requests.finish(&finished, outcome));
+    let id_header = HeaderName::from_static("x-skypilot-request-id");
+    replies::with_header((TEXT, stream).into_response(), id_header, &id)
+}
+
+/// The body of a submission and its number, unless it is to be refused.
+fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<(Value, u64), Box<Response>> {
+    let body = object(body)?;
+    if let Some(field) = endpoint.required.iter().find(|field| !body.contains_key(**field)) {
+        return Err(missing("body", field).into());
+    }
+    let body = Value::Object(body);
+    if let Some(variables) = body["env_vars"].as_object() {
+        let identity = ["SKYPILOT_USER_ID", "SKYPILOT_USER"];
+        if let Some(name) = identity.into_iter().find(|name| !variables.contains_key(*name)) {
+            return Err(traceback(&format!("KeyError: '{name}'")).into());
+        }
+    }
+    let count = app.count(endpoint.name);
+    if app.knobs.text_500.hit(endpoint.name, count) {
+        return Err(traceback("sqlite3.OperationalError: database is locked").into());
+    }
+    Ok((body, count))
+}
+
+async fn validate(body: Bytes) -> Response {
+    let body = match object(&body) {
+        Ok(body) => body,
+        Err(refused) => return *refused,
+    };
+    match ["dag", "request_options"].into_iter().find(|field| !body.contains_key(*field)) {
+        Some(field) => missing("body", field),
+        None => json_text(StatusCode::OK, &Value::Null),
+    }
+}
+
+fn object(body: &Bytes) -> Result<Map<String, Value>, Box<Response>> {
+    serde_json::from_slice(body).map_err(|_| {
+        let text = String::from_utf8_lossy(body);
+        let error = json!([{
+            "type": "model_attributes_type", "loc": ["body"], "input": text,
+            "msg": "Input should be a valid dictionary or object to extract fields from",
+        }]);
+        detail(StatusCode::UNPROCESSABLE_ENTITY, error).into()
+    })
+}
+
+/// `/api/get`: waits for the end of a request and tells it. A request that
+/// failed is an HTTP error, one that was cancelled is not.
+async fn result(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let id = match named_request(&app, &Query::new(query.as_deref())) {
+        Ok(id) => id,
+        Err(refused) => return *refused,
+    };
+    let daemon = app.requests.look(&id, Request::is_daemon).unwrap_or_default();
+    if let Some(mut status) = app.requests.watch(&id) {
+        // The server's own requests never end: running is what they come to.
+        let enough = |status: &Status| status.is_final() || (daemon && *status == Status::Running);
+        _ = status.wait_for(enough).await;
+    }
+    let ended = app.requests.look(&id, |request| (request.status(), request.encoded()));
+    match ended {
+        Some((Status::Failed, request)) => detail(StatusCode::INTERNAL_SERVER_ERROR, request),
+        Some((_, request)) => json_text(StatusCode::OK, &request),
+        None => detail(StatusCode::NOT_FOUND, format!("Request '{id}' not found")),
+    }
+}
+
+/// `/api/stream`: the log of a request, until it is finished.
+async fn stream_request(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let query = Query::new(query.as_deref());
+    let id = match named_request(&app, &query) {
+        Ok(id) => id,
+        Err(refused) => return *refused,
+    };
+    match stream::of_request(app, id.clone(), query.flag("follow", true)) {
+        Some(body) => replies::with_header((TEXT, body).into_response(), STREAMED_ID, &id),
+        None => detail(StatusCode::NOT_FOUND, format!("Request '{id}' not found")),
+    }
+}
+
+fn named_request(app: &App, query: &Query) -> Result<String, Box<Response>> {
+    let Some(prefix) = query.get("request_id") else {
+        return Err(missing("query", "request_id").into());
+    };
+    app.requests.resolve(prefix).map_err(|why| {
+        let refused = match why {
+            NotFound::Unknown => {
+                detail(StatusCode::NOT_FOUND, format!("Request '{prefix}' not found"))
+            }
+            NotFound::Ambiguous => detail(
+                StatusCode::BAD_REQUEST,
+                format!("Multiple requests found for request ID prefix: {prefix}"),
+            ),
+        };
+        refused.into()
+    })
+}
+
+/// `/api/status`: the requests that are there, newest first.
+async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let query = Query::new(query.as_deref());
+    let limit = match query.get("limit").map(str::parse).transpose() {
+        Ok(limit) => limit,
+        Err(_) => {
+            let error = json!([{
+                "type": "int_parsing", "loc": ["query", "limit"], "input": query.get("limit"),
+                "msg": "Input should be a valid integer, unable to parse string as an integer",
+            }]);
+            return detail(StatusCode::UNPROCESSABLE_ENTITY, error);
+        }
+    };
+    let rows = app.requests.rows(query.flag("all_status", false), limit, &query.all("fields"));
+    json_text(StatusCode::OK, &Value::Array(rows))
+}

@@ -1,0 +1,124 @@
+//! `sky api start` and `sky api stop`, with what is dangerous about them: stop
+//! kills by port, over the whole machine.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use fake_sky::http;
+use fake_sky::knobs::Knobs;
+use fake_sky::procfs::{self, Process};
+
+use super::children::{THIS_PROGRAM, python};
+use super::cli::Start;
+use super::role::{self, Birth, Role};
+
+const DEFAULT_PORT: u16 = 46580;
+const PORT_VARIABLE: &str = "SKYPILOT_API_SERVER_LOCAL_PORT";
+const LOG: &str = "~/.sky/api_server/server.log";
+
+/// The port of this client's own server.
+pub(crate) fn local_port() -> anyhow::Result<u16> {
+    role::read(PORT_VARIABLE).map_or(Ok(DEFAULT_PORT), |port| {
+        port.parse().with_context(|| format!("Invalid {PORT_VARIABLE} value: '{port}'"))
+    })
+}
+
+/// Starts the server, unless it is healthy, and waits until it is.
+pub(crate) fn start(
+    start: &Start,
+    knobs: &Knobs,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let port = start.port.map_or_else(local_port, Ok)?;
+    let url = format!("http://127.0.0.1:{port}");
+    if !http::is_healthy(&url) {
+        if start.foreground {
+            return Err(server(start, port, Birth::Foreground).exec())
+                .context("becoming the server");
+        }
+        let child = spawn(start, port)?;
+        wait_until_healthy(child, &url, knobs.start_timeout)?;
+        writeln!(out, "✓ SkyPilot API server started.")?;
+    }
+    writeln!(out, "├── SkyPilot API server and dashboard: {url}")?;
+    writeln!(out, "└── View API server logs at: {LOG}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Kills every server on this client's port, whoever started it, with all of
+/// its descendants. Orphans of a server that died before stay, unseen.
+pub(crate) fn stop(out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let port = local_port()?;
+    let mut doomed = Vec::new();
+    for server in procfs::all().into_iter().filter(|process| process.is_server_on(port)) {
+        doomed.extend(procfs::descendants_of(server.pid));
+        doomed.push(server);
+    }
+    // A server last: it must not find out that its executors die.
+    for process in doomed.iter().rev() {
+        procfs::kill_hard(process.pid);
+    }
+    wait_until_gone(&doomed);
+    match doomed.len() {
+        0 => writeln!(out, "SkyPilot API server is not running.")?,
+        _ => writeln!(out, "SkyPilot API server stopped.")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn spawn(start: &Start, port: u16) -> anyhow::Result<Child> {
+    let directory = PathBuf::from(role::read("HOME").context("HOME is not set")?);
+    let directory = directory.join(".sky/api_server");
+    // Every start of the real one forgets the requests of the last.
+    _ = fs::remove_dir_all(directory.join("request_logs"));
+    fs::create_dir_all(&directory)?;
+    let log = File::create(directory.join("server.log"))?;
+    server(start, port, Birth::Detached)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("starting the server")
+}
+
+fn server(start: &Start, port: u16, birth: Birth) -> Command {
+    let mut command = Command::new(THIS_PROGRAM);
+    command.arg0(python()).args(["-m", "sky.server.server"]);
+    if start.deploy {
+        command.args(["--deploy", "--host=0.0.0.0"]);
+    } else {
+        command.arg(format!("--host={}", start.host));
+    }
+    command.arg(format!("--port={port}"));
+    command.env(PORT_VARIABLE, port.to_string());
+    command.envs(Role::Server(birth).variables());
+    command
+}
+
+fn wait_until_healthy(mut server: Child, url: &str, within: Duration) -> anyhow::Result<()> {
+    let deadline = Instant::now() + within;
+    while !http::is_healthy(url) {
+        if server.try_wait()?.is_some() {
+            bail!("SkyPilot API server process exited unexpectedly.\nView logs at: {LOG}");
+        }
+        if Instant::now() > deadline {
+            bail!("Failed to start SkyPilot API server at {url}\nView logs at: {LOG}");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn wait_until_gone(processes: &[Process]) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let there = |process: &Process| Process::look_up(process.pid).is_some();
+    while processes.iter().any(there) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,56 @@
+//! What the stand-in promises to the tests that build on it.
+
+mod command_line;
+mod misfortunes;
+mod processes;
+mod protocol;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use fake_sky::procfs::Process;
+use fake_sky::{FakeServer, http};
+use serde_json::{Value, json};
+
+/// Submits `POST path` and returns the id to wait for.
+fn submit(server: &FakeServer, path: &str, body: &Value) -> anyhow::Result<String> {
+    let response = http::post(&format!("{}{path}", server.url()), body)?;
+    anyhow::ensure!(response.status == 200, "POST {path}: {response:?}");
+    Ok(response.request_id()?.to_owned())
+}
+
+/// Waits for a request; its HTTP status and the request itself.
+fn result(server: &FakeServer, id: &str) -> anyhow::Result<(u16, Value)> {
+    let response = http::get(&format!("{}/api/get?request_id={id}", server.url()))?;
+    let body = response.json()?;
+    let request = if response.status == 500 { body["detail"].clone() } else { body };
+    Ok((response.status, request))
+}
+
+/// Submits and waits.
+fn ask(server: &FakeServer, path: &str) -> anyhow::Result<(u16, Value)> {
+    let body = json!({"task": "run: x", "cluster_name": "c", "dag": "", "request_options": null});
+    result(server, &submit(server, path, &body)?)
+}
+
+/// The error that a failed request carries.
+fn error_of(request: &Value) -> anyhow::Result<Value> {
+    Ok(serde_json::from_str(request["error"].as_str().context("no error")?)?)
+}
+
+/// Waits for something that is bound to happen soon.
+fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        anyhow::ensure!(Instant::now() < deadline, "not so after 10 s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits until a process has ended.
+fn gone(pid: u32) -> anyhow::Result<()> {
+    soon("the process is gone", || Process::look_up(pid).is_none().then_some(()))
+}

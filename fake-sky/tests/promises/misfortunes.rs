@@ -1,0 +1,65 @@
+//! What befalls a whole server, as far as knobs arrange it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use fake_sky::{FakeServer, http};
+use serde_json::json;
+
+use super::{ask, gone, soon, submit};
+
+#[test]
+fn a_server_may_die_of_its_first_request() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_DIE_AFTER_MS", "200")])?;
+    submit(&server, "/status", &json!({}))?;
+    gone(server.pid())?;
+    assert!(!http::is_healthy(&server.url()));
+    server.finish()
+}
+
+#[test]
+fn a_server_may_be_replaced_behind_our_back() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_REPLACE_AFTER_MS", "200")])?;
+    submit(&server, "/status", &json!({}))?;
+    gone(server.pid())?;
+    soon("the successor is healthy", || http::is_healthy(&server.url()).then_some(()))?;
+    let successor = server.main();
+    let successor = successor
+        .with_context(|| format!("who answers? {:?}\n{}", server.processes(), server.log()))?;
+    assert_ne!(successor.pid, server.pid());
+    // It is replaced once, not again and again.
+    ask(&server, "/status")?;
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(server.main().map(|main| main.pid), Some(successor.pid));
+    server.finish()
+}
+
+#[test]
+fn the_event_loop_may_stand_still() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_STALL_MS", "1200"), ("FAKE_SKY_IMPORT_MS", "0")])?;
+    submit(&server, "/status", &json!({}))?;
+    std::thread::sleep(Duration::from_millis(150));
+    let begun = Instant::now();
+    assert!(http::is_healthy(&server.url()));
+    assert!(begun.elapsed() >= Duration::from_millis(700), "{:?}", begun.elapsed());
+    assert!(server.log().contains("Event loop stalled 1.2"), "{}", server.log());
+    server.finish()
+}
+
+#[test]
+fn a_server_may_exit_at_its_start_and_says_why() {
+    let error = FakeServer::start(&[("FAKE_SKY_EXIT_AT_START", "no such table: users")]);
+    let error = error.expect_err("it does not start").to_string();
+    assert!(error.contains("no such table: users"), "{error}");
+    assert!(FakeServer::start(&[("FAKE_SKY_NO_SUCH_KNOB", "1")]).is_err());
+}
+
+#[test]
+fn the_port_may_open_late() -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let server = FakeServer::start(&[("FAKE_SKY_NOT_READY_MS", "500")])?;
+    assert!(begun.elapsed() >= Duration::from_millis(500));
+    let sizing = "with 2 background workers for long requests and will allow at max 5 short";
+    assert!(server.log().contains(sizing), "{}", server.log());
+    server.finish()
+}

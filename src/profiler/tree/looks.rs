@@ -1,0 +1,65 @@
+//! What a member is: reading its command line and its ports, and classing it.
+
+use super::Tree;
+use super::member::Print;
+use crate::profiler::classify::{self, Subject};
+use crate::profiler::source::ProcessSource;
+
+impl<S: ProcessSource> Tree<S> {
+    /// Reads a member's command line, and classes it anew if that is another.
+    pub(super) fn look(&mut self, index: usize) -> bool {
+        let member = &self.members[index];
+        let (pid, parent, is_first) =
+            (member.glance.identity.pid, member.parent, member.print.is_none());
+        if !self.source.command_line(pid, &mut self.command_line) {
+            return false;
+        }
+        let print = Print::of(&self.command_line);
+        let parents = if is_first { self.prints_of(parent) } else { Vec::new() };
+        let is_other = self.members[index].take_command_line(print, &parents);
+        if is_other {
+            self.classify(index);
+        }
+        is_other
+    }
+
+    /// The command lines of a member: as it was last read, and as it is now.
+    fn prints_of(&mut self, member: Option<usize>) -> Vec<Print> {
+        let Some(member) = member.map(|index| &self.members[index]) else { return Vec::new() };
+        let mut prints = Vec::from_iter(member.print);
+        let mut now = Vec::new();
+        if member.is_alive() && self.source.command_line(member.glance.identity.pid, &mut now) {
+            prints.push(Print::of(&now));
+        }
+        prints
+    }
+
+    fn classify(&mut self, index: usize) {
+        let member = &mut self.members[index];
+        if member.is_root && self.ports.api.is_none() {
+            self.ports.api = classify::api_port_in(&self.command_line);
+        }
+        let parent = member.parent.map(|parent| self.members[parent].class);
+        let member = &mut self.members[index];
+        let class = classify::classify(&Subject {
+            pid: member.glance.identity.pid,
+            command_line: &self.command_line,
+            is_root: member.is_root,
+            parent,
+            is_copy: member.is_copy(),
+        });
+        let title = classify::first_word(&self.command_line);
+        member.title = String::from_utf8_lossy(title).into_owned();
+        member.take_class(class);
+        if member.is_untitled() {
+            self.search(index);
+        }
+    }
+
+    /// Looks up where an untitled process waits for connections, and classes it
+    /// by that.
+    pub(super) fn search(&mut self, index: usize) {
+        let listens_on = self.source.listening_ports(self.members[index].glance.identity.pid);
+        self.members[index].take_class(classify::by_ports(&listens_on, self.ports));
+    }
+}

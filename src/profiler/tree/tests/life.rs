@@ -1,0 +1,83 @@
+//! What is written down of a member from its first tick to its last.
+
+use super::*;
+
+#[test]
+fn command_lines_are_not_read_without_need() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, SPAWN, 84);
+    w.machine.start(12, ROOT, "SkyPilot:executor:short:12", 170);
+    w.ticks(2);
+    let before = w.machine.questions.borrow()["command_line"];
+    w.ticks(400);
+    let after = w.machine.questions.borrow()["command_line"];
+    assert!(after - before <= 2 * 3, "{} looks at three processes in 20 s", after - before);
+}
+
+#[test]
+fn a_worker_counts_as_starting_until_it_takes_its_title() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, SPAWN, 84);
+    assert_eq!(counts(&w.tick()), [(Server, 1), (Starting, 1)]);
+    w.machine.grow(11, 160);
+    w.tick();
+    w.machine.title(11, "SkyPilot:executor:short:11");
+    w.machine.grow(11, 169);
+    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1)]);
+    let record = w.record(11);
+    assert_eq!((record.peak, record.peak_while_starting), (mb(169), mb(160)));
+    assert_eq!(record.title, "SkyPilot:executor:short:11");
+}
+
+#[test]
+fn a_queue_is_found_by_its_port_and_not_searched_again() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, SPAWN, 84);
+    w.ticks(21);
+    w.machine.with(11, |process| process.ports.push(50011));
+    assert_eq!(counts(&w.ticks(21)), [(Server, 1), (Queue, 1)]);
+    let searches = w.machine.questions.borrow()["listening_ports"];
+    assert!((2..=4).contains(&searches), "{searches} searches in two seconds");
+    w.ticks(60);
+    assert_eq!(w.machine.questions.borrow()["listening_ports"], searches);
+    assert_eq!(w.record(11).class, Queue);
+}
+
+#[test]
+fn an_exit_long_after_the_last_reading_was_not_read() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.machine.start(12, ROOT, "SkyPilot:executor:short:12", 170);
+    w.tick();
+    w.machine.end(11);
+    w.tick_after(STEP * 2);
+    assert_eq!(w.record(11).ending, Ending::Exited);
+    w.machine.end(12);
+    w.tick_after(STEP * 3);
+    assert_eq!(w.record(12).ending, Ending::ExitedUnread);
+    assert_eq!(w.record(12).peak, mb(170));
+}
+
+#[test]
+fn a_zombie_is_gone() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    w.machine.with(11, |process| process.glance.zombie = true);
+    assert_eq!(counts(&w.ticks(3)), [(Server, 1)]);
+    assert_eq!(w.record(11).ending, Ending::Exited);
+}
+
+#[test]
+fn a_snapshot_sums_by_class_and_says_what_it_could_not_read() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 160);
+    w.machine.start(12, ROOT, "SkyPilot:executor:short:12", 160);
+    w.machine.start(13, ROOT, "SkyPilot:executor:short:13", 160);
+    w.tick();
+    w.machine.end(13);
+    let snapshot = w.tree.snapshot(w.now, Phase::Load);
+    let short = snapshot.classes[&ShortExecutor];
+    assert_eq!((short.count, short.threads, snapshot.unread), (2, 2, 1));
+    assert_eq!((short.pss, short.uss), (ByteSize::mib(160), ByteSize::mib(80)));
+}

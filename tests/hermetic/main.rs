@@ -1,0 +1,5 @@
+//! Everything about the library that can be shown without a SkyPilot server: with
+//! a stateful stand-in for it (`fake-sky`), whose executors are real processes of
+//! known memory.
+
+mod profiler;

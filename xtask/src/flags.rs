@@ -1,0 +1,123 @@
+//! What was typed. Meaning is given to it in `skyload::plan`, so that all
+//! mistakes in flags and in skyload.toml are reported together.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Load tests and memory budgets for the SkyPilot API server.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+pub(crate) struct Xtask {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Restart the API server, load it, profile it, and judge its memory.
+    Load(Load),
+    /// Show a finished run again: its figures, findings and verdict.
+    Report(Report),
+    /// Run every test that needs no SkyPilot server.
+    Test(Test),
+    /// The profiler's own process; started by `load`.
+    #[command(name = "__profile", hide = true)]
+    Profile(Profile),
+}
+
+/// Exit codes: 0 pass, 1 tool error, 2 usage, 10 over budget, 11 scenario failed,
+/// 12 inconclusive.
+#[derive(Args)]
+#[command(after_help = "LIST = words separated by spaces or commas. If neither -r nor --apis is \
+                        given, the profile decides.\nExit codes: 0 pass, 1 tool error, 2 usage, \
+                        10 over budget, 11 scenario failed, 12 inconclusive.")]
+pub(crate) struct Load {
+    /// Concurrent requests of each scenario [default: the profile's].
+    #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) requests_per_scenario: Option<String>,
+
+    /// CLI scenarios: status jobs_queue api_status, all.
+    #[arg(short = 'r', long, value_name = "LIST", num_args = 1..)]
+    pub(crate) requests: Vec<String>,
+
+    /// API scenarios: status cli_status validate api_status jobs_queue status_refresh
+    /// launch_dryrun, all.
+    #[arg(long, visible_alias = "api", value_name = "LIST", num_args = 1..)]
+    pub(crate) apis: Vec<String>,
+
+    /// Turns that each user takes; the first meets cold executors.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) waves: Option<String>,
+
+    /// SkyPilot under test: a version from PyPI, or the path of a sky program
+    /// [default: 0.14.1].
+    #[arg(long, value_name = "VERSION|nightly|PATH")]
+    pub(crate) sky: Option<String>,
+
+    /// Server under test: an isolated one of our own, the user's own, or a remote one
+    /// [default: isolated].
+    #[arg(long, value_name = "isolated|system|URL")]
+    pub(crate) server: Option<String>,
+
+    /// Start the isolated server in SkyPilot's deploy mode.
+    #[arg(long)]
+    pub(crate) deploy: bool,
+
+    /// A named plan of skyload.toml [default: default].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// Limit the peak of a class of processes, or tree-rss or tree-pss; may be repeated.
+    #[arg(long = "budget", value_name = "CLASS=SIZE")]
+    pub(crate) budgets: Vec<String>,
+
+    /// Leave the isolated server running at the end.
+    #[arg(long)]
+    pub(crate) keep_server: bool,
+
+    /// Go on where it would otherwise refuse: requests in flight on the user's own
+    /// server, or a plan that may not fit into memory.
+    #[arg(long)]
+    pub(crate) yes: bool,
+
+    /// Make the run directory here instead of under target/skyload/runs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// What is written to standard output at the end.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct Report {
+    /// A run's directory or its id.
+    #[arg(default_value = "latest")]
+    pub(crate) run: PathBuf,
+
+    /// What is written to standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Passed on to `cargo nextest run`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) nextest: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Profile {
+    /// Its options as one JSON value.
+    pub(crate) options: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables for people.
+    Text,
+    /// The whole of report.json.
+    Json,
+}

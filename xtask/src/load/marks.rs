@@ -1,0 +1,26 @@
+//! Noting when what happened, in the run directory, as it happens.
+
+use anyhow::{Context, Result};
+use skyload::clock::Timeline;
+use skyload::marks::{Event, Mark};
+use skyload::run_dir::{JsonLines, RunDir};
+
+pub(super) struct Marks {
+    lines: JsonLines<Mark>,
+    timeline: Timeline,
+}
+
+impl Marks {
+    pub(super) fn open(run: &RunDir) -> Result<Self> {
+        let lines = JsonLines::append_to(&run.marks())?;
+        Ok(Self { lines, timeline: Timeline::start() })
+    }
+
+    pub(super) fn note(&mut self, event: Event) -> Result<()> {
+        let mark = Mark { at: self.timeline.now(), event };
+        self.lines
+            .push(&mark)
+            .and_then(|()| self.lines.flush())
+            .context("noting what happened in the run")
+    }
+}

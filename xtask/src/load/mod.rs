@@ -1,0 +1,119 @@
+//! `cargo xtask load`: the story of a run.
+//!
+//! Plan, build, install; restart the server; profile it through baseline, load
+//! and drain; hand the server back; report, gate, verdict. Guards own whatever
+//! runs, so that every way out of here leaves nothing behind.
+
+mod marks;
+mod phases;
+mod prepare;
+mod profiler_process;
+mod settle;
+mod watch;
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use skyload::marks::Event;
+use skyload::plan::LoadPlan;
+use skyload::report::{Report, Verdict};
+use skyload::run_dir::RunDir;
+
+use crate::flags;
+use crate::nextest::Tests;
+use crate::progress::Progress;
+use crate::report;
+use crate::server::{self, ServerSession};
+use crate::signals::Signals;
+use crate::sky::SkyInstallation;
+use crate::tools;
+use crate::workspace::Workspace;
+use marks::Marks;
+use profiler_process::ProfilerProcess;
+use watch::Watch;
+
+pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
+    let workspace = Workspace::locate()?;
+    let plan = prepare::plan(flags, &workspace)?;
+    let signals = Signals::listen()?;
+    let progress = Progress::new();
+    let _lock = workspace.lock()?;
+    server::clean_up_after_dead_runs(&workspace, progress)?;
+    prepare::announce(&plan, progress);
+
+    let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
+    signals.check()?;
+    let step = progress.step("Building the scenarios");
+    let tests = Tests::build(&nextest, &workspace, prepare::secrets(flags))?;
+    tests.expect_all_of(&plan)?;
+    step.done("built");
+    signals.check()?;
+    let sky = SkyInstallation::prepare(&plan.sky, &workspace.state, &progress)?;
+    signals.check()?;
+
+    let run = prepare::run_dir(flags, &plan, &workspace)?;
+    let context = server::Context {
+        plan: &plan,
+        run: &run,
+        sky: &sky,
+        signals: &signals,
+        progress,
+        yes: flags.yes,
+    };
+    conduct(&context, &tests).with_context(|| format!("run {} came to no result", run.id()))?;
+
+    let report = report::assemble(&run)?;
+    let agreed = gate(&tests, &plan, &run, &report)?;
+    report::show(&run, &report, flags.format)?;
+    agreed?;
+    Ok(report.judgement.verdict)
+}
+
+/// From the server's start to its end, with everything measured in between.
+fn conduct(context: &server::Context<'_>, tests: &Tests) -> Result<()> {
+    let (plan, run, progress) = (context.plan, context.run, context.progress);
+    let server = ServerSession::begin(context)?;
+    RunDir::write(&run.environment(), &prepare::environment(context.sky, &server)?)?;
+    let profiler = server
+        .addresses()
+        .map(|addresses| ProfilerProcess::spawn(run, plan, addresses))
+        .transpose()?;
+    let mut watch = Watch::new(context.signals, &server, profiler, Marks::open(run)?);
+    // Not `?` yet: what was measured is worth having, whatever went wrong.
+    let measured = phases::run(&mut watch, tests, plan, run, progress);
+    let Watch { profiler, mut marks, .. } = watch;
+    let profiled = profiler.map_or(Ok(()), ProfilerProcess::finish);
+    let step = progress.step("Ending the server");
+    let left_behind = server.finish(plan.keep_server).context("ending the server")?;
+    step.done(if plan.keep_server { "kept running" } else { "done" });
+    if !left_behind.is_empty() {
+        marks.note(Event::LeftBehind(left_behind))?;
+    }
+    measured?;
+    if let Err(error) = profiled {
+        // Its files say how far it came, and the verdict follows from them.
+        progress.note(format!("The profiler did not end in good order: {error:#}"));
+    }
+    Ok(())
+}
+
+/// Runs the gate and shows its lines. Gate and verdict judge by the same report,
+/// so they must agree; that they do is the inner result.
+fn gate(tests: &Tests, plan: &LoadPlan, run: &RunDir, report: &Report) -> Result<Result<()>> {
+    let (passed, lines) = tests.run_gate(plan, run)?;
+    for line in lines {
+        _ = writeln!(std::io::stderr(), "gate: {line}");
+    }
+    let verdict = report.judgement.verdict;
+    let agreed = || {
+        ensure!(
+            passed == (verdict == Verdict::Pass),
+            "the gate {} although the verdict is {}\n  hint: see {}",
+            if passed { "passed" } else { "failed" },
+            verdict.name(),
+            run.gate_log().display()
+        );
+        Ok(())
+    };
+    Ok(agreed())
+}

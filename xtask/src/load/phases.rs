@@ -1,0 +1,134 @@
+//! The measured part of a run: baseline, load, drain.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use skyload::marks::{Event, StopReason};
+use skyload::plan::LoadPlan;
+use skyload::run_dir::RunDir;
+use skyload::sample::Phase;
+use skyload::units::{ByteSize, as_gib};
+
+use super::settle::{self, last_ticks};
+use super::watch::Watch;
+use crate::nextest::Tests;
+use crate::progress::{Progress, Step};
+
+/// Lets the phases follow one another. A reason to stop ends the load; what was
+/// measured until then is kept.
+pub(super) fn run(
+    watch: &mut Watch<'_>,
+    tests: &Tests,
+    plan: &LoadPlan,
+    run: &RunDir,
+    progress: Progress,
+) -> Result<()> {
+    settle(watch, plan, run, progress, "Letting the server come to rest")?;
+    let step = progress.step(format!("Baseline, {}", humantime::format_duration(plan.baseline)));
+    watch.marks.note(Event::PhaseBegan(Phase::Baseline))?;
+    let mut stopped = watch.wait(plan.baseline)?;
+    snapshot(watch, Phase::Baseline)?;
+    step.done(state(stopped));
+
+    if stopped.is_none() {
+        stopped = load(watch, tests, plan, run, progress)?;
+        snapshot(watch, Phase::Load)?;
+    }
+
+    watch.marks.note(Event::PhaseBegan(Phase::Drain))?;
+    if stopped.is_none() {
+        settle(watch, plan, run, progress, "Letting the server come to rest again")?;
+    }
+    let step = progress.step(format!("Drain, {}", humantime::format_duration(plan.drain)));
+    // Somebody who presses Ctrl-C wants an end, and a server that is gone has none.
+    if matches!(stopped, None | Some(StopReason::MemoryFloor)) {
+        let end = Instant::now() + plan.drain;
+        while Instant::now() < end && !watch.signals.interrupted() {
+            std::thread::sleep(Duration::from_millis(50).min(plan.drain));
+        }
+        watch.check_server()?;
+        watch.look()?;
+    }
+    snapshot(watch, Phase::Drain)?;
+    watch.marks.note(Event::PhasesEnded)?;
+    step.done("done");
+    Ok(())
+}
+
+fn settle(
+    watch: &mut Watch<'_>,
+    plan: &LoadPlan,
+    run: &RunDir,
+    progress: Progress,
+    what: &str,
+) -> Result<()> {
+    if watch.profiler.is_none() {
+        return Ok(());
+    }
+    let step = progress.step(what);
+    let busy = settle::wait(watch, plan, run, &step)?;
+    step.done(busy.unwrap_or_else(|| "at rest".to_owned()));
+    Ok(())
+}
+
+fn load(
+    watch: &mut Watch<'_>,
+    tests: &Tests,
+    plan: &LoadPlan,
+    run: &RunDir,
+    progress: Progress,
+) -> Result<Option<StopReason>> {
+    let step = progress.step(format!("Load, {} scenarios at once", plan.scenarios.len()));
+    watch.marks.note(Event::PhaseBegan(Phase::Load))?;
+    let mut load = tests.start_load(plan, run)?;
+    let mut next_line = Instant::now();
+    let stopped = loop {
+        if load.has_ended()? {
+            break watch.look()?;
+        }
+        if let Some(reason) = watch.look()? {
+            step.update(format!("stopping: {}", state(Some(reason))));
+            load.stop()?;
+            break Some(reason);
+        }
+        if Instant::now() >= next_line {
+            next_line = Instant::now() + Duration::from_secs(1);
+            say_how_far(&step, plan, run);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    load.finish()?;
+    step.done(state(stopped));
+    Ok(stopped)
+}
+
+/// A profiler that is lost has been noted; a lost snapshot shows in the coverage.
+fn snapshot(watch: &mut Watch<'_>, phase: Phase) -> Result<()> {
+    if let Some(profiler) = &mut watch.profiler
+        && profiler.is_alive()
+    {
+        return profiler.snapshot(phase);
+    }
+    Ok(())
+}
+
+fn state(stopped: Option<StopReason>) -> &'static str {
+    match stopped {
+        None => "done",
+        Some(StopReason::Interrupted) => "interrupted",
+        Some(StopReason::MemoryFloor) => "stopped to protect the machine",
+        Some(StopReason::ServerLost) => "the server is gone",
+        Some(StopReason::ProfilerLost) => "the profiler is gone",
+    }
+}
+
+fn say_how_far(step: &Step, plan: &LoadPlan, run: &RunDir) {
+    let ended = plan.scenarios.iter().filter(|scenario| run.outcome(scenario.id).exists()).count();
+    let mut text = format!("{ended} of {} ended", plan.scenarios.len());
+    if let Some(tick) = last_ticks(run).last() {
+        let processes: u32 = tick.classes.values().map(|class| class.count).sum();
+        let rss: u64 = tick.classes.values().map(|class| class.rss_sum.as_u64()).sum();
+        text += &format!("; server {processes} processes, {:.1} GiB", as_gib(ByteSize(rss)));
+    }
+    step.update(text);
+}

@@ -1,0 +1,134 @@
+//! The profiler while a run lasts: started, asked for snapshots, ended.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use skyload::env;
+use skyload::plan::LoadPlan;
+use skyload::profiler::protocol::{self, Command as Order, Notice};
+use skyload::profiler::{Marker, ProfilerOptions};
+use skyload::run_dir::RunDir;
+use skyload::sample::Phase;
+
+use crate::server::Addresses;
+
+/// The profiler must answer within this, even on a machine that is saturated:
+/// proportional memory of 200 processes takes half a second on an idle one.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// A profiler under way. It ends by itself when its standard input closes, so it
+/// does not outlive this process.
+pub(super) struct ProfilerProcess {
+    child: Option<Child>,
+    orders: Option<ChildStdin>,
+    notices: Receiver<Notice>,
+    /// Notices that came while another was waited for.
+    pending: Vec<Notice>,
+}
+
+impl ProfilerProcess {
+    /// Starts it and waits until it has taken its first look. This program starts
+    /// itself once more: there is no other that could be out of date.
+    pub(super) fn spawn(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> Result<Self> {
+        let options = ProfilerOptions {
+            interval: plan.profiler_interval,
+            marker: Some(Marker {
+                name: env::SERVER_OF_RUN.to_owned(),
+                value: run.id().to_string(),
+            }),
+            api_port: Some(addresses.api_port),
+            queue_port: Some(addresses.queue_port),
+            memory_floor: Some(plan.memory_floor),
+            ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
+        };
+        let program = std::env::current_exe().context("finding this program's own file")?;
+        let mut child = Command::new(program)
+            .arg("__profile")
+            .arg(serde_json::to_string(&options).context("writing the profiler's options")?)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // A Ctrl-C is for the conductor, which then ends the profiler.
+            .process_group(0)
+            .spawn()
+            .context("starting the profiler")?;
+        let orders = child.stdin.take();
+        let output = child.stdout.take().context("reading from the profiler")?;
+        let (sender, notices) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let Ok(notice) = protocol::parse(&line) else { continue };
+                if sender.send(notice).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut profiler = Self { child: Some(child), orders, notices, pending: Vec::new() };
+        profiler.wait_for(|notice| *notice == Notice::Ready).context("starting the profiler")?;
+        Ok(profiler)
+    }
+
+    /// What the profiler has said since it was last asked.
+    pub(super) fn news(&mut self) -> Vec<Notice> {
+        let mut news = std::mem::take(&mut self.pending);
+        news.extend(self.notices.try_iter());
+        news
+    }
+
+    /// Whether it still runs.
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Has proportional memory read at the end of a phase, and waits for it.
+    pub(super) fn snapshot(&mut self, phase: Phase) -> Result<()> {
+        self.order(&Order::Snapshot { phase })?;
+        self.wait_for(|notice| matches!(notice, Notice::SnapshotTaken { .. }))
+            .with_context(|| format!("reading memory at the end of the {}", phase.name()))
+    }
+
+    /// Ends it and waits until everything is written down.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.order(&Order::Finish)?;
+        self.wait_for(|notice| *notice == Notice::Finished).context("ending the profiler")?;
+        let mut child = self.child.take().context("ending the profiler")?;
+        let status = child.wait().context("waiting for the profiler")?;
+        ensure!(status.success(), "the profiler ended with {status}");
+        Ok(())
+    }
+
+    fn order(&mut self, order: &Order) -> Result<()> {
+        let orders = self.orders.as_mut().context("speaking to the profiler")?;
+        protocol::send(orders, order).context("speaking to the profiler, which has ended")
+    }
+
+    fn wait_for(&mut self, wanted: impl Fn(&Notice) -> bool) -> Result<()> {
+        let end = Instant::now() + ANSWER_WITHIN;
+        loop {
+            match self.notices.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(notice) if wanted(&notice) => return Ok(()),
+                Ok(notice) => self.pending.push(notice),
+                Err(RecvTimeoutError::Timeout) => bail!("the profiler does not answer"),
+                Err(RecvTimeoutError::Disconnected) => bail!("the profiler has ended"),
+            }
+        }
+    }
+}
+
+impl Drop for ProfilerProcess {
+    fn drop(&mut self) {
+        // Closing its input lets it write down what it has.
+        self.orders = None;
+        if let Some(mut child) = self.child.take() {
+            let end = Instant::now() + Duration::from_secs(5);
+            while Instant::now() < end && matches!(child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            _ = child.kill();
+            _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Waiting until the server is at rest.
+//!
+//! A server that answers is not yet at rest: the executors of its daemons, and its
+//! controllers, go on importing SkyPilot for many seconds. A baseline taken then
+//! is none. The same goes for executors that the end of a load leaves half-way:
+//! their peak is still to come.
+
+use std::fs;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use skyload::class::ProcessClass;
+use skyload::plan::LoadPlan;
+use skyload::run_dir::RunDir;
+use skyload::sample::{ProfileLine, Tick};
+
+use super::watch::Watch;
+use crate::progress::Step;
+
+/// The server must be at rest for as long as this.
+const AT_REST_FOR: Duration = Duration::from_secs(2);
+
+/// Above this use of all CPUs, in percent, something is going on.
+const BUSY: f32 = 50.0;
+
+/// Waits until the server is at rest, at most as long as the plan allows. Returns
+/// what kept it busy if it did not come to rest.
+pub(super) fn wait(
+    watch: &mut Watch<'_>,
+    plan: &LoadPlan,
+    run: &RunDir,
+    step: &Step,
+) -> Result<Option<String>> {
+    if watch.profiler.is_none() {
+        return Ok(None);
+    }
+    let end = Instant::now() + plan.settle;
+    let mut quiet_since = Instant::now();
+    loop {
+        if watch.look()?.is_some() {
+            return Ok(None);
+        }
+        let busy = what_is_going_on(&last_ticks(run));
+        match &busy {
+            Some(what) => {
+                quiet_since = Instant::now();
+                step.update(what);
+            }
+            None if quiet_since.elapsed() >= AT_REST_FOR => return Ok(None),
+            None => {}
+        }
+        if Instant::now() >= end {
+            return Ok(busy);
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+}
+
+fn what_is_going_on(ticks: &[Tick]) -> Option<String> {
+    let Some(latest) = ticks.last() else { return Some("no figures yet".to_owned()) };
+    if let Some(starting) = latest.classes.get(&ProcessClass::Starting) {
+        return Some(format!("{} workers are starting", starting.count));
+    }
+    let cpu: Vec<f32> =
+        ticks.iter().filter_map(|tick| tick.system.map(|system| system.cpu_percent)).collect();
+    let busiest = cpu.into_iter().fold(0.0, f32::max);
+    (busiest > BUSY).then(|| format!("the machine is busy ({busiest:.0}% CPU)"))
+}
+
+/// The latest ticks of the profile, which reaches the disk about once a second.
+pub(super) fn last_ticks(run: &RunDir) -> Vec<Tick> {
+    const ENOUGH: u64 = 8 * 1024;
+    let read = || -> std::io::Result<String> {
+        let mut file = fs::File::open(run.samples())?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(ENOUGH)))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().unwrap_or_default();
+    text.lines()
+        .filter_map(|line| match serde_json::from_str(line) {
+            Ok(ProfileLine::Tick(tick)) => Some(tick),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! Keeping an eye on everything that can end a load early.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use skyload::marks::{Event, StopReason};
+use skyload::profiler::protocol::Notice;
+
+use super::marks::Marks;
+use super::profiler_process::ProfilerProcess;
+use crate::server::{Fate, ServerSession};
+use crate::signals::Signals;
+
+/// How often the server's identity is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Everything that can end a load early.
+pub(super) struct Watch<'a> {
+    pub(super) signals: &'a Signals,
+    pub(super) server: &'a ServerSession,
+    pub(super) profiler: Option<ProfilerProcess>,
+    pub(super) marks: Marks,
+    stopped: Option<StopReason>,
+    next_look: Instant,
+    server_lost: bool,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(
+        signals: &'a Signals,
+        server: &'a ServerSession,
+        profiler: Option<ProfilerProcess>,
+        marks: Marks,
+    ) -> Self {
+        Self {
+            signals,
+            server,
+            profiler,
+            marks,
+            stopped: None,
+            next_look: Instant::now(),
+            server_lost: false,
+        }
+    }
+
+    /// Why the run is to end early, if it is. What is found is noted once.
+    pub(super) fn look(&mut self) -> Result<Option<StopReason>> {
+        if self.stopped.is_none()
+            && let Some(reason) = self.find_reason()?
+        {
+            self.stopped = Some(reason);
+            self.marks.note(Event::LoadStopped(reason))?;
+        }
+        Ok(self.stopped)
+    }
+
+    fn find_reason(&mut self) -> Result<Option<StopReason>> {
+        if self.signals.interrupted() {
+            return Ok(Some(StopReason::Interrupted));
+        }
+        if let Some(profiler) = &mut self.profiler {
+            let news = profiler.news();
+            if news.iter().any(|notice| matches!(notice, Notice::MemoryFloor { .. })) {
+                return Ok(Some(StopReason::MemoryFloor));
+            }
+            if news.iter().any(|notice| matches!(notice, Notice::ServerGone { .. })) {
+                self.next_look = Instant::now();
+            }
+            if !profiler.is_alive() {
+                return Ok(Some(StopReason::ProfilerLost));
+            }
+        }
+        if Instant::now() >= self.next_look {
+            self.next_look = Instant::now() + LOOK_EVERY;
+            if self.check_server()? {
+                return Ok(Some(StopReason::ServerLost));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the server was lost; noted when it is first seen.
+    pub(super) fn check_server(&mut self) -> Result<bool> {
+        if self.server_lost {
+            return Ok(true);
+        }
+        let event = match self.server.fate()? {
+            Fate::Alive => return Ok(false),
+            Fate::Gone => Event::ServerGone,
+            Fate::Replaced => Event::ServerReplaced,
+        };
+        self.server_lost = true;
+        self.marks.note(event)?;
+        Ok(true)
+    }
+
+    /// Waits for a measured time, or until there is a reason to end.
+    pub(super) fn wait(&mut self, time: Duration) -> Result<Option<StopReason>> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            if let Some(reason) = self.look()? {
+                return Ok(Some(reason));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+        self.look()
+    }
+}

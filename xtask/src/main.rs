@@ -1,0 +1,58 @@
+//! `cargo xtask`: the commands of skyload.
+//!
+//! `load` is the main job; its story is in `load/mod.rs`.
+
+mod flags;
+mod load;
+mod nextest;
+mod profile;
+mod progress;
+mod report;
+mod server;
+mod signals;
+mod sky;
+mod test;
+mod tools;
+mod workspace;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use skyload::config::ConfigError;
+use skyload::plan::UsageErrors;
+use skyload::report::Verdict;
+
+use flags::Command;
+
+/// A tool error.
+const TOOL_ERROR: u8 = 1;
+/// A mistake in what was typed or configured.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let flags = flags::Xtask::parse();
+    let result = match flags.command {
+        Command::Load(flags) => load::run(&flags).map(Verdict::exit_code),
+        Command::Report(flags) => report::run(&flags).map(Verdict::exit_code),
+        Command::Test(flags) => test::run(&flags).map(|()| 0),
+        Command::Profile(flags) => profile::run(&flags).map(|()| 0),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| {
+        // A terminal that has gone must not hide the exit code.
+        _ = writeln!(std::io::stderr(), "error: {error:#}");
+        exit_code(&error)
+    }))
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let is_config_mistake =
+        matches!(error.downcast_ref::<ConfigError>(), Some(ConfigError::Mistakes(_)));
+    if error.is::<UsageErrors>() || is_config_mistake {
+        USAGE
+    } else if error.is::<signals::Interrupted>() {
+        Verdict::Inconclusive.exit_code()
+    } else {
+        TOOL_ERROR
+    }
+}

@@ -1,0 +1,48 @@
+//! Asking a server for its health and its requests, without async at the caller.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use skyload::api::{ApiClient, ClientIdentity, Health, HealthPatience, RequestRow, random_user_id};
+use skyload::outcome::Failure;
+use url::Url;
+
+/// One answer may take this long: a server that still starts takes its time.
+const PATIENCE: HealthPatience =
+    HealthPatience { answer_within: Duration::from_secs(10), tries: 1 };
+
+/// Asks for the health of the server at `url`.
+pub(super) fn health(url: &Url) -> Result<Result<Health, Failure>> {
+    with_client(url, async |client| client.health(PATIENCE).await)
+}
+
+/// Lists the requests that users of the server at `url` have under way.
+pub(super) fn requests_in_flight(url: &Url) -> Result<Result<Vec<RequestRow>, Failure>> {
+    let rows = with_client(url, async |client| client.list_requests().await)?;
+    Ok(rows.map(|rows| rows.into_iter().filter(is_in_flight).collect()))
+}
+
+/// Daemons are requests that never end; they are the server's own.
+fn is_in_flight(row: &RequestRow) -> bool {
+    matches!(row.status.as_str(), "PENDING" | "WAITING" | "RUNNING")
+        && row.user_id != "skypilot-system"
+        && !row.request_id.ends_with("-daemon")
+}
+
+fn with_client<T>(
+    url: &Url,
+    ask: impl AsyncFnOnce(&ApiClient) -> Result<T, Failure>,
+) -> Result<Result<T, Failure>> {
+    let identity = ClientIdentity {
+        user_id: random_user_id(),
+        command: "skyload".to_owned(),
+        variables: Vec::new(),
+        remote: true,
+    };
+    let client = ApiClient::new(url, &identity, None)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting an async runtime")?;
+    Ok(runtime.block_on(ask(&client)))
+}

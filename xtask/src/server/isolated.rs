@@ -1,0 +1,241 @@
+//! A server of our own: own home, own temporary files, own ports. The user's
+//! server, state and configuration are never touched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use skyload::env;
+use skyload::environment::{ClientSettings, ServerUnderTest};
+use skyload::ids::ProcessIdentity;
+use skyload::run_dir::RunDir;
+use url::Url;
+
+use super::custody::Custody;
+use super::launch::{self, Variables};
+use super::ports::{self, PortPair};
+use super::{Addresses, Context, Kind, ServerSession, processes};
+use crate::progress::Step;
+
+/// Managed jobs run in the server, so that listing them needs no cloud.
+const CONFIG: &str = "jobs:\n  controller:\n    consolidation_mode: true\n";
+
+/// How often another pair of ports is tried: one may be taken between our look
+/// and the server's.
+const TRIES: u32 = 3;
+
+/// A server of our own.
+pub(super) struct IsolatedServer {
+    run: RunDir,
+    sky: PathBuf,
+    /// `sky api stop` stops servers by their port; in releases that know no other
+    /// port than the default one it stops every server of the machine instead.
+    can_stop: bool,
+    ports: PortPair,
+    root: Option<ProcessIdentity>,
+    variables: Variables,
+    log: PathBuf,
+    custody: Custody,
+    ended: bool,
+}
+
+pub(super) fn begin(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
+    let mut attempt = 1;
+    loop {
+        match begin_once(context, deploy) {
+            Err(error) if attempt < TRIES && is_port_clash(&error) => {
+                attempt += 1;
+                context.progress.note("A port was taken meanwhile; trying another pair");
+            }
+            result => return result,
+        }
+    }
+}
+
+fn is_port_clash(error: &anyhow::Error) -> bool {
+    // SkyPilot says so in its log, in these words, which the error quotes.
+    format!("{error:#}").contains("is already in use")
+}
+
+fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
+    let facts = &context.sky.facts;
+    let ports = ports::find_free(!facts.selects_port)?;
+    let mut server = IsolatedServer::prepare(context, ports)?;
+    let step = context.progress.step(format!(
+        "Restarting the API server (SkyPilot {}, isolated, port {})",
+        facts.version, ports.api
+    ));
+    let url = server.url()?;
+    // Custody is taken: from here on, every way out clears the server away.
+    let health = server.start(context, deploy, &url, &step)?;
+    let root = processes::main_process(ports.api)?
+        .context("finding the main process of the server, which answers")?;
+    server.root = Some(root);
+    server.custody.add(context.run, root)?;
+    let workers = launch::worker_counts(&server.log);
+    step.done(format!("ready, {root}"));
+    let client = server.client_settings(context, &url);
+    Ok(ServerSession {
+        server: ServerUnderTest {
+            identity: Some(root),
+            version: health.version,
+            commit: health.commit,
+            api_version: health.api_version,
+            workers,
+            has_infrastructure: false,
+            has_consolidation: true,
+        },
+        client,
+        notes: Vec::new(),
+        kind: Kind::Isolated(server),
+    })
+}
+
+impl IsolatedServer {
+    fn prepare(context: &Context<'_>, ports: PortPair) -> Result<Self> {
+        let instance = context.run.instance();
+        // An earlier try with other ports may have left its files.
+        _ = fs::remove_dir_all(&instance);
+        let (home, temporary) = (instance.join("home"), instance.join("tmp"));
+        for folder in [&home.join(".sky"), &temporary] {
+            fs::create_dir_all(folder).context("creating the server's directories")?;
+        }
+        fs::write(home.join(".sky/config.yaml"), CONFIG)
+            .context("writing the server's configuration")?;
+        let custody = Custody::take(context.run, Some(instance), false)?;
+        let text = |path: &Path| path.display().to_string();
+        let variables = Variables {
+            set: vec![
+                ("HOME".to_owned(), text(&home)),
+                ("TMPDIR".to_owned(), text(&temporary)),
+                ("SKYPILOT_API_SERVER_LOCAL_PORT".to_owned(), ports.api.to_string()),
+                ("SKYPILOT_DISABLE_USAGE_COLLECTION".to_owned(), "1".to_owned()),
+                (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string()),
+            ],
+            unset: inherited_settings(),
+        };
+        Ok(Self {
+            run: context.run.clone(),
+            sky: context.sky.sky.clone(),
+            can_stop: context.sky.facts.selects_port,
+            ports,
+            root: None,
+            variables,
+            log: home.join(".sky/api_server/server.log"),
+            custody,
+            ended: false,
+        })
+    }
+
+    fn start(
+        &mut self,
+        context: &Context<'_>,
+        deploy: bool,
+        url: &Url,
+        step: &Step,
+    ) -> Result<skyload::api::Health> {
+        let port = self.ports.api.to_string();
+        if self.can_stop && !deploy {
+            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables)?;
+            context.signals.check()?;
+            step.update("sky api start");
+            let started =
+                launch::sky_ok(&self.sky, &["api", "start", "--port", &port], &self.variables);
+            started.with_context(|| {
+                format!("the end of the server's log:\n{}\n", launch::tail(&self.log, 15))
+            })?;
+            return launch::wait_until_ready(url, &self.log, context.signals, step, || false);
+        }
+        // `sky api start --deploy` listens on all interfaces, and old releases can't
+        // be given a port; the module can do both.
+        let python = context.sky.python.as_deref().with_context(|| {
+            format!("finding the Python of `{}`, which this needs", self.sky.display())
+        })?;
+        let mut args = vec!["--host=127.0.0.1".to_owned(), format!("--port={port}")];
+        if deploy {
+            args.push("--deploy".to_owned());
+        }
+        let mut child = launch::module(python, &args, &self.log, &self.variables)?;
+        if let Some(identity) = ProcessIdentity::of(child.id()) {
+            self.custody.add(context.run, identity)?;
+        }
+        launch::wait_until_ready(url, &self.log, context.signals, step, || {
+            child.try_wait().is_ok_and(|status| status.is_some())
+        })
+    }
+
+    fn url(&self) -> Result<Url> {
+        Url::parse(&format!("http://127.0.0.1:{}", self.ports.api)).context("composing the address")
+    }
+
+    fn client_settings(&self, context: &Context<'_>, url: &Url) -> ClientSettings {
+        let is_servers_own = |name: &str| name == "TMPDIR" || name == env::SERVER_OF_RUN;
+        let mut variables: Vec<(String, String)> =
+            self.variables.set.iter().filter(|(name, _)| !is_servers_own(name)).cloned().collect();
+        // Without it, a client that finds no server starts one.
+        variables.push(("SKYPILOT_DISABLE_LOCAL_API_SERVER".to_owned(), "1".to_owned()));
+        variables.push((env::CLIENT_OF_RUN.to_owned(), context.run.id().to_string()));
+        if !context.sky.facts.selects_port {
+            let endpoint = url.as_str().trim_end_matches('/').to_owned();
+            variables.push(("SKYPILOT_API_SERVER_ENDPOINT".to_owned(), endpoint));
+        }
+        ClientSettings {
+            endpoint: url.clone(),
+            sky: self.sky.clone(),
+            variables,
+            without: self.variables.unset.clone(),
+        }
+    }
+
+    pub(super) fn addresses(&self) -> Addresses {
+        // A session exists only once the root is known.
+        let root = self.root.unwrap_or(ProcessIdentity { pid: 0, started: 0 });
+        Addresses { root, api_port: self.ports.api, queue_port: self.ports.queue }
+    }
+
+    /// Stops the server as its users do, then clears away what that left behind.
+    pub(super) fn finish(mut self) -> Result<Vec<String>> {
+        self.ended = true;
+        launch::keep_log(&self.log, &self.run.server_log_tail())?;
+        let mut left_behind = Vec::new();
+        let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
+        // What the server has at this moment; a stop that works ends it all.
+        self.custody
+            .belongings
+            .known
+            .extend(self.custody.belongings.find()?.into_iter().map(|owned| owned.identity));
+        if self.can_stop {
+            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables)?;
+            left_behind = self.custody.belongings.find()?;
+        }
+        self.custody.clear(&self.run)?;
+        // A server that had died before left its executors to nobody's surprise.
+        if !was_alive {
+            return Ok(Vec::new());
+        }
+        Ok(left_behind.into_iter().map(|owned| owned.title).collect())
+    }
+
+    /// Leaves the server running.
+    pub(super) fn keep(mut self) -> Result<Vec<String>> {
+        self.ended = true;
+        launch::keep_log(&self.log, &self.run.server_log_tail())?;
+        self.custody.keep(&self.run)?;
+        Ok(Vec::new())
+    }
+}
+
+impl Drop for IsolatedServer {
+    fn drop(&mut self) {
+        if !self.ended {
+            _ = launch::keep_log(&self.log, &self.run.server_log_tail());
+            _ = self.custody.clear(&self.run);
+        }
+    }
+}
+
+/// SkyPilot's settings of the user's shell, which are not for a server of ours.
+fn inherited_settings() -> Vec<String> {
+    let names = env::with_prefix("SKYPILOT_").into_iter().chain(env::with_prefix("SKY_"));
+    names.map(|(name, _)| name.to_string_lossy().into_owned()).collect()
+}

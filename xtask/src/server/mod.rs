@@ -1,0 +1,114 @@
+//! The server under test: started, watched, handed back or removed.
+//!
+//! [`ServerSession`] owns it. `finish()` ends the session in good order and says
+//! what the server left behind; Drop is the backstop for every other way out.
+
+mod custody;
+mod health;
+mod isolated;
+mod launch;
+mod ports;
+mod processes;
+mod remote;
+mod system;
+
+use anyhow::Result;
+use skyload::environment::{ClientSettings, ServerUnderTest};
+use skyload::ids::ProcessIdentity;
+use skyload::plan::{LoadPlan, ServerTarget};
+use skyload::run_dir::RunDir;
+
+pub(crate) use custody::clean_up_after_dead_runs;
+
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::sky::SkyInstallation;
+use isolated::IsolatedServer;
+use system::SystemServer;
+
+/// What a server is started with.
+pub(crate) struct Context<'a> {
+    pub(crate) plan: &'a LoadPlan,
+    pub(crate) run: &'a RunDir,
+    pub(crate) sky: &'a SkyInstallation,
+    pub(crate) signals: &'a Signals,
+    pub(crate) progress: Progress,
+    /// `--yes`.
+    pub(crate) yes: bool,
+}
+
+/// The server under test for as long as the run lasts.
+pub(crate) struct ServerSession {
+    kind: Kind,
+    pub(crate) server: ServerUnderTest,
+    pub(crate) client: ClientSettings,
+    pub(crate) notes: Vec<String>,
+}
+
+enum Kind {
+    Isolated(IsolatedServer),
+    System(SystemServer),
+    Remote,
+}
+
+/// What the profiler must know of a server.
+#[derive(Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) root: ProcessIdentity,
+    pub(crate) api_port: u16,
+    pub(crate) queue_port: u16,
+}
+
+/// How a server fares.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Alive,
+    Gone,
+    Replaced,
+}
+
+impl ServerSession {
+    /// Restarts the server (or, if it is elsewhere, looks it up) and waits until
+    /// it answers.
+    pub(crate) fn begin(context: &Context<'_>) -> Result<Self> {
+        match &context.plan.server {
+            ServerTarget::Isolated { deploy } => isolated::begin(context, *deploy),
+            ServerTarget::System => system::begin(context),
+            ServerTarget::Remote(url) => remote::begin(context, url),
+        }
+    }
+
+    /// What the profiler must know; `None` for a server on another machine.
+    pub(crate) fn addresses(&self) -> Option<Addresses> {
+        match &self.kind {
+            Kind::Isolated(server) => Some(server.addresses()),
+            Kind::System(server) => Some(server.addresses()),
+            Kind::Remote => None,
+        }
+    }
+
+    /// Whether the server is still the one that was started. One that is elsewhere
+    /// counts as alive: its clients will say.
+    pub(crate) fn fate(&self) -> Result<Fate> {
+        let Some(addresses) = self.addresses() else { return Ok(Fate::Alive) };
+        Ok(if addresses.root.is_alive() {
+            Fate::Alive
+        } else if processes::main_process(addresses.api_port)?.is_some() {
+            Fate::Replaced
+        } else {
+            Fate::Gone
+        })
+    }
+
+    /// Ends the session: keeps the end of the server's log, stops the server or
+    /// leaves it as it was found. Returns the titles of processes that a stop left
+    /// behind, which are gone by then.
+    pub(crate) fn finish(self, keep: bool) -> Result<Vec<String>> {
+        match self.kind {
+            Kind::Isolated(server) if keep => server.keep(),
+            Kind::Isolated(server) => server.finish(),
+            Kind::System(server) => server.finish(),
+            Kind::Remote => Ok(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Which processes belong to a server of ours, and getting rid of them.
+//!
+//! Never by name alone: other API servers may run on this machine. A process is
+//! ours if it descends from the server that we started, carries the variable that
+//! we gave it, or writes its output into the instance's own directory. The last
+//! holds even for an orphaned executor, whose title overwrote its environment.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use skyload::env;
+use skyload::ids::{ProcessIdentity, RunId};
+use skyload::poll::{Probe, wait_until};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+
+/// What tells a server's processes from all others.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Belongings {
+    /// The run that started it.
+    pub(super) run: RunId,
+    /// The directory that only this server uses, if there is one.
+    pub(super) directory: Option<PathBuf>,
+    /// Processes that are known to be its.
+    pub(super) known: Vec<ProcessIdentity>,
+}
+
+/// A process that belongs to a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owned {
+    pub(super) identity: ProcessIdentity,
+    pub(super) title: String,
+}
+
+impl Belongings {
+    /// All living processes that belong to the server.
+    pub(super) fn find(&self) -> Result<Vec<Owned>> {
+        let system = look_around()?;
+        let markers = [env::SERVER_OF_RUN, env::CLIENT_OF_RUN]
+            .map(|name| OsString::from(format!("{name}={}", self.run)));
+        let mut ours: HashSet<u32> =
+            self.known.iter().filter(|known| known.is_alive()).map(|known| known.pid).collect();
+        let mut parents = HashMap::new();
+        for (pid, process) in system.processes() {
+            let pid = pid.as_u32();
+            parents.insert(pid, process.parent().map_or(0, sysinfo::Pid::as_u32));
+            let marked = process.environ().iter().any(|pair| markers.contains(pair));
+            let writes = self.directory.as_deref().is_some_and(|home| writes_into(pid, home));
+            if marked || writes {
+                ours.insert(pid);
+            }
+        }
+        ours.remove(&std::process::id());
+        add_descendants(&mut ours, &parents);
+        let owned = ours.into_iter().filter_map(|pid| {
+            let process = system.process(sysinfo::Pid::from_u32(pid))?;
+            Some(Owned { identity: ProcessIdentity::of(pid)?, title: title(process) })
+        });
+        Ok(owned.collect())
+    }
+
+    /// Ends all processes that belong to the server, and returns those that there
+    /// were. Executors ignore SIGTERM, so it is SIGKILL; each by its own pid.
+    pub(super) fn remove(&self) -> Result<Vec<Owned>> {
+        let mut removed = Vec::new();
+        // A process may start another while it is being looked for.
+        for _ in 0..5 {
+            let found = self.find()?;
+            if found.is_empty() {
+                break;
+            }
+            for owned in &found {
+                end(owned.identity);
+            }
+            removed.extend(found);
+        }
+        Ok(removed)
+    }
+}
+
+fn add_descendants(ours: &mut HashSet<u32>, parents: &HashMap<u32, u32>) {
+    loop {
+        let children: Vec<u32> = parents
+            .iter()
+            .filter(|(pid, parent)| ours.contains(parent) && !ours.contains(pid))
+            .map(|(pid, _)| *pid)
+            .collect();
+        if children.is_empty() {
+            return;
+        }
+        ours.extend(children);
+    }
+}
+
+/// Ends one process and waits until it is gone.
+fn end(process: ProcessIdentity) {
+    let Ok(pid) = i32::try_from(process.pid) else { return };
+    if process.is_alive() {
+        _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        _ = wait_until(Duration::from_secs(5), Duration::from_millis(5), || {
+            if process.is_alive() {
+                Probe::NotYet("it is still there".to_owned())
+            } else {
+                Probe::Ready(())
+            }
+        });
+    }
+}
+
+/// The main process of the API server on `port`, if there is one.
+pub(super) fn main_process(port: u16) -> Result<Option<ProcessIdentity>> {
+    let system = look_around()?;
+    let mut found = system.processes().iter().filter(|(_, process)| {
+        let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
+        let is_server =
+            words.windows(2).any(|pair| pair[0] == "-m" && pair[1] == "sky.server.server");
+        is_server && port_of(&words) == port
+    });
+    Ok(found.find_map(|(pid, _)| ProcessIdentity::of(pid.as_u32())))
+}
+
+fn port_of(words: &[std::borrow::Cow<'_, str>]) -> u16 {
+    let joined = words.iter().find_map(|word| word.strip_prefix("--port="));
+    let apart = || words.windows(2).find(|pair| pair[0] == "--port").map(|pair| pair[1].as_ref());
+    let port = joined.or_else(apart).and_then(|port| port.parse().ok());
+    port.unwrap_or(super::ports::DEFAULT_API_PORT)
+}
+
+fn look_around() -> Result<System> {
+    let mut system = System::new().context("listing the processes of this machine")?;
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::All,
+        true,
+        ProcessRefreshKind::nothing()
+            .with_cmd(UpdateKind::Always)
+            .with_environ(UpdateKind::Always)
+            // Threads are listed as processes otherwise.
+            .without_tasks(),
+    );
+    Ok(system)
+}
+
+fn title(process: &sysinfo::Process) -> String {
+    let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
+    let first = words.first().map_or("", |word| word.trim_end_matches('\0'));
+    // The pid in an executor's title would make every one a kind of its own.
+    let first = first.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
+    let module = words.windows(2).find(|pair| pair[0] == "-m" || pair[0] == "-c");
+    match module {
+        Some(pair) => {
+            let what: String = pair[1].chars().take(40).collect();
+            format!("{} {} {what}", short(first), pair[0])
+        }
+        None => short(first),
+    }
+}
+
+fn short(program: &str) -> String {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    if name.is_empty() { "(no title)".to_owned() } else { name.to_owned() }
+}
+
+/// Whether its standard output or error goes to a file below `home`.
+fn writes_into(pid: u32, home: &Path) -> bool {
+    [1, 2].iter().any(|fd| {
+        std::fs::read_link(format!("/proc/{pid}/fd/{fd}"))
+            .is_ok_and(|target| target.starts_with(home))
+    })
+}

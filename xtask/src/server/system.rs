@@ -1,0 +1,159 @@
+//! The user's own server: restarted, loaded, and left as it was found.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use skyload::env;
+use skyload::environment::{ClientSettings, ServerUnderTest};
+use skyload::ids::ProcessIdentity;
+use skyload::plan::UsageErrors;
+use skyload::run_dir::RunDir;
+use url::Url;
+
+use super::custody::Custody;
+use super::launch::{self, Variables};
+use super::{Addresses, Context, Kind, ServerSession, health, ports, processes};
+
+/// The user's own server.
+pub(super) struct SystemServer {
+    run: RunDir,
+    sky: PathBuf,
+    port: u16,
+    root: ProcessIdentity,
+    was_running: bool,
+    log: PathBuf,
+    custody: Custody,
+    ended: bool,
+}
+
+pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
+    let port = env::text("SKYPILOT_API_SERVER_LOCAL_PORT")
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(ports::DEFAULT_API_PORT);
+    let url = Url::parse(&format!("http://127.0.0.1:{port}")).context("composing the address")?;
+    let home = env::path("HOME").context("finding the home directory: HOME is not set")?;
+    let log = home.join(".sky/api_server/server.log");
+    let was_running = processes::main_process(port)?.is_some();
+    if was_running {
+        refuse_to_disturb(context, &url)?;
+    }
+    let sky = &context.sky.sky;
+    let step = context.progress.step(format!(
+        "Restarting the user's API server (SkyPilot {}, port {port})",
+        context.sky.facts.version
+    ));
+    let mut custody = Custody::take(context.run, None, was_running)?;
+    let variables = Variables {
+        set: vec![(env::SERVER_OF_RUN.to_owned(), context.run.id().to_string())],
+        unset: vec!["SKYPILOT_API_SERVER_ENDPOINT".to_owned()],
+    };
+    launch::sky_ok(sky, &["api", "stop"], &variables)?;
+    step.update("sky api start");
+    launch::sky_ok(sky, &["api", "start"], &variables)
+        .with_context(|| format!("the end of the server's log:\n{}\n", launch::tail(&log, 15)))?;
+    let health = launch::wait_until_ready(&url, &log, context.signals, &step, || false)?;
+    let root = processes::main_process(port)?
+        .context("finding the main process of the server, which answers")?;
+    custody.add(context.run, root)?;
+    step.done(format!("ready, {root}"));
+    let server = SystemServer {
+        run: context.run.clone(),
+        sky: sky.clone(),
+        port,
+        root,
+        was_running,
+        log: log.clone(),
+        custody,
+        ended: false,
+    };
+    Ok(ServerSession {
+        server: ServerUnderTest {
+            identity: Some(root),
+            version: health.version,
+            commit: health.commit,
+            api_version: health.api_version,
+            workers: launch::worker_counts(&log),
+            has_infrastructure: false,
+            has_consolidation: false,
+        },
+        client: ClientSettings {
+            endpoint: url,
+            sky: sky.clone(),
+            variables: vec![
+                ("SKYPILOT_DISABLE_LOCAL_API_SERVER".to_owned(), "1".to_owned()),
+                ("SKYPILOT_DISABLE_USAGE_COLLECTION".to_owned(), "1".to_owned()),
+                (env::CLIENT_OF_RUN.to_owned(), context.run.id().to_string()),
+            ],
+            without: vec!["SKYPILOT_API_SERVER_ENDPOINT".to_owned()],
+        },
+        notes: Vec::new(),
+        kind: Kind::System(server),
+    })
+}
+
+/// A restart ends what runs on the server and wipes its list of requests.
+fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
+    let in_flight = match health::requests_in_flight(url)? {
+        Ok(rows) => rows,
+        // A server that doesn't answer has nobody's requests to lose.
+        Err(failure) => {
+            context.progress.note(format!("The user's server does not answer ({failure})"));
+            return Ok(());
+        }
+    };
+    context.progress.note(
+        "The user's API server will be restarted: its list of requests and their logs are lost; \
+         clusters, jobs and settings stay",
+    );
+    if in_flight.is_empty() || context.yes {
+        return Ok(());
+    }
+    let names: Vec<&str> = in_flight.iter().map(|row| row.name.as_str()).take(5).collect();
+    Err(UsageErrors(vec![format!(
+        "--server system: {} request(s) are under way on the user's server and would be ended by \
+         its restart: {}{}\n  hint: wait until they are done, or add --yes to end them",
+        in_flight.len(),
+        names.join(", "),
+        if in_flight.len() > names.len() { ", .." } else { "" }
+    )])
+    .into())
+}
+
+impl SystemServer {
+    pub(super) fn addresses(&self) -> Addresses {
+        Addresses { root: self.root, api_port: self.port, queue_port: ports::queue_port(self.port) }
+    }
+
+    /// Leaves the server running if it was, and stops it if it wasn't.
+    pub(super) fn finish(mut self) -> Result<Vec<String>> {
+        self.ended = true;
+        launch::keep_log(&self.log, &self.run.server_log_tail())?;
+        if self.was_running && self.root.is_alive() {
+            std::fs::remove_file(self.run.custody()).context("removing the custody file")?;
+            return Ok(Vec::new());
+        }
+        let was_alive = self.root.is_alive();
+        let known = self.custody.belongings.find()?.into_iter().map(|owned| owned.identity);
+        let known: Vec<ProcessIdentity> = known.collect();
+        self.custody.belongings.known.extend(known);
+        launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default())?;
+        let left_behind = self.custody.clear(&self.run)?;
+        if !was_alive {
+            return Ok(Vec::new());
+        }
+        Ok(left_behind.into_iter().map(|owned| owned.title).collect())
+    }
+}
+
+impl Drop for SystemServer {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        if self.was_running {
+            _ = std::fs::remove_file(self.run.custody());
+        } else {
+            _ = self.custody.clear(&self.run);
+        }
+    }
+}

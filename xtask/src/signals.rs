@@ -1,0 +1,49 @@
+//! Ctrl-C as a flag: the run ends early and in good order.
+//!
+//! The default action of these signals runs no destructor, and destructors are
+//! what stops servers here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+use nix::libc::{SIGHUP, SIGINT, SIGTERM};
+
+/// Whether somebody asked for an end.
+#[derive(Clone)]
+pub(crate) struct Signals(Arc<AtomicBool>);
+
+impl Signals {
+    /// Takes over Ctrl-C, SIGTERM and SIGHUP for the rest of the process's life.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register(signal, Arc::clone(&asked))
+                .context("listening for signals")?;
+        }
+        Ok(Self(asked))
+    }
+
+    /// Whether somebody asked for an end.
+    pub(crate) fn interrupted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Returns an error once somebody has asked for an end: for the time in which
+    /// there is nothing yet to report on.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.interrupted() { Err(Interrupted.into()) } else { Ok(()) }
+    }
+}
+
+/// The run was interrupted before there was anything to report on.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted before the load began; nothing is left behind")
+    }
+}
+
+impl std::error::Error for Interrupted {}

@@ -1,0 +1,136 @@
+//! What a SkyPilot says of itself: version, commit, memory constants.
+//!
+//! The answers come from `probe.py`, which reads SkyPilot's source without
+//! importing it, or from a stand-in that prints the same JSON.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use skyload::environment::WorkerConstants;
+use skyload::units::gib;
+use xshell::{Shell, cmd};
+
+const PROBE: &str = include_str!("probe.py");
+
+/// What is known of the SkyPilot under test before it is started.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SkyFacts {
+    /// Its version, such as `0.14.1`.
+    pub(crate) version: String,
+    /// The commit it was built from; `-dirty` at its end says that there were
+    /// changes on top (PyPI's releases of 0.9 to 0.12 have that too).
+    pub(crate) commit: Option<String>,
+    /// What it plans per worker: the budgets when these are `auto`.
+    pub(crate) constants: WorkerConstants,
+    /// Where the constants stand, file and names, for the report.
+    pub(crate) source: String,
+    /// Whether `sky api start` takes `--port`, and clients follow
+    /// `SKYPILOT_API_SERVER_LOCAL_PORT`. Not so in 0.12.0 and older.
+    pub(crate) selects_port: bool,
+}
+
+/// The probe's answer as it is printed and kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Answer {
+    version: String,
+    commit: Option<String>,
+    constants: BTreeMap<String, f64>,
+    source: String,
+    /// Left out by stand-ins, which are made to be started on any port.
+    #[serde(default = "yes")]
+    selects_port: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Answer {
+    /// Asks the SkyPilot that `python` imports.
+    pub(super) fn of_python(shell: &Shell, python: &Path) -> Result<Self> {
+        let probe = cmd!(shell, "{python} -").stdin(PROBE).quiet().ignore_status();
+        let output = probe.output().with_context(|| format!("starting {}", python.display()))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("{}", said.trim());
+        }
+        Self::parse(&output.stdout)
+    }
+
+    /// Asks a program that isn't a Python script, by its command `constants`.
+    pub(super) fn of_program(shell: &Shell, program: &Path) -> Result<Self> {
+        let output = cmd!(shell, "{program} constants").quiet().ignore_status().output()?;
+        if !output.status.success() {
+            bail!("`{} constants` failed ({})", program.display(), output.status);
+        }
+        Self::parse(&output.stdout)
+    }
+
+    fn parse(json: &[u8]) -> Result<Self> {
+        let answer: Self = serde_json::from_slice(json).with_context(|| {
+            format!("reading SkyPilot's constants from `{}`", String::from_utf8_lossy(json).trim())
+        })?;
+        for (name, gigabytes) in &answer.constants {
+            if !(gigabytes.is_finite() && *gigabytes > 0.0) {
+                bail!("SkyPilot's {name} = {gigabytes} is not an amount of memory");
+            }
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn into_facts(self) -> SkyFacts {
+        let constant = |name: &str| self.constants.get(name).copied().map(gib);
+        let constants = WorkerConstants {
+            long: constant("LONG_WORKER_MEM_GB"),
+            short: constant("SHORT_WORKER_MEM_GB"),
+            server: constant("SERVER_WORKER_MEM_GB"),
+        };
+        SkyFacts {
+            version: self.version,
+            commit: self.commit,
+            constants,
+            source: self.source,
+            selects_port: self.selects_port,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skyload::units::ByteSize;
+
+    use super::*;
+
+    const STAND_IN: &str = r#"{"version": "0.14.1", "commit": null,
+        "constants": {"LONG_WORKER_MEM_GB": 0.4, "SHORT_WORKER_MEM_GB": 0.3},
+        "source": "fake"}"#;
+
+    #[test]
+    fn constants_count_units_of_1024_cubed() {
+        let facts = Answer::parse(STAND_IN.as_bytes()).unwrap().into_facts();
+        assert_eq!(facts.constants.long, Some(ByteSize(429_496_730)));
+        assert_eq!(facts.constants.server, None);
+    }
+
+    #[test]
+    fn a_stand_in_may_be_started_on_any_port() {
+        assert!(Answer::parse(STAND_IN.as_bytes()).unwrap().into_facts().selects_port);
+    }
+
+    #[test]
+    fn an_answer_with_an_unknown_field_is_refused() {
+        let json = STAND_IN.replace("\"source\"", "\"origin\": \"x\", \"source\"");
+        let error = format!("{:#}", Answer::parse(json.as_bytes()).unwrap_err());
+        assert!(error.contains("unknown field `origin`"), "{error}");
+    }
+
+    #[test]
+    fn a_constant_that_is_no_amount_of_memory_is_refused() {
+        let json = STAND_IN.replace("0.3", "-0.3");
+        let error = Answer::parse(json.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("SHORT_WORKER_MEM_GB = -0.3"), "{error}");
+    }
+}

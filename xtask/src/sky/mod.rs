@@ -1,0 +1,52 @@
+//! The SkyPilot under test: found or installed, and asked what it is.
+//!
+//! * [`install`] puts a release or the newest nightly into a virtual environment
+//!   of its own below the state directory, [`release_date`] finding out as of
+//!   when its dependencies must be resolved; [`stamp`] marks a finished one.
+//! * [`executable`] takes a `sky` that somebody else installed.
+//! * [`constants`] reads version, commit and memory constants of either.
+
+mod constants;
+mod executable;
+mod install;
+#[cfg(test)]
+mod probe_tests;
+mod release_date;
+mod stamp;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use skyload::plan::SkySelection;
+
+pub(crate) use constants::SkyFacts;
+
+use crate::progress::Progress;
+
+/// A SkyPilot that can be started.
+#[derive(Clone, Debug)]
+pub(crate) struct SkyInstallation {
+    /// The `sky` program, by its absolute path.
+    pub(crate) sky: PathBuf,
+    /// The Python that it runs under; `None` for a program that isn't a script.
+    pub(crate) python: Option<PathBuf>,
+    /// What it says of itself.
+    pub(crate) facts: SkyFacts,
+}
+
+impl SkyInstallation {
+    /// Finds or installs the selected SkyPilot.
+    pub(crate) fn prepare(
+        selection: &SkySelection,
+        state_dir: &Path,
+        progress: &Progress,
+    ) -> Result<Self> {
+        // Environments keep their own absolute path in their scripts.
+        let state_dir = std::path::absolute(state_dir).context("finding the state directory")?;
+        match selection {
+            SkySelection::Version(version) => install::release(version, &state_dir, progress),
+            SkySelection::Nightly => install::nightly(&state_dir, progress),
+            SkySelection::Executable(path) => executable::adopt(path),
+        }
+    }
+}

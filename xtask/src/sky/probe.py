@@ -1,0 +1,126 @@
+"""Prints what skyload must know of an installed SkyPilot, as one JSON object.
+
+Runs under the interpreter of the SkyPilot in question, from standard input, and
+only reads its source: importing `sky` would cost about two CPU seconds. Has to
+run on every Python that SkyPilot runs on, hence 3.9.
+"""
+import ast
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+
+# Newer versions first: where two files name a constant, the first one wins.
+CONSTANT_FILES = ('server/config.py', 'server/requests/executor.py')
+CONSTANT = re.compile(r'_?((?:LONG|SHORT|SERVER)_WORKER_MEM_GB)$')
+COMMAND_FILES = ('client/cli/command.py', 'client/cli.py', 'cli.py')
+# The name is put together from two parts in the source, so only its end is looked for.
+PORT_VARIABLE = 'API_SERVER_LOCAL_PORT'
+PORT_VARIABLE_FILES = ('skylet/constants.py', 'server/common.py')
+
+
+def find_package():
+    # From standard input the working directory comes first on the path, and a
+    # folder named `sky` there is not the installation that is asked about.
+    if sys.path and sys.path[0] == '':
+        del sys.path[0]
+    spec = importlib.util.find_spec('sky')
+    if spec is None or spec.origin is None:
+        sys.exit(f'SkyPilot is not installed for {sys.executable}')
+    return os.path.dirname(os.path.abspath(spec.origin))
+
+
+def read(package, name):
+    try:
+        with open(os.path.join(package, name), encoding='utf-8') as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def assignments(source):
+    """The constants that a module assigns at its top level."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        else:
+            continue
+        if isinstance(node.value, ast.Constant):
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, node.value.value
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def worker_constants(package):
+    constants, sources = {}, []
+    for name in CONSTANT_FILES:
+        found = []
+        for assigned, value in assignments(read(package, name) or ''):
+            match = CONSTANT.match(assigned)
+            if match and is_number(value) and match.group(1) not in constants:
+                constants[match.group(1)] = value
+                found.append(assigned)
+        if found:
+            sources.append(f'{os.path.join(package, name)}: {", ".join(found)}')
+    return constants, '; '.join(sources)
+
+
+def commit_of(package, recorded):
+    """The commit of a release stands in it; that of a checkout is git's to say."""
+    if recorded and 'SKYPILOT_COMMIT_SHA' not in recorded:
+        return recorded
+
+    def git(*arguments):
+        return subprocess.run(('git', '-C', package) + arguments,
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL,
+                              universal_newlines=True,
+                              check=True).stdout.strip()
+
+    try:
+        commit = git('rev-parse', 'HEAD')
+        return commit + '-dirty' if git('status', '--porcelain') else commit
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def selects_port(package):
+    """Whether `sky api start` takes a port, and its clients look there."""
+    # A search in the text: parsing the 340 kB of `command.py` would take longer
+    # than everything else together.
+    takes_port = any(
+        re.search(r'\bdef api_start\([^)]*\bport\b', read(package, name) or '')
+        for name in COMMAND_FILES)
+    return takes_port and any(PORT_VARIABLE in (read(package, name) or '')
+                              for name in PORT_VARIABLE_FILES)
+
+
+def main():
+    package = find_package()
+    init = dict(assignments(read(package, '__init__.py') or ''))
+    version = init.get('__version__')
+    if not isinstance(version, str):
+        sys.exit(f'{package} is not SkyPilot: it names no version')
+    if not os.path.isdir(os.path.join(package, 'server')):
+        sys.exit(f'SkyPilot {version} has no API server (0.9.0 was the first with one)')
+    constants, source = worker_constants(package)
+    print(
+        json.dumps({
+            'version': version,
+            'commit': commit_of(package, init.get('_SKYPILOT_COMMIT_SHA')),
+            'constants': constants,
+            'source': source or f'{package}: no worker memory constants',
+            'selects_port': selects_port(package),
+        }))
+
+
+main()

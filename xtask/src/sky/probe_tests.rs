@@ -1,0 +1,107 @@
+//! The probe over made-up packages, one for each layout that SkyPilot has had.
+
+use std::fs;
+use std::path::Path;
+
+use skyload::units::ByteSize;
+use skyload::units::gib;
+use xshell::Shell;
+
+use super::constants::{Answer, SkyFacts};
+
+/// Asks the system's Python, with a package `sky` of these files on its path.
+fn probe(files: &[(&str, &str)]) -> Result<SkyFacts, String> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join("sky").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let shell = Shell::new().unwrap();
+    shell.set_var("PYTHONPATH", folder.path());
+    Answer::of_python(&shell, Path::new("python3"))
+        .map(Answer::into_facts)
+        .map_err(|error| error.to_string())
+}
+
+const INIT: &str = "import nothing_that_exists\n\
+                    _SKYPILOT_COMMIT_SHA = '7e595970'\n__version__ = '0.14.1'\n";
+
+#[test]
+fn version_0_9_1_has_its_constants_in_the_executor() {
+    let facts = probe(&[
+        ("__init__.py", INIT),
+        ("server/requests/executor.py", "_LONG_WORKER_MEM_GB = 0.4\n_SHORT_WORKER_MEM_GB = 0.25\n"),
+        ("cli.py", "def api_start(deploy: bool, host: Optional[str],\n    foreground: bool):\n"),
+    ])
+    .unwrap();
+    assert_eq!(facts.constants.long, Some(gib(0.4)));
+    assert_eq!(facts.constants.short, Some(ByteSize::mib(256)));
+    assert_eq!(facts.constants.server, None);
+    assert!(facts.source.ends_with("executor.py: _LONG_WORKER_MEM_GB, _SHORT_WORKER_MEM_GB"));
+    assert!(!facts.selects_port);
+}
+
+#[test]
+fn version_0_9_3_has_them_in_the_config() {
+    let facts = probe(&[
+        ("__init__.py", INIT),
+        ("server/config.py", "_LONG_WORKER_MEM_GB = 0.4\n_SHORT_WORKER_MEM_GB = 0.25\n"),
+        ("server/requests/executor.py", "from sky.server import config\n"),
+    ])
+    .unwrap();
+    assert_eq!(facts.constants.short, Some(ByteSize::mib(256)));
+    assert!(facts.source.contains("server/config.py: _LONG_WORKER_MEM_GB"), "{}", facts.source);
+}
+
+#[test]
+fn version_0_14_has_the_servers_too_and_selects_its_port() {
+    let facts = probe(&[
+        ("__init__.py", INIT),
+        (
+            "server/config.py",
+            "LONG_WORKER_MEM_GB: float = 0.4\nSHORT_WORKER_MEM_GB = 0.3\n\
+             SERVER_WORKER_MEM_GB = 1\nOTHER = LONG_WORKER_MEM_GB * 2\n",
+        ),
+        ("client/cli/command.py", "def api_start(deploy: bool,\n        port: Optional[int]):\n"),
+        ("skylet/constants.py", "NAME = (f'{PREFIX}API_SERVER_LOCAL_PORT')\n"),
+    ])
+    .unwrap();
+    assert_eq!(facts.version, "0.14.1");
+    assert_eq!(facts.commit.as_deref(), Some("7e595970"));
+    assert_eq!(facts.constants.long, Some(gib(0.4)));
+    assert_eq!(facts.constants.server, Some(ByteSize::gib(1)));
+    assert!(facts.selects_port);
+}
+
+#[test]
+fn a_checkout_without_git_has_no_commit() {
+    let init = "_SKYPILOT_COMMIT_SHA = '{{SKYPILOT_COMMIT_SHA}}'\n__version__ = '1.0.0-dev0'\n";
+    let facts = probe(&[("__init__.py", init), ("server/config.py", "")]).unwrap();
+    assert_eq!(facts.commit, None);
+    assert!(facts.source.ends_with("no worker memory constants"), "{}", facts.source);
+}
+
+#[test]
+fn another_package_named_sky_is_not_skypilot() {
+    let error = probe(&[("__init__.py", "blue = True\n")]).unwrap_err();
+    assert!(error.ends_with("is not SkyPilot: it names no version"), "{error}");
+}
+
+#[test]
+fn a_skypilot_before_the_api_server_is_refused() {
+    let error = probe(&[("__init__.py", "__version__ = '0.8.0'\n")]).unwrap_err();
+    assert!(error.contains("0.8.0 has no API server"), "{error}");
+}
+
+#[test]
+fn a_python_without_skypilot_says_so() {
+    let shell = Shell::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // A folder of that name in the working directory is not an installation.
+    fs::create_dir(folder.path().join("sky")).unwrap();
+    fs::write(folder.path().join("sky/__init__.py"), INIT).unwrap();
+    shell.change_dir(folder.path());
+    let error = Answer::of_python(&shell, Path::new("python3")).unwrap_err().to_string();
+    assert!(error.starts_with("SkyPilot is not installed for "), "{error}");
+}

@@ -1,0 +1,121 @@
+//! Running a tool to its end, its output kept off the terminal.
+
+use std::io::{self, BufRead, BufReader};
+use std::process::{Command, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, anyhow};
+use xshell::Cmd;
+
+use super::cure;
+use crate::progress::Step;
+
+/// How much of a failed tool's output an error shows: enough for its last
+/// message and what led to it.
+const LINES_SHOWN: usize = 15;
+
+/// A tool that has ended, well or not.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    command: String,
+    status: ExitStatus,
+    /// What it wrote to both of its outputs, in that order.
+    pub(crate) output: String,
+}
+
+impl Finished {
+    /// Whether it exited with 0.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+
+    /// What it wrote, or an error with the end of that and a cure if one is known.
+    pub(crate) fn into_output(self) -> Result<String> {
+        if self.succeeded() { Ok(self.output) } else { Err(self.failure()) }
+    }
+
+    /// The error that says how this tool failed.
+    pub(crate) fn failure(&self) -> anyhow::Error {
+        let lines: Vec<&str> = self.output.lines().collect();
+        let shown = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+        let mut message = format!("`{}` failed ({})", self.command, self.status);
+        for line in shown {
+            message.push_str("\n    ");
+            message.push_str(line);
+        }
+        if let Some(cure) = cure::for_output(&self.output) {
+            message.push_str("\n  hint: ");
+            message.push_str(cure);
+        }
+        anyhow!(message)
+    }
+}
+
+/// Runs `command`, showing its newest line of output as what `step` is at.
+///
+/// It stays in our process group, so that the terminal's Ctrl-C ends it too.
+pub(crate) fn run(command: Cmd<'_>, step: &Step) -> Result<Finished> {
+    let shown = command.to_string();
+    let starting = || format!("starting `{shown}`");
+    let (reader, writer) = io::pipe().with_context(starting)?;
+    let mut command = Command::from(command);
+    command.stdin(Stdio::null()).stdout(writer.try_clone().with_context(starting)?).stderr(writer);
+    let mut child = command.spawn().with_context(starting)?;
+    // It holds our copies of the pipe's writing end: with one of them open, the
+    // reader would wait for ever.
+    drop(command);
+
+    let mut output = String::new();
+    // A read error ends the listening, never the waiting for the child.
+    for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end();
+        if !line.is_empty() {
+            step.update(line);
+        }
+        output.push_str(line);
+        output.push('\n');
+    }
+    let status = child.wait().with_context(|| format!("waiting for `{shown}`"))?;
+    Ok(Finished { command: shown, status, output })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::progress;
+    use xshell::{Shell, cmd};
+
+    fn run_script(script: &str) -> Finished {
+        let shell = Shell::new().unwrap();
+        let step = progress().step("a script");
+        run(cmd!(shell, "sh -c {script}"), &step).unwrap()
+    }
+
+    #[test]
+    fn both_outputs_are_kept_in_order() {
+        let finished = run_script("echo one; echo two >&2; echo three");
+        assert_eq!(finished.into_output().unwrap(), "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn a_failure_shows_the_end_of_the_output() {
+        let error = run_script("seq 100; exit 3").into_output().unwrap_err().to_string();
+        assert!(error.contains("exit status: 3"), "{error}");
+        assert!(error.contains("\n    86\n") && error.ends_with("\n    100"), "{error}");
+        assert!(!error.contains("\n    85\n"), "{error}");
+    }
+
+    #[test]
+    fn a_failure_that_has_a_known_cure_names_it() {
+        let error = run_script("echo 'No space left on device'; exit 1").failure().to_string();
+        assert!(error.contains("hint: the disk is full"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let shell = Shell::new().unwrap();
+        let step = progress().step("nothing");
+        let error = run(cmd!(shell, "skyload-no-such-program"), &step).unwrap_err();
+        assert!(format!("{error:#}").contains("starting `skyload-no-such-program`"));
+    }
+}

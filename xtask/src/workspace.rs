@@ -1,0 +1,76 @@
+//! Where things are: the checkout, and the state directory with tools,
+//! installations and runs.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use skyload::env;
+
+/// The checkout and its state directory.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) state: PathBuf,
+}
+
+/// Held while a run uses the machine.
+pub(crate) struct RunLock {
+    _file: File,
+}
+
+impl Workspace {
+    pub(crate) fn locate() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("finding the checkout above xtask")?
+            .to_owned();
+        let state = env::path(env::STATE_DIR).unwrap_or_else(|| root.join("target/skyload"));
+        fs::create_dir_all(&state)
+            .with_context(|| format!("creating the state directory `{}`", state.display()))?;
+        let state = state.canonicalize().context("finding the state directory")?;
+        Ok(Self { root, state })
+    }
+
+    /// Where runs are kept.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.state.join("runs")
+    }
+
+    /// Finds a run by its directory, or by its id or `latest`.
+    pub(crate) fn find_run(&self, name: &Path) -> PathBuf {
+        let by_id = self.runs().join(name);
+        if !name.is_dir() && by_id.is_dir() { by_id } else { name.to_owned() }
+    }
+
+    /// Makes sure that only one run at a time loads this machine from here: two
+    /// would measure each other.
+    pub(crate) fn lock(&self) -> Result<RunLock> {
+        let path = self.state.join("lock");
+        let mut file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("opening `{}`", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).unwrap_or_default();
+                bail!(
+                    "another run is under way here (pid {})\n  hint: wait for it, or press Ctrl-C \
+                     there",
+                    holder.trim()
+                );
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("locking `{}`", path.display()));
+            }
+        }
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .with_context(|| format!("writing `{}`", path.display()))?;
+        Ok(RunLock { _file: file })
+    }
+}
