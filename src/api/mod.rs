@@ -130,7 +130,8 @@ impl ApiClient {
         })
     }
 
-    /// Sends a call and reads its response whole.
+    /// Sends a call and reads its response whole. Its time limit is the SDK's: a
+    /// server that misses it has failed the request, whatever becomes of it.
     pub async fn send(&self, call: &Call) -> Result<Response, Failure> {
         let request = match call.body {
             Body::None => self.http.get(self.address(call.path)),
@@ -193,6 +194,10 @@ impl ApiClient {
             let result = self.execute(health::STEP, request, Some(patience.answer_within)).await;
             match result {
                 Err(failure) if tries < patience.tries && failure.status.is_none() => tries += 1,
+                Err(failure) if failure.status.is_none() => {
+                    let message = format!("{} (asked {tries}x)", failure.message);
+                    return Err(Failure { message, ..failure });
+                }
                 Err(failure) => return Err(failure),
                 Ok(response) => return Health::parse(&response),
             }
@@ -220,7 +225,7 @@ impl ApiClient {
             None => sent.await,
             Some(limit) => match tokio::time::timeout(limit, sent).await {
                 Ok(result) => result,
-                Err(_) => return Err(no_answer(step, limit)),
+                Err(_) => return Err(no_answer(step, limit, "its time limit ran out")),
             },
         };
         result.map_err(|error: reqwest::Error| transport_failure(step, &error, answer_within))
@@ -298,12 +303,12 @@ fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
     }
 }
 
-fn no_answer(step: &str, limit: Duration) -> Failure {
+fn no_answer(step: &str, limit: Duration, message: &str) -> Failure {
     Failure {
         step: step.to_owned(),
         status: None,
         error_type: format!("no answer in {}", humantime::format_duration(limit)),
-        message: "the SDK's own time limit ran out".to_owned(),
+        message: message.to_owned(),
     }
 }
 
@@ -311,7 +316,7 @@ fn transport_failure(step: &str, error: &reqwest::Error, limit: Option<Duration>
     let error_type = if error.is_connect() {
         "connect"
     } else if error.is_timeout() {
-        return no_answer(step, limit.unwrap_or(CONNECT_WITHIN));
+        return no_answer(step, limit.unwrap_or(CONNECT_WITHIN), &describe(error));
     } else {
         "connection broke"
     };

@@ -12,6 +12,7 @@ pub(crate) const TREE_SUBJECTS: [&str; 2] = ["tree-rss", "tree-pss"];
 const TOP: &[&str] = &["profiles", "budgets", "thresholds", "safety", "validity", "profiler"];
 const PROFILE: &[&str] = &[
     "requests-per-scenario",
+    "cli-requests-per-scenario",
     "requests",
     "apis",
     "waves",

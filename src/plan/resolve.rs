@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use url::Url;
 
@@ -42,7 +43,11 @@ impl LoadPlan {
         let mut mistakes = Mistakes(Vec::new());
         let (profile_name, profile) = mistakes.profile(request, config);
         let users = mistakes.count("-n", request.requests_per_scenario.as_deref(), MOST_USERS);
-        let users = users.unwrap_or(profile.requests_per_scenario);
+        let users = match users {
+            Some(typed) => Users { api: typed, cli: typed },
+            None => mistakes.users_of(&profile),
+        };
+        mistakes.settings(config, &profile);
         let waves = mistakes.count("--waves", request.waves.as_deref(), 1_000);
         let server = mistakes.server(request);
         let sky = mistakes.sky(request, &server);
@@ -75,12 +80,12 @@ impl LoadPlan {
             keep_server: request.keep_server,
             thresholds: thresholds(config, &scenarios),
             scenarios,
-            waves: waves.unwrap_or(profile.waves.max(1)),
+            waves: waves.unwrap_or(profile.waves),
             baseline: profile.baseline,
             drain: profile.drain,
             settle: profile.settle,
             scenario_timeout: profile.scenario_timeout,
-            probe_rate: profile.probe_rate.max(1),
+            probe_rate: profile.probe_rate,
             profiler_interval: config.profiler.interval,
             budgets,
             memory_floor,
@@ -106,6 +111,24 @@ fn thresholds(config: &Config, scenarios: &[PlannedScenario]) -> Vec<ScenarioThr
         .collect()
 }
 
+/// How many users each kind of scenario has.
+#[derive(Clone, Copy)]
+struct Users {
+    api: u32,
+    cli: u32,
+}
+
+impl Users {
+    fn plan(self, id: ScenarioId) -> PlannedScenario {
+        let users = match id.kind() {
+            ScenarioKind::Api => self.api,
+            ScenarioKind::Cli => self.cli,
+            ScenarioKind::Probe => 1,
+        };
+        PlannedScenario { id, users, at_once: users }
+    }
+}
+
 struct Mistakes(Vec<String>);
 
 impl Mistakes {
@@ -128,6 +151,35 @@ impl Mistakes {
             ));
         }
         (name.to_owned(), profile.unwrap_or_default())
+    }
+
+    fn users_of(&mut self, profile: &Profile) -> Users {
+        let api = profile.requests_per_scenario;
+        let cli = profile.cli_requests_per_scenario.unwrap_or(api);
+        for users in [api, cli] {
+            if !(1..=MOST_USERS).contains(&users) {
+                self.push(format!(
+                    "requests-per-scenario: {users} is not a number from 1 to {MOST_USERS}"
+                ));
+            }
+        }
+        Users { api, cli }
+    }
+
+    /// Values of the file that are of the right type and yet make no sense.
+    fn settings(&mut self, config: &Config, profile: &Profile) {
+        if config.profiler.interval < Duration::from_millis(1) {
+            self.push("[profiler] interval: it must be at least 1ms".to_owned());
+        }
+        if profile.baseline.is_zero() {
+            self.push("baseline: without a baseline there is nothing to compare with".to_owned());
+        }
+        if !(1..=1000).contains(&profile.probe_rate) {
+            self.push(format!("probe-rate: {} is not from 1 to 1000", profile.probe_rate));
+        }
+        if profile.waves == 0 {
+            self.push("waves: each user takes at least one turn".to_owned());
+        }
     }
 
     fn count(&mut self, flag: &str, text: Option<&str>, most: u32) -> Option<u32> {
@@ -281,7 +333,7 @@ impl Mistakes {
         &mut self,
         request: &LoadRequest,
         profile: &Profile,
-        users: u32,
+        users: Users,
         server: &ServerTarget,
     ) -> Vec<PlannedScenario> {
         let named = !request.requests.is_empty() || !request.apis.is_empty();
@@ -304,8 +356,8 @@ impl Mistakes {
             self.push("-r: CLI scenarios cannot be given a URL with a password in it".to_owned());
         }
         let mut planned: Vec<PlannedScenario> =
-            chosen.into_iter().map(|id| PlannedScenario { id, users, at_once: users }).collect();
-        planned.push(PlannedScenario { id: ScenarioId::ProbeHealth, users: 1, at_once: 1 });
+            chosen.into_iter().map(|id| users.plan(id)).collect();
+        planned.push(users.plan(ScenarioId::ProbeHealth));
         planned
     }
 
@@ -355,7 +407,10 @@ mod tests {
     fn without_flags_the_default_profile_runs_everything() {
         let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), MACHINE).unwrap();
         assert_eq!(plan.scenarios.len(), ScenarioId::ALL.len());
-        assert!(plan.scenarios.iter().all(|s| s.id.kind() == ScenarioKind::Probe || s.users == 5));
+        let profile = &config().profiles["default"];
+        let of_api = |s: &&PlannedScenario| s.id.kind() == ScenarioKind::Api;
+        let mut api = plan.scenarios.iter().filter(of_api);
+        assert!(api.all(|scenario| scenario.users == profile.requests_per_scenario));
     }
 
     #[test]

@@ -145,7 +145,10 @@ impl Findings {
                         .filter(|kind| kind.right_because.is_none())
                         .max_by_key(|kind| kind.count);
                     let worst = worst
-                        .map(|kind| format!("; most often ({}x) {}", kind.count, kind.example))
+                        .map(|kind| {
+                            let example = brief(&kind.example.to_string());
+                            format!("; most often ({}x) {example}", kind.count)
+                        })
                         .unwrap_or_default();
                     self.add(
                         Severity::ScenarioFailed,
@@ -393,6 +396,15 @@ fn is_starved(case: &Case<'_>, id: crate::scenario::ScenarioId) -> bool {
 
 fn after(began: Timestamp, at: Timestamp) -> String {
     format!(" after {:.1} s", at.since(began).as_secs_f64())
+}
+
+/// The beginning of a text: its whole stands in the table of errors.
+fn brief(text: &str) -> String {
+    const LENGTH: usize = 140;
+    match text.char_indices().nth(LENGTH) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}..", &text[..end]),
+    }
 }
 
 /// `3x SkyPilot:executor:short, 1x python`.

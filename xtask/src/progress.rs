@@ -41,6 +41,9 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
+        if bar.is_none() {
+            line(&format!("{what} .."));
+        }
         let now = Instant::now();
         Step { what, bar, began: now, last_line: Cell::new(now) }
     }

@@ -206,7 +206,7 @@ impl IsolatedServer {
             .extend(self.custody.belongings.find()?.into_iter().map(|owned| owned.identity));
         if self.can_stop {
             launch::sky_ok(&self.sky, &["api", "stop"], &self.variables)?;
-            left_behind = self.custody.belongings.find()?;
+            left_behind = self.custody.belongings.find_lasting()?;
         }
         self.custody.clear(&self.run)?;
         // A server that had died before left its executors to nobody's surprise.

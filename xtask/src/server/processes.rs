@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
@@ -63,6 +63,22 @@ impl Belongings {
             Some(Owned { identity: ProcessIdentity::of(pid)?, title: title(process) })
         });
         Ok(owned.collect())
+    }
+
+    /// Those that are still there after a moment. What was just told to end needs
+    /// one to do so; SkyPilot's own reapers (`subprocess_daemon.py`) need longer,
+    /// and end by themselves.
+    pub(super) fn find_lasting(&self) -> Result<Vec<Owned>> {
+        const MOMENT: Duration = Duration::from_secs(3);
+        let end = Instant::now() + MOMENT;
+        loop {
+            let mut found = self.find()?;
+            found.retain(|owned| !owned.title.ends_with("subprocess_daemon.py"));
+            if found.is_empty() || Instant::now() >= end {
+                return Ok(found);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Ends all processes that belong to the server, and returns those that there
@@ -146,19 +162,26 @@ fn look_around() -> Result<System> {
     Ok(system)
 }
 
+/// What a process is, in a few words: its title, or its program with the module,
+/// code or script that it runs.
 fn title(process: &sysinfo::Process) -> String {
+    const LENGTH: usize = 40;
     let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
     let first = words.first().map_or("", |word| word.trim_end_matches('\0'));
     // The pid in an executor's title would make every one a kind of its own.
     let first = first.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
-    let module = words.windows(2).find(|pair| pair[0] == "-m" || pair[0] == "-c");
-    match module {
-        Some(pair) => {
-            let what: String = pair[1].chars().take(40).collect();
-            format!("{} {} {what}", short(first), pair[0])
+    let mut rest = words.iter().skip(1).map(AsRef::as_ref);
+    let what = loop {
+        match rest.next() {
+            Some("-m" | "-c") => break rest.next().unwrap_or_default(),
+            // SkyPilot writes `-msky.jobs.controller`.
+            Some(word) if word.starts_with("-m") => break &word[2..],
+            Some(word) if word.starts_with('-') => {}
+            other => break other.unwrap_or_default(),
         }
-        None => short(first),
-    }
+    };
+    let what: String = what.rsplit('/').next().unwrap_or_default().chars().take(LENGTH).collect();
+    format!("{} {what}", short(first)).trim_end().to_owned()
 }
 
 fn short(program: &str) -> String {

@@ -137,7 +137,8 @@ impl SystemServer {
         let known: Vec<ProcessIdentity> = known.collect();
         self.custody.belongings.known.extend(known);
         launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default())?;
-        let left_behind = self.custody.clear(&self.run)?;
+        let left_behind = self.custody.belongings.find_lasting()?;
+        self.custody.clear(&self.run)?;
         if !was_alive {
             return Ok(Vec::new());
         }
