@@ -96,10 +96,11 @@ pub(super) struct Case<'a> {
 
 pub(super) fn judge(case: &Case<'_>) -> Judgement {
     let mut findings = Findings(Vec::new());
+    // Causes before their consequences: the sort below keeps this order.
+    findings.of_events(case);
     findings.of_scenarios(case);
     findings.of_thresholds(case);
     findings.of_budgets(case);
-    findings.of_events(case);
     findings.of_coverage(case);
     findings.of_punctuality(case);
     findings.of_plan(case);
@@ -122,6 +123,7 @@ impl Findings {
     }
 
     fn of_scenarios(&mut self, case: &Case<'_>) {
+        let mut stopped = Vec::new();
         for scenario in case.scenarios {
             let id = scenario.id;
             match scenario.state {
@@ -159,15 +161,18 @@ impl Findings {
                         ),
                     );
                 }
-                ScenarioState::Stopped => self.add(
-                    Severity::Inconclusive,
-                    format!("{id}: stopped before all turns were taken"),
-                ),
+                ScenarioState::Stopped => stopped.push(id.to_string()),
                 ScenarioState::Missing => self.add(
                     Severity::Inconclusive,
                     format!("{id}: no outcome; its process ended without a word (see load.log)"),
                 ),
             }
+        }
+        if !stopped.is_empty() {
+            self.add(
+                Severity::Inconclusive,
+                format!("stopped before all turns were taken: {}", stopped.join(", ")),
+            );
         }
     }
 

@@ -160,11 +160,6 @@ impl RunDir {
         self.path.join("report.json")
     }
 
-    /// Which processes and directories of this run are still to be removed.
-    pub fn custody(&self) -> PathBuf {
-        self.path.join("custody.json")
-    }
-
     /// Where an isolated server has its home and its temporary files.
     pub fn instance(&self) -> PathBuf {
         self.path.join("instance")

@@ -16,7 +16,7 @@ pub(crate) struct Xtask {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Restart the API server, load it, profile it, and judge its memory.
-    Load(Load),
+    Load(Box<Load>),
     /// Show a finished run again: its figures, findings and verdict.
     Report(Report),
     /// Run every test that needs no SkyPilot server.
@@ -67,6 +67,10 @@ pub(crate) struct Load {
     /// A named plan of skyload.toml [default: default].
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
+
+    /// Read this file instead of the checkout's skyload.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 
     /// Limit the peak of a class of processes, or tree-rss or tree-pss; may be repeated.
     #[arg(long = "budget", value_name = "CLASS=SIZE")]

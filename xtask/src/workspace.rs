@@ -37,6 +37,11 @@ impl Workspace {
         self.state.join("runs")
     }
 
+    /// Where runs note what they have yet to clear away.
+    pub(crate) fn custody(&self) -> PathBuf {
+        self.state.join("custody")
+    }
+
     /// Finds a run by its directory, or by its id or `latest`.
     pub(crate) fn find_run(&self, name: &Path) -> PathBuf {
         let by_id = self.runs().join(name);

@@ -38,7 +38,7 @@ pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
     let signals = Signals::listen()?;
     let progress = Progress::new();
     let _lock = workspace.lock()?;
-    server::clean_up_after_dead_runs(&workspace, progress)?;
+    server::clean_up_after_dead_runs(&workspace, true, progress)?;
     prepare::announce(&plan, progress);
 
     let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
@@ -55,6 +55,7 @@ pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
     let context = server::Context {
         plan: &plan,
         run: &run,
+        workspace: &workspace,
         sky: &sky,
         signals: &signals,
         progress,

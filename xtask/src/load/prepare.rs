@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use skyload::config::Config;
+use skyload::config::{Config, ConfigError};
 use skyload::env;
 use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
-use skyload::plan::{LoadPlan, LoadRequest, Machine, ServerTarget};
+use skyload::plan::{LoadPlan, LoadRequest, Machine, ServerTarget, UsageErrors};
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use skyload::units::{ByteSize, as_gib};
 use sysinfo::{MemoryRefreshKind, System};
@@ -21,7 +21,7 @@ use crate::workspace::Workspace;
 
 /// Resolves what was typed. Touches nothing.
 pub(super) fn plan(flags: &flags::Load, workspace: &Workspace) -> Result<LoadPlan> {
-    let config = Config::read(&workspace.root.join("skyload.toml"))?;
+    let config = config(flags, workspace)?;
     let request = LoadRequest {
         requests_per_scenario: flags.requests_per_scenario.clone(),
         requests: flags.requests.clone(),
@@ -39,6 +39,21 @@ pub(super) fn plan(flags: &flags::Load, workspace: &Workspace) -> Result<LoadPla
     let mut plan = LoadPlan::resolve(&request, &config, machine()?)?;
     plan.conductor = ProcessIdentity::current();
     Ok(plan)
+}
+
+/// The checkout's `skyload.toml`, or the file that was named instead. Naming one
+/// that can't be read is a mistake like any other in what was typed.
+fn config(flags: &flags::Load, workspace: &Workspace) -> Result<Config> {
+    let Some(path) = &flags.config else {
+        return Ok(Config::read(&workspace.root.join("skyload.toml"))?);
+    };
+    Config::read(path).map_err(|error| match error {
+        ConfigError::Read { path, source } => {
+            UsageErrors(vec![format!("--config: cannot read `{}`: {source}", path.display())])
+                .into()
+        }
+        mistakes @ ConfigError::Mistakes(_) => mistakes.into(),
+    })
 }
 
 /// `user:password` of a server's URL, to be handed on in the environment alone:

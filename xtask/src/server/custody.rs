@@ -1,112 +1,158 @@
 //! What a run has yet to clear away, written down before it exists.
 //!
-//! A run that is killed outright can't clean up. Its custody file says which
-//! processes and directories are its, and the next run clears them away.
+//! A run that is killed outright can't clean up. Its custody file, in the state
+//! directory, says which processes and directories are its; the run's own profiler
+//! clears them away when it finds its parent gone, and the next run does where that
+//! was killed, too.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 
+use super::Context;
 use super::processes::{Belongings, Owned};
 use crate::progress::Progress;
 use crate::workspace::Workspace;
 
+/// A run's custody: the file, and what stands in it.
+#[derive(Clone, Debug)]
+pub(super) struct Custody {
+    file: PathBuf,
+    record: Record,
+}
+
 /// What a run has yet to clear away.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Custody {
-    pub(super) version: u32,
+struct Record {
+    version: u32,
     /// The process that looks after it, as long as that lives.
-    pub(super) owner: Option<ProcessIdentity>,
+    owner: Option<ProcessIdentity>,
     /// Left running on purpose (`--keep-server`).
-    pub(super) kept: bool,
+    kept: bool,
     /// The server was there before the run and stays when the run is gone.
-    pub(super) is_users: bool,
-    pub(super) belongings: Belongings,
+    is_users: bool,
+    belongings: Belongings,
 }
 
 impl Custody {
-    pub(super) fn take(run: &RunDir, directory: Option<PathBuf>, is_users: bool) -> Result<Self> {
-        let belongings = Belongings { run: run.id(), directory, known: Vec::new() };
+    /// Takes a server into custody that is about to be started. `directory` is the
+    /// one that only this server uses.
+    pub(super) fn take(
+        context: &Context<'_>,
+        directory: Option<PathBuf>,
+        is_users: bool,
+    ) -> Result<Self> {
+        let folder = context.workspace.custody();
+        fs::create_dir_all(&folder).context("creating the folder of custody files")?;
+        let id = context.run.id();
         let custody = Self {
-            version: FORMAT_VERSION,
-            owner: ProcessIdentity::current(),
-            kept: false,
-            is_users,
-            belongings,
+            file: folder.join(format!("{id}.json")),
+            record: Record {
+                version: FORMAT_VERSION,
+                owner: ProcessIdentity::current(),
+                kept: false,
+                is_users,
+                belongings: Belongings { run: id, directory, known: Vec::new() },
+            },
         };
-        custody.write(run)?;
+        custody.write()?;
         Ok(custody)
     }
 
-    /// Notes that a process belongs to the server.
-    pub(super) fn add(&mut self, run: &RunDir, process: ProcessIdentity) -> Result<()> {
-        self.belongings.known.push(process);
-        self.write(run)
+    /// What belongs to the server.
+    pub(super) fn belongings(&self) -> &Belongings {
+        &self.record.belongings
+    }
+
+    /// Notes processes that belong to the server.
+    pub(super) fn add(
+        &mut self,
+        processes: impl IntoIterator<Item = ProcessIdentity>,
+    ) -> Result<()> {
+        self.record.belongings.known.extend(processes);
+        self.write()
+    }
+
+    /// Notes all processes that the server has at this moment: once it is told to
+    /// stop, its orphans may be hard to tell.
+    pub(super) fn add_all_found(&mut self) -> Result<()> {
+        let found = self.record.belongings.find()?;
+        self.add(found.into_iter().map(|owned| owned.identity))
     }
 
     /// Leaves everything as it is, for the next run to find.
-    pub(super) fn keep(&mut self, run: &RunDir) -> Result<()> {
-        self.kept = true;
-        self.write(run)
+    pub(super) fn keep(&mut self) -> Result<()> {
+        self.record.kept = true;
+        self.write()
+    }
+
+    /// Gives up custody of a server that stays.
+    pub(super) fn release(&self) -> Result<()> {
+        unless_absent(fs::remove_file(&self.file)).context("removing the run's custody file")
     }
 
     /// Clears everything away. Returns the processes that were still there.
-    pub(super) fn clear(&self, run: &RunDir) -> Result<Vec<Owned>> {
-        let removed = self.belongings.remove()?;
-        if let Some(directory) = &self.belongings.directory
-            && directory.starts_with(run.path())
-        {
-            remove_directory(directory)?;
+    pub(super) fn clear(&self) -> Result<Vec<Owned>> {
+        let removed = self.record.belongings.remove()?;
+        if let Some(directory) = &self.record.belongings.directory {
+            unless_absent(fs::remove_dir_all(directory)).with_context(|| {
+                format!("removing the server's directory `{}`", directory.display())
+            })?;
         }
-        match fs::remove_file(run.custody()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).context("removing the run's custody file")
-            }
-            _ => Ok(removed),
-        }
+        self.release()?;
+        Ok(removed)
     }
 
-    fn write(&self, run: &RunDir) -> Result<()> {
-        RunDir::write(&run.custody(), self).context("noting what is to be cleared away")
+    fn write(&self) -> Result<()> {
+        RunDir::write(&self.file, &self.record).context("noting what is to be cleared away")
     }
-}
 
-fn remove_directory(directory: &Path) -> Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)
-            .with_context(|| format!("removing the server's directory `{}`", directory.display())),
-        _ => Ok(()),
+    fn read(file: &Path) -> Result<Self> {
+        let record = RunDir::read(file, "custody file")?;
+        Ok(Self { file: file.to_owned(), record })
     }
 }
 
-/// Clears away what runs left that were killed, or that kept their server.
-pub(crate) fn clean_up_after_dead_runs(workspace: &Workspace, progress: Progress) -> Result<()> {
-    let Ok(runs) = fs::read_dir(workspace.runs()) else { return Ok(()) };
-    for entry in runs.filter_map(Result::ok) {
-        // `latest` points to a run that comes by its own name as well.
-        if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+fn unless_absent(result: std::io::Result<()>) -> std::io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Clears away what runs left that were killed. A server that was kept on purpose
+/// is cleared away too if `kept_too`.
+pub(crate) fn clean_up_after_dead_runs(
+    workspace: &Workspace,
+    kept_too: bool,
+    progress: Progress,
+) -> Result<()> {
+    let Ok(files) = fs::read_dir(workspace.custody()) else { return Ok(()) };
+    for file in files.filter_map(Result::ok) {
+        let custody = Custody::read(&file.path())?;
+        let record = &custody.record;
+        let is_due = match record.kept {
+            true => kept_too,
+            false => !record.owner.is_some_and(ProcessIdentity::is_alive),
+        };
+        if !is_due {
             continue;
         }
-        let Ok(run) = RunDir::open(&entry.path()) else { continue };
-        let custody: Option<Custody> = RunDir::read_optional(&run.custody(), "custody file")?;
-        let Some(custody) = custody else { continue };
-        if !custody.kept && custody.owner.is_some_and(ProcessIdentity::is_alive) {
+        if record.is_users {
+            custody.release()?;
             continue;
         }
-        if custody.is_users {
-            fs::remove_file(run.custody()).context("removing a run's custody file")?;
-            continue;
-        }
-        let removed = custody.clear(&run)?;
-        let why = if custody.kept { "kept its server" } else { "was killed" };
+        let removed = custody.clear()?;
+        let why = if record.kept { "kept its server" } else { "was killed" };
         progress.note(format!(
             "Cleaned up after run {}, which {why}: {} process(es) ended",
-            run.id(),
+            record.belongings.run,
             removed.len()
         ));
     }

@@ -71,7 +71,7 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     let root = processes::main_process(ports.api)?
         .context("finding the main process of the server, which answers")?;
     server.root = Some(root);
-    server.custody.add(context.run, root)?;
+    server.custody.add([root])?;
     let workers = launch::worker_counts(&server.log);
     step.done(format!("ready, {root}"));
     let client = server.client_settings(context, &url);
@@ -102,7 +102,7 @@ impl IsolatedServer {
         }
         fs::write(home.join(".sky/config.yaml"), CONFIG)
             .context("writing the server's configuration")?;
-        let custody = Custody::take(context.run, Some(instance), false)?;
+        let custody = Custody::take(context, Some(instance), false)?;
         let text = |path: &Path| path.display().to_string();
         let variables = Variables {
             set: vec![
@@ -157,7 +157,7 @@ impl IsolatedServer {
         }
         let mut child = launch::module(python, &args, &self.log, &self.variables)?;
         if let Some(identity) = ProcessIdentity::of(child.id()) {
-            self.custody.add(context.run, identity)?;
+            self.custody.add([identity])?;
         }
         launch::wait_until_ready(url, &self.log, context.signals, step, || {
             child.try_wait().is_ok_and(|status| status.is_some())
@@ -200,15 +200,12 @@ impl IsolatedServer {
         let mut left_behind = Vec::new();
         let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
         // What the server has at this moment; a stop that works ends it all.
-        self.custody
-            .belongings
-            .known
-            .extend(self.custody.belongings.find()?.into_iter().map(|owned| owned.identity));
+        self.custody.add_all_found()?;
         if self.can_stop {
             launch::sky_ok(&self.sky, &["api", "stop"], &self.variables)?;
-            left_behind = self.custody.belongings.find_lasting()?;
+            left_behind = self.custody.belongings().find_lasting()?;
         }
-        self.custody.clear(&self.run)?;
+        self.custody.clear()?;
         // A server that had died before left its executors to nobody's surprise.
         if !was_alive {
             return Ok(Vec::new());
@@ -220,7 +217,7 @@ impl IsolatedServer {
     pub(super) fn keep(mut self) -> Result<Vec<String>> {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
-        self.custody.keep(&self.run)?;
+        self.custody.keep()?;
         Ok(Vec::new())
     }
 }
@@ -229,7 +226,7 @@ impl Drop for IsolatedServer {
     fn drop(&mut self) {
         if !self.ended {
             _ = launch::keep_log(&self.log, &self.run.server_log_tail());
-            _ = self.custody.clear(&self.run);
+            _ = self.custody.clear();
         }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) use custody::clean_up_after_dead_runs;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
+use crate::workspace::Workspace;
 use isolated::IsolatedServer;
 use system::SystemServer;
 
@@ -30,6 +31,7 @@ use system::SystemServer;
 pub(crate) struct Context<'a> {
     pub(crate) plan: &'a LoadPlan,
     pub(crate) run: &'a RunDir,
+    pub(crate) workspace: &'a Workspace,
     pub(crate) sky: &'a SkyInstallation,
     pub(crate) signals: &'a Signals,
     pub(crate) progress: Progress,

@@ -42,7 +42,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         "Restarting the user's API server (SkyPilot {}, port {port})",
         context.sky.facts.version
     ));
-    let mut custody = Custody::take(context.run, None, was_running)?;
+    let mut custody = Custody::take(context, None, was_running)?;
     let variables = Variables {
         set: vec![(env::SERVER_OF_RUN.to_owned(), context.run.id().to_string())],
         unset: vec!["SKYPILOT_API_SERVER_ENDPOINT".to_owned()],
@@ -54,7 +54,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let health = launch::wait_until_ready(&url, &log, context.signals, &step, || false)?;
     let root = processes::main_process(port)?
         .context("finding the main process of the server, which answers")?;
-    custody.add(context.run, root)?;
+    custody.add([root])?;
     step.done(format!("ready, {root}"));
     let server = SystemServer {
         run: context.run.clone(),
@@ -129,16 +129,14 @@ impl SystemServer {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
         if self.was_running && self.root.is_alive() {
-            std::fs::remove_file(self.run.custody()).context("removing the custody file")?;
+            self.custody.release()?;
             return Ok(Vec::new());
         }
         let was_alive = self.root.is_alive();
-        let known = self.custody.belongings.find()?.into_iter().map(|owned| owned.identity);
-        let known: Vec<ProcessIdentity> = known.collect();
-        self.custody.belongings.known.extend(known);
+        self.custody.add_all_found()?;
         launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default())?;
-        let left_behind = self.custody.belongings.find_lasting()?;
-        self.custody.clear(&self.run)?;
+        let left_behind = self.custody.belongings().find_lasting()?;
+        self.custody.clear()?;
         if !was_alive {
             return Ok(Vec::new());
         }
@@ -152,9 +150,9 @@ impl Drop for SystemServer {
             return;
         }
         if self.was_running {
-            _ = std::fs::remove_file(self.run.custody());
+            _ = self.custody.release();
         } else {
-            _ = self.custody.clear(&self.run);
+            _ = self.custody.clear();
         }
     }
 }
