@@ -112,8 +112,10 @@ pub struct SystemTick {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Snapshot {
-    /// When it was read.
+    /// When reading began.
     pub at: Timestamp,
+    /// When it ended: the profiler took no ticks in between.
+    pub until: Timestamp,
     /// The phase that ended.
     pub phase: Phase,
     /// By class, over the processes that could be read.

@@ -111,6 +111,16 @@ pub(crate) fn http_failure(step: &str, status: u16, body: &[u8]) -> Failure {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let detail = json.get("detail").unwrap_or(&json);
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    if json.is_null()
+        && let Some((error_type, message)) = end_of_traceback(&String::from_utf8_lossy(body))
+    {
+        return Failure {
+            step: step.to_owned(),
+            status: Some(status),
+            error_type,
+            message: plain(&message),
+        };
+    }
     let error_type = text(detail.get("type")).or_else(|| text(detail.get("error")));
     let message = text(detail.get("message"))
         .or_else(|| detail.as_str().map(str::to_owned))
@@ -123,6 +133,14 @@ pub(crate) fn http_failure(step: &str, status: u16, body: &[u8]) -> Failure {
         }),
         message: plain(&message),
     }
+}
+
+/// The error's type and message, which a Python traceback names in its last line.
+fn end_of_traceback(text: &str) -> Option<(String, String)> {
+    let (_, lines) = text.trim_end().split_once("Traceback (most recent call last):")?;
+    let (error_type, message) = lines.lines().last()?.split_once(": ")?;
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    error_type.chars().all(is_name).then(|| (error_type.to_owned(), message.to_owned()))
 }
 
 /// A response of the right status whose content is not what it should be.
@@ -194,6 +212,15 @@ mod tests {
             Response { status: 500, request_id: None, body: b"Traceback (most".to_vec() };
         let failure = Answer::parse("s", &response).unwrap_err();
         assert_eq!(failure.error_type, "error in plain text");
+    }
+
+    #[test]
+    fn a_traceback_in_plain_text_names_its_error_at_its_end() {
+        let body = b"Traceback (most recent call last):\n  File \"a.py\", line 1, in f\n    \
+                     g()\nsqlite3.OperationalError: database is locked\n";
+        let failure = http_failure("s", 500, body);
+        assert_eq!(failure.error_type, "sqlite3.OperationalError");
+        assert_eq!(failure.message, "database is locked");
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
 
 /// Silences between the first phase's beginning and the last one's end. Taking
 /// proportional memory takes its time, during which the profiler is at work and
-/// the load is over: that is no silence.
+/// the load is over: that is no silence, but what is before and after it may be.
 fn gaps(
     evidence: &Evidence,
     limit: Duration,
@@ -83,21 +83,20 @@ fn gaps(
     let mut gaps = Vec::new();
     let mut previous: Option<Timestamp> = None;
     for line in &evidence.profile {
-        match line {
-            ProfileLine::Tick(tick) => {
-                if let Some(from) = previous {
-                    let length = tick.at.since(from);
-                    let inside = began.is_some_and(|began| tick.at > began)
-                        && ended.is_none_or(|ended| from < ended);
-                    if length > limit && inside {
-                        gaps.push(Gap { from, length });
-                    }
-                }
-                previous = Some(tick.at);
+        let (at, until) = match line {
+            ProfileLine::Tick(tick) => (tick.at, tick.at),
+            ProfileLine::Snapshot(snapshot) => (snapshot.at, snapshot.until),
+            _ => continue,
+        };
+        if let Some(from) = previous {
+            let length = at.since(from);
+            let inside =
+                began.is_some_and(|began| at > began) && ended.is_none_or(|ended| from < ended);
+            if length > limit && inside {
+                gaps.push(Gap { from, length });
             }
-            ProfileLine::Snapshot(_) => previous = None,
-            _ => {}
         }
+        previous = Some(until);
     }
     gaps
 }

@@ -9,7 +9,7 @@ use crate::marks::{Event, Mark, StopReason};
 use crate::outcome::ScenarioOutcome;
 use crate::plan::LoadPlan;
 use crate::run_dir::{RunDir, RunDirError, read_lines};
-use crate::sample::{ProcessTable, ProfileHeader, ProfileLine, Tick};
+use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick};
 use crate::scenario::ScenarioId;
 
 /// All that a run left.
@@ -112,6 +112,16 @@ impl Evidence {
         self.marks
             .iter()
             .any(|mark| matches!(mark.event, Event::ServerGone | Event::ServerReplaced))
+    }
+
+    /// Whether the load began at all.
+    pub fn was_loaded(&self) -> bool {
+        self.marks.iter().any(|mark| mark.event == Event::PhaseBegan(Phase::Load))
+    }
+
+    /// Whether the run did not come to its last mark: it was killed, most likely.
+    pub fn broke_off(&self) -> bool {
+        !self.marks.iter().any(|mark| mark.event == Event::PhasesEnded)
     }
 
     /// The last moment of which there is any trace.

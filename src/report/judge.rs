@@ -123,14 +123,14 @@ impl Findings {
     }
 
     fn of_scenarios(&mut self, case: &Case<'_>) {
-        let mut stopped = Vec::new();
+        let (mut stopped, mut unstarted) = (Vec::new(), Vec::new());
         for scenario in case.scenarios {
             let id = scenario.id;
             match scenario.state {
                 ScenarioState::Succeeded => {}
                 // Without its server no scenario can succeed: that says nothing
                 // about what it would have done with it.
-                ScenarioState::Failed if case.evidence.server_was_lost() => {
+                ScenarioState::Failed if lost_its_server(case) => {
                     self.add(
                         Severity::Inconclusive,
                         format!(
@@ -162,11 +162,20 @@ impl Findings {
                     );
                 }
                 ScenarioState::Stopped => stopped.push(id.to_string()),
+                ScenarioState::Missing if !case.evidence.was_loaded() => {
+                    unstarted.push(id.to_string());
+                }
                 ScenarioState::Missing => self.add(
                     Severity::Inconclusive,
                     format!("{id}: no outcome; its process ended without a word (see load.log)"),
                 ),
             }
+        }
+        if !unstarted.is_empty() {
+            self.add(
+                Severity::Inconclusive,
+                format!("the run ended before its load began: {}", unstarted.join(", ")),
+            );
         }
         if !stopped.is_empty() {
             self.add(
@@ -186,7 +195,7 @@ impl Findings {
                     Severity::Inconclusive,
                     format!("{name}: {measured:.3} s, limit {limit} s, by a starved client"),
                 ),
-                Some(measured) if check.breached && case.evidence.server_was_lost() => self.add(
+                Some(measured) if check.breached && lost_its_server(case) => self.add(
                     Severity::Inconclusive,
                     format!(
                         "{name}: {measured:.3} s, limit {limit} s, in a run that lost its server"
@@ -280,6 +289,9 @@ impl Findings {
                     ),
                 ),
             }
+        }
+        if evidence.broke_off() {
+            self.add(Severity::Inconclusive, "the run broke off before its end");
         }
     }
 
@@ -388,6 +400,11 @@ impl Findings {
             self.add(Severity::Note, note.clone());
         }
     }
+}
+
+/// A run that is killed loses its server as well, before or after its scenarios.
+fn lost_its_server(case: &Case<'_>) -> bool {
+    case.evidence.server_was_lost() || case.evidence.broke_off()
 }
 
 fn is_starved(case: &Case<'_>, id: crate::scenario::ScenarioId) -> bool {

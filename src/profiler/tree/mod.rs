@@ -98,7 +98,7 @@ impl<S: ProcessSource> Tree<S> {
 
     /// Reads what the members share, which takes milliseconds for each.
     pub(super) fn snapshot(&mut self, at: Timestamp, phase: Phase) -> Snapshot {
-        let mut snapshot = Snapshot { at, phase, classes: BTreeMap::new(), unread: 0 };
+        let mut snapshot = Snapshot { at, until: at, phase, classes: BTreeMap::new(), unread: 0 };
         for &index in &self.alive {
             let member = &mut self.members[index];
             if member.is_artefact(at) {

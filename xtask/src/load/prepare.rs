@@ -66,6 +66,10 @@ pub(super) fn credentials(flags: &flags::Load) -> Option<String> {
 
 fn without_credentials(server: &str) -> String {
     let Ok(mut url) = Url::parse(server) else { return server.to_owned() };
+    // What was typed is quoted in messages, so it stays as it is where it can.
+    if url.username().is_empty() && url.password().is_none() {
+        return server.to_owned();
+    }
     // Both fail only for URLs that can't have credentials to begin with.
     _ = url.set_username("");
     _ = url.set_password(None);

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -45,8 +46,7 @@ impl ProfilerProcess {
             memory_floor: Some(plan.memory_floor),
             ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
         };
-        let program = std::env::current_exe().context("finding this program's own file")?;
-        let mut child = Command::new(program)
+        let mut child = Command::new(own_program()?)
             .arg("__profile")
             .arg(serde_json::to_string(&options).context("writing the profiler's options")?)
             .stdin(Stdio::piped())
@@ -116,6 +116,14 @@ impl ProfilerProcess {
             }
         }
     }
+}
+
+/// This very program, even where its file was replaced by a newer build meanwhile.
+fn own_program() -> Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe().context("finding this program's own file")
 }
 
 impl Drop for ProfilerProcess {
