@@ -460,7 +460,7 @@ mod tests {
         let short = BudgetSubject::Class(ProcessClass::ShortExecutor);
         let budget = plan.budgets.iter().find(|budget| budget.subject == short).unwrap();
         assert_eq!(budget.limit, Some(ByteSize::mib(100)));
-        assert_eq!(plan.budgets.len(), 3);
+        assert_eq!(plan.budgets.len(), 4);
     }
 
     #[test]

@@ -121,6 +121,15 @@ pub enum ProfilerError {
     ZeroInterval,
 }
 
+/// Why a profile ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It was told to finish.
+    Told,
+    /// Nobody is there any more to tell it anything.
+    ParentGone,
+}
+
 /// Profiles until told to finish, or until `commands` ends: then the parent is
 /// gone and nobody wants the numbers.
 ///
@@ -135,7 +144,7 @@ pub fn run(
     options: &ProfilerOptions,
     commands: impl Read + Send + 'static,
     notices: impl Write,
-) -> Result<(), ProfilerError> {
+) -> Result<Reason, ProfilerError> {
     if options.interval.is_zero() {
         return Err(ProfilerError::ZeroInterval);
     }

@@ -13,7 +13,7 @@ use super::protocol::{self, Command, Notice};
 use super::source::ProcessSource;
 use super::ticker::Ticker;
 use super::tree::Tree;
-use super::{ProfilerError, ProfilerOptions};
+use super::{ProfilerError, ProfilerOptions, Reason};
 use crate::clock::Timeline;
 use crate::ids::ProcessIdentity;
 use crate::run_dir::FORMAT_VERSION;
@@ -66,19 +66,24 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     }
 
     /// Ticks until told to finish.
-    pub(super) fn run(mut self, orders: &Orders) -> Result<(), ProfilerError> {
+    pub(super) fn run(mut self, orders: &Orders) -> Result<Reason, ProfilerError> {
+        let mut reason = Reason::ParentGone;
         while !self.outbox.closed {
             match orders.recv_timeout(self.ticker.due().saturating_duration_since(Instant::now())) {
                 Ok(order) => match order? {
                     Command::Snapshot { phase } => self.snapshot(phase)?,
-                    Command::Finish => break,
+                    Command::Finish => {
+                        reason = Reason::Told;
+                        break;
+                    }
                 },
                 Err(RecvTimeoutError::Timeout) => self.scheduled_tick()?,
                 // The parent died: whoever reads the run later wants the rest.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.finish()
+        self.finish()?;
+        Ok(reason)
     }
 
     fn write_header(&mut self, interval: Duration) -> Result<(), ProfilerError> {

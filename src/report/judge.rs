@@ -215,6 +215,7 @@ impl Findings {
     }
 
     fn of_budgets(&mut self, case: &Case<'_>) {
+        let mut untried = Vec::new();
         for check in case.budgets {
             let subject = check.subject;
             match (check.state, check.measured, check.limit) {
@@ -228,10 +229,7 @@ impl Findings {
                     ),
                 ),
                 (BudgetState::Over | BudgetState::Within, ..) => {}
-                (BudgetState::NotExercised, ..) => self.add(
-                    Severity::Note,
-                    format!("{subject}: no such process ran, so its budget was not tried"),
-                ),
+                (BudgetState::NotExercised, ..) => untried.push(subject.name()),
                 (BudgetState::NoConstant, ..) => self.add(
                     Severity::Note,
                     format!(
@@ -244,6 +242,12 @@ impl Findings {
                     format!("{subject}: nothing was measured to hold against its budget"),
                 ),
             }
+        }
+        if !untried.is_empty() {
+            self.add(
+                Severity::Note,
+                format!("no such process ran, so its budget was not tried: {}", untried.join(", ")),
+            );
         }
     }
 

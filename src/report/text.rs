@@ -220,7 +220,7 @@ fn classes(report: &Report, out: &mut impl Write) -> io::Result<()> {
         size.map_or_else(|| "-".to_owned(), |size| format!("{:.1}", as_mib(size)))
     };
     for class in &memory.classes {
-        let mark = if class.unread_exits > 0 { ">=" } else { "" };
+        let mark = if class.unread_exits > 0 && class.peak.is_some() { ">=" } else { "" };
         let mut row = vec![
             class.class.to_string(),
             class.processes.to_string(),

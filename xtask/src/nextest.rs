@@ -153,7 +153,7 @@ impl Tests {
 
     /// Where nextest writes a profile's JUnit file; an old one is removed.
     fn junit(&self, profile: &str) -> PathBuf {
-        let path = self.build.root.join("target/nextest").join(profile).join("junit.xml");
+        let path = self.build.store.join(profile).join("junit.xml");
         _ = fs::remove_file(&path);
         path
     }
@@ -234,6 +234,10 @@ struct Build {
     root: PathBuf,
     cargo: PathBuf,
     binaries: PathBuf,
+    /// Where nextest writes its results, instead of `target/nextest`: runs from
+    /// different state directories must not find one another's.
+    store: PathBuf,
+    settings: PathBuf,
 }
 
 impl Build {
@@ -246,7 +250,13 @@ impl Build {
             root: root.clone(),
             cargo: folder.join("cargo.json"),
             binaries: folder.join("binaries.json"),
+            store: folder.join("nextest"),
+            settings: folder.join("nextest.toml"),
         };
+        // A string of JSON is one of TOML, too.
+        let store = serde_json::to_string(&build.store).context("naming nextest's folder")?;
+        fs::write(&build.settings, format!("[store]\ndir = {store}\n"))
+            .context("writing nextest's settings")?;
         let mut metadata = Command::new("cargo");
         metadata.args(["metadata", "--format-version", "1"]).current_dir(&root);
         let metadata = output_of(without_outer_cargo(&mut metadata)).context("asking cargo")?;
@@ -269,6 +279,7 @@ impl Build {
             .arg(&self.cargo)
             .arg("--binaries-metadata")
             .arg(&self.binaries)
+            .arg(format!("--tool-config-file=skyload:{}", self.settings.display()))
             .current_dir(&self.root);
         without_outer_cargo(&mut command);
         command

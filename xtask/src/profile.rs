@@ -4,9 +4,12 @@
 //! that run had started.
 
 use std::io::{stdin, stdout};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use skyload::profiler::{self, ProfilerOptions};
+use skyload::ids::ProcessIdentity;
+use skyload::poll::{Probe, wait_until};
+use skyload::profiler::{self, ProfilerOptions, Reason};
 
 use crate::flags;
 use crate::progress::Progress;
@@ -22,12 +25,26 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     // On a saturated machine a process that sleeps 20 times a second is woken late,
     // just when memory peaks. Only root may do this; without it, lateness is told.
     _ = rustix::process::setpriority_process(None, PRIORITY);
-    let parent = nix::unistd::getppid();
-    profiler::run(&options, stdin(), stdout()).context("profiling")?;
-    if nix::unistd::getppid() != parent {
+    let conductor = u32::try_from(nix::unistd::getppid().as_raw()).ok();
+    let conductor = conductor.and_then(ProcessIdentity::of);
+    let reason = profiler::run(&options, stdin(), stdout()).context("profiling")?;
+    if reason == Reason::ParentGone && has_ended(conductor) {
         // The run was killed; what it started is ours to end, then.
         let workspace = Workspace::locate()?;
         server::clean_up_after_dead_runs(&workspace, false, Progress::new())?;
     }
     Ok(())
+}
+
+/// Whether the conductor ends. A process that is killed closes its files a moment
+/// before it is gone; one that lives only wants us to end.
+fn has_ended(conductor: Option<ProcessIdentity>) -> bool {
+    const MOMENT: Duration = Duration::from_secs(2);
+    let gone = wait_until(MOMENT, Duration::from_millis(5), || {
+        match conductor.is_some_and(ProcessIdentity::is_alive) {
+            true => Probe::NotYet("it is alive".to_owned()),
+            false => Probe::Ready(()),
+        }
+    });
+    gone.is_ok()
 }

@@ -119,7 +119,8 @@ impl Bench {
         adjust(&mut options);
         let (order_out, order_in) = pipe()?;
         let (notice_out, notice_in) = pipe()?;
-        let profiler = thread::spawn(move || profiler::run(&options, order_out, notice_in));
+        let profiler =
+            thread::spawn(move || profiler::run(&options, order_out, notice_in).map(|_| ()));
         let (sender, notices) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(notice_out).lines().map_while(Result::ok) {
