@@ -1,0 +1,196 @@
+//! From what was typed and configured to a plan, or to all the reasons against it.
+
+mod budgets;
+mod scenarios;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::capacity::{self, Machine};
+use super::{
+    LoadPlan, LoadRequest, PlannedScenario, ScenarioThresholds, ServerTarget, ValidityLimits,
+};
+use crate::config::{BudgetSetting, Config, Profile, suggest};
+use crate::run_dir::FORMAT_VERSION;
+use crate::scenario::{ScenarioId, ScenarioKind};
+
+/// More than this many users of one scenario is a slip of the finger: each may
+/// cost the server a process.
+const MOST_USERS: u32 = 10_000;
+
+/// Everything that is wrong with a request, one message each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UsageErrors(pub Vec<String>);
+
+impl fmt::Display for UsageErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for UsageErrors {}
+
+impl LoadPlan {
+    /// Resolves a request. Pure: nothing is started, read or written.
+    pub fn resolve(
+        request: &LoadRequest,
+        config: &Config,
+        machine: Machine,
+    ) -> Result<Self, UsageErrors> {
+        let mut mistakes = Mistakes(Vec::new());
+        let (profile_name, profile) = mistakes.profile(request, config);
+        let users = mistakes.count("-n", request.requests_per_scenario.as_deref(), MOST_USERS);
+        let users = match users {
+            Some(typed) => Users { api: typed, cli: typed },
+            None => mistakes.users_of(&profile),
+        };
+        mistakes.settings(config, &profile);
+        let waves = mistakes.count("--waves", request.waves.as_deref(), 1_000);
+        let server = mistakes.server(request);
+        let sky = mistakes.sky(request, &server);
+        let budgets = mistakes.budgets(request, config, &server);
+        let mut scenarios = mistakes.scenarios(request, &profile, users, &server);
+        let memory_floor = match config.safety.memory_floor {
+            None | Some(BudgetSetting::Auto) => machine.default_floor(),
+            Some(BudgetSetting::Size(size)) => size,
+        };
+        let here = !matches!(server, ServerTarget::Remote(_));
+        let usable = machine.memory_available.as_u64().saturating_sub(memory_floor.as_u64());
+        let usable = crate::units::ByteSize(usable);
+        let capacity = capacity::fit(&mut scenarios, usable, here).unwrap_or_else(|misfit| {
+            if !request.yes {
+                mistakes.push(format!(
+                    "this plan needs at least {} of memory, and {} can be used here ({} available, \
+                     of which {} stay free)\n  hint: fewer scenarios (-r, --apis), a larger machine, \
+                     or --yes to try it all the same",
+                    misfit.least, usable, machine.memory_available, memory_floor
+                ));
+            }
+            super::Capacity { wanted: misfit.least, planned: misfit.least, usable }
+        });
+        mistakes.none_left()?;
+        Ok(Self {
+            version: FORMAT_VERSION,
+            profile: profile_name,
+            sky,
+            server,
+            keep_server: request.keep_server,
+            thresholds: thresholds(config, &scenarios),
+            scenarios,
+            waves: waves.unwrap_or(profile.waves),
+            baseline: profile.baseline,
+            drain: profile.drain,
+            settle: profile.settle,
+            scenario_timeout: profile.scenario_timeout,
+            probe_rate: profile.probe_rate,
+            profiler_interval: config.profiler.interval,
+            budgets,
+            memory_floor,
+            validity: ValidityLimits {
+                send_lateness_p99: config.validity.send_lateness_p99,
+                profiler_gap: config.validity.profiler_gap,
+            },
+            capacity,
+            conductor: None,
+        })
+    }
+}
+
+fn thresholds(config: &Config, scenarios: &[PlannedScenario]) -> Vec<ScenarioThresholds> {
+    config
+        .thresholds
+        .iter()
+        .filter_map(|(name, limits)| {
+            let scenario = ScenarioId::from_str(name).ok()?;
+            let planned = scenarios.iter().any(|planned| planned.id == scenario);
+            planned.then_some(ScenarioThresholds { scenario, limits: *limits })
+        })
+        .collect()
+}
+
+/// How many users each kind of scenario has.
+#[derive(Clone, Copy)]
+struct Users {
+    api: u32,
+    cli: u32,
+}
+
+impl Users {
+    fn plan(self, id: ScenarioId) -> PlannedScenario {
+        let users = match id.kind() {
+            ScenarioKind::Api => self.api,
+            ScenarioKind::Cli => self.cli,
+            ScenarioKind::Probe => 1,
+        };
+        PlannedScenario { id, users, at_once: users }
+    }
+}
+
+struct Mistakes(Vec<String>);
+
+impl Mistakes {
+    fn push(&mut self, mistake: String) {
+        self.0.push(mistake);
+    }
+
+    fn none_left(&mut self) -> Result<(), UsageErrors> {
+        if self.0.is_empty() { Ok(()) } else { Err(UsageErrors(std::mem::take(&mut self.0))) }
+    }
+
+    fn profile(&mut self, request: &LoadRequest, config: &Config) -> (String, Profile) {
+        let name = request.profile.as_deref().unwrap_or("default");
+        let profile = config.profiles.get(name).cloned();
+        if profile.is_none() && (request.profile.is_some() || !config.profiles.is_empty()) {
+            let known = config.profiles.keys().map(String::as_str);
+            self.push(format!(
+                "--profile: no profile is called `{name}`; {}",
+                suggest(name, known)
+            ));
+        }
+        (name.to_owned(), profile.unwrap_or_default())
+    }
+
+    fn users_of(&mut self, profile: &Profile) -> Users {
+        let api = profile.requests_per_scenario;
+        let cli = profile.cli_requests_per_scenario.unwrap_or(api);
+        for users in [api, cli] {
+            if !(1..=MOST_USERS).contains(&users) {
+                self.push(format!(
+                    "requests-per-scenario: {users} is not a number from 1 to {MOST_USERS}"
+                ));
+            }
+        }
+        Users { api, cli }
+    }
+
+    /// Values of the file that are of the right type and yet make no sense.
+    fn settings(&mut self, config: &Config, profile: &Profile) {
+        if config.profiler.interval < Duration::from_millis(1) {
+            self.push("[profiler] interval: it must be at least 1ms".to_owned());
+        }
+        if profile.baseline.is_zero() {
+            self.push("baseline: without a baseline there is nothing to compare with".to_owned());
+        }
+        if !(1..=1000).contains(&profile.probe_rate) {
+            self.push(format!("probe-rate: {} is not from 1 to 1000", profile.probe_rate));
+        }
+        if profile.waves == 0 {
+            self.push("waves: each user takes at least one turn".to_owned());
+        }
+    }
+
+    fn count(&mut self, flag: &str, text: Option<&str>, most: u32) -> Option<u32> {
+        let text = text?;
+        match text.trim().parse::<u32>() {
+            Ok(number) if (1..=most).contains(&number) => Some(number),
+            _ => {
+                self.push(format!("{flag}: `{text}` is not a whole number from 1 to {most}"));
+                None
+            }
+        }
+    }
+}

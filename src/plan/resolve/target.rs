@@ -1,0 +1,69 @@
+//! Which server is tested, and which SkyPilot.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::Mistakes;
+use crate::plan::{LoadRequest, PINNED_SKYPILOT, ServerTarget, SkySelection};
+
+impl Mistakes {
+    pub(super) fn server(&mut self, request: &LoadRequest) -> ServerTarget {
+        let deploy = request.deploy;
+        let target = match request.server.as_deref() {
+            None | Some("isolated") => return ServerTarget::Isolated { deploy },
+            Some("system") => ServerTarget::System,
+            Some(text) => match Url::parse(text) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                    ServerTarget::Remote(url)
+                }
+                _ => {
+                    self.push(format!(
+                        "--server: `{text}` is none of isolated, system and an http(s) URL"
+                    ));
+                    return ServerTarget::Isolated { deploy };
+                }
+            },
+        };
+        if deploy {
+            self.push(
+                "--deploy: only an isolated server is started in a mode of our choice; leave out \
+                 --server or --deploy"
+                    .to_owned(),
+            );
+        }
+        if request.keep_server {
+            self.push(
+                "--keep-server: only an isolated server is removed at the end, so only that can be \
+                 kept; leave out --server or --keep-server"
+                    .to_owned(),
+            );
+        }
+        target
+    }
+
+    pub(super) fn sky(&mut self, request: &LoadRequest, server: &ServerTarget) -> SkySelection {
+        let pinned = || SkySelection::Version(PINNED_SKYPILOT.to_owned());
+        let text = match (request.sky.as_deref(), server) {
+            (Some(text), _) => text,
+            // The user's own server belongs to the user's own `sky`.
+            (None, ServerTarget::System) => return SkySelection::Executable(PathBuf::from("sky")),
+            (None, _) => return pinned(),
+        };
+        let looks_like_version = text.starts_with(|c: char| c.is_ascii_digit())
+            && !text.contains('/')
+            && text.contains('.');
+        match text {
+            "nightly" => SkySelection::Nightly,
+            _ if looks_like_version => SkySelection::Version(text.to_owned()),
+            _ if text.contains('/') => SkySelection::Executable(PathBuf::from(text)),
+            _ => {
+                self.push(format!(
+                    "--sky: `{text}` is none of a version (such as {PINNED_SKYPILOT}), nightly and \
+                     the path of a sky program (with a `/` in it)"
+                ));
+                pinned()
+            }
+        }
+    }
+}
