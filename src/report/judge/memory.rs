@@ -1,0 +1,118 @@
+//! Budgets, and whether the profile covers what they are about.
+
+use super::{Case, Findings, Severity};
+use crate::plan::BudgetSubject;
+use crate::report::budgets::{BudgetCheck, BudgetState};
+use crate::sample::ProfileLine;
+use crate::units::as_mib;
+
+impl Findings {
+    pub(super) fn of_budgets(&mut self, case: &Case<'_>) {
+        let mut untried = Vec::new();
+        for check in case.budgets {
+            let subject = check.subject;
+            match (check.state, check.measured, check.limit) {
+                (BudgetState::Over, Some(measured), Some(limit)) => self.add(
+                    Severity::OverBudget,
+                    format!(
+                        "{subject}: {:.1} MiB, budget {:.1} MiB ({})",
+                        as_mib(measured),
+                        as_mib(limit),
+                        check.source
+                    ),
+                ),
+                (BudgetState::Over | BudgetState::Within, ..) => {}
+                (BudgetState::NotExercised, ..) => untried.push(subject.name()),
+                (BudgetState::NoConstant, ..) => self.add(
+                    Severity::Note,
+                    format!(
+                        "{subject}: this SkyPilot has no constant for it, so nothing was checked; \
+                         set one with --budget {subject}=SIZE"
+                    ),
+                ),
+                (BudgetState::NotMeasured, ..) => self.add(
+                    Severity::Inconclusive,
+                    format!("{subject}: nothing was measured to hold against its budget"),
+                ),
+            }
+        }
+        if !untried.is_empty() {
+            self.add(
+                Severity::Note,
+                format!("no such process ran, so its budget was not tried: {}", untried.join(", ")),
+            );
+        }
+    }
+
+    pub(super) fn of_coverage(&mut self, case: &Case<'_>) {
+        for damage in &case.evidence.damage {
+            self.add(Severity::Inconclusive, damage.clone());
+        }
+        let coverage = case.coverage;
+        if !coverage.profiled {
+            self.add(
+                Severity::Note,
+                "the server is on another machine: its memory was not measured",
+            );
+            return;
+        }
+        if !coverage.from_baseline_to_drain {
+            self.add(
+                Severity::Inconclusive,
+                "the profile does not reach from the baseline to the end of the drain",
+            );
+        } else if !coverage.ended_well {
+            self.add(Severity::Inconclusive, "the profiler did not end in good order");
+        }
+        let longest = coverage.gaps.iter().max_by_key(|gap| gap.length);
+        if let Some(longest) = longest {
+            self.add(
+                Severity::Inconclusive,
+                format!(
+                    "the profiler was silent for {:.1} s ({} gap(s) longer than {})",
+                    longest.length.as_secs_f64(),
+                    coverage.gaps.len(),
+                    humantime::format_duration(case.evidence.plan.validity.profiler_gap)
+                ),
+            );
+        }
+        self.of_unread_exits(case);
+        let wants_pss = case.budgets.iter().any(|check| check.subject == BudgetSubject::TreePss);
+        let unread: u32 = case
+            .evidence
+            .profile
+            .iter()
+            .map(|line| match line {
+                ProfileLine::Snapshot(snapshot) => snapshot.unread,
+                _ => 0,
+            })
+            .sum();
+        if wants_pss && unread > 0 {
+            self.add(
+                Severity::Inconclusive,
+                format!("tree-pss: {unread} process(es) could not be read: it is a lower bound"),
+            );
+        }
+    }
+
+    /// A process that nobody read at its end may have had a higher peak. That puts
+    /// a verdict in doubt where its class has a budget that it may have exceeded.
+    fn of_unread_exits(&mut self, case: &Case<'_>) {
+        for (class, count) in &case.coverage.unread_exits {
+            let is_kept = |check: &&BudgetCheck| {
+                check.subject == BudgetSubject::Class(*class) && check.state == BudgetState::Within
+            };
+            let severity = match case.budgets.iter().find(is_kept) {
+                Some(_) => Severity::Inconclusive,
+                None => Severity::Note,
+            };
+            self.add(
+                severity,
+                format!(
+                    "{class}: {count} process(es) exited without a final reading, so its peak is a \
+                     lower bound"
+                ),
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The verdict: pass, over budget, scenario failed, or inconclusive.
+//!
+//! A breach that was seen is a breach whatever else went wrong. A pass needs
+//! everything: each scenario's outcome, a server that stayed the same, a profile
+//! without gaps, a client that was punctual. What is in between is inconclusive.
+
+mod events;
+mod memory;
+mod users;
+
+use serde::{Deserialize, Serialize};
+
+use super::budgets::BudgetCheck;
+use super::coverage::Coverage;
+use super::evidence::Evidence;
+use super::scenarios::{ScenarioReport, ThresholdCheck};
+
+/// The verdict on a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every budget was kept, every answer was right, and the numbers count.
+    Pass,
+    /// A scenario failed, or a latency limit was exceeded.
+    ScenarioFailed,
+    /// A budget was exceeded.
+    OverBudget,
+    /// The numbers cannot be trusted, or are not complete.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The exit code of `cargo xtask load`.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::OverBudget => 10,
+            Self::ScenarioFailed => 11,
+            Self::Inconclusive => 12,
+        }
+    }
+
+    /// The verdict in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::OverBudget => "OVER BUDGET",
+            Self::ScenarioFailed => "SCENARIO FAILED",
+            Self::Inconclusive => "INCONCLUSIVE",
+        }
+    }
+}
+
+/// A verdict and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Judgement {
+    /// The first that applies of scenario failed, over budget and inconclusive.
+    pub verdict: Verdict,
+    /// Everything that was found, gravest first.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Finding {
+    /// What it means for the verdict.
+    pub severity: Severity,
+    /// What was found.
+    pub message: String,
+}
+
+/// What a finding means for the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// A scenario failed.
+    ScenarioFailed,
+    /// A budget was exceeded.
+    OverBudget,
+    /// The numbers cannot be trusted, or are not complete.
+    Inconclusive,
+    /// Worth knowing; changes nothing.
+    Note,
+}
+
+/// All that a verdict is made of.
+pub(super) struct Case<'a> {
+    pub(super) evidence: &'a Evidence,
+    pub(super) coverage: &'a Coverage,
+    pub(super) scenarios: &'a [ScenarioReport],
+    pub(super) thresholds: &'a [ThresholdCheck],
+    pub(super) budgets: &'a [BudgetCheck],
+}
+
+pub(super) fn judge(case: &Case<'_>) -> Judgement {
+    let mut findings = Findings(Vec::new());
+    // Causes before their consequences: the sort below keeps this order.
+    findings.of_events(case);
+    findings.of_scenarios(case);
+    findings.of_thresholds(case);
+    findings.of_budgets(case);
+    findings.of_coverage(case);
+    findings.of_punctuality(case);
+    findings.of_plan(case);
+    let Findings(mut findings) = findings;
+    findings.sort_by_key(|finding| finding.severity);
+    let verdict = match findings.first().map(|finding| finding.severity) {
+        Some(Severity::ScenarioFailed) => Verdict::ScenarioFailed,
+        Some(Severity::OverBudget) => Verdict::OverBudget,
+        Some(Severity::Inconclusive) => Verdict::Inconclusive,
+        Some(Severity::Note) | None => Verdict::Pass,
+    };
+    Judgement { verdict, findings }
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, severity: Severity, message: impl Into<String>) {
+        self.0.push(Finding { severity, message: message.into() });
+    }
+
+    fn of_plan(&mut self, case: &Case<'_>) {
+        let plan = &case.evidence.plan;
+        if plan.capacity.is_lowered() {
+            self.add(
+                Severity::Note,
+                format!(
+                    "fewer users than asked for were at it at once: all of them would have needed \
+                     about {}, and {} could be used",
+                    plan.capacity.wanted, plan.capacity.usable
+                ),
+            );
+        }
+        for note in case.evidence.environment.iter().flat_map(|environment| &environment.notes) {
+            self.add(Severity::Note, note.clone());
+        }
+    }
+}
+
+/// A run that is killed loses its server as well, before or after its scenarios.
+fn lost_its_server(case: &Case<'_>) -> bool {
+    case.evidence.server_was_lost() || case.evidence.broke_off()
+}

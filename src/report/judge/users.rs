@@ -1,0 +1,134 @@
+//! What users saw: failed scenarios, exceeded limits, a client that was late.
+
+use super::{Case, Findings, Severity};
+use crate::report::scenarios::ScenarioState;
+use crate::scenario::ScenarioId;
+
+impl Findings {
+    pub(super) fn of_scenarios(&mut self, case: &Case<'_>) {
+        let (mut stopped, mut unstarted) = (Vec::new(), Vec::new());
+        for scenario in case.scenarios {
+            let id = scenario.id;
+            match scenario.state {
+                ScenarioState::Succeeded => {}
+                // Without its server no scenario can succeed: that says nothing
+                // about what it would have done with it.
+                ScenarioState::Failed if lost_its_server(case) => {
+                    self.add(
+                        Severity::Inconclusive,
+                        format!(
+                            "{id}: {} of {} turns failed, in a run that lost its server",
+                            scenario.failed(),
+                            scenario.completed()
+                        ),
+                    );
+                }
+                ScenarioState::Failed => {
+                    let worst = scenario
+                        .failures
+                        .iter()
+                        .filter(|kind| kind.right_because.is_none())
+                        .max_by_key(|kind| kind.count);
+                    let worst = worst
+                        .map(|kind| {
+                            let example = brief(&kind.example.to_string());
+                            format!("; most often ({}x) {example}", kind.count)
+                        })
+                        .unwrap_or_default();
+                    self.add(
+                        Severity::ScenarioFailed,
+                        format!(
+                            "{id}: {} of {} turns failed{worst}",
+                            scenario.failed(),
+                            scenario.completed()
+                        ),
+                    );
+                }
+                ScenarioState::Stopped => stopped.push(id.to_string()),
+                ScenarioState::Missing if !case.evidence.was_loaded() => {
+                    unstarted.push(id.to_string());
+                }
+                ScenarioState::Missing => self.add(
+                    Severity::Inconclusive,
+                    format!("{id}: no outcome; its process ended without a word (see load.log)"),
+                ),
+            }
+        }
+        if !unstarted.is_empty() {
+            self.add(
+                Severity::Inconclusive,
+                format!("the run ended before its load began: {}", unstarted.join(", ")),
+            );
+        }
+        if !stopped.is_empty() {
+            self.add(
+                Severity::Inconclusive,
+                format!("stopped before all turns were taken: {}", stopped.join(", ")),
+            );
+        }
+    }
+
+    pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {
+        for check in case.thresholds {
+            let name = format!("{} {}", check.scenario, check.figure);
+            let limit = check.limit.as_secs_f64();
+            match check.measured {
+                // The client's own delay would be held against the server.
+                Some(measured) if check.breached && is_starved(case, check.scenario) => self.add(
+                    Severity::Inconclusive,
+                    format!("{name}: {measured:.3} s, limit {limit} s, by a starved client"),
+                ),
+                Some(measured) if check.breached && lost_its_server(case) => self.add(
+                    Severity::Inconclusive,
+                    format!(
+                        "{name}: {measured:.3} s, limit {limit} s, in a run that lost its server"
+                    ),
+                ),
+                Some(measured) if check.breached => self.add(
+                    Severity::ScenarioFailed,
+                    format!("{name}: {measured:.3} s, limit {limit} s"),
+                ),
+                Some(_) => {}
+                None => self.add(
+                    Severity::Inconclusive,
+                    format!("{name}: nothing was measured to hold against its limit"),
+                ),
+            }
+        }
+    }
+
+    pub(super) fn of_punctuality(&mut self, case: &Case<'_>) {
+        let limit = case.evidence.plan.validity.send_lateness_p99;
+        for scenario in case.scenarios.iter().filter(|s| is_starved(case, s.id)) {
+            let worst = scenario.waves.iter().filter_map(|wave| wave.lateness).map(|l| l.p99).max();
+            self.add(
+                Severity::Inconclusive,
+                format!(
+                    "{}: the client was starved: requests left up to {:.3} s late (p99; limit {}), so \
+                     latencies are the client's as much as the server's",
+                    scenario.id,
+                    worst.unwrap_or_default().as_secs_f64(),
+                    humantime::format_duration(limit)
+                ),
+            );
+        }
+    }
+}
+
+fn is_starved(case: &Case<'_>, id: ScenarioId) -> bool {
+    let limit = case.evidence.plan.validity.send_lateness_p99;
+    case.scenarios
+        .iter()
+        .filter(|scenario| scenario.id == id)
+        .flat_map(|scenario| &scenario.waves)
+        .any(|wave| wave.lateness.is_some_and(|lateness| lateness.p99 > limit))
+}
+
+/// The beginning of a text: its whole stands in the table of errors.
+fn brief(text: &str) -> String {
+    const LENGTH: usize = 140;
+    match text.char_indices().nth(LENGTH) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}..", &text[..end]),
+    }
+}
