@@ -1,6 +1,6 @@
 //! What users saw: failed scenarios, exceeded limits, a client that was late.
 
-use super::{Case, Findings, Severity};
+use super::{Case, Findings, Severity, lost_its_server};
 use crate::report::scenarios::ScenarioState;
 use crate::scenario::ScenarioId;
 
