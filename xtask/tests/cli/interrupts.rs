@@ -1,0 +1,116 @@
+//! Runs that somebody ends, gently or not.
+
+use nix::sys::signal::Signal;
+use predicates::prelude::predicate;
+use skyload::report::{Severity, Verdict};
+use skyload::sample::Phase;
+use skyload::scenario::ScenarioId;
+
+use crate::support::{Settings, Site, assert_finding, signal, soon};
+
+#[test]
+fn ctrl_c_during_the_baseline_ends_the_run_in_good_order() -> anyhow::Result<()> {
+    let site = Site::with(&Settings { baseline: "90s", ..Settings::default() })?;
+    let run = site.load([""; 0]).start()?;
+    run.phase(Phase::Baseline)?;
+    run.signal(Signal::SIGINT)?;
+    let run = run.finish()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "interrupted after ");
+    assert_finding(
+        &report,
+        Severity::Inconclusive,
+        "the run ended before its load began: api:status, ",
+    );
+    run.assert().stdout(predicate::str::contains("MONITORING SUMMARY"));
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_during_the_load_keeps_what_was_measured() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
+    run.scenario(ScenarioId::ApiStatus)?;
+    run.signal(Signal::SIGINT)?;
+    let run = run.finish()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "interrupted after ");
+    assert_finding(
+        &report,
+        Severity::Inconclusive,
+        "stopped before all turns were taken: api:status, ",
+    );
+    run.assert().stdout(predicate::str::contains("MONITORING SUMMARY"));
+    assert!(run.run_dir()?.outcome(ScenarioId::ProbeHealth).exists());
+    Ok(())
+}
+
+#[test]
+fn a_budget_that_was_exceeded_before_an_interruption_counts() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let over = ["--budget", "short-executor=8MiB"];
+    let run = site.load(over).fake("SERVICE_MS", 90_000).start()?;
+    run.scenario(ScenarioId::ApiStatus)?;
+
+    let second = site.load([""; 0]).run()?;
+    second.assert().code(1).stderr(predicate::str::is_match(r"another run is under way.*pid \d+")?);
+    assert!(second.run.is_none());
+
+    run.signal(Signal::SIGTERM)?;
+    let run = run.finish()?;
+    let report = run.expect(&site, Verdict::OverBudget)?;
+    assert_finding(&report, Severity::OverBudget, "short-executor: 24.");
+    assert_finding(&report, Severity::Inconclusive, "interrupted after ");
+    Ok(())
+}
+
+#[test]
+fn what_a_killed_run_had_started_ends_by_itself() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let killed = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
+    killed.scenario(ScenarioId::ApiStatus)?;
+    killed.signal(Signal::SIGKILL)?;
+    let killed = killed.finish()?;
+    soon("nothing is left of it", || site.processes().is_empty().then_some(()))?;
+    site.assert_nothing_is_left();
+    let dead = killed.run_dir()?;
+    assert!(!dead.instance().exists());
+
+    // Nobody has reported on it, and what it left is enough to do so.
+    let id = dead.id().to_string();
+    let report = site.xtask(["report", &id]).run()?;
+    report
+        .assert()
+        .code(12)
+        .stdout(predicate::str::contains("MONITORING SUMMARY"))
+        .stdout(predicate::str::contains("INCONCLUSIVE: the run broke off before its end"))
+        .stdout(predicate::str::contains("does not reach from the baseline to the end"));
+    Ok(())
+}
+
+#[test]
+fn the_next_run_clears_away_what_a_killed_profiler_could_not() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let killed = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
+    killed.scenario(ScenarioId::ApiStatus)?;
+    let profiler = killed.profiler()?;
+    signal(profiler, Signal::SIGSTOP)?;
+    killed.signal(Signal::SIGKILL)?;
+    signal(profiler, Signal::SIGKILL)?;
+    let killed = killed.finish()?;
+    soon("the scenarios have ended by themselves", || {
+        let left = site.processes();
+        let of_load = |line: &str| line.contains("--exact") || line.contains("cargo-nextest");
+        (!left.iter().any(|process| of_load(&process.command_line))).then_some(())
+    })?;
+    let left = site.processes();
+    assert!(left.iter().any(|process| process.command_line.contains("sky.server.server")));
+
+    let next = site.load(["--apis", "validate"]).run()?;
+    next.expect(&site, Verdict::Pass)?;
+    let dead = killed.run_dir()?;
+    let word = format!("Cleaned up after run {}, which was killed: ", dead.id());
+    next.assert().stderr(predicate::str::contains(word));
+    assert!(!dead.instance().exists());
+    Ok(())
+}

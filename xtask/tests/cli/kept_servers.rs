@@ -1,0 +1,30 @@
+//! `--keep-server`.
+
+use fake_sky::http;
+use predicates::prelude::predicate;
+use skyload::environment::Environment;
+use skyload::report::Verdict;
+use skyload::run_dir::RunDir;
+
+use crate::support::Site;
+
+#[test]
+fn a_kept_server_answers_until_the_next_run_removes_it() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let elsewhere = site.path("elsewhere");
+    let out = elsewhere.display().to_string();
+    let keeping = site.load(["--apis", "status", "--keep-server", "--out", &out]).run()?;
+    keeping.assert().code(0);
+    let kept = RunDir::open(&elsewhere.join("latest"))?;
+    let environment: Environment = RunDir::read(&kept.environment(), "environment")?;
+    let endpoint = environment.client.endpoint.to_string();
+    let endpoint = endpoint.trim_end_matches('/');
+    assert!(http::is_healthy(endpoint));
+
+    let next = site.load(["--apis", "validate"]).run()?;
+    next.expect(&site, Verdict::Pass)?;
+    let word = format!("Cleaned up after run {}, which kept its server: ", kept.id());
+    next.assert().stderr(predicate::str::contains(word));
+    assert!(!http::is_healthy(endpoint));
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Servers that don't start, die, or are replaced.
+
+use predicates::prelude::predicate;
+use rstest::rstest;
+use skyload::report::{Severity, Verdict};
+
+use crate::support::{Site, assert_finding};
+
+#[test]
+fn a_server_that_exits_at_its_start_is_an_error_with_the_words_of_its_log() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load([""; 0]).fake("EXIT_AT_START", "no such table: users").run()?;
+    run.assert()
+        .code(1)
+        .stdout("")
+        .stderr(predicate::str::contains("no such table: users"))
+        .stderr(predicate::str::contains("came to no result"));
+    site.assert_nothing_is_left();
+    assert!(!run.run_dir()?.instance().exists());
+    Ok(())
+}
+
+/// Its executors survive it: they are found, and removed, as orphans.
+#[rstest]
+#[case::dead("DIE_AFTER_MS", "the server died after ")]
+#[case::replaced("REPLACE_AFTER_MS", "the server was replaced after ")]
+fn a_server_that_is_lost_makes_the_run_inconclusive(
+    #[case] misfortune: &str,
+    #[case] words: &str,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load([""; 0]).fake("SERVICE_MS", 30_000).fake(misfortune, 1_000).run()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, words);
+    assert!(run.run_dir()?.server_log_tail().exists(), "the end of its log is kept");
+    Ok(())
+}

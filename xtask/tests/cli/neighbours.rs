@@ -1,0 +1,25 @@
+//! Runs that share a machine.
+
+use predicates::prelude::predicate;
+use skyload::report::Verdict;
+use skyload::scenario::ScenarioId;
+
+use crate::support::Site;
+
+#[test]
+fn runs_from_different_state_directories_do_not_meet() -> anyhow::Result<()> {
+    let (here, there) = (Site::new()?, Site::new()?);
+    let long = here.load(["--apis", "status"]).fake("SERVICE_MS", 4_000).start()?;
+    long.scenario(ScenarioId::ApiStatus)?;
+    let short = there.load(["--apis", "validate"]).run()?;
+    short.expect(&there, Verdict::Pass)?;
+    let long = long.finish()?;
+    long.expect(&here, Verdict::Pass)?;
+    for (run, scenario) in [(long, "case_1_status"), (short, "case_3_validate")] {
+        let junit = run.junit("load")?;
+        assert!(junit.contains(scenario), "{junit}");
+        assert_eq!(junit.matches("<testcase ").count(), 2, "{junit}");
+        run.assert().stderr(predicate::str::contains("Cleaned up").count(0));
+    }
+    Ok(())
+}

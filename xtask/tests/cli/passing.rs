@@ -1,0 +1,86 @@
+//! A run in which everything is as it should be.
+
+use predicates::prelude::predicate;
+use skyload::class::ProcessClass;
+use skyload::report::{ScenarioState, Severity, Verdict};
+use skyload::sample::Phase;
+use skyload::scenario::ScenarioId;
+use skyload::units::as_mib;
+
+use crate::support::{Site, assert_finding};
+
+const EXECUTOR_MIB: f64 = 40.0;
+
+/// The original tool's block, line by line, in its words and order.
+const MONITORING_SUMMARY: &str = r"={50}
+MONITORING SUMMARY
+={50}
+Duration: \d+\.\d seconds \(\d+\.\d\d hours\)
+
+BASELINE USAGE:
+Baseline CPU: \d+\.\d%
+Baseline Memory: \d+\.\d\dGB \(\d+\.\d%\)
+
+PEAK USAGE:
+Peak CPU: \d+\.\d%
+Peak Memory: \d+\.\d\dGB \(\d+\.\d%\)
+Memory Delta: -?\d+\.\dGB
+Peak Non-blocking Executor Memory: 0\.04GB
+Peak Non-blocking Executor Memory Average: 0\.0\dGB
+Peak Blocking Executor Memory: 0\.04GB
+Peak Blocking Executor Memory Average: 0\.0\dGB
+
+AVERAGE USAGE:
+Average CPU: \d+\.\d%
+Average Memory: \d+\.\d%
+={50}
+";
+
+#[test]
+fn a_run_that_keeps_its_budgets_passes() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site
+        .load(["--apis", "all", "-r", "api_status", "-n", "2", "--waves", "2"])
+        .fake("EXECUTOR_MIB", EXECUTOR_MIB)
+        .run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    run.assert().stdout(predicate::str::is_match(MONITORING_SUMMARY)?);
+
+    let reported: Vec<_> = report.scenarios.iter().map(|scenario| scenario.id).collect();
+    let unplanned = [ScenarioId::CliStatus, ScenarioId::CliJobsQueue];
+    let planned: Vec<_> =
+        ScenarioId::ALL.into_iter().filter(|id| !unplanned.contains(id)).collect();
+    assert_eq!(reported, planned);
+    for scenario in &report.scenarios {
+        let (id, state) = (scenario.id, scenario.state);
+        assert_eq!(state, ScenarioState::Succeeded, "{id}: {:?}", scenario.failures);
+        let turns = u64::from(scenario.users) * 2;
+        assert!(scenario.completed() == turns || id == ScenarioId::ProbeHealth, "{scenario:#?}");
+        assert!(scenario.waves.iter().all(|wave| wave.turns.is_some()), "{scenario:#?}");
+    }
+    let phases: Vec<_> = report.phases.iter().map(|span| span.phase).collect();
+    assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Drain]);
+
+    let memory = report.memory.as_ref().expect("the server was profiled");
+    for class in [ProcessClass::ShortExecutor, ProcessClass::LongExecutor] {
+        let figures = memory.class(class).expect("its executors ran");
+        let peak = as_mib(figures.peak.expect("their peaks were read"));
+        assert!((EXECUTOR_MIB..EXECUTOR_MIB + 4.0).contains(&peak), "{class}: {peak} MiB");
+    }
+    let scenarios = run.junit("load")?.matches("<testcase ").count();
+    assert_eq!(scenarios, planned.len());
+    Ok(())
+}
+
+#[test]
+fn a_budget_that_could_not_be_tried_is_told() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site
+        .load(["--apis", "validate"])
+        .fake("CONSTANTS", r#"{"SHORT_WORKER_MEM_GB": 0.3, "LONG_WORKER_MEM_GB": 0.4}"#)
+        .run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    assert_finding(&report, Severity::Note, "its budget was not tried: long-executor");
+    assert_finding(&report, Severity::Note, "server: this SkyPilot has no constant for it");
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! `cargo xtask report`, and reports as JSON.
+
+use std::fs;
+
+use predicates::prelude::predicate;
+use skyload::report::{Report, Verdict};
+
+use crate::support::Site;
+
+#[test]
+fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status", "--format", "json"]).run()?;
+    run.assert().code(0);
+    let report = run.expect_in_files(&site, Verdict::Pass)?;
+    let printed: Report = serde_json::from_slice(&run.output.stdout)?;
+    assert_eq!(printed, report, "standard output is the report and nothing else");
+
+    let id = report.run.to_string();
+    let again = site.xtask(["report", &id, "--format", "json"]).run()?;
+    again.assert().code(0).stderr("");
+    assert_eq!(serde_json::from_slice::<Report>(&again.output.stdout)?, report);
+
+    let samples = run.run_dir()?.samples();
+    let text = fs::read_to_string(&samples)?;
+    fs::write(&samples, &text[..text.len() - 10])?;
+    let path = run.run_dir()?.path().display().to_string();
+    let cut = site.xtask(["report", &path]).run()?;
+    cut.assert()
+        .code(12)
+        .stdout(predicate::str::contains("MONITORING SUMMARY"))
+        .stdout(predicate::str::contains("samples.jsonl` breaks off in its last line"))
+        .stdout(predicate::str::contains("VERDICT: INCONCLUSIVE (exit code 12)"));
+    Ok(())
+}
+
+#[test]
+fn a_run_that_is_not_there_is_an_error_with_a_hint() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let report = site.xtask(["report", "20200101-000000-0000"]).run()?;
+    report
+        .assert()
+        .code(1)
+        .stdout("")
+        .stderr(predicate::str::contains("there is no such run"))
+        .stderr(predicate::str::contains("hint: `cargo xtask load` makes one"));
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! A command that has ended, and the run directory that it left.
+
+use std::fs;
+use std::process::Output;
+
+use anyhow::Context as _;
+use assert_cmd::assert::{Assert, OutputAssertExt as _};
+use predicates::prelude::{PredicateBooleanExt as _, predicate};
+use skyload::report::{Report, ScenarioReport, Severity, Verdict};
+use skyload::run_dir::RunDir;
+use skyload::sample::Phase;
+use skyload::scenario::ScenarioId;
+
+use super::Site;
+
+/// A command that has ended.
+pub(crate) struct Finished {
+    pub(crate) output: Output,
+    /// The run that it made, if it came to that.
+    pub(crate) run: Option<RunDir>,
+}
+
+impl Finished {
+    /// The command's exit code and output, to assert on.
+    pub(crate) fn assert(&self) -> Assert {
+        self.output.clone().assert()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    /// The directory of the run that it made.
+    pub(crate) fn run_dir(&self) -> anyhow::Result<&RunDir> {
+        self.run.as_ref().with_context(|| format!("no run was made:\n{}", self.stderr()))
+    }
+
+    /// Asserts what holds at the end of every run, whatever its verdict: the exit
+    /// code and the last lines say it, the files say it too, the gate agrees, and
+    /// nothing is left. Returns the report.
+    #[track_caller]
+    pub(crate) fn expect(&self, site: &Site, verdict: Verdict) -> anyhow::Result<Report> {
+        let last = format!("VERDICT: {} (exit code {})", verdict.name(), verdict.exit_code());
+        self.assert()
+            .code(i32::from(verdict.exit_code()))
+            .stdout(predicate::str::contains(last))
+            .stderr(predicate::str::contains("error:").not());
+        self.expect_in_files(site, verdict)
+    }
+
+    /// The same without a look at the output.
+    #[track_caller]
+    pub(crate) fn expect_in_files(&self, site: &Site, verdict: Verdict) -> anyhow::Result<Report> {
+        site.assert_nothing_is_left();
+        let run = self.run_dir()?;
+        let report: Report = RunDir::read(&run.report(), "report")?;
+        assert_eq!(report.judgement.verdict, verdict, "{:#?}", report.judgement.findings);
+        let gate = self.junit("gate")?;
+        assert_eq!(gate.contains("<failure"), verdict != Verdict::Pass, "{gate}");
+        if report.phases.iter().any(|span| span.phase == Phase::Load) {
+            assert!(self.junit("load")?.contains("<testcase "), "the load's tests are listed");
+        }
+        assert!(!run.instance().exists(), "the server's own directory is gone");
+        Ok(report)
+    }
+
+    /// `junit-load.xml` or `junit-gate.xml` of the run.
+    pub(crate) fn junit(&self, of: &str) -> anyhow::Result<String> {
+        let path = self.run_dir()?.path().join(format!("junit-{of}.xml"));
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+    }
+}
+
+/// The report's entry for a scenario.
+pub(crate) fn scenario(report: &Report, id: ScenarioId) -> anyhow::Result<&ScenarioReport> {
+    let mut scenarios = report.scenarios.iter();
+    scenarios.find(|scenario| scenario.id == id).with_context(|| format!("no report on {id}"))
+}
+
+/// Asserts that the report has a finding with these words.
+#[track_caller]
+pub(crate) fn assert_finding(report: &Report, severity: Severity, words: &str) {
+    let findings = &report.judgement.findings;
+    let is_there = findings
+        .iter()
+        .any(|finding| finding.severity == severity && finding.message.contains(words));
+    assert!(is_there, "no {severity:?} finding says `{words}`: {findings:#?}");
+}

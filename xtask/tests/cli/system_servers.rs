@@ -1,0 +1,87 @@
+//! `--server system`: the user's own server, here with a home and a port that no
+//! user has.
+
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use fake_sky::{FakeServer, http};
+use predicates::prelude::predicate;
+use serde_json::json;
+use skyload::env;
+use skyload::report::Verdict;
+
+use crate::support::{Finished, Site};
+
+/// SkyPilot's own port: a real user's server may be there.
+const REAL_PORT: u16 = 46_580;
+
+#[test]
+fn a_server_that_was_not_running_is_started_and_stopped() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let home = site.path("home");
+    std::fs::create_dir(&home)?;
+    let run = load(&site, &home, port, &["--apis", "status"])?;
+    run.expect(&site, Verdict::Pass)?;
+    let ready = format!("the user's API server (SkyPilot 0.14.1, port {port}): ready, pid ");
+    run.assert().stderr(predicate::str::contains(ready));
+    assert!(home.join(".sky/api_server/server.log").exists(), "it ran in the user's home");
+    assert!(fake_sky::processes_of(&home).is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_server_with_requests_in_flight_is_restarted_only_with_consent() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "600000")])?;
+    let pid = server.pid();
+    let user = json!({"env_vars": {"SKYPILOT_USER_ID": "12345678", "SKYPILOT_USER": "somebody"}});
+    http::post(&format!("{}/status", server.url()), &user)?.request_id()?;
+
+    let refused = load(&site, server.home(), server.port(), &["--apis", "status"])?;
+    refused
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::contains("1 request(s) are under way on the user's server"))
+        .stderr(predicate::str::contains("add --yes to end them"));
+    assert_eq!(server.main().map(|main| main.pid), Some(pid), "it was not touched");
+    site.assert_nothing_is_left();
+
+    let run = load(&site, server.home(), server.port(), &["--apis", "status", "--yes"])?;
+    run.assert().code(0).stderr(predicate::str::contains("its list of requests and their logs"));
+    let now = server.main().map(|main| main.pid);
+    assert!(now.is_some() && now != Some(pid), "it was restarted, and left running as it was");
+    assert!(site.in_custody().is_empty(), "it is the user's");
+    server.finish()
+}
+
+fn load(site: &Site, home: &Path, port: u16, args: &[&str]) -> anyhow::Result<Finished> {
+    assert_ne!(port, REAL_PORT);
+    let programs = site.path("bin");
+    if !programs.exists() {
+        std::fs::create_dir(&programs)?;
+        symlink(fake_sky::executable(), programs.join("sky"))?;
+    }
+    let path = format!("{}:{}", programs.display(), env::text("PATH").unwrap_or_default());
+    let config = site.path("skyload.toml").display().to_string();
+    let line = ["load", "--server", "system", "--config", &config];
+    let mut xtask = site
+        .xtask(line.into_iter().chain(args.iter().copied()))
+        .env("PATH", path)
+        .env("HOME", home)
+        .env("SKYPILOT_API_SERVER_LOCAL_PORT", port.to_string());
+    // Cargo and rustup are found by the real home, unless they are told.
+    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let real = env::path(name).or_else(|| Some(real_home()?.join(folder)));
+        if let Some(real) = real {
+            xtask = xtask.env(name, real);
+        }
+    }
+    xtask.run()
+}
+
+fn real_home() -> Option<PathBuf> {
+    env::path("HOME")
+}

@@ -1,0 +1,132 @@
+//! Runs whose numbers cannot be trusted, or are not complete.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use nix::sys::signal::Signal;
+use rstest::rstest;
+use skyload::report::{ScenarioState, Severity, Verdict};
+use skyload::sample::Phase;
+use skyload::scenario::ScenarioId;
+
+use crate::support::{Settings, Site, assert_finding, scenario, signal, soon};
+
+#[test]
+fn a_killed_scenario_is_inconclusive() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load([""; 0]).fake("SERVICE_MS", 2_000).start()?;
+    signal(run.scenario(ScenarioId::ApiStatus)?, Signal::SIGKILL)?;
+    let run = run.finish()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "api:status: no outcome");
+    assert_eq!(scenario(&report, ScenarioId::ApiStatus)?.state, ScenarioState::Missing);
+    let other = scenario(&report, ScenarioId::ApiLaunchDryrun)?;
+    assert_eq!(other.state, ScenarioState::Succeeded, "the others went on");
+    Ok(())
+}
+
+#[rstest]
+#[case::during_the_load(Phase::Load)]
+#[case::across_the_end_of_the_load(Phase::Drain)]
+fn a_silence_of_the_profiler_is_inconclusive(#[case] until: Phase) -> anyhow::Result<()> {
+    let site = Site::with(&Settings { profiler_gap: "1s", ..Settings::default() })?;
+    let service = if until == Phase::Load { 6_000 } else { 1_500 };
+    let run = site.load(["--apis", "status"]).fake("SERVICE_MS", service).start()?;
+    run.scenario(ScenarioId::ApiStatus)?;
+    let profiler = run.profiler()?;
+    signal(profiler, Signal::SIGSTOP)?;
+    std::thread::sleep(Duration::from_millis(2_500));
+    if until == Phase::Drain {
+        let probe = run.run_dir()?.outcome(ScenarioId::ProbeHealth);
+        soon("the load is over", || probe.exists().then_some(()))?;
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    signal(profiler, Signal::SIGCONT)?;
+    let run = run.finish()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "the profiler was silent for ");
+    let longest = report.coverage.gaps.iter().map(|gap| gap.length).max();
+    assert!(longest >= Some(Duration::from_millis(2_300)), "{:?}", report.coverage.gaps);
+    Ok(())
+}
+
+#[test]
+fn a_killed_profiler_ends_the_run() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load([""; 0]).fake("SERVICE_MS", 60_000).start()?;
+    run.scenario(ScenarioId::ApiStatus)?;
+    signal(run.profiler()?, Signal::SIGKILL)?;
+    let run = run.finish()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "the profiler ended by itself after ");
+    assert_finding(
+        &report,
+        Severity::Inconclusive,
+        "stopped before all turns were taken: api:status, ",
+    );
+    assert!(report.memory.is_some(), "what it wrote until then is shown");
+    Ok(())
+}
+
+#[test]
+fn a_starved_client_is_inconclusive() -> anyhow::Result<()> {
+    let site = Site::with(&Settings { send_lateness_p99: "800ms", ..Settings::default() })?;
+    let run = site.load(["--apis", "status"]).fake("SERVICE_MS", 5_000).start()?;
+    run.scenario(ScenarioId::ApiStatus)?;
+    let probe = run.probe()?;
+    // More than one in a hundred of its requests will leave by a second too late.
+    std::thread::sleep(Duration::from_millis(500));
+    signal(probe, Signal::SIGSTOP)?;
+    std::thread::sleep(Duration::from_secs(2));
+    signal(probe, Signal::SIGCONT)?;
+    let run = run.finish()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "probe:health: the client was starved");
+    Ok(())
+}
+
+#[test]
+fn a_machine_without_memory_to_spare_is_not_loaded() -> anyhow::Result<()> {
+    let floor = "100 TiB".to_owned();
+    let site = Site::with(&Settings { memory_floor: floor, ..Settings::default() })?;
+    let run = site.load([""; 0]).run()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "stopped to protect the machine after ");
+    assert_finding(
+        &report,
+        Severity::Inconclusive,
+        "the run ended before its load began: api:status, ",
+    );
+    Ok(())
+}
+
+#[test]
+fn a_load_that_eats_up_the_memory_is_stopped() -> anyhow::Result<()> {
+    // Others use this machine too, and may give memory back at the wrong moment.
+    for _ in 0..3 {
+        let floor = format!("{} KiB", available_kib()? - (400 << 10));
+        let site = Site::with(&Settings { memory_floor: floor, ..Settings::default() })?;
+        let run = site
+            .load(["--apis", "status", "-n", "8"])
+            .fake("EXECUTOR_MIB", 250)
+            .fake("BURST", 4)
+            .fake("SERVICE_MS", 3_000)
+            .run()?;
+        if run.stderr().contains("Load, 2 scenarios at once: stopped to protect the machine") {
+            let report = run.expect(&site, Verdict::Inconclusive)?;
+            let (grave, words) = (Severity::Inconclusive, "stopped to protect the machine after ");
+            assert_finding(&report, grave, words);
+            assert_finding(&report, grave, "stopped before all turns were taken: api:status");
+            return Ok(());
+        }
+    }
+    anyhow::bail!("in three attempts no load met the floor")
+}
+
+fn available_kib() -> anyhow::Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let number = line.context("finding the available memory")?.trim().trim_end_matches(" kB");
+    Ok(number.parse()?)
+}

@@ -1,0 +1,72 @@
+//! Mistakes in what was typed or configured: told at once, with what would be
+//! right, before anything is started or made.
+
+use std::fs;
+
+use predicates::prelude::predicate;
+use rstest::rstest;
+
+use crate::support::{Finished, Site};
+
+#[track_caller]
+fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
+    let mut assert = run.assert().code(2).stdout("");
+    for word in words {
+        assert = assert.stderr(predicate::str::contains(*word));
+    }
+    assert!(site.runs().is_empty(), "no run is made");
+    site.assert_nothing_is_left();
+}
+
+#[rstest]
+#[case::unknown_scenario(&["--apis", "nosuch"], &["`nosuch`", "cli_status, validate", "all"])]
+#[case::nobody(&["-n", "0"], &["-n: `0` is not a whole number from 1 to 10000"])]
+#[case::no_number(&["-n", "abc"], &["-n: `abc` is not a whole number"])]
+#[case::negative(&["-n", "-3"], &["-n: `-3` is not a whole number"])]
+#[case::no_size(&["--budget", "short=1XB"], &["`1XB` is not a size", "called `short`", "short-executor"])]
+#[case::no_server(&["--server", "ftp://x"], &["`ftp://x` is none of isolated, system and an http(s) URL"])]
+#[case::unknown_profile(&["--profile", "nosuch"], &["called `nosuch`", "default"])]
+#[case::missing_file(&["--config", "/nowhere/x.toml"], &["--config: cannot read `/nowhere/x.toml`"])]
+#[case::out_of_sight(
+    &["--server", "http://127.0.0.1:9", "--budget", "server=1GiB"],
+    &["--budget server=1GiB: the memory of a remote server cannot be measured from here"],
+)]
+#[case::several_at_once(
+    &["-n", "0", "--apis", "nosuch", "--waves", "x"],
+    &["-n: `0`", "called `nosuch`", "--waves: `x`"],
+)]
+fn a_mistaken_flag_is_refused_with_what_would_be_right(
+    #[case] args: &[&str],
+    #[case] words: &[&str],
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let sky = fake_sky::executable().display().to_string();
+    let config = site.path("skyload.toml").display().to_string();
+    let mut line = vec!["load", "--sky", &sky];
+    if !args.contains(&"--config") {
+        line.extend(["--config", &config]);
+    }
+    let run = site.xtask(line.into_iter().chain(args.iter().copied())).run()?;
+    assert_refused(&site, &run, words);
+    Ok(())
+}
+
+#[rstest]
+#[case::unknown_key(
+    "[profiles.ci]\nwaves = 1\ndrian = \"3s\"\n",
+    ":3: unknown key `profiles.ci.drian`; did you mean `drain`?"
+)]
+#[case::no_size("[budgets]\nserver = \"1XB\"\n", ":2: `1XB` is not a size")]
+#[case::no_toml("[budgets\n", ":1: ")]
+fn a_mistaken_configuration_is_refused_with_its_line(
+    #[case] text: &str,
+    #[case] message: &str,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let config = site.path("mistaken.toml");
+    fs::write(&config, text)?;
+    let config = config.display().to_string();
+    let run = site.xtask(["load", "--config", &config]).run()?;
+    assert_refused(&site, &run, &[&format!("{config}{message}")]);
+    Ok(())
+}
