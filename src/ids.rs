@@ -54,7 +54,8 @@ impl fmt::Display for RunId {
     }
 }
 
-/// A process, told from any later one that is given the same pid.
+/// A process, told from any later one that is given the same pid. Whether it runs
+/// is looked up in [`crate::process`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessIdentity {
@@ -63,25 +64,6 @@ pub struct ProcessIdentity {
     /// When it started: clock ticks since boot on Linux (field 22 of
     /// `/proc/PID/stat`), seconds since the epoch elsewhere.
     pub started: u64,
-}
-
-impl ProcessIdentity {
-    /// The process that has `pid` at this moment; `None` when there is none,
-    /// or when it is a zombie, which runs and holds nothing any more.
-    pub fn of(pid: u32) -> Option<Self> {
-        let process = crate::process::look_up(pid)?;
-        (!process.zombie).then_some(process.identity)
-    }
-
-    /// This very process.
-    pub fn current() -> Option<Self> {
-        Self::of(std::process::id())
-    }
-
-    /// Whether this process, and not a successor on its pid, still runs.
-    pub fn is_alive(self) -> bool {
-        Self::of(self.pid) == Some(self)
-    }
 }
 
 impl fmt::Display for ProcessIdentity {
@@ -100,13 +82,5 @@ mod tests {
         assert_eq!(first.as_str().len(), "20261124-081512-3fa9".len());
         assert_ne!(first, second);
         assert!(first.as_str().starts_with("20"));
-    }
-
-    #[test]
-    fn a_reused_pid_is_another_process() {
-        let me = ProcessIdentity::current().expect("this process has an identity");
-        assert!(me.is_alive());
-        let predecessor = ProcessIdentity { started: me.started - 1, ..me };
-        assert!(!predecessor.is_alive());
     }
 }

@@ -16,6 +16,25 @@ pub struct ProcessGlance {
     pub zombie: bool,
 }
 
+impl ProcessIdentity {
+    /// The process that has `pid` at this moment; `None` when there is none,
+    /// or when it is a zombie, which runs and holds nothing any more.
+    pub fn of(pid: u32) -> Option<Self> {
+        let process = look_up(pid)?;
+        (!process.zombie).then_some(process.identity)
+    }
+
+    /// This very process.
+    pub fn current() -> Option<Self> {
+        Self::of(std::process::id())
+    }
+
+    /// Whether this process, and not a successor on its pid, still runs.
+    pub fn is_alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+}
+
 /// Looks up the process that has `pid` now.
 #[cfg(target_os = "linux")]
 pub fn look_up(pid: u32) -> Option<ProcessGlance> {
@@ -71,5 +90,13 @@ mod tests {
     #[test]
     fn a_cut_off_line_is_no_process() {
         assert_eq!(parse_stat(42, "42 (python) S 7 42"), None);
+    }
+
+    #[test]
+    fn a_reused_pid_is_another_process() {
+        let me = ProcessIdentity::current().expect("this process has an identity");
+        assert!(me.is_alive());
+        let predecessor = ProcessIdentity { started: me.started - 1, ..me };
+        assert!(!predecessor.is_alive());
     }
 }

@@ -57,6 +57,8 @@ pub enum Temperature {
     Cold,
     /// A later wave.
     Warm,
+    /// The server was not restarted, so nobody knows.
+    Unknown,
 }
 
 /// One wave of turns.
@@ -172,7 +174,14 @@ pub(super) fn assemble(evidence: &Evidence) -> (Vec<ScenarioReport>, Vec<Thresho
         .plan
         .scenarios
         .iter()
-        .map(|planned| report(planned, evidence.outcomes.get(&planned.id), &limits(planned.id)))
+        .map(|planned| {
+            report(
+                planned,
+                evidence.outcomes.get(&planned.id),
+                &limits(planned.id),
+                evidence.plan.is_profiled(),
+            )
+        })
         .collect();
     let checks = evidence
         .plan
@@ -193,6 +202,7 @@ fn report(
     planned: &PlannedScenario,
     outcome: Option<&ScenarioOutcome>,
     limits: &Thresholds,
+    restarted: bool,
 ) -> ScenarioReport {
     let mut failures = Tally::default();
     let waves = outcome.map_or(&[][..], |outcome| &outcome.waves);
@@ -204,7 +214,11 @@ fn report(
         users: planned.users,
         at_once: planned.at_once,
         state: outcome.map_or(ScenarioState::Missing, |outcome| state(outcome, limits)),
-        waves: waves.iter().enumerate().map(|(index, wave)| wave_report(index, wave)).collect(),
+        waves: waves
+            .iter()
+            .enumerate()
+            .map(|(index, wave)| wave_report(index, wave, restarted))
+            .collect(),
         failures: failures.kinds().to_vec(),
         cost: outcome.map(|outcome| outcome.cost),
     }
@@ -227,10 +241,14 @@ pub fn state(outcome: &ScenarioOutcome, limits: &Thresholds) -> ScenarioState {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of turns are far below 2^52")]
-fn wave_report(index: usize, wave: &WaveOutcome) -> WaveReport {
+fn wave_report(index: usize, wave: &WaveOutcome, restarted: bool) -> WaveReport {
     let seconds = wave.ended.since(wave.began).as_secs_f64();
     WaveReport {
-        temperature: if index == 0 { Temperature::Cold } else { Temperature::Warm },
+        temperature: match index {
+            _ if !restarted => Temperature::Unknown,
+            0 => Temperature::Cold,
+            _ => Temperature::Warm,
+        },
         began: wave.began,
         ended: wave.ended,
         scheduled: wave.scheduled,

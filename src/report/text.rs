@@ -122,6 +122,7 @@ fn latency_row(scenario: &ScenarioReport, wave: &WaveReport) -> Vec<String> {
         (1, _) => "all",
         (_, Temperature::Cold) => "cold",
         (_, Temperature::Warm) => "warm",
+        (_, Temperature::Unknown) => "-",
     };
     let mut row = vec![
         scenario.id.to_string(),

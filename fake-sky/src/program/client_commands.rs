@@ -17,6 +17,8 @@ const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
 struct Command {
     words: &'static str,
     calls: &'static [&'static str],
+    /// Headings of the tables that it prints, whatever the server answered.
+    tables: &'static [&'static str],
     /// Whether it exits with 1 when a request fails. Most do not: their exit
     /// code proves nothing.
     honest: bool,
@@ -34,20 +36,32 @@ const COMMANDS: [Command; 9] = [
             "GET /enabled_clouds?expand=True",
             "POST /status",
         ],
+        tables: &["Clusters", "Managed jobs", "Services"],
         honest: false,
     },
     Command {
         words: "jobs queue",
         calls: &["POST /jobs/queue/v2", "POST /jobs/pool_status"],
+        tables: &["Managed jobs"],
         honest: false,
     },
-    Command { words: "serve status", calls: &["POST /serve/status"], honest: false },
-    Command { words: "queue", calls: &["POST /queue"], honest: false },
-    Command { words: "check", calls: &["POST /check"], honest: false },
-    Command { words: "launch", calls: &["POST /validate", "POST /launch"], honest: true },
-    Command { words: "exec", calls: &["POST /validate", "POST /exec"], honest: true },
-    Command { words: "logs", calls: &["POST /logs"], honest: true },
-    Command { words: "down", calls: &["POST /down"], honest: true },
+    Command {
+        words: "serve status",
+        calls: &["POST /serve/status"],
+        tables: &["Services"],
+        honest: false,
+    },
+    Command { words: "queue", calls: &["POST /queue"], tables: &[], honest: false },
+    Command { words: "check", calls: &["POST /check"], tables: &[], honest: false },
+    Command {
+        words: "launch",
+        calls: &["POST /validate", "POST /launch"],
+        tables: &[],
+        honest: true,
+    },
+    Command { words: "exec", calls: &["POST /validate", "POST /exec"], tables: &[], honest: true },
+    Command { words: "logs", calls: &["POST /logs"], tables: &[], honest: true },
+    Command { words: "down", calls: &["POST /down"], tables: &[], honest: true },
 ];
 
 /// Runs the command called `words`.
@@ -77,6 +91,9 @@ pub(crate) fn run(
     let mut failed = false;
     for id in queued.iter().filter(|_| wait) {
         failed |= !stream_and_get(&endpoint, id, out)?;
+    }
+    for heading in command.tables {
+        writeln!(out, "{heading}")?;
     }
     Ok(ExitCode::from(u8::from(failed && command.honest)))
 }

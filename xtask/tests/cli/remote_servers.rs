@@ -12,7 +12,7 @@ fn a_remote_server_is_loaded_and_left_alone() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let pid = server.main().map(|main| main.pid);
     let url = server.url();
-    let run = site.load(["--server", &url, "--apis", "all", "-r", "api_status"]).run()?;
+    let run = site.load(["--server", &url, "--apis", "all", "-r", "all"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     assert_finding(&report, Severity::Note, "its memory was not measured");
     assert!(report.summary.is_none() && report.memory.is_none() && report.budgets.is_empty());
