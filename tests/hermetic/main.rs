@@ -3,3 +3,4 @@
 //! known memory.
 
 mod profiler;
+mod traffic;

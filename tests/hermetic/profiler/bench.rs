@@ -111,7 +111,15 @@ impl Bench {
         root: &Owned,
         adjust: impl FnOnce(&mut ProfilerOptions),
     ) -> anyhow::Result<Self> {
-        let root = ProcessIdentity::of(root.pid()).context("the root lives")?;
+        Self::watch_pid(root.pid(), adjust)
+    }
+
+    /// The same with a root that is not ours to end.
+    pub(super) fn watch_pid(
+        root: u32,
+        adjust: impl FnOnce(&mut ProfilerOptions),
+    ) -> anyhow::Result<Self> {
+        let root = ProcessIdentity::of(root).context("the root lives")?;
         let folder = tempfile::tempdir()?;
         let [samples, processes] =
             ["samples.jsonl", "processes.json"].map(|name| folder.path().join(name));
