@@ -1,5 +1,6 @@
 //! Latency distributions in constant memory.
 
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -7,8 +8,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A distribution of durations with three significant digits, from one
 /// microsecond to a day. Serialises as `[microseconds, count]` pairs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Latencies(Histogram<u64>);
+
+/// The histogram's own has one number for each of its thousands of buckets.
+impl fmt::Debug for Latencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [min, mean, max] = [self.min(), self.mean(), self.max()].map(Option::unwrap_or_default);
+        write!(f, "Latencies({} of {min:?} to {max:?}, {mean:?} on average)", self.count())
+    }
+}
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -1,0 +1,140 @@
+//! Right answers and wrong ones, and how they are counted.
+
+use std::time::Duration;
+
+use fake_sky::FakeServer;
+use rstest::rstest;
+use skyload::outcome::{Ended, ScenarioOutcome};
+use skyload::run_dir::RunDir;
+use skyload::scenario::ScenarioId;
+use skyload::traffic::TrafficError;
+
+use super::Scene;
+use super::scene::{counts, kinds};
+
+#[tokio::test]
+async fn every_user_gets_a_turn_in_every_wave_and_the_outcome_is_on_disk() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.planned(|plan| plan.waves = 2);
+    let scene = scene.set()?;
+    let outcome = scene.drive(ScenarioId::ApiStatus).await?;
+    assert_eq!((outcome.ended, outcome.waves.len()), (Ended::Finished, 2));
+    for wave in &outcome.waves {
+        assert_eq!((wave.scheduled, counts(wave)), (3, (3, 0, 0)));
+        assert_eq!((wave.turns.count(), wave.lateness.count()), (3, 3));
+        assert!(wave.tally.kinds().is_empty() && wave.ended > wave.began);
+    }
+    assert!(outcome.waves[1].began >= outcome.waves[0].ended);
+    let read: ScenarioOutcome = RunDir::read(&scene.run.outcome(ScenarioId::ApiStatus), "outcome")?;
+    assert_eq!(read.process, skyload::ids::ProcessIdentity::current());
+    assert_eq!(read.waves[1].turns.count(), 3);
+    server.finish()
+}
+
+#[rstest]
+#[case::status(
+    ScenarioId::ApiStatus,
+    &["health", "status/get", "status/queue+run", "status/stream", "status/submit"]
+)]
+#[case::validate(ScenarioId::ApiValidate, &["health", "validate"])]
+#[case::api_status(ScenarioId::ApiApiStatus, &["api_status"])]
+#[case::status_refresh(
+    ScenarioId::ApiStatusRefresh,
+    &["health", "status_refresh/get", "status_refresh/queue+run", "status_refresh/stream",
+      "status_refresh/submit"]
+)]
+#[case::jobs_queue(
+    ScenarioId::ApiJobsQueue,
+    &["health", "jobs_queue/get", "jobs_queue/queue+run", "jobs_queue/stream", "jobs_queue/submit"]
+)]
+#[tokio::test]
+async fn the_steps_are_those_of_the_sdk(
+    #[case] id: ScenarioId,
+    #[case] steps: &[&str],
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let outcome = Scene::of(&server, &[id])?.play().await?;
+    let wave = &outcome.waves[0];
+    assert_eq!(counts(wave), (3, 0, 0), "{:?}", wave.tally);
+    assert_eq!(wave.steps.keys().collect::<Vec<_>>(), steps);
+    assert!(wave.steps.values().all(|step| step.count() == 3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_server_tells_how_long_a_request_queued_and_ran() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "300")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
+    let wave = &outcome.waves[0];
+    let shortest = |step: &str| wave.steps[step].min().expect("there are some");
+    assert!(shortest("status/queue+run") >= Duration::from_millis(299));
+    assert!(wave.turns.min().expect("there are some") >= shortest("status/queue+run"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_third_failure_is_counted_by_kind_and_keeps_its_latency() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:3")])?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.planned(|plan| plan.waves = 2);
+    let outcome = scene.play().await?;
+    assert_eq!(outcome.ended, Ended::Finished);
+    for wave in &outcome.waves {
+        assert_eq!(counts(wave), (2, 0, 1));
+        assert_eq!(kinds(wave), [(Some(500), "ValueError", 1)]);
+        assert_eq!((wave.turns.count(), wave.steps["status/get"].count()), (3, 3));
+        let failure = &wave.tally.kinds()[0].example;
+        assert_eq!(failure.step, "status");
+        assert!(failure.message.ends_with("of sky.status is made to fail"), "{failure}");
+    }
+    Ok(())
+}
+
+#[rstest]
+#[case::cancelled("FAKE_SKY_CANCEL", Some(200), "cancelled")]
+#[case::a_wrong_value("FAKE_SKY_WRONG_VALUE", Some(200), "wrong value")]
+#[case::a_traceback_as_text("FAKE_SKY_TEXT_500", Some(500), "sqlite3.OperationalError")]
+#[tokio::test]
+async fn what_is_no_success_is_a_failure(
+    #[case] knob: &str,
+    #[case] status: Option<u16>,
+    #[case] error_type: &str,
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[(knob, "sky.status:1")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
+    let wave = &outcome.waves[0];
+    assert_eq!(counts(wave), (0, 0, 3));
+    assert_eq!(kinds(wave), [(status, error_type, 3)]);
+    assert_eq!(wave.turns.count(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_fails_every_turn_and_not_the_driver() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?;
+    server.finish()?;
+    let outcome = scene.play().await?;
+    assert_eq!(counts(&outcome.waves[0]), (0, 0, 3));
+    assert_eq!(kinds(&outcome.waves[0]), [(None, "connect", 3)]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_dies_amid_the_load_fails_the_turns_under_way() -> anyhow::Result<()> {
+    let server =
+        FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "60000"), ("FAKE_SKY_DIE_AFTER_MS", "300")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
+    assert_eq!((outcome.ended, counts(&outcome.waves[0])), (Ended::Finished, (0, 0, 3)));
+    assert!(kinds(&outcome.waves[0]).iter().all(|(status, ..)| status.is_none()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scenario_that_is_not_planned_is_an_error() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.set()?;
+    let refused = scene.drive(ScenarioId::ApiValidate).await;
+    assert!(matches!(refused, Err(TrafficError::NotPlanned(ScenarioId::ApiValidate))));
+    assert!(!scene.run.outcome(ScenarioId::ApiValidate).exists());
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! Turns that are `sky` processes, whose exit code proves nothing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fake_sky::FakeServer;
+use rstest::rstest;
+use skyload::ids::ProcessIdentity;
+use skyload::outcome::{Ended, WaveOutcome};
+use skyload::scenario::ScenarioId;
+
+use super::Scene;
+use super::scene::{counts, kinds, until};
+
+fn failures(wave: &WaveOutcome) -> Vec<&str> {
+    let wrong = wave.tally.kinds().iter().filter(|kind| kind.right_because.is_none());
+    wrong.map(|kind| kind.example.error_type.as_str()).collect()
+}
+
+#[rstest]
+#[case::status(ScenarioId::CliStatus, (0, 3, 0), "sky status")]
+#[case::jobs_queue(ScenarioId::CliJobsQueue, (0, 3, 0), "sky jobs queue")]
+#[case::api_status(ScenarioId::CliApiStatus, (3, 0, 0), "sky api status")]
+#[tokio::test]
+async fn a_process_whose_requests_end_as_they_should_is_right(
+    #[case] id: ScenarioId,
+    #[case] expected: (u64, u64, u64),
+    #[case] step: &str,
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let outcome = Scene::of(&server, &[id])?.play().await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, expected), "{:?}", wave.tally);
+    assert!(failures(wave).is_empty());
+    assert_eq!((wave.turns.count(), wave.steps[step].count()), (3, 3));
+    assert!(outcome.cost.largest_child.is_some());
+    Ok(())
+}
+
+#[rstest]
+#[case::it_failed("FAKE_SKY_FAIL", "ValueError")]
+#[case::it_was_cancelled("FAKE_SKY_CANCEL", "cancelled")]
+#[tokio::test]
+async fn an_exit_code_of_0_does_not_hide_what_became_of_the_request(
+    #[case] knob: &str,
+    #[case] error_type: &str,
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[(knob, "sky.status:1")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?.play().await?;
+    let wave = &outcome.waves[0];
+    assert_eq!(counts(wave), (0, 0, 3));
+    assert_eq!(failures(wave), ["no such request", error_type]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_the_user_whose_request_failed_has_failed() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:3")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?.play().await?;
+    assert_eq!(counts(&outcome.waves[0]), (0, 2, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refusal_is_wrong_where_there_is_infrastructure() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let outcome = Scene::of(&server, &[ScenarioId::CliJobsQueue])?
+        .found(|environment| environment.server.has_infrastructure = true)
+        .play()
+        .await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((counts(wave), failures(wave)), ((0, 0, 3), vec!["RuntimeError"]));
+    Ok(())
+}
+
+#[rstest]
+#[case::that_is_not_there("/nonexistent/sky", "cannot run sky")]
+#[case::that_fails("/bin/false", "exit status: 1")]
+#[case::that_prints_nothing("/bin/true", "wrong output")]
+#[tokio::test]
+async fn a_program_is_a_failure_and_no_error(
+    #[case] sky: PathBuf,
+    #[case] error_type: &str,
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?
+        .found(|environment| environment.client.sky = sky)
+        .play()
+        .await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 3)));
+    assert_eq!(kinds(wave), [(None, error_type, 3)]);
+    assert_eq!(wave.turns.count(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_told_by_the_exit_code() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let scene = Scene::of(&server, &[ScenarioId::CliStatus])?;
+    server.finish()?;
+    let outcome = scene.play().await?;
+    assert_eq!(counts(&outcome.waves[0]), (0, 0, 3));
+    assert_eq!(kinds(&outcome.waves[0]), [(None, "exit status: 1", 3)]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_process_that_the_time_limit_cuts_off_is_killed() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let folder = tempfile::tempdir()?;
+    let (sky, pids) = (folder.path().join("sky"), folder.path().join("pids"));
+    fs::write(&sky, format!("#!/bin/sh\necho $$ >>{}\nexec sleep 600\n", pids.display()))?;
+    fs::set_permissions(&sky, fs::Permissions::from_mode(0o755))?;
+    let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?
+        .found(|environment| environment.client.sky = sky)
+        .planned(|plan| plan.scenario_timeout = Duration::from_secs(2))
+        .play()
+        .await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((outcome.ended, counts(wave)), (Ended::TimedOut, (0, 0, 3)));
+    assert_eq!(kinds(wave), [(None, "unfinished", 3)]);
+    let pids: Vec<u32> =
+        fs::read_to_string(&pids)?.lines().map(str::parse).collect::<Result<_, _>>()?;
+    assert!(!pids.is_empty());
+    until(|| pids.iter().all(|&pid| ProcessIdentity::of(pid).is_none())).await
+}

@@ -1,0 +1,96 @@
+//! How many are at it at once, and what ends a scenario before its time.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use fake_sky::FakeServer;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use skyload::ids::ProcessIdentity;
+use skyload::outcome::Ended;
+use skyload::scenario::ScenarioId;
+
+use super::Scene;
+use super::scene::{counts, kinds};
+
+/// Requests that end long after any test.
+const ENDLESS: (&str, &str) = ("FAKE_SKY_SERVICE_MS", "600000");
+
+#[tokio::test]
+async fn users_beyond_at_once_wait_for_a_place_and_all_get_their_turn() -> anyhow::Result<()> {
+    let server =
+        FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400"), ("FAKE_SKY_SHORT_POOL", "8")])?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.users(3, 1);
+    let outcome = scene.play().await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((wave.scheduled, counts(wave)), (3, (3, 0, 0)));
+    assert!(wave.ended.since(wave.began) >= Duration::from_millis(1200));
+    // A turn counts from when its place was free, and not from the wave's start.
+    let whole = wave.turns.mean().context("there are turns")? * 3;
+    assert!(whole < wave.ended.since(wave.began) + Duration::from_millis(300), "{whole:?}");
+    assert_eq!(server.executors().len(), 1 + 1, "the daemon's, and one that served all");
+    Ok(())
+}
+
+#[tokio::test]
+async fn users_that_all_fit_are_served_side_by_side() -> anyhow::Result<()> {
+    let server =
+        FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400"), ("FAKE_SKY_SHORT_POOL", "8")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.users(5, 5).play().await?;
+    assert_eq!(counts(&outcome.waves[0]), (5, 0, 0));
+    assert_eq!(server.executors().len(), 1 + 5);
+    Ok(())
+}
+
+#[tokio::test]
+async fn turns_that_the_time_limit_cuts_off_have_failed() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[ENDLESS])?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.planned(|plan| {
+        plan.waves = 2;
+        plan.scenario_timeout = Duration::from_secs(1);
+    });
+    let scene = scene.set()?;
+    let outcome = scene.drive(ScenarioId::ApiStatus).await?;
+    assert_eq!((outcome.ended, outcome.waves.len()), (Ended::TimedOut, 1));
+    assert_eq!(counts(&outcome.waves[0]), (0, 0, 3));
+    assert_eq!(kinds(&outcome.waves[0]), [(None, "unfinished", 3)]);
+    assert!(scene.run.outcome(ScenarioId::ApiStatus).exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_killed_conductor_stops_its_scenarios() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[ENDLESS])?;
+    let mut conductor = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn()?;
+    let identity = ProcessIdentity::of(conductor.id());
+    conductor.kill()?;
+    conductor.wait()?;
+    let identity = identity.context("it lived when it was looked up")?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?
+        .planned(|plan| plan.conductor = Some(identity))
+        .set()?;
+    let outcome = scene.drive(ScenarioId::ApiStatus).await?;
+    assert_eq!(outcome.ended, Ended::Stopped);
+    assert!(scene.run.outcome(ScenarioId::ApiStatus).exists());
+    // They were neither answered nor given too little time: nobody's fault.
+    assert!(outcome.waves.iter().all(|wave| counts(wave) == (0, 0, 0)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_signal_stops_a_scenario_that_writes_its_outcome_all_the_same() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[ENDLESS])?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.set()?;
+    let send = async {
+        // Only a process whose driver listens survives it; and nextest gives each
+        // test a process, so that it stops no other test's driver.
+        scene.begun(ScenarioId::ApiStatus).await?;
+        anyhow::Ok(kill(Pid::this(), Signal::SIGTERM)?)
+    };
+    let (outcome, sent) = tokio::join!(scene.drive(ScenarioId::ApiStatus), send);
+    sent?;
+    assert_eq!(outcome?.ended, Ended::Stopped);
+    assert!(scene.run.outcome(ScenarioId::ApiStatus).exists());
+    Ok(())
+}

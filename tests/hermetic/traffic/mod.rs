@@ -1,0 +1,16 @@
+//! Scenarios driven against the stand-in server: what becomes of its answers.
+//!
+//! The driver runs in the test's own process here and in one of its own in a
+//! run; it cannot tell the difference.
+
+#![cfg(target_os = "linux")]
+
+mod answers;
+mod bystander;
+mod cli;
+mod limits;
+mod refusals;
+mod scene;
+mod together;
+
+use scene::Scene;

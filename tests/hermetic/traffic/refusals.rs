@@ -1,0 +1,81 @@
+//! Failures that are the right answer, and when they are not.
+
+use fake_sky::FakeServer;
+use rstest::rstest;
+use skyload::scenario::ScenarioId;
+
+use super::Scene;
+use super::scene::{counts, kinds};
+
+/// All three users are refused something, and nothing else goes wrong.
+const REFUSED: (u64, u64, u64) = (0, 3, 0);
+const FAILED: (u64, u64, u64) = (0, 0, 3);
+
+#[rstest]
+#[case::on_a_bare_server_it_is_right(false, REFUSED)]
+#[case::where_there_is_a_cloud_it_is_not(true, FAILED)]
+#[tokio::test]
+async fn a_launch_without_a_cloud_is_refused(
+    #[case] has_infrastructure: bool,
+    #[case] expected: (u64, u64, u64),
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiLaunchDryrun])?
+        .found(|environment| environment.server.has_infrastructure = has_infrastructure)
+        .play()
+        .await?;
+    let wave = &outcome.waves[0];
+    assert_eq!(counts(wave), expected);
+    assert_eq!(kinds(wave), [(Some(500), "NoCloudAccessError", 3)]);
+    assert_eq!(wave.tally.kinds()[0].right_because.is_some(), !has_infrastructure);
+    assert_eq!((wave.turns.count(), wave.steps["launch_dryrun/get"].count()), (3, 3));
+    Ok(())
+}
+
+#[rstest]
+#[case::without_consolidation_it_is_right(false, REFUSED)]
+#[case::with_consolidation_it_is_not(true, FAILED)]
+#[tokio::test]
+async fn a_queue_without_a_jobs_controller_is_refused(
+    #[case] has_consolidation: bool,
+    #[case] expected: (u64, u64, u64),
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiJobsQueue])?
+        .found(|environment| environment.server.has_consolidation = has_consolidation)
+        .play()
+        .await?;
+    assert_eq!(counts(&outcome.waves[0]), expected);
+    assert_eq!(kinds(&outcome.waves[0]), [(Some(500), "ClusterNotUpError", 3)]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_request_does_not_end_the_turn() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiCliStatus])?.play().await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((counts(wave), kinds(wave)), (REFUSED, vec![(Some(500), "RuntimeError", 3)]));
+    assert_eq!(wave.steps["status/get"].count(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_turn_with_a_refusal_and_a_failure_has_failed() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:1")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiCliStatus])?.play().await?;
+    let wave = &outcome.waves[0];
+    assert_eq!(counts(wave), FAILED);
+    let expected = [(Some(500), "RuntimeError", 3), (Some(500), "ValueError", 3)];
+    assert_eq!(kinds(wave), expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_failure_of_a_request_that_may_be_refused_is_a_failure() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.launch:1")])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiLaunchDryrun])?.play().await?;
+    assert_eq!(counts(&outcome.waves[0]), FAILED);
+    assert_eq!(kinds(&outcome.waves[0]), [(Some(500), "ValueError", 3)]);
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! A run directory as the conductor leaves it for the scenarios of a run.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use fake_sky::FakeServer;
+use skyload::config::Config;
+use skyload::environment::{
+    ClientSettings, Environment, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
+};
+use skyload::ids::ProcessIdentity;
+use skyload::outcome::{ScenarioOutcome, WaveOutcome};
+use skyload::plan::{LoadPlan, LoadRequest, Machine, PlannedScenario};
+use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::scenario::ScenarioId;
+use skyload::traffic::{self, TrafficError};
+use skyload::units::ByteSize;
+use tempfile::TempDir;
+
+/// Holds any plan of these tests: what a machine can't hold is tested elsewhere.
+const MACHINE: Machine =
+    Machine { memory_total: ByteSize::gib(64), memory_available: ByteSize::gib(60) };
+
+/// A run that is about to begin.
+pub(super) struct Scene {
+    _folder: TempDir,
+    pub(super) run: RunDir,
+    plan: LoadPlan,
+    environment: Environment,
+}
+
+impl Scene {
+    /// Three users of each of these scenarios, one turn each, upon a server that
+    /// has no infrastructure and runs managed jobs itself.
+    pub(super) fn of(server: &FakeServer, scenarios: &[ScenarioId]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let config = Config::parse(include_str!("../../../skyload.toml"), "skyload.toml")?;
+        let mut plan = LoadPlan::resolve(&LoadRequest::default(), &config, MACHINE)?;
+        plan.scenarios =
+            scenarios.iter().map(|&id| PlannedScenario { id, users: 3, at_once: 3 }).collect();
+        plan.waves = 1;
+        plan.scenario_timeout = Duration::from_secs(120);
+        plan.conductor = ProcessIdentity::current();
+        Ok(Self {
+            run: RunDir::create(&folder.path().join("run"))?,
+            _folder: folder,
+            plan,
+            environment: environment(server)?,
+        })
+    }
+
+    /// Changes the plan.
+    pub(super) fn planned(mut self, change: impl FnOnce(&mut LoadPlan)) -> Self {
+        change(&mut self.plan);
+        self
+    }
+
+    /// Changes how many users each scenario has, and how many of them fit.
+    pub(super) fn users(self, users: u32, at_once: u32) -> Self {
+        self.planned(|plan| {
+            plan.scenarios.iter_mut().for_each(|scenario| {
+                (scenario.users, scenario.at_once) = (users, at_once);
+            });
+        })
+    }
+
+    /// Changes what is known of the server.
+    pub(super) fn found(mut self, change: impl FnOnce(&mut Environment)) -> Self {
+        change(&mut self.environment);
+        self
+    }
+
+    /// Writes down what scenarios read.
+    pub(super) fn set(self) -> anyhow::Result<Self> {
+        RunDir::write(&self.run.plan(), &self.plan)?;
+        RunDir::write(&self.run.environment(), &self.environment)?;
+        Ok(self)
+    }
+
+    /// Drives one scenario of a scene that is set.
+    pub(super) async fn drive(&self, id: ScenarioId) -> Result<ScenarioOutcome, TrafficError> {
+        traffic::drive(&self.run, id).await
+    }
+
+    /// Waits until a scenario that is driven beside has come to its first wave.
+    pub(super) async fn begun(&self, id: ScenarioId) -> anyhow::Result<()> {
+        let place = self.run.start_line().join(format!("0-{}.json", id.file_stem()));
+        let come = || place.exists();
+        until(come).await.with_context(|| format!("{id} did not come to the start line"))
+    }
+
+    /// Sets the scene and drives the only scenario of it.
+    pub(super) async fn play(self) -> anyhow::Result<ScenarioOutcome> {
+        let id = self.plan.scenarios.first().context("there is a scenario")?.id;
+        Ok(self.set()?.drive(id).await?)
+    }
+}
+
+fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
+    let client_env = server.client_env();
+    Ok(Environment {
+        version: FORMAT_VERSION,
+        skyload: "test".to_owned(),
+        sky: SkyUnderTest {
+            version: fake_sky::VERSION.to_owned(),
+            commit: Some(fake_sky::COMMIT.to_owned()),
+            constants: WorkerConstants::default(),
+            constants_source: "fake".to_owned(),
+        },
+        server: ServerUnderTest {
+            identity: ProcessIdentity::of(server.pid()),
+            version: fake_sky::VERSION.to_owned(),
+            commit: Some(fake_sky::COMMIT.to_owned()),
+            api_version: fake_sky::API_VERSION.to_string(),
+            workers: None,
+            has_infrastructure: false,
+            has_consolidation: true,
+        },
+        client: ClientSettings {
+            endpoint: server.url().parse()?,
+            sky: fake_sky::executable(),
+            variables: client_env.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            without: Vec::new(),
+        },
+        machine: MachineFacts { cpus: 1, memory_total: MACHINE.memory_total, system: "t".into() },
+        notes: Vec::new(),
+    })
+}
+
+/// Waits for something that is due any moment.
+pub(super) async fn until(is_so: impl Fn() -> bool) -> anyhow::Result<()> {
+    let patience = Duration::from_secs(20);
+    let waited = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(patience, waited).await.context("it did not happen in 20 s")
+}
+
+/// Turns that succeeded, were refused, and failed.
+pub(super) fn counts(wave: &WaveOutcome) -> (u64, u64, u64) {
+    (wave.succeeded, wave.refused, wave.failed)
+}
+
+/// The kinds of failure of a wave: status, type, and how often.
+pub(super) fn kinds(wave: &WaveOutcome) -> Vec<(Option<u16>, &str, u64)> {
+    let kinds = wave.tally.kinds().iter();
+    kinds.map(|kind| (kind.example.status, kind.example.error_type.as_str(), kind.count)).collect()
+}

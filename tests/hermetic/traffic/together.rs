@@ -1,0 +1,70 @@
+//! Scenarios wait for one another, and for nobody who is gone.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use fake_sky::FakeServer;
+use skyload::clock::Timeline;
+use skyload::ids::ProcessIdentity;
+use skyload::outcome::Ended;
+use skyload::run_dir::RunDir;
+use skyload::scenario::ScenarioId::{ApiStatus, ApiValidate};
+
+use super::Scene;
+use super::scene::counts;
+
+#[tokio::test]
+async fn a_wave_begins_when_the_last_has_come() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.planned(|plan| plan.waves = 2);
+    let scene = scene.set()?;
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let came = Timeline::start().now();
+        (came, scene.drive(ApiValidate).await)
+    };
+    let (early, (came, late)) = tokio::join!(scene.drive(ApiStatus), late);
+    let (early, late) = (early?, late?);
+    // Clocks of two timelines may differ by what passes between two readings.
+    let earliest = came.as_micros() - 10_000;
+    assert!(early.waves[0].began.as_micros() >= earliest);
+    // The quick one's second wave waits until the slow one's first is over.
+    assert!(late.waves[1].began.as_micros() + 10_000 >= early.waves[0].ended.as_micros());
+    assert!(late.waves[0].ended < early.waves[0].ended);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_scenario_that_died_at_the_start_line_is_not_waited_for() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.planned(|plan| plan.waves = 2);
+    let scene = scene.set()?;
+    let mut other = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn()?;
+    let identity = ProcessIdentity::of(other.id());
+    other.kill()?;
+    other.wait()?;
+    let identity = identity.context("it lived when it was looked up")?;
+    RunDir::write(&scene.run.start_line().join("0-api-validate.json"), &identity)?;
+    let outcome = scene.drive(ApiStatus).await?;
+    assert_eq!((outcome.ended, outcome.waves.len()), (Ended::Finished, 2));
+    assert!(outcome.waves.iter().all(|wave| counts(wave) == (3, 0, 0)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_time_limit_holds_at_the_start_line_too() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.planned(|plan| {
+        plan.waves = 2;
+        plan.scenario_timeout = Duration::from_secs(3);
+    });
+    let scene = scene.set()?;
+    // The other one lives, and never comes to its second wave.
+    let place = scene.run.start_line().join("0-api-validate.json");
+    RunDir::write(&place, &ProcessIdentity::current())?;
+    let outcome = scene.drive(ApiStatus).await?;
+    assert_eq!(outcome.ended, Ended::TimedOut);
+    assert!(outcome.waves.len() <= 1, "{outcome:?}");
+    Ok(())
+}
