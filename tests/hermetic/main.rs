@@ -2,5 +2,6 @@
 //! a stateful stand-in for it (`fake-sky`), whose executors are real processes of
 //! known memory.
 
+mod judging;
 mod profiler;
 mod traffic;

@@ -1,0 +1,282 @@
+//! A run in which everything went well: 2 s of baseline, 10 s of load, 2 s of
+//! drain, one API scenario of four users, the bystander, and a small server.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use skyload::class::ProcessClass;
+use skyload::clock::Timestamp;
+use skyload::config::Config;
+use skyload::environment::{
+    ClientSettings, Environment, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
+};
+use skyload::ids::{ProcessIdentity, RunId};
+use skyload::marks::{Event, Mark};
+use skyload::outcome::{ClientCost, Ended, Failure, ScenarioOutcome, WaveOutcome};
+use skyload::plan::{LoadPlan, LoadRequest, Machine};
+use skyload::report::Evidence;
+use skyload::run_dir::FORMAT_VERSION;
+use skyload::sample::{
+    ClassSnapshot, ClassTick, Ending, Phase, ProcessRecord, ProcessTable, ProfileHeader,
+    ProfileLine, ProfilerCost, ProfilerLevel, Snapshot, SystemTick, Tick,
+};
+use skyload::scenario::ScenarioId;
+use skyload::units::{ByteSize, gib};
+
+pub(crate) const LOAD_BEGAN: u64 = 2_000;
+pub(crate) const LOAD_ENDED: u64 = 12_000;
+pub(crate) const ALL_ENDED: u64 = 14_000;
+
+/// The moment `millis` after the run began.
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_micros(1_795_000_000_000_000 + millis * 1_000)
+}
+
+pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
+    let plan = plan(request);
+    let outcomes = plan.scenarios.iter().map(|s| (s.id, outcome(s.id, u64::from(s.users))));
+    Evidence {
+        run: RunId::from_directory_name("20261124-080000-test"),
+        environment: Some(environment()),
+        marks: [
+            (0, Event::PhaseBegan(Phase::Baseline)),
+            (LOAD_BEGAN, Event::PhaseBegan(Phase::Load)),
+            (LOAD_ENDED, Event::PhaseBegan(Phase::Drain)),
+            (ALL_ENDED, Event::PhasesEnded),
+        ]
+        .map(|(millis, event)| Mark { at: at(millis), event })
+        .to_vec(),
+        profile: profile(),
+        processes: Some(processes()),
+        outcomes: outcomes.collect(),
+        damage: Vec::new(),
+        plan,
+    }
+}
+
+/// Four users of `api:status`, one wave.
+pub(crate) fn four_users() -> LoadRequest {
+    LoadRequest {
+        apis: vec!["status".to_owned()],
+        requests_per_scenario: Some("4".to_owned()),
+        waves: Some("1".to_owned()),
+        ..LoadRequest::default()
+    }
+}
+
+fn plan(request: &LoadRequest) -> LoadPlan {
+    let config = Config::parse(include_str!("../../../skyload.toml"), "skyload.toml")
+        .expect("a test knows its own data");
+    let machine = Machine { memory_total: ByteSize::gib(16), memory_available: ByteSize::gib(15) };
+    LoadPlan::resolve(request, &config, machine).expect("a test knows its own data")
+}
+
+fn environment() -> Environment {
+    Environment {
+        version: FORMAT_VERSION,
+        skyload: "0.1.0".to_owned(),
+        sky: SkyUnderTest {
+            version: "0.14.1".to_owned(),
+            commit: None,
+            constants: WorkerConstants {
+                long: Some(gib(0.4)),
+                short: Some(gib(0.3)),
+                server: Some(gib(0.4)),
+            },
+            constants_source: "sky/server/config.py".to_owned(),
+        },
+        server: ServerUnderTest {
+            identity: Some(process(1)),
+            version: "0.14.1".to_owned(),
+            commit: None,
+            api_version: "62".to_owned(),
+            workers: None,
+            has_infrastructure: false,
+            has_consolidation: true,
+        },
+        client: ClientSettings {
+            endpoint: "http://127.0.0.1:46600".parse().expect("a test knows its own data"),
+            sky: "sky".into(),
+            variables: Vec::new(),
+            without: Vec::new(),
+        },
+        machine: MachineFacts {
+            cpus: 2,
+            memory_total: ByteSize::gib(16),
+            system: "a test".to_owned(),
+        },
+        notes: Vec::new(),
+    }
+}
+
+fn process(pid: u32) -> ProcessIdentity {
+    ProcessIdentity { pid, started: u64::from(pid) }
+}
+
+/// Ticks every 200 ms: a server, and from the load on two short executors whose
+/// resident memory grows with time; the machine is at 10 % before the load.
+fn profile() -> Vec<ProfileLine> {
+    let mut lines = vec![ProfileLine::Header(ProfileHeader {
+        version: FORMAT_VERSION,
+        at: at(0),
+        root: process(1),
+        interval: Duration::from_millis(200),
+        level: ProfilerLevel::HighWaterMark,
+        memory_total: ByteSize::gib(16),
+        cpus: 2,
+    })];
+    for millis in (0..=ALL_ENDED).step_by(200) {
+        lines.push(ProfileLine::Tick(tick(millis)));
+        let ended = match millis {
+            LOAD_BEGAN => Phase::Baseline,
+            LOAD_ENDED => Phase::Load,
+            ALL_ENDED => Phase::Drain,
+            _ => continue,
+        };
+        lines.push(ProfileLine::Snapshot(snapshot(millis, ended)));
+    }
+    lines.push(ProfileLine::Footer { at: at(ALL_ENDED) });
+    lines
+}
+
+fn tick(millis: u64) -> Tick {
+    let under_load = millis > LOAD_BEGAN;
+    let rss = |count, each: u64| ClassTick {
+        count,
+        rss_sum: ByteSize::mib(each * u64::from(count)),
+        rss_max: ByteSize::mib(each),
+    };
+    let mut classes = BTreeMap::from([(ProcessClass::Server, rss(1, 190))]);
+    if under_load {
+        classes.insert(ProcessClass::ShortExecutor, rss(2, 100 + millis / 200));
+    }
+    let (cpu_percent, used) = if under_load { (90.0, 6) } else { (10.0, 2) };
+    Tick {
+        at: at(millis),
+        late_micros: 0,
+        classes,
+        system: Some(SystemTick {
+            cpu_percent,
+            memory_used: ByteSize::gib(used),
+            memory_available: ByteSize::gib(16 - used),
+        }),
+    }
+}
+
+fn snapshot(millis: u64, phase: Phase) -> Snapshot {
+    let memory =
+        ClassSnapshot { count: 3, threads: 9, pss: ByteSize::mib(400), uss: ByteSize::mib(300) };
+    Snapshot {
+        at: at(millis),
+        until: at(millis + 10),
+        phase,
+        classes: BTreeMap::from([(ProcessClass::ShortExecutor, memory)]),
+        unread: 0,
+    }
+}
+
+fn processes() -> ProcessTable {
+    let record = |pid, class, peak: u64, starting: Option<u64>| ProcessRecord {
+        identity: process(pid),
+        parent: 1,
+        class,
+        title: "python".to_owned(),
+        first_seen: at(0),
+        last_read: Some(at(ALL_ENDED)),
+        peak: Some(ByteSize::mib(peak)),
+        peak_while_starting: starting.map(ByteSize::mib),
+        threads: 3,
+        ending: Ending::Alive,
+    };
+    ProcessTable {
+        version: FORMAT_VERSION,
+        processes: vec![
+            record(1, ProcessClass::Server, 200, None),
+            record(2, ProcessClass::ShortExecutor, 170, Some(165)),
+            record(3, ProcessClass::ShortExecutor, 180, None),
+        ],
+        profiler: ProfilerCost {
+            ticks: 71,
+            missed_ticks: 0,
+            rate_hz: 5.0,
+            cpu: Duration::from_millis(100),
+            peak: ByteSize::mib(4),
+            longest_gap: Duration::from_millis(200),
+        },
+    }
+}
+
+fn outcome(scenario: ScenarioId, users: u64) -> ScenarioOutcome {
+    let mut wave = WaveOutcome::begin(at(LOAD_BEGAN), users);
+    wave.ended = at(LOAD_ENDED);
+    wave.succeeded = users;
+    for turn in 1..=users {
+        wave.turns.record(Duration::from_secs(turn));
+        wave.lateness.record(Duration::from_millis(1));
+    }
+    ScenarioOutcome {
+        version: FORMAT_VERSION,
+        scenario,
+        process: Some(process(9)),
+        waves: vec![wave],
+        ended: Ended::Finished,
+        cost: ClientCost::default(),
+    }
+}
+
+/// Changes that tests make to a good run.
+pub(crate) trait Change {
+    fn wave(&mut self) -> &mut WaveOutcome;
+    fn status(&mut self) -> &mut ScenarioOutcome;
+    fn fail_turns(&mut self, count: u64);
+    fn happens(&mut self, millis: u64, event: Event);
+    fn silence(&mut self, from: u64, to: u64);
+    fn record(&mut self, pid: u32) -> &mut ProcessRecord;
+}
+
+impl Change for Evidence {
+    fn status(&mut self) -> &mut ScenarioOutcome {
+        self.outcomes.get_mut(&ScenarioId::ApiStatus).expect("a test knows its own data")
+    }
+
+    fn wave(&mut self) -> &mut WaveOutcome {
+        &mut self.status().waves[0]
+    }
+
+    fn fail_turns(&mut self, count: u64) {
+        let wave = self.wave();
+        wave.succeeded -= count;
+        wave.failed += count;
+        for _ in 0..count {
+            let failure = Failure {
+                step: "status".to_owned(),
+                status: Some(500),
+                error_type: "ValueError".to_owned(),
+                message: "no".to_owned(),
+            };
+            wave.tally.add(failure, None);
+        }
+    }
+
+    fn happens(&mut self, millis: u64, event: Event) {
+        let position = self.marks.iter().position(|mark| mark.at > at(millis));
+        let position = position.unwrap_or(self.marks.len());
+        self.marks.insert(position, Mark { at: at(millis), event });
+    }
+
+    fn silence(&mut self, from: u64, to: u64) {
+        self.profile.retain(|line| match line {
+            ProfileLine::Tick(tick) => tick.at <= at(from) || tick.at >= at(to),
+            _ => true,
+        });
+    }
+
+    fn record(&mut self, pid: u32) -> &mut ProcessRecord {
+        let table = self.processes.as_mut().expect("a test knows its own data");
+        table
+            .processes
+            .iter_mut()
+            .find(|record| record.identity.pid == pid)
+            .expect("a test knows its own data")
+    }
+}

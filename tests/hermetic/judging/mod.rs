@@ -1,0 +1,8 @@
+//! Assembling and judging, over runs that never took place.
+//!
+//! `evidence.rs` composes a run in which everything went well; each test changes
+//! one thing about it and looks at what follows.
+
+mod evidence;
+mod figures;
+mod verdicts;

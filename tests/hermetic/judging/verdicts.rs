@@ -1,0 +1,157 @@
+//! Every rule of the verdict: one change to a good run, and what follows from it.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use skyload::class::ProcessClass;
+use skyload::config::Thresholds;
+use skyload::marks::{Event, StopReason};
+use skyload::outcome::Ended;
+use skyload::plan::{Budget, BudgetSubject, LoadRequest, ScenarioThresholds};
+use skyload::report::{Evidence, Report, Severity, Verdict};
+use skyload::sample::{Ending, ProfileLine};
+use skyload::scenario::ScenarioId;
+use skyload::units::ByteSize;
+
+use super::evidence::{ALL_ENDED, Change, LOAD_ENDED, at, four_users, good_run};
+
+use Verdict::{Inconclusive, OverBudget, Pass, ScenarioFailed};
+
+fn limit(evidence: &mut Evidence, limits: Thresholds) {
+    evidence.plan.thresholds = vec![ScenarioThresholds { scenario: ScenarioId::ApiStatus, limits }];
+}
+
+fn budget(evidence: &mut Evidence, subject: BudgetSubject, limit: ByteSize) {
+    evidence.plan.budgets.retain(|budget| budget.subject != subject);
+    evidence.plan.budgets.push(Budget { subject, limit: Some(limit) });
+}
+
+fn short(evidence: &mut Evidence, mib: u64) {
+    budget(evidence, BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(mib));
+}
+
+/// No tick in the drain but its last, at a limit of 1 s; taking the snapshot at its
+/// beginning took `millis`.
+fn snapshot_then_silence(evidence: &mut Evidence, millis: u64) {
+    evidence.plan.validity.profiler_gap = Duration::from_secs(1);
+    evidence.silence(LOAD_ENDED, ALL_ENDED);
+    for line in &mut evidence.profile {
+        if let ProfileLine::Snapshot(snapshot) = line
+            && snapshot.at == at(LOAD_ENDED)
+        {
+            snapshot.until = at(LOAD_ENDED + millis);
+        }
+    }
+}
+
+fn starve(evidence: &mut Evidence) {
+    evidence.wave().lateness.record(Duration::from_secs(3));
+}
+
+#[rstest]
+#[case::a_run_that_went_well(|_: &mut Evidence| {}, Pass, "")]
+#[case::a_peak_at_its_budget(|e: &mut Evidence| short(e, 180), Pass, "")]
+#[case::a_peak_above_its_budget(|e: &mut Evidence| short(e, 179), OverBudget, "short-executor: 180.0 MiB")]
+#[case::a_failed_turn(|e: &mut Evidence| e.fail_turns(1), ScenarioFailed, "1 of 4 turns failed; most often (1x)")]
+#[case::a_failed_turn_that_is_allowed(
+    |e: &mut Evidence| { e.fail_turns(1); limit(e, Thresholds { error_rate: Some("25%".parse().unwrap()), ..Thresholds::default() }); },
+    Pass, "")]
+#[case::one_more_than_is_allowed(
+    |e: &mut Evidence| { e.fail_turns(2); limit(e, Thresholds { error_rate: Some("25%".parse().unwrap()), ..Thresholds::default() }); },
+    ScenarioFailed, "2 of 4")]
+#[case::a_latency_below_its_limit(
+    |e: &mut Evidence| limit(e, Thresholds { max: Some(Duration::from_secs(5)), ..Thresholds::default() }), Pass, "")]
+#[case::a_latency_above_its_limit(
+    |e: &mut Evidence| limit(e, Thresholds { p50: Some(Duration::from_secs(1)), ..Thresholds::default() }),
+    ScenarioFailed, "api:status p50")]
+#[case::a_latency_above_its_limit_of_a_starved_client(
+    |e: &mut Evidence| { starve(e); limit(e, Thresholds { p50: Some(Duration::from_secs(1)), ..Thresholds::default() }); },
+    Inconclusive, "by a starved client")]
+#[case::a_starved_client(starve, Inconclusive, "the client was starved")]
+#[case::a_missing_outcome(
+    |e: &mut Evidence| _ = e.outcomes.remove(&ScenarioId::ApiStatus), Inconclusive, "api:status: no outcome")]
+#[case::an_outcome_without_a_turn(|e: &mut Evidence| e.status().waves.clear(), Inconclusive, "no outcome")]
+#[case::a_stopped_scenario(
+    |e: &mut Evidence| e.status().ended = Ended::Stopped, Inconclusive, "stopped before all turns were taken")]
+#[case::a_scenario_out_of_time(|e: &mut Evidence| e.status().ended = Ended::TimedOut, ScenarioFailed, "api:status")]
+#[case::a_silent_profiler(|e: &mut Evidence| e.silence(5_000, 8_000), Inconclusive, "was silent for")]
+#[case::a_silence_that_the_plan_allows(|e: &mut Evidence| e.silence(5_000, 6_600), Pass, "")]
+#[case::a_silence_beside_a_snapshot(|e: &mut Evidence| snapshot_then_silence(e, 10), Inconclusive, "was silent for")]
+#[case::a_snapshot_that_takes_its_time(|e: &mut Evidence| snapshot_then_silence(e, 1_500), Pass, "")]
+#[case::a_profile_without_its_end(
+    |e: &mut Evidence| e.profile.retain(|line| !matches!(line, ProfileLine::Footer { .. })),
+    Inconclusive, "did not end in good order")]
+#[case::a_profile_that_stops_short(
+    |e: &mut Evidence| e.silence(6_000, ALL_ENDED + 1), Inconclusive, "does not reach")]
+#[case::an_unread_exit_in_a_class_with_a_budget(
+    |e: &mut Evidence| e.record(2).ending = Ending::ExitedUnread, Inconclusive, "lower bound")]
+#[case::an_unread_exit_in_a_class_without_one(
+    |e: &mut Evidence| { e.record(2).ending = Ending::ExitedUnread; e.plan.budgets.clear(); }, Pass, "lower bound")]
+#[case::a_server_that_died(|e: &mut Evidence| e.happens(6_000, Event::ServerGone), Inconclusive, "the server died")]
+#[case::a_server_that_was_replaced(
+    |e: &mut Evidence| e.happens(6_000, Event::ServerReplaced), Inconclusive, "was replaced")]
+#[case::failures_of_a_run_that_lost_its_server(
+    |e: &mut Evidence| { e.fail_turns(4); e.happens(6_000, Event::ServerGone); }, Inconclusive, "lost its server")]
+#[case::an_interruption(
+    |e: &mut Evidence| e.happens(6_000, Event::LoadStopped(StopReason::Interrupted)), Inconclusive, "interrupted")]
+#[case::a_machine_short_of_memory(
+    |e: &mut Evidence| e.happens(6_000, Event::LoadStopped(StopReason::MemoryFloor)),
+    Inconclusive, "to protect the machine")]
+#[case::a_run_that_broke_off(|e: &mut Evidence| _ = e.marks.pop(), Inconclusive, "broke off")]
+#[case::a_file_that_breaks_off(
+    |e: &mut Evidence| e.damage.push("`samples.jsonl` breaks off".to_owned()), Inconclusive, "breaks off")]
+#[case::a_skypilot_without_the_constant(
+    |e: &mut Evidence| e.environment.as_mut().unwrap().sky.constants.server = None, Pass, "no constant for it")]
+#[case::a_class_that_did_not_run(|_: &mut Evidence| {}, Pass, "long-executor")]
+#[case::processes_that_a_stop_left_behind(
+    |e: &mut Evidence| e.happens(ALL_ENDED, Event::LeftBehind(vec!["python".to_owned()])), Pass, "1x python")]
+fn the_verdict_follows_from(
+    #[case] change: fn(&mut Evidence),
+    #[case] verdict: Verdict,
+    #[case] words: &str,
+) {
+    let mut evidence = good_run(&four_users());
+    change(&mut evidence);
+    let judgement = Report::assemble(&evidence).judgement;
+    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
+    let found = judgement.findings.iter().any(|finding| finding.message.contains(words));
+    assert!(words.is_empty() || found, "`{words}` is not in {judgement:#?}");
+}
+
+#[rstest]
+#[case::failed_and_over_budget(|e: &mut Evidence| { e.fail_turns(1); short(e, 1); starve(e); }, ScenarioFailed)]
+#[case::over_budget_and_inconclusive(|e: &mut Evidence| { short(e, 1); starve(e); }, OverBudget)]
+#[case::over_budget_and_without_its_server(
+    |e: &mut Evidence| { short(e, 1); e.happens(6_000, Event::ServerGone); }, OverBudget)]
+fn the_gravest_finding_decides(#[case] change: fn(&mut Evidence), #[case] verdict: Verdict) {
+    let mut evidence = good_run(&four_users());
+    change(&mut evidence);
+    let judgement = Report::assemble(&evidence).judgement;
+    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
+    assert!(judgement.findings.is_sorted_by_key(|finding| finding.severity));
+}
+
+#[test]
+fn proportional_memory_with_unread_processes_is_a_lower_bound() {
+    let mut evidence = good_run(&four_users());
+    budget(&mut evidence, BudgetSubject::TreePss, ByteSize::gib(1));
+    assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass);
+    for line in &mut evidence.profile {
+        if let ProfileLine::Snapshot(snapshot) = line {
+            snapshot.unread = 1;
+        }
+    }
+    assert_eq!(Report::assemble(&evidence).judgement.verdict, Inconclusive);
+}
+
+#[test]
+fn a_server_elsewhere_is_judged_by_its_answers_alone() {
+    let request = LoadRequest { server: Some("http://127.0.0.1:1".to_owned()), ..four_users() };
+    let mut evidence = good_run(&request);
+    (evidence.profile, evidence.processes) = (Vec::new(), None);
+    let report = Report::assemble(&evidence);
+    assert_eq!(report.judgement.verdict, Pass, "{:#?}", report.judgement);
+    assert!(report.memory.is_none() && report.summary.is_none());
+    let notes = report.judgement.findings.iter().filter(|f| f.severity == Severity::Note);
+    assert_eq!(notes.count(), 1, "that memory was not measured is said");
+}
