@@ -24,7 +24,7 @@ use crate::nextest::Tests;
 use crate::progress::Progress;
 use crate::report;
 use crate::server::{self, ServerSession};
-use crate::signals::Signals;
+use crate::signals::{Interrupted, Signals};
 use crate::sky::SkyInstallation;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -36,28 +36,42 @@ pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
     let workspace = Workspace::locate()?;
     let plan = prepare::plan(flags, &workspace)?;
     let signals = Signals::listen()?;
+    let result = run_plan(flags, plan, &workspace, &signals);
+    // A Ctrl-C reaches compilers and installers too; that they failed is no news.
+    result.map_err(|error| match signals.interrupted() {
+        true if !error.is::<Interrupted>() => error.context(Interrupted),
+        _ => error,
+    })
+}
+
+fn run_plan(
+    flags: &flags::Load,
+    plan: LoadPlan,
+    workspace: &Workspace,
+    signals: &Signals,
+) -> Result<Verdict> {
     let progress = Progress::new();
     let _lock = workspace.lock()?;
-    server::clean_up_after_dead_runs(&workspace, true, progress)?;
+    server::clean_up_after_dead_runs(workspace, true, progress)?;
     prepare::announce(&plan, progress);
 
     let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
     signals.check()?;
     let step = progress.step("Building the scenarios");
-    let tests = Tests::build(&nextest, &workspace, prepare::secrets(flags))?;
+    let tests = Tests::build(&nextest, workspace, prepare::secrets(flags))?;
     tests.expect_all_of(&plan)?;
     step.done("built");
     signals.check()?;
     let sky = SkyInstallation::prepare(&plan.sky, &workspace.state, &progress)?;
     signals.check()?;
 
-    let run = prepare::run_dir(flags, &plan, &workspace)?;
+    let run = prepare::run_dir(flags, &plan, workspace)?;
     let context = server::Context {
         plan: &plan,
         run: &run,
-        workspace: &workspace,
+        workspace,
         sky: &sky,
-        signals: &signals,
+        signals,
         progress,
         yes: flags.yes,
     };
