@@ -86,10 +86,11 @@ pub(super) fn assemble(
     let readings: Vec<(Timestamp, SystemTick)> =
         evidence.ticks().filter_map(|tick| Some((tick.at, tick.system?))).collect();
     let all = || readings.iter().map(|(_, system)| *system);
-    let baseline_end =
-        phases.iter().find(|span| span.phase == Phase::Baseline).map_or(first, |span| span.ended);
+    // The profiler is there before the baseline: the server comes to rest first.
+    let baseline = phases.iter().find(|span| span.phase == Phase::Baseline);
+    let is_of_baseline = |at| baseline.is_some_and(|span| span.began <= at && at <= span.ended);
     let in_baseline: Vec<SystemTick> =
-        readings.iter().filter(|(at, _)| *at <= baseline_end).map(|(_, system)| *system).collect();
+        readings.iter().filter(|(at, _)| is_of_baseline(*at)).map(|(_, system)| *system).collect();
     // A run that was stopped at once has no baseline but its first reading.
     let baseline = if in_baseline.is_empty() { all().take(1).collect() } else { in_baseline };
     let class = |class| memory.and_then(|memory| memory.class(class));

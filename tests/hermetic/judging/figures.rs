@@ -2,7 +2,7 @@
 
 use skyload::class::ProcessClass;
 use skyload::report::{Report, Temperature, text};
-use skyload::sample::Phase;
+use skyload::sample::{Phase, ProfileLine};
 use skyload::units::ByteSize;
 
 use super::evidence::{ALL_ENDED, LOAD_BEGAN, LOAD_ENDED, at, four_users, good_run};
@@ -20,6 +20,23 @@ fn the_summary_means_what_it_meant_in_the_original_tool() {
     assert_eq!(summary.long_peak, None, "none ran, which is not 0 bytes");
     // 11 of 71 readings are of the baseline.
     assert!((summary.average_cpu - (11.0 * 10.0 + 60.0 * 90.0) / 71.0).abs() < 1e-9);
+}
+
+#[test]
+fn the_time_in_which_the_server_comes_to_rest_is_not_of_the_baseline() {
+    let mut evidence = good_run(&four_users());
+    evidence.marks[0].at = at(1_000);
+    for line in &mut evidence.profile {
+        if let ProfileLine::Tick(tick) = line
+            && tick.at < at(1_000)
+            && let Some(system) = &mut tick.system
+        {
+            (system.cpu_percent, system.memory_used) = (100.0, ByteSize::gib(8));
+        }
+    }
+    let summary = Report::assemble(&evidence).summary.unwrap();
+    assert_eq!(summary.baseline_cpu, 10.0);
+    assert_eq!(summary.baseline_memory, ByteSize::gib(2));
 }
 
 #[test]

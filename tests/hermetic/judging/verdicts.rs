@@ -73,7 +73,9 @@ fn starve(evidence: &mut Evidence) {
 #[case::an_outcome_without_a_turn(|e: &mut Evidence| e.status().waves.clear(), Inconclusive, "no outcome")]
 #[case::a_stopped_scenario(
     |e: &mut Evidence| e.status().ended = Ended::Stopped, Inconclusive, "stopped before all turns were taken")]
-#[case::a_scenario_out_of_time(|e: &mut Evidence| e.status().ended = Ended::TimedOut, ScenarioFailed, "api:status")]
+#[case::a_scenario_out_of_time(
+    |e: &mut Evidence| e.status().ended = Ended::TimedOut,
+    ScenarioFailed, "0 of 4 turns failed, and its time limit of 15m ran out")]
 #[case::a_silent_profiler(|e: &mut Evidence| e.silence(5_000, 8_000), Inconclusive, "was silent for")]
 #[case::a_silence_that_the_plan_allows(|e: &mut Evidence| e.silence(5_000, 6_600), Pass, "")]
 #[case::a_silence_beside_a_snapshot(|e: &mut Evidence| snapshot_then_silence(e, 10), Inconclusive, "was silent for")]
