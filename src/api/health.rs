@@ -79,3 +79,49 @@ impl Health {
         ClientVersions { api: self.api_version.clone(), release: self.version.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(status: u16, body: &Value) -> Result<Health, Failure> {
+        Health::parse(&Response { status, request_id: None, body: body.to_string().into_bytes() })
+    }
+
+    #[rstest]
+    #[case::as_text(json!("62"))]
+    #[case::as_a_number(json!(62))]
+    fn a_healthy_server_says_its_versions(#[case] api_version: Value) {
+        let body = json!({
+            "status": "healthy", "api_version": api_version, "version": "0.14.1",
+            "commit": "7e59", "user": null,
+        });
+        let health = parse(200, &body).unwrap();
+        assert_eq!((health.api_version.as_str(), health.version.as_str()), ("62", "0.14.1"));
+        assert_eq!(health.commit.as_deref(), Some("7e59"));
+        let versions = health.client_versions();
+        assert_eq!((versions.api.as_str(), versions.release.as_str()), ("62", "0.14.1"));
+    }
+
+    #[rstest]
+    #[case::that_wants_credentials(200, json!({"status": "needs_auth"}), "needs authentication")]
+    #[case::that_is_ill(200, json!({"status": "unhealthy", "api_version": "62"}), "wrong value")]
+    #[case::without_a_status(200, json!({"api_version": "62", "version": "1"}), "wrong value")]
+    #[case::without_a_version(200, json!({"status": "healthy", "api_version": "62"}), "wrong value")]
+    #[case::that_is_too_new(
+        400,
+        json!({"error": "version_mismatch", "message": "Your client is too old."}),
+        "version_mismatch"
+    )]
+    fn a_server_is_not_there_for_us(
+        #[case] status: u16,
+        #[case] body: Value,
+        #[case] error_type: &str,
+    ) {
+        let failure = parse(status, &body).unwrap_err();
+        assert_eq!((failure.status, failure.error_type.as_str()), (Some(status), error_type));
+    }
+}

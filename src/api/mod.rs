@@ -7,6 +7,8 @@
 
 mod answer;
 mod health;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Once;
 use std::time::Duration;

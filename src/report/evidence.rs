@@ -138,3 +138,84 @@ fn describe(error: &RunDirError) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use rstest::rstest;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::plan::{LoadRequest, Machine};
+    use crate::report::{Report, Verdict};
+    use crate::units::ByteSize;
+
+    /// The directory of a run that was killed right after it was planned.
+    fn planned() -> (TempDir, RunDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create(&folder.path().join("20261124-080000-test")).unwrap();
+        let machine =
+            Machine { memory_total: ByteSize::gib(16), memory_available: ByteSize::gib(15) };
+        let config = Config::parse("[profiles.default]\n", "skyload.toml").unwrap();
+        let request = LoadRequest { apis: vec!["status".to_owned()], ..LoadRequest::default() };
+        RunDir::write(&run.plan(), &LoadPlan::resolve(&request, &config, machine).unwrap())
+            .unwrap();
+        (folder, run)
+    }
+
+    #[test]
+    fn a_run_that_was_only_planned_lacks_everything_and_nothing_is_damaged() {
+        let (_folder, run) = planned();
+        let evidence = Evidence::read(&run).unwrap();
+        assert_eq!(evidence.run.to_string(), "20261124-080000-test");
+        assert!(evidence.environment.is_none() && evidence.processes.is_none());
+        assert!(evidence.marks.is_empty() && evidence.profile.is_empty());
+        assert!(evidence.outcomes.is_empty() && evidence.damage.is_empty());
+        assert_eq!(Report::assemble(&evidence).judgement.verdict, Verdict::Inconclusive);
+    }
+
+    #[rstest]
+    #[case::an_environment_that_is_cut_off(RunDir::environment, "{")]
+    #[case::a_process_table_without_its_fields(RunDir::processes, "{}")]
+    #[case::an_outcome_of_another_kind(|run: &RunDir| run.outcome(ScenarioId::ApiStatus), "[]")]
+    #[case::marks_with_a_broken_line_between(RunDir::marks, "{\n{}\n")]
+    #[case::a_profile_with_a_broken_line_between(RunDir::samples, "{\n{}\n")]
+    #[case::marks_whose_last_line_is_cut_off(RunDir::marks, "{\"at\":")]
+    #[case::a_profile_whose_last_line_is_cut_off(RunDir::samples, "{\"kind\":\"tick\"")]
+    fn a_damaged_file_is_named_and_the_others_are_read(
+        #[case] path: impl Fn(&RunDir) -> PathBuf,
+        #[case] content: &str,
+    ) {
+        let (_folder, run) = planned();
+        fs::write(path(&run), content).unwrap();
+        let evidence = Evidence::read(&run).unwrap();
+        let [damage] = evidence.damage.as_slice() else { panic!("{:?}", evidence.damage) };
+        assert!(damage.contains(&path(&run).display().to_string()), "{damage}");
+        let findings = Report::assemble(&evidence).judgement.findings;
+        assert!(findings.iter().any(|finding| finding.message == *damage), "{findings:?}");
+    }
+
+    #[test]
+    fn lines_before_the_one_that_is_cut_off_count() {
+        let (_folder, run) = planned();
+        let line = |at| serde_json::to_string(&ProfileLine::ServerGone { at }).unwrap();
+        let lines = [1, 2].map(|at| line(Timestamp::from_micros(at)));
+        fs::write(run.samples(), format!("{}\n{}\n{{\"kind\"", lines[0], lines[1])).unwrap();
+        assert_eq!(Evidence::read(&run).unwrap().profile.len(), 2);
+    }
+
+    #[rstest]
+    #[case::missing(None)]
+    #[case::damaged(Some("{"))]
+    fn without_its_plan_a_run_means_nothing(#[case] plan: Option<&str>) {
+        let (_folder, run) = planned();
+        match plan {
+            Some(text) => fs::write(run.plan(), text).unwrap(),
+            None => fs::remove_file(run.plan()).unwrap(),
+        }
+        assert!(Evidence::read(&run).is_err());
+    }
+}

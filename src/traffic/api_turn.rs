@@ -97,9 +97,9 @@ async fn submit(client: &ApiClient, call: &Call, turn: &mut Turn) -> Result<Stri
     let start = Instant::now();
     let mut pause = FIRST_RETRY_AFTER;
     let response = loop {
-        let response = client.send(call).await?;
-        let busy = response.status == 503 && start.elapsed() + pause < RETRY_FOR;
-        if !busy {
+        let response = client.send(call).await;
+        let no_worker = response.as_ref().is_ok_and(|response| response.status == 503);
+        if !no_worker || start.elapsed() + pause >= RETRY_FOR {
             break response;
         }
         turn.retried();
@@ -107,7 +107,7 @@ async fn submit(client: &ApiClient, call: &Call, turn: &mut Turn) -> Result<Stri
         pause = pause.mul_f64(1.5);
     };
     turn.step(format!("{}/submit", call.step), start.elapsed());
-    expect_ok(call, response)?
+    expect_ok(call, response?)?
         .request_id
         .ok_or_else(|| wrong_value(call.step, 200, "the response has no request id".to_owned()))
 }

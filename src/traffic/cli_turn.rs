@@ -6,6 +6,7 @@
 
 use std::process::Stdio;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::process::Command as Process;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use crate::scenario::{Circumstances, Command};
 /// A `sky` process that ended.
 struct Ran {
     user_id: String,
-    took: std::time::Duration,
+    took: Duration,
     output: Result<std::process::Output, std::io::Error>,
 }
 
@@ -34,18 +35,44 @@ pub(super) async fn wave(
 ) -> (WaveOutcome, Ended) {
     let settings = Rc::new(stage.environment.client.clone());
     let turns = wave::take(stage, until, || run(Rc::clone(&settings), command)).await;
-    let mut outcome = turns.outcome;
-    let rows = if command.requests.is_empty() || turns.taken.is_empty() {
-        Ok(Vec::new())
-    } else {
-        stage.client.list_requests().await
+    let (mut outcome, mut judged) = (turns.outcome, 0);
+    let judging = async {
+        let rows = if command.requests.is_empty() || turns.taken.is_empty() {
+            Ok(Vec::new())
+        } else {
+            stage.client.list_requests().await
+        };
+        let circumstances = stage.environment.server.circumstances();
+        for taken in &turns.taken {
+            let turn = judge(&stage.client, command, &taken.turn, &rows, circumstances).await;
+            turn.add_to(&mut outcome, taken.whole);
+            judged += 1;
+        }
     };
-    let circumstances = stage.environment.server.circumstances();
-    for taken in turns.taken {
-        let turn = judge(&stage.client, command, &taken.turn, &rows, circumstances).await;
-        turn.add_to(&mut outcome, taken.whole);
+    tokio::select! {
+        biased;
+        () = judging => return (outcome, turns.ended),
+        () = no_time_is_left(turns.ended, until) => {}
     }
-    (outcome, turns.ended)
+    if until.stop.is_asked_for() {
+        return (outcome, Ended::Stopped);
+    }
+    let unjudged = &turns.taken[judged..];
+    wave::give_up(&mut outcome, unjudged.len(), unjudged.iter().map(|taken| taken.whole));
+    (outcome, Ended::TimedOut)
+}
+
+/// Returns when the server can't be asked any longer. A request may outlive its
+/// process, and never end; and a scenario that was stopped is soon killed.
+async fn no_time_is_left(ended: Ended, until: Until<'_>) {
+    const AT_LEAST: Duration = Duration::from_secs(10);
+    const WHEN_STOPPED: Duration = Duration::from_secs(2);
+    if ended == Ended::Stopped {
+        tokio::time::sleep(WHEN_STOPPED).await;
+    } else {
+        let limit = until.limit.max(Instant::now() + AT_LEAST);
+        Until { limit, ..until }.over().await;
+    }
 }
 
 async fn run(settings: Rc<ClientSettings>, command: &'static Command) -> Ran {
@@ -126,7 +153,8 @@ async fn judge(
             turn.fail(failure("no such request".to_owned(), message));
         }
     }
-    for row in own.iter().filter(|row| row.status != "SUCCEEDED") {
+    // What is still under way was not waited for by its process, and is not here.
+    for row in own.iter().filter(|row| matches!(row.status.as_str(), "FAILED" | "CANCELLED")) {
         audit(client, command, row, circumstances, &mut turn).await;
     }
     turn

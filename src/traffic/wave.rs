@@ -1,5 +1,7 @@
 //! Turns that begin together.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -61,18 +63,22 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     let mut taken = Vec::new();
     // Semaphores are fair, so users come in the order in which they queue.
     let places = Rc::new(Semaphore::new(stage.planned.at_once as usize));
+    let under_way = Rc::new(RefCell::new(HashMap::new()));
     let all_fit = stage.planned.at_once >= users;
     let local = LocalSet::new();
     let ended = local
         .run_until(async {
             let mut turns = JoinSet::new();
-            for _ in 0..users {
-                let (places, turn) = (Rc::clone(&places), turn());
+            for user in 0..users {
+                let (places, under_way) = (Rc::clone(&places), Rc::clone(&under_way));
+                let turn = turn();
                 turns.spawn_local(async move {
                     let _place = places.acquire().await;
                     let scheduled = if all_fit { start } else { Instant::now() };
+                    under_way.borrow_mut().insert(user, scheduled);
                     let late = scheduled.elapsed();
                     let turn = turn.await;
+                    under_way.borrow_mut().remove(&user);
                     (late, Taken { turn, whole: scheduled.elapsed() })
                 });
             }
@@ -89,7 +95,8 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
                     },
                     () = until.stop.asked_for() => break Ended::Stopped,
                     () = tokio::time::sleep_until(until.limit) => {
-                        give_up(&mut outcome, turns.len());
+                        let under_way = under_way.borrow();
+                        give_up(&mut outcome, turns.len(), under_way.values().map(Instant::elapsed));
                         break Ended::TimedOut;
                     }
                 }
@@ -100,8 +107,15 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     Wave { outcome, taken, ended }
 }
 
-/// Turns that have not ended by the scenario's limit have failed.
-fn give_up(outcome: &mut WaveOutcome, unfinished: usize) {
+/// Turns that have not ended by the scenario's limit have failed. Those that had
+/// begun took at least as long as until now, which is their latency: without it, a
+/// server that never answers would look faster than one that does.
+pub(super) fn give_up(
+    outcome: &mut WaveOutcome,
+    unfinished: usize,
+    took: impl Iterator<Item = Duration>,
+) {
+    took.for_each(|took| outcome.turns.record(took));
     for _ in 0..unfinished {
         outcome.failed += 1;
         outcome.tally.add(

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fake_sky::FakeServer;
@@ -12,7 +12,7 @@ use skyload::outcome::{Ended, WaveOutcome};
 use skyload::scenario::ScenarioId;
 
 use super::Scene;
-use super::scene::{counts, kinds, until};
+use super::scene::{ENDLESS, counts, kinds, until};
 
 fn failures(wave: &WaveOutcome) -> Vec<&str> {
     let wrong = wave.tally.kinds().iter().filter(|kind| kind.right_because.is_none());
@@ -107,13 +107,21 @@ async fn a_server_that_cannot_be_reached_is_told_by_the_exit_code() -> anyhow::R
     Ok(())
 }
 
+/// A `sky` that is a shell script.
+fn scripted(folder: &Path, script: &str) -> anyhow::Result<PathBuf> {
+    let sky = folder.join("sky");
+    fs::write(&sky, format!("#!/bin/sh\n{script}\n"))?;
+    fs::set_permissions(&sky, fs::Permissions::from_mode(0o755))?;
+    Ok(sky)
+}
+
 #[tokio::test]
 async fn a_process_that_the_time_limit_cuts_off_is_killed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let folder = tempfile::tempdir()?;
-    let (sky, pids) = (folder.path().join("sky"), folder.path().join("pids"));
-    fs::write(&sky, format!("#!/bin/sh\necho $$ >>{}\nexec sleep 600\n", pids.display()))?;
-    fs::set_permissions(&sky, fs::Permissions::from_mode(0o755))?;
+    let pids = folder.path().join("pids");
+    let script = format!("echo $$ >>{}\nexec sleep 600", pids.display());
+    let sky = scripted(folder.path(), &script)?;
     let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?
         .found(|environment| environment.client.sky = sky)
         .planned(|plan| plan.scenario_timeout = Duration::from_secs(2))
@@ -126,4 +134,18 @@ async fn a_process_that_the_time_limit_cuts_off_is_killed() -> anyhow::Result<()
         fs::read_to_string(&pids)?.lines().map(str::parse).collect::<Result<_, _>>()?;
     assert!(!pids.is_empty());
     until(|| pids.iter().all(|&pid| ProcessIdentity::of(pid).is_none())).await
+}
+
+#[tokio::test]
+async fn a_request_that_outlives_its_process_is_no_success_and_not_waited_for() -> anyhow::Result<()>
+{
+    let (server, folder) = (FakeServer::start(&[ENDLESS])?, tempfile::tempdir()?);
+    let script = format!("exec {} status --async", fake_sky::executable().display());
+    let sky = scripted(folder.path(), &script)?;
+    let scene = Scene::of(&server, &[ScenarioId::CliStatus])?;
+    let outcome = scene.found(|environment| environment.client.sky = sky).play().await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 3)));
+    assert_eq!(kinds(wave), [(None, "no such request", 3)]);
+    Ok(())
 }

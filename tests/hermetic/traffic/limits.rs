@@ -7,15 +7,13 @@ use anyhow::Context;
 use fake_sky::FakeServer;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rstest::rstest;
 use skyload::ids::ProcessIdentity;
 use skyload::outcome::Ended;
 use skyload::scenario::ScenarioId;
 
 use super::Scene;
-use super::scene::{counts, kinds};
-
-/// Requests that end long after any test.
-const ENDLESS: (&str, &str) = ("FAKE_SKY_SERVICE_MS", "600000");
+use super::scene::{ENDLESS, counts, kinds};
 
 #[tokio::test]
 async fn users_beyond_at_once_wait_for_a_place_and_all_get_their_turn() -> anyhow::Result<()> {
@@ -56,6 +54,28 @@ async fn turns_that_the_time_limit_cuts_off_have_failed() -> anyhow::Result<()> 
     assert_eq!(counts(&outcome.waves[0]), (0, 0, 3));
     assert_eq!(kinds(&outcome.waves[0]), [(None, "unfinished", 3)]);
     assert!(scene.run.outcome(ScenarioId::ApiStatus).exists());
+    Ok(())
+}
+
+#[rstest]
+#[case::that_have_begun(3, 3)]
+#[case::but_not_those_that_never_had_a_place(2, 2)]
+#[tokio::test]
+async fn latencies_include_turns_that_were_cut_off(
+    #[case] at_once: u32,
+    #[case] begun: u64,
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[ENDLESS])?;
+    let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?
+        .users(3, at_once)
+        .planned(|plan| plan.scenario_timeout = Duration::from_secs(2))
+        .play()
+        .await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((counts(wave), wave.turns.count()), ((0, 0, 3), begun));
+    // They took at least from the wave's beginning to its end, to three digits.
+    let lasted = wave.ended.since(wave.began).mul_f64(0.9);
+    assert!(wave.turns.min() >= Some(lasted), "{:?} of {lasted:?}", wave.turns.min());
     Ok(())
 }
 

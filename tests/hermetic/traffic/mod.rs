@@ -11,6 +11,9 @@ mod cli;
 mod limits;
 mod refusals;
 mod scene;
+mod script;
+mod sequence;
 mod together;
+mod transport;
 
 use scene::Scene;

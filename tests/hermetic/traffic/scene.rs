@@ -21,6 +21,9 @@ use tempfile::TempDir;
 const MACHINE: Machine =
     Machine { memory_total: ByteSize::gib(64), memory_available: ByteSize::gib(60) };
 
+/// Requests that end long after any test.
+pub(super) const ENDLESS: (&str, &str) = ("FAKE_SKY_SERVICE_MS", "600000");
+
 /// A run that is about to begin.
 pub(super) struct Scene {
     _folder: TempDir,

@@ -1,0 +1,81 @@
+//! A server that misbehaves as a test says: in ways in which the stand-in can't.
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What a call is met with.
+#[derive(Clone, Copy)]
+pub(super) enum Reaction {
+    /// A response with this status and JSON body.
+    Answer(u16, &'static str),
+    /// The beginning of a response, and no more of it.
+    CutOff,
+    /// The end of the connection.
+    HangUp,
+    /// Nothing at all, and the connection stays.
+    Silence,
+}
+
+/// What a healthy server says of itself.
+pub(super) const HEALTHY: Reaction = Reaction::Answer(
+    200,
+    r#"{"status":"healthy","api_version":"62","version":"0.14.1","commit":null}"#,
+);
+
+/// Starts the server, which reacts to the `n`th call of a path (counted from 1)
+/// as `react` says. It ends with the test's runtime. Returns its address.
+pub(super) async fn serve(
+    mut react: impl FnMut(&str, u32) -> Reaction + Send + 'static,
+) -> anyhow::Result<String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move {
+        let mut paths = Vec::<String>::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            let Ok(path) = read_request(&mut stream).await else { continue };
+            paths.push(path.clone());
+            let calls = paths.iter().filter(|known| **known == path).count();
+            let reaction = react(&path, u32::try_from(calls).unwrap_or(u32::MAX));
+            tokio::spawn(respond(stream, reaction));
+        }
+    });
+    Ok(address)
+}
+
+/// Reads a whole request and returns its path, without the query.
+async fn read_request(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
+    let (mut path, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if path.is_empty() {
+            path = line.split([' ', '?']).nth(1).unwrap_or_default().to_owned();
+        } else if let Some(bytes) = line.strip_prefix("content-length:") {
+            length = bytes.trim().parse().unwrap_or(0);
+        } else if line.is_empty() {
+            stream.read_exact(&mut vec![0; length]).await?;
+            return Ok(path);
+        }
+    }
+}
+
+async fn respond(mut stream: BufReader<TcpStream>, reaction: Reaction) -> std::io::Result<()> {
+    let response = match reaction {
+        Reaction::Answer(status, body) => format!(
+            "HTTP/1.1 {status} As Told\r\nConnection: close\r\nX-SkyPilot-Request-ID: 7\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+        Reaction::CutOff => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhal".into(),
+        Reaction::HangUp => return Ok(()),
+        Reaction::Silence => {
+            // Until the other side hangs up.
+            stream.read_to_end(&mut Vec::new()).await?;
+            return Ok(());
+        }
+    };
+    stream.write_all(response.as_bytes()).await?;
+    stream.shutdown().await
+}
