@@ -1,6 +1,8 @@
 //! What users saw: failed scenarios, exceeded limits, a client that was late.
 
 use super::{Case, Findings, Severity, lost_its_server};
+use crate::outcome::Ended;
+use crate::report::evidence::Evidence;
 use crate::report::scenarios::ScenarioState;
 use crate::scenario::ScenarioId;
 
@@ -38,9 +40,10 @@ impl Findings {
                     self.add(
                         Severity::ScenarioFailed,
                         format!(
-                            "{id}: {} of {} turns failed{worst}",
+                            "{id}: {} of {} turns failed{}{worst}",
                             scenario.failed(),
-                            scenario.completed()
+                            scenario.completed(),
+                            out_of_time(case.evidence, id)
                         ),
                     );
                 }
@@ -122,6 +125,15 @@ fn is_starved(case: &Case<'_>, id: ScenarioId) -> bool {
         .filter(|scenario| scenario.id == id)
         .flat_map(|scenario| &scenario.waves)
         .any(|wave| wave.lateness.is_some_and(|lateness| lateness.p99 > limit))
+}
+
+/// What to add for a scenario that may have failed without a failed turn.
+fn out_of_time(evidence: &Evidence, id: ScenarioId) -> String {
+    let limit = humantime::format_duration(evidence.plan.scenario_timeout);
+    match evidence.outcomes.get(&id).map(|outcome| outcome.ended) {
+        Some(Ended::TimedOut) => format!(", and its time limit of {limit} ran out"),
+        _ => String::new(),
+    }
 }
 
 /// The beginning of a text: its whole stands in the table of errors.

@@ -5,4 +5,5 @@
 
 mod evidence;
 mod figures;
+mod texts;
 mod verdicts;

@@ -15,10 +15,12 @@ use skyload::units::ByteSize;
 
 use super::evidence::{ALL_ENDED, Change, LOAD_ENDED, at, four_users, good_run};
 
+use BudgetSubject::{TreePss, TreeRss};
+use ScenarioId::{ApiStatus, ProbeHealth};
 use Verdict::{Inconclusive, OverBudget, Pass, ScenarioFailed};
 
 fn limit(evidence: &mut Evidence, limits: Thresholds) {
-    evidence.plan.thresholds = vec![ScenarioThresholds { scenario: ScenarioId::ApiStatus, limits }];
+    evidence.plan.thresholds = vec![ScenarioThresholds { scenario: ApiStatus, limits }];
 }
 
 fn budget(evidence: &mut Evidence, subject: BudgetSubject, limit: ByteSize) {
@@ -44,8 +46,14 @@ fn snapshot_then_silence(evidence: &mut Evidence, millis: u64) {
     }
 }
 
-fn starve(evidence: &mut Evidence) {
-    evidence.wave().lateness.record(Duration::from_secs(3));
+fn starve(evidence: &mut Evidence, id: ScenarioId) {
+    let outcome = evidence.outcomes.get_mut(&id).expect("a test knows its own data");
+    outcome.waves[0].lateness.record(Duration::from_secs(3));
+}
+
+/// Half of the turns of `api:status` took at least two seconds.
+fn slow(evidence: &mut Evidence) {
+    limit(evidence, Thresholds { p50: Some(Duration::from_secs(1)), ..Thresholds::default() });
 }
 
 #[rstest]
@@ -61,15 +69,13 @@ fn starve(evidence: &mut Evidence) {
     ScenarioFailed, "2 of 4")]
 #[case::a_latency_below_its_limit(
     |e: &mut Evidence| limit(e, Thresholds { max: Some(Duration::from_secs(5)), ..Thresholds::default() }), Pass, "")]
-#[case::a_latency_above_its_limit(
-    |e: &mut Evidence| limit(e, Thresholds { p50: Some(Duration::from_secs(1)), ..Thresholds::default() }),
-    ScenarioFailed, "api:status p50")]
+#[case::a_latency_above_its_limit(slow, ScenarioFailed, "api:status p50")]
 #[case::a_latency_above_its_limit_of_a_starved_client(
-    |e: &mut Evidence| { starve(e); limit(e, Thresholds { p50: Some(Duration::from_secs(1)), ..Thresholds::default() }); },
+    |e: &mut Evidence| { starve(e, ApiStatus); slow(e); },
     Inconclusive, "by a starved client")]
-#[case::a_starved_client(starve, Inconclusive, "the client was starved")]
+#[case::a_starved_client(|e: &mut Evidence| starve(e, ApiStatus), Inconclusive, "the client was starved")]
 #[case::a_missing_outcome(
-    |e: &mut Evidence| _ = e.outcomes.remove(&ScenarioId::ApiStatus), Inconclusive, "api:status: no outcome")]
+    |e: &mut Evidence| _ = e.outcomes.remove(&ApiStatus), Inconclusive, "api:status: no outcome")]
 #[case::an_outcome_without_a_turn(|e: &mut Evidence| e.status().waves.clear(), Inconclusive, "no outcome")]
 #[case::a_stopped_scenario(
     |e: &mut Evidence| e.status().ended = Ended::Stopped, Inconclusive, "stopped before all turns were taken")]
@@ -105,6 +111,47 @@ fn starve(evidence: &mut Evidence) {
 #[case::a_skypilot_without_the_constant(
     |e: &mut Evidence| e.environment.as_mut().unwrap().sky.constants.server = None, Pass, "no constant for it")]
 #[case::a_class_that_did_not_run(|_: &mut Evidence| {}, Pass, "long-executor")]
+#[case::refusals_that_are_right(
+    |e: &mut Evidence| (e.wave().succeeded, e.wave().refused) = (0, 4), Pass, "")]
+#[case::a_stopped_scenario_that_failed_before(
+    |e: &mut Evidence| { e.fail_turns(1); e.status().ended = Ended::Stopped; }, ScenarioFailed, "1 of 4")]
+#[case::a_latency_above_its_limit_beside_another_starved_client(
+    |e: &mut Evidence| { slow(e); starve(e, ProbeHealth); }, ScenarioFailed, "api:status p50")]
+#[case::a_latency_above_its_limit_of_a_run_that_lost_its_server(
+    |e: &mut Evidence| { slow(e); e.happens(6_000, Event::ServerGone); }, Inconclusive, "limit 1 s, in a run that lost its server")]
+#[case::a_limit_with_nothing_to_hold_against_it(
+    |e: &mut Evidence| { slow(e); e.outcomes.remove(&ApiStatus); }, Inconclusive, "p50: nothing was measured")]
+#[case::failures_of_a_run_whose_server_was_replaced(
+    |e: &mut Evidence| { e.fail_turns(4); e.happens(6_000, Event::ServerReplaced); }, Inconclusive, "lost its server")]
+#[case::failures_of_a_run_that_was_killed(
+    |e: &mut Evidence| { e.fail_turns(4); e.marks.pop(); }, Inconclusive, "lost its server")]
+#[case::a_run_that_ended_before_its_load(
+    |e: &mut Evidence| { e.outcomes.clear(); e.marks.remove(1); }, Inconclusive, "ended before its load began: api:status, probe:health")]
+#[case::a_profiler_that_ended_by_itself(
+    |e: &mut Evidence| e.happens(6_000, Event::LoadStopped(StopReason::ProfilerLost)), Inconclusive, "by itself after 6.0 s")]
+#[case::a_profile_that_begins_late(
+    |e: &mut Evidence| e.profile.retain(|line| !matches!(line, ProfileLine::Tick(tick) if tick.at < at(2_200))),
+    Inconclusive, "does not reach")]
+#[case::a_silence_before_the_baseline(
+    |e: &mut Evidence| { e.marks[0].at = at(1_800); e.plan.validity.profiler_gap = Duration::from_secs(1); e.silence(0, 1_800); },
+    Pass, "")]
+#[case::no_profile(
+    |e: &mut Evidence| (e.profile, e.processes) = (Vec::new(), None), Inconclusive, "server: nothing was measured")]
+#[case::a_profile_without_its_table(
+    |e: &mut Evidence| e.processes = None, Inconclusive, "did not end in good order")]
+#[case::a_tree_at_its_budget(|e: &mut Evidence| budget(e, TreeRss, ByteSize::mib(530)), Pass, "")]
+#[case::a_tree_above_its_budget(
+    |e: &mut Evidence| budget(e, TreeRss, ByteSize::mib(529)), OverBudget, "tree-rss: 530.0 MiB, budget 529.0 MiB (configured)")]
+#[case::proportional_memory_above_its_budget(
+    |e: &mut Evidence| budget(e, TreePss, ByteSize::mib(399)), OverBudget, "tree-pss: 400.0 MiB")]
+#[case::a_peak_above_the_constant(
+    |e: &mut Evidence| e.record(2).peak = Some(ByteSize::mib(308)), OverBudget, "307.2 MiB (SkyPilot 0.14.1: sky/server/config.py)")]
+#[case::an_unread_exit_in_a_class_above_its_budget(
+    |e: &mut Evidence| { short(e, 100); e.record(2).ending = Ending::ExitedUnread; }, OverBudget, "lower bound")]
+#[case::fewer_users_at_once_than_asked_for(
+    |e: &mut Evidence| e.plan.capacity.wanted = ByteSize::gib(99), Pass, "would have needed about 99.0 GiB")]
+#[case::something_about_the_environment(
+    |e: &mut Evidence| e.environment.as_mut().unwrap().notes.push("mind".to_owned()), Pass, "mind")]
 #[case::processes_that_a_stop_left_behind(
     |e: &mut Evidence| e.happens(ALL_ENDED, Event::LeftBehind(vec!["python".to_owned()])), Pass, "1x python")]
 fn the_verdict_follows_from(
@@ -121,8 +168,8 @@ fn the_verdict_follows_from(
 }
 
 #[rstest]
-#[case::failed_and_over_budget(|e: &mut Evidence| { e.fail_turns(1); short(e, 1); starve(e); }, ScenarioFailed)]
-#[case::over_budget_and_inconclusive(|e: &mut Evidence| { short(e, 1); starve(e); }, OverBudget)]
+#[case::failed_and_over_budget(|e: &mut Evidence| { e.fail_turns(1); short(e, 1); starve(e, ApiStatus); }, ScenarioFailed)]
+#[case::over_budget_and_inconclusive(|e: &mut Evidence| { short(e, 1); starve(e, ApiStatus); }, OverBudget)]
 #[case::over_budget_and_without_its_server(
     |e: &mut Evidence| { short(e, 1); e.happens(6_000, Event::ServerGone); }, OverBudget)]
 fn the_gravest_finding_decides(#[case] change: fn(&mut Evidence), #[case] verdict: Verdict) {
@@ -136,7 +183,7 @@ fn the_gravest_finding_decides(#[case] change: fn(&mut Evidence), #[case] verdic
 #[test]
 fn proportional_memory_with_unread_processes_is_a_lower_bound() {
     let mut evidence = good_run(&four_users());
-    budget(&mut evidence, BudgetSubject::TreePss, ByteSize::gib(1));
+    budget(&mut evidence, TreePss, ByteSize::gib(1));
     assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass);
     for line in &mut evidence.profile {
         if let ProfileLine::Snapshot(snapshot) = line {

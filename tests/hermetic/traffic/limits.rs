@@ -15,19 +15,27 @@ use skyload::scenario::ScenarioId;
 use super::Scene;
 use super::scene::{ENDLESS, counts, kinds};
 
+#[rstest]
+#[case::one_by_one(3, 1)]
+#[case::two_by_two(5, 2)]
 #[tokio::test]
-async fn users_beyond_at_once_wait_for_a_place_and_all_get_their_turn() -> anyhow::Result<()> {
+async fn users_beyond_at_once_wait_for_a_place_and_all_get_their_turn(
+    #[case] users: u32,
+    #[case] at_once: u32,
+) -> anyhow::Result<()> {
     let server =
         FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400"), ("FAKE_SKY_SHORT_POOL", "8")])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.users(3, 1);
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.users(users, at_once);
     let outcome = scene.play().await?;
     let wave = &outcome.waves[0];
-    assert_eq!((wave.scheduled, counts(wave)), (3, (3, 0, 0)));
-    assert!(wave.ended.since(wave.began) >= Duration::from_millis(1200));
+    assert_eq!((wave.scheduled, counts(wave)), (users.into(), (users.into(), 0, 0)));
+    let lasted = wave.ended.since(wave.began);
+    assert!(lasted >= Duration::from_millis(400) * users.div_ceil(at_once), "{lasted:?}");
     // A turn counts from when its place was free, and not from the wave's start.
-    let whole = wave.turns.mean().context("there are turns")? * 3;
-    assert!(whole < wave.ended.since(wave.began) + Duration::from_millis(300), "{whole:?}");
-    assert_eq!(server.executors().len(), 1 + 1, "the daemon's, and one that served all");
+    let whole = wave.turns.mean().context("there are turns")? * users;
+    assert!(whole < (lasted + Duration::from_millis(300)) * at_once, "{whole:?}");
+    // The daemon's, and one for each place: a request more would have had its own.
+    assert_eq!(server.executors().len(), 1 + usize::try_from(at_once)?);
     Ok(())
 }
 

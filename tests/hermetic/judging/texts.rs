@@ -1,0 +1,177 @@
+//! The report as people read it.
+
+use std::time::Duration;
+
+use skyload::class::ProcessClass;
+use skyload::marks::{Event, StopReason};
+use skyload::outcome::{ClientCost, Ended, Failure, WaveOutcome};
+use skyload::plan::{Budget, BudgetSubject, LoadRequest};
+use skyload::report::{Evidence, Report, text};
+use skyload::sample::{Ending, ProfileLine, ProfilerLevel};
+use skyload::scenario::ScenarioId::{CliStatus, ProbeHealth};
+use skyload::units::ByteSize;
+
+use super::evidence::{ALL_ENDED, Change, at, four_users, good_run};
+
+fn rendered(evidence: &Evidence) -> String {
+    let mut text = Vec::new();
+    text::render(&Report::assemble(evidence), &mut text).expect("memory takes everything");
+    String::from_utf8(text).expect("it is text")
+}
+
+#[test]
+fn the_text_begins_with_the_original_block() {
+    insta::assert_snapshot!(rendered(&good_run(&four_users())));
+}
+
+#[test]
+fn a_run_without_a_server_is_rendered_all_the_same() {
+    let mut run = good_run(&four_users());
+    run.environment = None;
+    run.processes = None;
+    run.profile.clear();
+    run.outcomes.clear();
+    run.marks.clear();
+    insta::assert_snapshot!(rendered(&run));
+}
+
+/// A run of which there is something to say in every part of the report.
+fn eventful_run() -> Evidence {
+    let request = LoadRequest { requests: vec!["status".to_owned()], ..four_users() };
+    let mut run = good_run(&request);
+    run.fail_turns(1);
+    refuse(&mut run);
+    let mut warm = WaveOutcome::begin(at(7_000), 4);
+    (warm.ended, warm.succeeded) = (at(9_000), 3);
+    for turn in 1..=3 {
+        warm.turns.record(Duration::from_millis(turn * 90));
+        for (step, share) in [("health", 10), ("status/submit", 20), ("status/get", 60)] {
+            warm.steps
+                .entry(step.to_owned())
+                .or_default()
+                .record(Duration::from_millis(turn * share));
+        }
+    }
+    let status = run.status();
+    status.waves.push(warm);
+    status.ended = Ended::TimedOut;
+    let sky = run.outcomes.get_mut(&CliStatus).expect("it is planned");
+    sky.cost = ClientCost {
+        own_cpu: Duration::from_millis(400),
+        own_peak: ByteSize::mib(20),
+        children_cpu: Duration::from_secs(7),
+        largest_child: Some(ByteSize::mib(158)),
+    };
+    run.outcomes.remove(&ProbeHealth);
+    run.record(3).ending = Ending::ExitedUnread;
+    run.plan
+        .budgets
+        .push(Budget { subject: BudgetSubject::TreeRss, limit: Some(ByteSize::mib(500)) });
+    run.environment.as_mut().expect("it is good").sky.constants.server = None;
+    run.happens(ALL_ENDED, Event::LeftBehind(["a", "b", "a"].map(str::to_owned).to_vec()));
+    run
+}
+
+fn refuse(run: &mut Evidence) {
+    let wave = &mut run.outcomes.get_mut(&CliStatus).expect("it is planned").waves[0];
+    (wave.succeeded, wave.refused) = (wave.succeeded - 1, 1);
+    let refusal = Failure {
+        step: "sky.serve.status".to_owned(),
+        status: Some(500),
+        error_type: "RuntimeError".to_owned(),
+        message: "network error".to_owned(),
+    };
+    wave.tally.add(refusal, Some("it asks public addresses"));
+}
+
+#[test]
+fn an_eventful_run_has_something_in_every_part() {
+    insta::assert_snapshot!(rendered(&eventful_run()));
+}
+
+#[test]
+fn an_interrupted_run_shows_what_was_measured_until_then() {
+    let mut run = good_run(&four_users());
+    run.happens(6_000, Event::LoadStopped(StopReason::Interrupted));
+    run.silence(6_200, ALL_ENDED + 1);
+    for outcome in run.outcomes.values_mut() {
+        outcome.ended = Ended::Stopped;
+    }
+    run.wave().succeeded = 2;
+    insta::assert_snapshot!(rendered(&run));
+}
+
+#[test]
+fn it_is_said_when_peaks_were_sampled() {
+    let mut run = good_run(&four_users());
+    for line in &mut run.profile {
+        if let ProfileLine::Header(header) = line {
+            header.level = ProfilerLevel::SampledRss;
+        }
+    }
+    assert!(rendered(&run).contains("in MiB (sampled: short peaks are missed)"));
+}
+
+#[test]
+fn a_budget_of_a_class_that_did_not_run_is_listed_all_the_same() {
+    let mut run = good_run(&four_users());
+    let subject = BudgetSubject::Class(ProcessClass::Helper);
+    run.plan.budgets.push(Budget { subject, limit: Some(ByteSize::mib(50)) });
+    assert!(rendered(&run).contains("\n  helper: budget 50.0, not tried\n"));
+}
+
+/// The summary in the original's instructions.
+const ORIGINAL: &str = "\
+==================================================
+MONITORING SUMMARY
+==================================================
+Duration: 1481.7 seconds (0.41 hours)
+
+BASELINE USAGE:
+Baseline CPU: 1.2%
+Baseline Memory: 2.99GB (21.6%)
+
+PEAK USAGE:
+Peak CPU: 96.9%
+Peak Memory: 11.78GB (79.0%)
+Memory Delta: 8.8GB
+Peak Non-blocking Executor Memory: 0.37GB
+Peak Non-blocking Executor Memory Average: 0.23GB
+Peak Blocking Executor Memory: 0.35GB
+Peak Blocking Executor Memory Average: 0.30GB
+
+AVERAGE USAGE:
+Average CPU: 11.5%
+Average Memory: 63.1%
+==================================================
+";
+
+/// Each run of digits before the point as one digit.
+fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    for c in text.chars() {
+        let c = if c.is_ascii_digit() { '9' } else { c };
+        // How many digits follow the point is part of the shape.
+        let repeats = c == '9' && shape.ends_with('9') && !shape.ends_with(".9");
+        if !repeats {
+            shape.push(c);
+        }
+    }
+    shape
+}
+
+#[test]
+fn the_block_of_the_original_comes_first_to_the_letter_but_for_its_figures() {
+    let mut run = good_run(&four_users());
+    // The original knew no run without long executors.
+    run.record(3).class = ProcessClass::LongExecutor;
+    for line in &mut run.profile {
+        if let ProfileLine::Tick(tick) = line
+            && let Some(short) = tick.classes.get(&ProcessClass::ShortExecutor).copied()
+        {
+            tick.classes.insert(ProcessClass::LongExecutor, short);
+        }
+    }
+    let text = shape(&rendered(&run));
+    assert!(text.starts_with(&shape(ORIGINAL)), "{text}");
+}
