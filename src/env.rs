@@ -23,9 +23,6 @@ pub const SERVICE_ACCOUNT_TOKEN: &str = "SKYPILOT_SERVICE_ACCOUNT_TOKEN";
 /// stands in no file of the run.
 pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";
 
-/// The name that nextest gives to the test that runs.
-pub const NEXTEST_TEST_NAME: &str = "NEXTEST_TEST_NAME";
-
 /// Reads a variable as text; unset, empty and not Unicode are all "no".
 #[expect(clippy::disallowed_methods, reason = "this module is where variables are read")]
 pub fn text(name: &str) -> Option<String> {

@@ -1,13 +1,13 @@
 //! What a run found: SkyPilot, the server, the machine. `environment.json`,
 //! written by the conductor, read by scenarios and by the report.
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
 use crate::scenario::Circumstances;
+use crate::units::ByteSize;
 
 /// What a run found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,8 +25,6 @@ pub struct Environment {
     pub client: ClientSettings,
     /// The machine that all of this ran on.
     pub machine: MachineFacts,
-    /// What else the reader of a report should know.
-    pub notes: Vec<String>,
 }
 
 /// An installed SkyPilot.

@@ -37,11 +37,6 @@ impl RunId {
         Self(name.to_owned())
     }
 
-    /// The part that tells this run from others of the same second.
-    pub fn suffix(&self) -> &str {
-        self.0.rsplit('-').next().unwrap_or(&self.0)
-    }
-
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -33,3 +33,4 @@ pub mod sample;
 pub mod scenario;
 pub mod traffic;
 pub mod units;
+mod usage;

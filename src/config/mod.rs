@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::units::ByteSize;
 use serde::Deserialize;
 
 pub(crate) use keys::{budget_subjects, suggest};
 
+use crate::units::ByteSize;
 use crate::units::{self, Percent};
 
 /// The whole file.

@@ -10,7 +10,6 @@ mod latencies;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
 pub use failure::{Failure, FailureTally, Tally};
@@ -20,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::scenario::ScenarioId;
 use crate::units;
+use crate::units::ByteSize;
 
 /// What one scenario process recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

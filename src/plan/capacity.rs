@@ -5,11 +5,11 @@
 //! of 24 GB. A plan whose peak cannot fit is therefore cut down (fewer users at
 //! once, said in the report) or refused.
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::PlannedScenario;
 use crate::scenario::{Scenario, ScenarioKind};
+use crate::units::ByteSize;
 
 /// Proportional memory of an idle server: main process, queue, the executors that
 /// its daemons occupy, and in consolidation mode the controllers (measured on

@@ -11,7 +11,6 @@ mod resolve;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -24,6 +23,7 @@ use crate::config::Thresholds;
 use crate::ids::ProcessIdentity;
 use crate::scenario::ScenarioId;
 use crate::units;
+use crate::units::ByteSize;
 
 /// The SkyPilot release that is tested unless another is asked for.
 pub const PINNED_SKYPILOT: &str = "0.14.1";

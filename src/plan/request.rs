@@ -1,7 +1,5 @@
 //! What was typed, before anybody asks what it means.
 
-use std::path::PathBuf;
-
 /// The arguments of `cargo xtask load`, as text. [`super::LoadPlan::resolve`]
 /// gives them their meaning, so that all mistakes are found together.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +26,4 @@ pub struct LoadRequest {
     pub keep_server: bool,
     /// `--yes`: go on where a question would be asked.
     pub yes: bool,
-    /// `--out`: where the run directory is made.
-    pub out: Option<PathBuf>,
 }

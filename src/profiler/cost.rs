@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::units::ByteSize;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::{TimeVal, TimeValLike};
-
 use super::ticker::Ticker;
 use crate::sample::ProfilerCost;
+use crate::units::ByteSize;
+use crate::usage::Usage;
 
 /// Counts the ticks that were taken.
 #[derive(Debug, Default)]
@@ -30,15 +28,11 @@ impl Punctuality {
 
     /// The sum so far.
     pub(super) fn cost(&self, ticker: &Ticker) -> ProfilerCost {
-        let usage = getrusage(UsageWho::RUSAGE_SELF).ok();
-        let cpu = usage
-            .map(|usage| to_duration(usage.user_time()) + to_duration(usage.system_time()))
-            .unwrap_or_default();
         ProfilerCost {
             ticks: self.ticks,
             missed_ticks: ticker.missed(),
             rate_hz: self.rate(),
-            cpu,
+            cpu: Usage::own().cpu,
             peak: own_peak(),
             longest_gap: self.longest_gap,
         }
@@ -53,10 +47,6 @@ impl Punctuality {
     }
 }
 
-fn to_duration(time: TimeVal) -> Duration {
-    Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0))
-}
-
 /// `ru_maxrss` would not do: it survives an exec, and then tells the peak of the
 /// process that started the profiler.
 #[cfg(target_os = "linux")]
@@ -66,9 +56,7 @@ fn own_peak() -> ByteSize {
 
 #[cfg(not(target_os = "linux"))]
 fn own_peak() -> ByteSize {
-    // macOS counts bytes here where Linux counts kilobytes.
-    let peak = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
-    ByteSize(u64::try_from(peak).unwrap_or(0))
+    Usage::own().peak
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::units::ByteSize;
 use sysinfo::{MemoryRefreshKind, System};
 
 use crate::sample::SystemTick;
+use crate::units::ByteSize;
 
 /// A CPU percentage is a difference, and sysinfo gives the old one again when
 /// asked sooner than this.

@@ -31,11 +31,11 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ProcessIdentity;
 use crate::run_dir::RunDirError;
+use crate::units::ByteSize;
 
 /// The distance between two ticks unless another is asked for. Measured: 72 % of
 /// 41 ms spikes are *seen* at this rate, and the kernel's mark catches the rest.

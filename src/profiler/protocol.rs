@@ -5,12 +5,12 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::ProfilerError;
 use crate::clock::Timestamp;
 use crate::sample::Phase;
+use crate::units::ByteSize;
 
 /// What the parent can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

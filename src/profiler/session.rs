@@ -4,8 +4,6 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::units::ByteSize;
-
 use super::cost::Punctuality;
 use super::journal::Journal;
 use super::machine::Machine;
@@ -18,6 +16,7 @@ use crate::clock::Timeline;
 use crate::ids::ProcessIdentity;
 use crate::run_dir::FORMAT_VERSION;
 use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick};
+use crate::units::ByteSize;
 
 type Orders = Receiver<Result<Command, ProfilerError>>;
 

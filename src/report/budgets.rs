@@ -1,11 +1,11 @@
 //! Peaks held against budgets.
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use super::memory::MemoryReport;
 use crate::plan::{Budget, BudgetSubject};
+use crate::units::ByteSize;
 
 /// One budget and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::environment::Environment;
 use crate::ids::RunId;
-use crate::marks::{Event, Mark, StopReason};
+use crate::marks::{Event, Mark};
 use crate::outcome::ScenarioOutcome;
 use crate::plan::LoadPlan;
 use crate::run_dir::{RunDir, RunDirError, read_lines};
@@ -95,14 +95,6 @@ impl Evidence {
     pub fn ticks(&self) -> impl Iterator<Item = &Tick> {
         self.profile.iter().filter_map(|line| match line {
             ProfileLine::Tick(tick) => Some(tick),
-            _ => None,
-        })
-    }
-
-    /// Why the load was stopped early, if it was.
-    pub fn stop_reason(&self) -> Option<StopReason> {
-        self.marks.iter().find_map(|mark| match mark.event {
-            Event::LoadStopped(reason) => Some(reason),
             _ => None,
         })
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
 use crate::sample::{ClassSnapshot, Ending, Phase, ProcessRecord, ProfileLine};
+use crate::units::ByteSize;
 
 /// Memory of the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::units::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
@@ -12,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::marks::{Event, Mark};
 use crate::sample::{Phase, SystemTick};
 use crate::units;
+use crate::units::ByteSize;
 
 /// A phase that took place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

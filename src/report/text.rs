@@ -4,13 +4,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::units::ByteSize;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{BudgetState, Report, ScenarioReport, Severity, Stats, Temperature, WaveReport};
 use crate::class::ProcessClass;
 use crate::plan::BudgetSubject;
 use crate::sample::{Phase, ProfilerLevel};
+use crate::units::ByteSize;
 use crate::units::{as_gib, as_mib};
 
 /// Writes the whole report.

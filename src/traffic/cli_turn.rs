@@ -168,15 +168,8 @@ async fn audit(
     circumstances: Circumstances,
     turn: &mut Turn,
 ) {
-    let failure = match client.get(&row.name, &row.request_id).await {
-        // It was still under way when the server was asked.
-        Ok(answer) if answer.result.is_ok() => return,
-        Ok(answer) => match answer.result {
-            Err(failure) => failure,
-            Ok(_) => return,
-        },
-        Err(failure) => failure,
-    };
+    let answer = client.get(&row.name, &row.request_id).await;
+    let Err(failure) = answer.and_then(|answer| answer.result) else { return };
     let refusals =
         command.refusals.iter().filter(|(name, _)| *name == row.name).map(|(_, refusal)| refusal);
     turn.fail_unless_right(failure, refusals, circumstances);

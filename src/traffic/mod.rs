@@ -7,7 +7,6 @@
 
 mod api_turn;
 mod cli_turn;
-mod cost;
 mod probe;
 mod start_line;
 mod stop;
@@ -23,10 +22,12 @@ use crate::api::{ApiClient, ClientError, ClientIdentity, ClientVersions, random_
 use crate::clock::Timeline;
 use crate::environment::Environment;
 use crate::ids::ProcessIdentity;
-use crate::outcome::{Ended, ScenarioOutcome, WaveOutcome};
+use crate::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
 use crate::plan::{LoadPlan, PlannedScenario, ServerTarget};
 use crate::run_dir::{FORMAT_VERSION, RunDir, RunDirError};
 use crate::scenario::{Scenario, ScenarioId, Work};
+use crate::units::ByteSize;
+use crate::usage::Usage;
 use start_line::StartLine;
 use stop::Stop;
 
@@ -65,10 +66,21 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         process: ProcessIdentity::current(),
         waves,
         ended,
-        cost: cost::so_far(),
+        cost: cost_so_far(),
     };
     RunDir::write(&run.outcome(id), &outcome)?;
     Ok(outcome)
+}
+
+/// The cost of this process and of its children that have ended, up to now.
+fn cost_so_far() -> ClientCost {
+    let (own, children) = (Usage::own(), Usage::of_children());
+    ClientCost {
+        own_cpu: own.cpu,
+        own_peak: own.peak,
+        children_cpu: children.cpu,
+        largest_child: (children.peak > ByteSize(0)).then_some(children.peak),
+    }
 }
 
 /// What all turns of a scenario share.
@@ -138,4 +150,4 @@ async fn take_waves(
 
 /// How often a process looks whether something has happened that only a file or
 /// another process can tell.
-const GLANCE: Duration = Duration::from_millis(5);
+const GLANCE: Duration = Duration::from_millis(20);

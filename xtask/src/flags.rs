@@ -50,7 +50,7 @@ pub(crate) struct Load {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) waves: Option<String>,
 
-    /// SkyPilot under test: a version from PyPI, or the path of a sky program
+    /// SkyPilot under test: a version from PyPI, the newest nightly, or a sky program
     /// [default: 0.14.1].
     #[arg(long, value_name = "VERSION|nightly|PATH")]
     pub(crate) sky: Option<String>,

@@ -1,10 +1,9 @@
 //! What flags and files amount to, and all that can be wrong with them.
 
-use crate::units::ByteSize;
-
 use super::*;
 use crate::class::ProcessClass;
 use crate::plan::BudgetSubject;
+use crate::units::ByteSize;
 
 const MACHINE: Machine =
     Machine { memory_total: ByteSize::gib(24), memory_available: ByteSize::gib(22) };

@@ -21,14 +21,13 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::units::ByteSize;
-
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::process::ProcessGlance;
 use crate::profiler::classify::Classified;
 use crate::profiler::source::{Memory, Name};
 use crate::sample::{Ending, ProcessRecord};
+use crate::units::ByteSize;
 
 /// How long a copy of its parent must last to be a process in its own right.
 pub(super) const GENUINE_AFTER: Duration = Duration::from_secs(1);

@@ -11,8 +11,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use crate::units::ByteSize;
-
 use self::member::Member;
 use self::scope::{Decision, Scope, Standing};
 use super::ProfilerOptions;
@@ -21,6 +19,7 @@ use super::source::{Listed, Memory, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::sample::{ClassSnapshot, ClassTick, Phase, ProcessRecord, Snapshot};
+use crate::units::ByteSize;
 
 /// How often a command line is read although nothing speaks for a change of it: a
 /// program may execute itself with other words, and keeps its name then.

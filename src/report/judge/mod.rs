@@ -134,9 +134,6 @@ impl Findings {
                 ),
             );
         }
-        for note in case.evidence.environment.iter().flat_map(|environment| &environment.notes) {
-            self.add(Severity::Note, note.clone());
-        }
     }
 }
 

@@ -105,7 +105,6 @@ fn environment() -> Environment {
             memory_total: ByteSize::gib(16),
             system: "a test".to_owned(),
         },
-        notes: Vec::new(),
     }
 }
 

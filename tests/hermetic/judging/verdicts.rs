@@ -150,8 +150,6 @@ fn slow(evidence: &mut Evidence) {
     |e: &mut Evidence| { short(e, 100); e.record(2).ending = Ending::ExitedUnread; }, OverBudget, "lower bound")]
 #[case::fewer_users_at_once_than_asked_for(
     |e: &mut Evidence| e.plan.capacity.wanted = ByteSize::gib(99), Pass, "would have needed about 99.0 GiB")]
-#[case::something_about_the_environment(
-    |e: &mut Evidence| e.environment.as_mut().unwrap().notes.push("mind".to_owned()), Pass, "mind")]
 #[case::processes_that_a_stop_left_behind(
     |e: &mut Evidence| e.happens(ALL_ENDED, Event::LeftBehind(vec!["python".to_owned()])), Pass, "1x python")]
 fn the_verdict_follows_from(

@@ -126,7 +126,6 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             without: Vec::new(),
         },
         machine: MachineFacts { cpus: 1, memory_total: MACHINE.memory_total, system: "t".into() },
-        notes: Vec::new(),
     })
 }
 

@@ -90,7 +90,7 @@ fn conduct(context: &server::Context<'_>, tests: &Tests) -> Result<()> {
     let server = ServerSession::begin(context)?;
     RunDir::write(&run.environment(), &prepare::environment(context.sky, &server)?)?;
     let profiler = server
-        .addresses()
+        .addresses
         .map(|addresses| ProfilerProcess::spawn(run, plan, addresses))
         .transpose()?;
     let mut watch = Watch::new(context.signals, &server, profiler, Marks::open(run)?);

@@ -34,7 +34,6 @@ pub(super) fn plan(flags: &flags::Load, workspace: &Workspace) -> Result<LoadPla
         budgets: flags.budgets.clone(),
         keep_server: flags.keep_server,
         yes: flags.yes,
-        out: flags.out.clone(),
     };
     let mut plan = LoadPlan::resolve(&request, &config, machine()?)?;
     plan.conductor = ProcessIdentity::current();
@@ -58,7 +57,7 @@ fn config(flags: &flags::Load, workspace: &Workspace) -> Result<Config> {
 
 /// `user:password` of a server's URL, to be handed on in the environment alone:
 /// files of the run are read by more people than should know it.
-pub(super) fn credentials(flags: &flags::Load) -> Option<String> {
+fn credentials(flags: &flags::Load) -> Option<String> {
     let url = Url::parse(flags.server.as_deref()?).ok()?;
     let password = url.password()?;
     Some(format!("{}:{password}", url.username()))
@@ -149,7 +148,6 @@ pub(super) fn environment(sky: &SkyInstallation, server: &ServerSession) -> Resu
                 .collect::<Vec<_>>()
                 .join(", kernel "),
         },
-        notes: server.notes.clone(),
     })
 }
 

@@ -32,9 +32,6 @@ pub(super) fn wait(
     run: &RunDir,
     step: &Step,
 ) -> Result<Option<String>> {
-    if watch.profiler.is_none() {
-        return Ok(None);
-    }
     let end = Instant::now() + plan.settle;
     let mut quiet_since = Instant::now();
     loop {

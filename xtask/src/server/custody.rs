@@ -65,11 +65,6 @@ impl Custody {
         Ok(custody)
     }
 
-    /// What belongs to the server.
-    pub(super) fn belongings(&self) -> &Belongings {
-        &self.record.belongings
-    }
-
     /// Notes processes that belong to the server.
     pub(super) fn add(
         &mut self,
@@ -79,11 +74,24 @@ impl Custody {
         self.write()
     }
 
-    /// Notes all processes that the server has at this moment: once it is told to
-    /// stop, its orphans may be hard to tell.
-    pub(super) fn add_all_found(&mut self) -> Result<()> {
+    /// Has the server stopped as its users do, then clears away what that left.
+    /// Returns the titles of these processes, unless the server had died before:
+    /// then it is no surprise that there were some.
+    pub(super) fn stop_and_clear(
+        &mut self,
+        was_alive: bool,
+        stop: impl FnOnce() -> Result<()>,
+    ) -> Result<Vec<String>> {
+        // Once it is told to stop, its orphans may be hard to tell.
         let found = self.record.belongings.find()?;
-        self.add(found.into_iter().map(|owned| owned.identity))
+        self.add(found.into_iter().map(|owned| owned.identity))?;
+        stop()?;
+        let left_behind = self.record.belongings.find_lasting()?;
+        self.clear()?;
+        if !was_alive {
+            return Ok(Vec::new());
+        }
+        Ok(left_behind.into_iter().map(|owned| owned.title).collect())
     }
 
     /// Leaves everything as it is, for the next run to find.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use skyload::env;
-use skyload::environment::{ClientSettings, ServerUnderTest};
+use skyload::environment::ClientSettings;
 use skyload::ids::ProcessIdentity;
 use skyload::run_dir::RunDir;
 use url::Url;
@@ -76,17 +76,9 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     step.done(format!("ready, {root}"));
     let client = server.client_settings(context, &url);
     Ok(ServerSession {
-        server: ServerUnderTest {
-            identity: Some(root),
-            version: health.version,
-            commit: health.commit,
-            api_version: health.api_version,
-            workers,
-            has_infrastructure: false,
-            has_consolidation: true,
-        },
+        server: super::under_test(health, Some(root), workers, true),
+        addresses: Some(Addresses { root, api_port: ports.api, queue_port: ports.queue }),
         client,
-        notes: Vec::new(),
         kind: Kind::Isolated(server),
     })
 }
@@ -187,30 +179,18 @@ impl IsolatedServer {
         }
     }
 
-    pub(super) fn addresses(&self) -> Addresses {
-        // A session exists only once the root is known.
-        let root = self.root.unwrap_or(ProcessIdentity { pid: 0, started: 0 });
-        Addresses { root, api_port: self.ports.api, queue_port: self.ports.queue }
-    }
-
     /// Stops the server as its users do, then clears away what that left behind.
     pub(super) fn finish(mut self) -> Result<Vec<String>> {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
-        let mut left_behind = Vec::new();
-        let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
-        // What the server has at this moment; a stop that works ends it all.
-        self.custody.add_all_found()?;
-        if self.can_stop {
-            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables)?;
-            left_behind = self.custody.belongings().find_lasting()?;
-        }
-        self.custody.clear()?;
-        // A server that had died before left its executors to nobody's surprise.
-        if !was_alive {
+        if !self.can_stop {
+            self.custody.clear()?;
             return Ok(Vec::new());
         }
-        Ok(left_behind.into_iter().map(|owned| owned.title).collect())
+        let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
+        self.custody.stop_and_clear(was_alive, || {
+            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables)
+        })
     }
 
     /// Leaves the server running.

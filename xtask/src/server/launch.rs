@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -34,22 +34,18 @@ impl Variables {
     }
 }
 
-/// Runs a `sky` command to its end, and returns what it printed. In a process
-/// group of its own: a Ctrl-C must not cut it off half-way.
-pub(super) fn sky(program: &Path, args: &[&str], variables: &Variables) -> Result<Output> {
+/// Runs a `sky` command that must succeed. In a process group of its own: a Ctrl-C
+/// must not cut it off half-way.
+pub(super) fn sky_ok(program: &Path, args: &[&str], variables: &Variables) -> Result<()> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).process_group(0);
     variables.apply(&mut command);
-    command.output().with_context(|| format!("running `{} {}`", program.display(), args.join(" ")))
-}
-
-/// Runs a `sky` command that must succeed.
-pub(super) fn sky_ok(program: &Path, args: &[&str], variables: &Variables) -> Result<()> {
-    let output = sky(program, args, variables)?;
+    let words = args.join(" ");
+    let output =
+        command.output().with_context(|| format!("running `{} {words}`", program.display()))?;
     if !output.status.success() {
         bail!(
-            "`sky {}` failed ({}):\n{}",
-            args.join(" "),
+            "`sky {words}` failed ({}):\n{}",
             output.status,
             last_lines(&[&output.stdout[..], &output.stderr[..]].concat(), 15)
         );
@@ -126,7 +122,7 @@ pub(super) fn tail(log: &Path, lines: usize) -> String {
 }
 
 /// Keeps the end of a server's log in the run directory.
-pub(super) fn keep_log(log: &Path, kept: &PathBuf) -> Result<()> {
+pub(super) fn keep_log(log: &Path, kept: &Path) -> Result<()> {
     const LINES: usize = 400;
     if log.exists() {
         fs::write(kept, tail(log, LINES) + "\n").context("keeping the end of the server's log")?;

@@ -13,7 +13,8 @@ mod remote;
 mod system;
 
 use anyhow::Result;
-use skyload::environment::{ClientSettings, ServerUnderTest};
+use skyload::api::Health;
+use skyload::environment::{ClientSettings, ServerUnderTest, WorkerCounts};
 use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget};
 use skyload::run_dir::RunDir;
@@ -44,7 +45,8 @@ pub(crate) struct ServerSession {
     kind: Kind,
     pub(crate) server: ServerUnderTest,
     pub(crate) client: ClientSettings,
-    pub(crate) notes: Vec<String>,
+    /// What the profiler must know; `None` for a server on another machine.
+    pub(crate) addresses: Option<Addresses>,
 }
 
 enum Kind {
@@ -80,19 +82,10 @@ impl ServerSession {
         }
     }
 
-    /// What the profiler must know; `None` for a server on another machine.
-    pub(crate) fn addresses(&self) -> Option<Addresses> {
-        match &self.kind {
-            Kind::Isolated(server) => Some(server.addresses()),
-            Kind::System(server) => Some(server.addresses()),
-            Kind::Remote => None,
-        }
-    }
-
     /// Whether the server is still the one that was started. One that is elsewhere
     /// counts as alive: its clients will say.
     pub(crate) fn fate(&self) -> Result<Fate> {
-        let Some(addresses) = self.addresses() else { return Ok(Fate::Alive) };
+        let Some(addresses) = self.addresses else { return Ok(Fate::Alive) };
         Ok(if addresses.root.is_alive() {
             Fate::Alive
         } else if processes::main_process(addresses.api_port)?.is_some() {
@@ -112,5 +105,23 @@ impl ServerSession {
             Kind::System(server) => server.finish(),
             Kind::Remote => Ok(Vec::new()),
         }
+    }
+}
+
+/// A server that has answered. None of them has an infrastructure yet.
+fn under_test(
+    health: Health,
+    identity: Option<ProcessIdentity>,
+    workers: Option<WorkerCounts>,
+    has_consolidation: bool,
+) -> ServerUnderTest {
+    ServerUnderTest {
+        identity,
+        version: health.version,
+        commit: health.commit,
+        api_version: health.api_version,
+        workers,
+        has_infrastructure: false,
+        has_consolidation,
     }
 }

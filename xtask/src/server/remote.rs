@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use skyload::env;
-use skyload::environment::{ClientSettings, ServerUnderTest};
+use skyload::environment::ClientSettings;
 use url::Url;
 
 use super::{Context, Kind, ServerSession, health};
@@ -19,15 +19,8 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     };
     step.done(format!("SkyPilot {}", health.version));
     Ok(ServerSession {
-        server: ServerUnderTest {
-            identity: None,
-            version: health.version,
-            commit: health.commit,
-            api_version: health.api_version,
-            workers: None,
-            has_infrastructure: false,
-            has_consolidation: false,
-        },
+        server: super::under_test(health, None, None, false),
+        addresses: None,
         client: ClientSettings {
             endpoint: url.clone(),
             sky: context.sky.sky.clone(),
@@ -39,7 +32,6 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
             ],
             without: Vec::new(),
         },
-        notes: Vec::new(),
         kind: Kind::Remote,
     })
 }

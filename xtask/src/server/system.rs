@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use skyload::env;
-use skyload::environment::{ClientSettings, ServerUnderTest};
+use skyload::environment::ClientSettings;
 use skyload::ids::ProcessIdentity;
 use skyload::plan::UsageErrors;
 use skyload::run_dir::RunDir;
@@ -18,7 +18,6 @@ use super::{Addresses, Context, Kind, ServerSession, health, ports, processes};
 pub(super) struct SystemServer {
     run: RunDir,
     sky: PathBuf,
-    port: u16,
     root: ProcessIdentity,
     was_running: bool,
     log: PathBuf,
@@ -59,7 +58,6 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let server = SystemServer {
         run: context.run.clone(),
         sky: sky.clone(),
-        port,
         root,
         was_running,
         log: log.clone(),
@@ -67,15 +65,8 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         ended: false,
     };
     Ok(ServerSession {
-        server: ServerUnderTest {
-            identity: Some(root),
-            version: health.version,
-            commit: health.commit,
-            api_version: health.api_version,
-            workers: launch::worker_counts(&log),
-            has_infrastructure: false,
-            has_consolidation: false,
-        },
+        server: super::under_test(health, Some(root), launch::worker_counts(&log), false),
+        addresses: Some(Addresses { root, api_port: port, queue_port: ports::queue_port(port) }),
         client: ClientSettings {
             endpoint: url,
             sky: sky.clone(),
@@ -86,7 +77,6 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
             ],
             without: vec!["SKYPILOT_API_SERVER_ENDPOINT".to_owned()],
         },
-        notes: Vec::new(),
         kind: Kind::System(server),
     })
 }
@@ -120,27 +110,18 @@ fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
 }
 
 impl SystemServer {
-    pub(super) fn addresses(&self) -> Addresses {
-        Addresses { root: self.root, api_port: self.port, queue_port: ports::queue_port(self.port) }
-    }
-
     /// Leaves the server running if it was, and stops it if it wasn't.
     pub(super) fn finish(mut self) -> Result<Vec<String>> {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
-        if self.was_running && self.root.is_alive() {
+        let is_alive = self.root.is_alive();
+        if self.was_running && is_alive {
             self.custody.release()?;
             return Ok(Vec::new());
         }
-        let was_alive = self.root.is_alive();
-        self.custody.add_all_found()?;
-        launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default())?;
-        let left_behind = self.custody.belongings().find_lasting()?;
-        self.custody.clear()?;
-        if !was_alive {
-            return Ok(Vec::new());
-        }
-        Ok(left_behind.into_iter().map(|owned| owned.title).collect())
+        self.custody.stop_and_clear(is_alive, || {
+            launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default())
+        })
     }
 }
 

@@ -4,11 +4,11 @@
 //! hold its path. Instead one without this mark is not finished, and is made anew.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use skyload::run_dir::RunDir;
 
 use super::constants::Answer;
 use crate::tools::is_program;
@@ -51,13 +51,7 @@ impl Stamp {
 
     /// Declares the environment finished.
     pub(super) fn write(&self) -> Result<()> {
-        let path = self.folder.join(FILE);
-        let writing = || format!("writing {}", path.display());
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder).with_context(writing)?;
-        let text = serde_json::to_vec_pretty(self).with_context(writing)?;
-        file.write_all(&text).with_context(writing)?;
-        file.persist(&path).with_context(writing)?;
-        Ok(())
+        RunDir::write(&self.folder.join(FILE), self).context("declaring the environment finished")
     }
 }
 

@@ -6,23 +6,25 @@ use skyload::report::{Severity, Verdict};
 use skyload::sample::Phase;
 use skyload::scenario::ScenarioId;
 
-use crate::support::{Settings, Site, assert_finding, signal, soon};
+use crate::support::{Finished, Running, Settings, Site, assert_finding, signal, soon};
+
+/// Interrupts a run and sees that it ends in good order, saying these words.
+fn interrupt(run: Running<'_>, site: &Site, words: &str) -> anyhow::Result<Finished> {
+    run.signal(Signal::SIGINT)?;
+    let run = run.finish()?;
+    let report = run.expect(site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "interrupted after ");
+    assert_finding(&report, Severity::Inconclusive, words);
+    run.assert().stdout(predicate::str::contains("MONITORING SUMMARY"));
+    Ok(run)
+}
 
 #[test]
 fn ctrl_c_during_the_baseline_ends_the_run_in_good_order() -> anyhow::Result<()> {
     let site = Site::with(&Settings { baseline: "90s", ..Settings::default() })?;
     let run = site.load([""; 0]).start()?;
     run.phase(Phase::Baseline)?;
-    run.signal(Signal::SIGINT)?;
-    let run = run.finish()?;
-    let report = run.expect(&site, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, "interrupted after ");
-    assert_finding(
-        &report,
-        Severity::Inconclusive,
-        "the run ended before its load began: api:status, ",
-    );
-    run.assert().stdout(predicate::str::contains("MONITORING SUMMARY"));
+    interrupt(run, &site, "the run ended before its load began: api:status, ")?;
     Ok(())
 }
 
@@ -31,16 +33,7 @@ fn ctrl_c_during_the_load_keeps_what_was_measured() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
     run.scenario(ScenarioId::ApiStatus)?;
-    run.signal(Signal::SIGINT)?;
-    let run = run.finish()?;
-    let report = run.expect(&site, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, "interrupted after ");
-    assert_finding(
-        &report,
-        Severity::Inconclusive,
-        "stopped before all turns were taken: api:status, ",
-    );
-    run.assert().stdout(predicate::str::contains("MONITORING SUMMARY"));
+    let run = interrupt(run, &site, "stopped before all turns were taken: api:status, ")?;
     assert!(run.run_dir()?.outcome(ScenarioId::ProbeHealth).exists());
     Ok(())
 }
