@@ -10,6 +10,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+/// Longer than any test waits for an answer, and never forever.
+const WAIT: Duration = Duration::from_secs(120);
+/// Longer than any job is silent.
+const SILENCE: Duration = Duration::from_secs(3600);
+
 /// What a server answered.
 #[derive(Debug)]
 pub struct Response {
@@ -40,12 +45,22 @@ impl Response {
 
 /// Sends `GET url`.
 pub fn get(url: &str) -> anyhow::Result<Response> {
-    request("GET", url, None)
+    request("GET", url, None, WAIT, &mut |_| Ok(()))
 }
 
 /// Sends `POST url` with a JSON body.
 pub fn post(url: &str, body: &Value) -> anyhow::Result<Response> {
-    request("POST", url, Some(body))
+    request("POST", url, Some(body), WAIT, &mut |_| Ok(()))
+}
+
+/// Sends a request for a stream, and hands over what comes when it comes.
+pub fn stream(
+    url: &str,
+    body: Option<&Value>,
+    heard: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Response> {
+    let method = if body.is_some() { "POST" } else { "GET" };
+    request(method, url, body, SILENCE, heard)
 }
 
 /// Whether a healthy API server answers at `endpoint`.
@@ -53,12 +68,19 @@ pub fn is_healthy(endpoint: &str) -> bool {
     get(&format!("{endpoint}/api/health")).is_ok_and(|response| response.status == 200)
 }
 
-fn request(method: &str, url: &str, body: Option<&Value>) -> anyhow::Result<Response> {
+fn request(
+    method: &str,
+    url: &str,
+    body: Option<&Value>,
+    wait: Duration,
+    heard: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Response> {
     let rest = url.strip_prefix("http://").with_context(|| format!("not an http URL: {url}"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let body = body.map(Value::to_string).unwrap_or_default();
 
-    let mut stream = connect(authority).with_context(|| format!("connecting to {authority}"))?;
+    let mut stream =
+        connect(authority, wait).with_context(|| format!("connecting to {authority}"))?;
     write!(
         stream,
         "{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
@@ -68,18 +90,20 @@ fn request(method: &str, url: &str, body: Option<&Value>) -> anyhow::Result<Resp
         crate::VERSION,
         body.len()
     )?;
-    read_response(BufReader::new(stream)).with_context(|| format!("{method} {url}"))
+    read_response(BufReader::new(stream), heard).with_context(|| format!("{method} {url}"))
 }
 
-fn connect(authority: &str) -> anyhow::Result<TcpStream> {
+fn connect(authority: &str, wait: Duration) -> anyhow::Result<TcpStream> {
     let address = authority.to_socket_addrs()?.next().context("it has no address")?;
     let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    // Longer than any test waits for an answer, and never forever.
-    stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+    stream.set_read_timeout(Some(wait))?;
     Ok(stream)
 }
 
-fn read_response(mut reader: impl BufRead) -> anyhow::Result<Response> {
+fn read_response(
+    mut reader: impl BufRead,
+    heard: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Response> {
     let status_line = read_line(&mut reader)?;
     let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.with_context(|| format!("not a status line: {status_line:?}"))?;
@@ -94,7 +118,7 @@ fn read_response(mut reader: impl BufRead) -> anyhow::Result<Response> {
     }
     let mut response = Response { status, headers, body: String::new() };
     let bytes = match response.header("transfer-encoding") {
-        Some("chunked") => read_chunks(&mut reader)?,
+        Some("chunked") => read_chunks(&mut reader, heard)?,
         _ => {
             let mut bytes = Vec::new();
             reader.read_to_end(&mut bytes)?;
@@ -105,12 +129,16 @@ fn read_response(mut reader: impl BufRead) -> anyhow::Result<Response> {
     Ok(response)
 }
 
-fn read_chunks(reader: &mut impl BufRead) -> anyhow::Result<Vec<u8>> {
+fn read_chunks(
+    reader: &mut impl BufRead,
+    heard: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let size = usize::from_str_radix(&read_line(reader)?, 16).context("a chunk's size")?;
         let mut chunk = vec![0; size];
         reader.read_exact(&mut chunk)?;
+        heard(&chunk)?;
         body.append(&mut chunk);
         read_line(reader)?;
         if size == 0 {
@@ -135,12 +163,13 @@ mod tests {
     fn chunks_are_joined() {
         let text =
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-        let response = read_response(text.as_bytes()).unwrap();
+        let response = read_response(text.as_bytes(), &mut |_| Ok(())).unwrap();
         assert_eq!((response.status, response.body.as_str()), (200, "abcde"));
     }
 
     #[test]
     fn a_cut_off_response_is_an_error() {
-        assert!(read_response("HTTP/1.1 200 OK\r\nA: b\r\n".as_bytes()).is_err());
+        let text = "HTTP/1.1 200 OK\r\nA: b\r\n";
+        assert!(read_response(text.as_bytes(), &mut |_| Ok(())).is_err());
     }
 }

@@ -8,7 +8,8 @@ use fake_sky::knobs::Knobs;
 use fake_sky::{COMMIT, VERSION};
 use serde_json::{Value, json};
 
-use super::{client_commands, server_control};
+use super::client::{self, Ask};
+use super::server_control;
 
 /// The SkyPilot command line, as far as skyload uses it.
 #[derive(Debug, Parser)]
@@ -35,17 +36,17 @@ enum Command {
     /// Shows clusters.
     Status(Rest),
     /// Shows the job queue of a cluster.
-    Queue(Rest),
+    Queue(client::Queue),
     /// Shows which clouds can be used.
-    Check(Rest),
+    Check(client::Check),
     /// Launches a cluster or task.
-    Launch(Rest),
+    Launch(client::Launch),
     /// Executes a task on a cluster.
-    Exec(Rest),
+    Exec(client::Exec),
     /// Tails the log of a job.
-    Logs(Rest),
+    Logs(client::Logs),
     /// Tears a cluster down.
-    Down(Rest),
+    Down(client::Down),
     /// Prints the constants of SkyPilot's config module (no command of `sky`).
     Constants,
 }
@@ -66,12 +67,22 @@ enum Api {
 enum Jobs {
     /// Shows managed jobs.
     Queue(Rest),
+    /// Launches a managed job.
+    Launch(client::JobsLaunch),
+    /// Tails the log of a managed job.
+    Logs(client::JobsLogs),
+    /// Cancels managed jobs.
+    Cancel(client::Cancel),
 }
 
 #[derive(Debug, Subcommand)]
 enum Serve {
     /// Shows services.
-    Status(Rest),
+    Status(client::ServiceNames),
+    /// Starts a service.
+    Up(client::ServeUp),
+    /// Ends services.
+    Down(client::ServeDown),
 }
 
 /// How `sky api start` is called.
@@ -109,7 +120,7 @@ pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
         writeln!(out, "skypilot, version {VERSION}")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let (words, rest) = match sky.command {
+    let ask = match sky.command {
         None => return Ok(ExitCode::SUCCESS),
         Some(Command::Constants) => {
             writeln!(out, "{}", constants(knobs)?)?;
@@ -119,19 +130,26 @@ pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
             return server_control::start(&start, knobs, &mut out);
         }
         Some(Command::Api(Api::Stop)) => return server_control::stop(&mut out),
-        Some(Command::Api(Api::Status(_))) => return client_commands::api_status(&mut out),
-        Some(Command::Api(Api::Info(_))) => return client_commands::api_info(&mut out),
-        Some(Command::Jobs(Jobs::Queue(rest))) => ("jobs queue", rest),
-        Some(Command::Serve(Serve::Status(rest))) => ("serve status", rest),
-        Some(Command::Status(rest)) => ("status", rest),
-        Some(Command::Queue(rest)) => ("queue", rest),
-        Some(Command::Check(rest)) => ("check", rest),
-        Some(Command::Launch(rest)) => ("launch", rest),
-        Some(Command::Exec(rest)) => ("exec", rest),
-        Some(Command::Logs(rest)) => ("logs", rest),
-        Some(Command::Down(rest)) => ("down", rest),
+        Some(Command::Api(Api::Status(_))) => return client::api_status(&mut out),
+        Some(Command::Api(Api::Info(_))) => return client::api_info(&mut out),
+        Some(Command::Jobs(Jobs::Queue(_))) => Ask::JobsQueue,
+        Some(Command::Jobs(Jobs::Launch(launch))) => Ask::JobsLaunch(launch),
+        Some(Command::Jobs(Jobs::Logs(logs))) => Ask::JobsLogs(logs),
+        Some(Command::Jobs(Jobs::Cancel(cancel))) => Ask::JobsCancel(cancel),
+        Some(Command::Serve(Serve::Status(names))) => Ask::ServeStatus(names),
+        Some(Command::Serve(Serve::Up(up))) => Ask::ServeUp(up),
+        Some(Command::Serve(Serve::Down(down))) => Ask::ServeDown(down),
+        Some(Command::Status(rest)) => {
+            Ask::Status { detached: rest.arguments.iter().any(|argument| argument == "--async") }
+        }
+        Some(Command::Queue(queue)) => Ask::Queue(queue),
+        Some(Command::Check(check)) => Ask::Check(check),
+        Some(Command::Launch(launch)) => Ask::Launch(launch),
+        Some(Command::Exec(exec)) => Ask::Exec(exec),
+        Some(Command::Logs(logs)) => Ask::Logs(logs),
+        Some(Command::Down(down)) => Ask::Down(down),
     };
-    client_commands::run(words, &rest.arguments, &mut out)
+    client::run(&ask, &mut out)
 }
 
 /// What skyload otherwise reads with the Python of the SkyPilot under test.

@@ -1,6 +1,7 @@
 //! Every role of the program. [`run`] finds out which one is to be played.
 //!
 //! ```text
+//! cli  --asks----->  server, through client
 //! cli  --starts-->  server  --starts-->  bystander (tracker, queue, web workers)
 //!                           --starts-->  executor, spoken to by protocol
 //! ```
@@ -8,7 +9,7 @@
 mod bystander;
 mod children;
 mod cli;
-mod client_commands;
+mod client;
 mod executor;
 mod memory;
 mod protocol;

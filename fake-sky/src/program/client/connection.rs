@@ -1,0 +1,229 @@
+//! A client's way to its server: what every call carries, and how an answer is
+//! waited for.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use fake_sky::{COMMIT, DEFAULT_USER_ID, VERSION, http};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::program::{role, server_control};
+
+const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
+
+/// A server that is there, and the terminal of who asks.
+pub(super) struct Connection<'a> {
+    endpoint: String,
+    words: &'static str,
+    pub(super) out: &'a mut dyn Write,
+}
+
+/// Why a request did not succeed, as the server tells it.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) kind: String,
+    pub(super) message: String,
+}
+
+impl Refused {
+    /// Whether SkyPilot's client would catch it as an error of this class.
+    pub(super) fn is(&self, kinds: &[&str]) -> bool {
+        kinds.contains(&self.kind.as_str())
+    }
+}
+
+/// What a request returned.
+pub(super) type Returned = Result<Value, Refused>;
+
+impl<'a> Connection<'a> {
+    /// Connects the command called `words`. The real client would start a
+    /// missing local server; load clients forbid it that.
+    pub(super) fn open(words: &'static str, out: &'a mut dyn Write) -> anyhow::Result<Self> {
+        Ok(Self { endpoint: reachable_endpoint()?, words, out })
+    }
+
+    /// Prints a line.
+    pub(super) fn say(&mut self, line: impl AsRef<str>) -> anyhow::Result<()> {
+        Ok(writeln!(self.out, "{}", line.as_ref())?)
+    }
+
+    /// Prints why a request did not succeed; the exit code for it.
+    pub(super) fn lament(&mut self, refused: &Refused) -> anyhow::Result<u8> {
+        self.say(format!("{}: {}", refused.kind, refused.message))?;
+        Ok(1)
+    }
+
+    /// Submits `POST path`, with what every body has and these fields; the id
+    /// to wait for.
+    pub(super) fn post(&mut self, path: &str, fields: &Value) -> anyhow::Result<String> {
+        let response = http::post(&format!("{}{path}", self.endpoint), &self.body(fields))?;
+        if response.status != 200 {
+            bail!("POST {path}: HTTP {}\n{}", response.status, response.body);
+        }
+        Ok(response.request_id()?.to_owned())
+    }
+
+    /// Submits `GET path`; the id to wait for.
+    pub(super) fn get(&mut self, path: &str) -> anyhow::Result<String> {
+        let response = http::get(&format!("{}{path}", self.endpoint))?;
+        if response.status != 200 {
+            bail!("GET {path}: HTTP {}\n{}", response.status, response.body);
+        }
+        Ok(response.request_id()?.to_owned())
+    }
+
+    /// Waits for a request.
+    pub(super) fn result(&mut self, id: &str) -> anyhow::Result<Returned> {
+        let response = http::get(&format!("{}/api/get?request_id={id}", self.endpoint))?;
+        let body = response.json()?;
+        let inner = |text: &Value| serde_json::from_str(text.as_str().unwrap_or_default());
+        if response.status != 200 {
+            let error: Value = inner(&body["detail"]["error"]).unwrap_or_default();
+            let text = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
+            return Ok(Err(Refused { kind: text("type"), message: text("message") }));
+        }
+        if body["status"] == "CANCELLED" {
+            let message = format!("Request {id} has been cancelled");
+            return Ok(Err(Refused { kind: "RequestCancelled".to_owned(), message }));
+        }
+        Ok(Ok(inner(&body["return_value"]).unwrap_or_default()))
+    }
+
+    /// Shows the log of a request until it ends, and returns its result.
+    pub(super) fn stream_and_get(&mut self, id: &str) -> anyhow::Result<Returned> {
+        let query = format!("request_id={id}&follow=True&format=console");
+        let url = format!("{}/api/stream?{query}", self.endpoint);
+        self.show(&url, None)?;
+        self.result(id)
+    }
+
+    /// Submits and waits as [`Self::stream_and_get`] does.
+    pub(super) fn ask(&mut self, path: &str, fields: &Value) -> anyhow::Result<Returned> {
+        let id = self.post(path, fields)?;
+        self.stream_and_get(&id)
+    }
+
+    /// Shows a job's log until it ends; the exit code for it.
+    pub(super) fn follow(&mut self, path: &str, fields: &Value) -> anyhow::Result<u8> {
+        let url = format!("{}{path}", self.endpoint);
+        let body = self.body(fields);
+        let id = self.show(&url, Some(&body))?;
+        match self.result(&id)? {
+            Ok(code) => Ok(code.as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+            Err(refused) => self.lament(&refused),
+        }
+    }
+
+    /// Says that nobody waits for a request.
+    pub(super) fn submitted(&mut self, name: &str, id: &str) -> anyhow::Result<u8> {
+        let short = id.get(..8).unwrap_or(id);
+        self.say(format!("Submitted {name} request: {id}"))?;
+        self.say(format!("├── Check logs with: sky api logs {short}"))?;
+        self.say(format!("└── To cancel the request, run: sky api cancel {short}\n"))?;
+        Ok(0)
+    }
+
+    /// Shows a stream as it comes, without its control lines; returns the id
+    /// that its response names.
+    fn show(&mut self, url: &str, body: Option<&Value>) -> anyhow::Result<String> {
+        let out = &mut *self.out;
+        let mut line = Vec::new();
+        let response = http::stream(url, body, &mut |chunk| {
+            for byte in chunk {
+                line.push(*byte);
+                if *byte == b'\n' {
+                    if !line.starts_with(b"<sky-payload>") {
+                        out.write_all(&line)?;
+                    }
+                    line.clear();
+                }
+            }
+            Ok(out.flush()?)
+        })?;
+        if response.status != 200 {
+            bail!("{url}: HTTP {}\n{}", response.status, response.body);
+        }
+        Ok(response.request_id()?.to_owned())
+    }
+
+    fn body(&self, fields: &Value) -> Value {
+        let mut body = json!({
+            "env_vars": {
+                "SKYPILOT_USER_ID": user_id(),
+                "SKYPILOT_USER": role::read("SKYPILOT_USER").unwrap_or_else(|| "root".to_owned()),
+                "SKYPILOT_USAGE_RUN_ID": Uuid::new_v4().to_string(),
+            },
+            "entrypoint": format!("sky.client.cli.command.{}", self.words.replace(' ', "_")),
+            "entrypoint_command": format!("sky {}", self.words),
+            "using_remote_api_server": false,
+            "override_skypilot_config": {},
+            "override_skypilot_config_path": "[null, null]",
+        });
+        for (name, value) in fields.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        body
+    }
+}
+
+/// `sky api status`: lists the requests of the server.
+pub(crate) fn api_status(out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let local = role::read(ENDPOINT).is_none();
+    let Ok(endpoint) = reachable_endpoint() else {
+        // Asked about a local server, SkyPilot looks for its process first.
+        writeln!(out, "SkyPilot API server is not running.")?;
+        return Ok(ExitCode::from(u8::from(!local)));
+    };
+    let fields = ["request_id", "name", "user_id", "status", "created_at"];
+    let fields: String = fields.iter().map(|field| format!("&fields={field}")).collect();
+    let url = format!("{endpoint}/api/status?all_status=False&limit=50{fields}");
+    writeln!(out, "{:38}{:28}Status", "ID", "Name")?;
+    for row in http::get(&url)?.json()?.as_array().into_iter().flatten() {
+        let column = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
+        writeln!(out, "{:38}{:28}{}", column("request_id"), column("name"), column("status"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `sky api info`: shows the server.
+pub(crate) fn api_info(out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    writeln!(out, "SkyPilot client version: {VERSION}, commit: {COMMIT}")?;
+    let endpoint = match reachable_endpoint() {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            // No failure: that there is none is what was asked.
+            writeln!(out, "{error}")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    writeln!(out, "Using SkyPilot API server and dashboard: {endpoint}")?;
+    let health = http::get(&format!("{endpoint}/api/health"))?.json()?;
+    writeln!(
+        out,
+        "├── Status: ApiServerStatus.HEALTHY, commit: {}, version: {}",
+        health["commit"].as_str().unwrap_or_default(),
+        health["version"].as_str().unwrap_or_default()
+    )?;
+    writeln!(out, "└── User: root ({})", user_id())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn reachable_endpoint() -> anyhow::Result<String> {
+    let endpoint = match role::read(ENDPOINT) {
+        Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+        None => format!("http://127.0.0.1:{}", server_control::local_port()?),
+    };
+    http::get(&format!("{endpoint}/api/health")).with_context(|| {
+        format!(
+            "Could not connect to SkyPilot API server at {endpoint}. Please ensure that the \
+             server is running"
+        )
+    })?;
+    Ok(endpoint)
+}
+
+fn user_id() -> String {
+    role::read("SKYPILOT_USER_ID").unwrap_or_else(|| DEFAULT_USER_ID.to_owned())
+}

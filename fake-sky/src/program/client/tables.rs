@@ -1,0 +1,147 @@
+//! The commands that only show something. They print their headings whatever
+//! the server answered, and most exit with 0: their exit code proves nothing.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::connection::{Connection, Returned};
+
+/// How `sky serve status` is called.
+#[derive(Debug, Args)]
+pub(crate) struct ServiceNames {
+    services: Vec<String>,
+}
+
+/// How `sky check` is called.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    infra: Vec<String>,
+    /// Says more.
+    #[arg(long, short = 'v')]
+    verbose: bool,
+}
+
+pub(super) fn status(server: &mut Connection<'_>, detached: bool) -> anyhow::Result<u8> {
+    let queue = json!({"refresh": false, "skip_finished": true, "limit": 5, "fields": JOB_FIELDS});
+    let jobs = server.post("/jobs/queue/v2", &queue)?;
+    let services = server.post("/serve/status", &json!({"service_names": null}))?;
+    let pools = server.post("/jobs/pool_status", &json!({"pool_names": null}))?;
+    let workspaces = server.get("/workspaces")?;
+    let clouds = server.get("/enabled_clouds?expand=True")?;
+    let fields = json!({
+        "cluster_names": null, "refresh": "NONE", "all_users": false,
+        "include_credentials": true, "summary_response": true, "include_handle": true,
+    });
+    let clusters = server.post("/status", &fields)?;
+    if detached {
+        for heading in ["Clusters", "Managed jobs", "Services"] {
+            server.say(heading)?;
+        }
+        return Ok(0);
+    }
+    let clusters = server.stream_and_get(&clusters)?;
+    table(server, "Clusters", &clusters, &["name", "status"])?;
+    for id in [workspaces, clouds] {
+        if let Err(refused) = server.result(&id)? {
+            server.lament(&refused)?;
+        }
+    }
+    let jobs = server.stream_and_get(&jobs)?.map(|value| value["jobs"].clone());
+    table(server, "Managed jobs", &jobs, &["job_id", "job_name", "status"])?;
+    if let Err(refused) = server.stream_and_get(&pools)? {
+        server.lament(&refused)?;
+    }
+    let services = server.result(&services)?;
+    table(server, "Services", &services, &["name", "status"])?;
+    Ok(0)
+}
+
+/// The columns of the table of jobs.
+const JOB_FIELDS: [&str; 5] = ["job_id", "task_id", "job_name", "submitted_at", "status"];
+
+pub(super) fn jobs_queue(server: &mut Connection<'_>) -> anyhow::Result<u8> {
+    let queue =
+        json!({"refresh": false, "skip_finished": false, "limit": 50, "fields": JOB_FIELDS});
+    let jobs = server.post("/jobs/queue/v2", &queue)?;
+    let pools = server.post("/jobs/pool_status", &json!({"pool_names": null}))?;
+    let jobs = server.stream_and_get(&jobs)?.map(|value| value["jobs"].clone());
+    if let Err(refused) = server.stream_and_get(&pools)? {
+        server.lament(&refused)?;
+    }
+    table(server, "Managed jobs", &jobs, &["job_id", "job_name", "status"])?;
+    Ok(0)
+}
+
+pub(super) fn serve_status(
+    server: &mut Connection<'_>,
+    names: &ServiceNames,
+) -> anyhow::Result<u8> {
+    let asked = (!names.services.is_empty()).then_some(&names.services);
+    let id = server.post("/serve/status", &json!({"service_names": asked}))?;
+    let services = server.result(&id)?;
+    if services.as_ref().is_err_and(|refused| refused.is(&["RuntimeError"])) {
+        // It may be that the controller is stopped.
+        let controller = json!({"cluster_names": ["sky-serve-controller-*"], "all_users": true});
+        let id = server.post("/status", &controller)?;
+        _ = server.result(&id)?;
+    }
+    table(server, "Services", &services, &["name", "status", "endpoint"])?;
+    let Ok(services) = services else { return Ok(0) };
+    let services = services.as_array().map(Vec::as_slice).unwrap_or_default();
+    if services.is_empty() {
+        server.say("No existing services.")?;
+    } else {
+        server.say("\nService Replicas")?;
+    }
+    for replica in services.iter().flat_map(|service| service["replica_info"].as_array()).flatten()
+    {
+        line(server, replica, &["name", "replica_id", "status"])?;
+    }
+    for name in &names.services {
+        if !services.iter().any(|service| service["name"] == name.as_str()) {
+            server.say(format!("\nService '{name}' not found."))?;
+        }
+    }
+    Ok(0)
+}
+
+pub(super) fn check(server: &mut Connection<'_>, check: &Check) -> anyhow::Result<u8> {
+    let asked = (!check.infra.is_empty()).then_some(&check.infra);
+    let fields = json!({"clouds": asked, "verbose": check.verbose, "workspace": null});
+    match server.ask("/check", &fields)? {
+        Ok(_) => server.say("\nUsing SkyPilot API server")?,
+        Err(refused) => return server.lament(&refused),
+    }
+    Ok(0)
+}
+
+/// A heading with its rows, or with why there are none.
+fn table(
+    server: &mut Connection<'_>,
+    heading: &str,
+    rows: &Returned,
+    columns: &[&str],
+) -> anyhow::Result<()> {
+    server.say(heading)?;
+    match rows {
+        Ok(rows) => {
+            for row in rows.as_array().into_iter().flatten() {
+                line(server, row, columns)?;
+            }
+        }
+        Err(refused) => {
+            server.lament(refused)?;
+        }
+    }
+    Ok(())
+}
+
+fn line(server: &mut Connection<'_>, row: &Value, columns: &[&str]) -> anyhow::Result<()> {
+    let cells = columns.iter().map(|column| match &row[*column] {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        value => value.to_string(),
+    });
+    let cells: Vec<_> = cells.map(|cell| format!("{cell:<24}")).collect();
+    server.say(cells.concat().trim_end())
+}
