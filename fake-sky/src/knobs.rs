@@ -21,6 +21,17 @@
 //! | `FAKE_SKY_WRONG_VALUE` | likewise: SUCCEEDED, but returns `null` |
 //! | `FAKE_SKY_TEXT_500` | likewise: the submission answers 500 with a traceback as text |
 //! | `FAKE_SKY_CONSOLIDATION` | 0: the managed-job queue FAILs with ClusterNotUpError (1) |
+//! | `FAKE_SKY_INFRA` | `kubernetes,aws`: the infrastructures that launches can use (none) |
+//! | `FAKE_SKY_LAUNCH_MS` | how long a cluster takes to come UP, also one for a managed job (200) |
+//! | `FAKE_SKY_SLEEP_MS` | how long a job takes for a second of `sleep` in its `run` (1000) |
+//! | `FAKE_SKY_SERVE_READY_MS` | how long a service takes to become READY (300) |
+//! | `FAKE_SKY_TEARDOWN_MS` | how long a managed job is CANCELLING, a service SHUTTING_DOWN (100) |
+//! | `FAKE_SKY_INFRA_FAIL` | like `FAIL`, as of infrastructure: ResourcesUnavailableError for `sky.launch`, else RuntimeError |
+//! | `FAKE_SKY_LEFTOVER` | `sky.down:2`: every 2nd SUCCEEDs, and what it was to end stays; also `sky.jobs.cancel`, `sky.serve.down` |
+//! | `FAKE_SKY_JOB_FAILED` | `sky.launch:2`: the job of every 2nd ends FAILED; also `sky.exec`, `sky.jobs.launch` |
+//! | `FAKE_SKY_SERVE_NEVER_READY` | `sky.serve.up:1`: the service of every one never becomes READY |
+//! | `FAKE_SKY_LATE` | like `FAIL`: runs as ever, but the submission is answered late |
+//! | `FAKE_SKY_LATE_MS` | how late that is: the SDK waits 5 s for `/launch` and `/exec` (6000) |
 //! | `FAKE_SKY_DIE_AFTER_MS` | main is SIGKILLed so long after its first queued request (never) |
 //! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, then main dies (never) |
 //! | `FAKE_SKY_STALL_MS` | the event loop stands still once, 50 ms after the first queued request (0) |
@@ -33,11 +44,13 @@
 //! | `FAKE_SKY_IDLE_EXIT_MS` | main exits when no request came for so long (300000) |
 //! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` reports instead of SkyPilot's |
 
-use std::fmt;
-use std::str::FromStr;
+mod faults;
+
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+
+pub use self::faults::Faults;
 
 const PREFIX: &str = "FAKE_SKY_";
 
@@ -61,6 +74,17 @@ pub struct Knobs {
     pub wrong_value: Faults,
     pub text_500: Faults,
     pub consolidation: bool,
+    pub infra: Vec<String>,
+    pub launch: Duration,
+    pub sleep: Duration,
+    pub serve_ready: Duration,
+    pub teardown: Duration,
+    pub infra_fail: Faults,
+    pub leftover: Faults,
+    pub job_failed: Faults,
+    pub serve_never_ready: Faults,
+    pub late: Faults,
+    pub late_by: Duration,
     pub die_after: Option<Duration>,
     pub replace_after: Option<Duration>,
     pub stall: Duration,
@@ -93,6 +117,17 @@ impl Default for Knobs {
             wrong_value: Faults::default(),
             text_500: Faults::default(),
             consolidation: true,
+            infra: Vec::new(),
+            launch: Duration::from_millis(200),
+            sleep: Duration::from_secs(1),
+            serve_ready: Duration::from_millis(300),
+            teardown: Duration::from_millis(100),
+            infra_fail: Faults::default(),
+            leftover: Faults::default(),
+            job_failed: Faults::default(),
+            serve_never_ready: Faults::default(),
+            late: Faults::default(),
+            late_by: Duration::from_secs(6),
             die_after: None,
             replace_after: None,
             stall: Duration::ZERO,
@@ -143,6 +178,17 @@ impl Knobs {
             "WRONG_VALUE" => self.wrong_value = value.parse()?,
             "TEXT_500" => self.text_500 = value.parse()?,
             "CONSOLIDATION" => self.consolidation = flag(value)?,
+            "INFRA" => self.infra = value.split(',').map(str::to_owned).collect(),
+            "LAUNCH_MS" => self.launch = millis(value)?,
+            "SLEEP_MS" => self.sleep = millis(value)?,
+            "SERVE_READY_MS" => self.serve_ready = millis(value)?,
+            "TEARDOWN_MS" => self.teardown = millis(value)?,
+            "INFRA_FAIL" => self.infra_fail = value.parse()?,
+            "LEFTOVER" => self.leftover = value.parse()?,
+            "JOB_FAILED" => self.job_failed = value.parse()?,
+            "SERVE_NEVER_READY" => self.serve_never_ready = value.parse()?,
+            "LATE" => self.late = value.parse()?,
+            "LATE_MS" => self.late_by = millis(value)?,
             "DIE_AFTER_MS" => self.die_after = Some(millis(value)?),
             "REPLACE_AFTER_MS" => self.replace_after = Some(millis(value)?),
             "STALL_MS" => self.stall = millis(value)?,
@@ -157,40 +203,6 @@ impl Knobs {
             _ => bail!("there is no such knob; `fake_sky::knobs` lists them"),
         }
         Ok(())
-    }
-}
-
-/// The requests that something befalls: of each name, every `k`th.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(Vec<(String, u64)>);
-
-impl Faults {
-    /// Whether the `count`th request called `name` (counted from 1) is one.
-    pub fn hit(&self, name: &str, count: u64) -> bool {
-        self.0.iter().any(|(faulty, every)| faulty == name && count.is_multiple_of(*every))
-    }
-}
-
-impl FromStr for Faults {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let one = |item: &str| {
-            let (name, every) = item.split_once(':').context("expected NAME:K, as sky.status:3")?;
-            let every = every.parse().context("K must be a number")?;
-            if every == 0 {
-                bail!("K counts from 1");
-            }
-            Ok((name.to_owned(), every))
-        };
-        text.split(',').map(one).collect::<anyhow::Result<_>>().map(Self)
-    }
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let items: Vec<_> = self.0.iter().map(|(name, every)| format!("{name}:{every}")).collect();
-        f.write_str(&items.join(","))
     }
 }
 
@@ -212,16 +224,6 @@ mod tests {
 
     fn read(name: &str, value: &str) -> anyhow::Result<Knobs> {
         Knobs::read([(name.to_owned(), value.to_owned()), ("HOME".to_owned(), "/x".to_owned())])
-    }
-
-    #[test]
-    fn faults_hit_every_kth_of_their_name() {
-        let faults: Faults = "sky.status:3,sky.launch:1".parse().unwrap();
-        let hits: Vec<_> = (1..=6).filter(|count| faults.hit("sky.status", *count)).collect();
-        assert_eq!(hits, [3, 6]);
-        assert!(faults.hit("sky.launch", 1));
-        assert!(!faults.hit("sky.check", 3));
-        assert_eq!(faults.to_string(), "sky.status:3,sky.launch:1");
     }
 
     #[test]

@@ -29,7 +29,10 @@ fn result(server: &FakeServer, id: &str) -> anyhow::Result<(u16, Value)> {
 
 /// Submits and waits.
 fn ask(server: &FakeServer, path: &str) -> anyhow::Result<(u16, Value)> {
-    let body = json!({"task": "run: x", "cluster_name": "c", "dag": "", "request_options": null});
+    let body = json!({
+        "task": "run: x", "cluster_name": "c", "dag": "", "request_options": null,
+        "service_names": null,
+    });
     result(server, &submit(server, path, &body)?)
 }
 

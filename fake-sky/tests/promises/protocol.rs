@@ -141,7 +141,8 @@ fn a_stream_lasts_until_its_request_is_finished() -> anyhow::Result<()> {
     assert_ne!(response.request_id()?, id);
     assert_eq!(result(&server, &id)?.1["status"], "SUCCEEDED");
 
-    let logs = http::post(&format!("{}/logs", server.url()), &json!({"cluster_name": "c"}))?;
+    let logs =
+        http::post(&format!("{}/logs", server.url()), &json!({"cluster_name": "c", "job_id": 1}))?;
     assert_eq!((logs.status, logs.body.as_str()), (200, ""));
     let (status, request) = result(&server, logs.request_id()?)?;
     assert_eq!((status, request["pid"].as_u64()), (500, None), "a thread ran it");

@@ -8,7 +8,8 @@ use fake_sky::knobs::Knobs;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answers::{Outcome, answer};
+use super::answers::{self, Answer, Outcome, Work};
+use super::cloud::Cloud;
 use super::endpoints::Endpoint;
 use super::log;
 use super::misfortune::Misfortunes;
@@ -28,12 +29,17 @@ const DAEMONS: [(&str, &str); 4] = [
 /// As good as forever.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
+/// How often an exec asks whether its cluster is there; SkyPilot does so every
+/// second.
+const LAUNCH_CHECK: Duration = Duration::from_millis(50);
+
 /// What all handlers share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) knobs: Knobs,
     pub(crate) requests: Requests,
     pub(crate) misfortunes: Misfortunes,
+    pub(crate) cloud: Cloud,
     short: Pool,
     long: Pool,
     submitted: Mutex<HashMap<&'static str, u64>>,
@@ -49,6 +55,7 @@ impl App {
             knobs,
             misfortunes,
             requests: Requests::default(),
+            cloud: Cloud::default(),
             submitted: Mutex::default(),
             last_call: Mutex::new(Instant::now()),
         }
@@ -60,7 +67,8 @@ impl App {
             log::info("executor.py:1385", &format!("Queuing request: {id}"));
             self.requests.add(Request::daemon(id, name));
             let order = Order::Run { request: id.to_owned(), service: FOREVER };
-            self.dispatch(Queue::Short, order, Outcome::Value(Value::Null), None);
+            let work = Work { name, count: 1, body: Value::Null };
+            self.dispatch(Queue::Short, order, work);
         }
     }
 
@@ -72,15 +80,14 @@ impl App {
         *count
     }
 
-    /// Takes the `count`th request of an endpoint in; returns its id at once.
-    pub(crate) fn queue(self: &Arc<Self>, endpoint: &Endpoint, body: Value, count: u64) -> String {
+    /// Takes a request of an endpoint in; returns its id at once.
+    pub(crate) fn queue(self: &Arc<Self>, endpoint: &Endpoint, work: Work) -> String {
         let id = Uuid::new_v4().to_string();
         log::info("executor.py:1385", &format!("Queuing request: {id}"));
-        self.requests.add(Request::new(id.clone(), endpoint, &body));
-        let outcome = answer(endpoint.name, count, &body, &self.knobs);
-        let cancels = (endpoint.name == "sky.api_cancel").then(|| body["request_ids"].clone());
-        let order = Order::Run { request: id.clone(), service: self.knobs.service };
-        self.dispatch(endpoint.queue(&body), order, outcome, cancels);
+        let queue = endpoint.queue(&work.body, self.knobs.consolidation);
+        self.requests.add(Request::new(id.clone(), endpoint, &work.body, queue));
+        let service = self.cloud.takes(&work, &self.knobs);
+        self.dispatch(queue, Order::Run { request: id.clone(), service }, work);
         self.misfortunes.begin(&self.knobs);
         id
     }
@@ -95,33 +102,62 @@ impl App {
         self.last_call.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
-    /// Has a request run by an executor, then finishes it with `outcome`; or,
-    /// when it `cancels` others, with the list of those.
-    fn dispatch(
-        self: &Arc<Self>,
-        queue: Queue,
-        order: Order,
-        outcome: Outcome,
-        cancels: Option<Value>,
-    ) {
+    /// Has a request run by an executor, then finishes it.
+    fn dispatch(self: &Arc<Self>, queue: Queue, order: Order, work: Work) {
         let Order::Run { request, .. } = &order else { return };
         let (app, id) = (Arc::clone(self), request.clone());
         tokio::spawn(async move {
+            let fate = answers::fate(&work, &app.knobs);
+            app.wait_for_launch(&id, &work).await;
             let pool = match queue {
                 Queue::Short => &app.short,
                 Queue::Long => &app.long,
             };
-            let ran = pool.run(&order, |pid| app.requests.start(&id, Some(pid))).await;
-            let outcome = match (ran, cancels) {
-                (Ok(()), None) => outcome,
-                (Ok(()), Some(meant)) => app.cancel(&meant),
+            let begins = |pid| {
+                let stands = app.requests.start(&id, Some(pid));
+                if stands && fate.is_none() {
+                    app.cloud.begin(&work, &app.knobs);
+                }
+                stands
+            };
+            let ran = pool.run(&order, begins).await;
+            // What was cancelled meanwhile has no effect.
+            if !app.requests.is_open(&id) {
+                return;
+            }
+            let answer = match (ran, fate) {
+                (Ok(()), Some(fate)) => fate.into(),
+                (Ok(()), None) => app.conclude(&work),
                 (Err(error), _) => {
                     log::info("executor.py:448", &format!("Request {id}: {error:#}"));
-                    Outcome::broken_pool()
+                    Outcome::broken_pool().into()
                 }
             };
-            app.requests.finish(&id, outcome);
+            app.requests.finish(&id, answer);
         });
+    }
+
+    /// An exec waits, without an executor, while its cluster is being launched.
+    async fn wait_for_launch(&self, id: &str, work: &Work) {
+        let launching = || {
+            work.name == "sky.exec"
+                && !self.cloud.is_up(work.cluster())
+                && self.requests.is_launching(work.cluster())
+        };
+        while launching() && self.requests.is_open(id) {
+            tokio::time::sleep(LAUNCH_CHECK).await;
+        }
+    }
+
+    fn conclude(&self, work: &Work) -> Answer {
+        if work.name == "sky.api_cancel" {
+            return self.cancel(&work.body["request_ids"]).into();
+        }
+        let answer = answers::conclude(work, &self.knobs, &self.cloud);
+        if work.name == "sky.down" && matches!(answer.outcome, Outcome::Value(_)) {
+            self.requests.cancel_on(work.cluster());
+        }
+        answer
     }
 
     fn cancel(&self, meant: &Value) -> Outcome {

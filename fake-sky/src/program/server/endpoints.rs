@@ -23,6 +23,10 @@ pub(crate) enum Takes {
     Long,
     /// When the status of clusters is to be fetched from the cloud.
     LongToRefresh,
+    /// When a controller elsewhere may have to be launched for it.
+    LongToLaunchController,
+    /// When a controller elsewhere is to be restarted.
+    LongToRestartController,
 }
 
 /// An endpoint whose requests wait for an executor.
@@ -49,18 +53,22 @@ impl Endpoint {
         ["jobs", "serve"].into_iter().find(|kind| self.name.split('.').nth(1) == Some(*kind))
     }
 
-    /// The queue for a request with this body.
-    pub(crate) fn queue(&self, body: &Value) -> Queue {
+    /// The queue for a request with this body. A server that runs managed jobs
+    /// itself (`consolidation`) has no controller to care for.
+    pub(crate) fn queue(&self, body: &Value, consolidation: bool) -> Queue {
         let refresh = match &body["refresh"] {
             Value::Bool(refresh) => *refresh,
             Value::String(mode) => mode != "NONE",
             _ => false,
         };
-        match self.takes {
-            Takes::Long => Queue::Long,
-            Takes::LongToRefresh if refresh => Queue::Long,
-            Takes::Short | Takes::LongToRefresh => Queue::Short,
-        }
+        let long = match self.takes {
+            Takes::Short => false,
+            Takes::Long => true,
+            Takes::LongToRefresh => refresh,
+            Takes::LongToLaunchController => !consolidation,
+            Takes::LongToRestartController => refresh && !consolidation,
+        };
+        if long { Queue::Long } else { Queue::Short }
     }
 }
 
@@ -79,18 +87,34 @@ const fn get(path: &'static str, name: &'static str, entrypoint: &'static str) -
 }
 
 /// All of them.
-pub(crate) const QUEUED: [Endpoint; 16] = [
+pub(crate) const QUEUED: [Endpoint; 20] = [
     post("/status", "sky.status", "status", Takes::LongToRefresh, &[]),
-    post("/jobs/queue", "sky.jobs.queue", "queue", Takes::LongToRefresh, &[]),
-    post("/jobs/queue/v2", "sky.jobs.queue_v2", "queue_v2_api", Takes::LongToRefresh, &[]),
+    post("/jobs/queue", "sky.jobs.queue", "queue", Takes::LongToRestartController, &[]),
+    post(
+        "/jobs/queue/v2",
+        "sky.jobs.queue_v2",
+        "queue_v2_api",
+        Takes::LongToRestartController,
+        &[],
+    ),
     post("/jobs/pool_status", "sky.jobs.pool_status", "pool_status", Takes::Short, &[]),
-    post("/serve/status", "sky.serve.status", "status", Takes::Short, &[]),
+    post("/serve/status", "sky.serve.status", "status", Takes::Short, &["service_names"]),
+    post(
+        "/jobs/launch",
+        "sky.jobs.launch",
+        "launch",
+        Takes::LongToLaunchController,
+        &["task", "name"],
+    ),
+    post("/jobs/cancel", "sky.jobs.cancel", "cancel", Takes::Short, &[]),
+    post("/serve/up", "sky.serve.up", "up", Takes::Long, &["task", "service_name"]),
+    post("/serve/down", "sky.serve.down", "down", Takes::Short, &["service_names"]),
     post("/launch", "sky.launch", "launch", Takes::Long, &["task", "cluster_name"]),
     post("/exec", "sky.exec", "exec", Takes::Long, &["task", "cluster_name"]),
     post("/queue", "sky.queue", "queue", Takes::Short, &["cluster_name"]),
     post("/down", "sky.down", "down", Takes::Short, &["cluster_name"]),
     post("/stop", "sky.stop", "stop", Takes::Short, &["cluster_name"]),
-    post("/cancel", "sky.cancel", "cancel", Takes::Short, &["cluster_name"]),
+    post("/cancel", "sky.cancel", "cancel", Takes::Short, &["cluster_name", "job_ids"]),
     post("/check", "sky.check", "check", Takes::Short, &[]),
     post("/optimize", "sky.optimize", "optimize", Takes::Short, &["dag", "request_options"]),
     post("/api/cancel", "sky.api_cancel", "kill_requests", Takes::Short, &[]),
@@ -101,7 +125,7 @@ pub(crate) const QUEUED: [Endpoint; 16] = [
 /// Endpoints that stream a log in their own response: a thread of the server
 /// runs their requests, and no executor.
 pub(crate) const FOLLOWING: [Endpoint; 2] = [
-    post("/logs", "sky.logs", "tail_logs", Takes::Short, &["cluster_name"]),
+    post("/logs", "sky.logs", "tail_logs", Takes::Short, &["cluster_name", "job_id"]),
     post("/jobs/logs", "sky.jobs.logs", "tail_logs", Takes::Short, &[]),
 ];
 
@@ -114,9 +138,10 @@ mod tests {
     #[test]
     fn a_refresh_takes_the_long_queue() {
         let [status, jobs, ..] = QUEUED;
-        assert_eq!(status.queue(&json!({"refresh": "NONE"})), Queue::Short);
-        assert_eq!(status.queue(&json!({"refresh": "AUTO"})), Queue::Long);
-        assert_eq!(jobs.queue(&json!({"refresh": true})), Queue::Long);
-        assert_eq!(jobs.queue(&json!({})), Queue::Short);
+        assert_eq!(status.queue(&json!({"refresh": "NONE"}), true), Queue::Short);
+        assert_eq!(status.queue(&json!({"refresh": "AUTO"}), true), Queue::Long);
+        assert_eq!(jobs.queue(&json!({"refresh": true}), false), Queue::Long);
+        assert_eq!(jobs.queue(&json!({"refresh": true}), true), Queue::Short);
+        assert_eq!(jobs.queue(&json!({}), false), Queue::Short);
     }
 }

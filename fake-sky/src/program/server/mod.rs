@@ -2,12 +2,14 @@
 //!
 //! `routes` is what it answers, by the words of `replies` and `stream`; `app`
 //! takes a request from `endpoints` through a `pool` of executors to the end
-//! that `answers` has for it; `requests` keeps them all. One thread does
-//! everything, as one event loop does in SkyPilot.
+//! that `answers` has for it; `requests` keeps them all, and `cloud` what they
+//! have launched. One thread does everything, as one event loop does in SkyPilot.
 
 mod answers;
 mod app;
+mod cloud;
 mod endpoints;
+mod follow;
 mod log;
 mod misfortune;
 mod pool;

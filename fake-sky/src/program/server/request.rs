@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::answers::Outcome;
+use super::answers::{Answer, Outcome};
+use super::cloud::controller_name;
 use super::endpoints::Endpoint;
 use super::log;
 use crate::program::protocol::Queue;
 
 /// What stands where SkyPilot puts a base64 pickle: one of `None`.
-const PICKLE: &str = "gASVAgAAAAAAAABOLg==";
+pub(crate) const PICKLE: &str = "gASVAgAAAAAAAABOLg==";
 
 /// How far a request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,23 +58,23 @@ pub(crate) struct Request {
     created_at: f64,
     finished_at: Option<f64>,
     pid: Option<u32>,
-    outcome: Option<Outcome>,
+    answer: Option<Answer>,
     status: watch::Sender<Status>,
     daemon: bool,
 }
 
 impl Request {
     /// A request as it has just come in.
-    pub(crate) fn new(id: String, endpoint: &Endpoint, body: &Value) -> Self {
+    pub(crate) fn new(id: String, endpoint: &Endpoint, body: &Value, queue: Queue) -> Self {
         let user_id = body["env_vars"]["SKYPILOT_USER_ID"].as_str();
         let cluster_name = match endpoint.controller() {
-            Some(kind) => Some(format!("sky-{kind}-controller-{}", fake_sky::DEFAULT_USER_ID)),
+            Some(kind) => Some(controller_name(kind)),
             None => body["cluster_name"].as_str().map(str::to_owned),
         };
         Self {
             id,
             name: endpoint.name,
-            queue: endpoint.queue(body),
+            queue,
             entrypoint: endpoint.entrypoint,
             user_id: user_id.unwrap_or(fake_sky::DEFAULT_USER_ID).to_owned(),
             cluster_name,
@@ -81,7 +82,7 @@ impl Request {
             created_at: log::now().as_secs_f64(),
             finished_at: None,
             pid: None,
-            outcome: None,
+            answer: None,
             status: watch::Sender::new(Status::Pending),
             daemon: false,
         }
@@ -90,7 +91,8 @@ impl Request {
     /// A request of the server's own, which runs for as long as the server.
     pub(crate) fn daemon(id: &str, name: &'static str) -> Self {
         let endpoint = Endpoint { name, entrypoint: "run_event", ..Endpoint::INTERNAL };
-        let mut request = Self::new(id.to_owned(), &endpoint, &json!({"env_vars": {}}));
+        let mut request =
+            Self::new(id.to_owned(), &endpoint, &json!({"env_vars": {}}), Queue::Short);
         request.user_id = "skypilot-system".to_owned();
         request.daemon = true;
         request
@@ -123,23 +125,33 @@ impl Request {
     }
 
     /// It has come to its end; unless it had come to one before.
-    pub(crate) fn finish(&mut self, outcome: Outcome) {
+    pub(crate) fn finish(&mut self, answer: Answer) {
         if self.status().is_final() {
             return;
         }
-        let status = match &outcome {
+        let status = match &answer.outcome {
             Outcome::Value(_) => Status::Succeeded,
             Outcome::Error { .. } => Status::Failed,
             Outcome::Cancelled => Status::Cancelled,
         };
-        self.outcome = Some(outcome);
+        self.answer = Some(answer);
         self.finished_at = Some(log::now().as_secs_f64());
         self.status.send_replace(status);
     }
 
+    /// What it has written to its log.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.answer.as_ref().map(|answer| answer.log.clone()).unwrap_or_default()
+    }
+
+    /// The cluster that it is about.
+    pub(crate) fn cluster_name(&self) -> Option<&str> {
+        self.cluster_name.as_deref()
+    }
+
     /// What `/api/get` shows of it. Values are JSON strings inside the JSON.
     pub(crate) fn encoded(&self) -> Value {
-        let (value, error) = match &self.outcome {
+        let (value, error) = match self.answer.as_ref().map(|answer| &answer.outcome) {
             Some(Outcome::Value(value)) => (value.clone(), Value::Null),
             Some(Outcome::Error { kind, message }) => {
                 (Value::Null, json!({"object": PICKLE, "type": kind, "message": message}))

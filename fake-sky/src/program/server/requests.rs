@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::answers::Outcome;
+use super::answers::{Answer, Outcome};
 use super::request::{Request, Status};
 
 /// The requests by their id.
@@ -61,9 +61,9 @@ impl Requests {
     }
 
     /// A request has come to its end; unless it had come to one before.
-    pub(crate) fn finish(&self, id: &str, outcome: Outcome) {
+    pub(crate) fn finish(&self, id: &str, answer: impl Into<Answer>) {
         if let Some(request) = self.lock().get_mut(id) {
-            request.finish(outcome);
+            request.finish(answer.into());
         }
     }
 
@@ -77,11 +77,36 @@ impl Requests {
             // A cancellation is a request too, and does not end itself.
             let can_be = !request.is_daemon() && request.name != "sky.api_cancel";
             if meant && can_be && !request.status().is_final() {
-                request.finish(Outcome::Cancelled);
+                request.finish(Outcome::Cancelled.into());
                 cancelled.push(request.id.clone());
             }
         }
         cancelled
+    }
+
+    /// Cancels what is under way for a cluster, for the sake of its end.
+    pub(crate) fn cancel_on(&self, cluster: &str) {
+        let mut requests = self.lock();
+        for request in requests.values_mut() {
+            let there = request.cluster_name() == Some(cluster) && request.name != "sky.down";
+            if there && !request.status().is_final() {
+                request.finish(Outcome::Cancelled.into());
+            }
+        }
+    }
+
+    /// Whether a launch of a cluster is under way.
+    pub(crate) fn is_launching(&self, cluster: &str) -> bool {
+        self.lock().values().any(|request| {
+            request.name == "sky.launch"
+                && request.cluster_name() == Some(cluster)
+                && !request.status().is_final()
+        })
+    }
+
+    /// Whether a request has not come to its end.
+    pub(crate) fn is_open(&self, id: &str) -> bool {
+        self.look(id, |request| !request.status().is_final()).unwrap_or_default()
     }
 
     /// The rows of `/api/status`, newest first.

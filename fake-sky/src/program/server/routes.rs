@@ -11,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use fake_sky::{API_VERSION, COMMIT, VERSION};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
-use super::answers::answer;
+use super::answers::Work;
 use super::app::App;
 use super::endpoints::{Endpoint, FOLLOWING, Method, QUEUED};
+use super::follow;
 use super::query::Query;
 use super::replies::{self, detail, json_text, missing, traceback};
 use super::request::{Request, Status};
@@ -23,7 +23,9 @@ use super::requests::NotFound;
 use super::stream;
 
 const STREAMED_ID: HeaderName = HeaderName::from_static("x-skypilot-stream-request-id");
-const TEXT: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+/// The header of a stream.
+pub(crate) const TEXT: [(HeaderName, &str); 1] =
+    [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
 
 /// The whole HTTP interface.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -38,7 +40,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         router = router.route(endpoint.path, queued(endpoint));
     }
     for endpoint in FOLLOWING {
-        let follow = move |app, body| async move { follow_log(app, &endpoint, &body) };
+        let follow = move |app, body| async move { follow::log(app, &endpoint, &body) };
         router = router.route(endpoint.path, post(follow));
     }
     router
@@ -68,39 +70,29 @@ async fn not_authenticated() -> Response {
 fn queued(endpoint: Endpoint) -> MethodRouter<Arc<App>> {
     match endpoint.method {
         Method::Get => {
-            get(move |app| async move { submit(app, &endpoint, &Bytes::from_static(b"{}")) })
+            get(move |app| async move { submit(app, &endpoint, &Bytes::from_static(b"{}")).await })
         }
-        Method::Post => post(move |app, body: Bytes| async move { submit(app, &endpoint, &body) }),
+        Method::Post => {
+            post(move |app, body: Bytes| async move { submit(app, &endpoint, &body).await })
+        }
     }
 }
 
-fn submit(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) -> Response {
-    match accept(&app, endpoint, body) {
-        Ok((body, count)) => replies::queued(&app.queue(endpoint, body, count)),
-        Err(refused) => *refused,
-    }
-}
-
-/// A log of something that is not there: an empty stream, and the reason only
-/// in the request's result.
-fn follow_log(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) -> Response {
-    let (body, count) = match accept(&app, endpoint, body) {
-        Ok(accepted) => accepted,
+async fn submit(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) -> Response {
+    let work = match accept(&app, endpoint, body) {
+        Ok(work) => work,
         Err(refused) => return *refused,
     };
-    let id = Uuid::new_v4().to_string();
-    app.requests.add(Request::new(id.clone(), endpoint, &body));
-    app.requests.start(&id, None);
-    let outcome = answer(endpoint.name, count, &body, &app.knobs);
-    let floor = app.knobs.stream_floor;
-    let finished = id.clone();
-    let stream = stream::silent(floor, move || app.requests.finish(&finished, outcome));
-    let id_header = HeaderName::from_static("x-skypilot-request-id");
-    replies::with_header((TEXT, stream).into_response(), id_header, &id)
+    let late = app.knobs.late.hit(work.name, work.count);
+    let id = app.queue(endpoint, work);
+    if late {
+        tokio::time::sleep(app.knobs.late_by).await;
+    }
+    replies::queued(&id)
 }
 
-/// The body of a submission and its number, unless it is to be refused.
-fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<(Value, u64), Box<Response>> {
+/// What a submission asks for, unless it is to be refused.
+pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Work, Box<Response>> {
     let body = object(body)?;
     if let Some(field) = endpoint.required.iter().find(|field| !body.contains_key(**field)) {
         return Err(missing("body", field).into());
@@ -116,7 +108,7 @@ fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<(Value, u64), 
     if app.knobs.text_500.hit(endpoint.name, count) {
         return Err(traceback("sqlite3.OperationalError: database is locked").into());
     }
-    Ok((body, count))
+    Ok(Work { name: endpoint.name, count, body })
 }
 
 async fn validate(body: Bytes) -> Response {

@@ -1,18 +1,17 @@
-//! Responses that stay open until a request is finished, without a length:
-//! `/api/stream` and `/logs`. Their end is the end of the body.
+//! Responses that stay open until a request is finished, without a length. Their
+//! end is the end of the body. `/api/stream` is made here, `/logs` in `follow`.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::Body;
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
 use super::app::App;
-use super::request::Status;
+use super::request::{Request, Status};
 use crate::program::protocol::Queue;
 
 /// The body of a stream of the request `id`, if it is there. A stream that
@@ -35,6 +34,9 @@ pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body
             _ = status.wait_for(|status| status.is_final()).await;
             tokio::time::sleep_until(begun + app.knobs.stream_floor).await;
         }
+        for line in app.requests.look(&id, Request::log).unwrap_or_default() {
+            _ = lines.send(format!("{line}\n")).await;
+        }
         let ended = *status.borrow();
         if ended == Status::Cancelled {
             _ = lines.send(format!("'{name}' request {id} cancelled\n")).await;
@@ -43,18 +45,8 @@ pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body
     Some(body)
 }
 
-/// A body without text that ends after `duration`, with what `end` does.
-pub(crate) fn silent(duration: Duration, end: impl FnOnce() + Send + 'static) -> Body {
-    let (lines, body) = open();
-    tokio::spawn(async move {
-        tokio::time::sleep(duration).await;
-        end();
-        drop(lines);
-    });
-    body
-}
-
-fn open() -> (mpsc::Sender<String>, Body) {
+/// A body, and where its lines go in. It ends when that is dropped.
+pub(crate) fn open() -> (mpsc::Sender<String>, Body) {
     let (sender, receiver) = mpsc::channel(16);
     (sender, Body::from_stream(Lines(receiver)))
 }

@@ -1,0 +1,224 @@
+//! The clusters and the jobs on them.
+
+use std::time::Duration;
+
+use fake_sky::knobs::Knobs;
+use serde_json::{Value, json};
+
+use super::job::{Job, finishing, starting};
+use super::{Said, Verdict};
+use crate::program::server::answers::{Outcome, Work};
+use crate::program::server::request::PICKLE;
+
+/// A cluster, from the moment on that its launch begins.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) name: String,
+    pub(crate) up: bool,
+    user: String,
+    nodes: u64,
+    infra: String,
+    launched: Duration,
+    last_job: u64,
+    pub(crate) jobs: Vec<Job>,
+}
+
+/// All clusters.
+#[derive(Debug, Default)]
+pub(crate) struct Clusters(Vec<Cluster>);
+
+impl Clusters {
+    /// Looks one up.
+    pub(crate) fn find(&self, name: &str) -> Option<&Cluster> {
+        self.0.iter().find(|cluster| cluster.name == name)
+    }
+
+    /// Whether this one is UP.
+    pub(crate) fn is_up(&self, name: &str) -> bool {
+        self.find(name).is_some_and(|cluster| cluster.up)
+    }
+
+    /// A launch begins: the cluster is there, and INIT until the launch ends.
+    pub(super) fn begin(&mut self, name: &str, user: &str, work: &Work, infra: &str) {
+        if self.find(name).is_none() {
+            self.0.push(Cluster {
+                name: name.to_owned(),
+                up: false,
+                user: user.to_owned(),
+                nodes: work.task().nodes,
+                infra: infra.to_owned(),
+                launched: super::now(),
+                last_job: 0,
+                jobs: Vec::new(),
+            });
+        }
+    }
+
+    /// A launch of this cluster has succeeded.
+    pub(super) fn come_up(&mut self, name: &str) {
+        self.named(name).for_each(|cluster| cluster.up = true);
+    }
+
+    /// A launch of this cluster has failed: what was up before stays up.
+    pub(super) fn give_up(&mut self, name: &str) {
+        self.0.retain(|cluster| cluster.name != name || cluster.up);
+    }
+
+    /// Submits the job of a launch or an exec; a task without `run` has none.
+    pub(super) fn submit(&mut self, work: &Work, knobs: &Knobs, now: Duration) -> Verdict {
+        let cluster = self.available(work.cluster(), "executing tasks")?;
+        let task = work.task();
+        let mut said = Said::default();
+        let mut id = Value::Null;
+        if task.run.is_some() {
+            cluster.last_job += 1;
+            id = json!(cluster.last_job);
+            let job = Job::new(cluster.last_job, &task, work.user(), now, Duration::ZERO, knobs);
+            cluster.jobs.push(job.doom(knobs.job_failed.hit(work.name, work.count)));
+            said.log.push(starting(&format!("Job submitted, ID: {id}")));
+        }
+        said.value = json!({"job_id": id, "handle": PICKLE});
+        Ok(said)
+    }
+
+    /// `sky.down`.
+    pub(super) fn down(&mut self, work: &Work, stays: bool) -> Verdict {
+        let name = work.cluster();
+        if self.find(name).is_none() {
+            let message = format!("Cluster '{name}' does not exist.");
+            return Err(Outcome::error("ClusterDoesNotExist", message));
+        }
+        if !stays {
+            self.0.retain(|cluster| cluster.name != name);
+        }
+        Ok(Said::default())
+    }
+
+    /// `sky.queue`: the jobs of a cluster, newest first.
+    pub(super) fn queue(&mut self, work: &Work, now: Duration) -> Verdict {
+        let cluster = self.available(work.cluster(), "getting the job queue")?;
+        let all_users = work.flag("all_users", false);
+        let unfinished = work.flag("skip_finished", false);
+        let shown = cluster.jobs.iter().rev().filter(|job| {
+            (all_users || job.user == work.user()) && !(unfinished && job.state(now).is_final())
+        });
+        Ok(Said::value(shown.map(|job| row_of_job(job, now)).collect()))
+    }
+
+    /// `sky.cancel`: these jobs, or all, or the latest that is not over.
+    pub(super) fn cancel(&mut self, work: &Work, now: Duration) -> Verdict {
+        let cluster = self.available(work.cluster(), "cancelling jobs")?;
+        let ids = work.body["job_ids"].as_array();
+        let all = work.flag("all", false) || work.flag("all_users", false);
+        let latest = cluster.jobs.iter().rev().find(|job| !job.state(now).is_final());
+        let latest = latest.map(|job| job.id);
+        for job in &mut cluster.jobs {
+            let meant = match ids {
+                Some(ids) => ids.contains(&json!(job.id)),
+                None => all || Some(job.id) == latest,
+            };
+            if meant {
+                job.cancel(now, Duration::ZERO);
+            }
+        }
+        Ok(Said::default())
+    }
+
+    /// `sky.status`: the clusters, newest first.
+    pub(super) fn status(&self, work: &Work) -> Verdict {
+        let patterns = work.body["cluster_names"].as_array();
+        let all_users = work.flag("all_users", true);
+        let shown = self.0.iter().rev().filter(|cluster| {
+            let asked = patterns.is_none_or(|patterns| {
+                let mut patterns = patterns.iter().filter_map(Value::as_str);
+                patterns.any(|pattern| matches(pattern, &cluster.name))
+            });
+            asked && (all_users || cluster.user == work.user())
+        });
+        Ok(Said::value(shown.map(Cluster::row).collect()))
+    }
+
+    /// The cluster for an operation that needs it to be UP.
+    pub(super) fn available(
+        &mut self,
+        name: &str,
+        operation: &str,
+    ) -> Result<&mut Cluster, Outcome> {
+        let cluster = self.named(name).next().ok_or_else(|| Outcome::no_cluster(name))?;
+        if cluster.up {
+            return Ok(cluster);
+        }
+        let mut operation = operation.to_owned();
+        operation[..1].make_ascii_uppercase();
+        let message = format!(
+            "\u{1b}[33m{operation}: skipped for cluster '{name}' (status: INIT). It is only \
+             allowed for UP and AUTOSTOPPING clusters.\u{1b}[0m"
+        );
+        Err(Outcome::error("ClusterNotUpError", message))
+    }
+
+    fn named(&mut self, name: &str) -> impl Iterator<Item = &mut Cluster> {
+        self.0.iter_mut().filter(move |cluster| cluster.name == name)
+    }
+}
+
+impl Cluster {
+    /// What a launch says at its end.
+    pub(super) fn launched(name: &str) -> String {
+        finishing(&format!("Cluster launched: {name}."))
+    }
+
+    /// SkyPilot leaves out what it does not know.
+    fn row(&self) -> Value {
+        let mut row = json!({
+            "name": self.name, "launched_at": self.launched.as_secs(), "handle": PICKLE,
+            "last_use": "sky launch", "status": if self.up { "UP" } else { "INIT" },
+            "autostop": -1, "to_down": false, "metadata": {},
+            "cluster_hash": format!("fake-{}", self.launched.as_nanos()),
+            "cluster_ever_up": self.up, "status_updated_at": self.launched.as_secs(),
+            "user_hash": self.user, "user_name": "root", "workspace": "default",
+            "is_managed": false, "resources_str": format!("{}x(cpus=2)", self.nodes),
+            "resources_str_full": format!("{}x(cpus=2, mem=8)", self.nodes),
+            "nodes": self.nodes, "cloud": self.infra, "labels": {},
+            "cluster_name_on_cloud": format!("{}-{}", self.name, self.user),
+            "storage_mounts_metadata": PICKLE,
+        });
+        if !self.up {
+            row["init_kind"] = json!("launching");
+        }
+        row
+    }
+}
+
+fn row_of_job(job: &Job, now: Duration) -> Value {
+    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+    json!({
+        "job_id": job.id, "job_name": job.name, "username": "root", "user_hash": job.user,
+        "submitted_at": job.submitted.as_secs_f64(), "start_at": seconds(job.started(now)),
+        "end_at": seconds(job.ended(now)), "resources": "1x[CPU:1+]",
+        "status": job.state(now).name(), "log_path": format!("~/sky_logs/{}-{}", job.id, job.name),
+        "metadata": {}, "links": {},
+    })
+}
+
+/// Whether a name fits a pattern, in which `*` stands for anything.
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().any(|(at, _)| matches(after, &rest[at..])) || matches(after, "")
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_pattern_fits_what_begins_and_ends_like_it() {
+        assert!(matches("sky-serve-controller-*", "sky-serve-controller-fcd1e5cf"));
+        assert!(matches("*", "") && matches("a*c", "abc") && matches("a", "a"));
+        assert!(!matches("a*c", "ab") && !matches("a", "ab"));
+    }
+}

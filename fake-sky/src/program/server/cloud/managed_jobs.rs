@@ -1,0 +1,192 @@
+//! Managed jobs: each on a cluster of its own that nobody sees.
+
+use std::time::Duration;
+
+use fake_sky::knobs::Knobs;
+use serde_json::{Map, Value, json};
+
+use super::job::{Job, JobState};
+use super::{Said, Verdict};
+use crate::program::server::answers::{Answer, Outcome, Work};
+use crate::program::server::request::PICKLE;
+
+/// All managed jobs.
+#[derive(Debug, Default)]
+pub(crate) struct ManagedJobs(Vec<Job>);
+
+impl ManagedJobs {
+    /// Looks one up.
+    pub(crate) fn find(&self, id: u64) -> Option<&Job> {
+        self.0.iter().find(|job| job.id == id)
+    }
+
+    /// `sky.jobs.launch`: the ids of what was submitted.
+    pub(super) fn launch(&mut self, work: &Work, knobs: &Knobs, now: Duration) -> Verdict {
+        let mut task = work.task();
+        if let Some(name) = work.body["name"].as_str() {
+            task.name = Some(name.to_owned());
+        }
+        // Without an infrastructure the submission succeeds all the same.
+        let nowhere = knobs.infra.is_empty();
+        if nowhere {
+            task.run = None;
+        }
+        let doomed = nowhere || knobs.job_failed.hit(work.name, work.count);
+        let mut ids = Vec::new();
+        for _ in 0..work.body["num_jobs"].as_u64().unwrap_or(1) {
+            let id = self.0.last().map_or(1, |job| job.id + 1);
+            ids.push(id);
+            self.0.push(Job::new(id, &task, work.user(), now, knobs.launch, knobs).doom(doomed));
+        }
+        let name = task.name.unwrap_or_default();
+        let log = vec![format!("\u{1b}[33mLaunching managed job '{name}'...\u{1b}[0m")];
+        Ok(Said { value: json!({"job_id": ids, "handle": PICKLE}), log })
+    }
+
+    /// `sky.jobs.queue` and `sky.jobs.queue_v2`: newest first.
+    pub(super) fn queue(&self, work: &Work, now: Duration) -> Verdict {
+        let body = &work.body;
+        let all_users = work.flag("all_users", false);
+        let own = |job: &&Job| all_users || job.user == work.user();
+        let asked = |job: &&Job| {
+            let state = job.state(now);
+            let one_of = |field: &str, value: Value| {
+                body[field].as_array().is_none_or(|values| values.contains(&value))
+            };
+            let unfinished = !work.flag("skip_finished", false) || !state.is_final();
+            let named = body["name_match"].as_str().is_none_or(|part| job.name.contains(part));
+            unfinished && named && one_of("job_ids", json!(job.id))
+        };
+        let with_status = |job: &&Job| {
+            body["statuses"]
+                .as_array()
+                .is_none_or(|names| names.iter().any(|name| *name == job.state(now).name()))
+        };
+        let matching: Vec<_> = self.0.iter().rev().filter(own).filter(asked).collect();
+        let mut counts = Map::new();
+        for job in &matching {
+            let count = counts.entry(job.state(now).name()).or_insert(json!(0));
+            *count = json!(count.as_u64().unwrap_or_default() + 1);
+        }
+        let shown: Vec<_> = matching.into_iter().filter(with_status).collect();
+        let page = |rows: Vec<Value>| -> Vec<Value> {
+            let Some(limit) = body["limit"].as_u64() else { return rows };
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let page = body["page"].as_u64().unwrap_or(1).saturating_sub(1);
+            let before = usize::try_from(page).unwrap_or(usize::MAX).saturating_mul(limit);
+            rows.into_iter().skip(before).take(limit).collect()
+        };
+        let total = shown.len();
+        let rows = page(shown.iter().map(|job| row(job, now, &body["fields"])).collect());
+        if work.name == "sky.jobs.queue" {
+            return Ok(Said::value(Value::Array(rows)));
+        }
+        Ok(Said::value(json!({
+            "jobs": rows, "total": total, "total_no_filter": self.0.iter().filter(own).count(),
+            "status_counts": counts, "infra_options": [],
+        })))
+    }
+
+    /// `sky.jobs.cancel`: by ids, by name, or all.
+    pub(super) fn cancel(
+        &mut self,
+        work: &Work,
+        knobs: &Knobs,
+        now: Duration,
+        stays: bool,
+    ) -> Verdict {
+        let body = &work.body;
+        let ids = body["job_ids"].as_array().filter(|ids| !ids.is_empty());
+        let name = body["name"].as_str();
+        let all_users = work.flag("all_users", false);
+        let all = work.flag("all", false) || all_users;
+        let pool = body["pool"].is_string();
+        if [ids.is_some(), name.is_some(), pool, all].into_iter().filter(|set| *set).count() != 1 {
+            let message = "Can only specify one of JOB_IDS, name, pool, or all/all_users.";
+            return Err(Outcome::error("ValueError", message));
+        }
+        let meant = |job: &Job| match (ids, name) {
+            (Some(ids), _) => ids.contains(&json!(job.id)),
+            (None, Some(name)) => job.name == name,
+            (None, None) => all && (all_users || job.user == work.user()),
+        };
+        let unfinished = |job: &&mut Job| meant(job) && !job.state(now).is_final();
+        let doomed: Vec<_> = self.0.iter_mut().filter(unfinished).collect();
+        let names: Vec<_> = doomed.iter().map(|job| job.id.to_string()).collect();
+        let said = match (name, names.as_slice()) {
+            (Some(name), []) => format!("No running job found with name '{name}'."),
+            (Some(name), [_, _, ..]) => {
+                let ids = names.join(", ");
+                return Ok(Said::line(format!(
+                    "\u{1b}[31mMultiple running jobs found with name '{name}'.\nJob IDs: \
+                     [{ids}]\u{1b}[0m"
+                )));
+            }
+            (None, []) => "No job to cancel.".to_owned(),
+            (_, [id]) => format!("Job with ID {id} is scheduled to be cancelled."),
+            (None, ids) => {
+                format!("Jobs with IDs {} are scheduled to be cancelled.", ids.join(", "))
+            }
+        };
+        if !stays {
+            doomed.into_iter().for_each(|job| _ = job.cancel(now, knobs.teardown));
+        }
+        Ok(Said::line(said))
+    }
+
+    /// The job whose log somebody wants; or else what they are told instead.
+    pub(super) fn to_follow(&self, work: &Work, now: Duration) -> Result<u64, Answer> {
+        let told = |text: String| Err(Answer::not_found(text));
+        match (work.body["job_id"].as_u64(), work.body["name"].as_str()) {
+            (Some(_), Some(_)) => {
+                Err(Outcome::error("ValueError", "Cannot specify both name and job_id.").into())
+            }
+            (Some(id), None) if self.find(id).is_some() => Ok(id),
+            (Some(id), None) => told(format!("Job {id} not found.")),
+            (None, None) => match self.0.last() {
+                Some(job) => Ok(job.id),
+                None => told("No managed job found.".to_owned()),
+            },
+            (None, Some(name)) => {
+                let running = |job: &&Job| job.name == name && !job.state(now).is_final();
+                let running: Vec<_> = self.0.iter().filter(running).collect();
+                match running.as_slice() {
+                    [job] => Ok(job.id),
+                    [] => told(format!("No running managed job found with name '{name}'.")),
+                    _ => {
+                        let message = format!("Multiple running jobs found with name '{name}'.");
+                        Err(Outcome::error("ValueError", message).into())
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The row of a job. When `fields` are asked for, the others are left out, but
+/// for those that identify it.
+fn row(job: &Job, now: Duration, fields: &Value) -> Value {
+    let state = job.state(now);
+    let (started, ended) = (job.started(now), job.ended(now));
+    let took = started.map(|started| ended.unwrap_or(now).saturating_sub(started));
+    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+    let failed = state == JobState::Failed;
+    let mut row = json!({
+        "_job_id": job.id, "job_id": job.id, "task_id": 0, "job_name": job.name,
+        "task_name": job.name, "job_duration": seconds(took).unwrap_or_default(),
+        "workspace": "default", "status": state.name(),
+        "schedule_state": if state.is_final() { "DONE" } else { "ALIVE" },
+        "resources": "1x[CPU:1+]", "cluster_resources": "-", "cluster_resources_full": "-",
+        "cloud": null, "region": null, "zone": null, "infra": null, "recovery_count": 0,
+        "details": null, "failure_reason": failed.then_some("the job exited with code 1"),
+        "user_name": "root", "user_hash": job.user, "submitted_at": job.submitted.as_secs_f64(),
+        "start_at": seconds(started), "end_at": seconds(ended), "user_yaml": null,
+        "entrypoint": "sky jobs launch", "metadata": {}, "pool": null, "priority": 500,
+        "last_recovered_at": seconds(started).unwrap_or(-1.0), "is_job_group": false,
+    });
+    if let (Some(fields), Some(row)) = (fields.as_array(), row.as_object_mut()) {
+        let kept = ["job_id", "task_id", "status"];
+        row.retain(|field, _| kept.contains(&field.as_str()) || fields.contains(&json!(field)));
+    }
+    row
+}

@@ -1,0 +1,249 @@
+//! What a server with an infrastructure has on it: clusters, managed jobs and
+//! services. There is no infrastructure, of course: things come up, run and end
+//! by the clock, as long as the knobs say.
+//!
+//! A request touches this twice: when its executor begins ([`Cloud::begin`])
+//! and when it is done ([`Cloud::conclude`]). What follows a log reads here too
+//! ([`Cloud::read`]).
+
+mod clusters;
+mod job;
+mod managed_jobs;
+mod script;
+mod services;
+mod task;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fake_sky::DEFAULT_USER_ID;
+use fake_sky::knobs::Knobs;
+use serde_json::{Value, json};
+
+use self::clusters::{Cluster, Clusters};
+use self::job::finishing;
+pub(crate) use self::job::{Job, JobState};
+use self::managed_jobs::ManagedJobs;
+use self::services::Services;
+pub(crate) use self::task::Task;
+use super::answers::{self, Answer, Outcome, Work};
+use super::log;
+use super::request::PICKLE;
+
+/// The time, as jobs tell it.
+pub(crate) fn now() -> Duration {
+    log::now()
+}
+
+/// What a request that succeeds returns, and what it writes to its log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) value: Value,
+    pub(crate) log: Vec<String>,
+}
+
+impl Said {
+    fn value(value: Value) -> Self {
+        Self { value, log: Vec::new() }
+    }
+
+    fn line(line: String) -> Self {
+        Self { value: Value::Null, log: vec![line] }
+    }
+}
+
+/// How a request ends that nothing befell.
+pub(crate) type Verdict = Result<Said, Outcome>;
+
+/// The job that a stream follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Followed {
+    /// One on a cluster.
+    OnCluster(String, u64),
+    /// A managed one.
+    Managed(u64),
+}
+
+/// Everything that was launched.
+#[derive(Debug, Default)]
+pub(crate) struct Cloud(Mutex<Launched>);
+
+#[derive(Debug, Default)]
+struct Launched {
+    clusters: Clusters,
+    jobs: ManagedJobs,
+    services: Services,
+}
+
+impl Cloud {
+    /// How long a request takes: what launches something takes longer, unless
+    /// that is there.
+    pub(crate) fn takes(&self, work: &Work, knobs: &Knobs) -> Duration {
+        match launched_by(work, knobs) {
+            Some(cluster) if !self.lock().clusters.is_up(&cluster) => knobs.launch,
+            _ => knobs.service,
+        }
+    }
+
+    /// An executor begins with a request.
+    pub(crate) fn begin(&self, work: &Work, knobs: &Knobs) {
+        if let Some(cluster) = launched_by(work, knobs) {
+            let user = if work.name == "sky.launch" { work.user() } else { DEFAULT_USER_ID };
+            let infra = knobs.infra.first().map(String::as_str).unwrap_or_default();
+            let infra = work.task().infra.unwrap_or_else(|| infra.to_owned());
+            let infra = answers::infrastructure(&infra).unwrap_or(&infra);
+            self.lock().clusters.begin(&cluster, user, work, infra);
+        }
+    }
+
+    /// Whether a cluster is UP.
+    pub(crate) fn is_up(&self, cluster: &str) -> bool {
+        self.lock().clusters.is_up(cluster)
+    }
+
+    /// A request has run; nothing befell it. What now?
+    pub(crate) fn conclude(&self, work: &Work, knobs: &Knobs) -> Verdict {
+        let now = now();
+        let stays = knobs.leftover.hit(work.name, work.count);
+        let Launched { clusters, jobs, services } = &mut *self.lock();
+        if let Some(cluster) = launched_by(work, knobs) {
+            if let Err(broken) = infrastructure(work, knobs) {
+                clusters.give_up(&cluster);
+                return Err(broken);
+            }
+            clusters.come_up(&cluster);
+        } else {
+            infrastructure(work, knobs)?;
+        }
+        controller(work, knobs, clusters)?;
+        match work.name {
+            "sky.launch" if work.flag("dryrun", false) => {
+                Ok(Said::value(json!({"job_id": null, "handle": PICKLE})))
+            }
+            "sky.launch" => {
+                let mut said = clusters.submit(work, knobs, now)?;
+                said.log.insert(0, Cluster::launched(work.cluster()));
+                Ok(said)
+            }
+            "sky.exec" => clusters.submit(work, knobs, now),
+            "sky.down" => clusters.down(work, stays),
+            "sky.queue" => clusters.queue(work, now),
+            "sky.cancel" => clusters.cancel(work, now),
+            "sky.status" => clusters.status(work),
+            "sky.jobs.launch" => jobs.launch(work, knobs, now),
+            "sky.jobs.queue" | "sky.jobs.queue_v2" => jobs.queue(work, now),
+            "sky.jobs.cancel" => jobs.cancel(work, knobs, now, stays),
+            "sky.serve.up" => services.up(work, knobs, now),
+            "sky.serve.status" => services.status(work, now),
+            "sky.serve.down" => services.down(work, knobs, now, stays),
+            "sky.jobs.pool_status" => Ok(Said::value(json!([]))),
+            _ => {
+                clusters.available(work.cluster(), "this operation")?;
+                Err(Outcome::error("NotSupportedError", "the infrastructure cannot do that"))
+            }
+        }
+    }
+
+    /// Finds the job whose log is asked for; or how the request ends without.
+    pub(crate) fn to_follow(&self, work: &Work, knobs: &Knobs) -> Result<Followed, Answer> {
+        let Launched { clusters, jobs, .. } = &mut *self.lock();
+        if work.name == "sky.jobs.logs" {
+            controller(work, knobs, clusters)?;
+            return jobs.to_follow(work, now()).map(Followed::Managed);
+        }
+        let cluster = clusters.available(work.cluster(), "tailing logs")?;
+        let wanted = work.body["job_id"].as_u64().or(cluster.jobs.last().map(|job| job.id));
+        let missing = match wanted {
+            None => "Skip streaming logs as no job has been submitted.".to_owned(),
+            Some(id) if cluster.jobs.iter().any(|job| job.id == id) => {
+                return Ok(Followed::OnCluster(cluster.name.clone(), id));
+            }
+            Some(id) => format!("Job {id} not found (see `sky queue`)."),
+        };
+        Err(Answer::not_found(missing))
+    }
+
+    /// The log of a job so far and where it stands, unless it has vanished.
+    pub(crate) fn read(&self, followed: &Followed) -> Option<(Vec<String>, JobState)> {
+        let now = now();
+        let launched = self.lock();
+        let job = match followed {
+            Followed::Managed(id) => launched.jobs.find(*id),
+            Followed::OnCluster(cluster, id) => {
+                launched.clusters.find(cluster)?.jobs.iter().find(|job| job.id == *id)
+            }
+        };
+        job.map(|job: &Job| (job.log(now), job.state(now)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Launched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Followed {
+    /// The last lines of a log whose job has ended.
+    pub(crate) fn last_words(&self, ended: JobState) -> Vec<String> {
+        let ended = ended.name();
+        let mut words = vec![finishing(&format!("Job finished (status: {ended})."))];
+        if let Self::Managed(id) = self {
+            words.push(finishing(&format!("Managed job finished: {id} (status: {ended}).")));
+        }
+        words
+    }
+}
+
+/// The cluster that a request launches, if any.
+fn launched_by(work: &Work, knobs: &Knobs) -> Option<String> {
+    match work.name {
+        _ if knobs.infra.is_empty() => None,
+        "sky.launch" if !work.flag("dryrun", false) => Some(work.cluster().to_owned()),
+        "sky.jobs.launch" if !knobs.consolidation => Some(controller_name("jobs")),
+        "sky.serve.up" => Some(controller_name("serve")),
+        _ => None,
+    }
+}
+
+/// The cluster that manages jobs or services.
+pub(crate) fn controller_name(kind: &str) -> String {
+    format!("sky-{kind}-controller-{DEFAULT_USER_ID}")
+}
+
+/// What manages jobs or services must be there for most requests about them.
+fn controller(work: &Work, knobs: &Knobs, clusters: &Clusters) -> Result<(), Outcome> {
+    let (kind, missing) = match work.name.split('.').nth(1) {
+        Some("jobs") if !knobs.consolidation => ("jobs", "No in-progress managed jobs."),
+        Some("serve") => ("serve", "No live services."),
+        _ => return Ok(()),
+    };
+    match clusters.find(&controller_name(kind)) {
+        Some(_) => Ok(()),
+        None => Err(Outcome::error("ClusterNotUpError", missing)),
+    }
+}
+
+/// The infrastructure may not be what the task insists on, and may fail.
+fn infrastructure(work: &Work, knobs: &Knobs) -> Result<(), Outcome> {
+    if matches!(work.name, "sky.launch" | "sky.serve.up")
+        && let Task { name, infra: Some(infra), .. } = work.task()
+        && !knobs.infra.iter().any(|known| known.eq_ignore_ascii_case(&infra))
+    {
+        let name = name.map(|name| format!(" '{name}'")).unwrap_or_default();
+        let message = format!(
+            "Task{name} requires {infra} which is not enabled. To enable access, change the task \
+             cloud requirement or run: \u{1b}[1msky check {infra}\u{1b}[0m"
+        );
+        return Err(Outcome::error("ResourcesUnavailableError", message));
+    }
+    if !knobs.infra_fail.hit(work.name, work.count) {
+        return Ok(());
+    }
+    Err(match work.name {
+        "sky.launch" => Outcome::error(
+            "ResourcesUnavailableError",
+            "Failed to provision all possible launchable resources.\nTo keep retrying until the \
+             cluster is up, use the `--retry-until-up` flag.",
+        ),
+        name => Outcome::error("RuntimeError", format!("{name}: the infrastructure failed")),
+    })
+}

@@ -1,0 +1,172 @@
+//! Services: each becomes READY after a while, unless a knob forbids it.
+
+use std::time::Duration;
+
+use fake_sky::knobs::Knobs;
+use serde_json::{Value, json};
+
+use super::clusters::matches;
+use super::job::finishing;
+use super::{Said, Verdict};
+use crate::program::server::answers::{Outcome, Work};
+
+/// The port of the first service's load balancer; each has its own.
+const FIRST_PORT: u64 = 30_001;
+
+/// All services.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    there: Vec<Service>,
+    /// How many there ever were.
+    ever: u64,
+}
+
+#[derive(Debug)]
+struct Service {
+    name: String,
+    user: String,
+    port: u64,
+    replicas: u64,
+    submitted: Duration,
+    /// When it is READY; never, if nothing stands here.
+    ready: Option<Duration>,
+    /// When it is gone, after somebody did not want it any more.
+    gone: Option<Duration>,
+}
+
+impl Services {
+    /// `sky.serve.up`: the name and where to reach it.
+    pub(super) fn up(&mut self, work: &Work, knobs: &Knobs, now: Duration) -> Verdict {
+        self.forget(now);
+        let name = work.body["service_name"].as_str().unwrap_or_default();
+        let Some(replicas) = work.task().replicas else {
+            return Err(Outcome::error("RuntimeError", "Service section not found."));
+        };
+        if self.there.iter().any(|service| service.name == name) {
+            return Err(Outcome::error(
+                "ValueError",
+                format!(
+                    "The service '{name}' is already running. Please specify a different name for \
+                     your service. To update an existing service, run: sky serve update {name} \
+                     <new-service-yaml>"
+                ),
+            ));
+        }
+        let service = Service {
+            name: name.to_owned(),
+            user: work.user().to_owned(),
+            port: FIRST_PORT + self.ever,
+            replicas,
+            submitted: now,
+            ready: (!knobs.serve_never_ready.hit(work.name, work.count))
+                .then(|| now + knobs.serve_ready),
+            gone: None,
+        };
+        self.ever += 1;
+        let endpoint = service.endpoint();
+        let log = vec![
+            format!("\u{1b}[36mService name: \u{1b}[1m{name}\u{1b}[0m"),
+            format!("\u{1b}[36mEndpoint URL: \u{1b}[1m{endpoint}\u{1b}[0m"),
+            finishing("Service is spinning up and replicas will be ready shortly."),
+        ];
+        self.there.push(service);
+        Ok(Said { value: json!([name, endpoint]), log })
+    }
+
+    /// `sky.serve.status`.
+    pub(super) fn status(&mut self, work: &Work, now: Duration) -> Verdict {
+        self.forget(now);
+        let patterns = names(&work.body["service_names"]);
+        let all = work.body["service_names"].is_null();
+        let shown = self.there.iter().filter(|service| {
+            all || patterns.iter().any(|pattern| matches(pattern, &service.name))
+        });
+        Ok(Said::value(shown.map(|service| service.row(now)).collect()))
+    }
+
+    /// `sky.serve.down`: what is meant is SHUTTING_DOWN for a while, then gone.
+    pub(super) fn down(
+        &mut self,
+        work: &Work,
+        knobs: &Knobs,
+        now: Duration,
+        stays: bool,
+    ) -> Verdict {
+        self.forget(now);
+        let patterns = names(&work.body["service_names"]);
+        let all = work.flag("all", false);
+        if patterns.is_empty() != all {
+            let message = "Can only specify one of service_names or all.";
+            return Err(Outcome::error("ValueError", message));
+        }
+        let meant = self.there.iter_mut().filter(|service| {
+            let named = patterns.iter().any(|pattern| matches(pattern, &service.name));
+            (all || named) && service.gone.is_none()
+        });
+        let mut down = Vec::new();
+        for service in meant {
+            down.push(format!("'{}'", service.name));
+            if !stays {
+                service.gone = Some(now + knobs.teardown);
+            }
+        }
+        Ok(Said::line(match down.as_slice() {
+            [] => "No service to terminate.".to_owned(),
+            [one] => format!("Service {one} is scheduled to be terminated."),
+            more => format!("Services {} are scheduled to be terminated.", more.join(", ")),
+        }))
+    }
+
+    fn forget(&mut self, now: Duration) {
+        self.there.retain(|service| service.gone.is_none_or(|gone| now < gone));
+    }
+}
+
+/// One name, a list of them, or none.
+fn names(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(name) => vec![name],
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl Service {
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn row(&self, now: Duration) -> Value {
+        let ready = self.ready.is_some_and(|ready| ready <= now);
+        let (status, replica) = match (self.gone, ready) {
+            (Some(_), _) => ("SHUTTING_DOWN", "SHUTTING_DOWN"),
+            (None, true) => ("READY", "READY"),
+            (None, false) => ("REPLICA_INIT", "PROVISIONING"),
+        };
+        let replicas: Vec<_> = (1..=self.replicas)
+            .map(|id| {
+                json!({
+                    "replica_id": id, "name": format!("{}-{id}", self.name), "status": replica,
+                    "version": 1, "replica_info_version": 2,
+                    "endpoint": ready.then(|| format!("http://127.0.0.1:{}", 8079 + id)),
+                    "is_spot": false, "launched_at": self.submitted.as_secs(), "cloud": null,
+                    "region": null, "resources_str": "1x(cpus=2)",
+                    "resources_str_full": "1x(cpus=2, mem=8)", "infra": "-", "handle": null,
+                })
+            })
+            .collect();
+        json!({
+            "name": self.name, "controller_job_id": self.port - FIRST_PORT + 1,
+            "controller_port": self.port - 10_000, "load_balancer_port": self.port,
+            "status": status, "uptime": self.ready.filter(|_| ready).map(|at| at.as_secs()),
+            "policy": format!("Fixed {} replicas", self.replicas), "version": 1,
+            "active_versions": if ready { json!([1]) } else { json!([]) },
+            "requested_resources_str": "1x[CPU:1+]", "load_balancing_policy": "least_load",
+            "tls_encrypted": false, "pool": false, "controller_pid": null, "controller_ip": null,
+            "hash": null, "entrypoint": "sky serve up", "user_hash": self.user,
+            "user_name": "root", "yaml_content": null, "pool_yaml": "",
+            "target_num_replicas": self.replicas, "replica_info": replicas,
+            "endpoint": self.endpoint(),
+        })
+    }
+}
