@@ -1,9 +1,14 @@
 //! What the stand-in promises to the tests that build on it.
 
+mod clusters;
 mod command_line;
+mod infra_commands;
+mod infra_misfortunes;
+mod managed_jobs;
 mod misfortunes;
 mod processes;
 mod protocol;
+mod services;
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +39,52 @@ fn ask(server: &FakeServer, path: &str) -> anyhow::Result<(u16, Value)> {
         "service_names": null,
     });
     result(server, &submit(server, path, &body)?)
+}
+
+/// Submits `POST path`, and what it returns; or how it failed: `Type: message`.
+fn returned(
+    server: &FakeServer,
+    path: &str,
+    body: &Value,
+) -> anyhow::Result<Result<Value, String>> {
+    value_of(server, &submit(server, path, body)?)
+}
+
+/// What a request returned, or how it failed.
+fn value_of(server: &FakeServer, id: &str) -> anyhow::Result<Result<Value, String>> {
+    let (status, request) = result(server, id)?;
+    if status == 500 {
+        let error = error_of(&request)?;
+        let text = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
+        return Ok(Err(format!("{}: {}", text("type"), text("message"))));
+    }
+    anyhow::ensure!(request["status"] == "SUCCEEDED", "{request}");
+    Ok(Ok(serde_json::from_str(request["return_value"].as_str().context("no value")?)?))
+}
+
+/// The log that `POST path` streams, and what its request returns.
+fn followed(
+    server: &FakeServer,
+    path: &str,
+    body: &Value,
+) -> anyhow::Result<(String, Result<Value, String>)> {
+    let response = http::post(&format!("{}{path}", server.url()), body)?;
+    anyhow::ensure!(response.status == 200, "POST {path}: {response:?}");
+    let value = value_of(server, response.request_id()?)?;
+    Ok((response.body, value))
+}
+
+/// A server with an infrastructure on which everything is quick.
+fn with_infra(knobs: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
+    let quick = [
+        ("FAKE_SKY_INFRA", "kubernetes"),
+        ("FAKE_SKY_LAUNCH_MS", "100"),
+        ("FAKE_SKY_SLEEP_MS", "100"),
+        ("FAKE_SKY_SERVICE_MS", "1"),
+        ("FAKE_SKY_IMPORT_MS", "0"),
+        ("FAKE_SKY_STREAM_FLOOR_MS", "10"),
+    ];
+    FakeServer::start(&[&quick, knobs].concat())
 }
 
 /// The error that a failed request carries.

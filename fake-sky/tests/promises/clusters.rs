@@ -1,0 +1,164 @@
+//! Clusters and the jobs on them, over HTTP.
+
+use std::time::{Duration, Instant};
+
+use fake_sky::FakeServer;
+use serde_json::{Value, json};
+
+use super::{followed, result, returned, soon, submit, value_of, with_infra};
+
+fn launch(run: &str) -> Value {
+    json!({"task": format!("name: t\nrun: {run}\n"), "cluster_name": "c"})
+}
+
+fn statuses(server: &FakeServer, names: &Value) -> anyhow::Result<Vec<String>> {
+    let rows = returned(server, "/status", &json!({"cluster_names": names}))?;
+    let rows = rows.map_err(anyhow::Error::msg)?;
+    let rows = rows.as_array().into_iter().flatten();
+    Ok(rows.map(|row| format!("{} {}", row["name"], row["status"]).replace('"', "")).collect())
+}
+
+#[test]
+fn a_cluster_comes_up_runs_jobs_and_goes_down() -> anyhow::Result<()> {
+    let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "1000")])?;
+    let begun = Instant::now();
+    let id = submit(&server, "/launch", &launch("echo hello"))?;
+    soon("it is INIT", || (statuses(&server, &Value::Null).ok()? == ["c INIT"]).then_some(()))?;
+    let value = value_of(&server, &id)?.expect("it comes up");
+    assert!(begun.elapsed() >= Duration::from_millis(1000));
+    assert_eq!(value["job_id"], 1);
+    assert!(value["handle"].is_string());
+    let (_, request) = result(&server, &id)?;
+    assert_eq!(request["schedule_type"], "long");
+
+    // Job ids count per cluster, and an exec submits the next.
+    let value = returned(&server, "/exec", &launch("echo again"))?.expect("it is UP");
+    assert_eq!(value["job_id"], 2);
+    assert_eq!(statuses(&server, &json!(["c", "d"]))?, ["c UP"]);
+    assert_eq!(statuses(&server, &json!(["d"]))?, [""; 0]);
+
+    let (log, code) = followed(&server, "/logs", &json!({"cluster_name": "c", "job_id": 1}))?;
+    assert!(log.contains("(t, pid=2024) hello\n"), "{log}");
+    assert!(log.contains("✓ Job finished (status: SUCCEEDED)."), "{log}");
+    assert_eq!(code, Ok(json!(0)));
+
+    assert_eq!(returned(&server, "/down", &json!({"cluster_name": "c"}))?, Ok(Value::Null));
+    assert_eq!(statuses(&server, &Value::Null)?, [""; 0]);
+    server.finish()
+}
+
+#[test]
+fn a_missing_cluster_is_missed_by_everything() -> anyhow::Result<()> {
+    let server = with_infra(&[])?;
+    let body = json!({"cluster_name": "c", "task": "run: x", "job_id": 1, "job_ids": null});
+    for path in ["/exec", "/queue", "/down", "/cancel"] {
+        let error = returned(&server, path, &body)?.expect_err(path);
+        assert!(error.starts_with("ClusterDoesNotExist"), "{path}: {error}");
+    }
+    let (log, error) = followed(&server, "/logs", &body)?;
+    assert_eq!(log, "");
+    assert!(error.is_err_and(|error| error.starts_with("ClusterDoesNotExist")));
+    server.finish()
+}
+
+#[test]
+fn a_queue_shows_where_jobs_stand() -> anyhow::Result<()> {
+    let server = with_infra(&[])?;
+    for run in ["echo done", "sleep 600", "exit 1"] {
+        returned(&server, "/launch", &launch(run))?.expect("it comes up");
+    }
+    let queue = |unfinished| -> anyhow::Result<Vec<String>> {
+        let body = json!({"cluster_name": "c", "skip_finished": unfinished});
+        let rows = returned(&server, "/queue", &body)?.map_err(anyhow::Error::msg)?;
+        let rows = rows.as_array().into_iter().flatten();
+        Ok(rows.map(|row| format!("{} {}", row["job_id"], row["status"])).collect())
+    };
+    assert_eq!(queue(false)?, ["3 \"FAILED\"", "2 \"RUNNING\"", "1 \"SUCCEEDED\""]);
+    assert_eq!(queue(true)?, ["2 \"RUNNING\""]);
+    let cancel = json!({"cluster_name": "c", "job_ids": [2]});
+    assert_eq!(returned(&server, "/cancel", &cancel)?, Ok(Value::Null));
+    assert_eq!(queue(false)?[1], "2 \"CANCELLED\"");
+    for (job, code) in [(3, 100), (2, 103), (9, 102)] {
+        let body = json!({"cluster_name": "c", "job_id": job});
+        assert_eq!(followed(&server, "/logs", &body)?.1, Ok(json!(code)), "job {job}");
+    }
+    server.finish()
+}
+
+#[test]
+fn a_log_is_followed_until_the_job_ends_or_not_at_all() -> anyhow::Result<()> {
+    let server = with_infra(&[])?;
+    returned(&server, "/launch", &launch("echo a; sleep 20; echo b"))?.expect("it comes up");
+    let body = json!({"cluster_name": "c", "job_id": null, "follow": false});
+    let (log, code) = followed(&server, "/logs", &body)?;
+    assert!(log.contains("a\n") && !log.contains("b\n") && code == Ok(json!(0)), "{log}");
+    let begun = Instant::now();
+    let body = json!({"cluster_name": "c", "job_id": 1, "tail": 1});
+    let (log, _) = followed(&server, "/logs", &body)?;
+    assert!(begun.elapsed() >= Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!(log.starts_with("(t, pid=2024) a\n(t, pid=2024) b\n"), "{log}");
+    server.finish()
+}
+
+#[test]
+fn an_exec_waits_for_the_launch_of_its_cluster() -> anyhow::Result<()> {
+    let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "500")])?;
+    submit(&server, "/launch", &launch("echo a"))?;
+    let value = returned(&server, "/exec", &launch("echo b"))?.expect("it has waited");
+    assert_eq!(value["job_id"], 2);
+    server.finish()
+}
+
+#[test]
+fn a_cancelled_launch_leaves_its_cluster_and_a_down_takes_both() -> anyhow::Result<()> {
+    let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "1500")])?;
+    for ended_by in ["/api/cancel", "/down"] {
+        let id = submit(&server, "/launch", &launch("echo a"))?;
+        soon("it runs", || (statuses(&server, &Value::Null).ok()? == ["c INIT"]).then_some(()))?;
+        let body = json!({"request_ids": [id], "cluster_name": "c"});
+        returned(&server, ended_by, &body)?.expect(ended_by);
+        assert_eq!(result(&server, &id)?.1["status"], "CANCELLED", "{ended_by}");
+        let left = if ended_by == "/down" { vec![] } else { vec!["c INIT"] };
+        std::thread::sleep(Duration::from_millis(1600));
+        assert_eq!(statuses(&server, &Value::Null)?, left, "{ended_by}");
+    }
+    server.finish()
+}
+
+#[test]
+fn a_plan_launches_nothing_and_needs_what_is_enabled() -> anyhow::Result<()> {
+    let server = with_infra(&[])?;
+    let mut plan = launch("echo a");
+    plan["dryrun"] = json!(true);
+    assert_eq!(returned(&server, "/launch", &plan)?.expect("planned")["job_id"], Value::Null);
+    assert_eq!(statuses(&server, &Value::Null)?, [""; 0]);
+
+    let elsewhere = json!({"task": "resources:\n  infra: aws\nrun: x\n", "cluster_name": "c"});
+    let error = returned(&server, "/launch", &elsewhere)?.expect_err("no aws");
+    assert!(error.starts_with("ResourcesUnavailableError: Task requires aws"), "{error}");
+    assert_eq!(statuses(&server, &Value::Null)?, [""; 0]);
+
+    let check = |clouds: Value| returned(&server, "/check", &json!({"clouds": clouds}));
+    let enabled = json!({"default": {"Kubernetes": ["compute"]}});
+    assert_eq!(check(Value::Null)?, Ok(enabled.clone()));
+    assert_eq!(check(json!(["kubernetes"]))?, Ok(enabled));
+    assert_eq!(check(json!(["aws"]))?, Ok(json!({"default": {}})));
+    assert!(check(json!(["nimbus"]))?.is_err_and(|error| error.starts_with("ValueError")));
+    server.finish()
+}
+
+#[test]
+fn users_see_their_own() -> anyhow::Result<()> {
+    let server = with_infra(&[])?;
+    let mut body = launch("echo a");
+    body["env_vars"] = json!({"SKYPILOT_USER_ID": "abcd0001", "SKYPILOT_USER": "me"});
+    body["all_users"] = json!(false);
+    returned(&server, "/launch", &body)?.expect("it comes up");
+    let count = |body: &Value| -> anyhow::Result<Option<usize>> {
+        Ok(returned(&server, "/status", body)?.ok().and_then(|rows| Some(rows.as_array()?.len())))
+    };
+    assert_eq!(count(&body)?, Some(1));
+    assert_eq!(count(&json!({"all_users": false}))?, Some(0));
+    assert_eq!(count(&json!({"all_users": true}))?, Some(1));
+    server.finish()
+}
