@@ -13,6 +13,21 @@ pub const SERVER_OF_RUN: &str = "SKYLOAD_SERVER_OF_RUN";
 /// Set for the `sky` processes that scenarios start: the run's id.
 pub const CLIENT_OF_RUN: &str = "SKYLOAD_CLIENT_OF_RUN";
 
+/// Set for all processes of a loopback infrastructure: its id. What is left of one
+/// whose supervisor was killed is found by it.
+pub const NODES_OF: &str = "SKYLOAD_NODES_OF";
+
+/// Set for node processes: the file of ports that skylets were given. Its first
+/// line says where to begin.
+pub const SKYLET_PORTS: &str = "SKYLOAD_SKYLET_PORTS";
+
+/// Set for an API server on a loopback infrastructure: an address that answers,
+/// in the place of the public ones whose answer SkyPilot waits for.
+pub const PROBE_URL: &str = "SKYLOAD_PROBE_URL";
+
+/// Whether to leave installed Slurm programs alone and unpack others, for tests.
+pub const UNPACK_ALWAYS: &str = "SKYLOAD_UNPACK_ALWAYS";
+
 /// Where tools, installations and runs are kept, instead of `target/skyload`.
 pub const STATE_DIR: &str = "SKYLOAD_STATE_DIR";
 

@@ -9,7 +9,7 @@
 //! * [`scenario`]: what users do, and which answers are right.
 //! * [`config`] and [`plan`]: from what was typed to what will happen.
 //! * [`run_dir`]: the directory where all parts meet, with the contracts
-//!   [`marks`], [`environment`], [`sample`] and [`outcome`].
+//!   [`marks`], [`environment`], [`sample`], [`nodes`] and [`outcome`].
 //! * [`api`] and [`traffic`]: the load.
 //! * [`profiler`]: the server's processes, from outside.
 //! * [`report`]: what a run amounts to, and the verdict.
@@ -22,6 +22,7 @@ pub mod env;
 pub mod environment;
 pub mod ids;
 pub mod marks;
+pub mod nodes;
 pub mod outcome;
 pub mod plan;
 pub mod poll;

@@ -102,6 +102,27 @@ pub enum SkySelection {
     Executable(PathBuf),
 }
 
+impl SkySelection {
+    /// What `--sky` names: a version, `nightly`, or a program, which has a `/` in its
+    /// path.
+    pub fn parse(text: &str) -> Option<Self> {
+        let looks_like_version = text.starts_with(|c: char| c.is_ascii_digit())
+            && !text.contains('/')
+            && text.contains('.');
+        match text {
+            "nightly" => Some(Self::Nightly),
+            _ if looks_like_version => Some(Self::Version(text.to_owned())),
+            _ if text.contains('/') => Some(Self::Executable(PathBuf::from(text))),
+            _ => None,
+        }
+    }
+
+    /// The release that is tested where none is named.
+    pub fn pinned() -> Self {
+        Self::Version(PINNED_SKYPILOT.to_owned())
+    }
+}
+
 /// Which server is tested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

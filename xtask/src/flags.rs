@@ -21,6 +21,12 @@ pub(crate) enum Command {
     Report(Report),
     /// Run every test that needs no SkyPilot server.
     Test(Test),
+    /// Bring up, look at, or take down a real SkyPilot infrastructure on loopback.
+    #[command(subcommand)]
+    Infra(Infra),
+    /// The parent of all node processes; started by `infra up` and `load`.
+    #[command(name = "__nodes", hide = true)]
+    Nodes(Nodes),
     /// The profiler's own process; started by `load`.
     #[command(name = "__profile", hide = true)]
     Profile(Profile),
@@ -110,6 +116,30 @@ pub(crate) struct Test {
     /// Passed on to `cargo nextest run`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) nextest: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Infra {
+    /// Start Slurm with one node, and leave it up for loads and for you.
+    Up(InfraUp),
+    /// Say what is up.
+    Status,
+    /// End it and remove everything of it.
+    Down,
+}
+
+#[derive(Args)]
+pub(crate) struct InfraUp {
+    /// SkyPilot that the nodes are for: a version from PyPI, the newest nightly, or a
+    /// sky program [default: 0.14.1].
+    #[arg(long, value_name = "VERSION|nightly|PATH")]
+    pub(crate) sky: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Nodes {
+    /// The supervisor's options as one JSON value.
+    pub(crate) options: String,
 }
 
 #[derive(Args)]

@@ -3,6 +3,7 @@
 //! `load` is the main job; its story is in `load/mod.rs`.
 
 mod flags;
+mod infra;
 mod load;
 mod nextest;
 mod profile;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
         Command::Load(flags) => load::run(&flags).map(Verdict::exit_code),
         Command::Report(flags) => report::run(&flags).map(Verdict::exit_code),
         Command::Test(flags) => test::run(&flags).map(|()| 0),
+        Command::Infra(flags) => infra::run(&flags).map(|()| 0),
+        Command::Nodes(flags) => infra::run_nodes(&flags).map(|()| 0),
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),
     };
     ExitCode::from(result.unwrap_or_else(|error| {

@@ -43,27 +43,18 @@ impl Mistakes {
     }
 
     pub(super) fn sky(&mut self, request: &LoadRequest, server: &ServerTarget) -> SkySelection {
-        let pinned = || SkySelection::Version(PINNED_SKYPILOT.to_owned());
         let text = match (request.sky.as_deref(), server) {
             (Some(text), _) => text,
             // The user's own server belongs to the user's own `sky`.
             (None, ServerTarget::System) => return SkySelection::Executable(PathBuf::from("sky")),
-            (None, _) => return pinned(),
+            (None, _) => return SkySelection::pinned(),
         };
-        let looks_like_version = text.starts_with(|c: char| c.is_ascii_digit())
-            && !text.contains('/')
-            && text.contains('.');
-        match text {
-            "nightly" => SkySelection::Nightly,
-            _ if looks_like_version => SkySelection::Version(text.to_owned()),
-            _ if text.contains('/') => SkySelection::Executable(PathBuf::from(text)),
-            _ => {
-                self.push(format!(
-                    "--sky: `{text}` is none of a version (such as {PINNED_SKYPILOT}), nightly and \
-                     the path of a sky program (with a `/` in it)"
-                ));
-                pinned()
-            }
-        }
+        SkySelection::parse(text).unwrap_or_else(|| {
+            self.push(format!(
+                "--sky: `{text}` is none of a version (such as {PINNED_SKYPILOT}), nightly and the \
+                 path of a sky program (with a `/` in it)"
+            ));
+            SkySelection::pinned()
+        })
     }
 }

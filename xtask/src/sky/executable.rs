@@ -33,7 +33,7 @@ pub(super) fn adopt(path: &Path) -> Result<SkyInstallation> {
             (None, answer)
         }
     };
-    Ok(SkyInstallation { sky, python, facts: answer.into_facts() })
+    Ok(SkyInstallation { sky, python, resolved_as_of: None, facts: answer.into_facts() })
 }
 
 fn find(shell: &Shell, path: &Path) -> Result<PathBuf> {

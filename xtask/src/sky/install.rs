@@ -38,9 +38,9 @@ pub(super) fn release(
     let _lock = SetupLock::take(state_dir)?;
     let installer = Installer::choose(state_dir, progress)?;
     let step = progress.step(format!("Installing SkyPilot {version} (once, about half a minute)"));
-    let requirement = format!("skypilot=={version}");
     installer.make_environment(&folder, &step)?;
-    let as_of = installer.release_date(&folder, &requirement, &step)?;
+    let as_of = installer.release_date(&folder, &format!("skypilot=={version}"), &step)?;
+    let requirement = format!("skypilot{EXTRA}=={version}");
     let finished = installer.install(&folder, &requirement, as_of.as_deref(), &step)?;
     if is_unknown_version(&finished) {
         // An empty environment of a version that isn't there is only clutter.
@@ -115,9 +115,14 @@ fn in_one_line(error: &anyhow::Error) -> String {
 
 const NIGHTLY: &str = "nightly-";
 
+/// What a loopback infrastructure needs. Releases that have no such extra are
+/// installed all the same.
+const EXTRA: &str = "[slurm]";
+
 fn install_nightly(installer: &Installer, folder: &Path, step: &Step) -> Result<Stamp> {
     installer.make_environment(folder, step)?;
-    installer.install(folder, "skypilot-nightly", None, step)?.into_output()?;
+    let requirement = format!("skypilot-nightly{EXTRA}");
+    installer.install(folder, &requirement, None, step)?.into_output()?;
     installer.finish(folder, None, step)
 }
 
@@ -143,16 +148,21 @@ fn installation(stamp: Stamp, folder: &Path) -> SkyInstallation {
     SkyInstallation {
         sky: folder.join("bin/sky"),
         python: Some(folder.join("bin/python")),
+        resolved_as_of: stamp.resolved_as_of,
         facts: stamp.answer.into_facts(),
     }
 }
 
 /// uv and pip both say so in words of their own.
 fn is_unknown_version(finished: &Finished) -> bool {
-    !finished.succeeded()
-        && (finished.output.contains("there is no version of skypilot==")
-            || (finished.output.contains("No matching distribution found for skypilot==")
-                && !finished.output.contains("(from versions: none)")))
+    says_unknown_version(&finished.output) && !finished.succeeded()
+}
+
+fn says_unknown_version(output: &str) -> bool {
+    let output = output.replace(EXTRA, "");
+    output.contains("there is no version of skypilot==")
+        || (output.contains("No matching distribution found for skypilot==")
+            && !output.contains("(from versions: none)"))
 }
 
 const OTHER_COMBINATION: &str = "one of its dependencies doesn't fit: another version (`--sky \
@@ -263,6 +273,18 @@ mod tests {
         let error = release(version, folder.path(), &progress()).unwrap_err().to_string();
         assert!(error.contains("is not a version of SkyPilot\n  hint:"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[rstest]
+    #[case("Because there is no version of skypilot[slurm]==0.99.5 and you require", true)]
+    #[case("ERROR: No matching distribution found for skypilot[slurm]==0.99.5", true)]
+    #[case("(from versions: none)\nNo matching distribution found for skypilot==0.14.1", false)]
+    #[case("warning: skypilot==0.10.5 does not have an extra named `slurm`", false)]
+    fn both_installers_words_for_an_unknown_version_are_known(
+        #[case] output: &str,
+        #[case] is_unknown: bool,
+    ) {
+        assert_eq!(says_unknown_version(output), is_unknown);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(crate) struct SkyInstallation {
     pub(crate) sky: PathBuf,
     /// The Python that it runs under; `None` for a program that isn't a script.
     pub(crate) python: Option<PathBuf>,
+    /// As of when its dependencies were resolved, in RFC 3339; `None` for "without a
+    /// limit", and where somebody else installed it.
+    pub(crate) resolved_as_of: Option<String>,
     /// What it says of itself.
     pub(crate) facts: SkyFacts,
 }

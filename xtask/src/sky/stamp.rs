@@ -15,8 +15,9 @@ use crate::tools::is_program;
 
 const FILE: &str = "skyload-ready.json";
 
-/// To be raised with every change of this file's or the probe's meaning.
-const FORMAT: u32 = 1;
+/// To be raised with every change of this file's or the probe's meaning, or of what
+/// is installed.
+const FORMAT: u32 = 2;
 
 /// What is in an environment. Its facts are kept so that a second run needn't
 /// start a Python to learn them.

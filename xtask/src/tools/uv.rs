@@ -28,6 +28,11 @@ impl Uv {
         find_or_install(&shell_in(state_dir)?, state_dir, progress)
     }
 
+    /// Where it is.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The start of a command line of this `uv`.
     pub(crate) fn command<'a>(&self, shell: &'a Shell) -> Cmd<'a> {
         let program = &self.program;

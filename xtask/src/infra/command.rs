@@ -1,0 +1,167 @@
+//! `cargo xtask infra up|status|down`: an infrastructure that stays, for one load
+//! after the other and for use by hand.
+
+use std::io::{Write, stdout};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result, bail};
+use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
+
+use super::node::Node;
+use super::packages::Packages;
+use super::place::Place;
+use super::record::Record;
+use super::setup::ServerSetup;
+use super::{Loopback, Stay};
+use crate::flags;
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::sky::SkyInstallation;
+use crate::workspace::Workspace;
+
+pub(crate) fn run(flags: &flags::Infra) -> Result<()> {
+    let workspace = Workspace::locate()?;
+    match flags {
+        flags::Infra::Up(flags) => up(flags, &workspace),
+        flags::Infra::Status => status(&workspace),
+        flags::Infra::Down => down(&workspace),
+    }
+}
+
+fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
+    let selection = match flags.sky.as_deref() {
+        None => SkySelection::pinned(),
+        Some(text) => SkySelection::parse(text).ok_or_else(|| {
+            UsageErrors(vec![format!(
+                "--sky: `{text}` is none of a version (such as {PINNED_SKYPILOT}), nightly and the \
+                 path of a sky program (with a `/` in it)"
+            )])
+        })?,
+    };
+    let _lock = workspace.lock()?;
+    let (signals, progress) = (Signals::listen()?, Progress::new());
+    let sky = SkyInstallation::prepare(&selection, &workspace.state, &progress)?;
+    signals.check()?;
+    let stay = Stay::UntilTakenDown;
+    let loopback = Loopback::bring_up(workspace, &sky, &signals, progress, stay)?;
+    let usage = usage(&sky, loopback.server_setup());
+    let was_up = loopback.is_taken;
+    let record = loopback.keep();
+    let head = if was_up { "It is up already" } else { "It is up" };
+    say(&format!("{head}: slurm/loop, for SkyPilot {}.\n\n{usage}", record.sky_version))
+}
+
+/// How to use it from a shell.
+fn usage(sky: &SkyInstallation, setup: &ServerSetup) -> String {
+    const PORT: u16 = 46_680;
+    let mut text =
+        "A load takes it by itself. By hand, with a home and a port of its own:\n\n".to_owned();
+    let mut line = |line: &str| text.push_str(&format!("    {line}\n"));
+    line("export HOME=$(mktemp -d) SKYPILOT_DISABLE_USAGE_COLLECTION=1");
+    line(&format!("export SKYPILOT_API_SERVER_LOCAL_PORT={PORT}"));
+    for (name, value) in setup.variables(PORT) {
+        line(&format!("export {name}={value}"));
+    }
+    let bin = sky.sky.parent().unwrap_or(&sky.sky).display();
+    line(&format!("export PATH={}", setup.path(&format!("{bin}:$PATH"))));
+    line("mkdir -p ~/.sky ~/.slurm");
+    for file in &setup.home_files {
+        line(&format!("cat > ~/{} <<'END'", file.path.display()));
+        text_block(&mut line, &file.content);
+    }
+    line("cat > ~/.sky/config.yaml <<'END'");
+    text_block(&mut line, &setup.config);
+    line(&format!("cp -r {} ~/.sky/wheels", setup.wheels.display()));
+    line(&format!("sky api start --port {PORT} && sky check slurm"));
+    line(&format!("sky launch -y -c mine --infra {} --cpus 1 'echo hello'", setup.infra));
+    text.push_str("\nTo end it: `sky api stop` there, then `cargo xtask infra down`.\n");
+    text.push_str("What is not as in an ordinary SkyPilot:\n");
+    for change in &setup.changes {
+        text.push_str(&format!("* {change}\n"));
+    }
+    text
+}
+
+/// The content of a file and its end, which a shell wants at the line's beginning.
+fn text_block(line: &mut impl FnMut(&str), content: &str) {
+    content.lines().for_each(&mut *line);
+    line("END");
+}
+
+fn status(workspace: &Workspace) -> Result<()> {
+    let Some(record) = Record::read(workspace)? else {
+        return say("down: there is no infrastructure\n");
+    };
+    if !record.is_up() {
+        return say(&format!(
+            "down: the supervisor of {} was killed\n  hint: `cargo xtask infra down` clears away \
+             what is left\n",
+            record.id
+        ));
+    }
+    let figures = record.figures()?;
+    let since = record.folder.metadata().and_then(|folder| folder.created());
+    let age = since.ok().and_then(|since| SystemTime::now().duration_since(since).ok());
+    let age = age.map(|age| std::time::Duration::from_secs(age.as_secs()));
+    let mut text = format!(
+        "up: slurm/loop, for SkyPilot {} (`{}`)\n",
+        record.sky_version,
+        record.sky.display()
+    );
+    if let Some(age) = age {
+        text.push_str(&format!("since: {} ago\n", humantime::format_duration(age)));
+    }
+    text.push_str(match record.owner {
+        None => "stays until `cargo xtask infra down`\n",
+        Some(_) => "ends with the load that brought it up\n",
+    });
+    text.push_str(&format!(
+        "nodes: {} processes, {} now, {} at most, {:.1} s of CPU\n",
+        figures.processes,
+        figures.memory,
+        figures.peak_memory,
+        figures.cpu.as_secs_f64()
+    ));
+    for exposed in &figures.exposed {
+        text.push_str(&format!("warning: reachable from elsewhere: {exposed}\n"));
+    }
+    match jobs(&record, workspace) {
+        Ok(jobs) if jobs.is_empty() => text.push_str("jobs: none\n"),
+        Ok(jobs) => text.push_str(&format!("jobs: {}\n", jobs.join(", "))),
+        Err(error) => text.push_str(&format!("jobs: unknown ({error:#})\n")),
+    }
+    say(&text)
+}
+
+fn jobs(record: &Record, workspace: &Workspace) -> Result<Vec<String>> {
+    let place = Place::of(workspace)?;
+    let packages = Packages::prepare(&place, &workspace.state, Progress::new())?;
+    let node = Node::new(&record.id, record.account, &packages, &record.layout());
+    let queue = node.read("squeue", &["-h", "-o", "%j (%T)"])?;
+    Ok(queue.lines().map(|line| line.trim().to_owned()).collect())
+}
+
+fn down(workspace: &Workspace) -> Result<()> {
+    let _lock = workspace.lock()?;
+    let Some(record) = Record::read(workspace)? else {
+        return say("There is no infrastructure.\n");
+    };
+    if record.is_in_use() {
+        bail!(
+            "another run is using the infrastructure\n  hint: wait for it, or press Ctrl-C there"
+        );
+    }
+    let was_up = record.is_up();
+    let step = Progress::new().step("Taking the infrastructure down");
+    let (figures, left) = record.clear(workspace)?;
+    step.done(if was_up && left == 0 {
+        format!("its nodes used {:.1} s of CPU", figures.cpu.as_secs_f64())
+    } else {
+        format!("{left} processes were left of it, which are gone now")
+    });
+    say("Nothing is left of it; packages and node images stay.\n")
+}
+
+fn say(text: &str) -> Result<()> {
+    stdout().write_all(text.as_bytes()).context("writing to standard output")
+}

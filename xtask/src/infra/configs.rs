@@ -1,0 +1,218 @@
+//! The texts of all files that the daemons and their users read.
+
+use std::path::Path;
+
+use super::account::USER;
+use super::image::Image;
+use super::layout::Layout;
+use super::packages::Packages;
+use super::ports::Ports;
+
+/// The host alias in `~/.slurm/config`, which is SkyPilot's region.
+pub(super) const CLUSTER: &str = "loop";
+
+/// The one node claims so much that no launch ever waits for room: what is loaded
+/// is the API server.
+const NODE_CPUS: u32 = 64;
+const NODE_MEMORY_MIB: u32 = 262_144;
+
+const TASK_PROLOG: &str = include_str!("site/task-prolog.sh");
+
+/// Slurm's configuration. All of it listens on loopback, and schedules at once.
+pub(super) fn slurm_conf(
+    layout: &Layout,
+    packages: &Packages,
+    ports: &Ports,
+    host: &str,
+) -> String {
+    let plugins = packages.plugins.as_ref();
+    let plugins = plugins.map(|folder| format!("PluginDir={}\n", folder.display()));
+    format!(
+        "ClusterName={CLUSTER}
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+SlurmUser={USER}
+SlurmdUser={USER}
+AuthType=auth/munge
+CredType=cred/munge
+{plugins}AuthInfo=socket={munge}
+StateSaveLocation={folder}/slurmctld
+SlurmdSpoolDir={folder}/slurmd/%n
+SlurmctldPidFile={folder}/pid/slurmctld
+SlurmdPidFile={folder}/pid/slurmd-%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+MpiDefault=none
+SwitchType=switch/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SlurmdParameters=config_overrides
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=5,max_rpc_cnt=0
+ReturnToService=2
+MinJobAge=300
+KillWait=5
+InactiveLimit=0
+SlurmctldTimeout=300
+SlurmdTimeout=300
+TaskProlog={prolog}
+NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 Port={node} CPUs={NODE_CPUS} \
+         RealMemory={NODE_MEMORY_MIB} State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 DefaultTime=1-00:00:00 \
+         OverSubscribe=NO State=UP
+",
+        controller = ports.slurmctld,
+        node = ports.slurmd,
+        plugins = plugins.unwrap_or_default(),
+        munge = layout.munge_socket().display(),
+        folder = layout.folder().display(),
+        prolog = layout.task_prolog().display(),
+    )
+}
+
+/// The login node. Sessions see `variables`.
+pub(super) fn sshd_config(
+    layout: &Layout,
+    ports: &Ports,
+    variables: &[(String, String)],
+) -> String {
+    let variables: Vec<String> =
+        variables.iter().map(|(name, value)| format!("\"{name}={value}\"")).collect();
+    format!(
+        "ListenAddress 127.0.0.1:{port}
+HostKey {host_key}
+PidFile {folder}/pid/sshd
+AuthorizedKeysFile {home}/.ssh/authorized_keys
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+AllowUsers {USER}
+MaxSessions 1000
+MaxStartups 1000
+PrintMotd no
+Subsystem sftp internal-sftp
+SetEnv {variables}
+",
+        port = ports.ssh,
+        host_key = layout.host_key().display(),
+        folder = layout.folder().display(),
+        home = layout.home().display(),
+        variables = variables.join(" "),
+    )
+}
+
+/// Login shells read `/etc/profile` first, which sets PATH anew.
+pub(super) fn shell_profile(path: &str) -> String {
+    format!("export PATH='{path}'\n")
+}
+
+/// Names that must mean this machine: SkyPilot's task runner looks both up.
+pub(super) fn hosts(host: &str) -> String {
+    format!("127.0.0.1 localhost {host}\n")
+}
+
+/// Lays the node image where SkyPilot looks for what it would install.
+pub(super) fn task_prolog(layout: &Layout, image: &Image) -> String {
+    let path = |path: &Path| path.display().to_string();
+    TASK_PROLOG
+        .replace("@HOME@", &path(&layout.home()))
+        .replace("@TMP@", &path(&layout.at("tmp")))
+        .replace("@IMAGE@", &path(&image.folder))
+        .replace("@HASH@", &image.hash)
+}
+
+/// A program that finds its libraries.
+pub(super) fn wrapper(program: &Path, libraries: &str) -> String {
+    format!("#!/bin/sh\nLD_LIBRARY_PATH='{libraries}' exec '{}' \"$@\"\n", program.display())
+}
+
+/// The API server's `~/.slurm/config`.
+pub(super) fn slurm_hosts(layout: &Layout, ports: &Ports) -> String {
+    format!(
+        "Host {CLUSTER}
+  HostName 127.0.0.1
+  Port {}
+  User {USER}
+  IdentityFile {}
+  IdentitiesOnly yes
+",
+        ports.ssh,
+        layout.client_key().display(),
+    )
+}
+
+/// The API server's `~/.sky/config.yaml`.
+pub(super) fn sky_config(layout: &Layout) -> String {
+    format!(
+        "slurm:
+  cluster_configs:
+    {CLUSTER}:
+      tmpdir: {}
+jobs:
+  controller:
+    consolidation_mode: true
+serve:
+  controller:
+    consolidation_mode: true
+",
+        layout.at("tmp").display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PORTS: Ports = Ports { ssh: 23_001, slurmctld: 23_002, slurmd: 23_003, skylets: 24_000 };
+
+    fn layout() -> Layout {
+        Layout::new("/state/nodes-1".into())
+    }
+
+    fn packages(plugins: Option<&str>) -> Packages {
+        Packages::for_tests(plugins.map(Into::into))
+    }
+
+    #[test]
+    fn slurm_listens_on_loopback_on_the_chosen_ports() {
+        let conf = slurm_conf(&layout(), &packages(None), &PORTS, "host");
+        for line in [
+            "SlurmctldHost=host(127.0.0.1)",
+            "SlurmctldPort=23002",
+            "CommunicationParameters=NoInAddrAny,NoCtldInAddrAny",
+            "AuthInfo=socket=/state/nodes-1/munge/socket",
+        ] {
+            assert!(conf.lines().any(|it| it == line), "{line} is not in\n{conf}");
+        }
+        let node = "NodeName=localhost NodeHostname=host NodeAddr=127.0.0.1 Port=23003 CPUs=64";
+        assert!(conf.contains(node), "{conf}");
+        assert!(!conf.contains("PluginDir"));
+    }
+
+    #[test]
+    fn unpacked_plugins_are_named() {
+        let conf = slurm_conf(&layout(), &packages(Some("/p/slurm-wlm")), &PORTS, "host");
+        assert!(conf.contains("\nPluginDir=/p/slurm-wlm\n"), "{conf}");
+    }
+
+    #[test]
+    fn sessions_see_the_nodes_variables() {
+        let variables = [("PATH".to_owned(), "/a:/b".to_owned()), ("X".into(), "y".into())];
+        let config = sshd_config(&layout(), &PORTS, &variables);
+        assert!(config.contains("\nSetEnv \"PATH=/a:/b\" \"X=y\"\n"), "{config}");
+        assert!(config.starts_with("ListenAddress 127.0.0.1:23001\n"), "{config}");
+    }
+
+    #[test]
+    fn the_prolog_has_no_gap_left() {
+        let image = Image { folder: "/images/1".into(), hash: "ab12".into() };
+        let prolog = task_prolog(&layout(), &image);
+        assert!(!prolog.contains('@'), "{prolog}");
+        assert!(prolog.contains("ln -sfn \"/images/1/uv\""), "{prolog}");
+    }
+}

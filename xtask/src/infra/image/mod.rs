@@ -1,0 +1,217 @@
+//! The node image: what SkyPilot installs on every new node, installed once.
+//!
+//! A node of SkyPilot gets uv, a Python and the API server's own wheel from the
+//! internet, which takes minutes. Here they are prepared, and each new allocation
+//! finds them where SkyPilot looks (`site/task-prolog.sh`). SkyPilot compares the
+//! wheel's hash, so the image is of that very wheel.
+
+mod wheel;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
+use skyload::run_dir::RunDir;
+use xshell::Shell;
+
+use super::place::{Place, is_open};
+use crate::progress::{Progress, Step};
+use crate::sky::SkyInstallation;
+use crate::tools::lock::SetupLock;
+use crate::tools::python::Python;
+use crate::tools::run::run;
+use crate::tools::uv::Uv;
+use crate::tools::{remove_folder, shell_in};
+use crate::workspace::Workspace;
+use wheel::Wheel;
+
+const STAMP: &str = "skyload-ready.json";
+
+/// To be raised with every change of what an image holds.
+const FORMAT: u32 = 1;
+
+/// Makes the nodes' runtime kind to its neighbours.
+const NODE_SITE: &str = include_str!("../site/skyload_node.py");
+
+/// A finished image.
+#[derive(Clone, Debug)]
+pub(super) struct Image {
+    pub(super) folder: PathBuf,
+    /// The hash of the wheel in it, which SkyPilot compares.
+    pub(super) hash: String,
+}
+
+/// What says that an image is complete, written last.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Stamp {
+    format: u32,
+    /// An environment does not work elsewhere than where it was made.
+    folder: PathBuf,
+    sky: PathBuf,
+    version: String,
+    commit: Option<String>,
+    hash: String,
+}
+
+/// Why there can't be an image for `sky`, as far as that is seen without starting it.
+pub(super) fn obstacle(sky: &SkyInstallation) -> Option<String> {
+    let Some(python) = &sky.python else {
+        return Some(format!(
+            "`{}` is no Python program, and so has nothing for nodes",
+            sky.sky.display()
+        ));
+    };
+    let packages = site_packages(python.parent()?.parent()?).ok()?.join("sky/clouds");
+    let is_too_old = packages.is_dir() && !packages.join("slurm.py").exists();
+    is_too_old.then(|| wheel::no_slurm(&sky.facts.version))
+}
+
+impl Image {
+    /// The image for `sky`: found, or built.
+    pub(super) fn prepare(
+        place: &Place,
+        workspace: &Workspace,
+        sky: &SkyInstallation,
+        progress: Progress,
+    ) -> Result<Self> {
+        let images = place.images();
+        // What we installed ourselves does not change. Anything else may, and is
+        // asked for its wheel each time.
+        let is_ours = sky.sky.starts_with(&workspace.state);
+        if let Some(image) = finished(&images).into_iter().find(|it| is_ours && it.is_of(sky)) {
+            return Ok(image.into());
+        }
+        let _lock = SetupLock::take(&workspace.state)?;
+        let uv = Uv::find_or_install(&workspace.state, &progress)?
+            .context("there is no `uv` for this machine, which SkyPilot's nodes need")?;
+        let step = progress.step("Building SkyPilot's wheel for the nodes");
+        let wheel = wheel::build(place, workspace, sky, &uv, &step)?;
+        let hash = wheel.hash.clone();
+        let folder = images.join(format!("{}-{}", sky.facts.version, short(&hash)));
+        if let Some(image) = finished(&images).into_iter().find(|it| it.folder == folder) {
+            step.done(format!("its image is in {}", folder.display()));
+            return Ok(image.into());
+        }
+        step.done(&hash);
+        let step = progress.step("Building the node image (once, about 20 s)");
+        build(&folder, workspace, sky, &wheel, &uv, &step)?;
+        let stamp = Stamp {
+            format: FORMAT,
+            folder: folder.clone(),
+            sky: sky.sky.clone(),
+            version: sky.facts.version.clone(),
+            commit: sky.facts.commit.clone(),
+            hash,
+        };
+        RunDir::write(&folder.join(STAMP), &stamp)?;
+        step.done(format!("in {}", folder.display()));
+        Ok(stamp.into())
+    }
+
+    /// What belongs to the API server's `~/.sky/wheels`.
+    pub(super) fn wheels(&self) -> PathBuf {
+        self.folder.join("wheels")
+    }
+}
+
+impl Stamp {
+    fn is_of(&self, sky: &SkyInstallation) -> bool {
+        self.sky == sky.sky && self.version == sky.facts.version && self.commit == sky.facts.commit
+    }
+}
+
+impl From<Stamp> for Image {
+    fn from(stamp: Stamp) -> Self {
+        Self { folder: stamp.folder, hash: stamp.hash }
+    }
+}
+
+fn finished(images: &Path) -> Vec<Stamp> {
+    let Ok(entries) = fs::read_dir(images) else { return Vec::new() };
+    let stamps = entries.flatten().filter_map(|entry| {
+        let stamp: Stamp = RunDir::read(&entry.path().join(STAMP), "stamp").ok()?;
+        let works = entry.path().join("skypilot-runtime/bin/python").exists();
+        (stamp.format == FORMAT && stamp.folder == entry.path() && works).then_some(stamp)
+    });
+    stamps.collect()
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..8).unwrap_or(hash)
+}
+
+fn build(
+    folder: &Path,
+    workspace: &Workspace,
+    sky: &SkyInstallation,
+    wheel: &Wheel,
+    uv: &Uv,
+    step: &Step,
+) -> Result<()> {
+    let shell = shell_in(&workspace.state)?;
+    let python = node_python(&shell)?;
+    remove_folder(folder)?;
+    fs::create_dir_all(folder).context("making the image's folder")?;
+    let wheels = folder.join("wheels").join(&wheel.hash);
+    fs::create_dir_all(&wheels).context("making a folder for the wheel")?;
+    let name = wheel.path.file_name().context("finding the wheel's name")?;
+    fs::copy(&wheel.path, wheels.join(name)).context("copying the wheel")?;
+    fs::copy(uv.program(), folder.join("uv")).context("copying uv")?;
+
+    let runtime = folder.join("skypilot-runtime");
+    let make = || uv.command(&shell).args(["venv", "--seed", "--python"]).arg(&python);
+    run(make().arg(&runtime), step)?.into_output()?;
+    let requirement = format!("{}[slurm,remote]", wheel.path.display());
+    let until = sky.resolved_as_of.as_deref().map(|date| ["--exclude-newer", date]);
+    let install = uv
+        .command(&shell)
+        .args(["pip", "install", "--compile-bytecode", "--python"])
+        .arg(runtime.join("bin/python"))
+        .args(until.into_iter().flatten())
+        .arg(requirement);
+    run(install, step)?.into_output()?;
+    let user = make().args(["--relocatable", "--system-site-packages"]);
+    run(user.arg(folder.join("sky-user-env")), step)?.into_output()?;
+
+    let site = site_packages(&runtime)?;
+    fs::write(site.join("skyload_node.py"), NODE_SITE).context("adapting the runtime")?;
+    // Distributions have a `sitecustomize` of their own.
+    fs::write(site.join("skyload_node.pth"), "import skyload_node\n")
+        .context("adapting the runtime")?;
+    if geteuid().is_root() {
+        ensure!(
+            is_open(folder) && is_open(&site.join("sky")),
+            "node processes can't read the image in `{}`\n  hint: `umask 022`, then again",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// A Python that node processes can start: the distribution's before any other.
+fn node_python(shell: &Shell) -> Result<PathBuf> {
+    let systems = {
+        let _path = shell.push_env("PATH", "/usr/bin:/usr/local/bin:/bin");
+        Python::find(shell)
+    };
+    let python = systems.or_else(|_| Python::find(shell))?.path;
+    let real = python.canonicalize().context("finding the real path of Python")?;
+    ensure!(
+        !geteuid().is_root() || is_open(&real),
+        "node processes can't start `{}`, which is out of their reach\n  hint: `apt-get install \
+         python3`",
+        real.display()
+    );
+    Ok(python)
+}
+
+fn site_packages(environment: &Path) -> Result<PathBuf> {
+    let lib = environment.join("lib");
+    let entries = fs::read_dir(&lib).with_context(|| format!("reading `{}`", lib.display()))?;
+    let folders = entries.flatten().map(|entry| entry.path().join("site-packages"));
+    let found = folders.into_iter().find(|folder| folder.is_dir());
+    found.with_context(|| format!("finding Python's packages below `{}`", lib.display()))
+}

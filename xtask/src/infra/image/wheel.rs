@@ -1,0 +1,117 @@
+//! SkyPilot's own wheel, built by SkyPilot itself as its API server would.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use xshell::cmd;
+
+use crate::infra::place::{Place, short_sum};
+use crate::progress::Step;
+use crate::sky::SkyInstallation;
+use crate::tools::run::run;
+use crate::tools::shell_in;
+use crate::tools::uv::Uv;
+use crate::workspace::Workspace;
+
+const BUILD: &str = include_str!("../site/wheel.py");
+
+/// A wheel and its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wheel {
+    #[serde(rename = "wheel")]
+    pub(super) path: PathBuf,
+    pub(super) hash: String,
+}
+
+/// What `wheel.py` prints.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+enum Answer {
+    Built(Wheel),
+    /// A module that isn't there.
+    Missing(String),
+}
+
+pub(super) fn build(
+    place: &Place,
+    workspace: &Workspace,
+    sky: &SkyInstallation,
+    uv: &Uv,
+    step: &Step,
+) -> Result<Wheel> {
+    let python = sky.python.as_ref().with_context(|| {
+        format!(
+            "finding the Python of `{}`, which builds the wheel for the nodes\n  hint: give the \
+             `sky` of a Python environment",
+            sky.sky.display()
+        )
+    })?;
+    let shell = shell_in(&workspace.state)?;
+    // SkyPilot keeps its wheels there and builds no new one while they fit.
+    let home = place.images().join(format!("wheels-of-{}", short_sum(&sky.sky)));
+    fs::create_dir_all(&home).context("making a home to build the wheel in")?;
+    let temporary = tempfile::tempdir().context("making a folder to build the wheel in")?;
+    let mut build = cmd!(shell, "{python} -c {BUILD}")
+        .env("HOME", &home)
+        .env("TMPDIR", temporary.path())
+        .env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1");
+    let has_pip =
+        cmd!(shell, "{python} -m pip --version").quiet().ignore_stdout().ignore_stderr().run();
+    if has_pip.is_err() {
+        // SkyPilot builds with pip, which environments made by uv don't have. Ours
+        // is put beside, not into, an environment that may be somebody else's.
+        let pip = workspace.state.join("tools/pip");
+        if !pip.join("pip").is_dir() {
+            step.update("fetching pip");
+            let install = uv.command(&shell).args(["pip", "install", "--python"]).arg(python);
+            run(install.arg("--target").arg(&pip).arg("pip"), step)?.into_output()?;
+        }
+        build = build.env("PYTHONPATH", pip);
+    }
+    step.update("importing SkyPilot");
+    let output = run(build, step)?.into_output().context("building SkyPilot's wheel")?;
+    match answer(&output)? {
+        Answer::Built(wheel) => Ok(wheel),
+        Answer::Missing(module) if module.starts_with("sky") => {
+            bail!("{}", no_slurm(&sky.facts.version))
+        }
+        Answer::Missing(module) => bail!(
+            "`{}` lacks `{module}`, which SkyPilot needs for Slurm\n  hint: `{} -m pip install \
+             'skypilot[slurm]'`",
+            sky.sky.display(),
+            python.display()
+        ),
+    }
+}
+
+/// What to say of a release that is too old.
+pub(super) fn no_slurm(version: &str) -> String {
+    format!("SkyPilot {version} has no Slurm")
+}
+
+/// SkyPilot may print before.
+fn answer(output: &str) -> Result<Answer> {
+    let last = output.lines().rfind(|line| line.starts_with('{')).unwrap_or(output);
+    serde_json::from_str(last).with_context(|| format!("reading where the wheel is from `{last}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_found_behind_what_skypilot_prints() {
+        let output = "Building..\n{\"built\": {\"wheel\": \"/w/sky.whl\", \"hash\": \"ab\"}}\n";
+        let wheel = Wheel { path: "/w/sky.whl".into(), hash: "ab".into() };
+        assert_eq!(answer(output).unwrap(), Answer::Built(wheel));
+    }
+
+    #[test]
+    fn a_missing_module_is_an_answer() {
+        let missing = answer("{\"missing\": \"hostlist\"}").unwrap();
+        assert_eq!(missing, Answer::Missing("hostlist".to_owned()));
+    }
+}

@@ -1,0 +1,278 @@
+//! A real SkyPilot infrastructure on loopback: Slurm, from the distribution's
+//! packages, with one node that is login node and compute node at once.
+//!
+//! [`Loopback::up`] is the story. What it needs, from the ground up:
+//!
+//! * [`place`]: folders that node processes can reach.
+//! * [`packages`]: the programs, installed or unpacked.
+//! * [`image`]: what SkyPilot would install on each new node.
+//! * [`account`], [`ports`], [`layout`] and [`configs`]: who, where, and all texts.
+//! * [`record`]: what is to be cleared away, noted before it exists.
+//! * [`raise`] furnishes the folder and starts the [`supervisor`], a process of its
+//!   own that is the parent of all daemons and counts what they use.
+//! * [`node`]: commands as the nodes' user; [`processes`]: ending what was left.
+//! * [`setup`]: what an API server needs to use it.
+//!
+//! Nothing is installed, no user is added, no system file is touched.
+
+mod account;
+mod command;
+mod configs;
+mod image;
+mod layout;
+mod node;
+mod packages;
+mod place;
+mod ports;
+mod processes;
+mod raise;
+mod record;
+mod setup;
+mod supervisor;
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use skyload::ids::{ProcessIdentity, RunId};
+use skyload::nodes::NodeFigures;
+use skyload::run_dir::FORMAT_VERSION;
+
+pub(crate) use command::run;
+pub(crate) use setup::{HomeFile, ServerSetup};
+pub(crate) use supervisor::run as run_nodes;
+
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::sky::SkyInstallation;
+use crate::workspace::Workspace;
+use account::Account;
+use image::Image;
+use node::Node;
+use packages::Packages;
+use place::Place;
+use ports::Ports;
+use record::Record;
+
+/// Why this machine can't have an infrastructure, in one line.
+pub(crate) fn obstacle() -> Option<String> {
+    if !cfg!(target_os = "linux") {
+        return Some("only Linux can have Slurm".to_owned());
+    }
+    packages::obstacle()
+}
+
+/// Why this SkyPilot can't have one, in one line, as far as that is seen without
+/// starting it.
+pub(crate) fn obstacle_of(sky: &SkyInstallation) -> Option<String> {
+    image::obstacle(sky)
+}
+
+/// Clears away an infrastructure whose run was killed. Leaves a kept one alone.
+pub(crate) fn clean_up_after_dead_runs(workspace: &Workspace, progress: Progress) -> Result<()> {
+    let Some(record) = Record::read(workspace)? else { return Ok(()) };
+    if record.is_kept() || record.is_in_use() {
+        return Ok(());
+    }
+    let step = progress.step("Clearing away the infrastructure of a run that was killed");
+    let (_, ended) = record.clear(workspace)?;
+    step.done(format!("{ended} processes ended"));
+    Ok(())
+}
+
+/// An infrastructure that is up.
+pub(crate) struct Loopback {
+    workspace: Workspace,
+    record: Record,
+    node: Node,
+    setup: ServerSetup,
+    /// It was up before, and stays.
+    is_taken: bool,
+    /// What it had used by then.
+    cpu_before: Duration,
+    ended: bool,
+}
+
+/// For how long an infrastructure stays.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    WithThisProcess,
+    UntilTakenDown,
+}
+
+impl Loopback {
+    /// Brings it up, or takes the kept one if it is for the same SkyPilot. Fetches
+    /// packages and builds the node image where they are missing.
+    pub(crate) fn up(
+        workspace: &Workspace,
+        sky: &SkyInstallation,
+        signals: &Signals,
+        progress: Progress,
+    ) -> Result<Self> {
+        Self::bring_up(workspace, sky, signals, progress, Stay::WithThisProcess)
+    }
+
+    fn bring_up(
+        workspace: &Workspace,
+        sky: &SkyInstallation,
+        signals: &Signals,
+        progress: Progress,
+        stay: Stay,
+    ) -> Result<Self> {
+        clean_up_after_dead_runs(workspace, progress)?;
+        if let Some(obstacle) = obstacle().or_else(|| obstacle_of(sky)) {
+            bail!("{obstacle}");
+        }
+        let place = Place::of(workspace)?;
+        if let Some(note) = &place.note {
+            progress.note(note);
+        }
+        let packages = Packages::prepare(&place, &workspace.state, progress)?;
+        signals.check()?;
+        let image = Image::prepare(&place, workspace, sky, progress)?;
+        signals.check()?;
+        if let Some(record) = Record::read(workspace)? {
+            return Self::take_kept(workspace, record, &packages, &image, sky, progress);
+        }
+
+        let id = RunId::generate().to_string();
+        let record = Record {
+            version: FORMAT_VERSION,
+            owner: match stay {
+                Stay::WithThisProcess => ProcessIdentity::current(),
+                Stay::UntilTakenDown => None,
+            },
+            supervisor: None,
+            folder: place.nodes(&id),
+            account: Account::choose()?,
+            ports: Ports::find_free()?,
+            sky: sky.sky.clone(),
+            sky_version: sky.facts.version.clone(),
+            wheel_hash: image.hash.clone(),
+            image: image.folder.clone(),
+            id,
+        };
+        let step = progress.step("Starting Slurm on loopback");
+        record.write(workspace)?;
+        // From here on, Drop clears away.
+        let mut loopback = Self::of(workspace, record, &packages, &image)?;
+        raise::furnish(&loopback.record, &packages, &image, &loopback.node)?;
+        let mut supervisor = raise::start(workspace, &loopback.record, &packages, &loopback.node)?;
+        loopback.record.supervisor = raise::identity(&supervisor);
+        loopback.record.write(workspace)?;
+        let ready =
+            raise::wait_until_ready(&loopback.record, &loopback.node, &mut supervisor, signals);
+        ready.context("starting Slurm")?;
+        step.done(format!("{}, ssh on port {}", loopback.setup.infra, loopback.record.ports.ssh));
+        Ok(loopback)
+    }
+
+    fn take_kept(
+        workspace: &Workspace,
+        record: Record,
+        packages: &Packages,
+        image: &Image,
+        sky: &SkyInstallation,
+        progress: Progress,
+    ) -> Result<Self> {
+        ensure!(
+            !record.is_in_use(),
+            "another run is using an infrastructure here\n  hint: wait for it, or use another \
+             SKYLOAD_STATE_DIR"
+        );
+        ensure!(
+            record.sky == sky.sky && record.wheel_hash == image.hash,
+            "the infrastructure that is up is for SkyPilot {} (`{}`)\n  hint: `cargo xtask infra \
+             down`",
+            record.sky_version,
+            record.sky.display()
+        );
+        progress.note(format!("Taking the infrastructure that is up ({})", record.id));
+        let mut loopback = Self::of(workspace, record, packages, image)?;
+        loopback.is_taken = true;
+        loopback.cpu_before = loopback.record.figures()?.cpu;
+        Ok(loopback)
+    }
+
+    fn of(
+        workspace: &Workspace,
+        record: Record,
+        packages: &Packages,
+        image: &Image,
+    ) -> Result<Self> {
+        let layout = record.layout();
+        let node = Node::new(&record.id, record.account, packages, &layout);
+        let setup = ServerSetup::new(&layout, packages, &record.ports, image)?;
+        let workspace = Workspace { root: workspace.root.clone(), state: workspace.state.clone() };
+        let (is_taken, cpu_before, ended) = (false, Duration::ZERO, false);
+        Ok(Self { workspace, record, node, setup, is_taken, cpu_before, ended })
+    }
+
+    /// What an API server needs to use it.
+    pub(crate) fn server_setup(&self) -> &ServerSetup {
+        &self.setup
+    }
+
+    /// What the nodes have cost since this was brought up or taken; at most a second
+    /// old. The peak of memory is that since the nodes were started.
+    pub(crate) fn figures(&self) -> Result<NodeFigures> {
+        Ok(self.since_taken(self.record.figures()?))
+    }
+
+    fn since_taken(&self, figures: NodeFigures) -> NodeFigures {
+        NodeFigures { cpu: figures.cpu.saturating_sub(self.cpu_before), ..figures }
+    }
+
+    /// The names of jobs that are in Slurm's queue, running ones included: each is a
+    /// SkyPilot cluster.
+    pub(crate) fn slurm_jobs(&self) -> Result<Vec<String>> {
+        Ok(self.queue()?.into_iter().map(|(_, name)| name).collect())
+    }
+
+    /// Cancels the jobs whose names contain `text`, and no others.
+    pub(crate) fn cancel_jobs(&self, text: &str) -> Result<()> {
+        let jobs = self.queue()?.into_iter().filter(|(_, name)| name.contains(text));
+        let ids: Vec<String> = jobs.map(|(id, _)| id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let args: Vec<&str> = ids.iter().map(String::as_str).collect();
+        self.node.read("scancel", &args).map(drop)
+    }
+
+    fn queue(&self) -> Result<Vec<(String, String)>> {
+        let queue = self.node.read("squeue", &["-h", "-o", "%i %j"])?;
+        let jobs = queue.lines().filter_map(|line| line.trim().split_once(' '));
+        Ok(jobs.map(|(id, name)| (id.to_owned(), name.to_owned())).collect())
+    }
+
+    /// Takes it down, unless it is one that stays. Returns what the nodes cost.
+    pub(crate) fn finish(mut self) -> Result<NodeFigures> {
+        self.ended = true;
+        if self.is_taken {
+            return self.figures();
+        }
+        let (figures, _) = self.record.clear(&self.workspace)?;
+        ensure!(
+            !self.record.folder.exists() && fs::metadata(Record::file(&self.workspace)).is_err(),
+            "`{}` could not be removed",
+            self.record.folder.display()
+        );
+        Ok(self.since_taken(figures))
+    }
+
+    /// Leaves it up: `infra down` ends it.
+    fn keep(mut self) -> Record {
+        self.ended = true;
+        self.record.clone()
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        // One that is to stay after it was brought up is told so by `keep`.
+        if !self.ended && !self.is_taken {
+            _ = self.record.clear(&self.workspace);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The node as its processes see it: variables, and commands run as its user.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use nix::unistd::geteuid;
+use skyload::env;
+
+use super::account::{Account, USER};
+use super::layout::Layout;
+use super::packages::Packages;
+
+/// What node processes share.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    account: Account,
+    packages: Packages,
+    /// All that they find in their environment.
+    pub(super) variables: Vec<(String, String)>,
+}
+
+impl Node {
+    pub(super) fn new(id: &str, account: Account, packages: &Packages, layout: &Layout) -> Self {
+        let text = |path: &Path| path.display().to_string();
+        let mut variables = vec![
+            ("HOME", text(&layout.home())),
+            ("USER", USER.to_owned()),
+            ("LOGNAME", USER.to_owned()),
+            ("SHELL", "/bin/bash".to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("PATH", path(packages)),
+            ("SLURM_CONF", text(&layout.slurm_conf())),
+            ("LD_PRELOAD", text(&packages.nss_wrapper)),
+            ("NSS_WRAPPER_PASSWD", text(&layout.at("passwd"))),
+            ("NSS_WRAPPER_GROUP", text(&layout.at("group"))),
+            ("NSS_WRAPPER_HOSTS", text(&layout.at("hosts"))),
+            // Nothing leaves the machine, and nothing is fetched.
+            ("UV_PYTHON_DOWNLOADS", "never".to_owned()),
+            ("SKYPILOT_DISABLE_USAGE_COLLECTION", "1".to_owned()),
+            (env::SKYLET_PORTS, text(&layout.skylet_ports())),
+            (env::NODES_OF, id.to_owned()),
+        ];
+        if !packages.libraries.is_empty() {
+            variables.push(("LD_LIBRARY_PATH", libraries(packages)));
+        }
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Self { account, packages: packages.clone(), variables: variables.collect() }
+    }
+
+    /// Runs one of Slurm's commands and returns what it prints.
+    pub(super) fn read(&self, program: &str, args: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.packages.program(program)?);
+        command
+            .args(args)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(Stdio::null());
+        if geteuid().is_root() {
+            command.uid(self.account.uid).gid(self.account.gid);
+        }
+        let output = command.output().with_context(|| format!("running `{program}`"))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("`{program} {}` failed ({}): {}", args.join(" "), output.status, said.trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+/// The PATH of node processes.
+pub(super) fn path(packages: &Packages) -> String {
+    const SYSTEM: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+    // What was unpacked goes first. What is installed is in the system's folders.
+    let unpacked = packages.programs.iter().filter(|_| packages.is_unpacked());
+    let unpacked = unpacked.map(|folder| folder.display().to_string());
+    unpacked.chain(SYSTEM.map(str::to_owned)).collect::<Vec<_>>().join(":")
+}
+
+/// What `LD_LIBRARY_PATH` must be for unpacked programs.
+pub(super) fn libraries(packages: &Packages) -> String {
+    let folders = packages.libraries.iter().map(|folder| folder.display().to_string());
+    folders.collect::<Vec<_>>().join(":")
+}

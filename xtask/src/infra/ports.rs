@@ -1,0 +1,57 @@
+//! Ports on loopback for one infrastructure, chosen anew each time.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+/// Below the range from which the system hands out ports, and apart from those that
+/// SkyPilot begins at (20001, 30001, 46580).
+const FIRST: u16 = 23_000;
+const CHOICE: u16 = 1_000;
+
+/// Skylets get ports from here on, one for each cluster.
+const SKYLETS: u16 = 24_000;
+const SKYLETS_APART: u16 = 500;
+
+/// The ports of one infrastructure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Ports {
+    pub(super) ssh: u16,
+    pub(super) slurmctld: u16,
+    pub(super) slurmd: u16,
+    /// Where the search for a skylet's port begins.
+    pub(super) skylets: u16,
+}
+
+impl Ports {
+    pub(super) fn find_free() -> Result<Self> {
+        // Different processes begin their search in different places.
+        let pid = std::process::id();
+        let offset = u16::try_from(pid % u32::from(CHOICE)).unwrap_or(0);
+        let mut free = (0..CHOICE).map(|step| FIRST + (offset + step) % CHOICE).filter(is_free);
+        let mut next = || free.next().context("finding a free port");
+        let apart = u16::try_from(pid % 10).unwrap_or(0) * SKYLETS_APART;
+        Ok(Self { ssh: next()?, slurmctld: next()?, slurmd: next()?, skylets: SKYLETS + apart })
+    }
+}
+
+fn is_free(port: &u16) -> bool {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_free_and_differ() {
+        let taken = Ports::find_free().unwrap();
+        let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, taken.ssh)).unwrap();
+        let found = Ports::find_free().unwrap();
+        assert_ne!(found.ssh, taken.ssh);
+        assert_ne!(found.ssh, found.slurmctld);
+        assert_ne!(found.slurmctld, found.slurmd);
+    }
+}

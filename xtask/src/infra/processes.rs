@@ -1,0 +1,153 @@
+//! What an infrastructure left behind whose supervisor was killed, and its end.
+//!
+//! A process is the infrastructure's if it carries its mark, if the supervisor had
+//! noted it (a title may have overwritten the mark), if it runs as the user that
+//! exists for the nodes alone, or if it descends from one of these.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use skyload::env;
+use skyload::ids::ProcessIdentity;
+use skyload::poll::{Probe, wait_until};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+
+use super::account::Account;
+
+/// What tells an infrastructure's processes from all others.
+pub(super) struct Marks<'a> {
+    pub(super) id: &'a str,
+    pub(super) account: Account,
+    pub(super) known: Vec<ProcessIdentity>,
+}
+
+impl Marks<'_> {
+    /// Ends all of them, and returns how many there were.
+    pub(super) fn end_all(&self) -> Result<usize> {
+        let mut ended = 0;
+        // One may start another while it is being looked for.
+        for _ in 0..10 {
+            let found = self.find()?;
+            if found.is_empty() {
+                break;
+            }
+            for process in &found {
+                end(*process);
+            }
+            ended += found.len();
+        }
+        Ok(ended)
+    }
+
+    /// All that live.
+    pub(super) fn find(&self) -> Result<Vec<ProcessIdentity>> {
+        let system = look_around()?;
+        let mark = OsString::from(format!("{}={}", env::NODES_OF, self.id));
+        let mut ours: HashSet<u32> =
+            self.known.iter().filter(|known| known.is_alive()).map(|known| known.pid).collect();
+        let mut parents = HashMap::new();
+        for (pid, process) in system.processes() {
+            let pid = pid.as_u32();
+            parents.insert(pid, process.parent().map_or(0, sysinfo::Pid::as_u32));
+            let uid = process.user_id().map(|uid| **uid);
+            let is_nodes_user = self.account.is_nodes_only && uid == Some(self.account.uid);
+            if is_nodes_user || process.environ().contains(&mark) {
+                ours.insert(pid);
+            }
+        }
+        loop {
+            let children: Vec<u32> = parents
+                .iter()
+                .filter(|(pid, parent)| ours.contains(parent) && !ours.contains(pid))
+                .map(|(pid, _)| *pid)
+                .collect();
+            if children.is_empty() {
+                break;
+            }
+            ours.extend(children);
+        }
+        // Nobody ends itself or whom it was started by.
+        let mut spared = Some(std::process::id());
+        while let Some(pid) = spared.filter(|pid| *pid > 0) {
+            ours.remove(&pid);
+            spared = parents.get(&pid).copied();
+        }
+        Ok(ours.into_iter().filter_map(ProcessIdentity::of).collect())
+    }
+}
+
+/// Ends one process and waits until it is gone.
+pub(super) fn end(process: ProcessIdentity) {
+    let Ok(pid) = i32::try_from(process.pid) else { return };
+    if process.is_alive() {
+        _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        _ = wait_until(Duration::from_secs(5), Duration::from_millis(5), || {
+            if process.is_alive() {
+                Probe::NotYet("it is still there".to_owned())
+            } else {
+                Probe::Ready(())
+            }
+        });
+    }
+}
+
+fn look_around() -> Result<System> {
+    let mut system = System::new().context("listing the processes of this machine")?;
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::All,
+        true,
+        ProcessRefreshKind::nothing()
+            .with_environ(UpdateKind::Always)
+            .with_user(UpdateKind::Always)
+            // Threads are listed as processes otherwise.
+            .without_tasks(),
+    );
+    Ok(system)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const ACCOUNT: Account = Account { uid: 0, gid: 0, is_nodes_only: false };
+
+    #[test]
+    fn marked_processes_and_their_children_are_ended_and_no_others() {
+        let id = format!("test-{}", std::process::id());
+        let mut marked = Command::new("sh")
+            // A child without the mark.
+            .args(["-c", "env -i sleep 61 & wait"])
+            .env(env::NODES_OF, &id)
+            .spawn()
+            .unwrap();
+        let mut other = Command::new("sleep").arg("61").spawn().unwrap();
+        let marks = Marks { id: &id, account: ACCOUNT, known: Vec::new() };
+        let both = wait_until(Duration::from_secs(5), Duration::from_millis(10), || {
+            match marks.find().unwrap().len() {
+                2 => Probe::Ready(()),
+                number => Probe::NotYet(number.to_string()),
+            }
+        });
+        both.unwrap();
+        assert_eq!(marks.end_all().unwrap(), 2);
+        marked.wait().unwrap();
+        assert!(other.try_wait().unwrap().is_none());
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[test]
+    fn a_known_process_is_ended_without_a_mark() {
+        let mut known = Command::new("sleep").arg("61").spawn().unwrap();
+        let identity = ProcessIdentity::of(known.id()).unwrap();
+        let marks = Marks { id: "none", account: ACCOUNT, known: vec![identity] };
+        assert_eq!(marks.end_all().unwrap(), 1);
+        assert!(!known.wait().unwrap().success());
+    }
+}

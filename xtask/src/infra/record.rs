@@ -1,0 +1,116 @@
+//! What is to be cleared away, written down before it exists.
+//!
+//! One infrastructure at a time belongs to a state directory. Its record says whose
+//! it is, which SkyPilot it is for, and by what its processes are told from others.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use skyload::ids::ProcessIdentity;
+use skyload::nodes::NodeFigures;
+use skyload::poll::{Probe, wait_until};
+use skyload::run_dir::RunDir;
+
+use super::account::Account;
+use super::layout::Layout;
+use super::ports::Ports;
+use super::processes::Marks;
+use crate::tools::remove_folder;
+use crate::workspace::Workspace;
+
+/// An infrastructure that exists, or did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Record {
+    pub(super) version: u32,
+    pub(super) id: String,
+    /// The run that it goes with; `None` for one that stays.
+    pub(super) owner: Option<ProcessIdentity>,
+    pub(super) supervisor: Option<ProcessIdentity>,
+    pub(super) folder: PathBuf,
+    pub(super) account: Account,
+    pub(super) ports: Ports,
+    /// The SkyPilot that its nodes are for.
+    pub(super) sky: PathBuf,
+    pub(super) sky_version: String,
+    pub(super) wheel_hash: String,
+    pub(super) image: PathBuf,
+}
+
+/// The supervisor ends everything in good order within this.
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
+
+impl Record {
+    pub(super) fn file(workspace: &Workspace) -> PathBuf {
+        workspace.state.join("infrastructure.json")
+    }
+
+    pub(super) fn read(workspace: &Workspace) -> Result<Option<Self>> {
+        Ok(RunDir::read_optional(&Self::file(workspace), "record of an infrastructure")?)
+    }
+
+    pub(super) fn write(&self, workspace: &Workspace) -> Result<()> {
+        RunDir::write(&Self::file(workspace), self).context("noting the infrastructure")
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        Layout::new(self.folder.clone())
+    }
+
+    /// Whether its nodes are there.
+    pub(super) fn is_up(&self) -> bool {
+        self.supervisor.is_some_and(ProcessIdentity::is_alive)
+    }
+
+    /// Whether another run is using it.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.owner.is_some_and(ProcessIdentity::is_alive)
+            && self.owner != ProcessIdentity::current()
+    }
+
+    /// Whether it is up and stays so.
+    pub(super) fn is_kept(&self) -> bool {
+        self.owner.is_none() && self.is_up()
+    }
+
+    pub(super) fn figures(&self) -> Result<NodeFigures> {
+        let figures = RunDir::read_optional(&self.layout().figures(), "account of the nodes")?;
+        Ok(figures.unwrap_or_default())
+    }
+
+    /// Ends all of it and removes everything. Returns what it had cost, and how many
+    /// processes its supervisor had not ended.
+    pub(super) fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
+        if let Some(supervisor) = self.supervisor.filter(|supervisor| supervisor.is_alive()) {
+            let pid = i32::try_from(supervisor.pid).context("ending the nodes' supervisor")?;
+            _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            _ = wait_until(ENDS_WITHIN, Duration::from_millis(20), || {
+                if supervisor.is_alive() {
+                    Probe::NotYet("it is still there".to_owned())
+                } else {
+                    Probe::Ready(())
+                }
+            });
+        }
+        let members = RunDir::read_optional(&self.layout().members(), "list of node processes");
+        let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();
+        known.extend(self.supervisor);
+        let marks = Marks { id: &self.id, account: self.account, known };
+        let left = marks.end_all()?;
+        let figures = self.figures().unwrap_or_default();
+        remove_folder(&self.folder)?;
+        match fs::remove_file(Self::file(workspace)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).context("removing the infrastructure's record");
+            }
+            _ => {}
+        }
+        Ok((figures, left))
+    }
+}

@@ -1,0 +1,79 @@
+"""Lets the SkyPilot clusters of one loopback node live beside each other, and on loopback alone.
+
+Part of the node image (the runtime that `sky launch` would install on a node), never of the API server.
+
+1. A skylet port of its own for each cluster. All nodes share one network namespace. SkyPilot picks a free
+   port and the skylet binds it seconds later, when its imports are done: of the clusters launched meanwhile
+   all but one get a port that is taken by then, and their keepers restart the skylet for ever (2-3 CPU
+   seconds each time). A port that was handed out here is not handed out again.
+2. The skylet listens on all interfaces, without any authentication. Here it listens on loopback.
+"""
+import fcntl
+import importlib.abc
+import importlib.machinery
+import os
+import socket
+import sys
+
+
+def _is_free(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        try:
+            s.bind(('', port))
+            return True
+        except OSError:
+            return False
+
+
+def _find_free_port(start_port):
+    # The file's first line is where to begin; the others are the ports that were handed out.
+    with open(os.environ['SKYLOAD_SKYLET_PORTS'], 'a+', encoding='utf-8') as ports:
+        fcntl.flock(ports, fcntl.LOCK_EX)
+        ports.seek(0)
+        last = max((int(line) for line in ports.read().split()), default=start_port)
+        for port in range(last + 1, 65535):
+            if _is_free(port):
+                ports.write(f'{port}\n')
+                return port
+    raise OSError('No free ports available.')
+
+
+def _ports(module):
+    if 'SKYLOAD_SKYLET_PORTS' in os.environ:
+        module.find_free_port = _find_free_port
+
+
+def _loopback(module):
+    add_port = module._Server.add_insecure_port
+
+    def add_loopback_port(self, address):
+        for everywhere in ('0.0.0.0:', '[::]:'):
+            address = address.replace(everywhere, '127.0.0.1:')
+        return add_port(self, address)
+
+    module._Server.add_insecure_port = add_loopback_port
+
+
+_AFTER_IMPORT = {'sky.utils.common_utils': _ports, 'grpc._server': _loopback}
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+
+    def find_spec(self, name, path=None, target=None):
+        hook = _AFTER_IMPORT.get(name)
+        if hook is None:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        exec_module = spec.loader.exec_module
+
+        def patched(module):
+            exec_module(module)
+            hook(module)
+
+        spec.loader.exec_module = patched
+        return spec
+
+
+sys.meta_path.insert(0, _Finder())

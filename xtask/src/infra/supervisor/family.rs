@@ -1,0 +1,103 @@
+//! The descendants of this process, and what they use.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+use skyload::ids::ProcessIdentity;
+use skyload::process::parse_stat;
+use skyload::units::ByteSize;
+
+/// One descendant.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Member {
+    pub(super) identity: ProcessIdentity,
+    parent: u32,
+    /// It has ended and waits to be buried.
+    pub(super) zombie: bool,
+    /// What it has used, and those of its children that it has buried.
+    pub(super) cpu: Duration,
+    pub(super) memory: ByteSize,
+}
+
+/// All descendants of this process.
+pub(super) fn descendants() -> Result<Vec<Member>> {
+    let (ticks, page) = (rustix::param::clock_ticks_per_second(), rustix::param::page_size());
+    let page = u64::try_from(page).context("reading the size of a page")?;
+    let mut all = HashMap::new();
+    for entry in fs::read_dir("/proc").context("listing processes")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        if let Some(member) = parse(pid, &stat, ticks, page) {
+            all.insert(pid, member);
+        }
+    }
+    let mut ours = HashSet::from([std::process::id()]);
+    loop {
+        let before = ours.len();
+        ours.extend(
+            all.values()
+                .filter(|m| ours.contains(&m.parent))
+                .map(|m| m.identity.pid)
+                .collect::<Vec<_>>(),
+        );
+        if ours.len() == before {
+            break;
+        }
+    }
+    ours.remove(&std::process::id());
+    Ok(ours.into_iter().filter_map(|pid| all.remove(&pid)).collect())
+}
+
+/// What the children that this process has buried had used, and theirs.
+pub(super) fn cpu_of_ended() -> Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("reading the CPU time of children")?;
+    let total = usage.user_time() + usage.system_time();
+    Ok(Duration::from_micros(u64::try_from(total.num_microseconds()).unwrap_or(0)))
+}
+
+fn parse(pid: u32, stat: &str, ticks: u64, page: u64) -> Option<Member> {
+    let glance = parse_stat(pid, stat)?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+    // Numbered as in proc(5), where the field after the name is the third.
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let used = field(14)? + field(15)? + field(16)? + field(17)?;
+    Some(Member {
+        identity: glance.identity,
+        parent: glance.parent,
+        zombie: glance.zombie,
+        cpu: Duration::from_millis(used * 1000 / ticks.max(1)),
+        memory: ByteSize(field(24)? * page),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_has_used_what_its_buried_children_used() {
+        let stat = "42 (a b) S 7 42 42 0 -1 0 1 0 0 0 100 50 30 20 20 0 1 0 98765 4096 10 0";
+        let member = parse(42, stat, 100, 4096).unwrap();
+        assert_eq!(member.cpu, Duration::from_secs(2));
+        assert_eq!(member.memory, ByteSize(40960));
+        assert_eq!(member.parent, 7);
+    }
+
+    #[test]
+    fn only_descendants_are_members() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let members = descendants().unwrap();
+        let pids: Vec<u32> = members.iter().map(|member| member.identity.pid).collect();
+        assert!(pids.contains(&child.id()));
+        assert!(!pids.contains(&std::process::id()) && !pids.contains(&1));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

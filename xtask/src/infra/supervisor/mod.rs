@@ -1,0 +1,278 @@
+//! The parent of all node processes: `__nodes`, a process of its own.
+//!
+//! It is the subreaper of its descendants: however a node process makes itself a
+//! daemon, it stays one of them. Hence ending all descendants ends all there is,
+//! and what they used can be counted to the last process. It ends when it is told
+//! to, when the process that asked for it is gone, or when a daemon ends.
+
+mod exposure;
+mod family;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{geteuid, setsid};
+use serde::{Deserialize, Serialize};
+use skyload::env;
+use skyload::ids::ProcessIdentity;
+use skyload::nodes::NodeFigures;
+use skyload::run_dir::RunDir;
+use skyload::units::ByteSize;
+
+use super::account::Account;
+use super::processes::end;
+use crate::flags;
+use crate::signals::Signals;
+use family::{Member, cpu_of_ended};
+
+/// How often it looks whether something has ended, or should.
+const TICK: Duration = Duration::from_millis(50);
+/// How often it counts.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+/// A daemon must have opened what shows that it is ready within this.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+/// What daemons have for an end in good order.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What it is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct NodesOptions {
+    /// Marks all node processes, by `SKYLOAD_NODES_OF`.
+    pub(super) id: String,
+    /// The nodes end with this process; without one they stay.
+    pub(super) owner: Option<ProcessIdentity>,
+    /// Whom the daemons run as.
+    pub(super) account: Account,
+    /// All variables that they see.
+    pub(super) variables: Vec<(String, String)>,
+    /// In the order in which they are started.
+    pub(super) daemons: Vec<Daemon>,
+    /// Where it writes a `NodeFigures`.
+    pub(super) figures: PathBuf,
+    /// Where it writes who lives, so that leftovers can be found without it.
+    pub(super) members: PathBuf,
+    /// What it removes when its owner is gone.
+    pub(super) folder: Option<PathBuf>,
+    pub(super) record: Option<PathBuf>,
+}
+
+/// One daemon, which stays in the foreground.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Daemon {
+    pub(super) name: String,
+    pub(super) program: PathBuf,
+    pub(super) args: Vec<String>,
+    /// Gets the CPU that nobody else wants, and all its children do.
+    pub(super) idle: bool,
+    pub(super) log: PathBuf,
+    /// The next daemon is started once this file is there.
+    pub(super) opens: Option<PathBuf>,
+}
+
+/// Why it ends.
+enum Reason {
+    Asked,
+    OwnerGone,
+    DaemonEnded(String),
+}
+
+pub(crate) fn run(flags: &flags::Nodes) -> Result<()> {
+    let options: NodesOptions =
+        serde_json::from_str(&flags.options).context("reading the supervisor's options")?;
+    // Neither a Ctrl-C nor the end of a terminal is for the nodes. It fails only
+    // where that is so already.
+    _ = setsid();
+    set_child_subreaper(true).context("adopting the descendants")?;
+    let signals = Signals::listen()?;
+    let mut nodes = Nodes::new(options);
+    let result = nodes.watch(&signals);
+    nodes.end_all();
+    let reason = result.inspect_err(|error| nodes.fail(format!("{error:#}")))?;
+    match reason {
+        Reason::Asked => nodes.count(),
+        Reason::DaemonEnded(how) => {
+            nodes.fail(how.clone());
+            bail!("{how}")
+        }
+        Reason::OwnerGone => {
+            if let Some(folder) = &nodes.options.folder {
+                fs::remove_dir_all(folder).context("removing the infrastructure's folder")?;
+            }
+            if let Some(record) = &nodes.options.record {
+                fs::remove_file(record).context("removing the infrastructure's record")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+struct Nodes {
+    options: NodesOptions,
+    running: Vec<(i32, String)>,
+    figures: NodeFigures,
+    exposed: BTreeSet<String>,
+}
+
+impl Nodes {
+    fn new(options: NodesOptions) -> Self {
+        Self {
+            options,
+            running: Vec::new(),
+            figures: NodeFigures::default(),
+            exposed: BTreeSet::new(),
+        }
+    }
+
+    /// Starts the daemons, then counts until it is time to end.
+    fn watch(&mut self, signals: &Signals) -> Result<Reason> {
+        for daemon in self.options.daemons.clone() {
+            self.start(&daemon)?;
+            let began = Instant::now();
+            while daemon.opens.as_ref().is_some_and(|file| !file.exists()) {
+                if let Some(reason) = self.reason_to_end(signals) {
+                    return Ok(reason);
+                }
+                if began.elapsed() > READY_WITHIN {
+                    bail!("{} was not ready within {} s", daemon.name, READY_WITHIN.as_secs());
+                }
+                std::thread::sleep(TICK);
+            }
+        }
+        loop {
+            self.count()?;
+            let counted = Instant::now();
+            while counted.elapsed() < COUNT_EVERY {
+                if let Some(reason) = self.reason_to_end(signals) {
+                    return Ok(reason);
+                }
+                std::thread::sleep(TICK);
+            }
+        }
+    }
+
+    fn start(&mut self, daemon: &Daemon) -> Result<()> {
+        let starting = || format!("starting {} (`{}`)", daemon.name, daemon.program.display());
+        let log = fs::File::options().create(true).append(true).open(&daemon.log);
+        let log = log.with_context(starting)?;
+        let mut command = if daemon.idle {
+            let mut command = Command::new("chrt");
+            command.args(["--idle", "0"]).arg(&daemon.program);
+            command
+        } else {
+            Command::new(&daemon.program)
+        };
+        command
+            .args(&daemon.args)
+            .env_clear()
+            .envs(self.options.variables.iter().map(|(name, value)| (name, value)))
+            .env(env::NODES_OF, &self.options.id)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().with_context(starting)?)
+            .stderr(log);
+        if geteuid().is_root() {
+            command.uid(self.options.account.uid).gid(self.options.account.gid);
+        }
+        let child = command.spawn().with_context(starting)?;
+        let pid = i32::try_from(child.id()).with_context(starting)?;
+        self.running.push((pid, daemon.name.clone()));
+        Ok(())
+    }
+
+    fn reason_to_end(&mut self, signals: &Signals) -> Option<Reason> {
+        let ended = self.reap();
+        if signals.interrupted() {
+            Some(Reason::Asked)
+        } else if self.options.owner.is_some_and(|owner| !owner.is_alive()) {
+            Some(Reason::OwnerGone)
+        } else {
+            ended.map(Reason::DaemonEnded)
+        }
+    }
+
+    /// Buries what has ended. Says so if a daemon was among them.
+    fn reap(&mut self) -> Option<String> {
+        let mut ended = None;
+        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            let how = match status {
+                WaitStatus::Exited(_, code) => format!("ended with exit status {code}"),
+                WaitStatus::Signaled(_, signal, _) => format!("was ended by {signal}"),
+                _ => break,
+            };
+            let pid = status.pid().map(nix::unistd::Pid::as_raw);
+            if let Some((_, name)) = self.running.iter().find(|(daemon, _)| Some(*daemon) == pid) {
+                ended.get_or_insert(format!("{name} {how}"));
+            }
+        }
+        ended
+    }
+
+    fn count(&mut self) -> Result<()> {
+        let members = family::descendants()?;
+        let living: Vec<&Member> = members.iter().filter(|member| !member.zombie).collect();
+        // A process that was buried between the two readings is in neither.
+        let cpu = cpu_of_ended()? + members.iter().map(|member| member.cpu).sum();
+        self.figures.cpu = self.figures.cpu.max(cpu);
+        self.figures.memory = living.iter().map(|member| member.memory).sum::<ByteSize>();
+        self.figures.peak_memory = self.figures.peak_memory.max(self.figures.memory);
+        self.figures.processes = living.len();
+        let identities: Vec<ProcessIdentity> =
+            living.iter().map(|member| member.identity).collect();
+        self.exposed.extend(exposure::of(self.options.account.uid, &identities));
+        self.figures.exposed = self.exposed.iter().cloned().collect();
+        RunDir::write(&self.options.members, &identities)?;
+        RunDir::write(&self.options.figures, &self.figures)?;
+        Ok(())
+    }
+
+    /// Notes why the nodes are of no use any more.
+    fn fail(&mut self, how: String) {
+        self.figures.failure = Some(how);
+        // The error itself is in the supervisor's log as well.
+        _ = self.count();
+    }
+
+    /// Ends all descendants: the daemons in good order, then whatever is left.
+    fn end_all(&mut self) {
+        for (pid, _) in &self.running {
+            let pid = nix::unistd::Pid::from_raw(*pid);
+            // Children that were not buried yet keep their pid: it is no other's.
+            if waitpid(pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
+                _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+            }
+        }
+        let began = Instant::now();
+        while began.elapsed() < GRACE && self.are_daemons_left() {
+            std::thread::sleep(TICK);
+        }
+        // One may start another while it is being ended.
+        for _ in 0..100 {
+            let members = family::descendants().unwrap_or_default();
+            if members.is_empty() {
+                break;
+            }
+            for member in members.iter().filter(|member| !member.zombie) {
+                end(member.identity);
+            }
+            self.reap();
+        }
+    }
+
+    fn are_daemons_left(&mut self) -> bool {
+        self.reap();
+        let is_left = |pid: &i32| u32::try_from(*pid).ok().and_then(ProcessIdentity::of).is_some();
+        self.running.iter().any(|(pid, _)| is_left(pid))
+    }
+}
+
+#[cfg(test)]
+mod tests;
