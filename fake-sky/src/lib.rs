@@ -9,12 +9,18 @@
 //! The program, `fake-sky`, plays every role by how it is called:
 //!
 //! * the `sky` command line: `api start|stop|status|info`, `status`, `launch`,
-//!   `jobs queue`, ... (`program::cli`);
+//!   `exec`, `logs`, `queue`, `down`, `check`, `jobs ...`, `serve ...`
+//!   (`program::cli`, `program::client`);
 //! * `python -m sky.server.server --host=H --port=N`, the server, with the HTTP
 //!   protocol of SkyPilot 0.14.1 (`program::server`);
 //! * the server's children: executors that hold known memory, the queue
 //!   manager, the resource tracker (`program::executor`, `program::bystander`);
 //! * `constants`: what SkyPilot's own config module would say of its budgets.
+//!
+//! By default the server has no infrastructure, as a real one without a cloud.
+//! The knob `FAKE_SKY_INFRA` gives it one: clusters come up, jobs run as long as
+//! the `sleep` in them says, services become ready, all by the clock
+//! (`program::server::cloud`).
 //!
 //! What differs from the real one is in size and speed, never in shape. How it
 //! behaves, and misbehaves, is set by environment variables: see [`knobs`].

@@ -6,6 +6,8 @@ use fake_sky::{FakeServer, executable, http};
 
 use super::with_infra;
 
+const SERVICE: &str = "service:\n  readiness_probe: /\n  replicas: 1\nrun: python\n";
+
 /// Runs `sky` with these words (the last one may be a whole command); its exit
 /// code and what it printed.
 fn sky(server: &FakeServer, words: &str, last: Option<&str>) -> anyhow::Result<(i32, String)> {
@@ -50,13 +52,27 @@ fn a_cluster_lives_through_its_commands() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_launch_makes_the_calls_of_the_real_one() -> anyhow::Result<()> {
+fn a_command_makes_the_calls_of_the_real_one() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let yaml = directory.path().join("service.yaml");
+    std::fs::write(&yaml, SERVICE)?;
+    let cases: [(&str, Option<&str>, &[&str]); 5] = [
+        ("launch -y -c c1", Some("echo hi"), &["sky.launch", "sky.status", "sky.logs"]),
+        ("exec c1", Some("echo hi"), &["sky.exec", "sky.logs"]),
+        ("down -y c1", None, &["sky.status", "sky.down"]),
+        ("jobs launch -y -n j", Some("echo hi"), &["sky.jobs.launch", "sky.jobs.logs"]),
+        ("serve up -y -n s", yaml.to_str(), &["sky.optimize", "sky.serve.up"]),
+    ];
     let server = with_infra(&[("FAKE_SKY_DAEMONS", "0")])?;
-    sky(&server, "launch -y -c c1", Some("echo hi"))?;
-    let rows = http::get(&format!("{}/api/status?all_status=True", server.url()))?.json()?;
-    let rows = rows.as_array().expect("a list");
-    let names: Vec<_> = rows.iter().rev().filter_map(|row| row["name"].as_str()).collect();
-    assert_eq!(names, ["sky.launch", "sky.status", "sky.logs"]);
+    let mut seen = 0;
+    for (words, last, calls) in cases {
+        assert_says(&sky(&server, words, last)?, 0, &[]);
+        let rows = http::get(&format!("{}/api/status?all_status=True", server.url()))?.json()?;
+        let rows = rows.as_array().expect("a list").iter().rev();
+        let names: Vec<_> = rows.skip(seen).filter_map(|row| row["name"].as_str()).collect();
+        assert_eq!(names, calls, "{words}");
+        seen += calls.len();
+    }
     server.finish()
 }
 
@@ -94,7 +110,7 @@ fn a_service_lives_through_its_commands() -> anyhow::Result<()> {
     assert_says(&run("serve status", None)?, 0, &["Services", "No live services."]);
     let directory = tempfile::tempdir()?;
     let yaml = directory.path().join("service.yaml");
-    std::fs::write(&yaml, "service:\n  readiness_probe: /\n  replicas: 1\nrun: python\n")?;
+    std::fs::write(&yaml, SERVICE)?;
     let up = run("serve up -n s1 -y", yaml.to_str())?;
     assert_says(&up, 0, &["Service name: ", "Endpoint URL: ", "http://127.0.0.1:30001"]);
     assert_says(&run("serve status s1", None)?, 0, &["s1", "READY", "Service Replicas"]);

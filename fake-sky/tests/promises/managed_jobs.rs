@@ -104,3 +104,16 @@ fn without_consolidation_a_controller_comes_first() -> anyhow::Result<()> {
     assert_eq!(rows[0]["status"], "UP");
     server.finish()
 }
+
+#[test]
+fn without_an_infrastructure_a_job_is_accepted_and_fails() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_LAUNCH_MS", "0")])?;
+    returned(&server, "/jobs/launch", &launch("j", "sleep 600"))?.expect("submitted");
+    assert_eq!(states(&server)?, ["FAILED"]);
+    server.finish()?;
+
+    let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0")])?;
+    let error = returned(&server, "/jobs/launch", &launch("j", "sleep 600"))?;
+    assert!(error.is_err_and(|error| error.starts_with("NoCloudAccessError")));
+    server.finish()
+}

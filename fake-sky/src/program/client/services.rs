@@ -43,6 +43,11 @@ pub(super) fn up(server: &mut Connection<'_>, up: &ServeUp) -> anyhow::Result<u8
     server.say("Service spec:")?;
     server.say("Each replica will use the following resources (estimated):")?;
     validate(server, &dag, &Value::Null)?;
+    // Unlike a launch, which plans only to ask whether to go on.
+    let planned = server.ask("/optimize", &json!({"dag": dag, "request_options": null}))?;
+    if let Err(refused) = planned {
+        return server.lament(&refused);
+    }
     confirmed(up.options.yes)?;
     let id = server.post("/serve/up", &json!({"task": dag, "service_name": name}))?;
     wait(server, "sky.serve.up", &id, up.options.detached)

@@ -124,11 +124,9 @@ pub(crate) fn fate(work: &Work, knobs: &Knobs) -> Option<Outcome> {
 pub(crate) fn conclude(work: &Work, knobs: &Knobs, cloud: &Cloud) -> Answer {
     let no_infrastructure = knobs.infra.is_empty();
     match work.name {
-        "sky.launch" | "sky.optimize" | "sky.serve.up" if no_infrastructure => Outcome::error(
-            "NoCloudAccessError",
-            "Cloud access is not set up. Run: \u{1b}[1msky check\u{1b}[0m",
-        )
-        .into(),
+        "sky.launch" | "sky.optimize" | "sky.serve.up" if no_infrastructure => no_cloud().into(),
+        // Its controller would have to be launched.
+        "sky.jobs.launch" if no_infrastructure && !knobs.consolidation => no_cloud().into(),
         "sky.jobs.pool_status" if no_infrastructure => network_error("pools").into(),
         "sky.serve.status" if no_infrastructure => network_error("services").into(),
         "sky.optimize" => Outcome::Value(Value::Null).into(),
@@ -143,6 +141,11 @@ pub(crate) fn conclude(work: &Work, knobs: &Knobs, cloud: &Cloud) -> Answer {
         }
         _ => cloud.conclude(work, knobs).into(),
     }
+}
+
+fn no_cloud() -> Outcome {
+    let message = "Cloud access is not set up. Run: \u{1b}[1msky check\u{1b}[0m";
+    Outcome::error("NoCloudAccessError", message)
 }
 
 fn network_error(what: &str) -> Outcome {
