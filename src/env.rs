@@ -21,10 +21,6 @@ pub const NODES_OF: &str = "SKYLOAD_NODES_OF";
 /// line says where to begin.
 pub const SKYLET_PORTS: &str = "SKYLOAD_SKYLET_PORTS";
 
-/// Set for an API server on a loopback infrastructure: an address that answers,
-/// in the place of the public ones whose answer SkyPilot waits for.
-pub const PROBE_URL: &str = "SKYLOAD_PROBE_URL";
-
 /// Whether to leave installed Slurm programs alone and unpack others, for tests.
 pub const UNPACK_ALWAYS: &str = "SKYLOAD_UNPACK_ALWAYS";
 

@@ -21,6 +21,10 @@ pub struct Environment {
     pub sky: SkyUnderTest,
     /// The server under test.
     pub server: ServerUnderTest,
+    /// What is launched on, in the words of SkyPilot's `--infra`.
+    pub infrastructure: Vec<String>,
+    /// What differs, for the infrastructure's sake, from SkyPilot as it is.
+    pub changes: Vec<String>,
     /// How scenarios reach it.
     pub client: ClientSettings,
     /// The machine that all of this ran on.
@@ -79,18 +83,16 @@ pub struct ServerUnderTest {
     pub api_version: String,
     /// How many workers it announced at its start.
     pub workers: Option<WorkerCounts>,
-    /// What is known of it that decides which answers are right.
-    pub has_infrastructure: bool,
     /// Whether it runs managed jobs itself.
     pub has_consolidation: bool,
 }
 
-impl ServerUnderTest {
+impl Environment {
     /// What decides which refusals are right.
-    pub const fn circumstances(&self) -> Circumstances {
+    pub fn circumstances(&self) -> Circumstances {
         Circumstances {
-            infrastructure: self.has_infrastructure,
-            consolidation: self.has_consolidation,
+            infrastructure: !self.infrastructure.is_empty(),
+            consolidation: self.server.has_consolidation,
         }
     }
 }

@@ -37,6 +37,32 @@ impl RunId {
         Self(name.to_owned())
     }
 
+    /// Its last part: what tells it from other runs of the same second.
+    fn unique_part(&self) -> &str {
+        self.0.rsplit('-').next().unwrap_or_default()
+    }
+
+    /// With what the names of everything begin that the run creates on an
+    /// infrastructure: clusters, jobs, services.
+    pub fn tag(&self) -> String {
+        format!("skyload-{}", self.unique_part())
+    }
+
+    /// With what the ids of all SkyPilot users begin that act in the run:
+    /// hexadecimal digits, fewer than the eight of a whole id.
+    pub fn user_prefix(&self) -> String {
+        let digits = self.unique_part().chars().filter(char::is_ascii_hexdigit);
+        let prefix: String = digits.take(4).collect();
+        format!("{prefix:0<4}")
+    }
+
+    /// An id for one more user of the run: eight hexadecimal digits, as SkyPilot
+    /// derives them from a machine.
+    pub fn new_user(&self) -> String {
+        let random = uuid::Uuid::new_v4().simple().to_string();
+        format!("{}{}", self.user_prefix(), &random[..4])
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -77,5 +103,16 @@ mod tests {
         assert_eq!(first.as_str().len(), "20261124-081512-3fa9".len());
         assert_ne!(first, second);
         assert!(first.as_str().starts_with("20"));
+    }
+
+    #[test]
+    fn users_and_names_of_a_run_can_be_told_from_those_of_another() {
+        let run = RunId::from_directory_name("20261124-081512-3fa9");
+        assert_eq!(run.tag(), "skyload-3fa9");
+        let users = [run.new_user(), run.new_user()];
+        assert!(users.iter().all(|user| user.len() == 8 && user.starts_with("3fa9")), "{users:?}");
+        assert_ne!(users[0], users[1]);
+        let odd = RunId::from_directory_name("my-run");
+        assert_eq!(odd.new_user().len(), 8);
     }
 }

@@ -6,11 +6,12 @@
 //! In reading order:
 //!
 //! * [`units`], [`ids`], [`clock`], [`class`], [`process`], [`env`]: the words.
-//! * [`scenario`]: what users do, and which answers are right.
+//! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
+//!   right.
 //! * [`config`] and [`plan`]: from what was typed to what will happen.
 //! * [`run_dir`]: the directory where all parts meet, with the contracts
 //!   [`marks`], [`environment`], [`sample`], [`nodes`] and [`outcome`].
-//! * [`api`] and [`traffic`]: the load.
+//! * [`api`], [`fixtures`] and [`traffic`]: the load.
 //! * [`profiler`]: the server's processes, from outside.
 //! * [`report`]: what a run amounts to, and the verdict.
 
@@ -20,7 +21,9 @@ pub mod clock;
 pub mod config;
 pub mod env;
 pub mod environment;
+pub mod fixtures;
 pub mod ids;
+pub mod infrastructure;
 pub mod marks;
 pub mod nodes;
 pub mod outcome;
@@ -34,4 +37,4 @@ pub mod sample;
 pub mod scenario;
 pub mod traffic;
 pub mod units;
-mod usage;
+pub mod usage;

@@ -19,6 +19,10 @@ pub struct Mark {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
+    /// The server was about to be started.
+    Began,
+    /// The server and whatever was launched had been removed.
+    Ended,
     /// A phase began; the one before, if any, has ended.
     PhaseBegan(Phase),
     /// The last phase ended.
@@ -32,6 +36,9 @@ pub enum Event {
     /// Processes of the server that were still there after it was stopped as it
     /// should be, by their titles. They were removed.
     LeftBehind(Vec<String>),
+    /// Jobs of the run that were still in the queue of the loopback infrastructure
+    /// when the server had ended, by their names. They were cancelled.
+    LeftInQueue(Vec<String>),
 }
 
 /// Why a load was stopped early.

@@ -144,8 +144,12 @@ pub struct ClassSnapshot {
 pub enum Phase {
     /// The idle server, before any load.
     Baseline,
+    /// What scenarios share is launched.
+    SetUp,
     /// From the first request to the last answer.
     Load,
+    /// What the run has created is taken down.
+    TearDown,
     /// The idle server after the load.
     Drain,
 }
@@ -155,7 +159,9 @@ impl Phase {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
+            Self::SetUp => "setup",
             Self::Load => "load",
+            Self::TearDown => "teardown",
             Self::Drain => "drain",
         }
     }

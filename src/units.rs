@@ -204,6 +204,29 @@ pub mod seconds {
         Duration::try_from_secs_f64(f64::deserialize(deserializer)?)
             .map_err(serde::de::Error::custom)
     }
+
+    /// The same for durations that may be absent.
+    pub mod option {
+        use std::time::Duration;
+
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        /// Writes a duration as a number of seconds, or nothing.
+        pub fn serialize<S: Serializer>(
+            value: &Option<Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            value.map(|value| value.as_secs_f64()).serialize(serializer)
+        }
+
+        /// Reads what [`serialize`] writes.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            let seconds = Option::<f64>::deserialize(deserializer)?;
+            seconds.map(Duration::try_from_secs_f64).transpose().map_err(serde::de::Error::custom)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What this process and its children have cost, from the kernel's own accounts
-//! (getrusage(2)). Read by scenarios and by the profiler about themselves.
+//! (getrusage(2)). Read by everything that says what it costs.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::units::ByteSize;
 
 /// CPU time and memory, up to now; nothing where the kernel doesn't tell.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// User and system time.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
     /// Peak resident memory; of children, that of the largest.
-    pub(crate) peak: ByteSize,
+    pub peak: ByteSize,
 }
 
 impl Usage {
     /// Of this process.
-    pub(crate) fn own() -> Self {
+    pub fn own() -> Self {
         Self::of(UsageWho::RUSAGE_SELF)
     }
 
     /// Of its children that have ended.
-    pub(crate) fn of_children() -> Self {
+    pub fn of_children() -> Self {
         Self::of(UsageWho::RUSAGE_CHILDREN)
     }
 

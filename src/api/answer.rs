@@ -165,7 +165,7 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
 }
 
 /// A message without terminal colours and line breaks.
-fn plain(message: &str) -> String {
+pub(super) fn plain(message: &str) -> String {
     let mut plain = String::with_capacity(message.len());
     let mut chars = message.chars();
     while let Some(c) = chars.next() {

@@ -7,6 +7,7 @@
 
 mod answer;
 mod health;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +21,11 @@ use url::Url;
 pub use answer::{Answer, RequestRow};
 pub(crate) use answer::{excerpt, http_failure, wrong_value};
 pub use health::{Health, HealthPatience};
+use search::Search;
 
 use crate::env;
 use crate::outcome::Failure;
-use crate::scenario::{Body, Call};
+use crate::scenario::{Body, Call, TurnNames};
 
 /// The SDK waits as long as this for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -96,10 +98,13 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// A random user id of the kind that SkyPilot derives from a machine.
-pub fn random_user_id() -> String {
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    id[..8].to_owned()
+/// A job's output that was read to its end.
+#[derive(Debug)]
+pub struct Watched {
+    /// The id of the request, whose result is the job's exit code.
+    pub request_id: Option<String>,
+    /// Whether what the call wants printed was in it.
+    pub printed: bool,
 }
 
 impl ApiClient {
@@ -134,39 +139,77 @@ impl ApiClient {
 
     /// Sends a call and reads its response whole. Its time limit is the SDK's: a
     /// server that misses it has failed the request, whatever becomes of it.
-    pub async fn send(&self, call: &Call) -> Result<Response, Failure> {
-        let request = match call.body {
+    pub async fn send(&self, call: &Call, names: &TurnNames) -> Result<Response, Failure> {
+        self.execute(call.step, self.request(call, names), call.answer_within).await
+    }
+
+    fn request(&self, call: &Call, names: &TurnNames) -> reqwest::RequestBuilder {
+        match call.body {
             Body::None => self.http.get(self.address(call.path)),
             Body::Fields(fields) => {
                 let mut body = self.common.clone();
-                if let Value::Object(own) = fields() {
+                if let Value::Object(own) = fields(names) {
                     body.extend(own);
                 }
                 self.http.post(self.address(call.path)).json(&body)
             }
-        };
-        self.execute(call.step, request, call.answer_within).await
+        }
     }
 
     /// Reads the log of a request to its end, as a terminal would show it.
     pub async fn stream(&self, step: &str, request_id: &str) -> Result<(), Failure> {
+        // The text is of no interest, its end is: there is no other sign of it.
+        self.read_to_end(step, self.http.get(self.log_of(request_id)), None).await.map(|_| ())
+    }
+
+    /// The log of a request that writes little, without terminal colours.
+    pub async fn log(&self, step: &str, request_id: &str) -> Result<String, Failure> {
+        let response = self.execute(step, self.http.get(self.log_of(request_id)), None).await?;
+        if response.status != 200 {
+            return Err(answer::http_failure(step, response.status, &response.body));
+        }
+        let text = String::from_utf8_lossy(&response.body).into_owned();
+        let lines: Vec<String> = text.lines().map(answer::plain).collect();
+        Ok(lines.join("\n"))
+    }
+
+    fn log_of(&self, request_id: &str) -> Url {
         let mut address = self.address("/api/stream");
         address.query_pairs_mut().extend_pairs([
             ("request_id", request_id),
             ("follow", "True"),
             ("format", "console"),
         ]);
+        address
+    }
+
+    /// Sends a call whose response is a job's output, and reads that to its end.
+    pub async fn watch(&self, call: &Call, names: &TurnNames) -> Result<Watched, Failure> {
+        self.read_to_end(call.step, self.request(call, names), call.prints).await
+    }
+
+    async fn read_to_end(
+        &self,
+        step: &str,
+        request: reqwest::RequestBuilder,
+        wanted: Option<&str>,
+    ) -> Result<Watched, Failure> {
         let transport = |error: &reqwest::Error| transport_failure(step, error, None);
-        let request = self.credentials.apply(self.http.get(address));
-        let mut response = request.send().await.map_err(|error| transport(&error))?;
+        let response = self.credentials.apply(request).send().await;
+        let mut response = response.map_err(|error| transport(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
             let body = response.bytes().await.unwrap_or_default();
             return Err(answer::http_failure(step, status, &body));
         }
-        // The text is of no interest, its end is: there is no other sign of it.
-        while response.chunk().await.map_err(|error| transport(&error))?.is_some() {}
-        Ok(())
+        let request_id = request_id(response.headers());
+        let mut search = wanted.map(Search::new);
+        while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
+            if let Some(search) = &mut search {
+                search.read(&chunk);
+            }
+        }
+        Ok(Watched { request_id, printed: search.is_none_or(|search| search.found) })
     }
 
     /// Waits for a request to end and returns its result.
@@ -215,11 +258,7 @@ impl ApiClient {
         let sent = async {
             let response = self.credentials.apply(request).send().await?;
             let status = response.status().as_u16();
-            let request_id = response
-                .headers()
-                .get("x-skypilot-request-id")
-                .and_then(|id| id.to_str().ok())
-                .map(str::to_owned);
+            let request_id = request_id(response.headers());
             let body = response.bytes().await?.to_vec();
             Ok(Response { status, request_id, body })
         };
@@ -241,6 +280,10 @@ impl ApiClient {
         address.set_query(query);
         address
     }
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-skypilot-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned)
 }
 
 fn headers(versions: Option<&ClientVersions>) -> Result<HeaderMap, String> {

@@ -52,13 +52,6 @@ fn a_request_tells_of_its_user_and_of_nothing_that_is_the_servers_or_the_machine
 }
 
 #[test]
-fn users_are_told_apart_by_ids_as_skypilot_makes_them() {
-    let (one, other) = (random_user_id(), random_user_id());
-    assert_ne!(one, other);
-    assert!(one.len() == 8 && one.chars().all(|c| c.is_ascii_hexdigit()), "{one}");
-}
-
-#[test]
 fn credentials_do_not_show_in_what_is_printed() {
     let password = Credentials::Password { user: "u".to_owned(), password: "secret".to_owned() };
     let token = Credentials::Token("secret".to_owned());

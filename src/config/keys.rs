@@ -13,13 +13,17 @@ const TOP: &[&str] = &["profiles", "budgets", "thresholds", "safety", "validity"
 const PROFILE: &[&str] = &[
     "requests-per-scenario",
     "cli-requests-per-scenario",
+    "infra-requests-per-scenario",
     "requests",
     "apis",
+    "infra",
     "waves",
+    "infra-waves",
     "baseline",
     "drain",
     "settle",
     "scenario-timeout",
+    "teardown-timeout",
     "probe-rate",
 ];
 const THRESHOLD: &[&str] = &["p50", "p90", "p95", "p99", "max", "error-rate"];

@@ -43,12 +43,19 @@ pub struct Profile {
     /// Concurrent users of each CLI scenario, if it isn't the same: each is a process
     /// of 160 MB and 1.6 CPU-s on the client's side alone.
     pub cli_requests_per_scenario: Option<u32>,
+    /// Concurrent users of each scenario that launches something, or asks about what
+    /// was launched, on each infrastructure: a launch is 40 CPU-s.
+    pub infra_requests_per_scenario: u32,
     /// CLI scenarios: names, `all` or `none`.
     pub requests: String,
     /// API scenarios: names, `all` or `none`.
     pub apis: String,
+    /// What is launched on, as `-c`; without it, loopback for a server of our own.
+    pub infra: Option<String>,
     /// How often each user takes a turn. The first turn meets cold executors.
     pub waves: u32,
+    /// The same for scenarios that need an infrastructure.
+    pub infra_waves: u32,
     /// How long the idle server is watched before the load.
     #[serde(with = "units::duration")]
     pub baseline: Duration,
@@ -62,6 +69,9 @@ pub struct Profile {
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
     pub scenario_timeout: Duration,
+    /// How long to wait at the most until everything that was launched is gone.
+    #[serde(with = "units::duration")]
+    pub teardown_timeout: Duration,
     /// Health requests per second of the bystander.
     pub probe_rate: u32,
 }
@@ -71,13 +81,18 @@ impl Default for Profile {
         Self {
             requests_per_scenario: 5,
             cli_requests_per_scenario: None,
+            infra_requests_per_scenario: 1,
             requests: "all".to_owned(),
             apis: "all".to_owned(),
+            infra: None,
             waves: 2,
+            infra_waves: 1,
             baseline: Duration::from_secs(5),
             drain: Duration::from_secs(5),
             settle: Duration::from_secs(60),
             scenario_timeout: Duration::from_secs(15 * 60),
+            // Ten clusters at once took up to 150 s on 2 cores.
+            teardown_timeout: Duration::from_secs(8 * 60),
             probe_rate: 2,
         }
     }

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::PlannedScenario;
-use crate::scenario::{Scenario, ScenarioKind};
+use crate::scenario::{Need, Scenario, ScenarioKind};
 use crate::units::ByteSize;
 
 /// Proportional memory of an idle server: main process, queue, the executors that
@@ -23,19 +23,25 @@ const EXECUTOR: ByteSize = ByteSize(150 << 20);
 /// with the server's own Python.
 const SKY_PROCESS: ByteSize = ByteSize(158 << 20);
 
+/// Memory of one loopback cluster: skylet, its keeper, the job and its runner
+/// (measured: 230 to 260 MB).
+const CLUSTER: ByteSize = ByteSize(260 << 20);
+
 /// The machine that a run is planned for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     /// All its memory.
     pub memory_total: ByteSize,
     /// What can be had of it now.
     pub memory_available: ByteSize,
+    /// Why the loopback infrastructure can't be here, if it can't.
+    pub loopback_obstacle: Option<String>,
 }
 
 impl Machine {
     /// Available memory that is left alone unless the user says otherwise: the
     /// larger of 1 GiB and 5 %.
-    pub fn default_floor(self) -> ByteSize {
+    pub fn default_floor(&self) -> ByteSize {
         ByteSize::gib(1).max(ByteSize(self.memory_total.as_u64() / 20))
     }
 }
@@ -71,10 +77,10 @@ pub(super) struct DoesNotFit {
 pub(super) fn fit(
     scenarios: &mut [PlannedScenario],
     usable: ByteSize,
-    server_is_here: bool,
+    here: Here,
 ) -> Result<Capacity, DoesNotFit> {
-    let base = if server_is_here { IDLE_SERVER.as_u64() } else { 0 };
-    let each = |scenario: &PlannedScenario| cost_of_one_user(scenario, server_is_here);
+    let base = base(scenarios, here);
+    let each = |scenario: &PlannedScenario| cost_of_one_user(scenario, here);
     let peak = |scenarios: &[PlannedScenario]| -> u64 {
         base + scenarios.iter().map(|s| each(s) * u64::from(s.at_once)).sum::<u64>()
     };
@@ -94,17 +100,41 @@ pub(super) fn fit(
     Ok(Capacity { wanted: ByteSize(wanted), planned: ByteSize(planned), usable })
 }
 
-fn cost_of_one_user(scenario: &PlannedScenario, server_is_here: bool) -> u64 {
-    let on_server = if server_is_here {
-        EXECUTOR.as_u64() * u64::from(Scenario::of(scenario.id).requests_at_once)
-    } else {
-        0
+/// What of a run takes place on this machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Here {
+    /// The server.
+    pub(super) server: bool,
+    /// What is launched.
+    pub(super) clusters: bool,
+}
+
+/// What is there before the first user: the server, and what scenarios share.
+fn base(scenarios: &[PlannedScenario], here: Here) -> u64 {
+    let mut shared: Vec<Need> = scenarios.iter().map(|s| Scenario::of(s.id).needs).collect();
+    shared.retain(|need| need.is_fixture());
+    shared.sort();
+    shared.dedup();
+    let count = u64::try_from(shared.len()).unwrap_or(0);
+    let server = if here.server { IDLE_SERVER.as_u64() + count * EXECUTOR.as_u64() } else { 0 };
+    server + if here.clusters { count * CLUSTER.as_u64() } else { 0 }
+}
+
+fn cost_of_one_user(planned: &PlannedScenario, here: Here) -> u64 {
+    let scenario = Scenario::of(planned.id);
+    let on_server = match here.server {
+        true => EXECUTOR.as_u64() * u64::from(scenario.processes_at_once),
+        false => 0,
     };
-    let own = match scenario.id.kind() {
+    let on_nodes = match scenario.needs {
+        Need::Infrastructure if here.clusters => CLUSTER.as_u64(),
+        _ => 0,
+    };
+    let own = match planned.id.kind() {
         ScenarioKind::Cli => SKY_PROCESS.as_u64(),
         ScenarioKind::Api | ScenarioKind::Probe => 0,
     };
-    on_server + own
+    on_server + on_nodes + own
 }
 
 #[cfg(test)]
@@ -112,14 +142,16 @@ mod tests {
     use super::*;
     use crate::scenario::ScenarioId;
 
+    const HERE: Here = Here { server: true, clusters: true };
+
     fn users(id: ScenarioId, users: u32) -> PlannedScenario {
-        PlannedScenario { id, users, at_once: users }
+        PlannedScenario { id, users, waves: 2, at_once: users }
     }
 
     #[test]
     fn a_plan_that_fits_is_left_as_it_is() {
         let mut scenarios = [users(ScenarioId::ApiStatus, 50)];
-        let capacity = fit(&mut scenarios, ByteSize::gib(20), true).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(20), HERE).unwrap();
         assert_eq!(scenarios[0].at_once, 50);
         assert!(!capacity.is_lowered());
     }
@@ -131,7 +163,7 @@ mod tests {
             users(ScenarioId::CliStatus, 100),
             users(ScenarioId::ApiValidate, 100),
         ];
-        let capacity = fit(&mut scenarios, ByteSize::gib(16), true).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(16), HERE).unwrap();
         assert!(capacity.is_lowered() && capacity.planned <= ByteSize::gib(16));
         assert!(scenarios[0].at_once < 20 && scenarios[0].at_once >= 1);
         assert_eq!(scenarios[2].at_once, 100, "validation starts no executor");
@@ -141,13 +173,24 @@ mod tests {
     #[test]
     fn a_machine_that_cannot_hold_one_user_of_each_is_refused() {
         let mut scenarios = [users(ScenarioId::CliStatus, 5)];
-        assert!(fit(&mut scenarios, ByteSize::gib(2), true).is_err());
+        assert!(fit(&mut scenarios, ByteSize::gib(2), HERE).is_err());
+    }
+
+    #[test]
+    fn what_is_launched_on_this_machine_needs_its_memory() {
+        let wanted = |clusters| {
+            let mut scenarios = [users(ScenarioId::ApiLaunchAndLogs, 4)];
+            let here = Here { clusters, ..HERE };
+            fit(&mut scenarios, ByteSize::gib(16), here).unwrap().wanted.as_u64()
+        };
+        assert_eq!(wanted(true) - wanted(false), 4 * CLUSTER.as_u64());
     }
 
     #[test]
     fn a_remote_servers_executors_cost_this_machine_nothing() {
+        let elsewhere = Here { server: false, clusters: false };
         let mut scenarios = [users(ScenarioId::ApiStatus, 1000)];
-        let capacity = fit(&mut scenarios, ByteSize::gib(1), false).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(1), elsewhere).unwrap();
         assert_eq!(capacity.wanted, ByteSize(0));
     }
 }

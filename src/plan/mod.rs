@@ -5,6 +5,7 @@
 //! scenarios and the report read it; nothing after it looks at flags again.
 
 mod capacity;
+mod estimate;
 mod request;
 mod resolve;
 
@@ -15,13 +16,15 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use capacity::{Capacity, Machine};
+pub use estimate::{Estimate, Speed};
 pub use request::LoadRequest;
 pub use resolve::UsageErrors;
 
 use crate::class::ProcessClass;
 use crate::config::Thresholds;
 use crate::ids::ProcessIdentity;
-use crate::scenario::ScenarioId;
+use crate::infrastructure::Infrastructure;
+use crate::scenario::{Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::ByteSize;
 
@@ -40,12 +43,16 @@ pub struct LoadPlan {
     pub sky: SkySelection,
     /// The server under test.
     pub server: ServerTarget,
+    /// What clusters, jobs and services are launched on.
+    pub infrastructure: Infrastructure,
+    /// Why there is none, where the default could not be had.
+    pub without_infrastructure: Option<String>,
+    /// Whether CLI scenarios that launch return before what they launched is there.
+    pub run_async: bool,
     /// Leave the server running at the end.
     pub keep_server: bool,
     /// What is run against it, all at once.
     pub scenarios: Vec<PlannedScenario>,
-    /// Turns of each user.
-    pub waves: u32,
     /// How long the idle server is watched before the load.
     #[serde(with = "units::duration")]
     pub baseline: Duration,
@@ -58,6 +65,9 @@ pub struct LoadPlan {
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
     pub scenario_timeout: Duration,
+    /// When what is still not gone is left.
+    #[serde(with = "units::duration")]
+    pub teardown_timeout: Duration,
     /// Health requests per second of the bystander.
     pub probe_rate: u32,
     /// Distance between two ticks of the profiler.
@@ -73,6 +83,8 @@ pub struct LoadPlan {
     pub validity: ValidityLimits,
     /// What the plan needs, and whether that had to be cut down.
     pub capacity: Capacity,
+    /// How long it will take; `None` as long as the machine's speed isn't known.
+    pub estimate: Option<Estimate>,
     /// The process that runs the plan: scenarios end when it does.
     pub conductor: Option<ProcessIdentity>,
 }
@@ -85,6 +97,8 @@ pub struct PlannedScenario {
     pub id: ScenarioId,
     /// Users, each of whom takes one turn per wave.
     pub users: u32,
+    /// Turns of each user.
+    pub waves: u32,
     /// How many of them may be at it at once: all, unless the machine can't
     /// hold what they would start.
     pub at_once: u32,
@@ -215,6 +229,13 @@ impl LoadPlan {
     /// The plan's entry for a scenario, if it has one.
     pub fn scenario(&self, id: ScenarioId) -> Option<&PlannedScenario> {
         self.scenarios.iter().find(|scenario| scenario.id == id)
+    }
+
+    /// Whether any of its scenarios launches something, or asks about what was
+    /// launched.
+    pub fn launches(&self) -> bool {
+        let mut needs = self.scenarios.iter().map(|planned| Scenario::of(planned.id).needs);
+        needs.any(Need::takes_infrastructure)
     }
 
     /// Whether the server's processes can be profiled: they are on this machine.

@@ -10,6 +10,12 @@ pub struct LoadRequest {
     pub requests: Vec<String>,
     /// `--apis`: API scenarios.
     pub apis: Vec<String>,
+    /// `-c`: infrastructures.
+    pub infra: Vec<String>,
+    /// `--run-async`: launching commands don't wait.
+    pub run_async: bool,
+    /// `--copy-credentials`: an isolated server gets the user's.
+    pub copy_credentials: bool,
     /// `--waves`: turns of each user.
     pub waves: Option<String>,
     /// `--sky`: the SkyPilot under test.

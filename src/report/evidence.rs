@@ -1,11 +1,17 @@
 //! All that a run left, read once. Whatever can't be read is said, not skipped.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
 use crate::environment::Environment;
+use crate::fixtures::Ledger;
 use crate::ids::RunId;
 use crate::marks::{Event, Mark};
+use crate::nodes::NodeFigures;
 use crate::outcome::ScenarioOutcome;
 use crate::plan::LoadPlan;
 use crate::run_dir::{RunDir, RunDirError, read_lines};
@@ -27,6 +33,10 @@ pub struct Evidence {
     pub profile: Vec<ProfileLine>,
     /// The processes of the profile.
     pub processes: Option<ProcessTable>,
+    /// What scenarios shared, and what became of it.
+    pub fixtures: Option<Ledger>,
+    /// What the nodes of the loopback infrastructure cost.
+    pub nodes: Option<NodeFigures>,
     /// What the scenarios recorded.
     pub outcomes: BTreeMap<ScenarioId, ScenarioOutcome>,
     /// Files that broke off, or that can't be read.
@@ -40,16 +50,10 @@ impl Evidence {
         let plan: LoadPlan = RunDir::read(&run.plan(), "plan")?;
         let mut damage = Vec::new();
         let mut note = |error: RunDirError| damage.push(describe(&error));
-        let environment =
-            RunDir::read_optional(&run.environment(), "environment").unwrap_or_else(|error| {
-                note(error);
-                None
-            });
-        let processes =
-            RunDir::read_optional(&run.processes(), "process table").unwrap_or_else(|error| {
-                note(error);
-                None
-            });
+        let environment = readable(&run.environment(), "environment", &mut note);
+        let processes = readable(&run.processes(), "process table", &mut note);
+        let fixtures = readable(&run.fixtures(), "list of fixtures", &mut note);
+        let nodes = readable(&run.nodes(), "figures of the nodes", &mut note);
         let mut outcomes = BTreeMap::new();
         for scenario in &plan.scenarios {
             match RunDir::read_optional(&run.outcome(scenario.id), "scenario outcome") {
@@ -78,6 +82,8 @@ impl Evidence {
             marks: marks.values,
             profile: profile.values,
             processes,
+            fixtures,
+            nodes,
             outcomes,
             damage,
         })
@@ -106,6 +112,11 @@ impl Evidence {
             .any(|mark| matches!(mark.event, Event::ServerGone | Event::ServerReplaced))
     }
 
+    /// Whether the load was stopped before its end.
+    pub fn was_stopped(&self) -> bool {
+        self.marks.iter().any(|mark| matches!(mark.event, Event::LoadStopped(_)))
+    }
+
     /// Whether the load began at all.
     pub fn was_loaded(&self) -> bool {
         self.marks.iter().any(|mark| mark.event == Event::PhaseBegan(Phase::Load))
@@ -116,12 +127,30 @@ impl Evidence {
         !self.marks.iter().any(|mark| mark.event == Event::PhasesEnded)
     }
 
+    /// From the server's start to its end.
+    pub fn duration(&self) -> Option<Duration> {
+        let moment = |event| self.marks.iter().find(|mark| mark.event == event);
+        Some(moment(Event::Ended)?.at.since(moment(Event::Began)?.at))
+    }
+
     /// The last moment of which there is any trace.
     pub fn last_moment(&self) -> Option<Timestamp> {
         let mark = self.marks.last().map(|mark| mark.at);
         let tick = self.ticks().last().map(|tick| tick.at);
         mark.max(tick)
     }
+}
+
+/// What a file holds; `None` if it isn't there, or can't be read, which is noted.
+fn readable<T: DeserializeOwned>(
+    path: &Path,
+    what: &'static str,
+    note: &mut impl FnMut(RunDirError),
+) -> Option<T> {
+    RunDir::read_optional(path, what).unwrap_or_else(|error| {
+        note(error);
+        None
+    })
 }
 
 fn describe(error: &RunDirError) -> String {
@@ -149,11 +178,14 @@ mod tests {
     fn planned() -> (TempDir, RunDir) {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(&folder.path().join("20261124-080000-test")).unwrap();
-        let machine =
-            Machine { memory_total: ByteSize::gib(16), memory_available: ByteSize::gib(15) };
+        let machine = Machine {
+            memory_total: ByteSize::gib(16),
+            memory_available: ByteSize::gib(15),
+            loopback_obstacle: None,
+        };
         let config = Config::parse("[profiles.default]\n", "skyload.toml").unwrap();
         let request = LoadRequest { apis: vec!["status".to_owned()], ..LoadRequest::default() };
-        RunDir::write(&run.plan(), &LoadPlan::resolve(&request, &config, machine).unwrap())
+        RunDir::write(&run.plan(), &LoadPlan::resolve(&request, &config, &machine).unwrap())
             .unwrap();
         (folder, run)
     }

@@ -12,6 +12,8 @@ mod scenarios;
 mod summary;
 pub mod text;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub use budgets::{BudgetCheck, BudgetState};
@@ -25,10 +27,13 @@ pub use scenarios::{
 pub use summary::{MonitoringSummary, PhaseSpan};
 
 use crate::environment::Environment;
+use crate::fixtures::Ledger;
 use crate::ids::RunId;
+use crate::nodes::NodeFigures;
 use crate::plan::LoadPlan;
 use crate::run_dir::FORMAT_VERSION;
 use crate::sample::{ProfilerCost, ProfilerLevel};
+use crate::units;
 
 /// What a run amounts to: `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +53,14 @@ pub struct Report {
     pub summary: Option<MonitoringSummary>,
     /// Each planned scenario.
     pub scenarios: Vec<ScenarioReport>,
+    /// What scenarios shared; `None` where nothing was launched.
+    pub fixtures: Option<Ledger>,
+    /// What the nodes of the loopback infrastructure cost; `None` without one.
+    pub nodes: Option<NodeFigures>,
+    /// From the server's start to its end, as the plan's estimate counts; `None` when
+    /// the run did not come to its end.
+    #[serde(with = "units::seconds::option")]
+    pub duration: Option<Duration>,
     /// Memory of the server; `None` without a profile.
     pub memory: Option<MemoryReport>,
     /// How the profile was made; `None` without one.
@@ -94,6 +107,9 @@ impl Report {
             environment: evidence.environment.clone(),
             summary: summary::assemble(evidence, memory.as_ref(), &phases),
             phases,
+            fixtures: evidence.fixtures.clone(),
+            nodes: evidence.nodes.clone(),
+            duration: evidence.duration(),
             scenarios,
             memory,
             profiler: evidence.header().map(|header| ProfilerReport {

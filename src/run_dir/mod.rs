@@ -145,6 +145,16 @@ impl RunDir {
         self.outcomes().join(format!("{}.json", scenario.file_stem()))
     }
 
+    /// What scenarios share, and what became of it: one `Ledger`.
+    pub fn fixtures(&self) -> PathBuf {
+        self.path.join("fixtures.json")
+    }
+
+    /// What the nodes of the loopback infrastructure cost: one `NodeFigures`.
+    pub fn nodes(&self) -> PathBuf {
+        self.path.join("nodes.json")
+    }
+
     /// Where scenarios wait for one another.
     pub fn start_line(&self) -> PathBuf {
         self.path.join("start-line")

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 /// What the right answer to a call looks like.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Expectation {
     /// The shape of the value that a successful request returns.
     pub value: Shape,
@@ -22,6 +22,10 @@ pub enum Shape {
     List,
     /// `null`.
     Null,
+    /// The number 0: the exit code of a job that did its work.
+    ExitCodeZero,
+    /// An object with the number of the job that was submitted.
+    JobId,
     /// Anything: what the request returns is nobody's promise.
     Any,
 }
@@ -32,6 +36,8 @@ impl Shape {
         match self {
             Self::List => value.is_array(),
             Self::Null => value.is_null(),
+            Self::ExitCodeZero => value.as_i64() == Some(0),
+            Self::JobId => job_id(value).is_some(),
             Self::Any => true,
         }
     }
@@ -41,9 +47,18 @@ impl Shape {
         match self {
             Self::List => "a list",
             Self::Null => "null",
+            Self::ExitCodeZero => "exit code 0",
+            Self::JobId => "the number of a job",
             Self::Any => "a value",
         }
     }
+}
+
+/// The number of the job that a launch submitted. Managed jobs come as a list,
+/// since one launch may submit several.
+pub fn job_id(value: &Value) -> Option<u64> {
+    let id = value.get("job_id")?;
+    id.as_u64().or_else(|| id.get(0)?.as_u64())
 }
 
 /// A failure that is the right answer.
@@ -129,6 +144,13 @@ mod tests {
         assert!(NO_CLOUD.covers("NoCloudAccessError", message, BARE));
         let equipped = Circumstances { infrastructure: true, ..BARE };
         assert!(!NO_CLOUD.covers("NoCloudAccessError", message, equipped));
+    }
+
+    #[test]
+    fn a_launch_without_a_job_is_not_the_right_answer() {
+        let fits = |value: &str| Shape::JobId.fits(&serde_json::from_str(value).unwrap());
+        assert!(fits(r#"{"job_id": 1, "handle": ""}"#) && fits(r#"{"job_id": [7], "handle": ""}"#));
+        assert!(!fits(r#"{"job_id": null}"#) && !fits(r#"{"job_id": []}"#) && !fits("null"));
     }
 
     #[test]

@@ -44,19 +44,39 @@ pub enum ScenarioId {
     ApiStatusRefresh,
     /// `sky.launch(dryrun=True)`, which a long executor serves.
     ApiLaunchDryrun,
+    /// `sky.launch()` of a new cluster, then `sky.tail_logs()` of its job.
+    ApiLaunchAndLogs,
+    /// `sky.tail_logs()`.
+    ApiTailLogs,
+    /// `sky.exec()`.
+    ApiExec,
+    /// `sky.queue()`.
+    ApiClusterQueue,
+    /// `sky.jobs.launch()`.
+    ApiJobsLaunch,
+    /// `sky.jobs.tail_logs()`.
+    ApiJobsLogs,
     /// `sky status`.
     CliStatus,
     /// `sky jobs queue`.
     CliJobsQueue,
     /// `sky api status`.
     CliApiStatus,
+    /// `sky launch`.
+    CliLaunch,
+    /// `sky logs`.
+    CliLogs,
+    /// `sky jobs launch`.
+    CliJobs,
+    /// `sky serve status`.
+    CliServe,
     /// `GET /api/health` at a fixed rate.
     ProbeHealth,
 }
 
 impl ScenarioId {
     /// All scenarios, in the order in which they are reported.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 21] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -64,9 +84,19 @@ impl ScenarioId {
         Self::ApiJobsQueue,
         Self::ApiStatusRefresh,
         Self::ApiLaunchDryrun,
+        Self::ApiLaunchAndLogs,
+        Self::ApiTailLogs,
+        Self::ApiExec,
+        Self::ApiClusterQueue,
+        Self::ApiJobsLaunch,
+        Self::ApiJobsLogs,
         Self::CliStatus,
         Self::CliJobsQueue,
         Self::CliApiStatus,
+        Self::CliLaunch,
+        Self::CliLogs,
+        Self::CliJobs,
+        Self::CliServe,
         Self::ProbeHealth,
     ];
 
@@ -79,8 +109,20 @@ impl ScenarioId {
             | Self::ApiApiStatus
             | Self::ApiJobsQueue
             | Self::ApiStatusRefresh
-            | Self::ApiLaunchDryrun => ScenarioKind::Api,
-            Self::CliStatus | Self::CliJobsQueue | Self::CliApiStatus => ScenarioKind::Cli,
+            | Self::ApiLaunchDryrun
+            | Self::ApiLaunchAndLogs
+            | Self::ApiTailLogs
+            | Self::ApiExec
+            | Self::ApiClusterQueue
+            | Self::ApiJobsLaunch
+            | Self::ApiJobsLogs => ScenarioKind::Api,
+            Self::CliStatus
+            | Self::CliJobsQueue
+            | Self::CliApiStatus
+            | Self::CliLaunch
+            | Self::CliLogs
+            | Self::CliJobs
+            | Self::CliServe => ScenarioKind::Cli,
             Self::ProbeHealth => ScenarioKind::Probe,
         }
     }
@@ -95,6 +137,16 @@ impl ScenarioId {
             Self::ApiJobsQueue | Self::CliJobsQueue => "jobs_queue",
             Self::ApiStatusRefresh => "status_refresh",
             Self::ApiLaunchDryrun => "launch_dryrun",
+            Self::ApiLaunchAndLogs => "launch_and_logs",
+            Self::ApiTailLogs => "tail_logs",
+            Self::ApiExec => "exec",
+            Self::ApiClusterQueue => "cluster_queue",
+            Self::ApiJobsLaunch => "jobs_launch",
+            Self::ApiJobsLogs => "jobs_logs",
+            Self::CliLaunch => "launch",
+            Self::CliLogs => "logs",
+            Self::CliJobs => "jobs",
+            Self::CliServe => "serve",
             Self::ProbeHealth => "health",
         }
     }

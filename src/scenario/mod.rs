@@ -7,10 +7,15 @@
 mod calls;
 mod expect;
 mod id;
+mod names;
+mod table;
 
 pub use calls::Body;
-pub use expect::{Circumstances, Expectation, Refusal, Shape, When};
+pub use calls::fixtures as fixture_calls;
+pub use expect::{Circumstances, Expectation, Refusal, Shape, When, job_id};
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
+pub use names::{FixtureNames, TurnNames};
+pub use table::TABLE;
 
 /// One scenario.
 #[derive(Debug)]
@@ -19,11 +24,84 @@ pub struct Scenario {
     pub id: ScenarioId,
     /// What a user does, in a few words.
     pub summary: &'static str,
+    /// What must be there for it.
+    pub needs: Need,
     /// What one user's turn consists of.
     pub work: Work,
-    /// How many queued requests one user has under way at once: so many executors
-    /// a server without a limit starts for that user.
-    pub requests_at_once: u32,
+    /// How many processes of the server one user keeps busy at once: an executor
+    /// for each queued request under way, another for a managed job that is
+    /// followed.
+    pub processes_at_once: u32,
+    /// What one turn costs.
+    pub cost: Cost,
+}
+
+/// What must be there for a scenario.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// A server.
+    Nothing,
+    /// An infrastructure that it can launch on.
+    Infrastructure,
+    /// A cluster that all users share, with one job that has ended.
+    Cluster,
+    /// A managed job that all users share.
+    Job,
+    /// A service that all users share.
+    Service,
+}
+
+impl Need {
+    /// Whether it takes an infrastructure.
+    pub const fn takes_infrastructure(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    /// Whether it is set up before the load and torn down after it.
+    pub const fn is_fixture(self) -> bool {
+        matches!(self, Self::Cluster | Self::Job | Self::Service)
+    }
+
+    /// In words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Infrastructure => "an infrastructure",
+            Self::Cluster => "a cluster",
+            Self::Job => "a managed job",
+            Self::Service => "a service",
+        }
+    }
+}
+
+/// CPU-seconds of an operation on a machine where `import sky` takes
+/// [`Cost::OF_ONE_IMPORT`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// In the server's processes.
+    pub server: f64,
+    /// On the nodes, which on loopback are this machine.
+    pub nodes: f64,
+    /// In the client's own processes.
+    pub client: f64,
+}
+
+impl Cost {
+    /// CPU-seconds of an `import sky` where the table's figures were measured.
+    pub const OF_ONE_IMPORT: f64 = 2.0;
+
+    /// A cluster that is launched, runs a short job, and is taken down again.
+    pub const fn of_launch(client: f64) -> Self {
+        Self { server: 8.0, nodes: 27.0, client }
+    }
+
+    /// All of it.
+    pub fn total(self) -> f64 {
+        self.server + self.nodes + self.client
+    }
 }
 
 /// What one user's turn consists of.
@@ -48,10 +126,26 @@ pub enum Action {
     Submit(&'static Call),
     /// Stream the log of a submitted request to its end, then get its result.
     Follow(&'static Call),
+    /// Send a request whose response is a job's output, read that to its end,
+    /// then get the request's result: the job's exit code.
+    Watch(&'static Call),
+}
+
+impl Action {
+    /// Whether its request may fail without ending the turn: the SDK's callers
+    /// pass over errors of requests that some servers must refuse.
+    pub fn may_be_refused(&self) -> bool {
+        match self {
+            Self::Health | Self::Submit(_) => false,
+            Self::Inline(call) | Self::Follow(call) | Self::Watch(call) => {
+                !call.expect.refusals.is_empty()
+            }
+        }
+    }
 }
 
 /// One HTTP request.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Call {
     /// Its name in results.
     pub step: &'static str,
@@ -63,13 +157,17 @@ pub struct Call {
     pub answer_within: Option<std::time::Duration>,
     /// What the right answer looks like.
     pub expect: Expectation,
+    /// What a job's output that is watched must contain.
+    pub prints: Option<&'static str>,
 }
 
 /// One run of the `sky` command line.
 #[derive(Debug)]
 pub struct Command {
-    /// Its arguments.
+    /// Its arguments; [`TurnNames::fill`] says what stands in braces.
     pub args: &'static [&'static str],
+    /// Whether `--run-async` adds `--async`.
+    pub can_be_async: bool,
     /// What its output must contain. Its exit code proves nothing: `sky status`
     /// exits with 0 when the server failed the request.
     pub prints: &'static [&'static str],
@@ -87,128 +185,6 @@ impl Scenario {
         TABLE.iter().find(|scenario| scenario.id == id).unwrap_or(&TABLE[0])
     }
 }
-
-/// Every scenario. The sequences are those of SkyPilot's own SDK and command
-/// line at 0.14.1, recorded through a logging proxy.
-pub static TABLE: [Scenario; 11] = [
-    Scenario {
-        id: ScenarioId::ApiStatus,
-        summary: "list clusters",
-        work: Work::Api(&[
-            Action::Health,
-            Action::Submit(&calls::STATUS),
-            Action::Follow(&calls::STATUS),
-        ]),
-        requests_at_once: 1,
-    },
-    Scenario {
-        id: ScenarioId::ApiCliStatus,
-        summary: "list jobs, services and clusters, as `sky status` does",
-        work: Work::Api(&[
-            Action::Health,
-            Action::Submit(&calls::JOBS_QUEUE_UNFINISHED),
-            Action::Submit(&calls::SERVE_STATUS),
-            Action::Submit(&calls::STATUS),
-            Action::Follow(&calls::JOBS_QUEUE_UNFINISHED),
-            Action::Follow(&calls::SERVE_STATUS),
-            Action::Follow(&calls::STATUS),
-        ]),
-        requests_at_once: 3,
-    },
-    Scenario {
-        id: ScenarioId::ApiValidate,
-        summary: "validate a task",
-        work: Work::Api(&[Action::Health, Action::Inline(&calls::VALIDATE)]),
-        requests_at_once: 0,
-    },
-    Scenario {
-        id: ScenarioId::ApiApiStatus,
-        summary: "list API requests",
-        work: Work::Api(&[Action::Inline(&calls::API_STATUS)]),
-        requests_at_once: 0,
-    },
-    Scenario {
-        id: ScenarioId::ApiJobsQueue,
-        summary: "list managed jobs",
-        work: Work::Api(&[
-            Action::Health,
-            Action::Submit(&calls::JOBS_QUEUE),
-            Action::Follow(&calls::JOBS_QUEUE),
-        ]),
-        requests_at_once: 1,
-    },
-    Scenario {
-        id: ScenarioId::ApiStatusRefresh,
-        summary: "list clusters after asking their clouds (long executor)",
-        work: Work::Api(&[
-            Action::Health,
-            Action::Submit(&calls::STATUS_REFRESH),
-            Action::Follow(&calls::STATUS_REFRESH),
-        ]),
-        requests_at_once: 1,
-    },
-    Scenario {
-        id: ScenarioId::ApiLaunchDryrun,
-        summary: "plan a launch without launching (long executor)",
-        work: Work::Api(&[
-            Action::Health,
-            Action::Inline(&calls::VALIDATE),
-            Action::Submit(&calls::LAUNCH_DRYRUN),
-            Action::Follow(&calls::LAUNCH_DRYRUN),
-        ]),
-        requests_at_once: 1,
-    },
-    Scenario {
-        id: ScenarioId::CliStatus,
-        summary: "sky status",
-        work: Work::Cli(Command {
-            args: &["status"],
-            prints: &["Clusters"],
-            requests: &[&["sky.status"]],
-            refusals: &[
-                ("sky.serve.status", expect::NO_NETWORK_FOR_SERVICES),
-                ("sky.jobs.pool_status", expect::NO_NETWORK_FOR_POOLS),
-                ("sky.jobs.queue", expect::NO_JOBS_CONTROLLER),
-                ("sky.jobs.queue_v2", expect::NO_JOBS_CONTROLLER),
-                ("sky.serve.status", expect::NO_SERVE_CONTROLLER),
-                ("sky.jobs.pool_status", expect::NO_JOBS_CONTROLLER),
-            ],
-        }),
-        requests_at_once: 6,
-    },
-    Scenario {
-        id: ScenarioId::CliJobsQueue,
-        summary: "sky jobs queue",
-        work: Work::Cli(Command {
-            args: &["jobs", "queue"],
-            prints: &["Managed jobs"],
-            requests: &[&["sky.jobs.queue_v2", "sky.jobs.queue"]],
-            refusals: &[
-                ("sky.jobs.pool_status", expect::NO_NETWORK_FOR_POOLS),
-                ("sky.jobs.pool_status", expect::NO_JOBS_CONTROLLER),
-            ],
-        }),
-        requests_at_once: 2,
-    },
-    Scenario {
-        id: ScenarioId::CliApiStatus,
-        summary: "sky api status",
-        // The server's own daemons are always in this list.
-        work: Work::Cli(Command {
-            args: &["api", "status"],
-            prints: &["ID", "Status"],
-            requests: &[],
-            refusals: &[],
-        }),
-        requests_at_once: 0,
-    },
-    Scenario {
-        id: ScenarioId::ProbeHealth,
-        summary: "bystander: health at a fixed rate",
-        work: Work::Probe,
-        requests_at_once: 0,
-    },
-];
 
 #[cfg(test)]
 mod tests {
@@ -232,10 +208,10 @@ mod tests {
                     Action::Follow(call) => {
                         assert!(submitted.contains(&call.step), "{}: {}", scenario.id, call.step);
                     }
-                    Action::Health | Action::Inline(_) => {}
+                    Action::Health | Action::Inline(_) | Action::Watch(_) => {}
                 }
             }
-            assert_eq!(usize::try_from(scenario.requests_at_once).unwrap(), submitted.len());
+            assert!(usize::try_from(scenario.processes_at_once).unwrap() >= submitted.len());
         }
     }
 }

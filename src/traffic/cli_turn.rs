@@ -14,15 +14,18 @@ use tokio::time::Instant;
 use super::Stage;
 use super::turn::Turn;
 use super::wave::{self, Until};
-use crate::api::{ApiClient, RequestRow, excerpt, random_user_id};
+use crate::api::{ApiClient, RequestRow, excerpt};
 use crate::env;
 use crate::environment::ClientSettings;
 use crate::outcome::{Ended, Failure, WaveOutcome};
-use crate::scenario::{Circumstances, Command};
+use crate::scenario::{Circumstances, Command, TurnNames};
 
 /// A `sky` process that ended.
 struct Ran {
     user_id: String,
+    names: TurnNames,
+    place: Option<String>,
+    was_async: bool,
     took: Duration,
     output: Result<std::process::Output, std::io::Error>,
 }
@@ -31,10 +34,21 @@ struct Ran {
 pub(super) async fn wave(
     stage: &Stage,
     command: &'static Command,
+    number: u32,
     until: Until<'_>,
 ) -> (WaveOutcome, Ended) {
     let settings = Rc::new(stage.environment.client.clone());
-    let turns = wave::take(stage, until, || run(Rc::clone(&settings), command)).await;
+    let turns = wave::take(stage, until, |user| {
+        let process = SkyProcess {
+            settings: Rc::clone(&settings),
+            user_id: stage.run.id().new_user(),
+            names: stage.names(number, user),
+            place: stage.place(user).map(str::to_owned),
+            runs_async: stage.run_async && command.can_be_async,
+        };
+        process.run(command)
+    })
+    .await;
     let (mut outcome, mut judged) = (turns.outcome, 0);
     let judging = async {
         let rows = if command.requests.is_empty() || turns.taken.is_empty() {
@@ -42,7 +56,7 @@ pub(super) async fn wave(
         } else {
             stage.client.list_requests().await
         };
-        let circumstances = stage.environment.server.circumstances();
+        let circumstances = stage.environment.circumstances();
         for taken in &turns.taken {
             let turn = judge(&stage.client, command, &taken.turn, &rows, circumstances).await;
             turn.add_to(&mut outcome, taken.whole);
@@ -75,23 +89,43 @@ async fn no_time_is_left(ended: Ended, until: Until<'_>) {
     }
 }
 
-async fn run(settings: Rc<ClientSettings>, command: &'static Command) -> Ran {
-    let user_id = random_user_id();
-    let start = Instant::now();
-    let mut process = Process::new(&settings.sky);
-    for name in &settings.without {
-        process.env_remove(name);
+/// A `sky` process that is to run.
+struct SkyProcess {
+    settings: Rc<ClientSettings>,
+    user_id: String,
+    names: TurnNames,
+    place: Option<String>,
+    runs_async: bool,
+}
+
+impl SkyProcess {
+    async fn run(self, command: &'static Command) -> Ran {
+        let start = Instant::now();
+        let settings = &self.settings;
+        let mut process = Process::new(&settings.sky);
+        for name in &settings.without {
+            process.env_remove(name);
+        }
+        let output = process
+            .args(command.args.iter().map(|argument| self.names.fill(argument)))
+            .args(self.runs_async.then_some("--async"))
+            .envs(settings.variables.iter().map(|(name, value)| (name, value)))
+            .env("SKYPILOT_USER_ID", &self.user_id)
+            .envs(endpoint_with_credentials(settings))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await;
+        let took = start.elapsed();
+        Ran {
+            user_id: self.user_id,
+            names: self.names,
+            place: self.place,
+            was_async: self.runs_async,
+            took,
+            output,
+        }
     }
-    let output = process
-        .args(command.args)
-        .envs(settings.variables.iter().map(|(name, value)| (name, value)))
-        .env("SKYPILOT_USER_ID", &user_id)
-        .envs(endpoint_with_credentials(&settings))
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await;
-    Ran { user_id, took: start.elapsed(), output }
 }
 
 /// Credentials stand in no file, so they are put back into the address here.
@@ -111,8 +145,8 @@ async fn judge(
     rows: &Result<Vec<RequestRow>, Failure>,
     circumstances: Circumstances,
 ) -> Turn {
-    let mut turn = Turn::default();
-    let name = format!("sky {}", command.args.join(" "));
+    let mut turn = Turn::at(ran.place.as_deref());
+    let name = command_name(command);
     turn.step(&name, ran.took);
     let failure = |error_type: String, message: String| Failure {
         step: name.clone(),
@@ -132,7 +166,8 @@ async fn judge(
         return turn;
     }
     let printed = String::from_utf8_lossy(&output.stdout);
-    if let Some(missing) = command.prints.iter().find(|text| !printed.contains(*text)) {
+    let mut wanted = command.prints.iter().map(|text| ran.names.fill(text));
+    if let Some(missing) = wanted.find(|text| !printed.contains(text)) {
         let message = format!("`{missing}` is not in its output: {}", last_words(output));
         turn.fail(failure("wrong output".to_owned(), message));
         return turn;
@@ -146,21 +181,39 @@ async fn judge(
     };
     let own: Vec<&RequestRow> = rows.iter().filter(|row| row.user_id == ran.user_id).collect();
     for names in command.requests {
-        let succeeded =
-            |row: &&&RequestRow| names.contains(&row.name.as_str()) && row.status == "SUCCEEDED";
-        if !own.iter().any(|row| succeeded(&row)) {
-            let message = format!("the server has no request `{}` that succeeded", names[0]);
+        if !own.iter().any(|row| names.contains(&row.name.as_str())) {
+            let message = format!("the server has no request `{}` of this process", names[0]);
             turn.fail(failure("no such request".to_owned(), message));
         }
     }
-    // What is still under way was not waited for by its process, and is not here.
-    for row in own.iter().filter(|row| matches!(row.status.as_str(), "FAILED" | "CANCELLED")) {
-        audit(client, command, row, circumstances, &mut turn).await;
+    for row in own {
+        let is_wanted = command.requests.iter().any(|names| names.contains(&row.name.as_str()));
+        match row.status.as_str() {
+            "SUCCEEDED" => {}
+            "FAILED" | "CANCELLED" => audit(client, command, row, circumstances, &mut turn).await,
+            // With `--async` the process didn't wait for the end, but we do.
+            _ if is_wanted && ran.was_async => {
+                audit(client, command, row, circumstances, &mut turn).await;
+            }
+            _ if is_wanted => {
+                let message = format!("request `{}` outlived the process", row.name);
+                turn.fail(failure("request under way".to_owned(), message));
+            }
+            // For the end of other requests no process waits.
+            _ => {}
+        }
     }
     turn
 }
 
-/// Finds out why a request did not succeed, and whether that is right.
+/// The words that say what it does: `sky jobs launch`.
+fn command_name(command: &Command) -> String {
+    let words = command.args.iter().take_while(|word| !word.starts_with(['-', '{']));
+    words.fold("sky".to_owned(), |name, word| format!("{name} {word}"))
+}
+
+/// Waits for a request to end, and finds out why it did not succeed, and whether
+/// that is right.
 async fn audit(
     client: &ApiClient,
     command: &Command,
@@ -175,9 +228,16 @@ async fn audit(
     turn.fail_unless_right(failure, refusals, circumstances);
 }
 
+/// The ends of what a process wrote to both of its outputs: what went wrong stands
+/// there, after whatever it had said before.
 fn last_words(output: &std::process::Output) -> String {
-    let mut text = output.stderr.clone();
-    text.extend_from_slice(b" ");
-    text.extend_from_slice(&output.stdout);
-    excerpt(&text)
+    let ends = [&output.stdout, &output.stderr].map(|text| end_of(text));
+    ends.join(" ").trim().to_owned()
+}
+
+fn end_of(text: &[u8]) -> String {
+    const LENGTH: usize = 300;
+    let start = text.len().saturating_sub(LENGTH);
+    let words = excerpt(&text[start..]);
+    if start > 0 { format!("..{words}") } else { words }
 }

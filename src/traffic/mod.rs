@@ -8,6 +8,7 @@
 mod api_turn;
 mod cli_turn;
 mod probe;
+mod shared;
 mod start_line;
 mod stop;
 mod turn;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::api::{ApiClient, ClientError, ClientIdentity, ClientVersions, random_user_id};
+use crate::api::{ApiClient, ClientError, ClientIdentity, ClientVersions};
 use crate::clock::Timeline;
 use crate::environment::Environment;
 use crate::ids::ProcessIdentity;
@@ -28,6 +29,7 @@ use crate::run_dir::{FORMAT_VERSION, RunDir, RunDirError};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
+use shared::Shared;
 use start_line::StartLine;
 use stop::Stop;
 
@@ -56,9 +58,10 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     let stop = Stop::listen(plan.conductor).map_err(TrafficError::Signals)?;
     let stage = Stage::set(run, &plan, &environment, planned)?;
     let limit = Instant::now() + plan.scenario_timeout;
-    let (waves, ended) = match &Scenario::of(id).work {
-        Work::Probe => probe::watch(&stage, &plan, &stop, limit).await?,
-        Work::Api(_) | Work::Cli(_) => take_waves(&stage, &plan, &stop, limit).await?,
+    let (waves, ended) = match (&Scenario::of(id).work, stage.missing()) {
+        (Work::Probe, _) => probe::watch(&stage, &plan, &stop, limit).await?,
+        (_, Some(failure)) => (vec![stage.all_failed(failure)], Ended::Finished),
+        (Work::Api(_) | Work::Cli(_), None) => take_waves(&stage, &stop, limit).await?,
     };
     let outcome = ScenarioOutcome {
         version: FORMAT_VERSION,
@@ -85,7 +88,11 @@ fn cost_so_far() -> ClientCost {
 
 /// What all turns of a scenario share.
 struct Stage {
+    run: RunDir,
     planned: PlannedScenario,
+    /// What is shared on each infrastructure; users take turns on one after the other.
+    shared: Vec<Shared>,
+    run_async: bool,
     scenario: &'static Scenario,
     environment: Environment,
     client: Arc<ApiClient>,
@@ -101,7 +108,7 @@ impl Stage {
         planned: PlannedScenario,
     ) -> Result<Self, TrafficError> {
         let identity = ClientIdentity {
-            user_id: random_user_id(),
+            user_id: run.id().new_user(),
             command: format!("skyload {}", planned.id),
             variables: environment.client.variables.clone(),
             remote: matches!(plan.server, ServerTarget::Remote(_)),
@@ -112,7 +119,10 @@ impl Stage {
         };
         let client = ApiClient::new(&environment.client.endpoint, &identity, Some(&versions))?;
         Ok(Self {
+            run: run.clone(),
             planned,
+            shared: Shared::of(run, plan, Scenario::of(planned.id).needs)?,
+            run_async: plan.run_async,
             scenario: Scenario::of(planned.id),
             environment: environment.clone(),
             client: Arc::new(client),
@@ -124,20 +134,19 @@ impl Stage {
 
 async fn take_waves(
     stage: &Stage,
-    plan: &LoadPlan,
     stop: &Stop,
     limit: Instant,
 ) -> Result<(Vec<WaveOutcome>, Ended), TrafficError> {
     let mut waves = Vec::new();
-    for number in 0..plan.waves {
+    for number in 0..stage.planned.waves {
         let until = wave::Until { stop, limit };
         if !stage.start_line.meet(stage.planned.id, number, until).await? {
             let ended = if stop.is_asked_for() { Ended::Stopped } else { Ended::TimedOut };
             return Ok((waves, ended));
         }
         let (outcome, ended) = match &stage.scenario.work {
-            Work::Api(actions) => api_turn::wave(stage, actions, until).await,
-            Work::Cli(command) => cli_turn::wave(stage, command, until).await,
+            Work::Api(actions) => api_turn::wave(stage, actions, number, until).await,
+            Work::Cli(command) => cli_turn::wave(stage, command, number, until).await,
             Work::Probe => unreachable!("the bystander has a driver of its own"),
         };
         waves.push(outcome);

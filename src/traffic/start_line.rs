@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::wave::Until;
 use super::{GLANCE, TrafficError};
 use crate::ids::ProcessIdentity;
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, PlannedScenario};
 use crate::run_dir::RunDir;
 use crate::scenario::{ScenarioId, ScenarioKind};
 
@@ -20,7 +20,7 @@ const SHOW_UP_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(super) struct StartLine {
     run: RunDir,
-    runners: Vec<ScenarioId>,
+    runners: Vec<PlannedScenario>,
 }
 
 impl StartLine {
@@ -28,8 +28,8 @@ impl StartLine {
         let runners = plan
             .scenarios
             .iter()
-            .map(|scenario| scenario.id)
-            .filter(|id| id.kind() != ScenarioKind::Probe)
+            .copied()
+            .filter(|scenario| scenario.id.kind() != ScenarioKind::Probe)
             .collect();
         Self { run: run.clone(), runners }
     }
@@ -51,7 +51,7 @@ impl StartLine {
     /// Waits until all are here for a wave, without taking part.
     pub(super) async fn wait_for(&self, wave: u32, until: Until<'_>) -> Result<bool, TrafficError> {
         let patience = tokio::time::Instant::now() + SHOW_UP_WITHIN;
-        while !self.all_settled(|runner| {
+        while !self.all_settled(wave, |runner| {
             self.is_here(runner, wave)
                 || self.has_ended(runner)
                 || (tokio::time::Instant::now() > patience && !self.is_here(runner, 0))
@@ -66,11 +66,13 @@ impl StartLine {
 
     /// Whether every scenario that came to the line has ended.
     pub(super) fn all_have_ended(&self) -> bool {
-        self.all_settled(|runner| self.has_ended(runner) || !self.is_here(runner, 0))
+        self.all_settled(0, |runner| self.has_ended(runner) || !self.is_here(runner, 0))
     }
 
-    fn all_settled(&self, settled: impl Fn(ScenarioId) -> bool) -> bool {
-        self.runners.iter().all(|runner| settled(*runner))
+    /// Whether all are settled that take part in a wave.
+    fn all_settled(&self, wave: u32, settled: impl Fn(ScenarioId) -> bool) -> bool {
+        let mut taking_part = self.runners.iter().filter(|runner| wave < runner.waves);
+        taking_part.all(|runner| settled(runner.id))
     }
 
     fn is_here(&self, runner: ScenarioId, wave: u32) -> bool {

@@ -11,6 +11,8 @@ use crate::scenario::{Circumstances, Expectation, Refusal};
 /// What one turn brought.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
+    /// Added to the names of steps, where turns are taken in several places.
+    place: String,
     steps: Vec<(String, Duration)>,
     tally: Tally,
     failed: bool,
@@ -19,9 +21,20 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// A turn on one of several infrastructures, or on the only one.
+    pub(super) fn at(place: Option<&str>) -> Self {
+        let place = place.map(|place| format!(" @{place}")).unwrap_or_default();
+        Self { place, ..Self::default() }
+    }
+
     /// Notes how long a step took.
     pub(super) fn step(&mut self, name: impl Into<String>, took: Duration) {
-        self.steps.push((name.into(), took));
+        self.steps.push((name.into() + &self.place, took));
+    }
+
+    /// Whether any of its requests failed.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Notes that a request was sent again.

@@ -55,7 +55,7 @@ pub(super) struct Wave<T> {
 pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     stage: &Stage,
     until: Until<'_>,
-    turn: impl Fn() -> F,
+    turn: impl Fn(u32) -> F,
 ) -> Wave<T> {
     let users = stage.planned.users;
     let start = Instant::now();
@@ -71,7 +71,7 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
             let mut turns = JoinSet::new();
             for user in 0..users {
                 let (places, under_way) = (Rc::clone(&places), Rc::clone(&under_way));
-                let turn = turn();
+                let turn = turn(user);
                 turns.spawn_local(async move {
                     let _place = places.acquire().await;
                     let scheduled = if all_fit { start } else { Instant::now() };

@@ -13,6 +13,12 @@ use crate::support;
 #[case::jobs_queue(ScenarioId::ApiJobsQueue)]
 #[case::status_refresh(ScenarioId::ApiStatusRefresh)]
 #[case::launch_dryrun(ScenarioId::ApiLaunchDryrun)]
+#[case::launch_and_logs(ScenarioId::ApiLaunchAndLogs)]
+#[case::tail_logs(ScenarioId::ApiTailLogs)]
+#[case::exec(ScenarioId::ApiExec)]
+#[case::cluster_queue(ScenarioId::ApiClusterQueue)]
+#[case::jobs_launch(ScenarioId::ApiJobsLaunch)]
+#[case::jobs_logs(ScenarioId::ApiJobsLogs)]
 #[tokio::test]
 async fn every_request_is_answered(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await

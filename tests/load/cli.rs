@@ -9,6 +9,10 @@ use crate::support;
 #[case::status(ScenarioId::CliStatus)]
 #[case::jobs_queue(ScenarioId::CliJobsQueue)]
 #[case::api_status(ScenarioId::CliApiStatus)]
+#[case::launch(ScenarioId::CliLaunch)]
+#[case::logs(ScenarioId::CliLogs)]
+#[case::jobs(ScenarioId::CliJobs)]
+#[case::serve(ScenarioId::CliServe)]
 #[tokio::test]
 async fn every_command_does_its_work(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await

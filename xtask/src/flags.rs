@@ -43,14 +43,35 @@ pub(crate) struct Load {
     #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) requests_per_scenario: Option<String>,
 
-    /// CLI scenarios: status jobs_queue api_status, all.
+    /// CLI scenarios: launch status logs jobs serve (+ jobs_queue api_status), all.
     #[arg(short = 'r', long, value_name = "LIST", num_args = 1..)]
     pub(crate) requests: Vec<String>,
 
-    /// API scenarios: status cli_status validate api_status jobs_queue status_refresh
-    /// launch_dryrun, all.
+    /// API scenarios: launch_and_logs status cli_status tail_logs validate api_status
+    /// (+ exec cluster_queue jobs_launch jobs_logs jobs_queue status_refresh launch_dryrun),
+    /// all.
     #[arg(long, visible_alias = "api", value_name = "LIST", num_args = 1..)]
     pub(crate) apis: Vec<String>,
+
+    /// Infrastructures to launch on: loopback (a Slurm of our own on this machine), none,
+    /// or those of SkyPilot's --infra, such as aws or kubernetes [default: loopback for an
+    /// isolated server].
+    #[arg(
+        short = 'c',
+        long,
+        visible_aliases = ["cloud", "infra"],
+        value_name = "LIST",
+        num_args = 1..
+    )]
+    pub(crate) clouds: Vec<String>,
+
+    /// Let CLI scenarios that launch something return at once (`--async`).
+    #[arg(long)]
+    pub(crate) run_async: bool,
+
+    /// Copy your cloud credentials into the isolated server for the time of the run.
+    #[arg(long)]
+    pub(crate) copy_credentials: bool,
 
     /// Turns that each user takes; the first meets cold executors.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
@@ -86,8 +107,8 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) keep_server: bool,
 
-    /// Go on where it would otherwise refuse: requests in flight on the user's own
-    /// server, or a plan that may not fit into memory.
+    /// Go on where it would otherwise ask or refuse: launches that cost money, requests in
+    /// flight on the user's own server, or a plan that may not fit into memory.
     #[arg(long)]
     pub(crate) yes: bool,
 

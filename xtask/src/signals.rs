@@ -42,7 +42,7 @@ pub(crate) struct Interrupted;
 
 impl std::fmt::Display for Interrupted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("interrupted before the load began; nothing is left behind")
+        f.write_str("interrupted before there was a result")
     }
 }
 

@@ -1,6 +1,7 @@
 //! From what was typed and configured to a plan, or to all the reasons against it.
 
 mod budgets;
+mod infrastructure;
 mod scenarios;
 mod target;
 #[cfg(test)]
@@ -15,12 +16,16 @@ use super::{
     LoadPlan, LoadRequest, PlannedScenario, ScenarioThresholds, ServerTarget, ValidityLimits,
 };
 use crate::config::{BudgetSetting, Config, Profile, suggest};
+use crate::infrastructure::Infrastructure;
 use crate::run_dir::FORMAT_VERSION;
-use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 /// More than this many users of one scenario is a slip of the finger: each may
 /// cost the server a process.
 const MOST_USERS: u32 = 10_000;
+
+/// So many turns of a user take days.
+const MOST_WAVES: u32 = 1_000;
 
 /// Everything that is wrong with a request, one message each.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,26 +44,36 @@ impl LoadPlan {
     pub fn resolve(
         request: &LoadRequest,
         config: &Config,
-        machine: Machine,
+        machine: &Machine,
     ) -> Result<Self, UsageErrors> {
         let mut mistakes = Mistakes(Vec::new());
         let (profile_name, profile) = mistakes.profile(request, config);
         let users = mistakes.count("-n", request.requests_per_scenario.as_deref(), MOST_USERS);
-        let users = match users {
-            Some(typed) => Users { api: typed, cli: typed },
-            None => mistakes.users_of(&profile),
-        };
         mistakes.settings(config, &profile);
-        let waves = mistakes.count("--waves", request.waves.as_deref(), 1_000);
+        let waves = mistakes.count("--waves", request.waves.as_deref(), MOST_WAVES);
         let server = mistakes.server(request);
         let sky = mistakes.sky(request, &server);
         let budgets = mistakes.budgets(request, config, &server);
-        let mut scenarios = mistakes.scenarios(request, &profile, users, &server);
+        let infrastructure = mistakes.infrastructure(request, &profile, &server, machine);
+        let users = match users {
+            Some(typed) => Users { api: typed, cli: typed, infra: typed },
+            None => mistakes.users_of(&profile),
+        };
+        let turns = Turns {
+            users,
+            waves: waves.unwrap_or(profile.waves),
+            infra_waves: waves.unwrap_or(profile.infra_waves),
+            infras: infrastructure.chosen.count().max(1),
+        };
+        let mut scenarios = mistakes.scenarios(request, &profile, turns, &server, &infrastructure);
         let memory_floor = match config.safety.memory_floor {
             None | Some(BudgetSetting::Auto) => machine.default_floor(),
             Some(BudgetSetting::Size(size)) => size,
         };
-        let here = !matches!(server, ServerTarget::Remote(_));
+        let here = capacity::Here {
+            server: !matches!(server, ServerTarget::Remote(_)),
+            clusters: infrastructure.chosen == Infrastructure::Loopback,
+        };
         let usable = machine.memory_available.as_u64().saturating_sub(memory_floor.as_u64());
         let usable = crate::units::ByteSize(usable);
         let capacity = capacity::fit(&mut scenarios, usable, here).unwrap_or_else(|misfit| {
@@ -78,14 +93,17 @@ impl LoadPlan {
             profile: profile_name,
             sky,
             server,
+            infrastructure: infrastructure.chosen,
+            without_infrastructure: infrastructure.reason_for_none,
+            run_async: request.run_async,
             keep_server: request.keep_server,
             thresholds: thresholds(config, &scenarios),
             scenarios,
-            waves: waves.unwrap_or(profile.waves),
             baseline: profile.baseline,
             drain: profile.drain,
             settle: profile.settle,
             scenario_timeout: profile.scenario_timeout,
+            teardown_timeout: profile.teardown_timeout,
             probe_rate: profile.probe_rate,
             profiler_interval: config.profiler.interval,
             budgets,
@@ -95,6 +113,7 @@ impl LoadPlan {
                 profiler_gap: config.validity.profiler_gap,
             },
             capacity,
+            estimate: None,
             conductor: None,
         })
     }
@@ -117,16 +136,30 @@ fn thresholds(config: &Config, scenarios: &[PlannedScenario]) -> Vec<ScenarioThr
 struct Users {
     api: u32,
     cli: u32,
+    infra: u32,
 }
 
-impl Users {
+/// How many users, and how often each takes a turn.
+#[derive(Clone, Copy)]
+struct Turns {
+    users: Users,
+    waves: u32,
+    infra_waves: u32,
+    infras: u32,
+}
+
+impl Turns {
     fn plan(self, id: ScenarioId) -> PlannedScenario {
-        let users = match id.kind() {
-            ScenarioKind::Api => self.api,
-            ScenarioKind::Cli => self.cli,
-            ScenarioKind::Probe => 1,
+        let takes_infrastructure = Scenario::of(id).needs.takes_infrastructure();
+        let (users, waves) = match id.kind() {
+            ScenarioKind::Probe => (1, 1),
+            _ if takes_infrastructure => {
+                (self.users.infra.saturating_mul(self.infras), self.infra_waves)
+            }
+            ScenarioKind::Api => (self.users.api, self.waves),
+            ScenarioKind::Cli => (self.users.cli, self.waves),
         };
-        PlannedScenario { id, users, at_once: users }
+        PlannedScenario { id, users, waves, at_once: users }
     }
 }
 
@@ -157,14 +190,15 @@ impl Mistakes {
     fn users_of(&mut self, profile: &Profile) -> Users {
         let api = profile.requests_per_scenario;
         let cli = profile.cli_requests_per_scenario.unwrap_or(api);
-        for users in [api, cli] {
+        let infra = profile.infra_requests_per_scenario;
+        for users in [api, cli, infra] {
             if !(1..=MOST_USERS).contains(&users) {
                 self.push(format!(
                     "requests-per-scenario: {users} is not a number from 1 to {MOST_USERS}"
                 ));
             }
         }
-        Users { api, cli }
+        Users { api, cli, infra }
     }
 
     /// Values of the file that are of the right type and yet make no sense.
@@ -178,8 +212,10 @@ impl Mistakes {
         if !(1..=1000).contains(&profile.probe_rate) {
             self.push(format!("probe-rate: {} is not from 1 to 1000", profile.probe_rate));
         }
-        if profile.waves == 0 {
-            self.push("waves: each user takes at least one turn".to_owned());
+        for (key, waves) in [("waves", profile.waves), ("infra-waves", profile.infra_waves)] {
+            if !(1..=MOST_WAVES).contains(&waves) {
+                self.push(format!("{key}: {waves} is not from 1 to {MOST_WAVES}"));
+            }
         }
     }
 

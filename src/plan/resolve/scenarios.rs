@@ -1,17 +1,20 @@
 //! Which scenarios run, and with how many users.
 
-use super::{Mistakes, Users};
+use super::infrastructure::Choice;
+use super::{Mistakes, Turns};
 use crate::config::Profile;
+use crate::infrastructure::Infrastructure;
 use crate::plan::{LoadRequest, PlannedScenario, ServerTarget};
-use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 impl Mistakes {
     pub(super) fn scenarios(
         &mut self,
         request: &LoadRequest,
         profile: &Profile,
-        users: Users,
+        turns: Turns,
         server: &ServerTarget,
+        infrastructure: &Choice,
     ) -> Vec<PlannedScenario> {
         let named = !request.requests.is_empty() || !request.apis.is_empty();
         let (cli, api) = if named {
@@ -22,6 +25,9 @@ impl Mistakes {
         };
         let mut chosen = self.select("--apis", ScenarioKind::Api, &api);
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
+        if infrastructure.chosen == Infrastructure::None {
+            self.leave_out_what_needs_one(&mut chosen, named, &[&cli, &api], infrastructure);
+        }
         if chosen.is_empty() && self.0.is_empty() {
             self.push("no scenario is left to run; name one with -r or --apis".to_owned());
         }
@@ -33,9 +39,37 @@ impl Mistakes {
             self.push("-r: CLI scenarios cannot be given a URL with a password in it".to_owned());
         }
         let mut planned: Vec<PlannedScenario> =
-            chosen.into_iter().map(|id| users.plan(id)).collect();
-        planned.push(users.plan(ScenarioId::ProbeHealth));
+            chosen.into_iter().map(|id| turns.plan(id)).collect();
+        planned.push(turns.plan(ScenarioId::ProbeHealth));
         planned
+    }
+
+    /// Without an infrastructure, scenarios that need one are left out; one that
+    /// was asked for by its name in a flag must not be passed over.
+    fn leave_out_what_needs_one(
+        &mut self,
+        chosen: &mut Vec<ScenarioId>,
+        by_flag: bool,
+        lists: &[&str],
+        infrastructure: &Choice,
+    ) {
+        let words: Vec<&str> = lists.iter().flat_map(|list| list.split([',', ' '])).collect();
+        let needs_one = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
+        let asked_for = |id: &&ScenarioId| by_flag && words.contains(&id.name());
+        let missed: Vec<String> = chosen
+            .iter()
+            .filter(|id| needs_one(id))
+            .filter(asked_for)
+            .map(ToString::to_string)
+            .collect();
+        if !missed.is_empty() {
+            let reason = infrastructure.reason_for_none.as_deref().unwrap_or("-c none");
+            self.push(format!(
+                "{} cannot run without an infrastructure to launch on: {reason}",
+                missed.join(", ")
+            ));
+        }
+        chosen.retain(|id| !needs_one(id));
     }
 
     /// The scenarios of one kind that a list names, without repetition and in

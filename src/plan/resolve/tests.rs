@@ -3,10 +3,15 @@
 use super::*;
 use crate::class::ProcessClass;
 use crate::plan::BudgetSubject;
+use crate::scenario::Need;
 use crate::units::ByteSize;
+use rstest::rstest;
 
-const MACHINE: Machine =
-    Machine { memory_total: ByteSize::gib(24), memory_available: ByteSize::gib(22) };
+const MACHINE: Machine = Machine {
+    memory_total: ByteSize::gib(24),
+    memory_available: ByteSize::gib(22),
+    loopback_obstacle: None,
+};
 
 fn config() -> Config {
     Config::parse(include_str!("../../../skyload.toml"), "skyload.toml").unwrap()
@@ -18,12 +23,77 @@ fn words(list: &[&str]) -> Vec<String> {
 
 #[test]
 fn without_flags_the_default_profile_runs_everything() {
-    let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), MACHINE).unwrap();
+    let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &MACHINE).unwrap();
     assert_eq!(plan.scenarios.len(), ScenarioId::ALL.len());
     let profile = &config().profiles["default"];
-    let of_api = |s: &&PlannedScenario| s.id.kind() == ScenarioKind::Api;
-    let mut api = plan.scenarios.iter().filter(of_api);
-    assert!(api.all(|scenario| scenario.users == profile.requests_per_scenario));
+    assert_eq!(plan.infrastructure, Infrastructure::Loopback);
+    for scenario in &plan.scenarios {
+        let expected = match (Scenario::of(scenario.id).needs, scenario.id.kind()) {
+            (_, ScenarioKind::Probe) => (1, 1),
+            (Need::Nothing, ScenarioKind::Api) => (profile.requests_per_scenario, profile.waves),
+            (Need::Nothing, _) => (profile.cli_requests_per_scenario.unwrap(), profile.waves),
+            _ => (profile.infra_requests_per_scenario, profile.infra_waves),
+        };
+        assert_eq!((scenario.users, scenario.waves), expected, "{}", scenario.id);
+    }
+}
+
+#[test]
+fn what_is_typed_counts_for_scenarios_of_every_kind_and_each_infrastructure() {
+    let request = LoadRequest {
+        requests_per_scenario: Some("3".to_owned()),
+        waves: Some("4".to_owned()),
+        infra: words(&["aws", "gcp/us-east1"]),
+        copy_credentials: true,
+        ..LoadRequest::default()
+    };
+    let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
+    let launch = plan.scenario(ScenarioId::CliLaunch).unwrap();
+    assert_eq!((launch.users, launch.waves), (6, 4), "three on each of two");
+    let status = plan.scenario(ScenarioId::ApiStatus).unwrap();
+    assert_eq!((status.users, status.waves), (3, 4));
+}
+
+#[rstest]
+#[case::unknown(&["nosuch"], "-c: SkyPilot knows no infrastructure called `nosuch`")]
+#[case::misspelled(&["kubernets"], "did you mean `kubernetes`?")]
+#[case::without_credentials(&["aws"], "an isolated server has no credentials for aws\n  hint: --server")]
+#[case::mixed(&["loopback", "aws"], "`loopback` stands alone")]
+fn an_infrastructure_that_cannot_be_used_is_named(#[case] infra: &[&str], #[case] message: &str) {
+    let request =
+        LoadRequest { infra: words(infra), requests: words(&["launch"]), ..LoadRequest::default() };
+    let error = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err().to_string();
+    assert!(error.contains(message), "{error}");
+}
+
+#[test]
+fn where_loopback_cannot_be_everything_runs_that_does_not_need_it() {
+    let machine = Machine { loopback_obstacle: Some("no Slurm here".to_owned()), ..MACHINE };
+    let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &machine).unwrap();
+    assert_eq!(plan.infrastructure, Infrastructure::None);
+    assert_eq!(plan.without_infrastructure.as_deref(), Some("no Slurm here"));
+    let needs = |s: &PlannedScenario| Scenario::of(s.id).needs;
+    assert!(plan.scenarios.iter().all(|s| needs(s) == Need::Nothing));
+    assert!(plan.scenario(ScenarioId::CliStatus).is_some() && !plan.launches());
+}
+
+#[rstest]
+#[case::named(&["launch"], &[], true)]
+#[case::as_part_of_all(&["all"], &[], false)]
+#[case::of_both_kinds(&["status"], &["exec"], true)]
+fn a_scenario_that_was_asked_for_by_name_is_not_passed_over(
+    #[case] requests: &[&str],
+    #[case] apis: &[&str],
+    #[case] refused: bool,
+) {
+    let request = LoadRequest {
+        requests: words(requests),
+        apis: words(apis),
+        infra: words(&["none"]),
+        ..LoadRequest::default()
+    };
+    let result = LoadPlan::resolve(&request, &config(), &MACHINE);
+    assert_eq!(result.is_err(), refused, "{result:?}");
 }
 
 #[test]
@@ -33,7 +103,7 @@ fn naming_api_scenarios_leaves_the_cli_out_and_keeps_the_bystander() {
         requests_per_scenario: Some("50".to_owned()),
         ..LoadRequest::default()
     };
-    let plan = LoadPlan::resolve(&request, &config(), MACHINE).unwrap();
+    let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
     let ids: Vec<_> = plan.scenarios.iter().map(|s| s.id).collect();
     assert_eq!(ids, [ScenarioId::ApiStatus, ScenarioId::ApiValidate, ScenarioId::ProbeHealth]);
     assert_eq!(plan.scenarios[0].users, 50);
@@ -52,7 +122,7 @@ fn all_mistakes_are_reported_together() {
         waves: Some("0".to_owned()),
         ..LoadRequest::default()
     };
-    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), MACHINE).unwrap_err();
+    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
     assert_eq!(mistakes.len(), 10, "{mistakes:#?}");
     assert!(mistakes.iter().any(|m| m.contains("did you mean `smoke`")), "{mistakes:#?}");
     assert!(mistakes.iter().any(|m| m.contains("cli_status, validate")), "{mistakes:#?}");
@@ -62,14 +132,14 @@ fn all_mistakes_are_reported_together() {
 fn zero_requests_are_refused() {
     let request =
         LoadRequest { requests_per_scenario: Some("0".to_owned()), ..LoadRequest::default() };
-    assert!(LoadPlan::resolve(&request, &config(), MACHINE).is_err());
+    assert!(LoadPlan::resolve(&request, &config(), &MACHINE).is_err());
 }
 
 #[test]
 fn a_flag_overrides_the_budget_of_the_file() {
     let request =
         LoadRequest { budgets: words(&["short-executor=100MiB"]), ..LoadRequest::default() };
-    let plan = LoadPlan::resolve(&request, &config(), MACHINE).unwrap();
+    let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
     let short = BudgetSubject::Class(ProcessClass::ShortExecutor);
     let budget = plan.budgets.iter().find(|budget| budget.subject == short).unwrap();
     assert_eq!(budget.limit, Some(ByteSize::mib(100)));
@@ -83,12 +153,12 @@ fn a_budget_for_a_server_out_of_sight_is_refused() {
         budgets: words(&["server=1GiB"]),
         ..LoadRequest::default()
     };
-    let error = LoadPlan::resolve(&request, &config(), MACHINE).unwrap_err();
+    let error = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
     assert!(error.to_string().contains("cannot be measured"), "{error}");
 }
 
 #[test]
 fn auto_is_for_classes_that_skypilot_has_a_constant_for() {
     let request = LoadRequest { budgets: words(&["queue=auto"]), ..LoadRequest::default() };
-    assert!(LoadPlan::resolve(&request, &config(), MACHINE).is_err());
+    assert!(LoadPlan::resolve(&request, &config(), &MACHINE).is_err());
 }

@@ -36,8 +36,20 @@ impl Findings {
                 Event::LoadStopped(StopReason::ProfilerLost) => self
                     .add(Severity::Inconclusive, format!("the profiler ended by itself{when}")),
                 Event::LoadStopped(StopReason::ServerLost)
+                | Event::Began
+                | Event::Ended
                 | Event::PhaseBegan(_)
                 | Event::PhasesEnded => {}
+                // After a stop they are expected: they go with the nodes.
+                Event::LeftInQueue(_) if evidence.was_stopped() => {}
+                Event::LeftInQueue(jobs) => self.add(
+                    Severity::ScenarioFailed,
+                    format!(
+                        "nodes were still allocated although the server said that all was gone; \
+                         they were cancelled: {}",
+                        jobs.join(", ")
+                    ),
+                ),
                 Event::LeftBehind(titles) => self.add(
                     Severity::Note,
                     format!(

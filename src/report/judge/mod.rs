@@ -5,6 +5,7 @@
 //! without gaps, a client that was punctual. What is in between is inconclusive.
 
 mod events;
+mod infrastructure;
 mod memory;
 mod users;
 
@@ -98,6 +99,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     let mut findings = Findings(Vec::new());
     // Causes before their consequences: the sort below keeps this order.
     findings.of_events(case);
+    findings.of_infrastructure(case);
     findings.of_scenarios(case);
     findings.of_thresholds(case);
     findings.of_budgets(case);

@@ -48,6 +48,8 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
         .to_vec(),
         profile: profile(),
         processes: Some(processes()),
+        fixtures: None,
+        nodes: None,
         outcomes: outcomes.collect(),
         damage: Vec::new(),
         plan,
@@ -67,8 +69,12 @@ pub(crate) fn four_users() -> LoadRequest {
 fn plan(request: &LoadRequest) -> LoadPlan {
     let config = Config::parse(include_str!("../../../skyload.toml"), "skyload.toml")
         .expect("a test knows its own data");
-    let machine = Machine { memory_total: ByteSize::gib(16), memory_available: ByteSize::gib(15) };
-    LoadPlan::resolve(request, &config, machine).expect("a test knows its own data")
+    let machine = Machine {
+        memory_total: ByteSize::gib(16),
+        memory_available: ByteSize::gib(15),
+        loopback_obstacle: None,
+    };
+    LoadPlan::resolve(request, &config, &machine).expect("a test knows its own data")
 }
 
 fn environment() -> Environment {
@@ -91,9 +97,10 @@ fn environment() -> Environment {
             commit: None,
             api_version: "62".to_owned(),
             workers: None,
-            has_infrastructure: false,
             has_consolidation: true,
         },
+        infrastructure: Vec::new(),
+        changes: Vec::new(),
         client: ClientSettings {
             endpoint: "http://127.0.0.1:46600".parse().expect("a test knows its own data"),
             sky: "sky".into(),

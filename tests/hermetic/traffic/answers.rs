@@ -15,7 +15,7 @@ use super::scene::{counts, kinds};
 #[tokio::test]
 async fn every_user_gets_a_turn_in_every_wave_and_the_outcome_is_on_disk() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.planned(|plan| plan.waves = 2);
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.waves(2);
     let scene = scene.set()?;
     let outcome = scene.drive(ScenarioId::ApiStatus).await?;
     assert_eq!((outcome.ended, outcome.waves.len()), (Ended::Finished, 2));
@@ -75,7 +75,7 @@ async fn the_server_tells_how_long_a_request_queued_and_ran() -> anyhow::Result<
 #[tokio::test]
 async fn every_third_failure_is_counted_by_kind_and_keeps_its_latency() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:3")])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.planned(|plan| plan.waves = 2);
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.waves(2);
     let outcome = scene.play().await?;
     assert_eq!(outcome.ended, Ended::Finished);
     for wave in &outcome.waves {

@@ -51,7 +51,7 @@ async fn an_exit_code_of_0_does_not_hide_what_became_of_the_request(
     let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?.play().await?;
     let wave = &outcome.waves[0];
     assert_eq!(counts(wave), (0, 0, 3));
-    assert_eq!(failures(wave), ["no such request", error_type]);
+    assert_eq!(failures(wave), [error_type]);
     Ok(())
 }
 
@@ -67,7 +67,7 @@ async fn only_the_user_whose_request_failed_has_failed() -> anyhow::Result<()> {
 async fn a_refusal_is_wrong_where_there_is_infrastructure() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let outcome = Scene::of(&server, &[ScenarioId::CliJobsQueue])?
-        .found(|environment| environment.server.has_infrastructure = true)
+        .found(|environment| environment.infrastructure = vec!["slurm/loop".to_owned()])
         .play()
         .await?;
     let wave = &outcome.waves[0];
@@ -146,6 +146,6 @@ async fn a_request_that_outlives_its_process_is_no_success_and_not_waited_for() 
     let outcome = scene.found(|environment| environment.client.sky = sky).play().await?;
     let wave = &outcome.waves[0];
     assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 3)));
-    assert_eq!(kinds(wave), [(None, "no such request", 3)]);
+    assert_eq!(kinds(wave), [(None, "request under way", 3)]);
     Ok(())
 }

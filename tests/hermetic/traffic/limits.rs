@@ -52,10 +52,9 @@ async fn users_that_all_fit_are_served_side_by_side() -> anyhow::Result<()> {
 #[tokio::test]
 async fn turns_that_the_time_limit_cuts_off_have_failed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[ENDLESS])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.planned(|plan| {
-        plan.waves = 2;
-        plan.scenario_timeout = Duration::from_secs(1);
-    });
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?
+        .waves(2)
+        .planned(|plan| plan.scenario_timeout = Duration::from_secs(1));
     let scene = scene.set()?;
     let outcome = scene.drive(ScenarioId::ApiStatus).await?;
     assert_eq!((outcome.ended, outcome.waves.len()), (Ended::TimedOut, 1));

@@ -8,6 +8,7 @@
 mod answers;
 mod bystander;
 mod cli;
+mod launching;
 mod limits;
 mod refusals;
 mod scene;

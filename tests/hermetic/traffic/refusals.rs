@@ -21,7 +21,10 @@ async fn a_launch_without_a_cloud_is_refused(
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiLaunchDryrun])?
-        .found(|environment| environment.server.has_infrastructure = has_infrastructure)
+        .found(|environment| {
+            environment.infrastructure =
+                has_infrastructure.then(|| "slurm/loop".to_owned()).into_iter().collect();
+        })
         .play()
         .await?;
     let wave = &outcome.waves[0];

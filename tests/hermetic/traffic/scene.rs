@@ -18,8 +18,11 @@ use skyload::units::ByteSize;
 use tempfile::TempDir;
 
 /// Holds any plan of these tests: what a machine can't hold is tested elsewhere.
-const MACHINE: Machine =
-    Machine { memory_total: ByteSize::gib(64), memory_available: ByteSize::gib(60) };
+const MACHINE: Machine = Machine {
+    memory_total: ByteSize::gib(64),
+    memory_available: ByteSize::gib(60),
+    loopback_obstacle: None,
+};
 
 /// Requests that end long after any test.
 pub(super) const ENDLESS: (&str, &str) = ("FAKE_SKY_SERVICE_MS", "600000");
@@ -38,10 +41,11 @@ impl Scene {
     pub(super) fn of(server: &FakeServer, scenarios: &[ScenarioId]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = Config::parse(include_str!("../../../skyload.toml"), "skyload.toml")?;
-        let mut plan = LoadPlan::resolve(&LoadRequest::default(), &config, MACHINE)?;
-        plan.scenarios =
-            scenarios.iter().map(|&id| PlannedScenario { id, users: 3, at_once: 3 }).collect();
-        plan.waves = 1;
+        let mut plan = LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE)?;
+        plan.scenarios = scenarios
+            .iter()
+            .map(|&id| PlannedScenario { id, users: 3, waves: 1, at_once: 3 })
+            .collect();
         plan.scenario_timeout = Duration::from_secs(120);
         plan.conductor = ProcessIdentity::current();
         Ok(Self {
@@ -50,6 +54,11 @@ impl Scene {
             plan,
             environment: environment(server)?,
         })
+    }
+
+    /// The plan.
+    pub(super) fn plan(&self) -> &LoadPlan {
+        &self.plan
     }
 
     /// Changes the plan.
@@ -65,6 +74,11 @@ impl Scene {
                 (scenario.users, scenario.at_once) = (users, at_once);
             });
         })
+    }
+
+    /// Changes how many turns each user takes.
+    pub(super) fn waves(self, waves: u32) -> Self {
+        self.planned(|plan| plan.scenarios.iter_mut().for_each(|scenario| scenario.waves = waves))
     }
 
     /// Changes what is known of the server.
@@ -116,9 +130,10 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             commit: Some(fake_sky::COMMIT.to_owned()),
             api_version: fake_sky::API_VERSION.to_string(),
             workers: None,
-            has_infrastructure: false,
             has_consolidation: true,
         },
+        infrastructure: Vec::new(),
+        changes: Vec::new(),
         client: ClientSettings {
             endpoint: server.url().parse()?,
             sky: fake_sky::executable(),

@@ -17,7 +17,7 @@ use super::scene::counts;
 #[tokio::test]
 async fn a_wave_begins_when_the_last_has_come() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.planned(|plan| plan.waves = 2);
+    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.waves(2);
     let scene = scene.set()?;
     let late = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
@@ -38,7 +38,7 @@ async fn a_wave_begins_when_the_last_has_come() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_scenario_that_died_at_the_start_line_is_not_waited_for() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.planned(|plan| plan.waves = 2);
+    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.waves(2);
     let scene = scene.set()?;
     let mut other = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn()?;
     let identity = ProcessIdentity::of(other.id());
@@ -55,10 +55,9 @@ async fn a_scenario_that_died_at_the_start_line_is_not_waited_for() -> anyhow::R
 #[tokio::test]
 async fn the_time_limit_holds_at_the_start_line_too() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.planned(|plan| {
-        plan.waves = 2;
-        plan.scenario_timeout = Duration::from_secs(3);
-    });
+    let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?
+        .waves(2)
+        .planned(|plan| plan.scenario_timeout = Duration::from_secs(3));
     let scene = scene.set()?;
     // The other one lives, and never comes to its second wave.
     let place = scene.run.start_line().join("0-api-validate.json");

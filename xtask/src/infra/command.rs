@@ -51,41 +51,35 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     say(&format!("{head}: slurm/loop, for SkyPilot {}.\n\n{usage}", record.sky_version))
 }
 
-/// How to use it from a shell.
+/// How to use it from a shell. Lines to be pasted begin at the margin, where a shell
+/// wants the end of a text.
 fn usage(sky: &SkyInstallation, setup: &ServerSetup) -> String {
     const PORT: u16 = 46_680;
-    let mut text =
-        "A load takes it by itself. By hand, with a home and a port of its own:\n\n".to_owned();
-    let mut line = |line: &str| text.push_str(&format!("    {line}\n"));
-    line("export HOME=$(mktemp -d) SKYPILOT_DISABLE_USAGE_COLLECTION=1");
-    line(&format!("export SKYPILOT_API_SERVER_LOCAL_PORT={PORT}"));
-    for (name, value) in setup.variables(PORT) {
-        line(&format!("export {name}={value}"));
-    }
+    let mut lines = vec![
+        "A load takes it by itself. By hand, with a home and a port of its own:".to_owned(),
+        String::new(),
+        "export HOME=$(mktemp -d) SKYPILOT_DISABLE_USAGE_COLLECTION=1".to_owned(),
+        format!("export SKYPILOT_API_SERVER_LOCAL_PORT={PORT}"),
+    ];
+    let variables = setup.variables().into_iter();
+    lines.extend(variables.map(|(name, value)| format!("export {name}={value}")));
     let bin = sky.sky.parent().unwrap_or(&sky.sky).display();
-    line(&format!("export PATH={}", setup.path(&format!("{bin}:$PATH"))));
-    line("mkdir -p ~/.sky ~/.slurm");
+    lines.push(format!("export PATH={}", setup.path(&format!("{bin}:$PATH"))));
+    lines.push("mkdir -p ~/.sky ~/.slurm".to_owned());
     for file in &setup.home_files {
-        line(&format!("cat > ~/{} <<'END'", file.path.display()));
-        text_block(&mut line, &file.content);
+        let name = file.path.display();
+        lines.push(format!("cat > ~/{name} <<'END'\n{}END", file.content));
+        lines.push(format!("chmod {:o} ~/{name}", file.mode));
     }
-    line("cat > ~/.sky/config.yaml <<'END'");
-    text_block(&mut line, &setup.config);
-    line(&format!("cp -r {} ~/.sky/wheels", setup.wheels.display()));
-    line(&format!("sky api start --port {PORT} && sky check slurm"));
-    line(&format!("sky launch -y -c mine --infra {} --cpus 1 'echo hello'", setup.infra));
-    text.push_str("\nTo end it: `sky api stop` there, then `cargo xtask infra down`.\n");
-    text.push_str("What is not as in an ordinary SkyPilot:\n");
-    for change in &setup.changes {
-        text.push_str(&format!("* {change}\n"));
-    }
-    text
-}
-
-/// The content of a file and its end, which a shell wants at the line's beginning.
-fn text_block(line: &mut impl FnMut(&str), content: &str) {
-    content.lines().for_each(&mut *line);
-    line("END");
+    lines.push(format!("cat > ~/.sky/config.yaml <<'END'\n{}END", setup.config));
+    lines.push(format!("cp -r {} ~/.sky/wheels", setup.wheels.display()));
+    lines.push(format!("sky api start --port {PORT} && sky check slurm"));
+    lines.push(format!("sky launch -y -c mine --infra {} --cpus 1 'echo hello'", setup.infra));
+    lines.push(String::new());
+    lines.push("To end it: `sky api stop` there, then `cargo xtask infra down`.".to_owned());
+    lines.push("What is not as in an ordinary SkyPilot:".to_owned());
+    lines.extend(setup.changes.iter().map(|change| format!("* {change}")));
+    lines.join("\n") + "\n"
 }
 
 fn status(workspace: &Workspace) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The folder of one infrastructure: who finds what where in it.
 //!
-//! Everything in it is made anew each time and goes with the infrastructure. It
-//! belongs to the nodes' user, but for the key with which the API server logs in.
+//! Everything in it is made anew each time and goes with the infrastructure. What is
+//! in it belongs to the nodes' user, but for what the API server logs in and runs with.
 
 use std::path::{Path, PathBuf};
 

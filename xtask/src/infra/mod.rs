@@ -28,10 +28,11 @@ mod processes;
 mod raise;
 mod record;
 mod setup;
+#[cfg(test)]
+mod site_tests;
 mod supervisor;
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use skyload::ids::{ProcessIdentity, RunId};
@@ -39,7 +40,7 @@ use skyload::nodes::NodeFigures;
 use skyload::run_dir::FORMAT_VERSION;
 
 pub(crate) use command::run;
-pub(crate) use setup::{HomeFile, ServerSetup};
+pub(crate) use setup::ServerSetup;
 pub(crate) use supervisor::run as run_nodes;
 
 use crate::progress::Progress;
@@ -88,8 +89,8 @@ pub(crate) struct Loopback {
     setup: ServerSetup,
     /// It was up before, and stays.
     is_taken: bool,
-    /// What it had used by then.
-    cpu_before: Duration,
+    /// What was known of it by then.
+    before: NodeFigures,
     ended: bool,
 }
 
@@ -123,6 +124,11 @@ impl Loopback {
         if let Some(obstacle) = obstacle().or_else(|| obstacle_of(sky)) {
             bail!("{obstacle}");
         }
+        let existing = Record::read(workspace)?;
+        if let Some(record) = &existing {
+            // Before anything is built for a SkyPilot that can't have its turn yet.
+            record.ensure_free_for(&sky.sky)?;
+        }
         let place = Place::of(workspace)?;
         if let Some(note) = &place.note {
             progress.note(note);
@@ -131,8 +137,8 @@ impl Loopback {
         signals.check()?;
         let image = Image::prepare(&place, workspace, sky, progress)?;
         signals.check()?;
-        if let Some(record) = Record::read(workspace)? {
-            return Self::take_kept(workspace, record, &packages, &image, sky, progress);
+        if let Some(record) = existing {
+            return Self::take_kept(workspace, record, &packages, &image, progress);
         }
 
         let id = RunId::generate().to_string();
@@ -172,25 +178,14 @@ impl Loopback {
         record: Record,
         packages: &Packages,
         image: &Image,
-        sky: &SkyInstallation,
         progress: Progress,
     ) -> Result<Self> {
-        ensure!(
-            !record.is_in_use(),
-            "another run is using an infrastructure here\n  hint: wait for it, or use another \
-             SKYLOAD_STATE_DIR"
-        );
-        ensure!(
-            record.sky == sky.sky && record.wheel_hash == image.hash,
-            "the infrastructure that is up is for SkyPilot {} (`{}`)\n  hint: `cargo xtask infra \
-             down`",
-            record.sky_version,
-            record.sky.display()
-        );
+        // Its files may have changed meanwhile, where it is not one of ours.
+        ensure!(record.wheel_hash == image.hash, record.is_for_another());
         progress.note(format!("Taking the infrastructure that is up ({})", record.id));
         let mut loopback = Self::of(workspace, record, packages, image)?;
         loopback.is_taken = true;
-        loopback.cpu_before = loopback.record.figures()?.cpu;
+        loopback.before = loopback.record.figures()?;
         Ok(loopback)
     }
 
@@ -204,8 +199,8 @@ impl Loopback {
         let node = Node::new(&record.id, record.account, packages, &layout);
         let setup = ServerSetup::new(&layout, packages, &record.ports, image)?;
         let workspace = Workspace { root: workspace.root.clone(), state: workspace.state.clone() };
-        let (is_taken, cpu_before, ended) = (false, Duration::ZERO, false);
-        Ok(Self { workspace, record, node, setup, is_taken, cpu_before, ended })
+        let (is_taken, before, ended) = (false, NodeFigures::default(), false);
+        Ok(Self { workspace, record, node, setup, is_taken, before, ended })
     }
 
     /// What an API server needs to use it.
@@ -219,8 +214,15 @@ impl Loopback {
         Ok(self.since_taken(self.record.figures()?))
     }
 
-    fn since_taken(&self, figures: NodeFigures) -> NodeFigures {
-        NodeFigures { cpu: figures.cpu.saturating_sub(self.cpu_before), ..figures }
+    /// Whether it is there when this process is gone.
+    pub(crate) const fn stays(&self) -> bool {
+        self.is_taken
+    }
+
+    fn since_taken(&self, mut figures: NodeFigures) -> NodeFigures {
+        figures.cpu = figures.cpu.saturating_sub(self.before.cpu);
+        figures.exposed.retain(|socket| !self.before.exposed.contains(socket));
+        figures
     }
 
     /// The names of jobs that are in Slurm's queue, running ones included: each is a
@@ -249,8 +251,10 @@ impl Loopback {
     /// Takes it down, unless it is one that stays. Returns what the nodes cost.
     pub(crate) fn finish(mut self) -> Result<NodeFigures> {
         self.ended = true;
+        let killed = (!self.record.is_up()).then(|| "its supervisor was killed".to_owned());
         if self.is_taken {
-            return self.figures();
+            let figures = self.figures()?;
+            return Ok(NodeFigures { failure: figures.failure.or(killed), ..figures });
         }
         let (figures, _) = self.record.clear(&self.workspace)?;
         ensure!(
@@ -258,7 +262,8 @@ impl Loopback {
             "`{}` could not be removed",
             self.record.folder.display()
         );
-        Ok(self.since_taken(figures))
+        let figures = self.since_taken(figures);
+        Ok(NodeFigures { failure: figures.failure.or(killed), ..figures })
     }
 
     /// Leaves it up: `infra down` ends it.

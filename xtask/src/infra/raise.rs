@@ -29,6 +29,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 
 const SERVER_SITE: &str = include_str!("site/sitecustomize.py");
 
+const SSH_RC: &str = include_str!("site/ssh-rc.sh");
+
 /// Puts everything into the infrastructure's folder that is read there.
 pub(super) fn furnish(
     record: &Record,
@@ -57,6 +59,7 @@ pub(super) fn furnish(
     for name in [".bash_profile", ".bashrc"] {
         write(&layout.home().join(name), &configs::shell_profile(&node::path(packages)))?;
     }
+    write(&layout.home().join(".ssh/rc"), SSH_RC)?;
     write(&layout.skylet_ports(), &format!("{}\n", record.ports.skylets))?;
     write(&layout.task_prolog(), &configs::task_prolog(&layout, image))?;
     fs::set_permissions(layout.task_prolog(), Permissions::from_mode(0o755))
@@ -80,21 +83,25 @@ pub(super) fn furnish(
             .context("making a wrapper a program")?;
     }
     if geteuid().is_root() {
-        hand_over(record, layout.folder(), &layout.at("client"))?;
+        // Not the folder itself: whoever owns it can put a folder of his own in the
+        // place of the API server's, from which root runs programs.
+        for entry in fs::read_dir(layout.folder()).context("listing what belongs to the nodes")? {
+            let path = entry.context("listing what belongs to the nodes")?.path();
+            if path != layout.at("client") {
+                hand_over(record, &path)?;
+            }
+        }
     }
     Ok(())
 }
 
-/// Gives a folder to the nodes' user, without what is in `except`.
-fn hand_over(record: &Record, path: &Path, except: &Path) -> Result<()> {
-    if path == except {
-        return Ok(());
-    }
+/// Gives a file or a folder to the nodes' user.
+fn hand_over(record: &Record, path: &Path) -> Result<()> {
     let giving = || format!("giving `{}` to the nodes", path.display());
     chown(path, Some(record.account.uid), Some(record.account.gid)).with_context(giving)?;
     if path.is_dir() {
         for entry in fs::read_dir(path).with_context(giving)? {
-            hand_over(record, &entry.with_context(giving)?.path(), except)?;
+            hand_over(record, &entry.with_context(giving)?.path())?;
         }
     }
     Ok(())
@@ -236,8 +243,7 @@ fn logs(layout: &Layout) -> String {
             text.push_str(&format!("    {name}: {line}\n"));
         }
     }
-    text + "  hint: a daemon's last lines say what it lacks; `cargo xtask infra down` clears away \
-            what is left"
+    text + "  hint: the last lines of the daemon that ended first say what it lacks"
 }
 
 /// The supervisor as a process that can be told from others.

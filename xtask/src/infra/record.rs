@@ -5,10 +5,10 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,27 @@ impl Record {
         self.owner.is_none() && self.is_up()
     }
 
+    /// Refuses it to a second run, and to another SkyPilot than it is for.
+    pub(super) fn ensure_free_for(&self, sky: &Path) -> Result<()> {
+        ensure!(
+            !self.is_in_use(),
+            "another run is using an infrastructure here\n  hint: wait for it, or use another \
+             SKYLOAD_STATE_DIR"
+        );
+        ensure!(self.sky == sky, self.is_for_another());
+        Ok(())
+    }
+
+    /// What to say to another SkyPilot.
+    pub(super) fn is_for_another(&self) -> String {
+        format!(
+            "the infrastructure that is up is for SkyPilot {} as it was in `{}`\n  hint: `cargo \
+             xtask infra down`",
+            self.sky_version,
+            self.sky.display()
+        )
+    }
+
     pub(super) fn figures(&self) -> Result<NodeFigures> {
         let figures = RunDir::read_optional(&self.layout().figures(), "account of the nodes")?;
         Ok(figures.unwrap_or_default())
@@ -112,5 +133,65 @@ impl Record {
             _ => {}
         }
         Ok((figures, left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(owner: Option<ProcessIdentity>, supervisor: Option<ProcessIdentity>) -> Record {
+        Record {
+            version: 1,
+            id: "1".to_owned(),
+            owner,
+            supervisor,
+            folder: "/state/nodes-1".into(),
+            account: Account { uid: 59_046, gid: 59_046, is_nodes_only: true },
+            ports: Ports { ssh: 1, slurmctld: 2, slurmd: 3, skylets: 4 },
+            sky: "/venv/bin/sky".into(),
+            sky_version: "0.14.1".to_owned(),
+            wheel_hash: "ab".to_owned(),
+            image: "/state/images/1".into(),
+        }
+    }
+
+    #[test]
+    fn a_kept_infrastructure_is_for_one_skypilot() {
+        let me = ProcessIdentity::current();
+        let kept = record(None, me);
+        assert!(kept.is_kept());
+        kept.ensure_free_for(Path::new("/venv/bin/sky")).unwrap();
+        let error = kept.ensure_free_for(Path::new("/other/bin/sky")).unwrap_err().to_string();
+        assert!(error.contains("0.14.1") && error.ends_with("xtask infra down`"), "{error}");
+    }
+
+    #[test]
+    fn one_whose_supervisor_was_killed_is_not_kept() {
+        let dead = ProcessIdentity { pid: std::process::id(), started: 1 };
+        assert!(!record(None, Some(dead)).is_kept());
+        assert!(!record(None, None).is_up());
+    }
+
+    #[test]
+    fn one_of_another_living_run_is_in_use() {
+        let parent = ProcessIdentity::of(std::os::unix::process::parent_id());
+        assert!(record(parent, None).is_in_use());
+        assert!(!record(ProcessIdentity::current(), None).is_in_use());
+    }
+
+    #[test]
+    fn clearing_away_leaves_neither_folder_nor_record() {
+        let state = tempfile::tempdir().unwrap();
+        let workspace = Workspace { root: "/".into(), state: state.path().to_owned() };
+        let folder = state.path().join("nodes-1");
+        fs::create_dir_all(folder.join("log")).unwrap();
+        let account = Account { uid: 0, gid: 0, is_nodes_only: false };
+        let record = Record { folder: folder.clone(), account, ..record(None, None) };
+        record.write(&workspace).unwrap();
+        assert!(Record::read(&workspace).unwrap().is_some());
+        record.clear(&workspace).unwrap();
+        assert!(!folder.exists());
+        assert!(Record::read(&workspace).unwrap().is_none());
     }
 }

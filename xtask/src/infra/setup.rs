@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use skyload::env;
 use xshell::Shell;
 
 use super::configs;
@@ -45,11 +44,12 @@ pub(crate) struct HomeFile {
 pub(super) const SERVER_PROGRAMS: [&str; 4] = ["ssh", "scp", "ssh-keygen", "rsync"];
 
 /// What is not as in an ordinary SkyPilot.
-const CHANGES: [&str; 7] = [
+const CHANGES: [&str; 8] = [
     "Nodes are processes on this machine that get the CPU which nobody else wants (SCHED_IDLE).",
     "Nodes find SkyPilot's runtime prepared instead of installing it from the internet.",
     "On nodes, each cluster's skylet gets a port of its own, on loopback instead of all interfaces.",
-    "In the API server, the check for a network asks the server itself instead of public addresses.",
+    "On nodes, `sky logs` waits two minutes instead of five seconds for a job to begin to write.",
+    "In the API server, nobody checks for a network by asking public addresses.",
     "In the API server, Slurm counts as a cloud that can open ports, which needs nothing on loopback.",
     "In the API server, there is one consolidated jobs controller instead of as many as fit into \
      memory.",
@@ -78,13 +78,10 @@ impl ServerSetup {
         })
     }
 
-    /// For the environment of the API server on `api_port`. Its PATH must have
+    /// For the environment of the API server. Its PATH must have
     /// `programs` first; its users' need nothing.
-    pub(crate) fn variables(&self, api_port: u16) -> Vec<(String, String)> {
-        vec![
-            ("PYTHONPATH".to_owned(), self.site.display().to_string()),
-            (env::PROBE_URL.to_owned(), format!("http://127.0.0.1:{api_port}/api/health")),
-        ]
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        vec![("PYTHONPATH".to_owned(), self.site.display().to_string())]
     }
 
     /// `path` with the programs in it that the server needs.

@@ -1,25 +1,31 @@
 //! `cargo xtask load`: the story of a run.
 //!
-//! Plan, build, install; restart the server; profile it through baseline, load
-//! and drain; hand the server back; report, gate, verdict. Guards own whatever
+//! Plan, build, install; bring up what is launched on; restart the server; profile
+//! it through baseline, setup, load, teardown and drain; hand the server back;
+//! report, gate, verdict. Guards own whatever
 //! runs, so that every way out of here leaves nothing behind.
 
+mod fixtures;
+mod ground;
 mod marks;
 mod phases;
 mod prepare;
 mod profiler_process;
 mod settle;
+mod speed;
 mod watch;
 
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
+use skyload::infrastructure::Infrastructure;
 use skyload::marks::Event;
-use skyload::plan::LoadPlan;
+use skyload::plan::{Estimate, LoadPlan};
 use skyload::report::{Report, Verdict};
 use skyload::run_dir::RunDir;
 
 use crate::flags;
+use crate::infra;
 use crate::nextest::Tests;
 use crate::progress::Progress;
 use crate::report;
@@ -28,13 +34,16 @@ use crate::signals::{Interrupted, Signals};
 use crate::sky::SkyInstallation;
 use crate::tools;
 use crate::workspace::Workspace;
+use ground::Ground;
 use marks::Marks;
 use profiler_process::ProfilerProcess;
 use watch::Watch;
 
 pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
     let workspace = Workspace::locate()?;
-    let plan = prepare::plan(flags, &workspace)?;
+    let plan = prepare::plan(flags, &workspace, infra::obstacle())?;
+    // Before Ctrl-C is taken over: here it simply ends the program.
+    prepare::confirm(flags, &plan, Progress::new())?;
     let signals = Signals::listen()?;
     let result = run_plan(flags, plan, &workspace, &signals);
     // A Ctrl-C reaches compilers and installers too; that they failed is no news.
@@ -46,14 +55,14 @@ pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
 
 fn run_plan(
     flags: &flags::Load,
-    plan: LoadPlan,
+    mut plan: LoadPlan,
     workspace: &Workspace,
     signals: &Signals,
 ) -> Result<Verdict> {
     let progress = Progress::new();
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
-    prepare::announce(&plan, progress);
+    infra::clean_up_after_dead_runs(workspace, progress)?;
 
     let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
     signals.check()?;
@@ -64,6 +73,15 @@ fn run_plan(
     signals.check()?;
     let sky = SkyInstallation::prepare(&plan.sky, &workspace.state, &progress)?;
     signals.check()?;
+    if plan.infrastructure == Infrastructure::Loopback
+        && let Some(obstacle) = infra::obstacle_of(&sky)
+    {
+        plan = prepare::plan(flags, workspace, Some(obstacle))?;
+    }
+    plan.estimate = speed::measure(&sky)?.map(|speed| Estimate::of(&plan, speed));
+    prepare::announce(&plan, progress);
+    let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)
+        .context("bringing up the loopback infrastructure; `-c none` runs what needs none")?;
 
     let run = prepare::run_dir(flags, &plan, workspace)?;
     let context = server::Context {
@@ -74,8 +92,11 @@ fn run_plan(
         signals,
         progress,
         yes: flags.yes,
+        setup: ground.server_setup().cloned(),
+        copies_credentials: flags.copy_credentials,
     };
-    conduct(&context, &tests).with_context(|| format!("run {} came to no result", run.id()))?;
+    conduct(&context, ground, &tests)
+        .with_context(|| format!("run {} came to no result", run.id()))?;
 
     let report = report::assemble(&run)?;
     let agreed = gate(&tests, &plan, &run, &report)?;
@@ -85,15 +106,18 @@ fn run_plan(
 }
 
 /// From the server's start to its end, with everything measured in between.
-fn conduct(context: &server::Context<'_>, tests: &Tests) -> Result<()> {
+fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Result<()> {
     let (plan, run, progress) = (context.plan, context.run, context.progress);
+    let mut marks = Marks::open(run)?;
+    marks.note(Event::Began)?;
     let server = ServerSession::begin(context)?;
-    RunDir::write(&run.environment(), &prepare::environment(context.sky, &server)?)?;
+    RunDir::write(&run.environment(), &prepare::environment(context, &server, ground.changes())?)?;
+    ground.check(plan, run, context.signals, progress)?;
     let profiler = server
         .addresses
         .map(|addresses| ProfilerProcess::spawn(run, plan, addresses))
         .transpose()?;
-    let mut watch = Watch::new(context.signals, &server, profiler, Marks::open(run)?);
+    let mut watch = Watch::new(context.signals, &server, profiler, marks, ground.stays());
     // Not `?` yet: what was measured is worth having, whatever went wrong.
     let measured = phases::run(&mut watch, tests, plan, run, progress);
     let Watch { profiler, mut marks, .. } = watch;
@@ -104,6 +128,11 @@ fn conduct(context: &server::Context<'_>, tests: &Tests) -> Result<()> {
     if !left_behind.is_empty() {
         marks.note(Event::LeftBehind(left_behind))?;
     }
+    let left = ground.finish(run)?;
+    if !left.is_empty() {
+        marks.note(Event::LeftInQueue(left))?;
+    }
+    marks.note(Event::Ended)?;
     measured?;
     if let Err(error) = profiled {
         // Its files say how far it came, and the verdict follows from them.

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use skyload::infrastructure::Infrastructure;
 use skyload::marks::{Event, StopReason};
 use skyload::plan::LoadPlan;
 use skyload::run_dir::RunDir;
 use skyload::sample::Phase;
 use skyload::units::{ByteSize, as_gib};
 
+use super::fixtures;
 use super::settle::{self, last_ticks};
 use super::watch::Watch;
 use crate::nextest::Tests;
@@ -31,8 +33,13 @@ pub(super) fn run(
     step.done(state(stopped));
 
     if stopped.is_none() {
-        stopped = load(watch, tests, plan, run, progress)?;
-        snapshot(watch, Phase::Load)?;
+        // Not `?` yet: what was launched is taken down, whatever went wrong.
+        let loaded = launch_and_load(watch, tests, plan, run, progress);
+        if plan.launches() && must_be_taken_down(watch, plan, loaded.is_err()) {
+            fixtures::tear_down(watch, plan, run, progress)?;
+        }
+        loaded?;
+        stopped = watch.stopped();
     }
 
     watch.marks.note(Event::PhaseBegan(Phase::Drain))?;
@@ -53,6 +60,28 @@ pub(super) fn run(
     watch.marks.note(Event::PhasesEnded)?;
     step.done("done");
     Ok(())
+}
+
+fn launch_and_load(
+    watch: &mut Watch<'_>,
+    tests: &Tests,
+    plan: &LoadPlan,
+    run: &RunDir,
+    progress: Progress,
+) -> Result<()> {
+    if plan.launches() && fixtures::set_up(watch, plan, run, progress)?.is_some() {
+        return Ok(());
+    }
+    load(watch, tests, plan, run, progress)?;
+    snapshot(watch, Phase::Load)
+}
+
+/// Whether what was launched is taken down one by one. After a stop that isn't worth
+/// the time where it goes together with the nodes.
+fn must_be_taken_down(watch: &Watch<'_>, plan: &LoadPlan, went_wrong: bool) -> bool {
+    let goes_with_nodes = plan.infrastructure == Infrastructure::Loopback && !watch.nodes_stay;
+    let came_to_its_end = watch.stopped().is_none() && !went_wrong;
+    !watch.server_is_lost() && (came_to_its_end || !goes_with_nodes)
 }
 
 fn settle(

@@ -1,31 +1,42 @@
 //! From flags to a plan, and from a plan to everything that it needs.
 
+use std::collections::BTreeSet;
+use std::io::{IsTerminal as _, stdin};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result, bail, ensure};
 use skyload::config::{Config, ConfigError};
 use skyload::env;
 use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
+use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, LoadRequest, Machine, ServerTarget, UsageErrors};
+use skyload::report::text::in_minutes;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::scenario::{Need, Scenario};
 use skyload::units::{ByteSize, as_gib};
 use sysinfo::{MemoryRefreshKind, System};
 use url::Url;
 
 use crate::flags;
 use crate::progress::Progress;
-use crate::server::ServerSession;
-use crate::sky::SkyInstallation;
+use crate::server::{Context, ServerSession};
 use crate::workspace::Workspace;
 
 /// Resolves what was typed. Touches nothing.
-pub(super) fn plan(flags: &flags::Load, workspace: &Workspace) -> Result<LoadPlan> {
+pub(super) fn plan(
+    flags: &flags::Load,
+    workspace: &Workspace,
+    loopback_obstacle: Option<String>,
+) -> Result<LoadPlan> {
     let config = config(flags, workspace)?;
     let request = LoadRequest {
         requests_per_scenario: flags.requests_per_scenario.clone(),
         requests: flags.requests.clone(),
         apis: flags.apis.clone(),
+        infra: flags.clouds.clone(),
+        run_async: flags.run_async,
+        copy_credentials: flags.copy_credentials,
         waves: flags.waves.clone(),
         sky: flags.sky.clone(),
         server: flags.server.as_deref().map(without_credentials),
@@ -35,7 +46,8 @@ pub(super) fn plan(flags: &flags::Load, workspace: &Workspace) -> Result<LoadPla
         keep_server: flags.keep_server,
         yes: flags.yes,
     };
-    let mut plan = LoadPlan::resolve(&request, &config, machine()?)?;
+    let machine = Machine { loopback_obstacle, ..machine()? };
+    let mut plan = LoadPlan::resolve(&request, &config, &machine)?;
     plan.conductor = ProcessIdentity::current();
     Ok(plan)
 }
@@ -75,26 +87,86 @@ fn without_credentials(server: &str) -> String {
     url.to_string()
 }
 
+/// What is launched on somebody else's machines costs money, and is there until it
+/// is taken down: that is said, and asked for, before anything is started.
+pub(super) fn confirm(flags: &flags::Load, plan: &LoadPlan, progress: Progress) -> Result<()> {
+    let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
+    let mut shared = BTreeSet::new();
+    let mut launches = 0_u64;
+    for planned in &plan.scenarios {
+        match Scenario::of(planned.id).needs {
+            Need::Infrastructure => launches += u64::from(planned.users) * u64::from(planned.waves),
+            need if need.is_fixture() => _ = shared.insert(need),
+            _ => {}
+        }
+    }
+    launches += u64::from(plan.infrastructure.count()) * shared.len() as u64;
+    if launches == 0 {
+        return Ok(());
+    }
+    progress.note(format!(
+        "This plan launches {launches} cluster(s), jobs and services included, on {}: it costs money \
+         there. All names begin with `skyload-`. What was launched is taken down and looked for at \
+         the end; should this machine crash before, you must end it in the cloud itself. Controllers \
+         that SkyPilot launches for managed jobs and services stay until SkyPilot stops them.",
+        clouds.join(", ")
+    ));
+    if flags.yes {
+        return Ok(());
+    }
+    if !stdin().is_terminal() {
+        bail!(UsageErrors(vec![
+            "-c: launches that cost money need --yes where nobody can be asked".to_owned()
+        ]));
+    }
+    progress.note("Go on? [y/N]");
+    let mut answer = String::new();
+    stdin().read_line(&mut answer).context("reading the answer")?;
+    ensure!(
+        matches!(answer.trim(), "y" | "Y" | "yes"),
+        UsageErrors(vec!["nothing was launched".to_owned()])
+    );
+    Ok(())
+}
+
 /// Says in one line what will happen, and what it will need.
 pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     let capacity = &plan.capacity;
     let names: Vec<String> = plan
         .scenarios
         .iter()
-        .map(|scenario| match scenario.at_once {
-            at_once if at_once < scenario.users => {
-                format!("{} x{} ({at_once} at once)", scenario.id, scenario.users)
+        .map(|scenario| {
+            let turns = match scenario.waves {
+                1 => String::new(),
+                waves => format!(" x{waves}"),
+            };
+            match scenario.at_once {
+                at_once if at_once < scenario.users => {
+                    format!("{} {}{turns} ({at_once} at once)", scenario.id, scenario.users)
+                }
+                _ => format!("{} {}{turns}", scenario.id, scenario.users),
             }
-            _ => format!("{} x{}", scenario.id, scenario.users),
         })
         .collect();
-    progress.note(format!("Plan `{}`, {} wave(s): {}", plan.profile, plan.waves, names.join(", ")));
+    progress.note(format!("Plan `{}` (users x turns): {}", plan.profile, names.join(", ")));
+    match (&plan.infrastructure, &plan.without_infrastructure) {
+        (Infrastructure::None, Some(reason)) => {
+            progress.note(format!("Nothing is launched: {reason}"));
+        }
+        (Infrastructure::None, None) => {}
+        (infrastructure, _) => {
+            progress.note(format!("Launching on {}", infrastructure.names().join(", ")));
+        }
+    }
     if matches!(plan.server, ServerTarget::Remote(_)) {
         progress.note("The server is on another machine: no restart, no memory profile");
         return;
     }
+    let duration = plan.estimate.map_or_else(String::new, |estimate| {
+        format!(" {} on these {} CPUs and", in_minutes(estimate.duration), estimate.cpus)
+    });
     progress.note(format!(
-        "Expected memory peak: about {:.1} GiB; {:.1} GiB can be used, {:.1} GiB stay free",
+        "Expected: about{duration} {:.1} GiB of memory; {:.1} GiB can be used, {:.1} GiB stay free",
         as_gib(capacity.planned),
         as_gib(capacity.usable),
         as_gib(plan.memory_floor)
@@ -126,8 +198,12 @@ pub(super) fn run_dir(
 }
 
 /// Puts together what was found.
-pub(super) fn environment(sky: &SkyInstallation, server: &ServerSession) -> Result<Environment> {
-    let facts = &sky.facts;
+pub(super) fn environment(
+    context: &Context<'_>,
+    server: &ServerSession,
+    changes: Vec<String>,
+) -> Result<Environment> {
+    let facts = &context.sky.facts;
     Ok(Environment {
         version: FORMAT_VERSION,
         skyload: env!("CARGO_PKG_VERSION").to_owned(),
@@ -138,6 +214,8 @@ pub(super) fn environment(sky: &SkyInstallation, server: &ServerSession) -> Resu
             constants_source: facts.source.clone(),
         },
         server: server.server.clone(),
+        infrastructure: context.plan.infrastructure.names(),
+        changes,
         client: server.client.clone(),
         machine: MachineFacts {
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
@@ -157,6 +235,7 @@ fn machine() -> Result<Machine> {
     Ok(Machine {
         memory_total: ByteSize(system.total_memory()),
         memory_available: ByteSize(system.available_memory()),
+        loopback_obstacle: None,
     })
 }
 

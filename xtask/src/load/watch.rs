@@ -20,6 +20,8 @@ pub(super) struct Watch<'a> {
     pub(super) server: &'a ServerSession,
     pub(super) profiler: Option<ProfilerProcess>,
     pub(super) marks: Marks,
+    /// Whether what the run launches on is there when the run is gone.
+    pub(super) nodes_stay: bool,
     stopped: Option<StopReason>,
     next_look: Instant,
     server_lost: bool,
@@ -31,16 +33,28 @@ impl<'a> Watch<'a> {
         server: &'a ServerSession,
         profiler: Option<ProfilerProcess>,
         marks: Marks,
+        nodes_stay: bool,
     ) -> Self {
         Self {
             signals,
             server,
             profiler,
             marks,
+            nodes_stay,
             stopped: None,
             next_look: Instant::now(),
             server_lost: false,
         }
+    }
+
+    /// Why the run ends early, as far as has been seen.
+    pub(super) const fn stopped(&self) -> Option<StopReason> {
+        self.stopped
+    }
+
+    /// Whether the server has been seen to be gone.
+    pub(super) const fn server_is_lost(&self) -> bool {
+        self.server_lost
     }
 
     /// Why the run is to end early, if it is. What is found is noted once.

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 
-use super::Context;
 use super::processes::{Belongings, Owned};
+use super::{Context, ssh_sockets};
 use crate::progress::Progress;
 use crate::workspace::Workspace;
 
@@ -113,6 +113,7 @@ impl Custody {
                 format!("removing the server's directory `{}`", directory.display())
             })?;
         }
+        ssh_sockets::remove(&self.record.belongings.run);
         self.release()?;
         Ok(removed)
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use skyload::api::{ApiClient, ClientIdentity, Health, HealthPatience, RequestRow, random_user_id};
+use skyload::api::{ApiClient, ClientIdentity, Health, HealthPatience, RequestRow};
+use skyload::ids::RunId;
 use skyload::outcome::Failure;
 use url::Url;
 
@@ -34,7 +35,7 @@ fn with_client<T>(
     ask: impl AsyncFnOnce(&ApiClient) -> Result<T, Failure>,
 ) -> Result<Result<T, Failure>> {
     let identity = ClientIdentity {
-        user_id: random_user_id(),
+        user_id: RunId::generate().new_user(),
         command: "skyload".to_owned(),
         variables: Vec::new(),
         remote: true,

@@ -14,11 +14,8 @@ use url::Url;
 use super::custody::Custody;
 use super::launch::{self, Variables};
 use super::ports::{self, PortPair};
-use super::{Addresses, Context, Kind, ServerSession, processes};
+use super::{Addresses, Context, Kind, ServerSession, furnish, processes};
 use crate::progress::Step;
-
-/// Managed jobs run in the server, so that listing them needs no cloud.
-const CONFIG: &str = "jobs:\n  controller:\n    consolidation_mode: true\n";
 
 /// How often another pair of ports is tried: one may be taken between our look
 /// and the server's.
@@ -92,9 +89,8 @@ impl IsolatedServer {
         for folder in [&home.join(".sky"), &temporary] {
             fs::create_dir_all(folder).context("creating the server's directories")?;
         }
-        fs::write(home.join(".sky/config.yaml"), CONFIG)
-            .context("writing the server's configuration")?;
         let custody = Custody::take(context, Some(instance), false)?;
+        furnish::home(context, &home)?;
         let text = |path: &Path| path.display().to_string();
         let variables = Variables {
             set: vec![
@@ -103,7 +99,10 @@ impl IsolatedServer {
                 ("SKYPILOT_API_SERVER_LOCAL_PORT".to_owned(), ports.api.to_string()),
                 ("SKYPILOT_DISABLE_USAGE_COLLECTION".to_owned(), "1".to_owned()),
                 (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string()),
-            ],
+            ]
+            .into_iter()
+            .chain(furnish::variables(context))
+            .collect(),
             unset: inherited_settings(),
         };
         Ok(Self {
@@ -161,7 +160,12 @@ impl IsolatedServer {
     }
 
     fn client_settings(&self, context: &Context<'_>, url: &Url) -> ClientSettings {
-        let is_servers_own = |name: &str| name == "TMPDIR" || name == env::SERVER_OF_RUN;
+        // What an infrastructure wants of the server is nothing to its clients.
+        let for_infrastructure = furnish::variables(context);
+        let is_servers_own = |name: &str| {
+            matches!(name, "TMPDIR" | env::SERVER_OF_RUN)
+                || for_infrastructure.iter().any(|(variable, _)| variable == name)
+        };
         let mut variables: Vec<(String, String)> =
             self.variables.set.iter().filter(|(name, _)| !is_servers_own(name)).cloned().collect();
         // Without it, a client that finds no server starts one.

@@ -3,13 +3,16 @@
 //! [`ServerSession`] owns it. `finish()` ends the session in good order and says
 //! what the server left behind; Drop is the backstop for every other way out.
 
+mod credentials;
 mod custody;
+mod furnish;
 mod health;
 mod isolated;
 mod launch;
 mod ports;
 mod processes;
 mod remote;
+mod ssh_sockets;
 mod system;
 
 use anyhow::Result;
@@ -21,6 +24,7 @@ use skyload::run_dir::RunDir;
 
 pub(crate) use custody::clean_up_after_dead_runs;
 
+use crate::infra::ServerSetup;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
@@ -38,6 +42,10 @@ pub(crate) struct Context<'a> {
     pub(crate) progress: Progress,
     /// `--yes`.
     pub(crate) yes: bool,
+    /// What the loopback infrastructure wants of a server of ours.
+    pub(crate) setup: Option<ServerSetup>,
+    /// `--copy-credentials`.
+    pub(crate) copies_credentials: bool,
 }
 
 /// The server under test for as long as the run lasts.
@@ -108,7 +116,7 @@ impl ServerSession {
     }
 }
 
-/// A server that has answered. None of them has an infrastructure yet.
+/// A server that has answered.
 fn under_test(
     health: Health,
     identity: Option<ProcessIdentity>,
@@ -121,7 +129,6 @@ fn under_test(
         commit: health.commit,
         api_version: health.api_version,
         workers,
-        has_infrastructure: false,
         has_consolidation,
     }
 }

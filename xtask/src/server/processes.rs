@@ -2,8 +2,9 @@
 //!
 //! Never by name alone: other API servers may run on this machine. A process is
 //! ours if it descends from the server that we started, carries the variable that
-//! we gave it, or writes its output into the instance's own directory. The last
-//! holds even for an orphaned executor, whose title overwrote its environment.
+//! we gave it, writes its output into the instance's own directory, or shares an ssh
+//! connection of the run's users. The last two hold even for processes whose titles
+//! overwrote their environment: orphaned executors, ssh.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -18,6 +19,8 @@ use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::poll::{Probe, wait_until};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+
+use super::ssh_sockets;
 
 /// What tells a server's processes from all others.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +47,7 @@ impl Belongings {
         let system = look_around()?;
         let markers = [env::SERVER_OF_RUN, env::CLIENT_OF_RUN]
             .map(|name| OsString::from(format!("{name}={}", self.run)));
+        let sockets = ssh_sockets::prefix(&self.run);
         let mut ours: HashSet<u32> =
             self.known.iter().filter(|known| known.is_alive()).map(|known| known.pid).collect();
         let mut parents = HashMap::new();
@@ -52,7 +56,12 @@ impl Belongings {
             parents.insert(pid, process.parent().map_or(0, sysinfo::Pid::as_u32));
             let marked = process.environ().iter().any(|pair| markers.contains(pair));
             let writes = self.directory.as_deref().is_some_and(|home| writes_into(pid, home));
-            if marked || writes {
+            // `ssh: /tmp/sky_ssh_<user>/.. [mux]`: the title overwrote its environment.
+            let shares = process.cmd().iter().any(|word| {
+                let word = word.to_string_lossy();
+                word.starts_with("ssh: ") && word.contains(&sockets)
+            });
+            if marked || writes || shares {
                 ours.insert(pid);
             }
         }

@@ -5,8 +5,10 @@
 //! run. Phases are short here, and limits so wide that a busy machine does not
 //! run into them; a test that is about a limit sets it.
 
+mod infrastructures;
 mod interrupts;
 mod kept_servers;
+mod launching;
 mod lost_servers;
 mod neighbours;
 mod passing;

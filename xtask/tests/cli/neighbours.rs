@@ -15,7 +15,7 @@ fn runs_from_different_state_directories_do_not_meet() -> anyhow::Result<()> {
     short.expect(&there, Verdict::Pass)?;
     let long = long.finish()?;
     long.expect(&here, Verdict::Pass)?;
-    for (run, scenario) in [(long, "case_1_status"), (short, "case_3_validate")] {
+    for (run, scenario) in [(long, "case_01_status"), (short, "case_03_validate")] {
         let junit = run.junit("load")?;
         assert!(junit.contains(scenario), "{junit}");
         assert_eq!(junit.matches("<testcase ").count(), 2, "{junit}");

@@ -11,7 +11,7 @@ use serde_json::json;
 use skyload::env;
 use skyload::report::Verdict;
 
-use crate::support::{Finished, Site};
+use crate::support::{Finished, Site, Xtask};
 
 /// SkyPilot's own port: a real user's server may be there.
 const REAL_PORT: u16 = 46_580;
@@ -19,7 +19,7 @@ const REAL_PORT: u16 = 46_580;
 #[test]
 fn a_server_that_was_not_running_is_started_and_stopped() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let port = free_port()?;
     let home = site.path("home");
     std::fs::create_dir(&home)?;
     let run = load(&site, &home, port, &["--apis", "status"])?;
@@ -58,6 +58,16 @@ fn a_server_with_requests_in_flight_is_restarted_only_with_consent() -> anyhow::
 }
 
 fn load(site: &Site, home: &Path, port: u16, args: &[&str]) -> anyhow::Result<Finished> {
+    command(site, home, port, args)?.run()
+}
+
+/// A load of the server that a user with this home has on this port.
+pub(crate) fn command<'a>(
+    site: &'a Site,
+    home: &Path,
+    port: u16,
+    args: &[&str],
+) -> anyhow::Result<Xtask<'a>> {
     assert_ne!(port, REAL_PORT);
     let programs = site.path("bin");
     if !programs.exists() {
@@ -79,7 +89,11 @@ fn load(site: &Site, home: &Path, port: u16, args: &[&str]) -> anyhow::Result<Fi
             xtask = xtask.env(name, real);
         }
     }
-    xtask.run()
+    Ok(xtask)
+}
+
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 fn real_home() -> Option<PathBuf> {

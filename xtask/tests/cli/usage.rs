@@ -31,6 +31,18 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--server", "http://127.0.0.1:9", "--budget", "server=1GiB"],
     &["--budget server=1GiB: the memory of a remote server cannot be measured from here"],
 )]
+#[case::no_infrastructure(
+    &["-r", "launch", "-c", "nosuch"],
+    &["-c: SkyPilot knows no infrastructure called `nosuch`"],
+)]
+#[case::no_credentials(
+    &["-r", "launch", "-c", "aws"],
+    &["-c: an isolated server has no credentials for aws", "--copy-credentials"],
+)]
+#[case::nothing_to_launch_on(
+    &["-r", "launch", "-c", "none"],
+    &["cli:launch cannot run without an infrastructure to launch on: -c is none"],
+)]
 #[case::several_at_once(
     &["-n", "0", "--apis", "nosuch", "--waves", "x"],
     &["-n: `0`", "called `nosuch`", "--waves: `x`"],

@@ -82,6 +82,7 @@ impl Image {
         // asked for its wheel each time.
         let is_ours = sky.sky.starts_with(&workspace.state);
         if let Some(image) = finished(&images).into_iter().find(|it| is_ours && it.is_of(sky)) {
+            adapt(&image.folder)?;
             return Ok(image.into());
         }
         let _lock = SetupLock::take(&workspace.state)?;
@@ -93,6 +94,7 @@ impl Image {
         let folder = images.join(format!("{}-{}", sky.facts.version, short(&hash)));
         if let Some(image) = finished(&images).into_iter().find(|it| it.folder == folder) {
             step.done(format!("its image is in {}", folder.display()));
+            adapt(&folder)?;
             return Ok(image.into());
         }
         step.done(&hash);
@@ -176,17 +178,35 @@ fn build(
     let user = make().args(["--relocatable", "--system-site-packages"]);
     run(user.arg(folder.join("sky-user-env")), step)?.into_output()?;
 
+    adapt(folder)?;
     let site = site_packages(&runtime)?;
-    fs::write(site.join("skyload_node.py"), NODE_SITE).context("adapting the runtime")?;
-    // Distributions have a `sitecustomize` of their own.
-    fs::write(site.join("skyload_node.pth"), "import skyload_node\n")
-        .context("adapting the runtime")?;
     if geteuid().is_root() {
         ensure!(
             is_open(folder) && is_open(&site.join("sky")),
             "node processes can't read the image in `{}`\n  hint: `umask 022`, then again",
             folder.display()
         );
+    }
+    Ok(())
+}
+
+/// Lays the changes for nodes into an image: those of now, also where it was built
+/// by an earlier version of this program.
+fn adapt(folder: &Path) -> Result<()> {
+    let site = site_packages(&folder.join("skypilot-runtime"))?;
+    // Distributions have a `sitecustomize` of their own, hence a file of a path.
+    for (name, content) in
+        [("skyload_node.py", NODE_SITE), ("skyload_node.pth", "import skyload_node\n")]
+    {
+        let path = site.join(name);
+        if fs::read_to_string(&path).is_ok_and(|there| there == content) {
+            continue;
+        }
+        // Whole, or not at all: nodes that are up may be reading it.
+        let new = path.with_extension("new");
+        fs::write(&new, content)
+            .and_then(|()| fs::rename(&new, &path))
+            .with_context(|| format!("writing `{}`", path.display()))?;
     }
     Ok(())
 }

@@ -145,7 +145,8 @@ fn unpacked(folder: &Path) -> Option<Packages> {
     let packages = Packages {
         programs: ["usr/bin", "usr/sbin"].map(|part| folder.join(part)).to_vec(),
         libraries: vec![libraries.clone(), plugins.clone(), libraries.join("pmix2/lib")],
-        plugins: Some(plugins),
+        // Without them, the system's own are known to the programs.
+        plugins: plugins.is_dir().then_some(plugins),
         nss_wrapper,
         root: Some(folder.to_owned()),
     };
@@ -233,7 +234,9 @@ mod tests {
             };
             script(&folder.join("usr/sbin").join(name), "");
         }
-        script(&folder.join("usr/lib/riscv64-linux-gnu/libnss_wrapper.so"), "");
+        let libraries = folder.join("usr/lib/riscv64-linux-gnu");
+        script(&libraries.join("libnss_wrapper.so"), "");
+        script(&libraries.join("slurm-wlm/auth_munge.so"), "");
         let stamp = Stamp { system: system(), packages: Vec::new() };
         RunDir::write(&folder.join(STAMP), &stamp).unwrap();
     }

@@ -7,6 +7,8 @@ Part of the node image (the runtime that `sky launch` would install on a node), 
    all but one get a port that is taken by then, and their keepers restart the skylet for ever (2-3 CPU
    seconds each time). A port that was handed out here is not handed out again.
 2. The skylet listens on all interfaces, without any authentication. Here it listens on loopback.
+3. `sky logs` gives a job 5 seconds to begin to write, then reports that it has not finished. On nodes that
+   share what the server under test leaves of one machine, a job's driver takes longer to start.
 """
 import fcntl
 import importlib.abc
@@ -54,7 +56,16 @@ def _loopback(module):
     module._Server.add_insecure_port = add_loopback_port
 
 
-_AFTER_IMPORT = {'sky.utils.common_utils': _ports, 'grpc._server': _loopback}
+def _patience(module):
+    if hasattr(module, 'SKY_LOG_WAITING_MAX_RETRY'):
+        module.SKY_LOG_WAITING_MAX_RETRY = 120
+
+
+_AFTER_IMPORT = {
+    'sky.utils.common_utils': _ports,
+    'grpc._server': _loopback,
+    'sky.skylet.log_lib': _patience,
+}
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -5,8 +5,6 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike as _;
 use skyload::ids::ProcessIdentity;
 use skyload::process::parse_stat;
 use skyload::units::ByteSize;
@@ -16,6 +14,7 @@ use skyload::units::ByteSize;
 pub(super) struct Member {
     pub(super) identity: ProcessIdentity,
     parent: u32,
+    pub(super) session: u32,
     /// It has ended and waits to be buried.
     pub(super) zombie: bool,
     /// What it has used, and those of its children that it has buried.
@@ -54,13 +53,6 @@ pub(super) fn descendants() -> Result<Vec<Member>> {
     Ok(ours.into_iter().filter_map(|pid| all.remove(&pid)).collect())
 }
 
-/// What the children that this process has buried had used, and theirs.
-pub(super) fn cpu_of_ended() -> Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("reading the CPU time of children")?;
-    let total = usage.user_time() + usage.system_time();
-    Ok(Duration::from_micros(u64::try_from(total.num_microseconds()).unwrap_or(0)))
-}
-
 fn parse(pid: u32, stat: &str, ticks: u64, page: u64) -> Option<Member> {
     let glance = parse_stat(pid, stat)?;
     let (_, after_name) = stat.rsplit_once(')')?;
@@ -71,6 +63,7 @@ fn parse(pid: u32, stat: &str, ticks: u64, page: u64) -> Option<Member> {
     Some(Member {
         identity: glance.identity,
         parent: glance.parent,
+        session: u32::try_from(field(6)?).ok()?,
         zombie: glance.zombie,
         cpu: Duration::from_millis(used * 1000 / ticks.max(1)),
         memory: ByteSize(field(24)? * page),
@@ -87,7 +80,7 @@ mod tests {
         let member = parse(42, stat, 100, 4096).unwrap();
         assert_eq!(member.cpu, Duration::from_secs(2));
         assert_eq!(member.memory, ByteSize(40960));
-        assert_eq!(member.parent, 7);
+        assert_eq!((member.parent, member.session), (7, 42));
     }
 
     #[test]

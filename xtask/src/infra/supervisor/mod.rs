@@ -5,6 +5,7 @@
 //! and what they used can be counted to the last process. It ends when it is told
 //! to, when the process that asked for it is gone, or when a daemon ends.
 
+mod autogroup;
 mod exposure;
 mod family;
 
@@ -18,19 +19,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{geteuid, setsid};
+use nix::unistd::{geteuid, getsid, setsid};
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
 use skyload::nodes::NodeFigures;
 use skyload::run_dir::RunDir;
 use skyload::units::ByteSize;
+use skyload::usage::Usage;
 
 use super::account::Account;
 use super::processes::end;
 use crate::flags;
 use crate::signals::Signals;
-use family::{Member, cpu_of_ended};
+use autogroup::Lowered;
+use family::Member;
 
 /// How often it looks whether something has ended, or should.
 const TICK: Duration = Duration::from_millis(50);
@@ -120,6 +123,7 @@ struct Nodes {
     running: Vec<(i32, String)>,
     figures: NodeFigures,
     exposed: BTreeSet<String>,
+    lowered: Lowered,
 }
 
 impl Nodes {
@@ -129,6 +133,7 @@ impl Nodes {
             running: Vec::new(),
             figures: NodeFigures::default(),
             exposed: BTreeSet::new(),
+            lowered: Lowered::default(),
         }
     }
 
@@ -219,8 +224,14 @@ impl Nodes {
     fn count(&mut self) -> Result<()> {
         let members = family::descendants()?;
         let living: Vec<&Member> = members.iter().filter(|member| !member.zombie).collect();
+        if self.options.daemons.iter().any(|daemon| daemon.idle)
+            && let Ok(own) =
+                u32::try_from(getsid(None).context("finding the own session")?.as_raw())
+        {
+            self.lowered.extend(living.iter().copied(), own);
+        }
         // A process that was buried between the two readings is in neither.
-        let cpu = cpu_of_ended()? + members.iter().map(|member| member.cpu).sum();
+        let cpu = Usage::of_children().cpu + members.iter().map(|member| member.cpu).sum();
         self.figures.cpu = self.figures.cpu.max(cpu);
         self.figures.memory = living.iter().map(|member| member.memory).sum::<ByteSize>();
         self.figures.peak_memory = self.figures.peak_memory.max(self.figures.memory);

@@ -85,16 +85,18 @@ impl Scene {
     }
 
     fn ask_to_end(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-        self.child.wait().unwrap();
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+            self.child.wait().unwrap();
+        }
     }
 }
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        // Never SIGKILL: it is the supervisor that ends the stand-ins.
+        self.ask_to_end();
     }
 }
 

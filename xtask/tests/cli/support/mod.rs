@@ -6,7 +6,7 @@ mod site;
 
 pub(crate) use finished::{Finished, assert_finding, scenario};
 pub(crate) use running::{Running, signal};
-pub(crate) use site::{Settings, Site};
+pub(crate) use site::{Settings, Site, Xtask};
 
 use std::time::Duration;
 

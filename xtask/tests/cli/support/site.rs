@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) memory_floor: String,
     pub(crate) send_lateness_p99: &'static str,
     pub(crate) profiler_gap: &'static str,
+    pub(crate) teardown_timeout: &'static str,
     pub(crate) more: &'static str,
 }
 
@@ -36,6 +37,7 @@ impl Default for Settings {
             memory_floor: "16 MiB".to_owned(),
             send_lateness_p99: "30s",
             profiler_gap: "30s",
+            teardown_timeout: "60s",
             more: "",
         }
     }
@@ -55,7 +57,14 @@ impl Site {
     pub(crate) fn with(settings: &Settings) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("skyload-cli-").tempdir()?;
         let site = Self { folder, commands: Cell::new(0) };
-        let Settings { baseline, memory_floor, send_lateness_p99, profiler_gap, more } = settings;
+        let Settings {
+            baseline,
+            memory_floor,
+            send_lateness_p99,
+            profiler_gap,
+            teardown_timeout,
+            more,
+        } = settings;
         let config = format!(
             r#"
             [profiles.default]
@@ -67,6 +76,7 @@ impl Site {
             drain = "700ms"
             settle = "300ms"
             scenario-timeout = "120s"
+            teardown-timeout = "{teardown_timeout}"
 
             [budgets]
             short-executor = "auto"

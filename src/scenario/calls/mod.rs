@@ -1,11 +1,14 @@
 //! The HTTP requests of scenarios, as SkyPilot's SDK sends them.
 
+pub mod fixtures;
+pub(super) mod launching;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Call;
 use super::expect::{self, Expectation, Shape};
+use super::{Call, TurnNames};
 
 /// What a request carries.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +16,12 @@ pub enum Body {
     /// Nothing: the request is a `GET`.
     None,
     /// These fields, beside those that every request of the SDK has.
-    Fields(fn() -> Value),
+    Fields(fn(&TurnNames) -> Value),
 }
+
+/// The SDK gives some requests five seconds to be answered, and does not send
+/// them again. Source: `timeout=5` in `sky/client/sdk.py`.
+const FIVE_SECONDS: Option<Duration> = Some(Duration::from_secs(5));
 
 /// The task that is validated and planned.
 const TASK: &str = "name: null\n---\n\nname: echo\n\nresources: {}\n\nnum_nodes: 1\n\n\
@@ -23,17 +30,19 @@ const TASK: &str = "name: null\n---\n\nname: echo\n\nresources: {}\n\nnum_nodes:
 pub(super) static STATUS: Call = Call {
     step: "status",
     path: "/status",
-    body: Body::Fields(|| status("NONE")),
+    body: Body::Fields(|_| status("NONE")),
     answer_within: None,
     expect: Expectation { value: Shape::List, refusals: &[] },
+    prints: None,
 };
 
 pub(super) static STATUS_REFRESH: Call = Call {
     step: "status_refresh",
     path: "/status",
-    body: Body::Fields(|| status("FORCE")),
+    body: Body::Fields(|_| status("FORCE")),
     answer_within: None,
     expect: Expectation { value: Shape::List, refusals: &[] },
+    prints: None,
 };
 
 fn status(refresh: &str) -> Value {
@@ -50,17 +59,19 @@ fn status(refresh: &str) -> Value {
 pub(super) static JOBS_QUEUE: Call = Call {
     step: "jobs_queue",
     path: "/jobs/queue",
-    body: Body::Fields(|| jobs_queue(false)),
+    body: Body::Fields(|_| jobs_queue(false)),
     answer_within: None,
     expect: Expectation { value: Shape::List, refusals: &[expect::NO_JOBS_CONTROLLER] },
+    prints: None,
 };
 
 pub(super) static JOBS_QUEUE_UNFINISHED: Call = Call {
     step: "jobs_queue",
     path: "/jobs/queue",
-    body: Body::Fields(|| jobs_queue(true)),
+    body: Body::Fields(|_| jobs_queue(true)),
     answer_within: None,
     expect: Expectation { value: Shape::List, refusals: &[expect::NO_JOBS_CONTROLLER] },
+    prints: None,
 };
 
 fn jobs_queue(skip_finished: bool) -> Value {
@@ -75,20 +86,22 @@ fn jobs_queue(skip_finished: bool) -> Value {
 pub(super) static SERVE_STATUS: Call = Call {
     step: "serve_status",
     path: "/serve/status",
-    body: Body::Fields(|| json!({"service_names": null})),
+    body: Body::Fields(|_| json!({"service_names": null})),
     answer_within: None,
     expect: Expectation {
         value: Shape::List,
         refusals: &[expect::NO_NETWORK_FOR_SERVICES, expect::NO_SERVE_CONTROLLER],
     },
+    prints: None,
 };
 
 pub(super) static VALIDATE: Call = Call {
     step: "validate",
     path: "/validate",
-    body: Body::Fields(|| json!({"dag": TASK, "request_options": null})),
+    body: Body::Fields(|_| json!({"dag": TASK, "request_options": null})),
     answer_within: None,
     expect: Expectation { value: Shape::Null, refusals: &[] },
+    prints: None,
 };
 
 pub(super) static API_STATUS: Call = Call {
@@ -97,31 +110,39 @@ pub(super) static API_STATUS: Call = Call {
     body: Body::None,
     answer_within: None,
     expect: Expectation { value: Shape::List, refusals: &[] },
+    prints: None,
 };
 
 pub(super) static LAUNCH_DRYRUN: Call = Call {
     step: "launch_dryrun",
     path: "/launch",
-    body: Body::Fields(|| {
-        json!({
-            "task": TASK,
-            "cluster_name": "skyload-dryrun",
-            "retry_until_up": false,
-            "idle_minutes_to_autostop": null,
-            "dryrun": true,
-            "down": false,
-            "backend": null,
-            "optimize_target": 0,
-            "no_setup": false,
-            "clone_disk_from": null,
-            "fast": false,
-            "quiet_optimizer": false,
-            "is_launched_by_jobs_controller": false,
-            "is_launched_by_sky_serve_controller": false,
-            "disable_controller_check": false,
-        })
+    body: Body::Fields(|_| {
+        let mut fields = launch(TASK, "skyload-dryrun");
+        fields["dryrun"] = true.into();
+        fields
     }),
-    // The SDK gives `/launch` five seconds and does not send it again.
-    answer_within: Some(Duration::from_secs(5)),
+    answer_within: FIVE_SECONDS,
     expect: Expectation { value: Shape::Any, refusals: &[expect::NO_CLOUD] },
+    prints: None,
 };
+
+/// The fields of a launch. An older server passes over those that it doesn't know.
+fn launch(task: &str, cluster: &str) -> Value {
+    json!({
+        "task": task,
+        "cluster_name": cluster,
+        "retry_until_up": false,
+        "idle_minutes_to_autostop": null,
+        "dryrun": false,
+        "down": false,
+        "backend": null,
+        "optimize_target": 0,
+        "no_setup": false,
+        "clone_disk_from": null,
+        "fast": false,
+        "quiet_optimizer": false,
+        "is_launched_by_jobs_controller": false,
+        "is_launched_by_sky_serve_controller": false,
+        "disable_controller_check": false,
+    })
+}

@@ -1,0 +1,138 @@
+//! Requests that launch something, or that ask about what was launched.
+
+use serde_json::{Value, json};
+
+use super::{Body, FIVE_SECONDS, launch};
+use crate::scenario::expect::{Expectation, Shape};
+use crate::scenario::{Call, TurnNames};
+
+/// What a job prints, and what whoever reads its output must find.
+const HELLO: &str = "hello";
+
+/// A task of the SDK's form that runs `command` on an infrastructure.
+pub(super) fn task(infra: &str, command: &str) -> String {
+    format!(
+        "name: null\n---\n\nname: skyload\n\nresources:\n  infra: {infra}\n  cpus: 2\n\n\
+         num_nodes: 1\n\nrun: {command}\n\nfile_mounts: {{}}\n\nvolumes: {{}}\n"
+    )
+}
+
+fn echo(names: &TurnNames) -> String {
+    task(&names.shared.infra, "echo hello")
+}
+
+/// A managed job: as in the original, with a shorter sleep.
+fn job(names: &TurnNames) -> String {
+    task(&names.shared.infra, "echo hello && sleep 10")
+}
+
+pub(in crate::scenario) static VALIDATE_LAUNCH: Call = Call {
+    step: "validate",
+    path: "/validate",
+    body: Body::Fields(|names| {
+        let options = json!({
+            "cluster_name": names.own,
+            "idle_minutes_to_autostop": null,
+            "down": false,
+            "dryrun": false,
+        });
+        json!({"dag": echo(names), "request_options": options})
+    }),
+    answer_within: None,
+    expect: Expectation { value: Shape::Null, refusals: &[] },
+    prints: None,
+};
+
+pub(in crate::scenario) static LAUNCH: Call = Call {
+    step: "launch",
+    path: "/launch",
+    body: Body::Fields(|names| launch(&echo(names), &names.own)),
+    answer_within: FIVE_SECONDS,
+    expect: Expectation { value: Shape::JobId, refusals: &[] },
+    prints: None,
+};
+
+/// The output of a cluster's first job.
+fn logs(cluster: &str) -> Value {
+    json!({"cluster_name": cluster, "job_id": 1, "follow": true, "tail": 0})
+}
+
+pub(in crate::scenario) static LAUNCHED_LOGS: Call = Call {
+    step: "logs",
+    path: "/logs",
+    body: Body::Fields(|names| logs(&names.own)),
+    answer_within: None,
+    expect: Expectation { value: Shape::ExitCodeZero, refusals: &[] },
+    prints: Some(HELLO),
+};
+
+pub(in crate::scenario) static TAIL_LOGS: Call =
+    Call { body: Body::Fields(|names| logs(&names.shared.cluster)), ..LAUNCHED_LOGS };
+
+pub(in crate::scenario) static EXEC: Call = Call {
+    step: "exec",
+    path: "/exec",
+    body: Body::Fields(|names| {
+        json!({
+            "task": echo(names),
+            "cluster_name": names.shared.cluster,
+            "dryrun": false,
+            "down": false,
+            "backend": null,
+        })
+    }),
+    answer_within: FIVE_SECONDS,
+    expect: Expectation { value: Shape::JobId, refusals: &[] },
+    prints: None,
+};
+
+pub(in crate::scenario) static CLUSTER_QUEUE: Call = Call {
+    step: "queue",
+    path: "/queue",
+    body: Body::Fields(|names| {
+        json!({
+            "cluster_name": names.shared.cluster,
+            "skip_finished": false,
+            "all_users": false,
+        })
+    }),
+    answer_within: None,
+    expect: Expectation { value: Shape::List, refusals: &[] },
+    prints: None,
+};
+
+pub(in crate::scenario) static VALIDATE_JOB: Call = Call {
+    step: "validate",
+    path: "/validate",
+    body: Body::Fields(|names| json!({"dag": job(names), "request_options": null})),
+    answer_within: None,
+    expect: Expectation { value: Shape::Null, refusals: &[] },
+    prints: None,
+};
+
+pub(in crate::scenario) static JOBS_LAUNCH: Call = Call {
+    step: "jobs_launch",
+    path: "/jobs/launch",
+    body: Body::Fields(|names| json!({"task": job(names), "name": names.own})),
+    answer_within: None,
+    expect: Expectation { value: Shape::JobId, refusals: &[] },
+    prints: None,
+};
+
+pub(in crate::scenario) static JOBS_LOGS: Call = Call {
+    step: "jobs_logs",
+    path: "/jobs/logs",
+    body: Body::Fields(|names| {
+        json!({
+            "name": null,
+            "job_id": names.job_id,
+            "follow": true,
+            "controller": false,
+            "refresh": false,
+            "tail": null,
+        })
+    }),
+    answer_within: None,
+    expect: Expectation { value: Shape::ExitCodeZero, refusals: &[] },
+    prints: Some(HELLO),
+};

@@ -1,0 +1,85 @@
+//! What the things are called that scenarios create and share.
+//!
+//! Every name begins with the run's tag, so that whatever is left of a run can be
+//! told from what belongs to others.
+
+use crate::ids::RunId;
+
+/// The things of one infrastructure that all scenarios share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixtureNames {
+    /// What SkyPilot calls the infrastructure.
+    pub infra: String,
+    /// The cluster.
+    pub cluster: String,
+    /// The managed job.
+    pub job: String,
+    /// The service.
+    pub service: String,
+}
+
+impl FixtureNames {
+    /// The names of a run's fixtures on its infrastructure with this number.
+    pub fn new(run: &RunId, infra: &str, number: usize) -> Self {
+        let name = |what: &str| match number {
+            0 => format!("{}-{what}", run.tag()),
+            n => format!("{}-{what}{n}", run.tag()),
+        };
+        Self {
+            infra: infra.to_owned(),
+            cluster: name("cluster"),
+            job: name("job"),
+            service: name("service"),
+        }
+    }
+}
+
+/// What one turn of one user has to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnNames {
+    /// What is shared.
+    pub shared: FixtureNames,
+    /// What this turn alone creates: a cluster or a job.
+    pub own: String,
+    /// The number of the managed job that is shared, once there is one.
+    pub job_id: Option<u64>,
+    /// A free port for the service's replica, where one was looked for.
+    pub service_port: Option<u16>,
+}
+
+impl TurnNames {
+    /// Replaces `{infra}`, `{own}`, `{cluster}` and `{service}` in an argument.
+    pub fn fill(&self, argument: &str) -> String {
+        argument
+            .replace("{infra}", &self.shared.infra)
+            .replace("{own}", &self.own)
+            .replace("{cluster}", &self.shared.cluster)
+            .replace("{service}", &self.shared.service)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_a_run_creates_begins_with_its_tag() {
+        let run = RunId::from_directory_name("20261124-081512-3fa9");
+        for number in [0, 1] {
+            let names = FixtureNames::new(&run, "aws", number);
+            for name in [&names.cluster, &names.job, &names.service] {
+                assert!(name.starts_with("skyload-3fa9-"), "{name}");
+            }
+        }
+        assert_ne!(FixtureNames::new(&run, "aws", 0), FixtureNames::new(&run, "aws", 1));
+    }
+
+    #[test]
+    fn an_argument_names_what_is_shared_and_what_is_the_turns_own() {
+        let shared = FixtureNames::new(&RunId::from_directory_name("x-1"), "slurm/loop", 0);
+        let names = TurnNames { shared, own: "mine".to_owned(), job_id: None, service_port: None };
+        assert_eq!(names.fill("{own}@{infra}"), "mine@slurm/loop");
+        assert_eq!(names.fill("{cluster} {service}"), "skyload-1-cluster skyload-1-service");
+        assert_eq!(names.fill("echo hello"), "echo hello");
+    }
+}

@@ -1,0 +1,75 @@
+//! What a user's turn has to name, and on which infrastructure it is taken.
+
+use super::{Stage, TrafficError};
+use crate::fixtures::Ledger;
+use crate::outcome::{Failure, WaveOutcome};
+use crate::plan::LoadPlan;
+use crate::run_dir::RunDir;
+use crate::scenario::{FixtureNames, Need, TurnNames};
+
+/// What scenarios share on one infrastructure.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    names: FixtureNames,
+    job_id: Option<u64>,
+    /// Why what the scenario needs isn't there, if it isn't.
+    missing: Option<Failure>,
+}
+
+impl Shared {
+    /// What there is on each infrastructure of the plan. Without any, scenarios
+    /// name things that they don't reach.
+    pub(super) fn of(run: &RunDir, plan: &LoadPlan, need: Need) -> Result<Vec<Self>, TrafficError> {
+        let ledger: Option<Ledger> = RunDir::read_optional(&run.fixtures(), "list of fixtures")?;
+        let ledger = ledger.unwrap_or_default();
+        let mut infras = plan.infrastructure.names();
+        if infras.is_empty() {
+            infras.push(String::new());
+        }
+        let shared = infras.iter().enumerate().map(|(number, infra)| Self {
+            names: FixtureNames::new(&run.id(), infra, number),
+            job_id: ledger.job_id(infra),
+            missing: ledger.missing(need, infra),
+        });
+        Ok(shared.collect())
+    }
+}
+
+impl Stage {
+    fn shared_by(&self, user: u32) -> &Shared {
+        // Users go from one infrastructure to the next, so that each has as many.
+        &self.shared[user as usize % self.shared.len()]
+    }
+
+    /// Why the scenario cannot be driven, if it can't: what it needs isn't there.
+    pub(super) fn missing(&self) -> Option<&Failure> {
+        self.shared.iter().find_map(|shared| shared.missing.as_ref())
+    }
+
+    /// A wave in which every user failed for one reason.
+    pub(super) fn all_failed(&self, failure: &Failure) -> WaveOutcome {
+        let users = u64::from(self.planned.users);
+        let mut outcome = WaveOutcome::begin(self.timeline.now(), users);
+        outcome.failed = users;
+        (0..users).for_each(|_| outcome.tally.add(failure.clone(), None));
+        outcome
+    }
+
+    /// What one user has to name in one wave.
+    pub(super) fn names(&self, wave: u32, user: u32) -> TurnNames {
+        let shared = self.shared_by(user);
+        let scenario = self.planned.id.file_stem().replace('_', "-");
+        TurnNames {
+            shared: shared.names.clone(),
+            own: format!("{}-{scenario}-{wave}-{user}", self.run.id().tag()),
+            job_id: shared.job_id,
+            service_port: None,
+        }
+    }
+
+    /// Where a user's turn is taken, if there is more than one place.
+    pub(super) fn place(&self, user: u32) -> Option<&str> {
+        let matters = self.shared.len() > 1 && self.scenario.needs != Need::Nothing;
+        matters.then(|| self.shared_by(user).names.infra.as_str())
+    }
+}

@@ -1,0 +1,124 @@
+//! Setup before the load and teardown after it: carried out by the library, watched
+//! from here.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use skyload::api::{ApiClient, ClientIdentity};
+use skyload::environment::Environment;
+use skyload::fixtures::{self, Hurry, Ledger, Requests};
+use skyload::marks::{Event, StopReason};
+use skyload::plan::{LoadPlan, ServerTarget};
+use skyload::run_dir::RunDir;
+use skyload::sample::Phase;
+
+use super::watch::Watch;
+use crate::progress::Progress;
+
+/// When somebody wants an end.
+const TEAR_DOWN_IN_HURRY: Duration = Duration::from_secs(3 * 60);
+
+/// Launches what scenarios share. Returns why the run is to end early, if it is.
+pub(super) fn set_up(
+    watch: &mut Watch<'_>,
+    plan: &LoadPlan,
+    run: &RunDir,
+    progress: Progress,
+) -> Result<Option<StopReason>> {
+    let step = progress.step("Launching what scenarios share");
+    watch.marks.note(Event::PhaseBegan(Phase::SetUp))?;
+    let requests = requests(plan, run)?;
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .context("finding a free port for the service")?
+        .port();
+    let id = run.id();
+    let work = fixtures::set_up(&requests, &id, plan, Some(port), plan.scenario_timeout);
+    let (ledger, stopped) = while_watching(watch, work)?;
+    let ledger = ledger.unwrap_or_default();
+    RunDir::write(&run.fixtures(), &ledger)?;
+    let failed = ledger.failed().count();
+    step.done(match (stopped, failed) {
+        (Some(_), _) => "stopped".to_owned(),
+        (None, 0) if ledger.steps.is_empty() => "nothing is shared".to_owned(),
+        (None, 0) => "done".to_owned(),
+        (None, failed) => format!("{failed} of {} failed", ledger.steps.len()),
+    });
+    Ok(stopped)
+}
+
+/// Takes down what the run has created, and looks whether it is gone.
+pub(super) fn tear_down(
+    watch: &mut Watch<'_>,
+    plan: &LoadPlan,
+    run: &RunDir,
+    progress: Progress,
+) -> Result<()> {
+    let (hurry, limit) = match watch.stopped() {
+        None => (Hurry::No, plan.teardown_timeout),
+        Some(_) => (Hurry::Stopped, TEAR_DOWN_IN_HURRY.min(plan.teardown_timeout)),
+    };
+    let step = progress.step("Taking down what was launched");
+    watch.marks.note(Event::PhaseBegan(Phase::TearDown))?;
+    let requests = requests(plan, run)?;
+    let id = run.id();
+    let ledger = RunDir::read_optional(&run.fixtures(), "list of fixtures")?;
+    let mut ledger: Ledger = ledger.unwrap_or_default();
+    // Not watched: what costs money is taken down however often somebody presses
+    // Ctrl-C, and the limit is the end of it.
+    runtime()?.block_on(fixtures::tear_down(&requests, &id, plan, hurry, limit, &mut ledger));
+    RunDir::write(&run.fixtures(), &ledger)?;
+    watch.check_server()?;
+    step.done(match ledger.left.as_slice() {
+        [] if ledger.verified => "all gone".to_owned(),
+        [] => "nobody could see whether all is gone".to_owned(),
+        left => format!("still there: {}", left.join(", ")),
+    });
+    Ok(())
+}
+
+/// Carries out `work` until it is done or there is a reason to end early.
+fn while_watching<T>(
+    watch: &mut Watch<'_>,
+    work: impl Future<Output = T>,
+) -> Result<(Option<T>, Option<StopReason>)> {
+    let reason = async {
+        loop {
+            match watch.look() {
+                Ok(None) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Ok(Some(reason)) => return Ok(reason),
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    runtime()?.block_on(async {
+        tokio::select! {
+            done = work => Ok((Some(done), None)),
+            reason = reason => Ok((None, Some(reason?))),
+        }
+    })
+}
+
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting an async runtime")
+}
+
+/// A client that acts for the run.
+pub(super) fn requests(plan: &LoadPlan, run: &RunDir) -> Result<Requests> {
+    let environment: Environment = RunDir::read(&run.environment(), "environment")?;
+    let identity = ClientIdentity {
+        user_id: run.id().new_user(),
+        command: "skyload fixtures".to_owned(),
+        variables: environment.client.variables.clone(),
+        remote: matches!(plan.server, ServerTarget::Remote(_)),
+    };
+    let versions = skyload::api::ClientVersions {
+        api: environment.server.api_version.clone(),
+        release: environment.server.version.clone(),
+    };
+    Ok(Requests::new(ApiClient::new(&environment.client.endpoint, &identity, Some(&versions))?))
+}

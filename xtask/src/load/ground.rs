@@ -1,0 +1,132 @@
+//! What a run launches on, while it lasts.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use skyload::fixtures::{Disabled, find_disabled};
+use skyload::infrastructure::Infrastructure;
+use skyload::plan::{LoadPlan, UsageErrors};
+use skyload::run_dir::RunDir;
+
+use super::fixtures::{requests, runtime};
+use crate::infra::{Loopback, ServerSetup};
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::sky::SkyInstallation;
+use crate::workspace::Workspace;
+
+/// What a run launches on.
+pub(super) enum Ground {
+    /// Nothing.
+    None,
+    /// A Slurm of our own.
+    Loopback(Box<Loopback>),
+    /// What the user has.
+    Clouds,
+}
+
+impl Ground {
+    /// Gets it ready, as far as that is possible before there is a server.
+    pub(super) fn prepare(
+        plan: &LoadPlan,
+        workspace: &Workspace,
+        sky: &SkyInstallation,
+        signals: &Signals,
+        progress: Progress,
+    ) -> Result<Self> {
+        Ok(match plan.infrastructure {
+            Infrastructure::Loopback if plan.launches() => {
+                Self::Loopback(Box::new(Loopback::up(workspace, sky, signals, progress)?))
+            }
+            Infrastructure::Clouds(_) if plan.launches() => Self::Clouds,
+            _ => Self::None,
+        })
+    }
+
+    /// What the server must be given for it.
+    pub(super) fn server_setup(&self) -> Option<&ServerSetup> {
+        match self {
+            Self::Loopback(loopback) => Some(loopback.server_setup()),
+            Self::None | Self::Clouds => None,
+        }
+    }
+
+    /// What differs for its sake from SkyPilot as it is.
+    pub(super) fn changes(&self) -> Vec<String> {
+        self.server_setup().map(|setup| setup.changes.clone()).unwrap_or_default()
+    }
+
+    /// Has the server check, as `sky check` does, that it can launch on it.
+    pub(super) fn check(
+        &self,
+        plan: &LoadPlan,
+        run: &RunDir,
+        signals: &Signals,
+        progress: Progress,
+    ) -> Result<()> {
+        if matches!(self, Self::None) {
+            return Ok(());
+        }
+        let infras = plan.infrastructure.names();
+        let step = progress.step(format!("sky check {}", infras.join(" ")));
+        let requests = requests(plan, run)?;
+        let checked = runtime()?.block_on(async {
+            tokio::select! {
+                checked = find_disabled(&requests, &infras) => Ok(checked),
+                interrupted = until_interrupted(signals) => Err(interrupted),
+            }
+        });
+        match checked? {
+            Ok(None) => step.done("enabled"),
+            Ok(Some(disabled)) => return Err(refusal(&disabled).into()),
+            Err(failure) => {
+                anyhow::bail!("asking the server to check its infrastructure: {failure}")
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is there when the run is gone.
+    pub(super) fn stays(&self) -> bool {
+        match self {
+            Self::Loopback(loopback) => loopback.stays(),
+            Self::None | Self::Clouds => true,
+        }
+    }
+
+    /// Ends it, once the server has ended, and notes what the nodes cost. Jobs of the run that are still in
+    /// Slurm's queue are cancelled; their names are returned.
+    pub(super) fn finish(self, run: &RunDir) -> Result<Vec<String>> {
+        let Self::Loopback(loopback) = self else { return Ok(Vec::new()) };
+        let tag = run.id().tag();
+        let jobs = loopback.slurm_jobs().unwrap_or_else(|error| {
+            // One that is taken down is empty whether or not it could be seen.
+            vec![format!("{tag}: the queue could not be listed: {error:#}")]
+        });
+        let left: Vec<String> = jobs.into_iter().filter(|job| job.contains(&tag)).collect();
+        if !left.is_empty() {
+            loopback.cancel_jobs(&tag).context("cancelling what is left in Slurm's queue")?;
+        }
+        let figures = loopback.finish().context("ending the loopback infrastructure")?;
+        RunDir::write(&run.nodes(), &figures)?;
+        Ok(left)
+    }
+}
+
+async fn until_interrupted(signals: &Signals) -> anyhow::Error {
+    loop {
+        if let Err(error) = signals.check() {
+            return error;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn refusal(disabled: &Disabled) -> UsageErrors {
+    UsageErrors(vec![format!(
+        "-c: the server cannot launch on {}; SkyPilot says:\n{}\n  hint: `sky check` says what to do; \
+         `-c loopback` needs nothing of yours",
+        disabled.infras.join(", "),
+        disabled.reason
+    )])
+}

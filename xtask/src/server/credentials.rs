@@ -1,0 +1,66 @@
+//! Copies of the user's cloud credentials, where they are asked for: they go into the
+//! isolated server's home and are removed with it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use skyload::env;
+
+use super::furnish::{copy_folder, copy_secret};
+use crate::sky::SkyInstallation;
+
+const LIST: &str = include_str!("credentials.py");
+
+/// Copies what SkyPilot needs for these clouds from the user's home to `home`.
+pub(super) fn copy(sky: &SkyInstallation, clouds: &[String], home: &Path) -> Result<()> {
+    let python = sky.python.as_deref().with_context(|| {
+        format!("finding the Python of `{}`, which knows of credentials", sky.sky.display())
+    })?;
+    let output = Command::new(python)
+        .args(["-c", LIST])
+        .args(clouds)
+        .output()
+        .with_context(|| format!("starting `{}`", python.display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("asking SkyPilot where credentials stand failed ({}):\n{said}", output.status);
+    }
+    let users_home = env::path("HOME").context("finding the home directory: HOME is not set")?;
+    for (target, source) in parse(&String::from_utf8_lossy(&output.stdout), &users_home) {
+        let target = home.join(target);
+        if source.is_dir() {
+            copy_folder(&source, &target)?;
+        } else if source.is_file() {
+            copy_secret(&source, &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Pairs of a path below the new home and the file to be copied there.
+fn parse(list: &str, users_home: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let pairs = list.lines().filter_map(|line| line.split_once('\t'));
+    let expand = |path: &str| match path.strip_prefix("~/") {
+        Some(rest) => users_home.join(rest),
+        None => PathBuf::from(path),
+    };
+    pairs
+        .filter_map(|(target, source)| Some((target.strip_prefix("~/")?.into(), expand(source))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_come_from_the_users_home_and_go_below_the_new_one() {
+        let list = "~/.aws/credentials\t~/.aws/credentials\n/etc/key\t/etc/key\nnoise\n";
+        let pairs = parse(list, Path::new("/home/u"));
+        assert_eq!(
+            pairs,
+            [(PathBuf::from(".aws/credentials"), PathBuf::from("/home/u/.aws/credentials"))]
+        );
+    }
+}

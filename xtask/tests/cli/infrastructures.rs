@@ -1,0 +1,36 @@
+//! `cargo xtask infra`, as far as it goes without a real SkyPilot.
+
+use predicates::prelude::predicate;
+
+use crate::support::Site;
+
+#[test]
+fn nothing_is_up_and_nothing_is_to_be_taken_down() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let status = site.xtask(["infra", "status"]).run()?;
+    status.assert().code(0).stdout("down: there is no infrastructure\n");
+    let down = site.xtask(["infra", "down"]).run()?;
+    down.assert().code(0).stdout("There is no infrastructure.\n");
+    site.assert_nothing_is_left();
+    Ok(())
+}
+
+#[test]
+fn a_skypilot_without_python_can_have_no_nodes() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let sky = fake_sky::executable().display().to_string();
+    let up = site.xtask(["infra", "up", "--sky", &sky]).run()?;
+    up.assert().code(1).stdout("").stderr(predicate::str::contains("error: "));
+    assert!(!site.path("state/infrastructure.json").exists());
+    site.assert_nothing_is_left();
+    Ok(())
+}
+
+#[test]
+fn a_mistaken_sky_is_refused_with_what_would_be_right() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let up = site.xtask(["infra", "up", "--sky", "14"]).run()?;
+    up.assert().code(2).stdout("").stderr(predicate::str::contains("`14` is none of a version"));
+    site.assert_nothing_is_left();
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Runs that launch, on a stand-in for the user's own server, which has a cloud.
+
+use predicates::prelude::predicate;
+use rstest::rstest;
+use skyload::report::{ScenarioState, Verdict};
+use skyload::sample::Phase;
+use skyload::scenario::ScenarioId;
+
+use crate::support::{Finished, Settings, Site};
+use crate::system_servers::{command, free_port};
+
+/// A load of a server that can launch on AWS, in no time.
+fn load(site: &Site, knobs: &[(&str, &str)], args: &[&str]) -> anyhow::Result<Finished> {
+    let home = site.path("home");
+    std::fs::create_dir(&home)?;
+    let quick = [("INFRA", "aws"), ("LAUNCH_MS", "50"), ("SLEEP_MS", "20")];
+    let mut xtask = command(site, &home, free_port()?, &[&["-c", "aws"], args].concat())?;
+    for (knob, value) in quick.iter().chain(knobs) {
+        xtask = xtask.fake(knob, value);
+    }
+    xtask.run()
+}
+
+#[test]
+fn everything_that_is_launched_succeeds_and_is_taken_down() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = load(&site, &[], &["--yes", "-r", "all", "--apis", "all"])?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    let ids: Vec<_> = report.scenarios.iter().map(|scenario| scenario.id).collect();
+    assert_eq!(ids, ScenarioId::ALL);
+    for scenario in &report.scenarios {
+        assert_eq!(scenario.state, ScenarioState::Succeeded, "{}", scenario.id);
+    }
+    let phases: Vec<_> = report.phases.iter().map(|span| span.phase).collect();
+    let expected = [Phase::Baseline, Phase::SetUp, Phase::Load, Phase::TearDown, Phase::Drain];
+    assert_eq!(phases, expected);
+    let ledger = report.fixtures.expect("something was launched");
+    assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
+    run.assert().stderr(predicate::str::contains("it costs money there"));
+    Ok(())
+}
+
+#[rstest]
+#[case::that_stays(
+    ("LEFTOVER", "sky.down:1"),
+    "still there when the server was stopped: cluster skyload-"
+)]
+#[case::whose_end_fails(
+    ("INFRA_FAIL", "sky.down:1"),
+    "ending it failed: down: HTTP 500 RuntimeError"
+)]
+#[case::that_cannot_be_launched(
+    ("INFRA_FAIL", "sky.launch:1"),
+    "setup of a cluster (skyload-"
+)]
+fn a_shared_cluster_fails_the_run(
+    #[case] knob: (&str, &str),
+    #[case] message: &str,
+) -> anyhow::Result<()> {
+    let site = Site::with(&Settings { teardown_timeout: "4s", ..Settings::default() })?;
+    let run = load(&site, &[knob], &["--yes", "--apis", "cluster_queue"])?;
+    let report = run.expect(&site, Verdict::ScenarioFailed)?;
+    let mut findings = report.judgement.findings.iter();
+    assert!(findings.any(|finding| finding.message.contains(message)), "{:#?}", report.judgement);
+    Ok(())
+}
+
+#[test]
+fn what_costs_money_needs_consent() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let refused = load(&site, &[], &["-r", "launch"])?;
+    refused
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::contains("launches 1 cluster(s)"))
+        .stderr(predicate::str::contains("need --yes where nobody can be asked"));
+    assert!(site.runs().is_empty(), "no run is made");
+    Ok(())
+}
+
+#[test]
+fn a_cloud_that_is_not_enabled_is_refused_with_skypilots_own_words() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let refused = load(&site, &[("INFRA", "kubernetes")], &["-r", "launch", "--yes"])?;
+    refused
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("-c: the server cannot launch on aws"))
+        .stderr(predicate::str::contains("hint: `sky check`"));
+    site.assert_nothing_is_left();
+    Ok(())
+}
