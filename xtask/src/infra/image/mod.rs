@@ -23,6 +23,7 @@ use crate::tools::lock::SetupLock;
 use crate::tools::python::Python;
 use crate::tools::run::run;
 use crate::tools::uv::Uv;
+use crate::tools::version::ToolVersion;
 use crate::tools::{remove_folder, shell_in};
 use crate::workspace::Workspace;
 use wheel::Wheel;
@@ -56,6 +57,9 @@ struct Stamp {
     hash: String,
 }
 
+/// The first release whose jobs run on the nodes of one host.
+const SINCE: ToolVersion = ToolVersion(0, 14, 0);
+
 /// Why there can't be an image for `sky`, as far as that is seen without starting it.
 pub(super) fn obstacle(sky: &SkyInstallation) -> Option<String> {
     let Some(python) = &sky.python else {
@@ -64,9 +68,22 @@ pub(super) fn obstacle(sky: &SkyInstallation) -> Option<String> {
             sky.sky.display()
         ));
     };
+    let version = &sky.facts.version;
+    if let Some(obstacle) = obstacle_of_version(version) {
+        return Some(obstacle);
+    }
     let packages = site_packages(python.parent()?.parent()?).ok()?.join("sky/clouds");
     let is_too_old = packages.is_dir() && !packages.join("slurm.py").exists();
-    is_too_old.then(|| wheel::no_slurm(&sky.facts.version))
+    is_too_old.then(|| wheel::no_slurm(version))
+}
+
+/// Clusters of 0.12.0 come up, and their jobs fail: it knows Slurm, but not several
+/// clusters on one host.
+fn obstacle_of_version(version: &str) -> Option<String> {
+    let number = ToolVersion::find_in(version)?;
+    (number < SINCE).then(|| {
+        format!("SkyPilot {version} cannot run jobs on Slurm's nodes here; {SINCE} and newer can")
+    })
 }
 
 impl Image {
@@ -234,4 +251,16 @@ fn site_packages(environment: &Path) -> Result<PathBuf> {
     let folders = entries.flatten().map(|entry| entry.path().join("site-packages"));
     let found = folders.into_iter().find(|folder| folder.is_dir());
     found.with_context(|| format!("finding Python's packages below `{}`", lib.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_whose_jobs_fail_on_one_host_are_an_obstacle_and_nightlies_are_not() {
+        assert!(obstacle_of_version("0.12.0").unwrap().contains("0.14.0 and newer can"));
+        assert_eq!(obstacle_of_version("0.14.1"), None);
+        assert_eq!(obstacle_of_version("1.0.0.dev20261027"), None);
+    }
 }
