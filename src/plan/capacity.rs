@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PlannedScenario;
+use super::{PlannedScenario, needs_of};
 use crate::scenario::{Need, Scenario, ScenarioKind};
 use crate::units::ByteSize;
 
@@ -111,11 +111,8 @@ pub(super) struct Here {
 
 /// What is there before the first user: the server, and what scenarios share.
 fn base(scenarios: &[PlannedScenario], here: Here) -> u64 {
-    let mut shared: Vec<Need> = scenarios.iter().map(|s| Scenario::of(s.id).needs).collect();
-    shared.retain(|need| need.is_fixture());
-    shared.sort();
-    shared.dedup();
-    let count = u64::try_from(shared.len()).unwrap_or(0);
+    let shared = needs_of(scenarios).into_iter().filter(|need| need.is_fixture());
+    let count = u64::try_from(shared.count()).unwrap_or(0);
     let server = if here.server { IDLE_SERVER.as_u64() + count * EXECUTOR.as_u64() } else { 0 };
     server + if here.clusters { count * CLUSTER.as_u64() } else { 0 }
 }

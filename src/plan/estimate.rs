@@ -77,7 +77,6 @@ impl Estimate {
         let infras = f64::from(plan.infrastructure.count());
         let (mut set_up, mut load, mut tear_down) =
             (Phase::default(), Phase::default(), Phase::default());
-        let mut shared = Vec::new();
         for planned in &plan.scenarios {
             let scenario = Scenario::of(planned.id);
             let turns = f64::from(planned.users) * f64::from(planned.waves);
@@ -86,12 +85,11 @@ impl Estimate {
             if scenario.needs == Need::Infrastructure {
                 tear_down.add(turns, DOWN, 15.0);
             }
-            if scenario.needs.is_fixture() && !shared.contains(&scenario.needs) {
-                shared.push(scenario.needs);
-                let service = if scenario.needs == Need::Service { 12.0 } else { 0.0 };
-                set_up.add(infras, launch + service, 25.0 + 2.0 * service);
-                tear_down.add(infras, DOWN, 15.0);
-            }
+        }
+        for shared in plan.needs().into_iter().filter(|need| need.is_fixture()) {
+            let service = if shared == Need::Service { 12.0 } else { 0.0 };
+            set_up.add(infras, launch + service, 25.0 + 2.0 * service);
+            tear_down.add(infras, DOWN, 15.0);
         }
         let factor = speed.import.as_secs_f64() / Cost::OF_ONE_IMPORT;
         #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 CPUs")]

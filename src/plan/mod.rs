@@ -9,6 +9,7 @@ mod estimate;
 mod request;
 mod resolve;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -225,17 +226,26 @@ pub struct ValidityLimits {
     pub profiler_gap: Duration,
 }
 
+/// What scenarios need.
+fn needs_of(scenarios: &[PlannedScenario]) -> BTreeSet<Need> {
+    scenarios.iter().map(|planned| Scenario::of(planned.id).needs).collect()
+}
+
 impl LoadPlan {
     /// The plan's entry for a scenario, if it has one.
     pub fn scenario(&self, id: ScenarioId) -> Option<&PlannedScenario> {
         self.scenarios.iter().find(|scenario| scenario.id == id)
     }
 
+    /// What its scenarios need.
+    pub fn needs(&self) -> BTreeSet<Need> {
+        needs_of(&self.scenarios)
+    }
+
     /// Whether any of its scenarios launches something, or asks about what was
     /// launched.
     pub fn launches(&self) -> bool {
-        let mut needs = self.scenarios.iter().map(|planned| Scenario::of(planned.id).needs);
-        needs.any(Need::takes_infrastructure)
+        self.needs().into_iter().any(Need::takes_infrastructure)
     }
 
     /// Whether the server's processes can be profiled: they are on this machine.

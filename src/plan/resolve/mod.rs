@@ -14,7 +14,10 @@ use std::time::Duration;
 use super::capacity::{self, Machine};
 use super::{
     LoadPlan, LoadRequest, PlannedScenario, ScenarioThresholds, ServerTarget, ValidityLimits,
+    needs_of,
 };
+use infrastructure::Choice;
+
 use crate::config::{BudgetSetting, Config, Profile, suggest};
 use crate::infrastructure::Infrastructure;
 use crate::run_dir::FORMAT_VERSION;
@@ -69,6 +72,15 @@ impl LoadPlan {
         let memory_floor = match config.safety.memory_floor {
             None | Some(BudgetSetting::Auto) => machine.default_floor(),
             Some(BudgetSetting::Size(size)) => size,
+        };
+        // A server that nothing is launched on is not given our infrastructure, and
+        // must refuse what a server without one must refuse.
+        let is_idle = !needs_of(&scenarios).iter().any(|need| need.takes_infrastructure());
+        let infrastructure = match infrastructure {
+            Choice { chosen: Infrastructure::Loopback, reason_for_none } if is_idle => {
+                Choice { chosen: Infrastructure::None, reason_for_none }
+            }
+            chosen => chosen,
         };
         let here = capacity::Here {
             server: !matches!(server, ServerTarget::Remote(_)),

@@ -77,6 +77,13 @@ fn where_loopback_cannot_be_everything_runs_that_does_not_need_it() {
     assert!(plan.scenario(ScenarioId::CliStatus).is_some() && !plan.launches());
 }
 
+#[test]
+fn where_no_scenario_launches_the_server_is_given_nothing_to_launch_on() {
+    let request = LoadRequest { requests: words(&["status"]), ..LoadRequest::default() };
+    let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
+    assert_eq!((plan.infrastructure, plan.without_infrastructure), (Infrastructure::None, None));
+}
+
 #[rstest]
 #[case::named(&["launch"], &[], true)]
 #[case::as_part_of_all(&["all"], &[], false)]

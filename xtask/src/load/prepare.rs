@@ -1,6 +1,5 @@
 //! From flags to a plan, and from a plan to everything that it needs.
 
-use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, stdin};
 use std::path::PathBuf;
 
@@ -91,16 +90,14 @@ fn without_credentials(server: &str) -> String {
 /// is taken down: that is said, and asked for, before anything is started.
 pub(super) fn confirm(flags: &flags::Load, plan: &LoadPlan, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
-    let mut shared = BTreeSet::new();
-    let mut launches = 0_u64;
-    for planned in &plan.scenarios {
-        match Scenario::of(planned.id).needs {
-            Need::Infrastructure => launches += u64::from(planned.users) * u64::from(planned.waves),
-            need if need.is_fixture() => _ = shared.insert(need),
-            _ => {}
-        }
-    }
-    launches += u64::from(plan.infrastructure.count()) * shared.len() as u64;
+    let shared = plan.needs().into_iter().filter(|need| need.is_fixture()).count() as u64;
+    let launching = plan
+        .scenarios
+        .iter()
+        .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
+    let turns: u64 =
+        launching.map(|planned| u64::from(planned.users) * u64::from(planned.waves)).sum();
+    let launches = turns + u64::from(plan.infrastructure.count()) * shared;
     if launches == 0 {
         return Ok(());
     }
