@@ -6,6 +6,7 @@ mod flags;
 mod infra;
 mod load;
 mod nextest;
+mod processes;
 mod profile;
 mod progress;
 mod report;

@@ -6,17 +6,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use anyhow::Result;
 use skyload::env;
 use skyload::ids::ProcessIdentity;
-use skyload::poll::{Probe, wait_until};
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use super::account::Account;
+use crate::processes::{add_descendants, end, look_around};
 
 /// What tells an infrastructure's processes from all others.
 pub(super) struct Marks<'a> {
@@ -59,17 +55,7 @@ impl Marks<'_> {
                 ours.insert(pid);
             }
         }
-        loop {
-            let children: Vec<u32> = parents
-                .iter()
-                .filter(|(pid, parent)| ours.contains(parent) && !ours.contains(pid))
-                .map(|(pid, _)| *pid)
-                .collect();
-            if children.is_empty() {
-                break;
-            }
-            ours.extend(children);
-        }
+        add_descendants(&mut ours, &parents);
         // Nobody ends itself or whom it was started by.
         let mut spared = Some(std::process::id());
         while let Some(pid) = spared.filter(|pid| *pid > 0) {
@@ -80,38 +66,12 @@ impl Marks<'_> {
     }
 }
 
-/// Ends one process and waits until it is gone.
-pub(super) fn end(process: ProcessIdentity) {
-    let Ok(pid) = i32::try_from(process.pid) else { return };
-    if process.is_alive() {
-        _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        _ = wait_until(Duration::from_secs(5), Duration::from_millis(5), || {
-            if process.is_alive() {
-                Probe::NotYet("it is still there".to_owned())
-            } else {
-                Probe::Ready(())
-            }
-        });
-    }
-}
-
-fn look_around() -> Result<System> {
-    let mut system = System::new().context("listing the processes of this machine")?;
-    system.refresh_processes_specifics(
-        ProcessesToUpdate::All,
-        true,
-        ProcessRefreshKind::nothing()
-            .with_environ(UpdateKind::Always)
-            .with_user(UpdateKind::Always)
-            // Threads are listed as processes otherwise.
-            .without_tasks(),
-    );
-    Ok(system)
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+    use std::time::Duration;
+
+    use skyload::poll::{Probe, wait_until};
 
     use super::*;
 

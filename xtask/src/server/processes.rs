@@ -11,16 +11,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
-use skyload::poll::{Probe, wait_until};
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use super::ssh_sockets;
+use crate::processes::{add_descendants, end, look_around};
 
 /// What tells a server's processes from all others.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,35 +106,6 @@ impl Belongings {
     }
 }
 
-fn add_descendants(ours: &mut HashSet<u32>, parents: &HashMap<u32, u32>) {
-    loop {
-        let children: Vec<u32> = parents
-            .iter()
-            .filter(|(pid, parent)| ours.contains(parent) && !ours.contains(pid))
-            .map(|(pid, _)| *pid)
-            .collect();
-        if children.is_empty() {
-            return;
-        }
-        ours.extend(children);
-    }
-}
-
-/// Ends one process and waits until it is gone.
-fn end(process: ProcessIdentity) {
-    let Ok(pid) = i32::try_from(process.pid) else { return };
-    if process.is_alive() {
-        _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        _ = wait_until(Duration::from_secs(5), Duration::from_millis(5), || {
-            if process.is_alive() {
-                Probe::NotYet("it is still there".to_owned())
-            } else {
-                Probe::Ready(())
-            }
-        });
-    }
-}
-
 /// The main process of the API server on `port`, if there is one.
 pub(super) fn main_process(port: u16) -> Result<Option<ProcessIdentity>> {
     let system = look_around()?;
@@ -155,20 +123,6 @@ fn port_of(words: &[std::borrow::Cow<'_, str>]) -> u16 {
     let apart = || words.windows(2).find(|pair| pair[0] == "--port").map(|pair| pair[1].as_ref());
     let port = joined.or_else(apart).and_then(|port| port.parse().ok());
     port.unwrap_or(super::ports::DEFAULT_API_PORT)
-}
-
-fn look_around() -> Result<System> {
-    let mut system = System::new().context("listing the processes of this machine")?;
-    system.refresh_processes_specifics(
-        ProcessesToUpdate::All,
-        true,
-        ProcessRefreshKind::nothing()
-            .with_cmd(UpdateKind::Always)
-            .with_environ(UpdateKind::Always)
-            // Threads are listed as processes otherwise.
-            .without_tasks(),
-    );
-    Ok(system)
 }
 
 /// What a process is, in a few words: its title, or its program with the module,

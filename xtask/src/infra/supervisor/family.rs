@@ -9,6 +9,8 @@ use skyload::ids::ProcessIdentity;
 use skyload::process::parse_stat;
 use skyload::units::ByteSize;
 
+use crate::processes::add_descendants;
+
 /// One descendant.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Member {
@@ -36,19 +38,9 @@ pub(super) fn descendants() -> Result<Vec<Member>> {
             all.insert(pid, member);
         }
     }
+    let parents = all.iter().map(|(pid, member): (&u32, &Member)| (*pid, member.parent)).collect();
     let mut ours = HashSet::from([std::process::id()]);
-    loop {
-        let before = ours.len();
-        ours.extend(
-            all.values()
-                .filter(|m| ours.contains(&m.parent))
-                .map(|m| m.identity.pid)
-                .collect::<Vec<_>>(),
-        );
-        if ours.len() == before {
-            break;
-        }
-    }
+    add_descendants(&mut ours, &parents);
     ours.remove(&std::process::id());
     Ok(ours.into_iter().filter_map(|pid| all.remove(&pid)).collect())
 }

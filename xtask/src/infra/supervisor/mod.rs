@@ -29,8 +29,8 @@ use skyload::units::ByteSize;
 use skyload::usage::Usage;
 
 use super::account::Account;
-use super::processes::end;
 use crate::flags;
+use crate::processes::end;
 use crate::signals::Signals;
 use autogroup::Lowered;
 use family::Member;
