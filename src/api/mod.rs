@@ -7,6 +7,7 @@
 
 mod answer;
 mod health;
+mod of_run;
 mod search;
 #[cfg(test)]
 mod tests;

@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::api::{ApiClient, ClientError, ClientIdentity, ClientVersions};
+use crate::api::{ApiClient, ClientError};
 use crate::clock::Timeline;
 use crate::environment::Environment;
 use crate::ids::ProcessIdentity;
 use crate::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
-use crate::plan::{LoadPlan, PlannedScenario, ServerTarget};
+use crate::plan::{LoadPlan, PlannedScenario};
 use crate::run_dir::{FORMAT_VERSION, RunDir, RunDirError};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
@@ -107,17 +107,8 @@ impl Stage {
         environment: &Environment,
         planned: PlannedScenario,
     ) -> Result<Self, TrafficError> {
-        let identity = ClientIdentity {
-            user_id: run.id().new_user(),
-            command: format!("skyload {}", planned.id),
-            variables: environment.client.variables.clone(),
-            remote: matches!(plan.server, ServerTarget::Remote(_)),
-        };
-        let versions = ClientVersions {
-            api: environment.server.api_version.clone(),
-            release: environment.server.version.clone(),
-        };
-        let client = ApiClient::new(&environment.client.endpoint, &identity, Some(&versions))?;
+        let command = format!("skyload {}", planned.id);
+        let client = ApiClient::of_run(&run.id(), plan, environment, command)?;
         Ok(Self {
             run: run.clone(),
             planned,

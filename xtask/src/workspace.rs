@@ -79,3 +79,12 @@ impl Workspace {
         Ok(RunLock { _file: file })
     }
 }
+
+/// This very program, even where its file was replaced by a newer build meanwhile:
+/// parts of a run that are processes of their own are this program once more.
+pub(crate) fn own_program() -> Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe().context("finding this program's own file")
+}

@@ -55,6 +55,14 @@ use place::Place;
 use ports::Ports;
 use record::Record;
 
+/// What changes an API server in memory: its `sitecustomize`.
+const SERVER_SITE: &str =
+    concat!(include_str!("site/sitecustomize.py"), include_str!("site/after_import.py"));
+
+/// What changes SkyPilot in memory on nodes.
+const NODE_SITE: &str =
+    concat!(include_str!("site/skyload_node.py"), include_str!("site/after_import.py"));
+
 /// Why this machine can't have an infrastructure, in one line.
 pub(crate) fn obstacle() -> Option<String> {
     if !cfg!(target_os = "linux") {

@@ -106,10 +106,10 @@ mod tests {
 
     #[test]
     fn a_state_directory_out_of_reach_has_one_substitute() {
-        let first = elsewhere(Path::new("/root/skyload-test")).unwrap();
-        assert_eq!(elsewhere(Path::new("/root/skyload-test")).unwrap(), first);
-        assert_ne!(elsewhere(Path::new("/root/skyload-test-2")).unwrap(), first);
-        for path in ["/root/skyload-test", "/root/skyload-test-2"] {
+        let first = elsewhere(Path::new("/nowhere/skyload-test")).unwrap();
+        assert_eq!(elsewhere(Path::new("/nowhere/skyload-test")).unwrap(), first);
+        assert_ne!(elsewhere(Path::new("/nowhere/skyload-test-2")).unwrap(), first);
+        for path in ["/nowhere/skyload-test", "/nowhere/skyload-test-2"] {
             fs::remove_dir(elsewhere(Path::new(path)).unwrap()).unwrap();
         }
     }

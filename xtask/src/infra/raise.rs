@@ -22,13 +22,12 @@ use super::record::Record;
 use super::setup;
 use super::supervisor::{Daemon, NodesOptions};
 use crate::signals::Signals;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, own_program};
 
 /// A start takes two seconds on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-const SERVER_SITE: &str = include_str!("site/sitecustomize.py");
-
+/// What each session of the nodes runs first.
 const SSH_RC: &str = include_str!("site/ssh-rc.sh");
 
 /// Puts everything into the infrastructure's folder that is read there.
@@ -74,7 +73,7 @@ pub(super) fn furnish(
     make_ssh_key(packages, &layout.client_key())?;
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
         .context("letting the API server in")?;
-    write(&layout.server_site().join("sitecustomize.py"), SERVER_SITE)?;
+    write(&layout.server_site().join("sitecustomize.py"), super::SERVER_SITE)?;
     for name in setup::missing(packages)? {
         let wrapper = layout.server_programs().join(name);
         let program = packages.program(name)?;
@@ -185,7 +184,7 @@ pub(super) fn start(
         record: Some(Record::file(workspace)),
     };
     let log = File::create(layout.log("supervisor")).context("creating the supervisor's log")?;
-    Command::new("/proc/self/exe")
+    Command::new(own_program()?)
         .arg("__nodes")
         .arg(serde_json::to_string(&options).context("writing the supervisor's options")?)
         .env(skyload::env::NODES_OF, &record.id)

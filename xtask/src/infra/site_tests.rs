@@ -6,8 +6,7 @@ use std::process::Command;
 
 use rstest::rstest;
 
-const NODE: &str = include_str!("site/skyload_node.py");
-const SERVER: &str = include_str!("site/sitecustomize.py");
+use super::{NODE_SITE, SERVER_SITE};
 
 /// Modules as SkyPilot and gRPC have them, as far as they matter.
 fn lay_out(folder: &Path) {
@@ -30,8 +29,8 @@ fn lay_out(folder: &Path) {
             "def check_network_connection():\n    raise OSError('no network')\n",
         ),
         ("uvicorn.py", "def run(app, host, port):\n    return f'{host}:{port}'\n"),
-        ("skyload_node.py", NODE),
-        ("server_site.py", SERVER),
+        ("skyload_node.py", NODE_SITE),
+        ("server_site.py", SERVER_SITE),
     ] {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -5,16 +5,17 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use skyload::api::{ApiClient, ClientIdentity};
+use skyload::api::ApiClient;
 use skyload::environment::Environment;
 use skyload::fixtures::{self, Hurry, Ledger, Requests};
 use skyload::marks::{Event, StopReason};
-use skyload::plan::{LoadPlan, ServerTarget};
+use skyload::plan::LoadPlan;
 use skyload::run_dir::RunDir;
 use skyload::sample::Phase;
 
 use super::watch::Watch;
 use crate::progress::Progress;
+use crate::server::runtime;
 
 /// When somebody wants an end.
 const TEAR_DOWN_IN_HURRY: Duration = Duration::from_secs(3 * 60);
@@ -100,25 +101,9 @@ fn while_watching<T>(
     })
 }
 
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting an async runtime")
-}
-
 /// A client that acts for the run.
 pub(super) fn requests(plan: &LoadPlan, run: &RunDir) -> Result<Requests> {
     let environment: Environment = RunDir::read(&run.environment(), "environment")?;
-    let identity = ClientIdentity {
-        user_id: run.id().new_user(),
-        command: "skyload fixtures".to_owned(),
-        variables: environment.client.variables.clone(),
-        remote: matches!(plan.server, ServerTarget::Remote(_)),
-    };
-    let versions = skyload::api::ClientVersions {
-        api: environment.server.api_version.clone(),
-        release: environment.server.version.clone(),
-    };
-    Ok(Requests::new(ApiClient::new(&environment.client.endpoint, &identity, Some(&versions))?))
+    let command = "skyload fixtures".to_owned();
+    Ok(Requests::new(ApiClient::of_run(&run.id(), plan, &environment, command)?))
 }

@@ -8,9 +8,10 @@ use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::run_dir::RunDir;
 
-use super::fixtures::{requests, runtime};
+use super::fixtures::requests;
 use crate::infra::{Loopback, ServerSetup};
 use crate::progress::Progress;
+use crate::server::runtime;
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
 use crate::workspace::Workspace;
@@ -94,8 +95,8 @@ impl Ground {
         }
     }
 
-    /// Ends it, once the server has ended, and notes what the nodes cost. Jobs of the run that are still in
-    /// Slurm's queue are cancelled; their names are returned.
+    /// Ends it, once the server has ended, and notes what the nodes cost. Jobs of the
+    /// run that are still in Slurm's queue are cancelled; their names are returned.
     pub(super) fn finish(self, run: &RunDir) -> Result<Vec<String>> {
         let Self::Loopback(loopback) = self else { return Ok(Vec::new()) };
         let tag = run.id().tag();

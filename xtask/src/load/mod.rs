@@ -2,8 +2,8 @@
 //!
 //! Plan, build, install; bring up what is launched on; restart the server; profile
 //! it through baseline, setup, load, teardown and drain; hand the server back;
-//! report, gate, verdict. Guards own whatever
-//! runs, so that every way out of here leaves nothing behind.
+//! report, gate, verdict. Guards own whatever runs, so that every way out of here
+//! leaves nothing behind.
 
 mod fixtures;
 mod ground;

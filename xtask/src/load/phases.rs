@@ -1,4 +1,4 @@
-//! The measured part of a run: baseline, load, drain.
+//! The measured part of a run: baseline, setup, load, teardown, drain.
 
 use std::time::{Duration, Instant};
 
@@ -106,7 +106,7 @@ fn load(
     plan: &LoadPlan,
     run: &RunDir,
     progress: Progress,
-) -> Result<Option<StopReason>> {
+) -> Result<()> {
     let step = progress.step(format!("Load, {} scenarios at once", plan.scenarios.len()));
     watch.marks.note(Event::PhaseBegan(Phase::Load))?;
     let mut load = tests.start_load(plan, run)?;
@@ -128,7 +128,7 @@ fn load(
     };
     load.finish()?;
     step.done(state(stopped));
-    Ok(stopped)
+    Ok(())
 }
 
 /// A profiler that is lost has been noted; a lost snapshot shows in the coverage.

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use skyload::run_dir::RunDir;
 use skyload::sample::Phase;
 
 use crate::server::Addresses;
+use crate::workspace::own_program;
 
 /// The profiler must answer within this, even on a machine that is saturated:
 /// proportional memory of 200 processes takes half a second on an idle one.
@@ -116,14 +116,6 @@ impl ProfilerProcess {
             }
         }
     }
-}
-
-/// This very program, even where its file was replaced by a newer build meanwhile.
-fn own_program() -> Result<PathBuf> {
-    if cfg!(target_os = "linux") {
-        return Ok(PathBuf::from("/proc/self/exe"));
-    }
-    std::env::current_exe().context("finding this program's own file")
 }
 
 impl Drop for ProfilerProcess {

@@ -41,9 +41,13 @@ fn with_client<T>(
         remote: true,
     };
     let client = ApiClient::new(url, &identity, None)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    Ok(runtime()?.block_on(ask(&client)))
+}
+
+/// What carries out the few things here that are async.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("starting an async runtime")?;
-    Ok(runtime.block_on(ask(&client)))
+        .context("starting an async runtime")
 }

@@ -23,6 +23,7 @@ use skyload::plan::{LoadPlan, ServerTarget};
 use skyload::run_dir::RunDir;
 
 pub(crate) use custody::clean_up_after_dead_runs;
+pub(crate) use health::runtime;
 
 use crate::infra::ServerSetup;
 use crate::progress::Progress;

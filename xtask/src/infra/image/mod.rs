@@ -33,9 +33,6 @@ const STAMP: &str = "skyload-ready.json";
 /// To be raised with every change of what an image holds.
 const FORMAT: u32 = 1;
 
-/// Makes the nodes' runtime kind to its neighbours.
-const NODE_SITE: &str = include_str!("../site/skyload_node.py");
-
 /// A finished image.
 #[derive(Clone, Debug)]
 pub(super) struct Image {
@@ -213,7 +210,7 @@ fn adapt(folder: &Path) -> Result<()> {
     let site = site_packages(&folder.join("skypilot-runtime"))?;
     // Distributions have a `sitecustomize` of their own, hence a file of a path.
     for (name, content) in
-        [("skyload_node.py", NODE_SITE), ("skyload_node.pth", "import skyload_node\n")]
+        [("skyload_node.py", super::NODE_SITE), ("skyload_node.pth", "import skyload_node\n")]
     {
         let path = site.join(name);
         if fs::read_to_string(&path).is_ok_and(|there| there == content) {

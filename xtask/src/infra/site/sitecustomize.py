@@ -4,9 +4,6 @@ On the PYTHONPATH of the API server, hence of its executors and of the consolida
 controllers. SkyPilot itself stays as it was installed; these settings, which it hard-codes, are changed in
 memory. Every report names them (`infra/setup.rs`).
 """
-import importlib.abc
-import importlib.machinery
-import sys
 
 
 def _network(module):
@@ -58,25 +55,3 @@ _AFTER_IMPORT = {
     'sky.utils.controller_utils': _one_jobs_controller,
     'sky.serve.load_balancer': _load_balancer,
 }
-
-
-class _Finder(importlib.abc.MetaPathFinder):
-
-    def find_spec(self, name, path=None, target=None):
-        hook = _AFTER_IMPORT.get(name)
-        if hook is None:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None:
-            return None
-        exec_module = spec.loader.exec_module
-
-        def patched(module):
-            exec_module(module)
-            hook(module)
-
-        spec.loader.exec_module = patched
-        return spec
-
-
-sys.meta_path.insert(0, _Finder())

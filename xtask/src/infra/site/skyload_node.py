@@ -11,11 +11,8 @@ Part of the node image (the runtime that `sky launch` would install on a node), 
    share what the server under test leaves of one machine, a job's driver takes longer to start.
 """
 import fcntl
-import importlib.abc
-import importlib.machinery
 import os
 import socket
-import sys
 
 
 def _is_free(port):
@@ -66,25 +63,3 @@ _AFTER_IMPORT = {
     'grpc._server': _loopback,
     'sky.skylet.log_lib': _patience,
 }
-
-
-class _Finder(importlib.abc.MetaPathFinder):
-
-    def find_spec(self, name, path=None, target=None):
-        hook = _AFTER_IMPORT.get(name)
-        if hook is None:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is None or spec.loader is None:
-            return None
-        exec_module = spec.loader.exec_module
-
-        def patched(module):
-            exec_module(module)
-            hook(module)
-
-        spec.loader.exec_module = patched
-        return spec
-
-
-sys.meta_path.insert(0, _Finder())
