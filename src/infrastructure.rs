@@ -35,11 +35,6 @@ impl Infrastructure {
             Self::Clouds(names) => u32::try_from(names.len()).unwrap_or(u32::MAX),
         }
     }
-
-    /// Whether what is launched costs money and runs on machines of others.
-    pub const fn is_real(&self) -> bool {
-        matches!(self, Self::Clouds(_))
-    }
 }
 
 /// What SkyPilot 0.14.1 takes as the first part of `--infra`.

@@ -14,7 +14,7 @@ use crate::scenario::{Cost, Need, Scenario, ScenarioId};
 use crate::units;
 
 /// CPU-seconds from the server's start until it is at rest: the main process, the
-/// executors of its daemons and twelve controllers import SkyPilot.
+/// executors of its daemons and its controllers import SkyPilot.
 const START: f64 = 34.0;
 
 /// CPU-seconds of stopping it.

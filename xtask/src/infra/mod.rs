@@ -218,7 +218,7 @@ impl Loopback {
 
     /// What the nodes have cost since this was brought up or taken; at most a second
     /// old. The peak of memory is that since the nodes were started.
-    pub(crate) fn figures(&self) -> Result<NodeFigures> {
+    fn figures(&self) -> Result<NodeFigures> {
         Ok(self.since_taken(self.record.figures()?))
     }
 
