@@ -51,6 +51,9 @@ pub struct ProfileHeader {
     pub interval: Duration,
     /// How peaks are read on this machine.
     pub level: ProfilerLevel,
+    /// The kernel tells of each fork, exec and exit: no process is too brief to be
+    /// known of. Without, one that lives between two ticks is not.
+    pub kernel_events: bool,
     /// The machine's memory.
     pub memory_total: ByteSize,
     /// The machine's CPUs.
@@ -61,9 +64,15 @@ pub struct ProfileHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfilerLevel {
-    /// The kernel's own high-water mark of each process (`VmHWM` of proc(5)), read
-    /// at each tick: misses only what a process allocates after its last tick.
+    /// The kernel's own high-water mark of each process, as `VmHWM` of proc(5) while it
+    /// lives and from its exit record (taskstats, `hiwater_rss`) when it ends: misses
+    /// nothing.
+    ExitRecords,
+    /// `VmHWM`, read at each tick: misses what a process allocates after its last.
     HighWaterMark,
+    /// The same of another user's processes, whose proportional memory, environment and
+    /// sockets are out of sight.
+    HighWaterMarkOfAnother,
     /// Resident memory by sampling, where the kernel offers no mark: short peaks
     /// are missed.
     SampledRss,
@@ -79,13 +88,16 @@ pub struct Tick {
     pub late_micros: u64,
     /// Resident memory by class; a class without a process is left out.
     pub classes: BTreeMap<ProcessClass, ClassTick>,
+    /// Processes that have ended and that no parent has waited for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub zombies: u32,
     /// The machine as a whole, at every few ticks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<SystemTick>,
 }
 
 /// The processes of one class at one tick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClassTick {
     /// How many there are.
@@ -94,6 +106,13 @@ pub struct ClassTick {
     pub rss_sum: ByteSize,
     /// Resident memory of the largest of them.
     pub rss_max: ByteSize,
+    /// Their threads.
+    pub threads: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The machine at one tick.
@@ -175,6 +194,9 @@ pub struct ProcessTable {
     pub version: u32,
     /// One record for each process.
     pub processes: Vec<ProcessRecord>,
+    /// Times at which the kernel had more to tell than it could keep for the profiler:
+    /// processes may have come and gone unknown.
+    pub lost_events: u64,
     /// The profiler's own cost and punctuality.
     pub profiler: ProfilerCost,
 }
@@ -201,6 +223,9 @@ pub struct ProcessRecord {
     pub peak_while_starting: Option<ByteSize>,
     /// The most threads that it had.
     pub threads: u32,
+    /// The fastest that its mark was seen to rise from one tick to the next, in bytes
+    /// per second; `None` when it was not read twice.
+    pub fastest_growth: Option<ByteSize>,
     /// How it ended, as far as the profiler knows.
     pub ending: Ending,
 }
@@ -211,11 +236,15 @@ pub struct ProcessRecord {
 pub enum Ending {
     /// It lived when the profiler ended: its peak is exact.
     Alive,
-    /// It exited, and was read at the tick before.
-    Exited,
-    /// It exited, and the last reading was older than that, or there was none:
-    /// its peak is a lower bound.
-    ExitedUnread,
+    /// It exited, and the kernel's record of that has its mark: its peak is exact.
+    Recorded,
+    /// It exited without a final reading: its peak is a lower bound.
+    Unread {
+        /// The time between its last reading and the moment at which it was found to be
+        /// gone, in which it may have grown; `None` when it was never read.
+        #[serde(with = "crate::units::duration::option")]
+        unseen: Option<Duration>,
+    },
 }
 
 /// What profiling cost, and how punctual it was.

@@ -54,6 +54,8 @@ pub struct ProfilerOptions {
     /// The distance between two ticks.
     #[serde(with = "crate::units::duration")]
     pub interval: Duration,
+    /// How peaks are to be read.
+    pub level: LevelChoice,
     /// What tells the server's detached processes from those of other servers.
     pub marker: Option<Marker>,
     /// Where the server answers; `None`: as its command line says.
@@ -72,12 +74,28 @@ impl ProfilerOptions {
             processes,
             root,
             interval: DEFAULT_INTERVAL,
+            level: LevelChoice::Best,
             marker: None,
             api_port: None,
             queue_port: None,
             memory_floor: None,
         }
     }
+}
+
+/// How peaks are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LevelChoice {
+    /// As exactly as the machine grants.
+    #[default]
+    Best,
+    /// With the kernel's exit records, or not at all.
+    ExitRecords,
+    /// By high-water marks at each tick, even where more would be granted.
+    HighWaterMark,
+    /// By sampling resident memory, even where there are marks.
+    Sampled,
 }
 
 /// An environment variable that a server and all that it starts have in common.

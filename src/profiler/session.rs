@@ -92,6 +92,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             root: self.root,
             interval,
             level: S::LEVEL,
+            kernel_events: false,
             memory_total: self.machine.memory_total(),
             cpus: self.machine.cpus(),
         };
@@ -118,6 +119,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             at,
             late_micros,
             classes: look.classes,
+            zombies: 0,
             system,
         }))?;
         if !look.root_alive && !self.root_gone {
@@ -150,6 +152,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         let table = ProcessTable {
             version: FORMAT_VERSION,
             processes: self.tree.records(),
+            lost_events: 0,
             profiler: self.punctuality.cost(&self.ticker),
         };
         Ok(self.journal.write_table(&table)?)

@@ -26,6 +26,8 @@ pub struct Coverage {
     pub gaps: Vec<Gap>,
     /// Processes that exited without a final reading, by class.
     pub unread_exits: BTreeMap<ProcessClass, u32>,
+    /// Times at which the kernel had more to tell than it could keep.
+    pub lost_events: u64,
 }
 
 /// A silence of the profiler.
@@ -58,7 +60,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
     };
     let records = evidence.processes.as_ref().map_or(&[][..], |table| &table.processes);
     let mut unread_exits = BTreeMap::new();
-    for record in records.iter().filter(|record| record.ending == Ending::ExitedUnread) {
+    for record in records.iter().filter(|record| matches!(record.ending, Ending::Unread { .. })) {
         *unread_exits.entry(record.class).or_insert(0) += 1;
     }
     Coverage {
@@ -68,6 +70,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
             && evidence.processes.is_some(),
         gaps: gaps(evidence, limit, began, ended),
         unread_exits,
+        lost_events: evidence.processes.as_ref().map_or(0, |table| table.lost_events),
     }
 }
 

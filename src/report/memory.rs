@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Evidence;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
-use crate::sample::{ClassSnapshot, Ending, Phase, ProcessRecord, ProfileLine};
+use crate::sample::{ClassSnapshot, Ending, Phase, ProcessRecord, ProfileLine, ProfilerLevel};
 use crate::units::ByteSize;
 
 /// Memory of the server.
@@ -44,9 +44,26 @@ pub struct ClassMemory {
     pub mean_rss_peak: Option<ByteSize>,
     /// The largest sum of resident memory at one tick.
     pub rss_sum_peak: Option<ByteSize>,
-    /// Processes that exited without a final reading: with any, the peak is a
-    /// lower bound.
+    /// Whether the peak is exact.
+    pub exactness: Exactness,
+    /// Processes that exited without a final reading.
     pub unread_exits: u32,
+}
+
+/// How far a class's true peak may be from the one that was measured.
+///
+/// The rule: in the time for which nobody looked, no process grew faster than the
+/// fastest growth that was seen of any process of its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exactness {
+    /// It is the true one.
+    Exact,
+    /// It is a lower bound, and the true one is at most this by the rule.
+    AtMost(ByteSize),
+    /// It is a lower bound, and nothing can be said of the true one: a process was
+    /// never read, or no growth was seen to judge by.
+    Unbounded,
 }
 
 /// Proportional memory of the tree at the end of a phase.
@@ -114,10 +131,10 @@ fn class_memory(
     let largest = peaks.iter().max_by_key(|(peak, _)| *peak);
     let sum: u64 = peaks.iter().map(|(peak, _)| peak.as_u64()).sum();
     let count = u64::try_from(peaks.len()).unwrap_or(u64::MAX);
-    let unread = of_class
-        .iter()
-        .filter(|record| record.class == class && record.ending == Ending::ExitedUnread)
-        .count();
+    let ended: Vec<&ProcessRecord> =
+        of_class.iter().copied().filter(|record| record.class == class).collect();
+    let unread = ended.iter().filter(|record| matches!(record.ending, Ending::Unread { .. }));
+    let unread = unread.count();
     Some(ClassMemory {
         class,
         processes: u32::try_from(of_class.len()).unwrap_or(u32::MAX),
@@ -130,8 +147,47 @@ fn class_memory(
             .max()
             .map(ByteSize),
         rss_sum_peak: ticks().map(|tick| tick.rss_sum).max(),
+        exactness: exactness(evidence, &ended),
         unread_exits: u32::try_from(unread).unwrap_or(u32::MAX),
     })
+}
+
+/// How exact the largest peak of these processes is.
+fn exactness(evidence: &Evidence, records: &[&ProcessRecord]) -> Exactness {
+    let header = evidence.header();
+    // Between two samples of resident memory a process may have been larger.
+    let between = header
+        .filter(|header| header.level == ProfilerLevel::SampledRss)
+        .map(|header| header.interval);
+    let growth = records.iter().filter_map(|record| record.fastest_growth).max();
+    let mut most = Exactness::Exact;
+    for record in records {
+        let unseen = match (record.ending, between) {
+            (Ending::Alive | Ending::Recorded, None) => continue,
+            (Ending::Alive | Ending::Recorded, between) => between,
+            (Ending::Unread { unseen }, between) => {
+                unseen.map(|unseen| unseen.max(between.unwrap_or_default()))
+            }
+        };
+        let (Some(peak), Some(unseen), Some(growth)) = (record.peak, unseen, growth) else {
+            return Exactness::Unbounded;
+        };
+        let grown = u128::from(growth.as_u64()) * unseen.as_micros() / 1_000_000;
+        let grown = u64::try_from(grown).unwrap_or(u64::MAX);
+        let could_be = ByteSize(peak.as_u64().saturating_add(grown));
+        most = match most {
+            Exactness::AtMost(other) => Exactness::AtMost(other.max(could_be)),
+            _ => Exactness::AtMost(could_be),
+        };
+    }
+    match most {
+        // The largest may be one whose peak is exact.
+        Exactness::AtMost(could_be) => {
+            let peak = records.iter().filter_map(|record| record.peak).max();
+            Exactness::AtMost(could_be.max(peak.unwrap_or_default()))
+        }
+        other => other,
+    }
 }
 
 /// A worker was "starting" until it took its title, and is what it became.

@@ -20,7 +20,7 @@ pub use budgets::{BudgetCheck, BudgetState};
 pub use coverage::{Coverage, Gap};
 pub use evidence::Evidence;
 pub use judge::{Finding, Judgement, Severity, Verdict};
-pub use memory::{ClassMemory, MemoryReport, SnapshotMemory};
+pub use memory::{ClassMemory, Exactness, MemoryReport, SnapshotMemory};
 pub use scenarios::{
     ScenarioReport, ScenarioState, Stats, Temperature, ThresholdCheck, WaveReport, state,
 };
@@ -99,6 +99,7 @@ impl Report {
             scenarios: &scenarios,
             thresholds: &thresholds,
             budgets: &budgets,
+            memory: memory.as_ref(),
         });
         Self {
             version: FORMAT_VERSION,

@@ -21,7 +21,7 @@ use crate::ids::RunId;
 use crate::scenario::ScenarioId;
 
 /// The format that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// One run's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -72,6 +72,7 @@ pub(super) struct Member<H> {
     pub(super) print: Option<Print>,
     pub(super) title: String,
     pub(super) threads: u32,
+    fastest_growth: Option<u64>,
     untitled: bool,
     state: State<H>,
     image: Image,
@@ -87,6 +88,9 @@ enum State<H> {
     Running(H),
     Ended(Ending),
 }
+
+/// Two readings that are closer to one another say little about how fast memory grows.
+const RATE_OVER: Duration = Duration::from_millis(5);
 
 impl<H> Member<H> {
     pub(super) fn new(
@@ -105,6 +109,7 @@ impl<H> Member<H> {
             print: None,
             title: String::new(),
             threads: 0,
+            fastest_growth: None,
             untitled: false,
             state: State::Running(handle),
             image: Image::Unknown,
@@ -176,6 +181,7 @@ impl<H> Member<H> {
             // An exec of the parent's very words.
             self.image = Image::Own;
         }
+        self.take_growth(memory, at);
         self.mark = memory.high_water;
         if self.is_artefact(at) {
             return;
@@ -189,14 +195,23 @@ impl<H> Member<H> {
         }
     }
 
-    /// It is gone, found at `at`; it could have been read at `previous`.
-    pub(super) fn end(&mut self, at: Timestamp, previous: Option<Timestamp>, limit: Duration) {
-        if !self.is_alive() {
+    /// How fast its mark rose since its last reading, while it was the same image's.
+    fn take_growth(&mut self, memory: Memory, at: Timestamp) {
+        let Some(pause) = self.last_read.map(|last| at.since(last)) else { return };
+        if self.is_copy() || self.has_fallen(memory) || pause < RATE_OVER {
             return;
         }
-        let was_read =
-            self.last_read.is_some_and(|last| Some(last) == previous && at.since(last) <= limit);
-        self.state = State::Ended(if was_read { Ending::Exited } else { Ending::ExitedUnread });
+        let grown = u128::from(memory.high_water.saturating_sub(self.mark));
+        let rate = grown * 1_000_000 / pause.as_micros();
+        self.fastest_growth = self.fastest_growth.max(u64::try_from(rate).ok());
+    }
+
+    /// It was found to be gone at `at`.
+    pub(super) fn end(&mut self, at: Timestamp) {
+        if self.is_alive() {
+            let unseen = self.last_read.map(|last| at.since(last));
+            self.state = State::Ended(Ending::Unread { unseen });
+        }
     }
 
     pub(super) fn record(&self) -> ProcessRecord {
@@ -215,6 +230,7 @@ impl<H> Member<H> {
             peak: self.peak.max(copied).map(ByteSize),
             peak_while_starting: self.peak_while_starting.map(ByteSize),
             threads: self.threads,
+            fastest_growth: self.fastest_growth.map(ByteSize),
             ending: match self.state {
                 State::Running(_) => Ending::Alive,
                 State::Ended(ending) => ending,

@@ -39,7 +39,6 @@ pub(super) struct Tree<S: ProcessSource> {
     /// Ticks so far.
     round: u64,
     interval: Duration,
-    previous: Option<Timestamp>,
     listed: Vec<Listed>,
     command_line: Vec<u8>,
 }
@@ -61,7 +60,6 @@ impl<S: ProcessSource> Tree<S> {
             alive: Vec::new(),
             round: 0,
             interval: options.interval,
-            previous: None,
             listed: Vec::new(),
             command_line: Vec::new(),
         }
@@ -79,11 +77,12 @@ impl<S: ProcessSource> Tree<S> {
         let mut classes = BTreeMap::<ProcessClass, ClassTick>::new();
         let mut alive = std::mem::take(&mut self.alive);
         alive.retain(|&index| {
-            let Some((class, rss)) = self.visit(index, at) else { return false };
-            if let Some(rss) = rss {
-                let none = ClassTick { count: 0, rss_sum: ByteSize(0), rss_max: ByteSize(0) };
-                let sum = classes.entry(class).or_insert(none);
+            let Some((class, memory)) = self.visit(index, at) else { return false };
+            if let Some(Memory { rss, threads, .. }) = memory {
+                let rss = ByteSize(rss);
+                let sum = classes.entry(class).or_default();
                 sum.count += 1;
+                sum.threads += threads;
                 sum.rss_sum += rss;
                 sum.rss_max = sum.rss_max.max(rss);
             }
@@ -91,7 +90,6 @@ impl<S: ProcessSource> Tree<S> {
         });
         let root_alive = alive.iter().any(|&index| self.members[index].is_root);
         self.alive = alive;
-        self.previous = Some(at);
         Ok(Look { classes, root_alive })
     }
 
@@ -166,7 +164,7 @@ impl<S: ProcessSource> Tree<S> {
 
     fn end_predecessor(&mut self, pid: u32, at: Timestamp) {
         if let Some(index) = self.scope.member(pid) {
-            self.end(index, at);
+            self.members[index].end(at);
             self.alive.retain(|&other| other != index);
         }
     }
@@ -193,23 +191,17 @@ impl<S: ProcessSource> Tree<S> {
         true
     }
 
-    /// Looks at one member: its class, and its resident memory unless that is its
-    /// parent's. `None` when it has ended.
-    fn visit(&mut self, index: usize, at: Timestamp) -> Option<(ProcessClass, Option<ByteSize>)> {
+    /// Looks at one member: its class, and its memory unless that is its parent's.
+    /// `None` when it has ended.
+    fn visit(&mut self, index: usize, at: Timestamp) -> Option<(ProcessClass, Option<Memory>)> {
         let Some(memory) = self.read(index, at) else {
-            self.end(index, at);
+            self.members[index].end(at);
             return None;
         };
         let member = &mut self.members[index];
         member.take_memory(memory, at);
         let counts = !member.is_artefact(at);
-        Some((member.class, counts.then_some(ByteSize(memory.rss))))
-    }
-
-    fn end(&mut self, index: usize, at: Timestamp) {
-        // A reading older than this says little about how a process ended.
-        let limit = self.interval * 5 / 2;
-        self.members[index].end(at, self.previous, limit);
+        Some((member.class, counts.then_some(memory)))
     }
 
     /// Reads a member's memory, and before that whatever else of it may have

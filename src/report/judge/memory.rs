@@ -2,6 +2,7 @@
 
 use super::{Case, Findings, Severity};
 use crate::plan::BudgetSubject;
+use crate::report::Exactness;
 use crate::report::budgets::{BudgetCheck, BudgetState};
 use crate::sample::ProfileLine;
 use crate::units::as_mib;
@@ -77,6 +78,16 @@ impl Findings {
             );
         }
         self.of_unread_exits(case);
+        if coverage.lost_events > 0 {
+            self.add(
+                Severity::Inconclusive,
+                format!(
+                    "the kernel could not keep all that it had to tell of processes ({} time(s)): some \
+                     may have come and gone unknown",
+                    coverage.lost_events
+                ),
+            );
+        }
         let wants_pss = case.budgets.iter().any(|check| check.subject == BudgetSubject::TreePss);
         let unread: u32 = case
             .evidence
@@ -95,23 +106,45 @@ impl Findings {
         }
     }
 
-    /// A process that nobody read at its end may have had a higher peak. That puts
-    /// a verdict in doubt where its class has a budget that it may have exceeded.
+    /// A process that nobody read at its end may have had a higher peak, and so may
+    /// every process that was only sampled. That puts a verdict in doubt where the class
+    /// has a budget that it may have exceeded.
     fn of_unread_exits(&mut self, case: &Case<'_>) {
-        for (class, count) in &case.coverage.unread_exits {
+        for memory in case.memory.iter().flat_map(|memory| &memory.classes) {
+            let class = memory.class;
+            let could_be = match memory.exactness {
+                Exactness::Exact => continue,
+                Exactness::AtMost(could_be) => Some(could_be),
+                Exactness::Unbounded => None,
+            };
             let is_kept = |check: &&BudgetCheck| {
-                check.subject == BudgetSubject::Class(*class) && check.state == BudgetState::Within
+                check.subject == BudgetSubject::Class(class) && check.state == BudgetState::Within
             };
-            let severity = match case.budgets.iter().find(is_kept) {
-                Some(_) => Severity::Inconclusive,
-                None => Severity::Note,
+            let limit = case.budgets.iter().find(is_kept).and_then(|check| check.limit);
+            let margin = match (limit, could_be) {
+                (None, _) => "",
+                (Some(limit), Some(could_be)) if could_be <= limit => {
+                    "; the margin of its budget allows for that"
+                }
+                (Some(_), _) => "; the margin of its budget does not allow for that",
             };
+            let severity = match (limit, could_be) {
+                (Some(limit), could_be) if could_be.is_none_or(|most| most > limit) => {
+                    Severity::Inconclusive
+                }
+                _ => Severity::Note,
+            };
+            let why = match memory.unread_exits {
+                0 => "it was only sampled".to_owned(),
+                count => format!("{count} process(es) exited without a final reading"),
+            };
+            let most = could_be.map_or_else(
+                || "nobody knows how high it was".to_owned(),
+                |most| format!("by the fastest growth seen it was at most {:.1} MiB", as_mib(most)),
+            );
             self.add(
                 severity,
-                format!(
-                    "{class}: {count} process(es) exited without a final reading, so its peak is a \
-                     lower bound"
-                ),
+                format!("{class}: {why}, so its peak is a lower bound; {most}{margin}"),
             );
         }
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::budgets::BudgetCheck;
 use super::coverage::Coverage;
 use super::evidence::Evidence;
+use super::memory::MemoryReport;
 use super::scenarios::{ScenarioReport, ThresholdCheck};
 
 /// The verdict on a run.
@@ -93,6 +94,7 @@ pub(super) struct Case<'a> {
     pub(super) scenarios: &'a [ScenarioReport],
     pub(super) thresholds: &'a [ThresholdCheck],
     pub(super) budgets: &'a [BudgetCheck],
+    pub(super) memory: Option<&'a MemoryReport>,
 }
 
 pub(super) fn judge(case: &Case<'_>) -> Judgement {

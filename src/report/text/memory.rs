@@ -5,15 +5,21 @@ use std::io::{self, Write};
 use super::{print, table};
 use crate::class::ProcessClass;
 use crate::plan::BudgetSubject;
-use crate::report::{BudgetState, Report};
+use crate::report::{BudgetState, Exactness, Report};
 use crate::sample::{Phase, ProfilerLevel};
 use crate::units::{ByteSize, as_gib, as_mib};
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(memory) = &report.memory else { return Ok(()) };
     let how = match report.profiler.map(|profiler| profiler.level) {
+        Some(ProfilerLevel::ExitRecords) | None => {
+            "peaks are the kernel's marks, exits included"
+        }
+        Some(ProfilerLevel::HighWaterMark) => "peaks are the kernel's marks, read at each tick",
+        Some(ProfilerLevel::HighWaterMarkOfAnother) => {
+            "peaks are the kernel's marks, read at each tick; another user's processes: no PSS"
+        }
         Some(ProfilerLevel::SampledRss) => "sampled: short peaks are missed",
-        Some(ProfilerLevel::HighWaterMark) | None => "peaks are the kernel's marks",
     };
     writeln!(out, "\nMEMORY of the server's processes by class, in MiB ({how})")?;
     let mut rows = table(
@@ -34,7 +40,8 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         size.map_or_else(|| "-".to_owned(), |size| format!("{:.1}", as_mib(size)))
     };
     for class in &memory.classes {
-        let mark = if class.unread_exits > 0 && class.peak.is_some() { ">=" } else { "" };
+        let is_bound = class.exactness != Exactness::Exact && class.peak.is_some();
+        let mark = if is_bound { ">=" } else { "" };
         let mut row = vec![
             class.class.to_string(),
             class.processes.to_string(),

@@ -127,7 +127,8 @@ fn profile() -> Vec<ProfileLine> {
         at: at(0),
         root: process(1),
         interval: Duration::from_millis(200),
-        level: ProfilerLevel::HighWaterMark,
+        level: ProfilerLevel::ExitRecords,
+        kernel_events: true,
         memory_total: ByteSize::gib(16),
         cpus: 2,
     })];
@@ -151,6 +152,7 @@ fn tick(millis: u64) -> Tick {
         count,
         rss_sum: ByteSize::mib(each * u64::from(count)),
         rss_max: ByteSize::mib(each),
+        threads: 3 * count,
     };
     let mut classes = BTreeMap::from([(ProcessClass::Server, rss(1, 190))]);
     if under_load {
@@ -166,6 +168,7 @@ fn tick(millis: u64) -> Tick {
             memory_used: ByteSize::gib(used),
             memory_available: ByteSize::gib(16 - used),
         }),
+        zombies: 0,
     }
 }
 
@@ -192,6 +195,7 @@ fn processes() -> ProcessTable {
         peak: Some(ByteSize::mib(peak)),
         peak_while_starting: starting.map(ByteSize::mib),
         threads: 3,
+        fastest_growth: Some(ByteSize::mib(100)),
         ending: Ending::Alive,
     };
     ProcessTable {
@@ -201,6 +205,7 @@ fn processes() -> ProcessTable {
             record(2, ProcessClass::ShortExecutor, 170, Some(165)),
             record(3, ProcessClass::ShortExecutor, 180, None),
         ],
+        lost_events: 0,
         profiler: ProfilerCost {
             ticks: 71,
             missed_ticks: 0,

@@ -63,7 +63,7 @@ fn eventful_run() -> Evidence {
         largest_child: Some(ByteSize::mib(158)),
     };
     run.outcomes.remove(&ProbeHealth);
-    run.record(3).ending = Ending::ExitedUnread;
+    run.record(3).ending = Ending::Unread { unseen: None };
     run.plan
         .budgets
         .push(Budget { subject: BudgetSubject::TreeRss, limit: Some(ByteSize::mib(500)) });

@@ -9,7 +9,7 @@ use skyload::marks::{Event, StopReason};
 use skyload::outcome::Ended;
 use skyload::plan::{Budget, BudgetSubject, LoadRequest, ScenarioThresholds};
 use skyload::report::{Evidence, Report, Severity, Verdict};
-use skyload::sample::{Ending, ProfileLine};
+use skyload::sample::{Ending, ProfileLine, ProfilerLevel};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
@@ -30,6 +30,19 @@ fn budget(evidence: &mut Evidence, subject: BudgetSubject, limit: ByteSize) {
 
 fn short(evidence: &mut Evidence, mib: u64) {
     budget(evidence, BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(mib));
+}
+
+/// The largest short executor exits, and was last read so many milliseconds before that
+/// was noticed. It once grew by 100 MiB/s.
+fn exits_unread(evidence: &mut Evidence, millis: Option<u64>) {
+    evidence.record(3).ending = Ending::Unread { unseen: millis.map(Duration::from_millis) };
+}
+
+fn sampled(evidence: &mut Evidence) {
+    let Some(ProfileLine::Header(header)) = evidence.profile.first_mut() else {
+        panic!("a header")
+    };
+    header.level = ProfilerLevel::SampledRss;
 }
 
 /// No tick in the drain but its last, at a limit of 1 s; taking the snapshot at its
@@ -91,10 +104,19 @@ fn slow(evidence: &mut Evidence) {
     Inconclusive, "did not end in good order")]
 #[case::a_profile_that_stops_short(
     |e: &mut Evidence| e.silence(6_000, ALL_ENDED + 1), Inconclusive, "does not reach")]
-#[case::an_unread_exit_in_a_class_with_a_budget(
-    |e: &mut Evidence| e.record(2).ending = Ending::ExitedUnread, Inconclusive, "lower bound")]
-#[case::an_unread_exit_in_a_class_without_one(
-    |e: &mut Evidence| { e.record(2).ending = Ending::ExitedUnread; e.plan.budgets.clear(); }, Pass, "lower bound")]
+#[case::an_unread_exit_that_the_budgets_margin_allows_for(
+    |e: &mut Evidence| exits_unread(e, Some(50)), Pass, "at most 185.0 MiB; the margin of its budget allows for that")]
+#[case::an_unread_exit_that_the_margin_does_not_allow_for(
+    |e: &mut Evidence| { exits_unread(e, Some(50)); short(e, 184); }, Inconclusive, "does not allow for that")]
+#[case::a_process_that_was_never_read_in_a_class_with_a_budget(
+    |e: &mut Evidence| exits_unread(e, None), Inconclusive, "nobody knows how high it was")]
+#[case::an_unread_exit_in_a_class_without_a_budget(
+    |e: &mut Evidence| { exits_unread(e, None); e.plan.budgets.clear(); }, Pass, "lower bound")]
+#[case::a_recorded_exit(|e: &mut Evidence| { e.record(3).ending = Ending::Recorded; short(e, 180); }, Pass, "")]
+#[case::peaks_that_were_only_sampled(|e: &mut Evidence| { sampled(e); short(e, 190); }, Inconclusive, "it was only sampled")]
+#[case::sampled_peaks_far_below_their_budgets(|e: &mut Evidence| sampled(e), Pass, "it was only sampled")]
+#[case::events_that_the_kernel_could_not_keep(
+    |e: &mut Evidence| e.processes.as_mut().unwrap().lost_events = 1, Inconclusive, "could not keep")]
 #[case::a_server_that_died(|e: &mut Evidence| e.happens(6_000, Event::ServerGone), Inconclusive, "the server died")]
 #[case::a_server_that_was_replaced(
     |e: &mut Evidence| e.happens(6_000, Event::ServerReplaced), Inconclusive, "was replaced")]
@@ -147,7 +169,7 @@ fn slow(evidence: &mut Evidence) {
 #[case::a_peak_above_the_constant(
     |e: &mut Evidence| e.record(2).peak = Some(ByteSize::mib(308)), OverBudget, "307.2 MiB (SkyPilot 0.14.1: sky/server/config.py)")]
 #[case::an_unread_exit_in_a_class_above_its_budget(
-    |e: &mut Evidence| { short(e, 100); e.record(2).ending = Ending::ExitedUnread; }, OverBudget, "lower bound")]
+    |e: &mut Evidence| { short(e, 100); exits_unread(e, None); }, OverBudget, "lower bound")]
 #[case::fewer_users_at_once_than_asked_for(
     |e: &mut Evidence| e.plan.capacity.wanted = ByteSize::gib(99), Pass, "would have needed about 99.0 GiB")]
 #[case::processes_that_a_stop_left_behind(

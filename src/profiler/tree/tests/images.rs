@@ -36,7 +36,10 @@ fn a_copy_that_ends_as_one_has_no_peak() {
     w.machine.end(12);
     w.tick();
     let record = w.record(12);
-    assert_eq!((record.peak, record.last_read, record.ending), (None, None, Ending::ExitedUnread));
+    assert_eq!(
+        (record.peak, record.last_read, record.ending),
+        (None, None, Ending::Unread { unseen: None })
+    );
 }
 
 #[test]

@@ -44,17 +44,17 @@ fn a_queue_is_found_by_its_port_and_not_searched_again() {
 }
 
 #[test]
-fn an_exit_long_after_the_last_reading_was_not_read() {
+fn an_exit_without_a_record_says_how_long_nobody_looked() {
     let mut w = watch();
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
     w.machine.start(12, ROOT, "SkyPilot:executor:short:12", 170);
     w.tick();
     w.machine.end(11);
     w.tick_after(STEP * 2);
-    assert_eq!(w.record(11).ending, Ending::Exited);
+    assert_eq!(w.record(11).ending, Ending::Unread { unseen: Some(STEP * 2) });
     w.machine.end(12);
     w.tick_after(STEP * 3);
-    assert_eq!(w.record(12).ending, Ending::ExitedUnread);
+    assert_eq!(w.record(12).ending, Ending::Unread { unseen: Some(STEP * 3) });
     assert_eq!(w.record(12).peak, mb(170));
 }
 
@@ -65,7 +65,25 @@ fn a_zombie_is_gone() {
     w.tick();
     w.machine.with(11, |process| process.glance.zombie = true);
     assert_eq!(counts(&w.ticks(3)), [(Server, 1)]);
-    assert_eq!(w.record(11).ending, Ending::Exited);
+    assert_eq!(w.record(11).ending, Ending::Unread { unseen: Some(STEP) });
+}
+
+#[test]
+fn the_fastest_growth_is_between_two_readings_of_one_image() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, SPAWN, 100);
+    w.tick();
+    assert_eq!(w.record(11).fastest_growth, None, "it was read once");
+    w.machine.grow(11, 110);
+    w.tick();
+    w.machine.grow(11, 111);
+    w.tick();
+    // 10 MiB in 50 ms.
+    assert_eq!(w.record(11).fastest_growth, mb(200));
+    w.machine.exec(11, "another program", 20);
+    w.machine.grow(11, 90);
+    w.tick();
+    assert_eq!(w.record(11).fastest_growth, mb(200), "a new image did not grow out of the old");
 }
 
 #[test]
