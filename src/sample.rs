@@ -24,6 +24,8 @@ pub enum ProfileLine {
     Tick(Tick),
     /// Proportional memory of the whole tree, read at the end of a phase.
     Snapshot(Snapshot),
+    /// Peaks of one phase, where they were asked for.
+    PhasePeaks(PhasePeaks),
     /// The server's main process was not there any more.
     ServerGone {
         /// When the profiler noticed.
@@ -155,6 +157,21 @@ pub struct ClassSnapshot {
     pub pss: ByteSize,
     /// Sum of the pages that no other process has.
     pub uss: ByteSize,
+}
+
+/// The largest process of each class in one phase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PhasePeaks {
+    /// When the phase ended.
+    pub at: Timestamp,
+    /// Which phase.
+    pub phase: Phase,
+    /// The peak of the largest process of each class, those that ended in it included.
+    pub classes: BTreeMap<ProcessClass, ByteSize>,
+    /// Processes whose marks could not be lowered when the phase began: theirs may be of
+    /// an earlier phase.
+    pub not_reset: u32,
 }
 
 /// The parts of a run.

@@ -4,9 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Marker;
-use super::source::{Listed, Memory, Name, ProcessSource, Reading, Shares};
+use super::source::{
+    Birth, ExitRecord, Listed, Memory, Name, News, ProcessSource, Reading, Shares,
+};
 use crate::ids::ProcessIdentity;
 use crate::process::ProcessGlance;
 use crate::sample::ProfilerLevel;
@@ -18,6 +21,7 @@ pub(super) struct FakeProcess {
     pub(super) glance: ProcessGlance,
     pub(super) command_line: Vec<u8>,
     pub(super) marked: bool,
+    pub(super) has_executed: bool,
     pub(super) memory: Memory,
     pub(super) ports: Vec<u16>,
 }
@@ -27,34 +31,66 @@ pub(super) struct FakeProcess {
 pub(super) struct FakeMachine {
     processes: Rc<RefCell<BTreeMap<u32, FakeProcess>>>,
     generations: Rc<RefCell<u64>>,
+    /// What it has still to tell; `None` while nobody listens.
+    tells: Rc<RefCell<Option<News>>>,
+    keeps_exits: Rc<RefCell<bool>>,
+    refuses_resets: Rc<RefCell<bool>>,
+    /// How often all its processes were listed.
+    pub(super) lists: Rc<RefCell<usize>>,
     /// How often command lines and ports were asked for.
     pub(super) questions: Rc<RefCell<BTreeMap<&'static str, usize>>>,
 }
 
 impl FakeMachine {
+    /// From here on the machine tells of births, execs and exits.
+    pub(super) fn listen(&self) {
+        *self.tells.borrow_mut() = Some(News::default());
+        *self.keeps_exits.borrow_mut() = true;
+    }
+
+    /// The machine tells of births and execs, and keeps no record of exits.
+    pub(super) fn keep_no_exits(&self) {
+        *self.keeps_exits.borrow_mut() = false;
+    }
+
+    /// Nobody may lower a mark any more.
+    pub(super) fn refuse_resets(&self) {
+        *self.refuses_resets.borrow_mut() = true;
+    }
+
+    /// Lets something happen of which the machine does not tell yet.
+    pub(super) fn hold_news(&self, happening: impl FnOnce(&Self)) -> News {
+        happening(self);
+        self.tells.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Tells now what was held.
+    pub(super) fn release_news(&self, held: News) {
+        self.tell(|news| *news = held);
+    }
+
+    /// It had more to tell than it could keep, and forgot all of it.
+    pub(super) fn lose_news(&self) {
+        if let Some(news) = self.tells.borrow_mut().as_mut() {
+            *news = News { lost: 1, ..News::default() };
+        }
+    }
+
+    fn tell(&self, add: impl FnOnce(&mut News)) {
+        if let Some(news) = self.tells.borrow_mut().as_mut() {
+            add(news);
+        }
+    }
+
     /// A process begins; its words are separated by spaces here.
     pub(super) fn start(&self, pid: u32, parent: u32, words: &str, megabytes: u64) {
-        *self.generations.borrow_mut() += 1;
-        let process = FakeProcess {
-            generation: *self.generations.borrow(),
-            // All at one time: immediate reuse of a pid does look like that.
-            glance: ProcessGlance {
-                identity: ProcessIdentity { pid, started: 100 },
-                parent,
-                zombie: false,
-            },
-            command_line: Vec::new(),
-            marked: false,
-            memory: Memory { rss: 0, high_water: 0, threads: 1, name: Name::default() },
-            ports: Vec::new(),
-        };
-        self.processes.borrow_mut().insert(pid, process);
+        self.give_birth(pid, parent);
         self.exec(pid, words, megabytes);
     }
 
     /// A process forks: words and memory are copies.
     pub(super) fn fork(&self, pid: u32, parent: u32) {
-        self.start(pid, parent, "", 0);
+        self.give_birth(pid, parent);
         let copied = self.processes.borrow()[&parent].clone();
         self.with(pid, |process| {
             process.command_line = copied.command_line;
@@ -62,11 +98,30 @@ impl FakeMachine {
         });
     }
 
+    fn give_birth(&self, pid: u32, parent: u32) {
+        *self.generations.borrow_mut() += 1;
+        // All at one time: immediate reuse of a pid does look like that.
+        let identity = ProcessIdentity { pid, started: 100 };
+        let process = FakeProcess {
+            generation: *self.generations.borrow(),
+            glance: ProcessGlance { identity, parent, zombie: false },
+            command_line: Vec::new(),
+            marked: false,
+            has_executed: false,
+            memory: Memory { rss: 0, high_water: 0, threads: 1, name: Name::default() },
+            ports: Vec::new(),
+        };
+        self.processes.borrow_mut().insert(pid, process);
+        self.tell(|news| news.births.push(Birth { pid, parent, started: 100 }));
+    }
+
     /// A process takes other words and other memory.
     pub(super) fn exec(&self, pid: u32, words: &str, megabytes: u64) {
         self.title(pid, words);
+        self.tell(|news| news.execs.push(pid));
         let bytes = megabytes << 20;
         self.with(pid, |process| {
+            process.has_executed = true;
             process.memory.rss = bytes;
             process.memory.high_water = bytes;
         });
@@ -91,9 +146,27 @@ impl FakeMachine {
         });
     }
 
-    /// A process is gone; its children are adopted.
+    /// A process is gone after a short life; its children are adopted.
     pub(super) fn end(&self, pid: u32) {
-        self.processes.borrow_mut().remove(&pid);
+        self.end_after(pid, Duration::from_millis(30));
+    }
+
+    /// A process is gone after a life of this length.
+    pub(super) fn end_after(&self, pid: u32, lived: Duration) {
+        let ended = self.processes.borrow_mut().remove(&pid);
+        if let Some(ended) = ended.filter(|_| *self.keeps_exits.borrow()) {
+            self.tell(|news| {
+                news.exits.push(ExitRecord {
+                    thread: pid,
+                    process: Some(pid),
+                    parent: ended.glance.parent,
+                    high_water: ended.memory.high_water,
+                    never_executed: !ended.has_executed,
+                    lived,
+                    name: ended.memory.name,
+                });
+            });
+        }
         for process in self.processes.borrow_mut().values_mut() {
             if process.glance.parent == pid {
                 process.glance.parent = 1;
@@ -119,9 +192,25 @@ impl FakeMachine {
 impl ProcessSource for FakeMachine {
     type Handle = Listed;
 
-    const LEVEL: ProfilerLevel = ProfilerLevel::HighWaterMark;
+    fn level(&self) -> ProfilerLevel {
+        ProfilerLevel::HighWaterMark
+    }
+
+    fn tells_births(&self) -> bool {
+        self.tells.borrow().is_some()
+    }
+
+    fn take_news(&mut self, news: &mut News) {
+        if let Some(told) = self.tells.borrow_mut().as_mut() {
+            news.births.append(&mut told.births);
+            news.execs.append(&mut told.execs);
+            news.exits.append(&mut told.exits);
+            news.lost += std::mem::take(&mut told.lost);
+        }
+    }
 
     fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
+        *self.lists.borrow_mut() += 1;
         let processes = self.processes.borrow();
         found.clear();
         found.extend(
@@ -161,6 +250,14 @@ impl ProcessSource for FakeMachine {
             }
             _ => Reading::Ended,
         }
+    }
+
+    fn reset_mark(&mut self, pid: u32) -> bool {
+        if *self.refuses_resets.borrow() {
+            return false;
+        }
+        self.with(pid, |process| process.memory.high_water = process.memory.rss);
+        true
     }
 
     fn shares(&mut self, pid: u32) -> Option<Shares> {

@@ -13,6 +13,9 @@
 mod classify;
 mod cost;
 mod journal;
+#[cfg(target_os = "linux")]
+mod kernel;
+mod level;
 mod machine;
 pub mod protocol;
 mod session;
@@ -24,7 +27,6 @@ mod tree;
 mod fake;
 #[cfg(target_os = "linux")]
 mod procfs;
-#[cfg(any(test, not(target_os = "linux")))]
 mod sampled;
 
 use std::io::{self, Read, Write};
@@ -32,6 +34,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use level::{LevelChoice, LevelRefused};
 
 use crate::ids::ProcessIdentity;
 use crate::run_dir::RunDirError;
@@ -83,21 +87,6 @@ impl ProfilerOptions {
     }
 }
 
-/// How peaks are to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LevelChoice {
-    /// As exactly as the machine grants.
-    #[default]
-    Best,
-    /// With the kernel's exit records, or not at all.
-    ExitRecords,
-    /// By high-water marks at each tick, even where more would be granted.
-    HighWaterMark,
-    /// By sampling resident memory, even where there are marks.
-    Sampled,
-}
-
 /// An environment variable that a server and all that it starts have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -117,6 +106,9 @@ pub enum ProfilerError {
     /// A file of the run could not be written.
     #[error(transparent)]
     Files(#[from] RunDirError),
+    /// Peaks cannot be read as was asked for.
+    #[error(transparent)]
+    Level(#[from] LevelRefused),
     /// The operating system does not show its processes.
     #[error("cannot list the processes of this machine")]
     List(#[source] io::Error),
@@ -167,15 +159,20 @@ pub fn run(
         return Err(ProfilerError::ZeroInterval);
     }
     let orders = protocol::listen(commands).map_err(ProfilerError::Thread)?;
-    session::Session::start(options, native_source()?, notices)?.run(&orders)
+    if options.level == LevelChoice::Sampled {
+        let source = sampled::Sampled::new().map_err(ProfilerError::Machine)?;
+        return session::Session::start(options, source, notices)?.run(&orders);
+    }
+    session::Session::start(options, native_source(options)?, notices)?.run(&orders)
 }
 
 #[cfg(target_os = "linux")]
-fn native_source() -> Result<procfs::ProcFs, ProfilerError> {
-    Ok(procfs::ProcFs::new())
+fn native_source(options: &ProfilerOptions) -> Result<procfs::ProcFs, ProfilerError> {
+    Ok(level::linux::open(options.level, options.root.pid)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn native_source() -> Result<sampled::Sampled, ProfilerError> {
+fn native_source(options: &ProfilerOptions) -> Result<sampled::Sampled, ProfilerError> {
+    options.level.check()?;
     sampled::Sampled::new().map_err(ProfilerError::Machine)
 }

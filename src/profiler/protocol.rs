@@ -21,6 +21,12 @@ pub enum Command {
         /// The phase.
         phase: Phase,
     },
+    /// A phase begins: lower the high-water marks of the server's processes, so that each
+    /// phase has peaks of its own. Ends the phase before, if any began.
+    BeginPhase {
+        /// The phase.
+        phase: Phase,
+    },
     /// Take a last look, write everything down, and end.
     Finish,
 }
@@ -34,6 +40,11 @@ pub enum Notice {
     /// A snapshot was written down.
     SnapshotTaken {
         /// The phase that it was asked for.
+        phase: Phase,
+    },
+    /// Marks were lowered.
+    PhaseBegan {
+        /// The phase that begins.
         phase: Phase,
     },
     /// The server's main process is not there any more. The rest of its tree is

@@ -1,4 +1,4 @@
-//! Systems other than Linux: processes as sysinfo shows them.
+//! Processes as sysinfo shows them: for systems other than Linux, and to compare with.
 //!
 //! There is no high-water mark, so a peak is the largest of the samples and may be
 //! missed: [`ProfilerLevel::SampledRss`] says so. Nothing is known of sockets and
@@ -11,9 +11,9 @@ use sysinfo::{
 };
 
 use super::Marker;
-use super::source::{Listed, Memory, Name, ProcessSource, Reading, Shares};
+use super::source::{Listed, Memory, Name, News, ProcessSource, Reading, Shares};
 use crate::ids::ProcessIdentity;
-use crate::process::ProcessGlance;
+use crate::process::{self, ProcessGlance};
 use crate::sample::ProfilerLevel;
 
 /// The processes of this machine, as of the last list.
@@ -34,7 +34,15 @@ impl Sampled {
 impl ProcessSource for Sampled {
     type Handle = ProcessIdentity;
 
-    const LEVEL: ProfilerLevel = ProfilerLevel::SampledRss;
+    fn level(&self) -> ProfilerLevel {
+        ProfilerLevel::SampledRss
+    }
+
+    fn tells_births(&self) -> bool {
+        false
+    }
+
+    fn take_news(&mut self, _news: &mut News) {}
 
     fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
         // Without `without_tasks` each thread would count as a process.
@@ -55,12 +63,8 @@ impl ProcessSource for Sampled {
     }
 
     fn look_up(&mut self, pid: u32) -> Option<ProcessGlance> {
-        let process = self.process(pid)?;
-        Some(ProcessGlance {
-            identity: ProcessIdentity { pid, started: process.start_time() },
-            parent: process.parent().map_or(0, Pid::as_u32),
-            zombie: process.status() == ProcessStatus::Zombie,
-        })
+        // Start times are counted otherwise here than by who named the root.
+        process::look_up(pid)
     }
 
     fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool {
@@ -100,6 +104,10 @@ impl ProcessSource for Sampled {
             }
             _ => Reading::Ended,
         }
+    }
+
+    fn reset_mark(&mut self, _pid: u32) -> bool {
+        false
     }
 
     fn shares(&mut self, _pid: u32) -> Option<Shares> {

@@ -30,6 +30,8 @@ pub(super) struct Session<S: ProcessSource, W: Write> {
     outbox: Outbox<W>,
     root: ProcessIdentity,
     root_gone: bool,
+    /// The phase whose peaks are being taken, where that was asked for.
+    phase: Option<Phase>,
     /// Taken out once it has been reported.
     floor: Option<ByteSize>,
 }
@@ -53,6 +55,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             outbox: Outbox { to: notices, closed: false },
             root: options.root,
             root_gone: false,
+            phase: None,
             floor: options.memory_floor,
         };
         session.write_header(options.interval)?;
@@ -71,6 +74,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             match orders.recv_timeout(self.ticker.due().saturating_duration_since(Instant::now())) {
                 Ok(order) => match order? {
                     Command::Snapshot { phase } => self.snapshot(phase)?,
+                    Command::BeginPhase { phase } => self.begin_phase(phase)?,
                     Command::Finish => {
                         reason = Reason::Told;
                         break;
@@ -91,8 +95,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             at: self.timeline.now(),
             root: self.root,
             interval,
-            level: S::LEVEL,
-            kernel_events: false,
+            level: self.tree.level(),
+            kernel_events: self.tree.tells_births(),
             memory_total: self.machine.memory_total(),
             cpus: self.machine.cpus(),
         };
@@ -119,7 +123,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             at,
             late_micros,
             classes: look.classes,
-            zombies: 0,
+            zombies: look.zombies,
             system,
         }))?;
         if !look.root_alive && !self.root_gone {
@@ -148,11 +152,25 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         Ok(())
     }
 
+    fn begin_phase(&mut self, phase: Phase) -> Result<(), ProfilerError> {
+        self.end_phase()?;
+        self.tree.begin_phase(self.timeline.now());
+        self.phase = Some(phase);
+        self.outbox.send(Notice::PhaseBegan { phase });
+        Ok(())
+    }
+
+    fn end_phase(&mut self) -> Result<(), ProfilerError> {
+        let Some(phase) = self.phase.take() else { return Ok(()) };
+        let peaks = self.tree.end_phase(self.timeline.now(), phase);
+        Ok(self.journal.push(&ProfileLine::PhasePeaks(peaks))?)
+    }
+
     fn write_table(&mut self) -> Result<(), ProfilerError> {
         let table = ProcessTable {
             version: FORMAT_VERSION,
             processes: self.tree.records(),
-            lost_events: 0,
+            lost_events: self.tree.lost_events(),
             profiler: self.punctuality.cost(&self.ticker),
         };
         Ok(self.journal.write_table(&table)?)
@@ -161,6 +179,9 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     fn finish(mut self) -> Result<(), ProfilerError> {
         // The last look is what makes the peaks of living processes exact.
         self.tick(Instant::now(), Duration::ZERO)?;
+        // What that found to be gone has been told by now.
+        self.tree.hear(self.timeline.now());
+        self.end_phase()?;
         self.write_table()?;
         self.journal.push(&ProfileLine::Footer { at: self.timeline.now() })?;
         self.journal.flush()?;

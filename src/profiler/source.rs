@@ -2,6 +2,7 @@
 //! answers on Linux, `sampled` elsewhere, `fake` in the tests of the tree.
 
 use std::io;
+use std::time::Duration;
 
 use super::Marker;
 use crate::process::ProcessGlance;
@@ -41,6 +42,11 @@ pub(super) struct Memory {
 pub(super) struct Name([u8; 16]);
 
 impl Name {
+    /// As text, as far as it is any.
+    pub(super) fn text(self) -> String {
+        String::from_utf8_lossy(&self.0).trim_end_matches('\0').to_owned()
+    }
+
     /// The first bytes of `name`, which are all of it on Linux.
     pub(super) fn of(name: &[u8]) -> Self {
         let mut start = [0; 16];
@@ -60,6 +66,61 @@ pub(super) struct Shares {
     pub(super) uss: u64,
 }
 
+/// What has happened to processes of the machine, in no order beyond that of each list.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) births: Vec<Birth>,
+    /// Pids of processes that executed a program.
+    pub(super) execs: Vec<u32>,
+    pub(super) exits: Vec<ExitRecord>,
+    /// How often more happened than the kernel could keep.
+    pub(super) lost: u64,
+}
+
+impl News {
+    pub(super) fn clear(&mut self) {
+        self.births.clear();
+        self.execs.clear();
+        self.exits.clear();
+        self.lost = 0;
+    }
+}
+
+/// A process was forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Birth {
+    pub(super) pid: u32,
+    pub(super) parent: u32,
+    /// When: clock ticks since boot, as a process's start time is counted.
+    pub(super) started: u64,
+}
+
+/// What the kernel says of a thread that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ExitRecord {
+    /// The thread; a process's first has the pid of the process.
+    pub(super) thread: u32,
+    /// The process whose thread it was; `None` where the kernel does not say.
+    pub(super) process: Option<u32>,
+    /// The process's parent when the thread ended.
+    pub(super) parent: u32,
+    /// The most memory that the process's last image ever had, in bytes.
+    pub(super) high_water: u64,
+    /// The process was forked and did not execute a program. Says nothing unless the
+    /// thread is its process's first.
+    pub(super) never_executed: bool,
+    /// How long the thread lived.
+    pub(super) lived: Duration,
+    pub(super) name: Name,
+}
+
+impl ExitRecord {
+    /// Whether it is of a process's first thread.
+    pub(super) fn is_of_first_thread(&self) -> bool {
+        self.process.is_none_or(|process| process == self.thread)
+    }
+}
+
 /// An operating system's processes.
 pub(super) trait ProcessSource {
     /// Lets one process be read again and again cheaply. Never reads another
@@ -67,7 +128,14 @@ pub(super) trait ProcessSource {
     type Handle;
 
     /// How exact its readings are.
-    const LEVEL: ProfilerLevel;
+    fn level(&self) -> ProfilerLevel;
+
+    /// Whether its news tell of every birth and exec.
+    fn tells_births(&self) -> bool;
+
+    /// Adds what has happened since it was last asked: an exit is not in it before the
+    /// birth of the same process is.
+    fn take_news(&mut self, news: &mut News);
 
     /// Replaces `found` by all processes of the machine.
     fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()>;
@@ -94,6 +162,10 @@ pub(super) trait ProcessSource {
 
     /// Reads its memory.
     fn read(&mut self, handle: &mut Self::Handle) -> Reading;
+
+    /// Lowers a process's high-water mark to what it has now, so that the mark tells of
+    /// the time from here on. Whether that was granted.
+    fn reset_mark(&mut self, pid: u32) -> bool;
 
     /// Reads what it shares: some thousand times as costly on Linux.
     fn shares(&mut self, pid: u32) -> Option<Shares>;

@@ -14,7 +14,8 @@ use std::rc::Rc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::Marker;
-use super::source::{Listed, ProcessSource, Reading, Shares};
+use super::kernel::Kernel;
+use super::source::{Listed, News, ProcessSource, Reading, Shares};
 use crate::process::{self, ProcessGlance};
 use crate::sample::ProfilerLevel;
 
@@ -29,6 +30,8 @@ const SPARE_FILES: usize = 64;
 
 /// The processes of this machine.
 pub(super) struct ProcFs {
+    level: ProfilerLevel,
+    kernel: Kernel,
     buffer: Box<[u8; STATUS_BUFFER]>,
     listeners: sockets::Listeners,
     /// Cloned into each kept-open handle, so that its count is theirs.
@@ -44,14 +47,17 @@ pub(super) struct Handle {
 }
 
 impl ProcFs {
-    /// Raises the limit of open files as far as that is allowed.
-    pub(super) fn new() -> Self {
+    /// Gets ready to read at a level that is granted. Raises the limit of open files as
+    /// far as that is allowed.
+    pub(super) fn new(level: ProfilerLevel, kernel: Kernel) -> Self {
         let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, hard)| {
             let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
             if raised { hard } else { soft }
         });
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self {
+            level,
+            kernel,
             buffer: Box::new([0; STATUS_BUFFER]),
             listeners: sockets::Listeners::default(),
             open: Rc::new(()),
@@ -63,7 +69,17 @@ impl ProcFs {
 impl ProcessSource for ProcFs {
     type Handle = Handle;
 
-    const LEVEL: ProfilerLevel = ProfilerLevel::HighWaterMark;
+    fn level(&self) -> ProfilerLevel {
+        self.level
+    }
+
+    fn tells_births(&self) -> bool {
+        self.kernel.tells_births()
+    }
+
+    fn take_news(&mut self, news: &mut News) {
+        self.kernel.take(news);
+    }
 
     fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
         found.clear();
@@ -114,6 +130,12 @@ impl ProcessSource for ProcFs {
             .map_or(Reading::Ended, Reading::Memory)
     }
 
+    fn reset_mark(&mut self, pid: u32) -> bool {
+        /// Resets the mark and nothing else (proc(5)).
+        const HIGH_WATER_MARK: &str = "5";
+        fs::write(format!("/proc/{pid}/clear_refs"), HIGH_WATER_MARK).is_ok()
+    }
+
     fn shares(&mut self, pid: u32) -> Option<Shares> {
         text::shares(&fs::read(format!("/proc/{pid}/smaps_rollup")).ok()?)
     }
@@ -134,9 +156,29 @@ mod tests {
 
     use super::*;
 
+    fn source() -> ProcFs {
+        ProcFs::new(ProfilerLevel::HighWaterMark, Kernel::births_only())
+    }
+
+    #[test]
+    fn a_mark_that_was_reset_is_what_the_process_has_now() {
+        let mut source = source();
+        let mut handle = source.open(std::process::id());
+        drop(std::hint::black_box(vec![1_u8; 80 << 20]));
+        let mut read = || match source.read(&mut handle) {
+            Reading::Memory(memory) => memory,
+            Reading::Ended => panic!("we are alive"),
+        };
+        let before = read();
+        assert!(before.high_water > before.rss + (40 << 20), "{before:?}");
+        assert!(super::ProcessSource::reset_mark(&mut self::source(), std::process::id()));
+        let after = read();
+        assert!(after.high_water < before.high_water - (40 << 20), "{after:?}");
+    }
+
     #[test]
     fn this_process_is_listed_and_read() {
-        let (mut source, mut all) = (ProcFs::new(), Vec::new());
+        let (mut source, mut all) = (source(), Vec::new());
         source.list(&mut all).unwrap();
         assert!(all.iter().any(|listed| listed.pid == std::process::id()));
         let mut handle = source.open(std::process::id());
@@ -147,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_process_beyond_the_limit_of_open_files_is_read_all_the_same() {
-        let mut source = ProcFs { most_open: 1, ..ProcFs::new() };
+        let mut source = ProcFs { most_open: 1, ..source() };
         let mut handles = [source.open(std::process::id()), source.open(std::process::id())];
         assert!(handles[0].kept.is_some() && handles[1].kept.is_none());
         assert!(handles.iter_mut().all(|handle| source.read(handle) != Reading::Ended));
@@ -156,7 +198,7 @@ mod tests {
     #[test]
     fn a_zombie_has_ended_and_so_has_a_reaped_process() {
         let mut child = Command::new("/bin/sh").args(["-c", "read x"]).spawn().unwrap();
-        let mut source = ProcFs::new();
+        let mut source = source();
         let mut handle = source.open(child.id());
         child.kill().unwrap();
         while !source.look_up(child.id()).is_some_and(|glance| glance.zombie) {

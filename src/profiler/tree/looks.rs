@@ -9,13 +9,13 @@ impl<S: ProcessSource> Tree<S> {
     /// Reads a member's command line, and classes it anew if that is another.
     pub(super) fn look(&mut self, index: usize) -> bool {
         let member = &self.members[index];
-        let (pid, parent, is_first) =
-            (member.glance.identity.pid, member.parent, member.print.is_none());
+        let (pid, parent, is_unknown) =
+            (member.glance.identity.pid, member.parent, member.is_unknown());
         if !self.source.command_line(pid, &mut self.command_line) {
             return false;
         }
         let print = Print::of(&self.command_line);
-        let parents = if is_first { self.prints_of(parent) } else { Vec::new() };
+        let parents = if is_unknown { self.prints_of(parent) } else { Vec::new() };
         let is_other = self.members[index].take_command_line(print, &parents);
         if is_other {
             self.classify(index);

@@ -17,6 +17,13 @@
 //! largest of all its images' own marks: a shell that became python is as large as
 //! python was, and would have been as large as the shell had that been larger.
 //! What a copy showed is forgotten at its exec.
+//!
+//! # What the kernel tells
+//!
+//! Where births and execs are told (`kernel/`), a process is a copy from its birth to
+//! its exec, and nobody need guess by its words. The record of its exit has the final
+//! mark of its last image, and whether it ever executed a program: a copy that ends as
+//! one leaves no peak, unless it lasted for [`GENUINE_AFTER`].
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -25,7 +32,7 @@ use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::process::ProcessGlance;
 use crate::profiler::classify::Classified;
-use crate::profiler::source::{Memory, Name};
+use crate::profiler::source::{ExitRecord, Memory, Name};
 use crate::sample::{Ending, ProcessRecord};
 use crate::units::ByteSize;
 
@@ -78,6 +85,10 @@ pub(super) struct Member<H> {
     image: Image,
     /// The high-water mark when it was last read.
     mark: u64,
+    /// Its peak since marks were last reset.
+    phase_peak: Option<u64>,
+    /// The kernel's record of its end has come.
+    is_recorded: bool,
     first_seen: Timestamp,
     last_read: Option<Timestamp>,
     peak: Option<u64>,
@@ -114,6 +125,8 @@ impl<H> Member<H> {
             state: State::Running(handle),
             image: Image::Unknown,
             mark: 0,
+            phase_peak: None,
+            is_recorded: false,
             first_seen: at,
             last_read: None,
             peak: None,
@@ -141,14 +154,38 @@ impl<H> Member<H> {
         matches!(self.image, Image::Copy)
     }
 
+    /// It was just forked, as the kernel told: it is a copy until the kernel tells of an
+    /// exec, or until it takes other words.
+    pub(super) fn is_born(&mut self) {
+        self.image = Image::Copy;
+    }
+
+    /// It executed a program, as the kernel told.
+    pub(super) fn has_executed(&mut self) {
+        self.image = Image::Own;
+        // The new image's mark has nothing to do with that of the old.
+        self.mark = 0;
+        // Its words are to be read and looked at, whatever its name and though they may be
+        // known already.
+        self.name = None;
+        self.print = None;
+    }
+
+    /// Whether only its parent's words can tell whose memory it shows.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self.image, Image::Unknown)
+    }
+
     /// Takes note of its command line; `parents` are those that its parent had
     /// shortly before and has now. Says whether it is another than before.
     pub(super) fn take_command_line(&mut self, print: Print, parents: &[Print]) -> bool {
         if self.print == Some(print) {
             return false;
         }
-        self.print = Some(print);
+        let is_first = self.print.replace(print).is_none();
         self.image = match self.image {
+            // So it was born, and these are its parent's words.
+            Image::Copy if is_first => Image::Copy,
             Image::Unknown if parents.contains(&print) => Image::Copy,
             Image::Unknown | Image::Copy | Image::Own => Image::Own,
         };
@@ -188,11 +225,50 @@ impl<H> Member<H> {
         }
         self.last_read = Some(at);
         if !self.is_copy() {
-            self.peak = self.peak.max(Some(memory.high_water));
-            if self.class == ProcessClass::Starting {
-                self.peak_while_starting = self.peak;
-            }
+            self.raise_peak(memory.high_water);
         }
+    }
+
+    fn raise_peak(&mut self, mark: u64) {
+        self.peak = self.peak.max(Some(mark));
+        self.phase_peak = self.phase_peak.max(Some(mark));
+        if self.class == ProcessClass::Starting {
+            self.peak_while_starting = self.peak;
+        }
+    }
+
+    /// Takes the kernel's record of the end of one of its threads, all of which share its
+    /// memory.
+    pub(super) fn take_exit(&mut self, record: &ExitRecord) {
+        let is_first = record.is_of_first_thread();
+        self.is_recorded |= is_first;
+        let has_own_memory = match self.image {
+            Image::Own => true,
+            // Only of a first thread is it known whether it executed a program.
+            Image::Unknown | Image::Copy => {
+                is_first && (!record.never_executed || record.lived >= GENUINE_AFTER)
+            }
+        };
+        if has_own_memory {
+            self.image = Image::Own;
+            self.raise_peak(record.high_water);
+        }
+        if self.title.is_empty() {
+            self.title = record.name.text();
+        }
+    }
+
+    /// Its class and its peak since marks were last reset; from here on it is of the time
+    /// from now on.
+    pub(super) fn take_phase_peak(&mut self) -> Option<(ProcessClass, ByteSize)> {
+        let copied =
+            self.last_read.filter(|_| self.is_copy() && self.is_alive()).map(|_| self.mark);
+        Some((self.class, ByteSize(self.phase_peak.take().max(copied)?)))
+    }
+
+    /// Its mark was reset.
+    pub(super) fn forget_mark(&mut self) {
+        self.mark = 0;
     }
 
     /// How fast its mark rose since its last reading, while it was the same image's.
@@ -233,7 +309,8 @@ impl<H> Member<H> {
             fastest_growth: self.fastest_growth.map(ByteSize),
             ending: match self.state {
                 State::Running(_) => Ending::Alive,
-                State::Ended(ending) => ending,
+                State::Ended(_) if self.is_recorded => Ending::Recorded,
+                State::Ended(unread) => unread,
             },
         }
     }

@@ -2,7 +2,10 @@
 
 mod looks;
 mod member;
+mod news;
+mod phases;
 mod scope;
+mod zombies;
 
 #[cfg(test)]
 mod tests;
@@ -12,18 +15,24 @@ use std::io;
 use std::time::Duration;
 
 use self::member::Member;
+use self::news::Departed;
 use self::scope::{Decision, Scope, Standing};
+use self::zombies::Zombies;
 use super::ProfilerOptions;
 use super::classify::ServerPorts;
-use super::source::{Listed, Memory, ProcessSource, Reading};
+use super::source::{Listed, Memory, News, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
-use crate::sample::{ClassSnapshot, ClassTick, Phase, ProcessRecord, Snapshot};
+use crate::sample::{ClassSnapshot, ClassTick, Phase, ProcessRecord, ProfilerLevel, Snapshot};
 use crate::units::ByteSize;
 
 /// How often a command line is read although nothing speaks for a change of it: a
 /// program may execute itself with other words, and keeps its name then.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
+
+/// How often the machine's processes are listed although every birth is told: to find
+/// what carries the marker and descends from nobody known.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often it is looked up where an untitled process waits for connections.
 const SEARCH_AGAIN: Duration = Duration::from_secs(1);
@@ -40,6 +49,17 @@ pub(super) struct Tree<S: ProcessSource> {
     round: u64,
     interval: Duration,
     listed: Vec<Listed>,
+    /// The machine's processes are to be listed in this round.
+    must_list: bool,
+    /// They were in the last one.
+    was_listed: bool,
+    news: News,
+    /// How often the kernel could not keep what it had to tell.
+    lost: u64,
+    departed: Departed,
+    zombies: Zombies,
+    /// Members whose marks were not lowered when the phase began.
+    not_reset: u32,
     command_line: Vec<u8>,
 }
 
@@ -47,6 +67,7 @@ pub(super) struct Tree<S: ProcessSource> {
 #[derive(Debug, PartialEq)]
 pub(super) struct Look {
     pub(super) classes: BTreeMap<ProcessClass, ClassTick>,
+    pub(super) zombies: u32,
     pub(super) root_alive: bool,
 }
 
@@ -61,8 +82,25 @@ impl<S: ProcessSource> Tree<S> {
             round: 0,
             interval: options.interval,
             listed: Vec::new(),
+            must_list: true,
+            was_listed: false,
+            news: News::default(),
+            lost: 0,
+            departed: Departed::default(),
+            zombies: Zombies::default(),
+            not_reset: 0,
             command_line: Vec::new(),
         }
+    }
+
+    /// How exactly peaks are read.
+    pub(super) fn level(&self) -> ProfilerLevel {
+        self.source.level()
+    }
+
+    /// Whether every birth is told.
+    pub(super) fn tells_births(&self) -> bool {
+        self.source.tells_births()
     }
 
     /// Looks at all processes once.
@@ -72,8 +110,15 @@ impl<S: ProcessSource> Tree<S> {
     /// When the machine's processes cannot be listed.
     pub(super) fn tick(&mut self, at: Timestamp) -> io::Result<Look> {
         self.round += 1;
-        self.source.list(&mut self.listed)?;
-        self.find_new(at);
+        // Who is told of every birth need not look for them.
+        self.must_list |= !self.source.tells_births() || self.is_due(0, LIST_AGAIN);
+        self.hear(at);
+        let lists = std::mem::take(&mut self.must_list);
+        if lists {
+            self.source.list(&mut self.listed)?;
+            self.find_new(at);
+        }
+        self.was_listed = lists;
         let mut classes = BTreeMap::<ProcessClass, ClassTick>::new();
         let mut alive = std::mem::take(&mut self.alive);
         alive.retain(|&index| {
@@ -90,7 +135,9 @@ impl<S: ProcessSource> Tree<S> {
         });
         let root_alive = alive.iter().any(|&index| self.members[index].is_root);
         self.alive = alive;
-        Ok(Look { classes, root_alive })
+        let is_due = self.is_due(0, LIST_AGAIN);
+        let zombies = self.zombies.count(&mut self.source, is_due);
+        Ok(Look { classes, zombies, root_alive })
     }
 
     /// Reads what the members share, which takes milliseconds for each.
@@ -164,7 +211,7 @@ impl<S: ProcessSource> Tree<S> {
 
     fn end_predecessor(&mut self, pid: u32, at: Timestamp) {
         if let Some(index) = self.scope.member(pid) {
-            self.members[index].end(at);
+            self.end(index, at);
             self.alive.retain(|&other| other != index);
         }
     }
@@ -177,7 +224,10 @@ impl<S: ProcessSource> Tree<S> {
             Decision::Undecided => return false,
             Decision::Foreign => Standing::Foreign,
             // It ended before anybody saw it: a member, but nothing to follow.
-            Decision::Member { .. } if glance.zombie => Standing::Foreign,
+            Decision::Member { parent, .. } if glance.zombie => {
+                self.add_gone(glance, parent, at);
+                Standing::Foreign
+            }
             Decision::Member { parent, is_root } => {
                 let (index, handle) = (self.members.len(), self.source.open(process.pid));
                 self.members.push(Member::new(glance, parent, is_root, handle, at));
@@ -195,7 +245,7 @@ impl<S: ProcessSource> Tree<S> {
     /// `None` when it has ended.
     fn visit(&mut self, index: usize, at: Timestamp) -> Option<(ProcessClass, Option<Memory>)> {
         let Some(memory) = self.read(index, at) else {
-            self.members[index].end(at);
+            self.end(index, at);
             return None;
         };
         let member = &mut self.members[index];
@@ -208,13 +258,15 @@ impl<S: ProcessSource> Tree<S> {
     /// changed. `None` when it has ended.
     fn read(&mut self, index: usize, at: Timestamp) -> Option<Memory> {
         let pid = self.members[index].glance.identity.pid;
-        if !self.scope.is_listed(pid, self.round) {
+        if self.was_listed && !self.scope.is_listed(pid, self.round) {
             return None;
         }
         let memory = self.read_memory(index)?;
         let member = &self.members[index];
         let has_changed = member.name != Some(memory.name) || member.has_fallen(memory);
-        let is_about_to_exec = member.is_artefact(at) || member.title.is_empty();
+        // Nobody need look for an exec that will be told.
+        let is_about_to_exec =
+            member.title.is_empty() || (member.is_artefact(at) && !self.source.tells_births());
         if has_changed || is_about_to_exec || self.is_due(pid, LOOK_AGAIN) {
             self.members[index].name = Some(memory.name);
             if self.look(index) {

@@ -12,9 +12,7 @@ use crate::units::{ByteSize, as_gib, as_mib};
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(memory) = &report.memory else { return Ok(()) };
     let how = match report.profiler.map(|profiler| profiler.level) {
-        Some(ProfilerLevel::ExitRecords) | None => {
-            "peaks are the kernel's marks, exits included"
-        }
+        Some(ProfilerLevel::ExitRecords) | None => "peaks are the kernel's marks, exits included",
         Some(ProfilerLevel::HighWaterMark) => "peaks are the kernel's marks, read at each tick",
         Some(ProfilerLevel::HighWaterMarkOfAnother) => {
             "peaks are the kernel's marks, read at each tick; another user's processes: no PSS"

@@ -8,6 +8,7 @@
 
 mod accuracy;
 mod bench;
+mod brief;
 mod ending;
 mod finding;
 

@@ -2,6 +2,8 @@
 
 mod images;
 mod life;
+mod news;
+mod phases;
 mod scope;
 
 use super::*;

@@ -1,0 +1,150 @@
+//! The proc connector: the kernel tells of each fork and exec of the machine
+//! (`linux/cn_proc.h`, `linux/connector.h`).
+//!
+//! Recent kernels grant it to everybody, older ones to root; in a container with pids
+//! or users of its own nobody has it, and nothing says so: the kernel's
+//! acknowledgement is what proves it.
+
+use std::io;
+
+use rustix::net::netlink::CONNECTOR;
+
+use super::netlink::{Received, Socket, message, messages, u16_at, u32_at, u64_at};
+use crate::profiler::source::{Birth, News};
+
+/// `CN_IDX_PROC` and `CN_VAL_PROC`: which connector it is.
+const PROCESSES: (u32, u32) = (1, 1);
+/// `PROC_CN_MCAST_LISTEN`.
+const LISTEN: u32 = 1;
+/// `struct cn_msg` without its data.
+const ENVELOPE: usize = 20;
+/// `struct proc_event` without what is particular to one kind.
+const EVENT_HEADER: usize = 16;
+
+/// `NLMSG_DONE`: the kind that every connector message has.
+const DONE: u16 = 3;
+
+/// Kinds of event.
+const ACKNOWLEDGED: u32 = 0;
+const FORKED: u32 = 1;
+const EXECUTED: u32 = 2;
+
+/// Start times are counted in steps of this many nanoseconds.
+const CLOCK_TICK: u64 = 10_000_000;
+
+pub(super) struct Connector(Socket);
+
+impl Connector {
+    /// Asks to be told. `None` when that is not granted here.
+    pub(super) fn listen() -> io::Result<Option<Self>> {
+        let mut socket = Socket::open(CONNECTOR, PROCESSES.0)?;
+        let mut envelope = Vec::with_capacity(ENVELOPE + 4);
+        for number in [PROCESSES.0, PROCESSES.1, 0, 0] {
+            envelope.extend(number.to_ne_bytes());
+        }
+        envelope.extend(4_u16.to_ne_bytes());
+        envelope.extend(0_u16.to_ne_bytes());
+        envelope.extend(LISTEN.to_ne_bytes());
+        socket.send(&message(DONE, 0, &envelope))?;
+        loop {
+            match socket.wait()? {
+                Received::Datagram(datagram) => {
+                    let answer = events(datagram).find(|event| event.kind == ACKNOWLEDGED);
+                    if let Some(event) = answer {
+                        let granted = u32_at(event.rest, 0) == Some(0);
+                        return Ok(granted.then_some(Self(socket)));
+                    }
+                }
+                Received::Nothing => return Ok(None),
+                Received::Overrun => {}
+            }
+        }
+    }
+
+    /// Adds what has happened since it was last asked.
+    pub(super) fn take(&mut self, news: &mut News) -> io::Result<()> {
+        loop {
+            match self.0.receive()? {
+                Received::Datagram(datagram) => events(datagram).for_each(|event| {
+                    event.tell(news);
+                }),
+                Received::Overrun => news.lost += 1,
+                Received::Nothing => return Ok(()),
+            }
+        }
+    }
+}
+
+struct Event<'a> {
+    kind: u32,
+    /// Nanoseconds since the machine was started.
+    at: u64,
+    rest: &'a [u8],
+}
+
+impl Event<'_> {
+    fn tell(&self, news: &mut News) -> Option<()> {
+        match self.kind {
+            FORKED => {
+                // A thread's process is there already.
+                let (thread, child) = (u32_at(self.rest, 8)?, u32_at(self.rest, 12)?);
+                if thread == child {
+                    let parent = u32_at(self.rest, 4)?;
+                    news.births.push(Birth { pid: child, parent, started: self.at / CLOCK_TICK });
+                }
+            }
+            EXECUTED => news.execs.push(u32_at(self.rest, 4)?),
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+fn events(datagram: &[u8]) -> impl Iterator<Item = Event<'_>> {
+    messages(datagram).filter_map(|message| {
+        let envelope = message.payload;
+        let is_ours =
+            (u32_at(envelope, 0), u32_at(envelope, 4)) == (Some(PROCESSES.0), Some(PROCESSES.1));
+        let length = usize::from(u16_at(envelope, 16)?);
+        let event = envelope.get(ENVELOPE..ENVELOPE + length).filter(|_| is_ours)?;
+        Some(Event {
+            kind: u32_at(event, 0)?,
+            at: u64_at(event, 8)?,
+            rest: event.get(EVENT_HEADER..)?,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_is_told_with_its_parent_and_its_exec_and_threads_are_not() {
+        let Some(mut connector) = Connector::listen().unwrap() else { return };
+        std::thread::spawn(|| ()).join().unwrap();
+        let mut child = Command::new("/bin/true").spawn().unwrap();
+        child.wait().unwrap();
+        let mut news = News::default();
+        connector.take(&mut news).unwrap();
+        let me = std::process::id();
+        let ours: Vec<u32> =
+            news.births.iter().filter(|birth| birth.parent == me).map(|birth| birth.pid).collect();
+        assert!(ours.contains(&child.id()), "{news:?}");
+        assert!(!ours.contains(&me), "a thread is no process");
+        assert!(news.execs.contains(&child.id()));
+    }
+
+    #[test]
+    fn what_is_cut_off_tells_nothing() {
+        let mut news = News::default();
+        for length in 0..60 {
+            events(&message(DONE, 0, &[1; 60])[..length]).for_each(|event| {
+                event.tell(&mut news);
+            });
+        }
+        assert!(news.births.is_empty() && news.execs.is_empty());
+    }
+}
