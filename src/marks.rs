@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::sample::Phase;
+use crate::scenario::Family;
 
 /// One line of `marks.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub enum Event {
     Ended,
     /// A phase began; the one before, if any, has ended.
     PhaseBegan(Phase),
+    /// In the load, it is a family's turn.
+    FamilyBegan(Family),
     /// The last phase ended.
     PhasesEnded,
     /// The load was stopped before all scenarios had ended.

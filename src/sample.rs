@@ -5,6 +5,7 @@
 //! [`ProcessTable`], written when the profiler ends.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
+use crate::scenario::Family;
 use crate::units::ByteSize;
 
 /// One line of `samples.jsonl`.
@@ -60,6 +62,21 @@ pub struct ProfileHeader {
     pub memory_total: ByteSize,
     /// The machine's CPUs.
     pub cpus: usize,
+}
+
+/// How peaks are to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LevelChoice {
+    /// As exactly as the machine grants.
+    #[default]
+    Best,
+    /// With the kernel's exit records, or not at all.
+    ExitRecords,
+    /// By high-water marks at each tick, even where more would be granted.
+    HighWaterMark,
+    /// By sampling resident memory, even where there are marks.
+    Sampled,
 }
 
 /// How exactly this machine lets peaks be read.
@@ -159,18 +176,37 @@ pub struct ClassSnapshot {
     pub uss: ByteSize,
 }
 
-/// The largest process of each class in one phase.
+/// A time that has memory peaks of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Window {
+    /// A whole phase.
+    Phase(Phase),
+    /// The load of one family of scenarios.
+    Load(Family),
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phase(phase) => f.pad(phase.name()),
+            Self::Load(family) => f.pad(&format!("load: {}", family.name())),
+        }
+    }
+}
+
+/// The largest process of each class in one phase, or in the load of one family.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PhasePeaks {
-    /// When the phase ended.
+    /// When it ended.
     pub at: Timestamp,
-    /// Which phase.
-    pub phase: Phase,
+    /// Of which time they are.
+    pub window: Window,
     /// The peak of the largest process of each class, those that ended in it included.
     pub classes: BTreeMap<ProcessClass, ByteSize>,
-    /// Processes whose marks could not be lowered when the phase began: theirs may be of
-    /// an earlier phase.
+    /// Processes whose marks could not be lowered when it began: theirs may be of an
+    /// earlier time.
     pub not_reset: u32,
 }
 

@@ -29,7 +29,7 @@ const PROFILE: &[&str] = &[
 const THRESHOLD: &[&str] = &["p50", "p90", "p95", "p99", "max", "error-rate"];
 const SAFETY: &[&str] = &["memory-floor"];
 const VALIDITY: &[&str] = &["send-lateness-p99", "profiler-gap"];
-const PROFILER: &[&str] = &["interval"];
+const PROFILER: &[&str] = &["interval", "peaks", "phase-peaks"];
 
 /// One message for each unknown key.
 pub(super) fn find_mistakes(text: &str, name: &str) -> Vec<String> {

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 pub(crate) use keys::{budget_subjects, suggest};
 
+use crate::sample::LevelChoice;
 use crate::units::ByteSize;
 use crate::units::{self, Percent};
 
@@ -179,11 +180,15 @@ pub struct ProfilerSettings {
     /// Distance between two ticks.
     #[serde(with = "units::duration")]
     pub interval: Duration,
+    /// How peaks are read.
+    pub peaks: LevelChoice,
+    /// Each phase, and each family of scenarios, has peaks of its own.
+    pub phase_peaks: bool,
 }
 
 impl Default for ProfilerSettings {
     fn default() -> Self {
-        Self { interval: Duration::from_millis(50) }
+        Self { interval: Duration::from_millis(50), peaks: LevelChoice::Best, phase_peaks: false }
     }
 }
 

@@ -25,7 +25,8 @@ use crate::class::ProcessClass;
 use crate::config::Thresholds;
 use crate::ids::ProcessIdentity;
 use crate::infrastructure::Infrastructure;
-use crate::scenario::{Need, Scenario, ScenarioId};
+use crate::sample::LevelChoice;
+use crate::scenario::{Family, Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::ByteSize;
 
@@ -74,6 +75,11 @@ pub struct LoadPlan {
     /// Distance between two ticks of the profiler.
     #[serde(with = "units::duration")]
     pub profiler_interval: Duration,
+    /// How peaks are read.
+    pub peaks: LevelChoice,
+    /// Each phase has memory peaks of its own, and families of scenarios are loaded one
+    /// after the other so that each of them has, too.
+    pub phase_peaks: bool,
     /// Memory limits.
     pub budgets: Vec<Budget>,
     /// Latency and error limits.
@@ -246,6 +252,14 @@ impl LoadPlan {
     /// launched.
     pub fn launches(&self) -> bool {
         self.needs().into_iter().any(Need::takes_infrastructure)
+    }
+
+    /// The families that are loaded one after the other; none where all are loaded at
+    /// once.
+    pub fn families(&self) -> Vec<Family> {
+        let planned: BTreeSet<Family> =
+            self.scenarios.iter().filter_map(|scenario| scenario.id.family()).collect();
+        planned.into_iter().filter(|_| self.phase_peaks).collect()
     }
 
     /// Whether the server's processes can be profiled: they are on this machine.

@@ -1,5 +1,7 @@
 //! What was typed, before anybody asks what it means.
 
+use crate::sample::LevelChoice;
+
 /// The arguments of `cargo xtask load`, as text. [`super::LoadPlan::resolve`]
 /// gives them their meaning, so that all mistakes are found together.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,10 @@ pub struct LoadRequest {
     pub profile: Option<String>,
     /// `--budget CLASS=SIZE`, each.
     pub budgets: Vec<String>,
+    /// `--phase-peaks`: each phase, and each family of scenarios, has peaks of its own.
+    pub phase_peaks: bool,
+    /// `--peaks`: how they are read.
+    pub peaks: Option<LevelChoice>,
     /// `--keep-server`: leave the server running.
     pub keep_server: bool,
     /// `--yes`: go on where a question would be asked.

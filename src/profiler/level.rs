@@ -2,22 +2,7 @@
 
 use std::io;
 
-use serde::{Deserialize, Serialize};
-
-/// How peaks are to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LevelChoice {
-    /// As exactly as the machine grants.
-    #[default]
-    Best,
-    /// With the kernel's exit records, or not at all.
-    ExitRecords,
-    /// By high-water marks at each tick, even where more would be granted.
-    HighWaterMark,
-    /// By sampling resident memory, even where there are marks.
-    Sampled,
-}
+use crate::sample::LevelChoice;
 
 /// Why peaks cannot be read as they are to be.
 #[derive(Debug, thiserror::Error)]
@@ -37,25 +22,23 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-impl LevelChoice {
-    /// Whether it can be had here, without leaving anything open.
-    ///
-    /// # Errors
-    ///
-    /// When not, with the reason.
-    pub fn check(self) -> Result<(), LevelRefused> {
-        #[cfg(target_os = "linux")]
-        return match self {
-            Self::ExitRecords => {
-                super::kernel::Kernel::all().map(|_| ()).map_err(LevelRefused::ExitRecords)
-            }
-            Self::Best | Self::HighWaterMark | Self::Sampled => Ok(()),
-        };
-        #[cfg(not(target_os = "linux"))]
-        match self {
-            Self::Best | Self::Sampled => Ok(()),
-            Self::ExitRecords | Self::HighWaterMark => Err(LevelRefused::NoMarks),
+/// Whether peaks can be read so here. Leaves nothing open.
+///
+/// # Errors
+///
+/// When not, with the reason.
+pub fn check_level(choice: LevelChoice) -> Result<(), LevelRefused> {
+    #[cfg(target_os = "linux")]
+    return match choice {
+        LevelChoice::ExitRecords => {
+            super::kernel::Kernel::all().map(|_| ()).map_err(LevelRefused::ExitRecords)
         }
+        LevelChoice::Best | LevelChoice::HighWaterMark | LevelChoice::Sampled => Ok(()),
+    };
+    #[cfg(not(target_os = "linux"))]
+    match choice {
+        LevelChoice::Best | LevelChoice::Sampled => Ok(()),
+        LevelChoice::ExitRecords | LevelChoice::HighWaterMark => Err(LevelRefused::NoMarks),
     }
 }
 

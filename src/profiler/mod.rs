@@ -35,7 +35,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use level::{LevelChoice, LevelRefused};
+pub use crate::sample::LevelChoice;
+pub use level::{LevelRefused, check_level};
 
 use crate::ids::ProcessIdentity;
 use crate::run_dir::RunDirError;
@@ -173,6 +174,6 @@ fn native_source(options: &ProfilerOptions) -> Result<procfs::ProcFs, ProfilerEr
 
 #[cfg(not(target_os = "linux"))]
 fn native_source(options: &ProfilerOptions) -> Result<sampled::Sampled, ProfilerError> {
-    options.level.check()?;
+    check_level(options.level)?;
     sampled::Sampled::new().map_err(ProfilerError::Machine)
 }

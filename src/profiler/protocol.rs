@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProfilerError;
 use crate::clock::Timestamp;
-use crate::sample::Phase;
+use crate::sample::{Phase, Window};
 use crate::units::ByteSize;
 
 /// What the parent can ask for.
@@ -21,11 +21,11 @@ pub enum Command {
         /// The phase.
         phase: Phase,
     },
-    /// A phase begins: lower the high-water marks of the server's processes, so that each
-    /// phase has peaks of its own. Ends the phase before, if any began.
-    BeginPhase {
-        /// The phase.
-        phase: Phase,
+    /// Lower the high-water marks of the server's processes: what begins is to have peaks
+    /// of its own. Ends the window before, if any began.
+    BeginWindow {
+        /// What begins.
+        window: Window,
     },
     /// Take a last look, write everything down, and end.
     Finish,
@@ -43,9 +43,9 @@ pub enum Notice {
         phase: Phase,
     },
     /// Marks were lowered.
-    PhaseBegan {
-        /// The phase that begins.
-        phase: Phase,
+    WindowBegan {
+        /// What began.
+        window: Window,
     },
     /// The server's main process is not there any more. The rest of its tree is
     /// still watched.

@@ -98,8 +98,10 @@ impl ProcessSource for Sampled {
                 if process.start_time() == handle.started
                     && process.status() != ProcessStatus::Zombie =>
             {
-                // Threads are not to be had here without listing them all.
-                let (rss, name) = (process.memory(), Name::of(process.name().as_encoded_bytes()));
+                // The name that is known here stays when a process takes a title.
+                let first = process.cmd().first().map_or(&b""[..], |word| word.as_encoded_bytes());
+                // Threads are not to be had without listing them all.
+                let (rss, name) = (process.memory(), Name::of(first));
                 Reading::Memory(Memory { rss, high_water: rss, threads: 1, name })
             }
             _ => Reading::Ended,

@@ -15,7 +15,7 @@ use super::{ProfilerError, ProfilerOptions, Reason};
 use crate::clock::Timeline;
 use crate::ids::ProcessIdentity;
 use crate::run_dir::FORMAT_VERSION;
-use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick};
+use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick, Window};
 use crate::units::ByteSize;
 
 type Orders = Receiver<Result<Command, ProfilerError>>;
@@ -30,8 +30,8 @@ pub(super) struct Session<S: ProcessSource, W: Write> {
     outbox: Outbox<W>,
     root: ProcessIdentity,
     root_gone: bool,
-    /// The phase whose peaks are being taken, where that was asked for.
-    phase: Option<Phase>,
+    /// Whose peaks are being taken, where that was asked for.
+    window: Option<Window>,
     /// Taken out once it has been reported.
     floor: Option<ByteSize>,
 }
@@ -55,7 +55,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             outbox: Outbox { to: notices, closed: false },
             root: options.root,
             root_gone: false,
-            phase: None,
+            window: None,
             floor: options.memory_floor,
         };
         session.write_header(options.interval)?;
@@ -74,7 +74,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             match orders.recv_timeout(self.ticker.due().saturating_duration_since(Instant::now())) {
                 Ok(order) => match order? {
                     Command::Snapshot { phase } => self.snapshot(phase)?,
-                    Command::BeginPhase { phase } => self.begin_phase(phase)?,
+                    Command::BeginWindow { window } => self.begin_window(window)?,
                     Command::Finish => {
                         reason = Reason::Told;
                         break;
@@ -152,17 +152,17 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         Ok(())
     }
 
-    fn begin_phase(&mut self, phase: Phase) -> Result<(), ProfilerError> {
-        self.end_phase()?;
-        self.tree.begin_phase(self.timeline.now());
-        self.phase = Some(phase);
-        self.outbox.send(Notice::PhaseBegan { phase });
+    fn begin_window(&mut self, window: Window) -> Result<(), ProfilerError> {
+        self.end_window()?;
+        self.tree.begin_window(self.timeline.now());
+        self.window = Some(window);
+        self.outbox.send(Notice::WindowBegan { window });
         Ok(())
     }
 
-    fn end_phase(&mut self) -> Result<(), ProfilerError> {
-        let Some(phase) = self.phase.take() else { return Ok(()) };
-        let peaks = self.tree.end_phase(self.timeline.now(), phase);
+    fn end_window(&mut self) -> Result<(), ProfilerError> {
+        let Some(window) = self.window.take() else { return Ok(()) };
+        let peaks = self.tree.end_window(self.timeline.now(), window);
         Ok(self.journal.push(&ProfileLine::PhasePeaks(peaks))?)
     }
 
@@ -181,7 +181,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         self.tick(Instant::now(), Duration::ZERO)?;
         // What that found to be gone has been told by now.
         self.tree.hear(self.timeline.now());
-        self.end_phase()?;
+        self.end_window()?;
         self.write_table()?;
         self.journal.push(&ProfileLine::Footer { at: self.timeline.now() })?;
         self.journal.flush()?;

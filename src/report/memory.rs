@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Evidence;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
-use crate::sample::{ClassSnapshot, Ending, Phase, ProcessRecord, ProfileLine, ProfilerLevel};
+use crate::sample::{
+    ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, ProfilerLevel,
+};
 use crate::units::ByteSize;
 
 /// Memory of the server.
@@ -22,6 +24,8 @@ pub struct MemoryReport {
     pub most_processes: u32,
     /// Proportional memory at the ends of phases.
     pub snapshots: Vec<SnapshotMemory>,
+    /// Peaks of each phase and of each family's load, where the plan wanted them.
+    pub windows: Vec<PhasePeaks>,
 }
 
 /// Memory of one class.
@@ -109,6 +113,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Option<MemoryReport> {
         tree_rss_peak: evidence.ticks().map(tree_sum).max(),
         most_processes: evidence.ticks().map(tree_count).max().unwrap_or(0),
         snapshots: snapshots(evidence),
+        windows: windows(evidence),
     })
 }
 
@@ -198,6 +203,14 @@ fn belongs(record: &ProcessRecord, class: ProcessClass) -> bool {
 
 fn peak_as(record: &ProcessRecord, class: ProcessClass) -> Option<ByteSize> {
     if record.class == class { record.peak } else { record.peak_while_starting }
+}
+
+fn windows(evidence: &Evidence) -> Vec<PhasePeaks> {
+    let peaks = evidence.profile.iter().filter_map(|line| match line {
+        ProfileLine::PhasePeaks(peaks) => Some(peaks.clone()),
+        _ => None,
+    });
+    peaks.collect()
 }
 
 fn snapshots(evidence: &Evidence) -> Vec<SnapshotMemory> {

@@ -81,6 +81,8 @@ pub struct Report {
 pub struct ProfilerReport {
     /// How peaks were read.
     pub level: ProfilerLevel,
+    /// Whether the kernel told of each process, however brief.
+    pub kernel_events: bool,
     /// What it cost; `None` when the profiler was killed before it could say.
     pub cost: Option<ProfilerCost>,
 }
@@ -115,6 +117,7 @@ impl Report {
             memory,
             profiler: evidence.header().map(|header| ProfilerReport {
                 level: header.level,
+                kernel_events: header.kernel_events,
                 cost: evidence.processes.as_ref().map(|table| table.profiler),
             }),
             coverage,

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 pub use files::{JsonLines, Lines, read_lines};
 
 use crate::ids::RunId;
-use crate::scenario::ScenarioId;
+use crate::scenario::{Family, ScenarioId};
 
 /// The format that this build writes and reads.
 pub const FORMAT_VERSION: u32 = 2;
@@ -158,6 +158,11 @@ impl RunDir {
     /// Where scenarios wait for one another.
     pub fn start_line(&self) -> PathBuf {
         self.path.join("start-line")
+    }
+
+    /// Says that it is a family's turn to be loaded.
+    pub fn turn(&self, family: Family) -> PathBuf {
+        self.start_line().join(format!("turn-{}", family.name()))
     }
 
     /// The end of the server's log.

@@ -6,6 +6,7 @@
 
 mod calls;
 mod expect;
+mod family;
 mod id;
 mod names;
 mod table;
@@ -13,6 +14,7 @@ mod table;
 pub use calls::Body;
 pub use calls::fixtures as fixture_calls;
 pub use expect::{Circumstances, Expectation, Refusal, Shape, When, job_id};
+pub use family::Family;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub use names::{FixtureNames, TurnNames};
 pub use table::TABLE;

@@ -3,9 +3,14 @@
 //! A file in the run directory says "I am here"; who sees all of them starts.
 //! Files need no server near the measured thing, and a process that dies takes
 //! nobody with it: whoever has ended, or is gone, is not waited for.
+//!
+//! Where families of scenarios are loaded one after the other, all are here from the
+//! beginning, and each waits until the conductor says that it is its family's turn.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::stop::Stop;
 use super::wave::Until;
 use super::{GLANCE, TrafficError};
 use crate::ids::ProcessIdentity;
@@ -21,6 +26,7 @@ const SHOW_UP_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct StartLine {
     run: RunDir,
     runners: Vec<PlannedScenario>,
+    takes_turns: bool,
 }
 
 impl StartLine {
@@ -31,7 +37,27 @@ impl StartLine {
             .copied()
             .filter(|scenario| scenario.id.kind() != ScenarioKind::Probe)
             .collect();
-        Self { run: run.clone(), runners }
+        Self { run: run.clone(), runners, takes_turns: plan.phase_peaks }
+    }
+
+    /// Says "here", and waits until it is the family's turn. Returns false when it was
+    /// stopped before that.
+    pub(super) async fn wait_for_turn(
+        &self,
+        me: ScenarioId,
+        stop: &Stop,
+    ) -> Result<bool, TrafficError> {
+        let Some(family) = me.family().filter(|_| self.takes_turns) else { return Ok(true) };
+        if let Some(identity) = ProcessIdentity::current() {
+            RunDir::write(&self.place(me, 0), &identity)?;
+        }
+        while !self.run.turn(family).exists() {
+            tokio::select! {
+                () = tokio::time::sleep(GLANCE) => {}
+                () = stop.asked_for() => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Says "here" for a wave and waits until all who still can are. Returns
@@ -45,14 +71,25 @@ impl StartLine {
         if let Some(identity) = ProcessIdentity::current() {
             RunDir::write(&self.place(me, wave), &identity)?;
         }
-        self.wait_for(wave, until).await
+        let mine = |runner: ScenarioId| !self.takes_turns || runner.family() == me.family();
+        self.wait_for_those(mine, wave, until).await
     }
 
     /// Waits until all are here for a wave, without taking part.
     pub(super) async fn wait_for(&self, wave: u32, until: Until<'_>) -> Result<bool, TrafficError> {
+        self.wait_for_those(|_| true, wave, until).await
+    }
+
+    async fn wait_for_those(
+        &self,
+        matters: impl Fn(ScenarioId) -> bool,
+        wave: u32,
+        until: Until<'_>,
+    ) -> Result<bool, TrafficError> {
         let patience = tokio::time::Instant::now() + SHOW_UP_WITHIN;
         while !self.all_settled(wave, |runner| {
-            self.is_here(runner, wave)
+            !matters(runner)
+                || self.is_here(runner, wave)
                 || self.has_ended(runner)
                 || (tokio::time::Instant::now() > patience && !self.is_here(runner, 0))
         }) {
@@ -79,17 +116,25 @@ impl StartLine {
         self.place(runner, wave).exists()
     }
 
-    /// Its outcome is there, or its process is not.
     fn has_ended(&self, runner: ScenarioId) -> bool {
-        if self.run.outcome(runner).exists() {
-            return true;
-        }
-        let process: Option<ProcessIdentity> =
-            RunDir::read(&self.place(runner, 0), "process identity").ok();
-        process.is_some_and(|process| !process.is_alive())
+        has_ended(&self.run, runner)
     }
 
-    fn place(&self, runner: ScenarioId, wave: u32) -> std::path::PathBuf {
-        self.run.start_line().join(format!("{wave}-{}.json", runner.file_stem()))
+    fn place(&self, runner: ScenarioId, wave: u32) -> PathBuf {
+        place(&self.run, runner, wave)
     }
+}
+
+/// Whether a scenario of a run has ended: its outcome is there, or its process is not.
+pub fn has_ended(run: &RunDir, runner: ScenarioId) -> bool {
+    if run.outcome(runner).exists() {
+        return true;
+    }
+    let process: Option<ProcessIdentity> =
+        RunDir::read(&place(run, runner, 0), "process identity").ok();
+    process.is_some_and(|process| !process.is_alive())
+}
+
+fn place(run: &RunDir, runner: ScenarioId, wave: u32) -> PathBuf {
+    run.start_line().join(format!("{wave}-{}.json", runner.file_stem()))
 }

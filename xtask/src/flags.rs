@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use skyload::sample::LevelChoice;
 
 /// Load tests and memory budgets for the SkyPilot API server.
 #[derive(Parser)]
@@ -103,6 +104,16 @@ pub(crate) struct Load {
     #[arg(long = "budget", value_name = "CLASS=SIZE")]
     pub(crate) budgets: Vec<String>,
 
+    /// How peaks are read: with the kernel's exit records (root's), by high-water marks at each
+    /// tick, or by sampling [default: as exactly as the machine grants].
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) peaks: Option<Peaks>,
+
+    /// Give each phase, and each family of scenarios, peaks of its own: families are loaded one
+    /// after the other, and the kernel's marks of the server's processes lowered in between.
+    #[arg(long)]
+    pub(crate) phase_peaks: bool,
+
     /// Leave the isolated server running at the end.
     #[arg(long)]
     pub(crate) keep_server: bool,
@@ -167,6 +178,30 @@ pub(crate) struct Nodes {
 pub(crate) struct Profile {
     /// Its options as one JSON value.
     pub(crate) options: String,
+}
+
+/// How peaks are read.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Peaks {
+    /// As exactly as the machine grants.
+    Best,
+    /// With the kernel's exit records, or not at all.
+    ExitRecords,
+    /// By high-water marks at each tick.
+    HighWaterMark,
+    /// By sampling resident memory.
+    Sampled,
+}
+
+impl From<Peaks> for LevelChoice {
+    fn from(peaks: Peaks) -> Self {
+        match peaks {
+            Peaks::Best => Self::Best,
+            Peaks::ExitRecords => Self::ExitRecords,
+            Peaks::HighWaterMark => Self::HighWaterMark,
+            Peaks::Sampled => Self::Sampled,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod infrastructure;
+mod peaks;
 mod scenarios;
 mod target;
 #[cfg(test)]
@@ -99,6 +100,7 @@ impl LoadPlan {
             }
             super::Capacity { wanted: misfit.least, planned: misfit.least, usable }
         });
+        let phase_peaks = mistakes.phase_peaks(request, config, &server);
         mistakes.none_left()?;
         Ok(Self {
             version: FORMAT_VERSION,
@@ -118,6 +120,8 @@ impl LoadPlan {
             teardown_timeout: profile.teardown_timeout,
             probe_rate: profile.probe_rate,
             profiler_interval: config.profiler.interval,
+            peaks: request.peaks.unwrap_or(config.profiler.peaks),
+            phase_peaks,
             budgets,
             memory_floor,
             validity: ValidityLimits {

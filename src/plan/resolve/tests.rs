@@ -3,7 +3,7 @@
 use super::*;
 use crate::class::ProcessClass;
 use crate::plan::BudgetSubject;
-use crate::scenario::Need;
+use crate::scenario::{Family, Need};
 use crate::units::ByteSize;
 use rstest::rstest;
 
@@ -36,6 +36,16 @@ fn without_flags_the_default_profile_runs_everything() {
         };
         assert_eq!((scenario.users, scenario.waves), expected, "{}", scenario.id);
     }
+}
+
+#[test]
+fn families_take_turns_only_where_each_is_to_have_its_peaks() {
+    let plan = |phase_peaks| {
+        let request = LoadRequest { phase_peaks, ..LoadRequest::default() };
+        LoadPlan::resolve(&request, &config(), &MACHINE).unwrap()
+    };
+    assert!(plan(false).families().is_empty());
+    assert_eq!(plan(true).families(), Family::ALL);
 }
 
 #[test]

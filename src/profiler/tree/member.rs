@@ -86,7 +86,7 @@ pub(super) struct Member<H> {
     /// The high-water mark when it was last read.
     mark: u64,
     /// Its peak since marks were last reset.
-    phase_peak: Option<u64>,
+    window_peak: Option<u64>,
     /// The kernel's record of its end has come.
     is_recorded: bool,
     first_seen: Timestamp,
@@ -125,7 +125,7 @@ impl<H> Member<H> {
             state: State::Running(handle),
             image: Image::Unknown,
             mark: 0,
-            phase_peak: None,
+            window_peak: None,
             is_recorded: false,
             first_seen: at,
             last_read: None,
@@ -231,7 +231,7 @@ impl<H> Member<H> {
 
     fn raise_peak(&mut self, mark: u64) {
         self.peak = self.peak.max(Some(mark));
-        self.phase_peak = self.phase_peak.max(Some(mark));
+        self.window_peak = self.window_peak.max(Some(mark));
         if self.class == ProcessClass::Starting {
             self.peak_while_starting = self.peak;
         }
@@ -260,10 +260,10 @@ impl<H> Member<H> {
 
     /// Its class and its peak since marks were last reset; from here on it is of the time
     /// from now on.
-    pub(super) fn take_phase_peak(&mut self) -> Option<(ProcessClass, ByteSize)> {
+    pub(super) fn take_window_peak(&mut self) -> Option<(ProcessClass, ByteSize)> {
         let copied =
             self.last_read.filter(|_| self.is_copy() && self.is_alive()).map(|_| self.mark);
-        Some((self.class, ByteSize(self.phase_peak.take().max(copied)?)))
+        Some((self.class, ByteSize(self.window_peak.take().max(copied)?)))
     }
 
     /// Its mark was reset.

@@ -3,8 +3,8 @@
 mod looks;
 mod member;
 mod news;
-mod phases;
 mod scope;
+mod windows;
 mod zombies;
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ pub(super) struct Tree<S: ProcessSource> {
     lost: u64,
     departed: Departed,
     zombies: Zombies,
-    /// Members whose marks were not lowered when the phase began.
+    /// Members whose marks were not lowered when the window began.
     not_reset: u32,
     command_line: Vec<u8>,
 }

@@ -39,6 +39,7 @@ impl Findings {
                 | Event::Began
                 | Event::Ended
                 | Event::PhaseBegan(_)
+                | Event::FamilyBegan(_)
                 | Event::PhasesEnded => {}
                 // After a stop they are expected: they go with the nodes.
                 Event::LeftInQueue(_) if evidence.was_stopped() => {}

@@ -11,14 +11,7 @@ use crate::units::{ByteSize, as_gib, as_mib};
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(memory) = &report.memory else { return Ok(()) };
-    let how = match report.profiler.map(|profiler| profiler.level) {
-        Some(ProfilerLevel::ExitRecords) | None => "peaks are the kernel's marks, exits included",
-        Some(ProfilerLevel::HighWaterMark) => "peaks are the kernel's marks, read at each tick",
-        Some(ProfilerLevel::HighWaterMarkOfAnother) => {
-            "peaks are the kernel's marks, read at each tick; another user's processes: no PSS"
-        }
-        Some(ProfilerLevel::SampledRss) => "sampled: short peaks are missed",
-    };
+    let how = how(report);
     writeln!(out, "\nMEMORY of the server's processes by class, in MiB ({how})")?;
     let mut rows = table(
         &[
@@ -89,6 +82,23 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// How peaks were read, and what that leaves in the dark.
+fn how(report: &Report) -> String {
+    let Some(profiler) = report.profiler else { return "nobody knows how".to_owned() };
+    let level = match profiler.level {
+        ProfilerLevel::ExitRecords => "peaks are the kernel's marks, exits included",
+        ProfilerLevel::HighWaterMark => "peaks are the kernel's marks, read at each tick",
+        ProfilerLevel::HighWaterMarkOfAnother => {
+            "peaks are the kernel's marks, read at each tick; another user's processes, so no PSS"
+        }
+        ProfilerLevel::SampledRss => "sampled: short peaks are missed",
+    };
+    match profiler.kernel_events {
+        true => level.to_owned(),
+        false => format!("{level}; what lived between two ticks is not known of"),
+    }
 }
 
 fn budget_columns(report: &Report, subject: BudgetSubject) -> [String; 3] {

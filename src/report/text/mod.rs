@@ -4,6 +4,7 @@
 mod cost;
 mod infrastructure;
 mod memory;
+mod windows;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     failures(report, out)?;
     infrastructure::render(report, out)?;
     memory::render(report, out)?;
+    windows::render(report, out)?;
     cost::render(report, out)?;
     findings(report, out)?;
     let verdict = report.judgement.verdict;

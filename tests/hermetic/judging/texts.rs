@@ -7,11 +7,12 @@ use skyload::marks::{Event, StopReason};
 use skyload::outcome::{ClientCost, Ended, Failure, WaveOutcome};
 use skyload::plan::{Budget, BudgetSubject, LoadRequest};
 use skyload::report::{Evidence, Report, text};
-use skyload::sample::{Ending, ProfileLine, ProfilerLevel};
+use skyload::sample::{Ending, Phase, PhasePeaks, ProfileLine, ProfilerLevel, Window};
+use skyload::scenario::Family;
 use skyload::scenario::ScenarioId::{CliStatus, ProbeHealth};
 use skyload::units::ByteSize;
 
-use super::evidence::{ALL_ENDED, Change, at, four_users, good_run};
+use super::evidence::{ALL_ENDED, Change, LOAD_ENDED, at, four_users, good_run};
 
 fn rendered(evidence: &Evidence) -> String {
     let mut text = Vec::new();
@@ -110,6 +111,33 @@ fn it_is_said_when_peaks_were_sampled() {
         }
     }
     assert!(rendered(&run).contains("in MiB (sampled: short peaks are missed)"));
+}
+
+#[test]
+fn it_is_said_when_brief_processes_are_not_known_of() {
+    let mut run = good_run(&four_users());
+    let Some(ProfileLine::Header(header)) = run.profile.first_mut() else { panic!("a header") };
+    (header.level, header.kernel_events) = (ProfilerLevel::HighWaterMarkOfAnother, false);
+    let text = rendered(&run);
+    assert!(text.contains("another user's processes, so no PSS; what lived between two ticks"));
+}
+
+#[test]
+fn peaks_of_phases_and_families_stand_side_by_side() {
+    let mut run = good_run(&four_users());
+    let peaks = |window, sizes: &[(ProcessClass, u64)], not_reset| {
+        let classes = sizes.iter().map(|&(class, size)| (class, ByteSize::mib(size))).collect();
+        ProfileLine::PhasePeaks(PhasePeaks { at: at(LOAD_ENDED), window, classes, not_reset })
+    };
+    let (server, short) = (ProcessClass::Server, ProcessClass::ShortExecutor);
+    run.profile.extend([
+        peaks(Window::Phase(Phase::Baseline), &[(server, 190)], 0),
+        peaks(Window::Load(Family::Api), &[(server, 200), (short, 180)], 0),
+        peaks(Window::Load(Family::CliInfra), &[(server, 195)], 2),
+    ]);
+    let text = rendered(&run);
+    let part = text.split("\nPEAKS").nth(1).expect("it has a part of its own");
+    insta::assert_snapshot!(part.split("\n\n").next().expect("it ends"));
 }
 
 #[test]

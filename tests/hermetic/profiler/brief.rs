@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use skyload::profiler::LevelChoice;
-use skyload::sample::{Ending, ProcessRecord, ProfileLine, ProfilerLevel};
+use skyload::profiler::check_level;
+use skyload::sample::{Ending, LevelChoice, ProcessRecord, ProfileLine, ProfilerLevel};
 use skyload::units::ByteSize;
 
 use super::Bench;
@@ -48,7 +48,7 @@ fn root_of(profile: &Profile) -> u32 {
 
 #[test]
 fn no_process_is_too_brief_to_leave_its_peak() -> anyhow::Result<()> {
-    if LevelChoice::ExitRecords.check().is_err() {
+    if check_level(LevelChoice::ExitRecords).is_err() {
         return Ok(());
     }
     let profile = profile(BRIEF_PROGRAMS, LevelChoice::ExitRecords, FAR_APART)?;
@@ -80,7 +80,7 @@ fn without_exit_records_brief_processes_are_counted_as_unread() -> anyhow::Resul
 
 #[test]
 fn what_a_process_takes_just_before_its_end_is_in_its_peak() -> anyhow::Result<()> {
-    if LevelChoice::ExitRecords.check().is_err() {
+    if check_level(LevelChoice::ExitRecords).is_err() {
         return Ok(());
     }
     // The inner shell is read while it is small, then takes 50 MB and ends at once.

@@ -1,5 +1,6 @@
 //! Scenarios wait for one another, and for nobody who is gone.
 
+use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -9,10 +10,12 @@ use skyload::clock::Timeline;
 use skyload::ids::ProcessIdentity;
 use skyload::outcome::Ended;
 use skyload::run_dir::RunDir;
-use skyload::scenario::ScenarioId::{ApiStatus, ApiValidate};
+use skyload::scenario::Family;
+use skyload::scenario::ScenarioId::{ApiStatus, ApiValidate, CliApiStatus};
+use skyload::traffic;
 
 use super::Scene;
-use super::scene::counts;
+use super::scene::{counts, until};
 
 #[tokio::test]
 async fn a_wave_begins_when_the_last_has_come() -> anyhow::Result<()> {
@@ -32,6 +35,28 @@ async fn a_wave_begins_when_the_last_has_come() -> anyhow::Result<()> {
     // The quick one's second wave waits until the slow one's first is over.
     assert!(late.waves[1].began.as_micros() + 10_000 >= early.waves[0].ended.as_micros());
     assert!(late.waves[0].ended < early.waves[0].ended);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_family_waits_for_its_turn_and_not_for_the_other() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let scene = Scene::of(&server, &[ApiStatus, CliApiStatus])?;
+    let scene = scene.planned(|plan| plan.phase_peaks = true).set()?;
+    let conductor = async {
+        scene.begun(CliApiStatus).await?;
+        fs::write(scene.run.turn(Family::Api), "")?;
+        until(|| traffic::has_ended(&scene.run, ApiStatus)).await?;
+        let ended = Timeline::start().now();
+        fs::write(scene.run.turn(Family::Cli), "")?;
+        anyhow::Ok(ended)
+    };
+    let (api, cli, ended) =
+        tokio::join!(scene.drive(ApiStatus), scene.drive(CliApiStatus), conductor);
+    let (api, cli, ended) = (api?, cli?, ended?);
+    assert_eq!((counts(&api.waves[0]), counts(&cli.waves[0])), ((3, 0, 0), (3, 0, 0)));
+    // Clocks of two timelines may differ by what passes between two readings.
+    assert!(cli.waves[0].began.as_micros() + 10_000 >= ended.as_micros());
     Ok(())
 }
 

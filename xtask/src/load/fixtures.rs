@@ -8,11 +8,12 @@ use anyhow::{Context as _, Result};
 use skyload::api::ApiClient;
 use skyload::environment::Environment;
 use skyload::fixtures::{self, Hurry, Ledger, Requests};
-use skyload::marks::{Event, StopReason};
+use skyload::marks::StopReason;
 use skyload::plan::LoadPlan;
 use skyload::run_dir::RunDir;
 use skyload::sample::Phase;
 
+use super::phases::begin_phase;
 use super::watch::Watch;
 use crate::progress::Progress;
 use crate::server::runtime;
@@ -28,7 +29,7 @@ pub(super) fn set_up(
     progress: Progress,
 ) -> Result<Option<StopReason>> {
     let step = progress.step("Launching what scenarios share");
-    watch.marks.note(Event::PhaseBegan(Phase::SetUp))?;
+    begin_phase(watch, plan, Phase::SetUp)?;
     let requests = requests(plan, run)?;
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
@@ -61,7 +62,7 @@ pub(super) fn tear_down(
         Some(_) => (Hurry::Stopped, TEAR_DOWN_IN_HURRY.min(plan.teardown_timeout)),
     };
     let step = progress.step("Taking down what was launched");
-    watch.marks.note(Event::PhaseBegan(Phase::TearDown))?;
+    begin_phase(watch, plan, Phase::TearDown)?;
     let requests = requests(plan, run)?;
     let id = run.id();
     let ledger = RunDir::read_optional(&run.fixtures(), "list of fixtures")?;

@@ -11,6 +11,7 @@ mod marks;
 mod phases;
 mod prepare;
 mod profiler_process;
+mod scenarios;
 mod settle;
 mod speed;
 mod watch;

@@ -7,14 +7,14 @@ use skyload::infrastructure::Infrastructure;
 use skyload::marks::{Event, StopReason};
 use skyload::plan::LoadPlan;
 use skyload::run_dir::RunDir;
-use skyload::sample::Phase;
-use skyload::units::{ByteSize, as_gib};
+use skyload::sample::{Phase, Window};
 
 use super::fixtures;
-use super::settle::{self, last_ticks};
+use super::scenarios;
+use super::settle;
 use super::watch::Watch;
 use crate::nextest::Tests;
-use crate::progress::{Progress, Step};
+use crate::progress::Progress;
 
 /// Lets the phases follow one another. A reason to stop ends the load; what was
 /// measured until then is kept.
@@ -27,7 +27,7 @@ pub(super) fn run(
 ) -> Result<()> {
     settle(watch, plan, run, progress, "Letting the server come to rest")?;
     let step = progress.step(format!("Baseline, {}", humantime::format_duration(plan.baseline)));
-    watch.marks.note(Event::PhaseBegan(Phase::Baseline))?;
+    begin_phase(watch, plan, Phase::Baseline)?;
     let mut stopped = watch.wait(plan.baseline)?;
     snapshot(watch, Phase::Baseline)?;
     step.done(state(stopped));
@@ -42,7 +42,7 @@ pub(super) fn run(
         stopped = watch.stopped();
     }
 
-    watch.marks.note(Event::PhaseBegan(Phase::Drain))?;
+    begin_phase(watch, plan, Phase::Drain)?;
     if stopped.is_none() {
         settle(watch, plan, run, progress, "Letting the server come to rest again")?;
     }
@@ -72,7 +72,7 @@ fn launch_and_load(
     if plan.launches() && fixtures::set_up(watch, plan, run, progress)?.is_some() {
         return Ok(());
     }
-    load(watch, tests, plan, run, progress)?;
+    scenarios::load(watch, tests, plan, run, progress)?;
     snapshot(watch, Phase::Load)
 }
 
@@ -100,34 +100,21 @@ fn settle(
     Ok(())
 }
 
-fn load(
-    watch: &mut Watch<'_>,
-    tests: &Tests,
-    plan: &LoadPlan,
-    run: &RunDir,
-    progress: Progress,
-) -> Result<()> {
-    let step = progress.step(format!("Load, {} scenarios at once", plan.scenarios.len()));
-    watch.marks.note(Event::PhaseBegan(Phase::Load))?;
-    let mut load = tests.start_load(plan, run)?;
-    let mut next_line = Instant::now();
-    let stopped = loop {
-        if load.has_ended()? {
-            break watch.look()?;
-        }
-        if let Some(reason) = watch.look()? {
-            step.update(format!("stopping: {}", state(Some(reason))));
-            load.stop()?;
-            break Some(reason);
-        }
-        if Instant::now() >= next_line {
-            next_line = Instant::now() + Duration::from_secs(1);
-            say_how_far(&step, plan, run);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    load.finish()?;
-    step.done(state(stopped));
+/// Notes that a phase begins, which has peaks of its own where the plan wants that. The
+/// load's are those of its families.
+pub(super) fn begin_phase(watch: &mut Watch<'_>, plan: &LoadPlan, phase: Phase) -> Result<()> {
+    begin_window(watch, plan, Window::Phase(phase))?;
+    watch.marks.note(Event::PhaseBegan(phase))
+}
+
+/// Has the marks of the server's processes lowered, where the plan wants that.
+pub(super) fn begin_window(watch: &mut Watch<'_>, plan: &LoadPlan, window: Window) -> Result<()> {
+    if plan.phase_peaks
+        && let Some(profiler) = &mut watch.profiler
+        && profiler.is_alive()
+    {
+        profiler.begin_window(window)?;
+    }
     Ok(())
 }
 
@@ -141,7 +128,7 @@ fn snapshot(watch: &mut Watch<'_>, phase: Phase) -> Result<()> {
     Ok(())
 }
 
-fn state(stopped: Option<StopReason>) -> &'static str {
+pub(super) fn state(stopped: Option<StopReason>) -> &'static str {
     match stopped {
         None => "done",
         Some(StopReason::Interrupted) => "interrupted",
@@ -149,15 +136,4 @@ fn state(stopped: Option<StopReason>) -> &'static str {
         Some(StopReason::ServerLost) => "the server is gone",
         Some(StopReason::ProfilerLost) => "the profiler is gone",
     }
-}
-
-fn say_how_far(step: &Step, plan: &LoadPlan, run: &RunDir) {
-    let ended = plan.scenarios.iter().filter(|scenario| run.outcome(scenario.id).exists()).count();
-    let mut text = format!("{ended} of {} ended", plan.scenarios.len());
-    if let Some(tick) = last_ticks(run).last() {
-        let processes: u32 = tick.classes.values().map(|class| class.count).sum();
-        let rss: u64 = tick.classes.values().map(|class| class.rss_sum.as_u64()).sum();
-        text += &format!("; server {processes} processes, {:.1} GiB", as_gib(ByteSize(rss)));
-    }
-    step.update(text);
 }

@@ -10,6 +10,7 @@ use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, LoadRequest, Machine, ServerTarget, UsageErrors};
+use skyload::profiler;
 use skyload::report::text::in_minutes;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use skyload::scenario::{Need, Scenario};
@@ -42,13 +43,26 @@ pub(super) fn plan(
         deploy: flags.deploy,
         profile: flags.profile.clone(),
         budgets: flags.budgets.clone(),
+        peaks: flags.peaks.map(Into::into),
+        phase_peaks: flags.phase_peaks,
         keep_server: flags.keep_server,
         yes: flags.yes,
     };
     let machine = Machine { loopback_obstacle, ..machine()? };
     let mut plan = LoadPlan::resolve(&request, &config, &machine)?;
+    if plan.is_profiled() {
+        profiler::check_level(plan.peaks)
+            .map_err(|refused| UsageErrors(vec![format!("--peaks: {}", in_full(&refused))]))?;
+    }
     plan.conductor = ProcessIdentity::current();
     Ok(plan)
+}
+
+fn in_full(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error} ({source})"),
+        None => error.to_string(),
+    }
 }
 
 /// The checkout's `skyload.toml`, or the file that was named instead. Naming one

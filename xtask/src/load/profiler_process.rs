@@ -12,7 +12,7 @@ use skyload::plan::LoadPlan;
 use skyload::profiler::protocol::{self, Command as Order, Notice};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::run_dir::RunDir;
-use skyload::sample::Phase;
+use skyload::sample::{Phase, Window};
 
 use crate::server::Addresses;
 use crate::workspace::own_program;
@@ -37,6 +37,7 @@ impl ProfilerProcess {
     pub(super) fn spawn(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> Result<Self> {
         let options = ProfilerOptions {
             interval: plan.profiler_interval,
+            level: plan.peaks,
             marker: Some(Marker {
                 name: env::SERVER_OF_RUN.to_owned(),
                 value: run.id().to_string(),
@@ -88,6 +89,13 @@ impl ProfilerProcess {
         self.order(&Order::Snapshot { phase })?;
         self.wait_for(|notice| matches!(notice, Notice::SnapshotTaken { .. }))
             .with_context(|| format!("reading memory at the end of the {}", phase.name()))
+    }
+
+    /// Has marks lowered, and waits for it: what begins is to have peaks of its own.
+    pub(super) fn begin_window(&mut self, window: Window) -> Result<()> {
+        self.order(&Order::BeginWindow { window })?;
+        self.wait_for(|notice| matches!(notice, Notice::WindowBegan { .. }))
+            .with_context(|| format!("lowering marks at the beginning of the {window}"))
     }
 
     /// Ends it and waits until everything is written down.

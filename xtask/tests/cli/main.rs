@@ -12,6 +12,7 @@ mod launching;
 mod lost_servers;
 mod neighbours;
 mod passing;
+mod peaks;
 mod remote_servers;
 mod reports;
 mod support;

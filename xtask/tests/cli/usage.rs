@@ -31,6 +31,15 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--server", "http://127.0.0.1:9", "--budget", "server=1GiB"],
     &["--budget server=1GiB: the memory of a remote server cannot be measured from here"],
 )]
+#[case::no_marks_to_lower(
+    &["--phase-peaks", "--peaks", "sampled"],
+    &["--phase-peaks: a sampler has no marks that could be lowered"],
+)]
+#[case::marks_out_of_sight(
+    &["--server", "http://127.0.0.1:9", "--phase-peaks"],
+    &["--phase-peaks: the memory of a remote server cannot be measured from here"],
+)]
+#[case::unknown_level(&["--peaks", "exact"], &["invalid value 'exact'", "exit-records, high-water-mark, sampled"])]
 #[case::no_infrastructure(
     &["-r", "launch", "-c", "nosuch"],
     &["-c: SkyPilot knows no infrastructure called `nosuch`"],

@@ -3,8 +3,8 @@
 mod images;
 mod life;
 mod news;
-mod phases;
 mod scope;
+mod windows;
 
 use super::*;
 use crate::profiler::Marker;

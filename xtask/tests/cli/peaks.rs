@@ -1,0 +1,100 @@
+//! How peaks are read, and of which times.
+
+use predicates::prelude::predicate;
+use skyload::class::ProcessClass;
+use skyload::profiler::check_level;
+use skyload::report::{Exactness, Verdict};
+use skyload::sample::{LevelChoice, Phase, ProfilerLevel, Window};
+use skyload::scenario::{Family, ScenarioId};
+use skyload::units::ByteSize;
+
+use crate::support::{Site, scenario};
+
+#[test]
+fn each_phase_and_each_family_has_peaks_of_its_own() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site
+        .load(["--apis", "status", "-r", "api_status", "--phase-peaks"])
+        .fake("EXECUTOR_MIB", 40)
+        .fake("SPIKE_MIB", 100)
+        .run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    let memory = report.memory.as_ref().expect("the server was profiled");
+    let windows: Vec<Window> = memory.windows.iter().map(|peaks| peaks.window).collect();
+    let expected = [
+        Window::Phase(Phase::Baseline),
+        Window::Load(Family::Api),
+        Window::Load(Family::Cli),
+        Window::Phase(Phase::Drain),
+    ];
+    assert_eq!(windows, expected);
+    // Only requests of the API scenario are served by an executor, with a spike each.
+    let spiked: Vec<bool> = memory
+        .windows
+        .iter()
+        .map(|peaks| peaks.classes.get(&ProcessClass::ShortExecutor))
+        .map(|peak| peak.is_some_and(|peak| *peak > ByteSize::mib(120)))
+        .collect();
+    assert_eq!(spiked, [false, true, false, false], "{:#?}", memory.windows);
+    assert!(memory.windows.iter().all(|peaks| peaks.not_reset == 0));
+    let whole = memory.class(ProcessClass::ShortExecutor).expect("some ran");
+    assert!(whole.peak > Some(ByteSize::mib(120)));
+
+    let (api, cli) = (ScenarioId::ApiStatus, ScenarioId::CliApiStatus);
+    let (api, cli) = (scenario(&report, api)?, scenario(&report, cli)?);
+    assert!(api.waves.len() == 1 && cli.waves.len() == 1);
+    run.assert()
+        .stdout(predicate::str::is_match(r"class +baseline +load: api +load: cli +drain\n")?);
+    Ok(())
+}
+
+#[test]
+fn without_the_flag_no_mark_is_lowered() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let report = site.load(["--apis", "status"]).run()?.expect(&site, Verdict::Pass)?;
+    assert!(report.memory.expect("the server was profiled").windows.is_empty());
+    Ok(())
+}
+
+#[test]
+fn the_level_in_force_is_the_best_that_is_granted_and_named() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status"]).run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    let (level, words) = match check_level(LevelChoice::ExitRecords) {
+        Ok(()) => (ProfilerLevel::ExitRecords, "marks, exits included"),
+        Err(_) => (ProfilerLevel::HighWaterMark, "marks, read at each tick"),
+    };
+    assert_eq!(report.profiler.expect("the server was profiled").level, level);
+    run.assert().stdout(predicate::str::contains(words));
+    Ok(())
+}
+
+#[test]
+fn a_lower_level_can_be_forced() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status", "--peaks", "high-water-mark"]).run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    let level = report.profiler.expect("the server was profiled").level;
+    assert_eq!(level, ProfilerLevel::HighWaterMark);
+    run.assert().stdout(predicate::str::contains("marks, read at each tick"));
+    Ok(())
+}
+
+#[test]
+fn sampled_peaks_are_lower_bounds() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    // So much that whatever was missed is within it.
+    let budgets = ["short-executor=1TiB", "long-executor=1TiB", "server=1TiB"];
+    let budgets = budgets.iter().flat_map(|budget| ["--budget", budget]);
+    let args = ["--apis", "status", "--peaks", "sampled"].into_iter().chain(budgets);
+    let run = site.load(args).run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    let memory = report.memory.expect("the server was profiled");
+    let short = memory.class(ProcessClass::ShortExecutor).expect("some ran");
+    assert_ne!(short.exactness, Exactness::Exact);
+    run.assert()
+        .stdout(predicate::str::contains("(sampled: short peaks are missed"))
+        .stdout(predicate::str::is_match(r"short-executor +\d+ +\d+ +>=")?);
+    Ok(())
+}
