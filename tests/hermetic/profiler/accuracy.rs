@@ -11,8 +11,8 @@ use fake_sky::{FakeServer, http, queue_port};
 use serde_json::json;
 use skyload::class::ProcessClass;
 use skyload::profiler::Marker;
-use skyload::profiler::protocol::Notice;
-use skyload::sample::{Ending, ProfileLine, Tick};
+use skyload::profiler::protocol::{Command as Order, Notice};
+use skyload::sample::{Ending, Phase, ProcessRecord, ProfileLine, Tick, Window};
 use skyload::units::ByteSize;
 
 use super::Bench;
@@ -160,6 +160,40 @@ fn another_server_on_the_machine_is_not_counted() -> anyhow::Result<()> {
     assert!(foreign.iter().all(|process| profile.record(process.pid).is_none()));
     let seen: BTreeSet<_> = profile.table.processes.iter().map(|one| one.identity.pid).collect();
     assert_eq!(seen, own.iter().map(|process| process.pid).collect());
+    Ok(())
+}
+
+#[test]
+fn marks_of_another_server_are_not_lowered() -> anyhow::Result<()> {
+    let spikes = [("FAKE_SKY_SPIKE_MIB", "100"), SIDE_BY_SIDE];
+    let (ours, theirs) = (FakeServer::start(&spikes)?, FakeServer::start(&spikes)?);
+    let bench = watch(&ours)?;
+    serve(&ours, "/status", 1)?;
+    serve(&theirs, "/status", 1)?;
+    let (own, foreign) =
+        (high_water_marks(&ours.executors())?, high_water_marks(&theirs.executors())?);
+    let window = Window::Phase(Phase::Drain);
+    bench.order(&Order::BeginWindow { window })?;
+    bench.wait_for(|notice| *notice == Notice::WindowBegan { window })?;
+    let lowered = high_water_marks(&ours.executors())?;
+    assert_eq!(high_water_marks(&theirs.executors())?, foreign);
+    let spiked = |marks: &BTreeMap<u32, ByteSize>| {
+        marks.values().filter(|mark| **mark > ByteSize::mib(100)).count()
+    };
+    assert!(spiked(&own) > 0 && spiked(&foreign) > 0);
+    assert_eq!(spiked(&lowered), 0);
+    let profile = bench.finish()?;
+    let peaks = profile.lines.iter().find_map(|line| match line {
+        ProfileLine::PhasePeaks(peaks) => Some(peaks),
+        _ => None,
+    });
+    let peaks = peaks.context("the window was ended with the profile")?;
+    assert_eq!((peaks.window, peaks.not_reset), (window, 0));
+    assert!(peaks.classes[&ProcessClass::ShortExecutor] < ByteSize::mib(100));
+    // The whole has them all the same.
+    let of_class = |record: &&ProcessRecord| record.class == ProcessClass::ShortExecutor;
+    let whole = profile.table.processes.iter().filter(of_class).filter_map(|one| one.peak).max();
+    assert!(whole > Some(ByteSize::mib(100)));
     Ok(())
 }
 
