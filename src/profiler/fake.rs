@@ -151,14 +151,30 @@ impl FakeMachine {
         self.end_after(pid, Duration::from_millis(30));
     }
 
+    /// A process ends, and nobody waits for it.
+    pub(super) fn die(&self, pid: u32) {
+        self.with(pid, |process| process.glance.zombie = true);
+        let ended = self.processes.borrow().get(&pid).cloned();
+        self.record_exit(ended, Duration::from_millis(30));
+    }
+
     /// A process is gone after a life of this length.
     pub(super) fn end_after(&self, pid: u32, lived: Duration) {
         let ended = self.processes.borrow_mut().remove(&pid);
+        self.record_exit(ended.filter(|process| !process.glance.zombie), lived);
+        for process in self.processes.borrow_mut().values_mut() {
+            if process.glance.parent == pid {
+                process.glance.parent = 1;
+            }
+        }
+    }
+
+    fn record_exit(&self, ended: Option<FakeProcess>, lived: Duration) {
         if let Some(ended) = ended.filter(|_| *self.keeps_exits.borrow()) {
             self.tell(|news| {
                 news.exits.push(ExitRecord {
-                    thread: pid,
-                    process: Some(pid),
+                    thread: ended.glance.identity.pid,
+                    process: Some(ended.glance.identity.pid),
                     parent: ended.glance.parent,
                     high_water: ended.memory.high_water,
                     never_executed: !ended.has_executed,
@@ -166,11 +182,6 @@ impl FakeMachine {
                     name: ended.memory.name,
                 });
             });
-        }
-        for process in self.processes.borrow_mut().values_mut() {
-            if process.glance.parent == pid {
-                process.glance.parent = 1;
-            }
         }
     }
 

@@ -223,9 +223,11 @@ impl<S: ProcessSource> Tree<S> {
         let standing = match self.scope.decide(&mut self.source, &glance, since, at) {
             Decision::Undecided => return false,
             Decision::Foreign => Standing::Foreign,
-            // It ended before anybody saw it: a member, but nothing to follow.
+            // Nothing to follow; a member, unless it has been one already.
             Decision::Member { parent, .. } if glance.zombie => {
-                self.add_gone(glance, parent, at);
+                if !self.zombies.knows(glance.identity) {
+                    self.add_gone(glance, parent, at);
+                }
                 Standing::Foreign
             }
             Decision::Member { parent, is_root } => {

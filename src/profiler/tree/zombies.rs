@@ -20,6 +20,11 @@ impl Zombies {
         }
     }
 
+    /// Whether a zombie is known to have been a member.
+    pub(super) fn knows(&self, process: ProcessIdentity) -> bool {
+        self.0.contains(&process)
+    }
+
     /// Forgets those that were reaped, and counts the others. `is_due`: however many
     /// there are.
     pub(super) fn count(&mut self, source: &mut impl ProcessSource, is_due: bool) -> u32 {

@@ -186,12 +186,28 @@ fn who_is_told_of_births_lists_the_machine_once_a_second() {
 }
 
 #[test]
+fn who_waits_to_be_reaped_is_not_counted_again() {
+    let mut w = listening();
+    w.machine.start(11, ROOT, "SkyPilot:executor:long:11", 180);
+    w.machine.start(12, 11, "ssh node", 5);
+    w.tick();
+    w.machine.start(13, 11, "sh -c", 2);
+    w.machine.die(13);
+    w.machine.die(12);
+    assert_eq!(w.ticks(50).zombies, 2);
+    for pid in [12, 13] {
+        assert_eq!(w.records(pid).len(), 1);
+        assert_eq!(w.record(pid).ending, Ending::Recorded);
+    }
+}
+
+#[test]
 fn zombies_are_counted_until_somebody_waits_for_them() {
     let mut w = listening();
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
     w.machine.start(12, ROOT, "SkyPilot:executor:short:12", 170);
     w.tick();
-    w.machine.with(11, |process| process.glance.zombie = true);
+    w.machine.die(11);
     assert_eq!(w.tick().zombies, 1);
     assert_eq!(w.ticks(20).zombies, 1);
     w.machine.end(11);
