@@ -36,8 +36,8 @@ pub enum Event {
     ServerReplaced,
     /// The server was not there any more.
     ServerGone,
-    /// Processes of the server that were still there after it was stopped as it
-    /// should be, by their titles. They were removed.
+    /// The server was stopped as its users do. Its processes that were still there after
+    /// that, by their titles: mostly none. They were removed.
     LeftBehind(Vec<String>),
     /// Jobs of the run that were still in the queue of the loopback infrastructure
     /// when the server had ended, by their names. They were cancelled.

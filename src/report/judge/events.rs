@@ -51,6 +51,7 @@ impl Findings {
                         jobs.join(", ")
                     ),
                 ),
+                Event::LeftBehind(titles) if titles.is_empty() => {}
                 Event::LeftBehind(titles) => self.add(
                     Severity::Note,
                     format!(

@@ -126,7 +126,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     let step = progress.step("Ending the server");
     let left_behind = server.finish(plan.keep_server).context("ending the server")?;
     step.done(if plan.keep_server { "kept running" } else { "done" });
-    if !left_behind.is_empty() {
+    if let Some(left_behind) = left_behind {
         marks.note(Event::LeftBehind(left_behind))?;
     }
     let left = ground.finish(run)?;

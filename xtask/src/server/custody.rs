@@ -75,23 +75,20 @@ impl Custody {
     }
 
     /// Has the server stopped as its users do, then clears away what that left.
-    /// Returns the titles of these processes, unless the server had died before:
+    /// Returns the titles of these processes; `None` when the server had died before:
     /// then it is no surprise that there were some.
     pub(super) fn stop_and_clear(
         &mut self,
         was_alive: bool,
         stop: impl FnOnce() -> Result<()>,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Option<Vec<String>>> {
         // Once it is told to stop, its orphans may be hard to tell.
         let found = self.record.belongings.find()?;
         self.add(found.into_iter().map(|owned| owned.identity))?;
         stop()?;
         let left_behind = self.record.belongings.find_lasting()?;
         self.clear()?;
-        if !was_alive {
-            return Ok(Vec::new());
-        }
-        Ok(left_behind.into_iter().map(|owned| owned.title).collect())
+        Ok(was_alive.then(|| left_behind.into_iter().map(|owned| owned.title).collect()))
     }
 
     /// Leaves everything as it is, for the next run to find.

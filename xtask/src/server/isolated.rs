@@ -184,12 +184,12 @@ impl IsolatedServer {
     }
 
     /// Stops the server as its users do, then clears away what that left behind.
-    pub(super) fn finish(mut self) -> Result<Vec<String>> {
+    pub(super) fn finish(mut self) -> Result<Option<Vec<String>>> {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
         if !self.can_stop {
             self.custody.clear()?;
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
         self.custody.stop_and_clear(was_alive, || {
@@ -198,11 +198,10 @@ impl IsolatedServer {
     }
 
     /// Leaves the server running.
-    pub(super) fn keep(mut self) -> Result<Vec<String>> {
+    pub(super) fn keep(mut self) -> Result<()> {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
-        self.custody.keep()?;
-        Ok(Vec::new())
+        self.custody.keep()
     }
 }
 

@@ -106,13 +106,13 @@ impl ServerSession {
 
     /// Ends the session: keeps the end of the server's log, stops the server or
     /// leaves it as it was found. Returns the titles of processes that a stop left
-    /// behind, which are gone by then.
-    pub(crate) fn finish(self, keep: bool) -> Result<Vec<String>> {
+    /// behind, which are gone by then; `None` when it was not stopped as its users do.
+    pub(crate) fn finish(self, keep: bool) -> Result<Option<Vec<String>>> {
         match self.kind {
-            Kind::Isolated(server) if keep => server.keep(),
+            Kind::Isolated(server) if keep => server.keep().map(|()| None),
             Kind::Isolated(server) => server.finish(),
             Kind::System(server) => server.finish(),
-            Kind::Remote => Ok(Vec::new()),
+            Kind::Remote => Ok(None),
         }
     }
 }

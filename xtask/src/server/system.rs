@@ -111,13 +111,13 @@ fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
 
 impl SystemServer {
     /// Leaves the server running if it was, and stops it if it wasn't.
-    pub(super) fn finish(mut self) -> Result<Vec<String>> {
+    pub(super) fn finish(mut self) -> Result<Option<Vec<String>>> {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
         let is_alive = self.root.is_alive();
         if self.was_running && is_alive {
             self.custody.release()?;
-            return Ok(Vec::new());
+            return Ok(None);
         }
         self.custody.stop_and_clear(is_alive, || {
             launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default())
