@@ -5,7 +5,7 @@
 //!
 //! In reading order:
 //!
-//! * [`units`], [`ids`], [`clock`], [`class`], [`process`], [`env`]: the words.
+//! * [`units`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`env`]: the words.
 //! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
 //!   right.
 //! * [`config`] and [`plan`]: from what was typed to what will happen.
@@ -16,6 +16,7 @@
 //! * [`report`]: what a run amounts to, and the verdict.
 
 pub mod api;
+pub mod budget;
 pub mod class;
 pub mod clock;
 pub mod config;

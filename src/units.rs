@@ -105,17 +105,21 @@ impl<'de> Deserialize<'de> for Percent {
 #[derive(Debug, thiserror::Error)]
 #[error("`{text}` is not {expected}")]
 pub struct QuantityError {
-    text: String,
-    expected: &'static str,
+    pub(crate) text: String,
+    pub(crate) expected: &'static str,
 }
 
-/// Parses a size such as `512MiB`, `0.4 GiB` or `1.5GB`.
+/// Parses a size such as `512MiB`, `0.4 GiB` or `1.5GB`: a number with its unit.
 pub fn parse_size(text: &str) -> Result<ByteSize, QuantityError> {
     let error = || QuantityError {
         text: text.to_owned(),
         expected: "a size, such as `100MiB`, `0.3GiB` or `1.5GB` (units: B, KB, KiB, MB, MiB, \
                    GB, GiB, TB, TiB)",
     };
+    // Without a unit it would be bytes, which nobody means by `500`.
+    if !text.contains(char::is_alphabetic) {
+        return Err(error());
+    }
     let size: bytesize::ByteSize = text.trim().parse().map_err(|_| error())?;
     if size.as_u64() == 0 { Err(error()) } else { Ok(ByteSize(size.as_u64())) }
 }
@@ -243,6 +247,7 @@ mod tests {
         assert!(parse_size("1XB").is_err());
         assert!(parse_size("-1GiB").is_err());
         assert!(parse_size("0").is_err());
+        assert!(parse_size("500").is_err(), "bytes are written `500B`");
         assert_eq!(parse_size("100MiB").unwrap(), ByteSize::mib(100));
     }
 

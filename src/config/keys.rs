@@ -3,11 +3,8 @@
 
 use toml::de::{DeTable, DeValue};
 
-use crate::class::ProcessClass;
+use crate::budget::BudgetSubject;
 use crate::scenario::ScenarioId;
-
-/// Budget subjects that are not a process class.
-pub(crate) const TREE_SUBJECTS: [&str; 2] = ["tree-rss", "tree-pss"];
 
 const TOP: &[&str] = &["profiles", "budgets", "thresholds", "safety", "validity", "profiler"];
 const PROFILE: &[&str] = &[
@@ -61,7 +58,7 @@ pub(super) fn find_mistakes(text: &str, name: &str) -> Vec<String> {
 
 /// What a budget can be set for.
 pub(crate) fn budget_subjects() -> Vec<&'static str> {
-    ProcessClass::ALL.into_iter().map(ProcessClass::name).chain(TREE_SUBJECTS).collect()
+    BudgetSubject::all().map(BudgetSubject::name).collect()
 }
 
 /// `name:line` of a byte offset into the text.

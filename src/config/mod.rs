@@ -3,6 +3,7 @@
 //! Values stay what they are in the file; what they mean together with flags is
 //! decided in [`crate::plan`]. A file with mistakes is refused with all of them.
 
+mod budget_setting;
 mod keys;
 
 use std::collections::BTreeMap;
@@ -11,10 +12,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use budget_setting::{BudgetSetting, SizeSetting};
 pub(crate) use keys::{budget_subjects, suggest};
 
 use crate::sample::LevelChoice;
-use crate::units::ByteSize;
 use crate::units::{self, Percent};
 
 /// The whole file.
@@ -23,7 +24,7 @@ use crate::units::{self, Percent};
 pub struct Config {
     /// Named plans.
     pub profiles: BTreeMap<String, Profile>,
-    /// Memory limits by subject: a process class, `tree-rss` or `tree-pss`.
+    /// Limits by subject: a process class, or something of the whole server.
     pub budgets: BTreeMap<String, BudgetSetting>,
     /// Latency and error limits by scenario.
     pub thresholds: BTreeMap<String, Thresholds>,
@@ -99,29 +100,6 @@ impl Default for Profile {
     }
 }
 
-/// A memory limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BudgetSetting {
-    /// The constant of the SkyPilot under test.
-    Auto,
-    /// This much.
-    Size(ByteSize),
-}
-
-impl std::str::FromStr for BudgetSetting {
-    type Err = units::QuantityError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.trim() == "auto" { Ok(Self::Auto) } else { units::parse_size(text).map(Self::Size) }
-    }
-}
-
-impl<'de> Deserialize<'de> for BudgetSetting {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 /// Limits on what users of one scenario see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -152,7 +130,7 @@ pub struct Thresholds {
 pub struct Safety {
     /// Available memory below which the load is stopped; `auto` is the larger of
     /// 1 GiB and 5 % of the machine's memory.
-    pub memory_floor: Option<BudgetSetting>,
+    pub memory_floor: Option<SizeSetting>,
 }
 
 /// When numbers can be trusted.
@@ -231,6 +209,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -263,10 +243,14 @@ mod tests {
         assert!(mistakes[2].contains("did you mean `api:status`"), "{mistakes:?}");
     }
 
-    #[test]
-    fn a_value_that_is_no_size_is_named_with_its_line() {
-        let text = "[budgets]\nserver = \"1XB\"\n";
+    #[rstest]
+    #[case::no_size("[budgets]\nserver = \"1XB\"\n", "`1XB` is not a size")]
+    #[case::no_count("[budgets]\nthreads = \"many\"\n", "nor a count")]
+    #[case::less_than_nothing("[budgets]\nthreads = -1\n", "invalid value: integer `-1`")]
+    #[case::a_fraction("[budgets]\nthreads = 1.5\n", "expected a size")]
+    #[case::no_floor("[safety]\nmemory-floor = \"5\"\n", "`5` is not a size")]
+    fn a_value_that_is_no_limit_is_named_with_its_line(#[case] text: &str, #[case] words: &str) {
         let error = Config::parse(text, "skyload.toml").unwrap_err().to_string();
-        assert!(error.starts_with("skyload.toml:2: `1XB` is not a size"), "{error}");
+        assert!(error.starts_with("skyload.toml:2: ") && error.contains(words), "{error}");
     }
 }

@@ -21,7 +21,7 @@ pub use estimate::{Estimate, Speed};
 pub use request::LoadRequest;
 pub use resolve::UsageErrors;
 
-use crate::class::ProcessClass;
+use crate::budget::Budget;
 use crate::config::Thresholds;
 use crate::ids::ProcessIdentity;
 use crate::infrastructure::Infrastructure;
@@ -80,7 +80,7 @@ pub struct LoadPlan {
     /// Each phase has memory peaks of its own, and families of scenarios are loaded one
     /// after the other so that each of them has, too.
     pub phase_peaks: bool,
-    /// Memory limits.
+    /// Limits on memory and on counts of processes and threads.
     pub budgets: Vec<Budget>,
     /// Latency and error limits.
     pub thresholds: Vec<ScenarioThresholds>,
@@ -157,57 +157,6 @@ pub enum ServerTarget {
     System,
     /// A server somewhere else: no restart and no profile.
     Remote(Url),
-}
-
-/// A memory limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Budget {
-    /// What is limited.
-    pub subject: BudgetSubject,
-    /// To how much; `None` is the constant of the SkyPilot under test.
-    pub limit: Option<ByteSize>,
-}
-
-/// What a memory limit can be set for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BudgetSubject {
-    /// The peak of the largest process of a class.
-    Class(ProcessClass),
-    /// The largest sum of resident memory over the server's processes.
-    TreeRss,
-    /// The largest proportional memory of the server's processes at a phase's end.
-    TreePss,
-}
-
-impl BudgetSubject {
-    /// The name used in flags, files and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Class(class) => class.name(),
-            Self::TreeRss => "tree-rss",
-            Self::TreePss => "tree-pss",
-        }
-    }
-}
-
-impl std::fmt::Display for BudgetSubject {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl std::str::FromStr for BudgetSubject {
-    type Err = crate::class::UnknownClass;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "tree-rss" => Ok(Self::TreeRss),
-            "tree-pss" => Ok(Self::TreePss),
-            class => class.parse().map(Self::Class),
-        }
-    }
 }
 
 /// Latency and error limits of one scenario.

@@ -28,7 +28,7 @@ pub struct LoadRequest {
     pub deploy: bool,
     /// `--profile`: a profile of `skyload.toml`.
     pub profile: Option<String>,
-    /// `--budget CLASS=SIZE`, each.
+    /// `--budget WHAT=LIMIT`, each.
     pub budgets: Vec<String>,
     /// `--phase-peaks`: each phase, and each family of scenarios, has peaks of its own.
     pub phase_peaks: bool,

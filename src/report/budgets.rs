@@ -1,24 +1,25 @@
-//! Peaks held against budgets.
+//! What was measured held against budgets.
+
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use super::memory::MemoryReport;
-use crate::plan::{Budget, BudgetSubject};
-use crate::units::ByteSize;
+use crate::budget::{Amount, Budget, BudgetSubject};
 
 /// One budget and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BudgetCheck {
     /// What is limited.
     pub subject: BudgetSubject,
     /// The limit; `None` where SkyPilot has no constant for it.
-    pub limit: Option<ByteSize>,
+    pub limit: Option<Amount>,
     /// Where the limit comes from.
     pub source: String,
     /// What was measured; `None` when there was nothing to measure.
-    pub measured: Option<ByteSize>,
+    pub measured: Option<Amount>,
     /// What follows.
     pub state: BudgetState,
 }
@@ -27,24 +28,23 @@ pub struct BudgetCheck {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BudgetState {
-    /// The peak is at most the limit.
+    /// What was measured is at most the limit.
     Within,
-    /// The peak is above the limit.
+    /// What was measured is above the limit.
     Over,
-    /// No process of the class ran, so nothing was proved.
+    /// No process of the class ran, or the server was not stopped: nothing was proved.
     NotExercised,
     /// `auto`, and this SkyPilot has no constant for it.
     NoConstant,
-    /// There is no profile to measure it by.
+    /// There is nothing to measure it by.
     NotMeasured,
 }
 
 impl BudgetCheck {
-    /// The share of the limit that is left, in percent; negative when over.
-    #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^52 bytes")]
+    /// The share of the limit that is left, in percent; negative when over. `None`
+    /// where nothing was measured, and where nothing is allowed.
     pub fn headroom(&self) -> Option<f64> {
-        let (limit, measured) = (self.limit?, self.measured?);
-        Some((1.0 - measured.as_u64() as f64 / limit.as_u64() as f64) * 100.0)
+        Some((1.0 - self.measured?.share_of(self.limit?)?) * 100.0)
     }
 }
 
@@ -54,36 +54,53 @@ pub(super) fn check(evidence: &Evidence, memory: Option<&MemoryReport>) -> Vec<B
 
 fn check_one(evidence: &Evidence, memory: Option<&MemoryReport>, budget: Budget) -> BudgetCheck {
     let subject = budget.subject;
-    let measured = memory.and_then(|memory| measure(memory, subject));
+    let measured = measure(evidence, memory, subject);
     let (limit, source) = match (budget.limit, &evidence.environment) {
         (Some(limit), _) => (Some(limit), "configured".to_owned()),
         (None, Some(environment)) => {
             let sky = &environment.sky;
             let constant = match subject {
                 BudgetSubject::Class(class) => sky.constants.for_class(class),
-                BudgetSubject::TreeRss | BudgetSubject::TreePss => None,
+                _ => None,
             };
-            (constant, format!("SkyPilot {}: {}", sky.version, sky.constants_source))
+            let source = format!("SkyPilot {}: {}", sky.version, sky.constants_source);
+            (constant.map(Amount::Size), source)
         }
         (None, None) => (None, "SkyPilot, which was never ready".to_owned()),
     };
-    let state = match (limit, measured, memory) {
-        (_, _, None) => BudgetState::NotMeasured,
-        (None, ..) => BudgetState::NoConstant,
-        (Some(limit), Some(measured), _) if measured > limit => BudgetState::Over,
-        (Some(_), Some(_), _) => BudgetState::Within,
-        (Some(_), None, _) => match subject {
+    let is_profiled = memory.is_some();
+    let state = match (limit, measured) {
+        // A stop is seen without a profile.
+        (Some(_), None) if subject == BudgetSubject::Leftovers => BudgetState::NotExercised,
+        (_, None) if !is_profiled => BudgetState::NotMeasured,
+        (None, _) => BudgetState::NoConstant,
+        (Some(_), None) => match subject {
             BudgetSubject::Class(_) => BudgetState::NotExercised,
-            BudgetSubject::TreeRss | BudgetSubject::TreePss => BudgetState::NotMeasured,
+            _ => BudgetState::NotMeasured,
+        },
+        (Some(limit), Some(measured)) => match measured.partial_cmp(&limit) {
+            Some(Ordering::Greater) => BudgetState::Over,
+            Some(_) => BudgetState::Within,
+            // A limit in another unit holds nothing.
+            None => BudgetState::NotMeasured,
         },
     };
     BudgetCheck { subject, limit, source, measured, state }
 }
 
-fn measure(memory: &MemoryReport, subject: BudgetSubject) -> Option<ByteSize> {
+fn measure(
+    evidence: &Evidence,
+    memory: Option<&MemoryReport>,
+    subject: BudgetSubject,
+) -> Option<Amount> {
+    let count = |count: u32| Amount::Count(count.into());
     match subject {
-        BudgetSubject::Class(class) => memory.class(class)?.peak,
-        BudgetSubject::TreeRss => memory.tree_rss_peak,
-        BudgetSubject::TreePss => memory.snapshots.iter().map(|snapshot| snapshot.pss).max(),
+        BudgetSubject::Class(class) => memory?.class(class)?.peak.map(Amount::Size),
+        BudgetSubject::TreeRss => memory?.tree_rss_peak.map(Amount::Size),
+        BudgetSubject::TreePss => memory?.tree_pss_peak().map(Amount::Size),
+        BudgetSubject::Growth => memory?.growth.as_ref()?.pss.map(Amount::Size),
+        BudgetSubject::Threads => memory?.most_threads.map(count),
+        BudgetSubject::Zombies => memory?.zombies.map(count),
+        BudgetSubject::Leftovers => evidence.left_behind().map(count),
     }
 }

@@ -127,6 +127,20 @@ impl Evidence {
         !self.marks.iter().any(|mark| mark.event == Event::PhasesEnded)
     }
 
+    /// Whether the server of the beginning was given the whole drain to come to rest in.
+    pub fn came_to_rest(&self) -> bool {
+        !self.was_stopped() && !self.server_was_lost() && !self.broke_off()
+    }
+
+    /// How many processes a stop of the server left behind; `None` when it was not
+    /// stopped.
+    pub fn left_behind(&self) -> Option<u32> {
+        self.marks.iter().rev().find_map(|mark| match &mark.event {
+            Event::LeftBehind(titles) => Some(u32::try_from(titles.len()).unwrap_or(u32::MAX)),
+            _ => None,
+        })
+    }
+
     /// From the server's start to its end.
     pub fn duration(&self) -> Option<Duration> {
         let moment = |event| self.marks.iter().find(|mark| mark.event == event);

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
+use super::growth::{self, Growth};
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
 use crate::sample::{
-    ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, ProfilerLevel,
+    ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, ProfilerLevel, Snapshot,
+    Tick,
 };
 use crate::units::ByteSize;
 
@@ -22,10 +24,18 @@ pub struct MemoryReport {
     pub tree_rss_peak: Option<ByteSize>,
     /// The most processes at one tick.
     pub most_processes: u32,
-    /// Proportional memory at the ends of phases.
+    /// The most threads of all processes at one tick; `None` without a tick.
+    pub most_threads: Option<u32>,
+    /// The server at the ends of phases.
     pub snapshots: Vec<SnapshotMemory>,
     /// Peaks of each phase and of each family's load, where the plan wanted them.
     pub windows: Vec<PhasePeaks>,
+    /// What it holds after the drain beyond what it held before the load; `None` when it
+    /// did not come to rest, or was not read before or after.
+    pub growth: Option<Growth>,
+    /// Processes that have ended by the end of the drain, and that no parent has waited
+    /// for; `None` when the server did not come to rest, or nobody looked.
+    pub zombies: Option<u32>,
 }
 
 /// Memory of one class.
@@ -70,7 +80,7 @@ pub enum Exactness {
     Unbounded,
 }
 
-/// Proportional memory of the tree at the end of a phase.
+/// The tree at the end of a phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SnapshotMemory {
@@ -82,6 +92,9 @@ pub struct SnapshotMemory {
     pub unread: u32,
     /// Their threads.
     pub threads: u32,
+    /// Processes that have ended and that no parent has waited for, at the last tick of
+    /// the phase; `None` when it had none.
+    pub zombies: Option<u32>,
     /// Their proportional memory, in sum.
     pub pss: ByteSize,
     /// The memory that is theirs alone, in sum.
@@ -95,24 +108,35 @@ impl MemoryReport {
     pub fn class(&self, class: ProcessClass) -> Option<&ClassMemory> {
         self.classes.iter().find(|memory| memory.class == class)
     }
+
+    /// The largest proportional memory of all processes at the end of a phase.
+    pub fn tree_pss_peak(&self) -> Option<ByteSize> {
+        self.snapshots.iter().map(|snapshot| snapshot.pss).max()
+    }
 }
 
 pub(super) fn assemble(evidence: &Evidence) -> Option<MemoryReport> {
     evidence.header()?;
     let records = evidence.processes.as_ref().map_or(&[][..], |table| &table.processes);
-    let tree_sum = |tick: &crate::sample::Tick| {
-        ByteSize(tick.classes.values().map(|class| class.rss_sum.as_u64()).sum())
-    };
-    let tree_count =
-        |tick: &crate::sample::Tick| tick.classes.values().map(|class| class.count).sum();
+    let rss = |tick: &Tick| tick.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
+    let count = |tick: &Tick| tick.classes.values().map(|class| class.count).sum();
+    let threads = |tick: &Tick| tick.classes.values().map(|class| class.threads).sum();
+    let snapshots = snapshots(evidence);
+    // Of a server that is still at work it says nothing what it holds, and of another
+    // one neither.
+    let at_rest = if evidence.came_to_rest() { &snapshots[..] } else { &[] };
+    let drained = at_rest.iter().find(|snapshot| snapshot.phase == Phase::Drain);
     Some(MemoryReport {
         classes: ProcessClass::ALL
             .into_iter()
             .filter_map(|class| class_memory(evidence, records, class))
             .collect(),
-        tree_rss_peak: evidence.ticks().map(tree_sum).max(),
-        most_processes: evidence.ticks().map(tree_count).max().unwrap_or(0),
-        snapshots: snapshots(evidence),
+        tree_rss_peak: evidence.ticks().map(rss).max(),
+        most_processes: evidence.ticks().map(count).max().unwrap_or(0),
+        most_threads: evidence.ticks().map(threads).max(),
+        growth: growth::assemble(at_rest),
+        zombies: drained.and_then(|snapshot| snapshot.zombies),
+        snapshots,
         windows: windows(evidence),
     })
 }
@@ -214,22 +238,31 @@ fn windows(evidence: &Evidence) -> Vec<PhasePeaks> {
 }
 
 fn snapshots(evidence: &Evidence) -> Vec<SnapshotMemory> {
-    let snapshots = evidence.profile.iter().filter_map(|line| match line {
-        ProfileLine::Snapshot(snapshot) => Some(snapshot),
-        _ => None,
-    });
-    snapshots
-        .map(|snapshot| {
-            let classes = || snapshot.classes.values();
-            SnapshotMemory {
-                phase: snapshot.phase,
-                processes: classes().map(|class| class.count).sum(),
-                unread: snapshot.unread,
-                threads: classes().map(|class| class.threads).sum(),
-                pss: ByteSize(classes().map(|class| class.pss.as_u64()).sum()),
-                uss: ByteSize(classes().map(|class| class.uss.as_u64()).sum()),
-                classes: snapshot.classes.clone(),
+    let mut zombies = None;
+    let mut snapshots = Vec::new();
+    for line in &evidence.profile {
+        match line {
+            ProfileLine::Tick(tick) => zombies = Some(tick.zombies),
+            // The next phase has ticks of its own, or none.
+            ProfileLine::Snapshot(snapshot) => {
+                snapshots.push(at_phase_end(snapshot, zombies.take()));
             }
-        })
-        .collect()
+            _ => {}
+        }
+    }
+    snapshots
+}
+
+fn at_phase_end(snapshot: &Snapshot, zombies: Option<u32>) -> SnapshotMemory {
+    let classes = || snapshot.classes.values();
+    SnapshotMemory {
+        phase: snapshot.phase,
+        processes: classes().map(|class| class.count).sum(),
+        unread: snapshot.unread,
+        threads: classes().map(|class| class.threads).sum(),
+        zombies,
+        pss: classes().map(|class| class.pss).sum(),
+        uss: classes().map(|class| class.uss).sum(),
+        classes: snapshot.classes.clone(),
+    }
 }

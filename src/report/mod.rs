@@ -6,6 +6,7 @@
 mod budgets;
 mod coverage;
 mod evidence;
+mod growth;
 mod judge;
 mod memory;
 mod scenarios;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use budgets::{BudgetCheck, BudgetState};
 pub use coverage::{Coverage, Gap};
 pub use evidence::Evidence;
+pub use growth::{ClassGrowth, Growth};
 pub use judge::{Finding, Judgement, Severity, Verdict};
 pub use memory::{ClassMemory, Exactness, MemoryReport, SnapshotMemory};
 pub use scenarios::{
@@ -63,6 +65,8 @@ pub struct Report {
     pub duration: Option<Duration>,
     /// Memory of the server; `None` without a profile.
     pub memory: Option<MemoryReport>,
+    /// Processes that a stop of the server left behind; `None` when it was not stopped.
+    pub left_behind: Option<u32>,
     /// How the profile was made; `None` without one.
     pub profiler: Option<ProfilerReport>,
     /// What of the run the profile covers.
@@ -115,6 +119,7 @@ impl Report {
             duration: evidence.duration(),
             scenarios,
             memory,
+            left_behind: evidence.left_behind(),
             profiler: evidence.header().map(|header| ProfilerReport {
                 level: header.level,
                 kernel_events: header.kernel_events,

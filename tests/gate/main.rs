@@ -1,4 +1,4 @@
-//! The memory gate: one case per budget, over a finished run.
+//! The gate: one case per budget, over a finished run.
 //!
 //! `cargo xtask load` runs the cases of the budgets that are configured. By hand:
 //! `cargo nextest run --profile gate`, for the latest run or for the one that
@@ -11,11 +11,10 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use rstest::rstest;
+use skyload::budget::{Amount, BudgetSubject};
 use skyload::env;
-use skyload::plan::BudgetSubject;
 use skyload::report::{BudgetState, Report, Severity};
 use skyload::run_dir::RunDir;
-use skyload::units::as_mib;
 
 fn finished_run() -> anyhow::Result<Report> {
     let path = env::path(env::RUN_DIR).unwrap_or_else(|| {
@@ -47,19 +46,23 @@ fn finished_run() -> anyhow::Result<Report> {
 #[case::other("other")]
 #[case::tree_rss("tree-rss")]
 #[case::tree_pss("tree-pss")]
-fn peak_is_within_budget(#[case] subject: BudgetSubject) -> anyhow::Result<()> {
+#[case::growth("growth")]
+#[case::threads("threads")]
+#[case::zombies("zombies")]
+#[case::leftovers("leftovers")]
+fn budget_is_kept(#[case] subject: BudgetSubject) -> anyhow::Result<()> {
     let report = finished_run()?;
     let Some(check) = report.budgets.iter().find(|check| check.subject == subject) else {
         println!("run {} has no budget for {subject}", report.run);
         return Ok(());
     };
-    let size = |size: Option<skyload::units::ByteSize>| {
-        size.map_or_else(|| "nothing".to_owned(), |size| format!("{:.1} MiB", as_mib(size)))
+    let words = |amount: Option<Amount>| {
+        amount.map_or_else(|| "nothing".to_owned(), |amount| amount.to_string())
     };
     let figures = format!(
         "{subject}: measured {}, budget {} ({})",
-        size(check.measured),
-        size(check.limit),
+        words(check.measured),
+        words(check.limit),
         check.source
     );
     println!("{figures}");

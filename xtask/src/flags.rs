@@ -100,8 +100,9 @@ pub(crate) struct Load {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Limit the peak of a class of processes, or tree-rss or tree-pss; may be repeated.
-    #[arg(long = "budget", value_name = "CLASS=SIZE")]
+    /// Limit the peak of a class of processes, tree-rss, tree-pss or growth to a size, or
+    /// threads, zombies or leftovers to a count; may be repeated.
+    #[arg(long = "budget", value_name = "WHAT=LIMIT")]
     pub(crate) budgets: Vec<String>,
 
     /// How peaks are read: with the kernel's exit records (root's), by high-water marks at each

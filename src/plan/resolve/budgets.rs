@@ -1,12 +1,12 @@
-//! Memory limits, of the file and of flags.
+//! Limits on the server's memory and processes, of the file and of flags.
 
 use std::collections::BTreeMap;
 
 use super::Mistakes;
+use crate::budget::{Budget, BudgetSubject};
 use crate::class::ProcessClass;
 use crate::config::{BudgetSetting, Config, budget_subjects, suggest};
-use crate::plan::{Budget, BudgetSubject, LoadRequest, ServerTarget};
-use crate::units::ByteSize;
+use crate::plan::{LoadRequest, ServerTarget};
 
 impl Mistakes {
     pub(super) fn budgets(
@@ -27,62 +27,84 @@ impl Mistakes {
         }
         let mut budgets = BTreeMap::new();
         for (name, setting) in &config.budgets {
-            match self.budget("[budgets]", name, *setting) {
-                Some(budget) => _ = budgets.insert(budget.subject, budget),
-                None => continue,
+            if let Some(subject) = self.subject("[budgets]", name)
+                && let Some(budget) = self.budget("[budgets]", subject, *setting)
+            {
+                budgets.insert(subject, budget);
             }
         }
         for text in &request.budgets {
             let Some((name, value)) = text.split_once('=') else {
-                self.push(format!("--budget: `{text}` is not CLASS=SIZE"));
+                self.push(format!(
+                    "--budget: `{text}` is not WHAT=LIMIT, such as `short-executor=300MiB` or \
+                     `threads=500`"
+                ));
                 continue;
             };
-            let setting = match value.parse() {
-                Ok(setting) => setting,
-                Err(error) => {
-                    self.push(format!("--budget {name}: {error}"));
-                    // The subject may be wrong as well, and both are to be said.
-                    BudgetSetting::Size(ByteSize::gib(1))
-                }
-            };
-            if let Some(budget) = self.budget("--budget", name, setting) {
-                budgets.insert(budget.subject, budget);
+            // Both may be wrong, and both are to be said.
+            let subject = self.subject("--budget", name);
+            let setting = value.parse().map_err(|error| {
+                self.push(format!("--budget {name}: {error}"));
+            });
+            if let (Some(subject), Ok(setting)) = (subject, setting)
+                && let Some(budget) = self.budget("--budget", subject, setting)
+            {
+                budgets.insert(subject, budget);
             }
         }
         budgets.into_values().collect()
     }
 
-    fn budget(&mut self, place: &str, name: &str, setting: BudgetSetting) -> Option<Budget> {
-        let Ok(subject) = name.parse::<BudgetSubject>() else {
+    fn subject(&mut self, place: &str, name: &str) -> Option<BudgetSubject> {
+        let subject = name.parse().ok();
+        if subject.is_none() {
             let known = budget_subjects();
             self.push(format!(
                 "{place}: no budget is called `{name}`; {}",
                 suggest(name, known.iter().copied())
             ));
-            return None;
-        };
+        }
+        subject
+    }
+
+    fn budget(
+        &mut self,
+        place: &str,
+        subject: BudgetSubject,
+        setting: BudgetSetting,
+    ) -> Option<Budget> {
+        let (unit, example) = (subject.unit().name(), subject.unit().example());
         let limit = match setting {
-            BudgetSetting::Size(size) => Some(size),
+            BudgetSetting::Auto if has_constant(subject) => None,
             BudgetSetting::Auto => {
-                let has_constant = matches!(
-                    subject,
-                    BudgetSubject::Class(
-                        ProcessClass::ShortExecutor
-                            | ProcessClass::LongExecutor
-                            | ProcessClass::Server
-                            | ProcessClass::ServerWorker
-                    )
-                );
-                if !has_constant {
-                    self.push(format!(
-                        "{place}: SkyPilot has no constant for `{name}`, so it needs a size instead \
-                         of `auto`"
-                    ));
-                    return None;
-                }
-                None
+                self.push(format!(
+                    "{place}: SkyPilot has no constant for `{subject}`, so it needs a {unit} instead \
+                     of `auto`, such as `{example}`"
+                ));
+                return None;
+            }
+            BudgetSetting::Limit(amount) if amount.unit() == subject.unit() => Some(amount),
+            BudgetSetting::Limit(amount) => {
+                self.push(format!(
+                    "{place}: `{subject}` is limited to a {unit}, such as `{example}`, and {amount} is \
+                     a {}",
+                    amount.unit().name()
+                ));
+                return None;
             }
         };
         Some(Budget { subject, limit })
     }
+}
+
+const fn has_constant(subject: BudgetSubject) -> bool {
+    matches!(
+        subject,
+        BudgetSubject::Class(
+            ProcessClass::ShortExecutor
+                | ProcessClass::LongExecutor
+                | ProcessClass::Server
+                | ProcessClass::ServerWorker
+        )
+    )
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use infrastructure::Choice;
 
-use crate::config::{BudgetSetting, Config, Profile, suggest};
+use crate::config::{Config, Profile, SizeSetting, suggest};
 use crate::infrastructure::Infrastructure;
 use crate::run_dir::FORMAT_VERSION;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
@@ -71,8 +71,8 @@ impl LoadPlan {
         };
         let mut scenarios = mistakes.scenarios(request, &profile, turns, &server, &infrastructure);
         let memory_floor = match config.safety.memory_floor {
-            None | Some(BudgetSetting::Auto) => machine.default_floor(),
-            Some(BudgetSetting::Size(size)) => size,
+            None | Some(SizeSetting::Auto) => machine.default_floor(),
+            Some(SizeSetting::Size(size)) => size,
         };
         // A server that nothing is launched on is not given our infrastructure, and
         // must refuse what a server without one must refuse.

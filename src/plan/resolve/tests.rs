@@ -1,8 +1,8 @@
 //! What flags and files amount to, and all that can be wrong with them.
 
 use super::*;
+use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
-use crate::plan::BudgetSubject;
 use crate::scenario::{Family, Need};
 use crate::units::ByteSize;
 use rstest::rstest;
@@ -159,7 +159,7 @@ fn a_flag_overrides_the_budget_of_the_file() {
     let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
     let short = BudgetSubject::Class(ProcessClass::ShortExecutor);
     let budget = plan.budgets.iter().find(|budget| budget.subject == short).unwrap();
-    assert_eq!(budget.limit, Some(ByteSize::mib(100)));
+    assert_eq!(budget.limit, Some(ByteSize::mib(100).into()));
     assert_eq!(plan.budgets.len(), 4);
 }
 
@@ -174,8 +174,36 @@ fn a_budget_for_a_server_out_of_sight_is_refused() {
     assert!(error.to_string().contains("cannot be measured"), "{error}");
 }
 
-#[test]
-fn auto_is_for_classes_that_skypilot_has_a_constant_for() {
-    let request = LoadRequest { budgets: words(&["queue=auto"]), ..LoadRequest::default() };
-    assert!(LoadPlan::resolve(&request, &config(), &MACHINE).is_err());
+#[rstest]
+#[case::a_class_without_constant(&["queue=auto"], "no constant for `queue`, so it needs a size instead of")]
+#[case::a_count_without_constant(&["threads=auto"], "no constant for `threads`, so it needs a count instead of")]
+#[case::a_size_for_a_count(&["threads=500MiB"], "`threads` is limited to a count, such as `500`, and 500.0 MiB is a size")]
+#[case::a_count_for_a_size(&["growth=500"], "`growth` is limited to a size, such as `300MiB`, and 500 is a count")]
+#[case::a_class_by_a_count(&["server=500"], "`server` is limited to a size")]
+#[case::neither(&["zombies=1.5"], "--budget zombies: `1.5` is not a size, such as")]
+#[case::no_limit(&["leftovers"], "`leftovers` is not WHAT=LIMIT")]
+#[case::no_subject(&["thread=500"], "did you mean `threads`?")]
+fn a_budget_that_limits_nothing_is_refused(#[case] budgets: &[&str], #[case] message: &str) {
+    let request = LoadRequest { budgets: words(budgets), ..LoadRequest::default() };
+    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
+    let [mistake] = &mistakes[..] else { panic!("{mistakes:#?}") };
+    assert!(mistake.contains(message), "{mistake}");
+}
+
+#[rstest]
+#[case::flag("", &["threads=500", "growth=300MiB", "leftovers=0"])]
+#[case::file("threads = 500\ngrowth = \"300 MiB\"\nleftovers = \"0\"\n", &[])]
+#[case::flag_over_file("threads = 9\ngrowth = \"300 MiB\"\nleftovers = 0\n", &["threads=500"])]
+fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case] flags: &[&str]) {
+    let text = format!("[profiles.default]\n[budgets]\n{file}");
+    let config = Config::parse(&text, "skyload.toml").unwrap();
+    let request = LoadRequest { budgets: words(flags), ..LoadRequest::default() };
+    let plan = LoadPlan::resolve(&request, &config, &MACHINE).unwrap();
+    let limits: Vec<_> = plan.budgets.iter().map(|b| (b.subject, b.limit)).collect();
+    let expected = [
+        (BudgetSubject::Growth, Some(Amount::Size(ByteSize::mib(300)))),
+        (BudgetSubject::Threads, Some(Amount::Count(500))),
+        (BudgetSubject::Leftovers, Some(Amount::Count(0))),
+    ];
+    assert_eq!(limits, expected);
 }

@@ -1,10 +1,9 @@
 //! Budgets, and whether the profile covers what they are about.
 
-use super::{Case, Findings, Severity};
-use crate::plan::BudgetSubject;
+use super::{Case, Findings, Severity, lost_its_server};
+use crate::budget::{Amount, BudgetSubject};
 use crate::report::Exactness;
 use crate::report::budgets::{BudgetCheck, BudgetState};
-use crate::sample::ProfileLine;
 use crate::units::as_mib;
 
 impl Findings {
@@ -15,14 +14,13 @@ impl Findings {
             match (check.state, check.measured, check.limit) {
                 (BudgetState::Over, Some(measured), Some(limit)) => self.add(
                     Severity::OverBudget,
-                    format!(
-                        "{subject}: {:.1} MiB, budget {:.1} MiB ({})",
-                        as_mib(measured),
-                        as_mib(limit),
-                        check.source
-                    ),
+                    format!("{subject}: {measured}, budget {limit} ({})", check.source),
                 ),
                 (BudgetState::Over | BudgetState::Within, ..) => {}
+                (BudgetState::NotExercised, ..) if subject == BudgetSubject::Leftovers => self.add(
+                    Severity::Note,
+                    format!("{subject}: {}, so its budget was not tried", why_unstopped(case)),
+                ),
                 (BudgetState::NotExercised, ..) => untried.push(subject.name()),
                 (BudgetState::NoConstant, ..) => self.add(
                     Severity::Note,
@@ -33,7 +31,10 @@ impl Findings {
                 ),
                 (BudgetState::NotMeasured, ..) => self.add(
                     Severity::Inconclusive,
-                    format!("{subject}: nothing was measured to hold against its budget"),
+                    format!(
+                        "{subject}: nothing was measured to hold against its budget{}",
+                        what_it_takes(subject)
+                    ),
                 ),
             }
         }
@@ -88,21 +89,30 @@ impl Findings {
                 ),
             );
         }
-        let wants_pss = case.budgets.iter().any(|check| check.subject == BudgetSubject::TreePss);
-        let unread: u32 = case
-            .evidence
-            .profile
-            .iter()
-            .map(|line| match line {
-                ProfileLine::Snapshot(snapshot) => snapshot.unread,
-                _ => 0,
-            })
-            .sum();
-        if wants_pss && unread > 0 {
-            self.add(
-                Severity::Inconclusive,
-                format!("tree-pss: {unread} process(es) could not be read: it is a lower bound"),
-            );
+        self.of_unread_processes(case);
+    }
+
+    /// A process whose proportional memory could not be read is missing in every sum.
+    fn of_unread_processes(&mut self, case: &Case<'_>) {
+        let memory = case.memory;
+        let after = memory.and_then(|memory| memory.growth.as_ref());
+        let in_any =
+            memory.iter().flat_map(|memory| &memory.snapshots).map(|snapshot| snapshot.unread);
+        let sums = [
+            (BudgetSubject::TreePss, in_any.sum()),
+            (BudgetSubject::Growth, after.map_or(0, |growth| growth.unread_after)),
+        ];
+        for (subject, unread) in sums {
+            let has_figure =
+                |check: &BudgetCheck| check.subject == subject && check.measured.is_some();
+            if unread > 0 && case.budgets.iter().any(has_figure) {
+                self.add(
+                    Severity::Inconclusive,
+                    format!(
+                        "{subject}: {unread} process(es) could not be read: it is a lower bound"
+                    ),
+                );
+            }
         }
     }
 
@@ -120,7 +130,10 @@ impl Findings {
             let is_kept = |check: &&BudgetCheck| {
                 check.subject == BudgetSubject::Class(class) && check.state == BudgetState::Within
             };
-            let limit = case.budgets.iter().find(is_kept).and_then(|check| check.limit);
+            let limit = case.budgets.iter().find(is_kept).and_then(|check| match check.limit {
+                Some(Amount::Size(limit)) => Some(limit),
+                _ => None,
+            });
             let margin = match (limit, could_be) {
                 (None, _) => "",
                 (Some(limit), Some(could_be)) if could_be <= limit => {
@@ -147,5 +160,27 @@ impl Findings {
                 format!("{class}: {why}, so its peak is a lower bound; {most}{margin}"),
             );
         }
+    }
+}
+
+/// What a figure needs that only some runs have, and which this one had not.
+const fn what_it_takes(subject: BudgetSubject) -> &'static str {
+    match subject {
+        BudgetSubject::Growth => {
+            "; it takes one server at rest before and after the load, with every process of it \
+             read before"
+        }
+        BudgetSubject::Zombies => "; it takes one server, at rest after the load",
+        _ => "",
+    }
+}
+
+fn why_unstopped(case: &Case<'_>) -> &'static str {
+    if case.evidence.plan.keep_server {
+        "the server was kept"
+    } else if lost_its_server(case) {
+        "the server was lost before it was stopped"
+    } else {
+        "the server was not stopped as its users stop it"
     }
 }

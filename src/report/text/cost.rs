@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::in_minutes;
-use crate::report::Report;
+use crate::report::{MemoryReport, Report};
 use crate::units::{as_gib, as_mib};
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -55,10 +55,7 @@ fn estimate(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let (Some(estimate), Some(took)) = (report.plan.estimate, report.duration) else {
         return Ok(());
     };
-    let pss = report
-        .memory
-        .as_ref()
-        .and_then(|memory| memory.snapshots.iter().map(|snapshot| snapshot.pss).max());
+    let pss = report.memory.as_ref().and_then(MemoryReport::tree_pss_peak);
     let held = pss.map_or_else(String::new, |pss| format!(", {:.1} GiB", as_gib(pss)));
     writeln!(
         out,

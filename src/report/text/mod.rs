@@ -1,9 +1,11 @@
 //! The report as text for a terminal: the original tool's block first, in its
 //! words and order, then what the original did not have.
 
+mod budgets;
 mod cost;
 mod infrastructure;
 mod memory;
+mod phases;
 mod windows;
 
 use std::io::{self, Write};
@@ -21,6 +23,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     failures(report, out)?;
     infrastructure::render(report, out)?;
     memory::render(report, out)?;
+    phases::render(report, out)?;
     windows::render(report, out)?;
     cost::render(report, out)?;
     findings(report, out)?;

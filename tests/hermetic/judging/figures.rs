@@ -5,10 +5,11 @@ use skyload::clock::Timestamp;
 use skyload::marks::{Event, Mark, StopReason};
 use skyload::plan::LoadRequest;
 use skyload::report::{Report, Temperature};
-use skyload::sample::{Phase, ProfileLine};
+use skyload::sample::{ClassSnapshot, Phase, ProfileLine};
 use skyload::units::ByteSize;
 
-use super::evidence::{ALL_ENDED, Change, LOAD_BEGAN, LOAD_ENDED, at, four_users, good_run};
+use super::changes::Change;
+use super::evidence::{ALL_ENDED, LOAD_BEGAN, LOAD_ENDED, at, four_users, good_run};
 
 #[test]
 fn the_summary_means_what_it_meant_in_the_original_tool() {
@@ -89,6 +90,31 @@ fn a_snapshot_is_summed_over_its_classes() {
     let load = &memory.snapshots[1];
     assert_eq!((load.processes, load.threads), (6, 18));
     assert_eq!((load.pss, load.uss), (ByteSize::mib(800), ByteSize::mib(600)));
+}
+
+#[test]
+fn zombies_are_those_of_the_phases_last_tick() {
+    let mut evidence = good_run(&four_users());
+    evidence.zombies_from(LOAD_ENDED - 200, 3);
+    evidence.zombies_from(LOAD_ENDED, 2);
+    evidence.silence(LOAD_ENDED, ALL_ENDED + 1);
+    let memory = Report::assemble(&evidence).memory.unwrap();
+    let zombies: Vec<_> = memory.snapshots.iter().map(|snapshot| snapshot.zombies).collect();
+    assert_eq!(zombies, [Some(0), Some(2), None], "nobody looked in the drain");
+}
+
+#[test]
+fn growth_is_told_by_class_before_and_after() {
+    let mut evidence = good_run(&four_users());
+    let short = ProcessClass::ShortExecutor;
+    let long = ClassSnapshot { count: 2, threads: 4, pss: ByteSize::mib(70), ..Default::default() };
+    evidence.snapshot(Phase::Drain).classes.insert(ProcessClass::LongExecutor, long);
+    evidence.snapshot(Phase::Drain).classes.remove(&short);
+    let growth = Report::assemble(&evidence).memory.unwrap().growth.unwrap();
+    let [of_short, of_long] = &growth.classes[..] else { panic!("{growth:?}") };
+    assert_eq!((of_short.class, of_short.before.count, of_short.after.count), (short, 3, 0));
+    assert_eq!((of_long.before, of_long.after), (ClassSnapshot::default(), long));
+    assert_eq!(growth.pss, Some(ByteSize(0)), "400 MiB went, 70 came");
 }
 
 fn phases(marks: &[Mark]) -> Vec<(Phase, Timestamp, Timestamp)> {

@@ -1,8 +1,10 @@
 //! Assembling and judging, over runs that never took place.
 //!
 //! `evidence.rs` composes a run in which everything went well; each test changes
-//! one thing about it and looks at what follows.
+//! one thing about it, by the words of `changes.rs`, and looks at what follows.
 
+mod budgets;
+mod changes;
 mod evidence;
 mod figures;
 mod texts;

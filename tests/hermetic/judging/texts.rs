@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
 use skyload::marks::{Event, StopReason};
 use skyload::outcome::{ClientCost, Ended, Failure, WaveOutcome};
-use skyload::plan::{Budget, BudgetSubject, LoadRequest};
+use skyload::plan::LoadRequest;
 use skyload::report::{Evidence, Report, text};
-use skyload::sample::{Ending, Phase, PhasePeaks, ProfileLine, ProfilerLevel, Window};
+use skyload::sample::{
+    ClassSnapshot, Ending, Phase, PhasePeaks, ProfileLine, ProfilerLevel, Window,
+};
 use skyload::scenario::Family;
 use skyload::scenario::ScenarioId::{CliStatus, ProbeHealth};
 use skyload::units::ByteSize;
 
-use super::evidence::{ALL_ENDED, Change, LOAD_ENDED, at, four_users, good_run};
+use super::changes::Change;
+use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run};
 
 fn rendered(evidence: &Evidence) -> String {
     let mut text = Vec::new();
@@ -65,9 +69,16 @@ fn eventful_run() -> Evidence {
     };
     run.outcomes.remove(&ProbeHealth);
     run.record(3).ending = Ending::Unread { unseen: None };
-    run.plan
-        .budgets
-        .push(Budget { subject: BudgetSubject::TreeRss, limit: Some(ByteSize::mib(500)) });
+    run.limit(BudgetSubject::TreeRss, ByteSize::mib(500));
+    run.limit(BudgetSubject::Growth, ByteSize::mib(200));
+    run.limit(BudgetSubject::Threads, Amount::Count(12));
+    run.limit(BudgetSubject::Leftovers, Amount::Count(2));
+    let kept = run.snapshot(Phase::Drain);
+    kept.unread = 1;
+    let short = kept.classes[&ProcessClass::ShortExecutor];
+    let long = ClassSnapshot { pss: ByteSize::mib(150), uss: ByteSize::mib(120), ..short };
+    kept.classes.insert(ProcessClass::LongExecutor, long);
+    run.zombies_from(LOAD_ENDED, 2);
     run.environment.as_mut().expect("it is good").sky.constants.server = None;
     run.happens(ALL_ENDED, Event::LeftBehind(["a", "b", "a"].map(str::to_owned).to_vec()));
     run
@@ -144,7 +155,7 @@ fn peaks_of_phases_and_families_stand_side_by_side() {
 fn a_budget_of_a_class_that_did_not_run_is_listed_all_the_same() {
     let mut run = good_run(&four_users());
     let subject = BudgetSubject::Class(ProcessClass::Helper);
-    run.plan.budgets.push(Budget { subject, limit: Some(ByteSize::mib(50)) });
+    run.limit(subject, ByteSize::mib(50));
     assert!(rendered(&run).contains("\n  helper: budget 50.0, not tried\n"));
 }
 

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use rstest::rstest;
+use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
 use skyload::config::Thresholds;
 use skyload::marks::{Event, StopReason};
 use skyload::outcome::Ended;
-use skyload::plan::{Budget, BudgetSubject, LoadRequest, ScenarioThresholds};
+use skyload::plan::{LoadRequest, ScenarioThresholds};
 use skyload::report::{Evidence, Report, Severity, Verdict};
 use skyload::sample::{Ending, ProfileLine, ProfilerLevel};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::evidence::{ALL_ENDED, Change, LOAD_ENDED, at, four_users, good_run};
+use super::changes::Change;
+use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run};
 
 use BudgetSubject::{TreePss, TreeRss};
 use ScenarioId::{ApiStatus, ProbeHealth};
@@ -23,13 +25,8 @@ fn limit(evidence: &mut Evidence, limits: Thresholds) {
     evidence.plan.thresholds = vec![ScenarioThresholds { scenario: ApiStatus, limits }];
 }
 
-fn budget(evidence: &mut Evidence, subject: BudgetSubject, limit: ByteSize) {
-    evidence.plan.budgets.retain(|budget| budget.subject != subject);
-    evidence.plan.budgets.push(Budget { subject, limit: Some(limit) });
-}
-
 fn short(evidence: &mut Evidence, mib: u64) {
-    budget(evidence, BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(mib));
+    evidence.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(mib));
 }
 
 /// The largest short executor exits, and was last read so many milliseconds before that
@@ -161,11 +158,11 @@ fn slow(evidence: &mut Evidence) {
     |e: &mut Evidence| (e.profile, e.processes) = (Vec::new(), None), Inconclusive, "server: nothing was measured")]
 #[case::a_profile_without_its_table(
     |e: &mut Evidence| e.processes = None, Inconclusive, "did not end in good order")]
-#[case::a_tree_at_its_budget(|e: &mut Evidence| budget(e, TreeRss, ByteSize::mib(530)), Pass, "")]
+#[case::a_tree_at_its_budget(|e: &mut Evidence| e.limit(TreeRss, ByteSize::mib(530)), Pass, "")]
 #[case::a_tree_above_its_budget(
-    |e: &mut Evidence| budget(e, TreeRss, ByteSize::mib(529)), OverBudget, "tree-rss: 530.0 MiB, budget 529.0 MiB (configured)")]
+    |e: &mut Evidence| e.limit(TreeRss, ByteSize::mib(529)), OverBudget, "tree-rss: 530.0 MiB, budget 529.0 MiB (configured)")]
 #[case::proportional_memory_above_its_budget(
-    |e: &mut Evidence| budget(e, TreePss, ByteSize::mib(399)), OverBudget, "tree-pss: 400.0 MiB")]
+    |e: &mut Evidence| e.limit(TreePss, ByteSize::mib(399)), OverBudget, "tree-pss: 400.0 MiB")]
 #[case::a_peak_above_the_constant(
     |e: &mut Evidence| e.record(2).peak = Some(ByteSize::mib(308)), OverBudget, "307.2 MiB (SkyPilot 0.14.1: sky/server/config.py)")]
 #[case::an_unread_exit_in_a_class_above_its_budget(
@@ -203,7 +200,7 @@ fn the_gravest_finding_decides(#[case] change: fn(&mut Evidence), #[case] verdic
 #[test]
 fn proportional_memory_with_unread_processes_is_a_lower_bound() {
     let mut evidence = good_run(&four_users());
-    budget(&mut evidence, TreePss, ByteSize::gib(1));
+    evidence.limit(TreePss, ByteSize::gib(1));
     assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass);
     for line in &mut evidence.profile {
         if let ProfileLine::Snapshot(snapshot) = line {

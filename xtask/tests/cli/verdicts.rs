@@ -15,7 +15,7 @@ fn a_budget_that_is_exceeded_is_named_by_report_and_gate() -> anyhow::Result<()>
     assert_finding(&report, Severity::OverBudget, "short-executor: 24.");
     assert_finding(&report, Severity::OverBudget, "budget 8.0 MiB (configured)");
     let gate = |word, case| {
-        predicate::str::is_match(format!(r"gate: {word} .*peak_is_within_budget::case_\d+_{case}"))
+        predicate::str::is_match(format!(r"gate: {word} .*budget_is_kept::case_\d+_{case}"))
     };
     run.assert()
         .stdout(predicate::str::contains("OVER BUDGET: short-executor: 24."))

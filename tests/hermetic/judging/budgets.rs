@@ -1,0 +1,180 @@
+//! Budgets of the whole server beyond its peaks: growth, threads, zombies, leftovers.
+
+use rstest::rstest;
+use skyload::budget::{Amount, BudgetSubject};
+use skyload::class::ProcessClass;
+use skyload::marks::{Event, StopReason};
+use skyload::report::{BudgetState, Evidence, Report, Severity, Verdict};
+use skyload::sample::{ClassSnapshot, Phase, ProfileLine};
+use skyload::units::ByteSize;
+
+use super::changes::Change;
+use super::evidence::{ALL_ENDED, LOAD_BEGAN, LOAD_ENDED, four_users, good_run};
+
+use BudgetSubject::{Growth, Leftovers, Threads, TreePss, Zombies};
+use StopReason::Interrupted;
+use Verdict::{Inconclusive, OverBudget, Pass};
+
+const KEPT: ClassSnapshot =
+    ClassSnapshot { count: 1, threads: 2, pss: ByteSize::mib(50), uss: ByteSize::mib(40) };
+
+/// A long executor, with 50 MiB of its own, is there at the end of a phase.
+fn holds(evidence: &mut Evidence, phase: Phase) {
+    evidence.snapshot(phase).classes.insert(ProcessClass::LongExecutor, KEPT);
+}
+
+/// It is there after the drain, and may take so much.
+fn grows(evidence: &mut Evidence, limit: u64) {
+    holds(evidence, Phase::Drain);
+    evidence.limit(Growth, ByteSize::mib(limit));
+}
+
+fn forgets(evidence: &mut Evidence, phase: Phase) {
+    evidence
+        .profile
+        .retain(|line| !matches!(line, ProfileLine::Snapshot(snapshot) if snapshot.phase == phase));
+}
+
+/// The server is stopped after the run, which leaves so many processes; this many may.
+fn leaves(evidence: &mut Evidence, count: usize, limit: u64) {
+    let titles = vec!["SkyPilot:executor:short".to_owned(); count];
+    evidence.happens(ALL_ENDED + 1_000, Event::LeftBehind(titles));
+    evidence.limit(Leftovers, Amount::Count(limit));
+}
+
+fn count(limit: u64) -> Amount {
+    Amount::Count(limit)
+}
+
+#[rstest]
+#[case::growth_at_its_budget(|e: &mut Evidence| grows(e, 50), Pass, "")]
+#[case::growth_above_its_budget(
+    |e: &mut Evidence| grows(e, 49), OverBudget, "growth: 50.0 MiB, budget 49.0 MiB (configured)")]
+#[case::memory_that_is_given_back(
+    |e: &mut Evidence| { holds(e, Phase::Load); e.limit(Growth, ByteSize::mib(1)); }, Pass, "")]
+#[case::growth_without_a_look_before(
+    |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Baseline); }, Inconclusive, "growth: nothing was measured")]
+#[case::growth_without_a_look_after(
+    |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Drain); }, Inconclusive, "growth: nothing was measured")]
+#[case::growth_with_unread_processes_after(
+    |e: &mut Evidence| { grows(e, 50); e.snapshot(Phase::Drain).unread = 1; },
+    Inconclusive, "growth: 1 process(es) could not be read: it is a lower bound")]
+#[case::growth_above_its_budget_with_more_unread(
+    |e: &mut Evidence| { grows(e, 49); e.snapshot(Phase::Drain).unread = 1; }, OverBudget, "growth: 50.0 MiB")]
+#[case::growth_from_what_nobody_read(
+    |e: &mut Evidence| { grows(e, 49); e.snapshot(Phase::Baseline).unread = 1; },
+    Inconclusive, "with every process of it read before")]
+#[case::unread_processes_in_between(
+    |e: &mut Evidence| { grows(e, 50); e.snapshot(Phase::Load).unread = 1; }, Pass, "")]
+#[case::growth_of_a_server_that_is_still_at_work(
+    |e: &mut Evidence| { grows(e, 49); e.happens(6_000, Event::LoadStopped(Interrupted)); },
+    Inconclusive, "growth: nothing was measured")]
+#[case::growth_from_one_server_to_another(
+    |e: &mut Evidence| { grows(e, 49); e.happens(6_000, Event::ServerReplaced); },
+    Inconclusive, "growth: nothing was measured")]
+#[case::growth_of_a_run_that_was_killed(
+    |e: &mut Evidence| { grows(e, 49); e.marks.pop(); }, Inconclusive, "growth: nothing was measured")]
+#[case::threads_at_their_budget(|e: &mut Evidence| e.limit(Threads, count(9)), Pass, "")]
+#[case::threads_above_their_budget(
+    |e: &mut Evidence| e.limit(Threads, count(8)), OverBudget, "threads: 9, budget 8 (configured)")]
+#[case::threads_above_their_budget_before_an_interruption(
+    |e: &mut Evidence| { e.limit(Threads, count(8)); e.happens(6_000, Event::LoadStopped(Interrupted)); },
+    OverBudget, "threads: 9")]
+#[case::threads_that_nobody_counted(
+    |e: &mut Evidence| { e.limit(Threads, count(9)); (e.profile, e.processes) = (Vec::new(), None); },
+    Inconclusive, "threads: nothing was measured")]
+#[case::no_zombies(|e: &mut Evidence| e.limit(Zombies, count(0)), Pass, "")]
+#[case::zombies_at_their_budget(
+    |e: &mut Evidence| { e.zombies_from(ALL_ENDED, 2); e.limit(Zombies, count(2)); }, Pass, "")]
+#[case::zombies_above_their_budget(
+    |e: &mut Evidence| { e.zombies_from(ALL_ENDED, 2); e.limit(Zombies, count(1)); }, OverBudget, "zombies: 2, budget 1")]
+#[case::zombies_that_were_waited_for(
+    |e: &mut Evidence| { e.zombies_from(LOAD_BEGAN, 2); e.zombies_from(ALL_ENDED, 0); e.limit(Zombies, count(0)); }, Pass, "")]
+#[case::zombies_of_a_server_that_is_still_at_work(
+    |e: &mut Evidence| { e.zombies_from(0, 2); e.limit(Zombies, count(0)); e.happens(6_000, Event::LoadStopped(Interrupted)); },
+    Inconclusive, "zombies: nothing was measured")]
+#[case::zombies_that_nobody_looked_for(
+    |e: &mut Evidence| { e.silence(LOAD_ENDED, ALL_ENDED + 1); e.limit(Zombies, count(0)); },
+    Inconclusive, "zombies: nothing was measured")]
+#[case::a_stop_that_leaves_nothing(|e: &mut Evidence| leaves(e, 0, 0), Pass, "")]
+#[case::leftovers_at_their_budget(|e: &mut Evidence| leaves(e, 1, 1), Pass, "1x SkyPilot:executor:short")]
+#[case::leftovers_above_their_budget(
+    |e: &mut Evidence| leaves(e, 2, 1), OverBudget, "leftovers: 2, budget 1 (configured)")]
+#[case::leftovers_of_an_interrupted_run(
+    |e: &mut Evidence| { leaves(e, 1, 0); e.happens(6_000, Event::LoadStopped(Interrupted)); }, OverBudget, "leftovers: 1, budget 0")]
+#[case::leftovers_of_a_server_without_a_profile(
+    |e: &mut Evidence| { leaves(e, 1, 0); (e.profile, e.processes) = (Vec::new(), None); }, OverBudget, "leftovers: 1")]
+#[case::a_server_that_is_not_stopped(
+    |e: &mut Evidence| e.limit(Leftovers, count(0)), Pass, "leftovers: the server was not stopped as its users stop it, so")]
+#[case::a_server_that_is_kept(
+    |e: &mut Evidence| { e.plan.keep_server = true; e.limit(Leftovers, count(0)); }, Pass, "leftovers: the server was kept, so")]
+#[case::a_server_that_died_before_it_was_stopped(
+    |e: &mut Evidence| { e.happens(6_000, Event::ServerGone); e.limit(Leftovers, count(0)); },
+    Inconclusive, "leftovers: the server was lost before it was stopped, so")]
+#[case::a_limit_in_another_unit(
+    |e: &mut Evidence| e.limit(Threads, ByteSize::gib(1)), Inconclusive, "threads: nothing was measured")]
+fn the_verdict_follows_from(
+    #[case] change: fn(&mut Evidence),
+    #[case] verdict: Verdict,
+    #[case] words: &str,
+) {
+    let mut evidence = good_run(&four_users());
+    change(&mut evidence);
+    let judgement = Report::assemble(&evidence).judgement;
+    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
+    let found = judgement.findings.iter().any(|finding| finding.message.contains(words));
+    assert!(words.is_empty() || found, "`{words}` is not in {judgement:#?}");
+}
+
+#[test]
+fn a_server_that_shrank_has_grown_by_nothing() {
+    let mut evidence = good_run(&four_users());
+    holds(&mut evidence, Phase::Baseline);
+    evidence.limit(Growth, ByteSize::mib(1));
+    let report = Report::assemble(&evidence);
+    let [.., check] = &report.budgets[..] else { panic!("the last one is ours") };
+    assert_eq!(check.measured, Some(ByteSize(0).into()), "which is a measurement");
+    assert_eq!((check.state, check.headroom()), (BudgetState::Within, Some(100.0)));
+}
+
+#[test]
+fn nothing_is_left_of_a_limit_of_nothing() {
+    let mut evidence = good_run(&four_users());
+    leaves(&mut evidence, 0, 0);
+    let report = Report::assemble(&evidence);
+    let [.., check] = &report.budgets[..] else { panic!("the last one is ours") };
+    assert_eq!((check.state, check.headroom()), (BudgetState::Within, None));
+}
+
+#[test]
+fn a_stop_that_leaves_nothing_is_not_remarked_upon() {
+    let mut evidence = good_run(&four_users());
+    leaves(&mut evidence, 0, 0);
+    let findings = Report::assemble(&evidence).judgement.findings;
+    assert!(!findings.iter().any(|finding| finding.message.contains("behind")), "{findings:#?}");
+}
+
+#[test]
+fn leftovers_without_a_budget_are_worth_a_note() {
+    let mut evidence = good_run(&four_users());
+    leaves(&mut evidence, 1, 0);
+    evidence.plan.budgets.retain(|budget| budget.subject != Leftovers);
+    let judgement = Report::assemble(&evidence).judgement;
+    assert_eq!(judgement.verdict, Pass);
+    let mut notes = judgement.findings.iter().filter(|finding| finding.severity == Severity::Note);
+    assert!(notes.any(|note| note.message.contains("left 1 process(es) behind")));
+}
+
+#[test]
+fn unread_processes_put_each_sum_in_doubt_that_lacks_them() {
+    let mut evidence = good_run(&four_users());
+    grows(&mut evidence, 50);
+    evidence.limit(TreePss, ByteSize::gib(1));
+    evidence.snapshot(Phase::Load).unread = 2;
+    evidence.snapshot(Phase::Drain).unread = 1;
+    let judgement = Report::assemble(&evidence).judgement;
+    let doubts = judgement.findings.iter().filter(|f| f.severity == Severity::Inconclusive);
+    let doubts: Vec<_> = doubts.map(|finding| finding.message.as_str()).collect();
+    assert!(doubts[0].starts_with("tree-pss: 3 process(es)"), "{doubts:?}");
+    assert!(doubts[1].starts_with("growth: 1 process(es)"), "{doubts:?}");
+}

@@ -1,0 +1,93 @@
+//! The changes that tests make to a good run.
+
+use skyload::budget::{Amount, Budget, BudgetSubject};
+use skyload::marks::{Event, Mark};
+use skyload::outcome::{Failure, ScenarioOutcome, WaveOutcome};
+use skyload::report::Evidence;
+use skyload::sample::{Phase, ProcessRecord, ProfileLine, Snapshot};
+use skyload::scenario::ScenarioId;
+
+use super::evidence::at;
+
+/// Changes that tests make to a good run.
+pub(crate) trait Change {
+    fn wave(&mut self) -> &mut WaveOutcome;
+    fn status(&mut self) -> &mut ScenarioOutcome;
+    fn fail_turns(&mut self, count: u64);
+    fn happens(&mut self, millis: u64, event: Event);
+    fn silence(&mut self, from: u64, to: u64);
+    fn record(&mut self, pid: u32) -> &mut ProcessRecord;
+    fn limit(&mut self, subject: BudgetSubject, limit: impl Into<Amount>);
+    fn snapshot(&mut self, phase: Phase) -> &mut Snapshot;
+    fn zombies_from(&mut self, millis: u64, count: u32);
+}
+
+impl Change for Evidence {
+    fn status(&mut self) -> &mut ScenarioOutcome {
+        self.outcomes.get_mut(&ScenarioId::ApiStatus).expect("a test knows its own data")
+    }
+
+    fn wave(&mut self) -> &mut WaveOutcome {
+        &mut self.status().waves[0]
+    }
+
+    fn fail_turns(&mut self, count: u64) {
+        let wave = self.wave();
+        wave.succeeded -= count;
+        wave.failed += count;
+        for _ in 0..count {
+            let failure = Failure {
+                step: "status".to_owned(),
+                status: Some(500),
+                error_type: "ValueError".to_owned(),
+                message: "no".to_owned(),
+            };
+            wave.tally.add(failure, None);
+        }
+    }
+
+    fn happens(&mut self, millis: u64, event: Event) {
+        let position = self.marks.iter().position(|mark| mark.at > at(millis));
+        let position = position.unwrap_or(self.marks.len());
+        self.marks.insert(position, Mark { at: at(millis), event });
+    }
+
+    fn silence(&mut self, from: u64, to: u64) {
+        self.profile.retain(|line| match line {
+            ProfileLine::Tick(tick) => tick.at <= at(from) || tick.at >= at(to),
+            _ => true,
+        });
+    }
+
+    fn record(&mut self, pid: u32) -> &mut ProcessRecord {
+        let table = self.processes.as_mut().expect("a test knows its own data");
+        table
+            .processes
+            .iter_mut()
+            .find(|record| record.identity.pid == pid)
+            .expect("a test knows its own data")
+    }
+
+    fn limit(&mut self, subject: BudgetSubject, limit: impl Into<Amount>) {
+        self.plan.budgets.retain(|budget| budget.subject != subject);
+        self.plan.budgets.push(Budget { subject, limit: Some(limit.into()) });
+    }
+
+    fn snapshot(&mut self, phase: Phase) -> &mut Snapshot {
+        let mut snapshots = self.profile.iter_mut().filter_map(|line| match line {
+            ProfileLine::Snapshot(snapshot) => Some(snapshot),
+            _ => None,
+        });
+        snapshots.find(|snapshot| snapshot.phase == phase).expect("a test knows its own data")
+    }
+
+    fn zombies_from(&mut self, millis: u64, count: u32) {
+        for line in &mut self.profile {
+            if let ProfileLine::Tick(tick) = line
+                && tick.at >= at(millis)
+            {
+                tick.zombies = count;
+            }
+        }
+    }
+}
