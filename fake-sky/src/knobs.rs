@@ -11,6 +11,9 @@
 //! | `FAKE_SKY_IMPORT_MS` | how long an executor stays untitled (100) |
 //! | `FAKE_SKY_SERVICE_MS` | how long a request runs (20) |
 //! | `FAKE_SKY_SPIKE_MIB` | memory that serving takes for 40 ms on top (0) |
+//! | `FAKE_SKY_KEPT_MIB` | memory that an executor keeps once it has run a request (0) |
+//! | `FAKE_SKY_KEPT_THREADS` | likewise: threads that do nothing (0) |
+//! | `FAKE_SKY_ZOMBIES` | likewise: children that have ended, and that it does not wait for (0) |
 //! | `FAKE_SKY_SHORT_POOL`, `_LONG_POOL` | executors that are kept, per queue (4, 2) |
 //! | `FAKE_SKY_BURST` | executors beyond the pool, one request each, per queue (0) |
 //! | `FAKE_SKY_DAEMONS` | requests that hold a short executor forever, up to 4 (1) |
@@ -39,6 +42,7 @@
 //! | `FAKE_SKY_NEVER_READY` | 1: the port never opens (0) |
 //! | `FAKE_SKY_EXIT_AT_START` | main logs this message and exits with 1 (unset) |
 //! | `FAKE_SKY_START_TIMEOUT_MS` | how long `sky api start` waits for health (60000) |
+//! | `FAKE_SKY_STOP_SPARES` | executors that `sky api stop` overlooks (0) |
 //! | `FAKE_SKY_EXIT_WITH_SERVER` | 1: children end when main is gone; the real ones survive it (0) |
 //! | `FAKE_SKY_ORPHAN_MS` | a child's life after main is gone (300000) |
 //! | `FAKE_SKY_IDLE_EXIT_MS` | main exits when no request came for so long (300000) |
@@ -63,6 +67,9 @@ pub struct Knobs {
     pub import: Duration,
     pub service: Duration,
     pub spike_mib: usize,
+    pub kept_mib: usize,
+    pub kept_threads: usize,
+    pub zombies: usize,
     pub short_pool: usize,
     pub long_pool: usize,
     pub burst: usize,
@@ -92,6 +99,7 @@ pub struct Knobs {
     pub never_ready: bool,
     pub exit_at_start: Option<String>,
     pub start_timeout: Duration,
+    pub stop_spares: usize,
     pub exit_with_server: bool,
     pub orphan: Duration,
     pub idle_exit: Duration,
@@ -106,6 +114,9 @@ impl Default for Knobs {
             import: Duration::from_millis(100),
             service: Duration::from_millis(20),
             spike_mib: 0,
+            kept_mib: 0,
+            kept_threads: 0,
+            zombies: 0,
             short_pool: 4,
             long_pool: 2,
             burst: 0,
@@ -135,6 +146,7 @@ impl Default for Knobs {
             never_ready: false,
             exit_at_start: None,
             start_timeout: Duration::from_secs(60),
+            stop_spares: 0,
             exit_with_server: false,
             orphan: Duration::from_secs(300),
             idle_exit: Duration::from_secs(300),
@@ -167,6 +179,9 @@ impl Knobs {
             "IMPORT_MS" => self.import = millis(value)?,
             "SERVICE_MS" => self.service = millis(value)?,
             "SPIKE_MIB" => self.spike_mib = value.parse()?,
+            "KEPT_MIB" => self.kept_mib = value.parse()?,
+            "KEPT_THREADS" => self.kept_threads = value.parse()?,
+            "ZOMBIES" => self.zombies = value.parse()?,
             "SHORT_POOL" => self.short_pool = value.parse()?,
             "LONG_POOL" => self.long_pool = value.parse()?,
             "BURST" => self.burst = value.parse()?,
@@ -196,6 +211,7 @@ impl Knobs {
             "NEVER_READY" => self.never_ready = flag(value)?,
             "EXIT_AT_START" => self.exit_at_start = Some(value.to_owned()),
             "START_TIMEOUT_MS" => self.start_timeout = millis(value)?,
+            "STOP_SPARES" => self.stop_spares = value.parse()?,
             "EXIT_WITH_SERVER" => self.exit_with_server = flag(value)?,
             "ORPHAN_MS" => self.orphan = millis(value)?,
             "IDLE_EXIT_MS" => self.idle_exit = millis(value)?,

@@ -20,18 +20,23 @@ pub struct Process {
 impl Process {
     /// The process that has `pid` now, unless it has ended.
     pub fn look_up(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name stands in parentheses and may itself hold some.
-        let (_, after_name) = stat.rsplit_once(')')?;
-        let mut fields = after_name.split_ascii_whitespace();
-        let state = fields.next()?;
-        let parent = fields.next()?.parse().ok()?;
-        if matches!(state, "Z" | "X") {
+        let (state, parent) = state_and_parent(pid)?;
+        if matches!(state, 'Z' | 'X') {
             return None;
         }
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let command_line = String::from_utf8_lossy(&command_line).replace('\0', " ");
         Some(Self { pid, parent, command_line: command_line.trim_end().to_owned() })
+    }
+
+    /// How many threads it has.
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count)
+    }
+
+    /// How many of its children have ended without its waiting for them.
+    pub fn zombies(&self) -> usize {
+        pids().filter(|pid| state_and_parent(*pid) == Some(('Z', self.pid))).count()
     }
 
     /// A memory figure of `/proc/PID/status` in KiB, as `VmRSS` or `VmHWM`.
@@ -64,12 +69,7 @@ pub fn own_memory_kib(figure: &str) -> Option<u64> {
 
 /// All processes of the machine that have not ended.
 pub fn all() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(Process::look_up)
-        .collect()
+    pids().filter_map(Process::look_up).collect()
 }
 
 /// Everything below `root`, parents before their children.
@@ -93,6 +93,19 @@ pub fn kill_hard(pid: u32) {
         // Gone already is what was wanted.
         _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn state_and_parent(pid: u32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in parentheses and may itself hold some.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace();
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 fn memory_kib(process: &str, figure: &str) -> Option<u64> {

@@ -129,7 +129,7 @@ pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
         Some(Command::Api(Api::Start(start))) => {
             return server_control::start(&start, knobs, &mut out);
         }
-        Some(Command::Api(Api::Stop)) => return server_control::stop(&mut out),
+        Some(Command::Api(Api::Stop)) => return server_control::stop(knobs, &mut out),
         Some(Command::Api(Api::Status(_))) => return client::api_status(&mut out),
         Some(Command::Api(Api::Info(_))) => return client::api_info(&mut out),
         Some(Command::Jobs(Jobs::Queue(_))) => Ask::JobsQueue,

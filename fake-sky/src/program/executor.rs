@@ -23,7 +23,7 @@ use nix::unistd::dup2_stdout;
 use super::children::THIS_PROGRAM;
 use super::protocol::{DONE, Order, Queue, READY};
 use super::role::{self, Role};
-use super::{memory, watchdog};
+use super::{keepsakes, memory, watchdog};
 
 /// How long a spike of memory lasts: less than two samples of most profilers.
 const SPIKE: Duration = Duration::from_millis(40);
@@ -58,6 +58,7 @@ pub(crate) fn serve(knobs: &Knobs) -> anyhow::Result<()> {
     let server = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
     let orders = BufReader::new(server.try_clone()?).lines();
     say(&server, READY)?;
+    let mut kept = None;
     for line in orders {
         // A reset connection is the end of the server too.
         let Ok(line) = line else { break };
@@ -65,6 +66,9 @@ pub(crate) fn serve(knobs: &Knobs) -> anyhow::Result<()> {
             Order::Run { request, service } => {
                 let log = RequestLog::open(&request)?;
                 run(service, knobs.spike_mib);
+                if kept.is_none() {
+                    kept = Some(keepsakes::take(knobs)?);
+                }
                 log.close()?;
                 say(&server, DONE)?;
             }
@@ -73,7 +77,7 @@ pub(crate) fn serve(knobs: &Knobs) -> anyhow::Result<()> {
     }
     // The server has died. Its executors stay, with all their memory, until
     // the watchdog ends them.
-    let _kept = memory;
+    let _kept = (memory, kept);
     loop {
         thread::park();
     }

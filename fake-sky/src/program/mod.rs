@@ -11,6 +11,7 @@ mod children;
 mod cli;
 mod client;
 mod executor;
+mod keepsakes;
 mod memory;
 mod protocol;
 mod role;

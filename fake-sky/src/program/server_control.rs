@@ -52,14 +52,22 @@ pub(crate) fn start(
 }
 
 /// Kills every server on this client's port, whoever started it, with all of
-/// its descendants. Orphans of a server that died before stay, unseen.
-pub(crate) fn stop(out: &mut impl Write) -> anyhow::Result<ExitCode> {
+/// its descendants, but for executors that it is to overlook. Orphans of a server that
+/// died before stay, unseen.
+pub(crate) fn stop(knobs: &Knobs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let port = local_port()?;
     let mut doomed = Vec::new();
     for server in procfs::all().into_iter().filter(|process| process.is_server_on(port)) {
         doomed.extend(procfs::descendants_of(server.pid));
         doomed.push(server);
     }
+    let mut spared = 0;
+    doomed.retain(|process| {
+        let is_spared =
+            spared < knobs.stop_spares && process.command_line.starts_with("SkyPilot:executor:");
+        spared += usize::from(is_spared);
+        !is_spared
+    });
     // A server last: it must not find out that its executors die.
     for process in doomed.iter().rev() {
         procfs::kill_hard(process.pid);

@@ -94,6 +94,22 @@ fn start_and_stop_leave_nothing() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_stop_leaves_the_executors_that_it_overlooks() -> anyhow::Result<()> {
+    let client = Client::new()?;
+    assert!(client.sky(&["api", "start"], &[("FAKE_SKY_DAEMONS", "2")])?.status.success());
+    let executors = || {
+        let mut left = processes_of(client.home());
+        left.retain(|process| process.command_line.starts_with("SkyPilot:executor:"));
+        left.len()
+    };
+    soon("both have their titles", || (executors() == 2).then_some(()))?;
+    let stopped = client.sky(&["api", "stop"], &[("FAKE_SKY_STOP_SPARES", "1")])?;
+    assert!(stopped.status.success() && !client.is_healthy());
+    assert_eq!((executors(), processes_of(client.home()).len()), (1, 1));
+    Ok(())
+}
+
+#[test]
 fn a_start_that_fails_is_an_error() -> anyhow::Result<()> {
     let client = Client::new()?;
     let exited = client.sky(&["api", "start"], &[("FAKE_SKY_EXIT_AT_START", "broken")])?;

@@ -86,6 +86,29 @@ fn a_spike_is_seen_by_the_high_water_mark_only() -> anyhow::Result<()> {
 }
 
 #[test]
+fn what_an_executor_keeps_it_takes_once_and_for_good() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[
+        ("FAKE_SKY_KEPT_MIB", "40"),
+        ("FAKE_SKY_KEPT_THREADS", "7"),
+        ("FAKE_SKY_ZOMBIES", "2"),
+        ("FAKE_SKY_DAEMONS", "0"),
+        ("FAKE_SKY_SHORT_POOL", "1"),
+    ])?;
+    let other = FakeServer::start(&[("FAKE_SKY_DAEMONS", "0"), ("FAKE_SKY_SHORT_POOL", "1")])?;
+    for _ in 0..2 {
+        ask(&server, "/status")?;
+        ask(&other, "/status")?;
+    }
+    let (executor, other_executor) = (server.executors().remove(0), other.executors().remove(0));
+    soon("its children have ended", || (executor.zombies() == 2).then_some(()))?;
+    assert_close(executor.memory_kib("VmRSS"), 24 + 40);
+    assert_eq!(executor.threads(), other_executor.threads() + 7);
+    assert_eq!(other_executor.zombies(), 0);
+    other.finish()?;
+    server.finish()
+}
+
+#[test]
 fn what_exceeds_the_pool_waits_unless_there_is_a_burst() -> anyhow::Result<()> {
     for (burst, most) in [("0", 2), ("3", 5)] {
         let server = FakeServer::start(&[

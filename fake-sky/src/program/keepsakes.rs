@@ -1,0 +1,39 @@
+//! What an executor keeps of the requests that it has run, as one that leaks.
+
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::Context;
+use fake_sky::knobs::Knobs;
+
+use super::children::THIS_PROGRAM;
+use super::memory;
+use super::role::Role;
+
+/// Starts threads that do nothing and children that nobody waits for, and takes memory,
+/// which the caller keeps for as long as it is to stay.
+pub(crate) fn take(knobs: &Knobs) -> anyhow::Result<Vec<u8>> {
+    for _ in 0..knobs.kept_threads {
+        thread::spawn(|| {
+            loop {
+                thread::park();
+            }
+        });
+    }
+    for _ in 0..knobs.zombies {
+        leave_zombie()?;
+    }
+    Ok(memory::touched(knobs.kept_mib << 20))
+}
+
+/// Starts a child that ends at once. Forgetting one does not wait for it.
+fn leave_zombie() -> anyhow::Result<()> {
+    Command::new(THIS_PROGRAM)
+        .arg("--version")
+        .envs(Role::CommandLine.variables())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("starting a child that nobody waits for")?;
+    Ok(())
+}
