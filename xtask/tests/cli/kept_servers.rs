@@ -13,8 +13,11 @@ fn a_kept_server_answers_until_the_next_run_removes_it() -> anyhow::Result<()> {
     let site = Site::new()?;
     let elsewhere = site.path("elsewhere");
     let out = elsewhere.display().to_string();
-    let keeping = site.load(["--apis", "status", "--keep-server", "--out", &out]).run()?;
-    keeping.assert().code(0);
+    let line = ["--apis", "status", "--keep-server", "--budget", "leftovers=0", "--out", &out];
+    let keeping = site.load(line).run()?;
+    keeping.assert().code(0).stdout(predicate::str::contains(
+        "note: leftovers: the server was kept, so its budget was not tried",
+    ));
     let kept = RunDir::open(&elsewhere.join("latest"))?;
     let environment: Environment = RunDir::read(&kept.environment(), "environment")?;
     let endpoint = environment.client.endpoint.to_string();

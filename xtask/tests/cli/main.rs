@@ -20,3 +20,4 @@ mod system_servers;
 mod trust;
 mod usage;
 mod verdicts;
+mod whole_server;

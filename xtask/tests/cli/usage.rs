@@ -24,6 +24,18 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
 #[case::no_number(&["-n", "abc"], &["-n: `abc` is not a whole number"])]
 #[case::negative(&["-n", "-3"], &["-n: `-3` is not a whole number"])]
 #[case::no_size(&["--budget", "short=1XB"], &["`1XB` is not a size", "called `short`", "short-executor"])]
+#[case::a_size_for_a_count(
+    &["--budget", "threads=500MiB"],
+    &["`threads` is limited to a count, such as `500`, and 500.0 MiB is a size"],
+)]
+#[case::a_count_for_a_size(
+    &["--budget", "growth=500"],
+    &["`growth` is limited to a size, such as `300MiB`, and 500 is a count"],
+)]
+#[case::no_constant(
+    &["--budget", "leftovers=auto"],
+    &["SkyPilot has no constant for `leftovers`, so it needs a count instead of `auto`"],
+)]
 #[case::no_server(&["--server", "ftp://x"], &["`ftp://x` is none of isolated, system and an http(s) URL"])]
 #[case::unknown_profile(&["--profile", "nosuch"], &["called `nosuch`", "default"])]
 #[case::missing_file(&["--config", "/nowhere/x.toml"], &["--config: cannot read `/nowhere/x.toml`"])]
@@ -78,6 +90,7 @@ fn a_mistaken_flag_is_refused_with_what_would_be_right(
     ":3: unknown key `profiles.ci.drian`; did you mean `drain`?"
 )]
 #[case::no_size("[budgets]\nserver = \"1XB\"\n", ":2: `1XB` is not a size")]
+#[case::no_count("[budgets]\nthreads = -5\n", ":2: invalid value: integer `-5`, expected a size")]
 #[case::no_toml("[budgets\n", ":1: ")]
 fn a_mistaken_configuration_is_refused_with_its_line(
     #[case] text: &str,

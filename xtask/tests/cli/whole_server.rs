@@ -1,0 +1,70 @@
+//! Budgets of the whole server beyond its peaks: what it keeps, and what it leaves.
+
+use predicates::prelude::predicate;
+use rstest::rstest;
+use skyload::budget::{Amount, BudgetSubject};
+use skyload::report::{BudgetState, Report, Severity, Verdict};
+
+use crate::support::{Site, assert_finding};
+
+/// What was measured for a budget, and what followed.
+fn check(report: &Report, subject: BudgetSubject) -> (Option<Amount>, BudgetState) {
+    let mut checks = report.budgets.iter();
+    let check = checks.find(|check| check.subject == subject).expect("it was given");
+    (check.measured, check.state)
+}
+
+#[rstest]
+#[case::growth("growth=200MiB", "growth", ("KEPT_MIB", 300))]
+#[case::threads("threads=60", "threads", ("KEPT_THREADS", 100))]
+#[case::leftovers("leftovers=0", "leftovers", ("STOP_SPARES", 2))]
+fn a_server_that_takes_more_than_it_may_is_over_budget(
+    #[case] budget: &str,
+    #[case] subject: BudgetSubject,
+    #[case] (knob, value): (&str, u32),
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let modest = site.load(["--apis", "status", "--budget", budget]).run()?;
+    let report = modest.expect(&site, Verdict::Pass)?;
+    let (measured, state) = check(&report, subject);
+    assert_eq!(state, BudgetState::Within, "{measured:?}");
+    let case = |word| predicate::str::is_match(format!(r"gate: {word} .*::case_\d+_{subject}"));
+    modest.assert().stderr(case("PASS")?);
+
+    let greedy = site.load(["--apis", "status", "--budget", budget]).fake(knob, value).run()?;
+    let report = greedy.expect(&site, Verdict::OverBudget)?;
+    let (more, state) = check(&report, subject);
+    assert_eq!(state, BudgetState::Over, "{more:?}");
+    assert!(more > measured, "{more:?} is not more than {measured:?}");
+    assert_finding(&report, Severity::OverBudget, &format!("{subject}: "));
+    let row = format!(r"\n  {subject}\b.*-\d+%  OVER\n|\n  {subject}\b.* 0 +-  OVER\n");
+    greedy.assert().stderr(case("FAIL")?).stdout(predicate::str::is_match(row)?);
+    Ok(())
+}
+
+#[test]
+fn memory_that_executors_keep_is_told_by_class() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status"]).fake("KEPT_MIB", 100).run()?;
+    run.expect(&site, Verdict::Pass)?;
+    run.assert()
+        .stdout(predicate::str::is_match(r"\n  drain +\d+ +\d+ +\d+ +\d+\.\d +\d+\.\d\n")?)
+        .stdout(predicate::str::is_match(r"\n  short-executor +\d -> \d .* -> \d{3}\.\d")?);
+    Ok(())
+}
+
+#[test]
+fn limits_of_the_file_are_sizes_and_counts() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let config = site.path("skyload.toml");
+    let text = std::fs::read_to_string(&config)?;
+    let limits = "[budgets]\ngrowth = \"1GiB\"\nthreads = 5\nleftovers = \"0\"\n";
+    std::fs::write(&config, text.replace("[budgets]", limits))?;
+    let run = site.load(["--apis", "status"]).run()?;
+    let report = run.expect(&site, Verdict::OverBudget)?;
+    assert_finding(&report, Severity::OverBudget, "budget 5 (configured)");
+    assert_eq!(check(&report, BudgetSubject::Growth).1, BudgetState::Within);
+    let (leftovers, state) = check(&report, BudgetSubject::Leftovers);
+    assert_eq!((leftovers, state), (Some(Amount::Count(0)), BudgetState::Within));
+    Ok(())
+}
