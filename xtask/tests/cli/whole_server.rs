@@ -17,6 +17,7 @@ fn check(report: &Report, subject: BudgetSubject) -> (Option<Amount>, BudgetStat
 #[rstest]
 #[case::growth("growth=200MiB", "growth", ("KEPT_MIB", 300))]
 #[case::threads("threads=60", "threads", ("KEPT_THREADS", 100))]
+#[case::zombies("zombies=0", "zombies", ("ZOMBIES", 3))]
 #[case::leftovers("leftovers=0", "leftovers", ("STOP_SPARES", 2))]
 fn a_server_that_takes_more_than_it_may_is_over_budget(
     #[case] budget: &str,
