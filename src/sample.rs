@@ -224,6 +224,8 @@ pub enum Phase {
     TearDown,
     /// The idle server after the load.
     Drain,
+    /// All that a profile outside of a run covers after its baseline.
+    Watch,
 }
 
 impl Phase {
@@ -235,6 +237,7 @@ impl Phase {
             Self::Load => "load",
             Self::TearDown => "teardown",
             Self::Drain => "drain",
+            Self::Watch => "watch",
         }
     }
 }

@@ -66,8 +66,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
     Coverage {
         profiled: evidence.plan.is_profiled(),
         from_baseline_to_drain: covered,
-        ended_well: evidence.profile.iter().any(|line| matches!(line, ProfileLine::Footer { .. }))
-            && evidence.processes.is_some(),
+        ended_well: evidence.recording().ended_well(),
         gaps: gaps(evidence, limit, began, ended),
         unread_exits,
         lost_events: evidence.processes.as_ref().map_or(0, |table| table.lost_events),

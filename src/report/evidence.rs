@@ -15,8 +15,10 @@ use crate::nodes::NodeFigures;
 use crate::outcome::ScenarioOutcome;
 use crate::plan::LoadPlan;
 use crate::run_dir::{RunDir, RunDirError, read_lines};
-use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick};
+use crate::sample::{Phase, ProcessTable, ProfileLine, Tick};
 use crate::scenario::ScenarioId;
+
+use super::recording::Recording;
 
 /// All that a run left.
 #[derive(Clone, Debug)]
@@ -71,9 +73,7 @@ impl Evidence {
             Default::default()
         });
         for (path, cut_off) in [(run.marks(), marks.cut_off), (run.samples(), profile.cut_off)] {
-            if cut_off {
-                damage.push(format!("`{}` breaks off in its last line", path.display()));
-            }
+            damage.extend(cut_off.then(|| breaks_off(&path)));
         }
         Ok(Self {
             run: run.id(),
@@ -89,20 +89,14 @@ impl Evidence {
         })
     }
 
-    /// The profile's first line.
-    pub fn header(&self) -> Option<&ProfileHeader> {
-        self.profile.iter().find_map(|line| match line {
-            ProfileLine::Header(header) => Some(header),
-            _ => None,
-        })
+    /// The profile and its processes.
+    pub(super) fn recording(&self) -> Recording<'_> {
+        Recording { lines: &self.profile, processes: self.processes.as_ref() }
     }
 
     /// The ticks of the profile.
     pub fn ticks(&self) -> impl Iterator<Item = &Tick> {
-        self.profile.iter().filter_map(|line| match line {
-            ProfileLine::Tick(tick) => Some(tick),
-            _ => None,
-        })
+        self.recording().ticks()
     }
 
     /// Whether the server of the beginning was not that of the end.
@@ -156,7 +150,7 @@ impl Evidence {
 }
 
 /// What a file holds; `None` if it isn't there, or can't be read, which is noted.
-fn readable<T: DeserializeOwned>(
+pub(super) fn readable<T: DeserializeOwned>(
     path: &Path,
     what: &'static str,
     note: &mut impl FnMut(RunDirError),
@@ -167,7 +161,11 @@ fn readable<T: DeserializeOwned>(
     })
 }
 
-fn describe(error: &RunDirError) -> String {
+pub(super) fn breaks_off(path: &Path) -> String {
+    format!("`{}` breaks off in its last line", path.display())
+}
+
+pub(super) fn describe(error: &RunDirError) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -10,7 +10,7 @@ use crate::class::ProcessClass;
 use crate::sample::{ClassSnapshot, Phase};
 use crate::units::ByteSize;
 
-/// The server at the end of the baseline, and at the end of the drain.
+/// The server at the end of the baseline, and at the end of the last phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Growth {
@@ -34,14 +34,18 @@ pub struct ClassGrowth {
     pub class: ProcessClass,
     /// At the end of the baseline.
     pub before: ClassSnapshot,
-    /// At the end of the drain.
+    /// At the end of the last phase.
     pub after: ClassSnapshot,
 }
 
+/// The phases whose end shows what a server holds at last: of a run, and of a profile
+/// without one.
+pub(super) const LAST_PHASES: [Phase; 2] = [Phase::Drain, Phase::Watch];
+
 /// Takes both snapshots: without one nothing is known.
 pub(super) fn assemble(snapshots: &[SnapshotMemory]) -> Option<Growth> {
-    let end_of = |phase: Phase| snapshots.iter().find(|snapshot| snapshot.phase == phase);
-    let (before, after) = (end_of(Phase::Baseline)?, end_of(Phase::Drain)?);
+    let before = snapshots.iter().find(|snapshot| snapshot.phase == Phase::Baseline)?;
+    let after = snapshots.iter().find(|snapshot| LAST_PHASES.contains(&snapshot.phase))?;
     let classes: BTreeSet<ProcessClass> =
         before.classes.keys().chain(after.classes.keys()).copied().collect();
     let of = |snapshot: &SnapshotMemory, class| {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Evidence;
 use super::growth::{self, Growth};
+use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
 use crate::sample::{
     ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, ProfilerLevel, Snapshot,
     Tick,
 };
-use crate::units::ByteSize;
+use crate::units::{ByteSize, as_mib};
 
 /// Memory of the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,6 +103,25 @@ pub struct SnapshotMemory {
     pub classes: BTreeMap<ProcessClass, ClassSnapshot>,
 }
 
+impl ClassMemory {
+    /// Why its peak is a lower bound, and how high the true one may be; `None` when it
+    /// is exact.
+    pub fn doubt(&self) -> Option<String> {
+        let most = match self.exactness {
+            Exactness::Exact => return None,
+            Exactness::AtMost(most) => {
+                format!("by the fastest growth seen it was at most {:.1} MiB", as_mib(most))
+            }
+            Exactness::Unbounded => "nobody knows how high it was".to_owned(),
+        };
+        let why = match self.unread_exits {
+            0 => "it was only sampled".to_owned(),
+            count => format!("{count} process(es) exited without a final reading"),
+        };
+        Some(format!("{}: {why}, so its peak is a lower bound; {most}", self.class))
+    }
+}
+
 impl MemoryReport {
     /// The figures of one class.
     pub fn class(&self, class: ProcessClass) -> Option<&ClassMemory> {
@@ -115,40 +134,40 @@ impl MemoryReport {
     }
 }
 
-pub(super) fn assemble(evidence: &Evidence) -> Option<MemoryReport> {
-    evidence.header()?;
-    let records = evidence.processes.as_ref().map_or(&[][..], |table| &table.processes);
+/// `came_to_rest`: what the last phase's end shows is a server at rest. Of one that is
+/// still at work it says nothing what it holds, and of another one neither.
+pub(super) fn assemble(recording: Recording<'_>, came_to_rest: bool) -> Option<MemoryReport> {
+    recording.header()?;
+    let records = recording.processes.map_or(&[][..], |table| &table.processes);
     let rss = |tick: &Tick| tick.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
     let count = |tick: &Tick| tick.classes.values().map(|class| class.count).sum();
     let threads = |tick: &Tick| tick.classes.values().map(|class| class.threads).sum();
-    let snapshots = snapshots(evidence);
-    // Of a server that is still at work it says nothing what it holds, and of another
-    // one neither.
-    let at_rest = if evidence.came_to_rest() { &snapshots[..] } else { &[] };
-    let drained = at_rest.iter().find(|snapshot| snapshot.phase == Phase::Drain);
+    let snapshots = snapshots(recording);
+    let at_rest = if came_to_rest { &snapshots[..] } else { &[] };
+    let last = at_rest.iter().find(|snapshot| growth::LAST_PHASES.contains(&snapshot.phase));
     Some(MemoryReport {
         classes: ProcessClass::ALL
             .into_iter()
-            .filter_map(|class| class_memory(evidence, records, class))
+            .filter_map(|class| class_memory(recording, records, class))
             .collect(),
-        tree_rss_peak: evidence.ticks().map(rss).max(),
-        most_processes: evidence.ticks().map(count).max().unwrap_or(0),
-        most_threads: evidence.ticks().map(threads).max(),
+        tree_rss_peak: recording.ticks().map(rss).max(),
+        most_processes: recording.ticks().map(count).max().unwrap_or(0),
+        most_threads: recording.ticks().map(threads).max(),
         growth: growth::assemble(at_rest),
-        zombies: drained.and_then(|snapshot| snapshot.zombies),
+        zombies: last.and_then(|snapshot| snapshot.zombies),
         snapshots,
-        windows: windows(evidence),
+        windows: windows(recording),
     })
 }
 
 fn class_memory(
-    evidence: &Evidence,
+    recording: Recording<'_>,
     records: &[ProcessRecord],
     class: ProcessClass,
 ) -> Option<ClassMemory> {
     let of_class: Vec<&ProcessRecord> =
         records.iter().filter(|record| belongs(record, class)).collect();
-    let ticks = || evidence.ticks().filter_map(|tick| tick.classes.get(&class));
+    let ticks = || recording.ticks().filter_map(|tick| tick.classes.get(&class));
     let most_at_once = ticks().map(|tick| tick.count).max().unwrap_or(0);
     if of_class.is_empty() && most_at_once == 0 {
         return None;
@@ -176,14 +195,14 @@ fn class_memory(
             .max()
             .map(ByteSize),
         rss_sum_peak: ticks().map(|tick| tick.rss_sum).max(),
-        exactness: exactness(evidence, &ended),
+        exactness: exactness(recording, &ended),
         unread_exits: u32::try_from(unread).unwrap_or(u32::MAX),
     })
 }
 
 /// How exact the largest peak of these processes is.
-fn exactness(evidence: &Evidence, records: &[&ProcessRecord]) -> Exactness {
-    let header = evidence.header();
+fn exactness(recording: Recording<'_>, records: &[&ProcessRecord]) -> Exactness {
+    let header = recording.header();
     // Between two samples of resident memory a process may have been larger.
     let between = header
         .filter(|header| header.level == ProfilerLevel::SampledRss)
@@ -229,18 +248,18 @@ fn peak_as(record: &ProcessRecord, class: ProcessClass) -> Option<ByteSize> {
     if record.class == class { record.peak } else { record.peak_while_starting }
 }
 
-fn windows(evidence: &Evidence) -> Vec<PhasePeaks> {
-    let peaks = evidence.profile.iter().filter_map(|line| match line {
+fn windows(recording: Recording<'_>) -> Vec<PhasePeaks> {
+    let peaks = recording.lines.iter().filter_map(|line| match line {
         ProfileLine::PhasePeaks(peaks) => Some(peaks.clone()),
         _ => None,
     });
     peaks.collect()
 }
 
-fn snapshots(evidence: &Evidence) -> Vec<SnapshotMemory> {
+fn snapshots(recording: Recording<'_>) -> Vec<SnapshotMemory> {
     let mut zombies = None;
     let mut snapshots = Vec::new();
-    for line in &evidence.profile {
+    for line in recording.lines {
         match line {
             ProfileLine::Tick(tick) => zombies = Some(tick.zombies),
             // The next phase has ticks of its own, or none.

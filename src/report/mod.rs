@@ -9,6 +9,8 @@ mod evidence;
 mod growth;
 mod judge;
 mod memory;
+mod profile;
+mod recording;
 mod scenarios;
 mod summary;
 pub mod text;
@@ -23,6 +25,7 @@ pub use evidence::Evidence;
 pub use growth::{ClassGrowth, Growth};
 pub use judge::{Finding, Judgement, Severity, Verdict};
 pub use memory::{ClassMemory, Exactness, MemoryReport, SnapshotMemory};
+pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{
     ScenarioReport, ScenarioState, Stats, Temperature, ThresholdCheck, WaveReport, state,
 };
@@ -87,15 +90,31 @@ pub struct ProfilerReport {
     pub level: ProfilerLevel,
     /// Whether the kernel told of each process, however brief.
     pub kernel_events: bool,
+    /// The distance between two ticks that was asked for.
+    #[serde(with = "units::duration")]
+    pub interval: Duration,
     /// What it cost; `None` when the profiler was killed before it could say.
     pub cost: Option<ProfilerCost>,
+}
+
+impl ProfilerReport {
+    fn of(recording: recording::Recording<'_>) -> Option<Self> {
+        let header = recording.header()?;
+        Some(Self {
+            level: header.level,
+            kernel_events: header.kernel_events,
+            interval: header.interval,
+            cost: recording.cost(),
+        })
+    }
 }
 
 impl Report {
     /// Assembles and judges.
     pub fn assemble(evidence: &Evidence) -> Self {
         let phases = summary::phases(&evidence.marks, evidence.last_moment());
-        let memory = memory::assemble(evidence);
+        let recording = evidence.recording();
+        let memory = memory::assemble(recording, evidence.came_to_rest());
         let coverage = coverage::assemble(evidence);
         let (scenarios, thresholds) = scenarios::assemble(evidence);
         let budgets = budgets::check(evidence, memory.as_ref());
@@ -112,7 +131,7 @@ impl Report {
             run: evidence.run.clone(),
             plan: evidence.plan.clone(),
             environment: evidence.environment.clone(),
-            summary: summary::assemble(evidence, memory.as_ref(), &phases),
+            summary: summary::assemble(recording, memory.as_ref(), summary::baseline_of(&phases)),
             phases,
             fixtures: evidence.fixtures.clone(),
             nodes: evidence.nodes.clone(),
@@ -120,11 +139,7 @@ impl Report {
             scenarios,
             memory,
             left_behind: evidence.left_behind(),
-            profiler: evidence.header().map(|header| ProfilerReport {
-                level: header.level,
-                kernel_events: header.kernel_events,
-                cost: evidence.processes.as_ref().map(|table| table.profiler),
-            }),
+            profiler: ProfilerReport::of(recording),
             coverage,
             budgets,
             thresholds,

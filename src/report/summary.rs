@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Evidence;
 use super::memory::MemoryReport;
+use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::marks::{Event, Mark};
@@ -75,19 +75,23 @@ pub(super) fn phases(marks: &[Mark], last_moment: Option<Timestamp>) -> Vec<Phas
     spans
 }
 
+/// The baseline of a run. The profiler is there before it: the server comes to rest
+/// first.
+pub(super) fn baseline_of(phases: &[PhaseSpan]) -> Option<PhaseSpan> {
+    phases.iter().copied().find(|span| span.phase == Phase::Baseline)
+}
+
 pub(super) fn assemble(
-    evidence: &Evidence,
+    recording: Recording<'_>,
     memory: Option<&MemoryReport>,
-    phases: &[PhaseSpan],
+    baseline: Option<PhaseSpan>,
 ) -> Option<MonitoringSummary> {
-    let header = evidence.header()?;
-    let first = evidence.ticks().next()?.at;
-    let last = evidence.ticks().last()?.at;
+    let header = recording.header()?;
+    let first = recording.ticks().next()?.at;
+    let last = recording.ticks().last()?.at;
     let readings: Vec<(Timestamp, SystemTick)> =
-        evidence.ticks().filter_map(|tick| Some((tick.at, tick.system?))).collect();
+        recording.ticks().filter_map(|tick| Some((tick.at, tick.system?))).collect();
     let all = || readings.iter().map(|(_, system)| *system);
-    // The profiler is there before the baseline: the server comes to rest first.
-    let baseline = phases.iter().find(|span| span.phase == Phase::Baseline);
     let is_of_baseline = |at| baseline.is_some_and(|span| span.began <= at && at <= span.ended);
     let in_baseline: Vec<SystemTick> =
         readings.iter().filter(|(at, _)| is_of_baseline(*at)).map(|(_, system)| *system).collect();

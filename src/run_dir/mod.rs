@@ -6,6 +6,7 @@
 //! from nothing but this directory.
 
 mod files;
+mod profile;
 
 use std::fs;
 use std::io;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use files::{JsonLines, Lines, read_lines};
+pub use profile::{ProfileDir, ProfileFiles};
 
 use crate::ids::RunId;
 use crate::scenario::{Family, ScenarioId};
@@ -65,38 +67,31 @@ impl RunDir {
     /// Creates the directory of a new run, readable by its owner alone: the
     /// server's log in it may tell more than the server's users should know.
     pub fn create(path: &Path) -> Result<Self, RunDirError> {
-        let io = |act| move |source| RunDirError::Io { act, path: path.to_owned(), source };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(io("create the directory above"))?;
-        }
-        fs::DirBuilder::new().mode(0o700).create(path).map_err(io("create the run directory"))?;
+        create_private(path, "create the run directory")?;
         let run = Self { path: path.to_owned() };
         for folder in [run.outcomes(), run.start_line()] {
-            fs::create_dir(&folder).map_err(io("create folders in"))?;
+            fs::create_dir(&folder).map_err(|source| RunDirError::Io {
+                act: "create folders in",
+                path: path.to_owned(),
+                source,
+            })?;
         }
         Ok(run)
     }
 
     /// Opens the directory of an existing run.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
-        let canonical = path.canonicalize().map_err(|source| RunDirError::Io {
-            act: "open the run directory",
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self { path: canonical })
+        Ok(Self { path: open(path, "open the run directory")? })
+    }
+
+    /// Whether a directory is a run's.
+    fn holds_run(path: &Path) -> bool {
+        Self { path: path.to_owned() }.plan().exists()
     }
 
     /// Makes `latest`, beside the run's directory, point to it.
     pub fn link_latest(&self) -> Result<(), RunDirError> {
-        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
-            return Ok(());
-        };
-        let (link, fresh) = (parent.join("latest"), parent.join(".latest.new"));
-        let io = |source| RunDirError::Io { act: "renew the link", path: link.clone(), source };
-        _ = fs::remove_file(&fresh);
-        symlink(name, &fresh).map_err(io)?;
-        fs::rename(&fresh, &link).map_err(io)
+        link_latest(&self.path)
     }
 
     /// The run's id, which is the directory's name.
@@ -125,14 +120,19 @@ impl RunDir {
         self.path.join("marks.jsonl")
     }
 
+    /// The two files of the profile.
+    pub fn profile(&self) -> ProfileFiles {
+        ProfileFiles::within(&self.path)
+    }
+
     /// The profile: one `ProfileLine` a line.
     pub fn samples(&self) -> PathBuf {
-        self.path.join("samples.jsonl")
+        self.profile().samples
     }
 
     /// Every process of the profile: one `ProcessTable`.
     pub fn processes(&self) -> PathBuf {
-        self.path.join("processes.json")
+        self.profile().processes
     }
 
     /// What each scenario recorded.
@@ -211,4 +211,28 @@ impl RunDir {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Creates a directory that its owner alone can read.
+fn create_private(path: &Path, act: &'static str) -> Result<(), RunDirError> {
+    let io = |act| move |source| RunDirError::Io { act, path: path.to_owned(), source };
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(io("create the directory above"))?;
+    }
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(io(act))
+}
+
+fn open(path: &Path, act: &'static str) -> Result<PathBuf, RunDirError> {
+    path.canonicalize().map_err(|source| RunDirError::Io { act, path: path.to_owned(), source })
+}
+
+fn link_latest(path: &Path) -> Result<(), RunDirError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(());
+    };
+    let (link, fresh) = (parent.join("latest"), parent.join(".latest.new"));
+    let io = |source| RunDirError::Io { act: "renew the link", path: link.clone(), source };
+    _ = fs::remove_file(&fresh);
+    symlink(name, &fresh).map_err(io)?;
+    fs::rename(&fresh, &link).map_err(io)
 }

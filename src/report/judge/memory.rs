@@ -4,7 +4,6 @@ use super::{Case, Findings, Severity, lost_its_server};
 use crate::budget::{Amount, BudgetSubject};
 use crate::report::Exactness;
 use crate::report::budgets::{BudgetCheck, BudgetState};
-use crate::units::as_mib;
 
 impl Findings {
     pub(super) fn of_budgets(&mut self, case: &Case<'_>) {
@@ -147,18 +146,9 @@ impl Findings {
                 }
                 _ => Severity::Note,
             };
-            let why = match memory.unread_exits {
-                0 => "it was only sampled".to_owned(),
-                count => format!("{count} process(es) exited without a final reading"),
-            };
-            let most = could_be.map_or_else(
-                || "nobody knows how high it was".to_owned(),
-                |most| format!("by the fastest growth seen it was at most {:.1} MiB", as_mib(most)),
-            );
-            self.add(
-                severity,
-                format!("{class}: {why}, so its peak is a lower bound; {most}{margin}"),
-            );
+            if let Some(doubt) = memory.doubt() {
+                self.add(severity, format!("{doubt}{margin}"));
+            }
         }
     }
 }

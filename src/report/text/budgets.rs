@@ -3,16 +3,15 @@
 use std::io::{self, Write};
 
 use crate::budget::{Amount, BudgetSubject};
-use crate::class::ProcessClass;
-use crate::report::{BudgetState, Report};
+use crate::report::{BudgetCheck, BudgetState, MemoryReport};
 use crate::units::as_mib;
 
 /// The headings of [`columns`].
 pub(super) const HEADINGS: [&str; 3] = ["budget", "headroom", ""];
 
 /// The limit, what is left of it, and what follows.
-pub(super) fn columns(report: &Report, subject: BudgetSubject) -> [String; 3] {
-    let check = report.budgets.iter().find(|check| check.subject == subject);
+pub(super) fn columns(checks: &[BudgetCheck], subject: BudgetSubject) -> [String; 3] {
+    let check = checks.iter().find(|check| check.subject == subject);
     let Some(check) = check else { return [const { String::new() }; 3] };
     let headroom =
         check.headroom().map_or_else(|| "-".to_owned(), |percent| format!("{percent:.0}%"));
@@ -42,15 +41,16 @@ pub(super) fn bounded(figure: Option<Amount>, is_lower_bound: bool) -> String {
 }
 
 /// Budgets for classes of which there was no process have no row of their own.
-pub(super) fn of_absent_classes(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let has_row = |class: ProcessClass| {
-        report.memory.as_ref().is_some_and(|memory| memory.class(class).is_some())
-    };
-    for check in &report.budgets {
+pub(super) fn of_absent_classes(
+    memory: &MemoryReport,
+    checks: &[BudgetCheck],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for check in checks {
         if let BudgetSubject::Class(class) = check.subject
-            && !has_row(class)
+            && memory.class(class).is_none()
         {
-            let [limit, _, state] = columns(report, check.subject);
+            let [limit, _, state] = columns(checks, check.subject);
             writeln!(out, "  {class}: budget {limit}, {state}")?;
         }
     }

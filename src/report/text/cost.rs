@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::in_minutes;
-use crate::report::{MemoryReport, Report};
+use crate::report::{MemoryReport, ProfilerReport, Report};
 use crate::units::{as_gib, as_mib};
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -36,18 +36,22 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
             as_mib(nodes.peak_memory)
         )?;
     }
-    if let Some(cost) = report.profiler.and_then(|profiler| profiler.cost) {
-        writeln!(
-            out,
-            "  profiler: {:.1} CPU-s, {:.1} MiB, {:.1} of {:.1} ticks per second, longest gap {:.2} s",
-            cost.cpu.as_secs_f64(),
-            as_mib(cost.peak),
-            cost.rate_hz,
-            1.0 / report.plan.profiler_interval.as_secs_f64(),
-            cost.longest_gap.as_secs_f64()
-        )?;
-    }
+    profiler(report.profiler, out)?;
     estimate(report, out)
+}
+
+/// What watching the server cost.
+pub(super) fn profiler(profiler: Option<ProfilerReport>, out: &mut impl Write) -> io::Result<()> {
+    let Some(ProfilerReport { interval, cost: Some(cost), .. }) = profiler else { return Ok(()) };
+    writeln!(
+        out,
+        "  profiler: {:.1} CPU-s, {:.1} MiB, {:.1} of {:.1} ticks per second, longest gap {:.2} s",
+        cost.cpu.as_secs_f64(),
+        as_mib(cost.peak),
+        cost.rate_hz,
+        1.0 / interval.as_secs_f64(),
+        cost.longest_gap.as_secs_f64()
+    )
 }
 
 /// What was expected before the run, beside what came.

@@ -5,17 +5,42 @@ use std::io::{self, Write};
 use super::budgets::{amount, bounded};
 use super::{budgets, print, table};
 use crate::budget::{Amount, BudgetSubject};
-use crate::report::{Exactness, Report};
+use crate::report::{BudgetCheck, Exactness, MemoryReport, ProfilerReport};
 use crate::sample::ProfilerLevel;
 use crate::units::ByteSize;
 
-pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let Some(memory) = &report.memory else { return Ok(()) };
-    let how = how(report);
+/// How peaks were read, and what that leaves in the dark.
+pub fn peaks_in_words(level: ProfilerLevel, kernel_events: bool) -> String {
+    let how = match level {
+        ProfilerLevel::ExitRecords => "peaks are the kernel's marks, exits included",
+        ProfilerLevel::HighWaterMark => "peaks are the kernel's marks, read at each tick",
+        ProfilerLevel::HighWaterMarkOfAnother => {
+            "peaks are the kernel's marks, read at each tick; another user's processes, so no PSS"
+        }
+        ProfilerLevel::SampledRss => "sampled: short peaks are missed",
+    };
+    match kernel_events {
+        true => how.to_owned(),
+        false => format!("{how}; what lived between two ticks is not known of"),
+    }
+}
+
+/// The memory of a run's server or of a profile's, with the budgets for it.
+pub(super) fn render(
+    memory: Option<&MemoryReport>,
+    profiler: Option<ProfilerReport>,
+    checks: &[BudgetCheck],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let (Some(memory), Some(profiler)) = (memory, profiler) else { return Ok(()) };
+    let how = peaks_in_words(profiler.level, profiler.kernel_events);
     writeln!(out, "\nMEMORY of the server's processes by class, in MiB ({how})")?;
-    let headings = ["class", "processes", "at once", "largest", "mean peak", "peak sum"];
-    let headings = headings.into_iter().chain(budgets::HEADINGS);
-    let mut rows = table(&headings.collect::<Vec<_>>(), 1);
+    let mut headings = vec!["class", "processes", "at once", "largest", "mean peak", "peak sum"];
+    // Where nothing is limited, nothing has to be kept.
+    if !checks.is_empty() {
+        headings.extend(budgets::HEADINGS);
+    }
+    let mut rows = table(&headings, 1);
     let size = |size: Option<ByteSize>| amount(size.map(Amount::Size));
     for class in &memory.classes {
         let mut row = vec![
@@ -26,7 +51,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
             size(class.mean_peak),
             size(class.rss_sum_peak),
         ];
-        row.extend(budgets::columns(report, BudgetSubject::Class(class.class)));
+        row.extend(budgets::columns(checks, BudgetSubject::Class(class.class)));
         rows.add_row(row);
     }
     let snapshots = || memory.snapshots.iter();
@@ -49,26 +74,9 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
             String::new(),
             bounded(peak.map(Amount::Size), unread > 0),
         ];
-        row.extend(budgets::columns(report, subject));
+        row.extend(budgets::columns(checks, subject));
         rows.add_row(row);
     }
     print(out, &rows)?;
-    budgets::of_absent_classes(report, out)
-}
-
-/// How peaks were read, and what that leaves in the dark.
-fn how(report: &Report) -> String {
-    let Some(profiler) = report.profiler else { return "nobody knows how".to_owned() };
-    let level = match profiler.level {
-        ProfilerLevel::ExitRecords => "peaks are the kernel's marks, exits included",
-        ProfilerLevel::HighWaterMark => "peaks are the kernel's marks, read at each tick",
-        ProfilerLevel::HighWaterMarkOfAnother => {
-            "peaks are the kernel's marks, read at each tick; another user's processes, so no PSS"
-        }
-        ProfilerLevel::SampledRss => "sampled: short peaks are missed",
-    };
-    match profiler.kernel_events {
-        true => level.to_owned(),
-        false => format!("{level}; what lived between two ticks is not known of"),
-    }
+    budgets::of_absent_classes(memory, checks, out)
 }

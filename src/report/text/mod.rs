@@ -6,6 +6,8 @@ mod cost;
 mod infrastructure;
 mod memory;
 mod phases;
+mod profile;
+mod summary;
 mod windows;
 
 use std::io::{self, Write};
@@ -13,65 +15,24 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+pub use memory::peaks_in_words;
+pub use profile::render as render_profile;
+
 use super::{Report, ScenarioReport, Severity, Stats, Temperature, WaveReport};
-use crate::units::{ByteSize, as_gib};
 
 /// Writes the whole report.
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    monitoring_summary(report, out)?;
+    summary::render(report.summary.as_ref(), out)?;
     latencies(report, out)?;
     failures(report, out)?;
     infrastructure::render(report, out)?;
-    memory::render(report, out)?;
+    memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
     phases::render(report, out)?;
-    windows::render(report, out)?;
+    windows::render(report.memory.as_ref(), out)?;
     cost::render(report, out)?;
     findings(report, out)?;
     let verdict = report.judgement.verdict;
     writeln!(out, "\nVERDICT: {} (exit code {})", verdict.name(), verdict.exit_code())
-}
-
-fn monitoring_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let Some(summary) = &report.summary else { return Ok(()) };
-    let rule = "=".repeat(50);
-    let seconds = summary.duration.as_secs_f64();
-    let share = |size: ByteSize| as_gib(size) / as_gib(summary.memory_total) * 100.0;
-    let delta = as_gib(summary.peak_memory) - as_gib(summary.baseline_memory);
-    writeln!(out, "{rule}\nMONITORING SUMMARY\n{rule}")?;
-    writeln!(out, "Duration: {seconds:.1} seconds ({:.2} hours)", seconds / 3600.0)?;
-    writeln!(out, "\nBASELINE USAGE:")?;
-    writeln!(out, "Baseline CPU: {:.1}%", summary.baseline_cpu)?;
-    writeln!(
-        out,
-        "Baseline Memory: {:.2}GB ({:.1}%)",
-        as_gib(summary.baseline_memory),
-        share(summary.baseline_memory)
-    )?;
-    writeln!(out, "\nPEAK USAGE:")?;
-    writeln!(out, "Peak CPU: {:.1}%", summary.peak_cpu)?;
-    writeln!(
-        out,
-        "Peak Memory: {:.2}GB ({:.1}%)",
-        as_gib(summary.peak_memory),
-        share(summary.peak_memory)
-    )?;
-    writeln!(out, "Memory Delta: {delta:.1}GB")?;
-    let lines = [
-        ("Peak Non-blocking Executor Memory", summary.short_peak),
-        ("Peak Non-blocking Executor Memory Average", summary.short_average_peak),
-        ("Peak Blocking Executor Memory", summary.long_peak),
-        ("Peak Blocking Executor Memory Average", summary.long_average_peak),
-    ];
-    for (name, size) in lines {
-        match size {
-            Some(size) => writeln!(out, "{name}: {:.2}GB", as_gib(size))?,
-            None => writeln!(out, "{name}: - (none ran)")?,
-        }
-    }
-    writeln!(out, "\nAVERAGE USAGE:")?;
-    writeln!(out, "Average CPU: {:.1}%", summary.average_cpu)?;
-    writeln!(out, "Average Memory: {:.1}%", share(summary.average_memory))?;
-    writeln!(out, "{rule}")
 }
 
 fn table(headings: &[&str], words: usize) -> Table {

@@ -11,11 +11,14 @@ use crate::units::{ByteSize, as_mib};
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(memory) = &report.memory else { return Ok(()) };
-    phases(memory, out)?;
-    if let Some(growth) = &memory.growth {
-        classes(growth, out)?;
-    }
+    ends(memory, out)?;
     whole(report, memory, out)
+}
+
+/// What the server consisted of at the end of each phase, and how it grew.
+pub(super) fn ends(memory: &MemoryReport, out: &mut impl Write) -> io::Result<()> {
+    phases(memory, out)?;
+    memory.growth.as_ref().map_or(Ok(()), |growth| classes(growth, out))
 }
 
 fn phases(memory: &MemoryReport, out: &mut impl Write) -> io::Result<()> {
@@ -39,7 +42,10 @@ fn phases(memory: &MemoryReport, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn classes(growth: &Growth, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nGROWTH from the end of the baseline to that of the drain by class, in MiB")?;
+    writeln!(
+        out,
+        "\nGROWTH by class, from the end of the baseline to that of the last phase, in MiB"
+    )?;
     let unread = [(growth.unread_before, "before"), (growth.unread_after, "after")];
     for (count, when) in unread.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "  without {count} process(es) that could not be read {when}")?;
@@ -80,7 +86,7 @@ fn whole(report: &Report, memory: &MemoryReport, out: &mut impl Write) -> io::Re
     ];
     for (name, subject, figure, unread) in figures {
         let mut row = vec![name.to_owned(), bounded(figure, unread > 0)];
-        row.extend(budgets::columns(report, subject));
+        row.extend(budgets::columns(&report.budgets, subject));
         rows.add_row(row);
     }
     print(out, &rows)

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use super::{print, table};
 use crate::class::ProcessClass;
-use crate::report::Report;
+use crate::report::MemoryReport;
 use crate::units::as_mib;
 
-pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let windows = report.memory.as_ref().map_or(&[][..], |memory| &memory.windows);
+pub(super) fn render(memory: Option<&MemoryReport>, out: &mut impl Write) -> io::Result<()> {
+    let windows = memory.map_or(&[][..], |memory| &memory.windows);
     if windows.is_empty() {
         return Ok(());
     }

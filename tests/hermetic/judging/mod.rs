@@ -7,5 +7,6 @@ mod budgets;
 mod changes;
 mod evidence;
 mod figures;
+mod profiles;
 mod texts;
 mod verdicts;

@@ -1,0 +1,41 @@
+//! What a profiler wrote down, wherever it was read from: a run or a profile alone.
+
+use crate::sample::{ProcessTable, ProfileHeader, ProfileLine, ProfilerCost, Tick};
+
+/// A profile that was read.
+#[derive(Clone, Copy)]
+pub(super) struct Recording<'a> {
+    /// Its lines.
+    pub(super) lines: &'a [ProfileLine],
+    /// Its processes; `None` when the profiler was killed before it could list them.
+    pub(super) processes: Option<&'a ProcessTable>,
+}
+
+impl<'a> Recording<'a> {
+    /// The first line.
+    pub(super) fn header(self) -> Option<&'a ProfileHeader> {
+        self.lines.iter().find_map(|line| match line {
+            ProfileLine::Header(header) => Some(header),
+            _ => None,
+        })
+    }
+
+    /// The ticks.
+    pub(super) fn ticks(self) -> impl Iterator<Item = &'a Tick> {
+        self.lines.iter().filter_map(|line| match line {
+            ProfileLine::Tick(tick) => Some(tick),
+            _ => None,
+        })
+    }
+
+    /// Whether the profiler came to its end in good order.
+    pub(super) fn ended_well(self) -> bool {
+        let has_footer = self.lines.iter().any(|line| matches!(line, ProfileLine::Footer { .. }));
+        has_footer && self.processes.is_some()
+    }
+
+    /// What profiling cost.
+    pub(super) fn cost(self) -> Option<ProfilerCost> {
+        self.processes.map(|table| table.profiler)
+    }
+}
