@@ -8,6 +8,7 @@ mod load;
 mod nextest;
 mod processes;
 mod profile;
+mod profiler;
 mod progress;
 mod report;
 mod server;
@@ -36,11 +37,12 @@ fn main() -> ExitCode {
     let flags = flags::Xtask::parse();
     let result = match flags.command {
         Command::Load(flags) => load::run(&flags).map(Verdict::exit_code),
-        Command::Report(flags) => report::run(&flags).map(Verdict::exit_code),
+        Command::Report(flags) => report::run(&flags),
         Command::Test(flags) => test::run(&flags).map(|()| 0),
         Command::Infra(flags) => infra::run(&flags).map(|()| 0),
         Command::Nodes(flags) => infra::run_nodes(&flags).map(|()| 0),
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),
+        Command::Profiler(flags) => profiler::run_shell(&flags).map(|()| 0),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
         // A terminal that has gone must not hide the exit code.

@@ -1,22 +1,31 @@
-//! `cargo xtask report`: a finished run again, from nothing but its directory.
+//! `cargo xtask report`: a finished run or a profile again, from nothing but its
+//! directory.
 
-use std::io::{Write, stdout};
+use std::io::{StdoutLock, Write as _, stdout};
 
 use anyhow::{Context, Result};
-use skyload::report::{Evidence, Report, Verdict, text};
-use skyload::run_dir::RunDir;
+use serde::Serialize;
+use skyload::report::{Evidence, ProfileEvidence, ProfileReport, Report, text};
+use skyload::run_dir::{ProfileDir, RunDir};
 
 use crate::flags::{self, Format};
 use crate::workspace::Workspace;
 
-pub(crate) fn run(flags: &flags::Report) -> Result<Verdict> {
+/// Returns the exit code: a run's verdict, or success for a profile, which has none.
+pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
     let workspace = Workspace::locate()?;
-    let path = workspace.find_run(&flags.run);
-    let run = RunDir::open(&path)
-        .context("there is no such run\n  hint: `cargo xtask load` makes one")?;
+    let path = workspace.find_run_or_profile(&flags.run);
+    let run = RunDir::open(&path).context(
+        "there is no such run or profile\n  hint: `cargo xtask load` makes a run, and \
+         `cargo xtask profile` a profile",
+    )?;
+    if let Some(profile) = ProfileDir::open(&path)? {
+        show_profile(&profile, &assemble_profile(&profile)?, flags.format)?;
+        return Ok(0);
+    }
     let report = assemble(&run)?;
     show(&run, &report, flags.format)?;
-    Ok(report.judgement.verdict)
+    Ok(report.judgement.verdict.exit_code())
 }
 
 /// Assembles the report of a run and keeps it there.
@@ -27,16 +36,45 @@ pub(crate) fn assemble(run: &RunDir) -> Result<Report> {
     Ok(report)
 }
 
+/// Assembles what a profile amounts to.
+pub(crate) fn assemble_profile(profile: &ProfileDir) -> Result<ProfileReport> {
+    let evidence = ProfileEvidence::read(profile).context("reading the profile")?;
+    Ok(ProfileReport::assemble(&evidence))
+}
+
 /// Writes a report to standard output.
 pub(crate) fn show(run: &RunDir, report: &Report, format: Format) -> Result<()> {
-    let mut out = stdout().lock();
     match format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, report).map_err(std::io::Error::from)?;
-            writeln!(out)
-        }
-        Format::Text => text::render(report, &mut out)
-            .and_then(|()| writeln!(out, "Run directory: {}", run.path().display())),
+        Format::Json => print_json(report),
+        Format::Text => print_text(|out| {
+            text::render(report, out)?;
+            writeln!(out, "Run directory: {}", run.path().display())
+        }),
     }
-    .context("writing the report")
+}
+
+/// The same for a profile.
+pub(crate) fn show_profile(
+    profile: &ProfileDir,
+    report: &ProfileReport,
+    format: Format,
+) -> Result<()> {
+    match format {
+        Format::Json => print_json(report),
+        Format::Text => print_text(|out| {
+            text::render_profile(report, out)?;
+            writeln!(out, "Profile directory: {}", profile.path().display())
+        }),
+    }
+}
+
+fn print_json(report: &impl Serialize) -> Result<()> {
+    print_text(|out| {
+        serde_json::to_writer_pretty(&mut *out, report)?;
+        writeln!(out)
+    })
+}
+
+fn print_text(write: impl FnOnce(&mut StdoutLock<'static>) -> std::io::Result<()>) -> Result<()> {
+    write(&mut stdout().lock()).context("writing the report")
 }

@@ -37,15 +37,22 @@ impl Workspace {
         self.state.join("runs")
     }
 
+    /// Where profiles are kept that belong to no run.
+    pub(crate) fn profiles(&self) -> PathBuf {
+        self.state.join("profiles")
+    }
+
     /// Where runs note what they have yet to clear away.
     pub(crate) fn custody(&self) -> PathBuf {
         self.state.join("custody")
     }
 
-    /// Finds a run by its directory, or by its id or `latest`.
-    pub(crate) fn find_run(&self, name: &Path) -> PathBuf {
-        let by_id = self.runs().join(name);
-        if !name.is_dir() && by_id.is_dir() { by_id } else { name.to_owned() }
+    /// Finds a run or a profile by its directory, or by its id; `latest` is the
+    /// latest run.
+    pub(crate) fn find_run_or_profile(&self, name: &Path) -> PathBuf {
+        let folders = [self.runs(), self.profiles()];
+        let by_id = || folders.iter().map(|folder| folder.join(name)).find(|path| path.is_dir());
+        if name.is_dir() { name.to_owned() } else { by_id().unwrap_or_else(|| name.to_owned()) }
     }
 
     /// Makes sure that only one run at a time loads this machine from here: two

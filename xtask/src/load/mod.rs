@@ -10,7 +10,6 @@ mod ground;
 mod marks;
 mod phases;
 mod prepare;
-mod profiler_process;
 mod scenarios;
 mod settle;
 mod speed;
@@ -28,6 +27,7 @@ use skyload::run_dir::RunDir;
 use crate::flags;
 use crate::infra;
 use crate::nextest::Tests;
+use crate::profiler::ProfilerProcess;
 use crate::progress::Progress;
 use crate::report;
 use crate::server::{self, ServerSession};
@@ -37,7 +37,6 @@ use crate::tools;
 use crate::workspace::Workspace;
 use ground::Ground;
 use marks::Marks;
-use profiler_process::ProfilerProcess;
 use watch::Watch;
 
 pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
@@ -116,7 +115,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     ground.check(plan, run, context.signals, progress)?;
     let profiler = server
         .addresses
-        .map(|addresses| ProfilerProcess::spawn(run, plan, addresses))
+        .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, addresses)))
         .transpose()?;
     let mut watch = Watch::new(context.signals, &server, profiler, marks, ground.stays());
     // Not `?` yet: what was measured is worth having, whatever went wrong.

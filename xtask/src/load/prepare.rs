@@ -10,7 +10,7 @@ use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, LoadRequest, Machine, ServerTarget, UsageErrors};
-use skyload::profiler;
+use skyload::profiler::{self, Marker, ProfilerOptions};
 use skyload::report::text::in_minutes;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use skyload::scenario::{Need, Scenario};
@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::flags;
 use crate::progress::Progress;
-use crate::server::{Context, ServerSession};
+use crate::server::{Addresses, Context, ServerSession};
 use crate::workspace::Workspace;
 
 /// Resolves what was typed. Touches nothing.
@@ -206,6 +206,20 @@ pub(super) fn run_dir(
     run.link_latest()?;
     RunDir::write(&run.plan(), plan)?;
     Ok(run)
+}
+
+/// How the server of a run is profiled.
+pub(super) fn profiler(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> ProfilerOptions {
+    let marker = Marker { name: env::SERVER_OF_RUN.to_owned(), value: run.id().to_string() };
+    ProfilerOptions {
+        interval: plan.profiler_interval,
+        level: plan.peaks,
+        marker: Some(marker),
+        api_port: Some(addresses.api_port),
+        queue_port: Some(addresses.queue_port),
+        memory_floor: Some(plan.memory_floor),
+        ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
+    }
 }
 
 /// Puts together what was found.

@@ -13,9 +13,9 @@ use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};
 
 use super::phases::{begin_window, state};
-use super::settle::last_ticks;
 use super::watch::Watch;
 use crate::nextest::{LoadProcess, Tests};
+use crate::profiler::last_ticks;
 use crate::progress::{Progress, Step};
 
 /// Runs all scenarios of the plan. A reason to stop ends them.
@@ -103,7 +103,7 @@ impl Load<'_> {
 fn say_how_far(step: &Step, plan: &LoadPlan, run: &RunDir) {
     let ended = plan.scenarios.iter().filter(|scenario| run.outcome(scenario.id).exists()).count();
     let mut text = format!("{ended} of {} ended", plan.scenarios.len());
-    if let Some(tick) = last_ticks(run).last() {
+    if let Some(tick) = last_ticks(&run.samples()).last() {
         let processes: u32 = tick.classes.values().map(|class| class.count).sum();
         let rss: u64 = tick.classes.values().map(|class| class.rss_sum.as_u64()).sum();
         text += &format!("; server {processes} processes, {:.1} GiB", as_gib(ByteSize(rss)));

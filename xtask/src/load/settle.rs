@@ -5,17 +5,16 @@
 //! is none. The same goes for executors that the end of a load leaves half-way:
 //! their peak is still to come.
 
-use std::fs;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::class::ProcessClass;
 use skyload::plan::LoadPlan;
 use skyload::run_dir::RunDir;
-use skyload::sample::{ProfileLine, Tick};
+use skyload::sample::Tick;
 
 use super::watch::Watch;
+use crate::profiler::last_ticks;
 use crate::progress::Step;
 
 /// The server must be at rest for as long as this.
@@ -38,7 +37,7 @@ pub(super) fn wait(
         if watch.look()?.is_some() {
             return Ok(None);
         }
-        let busy = what_is_going_on(&last_ticks(run));
+        let busy = what_is_going_on(&last_ticks(&run.samples()));
         match &busy {
             Some(what) => {
                 quiet_since = Instant::now();
@@ -63,24 +62,4 @@ fn what_is_going_on(ticks: &[Tick]) -> Option<String> {
         ticks.iter().filter_map(|tick| tick.system.map(|system| system.cpu_percent)).collect();
     let busiest = cpu.into_iter().fold(0.0, f32::max);
     (busiest > BUSY).then(|| format!("the machine is busy ({busiest:.0}% CPU)"))
-}
-
-/// The latest ticks of the profile, which reaches the disk about once a second.
-pub(super) fn last_ticks(run: &RunDir) -> Vec<Tick> {
-    const ENOUGH: u64 = 8 * 1024;
-    let read = || -> std::io::Result<String> {
-        let mut file = fs::File::open(run.samples())?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(ENOUGH)))?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let text = read().unwrap_or_default();
-    text.lines()
-        .filter_map(|line| match serde_json::from_str(line) {
-            Ok(ProfileLine::Tick(tick)) => Some(tick),
-            _ => None,
-        })
-        .collect()
 }

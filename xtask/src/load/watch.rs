@@ -7,7 +7,7 @@ use skyload::marks::{Event, StopReason};
 use skyload::profiler::protocol::Notice;
 
 use super::marks::Marks;
-use super::profiler_process::ProfilerProcess;
+use crate::profiler::ProfilerProcess;
 use crate::server::{Fate, ServerSession};
 use crate::signals::Signals;
 

@@ -24,6 +24,8 @@ use skyload::run_dir::RunDir;
 
 pub(crate) use custody::clean_up_after_dead_runs;
 pub(crate) use health::runtime;
+pub(crate) use ports::DEFAULT_API_PORT;
+pub(crate) use processes::{ApiServer, api_servers};
 
 use crate::infra::ServerSetup;
 use crate::progress::Progress;

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use anyhow::{Context, Result};
 
 /// SkyPilot's own port, which belongs to the user's own server.
-pub(super) const DEFAULT_API_PORT: u16 = 46580;
+pub(crate) const DEFAULT_API_PORT: u16 = 46580;
 
 /// Where API ports of ours begin, and how many there are to choose from.
 const FIRST: u16 = 46_600;

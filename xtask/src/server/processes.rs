@@ -106,16 +106,45 @@ impl Belongings {
     }
 }
 
-/// The main process of the API server on `port`, if there is one.
-pub(super) fn main_process(port: u16) -> Result<Option<ProcessIdentity>> {
+/// An API server of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ApiServer {
+    /// Its main process.
+    pub(crate) root: ProcessIdentity,
+    /// Where it answers.
+    pub(crate) port: u16,
+}
+
+/// The main processes of all API servers of this machine, by port.
+pub(crate) fn api_servers() -> Result<Vec<ApiServer>> {
     let system = look_around()?;
-    let mut found = system.processes().iter().filter(|(_, process)| {
+    let port_of = |process: &sysinfo::Process| {
         let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
         let is_server =
             words.windows(2).any(|pair| pair[0] == "-m" && pair[1] == "sky.server.server");
-        is_server && port_of(&words) == port
-    });
-    Ok(found.find_map(|(pid, _)| ProcessIdentity::of(pid.as_u32())))
+        is_server.then(|| port_of(&words))
+    };
+    let mut found: Vec<ApiServer> = system
+        .processes()
+        .iter()
+        .filter_map(|(pid, process)| {
+            let port = port_of(process)?;
+            // What a server starts has its words until it executes its own program.
+            let parent = process.parent().and_then(|parent| system.process(parent));
+            if parent.and_then(port_of) == Some(port) {
+                return None;
+            }
+            Some(ApiServer { root: ProcessIdentity::of(pid.as_u32())?, port })
+        })
+        .collect();
+    found.sort_by_key(|server| (server.port, server.root.pid));
+    Ok(found)
+}
+
+/// The main process of the API server on `port`, if there is one.
+pub(super) fn main_process(port: u16) -> Result<Option<ProcessIdentity>> {
+    let servers = api_servers()?;
+    Ok(servers.into_iter().find(|server| server.port == port).map(|server| server.root))
 }
 
 fn port_of(words: &[std::borrow::Cow<'_, str>]) -> u16 {

@@ -13,6 +13,7 @@ mod lost_servers;
 mod neighbours;
 mod passing;
 mod peaks;
+mod profiles;
 mod remote_servers;
 mod reports;
 mod support;

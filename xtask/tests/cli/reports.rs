@@ -43,6 +43,6 @@ fn a_run_that_is_not_there_is_an_error_with_a_hint() -> anyhow::Result<()> {
         .code(1)
         .stdout("")
         .stderr(predicate::str::contains("there is no such run"))
-        .stderr(predicate::str::contains("hint: `cargo xtask load` makes one"));
+        .stderr(predicate::str::contains("hint: `cargo xtask load` makes a run"));
     Ok(())
 }

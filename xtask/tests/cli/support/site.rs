@@ -129,13 +129,22 @@ impl Site {
 
     /// The directories of all runs that were made here, the oldest first.
     pub(crate) fn runs(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.state().join("runs")).into_iter().flatten().flatten();
-        let mut runs: Vec<PathBuf> = entries
+        self.made_in("runs")
+    }
+
+    /// The same for profiles that belong to no run.
+    pub(crate) fn profiles(&self) -> Vec<PathBuf> {
+        self.made_in("profiles")
+    }
+
+    fn made_in(&self, folder: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.state().join(folder)).into_iter().flatten().flatten();
+        let mut made: Vec<PathBuf> = entries
             .map(|entry| entry.path())
             .filter(|path| path.file_name().is_some_and(|name| name != "latest"))
             .collect();
-        runs.sort();
-        runs
+        made.sort();
+        made
     }
 
     /// Every process that was started from here and has not ended: they all

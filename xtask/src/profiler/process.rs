@@ -1,4 +1,4 @@
-//! The profiler while a run lasts: started, asked for snapshots, ended.
+//! The profiler's process from outside: started, asked for snapshots, ended.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -7,14 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use skyload::env;
-use skyload::plan::LoadPlan;
+use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::{self, Command as Order, Notice};
-use skyload::profiler::{Marker, ProfilerOptions};
-use skyload::run_dir::RunDir;
 use skyload::sample::{Phase, Window};
 
-use crate::server::Addresses;
 use crate::workspace::own_program;
 
 /// The profiler must answer within this, even on a machine that is saturated:
@@ -23,7 +19,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// A profiler under way. It ends by itself when its standard input closes, so it
 /// does not outlive this process.
-pub(super) struct ProfilerProcess {
+pub(crate) struct ProfilerProcess {
     child: Option<Child>,
     orders: Option<ChildStdin>,
     notices: Receiver<Notice>,
@@ -34,22 +30,10 @@ pub(super) struct ProfilerProcess {
 impl ProfilerProcess {
     /// Starts it and waits until it has taken its first look. This program starts
     /// itself once more: there is no other that could be out of date.
-    pub(super) fn spawn(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> Result<Self> {
-        let options = ProfilerOptions {
-            interval: plan.profiler_interval,
-            level: plan.peaks,
-            marker: Some(Marker {
-                name: env::SERVER_OF_RUN.to_owned(),
-                value: run.id().to_string(),
-            }),
-            api_port: Some(addresses.api_port),
-            queue_port: Some(addresses.queue_port),
-            memory_floor: Some(plan.memory_floor),
-            ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
-        };
+    pub(crate) fn spawn(options: &ProfilerOptions) -> Result<Self> {
         let mut child = Command::new(own_program()?)
             .arg("__profile")
-            .arg(serde_json::to_string(&options).context("writing the profiler's options")?)
+            .arg(serde_json::to_string(options).context("writing the profiler's options")?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A Ctrl-C is for the conductor, which then ends the profiler.
@@ -73,33 +57,33 @@ impl ProfilerProcess {
     }
 
     /// What the profiler has said since it was last asked.
-    pub(super) fn news(&mut self) -> Vec<Notice> {
+    pub(crate) fn news(&mut self) -> Vec<Notice> {
         let mut news = std::mem::take(&mut self.pending);
         news.extend(self.notices.try_iter());
         news
     }
 
     /// Whether it still runs.
-    pub(super) fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Has proportional memory read at the end of a phase, and waits for it.
-    pub(super) fn snapshot(&mut self, phase: Phase) -> Result<()> {
+    pub(crate) fn snapshot(&mut self, phase: Phase) -> Result<()> {
         self.order(&Order::Snapshot { phase })?;
         self.wait_for(|notice| matches!(notice, Notice::SnapshotTaken { .. }))
             .with_context(|| format!("reading memory at the end of the {}", phase.name()))
     }
 
     /// Has marks lowered, and waits for it: what begins is to have peaks of its own.
-    pub(super) fn begin_window(&mut self, window: Window) -> Result<()> {
+    pub(crate) fn begin_window(&mut self, window: Window) -> Result<()> {
         self.order(&Order::BeginWindow { window })?;
         self.wait_for(|notice| matches!(notice, Notice::WindowBegan { .. }))
             .with_context(|| format!("lowering marks at the beginning of the {window}"))
     }
 
     /// Ends it and waits until everything is written down.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         self.order(&Order::Finish)?;
         self.wait_for(|notice| *notice == Notice::Finished).context("ending the profiler")?;
         let mut child = self.child.take().context("ending the profiler")?;

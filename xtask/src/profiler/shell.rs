@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 /// Somewhat above normal: it takes about one percent of a core.
 const PRIORITY: i32 = -10;
 
-pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
+pub(crate) fn run(flags: &flags::Profiler) -> Result<()> {
     let options: ProfilerOptions =
         serde_json::from_str(&flags.options).context("reading the profiler's options")?;
     // On a saturated machine a process that sleeps 20 times a second is woken late,
@@ -28,7 +28,9 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     let conductor = u32::try_from(nix::unistd::getppid().as_raw()).ok();
     let conductor = conductor.and_then(ProcessIdentity::of);
     let reason = profiler::run(&options, stdin(), stdout()).context("profiling")?;
-    if reason == Reason::ParentGone && has_ended(conductor) {
+    // Only a run's server has a marker; a profile on its own has started nothing.
+    let is_of_run = options.marker.is_some();
+    if is_of_run && reason == Reason::ParentGone && has_ended(conductor) {
         // The run was killed; what it started is ours to end, then.
         let workspace = Workspace::locate()?;
         server::clean_up_after_dead_runs(&workspace, false, Progress::new())?;

@@ -1,0 +1,191 @@
+//! `cargo xtask profile`: a server that runs already.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fake_sky::{FakeServer, procfs};
+use nix::sys::signal::Signal;
+use predicates::prelude::predicate;
+use skyload::class::ProcessClass;
+use skyload::report::{ProfileEvidence, ProfileReport};
+use skyload::run_dir::{ProfileDir, read_lines};
+use skyload::sample::ProfileLine;
+
+use crate::support::{Running, Site, soon};
+
+/// The one profile that was made here.
+fn only_profile(site: &Site) -> anyhow::Result<ProfileDir> {
+    let made = site.profiles();
+    let [path] = made.as_slice() else { anyhow::bail!("one profile was expected: {made:?}") };
+    ProfileDir::open(path)?.context("it holds a profile")
+}
+
+/// Waits until the one profile that is being made has so many ticks.
+fn ticks(site: &Site, count: usize) -> anyhow::Result<ProfileDir> {
+    soon("there are ticks", || {
+        let profile = only_profile(site).ok()?;
+        let lines = read_lines::<ProfileLine>(&profile.files().samples, "profile").ok()?;
+        let ticks = lines.values.iter().filter(|line| matches!(line, ProfileLine::Tick(_)));
+        (ticks.count() >= count).then_some(profile)
+    })
+}
+
+/// Ends a profile with a signal, and sees that it ends in good order.
+fn end(running: Running<'_>, site: &Site, with: Signal) -> anyhow::Result<ProfileEvidence> {
+    running.signal(with)?;
+    let ended = running.finish()?;
+    ended
+        .assert()
+        .code(0)
+        .stdout(predicate::str::contains("MONITORING SUMMARY"))
+        .stderr(predicate::str::contains("Profiling: done"));
+    site.assert_nothing_is_left();
+    let evidence = ProfileEvidence::read(&only_profile(site)?)?;
+    assert!(matches!(evidence.lines.last(), Some(ProfileLine::Footer { .. })));
+    Ok(evidence)
+}
+
+fn pids_in(evidence: &ProfileEvidence) -> anyhow::Result<BTreeSet<u32>> {
+    let table = evidence.processes.as_ref().context("the profiler came to its end")?;
+    Ok(table.processes.iter().map(|record| record.identity.pid).collect())
+}
+
+#[test]
+fn a_server_is_found_by_its_port_and_profiled_until_sigterm() -> anyhow::Result<()> {
+    let (site, server) = (Site::new()?, FakeServer::start(&[])?);
+    let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
+    ticks(&site, 10)?;
+    let evidence = end(running, &site, Signal::SIGTERM)?;
+    let report = ProfileReport::assemble(&evidence);
+    assert_eq!(report.root.map(|root| root.pid), Some(server.pid()));
+    let memory = report.memory.context("it was profiled")?;
+    assert!(memory.class(ProcessClass::Server).is_some());
+    assert!(memory.class(ProcessClass::ShortExecutor).is_some());
+    assert!(server.main().is_some(), "nobody has ended the server");
+    server.finish()
+}
+
+#[test]
+fn only_the_processes_of_the_chosen_server_count() -> anyhow::Result<()> {
+    let (site, server, other) = (Site::new()?, FakeServer::start(&[])?, FakeServer::start(&[])?);
+    let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
+    ticks(&site, 10)?;
+    let pids = pids_in(&end(running, &site, Signal::SIGINT)?)?;
+    assert!(server.processes().iter().all(|process| pids.contains(&process.pid)), "{pids:?}");
+    assert!(other.processes().iter().all(|process| !pids.contains(&process.pid)), "{pids:?}");
+    server.finish()?;
+    other.finish()
+}
+
+/// A shell with a child, both ended with the test.
+struct Shell(Child);
+
+impl Shell {
+    fn start() -> anyhow::Result<Self> {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "sleep 600 & wait"]).stdin(Stdio::null());
+        Ok(Self(shell.spawn().context("starting a shell")?))
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        for child in procfs::descendants_of(self.0.id()) {
+            procfs::kill_hard(child.pid);
+        }
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+#[test]
+fn any_process_is_profiled_by_its_pid_for_a_given_time() -> anyhow::Result<()> {
+    let (site, shell) = (Site::new()?, Shell::start()?);
+    let pid = shell.0.id().to_string();
+    let child = soon("the shell has a child", || {
+        procfs::descendants_of(shell.0.id()).first().map(|child| child.pid)
+    })?;
+    let line = ["profile", "--pid", &pid, "--for", "300ms", "--interval", "10ms"];
+    let ended = site.xtask(line.into_iter().chain(["--format", "json"])).run()?;
+    ended
+        .assert()
+        .code(0)
+        .stderr(predicate::str::contains(format!("Attached to pid {pid} and all that it starts")))
+        .stderr(predicate::str::contains("the time is up"));
+    let printed: ProfileReport = serde_json::from_slice(&ended.output.stdout)?;
+    let profile = only_profile(&site)?;
+    let evidence = ProfileEvidence::read(&profile)?;
+    assert_eq!(printed, ProfileReport::assemble(&evidence));
+    let interval = printed.profiler.map(|profiler| profiler.interval);
+    assert_eq!(interval, Some(Duration::from_millis(10)));
+    assert_eq!(pids_in(&evidence)?, BTreeSet::from([shell.0.id(), child]));
+    let latest = profile.path().with_file_name("latest");
+    assert_eq!(latest.canonicalize()?, profile.path().canonicalize()?);
+    Ok(())
+}
+
+#[test]
+fn the_end_of_the_server_ends_its_profile() -> anyhow::Result<()> {
+    let (site, server) = (Site::new()?, FakeServer::start(&[])?);
+    let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
+    ticks(&site, 5)?;
+    server.finish()?;
+    let ended = running.finish()?;
+    ended
+        .assert()
+        .code(0)
+        .stderr(predicate::str::contains("Profiling: the server ended"))
+        .stdout(predicate::str::contains("MONITORING SUMMARY"))
+        .stdout(predicate::str::contains("the main process of the server ended after "));
+    site.assert_nothing_is_left();
+    Ok(())
+}
+
+#[test]
+fn a_killed_profile_leaves_no_profiler_and_a_report() -> anyhow::Result<()> {
+    let (site, server) = (Site::new()?, FakeServer::start(&[])?);
+    let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
+    let profile = ticks(&site, 5)?;
+    running.signal(Signal::SIGKILL)?;
+    running.finish()?;
+    soon("nothing is left of it", || site.processes().is_empty().then_some(()))?;
+    assert!(server.main().is_some(), "the server is not the profile's");
+
+    let samples = profile.files().samples;
+    let text = fs::read_to_string(&samples)?;
+    fs::write(&samples, &text[..text.len() - 10])?;
+    let id = profile.id().to_string();
+    let again = site.xtask(["report", &id]).run()?;
+    again
+        .assert()
+        .code(0)
+        .stdout(predicate::str::contains("MONITORING SUMMARY"))
+        .stdout(predicate::str::contains("samples.jsonl` breaks off in its last line"));
+    server.finish()
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_that_names_those_that_are() -> anyhow::Result<()> {
+    let (site, server) = (Site::new()?, FakeServer::start(&[])?);
+    let seen = format!("port {} (pid {})", server.port(), server.pid());
+    for (flag, value, words) in [
+        ("--port", "9", "--port: no API server answers on port 9"),
+        ("--pid", "4194305", "--pid: no process with pid 4194305 runs here"),
+    ] {
+        let refused = site.xtask(["profile", flag, value]).run()?;
+        refused
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(predicate::str::contains(words))
+            .stderr(predicate::str::contains(seen.as_str()))
+            .stderr(predicate::str::contains("hint: "));
+    }
+    let both = site.xtask(["profile", "--pid", "1", "--port", "9"]).run()?;
+    both.assert().code(2).stderr(predicate::str::contains("cannot be used with"));
+    assert!(site.profiles().is_empty(), "none is made");
+    server.finish()
+}
