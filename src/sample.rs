@@ -28,6 +28,8 @@ pub enum ProfileLine {
     Snapshot(Snapshot),
     /// Peaks of one phase, where they were asked for.
     PhasePeaks(PhasePeaks),
+    /// What the original tool would have seen, where that was asked for.
+    Original(OriginalLook),
     /// The server's main process was not there any more.
     ServerGone {
         /// When the profiler noticed.
@@ -144,6 +146,38 @@ pub struct SystemTick {
     pub memory_used: ByteSize,
     /// Memory that could still be had without swapping.
     pub memory_available: ByteSize,
+}
+
+/// One look at the machine's executors by the rule of the original tool: whatever has
+/// the keyword anywhere in its command line, on the whole machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OriginalLook {
+    /// When it ended.
+    pub at: Timestamp,
+    /// `SkyPilot:executor:short`.
+    pub short: KeywordMemory,
+    /// `SkyPilot:executor:long`.
+    pub long: KeywordMemory,
+}
+
+/// Processes with one keyword at one look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KeywordMemory {
+    /// How many there are.
+    pub count: u32,
+    /// Their resident memory in sum.
+    pub rss_sum: ByteSize,
+    /// Resident memory of the largest.
+    pub rss_max: ByteSize,
+}
+
+impl KeywordMemory {
+    /// Their mean resident memory, if there are any.
+    pub fn mean(&self) -> Option<ByteSize> {
+        self.rss_sum.as_u64().checked_div(u64::from(self.count)).map(ByteSize)
+    }
 }
 
 /// Proportional and unique memory of the tree at the end of a phase.

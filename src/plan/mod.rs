@@ -80,6 +80,8 @@ pub struct LoadPlan {
     /// Each phase has memory peaks of its own, and families of scenarios are loaded one
     /// after the other so that each of them has, too.
     pub phase_peaks: bool,
+    /// Whether the original's figures are taken beside ours.
+    pub original_semantics: bool,
     /// Limits on memory and on counts of processes and threads.
     pub budgets: Vec<Budget>,
     /// Latency and error limits.

@@ -34,6 +34,8 @@ pub struct LoadRequest {
     pub phase_peaks: bool,
     /// `--peaks`: how they are read.
     pub peaks: Option<LevelChoice>,
+    /// `--original-semantics`: the original's figures beside ours.
+    pub original_semantics: bool,
     /// `--keep-server`: leave the server running.
     pub keep_server: bool,
     /// `--yes`: go on where a question would be asked.

@@ -17,6 +17,7 @@ mod journal;
 mod kernel;
 mod level;
 mod machine;
+mod original;
 pub mod protocol;
 mod session;
 mod source;
@@ -69,6 +70,9 @@ pub struct ProfilerOptions {
     pub queue_port: Option<u16>,
     /// The parent is told when less memory than this is available.
     pub memory_floor: Option<ByteSize>,
+    /// Also write down what the original tool would have seen.
+    #[serde(default)]
+    pub original_semantics: bool,
 }
 
 impl ProfilerOptions {
@@ -84,6 +88,7 @@ impl ProfilerOptions {
             api_port: None,
             queue_port: None,
             memory_floor: None,
+            original_semantics: false,
         }
     }
 }
@@ -113,8 +118,8 @@ pub enum ProfilerError {
     /// The operating system does not show its processes.
     #[error("cannot list the processes of this machine")]
     List(#[source] io::Error),
-    /// No thread to read commands with.
-    #[error("cannot start the thread that reads the profiler's commands")]
+    /// No thread to read commands with, or to look as the original did.
+    #[error("cannot start a thread of the profiler")]
     Thread(#[source] io::Error),
     /// The commands could not be read to their end.
     #[error("cannot read the profiler's commands")]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::cost::Punctuality;
 use super::journal::Journal;
 use super::machine::Machine;
+use super::original::OriginalLooks;
 use super::protocol::{self, Command, Notice};
 use super::source::ProcessSource;
 use super::ticker::Ticker;
@@ -26,6 +27,7 @@ pub(super) struct Session<S: ProcessSource, W: Write> {
     punctuality: Punctuality,
     tree: Tree<S>,
     machine: Machine,
+    original: Option<OriginalLooks>,
     journal: Journal,
     outbox: Outbox<W>,
     root: ProcessIdentity,
@@ -45,12 +47,15 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     ) -> Result<Self, ProfilerError> {
         let timeline = Timeline::start();
         let machine = Machine::new().map_err(ProfilerError::Machine)?;
+        let original =
+            options.original_semantics.then(|| OriginalLooks::start(timeline)).transpose()?;
         let mut session = Self {
             timeline,
             ticker: Ticker::new(options.interval, Instant::now()),
             punctuality: Punctuality::default(),
             tree: Tree::new(source, options),
             machine,
+            original,
             journal: Journal::open(&options.samples, options.processes.clone())?,
             outbox: Outbox { to: notices, closed: false },
             root: options.root,
@@ -115,6 +120,9 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
 
     fn tick(&mut self, began: Instant, late: Duration) -> Result<(), ProfilerError> {
         self.punctuality.began(began);
+        for look in self.original.iter().flat_map(OriginalLooks::news) {
+            self.journal.push(&ProfileLine::Original(look))?;
+        }
         let at = self.timeline.at(began);
         let look = self.tree.tick(at).map_err(ProfilerError::List)?;
         let system = self.machine.tick();

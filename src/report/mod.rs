@@ -29,7 +29,7 @@ pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{
     ScenarioReport, ScenarioState, Stats, Temperature, ThresholdCheck, WaveReport, state,
 };
-pub use summary::{MonitoringSummary, PhaseSpan};
+pub use summary::{MonitoringSummary, OriginalFigures, PhaseSpan};
 
 use crate::environment::Environment;
 use crate::fixtures::Ledger;

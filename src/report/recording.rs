@@ -1,6 +1,6 @@
 //! What a profiler wrote down, wherever it was read from: a run or a profile alone.
 
-use crate::sample::{ProcessTable, ProfileHeader, ProfileLine, ProfilerCost, Tick};
+use crate::sample::{OriginalLook, ProcessTable, ProfileHeader, ProfileLine, ProfilerCost, Tick};
 
 /// A profile that was read.
 #[derive(Clone, Copy)]
@@ -24,6 +24,14 @@ impl<'a> Recording<'a> {
     pub(super) fn ticks(self) -> impl Iterator<Item = &'a Tick> {
         self.lines.iter().filter_map(|line| match line {
             ProfileLine::Tick(tick) => Some(tick),
+            _ => None,
+        })
+    }
+
+    /// What the original tool would have seen, where that was asked for.
+    pub(super) fn originals(self) -> impl Iterator<Item = &'a OriginalLook> {
+        self.lines.iter().filter_map(|line| match line {
+            ProfileLine::Original(look) => Some(look),
             _ => None,
         })
     }

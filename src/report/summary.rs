@@ -9,7 +9,7 @@ use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::marks::{Event, Mark};
-use crate::sample::{Phase, SystemTick};
+use crate::sample::{KeywordMemory, OriginalLook, Phase, SystemTick};
 use crate::units;
 use crate::units::ByteSize;
 
@@ -57,6 +57,51 @@ pub struct MonitoringSummary {
     pub average_cpu: f64,
     /// Average of used memory.
     pub average_memory: ByteSize,
+    /// The executors' figures by the original's own rule, where that was asked for.
+    pub original: Option<OriginalFigures>,
+}
+
+/// Figures of the executors as the original tool came by them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OriginalFigures {
+    /// How often it looked.
+    pub looks: u64,
+    /// How often it looked per second.
+    pub rate_hz: f64,
+    /// Most resident memory of a short executor at one look.
+    pub short_peak: Option<ByteSize>,
+    /// Highest mean resident memory of short executors at one look.
+    pub short_average_peak: Option<ByteSize>,
+    /// Most resident memory of a long executor at one look.
+    pub long_peak: Option<ByteSize>,
+    /// Highest mean resident memory of long executors at one look.
+    pub long_average_peak: Option<ByteSize>,
+}
+
+impl OriginalFigures {
+    #[expect(clippy::cast_precision_loss, reason = "a count of looks is far below 2^52")]
+    fn of(recording: Recording<'_>) -> Option<Self> {
+        let looks: Vec<&OriginalLook> = recording.originals().collect();
+        let (first, last) = (looks.first()?, looks.last()?);
+        let peak = |of: fn(&OriginalLook) -> &KeywordMemory| {
+            let found = looks.iter().map(|look| of(look)).filter(|memory| memory.count > 0);
+            found.map(|memory| memory.rss_max).max()
+        };
+        let average = |of: fn(&OriginalLook) -> &KeywordMemory| {
+            looks.iter().filter_map(|look| of(look).mean()).max()
+        };
+        let seconds = last.at.since(first.at).as_secs_f64();
+        let count = looks.len() as u64;
+        Some(Self {
+            looks: count,
+            rate_hz: if seconds > 0.0 { (count - 1) as f64 / seconds } else { 0.0 },
+            short_peak: peak(|look| &look.short),
+            short_average_peak: average(|look| &look.short),
+            long_peak: peak(|look| &look.long),
+            long_average_peak: average(|look| &look.long),
+        })
+    }
 }
 
 /// The phases that the marks tell of.
@@ -112,6 +157,7 @@ pub(super) fn assemble(
         long_average_peak: class(ProcessClass::LongExecutor).and_then(|class| class.mean_rss_peak),
         average_cpu: mean_cpu(all())?,
         average_memory: mean_used(all())?,
+        original: OriginalFigures::of(recording),
     })
 }
 

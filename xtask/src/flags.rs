@@ -118,6 +118,10 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) phase_peaks: bool,
 
+    /// Also show the executors' figures as the original tool came by them.
+    #[arg(long)]
+    pub(crate) original_semantics: bool,
+
     /// Leave the isolated server running at the end.
     #[arg(long)]
     pub(crate) keep_server: bool,
@@ -161,6 +165,10 @@ pub(crate) struct Profile {
     /// How peaks are read.
     #[arg(long, value_enum, default_value_t = Peaks::Best)]
     pub(crate) peaks: Peaks,
+
+    /// Also show the executors' figures as the original tool came by them.
+    #[arg(long)]
+    pub(crate) original_semantics: bool,
 
     /// Make the profile's directory here instead of under target/skyload/profiles.
     #[arg(long, value_name = "DIR")]

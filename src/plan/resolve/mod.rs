@@ -122,6 +122,7 @@ impl LoadPlan {
             profiler_interval: config.profiler.interval,
             peaks: request.peaks.unwrap_or(config.profiler.peaks),
             phase_peaks,
+            original_semantics: request.original_semantics,
             budgets,
             memory_floor,
             validity: ValidityLimits {

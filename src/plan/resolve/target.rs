@@ -39,6 +39,13 @@ impl Mistakes {
                     .to_owned(),
             );
         }
+        if request.original_semantics && matches!(target, ServerTarget::Remote(_)) {
+            self.push(
+                "--original-semantics: the processes of a remote server cannot be seen from here; \
+                 give the flag to `cargo xtask profile` on its machine"
+                    .to_owned(),
+            );
+        }
         target
     }
 

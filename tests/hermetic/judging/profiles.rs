@@ -4,7 +4,7 @@ use std::fs;
 
 use skyload::report::{Evidence, ProfileEvidence, ProfileReport, Report, text};
 use skyload::run_dir::{JsonLines, ProfileDir, RunDir};
-use skyload::sample::{Ending, Phase, ProfileLine};
+use skyload::sample::{Ending, KeywordMemory, OriginalLook, Phase, ProfileLine};
 use skyload::units::ByteSize;
 use tempfile::TempDir;
 
@@ -60,6 +60,31 @@ fn the_first_seconds_of_a_profile_are_its_baseline() {
 #[test]
 fn a_profile_is_rendered_without_budgets_and_without_a_verdict() {
     insta::assert_snapshot!(rendered(&ProfileReport::assemble(&alone(good_run(&four_users())))));
+}
+
+#[test]
+fn the_originals_figures_stand_beside_ours() {
+    let mut profile = alone(good_run(&four_users()));
+    let memory = |count, largest: u64, sum: u64| KeywordMemory {
+        count,
+        rss_sum: ByteSize::mib(sum),
+        rss_max: ByteSize::mib(largest),
+    };
+    let none = KeywordMemory::default();
+    for (millis, short) in [(0, none), (5_000, memory(2, 150, 240)), (10_000, memory(4, 140, 520))]
+    {
+        let look = OriginalLook { at: at(millis), short, long: none };
+        profile.lines.push(ProfileLine::Original(look));
+    }
+    let report = ProfileReport::assemble(&profile);
+    let original = report.summary.expect("there are ticks").original.expect("it was asked for");
+    assert_eq!(original.short_peak, Some(ByteSize::mib(150)));
+    assert_eq!(original.short_average_peak, Some(ByteSize::mib(130)), "not of the same look");
+    assert_eq!((original.long_peak, original.looks), (None, 3));
+    let text = rendered(&report);
+    let begin = text.find("EXECUTORS, in MiB").expect("it is shown");
+    let end = text.find("\nMEMORY").expect("it comes before the memory");
+    insta::assert_snapshot!(&text[begin..end]);
 }
 
 #[test]

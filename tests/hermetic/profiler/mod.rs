@@ -11,5 +11,6 @@ mod bench;
 mod brief;
 mod ending;
 mod finding;
+mod original;
 
 use bench::Bench;

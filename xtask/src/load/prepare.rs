@@ -45,6 +45,7 @@ pub(super) fn plan(
         budgets: flags.budgets.clone(),
         peaks: flags.peaks.map(Into::into),
         phase_peaks: flags.phase_peaks,
+        original_semantics: flags.original_semantics,
         keep_server: flags.keep_server,
         yes: flags.yes,
     };
@@ -218,6 +219,7 @@ pub(super) fn profiler(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> P
         api_port: Some(addresses.api_port),
         queue_port: Some(addresses.queue_port),
         memory_floor: Some(plan.memory_floor),
+        original_semantics: plan.original_semantics,
         ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
     }
 }

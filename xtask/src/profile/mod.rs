@@ -53,6 +53,7 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
         interval: flags.interval,
         level: flags.peaks.into(),
         api_port: target.port,
+        original_semantics: flags.original_semantics,
         ..ProfilerOptions::new(target.root, files.samples, files.processes)
     };
     let mut profiler = ProfilerProcess::spawn(&options)?;

@@ -52,6 +52,10 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--phase-peaks: the memory of a remote server cannot be measured from here"],
 )]
 #[case::unknown_level(&["--peaks", "exact"], &["invalid value 'exact'", "exit-records, high-water-mark, sampled"])]
+#[case::original_out_of_sight(
+    &["--server", "http://127.0.0.1:9", "--original-semantics"],
+    &["--original-semantics: the processes of a remote server cannot be seen from here"],
+)]
 #[case::no_infrastructure(
     &["-r", "launch", "-c", "nosuch"],
     &["-c: SkyPilot knows no infrastructure called `nosuch`"],
