@@ -47,6 +47,51 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// How far the clock of another machine is ahead of ours, and how well that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClockOffset {
+    /// Negative when it is behind.
+    ahead_micros: i64,
+    /// It may be so much more or less.
+    uncertain_micros: u64,
+}
+
+impl ClockOffset {
+    /// What one exchange tells: the other clock showed `theirs` at some moment between
+    /// `sent` and `received` of ours.
+    pub fn bounded_by(sent: Timestamp, theirs: Timestamp, received: Timestamp) -> Self {
+        let half = received.0.saturating_sub(sent.0).div_ceil(2);
+        let middle = sent.0.saturating_add(half);
+        let ahead = i128::from(theirs.0) - i128::from(middle);
+        let limit = if ahead < 0 { i64::MIN } else { i64::MAX };
+        Self { ahead_micros: i64::try_from(ahead).unwrap_or(limit), uncertain_micros: half }
+    }
+
+    /// By how much it may be wrong.
+    pub const fn uncertainty(self) -> Duration {
+        Duration::from_micros(self.uncertain_micros)
+    }
+
+    /// A moment of the other clock by ours.
+    pub fn to_ours(self, theirs: Timestamp) -> Timestamp {
+        Timestamp(theirs.0.saturating_add_signed(self.ahead_micros.saturating_neg()))
+    }
+
+    /// A moment of our clock by the other.
+    pub fn to_theirs(self, ours: Timestamp) -> Timestamp {
+        Timestamp(ours.0.saturating_add_signed(self.ahead_micros))
+    }
+}
+
+impl fmt::Display for ClockOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = if self.ahead_micros < 0 { "behind" } else { "ahead" };
+        let by = Duration::from_micros(self.ahead_micros.unsigned_abs()).as_secs_f64();
+        write!(f, "{by:.3} s {way} (+- {:.3} s)", self.uncertainty().as_secs_f64())
+    }
+}
+
 /// One process's view of time: a wall-clock anchor and a monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeline {
@@ -69,5 +114,30 @@ impl Timeline {
     /// The moment at which the monotonic clock showed `instant`.
     pub fn at(&self, instant: Instant) -> Timestamp {
         self.wall.plus(instant.saturating_duration_since(self.anchor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn second(second: u64) -> Timestamp {
+        Timestamp::from_micros(second * 1_000_000)
+    }
+
+    #[test]
+    fn an_exchange_bounds_the_other_clock_from_both_sides() {
+        let ahead = ClockOffset::bounded_by(second(100), second(401), second(102));
+        assert_eq!(ahead.to_string(), "300.000 s ahead (+- 1.000 s)");
+        assert_eq!(ahead.to_ours(second(401)), second(101));
+        let behind = ClockOffset::bounded_by(second(100), second(51), second(102));
+        assert_eq!(behind.to_string(), "50.000 s behind (+- 1.000 s)");
+        assert_eq!(behind.to_ours(second(51)), second(101));
+    }
+
+    #[test]
+    fn there_and_back_is_the_same_moment() {
+        let offset = ClockOffset::bounded_by(second(100), second(51), second(101));
+        assert_eq!(offset.to_theirs(offset.to_ours(second(7000))), second(7000));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
+use crate::clock::{ClockOffset, Timestamp};
 use crate::sample::Phase;
 use crate::scenario::Family;
 
@@ -39,6 +39,8 @@ pub enum Event {
     /// The server was stopped as its users do. Its processes that were still there after
     /// that, by their titles: mostly none. They were removed.
     LeftBehind(Vec<String>),
+    /// The clock of a server on another machine was compared with ours.
+    ClockCompared(ClockOffset),
     /// Jobs of the run that were still in the queue of the loopback infrastructure
     /// when the server had ended, by their names. They were cancelled.
     LeftInQueue(Vec<String>),

@@ -38,6 +38,7 @@
 //! | `FAKE_SKY_DIE_AFTER_MS` | main is SIGKILLed so long after its first queued request (never) |
 //! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, then main dies (never) |
 //! | `FAKE_SKY_STALL_MS` | the event loop stands still once, 50 ms after the first queued request (0) |
+//! | `FAKE_SKY_CLOCK_AHEAD_MS` | how far the server's clock is ahead of the machine's (0) |
 //! | `FAKE_SKY_NOT_READY_MS` | the port opens only so long after start (0) |
 //! | `FAKE_SKY_NEVER_READY` | 1: the port never opens (0) |
 //! | `FAKE_SKY_EXIT_AT_START` | main logs this message and exits with 1 (unset) |
@@ -95,6 +96,7 @@ pub struct Knobs {
     pub die_after: Option<Duration>,
     pub replace_after: Option<Duration>,
     pub stall: Duration,
+    pub clock_ahead: Duration,
     pub not_ready: Duration,
     pub never_ready: bool,
     pub exit_at_start: Option<String>,
@@ -142,6 +144,7 @@ impl Default for Knobs {
             die_after: None,
             replace_after: None,
             stall: Duration::ZERO,
+            clock_ahead: Duration::ZERO,
             not_ready: Duration::ZERO,
             never_ready: false,
             exit_at_start: None,
@@ -207,6 +210,7 @@ impl Knobs {
             "DIE_AFTER_MS" => self.die_after = Some(millis(value)?),
             "REPLACE_AFTER_MS" => self.replace_after = Some(millis(value)?),
             "STALL_MS" => self.stall = millis(value)?,
+            "CLOCK_AHEAD_MS" => self.clock_ahead = millis(value)?,
             "NOT_READY_MS" => self.not_ready = millis(value)?,
             "NEVER_READY" => self.never_ready = flag(value)?,
             "EXIT_AT_START" => self.exit_at_start = Some(value.to_owned()),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Response;
+use crate::clock::Timestamp;
 use crate::outcome::Failure;
 
 /// How a queued request ended.
@@ -17,6 +18,8 @@ use crate::outcome::Failure;
 pub struct Answer {
     /// The value that it returned, or why it has none.
     pub result: Result<Value, Failure>,
+    /// When the server took it in, by the server's clock.
+    pub created: Option<Timestamp>,
     /// From its creation to its end, by the server's clock: queueing and running.
     pub on_server: Option<Duration>,
 }
@@ -61,7 +64,11 @@ impl Answer {
         let request: RequestBody = serde_json::from_value(body).map_err(|error| {
             wrong_value(step, response.status, format!("not a request: {error}"))
         })?;
-        Ok(Self { result: result(step, response.status, &request), on_server: on_server(&request) })
+        Ok(Self {
+            result: result(step, response.status, &request),
+            created: created(&request),
+            on_server: on_server(&request),
+        })
     }
 }
 
@@ -91,6 +98,11 @@ fn result(step: &str, status: u16, request: &RequestBody) -> Result<Value, Failu
             message: format!("the request ended as {other}"),
         }),
     }
+}
+
+fn created(request: &RequestBody) -> Option<Timestamp> {
+    let since_1970 = Duration::try_from_secs_f64(request.created_at?).ok()?;
+    Some(Timestamp::default().plus(since_1970))
 }
 
 fn on_server(request: &RequestBody) -> Option<Duration> {
@@ -204,6 +216,7 @@ mod tests {
         let failure = answer.result.unwrap_err();
         assert_eq!((failure.error_type.as_str(), failure.message.as_str()), ("E", "Run: sky"));
         assert_eq!(answer.on_server, Some(Duration::from_millis(500)));
+        assert_eq!(answer.created, Some(Timestamp::from_micros(1_000_000)));
     }
 
     #[test]

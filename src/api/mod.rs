@@ -6,6 +6,7 @@
 //! kind. Nothing here retries or judges; that is the drivers' business.
 
 mod answer;
+mod clocks;
 mod health;
 mod of_run;
 mod search;

@@ -97,9 +97,9 @@ impl Estimate {
         let phases = [set_up, load, tear_down];
         let busy: f64 = phases.iter().map(|phase| phase.seconds(cpus)).sum();
         let own: f64 = phases.iter().map(|phase| phase.cpu).sum();
-        let (cpu, edges) = match plan.is_profiled() {
-            true => (own + START + STOP, (START + STOP) / cpus + 4.0),
-            false => (own, 0.0),
+        let (cpu, edges) = match plan.is_remote() {
+            true => (own, 0.0),
+            false => (own + START + STOP, (START + STOP) / cpus + 4.0),
         };
         let idle = plan.baseline + plan.drain;
         Self {

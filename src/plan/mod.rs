@@ -45,6 +45,9 @@ pub struct LoadPlan {
     pub sky: SkySelection,
     /// The server under test.
     pub server: ServerTarget,
+    /// The profile that is made on the machine of a server elsewhere.
+    #[serde(default)]
+    pub server_profile: Option<PathBuf>,
     /// What clusters, jobs and services are launched on.
     pub infrastructure: Infrastructure,
     /// Why there is none, where the default could not be had.
@@ -157,7 +160,7 @@ pub enum ServerTarget {
     },
     /// The user's own server on this machine.
     System,
-    /// A server somewhere else: no restart and no profile.
+    /// A server somewhere else: no restart, and no profile but one that is made there.
     Remote(Url),
 }
 
@@ -213,8 +216,14 @@ impl LoadPlan {
         planned.into_iter().filter(|_| self.phase_peaks).collect()
     }
 
-    /// Whether the server's processes can be profiled: they are on this machine.
+    /// Whether the server is on another machine, as far as anybody can tell.
+    pub const fn is_remote(&self) -> bool {
+        matches!(self.server, ServerTarget::Remote(_))
+    }
+
+    /// Whether the server's processes are to be profiled: by us if they are on this
+    /// machine, or by somebody on theirs.
     pub const fn is_profiled(&self) -> bool {
-        !matches!(self.server, ServerTarget::Remote(_))
+        !self.is_remote() || self.server_profile.is_some()
     }
 }

@@ -1,5 +1,7 @@
 //! What was typed, before anybody asks what it means.
 
+use std::path::PathBuf;
+
 use crate::sample::LevelChoice;
 
 /// The arguments of `cargo xtask load`, as text. [`super::LoadPlan::resolve`]
@@ -34,6 +36,8 @@ pub struct LoadRequest {
     pub phase_peaks: bool,
     /// `--peaks`: how they are read.
     pub peaks: Option<LevelChoice>,
+    /// `--server-profile`: a profile that is made on the server's machine.
+    pub server_profile: Option<PathBuf>,
     /// `--original-semantics`: the original's figures beside ours.
     pub original_semantics: bool,
     /// `--keep-server`: leave the server running.

@@ -53,6 +53,11 @@ pub(super) mod linux {
     use crate::profiler::procfs::ProcFs;
     use crate::sample::ProfilerLevel;
 
+    /// Opens `/proc` for who only looks.
+    pub(in crate::profiler) fn plain() -> ProcFs {
+        ProcFs::new(ProfilerLevel::HighWaterMark, Kernel::unheard())
+    }
+
     /// Opens `/proc` to read the tree of `root`, with all that is granted and asked for.
     pub(in crate::profiler) fn open(
         choice: LevelChoice,

@@ -177,6 +177,18 @@ fn native_source(options: &ProfilerOptions) -> Result<procfs::ProcFs, ProfilerEr
     Ok(level::linux::open(options.level, options.root.pid)?)
 }
 
+/// Processes for who only looks at them, and listens to nothing.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+fn plain_source() -> Result<procfs::ProcFs, ProfilerError> {
+    Ok(level::linux::plain())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn plain_source() -> Result<sampled::Sampled, ProfilerError> {
+    sampled::Sampled::new().map_err(ProfilerError::Machine)
+}
+
 #[cfg(not(target_os = "linux"))]
 fn native_source(options: &ProfilerOptions) -> Result<sampled::Sampled, ProfilerError> {
     check_level(options.level)?;

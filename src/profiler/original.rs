@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::source::{Listed, ProcessSource, Reading};
-use super::{ProfilerError, native_source};
+use super::{ProfilerError, plain_source};
 use crate::clock::Timeline;
 use crate::sample::{KeywordMemory, OriginalLook};
 use crate::units::ByteSize;
@@ -35,7 +35,7 @@ impl OriginalLooks {
         thread::Builder::new()
             .name("original".to_owned())
             .spawn(move || {
-                let Ok(source) = native_source() else { return };
+                let Ok(source) = plain_source() else { return };
                 let mut machine = Machine::new(source);
                 // A list that fails once ends the profile by its own ticks.
                 while let Ok((short, long)) = machine.look() {

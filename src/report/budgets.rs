@@ -49,6 +49,9 @@ impl BudgetCheck {
 }
 
 pub(super) fn check(evidence: &Evidence, memory: Option<&MemoryReport>) -> Vec<BudgetCheck> {
+    if !evidence.is_profiled() {
+        return Vec::new();
+    }
     evidence.plan.budgets.iter().map(|budget| check_one(evidence, memory, *budget)).collect()
 }
 

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::Evidence;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
-use crate::marks::Event;
 use crate::sample::{Ending, ProfileLine};
 use crate::units;
 
@@ -20,7 +19,7 @@ pub struct Coverage {
     pub profiled: bool,
     /// The profiler was there from the baseline to the end of the drain.
     pub from_baseline_to_drain: bool,
-    /// It ended in good order.
+    /// It ended in good order; one on the server's machine may go on after the run.
     pub ended_well: bool,
     /// Times in which it was silent for longer than the plan allows.
     pub gaps: Vec<Gap>,
@@ -42,13 +41,7 @@ pub struct Gap {
 }
 
 pub(super) fn assemble(evidence: &Evidence) -> Coverage {
-    let began = evidence
-        .marks
-        .iter()
-        .find(|mark| matches!(mark.event, Event::PhaseBegan(_)))
-        .map(|mark| mark.at);
-    let ended =
-        evidence.marks.iter().find(|mark| mark.event == Event::PhasesEnded).map(|mark| mark.at);
+    let (began, ended) = (evidence.phases_began(), evidence.phases_ended());
     let limit = evidence.plan.validity.profiler_gap;
     let first = evidence.ticks().next().map(|tick| tick.at);
     let last = evidence.ticks().last().map(|tick| tick.at);
@@ -64,9 +57,16 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
         *unread_exits.entry(record.class).or_insert(0) += 1;
     }
     Coverage {
-        profiled: evidence.plan.is_profiled(),
+        profiled: evidence.is_profiled(),
         from_baseline_to_drain: covered,
-        ended_well: evidence.recording().ended_well(),
+        ended_well: match evidence.has_server_profile() {
+            false => evidence.recording().ended_well(),
+            // It may go on after the run, once its processes were read after it.
+            true => {
+                let read = records.iter().filter_map(|record| record.last_read).max();
+                ended.is_some_and(|ended| read.is_some_and(|read| read.plus(limit) >= ended))
+            }
+        },
         gaps: gaps(evidence, limit, began, ended),
         unread_exits,
         lost_events: evidence.processes.as_ref().map_or(0, |table| table.lost_events),

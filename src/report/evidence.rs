@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::clock::Timestamp;
+use crate::clock::{ClockOffset, Timestamp};
 use crate::environment::Environment;
 use crate::fixtures::Ledger;
 use crate::ids::RunId;
@@ -97,6 +97,36 @@ impl Evidence {
     /// The ticks of the profile.
     pub fn ticks(&self) -> impl Iterator<Item = &Tick> {
         self.recording().ticks()
+    }
+
+    /// Whether there is a profile, or ought to be one.
+    pub fn is_profiled(&self) -> bool {
+        self.plan.is_profiled() || !self.profile.is_empty()
+    }
+
+    /// Whether the profile was made on another machine than the run.
+    pub fn has_server_profile(&self) -> bool {
+        self.plan.is_remote() && self.is_profiled()
+    }
+
+    /// How far the server's clock is from ours, where that was asked.
+    pub fn clock_offset(&self) -> Option<ClockOffset> {
+        self.marks.iter().find_map(|mark| match mark.event {
+            Event::ClockCompared(offset) => Some(offset),
+            _ => None,
+        })
+    }
+
+    /// When the first phase began.
+    pub fn phases_began(&self) -> Option<Timestamp> {
+        let begins = |mark: &&Mark| matches!(mark.event, Event::PhaseBegan(_));
+        self.marks.iter().find(begins).map(|mark| mark.at)
+    }
+
+    /// When the last phase ended.
+    pub fn phases_ended(&self) -> Option<Timestamp> {
+        let ends = |mark: &&Mark| mark.event == Event::PhasesEnded;
+        self.marks.iter().find(ends).map(|mark| mark.at)
     }
 
     /// Whether the server of the beginning was not that of the end.

@@ -123,14 +123,20 @@ impl ClassMemory {
 }
 
 impl MemoryReport {
+    /// The most proportional memory at the end of a phase; `None` where no process
+    /// could be read, as those of another user can't.
+    pub fn tree_pss_peak(&self) -> Option<ByteSize> {
+        self.read_snapshots().map(|snapshot| snapshot.pss).max()
+    }
+
+    /// Snapshots of which there is anything to say.
+    pub fn read_snapshots(&self) -> impl Iterator<Item = &SnapshotMemory> {
+        self.snapshots.iter().filter(|snapshot| snapshot.processes > 0)
+    }
+
     /// The figures of one class.
     pub fn class(&self, class: ProcessClass) -> Option<&ClassMemory> {
         self.classes.iter().find(|memory| memory.class == class)
-    }
-
-    /// The largest proportional memory of all processes at the end of a phase.
-    pub fn tree_pss_peak(&self) -> Option<ByteSize> {
-        self.snapshots.iter().map(|snapshot| snapshot.pss).max()
     }
 }
 

@@ -12,6 +12,7 @@ mod memory;
 mod profile;
 mod recording;
 mod scenarios;
+mod server_profile;
 mod summary;
 pub mod text;
 
@@ -112,6 +113,7 @@ impl ProfilerReport {
 impl Report {
     /// Assembles and judges.
     pub fn assemble(evidence: &Evidence) -> Self {
+        let evidence = &*server_profile::laid_upon_the_run(evidence);
         let phases = summary::phases(&evidence.marks, evidence.last_moment());
         let recording = evidence.recording();
         let memory = memory::assemble(recording, evidence.came_to_rest());

@@ -179,7 +179,7 @@ pub(super) fn assemble(evidence: &Evidence) -> (Vec<ScenarioReport>, Vec<Thresho
                 planned,
                 evidence.outcomes.get(&planned.id),
                 &limits(planned.id),
-                evidence.plan.is_profiled(),
+                !evidence.plan.is_remote(),
             )
         })
         .collect();

@@ -3,10 +3,13 @@
 //! A run's profile and one of `cargo xtask profile` are the same two files under the
 //! same names: whoever reads one can read the other.
 
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{RunDir, RunDirError, create_private, link_latest, open};
 use crate::ids::RunId;
+use crate::sample::{ProcessTable, ProfileHeader, ProfileLine};
 
 const SAMPLES: &str = "samples.jsonl";
 const PROCESSES: &str = "processes.json";
@@ -24,6 +27,51 @@ impl ProfileFiles {
     /// Those in a directory.
     pub fn within(folder: &Path) -> Self {
         Self { samples: folder.join(SAMPLES), processes: folder.join(PROCESSES) }
+    }
+
+    /// Those that a path names: a profile's directory, or its samples.
+    pub fn named(path: &Path) -> Self {
+        if path.is_dir() {
+            return Self::within(path);
+        }
+        Self { samples: path.to_owned(), processes: path.with_file_name(PROCESSES) }
+    }
+
+    /// Reads the first line, which says what was profiled.
+    pub fn header(&self) -> Result<ProfileHeader, RunDirError> {
+        let path = &self.samples;
+        let io = |source| RunDirError::Io { act: "read", path: path.clone(), source };
+        let mut line = String::new();
+        BufReader::new(File::open(path).map_err(io)?).read_line(&mut line).map_err(io)?;
+        let format = |source| RunDirError::Format { path: path.clone(), what: "profile", source };
+        match serde_json::from_str(&line).map_err(format)? {
+            ProfileLine::Header(header) => Ok(header),
+            _ => Err(format(serde::de::Error::custom("it does not begin with a header"))),
+        }
+    }
+
+    /// Reads the processes as they were last written down, if they were.
+    pub fn table(&self) -> Result<Option<ProcessTable>, RunDirError> {
+        RunDir::read_optional(&self.processes, "process table")
+    }
+
+    /// Takes the place of these files with what `other` holds now. That one may still
+    /// be growing: it is taken up to its last whole line.
+    pub fn replace_by(&self, other: &Self) -> Result<(), RunDirError> {
+        let io = |act, path: &Path| {
+            let path = path.to_owned();
+            move |source| RunDirError::Io { act, path, source }
+        };
+        let mut text = fs::read(&other.samples).map_err(io("read", &other.samples))?;
+        text.truncate(text.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1));
+        let folder = self.samples.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io("write into", folder))?;
+        file.write_all(&text).map_err(io("write", &self.samples))?;
+        file.persist(&self.samples).map_err(|error| io("write", &self.samples)(error.error))?;
+        match other.table()? {
+            Some(table) => RunDir::write(&self.processes, &table),
+            None => Ok(()),
+        }
     }
 }
 
@@ -72,9 +120,31 @@ impl ProfileDir {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+
+    #[test]
+    fn a_profile_that_still_grows_is_taken_up_to_its_last_whole_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"]
+            .map(|name| ProfileDir::create(&folder.path().join(name)).unwrap().files());
+        fs::write(&from.samples, "1\n2\n{\"kin").unwrap();
+        to.replace_by(&from).unwrap();
+        assert_eq!(fs::read_to_string(&to.samples).unwrap(), "1\n2\n");
+        assert_eq!(to.table().unwrap(), None);
+        assert!(to.replace_by(&ProfileFiles::named(Path::new("/nowhere"))).is_err());
+    }
+
+    #[test]
+    fn a_profile_is_named_by_its_directory_or_by_its_samples() {
+        let folder = tempfile::tempdir().unwrap();
+        let within = ProfileFiles::within(folder.path());
+        assert_eq!(ProfileFiles::named(folder.path()), within);
+        assert_eq!(ProfileFiles::named(&within.samples), within);
+        for content in ["", "{}\n", "{\"kind\":\"footer\",\"at\":1}\n"] {
+            fs::write(&within.samples, content).unwrap();
+            assert!(within.header().is_err(), "{content:?} is no profile");
+        }
+    }
 
     #[test]
     fn a_runs_directory_is_no_profiles_although_it_holds_one() {

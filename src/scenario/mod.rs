@@ -12,6 +12,7 @@ mod names;
 mod table;
 
 pub use calls::Body;
+pub(crate) use calls::STATUS;
 pub use calls::fixtures as fixture_calls;
 pub use expect::{Circumstances, Expectation, Refusal, Shape, When, job_id};
 pub use family::Family;

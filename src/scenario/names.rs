@@ -48,6 +48,17 @@ pub struct TurnNames {
 }
 
 impl TurnNames {
+    /// Those of a request that names nothing.
+    pub fn none() -> Self {
+        let none = String::new;
+        Self {
+            shared: FixtureNames { infra: none(), cluster: none(), job: none(), service: none() },
+            own: none(),
+            job_id: None,
+            service_port: None,
+        }
+    }
+
     /// Replaces `{infra}`, `{own}`, `{cluster}` and `{service}` in an argument.
     pub fn fill(&self, argument: &str) -> String {
         argument

@@ -91,6 +91,11 @@ pub(crate) struct Load {
     #[arg(long, value_name = "isolated|system|URL")]
     pub(crate) server: Option<String>,
 
+    /// A profile that `cargo xtask profile` makes on the machine of a server elsewhere: its
+    /// directory or its samples.jsonl, as seen from here.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) server_profile: Option<PathBuf>,
+
     /// Start the isolated server in SkyPilot's deploy mode.
     #[arg(long)]
     pub(crate) deploy: bool,
@@ -217,6 +222,10 @@ pub(crate) struct Report {
     /// A run's directory or its id, or a profile's.
     #[arg(default_value = "latest")]
     pub(crate) run: PathBuf,
+
+    /// Take this profile of the server's machine into the run first.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) server_profile: Option<PathBuf>,
 
     /// What is written to standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]

@@ -12,6 +12,7 @@ mod profiler;
 mod progress;
 mod report;
 mod server;
+mod server_profile;
 mod signals;
 mod sky;
 mod test;

@@ -14,6 +14,7 @@ use skyload::budget::BudgetSubject;
 use skyload::env;
 use skyload::plan::LoadPlan;
 use skyload::poll::{Probe, wait_until};
+use skyload::report::Report;
 use skyload::run_dir::RunDir;
 use skyload::scenario::ScenarioId;
 
@@ -104,10 +105,10 @@ impl Tests {
 
     /// Runs the gate over a finished run. Returns whether all cases passed, and
     /// nextest's lines about them.
-    pub(crate) fn run_gate(&self, plan: &LoadPlan, run: &RunDir) -> Result<(bool, Vec<String>)> {
+    pub(crate) fn run_gate(&self, report: &Report, run: &RunDir) -> Result<(bool, Vec<String>)> {
         let case = |subject: &BudgetSubject| subject.name().replace('-', "_");
         let budgeted: Vec<String> =
-            plan.budgets.iter().map(|budget| case(&budget.subject)).collect();
+            report.budgets.iter().map(|check| case(&check.subject)).collect();
         let chosen: Vec<&str> = self
             .gate
             .iter()

@@ -2,13 +2,16 @@
 //! directory.
 
 use std::io::{StdoutLock, Write as _, stdout};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
+use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::report::{Evidence, ProfileEvidence, ProfileReport, Report, text};
 use skyload::run_dir::{ProfileDir, RunDir};
 
 use crate::flags::{self, Format};
+use crate::server_profile;
 use crate::workspace::Workspace;
 
 /// Returns the exit code: a run's verdict, or success for a profile, which has none.
@@ -19,13 +22,29 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
         "there is no such run or profile\n  hint: `cargo xtask load` makes a run, and \
          `cargo xtask profile` a profile",
     )?;
-    if let Some(profile) = ProfileDir::open(&path)? {
+    if let Some(server_profile) = &flags.server_profile {
+        take_in(server_profile, &run)?;
+    } else if let Some(profile) = ProfileDir::open(&path)? {
         show_profile(&profile, &assemble_profile(&profile)?, flags.format)?;
         return Ok(0);
     }
     let report = assemble(&run)?;
     show(&run, &report, flags.format)?;
     Ok(report.judgement.verdict.exit_code())
+}
+
+/// Takes the profile of a server elsewhere into a run that has loaded it.
+fn take_in(server_profile: &Path, run: &RunDir) -> Result<()> {
+    let plan: LoadPlan = RunDir::read(&run.plan(), "plan").context("reading the run")?;
+    let mut mistakes = Vec::from_iter(server_profile::mistake(server_profile));
+    if !plan.is_remote() {
+        mistakes.push(format!(
+            "--server-profile: run {} has a profile of its own, since its server was on this machine",
+            run.id()
+        ));
+    }
+    ensure!(mistakes.is_empty(), UsageErrors(mistakes));
+    server_profile::take(server_profile, run)
 }
 
 /// Assembles the report of a run and keeps it there.

@@ -15,15 +15,17 @@ impl Mistakes {
         config: &Config,
         server: &ServerTarget,
     ) -> Vec<Budget> {
-        if let ServerTarget::Remote(_) = server {
-            // Its processes are out of sight, so no limit on them can be checked;
-            // one that was asked for in so many words must not be passed over.
+        if matches!(server, ServerTarget::Remote(_)) && request.server_profile.is_none() {
+            // Its processes are out of sight. Limits of the file are kept for a profile
+            // that `report` is given later; one that was asked for in so many words
+            // must not be passed over.
             for text in &request.budgets {
                 self.push(format!(
-                    "--budget {text}: the memory of a remote server cannot be measured from here"
+                    "--budget {text}: the memory of a remote server cannot be measured from here; \
+                     `cargo xtask profile` on its machine can, and --server-profile takes what that \
+                     writes"
                 ));
             }
-            return Vec::new();
         }
         let mut budgets = BTreeMap::new();
         for (name, setting) in &config.budgets {

@@ -107,6 +107,7 @@ impl LoadPlan {
             profile: profile_name,
             sky,
             server,
+            server_profile: request.server_profile.clone(),
             infrastructure: infrastructure.chosen,
             without_infrastructure: infrastructure.reason_for_none,
             run_async: request.run_async,

@@ -9,6 +9,18 @@ use crate::plan::{LoadRequest, PINNED_SKYPILOT, ServerTarget, SkySelection};
 
 impl Mistakes {
     pub(super) fn server(&mut self, request: &LoadRequest) -> ServerTarget {
+        let target = self.target(request);
+        if request.server_profile.is_some() && !matches!(target, ServerTarget::Remote(_)) {
+            self.push(
+                "--server-profile: a server on this machine is profiled by the run itself; leave it \
+                 out, or name a server elsewhere with --server URL"
+                    .to_owned(),
+            );
+        }
+        target
+    }
+
+    fn target(&mut self, request: &LoadRequest) -> ServerTarget {
         let deploy = request.deploy;
         let target = match request.server.as_deref() {
             None | Some("isolated") => return ServerTarget::Isolated { deploy },

@@ -22,6 +22,11 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
+    /// Listens to nothing.
+    pub(super) fn unheard() -> Self {
+        Self { births: None, exits: None }
+    }
+
     /// Listens to forks and execs where that is granted, and to nothing else.
     pub(super) fn births_only() -> Self {
         Self { births: Connector::listen().ok().flatten(), exits: None }

@@ -40,7 +40,8 @@ impl Findings {
                 | Event::Ended
                 | Event::PhaseBegan(_)
                 | Event::FamilyBegan(_)
-                | Event::PhasesEnded => {}
+                | Event::PhasesEnded
+                | Event::ClockCompared(_) => {}
                 // After a stop they are expected: they go with the nodes.
                 Event::LeftInQueue(_) if evidence.was_stopped() => {}
                 Event::LeftInQueue(jobs) => self.add(

@@ -53,11 +53,14 @@ impl Findings {
         if !coverage.profiled {
             self.add(
                 Severity::Note,
-                "the server is on another machine: its memory was not measured",
+                "the server is on another machine: its memory was not measured. `cargo xtask profile` \
+                 there can, and --server-profile takes what that writes",
             );
             return;
         }
-        if !coverage.from_baseline_to_drain {
+        if case.evidence.has_server_profile() {
+            self.of_server_profile(case);
+        } else if !coverage.from_baseline_to_drain {
             self.add(
                 Severity::Inconclusive,
                 "the profile does not reach from the baseline to the end of the drain",

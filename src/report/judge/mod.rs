@@ -7,6 +7,7 @@
 mod events;
 mod infrastructure;
 mod memory;
+mod server_profile;
 mod users;
 
 use serde::{Deserialize, Serialize};

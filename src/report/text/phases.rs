@@ -28,7 +28,8 @@ fn phases(memory: &MemoryReport, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nPHASES: the server at the end of each, in MiB")?;
     let mut rows = table(&["phase", "processes", "threads", "zombies", "PSS", "USS"], 1);
     for snapshot in &memory.snapshots {
-        let read = |figure: Amount| bounded(Some(figure), snapshot.unread > 0);
+        let is_read = snapshot.processes > 0;
+        let read = |figure: Amount| bounded(is_read.then_some(figure), snapshot.unread > 0);
         rows.add_row([
             snapshot.phase.name().to_owned(),
             read(Amount::Count(snapshot.processes.into())),

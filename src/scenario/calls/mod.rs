@@ -27,7 +27,7 @@ const FIVE_SECONDS: Option<Duration> = Some(Duration::from_secs(5));
 const TASK: &str = "name: null\n---\n\nname: echo\n\nresources: {}\n\nnum_nodes: 1\n\n\
                     run: echo hello\n\nfile_mounts: {}\n\nvolumes: {}\n";
 
-pub(super) static STATUS: Call = Call {
+pub(crate) static STATUS: Call = Call {
     step: "status",
     path: "/status",
     body: Body::Fields(|_| status("NONE")),

@@ -8,5 +8,6 @@ mod changes;
 mod evidence;
 mod figures;
 mod profiles;
+mod server_profiles;
 mod texts;
 mod verdicts;

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use skyload::report::{Evidence, ProfileEvidence, ProfileReport, Report, text};
+use skyload::plan::{Budget, BudgetSubject};
+use skyload::report::{
+    BudgetState, Evidence, ProfileEvidence, ProfileReport, Report, Verdict, text,
+};
 use skyload::run_dir::{JsonLines, ProfileDir, RunDir};
 use skyload::sample::{Ending, KeywordMemory, OriginalLook, Phase, ProfileLine};
 use skyload::units::ByteSize;
@@ -60,6 +63,26 @@ fn the_first_seconds_of_a_profile_are_its_baseline() {
 #[test]
 fn a_profile_is_rendered_without_budgets_and_without_a_verdict() {
     insta::assert_snapshot!(rendered(&ProfileReport::assemble(&alone(good_run(&four_users())))));
+}
+
+#[test]
+fn proportional_memory_that_nobody_could_read_is_not_nothing() {
+    let mut run = good_run(&four_users());
+    let subject = BudgetSubject::TreePss;
+    run.plan.budgets = vec![Budget { subject, limit: Some(ByteSize::gib(1)) }];
+    for line in &mut run.profile {
+        if let ProfileLine::Snapshot(snapshot) = line {
+            snapshot.classes.clear();
+            snapshot.unread = 3;
+        }
+    }
+    let report = Report::assemble(&run);
+    assert_eq!(report.budgets[0].state, BudgetState::NotMeasured);
+    assert_eq!(report.judgement.verdict, Verdict::Inconclusive);
+    let text = rendered(&ProfileReport::assemble(&alone(run)));
+    let sum = text.lines().find(|line| line.contains("tree (PSS")).expect("it has a row");
+    assert!(sum.ends_with(" -"), "{sum}");
+    assert!(!text.contains("At the end the server held"), "{text}");
 }
 
 #[test]

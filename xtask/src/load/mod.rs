@@ -10,6 +10,7 @@ mod ground;
 mod marks;
 mod phases;
 mod prepare;
+mod remote;
 mod scenarios;
 mod settle;
 mod speed;
@@ -99,7 +100,7 @@ fn run_plan(
         .with_context(|| format!("run {} came to no result", run.id()))?;
 
     let report = report::assemble(&run)?;
-    let agreed = gate(&tests, &plan, &run, &report)?;
+    let agreed = gate(&tests, &run, &report)?;
     report::show(&run, &report, flags.format)?;
     agreed?;
     Ok(report.judgement.verdict)
@@ -121,7 +122,10 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     // Not `?` yet: what was measured is worth having, whatever went wrong.
     let measured = phases::run(&mut watch, tests, plan, run, progress);
     let Watch { profiler, mut marks, .. } = watch;
-    let profiled = profiler.map_or(Ok(()), ProfilerProcess::finish);
+    let profiled = match plan.is_remote() {
+        true => remote::fetch_profile(context, &mut marks),
+        false => profiler.map_or(Ok(()), ProfilerProcess::finish),
+    };
     let step = progress.step("Ending the server");
     let left_behind = server.finish(plan.keep_server).context("ending the server")?;
     step.done(if plan.keep_server { "kept running" } else { "done" });
@@ -136,15 +140,15 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     measured?;
     if let Err(error) = profiled {
         // Its files say how far it came, and the verdict follows from them.
-        progress.note(format!("The profiler did not end in good order: {error:#}"));
+        progress.note(format!("The profile is not complete: {error:#}"));
     }
     Ok(())
 }
 
 /// Runs the gate and shows its lines. Gate and verdict judge by the same report,
 /// so they must agree; that they do is the inner result.
-fn gate(tests: &Tests, plan: &LoadPlan, run: &RunDir, report: &Report) -> Result<Result<()>> {
-    let (passed, lines) = tests.run_gate(plan, run)?;
+fn gate(tests: &Tests, run: &RunDir, report: &Report) -> Result<Result<()>> {
+    let (passed, lines) = tests.run_gate(report, run)?;
     for line in lines {
         _ = writeln!(std::io::stderr(), "gate: {line}");
     }

@@ -9,8 +9,8 @@ use skyload::env;
 use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
-use skyload::plan::{LoadPlan, LoadRequest, Machine, ServerTarget, UsageErrors};
-use skyload::profiler::{self, Marker, ProfilerOptions};
+use skyload::plan::{LoadPlan, LoadRequest, Machine, UsageErrors};
+use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::report::text::in_minutes;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use skyload::scenario::{Need, Scenario};
@@ -19,8 +19,10 @@ use sysinfo::{MemoryRefreshKind, System};
 use url::Url;
 
 use crate::flags;
+use crate::profiler;
 use crate::progress::Progress;
 use crate::server::{Addresses, Context, ServerSession};
+use crate::server_profile;
 use crate::workspace::Workspace;
 
 /// Resolves what was typed. Touches nothing.
@@ -30,6 +32,10 @@ pub(super) fn plan(
     loopback_obstacle: Option<String>,
 ) -> Result<LoadPlan> {
     let config = config(flags, workspace)?;
+    // The run may be reported on from another directory.
+    let server_profile = flags.server_profile.as_deref().map(std::path::absolute).transpose();
+    let server_profile = server_profile.context("finding the server's profile")?;
+    let unreadable = server_profile.as_deref().and_then(server_profile::mistake);
     let request = LoadRequest {
         requests_per_scenario: flags.requests_per_scenario.clone(),
         requests: flags.requests.clone(),
@@ -40,6 +46,7 @@ pub(super) fn plan(
         waves: flags.waves.clone(),
         sky: flags.sky.clone(),
         server: flags.server.as_deref().map(without_credentials),
+        server_profile,
         deploy: flags.deploy,
         profile: flags.profile.clone(),
         budgets: flags.budgets.clone(),
@@ -50,20 +57,22 @@ pub(super) fn plan(
         yes: flags.yes,
     };
     let machine = Machine { loopback_obstacle, ..machine()? };
-    let mut plan = LoadPlan::resolve(&request, &config, &machine)?;
-    if plan.is_profiled() {
-        profiler::check_level(plan.peaks)
-            .map_err(|refused| UsageErrors(vec![format!("--peaks: {}", in_full(&refused))]))?;
+    let mut mistakes = Vec::from_iter(unreadable);
+    let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
+        Ok(plan) => {
+            mistakes.extend((!plan.is_remote()).then(|| profiler::refusal(plan.peaks)).flatten());
+            plan
+        }
+        Err(UsageErrors(others)) => {
+            mistakes.extend(others);
+            return Err(UsageErrors(mistakes).into());
+        }
+    };
+    if !mistakes.is_empty() {
+        return Err(UsageErrors(mistakes).into());
     }
     plan.conductor = ProcessIdentity::current();
     Ok(plan)
-}
-
-fn in_full(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error} ({source})"),
-        None => error.to_string(),
-    }
 }
 
 /// The checkout's `skyload.toml`, or the file that was named instead. Naming one
@@ -170,8 +179,14 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
             progress.note(format!("Launching on {}", infrastructure.names().join(", ")));
         }
     }
-    if matches!(plan.server, ServerTarget::Remote(_)) {
-        progress.note("The server is on another machine: no restart, no memory profile");
+    if plan.is_remote() {
+        progress.note(match &plan.server_profile {
+            None => "The server is on another machine: no restart, no memory profile".to_owned(),
+            Some(path) => format!(
+                "The server is on another machine: no restart; its profile is at {}",
+                path.display()
+            ),
+        });
         return;
     }
     let duration = plan.estimate.map_or_else(String::new, |estimate| {

@@ -9,9 +9,10 @@ mod target;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use skyload::class::ProcessClass;
 use skyload::ids::RunId;
+use skyload::plan::UsageErrors;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::Notice;
 use skyload::report::PROFILE_BASELINE;
@@ -21,7 +22,7 @@ use skyload::sample::{Phase, Tick};
 use skyload::units::{as_gib, as_mib};
 
 use crate::flags;
-use crate::profiler::{ProfilerProcess, last_ticks};
+use crate::profiler::{ProfilerProcess, last_ticks, refusal};
 use crate::progress::{Progress, Step};
 use crate::report;
 use crate::signals::Signals;
@@ -46,6 +47,9 @@ enum End {
 pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     let progress = Progress::new();
     let target = target::find(flags)?;
+    if let Some(refusal) = refusal(flags.peaks.into()) {
+        bail!(UsageErrors(vec![refusal]));
+    }
     let profile = directory(flags)?;
     let signals = Signals::listen()?;
     let files = profile.files();

@@ -16,6 +16,7 @@ mod peaks;
 mod profiles;
 mod remote_servers;
 mod reports;
+mod server_profiles;
 mod support;
 mod system_servers;
 mod trust;

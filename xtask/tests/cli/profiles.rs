@@ -24,7 +24,7 @@ fn only_profile(site: &Site) -> anyhow::Result<ProfileDir> {
 }
 
 /// Waits until the one profile that is being made has so many ticks.
-fn ticks(site: &Site, count: usize) -> anyhow::Result<ProfileDir> {
+pub(crate) fn ticks(site: &Site, count: usize) -> anyhow::Result<ProfileDir> {
     soon("there are ticks", || {
         let profile = only_profile(site).ok()?;
         let lines = read_lines::<ProfileLine>(&profile.files().samples, "profile").ok()?;
@@ -34,7 +34,11 @@ fn ticks(site: &Site, count: usize) -> anyhow::Result<ProfileDir> {
 }
 
 /// Ends a profile with a signal, and sees that it ends in good order.
-fn end(running: Running<'_>, site: &Site, with: Signal) -> anyhow::Result<ProfileEvidence> {
+pub(crate) fn end(
+    running: Running<'_>,
+    site: &Site,
+    with: Signal,
+) -> anyhow::Result<ProfileEvidence> {
     running.signal(with)?;
     let ended = running.finish()?;
     ended
@@ -118,7 +122,9 @@ fn any_process_is_profiled_by_its_pid_for_a_given_time() -> anyhow::Result<()> {
     let printed: ProfileReport = serde_json::from_slice(&ended.output.stdout)?;
     let profile = only_profile(&site)?;
     let evidence = ProfileEvidence::read(&profile)?;
-    assert_eq!(printed, ProfileReport::assemble(&evidence));
+    let again = site.xtask(["report", profile.id().as_str(), "--format", "json"]).run()?;
+    again.assert().code(0).stderr("");
+    assert_eq!(again.output.stdout, ended.output.stdout, "its directory alone tells all of it");
     let interval = printed.profiler.map(|profiler| profiler.interval);
     assert_eq!(interval, Some(Duration::from_millis(10)));
     assert_eq!(pids_in(&evidence)?, BTreeSet::from([shell.0.id(), child]));

@@ -52,6 +52,14 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--phase-peaks: the memory of a remote server cannot be measured from here"],
 )]
 #[case::unknown_level(&["--peaks", "exact"], &["invalid value 'exact'", "exit-records, high-water-mark, sampled"])]
+#[case::no_server_profile(
+    &["--server", "http://127.0.0.1:9", "--server-profile", "/nowhere", "-n", "0"],
+    &["--server-profile: there is no profile at `/nowhere`", "hint: `cargo xtask profile`", "-n: `0`"],
+)]
+#[case::server_profile_of_this_machine(
+    &["--server-profile", "/nowhere"],
+    &["--server-profile: a server on this machine is profiled by the run itself"],
+)]
 #[case::original_out_of_sight(
     &["--server", "http://127.0.0.1:9", "--original-semantics"],
     &["--original-semantics: the processes of a remote server cannot be seen from here"],

@@ -1,6 +1,7 @@
 //! The server's log: lines on stdout, in the format of SkyPilot's.
 
 use std::io::{Write, stdout};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Logs `message` as coming from `source` (`file.py:LINE`).
@@ -11,9 +12,19 @@ pub(crate) fn info(source: &str, message: &str) {
     _ = stdout().write_all(line.as_bytes());
 }
 
-/// The time since 1970.
+/// How far this server's clock is ahead of the machine's.
+static AHEAD: OnceLock<Duration> = OnceLock::new();
+
+/// Puts the clock forward, once and before it is read.
+pub(crate) fn put_clock_forward(by: Duration) {
+    // It was put forward before: that one counts.
+    _ = AHEAD.set(by);
+}
+
+/// The time since 1970, by this server's clock.
 pub(crate) fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    let ahead = AHEAD.get().copied().unwrap_or_default();
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + ahead
 }
 
 /// `11-24 08:13:50.854`, in UTC.

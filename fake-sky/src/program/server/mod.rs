@@ -48,6 +48,7 @@ pub(crate) fn run(birth: Birth, arguments: &[String], knobs: Knobs) -> anyhow::R
     if birth != Birth::Foreground {
         setsid().context("leaving the parent's session")?;
     }
+    log::put_clock_forward(knobs.clock_ahead);
     let address = Address::of(arguments)?;
     log::info("config.py:200", &sizing(&knobs));
     if let Some(message) = &knobs.exit_at_start {

@@ -1,0 +1,139 @@
+//! A profile that was made on the server's machine, by the server's clock.
+
+use std::time::Duration;
+
+use skyload::clock::{ClockOffset, Timestamp};
+use skyload::marks::Event;
+use skyload::plan::LoadRequest;
+use skyload::report::{Evidence, Report, Severity, Verdict};
+use skyload::sample::{Phase, ProfileLine};
+
+use super::evidence::{ALL_ENDED, Change, at, four_users, good_run};
+
+/// The server's clock is five minutes ahead, and we know that to 20 ms.
+const AHEAD: Duration = Duration::from_secs(300);
+
+/// A good run on a server elsewhere, with that machine's profile.
+fn remote_run() -> Evidence {
+    let request = LoadRequest {
+        server: Some("http://127.0.0.1:1".to_owned()),
+        server_profile: Some("/profile".into()),
+        ..four_users()
+    };
+    let mut run = good_run(&request);
+    let offset = ClockOffset::bounded_by(at(0), at(20).plus(AHEAD), at(40));
+    run.happens(ALL_ENDED + 100, Event::ClockCompared(offset));
+    for line in &mut run.profile {
+        put_forward(line);
+        if let ProfileLine::Snapshot(snapshot) = line {
+            // Over there nobody knows of phases.
+            snapshot.phase = Phase::Watch;
+        }
+    }
+    for record in &mut run.processes.as_mut().expect("it is good").processes {
+        record.first_seen = record.first_seen.plus(AHEAD);
+        record.last_read = record.last_read.map(|at| at.plus(AHEAD));
+    }
+    run
+}
+
+fn put_forward(line: &mut ProfileLine) {
+    let forward = |at: &mut Timestamp| *at = at.plus(AHEAD);
+    match line {
+        ProfileLine::Header(header) => forward(&mut header.at),
+        ProfileLine::Tick(tick) => forward(&mut tick.at),
+        ProfileLine::Original(look) => forward(&mut look.at),
+        ProfileLine::ServerGone { at } | ProfileLine::Footer { at } => forward(at),
+        ProfileLine::Snapshot(snapshot) => {
+            forward(&mut snapshot.at);
+            forward(&mut snapshot.until);
+        }
+    }
+}
+
+#[track_caller]
+fn assert_finds(run: &Evidence, severity: Severity, words: &str) {
+    let judgement = Report::assemble(run).judgement;
+    let finds = judgement
+        .findings
+        .iter()
+        .any(|finding| finding.severity == severity && finding.message.contains(words));
+    assert!(finds, "{words}: {:#?}", judgement.findings);
+}
+
+#[test]
+fn a_profile_by_another_clock_says_what_one_by_ours_would() {
+    let (here, there) =
+        (Report::assemble(&good_run(&four_users())), Report::assemble(&remote_run()));
+    assert_eq!(there.judgement.verdict, Verdict::Pass, "{:#?}", there.judgement.findings);
+    let (ours, theirs) = (here.memory.expect("profiled"), there.memory.expect("profiled"));
+    assert_eq!(ours.classes, theirs.classes);
+    assert_eq!(ours.snapshots.len(), theirs.snapshots.len());
+    assert_eq!(here.summary, there.summary);
+    assert_eq!(here.budgets, there.budgets);
+    let words = "the server's clock is 300.000 s ahead (+- 0.020 s); its profile was shifted";
+    assert_finds(&remote_run(), Severity::Note, words);
+}
+
+#[test]
+fn snapshots_are_of_the_phase_in_which_they_were_taken() {
+    let memory = Report::assemble(&remote_run()).memory.expect("profiled");
+    let phases: Vec<Phase> = memory.snapshots.iter().map(|snapshot| snapshot.phase).collect();
+    assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Drain]);
+}
+
+#[test]
+fn without_a_comparison_of_clocks_a_profile_proves_nothing() {
+    let mut run = remote_run();
+    run.marks.retain(|mark| !matches!(mark.event, Event::ClockCompared(_)));
+    assert_eq!(Report::assemble(&run).judgement.verdict, Verdict::Inconclusive);
+    assert_finds(&run, Severity::Inconclusive, "clock was not compared with ours");
+    assert_finds(&run, Severity::Inconclusive, "does not reach from the baseline");
+}
+
+#[test]
+fn a_profile_that_ended_before_the_drain_did_says_what_to_do() {
+    let mut run = remote_run();
+    let end = at(ALL_ENDED - 5_000).plus(AHEAD);
+    run.profile.retain(|line| !matches!(line, ProfileLine::Tick(tick) if tick.at > end));
+    assert_finds(&run, Severity::Inconclusive, "the server's profile does not reach from");
+    assert_finds(&run, Severity::Inconclusive, "report 20261124-080000-test --server-profile PATH");
+}
+
+#[test]
+fn a_profile_that_still_goes_on_counts_once_its_processes_were_listed() {
+    let mut run = remote_run();
+    run.profile.retain(|line| !matches!(line, ProfileLine::Footer { .. }));
+    assert_eq!(Report::assemble(&run).judgement.verdict, Verdict::Pass);
+    for record in &mut run.processes.as_mut().expect("it is good").processes {
+        record.last_read = Some(at(ALL_ENDED - 5_000).plus(AHEAD));
+    }
+    assert_finds(&run, Severity::Inconclusive, "list of processes is from before the end");
+}
+
+#[test]
+fn what_was_before_and_after_the_run_does_not_count() {
+    let mut run = remote_run();
+    let early = run.record(3);
+    (early.first_seen, early.last_read) = (at(0), Some(at(100)));
+    let late = run.record(2);
+    late.first_seen = at(ALL_ENDED + 1_000).plus(AHEAD);
+    let Some(ProfileLine::Tick(first)) = run.profile.get(1).cloned() else { panic!("a tick") };
+    let mut before = first.clone();
+    before.at = at(0);
+    for class in before.classes.values_mut() {
+        class.rss_sum = skyload::units::ByteSize::gib(9);
+    }
+    run.profile.insert(1, ProfileLine::Tick(before));
+    let memory = Report::assemble(&run).memory.expect("profiled");
+    let short = skyload::class::ProcessClass::ShortExecutor;
+    assert_eq!(memory.class(short).map(|class| class.processes), Some(0), "only ticks have it");
+    assert!(memory.tree_rss_peak.expect("ticks") < skyload::units::ByteSize::gib(1));
+}
+
+#[test]
+fn a_server_that_ended_over_there_is_no_pass() {
+    let mut run = remote_run();
+    run.profile.push(ProfileLine::ServerGone { at: at(6_000).plus(AHEAD) });
+    assert_finds(&run, Severity::Inconclusive, "that was profiled ended after 6.0 s");
+}

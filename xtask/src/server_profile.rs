@@ -1,0 +1,67 @@
+//! A profile that is made on the server's machine, taken into a run of this one.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use skyload::api::ApiClient;
+use skyload::clock::{ClockOffset, Timestamp};
+use skyload::environment::Environment;
+use skyload::plan::LoadPlan;
+use skyload::poll::{Probe, wait_until};
+use skyload::run_dir::{ProfileFiles, RunDir};
+
+use crate::server::runtime;
+use crate::signals::Signals;
+
+/// The comparison of clocks is given up after this: a server under load may take its
+/// time, and one that is gone has no clock.
+const COMPARE_WITHIN: Duration = Duration::from_secs(60);
+
+/// The profiler lists processes every five seconds.
+const LIST_WITHIN: Duration = Duration::from_secs(10);
+
+/// What is wrong with a path that should name a profile, if anything is.
+pub(crate) fn mistake(path: &Path) -> Option<String> {
+    let error = anyhow::Error::new(ProfileFiles::named(path).header().err()?);
+    Some(format!(
+        "--server-profile: there is no profile at `{}`: {error:#}\n  hint: `cargo xtask profile` on \
+         the server's machine makes one; start it before the load, where this machine can read it",
+        path.display()
+    ))
+}
+
+/// Asks how far the server's clock is from ours.
+pub(crate) fn compare_clocks(plan: &LoadPlan, run: &RunDir) -> Result<ClockOffset> {
+    let environment: Environment = RunDir::read(&run.environment(), "environment")?;
+    let command = "skyload clocks".to_owned();
+    let client = ApiClient::of_run(&run.id(), plan, &environment, command)?;
+    let compared = runtime()?
+        .block_on(async { tokio::time::timeout(COMPARE_WITHIN, client.compare_clocks()).await });
+    let compared = compared.context("the server took too long")?;
+    compared.map_err(|failure| anyhow::anyhow!("{failure}"))
+}
+
+/// Waits until the profile's list of processes is younger than a moment of the server's
+/// clock, or nobody seems to renew it.
+pub(crate) fn wait_for_list(path: &Path, after: Timestamp, signals: &Signals) {
+    let files = ProfileFiles::named(path);
+    let read = || {
+        let table = files.table().ok()??;
+        table.processes.iter().filter_map(|record| record.last_read).max()
+    };
+    // Whether it came to that is seen in the files.
+    _ = wait_until(LIST_WITHIN, Duration::from_millis(200), || {
+        match signals.interrupted() || read().is_some_and(|read| read >= after) {
+            true => Probe::Ready(()),
+            false => Probe::NotYet("the list of processes is older".to_owned()),
+        }
+    });
+}
+
+/// Takes a profile into the run, in the place of one of the run's own.
+pub(crate) fn take(path: &Path, run: &RunDir) -> Result<()> {
+    run.profile()
+        .replace_by(&ProfileFiles::named(path))
+        .with_context(|| format!("taking the server's profile from `{}`", path.display()))
+}
