@@ -28,7 +28,8 @@ pub enum ProfileLine {
     Snapshot(Snapshot),
     /// Peaks of one phase, where they were asked for.
     PhasePeaks(PhasePeaks),
-    /// What the original tool would have seen, where that was asked for.
+    /// What the original tool would have seen, where that was asked for. Stands before
+    /// the tick at which it was written down, and may be older than the one before.
     Original(OriginalLook),
     /// The server's main process was not there any more.
     ServerGone {

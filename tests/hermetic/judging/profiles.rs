@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use skyload::plan::{Budget, BudgetSubject};
+use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::report::{
     BudgetState, Evidence, ProfileEvidence, ProfileReport, Report, Verdict, text,
 };
@@ -69,7 +69,7 @@ fn a_profile_is_rendered_without_budgets_and_without_a_verdict() {
 fn proportional_memory_that_nobody_could_read_is_not_nothing() {
     let mut run = good_run(&four_users());
     let subject = BudgetSubject::TreePss;
-    run.plan.budgets = vec![Budget { subject, limit: Some(ByteSize::gib(1)) }];
+    run.plan.budgets = vec![Budget { subject, limit: Some(Amount::Size(ByteSize::gib(1))) }];
     for line in &mut run.profile {
         if let ProfileLine::Snapshot(snapshot) = line {
             snapshot.classes.clear();

@@ -8,7 +8,8 @@ use skyload::plan::LoadRequest;
 use skyload::report::{Evidence, Report, Severity, Verdict};
 use skyload::sample::{Phase, ProfileLine};
 
-use super::evidence::{ALL_ENDED, Change, at, four_users, good_run};
+use super::changes::Change;
+use super::evidence::{ALL_ENDED, at, four_users, good_run};
 
 /// The server's clock is five minutes ahead, and we know that to 20 ms.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -43,6 +44,7 @@ fn put_forward(line: &mut ProfileLine) {
         ProfileLine::Header(header) => forward(&mut header.at),
         ProfileLine::Tick(tick) => forward(&mut tick.at),
         ProfileLine::Original(look) => forward(&mut look.at),
+        ProfileLine::PhasePeaks(peaks) => forward(&mut peaks.at),
         ProfileLine::ServerGone { at } | ProfileLine::Footer { at } => forward(at),
         ProfileLine::Snapshot(snapshot) => {
             forward(&mut snapshot.at);

@@ -60,10 +60,12 @@ fn pids_in(evidence: &ProfileEvidence) -> anyhow::Result<BTreeSet<u32>> {
 #[test]
 fn a_server_is_found_by_its_port_and_profiled_until_sigterm() -> anyhow::Result<()> {
     let (site, server) = (Site::new()?, FakeServer::start(&[])?);
-    let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
+    let port = server.port().to_string();
+    let running = site.xtask(["profile", "--port", &port, "--original-semantics"]).start()?;
     ticks(&site, 10)?;
     let evidence = end(running, &site, Signal::SIGTERM)?;
     let report = ProfileReport::assemble(&evidence);
+    assert!(report.summary.as_ref().is_some_and(|summary| summary.original.is_some()));
     assert_eq!(report.root.map(|root| root.pid), Some(server.pid()));
     let memory = report.memory.context("it was profiled")?;
     assert!(memory.class(ProcessClass::Server).is_some());

@@ -35,6 +35,20 @@ fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_run_shows_the_originals_figures_beside_ours_if_asked_to() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status", "--original-semantics"]).run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    let summary = report.summary.expect("it was profiled");
+    assert!(summary.original.is_some_and(|original| original.short_peak.is_some()));
+    run.assert().stdout(predicate::str::contains("EXECUTORS, in MiB: ours beside the original's"));
+    let without = site.load(["--apis", "status"]).run()?;
+    let summary = without.expect(&site, Verdict::Pass)?.summary.expect("it was profiled");
+    assert_eq!(summary.original, None);
+    Ok(())
+}
+
+#[test]
 fn a_run_that_is_not_there_is_an_error_with_a_hint() -> anyhow::Result<()> {
     let site = Site::new()?;
     let report = site.xtask(["report", "20200101-000000-0000"]).run()?;
