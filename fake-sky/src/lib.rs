@@ -15,7 +15,9 @@
 //!   protocol of SkyPilot 0.14.1 (`program::server`);
 //! * the server's children: executors that hold known memory, the queue
 //!   manager, the resource tracker (`program::executor`, `program::bystander`);
-//! * `constants`: what SkyPilot's own config module would say of its budgets.
+//! * `constants`: what SkyPilot's own config module would say of its budgets;
+//! * `crew`: no server, but processes whose memory is known, for measuring what
+//!   profilers see of them ([`crew`]).
 //!
 //! By default the server has no infrastructure, as a real one without a cloud.
 //! The knob `FAKE_SKY_INFRA` gives it one: clusters come up, jobs run as long as
@@ -28,6 +30,7 @@
 //! Tests start here: [`FakeServer::start`] for a server of one's own,
 //! [`executable`] for the path to give to `--sky`.
 
+pub mod crew;
 mod executable;
 mod fake_server;
 pub mod http;

@@ -29,7 +29,7 @@ use super::{keepsakes, memory, watchdog};
 const SPIKE: Duration = Duration::from_millis(40);
 /// SkyPilot's titles overwrite a longer command line and leave so many NULs;
 /// empty arguments read the same.
-const TITLE_PADDING: usize = 100;
+pub(crate) const TITLE_PADDING: usize = 100;
 
 /// Looks like a process that imports SkyPilot, then becomes the executor.
 pub(crate) fn import(queue: Queue, knobs: &Knobs) -> anyhow::Result<()> {

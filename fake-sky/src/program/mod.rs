@@ -4,12 +4,14 @@
 //! cli  --asks----->  server, through client
 //! cli  --starts-->  server  --starts-->  bystander (tracker, queue, web workers)
 //!                           --starts-->  executor, spoken to by protocol
+//! crew --starts-->  worker
 //! ```
 
 mod bystander;
 mod children;
 mod cli;
 mod client;
+mod crew;
 mod executor;
 mod keepsakes;
 mod memory;
@@ -18,6 +20,7 @@ mod role;
 mod server;
 mod server_control;
 mod watchdog;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -36,6 +39,8 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Role::Executor => executor::serve(&knobs)?,
         Role::Bystander => bystander::wait(&knobs)?,
         Role::WebWorker => bystander::work(&knobs)?,
+        Role::Crew => crew::lead()?,
+        Role::Worker => worker::work()?,
     }
     Ok(ExitCode::SUCCESS)
 }

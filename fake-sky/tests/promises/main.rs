@@ -2,6 +2,7 @@
 
 mod clusters;
 mod command_line;
+mod crews;
 mod infra_commands;
 mod infra_misfortunes;
 mod managed_jobs;

@@ -1,0 +1,92 @@
+//! A worker of a crew: looks like an executor, holds memory as it was told, and
+//! says what the kernel says of it.
+
+use std::io::{Write, copy, sink, stdin, stdout};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, id};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use fake_sky::crew::{Report, Task};
+use fake_sky::procfs;
+
+use super::children::THIS_PROGRAM;
+use super::executor::TITLE_PADDING;
+use super::{memory, role};
+
+/// The variable that tells a worker its task: its command line is its title.
+pub(crate) const TASK: &str = "_FAKE_SKY_TASK";
+
+/// Threads beside the main one: the executors of SkyPilot have some.
+const THREADS: usize = 3;
+
+/// What a worker holds that is there for its spike.
+const BEFORE_SPIKE_MIB: usize = 20;
+
+/// Does what this worker was started for.
+pub(crate) fn work() -> anyhow::Result<()> {
+    let title = format!("SkyPilot:executor:short:{}", id());
+    if std::env::args().next().as_ref() != Some(&title) {
+        // Its own pid stands in its title, and is known only now.
+        let error = Command::new(THIS_PROGRAM).arg0(title).args([""; TITLE_PADDING]).exec();
+        return Err(error).context("taking a title");
+    }
+    let born = Instant::now();
+    memory::set_process_name("SkyPilot:executor");
+    let task = role::read(TASK).with_context(|| format!("{TASK} is not set"))?;
+    match task.parse()? {
+        Task::Idle { mib } => be_idle(mib),
+        Task::Spike { mib, after, lasting } => spike(mib, after, lasting),
+        Task::Brief { mib, lasting } => {
+            let memory = memory::fill_to(mib);
+            thread::sleep(lasting.saturating_sub(born.elapsed()));
+            let told = tell_peak();
+            drop(memory);
+            told
+        }
+    }
+}
+
+fn be_idle(mib: usize) -> anyhow::Result<()> {
+    let memory = memory::fill_to(mib);
+    for _ in 0..THREADS {
+        thread::spawn(|| {
+            loop {
+                thread::park();
+            }
+        });
+    }
+    say(Report::Ready { pid: id() })?;
+    let waited = wait_for_the_end();
+    drop(memory);
+    waited
+}
+
+fn spike(mib: usize, after: Duration, lasting: Duration) -> anyhow::Result<()> {
+    let memory = memory::fill_to(BEFORE_SPIKE_MIB);
+    say(Report::Ready { pid: id() })?;
+    thread::sleep(after);
+    let spike = memory::touched(mib << 20);
+    thread::sleep(lasting);
+    drop(spike);
+    tell_peak()?;
+    let waited = wait_for_the_end();
+    drop(memory);
+    waited
+}
+
+fn tell_peak() -> anyhow::Result<()> {
+    let kib = procfs::own_memory_kib("VmHWM").context("reading this process's own peak")?;
+    say(Report::Peak { pid: id(), kib })
+}
+
+/// A line is written at once: the workers of a crew share one output.
+fn say(report: Report) -> anyhow::Result<()> {
+    writeln!(stdout(), "{report}").context("reporting to the owner of the crew")
+}
+
+/// Nothing ever comes through the lifeline but its end.
+fn wait_for_the_end() -> anyhow::Result<()> {
+    copy(&mut stdin(), &mut sink()).context("waiting for the end of the crew").map(|_| ())
+}
