@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use skyload::sample::LevelChoice;
 
 /// Load tests and memory budgets for the SkyPilot API server.
@@ -28,12 +28,18 @@ pub(crate) enum Command {
     /// Bring up, look at, or take down a real SkyPilot infrastructure on loopback.
     #[command(subcommand)]
     Infra(Infra),
+    /// Measure skyload itself against other tools, in one run and as ratios.
+    #[command(subcommand)]
+    Bench(Bench),
     /// The parent of all node processes; started by `infra up` and `load`.
     #[command(name = "__nodes", hide = true)]
     Nodes(Nodes),
     /// The profiler's own process; started by `load` and `profile`.
     #[command(name = "__profile", hide = true)]
     Profiler(Profiler),
+    /// A profiler made of sysinfo, to be compared with; started by `bench profiler`.
+    #[command(name = "__sysinfo-loop", hide = true)]
+    SysinfoLoop(SysinfoLoop),
 }
 
 /// Exit codes: 0 pass, 1 tool error, 2 usage, 10 over budget, 11 scenario failed,
@@ -255,6 +261,47 @@ pub(crate) struct InfraUp {
     /// sky program [default: 0.14.1].
     #[arg(long, value_name = "VERSION|nightly|PATH")]
     pub(crate) sky: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// What profiling costs, what it catches, and what the server feels of it.
+    Profiler(BenchProfiler),
+}
+
+#[derive(Args)]
+pub(crate) struct BenchProfiler {
+    /// Numbers of worker processes to measure the cost at [default: 30,100,300].
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        value_parser = value_parser!(u32).range(1..=5000)
+    )]
+    pub(crate) workers: Vec<u32>,
+
+    /// How often everything is measured [default: 3].
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: Option<u32>,
+
+    /// Small numbers, to see that it works: they prove nothing.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Leave out the effect on a real server.
+    #[arg(long)]
+    pub(crate) without_server: bool,
+
+    /// SkyPilot of that server: a version from PyPI, the newest nightly, or a sky
+    /// program [default: 0.14.1].
+    #[arg(long, value_name = "VERSION|nightly|PATH", conflicts_with = "without_server")]
+    pub(crate) sky: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct SysinfoLoop {
+    /// Milliseconds between two ticks.
+    pub(crate) interval: u64,
 }
 
 #[derive(Args)]

@@ -2,6 +2,7 @@
 //!
 //! `load` is the main job; its story is in `load/mod.rs`.
 
+mod bench;
 mod flags;
 mod infra;
 mod load;
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
         Command::Load(flags) => load::run(&flags).map(Verdict::exit_code),
         Command::Report(flags) => report::run(&flags),
         Command::Test(flags) => test::run(&flags).map(|()| 0),
+        Command::Bench(flags) => bench::run(&flags).map(|()| 0),
+        Command::SysinfoLoop(flags) => bench::run_sysinfo_loop(&flags).map(|()| 0),
         Command::Infra(flags) => infra::run(&flags).map(|()| 0),
         Command::Nodes(flags) => infra::run_nodes(&flags).map(|()| 0),
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),

@@ -42,6 +42,11 @@ impl Workspace {
         self.state.join("profiles")
     }
 
+    /// Where benchmarks leave their figures.
+    pub(crate) fn bench(&self) -> PathBuf {
+        self.state.join("bench")
+    }
+
     /// Where runs note what they have yet to clear away.
     pub(crate) fn custody(&self) -> PathBuf {
         self.state.join("custody")

@@ -38,6 +38,7 @@ use crate::tools;
 use crate::workspace::Workspace;
 use ground::Ground;
 use marks::Marks;
+pub(crate) use prepare::machine;
 use watch::Watch;
 
 pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {

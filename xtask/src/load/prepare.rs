@@ -271,7 +271,8 @@ pub(super) fn environment(
     })
 }
 
-fn machine() -> Result<Machine> {
+/// This machine, without a word on what can be launched on it.
+pub(crate) fn machine() -> Result<Machine> {
     let mut system = System::new().context("reading this machine's memory")?;
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     Ok(Machine {

@@ -1,0 +1,228 @@
+//! What a real server feels of being profiled: windows with and without the
+//! profiler in turn, the same users in each.
+//!
+//! Latencies of a busy machine wander. How far apart windows *of the same kind* lie
+//! is therefore said beside the ratio: a difference below that is none.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use skyload::api::{ApiClient, ClientIdentity, HealthPatience};
+use skyload::config::Config;
+use skyload::outcome::{Failure, Latencies};
+use skyload::plan::{LoadPlan, LoadRequest, Machine};
+use skyload::run_dir::RunDir;
+use skyload::scenario::{Action, Call, FixtureNames, Scenario, ScenarioId, TurnNames, Work};
+use tokio::task::JoinSet;
+
+use super::Ring;
+use super::plan::ServerPlan;
+use super::watcher::{Watched, Watcher};
+use crate::server::{Context, ServerSession, runtime};
+use crate::sky::SkyInstallation;
+use crate::workspace::Workspace;
+
+/// The time between two windows: what one leaves must not run into the next.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// One window, as the users saw it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Window {
+    pub(super) profiled: bool,
+    pub(super) health: Latencies,
+    /// From the request to its result.
+    pub(super) status: Latencies,
+    pub(super) failed: u64,
+}
+
+/// All windows, and what the profiler cost meanwhile.
+#[derive(Debug)]
+pub(super) struct Felt {
+    pub(super) sky: String,
+    pub(super) windows: Vec<Window>,
+    pub(super) watched: Vec<Watched>,
+}
+
+/// The plan of a server that nothing is launched on.
+pub(super) fn server_plan(
+    sky: Option<&str>,
+    workspace: &Workspace,
+    machine: &Machine,
+) -> Result<LoadPlan> {
+    let request = LoadRequest {
+        requests_per_scenario: Some("1".to_owned()),
+        apis: vec!["status".to_owned()],
+        infra: vec!["none".to_owned()],
+        sky: sky.map(str::to_owned),
+        ..LoadRequest::default()
+    };
+    let config = Config::read(&workspace.root.join("skyload.toml"))?;
+    Ok(LoadPlan::resolve(&request, &config, machine)?)
+}
+
+/// Starts a server, measures, and ends it.
+pub(super) fn measure(
+    ring: &Ring<'_>,
+    plan: ServerPlan,
+    server: &LoadPlan,
+    workspace: &Workspace,
+    run: &RunDir,
+) -> Result<Felt> {
+    let sky = SkyInstallation::prepare(&server.sky, &workspace.state, &ring.progress)?;
+    ring.signals.check()?;
+    let context = Context {
+        plan: server,
+        run,
+        workspace,
+        sky: &sky,
+        signals: ring.signals,
+        progress: ring.progress,
+        yes: false,
+        setup: None,
+        copies_credentials: false,
+    };
+    let session = ServerSession::begin(&context)?;
+    let felt = take_turns(ring, plan, &session, run);
+    let step = ring.progress.step("Ending the server");
+    session.finish(false).context("ending the server")?;
+    step.done("done");
+    felt
+}
+
+fn take_turns(
+    ring: &Ring<'_>,
+    plan: ServerPlan,
+    session: &ServerSession,
+    run: &RunDir,
+) -> Result<Felt> {
+    let identity = ClientIdentity {
+        user_id: run.id().new_user(),
+        command: "skyload bench".to_owned(),
+        variables: session.client.variables.clone(),
+        remote: false,
+    };
+    let client = ApiClient::new(&session.client.endpoint, &identity, None)?;
+    let addresses = session.addresses.context("finding the processes of the server")?;
+    let users = Users { client, names: names(run), count: plan.users };
+    let step = ring.progress.step("The server with and without the profiler");
+    step.update("warming up");
+    // The first answers come when executors have been started for them; what else
+    // starts then is over in the second window.
+    users.ask(ring, plan.warm_up)?;
+    let warm = users.ask(ring, plan.warm_up)?;
+    ensure!(
+        warm.status.count() > 0,
+        "the server has answered no request within {} ({} failed)",
+        humantime::format_duration(plan.warm_up),
+        warm.failed
+    );
+    let (mut windows, mut watched) = (Vec::new(), Vec::new());
+    for (number, profiled) in order(plan.pairs).into_iter().enumerate() {
+        step.update(format!("window {} of {}", number + 1, plan.pairs * 2));
+        let watcher = profiled.then(|| Watcher::of_server(ring.ours(), addresses)).transpose()?;
+        ring.wait(BETWEEN)?;
+        windows.push(Window { profiled, ..users.ask(ring, plan.window)? });
+        watched.extend(watcher.map(Watcher::finish).transpose()?);
+    }
+    step.done(format!("{} windows", windows.len()));
+    Ok(Felt { sky: session.server.version.clone(), windows, watched })
+}
+
+/// Whether each window is profiled. The pairs begin with either kind in turn, so
+/// that neither gets the better of a machine that warms up or tires.
+fn order(pairs: u32) -> Vec<bool> {
+    (0..pairs).flat_map(|pair| if pair % 2 == 0 { [false, true] } else { [true, false] }).collect()
+}
+
+/// What a request for clusters has to name: nothing of its own.
+fn names(run: &RunDir) -> TurnNames {
+    let shared = FixtureNames::new(&run.id(), "none", 0);
+    TurnNames { own: shared.cluster.clone(), shared, job_id: None, service_port: None }
+}
+
+/// Users who each ask for the server's health and for all clusters, again and again.
+struct Users {
+    client: ApiClient,
+    names: TurnNames,
+    count: u32,
+}
+
+impl Users {
+    fn ask(&self, ring: &Ring<'_>, window: Duration) -> Result<Window> {
+        let call = status_call()?;
+        let end = Instant::now() + window;
+        let asked = runtime()?.block_on(async {
+            let mut users = JoinSet::new();
+            for _ in 0..self.count {
+                let (client, names) = (self.client.clone(), self.names.clone());
+                let signals = ring.signals.clone();
+                users.spawn(async move {
+                    let mut window = Window::default();
+                    while Instant::now() < end && !signals.interrupted() {
+                        if turn(&client, call, &names, &mut window).await.is_err() {
+                            window.failed += 1;
+                            tokio::time::sleep(Duration::from_millis(100)).await;
+                        }
+                    }
+                    window
+                });
+            }
+            users.join_all().await
+        });
+        ring.signals.check()?;
+        let mut sum = Window::default();
+        for window in asked {
+            sum.health.add(&window.health);
+            sum.status.add(&window.status);
+            sum.failed += window.failed;
+        }
+        Ok(sum)
+    }
+}
+
+async fn turn(
+    client: &ApiClient,
+    call: &Call,
+    names: &TurnNames,
+    window: &mut Window,
+) -> Result<(), Failure> {
+    let start = Instant::now();
+    client.health(HealthPatience::BYSTANDER).await?;
+    window.health.record(start.elapsed());
+    let start = Instant::now();
+    let response = client.send(call, names).await?;
+    // Without an id there is no result to be had, which the server then says.
+    let id = response.request_id.unwrap_or_default();
+    client.get(call.step, &id).await?.result?;
+    window.status.record(start.elapsed());
+    Ok(())
+}
+
+/// The request that `api:status` makes.
+fn status_call() -> Result<&'static Call> {
+    let Work::Api(actions) = Scenario::of(ScenarioId::ApiStatus).work else {
+        bail!("{} makes no requests", ScenarioId::ApiStatus);
+    };
+    let submitted = actions.iter().find_map(|action| match action {
+        Action::Submit(call) => Some(*call),
+        _ => None,
+    });
+    submitted.with_context(|| format!("{} submits no request", ScenarioId::ApiStatus))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_have_as_many_windows_and_neither_always_comes_first() {
+        assert_eq!(order(3), [false, true, true, false, false, true]);
+    }
+
+    #[test]
+    fn users_ask_for_the_status_of_clusters() {
+        assert_eq!(status_call().unwrap().path, "/status");
+    }
+}

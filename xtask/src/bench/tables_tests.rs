@@ -1,0 +1,158 @@
+//! The tables of made-up findings.
+
+use super::*;
+use crate::bench::contestant::{Contestant, Kind};
+use crate::bench::effect::Window;
+use crate::bench::plan::Plan;
+use crate::bench::result::{Accuracy, Cost, Hertz, Micros, Ratio, Setting};
+use crate::bench::watcher::Account;
+use skyload::profiler::LevelChoice;
+use skyload::sample::ProfilerLevel;
+
+const MILLI: Duration = Duration::from_millis(1);
+
+fn one<T: Copy>(value: T) -> Spread<T> {
+    Spread { median: value, min: value, max: value }
+}
+
+fn recall(seen: usize, within: usize, short: u64) -> Recall {
+    Recall {
+        processes: 60,
+        seen,
+        within_half_mib: within,
+        within_5_mib: within,
+        shortfall_median: ByteSize(0),
+        shortfall_p90: ByteSize(0),
+        shortfall_max: ByteSize::mib(short),
+        excess_max: ByteSize(0),
+    }
+}
+
+fn cost(contestant: usize, micros: f64, ratio: f64) -> Cost {
+    Cost {
+        workers: 100,
+        contestant,
+        cpu_micros_per_tick: one(Micros(micros)),
+        ratio_to_ours: one(Ratio(ratio)),
+        achieved_hertz: one(Hertz(4.8)),
+        memory: ByteSize::mib(12),
+        accounts: vec![Account { own: MILLI, from_outside: MILLI }],
+    }
+}
+
+fn window(profiled: bool, millis: u32) -> Window {
+    let mut window = Window { profiled, ..Window::default() };
+    window.health.record(MILLI * millis);
+    window.status.record(MILLI * 10 * millis);
+    window
+}
+
+fn findings() -> Findings {
+    let asked = LevelChoice::Best;
+    let kind = Kind::Skyload { asked, level: ProfilerLevel::ExitRecords, kernel_events: true };
+    let contestant = |kind, interval| Contestant { kind, interval };
+    let accuracy = |contestant, spikes| Accuracy { contestant, spikes, brief: recall(51, 20, 77) };
+    let windows = vec![window(false, 10), window(true, 11), window(true, 10), window(false, 12)];
+    Findings {
+        version: 1,
+        setting: Setting {
+            date: "2026-11-24".to_owned(),
+            kernel: "6.18.1".to_owned(),
+            cpus: 2,
+            memory: ByteSize::gib(24),
+            other_processes: 90,
+            skyload: "0.1.0 (development build)".to_owned(),
+            psutil: "psutil 7.2.2 on Python 3.11.7".to_owned(),
+            sysinfo: "0.40.1".to_owned(),
+        },
+        plan: Plan {
+            workers: vec![100],
+            rounds: 3,
+            window: Duration::from_secs(5),
+            spikes_per_round: 20,
+            brief_per_round: 40,
+            server: None,
+            seed: 1,
+        },
+        contestants: vec![contestant(kind, 50 * MILLI), contestant(Kind::Psutil, 200 * MILLI)],
+        not_granted: vec!["sampled RSS: not granted here (no reason)".to_owned()],
+        costs: vec![cost(0, 400.0, 1.0), cost(1, 10_000.0, 25.0)],
+        accuracies: vec![accuracy(0, recall(60, 60, 0)), accuracy(1, recall(60, 10, 299))],
+        effect: Some(Effect {
+            sky: "0.14.1".to_owned(),
+            windows,
+            cpu_micros_per_tick: one(Micros(500.0)),
+        }),
+    }
+}
+
+fn as_markdown(findings: &Findings) -> String {
+    let mut out = Vec::new();
+    markdown(findings, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_readmes_table_says_with_what_where_and_when() {
+    let text = as_markdown(&findings());
+    let first = text.lines().next().unwrap();
+    for part in ["2026-11-24", "psutil 7.2.2", "sysinfo 0.40.1", "2 CPUs", "Linux 6.18.1"] {
+        assert!(first.contains(part), "{part}: {first}");
+    }
+}
+
+#[test]
+fn a_cost_is_shown_with_its_ratio_and_its_share_of_a_core() {
+    let text = as_markdown(&findings());
+    let ours = "| skyload: exit records + kernel events | 100 | 400 (400 to 400) | 1.0 | 0.80 % |";
+    let theirs = "| psutil loop | 100 | 10000 (10000 to 10000) | 25.0 | 5.00 % | 4.8 | 5 | 12.0 |";
+    assert!(text.contains(ours) && text.contains(theirs), "{text}");
+}
+
+#[test]
+fn recall_is_shown_of_all_there_were() {
+    let text = as_markdown(&findings());
+    assert!(text.contains("| psutil loop | 10/60 | 10/60 | 0.0 MiB | 299.0 MiB |"), "{text}");
+    assert!(
+        text.contains("| psutil loop | 51/60 | 20/60 | 20/60 | 0.0 MiB | 77.0 MiB |"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_terminal_gets_the_same_rows() {
+    let mut out = Vec::new();
+    text(&findings(), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("skyload: exit records + kernel events"), "{text}");
+    assert!(text.contains("sampled RSS: not granted here (no reason)"), "{text}");
+}
+
+#[test]
+fn a_change_within_what_windows_of_one_kind_differ_is_none() {
+    let millis = |times: [u32; 2]| times.map(|time| MILLI * time);
+    let [.., ratio, apart, word] = comparison(&millis([100, 120]), &millis([110, 115]));
+    assert_eq!((ratio.as_str(), apart.as_str()), ("1.10", "up to 1.20 times"));
+    assert_eq!(word, "none to be seen");
+    let [.., word] = comparison(&millis([100, 102]), &millis([150, 151]));
+    assert_eq!(word, "slower");
+    let [.., word] = comparison(&millis([150, 151]), &millis([100, 102]));
+    assert_eq!(word, "faster");
+    let [.., word] = comparison(&[100 * MILLI], &millis([100, 102]));
+    assert_eq!(word, "not measured");
+}
+
+#[test]
+fn accounts_that_differ_are_warned_of() {
+    let mut findings = findings();
+    assert!(!as_markdown(&findings).contains("Warning"));
+    findings.costs[0].accounts = vec![Account { own: 1000 * MILLI, from_outside: 500 * MILLI }];
+    assert!(as_markdown(&findings).contains("Warning: CPU times"));
+}
+
+#[test]
+fn findings_without_a_server_have_no_table_of_one() {
+    let findings = Findings { effect: None, ..findings() };
+    let text = as_markdown(&findings);
+    assert!(!text.contains("with/without") && !text.contains("Beside the server"), "{text}");
+}
