@@ -9,6 +9,7 @@
 mod accuracy;
 mod bench;
 mod brief;
+mod crews;
 mod ending;
 mod finding;
 mod original;

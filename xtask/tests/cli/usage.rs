@@ -116,3 +116,21 @@ fn a_mistaken_configuration_is_refused_with_its_line(
     assert_refused(&site, &run, &[&format!("{config}{message}")]);
     Ok(())
 }
+
+#[rstest]
+#[case::nobody_to_watch(&["--workers", "30,0"], "'0' for '--workers <LIST>'")]
+#[case::no_numbers(&["--workers", "many"], "'many' for '--workers <LIST>'")]
+#[case::no_round(&["--rounds", "0"], "'0' for '--rounds <N>'")]
+#[case::no_sky(&["--sky", "nosuch"], "--sky: `nosuch` is none of a version")]
+#[case::a_sky_for_no_server(&["--without-server", "--sky", "0.14.1"], "cannot be used with")]
+fn a_mistaken_flag_of_the_benchmark_is_refused(
+    #[case] args: &[&str],
+    #[case] words: &str,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let line = ["bench", "profiler"].iter().chain(args);
+    let run = site.xtask(line).run()?;
+    assert_refused(&site, &run, &[words]);
+    assert!(!site.path("state/bench").exists(), "nothing is measured");
+    Ok(())
+}
