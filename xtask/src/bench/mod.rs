@@ -37,7 +37,7 @@ use fake_sky::crew::Crew;
 use serde_json::Value;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::plan::LoadPlan;
-use skyload::run_dir::RunDir;
+use skyload::run_dir::{FORMAT_VERSION, RunDir};
 
 use crate::flags;
 use crate::load;
@@ -49,7 +49,7 @@ use crate::workspace::Workspace;
 use contestant::{Contestant, Field};
 use plan::Plan;
 use psutil::Psutil;
-use result::{Effect, Findings, Setting};
+use result::{Effect, Findings, Load, Setting};
 use watcher::Watcher;
 
 pub(crate) use sysinfo_loop::run as run_sysinfo_loop;
@@ -90,12 +90,11 @@ fn run_plan(plan: Plan, server: &LoadPlan, workspace: &Workspace, signals: &Sign
     signals.check()?;
     let field = find_field(&crew_program)?;
     let setting = Setting::find(workspace, &load::machine()?, &psutil)?;
-    let mut findings = Findings::new(setting, plan, field);
     let run = RunDir::create(&workspace.bench().join(RunId::generate().as_str()))?;
 
     let ring = Ring {
-        plan: &findings.plan,
-        contestants: &findings.contestants,
+        plan: &plan,
+        contestants: &field.contestants,
         crew_program,
         python: &psutil.python,
         signals,
@@ -109,9 +108,17 @@ fn run_plan(plan: Plan, server: &LoadPlan, workspace: &Workspace, signals: &Sign
         measured.extend(cost::measure_round(&ring, round)?);
         caught.extend(accuracy::measure_round(&ring, round)?);
     }
-    findings.costs = result::costs(&findings.plan, &findings.contestants, &measured)?;
-    findings.accuracies = result::accuracies(&findings.contestants, &caught)?;
-    findings.effect = effect;
+    let findings = Findings {
+        version: FORMAT_VERSION,
+        setting,
+        load_average: Load::read()?,
+        costs: result::costs(&plan, &field.contestants, &measured)?,
+        accuracies: result::accuracies(&field.contestants, &caught)?,
+        effect,
+        plan,
+        contestants: field.contestants,
+        not_granted: field.not_granted,
+    };
     show(&findings, &run)
 }
 

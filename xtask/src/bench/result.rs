@@ -6,12 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use skyload::plan::Machine;
-use skyload::run_dir::FORMAT_VERSION;
 use skyload::units::ByteSize;
 use sysinfo::System;
 
 use super::accuracy::Caught;
-use super::contestant::{Contestant, Field};
+use super::contestant::Contestant;
 use super::cost::Measured;
 use super::effect::{Felt, Window};
 use super::plan::Plan;
@@ -30,6 +29,8 @@ pub(super) struct Findings {
     /// Ours at its best is the first.
     pub(super) contestants: Vec<Contestant>,
     pub(super) not_granted: Vec<String>,
+    /// The machine's load average over the last 15 minutes, at the end: what else ran.
+    pub(super) load_average: Load,
     pub(super) costs: Vec<Cost>,
     pub(super) accuracies: Vec<Accuracy>,
     pub(super) effect: Option<Effect>,
@@ -60,6 +61,18 @@ pub(super) struct Micros(pub(super) f64);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Ratio(pub(super) f64);
+
+/// Processes that run or want to, on average.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Load(pub(super) f64);
+
+impl Load {
+    /// Of the last 15 minutes.
+    pub(super) fn read() -> Result<Self> {
+        Ok(Self(System::load_average().context("reading the machine's load")?.fifteen))
+    }
+}
 
 /// Ticks per second.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -203,20 +216,5 @@ impl Effect {
             windows: felt.windows,
             cpu_micros_per_tick: cpu.context("the profiler took no tick beside the server")?,
         })
-    }
-}
-
-impl Findings {
-    pub(super) fn new(setting: Setting, plan: Plan, field: Field) -> Self {
-        Self {
-            version: FORMAT_VERSION,
-            setting,
-            plan,
-            contestants: field.contestants,
-            not_granted: field.not_granted,
-            costs: Vec::new(),
-            accuracies: Vec::new(),
-            effect: None,
-        }
     }
 }

@@ -39,7 +39,7 @@ fn setting(findings: &Findings) -> String {
     let (setting, plan) = (&findings.setting, &findings.plan);
     format!(
         "Measured on {}: skyload {}, {}, sysinfo {}; {} CPUs, {:.0} GiB, Linux {}, {} \
-         other processes; {} round(s).",
+         other processes, a load of {:.1}; {} round(s).",
         setting.date,
         setting.skyload,
         setting.psutil,
@@ -48,6 +48,7 @@ fn setting(findings: &Findings) -> String {
         as_gib(setting.memory),
         setting.kernel,
         setting.other_processes,
+        findings.load_average.0,
         plan.rounds
     )
 }

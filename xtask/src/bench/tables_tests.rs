@@ -4,7 +4,7 @@ use super::*;
 use crate::bench::contestant::{Contestant, Kind};
 use crate::bench::effect::Window;
 use crate::bench::plan::Plan;
-use crate::bench::result::{Accuracy, Cost, Hertz, Micros, Ratio, Setting};
+use crate::bench::result::{Accuracy, Cost, Hertz, Load, Micros, Ratio, Setting};
 use crate::bench::watcher::Account;
 use skyload::profiler::LevelChoice;
 use skyload::sample::ProfilerLevel;
@@ -76,6 +76,7 @@ fn findings() -> Findings {
         },
         contestants: vec![contestant(kind, 50 * MILLI), contestant(Kind::Psutil, 200 * MILLI)],
         not_granted: vec!["sampled RSS: not granted here (no reason)".to_owned()],
+        load_average: Load(3.5),
         costs: vec![cost(0, 400.0, 1.0), cost(1, 10_000.0, 25.0)],
         accuracies: vec![accuracy(0, recall(60, 60, 0)), accuracy(1, recall(60, 10, 299))],
         effect: Some(Effect {
@@ -96,7 +97,9 @@ fn as_markdown(findings: &Findings) -> String {
 fn the_readmes_table_says_with_what_where_and_when() {
     let text = as_markdown(&findings());
     let first = text.lines().next().unwrap();
-    for part in ["2026-11-24", "psutil 7.2.2", "sysinfo 0.40.1", "2 CPUs", "Linux 6.18.1"] {
+    for part in
+        ["2026-11-24", "psutil 7.2.2", "sysinfo 0.40.1", "2 CPUs", "Linux 6.18.1", "a load of 3.5"]
+    {
         assert!(first.contains(part), "{part}: {first}");
     }
 }
