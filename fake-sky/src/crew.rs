@@ -42,7 +42,7 @@ pub enum Task {
         mib: usize,
         /// How long after its first report.
         after: Duration,
-        /// How long all of it is held.
+        /// How long all of it is held, at the least.
         lasting: Duration,
     },
     /// Hold memory for a short life.

@@ -4,7 +4,7 @@
 //! of it. Everybody gets the same sizes at the same distances, by the round's dice;
 //! at which moment of a contestant's interval they fall is left to chance.
 
-use std::time::Duration;
+use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
 use fake_sky::crew::{Crew, Report, Task};
@@ -12,11 +12,10 @@ use skyload::units::ByteSize;
 
 use super::Ring;
 use super::contestant::Contestant;
-use super::cost::{count, report};
+use super::cost::report;
 use super::dice::Dice;
 use super::plan::{SPIKE_LASTS, SPIKE_MIB};
 use super::statistics::Claim;
-use super::watcher::Watched;
 
 /// One contestant's claims of one round.
 #[derive(Debug)]
@@ -38,79 +37,66 @@ pub(super) fn measure_round(ring: &Ring<'_>, round: u32) -> Result<Vec<Caught>> 
     let mut caught = Vec::new();
     for (contestant, who) in ring.in_turn(round) {
         let mut dice = Dice::new(ring.plan.seed + u64::from(round));
-        let spikes = watch(ring, who, round, &mut dice, "spikes", spikes)?;
-        let brief = watch(ring, who, round, &mut dice, "brief processes", brief)?;
+        let mut watch = |what: &str, count: u32, show: Show| {
+            let step = ring.progress.step(format!(
+                "Round {}/{}: {what} seen by {who}",
+                round + 1,
+                ring.plan.rounds
+            ));
+            let claims = watch(ring, who, |crew| {
+                let truths = (0..count).map(|number| {
+                    step.update(format!("{number} of {count}"));
+                    show(ring, crew, &mut dice)
+                });
+                truths.collect()
+            })
+            .with_context(|| format!("showing {what} to {who}"))?;
+            step.done(format!("{count} shown"));
+            anyhow::Ok(claims)
+        };
+        let spikes = watch("spikes", ring.plan.spikes_per_round, spike)?;
+        let brief = watch("brief processes", ring.plan.brief_per_round, brief)?;
         caught.push(Caught { contestant, spikes, brief });
     }
     Ok(caught)
 }
 
-type Show = fn(&Ring<'_>, &mut Crew, &mut Dice, &dyn Fn(u32)) -> Result<Vec<Truth>>;
+/// Has one process do what is to be seen, and returns what it says of it.
+type Show = fn(&Ring<'_>, &mut Crew, &mut Dice) -> Result<Truth>;
 
 fn watch(
     ring: &Ring<'_>,
     contestant: &Contestant,
-    round: u32,
-    dice: &mut Dice,
-    what: &str,
-    show: Show,
+    show: impl FnOnce(&mut Crew) -> Result<Vec<Truth>>,
 ) -> Result<Vec<Claim>> {
-    let step = ring.progress.step(format!(
-        "Round {}/{}: {what} seen by {contestant}",
-        round + 1,
-        ring.plan.rounds
-    ));
     let mut crew = Crew::start(&ring.crew_program)?;
     let watcher = ring.watch(contestant, &crew)?;
-    let all = if what == "spikes" { ring.plan.spikes_per_round } else { ring.plan.brief_per_round };
-    let truths = show(ring, &mut crew, dice, &|done| count(&step, done, all, what))
-        .with_context(|| format!("showing {what} to {contestant}"))?;
-    let watched = watcher.finish().with_context(|| format!("ending {contestant}"))?;
+    let truths = show(&mut crew)?;
+    let watched = watcher.finish()?;
     crew.finish()?;
-    step.done(format!("{} shown", truths.len()));
-    Ok(claims(&truths, &watched))
+    Ok(claims(&truths, &watched.peaks))
 }
 
-fn claims(truths: &[Truth], watched: &Watched) -> Vec<Claim> {
-    let claim =
-        |truth: &Truth| Claim { truth: truth.peak, said: watched.peaks.get(&truth.pid).copied() };
+fn claims(truths: &[Truth], said: &HashMap<u32, ByteSize>) -> Vec<Claim> {
+    let claim = |truth: &Truth| Claim { truth: truth.peak, said: said.get(&truth.pid).copied() };
     truths.iter().map(claim).collect()
 }
 
-/// One process for each spike, which then stays: its mark is there to be read.
-fn spikes(
-    ring: &Ring<'_>,
-    crew: &mut Crew,
-    dice: &mut Dice,
-    done: &dyn Fn(u32),
-) -> Result<Vec<Truth>> {
-    let mut truths = Vec::new();
-    for number in 0..ring.plan.spikes_per_round {
-        done(number);
-        let after = dice.millis_between(100, 400);
-        crew.order(Task::Spike { mib: usize::try_from(SPIKE_MIB)?, after, lasting: SPIKE_LASTS })?;
-        truths.push(next_truth(ring, crew)?);
-    }
-    Ok(truths)
+/// A process of its own, which then stays: its mark is there to be read.
+fn spike(ring: &Ring<'_>, crew: &mut Crew, dice: &mut Dice) -> Result<Truth> {
+    let (mib, after) = (usize::try_from(SPIKE_MIB)?, dice.millis_between(100, 400));
+    crew.order(Task::Spike { mib, after, lasting: SPIKE_LASTS })?;
+    next_truth(ring, crew)
 }
 
-fn brief(
-    ring: &Ring<'_>,
-    crew: &mut Crew,
-    dice: &mut Dice,
-    done: &dyn Fn(u32),
-) -> Result<Vec<Truth>> {
-    let mut truths = Vec::new();
-    for number in 0..ring.plan.brief_per_round {
-        done(number);
-        let mib = usize::try_from(dice.between(40, 120))?;
-        crew.order(Task::Brief { mib, lasting: dice.millis_between(100, 300) })?;
-        truths.push(next_truth(ring, crew)?);
-        ring.wait(dice.millis_between(0, 50))?;
-    }
-    // The last one's end is to be seen, too.
-    ring.wait(Duration::from_millis(100))?;
-    Ok(truths)
+/// It is gone when the next one comes.
+fn brief(ring: &Ring<'_>, crew: &mut Crew, dice: &mut Dice) -> Result<Truth> {
+    let mib = usize::try_from(dice.between(40, 120))?;
+    crew.order(Task::Brief { mib, lasting: dice.millis_between(100, 300) })?;
+    let truth = next_truth(ring, crew)?;
+    // The end of the last one is to be seen, too.
+    ring.wait(dice.millis_between(50, 100))?;
+    Ok(truth)
 }
 
 fn next_truth(ring: &Ring<'_>, crew: &Crew) -> Result<Truth> {
@@ -118,5 +104,22 @@ fn next_truth(ring: &Ring<'_>, crew: &Crew) -> Result<Truth> {
         if let Report::Peak { pid, kib } = report(ring, crew)? {
             return Ok(Truth { pid, peak: ByteSize(kib << 10) });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_truth_meets_what_was_said_of_the_same_process() {
+        let truth = |pid, mib| Truth { pid, peak: ByteSize::mib(mib) };
+        let said = HashMap::from([(7, ByteSize::mib(70)), (9, ByteSize::mib(1))]);
+        let claims = claims(&[truth(7, 80), truth(8, 90)], &said);
+        let claim = |truth, said: Option<u64>| Claim {
+            truth: ByteSize::mib(truth),
+            said: said.map(ByteSize::mib),
+        };
+        assert_eq!(claims, [claim(80, Some(70)), claim(90, None)]);
     }
 }

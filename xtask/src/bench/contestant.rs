@@ -51,10 +51,7 @@ impl fmt::Display for Contestant {
         match self.kind {
             Kind::Psutil => f.pad("psutil loop"),
             Kind::Sysinfo => f.pad("sysinfo loop"),
-            Kind::Skyload { level, kernel_events, .. } => {
-                let events = if kernel_events { " + kernel events" } else { "" };
-                f.pad(&format!("skyload: {}{events}", level_name(level)))
-            }
+            Kind::Skyload { .. } => f.pad(&format!("skyload: {}", self.how())),
         }
     }
 }
@@ -93,7 +90,7 @@ impl Field {
                     field.not_granted.push(format!("{name}: not granted here ({refusal})"))
                 }
                 Ok(other) if !other.is_at(choice) => {
-                    field.not_granted.push(format!("{name}: not granted here (given: {other})"));
+                    field.not_granted.push(format!("{name}: asked for, and given {}", other.how()));
                 }
                 Ok(granted) => field.add(granted),
             }
@@ -114,6 +111,17 @@ impl Field {
 }
 
 impl Contestant {
+    /// How it comes by its figures.
+    fn how(&self) -> String {
+        match self.kind {
+            Kind::Skyload { level, kernel_events: true, .. } => {
+                format!("{} + kernel events", level_name(level))
+            }
+            Kind::Skyload { level, .. } => level_name(level).to_owned(),
+            Kind::Psutil | Kind::Sysinfo => level_name(ProfilerLevel::SampledRss).to_owned(),
+        }
+    }
+
     fn is_at(&self, choice: LevelChoice) -> bool {
         let Kind::Skyload { level, .. } = self.kind else { return false };
         match choice {

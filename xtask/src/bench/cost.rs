@@ -9,7 +9,6 @@ use super::Ring;
 use super::contestant::Contestant;
 use super::plan::WORKER_MIB;
 use super::watcher::Watched;
-use crate::progress::Step;
 
 /// A worker may take so long to get ready on a machine that is busy with others.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -71,9 +70,4 @@ pub(super) fn report(ring: &Ring<'_>, crew: &Crew) -> Result<Report> {
         }
     }
     bail!("no worker has reported within {}", humantime::format_duration(READY_WITHIN))
-}
-
-/// Says how far a step is.
-pub(super) fn count(step: &Step, done: u32, all: u32, what: &str) {
-    step.update(format!("{done} of {all} {what}"));
 }

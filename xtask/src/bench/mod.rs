@@ -3,9 +3,9 @@
 //!
 //! Our profiler, the original tool's psutil loop and a loop over sysinfo watch the
 //! same processes in one run, one after the other and in several rounds, so that
-//! what the machine does meanwhile happens to all of them. Costs are CPU time, never
-//! wall time: the figures are ratios, and hold on a busy machine. No test looks at
-//! them.
+//! what the machine does meanwhile happens to all of them. Costs are CPU time, which
+//! other work on the machine moves less than wall time, and ratios of it. No test
+//! looks at them.
 //!
 //! The watched are a *crew* (`fake_sky::crew`): a root and workers that look like
 //! executors, and that say of themselves what the kernel says of them. They come from

@@ -15,7 +15,7 @@ pub(super) const WORKER_MIB: u64 = 20;
 /// What a spike takes on top of that.
 pub(super) const SPIKE_MIB: u64 = 300;
 
-/// How long a spike lasts: what a short request of an executor does.
+/// How long all of a spike is held at the least; a busy machine wakes it later.
 pub(super) const SPIKE_LASTS: Duration = Duration::from_millis(41);
 
 /// How many of each the figures of the README rest on.

@@ -90,7 +90,8 @@ fn costs(findings: &Findings) -> Grid {
 }
 
 fn spikes(findings: &Findings) -> Grid {
-    let title = format!("Spikes of {SPIKE_MIB} MiB that last {} ms", SPIKE_LASTS.as_millis());
+    let title =
+        format!("Spikes of {SPIKE_MIB} MiB, held for at least {} ms", SPIKE_LASTS.as_millis());
     let headings =
         ["peak of the process", "within 0.5 MiB", "within 5 MiB", "median short", "most short"];
     let mut grid = Grid::new(title, &headings);
