@@ -263,6 +263,8 @@ impl ProcessSource for FakeMachine {
         }
     }
 
+    fn renew(&mut self, _handle: &mut Listed) {}
+
     fn reset_mark(&mut self, pid: u32) -> bool {
         if *self.refuses_resets.borrow() {
             return false;

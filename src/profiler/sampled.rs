@@ -108,6 +108,8 @@ impl ProcessSource for Sampled {
         }
     }
 
+    fn renew(&mut self, _handle: &mut ProcessIdentity) {}
+
     fn reset_mark(&mut self, _pid: u32) -> bool {
         false
     }

@@ -186,6 +186,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
 
     fn finish(mut self) -> Result<(), ProfilerError> {
         // The last look is what makes the peaks of living processes exact.
+        self.tree.renew_all();
         self.tick(Instant::now(), Duration::ZERO)?;
         // What that found to be gone has been told by now.
         self.tree.hear(self.timeline.now());

@@ -160,8 +160,14 @@ pub(super) trait ProcessSource {
     /// Gets ready to read a process often.
     fn open(&mut self, pid: u32) -> Self::Handle;
 
-    /// Reads its memory.
+    /// Reads its memory. Where the end of a process brings its mark, the mark may be read
+    /// more seldom than the rest: what is given is a lower bound then, until it is read
+    /// the next time or [`ProcessSource::renew`] was called.
     fn read(&mut self, handle: &mut Self::Handle) -> Reading;
+
+    /// Has the mark read at the next reading: what is known of it is of another image, was
+    /// lowered, or is to be exact now.
+    fn renew(&mut self, handle: &mut Self::Handle);
 
     /// Lowers a process's high-water mark to what it has now, so that the mark tells of
     /// the time from here on. Whether that was granted.

@@ -3,15 +3,18 @@
 //! Crates that model all of `/proc` cost five to ten times as much per tick. What
 //! is read often is read through a kept-open file into a reused buffer.
 
+mod handle;
 mod sockets;
 mod text;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirEntryExt, FileExt};
+use std::os::unix::fs::DirEntryExt;
 use std::rc::Rc;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use self::handle::Handle;
 
 use super::Marker;
 use super::kernel::Kernel;
@@ -25,6 +28,10 @@ const STATUS_BUFFER: usize = 8 * 1024;
 /// A command line may be megabytes long. No class depends on so much of it.
 const COMMAND_LINE_LIMIT: u64 = 64 * 1024;
 
+/// Where exit records bring the final mark, it is enough to read that of a living process
+/// once in so many readings.
+const MARK_EVERY: u32 = 20;
+
 /// Open files that are left for everything but kept-open processes.
 const SPARE_FILES: usize = 64;
 
@@ -37,13 +44,6 @@ pub(super) struct ProcFs {
     /// Cloned into each kept-open handle, so that its count is theirs.
     open: Rc<()>,
     most_open: usize,
-}
-
-/// A process that is read often. A kept-open file belongs to the process itself:
-/// once that has ended it answers ESRCH, whoever has the pid then.
-pub(super) struct Handle {
-    pid: u32,
-    kept: Option<(File, Rc<()>)>,
 }
 
 impl ProcFs {
@@ -61,7 +61,7 @@ impl ProcFs {
             buffer: Box::new([0; STATUS_BUFFER]),
             listeners: sockets::Listeners::default(),
             open: Rc::new(()),
-            most_open: limit.saturating_sub(SPARE_FILES),
+            most_open: limit.saturating_sub(SPARE_FILES) / handle::FILES,
         }
     }
 }
@@ -115,19 +115,16 @@ impl ProcessSource for ProcFs {
     fn open(&mut self, pid: u32) -> Handle {
         // The count includes the source's own.
         let may_keep = Rc::strong_count(&self.open) <= self.most_open;
-        let kept = may_keep.then(|| open_status(pid).ok()).flatten();
-        Handle { pid, kept: kept.map(|file| (file, Rc::clone(&self.open))) }
+        Handle::open(pid, may_keep.then(|| Rc::clone(&self.open)))
     }
 
     fn read(&mut self, handle: &mut Handle) -> Reading {
-        let length = match &handle.kept {
-            Some((file, _)) => file.read_at(&mut *self.buffer, 0),
-            None => open_status(handle.pid).and_then(|file| file.read_at(&mut *self.buffer, 0)),
-        };
-        length
-            .ok()
-            .and_then(|length| text::memory(&self.buffer[..length]))
-            .map_or(Reading::Ended, Reading::Memory)
+        let every = if self.level == ProfilerLevel::ExitRecords { MARK_EVERY } else { 1 };
+        handle.read(&mut self.buffer[..], every).map_or(Reading::Ended, Reading::Memory)
+    }
+
+    fn renew(&mut self, handle: &mut Handle) {
+        handle.renew();
     }
 
     fn reset_mark(&mut self, pid: u32) -> bool {
@@ -144,10 +141,6 @@ impl ProcessSource for ProcFs {
 /// The peak of this very process, in bytes.
 pub(super) fn own_peak() -> Option<u64> {
     text::memory(&fs::read("/proc/self/status").ok()?).map(|memory| memory.high_water)
-}
-
-fn open_status(pid: u32) -> io::Result<File> {
-    File::open(format!("/proc/{pid}/status"))
 }
 
 #[cfg(test)]
@@ -191,7 +184,7 @@ mod tests {
     fn a_process_beyond_the_limit_of_open_files_is_read_all_the_same() {
         let mut source = ProcFs { most_open: 1, ..source() };
         let mut handles = [source.open(std::process::id()), source.open(std::process::id())];
-        assert!(handles[0].kept.is_some() && handles[1].kept.is_none());
+        assert!(handles[0].is_kept() && !handles[1].is_kept());
         assert!(handles.iter_mut().all(|handle| source.read(handle) != Reading::Ended));
     }
 

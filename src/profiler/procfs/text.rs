@@ -29,6 +29,39 @@ pub(super) fn memory(status: &[u8]) -> Option<Memory> {
     Some(Memory { rss: rss?, high_water: high_water?, threads, name })
 }
 
+/// What of a process's memory `/proc/PID/stat` tells: everything but the mark, in whose
+/// place stands the resident size. `None` as for [`memory`].
+pub(super) fn resident(stat: &[u8]) -> Option<Memory> {
+    // The name stands in parentheses and may itself hold spaces and parentheses.
+    let opened = stat.iter().position(|&byte| byte == b'(')?;
+    let closed = stat.iter().rposition(|&byte| byte == b')')?;
+    let name = Name::of(stat.get(opened + 1..closed)?);
+    let mut fields = stat.get(closed + 1..)?.split(u8::is_ascii_whitespace).skip(1);
+    if matches!(fields.next()?, b"Z" | b"X") {
+        return None;
+    }
+    // State was field 3 of the line; threads are field 20, and resident pages field 24.
+    let threads = number(fields.nth(20 - 4)?)?;
+    let pages = number(fields.nth(24 - 21)?)?;
+    let rss = pages.checked_mul(page_size())?;
+    // A kernel thread, or a process half gone.
+    if rss == 0 {
+        return None;
+    }
+    Some(Memory { rss, high_water: rss, threads: u32::try_from(threads).ok()?, name })
+}
+
+/// The resident size in `/proc/PID/statm`, in bytes. `None` for a process that has ended,
+/// and for one without memory.
+pub(super) fn resident_alone(statm: &[u8]) -> Option<u64> {
+    let pages = number(statm.split(u8::is_ascii_whitespace).nth(1)?)?;
+    pages.checked_mul(page_size()).filter(|&bytes| bytes > 0)
+}
+
+fn page_size() -> u64 {
+    rustix::param::page_size() as u64
+}
+
 /// Reads `/proc/PID/smaps_rollup`.
 pub(super) fn shares(rollup: &[u8]) -> Option<Shares> {
     let (mut pss, mut uss) = (None, None);
@@ -88,6 +121,26 @@ mod tests {
         assert_eq!(memory(b"Name:\tkthreadd\nState:\tS (sleeping)\nThreads:\t1\n"), None);
         assert_eq!(memory(&STATUS.as_bytes()[..150]), None);
         assert_eq!(memory(b""), None);
+    }
+
+    #[test]
+    fn stat_gives_the_present_size_and_the_threads_whatever_the_name() {
+        let fields = "S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 3 0 98765 1000 250 9 9";
+        let stat = format!("42 (a) b (c)) {fields}");
+        let read = resident(stat.as_bytes()).unwrap();
+        assert_eq!((read.threads, read.rss), (3, 250 * page_size()));
+        assert_eq!(read.name, Name::of(b"a) b (c)"));
+        assert_eq!(resident(stat.replace("S 7", "Z 7").as_bytes()), None);
+        assert_eq!(resident(stat.replace(" 250 ", " 0 ").as_bytes()), None);
+        assert_eq!(resident(&stat.as_bytes()[..30]), None);
+        assert_eq!(resident(b""), None);
+    }
+
+    #[test]
+    fn statm_gives_the_present_size_alone() {
+        assert_eq!(resident_alone(b"9000 250 60 1 0 700 0\n"), Some(250 * page_size()));
+        assert_eq!(resident_alone(b"0 0 0 0 0 0 0\n"), None, "a zombie's");
+        assert_eq!(resident_alone(b""), None);
     }
 
     #[test]

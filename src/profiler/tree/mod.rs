@@ -103,6 +103,13 @@ impl<S: ProcessSource> Tree<S> {
         self.source.tells_births()
     }
 
+    /// Has the marks of all members read in the next tick, so that they are exact.
+    pub(super) fn renew_all(&mut self) {
+        for index in self.alive.clone() {
+            self.renew(index);
+        }
+    }
+
     /// Looks at all processes once.
     ///
     /// # Errors

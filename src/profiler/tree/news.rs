@@ -43,6 +43,7 @@ impl<S: ProcessSource> Tree<S> {
         for &pid in &news.execs {
             if let Some(member) = self.current(pid) {
                 self.members[member].has_executed();
+                self.renew(member);
             }
         }
         for record in &news.exits {
@@ -53,6 +54,13 @@ impl<S: ProcessSource> Tree<S> {
         news.clear();
         self.news = news;
         self.departed.forget_before(self.round);
+    }
+
+    /// Has a member's mark read at its next reading.
+    pub(super) fn renew(&mut self, member: usize) {
+        if let Some(handle) = self.members[member].handle() {
+            self.source.renew(handle);
+        }
     }
 
     /// How often something was lost of what the kernel told.

@@ -16,6 +16,7 @@ impl<S: ProcessSource> Tree<S> {
     /// The peaks since the window began, read once more, and the end of it.
     pub(in crate::profiler) fn end_window(&mut self, at: Timestamp, window: Window) -> PhasePeaks {
         for index in self.alive.clone() {
+            self.renew(index);
             if let Some(memory) = self.read_memory(index) {
                 self.members[index].take_memory(memory, at);
             }
@@ -35,6 +36,7 @@ impl<S: ProcessSource> Tree<S> {
     pub(in crate::profiler) fn begin_window(&mut self, at: Timestamp) {
         self.not_reset = 0;
         for index in self.alive.clone() {
+            self.renew(index);
             let member = &mut self.members[index];
             let pid = member.glance.identity.pid;
             // Of a pid alone nobody knows whose it is by now.
@@ -47,6 +49,7 @@ impl<S: ProcessSource> Tree<S> {
             if self.source.reset_mark(pid) {
                 member.forget_mark();
                 _ = member.take_window_peak();
+                self.renew(index);
             } else {
                 self.not_reset += 1;
             }
