@@ -8,6 +8,9 @@ use super::Evidence;
 use super::memory::MemoryReport;
 use crate::budget::{Amount, Budget, BudgetSubject};
 
+/// The source of a limit that somebody set, in a flag or in `skyload.toml`.
+pub(super) const CONFIGURED: &str = "configured";
+
 /// One budget and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -59,7 +62,7 @@ fn check_one(evidence: &Evidence, memory: Option<&MemoryReport>, budget: Budget)
     let subject = budget.subject;
     let measured = measure(evidence, memory, subject);
     let (limit, source) = match (budget.limit, &evidence.environment) {
-        (Some(limit), _) => (Some(limit), "configured".to_owned()),
+        (Some(limit), _) => (Some(limit), CONFIGURED.to_owned()),
         (None, Some(environment)) => {
             let sky = &environment.sky;
             let constant = match subject {

@@ -9,6 +9,7 @@ mod evidence;
 mod growth;
 mod judge;
 mod memory;
+mod next_step;
 mod profile;
 mod recording;
 mod scenarios;
@@ -26,6 +27,7 @@ pub use evidence::Evidence;
 pub use growth::{ClassGrowth, Growth};
 pub use judge::{Finding, Judgement, Severity, Verdict};
 pub use memory::{ClassMemory, Exactness, MemoryReport, SnapshotMemory};
+pub use next_step::{NextStep, next_step};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{
     ScenarioReport, ScenarioState, Stats, Temperature, ThresholdCheck, WaveReport, state,

@@ -18,7 +18,9 @@ use comfy_table::{CellAlignment, Table, presets};
 pub use memory::peaks_in_words;
 pub use profile::render as render_profile;
 
-use super::{Report, ScenarioReport, Severity, Stats, Temperature, WaveReport};
+use super::{
+    NextStep, Report, ScenarioReport, Severity, Stats, Temperature, WaveReport, next_step,
+};
 
 /// Writes the whole report.
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -32,7 +34,9 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     cost::render(report, out)?;
     findings(report, out)?;
     let verdict = report.judgement.verdict;
-    writeln!(out, "\nVERDICT: {} (exit code {})", verdict.name(), verdict.exit_code())
+    writeln!(out, "\nVERDICT: {} (exit code {})", verdict.name(), verdict.exit_code())?;
+    let NextStep { command, purpose } = next_step(report);
+    writeln!(out, "NEXT: {command}\n      {purpose}")
 }
 
 fn table(headings: &[&str], words: usize) -> Table {

@@ -7,6 +7,7 @@ mod budgets;
 mod changes;
 mod evidence;
 mod figures;
+mod next_steps;
 mod profiles;
 mod server_profiles;
 mod texts;

@@ -1,0 +1,151 @@
+//! The one command to type after a run, for the end of every report.
+
+use serde::{Deserialize, Serialize};
+
+use super::budgets::CONFIGURED;
+use super::judge::{Severity, Verdict};
+use super::scenarios::{ScenarioReport, ScenarioState};
+use super::{BudgetState, Report};
+use crate::infrastructure::Infrastructure;
+use crate::plan::{LoadPlan, ServerTarget, SkySelection};
+use crate::scenario::{ScenarioId, ScenarioKind};
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NextStep {
+    /// The command, as it is typed in the checkout.
+    pub command: String,
+    /// What it is for: the end of a sentence.
+    pub purpose: String,
+}
+
+/// What to do after a run of which this is the report.
+pub fn next_step(report: &Report) -> NextStep {
+    let plan = &report.plan;
+    match report.judgement.verdict {
+        Verdict::Pass if plan.is_profiled() => NextStep {
+            command: format!("cargo xtask recommend {}", report.run),
+            purpose: "for the constants that this run supports".to_owned(),
+        },
+        Verdict::Pass => NextStep {
+            command: load(plan, &loaded(plan), most_users(plan).map(|users| users * 2)),
+            purpose: "for twice as many users".to_owned(),
+        },
+        Verdict::OverBudget => NextStep {
+            command: format!("cargo xtask recommend {}", report.run),
+            purpose: format!("for the constants that these peaks ask for{}", or_raise(report)),
+        },
+        Verdict::ScenarioFailed => after_failure(report),
+        Verdict::Inconclusive => NextStep {
+            command: load(plan, &loaded(plan), alike(plan, &loaded(plan))),
+            purpose: format!("to repeat what cannot be judged{}", why_not(report)),
+        },
+    }
+}
+
+/// A budget that somebody set can be set higher; SkyPilot's own constants are what
+/// `recommend` is about, and sums have no constant at all.
+fn or_raise(report: &Report) -> String {
+    let set = report
+        .budgets
+        .iter()
+        .find(|check| check.state == BudgetState::Over && check.source == CONFIGURED);
+    set.map_or_else(String::new, |check| {
+        format!("; or raise the budget, which was set: --budget {}=SIZE", check.subject)
+    })
+}
+
+fn after_failure(report: &Report) -> NextStep {
+    const LOOK: &str =
+        "what went wrong stands in load.log and server.log.tail of the run directory";
+    let is_breached = |scenario: &&ScenarioReport| {
+        report.thresholds.iter().any(|check| check.breached && check.scenario == scenario.id)
+    };
+    let failed: Vec<&ScenarioReport> = report
+        .scenarios
+        .iter()
+        .filter(|scenario| scenario.state == ScenarioState::Failed || is_breached(scenario))
+        .filter(|scenario| scenario.id.kind() != ScenarioKind::Probe)
+        .collect();
+    let ids: Vec<ScenarioId> = failed.iter().map(|scenario| scenario.id).collect();
+    let users = failed.iter().map(|scenario| scenario.users).max();
+    match users {
+        // Something else failed: the bystander, what was shared, or the teardown.
+        None => NextStep {
+            command: load(&report.plan, &loaded(&report.plan), None),
+            purpose: format!("to see whether it fails again; {LOOK}"),
+        },
+        Some(users) if users > 1 => NextStep {
+            command: load(&report.plan, &ids, Some(users / 2)),
+            purpose: format!("to see whether half as many users get their answers; {LOOK}"),
+        },
+        Some(_) => NextStep {
+            command: load(&report.plan, &ids, Some(1)),
+            purpose: format!("to see whether it fails on its own; {LOOK}"),
+        },
+    }
+}
+
+fn why_not(report: &Report) -> String {
+    let mut findings = report.judgement.findings.iter();
+    let first = findings.find(|finding| finding.severity == Severity::Inconclusive);
+    first.map_or_else(String::new, |finding| format!(": {}", finding.message))
+}
+
+/// The scenarios of a plan that somebody can choose.
+fn loaded(plan: &LoadPlan) -> Vec<ScenarioId> {
+    let ids = plan.scenarios.iter().map(|planned| planned.id);
+    ids.filter(|id| id.kind() != ScenarioKind::Probe).collect()
+}
+
+fn most_users(plan: &LoadPlan) -> Option<u32> {
+    let chosen = loaded(plan);
+    plan.scenarios.iter().filter(|s| chosen.contains(&s.id)).map(|s| s.users).max()
+}
+
+/// The number of users of these scenarios, where it is the same: only then is it one
+/// that `-n` can give.
+fn alike(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
+    let mut users = plan.scenarios.iter().filter(|s| ids.contains(&s.id)).map(|s| s.users);
+    let first = users.next()?;
+    users.all(|other| other == first).then_some(first)
+}
+
+/// The command that loads the same server with these scenarios.
+fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String {
+    let mut words = vec!["cargo xtask load".to_owned()];
+    if plan.profile != "default" {
+        words.push(format!("--profile {}", plan.profile));
+    }
+    match &plan.sky {
+        sky if *sky == SkySelection::pinned() => {}
+        SkySelection::Version(version) => words.push(format!("--sky {version}")),
+        SkySelection::Nightly => words.push("--sky nightly".to_owned()),
+        SkySelection::Executable(path) => words.push(format!("--sky {}", path.display())),
+    }
+    match &plan.server {
+        ServerTarget::Isolated { deploy: false } => {}
+        ServerTarget::Isolated { deploy: true } => words.push("--deploy".to_owned()),
+        ServerTarget::System => words.push("--server system".to_owned()),
+        ServerTarget::Remote(url) => words.push(format!("--server {url}")),
+    }
+    if let Infrastructure::Clouds(names) = &plan.infrastructure {
+        words.push(format!("-c {}", names.join(" ")));
+    }
+    for (flag, kind) in [("-r", ScenarioKind::Cli), ("--apis", ScenarioKind::Api)] {
+        words.extend(list(flag, kind, scenarios));
+    }
+    words.extend(users.map(|users| format!("-n {users}")));
+    words.join(" ")
+}
+
+fn list(flag: &str, kind: ScenarioKind, scenarios: &[ScenarioId]) -> Option<String> {
+    let chosen: Vec<&str> =
+        scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name()).collect();
+    match chosen.len() {
+        0 => None,
+        all if all == ScenarioId::of_kind(kind).count() => Some(format!("{flag} all")),
+        _ => Some(format!("{flag} {}", chosen.join(" "))),
+    }
+}

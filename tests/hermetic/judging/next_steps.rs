@@ -1,0 +1,98 @@
+//! The one command that a report ends with.
+
+use skyload::config::Thresholds;
+use skyload::marks::{Event, StopReason};
+use skyload::plan::{Budget, BudgetSubject, LoadRequest, ScenarioThresholds};
+use skyload::report::{Evidence, NextStep, Report, next_step};
+use skyload::scenario::ScenarioId;
+use skyload::units::ByteSize;
+
+use super::evidence::{Change, LOAD_ENDED, four_users, good_run};
+
+fn after(run: &Evidence) -> NextStep {
+    next_step(&Report::assemble(run))
+}
+
+#[test]
+fn a_pass_is_followed_by_the_constants_that_it_supports() {
+    let next = after(&good_run(&four_users()));
+    assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
+}
+
+#[test]
+fn a_remote_pass_says_nothing_of_memory_and_is_followed_by_more_users() {
+    let server = Some("http://127.0.0.1:9".to_owned());
+    let mut run = good_run(&LoadRequest { server, ..four_users() });
+    run.profile.clear();
+    run.processes = None;
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask load --server http://127.0.0.1:9/ --apis status -n 8");
+}
+
+#[test]
+fn a_budget_that_was_set_and_exceeded_may_be_raised() {
+    let mut run = good_run(&four_users());
+    let subject = BudgetSubject::TreeRss;
+    run.plan.budgets = vec![Budget { subject, limit: Some(ByteSize::mib(1)) }];
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
+    assert!(next.purpose.ends_with("--budget tree-rss=SIZE"), "{next:?}");
+}
+
+#[test]
+fn a_constant_that_was_exceeded_is_not_raised_by_a_flag() {
+    let mut run = good_run(&four_users());
+    run.record(3).peak = Some(ByteSize::gib(1));
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
+    assert!(!next.purpose.contains("--budget"), "{next:?}");
+}
+
+#[test]
+fn a_scenario_that_failed_is_tried_with_half_of_its_users() {
+    let request = LoadRequest {
+        requests: vec!["status".to_owned()],
+        deploy: true,
+        sky: Some("0.12.0".to_owned()),
+        ..four_users()
+    };
+    let mut run = good_run(&request);
+    run.fail_turns(2);
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask load --sky 0.12.0 --deploy --apis status -n 2");
+    assert!(next.purpose.contains("server.log.tail"), "{next:?}");
+}
+
+#[test]
+fn a_latency_limit_that_was_exceeded_names_its_scenario() {
+    let mut run = good_run(&four_users());
+    let limits = Thresholds { p50: Some(std::time::Duration::from_millis(1)), ..<_>::default() };
+    run.plan.thresholds = vec![ScenarioThresholds { scenario: ScenarioId::ApiStatus, limits }];
+    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2");
+}
+
+#[test]
+fn a_single_user_that_failed_is_tried_alone() {
+    let one = Some("1".to_owned());
+    let mut run = good_run(&LoadRequest { requests_per_scenario: one, ..four_users() });
+    run.fail_turns(1);
+    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 1");
+}
+
+#[test]
+fn an_inconclusive_run_is_repeated_as_it_was_and_the_reason_is_named() {
+    let mut run = good_run(&four_users());
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask load --apis status -n 4");
+    assert!(next.purpose.contains("interrupted after"), "{next:?}");
+}
+
+#[test]
+fn lists_of_everything_are_short() {
+    let all = || vec!["all".to_owned()];
+    let request = LoadRequest { requests: all(), apis: all(), ..four_users() };
+    let mut run = good_run(&LoadRequest { infra: vec!["loopback".to_owned()], ..request });
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    assert_eq!(after(&run).command, "cargo xtask load -r all --apis all -n 4");
+}
