@@ -14,6 +14,7 @@
 //! * [`api`], [`fixtures`] and [`traffic`]: the load.
 //! * [`profiler`]: the server's processes, from outside.
 //! * [`report`]: what a run amounts to, and the verdict.
+//! * [`recommend`]: the constants that runs support, and a patch of SkyPilot.
 
 pub mod api;
 pub mod budget;
@@ -32,6 +33,7 @@ pub mod plan;
 pub mod poll;
 pub mod process;
 pub mod profiler;
+pub mod recommend;
 pub mod report;
 pub mod run_dir;
 pub mod sample;

@@ -109,6 +109,13 @@ pub struct QuantityError {
     pub(crate) expected: &'static str,
 }
 
+impl QuantityError {
+    /// For a text that should be what `expected` says.
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
+        Self { text: text.to_owned(), expected }
+    }
+}
+
 /// Parses a size such as `512MiB`, `0.4 GiB` or `1.5GB`: a number with its unit.
 pub fn parse_size(text: &str) -> Result<ByteSize, QuantityError> {
     let error = || QuantityError {

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Profile(Profile),
     /// Show a finished run again: its figures, findings and verdict; or a profile.
     Report(Report),
+    /// Say which memory constants runs support, and make a patch of SkyPilot.
+    Recommend(Recommend),
     /// Run every test that needs no SkyPilot server.
     Test(Test),
     /// Bring up, look at, or take down a real SkyPilot infrastructure on loopback.
@@ -232,6 +234,37 @@ pub(crate) struct Report {
     /// Take this profile of the server's machine into the run first.
     #[arg(long, value_name = "PATH")]
     pub(crate) server_profile: Option<PathBuf>,
+
+    /// What is written to standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// The memory constants that runs support: for each the largest peak, with headroom.
+#[derive(Args)]
+#[command(after_help = "Exit codes: 0 a recommendation, 1 tool error, 2 usage, or a run that is \
+                        refused, 12 no constant can be recommended.")]
+pub(crate) struct Recommend {
+    /// Directories or ids of runs of one SkyPilot.
+    #[arg(default_value = "latest")]
+    pub(crate) runs: Vec<PathBuf>,
+
+    /// Machines to say for how many workers SkyPilot starts, as CPUs x GiB [default:
+    /// 2x4,2x8,4x16,8x32,16x64].
+    #[arg(long, value_name = "LIST")]
+    pub(crate) machines: Vec<String>,
+
+    /// Say that of deployed servers alone [default: of both].
+    #[arg(long, conflicts_with = "local")]
+    pub(crate) deploy: bool,
+
+    /// Say that of local servers alone.
+    #[arg(long)]
+    pub(crate) local: bool,
+
+    /// Print a patch of SkyPilot instead, for `git apply` in a checkout or an unpacked wheel.
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) patch: bool,
 
     /// What is written to standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]

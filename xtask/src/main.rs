@@ -11,6 +11,7 @@ mod processes;
 mod profile;
 mod profiler;
 mod progress;
+mod recommend;
 mod report;
 mod server;
 mod server_profile;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let result = match flags.command {
         Command::Load(flags) => load::run(&flags).map(Verdict::exit_code),
         Command::Report(flags) => report::run(&flags),
+        Command::Recommend(flags) => recommend::run(&flags),
         Command::Test(flags) => test::run(&flags).map(|()| 0),
         Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         Command::SysinfoLoop(flags) => bench::run_sysinfo_loop(&flags).map(|()| 0),

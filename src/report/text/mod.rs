@@ -39,7 +39,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "NEXT: {command}\n      {purpose}")
 }
 
-fn table(headings: &[&str], words: usize) -> Table {
+pub(crate) fn table(headings: &[&str], words: usize) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(headings);
     for (index, column) in table.column_iter_mut().enumerate() {
@@ -51,7 +51,7 @@ fn table(headings: &[&str], words: usize) -> Table {
     table
 }
 
-fn print(out: &mut impl Write, table: &Table) -> io::Result<()> {
+pub(crate) fn print(out: &mut impl Write, table: &Table) -> io::Result<()> {
     for line in table.to_string().lines() {
         writeln!(out, "  {}", line.trim_end())?;
     }

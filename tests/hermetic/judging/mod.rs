@@ -9,6 +9,7 @@ mod evidence;
 mod figures;
 mod next_steps;
 mod profiles;
+mod recommending;
 mod server_profiles;
 mod texts;
 mod verdicts;

@@ -1,13 +1,15 @@
 //! The one command that a report ends with.
 
+use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::config::Thresholds;
 use skyload::marks::{Event, StopReason};
-use skyload::plan::{Budget, BudgetSubject, LoadRequest, ScenarioThresholds};
+use skyload::plan::{LoadRequest, ScenarioThresholds};
 use skyload::report::{Evidence, NextStep, Report, next_step};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::evidence::{Change, LOAD_ENDED, four_users, good_run};
+use super::changes::Change;
+use super::evidence::{LOAD_ENDED, four_users, good_run};
 
 fn after(run: &Evidence) -> NextStep {
     next_step(&Report::assemble(run))
@@ -33,7 +35,7 @@ fn a_remote_pass_says_nothing_of_memory_and_is_followed_by_more_users() {
 fn a_budget_that_was_set_and_exceeded_may_be_raised() {
     let mut run = good_run(&four_users());
     let subject = BudgetSubject::TreeRss;
-    run.plan.budgets = vec![Budget { subject, limit: Some(ByteSize::mib(1)) }];
+    run.plan.budgets = vec![Budget { subject, limit: Some(Amount::Size(ByteSize::mib(1))) }];
     let next = after(&run);
     assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
     assert!(next.purpose.ends_with("--budget tree-rss=SIZE"), "{next:?}");

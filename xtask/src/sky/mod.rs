@@ -4,7 +4,8 @@
 //!   of its own below the state directory, [`release_date`] finding out as of
 //!   when its dependencies must be resolved; [`stamp`] marks a finished one.
 //! * [`executable`] takes a `sky` that somebody else installed.
-//! * [`constants`] reads version, commit and memory constants of either.
+//! * [`constants`] reads version, commit and memory constants of either, and
+//!   [`sizing`] asks it how many workers it would start with others.
 
 mod constants;
 mod executable;
@@ -12,6 +13,9 @@ mod install;
 #[cfg(test)]
 mod probe_tests;
 mod release_date;
+pub(crate) mod sizing;
+#[cfg(test)]
+mod sizing_tests;
 mod stamp;
 
 use std::path::{Path, PathBuf};

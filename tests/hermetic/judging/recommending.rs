@@ -1,0 +1,219 @@
+//! Which constants runs support, over runs that never took place.
+
+use skyload::class::ProcessClass;
+use skyload::environment::Environment;
+use skyload::infrastructure::Infrastructure;
+use skyload::marks::{Event, StopReason};
+use skyload::recommend::{
+    Advice, Caution, Constant, Counted, Effects, MachineEffect, MachineSize, Mode, Recommendation,
+    Refusal, Support, Workers, text,
+};
+use skyload::report::{Evidence, Report, Verdict};
+use skyload::sample::Ending;
+use skyload::units::{ByteSize, gib};
+
+use super::changes::Change;
+use super::evidence::{LOAD_ENDED, four_users, good_run};
+
+/// A good run of this name: a server of 200 MiB, short executors of at most 180.
+fn run(name: &str) -> Evidence {
+    let mut run = good_run(&four_users());
+    run.run = skyload::ids::RunId::from_directory_name(name);
+    run
+}
+
+fn environment(run: &mut Evidence) -> &mut Environment {
+    run.environment.as_mut().expect("a test knows its own data")
+}
+
+fn recommend(runs: &[Evidence]) -> Result<Recommendation, Refusal> {
+    let reports: Vec<Report> = runs.iter().map(Report::assemble).collect();
+    Recommendation::assemble(&reports)
+}
+
+fn advice(runs: &[Evidence], constant: Constant) -> Advice {
+    let recommended = recommend(runs).expect("the runs are taken");
+    let mut constants = recommended.constants.into_iter();
+    constants.find(|advice| advice.constant == constant).expect("each constant has its advice")
+}
+
+#[test]
+fn the_largest_peak_of_all_runs_counts_with_a_quarter_on_top() {
+    let mut larger = run("b");
+    larger.record(2).peak = Some(ByteSize::mib(250));
+    let short = advice(&[run("a"), larger, run("c")], Constant::Short);
+    let (peak, recommended) = (ByteSize::mib(250), gib(0.35));
+    assert_eq!(short.support, Support::Supported { peak, recommended });
+    assert_eq!(short.current, Some(gib(0.3)));
+    let peaks: Vec<&str> = short.peaks.iter().map(|seen| seen.run.as_str()).collect();
+    assert_eq!(peaks, ["a", "b", "c"], "the evidence is shown");
+    assert_eq!(short.cautions, [], "it is raised, and rests on several runs");
+}
+
+#[test]
+fn a_budget_that_was_exceeded_is_evidence() {
+    let mut over = run("a");
+    over.record(3).peak = Some(ByteSize::gib(1));
+    let recommendation = recommend(std::slice::from_ref(&over)).expect("it is taken");
+    assert_eq!(recommendation.runs[0].verdict, Verdict::OverBudget);
+    assert_eq!(advice(&[over], Constant::Short).recommended(), Some(gib(1.25)));
+}
+
+#[test]
+fn a_failed_scenario_is_marked_and_its_peaks_count() {
+    let mut failed = run("a");
+    failed.fail_turns(1);
+    let recommendation = recommend(&[failed]).expect("it is taken");
+    assert_eq!(recommendation.runs[0].verdict, Verdict::ScenarioFailed);
+    assert!(rendered(&recommendation).contains("SCENARIO FAILED (not all of its load took place)"));
+    assert!(recommendation.is_usable());
+}
+
+#[test]
+fn an_inconclusive_run_is_refused_with_its_own_reasons() {
+    let mut interrupted = run("b");
+    interrupted.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    let refusal = recommend(&[run("a"), interrupted]).expect_err("it is refused").to_string();
+    assert!(refusal.starts_with("run b is inconclusive: interrupted after"), "{refusal}");
+}
+
+#[test]
+fn runs_of_two_versions_are_refused_and_both_are_named() {
+    let mut other = run("b");
+    environment(&mut other).sky.version = "0.12.0".to_owned();
+    let refusal = recommend(&[run("a"), other]).expect_err("they are refused").to_string();
+    assert!(refusal.contains("a is of 0.14.1, b is of 0.12.0"), "{refusal}");
+}
+
+#[test]
+fn runs_of_two_commits_of_one_version_are_refused() {
+    let mut other = run("b");
+    environment(&mut other).sky.commit = Some("7e59".to_owned());
+    assert!(matches!(recommend(&[run("a"), other]), Err(Refusal::DifferentVersions(..))));
+}
+
+/// A run in which a short executor ended unread, after its mark had risen at so many MiB
+/// per second.
+fn with_an_unread_exit(name: &str, growth: Option<u64>) -> Evidence {
+    let mut run = run(name);
+    for pid in [2, 3] {
+        run.record(pid).fastest_growth = growth.map(ByteSize::mib);
+    }
+    let unseen = Some(std::time::Duration::from_millis(100));
+    run.record(3).ending = Ending::Unread { unseen };
+    // With an automatic budget the run would be inconclusive.
+    run.plan.budgets.clear();
+    run
+}
+
+#[test]
+fn a_lower_bound_counts_by_its_upper_end_and_is_marked() {
+    let runs = [with_an_unread_exit("a", Some(400))];
+    let short = advice(&runs, Constant::Short);
+    let (peak, recommended) = (ByteSize::mib(220), gib(0.3));
+    assert_eq!(short.support, Support::Supported { peak, recommended });
+    assert_eq!(short.peaks[0].counted, Counted::AtMost(peak));
+    assert!(short.cautions.contains(&Caution::Estimated), "{short:?}");
+    let text = rendered(&recommend(&runs).expect("it is taken"));
+    assert!(text.contains(">=180.0, at most 220.0"), "{text}");
+}
+
+#[test]
+fn a_bound_that_nobody_knows_is_left_out_and_said() {
+    let runs = [with_an_unread_exit("a", None)];
+    assert_eq!(advice(&runs, Constant::Short).support, Support::Unbounded);
+    let recommendation = recommend(&runs).expect("it is taken");
+    assert!(recommendation.is_usable(), "the server's peak is exact");
+    assert!(!recommendation.values().contains_key(&Constant::Short));
+    assert!(rendered(&recommendation).contains(">=180.0, left out"));
+}
+
+#[test]
+fn another_runs_exact_peak_stands_in_for_it_only_if_it_is_higher() {
+    let unknown = || with_an_unread_exit("a", None);
+    let mut higher = run("b");
+    higher.record(2).peak = Some(ByteSize::mib(181));
+    let short = advice(&[unknown(), higher], Constant::Short);
+    assert!(matches!(short.support, Support::Supported { .. }), "{short:?}");
+    assert!(short.cautions.contains(&Caution::OneRun), "one run's peak counts: {short:?}");
+    let mut lower = run("b");
+    lower.record(3).peak = Some(ByteSize::mib(179));
+    assert_eq!(advice(&[unknown(), lower], Constant::Short).support, Support::Unbounded);
+}
+
+#[test]
+fn classes_of_which_no_process_ran_have_no_recommendation() {
+    let long = advice(&[run("a")], Constant::Long);
+    assert_eq!((long.support, long.recommended()), (Support::NotTried, None));
+}
+
+#[test]
+fn web_workers_and_the_process_above_them_have_one_constant() {
+    let mut deployed = run("a");
+    deployed.record(3).class = ProcessClass::ServerWorker;
+    deployed.record(3).peak = Some(ByteSize::mib(300));
+    let server = advice(&[deployed], Constant::Server);
+    assert_eq!((server.peaks.len(), server.recommended()), (2, Some(gib(0.4))));
+}
+
+#[test]
+fn lowering_is_cautioned_against_unless_a_run_launched_on_a_cloud() {
+    let caution = Caution::LoweredWithoutClouds;
+    let mut on_loopback = run("a");
+    on_loopback.plan.infrastructure = Infrastructure::Loopback;
+    assert!(advice(&[on_loopback], Constant::Server).cautions.contains(&caution));
+    let mut on_a_cloud = run("b");
+    on_a_cloud.plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]);
+    let server = advice(&[run("a"), on_a_cloud], Constant::Server);
+    assert_eq!((server.recommended(), server.cautions.as_slice()), (Some(gib(0.25)), &[][..]));
+}
+
+#[test]
+fn a_constant_that_the_version_lacks_is_shown_and_not_patched() {
+    let mut old = run("a");
+    environment(&mut old).sky.constants.server = None;
+    let recommendation = recommend(&[old]).expect("it is taken");
+    assert!(!recommendation.values().contains_key(&Constant::Server));
+    assert!(rendered(&recommendation).contains("not in this SkyPilot"));
+}
+
+#[test]
+fn nothing_is_usable_of_a_run_without_a_profile() {
+    let mut elsewhere = run("a");
+    elsewhere.plan.server =
+        skyload::plan::ServerTarget::Remote("http://127.0.0.1:9".parse().expect("it is a URL"));
+    elsewhere.plan.budgets.clear();
+    elsewhere.profile.clear();
+    elsewhere.processes = None;
+    let recommendation = recommend(&[elsewhere]).expect("its verdict is a pass");
+    assert!(!recommendation.is_usable() && !recommendation.changes_anything());
+}
+
+fn rendered(recommendation: &Recommendation) -> String {
+    let mut text = Vec::new();
+    text::render(recommendation, &["RUN".to_owned()], &mut text).expect("memory takes everything");
+    String::from_utf8(text).expect("it is text")
+}
+
+#[test]
+fn a_recommendation_is_rendered_with_what_it_would_change() {
+    let mut with_a_controller = run("a");
+    with_a_controller.record(2).class = ProcessClass::JobsController;
+    let workers = |short| Workers { server: 4, long: 0, short, burst: 0, controllers: Some(3) };
+    let machine = MachineSize { cpus: 4, memory: gib(15.5) };
+    let effect =
+        MachineEffect { machine, mode: Mode::Deploy, before: workers(29), after: workers(40) };
+    let local = MachineEffect {
+        mode: Mode::Local,
+        before: Workers { long: 4, burst: 1024, ..workers(30) },
+        after: Workers { long: 4, burst: 1024, ..workers(30) },
+        ..effect
+    };
+    let recommendation =
+        recommend(&[with_a_controller]).expect("it is taken").with_effects(Effects::Known {
+            consolidated: true,
+            controller: Some(ByteSize::mib(400)),
+            machines: vec![effect, local],
+        });
+    insta::assert_snapshot!(rendered(&recommendation));
+}

@@ -1,0 +1,247 @@
+//! `cargo xtask recommend`: the constants that runs support, and a patch of SkyPilot.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Write, stderr, stdout};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use skyload::environment::{Environment, SkyUnderTest};
+use skyload::plan::{SkySelection, UsageErrors};
+use skyload::recommend::patch::{self, Change, PatchError};
+use skyload::recommend::{Effects, MachineSize, Mode, Recommendation, effects, text};
+use skyload::report::{Evidence, Report, Verdict};
+use skyload::run_dir::RunDir;
+
+use crate::flags::{self, Format};
+use crate::progress::Progress;
+use crate::sky::{SkyInstallation, sizing};
+use crate::workspace::Workspace;
+
+/// The modules that have held the constants, from the newest releases to the oldest.
+const MODULES: [&str; 2] = ["sky/server/config.py", "sky/server/requests/executor.py"];
+
+pub(crate) fn run(flags: &flags::Recommend) -> Result<u8> {
+    let workspace = Workspace::locate()?;
+    let machines = machines(&flags.machines)?;
+    let (names, reports): (Vec<String>, Vec<Report>) =
+        runs(&workspace, &flags.runs)?.into_iter().unzip();
+    let recommendation = Recommendation::assemble(&reports)
+        .map_err(|refused| UsageErrors(vec![refused.to_string()]))?;
+    let environment = reports
+        .iter()
+        .find_map(|report| report.environment.as_ref())
+        .context("no run says which SkyPilot it was of")?;
+    let code = if recommendation.is_usable() { 0 } else { Verdict::Inconclusive.exit_code() };
+    if flags.patch {
+        print_patch(&workspace, &recommendation, environment)?;
+        return Ok(code);
+    }
+    let effects = ask(&workspace, flags, &machines, &recommendation, environment);
+    show(&recommendation.with_effects(effects), &names, flags.format)?;
+    Ok(code)
+}
+
+fn machines(lists: &[String]) -> Result<Vec<MachineSize>> {
+    let words = || lists.iter().flat_map(|list| list.split([',', ' ']));
+    let (mut machines, mut mistakes) = (Vec::new(), Vec::new());
+    for word in words().map(str::trim).filter(|word| !word.is_empty()) {
+        match word.parse() {
+            Ok(machine) => machines.push(machine),
+            Err(error) => mistakes.push(format!("--machines: {error}")),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(UsageErrors(mistakes).into());
+    }
+    Ok(if machines.is_empty() { effects::USUAL.to_vec() } else { machines })
+}
+
+/// All runs, or all the reasons why some cannot be read. A run that is named twice counts
+/// once.
+fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<(String, Report)>> {
+    let (mut runs, mut mistakes) = (Vec::<(String, Report)>::new(), Vec::new());
+    for name in names {
+        match read_run(workspace, name) {
+            Ok((_, report)) if runs.iter().any(|(_, other)| other.run == report.run) => {}
+            Ok(run) => runs.push(run),
+            Err(error) => mistakes.push(format!("{error:#}")),
+        }
+    }
+    if mistakes.is_empty() { Ok(runs) } else { Err(UsageErrors(mistakes).into()) }
+}
+
+/// The name under which a run is found again, and its report: assembled anew and not kept,
+/// since the run may be somebody else's.
+fn read_run(workspace: &Workspace, name: &Path) -> Result<(String, Report)> {
+    let run = RunDir::open(&workspace.find_run_or_profile(name)).map_err(|error| {
+        anyhow!(
+            "there is no run `{}` ({error})\n  hint: `cargo xtask load` makes one",
+            name.display()
+        )
+    })?;
+    let is_ours = run.path().parent() == Some(&workspace.runs());
+    let found_by = if is_ours { run.id().to_string() } else { run.path().display().to_string() };
+    let report = Report::assemble(&Evidence::read(&run).context("reading the run")?);
+    Ok((found_by, report))
+}
+
+/// What the constants would change. That SkyPilot cannot be asked takes nothing away from
+/// what the runs support.
+fn ask(
+    workspace: &Workspace,
+    flags: &flags::Recommend,
+    machines: &[MachineSize],
+    recommendation: &Recommendation,
+    environment: &Environment,
+) -> Effects {
+    let modes: &[Mode] = match (flags.deploy, flags.local) {
+        (true, _) => &[Mode::Deploy],
+        (_, true) => &[Mode::Local],
+        _ => &[Mode::Local, Mode::Deploy],
+    };
+    let answer = installation(workspace, environment).and_then(|sky| {
+        let python =
+            sky.python.with_context(|| format!("{} is not run by a Python", sky.sky.display()))?;
+        let question = sizing::Question {
+            machines,
+            modes,
+            consolidated: environment.server.has_consolidation,
+            constants: &recommendation.values(),
+        };
+        sizing::ask(&python, &question)
+    });
+    answer.unwrap_or_else(|error| Effects::Unknown(format!("{error:#}")))
+}
+
+/// The SkyPilot of the runs: where it was, or else the same release once more.
+fn installation(workspace: &Workspace, environment: &Environment) -> Result<SkyInstallation> {
+    let wanted = &environment.sky;
+    let was_at = &environment.client.sky;
+    let progress = Progress::new();
+    let prepare = |selection| SkyInstallation::prepare(&selection, &workspace.state, &progress);
+    let there = prepare(SkySelection::Executable(was_at.clone()))
+        .ok()
+        .filter(|sky| sky.facts.version == wanted.version && sky.facts.commit == wanted.commit);
+    if let Some(there) = there {
+        return Ok(there);
+    }
+    let again = is_release(&wanted.version)
+        .then(|| prepare(SkySelection::Version(wanted.version.clone())))
+        .transpose()?
+        .filter(|sky| sky.facts.commit == wanted.commit);
+    again.with_context(|| {
+        format!("SkyPilot {} is not at {} any more", wanted.version, was_at.display())
+    })
+}
+
+/// Whether PyPI has it under this version: builds and checkouts have other names.
+fn is_release(version: &str) -> bool {
+    version.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
+fn print_patch(
+    workspace: &Workspace,
+    recommendation: &Recommendation,
+    environment: &Environment,
+) -> Result<()> {
+    if !recommendation.changes_anything() {
+        return writeln!(
+            stderr(),
+            "no constant of SkyPilot {} is to be changed, so there is no patch",
+            recommendation.sky
+        )
+        .context("saying so");
+    }
+    let present: BTreeMap<_, _> = recommendation
+        .constants
+        .iter()
+        .filter_map(|advice| Some((advice.constant, advice.current?)))
+        .collect();
+    let changes: BTreeMap<_, _> = recommendation
+        .values()
+        .into_iter()
+        .filter_map(|(constant, to)| {
+            Some((constant, Change { from: *present.get(&constant)?, to }))
+        })
+        .collect();
+    let (module, source) = module(workspace, environment)?;
+    let diff = patch::unified(module, &source, &changes).map_err(|error| match error {
+        PatchError::Changed { .. } => {
+            anyhow!("{error}\n  hint: `cargo xtask load` it as it is now")
+        }
+        PatchError::NotFound { .. } => error.into(),
+    })?;
+    let mut out = stdout().lock();
+    text::preamble(recommendation, &mut out)
+        .and_then(|()| write!(out, "{diff}"))
+        .context("writing the patch")
+}
+
+/// The module with the constants: its path in a checkout, and its text. Where the runs
+/// found it, or else in the same SkyPilot elsewhere.
+fn module(workspace: &Workspace, environment: &Environment) -> Result<(&'static str, String)> {
+    let SkyUnderTest { constants_source: source, .. } = &environment.sky;
+    if let Some((module, path)) = located(source)
+        && path.is_file()
+    {
+        return read(module, &path);
+    }
+    let sky = installation(workspace, environment)
+        .context("finding the module with the constants, to make a patch of it")?;
+    let (module, path) = located(&sky.facts.source).with_context(|| {
+        format!("no module of SkyPilot's is known to hold the constants: {}", sky.facts.source)
+    })?;
+    read(module, &path)
+}
+
+fn read(module: &'static str, path: &Path) -> Result<(&'static str, String)> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
+    Ok((module, text))
+}
+
+/// The module and the file in `/venv/../sky/server/config.py: LONG_.., SHORT_..`.
+fn located(source: &str) -> Option<(&'static str, PathBuf)> {
+    MODULES.into_iter().find_map(|module| {
+        let (before, _) = source.split_once(&format!("/{module}: "))?;
+        // Where two modules hold constants, the other one stands before it.
+        let before = before.rsplit_once("; ").map_or(before, |(_, before)| before);
+        Some((module, Path::new(before).join(module)))
+    })
+}
+
+fn show(recommendation: &Recommendation, names: &[String], format: Format) -> Result<()> {
+    let mut out = stdout().lock();
+    match format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, recommendation).map_err(std::io::Error::from)?;
+            writeln!(out)
+        }
+        Format::Text => text::render(recommendation, names, &mut out),
+    }
+    .context("writing the recommendation")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::of_today("/v/sky/server/config.py: LONG_WORKER_MEM_GB", Some("sky/server/config.py"))]
+    #[case::of_old_releases(
+        "/v/sky/server/requests/executor.py: _LONG_WORKER_MEM_GB, _SHORT_WORKER_MEM_GB",
+        Some("sky/server/requests/executor.py")
+    )]
+    #[case::of_two_modules(
+        "/w/sky/x.py: A; /v/sky/server/config.py: LONG_WORKER_MEM_GB",
+        Some("sky/server/config.py")
+    )]
+    #[case::of_a_stand_in("fake-sky", None)]
+    #[case::of_none("/v/sky: no worker memory constants", None)]
+    fn the_module_that_a_source_names(#[case] source: &str, #[case] module: Option<&str>) {
+        let expected = module.map(|module| (module, Path::new("/v").join(module)));
+        assert_eq!(located(source), expected);
+    }
+}

@@ -1,0 +1,111 @@
+//! Asking for sizes, over made-up packages with formulas of two releases' shapes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use skyload::recommend::{Constant, Effects, MachineEffect, MachineSize, Mode};
+use skyload::units::{ByteSize, gib};
+use tempfile::TempDir;
+
+use super::sizing::{Question, ask};
+use crate::tools::testing;
+
+/// A Python that imports a package `sky` of these files.
+fn python(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join("sky").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let python = folder.path().join("bin/python");
+    let line = format!("PYTHONPATH={} exec python3 \"$@\"", folder.path().display());
+    testing::script(&python, &line);
+    (folder, python)
+}
+
+fn asked(python: &Path, consolidated: bool) -> Result<Vec<MachineEffect>, String> {
+    let constants = BTreeMap::from([(Constant::Long, gib(0.2)), (Constant::Short, gib(0.25))]);
+    let machine = |gib| MachineSize { cpus: 4, memory: ByteSize::gib(gib) };
+    let question = Question {
+        machines: &[machine(16), machine(64)],
+        modes: &[Mode::Local, Mode::Deploy],
+        consolidated,
+        constants: &constants,
+    };
+    match ask(python, &question).map_err(|error| format!("{error:#}"))? {
+        Effects::Known { machines, .. } => Ok(machines),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+const COMMON: &str = "def get_cpu_count():\n    return 1\n\ndef get_mem_size_gb():\n    return 1\n";
+
+/// A formula over constants of these names.
+fn formula(long: &str, short: &str, signature: &str) -> String {
+    format!(
+        "from types import SimpleNamespace\nfrom sky.utils import common_utils\n\
+         {long} = 0.4\n{short} = 0.5\nprint('noise')\n\
+         def compute_server_config({signature}):\n\
+         \x20   memory = common_utils.get_mem_size_gb()\n\
+         \x20   def kind(each):\n\
+         \x20       return SimpleNamespace(garanteed_parallelism=int(memory / each),\n\
+         \x20           burstable_parallelism=0 if deploy else 1024)\n\
+         \x20   return SimpleNamespace(long_worker_config=kind({long}),\n\
+         \x20       short_worker_config=kind({short}),\n\
+         \x20       num_server_workers=common_utils.get_cpu_count() if deploy else 1)\n"
+    )
+}
+
+#[test]
+fn a_release_of_today_is_asked_before_and_after() {
+    let formula =
+        formula("LONG_WORKER_MEM_GB", "SHORT_WORKER_MEM_GB", "deploy, quiet, reserved_memory_mb");
+    let (_folder, python) = python(&[
+        ("__init__.py", ""),
+        ("server/config.py", &formula),
+        ("utils/common_utils.py", COMMON),
+        (
+            "utils/controller_utils.py",
+            "import functools\nimport os\nfrom sky.utils import common_utils\n\
+             JOB_WORKER_MEMORY_MB = 400\n\
+             def compute_memory_reserved_for_controllers(reserve_extra_for_pool):\n    return 0.0\n\
+             @functools.lru_cache(maxsize=1)\n\
+             def get_number_of_jobs_controllers():\n    \
+             assert os.path.exists(os.path.expanduser(\n        \
+             '~/.sky/.jobs_controller_consolidation_reloaded_signal'))\n    \
+             return int(common_utils.get_mem_size_gb())\n",
+        ),
+    ]);
+    let effects = asked(&python, true).unwrap();
+    let [local, deploy, _, larger] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((local.mode, local.before.server, local.before.burst), (Mode::Local, 1, 1024));
+    assert_eq!((deploy.mode, deploy.before.server, deploy.before.burst), (Mode::Deploy, 4, 0));
+    assert_eq!((deploy.before.long, deploy.after.long), (40, 80));
+    assert_eq!((deploy.before.short, deploy.after.short), (32, 64));
+    assert_eq!(deploy.after.controllers, Some(16));
+    assert_eq!(larger.after.controllers, Some(64), "and not what was remembered");
+    let apart = asked(&python, false).unwrap();
+    assert_eq!(apart[1].after.controllers, None, "they are on a machine of their own");
+}
+
+#[test]
+fn names_and_arguments_of_an_older_release_are_known() {
+    let formula = formula("_LONG_WORKER_MEM_GB", "_SHORT_WORKER_MEM_GB", "deploy");
+    let (_folder, python) = python(&[
+        ("__init__.py", ""),
+        ("server/config.py", &formula),
+        ("utils/common_utils.py", COMMON),
+    ]);
+    let effects = asked(&python, true).unwrap();
+    assert_eq!((effects[1].before.long, effects[1].after.long), (40, 80));
+    assert_eq!(effects[1].after.controllers, None);
+}
+
+#[test]
+fn a_release_without_such_a_function_says_so() {
+    let (_folder, python) = python(&[("__init__.py", ""), ("server/config.py", "")]);
+    let error = asked(&python, true).unwrap_err();
+    assert!(error.ends_with("no compute_server_config() to ask"), "{error}");
+}
