@@ -14,6 +14,7 @@ mod neighbours;
 mod passing;
 mod peaks;
 mod profiles;
+mod recommending;
 mod remote_servers;
 mod reports;
 mod server_profiles;

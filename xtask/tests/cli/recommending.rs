@@ -1,0 +1,161 @@
+//! `cargo xtask recommend`: from finished runs to a patch that `git apply` accepts.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use fake_sky::FakeServer;
+use predicates::prelude::predicate;
+use rstest::rstest;
+use skyload::environment::{Environment, WorkerConstants};
+use skyload::recommend::{Constant, Effects, Recommendation};
+use skyload::report::Verdict;
+use skyload::run_dir::RunDir;
+use skyload::units::gib;
+
+use crate::support::Site;
+
+#[test]
+fn a_run_supports_constants_and_says_what_is_next() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let report = site.load(["--apis", "status"]).run()?.expect(&site, Verdict::Pass)?;
+    let id = report.run.to_string();
+
+    let shown = site.xtask(["recommend"]).run()?;
+    shown
+        .assert()
+        .code(0)
+        .stderr("")
+        .stdout(predicate::str::contains("that these runs of SkyPilot 0.14.1"))
+        .stdout(predicate::str::contains("LONG_WORKER_MEM_GB    no such process ran"))
+        // The stand-in has no formulas: that takes nothing away from the rest.
+        .stdout(predicate::str::contains("WHAT IT WOULD CHANGE is not known"))
+        .stdout(predicate::str::contains(format!("NEXT: cargo xtask recommend {id} --patch")));
+
+    let json = site.xtask(["recommend", &id, &id, "--format", "json"]).run()?;
+    json.assert().code(0);
+    let recommendation: Recommendation = serde_json::from_slice(&json.output.stdout)?;
+    assert_eq!(recommendation.runs.len(), 1, "a run that is named twice counts once");
+    assert!(recommendation.values().contains_key(&Constant::Short));
+    assert!(matches!(recommendation.effects, Effects::Unknown(_)));
+    Ok(())
+}
+
+#[rstest]
+#[case::of_today(
+    "sky/server/config.py",
+    "\"\"\"Config.\"\"\"\nimport os\n\nLONG_WORKER_MEM_GB: float = 0.4\n\
+     SHORT_WORKER_MEM_GB = 0.3  # profiled\nSERVER_WORKER_MEM_GB = 0.4\nOTHER = 1\n",
+    WorkerConstants { long: Some(gib(0.4)), short: Some(gib(0.3)), server: Some(gib(0.4)) }
+)]
+#[case::of_0_9_1(
+    "sky/server/requests/executor.py",
+    "import os\n_LONG_WORKER_MEM_GB = 0.4\n_SHORT_WORKER_MEM_GB = 0.25\n",
+    WorkerConstants { long: Some(gib(0.4)), short: Some(gib(0.25)), server: None }
+)]
+fn a_patch_applies_to_a_checkout(
+    #[case] module: &str,
+    #[case] source: &str,
+    #[case] constants: WorkerConstants,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let loaded = site.load(["--apis", "status launch_dryrun"]).run()?;
+    loaded.expect(&site, Verdict::Pass)?;
+    let checkout = site.path("checkout");
+    let file = checkout.join(module);
+    fs::create_dir_all(file.parent().context("a module is in a folder")?)?;
+    fs::write(&file, source)?;
+    let run = loaded.run_dir()?;
+    let mut environment: Environment = RunDir::read(&run.environment(), "environment")?;
+    environment.sky.constants = constants;
+    environment.sky.constants_source = format!("{}: LONG_WORKER_MEM_GB", file.display());
+    RunDir::write(&run.environment(), &environment)?;
+
+    let patch = site.xtask(["recommend", "--patch"]).run()?;
+    patch.assert().code(0).stderr("").stdout(predicate::str::contains("CAUTION"));
+    let patch_file = site.path("constants.patch");
+    fs::write(&patch_file, &patch.output.stdout)?;
+    git(&checkout, &["init", "--quiet"])?;
+    git(&checkout, &["apply", &patch_file.display().to_string()])?;
+
+    let patched = fs::read_to_string(&file)?;
+    let (mut before, mut after) = (source.lines(), patched.lines());
+    for (before, after) in before.by_ref().zip(after.by_ref()) {
+        match before.split_once(" = 0.") {
+            Some((name, _)) => {
+                assert!(after.starts_with(name) && after != before, "{before} -> {after}");
+            }
+            None => assert_eq!(before, after, "only the constants change"),
+        }
+    }
+    assert!(before.next().is_none() && after.next().is_none(), "{patched}");
+    assert_eq!(patched.contains("# profiled"), source.contains("# profiled"));
+
+    // The module is not what the run was made with any more.
+    let again = site.xtask(["recommend", "--patch"]).run()?;
+    again.assert().code(1).stdout("").stderr(predicate::str::contains("it has changed since"));
+    Ok(())
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let done = Command::new("git")
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .context("starting git")?;
+    ensure!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    Ok(())
+}
+
+#[test]
+fn a_run_that_cannot_be_trusted_is_refused_with_its_reason() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let loaded = site.load(["--apis", "status"]).run()?;
+    loaded.expect(&site, Verdict::Pass)?;
+    let samples = loaded.run_dir()?.samples();
+    let text = fs::read_to_string(&samples)?;
+    fs::write(&samples, &text[..text.len() - 10])?;
+    for arguments in [&["recommend"][..], &["recommend", "--patch"]] {
+        let refused = site.xtask(arguments).run()?;
+        refused
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(predicate::str::contains("is inconclusive: "))
+            .stderr(predicate::str::contains("samples.jsonl` breaks off in its last line"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_without_a_profile_supports_nothing() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let url = server.url();
+    site.load(["--server", &url, "--apis", "status"]).run()?.expect(&site, Verdict::Pass)?;
+    server.finish()?;
+    let shown = site.xtask(["recommend"]).run()?;
+    shown
+        .assert()
+        .code(12)
+        .stdout(predicate::str::contains("not measured"))
+        .stdout(predicate::str::contains("NEXT: cargo xtask load"));
+    let patch = site.xtask(["recommend", "--patch"]).run()?;
+    patch.assert().code(12).stdout("").stderr(predicate::str::contains("no patch"));
+    Ok(())
+}
+
+#[rstest]
+#[case::no_such_run(&["nosuch"], "there is no run `nosuch`")]
+#[case::no_run_yet(&[], "there is no run `latest`")]
+#[case::no_machine(&["--machines", "4x16,4y16"], "--machines: `4y16` is not CPUs x GiB")]
+#[case::a_machine_without_memory(&["--machines", "4x0"], "--machines: `4x0` is not CPUs x GiB")]
+#[case::both_modes(&["--deploy", "--local"], "cannot be used with")]
+fn a_mistake_is_named(#[case] arguments: &[&str], #[case] message: &str) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let refused = site.xtask(["recommend"].iter().chain(arguments)).run()?;
+    refused.assert().code(2).stdout("").stderr(predicate::str::contains(message));
+    Ok(())
+}
