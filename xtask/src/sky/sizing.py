@@ -11,18 +11,20 @@ import os
 import sys
 
 SIGNAL_FILE = '~/.sky/.jobs_controller_consolidation_reloaded_signal'
-CONFIG = 'jobs:\n  controller:\n    consolidation_mode: {}\n'
+CONFIG = 'jobs:\n  controller:\n    consolidation_mode: true\n'
 NAMES = ('LONG_WORKER_MEM_GB', 'SHORT_WORKER_MEM_GB', 'SERVER_WORKER_MEM_GB')
 
 
-def prepare_home(consolidated):
-    """Settles where managed jobs run, as a server at its start does."""
+def consolidate():
+    """Has managed jobs run inside of the server, as a server at its start does.
+
+    Releases that cannot do that refuse the configuration, so it is written only here.
+    """
     os.makedirs(os.path.expanduser('~/.sky'), exist_ok=True)
     with open(os.path.expanduser('~/.sky/config.yaml'), 'w', encoding='utf-8') as file:
-        file.write(CONFIG.format('true' if consolidated else 'false'))
-    if consolidated:
-        with open(os.path.expanduser(SIGNAL_FILE), 'w', encoding='utf-8'):
-            pass
+        file.write(CONFIG)
+    with open(os.path.expanduser(SIGNAL_FILE), 'w', encoding='utf-8'):
+        pass
 
 
 def import_sky():
@@ -103,7 +105,8 @@ def main():
     asked = json.loads(sys.argv[1])
     # SkyPilot logs to standard output.
     answer_to, sys.stdout = sys.stdout, sys.stderr
-    prepare_home(asked['consolidated'])
+    if asked['consolidated']:
+        consolidate()
     modules = import_sky()
     before = all_workers(asked, modules)
     set_constants(modules[0], asked['constants'])
