@@ -49,7 +49,11 @@ pub fn preamble(recommendation: &Recommendation, out: &mut impl Write) -> io::Re
             as_mib(peak)
         )?;
     }
-    let runs: Vec<&str> = recommendation.runs.iter().map(|used| used.run.as_str()).collect();
+    let runs: Vec<String> = recommendation
+        .runs
+        .iter()
+        .map(|used| format!("{} ({}; on {})", used.run, verdict(used), launched_on(used)))
+        .collect();
     writeln!(out, "\nRuns: {}", runs.join(", "))?;
     writeln!(out, "Headroom: {}", headroom_rule())?;
     cautions(recommendation, out)?;
@@ -77,7 +81,7 @@ fn constants(recommendation: &Recommendation, out: &mut impl Write) -> io::Resul
         };
         rows.add_row([
             advice.constant.to_string(),
-            what_follows(advice).to_owned(),
+            what_follows(recommendation, advice).to_owned(),
             present(advice),
             recommended,
             peak,
@@ -90,12 +94,16 @@ fn present(advice: &Advice) -> String {
     advice.current.map_or_else(|| "-".to_owned(), |size| advice.constant.spell(size))
 }
 
-fn what_follows(advice: &Advice) -> &'static str {
+fn what_follows(recommendation: &Recommendation, advice: &Advice) -> &'static str {
+    // The controllers' stands in another module, which only SkyPilot itself is asked about.
+    let is_unknown = advice.constant == Constant::Controller
+        && !matches!(recommendation.effects, Effects::Known { .. });
     match (advice.support, advice.current) {
         (Support::NotTried, _) => "no such process ran",
         (Support::Unbounded, _) => {
             "the highest peak is a lower bound: nobody knows how high it was"
         }
+        (Support::Supported { .. }, None) if is_unknown => "for comparison, not patched",
         (Support::Supported { .. }, None) => "not in this SkyPilot",
         (Support::Supported { recommended, .. }, Some(current)) => {
             match (recommended.cmp(&current), advice.constant.is_patched()) {
@@ -115,7 +123,7 @@ fn cautions(recommendation: &Recommendation, out: &mut impl Write) -> io::Result
         let concerned: Vec<&str> = recommendation
             .constants
             .iter()
-            .filter(|advice| advice.cautions.contains(&caution))
+            .filter(|advice| advice.current.is_some() && advice.cautions.contains(&caution))
             .map(|advice| advice.constant.name())
             .collect();
         if !concerned.is_empty() {

@@ -249,8 +249,8 @@ pub(crate) struct Recommend {
     #[arg(default_value = "latest")]
     pub(crate) runs: Vec<PathBuf>,
 
-    /// Machines to say for how many workers SkyPilot starts, as CPUs x GiB [default:
-    /// 2x4,2x8,4x16,8x32,16x64].
+    /// Machines to say for how many workers SkyPilot starts, as CPUs x GiB, separated by
+    /// commas [default: 2x4,2x8,4x16,8x32,16x64].
     #[arg(long, value_name = "LIST")]
     pub(crate) machines: Vec<String>,
 

@@ -17,8 +17,10 @@ const CONFIG: &str = "jobs:\n  controller:\n    consolidation_mode: true\n";
 /// Furnishes the home, which is empty but for `.sky`.
 pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
     let setup = context.setup.as_ref();
-    let config = setup.map_or(CONFIG, |setup| &setup.config);
-    write(&home.join(".sky/config.yaml"), config, 0o600)?;
+    let without_nodes = context.sky.facts.consolidates.then_some(CONFIG);
+    if let Some(config) = setup.map(|setup| setup.config.as_str()).or(without_nodes) {
+        write(&home.join(".sky/config.yaml"), config, 0o600)?;
+    }
     // SkyPilot names sockets in /tmp after this id; of ours they can be told apart.
     write(&home.join(".sky/user_hash"), &context.run.id().new_user(), 0o600)?;
     if let Some(setup) = setup {

@@ -73,7 +73,7 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     step.done(format!("ready, {root}"));
     let client = server.client_settings(context, &url);
     Ok(ServerSession {
-        server: super::under_test(health, Some(root), workers, true),
+        server: super::under_test(health, Some(root), workers, context.sky.facts.consolidates),
         addresses: Some(Addresses { root, api_port: ports.api, queue_port: ports.queue }),
         client,
         kind: Kind::Isolated(server),

@@ -29,6 +29,9 @@ pub(crate) struct SkyFacts {
     /// Whether `sky api start` takes `--port`, and clients follow
     /// `SKYPILOT_API_SERVER_LOCAL_PORT`. Not so in 0.12.0 and older.
     pub(crate) selects_port: bool,
+    /// Whether managed jobs can run inside of the server. Not so in 0.9.3 and older,
+    /// which refuse a configuration that says so.
+    pub(crate) consolidates: bool,
 }
 
 /// The probe's answer as it is printed and kept.
@@ -42,6 +45,9 @@ pub(super) struct Answer {
     /// Left out by stand-ins, which are made to be started on any port.
     #[serde(default = "yes")]
     selects_port: bool,
+    /// The same: they take any configuration.
+    #[serde(default = "yes")]
+    consolidates: bool,
 }
 
 fn yes() -> bool {
@@ -94,6 +100,7 @@ impl Answer {
             constants,
             source: self.source,
             selects_port: self.selects_port,
+            consolidates: self.consolidates,
         }
     }
 }

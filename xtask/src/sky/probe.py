@@ -104,6 +104,11 @@ def selects_port(package):
                               for name in PORT_VARIABLE_FILES)
 
 
+def consolidates(package):
+    """Whether managed jobs can run inside of the server: its configuration says where."""
+    return 'consolidation_mode' in (read(package, 'utils/schemas.py') or '')
+
+
 def main():
     package = find_package()
     init = dict(assignments(read(package, '__init__.py') or ''))
@@ -120,6 +125,7 @@ def main():
             'constants': constants,
             'source': source or f'{package}: no worker memory constants',
             'selects_port': selects_port(package),
+            'consolidates': consolidates(package),
         }))
 
 

@@ -52,6 +52,7 @@ fn version_0_9_3_has_them_in_the_config() {
     .unwrap();
     assert_eq!(facts.constants.short, Some(ByteSize::mib(256)));
     assert!(facts.source.contains("server/config.py: _LONG_WORKER_MEM_GB"), "{}", facts.source);
+    assert!(!facts.consolidates);
 }
 
 #[test]
@@ -65,13 +66,14 @@ fn version_0_14_has_the_servers_too_and_selects_its_port() {
         ),
         ("client/cli/command.py", "def api_start(deploy: bool,\n        port: Optional[int]):\n"),
         ("skylet/constants.py", "NAME = (f'{PREFIX}API_SERVER_LOCAL_PORT')\n"),
+        ("utils/schemas.py", "consolidation_mode_schema = {'type': 'boolean'}\n"),
     ])
     .unwrap();
     assert_eq!(facts.version, "0.14.1");
     assert_eq!(facts.commit.as_deref(), Some("7e595970"));
     assert_eq!(facts.constants.long, Some(gib(0.4)));
     assert_eq!(facts.constants.server, Some(ByteSize::gib(1)));
-    assert!(facts.selects_port);
+    assert!(facts.selects_port && facts.consolidates);
 }
 
 #[test]

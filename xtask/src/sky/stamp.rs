@@ -17,7 +17,7 @@ const FILE: &str = "skyload-ready.json";
 
 /// To be raised with every change of this file's or the probe's meaning, or of what
 /// is installed.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What is in an environment. Its facts are kept so that a second run needn't
 /// start a Python to learn them.
