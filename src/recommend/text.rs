@@ -19,7 +19,10 @@ pub fn render(
     writeln!(out, "CONSTANTS that these runs of SkyPilot {} support", recommendation.sky)?;
     constants(recommendation, out)?;
     cautions(recommendation, out)?;
-    writeln!(out, "\nRUNS and the peaks of their largest processes, in MiB")?;
+    writeln!(
+        out,
+        "\nRUNS and the peaks of their largest processes, in MiB, and how many there were of each class"
+    )?;
     runs(recommendation, out)?;
     writeln!(out, "\nHEADROOM: {}", headroom_rule())?;
     effects(recommendation, out)?;
@@ -207,11 +210,13 @@ fn peaks_of(advice: &Advice, used: &RunUsed) -> String {
 }
 
 fn peak(seen: &PeakSeen) -> String {
-    let measured = as_mib(seen.peak);
+    let (measured, processes) = (as_mib(seen.peak), seen.processes);
     match seen.counted {
-        Counted::AsMeasured => format!("{measured:.1}"),
-        Counted::AtMost(most) => format!(">={measured:.1}, at most {:.1}", as_mib(most)),
-        Counted::LeftOut => format!(">={measured:.1}, left out"),
+        Counted::AsMeasured => format!("{measured:.1} of {processes}"),
+        Counted::AtMost(most) => {
+            format!(">={measured:.1} of {processes}, at most {:.1}", as_mib(most))
+        }
+        Counted::LeftOut => format!(">={measured:.1} of {processes}, left out"),
     }
 }
 

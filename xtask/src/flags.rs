@@ -353,6 +353,6 @@ pub(crate) struct Profiler {
 pub(crate) enum Format {
     /// Tables for people.
     Text,
-    /// The whole of report.json.
+    /// The whole result, for programs.
     Json,
 }

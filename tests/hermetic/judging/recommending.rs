@@ -115,7 +115,7 @@ fn a_lower_bound_counts_by_its_upper_end_and_is_marked() {
     assert_eq!(short.peaks[0].counted, Counted::AtMost(peak));
     assert!(short.cautions.contains(&Caution::Estimated), "{short:?}");
     let text = rendered(&recommend(&runs).expect("it is taken"));
-    assert!(text.contains(">=180.0, at most 220.0"), "{text}");
+    assert!(text.contains(">=180.0 of 2, at most 220.0"), "{text}");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_bound_that_nobody_knows_is_left_out_and_said() {
     let recommendation = recommend(&runs).expect("it is taken");
     assert!(recommendation.is_usable(), "the server's peak is exact");
     assert!(!recommendation.values().contains_key(&Constant::Short));
-    assert!(rendered(&recommendation).contains(">=180.0, left out"));
+    assert!(rendered(&recommendation).contains(">=180.0 of 2, left out"));
 }
 
 #[test]
