@@ -1,6 +1,7 @@
 //! What a run found: SkyPilot, the server, the machine. `environment.json`,
 //! written by the conductor, read by scenarios and by the report.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -10,7 +11,7 @@ use crate::scenario::Circumstances;
 use crate::units::ByteSize;
 
 /// What a run found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Environment {
     /// Format of this file.
@@ -32,7 +33,7 @@ pub struct Environment {
 }
 
 /// An installed SkyPilot.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SkyUnderTest {
     /// Its version.
@@ -46,7 +47,7 @@ pub struct SkyUnderTest {
 }
 
 /// SkyPilot's estimates of its workers' peak memory, from its config module.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WorkerConstants {
     /// `LONG_WORKER_MEM_GB`.
@@ -70,7 +71,7 @@ impl WorkerConstants {
 }
 
 /// The server under test, once it answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerUnderTest {
     /// Its main process, where that is on this machine.
@@ -98,7 +99,7 @@ impl Environment {
 }
 
 /// How many workers a server announced at its start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WorkerCounts {
     /// Web workers.
@@ -120,7 +121,7 @@ impl WorkerCounts {
 }
 
 /// How scenarios reach the server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClientSettings {
     /// The server's address, without a password: that stays in the environment.
@@ -134,7 +135,7 @@ pub struct ClientSettings {
 }
 
 /// The machine that a run took place on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MachineFacts {
     /// CPUs that can be used.

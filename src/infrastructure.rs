@@ -1,9 +1,10 @@
 //! What clusters, jobs and services of a run are launched on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a plan launches on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Infrastructure {
     /// Nothing: only scenarios that need no infrastructure can run.

@@ -13,7 +13,7 @@
 //!   [`marks`], [`environment`], [`sample`], [`nodes`] and [`outcome`].
 //! * [`api`], [`fixtures`] and [`traffic`]: the load.
 //! * [`profiler`]: the server's processes, from outside.
-//! * [`report`]: what a run amounts to, and the verdict.
+//! * [`report`]: what a run amounts to, and the verdict; [`schema`]: its form as JSON.
 //! * [`recommend`]: the constants that runs support, and a patch of SkyPilot.
 
 pub mod api;
@@ -38,6 +38,7 @@ pub mod report;
 pub mod run_dir;
 pub mod sample;
 pub mod scenario;
+pub mod schema;
 pub mod traffic;
 pub mod units;
 pub mod usage;

@@ -6,19 +6,21 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::run_dir::FORMAT_VERSION;
 use crate::units::{ByteSize, seconds};
 
 /// What the nodes have cost so far.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NodeFigures {
     /// Format of this file.
     pub version: u32,
     /// CPU time of all node processes, those that have ended included.
     #[serde(with = "seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub cpu: Duration,
     /// The sum of the living processes' resident memory, where shared pages count
     /// once for each process.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::class::ProcessClass;
@@ -68,7 +69,7 @@ pub struct ProfileHeader {
 }
 
 /// How peaks are to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LevelChoice {
     /// As exactly as the machine grants.
@@ -83,7 +84,7 @@ pub enum LevelChoice {
 }
 
 /// How exactly this machine lets peaks be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfilerLevel {
     /// The kernel's own high-water mark of each process, as `VmHWM` of proc(5) while it
@@ -198,7 +199,7 @@ pub struct Snapshot {
 }
 
 /// Memory of one class at the end of a phase.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClassSnapshot {
     /// Processes that were read.
@@ -212,7 +213,9 @@ pub struct ClassSnapshot {
 }
 
 /// A time that has memory peaks of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Window {
     /// A whole phase.
@@ -231,7 +234,7 @@ impl fmt::Display for Window {
 }
 
 /// The largest process of each class in one phase, or in the load of one family.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PhasePeaks {
     /// When it ended.
@@ -246,7 +249,9 @@ pub struct PhasePeaks {
 }
 
 /// The parts of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// The idle server, before any load.
@@ -339,7 +344,7 @@ pub enum Ending {
 }
 
 /// What profiling cost, and how punctual it was.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfilerCost {
     /// Ticks taken.
@@ -350,10 +355,12 @@ pub struct ProfilerCost {
     pub rate_hz: f64,
     /// CPU time of the profiler, user and system.
     #[serde(with = "crate::units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub cpu: Duration,
     /// Its own peak memory.
     pub peak: ByteSize,
     /// The longest time between two ticks.
     #[serde(with = "crate::units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub longest_gap: Duration,
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use budget_setting::{BudgetSetting, SizeSetting};
@@ -101,23 +102,28 @@ impl Default for Profile {
 }
 
 /// Limits on what users of one scenario see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Thresholds {
     /// Median of the time from the scheduled start to the last answer.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::DurationText>")]
     pub p50: Option<Duration>,
     /// Its 90th percentile.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::DurationText>")]
     pub p90: Option<Duration>,
     /// Its 95th percentile.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::DurationText>")]
     pub p95: Option<Duration>,
     /// Its 99th percentile.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::DurationText>")]
     pub p99: Option<Duration>,
     /// Its longest.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::DurationText>")]
     pub max: Option<Duration>,
     /// Share of turns that may fail; without it, none may.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ mod latencies;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use failure::{Failure, FailureTally, Tally};
@@ -105,16 +106,18 @@ impl WaveOutcome {
 }
 
 /// What a scenario process and its children cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClientCost {
     /// CPU time of the scenario process.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub own_cpu: Duration,
     /// Its peak resident memory.
     pub own_peak: ByteSize,
     /// CPU time of the processes that it started.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub children_cpu: Duration,
     /// Peak resident memory of the largest of them; `None` if there were none.
     pub largest_child: Option<ByteSize>,

@@ -5,6 +5,7 @@
 //! of 24 GB. A plan whose peak cannot fit is therefore cut down (fewer users at
 //! once, said in the report) or refused.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedScenario, needs_of};
@@ -51,7 +52,7 @@ impl Machine {
 }
 
 /// What a plan needs of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Capacity {
     /// Estimated peak if all users were at it at once.

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LoadPlan;
@@ -28,14 +29,16 @@ const DOWN: f64 = 6.0;
 const UTILISATION: f64 = 0.85;
 
 /// How long a plan will take.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Estimate {
     /// From the server's start to its end.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub duration: Duration,
     /// CPU time in all processes of the run.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub cpu: Duration,
     /// CPUs that share it.
     pub cpus: usize,

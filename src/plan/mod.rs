@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -34,7 +35,7 @@ use crate::units::ByteSize;
 pub const PINNED_SKYPILOT: &str = "0.14.1";
 
 /// Everything that a run needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadPlan {
     /// Format of this file.
@@ -60,23 +61,29 @@ pub struct LoadPlan {
     pub scenarios: Vec<PlannedScenario>,
     /// How long the idle server is watched before the load.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub baseline: Duration,
     /// How long the idle server is watched after the load.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub drain: Duration,
     /// How long to wait at the most until no worker is starting any more.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub settle: Duration,
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub scenario_timeout: Duration,
     /// When what is still not gone is left.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub teardown_timeout: Duration,
     /// Health requests per second of the bystander.
     pub probe_rate: u32,
     /// Distance between two ticks of the profiler.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub profiler_interval: Duration,
     /// How peaks are read.
     pub peaks: LevelChoice,
@@ -102,7 +109,7 @@ pub struct LoadPlan {
 }
 
 /// A scenario of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PlannedScenario {
     /// Which one.
@@ -117,7 +124,7 @@ pub struct PlannedScenario {
 }
 
 /// Which SkyPilot is tested.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkySelection {
     /// A release from PyPI.
@@ -150,7 +157,7 @@ impl SkySelection {
 }
 
 /// Which server is tested.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerTarget {
     /// One of our own: own home, own ports, gone afterwards.
@@ -165,7 +172,7 @@ pub enum ServerTarget {
 }
 
 /// Latency and error limits of one scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ScenarioThresholds {
     /// Which scenario.
@@ -175,14 +182,16 @@ pub struct ScenarioThresholds {
 }
 
 /// When numbers can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ValidityLimits {
     /// Requests sent later than this (99th percentile) mean a starved client.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub send_lateness_p99: Duration,
     /// A longer silence of the profiler is a gap.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub profiler_gap: Duration,
 }
 

@@ -2,17 +2,18 @@
 
 use std::cmp::Ordering;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Evidence;
-use super::memory::MemoryReport;
+use super::memory::{Exactness, MemoryReport};
+use super::{Evidence, Report};
 use crate::budget::{Amount, Budget, BudgetSubject};
 
 /// The source of a limit that somebody set, in a flag or in `skyload.toml`.
 pub(super) const CONFIGURED: &str = "configured";
 
 /// One budget and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BudgetCheck {
     /// What is limited.
@@ -28,7 +29,7 @@ pub struct BudgetCheck {
 }
 
 /// What became of a budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BudgetState {
     /// What was measured is at most the limit.
@@ -43,11 +44,45 @@ pub enum BudgetState {
     NotMeasured,
 }
 
+impl BudgetState {
+    /// The word that stands in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Within => "ok",
+            Self::Over => "OVER",
+            Self::NotExercised => "not tried",
+            Self::NoConstant => "no constant",
+            Self::NotMeasured => "not measured",
+        }
+    }
+}
+
 impl BudgetCheck {
     /// The share of the limit that is left, in percent; negative when over. `None`
     /// where nothing was measured, and where nothing is allowed.
     pub fn headroom(&self) -> Option<f64> {
         Some((1.0 - self.measured?.share_of(self.limit?)?) * 100.0)
+    }
+}
+
+impl Report {
+    /// Whether the figure that a budget is about lacks something: a process that was not
+    /// read, or not to its end.
+    pub fn is_lower_bound(&self, subject: BudgetSubject) -> bool {
+        let Some(memory) = &self.memory else { return false };
+        match subject {
+            BudgetSubject::Class(class) => {
+                memory.class(class).is_some_and(|class| class.exactness != Exactness::Exact)
+            }
+            BudgetSubject::TreePss => memory.snapshots.iter().any(|snapshot| snapshot.unread > 0),
+            BudgetSubject::Growth => {
+                memory.growth.as_ref().is_some_and(|growth| growth.unread_after > 0)
+            }
+            BudgetSubject::TreeRss
+            | BudgetSubject::Threads
+            | BudgetSubject::Zombies
+            | BudgetSubject::Leftovers => false,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
@@ -12,7 +13,7 @@ use crate::sample::{Ending, ProfileLine};
 use crate::units;
 
 /// What of the run the profile covers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Coverage {
     /// The server could be profiled at all.
@@ -30,13 +31,14 @@ pub struct Coverage {
 }
 
 /// A silence of the profiler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Gap {
     /// Its last sign of life.
     pub from: Timestamp,
     /// How long there was no other.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub length: Duration,
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::memory::SnapshotMemory;
@@ -11,7 +12,7 @@ use crate::sample::{ClassSnapshot, Phase};
 use crate::units::ByteSize;
 
 /// The server at the end of the baseline, and at the end of the last phase.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Growth {
     /// The proportional memory that all processes hold beyond what they held before; 0
@@ -27,7 +28,7 @@ pub struct Growth {
 }
 
 /// The processes of one class before and after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClassGrowth {
     /// Which class.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::growth::{self, Growth};
@@ -15,7 +16,7 @@ use crate::sample::{
 use crate::units::{ByteSize, as_mib};
 
 /// Memory of the server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MemoryReport {
     /// By class, for classes of which there was a process.
@@ -39,7 +40,7 @@ pub struct MemoryReport {
 }
 
 /// Memory of one class.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClassMemory {
     /// Which class.
@@ -68,7 +69,7 @@ pub struct ClassMemory {
 ///
 /// The rule: in the time for which nobody looked, no process grew faster than the
 /// fastest growth that was seen of any process of its class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exactness {
     /// It is the true one.
@@ -81,7 +82,7 @@ pub enum Exactness {
 }
 
 /// The tree at the end of a phase.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SnapshotMemory {
     /// Which phase ended.

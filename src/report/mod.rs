@@ -19,13 +19,14 @@ pub mod text;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use budgets::{BudgetCheck, BudgetState};
 pub use coverage::{Coverage, Gap};
 pub use evidence::Evidence;
 pub use growth::{ClassGrowth, Growth};
-pub use judge::{Finding, Judgement, Severity, Verdict};
+pub use judge::{About, Finding, Judgement, Severity, Verdict};
 pub use memory::{ClassMemory, Exactness, MemoryReport, SnapshotMemory};
 pub use next_step::{NextStep, next_step};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
@@ -44,7 +45,7 @@ use crate::sample::{ProfilerCost, ProfilerLevel};
 use crate::units;
 
 /// What a run amounts to: `report.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Report {
     /// Format of this file.
@@ -68,6 +69,7 @@ pub struct Report {
     /// From the server's start to its end, as the plan's estimate counts; `None` when
     /// the run did not come to its end.
     #[serde(with = "units::seconds::option")]
+    #[schemars(with = "Option<crate::schema::Seconds>")]
     pub duration: Option<Duration>,
     /// Memory of the server; `None` without a profile.
     pub memory: Option<MemoryReport>,
@@ -86,7 +88,7 @@ pub struct Report {
 }
 
 /// How a profile was made.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfilerReport {
     /// How peaks were read.
@@ -95,6 +97,7 @@ pub struct ProfilerReport {
     pub kernel_events: bool,
     /// The distance between two ticks that was asked for.
     #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
     pub interval: Duration,
     /// What it cost; `None` when the profiler was killed before it could say.
     pub cost: Option<ProfilerCost>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
@@ -16,7 +17,7 @@ use crate::scenario::ScenarioId;
 use crate::units::{self, Percent};
 
 /// One planned scenario.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ScenarioReport {
     /// Which scenario.
@@ -36,7 +37,7 @@ pub struct ScenarioReport {
 }
 
 /// How a scenario ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioState {
     /// All turns were taken, and no more failed than may.
@@ -50,7 +51,7 @@ pub enum ScenarioState {
 }
 
 /// Whether executors were up when a wave began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Temperature {
     /// The first wave: executors are started for it, and import SkyPilot first.
@@ -62,7 +63,7 @@ pub enum Temperature {
 }
 
 /// One wave of turns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WaveReport {
     /// The first wave or a later one.
@@ -92,36 +93,43 @@ pub struct WaveReport {
 }
 
 /// A distribution of durations, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Stats {
     /// How many.
     pub count: u64,
     /// The shortest.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub min: Duration,
     /// The average.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub avg: Duration,
     /// The median.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub p50: Duration,
     /// The 90th percentile.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub p90: Duration,
     /// The 95th percentile.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub p95: Duration,
     /// The 99th percentile.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub p99: Duration,
     /// The longest.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub max: Duration,
 }
 
 /// One latency limit and what was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ThresholdCheck {
     /// Which scenario.
@@ -130,6 +138,7 @@ pub struct ThresholdCheck {
     pub figure: String,
     /// Its limit.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub limit: Duration,
     /// The figure over all waves; `None` when nothing was measured.
     pub measured: Option<f64>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::memory::MemoryReport;
@@ -14,7 +15,7 @@ use crate::units;
 use crate::units::ByteSize;
 
 /// A phase that took place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PhaseSpan {
     /// Which phase.
@@ -29,11 +30,12 @@ pub struct PhaseSpan {
 ///
 /// The figures mean what they meant there, but for two that are exact here:
 /// the executors' peaks are the kernel's marks and not samples.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MonitoringSummary {
     /// From the profiler's first tick to its last.
     #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
     pub duration: Duration,
     /// Use of all CPUs, averaged over the baseline, in percent.
     pub baseline_cpu: f64,
@@ -62,7 +64,7 @@ pub struct MonitoringSummary {
 }
 
 /// Figures of the executors as the original tool came by them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OriginalFigures {
     /// How often it looked.

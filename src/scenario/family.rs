@@ -1,12 +1,15 @@
 //! Families of scenarios: what is loaded one after the other where each is to have
 //! memory peaks of its own.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Scenario, ScenarioId, ScenarioKind};
 
 /// Scenarios of one kind, that launch something or don't.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// HTTP requests to a server that need nothing else.

@@ -4,4 +4,5 @@
 
 mod judging;
 mod profiler;
+mod schema;
 mod traffic;

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Say which memory constants runs support, and make a patch of SkyPilot.
     Recommend(Recommend),
+    /// Write the JSON schema of report.json into the checkout.
+    Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),
     /// Bring up, look at, or take down a real SkyPilot infrastructure on loopback.

@@ -13,6 +13,7 @@ mod profiler;
 mod progress;
 mod recommend;
 mod report;
+mod schema;
 mod server;
 mod server_profile;
 mod signals;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Load(flags) => load::run(&flags).map(Verdict::exit_code),
         Command::Report(flags) => report::run(&flags),
         Command::Recommend(flags) => recommend::run(&flags),
+        Command::Schema => schema::run().map(|()| 0),
         Command::Test(flags) => test::run(&flags).map(|()| 0),
         Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         Command::SysinfoLoop(flags) => bench::run_sysinfo_loop(&flags).map(|()| 0),

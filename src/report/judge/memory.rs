@@ -1,6 +1,6 @@
 //! Budgets, and whether the profile covers what they are about.
 
-use super::{Case, Findings, Severity, lost_its_server};
+use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::budget::{Amount, BudgetSubject};
 use crate::report::Exactness;
 use crate::report::budgets::{BudgetCheck, BudgetState};
@@ -10,25 +10,31 @@ impl Findings {
         let mut untried = Vec::new();
         for check in case.budgets {
             let subject = check.subject;
+            let about = About::Budget(subject);
             match (check.state, check.measured, check.limit) {
-                (BudgetState::Over, Some(measured), Some(limit)) => self.add(
+                (BudgetState::Over, Some(measured), Some(limit)) => self.add_about(
+                    about,
                     Severity::OverBudget,
                     format!("{subject}: {measured}, budget {limit} ({})", check.source),
                 ),
                 (BudgetState::Over | BudgetState::Within, ..) => {}
-                (BudgetState::NotExercised, ..) if subject == BudgetSubject::Leftovers => self.add(
-                    Severity::Note,
-                    format!("{subject}: {}, so its budget was not tried", why_unstopped(case)),
-                ),
+                (BudgetState::NotExercised, ..) if subject == BudgetSubject::Leftovers => self
+                    .add_about(
+                        about,
+                        Severity::Note,
+                        format!("{subject}: {}, so its budget was not tried", why_unstopped(case)),
+                    ),
                 (BudgetState::NotExercised, ..) => untried.push(subject.name()),
-                (BudgetState::NoConstant, ..) => self.add(
+                (BudgetState::NoConstant, ..) => self.add_about(
+                    about,
                     Severity::Note,
                     format!(
                         "{subject}: this SkyPilot has no constant for it, so nothing was checked; \
                          set one with --budget {subject}=SIZE"
                     ),
                 ),
-                (BudgetState::NotMeasured, ..) => self.add(
+                (BudgetState::NotMeasured, ..) => self.add_about(
+                    about,
                     Severity::Inconclusive,
                     format!(
                         "{subject}: nothing was measured to hold against its budget{}",
@@ -108,7 +114,8 @@ impl Findings {
             let has_figure =
                 |check: &BudgetCheck| check.subject == subject && check.measured.is_some();
             if unread > 0 && case.budgets.iter().any(has_figure) {
-                self.add(
+                self.add_about(
+                    About::Budget(subject),
                     Severity::Inconclusive,
                     format!(
                         "{subject}: {unread} process(es) could not be read: it is a lower bound"
@@ -150,7 +157,8 @@ impl Findings {
                 _ => Severity::Note,
             };
             if let Some(doubt) = memory.doubt() {
-                self.add(severity, format!("{doubt}{margin}"));
+                let about = About::Budget(BudgetSubject::Class(class));
+                self.add_about(about, severity, format!("{doubt}{margin}"));
             }
         }
     }

@@ -10,6 +10,9 @@ mod memory;
 mod server_profile;
 mod users;
 
+use std::fmt;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::budgets::BudgetCheck;
@@ -17,9 +20,11 @@ use super::coverage::Coverage;
 use super::evidence::Evidence;
 use super::memory::MemoryReport;
 use super::scenarios::{ScenarioReport, ThresholdCheck};
+use crate::budget::BudgetSubject;
+use crate::scenario::ScenarioId;
 
 /// The verdict on a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every budget was kept, every answer was right, and the numbers count.
@@ -55,7 +60,7 @@ impl Verdict {
 }
 
 /// A verdict and what it rests on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Judgement {
     /// The first that applies of scenario failed, over budget and inconclusive.
@@ -65,17 +70,48 @@ pub struct Judgement {
 }
 
 /// One thing that was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Finding {
     /// What it means for the verdict.
     pub severity: Severity,
+    /// What it is about; `None` for the run as a whole.
+    pub about: Option<About>,
     /// What was found.
     pub message: String,
 }
 
+/// What one finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum About {
+    /// A budget, or what it would limit.
+    Budget(BudgetSubject),
+    /// A scenario.
+    Scenario(ScenarioId),
+    /// A latency limit.
+    Threshold {
+        /// Of which scenario.
+        scenario: ScenarioId,
+        /// Which figure: `p95`, ..
+        figure: String,
+    },
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Budget(subject) => subject.fmt(f),
+            Self::Scenario(id) => id.fmt(f),
+            Self::Threshold { scenario, figure } => write!(f, "{scenario} {figure}"),
+        }
+    }
+}
+
 /// What a finding means for the verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// A scenario failed.
@@ -86,6 +122,18 @@ pub enum Severity {
     Inconclusive,
     /// Worth knowing; changes nothing.
     Note,
+}
+
+impl Severity {
+    /// The word that stands before a finding.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ScenarioFailed => "FAILED",
+            Self::OverBudget => "OVER BUDGET",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Note => "note",
+        }
+    }
 }
 
 /// All that a verdict is made of.
@@ -123,8 +171,13 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
 struct Findings(Vec<Finding>);
 
 impl Findings {
+    /// Adds what is to be said of the run as a whole.
     fn add(&mut self, severity: Severity, message: impl Into<String>) {
-        self.0.push(Finding { severity, message: message.into() });
+        self.0.push(Finding { severity, about: None, message: message.into() });
+    }
+
+    fn add_about(&mut self, about: About, severity: Severity, message: impl Into<String>) {
+        self.0.push(Finding { severity, about: Some(about), message: message.into() });
     }
 
     fn of_plan(&mut self, case: &Case<'_>) {

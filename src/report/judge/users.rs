@@ -1,6 +1,6 @@
 //! What users saw: failed scenarios, exceeded limits, a client that was late.
 
-use super::{Case, Findings, Severity, lost_its_server};
+use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::outcome::Ended;
 use crate::report::evidence::Evidence;
 use crate::report::scenarios::ScenarioState;
@@ -11,12 +11,14 @@ impl Findings {
         let (mut stopped, mut unstarted) = (Vec::new(), Vec::new());
         for scenario in case.scenarios {
             let id = scenario.id;
+            let about = About::Scenario(id);
             match scenario.state {
                 ScenarioState::Succeeded => {}
                 // Without its server no scenario can succeed: that says nothing
                 // about what it would have done with it.
                 ScenarioState::Failed if lost_its_server(case) => {
-                    self.add(
+                    self.add_about(
+                        about,
                         Severity::Inconclusive,
                         format!(
                             "{id}: {} of {} turns failed, in a run that lost its server",
@@ -37,7 +39,8 @@ impl Findings {
                             format!("; most often ({}x) {example}", kind.count)
                         })
                         .unwrap_or_default();
-                    self.add(
+                    self.add_about(
+                        about,
                         Severity::ScenarioFailed,
                         format!(
                             "{id}: {} of {} turns failed{}{worst}",
@@ -51,7 +54,8 @@ impl Findings {
                 ScenarioState::Missing if !case.evidence.was_loaded() => {
                     unstarted.push(id.to_string());
                 }
-                ScenarioState::Missing => self.add(
+                ScenarioState::Missing => self.add_about(
+                    about,
                     Severity::Inconclusive,
                     format!("{id}: no outcome; its process ended without a word (see load.log)"),
                 ),
@@ -73,26 +77,32 @@ impl Findings {
 
     pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {
         for check in case.thresholds {
-            let name = format!("{} {}", check.scenario, check.figure);
+            let about = About::Threshold { scenario: check.scenario, figure: check.figure.clone() };
+            let name = about.to_string();
             let limit = check.limit.as_secs_f64();
             match check.measured {
                 // The client's own delay would be held against the server.
-                Some(measured) if check.breached && is_starved(case, check.scenario) => self.add(
-                    Severity::Inconclusive,
-                    format!("{name}: {measured:.3} s, limit {limit} s, by a starved client"),
-                ),
-                Some(measured) if check.breached && lost_its_server(case) => self.add(
+                Some(measured) if check.breached && is_starved(case, check.scenario) => self
+                    .add_about(
+                        about,
+                        Severity::Inconclusive,
+                        format!("{name}: {measured:.3} s, limit {limit} s, by a starved client"),
+                    ),
+                Some(measured) if check.breached && lost_its_server(case) => self.add_about(
+                    about,
                     Severity::Inconclusive,
                     format!(
                         "{name}: {measured:.3} s, limit {limit} s, in a run that lost its server"
                     ),
                 ),
-                Some(measured) if check.breached => self.add(
+                Some(measured) if check.breached => self.add_about(
+                    about,
                     Severity::ScenarioFailed,
                     format!("{name}: {measured:.3} s, limit {limit} s"),
                 ),
                 Some(_) => {}
-                None => self.add(
+                None => self.add_about(
+                    about,
                     Severity::Inconclusive,
                     format!("{name}: nothing was measured to hold against its limit"),
                 ),
@@ -104,7 +114,8 @@ impl Findings {
         let limit = case.evidence.plan.validity.send_lateness_p99;
         for scenario in case.scenarios.iter().filter(|s| is_starved(case, s.id)) {
             let worst = scenario.waves.iter().filter_map(|wave| wave.lateness).map(|l| l.p99).max();
-            self.add(
+            self.add_about(
+                About::Scenario(scenario.id),
                 Severity::Inconclusive,
                 format!(
                     "{}: the client was starved: requests left up to {:.3} s late (p99; limit {}), so \

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::budget::{Amount, BudgetSubject};
-use crate::report::{BudgetCheck, BudgetState, MemoryReport};
+use crate::report::{BudgetCheck, MemoryReport};
 use crate::units::as_mib;
 
 /// The headings of [`columns`].
@@ -15,14 +15,7 @@ pub(super) fn columns(checks: &[BudgetCheck], subject: BudgetSubject) -> [String
     let Some(check) = check else { return [const { String::new() }; 3] };
     let headroom =
         check.headroom().map_or_else(|| "-".to_owned(), |percent| format!("{percent:.0}%"));
-    let state = match check.state {
-        BudgetState::Within => "ok",
-        BudgetState::Over => "OVER",
-        BudgetState::NotExercised => "not tried",
-        BudgetState::NoConstant => "no constant",
-        BudgetState::NotMeasured => "not measured",
-    };
-    [amount(check.limit), headroom, state.to_owned()]
+    [amount(check.limit), headroom, check.state.name().to_owned()]
 }
 
 /// An amount in a table that names its unit; sizes are in MiB.

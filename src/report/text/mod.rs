@@ -18,9 +18,7 @@ use comfy_table::{CellAlignment, Table, presets};
 pub use memory::peaks_in_words;
 pub use profile::render as render_profile;
 
-use super::{
-    NextStep, Report, ScenarioReport, Severity, Stats, Temperature, WaveReport, next_step,
-};
+use super::{NextStep, Report, ScenarioReport, Stats, Temperature, WaveReport, next_step};
 
 /// Writes the whole report.
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -115,7 +113,7 @@ fn figures(stats: Option<&Stats>) -> Vec<String> {
 }
 
 /// Three digits that count: `0.004`, `1.25`, `31.8`.
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let digits = match seconds {
         s if s < 1.0 => 3,
@@ -172,9 +170,16 @@ fn failures(report: &Report, out: &mut impl Write) -> io::Result<()> {
             None => "ERROR".to_owned(),
             Some(reason) => format!("refused, rightly: {reason}"),
         };
-        writeln!(out, "  {:>5}x {id}: {} [{what}]", kind.count, kind.example)?;
+        let example = one_line(&kind.example.to_string());
+        writeln!(out, "  {:>5}x {id}: {example} [{}]", kind.count, one_line(&what))?;
     }
     Ok(())
+}
+
+/// What a server says stays in its line, so that it cannot pass for one of ours, nor for
+/// a command to GitHub, which looks for them at the beginnings of lines.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -183,13 +188,7 @@ fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  none")?;
     }
     for finding in &report.judgement.findings {
-        let word = match finding.severity {
-            Severity::ScenarioFailed => "FAILED",
-            Severity::OverBudget => "OVER BUDGET",
-            Severity::Inconclusive => "INCONCLUSIVE",
-            Severity::Note => "note",
-        };
-        writeln!(out, "  {word}: {}", finding.message)?;
+        writeln!(out, "  {}: {}", finding.severity.name(), one_line(&finding.message))?;
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! A command that has ended, and the run directory that it left.
 
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 
 use anyhow::Context as _;
 use assert_cmd::assert::{Assert, OutputAssertExt as _};
+use jsonschema::Validator;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
+use serde_json::Value;
 use skyload::report::{Report, ScenarioReport, Severity, Verdict};
 use skyload::run_dir::RunDir;
 use skyload::sample::Phase;
@@ -53,7 +56,11 @@ impl Finished {
     pub(crate) fn expect_in_files(&self, site: &Site, verdict: Verdict) -> anyhow::Result<Report> {
         site.assert_nothing_is_left();
         let run = self.run_dir()?;
-        let report: Report = RunDir::read(&run.report(), "report")?;
+        let json: Value = RunDir::read(&run.report(), "report")?;
+        let report: Report = serde_json::from_value(json.clone())?;
+        let schema = schema_of_reports()?;
+        let mistakes: Vec<String> = schema.iter_errors(&json).map(|one| one.to_string()).collect();
+        assert!(mistakes.is_empty(), "report.json does not keep to its schema: {mistakes:#?}");
         assert_eq!(report.judgement.verdict, verdict, "{:#?}", report.judgement.findings);
         let gate = self.junit("gate")?;
         assert_eq!(gate.contains("<failure"), verdict != Verdict::Pass, "{gate}");
@@ -69,6 +76,13 @@ impl Finished {
         let path = self.run_dir()?.path().join(format!("junit-{of}.xml"));
         fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
     }
+}
+
+/// The schema of report.json that is kept in the repository.
+pub(crate) fn schema_of_reports() -> anyhow::Result<Validator> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(skyload::schema::FILE);
+    let schema = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(jsonschema::validator_for(&serde_json::from_slice(&schema)?)?)
 }
 
 /// The report's entry for a scenario.

@@ -1,0 +1,21 @@
+//! `cargo xtask schema`: the JSON schema of report.json, from the types.
+
+use std::fs;
+use std::io::{Write, stdout};
+
+use anyhow::{Context, Result};
+use skyload::schema;
+
+use crate::workspace::Workspace;
+
+pub(crate) fn run() -> Result<()> {
+    let path = Workspace::locate()?.root.join(schema::FILE);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("creating `{}`", folder.display()))?;
+    }
+    let mut text =
+        serde_json::to_string_pretty(&schema::of_report()).context("writing the schema")?;
+    text.push('\n');
+    fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))?;
+    writeln!(stdout(), "Wrote {}", path.display()).context("naming the file")
+}
