@@ -34,6 +34,12 @@ pub const SERVICE_ACCOUNT_TOKEN: &str = "SKYPILOT_SERVICE_ACCOUNT_TOKEN";
 /// stands in no file of the run.
 pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";
 
+/// `true` where GitHub runs a workflow.
+pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
+
+/// The file whose Markdown GitHub shows on a workflow run's page.
+pub const GITHUB_STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
 /// Reads a variable as text; unset, empty and not Unicode are all "no".
 #[expect(clippy::disallowed_methods, reason = "this module is where variables are read")]
 pub fn text(name: &str) -> Option<String> {

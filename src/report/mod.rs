@@ -1,13 +1,17 @@
 //! What a run amounts to: assembled from the run directory, judged, rendered.
 //!
 //! Assembling is pure: [`Evidence`] in, [`Report`] out, so any old run can be
-//! reported on again. Renderers take a finished report and only write.
+//! reported on again. Renderers take a finished report and only write: [`text`] for a
+//! terminal, [`markdown`] for a pull request, [`junit`] and [`github`] for CI.
 
 mod budgets;
 mod coverage;
 mod evidence;
+pub mod github;
 mod growth;
 mod judge;
+pub mod junit;
+pub mod markdown;
 mod memory;
 mod next_step;
 mod profile;

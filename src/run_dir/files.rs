@@ -11,11 +11,22 @@ use serde::de::DeserializeOwned;
 use super::RunDirError;
 
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunDirError> {
+    write_rendered(path, |text| {
+        serde_json::to_writer_pretty(&mut *text, value)?;
+        text.push(b'\n');
+        Ok(())
+    })
+}
+
+pub(super) fn write_rendered(
+    path: &Path,
+    render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+) -> Result<(), RunDirError> {
     let io = |source| RunDirError::Io { act: "write", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    let mut text = serde_json::to_vec_pretty(value).map_err(|error| io(error.into()))?;
-    text.push(b'\n');
+    let mut text = Vec::new();
+    render(&mut text).map_err(io)?;
     file.write_all(&text).map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())

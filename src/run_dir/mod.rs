@@ -175,6 +175,16 @@ impl RunDir {
         self.path.join("report.json")
     }
 
+    /// The result for a pull request.
+    pub fn report_markdown(&self) -> PathBuf {
+        self.path.join("report.md")
+    }
+
+    /// The result as test cases.
+    pub fn junit(&self) -> PathBuf {
+        self.path.join("junit.xml")
+    }
+
     /// Where an isolated server has its home and its temporary files.
     pub fn instance(&self) -> PathBuf {
         self.path.join("instance")
@@ -188,6 +198,14 @@ impl RunDir {
     /// What the gate printed.
     pub fn gate_log(&self) -> PathBuf {
         self.path.join("gate.log")
+    }
+
+    /// Writes a file whole that something else than JSON is rendered into.
+    pub fn write_rendered(
+        path: &Path,
+        render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> Result<(), RunDirError> {
+        files::write_rendered(path, render)
     }
 
     /// Writes a file whole.

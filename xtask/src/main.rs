@@ -4,6 +4,7 @@
 
 mod bench;
 mod flags;
+mod github;
 mod infra;
 mod load;
 mod nextest;

@@ -7,10 +7,11 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use skyload::plan::{LoadPlan, UsageErrors};
-use skyload::report::{Evidence, ProfileEvidence, ProfileReport, Report, text};
+use skyload::report::{Evidence, ProfileEvidence, ProfileReport, Report, junit, markdown, text};
 use skyload::run_dir::{ProfileDir, RunDir};
 
 use crate::flags::{self, Format};
+use crate::github;
 use crate::server_profile;
 use crate::workspace::Workspace;
 
@@ -30,6 +31,7 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
     }
     let report = assemble(&run)?;
     show(&run, &report, flags.format)?;
+    github::tell(&run, &report);
     Ok(report.judgement.verdict.exit_code())
 }
 
@@ -47,11 +49,13 @@ fn take_in(server_profile: &Path, run: &RunDir) -> Result<()> {
     server_profile::take(server_profile, run)
 }
 
-/// Assembles the report of a run and keeps it there.
+/// Assembles the report of a run and keeps it there, in each of its forms.
 pub(crate) fn assemble(run: &RunDir) -> Result<Report> {
     let evidence = Evidence::read(run).context("reading the run")?;
     let report = Report::assemble(&evidence);
     RunDir::write(&run.report(), &report)?;
+    RunDir::write_rendered(&run.report_markdown(), |out| markdown::render(&report, out))?;
+    RunDir::write_rendered(&run.junit(), |out| junit::render(&report, out))?;
     Ok(report)
 }
 

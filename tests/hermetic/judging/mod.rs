@@ -7,6 +7,7 @@ mod budgets;
 mod changes;
 mod evidence;
 mod figures;
+mod for_ci;
 mod next_steps;
 mod profiles;
 mod recommending;

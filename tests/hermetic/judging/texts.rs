@@ -41,7 +41,7 @@ fn a_run_without_a_server_is_rendered_all_the_same() {
 }
 
 /// A run of which there is something to say in every part of the report.
-fn eventful_run() -> Evidence {
+pub(super) fn eventful_run() -> Evidence {
     let request = LoadRequest { requests: vec!["status".to_owned()], ..four_users() };
     let mut run = good_run(&request);
     run.fail_turns(1);

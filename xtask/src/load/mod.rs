@@ -26,6 +26,7 @@ use skyload::report::{Report, Verdict};
 use skyload::run_dir::RunDir;
 
 use crate::flags;
+use crate::github;
 use crate::infra;
 use crate::nextest::Tests;
 use crate::profiler::ProfilerProcess;
@@ -103,6 +104,7 @@ fn run_plan(
     let report = report::assemble(&run)?;
     let agreed = gate(&tests, &run, &report)?;
     report::show(&run, &report, flags.format)?;
+    github::tell(&run, &report);
     agreed?;
     Ok(report.judgement.verdict)
 }

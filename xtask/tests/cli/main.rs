@@ -5,6 +5,7 @@
 //! run. Phases are short here, and limits so wide that a busy machine does not
 //! run into them; a test that is about a limit sets it.
 
+mod for_ci;
 mod infrastructures;
 mod interrupts;
 mod kept_servers;

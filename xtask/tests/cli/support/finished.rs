@@ -61,6 +61,12 @@ impl Finished {
         let schema = schema_of_reports()?;
         let mistakes: Vec<String> = schema.iter_errors(&json).map(|one| one.to_string()).collect();
         assert!(mistakes.is_empty(), "report.json does not keep to its schema: {mistakes:#?}");
+        let cases = fs::read_to_string(run.junit()).context("reading junit.xml")?;
+        let all_passed = !cases.contains("<failure") && !cases.contains("<error");
+        assert_eq!(all_passed, verdict == Verdict::Pass, "{cases}");
+        let markdown = fs::read_to_string(run.report_markdown()).context("reading report.md")?;
+        let first = format!(" **{}**: ", verdict.name());
+        assert!(markdown.lines().next().is_some_and(|line| line.contains(&first)), "{markdown}");
         assert_eq!(report.judgement.verdict, verdict, "{:#?}", report.judgement.findings);
         let gate = self.junit("gate")?;
         assert_eq!(gate.contains("<failure"), verdict != Verdict::Pass, "{gate}");

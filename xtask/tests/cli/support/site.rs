@@ -118,7 +118,7 @@ impl Site {
     pub(crate) fn xtask<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Xtask<'_> {
         let mut command = Command::new(cargo_bin!("xtask"));
         // Settings of whoever runs the tests are not for runs that are tested.
-        for prefix in ["SKYLOAD_", "SKYPILOT_", "SKY_", "FAKE_SKY_"] {
+        for prefix in ["SKYLOAD_", "SKYPILOT_", "SKY_", "FAKE_SKY_", "GITHUB_"] {
             for (name, _) in env::with_prefix(prefix) {
                 command.env_remove(name);
             }

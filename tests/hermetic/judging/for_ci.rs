@@ -1,0 +1,266 @@
+//! The report as CI and pull requests show it.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use skyload::budget::BudgetSubject;
+use skyload::class::ProcessClass;
+use skyload::config::Thresholds;
+use skyload::fixtures::{FixtureStep, Ledger, Stage};
+use skyload::marks::{Event, StopReason};
+use skyload::outcome::Failure;
+use skyload::plan::ScenarioThresholds;
+use skyload::report::{Evidence, Report, Severity, Verdict, github, junit, markdown, text};
+use skyload::sample::{Ending, Phase};
+use skyload::scenario::ScenarioId;
+use skyload::units::ByteSize;
+
+use super::changes::Change;
+use super::evidence::{ALL_ENDED, four_users, good_run};
+use super::texts::eventful_run;
+
+/// What a server may call something, or say.
+const HOSTILE: &str = "<script>alert(1)</script> | @octocat\n## `x` ::error::y ]]>";
+
+fn markdown_of(evidence: &Evidence) -> String {
+    let mut text = Vec::new();
+    markdown::render(&Report::assemble(evidence), &mut text).expect("memory takes everything");
+    String::from_utf8(text).expect("it is text")
+}
+
+/// All but the report as text, which is shown to the terminal's tests.
+fn own_parts(markdown: &str) -> &str {
+    markdown.split("\n<details><summary>The whole report").next().expect("it begins")
+}
+
+fn junit_of(evidence: &Evidence) -> (String, quick_junit::Report) {
+    let mut text = Vec::new();
+    junit::render(&Report::assemble(evidence), &mut text).expect("memory takes everything");
+    let text = String::from_utf8(text).expect("it is text");
+    let read = quick_junit::Report::deserialize_from_str(&text).expect("it is JUnit's XML");
+    (text, read)
+}
+
+fn annotations_of(evidence: &Evidence) -> String {
+    let mut text = Vec::new();
+    github::annotations(&Report::assemble(evidence), &mut text).expect("memory takes everything");
+    String::from_utf8(text).expect("it is text")
+}
+
+fn nothing(_: &mut Evidence) {}
+
+fn over_budget(run: &mut Evidence) {
+    run.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(100));
+}
+
+fn failed_turns(run: &mut Evidence) {
+    run.fail_turns(1);
+}
+
+fn slow(run: &mut Evidence) {
+    let limits = Thresholds { p95: Some(Duration::from_millis(50)), ..Thresholds::default() };
+    run.plan.thresholds = vec![ScenarioThresholds { scenario: ScenarioId::ApiStatus, limits }];
+}
+
+fn interrupted(run: &mut Evidence) {
+    run.happens(6_000, Event::LoadStopped(StopReason::Interrupted));
+}
+
+fn without_outcome(run: &mut Evidence) {
+    run.outcomes.remove(&ScenarioId::ApiStatus);
+}
+
+fn cut_off(run: &mut Evidence) {
+    run.damage.push("`samples.jsonl` breaks off in its last line".to_owned());
+}
+
+fn without_a_snapshot(run: &mut Evidence) {
+    run.limit(BudgetSubject::Growth, ByteSize::mib(100));
+    run.snapshot(Phase::Baseline).unread = 1;
+}
+
+/// The class has no budget, so that nothing is in doubt.
+fn unread_without_budget(run: &mut Evidence) {
+    run.plan.budgets.clear();
+    run.record(3).ending = Ending::Unread { unseen: None };
+}
+
+fn failed_setup(run: &mut Evidence) {
+    let failure = Failure {
+        step: "launch".to_owned(),
+        status: Some(500),
+        error_type: "ResourcesUnavailableError".to_owned(),
+        message: HOSTILE.to_owned(),
+    };
+    let step = FixtureStep {
+        stage: Stage::SetUp,
+        need: None,
+        what: "a cluster".to_owned(),
+        infra: "slurm/loop".to_owned(),
+        took: Duration::from_secs(1),
+        failure: Some(failure),
+    };
+    run.fixtures = Some(Ledger { steps: vec![step], verified: true, ..Ledger::default() });
+}
+
+#[rstest]
+#[case::nothing(nothing, Verdict::Pass, "")]
+#[case::over_budget(over_budget, Verdict::OverBudget, "budgets/short-executor failure")]
+#[case::failed_turns(failed_turns, Verdict::ScenarioFailed, "scenarios/api:status failure")]
+#[case::slow(slow, Verdict::ScenarioFailed, "thresholds/api:status p95 failure")]
+#[case::interrupted(interrupted, Verdict::Inconclusive, "run/numbers can be trusted error")]
+#[case::without_outcome(without_outcome, Verdict::Inconclusive, "scenarios/api:status error")]
+#[case::cut_off(cut_off, Verdict::Inconclusive, "run/numbers can be trusted error")]
+#[case::unmeasured(without_a_snapshot, Verdict::Inconclusive, "budgets/growth error")]
+#[case::unread(unread_without_budget, Verdict::Pass, "")]
+#[case::failed_setup(
+    failed_setup,
+    Verdict::ScenarioFailed,
+    "run/what was launched is gone failure"
+)]
+fn test_cases_fail_exactly_where_the_verdict_says_so(
+    #[case] change: impl Fn(&mut Evidence),
+    #[case] verdict: Verdict,
+    #[case] expected: &str,
+) {
+    let mut run = good_run(&four_users());
+    change(&mut run);
+    assert_eq!(Report::assemble(&run).judgement.verdict, verdict);
+    let (text, read) = junit_of(&run);
+    let bad: Vec<String> = read
+        .test_suites
+        .iter()
+        .flat_map(|suite| suite.test_cases.iter().map(move |case| (suite, case)))
+        .filter_map(|(suite, case)| match &case.status {
+            quick_junit::TestCaseStatus::NonSuccess { kind, .. } => {
+                let kind = format!("{kind:?}").to_lowercase();
+                Some(format!("{}/{} {kind}", suite.name.as_str(), case.name.as_str()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(bad.join(", "), expected, "{text}");
+    let sign = if verdict == Verdict::Pass { "✅ **PASS**" } else { verdict.name() };
+    let first = markdown_of(&run).lines().next().map(str::to_owned).expect("it has lines");
+    assert!(first.contains(sign), "{first}");
+    assert_eq!(annotations_of(&run).is_empty(), verdict == Verdict::Pass);
+}
+
+#[test]
+fn a_case_that_had_nothing_to_be_tried_on_is_skipped_and_says_so() {
+    let (text, read) = junit_of(&good_run(&four_users()));
+    assert_eq!(read.test_suites[0].skipped, 2, "{text}");
+    assert!(text.contains(r#"<skipped message="there was nothing to try it on"/>"#), "{text}");
+}
+
+#[test]
+fn a_failed_case_has_its_figures_and_what_to_do() {
+    let mut run = good_run(&four_users());
+    over_budget(&mut run);
+    let (text, _) = junit_of(&run);
+    assert!(text.contains(r#"message="short-executor: 180.0 MiB, budget 100.0 MiB (configured)""#));
+    assert!(text.contains("hint: see `cargo xtask report 20261124"), "{text}");
+    assert!(text.contains("measured 180.0 MiB, budget 100.0 MiB (configured)"), "{text}");
+}
+
+#[test]
+fn a_pull_request_is_told_the_verdict_first_then_budgets_and_scenarios() {
+    insta::assert_snapshot!(own_parts(&markdown_of(&eventful_run())));
+}
+
+#[test]
+fn a_pass_says_so_in_its_first_line() {
+    insta::assert_snapshot!(own_parts(&markdown_of(&good_run(&four_users()))));
+}
+
+#[test]
+fn a_run_of_which_hardly_anything_is_left_is_rendered_all_the_same() {
+    let mut run = good_run(&four_users());
+    run.environment = None;
+    run.processes = None;
+    run.profile.clear();
+    run.outcomes.clear();
+    run.marks.clear();
+    let markdown = markdown_of(&run);
+    assert!(markdown.starts_with("⚠️ **INCONCLUSIVE**: "), "{markdown}");
+    assert!(markdown.contains("the run broke off before its end"), "{markdown}");
+    assert!(junit_of(&run).1.errors > 0);
+}
+
+#[test]
+fn the_text_report_is_folded_in_whole() {
+    let markdown = markdown_of(&good_run(&four_users()));
+    assert!(markdown.contains("<pre>====="), "{markdown}");
+    assert!(markdown.ends_with("VERDICT: PASS (exit code 0)\n</pre>\n\n</details>\n"));
+}
+
+#[test]
+fn what_a_server_says_does_nothing_in_a_pull_request() {
+    let mut run = good_run(&four_users());
+    failed_setup(&mut run);
+    run.fail_turns(1);
+    let example = run.wave().tally.kinds()[0].example.clone();
+    run.wave().tally.add(
+        Failure { message: HOSTILE.to_owned(), error_type: HOSTILE.to_owned(), ..example },
+        Some(HOSTILE),
+    );
+    let environment = run.environment.as_mut().expect("it is good");
+    environment.sky.version = HOSTILE.to_owned();
+    environment.server.version = HOSTILE.to_owned();
+    run.happens(ALL_ENDED, Event::LeftBehind(vec![HOSTILE.to_owned()]));
+    let markdown = markdown_of(&run);
+    assert!(!markdown.contains("<script"), "{markdown}");
+    assert!(!own_parts(&markdown).contains("@octocat"), "{markdown}");
+    assert!(!own_parts(&markdown).lines().any(|line| line.starts_with("## ")), "{markdown}");
+    let cells = |line: &&str| line.matches(" | ").count() + 2;
+    let tables = own_parts(&markdown).lines().filter(|line| line.starts_with("| "));
+    assert!(tables.clone().all(|line| [6, 8].contains(&(cells(&line)))), "{markdown}");
+    let (text, _) = junit_of(&run);
+    assert!(!text.contains("<script"), "{text}");
+}
+
+#[test]
+fn what_a_server_says_is_no_command_to_github_in_the_text_either() {
+    let mut run = good_run(&four_users());
+    failed_setup(&mut run);
+    let example = Failure {
+        step: "status".to_owned(),
+        status: Some(500),
+        error_type: "ValueError".to_owned(),
+        message: "a\n::error::b\r::add-mask::c".to_owned(),
+    };
+    run.wave().tally.add(example, None);
+    let mut text = Vec::new();
+    text::render(&Report::assemble(&run), &mut text).expect("memory takes everything");
+    let text = String::from_utf8(text).expect("it is text");
+    assert!(text.contains("a ::error::b ::add-mask::c"), "{text}");
+    assert!(!text.split(['\n', '\r']).any(|line| line.trim_start().starts_with("::")), "{text}");
+}
+
+#[test]
+fn annotations_name_what_they_are_about_and_cannot_be_forged() {
+    let mut run = good_run(&four_users());
+    over_budget(&mut run);
+    failed_setup(&mut run);
+    cut_off(&mut run);
+    let annotations = annotations_of(&run);
+    let lines: Vec<&str> = annotations.lines().collect();
+    let [setup, budget, doubt] = lines[..] else { panic!("one line each: {annotations}") };
+    assert!(setup.starts_with("::error title=skyload%3A FAILED::setup of a cluster"), "{setup}");
+    assert!(setup.contains("@octocat%0A## `x` ::error::y"), "{setup}");
+    assert_eq!(
+        budget,
+        "::error title=skyload%3A OVER BUDGET%2C short-executor::short-executor: 180.0 MiB, \
+         budget 100.0 MiB (configured)"
+    );
+    assert!(doubt.starts_with("::warning title=skyload%3A INCONCLUSIVE::"), "{doubt}");
+}
+
+#[test]
+fn notes_are_no_annotations() {
+    let mut run = good_run(&four_users());
+    unread_without_budget(&mut run);
+    let findings = Report::assemble(&run).judgement.findings;
+    assert!(findings.iter().any(|finding| finding.severity == Severity::Note), "{findings:?}");
+    assert_eq!(annotations_of(&run), "");
+}

@@ -1,0 +1,93 @@
+//! What a run leaves for CI: report.md, junit.xml, annotations, a page on GitHub, and a
+//! report.json that keeps to its schema.
+
+use std::fs;
+
+use predicates::prelude::{PredicateBooleanExt as _, predicate};
+use serde_json::{Value, json};
+use skyload::report::{Report, Verdict};
+
+use crate::support::{Site, schema_of_reports};
+
+#[test]
+fn github_is_told_what_failed_and_shown_the_report() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let page = site.path("summary.md");
+    fs::write(&page, "Written before.\n")?;
+    let run = site
+        .load(["--apis", "status", "--budget", "short-executor=8MiB", "--format", "json"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", &page)
+        .run()?;
+    run.assert().code(10).stderr(predicate::str::is_match(
+        "(?m)^::error title=skyload%3A OVER BUDGET%2C short-executor::short-executor: 24\\.",
+    )?);
+    serde_json::from_slice::<Report>(&run.output.stdout)?;
+    let report = fs::read_to_string(run.run_dir()?.report_markdown())?;
+    assert_eq!(fs::read_to_string(&page)?, format!("Written before.\n{report}"));
+    assert!(report.starts_with("❌ **OVER BUDGET**: short-executor: 24."), "{report}");
+    Ok(())
+}
+
+#[test]
+fn elsewhere_nothing_is_annotated() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status", "--budget", "short-executor=8MiB"]).run()?;
+    run.expect(&site, Verdict::OverBudget)?;
+    run.assert().stderr(predicate::str::contains("::error").not());
+    Ok(())
+}
+
+#[test]
+fn a_page_that_cannot_be_written_changes_no_verdict() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site
+        .load(["--apis", "status"])
+        .env("GITHUB_STEP_SUMMARY", site.path("no/such/folder.md"))
+        .run()?;
+    run.assert().code(0).stderr(predicate::str::contains("Adding report.md to `"));
+    Ok(())
+}
+
+#[test]
+fn a_run_that_broke_off_is_rendered_in_every_form_and_they_all_say_so() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status"]).run()?;
+    let directory = run.run_dir()?;
+    let samples = directory.samples();
+    let text = fs::read_to_string(&samples)?;
+    fs::write(&samples, &text[..text.len() - 10])?;
+    for file in [directory.report(), directory.report_markdown(), directory.junit()] {
+        fs::remove_file(file)?;
+    }
+    let id = directory.id().to_string();
+    site.xtask(["report", &id]).run()?.assert().code(12);
+    let words = "samples.jsonl` breaks off in its last line";
+    assert!(
+        fs::read_to_string(directory.report_markdown())?.contains(&words.replace('`', "&#96;"))
+    );
+    assert!(fs::read_to_string(directory.junit())?.contains(words));
+    assert!(fs::read_to_string(directory.report())?.contains(words));
+    Ok(())
+}
+
+#[test]
+fn a_report_that_is_written_in_another_way_does_not_keep_to_the_schema() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status"]).run()?;
+    let schema = schema_of_reports()?;
+    let report: Value = serde_json::from_slice(&fs::read(run.run_dir()?.report())?)?;
+    assert!(schema.is_valid(&report));
+    for (place, value) in [
+        ("/duration", json!("3s")),
+        ("/plan/baseline", json!(3.5)),
+        ("/memory/tree-rss-peak", json!("1 GiB")),
+        ("/judgement/verdict", json!("fine")),
+        ("/scenarios/0/id", json!("api:nothing")),
+    ] {
+        let mut changed = report.clone();
+        *changed.pointer_mut(place).expect("every report has it") = value;
+        assert!(!schema.is_valid(&changed), "{place}");
+    }
+    Ok(())
+}
