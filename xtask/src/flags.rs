@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Profile(Profile),
     /// Show a finished run again: its figures, findings and verdict; or a profile.
     Report(Report),
+    /// List the runs that were made here, the newest first, or remove old ones.
+    Runs(Runs),
     /// Say which memory constants runs support, and make a patch of SkyPilot.
     Recommend(Recommend),
     /// Write the JSON schema of report.json into the checkout.
@@ -274,6 +276,46 @@ pub(crate) struct Recommend {
 }
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Runs {
+    #[command(subcommand)]
+    pub(crate) act: Option<RunsAct>,
+
+    /// Runs that were made with `load --out DIR`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// What is written to standard output.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RunsAct {
+    /// Remove old runs; never one that is under way or has yet to be cleared away.
+    Prune(Prune),
+}
+
+#[derive(Args)]
+pub(crate) struct Prune {
+    /// Leave the newest N runs alone.
+    #[arg(long, value_name = "N", default_value_t = 10, allow_hyphen_values = true)]
+    pub(crate) keep: usize,
+
+    /// Of the others, remove only those that began longer ago than this, such as 30d.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) older_than: Option<Duration>,
+
+    /// Say what would be removed, and remove nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Runs that were made with `load --out DIR`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub(crate) struct Test {
     /// Passed on to `cargo nextest run`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -355,6 +397,6 @@ pub(crate) struct Profiler {
 pub(crate) enum Format {
     /// Tables for people.
     Text,
-    /// The whole result, for programs.
+    /// The same as JSON; of a run, the whole of report.json.
     Json,
 }

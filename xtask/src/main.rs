@@ -14,6 +14,7 @@ mod profiler;
 mod progress;
 mod recommend;
 mod report;
+mod runs;
 mod schema;
 mod server;
 mod server_profile;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Load(flags) => load::run(&flags).map(Verdict::exit_code),
         Command::Report(flags) => report::run(&flags),
         Command::Recommend(flags) => recommend::run(&flags),
+        Command::Runs(flags) => runs::run(&flags).map(|()| 0),
         Command::Schema => schema::run().map(|()| 0),
         Command::Test(flags) => test::run(&flags).map(|()| 0),
         Command::Bench(flags) => bench::run(&flags).map(|()| 0),

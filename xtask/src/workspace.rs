@@ -63,7 +63,22 @@ impl Workspace {
     /// Makes sure that only one run at a time loads this machine from here: two
     /// would measure each other.
     pub(crate) fn lock(&self) -> Result<RunLock> {
-        let path = self.state.join("lock");
+        match self.try_lock()? {
+            Some(lock) => Ok(lock),
+            None => {
+                let holder = fs::read_to_string(self.lock_file()).unwrap_or_default();
+                bail!(
+                    "another run is under way here (pid {})\n  hint: wait for it, or press Ctrl-C \
+                     there",
+                    holder.trim()
+                );
+            }
+        }
+    }
+
+    /// The same, or `None` when a run is under way.
+    pub(crate) fn try_lock(&self) -> Result<Option<RunLock>> {
+        let path = self.lock_file();
         let mut file = File::options()
             .create(true)
             .truncate(false)
@@ -73,14 +88,7 @@ impl Workspace {
             .with_context(|| format!("opening `{}`", path.display()))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                bail!(
-                    "another run is under way here (pid {})\n  hint: wait for it, or press Ctrl-C \
-                     there",
-                    holder.trim()
-                );
-            }
+            Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("locking `{}`", path.display()));
             }
@@ -88,7 +96,11 @@ impl Workspace {
         file.set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .with_context(|| format!("writing `{}`", path.display()))?;
-        Ok(RunLock { _file: file })
+        Ok(Some(RunLock { _file: file }))
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.state.join("lock")
     }
 }
 

@@ -191,7 +191,8 @@ fn a_run_of_which_hardly_anything_is_left_is_rendered_all_the_same() {
 fn the_text_report_is_folded_in_whole() {
     let markdown = markdown_of(&good_run(&four_users()));
     assert!(markdown.contains("<pre>====="), "{markdown}");
-    assert!(markdown.ends_with("VERDICT: PASS (exit code 0)\n</pre>\n\n</details>\n"));
+    assert!(markdown.contains("\nVERDICT: PASS (exit code 0)\nNEXT: "), "{markdown}");
+    assert!(markdown.ends_with("\n</pre>\n\n</details>\n"), "{markdown}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod profiles;
 mod recommending;
 mod remote_servers;
 mod reports;
+mod runs;
 mod server_profiles;
 mod support;
 mod system_servers;

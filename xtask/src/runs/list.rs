@@ -1,0 +1,107 @@
+//! The runs, one a line.
+
+use std::io::{Write, stdout};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use comfy_table::{CellAlignment, Table, presets};
+use skyload::units::{ByteSize, as_mib};
+
+use super::{RunState, RunSummary};
+use crate::flags::Format;
+
+pub(super) fn show(runs: &[RunSummary], folder: &Path, format: Format) -> Result<()> {
+    let mut out = stdout().lock();
+    match format {
+        Format::Json => serde_json::to_writer_pretty(&mut out, runs)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(out)),
+        Format::Text => text(runs, folder, &mut out),
+    }
+    .context("listing the runs")
+}
+
+fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Result<()> {
+    if runs.is_empty() {
+        writeln!(out, "There are no runs in {}", folder.display())?;
+        return writeln!(out, "  hint: `cargo xtask load` makes one");
+    }
+    const WORDS: usize = 6;
+    let headings = [
+        "began (UTC)",
+        "run",
+        "SkyPilot",
+        "plan",
+        "server",
+        "verdict",
+        "short",
+        "long",
+        "server",
+        "disk",
+    ];
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(headings);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index >= WORDS {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for run in runs {
+        let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        table.add_row([
+            run.began.clone(),
+            run.run.clone(),
+            or_none(run.skypilot.as_deref()),
+            or_none(run.plan.as_deref()),
+            or_none(run.server),
+            verdict(run),
+            mib(run.peaks.short),
+            mib(run.peaks.long),
+            mib(run.peaks.server),
+            mib(Some(ByteSize(run.bytes))),
+        ]);
+    }
+    for line in table.to_string().lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    writeln!(out, "\nPeaks of the largest process of each class, and the run's files, in MiB.")?;
+    for run in runs {
+        if let Some(words) = remark(run) {
+            writeln!(out, "{}: {words}", run.run)?;
+        }
+    }
+    Ok(())
+}
+
+fn verdict(run: &RunSummary) -> String {
+    match (&run.state, run.verdict) {
+        (RunState::UnderWay, _) => "(under way)".to_owned(),
+        (RunState::Unfinished, _) => "(unfinished)".to_owned(),
+        (RunState::OtherFormat(format), _) => format!("(format {format})"),
+        (RunState::Broken(_), _) => "(broken)".to_owned(),
+        (RunState::Finished, None) => "-".to_owned(),
+        (RunState::Finished, Some(verdict)) => verdict.name().to_owned(),
+    }
+}
+
+/// What is to be said of a run that has no verdict, and what can be done.
+fn remark(run: &RunSummary) -> Option<String> {
+    match &run.state {
+        RunState::Unfinished => {
+            Some(format!("it broke off; `cargo xtask report {}` shows what it left", run.run))
+        }
+        RunState::OtherFormat(format) => {
+            Some(format!("its files have format {format}, which this build does not read"))
+        }
+        RunState::Broken(why) => Some(why.clone()),
+        RunState::Finished if run.in_custody => {
+            Some("its server was kept, or is still to be cleared away by the next run".to_owned())
+        }
+        RunState::Finished | RunState::UnderWay => None,
+    }
+}
+
+fn mib(size: Option<ByteSize>) -> String {
+    size.map_or_else(|| "-".to_owned(), |size| format!("{:.1}", as_mib(size)))
+}

@@ -1,0 +1,42 @@
+//! `cargo xtask runs`: the runs that were made here, and the removal of old ones.
+
+mod directory;
+mod list;
+mod prune;
+mod summary;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::flags::{self, RunsAct};
+use crate::workspace::Workspace;
+use directory::RunDirectory;
+use summary::{RunState, RunSummary};
+
+pub(crate) fn run(flags: &flags::Runs) -> Result<()> {
+    let workspace = Workspace::locate()?;
+    match &flags.act {
+        None => {
+            let folder = folder(&workspace, flags.out.as_deref())?;
+            let runs = RunDirectory::all_in(&folder)?;
+            let runs: Vec<RunSummary> =
+                runs.iter().map(|run| RunSummary::read(run, &workspace)).collect();
+            list::show(&runs, &folder, flags.format)
+        }
+        Some(RunsAct::Prune(flags)) => {
+            let folder = folder(&workspace, flags.out.as_deref())?;
+            prune::run(flags, &workspace, &folder)
+        }
+    }
+}
+
+/// Where the runs are.
+fn folder(workspace: &Workspace, out: Option<&Path>) -> Result<PathBuf> {
+    match out {
+        Some(out) => {
+            out.canonicalize().with_context(|| format!("finding the runs in `{}`", out.display()))
+        }
+        None => Ok(workspace.runs()),
+    }
+}

@@ -1,0 +1,152 @@
+//! One run in one line: what it was, and what came of it.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+use skyload::class::ProcessClass;
+use skyload::environment::Environment;
+use skyload::ids::ProcessIdentity;
+use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
+use skyload::report::{Report, Verdict};
+use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::units::ByteSize;
+
+use super::RunDirectory;
+use crate::workspace::Workspace;
+
+/// One run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct RunSummary {
+    pub(super) run: String,
+    pub(super) began: String,
+    pub(super) path: PathBuf,
+    pub(super) state: RunState,
+    /// The version of SkyPilot, or what was asked for where none was found.
+    pub(super) skypilot: Option<String>,
+    pub(super) commit: Option<String>,
+    pub(super) plan: Option<String>,
+    pub(super) server: Option<&'static str>,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) peaks: Peaks,
+    pub(super) bytes: u64,
+    /// Something of it runs still, or is to be cleared away.
+    pub(super) in_custody: bool,
+}
+
+/// How far a run came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RunState {
+    /// It has a report.
+    Finished,
+    /// Its conductor lives.
+    UnderWay,
+    /// Its conductor has gone, and there is no report.
+    Unfinished,
+    /// Its files are of another format than this build reads.
+    OtherFormat(u64),
+    /// A file that must be there is missing or makes no sense.
+    Broken(String),
+}
+
+/// The largest process of each class that has a constant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Peaks {
+    pub(super) short: Option<ByteSize>,
+    pub(super) long: Option<ByteSize>,
+    pub(super) server: Option<ByteSize>,
+}
+
+impl RunSummary {
+    /// Reads what there is; what there isn't is part of the answer.
+    pub(super) fn read(directory: &RunDirectory, workspace: &Workspace) -> Self {
+        let run = &directory.run;
+        let id = run.id();
+        let mut summary = Self {
+            run: id.to_string(),
+            began: directory.date(),
+            path: directory.path(),
+            state: RunState::Unfinished,
+            skypilot: None,
+            commit: None,
+            plan: None,
+            server: None,
+            verdict: None,
+            peaks: Peaks::default(),
+            bytes: directory.size(),
+            in_custody: workspace.custody().join(format!("{id}.json")).exists(),
+        };
+        summary.state = summary.look(run);
+        summary
+    }
+
+    /// Fills in what the run's files say. Returns how far it came.
+    fn look(&mut self, run: &RunDir) -> RunState {
+        let plan: Value = match RunDir::read_optional(&run.plan(), "plan") {
+            Ok(Some(plan)) => plan,
+            Ok(None) => return RunState::Broken("it has no plan.json".to_owned()),
+            Err(error) => return RunState::Broken(error.to_string()),
+        };
+        match plan["version"].as_u64() {
+            Some(version) if version == u64::from(FORMAT_VERSION) => {}
+            Some(version) => return RunState::OtherFormat(version),
+            None => return RunState::Broken("its plan.json has no version".to_owned()),
+        }
+        let plan: LoadPlan = match serde_json::from_value(plan) {
+            Ok(plan) => plan,
+            Err(error) => return RunState::Broken(format!("plan.json: {error}")),
+        };
+        self.of_plan(&plan);
+        if let Ok(Some(environment)) = RunDir::read_optional(&run.environment(), "environment") {
+            self.of_environment(environment);
+        }
+        if plan.conductor.is_some_and(ProcessIdentity::is_alive) {
+            return RunState::UnderWay;
+        }
+        match RunDir::read_optional::<Report>(&run.report(), "report") {
+            Ok(Some(report)) => {
+                self.of_report(&report);
+                RunState::Finished
+            }
+            Ok(None) => RunState::Unfinished,
+            Err(error) => RunState::Broken(error.to_string()),
+        }
+    }
+
+    fn of_plan(&mut self, plan: &LoadPlan) {
+        self.plan = Some(match plan.scenarios.as_slice() {
+            [only] => format!("{}: {}", plan.profile, only.id),
+            several => format!("{}: {} scenarios", plan.profile, several.len()),
+        });
+        self.skypilot = Some(match &plan.sky {
+            SkySelection::Version(version) => version.clone(),
+            SkySelection::Nightly => "nightly".to_owned(),
+            SkySelection::Executable(path) => path.display().to_string(),
+        });
+        self.server = Some(match &plan.server {
+            ServerTarget::Isolated { deploy: false } => "isolated",
+            ServerTarget::Isolated { deploy: true } => "deploy",
+            ServerTarget::System => "system",
+            ServerTarget::Remote(_) => "remote",
+        });
+    }
+
+    fn of_environment(&mut self, environment: Environment) {
+        self.skypilot = Some(environment.sky.version);
+        self.commit = environment.sky.commit;
+    }
+
+    fn of_report(&mut self, report: &Report) {
+        self.verdict = Some(report.judgement.verdict);
+        let peak = |class| report.memory.as_ref()?.class(class)?.peak;
+        let of_web_workers = peak(ProcessClass::ServerWorker);
+        self.peaks = Peaks {
+            short: peak(ProcessClass::ShortExecutor),
+            long: peak(ProcessClass::LongExecutor),
+            server: peak(ProcessClass::Server).max(of_web_workers),
+        };
+    }
+}

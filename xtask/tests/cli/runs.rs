@@ -1,0 +1,171 @@
+//! `cargo xtask runs` and `cargo xtask runs prune`.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use nix::sys::signal::Signal;
+use predicates::prelude::{PredicateBooleanExt as _, predicate};
+use rstest::rstest;
+use serde_json::Value;
+use skyload::report::Verdict;
+use skyload::run_dir::RunDir;
+use skyload::sample::Phase;
+
+use crate::support::{Finished, Settings, Site};
+
+/// The site's folder of runs.
+fn folder(site: &Site) -> std::path::PathBuf {
+    site.path("state/runs")
+}
+
+/// A run that was never more than its directory and a plan.
+fn old_run(site: &Site, id: &str, plan: &str) -> anyhow::Result<()> {
+    let run = RunDir::create(&folder(site).join(id))?;
+    fs::write(run.plan(), plan)?;
+    Ok(())
+}
+
+fn ids(site: &Site) -> Vec<String> {
+    let names = site.runs().into_iter().filter_map(|path| Some(path.file_name()?.to_owned()));
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+fn listed(list: &Finished) -> anyhow::Result<Vec<Value>> {
+    Ok(serde_json::from_slice(&list.output.stdout)?)
+}
+
+#[test]
+fn every_run_is_listed_and_what_has_no_result_says_why() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "status"]).run()?;
+    let id = run.run_dir()?.id().to_string();
+    old_run(&site, "20200101-000000-00aa", r#"{"version":1}"#)?;
+    old_run(&site, "20200102-000000-00bb", "{")?;
+    let plan = fs::read_to_string(run.run_dir()?.plan())?;
+    old_run(&site, "20200103-000000-00cc", &plan)?;
+    fs::create_dir(folder(&site).join("notes"))?;
+
+    let list = site.xtask(["runs"]).run()?;
+    let row = format!(r"(?m)^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d +{id} .* PASS +24\.\d ");
+    list.assert()
+        .code(0)
+        .stderr("")
+        .stdout(predicate::str::is_match(row)?)
+        .stdout(predicate::str::contains("2020-01-01 00:00:00"))
+        .stdout(predicate::str::contains("(format 1)"))
+        .stdout(predicate::str::contains("(broken)"))
+        .stdout(predicate::str::contains("(unfinished)"))
+        .stdout(predicate::str::contains("its files have format 1, which this build does not read"))
+        .stdout(predicate::str::contains("`cargo xtask report 20200103-000000-00cc` shows what"))
+        .stdout(predicate::str::contains("notes").not());
+
+    let list = listed(&site.xtask(["runs", "--format", "json"]).run()?)?;
+    let states: Vec<&Value> = list.iter().map(|run| &run["state"]).collect();
+    assert_eq!(states[..2], ["finished", "unfinished"]);
+    assert_eq!(states[3]["other-format"], 1);
+    assert_eq!((&list[0]["run"], &list[0]["verdict"]), (&id.into(), &"pass".into()));
+    assert!(list[0]["peaks"]["short"].as_u64().is_some_and(|peak| peak > 24 << 20));
+    Ok(())
+}
+
+#[test]
+fn where_there_are_no_runs_a_hint_says_how_to_make_one() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    site.xtask(["runs"]).run()?.assert().code(0).stdout(predicate::str::contains("hint: `cargo"));
+    assert_eq!(listed(&site.xtask(["runs", "--format", "json"]).run()?)?, [] as [Value; 0]);
+    Ok(())
+}
+
+#[test]
+fn runs_beyond_the_newest_are_removed_and_nothing_else_is() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    for day in 1..=4 {
+        old_run(&site, &format!("2020010{day}-000000-00aa"), r#"{"version":1}"#)?;
+    }
+    fs::create_dir(folder(&site).join("notes"))?;
+    symlink("20200104-000000-00aa", folder(&site).join("latest"))?;
+
+    let dry = site.xtask(["runs", "prune", "--keep", "2", "--dry-run"]).run()?;
+    dry.assert().code(0).stdout(predicate::str::contains("Would remove 20200101-000000-00aa"));
+    assert_eq!(ids(&site).len(), 5);
+
+    let pruned = site.xtask(["runs", "prune", "--keep", "2"]).run()?;
+    pruned
+        .assert()
+        .code(0)
+        .stdout(predicate::str::contains("Removed 20200102-000000-00aa ("))
+        .stdout(predicate::str::contains("2 run(s) removed, "))
+        .stdout(predicate::str::contains("2 kept"));
+    assert_eq!(ids(&site), ["20200103-000000-00aa", "20200104-000000-00aa", "notes"]);
+    let latest = fs::read_link(folder(&site).join("latest"))?;
+    assert_eq!(latest.to_str(), Some("20200104-000000-00aa"));
+
+    site.xtask(["runs", "prune", "--keep", "0"]).run()?.assert().code(0);
+    assert_eq!(ids(&site), ["notes"]);
+    assert!(!folder(&site).join("latest").is_symlink(), "it leads nowhere any more");
+    Ok(())
+}
+
+#[test]
+fn the_link_to_the_latest_run_follows_when_that_is_removed() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    for day in 1..=2 {
+        old_run(&site, &format!("2020010{day}-000000-00aa"), r#"{"version":1}"#)?;
+    }
+    symlink("20200101-000000-00aa", folder(&site).join("latest"))?;
+    site.xtask(["runs", "prune", "--keep", "1"]).run()?.assert().code(0);
+    let latest = fs::read_link(folder(&site).join("latest"))?;
+    assert_eq!(latest.to_str(), Some("20200102-000000-00aa"));
+    Ok(())
+}
+
+#[test]
+fn runs_that_are_younger_than_the_limit_stay() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    old_run(&site, "20200101-000000-00aa", r#"{"version":1}"#)?;
+    old_run(&site, "29990101-000000-00bb", r#"{"version":1}"#)?;
+    let prune = ["runs", "prune", "--keep", "0", "--older-than", "30d"];
+    site.xtask(prune).run()?.assert().code(0);
+    assert_eq!(ids(&site), ["29990101-000000-00bb"]);
+    Ok(())
+}
+
+#[rstest]
+#[case::no_time(["--older-than", "soon"])]
+#[case::no_number(["--keep", "-1"])]
+fn a_limit_that_means_nothing_is_refused(#[case] flags: [&str; 2]) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    old_run(&site, "20200101-000000-00aa", r#"{"version":1}"#)?;
+    let prune = site.xtask(["runs", "prune"].into_iter().chain(flags)).run()?;
+    prune.assert().code(2).stdout("").stderr(predicate::str::contains(flags[0]));
+    assert_eq!(ids(&site).len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_run_that_is_under_way_is_listed_as_such_and_never_removed() -> anyhow::Result<()> {
+    let site = Site::with(&Settings { baseline: "90s", ..Settings::default() })?;
+    let running = site.load(["--apis", "status"]).start()?;
+    let id = running.phase(Phase::Baseline)?.id().to_string();
+    let list = site.xtask(["runs"]).run()?;
+    list.assert().code(0).stdout(predicate::str::contains("(under way)"));
+    let pruned = site.xtask(["runs", "prune", "--keep", "0"]).run()?;
+    pruned.assert().code(0).stdout(predicate::str::contains(format!("Kept {id}: it is under way")));
+    assert_eq!(ids(&site), [id]);
+    running.signal(Signal::SIGINT)?;
+    running.finish()?.expect(&site, Verdict::Inconclusive)?;
+    Ok(())
+}
+
+#[test]
+fn a_run_whose_server_was_kept_stays_until_that_is_gone() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    site.load(["--apis", "status", "--keep-server"]).run()?.assert().code(0);
+    let id = ids(&site).remove(0);
+    let pruned = site.xtask(["runs", "prune", "--keep", "0"]).run()?;
+    pruned.assert().code(0).stdout(predicate::str::contains(format!("Kept {id}: its server was")));
+    site.load(["--apis", "status"]).run()?.assert().code(0);
+    site.xtask(["runs", "prune", "--keep", "1"]).run()?.assert().code(0);
+    assert!(!ids(&site).contains(&id));
+    Ok(())
+}
