@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, Table, presets};
+use skyload::run_dir::FORMAT_VERSION;
 use skyload::units::{ByteSize, as_mib};
 
 use super::{RunState, RunSummary};
@@ -71,6 +72,10 @@ fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Re
             writeln!(out, "{}: {words}", run.run)?;
         }
     }
+    // Said once: after a change of the format, there are many.
+    if runs.iter().any(|run| matches!(run.state, RunState::OtherFormat(_))) {
+        writeln!(out, "Runs of another format than {FORMAT_VERSION} are not read by this build.")?;
+    }
     Ok(())
 }
 
@@ -91,14 +96,11 @@ fn remark(run: &RunSummary) -> Option<String> {
         RunState::Unfinished => {
             Some(format!("it broke off; `cargo xtask report {}` shows what it left", run.run))
         }
-        RunState::OtherFormat(format) => {
-            Some(format!("its files have format {format}, which this build does not read"))
-        }
         RunState::Broken(why) => Some(why.clone()),
         RunState::Finished if run.in_custody => {
             Some("its server was kept, or is still to be cleared away by the next run".to_owned())
         }
-        RunState::Finished | RunState::UnderWay => None,
+        RunState::Finished | RunState::UnderWay | RunState::OtherFormat(_) => None,
     }
 }
 

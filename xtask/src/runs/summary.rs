@@ -112,7 +112,10 @@ impl RunSummary {
                 RunState::Finished
             }
             Ok(None) => RunState::Unfinished,
-            Err(error) => RunState::Broken(error.to_string()),
+            Err(error) => RunState::Broken(format!(
+                "{error}; `cargo xtask report {}` makes it anew",
+                run.id()
+            )),
         }
     }
 

@@ -55,7 +55,7 @@ fn every_run_is_listed_and_what_has_no_result_says_why() -> anyhow::Result<()> {
         .stdout(predicate::str::contains("(format 1)"))
         .stdout(predicate::str::contains("(broken)"))
         .stdout(predicate::str::contains("(unfinished)"))
-        .stdout(predicate::str::contains("its files have format 1, which this build does not read"))
+        .stdout(predicate::str::contains("Runs of another format than 2 are not read"))
         .stdout(predicate::str::contains("`cargo xtask report 20200103-000000-00cc` shows what"))
         .stdout(predicate::str::contains("notes").not());
 
@@ -63,8 +63,13 @@ fn every_run_is_listed_and_what_has_no_result_says_why() -> anyhow::Result<()> {
     let states: Vec<&Value> = list.iter().map(|run| &run["state"]).collect();
     assert_eq!(states[..2], ["finished", "unfinished"]);
     assert_eq!(states[3]["other-format"], 1);
-    assert_eq!((&list[0]["run"], &list[0]["verdict"]), (&id.into(), &"pass".into()));
+    assert_eq!((&list[0]["run"], &list[0]["verdict"]), (&id.as_str().into(), &"pass".into()));
     assert!(list[0]["peaks"]["short"].as_u64().is_some_and(|peak| peak > 24 << 20));
+
+    fs::write(run.run_dir()?.report(), "{}")?;
+    let list = site.xtask(["runs"]).run()?;
+    let words = format!("`cargo xtask report {id}` makes it anew");
+    list.assert().code(0).stdout(predicate::str::contains(words));
     Ok(())
 }
 
