@@ -24,6 +24,9 @@ pub const SKYLET_PORTS: &str = "SKYLOAD_SKYLET_PORTS";
 /// Whether to leave installed Slurm programs alone and unpack others, for tests.
 pub const UNPACK_ALWAYS: &str = "SKYLOAD_UNPACK_ALWAYS";
 
+/// The browser that pages are tried in: a program of Chromium.
+pub const BROWSER: &str = "SKYLOAD_BROWSER";
+
 /// Where tools, installations and runs are kept, instead of `target/skyload`.
 pub const STATE_DIR: &str = "SKYLOAD_STATE_DIR";
 

@@ -1,5 +1,6 @@
 //! Latency distributions in constant memory.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -72,6 +73,25 @@ impl Latencies {
         self.has_any(|h| Duration::from_secs_f64(h.mean() / 1e6))
     }
 
+    /// How many there are in each tenth of a power of ten of microseconds, for a chart
+    /// with a logarithmic axis: those of `n` last from 10^(n/10) microseconds up to the
+    /// beginning of the next. Tenths without any are left out.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "the logarithm of a day in microseconds is 10.9, and none is below 0"
+    )]
+    pub fn counts_by_tenth_of_decade(&self) -> Vec<(u32, u64)> {
+        let mut counts = BTreeMap::new();
+        for bucket in self.0.iter_recorded() {
+            let micros = bucket.value_iterated_to().min(self.0.max());
+            let tenth = ((micros as f64).log10() * 10.0).floor() as u32;
+            *counts.entry(tenth).or_insert(0) += bucket.count_at_value();
+        }
+        counts.into_iter().collect()
+    }
+
     fn has_any(&self, of: impl Fn(&Histogram<u64>) -> Duration) -> Option<Duration> {
         (!self.0.is_empty()).then(|| of(&self.0))
     }
@@ -119,6 +139,18 @@ mod tests {
         assert_eq!(read.percentile(95.0), latencies.percentile(95.0));
         let p50 = read.percentile(50.0).unwrap().as_secs_f64();
         assert!((p50 - 0.5).abs() < 0.001, "{p50}");
+    }
+
+    #[test]
+    fn every_duration_is_in_the_tenth_of_its_decade() {
+        let mut latencies = Latencies::default();
+        for millis in [1, 1, 10, 15, 99, 8_000] {
+            latencies.record(Duration::from_millis(millis));
+        }
+        // 10^(n/10) microseconds: 1 ms is n = 30, 8 s lie in n = 69.
+        let expected = [(30, 2), (40, 1), (41, 1), (49, 1), (69, 1)];
+        assert_eq!(latencies.counts_by_tenth_of_decade(), expected);
+        assert_eq!(Latencies::default().counts_by_tenth_of_decade(), []);
     }
 
     #[test]

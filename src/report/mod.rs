@@ -9,6 +9,7 @@ mod coverage;
 mod evidence;
 pub mod github;
 mod growth;
+pub mod html;
 mod judge;
 pub mod junit;
 pub mod markdown;
@@ -116,6 +117,22 @@ impl ProfilerReport {
             interval: header.interval,
             cost: recording.cost(),
         })
+    }
+
+    /// How peaks were read, and what that leaves in the dark.
+    pub fn describe(&self) -> String {
+        let level = match self.level {
+            ProfilerLevel::ExitRecords => "peaks are the kernel's marks, exits included",
+            ProfilerLevel::HighWaterMark => "peaks are the kernel's marks, read at each tick",
+            ProfilerLevel::HighWaterMarkOfAnother => {
+                "peaks are the kernel's marks, read at each tick; another user's processes, so no PSS"
+            }
+            ProfilerLevel::SampledRss => "sampled: short peaks are missed",
+        };
+        match self.kernel_events {
+            true => level.to_owned(),
+            false => format!("{level}; what lived between two ticks is not known of"),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one command to type after a run, for the end of every report.
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::budgets::CONFIGURED;
 use super::judge::{Severity, Verdict};
@@ -128,7 +129,7 @@ fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String
         ServerTarget::Isolated { deploy: false } => {}
         ServerTarget::Isolated { deploy: true } => words.push("--deploy".to_owned()),
         ServerTarget::System => words.push("--server system".to_owned()),
-        ServerTarget::Remote(url) => words.push(format!("--server {url}")),
+        ServerTarget::Remote(url) => words.push(format!("--server {}", without_credentials(url))),
     }
     if let Infrastructure::Clouds(names) = &plan.infrastructure {
         words.push(format!("-c {}", names.join(" ")));
@@ -148,4 +149,13 @@ fn list(flag: &str, kind: ScenarioKind, scenarios: &[ScenarioId]) -> Option<Stri
         all if all == ScenarioId::of_kind(kind).count() => Some(format!("{flag} all")),
         _ => Some(format!("{flag} {}", chosen.join(" "))),
     }
+}
+
+/// Reports are read by more people than should know a server's password.
+fn without_credentials(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Both fail only for URLs that can't have credentials to begin with.
+    _ = url.set_username("");
+    _ = url.set_password(None);
+    url
 }

@@ -163,6 +163,17 @@ impl Stats {
 }
 
 impl ScenarioReport {
+    /// What one of its waves is called: only where there are several is it known which
+    /// one met executors that were up.
+    pub fn wave_name(&self, wave: &WaveReport) -> &'static str {
+        match (self.waves.len(), wave.temperature) {
+            (1, _) => "all",
+            (_, Temperature::Cold) => "cold",
+            (_, Temperature::Warm) => "warm",
+            (_, Temperature::Unknown) => "-",
+        }
+    }
+
     /// Turns that came to an end, over all waves.
     pub fn completed(&self) -> u64 {
         self.waves.iter().map(|wave| wave.succeeded + wave.refused + wave.failed).sum()

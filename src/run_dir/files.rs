@@ -11,24 +11,23 @@ use serde::de::DeserializeOwned;
 use super::RunDirError;
 
 pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunDirError> {
-    write_rendered(path, |text| {
-        serde_json::to_writer_pretty(&mut *text, value)?;
-        text.push(b'\n');
-        Ok(())
+    write_with(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        out.write_all(b"\n")
     })
 }
 
-pub(super) fn write_rendered(
+pub(super) fn write_with(
     path: &Path,
-    render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), RunDirError> {
     let io = |source| RunDirError::Io { act: "write", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    let mut text = Vec::new();
-    render(&mut text).map_err(io)?;
-    file.write_all(&text).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    let (file, temporary) = file.into_parts();
+    let mut out = BufWriter::new(file);
+    content(&mut out).and_then(|()| out.flush()).map_err(io)?;
+    temporary.persist(path).map_err(|error| io(error.error))?;
     Ok(())
 }
 

@@ -8,8 +8,8 @@
 mod files;
 mod profile;
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -185,6 +185,11 @@ impl RunDir {
         self.path.join("junit.xml")
     }
 
+    /// The result as a page for a browser.
+    pub fn report_page(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
     /// Where an isolated server has its home and its temporary files.
     pub fn instance(&self) -> PathBuf {
         self.path.join("instance")
@@ -200,17 +205,17 @@ impl RunDir {
         self.path.join("gate.log")
     }
 
-    /// Writes a file whole that something else than JSON is rendered into.
-    pub fn write_rendered(
-        path: &Path,
-        render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
-    ) -> Result<(), RunDirError> {
-        files::write_rendered(path, render)
-    }
-
     /// Writes a file whole.
     pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), RunDirError> {
         files::write_json(path, value)
+    }
+
+    /// Writes a file whole that is not JSON.
+    pub fn write_with(
+        path: &Path,
+        content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> Result<(), RunDirError> {
+        files::write_with(path, content)
     }
 
     /// Reads a file that was written whole.

@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use skyload::plan::{LoadPlan, UsageErrors};
-use skyload::report::{Evidence, ProfileEvidence, ProfileReport, Report, junit, markdown, text};
+use skyload::report::{
+    Evidence, ProfileEvidence, ProfileReport, Report, html, junit, markdown, text,
+};
 use skyload::run_dir::{ProfileDir, RunDir};
 
 use crate::flags::{self, Format};
@@ -54,8 +56,9 @@ pub(crate) fn assemble(run: &RunDir) -> Result<Report> {
     let evidence = Evidence::read(run).context("reading the run")?;
     let report = Report::assemble(&evidence);
     RunDir::write(&run.report(), &report)?;
-    RunDir::write_rendered(&run.report_markdown(), |out| markdown::render(&report, out))?;
-    RunDir::write_rendered(&run.junit(), |out| junit::render(&report, out))?;
+    RunDir::write_with(&run.report_markdown(), |out| markdown::render(&report, out))?;
+    RunDir::write_with(&run.junit(), |out| junit::render(&report, out))?;
+    RunDir::write_with(&run.report_page(), |out| html::render(&report, &evidence, out))?;
     Ok(report)
 }
 
@@ -71,7 +74,8 @@ pub(crate) fn show(run: &RunDir, report: &Report, format: Format) -> Result<()> 
         Format::Json => print_json(report),
         Format::Text => print_text(|out| {
             text::render(report, out)?;
-            writeln!(out, "Run directory: {}", run.path().display())
+            writeln!(out, "Run directory: {}", run.path().display())?;
+            writeln!(out, "Page: {}", run.report_page().display())
         }),
     }
 }

@@ -6,24 +6,7 @@ use super::budgets::{amount, bounded};
 use super::{budgets, print, table};
 use crate::budget::{Amount, BudgetSubject};
 use crate::report::{BudgetCheck, Exactness, MemoryReport, ProfilerReport};
-use crate::sample::ProfilerLevel;
 use crate::units::ByteSize;
-
-/// How peaks were read, and what that leaves in the dark.
-pub fn peaks_in_words(level: ProfilerLevel, kernel_events: bool) -> String {
-    let how = match level {
-        ProfilerLevel::ExitRecords => "peaks are the kernel's marks, exits included",
-        ProfilerLevel::HighWaterMark => "peaks are the kernel's marks, read at each tick",
-        ProfilerLevel::HighWaterMarkOfAnother => {
-            "peaks are the kernel's marks, read at each tick; another user's processes, so no PSS"
-        }
-        ProfilerLevel::SampledRss => "sampled: short peaks are missed",
-    };
-    match kernel_events {
-        true => how.to_owned(),
-        false => format!("{how}; what lived between two ticks is not known of"),
-    }
-}
 
 /// The memory of a run's server or of a profile's, with the budgets for it.
 pub(super) fn render(
@@ -33,7 +16,7 @@ pub(super) fn render(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let (Some(memory), Some(profiler)) = (memory, profiler) else { return Ok(()) };
-    let how = peaks_in_words(profiler.level, profiler.kernel_events);
+    let how = profiler.describe();
     writeln!(out, "\nMEMORY of the server's processes by class, in MiB ({how})")?;
     let mut headings = vec!["class", "processes", "at once", "largest", "mean peak", "peak sum"];
     // Where nothing is limited, nothing has to be kept.

@@ -15,10 +15,9 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-pub use memory::peaks_in_words;
 pub use profile::render as render_profile;
 
-use super::{NextStep, Report, ScenarioReport, Stats, Temperature, WaveReport, next_step};
+use super::{NextStep, Report, ScenarioReport, Stats, WaveReport, next_step};
 
 /// Writes the whole report.
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -87,15 +86,9 @@ fn latency_row(scenario: &ScenarioReport, wave: &WaveReport) -> Vec<String> {
     } else {
         format!("{completed}/{}", wave.scheduled)
     };
-    let wave_name = match (scenario.waves.len(), wave.temperature) {
-        (1, _) => "all",
-        (_, Temperature::Cold) => "cold",
-        (_, Temperature::Warm) => "warm",
-        (_, Temperature::Unknown) => "-",
-    };
     let mut row = vec![
         scenario.id.to_string(),
-        wave_name.to_owned(),
+        scenario.wave_name(wave).to_owned(),
         turns,
         wave.refused.to_string(),
         wave.failed.to_string(),

@@ -5,10 +5,12 @@
 
 mod budgets;
 mod changes;
-mod evidence;
+pub(crate) mod evidence;
 mod figures;
 mod for_ci;
+pub(crate) mod hour;
 mod next_steps;
+pub(crate) mod pages;
 mod profiles;
 mod recommending;
 mod server_profiles;

@@ -16,7 +16,6 @@ use skyload::plan::UsageErrors;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::Notice;
 use skyload::report::PROFILE_BASELINE;
-use skyload::report::text::peaks_in_words;
 use skyload::run_dir::ProfileDir;
 use skyload::sample::{Phase, Tick};
 use skyload::units::{as_gib, as_mib};
@@ -100,8 +99,7 @@ fn announce(target: &Target, profile: &ProfileDir, progress: Progress) -> Result
     };
     // The profiler alone knows what this machine grants.
     let profiler = report::assemble_profile(profile)?.profiler.context("reading its header")?;
-    let peaks = peaks_in_words(profiler.level, profiler.kernel_events);
-    progress.note(format!("Attached to {what}; {peaks}"));
+    progress.note(format!("Attached to {what}; {}", profiler.describe()));
     progress.note(format!("Profile directory: {}", profile.path().display()));
     Ok(())
 }

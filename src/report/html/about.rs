@@ -1,0 +1,167 @@
+//! What ran: versions, machine, setup and teardown, and what measuring cost.
+
+use std::time::Duration;
+
+use super::table::Table;
+use crate::clock::Timestamp;
+use crate::environment::{Environment, SkyUnderTest};
+use crate::fixtures::Stage;
+use crate::plan::ServerTarget;
+use crate::report::text::{in_minutes, seconds};
+use crate::report::{PhaseSpan, Report};
+use crate::units::{as_gib, as_mib};
+
+/// `2026-11-24 16:03:35 UTC`.
+pub(super) fn in_utc(at: Timestamp) -> String {
+    let text = humantime::format_rfc3339_seconds(at.to_system_time()).to_string();
+    text.replace('T', " ").replace('Z', " UTC")
+}
+
+/// Versions and machine.
+pub(super) fn versions(report: &Report) -> Table {
+    let mut table = Table::facts("What was tested, and on what");
+    table.fact("run", Some(report.run.to_string()));
+    table.fact("profile", Some(report.plan.profile.clone()));
+    // An address may have credentials in it, so it is left out.
+    let server = match report.plan.server {
+        ServerTarget::Isolated { deploy: false } => "isolated, local mode",
+        ServerTarget::Isolated { deploy: true } => "isolated, deploy mode",
+        ServerTarget::System => "the user's own",
+        ServerTarget::Remote(_) => "on another machine",
+    };
+    table.fact("server", Some(server.to_owned()));
+    match &report.environment {
+        Some(environment) => of_environment(&mut table, environment),
+        None => table.fact("SkyPilot", Some("the server was never ready".to_owned())),
+    }
+    table
+}
+
+fn of_environment(table: &mut Table, environment: &Environment) {
+    let (sky, server, machine) = (&environment.sky, &environment.server, &environment.machine);
+    let with_commit = |version: &str, commit: &Option<String>| match commit {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
+    };
+    table.fact("SkyPilot", Some(with_commit(&sky.version, &sky.commit)));
+    table.fact("its server", Some(with_commit(&server.version, &server.commit)));
+    table.fact("its API version", Some(server.api_version.clone()));
+    let workers = server.workers.map(|workers| {
+        format!(
+            "{} web, {} for long requests, {} short requests at once",
+            workers.server, workers.long, workers.short
+        )
+    });
+    table.fact("its workers", workers);
+    table.fact("its constants", constants(sky));
+    let infrastructure = environment.infrastructure.join(", ");
+    table.fact("launched on", (!infrastructure.is_empty()).then_some(infrastructure));
+    for change in &environment.changes {
+        table.fact("not as SkyPilot is", Some(change.clone()));
+    }
+    table.fact(
+        "machine",
+        Some(format!(
+            "{} CPUs, {:.1} GiB, {}",
+            machine.cpus,
+            as_gib(machine.memory_total),
+            machine.system
+        )),
+    );
+    table.fact("skyload", Some(environment.skyload.clone()));
+}
+
+fn constants(sky: &SkyUnderTest) -> Option<String> {
+    let constants = [
+        ("LONG", sky.constants.long),
+        ("SHORT", sky.constants.short),
+        ("SERVER", sky.constants.server),
+    ];
+    let known: Vec<String> = constants
+        .into_iter()
+        .filter_map(|(name, size)| Some(format!("{name} {:.1} MiB", as_mib(size?))))
+        .collect();
+    (!known.is_empty()).then(|| known.join(", "))
+}
+
+/// How long each phase took; `None` when there was none.
+pub(super) fn phases(report: &Report) -> Option<Table> {
+    let mut table = Table::new("Phases", &["phase", "began", "took"], 2);
+    for PhaseSpan { phase, began, ended } in &report.phases {
+        let took = in_minutes(ended.since(*began));
+        table.row([phase.name().to_owned(), in_utc(*began), took]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// What was set up and taken down; `None` where nothing was launched.
+pub(super) fn fixtures(report: &Report) -> Option<Table> {
+    let ledger = report.fixtures.as_ref()?;
+    let mut table = Table::new(
+        "Setup and teardown, in seconds (no part of the load)",
+        &["what", "", "on", "failure", "took"],
+        4,
+    );
+    for step in &ledger.steps {
+        let stage = match step.stage {
+            Stage::SetUp => "set up",
+            Stage::TearDown => "ended",
+        };
+        let failure = step.failure.as_ref().map(|failure| format!("FAILED: {failure}"));
+        table.row([
+            step.what.clone(),
+            stage.to_owned(),
+            step.infra.clone(),
+            failure.unwrap_or_default(),
+            seconds(step.took),
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// How peaks were read, and what measuring cost; `None` where nothing was measured.
+pub(super) fn cost(report: &Report) -> Option<Table> {
+    let mut table = Table::facts("How it was measured, and what that cost");
+    table.fact("peaks", report.profiler.map(|profiler| profiler.describe()));
+    let profiler = report.profiler.and_then(|profiler| profiler.cost).map(|cost| {
+        format!(
+            "{:.1} CPU-s, {:.1} MiB, {:.1} of {:.1} ticks per second, longest gap {:.2} s",
+            cost.cpu.as_secs_f64(),
+            as_mib(cost.peak),
+            cost.rate_hz,
+            1.0 / report.plan.profiler_interval.as_secs_f64(),
+            cost.longest_gap.as_secs_f64()
+        )
+    });
+    table.fact("profiler", profiler);
+    let costs = || report.scenarios.iter().filter_map(|scenario| scenario.cost);
+    let own: Duration = costs().map(|cost| cost.own_cpu).sum();
+    let largest = costs().map(|cost| cost.own_peak).max();
+    let clients = largest
+        .map(|peak| format!("{:.1} CPU-s, largest {:.1} MiB", own.as_secs_f64(), as_mib(peak)));
+    table.fact("clients", clients);
+    let children: Duration = costs().map(|cost| cost.children_cpu).sum();
+    let largest = costs().filter_map(|cost| cost.largest_child).max();
+    let sky = largest.map(|peak| {
+        format!("{:.1} CPU-s, largest {:.1} MiB", children.as_secs_f64(), as_mib(peak))
+    });
+    table.fact("sky processes (the clients')", sky);
+    let nodes = report.nodes.as_ref().map(|nodes| {
+        format!(
+            "{:.1} CPU-s, at most {:.0} MiB RSS; they stand for other machines",
+            nodes.cpu.as_secs_f64(),
+            as_mib(nodes.peak_memory)
+        )
+    });
+    table.fact("nodes", nodes);
+    table.fact("the run took", report.duration.map(in_minutes));
+    let expected = report.plan.estimate.map(|estimate| {
+        format!(
+            "{} and {:.1} GiB",
+            in_minutes(estimate.duration),
+            as_gib(report.plan.capacity.planned)
+        )
+    });
+    table.fact("expected beforehand", expected);
+    (!table.rows.is_empty()).then_some(table)
+}

@@ -1,0 +1,84 @@
+//! The verdict in a sentence, what to do next, and the figures that it hangs on.
+
+use crate::budget::BudgetSubject;
+use crate::report::{BudgetState, Report, Verdict};
+use crate::units::as_gib;
+
+/// A key figure.
+#[derive(Debug)]
+pub(super) struct Figure {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) detail: String,
+    /// How much of its limit it takes, in percent, at most 100; `None` without a limit.
+    pub(super) share: Option<String>,
+    /// Whether the limit is exceeded.
+    pub(super) is_over: bool,
+}
+
+/// The verdict as one sentence, after its name.
+pub(super) const fn sentence(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => {
+            "every budget was kept, every answer was right, and the numbers are complete."
+        }
+        Verdict::OverBudget => "a class of processes takes more memory than its budget allows.",
+        Verdict::ScenarioFailed => "users did not get the right answers, or not in time.",
+        Verdict::Inconclusive => "these numbers cannot be trusted, or are not complete.",
+    }
+}
+
+/// What to look at first, unless all is well.
+pub(super) fn first_finding(report: &Report) -> Option<String> {
+    let finding = report.judgement.findings.first()?;
+    (report.judgement.verdict != Verdict::Pass).then(|| finding.message.clone())
+}
+
+pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
+    let mut figures: Vec<Figure> = report.budgets.iter().filter_map(of_budget).collect();
+    if let Some(memory) = &report.memory {
+        let held = memory.tree_rss_peak.map(|peak| format!("{:.2} GiB RSS", as_gib(peak)));
+        figures.push(plain(
+            "processes at once",
+            memory.most_processes.to_string(),
+            held.unwrap_or_default(),
+        ));
+    }
+    if report.scenarios.iter().all(|scenario| scenario.waves.is_empty()) {
+        return figures;
+    }
+    let completed: u64 = report.scenarios.iter().map(|scenario| scenario.completed()).sum();
+    let failed: u64 = report.scenarios.iter().map(|scenario| scenario.failed()).sum();
+    figures.push(Figure {
+        is_over: failed > 0,
+        ..plain("turns of users", completed.to_string(), format!("{failed} failed"))
+    });
+    figures
+}
+
+fn of_budget(check: &crate::report::BudgetCheck) -> Option<Figure> {
+    let (limit, measured) = (check.limit?, check.measured?);
+    let name = match check.subject {
+        BudgetSubject::Class(class) => format!("largest {class}"),
+        sum => sum.to_string(),
+    };
+    let is_over = check.state == BudgetState::Over;
+    let left = check.headroom();
+    let rest = match left {
+        Some(left) if is_over => format!(", OVER by {:.0}%", -left),
+        Some(left) => format!(", {left:.0}% left"),
+        None if is_over => ", OVER".to_owned(),
+        None => String::new(),
+    };
+    Some(Figure {
+        name,
+        value: measured.to_string(),
+        detail: format!("of {limit}{rest}"),
+        share: left.map(|left| format!("{:.1}%", (100.0 - left).clamp(0.0, 100.0))),
+        is_over,
+    })
+}
+
+fn plain(name: &str, value: String, detail: String) -> Figure {
+    Figure { name: name.to_owned(), value, detail, share: None, is_over: false }
+}

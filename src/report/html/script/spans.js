@@ -1,0 +1,76 @@
+// When which scenario was under way: bars on the axis of time.
+
+const ROW = 30;
+
+function spans(host) {
+  const rows = DATA.scenarios;
+  const options = timelineOptions(host, rows.length * ROW + 60);
+  options.scales.y = { range: () => [0, rows.length] };
+  // As wide as those of the other charts, so that times are below one another.
+  options.axes = [timeAxis(), blankAxis()];
+  options.series = [{}, { show: false }];
+  options.legend = { show: false };
+  options.hooks.draw.push(drawSpans);
+  const points = 600;
+  const times = Array.from({ length: points + 1 }, (_, at) => (WHOLE.max * at) / points);
+  const made = new uPlot(options, [times, times.map(() => null)], host);
+  const now = element("p", "", { class: "now" });
+  host.append(now);
+  const speak = (index) => {
+    const at = times[index];
+    const active = rows.flatMap((row) =>
+      row.waves
+        .filter((wave) => wave.from <= at && at <= wave.to)
+        .map((wave) => `${row.name} (${wave.name})`));
+    return clock(at, 1) + ": " + (active.join(", ") || "no scenario");
+  };
+  made.hooks.setCursor = [
+    (chart) => {
+      now.textContent = chart.cursor.idx == null ? "" : speak(chart.cursor.idx);
+    },
+  ];
+  timelines.add(made);
+  return { chart: made, show: showTime, whole: WHOLE, speak, forget: () => timelines.delete(made) };
+}
+
+function blankAxis() {
+  const nothing = { show: false };
+  return axis({ size: VALUES_WIDTH + LABEL_WIDTH, values: () => [], grid: nothing, ticks: nothing });
+}
+
+function drawSpans(chart) {
+  const { ctx, bbox } = chart;
+  const px = uPlot.pxRatio;
+  const height = bbox.height / DATA.scenarios.length;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.font = `${11 * px}px system-ui, sans-serif`;
+  ctx.textBaseline = "top";
+  DATA.scenarios.forEach((row, index) => {
+    const top = bbox.top + index * height;
+    let last = null;
+    for (const wave of row.waves) {
+      const [from, to] = visible(chart, wave);
+      if (to <= from) continue;
+      ctx.fillStyle = color(wave.name === "warm" ? "warm" : "cold");
+      ctx.fillRect(from, top + 16 * px, Math.max(to - from - px, 2 * px), height - 18 * px);
+      last ??= from;
+    }
+    // The name stands above its first bar that can be seen, as far as there is room.
+    if (last === null) return;
+    const width = ctx.measureText(row.name).width;
+    ctx.fillStyle = color("ink");
+    ctx.fillText(row.name, Math.min(last, bbox.left + bbox.width - width - 4 * px), top + 2 * px);
+  });
+  ctx.restore();
+}
+
+function spansTable() {
+  const table = document.querySelector("[data-spans-table]");
+  if (!table) return;
+  const rows = DATA.scenarios.flatMap((row) =>
+    row.waves.map((wave) => [row.name, wave.name, clock(wave.from, 1), clock(wave.to, 1)]));
+  fillTable(table, ["scenario", "wave", "from", "to"], rows);
+}

@@ -1,0 +1,115 @@
+//! A run of one hour, of a hundred processes of all classes at 20 ticks per second,
+//! on a server that answers with markup.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use skyload::class::ProcessClass;
+use skyload::fixtures::{FixtureStep, Ledger, Stage};
+use skyload::marks::{Event, Mark};
+use skyload::outcome::{Failure, WaveOutcome};
+use skyload::plan::LoadRequest;
+use skyload::report::Evidence;
+use skyload::sample::{ClassTick, Phase, ProfileLine, SystemTick, Tick};
+use skyload::units::ByteSize;
+
+use super::evidence::{at, good_run};
+
+/// What a hostile server calls its clusters and errors.
+pub(crate) const MARKUP: &str = "<script>alert(1)</script>";
+
+/// Of one process at one tick of 72,000.
+pub(crate) const SPIKE: ByteSize = ByteSize::mib(777);
+
+const TICKS: u64 = 72_000;
+const INTERVAL: u64 = 50;
+const MINUTE: u64 = 60_000;
+
+pub(crate) fn hour_run() -> Evidence {
+    let request = LoadRequest { apis: vec!["all".to_owned()], ..LoadRequest::default() };
+    let mut run = good_run(&request);
+    run.marks = [
+        (0, Event::PhaseBegan(Phase::Baseline)),
+        (2 * MINUTE, Event::PhaseBegan(Phase::SetUp)),
+        (10 * MINUTE, Event::PhaseBegan(Phase::Load)),
+        (50 * MINUTE, Event::PhaseBegan(Phase::TearDown)),
+        (55 * MINUTE, Event::PhaseBegan(Phase::Drain)),
+        (60 * MINUTE, Event::PhasesEnded),
+    ]
+    .map(|(millis, event)| Mark { at: at(millis), event })
+    .to_vec();
+    let header = run.profile.remove(0);
+    run.profile = std::iter::once(header).chain((0..TICKS).map(tick)).collect();
+    run.profile.push(ProfileLine::Footer { at: at(60 * MINUTE) });
+    for (index, outcome) in (0_u64..).zip(run.outcomes.values_mut()) {
+        let waves = [10 * MINUTE, 30 * MINUTE].map(|began| wave(began + index * 1_000, index));
+        outcome.waves = waves.to_vec();
+    }
+    let failure = Failure {
+        step: format!("submit {MARKUP}"),
+        status: Some(500),
+        error_type: MARKUP.to_owned(),
+        message: format!("cluster {MARKUP} & 'others' \"exist\""),
+    };
+    for outcome in run.outcomes.values_mut().take(1) {
+        outcome.waves[1].tally.add(failure.clone(), None);
+        (outcome.waves[1].succeeded, outcome.waves[1].failed) = (199, 1);
+    }
+    run.fixtures = Some(Ledger {
+        steps: vec![FixtureStep {
+            stage: Stage::SetUp,
+            need: None,
+            what: format!("a cluster ({MARKUP})"),
+            infra: MARKUP.to_owned(),
+            took: Duration::from_secs(90),
+            failure: None,
+        }],
+        verified: true,
+        ..Ledger::default()
+    });
+    run
+}
+
+fn tick(index: u64) -> ProfileLine {
+    let class = |position: u64| {
+        // Never the same twice in a row, as in life: nothing compresses by chance.
+        let wobble = index.wrapping_mul(7_919).wrapping_add(position * 104_729) % 50_000;
+        let each = ByteSize((90 + 10 * position) * 1024 * 1024 + wobble * 1024);
+        let count = u32::try_from(5 + (index / 97 + position) % 9).expect("it is small");
+        ClassTick {
+            count,
+            rss_sum: ByteSize(each.as_u64() * u64::from(count)),
+            rss_max: if (index, position) == (54_321, 3) { SPIKE } else { each },
+            threads: 3 * count,
+        }
+    };
+    let classes: BTreeMap<ProcessClass, ClassTick> =
+        (0..).zip(ProcessClass::ALL).map(|(position, name)| (name, class(position))).collect();
+    let system = index.is_multiple_of(4).then(|| SystemTick {
+        cpu_percent: f32::from(u16::try_from(index * 31 % 1000).expect("it is small")) / 10.0,
+        memory_used: ByteSize::mib(4_000 + index * 13 % 3_000),
+        memory_available: ByteSize::mib(8_000),
+    });
+    ProfileLine::Tick(Tick {
+        at: at(index * INTERVAL),
+        late_micros: 0,
+        classes,
+        zombies: 0,
+        system,
+    })
+}
+
+fn wave(began: u64, scenario: u64) -> WaveOutcome {
+    let mut wave = WaveOutcome::begin(at(began), 200);
+    wave.ended = at(began + 15 * MINUTE);
+    wave.succeeded = 200;
+    for turn in 1..=200 {
+        let took = Duration::from_millis(turn * turn * (scenario + 1));
+        wave.turns.record(took);
+        wave.lateness.record(Duration::from_millis(1));
+        for (part, step) in (2..).zip(["health", "submit", "queue+run", "stream", "get"]) {
+            wave.steps.entry(step.to_owned()).or_default().record(took / part);
+        }
+    }
+    wave
+}
