@@ -2,6 +2,7 @@
 //! a stateful stand-in for it (`fake-sky`), whose executors are real processes of
 //! known memory.
 
+mod browser;
 mod judging;
 mod profiler;
 mod schema;

@@ -317,6 +317,11 @@ pub(crate) struct Prune {
 
 #[derive(Args)]
 pub(crate) struct Test {
+    /// Run the tests that try report.html in Chromium instead; they need Node.js, and fetch
+    /// Chromium where there is none.
+    #[arg(long)]
+    pub(crate) browser: bool,
+
     /// Passed on to `cargo nextest run`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) nextest: Vec<String>,

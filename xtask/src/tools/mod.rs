@@ -6,9 +6,12 @@
 //!
 //! * [`python`] and [`uv`] make the environment of the SkyPilot under test;
 //! * [`nextest`] runs the scenarios;
-//! * [`run`], [`cure`], [`version`] and [`lock`] are what the three share.
+//! * [`debian`] unpacks the distribution's packages, and [`browser`] a browser of them;
+//! * [`run`], [`cure`], [`version`] and [`lock`] are what they share.
 
+pub(crate) mod browser;
 pub(crate) mod cure;
+pub(crate) mod debian;
 pub(crate) mod lock;
 pub(crate) mod nextest;
 pub(crate) mod python;

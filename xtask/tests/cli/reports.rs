@@ -16,6 +16,10 @@ fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
     let printed: Report = serde_json::from_slice(&run.output.stdout)?;
     assert_eq!(printed, report, "standard output is the report and nothing else");
 
+    let page = run.run_dir()?.report_page();
+    assert!(fs::read_to_string(&page)?.contains("<h1><strong>PASS</strong>: "));
+    fs::remove_file(&page)?;
+
     let id = report.run.to_string();
     let again = site.xtask(["report", &id, "--format", "json"]).run()?;
     again.assert().code(0).stderr("");
@@ -30,7 +34,11 @@ fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
         .code(12)
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
         .stdout(predicate::str::contains("samples.jsonl` breaks off in its last line"))
-        .stdout(predicate::str::contains("VERDICT: INCONCLUSIVE (exit code 12)"));
+        .stdout(predicate::str::contains("VERDICT: INCONCLUSIVE (exit code 12)"))
+        .stdout(predicate::str::contains(format!("Page: {}", page.display())));
+    let text = fs::read_to_string(&page)?;
+    assert!(text.contains("<h1><strong>INCONCLUSIVE</strong>: "), "it was written anew");
+    assert!(text.contains("samples.jsonl` breaks off in its last line"));
     Ok(())
 }
 

@@ -1,23 +1,17 @@
 //! The programs of Slurm and of a login node: installed ones, or Debian's packages
 //! unpacked into a folder of ours. Nothing is installed.
 
-mod apt;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use serde::{Deserialize, Serialize};
+use anyhow::{Context as _, Result};
 use skyload::env;
-use skyload::run_dir::RunDir;
-use xshell::{Shell, cmd};
+use xshell::Shell;
 
 use super::place::Place;
-use crate::progress::{Progress, Step};
+use crate::progress::Progress;
 use crate::tools::lock::SetupLock;
-use crate::tools::run::run;
-use crate::tools::{is_program, on_path, remove_folder, shell_in};
-use apt::Apt;
+use crate::tools::{debian, is_program};
 
 /// Where programs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,25 +41,25 @@ const PROGRAMS: [&str; 10] = [
     "rsync",
 ];
 
-/// What says that a folder is complete, written last.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Stamp {
-    /// The distribution whose packages they are.
-    system: String,
-    packages: Vec<String>,
-}
-
-const STAMP: &str = "skyload-ready.json";
+/// The packages whose programs are used.
+const WANTED: [&str; 8] = [
+    "slurmctld",
+    "slurmd",
+    "slurm-client",
+    "munge",
+    "openssh-server",
+    "openssh-client",
+    "rsync",
+    "libnss-wrapper",
+];
 
 /// Why there can't be any packages on this machine.
 pub(super) fn obstacle() -> Option<String> {
     let shell = Shell::new().ok()?;
-    let has = |program| on_path(&shell, program).is_some();
-    if installed(&system_folders()).is_some() || (has("apt-get") && has("dpkg")) {
+    if installed(&system_folders()).is_some() || debian::is_at_hand(&shell) {
         return None;
     }
-    let names = apt::WANTED.join(" ");
+    let names = WANTED.join(" ");
     Some(format!("Slurm is not installed, and there is no apt to fetch it with ({names})"))
 }
 
@@ -83,11 +77,9 @@ impl Packages {
         }
         let _lock = SetupLock::take(state)?;
         let step = progress.step("Fetching Slurm from the distribution's packages (once, 10 MB)");
-        let names = fetch(&folder, state, &step)?;
-        let stamp = Stamp { system: system(), packages: names };
-        RunDir::write(&folder.join(STAMP), &stamp)?;
+        let count = debian::unpack(&WANTED, &folder, state, &step)?;
         let found = unpacked(&folder).context("finding Slurm in the unpacked packages")?;
-        step.done(format!("{} packages, in {}", stamp.packages.len(), folder.display()));
+        step.done(format!("{count} packages, in {}", folder.display()));
         Ok(found)
     }
 
@@ -135,8 +127,7 @@ fn installed(folders: &[PathBuf]) -> Option<Packages> {
 
 /// Everything from a folder that packages were unpacked into.
 fn unpacked(folder: &Path) -> Option<Packages> {
-    let stamp: Stamp = RunDir::read(&folder.join(STAMP), "stamp").ok()?;
-    if stamp.system != system() {
+    if !debian::is_unpacked(folder) {
         return None;
     }
     let nss_wrapper = nss_wrapper(&folder.join("usr/lib"))?;
@@ -158,55 +149,6 @@ fn nss_wrapper(libraries: &Path) -> Option<PathBuf> {
     const NAME: &str = "libnss_wrapper.so";
     let below = fs::read_dir(libraries).ok()?.flatten().map(|entry| entry.path());
     below.map(|folder| folder.join(NAME)).find(|library| library.is_file())
-}
-
-fn fetch(folder: &Path, state: &Path, step: &Step) -> Result<Vec<String>> {
-    let shell = shell_in(state)?;
-    let downloads = tempfile::tempdir_in(state).context("making a folder for packages")?;
-    let archives = downloads.path().join("archives");
-    fs::create_dir(&archives).context("making a folder for packages")?;
-
-    let system = Apt::with_system_lists(&shell);
-    let first = system.missing(step).and_then(|names| {
-        system.download(&names, &archives, step)?.into_output()?;
-        Ok(names)
-    });
-    let names = match first {
-        Ok(names) => names,
-        Err(_) => {
-            let own = Apt::with_own_lists(&shell, &downloads.path().join("apt"), step)?;
-            let names = own.missing(step)?;
-            own.download(&names, &archives, step)?.into_output()?;
-            names
-        }
-    };
-
-    remove_folder(folder)?;
-    fs::create_dir_all(folder).context("making a folder for packages")?;
-    step.update("unpacking");
-    for archive in fs::read_dir(&archives).context("listing the fetched packages")? {
-        let archive = archive.context("listing the fetched packages")?.path();
-        run(cmd!(shell, "dpkg -x {archive} {folder}"), step)?.into_output()?;
-    }
-    open(folder)?;
-    if names.is_empty() {
-        bail!("apt-get names no packages to fetch");
-    }
-    Ok(names)
-}
-
-/// `dpkg -x` gives the folder the mode that the package has for `/`.
-fn open(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
-        .context("opening the folder of packages")
-}
-
-/// The distribution and its version.
-fn system() -> String {
-    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let parts = text.lines().filter(|line| line.starts_with("ID=") || line.starts_with("VERSION_"));
-    parts.collect::<Vec<_>>().join(" ")
 }
 
 /// Those on PATH, and those of daemons, which only root's PATH names.
@@ -237,8 +179,7 @@ mod tests {
         let libraries = folder.join("usr/lib/riscv64-linux-gnu");
         script(&libraries.join("libnss_wrapper.so"), "");
         script(&libraries.join("slurm-wlm/auth_munge.so"), "");
-        let stamp = Stamp { system: system(), packages: Vec::new() };
-        RunDir::write(&folder.join(STAMP), &stamp).unwrap();
+        debian::testing::stamp(folder);
     }
 
     #[test]
@@ -249,15 +190,6 @@ mod tests {
         let slurmd = folder.path().join("usr/sbin/slurmd-wlm");
         assert_eq!(packages.program("slurmd").unwrap(), slurmd);
         assert!(packages.plugins.unwrap().ends_with("usr/lib/riscv64-linux-gnu/slurm-wlm"));
-    }
-
-    #[test]
-    fn packages_of_another_release_of_the_distribution_are_not_used() {
-        let folder = tempfile::tempdir().unwrap();
-        unpack(folder.path());
-        let stamp = Stamp { system: "ID=older".to_owned(), packages: Vec::new() };
-        RunDir::write(&folder.path().join(STAMP), &stamp).unwrap();
-        assert_eq!(unpacked(folder.path()), None);
     }
 
     #[test]

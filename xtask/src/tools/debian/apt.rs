@@ -9,18 +9,6 @@ use xshell::{Cmd, Shell, cmd};
 use crate::progress::Step;
 use crate::tools::run::{Finished, run};
 
-/// The packages whose programs are used.
-pub(super) const WANTED: [&str; 8] = [
-    "slurmctld",
-    "slurmd",
-    "slurm-client",
-    "munge",
-    "openssh-server",
-    "openssh-client",
-    "rsync",
-    "libnss-wrapper",
-];
-
 /// `apt-get` with the system's lists of packages, or with lists of our own.
 pub(super) struct Apt<'a> {
     shell: &'a Shell,
@@ -44,11 +32,11 @@ impl<'a> Apt<'a> {
         Ok(apt)
     }
 
-    /// The names of the packages that an installation would unpack.
-    pub(super) fn missing(&self, step: &Step) -> Result<Vec<String>> {
-        let install = self.command(&["install", "-s", "--no-install-recommends"]).args(WANTED);
+    /// The names of the packages that an installation of these would unpack.
+    pub(super) fn missing(&self, wanted: &[&str], step: &Step) -> Result<Vec<String>> {
+        let install = self.command(&["install", "-s", "--no-install-recommends"]).args(wanted);
         let simulated = run(install, step)?.into_output()?;
-        Ok(to_install(&simulated))
+        Ok(to_install(&simulated, wanted))
     }
 
     /// Fetches packages into the folder `into`.
@@ -74,14 +62,14 @@ impl<'a> Apt<'a> {
 }
 
 /// The packages in what `apt-get install -s` prints: `Inst NAME [OLD] (NEW ..)`.
-fn to_install(simulated: &str) -> Vec<String> {
+fn to_install(simulated: &str, wanted: &[&str]) -> Vec<String> {
     let mut names: Vec<String> = simulated
         .lines()
         .filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next())
         .map(str::to_owned)
         .collect();
     // What is there already has programs that must fit to the others'.
-    names.extend(WANTED.map(str::to_owned));
+    names.extend(wanted.iter().copied().map(str::to_owned));
     names.sort();
     names.dedup();
     names
@@ -100,9 +88,7 @@ mod tests {
 
     #[test]
     fn what_apt_would_install_is_fetched_and_what_is_wanted() {
-        let names = to_install(SIMULATED);
-        assert!(names.contains(&"libmunge2".to_owned()));
-        assert_eq!(names.iter().filter(|name| *name == "openssh-client").count(), 1);
-        assert_eq!(names.len(), WANTED.len() + 1);
+        let names = to_install(SIMULATED, &["openssh-client", "rsync"]);
+        assert_eq!(names, ["libmunge2", "openssh-client", "rsync"]);
     }
 }

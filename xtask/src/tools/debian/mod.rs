@@ -1,0 +1,120 @@
+//! Debian's packages, unpacked into a folder of ours. Nothing is installed, and nobody
+//! needs to be root.
+
+mod apt;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use skyload::run_dir::RunDir;
+use xshell::{Shell, cmd};
+
+use super::run::run;
+use super::{on_path, remove_folder, shell_in};
+use crate::progress::Step;
+use apt::Apt;
+
+/// What says that a folder is complete, written last.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Stamp {
+    /// The distribution whose packages they are.
+    system: String,
+    packages: Vec<String>,
+}
+
+const STAMP: &str = "skyload-ready.json";
+
+/// Whether this machine has the programs to fetch and unpack packages with.
+pub(crate) fn is_at_hand(shell: &Shell) -> bool {
+    ["apt-get", "dpkg"].into_iter().all(|program| on_path(shell, program).is_some())
+}
+
+/// Whether a folder holds packages, all of them, of this very distribution.
+pub(crate) fn is_unpacked(folder: &Path) -> bool {
+    let stamp = RunDir::read::<Stamp>(&folder.join(STAMP), "stamp");
+    stamp.is_ok_and(|stamp| stamp.system == system())
+}
+
+/// Fetches these packages and what they need that is not installed, and unpacks them
+/// into a folder, which is emptied first. Says how many they are.
+pub(crate) fn unpack(wanted: &[&str], folder: &Path, state: &Path, step: &Step) -> Result<usize> {
+    let shell = shell_in(state)?;
+    let downloads = tempfile::tempdir_in(state).context("making a folder for packages")?;
+    let archives = downloads.path().join("archives");
+    fs::create_dir(&archives).context("making a folder for packages")?;
+
+    let apt = Apt::with_system_lists(&shell);
+    let first = apt.missing(wanted, step).and_then(|names| {
+        apt.download(&names, &archives, step)?.into_output()?;
+        Ok(names)
+    });
+    let names = match first {
+        Ok(names) => names,
+        Err(_) => {
+            let own = Apt::with_own_lists(&shell, &downloads.path().join("apt"), step)?;
+            let names = own.missing(wanted, step)?;
+            own.download(&names, &archives, step)?.into_output()?;
+            names
+        }
+    };
+
+    remove_folder(folder)?;
+    fs::create_dir_all(folder).context("making a folder for packages")?;
+    step.update("unpacking");
+    for archive in fs::read_dir(&archives).context("listing the fetched packages")? {
+        let archive = archive.context("listing the fetched packages")?.path();
+        run(cmd!(shell, "dpkg -x {archive} {folder}"), step)?.into_output()?;
+    }
+    open(folder)?;
+    if names.is_empty() {
+        bail!("apt-get names no packages to fetch");
+    }
+    let stamp = Stamp { system: system(), packages: names };
+    RunDir::write(&folder.join(STAMP), &stamp)?;
+    Ok(stamp.packages.len())
+}
+
+/// `dpkg -x` gives the folder the mode that the package has for `/`.
+fn open(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+        .context("opening the folder of packages")
+}
+
+/// The distribution and its version.
+fn system() -> String {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let parts = text.lines().filter(|line| line.starts_with("ID=") || line.starts_with("VERSION_"));
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+/// Folders that look as if packages had been unpacked into them.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// Says that a folder is complete.
+    pub(crate) fn stamp(folder: &Path) {
+        let stamp = Stamp { system: system(), packages: Vec::new() };
+        RunDir::write(&folder.join(STAMP), &stamp).unwrap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_of_another_release_of_the_distribution_are_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_unpacked(folder.path()), "an empty one is not complete");
+        testing::stamp(folder.path());
+        assert!(is_unpacked(folder.path()));
+        let stamp = Stamp { system: "ID=older".to_owned(), packages: Vec::new() };
+        RunDir::write(&folder.path().join(STAMP), &stamp).unwrap();
+        assert!(!is_unpacked(folder.path()));
+    }
+}
