@@ -8,7 +8,7 @@ use skyload::report::{BudgetState, Evidence, Report, Severity, Verdict};
 use skyload::sample::{ClassSnapshot, Phase, ProfileLine};
 use skyload::units::ByteSize;
 
-use super::changes::Change;
+use super::changes::{Change, assert_follows};
 use super::evidence::{ALL_ENDED, LOAD_BEGAN, LOAD_ENDED, four_users, good_run};
 
 use BudgetSubject::{Growth, Leftovers, Threads, TreePss, Zombies};
@@ -118,12 +118,7 @@ fn the_verdict_follows_from(
     #[case] verdict: Verdict,
     #[case] words: &str,
 ) {
-    let mut evidence = good_run(&four_users());
-    change(&mut evidence);
-    let judgement = Report::assemble(&evidence).judgement;
-    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
-    let found = judgement.findings.iter().any(|finding| finding.message.contains(words));
-    assert!(words.is_empty() || found, "`{words}` is not in {judgement:#?}");
+    assert_follows(change, verdict, words);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::marks::{Event, Mark};
 use skyload::outcome::{Failure, ScenarioOutcome, WaveOutcome};
-use skyload::report::Evidence;
+use skyload::report::{Evidence, Report, Verdict};
 use skyload::sample::{Phase, ProcessRecord, ProfileLine, Snapshot};
 use skyload::scenario::ScenarioId;
 
-use super::evidence::at;
+use super::evidence::{at, four_users, good_run};
 
 /// Changes that tests make to a good run.
 pub(crate) trait Change {
@@ -90,4 +90,15 @@ impl Change for Evidence {
             }
         }
     }
+}
+
+/// Asserts what a change to a good run amounts to, and that a finding says these words.
+#[track_caller]
+pub(crate) fn assert_follows(change: fn(&mut Evidence), verdict: Verdict, words: &str) {
+    let mut evidence = good_run(&four_users());
+    change(&mut evidence);
+    let judgement = Report::assemble(&evidence).judgement;
+    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
+    let found = judgement.findings.iter().any(|finding| finding.message.contains(words));
+    assert!(words.is_empty() || found, "`{words}` is not in {judgement:#?}");
 }

@@ -14,7 +14,7 @@ use skyload::sample::{Ending, ProfileLine, ProfilerLevel};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::changes::Change;
+use super::changes::{Change, assert_follows};
 use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run};
 
 use BudgetSubject::{TreePss, TreeRss};
@@ -176,12 +176,7 @@ fn the_verdict_follows_from(
     #[case] verdict: Verdict,
     #[case] words: &str,
 ) {
-    let mut evidence = good_run(&four_users());
-    change(&mut evidence);
-    let judgement = Report::assemble(&evidence).judgement;
-    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
-    let found = judgement.findings.iter().any(|finding| finding.message.contains(words));
-    assert!(words.is_empty() || found, "`{words}` is not in {judgement:#?}");
+    assert_follows(change, verdict, words);
 }
 
 #[rstest]
