@@ -1,0 +1,94 @@
+//! `processes.json`: each process over its whole life, and what watching cost.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::class::ProcessClass;
+use crate::clock::Timestamp;
+use crate::ids::ProcessIdentity;
+use crate::units::ByteSize;
+
+/// All processes that the profiler saw, and what watching them cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProcessTable {
+    /// Format of this file.
+    pub version: u32,
+    /// One record for each process.
+    pub processes: Vec<ProcessRecord>,
+    /// Times at which the kernel had more to tell than it could keep for the profiler:
+    /// processes may have come and gone unknown.
+    pub lost_events: u64,
+    /// The profiler's own cost and punctuality.
+    pub profiler: ProfilerCost,
+}
+
+/// One process of the tree, over its whole life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProcessRecord {
+    /// Which process.
+    pub identity: ProcessIdentity,
+    /// Its parent when it was first seen.
+    pub parent: u32,
+    /// Its last known class.
+    pub class: ProcessClass,
+    /// The first word of its command line, as last seen.
+    pub title: String,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// When its memory was last read.
+    pub last_read: Option<Timestamp>,
+    /// Its peak; `None` when its memory was never read.
+    pub peak: Option<ByteSize>,
+    /// Its peak up to when it took its title, for a worker seen untitled.
+    pub peak_while_starting: Option<ByteSize>,
+    /// The most threads that it had.
+    pub threads: u32,
+    /// The fastest that its mark was seen to rise from one tick to the next, in bytes
+    /// per second; `None` when it was not read twice.
+    pub fastest_growth: Option<ByteSize>,
+    /// How it ended, as far as the profiler knows.
+    pub ending: Ending,
+}
+
+/// How a process left the profiler's sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It lived when the profiler ended: its peak is exact.
+    Alive,
+    /// It exited, and the kernel's record of that has its mark: its peak is exact.
+    Recorded,
+    /// It exited without a final reading: its peak is a lower bound.
+    Unread {
+        /// The time between its last reading and the moment at which it was found to be
+        /// gone, in which it may have grown; `None` when it was never read.
+        #[serde(with = "crate::units::duration::option")]
+        unseen: Option<Duration>,
+    },
+}
+
+/// What profiling cost, and how punctual it was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProfilerCost {
+    /// Ticks taken.
+    pub ticks: u64,
+    /// Ticks that fell away since the one before took too long.
+    pub missed_ticks: u64,
+    /// Ticks per second that were achieved.
+    pub rate_hz: f64,
+    /// CPU time of the profiler, user and system.
+    #[serde(with = "crate::units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
+    pub cpu: Duration,
+    /// Its own peak memory.
+    pub peak: ByteSize,
+    /// The longest time between two ticks.
+    #[serde(with = "crate::units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
+    pub longest_gap: Duration,
+}
