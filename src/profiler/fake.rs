@@ -22,6 +22,8 @@ pub(super) struct FakeProcess {
     pub(super) command_line: Vec<u8>,
     pub(super) marked: bool,
     pub(super) has_executed: bool,
+    /// It has given its memory back already, on its way out.
+    pub(super) is_ending: bool,
     pub(super) memory: Memory,
     pub(super) ports: Vec<u16>,
 }
@@ -108,6 +110,7 @@ impl FakeMachine {
             command_line: Vec::new(),
             marked: false,
             has_executed: false,
+            is_ending: false,
             memory: Memory { rss: 0, high_water: 0, threads: 1, name: Name::default() },
             ports: Vec::new(),
         };
@@ -256,7 +259,11 @@ impl ProcessSource for FakeMachine {
 
     fn read(&mut self, handle: &mut Listed) -> Reading {
         match self.processes.borrow().get(&handle.pid) {
-            Some(process) if process.generation == handle.generation && !process.glance.zombie => {
+            Some(process)
+                if process.generation == handle.generation
+                    && !process.glance.zombie
+                    && !process.is_ending =>
+            {
                 Reading::Memory(process.memory)
             }
             _ => Reading::Ended,

@@ -230,7 +230,12 @@ impl<S: ProcessSource> Tree<S> {
         let standing = match self.scope.decide(&mut self.source, &glance, since, at) {
             Decision::Undecided => return false,
             Decision::Foreign => Standing::Foreign,
-            // Nothing to follow; a member, unless it has been one already.
+            // Nothing to follow; a member, unless it has been one already, or had ended
+            // before anybody looked.
+            Decision::Member { .. } if glance.zombie && self.round == 1 => {
+                self.zombies.add(&mut self.source, glance.identity);
+                Standing::Foreign
+            }
             Decision::Member { parent, .. } if glance.zombie => {
                 if !self.zombies.knows(glance.identity) {
                     self.add_gone(glance, parent, at);

@@ -202,6 +202,29 @@ fn who_waits_to_be_reaped_is_not_counted_again() {
 }
 
 #[test]
+fn who_gave_up_its_memory_before_it_was_a_zombie_is_not_counted_again() {
+    let mut w = listening();
+    w.machine.start(11, ROOT, "SkyPilot:executor:long:11", 180);
+    w.tick();
+    w.machine.with(11, |process| process.is_ending = true);
+    assert_eq!(w.tick().zombies, 0);
+    w.machine.die(11);
+    assert_eq!(w.ticks(50).zombies, 1);
+    assert_eq!(w.records(11).len(), 1);
+    assert_eq!(w.record(11).ending, Ending::Recorded);
+}
+
+#[test]
+fn who_had_ended_before_the_profile_began_is_a_zombie_and_no_exit() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, "SkyPilot:executor:long:11", 180);
+    w.machine.die(11);
+    w.machine.listen();
+    assert_eq!(w.tick().zombies, 1);
+    assert!(w.records(11).is_empty());
+}
+
+#[test]
 fn zombies_are_counted_until_somebody_waits_for_them() {
     let mut w = listening();
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
