@@ -1,4 +1,4 @@
-//! A table before it is text: the same for a terminal and for the README.
+//! A table before it is text: the same for a terminal and for the documentation.
 
 use std::io::{self, Write};
 
@@ -37,7 +37,7 @@ impl Grid {
         Ok(())
     }
 
-    /// For the README.
+    /// For the documentation.
     pub(super) fn markdown(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "\n{}:\n", self.title)?;
         writeln!(out, "| {} |", self.headings.join(" | "))?;

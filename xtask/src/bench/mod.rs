@@ -127,12 +127,12 @@ fn show(findings: &Findings, run: &RunDir) -> Result<()> {
     let (json, markdown) = (run.path().join("profiler.json"), run.path().join("profiler.md"));
     RunDir::write(&json, findings)?;
     let mut text = Vec::new();
-    tables::markdown(findings, &mut text).context("making the table for the README")?;
+    tables::markdown(findings, &mut text).context("making the table for docs/peaks.md")?;
     fs::write(&markdown, text).with_context(|| format!("writing `{}`", markdown.display()))?;
     let mut out = stdout().lock();
     tables::text(findings, &mut out)
         .and_then(|()| writeln!(out, "\nFigures: {}", json.display()))
-        .and_then(|()| writeln!(out, "For the README: {}", markdown.display()))
+        .and_then(|()| writeln!(out, "For docs/peaks.md: {}", markdown.display()))
         .context("writing the result")
 }
 

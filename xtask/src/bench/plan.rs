@@ -18,7 +18,7 @@ pub(super) const SPIKE_MIB: u64 = 300;
 /// How long all of a spike is held at the least; a busy machine wakes it later.
 pub(super) const SPIKE_LASTS: Duration = Duration::from_millis(41);
 
-/// How many of each the figures of the README rest on.
+/// How many of each the figures of docs/peaks.md rest on.
 const SPIKES: u32 = 60;
 const BRIEF: u32 = 120;
 

@@ -26,7 +26,7 @@ pub(super) fn text(findings: &Findings, out: &mut impl Write) -> io::Result<()> 
     notes.iter().try_for_each(|note| writeln!(out, "  {note}"))
 }
 
-/// Writes everything for the README.
+/// Writes everything for docs/peaks.md.
 pub(super) fn markdown(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", setting(findings))?;
     for grid in grids(findings) {
