@@ -94,7 +94,7 @@ fn as_markdown(findings: &Findings) -> String {
 }
 
 #[test]
-fn the_readmes_table_says_with_what_where_and_when() {
+fn the_table_of_the_documentation_says_with_what_where_and_when() {
     let text = as_markdown(&findings());
     let first = text.lines().next().unwrap();
     for part in
