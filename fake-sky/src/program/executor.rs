@@ -6,7 +6,7 @@
 //! start without unsafe code, so the second life is another `exec`.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write, stdin, stdout};
+use std::io::{self, BufRead, BufReader, Write, stdin, stdout};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -54,33 +54,50 @@ pub(crate) fn serve(knobs: &Knobs) -> anyhow::Result<()> {
     memory::set_process_name("SkyPilot:executor");
     watchdog::start(knobs)?;
 
-    let memory = memory::fill_to(knobs.executor_mib);
+    let _memory = memory::fill_to(knobs.executor_mib);
     let server = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
-    let orders = BufReader::new(server.try_clone()?).lines();
-    say(&server, READY)?;
     let mut kept = None;
-    for line in orders {
-        // A reset connection is the end of the server too.
-        let Ok(line) = line else { break };
+    if matches!(obey(server, knobs, &mut kept)?, End::Told) {
+        return Ok(());
+    }
+    // Its executors stay, with all their memory, until the watchdog ends them.
+    loop {
+        thread::park();
+    }
+}
+
+/// Why there are no more orders.
+enum End {
+    /// The last one was to exit.
+    Told,
+    /// The server has died; it may not even have heard that this one is ready.
+    Orphaned,
+}
+
+/// Runs what the server orders; what it keeps of that outlives the server.
+fn obey(server: UnixStream, knobs: &Knobs, kept: &mut Option<Vec<u8>>) -> anyhow::Result<End> {
+    let orders = BufReader::new(server.try_clone()?).lines();
+    if say(&server, READY).is_err() {
+        return Ok(End::Orphaned);
+    }
+    // A reset connection is the end of the server too.
+    for line in orders.map_while(Result::ok) {
         match line.parse()? {
             Order::Run { request, service } => {
                 let log = RequestLog::open(&request)?;
                 run(service, knobs.spike_mib);
                 if kept.is_none() {
-                    kept = Some(keepsakes::take(knobs)?);
+                    *kept = Some(keepsakes::take(knobs)?);
                 }
                 log.close()?;
-                say(&server, DONE)?;
+                if say(&server, DONE).is_err() {
+                    break;
+                }
             }
-            Order::Exit => return Ok(()),
+            Order::Exit => return Ok(End::Told),
         }
     }
-    // The server has died. Its executors stay, with all their memory, until
-    // the watchdog ends them.
-    let _kept = (memory, kept);
-    loop {
-        thread::park();
-    }
+    Ok(End::Orphaned)
 }
 
 fn run(service: Duration, spike_mib: usize) {
@@ -93,8 +110,9 @@ fn run(service: Duration, spike_mib: usize) {
     thread::sleep(service.saturating_sub(SPIKE));
 }
 
-fn say(mut server: &UnixStream, word: &str) -> anyhow::Result<()> {
-    writeln!(server, "{word}").context("answering the server")
+/// Fails when the server is gone.
+fn say(mut server: &UnixStream, word: &str) -> io::Result<()> {
+    writeln!(server, "{word}")
 }
 
 /// While a request runs, stdout leads to its log; else to the server's.

@@ -168,6 +168,21 @@ fn a_killed_main_leaves_orphans_and_the_queue_port_taken() -> anyhow::Result<()>
 }
 
 #[test]
+fn an_executor_stays_that_had_something_to_say_to_a_killed_main() -> anyhow::Result<()> {
+    let knobs = [("FAKE_SKY_DAEMONS", "0"), ("FAKE_SKY_SERVICE_MS", "400")];
+    let server = FakeServer::start(&knobs)?;
+    let id = submit(&server, "/status", &json!({}))?;
+    let begun = format!("Running request {id}");
+    soon("it runs", || server.log().contains(&begun).then_some(()))?;
+    procfs::kill_hard(server.pid());
+    gone(server.pid())?;
+    // Past the end of the request, when its executor reports in vain.
+    std::thread::sleep(std::time::Duration::from_millis(800));
+    assert_eq!(server.executors().len(), 1, "{:?}", server.processes());
+    server.finish()
+}
+
+#[test]
 fn orphans_end_by_themselves() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_ORPHAN_MS", "300")])?;
     ask(&server, "/status")?;
