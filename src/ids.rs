@@ -5,6 +5,7 @@
 //! *with* the time at which that process started.
 
 use std::fmt;
+use std::path::Path;
 use std::time::SystemTime;
 
 use schemars::JsonSchema;
@@ -35,9 +36,9 @@ impl RunId {
         Self(format!("{digits}-{}", &unique[..4]))
     }
 
-    /// Takes the name of an existing run directory.
-    pub fn from_directory_name(name: &str) -> Self {
-        Self(name.to_owned())
+    /// The name of a run's directory.
+    pub fn of_directory(path: &Path) -> Self {
+        Self(path.file_name().unwrap_or_default().to_string_lossy().into_owned())
     }
 
     /// Its last part: what tells it from other runs of the same second.
@@ -110,12 +111,12 @@ mod tests {
 
     #[test]
     fn users_and_names_of_a_run_can_be_told_from_those_of_another() {
-        let run = RunId::from_directory_name("20261124-081512-3fa9");
+        let run = RunId::of_directory(Path::new("20261124-081512-3fa9"));
         assert_eq!(run.tag(), "skyload-3fa9");
         let users = [run.new_user(), run.new_user()];
         assert!(users.iter().all(|user| user.len() == 8 && user.starts_with("3fa9")), "{users:?}");
         assert_ne!(users[0], users[1]);
-        let odd = RunId::from_directory_name("my-run");
+        let odd = RunId::of_directory(Path::new("my-run"));
         assert_eq!(odd.new_user().len(), 8);
     }
 }

@@ -159,13 +159,7 @@ impl Recommendation {
 /// Why a run's numbers cannot be taken, with its own words.
 fn inconclusive(report: &Report) -> Option<String> {
     if report.judgement.verdict == Verdict::Inconclusive || report.environment.is_none() {
-        let mut reasons: Vec<&str> = report
-            .judgement
-            .findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Inconclusive)
-            .map(|finding| finding.message.as_str())
-            .collect();
+        let mut reasons = report.judgement.messages(Severity::Inconclusive);
         if reasons.is_empty() {
             reasons.push("the SkyPilot under test is not on record");
         }

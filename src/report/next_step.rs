@@ -89,9 +89,8 @@ fn after_failure(report: &Report) -> NextStep {
 }
 
 fn why_not(report: &Report) -> String {
-    let mut findings = report.judgement.findings.iter();
-    let first = findings.find(|finding| finding.severity == Severity::Inconclusive);
-    first.map_or_else(String::new, |finding| format!(": {}", finding.message))
+    let doubts = report.judgement.messages(Severity::Inconclusive);
+    doubts.first().map_or_else(String::new, |first| format!(": {first}"))
 }
 
 /// The scenarios of a plan that somebody can choose.

@@ -96,8 +96,7 @@ impl RunDir {
 
     /// The run's id, which is the directory's name.
     pub fn id(&self) -> RunId {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        RunId::from_directory_name(&name)
+        RunId::of_directory(&self.path)
     }
 
     /// The directory itself.

@@ -103,8 +103,7 @@ impl ProfileDir {
 
     /// The profile's id, which is the directory's name.
     pub fn id(&self) -> RunId {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        RunId::from_directory_name(&name)
+        RunId::of_directory(&self.path)
     }
 
     /// The directory itself.

@@ -71,11 +71,13 @@ impl TurnNames {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn everything_that_a_run_creates_begins_with_its_tag() {
-        let run = RunId::from_directory_name("20261124-081512-3fa9");
+        let run = RunId::of_directory(Path::new("20261124-081512-3fa9"));
         for number in [0, 1] {
             let names = FixtureNames::new(&run, "aws", number);
             for name in [&names.cluster, &names.job, &names.service] {
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_argument_names_what_is_shared_and_what_is_the_turns_own() {
-        let shared = FixtureNames::new(&RunId::from_directory_name("x-1"), "slurm/loop", 0);
+        let shared = FixtureNames::new(&RunId::of_directory(Path::new("x-1")), "slurm/loop", 0);
         let names = TurnNames { shared, own: "mine".to_owned(), job_id: None, service_port: None };
         assert_eq!(names.fill("{own}@{infra}"), "mine@slurm/loop");
         assert_eq!(names.fill("{cluster} {service}"), "skyload-1-cluster skyload-1-service");

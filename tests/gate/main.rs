@@ -76,13 +76,7 @@ fn budget_is_kept(#[case] subject: BudgetSubject) -> anyhow::Result<()> {
 #[rstest]
 fn numbers_can_be_trusted() -> anyhow::Result<()> {
     let report = finished_run()?;
-    let doubts: Vec<&str> = report
-        .judgement
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Inconclusive)
-        .map(|finding| finding.message.as_str())
-        .collect();
+    let doubts = report.judgement.messages(Severity::Inconclusive);
     ensure!(doubts.is_empty(), "inconclusive:\n  {}", doubts.join("\n  "));
     Ok(())
 }
@@ -90,13 +84,7 @@ fn numbers_can_be_trusted() -> anyhow::Result<()> {
 #[rstest]
 fn every_scenario_succeeded() -> anyhow::Result<()> {
     let report = finished_run()?;
-    let failures: Vec<&str> = report
-        .judgement
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::ScenarioFailed)
-        .map(|finding| finding.message.as_str())
-        .collect();
+    let failures = report.judgement.messages(Severity::ScenarioFailed);
     ensure!(failures.is_empty(), "scenarios failed:\n  {}", failures.join("\n  "));
     Ok(())
 }

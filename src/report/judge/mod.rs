@@ -69,6 +69,14 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
 }
 
+impl Judgement {
+    /// What was found of one severity, in words.
+    pub fn messages(&self, severity: Severity) -> Vec<&str> {
+        let findings = self.findings.iter().filter(|finding| finding.severity == severity);
+        findings.map(|finding| finding.message.as_str()).collect()
+    }
+}
+
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

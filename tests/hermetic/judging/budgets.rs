@@ -156,8 +156,8 @@ fn leftovers_without_a_budget_are_worth_a_note() {
     evidence.plan.budgets.retain(|budget| budget.subject != Leftovers);
     let judgement = Report::assemble(&evidence).judgement;
     assert_eq!(judgement.verdict, Pass);
-    let mut notes = judgement.findings.iter().filter(|finding| finding.severity == Severity::Note);
-    assert!(notes.any(|note| note.message.contains("left 1 process(es) behind")));
+    let notes = judgement.messages(Severity::Note);
+    assert!(notes.iter().any(|note| note.contains("left 1 process(es) behind")), "{notes:?}");
 }
 
 #[test]
@@ -168,8 +168,7 @@ fn unread_processes_put_each_sum_in_doubt_that_lacks_them() {
     evidence.snapshot(Phase::Load).unread = 2;
     evidence.snapshot(Phase::Drain).unread = 1;
     let judgement = Report::assemble(&evidence).judgement;
-    let doubts = judgement.findings.iter().filter(|f| f.severity == Severity::Inconclusive);
-    let doubts: Vec<_> = doubts.map(|finding| finding.message.as_str()).collect();
+    let doubts = judgement.messages(Severity::Inconclusive);
     assert!(doubts[0].starts_with("tree-pss: 3 process(es)"), "{doubts:?}");
     assert!(doubts[1].starts_with("growth: 1 process(es)"), "{doubts:?}");
 }

@@ -2,6 +2,7 @@
 //! drain, one API scenario of four users, the bystander, and a small server.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use skyload::class::ProcessClass;
@@ -36,7 +37,7 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
     let plan = plan(request);
     let outcomes = plan.scenarios.iter().map(|s| (s.id, outcome(s.id, u64::from(s.users))));
     Evidence {
-        run: RunId::from_directory_name("20261124-080000-test"),
+        run: RunId::of_directory(Path::new("20261124-080000-test")),
         environment: Some(environment()),
         marks: [
             (0, Event::PhaseBegan(Phase::Baseline)),
@@ -53,6 +54,18 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
         outcomes: outcomes.collect(),
         damage: Vec::new(),
         plan,
+    }
+}
+
+/// What a crash right after the plan leaves of a run.
+pub(crate) fn hardly_anything_of_a_run() -> Evidence {
+    Evidence {
+        environment: None,
+        marks: Vec::new(),
+        profile: Vec::new(),
+        processes: None,
+        outcomes: BTreeMap::new(),
+        ..good_run(&four_users())
     }
 }
 

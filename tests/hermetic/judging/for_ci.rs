@@ -16,7 +16,7 @@ use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
 use super::changes::Change;
-use super::evidence::{ALL_ENDED, four_users, good_run};
+use super::evidence::{ALL_ENDED, four_users, good_run, hardly_anything_of_a_run};
 use super::texts::eventful_run;
 
 /// What a server may call something, or say.
@@ -175,12 +175,7 @@ fn a_pass_says_so_in_its_first_line() {
 
 #[test]
 fn a_run_of_which_hardly_anything_is_left_is_rendered_all_the_same() {
-    let mut run = good_run(&four_users());
-    run.environment = None;
-    run.processes = None;
-    run.profile.clear();
-    run.outcomes.clear();
-    run.marks.clear();
+    let run = hardly_anything_of_a_run();
     let markdown = markdown_of(&run);
     assert!(markdown.starts_with("⚠️ **INCONCLUSIVE**: "), "{markdown}");
     assert!(markdown.contains("the run broke off before its end"), "{markdown}");
@@ -261,7 +256,6 @@ fn annotations_name_what_they_are_about_and_cannot_be_forged() {
 fn notes_are_no_annotations() {
     let mut run = good_run(&four_users());
     unread_without_budget(&mut run);
-    let findings = Report::assemble(&run).judgement.findings;
-    assert!(findings.iter().any(|finding| finding.severity == Severity::Note), "{findings:?}");
+    assert!(!Report::assemble(&run).judgement.messages(Severity::Note).is_empty());
     assert_eq!(annotations_of(&run), "");
 }

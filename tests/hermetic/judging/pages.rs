@@ -10,7 +10,7 @@ use skyload::sample::ProfileLine;
 use skyload::units::{ByteSize, as_mib};
 
 use super::changes::Change;
-use super::evidence::{ALL_ENDED, four_users, good_run};
+use super::evidence::{ALL_ENDED, four_users, good_run, hardly_anything_of_a_run};
 use super::hour::{MARKUP, SPIKE, hour_run};
 
 pub(crate) fn page(evidence: &Evidence) -> String {
@@ -148,12 +148,7 @@ fn a_run_that_was_cut_off_has_a_page_that_says_so() {
 
 #[test]
 fn a_run_of_which_nothing_is_known_has_a_page() {
-    let mut run = good_run(&four_users());
-    (run.environment, run.processes) = (None, None);
-    run.profile.clear();
-    run.outcomes.clear();
-    run.marks.clear();
-    let page = page(&run);
+    let page = page(&hardly_anything_of_a_run());
     assert!(page.contains("The profiler left no tick") && page.contains("No user took a turn."));
     assert!(
         page.contains("Nobody asked for anything.")

@@ -18,7 +18,7 @@ use super::evidence::{LOAD_ENDED, four_users, good_run};
 /// A good run of this name: a server of 200 MiB, short executors of at most 180.
 fn run(name: &str) -> Evidence {
     let mut run = good_run(&four_users());
-    run.run = skyload::ids::RunId::from_directory_name(name);
+    run.run = skyload::ids::RunId::of_directory(name.as_ref());
     run
 }
 

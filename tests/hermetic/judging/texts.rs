@@ -16,7 +16,7 @@ use skyload::scenario::ScenarioId::{CliStatus, ProbeHealth};
 use skyload::units::ByteSize;
 
 use super::changes::Change;
-use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run};
+use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run, hardly_anything_of_a_run};
 
 fn rendered(evidence: &Evidence) -> String {
     let mut text = Vec::new();
@@ -31,13 +31,7 @@ fn the_text_begins_with_the_original_block() {
 
 #[test]
 fn a_run_without_a_server_is_rendered_all_the_same() {
-    let mut run = good_run(&four_users());
-    run.environment = None;
-    run.processes = None;
-    run.profile.clear();
-    run.outcomes.clear();
-    run.marks.clear();
-    insta::assert_snapshot!(rendered(&run));
+    insta::assert_snapshot!(rendered(&hardly_anything_of_a_run()));
 }
 
 /// A run of which there is something to say in every part of the report.

@@ -49,7 +49,7 @@ mod tests {
         for name in ["sky_ssh_3fa91234", "sky_ssh_3fa9_log", "sky_ssh_fcd1e5cf", "other"] {
             fs::create_dir(below.path().join(name)).unwrap();
         }
-        let run = RunId::from_directory_name("20261124-081512-3fa9");
+        let run = RunId::of_directory(Path::new("20261124-081512-3fa9"));
         assert_eq!(folders(below.path(), &run), [below.path().join("sky_ssh_3fa91234")]);
     }
 }
