@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::memory::{Exactness, MemoryReport};
+use super::exactness::Exactness;
+use super::memory::MemoryReport;
 use super::{Evidence, Report};
 use crate::budget::{Amount, Budget, BudgetSubject};
 
@@ -116,7 +117,11 @@ fn check_one(evidence: &Evidence, memory: Option<&MemoryReport>, budget: Budget)
         (_, None) if !is_profiled => BudgetState::NotMeasured,
         (None, _) => BudgetState::NoConstant,
         (Some(_), None) => match subject {
-            BudgetSubject::Class(_) => BudgetState::NotExercised,
+            BudgetSubject::Class(class)
+                if !memory.is_some_and(|memory| memory.is_unread(class)) =>
+            {
+                BudgetState::NotExercised
+            }
             _ => BudgetState::NotMeasured,
         },
         (Some(limit), Some(measured)) => match measured.partial_cmp(&limit) {

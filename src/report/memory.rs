@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::exactness::{self, Exactness};
 use super::growth::{self, Growth};
 use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
 use crate::sample::{
-    ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, ProfilerLevel, Snapshot,
-    Tick,
+    ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, Snapshot, Tick,
 };
 use crate::units::{ByteSize, as_mib};
 
@@ -65,22 +65,6 @@ pub struct ClassMemory {
     pub unread_exits: u32,
 }
 
-/// How far a class's true peak may be from the one that was measured.
-///
-/// The rule: in the time for which nobody looked, no process grew faster than the
-/// fastest growth that was seen of any process of its class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Exactness {
-    /// It is the true one.
-    Exact,
-    /// It is a lower bound, and the true one is at most this by the rule.
-    AtMost(ByteSize),
-    /// It is a lower bound, and nothing can be said of the true one: a process was
-    /// never read, or no growth was seen to judge by.
-    Unbounded,
-}
-
 /// The tree at the end of a phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -115,9 +99,10 @@ impl ClassMemory {
             }
             Exactness::Unbounded => "nobody knows how high it was".to_owned(),
         };
-        let why = match self.unread_exits {
-            0 => "it was only sampled".to_owned(),
-            count => format!("{count} process(es) exited without a final reading"),
+        let why = match (self.unread_exits, self.exactness) {
+            (0, Exactness::Unbounded) => "it was only sampled, or not to the end".to_owned(),
+            (0, _) => "it was only sampled".to_owned(),
+            (count, _) => format!("{count} process(es) exited without a final reading"),
         };
         Some(format!("{}: {why}, so its peak is a lower bound; {most}", self.class))
     }
@@ -133,6 +118,13 @@ impl MemoryReport {
     /// Snapshots of which there is anything to say.
     pub fn read_snapshots(&self) -> impl Iterator<Item = &SnapshotMemory> {
         self.snapshots.iter().filter(|snapshot| snapshot.processes > 0)
+    }
+
+    /// Whether processes of a class ran and none was ever read. A fork that ran nothing
+    /// of its own has no peak of its own either, and is none of them.
+    pub(super) fn is_unread(&self, class: ProcessClass) -> bool {
+        self.class(class)
+            .is_some_and(|class| class.peak.is_none() && class.exactness != Exactness::Exact)
     }
 
     /// The figures of one class.
@@ -184,6 +176,10 @@ fn class_memory(
         .filter_map(|record| Some((peak_as(record, class)?, record.identity)))
         .collect();
     let largest = peaks.iter().max_by_key(|(peak, _)| *peak);
+    let sampled = ticks().map(|tick| tick.rss_max).max();
+    // Marks are above what was sampled, but not those of an older time.
+    let is_sampled = largest.is_none()
+        || !recording.lists_processes() && sampled > largest.map(|(peak, _)| *peak);
     let sum: u64 = peaks.iter().map(|(peak, _)| peak.as_u64()).sum();
     let count = u64::try_from(peaks.len()).unwrap_or(u64::MAX);
     let ended: Vec<&ProcessRecord> =
@@ -194,55 +190,21 @@ fn class_memory(
         class,
         processes: u32::try_from(of_class.len()).unwrap_or(u32::MAX),
         most_at_once,
-        peak: largest.map(|(peak, _)| *peak).or_else(|| ticks().map(|tick| tick.rss_max).max()),
-        largest: largest.map(|(_, identity)| *identity),
+        peak: if is_sampled { sampled } else { largest.map(|(peak, _)| *peak) },
+        largest: largest.filter(|_| !is_sampled).map(|(_, identity)| *identity),
         mean_peak: sum.checked_div(count).map(ByteSize),
         mean_rss_peak: ticks()
             .filter_map(|tick| tick.rss_sum.as_u64().checked_div(u64::from(tick.count)))
             .max()
             .map(ByteSize),
         rss_sum_peak: ticks().map(|tick| tick.rss_sum).max(),
-        exactness: exactness(recording, &ended),
+        exactness: if is_sampled && sampled.is_some() {
+            Exactness::Unbounded
+        } else {
+            exactness::of(recording, &ended)
+        },
         unread_exits: u32::try_from(unread).unwrap_or(u32::MAX),
     })
-}
-
-/// How exact the largest peak of these processes is.
-fn exactness(recording: Recording<'_>, records: &[&ProcessRecord]) -> Exactness {
-    let header = recording.header();
-    // Between two samples of resident memory a process may have been larger.
-    let between = header
-        .filter(|header| header.level == ProfilerLevel::SampledRss)
-        .map(|header| header.interval);
-    let growth = records.iter().filter_map(|record| record.fastest_growth).max();
-    let mut most = Exactness::Exact;
-    for record in records {
-        let unseen = match (record.ending, between) {
-            (Ending::Alive | Ending::Recorded, None) => continue,
-            (Ending::Alive | Ending::Recorded, between) => between,
-            (Ending::Unread { unseen }, between) => {
-                unseen.map(|unseen| unseen.max(between.unwrap_or_default()))
-            }
-        };
-        let (Some(peak), Some(unseen), Some(growth)) = (record.peak, unseen, growth) else {
-            return Exactness::Unbounded;
-        };
-        let grown = u128::from(growth.as_u64()) * unseen.as_micros() / 1_000_000;
-        let grown = u64::try_from(grown).unwrap_or(u64::MAX);
-        let could_be = ByteSize(peak.as_u64().saturating_add(grown));
-        most = match most {
-            Exactness::AtMost(other) => Exactness::AtMost(other.max(could_be)),
-            _ => Exactness::AtMost(could_be),
-        };
-    }
-    match most {
-        // The largest may be one whose peak is exact.
-        Exactness::AtMost(could_be) => {
-            let peak = records.iter().filter_map(|record| record.peak).max();
-            Exactness::AtMost(could_be.max(peak.unwrap_or_default()))
-        }
-        other => other,
-    }
 }
 
 /// A worker was "starting" until it took its title, and is what it became.

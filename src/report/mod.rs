@@ -7,6 +7,7 @@
 mod budgets;
 mod coverage;
 mod evidence;
+mod exactness;
 pub mod github;
 mod growth;
 pub mod html;
@@ -30,9 +31,10 @@ use serde::{Deserialize, Serialize};
 pub use budgets::{BudgetCheck, BudgetState};
 pub use coverage::{Coverage, Gap};
 pub use evidence::Evidence;
+pub use exactness::Exactness;
 pub use growth::{ClassGrowth, Growth};
 pub use judge::{About, Finding, Judgement, Severity, Verdict};
-pub use memory::{ClassMemory, Exactness, MemoryReport, SnapshotMemory};
+pub use memory::{ClassMemory, MemoryReport, SnapshotMemory};
 pub use next_step::{NextStep, next_step};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{

@@ -42,6 +42,16 @@ impl<'a> Recording<'a> {
         has_footer && self.processes.is_some()
     }
 
+    /// Whether the list of processes shows each as it was at the profile's end: it is
+    /// renewed every few seconds, and one that was killed, or still goes on, leaves an
+    /// older one.
+    pub(super) fn lists_processes(self) -> bool {
+        let records = self.processes.iter().flat_map(|table| &table.processes);
+        let read = records.filter_map(|record| record.last_read).max();
+        self.ended_well()
+            || read.is_some_and(|read| self.ticks().last().is_none_or(|tick| read >= tick.at))
+    }
+
     /// What profiling cost.
     pub(super) fn cost(self) -> Option<ProfilerCost> {
         self.processes.map(|table| table.profiler)

@@ -4,7 +4,7 @@ use skyload::class::ProcessClass;
 use skyload::clock::Timestamp;
 use skyload::marks::{Event, Mark, StopReason};
 use skyload::plan::LoadRequest;
-use skyload::report::{Report, Temperature};
+use skyload::report::{Evidence, Exactness, Report, Temperature, Verdict};
 use skyload::sample::{ClassSnapshot, Phase, ProfileLine};
 use skyload::units::ByteSize;
 
@@ -73,6 +73,43 @@ fn without_the_table_of_processes_peaks_are_those_of_the_ticks() {
     let short = memory.class(ProcessClass::ShortExecutor).unwrap();
     assert_eq!(short.peak, Some(ByteSize::mib(170)));
     assert_eq!((short.processes, short.largest, short.mean_peak), (0, None, None));
+    assert_eq!(short.exactness, Exactness::Unbounded, "resident memory is no mark");
+}
+
+#[test]
+fn a_table_from_before_the_last_ticks_knows_no_peak_for_sure() {
+    let mut evidence = good_run(&four_users());
+    evidence.profile.retain(|line| !matches!(line, ProfileLine::Footer { .. }));
+    for pid in [1, 2, 3] {
+        evidence.record(pid).last_read = Some(at(ALL_ENDED - 5_000));
+    }
+    let exactness = |evidence: &Evidence| {
+        let memory = Report::assemble(evidence).memory.unwrap();
+        memory.class(ProcessClass::ShortExecutor).unwrap().exactness
+    };
+    assert_eq!(exactness(&evidence), Exactness::Unbounded);
+    evidence.record(2).last_read = Some(at(ALL_ENDED));
+    assert_eq!(exactness(&evidence), Exactness::Exact, "it is from the end");
+}
+
+#[test]
+fn what_was_seen_after_the_last_table_is_not_forgotten() {
+    let mut evidence = good_run(&four_users());
+    evidence.profile.retain(|line| !matches!(line, ProfileLine::Footer { .. }));
+    for pid in [1, 2, 3] {
+        evidence.record(pid).last_read = Some(at(LOAD_BEGAN));
+    }
+    for line in &mut evidence.profile {
+        if let ProfileLine::Tick(tick) = line
+            && let Some(short) = tick.classes.get_mut(&ProcessClass::ShortExecutor)
+        {
+            short.rss_max = ByteSize::mib(700);
+        }
+    }
+    let report = Report::assemble(&evidence);
+    let short = *report.memory.unwrap().class(ProcessClass::ShortExecutor).unwrap();
+    assert_eq!((short.peak, short.largest), (Some(ByteSize::mib(700)), None));
+    assert_eq!(report.judgement.verdict, Verdict::OverBudget);
 }
 
 #[test]

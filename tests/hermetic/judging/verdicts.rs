@@ -35,6 +35,20 @@ fn exits_unread(evidence: &mut Evidence, millis: Option<u64>) {
     evidence.record(3).ending = Ending::Unread { unseen: millis.map(Duration::from_millis) };
 }
 
+/// The executors came and went between two ticks.
+fn never_read(evidence: &mut Evidence) {
+    for pid in [2, 3] {
+        let record = evidence.record(pid);
+        (record.peak, record.peak_while_starting) = (None, None);
+        record.ending = Ending::Unread { unseen: None };
+    }
+    for line in &mut evidence.profile {
+        if let ProfileLine::Tick(tick) = line {
+            tick.classes.remove(&ProcessClass::ShortExecutor);
+        }
+    }
+}
+
 fn sampled(evidence: &mut Evidence) {
     let Some(ProfileLine::Header(header)) = evidence.profile.first_mut() else {
         panic!("a header")
@@ -107,6 +121,11 @@ fn slow(evidence: &mut Evidence) {
     |e: &mut Evidence| { exits_unread(e, Some(50)); short(e, 184); }, Inconclusive, "does not allow for that")]
 #[case::a_process_that_was_never_read_in_a_class_with_a_budget(
     |e: &mut Evidence| exits_unread(e, None), Inconclusive, "nobody knows how high it was")]
+#[case::a_class_of_which_no_process_was_ever_read(
+    |e: &mut Evidence| never_read(e), Inconclusive, "short-executor: nothing was measured")]
+#[case::a_class_of_forks_that_had_no_memory_of_their_own(
+    |e: &mut Evidence| { never_read(e); e.record(2).ending = Ending::Recorded; e.record(3).ending = Ending::Recorded; },
+    Pass, "short-executor")]
 #[case::an_unread_exit_in_a_class_without_a_budget(
     |e: &mut Evidence| { exits_unread(e, None); e.plan.budgets.clear(); }, Pass, "lower bound")]
 #[case::a_recorded_exit(|e: &mut Evidence| { e.record(3).ending = Ending::Recorded; short(e, 180); }, Pass, "")]
