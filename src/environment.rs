@@ -89,6 +89,30 @@ pub struct ServerUnderTest {
 }
 
 impl Environment {
+    /// What server and clients are where they are not the same SkyPilot, in words:
+    /// constants, and budgets that follow from them, are those of the clients'.
+    pub fn skew(&self) -> Option<String> {
+        let (server, sky) = (&self.server, &self.sky);
+        // Releases are built from trees with changes; a server need not tell.
+        let commit = |commit: &str| commit.trim_end_matches("-dirty").to_owned();
+        let commits = server.commit.as_deref().zip(sky.commit.as_deref());
+        let differ = commits.is_some_and(|(theirs, ours)| commit(theirs) != commit(ours));
+        if server.version == sky.version && !differ {
+            return None;
+        }
+        let of = |version: &str, commit: &Option<String>| match commit {
+            Some(commit) if differ && server.version == sky.version => {
+                format!("{version} ({commit})")
+            }
+            _ => version.to_owned(),
+        };
+        Some(format!(
+            "its server is SkyPilot {}, and its client {}",
+            of(&server.version, &server.commit),
+            of(&sky.version, &sky.commit)
+        ))
+    }
+
     /// What decides which refusals are right.
     pub fn circumstances(&self) -> Circumstances {
         Circumstances {

@@ -22,9 +22,10 @@ pub use constant::Constant;
 pub use effects::{Effects, MachineEffect, MachineSize, Mode, Workers};
 pub use support::{Advice, Caution, Counted, HEADROOM_PERCENT, PeakSeen, Support};
 
+use crate::environment::Environment;
 use crate::ids::RunId;
 use crate::infrastructure::Infrastructure;
-use crate::report::{Report, Severity, Verdict};
+use crate::report::{Report, Verdict};
 use crate::sample::ProfilerLevel;
 use crate::units::ByteSize;
 
@@ -79,7 +80,7 @@ pub struct RunUsed {
 /// Why there is no recommendation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Runs whose numbers cannot be trusted.
+    /// Runs whose numbers cannot be trusted, or are of another SkyPilot than its constants.
     #[error("{}", .0.join("\n"))]
     Inconclusive(Vec<String>),
     /// Runs of more than one SkyPilot.
@@ -158,14 +159,20 @@ impl Recommendation {
 
 /// Why a run's numbers cannot be taken, with its own words.
 fn inconclusive(report: &Report) -> Option<String> {
-    if report.judgement.verdict == Verdict::Inconclusive || report.environment.is_none() {
-        let mut reasons = report.judgement.messages(Severity::Inconclusive);
-        if reasons.is_empty() {
-            reasons.push("the SkyPilot under test is not on record");
-        }
-        return Some(format!("run {} is inconclusive: {}", report.run, reasons.join("; ")));
+    let mut reasons = report.judgement.distrust();
+    if report.environment.is_none() {
+        reasons.push("the SkyPilot under test is not on record");
     }
-    None
+    let skew = report.environment.as_ref().and_then(Environment::skew);
+    match (skew, reasons.is_empty()) {
+        (None, true) => None,
+        (_, false) => Some(format!("run {} is inconclusive: {}", report.run, reasons.join("; "))),
+        (Some(skew), true) => Some(format!(
+            "run {} says nothing about constants: {skew}, whose constants are known; load it with \
+             --sky and the server's version",
+            report.run
+        )),
+    }
 }
 
 fn version(report: &Report) -> Option<SkyVersion> {

@@ -2,8 +2,9 @@
 
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::budget::{Amount, BudgetSubject};
+use crate::environment::Environment;
 use crate::report::Exactness;
-use crate::report::budgets::{BudgetCheck, BudgetState};
+use crate::report::budgets::{BudgetCheck, BudgetState, CONFIGURED};
 
 impl Findings {
     pub(super) fn of_budgets(&mut self, case: &Case<'_>) {
@@ -47,6 +48,31 @@ impl Findings {
             self.add(
                 Severity::Note,
                 format!("no such process ran, so its budget was not tried: {}", untried.join(", ")),
+            );
+        }
+    }
+
+    /// Limits that are the constants of another SkyPilot than the server's hold nothing.
+    pub(super) fn of_versions(&mut self, case: &Case<'_>) {
+        let Some(skew) = case.evidence.environment.as_ref().and_then(Environment::skew) else {
+            return;
+        };
+        let constants: Vec<&str> = case
+            .budgets
+            .iter()
+            .filter(|check| check.source != CONFIGURED && check.limit.is_some())
+            .map(|check| check.subject.name())
+            .collect();
+        if constants.is_empty() {
+            self.add(Severity::Note, skew);
+        } else {
+            self.add(
+                Severity::Inconclusive,
+                format!(
+                    "{skew}: its constants may be others than the budgets of {}; load it with --sky \
+                     and the server's version, or set budgets",
+                    constants.join(", ")
+                ),
             );
         }
     }

@@ -75,6 +75,17 @@ impl Judgement {
         let findings = self.findings.iter().filter(|finding| finding.severity == severity);
         findings.map(|finding| finding.message.as_str()).collect()
     }
+
+    /// Why the run as a whole proves nothing, whatever else was found. Of a budget alone
+    /// a doubt says how far its own figure can be relied upon.
+    pub fn distrust(&self) -> Vec<&str> {
+        let findings = self.findings.iter().filter(|finding| {
+            finding.severity == Severity::Inconclusive
+                && (self.verdict == Verdict::Inconclusive
+                    || !matches!(finding.about, Some(About::Budget(_))))
+        });
+        findings.map(|finding| finding.message.as_str()).collect()
+    }
 }
 
 /// One thing that was found.
@@ -162,6 +173,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     findings.of_scenarios(case);
     findings.of_thresholds(case);
     findings.of_budgets(case);
+    findings.of_versions(case);
     findings.of_coverage(case);
     findings.of_punctuality(case);
     findings.of_plan(case);

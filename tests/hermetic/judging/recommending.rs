@@ -1,14 +1,16 @@
 //! Which constants runs support, over runs that never took place.
 
+use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
 use skyload::environment::Environment;
 use skyload::infrastructure::Infrastructure;
 use skyload::marks::{Event, StopReason};
+use skyload::plan::LoadRequest;
 use skyload::recommend::{
     Advice, Caution, Constant, Counted, Effects, MachineEffect, MachineSize, Mode, Recommendation,
     Refusal, Support, Workers, text,
 };
-use skyload::report::{Evidence, Report, Verdict};
+use skyload::report::{Evidence, Report, Severity, Verdict};
 use skyload::sample::Ending;
 use skyload::units::{ByteSize, gib};
 
@@ -78,9 +80,49 @@ fn an_inconclusive_run_is_refused_with_its_own_reasons() {
 }
 
 #[test]
+fn a_graver_verdict_hides_no_doubt_about_the_run() {
+    let mut interrupted_over_budget = run("b");
+    interrupted_over_budget.record(3).peak = Some(ByteSize::gib(1));
+    interrupted_over_budget.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    let mut failed_unseen = run("b");
+    failed_unseen.fail_turns(1);
+    failed_unseen.silence(5_000, 8_000);
+    for (run, verdict, words) in [
+        (interrupted_over_budget, Verdict::OverBudget, "run b is inconclusive: interrupted after"),
+        (failed_unseen, Verdict::ScenarioFailed, "run b is inconclusive: the profiler was silent"),
+    ] {
+        assert_eq!(Report::assemble(&run).judgement.verdict, verdict);
+        let refusal = recommend(&[run]).expect_err("it is refused").to_string();
+        assert!(refusal.starts_with(words), "{refusal}");
+    }
+}
+
+#[test]
+fn a_doubtful_peak_of_a_run_over_budget_counts_by_its_upper_end() {
+    let mut over = with_an_unread_exit("a", Some(100));
+    over.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(185));
+    over.limit(BudgetSubject::TreeRss, ByteSize::mib(1));
+    let report = Report::assemble(&over);
+    assert_eq!(report.judgement.verdict, Verdict::OverBudget);
+    assert!(!report.judgement.messages(Severity::Inconclusive).is_empty());
+    let short = advice(&[over], Constant::Short);
+    assert!(short.cautions.contains(&Caution::Estimated), "{short:?}");
+}
+
+#[test]
+fn a_server_of_another_version_than_its_client_is_refused() {
+    let remote = LoadRequest { server: Some("http://127.0.0.1:1".to_owned()), ..four_users() };
+    let mut other = good_run(&remote);
+    environment(&mut other).server.version = "0.12.0".to_owned();
+    let refusal = recommend(&[other]).expect_err("it is refused").to_string();
+    assert!(refusal.contains("its server is SkyPilot 0.12.0, and its client 0.14.1"), "{refusal}");
+}
+
+#[test]
 fn runs_of_two_versions_are_refused_and_both_are_named() {
     let mut other = run("b");
     environment(&mut other).sky.version = "0.12.0".to_owned();
+    environment(&mut other).server.version = "0.12.0".to_owned();
     let refusal = recommend(&[run("a"), other]).expect_err("they are refused").to_string();
     assert!(refusal.contains("a is of 0.14.1, b is of 0.12.0"), "{refusal}");
 }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use skyload::budget::BudgetSubject;
+use skyload::class::ProcessClass;
 use skyload::clock::{ClockOffset, Timestamp};
 use skyload::marks::Event;
 use skyload::plan::LoadRequest;
 use skyload::report::{Evidence, Report, Severity, Verdict};
 use skyload::sample::{Phase, ProfileLine};
+use skyload::units::ByteSize;
 
 use super::changes::Change;
 use super::evidence::{ALL_ENDED, at, four_users, good_run};
@@ -131,6 +134,30 @@ fn what_was_before_and_after_the_run_does_not_count() {
     let short = skyload::class::ProcessClass::ShortExecutor;
     assert_eq!(memory.class(short).map(|class| class.processes), Some(0), "only ticks have it");
     assert!(memory.tree_rss_peak.expect("ticks") < skyload::units::ByteSize::gib(1));
+}
+
+#[test]
+fn constants_of_another_skypilot_are_no_budgets_for_a_server() {
+    let mut run = remote_run();
+    run.environment.as_mut().expect("it is good").server.version = "0.12.0".to_owned();
+    assert_eq!(Report::assemble(&run).judgement.verdict, Verdict::Inconclusive);
+    let words = "its server is SkyPilot 0.12.0, and its client 0.14.1: its constants may be others";
+    assert_finds(&run, Severity::Inconclusive, words);
+    run.plan.budgets.clear();
+    run.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(200));
+    assert_finds(&run, Severity::Note, "its server is SkyPilot 0.12.0, and its client 0.14.1");
+}
+
+#[test]
+fn one_version_may_be_two_builds() {
+    let mut run = remote_run();
+    let environment = run.environment.as_mut().expect("it is good");
+    environment.sky.commit = Some("7e59-dirty".to_owned());
+    environment.server.commit = Some("7e59".to_owned());
+    assert_eq!(environment.skew(), None, "the change is the packager's");
+    environment.server.commit = Some("84a8".to_owned());
+    let skew = "its server is SkyPilot 0.14.1 (84a8), and its client 0.14.1 (7e59-dirty)";
+    assert_eq!(environment.skew().as_deref(), Some(skew));
 }
 
 #[test]
