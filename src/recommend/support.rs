@@ -1,12 +1,12 @@
 //! What runs say of one constant: the largest peak, and the headroom above it.
 //!
 //! The rule is the largest peak of all runs, and a quarter of it on top, rounded up.
-//! Why a quarter: in 26 runs of SkyPilot 0.14.1 with loads from one user to fifty, the
-//! largest peak of any run was above that of another by 5 % (long executors), 13 %
-//! (short), 25 % (controllers) and 34 % (server). With a quarter on top and rounded up
-//! to 0.05 GB, the smallest of these runs still covers the largest of each class. More
-//! would be wasted many times over: SkyPilot reckons with each of its workers at this
-//! size at the same moment.
+//! Why a quarter: in 29 runs of SkyPilot 0.14.1 with loads from one user to fifty, the
+//! largest peak was from 182 to 191 MiB (long executors), 168 to 189 (short), 157 to 197
+//! (controllers) and 174 to 232 (server). With a quarter on top and rounded up to
+//! 0.05 GB (50 MB for controllers), the lowest of each class still covers the highest.
+//! More would be wasted many times over: SkyPilot reckons with each of its workers at
+//! this size at the same moment.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +63,8 @@ pub struct PeakSeen {
     pub class: ProcessClass,
     /// How many processes of it there were.
     pub processes: u32,
-    /// The largest one's peak, as measured.
-    pub peak: ByteSize,
+    /// The largest one's peak, as measured; `None` where none was ever read.
+    pub peak: Option<ByteSize>,
     /// What it counts as.
     pub counted: Counted,
 }
@@ -92,6 +92,9 @@ pub enum Caution {
     LoweredWithoutClouds,
     /// The peak that it rests on is an upper estimate of one that was not fully seen.
     Estimated,
+    /// A peak of another process is a lower bound of which nobody knows how high the true
+    /// one was, and does not count.
+    LeftOut,
     /// Controllers had a few jobs in the runs; in earnest they have up to 200.
     FewJobs,
 }
@@ -110,7 +113,7 @@ impl PeakSeen {
     /// The size that a constant has to cover for its sake; `None` when nobody knows.
     pub const fn size(&self) -> Option<ByteSize> {
         match self.counted {
-            Counted::AsMeasured => Some(self.peak),
+            Counted::AsMeasured => self.peak,
             Counted::AtMost(most) => Some(most),
             Counted::LeftOut => None,
         }
@@ -135,11 +138,13 @@ fn peaks(constant: Constant, report: &Report) -> Vec<PeakSeen> {
 }
 
 fn seen(report: &Report, memory: &ClassMemory) -> Option<PeakSeen> {
-    Some(PeakSeen {
+    // Forks that ran nothing of their own have no peak of their own, for sure.
+    let is_nothing = memory.peak.is_none() && memory.exactness == Exactness::Exact;
+    (!is_nothing).then(|| PeakSeen {
         run: report.run.clone(),
         class: memory.class,
         processes: memory.processes,
-        peak: memory.peak?,
+        peak: memory.peak,
         counted: match memory.exactness {
             Exactness::Exact => Counted::AsMeasured,
             Exactness::AtMost(most) => Counted::AtMost(most),
@@ -153,7 +158,7 @@ fn support(constant: Constant, peaks: &[PeakSeen]) -> Support {
     match peaks.iter().filter_map(PeakSeen::size).max() {
         // A lower bound that is left out must not lie above what is recommended for: then
         // it is known to be too little.
-        Some(peak) if peak >= seen => {
+        Some(peak) if seen.is_none_or(|seen| peak >= seen) => {
             let headroom = u128::from(peak.as_u64()) * u128::from(100 + HEADROOM_PERCENT);
             let with = ByteSize(u64::try_from(headroom.div_ceil(100)).unwrap_or(u64::MAX));
             Support::Supported { peak, recommended: constant.round_up(with) }
@@ -174,6 +179,7 @@ fn cautions(
         peaks.iter().filter(|seen| seen.size().is_some()).map(|seen| &seen.run).collect();
     runs.dedup();
     let is_estimate = peaks.iter().any(|seen| seen.counted == Counted::AtMost(peak));
+    let is_left_out = peaks.iter().any(|seen| seen.counted == Counted::LeftOut);
     let on_a_cloud = reports
         .iter()
         .any(|report| matches!(report.plan.infrastructure, Infrastructure::Clouds(_)));
@@ -181,6 +187,7 @@ fn cautions(
     [
         (constant == Constant::Controller, Caution::FewJobs),
         (is_estimate, Caution::Estimated),
+        (is_left_out, Caution::LeftOut),
         (lowered && !on_a_cloud && constant.is_patched(), Caution::LoweredWithoutClouds),
         (runs.len() == 1, Caution::OneRun),
     ]

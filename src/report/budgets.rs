@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::exactness::Exactness;
-use super::memory::MemoryReport;
+use super::memory::{MemoryReport, SnapshotMemory};
 use super::{Evidence, Report};
 use crate::budget::{Amount, Budget, BudgetSubject};
+use crate::sample::Phase;
 
 /// The source of a limit that somebody set, in a flag or in `skyload.toml`.
 pub(super) const CONFIGURED: &str = "configured";
@@ -143,7 +144,14 @@ fn measure(
     match subject {
         BudgetSubject::Class(class) => memory?.class(class)?.peak.map(Amount::Size),
         BudgetSubject::TreeRss => memory?.tree_rss_peak.map(Amount::Size),
-        BudgetSubject::TreePss => memory?.tree_pss_peak().map(Amount::Size),
+        BudgetSubject::TreePss => {
+            let memory = memory?;
+            // A profile that was made elsewhere may have one from before the load alone.
+            let of_load =
+                |one: &SnapshotMemory| !matches!(one.phase, Phase::Baseline | Phase::SetUp);
+            memory.read_snapshots().find(|one| of_load(one))?;
+            memory.tree_pss_peak().map(Amount::Size)
+        }
         BudgetSubject::Growth => memory?.growth.as_ref()?.pss.map(Amount::Size),
         BudgetSubject::Threads => memory?.most_threads.map(count),
         BudgetSubject::Zombies => memory?.zombies.map(count),

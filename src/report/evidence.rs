@@ -75,7 +75,7 @@ impl Evidence {
         for (path, cut_off) in [(run.marks(), marks.cut_off), (run.samples(), profile.cut_off)] {
             damage.extend(cut_off.then(|| breaks_off(&path)));
         }
-        Ok(Self {
+        let evidence = Self {
             run: run.id(),
             plan,
             environment,
@@ -86,7 +86,8 @@ impl Evidence {
             nodes,
             outcomes,
             damage,
-        })
+        };
+        Ok(evidence.by_our_clock())
     }
 
     /// The profile and its processes.

@@ -138,9 +138,10 @@ fn of_run(report: &Report) -> Vec<TestCase> {
     };
     let cases = [
         (
-            "what was launched is gone",
+            "setup and teardown",
             of(Severity::ScenarioFailed),
-            "hint: what is left must be ended by hand; its names begin with skyload-",
+            "hint: see SETUP AND TEARDOWN in the report; what is still there has a name that begins \
+             with skyload-",
         ),
         ("numbers can be trusted", of(Severity::Inconclusive), UNTRUSTED),
     ];

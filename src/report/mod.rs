@@ -141,7 +141,6 @@ impl ProfilerReport {
 impl Report {
     /// Assembles and judges.
     pub fn assemble(evidence: &Evidence) -> Self {
-        let evidence = &*server_profile::laid_upon_the_run(evidence);
         let phases = summary::phases(&evidence.marks, evidence.last_moment());
         let recording = evidence.recording();
         let memory = memory::assemble(recording, evidence.came_to_rest());

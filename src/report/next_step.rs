@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::budgets::CONFIGURED;
+use super::budgets::{BudgetCheck, CONFIGURED};
 use super::judge::{Severity, Verdict};
 use super::scenarios::{ScenarioReport, ScenarioState};
 use super::{BudgetState, Report};
+use crate::budget::Unit;
 use crate::infrastructure::Infrastructure;
 use crate::plan::{LoadPlan, ServerTarget, SkySelection};
 use crate::scenario::{ScenarioId, ScenarioKind};
@@ -33,15 +34,31 @@ pub fn next_step(report: &Report) -> NextStep {
             command: load(plan, &loaded(plan), most_users(plan).map(|users| users * 2)),
             purpose: "for twice as many users".to_owned(),
         },
-        Verdict::OverBudget => NextStep {
-            command: format!("cargo xtask recommend {}", report.run),
-            purpose: format!("for the constants that these peaks ask for{}", or_raise(report)),
-        },
+        Verdict::OverBudget => after_breach(report),
         Verdict::ScenarioFailed => after_failure(report),
         Verdict::Inconclusive => NextStep {
             command: load(plan, &loaded(plan), alike(plan, &loaded(plan))),
             purpose: format!("to repeat what cannot be judged{}", why_not(report)),
         },
+    }
+}
+
+fn after_breach(report: &Report) -> NextStep {
+    let plan = &report.plan;
+    let repeat = |purpose| NextStep {
+        command: load(plan, &loaded(plan), alike(plan, &loaded(plan))),
+        purpose,
+    };
+    let is_over = |check: &&BudgetCheck| check.state == BudgetState::Over;
+    // Constants are about memory, and what cannot be trusted says nothing of them.
+    let is_size = |check: &BudgetCheck| check.subject.unit() == Unit::Size;
+    match report.judgement.distrust().first() {
+        Some(doubt) => repeat(format!("to see all of it: {doubt}")),
+        None if report.budgets.iter().filter(is_over).any(is_size) => NextStep {
+            command: format!("cargo xtask recommend {}", report.run),
+            purpose: format!("for the constants that these peaks ask for{}", or_raise(report)),
+        },
+        None => repeat(format!("to see whether it comes again{}", or_raise(report))),
     }
 }
 
@@ -53,7 +70,8 @@ fn or_raise(report: &Report) -> String {
         .iter()
         .find(|check| check.state == BudgetState::Over && check.source == CONFIGURED);
     set.map_or_else(String::new, |check| {
-        format!("; or raise the budget, which was set: --budget {}=SIZE", check.subject)
+        let (subject, unit) = (check.subject, check.subject.unit().name().to_uppercase());
+        format!("; or raise the budget, which was set: --budget {subject}={unit}")
     })
 }
 

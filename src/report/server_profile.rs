@@ -4,32 +4,32 @@
 //! nothing of phases. What is left here has our times, is of the run alone, and names
 //! its phases.
 
-use std::borrow::Cow;
-
 use super::Evidence;
 use super::summary::{PhaseSpan, phases};
 use crate::clock::Timestamp;
 use crate::sample::{ProcessRecord, ProfileLine};
 
-/// The evidence with its server's profile in our time; as it is where that was made by
-/// the run itself.
-pub(super) fn laid_upon_the_run(evidence: &Evidence) -> Cow<'_, Evidence> {
-    if !evidence.has_server_profile() {
-        return Cow::Borrowed(evidence);
+impl Evidence {
+    /// The evidence with its server's profile in our time; as it is where that was made
+    /// by the run itself. To be done once, as [`Evidence::read`] does.
+    pub fn by_our_clock(mut self) -> Self {
+        if !self.has_server_profile() {
+            return self;
+        }
+        let upon = Upon {
+            offset: self.clock_offset(),
+            began: self.phases_began(),
+            ended: self.phases_ended(),
+            // By the marks alone: the profile's last tick is no moment of the run.
+            phases: phases(&self.marks, self.marks.last().map(|mark| mark.at)),
+        };
+        self.profile = self.profile.into_iter().filter_map(|line| upon.line(line)).collect();
+        if let Some(table) = &mut self.processes {
+            let records = std::mem::take(&mut table.processes);
+            table.processes = records.into_iter().filter_map(|one| upon.record(one)).collect();
+        }
+        self
     }
-    let upon = Upon {
-        offset: evidence.clock_offset(),
-        began: evidence.phases_began(),
-        ended: evidence.phases_ended(),
-        // By the marks alone: the profile's last tick is no moment of the run.
-        phases: phases(&evidence.marks, evidence.marks.last().map(|mark| mark.at)),
-    };
-    let mut laid = evidence.clone();
-    laid.profile = evidence.profile.iter().filter_map(|line| upon.line(line)).collect();
-    if let Some(table) = &mut laid.processes {
-        table.processes = table.processes.iter().filter_map(|one| upon.record(one)).collect();
-    }
-    Cow::Owned(laid)
 }
 
 /// The run that a profile is laid upon.
@@ -49,8 +49,7 @@ impl Upon {
         self.began.is_none_or(|began| at >= began) && self.ended.is_none_or(|ended| at <= ended)
     }
 
-    fn line(&self, line: &ProfileLine) -> Option<ProfileLine> {
-        let mut line = line.clone();
+    fn line(&self, mut line: ProfileLine) -> Option<ProfileLine> {
         let at = match &mut line {
             ProfileLine::Header(header) => {
                 header.at = self.ours(header.at);
@@ -75,12 +74,12 @@ impl Upon {
     }
 
     /// A process that lived while the run did.
-    fn record(&self, record: &ProcessRecord) -> Option<ProcessRecord> {
+    fn record(&self, record: ProcessRecord) -> Option<ProcessRecord> {
         let first_seen = self.ours(record.first_seen);
         let last_read = record.last_read.map(|at| self.ours(at));
         let ended_before = self.began.is_some_and(|began| last_read.unwrap_or(first_seen) < began);
         let began_after = self.ended.is_some_and(|ended| first_seen > ended);
         let is_of_run = !ended_before && !began_after;
-        is_of_run.then(|| ProcessRecord { first_seen, last_read, ..record.clone() })
+        is_of_run.then_some(ProcessRecord { first_seen, last_read, ..record })
     }
 }

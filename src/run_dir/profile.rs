@@ -63,14 +63,19 @@ impl ProfileFiles {
             move |source| RunDirError::Io { act, path, source }
         };
         let mut text = fs::read(&other.samples).map_err(io("read", &other.samples))?;
+        // After the samples, so that it is not older than the last of them.
+        let table = other.table()?;
         text.truncate(text.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1));
         let folder = self.samples.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io("write into", folder))?;
         file.write_all(&text).map_err(io("write", &self.samples))?;
         file.persist(&self.samples).map_err(|error| io("write", &self.samples)(error.error))?;
-        match other.table()? {
-            Some(table) => RunDir::write(&self.processes, &table),
-            None => Ok(()),
+        match (table, fs::remove_file(&self.processes)) {
+            (Some(table), _) => RunDir::write(&self.processes, &table),
+            (None, Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(io("remove", &self.processes)(error))
+            }
+            (None, _) => Ok(()),
         }
     }
 }
@@ -130,6 +135,9 @@ mod tests {
         to.replace_by(&from).unwrap();
         assert_eq!(fs::read_to_string(&to.samples).unwrap(), "1\n2\n");
         assert_eq!(to.table().unwrap(), None);
+        fs::write(&to.processes, "{}").unwrap();
+        to.replace_by(&from).unwrap();
+        assert!(!to.processes.exists(), "it is of another profile");
         assert!(to.replace_by(&ProfileFiles::named(Path::new("/nowhere"))).is_err());
     }
 

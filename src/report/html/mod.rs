@@ -21,12 +21,10 @@ use std::io::{self, Write};
 
 use askama::Template as _;
 
-use super::server_profile::laid_upon_the_run;
 use super::{Evidence, Report};
 use page::Page;
 
 /// Writes the page. The report has the results, the evidence the course of things.
 pub fn render(report: &Report, evidence: &Evidence, out: &mut impl Write) -> io::Result<()> {
-    let evidence = &*laid_upon_the_run(evidence);
     Page::of(report, evidence)?.write_into(out)
 }

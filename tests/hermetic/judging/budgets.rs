@@ -161,6 +161,19 @@ fn leftovers_without_a_budget_are_worth_a_note() {
 }
 
 #[test]
+fn what_an_idle_server_held_keeps_no_budget() {
+    let mut evidence = good_run(&four_users());
+    evidence.limit(TreePss, ByteSize::gib(1));
+    forgets(&mut evidence, Phase::Load);
+    assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass, "the drain's is left");
+    forgets(&mut evidence, Phase::Drain);
+    let report = Report::assemble(&evidence);
+    assert_eq!(report.judgement.verdict, Inconclusive);
+    let check = report.budgets.iter().find(|check| check.subject == TreePss);
+    assert_eq!(check.map(|check| check.state), Some(BudgetState::NotMeasured));
+}
+
+#[test]
 fn unread_processes_put_each_sum_in_doubt_that_lacks_them() {
     let mut evidence = good_run(&four_users());
     grows(&mut evidence, 50);

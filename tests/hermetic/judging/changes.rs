@@ -1,10 +1,11 @@
 //! The changes that tests make to a good run.
 
 use skyload::budget::{Amount, Budget, BudgetSubject};
+use skyload::class::ProcessClass;
 use skyload::marks::{Event, Mark};
 use skyload::outcome::{Failure, ScenarioOutcome, WaveOutcome};
 use skyload::report::{Evidence, Report, Verdict};
-use skyload::sample::{Phase, ProcessRecord, ProfileLine, Snapshot};
+use skyload::sample::{Ending, Phase, ProcessRecord, ProfileLine, Snapshot};
 use skyload::scenario::ScenarioId;
 
 use super::evidence::{at, four_users, good_run};
@@ -88,6 +89,20 @@ impl Change for Evidence {
             {
                 tick.zombies = count;
             }
+        }
+    }
+}
+
+/// The executors came and went between two ticks.
+pub(crate) fn never_read(evidence: &mut Evidence) {
+    for pid in [2, 3] {
+        let record = evidence.record(pid);
+        (record.peak, record.peak_while_starting) = (None, None);
+        record.ending = Ending::Unread { unseen: None };
+    }
+    for line in &mut evidence.profile {
+        if let ProfileLine::Tick(tick) = line {
+            tick.classes.remove(&ProcessClass::ShortExecutor);
         }
     }
 }

@@ -113,11 +113,7 @@ fn failed_setup(run: &mut Evidence) {
 #[case::cut_off(cut_off, Verdict::Inconclusive, "run/numbers can be trusted error")]
 #[case::unmeasured(without_a_snapshot, Verdict::Inconclusive, "budgets/growth error")]
 #[case::unread(unread_without_budget, Verdict::Pass, "")]
-#[case::failed_setup(
-    failed_setup,
-    Verdict::ScenarioFailed,
-    "run/what was launched is gone failure"
-)]
+#[case::failed_setup(failed_setup, Verdict::ScenarioFailed, "run/setup and teardown failure")]
 fn test_cases_fail_exactly_where_the_verdict_says_so(
     #[case] change: impl Fn(&mut Evidence),
     #[case] verdict: Verdict,

@@ -42,6 +42,25 @@ fn a_budget_that_was_set_and_exceeded_may_be_raised() {
 }
 
 #[test]
+fn a_count_that_was_exceeded_is_no_matter_of_constants() {
+    let mut run = good_run(&four_users());
+    run.limit(BudgetSubject::Threads, Amount::Count(1));
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask load --apis status -n 4");
+    assert!(next.purpose.ends_with("--budget threads=COUNT"), "{next:?}");
+}
+
+#[test]
+fn a_breach_of_a_run_that_broke_off_is_looked_at_again() {
+    let mut run = good_run(&four_users());
+    run.record(3).peak = Some(ByteSize::gib(1));
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask load --apis status -n 4", "`recommend` refuses it");
+    assert!(next.purpose.starts_with("to see all of it: interrupted after"), "{next:?}");
+}
+
+#[test]
 fn a_constant_that_was_exceeded_is_not_raised_by_a_flag() {
     let mut run = good_run(&four_users());
     run.record(3).peak = Some(ByteSize::gib(1));

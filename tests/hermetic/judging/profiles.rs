@@ -82,7 +82,6 @@ fn proportional_memory_that_nobody_could_read_is_not_nothing() {
     let text = rendered(&ProfileReport::assemble(&alone(run)));
     let sum = text.lines().find(|line| line.contains("tree (PSS")).expect("it has a row");
     assert!(sum.ends_with(" -"), "{sum}");
-    assert!(!text.contains("At the end the server held"), "{text}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use skyload::report::{Evidence, Report, Severity, Verdict};
 use skyload::sample::Ending;
 use skyload::units::{ByteSize, gib};
 
-use super::changes::Change;
+use super::changes::{Change, never_read};
 use super::evidence::{LOAD_ENDED, four_users, good_run};
 
 /// A good run of this name: a server of 200 MiB, short executors of at most 180.
@@ -157,7 +157,7 @@ fn a_lower_bound_counts_by_its_upper_end_and_is_marked() {
     assert_eq!(short.peaks[0].counted, Counted::AtMost(peak));
     assert!(short.cautions.contains(&Caution::Estimated), "{short:?}");
     let text = rendered(&recommend(&runs).expect("it is taken"));
-    assert!(text.contains(">=180.0 of 2, at most 220.0"), "{text}");
+    assert!(text.contains(">=180.0 (2), at most 220.0"), "{text}");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_bound_that_nobody_knows_is_left_out_and_said() {
     let recommendation = recommend(&runs).expect("it is taken");
     assert!(recommendation.is_usable(), "the server's peak is exact");
     assert!(!recommendation.values().contains_key(&Constant::Short));
-    assert!(rendered(&recommendation).contains(">=180.0 of 2, left out"));
+    assert!(rendered(&recommendation).contains(">=180.0 (2), left out"));
 }
 
 #[test]
@@ -178,9 +178,20 @@ fn another_runs_exact_peak_stands_in_for_it_only_if_it_is_higher() {
     let short = advice(&[unknown(), higher], Constant::Short);
     assert!(matches!(short.support, Support::Supported { .. }), "{short:?}");
     assert!(short.cautions.contains(&Caution::OneRun), "one run's peak counts: {short:?}");
+    assert!(short.cautions.contains(&Caution::LeftOut), "the other one's does not: {short:?}");
     let mut lower = run("b");
     lower.record(3).peak = Some(ByteSize::mib(179));
     assert_eq!(advice(&[unknown(), lower], Constant::Short).support, Support::Unbounded);
+}
+
+#[test]
+fn a_class_of_which_no_process_was_read_was_tried_and_is_not_supported() {
+    let mut unread = run("a");
+    never_read(&mut unread);
+    unread.plan.budgets.clear();
+    assert_eq!(advice(&[unread.clone()], Constant::Short).support, Support::Unbounded);
+    let text = rendered(&recommend(&[unread]).expect("it is taken"));
+    assert!(text.contains("not read (2), left out"), "{text}");
 }
 
 #[test]
@@ -235,6 +246,25 @@ fn rendered(recommendation: &Recommendation) -> String {
     let mut text = Vec::new();
     text::render(recommendation, &["RUN".to_owned()], &mut text).expect("memory takes everything");
     String::from_utf8(text).expect("it is text")
+}
+
+#[test]
+fn the_answer_comes_first_and_the_next_command_does_not_contradict_it() {
+    let text = |runs: &[Evidence]| rendered(&recommend(runs).expect("they are taken"));
+    let on_loopback = text(&[run("a")]);
+    assert!(on_loopback.contains("Whether they can be lowered, these runs cannot tell"));
+    assert!(on_loopback.contains("NEXT: cargo xtask load --sky 0.14.1 -n 20 -c CLOUD"));
+    let mut on_a_cloud = run("a");
+    on_a_cloud.plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]);
+    let lowered = text(&[on_a_cloud]);
+    assert!(lowered.contains("SERVER_WORKER_MEM_GB can be lowered"), "{lowered}");
+    assert!(lowered.contains("NEXT: cargo xtask recommend RUN --patch"), "{lowered}");
+    let mut too_low = run("a");
+    too_low.record(3).peak = Some(ByteSize::gib(1));
+    too_low.record(1).peak = Some(ByteSize::mib(320));
+    let raised = text(&[too_low]);
+    assert!(raised.contains("Too low for what these runs did: SHORT_WORKER_MEM_GB."), "{raised}");
+    assert!(raised.contains("NEXT: cargo xtask recommend RUN --patch"), "{raised}");
 }
 
 #[test]

@@ -56,9 +56,13 @@ fn put_forward(line: &mut ProfileLine) {
     }
 }
 
+fn assembled(run: Evidence) -> Report {
+    Report::assemble(&run.by_our_clock())
+}
+
 #[track_caller]
 fn assert_finds(run: &Evidence, severity: Severity, words: &str) {
-    let judgement = Report::assemble(run).judgement;
+    let judgement = assembled(run.clone()).judgement;
     let finds = judgement
         .findings
         .iter()
@@ -68,8 +72,7 @@ fn assert_finds(run: &Evidence, severity: Severity, words: &str) {
 
 #[test]
 fn a_profile_by_another_clock_says_what_one_by_ours_would() {
-    let (here, there) =
-        (Report::assemble(&good_run(&four_users())), Report::assemble(&remote_run()));
+    let (here, there) = (Report::assemble(&good_run(&four_users())), assembled(remote_run()));
     assert_eq!(there.judgement.verdict, Verdict::Pass, "{:#?}", there.judgement.findings);
     let (ours, theirs) = (here.memory.expect("profiled"), there.memory.expect("profiled"));
     assert_eq!(ours.classes, theirs.classes);
@@ -82,7 +85,7 @@ fn a_profile_by_another_clock_says_what_one_by_ours_would() {
 
 #[test]
 fn snapshots_are_of_the_phase_in_which_they_were_taken() {
-    let memory = Report::assemble(&remote_run()).memory.expect("profiled");
+    let memory = assembled(remote_run()).memory.expect("profiled");
     let phases: Vec<Phase> = memory.snapshots.iter().map(|snapshot| snapshot.phase).collect();
     assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Drain]);
 }
@@ -91,7 +94,7 @@ fn snapshots_are_of_the_phase_in_which_they_were_taken() {
 fn without_a_comparison_of_clocks_a_profile_proves_nothing() {
     let mut run = remote_run();
     run.marks.retain(|mark| !matches!(mark.event, Event::ClockCompared(_)));
-    assert_eq!(Report::assemble(&run).judgement.verdict, Verdict::Inconclusive);
+    assert_eq!(assembled(run.clone()).judgement.verdict, Verdict::Inconclusive);
     assert_finds(&run, Severity::Inconclusive, "clock was not compared with ours");
     assert_finds(&run, Severity::Inconclusive, "does not reach from the baseline");
 }
@@ -109,7 +112,7 @@ fn a_profile_that_ended_before_the_drain_did_says_what_to_do() {
 fn a_profile_that_still_goes_on_counts_once_its_processes_were_listed() {
     let mut run = remote_run();
     run.profile.retain(|line| !matches!(line, ProfileLine::Footer { .. }));
-    assert_eq!(Report::assemble(&run).judgement.verdict, Verdict::Pass);
+    assert_eq!(assembled(run.clone()).judgement.verdict, Verdict::Pass);
     for record in &mut run.processes.as_mut().expect("it is good").processes {
         record.last_read = Some(at(ALL_ENDED - 5_000).plus(AHEAD));
     }
@@ -130,7 +133,7 @@ fn what_was_before_and_after_the_run_does_not_count() {
         class.rss_sum = skyload::units::ByteSize::gib(9);
     }
     run.profile.insert(1, ProfileLine::Tick(before));
-    let memory = Report::assemble(&run).memory.expect("profiled");
+    let memory = assembled(run.clone()).memory.expect("profiled");
     let short = skyload::class::ProcessClass::ShortExecutor;
     assert_eq!(memory.class(short).map(|class| class.processes), Some(0), "only ticks have it");
     assert!(memory.tree_rss_peak.expect("ticks") < skyload::units::ByteSize::gib(1));
@@ -140,7 +143,7 @@ fn what_was_before_and_after_the_run_does_not_count() {
 fn constants_of_another_skypilot_are_no_budgets_for_a_server() {
     let mut run = remote_run();
     run.environment.as_mut().expect("it is good").server.version = "0.12.0".to_owned();
-    assert_eq!(Report::assemble(&run).judgement.verdict, Verdict::Inconclusive);
+    assert_eq!(assembled(run.clone()).judgement.verdict, Verdict::Inconclusive);
     let words = "its server is SkyPilot 0.12.0, and its client 0.14.1: its constants may be others";
     assert_finds(&run, Severity::Inconclusive, words);
     run.plan.budgets.clear();

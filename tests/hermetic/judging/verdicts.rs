@@ -14,7 +14,7 @@ use skyload::sample::{Ending, ProfileLine, ProfilerLevel};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::changes::{Change, assert_follows};
+use super::changes::{Change, assert_follows, never_read};
 use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run};
 
 use BudgetSubject::{TreePss, TreeRss};
@@ -33,20 +33,6 @@ fn short(evidence: &mut Evidence, mib: u64) {
 /// was noticed. It once grew by 100 MiB/s.
 fn exits_unread(evidence: &mut Evidence, millis: Option<u64>) {
     evidence.record(3).ending = Ending::Unread { unseen: millis.map(Duration::from_millis) };
-}
-
-/// The executors came and went between two ticks.
-fn never_read(evidence: &mut Evidence) {
-    for pid in [2, 3] {
-        let record = evidence.record(pid);
-        (record.peak, record.peak_while_starting) = (None, None);
-        record.ending = Ending::Unread { unseen: None };
-    }
-    for line in &mut evidence.profile {
-        if let ProfileLine::Tick(tick) = line {
-            tick.classes.remove(&ProcessClass::ShortExecutor);
-        }
-    }
 }
 
 fn sampled(evidence: &mut Evidence) {

@@ -31,7 +31,7 @@ fn a_run_supports_constants_and_says_what_is_next() -> anyhow::Result<()> {
         .stdout(predicate::str::contains("LONG_WORKER_MEM_GB    no such process ran"))
         // The stand-in has no formulas: that takes nothing away from the rest.
         .stdout(predicate::str::contains("WHAT IT WOULD CHANGE is not known"))
-        .stdout(predicate::str::contains(format!("NEXT: cargo xtask recommend {id} --patch")));
+        .stdout(predicate::str::contains(format!("`cargo xtask recommend {id} --patch")));
 
     let json = site.xtask(["recommend", &id, &id, "--format", "json"]).run()?;
     json.assert().code(0);

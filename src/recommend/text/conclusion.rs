@@ -1,0 +1,88 @@
+//! The answer in one sentence, and the command to type next.
+
+use std::cmp::Ordering;
+use std::io::{self, Write};
+
+use super::super::support::{Advice, Caution, Support};
+use super::super::{Constant, Recommendation};
+
+/// Whether SkyPilot's constants are right, as far as the runs can tell.
+pub(super) fn answer(recommendation: &Recommendation) -> String {
+    let constants = |direction: Ordering| -> Vec<&'static str> {
+        let patched =
+            recommendation.constants.iter().filter(|advice| compared(advice) == Some(direction));
+        patched.map(|advice| advice.constant.name()).collect()
+    };
+    let (low, high) = (constants(Ordering::Greater), constants(Ordering::Less));
+    if !low.is_empty() {
+        return format!("Too low for what these runs did: {}.", low.join(", "));
+    }
+    if !recommendation.is_usable() {
+        return "These runs say nothing about them.".to_owned();
+    }
+    let none = "No constant that was tried is too low for what these runs did.";
+    if high.is_empty() {
+        none.to_owned()
+    } else if is_lowered_without_clouds(recommendation) {
+        format!(
+            "{none} Whether they can be lowered, these runs cannot tell: none launched on a cloud."
+        )
+    } else {
+        format!("{none} {} can be lowered: SkyPilot then starts more workers.", high.join(", "))
+    }
+}
+
+/// Writes the command to type next; in that, the runs are called by these names.
+pub(super) fn next(
+    recommendation: &Recommendation,
+    names: &[String],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let version = &recommendation.sky.version;
+    if !recommendation.is_usable() {
+        return writeln!(
+            out,
+            "\nNEXT: cargo xtask load --sky {version}\n      no constant can be recommended; the \
+             default plan runs processes of every class"
+        );
+    }
+    if !recommendation.changes_anything() {
+        return writeln!(
+            out,
+            "\nNEXT: cargo xtask load --sky {version} -n 20\n      nothing is to be changed; more \
+             users would say whether that holds"
+        );
+    }
+    let patch = format!("cargo xtask recommend {} --patch > constants.patch", names.join(" "));
+    let apply = format!("`git apply {APPLIED}` in a checkout of SkyPilot {version}");
+    if is_lowered_without_clouds(recommendation) {
+        return writeln!(
+            out,
+            "\nNEXT: cargo xtask load --sky {version} -n 20 -c CLOUD\n      with a cloud that you \
+             use, then `recommend` again with that run as well. For these values as they are: `{patch}`, \
+             then {apply}"
+        );
+    }
+    writeln!(out, "\nNEXT: {patch}\n      then {apply}")
+}
+
+/// The patch as it is named where it is applied, which is another folder.
+const APPLIED: &str = "PATH/constants.patch";
+
+fn is_lowered_without_clouds(recommendation: &Recommendation) -> bool {
+    let cautioned = |advice: &Advice| advice.cautions.contains(&Caution::LoweredWithoutClouds);
+    recommendation.constants.iter().any(|advice| advice.current.is_some() && cautioned(advice))
+}
+
+/// A recommended value against the present one; `None` where there is no such pair, or
+/// where it is not one to be patched.
+fn compared(advice: &Advice) -> Option<Ordering> {
+    match (advice.support, advice.current) {
+        (Support::Supported { recommended, .. }, Some(current))
+            if advice.constant != Constant::Controller =>
+        {
+            Some(recommended.cmp(&current))
+        }
+        _ => None,
+    }
+}

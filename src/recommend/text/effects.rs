@@ -1,0 +1,65 @@
+//! What a recommendation would change, as a table.
+
+use std::io::{self, Write};
+
+use super::super::{Effects, MachineEffect, Recommendation, Workers};
+use crate::report::text::{print, table};
+use crate::units::{ByteSize, as_gib};
+
+/// Writes how many workers SkyPilot starts before and after, if that is known.
+pub(super) fn write(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
+    let (consolidated, machines) = match &recommendation.effects {
+        Effects::NotAsked => return Ok(()),
+        Effects::Unknown(reason) => {
+            return writeln!(out, "\nWHAT IT WOULD CHANGE is not known: {reason}");
+        }
+        Effects::Known { consolidated, machines, .. } => (*consolidated, machines),
+    };
+    let jobs = if consolidated { "inside of the server" } else { "on a machine of their own" };
+    writeln!(
+        out,
+        "\nWHAT IT WOULD CHANGE, by SkyPilot's own formulas (managed jobs {jobs}, as in the runs)"
+    )?;
+    let headings =
+        ["machine", "mode", "web workers", "long", "short", "controllers", "all at peak, GiB"];
+    let mut rows = table(&headings, 2);
+    for effect in machines {
+        rows.add_row(effect_row(recommendation, effect));
+    }
+    print(out, &rows)?;
+    let burst = machines.iter().map(|effect| effect.after.burst).max().unwrap_or(0);
+    if burst > 0 {
+        writeln!(
+            out,
+            "  Local servers start up to {burst} more executors of each kind, each for one request; \
+             they are in no sum."
+        )?;
+    }
+    Ok(())
+}
+
+fn effect_row(recommendation: &Recommendation, effect: &MachineEffect) -> Vec<String> {
+    let MachineEffect { machine, mode, before, after } = effect;
+    let count = |of: fn(&Workers) -> u32| arrow(&of(before).to_string(), &of(after).to_string());
+    let controllers = |workers: &Workers| {
+        workers.controllers.map_or_else(|| "-".to_owned(), |count| count.to_string())
+    };
+    let at_peak = |workers: &Workers| {
+        let sum: Option<ByteSize> = recommendation.at_peak(*mode, workers);
+        sum.map_or_else(|| "-".to_owned(), |sum| format!("{:.1}", as_gib(sum)))
+    };
+    vec![
+        machine.to_string(),
+        mode.name().to_owned(),
+        count(|workers| workers.server),
+        count(|workers| workers.long),
+        count(|workers| workers.short),
+        arrow(&controllers(before), &controllers(after)),
+        arrow(&at_peak(before), &at_peak(after)),
+    ]
+}
+
+/// `36 -> 44`, or `36` where nothing changes.
+fn arrow(before: &str, after: &str) -> String {
+    if before == after { before.to_owned() } else { format!("{before} -> {after}") }
+}

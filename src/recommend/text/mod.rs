@@ -1,0 +1,190 @@
+//! A recommendation as text: for a terminal, and as the words above a patch.
+
+mod cautions;
+mod conclusion;
+mod effects;
+
+use std::cmp::Ordering;
+use std::io::{self, Write};
+
+use super::support::{Advice, Caution, Counted, PeakSeen, Support};
+use super::{Constant, Effects, Recommendation, RunUsed};
+use crate::report::Verdict;
+use crate::report::text::{print, table};
+use crate::sample::ProfilerLevel;
+use crate::units::as_mib;
+
+/// Writes all of it, ending with the command to type next; in that, the runs are called by
+/// these names.
+pub fn render(
+    recommendation: &Recommendation,
+    names: &[String],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out, "CONSTANTS that these runs of SkyPilot {} support", recommendation.sky)?;
+    constants(recommendation, out)?;
+    writeln!(out, "  {}", conclusion::answer(recommendation))?;
+    cautions::write(recommendation, out)?;
+    writeln!(
+        out,
+        "\nRUNS and the peak of the largest process of each class, in MiB; in parentheses, how many \
+         processes there were"
+    )?;
+    runs(recommendation, out)?;
+    writeln!(out, "\nHEADROOM: {}", cautions::headroom_rule())?;
+    effects::write(recommendation, out)?;
+    conclusion::next(recommendation, names, out)
+}
+
+/// The words above a patch: `git apply` passes over them.
+pub fn preamble(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "Worker memory of SkyPilot {}, from the peaks that skyload measured.\n",
+        recommendation.sky
+    )?;
+    let values = recommendation.values();
+    for advice in &recommendation.constants {
+        let (Some(value), Support::Supported { peak, .. }) =
+            (values.get(&advice.constant), advice.support)
+        else {
+            continue;
+        };
+        writeln!(
+            out,
+            "{}: {} -> {}, from a peak of {:.1} MiB",
+            advice.constant,
+            present(advice),
+            advice.constant.spell(*value),
+            as_mib(peak)
+        )?;
+    }
+    let runs: Vec<String> = recommendation
+        .runs
+        .iter()
+        .map(|used| format!("{} ({}; on {})", used.run, verdict(used), launched_on(used)))
+        .collect();
+    writeln!(out, "\nRuns: {}", runs.join(", "))?;
+    writeln!(out, "Headroom: {}", cautions::headroom_rule())?;
+    cautions::write(recommendation, out)?;
+    writeln!(out)
+}
+
+fn constants(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
+    let mut rows = table(&["constant", "supported", "now", "recommended", "largest peak"], 2);
+    for advice in &recommendation.constants {
+        let (recommended, peak) = match advice.support {
+            Support::Supported { peak, recommended } => {
+                (advice.constant.spell(recommended), format!("{:.1} MiB", as_mib(peak)))
+            }
+            Support::NotTried | Support::Unbounded => ("-".to_owned(), "-".to_owned()),
+        };
+        rows.add_row([
+            advice.constant.to_string(),
+            what_follows(recommendation, advice).to_owned(),
+            present(advice),
+            recommended,
+            peak,
+        ]);
+    }
+    print(out, &rows)
+}
+
+fn present(advice: &Advice) -> String {
+    advice.current.map_or_else(|| "-".to_owned(), |size| advice.constant.spell(size))
+}
+
+fn what_follows(recommendation: &Recommendation, advice: &Advice) -> &'static str {
+    // The controllers' stands in another module, which only SkyPilot itself is asked about.
+    let is_unknown = advice.constant == Constant::Controller
+        && !matches!(recommendation.effects, Effects::Known { .. });
+    match (advice.support, advice.current) {
+        (Support::NotTried, _) => "no such process ran",
+        (Support::Unbounded, _) => {
+            "the highest peak is a lower bound: nobody knows how high it was"
+        }
+        (Support::Supported { .. }, None) if is_unknown => "for comparison, not patched",
+        (Support::Supported { .. }, None) => "not in this SkyPilot",
+        (Support::Supported { recommended, .. }, Some(current)) => {
+            match (recommended.cmp(&current), advice.constant.is_patched()) {
+                (_, false) => "for comparison, not patched",
+                (Ordering::Less, true)
+                    if advice.cautions.contains(&Caution::LoweredWithoutClouds) =>
+                {
+                    "lower, without clouds"
+                }
+                (Ordering::Less, true) => "lower",
+                (Ordering::Equal, true) => "keep",
+                (Ordering::Greater, true) => "raise",
+            }
+        }
+    }
+}
+
+fn runs(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
+    let mut headings = vec!["run", "verdict", "launched on", "peaks"];
+    headings.extend(Constant::ALL.iter().map(|constant| short_name(*constant)));
+    let mut rows = table(&headings, 4);
+    for used in &recommendation.runs {
+        let mut row = vec![
+            used.run.to_string(),
+            verdict(used),
+            launched_on(used),
+            level(used.level).to_owned(),
+        ];
+        row.extend(recommendation.constants.iter().map(|advice| peaks_of(advice, used)));
+        rows.add_row(row);
+    }
+    print(out, &rows)
+}
+
+const fn short_name(constant: Constant) -> &'static str {
+    match constant {
+        Constant::Long => "long",
+        Constant::Short => "short",
+        Constant::Server => "server",
+        Constant::Controller => "controller",
+    }
+}
+
+fn verdict(used: &RunUsed) -> String {
+    match used.verdict {
+        Verdict::ScenarioFailed => "SCENARIO FAILED (not all of its load took place)".to_owned(),
+        verdict => verdict.name().to_owned(),
+    }
+}
+
+fn launched_on(used: &RunUsed) -> String {
+    let names = used.infrastructure.names();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(" ") }
+}
+
+const fn level(level: Option<ProfilerLevel>) -> &'static str {
+    match level {
+        None => "not measured",
+        Some(ProfilerLevel::ExitRecords) => "exit-records",
+        Some(ProfilerLevel::HighWaterMark | ProfilerLevel::HighWaterMarkOfAnother) => {
+            "high-water-mark"
+        }
+        Some(ProfilerLevel::SampledRss) => "sampled",
+    }
+}
+
+fn peaks_of(advice: &Advice, used: &RunUsed) -> String {
+    let of_run = advice.peaks.iter().filter(|seen| seen.run == used.run);
+    of_run.max_by_key(|seen| seen.size().or(seen.peak)).map_or_else(|| "-".to_owned(), peak)
+}
+
+fn peak(seen: &PeakSeen) -> String {
+    let processes = seen.processes;
+    let Some(measured) = seen.peak.map(as_mib) else {
+        return format!("not read ({processes}), left out");
+    };
+    match seen.counted {
+        Counted::AsMeasured => format!("{measured:.1} ({processes})"),
+        Counted::AtMost(most) => {
+            format!(">={measured:.1} ({processes}), at most {:.1}", as_mib(most))
+        }
+        Counted::LeftOut => format!(">={measured:.1} ({processes}), left out"),
+    }
+}
