@@ -30,6 +30,9 @@ pub enum Event {
     FamilyBegan(Family),
     /// The last phase ended.
     PhasesEnded,
+    /// The server had not come to rest in the time that the plan gives it, before the
+    /// baseline or in the drain, and what kept it from that.
+    NotAtRest(String),
     /// The load was stopped before all scenarios had ended.
     LoadStopped(StopReason),
     /// The server had another identity than the one that was started.

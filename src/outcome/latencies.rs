@@ -60,7 +60,9 @@ impl Latencies {
 
     /// The shortest.
     pub fn min(&self) -> Option<Duration> {
-        self.has_any(|h| Duration::from_micros(h.min()))
+        // As percentiles are: the upper end of what three digits leave open. Else the
+        // shortest of one were below the longest.
+        self.has_any(|h| Duration::from_micros(h.highest_equivalent(h.min())))
     }
 
     /// The longest.
@@ -70,7 +72,8 @@ impl Latencies {
 
     /// The average.
     pub fn mean(&self) -> Option<Duration> {
-        self.has_any(|h| Duration::from_secs_f64(h.mean() / 1e6))
+        let mean = self.has_any(|h| Duration::from_secs_f64(h.mean() / 1e6))?;
+        Some(mean.clamp(self.min()?, self.max()?))
     }
 
     /// How many there are in each tenth of a power of ten of microseconds, for a chart
@@ -120,6 +123,18 @@ impl<'de> Deserialize<'de> for Latencies {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_duration_is_the_shortest_the_longest_and_all_between() {
+        for micros in [3, 120_237_000, 999_999, 86_400_000_000] {
+            let mut latencies = Latencies::default();
+            latencies.record(Duration::from_micros(micros));
+            let max = latencies.max();
+            assert!(max >= Some(Duration::from_micros(micros)), "{latencies:?}");
+            assert_eq!((latencies.min(), latencies.mean()), (max, max), "{latencies:?}");
+            assert_eq!(latencies.percentile(50.0), max);
+        }
+    }
 
     #[test]
     fn an_empty_distribution_has_no_percentile() {

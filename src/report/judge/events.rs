@@ -35,7 +35,8 @@ impl Findings {
                 ),
                 Event::LoadStopped(StopReason::ProfilerLost) => self
                     .add(Severity::Inconclusive, format!("the profiler ended by itself{when}")),
-                Event::LoadStopped(StopReason::ServerLost)
+                Event::NotAtRest(_)
+                | Event::LoadStopped(StopReason::ServerLost)
                 | Event::Began
                 | Event::Ended
                 | Event::PhaseBegan(_)

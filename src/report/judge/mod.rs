@@ -7,6 +7,7 @@
 mod events;
 mod infrastructure;
 mod memory;
+mod rest;
 mod server_profile;
 mod users;
 
@@ -174,6 +175,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     findings.of_thresholds(case);
     findings.of_budgets(case);
     findings.of_versions(case);
+    findings.of_rest(case);
     findings.of_coverage(case);
     findings.of_punctuality(case);
     findings.of_plan(case);

@@ -3,13 +3,13 @@
 use rstest::rstest;
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
-use skyload::marks::{Event, StopReason};
+use skyload::marks::{Event, Mark, StopReason};
 use skyload::report::{BudgetState, Evidence, Report, Severity, Verdict};
 use skyload::sample::{ClassSnapshot, Phase, ProfileLine};
 use skyload::units::ByteSize;
 
 use super::changes::{Change, assert_follows};
-use super::evidence::{ALL_ENDED, LOAD_BEGAN, LOAD_ENDED, four_users, good_run};
+use super::evidence::{ALL_ENDED, LOAD_BEGAN, LOAD_ENDED, at, four_users, good_run};
 
 use BudgetSubject::{Growth, Leftovers, Threads, TreePss, Zombies};
 use StopReason::Interrupted;
@@ -158,6 +158,31 @@ fn leftovers_without_a_budget_are_worth_a_note() {
     assert_eq!(judgement.verdict, Pass);
     let notes = judgement.messages(Severity::Note);
     assert!(notes.iter().any(|note| note.contains("left 1 process(es) behind")), "{notes:?}");
+}
+
+#[test]
+fn a_server_that_did_not_come_to_rest_is_said_and_proves_no_growth() {
+    let busy = || Event::NotAtRest("the machine is busy (100% CPU)".to_owned());
+    let mut evidence = good_run(&four_users());
+    evidence.happens(LOAD_ENDED + 500, busy());
+    let judgement = Report::assemble(&evidence).judgement;
+    assert_eq!(judgement.verdict, Pass, "nobody set a limit");
+    let words = "not come to rest after the load: the machine is busy (100% CPU)";
+    assert!(judgement.messages(Severity::Note).iter().any(|note| note.contains(words)));
+
+    evidence.limit(Zombies, count(0));
+    grows(&mut evidence, 50);
+    let judgement = Report::assemble(&evidence).judgement;
+    let doubts = judgement.messages(Severity::Inconclusive);
+    assert!(doubts[0].starts_with("growth: ") && doubts[1].starts_with("zombies: "), "{doubts:?}");
+
+    let mut evidence = good_run(&four_users());
+    evidence.marks.insert(0, Mark { at: at(0), event: busy() });
+    evidence.limit(Zombies, count(0));
+    assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass, "they are of the end");
+    grows(&mut evidence, 50);
+    let judgement = Report::assemble(&evidence).judgement;
+    assert_eq!(judgement.messages(Severity::Inconclusive).len(), 1, "{judgement:#?}");
 }
 
 #[test]

@@ -96,6 +96,9 @@ fn settle(
     }
     let step = progress.step(what);
     let busy = settle::wait(watch, plan, run, &step)?;
+    if let Some(busy) = &busy {
+        watch.marks.note(Event::NotAtRest(busy.clone()))?;
+    }
     step.done(busy.unwrap_or_else(|| "at rest".to_owned()));
     Ok(())
 }

@@ -1,0 +1,47 @@
+//! Whether the server was at rest when figures were taken that are about that.
+
+use super::{About, Case, Findings, Severity};
+use crate::budget::BudgetSubject;
+use crate::marks::Event;
+use crate::sample::Phase;
+
+impl Findings {
+    /// Growth and zombies are those of a server that has nothing to do. Of one that was
+    /// still at work they say nothing for sure, and neither do latencies that a machine
+    /// gave which was busy with other things.
+    pub(super) fn of_rest(&mut self, case: &Case<'_>) {
+        let mut phase = None;
+        for mark in &case.evidence.marks {
+            match &mark.event {
+                Event::PhaseBegan(began) => phase = Some(*began),
+                Event::NotAtRest(why) => self.of_unrest(case, phase, why),
+                _ => {}
+            }
+        }
+    }
+
+    fn of_unrest(&mut self, case: &Case<'_>, phase: Option<Phase>, why: &str) {
+        let when = if phase.is_none() { "before the baseline" } else { "after the load" };
+        self.add(
+            Severity::Note,
+            format!(
+                "the server had not come to rest {when}: {why}. Latencies and growth may be those of \
+                 whatever else went on"
+            ),
+        );
+        for subject in [BudgetSubject::Growth, BudgetSubject::Zombies] {
+            // Zombies are counted at the end alone.
+            let is_concerned = phase.is_some() || subject == BudgetSubject::Growth;
+            let is_checked = case.budgets.iter().any(|check| {
+                check.subject == subject && check.limit.is_some() && check.measured.is_some()
+            });
+            if is_concerned && is_checked {
+                self.add_about(
+                    About::Budget(subject),
+                    Severity::Inconclusive,
+                    format!("{subject}: it is that of a server at rest, which this was not {when}"),
+                );
+            }
+        }
+    }
+}
