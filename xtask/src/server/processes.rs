@@ -154,15 +154,23 @@ fn port_of(words: &[std::borrow::Cow<'_, str>]) -> u16 {
     port.unwrap_or(super::ports::DEFAULT_API_PORT)
 }
 
-/// What a process is, in a few words: its title, or its program with the module,
-/// code or script that it runs.
 fn title(process: &sysinfo::Process) -> String {
-    const LENGTH: usize = 40;
     let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
+    in_a_few_words(&words.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
+}
+
+/// What a process is by its command line: its title, or its program with the module,
+/// code or script that it runs.
+fn in_a_few_words(words: &[&str]) -> String {
+    const LENGTH: usize = 40;
     let first = words.first().map_or("", |word| word.trim_end_matches('\0'));
+    // Its title holds the path of its socket, which differs for each.
+    if first.starts_with("ssh: ") && first.ends_with("[mux]") {
+        return "ssh connection to a node, kept open".to_owned();
+    }
     // The pid in an executor's title would make every one a kind of its own.
     let first = first.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
-    let mut rest = words.iter().skip(1).map(AsRef::as_ref);
+    let mut rest = words.iter().skip(1).copied();
     let what = loop {
         match rest.next() {
             Some("-m" | "-c") => break rest.next().unwrap_or_default(),
@@ -187,4 +195,25 @@ fn writes_into(pid: u32, home: &Path) -> bool {
         std::fs::read_link(format!("/proc/{pid}/fd/{fd}"))
             .is_ok_and(|target| target.starts_with(home))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_one_kind_have_one_name() {
+        for (words, name) in [
+            (
+                &["ssh: /tmp/sky_ssh_3fa91234/11ab/849f52 [mux]\0\0"][..],
+                "ssh connection to a node, kept open",
+            ),
+            (&["SkyPilot:executor:short:4711\0"], "SkyPilot:executor:short"),
+            (&["/v/bin/python", "-u", "-msky.jobs.controller", "1"], "python sky.jobs.controller"),
+            (&["/bin/sh", "/x/start.sh"], "sh start.sh"),
+            (&[], "(no title)"),
+        ] {
+            assert_eq!(in_a_few_words(words), name);
+        }
+    }
 }
