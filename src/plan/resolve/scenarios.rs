@@ -2,7 +2,7 @@
 
 use super::infrastructure::Choice;
 use super::{Mistakes, Turns};
-use crate::config::Profile;
+use crate::config::{Profile, suggest};
 use crate::infrastructure::Infrastructure;
 use crate::plan::{LoadRequest, PlannedScenario, ServerTarget};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
@@ -83,11 +83,13 @@ impl Mistakes {
                 _ => match ScenarioId::of_kind(kind).find(|id| id.name() == word) {
                     Some(id) => chosen.push(id),
                     None => {
-                        let known = || ScenarioId::of_kind(kind).map(ScenarioId::name);
+                        let mut known: Vec<_> =
+                            ScenarioId::of_kind(kind).map(ScenarioId::name).collect();
+                        known.push("all");
                         self.push(format!(
-                            "{flag}: no {} scenario is called `{word}`; choose among {}, all",
+                            "{flag}: no {} scenario is called `{word}`; {}",
                             kind.name(),
-                            known().collect::<Vec<_>>().join(", ")
+                            suggest(word, known.iter().copied())
                         ));
                     }
                 },

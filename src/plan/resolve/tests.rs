@@ -65,6 +65,18 @@ fn what_is_typed_counts_for_scenarios_of_every_kind_and_each_infrastructure() {
 }
 
 #[rstest]
+#[case::near("stauts", "did you mean `status`?")]
+#[case::far("nothing-like-it", "choose among status, ")]
+fn a_scenario_that_is_not_there_is_told_from_those_that_are(
+    #[case] word: &str,
+    #[case] message: &str,
+) {
+    let request = LoadRequest { requests: words(&[word]), ..LoadRequest::default() };
+    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
+    assert!(mistakes[0].contains(message), "{mistakes:#?}");
+}
+
+#[rstest]
 #[case::unknown(&["nosuch"], "-c: SkyPilot knows no infrastructure called `nosuch`")]
 #[case::misspelled(&["kubernets"], "did you mean `kubernetes`?")]
 #[case::without_credentials(&["aws"], "an isolated server has no credentials for aws\n  hint: --server")]
