@@ -1,5 +1,7 @@
 //! When what happened in a run: `marks.jsonl`, written by the conductor.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{ClockOffset, Timestamp};
@@ -32,7 +34,7 @@ pub enum Event {
     PhasesEnded,
     /// The server had not come to rest in the time that the plan gives it, before the
     /// baseline or in the drain, and what kept it from that.
-    NotAtRest(String),
+    NotAtRest(Unrest),
     /// The load was stopped before all scenarios had ended.
     LoadStopped(StopReason),
     /// The server had another identity than the one that was started.
@@ -47,6 +49,28 @@ pub enum Event {
     /// Jobs of the run that were still in the queue of the loopback infrastructure
     /// when the server had ended, by their names. They were cancelled.
     LeftInQueue(Vec<String>),
+}
+
+/// What keeps a server from being at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unrest {
+    /// The profiler had not seen it yet.
+    NoFigures,
+    /// So many workers still import SkyPilot.
+    Starting(u32),
+    /// So many percent of the machine's CPUs are in use, by the server or anything else.
+    Busy(u32),
+}
+
+impl fmt::Display for Unrest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFigures => f.write_str("no figures yet"),
+            Self::Starting(count) => write!(f, "{count} workers are starting"),
+            Self::Busy(percent) => write!(f, "the machine is busy ({percent}% CPU)"),
+        }
+    }
 }
 
 /// Why a load was stopped early.

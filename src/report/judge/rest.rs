@@ -2,25 +2,25 @@
 
 use super::{About, Case, Findings, Severity};
 use crate::budget::BudgetSubject;
-use crate::marks::Event;
+use crate::marks::{Event, Unrest};
 use crate::sample::Phase;
 
 impl Findings {
-    /// Growth and zombies are those of a server that has nothing to do. Of one that was
-    /// still at work they say nothing for sure, and neither do latencies that a machine
-    /// gave which was busy with other things.
+    /// Growth and zombies are those of a server that has nothing to do: of one whose
+    /// workers still start they say nothing. A machine that is busy with other things is
+    /// worth knowing of; what the server holds does not hang on that.
     pub(super) fn of_rest(&mut self, case: &Case<'_>) {
         let mut phase = None;
         for mark in &case.evidence.marks {
             match &mark.event {
                 Event::PhaseBegan(began) => phase = Some(*began),
-                Event::NotAtRest(why) => self.of_unrest(case, phase, why),
+                Event::NotAtRest(why) => self.of_unrest(case, phase, *why),
                 _ => {}
             }
         }
     }
 
-    fn of_unrest(&mut self, case: &Case<'_>, phase: Option<Phase>, why: &str) {
+    fn of_unrest(&mut self, case: &Case<'_>, phase: Option<Phase>, why: Unrest) {
         let when = if phase.is_none() { "before the baseline" } else { "after the load" };
         self.add(
             Severity::Note,
@@ -29,6 +29,9 @@ impl Findings {
                  whatever else went on"
             ),
         );
+        if matches!(why, Unrest::Busy(_)) {
+            return;
+        }
         for subject in [BudgetSubject::Growth, BudgetSubject::Zombies] {
             // Zombies are counted at the end alone.
             let is_concerned = phase.is_some() || subject == BudgetSubject::Growth;

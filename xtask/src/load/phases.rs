@@ -97,9 +97,9 @@ fn settle(
     let step = progress.step(what);
     let busy = settle::wait(watch, plan, run, &step)?;
     if let Some(busy) = &busy {
-        watch.marks.note(Event::NotAtRest(busy.clone()))?;
+        watch.marks.note(Event::NotAtRest(*busy))?;
     }
-    step.done(busy.unwrap_or_else(|| "at rest".to_owned()));
+    step.done(busy.map_or_else(|| "at rest".to_owned(), |busy| busy.to_string()));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::class::ProcessClass;
+use skyload::marks::Unrest;
 use skyload::plan::LoadPlan;
 use skyload::run_dir::RunDir;
 use skyload::sample::Tick;
@@ -30,7 +31,7 @@ pub(super) fn wait(
     plan: &LoadPlan,
     run: &RunDir,
     step: &Step,
-) -> Result<Option<String>> {
+) -> Result<Option<Unrest>> {
     let end = Instant::now() + plan.settle;
     let mut quiet_since = Instant::now();
     loop {
@@ -41,7 +42,7 @@ pub(super) fn wait(
         match &busy {
             Some(what) => {
                 quiet_since = Instant::now();
-                step.update(what);
+                step.update(what.to_string());
             }
             None if quiet_since.elapsed() >= AT_REST_FOR => return Ok(None),
             None => {}
@@ -53,13 +54,14 @@ pub(super) fn wait(
     }
 }
 
-fn what_is_going_on(ticks: &[Tick]) -> Option<String> {
-    let Some(latest) = ticks.last() else { return Some("no figures yet".to_owned()) };
+fn what_is_going_on(ticks: &[Tick]) -> Option<Unrest> {
+    let Some(latest) = ticks.last() else { return Some(Unrest::NoFigures) };
     if let Some(starting) = latest.classes.get(&ProcessClass::Starting) {
-        return Some(format!("{} workers are starting", starting.count));
+        return Some(Unrest::Starting(starting.count));
     }
     let cpu: Vec<f32> =
         ticks.iter().filter_map(|tick| tick.system.map(|system| system.cpu_percent)).collect();
     let busiest = cpu.into_iter().fold(0.0, f32::max);
-    (busiest > BUSY).then(|| format!("the machine is busy ({busiest:.0}% CPU)"))
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+    (busiest > BUSY).then_some(Unrest::Busy(busiest.round() as u32))
 }
