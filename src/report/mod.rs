@@ -21,6 +21,7 @@ mod recording;
 mod scenarios;
 mod server_profile;
 mod summary;
+mod tables;
 pub mod text;
 
 use std::time::Duration;

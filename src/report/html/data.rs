@@ -149,7 +149,7 @@ impl Chart {
             ),
             headings,
             words: 1,
-            rows: Vec::new(),
+            ..Table::default()
         };
         for from in (0..self.times.len()).step_by(points_each) {
             let to = (from + points_each).min(self.times.len());

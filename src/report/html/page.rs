@@ -100,7 +100,7 @@ impl Page {
             machine,
             has_spans: !data.scenarios.is_empty(),
             without_profile: without_profile(report, &data.charts),
-            memory: memory::table(report),
+            memory: memory::classes(report),
             windows: memory::windows(report),
             strips: latency::strips(report),
             turns: latency::turns(report),

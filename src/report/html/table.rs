@@ -1,5 +1,10 @@
 //! Tables of the page.
 
+use crate::report::tables::{self, Signs};
+
+/// How the page writes what is no plain text.
+const SIGNS: Signs = Signs { at_least: "≥ ", to: "→", unknown: "–" };
+
 /// A table: its first column names its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
@@ -11,6 +16,8 @@ pub(super) struct Table {
     pub(super) words: usize,
     /// Its rows, each as long as the headings where there are any.
     pub(super) rows: Vec<Vec<String>>,
+    /// What is to be known about it.
+    pub(super) notes: Vec<String>,
 }
 
 impl Table {
@@ -19,7 +26,18 @@ impl Table {
             caption: caption.into(),
             headings: headings.iter().map(|heading| (*heading).to_owned()).collect(),
             words,
-            rows: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// A table that other renderers show, too.
+    pub(super) fn showing(caption: impl Into<String>, shown: tables::Table) -> Self {
+        Self {
+            caption: caption.into(),
+            rows: shown.written(&SIGNS).collect(),
+            headings: shown.headings,
+            words: shown.words,
+            notes: shown.notes,
         }
     }
 

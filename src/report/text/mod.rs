@@ -1,14 +1,12 @@
 //! The report as text for a terminal: the original tool's block first, in its
 //! words and order, then what the original did not have.
 
-mod budgets;
 mod cost;
 mod infrastructure;
 mod memory;
 mod phases;
 mod profile;
 mod summary;
-mod windows;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -17,7 +15,11 @@ use comfy_table::{CellAlignment, Table, presets};
 
 pub use profile::render as render_profile;
 
+use super::tables::{self, Signs};
 use super::{NextStep, Report, ScenarioReport, Stats, WaveReport, next_step};
+
+/// How this text writes what is no plain text.
+const SIGNS: Signs = Signs { at_least: ">=", to: "->", unknown: "-" };
 
 /// Writes the whole report.
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -27,7 +29,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     infrastructure::render(report, out)?;
     memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
     phases::render(report, out)?;
-    windows::render(report.memory.as_ref(), out)?;
+    memory::windows(report.memory.as_ref(), out)?;
     cost::render(report, out)?;
     findings(report, out)?;
     let verdict = report.judgement.verdict;
@@ -51,6 +53,20 @@ pub(crate) fn table(headings: &[&str], words: usize) -> Table {
 pub(crate) fn print(out: &mut impl Write, table: &Table) -> io::Result<()> {
     for line in table.to_string().lines() {
         writeln!(out, "  {}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A table, and below it what is to be known about it.
+fn show(shown: &tables::Table, out: &mut impl Write) -> io::Result<()> {
+    let headings: Vec<&str> = shown.headings.iter().map(String::as_str).collect();
+    let mut rows = table(&headings, shown.words);
+    rows.add_rows(shown.written(&SIGNS));
+    if rows.row_count() > 0 {
+        print(out, &rows)?;
+    }
+    for note in &shown.notes {
+        writeln!(out, "  {note}")?;
     }
     Ok(())
 }

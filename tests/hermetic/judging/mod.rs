@@ -10,6 +10,7 @@ mod figures;
 mod for_ci;
 pub(crate) mod hour;
 mod next_steps;
+mod page_tables;
 pub(crate) mod pages;
 mod profiles;
 mod recommending;
