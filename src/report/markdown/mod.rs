@@ -6,11 +6,14 @@ mod escape;
 use std::io::{self, Write};
 
 use self::escape::{inline, preformatted};
+use super::tables::{Signs, budgets};
 use super::text::{self, in_minutes, seconds};
 use super::{Finding, Report, ScenarioReport, ScenarioState, Severity, Stats, Verdict, WaveReport};
-use crate::budget::Amount;
 use crate::plan::{ServerTarget, SkySelection};
 use crate::sample::ProfilerLevel;
+
+/// How Markdown writes what is no plain text.
+const SIGNS: Signs = Signs { at_least: "≥ ", to: "→", unknown: "-" };
 
 /// As much of the text report as is folded in. GitHub takes 65,536 characters in a
 /// comment.
@@ -86,20 +89,9 @@ fn server(report: &Report) -> &'static str {
 }
 
 fn budgets(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    if report.budgets.is_empty() {
-        return Ok(());
-    }
-    let title = ["budget", "measured", "limit", "headroom", ""];
-    header(out, "Budgets", &title)?;
-    for check in &report.budgets {
-        let bound = if report.is_lower_bound(check.subject) { "≥ " } else { "" };
-        let measured = check.measured.map_or_else(none, |amount| format!("{bound}{amount}"));
-        let limit = check.limit.map_or_else(none, |limit: Amount| limit.to_string());
-        let headroom = check.headroom().map_or_else(none, |percent| format!("{percent:.0}%"));
-        let state = check.state.name();
-        row(out, [check.subject.to_string(), measured, limit, headroom, state.to_owned()])?;
-    }
-    Ok(())
+    let Some(table) = budgets::all(report) else { return Ok(()) };
+    header(out, "Budgets", &table.headings.iter().map(String::as_str).collect::<Vec<_>>())?;
+    table.written(&SIGNS).try_for_each(|cells| row(out, cells))
 }
 
 fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {

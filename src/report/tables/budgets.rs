@@ -1,11 +1,27 @@
-//! The columns in which a table shows budgets.
+//! Budgets: all of them, and the columns in which another table shows them.
 
 use super::{Cell, Table};
 use crate::budget::BudgetSubject;
-use crate::report::BudgetCheck;
+use crate::report::{BudgetCheck, Report};
 
 /// The headings of [`columns`].
 pub(super) const HEADINGS: [&str; 3] = ["budget", "headroom", ""];
+
+/// Every budget, also one that was not tried; `None` where there is none.
+pub(in crate::report) fn all(report: &Report) -> Option<Table> {
+    let mut table = Table::new(&["budget", "measured", "limit", "headroom", ""], 1);
+    for check in &report.budgets {
+        let amount = |amount: Option<_>| amount.map_or(Cell::Unknown, Cell::plain);
+        table.rows.push(vec![
+            Cell::plain(check.subject),
+            amount(check.measured).bounded(report.is_lower_bound(check.subject)),
+            amount(check.limit),
+            headroom(check),
+            Cell::plain(check.state.name()),
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
 
 /// The limit, what is left of it, and what follows.
 pub(in crate::report) fn columns(checks: &[BudgetCheck], subject: BudgetSubject) -> [Cell; 3] {

@@ -1,10 +1,12 @@
 //! The page's tables: the figures of the text report, as exact and as complete.
 
+use rstest::rstest;
 use skyload::sample::Phase;
 
 use super::changes::Change;
-use super::evidence::{four_users, good_run};
+use super::evidence::{four_users, good_run, hardly_anything_of_a_run};
 use super::pages::page;
+use super::texts::eventful_run;
 
 /// The cells of a row: of the table whose caption begins so, the one of this name.
 fn row(page: &str, caption: &str, name: &str) -> Vec<String> {
@@ -36,4 +38,42 @@ fn memory_that_lacks_a_process_is_a_lower_bound() {
     run.snapshot(Phase::Load).unread = 1;
     let peaks = row(&page(&run), "Memory of the server", "tree (PSS, at phase ends)");
     assert_eq!(peaks[4], "≥ 400.0", "{peaks:?}");
+}
+
+#[rstest]
+#[case::unread(
+    "The server at the end of each phase", "drain",
+    &["≥ 6", "≥ 18", "2", "≥ 550.0", "≥ 420.0"])]
+#[case::read(
+    "The server at the end of each phase", "load", &["3", "9", "2", "400.0", "300.0"])]
+#[case::growth(
+    "Growth by class", "long-executor", &["0 → 3", "0 → 9", "0.0 → 150.0", "0.0 → 120.0"])]
+#[case::growth_of_all(
+    "The whole server beyond its peaks", "growth after the drain (PSS, MiB)",
+    &["≥ 150.0", "200.0", "25%", "ok"])]
+#[case::leftovers(
+    "The whole server beyond its peaks", "leftovers of the stop", &["3", "2", "-50%", "OVER"])]
+#[case::without_budget(
+    "The whole server beyond its peaks", "zombies after the drain", &["2", "", "", ""])]
+#[case::without_constant("Budgets", "server", &["200.0 MiB", "–", "–", "no constant"])]
+#[case::lower_bound(
+    "Budgets", "short-executor", &["≥ 180.0 MiB", "307.2 MiB", "41%", "ok"])]
+#[case::absent_class("Budgets", "long-executor", &["–", "409.6 MiB", "–", "not tried"])]
+fn what_the_text_tells_of_the_server_is_told(
+    #[case] caption: &str,
+    #[case] name: &str,
+    #[case] cells: &[&str],
+) {
+    assert_eq!(row(&page(&eventful_run()), caption, name), cells);
+}
+
+#[test]
+fn growth_lacks_processes_that_could_not_be_read_and_says_so() {
+    assert!(page(&eventful_run()).contains("without 1 process(es) that could not be read after"));
+}
+
+#[test]
+fn a_budget_that_nothing_was_measured_for_has_a_row() {
+    let page = page(&hardly_anything_of_a_run());
+    assert_eq!(row(&page, "Budgets", "long-executor"), ["–", "–", "–", "not measured"]);
 }
