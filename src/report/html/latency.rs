@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::table::Table;
 use crate::outcome::Latencies;
+use crate::report::tables::latency;
 use crate::report::text::seconds;
 use crate::report::{Evidence, Report, ScenarioReport, Stats, WaveReport};
 
@@ -119,47 +120,17 @@ fn in_words(stats: &Stats) -> String {
     .join(", ")
 }
 
-const FIGURES: [&str; 7] = ["min", "avg", "p50", "p90", "p95", "p99", "max"];
-
-fn figures(stats: Option<&Stats>) -> [String; 7] {
-    match stats {
-        None => [const { String::new() }; 7].map(|_| "–".to_owned()),
-        Some(s) => [s.min, s.avg, s.p50, s.p90, s.p95, s.p99, s.max].map(seconds),
-    }
-}
-
 /// The turns of every wave; `None` where none was taken.
 pub(super) fn turns(report: &Report) -> Option<Table> {
-    let mut headings = vec!["scenario", "wave", "turns", "refused", "errors", "per s"];
-    headings.extend(FIGURES);
-    let mut table = Table::new(
-        "Latency of a user's turn, from its scheduled start to its last answer, in seconds",
-        &headings,
-        2,
-    );
-    for (scenario, wave) in waves(report) {
-        let completed = wave.succeeded + wave.refused + wave.failed;
-        let turns = match completed == wave.scheduled {
-            true => completed.to_string(),
-            false => format!("{completed} of {}", wave.scheduled),
-        };
-        let counts = [
-            scenario.id.to_string(),
-            scenario.wave_name(wave).to_owned(),
-            turns,
-            wave.refused.to_string(),
-            wave.failed.to_string(),
-            wave.throughput.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}")),
-        ];
-        table.row(counts.into_iter().chain(figures(wave.turns.as_ref())));
-    }
-    (!table.rows.is_empty()).then_some(table)
+    let caption =
+        "Latency of a user's turn, from its scheduled start to its last answer, in seconds";
+    Some(Table::showing(caption, latency::turns(report)?))
 }
 
 /// The steps of all waves; `None` where every turn had but one.
 pub(super) fn steps(report: &Report) -> Option<Table> {
     let mut headings = vec!["scenario", "wave", "step", "count"];
-    headings.extend(FIGURES);
+    headings.extend(latency::FIGURES);
     let mut table = Table::new("Steps of a turn, in seconds", &headings, 3);
     for (scenario, wave) in waves(report).filter(|(_, wave)| wave.steps.len() > 1) {
         for (step, stats) in &wave.steps {
@@ -169,7 +140,7 @@ pub(super) fn steps(report: &Report) -> Option<Table> {
                 step.clone(),
                 stats.count.to_string(),
             ];
-            table.row(names.into_iter().chain(figures(Some(stats))));
+            table.row(names.into_iter().chain(latency::in_seconds(stats)));
         }
     }
     (!table.rows.is_empty()).then_some(table)

@@ -15,8 +15,8 @@ use comfy_table::{CellAlignment, Table, presets};
 
 pub use profile::render as render_profile;
 
-use super::tables::{self, Signs};
-use super::{NextStep, Report, ScenarioReport, Stats, WaveReport, next_step};
+use super::tables::{self, Signs, latency};
+use super::{NextStep, Report, next_step};
 
 /// How this text writes what is no plain text.
 const SIGNS: Signs = Signs { at_least: ">=", to: "->", unknown: "-" };
@@ -72,53 +72,10 @@ fn show(shown: &tables::Table, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    if report.scenarios.iter().all(|scenario| scenario.waves.is_empty()) {
-        return Ok(());
-    }
+    let Some(turns) = latency::turns(report) else { return Ok(()) };
     writeln!(out, "\nLATENCY of a user's turn, from its scheduled start, in seconds")?;
-    let mut rows = table(
-        &[
-            "scenario", "wave", "turns", "refused", "errors", "per s", "min", "avg", "p50", "p90",
-            "p95", "p99", "max",
-        ],
-        2,
-    );
-    for scenario in &report.scenarios {
-        for wave in &scenario.waves {
-            rows.add_row(latency_row(scenario, wave));
-        }
-        if scenario.waves.is_empty() {
-            rows.add_row([scenario.id.to_string(), "none".to_owned()]);
-        }
-    }
-    print(out, &rows)?;
+    show(&turns, out)?;
     steps(report, out)
-}
-
-fn latency_row(scenario: &ScenarioReport, wave: &WaveReport) -> Vec<String> {
-    let completed = wave.succeeded + wave.refused + wave.failed;
-    let turns = if completed == wave.scheduled {
-        completed.to_string()
-    } else {
-        format!("{completed}/{}", wave.scheduled)
-    };
-    let mut row = vec![
-        scenario.id.to_string(),
-        scenario.wave_name(wave).to_owned(),
-        turns,
-        wave.refused.to_string(),
-        wave.failed.to_string(),
-        wave.throughput.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}")),
-    ];
-    row.extend(figures(wave.turns.as_ref()));
-    row
-}
-
-fn figures(stats: Option<&Stats>) -> Vec<String> {
-    match stats {
-        None => vec!["-".to_owned(); 7],
-        Some(s) => [s.min, s.avg, s.p50, s.p90, s.p95, s.p99, s.max].map(seconds).to_vec(),
-    }
 }
 
 /// Three digits that count: `0.004`, `1.25`, `31.8`.
@@ -144,8 +101,9 @@ pub fn in_minutes(duration: Duration) -> String {
 
 fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nSTEPS of a turn in the last wave, in seconds")?;
-    let mut rows =
-        table(&["scenario", "step", "count", "min", "avg", "p50", "p90", "p95", "p99", "max"], 2);
+    let headings: Vec<&str> =
+        ["scenario", "step", "count"].into_iter().chain(latency::FIGURES).collect();
+    let mut rows = table(&headings, 2);
     for scenario in &report.scenarios {
         let Some(wave) = scenario.waves.last() else { continue };
         // A turn of one step has been shown already.
@@ -154,7 +112,7 @@ fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
         for (step, stats) in &wave.steps {
             let mut row = vec![scenario.id.to_string(), step.clone(), stats.count.to_string()];
-            row.extend(figures(Some(stats)));
+            row.extend(latency::in_seconds(stats));
             rows.add_row(row);
         }
     }

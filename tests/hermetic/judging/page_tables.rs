@@ -73,6 +73,12 @@ fn growth_lacks_processes_that_could_not_be_read_and_says_so() {
 }
 
 #[test]
+fn a_scenario_without_an_outcome_has_a_row() {
+    let turns = row(&page(&eventful_run()), "Latency of a user", "probe:health");
+    assert_eq!(turns[0], "none", "{turns:?}");
+}
+
+#[test]
 fn a_budget_that_nothing_was_measured_for_has_a_row() {
     let page = page(&hardly_anything_of_a_run());
     assert_eq!(row(&page, "Budgets", "long-executor"), ["–", "–", "–", "not measured"]);
