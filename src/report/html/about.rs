@@ -1,12 +1,11 @@
 //! What ran: versions, machine, setup and teardown, and what measuring cost.
 
-use std::time::Duration;
-
 use super::table::Table;
 use crate::clock::Timestamp;
 use crate::environment::{Environment, SkyUnderTest};
 use crate::fixtures::Stage;
 use crate::plan::ServerTarget;
+use crate::report::tables::cost;
 use crate::report::text::{in_minutes, seconds};
 use crate::report::{PhaseSpan, Report};
 use crate::units::{as_gib, as_mib};
@@ -123,45 +122,9 @@ pub(super) fn fixtures(report: &Report) -> Option<Table> {
 pub(super) fn cost(report: &Report) -> Option<Table> {
     let mut table = Table::facts("How it was measured, and what that cost");
     table.fact("peaks", report.profiler.map(|profiler| profiler.describe()));
-    let profiler = report.profiler.and_then(|profiler| profiler.cost).map(|cost| {
-        format!(
-            "{:.1} CPU-s, {:.1} MiB, {:.1} of {:.1} ticks per second, longest gap {:.2} s",
-            cost.cpu.as_secs_f64(),
-            as_mib(cost.peak),
-            cost.rate_hz,
-            1.0 / report.plan.profiler_interval.as_secs_f64(),
-            cost.longest_gap.as_secs_f64()
-        )
-    });
-    table.fact("profiler", profiler);
-    let costs = || report.scenarios.iter().filter_map(|scenario| scenario.cost);
-    let own: Duration = costs().map(|cost| cost.own_cpu).sum();
-    let largest = costs().map(|cost| cost.own_peak).max();
-    let clients = largest
-        .map(|peak| format!("{:.1} CPU-s, largest {:.1} MiB", own.as_secs_f64(), as_mib(peak)));
-    table.fact("clients", clients);
-    let children: Duration = costs().map(|cost| cost.children_cpu).sum();
-    let largest = costs().filter_map(|cost| cost.largest_child).max();
-    let sky = largest.map(|peak| {
-        format!("{:.1} CPU-s, largest {:.1} MiB", children.as_secs_f64(), as_mib(peak))
-    });
-    table.fact("sky processes (the clients')", sky);
-    let nodes = report.nodes.as_ref().map(|nodes| {
-        format!(
-            "{:.1} CPU-s, at most {:.0} MiB RSS; they stand for other machines",
-            nodes.cpu.as_secs_f64(),
-            as_mib(nodes.peak_memory)
-        )
-    });
-    table.fact("nodes", nodes);
+    for (whose, cost) in cost::of_run(report) {
+        table.fact(whose, Some(cost));
+    }
     table.fact("the run took", report.duration.map(in_minutes));
-    let expected = report.plan.estimate.map(|estimate| {
-        format!(
-            "{} and {:.1} GiB",
-            in_minutes(estimate.duration),
-            as_gib(report.plan.capacity.planned)
-        )
-    });
-    table.fact("expected beforehand", expected);
     (!table.rows.is_empty()).then_some(table)
 }

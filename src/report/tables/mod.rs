@@ -2,6 +2,7 @@
 //! is a lower bound, or not known, is each renderer's own.
 
 pub(super) mod budgets;
+pub(super) mod cost;
 pub(super) mod latency;
 pub(super) mod memory;
 pub(super) mod phases;

@@ -30,7 +30,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
     phases::render(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
-    cost::render(report, out)?;
+    cost::render(tables::cost::of_run(report), out)?;
     findings(report, out)?;
     let verdict = report.judgement.verdict;
     writeln!(out, "\nVERDICT: {} (exit code {})", verdict.name(), verdict.exit_code())?;

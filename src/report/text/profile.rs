@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{cost, memory, phases, summary};
-use crate::report::ProfileReport;
+use crate::report::{ProfileReport, tables};
 
 /// Writes what a profile amounts to.
 pub fn render(report: &ProfileReport, out: &mut impl Write) -> io::Result<()> {
@@ -12,8 +12,7 @@ pub fn render(report: &ProfileReport, out: &mut impl Write) -> io::Result<()> {
     if let Some(memory) = &report.memory {
         phases::ends(memory, out)?;
     }
-    writeln!(out, "\nCOST of measuring")?;
-    cost::profiler(report.profiler, out)?;
+    cost::render(tables::cost::of_profiler(report.profiler).into_iter(), out)?;
     if !report.notes.is_empty() {
         writeln!(out, "\nNOTES")?;
     }

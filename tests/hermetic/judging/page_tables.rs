@@ -1,5 +1,7 @@
 //! The page's tables: the figures of the text report, as exact and as complete.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use skyload::sample::Phase;
 
@@ -38,6 +40,13 @@ fn memory_that_lacks_a_process_is_a_lower_bound() {
     run.snapshot(Phase::Load).unread = 1;
     let peaks = row(&page(&run), "Memory of the server", "tree (PSS, at phase ends)");
     assert_eq!(peaks[4], "≥ 400.0", "{peaks:?}");
+}
+
+#[test]
+fn the_profilers_ticks_are_counted_by_its_own_interval() {
+    let mut run = good_run(&four_users());
+    run.plan.profiler_interval = Duration::from_millis(50);
+    assert!(page(&run).contains("5.0 of 5.0 ticks per second"));
 }
 
 #[rstest]
