@@ -1,7 +1,7 @@
 //! The verdict in a sentence, what to do next, and the figures that it hangs on.
 
 use crate::budget::BudgetSubject;
-use crate::report::{BudgetState, Report, Verdict};
+use crate::report::{BudgetCheck, BudgetState, Report, Verdict};
 use crate::units::as_gib;
 
 /// A key figure.
@@ -35,7 +35,8 @@ pub(super) fn first_finding(report: &Report) -> Option<String> {
 }
 
 pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
-    let mut figures: Vec<Figure> = report.budgets.iter().filter_map(of_budget).collect();
+    let mut figures: Vec<Figure> =
+        report.budgets.iter().filter_map(|check| of_budget(report, check)).collect();
     if let Some(memory) = &report.memory {
         let held = memory.tree_rss_peak.map(|peak| format!("{:.2} GiB RSS", as_gib(peak)));
         figures.push(plain(
@@ -56,23 +57,27 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     figures
 }
 
-fn of_budget(check: &crate::report::BudgetCheck) -> Option<Figure> {
+fn of_budget(report: &Report, check: &BudgetCheck) -> Option<Figure> {
     let (limit, measured) = (check.limit?, check.measured?);
     let name = match check.subject {
         BudgetSubject::Class(class) => format!("largest {class}"),
         sum => sum.to_string(),
     };
     let is_over = check.state == BudgetState::Over;
+    let (at_least, at_most, by_at_least) = match report.is_lower_bound(check.subject) {
+        true => ("≥ ", "at most ", "at least "),
+        false => ("", "", ""),
+    };
     let left = check.headroom();
     let rest = match left {
-        Some(left) if is_over => format!(", OVER by {:.0}%", -left),
-        Some(left) => format!(", {left:.0}% left"),
+        Some(left) if is_over => format!(", OVER by {by_at_least}{:.0}%", -left),
+        Some(left) => format!(", {at_most}{left:.0}% left"),
         None if is_over => ", OVER".to_owned(),
         None => String::new(),
     };
     Some(Figure {
         name,
-        value: measured.to_string(),
+        value: format!("{at_least}{measured}"),
         detail: format!("of {limit}{rest}"),
         share: left.map(|left| format!("{:.1}%", (100.0 - left).clamp(0.0, 100.0))),
         is_over,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rstest::rstest;
-use skyload::sample::Phase;
+use skyload::sample::{Ending, Phase};
 
 use super::changes::Change;
 use super::evidence::{four_users, good_run, hardly_anything_of_a_run};
@@ -47,6 +47,17 @@ fn the_profilers_ticks_are_counted_by_its_own_interval() {
     let mut run = good_run(&four_users());
     run.plan.profiler_interval = Duration::from_millis(50);
     assert!(page(&run).contains("5.0 of 5.0 ticks per second"));
+}
+
+#[test]
+fn a_key_figure_that_is_a_lower_bound_says_so() {
+    let mut run = good_run(&four_users());
+    run.record(3).ending = Ending::Unread { unseen: None };
+    let page = page(&run);
+    let (_, figure) = page.split_once("largest short-executor").expect("it is a key figure");
+    let (figure, _) = figure.split_once("</li>").expect("it ends");
+    assert!(figure.contains(">≥ 180.0 MiB<"), "{figure}");
+    assert!(figure.contains("of 307.2 MiB, at most 41% left"), "{figure}");
 }
 
 #[rstest]
