@@ -1,7 +1,8 @@
 //! The verdict in a sentence, what to do next, and the figures that it hangs on.
 
 use crate::budget::BudgetSubject;
-use crate::report::{BudgetCheck, BudgetState, Report, Verdict};
+use crate::fixtures::{FixtureStep, Ledger, Stage};
+use crate::report::{About, BudgetCheck, BudgetState, Report, Severity, Verdict};
 use crate::units::as_gib;
 
 /// A key figure.
@@ -17,14 +18,46 @@ pub(super) struct Figure {
 }
 
 /// The verdict as one sentence, after its name.
-pub(super) const fn sentence(verdict: Verdict) -> &'static str {
-    match verdict {
+pub(super) fn sentence(report: &Report) -> String {
+    match report.judgement.verdict {
         Verdict::Pass => {
             "every budget was kept, every answer was right, and the numbers are complete."
+                .to_owned()
         }
-        Verdict::OverBudget => "a class of processes takes more memory than its budget allows.",
-        Verdict::ScenarioFailed => "users did not get the right answers, or not in time.",
-        Verdict::Inconclusive => "these numbers cannot be trusted, or are not complete.",
+        Verdict::OverBudget => exceeded(report),
+        Verdict::ScenarioFailed => failed(report).to_owned(),
+        Verdict::Inconclusive => "these numbers cannot be trusted, or are not complete.".to_owned(),
+    }
+}
+
+/// What the findings are about that a verdict rests on.
+fn about(report: &Report, severity: Severity) -> impl Iterator<Item = Option<&About>> {
+    let findings = report.judgement.findings.iter();
+    findings.filter(move |found| found.severity == severity).map(|found| found.about.as_ref())
+}
+
+fn exceeded(report: &Report) -> String {
+    let names: Vec<String> =
+        about(report, Severity::OverBudget).flatten().map(About::to_string).collect();
+    match &names[..] {
+        [] => "a budget was exceeded.".to_owned(),
+        [name] => format!("the budget for {name} was exceeded."),
+        names => format!("budgets were exceeded: {}.", names.join(", ")),
+    }
+}
+
+/// What went wrong for users comes before what went wrong around them.
+fn failed(report: &Report) -> &'static str {
+    let about = || about(report, Severity::ScenarioFailed).flatten();
+    let is_setup = |(step, _): (&FixtureStep, _)| step.stage == Stage::SetUp;
+    if about().any(|about| matches!(about, About::Scenario(_))) {
+        "users did not get the right answers, or not in time."
+    } else if about().next().is_some() {
+        "users did not get their answers in time."
+    } else if report.fixtures.iter().flat_map(Ledger::failed).any(is_setup) {
+        "what scenarios need could not be set up."
+    } else {
+        "what was launched was not taken down in good order."
     }
 }
 

@@ -27,7 +27,7 @@ fn data(page: &str) -> Value {
     serde_json::from_str(json).expect("it is JSON")
 }
 
-fn heading(page: &str) -> &str {
+pub(super) fn heading(page: &str) -> &str {
     let (_, rest) = page.split_once("<h1>").expect("there is a heading");
     rest.split_once("</h1>").expect("it ends").0
 }
