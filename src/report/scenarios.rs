@@ -170,7 +170,7 @@ impl ScenarioReport {
             (1, _) => "all",
             (_, Temperature::Cold) => "cold",
             (_, Temperature::Warm) => "warm",
-            (_, Temperature::Unknown) => "-",
+            (_, Temperature::Unknown) => "unknown",
         }
     }
 

@@ -84,7 +84,7 @@ const ranges = (page) =>
   page.evaluate(() => [...timelines].map((chart) => [chart.scales.x.min, chart.scales.x.max]));
 
 describe("every page", () => {
-  for (const name of ["hour", "short", "unknown"]) {
+  for (const name of ["hour", "short", "remote", "unknown"]) {
     for (const colorScheme of ["light", "dark"]) {
       test(`${name}, ${colorScheme}: no complaint, no request`, async () => {
         const { page, noticed } = await open(name, { colorScheme });
@@ -246,6 +246,15 @@ describe("the page of an hour", () => {
     assert.equal(await page.locator("details[open]").count(), 0);
     assert.equal(await paper(), dark);
   });
+});
+
+test("waves of which nobody knows the temperature have a colour of their own", async () => {
+  const { page } = await open("remote");
+  for (const canvas of ["[data-spans] canvas", "[data-distribution] canvas"]) {
+    assert.ok((await inkOf(page, canvas, "unknown")) > 500, canvas);
+    assert.equal(await inkOf(page, canvas, "cold"), 0, canvas);
+  }
+  await page.context().close();
 });
 
 test("without scripts the tables say everything", async () => {

@@ -11,6 +11,7 @@ use skyload::env;
 
 use crate::judging::evidence::{four_users, good_run};
 use crate::judging::hour::hour_run;
+use crate::judging::page_words::two_waves;
 use crate::judging::pages::page;
 
 #[test]
@@ -25,7 +26,10 @@ fn pages_keep_their_claims() -> anyhow::Result<()> {
     unknown.profile.clear();
     unknown.outcomes.clear();
     unknown.marks.clear();
-    for (name, run) in [("hour", hour_run()), ("short", short), ("unknown", unknown)] {
+    let remote = two_waves(false);
+    for (name, run) in
+        [("hour", hour_run()), ("short", short), ("remote", remote), ("unknown", unknown)]
+    {
         fs::write(pages.path().join(format!("{name}.html")), page(&run))
             .with_context(|| format!("writing the page of the run `{name}`"))?;
     }

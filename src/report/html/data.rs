@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::latency::Distribution;
+use super::latency::{self, Distribution};
 use super::table::Table;
 use crate::clock::Timestamp;
 use crate::report::{Evidence, PhaseSpan, Report};
@@ -33,8 +33,18 @@ pub(super) struct Span {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct ScenarioSpans {
     pub(super) name: String,
-    /// One for each wave, which is its name.
-    pub(super) waves: Vec<Span>,
+    pub(super) waves: Vec<WaveSpan>,
+}
+
+/// When a wave was under way, in seconds.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct WaveSpan {
+    pub(super) name: &'static str,
+    /// Its colour, by name.
+    pub(super) look: &'static str,
+    pub(super) from: f64,
+    pub(super) to: f64,
 }
 
 /// A chart over time.
@@ -116,8 +126,9 @@ impl Axis {
                 waves: scenario
                     .waves
                     .iter()
-                    .map(|wave| Span {
-                        name: scenario.wave_name(wave).to_owned(),
+                    .map(|wave| WaveSpan {
+                        name: scenario.wave_name(wave),
+                        look: latency::look(wave.temperature),
                         from: self.seconds(wave.began),
                         to: self.seconds(wave.ended),
                     })

@@ -11,7 +11,7 @@ use super::table::Table;
 use crate::outcome::Latencies;
 use crate::report::tables::latency;
 use crate::report::text::seconds;
-use crate::report::{Evidence, Report, ScenarioReport, Stats, WaveReport};
+use crate::report::{Evidence, Report, ScenarioReport, Stats, Temperature, WaveReport};
 
 /// A distribution that can be chosen: of one scenario's turns, or of one step of them.
 #[derive(Debug, Serialize)]
@@ -27,6 +27,8 @@ pub(super) struct Distribution {
 #[serde(rename_all = "kebab-case")]
 struct WaveCounts {
     name: &'static str,
+    /// Its colour, by name.
+    look: &'static str,
     /// Which tenth of a power of ten of microseconds, and how many.
     counts: Vec<(u32, u64)>,
 }
@@ -36,6 +38,8 @@ struct WaveCounts {
 pub(super) struct Strip {
     pub(super) scenario: String,
     pub(super) wave: &'static str,
+    /// Its colour, by name.
+    pub(super) look: &'static str,
     /// All its figures in words.
     pub(super) words: String,
     pub(super) min: String,
@@ -52,6 +56,27 @@ pub(super) struct Strips {
     pub(super) rows: Vec<Strip>,
     /// Where powers of ten are, and their names.
     pub(super) decades: Vec<(String, String)>,
+}
+
+/// What a wave looks like wherever it is drawn.
+pub(super) const fn look(temperature: Temperature) -> &'static str {
+    match temperature {
+        Temperature::Cold => "cold",
+        Temperature::Warm => "warm",
+        Temperature::Unknown => "unknown",
+    }
+}
+
+/// The looks of the waves that there are, with their meanings.
+pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
+    const ALL: [(Temperature, &str); 3] = [
+        (Temperature::Cold, "cold, or the only wave"),
+        (Temperature::Warm, "warm"),
+        (Temperature::Unknown, "not known to be cold or warm: the server was not restarted"),
+    ];
+    let occurs = |temperature| waves(report).any(|(_, wave)| wave.temperature == temperature);
+    let those = ALL.into_iter().filter(|(temperature, _)| occurs(*temperature));
+    those.map(|(temperature, meaning)| (look(temperature), meaning)).collect()
 }
 
 type Wave<'a> = (&'a ScenarioReport, &'a WaveReport);
@@ -80,6 +105,7 @@ pub(super) fn strips(report: &Report) -> Strips {
         Some(Strip {
             scenario: scenario.id.to_string(),
             wave: scenario.wave_name(wave),
+            look: look(wave.temperature),
             words: in_words(&stats),
             min: at(stats.min),
             p50: at(stats.p50),
@@ -210,9 +236,10 @@ pub(super) fn distributions(report: &Report, evidence: &Evidence) -> Vec<Distrib
     for scenario in &report.scenarios {
         let Some(outcome) = evidence.outcomes.get(&scenario.id) else { continue };
         // Warm waves are one distribution, and cold ones another.
-        let mut parts: BTreeMap<Option<&str>, BTreeMap<&'static str, Latencies>> = BTreeMap::new();
+        type Waves = BTreeMap<(&'static str, &'static str), Latencies>;
+        let mut parts: BTreeMap<Option<&str>, Waves> = BTreeMap::new();
         for (wave, recorded) in scenario.waves.iter().zip(&outcome.waves) {
-            let name = scenario.wave_name(wave);
+            let name = (scenario.wave_name(wave), look(wave.temperature));
             let mut add = |part, latencies: &Latencies| {
                 let waves = parts.entry(part).or_default();
                 waves.entry(name).or_default().add(latencies);
@@ -223,8 +250,9 @@ pub(super) fn distributions(report: &Report, evidence: &Evidence) -> Vec<Distrib
             }
         }
         for (part, waves) in parts {
-            let counts = |(name, latencies): (&'static str, Latencies)| WaveCounts {
+            let counts = |((name, look), latencies): ((_, _), Latencies)| WaveCounts {
                 name,
+                look,
                 counts: latencies.counts_by_tenth_of_decade(),
             };
             all.push(Distribution {

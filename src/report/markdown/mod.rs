@@ -8,7 +8,10 @@ use std::io::{self, Write};
 use self::escape::{inline, preformatted};
 use super::tables::{Signs, budgets};
 use super::text::{self, in_minutes, seconds};
-use super::{Finding, Report, ScenarioReport, ScenarioState, Severity, Stats, Verdict, WaveReport};
+use super::{
+    Finding, Report, ScenarioReport, ScenarioState, Severity, Stats, Temperature, Verdict,
+    WaveReport,
+};
 use crate::plan::{ServerTarget, SkySelection};
 use crate::sample::ProfilerLevel;
 
@@ -109,24 +112,27 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         };
         let [p50, p95, p99] =
             [|stats: &Stats| stats.p50, |stats: &Stats| stats.p95, |stats: &Stats| stats.p99]
-                .map(|figure| cold_and_warm(scenario, |stats| seconds(figure(stats))));
+                .map(|figure| first_and_last(scenario, |stats| seconds(figure(stats))));
         let (turns, errors) = (scenario.completed().to_string(), scenario.failed().to_string());
         row(out, [scenario.id.to_string(), turns, errors, p50, p95, p99, state.to_owned()])?;
     }
-    let waves = match report.scenarios.iter().any(|scenario| scenario.waves.len() > 1) {
+    let firsts =
+        || report.scenarios.iter().filter(|one| one.waves.len() > 1).map(|one| &one.waves[0]);
+    let waves = match firsts().any(|first| first.temperature == Temperature::Cold) {
         true => ": the first wave, which meets cold executors, and the last",
+        false if firsts().next().is_some() => ": the first wave and the last",
         false => "",
     };
     writeln!(out, "\nLatency of users' turns in seconds{waves}.")
 }
 
 /// A figure of the first wave, and of the last if there is another.
-fn cold_and_warm(scenario: &ScenarioReport, figure: impl Fn(&Stats) -> String) -> String {
+fn first_and_last(scenario: &ScenarioReport, figure: impl Fn(&Stats) -> String) -> String {
     let of = |wave: &WaveReport| wave.turns.as_ref().map_or_else(none, &figure);
     match scenario.waves.as_slice() {
         [] => none(),
         [only] => of(only),
-        [cold, .., warm] => format!("{} / {}", of(cold), of(warm)),
+        [first, .., last] => format!("{} / {}", of(first), of(last)),
     }
 }
 

@@ -17,6 +17,7 @@ use skyload::units::ByteSize;
 
 use super::changes::Change;
 use super::evidence::{ALL_ENDED, four_users, good_run, hardly_anything_of_a_run};
+use super::page_words::two_waves;
 use super::texts::eventful_run;
 
 /// What a server may call something, or say.
@@ -162,6 +163,17 @@ fn a_failed_case_has_its_figures_and_what_to_do() {
 #[test]
 fn a_pull_request_is_told_the_verdict_first_then_budgets_and_scenarios() {
     insta::assert_snapshot!(own_parts(&markdown_of(&eventful_run())));
+}
+
+#[rstest]
+#[case::restarted(true, "the first wave, which meets cold executors, and the last.")]
+#[case::remote(false, "the first wave and the last.")]
+fn executors_are_called_cold_only_where_the_server_was_restarted(
+    #[case] restarted: bool,
+    #[case] words: &str,
+) {
+    let markdown = markdown_of(&two_waves(restarted));
+    assert!(markdown.contains(&format!("in seconds: {words}\n")), "{markdown}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod for_ci;
 pub(crate) mod hour;
 mod next_steps;
 mod page_tables;
-mod page_words;
+pub(crate) mod page_words;
 pub(crate) mod pages;
 mod profiles;
 mod recommending;

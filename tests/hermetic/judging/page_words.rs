@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use rstest::rstest;
+use serde_json::Value;
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
 use skyload::fixtures::{FixtureStep, Ledger, Stage};
 use skyload::marks::Event;
 use skyload::outcome::Failure;
-use skyload::plan::ScenarioThresholds;
+use skyload::plan::{ScenarioThresholds, ServerTarget};
 use skyload::report::Evidence;
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
 use super::changes::Change;
 use super::evidence::{ALL_ENDED, four_users, good_run};
-use super::pages::{heading, page};
+use super::pages::{data, heading, page};
 
 fn large(run: &mut Evidence) {
     run.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(100));
@@ -81,4 +82,42 @@ fn the_verdicts_sentence_says_what_happened(
     let mut run = good_run(&four_users());
     change(&mut run);
     assert_eq!(heading(&page(&run)), format!("<strong>{verdict}</strong>: {sentence}"));
+}
+
+/// A run of two waves, on a server that was restarted for it or not.
+pub(crate) fn two_waves(restarted: bool) -> Evidence {
+    let mut run = good_run(&four_users());
+    let wave = run.wave().clone();
+    run.status().waves.push(wave);
+    if !restarted {
+        let url = "http://127.0.0.1:1".parse().expect("it is an address");
+        run.plan.server = ServerTarget::Remote(url);
+    }
+    run
+}
+
+/// Whether a wave of such a temperature is explained beside the charts.
+fn explains(page: &str, look: &str) -> bool {
+    page.contains(&format!("<li class=\"{look}\">"))
+}
+
+#[test]
+fn waves_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
+    let page = page(&two_waves(false));
+    let data = data(&page);
+    for part in [&data["scenarios"][0]["waves"], &data["distributions"][0]["waves"]] {
+        let looks = part.as_array().expect("it is a list").iter().map(|wave| &wave["look"]);
+        assert!(looks.clone().all(|look| look == "unknown") && looks.count() > 0, "{part}");
+    }
+    assert!(page.contains("class=\"strip unknown\"") && !page.contains("class=\"strip cold\""));
+    assert!(explains(&page, "unknown") && !explains(&page, "cold") && !explains(&page, "warm"));
+}
+
+#[test]
+fn waves_on_a_server_that_was_restarted_are_cold_and_warm() {
+    let page = page(&two_waves(true));
+    let waves = data(&page)["scenarios"][0]["waves"].clone();
+    let looks: Vec<&Value> = (0..2).map(|wave| &waves[wave]["look"]).collect();
+    assert_eq!(looks, ["cold", "warm"]);
+    assert!(!explains(&page, "unknown") && explains(&page, "cold") && explains(&page, "warm"));
 }

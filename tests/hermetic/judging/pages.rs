@@ -21,7 +21,7 @@ pub(crate) fn page(evidence: &Evidence) -> String {
 }
 
 /// The block that charts are drawn from.
-fn data(page: &str) -> Value {
+pub(super) fn data(page: &str) -> Value {
     let (_, rest) = page.split_once("id=\"data\">").expect("there is a block of data");
     let (json, _) = rest.split_once("</script>").expect("it ends");
     serde_json::from_str(json).expect("it is JSON")

@@ -42,7 +42,7 @@ function distribution(host) {
     const counts = new Map(wave.counts);
     return buckets.map((tenth) => counts.get(tenth) ?? null);
   });
-  const looks = chosen.waves.map((wave) => (wave.name === "warm" ? "warm" : "cold"));
+  const looks = chosen.waves.map((wave) => wave.look);
   const bounds = (tenth) => `${duration(microsOf(tenth))} to ${duration(microsOf(tenth + 1))}`;
   const show = (min, max) => made.setScale("x", { min: Math.max(whole.min, min), max: Math.min(whole.max, max) });
   const made = new uPlot(

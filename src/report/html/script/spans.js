@@ -54,7 +54,7 @@ function drawSpans(chart) {
     for (const wave of row.waves) {
       const [from, to] = visible(chart, wave);
       if (to <= from) continue;
-      ctx.fillStyle = color(wave.name === "warm" ? "warm" : "cold");
+      ctx.fillStyle = color(wave.look);
       ctx.fillRect(from, top + 16 * px, Math.max(to - from - px, 2 * px), height - 18 * px);
       last ??= from;
     }
