@@ -122,19 +122,27 @@ impl ProfilerReport {
         })
     }
 
-    /// How peaks were read, and what that leaves in the dark.
-    pub fn describe(&self) -> String {
+    /// How peaks were read, and what that leaves in the dark, as the value of a fact.
+    fn peaks(&self) -> String {
         let level = match self.level {
-            ProfilerLevel::ExitRecords => "peaks are the kernel's marks, exits included",
-            ProfilerLevel::HighWaterMark => "peaks are the kernel's marks, read at each tick",
+            ProfilerLevel::ExitRecords => "the kernel's marks, exits included",
+            ProfilerLevel::HighWaterMark => "the kernel's marks, read at each tick",
             ProfilerLevel::HighWaterMarkOfAnother => {
-                "peaks are the kernel's marks, read at each tick; another user's processes, so no PSS"
+                "the kernel's marks, read at each tick; another user's processes, so no PSS"
             }
             ProfilerLevel::SampledRss => "sampled: short peaks are missed",
         };
         match self.kernel_events {
             true => level.to_owned(),
             false => format!("{level}; what lived between two ticks is not known of"),
+        }
+    }
+
+    /// The same as a clause.
+    pub fn describe(&self) -> String {
+        match self.level {
+            ProfilerLevel::SampledRss => self.peaks(),
+            _ => format!("peaks are {}", self.peaks()),
         }
     }
 }

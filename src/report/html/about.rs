@@ -121,7 +121,7 @@ pub(super) fn fixtures(report: &Report) -> Option<Table> {
 /// How peaks were read, and what measuring cost; `None` where nothing was measured.
 pub(super) fn cost(report: &Report) -> Option<Table> {
     let mut table = Table::facts("How it was measured, and what that cost");
-    table.fact("peaks", report.profiler.map(|profiler| profiler.describe()));
+    table.fact("peaks", report.profiler.map(|profiler| profiler.peaks()));
     for (whose, cost) in cost::of_run(report) {
         table.fact(whose, Some(cost));
     }

@@ -13,7 +13,6 @@ use super::{
     WaveReport,
 };
 use crate::plan::{ServerTarget, SkySelection};
-use crate::sample::ProfilerLevel;
 
 /// How Markdown writes what is no plain text.
 const SIGNS: Signs = Signs { at_least: "≥ ", to: "→", unknown: "-" };
@@ -188,23 +187,12 @@ fn versions(report: &Report, out: &mut impl Write) -> io::Result<()> {
         ("launched on", environment.infrastructure.join(", ")),
         ("skyload", environment.skyload.clone()),
         ("machine", format!("{} CPUs, {}, {}", machine.cpus, machine.memory_total, machine.system)),
-        ("peaks", report.profiler.map_or_else(none, |profiler| level(profiler.level).to_owned())),
+        ("peaks", report.profiler.map_or_else(none, |profiler| profiler.peaks())),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "- {name}: {}", inline(value))?;
     }
     unfold(out)
-}
-
-const fn level(level: ProfilerLevel) -> &'static str {
-    match level {
-        ProfilerLevel::ExitRecords => "the kernel's marks, exits included",
-        ProfilerLevel::HighWaterMark => "the kernel's marks, read at each tick",
-        ProfilerLevel::HighWaterMarkOfAnother => {
-            "the kernel's marks, read at each tick, of another user's processes"
-        }
-        ProfilerLevel::SampledRss => "sampled",
-    }
 }
 
 /// What the terminal shows, for everything that has no table here.

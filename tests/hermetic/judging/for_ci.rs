@@ -11,7 +11,7 @@ use skyload::marks::{Event, StopReason};
 use skyload::outcome::Failure;
 use skyload::plan::ScenarioThresholds;
 use skyload::report::{Evidence, Report, Severity, Verdict, github, junit, markdown, text};
-use skyload::sample::{Ending, Phase};
+use skyload::sample::{Ending, Phase, ProfileLine, ProfilerLevel};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
@@ -174,6 +174,15 @@ fn executors_are_called_cold_only_where_the_server_was_restarted(
 ) {
     let markdown = markdown_of(&two_waves(restarted));
     assert!(markdown.contains(&format!("in seconds: {words}\n")), "{markdown}");
+}
+
+#[test]
+fn a_pull_request_is_told_what_the_way_of_reading_peaks_leaves_in_the_dark() {
+    let mut run = good_run(&four_users());
+    let Some(ProfileLine::Header(header)) = run.profile.first_mut() else { panic!("a header") };
+    (header.level, header.kernel_events) = (ProfilerLevel::HighWaterMark, false);
+    let words = "- peaks: the kernel's marks, read at each tick; what lived between two ticks";
+    assert!(own_parts(&markdown_of(&run)).contains(words));
 }
 
 #[test]
