@@ -132,6 +132,24 @@ describe("the page of an hour", () => {
     assert.ok((await inkOf(page, "[data-distribution] canvas", "cold")) > 500, "bars");
   });
 
+  test("names of scenarios begin where their first bars do", async () => {
+    const alignments = await page.evaluate(async () => {
+      const { prototype } = CanvasRenderingContext2D;
+      const { fillText } = prototype;
+      const names = DATA.scenarios.map((row) => row.name);
+      const seen = [];
+      prototype.fillText = function (text, ...place) {
+        if (names.includes(text)) seen.push(this.textAlign);
+        fillText.call(this, text, ...place);
+      };
+      redrawAll();
+      await new Promise(requestAnimationFrame);
+      prototype.fillText = fillText;
+      return seen;
+    });
+    assert.deepEqual([...new Set(alignments)], ["left"]);
+  });
+
   test("names are shown as text", async () => {
     const words = await page.locator("main").innerText();
     assert.ok(words.includes(`a cluster (${MARKUP})`) && words.includes(`submit ${MARKUP}`));

@@ -48,6 +48,8 @@ function drawSpans(chart) {
   ctx.clip();
   ctx.font = `${11 * px}px system-ui, sans-serif`;
   ctx.textBaseline = "top";
+  // What was drawn before has left an alignment of its own.
+  ctx.textAlign = "left";
   DATA.scenarios.forEach((row, index) => {
     const top = bbox.top + index * height;
     let last = null;
