@@ -23,6 +23,7 @@ mod server_profile;
 mod summary;
 mod tables;
 pub mod text;
+mod words;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub use scenarios::{
     ScenarioReport, ScenarioState, Stats, Temperature, ThresholdCheck, WaveReport, state,
 };
 pub use summary::{MonitoringSummary, OriginalFigures, PhaseSpan};
+pub use words::in_minutes;
 
 use crate::environment::Environment;
 use crate::fixtures::Ledger;

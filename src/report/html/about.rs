@@ -6,7 +6,7 @@ use crate::environment::{Environment, SkyUnderTest};
 use crate::fixtures::Stage;
 use crate::plan::ServerTarget;
 use crate::report::tables::cost;
-use crate::report::text::{in_minutes, seconds};
+use crate::report::words::{in_minutes, seconds};
 use crate::report::{PhaseSpan, Report};
 use crate::units::{as_gib, as_mib};
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::table::Table;
 use crate::outcome::Latencies;
 use crate::report::tables::latency;
-use crate::report::text::seconds;
+use crate::report::words::seconds;
 use crate::report::{Evidence, Report, ScenarioReport, Stats, Temperature, WaveReport};
 
 /// A distribution that can be chosen: of one scenario's turns, or of one step of them.

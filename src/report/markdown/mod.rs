@@ -7,7 +7,8 @@ use std::io::{self, Write};
 
 use self::escape::{inline, preformatted};
 use super::tables::{Signs, budgets};
-use super::text::{self, in_minutes, seconds};
+use super::text;
+use super::words::{in_minutes, seconds};
 use super::{
     Finding, Report, ScenarioReport, ScenarioState, Severity, Stats, Temperature, Verdict,
     WaveReport,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::report::text::in_minutes;
+use crate::report::words::in_minutes;
 use crate::report::{MemoryReport, ProfilerReport, Report};
 use crate::units::{as_gib, as_mib};
 

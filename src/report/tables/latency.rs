@@ -1,7 +1,7 @@
 //! How long users waited.
 
 use super::{Cell, Table};
-use crate::report::text::seconds;
+use crate::report::words::seconds;
 use crate::report::{Report, ScenarioReport, Stats, WaveReport};
 
 /// The headings of [`in_seconds`].

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{print, seconds, table};
+use super::{print, table};
 use crate::fixtures::{Ledger, Stage};
 use crate::report::Report;
+use crate::report::words::seconds;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if let Some(environment) = &report.environment

@@ -9,7 +9,6 @@ mod profile;
 mod summary;
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -76,27 +75,6 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nLATENCY of a user's turn, from its scheduled start, in seconds")?;
     show(&turns, out)?;
     steps(report, out)
-}
-
-/// Three digits that count: `0.004`, `1.25`, `31.8`.
-pub(super) fn seconds(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    let digits = match seconds {
-        s if s < 1.0 => 3,
-        s if s < 10.0 => 2,
-        _ => 1,
-    };
-    format!("{seconds:.digits$}")
-}
-
-/// `4 min 10 s`.
-pub fn in_minutes(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64().round();
-    let minutes = (seconds / 60.0).floor();
-    match minutes >= 1.0 {
-        true => format!("{minutes} min {} s", seconds - minutes * 60.0),
-        false => format!("{seconds} s"),
-    }
 }
 
 fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use skyload::outcome::Latencies;
-use skyload::report::text::in_minutes;
+use skyload::report::in_minutes;
 use skyload::units::{ByteSize, as_gib, as_mib};
 
 use super::effect::Window;

@@ -11,7 +11,7 @@ use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, LoadRequest, Machine, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
-use skyload::report::text::in_minutes;
+use skyload::report::in_minutes;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use skyload::scenario::{Need, Scenario};
 use skyload::units::{ByteSize, as_gib};
