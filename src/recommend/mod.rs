@@ -14,6 +14,7 @@ pub mod patch;
 mod support;
 pub mod text;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -150,10 +151,7 @@ impl Recommendation {
 
     /// Whether any of these values differs from the present one.
     pub fn changes_anything(&self) -> bool {
-        let values = self.values();
-        self.constants.iter().any(|advice| {
-            values.get(&advice.constant).is_some_and(|value| Some(*value) != advice.current)
-        })
+        self.constants.iter().any(|advice| advice.change().is_some_and(Ordering::is_ne))
     }
 }
 

@@ -8,6 +8,8 @@
 //! More would be wasted many times over: SkyPilot reckons with each of its workers at
 //! this size at the same moment.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::constant::Constant;
@@ -106,6 +108,14 @@ impl Advice {
             Support::Supported { recommended, .. } => Some(recommended),
             Support::NotTried | Support::Unbounded => None,
         }
+    }
+
+    /// How that compares with the present one; `None` where there is no such pair, or
+    /// where it is not one to be patched.
+    pub fn change(&self) -> Option<Ordering> {
+        let pair = self.recommended().zip(self.current);
+        pair.filter(|_| self.constant.is_patched())
+            .map(|(recommended, current)| recommended.cmp(&current))
     }
 }
 

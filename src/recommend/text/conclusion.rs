@@ -3,15 +3,16 @@
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
-use super::super::support::{Advice, Caution, Support};
-use super::super::{Constant, Recommendation};
+use super::super::Recommendation;
+use super::super::support::{Advice, Caution};
 
 /// Whether SkyPilot's constants are right, as far as the runs can tell.
 pub(super) fn answer(recommendation: &Recommendation) -> String {
     let constants = |direction: Ordering| -> Vec<&'static str> {
-        let patched =
-            recommendation.constants.iter().filter(|advice| compared(advice) == Some(direction));
-        patched.map(|advice| advice.constant.name()).collect()
+        let all = recommendation.constants.iter();
+        all.filter(|advice| advice.change() == Some(direction))
+            .map(|advice| advice.constant.name())
+            .collect()
     };
     let (low, high) = (constants(Ordering::Greater), constants(Ordering::Less));
     if !low.is_empty() {
@@ -71,18 +72,5 @@ const APPLIED: &str = "PATH/constants.patch";
 
 fn is_lowered_without_clouds(recommendation: &Recommendation) -> bool {
     let cautioned = |advice: &Advice| advice.cautions.contains(&Caution::LoweredWithoutClouds);
-    recommendation.constants.iter().any(|advice| advice.current.is_some() && cautioned(advice))
-}
-
-/// A recommended value against the present one; `None` where there is no such pair, or
-/// where it is not one to be patched.
-fn compared(advice: &Advice) -> Option<Ordering> {
-    match (advice.support, advice.current) {
-        (Support::Supported { recommended, .. }, Some(current))
-            if advice.constant != Constant::Controller =>
-        {
-            Some(recommended.cmp(&current))
-        }
-        _ => None,
-    }
+    recommendation.constants.iter().any(cautioned)
 }

@@ -105,19 +105,15 @@ fn what_follows(recommendation: &Recommendation, advice: &Advice) -> &'static st
         }
         (Support::Supported { .. }, None) if is_unknown => "for comparison, not patched",
         (Support::Supported { .. }, None) => "not in this SkyPilot",
-        (Support::Supported { recommended, .. }, Some(current)) => {
-            match (recommended.cmp(&current), advice.constant.is_patched()) {
-                (_, false) => "for comparison, not patched",
-                (Ordering::Less, true)
-                    if advice.cautions.contains(&Caution::LoweredWithoutClouds) =>
-                {
-                    "lower, without clouds"
-                }
-                (Ordering::Less, true) => "lower",
-                (Ordering::Equal, true) => "keep",
-                (Ordering::Greater, true) => "raise",
+        (Support::Supported { .. }, Some(_)) => match advice.change() {
+            None => "for comparison, not patched",
+            Some(Ordering::Less) if advice.cautions.contains(&Caution::LoweredWithoutClouds) => {
+                "lower, without clouds"
             }
-        }
+            Some(Ordering::Less) => "lower",
+            Some(Ordering::Equal) => "keep",
+            Some(Ordering::Greater) => "raise",
+        },
     }
 }
 
