@@ -110,6 +110,14 @@ impl Advice {
         }
     }
 
+    /// Whether the peak itself is above the present value, headroom aside.
+    pub fn is_exceeded(&self) -> bool {
+        match (self.support, self.current) {
+            (Support::Supported { peak, .. }, Some(current)) => peak > current,
+            _ => false,
+        }
+    }
+
     /// How that compares with the present one; `None` where there is no such pair, or
     /// where it is not one to be patched.
     pub fn change(&self) -> Option<Ordering> {

@@ -8,15 +8,23 @@ use super::super::support::{Advice, Caution};
 
 /// Whether SkyPilot's constants are right, as far as the runs can tell.
 pub(super) fn answer(recommendation: &Recommendation) -> String {
-    let constants = |direction: Ordering| -> Vec<&'static str> {
-        let all = recommendation.constants.iter();
-        all.filter(|advice| advice.change() == Some(direction))
-            .map(|advice| advice.constant.name())
-            .collect()
+    let names = |is_meant: &dyn Fn(&Advice) -> bool| {
+        let meant = recommendation.constants.iter().filter(|advice| is_meant(advice));
+        meant.map(|advice| advice.constant.name()).collect::<Vec<_>>().join(", ")
     };
-    let (low, high) = (constants(Ordering::Greater), constants(Ordering::Less));
-    if !low.is_empty() {
-        return format!("Too low for what these runs did: {}.", low.join(", "));
+    let is_raised = |advice: &Advice| advice.change() == Some(Ordering::Greater);
+    let low = names(&|advice| is_raised(advice) && advice.is_exceeded());
+    let close = names(&|advice| is_raised(advice) && !advice.is_exceeded());
+    let high = names(&|advice| advice.change() == Some(Ordering::Less));
+    let raised =
+        [("Too low for what these runs did", low), ("With less than the headroom above", close)];
+    let raised: Vec<String> = raised
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what}: {names}."))
+        .collect();
+    if !raised.is_empty() {
+        return raised.join(" ");
     }
     if !recommendation.is_usable() {
         return "These runs say nothing about them.".to_owned();
@@ -29,7 +37,7 @@ pub(super) fn answer(recommendation: &Recommendation) -> String {
             "{none} Whether they can be lowered, these runs cannot tell: none launched on a cloud."
         )
     } else {
-        format!("{none} {} can be lowered: SkyPilot then starts more workers.", high.join(", "))
+        format!("{none} {high} can be lowered: SkyPilot then starts more workers.")
     }
 }
 

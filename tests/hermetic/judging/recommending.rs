@@ -268,6 +268,16 @@ fn the_answer_comes_first_and_the_next_command_does_not_contradict_it() {
 }
 
 #[test]
+fn a_constant_that_lacks_headroom_alone_is_not_called_too_low() {
+    let mut close = run("a");
+    close.record(2).peak = Some(ByteSize::mib(250));
+    let text = rendered(&recommend(&[close]).expect("it is taken"));
+    assert!(text.contains("SHORT_WORKER_MEM_GB   raise "), "{text}");
+    assert!(text.contains("With less than the headroom above: SHORT_WORKER_MEM_GB."), "{text}");
+    assert!(!text.contains("Too low for"), "{text}");
+}
+
+#[test]
 fn a_recommendation_is_rendered_with_what_it_would_change() {
     let mut with_a_controller = run("a");
     with_a_controller.record(2).class = ProcessClass::JobsController;
