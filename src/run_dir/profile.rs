@@ -70,12 +70,13 @@ impl ProfileFiles {
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io("write into", folder))?;
         file.write_all(&text).map_err(io("write", &self.samples))?;
         file.persist(&self.samples).map_err(|error| io("write", &self.samples)(error.error))?;
-        match (table, fs::remove_file(&self.processes)) {
-            (Some(table), _) => RunDir::write(&self.processes, &table),
-            (None, Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(io("remove", &self.processes)(error))
+        match table {
+            Some(table) => RunDir::write(&self.processes, &table),
+            // What is there is of another profile.
+            None if self.processes.exists() => {
+                fs::remove_file(&self.processes).map_err(io("remove", &self.processes))
             }
-            (None, _) => Ok(()),
+            None => Ok(()),
         }
     }
 }
