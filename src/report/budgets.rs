@@ -68,17 +68,22 @@ impl BudgetCheck {
 }
 
 impl Report {
-    /// Whether the figure that a budget is about lacks something: a process that was not
-    /// read, or not to its end.
+    /// Whether the figure that a budget is about is known to lack something.
     pub fn is_lower_bound(&self, subject: BudgetSubject) -> bool {
-        let Some(memory) = &self.memory else { return false };
+        self.memory.as_ref().is_some_and(|memory| memory.is_lower_bound(subject))
+    }
+}
+
+impl MemoryReport {
+    /// Whether a figure lacks something: a process that was not read, or not to its end.
+    pub(super) fn is_lower_bound(&self, subject: BudgetSubject) -> bool {
         match subject {
             BudgetSubject::Class(class) => {
-                memory.class(class).is_some_and(|class| class.exactness != Exactness::Exact)
+                self.class(class).is_some_and(|class| class.exactness != Exactness::Exact)
             }
-            BudgetSubject::TreePss => memory.snapshots.iter().any(|snapshot| snapshot.unread > 0),
+            BudgetSubject::TreePss => self.snapshots.iter().any(|snapshot| snapshot.unread > 0),
             BudgetSubject::Growth => {
-                memory.growth.as_ref().is_some_and(|growth| growth.unread_after > 0)
+                self.growth.as_ref().is_some_and(|growth| growth.unread_after > 0)
             }
             BudgetSubject::TreeRss
             | BudgetSubject::Threads

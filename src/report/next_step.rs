@@ -36,30 +36,31 @@ pub fn next_step(report: &Report) -> NextStep {
         },
         Verdict::OverBudget => after_breach(report),
         Verdict::ScenarioFailed => after_failure(report),
-        Verdict::Inconclusive => NextStep {
-            command: load(plan, &loaded(plan), alike(plan, &loaded(plan))),
-            purpose: format!("to repeat what cannot be judged{}", why_not(report)),
-        },
+        Verdict::Inconclusive => {
+            repeat(plan, format!("to repeat what cannot be judged{}", why_not(report)))
+        }
     }
 }
 
 fn after_breach(report: &Report) -> NextStep {
     let plan = &report.plan;
-    let repeat = |purpose| NextStep {
-        command: load(plan, &loaded(plan), alike(plan, &loaded(plan))),
-        purpose,
-    };
-    let is_over = |check: &&BudgetCheck| check.state == BudgetState::Over;
     // Constants are about memory, and what cannot be trusted says nothing of them.
-    let is_size = |check: &BudgetCheck| check.subject.unit() == Unit::Size;
+    let takes_memory = |check: &BudgetCheck| {
+        check.state == BudgetState::Over && check.subject.unit() == Unit::Size
+    };
     match report.judgement.distrust().first() {
-        Some(doubt) => repeat(format!("to see all of it: {doubt}")),
-        None if report.budgets.iter().filter(is_over).any(is_size) => NextStep {
+        Some(doubt) => repeat(plan, format!("to see all of it: {doubt}")),
+        None if report.budgets.iter().any(takes_memory) => NextStep {
             command: format!("cargo xtask recommend {}", report.run),
             purpose: format!("for the constants that these peaks ask for{}", or_raise(report)),
         },
-        None => repeat(format!("to see whether it comes again{}", or_raise(report))),
+        None => repeat(plan, format!("to see whether it comes again{}", or_raise(report))),
     }
+}
+
+/// The same load again.
+fn repeat(plan: &LoadPlan, purpose: String) -> NextStep {
+    NextStep { command: load(plan, &loaded(plan), alike(plan, &loaded(plan))), purpose }
 }
 
 /// A budget that somebody set can be set higher; SkyPilot's own constants are what

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use skyload::env;
 
-use crate::judging::evidence::{four_users, good_run};
+use crate::judging::evidence::{four_users, good_run, hardly_anything_of_a_run};
 use crate::judging::hour::hour_run;
 use crate::judging::page_words::two_waves;
 use crate::judging::pages::page;
@@ -20,16 +20,12 @@ fn pages_keep_their_claims() -> anyhow::Result<()> {
     let browser = env::path(env::BROWSER)
         .context("no browser is named\n  hint: `cargo xtask test --browser` does that")?;
     let pages = tempfile::tempdir().context("making a folder for pages")?;
-    let short = good_run(&four_users());
-    let mut unknown = short.clone();
-    (unknown.environment, unknown.processes) = (None, None);
-    unknown.profile.clear();
-    unknown.outcomes.clear();
-    unknown.marks.clear();
-    let remote = two_waves(false);
-    for (name, run) in
-        [("hour", hour_run()), ("short", short), ("remote", remote), ("unknown", unknown)]
-    {
+    for (name, run) in [
+        ("hour", hour_run()),
+        ("short", good_run(&four_users())),
+        ("remote", two_waves(false)),
+        ("unknown", hardly_anything_of_a_run()),
+    ] {
         fs::write(pages.path().join(format!("{name}.html")), page(&run))
             .with_context(|| format!("writing the page of the run `{name}`"))?;
     }

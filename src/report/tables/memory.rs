@@ -4,7 +4,7 @@ use super::budgets::{self, HEADINGS};
 use super::{Cell, Table};
 use crate::budget::BudgetSubject;
 use crate::class::ProcessClass;
-use crate::report::{BudgetCheck, Exactness, MemoryReport};
+use crate::report::{BudgetCheck, MemoryReport};
 
 /// By class and in sum, with the budgets for them, in MiB.
 pub(in crate::report) fn classes(memory: &MemoryReport, checks: &[BudgetCheck]) -> Table {
@@ -20,21 +20,22 @@ pub(in crate::report) fn classes(memory: &MemoryReport, checks: &[BudgetCheck]) 
         table.rows.push(row.collect());
     };
     for class in &memory.classes {
+        let subject = BudgetSubject::Class(class.class);
         let figures = [
             Cell::plain(class.class),
             Cell::plain(class.processes),
             Cell::plain(class.most_at_once),
-            Cell::size(class.peak).bounded(class.exactness != Exactness::Exact),
+            Cell::size(class.peak).bounded(memory.is_lower_bound(subject)),
             Cell::size(class.mean_peak),
             Cell::size(class.rss_sum_peak),
         ];
-        add(figures, BudgetSubject::Class(class.class));
+        add(figures, subject);
     }
-    let snapshots = || memory.snapshots.iter();
-    let in_snapshots = snapshots().map(|snapshot| snapshot.processes).max().unwrap_or(0);
-    let is_unread = snapshots().any(|snapshot| snapshot.unread > 0);
+    let counts = memory.snapshots.iter().map(|snapshot| snapshot.processes);
+    let in_snapshots = counts.max().unwrap_or(0);
     let rss = Cell::size(memory.tree_rss_peak);
-    let pss = Cell::size(memory.tree_pss_peak()).bounded(is_unread);
+    let pss =
+        Cell::size(memory.tree_pss_peak()).bounded(memory.is_lower_bound(BudgetSubject::TreePss));
     for (name, subject, processes, peak) in [
         ("tree (RSS sum)", BudgetSubject::TreeRss, memory.most_processes, rss),
         ("tree (PSS, at phase ends)", BudgetSubject::TreePss, in_snapshots, pss),
