@@ -1,9 +1,14 @@
 //! The changes that tests make to a good run.
 
+use std::time::Duration;
+
 use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::class::ProcessClass;
+use skyload::config::Thresholds;
+use skyload::fixtures::{FixtureStep, Ledger, Stage};
 use skyload::marks::{Event, Mark};
 use skyload::outcome::{Failure, ScenarioOutcome, WaveOutcome};
+use skyload::plan::ScenarioThresholds;
 use skyload::report::{Evidence, Report, Verdict};
 use skyload::sample::{Ending, Phase, ProcessRecord, ProfileLine, Snapshot};
 use skyload::scenario::ScenarioId;
@@ -91,6 +96,32 @@ impl Change for Evidence {
             }
         }
     }
+}
+
+/// Users waited for longer than the plan allows.
+pub(crate) fn slow(evidence: &mut Evidence) {
+    let limits = Thresholds { p95: Some(Duration::from_millis(50)), ..Thresholds::default() };
+    let scenario = ScenarioId::ApiStatus;
+    evidence.plan.thresholds = vec![ScenarioThresholds { scenario, limits }];
+}
+
+/// A cluster that scenarios share could not be set up or taken down.
+pub(crate) fn fixture_fails(evidence: &mut Evidence, stage: Stage, message: &str) {
+    let failure = Failure {
+        step: "launch".to_owned(),
+        status: Some(500),
+        error_type: "ResourcesUnavailableError".to_owned(),
+        message: message.to_owned(),
+    };
+    let step = FixtureStep {
+        stage,
+        need: None,
+        what: "a cluster".to_owned(),
+        infra: "slurm/loop".to_owned(),
+        took: Duration::from_secs(1),
+        failure: Some(failure),
+    };
+    evidence.fixtures = Some(Ledger { steps: vec![step], verified: true, ..Ledger::default() });
 }
 
 /// The executors came and went between two ticks.

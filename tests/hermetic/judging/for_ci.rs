@@ -1,21 +1,17 @@
 //! The report as CI and pull requests show it.
 
-use std::time::Duration;
-
 use rstest::rstest;
 use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
-use skyload::config::Thresholds;
-use skyload::fixtures::{FixtureStep, Ledger, Stage};
+use skyload::fixtures::Stage;
 use skyload::marks::{Event, StopReason};
 use skyload::outcome::Failure;
-use skyload::plan::ScenarioThresholds;
 use skyload::report::{Evidence, Report, Severity, Verdict, github, junit, markdown, text};
 use skyload::sample::{Ending, Phase, ProfileLine, ProfilerLevel};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::changes::Change;
+use super::changes::{Change, fixture_fails, slow};
 use super::evidence::{ALL_ENDED, four_users, good_run, hardly_anything_of_a_run};
 use super::page_words::two_waves;
 use super::texts::eventful_run;
@@ -58,11 +54,6 @@ fn failed_turns(run: &mut Evidence) {
     run.fail_turns(1);
 }
 
-fn slow(run: &mut Evidence) {
-    let limits = Thresholds { p95: Some(Duration::from_millis(50)), ..Thresholds::default() };
-    run.plan.thresholds = vec![ScenarioThresholds { scenario: ScenarioId::ApiStatus, limits }];
-}
-
 fn interrupted(run: &mut Evidence) {
     run.happens(6_000, Event::LoadStopped(StopReason::Interrupted));
 }
@@ -87,21 +78,7 @@ fn unread_without_budget(run: &mut Evidence) {
 }
 
 fn failed_setup(run: &mut Evidence) {
-    let failure = Failure {
-        step: "launch".to_owned(),
-        status: Some(500),
-        error_type: "ResourcesUnavailableError".to_owned(),
-        message: HOSTILE.to_owned(),
-    };
-    let step = FixtureStep {
-        stage: Stage::SetUp,
-        need: None,
-        what: "a cluster".to_owned(),
-        infra: "slurm/loop".to_owned(),
-        took: Duration::from_secs(1),
-        failure: Some(failure),
-    };
-    run.fixtures = Some(Ledger { steps: vec![step], verified: true, ..Ledger::default() });
+    fixture_fails(run, Stage::SetUp, HOSTILE);
 }
 
 #[rstest]

@@ -1,20 +1,16 @@
 //! The page's words: true of the run in question.
 
-use std::time::Duration;
-
 use rstest::rstest;
 use serde_json::Value;
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
-use skyload::fixtures::{FixtureStep, Ledger, Stage};
+use skyload::fixtures::Stage;
 use skyload::marks::Event;
-use skyload::outcome::Failure;
-use skyload::plan::{ScenarioThresholds, ServerTarget};
+use skyload::plan::ServerTarget;
 use skyload::report::Evidence;
-use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::changes::Change;
+use super::changes::{Change, fixture_fails, slow};
 use super::evidence::{ALL_ENDED, four_users, good_run};
 use super::pages::{data, heading, page};
 
@@ -31,30 +27,6 @@ fn left_behind(run: &mut Evidence) {
     run.happens(ALL_ENDED, Event::LeftBehind(vec!["a".to_owned()]));
 }
 
-fn slow(run: &mut Evidence) {
-    let p95 = Some(Duration::from_millis(50));
-    let limits = skyload::config::Thresholds { p95, ..Default::default() };
-    run.plan.thresholds = vec![ScenarioThresholds { scenario: ScenarioId::ApiStatus, limits }];
-}
-
-fn failed(run: &mut Evidence, stage: Stage) {
-    let failure = Failure {
-        step: "down".to_owned(),
-        status: Some(500),
-        error_type: "ValueError".to_owned(),
-        message: "no".to_owned(),
-    };
-    let step = FixtureStep {
-        stage,
-        need: None,
-        what: "a cluster".to_owned(),
-        infra: "slurm/loop".to_owned(),
-        took: Duration::from_secs(1),
-        failure: Some(failure),
-    };
-    run.fixtures = Some(Ledger { steps: vec![step], verified: true, ..Ledger::default() });
-}
-
 #[rstest]
 #[case::a_class(large, "OVER BUDGET", "the budget for short-executor was exceeded.")]
 #[case::threads(many_threads, "OVER BUDGET", "the budget for threads was exceeded.")]
@@ -66,13 +38,13 @@ fn failed(run: &mut Evidence, stage: Stage) {
     "SCENARIO FAILED", "users did not get the right answers, or not in time.")]
 #[case::slow(slow, "SCENARIO FAILED", "users did not get their answers in time.")]
 #[case::setup(
-    |run: &mut Evidence| failed(run, Stage::SetUp),
+    |run: &mut Evidence| fixture_fails(run, Stage::SetUp, "no"),
     "SCENARIO FAILED", "what scenarios need could not be set up.")]
 #[case::teardown(
-    |run: &mut Evidence| failed(run, Stage::TearDown),
+    |run: &mut Evidence| fixture_fails(run, Stage::TearDown, "no"),
     "SCENARIO FAILED", "what was launched was not taken down in good order.")]
 #[case::wrong_and_not_taken_down(
-    |run: &mut Evidence| { run.fail_turns(1); failed(run, Stage::TearDown) },
+    |run: &mut Evidence| { run.fail_turns(1); fixture_fails(run, Stage::TearDown, "no") },
     "SCENARIO FAILED", "users did not get the right answers, or not in time.")]
 fn the_verdicts_sentence_says_what_happened(
     #[case] change: fn(&mut Evidence),
