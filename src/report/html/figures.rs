@@ -2,7 +2,8 @@
 
 use crate::budget::BudgetSubject;
 use crate::fixtures::{FixtureStep, Ledger, Stage};
-use crate::report::{About, BudgetCheck, BudgetState, Report, Severity, Verdict};
+use crate::report::{About, BudgetCheck, BudgetState, Report, ScenarioReport, Severity, Verdict};
+use crate::scenario::ScenarioKind;
 use crate::units::as_gib;
 
 /// A key figure.
@@ -81,8 +82,9 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     if report.scenarios.iter().all(|scenario| scenario.waves.is_empty()) {
         return figures;
     }
-    let completed: u64 = report.scenarios.iter().map(|scenario| scenario.completed()).sum();
-    let failed: u64 = report.scenarios.iter().map(|scenario| scenario.failed()).sum();
+    let of_users = || report.scenarios.iter().filter(|s| s.id.kind() != ScenarioKind::Probe);
+    let completed: u64 = of_users().map(ScenarioReport::completed).sum();
+    let failed: u64 = of_users().map(ScenarioReport::failed).sum();
     figures.push(Figure {
         is_over: failed > 0,
         ..plain("turns of users", completed.to_string(), format!("{failed} failed"))

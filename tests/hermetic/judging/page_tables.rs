@@ -22,6 +22,22 @@ fn row(page: &str, caption: &str, name: &str) -> Vec<String> {
     cells.map(|(_, cell)| cell.to_owned()).collect()
 }
 
+/// What stands with the key figure of this name.
+fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
+    let (_, figure) = page.split_once(name).unwrap_or_else(|| panic!("no key figure `{name}`"));
+    figure.split_once("</li>").expect("it ends").0
+}
+
+#[test]
+fn what_the_bystander_asks_is_no_turn_of_a_user() {
+    let run = good_run(&four_users());
+    let asked: u64 = run.outcomes.values().flat_map(|o| &o.waves).map(|wave| wave.succeeded).sum();
+    assert!(asked > 4, "there is a bystander");
+    let page = page(&run);
+    let figure = key_figure(&page, "turns of users");
+    assert!(figure.contains(">4<") && figure.contains("0 failed"), "{figure}");
+}
+
 #[test]
 fn memory_of_which_nothing_could_be_read_is_not_nothing() {
     let mut run = good_run(&four_users());
@@ -54,8 +70,7 @@ fn a_key_figure_that_is_a_lower_bound_says_so() {
     let mut run = good_run(&four_users());
     run.record(3).ending = Ending::Unread { unseen: None };
     let page = page(&run);
-    let (_, figure) = page.split_once("largest short-executor").expect("it is a key figure");
-    let (figure, _) = figure.split_once("</li>").expect("it ends");
+    let figure = key_figure(&page, "largest short-executor");
     assert!(figure.contains(">≥ 180.0 MiB<"), "{figure}");
     assert!(figure.contains("of 307.2 MiB, at most 41% left"), "{figure}");
 }
