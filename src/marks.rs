@@ -67,6 +67,7 @@ impl fmt::Display for Unrest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFigures => f.write_str("no figures yet"),
+            Self::Starting(1) => f.write_str("a worker is starting"),
             Self::Starting(count) => write!(f, "{count} workers are starting"),
             Self::Busy(percent) => write!(f, "the machine is busy ({percent}% CPU)"),
         }

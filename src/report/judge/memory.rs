@@ -2,7 +2,9 @@
 
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::budget::{Amount, BudgetSubject};
+use crate::class::ProcessClass;
 use crate::environment::Environment;
+use crate::plan::ServerTarget;
 use crate::report::Exactness;
 use crate::report::budgets::{BudgetCheck, BudgetState, CONFIGURED};
 
@@ -25,7 +27,7 @@ impl Findings {
                         Severity::Note,
                         format!("{subject}: {}, so its budget was not tried", why_unstopped(case)),
                     ),
-                (BudgetState::NotExercised, ..) => untried.push(subject.name()),
+                (BudgetState::NotExercised, ..) => untried.push(untried_name(case, subject)),
                 (BudgetState::NoConstant, ..) => self.add_about(
                     about,
                     Severity::Note,
@@ -187,6 +189,17 @@ impl Findings {
                 self.add_about(about, severity, format!("{doubt}{margin}"));
             }
         }
+    }
+}
+
+/// A subject that nothing ran for, and whether this load could have had it at all.
+fn untried_name(case: &Case<'_>, subject: BudgetSubject) -> String {
+    let is_local = case.evidence.plan.server == ServerTarget::Isolated { deploy: false };
+    match subject {
+        BudgetSubject::Class(ProcessClass::ServerWorker) if is_local => {
+            format!("{subject} (only a load with --deploy has any)")
+        }
+        _ => subject.to_string(),
     }
 }
 

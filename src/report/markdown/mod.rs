@@ -48,7 +48,7 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let against =
         || report.judgement.findings.iter().filter(|found| found.severity != Severity::Note);
     let why = match against().next() {
-        None => "every budget kept, every answer right, the numbers complete".to_owned(),
+        None => "every budget kept, every answer right, the numbers can be trusted".to_owned(),
         Some(gravest) => message(gravest),
     };
     let more = match against().count().saturating_sub(1) {
