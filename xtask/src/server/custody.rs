@@ -5,6 +5,7 @@
 //! clears them away when it finds its parent gone, and the next run does where that
 //! was killed, too.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 
 use super::processes::{Belongings, Owned};
-use super::{Context, ssh_sockets};
+use super::{Context, semaphores, ssh_sockets};
 use crate::progress::Progress;
 use crate::workspace::Workspace;
 
@@ -38,6 +39,9 @@ struct Record {
     /// The server was there before the run and stays when the run is gone.
     is_users: bool,
     belongings: Belongings,
+    /// Files of semaphores whose processes may be gone by now.
+    #[serde(default)]
+    semaphores: BTreeSet<PathBuf>,
 }
 
 impl Custody {
@@ -59,6 +63,7 @@ impl Custody {
                 kept: false,
                 is_users,
                 belongings: Belongings { run: id, directory, known: Vec::new() },
+                semaphores: BTreeSet::new(),
             },
         };
         custody.write()?;
@@ -82,8 +87,9 @@ impl Custody {
         was_alive: bool,
         stop: impl FnOnce() -> Result<()>,
     ) -> Result<Option<Vec<String>>> {
-        // Once it is told to stop, its orphans may be hard to tell.
+        // Once it is told to stop, its orphans may be hard to tell, and its semaphores are.
         let found = self.record.belongings.find()?;
+        self.record.semaphores.extend(semaphores::of(&found));
         self.add(found.into_iter().map(|owned| owned.identity))?;
         stop()?;
         let left_behind = self.record.belongings.find_lasting()?;
@@ -104,7 +110,10 @@ impl Custody {
 
     /// Clears everything away. Returns the processes that were still there.
     pub(super) fn clear(&self) -> Result<Vec<Owned>> {
+        let mut semaphores = self.record.semaphores.clone();
+        semaphores.extend(semaphores::of(&self.record.belongings.find()?));
         let removed = self.record.belongings.remove()?;
+        semaphores::remove(&semaphores);
         if let Some(directory) = &self.record.belongings.directory {
             unless_absent(fs::remove_dir_all(directory)).with_context(|| {
                 format!("removing the server's directory `{}`", directory.display())

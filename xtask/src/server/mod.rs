@@ -12,6 +12,7 @@ mod launch;
 mod ports;
 mod processes;
 mod remote;
+mod semaphores;
 mod ssh_sockets;
 mod system;
 
