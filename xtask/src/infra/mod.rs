@@ -10,7 +10,7 @@
 //! * [`record`]: what is to be cleared away, noted before it exists.
 //! * [`raise`] furnishes the folder and starts the [`supervisor`], a process of its
 //!   own that is the parent of all daemons and counts what they use.
-//! * [`node`]: commands as the nodes' user; [`processes`]: ending what was left.
+//! * [`node`]: commands as the nodes' user; [`processes`] and [`strays`]: what was left.
 //! * [`setup`]: what an API server needs to use it.
 //!
 //! Nothing is installed, no user is added, no system file is touched.
@@ -30,6 +30,7 @@ mod record;
 mod setup;
 #[cfg(test)]
 mod site_tests;
+mod strays;
 mod supervisor;
 
 use std::fs;

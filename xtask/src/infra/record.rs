@@ -21,6 +21,7 @@ use super::account::Account;
 use super::layout::Layout;
 use super::ports::Ports;
 use super::processes::Marks;
+use super::strays;
 use crate::tools::remove_folder;
 use crate::workspace::Workspace;
 
@@ -126,6 +127,7 @@ impl Record {
         let left = marks.end_all()?;
         let figures = self.figures().unwrap_or_default();
         remove_folder(&self.folder)?;
+        strays::remove(self.account, &strays::SHARED_FOLDERS);
         match fs::remove_file(Self::file(workspace)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).context("removing the infrastructure's record");
