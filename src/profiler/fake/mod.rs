@@ -1,18 +1,15 @@
 //! A machine made of plain values, for the tests of the tree.
 
+mod source;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Marker;
-use super::source::{
-    Birth, ExitRecord, Listed, Memory, Name, News, ProcessSource, Reading, Shares,
-};
+use super::source::{Birth, ExitRecord, Memory, Name, News};
 use crate::ids::ProcessIdentity;
 use crate::process::ProcessGlance;
-use crate::sample::ProfilerLevel;
 
 /// What the machine shows of one process.
 #[derive(Clone, Debug)]
@@ -37,6 +34,7 @@ pub(super) struct FakeMachine {
     tells: Rc<RefCell<Option<News>>>,
     keeps_exits: Rc<RefCell<bool>>,
     refuses_resets: Rc<RefCell<bool>>,
+    reads_marks_seldom: Rc<RefCell<bool>>,
     /// How often all its processes were listed.
     pub(super) lists: Rc<RefCell<usize>>,
     /// How often command lines and ports were asked for.
@@ -58,6 +56,12 @@ impl FakeMachine {
     /// Nobody may lower a mark any more.
     pub(super) fn refuse_resets(&self) {
         *self.refuses_resets.borrow_mut() = true;
+    }
+
+    /// From here on a mark is read again only after a renewal, as procfs does for a while
+    /// where exits bring it.
+    pub(super) fn read_marks_seldom(&self) {
+        *self.reads_marks_seldom.borrow_mut() = true;
     }
 
     /// Lets something happen of which the machine does not tell yet.
@@ -90,13 +94,13 @@ impl FakeMachine {
         self.exec(pid, words, megabytes);
     }
 
-    /// A process forks: words and memory are copies.
+    /// A process forks: words and memory are copies. The mark begins with what is copied.
     pub(super) fn fork(&self, pid: u32, parent: u32) {
         self.give_birth(pid, parent);
         let copied = self.processes.borrow()[&parent].clone();
         self.with(pid, |process| {
             process.command_line = copied.command_line;
-            process.memory = copied.memory;
+            process.memory = Memory { high_water: copied.memory.rss, ..copied.memory };
         });
     }
 
@@ -200,90 +204,5 @@ impl FakeMachine {
     ) -> Option<T> {
         *self.questions.borrow_mut().entry(what).or_default() += 1;
         self.processes.borrow().get(&pid).map(answer)
-    }
-}
-
-impl ProcessSource for FakeMachine {
-    type Handle = Listed;
-
-    fn level(&self) -> ProfilerLevel {
-        ProfilerLevel::HighWaterMark
-    }
-
-    fn tells_births(&self) -> bool {
-        self.tells.borrow().is_some()
-    }
-
-    fn take_news(&mut self, news: &mut News) {
-        if let Some(told) = self.tells.borrow_mut().as_mut() {
-            news.births.append(&mut told.births);
-            news.execs.append(&mut told.execs);
-            news.exits.append(&mut told.exits);
-            news.lost += std::mem::take(&mut told.lost);
-        }
-    }
-
-    fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
-        *self.lists.borrow_mut() += 1;
-        let processes = self.processes.borrow();
-        found.clear();
-        found.extend(
-            processes.iter().map(|(&pid, process)| Listed { pid, generation: process.generation }),
-        );
-        Ok(())
-    }
-
-    fn look_up(&mut self, pid: u32) -> Option<ProcessGlance> {
-        self.ask("look_up", pid, |process| process.glance)
-    }
-
-    fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool {
-        text.clear();
-        self.ask("command_line", pid, |process| process.command_line.clone())
-            .map(|words| text.extend(words))
-            .is_some()
-    }
-
-    fn carries(&mut self, pid: u32, _marker: &Marker) -> bool {
-        self.ask("carries", pid, |process| process.marked).unwrap_or(false)
-    }
-
-    fn listening_ports(&mut self, pid: u32) -> Vec<u16> {
-        self.ask("listening_ports", pid, |process| process.ports.clone()).unwrap_or_default()
-    }
-
-    fn open(&mut self, pid: u32) -> Listed {
-        let generation = self.processes.borrow().get(&pid).map_or(0, |process| process.generation);
-        Listed { pid, generation }
-    }
-
-    fn read(&mut self, handle: &mut Listed) -> Reading {
-        match self.processes.borrow().get(&handle.pid) {
-            Some(process)
-                if process.generation == handle.generation
-                    && !process.glance.zombie
-                    && !process.is_ending =>
-            {
-                Reading::Memory(process.memory)
-            }
-            _ => Reading::Ended,
-        }
-    }
-
-    fn renew(&mut self, _handle: &mut Listed) {}
-
-    fn reset_mark(&mut self, pid: u32) -> bool {
-        if *self.refuses_resets.borrow() {
-            return false;
-        }
-        self.with(pid, |process| process.memory.high_water = process.memory.rss);
-        true
-    }
-
-    fn shares(&mut self, pid: u32) -> Option<Shares> {
-        self.ask("shares", pid, |process| Shares {
-            pss: process.memory.rss / 2,
-            uss: process.memory.rss / 4,
-        })
     }
 }
