@@ -83,8 +83,9 @@ pub(super) struct Member<H> {
     untitled: bool,
     state: State<H>,
     image: Image,
-    /// The high-water mark when it was last read.
-    mark: u64,
+    /// The high-water mark of its present image when it was last read; `None` when it was
+    /// not, or was lowered since.
+    mark: Option<u64>,
     /// Its peak since marks were last reset.
     window_peak: Option<u64>,
     /// The kernel's record of its end has come.
@@ -124,7 +125,7 @@ impl<H> Member<H> {
             untitled: false,
             state: State::Running(handle),
             image: Image::Unknown,
-            mark: 0,
+            mark: None,
             window_peak: None,
             is_recorded: false,
             first_seen: at,
@@ -164,7 +165,7 @@ impl<H> Member<H> {
     pub(super) fn has_executed(&mut self) {
         self.image = Image::Own;
         // The new image's mark has nothing to do with that of the old.
-        self.mark = 0;
+        self.forget_mark();
         // Its words are to be read and looked at, whatever its name and though they may be
         // known already.
         self.name = None;
@@ -183,12 +184,16 @@ impl<H> Member<H> {
             return false;
         }
         let is_first = self.print.replace(print).is_none();
-        self.image = match self.image {
+        let image = match self.image {
             // So it was born, and these are its parent's words.
             Image::Copy if is_first => Image::Copy,
             Image::Unknown if parents.contains(&print) => Image::Copy,
             Image::Unknown | Image::Copy | Image::Own => Image::Own,
         };
+        if self.is_copy() && image == Image::Own {
+            self.forget_mark();
+        }
+        self.image = image;
         true
     }
 
@@ -208,7 +213,7 @@ impl<H> Member<H> {
     /// Whether its mark says that it has executed a program: nothing else lets it
     /// fall by much.
     pub(super) fn has_fallen(&self, memory: Memory) -> bool {
-        memory.high_water + MARK_WAVERS < self.mark
+        self.mark.is_some_and(|mark| memory.high_water + MARK_WAVERS < mark)
     }
 
     /// Takes note of its memory.
@@ -219,7 +224,7 @@ impl<H> Member<H> {
             self.image = Image::Own;
         }
         self.take_growth(memory, at);
-        self.mark = memory.high_water;
+        self.mark = Some(memory.high_water);
         if self.is_artefact(at) {
             return;
         }
@@ -262,22 +267,23 @@ impl<H> Member<H> {
     /// from now on.
     pub(super) fn take_window_peak(&mut self) -> Option<(ProcessClass, ByteSize)> {
         let copied =
-            self.last_read.filter(|_| self.is_copy() && self.is_alive()).map(|_| self.mark);
+            self.mark.filter(|_| self.last_read.is_some() && self.is_copy() && self.is_alive());
         Some((self.class, ByteSize(self.window_peak.take().max(copied)?)))
     }
 
-    /// Its mark was reset.
+    /// Its mark was lowered, or is that of another image.
     pub(super) fn forget_mark(&mut self) {
-        self.mark = 0;
+        self.mark = None;
     }
 
     /// How fast its mark rose since its last reading, while it was the same image's.
     fn take_growth(&mut self, memory: Memory, at: Timestamp) {
-        let Some(pause) = self.last_read.map(|last| at.since(last)) else { return };
+        let (Some(mark), Some(last)) = (self.mark, self.last_read) else { return };
+        let pause = at.since(last);
         if self.is_copy() || self.has_fallen(memory) || pause < RATE_OVER {
             return;
         }
-        let grown = u128::from(memory.high_water.saturating_sub(self.mark));
+        let grown = u128::from(memory.high_water.saturating_sub(mark));
         let rate = grown * 1_000_000 / pause.as_micros();
         self.fastest_growth = self.fastest_growth.max(u64::try_from(rate).ok());
     }
@@ -293,7 +299,7 @@ impl<H> Member<H> {
     pub(super) fn record(&self) -> ProcessRecord {
         // A copy that was read as a process in its own right has its mark.
         let copied = match self.image {
-            Image::Copy if self.last_read.is_some() => Some(self.mark),
+            Image::Copy if self.last_read.is_some() => self.mark,
             _ => None,
         };
         ProcessRecord {

@@ -99,3 +99,32 @@ fn a_snapshot_sums_by_class_and_says_what_it_could_not_read() {
     assert_eq!((short.count, short.threads, snapshot.unread), (2, 2, 1));
     assert_eq!((short.pss, short.uss), (ByteSize::mib(160), ByteSize::mib(80)));
 }
+
+#[test]
+fn a_lowered_mark_is_not_grown_from() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, SPAWN, 170);
+    w.tick();
+    w.tree.begin_window(w.now);
+    w.ticks(2);
+    assert_eq!(w.record(11).fastest_growth, mb(0));
+    w.machine.grow(11, 180);
+    w.tick();
+    assert_eq!(w.record(11).fastest_growth, mb(200));
+}
+
+#[test]
+fn a_new_image_is_not_grown_from_the_old_one_however_the_exec_is_known() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    w.machine.fork(12, 11);
+    w.ticks(30);
+    w.machine.exec(12, "an untold program", 400);
+    w.ticks(2);
+    assert_eq!(w.record(12).fastest_growth, mb(0));
+    w.machine.listen();
+    w.machine.exec(11, "a told program", 190);
+    w.ticks(2);
+    assert_eq!(w.record(11).fastest_growth, mb(0));
+}
