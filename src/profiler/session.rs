@@ -161,9 +161,10 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     }
 
     fn begin_window(&mut self, window: Window) -> Result<(), ProfilerError> {
-        self.end_window()?;
-        self.tree.begin_window(self.timeline.now());
-        self.window = Some(window);
+        let before = self.window.replace(window);
+        if let Some(peaks) = self.tree.begin_window(self.timeline.now(), before) {
+            self.journal.push(&ProfileLine::PhasePeaks(peaks))?;
+        }
         self.outbox.send(Notice::WindowBegan { window });
         Ok(())
     }

@@ -105,7 +105,7 @@ fn a_lowered_mark_is_not_grown_from() {
     let mut w = watch();
     w.machine.start(11, ROOT, SPAWN, 170);
     w.tick();
-    w.tree.begin_window(w.now);
+    w.begin_window();
     w.ticks(2);
     assert_eq!(w.record(11).fastest_growth, mb(0));
     w.machine.grow(11, 180);

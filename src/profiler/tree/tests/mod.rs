@@ -56,6 +56,10 @@ impl Watched {
         (0..count).map(|_| self.tick()).last().unwrap()
     }
 
+    fn begin_window(&mut self) {
+        _ = self.tree.begin_window(self.now, None);
+    }
+
     fn records(&self, pid: u32) -> Vec<ProcessRecord> {
         let of_pid = |record: &ProcessRecord| record.identity.pid == pid;
         self.tree.records().into_iter().filter(of_pid).collect()

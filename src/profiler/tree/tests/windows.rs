@@ -14,12 +14,12 @@ fn a_spike_of_one_phase_is_not_in_the_next_and_is_in_the_whole() {
     let mut w = watch();
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
     w.tick();
-    w.tree.begin_window(w.now);
+    w.begin_window();
     w.machine.grow(11, 400);
     w.machine.grow(11, 175);
     w.tick();
     assert_eq!(peaks(&mut w, Phase::Baseline), [(Server, 100), (ShortExecutor, 400)]);
-    w.tree.begin_window(w.now);
+    w.begin_window();
     w.tick();
     w.machine.grow(11, 180);
     assert_eq!(peaks(&mut w, Phase::Load), [(Server, 100), (ShortExecutor, 180)]);
@@ -33,7 +33,7 @@ fn a_spike_before_the_first_phase_is_in_no_phase() {
     w.machine.grow(11, 400);
     w.machine.grow(11, 170);
     w.tree.tick(w.now).unwrap();
-    w.tree.begin_window(w.now);
+    w.begin_window();
     assert_eq!(peaks(&mut w, Phase::Load), [(Server, 100), (ShortExecutor, 170)]);
     assert_eq!(w.record(11).peak, mb(400));
 }
@@ -44,12 +44,12 @@ fn who_ended_in_a_phase_counts_there_and_not_later() {
     w.machine.listen();
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
     w.tick();
-    w.tree.begin_window(w.now);
+    w.begin_window();
     w.machine.grow(11, 300);
     w.machine.end(11);
     w.tick();
     assert_eq!(peaks(&mut w, Phase::Load), [(Server, 100), (ShortExecutor, 300)]);
-    w.tree.begin_window(w.now);
+    w.begin_window();
     w.tick();
     assert_eq!(peaks(&mut w, Phase::Drain), [(Server, 100)]);
 }
@@ -61,9 +61,24 @@ fn a_lowered_mark_is_no_exec() {
     w.machine.grow(11, 170);
     w.tick();
     let before = w.machine.questions.borrow()["command_line"];
-    w.tree.begin_window(w.now);
+    w.begin_window();
     w.ticks(3);
     assert_eq!(w.machine.questions.borrow()["command_line"], before);
+}
+
+#[test]
+fn a_window_ends_where_the_next_begins() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    w.begin_window();
+    w.machine.grow(11, 300);
+    w.machine.grow(11, 180);
+    let before = w.tree.begin_window(w.now, Some(Window::Phase(Phase::Baseline)));
+    let before = before.expect("one ended");
+    assert_eq!(before.window, Window::Phase(Phase::Baseline));
+    assert_eq!(before.classes.get(&ShortExecutor).copied(), mb(300));
+    assert_eq!(peaks(&mut w, Phase::Load), [(Server, 100), (ShortExecutor, 180)]);
 }
 
 #[test]
@@ -71,6 +86,67 @@ fn marks_that_cannot_be_lowered_are_counted() {
     let mut w = watch();
     w.tick();
     w.machine.refuse_resets();
-    w.tree.begin_window(w.now);
+    w.begin_window();
     assert_eq!(w.tree.end_window(w.now, Window::Phase(Phase::Load)).not_reset, 1);
+}
+
+#[test]
+fn who_ended_between_the_last_tick_and_the_end_of_a_phase_counts_in_it() {
+    let mut w = watch();
+    w.machine.listen();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    w.begin_window();
+    w.tick();
+    w.machine.grow(11, 300);
+    w.machine.end(11);
+    w.machine.start(12, ROOT, "brief", 50);
+    w.machine.end(12);
+    assert_eq!(peaks(&mut w, Phase::Load), [(Server, 100), (ShortExecutor, 300), (Other, 50)]);
+    w.begin_window();
+    w.tick();
+    assert_eq!(peaks(&mut w, Phase::Drain), [(Server, 100)]);
+}
+
+#[test]
+fn who_ended_just_before_the_first_phase_is_in_no_phase() {
+    let mut w = watch();
+    w.machine.listen();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    w.machine.end(11);
+    w.begin_window();
+    w.tick();
+    assert_eq!(peaks(&mut w, Phase::Baseline), [(Server, 100)]);
+}
+
+#[test]
+fn who_executed_a_program_just_before_the_end_of_a_phase_counts_in_it() {
+    let mut w = watch();
+    w.machine.listen();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    w.begin_window();
+    w.machine.fork(12, 11);
+    w.tick();
+    // Larger than the copy was: no fallen mark gives it away.
+    w.machine.exec(12, "ssh node", 190);
+    let expected = [(Server, 100), (ShortExecutor, 170), (Helper, 190)];
+    assert_eq!(peaks(&mut w, Phase::Load), expected);
+}
+
+#[test]
+fn marks_that_are_read_seldom_are_read_at_the_end_of_a_phase_and_at_the_beginning() {
+    let mut w = watch();
+    w.machine.read_marks_seldom();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    for (spike, phase) in [(400, Phase::Baseline), (300, Phase::Load)] {
+        w.begin_window();
+        w.tick();
+        w.machine.grow(11, spike);
+        w.machine.grow(11, 175);
+        w.tick();
+        assert_eq!(peaks(&mut w, phase), [(Server, 100), (ShortExecutor, spike)]);
+    }
 }
