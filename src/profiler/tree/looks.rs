@@ -1,9 +1,23 @@
 //! What a member is: reading its command line and its ports, and classing it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::Tree;
-use super::member::Print;
 use crate::profiler::classify::{self, Subject};
 use crate::profiler::source::ProcessSource;
+
+/// A command line, as far as telling it from others goes: they can be long, and
+/// are remembered for each process there ever was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Print(u64);
+
+impl Print {
+    pub(super) fn of(command_line: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        command_line.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
 
 impl<S: ProcessSource> Tree<S> {
     /// Reads a member's command line, and classes it anew if that is another.

@@ -25,9 +25,10 @@
 //! mark of its last image, and whether it ever executed a program: a copy that ends as
 //! one leaves no peak, unless it lasted for [`GENUINE_AFTER`].
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use super::looks::Print;
+use super::peak::Peak;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::process::ProcessGlance;
@@ -42,19 +43,6 @@ pub(super) const GENUINE_AFTER: Duration = Duration::from_secs(1);
 /// By how much a mark may fall in one image: the kernel sums per-CPU counters up
 /// exactly when asked, and roughly when it keeps a maximum.
 const MARK_WAVERS: u64 = 4 << 20;
-
-/// A command line, as far as telling it from others goes: they can be long, and
-/// are remembered for each process there ever was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Print(u64);
-
-impl Print {
-    pub(super) fn of(command_line: &[u8]) -> Self {
-        let mut hasher = DefaultHasher::new();
-        command_line.hash(&mut hasher);
-        Self(hasher.finish())
-    }
-}
 
 /// Whose memory the process shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,13 +74,15 @@ pub(super) struct Member<H> {
     /// The high-water mark of its present image when it was last read; `None` when it was
     /// not, or was lowered since.
     mark: Option<u64>,
-    /// Its peak since marks were last reset.
-    window_peak: Option<u64>,
     /// The kernel's record of its end has come.
     is_recorded: bool,
     first_seen: Timestamp,
     last_read: Option<Timestamp>,
-    peak: Option<u64>,
+    /// Of all its own images.
+    peak: Peak,
+    /// Of the copy that it is, since that was found to be a process in its own right: a
+    /// mark that was lowered does not tell it any more.
+    copied: Peak,
     peak_while_starting: Option<u64>,
 }
 
@@ -126,11 +116,11 @@ impl<H> Member<H> {
             state: State::Running(handle),
             image: Image::Unknown,
             mark: None,
-            window_peak: None,
             is_recorded: false,
             first_seen: at,
             last_read: None,
-            peak: None,
+            peak: Peak::default(),
+            copied: Peak::default(),
             peak_while_starting: None,
         }
     }
@@ -163,13 +153,19 @@ impl<H> Member<H> {
 
     /// It executed a program, as the kernel told.
     pub(super) fn has_executed(&mut self) {
-        self.image = Image::Own;
-        // The new image's mark has nothing to do with that of the old.
-        self.forget_mark();
+        self.leave_image();
         // Its words are to be read and looked at, whatever its name and though they may be
         // known already.
         self.name = None;
         self.print = None;
+    }
+
+    /// It has an image of its own from here on: marks of the one before say nothing of it,
+    /// and what a copy showed was its parent's.
+    fn leave_image(&mut self) {
+        self.image = Image::Own;
+        self.copied = Peak::default();
+        self.forget_mark();
     }
 
     /// Whether only its parent's words can tell whose memory it shows.
@@ -190,10 +186,10 @@ impl<H> Member<H> {
             Image::Unknown if parents.contains(&print) => Image::Copy,
             Image::Unknown | Image::Copy | Image::Own => Image::Own,
         };
-        if self.is_copy() && image == Image::Own {
-            self.forget_mark();
+        match (self.image, image) {
+            (Image::Copy, Image::Own) => self.leave_image(),
+            _ => self.image = image,
         }
-        self.image = image;
         true
     }
 
@@ -221,7 +217,7 @@ impl<H> Member<H> {
         self.threads = self.threads.max(memory.threads);
         if self.is_copy() && self.has_fallen(memory) {
             // An exec of the parent's very words.
-            self.image = Image::Own;
+            self.leave_image();
         }
         self.take_growth(memory, at);
         self.mark = Some(memory.high_water);
@@ -229,16 +225,17 @@ impl<H> Member<H> {
             return;
         }
         self.last_read = Some(at);
-        if !self.is_copy() {
+        if self.is_copy() {
+            self.copied.raise(memory.high_water);
+        } else {
             self.raise_peak(memory.high_water);
         }
     }
 
     fn raise_peak(&mut self, mark: u64) {
-        self.peak = self.peak.max(Some(mark));
-        self.window_peak = self.window_peak.max(Some(mark));
+        self.peak.raise(mark);
         if self.class == ProcessClass::Starting {
-            self.peak_while_starting = self.peak;
+            self.peak_while_starting = self.peak.whole;
         }
     }
 
@@ -255,7 +252,12 @@ impl<H> Member<H> {
             }
         };
         if has_own_memory {
-            self.image = Image::Own;
+            if is_first && record.never_executed {
+                self.peak.absorb(self.copied);
+            }
+            if self.image != Image::Own {
+                self.leave_image();
+            }
             self.raise_peak(record.high_water);
         }
         if self.title.is_empty() {
@@ -266,9 +268,8 @@ impl<H> Member<H> {
     /// Its class and its peak since marks were last reset; from here on it is of the time
     /// from now on.
     pub(super) fn take_window_peak(&mut self) -> Option<(ProcessClass, ByteSize)> {
-        let copied =
-            self.mark.filter(|_| self.last_read.is_some() && self.is_copy() && self.is_alive());
-        Some((self.class, ByteSize(self.window_peak.take().max(copied)?)))
+        let (own, copied) = (self.peak.take_window(), self.copied.take_window());
+        Some((self.class, ByteSize(own.max(copied)?)))
     }
 
     /// Its mark was lowered, or is that of another image.
@@ -297,11 +298,6 @@ impl<H> Member<H> {
     }
 
     pub(super) fn record(&self) -> ProcessRecord {
-        // A copy that was read as a process in its own right has its mark.
-        let copied = match self.image {
-            Image::Copy if self.last_read.is_some() => self.mark,
-            _ => None,
-        };
         ProcessRecord {
             identity: self.glance.identity,
             parent: self.glance.parent,
@@ -309,7 +305,7 @@ impl<H> Member<H> {
             title: self.title.clone(),
             first_seen: self.first_seen,
             last_read: self.last_read,
-            peak: self.peak.max(copied).map(ByteSize),
+            peak: self.peak.whole.max(self.copied.whole).map(ByteSize),
             peak_while_starting: self.peak_while_starting.map(ByteSize),
             threads: self.threads,
             fastest_growth: self.fastest_growth.map(ByteSize),

@@ -3,6 +3,7 @@
 mod looks;
 mod member;
 mod news;
+mod peak;
 mod scope;
 mod windows;
 mod zombies;

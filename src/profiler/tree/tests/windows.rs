@@ -150,3 +150,33 @@ fn marks_that_are_read_seldom_are_read_at_the_end_of_a_phase_and_at_the_beginnin
         assert_eq!(peaks(&mut w, phase), [(Server, 100), (ShortExecutor, spike)]);
     }
 }
+
+#[test]
+fn a_fork_that_works_without_an_exec_keeps_its_peak_when_marks_are_lowered() {
+    let mut w = watch();
+    w.machine.listen();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    w.begin_window();
+    for pid in [12, 13] {
+        w.machine.fork(pid, 11);
+        w.ticks(25);
+        w.machine.grow(pid, 250);
+        w.tick();
+        w.machine.grow(pid, 180);
+    }
+    w.tick();
+    let expected = [(Server, 100), (ShortExecutor, 170), (Helper, 250)];
+    assert_eq!(peaks(&mut w, Phase::Baseline), expected);
+    w.begin_window();
+    assert_eq!(w.record(12).peak, mb(250));
+    w.tick();
+    assert_eq!(w.record(12).peak, mb(250));
+    w.machine.end_after(12, STEP * 60);
+    w.machine.exec(13, "ssh node", 5);
+    w.tick();
+    assert_eq!((w.record(12).peak, w.record(12).ending), (mb(250), Ending::Recorded));
+    assert_eq!(w.record(13).peak, mb(5), "a copy's memory is its parent's");
+    let expected = [(Server, 100), (ShortExecutor, 170), (Helper, 180)];
+    assert_eq!(peaks(&mut w, Phase::Load), expected);
+}
