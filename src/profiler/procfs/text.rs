@@ -40,22 +40,26 @@ pub(super) fn resident(stat: &[u8]) -> Option<Memory> {
     if matches!(fields.next()?, b"Z" | b"X") {
         return None;
     }
-    // State was field 3 of the line; threads are field 20, and resident pages field 24.
+    // State was field 3 of the line; threads are field 20, the size of the address space is
+    // field 23, and resident pages are field 24.
     let threads = number(fields.nth(20 - 4)?)?;
-    let pages = number(fields.nth(24 - 21)?)?;
+    let size = number(fields.nth(23 - 21)?)?;
+    let pages = number(fields.next()?)?;
     let rss = pages.checked_mul(page_size())?;
-    // A kernel thread, or a process half gone.
-    if rss == 0 {
+    // A kernel thread, or a process half gone. One whose pages were all reclaimed lives.
+    if size == 0 {
         return None;
     }
     Some(Memory { rss, high_water: rss, threads: u32::try_from(threads).ok()?, name })
 }
 
 /// The resident size in `/proc/PID/statm`, in bytes. `None` for a process that has ended,
-/// and for one without memory.
+/// and for one without an address space.
 pub(super) fn resident_alone(statm: &[u8]) -> Option<u64> {
-    let pages = number(statm.split(u8::is_ascii_whitespace).nth(1)?)?;
-    pages.checked_mul(page_size()).filter(|&bytes| bytes > 0)
+    let mut fields = statm.split(u8::is_ascii_whitespace);
+    let size = number(fields.next()?)?;
+    let pages = number(fields.next()?)?;
+    pages.checked_mul(page_size()).filter(|_| size > 0)
 }
 
 fn page_size() -> u64 {
@@ -131,7 +135,7 @@ mod tests {
         assert_eq!((read.threads, read.rss), (3, 250 * page_size()));
         assert_eq!(read.name, Name::of(b"a) b (c)"));
         assert_eq!(resident(stat.replace("S 7", "Z 7").as_bytes()), None);
-        assert_eq!(resident(stat.replace(" 250 ", " 0 ").as_bytes()), None);
+        assert_eq!(resident(stat.replace(" 1000 250 ", " 0 0 ").as_bytes()), None);
         assert_eq!(resident(&stat.as_bytes()[..30]), None);
         assert_eq!(resident(b""), None);
     }
@@ -141,6 +145,16 @@ mod tests {
         assert_eq!(resident_alone(b"9000 250 60 1 0 700 0\n"), Some(250 * page_size()));
         assert_eq!(resident_alone(b"0 0 0 0 0 0 0\n"), None, "a zombie's");
         assert_eq!(resident_alone(b""), None);
+    }
+
+    #[test]
+    fn who_has_no_page_in_memory_lives_all_the_same() {
+        let status = STATUS.replace("140000 kB", "0 kB");
+        assert_eq!(memory(status.as_bytes()).map(|memory| memory.rss), Some(0));
+        let fields = "S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 3 0 98765 1000 0 9 9";
+        let stat = format!("42 (python) {fields}");
+        assert_eq!(resident(stat.as_bytes()).map(|memory| memory.rss), Some(0));
+        assert_eq!(resident_alone(b"9000 0 0 1 0 700 0\n"), Some(0));
     }
 
     #[test]
