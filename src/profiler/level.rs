@@ -47,21 +47,25 @@ pub(super) mod linux {
     //! What Linux grants.
 
     use std::fs;
+    use std::time::Duration;
 
     use super::{LevelChoice, LevelRefused, io};
+    use crate::profiler::DEFAULT_INTERVAL;
     use crate::profiler::kernel::Kernel;
     use crate::profiler::procfs::ProcFs;
     use crate::sample::ProfilerLevel;
 
     /// Opens `/proc` for who only looks.
     pub(in crate::profiler) fn plain() -> ProcFs {
-        ProcFs::new(ProfilerLevel::HighWaterMark, Kernel::unheard())
+        ProcFs::new(ProfilerLevel::HighWaterMark, Kernel::unheard(), DEFAULT_INTERVAL)
     }
 
-    /// Opens `/proc` to read the tree of `root`, with all that is granted and asked for.
+    /// Opens `/proc` to read the tree of `root` once in each interval, with all that is
+    /// granted and asked for.
     pub(in crate::profiler) fn open(
         choice: LevelChoice,
         root: u32,
+        interval: Duration,
     ) -> Result<ProcFs, LevelRefused> {
         let marks = match fs::read(format!("/proc/{root}/environ")) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -75,6 +79,6 @@ pub(super) mod linux {
             (LevelChoice::ExitRecords, Err(error)) => return Err(LevelRefused::ExitRecords(error)),
             (_, Err(_)) => (marks, Kernel::births_only()),
         };
-        Ok(ProcFs::new(level, kernel))
+        Ok(ProcFs::new(level, kernel, interval))
     }
 }

@@ -174,7 +174,7 @@ pub fn run(
 
 #[cfg(target_os = "linux")]
 fn native_source(options: &ProfilerOptions) -> Result<procfs::ProcFs, ProfilerError> {
-    Ok(level::linux::open(options.level, options.root.pid)?)
+    Ok(level::linux::open(options.level, options.root.pid, options.interval)?)
 }
 
 /// Processes for who only looks at them, and listens to nothing.

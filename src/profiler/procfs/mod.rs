@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::DirEntryExt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -29,8 +30,8 @@ const STATUS_BUFFER: usize = 8 * 1024;
 const COMMAND_LINE_LIMIT: u64 = 64 * 1024;
 
 /// Where exit records bring the final mark, it is enough to read that of a living process
-/// once in so many readings.
-const MARK_EVERY: u32 = 20;
+/// so often.
+const MARK_EVERY: Duration = Duration::from_secs(1);
 
 /// Open files that are left for everything but kept-open processes.
 const SPARE_FILES: usize = 64;
@@ -38,6 +39,8 @@ const SPARE_FILES: usize = 64;
 /// The processes of this machine.
 pub(super) struct ProcFs {
     level: ProfilerLevel,
+    /// One reading in so many has the mark.
+    mark_every: u32,
     kernel: Kernel,
     buffer: Box<[u8; STATUS_BUFFER]>,
     listeners: sockets::Listeners,
@@ -47,16 +50,21 @@ pub(super) struct ProcFs {
 }
 
 impl ProcFs {
-    /// Gets ready to read at a level that is granted. Raises the limit of open files as
-    /// far as that is allowed.
-    pub(super) fn new(level: ProfilerLevel, kernel: Kernel) -> Self {
+    /// Gets ready to read once in each interval, at a level that is granted. Raises the
+    /// limit of open files as far as that is allowed.
+    pub(super) fn new(level: ProfilerLevel, kernel: Kernel, interval: Duration) -> Self {
         let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, hard)| {
             let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
             if raised { hard } else { soft }
         });
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mark_every = match level {
+            ProfilerLevel::ExitRecords => MARK_EVERY.as_micros() / interval.as_micros().max(1),
+            _ => 1,
+        };
         Self {
             level,
+            mark_every: u32::try_from(mark_every).unwrap_or(u32::MAX).max(1),
             kernel,
             buffer: Box::new([0; STATUS_BUFFER]),
             listeners: sockets::Listeners::default(),
@@ -119,8 +127,7 @@ impl ProcessSource for ProcFs {
     }
 
     fn read(&mut self, handle: &mut Handle) -> Reading {
-        let every = if self.level == ProfilerLevel::ExitRecords { MARK_EVERY } else { 1 };
-        handle.read(&mut self.buffer[..], every).map_or(Reading::Ended, Reading::Memory)
+        handle.read(&mut self.buffer[..], self.mark_every).map_or(Reading::Ended, Reading::Memory)
     }
 
     fn renew(&mut self, handle: &mut Handle) {
@@ -150,7 +157,18 @@ mod tests {
     use super::*;
 
     fn source() -> ProcFs {
-        ProcFs::new(ProfilerLevel::HighWaterMark, Kernel::births_only())
+        let interval = Duration::from_millis(50);
+        ProcFs::new(ProfilerLevel::HighWaterMark, Kernel::births_only(), interval)
+    }
+
+    #[test]
+    fn marks_are_read_once_a_second_however_far_apart_ticks_are() {
+        for (millis, expected) in [(50, 20), (200, 5), (700, 1), (2000, 1)] {
+            let interval = Duration::from_millis(millis);
+            let source = |level| ProcFs::new(level, Kernel::unheard(), interval).mark_every;
+            assert_eq!(source(ProfilerLevel::ExitRecords), expected, "every {interval:?}");
+            assert_eq!(source(ProfilerLevel::HighWaterMark), 1);
+        }
     }
 
     #[test]
