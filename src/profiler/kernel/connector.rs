@@ -9,7 +9,7 @@ use std::io;
 
 use rustix::net::netlink::CONNECTOR;
 
-use super::netlink::{Received, Socket, message, messages, u16_at, u32_at, u64_at};
+use super::netlink::{Received, Socket, messages, u16_at, u32_at, u64_at};
 use crate::profiler::source::{Birth, News};
 
 /// `CN_IDX_PROC` and `CN_VAL_PROC`: which connector it is.
@@ -38,27 +38,17 @@ impl Connector {
     /// Asks to be told. `None` when that is not granted here.
     pub(super) fn listen() -> io::Result<Option<Self>> {
         let mut socket = Socket::open(CONNECTOR, PROCESSES.0)?;
+        let number = socket.port();
         let mut envelope = Vec::with_capacity(ENVELOPE + 4);
-        for number in [PROCESSES.0, PROCESSES.1, 0, 0] {
-            envelope.extend(number.to_ne_bytes());
+        for part in [PROCESSES.0, PROCESSES.1, 0, number] {
+            envelope.extend(part.to_ne_bytes());
         }
         envelope.extend(4_u16.to_ne_bytes());
         envelope.extend(0_u16.to_ne_bytes());
         envelope.extend(LISTEN.to_ne_bytes());
-        socket.send(&message(DONE, 0, &envelope))?;
-        loop {
-            match socket.wait()? {
-                Received::Datagram(datagram) => {
-                    let answer = events(datagram).find(|event| event.kind == ACKNOWLEDGED);
-                    if let Some(event) = answer {
-                        let granted = u32_at(event.rest, 0) == Some(0);
-                        return Ok(granted.then_some(Self(socket)));
-                    }
-                }
-                Received::Nothing => return Ok(None),
-                Received::Overrun => {}
-            }
-        }
+        socket.ask(DONE, 0, &envelope)?;
+        let granted = socket.wait_for(|datagram| acknowledged(datagram, number))?;
+        Ok((granted == Some(true)).then_some(Self(socket)))
     }
 
     /// Adds what has happened since it was last asked.
@@ -75,8 +65,20 @@ impl Connector {
     }
 }
 
+/// Whether the question of this number was granted, where that is what the datagram says.
+/// Everybody who listens is told of it, whoever asked.
+fn acknowledged(datagram: &[u8], number: u32) -> Option<bool> {
+    events(datagram)
+        .find(|event| event.kind == ACKNOWLEDGED && event.acknowledges == number.wrapping_add(1))
+        .and_then(|event| u32_at(event.rest, 0))
+        .map(|error| error == 0)
+}
+
 struct Event<'a> {
     kind: u32,
+    /// Of an acknowledgement: one more than its question's number. The sequence number of a
+    /// question is lost: that of each event counts events.
+    acknowledges: u32,
     /// Nanoseconds since the machine was started.
     at: u64,
     rest: &'a [u8],
@@ -109,6 +111,7 @@ fn events(datagram: &[u8]) -> impl Iterator<Item = Event<'_>> {
         let event = envelope.get(ENVELOPE..ENVELOPE + length).filter(|_| is_ours)?;
         Some(Event {
             kind: u32_at(event, 0)?,
+            acknowledges: u32_at(envelope, 12)?,
             at: u64_at(event, 8)?,
             rest: event.get(EVENT_HEADER..)?,
         })
@@ -120,6 +123,28 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::profiler::kernel::netlink::message;
+
+    #[test]
+    fn an_acknowledgement_of_another_listener_is_not_ours() {
+        let acknowledgement = |acknowledges: u32, error: u32| {
+            let words = [PROCESSES.0, PROCESSES.1, 5, acknowledges];
+            let mut envelope: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+            envelope.extend([20_u16, 0].into_iter().flat_map(u16::to_ne_bytes));
+            envelope.extend([ACKNOWLEDGED, 0, 0, 0, error].into_iter().flat_map(u32::to_ne_bytes));
+            message(DONE, 0, 0, &envelope)
+        };
+        assert_eq!(acknowledged(&acknowledgement(78, 0), 77), Some(true));
+        assert_eq!(acknowledged(&acknowledgement(78, 1), 77), Some(false));
+        assert_eq!(acknowledged(&acknowledgement(79, 0), 77), None);
+        assert_eq!(acknowledged(&acknowledgement(0, 0), 77), None);
+    }
+
+    #[test]
+    fn whoever_listens_beside_us_is_no_answer_to_us() {
+        let Some(_first) = Connector::listen().unwrap() else { return };
+        assert!(Connector::listen().unwrap().is_some());
+    }
 
     #[test]
     fn a_child_is_told_with_its_parent_and_its_exec_and_threads_are_not() {
@@ -141,7 +166,7 @@ mod tests {
     fn what_is_cut_off_tells_nothing() {
         let mut news = News::default();
         for length in 0..60 {
-            events(&message(DONE, 0, &[1; 60])[..length]).for_each(|event| {
+            events(&message(DONE, 0, 0, &[1; 60])[..length]).for_each(|event| {
                 event.tell(&mut news);
             });
         }

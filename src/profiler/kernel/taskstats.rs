@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::net::netlink::GENERIC;
 
 use super::netlink::{
-    Received, Socket, attribute, attributes, message, messages, u16_at, u32_at, u64_at,
+    Message, Question, Received, Socket, attribute, attributes, messages, u16_at, u32_at, u64_at,
 };
 use crate::profiler::source::{ExitRecord, Name, News};
 
@@ -52,9 +52,9 @@ impl ExitRecords {
         let mut cpus = fs::read("/sys/devices/system/cpu/possible")?;
         cpus.truncate(cpus.trim_ascii_end().len());
         cpus.push(0);
-        let question = generic(GET, &attribute(REGISTER_CPUS, &cpus));
-        socket.send(&message(family, REQUEST_WITH_ANSWER, &question))?;
-        accepted(&mut socket)?;
+        let request = generic(GET, &attribute(REGISTER_CPUS, &cpus));
+        let question = socket.ask(family, REQUEST_WITH_ANSWER, &request)?;
+        accepted(&mut socket, question)?;
         let mut records = Self { socket, family };
         records.prove()?;
         Ok(records)
@@ -78,60 +78,48 @@ impl ExitRecords {
     fn prove(&mut self) -> io::Result<()> {
         let me = std::process::id();
         std::thread::spawn(|| ()).join().map_err(|_| io::Error::other("a thread panicked"))?;
-        loop {
-            match self.socket.wait()? {
-                Received::Datagram(datagram) => {
-                    let mut found = records(datagram, self.family);
-                    let is_ours = |record: &ExitRecord| match record.process {
-                        Some(process) => process == me && record.thread != me,
-                        None => record.parent == std::os::unix::process::parent_id(),
-                    };
-                    if found.any(|record| is_ours(&record)) {
-                        return Ok(());
-                    }
-                }
-                Received::Overrun => {}
-                Received::Nothing => {
-                    return Err(io::Error::other(
-                        "the kernel's records are not of this namespace's processes, or of a kind \
-                         that is not known here",
-                    ));
-                }
-            }
-        }
+        let is_ours = |record: &ExitRecord| match record.process {
+            Some(process) => process == me && record.thread != me,
+            None => record.parent == std::os::unix::process::parent_id(),
+        };
+        let family = self.family;
+        let found = self.socket.wait_for(|datagram| records(datagram, family).find(is_ours))?;
+        found.map(|_| ()).ok_or_else(|| {
+            io::Error::other(
+                "the kernel's records are not of this namespace's processes, or of a kind that \
+                 is not known here",
+            )
+        })
     }
 }
 
 /// The number of the family `TASKSTATS`.
 fn family(socket: &mut Socket) -> io::Result<u16> {
-    let question = generic(GET_FAMILY, &attribute(FAMILY_NAME, b"TASKSTATS\0"));
-    socket.send(&message(DIRECTORY, REQUEST, &question))?;
-    let none = || io::Error::other("this kernel, or this network namespace, has no taskstats");
-    let Received::Datagram(datagram) = socket.wait()? else { return Err(none()) };
-    messages(datagram)
-        .filter(|message| message.kind == DIRECTORY)
-        .flat_map(|message| attributes(message.payload.get(4..).unwrap_or_default()))
-        .find(|(kind, _)| *kind == FAMILY_ID)
-        .and_then(|(_, value)| u16_at(value, 0))
-        .ok_or_else(none)
+    let request = generic(GET_FAMILY, &attribute(FAMILY_NAME, b"TASKSTATS\0"));
+    let question = socket.ask(DIRECTORY, REQUEST, &request)?;
+    let number = socket.wait_for(|datagram| {
+        let answer = messages(datagram).find(|message| message.answers(question))?;
+        let is_named = answer.kind == DIRECTORY;
+        let mut parts = attributes(answer.payload.get(4..).unwrap_or_default());
+        let number = parts.find(|(kind, _)| is_named && *kind == FAMILY_ID);
+        Some(number.and_then(|(_, value)| u16_at(value, 0)))
+    })?;
+    number
+        .flatten()
+        .ok_or_else(|| io::Error::other("this kernel, or this network namespace, has no taskstats"))
 }
 
 /// Waits for the answer to a question. Records may come before it.
-fn accepted(socket: &mut Socket) -> io::Result<()> {
-    loop {
-        match socket.wait()? {
-            Received::Datagram(datagram) => {
-                let answer = messages(datagram).find(|message| message.kind == ANSWER);
-                let Some(answer) = answer else { continue };
-                let code = u32_at(answer.payload, 0).unwrap_or_default().cast_signed();
-                return match code {
-                    0 => Ok(()),
-                    code => Err(io::Error::from_raw_os_error(-code)),
-                };
-            }
-            Received::Overrun => {}
-            Received::Nothing => return Err(io::Error::other("the kernel does not answer")),
-        }
+fn accepted(socket: &mut Socket, question: Question) -> io::Result<()> {
+    let code = socket.wait_for(|datagram| {
+        let is_answer = |message: &Message<'_>| message.kind == ANSWER && message.answers(question);
+        let answer = messages(datagram).find(is_answer)?;
+        Some(u32_at(answer.payload, 0)?.cast_signed())
+    })?;
+    match code {
+        Some(0) => Ok(()),
+        Some(code) => Err(io::Error::from_raw_os_error(-code)),
+        None => Err(io::Error::other("the kernel does not answer")),
     }
 }
 
