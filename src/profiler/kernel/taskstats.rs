@@ -74,23 +74,37 @@ impl ExitRecords {
     }
 
     /// Lets a thread of our own end and looks for its record: pids might be those of
-    /// another namespace, and the kernel's structure one that is not known here.
+    /// another namespace, the kernel's structure one that is not known here, and the mark
+    /// one that is not kept.
     fn prove(&mut self) -> io::Result<()> {
-        let me = std::process::id();
         std::thread::spawn(|| ()).join().map_err(|_| io::Error::other("a thread panicked"))?;
-        let is_ours = |record: &ExitRecord| match record.process {
-            Some(process) => process == me && record.thread != me,
-            None => record.parent == std::os::unix::process::parent_id(),
-        };
         let family = self.family;
-        let found = self.socket.wait_for(|datagram| records(datagram, family).find(is_ours))?;
-        found.map(|_| ()).ok_or_else(|| {
+        let own = self.socket.wait_for(|datagram| records(datagram, family).find(is_ours))?;
+        let own = own.ok_or_else(|| {
             io::Error::other(
                 "the kernel's records are not of this namespace's processes, or of a kind that \
                  is not known here",
             )
-        })
+        })?;
+        has_mark(&own)
     }
+}
+
+/// Whether a record is of a thread of this process.
+fn is_ours(record: &ExitRecord) -> bool {
+    let me = std::process::id();
+    match record.process {
+        Some(process) => process == me && record.thread != me,
+        None => record.parent == std::os::unix::process::parent_id(),
+    }
+}
+
+/// Whoever runs has memory: a record without a mark is of a kernel that keeps none.
+fn has_mark(own: &ExitRecord) -> io::Result<()> {
+    if own.high_water > 0 {
+        return Ok(());
+    }
+    Err(io::Error::other("this kernel's records have no marks (CONFIG_TASK_XACCT)"))
 }
 
 /// The number of the family `TASKSTATS`.
@@ -221,6 +235,21 @@ mod tests {
         value.extend(attribute(STATS, &stats));
         let record = record(&value).unwrap();
         assert_eq!((record.thread, record.process, record.high_water), (77, Some(70), 5 << 10));
+    }
+
+    #[test]
+    fn records_without_marks_are_of_no_use() {
+        let mut stats = vec![0; 600];
+        stats[128..][..4].copy_from_slice(&77_u32.to_ne_bytes());
+        let mut record_with = |mark: u64| {
+            stats[200..][..8].copy_from_slice(&mark.to_ne_bytes());
+            let mut value = attribute(PID, &77_u32.to_ne_bytes());
+            value.extend(attribute(STATS, &stats));
+            record(&value).unwrap()
+        };
+        let [without, with] = [0, 5].map(&mut record_with).map(|record| has_mark(&record));
+        assert!(without.unwrap_err().to_string().contains("CONFIG_TASK_XACCT"));
+        assert!(with.is_ok());
     }
 
     #[test]
