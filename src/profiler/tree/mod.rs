@@ -285,6 +285,8 @@ impl<S: ProcessSource> Tree<S> {
         if has_changed || is_about_to_exec || self.is_due(pid, LOOK_AGAIN) {
             self.members[index].name = Some(memory.name);
             if self.look(index) {
+                // What is known of its mark may be that of the image before.
+                self.renew(index);
                 return self.read_memory(index);
             }
         } else if member.is_untitled() && self.is_due(pid, SEARCH_AGAIN) {

@@ -49,8 +49,12 @@ impl<S: ProcessSource> Tree<S> {
         for record in &news.exits {
             self.take_exit(record, at);
         }
-        self.lost += news.lost;
-        self.must_list |= news.lost > 0;
+        if news.lost > 0 {
+            self.lost += news.lost;
+            self.must_list = true;
+            // There may have been execs among it: only a mark that is read tells of them.
+            self.renew_all();
+        }
         news.clear();
         self.news = news;
         self.departed.forget_before(self.round);
