@@ -109,6 +109,9 @@ pub(super) struct ExitRecord {
     /// The process was forked and did not execute a program. Says nothing unless the
     /// thread is its process's first.
     pub(super) never_executed: bool,
+    /// When it began: clock ticks since boot, up to as much too late as the record was
+    /// heard after the end.
+    pub(super) started: u64,
     /// How long the thread lived.
     pub(super) lived: Duration,
     pub(super) name: Name,

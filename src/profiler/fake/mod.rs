@@ -185,6 +185,7 @@ impl FakeMachine {
                     parent: ended.glance.parent,
                     high_water: ended.memory.high_water,
                     never_executed: !ended.has_executed,
+                    started: ended.glance.identity.started,
                     lived,
                     name: ended.memory.name,
                 });

@@ -6,9 +6,11 @@
 //! acknowledgement is what proves it.
 
 use std::io;
+use std::time::Duration;
 
 use rustix::net::netlink::CONNECTOR;
 
+use super::clock_ticks;
 use super::netlink::{Received, Socket, messages, u16_at, u32_at, u64_at};
 use crate::profiler::source::{Birth, News};
 
@@ -28,9 +30,6 @@ const DONE: u16 = 3;
 const ACKNOWLEDGED: u32 = 0;
 const FORKED: u32 = 1;
 const EXECUTED: u32 = 2;
-
-/// Start times are counted in steps of this many nanoseconds.
-const CLOCK_TICK: u64 = 10_000_000;
 
 pub(super) struct Connector(Socket);
 
@@ -92,7 +91,8 @@ impl Event<'_> {
                 let (thread, child) = (u32_at(self.rest, 8)?, u32_at(self.rest, 12)?);
                 if thread == child {
                     let parent = u32_at(self.rest, 4)?;
-                    news.births.push(Birth { pid: child, parent, started: self.at / CLOCK_TICK });
+                    let started = clock_ticks(Duration::from_nanos(self.at));
+                    news.births.push(Birth { pid: child, parent, started });
                 }
             }
             EXECUTED => news.execs.push(u32_at(self.rest, 4)?),

@@ -10,10 +10,16 @@ mod netlink;
 mod taskstats;
 
 use std::io;
+use std::time::Duration;
 
 use self::connector::Connector;
 use self::taskstats::ExitRecords;
 use super::source::News;
+
+/// A time since the machine was started, in the steps in which start times are counted.
+fn clock_ticks(since_boot: Duration) -> u64 {
+    u64::try_from(since_boot.as_millis() / 10).unwrap_or(u64::MAX)
+}
 
 /// The kernel's two ways of telling, as far as they are granted.
 pub(super) struct Kernel {

@@ -10,7 +10,9 @@ use std::io;
 use std::time::Duration;
 
 use rustix::net::netlink::GENERIC;
+use rustix::time::{ClockId, clock_gettime};
 
+use super::clock_ticks;
 use super::netlink::{
     Message, Question, Received, Socket, attribute, attributes, messages, u16_at, u32_at, u64_at,
 };
@@ -62,10 +64,11 @@ impl ExitRecords {
 
     /// Adds what has ended since it was last asked.
     pub(super) fn take(&mut self, news: &mut News) -> io::Result<()> {
+        let now = since_boot();
         loop {
             match self.socket.receive()? {
                 Received::Datagram(datagram) => {
-                    news.exits.extend(records(datagram, self.family));
+                    news.exits.extend(records(datagram, self.family, now));
                 }
                 Received::Overrun => news.lost += 1,
                 Received::Nothing => return Ok(()),
@@ -78,8 +81,8 @@ impl ExitRecords {
     /// one that is not kept.
     fn prove(&mut self) -> io::Result<()> {
         std::thread::spawn(|| ()).join().map_err(|_| io::Error::other("a thread panicked"))?;
-        let family = self.family;
-        let own = self.socket.wait_for(|datagram| records(datagram, family).find(is_ours))?;
+        let (family, now) = (self.family, since_boot());
+        let own = self.socket.wait_for(|datagram| records(datagram, family, now).find(is_ours))?;
         let own = own.ok_or_else(|| {
             io::Error::other(
                 "the kernel's records are not of this namespace's processes, or of a kind that \
@@ -142,27 +145,34 @@ fn generic(command: u8, attributes: &[u8]) -> Vec<u8> {
     [&[command, 1, 0, 0], attributes].concat()
 }
 
-fn records(datagram: &[u8], family: u16) -> impl Iterator<Item = ExitRecord> + '_ {
+fn since_boot() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
+}
+
+/// The records in a datagram that was heard at `now`.
+fn records(datagram: &[u8], family: u16, now: Duration) -> impl Iterator<Item = ExitRecord> + '_ {
     messages(datagram)
         .filter(move |message| message.kind == family)
         .flat_map(|message| attributes(message.payload.get(4..).unwrap_or_default()))
         .filter(|(kind, _)| *kind == OF_THREAD)
-        .filter_map(|(_, value)| record(value))
+        .filter_map(move |(_, value)| record(value, now))
 }
 
-fn record(value: &[u8]) -> Option<ExitRecord> {
+fn record(value: &[u8], now: Duration) -> Option<ExitRecord> {
     let part = |wanted| attributes(value).find(|(kind, _)| *kind == wanted).map(|(_, part)| part);
     let thread = u32_at(part(PID)?, 0)?;
     let stats = part(STATS)?;
     let layout = Layout::of(stats, thread)?;
     let kilobytes = u64_at(stats, layout.high_water)?;
+    let lived = Duration::from_micros(u64_at(stats, layout.lived)?);
     Some(ExitRecord {
         thread,
         process: layout.process.and_then(|at| u32_at(stats, at)),
         parent: u32_at(stats, layout.parent)?,
         high_water: kilobytes.checked_mul(1024)?,
         never_executed: stats.get(8)? & ONLY_FORKED != 0,
-        lived: Duration::from_micros(u64_at(stats, layout.lived)?),
+        started: clock_ticks(now.saturating_sub(lived)),
+        lived,
         name: Name::of(stats.get(layout.name..layout.name + 16)?.split(|&byte| byte == 0).next()?),
     })
 }
@@ -200,6 +210,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::process;
 
     fn listen() -> Option<ExitRecords> {
         // Granted or not, depending on who runs the tests; the reason is looked at where
@@ -212,6 +223,7 @@ mod tests {
         let Some(mut records) = listen() else { return };
         let script = "head -c 40000000 /dev/zero | tail -c 1 >/dev/null; exec sleep 0";
         let mut child = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+        let started = process::look_up(child.id()).unwrap().identity.started;
         child.wait().unwrap();
         let mut news = News::default();
         records.take(&mut news).unwrap();
@@ -220,6 +232,7 @@ mod tests {
         assert_eq!(own.name, Name::of(b"sleep"));
         assert!(!own.never_executed && own.high_water > 100 << 10, "{own:?}");
         assert!(own.lived > Duration::ZERO && own.lived < Duration::from_secs(60));
+        assert!(own.started >= started && own.started <= clock_ticks(since_boot()), "{own:?}");
         let tail = news.exits.iter().find(|record| record.parent == child.id());
         assert!(tail.is_some_and(|record| record.high_water > 500 << 10), "{tail:?}");
     }
@@ -233,7 +246,7 @@ mod tests {
         stats[200 + 48..][..8].copy_from_slice(&5_u64.to_ne_bytes());
         let mut value = attribute(PID, &77_u32.to_ne_bytes());
         value.extend(attribute(STATS, &stats));
-        let record = record(&value).unwrap();
+        let record = record(&value, Duration::ZERO).unwrap();
         assert_eq!((record.thread, record.process, record.high_water), (77, Some(70), 5 << 10));
     }
 
@@ -245,7 +258,7 @@ mod tests {
             stats[200..][..8].copy_from_slice(&mark.to_ne_bytes());
             let mut value = attribute(PID, &77_u32.to_ne_bytes());
             value.extend(attribute(STATS, &stats));
-            record(&value).unwrap()
+            record(&value, Duration::ZERO).unwrap()
         };
         let [without, with] = [0, 5].map(&mut record_with).map(|record| has_mark(&record));
         assert!(without.unwrap_err().to_string().contains("CONFIG_TASK_XACCT"));
@@ -256,6 +269,6 @@ mod tests {
     fn a_layout_that_nobody_knows_is_no_record() {
         let mut value = attribute(PID, &77_u32.to_ne_bytes());
         value.extend(attribute(STATS, &[0; 600]));
-        assert!(record(&value).is_none());
+        assert!(record(&value, Duration::ZERO).is_none());
     }
 }

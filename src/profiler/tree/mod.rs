@@ -24,6 +24,7 @@ use super::classify::ServerPorts;
 use super::source::{Listed, Memory, News, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
+use crate::process::ProcessGlance;
 use crate::sample::{ClassSnapshot, ClassTick, Phase, ProcessRecord, ProfilerLevel, Snapshot};
 use crate::units::ByteSize;
 
@@ -228,6 +229,7 @@ impl<S: ProcessSource> Tree<S> {
     fn decide(&mut self, process: Listed, since: Timestamp, at: Timestamp) -> bool {
         // Gone again: the next list will not have it.
         let Some(glance) = self.source.look_up(process.pid) else { return true };
+        let has_ended = glance.zombie || self.is_ending(glance);
         let standing = match self.scope.decide(&mut self.source, &glance, since, at) {
             Decision::Undecided => return false,
             Decision::Foreign => Standing::Foreign,
@@ -237,7 +239,7 @@ impl<S: ProcessSource> Tree<S> {
                 self.zombies.add(&mut self.source, glance.identity);
                 Standing::Foreign
             }
-            Decision::Member { parent, .. } if glance.zombie => {
+            Decision::Member { parent, .. } if has_ended => {
                 if !self.zombies.knows(glance.identity) {
                     self.add_gone(glance, parent, at);
                 }
@@ -254,6 +256,15 @@ impl<S: ProcessSource> Tree<S> {
         };
         self.scope.settle(process, standing, self.round);
         true
+    }
+
+    /// Whether it is a member that was found to have ended, and will be a zombie only soon.
+    fn is_ending(&mut self, glance: ProcessGlance) -> bool {
+        // Another process may have been given its pid within one step of the clock.
+        self.zombies.knows(glance.identity) && {
+            let mut handle = self.source.open(glance.identity.pid);
+            self.source.read(&mut handle) == Reading::Ended
+        }
     }
 
     /// Looks at one member: its class, and its memory unless that is its parent's.

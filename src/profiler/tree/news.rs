@@ -85,6 +85,11 @@ impl<S: ProcessSource> Tree<S> {
         if self.current(birth.pid).is_some() {
             return;
         }
+        self.admit(birth, parent, at);
+    }
+
+    /// A process that was born, and perhaps has ended since. Its place among the members.
+    fn admit(&mut self, birth: Birth, parent: usize, at: Timestamp) -> usize {
         match self.source.look_up(birth.pid) {
             Some(glance) if !glance.zombie => {
                 let (index, handle) = (self.members.len(), self.source.open(birth.pid));
@@ -96,17 +101,24 @@ impl<S: ProcessSource> Tree<S> {
                 let listed = Listed { pid: birth.pid, generation: 0 };
                 self.scope.settle(listed, Standing::Member(index), self.round);
                 self.look(index);
+                index
             }
             seen => {
                 let identity = ProcessIdentity { pid: birth.pid, started: birth.started };
                 let gone = ProcessGlance { identity, parent: birth.parent, zombie: true };
-                self.add_gone(seen.unwrap_or(gone), Some(parent), at);
+                self.add_gone(seen.unwrap_or(gone), Some(parent), at)
             }
         }
     }
 
-    /// A process that belongs to the tree and that nobody saw alive.
-    pub(super) fn add_gone(&mut self, glance: ProcessGlance, parent: Option<usize>, at: Timestamp) {
+    /// A process that belongs to the tree and that nobody saw alive. Its place among the
+    /// members.
+    pub(super) fn add_gone(
+        &mut self,
+        glance: ProcessGlance,
+        parent: Option<usize>,
+        at: Timestamp,
+    ) -> usize {
         let (index, pid) = (self.members.len(), glance.identity.pid);
         let handle = self.source.open(pid);
         let mut member = Member::new(glance, parent, false, handle, at);
@@ -122,6 +134,7 @@ impl<S: ProcessSource> Tree<S> {
         }));
         self.members.push(member);
         self.end(index, at);
+        index
     }
 
     fn take_exit(&mut self, record: &ExitRecord, at: Timestamp) {
@@ -131,10 +144,9 @@ impl<S: ProcessSource> Tree<S> {
             // Its birth was not told; a thread's would not have been.
             None if record.process == Some(record.thread) => {
                 let Some(parent) = self.current(record.parent) else { return };
-                let identity = ProcessIdentity { pid: record.thread, started: 0 };
-                let glance = ProcessGlance { identity, parent: record.parent, zombie: true };
-                self.add_gone(glance, Some(parent), at);
-                self.members.len() - 1
+                let ExitRecord { thread, parent: of, started, .. } = *record;
+                // It may be there still: nobody need have waited for it.
+                self.admit(Birth { pid: thread, parent: of, started }, parent, at)
             }
             None => return,
         };

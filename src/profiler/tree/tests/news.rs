@@ -248,3 +248,33 @@ fn an_ended_process_whose_pid_another_has_is_no_zombie() {
     w.machine.with(11, |process| process.glance.zombie = true);
     assert_eq!(w.tick().zombies, 0);
 }
+
+#[test]
+fn a_zombie_that_is_known_from_its_record_alone_is_not_counted_again() {
+    let mut w = listening();
+    w.machine.start(11, ROOT, "SkyPilot:executor:long:11", 180);
+    w.tick();
+    w.machine.start(12, 11, "ssh node", 5);
+    w.machine.lose_news();
+    w.machine.die(12);
+    assert_eq!(w.ticks(50).zombies, 1);
+    assert_eq!(w.records(12).len(), 1);
+    assert_eq!((w.record(12).peak, w.record(12).ending), (mb(5), Ending::Recorded));
+    assert_eq!(w.record(12).identity.started, 100);
+}
+
+#[test]
+fn whose_record_comes_before_it_is_a_zombie_is_not_counted_again() {
+    let mut w = listening();
+    w.machine.start(11, ROOT, "SkyPilot:executor:long:11", 180);
+    w.tick();
+    w.machine.start(12, 11, "ssh node", 5);
+    w.machine.lose_news();
+    w.machine.die(12);
+    w.machine.with(12, |process| (process.glance.zombie, process.is_ending) = (false, true));
+    w.tick();
+    w.machine.with(12, |process| process.glance.zombie = true);
+    assert_eq!(w.ticks(50).zombies, 1);
+    assert_eq!(w.records(12).len(), 1);
+    assert_eq!((w.record(12).peak, w.record(12).ending), (mb(5), Ending::Recorded));
+}
