@@ -152,8 +152,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     /// Takes some milliseconds a process: the ticks that fall due meanwhile come
     /// late or never, and are counted as such.
     fn snapshot(&mut self, phase: Phase) -> Result<(), ProfilerError> {
-        let mut snapshot = self.tree.snapshot(self.timeline.now(), phase);
-        snapshot.until = self.timeline.now();
+        let timeline = self.timeline;
+        let snapshot = self.tree.snapshot(phase, || timeline.now());
         self.journal.push(&ProfileLine::Snapshot(snapshot))?;
         self.journal.flush()?;
         self.outbox.send(Notice::SnapshotTaken { phase });

@@ -25,6 +25,9 @@ pub(super) struct FakeProcess {
     pub(super) ports: Vec<u16>,
 }
 
+/// Something that a test lets happen on the machine.
+type Happening = fn(&FakeMachine);
+
 /// A machine whose processes a test moves about; clones are the same machine.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FakeMachine {
@@ -33,6 +36,10 @@ pub(super) struct FakeMachine {
     /// What it has still to tell; `None` while nobody listens.
     tells: Rc<RefCell<Option<News>>>,
     keeps_exits: Rc<RefCell<bool>>,
+    /// How much it can have to tell at once; `None`: anything.
+    keeps: Rc<RefCell<Option<usize>>>,
+    /// What happens each time that somebody asks what a process shares.
+    meanwhile: Rc<RefCell<Option<Happening>>>,
     refuses_resets: Rc<RefCell<bool>>,
     reads_marks_seldom: Rc<RefCell<bool>>,
     /// How often all its processes were listed.
@@ -51,6 +58,16 @@ impl FakeMachine {
     /// The machine tells of births and execs, and keeps no record of exits.
     pub(super) fn keep_no_exits(&self) {
         *self.keeps_exits.borrow_mut() = false;
+    }
+
+    /// It keeps so much of what it has to tell, and loses the rest.
+    pub(super) fn keep_at_most(&self, births_execs_and_exits: usize) {
+        *self.keeps.borrow_mut() = Some(births_execs_and_exits);
+    }
+
+    /// Lets something happen each time that somebody asks what a process shares.
+    pub(super) fn meanwhile(&self, happening: Happening) {
+        *self.meanwhile.borrow_mut() = Some(happening);
     }
 
     /// Nobody may lower a mark any more.
@@ -84,7 +101,12 @@ impl FakeMachine {
 
     fn tell(&self, add: impl FnOnce(&mut News)) {
         if let Some(news) = self.tells.borrow_mut().as_mut() {
-            add(news);
+            let kept = news.births.len() + news.execs.len() + news.exits.len();
+            if self.keeps.borrow().is_some_and(|most| kept >= most) {
+                news.lost += 1;
+            } else {
+                add(news);
+            }
         }
     }
 

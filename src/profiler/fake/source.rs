@@ -107,10 +107,15 @@ impl ProcessSource for FakeMachine {
     }
 
     fn shares(&mut self, pid: u32) -> Option<Shares> {
-        self.ask("shares", pid, |process| Shares {
+        let shares = self.ask("shares", pid, |process| Shares {
             pss: process.memory.rss / 2,
             uss: process.memory.rss / 4,
-        })
+        });
+        let meanwhile = *self.meanwhile.borrow();
+        if let Some(happening) = meanwhile {
+            happening(self);
+        }
+        shares
     }
 }
 

@@ -149,10 +149,14 @@ impl<S: ProcessSource> Tree<S> {
         Ok(Look { classes, zombies, root_alive })
     }
 
-    /// Reads what the members share, which takes milliseconds for each.
-    pub(super) fn snapshot(&mut self, at: Timestamp, phase: Phase) -> Snapshot {
+    /// Reads what the members share, which takes milliseconds for each: `now` is asked for
+    /// the time again and again.
+    pub(super) fn snapshot(&mut self, phase: Phase, now: impl Fn() -> Timestamp) -> Snapshot {
+        let at = now();
         let mut snapshot = Snapshot { at, until: at, phase, classes: BTreeMap::new(), unread: 0 };
-        for &index in &self.alive {
+        for index in self.alive.clone() {
+            // By the end there might be more to tell than the kernel can keep.
+            self.hear(now());
             let member = &mut self.members[index];
             if member.is_artefact(at) {
                 continue;
@@ -169,6 +173,7 @@ impl<S: ProcessSource> Tree<S> {
             sum.pss += ByteSize(shares.pss);
             sum.uss += ByteSize(shares.uss);
         }
+        snapshot.until = now();
         snapshot
     }
 

@@ -94,7 +94,7 @@ fn a_snapshot_sums_by_class_and_says_what_it_could_not_read() {
     w.machine.start(13, ROOT, "SkyPilot:executor:short:13", 160);
     w.tick();
     w.machine.end(13);
-    let snapshot = w.tree.snapshot(w.now, Phase::Load);
+    let snapshot = w.snapshot(Phase::Load);
     let short = snapshot.classes[&ShortExecutor];
     assert_eq!((short.count, short.threads, snapshot.unread), (2, 2, 1));
     assert_eq!((short.pss, short.uss), (ByteSize::mib(160), ByteSize::mib(80)));

@@ -6,12 +6,16 @@ mod news;
 mod scope;
 mod windows;
 
+use std::cell::Cell;
+
 use super::*;
 use crate::profiler::Marker;
 use crate::profiler::fake::FakeMachine;
 use crate::sample::Ending;
 
-use ProcessClass::{Helper, JobsController, Other, Queue, Server, ShortExecutor, Starting};
+use ProcessClass::{
+    Helper, JobsController, LongExecutor, Other, Queue, Server, ShortExecutor, Starting,
+};
 
 const ROOT: u32 = 10;
 const STEP: Duration = Duration::from_millis(50);
@@ -58,6 +62,14 @@ impl Watched {
 
     fn begin_window(&mut self) {
         _ = self.tree.begin_window(self.now, None);
+    }
+
+    /// Takes a snapshot, for which time passes.
+    fn snapshot(&mut self, phase: Phase) -> Snapshot {
+        let now = Cell::new(self.now);
+        let snapshot = self.tree.snapshot(phase, || now.replace(now.get().plus(STEP / 5)));
+        self.now = now.get();
+        snapshot
     }
 
     fn records(&self, pid: u32) -> Vec<ProcessRecord> {

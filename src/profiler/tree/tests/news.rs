@@ -278,3 +278,29 @@ fn whose_record_comes_before_it_is_a_zombie_is_not_counted_again() {
     assert_eq!(w.records(12).len(), 1);
     assert_eq!((w.record(12).peak, w.record(12).ending), (mb(5), Ending::Recorded));
 }
+
+#[test]
+fn what_happens_during_a_snapshot_is_heard_before_it_is_too_much() {
+    let mut w = listening();
+    for pid in 11..16 {
+        w.machine.start(pid, ROOT, "SkyPilot:executor:long", 180);
+    }
+    w.tick();
+    // Birth, exec and end of one process.
+    w.machine.keep_at_most(3);
+    w.machine.meanwhile(|machine| {
+        let asked = u32::try_from(machine.questions.borrow()["shares"]).unwrap();
+        machine.start(100 + asked, ROOT, "brief", 5);
+        machine.end(100 + asked);
+    });
+    let snapshot = w.snapshot(Phase::Load);
+    w.tick();
+    assert_eq!(w.tree.lost_events(), 0);
+    for pid in 101..=106 {
+        assert_eq!((w.record(pid).peak, w.record(pid).ending), (mb(5), Ending::Recorded));
+    }
+    // Each at its own time; of the last one the next tick heard.
+    assert!((101..106).all(|pid| w.record(pid).first_seen < w.record(pid + 1).first_seen));
+    assert!(w.record(105).first_seen < snapshot.until);
+    assert_eq!((snapshot.unread, snapshot.classes[&LongExecutor].count), (0, 5));
+}
