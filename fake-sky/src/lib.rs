@@ -33,6 +33,7 @@
 pub mod crew;
 mod executable;
 mod fake_server;
+pub mod grants;
 pub mod http;
 pub mod knobs;
 pub mod procfs;
