@@ -1,5 +1,6 @@
 //! `uv`, which installs Python packages quickly and as of a date.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -19,6 +20,8 @@ const OLDEST: ToolVersion = ToolVersion(0, 5, 0);
 pub(crate) struct Uv {
     program: PathBuf,
     version: ToolVersion,
+    /// Where it leaves its locks, which would stay in the machine's own `/tmp`.
+    temporary: PathBuf,
 }
 
 impl Uv {
@@ -38,16 +41,21 @@ impl Uv {
         let program = &self.program;
         // It makes environments from the Python that was found and checked,
         // and is not to download one of its own.
-        cmd!(shell, "{program}").env("UV_PYTHON_DOWNLOADS", "never").env("UV_NO_PROGRESS", "1")
+        cmd!(shell, "{program}")
+            .env("UV_PYTHON_DOWNLOADS", "never")
+            .env("UV_NO_PROGRESS", "1")
+            .env("TMPDIR", &self.temporary)
     }
 }
 
 fn find_or_install(shell: &Shell, state_dir: &Path, progress: &Progress) -> Result<Option<Uv>> {
     let folder = state_dir.join("tools/uv");
     let ours = folder.join("bin/uv");
+    let temporary = state_dir.join("tmp");
+    fs::create_dir_all(&temporary).context("making a folder for uv's temporary files")?;
     let candidates =
         on_path(shell, "uv").into_iter().chain(is_program(&ours).then(|| ours.clone()));
-    if let Some(uv) = candidates.filter_map(|program| ask(shell, program)).next() {
+    if let Some(uv) = candidates.filter_map(|program| ask(shell, program, &temporary)).next() {
         return Ok(Some(uv));
     }
 
@@ -63,7 +71,7 @@ fn find_or_install(shell: &Shell, state_dir: &Path, progress: &Progress) -> Resu
         // Without a network pip would fail at SkyPilot just the same.
         return Err(installed.failure()).context("installing uv");
     }
-    let uv = ask(shell, ours);
+    let uv = ask(shell, ours, &temporary);
     match &uv {
         Some(uv) => step.done(format!("{}, in {}", uv.version, folder.display())),
         None => step.done(
@@ -75,10 +83,10 @@ fn find_or_install(shell: &Shell, state_dir: &Path, progress: &Progress) -> Resu
 }
 
 /// The `uv` at `program`, if it answers and is new enough.
-fn ask(shell: &Shell, program: PathBuf) -> Option<Uv> {
+fn ask(shell: &Shell, program: PathBuf, temporary: &Path) -> Option<Uv> {
     let answer = cmd!(shell, "{program} --version").quiet().ignore_stderr().read().ok()?;
     let version = ToolVersion::find_in(&answer).filter(|version| *version >= OLDEST)?;
-    Some(Uv { program, version })
+    Some(Uv { program, version, temporary: temporary.to_owned() })
 }
 
 #[cfg(test)]
@@ -94,6 +102,16 @@ mod tests {
         let shell = shell(folder.path());
         let uv = find_or_install(&shell, folder.path(), &progress()).unwrap().unwrap();
         assert_eq!(uv.program, folder.path().join("tools/uv/bin/uv"));
+    }
+
+    #[test]
+    fn its_temporary_files_are_in_the_state_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        script(&folder.path().join("bin/uv"), "echo uv 0.13.9; : > \"$TMPDIR/uv-$1.lock\"");
+        let shell = shell(folder.path());
+        let uv = find_or_install(&shell, folder.path(), &progress()).unwrap().unwrap();
+        uv.command(&shell).arg("venv").run().unwrap();
+        assert!(folder.path().join("tmp/uv-venv.lock").exists());
     }
 
     #[test]
