@@ -10,7 +10,7 @@ use super::{BudgetState, Report};
 use crate::budget::Unit;
 use crate::infrastructure::Infrastructure;
 use crate::plan::{LoadPlan, ServerTarget, SkySelection};
-use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +149,9 @@ fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String
         ServerTarget::System => words.push("--server system".to_owned()),
         ServerTarget::Remote(url) => words.push(format!("--server {}", without_credentials(url))),
     }
-    if let Infrastructure::Clouds(names) = &plan.infrastructure {
+    if let Infrastructure::Clouds(names) = &plan.infrastructure
+        && scenarios.iter().any(|id| Scenario::of(*id).needs.takes_infrastructure())
+    {
         words.push(format!("-c {}", names.join(" ")));
     }
     for (flag, kind) in [("-r", ScenarioKind::Cli), ("--apis", ScenarioKind::Api)] {

@@ -54,6 +54,10 @@ impl Mistakes {
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
+            [] => {
+                self.push(format!("{place}: `{list}` names no infrastructure"));
+                Choice::none(format!("{place} names none"))
+            }
             ["none"] => Choice::none(format!("{place} is none")),
             ["loopback"] if request.keep_server => {
                 self.push(format!(

@@ -1,6 +1,7 @@
 //! From what was typed and configured to a plan, or to all the reasons against it.
 
 mod budgets;
+mod idle;
 mod infrastructure;
 mod peaks;
 mod scenarios;
@@ -70,6 +71,7 @@ impl LoadPlan {
             infras: infrastructure.chosen.count().max(1),
         };
         let mut scenarios = mistakes.scenarios(request, &profile, turns, &server, &infrastructure);
+        mistakes.idle_flags(request, &server, &infrastructure, &scenarios);
         let memory_floor = match config.safety.memory_floor {
             None | Some(SizeSetting::Auto) => machine.default_floor(),
             Some(SizeSetting::Size(size)) => size,

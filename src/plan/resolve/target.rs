@@ -58,6 +58,13 @@ impl Mistakes {
                     .to_owned(),
             );
         }
+        if request.peaks.is_some() && matches!(target, ServerTarget::Remote(_)) {
+            self.push(
+                "--peaks: how the peaks of a remote server are read is decided where it is \
+                 profiled; give the flag to `cargo xtask profile` on its machine"
+                    .to_owned(),
+            );
+        }
         target
     }
 

@@ -93,6 +93,20 @@ fn a_latency_limit_that_was_exceeded_names_its_scenario() {
 }
 
 #[test]
+fn a_cloud_is_named_only_for_scenarios_that_launch_on_it() {
+    let request = LoadRequest {
+        requests: vec!["launch".to_owned()],
+        infra: vec!["aws".to_owned()],
+        copy_credentials: true,
+        ..four_users()
+    };
+    let mut run = good_run(&request);
+    run.fail_turns(2);
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask load --apis status -n 2", "`-c` would be refused");
+}
+
+#[test]
 fn a_single_user_that_failed_is_tried_alone() {
     let one = Some("1".to_owned());
     let mut run = good_run(&LoadRequest { requests_per_scenario: one, ..four_users() });

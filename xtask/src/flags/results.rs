@@ -43,7 +43,7 @@ pub(crate) struct Recommend {
     pub(crate) local: bool,
 
     /// Print a patch of SkyPilot instead, for `git apply` in a checkout or an unpacked wheel.
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with_all = ["deploy", "format", "local", "machines"])]
     pub(crate) patch: bool,
 
     /// What is written to standard output.

@@ -153,6 +153,8 @@ fn a_run_without_a_profile_supports_nothing() -> anyhow::Result<()> {
 #[case::no_machine(&["--machines", "4x16,4y16"], "--machines: `4y16` is not CPUs x GiB")]
 #[case::a_machine_without_memory(&["--machines", "4x0"], "--machines: `4x0` is not CPUs x GiB")]
 #[case::both_modes(&["--deploy", "--local"], "cannot be used with")]
+#[case::a_patch_of_machines(&["--patch", "--machines", "4x16"], "'--patch' cannot be used with")]
+#[case::a_patch_of_a_mode(&["--patch", "--local"], "'--patch' cannot be used with")]
 fn a_mistake_is_named(#[case] arguments: &[&str], #[case] message: &str) -> anyhow::Result<()> {
     let site = Site::new()?;
     let refused = site.xtask(["recommend"].iter().chain(arguments)).run()?;

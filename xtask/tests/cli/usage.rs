@@ -51,6 +51,35 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--server", "http://127.0.0.1:9", "--phase-peaks"],
     &["--phase-peaks: the memory of a remote server cannot be measured from here"],
 )]
+#[case::peaks_out_of_sight(
+    &["--server", "http://127.0.0.1:9", "--peaks", "sampled"],
+    &["--peaks: how the peaks of a remote server are read", "`cargo xtask profile` on its machine"],
+)]
+#[case::nodes_for_nobody(
+    &["--apis", "status", "-c", "loopback"],
+    &["-c loopback: no scenario of this plan needs an infrastructure", "such as `-r launch`"],
+)]
+#[case::a_cloud_for_nobody(
+    &["--apis", "status", "-c", "aws", "--copy-credentials"],
+    &["-c aws: no scenario of this plan needs an infrastructure"],
+)]
+#[case::no_infrastructure_named(&["-r", "launch", "-c", ","], &["-c: `,` names no infrastructure"])]
+#[case::credentials_for_no_cloud(
+    &["--apis", "status", "--copy-credentials"],
+    &["--copy-credentials: this plan launches on no cloud"],
+)]
+#[case::credentials_for_another_server(
+    &["--server", "http://127.0.0.1:9", "--copy-credentials"],
+    &["--copy-credentials: only an isolated server is given copies"],
+)]
+#[case::nobody_to_return_at_once(
+    &["--apis", "status", "--run-async"],
+    &["--run-async: no CLI scenario of this plan launches anything; leave it out"],
+)]
+#[case::nobody_left_to_return_at_once(
+    &["-r", "all", "-c", "none", "--run-async"],
+    &["--run-async: no CLI scenario of this plan launches anything (-c is none)"],
+)]
 #[case::unknown_level(&["--peaks", "exact"], &["invalid value 'exact'", "exit-records, high-water-mark, sampled"])]
 #[case::no_server_profile(
     &["--server", "http://127.0.0.1:9", "--server-profile", "/nowhere", "-n", "0"],
