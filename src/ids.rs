@@ -41,6 +41,33 @@ impl RunId {
         Self(path.file_name().unwrap_or_default().to_string_lossy().into_owned())
     }
 
+    /// The moment at which the run began; `None` where the directory is not called as
+    /// those of runs are.
+    pub fn began(&self) -> Option<SystemTime> {
+        let mut parts = self.0.split('-');
+        let (day, time, unique) = (parts.next()?, parts.next()?, parts.next()?);
+        let are_digits = |text: &str, count| {
+            text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let is_id = parts.next().is_none()
+            && are_digits(day, 8)
+            && are_digits(time, 6)
+            && unique.len() == 4
+            && unique.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let date = is_id.then(|| {
+            format!(
+                "{}-{}-{}T{}:{}:{}Z",
+                &day[..4],
+                &day[4..6],
+                &day[6..],
+                &time[..2],
+                &time[2..4],
+                &time[4..]
+            )
+        })?;
+        humantime::parse_rfc3339(&date).ok()
+    }
+
     /// Its last part: what tells it from other runs of the same second.
     fn unique_part(&self) -> &str {
         self.0.rsplit('-').next().unwrap_or_default()
@@ -99,6 +126,8 @@ impl fmt::Display for ProcessIdentity {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -107,6 +136,17 @@ mod tests {
         assert_eq!(first.as_str().len(), "20261124-081512-3fa9".len());
         assert_ne!(first, second);
         assert!(first.as_str().starts_with("20"));
+        assert!(first.began().is_some_and(|began| began <= SystemTime::now()));
+    }
+
+    #[rstest]
+    #[case::latest("latest")]
+    #[case::a_month_that_is_none("20261324-080000-00aa")]
+    #[case::more_behind_it("20261124-080000-00aa-old")]
+    #[case::no_hexadecimal_digits("20261124-080000-test")]
+    #[case::letters_of_many_bytes("2026112é-080000-00aa")]
+    fn other_names_are_not_those_of_runs(#[case] name: &str) {
+        assert_eq!(RunId::of_directory(Path::new(name)).began(), None);
     }
 
     #[test]

@@ -11,10 +11,10 @@ use skyload::plan::{SkySelection, UsageErrors};
 use skyload::recommend::patch::{self, Change, PatchError};
 use skyload::recommend::{Effects, MachineSize, Mode, Recommendation, effects, text};
 use skyload::report::{Evidence, Report, Verdict};
-use skyload::run_dir::RunDir;
 
 use crate::flags::{self, Format};
 use crate::progress::Progress;
+use crate::runs::find;
 use crate::sky::{SkyInstallation, sizing};
 use crate::workspace::Workspace;
 
@@ -74,12 +74,7 @@ fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<(String, Report)
 /// The name under which a run is found again, and its report: assembled anew and not kept,
 /// since the run may be somebody else's.
 fn read_run(workspace: &Workspace, name: &Path) -> Result<(String, Report)> {
-    let run = RunDir::open(&workspace.find_run_or_profile(name)).map_err(|error| {
-        anyhow!(
-            "there is no run `{}` ({error})\n  hint: `cargo xtask load` makes one",
-            name.display()
-        )
-    })?;
+    let run = find::run(workspace, name)?;
     let is_ours = run.path().parent() == Some(&workspace.runs());
     let found_by = if is_ours { run.id().to_string() } else { run.path().display().to_string() };
     let report = Report::assemble(&Evidence::read(&run).context("reading the run")?);

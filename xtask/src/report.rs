@@ -4,7 +4,7 @@
 use std::io::{StdoutLock, Write as _, stdout};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::report::{
@@ -14,23 +14,28 @@ use skyload::run_dir::{ProfileDir, RunDir};
 
 use crate::flags::{self, Format};
 use crate::github;
+use crate::runs::find::{self, Found};
 use crate::server_profile;
 use crate::workspace::Workspace;
 
 /// Returns the exit code: a run's verdict, or success for a profile, which has none.
 pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
     let workspace = Workspace::locate()?;
-    let path = workspace.find_run_or_profile(&flags.run);
-    let run = RunDir::open(&path).context(
-        "there is no such run or profile\n  hint: `cargo xtask load` makes a run, and \
-         `cargo xtask profile` a profile",
-    )?;
-    if let Some(server_profile) = &flags.server_profile {
-        take_in(server_profile, &run)?;
-    } else if let Some(profile) = ProfileDir::open(&path)? {
-        show_profile(&profile, &assemble_profile(&profile)?, flags.format)?;
-        return Ok(0);
-    }
+    let run = match (find::run_or_profile(&workspace, &flags.run)?, &flags.server_profile) {
+        (Found::Run(run), None) => run,
+        (Found::Run(run), Some(server_profile)) => {
+            take_in(server_profile, &run)?;
+            run
+        }
+        (Found::Profile(profile), None) => {
+            show_profile(&profile, &assemble_profile(&profile)?, flags.format)?;
+            return Ok(0);
+        }
+        (Found::Profile(profile), Some(_)) => bail!(UsageErrors(vec![format!(
+            "--server-profile: {} is a profile itself; name the run that it is to be taken into",
+            profile.id()
+        )])),
+    };
     let report = assemble(&run)?;
     show(&run, &report, flags.format)?;
     github::tell(&run, &report);

@@ -52,14 +52,6 @@ impl Workspace {
         self.state.join("custody")
     }
 
-    /// Finds a run or a profile by its directory, or by its id; `latest` is the
-    /// latest run.
-    pub(crate) fn find_run_or_profile(&self, name: &Path) -> PathBuf {
-        let folders = [self.runs(), self.profiles()];
-        let by_id = || folders.iter().map(|folder| folder.join(name)).find(|path| path.is_dir());
-        if name.is_dir() { name.to_owned() } else { by_id().unwrap_or_else(|| name.to_owned()) }
-    }
-
     /// Makes sure that only one run at a time loads this machine from here: two
     /// would measure each other.
     pub(crate) fn lock(&self) -> Result<RunLock> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
+use skyload::ids::RunId;
 use skyload::run_dir::RunDir;
 
 /// The directory of a run.
@@ -33,7 +34,7 @@ impl RunDirectory {
             let entry = entry.with_context(|| format!("reading `{}`", folder.display()))?;
             // A link is no directory here, not even one to a directory.
             let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let began = entry.file_name().to_str().and_then(began);
+            let began = RunId::of_directory(&entry.path()).began();
             if let (true, Some(began)) = (is_directory, began) {
                 let run = RunDir::open(&entry.path())?;
                 if run.plan().is_file() || run.outcomes().is_dir() {
@@ -65,31 +66,6 @@ impl RunDirectory {
     }
 }
 
-/// The moment in a run's id, `20261124-081512-3fa9`; `None` for any other name.
-fn began(name: &str) -> Option<SystemTime> {
-    let mut parts = name.split('-');
-    let (day, time, unique) = (parts.next()?, parts.next()?, parts.next()?);
-    let are_digits =
-        |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_id = parts.next().is_none()
-        && are_digits(day, 8)
-        && are_digits(time, 6)
-        && unique.len() == 4
-        && unique.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let date = is_id.then(|| {
-        format!(
-            "{}-{}-{}T{}:{}:{}Z",
-            &day[..4],
-            &day[4..6],
-            &day[6..],
-            &time[..2],
-            &time[2..4],
-            &time[4..]
-        )
-    })?;
-    humantime::parse_rfc3339(&date).ok()
-}
-
 /// What cannot be read counts nothing: this is a figure for people.
 fn size_of(path: &Path) -> u64 {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
@@ -104,8 +80,6 @@ fn size_of(path: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
-
-    use rstest::rstest;
 
     use super::*;
 
@@ -130,15 +104,5 @@ mod tests {
     #[test]
     fn where_no_run_was_ever_made_there_are_none() {
         assert_eq!(RunDirectory::all_in(Path::new("/nonexistent/runs")).unwrap(), []);
-    }
-
-    #[rstest]
-    #[case::latest("latest")]
-    #[case::a_month_that_is_none("20261324-080000-00aa")]
-    #[case::more_behind_it("20261124-080000-00aa-old")]
-    #[case::no_hexadecimal_digits("20261124-080000-test")]
-    #[case::letters_of_many_bytes("2026112é-080000-00aa")]
-    fn other_names_are_not_those_of_runs(#[case] name: &str) {
-        assert_eq!(began(name), None);
     }
 }

@@ -1,13 +1,16 @@
-//! `cargo xtask runs`: the runs that were made here, and the removal of old ones.
+//! `cargo xtask runs`: the runs that were made here, and the removal of old ones; and for
+//! all commands, which run a name stands for.
 
 mod directory;
+pub(crate) mod find;
 mod list;
 mod prune;
 mod summary;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use skyload::plan::UsageErrors;
 
 use crate::flags::{self, RunsAct};
 use crate::workspace::Workspace;
@@ -34,6 +37,13 @@ pub(crate) fn run(flags: &flags::Runs) -> Result<()> {
 /// Where the runs are.
 fn folder(workspace: &Workspace, out: Option<&Path>) -> Result<PathBuf> {
     match out {
+        Some(out) if !out.is_dir() => {
+            bail!(UsageErrors(vec![format!(
+                "--out: there is no folder `{}`\n  hint: `cargo xtask runs` lists the runs that were \
+                 made without --out",
+                out.display()
+            )]))
+        }
         Some(out) => {
             out.canonicalize().with_context(|| format!("finding the runs in `{}`", out.display()))
         }

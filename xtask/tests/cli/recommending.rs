@@ -11,7 +11,7 @@ use rstest::rstest;
 use skyload::environment::{Environment, WorkerConstants};
 use skyload::recommend::{Constant, Effects, Recommendation};
 use skyload::report::Verdict;
-use skyload::run_dir::RunDir;
+use skyload::run_dir::{ProfileDir, RunDir};
 use skyload::units::gib;
 
 use crate::support::Site;
@@ -159,5 +159,21 @@ fn a_mistake_is_named(#[case] arguments: &[&str], #[case] message: &str) -> anyh
     let site = Site::new()?;
     let refused = site.xtask(["recommend"].iter().chain(arguments)).run()?;
     refused.assert().code(2).stdout("").stderr(predicate::str::contains(message));
+    Ok(())
+}
+
+#[test]
+fn a_profile_is_no_run() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let id = "20200101-000000-00aa";
+    let profile = ProfileDir::create(&site.path("state/profiles").join(id))?;
+    fs::write(profile.files().samples, "")?;
+    let refused = site.xtask(["recommend", id]).run()?;
+    refused
+        .assert()
+        .code(2)
+        .stdout("")
+        .stderr(predicate::str::contains(format!("`{id}` is a profile and not a run")))
+        .stderr(predicate::str::contains(format!("`cargo xtask report {id}` shows it")));
     Ok(())
 }

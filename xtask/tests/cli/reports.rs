@@ -4,6 +4,7 @@ use std::fs;
 
 use predicates::prelude::predicate;
 use skyload::report::{Report, Verdict};
+use skyload::run_dir::RunDir;
 
 use crate::support::Site;
 
@@ -57,14 +58,18 @@ fn a_run_shows_the_originals_figures_beside_ours_if_asked_to() -> anyhow::Result
 }
 
 #[test]
-fn a_run_that_is_not_there_is_an_error_with_a_hint() -> anyhow::Result<()> {
+fn a_run_that_is_not_there_is_a_mistake_that_names_those_that_are() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let report = site.xtask(["report", "20200101-000000-0000"]).run()?;
-    report
-        .assert()
-        .code(1)
-        .stdout("")
-        .stderr(predicate::str::contains("there is no such run"))
-        .stderr(predicate::str::contains("hint: `cargo xtask load` makes a run"));
+    let refused = |name: &str, words: &str| -> anyhow::Result<()> {
+        let report = site.xtask(["report", name]).run()?;
+        report.assert().code(2).stdout("").stderr(predicate::str::contains(words));
+        Ok(())
+    };
+    refused("NOPE", "no run or profile `NOPE`: none was made here\n  hint: `cargo xtask load`")?;
+    let run = RunDir::create(&site.path("state/runs/20200101-000000-00aa"))?;
+    refused("NOPE", "`NOPE`; the newest is `20200101-000000-00aa`\n  hint: `cargo xtask runs`")?;
+    refused("20200101", "; did you mean `20200101-000000-00aa`?")?;
+    // It broke off before there was anything in it.
+    refused(run.id().as_str(), "`20200101-000000-00aa` holds no run or profile: there is no plan")?;
     Ok(())
 }

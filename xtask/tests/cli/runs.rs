@@ -136,6 +136,16 @@ fn runs_that_are_younger_than_the_limit_stay() -> anyhow::Result<()> {
 }
 
 #[rstest]
+#[case::list(&["runs", "--out", "/nowhere"])]
+#[case::prune(&["runs", "prune", "--out", "/nowhere"])]
+fn a_folder_that_is_not_there_is_a_mistake(#[case] line: &[&str]) -> anyhow::Result<()> {
+    let refused = Site::new()?.xtask(line).run()?;
+    let words = "--out: there is no folder `/nowhere`\n  hint: `cargo xtask runs`";
+    refused.assert().code(2).stdout("").stderr(predicate::str::contains(words));
+    Ok(())
+}
+
+#[rstest]
 #[case::no_time(["--older-than", "soon"])]
 #[case::no_number(["--keep", "-1"])]
 fn a_limit_that_means_nothing_is_refused(#[case] flags: [&str; 2]) -> anyhow::Result<()> {

@@ -1,0 +1,134 @@
+//! A run or a profile by what was typed: its directory, or its id.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use skyload::ids::RunId;
+use skyload::plan::UsageErrors;
+use skyload::run_dir::{ProfileDir, RunDir};
+
+use crate::workspace::Workspace;
+
+/// So many ids are named to somebody who mistyped one.
+const NAMED: usize = 3;
+
+/// What a name stands for.
+pub(crate) enum Found {
+    Run(RunDir),
+    Profile(ProfileDir),
+}
+
+/// Finds a run or a profile; `latest` is the latest run.
+pub(crate) fn run_or_profile(workspace: &Workspace, name: &Path) -> Result<Found> {
+    look_up(workspace, name, "run or profile")
+}
+
+/// Finds a run, for what a profile on its own cannot serve.
+pub(crate) fn run(workspace: &Workspace, name: &Path) -> Result<RunDir> {
+    match look_up(workspace, name, "run")? {
+        Found::Run(run) => Ok(run),
+        Found::Profile(profile) => Err(mistake(format!(
+            "`{}` is a profile and not a run: it has neither a plan nor a verdict\n  hint: `cargo \
+             xtask report {}` shows it, `cargo xtask runs` lists the runs",
+            name.display(),
+            profile.id()
+        ))),
+    }
+}
+
+fn look_up(workspace: &Workspace, name: &Path, what: &str) -> Result<Found> {
+    let folders = [workspace.runs(), workspace.profiles()];
+    let by_id = || folders.iter().map(|folder| folder.join(name)).find(|path| path.is_dir());
+    let path = if name.is_dir() { Some(name.to_owned()) } else { by_id() };
+    let Some(path) = path else {
+        let [runs, profiles] = folders.map(|folder| ids_in(&folder));
+        let ids = if what == "run" { runs } else { [runs, profiles].concat() };
+        return Err(mistake(absent(name, what, ids)));
+    };
+    if let Some(profile) = ProfileDir::open(&path)? {
+        return Ok(Found::Profile(profile));
+    }
+    let run = RunDir::open(&path)?;
+    let holds_run = run.plan().try_exists().with_context(|| format!("opening {}", name.display()));
+    match holds_run? {
+        true => Ok(Found::Run(run)),
+        false => Err(mistake(format!(
+            "`{}` holds no {what}: there is no plan.json in it\n  hint: `cargo xtask runs` lists \
+             the runs",
+            name.display()
+        ))),
+    }
+}
+
+fn mistake(message: String) -> anyhow::Error {
+    UsageErrors(vec![message]).into()
+}
+
+/// The ids of all that was made in a folder.
+fn ids_in(folder: &Path) -> Vec<RunId> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let ids = entries.map(|entry| RunId::of_directory(&entry.path()));
+    ids.filter(|id| id.began().is_some()).collect()
+}
+
+fn absent(name: &Path, what: &str, mut ids: Vec<RunId>) -> String {
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    let there_is_none = format!("there is no {what} `{}`", name.display());
+    let Some(newest) = ids.first() else {
+        return format!(
+            "{there_is_none}: none was made here\n  hint: `cargo xtask load` makes one"
+        );
+    };
+    let typed = name.file_name().unwrap_or_default().to_string_lossy();
+    let guess = match nearest(&typed, &ids).as_slice() {
+        [] => format!("the newest is `{newest}`"),
+        near => {
+            let near: Vec<String> = near.iter().map(|id| format!("`{id}`")).collect();
+            format!("did you mean {}?", near.join(" or "))
+        }
+    };
+    format!("{there_is_none}; {guess}\n  hint: `cargo xtask runs` lists the runs")
+}
+
+/// The ids with what was typed in them, or else those that differ from it in a few
+/// letters, the nearest first.
+fn nearest<'a>(typed: &str, ids: &'a [RunId]) -> Vec<&'a RunId> {
+    let mut near: Vec<&RunId> =
+        ids.iter().filter(|id| !typed.is_empty() && id.as_str().contains(typed)).collect();
+    if near.is_empty() {
+        let distance = |id: &RunId| strsim::damerau_levenshtein(typed, id.as_str());
+        near = ids.iter().filter(|id| distance(id) <= id.as_str().len() / 4).collect();
+        near.sort_by_key(|id| distance(id));
+    }
+    near.truncate(NAMED);
+    near
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const OLD: &str = "20261122-080000-00aa";
+    const MIDDLE: &str = "20261123-080000-00bb";
+    const NEW: &str = "20261124-080000-00cc";
+
+    #[rstest]
+    #[case::a_beginning("20261123", "did you mean `20261123-080000-00bb`?")]
+    #[case::an_end("00aa", "did you mean `20261122-080000-00aa`?")]
+    #[case::of_several("202611", "did you mean `20261124-080000-00cc` or `20261123-")]
+    #[case::a_slip("20261123-080000-00bd", "did you mean `20261123-080000-00bb` or ")]
+    #[case::nothing_like_it("nope", "; the newest is `20261124-080000-00cc`\n")]
+    #[case::of_another_folder("/elsewhere/20261122-080000-00aa", "did you mean `20261122-")]
+    fn ids_like_what_was_typed_are_named(#[case] typed: &str, #[case] words: &str) {
+        let ids = [MIDDLE, NEW, OLD].map(|id| RunId::of_directory(Path::new(id))).to_vec();
+        let text = absent(Path::new(typed), "run", ids);
+        assert!(text.starts_with(&format!("there is no run `{typed}`; ")), "{text}");
+        assert!(
+            text.contains(words) && text.ends_with("`cargo xtask runs` lists the runs"),
+            "{text}"
+        );
+    }
+}
