@@ -89,8 +89,9 @@ impl RunDir {
         Self { path: path.to_owned() }.plan().exists()
     }
 
-    /// Makes `latest`, beside the run's directory, point to it.
-    pub fn link_latest(&self) -> Result<(), RunDirError> {
+    /// Makes `latest`, beside the run's directory, point to it, and says whether it does:
+    /// what somebody else has called that stays.
+    pub fn link_latest(&self) -> Result<bool, RunDirError> {
         link_latest(&self.path)
     }
 
@@ -248,13 +249,51 @@ fn open(path: &Path, act: &'static str) -> Result<PathBuf, RunDirError> {
     path.canonicalize().map_err(|source| RunDirError::Io { act, path: path.to_owned(), source })
 }
 
-fn link_latest(path: &Path) -> Result<(), RunDirError> {
+fn link_latest(path: &Path) -> Result<bool, RunDirError> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Ok(());
+        return Ok(false);
     };
     let (link, fresh) = (parent.join("latest"), parent.join(".latest.new"));
+    if link.symlink_metadata().is_ok() && !leads_to_run(&link) {
+        return Ok(false);
+    }
     let io = |source| RunDirError::Io { act: "renew the link", path: link.clone(), source };
     _ = fs::remove_file(&fresh);
     symlink(name, &fresh).map_err(io)?;
-    fs::rename(&fresh, &link).map_err(io)
+    fs::rename(&fresh, &link).map_err(io)?;
+    Ok(true)
+}
+
+/// Whether this is a link as [`RunDir::link_latest`] makes it: to the directory of a run or
+/// a profile beside it, be that still there or not.
+pub fn leads_to_run(link: &Path) -> bool {
+    fs::read_link(link).is_ok_and(|target| {
+        target.components().count() == 1 && RunId::of_directory(&target).began().is_some()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latest_follows_runs_and_leaves_alone_what_is_somebody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("latest");
+        let run = |id: &str| RunDir::create(&folder.path().join(id)).unwrap();
+        let (first, second) = (run("20261123-080000-00aa"), run("20261124-080000-00bb"));
+        assert!(first.link_latest().unwrap() && second.link_latest().unwrap());
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("20261124-080000-00bb"));
+
+        for target in ["/elsewhere/20261124-080000-00bb", "holiday"] {
+            fs::remove_file(&link).unwrap();
+            symlink(target, &link).unwrap();
+            assert!(!first.link_latest().unwrap());
+            assert_eq!(fs::read_link(&link).unwrap(), Path::new(target));
+        }
+        fs::remove_file(&link).unwrap();
+        fs::write(&link, "news").unwrap();
+        assert!(!first.link_latest().unwrap());
+        assert_eq!(fs::read_to_string(&link).unwrap(), "news");
+    }
 }

@@ -102,8 +102,8 @@ impl ProfileDir {
         Ok(is_profile.then_some(Self { path }))
     }
 
-    /// Makes `latest`, beside the directory, point to it.
-    pub fn link_latest(&self) -> Result<(), RunDirError> {
+    /// Makes `latest`, beside the directory, point to it, as for a run.
+    pub fn link_latest(&self) -> Result<bool, RunDirError> {
         link_latest(&self.path)
     }
 

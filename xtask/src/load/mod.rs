@@ -86,7 +86,7 @@ fn run_plan(
     let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)
         .context("bringing up the loopback infrastructure; `-c none` runs what needs none")?;
 
-    let run = prepare::run_dir(flags, &plan, workspace)?;
+    let run = prepare::run_dir(flags, &plan, workspace, progress)?;
     let context = server::Context {
         plan: &plan,
         run: &run,

@@ -21,6 +21,7 @@ use url::Url;
 use crate::flags;
 use crate::profiler;
 use crate::progress::Progress;
+use crate::runs;
 use crate::server::{Addresses, Context, ServerSession};
 use crate::server_profile;
 use crate::workspace::Workspace;
@@ -211,6 +212,7 @@ pub(super) fn run_dir(
     flags: &flags::Load,
     plan: &LoadPlan,
     workspace: &Workspace,
+    progress: Progress,
 ) -> Result<RunDir> {
     let id = RunId::generate();
     let under = match &flags.out {
@@ -219,8 +221,8 @@ pub(super) fn run_dir(
     };
     let path: PathBuf = under.join(id.as_str());
     let run = RunDir::create(&path)?;
-    run.link_latest()?;
     RunDir::write(&run.plan(), plan)?;
+    runs::say_whether_latest(run.link_latest()?, run.path(), progress);
     Ok(run)
 }
 

@@ -24,6 +24,7 @@ use crate::flags;
 use crate::profiler::{ProfilerProcess, last_ticks, refusal};
 use crate::progress::{Progress, Step};
 use crate::report;
+use crate::runs;
 use crate::signals::Signals;
 use crate::workspace::Workspace;
 use target::Target;
@@ -60,7 +61,7 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
         ..ProfilerOptions::new(target.root, files.samples, files.processes)
     };
     let mut profiler = ProfilerProcess::spawn(&options)?;
-    profile.link_latest()?;
+    runs::say_whether_latest(profile.link_latest()?, profile.path(), progress);
     announce(&target, &profile, progress)?;
 
     let step = progress.step("Profiling");

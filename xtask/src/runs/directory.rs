@@ -51,6 +51,12 @@ impl RunDirectory {
         SystemTime::now().duration_since(self.began).unwrap_or_default()
     }
 
+    /// How long nothing has been added to it or taken from it.
+    pub(super) fn unchanged_for(&self) -> Duration {
+        let changed = self.run.path().metadata().and_then(|facts| facts.modified());
+        changed.ok().and_then(|changed| changed.elapsed().ok()).unwrap_or_default()
+    }
+
     /// When it began, for people.
     pub(super) fn date(&self) -> String {
         humantime::format_rfc3339_seconds(self.began).to_string().replace('T', " ").replace('Z', "")

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use skyload::plan::UsageErrors;
 
 use crate::flags::{self, RunsAct};
+use crate::progress::Progress;
 use crate::workspace::Workspace;
 use directory::RunDirectory;
 use summary::{RunState, RunSummary};
@@ -48,5 +49,16 @@ fn folder(workspace: &Workspace, out: Option<&Path>) -> Result<PathBuf> {
             out.canonicalize().with_context(|| format!("finding the runs in `{}`", out.display()))
         }
         None => Ok(workspace.runs()),
+    }
+}
+
+/// Says that `latest` does not lead to what was just made, if it doesn't.
+pub(crate) fn say_whether_latest(is_latest: bool, made: &Path, progress: Progress) {
+    if !is_latest && let Some(folder) = made.parent() {
+        progress.note(format!(
+            "`{}` is not skyload's and stays as it is; this one is {}",
+            folder.join("latest").display(),
+            made.display()
+        ));
     }
 }

@@ -3,26 +3,39 @@
 use std::fs;
 use std::io::{Write, stdout};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use skyload::run_dir::leads_to_run;
 use skyload::units::{ByteSize, as_mib};
 
 use super::{RunDirectory, RunState, RunSummary};
 use crate::flags::Prune;
+use crate::server;
 use crate::workspace::Workspace;
 
+/// A run's plan is written a moment after its directory is made: a younger one without may
+/// be beginning, also where another checkout does it.
+const BEGUN_WITHIN: Duration = Duration::from_secs(60);
+
 pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result<()> {
-    // Held, no run begins meanwhile; if another holds it, one is under way.
-    let lock = workspace.try_lock()?;
+    // Held, no run of this state directory begins meanwhile.
+    let _lock = workspace.try_lock()?;
     let directories = RunDirectory::all_in(folder)?;
-    let old = directories.iter().skip(flags.keep);
-    let due = old.filter(|run| flags.older_than.is_none_or(|limit| run.age() > limit));
+    let is_due = |place: usize, run: &RunDirectory| {
+        place >= flags.keep && flags.older_than.is_none_or(|limit| run.age() > limit)
+    };
     let mut out = stdout().lock();
-    let (mut count, mut freed, mut failures) = (0, 0, Vec::new());
-    for directory in due {
+    let (mut kept, mut count, mut freed, mut failures) = (Vec::new(), 0, 0, Vec::new());
+    for (place, directory) in directories.iter().enumerate() {
+        if !is_due(place, directory) {
+            kept.push(directory);
+            continue;
+        }
         let summary = RunSummary::read(directory, workspace);
-        if let Some(reason) = why_not(&summary, lock.is_some()) {
+        if let Some(reason) = why_not(directory, &summary)? {
             say(&mut out, format_args!("Kept {}: {reason}", summary.run))?;
+            kept.push(directory);
             continue;
         }
         let size = as_mib(ByteSize(summary.bytes));
@@ -31,19 +44,23 @@ pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result
             && let Err(error) = fs::remove_dir_all(&summary.path)
         {
             failures.push(format!("`{}`: {error}", summary.path.display()));
+            kept.push(directory);
             continue;
         }
         say(&mut out, format_args!("{verb} {} ({size:.1} MiB)", summary.run))?;
         (count, freed) = (count + 1, freed + summary.bytes);
     }
     if !flags.dry_run {
-        renew_latest(folder)?;
+        renew_latest(folder, kept.first().copied())?;
     }
-    let kept = directories.len() - count;
     let verb = if flags.dry_run { "would be removed" } else { "removed" };
     say(
         &mut out,
-        format_args!("{count} run(s) {verb}, {:.1} MiB; {kept} kept", as_mib(ByteSize(freed))),
+        format_args!(
+            "{count} run(s) {verb}, {:.1} MiB; {} kept",
+            as_mib(ByteSize(freed)),
+            kept.len()
+        ),
     )?;
     ensure!(failures.is_empty(), "removing runs failed:\n  {}", failures.join("\n  "));
     Ok(())
@@ -53,28 +70,33 @@ fn say(out: &mut impl Write, line: std::fmt::Arguments<'_>) -> Result<()> {
     writeln!(out, "{line}").context("saying what was removed")
 }
 
-/// Why a run must stay, if it must.
-fn why_not(run: &RunSummary, none_under_way: bool) -> Option<&'static str> {
-    match run.state {
+/// Why a run must stay, if it must. It need not be one of this checkout.
+fn why_not(directory: &RunDirectory, run: &RunSummary) -> Result<Option<&'static str>> {
+    let reason = match run.state {
         RunState::UnderWay => Some("it is under way"),
-        // Its plan is written a moment after its directory is made.
-        RunState::Broken(_) if !none_under_way => {
-            Some("a run is under way, and it may be this one")
+        RunState::Broken(_) if directory.unchanged_for() < BEGUN_WITHIN => {
+            Some("it was made just now, and may be beginning")
         }
         _ if run.in_custody => {
             Some("its server was kept or has yet to be cleared away, which the next run does")
         }
+        _ if server::has_processes(&directory.run)? => {
+            Some("its server still runs; the next run from where it was made clears that away")
+        }
         _ => None,
-    }
+    };
+    Ok(reason)
 }
 
-/// Has `latest` lead to the newest run that is still there, or nowhere.
-fn renew_latest(folder: &Path) -> Result<()> {
+/// Has `latest` lead to the newest run that is still there, or nowhere, if it led to one
+/// that is gone. What else is called that is somebody else's.
+fn renew_latest(folder: &Path, newest: Option<&RunDirectory>) -> Result<()> {
     let link = folder.join("latest");
-    let dangles = link.is_symlink() && !link.exists();
-    match RunDirectory::all_in(folder)?.first() {
-        _ if !dangles => Ok(()),
-        Some(newest) => newest.run.link_latest().map_err(Into::into),
+    if link.exists() || !leads_to_run(&link) {
+        return Ok(());
+    }
+    match newest {
+        Some(newest) => newest.run.link_latest().map(|_| ()).map_err(Into::into),
         None => fs::remove_file(&link)
             .with_context(|| format!("removing the link `{}`", link.display())),
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use skyload::class::ProcessClass;
 use skyload::environment::Environment;
@@ -90,20 +90,25 @@ impl RunSummary {
             Ok(None) => return RunState::Broken("it has no plan.json".to_owned()),
             Err(error) => return RunState::Broken(error.to_string()),
         };
+        // Before anything else: it may be the run of another build, in another format.
+        let conductor = ProcessIdentity::deserialize(&plan["conductor"]);
+        let is_under_way = conductor.is_ok_and(ProcessIdentity::is_alive);
         match plan["version"].as_u64() {
             Some(version) if version == u64::from(FORMAT_VERSION) => {}
+            _ if is_under_way => return RunState::UnderWay,
             Some(version) => return RunState::OtherFormat(version),
             None => return RunState::Broken("its plan.json has no version".to_owned()),
         }
         let plan: LoadPlan = match serde_json::from_value(plan) {
             Ok(plan) => plan,
+            Err(_) if is_under_way => return RunState::UnderWay,
             Err(error) => return RunState::Broken(format!("plan.json: {error}")),
         };
         self.of_plan(&plan);
         if let Ok(Some(environment)) = RunDir::read_optional(&run.environment(), "environment") {
             self.of_environment(environment);
         }
-        if plan.conductor.is_some_and(ProcessIdentity::is_alive) {
+        if is_under_way {
             return RunState::UnderWay;
         }
         match RunDir::read_optional::<Report>(&run.report(), "report") {

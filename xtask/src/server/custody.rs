@@ -141,6 +141,13 @@ fn unless_absent(result: std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
+/// Whether processes of a run's own server, or of its clients, are still there: also those
+/// of a run of another checkout, whose custody file is out of sight.
+pub(crate) fn has_processes(run: &RunDir) -> Result<bool> {
+    let directory = Some(run.instance());
+    Ok(!Belongings { run: run.id(), directory, known: Vec::new() }.find()?.is_empty())
+}
+
 /// Clears away what runs left that were killed. A server that was kept on purpose
 /// is cleared away too if `kept_too`.
 pub(crate) fn clean_up_after_dead_runs(

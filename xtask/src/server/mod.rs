@@ -23,7 +23,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget};
 use skyload::run_dir::RunDir;
 
-pub(crate) use custody::clean_up_after_dead_runs;
+pub(crate) use custody::{clean_up_after_dead_runs, has_processes};
 pub(crate) use health::runtime;
 pub(crate) use ports::DEFAULT_API_PORT;
 pub(crate) use processes::{ApiServer, api_servers};

@@ -6,9 +6,10 @@ use std::os::unix::fs::symlink;
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
+use skyload::ids::ProcessIdentity;
 use skyload::report::Verdict;
-use skyload::run_dir::RunDir;
+use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use skyload::sample::Phase;
 
 use crate::support::{Finished, Settings, Site};
@@ -169,6 +170,61 @@ fn a_run_that_is_under_way_is_listed_as_such_and_never_removed() -> anyhow::Resu
     assert_eq!(ids(&site), [id]);
     running.signal(Signal::SIGINT)?;
     running.finish()?.expect(&site, Verdict::Inconclusive)?;
+    Ok(())
+}
+
+#[test]
+fn a_run_of_another_build_that_is_under_way_is_never_removed() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let conductor = serde_json::to_value(ProcessIdentity::current())?;
+    for (day, plan) in [
+        json!({"version": 1, "conductor": conductor}),
+        json!({"version": FORMAT_VERSION, "conductor": conductor, "news": true}),
+        json!({"version": 99, "conductor": {"pid": 1, "started": u64::MAX}}),
+    ]
+    .iter()
+    .enumerate()
+    {
+        old_run(&site, &format!("2020010{}-000000-00aa", day + 1), &plan.to_string())?;
+    }
+    // Its plan is yet to be written.
+    RunDir::create(&folder(&site).join("20200104-000000-00aa"))?;
+    let pruned = site.xtask(["runs", "prune", "--keep", "0"]).run()?;
+    pruned
+        .assert()
+        .code(0)
+        .stdout(predicate::str::contains("Kept 20200101-000000-00aa: it is under way"))
+        .stdout(predicate::str::contains("Kept 20200102-000000-00aa: it is under way"))
+        .stdout(predicate::str::contains("Removed 20200103-000000-00aa"))
+        .stdout(predicate::str::contains("Kept 20200104-000000-00aa: it was made just now"));
+    Ok(())
+}
+
+#[test]
+fn a_run_of_another_checkout_whose_server_still_runs_stays() -> anyhow::Result<()> {
+    let (site, other) = (Site::new()?, Site::new()?);
+    let out = site.path("runs").display().to_string();
+    other.load(["--apis", "status", "--keep-server", "--out", &out]).run()?.assert().code(0);
+    let prune = ["runs", "prune", "--keep", "0", "--out", &out];
+    let pruned = site.xtask(prune).run()?;
+    pruned.assert().code(0).stdout(predicate::str::contains("its server still runs"));
+    // The next run ends that server.
+    other.load(["--apis", "status"]).run()?.assert().code(0);
+    site.xtask(prune).run()?.assert().code(0).stdout(predicate::str::contains("1 run(s) removed"));
+    Ok(())
+}
+
+#[test]
+fn what_else_is_called_latest_stays_as_it_is() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    old_run(&site, "20200101-000000-00aa", r#"{"version":1}"#)?;
+    let link = folder(&site).join("latest");
+    symlink("/elsewhere/latest", &link)?;
+    site.xtask(["runs", "prune", "--keep", "0"]).run()?.assert().code(0);
+    assert_eq!(fs::read_link(&link)?.to_str(), Some("/elsewhere/latest"));
+    let run = site.load(["--apis", "status"]).run()?;
+    run.assert().code(0).stderr(predicate::str::contains("latest` is not skyload's and stays"));
+    assert_eq!(fs::read_link(&link)?.to_str(), Some("/elsewhere/latest"));
     Ok(())
 }
 
