@@ -13,20 +13,31 @@ impl Mistakes {
         config: &Config,
         server: &ServerTarget,
     ) -> bool {
-        let (is_remote, level) = (
-            matches!(server, ServerTarget::Remote(_)),
-            request.peaks.unwrap_or(config.profiler.peaks),
-        );
+        let is_remote = matches!(server, ServerTarget::Remote(_));
         if request.phase_peaks && is_remote {
             self.push(
                 "--phase-peaks: the memory of a remote server cannot be measured from here"
                     .to_owned(),
             );
         }
-        let is_asked_for = request.phase_peaks || config.profiler.phase_peaks;
-        if is_asked_for && level == LevelChoice::Sampled {
-            self.push("--phase-peaks: a sampler has no marks that could be lowered".to_owned());
+        // A flag overrides the file; what is named is what the user wrote.
+        let place = match (request.phase_peaks, config.profiler.phase_peaks) {
+            (true, _) => Some("--phase-peaks"),
+            (false, true) => Some("[profiler] phase-peaks"),
+            (false, false) => None,
+        };
+        let (level, level_place) = match request.peaks {
+            Some(level) => (level, "--peaks sampled"),
+            None => (config.profiler.peaks, "[profiler] peaks = \"sampled\""),
+        };
+        // A file is for servers elsewhere, too, whose marks are not ours to lower.
+        let Some(place) = place.filter(|_| !is_remote) else { return false };
+        if level == LevelChoice::Sampled {
+            self.push(format!(
+                "{place}: a sampler has no marks that could be lowered; leave it out, or \
+                 {level_place}"
+            ));
         }
-        is_asked_for && !is_remote
+        true
     }
 }

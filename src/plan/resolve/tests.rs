@@ -48,6 +48,49 @@ fn families_take_turns_only_where_each_is_to_have_its_peaks() {
     assert_eq!(plan(true).families(), Family::ALL);
 }
 
+#[rstest]
+#[case::typed(
+    "",
+    true,
+    true,
+    "--phase-peaks: a sampler has no marks that could be lowered; leave it out, or --peaks sampled"
+)]
+#[case::of_the_file(
+    "peaks = \"sampled\"\nphase-peaks = true",
+    false,
+    false,
+    "[profiler] phase-peaks: a sampler has no marks that could be lowered; leave it out, or [profiler] peaks = \"sampled\""
+)]
+#[case::a_flag_against_the_file(
+    "peaks = \"sampled\"",
+    true,
+    false,
+    "--phase-peaks: a sampler has no marks that could be lowered; leave it out, or [profiler] peaks"
+)]
+#[case::the_file_against_a_flag(
+    "phase-peaks = true",
+    false,
+    true,
+    "[profiler] phase-peaks: a sampler has no marks that could be lowered; leave it out, or --peaks sampled"
+)]
+fn marks_that_a_sampler_lacks_are_refused_by_the_name_that_was_written(
+    #[case] file: &str,
+    #[case] phase_peaks: bool,
+    #[case] sampled: bool,
+    #[case] message: &str,
+) {
+    let text = format!("[profiles.default]\n[profiler]\n{file}\n");
+    let config = Config::parse(&text, "skyload.toml").unwrap();
+    let peaks = sampled.then_some(crate::sample::LevelChoice::Sampled);
+    let request = LoadRequest { phase_peaks, peaks, ..LoadRequest::default() };
+    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config, &MACHINE).unwrap_err();
+    let [mistake] = &mistakes[..] else { panic!("{mistakes:#?}") };
+    assert!(mistake.starts_with(message), "{mistake}");
+    // What the file says of peaks is not about servers elsewhere.
+    let remote = LoadRequest { server: Some("http://127.0.0.1:1".to_owned()), ..<_>::default() };
+    assert!(!LoadPlan::resolve(&remote, &config, &MACHINE).unwrap().phase_peaks);
+}
+
 #[test]
 fn what_is_typed_counts_for_scenarios_of_every_kind_and_each_infrastructure() {
     let request = LoadRequest {

@@ -61,7 +61,9 @@ pub(super) fn plan(
     let mut mistakes = Vec::from_iter(unreadable);
     let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
         Ok(plan) => {
-            mistakes.extend((!plan.is_remote()).then(|| profiler::refusal(plan.peaks)).flatten());
+            let place = if flags.peaks.is_some() { "--peaks" } else { "[profiler] peaks" };
+            let refusal = || profiler::refusal(place, plan.peaks);
+            mistakes.extend((!plan.is_remote()).then(refusal).flatten());
             plan
         }
         Err(UsageErrors(others)) => {

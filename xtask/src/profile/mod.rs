@@ -47,7 +47,7 @@ enum End {
 pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     let progress = Progress::new();
     let target = target::find(flags)?;
-    if let Some(refusal) = refusal(flags.peaks.into()) {
+    if let Some(refusal) = refusal("--peaks", flags.peaks.into()) {
         bail!(UsageErrors(vec![refusal]));
     }
     let profile = directory(flags)?;

@@ -12,12 +12,12 @@ pub(crate) use live::last_ticks;
 pub(crate) use process::ProfilerProcess;
 pub(crate) use shell::run as run_shell;
 
-/// Why peaks cannot be read here as was asked for, if they cannot.
-pub(crate) fn refusal(peaks: LevelChoice) -> Option<String> {
+/// Why peaks cannot be read here as was asked for in this flag or key, if they cannot.
+pub(crate) fn refusal(place: &str, peaks: LevelChoice) -> Option<String> {
     let refused = check_level(peaks).err()?;
     let reason = match std::error::Error::source(&refused) {
         Some(source) => format!("{refused} ({source})"),
         None => refused.to_string(),
     };
-    Some(format!("--peaks: {reason}"))
+    Some(format!("{place}: {reason}"))
 }
