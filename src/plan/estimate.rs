@@ -2,8 +2,10 @@
 //!
 //! Everything is CPU: the machine is busy from the first request to the last. The
 //! time of a phase is therefore its CPU-seconds over the CPUs, or the longest chain
-//! of operations that wait for one another, whichever is longer.
+//! of operations that wait for one another, whichever is longer. Where families of
+//! scenarios take turns, the load is one such phase for each of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LoadPlan;
 use crate::infrastructure::Infrastructure;
-use crate::scenario::{Cost, Need, Scenario, ScenarioId};
+use crate::scenario::{Cost, Family, Need, Scenario, ScenarioId, ScenarioKind};
 use crate::units;
 
 /// CPU-seconds from the server's start until it is at rest: the main process, the
@@ -78,12 +80,17 @@ impl Estimate {
         let total = |cost: Cost| cost.server + cost.client + on_nodes * cost.nodes;
         let launch = total(Cost::of_launch(0.0));
         let infras = f64::from(plan.infrastructure.count());
-        let (mut set_up, mut load, mut tear_down) =
-            (Phase::default(), Phase::default(), Phase::default());
+        let (mut set_up, mut tear_down) = (Phase::default(), Phase::default());
+        // Scenarios of one family, which are loaded at once; without families, all are.
+        let takes_turns = !plan.families().is_empty();
+        let mut loads: BTreeMap<Option<Family>, Phase> = BTreeMap::new();
         for planned in &plan.scenarios {
             let scenario = Scenario::of(planned.id);
             let turns = f64::from(planned.users) * f64::from(planned.waves);
-            let chain = f64::from(planned.waves) * chain_of(planned.id);
+            // The bystander is beside every family, and waits for none.
+            let waits = planned.id.kind() != ScenarioKind::Probe;
+            let chain = if waits { f64::from(planned.waves) * chain_of(planned.id) } else { 0.0 };
+            let load = loads.entry(planned.id.family().filter(|_| takes_turns)).or_default();
             load.add(turns, total(scenario.cost), chain);
             if scenario.needs == Need::Infrastructure {
                 tear_down.add(turns, DOWN, 15.0);
@@ -97,9 +104,9 @@ impl Estimate {
         let factor = speed.import.as_secs_f64() / Cost::OF_ONE_IMPORT;
         #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 CPUs")]
         let cpus = speed.cpus.max(1) as f64;
-        let phases = [set_up, load, tear_down];
-        let busy: f64 = phases.iter().map(|phase| phase.seconds(cpus)).sum();
-        let own: f64 = phases.iter().map(|phase| phase.cpu).sum();
+        let phases = || [set_up, tear_down].into_iter().chain(loads.values().copied());
+        let busy: f64 = phases().map(|phase| phase.seconds(cpus)).sum();
+        let own: f64 = phases().map(|phase| phase.cpu).sum();
         let (cpu, edges) = match plan.is_remote() {
             true => (own, 0.0),
             false => (own + START + STOP, (START + STOP) / cpus + 4.0),
@@ -119,5 +126,41 @@ fn chain_of(id: ScenarioId) -> f64 {
         Need::Infrastructure => 25.0,
         Need::Job => 30.0,
         _ => 5.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::plan::{LoadRequest, Machine};
+    use crate::units::ByteSize;
+
+    /// On so many CPUs the longest chain is all that counts.
+    fn seconds_of_chains(request: &LoadRequest) -> f64 {
+        let config = Config::parse(include_str!("../../skyload.toml"), "skyload.toml").unwrap();
+        let machine = Machine {
+            memory_total: ByteSize::gib(24),
+            memory_available: ByteSize::gib(22),
+            loopback_obstacle: None,
+        };
+        let plan = LoadPlan::resolve(request, &config, &machine).unwrap();
+        let import = Duration::from_secs_f64(Cost::OF_ONE_IMPORT);
+        Estimate::of(&plan, Speed { cpus: 1 << 20, import }).duration.as_secs_f64()
+    }
+
+    #[test]
+    fn families_that_take_turns_take_as_long_as_all_of_them_together() {
+        let list = |names: &str| vec![names.to_owned()];
+        let at_once = LoadRequest {
+            waves: Some("1".to_owned()),
+            apis: list("status launch_and_logs"),
+            requests: list("status launch"),
+            ..LoadRequest::default()
+        };
+        let in_turn = LoadRequest { phase_peaks: true, ..at_once.clone() };
+        // api, cli, api-infra, cli-infra: 5, 5, 25 and 25 s; at once, the longest alone.
+        let more = seconds_of_chains(&in_turn) - seconds_of_chains(&at_once);
+        assert!((more - 35.0).abs() < 0.1, "{more}");
     }
 }
