@@ -10,6 +10,7 @@ use skyload::environment::Environment;
 use skyload::plan::LoadPlan;
 use skyload::poll::{Probe, wait_until};
 use skyload::run_dir::{ProfileFiles, RunDir};
+use tokio::time::timeout;
 
 use crate::server::runtime;
 use crate::signals::Signals;
@@ -17,6 +18,9 @@ use crate::signals::Signals;
 /// The comparison of clocks is given up after this: a server under load may take its
 /// time, and one that is gone has no clock.
 const COMPARE_WITHIN: Duration = Duration::from_secs(60);
+
+/// The same when somebody wants an end already.
+const COMPARE_IN_HURRY: Duration = Duration::from_secs(3);
 
 /// The profiler lists processes every five seconds.
 const LIST_WITHIN: Duration = Duration::from_secs(10);
@@ -31,14 +35,26 @@ pub(crate) fn mistake(path: &Path) -> Option<String> {
     ))
 }
 
-/// Asks how far the server's clock is from ours.
-pub(crate) fn compare_clocks(plan: &LoadPlan, run: &RunDir) -> Result<ClockOffset> {
+/// Asks how far the server's clock is from ours, unless somebody asks for an end.
+pub(crate) fn compare_clocks(
+    plan: &LoadPlan,
+    run: &RunDir,
+    signals: &Signals,
+) -> Result<ClockOffset> {
     let environment: Environment = RunDir::read(&run.environment(), "environment")?;
     let command = "skyload clocks".to_owned();
     let client = ApiClient::of_run(&run.id(), plan, &environment, command)?;
-    let compared = runtime()?
-        .block_on(async { tokio::time::timeout(COMPARE_WITHIN, client.compare_clocks()).await });
-    let compared = compared.context("the server took too long")?;
+    let compared = runtime()?.block_on(async {
+        match signals.interrupted() {
+            // It takes a moment from a server that answers, and without it a profile of
+            // what was measured is worth nothing.
+            true => Ok(timeout(COMPARE_IN_HURRY, client.compare_clocks()).await),
+            false => {
+                signals.unless_interrupted(timeout(COMPARE_WITHIN, client.compare_clocks())).await
+            }
+        }
+    });
+    let compared = compared?.context("the server took too long")?;
     compared.map_err(|failure| anyhow::anyhow!("{failure}"))
 }
 

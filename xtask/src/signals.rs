@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
@@ -33,6 +34,31 @@ impl Signals {
     /// there is nothing yet to report on.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.interrupted() { Err(Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// Carries out `work` until it is done or somebody asks for an end.
+    pub(crate) async fn unless_interrupted<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> anyhow::Result<T> {
+        let asked = async {
+            while !self.interrupted() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            done = work => Ok(done),
+            () = asked => Err(Interrupted.into()),
+        }
+    }
+
+    /// What came of a command. A Ctrl-C reaches compilers and installers, too: that they
+    /// failed after it is no news.
+    pub(crate) fn excuse<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
+        result.map_err(|error| match self.interrupted() {
+            true if !error.is::<Interrupted>() => error.context(Interrupted),
+            _ => error,
+        })
     }
 }
 

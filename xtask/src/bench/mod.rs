@@ -44,7 +44,7 @@ use crate::load;
 use crate::nextest::without_outer_cargo;
 use crate::progress::Progress;
 use crate::server;
-use crate::signals::{Interrupted, Signals};
+use crate::signals::Signals;
 use crate::workspace::Workspace;
 use contestant::{Contestant, Field};
 use plan::Plan;
@@ -72,12 +72,7 @@ pub(crate) fn run(flags: &flags::Bench) -> Result<()> {
     let plan = Plan::resolve(flags, &machine)?;
     let server = effect::server_plan(flags.sky.as_deref(), &workspace, &machine)?;
     let signals = Signals::listen()?;
-    let result = run_plan(plan, &server, &workspace, &signals);
-    // A Ctrl-C reaches compilers and installers too; that they failed is no news.
-    result.map_err(|error| match signals.interrupted() {
-        true if !error.is::<Interrupted>() => error.context(Interrupted),
-        _ => error,
-    })
+    signals.excuse(run_plan(plan, &server, &workspace, &signals))
 }
 
 fn run_plan(plan: Plan, server: &LoadPlan, workspace: &Workspace, signals: &Signals) -> Result<()> {

@@ -1,7 +1,5 @@
 //! What a run launches on, while it lasts.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result};
 use skyload::fixtures::{Disabled, find_disabled};
 use skyload::infrastructure::Infrastructure;
@@ -71,12 +69,8 @@ impl Ground {
         let infras = plan.infrastructure.names();
         let step = progress.step(format!("sky check {}", infras.join(" ")));
         let requests = requests(plan, run)?;
-        let checked = runtime()?.block_on(async {
-            tokio::select! {
-                checked = find_disabled(&requests, &infras) => Ok(checked),
-                interrupted = until_interrupted(signals) => Err(interrupted),
-            }
-        });
+        let checked = find_disabled(&requests, &infras);
+        let checked = runtime()?.block_on(signals.unless_interrupted(checked));
         match checked? {
             Ok(None) => step.done("enabled"),
             Ok(Some(disabled)) => return Err(refusal(&disabled).into()),
@@ -111,15 +105,6 @@ impl Ground {
         let figures = loopback.finish().context("ending the loopback infrastructure")?;
         RunDir::write(&run.nodes(), &figures)?;
         Ok(left)
-    }
-}
-
-async fn until_interrupted(signals: &Signals) -> anyhow::Error {
-    loop {
-        if let Err(error) = signals.check() {
-            return error;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -33,7 +33,7 @@ use crate::profiler::ProfilerProcess;
 use crate::progress::Progress;
 use crate::report;
 use crate::server::{self, ServerSession};
-use crate::signals::{Interrupted, Signals};
+use crate::signals::Signals;
 use crate::sky::SkyInstallation;
 use crate::tools;
 use crate::workspace::Workspace;
@@ -48,12 +48,7 @@ pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
     // Before Ctrl-C is taken over: here it simply ends the program.
     prepare::confirm(flags, &plan, Progress::new())?;
     let signals = Signals::listen()?;
-    let result = run_plan(flags, plan, &workspace, &signals);
-    // A Ctrl-C reaches compilers and installers too; that they failed is no news.
-    result.map_err(|error| match signals.interrupted() {
-        true if !error.is::<Interrupted>() => error.context(Interrupted),
-        _ => error,
-    })
+    signals.excuse(run_plan(flags, plan, &workspace, &signals))
 }
 
 fn run_plan(
@@ -124,9 +119,10 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     let mut watch = Watch::new(context.signals, &server, profiler, marks, ground.stays());
     // Not `?` yet: what was measured is worth having, whatever went wrong.
     let measured = phases::run(&mut watch, tests, plan, run, progress);
+    let stopped = watch.stopped();
     let Watch { profiler, mut marks, .. } = watch;
     let profiled = match plan.is_remote() {
-        true => remote::fetch_profile(context, &mut marks),
+        true => remote::fetch_profile(context, stopped, &mut marks),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
     };
     let step = progress.step("Ending the server");

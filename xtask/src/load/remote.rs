@@ -2,19 +2,32 @@
 
 use anyhow::{Context as _, Result};
 use skyload::clock::Timeline;
-use skyload::marks::Event;
+use skyload::marks::{Event, StopReason};
 
 use super::marks::Marks;
 use crate::server::Context;
 use crate::server_profile;
 
 /// Compares the clocks, also for a profile that is given to `report` later, and takes
-/// in the one that was named, if any.
-pub(super) fn fetch_profile(context: &Context<'_>, marks: &mut Marks) -> Result<()> {
+/// in the one that was named, if any. Somebody who asks for an end meanwhile gets it, and
+/// a run that says so.
+pub(super) fn fetch_profile(
+    context: &Context<'_>,
+    stopped: Option<StopReason>,
+    marks: &mut Marks,
+) -> Result<()> {
+    let fetched = compare_and_take(context, marks);
+    if context.signals.interrupted() && stopped.is_none() {
+        marks.note(Event::LoadStopped(StopReason::Interrupted))?;
+    }
+    fetched
+}
+
+fn compare_and_take(context: &Context<'_>, marks: &mut Marks) -> Result<()> {
     let Context { plan, run, signals, progress, .. } = *context;
     let ended = Timeline::start().now();
     let step = progress.step("Comparing the server's clock with ours");
-    let offset = server_profile::compare_clocks(plan, run);
+    let offset = server_profile::compare_clocks(plan, run, signals);
     match &offset {
         Ok(offset) => {
             marks.note(Event::ClockCompared(*offset))?;

@@ -1,8 +1,12 @@
 //! Runs that somebody ends, gently or not.
 
+use anyhow::Context as _;
+use fake_sky::FakeServer;
 use nix::sys::signal::Signal;
 use predicates::prelude::predicate;
+use skyload::marks::{Event, Mark};
 use skyload::report::{Severity, Verdict};
+use skyload::run_dir::read_lines;
 use skyload::sample::Phase;
 use skyload::scenario::ScenarioId;
 
@@ -36,6 +40,29 @@ fn ctrl_c_during_the_load_keeps_what_was_measured() -> anyhow::Result<()> {
     let run = interrupt(run, &site, "stopped before all turns were taken: api:status, ")?;
     assert!(run.run_dir()?.outcome(ScenarioId::ProbeHealth).exists());
     Ok(())
+}
+
+#[test]
+fn ctrl_c_ends_a_comparison_of_clocks_that_nobody_answers() -> anyhow::Result<()> {
+    let more = "[profiles.patient]\nbaseline = \"200ms\"\ndrain = \"3s\"\nwaves = 1";
+    let site = Site::with(&Settings { more, ..Settings::default() })?;
+    let server = FakeServer::start(&[])?;
+    let main = server.main().context("the server runs")?.pid;
+    let load = ["--profile", "patient", "--server", &server.url(), "--apis", "validate"];
+    let run = site.load(load).start()?;
+    let dir = run.phase(Phase::Drain)?;
+    // One that stands still takes connections and says nothing.
+    signal(main, Signal::SIGSTOP)?;
+    soon("the load is over", || {
+        let marks = read_lines::<Mark>(&dir.marks(), "list of marks").ok()?;
+        marks.values.iter().any(|mark| mark.event == Event::PhasesEnded).then_some(())
+    })?;
+    run.signal(Signal::SIGINT)?;
+    let run = run.finish()?;
+    signal(main, Signal::SIGCONT)?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    assert_finding(&report, Severity::Inconclusive, "interrupted after ");
+    server.finish()
 }
 
 #[test]
