@@ -12,12 +12,15 @@ use xshell::{Shell, cmd};
 use super::lock::SetupLock;
 use super::run::run;
 use super::version::ToolVersion;
-use super::{debian, is_program, on_path, shell_in};
-use crate::progress::{Progress, Step};
+use super::{cure, debian, is_program, on_path, shell_in};
+use crate::progress::Progress;
 
-/// The first version that playwright-core works with, in the newest version that works
-/// with the Node.js of Debian 12.
-const OLDEST_NODE: ToolVersion = ToolVersion(18, 13, 0);
+/// What helps where Chromium cannot be had from here.
+const HINT: &str = "install Chromium, or name its program by SKYLOAD_BROWSER";
+
+/// The first version whose test runner opens the browser before the first claim: earlier
+/// ones pass over what a file does before its suites. playwright-core itself wants 18.
+const OLDEST_NODE: ToolVersion = ToolVersion(18, 19, 0);
 
 /// The browser's program: the one that is named, or found, or else unpacked.
 pub(crate) fn find_or_unpack(state_dir: &Path, progress: &Progress) -> Result<PathBuf> {
@@ -39,36 +42,49 @@ fn find_or_unpack_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> 
     }
     ensure!(
         debian::is_at_hand(shell),
-        "there is no `chromium`, and no apt to fetch it with\n  hint: install it, or name it by {}",
-        env::BROWSER
+        "there is no `chromium`, and no apt to fetch it with\n  hint: {HINT}"
     );
     let _lock = SetupLock::take(state_dir)?;
     let step = progress.step("Fetching Chromium from the distribution's packages (once, 110 MB)");
-    let count = unpack(&folder, &launcher, state_dir, &step)?;
+    let count = debian::unpack(&["chromium"], &folder, state_dir, &step)
+        .and_then(|count| write_launcher(&folder, &launcher).map(|()| count))
+        .map_err(|error| cure::with_hint(&error, HINT))?;
     step.done(format!("{count} packages, in {}", folder.display()));
     Ok(launcher)
 }
 
-fn unpack(folder: &Path, launcher: &Path, state_dir: &Path, step: &Step) -> Result<usize> {
-    let count = debian::unpack(&["chromium"], folder, state_dir, step)?;
+/// Writes a program that starts the unpacked Chromium with its libraries, which are where no
+/// linker looks. Those that are installed were not unpacked, and a linker finds them.
+fn write_launcher(folder: &Path, launcher: &Path) -> Result<()> {
     let program = folder.join("usr/lib/chromium/chromium");
     ensure!(is_program(&program), "finding Chromium in {}", folder.display());
-    // Its libraries are where no linker looks; those of PulseAudio in a folder of their own.
-    let libraries = fs::read_dir(folder.join("usr/lib"))
-        .context("listing the unpacked libraries")?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.join("libgtk-3.so.0").exists());
-    let libraries = libraries.context("finding Chromium's libraries among the unpacked ones")?;
+    let libraries: Vec<String> =
+        library_folders(folder)?.into_iter().map(|folder| folder.display().to_string()).collect();
     let script = format!(
-        "#!/bin/sh\nexport LD_LIBRARY_PATH='{0}:{0}/pulseaudio'\nexec '{1}' \"$@\"\n",
-        libraries.display(),
+        "#!/bin/sh\nexport LD_LIBRARY_PATH='{}'\nexec '{}' \"$@\"\n",
+        libraries.join(":"),
         program.display()
     );
     fs::write(launcher, script)
         .and_then(|()| fs::set_permissions(launcher, fs::Permissions::from_mode(0o755)))
-        .with_context(|| format!("writing `{}`", launcher.display()))?;
-    Ok(count)
+        .with_context(|| format!("writing `{}`", launcher.display()))
+}
+
+/// The folders of each architecture, whatever that is called, and those in them that
+/// PulseAudio's libraries have for themselves.
+fn library_folders(unpacked: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(unpacked.join("usr/lib")).context("listing unpacked libraries")? {
+        let path = entry.context("listing unpacked libraries")?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.contains("-linux-gnu") && path.is_dir() {
+            let of_pulseaudio = path.join("pulseaudio");
+            folders.push(path);
+            folders.extend(Some(of_pulseaudio).filter(|folder| folder.is_dir()));
+        }
+    }
+    folders.sort();
+    Ok(folders)
 }
 
 /// Installs what drives the browser, in the versions and with the hashes of the lock
@@ -76,7 +92,17 @@ fn unpack(folder: &Path, launcher: &Path, state_dir: &Path, step: &Step) -> Resu
 pub(crate) fn install_driver(folder: &Path, progress: &Progress) -> Result<()> {
     let shell = Shell::new().context("reading the current directory")?;
     shell.change_dir(folder);
-    let hint = "hint: `apt-get install nodejs npm`, or what installs Node.js 18 or newer elsewhere";
+    check_node(&shell)?;
+    let step = progress.step("Installing the browser's driver");
+    run(cmd!(shell, "npm ci --no-audit --no-fund"), &step)?.into_output()?;
+    step.done("installed");
+    Ok(())
+}
+
+fn check_node(shell: &Shell) -> Result<()> {
+    let hint = format!(
+        "hint: `apt-get install nodejs npm`, or what installs Node.js {OLDEST_NODE} or newer elsewhere"
+    );
     let answer = cmd!(shell, "node --print process.versions.node").quiet().ignore_stderr().read();
     let answer = answer.unwrap_or_default();
     match ToolVersion::find_in(&answer) {
@@ -84,15 +110,14 @@ pub(crate) fn install_driver(folder: &Path, progress: &Progress) -> Result<()> {
         Some(version) => bail!("Node.js {version} is too old: {OLDEST_NODE} is needed\n  {hint}"),
         None => bail!("there is no `node`\n  {hint}"),
     }
-    ensure!(on_path(&shell, "npm").is_some(), "there is no `npm`\n  {hint}");
-    let step = progress.step("Installing the browser's driver");
-    run(cmd!(shell, "npm ci --no-audit --no-fund"), &step)?.into_output()?;
-    step.done("installed");
+    ensure!(on_path(shell, "npm").is_some(), "there is no `npm`\n  {hint}");
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::tools::testing::{progress, script, shell};
 
@@ -115,5 +140,46 @@ mod tests {
         assert!(error.contains("no apt to fetch it with") && error.contains("SKYLOAD_BROWSER"));
         debian::testing::stamp(&folder.path().join("browser"));
         assert_eq!(find().unwrap(), launcher);
+    }
+
+    #[rstest]
+    #[case::beside_an_installed_gtk(&["riscv64-linux-gnu"], &["riscv64-linux-gnu"])]
+    #[case::with_pulseaudio(
+        &["x86_64-linux-gnux32", "x86_64-linux-gnu/pulseaudio", "systemd"],
+        &["x86_64-linux-gnu", "x86_64-linux-gnu/pulseaudio", "x86_64-linux-gnux32"],
+    )]
+    #[case::with_all_libraries_installed(&["systemd"], &[])]
+    fn libraries_are_found_by_their_architecture(#[case] there: &[&str], #[case] found: &[&str]) {
+        let folder = tempfile::tempdir().unwrap();
+        let libraries = folder.path().join("usr/lib");
+        for name in there {
+            fs::create_dir_all(libraries.join(name)).unwrap();
+        }
+        script(&libraries.join("chromium/chromium"), "echo $LD_LIBRARY_PATH $1");
+        let launcher = folder.path().join("skyload-chromium");
+        write_launcher(folder.path(), &launcher).unwrap();
+        let shell = shell(folder.path());
+        let launched = cmd!(shell, "{launcher} --headless").read().unwrap();
+        let found: Vec<String> =
+            found.iter().map(|name| libraries.join(name).display().to_string()).collect();
+        assert_eq!(launched.trim(), format!("{} --headless", found.join(":")).trim());
+    }
+
+    #[rstest]
+    #[case::of_debian_12(Some("18.19.0"), None)]
+    #[case::newer(Some("20.20.2"), None)]
+    #[case::too_old(Some("18.18.2"), Some("Node.js 18.18.2 is too old: 18.19.0 is needed\n  hint"))]
+    #[case::none(None, Some("there is no `node`\n  hint: `apt-get install nodejs npm`"))]
+    fn node_must_be_new_enough(#[case] version: Option<&str>, #[case] words: Option<&str>) {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(version) = version {
+            script(&folder.path().join("bin/node"), &format!("echo {version}"));
+        }
+        script(&folder.path().join("bin/npm"), "");
+        match (check_node(&shell(folder.path())), words) {
+            (Ok(()), None) => {}
+            (Err(error), Some(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (result, _) => panic!("{result:?}"),
+        }
     }
 }
