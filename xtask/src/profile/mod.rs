@@ -65,11 +65,11 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     announce(&target, &profile, progress)?;
 
     let step = progress.step("Profiling");
-    let end = watch(&mut profiler, &profile, flags.time, &signals, &step)?;
+    let (end, mut snapshots) = watch(&mut profiler, &profile, flags.time, &signals, &step);
     if matches!(end, End::Asked | End::TimeIsUp) {
-        profiler.snapshot(Phase::Watch)?;
+        snapshots = snapshots.and(profiler.snapshot(Phase::Watch));
     }
-    let finished = profiler.finish();
+    let finished = snapshots.and(profiler.finish());
     step.done(match end {
         End::Asked => "done",
         End::TimeIsUp => "done, the time is up",
@@ -105,36 +105,36 @@ fn announce(target: &Target, profile: &ProfileDir, progress: Progress) -> Result
     Ok(())
 }
 
-/// Watches until there is a reason to end.
+/// Watches until there is a reason to end. A snapshot that failed is none.
 fn watch(
     profiler: &mut ProfilerProcess,
     profile: &ProfileDir,
     time: Option<Duration>,
     signals: &Signals,
     step: &Step,
-) -> Result<End> {
+) -> (End, Result<()>) {
     let began = Instant::now();
     let samples = profile.files().samples;
-    let mut has_baseline = false;
+    let (mut has_baseline, mut snapshots) = (false, Ok(()));
     let mut next_line = began;
     loop {
         let elapsed = began.elapsed();
         if signals.interrupted() {
-            return Ok(End::Asked);
+            return (End::Asked, snapshots);
         }
         if time.is_some_and(|time| elapsed >= time) {
-            return Ok(End::TimeIsUp);
+            return (End::TimeIsUp, snapshots);
         }
         let news = profiler.news();
         if news.iter().any(|notice| matches!(notice, Notice::ServerGone { .. })) {
-            return Ok(End::ServerEnded);
+            return (End::ServerEnded, snapshots);
         }
         if !profiler.is_alive() {
-            return Ok(End::ProfilerLost);
+            return (End::ProfilerLost, snapshots);
         }
         if !has_baseline && elapsed >= PROFILE_BASELINE {
             has_baseline = true;
-            profiler.snapshot(Phase::Baseline)?;
+            snapshots = profiler.snapshot(Phase::Baseline);
         }
         if Instant::now() >= next_line {
             next_line = Instant::now() + SAY_EVERY;

@@ -14,7 +14,7 @@ use skyload::report::{ProfileEvidence, ProfileReport};
 use skyload::run_dir::{ProfileDir, read_lines};
 use skyload::sample::ProfileLine;
 
-use crate::support::{Running, Site, soon};
+use crate::support::{Running, Site, signal, soon};
 
 /// The one profile that was made here.
 fn only_profile(site: &Site) -> anyhow::Result<ProfileDir> {
@@ -172,6 +172,27 @@ fn a_killed_profile_leaves_no_profiler_and_a_report() -> anyhow::Result<()> {
         .code(0)
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
         .stdout(predicate::str::contains("samples.jsonl` breaks off in its last line"));
+    server.finish()
+}
+
+#[test]
+fn a_last_reading_that_failed_takes_nothing_from_the_report() -> anyhow::Result<()> {
+    let (site, server) = (Site::new()?, FakeServer::start(&[])?);
+    let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
+    ticks(&site, 5)?;
+    let profiler = running.profiler()?;
+    // Somebody asks for an end at the moment at which the profiler dies.
+    running.signal(Signal::SIGSTOP)?;
+    signal(profiler, Signal::SIGKILL)?;
+    running.signal(Signal::SIGINT)?;
+    running.signal(Signal::SIGCONT)?;
+    let ended = running.finish()?;
+    ended
+        .assert()
+        .code(1)
+        .stdout(predicate::str::contains("MONITORING SUMMARY"))
+        .stderr(predicate::str::contains("error: "));
+    site.assert_nothing_is_left();
     server.finish()
 }
 
