@@ -15,6 +15,7 @@ use skyload::plan::{LoadPlan, LoadRequest, Machine};
 use skyload::run_dir::RunDir;
 use skyload::scenario::{Action, Call, FixtureNames, Scenario, ScenarioId, TurnNames, Work};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Ring;
 use super::plan::ServerPlan;
@@ -25,6 +26,9 @@ use crate::workspace::Workspace;
 
 /// The time between two windows: what one leaves must not run into the next.
 const BETWEEN: Duration = Duration::from_secs(1);
+
+/// A result that has not come by then has failed.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// One window, as the users saw it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,19 +115,22 @@ fn take_turns(
     // The first answers come when executors have been started for them; what else
     // starts then is over in the second window.
     users.ask(ring, plan.warm_up)?;
-    let warm = users.ask(ring, plan.warm_up)?;
+    let (warm, failure) = users.ask(ring, plan.warm_up)?;
     ensure!(
         warm.status.count() > 0,
-        "the server has answered no request within {} ({} failed)",
+        "asking {} for all clusters: no answer within {} ({} failed{})",
+        session.client.endpoint.join(status_call()?.path).context("composing the address")?,
         humantime::format_duration(plan.warm_up),
-        warm.failed
+        warm.failed,
+        failure.map_or_else(String::new, |failure| format!("; last: {failure}"))
     );
     let (mut windows, mut watched) = (Vec::new(), Vec::new());
     for (number, profiled) in order(plan.pairs).into_iter().enumerate() {
         step.update(format!("window {} of {}", number + 1, plan.pairs * 2));
         let watcher = profiled.then(|| Watcher::of_server(ring.ours(), addresses)).transpose()?;
         ring.wait(BETWEEN)?;
-        windows.push(Window { profiled, ..users.ask(ring, plan.window)? });
+        let (asked, _) = users.ask(ring, plan.window)?;
+        windows.push(Window { profiled, ..asked });
         watched.extend(watcher.map(Watcher::finish).transpose()?);
     }
     step.done(format!("{} windows", windows.len()));
@@ -150,36 +157,48 @@ struct Users {
 }
 
 impl Users {
-    fn ask(&self, ring: &Ring<'_>, window: Duration) -> Result<Window> {
+    /// What they saw, and how the last request failed that did.
+    fn ask(&self, ring: &Ring<'_>, window: Duration) -> Result<(Window, Option<String>)> {
         let call = status_call()?;
         let end = Instant::now() + window;
-        let asked = runtime()?.block_on(async {
+        let ask = async {
             let mut users = JoinSet::new();
             for _ in 0..self.count {
-                let (client, names) = (self.client.clone(), self.names.clone());
-                let signals = ring.signals.clone();
-                users.spawn(async move {
-                    let mut window = Window::default();
-                    while Instant::now() < end && !signals.interrupted() {
-                        if turn(&client, call, &names, &mut window).await.is_err() {
-                            window.failed += 1;
-                            tokio::time::sleep(Duration::from_millis(100)).await;
-                        }
-                    }
-                    window
-                });
+                users.spawn(ask_until(end, self.client.clone(), call, self.names.clone()));
             }
             users.join_all().await
-        });
-        ring.signals.check()?;
-        let mut sum = Window::default();
-        for window in asked {
+        };
+        let asked = runtime()?.block_on(ring.signals.unless_interrupted(ask))?;
+        let (mut sum, mut last) = (Window::default(), None);
+        for (window, failure) in asked {
             sum.health.add(&window.health);
             sum.status.add(&window.status);
             sum.failed += window.failed;
+            last = failure.or(last);
         }
-        Ok(sum)
+        Ok((sum, last))
     }
+}
+
+/// One user, who asks again until the end.
+async fn ask_until(
+    end: Instant,
+    client: ApiClient,
+    call: &Call,
+    names: TurnNames,
+) -> (Window, Option<String>) {
+    let (mut window, mut last) = (Window::default(), None);
+    while Instant::now() < end {
+        let asked = timeout(ANSWER_WITHIN, turn(&client, call, &names, &mut window)).await;
+        let failure = match asked {
+            Ok(Ok(())) => continue,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => format!("no result within {}", humantime::format_duration(ANSWER_WITHIN)),
+        };
+        (window.failed, last) = (window.failed + 1, Some(failure));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    (window, last)
 }
 
 async fn turn(

@@ -12,10 +12,11 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::profiler::ProfilerOptions;
@@ -28,6 +29,10 @@ use super::contestant::{Contestant, Kind};
 use crate::profiler::ProfilerProcess;
 use crate::server::Addresses;
 use crate::workspace::own_program;
+
+/// A loop must answer within this, even on a machine that is saturated: a tick of psutil's
+/// over hundreds of processes takes a fraction of a second on an idle one.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 const PSUTIL_LOOP: &str = include_str!("psutil_loop.py");
 
@@ -186,7 +191,8 @@ pub(super) struct LoopResult {
 struct LoopProcess {
     child: Child,
     input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    /// Its lines, as they come; closed when it says no more.
+    lines: Receiver<std::io::Result<String>>,
 }
 
 impl LoopProcess {
@@ -201,22 +207,31 @@ impl LoopProcess {
             .spawn()
             .with_context(starting)?;
         let input = child.stdin.take();
-        let output = BufReader::new(child.stdout.take().with_context(starting)?);
-        let mut process = Self { child, input, output };
-        let line = process.line().with_context(starting)?;
+        let output = child.stdout.take().map(BufReader::new);
+        let (sender, lines) = channel();
+        let mut process = Self { child, input, lines };
+        let output = output.with_context(starting)?;
+        // Reading has no limit of time, receiving has.
+        std::thread::spawn(move || output.lines().try_for_each(|line| sender.send(line)));
+        let line = process.line(ANSWER_WITHIN).with_context(starting)?;
         ensure!(line == "ready", "starting the {contestant}: it said `{line}`");
         Ok(process)
     }
 
-    fn line(&mut self) -> Result<String> {
-        let mut line = String::new();
-        self.output.read_line(&mut line).context("reading what it says")?;
+    fn line(&mut self, limit: Duration) -> Result<String> {
+        let line = match self.lines.recv_timeout(limit) {
+            Ok(line) => line.context("reading what it says")?,
+            Err(RecvTimeoutError::Disconnected) => String::new(),
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("it said nothing within {}", humantime::format_duration(limit))
+            }
+        };
         Ok(line.trim_end().to_owned())
     }
 
     fn finish(mut self) -> Result<LoopResult> {
         self.input = None;
-        let line = self.line()?;
+        let line = self.line(ANSWER_WITHIN).context("waiting for a loop's result")?;
         let status = self.child.wait().context("waiting for the end of a loop")?;
         ensure!(status.success(), "a loop ended with {status}");
         serde_json::from_str(&line).with_context(|| format!("reading a loop's result `{line}`"))
@@ -282,6 +297,17 @@ mod tests {
         let contestant = Contestant { kind: Kind::Psutil, interval };
         let error = LoopProcess::start(command, &contestant).err().unwrap().to_string();
         assert_eq!(error, "starting the psutil loop: it said `no module named psutil`");
+    }
+
+    #[test]
+    fn a_loop_that_says_nothing_is_not_waited_for_for_ever() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo ready; exec sleep 600"]);
+        let interval = Duration::from_millis(200);
+        let contestant = Contestant { kind: Kind::Psutil, interval };
+        let mut process = LoopProcess::start(command, &contestant).unwrap();
+        let error = process.line(Duration::from_millis(10)).unwrap_err().to_string();
+        assert_eq!(error, "it said nothing within 10ms");
     }
 
     #[test]
