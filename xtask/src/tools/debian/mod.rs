@@ -41,12 +41,21 @@ pub(crate) fn is_unpacked(folder: &Path) -> bool {
 /// Fetches these packages and what they need that is not installed, and unpacks them
 /// into a folder, which is emptied first. Says how many they are.
 pub(crate) fn unpack(wanted: &[&str], folder: &Path, state: &Path, step: &Step) -> Result<usize> {
-    let shell = shell_in(state)?;
+    unpack_with(&shell_in(state)?, wanted, folder, state, step)
+}
+
+fn unpack_with(
+    shell: &Shell,
+    wanted: &[&str],
+    folder: &Path,
+    state: &Path,
+    step: &Step,
+) -> Result<usize> {
     let downloads = tempfile::tempdir_in(state).context("making a folder for packages")?;
     let archives = downloads.path().join("archives");
     fs::create_dir(&archives).context("making a folder for packages")?;
 
-    let apt = Apt::with_system_lists(&shell);
+    let apt = Apt::with_system_lists(shell);
     let first = apt.missing(wanted, step).and_then(|names| {
         apt.download(&names, &archives, step)?.into_output()?;
         Ok(names)
@@ -54,7 +63,10 @@ pub(crate) fn unpack(wanted: &[&str], folder: &Path, state: &Path, step: &Step) 
     let names = match first {
         Ok(names) => names,
         Err(_) => {
-            let own = Apt::with_own_lists(&shell, &downloads.path().join("apt"), step)?;
+            // What came before it failed is of the system's lists, and may be half a file.
+            remove_folder(&archives)?;
+            fs::create_dir(&archives).context("making a folder for packages")?;
+            let own = Apt::with_own_lists(shell, &downloads.path().join("apt"), step)?;
             let names = own.missing(wanted, step)?;
             own.download(&names, &archives, step)?.into_output()?;
             names
@@ -106,6 +118,26 @@ pub(crate) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::testing::{progress, script, shell};
+
+    #[test]
+    fn what_a_failed_download_left_is_not_unpacked() {
+        let state = tempfile::tempdir().unwrap();
+        let apt = "case \"$*\" in\n\
+                   *Dir::State*download*) echo new > new.deb;;\n\
+                   *download*) echo half > old.deb; exit 100;;\n\
+                   *install*) echo 'Inst chromium (1 Debian)';;\n\
+                   esac";
+        script(&state.path().join("bin/apt-get"), apt);
+        // Takes `-x ARCHIVE FOLDER`.
+        script(&state.path().join("bin/dpkg"), "echo unpacked > \"$3/${2##*/}\"");
+        let folder = state.path().join("packages");
+        let step = progress().step("Fetching");
+        let shell = shell(state.path());
+        let count = unpack_with(&shell, &["chromium"], &folder, state.path(), &step).unwrap();
+        assert_eq!(count, 1);
+        assert!(folder.join("new.deb").exists() && !folder.join("old.deb").exists());
+    }
 
     #[test]
     fn packages_of_another_release_of_the_distribution_are_not_used() {
