@@ -37,7 +37,7 @@ fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) ->
 
     let _lock = SetupLock::take(state_dir)?;
     let step = progress.step(format!(
-        "Installing cargo-nextest {INSTALLED} (once; it is compiled, about 5 minutes on 2 cores)"
+        "Installing cargo-nextest {INSTALLED} (once; it is compiled, about 4 minutes on 2 cores)"
     ));
     // Under `cargo xtask` this names the very cargo that runs us.
     let cargo = shell.var_os("CARGO").unwrap_or_else(|| "cargo".into());
