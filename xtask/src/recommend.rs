@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Write, stderr, stdout};
+use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -13,6 +13,7 @@ use skyload::recommend::{Effects, MachineSize, Mode, Recommendation, effects, te
 use skyload::report::{Evidence, Report, Verdict};
 
 use crate::flags::{self, Format};
+use crate::print;
 use crate::progress::Progress;
 use crate::runs::find;
 use crate::sky::{SkyInstallation, sizing};
@@ -167,10 +168,10 @@ fn print_patch(
         }
         PatchError::NotFound { .. } => error.into(),
     })?;
-    let mut out = stdout().lock();
-    text::preamble(recommendation, &mut out)
-        .and_then(|()| write!(out, "{diff}"))
-        .context("writing the patch")
+    print::text("the patch", |out| {
+        text::preamble(recommendation, out)?;
+        write!(out, "{diff}")
+    })
 }
 
 /// The module with the constants: its path in a checkout, and its text. Where the runs
@@ -206,15 +207,11 @@ fn located(source: &str) -> Option<(&'static str, PathBuf)> {
 }
 
 fn show(recommendation: &Recommendation, names: &[String], format: Format) -> Result<()> {
-    let mut out = stdout().lock();
+    const WHAT: &str = "the recommendation";
     match format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, recommendation).map_err(std::io::Error::from)?;
-            writeln!(out)
-        }
-        Format::Text => text::render(recommendation, names, &mut out),
+        Format::Json => print::json(WHAT, recommendation),
+        Format::Text => print::text(WHAT, |out| text::render(recommendation, names, out)),
     }
-    .context("writing the recommendation")
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! `cargo xtask report`: a finished run or a profile again, from nothing but its
 //! directory.
 
-use std::io::{StdoutLock, Write as _, stdout};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::Serialize;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::report::{
     Evidence, ProfileEvidence, ProfileReport, Report, html, junit, markdown, text,
@@ -14,6 +13,7 @@ use skyload::run_dir::{ProfileDir, RunDir};
 
 use crate::flags::{self, Format};
 use crate::github;
+use crate::print;
 use crate::runs::find::{self, Found};
 use crate::server_profile;
 use crate::workspace::Workspace;
@@ -76,8 +76,8 @@ pub(crate) fn assemble_profile(profile: &ProfileDir) -> Result<ProfileReport> {
 /// Writes a report to standard output.
 pub(crate) fn show(run: &RunDir, report: &Report, format: Format) -> Result<()> {
     match format {
-        Format::Json => print_json(report),
-        Format::Text => print_text(|out| {
+        Format::Json => print::json("the report", report),
+        Format::Text => print::text("the report", |out| {
             text::render(report, out)?;
             writeln!(out, "Run directory: {}", run.path().display())?;
             writeln!(out, "Page: {}", run.report_page().display())
@@ -92,21 +92,10 @@ pub(crate) fn show_profile(
     format: Format,
 ) -> Result<()> {
     match format {
-        Format::Json => print_json(report),
-        Format::Text => print_text(|out| {
+        Format::Json => print::json("the report", report),
+        Format::Text => print::text("the report", |out| {
             text::render_profile(report, out)?;
             writeln!(out, "Profile directory: {}", profile.path().display())
         }),
     }
-}
-
-fn print_json(report: &impl Serialize) -> Result<()> {
-    print_text(|out| {
-        serde_json::to_writer_pretty(&mut *out, report)?;
-        writeln!(out)
-    })
-}
-
-fn print_text(write: impl FnOnce(&mut StdoutLock<'static>) -> std::io::Result<()>) -> Result<()> {
-    write(&mut stdout().lock()).context("writing the report")
 }

@@ -34,11 +34,12 @@ impl Ground {
         progress: Progress,
     ) -> Result<Self> {
         Ok(match plan.infrastructure {
-            Infrastructure::Loopback if plan.launches() => {
+            _ if !plan.launches() => Self::None,
+            Infrastructure::None => Self::None,
+            Infrastructure::Loopback => {
                 Self::Loopback(Box::new(Loopback::up(workspace, sky, signals, progress)?))
             }
-            Infrastructure::Clouds(_) if plan.launches() => Self::Clouds,
-            _ => Self::None,
+            Infrastructure::Clouds(_) => Self::Clouds,
         })
     }
 

@@ -1,25 +1,23 @@
 //! The runs, one a line.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use skyload::run_dir::FORMAT_VERSION;
 use skyload::units::{ByteSize, as_mib};
 
 use super::{RunState, RunSummary};
 use crate::flags::Format;
+use crate::print;
 
 pub(super) fn show(runs: &[RunSummary], folder: &Path, format: Format) -> Result<()> {
-    let mut out = stdout().lock();
+    const WHAT: &str = "the list of runs";
     match format {
-        Format::Json => serde_json::to_writer_pretty(&mut out, runs)
-            .map_err(std::io::Error::from)
-            .and_then(|()| writeln!(out)),
-        Format::Text => text(runs, folder, &mut out),
+        Format::Json => print::json(WHAT, &runs),
+        Format::Text => print::text(WHAT, |out| text(runs, folder, out)),
     }
-    .context("listing the runs")
 }
 
 fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Result<()> {
