@@ -1,5 +1,7 @@
 //! The one command to type after a run, for the end of every report.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -26,20 +28,43 @@ pub struct NextStep {
 pub fn next_step(report: &Report) -> NextStep {
     let plan = &report.plan;
     match report.judgement.verdict {
-        Verdict::Pass if plan.is_profiled() => NextStep {
-            command: format!("cargo xtask recommend {}", report.run),
-            purpose: "for the constants that this run supports".to_owned(),
-        },
-        Verdict::Pass => NextStep {
-            command: load(plan, &loaded(plan), most_users(plan).map(|users| users * 2)),
-            purpose: "for twice as many users".to_owned(),
-        },
+        Verdict::Pass if plan.is_profiled() => {
+            let constants = recommend(report, "for the constants that this run supports");
+            constants.unwrap_or_else(|| more_users(plan))
+        }
+        Verdict::Pass => more_users(plan),
         Verdict::OverBudget => after_breach(report),
         Verdict::ScenarioFailed => after_failure(report),
         Verdict::Inconclusive => {
             repeat(plan, format!("to repeat what cannot be judged{}", why_not(report)))
         }
     }
+}
+
+fn more_users(plan: &LoadPlan) -> NextStep {
+    NextStep {
+        command: load(plan, &loaded(plan), most_users(plan).map(|users| users * 2)),
+        purpose: "for twice as many users".to_owned(),
+    }
+}
+
+/// What leads to constants: `recommend`, or what it asks for where it refuses this run;
+/// `None` where nothing is known to lead there. It wants to know the constants of the very
+/// SkyPilot that the server was.
+fn recommend(report: &Report, purpose: &str) -> Option<NextStep> {
+    let environment = report.environment.as_ref()?;
+    let Some(skew) = environment.skew() else {
+        return Some(NextStep {
+            command: format!("cargo xtask recommend {}", report.run),
+            purpose: purpose.to_owned(),
+        });
+    };
+    let version = &environment.server.version;
+    // Of another commit of the same version, and of a checkout, nobody can be had.
+    let can_be_had = *version != environment.sky.version
+        && version.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let plan = LoadPlan { sky: SkySelection::Version(version.clone()), ..report.plan.clone() };
+    can_be_had.then(|| repeat(&plan, format!("{purpose}, once they are the server's: {skew}")))
 }
 
 fn after_breach(report: &Report) -> NextStep {
@@ -50,11 +75,14 @@ fn after_breach(report: &Report) -> NextStep {
     };
     match report.judgement.distrust().first() {
         Some(doubt) => repeat(plan, format!("to see all of it: {doubt}")),
-        None if report.budgets.iter().any(takes_memory) => NextStep {
-            command: format!("cargo xtask recommend {}", report.run),
-            purpose: format!("for the constants that these peaks ask for{}", or_raise(report)),
-        },
-        None => repeat(plan, format!("to see whether it comes again{}", or_raise(report))),
+        None => {
+            let purpose = format!("for the constants that these peaks ask for{}", or_raise(report));
+            let constants =
+                report.budgets.iter().any(takes_memory).then(|| recommend(report, &purpose));
+            constants.flatten().unwrap_or_else(|| {
+                repeat(plan, format!("to see whether it comes again{}", or_raise(report)))
+            })
+        }
     }
 }
 
@@ -138,9 +166,11 @@ fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String
         words.push(format!("--profile {}", plan.profile));
     }
     match &plan.sky {
-        sky if *sky == SkySelection::pinned() => {}
+        sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => {}
         SkySelection::Version(version) => words.push(format!("--sky {version}")),
         SkySelection::Nightly => words.push("--sky nightly".to_owned()),
+        // The one on PATH is what the user's own server is loaded with anyway.
+        SkySelection::Executable(path) if *path == Path::new("sky") => {}
         SkySelection::Executable(path) => words.push(format!("--sky {}", path.display())),
     }
     match &plan.server {
@@ -153,6 +183,10 @@ fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String
         && scenarios.iter().any(|id| Scenario::of(*id).needs.takes_infrastructure())
     {
         words.push(format!("-c {}", names.join(" ")));
+        // An isolated server has no other way to a cloud.
+        if matches!(plan.server, ServerTarget::Isolated { .. }) {
+            words.push("--copy-credentials".to_owned());
+        }
     }
     for (flag, kind) in [("-r", ScenarioKind::Cli), ("--apis", ScenarioKind::Api)] {
         words.extend(list(flag, kind, scenarios));

@@ -1,10 +1,12 @@
 //! The one command that a report ends with.
 
+use rstest::rstest;
 use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::config::Thresholds;
 use skyload::marks::{Event, StopReason};
 use skyload::plan::{LoadRequest, ScenarioThresholds};
-use skyload::report::{Evidence, NextStep, Report, next_step};
+use skyload::recommend::Recommendation;
+use skyload::report::{Evidence, NextStep, Report, Verdict, next_step};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
@@ -19,6 +21,54 @@ fn after(run: &Evidence) -> NextStep {
 fn a_pass_is_followed_by_the_constants_that_it_supports() {
     let next = after(&good_run(&four_users()));
     assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
+}
+
+/// A run of the user's own server, which is of another version or commit than its `sky`:
+/// no more than a note where no budget is one of the constants.
+fn with_server(version: &str, commit: Option<&str>) -> Evidence {
+    let server = Some("system".to_owned());
+    let mut run = good_run(&LoadRequest { server, ..four_users() });
+    run.plan.budgets.clear();
+    let environment = run.environment.as_mut().expect("a test knows its own data");
+    environment.server.version = version.to_owned();
+    environment.server.commit = commit.map(str::to_owned);
+    environment.sky.commit = Some("7e59".to_owned());
+    run
+}
+
+#[rstest]
+#[case::of_a_release(
+    "0.12.0",
+    None,
+    "cargo xtask load --sky 0.12.0 --server system --apis status -n 4"
+)]
+#[case::of_a_checkout("1.0.0-dev0", None, "cargo xtask load --server system --apis status -n 8")]
+#[case::of_another_commit(
+    "0.14.1",
+    Some("abcd"),
+    "cargo xtask load --server system --apis status -n 8"
+)]
+fn a_pass_that_says_nothing_of_constants_is_not_followed_by_them(
+    #[case] version: &str,
+    #[case] commit: Option<&str>,
+    #[case] command: &str,
+) {
+    let run = with_server(version, commit);
+    let report = Report::assemble(&run);
+    assert!(Recommendation::assemble(std::slice::from_ref(&report)).is_err(), "it refuses");
+    assert_eq!(report.judgement.verdict, Verdict::Pass);
+    assert_eq!(next_step(&report).command, command);
+}
+
+#[test]
+fn a_breach_that_says_nothing_of_constants_is_looked_at_again() {
+    let mut run = with_server("0.12.0", None);
+    run.record(3).peak = Some(ByteSize::gib(1));
+    run.limit(BudgetSubject::TreeRss, Amount::Size(ByteSize::mib(1)));
+    let next = after(&run);
+    let command = "cargo xtask load --sky 0.12.0 --server system --apis status -n 4";
+    assert_eq!(next.command, command);
+    assert!(next.purpose.contains("its server is SkyPilot 0.12.0"), "{next:?}");
 }
 
 #[test]
@@ -130,4 +180,19 @@ fn lists_of_everything_are_short() {
     let mut run = good_run(&LoadRequest { infra: vec!["loopback".to_owned()], ..request });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     assert_eq!(after(&run).command, "cargo xtask load -r all --apis all -n 4");
+}
+
+#[test]
+fn an_isolated_server_gets_the_clouds_credentials_again() {
+    let request = LoadRequest {
+        apis: Vec::new(),
+        requests: vec!["launch".to_owned()],
+        infra: vec!["aws".to_owned()],
+        copy_credentials: true,
+        ..four_users()
+    };
+    let mut run = good_run(&request);
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    let command = "cargo xtask load -c aws --copy-credentials -r launch -n 4";
+    assert_eq!(after(&run).command, command);
 }
