@@ -40,7 +40,10 @@ pub const PINNED_SKYPILOT: &str = "0.14.1";
 pub struct LoadPlan {
     /// Format of this file.
     pub version: u32,
-    /// The profile of `skyload.toml` that it is based on.
+    /// The file in the place of `skyload.toml`, where one was named.
+    #[serde(default)]
+    pub config: Option<PathBuf>,
+    /// The profile of that file that it is based on.
     pub profile: String,
     /// The SkyPilot under test.
     pub sky: SkySelection,

@@ -30,6 +30,8 @@ pub struct LoadRequest {
     pub deploy: bool,
     /// `--profile`: a profile of `skyload.toml`.
     pub profile: Option<String>,
+    /// `--config`: the file in the place of `skyload.toml`.
+    pub config: Option<PathBuf>,
     /// `--budget WHAT=LIMIT`, each.
     pub budgets: Vec<String>,
     /// `--phase-peaks`: each phase, and each family of scenarios, has peaks of its own.

@@ -162,6 +162,9 @@ fn alike(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
 /// The command that loads the same server with these scenarios.
 fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String {
     let mut words = vec!["cargo xtask load".to_owned()];
+    if let Some(config) = &plan.config {
+        words.push(format!("--config {}", config.display()));
+    }
     if plan.profile != "default" {
         words.push(format!("--profile {}", plan.profile));
     }

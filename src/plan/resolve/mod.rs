@@ -106,6 +106,7 @@ impl LoadPlan {
         mistakes.none_left()?;
         Ok(Self {
             version: FORMAT_VERSION,
+            config: request.config.clone(),
             profile: profile_name,
             sky,
             server,

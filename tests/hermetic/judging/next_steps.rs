@@ -174,6 +174,16 @@ fn an_inconclusive_run_is_repeated_as_it_was_and_the_reason_is_named() {
 }
 
 #[test]
+fn a_plan_of_another_file_is_found_in_it_again() {
+    let config = Some("/plans/ours.toml".into());
+    let profile = Some("smoke".to_owned());
+    let mut run = good_run(&LoadRequest { config, profile, ..four_users() });
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    let command = "cargo xtask load --config /plans/ours.toml --profile smoke --apis status -n 4";
+    assert_eq!(after(&run).command, command);
+}
+
+#[test]
 fn lists_of_everything_are_short() {
     let all = || vec!["all".to_owned()];
     let request = LoadRequest { requests: all(), apis: all(), ..four_users() };

@@ -34,8 +34,8 @@ pub(super) fn plan(
 ) -> Result<LoadPlan> {
     let config = config(flags, workspace)?;
     // The run may be reported on from another directory.
-    let server_profile = flags.server_profile.as_deref().map(std::path::absolute).transpose();
-    let server_profile = server_profile.context("finding the server's profile")?;
+    let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+    let server_profile = absolute(&flags.server_profile).context("finding the server's profile")?;
     let unreadable = server_profile.as_deref().and_then(server_profile::mistake);
     let request = LoadRequest {
         requests_per_scenario: flags.requests_per_scenario.clone(),
@@ -49,6 +49,7 @@ pub(super) fn plan(
         server: flags.server.as_deref().map(without_credentials),
         server_profile,
         deploy: flags.deploy,
+        config: absolute(&flags.config).context("finding the configuration")?,
         profile: flags.profile.clone(),
         budgets: flags.budgets.clone(),
         peaks: flags.peaks.map(Into::into),
