@@ -280,6 +280,24 @@ fn whose_record_comes_before_it_is_a_zombie_is_not_counted_again() {
 }
 
 #[test]
+fn who_is_listed_between_its_memory_and_its_end_is_not_counted_again() {
+    let mut w = listening();
+    while !(w.tree.round + 2).is_multiple_of(20) {
+        w.tick();
+    }
+    w.machine.start(11, ROOT, "ssh node", 5);
+    w.tick();
+    // The next tick lists the machine, for the first time since it was born.
+    w.machine.die(11);
+    w.machine.with(11, |process| (process.glance.zombie, process.is_ending) = (false, true));
+    w.ticks(2);
+    w.machine.with(11, |process| process.glance.zombie = true);
+    assert_eq!(w.ticks(50).zombies, 1);
+    assert_eq!(w.records(11).len(), 1);
+    assert_eq!((w.record(11).peak, w.record(11).ending), (mb(5), Ending::Recorded));
+}
+
+#[test]
 fn what_happens_during_a_snapshot_is_heard_before_it_is_too_much() {
     let mut w = listening();
     for pid in 11..16 {
