@@ -139,10 +139,9 @@ impl Site {
 
     fn made_in(&self, folder: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.state().join(folder)).into_iter().flatten().flatten();
-        let mut made: Vec<PathBuf> = entries
-            .map(|entry| entry.path())
-            .filter(|path| path.file_name().is_some_and(|name| name != "latest"))
-            .collect();
+        // A link is `latest`, or what is about to be called that.
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let mut made: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
         made.sort();
         made
     }
