@@ -67,7 +67,7 @@ pub(super) fn next(
     if is_lowered_without_clouds(recommendation) {
         return writeln!(
             out,
-            "\nNEXT: cargo xtask load --sky {version} -n 20 -c CLOUD\n      with a cloud that you \
+            "\nNEXT: cargo xtask load --sky {version} -n 20 -c CLOUD --copy-credentials\n      with a cloud that you \
              use, then `recommend` again with that run as well. For these values as they are: `{patch}`, \
              then {apply}"
         );

@@ -253,7 +253,10 @@ fn the_answer_comes_first_and_the_next_command_does_not_contradict_it() {
     let text = |runs: &[Evidence]| rendered(&recommend(runs).expect("they are taken"));
     let on_loopback = text(&[run("a")]);
     assert!(on_loopback.contains("Whether they can be lowered, these runs cannot tell"));
-    assert!(on_loopback.contains("NEXT: cargo xtask load --sky 0.14.1 -n 20 -c CLOUD"));
+    assert!(
+        on_loopback
+            .contains("NEXT: cargo xtask load --sky 0.14.1 -n 20 -c CLOUD --copy-credentials\n")
+    );
     let mut on_a_cloud = run("a");
     on_a_cloud.plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]);
     let lowered = text(&[on_a_cloud]);
