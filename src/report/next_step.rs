@@ -43,7 +43,7 @@ pub fn next_step(report: &Report) -> NextStep {
 
 fn more_users(plan: &LoadPlan) -> NextStep {
     NextStep {
-        command: load(plan, &loaded(plan), most_users(plan).map(|users| users * 2)),
+        command: load(plan, &loaded(plan), most_users(plan, &loaded(plan)).map(|users| users * 2)),
         purpose: "for twice as many users".to_owned(),
     }
 }
@@ -107,31 +107,31 @@ fn or_raise(report: &Report) -> String {
 fn after_failure(report: &Report) -> NextStep {
     const LOOK: &str =
         "what went wrong stands in load.log and server.log.tail of the run directory";
-    let is_breached = |scenario: &&ScenarioReport| {
-        report.thresholds.iter().any(|check| check.breached && check.scenario == scenario.id)
+    let plan = &report.plan;
+    let is_breached = |id: ScenarioId| {
+        report.thresholds.iter().any(|check| check.breached && check.scenario == id)
     };
-    let failed: Vec<&ScenarioReport> = report
-        .scenarios
-        .iter()
-        .filter(|scenario| scenario.state == ScenarioState::Failed || is_breached(scenario))
-        .filter(|scenario| scenario.id.kind() != ScenarioKind::Probe)
-        .collect();
-    let ids: Vec<ScenarioId> = failed.iter().map(|scenario| scenario.id).collect();
-    let users = failed.iter().map(|scenario| scenario.users).max();
-    match users {
-        // Something else failed: the bystander, what was shared, or the teardown.
-        None => NextStep {
-            command: load(&report.plan, &loaded(&report.plan), None),
-            purpose: format!("to see whether it fails again; {LOOK}"),
-        },
+    let has_failed = |scenario: &&ScenarioReport| {
+        scenario.state == ScenarioState::Failed || is_breached(scenario.id)
+    };
+    let failed = report.scenarios.iter().filter(has_failed).map(|scenario| scenario.id);
+    let (bystanders, mut ids): (Vec<_>, Vec<_>) =
+        failed.partition(|id| id.kind() == ScenarioKind::Probe);
+    if ids.is_empty() && !bystanders.is_empty() {
+        // It waits behind what all others ask for.
+        ids = loaded(plan);
+    }
+    match most_users(plan, &ids) {
         Some(users) if users > 1 => NextStep {
-            command: load(&report.plan, &ids, Some(users / 2)),
-            purpose: format!("to see whether half as many users get their answers; {LOOK}"),
+            command: load(plan, &ids, Some(users / 2)),
+            purpose: format!("to see whether it fails with half as many users; {LOOK}"),
         },
-        Some(_) => NextStep {
-            command: load(&report.plan, &ids, Some(1)),
+        Some(_) if bystanders.is_empty() => NextStep {
+            command: load(plan, &ids, Some(1)),
             purpose: format!("to see whether it fails on its own; {LOOK}"),
         },
+        // The bystander beside single users, what was shared, or the teardown.
+        _ => repeat(plan, format!("to see whether it fails again; {LOOK}")),
     }
 }
 
@@ -146,9 +146,8 @@ fn loaded(plan: &LoadPlan) -> Vec<ScenarioId> {
     ids.filter(|id| id.kind() != ScenarioKind::Probe).collect()
 }
 
-fn most_users(plan: &LoadPlan) -> Option<u32> {
-    let chosen = loaded(plan);
-    plan.scenarios.iter().filter(|s| chosen.contains(&s.id)).map(|s| s.users).max()
+fn most_users(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
+    plan.scenarios.iter().filter(|s| ids.contains(&s.id)).map(|s| s.users).max()
 }
 
 /// The number of users of these scenarios, where it is the same: only then is it one

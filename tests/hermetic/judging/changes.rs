@@ -20,6 +20,7 @@ pub(crate) trait Change {
     fn wave(&mut self) -> &mut WaveOutcome;
     fn status(&mut self) -> &mut ScenarioOutcome;
     fn fail_turns(&mut self, count: u64);
+    fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64);
     fn happens(&mut self, millis: u64, event: Event);
     fn silence(&mut self, from: u64, to: u64);
     fn record(&mut self, pid: u32) -> &mut ProcessRecord;
@@ -38,7 +39,12 @@ impl Change for Evidence {
     }
 
     fn fail_turns(&mut self, count: u64) {
-        let wave = self.wave();
+        self.fail_turns_of(ScenarioId::ApiStatus, count);
+    }
+
+    fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64) {
+        let outcome = self.outcomes.get_mut(&scenario).expect("a test knows its own data");
+        let wave = &mut outcome.waves[0];
         wave.succeeded -= count;
         wave.failed += count;
         for _ in 0..count {

@@ -3,6 +3,7 @@
 use rstest::rstest;
 use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::config::Thresholds;
+use skyload::fixtures::Stage;
 use skyload::marks::{Event, StopReason};
 use skyload::plan::{LoadRequest, ScenarioThresholds};
 use skyload::recommend::Recommendation;
@@ -10,7 +11,7 @@ use skyload::report::{Evidence, NextStep, Report, Verdict, next_step};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::changes::Change;
+use super::changes::{Change, fixture_fails};
 use super::evidence::{LOAD_ENDED, four_users, good_run};
 
 fn after(run: &Evidence) -> NextStep {
@@ -162,6 +163,24 @@ fn a_single_user_that_failed_is_tried_alone() {
     let mut run = good_run(&LoadRequest { requests_per_scenario: one, ..four_users() });
     run.fail_turns(1);
     assert_eq!(after(&run).command, "cargo xtask load --apis status -n 1");
+}
+
+#[test]
+fn a_bystander_that_failed_is_tried_with_half_of_the_users() {
+    let mut run = good_run(&four_users());
+    run.fail_turns_of(ScenarioId::ProbeHealth, 1);
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask load --apis status -n 2");
+    assert!(next.purpose.starts_with("to see whether it fails with half as many users"));
+}
+
+#[test]
+fn what_no_scenario_did_is_looked_at_again_as_it_was() {
+    let mut run = good_run(&four_users());
+    fixture_fails(&mut run, Stage::SetUp, "no");
+    let next = after(&run);
+    assert_eq!(next.command, "cargo xtask load --apis status -n 4");
+    assert!(next.purpose.starts_with("to see whether it fails again"), "{next:?}");
 }
 
 #[test]
