@@ -20,6 +20,7 @@ use url::Url;
 pub use capacity::{Capacity, Machine};
 pub use estimate::{Estimate, Speed};
 pub use request::LoadRequest;
+pub(crate) use resolve::MOST_USERS;
 pub use resolve::UsageErrors;
 
 use crate::budget::Budget;

@@ -11,7 +11,7 @@ use super::scenarios::{ScenarioReport, ScenarioState};
 use super::{BudgetState, Report};
 use crate::budget::Unit;
 use crate::infrastructure::Infrastructure;
-use crate::plan::{LoadPlan, ServerTarget, SkySelection};
+use crate::plan::{LoadPlan, MOST_USERS, ServerTarget, SkySelection};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 /// What to do next.
@@ -42,8 +42,9 @@ pub fn next_step(report: &Report) -> NextStep {
 }
 
 fn more_users(plan: &LoadPlan) -> NextStep {
+    let (ids, users) = with_most_users(plan, &loaded(plan));
     NextStep {
-        command: load(plan, &loaded(plan), most_users(plan, &loaded(plan)).map(|users| users * 2)),
+        command: load(plan, &ids, Some(MOST_USERS.min(users.saturating_mul(2)))),
         purpose: "for twice as many users".to_owned(),
     }
 }
@@ -121,12 +122,12 @@ fn after_failure(report: &Report) -> NextStep {
         // It waits behind what all others ask for.
         ids = loaded(plan);
     }
-    match most_users(plan, &ids) {
-        Some(users) if users > 1 => NextStep {
+    match with_most_users(plan, &ids) {
+        (ids, users) if users > 1 => NextStep {
             command: load(plan, &ids, Some(users / 2)),
             purpose: format!("to see whether it fails with half as many users; {LOOK}"),
         },
-        Some(_) if bystanders.is_empty() => NextStep {
+        (ids, 1) if bystanders.is_empty() => NextStep {
             command: load(plan, &ids, Some(1)),
             purpose: format!("to see whether it fails on its own; {LOOK}"),
         },
@@ -146,16 +147,30 @@ fn loaded(plan: &LoadPlan) -> Vec<ScenarioId> {
     ids.filter(|id| id.kind() != ScenarioKind::Probe).collect()
 }
 
-fn most_users(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
-    plan.scenarios.iter().filter(|s| ids.contains(&s.id)).map(|s| s.users).max()
+/// Those of these scenarios that have the most users, and how many: `-n` is one number for
+/// all that a command names.
+fn with_most_users(plan: &LoadPlan, ids: &[ScenarioId]) -> (Vec<ScenarioId>, u32) {
+    let users = users_of(plan, ids);
+    let most = users.iter().map(|(_, users)| *users).max().unwrap_or_default();
+    let with_most = users.into_iter().filter(|(_, users)| *users == most);
+    (with_most.map(|(id, _)| id).collect(), most)
 }
 
 /// The number of users of these scenarios, where it is the same: only then is it one
 /// that `-n` can give.
 fn alike(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
-    let mut users = plan.scenarios.iter().filter(|s| ids.contains(&s.id)).map(|s| s.users);
-    let first = users.next()?;
-    users.all(|other| other == first).then_some(first)
+    let (with_most, users) = with_most_users(plan, ids);
+    (with_most.len() == ids.len() && users > 0).then_some(users)
+}
+
+/// The users of these scenarios as `-n` counts them: of each infrastructure.
+fn users_of(plan: &LoadPlan, ids: &[ScenarioId]) -> Vec<(ScenarioId, u32)> {
+    let infras = |id| match Scenario::of(id).needs.takes_infrastructure() {
+        true => plan.infrastructure.count().max(1),
+        false => 1,
+    };
+    let planned = plan.scenarios.iter().filter(|planned| ids.contains(&planned.id));
+    planned.map(|planned| (planned.id, planned.users / infras(planned.id))).collect()
 }
 
 /// The command that loads the same server with these scenarios.
@@ -181,9 +196,7 @@ fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String
         ServerTarget::System => words.push("--server system".to_owned()),
         ServerTarget::Remote(url) => words.push(format!("--server {}", without_credentials(url))),
     }
-    if let Infrastructure::Clouds(names) = &plan.infrastructure
-        && scenarios.iter().any(|id| Scenario::of(*id).needs.takes_infrastructure())
-    {
+    if let Infrastructure::Clouds(names) = &plan.infrastructure {
         words.push(format!("-c {}", names.join(" ")));
         // An isolated server has no other way to a cloud.
         if matches!(plan.server, ServerTarget::Isolated { .. }) {

@@ -53,13 +53,14 @@ impl Mistakes {
         chosen: &Infrastructure,
         scenarios: &[PlannedScenario],
     ) {
-        let typed = request.infra.join(" ");
         let is_used = needs_of(scenarios).iter().any(|need| need.takes_infrastructure());
-        if !typed.trim().is_empty() && *chosen != Infrastructure::None && !is_used {
-            self.push(format!(
-                "-c {typed}: no scenario of this plan needs an infrastructure; leave -c out, or \
+        // A cloud changes what the server answers and holds, also where nothing is launched.
+        if !request.infra.is_empty() && *chosen == Infrastructure::Loopback && !is_used {
+            self.push(
+                "-c loopback: no scenario of this plan needs an infrastructure; leave -c out, or \
                  name one that does with -r or --apis, such as `-r launch`"
-            ));
+                    .to_owned(),
+            );
         }
     }
 

@@ -27,7 +27,7 @@ use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 /// More than this many users of one scenario is a slip of the finger: each may
 /// cost the server a process.
-const MOST_USERS: u32 = 10_000;
+pub(crate) const MOST_USERS: u32 = 10_000;
 
 /// So many turns of a user take days.
 const MOST_WAVES: u32 = 1_000;

@@ -144,7 +144,7 @@ fn a_latency_limit_that_was_exceeded_names_its_scenario() {
 }
 
 #[test]
-fn a_cloud_is_named_only_for_scenarios_that_launch_on_it() {
+fn a_cloud_is_named_again_whatever_failed() {
     let request = LoadRequest {
         requests: vec!["launch".to_owned()],
         infra: vec!["aws".to_owned()],
@@ -153,8 +153,8 @@ fn a_cloud_is_named_only_for_scenarios_that_launch_on_it() {
     };
     let mut run = good_run(&request);
     run.fail_turns(2);
-    let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 2", "`-c` would be refused");
+    let command = "cargo xtask load -c aws --copy-credentials --apis status -n 2";
+    assert_eq!(after(&run).command, command);
 }
 
 #[test]
@@ -172,6 +172,37 @@ fn a_bystander_that_failed_is_tried_with_half_of_the_users() {
     let next = after(&run);
     assert_eq!(next.command, "cargo xtask load --apis status -n 2");
     assert!(next.purpose.starts_with("to see whether it fails with half as many users"));
+}
+
+#[rstest]
+#[case::half(|run: &mut Evidence| run.fail_turns_of(ScenarioId::CliLaunch, 1), 2)]
+#[case::all(
+    |run: &mut Evidence| run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted)),
+    4
+)]
+fn users_are_counted_of_each_cloud(#[case] change: fn(&mut Evidence), #[case] users: u32) {
+    let request = LoadRequest {
+        apis: Vec::new(),
+        requests: vec!["launch".to_owned()],
+        infra: vec!["aws gcp".to_owned()],
+        copy_credentials: true,
+        ..four_users()
+    };
+    let mut run = good_run(&request);
+    change(&mut run);
+    let command = format!("cargo xtask load -c aws gcp --copy-credentials -r launch -n {users}");
+    assert_eq!(after(&run).command, command);
+}
+
+#[test]
+fn scenarios_with_fewer_users_are_not_given_the_number_of_others() {
+    let requests = vec!["status".to_owned()];
+    let mut run = good_run(&LoadRequest { requests, ..four_users() });
+    for planned in &mut run.plan.scenarios {
+        planned.users = if planned.id == ScenarioId::CliStatus { 1 } else { planned.users };
+    }
+    run.fail_turns_of(ScenarioId::ProbeHealth, 1);
+    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2");
 }
 
 #[test]

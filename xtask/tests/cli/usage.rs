@@ -59,10 +59,6 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--apis", "status", "-c", "loopback"],
     &["-c loopback: no scenario of this plan needs an infrastructure", "such as `-r launch`"],
 )]
-#[case::a_cloud_for_nobody(
-    &["--apis", "status", "-c", "aws", "--copy-credentials"],
-    &["-c aws: no scenario of this plan needs an infrastructure"],
-)]
 #[case::no_infrastructure_named(&["-r", "launch", "-c", ","], &["-c: `,` names no infrastructure"])]
 #[case::credentials_for_no_cloud(
     &["--apis", "status", "--copy-credentials"],
