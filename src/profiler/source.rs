@@ -109,8 +109,8 @@ pub(super) struct ExitRecord {
     /// The process was forked and did not execute a program. Says nothing unless the
     /// thread is its process's first.
     pub(super) never_executed: bool,
-    /// When it began: clock ticks since boot, up to as much too late as the record was
-    /// heard after the end.
+    /// About when it began: clock ticks since boot, too late by the time from its end until
+    /// the record was asked for.
     pub(super) started: u64,
     /// How long the thread lived.
     pub(super) lived: Duration,

@@ -67,6 +67,8 @@ pub(super) struct Member<H> {
     pub(super) print: Option<Print>,
     pub(super) title: String,
     pub(super) threads: u32,
+    /// In bytes a second. Where marks are read once a second, a spike between two readings
+    /// counts as that of one tick: then it is too high, and never too low.
     fastest_growth: Option<u64>,
     untitled: bool,
     state: State<H>,

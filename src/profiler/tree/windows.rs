@@ -33,6 +33,10 @@ impl<S: ProcessSource> Tree<S> {
         let mut not_reset = 0;
         self.read_all_marks(at, |tree, index| {
             let member = &mut tree.members[index];
+            // Nobody knows yet whether its mark is its own. If it is, nothing else tells it.
+            if member.is_artefact(at) {
+                return;
+            }
             // It was read just now, so the pid is still its own.
             if tree.source.reset_mark(member.glance.identity.pid) {
                 member.forget_mark();

@@ -180,3 +180,20 @@ fn a_fork_that_works_without_an_exec_keeps_its_peak_when_marks_are_lowered() {
     let expected = [(Server, 100), (ShortExecutor, 170), (Helper, 180)];
     assert_eq!(peaks(&mut w, Phase::Load), expected);
 }
+
+#[test]
+fn a_fork_keeps_the_peak_that_it_had_before_anybody_knew_it_to_be_one() {
+    let mut w = watch();
+    w.machine.listen();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    w.machine.fork(12, 11);
+    w.ticks(10);
+    w.machine.grow(12, 400);
+    w.machine.grow(12, 180);
+    w.begin_window();
+    w.ticks(30);
+    w.machine.end_after(12, STEP * 41);
+    w.tick();
+    assert_eq!((w.record(12).peak, w.record(12).ending), (mb(400), Ending::Recorded));
+}
