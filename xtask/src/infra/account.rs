@@ -9,8 +9,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use nix::unistd::{getegid, geteuid};
+use nix::unistd::{Uid, User, getegid, geteuid};
 use serde::{Deserialize, Serialize};
+
+use super::strays;
 
 /// The name that SkyPilot logs in with.
 pub(super) const USER: &str = "skyload";
@@ -36,9 +38,14 @@ impl Account {
             return Ok(Self { uid, gid, is_nodes_only: false });
         }
         let known = [read("/etc/passwd")?, read("/etc/group")?].concat();
-        let uid = (FIRST..FIRST + 1000)
-            .find(|uid| !has_number(&known, *uid) && !has_process(*uid))
-            .context("finding a user number that nobody has")?;
+        let is_free = |uid: &u32| {
+            !has_number(&known, *uid)
+                && matches!(User::from_uid(Uid::from_raw(*uid)), Ok(None))
+                && !has_process(*uid)
+                && !strays::has_any(*uid, &strays::SHARED_FOLDERS)
+        };
+        let uid =
+            (FIRST..FIRST + 1000).find(is_free).context("finding a user number that nobody has")?;
         Ok(Self { uid, gid: uid, is_nodes_only: true })
     }
 
@@ -84,7 +91,7 @@ fn has_number(lines: &str, number_: u32) -> bool {
     lines.lines().any(|line| number(line) == Some(number_))
 }
 
-fn has_process(uid: u32) -> bool {
+pub(super) fn has_process(uid: u32) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let Ok(entries) = fs::read_dir("/proc") else { return false };
     entries.flatten().any(|entry| entry.metadata().is_ok_and(|process| process.uid() == uid))

@@ -17,7 +17,7 @@ use skyload::nodes::NodeFigures;
 use skyload::poll::{Probe, wait_until};
 use skyload::run_dir::RunDir;
 
-use super::account::Account;
+use super::account::{Account, has_process};
 use super::layout::Layout;
 use super::ports::Ports;
 use super::processes::Marks;
@@ -127,7 +127,10 @@ impl Record {
         let left = marks.end_all()?;
         let figures = self.figures().unwrap_or_default();
         remove_folder(&self.folder)?;
-        strays::remove(self.account, &strays::SHARED_FOLDERS);
+        // A process of the user that could not be ended may be another infrastructure's.
+        if !has_process(self.account.uid) {
+            strays::remove(self.account, &strays::SHARED_FOLDERS);
+        }
         match fs::remove_file(Self::file(workspace)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).context("removing the infrastructure's record");

@@ -5,7 +5,7 @@
 //! the machine's. Where a user of their own owns the node processes, their files are
 //! told by that. Any other user's files on nodes are like that user's own: they stay.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -14,23 +14,29 @@ use super::account::Account;
 /// Where every user may write.
 pub(super) const SHARED_FOLDERS: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
+/// Whether a user owns anything in these folders. Who does is no user of nodes to come.
+pub(super) fn has_any<P: AsRef<Path>>(uid: u32, folders: &[P]) -> bool {
+    owned(uid, folders).next().is_some()
+}
+
 /// Removes what the nodes' user owns in these folders, once it has no process.
 pub(super) fn remove<P: AsRef<Path>>(account: Account, folders: &[P]) {
     if !account.is_nodes_only {
         return;
     }
-    for entry in folders.iter().flat_map(fs::read_dir).flatten().flatten() {
-        // Of the entry itself: what a link leads to is not followed.
-        let Ok(metadata) = entry.metadata() else { continue };
-        if metadata.uid() != account.uid {
-            continue;
-        }
+    for entry in owned(account.uid, folders) {
         // What cannot be removed does no harm.
-        _ = match metadata.is_dir() {
+        _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             true => fs::remove_dir_all(entry.path()),
             false => fs::remove_file(entry.path()),
         };
     }
+}
+
+/// What a user owns there. Of a link it is the link itself: it is not followed.
+fn owned<P: AsRef<Path>>(uid: u32, folders: &[P]) -> impl Iterator<Item = DirEntry> {
+    let entries = folders.iter().flat_map(fs::read_dir).flatten().flatten();
+    entries.filter(move |entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == uid))
 }
 
 #[cfg(test)]
@@ -70,5 +76,6 @@ mod tests {
         remove(account(me, false), &[folder.path()]);
         remove(account(me + 1, true), &[folder.path()]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        assert!(has_any(me, &[folder.path()]) && !has_any(me + 1, &[folder.path()]));
     }
 }

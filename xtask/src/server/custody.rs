@@ -25,6 +25,8 @@ use crate::workspace::Workspace;
 pub(super) struct Custody {
     file: PathBuf,
     record: Record,
+    /// Where semaphores are.
+    shared_memory: PathBuf,
 }
 
 /// What a run has yet to clear away.
@@ -65,6 +67,7 @@ impl Custody {
                 belongings: Belongings { run: id, directory, known: Vec::new() },
                 semaphores: BTreeSet::new(),
             },
+            shared_memory: semaphores::FOLDER.into(),
         };
         custody.write()?;
         Ok(custody)
@@ -89,7 +92,7 @@ impl Custody {
     ) -> Result<Option<Vec<String>>> {
         // Once it is told to stop, its orphans may be hard to tell, and its semaphores are.
         let found = self.record.belongings.find()?;
-        self.record.semaphores.extend(semaphores::of(&found));
+        self.record.semaphores.extend(semaphores::of(&found, &self.shared_memory));
         self.add(found.into_iter().map(|owned| owned.identity))?;
         stop()?;
         let left_behind = self.record.belongings.find_lasting()?;
@@ -111,7 +114,8 @@ impl Custody {
     /// Clears everything away. Returns the processes that were still there.
     pub(super) fn clear(&self) -> Result<Vec<Owned>> {
         let mut semaphores = self.record.semaphores.clone();
-        semaphores.extend(semaphores::of(&self.record.belongings.find()?));
+        let found = self.record.belongings.find()?;
+        semaphores.extend(semaphores::of(&found, &self.shared_memory));
         let removed = self.record.belongings.remove()?;
         semaphores::remove(&semaphores);
         if let Some(directory) = &self.record.belongings.directory {
@@ -130,7 +134,7 @@ impl Custody {
 
     fn read(file: &Path) -> Result<Self> {
         let record = RunDir::read(file, "custody file")?;
-        Ok(Self { file: file.to_owned(), record })
+        Ok(Self { file: file.to_owned(), record, shared_memory: semaphores::FOLDER.into() })
     }
 }
 
@@ -179,4 +183,59 @@ pub(crate) fn clean_up_after_dead_runs(
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Child;
+
+    use rstest::rstest;
+    use skyload::ids::RunId;
+
+    use super::semaphores::testing::mapping;
+    use super::*;
+
+    /// Custody of a process that has a semaphore mapped, both in this folder.
+    fn custody(folder: &Path) -> (Custody, PathBuf, Child) {
+        let semaphore = folder.join("sem.mp-a1b2");
+        let server = mapping(&semaphore);
+        let known = ProcessIdentity::of(server.id()).into_iter().collect();
+        let custody = Custody {
+            file: folder.join("run.json"),
+            record: Record {
+                version: FORMAT_VERSION,
+                owner: None,
+                kept: false,
+                is_users: false,
+                belongings: Belongings { run: RunId::generate(), directory: None, known },
+                semaphores: BTreeSet::new(),
+            },
+            shared_memory: folder.to_owned(),
+        };
+        (custody, semaphore, server)
+    }
+
+    #[rstest]
+    #[case::a_server_that_is_stopped(true)]
+    #[case::a_server_that_is_cleared_away(false)]
+    fn no_semaphore_is_left_of(#[case] is_stopped: bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut custody, semaphore, mut server) = custody(&folder.path().canonicalize().unwrap());
+        if is_stopped {
+            let stop = || {
+                server.kill()?;
+                server.wait().map(drop).map_err(Into::into)
+            };
+            custody.stop_and_clear(true, stop).unwrap();
+        } else {
+            // Its parent has to wait for it, or it stays a zombie, and to keep its input, or
+            // it ends by itself.
+            let input = server.stdin.take();
+            let reaper = std::thread::spawn(move || server.wait());
+            custody.clear().unwrap();
+            reaper.join().unwrap().unwrap();
+            drop(input);
+        }
+        assert!(!semaphore.exists());
+    }
 }

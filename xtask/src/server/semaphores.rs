@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 use super::processes::Owned;
 
 /// Where the C library keeps them (`sem_overview(7)`).
-const FOLDER: &str = "/dev/shm";
+pub(super) const FOLDER: &str = "/dev/shm";
 
 /// How the names of `multiprocessing` begin (`SemLock._make_name`), after the C
 /// library's `sem.`.
 const PREFIX: &str = "sem.mp-";
 
-/// Those that these processes have mapped.
-pub(super) fn of(processes: &[Owned]) -> BTreeSet<PathBuf> {
-    processes.iter().flat_map(|owned| mapped_by(owned.identity.pid, Path::new(FOLDER))).collect()
+/// Those in this folder that these processes have mapped.
+pub(super) fn of(processes: &[Owned], folder: &Path) -> BTreeSet<PathBuf> {
+    processes.iter().flat_map(|owned| mapped_by(owned.identity.pid, folder)).collect()
 }
 
 /// Removes them, once nobody uses them any more.
@@ -45,42 +45,44 @@ fn mapped_by(pid: u32, folder: &Path) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
+pub(super) mod testing {
+    //! A process that has a file mapped, without a line of unsafe code: as its program.
+
+    use std::fs;
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+
+    /// Makes the file, and a process that has it mapped until its input ends.
+    pub(crate) fn mapping(path: &Path) -> Child {
+        fs::copy("/bin/sh", path).unwrap();
+        let mut command = Command::new(path);
+        command.args(["-c", "read _"]).stdin(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
-    use std::process::{Child, Command};
-
+    use super::testing::mapping;
     use super::*;
-
-    /// A process that has this file mapped: as its program.
-    fn with_mapped(path: &Path) -> Child {
-        fs::copy("/bin/sleep", path).unwrap();
-        Command::new(path).arg("60").spawn().unwrap()
-    }
-
-    fn end(mut child: Child) {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
 
     #[test]
     fn a_semaphore_is_found_by_who_has_it_mapped() {
         let folder = tempfile::tempdir().unwrap();
-        let (ours, others) = (folder.path().join("sem.mp-a1b2"), folder.path().join("sem.mp-c3d4"));
+        let path = folder.path().canonicalize().unwrap();
+        let [ours, others, no_semaphore] =
+            ["sem.mp-a1b2", "sem.mp-c3d4", "psm_a1b2"].map(|name| path.join(name));
         fs::write(&others, "").unwrap();
-        let child = with_mapped(&ours);
-        let found: BTreeSet<PathBuf> = mapped_by(child.id(), folder.path()).into_iter().collect();
-        let elsewhere = mapped_by(child.id(), Path::new(FOLDER));
-        end(child);
-        assert_eq!((found.len(), found.first(), elsewhere), (1, Some(&ours), Vec::new()));
+        let (mut with_one, mut with_none) = (mapping(&ours), mapping(&no_semaphore));
+        let found: BTreeSet<PathBuf> = mapped_by(with_one.id(), &path).into_iter().collect();
+        let elsewhere = mapped_by(with_one.id(), Path::new(FOLDER));
+        let none = mapped_by(with_none.id(), &path);
+        for child in [&mut with_one, &mut with_none] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert_eq!(found, BTreeSet::from([ours.clone()]));
+        assert_eq!((elsewhere, none), (Vec::new(), Vec::new()));
         remove(&found);
-        assert!(!ours.exists() && others.exists());
-    }
-
-    #[test]
-    fn other_files_in_memory_are_no_semaphores() {
-        let folder = tempfile::tempdir().unwrap();
-        let child = with_mapped(&folder.path().join("psm_a1b2"));
-        let found = mapped_by(child.id(), folder.path());
-        end(child);
-        assert!(found.is_empty(), "{found:?}");
+        assert!(!ours.exists() && others.exists() && no_semaphore.exists());
     }
 }
