@@ -44,11 +44,13 @@ pub(crate) struct HomeFile {
 pub(super) const SERVER_PROGRAMS: [&str; 4] = ["ssh", "scp", "ssh-keygen", "rsync"];
 
 /// What is not as in an ordinary SkyPilot.
-const CHANGES: [&str; 8] = [
+const CHANGES: [&str; 9] = [
     "Nodes are processes on this machine that get the CPU which nobody else wants (SCHED_IDLE).",
     "Nodes find SkyPilot's runtime prepared instead of installing it from the internet.",
     "On nodes, each cluster's skylet gets a port of its own, on loopback instead of all interfaces.",
-    "On nodes, `sky logs` waits two minutes instead of five seconds for a job to begin to write.",
+    "On nodes, `sky logs` waits ten minutes instead of five seconds for a job to begin to write.",
+    "On nodes, a job's driver may take ten minutes instead of one to start before the job is called \
+     failed.",
     "In the API server, nobody checks for a network by asking public addresses.",
     "In the API server, Slurm counts as a cloud that can open ports, which needs nothing on loopback.",
     "In the API server, there is one consolidated jobs controller instead of as many as fit into \

@@ -20,6 +20,7 @@ fn lay_out(folder: &Path) {
         ("sky/utils/__init__.py", ""),
         ("sky/utils/controller_utils.py", "def get_number_of_jobs_controllers():\n    return 12\n"),
         ("sky/skylet/__init__.py", ""),
+        ("sky/skylet/job_lib.py", "_INIT_SUBMIT_GRACE_PERIOD = 60\n"),
         ("sky/skylet/log_lib.py", "SKY_LOG_WAITING_MAX_RETRY = 5\n"),
         ("sky/serve/__init__.py", ""),
         ("sky/serve/load_balancer.py", "import uvicorn\n"),
@@ -63,11 +64,13 @@ const NETWORK: &str =
 const CONTROLLERS: &str =
     "from sky.utils import controller_utils as c\nprint(c.get_number_of_jobs_controllers())";
 
-const PATIENCE: &str = "from sky.skylet import log_lib\nprint(log_lib.SKY_LOG_WAITING_MAX_RETRY)";
+const LOGS: &str = "from sky.skylet import log_lib\nprint(log_lib.SKY_LOG_WAITING_MAX_RETRY)";
+const DRIVERS: &str = "from sky.skylet import job_lib\nprint(job_lib._INIT_SUBMIT_GRACE_PERIOD)";
 
 #[rstest]
 #[case::a_skylet("skyload_node", SKYLET, "127.0.0.1:46590")]
-#[case::patience("skyload_node", PATIENCE, "120")]
+#[case::patience_with_logs("skyload_node", LOGS, "600")]
+#[case::patience_with_drivers("skyload_node", DRIVERS, "600")]
 #[case::a_load_balancer("server_site", BALANCER, "127.0.0.1:30001")]
 #[case::the_network("server_site", NETWORK, "None")]
 #[case::jobs_controllers("server_site", CONTROLLERS, "1")]

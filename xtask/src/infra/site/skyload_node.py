@@ -7,8 +7,9 @@ Part of the node image (the runtime that `sky launch` would install on a node), 
    all but one get a port that is taken by then, and their keepers restart the skylet for ever (2-3 CPU
    seconds each time). A port that was handed out here is not handed out again.
 2. The skylet listens on all interfaces, without any authentication. Here it listens on loopback.
-3. `sky logs` gives a job 5 seconds to begin to write, then reports that it has not finished. On nodes that
-   share what the server under test leaves of one machine, a job's driver takes longer to start.
+3. `sky logs` gives a job 5 seconds to begin to write, then reports that it has not finished; and a job whose
+   driver has not started after 60 seconds is called failed (FAILED_DRIVER). On nodes that get what the server
+   under test leaves of one machine, that took 65 seconds.
 """
 import fcntl
 import os
@@ -53,13 +54,23 @@ def _loopback(module):
     module._Server.add_insecure_port = add_loopback_port
 
 
-def _patience(module):
+# Seconds; of logs as many looks, one a second.
+_PATIENCE = 600
+
+
+def _patience_with_logs(module):
     if hasattr(module, 'SKY_LOG_WAITING_MAX_RETRY'):
-        module.SKY_LOG_WAITING_MAX_RETRY = 120
+        module.SKY_LOG_WAITING_MAX_RETRY = _PATIENCE
+
+
+def _patience_with_drivers(module):
+    if hasattr(module, '_INIT_SUBMIT_GRACE_PERIOD'):
+        module._INIT_SUBMIT_GRACE_PERIOD = _PATIENCE
 
 
 _AFTER_IMPORT = {
     'sky.utils.common_utils': _ports,
     'grpc._server': _loopback,
-    'sky.skylet.log_lib': _patience,
+    'sky.skylet.job_lib': _patience_with_drivers,
+    'sky.skylet.log_lib': _patience_with_logs,
 }
