@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
 use super::processes::Owned;
@@ -32,16 +33,24 @@ pub(super) fn remove(semaphores: &BTreeSet<PathBuf>) {
     }
 }
 
+/// By inode: whoever made a semaphore has it mapped under the name of a file that is gone,
+/// which was linked to the semaphore's name when it was complete (`sem_open` of glibc).
 fn mapped_by(pid: u32, folder: &Path) -> Vec<PathBuf> {
     // A process that has ended has none, and another user's is none of ours.
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    // What was removed is marked ` (deleted)`: no name of a semaphore ends so.
-    let paths = maps.lines().filter_map(|line| line.find('/').map(|begin| &line[begin..]));
-    let is_one = |path: &&Path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        path.parent() == Some(folder) && name.starts_with(PREFIX) && !name.contains(' ')
-    };
-    paths.map(Path::new).filter(is_one).map(Path::to_owned).collect()
+    let mapped: Vec<u64> = maps.lines().filter_map(|line| inode_below(line, folder)).collect();
+    let semaphores = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| {
+        entry.file_name().to_string_lossy().starts_with(PREFIX) && mapped.contains(&entry.ino())
+    });
+    semaphores.map(|entry| entry.path()).collect()
+}
+
+/// The inode of a file of this folder, in a line of `maps`: addresses, permissions, offset,
+/// device, inode, path (`proc_pid_maps(5)`).
+fn inode_below(line: &str, folder: &Path) -> Option<u64> {
+    let path = &line[line.find('/')?..];
+    let inode = line.split_ascii_whitespace().nth(4)?;
+    (Path::new(path).parent() == Some(folder)).then(|| inode.parse().ok())?
 }
 
 #[cfg(test)]
@@ -52,16 +61,23 @@ pub(super) mod testing {
     use std::path::Path;
     use std::process::{Child, Command, Stdio};
 
-    /// Makes the file, and a process that has it mapped until its input ends.
+    /// Makes the file, and a process that has it mapped until its input ends: as who made
+    /// it, under a name that is gone.
     pub(crate) fn mapping(path: &Path) -> Child {
-        fs::copy("/bin/sh", path).unwrap();
-        let mut command = Command::new(path);
-        command.args(["-c", "read _"]).stdin(Stdio::piped()).spawn().unwrap()
+        let made = path.with_extension("incomplete");
+        fs::copy("/bin/sh", &made).unwrap();
+        fs::hard_link(&made, path).unwrap();
+        let mut command = Command::new(&made);
+        let child = command.args(["-c", "read _"]).stdin(Stdio::piped()).spawn().unwrap();
+        fs::remove_file(made).unwrap();
+        child
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::testing::mapping;
     use super::*;
 
@@ -73,14 +89,18 @@ mod tests {
             ["sem.mp-a1b2", "sem.mp-c3d4", "psm_a1b2"].map(|name| path.join(name));
         fs::write(&others, "").unwrap();
         let (mut with_one, mut with_none) = (mapping(&ours), mapping(&no_semaphore));
+        let mut opener = Command::new(&ours);
+        let mut opener = opener.args(["-c", "read _"]).stdin(Stdio::piped()).spawn().unwrap();
         let found: BTreeSet<PathBuf> = mapped_by(with_one.id(), &path).into_iter().collect();
         let elsewhere = mapped_by(with_one.id(), Path::new(FOLDER));
         let none = mapped_by(with_none.id(), &path);
-        for child in [&mut with_one, &mut with_none] {
+        let opened = mapped_by(opener.id(), &path);
+        for child in [&mut with_one, &mut with_none, &mut opener] {
             child.kill().unwrap();
             child.wait().unwrap();
         }
         assert_eq!(found, BTreeSet::from([ours.clone()]));
+        assert!(opened.contains(&ours), "{opened:?}");
         assert_eq!((elsewhere, none), (Vec::new(), Vec::new()));
         remove(&found);
         assert!(!ours.exists() && others.exists() && no_semaphore.exists());
