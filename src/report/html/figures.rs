@@ -22,7 +22,7 @@ pub(super) struct Figure {
 pub(super) fn sentence(report: &Report) -> String {
     match report.judgement.verdict {
         Verdict::Pass => {
-            "every budget was kept, every answer was right, and the numbers are complete."
+            "every budget was kept, every answer was right, and the numbers can be trusted."
                 .to_owned()
         }
         Verdict::OverBudget => exceeded(report),
