@@ -187,6 +187,17 @@ impl FakeMachine {
         self.record_exit(ended, Duration::from_millis(30));
     }
 
+    /// A process is on its way out: it has given its memory back, its record is told, and
+    /// it is no zombie before [`FakeMachine::become_zombie`].
+    pub(super) fn begin_to_die(&self, pid: u32) {
+        self.die(pid);
+        self.with(pid, |process| (process.glance.zombie, process.is_ending) = (false, true));
+    }
+
+    pub(super) fn become_zombie(&self, pid: u32) {
+        self.with(pid, |process| process.glance.zombie = true);
+    }
+
     /// A process is gone after a life of this length.
     pub(super) fn end_after(&self, pid: u32, lived: Duration) {
         let ended = self.processes.borrow_mut().remove(&pid);

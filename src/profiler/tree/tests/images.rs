@@ -1,5 +1,7 @@
 //! Whose memory a reading shows: copies, forks and execs.
 
+use rstest::rstest;
+
 use super::*;
 
 #[test]
@@ -116,30 +118,23 @@ fn a_shell_that_became_python_is_as_large_as_its_larger_image() {
     assert_eq!(w.record(30).peak, mb(160));
 }
 
-#[test]
-fn an_untold_exec_leaves_the_copys_mark_behind_where_marks_are_read_seldom() {
+#[rstest]
+#[case::nobody_listens(false)]
+#[case::the_kernel_could_not_keep_it(true)]
+fn an_untold_exec_leaves_the_copys_mark_behind_where_marks_are_read_seldom(#[case] listens: bool) {
     let mut w = watch();
+    if listens {
+        w.machine.listen();
+    }
     w.machine.read_marks_seldom();
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
     w.tick();
     w.machine.fork(12, 11);
     w.ticks(2);
     w.machine.exec(12, "ssh node", 5);
-    w.ticks(2);
-    assert_eq!((w.record(12).peak, w.record(12).title.as_str()), (mb(5), "ssh"));
-}
-
-#[test]
-fn an_exec_that_the_kernel_could_not_keep_is_found_where_marks_are_read_seldom() {
-    let mut w = watch();
-    w.machine.listen();
-    w.machine.read_marks_seldom();
-    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
-    w.tick();
-    w.machine.fork(12, 11);
-    w.ticks(2);
-    w.machine.exec(12, "ssh node", 5);
-    w.machine.lose_news();
+    if listens {
+        w.machine.lose_news();
+    }
     w.ticks(2);
     assert_eq!((w.record(12).peak, w.record(12).title.as_str()), (mb(5), "ssh"));
 }

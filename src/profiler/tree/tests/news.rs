@@ -249,6 +249,13 @@ fn an_ended_process_whose_pid_another_has_is_no_zombie() {
     assert_eq!(w.tick().zombies, 0);
 }
 
+/// It is a zombie, and has one record: with the 5 MB that the kernel told of its end.
+fn assert_ended_once(w: &mut Watched, pid: u32) {
+    assert_eq!(w.ticks(50).zombies, 1);
+    assert_eq!(w.records(pid).len(), 1);
+    assert_eq!((w.record(pid).peak, w.record(pid).ending), (mb(5), Ending::Recorded));
+}
+
 #[test]
 fn a_zombie_that_is_known_from_its_record_alone_is_not_counted_again() {
     let mut w = listening();
@@ -257,9 +264,7 @@ fn a_zombie_that_is_known_from_its_record_alone_is_not_counted_again() {
     w.machine.start(12, 11, "ssh node", 5);
     w.machine.lose_news();
     w.machine.die(12);
-    assert_eq!(w.ticks(50).zombies, 1);
-    assert_eq!(w.records(12).len(), 1);
-    assert_eq!((w.record(12).peak, w.record(12).ending), (mb(5), Ending::Recorded));
+    assert_ended_once(&mut w, 12);
     assert_eq!(w.record(12).identity.started, 100);
 }
 
@@ -270,13 +275,10 @@ fn whose_record_comes_before_it_is_a_zombie_is_not_counted_again() {
     w.tick();
     w.machine.start(12, 11, "ssh node", 5);
     w.machine.lose_news();
-    w.machine.die(12);
-    w.machine.with(12, |process| (process.glance.zombie, process.is_ending) = (false, true));
+    w.machine.begin_to_die(12);
     w.tick();
-    w.machine.with(12, |process| process.glance.zombie = true);
-    assert_eq!(w.ticks(50).zombies, 1);
-    assert_eq!(w.records(12).len(), 1);
-    assert_eq!((w.record(12).peak, w.record(12).ending), (mb(5), Ending::Recorded));
+    w.machine.become_zombie(12);
+    assert_ended_once(&mut w, 12);
 }
 
 #[test]
@@ -288,13 +290,10 @@ fn who_is_listed_between_its_memory_and_its_end_is_not_counted_again() {
     w.machine.start(11, ROOT, "ssh node", 5);
     w.tick();
     // The next tick lists the machine, for the first time since it was born.
-    w.machine.die(11);
-    w.machine.with(11, |process| (process.glance.zombie, process.is_ending) = (false, true));
+    w.machine.begin_to_die(11);
     w.ticks(2);
-    w.machine.with(11, |process| process.glance.zombie = true);
-    assert_eq!(w.ticks(50).zombies, 1);
-    assert_eq!(w.records(11).len(), 1);
-    assert_eq!((w.record(11).peak, w.record(11).ending), (mb(5), Ending::Recorded));
+    w.machine.become_zombie(11);
+    assert_ended_once(&mut w, 11);
 }
 
 #[test]
