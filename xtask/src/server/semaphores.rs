@@ -58,6 +58,7 @@ pub(super) mod testing {
     //! A process that has a file mapped, without a line of unsafe code: as its program.
 
     use std::fs;
+    use std::io::Read as _;
     use std::path::Path;
     use std::process::{Child, Command, Stdio};
 
@@ -67,18 +68,25 @@ pub(super) mod testing {
         let made = path.with_extension("incomplete");
         fs::copy("/bin/sh", &made).unwrap();
         fs::hard_link(&made, path).unwrap();
-        let mut command = Command::new(&made);
-        let child = command.args(["-c", "read _"]).stdin(Stdio::piped()).spawn().unwrap();
+        let child = opening(&made);
         fs::remove_file(made).unwrap();
+        child
+    }
+
+    /// A process that has the file mapped under the name that it has.
+    pub(crate) fn opening(path: &Path) -> Child {
+        let mut command = Command::new(path);
+        command.args(["-c", "echo; read _"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A process is started before the kernel has mapped its program.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         child
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
-
-    use super::testing::mapping;
+    use super::testing::{mapping, opening};
     use super::*;
 
     #[test]
@@ -89,8 +97,7 @@ mod tests {
             ["sem.mp-a1b2", "sem.mp-c3d4", "psm_a1b2"].map(|name| path.join(name));
         fs::write(&others, "").unwrap();
         let (mut with_one, mut with_none) = (mapping(&ours), mapping(&no_semaphore));
-        let mut opener = Command::new(&ours);
-        let mut opener = opener.args(["-c", "read _"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut opener = opening(&ours);
         let found: BTreeSet<PathBuf> = mapped_by(with_one.id(), &path).into_iter().collect();
         let elsewhere = mapped_by(with_one.id(), Path::new(FOLDER));
         let none = mapped_by(with_none.id(), &path);
