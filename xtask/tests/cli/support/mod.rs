@@ -4,7 +4,7 @@ mod finished;
 mod running;
 mod site;
 
-pub(crate) use finished::{Finished, assert_finding, scenario, schema_of_reports};
+pub(crate) use finished::{Finished, Schema, assert_finding, scenario};
 pub(crate) use running::{Running, signal};
 pub(crate) use site::{Settings, Site, Xtask};
 
