@@ -5,7 +5,8 @@
 //!
 //! In reading order:
 //!
-//! * [`units`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`env`]: the words.
+//! * [`units`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`env`], [`shell`]:
+//!   the words.
 //! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
 //!   right.
 //! * [`config`] and [`plan`]: from what was typed to what will happen.
@@ -39,6 +40,7 @@ pub mod run_dir;
 pub mod sample;
 pub mod scenario;
 pub mod schema;
+pub mod shell;
 pub mod traffic;
 pub mod units;
 pub mod usage;

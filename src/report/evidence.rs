@@ -25,6 +25,9 @@ use super::recording::Recording;
 pub struct Evidence {
     /// Which run.
     pub run: RunId,
+    /// How commands are told which run: its id, or its directory where they would not
+    /// look for it.
+    pub name: String,
     /// What was asked for.
     pub plan: LoadPlan,
     /// What was found.
@@ -77,6 +80,7 @@ impl Evidence {
         }
         let evidence = Self {
             run: run.id(),
+            name: run.id().to_string(),
             plan,
             environment,
             marks: marks.values,

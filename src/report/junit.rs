@@ -14,6 +14,7 @@ use super::budgets::{BudgetCheck, BudgetState};
 use super::scenarios::ScenarioState;
 use super::{About, Finding, Report, ScenarioReport, Severity, ThresholdCheck};
 use crate::budget::{Amount, BudgetSubject};
+use crate::shell;
 
 /// What to do where nobody can decide.
 const UNTRUSTED: &str = "hint: this says nothing about the server; run it again";
@@ -55,7 +56,7 @@ fn of_budget(report: &Report, check: &BudgetCheck) -> TestCase {
     let about = About::Budget(subject);
     let hint = match subject {
         BudgetSubject::Class(_) => {
-            format!("hint: see `cargo xtask report {}` for what grew", report.run)
+            format!("hint: see `cargo xtask report {}` for what grew", shell::word(&report.name))
         }
         _ => format!(
             "hint: --budget {subject}={} sets another limit for one run",

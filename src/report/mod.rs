@@ -62,6 +62,10 @@ pub struct Report {
     pub version: u32,
     /// Which run.
     pub run: RunId,
+    /// How commands are told which run: its id, or its directory where they would not
+    /// look for it.
+    #[serde(default)]
+    pub name: String,
     /// What was asked for.
     pub plan: LoadPlan,
     /// What was found; `None` when the run ended before the server was ready.
@@ -169,6 +173,7 @@ impl Report {
         Self {
             version: FORMAT_VERSION,
             run: evidence.run.clone(),
+            name: evidence.name.clone(),
             plan: evidence.plan.clone(),
             environment: evidence.environment.clone(),
             summary: summary::assemble(recording, memory.as_ref(), summary::baseline_of(&phases)),

@@ -13,6 +13,7 @@ use crate::budget::Unit;
 use crate::infrastructure::Infrastructure;
 use crate::plan::{LoadPlan, MOST_USERS, ServerTarget, SkySelection};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
+use crate::shell;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ fn recommend(report: &Report, purpose: &str) -> Option<NextStep> {
     let environment = report.environment.as_ref()?;
     let Some(skew) = environment.skew() else {
         return Some(NextStep {
-            command: format!("cargo xtask recommend {}", report.run),
+            command: format!("cargo xtask recommend {}", shell::word(&report.name)),
             purpose: purpose.to_owned(),
         });
     };
@@ -177,10 +178,10 @@ fn users_of(plan: &LoadPlan, ids: &[ScenarioId]) -> Vec<(ScenarioId, u32)> {
 fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String {
     let mut words = vec!["cargo xtask load".to_owned()];
     if let Some(config) = &plan.config {
-        words.push(format!("--config {}", config.display()));
+        words.push(format!("--config {}", shell::path(config)));
     }
     if plan.profile != "default" {
-        words.push(format!("--profile {}", plan.profile));
+        words.push(format!("--profile {}", shell::word(&plan.profile)));
     }
     match &plan.sky {
         sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => {}
@@ -188,13 +189,16 @@ fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String
         SkySelection::Nightly => words.push("--sky nightly".to_owned()),
         // The one on PATH is what the user's own server is loaded with anyway.
         SkySelection::Executable(path) if *path == Path::new("sky") => {}
-        SkySelection::Executable(path) => words.push(format!("--sky {}", path.display())),
+        SkySelection::Executable(path) => words.push(format!("--sky {}", shell::path(path))),
     }
     match &plan.server {
         ServerTarget::Isolated { deploy: false } => {}
         ServerTarget::Isolated { deploy: true } => words.push("--deploy".to_owned()),
         ServerTarget::System => words.push("--server system".to_owned()),
-        ServerTarget::Remote(url) => words.push(format!("--server {}", without_credentials(url))),
+        ServerTarget::Remote(url) => {
+            let url = without_credentials(url);
+            words.push(format!("--server {}", shell::word(url.as_str())));
+        }
     }
     if let Infrastructure::Clouds(names) = &plan.infrastructure {
         words.push(format!("-c {}", names.join(" ")));

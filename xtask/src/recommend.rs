@@ -76,10 +76,8 @@ fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<(String, Report)
 /// since the run may be somebody else's.
 fn read_run(workspace: &Workspace, name: &Path) -> Result<(String, Report)> {
     let run = find::run(workspace, name)?;
-    let is_ours = run.path().parent() == Some(&workspace.runs());
-    let found_by = if is_ours { run.id().to_string() } else { run.path().display().to_string() };
     let report = Report::assemble(&Evidence::read(&run).context("reading the run")?);
-    Ok((found_by, report))
+    Ok((workspace.name_of(&run), report))
 }
 
 /// What the constants would change. That SkyPilot cannot be asked takes nothing away from

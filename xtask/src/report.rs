@@ -36,7 +36,7 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
             profile.id()
         )])),
     };
-    let report = assemble(&run)?;
+    let report = assemble(&run, &workspace)?;
     show(&run, &report, flags.format)?;
     github::tell(&run, &report);
     Ok(report.judgement.verdict.exit_code())
@@ -57,8 +57,9 @@ fn take_in(server_profile: &Path, run: &RunDir) -> Result<()> {
 }
 
 /// Assembles the report of a run and keeps it there, in each of its forms.
-pub(crate) fn assemble(run: &RunDir) -> Result<Report> {
-    let evidence = Evidence::read(run).context("reading the run")?;
+pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
+    let mut evidence = Evidence::read(run).context("reading the run")?;
+    evidence.name = workspace.name_of(run);
     let report = Report::assemble(&evidence);
     RunDir::write(&run.report(), &report)?;
     RunDir::write_with(&run.report_markdown(), |out| markdown::render(&report, out))?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use skyload::env;
+use skyload::run_dir::RunDir;
 
 /// The checkout and its state directory.
 pub(crate) struct Workspace {
@@ -35,6 +36,15 @@ impl Workspace {
     /// Where runs are kept.
     pub(crate) fn runs(&self) -> PathBuf {
         self.state.join("runs")
+    }
+
+    /// How commands are told which run: by its id, or by its directory where they would not
+    /// look for it.
+    pub(crate) fn name_of(&self, run: &RunDir) -> String {
+        match run.path().parent() == Some(&self.runs()) {
+            true => run.id().to_string(),
+            false => run.path().display().to_string(),
+        }
     }
 
     /// Where profiles are kept that belong to no run.

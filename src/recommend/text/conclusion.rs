@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::super::Recommendation;
 use super::super::support::{Advice, Caution};
+use crate::shell;
 
 /// Whether SkyPilot's constants are right, as far as the runs can tell.
 pub(super) fn answer(recommendation: &Recommendation) -> String {
@@ -62,6 +63,7 @@ pub(super) fn next(
              users would say whether that holds"
         );
     }
+    let names: Vec<_> = names.iter().map(|name| shell::word(name)).collect();
     let patch = format!("cargo xtask recommend {} --patch > constants.patch", names.join(" "));
     let apply = format!("`git apply {APPLIED}` in a checkout of SkyPilot {version}");
     if is_lowered_without_clouds(recommendation) {

@@ -2,6 +2,7 @@
 
 use super::{Case, Findings, Severity};
 use crate::sample::ProfileLine;
+use crate::shell;
 
 impl Findings {
     pub(super) fn of_server_profile(&mut self, case: &Case<'_>) {
@@ -28,7 +29,7 @@ impl Findings {
                     "the server's profile does not reach from the baseline to the end of the drain: \
                      start `cargo xtask profile` there before the load and end it after; if it did go \
                      on, `cargo xtask report {} --server-profile PATH` takes all of it",
-                    evidence.run
+                    shell::word(&evidence.name)
                 ),
             );
         } else if !case.coverage.ended_well {
@@ -37,7 +38,7 @@ impl Findings {
                 format!(
                     "the server's list of processes is from before the end of the drain: \
                      `cargo xtask report {} --server-profile PATH` takes a newer one",
-                    evidence.run
+                    shell::word(&evidence.name)
                 ),
             );
         }

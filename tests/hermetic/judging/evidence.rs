@@ -33,11 +33,14 @@ pub(crate) fn at(millis: u64) -> Timestamp {
     Timestamp::from_micros(1_795_000_000_000_000 + millis * 1_000)
 }
 
+const NAME: &str = "20261124-080000-test";
+
 pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
     let plan = plan(request);
     let outcomes = plan.scenarios.iter().map(|s| (s.id, outcome(s.id, u64::from(s.users))));
     Evidence {
-        run: RunId::of_directory(Path::new("20261124-080000-test")),
+        run: RunId::of_directory(Path::new(NAME)),
+        name: NAME.to_owned(),
         environment: Some(environment()),
         marks: [
             (0, Event::PhaseBegan(Phase::Baseline)),

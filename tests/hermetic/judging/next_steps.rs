@@ -234,6 +234,21 @@ fn a_plan_of_another_file_is_found_in_it_again() {
 }
 
 #[test]
+fn what_a_shell_would_take_apart_is_quoted() {
+    let config = Some("/our plans/a.toml".into());
+    let server = Some("http://127.0.0.1:1/?of=us&them".to_owned());
+    let mut run = good_run(&LoadRequest { config, server, ..four_users() });
+    assert_eq!(
+        after(&run).command,
+        "cargo xtask load --config '/our plans/a.toml' --server 'http://127.0.0.1:1/?of=us&them' \
+         --apis status -n 4"
+    );
+    run = good_run(&four_users());
+    run.name = "/our runs/20261124-080000-test".to_owned();
+    assert_eq!(after(&run).command, "cargo xtask recommend '/our runs/20261124-080000-test'");
+}
+
+#[test]
 fn lists_of_everything_are_short() {
     let all = || vec!["all".to_owned()];
     let request = LoadRequest { requests: all(), apis: all(), ..four_users() };

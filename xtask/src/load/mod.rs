@@ -96,7 +96,7 @@ fn run_plan(
     conduct(&context, ground, &tests)
         .with_context(|| format!("run {} came to no result", run.id()))?;
 
-    let report = report::assemble(&run)?;
+    let report = report::assemble(&run, workspace)?;
     let agreed = gate(&tests, &run, &report)?;
     report::show(&run, &report, flags.format)?;
     github::tell(&run, &report);

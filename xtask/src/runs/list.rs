@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use skyload::run_dir::FORMAT_VERSION;
+use skyload::shell;
 use skyload::units::{ByteSize, as_mib};
 
 use super::{RunState, RunSummary};
@@ -91,9 +92,10 @@ fn verdict(run: &RunSummary) -> String {
 /// What is to be said of a run that has no verdict, and what can be done.
 fn remark(run: &RunSummary) -> Option<String> {
     match &run.state {
-        RunState::Unfinished => {
-            Some(format!("it broke off; `cargo xtask report {}` shows what it left", run.run))
-        }
+        RunState::Unfinished => Some(format!(
+            "it broke off; `cargo xtask report {}` shows what it left",
+            shell::word(&run.name)
+        )),
         RunState::Broken(why) => Some(why.clone()),
         RunState::Finished if run.in_custody => {
             Some("its server was kept, or is still to be cleared away by the next run".to_owned())

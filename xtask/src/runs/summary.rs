@@ -10,6 +10,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 use skyload::report::{Report, Verdict};
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::shell;
 use skyload::units::ByteSize;
 
 use super::RunDirectory;
@@ -20,6 +21,9 @@ use crate::workspace::Workspace;
 #[serde(rename_all = "kebab-case")]
 pub(super) struct RunSummary {
     pub(super) run: String,
+    /// How commands are told which run.
+    #[serde(skip)]
+    pub(super) name: String,
     pub(super) began: String,
     pub(super) path: PathBuf,
     pub(super) state: RunState,
@@ -67,6 +71,7 @@ impl RunSummary {
         let id = run.id();
         let mut summary = Self {
             run: id.to_string(),
+            name: workspace.name_of(run),
             began: directory.date(),
             path: directory.path(),
             state: RunState::Unfinished,
@@ -119,7 +124,7 @@ impl RunSummary {
             Ok(None) => RunState::Unfinished,
             Err(error) => RunState::Broken(format!(
                 "{error}; `cargo xtask report {}` makes it anew",
-                run.id()
+                shell::word(&self.name)
             )),
         }
     }

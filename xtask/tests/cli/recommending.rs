@@ -12,6 +12,7 @@ use skyload::environment::{Environment, WorkerConstants};
 use skyload::recommend::{Constant, Effects, Recommendation};
 use skyload::report::Verdict;
 use skyload::run_dir::{ProfileDir, RunDir};
+use skyload::shell;
 use skyload::units::gib;
 
 use crate::support::Site;
@@ -39,6 +40,24 @@ fn a_run_supports_constants_and_says_what_is_next() -> anyhow::Result<()> {
     assert_eq!(recommendation.runs.len(), 1, "a run that is named twice counts once");
     assert!(recommendation.values().contains_key(&Constant::Short));
     assert!(matches!(recommendation.effects, Effects::Unknown(_)));
+    Ok(())
+}
+
+#[test]
+fn a_run_that_was_made_elsewhere_is_named_so_that_it_is_found() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let out = site.path("our runs");
+    let run = site.load(["--apis", "status", "--out", &out.display().to_string()]).run()?;
+    run.assert().code(0);
+    let report = String::from_utf8(run.output.stdout)?;
+    let next = report.lines().find_map(|line| line.strip_prefix("NEXT: cargo xtask "));
+    let words = next.and_then(shlex::split).context("it ends with a command")?;
+    let shown = site.xtask(words).run()?;
+    let name = shell::path(&out.join("latest").canonicalize()?);
+    shown
+        .assert()
+        .code(0)
+        .stdout(predicate::str::contains(format!("`cargo xtask recommend {name} --patch")));
     Ok(())
 }
 
