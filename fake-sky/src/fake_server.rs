@@ -202,11 +202,17 @@ fn log_path(home: &Path) -> PathBuf {
     home.join(".sky/api_server/server.log")
 }
 
-/// A port that is free now, together with the queue port derived from it.
-fn free_port() -> anyhow::Result<u16> {
+/// A port that is free now, together with the queue port derived from it, which is odd:
+/// connections are given even ports as long as there are any (Linux's
+/// `__inet_hash_connect`).
+///
+/// # Errors
+///
+/// When many that were tried are taken.
+pub fn free_port() -> anyhow::Result<u16> {
     for _ in 0..100 {
         let [high, low, ..] = Uuid::new_v4().into_bytes();
-        let port = 20_000 + u16::from_be_bytes([high, low]) % 10_000;
+        let port = 20_000 + u16::from_be_bytes([high, low]) % 5_000 * 2;
         if is_free(port) && is_free(queue_port(port)) {
             return Ok(port);
         }

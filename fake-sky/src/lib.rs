@@ -39,7 +39,7 @@ pub mod knobs;
 pub mod procfs;
 
 pub use executable::executable;
-pub use fake_server::{FakeServer, kill_instance, processes_of};
+pub use fake_server::{FakeServer, free_port, kill_instance, processes_of};
 
 /// The version that the stand-in claims to be.
 pub const VERSION: &str = "0.14.1";

@@ -1,5 +1,6 @@
 //! Runs that launch, on a stand-in for the user's own server, which has a cloud.
 
+use fake_sky::free_port;
 use predicates::prelude::predicate;
 use rstest::rstest;
 use skyload::report::{ScenarioState, Verdict};
@@ -7,7 +8,7 @@ use skyload::sample::Phase;
 use skyload::scenario::ScenarioId;
 
 use crate::support::{Finished, Settings, Site};
-use crate::system_servers::{command, free_port};
+use crate::system_servers::command;
 
 /// A load of a server that can launch on AWS, in no time.
 fn load(site: &Site, knobs: &[(&str, &str)], args: &[&str]) -> anyhow::Result<Finished> {

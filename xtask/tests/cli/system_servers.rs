@@ -1,11 +1,10 @@
 //! `--server system`: the user's own server, here with a home and a port that no
 //! user has.
 
-use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use fake_sky::{FakeServer, http};
+use fake_sky::{FakeServer, free_port, http};
 use predicates::prelude::predicate;
 use serde_json::json;
 use skyload::env;
@@ -90,10 +89,6 @@ pub(crate) fn command<'a>(
         }
     }
     Ok(xtask)
-}
-
-pub(crate) fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 fn real_home() -> Option<PathBuf> {
