@@ -8,18 +8,23 @@ use skyload::ids::RunId;
 use skyload::outcome::Failure;
 use url::Url;
 
+use crate::signals::Signals;
+
 /// One answer may take this long: a server that still starts takes its time.
 const PATIENCE: HealthPatience =
     HealthPatience { answer_within: Duration::from_secs(10), tries: 1 };
 
 /// Asks for the health of the server at `url`.
-pub(super) fn health(url: &Url) -> Result<Result<Health, Failure>> {
-    with_client(url, async |client| client.health(PATIENCE).await)
+pub(super) fn health(url: &Url, signals: &Signals) -> Result<Result<Health, Failure>> {
+    with_client(url, signals, async |client| client.health(PATIENCE).await)
 }
 
 /// Lists the requests that users of the server at `url` have under way.
-pub(super) fn requests_in_flight(url: &Url) -> Result<Result<Vec<RequestRow>, Failure>> {
-    let rows = with_client(url, async |client| client.list_requests().await)?;
+pub(super) fn requests_in_flight(
+    url: &Url,
+    signals: &Signals,
+) -> Result<Result<Vec<RequestRow>, Failure>> {
+    let rows = with_client(url, signals, async |client| client.list_requests().await)?;
     Ok(rows.map(|rows| rows.into_iter().filter(is_in_flight).collect()))
 }
 
@@ -32,6 +37,7 @@ fn is_in_flight(row: &RequestRow) -> bool {
 
 fn with_client<T>(
     url: &Url,
+    signals: &Signals,
     ask: impl AsyncFnOnce(&ApiClient) -> Result<T, Failure>,
 ) -> Result<Result<T, Failure>> {
     let identity = ClientIdentity {
@@ -41,7 +47,7 @@ fn with_client<T>(
         remote: true,
     };
     let client = ApiClient::new(url, &identity, None)?;
-    Ok(runtime()?.block_on(ask(&client)))
+    runtime()?.block_on(signals.unless_interrupted(ask(&client)))
 }
 
 /// What carries out the few things here that are async.

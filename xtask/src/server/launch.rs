@@ -89,7 +89,7 @@ pub(super) fn wait_until_ready(
     let end = Instant::now() + READY_WITHIN;
     loop {
         signals.check()?;
-        let last = match health::health(url)? {
+        let last = match health::health(url, signals)? {
             Ok(health) => return Ok(health),
             Err(failure) => failure.to_string(),
         };

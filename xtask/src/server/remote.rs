@@ -9,7 +9,7 @@ use super::{Context, Kind, ServerSession, health};
 
 pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     let step = context.progress.step(format!("Asking {url} for its health"));
-    let health = match health::health(url)? {
+    let health = match health::health(url, context.signals)? {
         Ok(health) => health,
         Err(failure) => bail!(
             "the server at {url} cannot be loaded: {failure}\n  hint: check the address; for a \

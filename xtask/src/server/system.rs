@@ -83,7 +83,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
 
 /// A restart ends what runs on the server and wipes its list of requests.
 fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
-    let in_flight = match health::requests_in_flight(url)? {
+    let in_flight = match health::requests_in_flight(url, context.signals)? {
         Ok(rows) => rows,
         // A server that doesn't answer has nobody's requests to lose.
         Err(failure) => {

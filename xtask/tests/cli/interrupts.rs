@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use fake_sky::FakeServer;
 use nix::sys::signal::Signal;
-use predicates::prelude::predicate;
+use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use skyload::marks::{Event, Mark};
 use skyload::report::{Severity, Verdict};
 use skyload::run_dir::read_lines;
@@ -40,6 +40,26 @@ fn ctrl_c_during_the_load_keeps_what_was_measured() -> anyhow::Result<()> {
     let run = interrupt(run, &site, "stopped before all turns were taken: api:status, ")?;
     assert!(run.run_dir()?.outcome(ScenarioId::ProbeHealth).exists());
     Ok(())
+}
+
+#[test]
+fn ctrl_c_ends_a_question_that_nobody_answers() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let main = server.main().context("the server runs")?.pid;
+    // One that stands still takes connections and says nothing.
+    signal(main, Signal::SIGSTOP)?;
+    let run = site.load(["--server", &server.url(), "--apis", "validate"]).start()?;
+    run.says("for its health")?;
+    run.signal(Signal::SIGINT)?;
+    let run = run.finish()?;
+    signal(main, Signal::SIGCONT)?;
+    run.assert()
+        .code(12)
+        .stderr(predicate::str::contains("interrupted before there was a result"))
+        // It did not wait until there was something else to say of the server.
+        .stderr(predicate::str::contains("cannot be loaded").not());
+    server.finish()
 }
 
 #[test]

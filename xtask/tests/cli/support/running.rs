@@ -62,6 +62,13 @@ impl<'a> Running<'a> {
         Ok(Finished { output: Output { status, stdout, stderr }, run })
     }
 
+    /// Waits until it has said these words about its progress.
+    pub(crate) fn says(&self, words: &str) -> anyhow::Result<()> {
+        soon(&format!("it says `{words}`"), || {
+            fs::read_to_string(&self.stderr).ok()?.contains(words).then_some(())
+        })
+    }
+
     /// The directory of the run that this command makes.
     pub(crate) fn run_dir(&self) -> anyhow::Result<RunDir> {
         let path = soon("the run has a directory", || self.new_run())?;
