@@ -100,6 +100,8 @@ fn answer(output: &str) -> Result<Answer> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -109,9 +111,43 @@ mod tests {
         assert_eq!(answer(output).unwrap(), Answer::Built(wheel));
     }
 
+    /// Asks the system's Python, with a made-up SkyPilot of which this is `sky.adaptors.slurm`.
+    fn build_with(adaptor: &str) -> Answer {
+        let folder = tempfile::tempdir().unwrap();
+        let wheels = "import pathlib\nWHEEL_DIR = pathlib.Path(__file__).parent\n\
+                      def build_sky_wheel():\n    return None, 'ab'\n";
+        for (name, text) in [
+            ("clouds/slurm.py", ""),
+            ("adaptors/slurm.py", adaptor),
+            ("backends/wheel_utils.py", wheels),
+            ("backends/ab/sky.whl", ""),
+        ] {
+            let path = folder.path().join("sky").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let shell = xshell::Shell::new().unwrap();
+        let python = cmd!(shell, "python3 -c {BUILD}").env("PYTHONPATH", folder.path());
+        answer(&python.quiet().read().unwrap()).unwrap()
+    }
+
     #[test]
-    fn a_missing_module_is_an_answer() {
-        let missing = answer("{\"missing\": \"hostlist\"}").unwrap();
-        assert_eq!(missing, Answer::Missing("hostlist".to_owned()));
+    fn a_missing_module_is_named() {
+        // As SkyPilot 0.14.1 does it.
+        let missing = build_with(
+            "class Lazy:\n    def __getattr__(self, name):\n        try:\n            \
+             import hostlist_of_slurm\n        except ImportError as error:\n            \
+             raise ImportError('Failed to import dependencies.') from error\n\
+             hostlist = Lazy()\n",
+        );
+        assert_eq!(missing, Answer::Missing("hostlist_of_slurm".to_owned()));
+    }
+
+    #[rstest]
+    #[case::brings_it_along("class hostlist:\n    expand_hostlist = list\n")]
+    #[case::does_without("")]
+    fn nothing_is_missing_where_skypilot(#[case] adaptor: &str) {
+        let built = build_with(adaptor);
+        assert!(matches!(&built, Answer::Built(wheel) if wheel.hash == "ab"), "{built:?}");
     }
 }

@@ -4,9 +4,14 @@ import sys
 
 try:
     import sky.clouds.slurm  # pylint: disable=unused-import
-    import hostlist  # pylint: disable=unused-import
+    from sky.adaptors import slurm
+    # Loaded when it is used, from a package of its own; later releases bring it along.
+    if hasattr(slurm, 'hostlist'):
+        slurm.hostlist.expand_hostlist('node')
 except ImportError as error:
-    print(json.dumps({'missing': error.name or str(error)}))
+    # SkyPilot's own words for it stand in front of the cause.
+    cause = error.__cause__ or error
+    print(json.dumps({'missing': getattr(cause, 'name', None) or str(error)}))
     sys.exit()
 
 from sky.backends import wheel_utils
