@@ -10,11 +10,12 @@ use skyload::environment::{Environment, SkyUnderTest};
 use skyload::plan::{SkySelection, UsageErrors};
 use skyload::recommend::patch::{self, Change, PatchError};
 use skyload::recommend::{Effects, MachineSize, Mode, Recommendation, effects, text};
-use skyload::report::{Evidence, Report, Verdict};
+use skyload::report::{Report, Verdict};
 
 use crate::flags::{self, Format};
 use crate::print;
 use crate::progress::Progress;
+use crate::report;
 use crate::runs::find;
 use crate::sky::{SkyInstallation, sizing};
 use crate::workspace::Workspace;
@@ -25,8 +26,7 @@ const MODULES: [&str; 2] = ["sky/server/config.py", "sky/server/requests/executo
 pub(crate) fn run(flags: &flags::Recommend) -> Result<u8> {
     let workspace = Workspace::locate()?;
     let machines = machines(&flags.machines)?;
-    let (names, reports): (Vec<String>, Vec<Report>) =
-        runs(&workspace, &flags.runs)?.into_iter().unzip();
+    let reports = runs(&workspace, &flags.runs)?;
     let recommendation = Recommendation::assemble(&reports)
         .map_err(|refused| UsageErrors(vec![refused.to_string()]))?;
     let environment = reports
@@ -39,6 +39,7 @@ pub(crate) fn run(flags: &flags::Recommend) -> Result<u8> {
         return Ok(code);
     }
     let effects = ask(&workspace, flags, &machines, &recommendation, environment);
+    let names: Vec<String> = reports.into_iter().map(|report| report.name).collect();
     show(&recommendation.with_effects(effects), &names, flags.format)?;
     Ok(code)
 }
@@ -60,24 +61,22 @@ fn machines(lists: &[String]) -> Result<Vec<MachineSize>> {
 
 /// All runs, or all the reasons why some cannot be read. A run that is named twice counts
 /// once.
-fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<(String, Report)>> {
-    let (mut runs, mut mistakes) = (Vec::<(String, Report)>::new(), Vec::new());
+fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<Report>> {
+    let (mut runs, mut mistakes) = (Vec::<Report>::new(), Vec::new());
     for name in names {
         match read_run(workspace, name) {
-            Ok((_, report)) if runs.iter().any(|(_, other)| other.run == report.run) => {}
-            Ok(run) => runs.push(run),
+            Ok(report) if runs.iter().any(|other| other.run == report.run) => {}
+            Ok(report) => runs.push(report),
             Err(error) => mistakes.push(format!("{error:#}")),
         }
     }
     if mistakes.is_empty() { Ok(runs) } else { Err(UsageErrors(mistakes).into()) }
 }
 
-/// The name under which a run is found again, and its report: assembled anew and not kept,
-/// since the run may be somebody else's.
-fn read_run(workspace: &Workspace, name: &Path) -> Result<(String, Report)> {
+/// The report of a run: assembled anew and not kept, since the run may be somebody else's.
+fn read_run(workspace: &Workspace, name: &Path) -> Result<Report> {
     let run = find::run(workspace, name)?;
-    let report = Report::assemble(&Evidence::read(&run).context("reading the run")?);
-    Ok((workspace.name_of(&run), report))
+    Ok(Report::assemble(&report::evidence(&run, workspace)?))
 }
 
 /// What the constants would change. That SkyPilot cannot be asked takes nothing away from

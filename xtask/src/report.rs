@@ -58,14 +58,19 @@ fn take_in(server_profile: &Path, run: &RunDir) -> Result<()> {
 
 /// Assembles the report of a run and keeps it there, in each of its forms.
 pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
-    let mut evidence = Evidence::read(run).context("reading the run")?;
-    evidence.name = workspace.name_of(run);
+    let evidence = evidence(run, workspace)?;
     let report = Report::assemble(&evidence);
     RunDir::write(&run.report(), &report)?;
     RunDir::write_with(&run.report_markdown(), |out| markdown::render(&report, out))?;
     RunDir::write_with(&run.junit(), |out| junit::render(&report, out))?;
     RunDir::write_with(&run.report_page(), |out| html::render(&report, &evidence, out))?;
     Ok(report)
+}
+
+/// All that a run left, and how commands are told which run.
+pub(crate) fn evidence(run: &RunDir, workspace: &Workspace) -> Result<Evidence> {
+    let evidence = Evidence::read(run).context("reading the run")?;
+    Ok(Evidence { name: workspace.name_of(run), ..evidence })
 }
 
 /// Assembles what a profile amounts to.
