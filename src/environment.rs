@@ -44,6 +44,20 @@ pub struct SkyUnderTest {
     pub constants: WorkerConstants,
     /// Where those stand.
     pub constants_source: String,
+    /// What it counts of this machine; `None` where it does not say, and where the server is
+    /// on another one.
+    #[serde(default)]
+    pub counted: Option<CountedMachine>,
+}
+
+/// What SkyPilot counts of a machine: it sizes its workers by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CountedMachine {
+    /// CPUs.
+    pub cpus: u32,
+    /// Memory.
+    pub memory: ByteSize,
 }
 
 /// SkyPilot's estimates of its workers' peak memory, from its config module.

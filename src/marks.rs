@@ -35,6 +35,9 @@ pub enum Event {
     /// The server had not come to rest in the time that the plan gives it, before the
     /// baseline or in the drain, and what kept it from that.
     NotAtRest(Unrest),
+    /// Processes that belong to nothing of the run and kept the machine busy, when the
+    /// baseline or the drain began: the busiest first.
+    BusyBeside(Vec<BusyProcess>),
     /// The load was stopped before all scenarios had ended.
     LoadStopped(StopReason),
     /// The server had another identity than the one that was started.
@@ -59,8 +62,31 @@ pub enum Unrest {
     NoFigures,
     /// So many workers still import SkyPilot.
     Starting(u32),
-    /// So many percent of the machine's CPUs are in use, by the server or anything else.
+    /// Percent of the machine's CPUs that are in use, by the server or anything else. Only in
+    /// runs of before 0.2: the server's own use is told now.
     Busy(u32),
+    /// Percent of one CPU that the server's processes use.
+    ServerBusy(u32),
+    /// The jobs controllers of a server that has some were not there yet.
+    NoControllersYet,
+}
+
+/// A process that keeps a machine busy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BusyProcess {
+    /// Name of its program, as the kernel has it.
+    pub name: String,
+    /// Process id.
+    pub pid: u32,
+    /// Percent of one CPU.
+    pub percent: u32,
+}
+
+impl fmt::Display for BusyProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {}, {}% of a CPU)", self.name, self.pid, self.percent)
+    }
 }
 
 impl fmt::Display for Unrest {
@@ -70,6 +96,8 @@ impl fmt::Display for Unrest {
             Self::Starting(1) => f.write_str("a worker is starting"),
             Self::Starting(count) => write!(f, "{count} workers are starting"),
             Self::Busy(percent) => write!(f, "the machine is busy ({percent}% CPU)"),
+            Self::ServerBusy(percent) => write!(f, "the server is busy ({percent}% of a CPU)"),
+            Self::NoControllersYet => f.write_str("its jobs controllers have not started yet"),
         }
     }
 }

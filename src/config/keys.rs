@@ -16,6 +16,8 @@ const PROFILE: &[&str] = &[
     "infra",
     "waves",
     "infra-waves",
+    "ramp",
+    "fit",
     "baseline",
     "drain",
     "settle",

@@ -5,6 +5,7 @@
 
 mod budget_setting;
 mod keys;
+mod pace_setting;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 pub use budget_setting::{BudgetSetting, SizeSetting};
 pub(crate) use keys::{budget_subjects, suggest};
+pub use pace_setting::{FitSetting, RampSetting};
 
 use crate::sample::LevelChoice;
 use crate::units::{self, Percent};
@@ -59,6 +61,11 @@ pub struct Profile {
     pub waves: u32,
     /// The same for scenarios that need an infrastructure.
     pub infra_waves: u32,
+    /// Time over which the starts of users are spread, unless `-n` asks for a number of
+    /// them.
+    pub ramp: RampSetting,
+    /// Time that the load is to take at the most, unless its size is asked for by flags.
+    pub fit: FitSetting,
     /// How long the idle server is watched before the load.
     #[serde(with = "units::duration")]
     pub baseline: Duration,
@@ -66,9 +73,9 @@ pub struct Profile {
     #[serde(with = "units::duration")]
     pub drain: Duration,
     /// How long to wait at the most, before the baseline and before the drain,
-    /// until no worker is starting any more.
-    #[serde(with = "units::duration")]
-    pub settle: Duration,
+    /// until the server is idle; without it, as long as this machine's speed asks for.
+    #[serde(with = "units::duration::option")]
+    pub settle: Option<Duration>,
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
     pub scenario_timeout: Duration,
@@ -90,9 +97,11 @@ impl Default for Profile {
             infra: None,
             waves: 2,
             infra_waves: 1,
+            ramp: RampSetting::BURST,
+            fit: FitSetting::Off,
             baseline: Duration::from_secs(5),
             drain: Duration::from_secs(5),
-            settle: Duration::from_secs(60),
+            settle: None,
             scenario_timeout: Duration::from_secs(15 * 60),
             // Ten clusters at once took up to 150 s on 2 cores.
             teardown_timeout: Duration::from_secs(8 * 60),

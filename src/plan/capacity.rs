@@ -8,7 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PlannedScenario, needs_of};
+use super::{PlannedScenario, Speed, needs_of};
 use crate::scenario::{Need, Scenario, ScenarioKind};
 use crate::units::ByteSize;
 
@@ -41,6 +41,8 @@ pub struct Machine {
     pub memory_available: ByteSize,
     /// Why the loopback infrastructure can't be here, if it can't.
     pub loopback_obstacle: Option<String>,
+    /// How fast it is, once that was measured.
+    pub speed: Option<Speed>,
 }
 
 impl Machine {

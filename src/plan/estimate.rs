@@ -11,7 +11,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LoadPlan;
+use super::{LoadPlan, Speed};
 use crate::infrastructure::Infrastructure;
 use crate::scenario::{Cost, Family, Need, Scenario, ScenarioId, ScenarioKind};
 use crate::units;
@@ -20,11 +20,18 @@ use crate::units;
 /// executors of its daemons and its controllers import SkyPilot.
 const START: f64 = 34.0;
 
+/// Bounds of the time that a server is given to become idle.
+const LEAST_SETTLE: Duration = Duration::from_secs(60);
+const MOST_SETTLE: Duration = Duration::from_secs(180);
+
 /// CPU-seconds of stopping it.
 const STOP: f64 = 5.0;
 
 /// CPU-seconds of taking one cluster down.
 const DOWN: f64 = 6.0;
+
+/// The shortest time of an iteration that needs nothing but a server, in seconds.
+const QUICK_CHAIN: f64 = 5.0;
 
 /// Of the CPUs' time, what phases under load make use of: at their beginning and
 /// end some wait for others.
@@ -44,15 +51,10 @@ pub struct Estimate {
     pub cpu: Duration,
     /// CPUs that share it.
     pub cpus: usize,
-}
-
-/// How fast a machine is.
-#[derive(Clone, Copy, Debug)]
-pub struct Speed {
-    /// CPUs that can be used.
-    pub cpus: usize,
-    /// CPU time of one `import sky`.
-    pub import: Duration,
+    /// Time of the load alone, without setup and teardown.
+    #[serde(with = "units::seconds::option", default)]
+    #[schemars(with = "Option<crate::schema::Seconds>")]
+    pub load: Option<Duration>,
 }
 
 /// One phase: all that is to be done, and the longest chain of it.
@@ -101,11 +103,14 @@ impl Estimate {
             set_up.add(infras, launch + service, 25.0 + 2.0 * service);
             tear_down.add(infras, DOWN, 15.0);
         }
-        let factor = speed.import.as_secs_f64() / Cost::OF_ONE_IMPORT;
-        #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 CPUs")]
-        let cpus = speed.cpus.max(1) as f64;
+        let (factor, cpus) = (speed.factor(), speed.effective_cpus());
         let phases = || [set_up, tear_down].into_iter().chain(loads.values().copied());
-        let busy: f64 = phases().map(|phase| phase.seconds(cpus)).sum();
+        // A chain waits for one thing after the other, at the machine's speed as well.
+        let load: f64 = loads.values().map(|phase| phase.seconds(cpus)).sum::<f64>() * factor;
+        // Whoever starts last has the whole iteration before them.
+        let load = load.max(plan.ramp.as_secs_f64() + QUICK_CHAIN * factor);
+        let edges_of_load = [set_up, tear_down].into_iter().map(|phase| phase.seconds(cpus));
+        let busy = edges_of_load.sum::<f64>() * factor + load;
         let own: f64 = phases().map(|phase| phase.cpu).sum();
         let (cpu, edges) = match plan.is_remote() {
             true => (own, 0.0),
@@ -113,11 +118,25 @@ impl Estimate {
         };
         let idle = plan.baseline + plan.drain;
         Self {
-            duration: Duration::from_secs_f64((busy + edges) * factor) + idle,
-            cpu: Duration::from_secs_f64(cpu * factor),
+            duration: seconds(busy + edges * factor).saturating_add(idle),
+            cpu: seconds(cpu * factor),
             cpus: speed.cpus,
+            load: Some(seconds(load)),
         }
     }
+}
+
+/// Time in which a server that was started comes to be idle, at the most: three times as
+/// long as its imports take, so that a machine that is slower for a moment is waited for.
+pub(super) fn settle_time(speed: Option<Speed>) -> Duration {
+    let Some(speed) = speed else { return LEAST_SETTLE };
+    seconds(3.0 * speed.time_of(START)).clamp(LEAST_SETTLE, MOST_SETTLE)
+}
+
+/// A time that can be written down, however slow a machine is.
+fn seconds(seconds: f64) -> Duration {
+    const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    Duration::try_from_secs_f64(seconds).unwrap_or(A_YEAR).min(A_YEAR)
 }
 
 /// The shortest time that a turn takes, in seconds, however many CPUs there are.
@@ -125,7 +144,7 @@ fn chain_of(id: ScenarioId) -> f64 {
     match Scenario::of(id).needs {
         Need::Infrastructure => 25.0,
         Need::Job => 30.0,
-        _ => 5.0,
+        _ => QUICK_CHAIN,
     }
 }
 
@@ -143,10 +162,11 @@ mod tests {
             memory_total: ByteSize::gib(24),
             memory_available: ByteSize::gib(22),
             loopback_obstacle: None,
+            speed: None,
         };
         let plan = LoadPlan::resolve(request, &config, &machine).unwrap();
         let import = Duration::from_secs_f64(Cost::OF_ONE_IMPORT);
-        Estimate::of(&plan, Speed { cpus: 1 << 20, import }).duration.as_secs_f64()
+        Estimate::of(&plan, Speed { cpus: 1 << 20, import, elapsed: import }).duration.as_secs_f64()
     }
 
     #[test]

@@ -6,8 +6,11 @@
 
 mod capacity;
 mod estimate;
+mod fit;
+mod ramp;
 mod request;
 mod resolve;
+mod speed;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,10 +21,12 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use capacity::{Capacity, Machine};
-pub use estimate::{Estimate, Speed};
+pub use estimate::Estimate;
+pub use fit::{Fit, Reduction};
 pub use request::LoadRequest;
 pub(crate) use resolve::MOST_USERS;
 pub use resolve::UsageErrors;
+pub use speed::Speed;
 
 use crate::budget::Budget;
 use crate::config::Thresholds;
@@ -63,6 +68,13 @@ pub struct LoadPlan {
     pub keep_server: bool,
     /// What is run against it, all at once.
     pub scenarios: Vec<PlannedScenario>,
+    /// Time over which the starts of users are spread; zero is a burst.
+    #[serde(with = "units::duration", default)]
+    #[schemars(with = "crate::schema::DurationText")]
+    pub ramp: Duration,
+    /// The time that the load was to take, where it was to take no longer than that.
+    #[serde(default)]
+    pub fit: Option<Fit>,
     /// How long the idle server is watched before the load.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::schema::DurationText")]
@@ -71,7 +83,7 @@ pub struct LoadPlan {
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::schema::DurationText")]
     pub drain: Duration,
-    /// How long to wait at the most until no worker is starting any more.
+    /// How long to wait at the most until the server is idle.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::schema::DurationText")]
     pub settle: Duration,
@@ -106,6 +118,9 @@ pub struct LoadPlan {
     pub validity: ValidityLimits,
     /// What the plan needs, and whether that had to be cut down.
     pub capacity: Capacity,
+    /// How fast the machine is; `None` where that could not be measured.
+    #[serde(default)]
+    pub speed: Option<Speed>,
     /// How long it will take; `None` as long as the machine's speed isn't known.
     pub estimate: Option<Estimate>,
     /// The process that runs the plan: scenarios end when it does.
@@ -227,6 +242,30 @@ impl LoadPlan {
         let planned: BTreeSet<Family> =
             self.scenarios.iter().filter_map(|scenario| scenario.id.family()).collect();
         planned.into_iter().filter(|_| self.phase_peaks).collect()
+    }
+
+    /// Estimate for the load alone, without setup and teardown.
+    fn load_time(&self) -> Option<Duration> {
+        self.estimate?.load
+    }
+
+    /// Offsets at which the users of a scenario start, from the beginning of an iteration.
+    pub fn start_offsets(&self, id: ScenarioId, iteration: u32) -> Vec<Duration> {
+        let is_beside = |planned: &&PlannedScenario| {
+            planned.waves > iteration && (!self.phase_peaks || planned.id.family() == id.family())
+        };
+        let beside: Vec<PlannedScenario> =
+            self.scenarios.iter().filter(is_beside).copied().collect();
+        ramp::offsets(id, &beside, &self.scenarios, self.ramp)
+    }
+
+    /// Time in which this machine does what the starts of all users give it to do, where
+    /// they all start at once and that is so much that clients may meet timeouts of the
+    /// SDK. `None` where it is not, or where nobody knows.
+    pub fn overload(&self) -> Option<Duration> {
+        let speed = self.speed.filter(|_| self.ramp.is_zero() && !self.is_remote())?;
+        ramp::is_too_much_at_once(&self.scenarios, speed)
+            .then(|| ramp::work(&self.scenarios, speed))
     }
 
     /// Whether the server is on another machine, as far as anybody can tell.

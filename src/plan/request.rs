@@ -20,6 +20,10 @@ pub struct LoadRequest {
     pub run_async: bool,
     /// `--copy-credentials`: an isolated server gets the user's.
     pub copy_credentials: bool,
+    /// `--ramp`: time over which starts are spread.
+    pub ramp: Option<String>,
+    /// `--fit`: time that the load is to take at the most.
+    pub fit: Option<String>,
     /// `--waves`: turns of each user.
     pub waves: Option<String>,
     /// `--sky`: the SkyPilot under test.

@@ -229,6 +229,7 @@ mod tests {
             memory_total: ByteSize::gib(16),
             memory_available: ByteSize::gib(15),
             loopback_obstacle: None,
+            speed: None,
         };
         let config = Config::parse("[profiles.default]\n", "skyload.toml").unwrap();
         let request = LoadRequest { apis: vec!["status".to_owned()], ..LoadRequest::default() };

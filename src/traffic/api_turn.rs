@@ -28,7 +28,7 @@ pub(super) async fn wave(
     until: Until<'_>,
 ) -> (WaveOutcome, Ended) {
     let circumstances = stage.environment.circumstances();
-    let turns = wave::take(stage, until, |user| {
+    let turns = wave::take(stage, number, until, |user| {
         let user = User {
             client: Arc::clone(&stage.client),
             names: stage.names(number, user),

@@ -38,7 +38,7 @@ pub(super) async fn wave(
     until: Until<'_>,
 ) -> (WaveOutcome, Ended) {
     let settings = Rc::new(stage.environment.client.clone());
-    let turns = wave::take(stage, until, |user| {
+    let turns = wave::take(stage, number, until, |user| {
         let process = SkyProcess {
             settings: Rc::clone(&settings),
             user_id: stage.run.id().new_user(),

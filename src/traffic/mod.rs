@@ -97,6 +97,7 @@ fn cost_so_far() -> ClientCost {
 struct Stage {
     run: RunDir,
     planned: PlannedScenario,
+    plan: LoadPlan,
     /// What is shared on each infrastructure; users take turns on one after the other.
     shared: Vec<Shared>,
     run_async: bool,
@@ -119,6 +120,7 @@ impl Stage {
         Ok(Self {
             run: run.clone(),
             planned,
+            plan: plan.clone(),
             shared: Shared::of(run, plan, Scenario::of(planned.id).needs)?,
             run_async: plan.run_async,
             scenario: Scenario::of(planned.id),
@@ -127,6 +129,11 @@ impl Stage {
             start_line: StartLine::of(run, plan),
             timeline: Timeline::start(),
         })
+    }
+
+    /// Offsets at which the scenario's users start, from the beginning of a wave.
+    fn start_offsets(&self, wave: u32) -> Vec<Duration> {
+        self.plan.start_offsets(self.planned.id, wave)
     }
 }
 

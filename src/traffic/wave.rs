@@ -49,15 +49,17 @@ pub(super) struct Wave<T> {
     pub(super) ended: Ended,
 }
 
-/// Lets all users of the scenario take a turn. All are scheduled for now, which
-/// is when latency begins to count; where the machine can't hold them all at
-/// once, a turn is scheduled for when its place becomes free.
+/// Lets all users of the scenario take a turn, each from the moment for which the plan
+/// has scheduled it, which is when latency begins to count; where the machine can't hold
+/// them all at once, a turn is scheduled for when its place becomes free.
 pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     stage: &Stage,
+    number: u32,
     until: Until<'_>,
     turn: impl Fn(u32) -> F,
 ) -> Wave<T> {
     let users = stage.planned.users;
+    let offsets = stage.start_offsets(number);
     let start = Instant::now();
     let mut outcome = WaveOutcome::begin(stage.timeline.now(), u64::from(users));
     let mut taken = Vec::new();
@@ -69,12 +71,13 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     let ended = local
         .run_until(async {
             let mut turns = JoinSet::new();
-            for user in 0..users {
+            for (user, offset) in (0..users).zip(offsets) {
                 let (places, under_way) = (Rc::clone(&places), Rc::clone(&under_way));
                 let turn = turn(user);
                 turns.spawn_local(async move {
+                    tokio::time::sleep_until(start + offset).await;
                     let _place = places.acquire().await;
-                    let scheduled = if all_fit { start } else { Instant::now() };
+                    let scheduled = if all_fit { start + offset } else { Instant::now() };
                     under_way.borrow_mut().insert(user, scheduled);
                     let late = scheduled.elapsed();
                     let turn = turn.await;

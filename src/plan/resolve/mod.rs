@@ -3,6 +3,7 @@
 mod budgets;
 mod idle;
 mod infrastructure;
+mod pace;
 mod peaks;
 mod scenarios;
 mod target;
@@ -14,13 +15,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::capacity::{self, Machine};
+use super::estimate;
 use super::{
-    LoadPlan, LoadRequest, PlannedScenario, ScenarioThresholds, ServerTarget, ValidityLimits,
-    needs_of,
+    Estimate, LoadPlan, LoadRequest, PlannedScenario, Reduction, ScenarioThresholds, ServerTarget,
+    ValidityLimits, fit, needs_of, ramp,
 };
 use infrastructure::Choice;
 
-use crate::config::{Config, Profile, SizeSetting, suggest};
+use crate::config::{Config, Profile, RampSetting, SizeSetting, suggest};
 use crate::infrastructure::Infrastructure;
 use crate::run_dir::FORMAT_VERSION;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
@@ -45,17 +47,35 @@ impl fmt::Display for UsageErrors {
 impl std::error::Error for UsageErrors {}
 
 impl LoadPlan {
-    /// Resolves a request. Pure: nothing is started, read or written.
+    /// Resolves a request. Pure: nothing is started, read or written. As long as the
+    /// machine's speed isn't known, nothing that follows from it is in the plan.
     pub fn resolve(
         request: &LoadRequest,
         config: &Config,
         machine: &Machine,
     ) -> Result<Self, UsageErrors> {
         let mut mistakes = Mistakes(Vec::new());
+        let (_, profile) = mistakes.profile(request, config);
+        let smaller = |by| Self::resolve_smaller(request, config, machine, by);
+        match mistakes.pace(request, &profile).within() {
+            Some(within) => fit::choose(within, smaller),
+            None => smaller(Reduction::NONE),
+        }
+    }
+
+    /// Resolves a request with less to do than it asks for.
+    fn resolve_smaller(
+        request: &LoadRequest,
+        config: &Config,
+        machine: &Machine,
+        by: Reduction,
+    ) -> Result<Self, UsageErrors> {
+        let mut mistakes = Mistakes(Vec::new());
         let (profile_name, profile) = mistakes.profile(request, config);
         let users = mistakes.count("-n", request.requests_per_scenario.as_deref(), MOST_USERS);
         mistakes.settings(config, &profile);
         let waves = mistakes.count("--waves", request.waves.as_deref(), MOST_WAVES);
+        let pace = mistakes.pace(request, &profile);
         let server = mistakes.server(request);
         let sky = mistakes.sky(request, &server);
         let budgets = mistakes.budgets(request, config, &server);
@@ -65,9 +85,9 @@ impl LoadPlan {
             None => mistakes.users_of(&profile),
         };
         let turns = Turns {
-            users,
-            waves: waves.unwrap_or(profile.waves),
-            infra_waves: waves.unwrap_or(profile.infra_waves),
+            users: users.smaller(by),
+            waves: by.iterations(waves.unwrap_or(profile.waves)),
+            infra_waves: by.iterations(waves.unwrap_or(profile.infra_waves)),
             infras: infrastructure.chosen.count().max(1),
         };
         let mut scenarios = mistakes.scenarios(request, &profile, turns, &server, &infrastructure);
@@ -104,7 +124,12 @@ impl LoadPlan {
         });
         let phase_peaks = mistakes.phase_peaks(request, config, &server);
         mistakes.none_left()?;
-        Ok(Self {
+        let ramp = match (pace.ramp, machine.speed) {
+            (RampSetting::Over(time), _) => time,
+            (RampSetting::Auto, Some(speed)) if here.server => ramp::choose(&scenarios, speed),
+            (RampSetting::Auto, _) => Duration::ZERO,
+        };
+        let plan = Self {
             version: FORMAT_VERSION,
             config: request.config.clone(),
             profile: profile_name,
@@ -117,9 +142,11 @@ impl LoadPlan {
             keep_server: request.keep_server,
             thresholds: thresholds(config, &scenarios),
             scenarios,
+            ramp,
+            fit: None,
             baseline: profile.baseline,
             drain: profile.drain,
-            settle: profile.settle,
+            settle: profile.settle.unwrap_or_else(|| estimate::settle_time(machine.speed)),
             scenario_timeout: profile.scenario_timeout,
             teardown_timeout: profile.teardown_timeout,
             probe_rate: profile.probe_rate,
@@ -134,9 +161,12 @@ impl LoadPlan {
                 profiler_gap: config.validity.profiler_gap,
             },
             capacity,
+            speed: machine.speed,
             estimate: None,
             conductor: None,
-        })
+        };
+        let estimate = machine.speed.map(|speed| Estimate::of(&plan, speed));
+        Ok(Self { estimate, ..plan })
     }
 }
 
@@ -158,6 +188,13 @@ struct Users {
     api: u32,
     cli: u32,
     infra: u32,
+}
+
+impl Users {
+    /// What is left of them in a smaller load.
+    fn smaller(self, by: Reduction) -> Self {
+        Self { api: by.users(self.api), cli: by.users(self.cli), infra: by.users(self.infra) }
+    }
 }
 
 /// How many users, and how often each takes a turn.

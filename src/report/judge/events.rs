@@ -36,6 +36,7 @@ impl Findings {
                 Event::LoadStopped(StopReason::ProfilerLost) => self
                     .add(Severity::Inconclusive, format!("the profiler ended by itself{when}")),
                 Event::NotAtRest(_)
+                | Event::BusyBeside(_)
                 | Event::LoadStopped(StopReason::ServerLost)
                 | Event::Began
                 | Event::Ended

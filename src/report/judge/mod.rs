@@ -21,7 +21,9 @@ use super::coverage::Coverage;
 use super::evidence::Evidence;
 use super::memory::MemoryReport;
 use super::scenarios::{ScenarioReport, ThresholdCheck};
+use super::words::in_minutes;
 use crate::budget::BudgetSubject;
+use crate::plan::LoadPlan;
 use crate::scenario::ScenarioId;
 
 /// The verdict on a run.
@@ -211,6 +213,35 @@ impl Findings {
                     "fewer users than asked for were at it at once: all of them would have needed \
                      about {}, and {} could be used",
                     plan.capacity.wanted, plan.capacity.usable
+                ),
+            );
+        }
+        self.of_pace(plan);
+    }
+}
+
+impl Findings {
+    /// What of a load depends on the machine that it ran on.
+    fn of_pace(&mut self, plan: &LoadPlan) {
+        if let Some(fit) = plan.fit.filter(|fit| !fit.left_out.is_none()) {
+            self.add(
+                Severity::Note,
+                format!(
+                    "left out, so that the load takes about {} instead of {}: {}",
+                    in_minutes(fit.planned),
+                    in_minutes(fit.wanted),
+                    fit.left_out
+                ),
+            );
+        }
+        if let Some(work) = plan.overload() {
+            self.add(
+                Severity::Note,
+                format!(
+                    "all users started at once, which kept this machine's CPUs busy for about {}: \
+                     SDK timeouts that were missed say more of the machine than of SkyPilot; \
+                     --ramp spreads the starts",
+                    in_minutes(work)
                 ),
             );
         }

@@ -2,7 +2,7 @@
 
 use super::{About, Case, Findings, Severity};
 use crate::budget::BudgetSubject;
-use crate::marks::{Event, Unrest};
+use crate::marks::{BusyProcess, Event, Unrest};
 use crate::sample::Phase;
 
 impl Findings {
@@ -15,13 +15,34 @@ impl Findings {
             match &mark.event {
                 Event::PhaseBegan(began) => phase = Some(*began),
                 Event::NotAtRest(why) => self.of_unrest(case, phase, *why),
+                Event::BusyBeside(others) => self.of_others(phase, others),
                 _ => {}
             }
         }
     }
 
+    /// What other processes take of the CPUs makes the server slower, and its memory no
+    /// larger.
+    fn of_others(&mut self, phase: Option<Phase>, others: &[BusyProcess]) {
+        const NAMED: usize = 3;
+        let names: Vec<String> = others.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = match others.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        self.add(
+            Severity::Note,
+            format!(
+                "other processes kept the machine busy {}: {}{more}. Latencies include waiting for \
+                 them; peaks do not depend on it",
+                when(phase),
+                names.join(", ")
+            ),
+        );
+    }
+
     fn of_unrest(&mut self, case: &Case<'_>, phase: Option<Phase>, why: Unrest) {
-        let when = if phase.is_none() { "before the baseline" } else { "after the load" };
+        let when = when(phase);
         self.add(
             Severity::Note,
             format!(
@@ -47,4 +68,8 @@ impl Findings {
             }
         }
     }
+}
+
+const fn when(phase: Option<Phase>) -> &'static str {
+    if phase.is_none() { "before the baseline" } else { "after the load" }
 }

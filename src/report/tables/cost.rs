@@ -19,8 +19,14 @@ pub(in crate::report) fn of_run(report: &Report) -> impl Iterator<Item = Cost> {
         );
         ("nodes", cost)
     });
-    let all =
-        [clients(report), commands(report), nodes, of_profiler(report.profiler), estimate(report)];
+    let all = [
+        clients(report),
+        commands(report),
+        nodes,
+        of_profiler(report.profiler),
+        speed(report),
+        estimate(report),
+    ];
     all.into_iter().flatten()
 }
 
@@ -54,6 +60,24 @@ pub(in crate::report) fn of_profiler(profiler: Option<ProfilerReport>) -> Option
         cost.longest_gap.as_secs_f64()
     );
     Some(("profiler", cost))
+}
+
+/// How fast the machine was, and how many workers that meant for SkyPilot.
+fn speed(report: &Report) -> Option<Cost> {
+    let counted = report.environment.as_ref().and_then(|environment| environment.sky.counted);
+    let counts = counted.map(|counted| {
+        format!("SkyPilot counts {} CPUs and {:.1} GiB", counted.cpus, as_gib(counted.memory))
+    });
+    let speed = report.plan.speed.map(|speed| {
+        format!(
+            "{} CPUs, of which {:.1} were free; an import of sky took {:.1} CPU-s",
+            speed.cpus,
+            speed.effective_cpus(),
+            speed.import.as_secs_f64()
+        )
+    });
+    let facts: Vec<String> = [speed, counts].into_iter().flatten().collect();
+    (!facts.is_empty()).then(|| ("machine", facts.join("; ")))
 }
 
 /// What was expected before the run, beside what came.

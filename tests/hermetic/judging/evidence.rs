@@ -89,6 +89,7 @@ fn plan(request: &LoadRequest) -> LoadPlan {
         memory_total: ByteSize::gib(16),
         memory_available: ByteSize::gib(15),
         loopback_obstacle: None,
+        speed: None,
     };
     LoadPlan::resolve(request, &config, &machine).expect("a test knows its own data")
 }
@@ -106,6 +107,7 @@ fn environment() -> Environment {
                 server: Some(gib(0.4)),
             },
             constants_source: "sky/server/config.py".to_owned(),
+            counted: None,
         },
         server: ServerUnderTest {
             identity: Some(process(1)),

@@ -22,6 +22,7 @@ const MACHINE: Machine = Machine {
     memory_total: ByteSize::gib(64),
     memory_available: ByteSize::gib(60),
     loopback_obstacle: None,
+    speed: None,
 };
 
 /// Requests that end long after any test.
@@ -123,6 +124,7 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             commit: Some(fake_sky::COMMIT.to_owned()),
             constants: WorkerConstants::default(),
             constants_source: "fake".to_owned(),
+            counted: None,
         },
         server: ServerUnderTest {
             identity: ProcessIdentity::of(server.pid()),

@@ -81,6 +81,7 @@ pub(super) fn measure(
         run,
         workspace,
         sky: &sky,
+        counted: None,
         signals: ring.signals,
         progress: ring.progress,
         yes: false,

@@ -124,6 +124,7 @@ mod tests {
             memory_total: ByteSize::gib(8),
             memory_available: ByteSize::gib(available),
             loopback_obstacle: None,
+            speed: None,
         }
     }
 

@@ -47,6 +47,16 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) copy_credentials: bool,
 
+    /// Spread the starts of users over this time: `auto` takes as long as this machine needs
+    /// for the executors, 0s is a burst [default: the profile's; with -n, a burst].
+    #[arg(long, value_name = "auto|TIME", allow_hyphen_values = true)]
+    pub(crate) ramp: Option<String>,
+
+    /// Do less where the load would take longer: fewer iterations first, then fewer users
+    /// [default: the profile's; with -n or --waves, off].
+    #[arg(long, value_name = "off|TIME", allow_hyphen_values = true)]
+    pub(crate) fit: Option<String>,
+
     /// Turns that each user takes; the first meets cold executors.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) waves: Option<String>,

@@ -21,7 +21,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result, ensure};
 use skyload::infrastructure::Infrastructure;
 use skyload::marks::Event;
-use skyload::plan::{Estimate, LoadPlan};
+use skyload::plan::LoadPlan;
 use skyload::report::{Report, Verdict};
 use skyload::run_dir::RunDir;
 
@@ -44,16 +44,18 @@ use watch::Watch;
 
 pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
     let workspace = Workspace::locate()?;
-    let plan = prepare::plan(flags, &workspace, infra::obstacle())?;
+    let obstacle = infra::obstacle();
+    let plan = prepare::plan(flags, &workspace, obstacle.clone(), None)?;
     // Before Ctrl-C is taken over: here it simply ends the program.
     prepare::confirm(flags, &plan, Progress::new())?;
     let signals = Signals::listen()?;
-    signals.excuse(run_plan(flags, plan, &workspace, &signals))
+    signals.excuse(run_plan(flags, plan, obstacle, &workspace, &signals))
 }
 
 fn run_plan(
     flags: &flags::Load,
-    mut plan: LoadPlan,
+    plan: LoadPlan,
+    obstacle: Option<String>,
     workspace: &Workspace,
     signals: &Signals,
 ) -> Result<Verdict> {
@@ -71,12 +73,13 @@ fn run_plan(
     signals.check()?;
     let sky = SkyInstallation::prepare(&plan.sky, &workspace.state, &progress)?;
     signals.check()?;
-    if plan.infrastructure == Infrastructure::Loopback
-        && let Some(obstacle) = infra::obstacle_of(&sky)
-    {
-        plan = prepare::plan(flags, workspace, Some(obstacle))?;
-    }
-    plan.estimate = speed::measure(&sky)?.map(|speed| Estimate::of(&plan, speed));
+    // What was unknown when mistakes were looked for: the SkyPilot, and the machine's speed.
+    let obstacle = obstacle.or_else(|| {
+        let is_needed = plan.infrastructure == Infrastructure::Loopback;
+        is_needed.then(|| infra::obstacle_of(&sky)).flatten()
+    });
+    let measured = speed::measure(&sky, signals)?;
+    let plan = prepare::plan(flags, workspace, obstacle, measured.map(|measured| measured.speed))?;
     prepare::announce(&plan, progress);
     let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)
         .context("bringing up the loopback infrastructure; `-c none` runs what needs none")?;
@@ -87,6 +90,7 @@ fn run_plan(
         run: &run,
         workspace,
         sky: &sky,
+        counted: measured.and_then(|measured| measured.counted),
         signals,
         progress,
         yes: flags.yes,

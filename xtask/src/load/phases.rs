@@ -95,11 +95,23 @@ fn settle(
         return Ok(());
     }
     let step = progress.step(what);
-    let busy = settle::wait(watch, plan, run, &step)?;
-    if let Some(busy) = &busy {
-        watch.marks.note(Event::NotAtRest(*busy))?;
+    let settled = settle::wait(watch, plan, run, &step)?;
+    if let Some(unrest) = settled.unrest {
+        watch.marks.note(Event::NotAtRest(unrest))?;
     }
-    step.done(busy.map_or_else(|| "at rest".to_owned(), |busy| busy.to_string()));
+    let beside = match settled.others.first() {
+        None => String::new(),
+        Some(busiest) => format!("; the machine is busy with other processes: {busiest}"),
+    };
+    if !settled.others.is_empty() {
+        watch.marks.note(Event::BusyBeside(settled.others))?;
+    }
+    let limit = humantime::format_duration(plan.settle);
+    step.done(match settled.unrest {
+        _ if watch.stopped().is_some() => "stopped".to_owned(),
+        None => format!("idle{beside}"),
+        Some(unrest) => format!("timed out after {limit}: {unrest}{beside}"),
+    });
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use skyload::env;
 use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
-use skyload::plan::{LoadPlan, LoadRequest, Machine, UsageErrors};
+use skyload::plan::{LoadPlan, LoadRequest, Machine, Speed, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::report::in_minutes;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
@@ -31,6 +31,7 @@ pub(super) fn plan(
     flags: &flags::Load,
     workspace: &Workspace,
     loopback_obstacle: Option<String>,
+    speed: Option<Speed>,
 ) -> Result<LoadPlan> {
     let config = config(flags, workspace)?;
     // The run may be reported on from another directory.
@@ -44,6 +45,8 @@ pub(super) fn plan(
         infra: flags.clouds.clone(),
         run_async: flags.run_async,
         copy_credentials: flags.copy_credentials,
+        ramp: flags.ramp.clone(),
+        fit: flags.fit.clone(),
         waves: flags.waves.clone(),
         sky: flags.sky.clone(),
         server: flags.server.as_deref().map(without_credentials),
@@ -58,7 +61,7 @@ pub(super) fn plan(
         keep_server: flags.keep_server,
         yes: flags.yes,
     };
-    let machine = Machine { loopback_obstacle, ..machine()? };
+    let machine = Machine { loopback_obstacle, speed, ..machine()? };
     let mut mistakes = Vec::from_iter(unreadable);
     let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
         Ok(plan) => {
@@ -202,10 +205,36 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         as_gib(capacity.usable),
         as_gib(plan.memory_floor)
     ));
+    announce_pace(plan, progress);
     if capacity.is_lowered() {
         progress.note(format!(
             "Fewer users at once than asked for: all of them would need about {:.1} GiB",
             as_gib(capacity.wanted)
+        ));
+    }
+}
+
+/// Says how the load was made to suit this machine, or that it does not.
+fn announce_pace(plan: &LoadPlan, progress: Progress) {
+    let ramp = humantime::format_duration(plan.ramp);
+    if !plan.ramp.is_zero() {
+        progress.note(format!("Starts of users are spread over {ramp} (--ramp {ramp})"));
+    }
+    if let Some(fit) = plan.fit.filter(|fit| !fit.left_out.is_none()) {
+        progress.note(format!(
+            "Left out, so that the load takes about {} instead of {} (--fit {}): {}",
+            in_minutes(fit.planned),
+            in_minutes(fit.wanted),
+            humantime::format_duration(fit.within),
+            fit.left_out
+        ));
+    }
+    if let Some(work) = plan.overload() {
+        progress.note(format!(
+            "All users start at once, which keeps this machine's CPUs busy for {}: SDK timeouts (5 s \
+             for /launch and /exec, 3 times 2.5 s for health) may be missed; add `--ramp auto` to \
+             spread the starts",
+            in_minutes(work)
         ));
     }
 }
@@ -251,6 +280,7 @@ pub(super) fn environment(
     changes: Vec<String>,
 ) -> Result<Environment> {
     let facts = &context.sky.facts;
+    let counted = context.counted.filter(|_| !context.plan.is_remote());
     Ok(Environment {
         version: FORMAT_VERSION,
         skyload: env!("CARGO_PKG_VERSION").to_owned(),
@@ -259,6 +289,7 @@ pub(super) fn environment(
             commit: facts.commit.clone(),
             constants: facts.constants,
             constants_source: facts.source.clone(),
+            counted,
         },
         server: server.server.clone(),
         infrastructure: context.plan.infrastructure.names(),
@@ -284,6 +315,7 @@ pub(crate) fn machine() -> Result<Machine> {
         memory_total: ByteSize(system.total_memory()),
         memory_available: ByteSize(system.available_memory()),
         loopback_obstacle: None,
+        speed: None,
     })
 }
 

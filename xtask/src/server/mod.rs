@@ -18,7 +18,7 @@ mod system;
 
 use anyhow::Result;
 use skyload::api::Health;
-use skyload::environment::{ClientSettings, ServerUnderTest, WorkerCounts};
+use skyload::environment::{ClientSettings, CountedMachine, ServerUnderTest, WorkerCounts};
 use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget};
 use skyload::run_dir::RunDir;
@@ -42,6 +42,8 @@ pub(crate) struct Context<'a> {
     pub(crate) run: &'a RunDir,
     pub(crate) workspace: &'a Workspace,
     pub(crate) sky: &'a SkyInstallation,
+    /// What that counts of this machine.
+    pub(crate) counted: Option<CountedMachine>,
     pub(crate) signals: &'a Signals,
     pub(crate) progress: Progress,
     /// `--yes`.

@@ -1,0 +1,182 @@
+//! When each user of a load starts.
+//!
+//! A local server starts an executor for nearly every request that waits, and each
+//! imports SkyPilot: seconds of CPU time. Imports that run at once starve the server's
+//! event loop, and clients give up after the SDK's timeouts. A ramp starts users one after
+//! the other, each as much later as the one before gives the machine to do.
+
+use std::time::Duration;
+
+use super::{PlannedScenario, Speed};
+use crate::scenario::{Cost, Need, Scenario, ScenarioId, ScenarioKind};
+
+/// Ramps that skyload chooses, in seconds. Coarse, so that two runs on one machine have
+/// the same one and can be compared.
+const STEPS: [u64; 14] = [0, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420];
+
+/// Share of the CPUs that starts are to take: the rest is for the server's event loop and
+/// for what does not end when it should.
+const SHARE: f64 = 0.85;
+
+/// Work in the first seconds of a burst, on the clock, up to which it has been seen to meet no
+/// timeout of the SDK. (Loads of all scenarios on 2 CPUs: 21 s passed; 35 s passed once and
+/// failed once; 43 s and more failed.)
+const BURST_LIMIT: Duration = Duration::from_secs(20);
+
+/// One of the users of a load.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Start {
+    scenario: ScenarioId,
+    user: u32,
+    /// CPU-seconds that the user's start gives server and clients to do.
+    cost: f64,
+}
+
+/// Offsets of the users of one scenario from the beginning of an iteration, when it is run
+/// together with `beside` (which includes it) and all starts are spread over `ramp`.
+///
+/// Iterations in which fewer scenarios take part are spread over less time, as their starts
+/// are less work. `all` is what `ramp` was chosen for.
+pub(super) fn offsets(
+    id: ScenarioId,
+    beside: &[PlannedScenario],
+    all: &[PlannedScenario],
+    ramp: Duration,
+) -> Vec<Duration> {
+    let (order, whole) = (order(beside), total(&order(all)));
+    let mut before = 0.0;
+    let mut offsets = Vec::new();
+    for start in &order {
+        if start.scenario == id {
+            let share = if whole > 0.0 { before / whole } else { 0.0 };
+            offsets.push(ramp.mul_f64(share.clamp(0.0, 1.0)));
+        }
+        before += start.cost;
+    }
+    offsets
+}
+
+/// The ramp that this machine needs for a load.
+pub(super) fn choose(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
+    let seconds = work(scenarios, speed).as_secs_f64() / SHARE;
+    #[expect(clippy::cast_precision_loss, reason = "these steps are small")]
+    let step = STEPS.into_iter().find(|step| *step as f64 >= seconds);
+    Duration::from_secs(step.unwrap_or(STEPS[STEPS.len() - 1]))
+}
+
+/// Whether a load whose users start at once is more than the machine can carry without
+/// timeouts.
+pub(super) fn is_too_much_at_once(scenarios: &[PlannedScenario], speed: Speed) -> bool {
+    let at_once: Vec<PlannedScenario> = scenarios
+        .iter()
+        .map(|planned| PlannedScenario { users: planned.at_once, ..*planned })
+        .collect();
+    work(&at_once, speed) > BURST_LIMIT
+}
+
+/// Time in which the machine does what the starts of all users give it to do.
+pub(super) fn work(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
+    let seconds = speed.time_of(total(&order(scenarios)));
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+fn total(starts: &[Start]) -> f64 {
+    starts.iter().map(|start| start.cost).sum()
+}
+
+/// All users in the order in which they start: those first who take longest, and the first
+/// user of each scenario before the second of any.
+fn order(scenarios: &[PlannedScenario]) -> Vec<Start> {
+    let mut starts: Vec<Start> = scenarios
+        .iter()
+        .filter(|planned| planned.id.kind() != ScenarioKind::Probe)
+        .flat_map(|planned| {
+            let cost = cost_of_start(&Scenario::of(planned.id).cost);
+            (0..planned.users).map(move |user| Start { scenario: planned.id, user, cost })
+        })
+        .collect();
+    starts.sort_by_key(|start| (start.user, rank(start.scenario), start.scenario));
+    starts
+}
+
+/// Work of an iteration that competes with the server's event loop. Nodes run at idle
+/// priority, and take what is left.
+const fn cost_of_start(cost: &Cost) -> f64 {
+    cost.server + cost.client
+}
+
+fn rank(id: ScenarioId) -> u8 {
+    match Scenario::of(id).needs {
+        Need::Infrastructure => 0,
+        Need::Job | Need::Cluster | Need::Service => 1,
+        Need::Nothing => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn planned(id: ScenarioId, users: u32) -> PlannedScenario {
+        PlannedScenario { id, users, waves: 2, at_once: users }
+    }
+
+    fn speed(import: f64, cpus: usize) -> Speed {
+        let import = Duration::from_secs_f64(import);
+        Speed { cpus, import, elapsed: import }
+    }
+
+    const TWO: [ScenarioId; 2] = [ScenarioId::ApiStatus, ScenarioId::CliLaunch];
+
+    #[test]
+    fn starts_are_spread_by_the_work_that_they_make() {
+        let all = TWO.map(|id| planned(id, 2));
+        let ramp = Duration::from_secs(30);
+        let of = |id| offsets(id, &all, &all, ramp);
+        let (status, launch) = (of(ScenarioId::ApiStatus), of(ScenarioId::CliLaunch));
+        // A launch is 12.5 CPU-s of server and client, a status 2.5: 30 together.
+        assert_eq!(launch, [Duration::ZERO, Duration::from_secs(15)], "launches first");
+        assert_eq!(status, [Duration::from_millis(12_500), Duration::from_millis(27_500)]);
+    }
+
+    #[test]
+    fn without_a_ramp_all_start_at_once() {
+        let all = TWO.map(|id| planned(id, 3));
+        let offsets = offsets(ScenarioId::ApiStatus, &all, &all, Duration::ZERO);
+        assert_eq!(offsets, [Duration::ZERO; 3]);
+    }
+
+    #[test]
+    fn an_iteration_of_fewer_scenarios_is_spread_over_less_time() {
+        let all = TWO.map(|id| planned(id, 2));
+        let ramp = Duration::from_secs(30);
+        let offsets = offsets(ScenarioId::ApiStatus, &all[..1], &all, ramp);
+        assert_eq!(offsets, [Duration::ZERO, Duration::from_millis(2_500)]);
+    }
+
+    #[rstest]
+    #[case::a_machine_that_is_twice_as_slow(speed(2.0, 2), speed(4.0, 2))]
+    #[case::half_as_many_cpus(speed(2.0, 2), speed(2.0, 1))]
+    fn a_ramp_is_longer_where_imports_take_longer(#[case] quick: Speed, #[case] slow: Speed) {
+        let all = TWO.map(|id| planned(id, 4));
+        assert!(choose(&all, quick) < choose(&all, slow));
+        assert!(STEPS.contains(&choose(&all, slow).as_secs()));
+    }
+
+    #[test]
+    fn a_burst_is_too_much_where_its_imports_pile_up() {
+        let fifty = [planned(ScenarioId::ApiStatus, 50)];
+        assert!(is_too_much_at_once(&fifty, speed(2.0, 2)));
+        assert!(!is_too_much_at_once(&fifty, speed(2.0, 16)));
+        let few_at_once = [PlannedScenario { at_once: 5, ..fifty[0] }];
+        assert!(!is_too_much_at_once(&few_at_once, speed(2.0, 2)));
+    }
+
+    #[test]
+    fn the_longest_ramp_is_finite() {
+        let all = [planned(ScenarioId::CliStatus, 10_000)];
+        assert_eq!(choose(&all, speed(60.0, 1)), Duration::from_secs(420));
+    }
+}

@@ -1,0 +1,119 @@
+//! Waiting until the server is idle.
+//!
+//! A server that answers is not yet idle: the executors of its daemons import SkyPilot for
+//! many seconds, and its jobs controllers begin to do so some 15 seconds later. A baseline
+//! taken before that is none. The same goes for executors that the end of a load leaves
+//! half-way: their peak is still to come.
+
+mod activity;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use skyload::class::ProcessClass;
+use skyload::marks::{BusyProcess, Unrest};
+use skyload::plan::LoadPlan;
+use skyload::run_dir::RunDir;
+use skyload::sample::Tick;
+
+use super::watch::Watch;
+use crate::profiler::last_ticks;
+use crate::progress::Step;
+use activity::{Activity, Usage};
+
+/// The server must be idle for as long as this.
+const IDLE_FOR: Duration = Duration::from_secs(2);
+
+/// Use of one CPU by the whole server, in percent, from which on it is not idle. One that has
+/// nothing to do takes about 5 %; an import takes all that it can get.
+const BUSY: f32 = 30.0;
+
+/// A server with consolidated jobs starts its controllers this long after itself
+/// (`sky/jobs/managed_job_refresh_thread.py` takes a lock first, and waits).
+const CONTROLLERS_AFTER: Duration = Duration::from_secs(15);
+
+/// What was seen of the machine while the server became idle.
+pub(super) struct Settled {
+    /// What keeps the server from being idle, if it is not.
+    pub(super) unrest: Option<Unrest>,
+    /// Other processes that keep the machine busy.
+    pub(super) others: Vec<BusyProcess>,
+}
+
+/// Waits until the server is idle, at most as long as the plan allows.
+pub(super) fn wait(
+    watch: &mut Watch<'_>,
+    plan: &LoadPlan,
+    run: &RunDir,
+    step: &Step,
+) -> Result<Settled> {
+    let Some(addresses) = watch.server.addresses else {
+        return Ok(Settled { unrest: None, others: Vec::new() });
+    };
+    let end = Instant::now() + plan.settle;
+    let mut activity = Activity::begin(addresses.root, &run.id())?;
+    let mut controllers = Controllers::expected_by(watch, plan);
+    let mut idle_since = Instant::now();
+    let mut usage = None;
+    loop {
+        if watch.look()?.is_some() {
+            return Ok(Settled { unrest: None, others: Vec::new() });
+        }
+        usage = activity.measure().or(usage);
+        let ticks = last_ticks(&run.samples());
+        let unrest = what_is_going_on(&ticks, usage.as_ref(), &mut controllers);
+        let is_idle = unrest.is_none();
+        if let Some(unrest) = &unrest {
+            idle_since = Instant::now();
+            step.update(unrest.to_string());
+        }
+        let has_been_idle = is_idle && usage.is_some() && idle_since.elapsed() >= IDLE_FOR;
+        if Instant::now() >= end || has_been_idle {
+            let others = usage.map(|usage| usage.others).unwrap_or_default();
+            return Ok(Settled { unrest, others });
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+}
+
+/// Whether the server's jobs controllers are still to come.
+struct Controllers {
+    /// When there will be none any more; `None` for a server that starts none.
+    until: Option<Instant>,
+}
+
+impl Controllers {
+    fn expected_by(watch: &Watch<'_>, plan: &LoadPlan) -> Self {
+        // Their start is an import, as slow as the machine is; a server that imports
+        // nothing is none of SkyPilot's, and starts none.
+        let speed = plan.speed.filter(|_| watch.server.server.has_consolidation);
+        Self { until: speed.map(|speed| Instant::now() + CONTROLLERS_AFTER + 3 * speed.elapsed) }
+    }
+
+    fn are_due(&mut self, tick: &Tick) -> bool {
+        if tick.classes.contains_key(&ProcessClass::JobsController) {
+            self.until = None;
+        }
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+fn what_is_going_on(
+    ticks: &[Tick],
+    usage: Option<&Usage>,
+    controllers: &mut Controllers,
+) -> Option<Unrest> {
+    let Some(latest) = ticks.last() else { return Some(Unrest::NoFigures) };
+    if let Some(starting) = latest.classes.get(&ProcessClass::Starting) {
+        return Some(Unrest::Starting(starting.count));
+    }
+    if let Some(usage) = usage.filter(|usage| usage.server > BUSY) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a percentage"
+        )]
+        return Some(Unrest::ServerBusy(usage.server.round() as u32));
+    }
+    controllers.are_due(latest).then_some(Unrest::NoControllersYet)
+}
