@@ -259,6 +259,12 @@ impl LoadPlan {
         ramp::offsets(id, &beside, &self.scenarios, self.ramp)
     }
 
+    /// Time between the launches of what scenarios share, which are spread where the load is.
+    pub fn setup_interval(&self) -> Duration {
+        let speed = self.speed.filter(|_| !self.ramp.is_zero());
+        speed.map_or(Duration::ZERO, ramp::between_launches)
+    }
+
     /// Time in which this machine does what the starts of all users give it to do, where
     /// they all start at once and that is so much that clients may meet timeouts of the
     /// SDK. `None` where it is not, or where nobody knows.

@@ -80,6 +80,13 @@ pub(super) fn work(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
+/// Time in which the machine does the server's part of one launch.
+pub(super) fn between_launches(speed: Speed) -> Duration {
+    const MOST: Duration = Duration::from_secs(60);
+    let seconds = speed.time_of(cost_of_start(&Cost::of_launch(0.0)));
+    Duration::try_from_secs_f64(seconds).unwrap_or(MOST).min(MOST)
+}
+
 fn total(starts: &[Start]) -> f64 {
     starts.iter().map(|start| start.cost).sum()
 }
