@@ -9,6 +9,7 @@ mod estimate;
 mod fit;
 mod ramp;
 mod request;
+mod request_args;
 mod resolve;
 mod speed;
 
@@ -23,7 +24,7 @@ use url::Url;
 pub use capacity::{Capacity, Machine};
 pub use estimate::Estimate;
 pub use fit::{Fit, Reduction};
-pub use request::LoadRequest;
+pub use request::{LoadRequest, REQUEST_VERSION, RequestFile};
 pub(crate) use resolve::MOST_USERS;
 pub use resolve::UsageErrors;
 pub use speed::Speed;

@@ -1,12 +1,24 @@
 //! What was typed, before anybody asks what it means.
+//!
+//! A new flag is a field here, and is then handled where the compiler asks for it: in
+//! `request_args.rs`, in `xtask/src/load/request.rs`, and in the test of each.
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
 use crate::sample::LevelChoice;
+
+/// The format of `request.json` that this build writes and reads.
+pub const REQUEST_VERSION: u32 = 1;
 
 /// The arguments of `cargo xtask load`, as text. [`super::LoadPlan::resolve`]
 /// gives them their meaning, so that all mistakes are found together.
-#[derive(Clone, Debug, Default)]
+///
+/// It has no credentials: who takes a server's URL from a command line removes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LoadRequest {
     /// `-n`: concurrent requests of each scenario.
     pub requests_per_scenario: Option<String>,
@@ -48,6 +60,36 @@ pub struct LoadRequest {
     pub original_semantics: bool,
     /// `--keep-server`: leave the server running.
     pub keep_server: bool,
-    /// `--yes`: go on where a question would be asked.
+    /// `--yes`: go on where a question would be asked. That is agreed to anew each time,
+    /// so no file has it.
+    #[serde(skip)]
     pub yes: bool,
+}
+
+/// What was typed, in a file of its own: `request.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RequestFile {
+    /// Format of this file.
+    #[serde(deserialize_with = "known_version")]
+    version: u32,
+    /// The request.
+    pub request: LoadRequest,
+}
+
+impl RequestFile {
+    /// The file of a request.
+    pub const fn of(request: LoadRequest) -> Self {
+        Self { version: REQUEST_VERSION, request }
+    }
+}
+
+/// A flag that this build does not know would be lost without a word.
+fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        REQUEST_VERSION => Ok(REQUEST_VERSION),
+        other => Err(serde::de::Error::custom(format!(
+            "its version is {other}, and this build reads {REQUEST_VERSION}"
+        ))),
+    }
 }

@@ -13,7 +13,7 @@ use crate::ids::RunId;
 use crate::marks::{Event, Mark};
 use crate::nodes::NodeFigures;
 use crate::outcome::ScenarioOutcome;
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, LoadRequest, RequestFile};
 use crate::run_dir::{RunDir, RunDirError, read_lines};
 use crate::sample::{Phase, ProcessTable, ProfileLine, Tick};
 use crate::scenario::ScenarioId;
@@ -28,6 +28,8 @@ pub struct Evidence {
     /// How commands are told which run: its id, or its directory where they would not
     /// look for it.
     pub name: String,
+    /// What was typed; `None` of runs that did not write it down.
+    pub request: Option<LoadRequest>,
     /// What was asked for.
     pub plan: LoadPlan,
     /// What was found.
@@ -55,6 +57,7 @@ impl Evidence {
         let plan: LoadPlan = RunDir::read(&run.plan(), "plan")?;
         let mut damage = Vec::new();
         let mut note = |error: RunDirError| damage.push(describe(&error));
+        let request: Option<RequestFile> = readable(&run.request(), "request", &mut note);
         let environment = readable(&run.environment(), "environment", &mut note);
         let processes = readable(&run.processes(), "process table", &mut note);
         let fixtures = readable(&run.fixtures(), "list of fixtures", &mut note);
@@ -81,6 +84,7 @@ impl Evidence {
         let evidence = Self {
             run: run.id(),
             name: run.id().to_string(),
+            request: request.map(|file| file.request),
             plan,
             environment,
             marks: marks.values,
@@ -217,7 +221,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::plan::{LoadRequest, Machine};
+    use crate::plan::Machine;
     use crate::report::{Report, Verdict};
     use crate::units::ByteSize;
 
@@ -250,6 +254,7 @@ mod tests {
     }
 
     #[rstest]
+    #[case::a_request_of_another_version(RunDir::request, r#"{"version":9,"request":{}}"#)]
     #[case::an_environment_that_is_cut_off(RunDir::environment, "{")]
     #[case::a_process_table_without_its_fields(RunDir::processes, "{}")]
     #[case::an_outcome_of_another_kind(|run: &RunDir| run.outcome(ScenarioId::ApiStatus), "[]")]

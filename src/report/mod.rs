@@ -49,7 +49,7 @@ use crate::environment::Environment;
 use crate::fixtures::Ledger;
 use crate::ids::RunId;
 use crate::nodes::NodeFigures;
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, LoadRequest};
 use crate::run_dir::FORMAT_VERSION;
 use crate::sample::{ProfilerCost, ProfilerLevel};
 use crate::units;
@@ -66,6 +66,9 @@ pub struct Report {
     /// look for it.
     #[serde(default)]
     pub name: String,
+    /// What was typed; `None` of runs that did not write it down.
+    #[serde(default)]
+    pub request: Option<LoadRequest>,
     /// What was asked for.
     pub plan: LoadPlan,
     /// What was found; `None` when the run ended before the server was ready.
@@ -174,6 +177,7 @@ impl Report {
             version: FORMAT_VERSION,
             run: evidence.run.clone(),
             name: evidence.name.clone(),
+            request: evidence.request.clone(),
             plan: evidence.plan.clone(),
             environment: evidence.environment.clone(),
             summary: summary::assemble(recording, memory.as_ref(), summary::baseline_of(&phases)),

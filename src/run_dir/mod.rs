@@ -105,6 +105,11 @@ impl RunDir {
         &self.path
     }
 
+    /// What was typed: one `RequestFile`.
+    pub fn request(&self) -> PathBuf {
+        self.path.join("request.json")
+    }
+
     /// What was asked for: one `LoadPlan`.
     pub fn plan(&self) -> PathBuf {
         self.path.join("plan.json")

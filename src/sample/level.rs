@@ -18,6 +18,18 @@ pub enum LevelChoice {
     Sampled,
 }
 
+impl LevelChoice {
+    /// The name in flags and files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::ExitRecords => "exit-records",
+            Self::HighWaterMark => "high-water-mark",
+            Self::Sampled => "sampled",
+        }
+    }
+}
+
 /// How exactly this machine lets peaks be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

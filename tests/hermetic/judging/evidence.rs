@@ -41,6 +41,7 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
     Evidence {
         run: RunId::of_directory(Path::new(NAME)),
         name: NAME.to_owned(),
+        request: Some(request.clone()),
         environment: Some(environment()),
         marks: [
             (0, Event::PhaseBegan(Phase::Baseline)),

@@ -1,13 +1,16 @@
 //! The one command that a report ends with.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::config::Thresholds;
 use skyload::fixtures::Stage;
 use skyload::marks::{Event, StopReason};
-use skyload::plan::{LoadRequest, ScenarioThresholds};
+use skyload::plan::{Fit, LoadRequest, Reduction, ScenarioThresholds};
 use skyload::recommend::Recommendation;
 use skyload::report::{Evidence, NextStep, Report, Verdict, next_step};
+use skyload::sample::LevelChoice;
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
@@ -41,13 +44,17 @@ fn with_server(version: &str, commit: Option<&str>) -> Evidence {
 #[case::of_a_release(
     "0.12.0",
     None,
-    "cargo xtask load --sky 0.12.0 --server system --apis status -n 4"
+    "cargo xtask load --sky 0.12.0 --server system --apis status -n 4 --waves 1"
 )]
-#[case::of_a_checkout("1.0.0-dev0", None, "cargo xtask load --server system --apis status -n 8")]
+#[case::of_a_checkout(
+    "1.0.0-dev0",
+    None,
+    "cargo xtask load --server system --apis status -n 8 --waves 1"
+)]
 #[case::of_another_commit(
     "0.14.1",
     Some("abcd"),
-    "cargo xtask load --server system --apis status -n 8"
+    "cargo xtask load --server system --apis status -n 8 --waves 1"
 )]
 fn a_pass_that_says_nothing_of_constants_is_not_followed_by_them(
     #[case] version: &str,
@@ -67,7 +74,7 @@ fn a_breach_that_says_nothing_of_constants_is_looked_at_again() {
     run.record(3).peak = Some(ByteSize::gib(1));
     run.limit(BudgetSubject::TreeRss, Amount::Size(ByteSize::mib(1)));
     let next = after(&run);
-    let command = "cargo xtask load --sky 0.12.0 --server system --apis status -n 4";
+    let command = "cargo xtask load --sky 0.12.0 --server system --apis status -n 4 --waves 1";
     assert_eq!(next.command, command);
     assert!(next.purpose.contains("its server is SkyPilot 0.12.0"), "{next:?}");
 }
@@ -79,7 +86,10 @@ fn a_remote_pass_says_nothing_of_memory_and_is_followed_by_more_users() {
     run.profile.clear();
     run.processes = None;
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --server http://127.0.0.1:9/ --apis status -n 8");
+    assert_eq!(
+        next.command,
+        "cargo xtask load --server http://127.0.0.1:9 --apis status -n 8 --waves 1"
+    );
 }
 
 #[test]
@@ -97,7 +107,7 @@ fn a_count_that_was_exceeded_is_no_matter_of_constants() {
     let mut run = good_run(&four_users());
     run.limit(BudgetSubject::Threads, Amount::Count(1));
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 4");
+    assert_eq!(next.command, "cargo xtask load --apis status -n 4 --waves 1");
     assert!(next.purpose.ends_with("--budget threads=COUNT"), "{next:?}");
 }
 
@@ -107,7 +117,10 @@ fn a_breach_of_a_run_that_broke_off_is_looked_at_again() {
     run.record(3).peak = Some(ByteSize::gib(1));
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 4", "`recommend` refuses it");
+    assert_eq!(
+        next.command, "cargo xtask load --apis status -n 4 --waves 1",
+        "`recommend` refuses it"
+    );
     assert!(next.purpose.starts_with("to see all of it: interrupted after"), "{next:?}");
 }
 
@@ -131,7 +144,7 @@ fn a_scenario_that_failed_is_tried_with_half_of_its_users() {
     let mut run = good_run(&request);
     run.fail_turns(2);
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --sky 0.12.0 --deploy --apis status -n 2");
+    assert_eq!(next.command, "cargo xtask load --sky 0.12.0 --deploy --apis status -n 2 --waves 1");
     assert!(next.purpose.contains("server.log.tail"), "{next:?}");
 }
 
@@ -140,7 +153,7 @@ fn a_latency_limit_that_was_exceeded_names_its_scenario() {
     let mut run = good_run(&four_users());
     let limits = Thresholds { p50: Some(std::time::Duration::from_millis(1)), ..<_>::default() };
     run.plan.thresholds = vec![ScenarioThresholds { scenario: ScenarioId::ApiStatus, limits }];
-    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2");
+    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
 }
 
 #[test]
@@ -153,7 +166,7 @@ fn a_cloud_is_named_again_whatever_failed() {
     };
     let mut run = good_run(&request);
     run.fail_turns(2);
-    let command = "cargo xtask load -c aws --copy-credentials --apis status -n 2";
+    let command = "cargo xtask load -c aws --copy-credentials --apis status -n 2 --waves 1";
     assert_eq!(after(&run).command, command);
 }
 
@@ -162,7 +175,7 @@ fn a_single_user_that_failed_is_tried_alone() {
     let one = Some("1".to_owned());
     let mut run = good_run(&LoadRequest { requests_per_scenario: one, ..four_users() });
     run.fail_turns(1);
-    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 1");
+    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 1 --waves 1");
 }
 
 #[test]
@@ -170,7 +183,7 @@ fn a_bystander_that_failed_is_tried_with_half_of_the_users() {
     let mut run = good_run(&four_users());
     run.fail_turns_of(ScenarioId::ProbeHealth, 1);
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 2");
+    assert_eq!(next.command, "cargo xtask load --apis status -n 2 --waves 1");
     assert!(next.purpose.starts_with("to see whether it fails with half as many users"));
 }
 
@@ -184,13 +197,14 @@ fn users_are_counted_of_each_cloud(#[case] change: fn(&mut Evidence), #[case] us
     let request = LoadRequest {
         apis: Vec::new(),
         requests: vec!["launch".to_owned()],
-        infra: vec!["aws gcp".to_owned()],
+        infra: ["aws", "gcp"].map(str::to_owned).to_vec(),
         copy_credentials: true,
         ..four_users()
     };
     let mut run = good_run(&request);
     change(&mut run);
-    let command = format!("cargo xtask load -c aws gcp --copy-credentials -r launch -n {users}");
+    let command =
+        format!("cargo xtask load -c aws gcp --copy-credentials -r launch -n {users} --waves 1");
     assert_eq!(after(&run).command, command);
 }
 
@@ -202,7 +216,7 @@ fn scenarios_with_fewer_users_are_not_given_the_number_of_others() {
         planned.users = if planned.id == ScenarioId::CliStatus { 1 } else { planned.users };
     }
     run.fail_turns_of(ScenarioId::ProbeHealth, 1);
-    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2");
+    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
 }
 
 #[test]
@@ -210,7 +224,7 @@ fn what_no_scenario_did_is_looked_at_again_as_it_was() {
     let mut run = good_run(&four_users());
     fixture_fails(&mut run, Stage::SetUp, "no");
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 4");
+    assert_eq!(next.command, "cargo xtask load --apis status -n 4 --waves 1");
     assert!(next.purpose.starts_with("to see whether it fails again"), "{next:?}");
 }
 
@@ -219,7 +233,7 @@ fn an_inconclusive_run_is_repeated_as_it_was_and_the_reason_is_named() {
     let mut run = good_run(&four_users());
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 4");
+    assert_eq!(next.command, "cargo xtask load --apis status -n 4 --waves 1");
     assert!(next.purpose.contains("interrupted after"), "{next:?}");
 }
 
@@ -229,7 +243,8 @@ fn a_plan_of_another_file_is_found_in_it_again() {
     let profile = Some("smoke".to_owned());
     let mut run = good_run(&LoadRequest { config, profile, ..four_users() });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
-    let command = "cargo xtask load --config /plans/ours.toml --profile smoke --apis status -n 4";
+    let command =
+        "cargo xtask load --config /plans/ours.toml --profile smoke --apis status -n 4 --waves 1";
     assert_eq!(after(&run).command, command);
 }
 
@@ -241,7 +256,7 @@ fn what_a_shell_would_take_apart_is_quoted() {
     assert_eq!(
         after(&run).command,
         "cargo xtask load --config '/our plans/a.toml' --server 'http://127.0.0.1:1/?of=us&them' \
-         --apis status -n 4"
+         --apis status -n 4 --waves 1"
     );
     run = good_run(&four_users());
     run.name = "/our runs/20261124-080000-test".to_owned();
@@ -254,7 +269,10 @@ fn lists_of_everything_are_short() {
     let request = LoadRequest { requests: all(), apis: all(), ..four_users() };
     let mut run = good_run(&LoadRequest { infra: vec!["loopback".to_owned()], ..request });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
-    assert_eq!(after(&run).command, "cargo xtask load -r all --apis all -n 4");
+    assert_eq!(
+        after(&run).command,
+        "cargo xtask load -c loopback -r all --apis all -n 4 --waves 1"
+    );
 }
 
 #[test]
@@ -268,6 +286,122 @@ fn an_isolated_server_gets_the_clouds_credentials_again() {
     };
     let mut run = good_run(&request);
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
-    let command = "cargo xtask load -c aws --copy-credentials -r launch -n 4";
+    let command = "cargo xtask load -c aws --copy-credentials -r launch -n 4 --waves 1";
+    assert_eq!(after(&run).command, command);
+}
+
+#[test]
+fn every_flag_that_was_given_is_given_again() {
+    let request = LoadRequest {
+        requests: vec!["launch".to_owned()],
+        apis: Vec::new(),
+        run_async: true,
+        waves: Some("3".to_owned()),
+        budgets: vec!["tree-rss=1GiB".to_owned(), "threads=9".to_owned()],
+        peaks: Some(LevelChoice::HighWaterMark),
+        phase_peaks: true,
+        original_semantics: true,
+        ..four_users()
+    };
+    let mut run = good_run(&request);
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    assert_eq!(
+        after(&run).command,
+        "cargo xtask load -r launch --run-async -n 4 --waves 3 --budget 'tree-rss=1GiB' --budget \
+         'threads=9' --peaks high-water-mark --phase-peaks --original-semantics"
+    );
+}
+
+#[test]
+fn no_infrastructure_and_a_server_that_is_kept_are_asked_for_again() {
+    let infra = vec!["none".to_owned()];
+    let mut run = good_run(&LoadRequest { infra, keep_server: true, ..four_users() });
+    run.fail_turns(2);
+    let command = "cargo xtask load --keep-server -c none --apis status -n 2 --waves 1";
+    assert_eq!(after(&run).command, command);
+}
+
+#[test]
+fn a_profile_of_the_servers_machine_is_asked_for_again() {
+    let server = Some("http://127.0.0.1:9".to_owned());
+    let server_profile = Some("/there/a profile".into());
+    let mut run = good_run(&LoadRequest { server, server_profile, ..four_users() });
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    let command = "cargo xtask load --server http://127.0.0.1:9 --server-profile '/there/a \
+                   profile' --apis status -n 4 --waves 1";
+    assert_eq!(after(&run).command, command);
+}
+
+#[test]
+fn a_part_of_a_load_is_not_given_flags_that_it_would_leave_idle() {
+    let requests = vec!["launch".to_owned()];
+    let infra = vec!["loopback".to_owned()];
+    let mut run = good_run(&LoadRequest { requests, infra, run_async: true, ..four_users() });
+    run.fail_turns(2);
+    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
+}
+
+#[test]
+fn what_a_profile_of_skyload_toml_chose_is_chosen_again() {
+    let mut run = good_run(&LoadRequest { profile: Some("smoke".to_owned()), ..<_>::default() });
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    assert_eq!(after(&run).command, "cargo xtask load --profile smoke");
+}
+
+#[test]
+fn a_run_that_did_not_write_its_request_down_is_repeated_as_far_as_its_plan_tells() {
+    let server = Some("system".to_owned());
+    let infra = vec!["aws".to_owned()];
+    let sky = Some("0.12.0".to_owned());
+    let mut run = good_run(&LoadRequest { server, infra, sky, ..four_users() });
+    run.request = None;
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    let command = "cargo xtask load --sky 0.12.0 --server system -c aws --apis status -n 4";
+    assert_eq!(after(&run).command, command);
+}
+
+/// A run that was interrupted, whose load was made to suit the machine.
+fn suited(left_out: Reduction, ramp: Duration) -> Evidence {
+    let mut run = good_run(&LoadRequest::default());
+    let seconds = Duration::from_secs;
+    let (within, wanted, planned) = (seconds(300), seconds(600), seconds(280));
+    run.plan.fit = Some(Fit { within, wanted, planned, left_out });
+    run.plan.ramp = ramp;
+    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
+    run
+}
+
+#[rstest]
+#[case::spread(Reduction::NONE, 1, "cargo xtask load --ramp 45s --fit off")]
+#[case::smaller(
+    Reduction { one_iteration: true, halvings: 1 },
+    1,
+    "cargo xtask load -n 1 --waves 1 --ramp 45s"
+)]
+#[case::smaller_in_unlike_parts(
+    Reduction { one_iteration: true, halvings: 1 },
+    2,
+    "cargo xtask load --ramp 45s"
+)]
+fn what_skyload_chose_for_the_machine_is_repeated_by_its_value(
+    #[case] left_out: Reduction,
+    #[case] users_of_one: u32,
+    #[case] command: &str,
+) {
+    let mut run = suited(left_out, Duration::from_secs(45));
+    run.plan.scenarios.iter_mut().for_each(|planned| planned.users = 1);
+    run.plan.scenarios[0].users = users_of_one;
+    assert_eq!(after(&run).command, command);
+}
+
+#[test]
+fn half_of_the_users_are_spread_where_all_were() {
+    let mut run = good_run(&LoadRequest { ramp: Some("30s".to_owned()), ..four_users() });
+    run.plan.ramp = Duration::from_secs(30);
+    run.fail_turns(2);
+    let command = "cargo xtask load --apis status -n 2 --waves 1 --ramp 30s";
+    assert_eq!(after(&run).command, command);
+    run.request = Some(four_users());
+    let command = "cargo xtask load --apis status -n 2 --waves 1 --ramp auto";
     assert_eq!(after(&run).command, command);
 }

@@ -11,6 +11,7 @@ mod marks;
 mod phases;
 mod prepare;
 mod remote;
+mod request;
 mod scenarios;
 mod settle;
 mod speed;

@@ -9,15 +9,15 @@ use skyload::env;
 use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
-use skyload::plan::{LoadPlan, LoadRequest, Machine, Speed, UsageErrors};
+use skyload::plan::{LoadPlan, Machine, RequestFile, Speed, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::report::in_minutes;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use skyload::scenario::{Need, Scenario};
 use skyload::units::{ByteSize, as_gib};
 use sysinfo::{MemoryRefreshKind, System};
-use url::Url;
 
+use super::request::{credentials, request};
 use crate::flags;
 use crate::profiler;
 use crate::progress::Progress;
@@ -34,33 +34,8 @@ pub(super) fn plan(
     speed: Option<Speed>,
 ) -> Result<LoadPlan> {
     let config = config(flags, workspace)?;
-    // The run may be reported on from another directory.
-    let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
-    let server_profile = absolute(&flags.server_profile).context("finding the server's profile")?;
-    let unreadable = server_profile.as_deref().and_then(server_profile::mistake);
-    let request = LoadRequest {
-        requests_per_scenario: flags.requests_per_scenario.clone(),
-        requests: flags.requests.clone(),
-        apis: flags.apis.clone(),
-        infra: flags.clouds.clone(),
-        run_async: flags.run_async,
-        copy_credentials: flags.copy_credentials,
-        ramp: flags.ramp.clone(),
-        fit: flags.fit.clone(),
-        waves: flags.waves.clone(),
-        sky: flags.sky.clone(),
-        server: flags.server.as_deref().map(without_credentials),
-        server_profile,
-        deploy: flags.deploy,
-        config: absolute(&flags.config).context("finding the configuration")?,
-        profile: flags.profile.clone(),
-        budgets: flags.budgets.clone(),
-        peaks: flags.peaks.map(Into::into),
-        phase_peaks: flags.phase_peaks,
-        original_semantics: flags.original_semantics,
-        keep_server: flags.keep_server,
-        yes: flags.yes,
-    };
+    let request = request(flags)?;
+    let unreadable = request.server_profile.as_deref().and_then(server_profile::mistake);
     let machine = Machine { loopback_obstacle, speed, ..machine()? };
     let mut mistakes = Vec::from_iter(unreadable);
     let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
@@ -95,26 +70,6 @@ fn config(flags: &flags::Load, workspace: &Workspace) -> Result<Config> {
         }
         mistakes @ ConfigError::Mistakes(_) => mistakes.into(),
     })
-}
-
-/// `user:password` of a server's URL, to be handed on in the environment alone:
-/// files of the run are read by more people than should know it.
-fn credentials(flags: &flags::Load) -> Option<String> {
-    let url = Url::parse(flags.server.as_deref()?).ok()?;
-    let password = url.password()?;
-    Some(format!("{}:{password}", url.username()))
-}
-
-fn without_credentials(server: &str) -> String {
-    let Ok(mut url) = Url::parse(server) else { return server.to_owned() };
-    // What was typed is quoted in messages, so it stays as it is where it can.
-    if url.username().is_empty() && url.password().is_none() {
-        return server.to_owned();
-    }
-    // Both fail only for URLs that can't have credentials to begin with.
-    _ = url.set_username("");
-    _ = url.set_password(None);
-    url.to_string()
 }
 
 /// What is launched on somebody else's machines costs money, and is there until it
@@ -253,6 +208,7 @@ pub(super) fn run_dir(
     };
     let path: PathBuf = under.join(id.as_str());
     let run = RunDir::create(&path)?;
+    RunDir::write(&run.request(), &RequestFile::of(request(flags)?))?;
     RunDir::write(&run.plan(), plan)?;
     runs::say_whether_latest(run.link_latest()?, run.path(), progress);
     Ok(run)

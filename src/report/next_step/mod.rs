@@ -1,19 +1,18 @@
 //! The one command to type after a run, for the end of every report.
 
-use std::path::Path;
+mod asked_for;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use super::budgets::{BudgetCheck, CONFIGURED};
 use super::judge::{Severity, Verdict};
 use super::scenarios::{ScenarioReport, ScenarioState};
 use super::{BudgetState, Report};
 use crate::budget::Unit;
-use crate::infrastructure::Infrastructure;
-use crate::plan::{LoadPlan, MOST_USERS, ServerTarget, SkySelection};
+use crate::plan::{LoadPlan, LoadRequest, MOST_USERS};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shell;
+use asked_for::{as_it_ran, with_scenarios};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,21 +30,21 @@ pub fn next_step(report: &Report) -> NextStep {
     match report.judgement.verdict {
         Verdict::Pass if plan.is_profiled() => {
             let constants = recommend(report, "for the constants that this run supports");
-            constants.unwrap_or_else(|| more_users(plan))
+            constants.unwrap_or_else(|| more_users(report))
         }
-        Verdict::Pass => more_users(plan),
+        Verdict::Pass => more_users(report),
         Verdict::OverBudget => after_breach(report),
         Verdict::ScenarioFailed => after_failure(report),
         Verdict::Inconclusive => {
-            repeat(plan, format!("to repeat what cannot be judged{}", why_not(report)))
+            repeat(report, format!("to repeat what cannot be judged{}", why_not(report)))
         }
     }
 }
 
-fn more_users(plan: &LoadPlan) -> NextStep {
-    let (ids, users) = with_most_users(plan, &loaded(plan));
+fn more_users(report: &Report) -> NextStep {
+    let (ids, users) = with_most_users(&report.plan, &loaded(&report.plan));
     NextStep {
-        command: load(plan, &ids, Some(MOST_USERS.min(users.saturating_mul(2)))),
+        command: load(report, &ids, MOST_USERS.min(users.saturating_mul(2))),
         purpose: "for twice as many users".to_owned(),
     }
 }
@@ -65,32 +64,43 @@ fn recommend(report: &Report, purpose: &str) -> Option<NextStep> {
     // Of another commit of the same version, and of a checkout, nobody can be had.
     let can_be_had = *version != environment.sky.version
         && version.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let plan = LoadPlan { sky: SkySelection::Version(version.clone()), ..report.plan.clone() };
-    can_be_had.then(|| repeat(&plan, format!("{purpose}, once they are the server's: {skew}")))
+    let request = || LoadRequest { sky: Some(version.clone()), ..as_it_ran(report) };
+    can_be_had.then(|| NextStep {
+        command: request().command(),
+        purpose: format!("{purpose}, once they are the server's: {skew}"),
+    })
 }
 
 fn after_breach(report: &Report) -> NextStep {
-    let plan = &report.plan;
     // Constants are about memory, and what cannot be trusted says nothing of them.
     let takes_memory = |check: &BudgetCheck| {
         check.state == BudgetState::Over && check.subject.unit() == Unit::Size
     };
     match report.judgement.distrust().first() {
-        Some(doubt) => repeat(plan, format!("to see all of it: {doubt}")),
+        Some(doubt) => repeat(report, format!("to see all of it: {doubt}")),
         None => {
             let purpose = format!("for the constants that these peaks ask for{}", or_raise(report));
             let constants =
                 report.budgets.iter().any(takes_memory).then(|| recommend(report, &purpose));
             constants.flatten().unwrap_or_else(|| {
-                repeat(plan, format!("to see whether it comes again{}", or_raise(report)))
+                repeat(report, format!("to see whether it comes again{}", or_raise(report)))
             })
         }
     }
 }
 
 /// The same load again.
-fn repeat(plan: &LoadPlan, purpose: String) -> NextStep {
-    NextStep { command: load(plan, &loaded(plan), alike(plan, &loaded(plan))), purpose }
+fn repeat(report: &Report, purpose: String) -> NextStep {
+    NextStep { command: as_it_ran(report).command(), purpose }
+}
+
+/// The load of these scenarios alone, with so many users each.
+fn load(report: &Report, scenarios: &[ScenarioId], users: u32) -> String {
+    let request = with_scenarios(report, scenarios);
+    // A number of users alone asks for a burst.
+    let ramp = (!report.plan.ramp.is_zero()).then(|| "auto".to_owned());
+    let request = LoadRequest { ramp: request.ramp.clone().or(ramp), ..request };
+    LoadRequest { requests_per_scenario: Some(users.to_string()), ..request }.command()
 }
 
 /// A budget that somebody set can be set higher; SkyPilot's own constants are what
@@ -125,15 +135,15 @@ fn after_failure(report: &Report) -> NextStep {
     }
     match with_most_users(plan, &ids) {
         (ids, users) if users > 1 => NextStep {
-            command: load(plan, &ids, Some(users / 2)),
+            command: load(report, &ids, users / 2),
             purpose: format!("to see whether it fails with half as many users; {LOOK}"),
         },
         (ids, 1) if bystanders.is_empty() => NextStep {
-            command: load(plan, &ids, Some(1)),
+            command: load(report, &ids, 1),
             purpose: format!("to see whether it fails on its own; {LOOK}"),
         },
         // The bystander beside single users, what was shared, or the teardown.
-        _ => repeat(plan, format!("to see whether it fails again; {LOOK}")),
+        _ => repeat(report, format!("to see whether it fails again; {LOOK}")),
     }
 }
 
@@ -172,63 +182,4 @@ fn users_of(plan: &LoadPlan, ids: &[ScenarioId]) -> Vec<(ScenarioId, u32)> {
     };
     let planned = plan.scenarios.iter().filter(|planned| ids.contains(&planned.id));
     planned.map(|planned| (planned.id, planned.users / infras(planned.id))).collect()
-}
-
-/// The command that loads the same server with these scenarios.
-fn load(plan: &LoadPlan, scenarios: &[ScenarioId], users: Option<u32>) -> String {
-    let mut words = vec!["cargo xtask load".to_owned()];
-    if let Some(config) = &plan.config {
-        words.push(format!("--config {}", shell::path(config)));
-    }
-    if plan.profile != "default" {
-        words.push(format!("--profile {}", shell::word(&plan.profile)));
-    }
-    match &plan.sky {
-        sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => {}
-        SkySelection::Version(version) => words.push(format!("--sky {version}")),
-        SkySelection::Nightly => words.push("--sky nightly".to_owned()),
-        // The one on PATH is what the user's own server is loaded with anyway.
-        SkySelection::Executable(path) if *path == Path::new("sky") => {}
-        SkySelection::Executable(path) => words.push(format!("--sky {}", shell::path(path))),
-    }
-    match &plan.server {
-        ServerTarget::Isolated { deploy: false } => {}
-        ServerTarget::Isolated { deploy: true } => words.push("--deploy".to_owned()),
-        ServerTarget::System => words.push("--server system".to_owned()),
-        ServerTarget::Remote(url) => {
-            let url = without_credentials(url);
-            words.push(format!("--server {}", shell::word(url.as_str())));
-        }
-    }
-    if let Infrastructure::Clouds(names) = &plan.infrastructure {
-        words.push(format!("-c {}", names.join(" ")));
-        // An isolated server has no other way to a cloud.
-        if matches!(plan.server, ServerTarget::Isolated { .. }) {
-            words.push("--copy-credentials".to_owned());
-        }
-    }
-    for (flag, kind) in [("-r", ScenarioKind::Cli), ("--apis", ScenarioKind::Api)] {
-        words.extend(list(flag, kind, scenarios));
-    }
-    words.extend(users.map(|users| format!("-n {users}")));
-    words.join(" ")
-}
-
-fn list(flag: &str, kind: ScenarioKind, scenarios: &[ScenarioId]) -> Option<String> {
-    let chosen: Vec<&str> =
-        scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name()).collect();
-    match chosen.len() {
-        0 => None,
-        all if all == ScenarioId::of_kind(kind).count() => Some(format!("{flag} all")),
-        _ => Some(format!("{flag} {}", chosen.join(" "))),
-    }
-}
-
-/// Reports are read by more people than should know a server's password.
-fn without_credentials(url: &Url) -> Url {
-    let mut url = url.clone();
-    // Both fail only for URLs that can't have credentials to begin with.
-    _ = url.set_username("");
-    _ = url.set_password(None);
-    url
 }

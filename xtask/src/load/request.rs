@@ -1,0 +1,170 @@
+//! From flags to the request that they make: what the library reads, and writes down.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use skyload::plan::LoadRequest;
+use url::Url;
+
+use crate::flags;
+
+/// What was typed, as the library takes it; fit to be repeated from anywhere.
+pub(super) fn request(flags: &flags::Load) -> Result<LoadRequest> {
+    // Without `..`: a new flag does not compile until it is handled here.
+    let flags::Load {
+        requests_per_scenario,
+        requests,
+        apis,
+        clouds,
+        run_async,
+        copy_credentials,
+        ramp,
+        fit,
+        waves,
+        sky,
+        server,
+        server_profile,
+        deploy,
+        profile,
+        config,
+        budgets,
+        peaks,
+        phase_peaks,
+        original_semantics,
+        keep_server,
+        yes,
+        // Where results go is no part of what is asked for.
+        out: _,
+        format: _,
+    } = flags;
+    // The run may be reported on from another directory.
+    let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+    Ok(LoadRequest {
+        requests_per_scenario: requests_per_scenario.clone(),
+        requests: requests.clone(),
+        apis: apis.clone(),
+        infra: clouds.clone(),
+        run_async: *run_async,
+        copy_credentials: *copy_credentials,
+        ramp: ramp.clone(),
+        fit: fit.clone(),
+        waves: waves.clone(),
+        sky: sky.clone(),
+        server: server.as_deref().map(without_credentials),
+        server_profile: absolute(server_profile).context("finding the server's profile")?,
+        deploy: *deploy,
+        config: absolute(config).context("finding the configuration")?,
+        profile: profile.clone(),
+        budgets: budgets.clone(),
+        peaks: peaks.map(Into::into),
+        phase_peaks: *phase_peaks,
+        original_semantics: *original_semantics,
+        keep_server: *keep_server,
+        yes: *yes,
+    })
+}
+
+/// `user:password` of a server's URL, to be handed on in the environment alone:
+/// files of the run are read by more people than should know it.
+pub(super) fn credentials(flags: &flags::Load) -> Option<String> {
+    let url = Url::parse(flags.server.as_deref()?).ok()?;
+    let password = url.password()?;
+    Some(format!("{}:{password}", url.username()))
+}
+
+fn without_credentials(server: &str) -> String {
+    let Ok(mut url) = Url::parse(server) else { return server.to_owned() };
+    // What was typed is quoted in messages, so it stays as it is where it can.
+    if url.username().is_empty() && url.password().is_none() {
+        return server.to_owned();
+    }
+    // Both fail only for URLs that can't have credentials to begin with.
+    _ = url.set_username("");
+    _ = url.set_password(None);
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+    use skyload::plan::RequestFile;
+    use skyload::sample::LevelChoice;
+
+    use super::*;
+    use crate::flags::{Command, Xtask};
+
+    /// The request that a command line makes.
+    fn typed(args: Vec<String>) -> LoadRequest {
+        let line = ["cargo xtask", "load"].map(str::to_owned).into_iter().chain(args);
+        match Xtask::try_parse_from(line).unwrap().command {
+            Command::Load(flags) => request(&flags).unwrap(),
+            _ => panic!("it is a load"),
+        }
+    }
+
+    /// Whatever a shell can hand over: signs, spaces, quotes, flags and nothing at all.
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z0-9.:/=]{1,8}", "[^\0]{0,6}", "-{1,2}[a-z]{0,4}"]
+    }
+
+    fn path() -> impl Strategy<Value = PathBuf> {
+        "/[^\0/]{1,6}"
+            .prop_filter("it is kept as it is", |path| !path.starts_with("/."))
+            .prop_map(PathBuf::from)
+    }
+
+    prop_compose! {
+        /// Any request; `yes` is agreed to anew.
+        fn any_request()(
+            (requests_per_scenario, ramp, fit, waves, sky, server, profile) in (
+                option::of(word()), option::of(word()), option::of(word()), option::of(word()),
+                option::of(word()), option::of(word()), option::of(word()),
+            ),
+            (requests, apis, infra, budgets) in (
+                vec(word(), 0..4), vec(word(), 0..4), vec(word(), 0..4), vec(word(), 0..4),
+            ),
+            (run_async, copy_credentials, deploy, phase_peaks, original_semantics, keep_server)
+                in any::<(bool, bool, bool, bool, bool, bool)>(),
+            peaks in option::of(prop_oneof![
+                Just(LevelChoice::Best),
+                Just(LevelChoice::ExitRecords),
+                Just(LevelChoice::HighWaterMark),
+                Just(LevelChoice::Sampled),
+            ]),
+            (config, server_profile) in (option::of(path()), option::of(path())),
+        ) -> LoadRequest {
+            LoadRequest {
+                requests_per_scenario, requests, apis, infra, run_async, copy_credentials, ramp, fit,
+                waves,
+                sky, server, deploy, profile, config, budgets, phase_peaks, peaks, server_profile,
+                original_semantics, keep_server,
+                yes: false,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_flag_survives_the_way_to_a_command_and_back(request in any_request()) {
+            prop_assert_eq!(&typed(request.to_args()), &request);
+            let words = shlex::split(&request.command()).unwrap();
+            prop_assert_eq!(typed(words[3..].to_vec()), request);
+        }
+
+        #[test]
+        fn every_flag_survives_the_way_to_a_file_and_back(request in any_request()) {
+            let file = RequestFile::of(request);
+            let text = serde_json::to_string(&file).unwrap();
+            prop_assert_eq!(serde_json::from_str::<RequestFile>(&text).unwrap(), file);
+        }
+    }
+
+    #[test]
+    fn no_password_is_part_of_a_request() {
+        let args = ["--server", "http://me:s3cret@127.0.0.1:1/"].map(str::to_owned);
+        assert_eq!(typed(args.to_vec()).server.as_deref(), Some("http://127.0.0.1:1/"));
+    }
+}
