@@ -7,6 +7,7 @@ use super::image::Image;
 use super::layout::Layout;
 use super::packages::Packages;
 use super::ports::Ports;
+use super::priority::NodePriority;
 
 /// The host alias in `~/.slurm/config`, which is SkyPilot's region.
 pub(super) const CLUSTER: &str = "loop";
@@ -117,13 +118,14 @@ pub(super) fn hosts(host: &str) -> String {
 }
 
 /// Lays the node image where SkyPilot looks for what it would install.
-pub(super) fn task_prolog(layout: &Layout, image: &Image) -> String {
+pub(super) fn task_prolog(layout: &Layout, image: &Image, priority: NodePriority) -> String {
     let path = |path: &Path| path.display().to_string();
     TASK_PROLOG
         .replace("@HOME@", &path(&layout.home()))
         .replace("@TMP@", &path(&layout.at("tmp")))
         .replace("@IMAGE@", &path(&image.folder))
         .replace("@HASH@", &image.hash)
+        .replace("@NICE@", priority.nice())
 }
 
 /// A program that finds its libraries.
@@ -211,7 +213,7 @@ mod tests {
     #[test]
     fn the_prolog_has_no_gap_left() {
         let image = Image { folder: "/images/1".into(), hash: "ab12".into() };
-        let prolog = task_prolog(&layout(), &image);
+        let prolog = task_prolog(&layout(), &image, NodePriority::Idle);
         assert!(!prolog.contains('@'), "{prolog}");
         assert!(prolog.contains("ln -sfn \"/images/1/uv\""), "{prolog}");
     }

@@ -24,6 +24,7 @@ mod node;
 mod packages;
 mod place;
 mod ports;
+mod priority;
 mod processes;
 mod raise;
 mod record;
@@ -54,6 +55,7 @@ use node::Node;
 use packages::Packages;
 use place::Place;
 use ports::Ports;
+pub(crate) use priority::NodePriority;
 use record::Record;
 
 /// What changes an API server in memory: its `sitecustomize`.
@@ -116,18 +118,19 @@ impl Loopback {
     pub(crate) fn up(
         workspace: &Workspace,
         sky: &SkyInstallation,
+        priority: NodePriority,
         signals: &Signals,
         progress: Progress,
     ) -> Result<Self> {
-        Self::bring_up(workspace, sky, signals, progress, Stay::WithThisProcess)
+        Self::bring_up(workspace, sky, (Stay::WithThisProcess, priority), signals, progress)
     }
 
     fn bring_up(
         workspace: &Workspace,
         sky: &SkyInstallation,
+        (stay, priority): (Stay, NodePriority),
         signals: &Signals,
         progress: Progress,
-        stay: Stay,
     ) -> Result<Self> {
         clean_up_after_dead_runs(workspace, progress)?;
         if let Some(obstacle) = obstacle().or_else(|| obstacle_of(sky)) {
@@ -165,6 +168,7 @@ impl Loopback {
             sky_version: sky.facts.version.clone(),
             wheel_hash: image.hash.clone(),
             image: image.folder.clone(),
+            priority,
             id,
         };
         let step = progress.step("Starting Slurm on loopback");
@@ -206,7 +210,7 @@ impl Loopback {
     ) -> Result<Self> {
         let layout = record.layout();
         let node = Node::new(&record.id, record.account, packages, &layout);
-        let setup = ServerSetup::new(&layout, packages, &record.ports, image)?;
+        let setup = ServerSetup::new(&layout, packages, &record.ports, image, record.priority)?;
         let workspace = Workspace { root: workspace.root.clone(), state: workspace.state.clone() };
         let (is_taken, before, ended) = (false, NodeFigures::default(), false);
         Ok(Self { workspace, record, node, setup, is_taken, before, ended })

@@ -18,6 +18,7 @@ use super::image::Image;
 use super::layout::{FOLDERS, Layout};
 use super::node::{self, Node};
 use super::packages::Packages;
+use super::priority::NodePriority;
 use super::record::Record;
 use super::setup;
 use super::supervisor::{Daemon, NodesOptions};
@@ -58,9 +59,10 @@ pub(super) fn furnish(
     for name in [".bash_profile", ".bashrc"] {
         write(&layout.home().join(name), &configs::shell_profile(&node::path(packages)))?;
     }
-    write(&layout.home().join(".ssh/rc"), SSH_RC)?;
+    let session = SSH_RC.replace("@NICE@", record.priority.nice());
+    write(&layout.home().join(".ssh/rc"), &session)?;
     write(&layout.skylet_ports(), &format!("{}\n", record.ports.skylets))?;
-    write(&layout.task_prolog(), &configs::task_prolog(&layout, image))?;
+    write(&layout.task_prolog(), &configs::task_prolog(&layout, image, record.priority))?;
     fs::set_permissions(layout.task_prolog(), Permissions::from_mode(0o755))
         .context("making the prolog a program")?;
     write_key(&layout.munge_key())?;
@@ -128,13 +130,13 @@ fn make_ssh_key(packages: &Packages, path: &Path) -> Result<()> {
 }
 
 /// The daemons of one node that is login node and compute node at once.
-fn daemons(packages: &Packages, layout: &Layout) -> Result<Vec<Daemon>> {
+fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Result<Vec<Daemon>> {
     let daemon = |name: &str, args: &[String]| -> Result<Daemon> {
         Ok(Daemon {
             name: name.to_owned(),
             program: packages.program(name)?,
             args: args.to_vec(),
-            idle: false,
+            priority: None,
             log: layout.log(name),
             opens: None,
         })
@@ -159,8 +161,8 @@ fn daemons(packages: &Packages, layout: &Layout) -> Result<Vec<Daemon>> {
     Ok(vec![
         Daemon { opens: Some(layout.munge_socket()), ..daemon("munged", &munged)? },
         daemon("slurmctld", &slurmctld)?,
-        Daemon { idle: true, ..daemon("slurmd", &slurmd)? },
-        Daemon { idle: true, ..daemon("sshd", &sshd)? },
+        Daemon { priority: Some(priority), ..daemon("slurmd", &slurmd)? },
+        Daemon { priority: Some(priority), ..daemon("sshd", &sshd)? },
     ])
 }
 
@@ -177,7 +179,7 @@ pub(super) fn start(
         owner: record.owner,
         account: record.account,
         variables: node.variables.clone(),
-        daemons: daemons(packages, &layout)?,
+        daemons: daemons(packages, &layout, record.priority)?,
         figures: layout.figures(),
         members: layout.members(),
         folder: Some(record.folder.clone()),

@@ -20,6 +20,7 @@ use skyload::run_dir::RunDir;
 use super::account::{Account, has_process};
 use super::layout::Layout;
 use super::ports::Ports;
+use super::priority::NodePriority;
 use super::processes::Marks;
 use super::strays;
 use crate::tools::remove_folder;
@@ -42,6 +43,9 @@ pub(super) struct Record {
     pub(super) sky_version: String,
     pub(super) wheel_hash: String,
     pub(super) image: PathBuf,
+    /// The priority of its processes.
+    #[serde(default)]
+    pub(super) priority: NodePriority,
 }
 
 /// The supervisor ends everything in good order within this.
@@ -158,6 +162,7 @@ mod tests {
             sky_version: "0.14.1".to_owned(),
             wheel_hash: "ab".to_owned(),
             image: "/state/images/1".into(),
+            priority: NodePriority::default(),
         }
     }
 

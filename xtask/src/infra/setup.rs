@@ -10,6 +10,7 @@ use super::image::Image;
 use super::layout::Layout;
 use super::packages::Packages;
 use super::ports::Ports;
+use super::priority::NodePriority;
 use crate::tools::on_path;
 
 /// What an API server needs to use the infrastructure.
@@ -44,8 +45,7 @@ pub(crate) struct HomeFile {
 pub(super) const SERVER_PROGRAMS: [&str; 4] = ["ssh", "scp", "ssh-keygen", "rsync"];
 
 /// What is not as in an ordinary SkyPilot.
-const CHANGES: [&str; 9] = [
-    "Nodes are processes on this machine that get the CPU which nobody else wants (SCHED_IDLE).",
+const CHANGES: [&str; 8] = [
     "Nodes find SkyPilot's runtime prepared instead of installing it from the internet.",
     "On nodes, each cluster's skylet gets a port of its own, on loopback instead of all interfaces.",
     "On nodes, `sky logs` waits ten minutes instead of five seconds for a job to begin to write.",
@@ -64,6 +64,7 @@ impl ServerSetup {
         packages: &Packages,
         ports: &Ports,
         image: &Image,
+        priority: NodePriority,
     ) -> Result<Self> {
         Ok(Self {
             infra: format!("slurm/{}", configs::CLUSTER),
@@ -74,7 +75,7 @@ impl ServerSetup {
                 mode: 0o600,
             }],
             wheels: image.wheels(),
-            changes: CHANGES.map(str::to_owned).to_vec(),
+            changes: [priority.change()].into_iter().chain(CHANGES).map(str::to_owned).collect(),
             programs: (!missing(packages)?.is_empty()).then(|| layout.server_programs()),
             site: layout.server_site(),
         })

@@ -7,7 +7,7 @@ use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::run_dir::RunDir;
 
 use super::fixtures::requests;
-use crate::infra::{Loopback, ServerSetup};
+use crate::infra::{Loopback, NodePriority, ServerSetup};
 use crate::progress::Progress;
 use crate::server::runtime;
 use crate::signals::Signals;
@@ -36,9 +36,13 @@ impl Ground {
         Ok(match plan.infrastructure {
             _ if !plan.launches() => Self::None,
             Infrastructure::None => Self::None,
-            Infrastructure::Loopback => {
-                Self::Loopback(Box::new(Loopback::up(workspace, sky, signals, progress)?))
-            }
+            Infrastructure::Loopback => Self::Loopback(Box::new(Loopback::up(
+                workspace,
+                sky,
+                NodePriority::on(plan.speed),
+                signals,
+                progress,
+            )?)),
             Infrastructure::Clouds(_) => Self::Clouds,
         })
     }

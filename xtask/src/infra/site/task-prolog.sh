@@ -3,8 +3,8 @@
 # looks for what it would otherwise install: uv, the runtime, the wheel's hash, the user's environment.
 #
 # Before that, for every step: each is a session of its own, and where the kernel groups processes by sessions
-# (autogroup), idle priority counts only within one. The group as a whole must be at the lowest priority.
-{ echo 19 > /proc/self/autogroup; } 2>/dev/null
+# (autogroup), idle priority counts only within one. The group as a whole must be at a lower priority.
+{ echo @NICE@ > /proc/self/autogroup; } 2>/dev/null
 [ -n "$SLURM_STEP_ID" ] && exit 0
 [ -n "$SLURM_JOB_NAME" ] || exit 0
 HOME_DIR=@HOME@/.sky_clusters/$SLURM_JOB_NAME

@@ -1,4 +1,4 @@
-//! Sessions of node processes at the lowest priority.
+//! Sessions of node processes at a lower priority.
 //!
 //! Where the kernel groups processes by sessions (`CONFIG_SCHED_AUTOGROUP`, the
 //! default of many distributions), every session gets the same share of the CPU, and
@@ -10,10 +10,8 @@
 use std::collections::HashSet;
 use std::fs;
 
+use super::super::priority::NodePriority;
 use super::family::Member;
-
-/// What is written to `/proc/PID/autogroup`: the lowest priority.
-const LOWEST: &str = "19";
 
 /// Sessions that have been lowered.
 #[derive(Debug, Default)]
@@ -21,13 +19,18 @@ pub(super) struct Lowered(HashSet<u32>);
 
 impl Lowered {
     /// Lowers sessions that are new, but for that of the daemons.
-    pub(super) fn extend<'a>(&mut self, living: impl IntoIterator<Item = &'a Member>, own: u32) {
+    pub(super) fn extend<'a>(
+        &mut self,
+        living: impl IntoIterator<Item = &'a Member>,
+        own: u32,
+        priority: NodePriority,
+    ) {
         let mut present = HashSet::from([own]);
         for member in living {
             let is_new = present.insert(member.session) && !self.0.contains(&member.session);
             // The kernel lets an ordinary user do this ten times a second; what it
             // refuses now is tried again.
-            if is_new && lower(member.identity.pid) {
+            if is_new && lower(member.identity.pid, priority) {
                 self.0.insert(member.session);
             }
         }
@@ -36,9 +39,9 @@ impl Lowered {
 }
 
 /// Whether it was lowered, or can't be: there is no such file without autogroups.
-fn lower(pid: u32) -> bool {
+fn lower(pid: u32, priority: NodePriority) -> bool {
     let file = format!("/proc/{pid}/autogroup");
-    match fs::write(&file, LOWEST) {
+    match fs::write(&file, priority.nice()) {
         Ok(()) => true,
         Err(_) => !fs::exists(&file).unwrap_or(false),
     }
@@ -62,7 +65,7 @@ mod tests {
         // `setsid` needs a moment to become a session's leader.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while !lowered.0.contains(&apart.id()) && std::time::Instant::now() < until {
-            lowered.extend(&descendants().unwrap(), own);
+            lowered.extend(&descendants().unwrap(), own, NodePriority::Idle);
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         let nice = fs::read_to_string(&file);

@@ -29,6 +29,7 @@ use skyload::units::ByteSize;
 use skyload::usage::Usage;
 
 use super::account::Account;
+use super::priority::NodePriority;
 use crate::flags;
 use crate::processes::end;
 use crate::signals::Signals;
@@ -74,8 +75,8 @@ pub(super) struct Daemon {
     pub(super) name: String,
     pub(super) program: PathBuf,
     pub(super) args: Vec<String>,
-    /// Gets the CPU that nobody else wants, and all its children do.
-    pub(super) idle: bool,
+    /// Its priority, and that of all its children, where it is not the usual one.
+    pub(super) priority: Option<NodePriority>,
     pub(super) log: PathBuf,
     /// The next daemon is started once this file is there.
     pub(super) opens: Option<PathBuf>,
@@ -168,12 +169,13 @@ impl Nodes {
         let starting = || format!("starting {} (`{}`)", daemon.name, daemon.program.display());
         let log = fs::File::options().create(true).append(true).open(&daemon.log);
         let log = log.with_context(starting)?;
-        let mut command = if daemon.idle {
-            let mut command = Command::new("chrt");
-            command.args(["--idle", "0"]).arg(&daemon.program);
-            command
-        } else {
-            Command::new(&daemon.program)
+        let mut command = match daemon.priority.map(NodePriority::starter) {
+            Some((starter, args)) => {
+                let mut command = Command::new(starter);
+                command.args(args).arg(&daemon.program);
+                command
+            }
+            None => Command::new(&daemon.program),
         };
         command
             .args(&daemon.args)
@@ -224,11 +226,11 @@ impl Nodes {
     fn count(&mut self) -> Result<()> {
         let members = family::descendants()?;
         let living: Vec<&Member> = members.iter().filter(|member| !member.zombie).collect();
-        if self.options.daemons.iter().any(|daemon| daemon.idle)
+        if let Some(priority) = self.options.daemons.iter().find_map(|daemon| daemon.priority)
             && let Ok(own) =
                 u32::try_from(getsid(None).context("finding the own session")?.as_raw())
         {
-            self.lowered.extend(living.iter().copied(), own);
+            self.lowered.extend(living.iter().copied(), own, priority);
         }
         // A process that was buried between the two readings is in neither.
         let cpu = Usage::of_children().cpu + members.iter().map(|member| member.cpu).sum();

@@ -2,6 +2,7 @@
 //! it adopts and buries whatever its process starts; so this test binary starts
 //! itself again, for the one "test" that is the supervisor.
 
+use super::super::priority::NodePriority;
 use super::*;
 use crate::tools::testing::script;
 use skyload::poll::{Probe, wait_until};
@@ -47,7 +48,7 @@ impl Scene {
                 name: "stand-in".to_owned(),
                 program: at("daemon"),
                 args: Vec::new(),
-                idle: true,
+                priority: Some(NodePriority::Idle),
                 log: at("log"),
                 opens: Some(at("ready")),
             }],

@@ -1,0 +1,81 @@
+//! How much of the CPU nodes get.
+//!
+//! They stand for other machines, so the server under test comes first. Where other
+//! processes keep the machine busy, what nobody else wants is nothing, and nodes would
+//! never come up.
+
+use serde::{Deserialize, Serialize};
+use skyload::plan::Speed;
+
+/// Priority of all processes of the nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NodePriority {
+    /// They get what nobody else wants.
+    #[default]
+    Idle,
+    /// They get a third of what anybody else does.
+    Low,
+}
+
+/// Share of the CPUs that must be free for nodes at idle priority.
+const FREE: f64 = 0.75;
+
+impl NodePriority {
+    /// The priority that lets nodes come up on a machine of this speed.
+    #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 CPUs")]
+    pub(crate) fn on(speed: Option<Speed>) -> Self {
+        match speed {
+            Some(speed) if speed.effective_cpus() < FREE * speed.cpus as f64 => Self::Low,
+            Some(_) | None => Self::Idle,
+        }
+    }
+
+    /// Niceness of their sessions, where the kernel groups processes by sessions.
+    pub(super) const fn nice(self) -> &'static str {
+        match self {
+            Self::Idle => "19",
+            Self::Low => "5",
+        }
+    }
+
+    /// The command that starts a program with this priority.
+    pub(super) const fn starter(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Idle => ("chrt", &["--idle", "0"]),
+            Self::Low => ("nice", &["-n", "5"]),
+        }
+    }
+
+    /// What this changes, in one sentence for the report.
+    pub(super) const fn change(self) -> &'static str {
+        match self {
+            Self::Idle => {
+                "Nodes are processes on this machine that get the CPU which nobody else wants \
+                 (SCHED_IDLE)."
+            }
+            Self::Low => {
+                "Nodes are processes on this machine, at a lower priority than the API server (nice 5): \
+                 other processes leave no CPU that nobody wants."
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn nodes_get_more_than_nothing_where_others_keep_the_machine_busy() {
+        let speed = |elapsed| {
+            let import = Duration::from_secs(2);
+            Some(Speed { cpus: 2, import, elapsed: Duration::from_secs(elapsed) })
+        };
+        assert_eq!(NodePriority::on(speed(2)), NodePriority::Idle);
+        assert_eq!(NodePriority::on(speed(4)), NodePriority::Low);
+        assert_eq!(NodePriority::on(None), NodePriority::Idle);
+    }
+}
