@@ -90,6 +90,7 @@ fn a_patch_applies_to_a_checkout(
     environment.sky.constants = constants;
     environment.sky.constants_source = format!("{}: LONG_WORKER_MEM_GB", file.display());
     RunDir::write(&run.environment(), &environment)?;
+    run.write_checksums()?;
 
     let patch = site.xtask(["recommend", "--patch"]).run()?;
     patch.assert().code(0).stderr("").stdout(predicate::str::contains("CAUTION"));
