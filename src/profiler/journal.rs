@@ -17,6 +17,7 @@ const TABLE_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Journal {
     samples: JsonLines<ProfileLine>,
+    lines: u64,
     flushed: Instant,
     processes: PathBuf,
     tabled: Instant,
@@ -27,13 +28,19 @@ impl Journal {
     pub(super) fn open(samples: &std::path::Path, processes: PathBuf) -> Result<Self, RunDirError> {
         let now = Instant::now();
         let samples = JsonLines::append_to(samples)?;
-        Ok(Self { samples, flushed: now, processes, tabled: now })
+        Ok(Self { samples, lines: 0, flushed: now, processes, tabled: now })
     }
 
     /// Adds a line, which reaches the file within a second or so.
     pub(super) fn push(&mut self, line: &ProfileLine) -> Result<(), RunDirError> {
         self.samples.push(line)?;
+        self.lines += 1;
         if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
+    }
+
+    /// How many lines were added.
+    pub(super) const fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Hands all lines to the operating system.

@@ -16,7 +16,7 @@ use super::{ProfilerError, ProfilerOptions, Reason};
 use crate::clock::Timeline;
 use crate::ids::ProcessIdentity;
 use crate::run_dir::FORMAT_VERSION;
-use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick, Window};
+use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick, Window, Wrote};
 use crate::units::ByteSize;
 
 type Orders = Receiver<Result<Command, ProfilerError>>;
@@ -175,14 +175,16 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         Ok(self.journal.push(&ProfileLine::PhasePeaks(peaks))?)
     }
 
-    fn write_table(&mut self) -> Result<(), ProfilerError> {
+    /// Returns how many processes are in it.
+    fn write_table(&mut self) -> Result<u64, ProfilerError> {
         let table = ProcessTable {
             version: FORMAT_VERSION,
             processes: self.tree.records(),
             lost_events: self.tree.lost_events(),
             profiler: self.punctuality.cost(&self.ticker),
         };
-        Ok(self.journal.write_table(&table)?)
+        self.journal.write_table(&table)?;
+        Ok(u64::try_from(table.processes.len()).unwrap_or(u64::MAX))
     }
 
     fn finish(mut self) -> Result<(), ProfilerError> {
@@ -192,8 +194,9 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         // What that found to be gone has been told by now.
         self.tree.hear(self.timeline.now());
         self.end_window()?;
-        self.write_table()?;
-        self.journal.push(&ProfileLine::Footer { at: self.timeline.now() })?;
+        let processes = self.write_table()?;
+        let wrote = Some(Wrote { lines: self.journal.lines(), processes });
+        self.journal.push(&ProfileLine::Footer { at: self.timeline.now(), wrote })?;
         self.journal.flush()?;
         self.outbox.send(Notice::Finished);
         Ok(())

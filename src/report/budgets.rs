@@ -20,7 +20,7 @@ pub(super) const CONFIGURED: &str = "configured";
 pub struct BudgetCheck {
     /// What is limited.
     pub subject: BudgetSubject,
-    /// The limit; `None` where SkyPilot has no constant for it.
+    /// The limit; `None` where SkyPilot has no constant for it, or nobody knows which.
     pub limit: Option<Amount>,
     /// Where the limit comes from.
     pub source: String,
@@ -42,6 +42,8 @@ pub enum BudgetState {
     NotExercised,
     /// `auto`, and this SkyPilot has no constant for it.
     NoConstant,
+    /// `auto`, and nobody knows which constants this SkyPilot has.
+    LimitUnknown,
     /// There is nothing to measure it by.
     NotMeasured,
 }
@@ -54,6 +56,7 @@ impl BudgetState {
             Self::Over => "OVER",
             Self::NotExercised => "not tried",
             Self::NoConstant => "no constant",
+            Self::LimitUnknown => "limit unknown",
             Self::NotMeasured => "not measured",
         }
     }
@@ -114,13 +117,14 @@ fn check_one(evidence: &Evidence, memory: Option<&MemoryReport>, budget: Budget)
             let source = format!("SkyPilot {}: {}", sky.version, sky.constants_source);
             (constant.map(Amount::Size), source)
         }
-        (None, None) => (None, "SkyPilot, which was never ready".to_owned()),
+        (None, None) => (None, "SkyPilot, whose constants are not on record".to_owned()),
     };
     let is_profiled = memory.is_some();
     let state = match (limit, measured) {
         // A stop is seen without a profile.
         (Some(_), None) if subject == BudgetSubject::Leftovers => BudgetState::NotExercised,
         (_, None) if !is_profiled => BudgetState::NotMeasured,
+        (None, _) if evidence.environment.is_none() => BudgetState::LimitUnknown,
         (None, _) => BudgetState::NoConstant,
         (Some(_), None) => match subject {
             BudgetSubject::Class(class)

@@ -18,6 +18,7 @@ use crate::run_dir::{RunDir, RunDirError, read_lines};
 use crate::sample::{Phase, ProcessTable, ProfileLine, Tick};
 use crate::scenario::ScenarioId;
 
+use super::losses;
 use super::recording::Recording;
 
 /// All that a run left.
@@ -62,9 +63,13 @@ impl Evidence {
         let processes = readable(&run.processes(), "process table", &mut note);
         let fixtures = readable(&run.fixtures(), "list of fixtures", &mut note);
         let nodes = readable(&run.nodes(), "figures of the nodes", &mut note);
-        let mut outcomes = BTreeMap::new();
+        let (mut outcomes, mut others) = (BTreeMap::new(), Vec::new());
         for scenario in &plan.scenarios {
-            match RunDir::read_optional(&run.outcome(scenario.id), "scenario outcome") {
+            let path = run.outcome(scenario.id);
+            match RunDir::read_optional::<ScenarioOutcome>(&path, "scenario outcome") {
+                Ok(Some(outcome)) if outcome.scenario != scenario.id => {
+                    others.push(losses::of_another(&path, &outcome.scenario));
+                }
                 Ok(Some(outcome)) => _ = outcomes.insert(scenario.id, outcome),
                 Ok(None) => {}
                 Err(error) => note(error),
@@ -80,6 +85,18 @@ impl Evidence {
         });
         for (path, cut_off) in [(run.marks(), marks.cut_off), (run.samples(), profile.cut_off)] {
             damage.extend(cut_off.then(|| breaks_off(&path)));
+        }
+        damage.extend(others);
+        damage.extend(losses::of_marks(&run.marks(), &marks.values));
+        damage.extend(losses::of_profile(
+            &run.samples(),
+            &run.processes(),
+            &profile.values,
+            processes.as_ref(),
+        ));
+        match run.changes() {
+            Ok(changes) => damage.extend(changes),
+            Err(error) => damage.push(describe(&error)),
         }
         let evidence = Self {
             run: run.id(),
@@ -152,7 +169,12 @@ impl Evidence {
 
     /// Whether the load began at all.
     pub fn was_loaded(&self) -> bool {
-        self.marks.iter().any(|mark| mark.event == Event::PhaseBegan(Phase::Load))
+        self.began(Phase::Load)
+    }
+
+    /// Whether a phase began.
+    pub fn began(&self, phase: Phase) -> bool {
+        self.marks.iter().any(|mark| mark.event == Event::PhaseBegan(phase))
     }
 
     /// Whether the run did not come to its last mark: it was killed, most likely.

@@ -68,6 +68,7 @@ fn of_budget(report: &Report, check: &BudgetCheck) -> TestCase {
         BudgetState::NotExercised => skipped("there was nothing to try it on"),
         BudgetState::NoConstant => skipped("this SkyPilot has no constant for it"),
         BudgetState::Over => failed(NonSuccessKind::Failure, "over budget"),
+        BudgetState::LimitUnknown => failed(NonSuccessKind::Error, "its limit is not known"),
         BudgetState::NotMeasured => failed(NonSuccessKind::Error, "nothing was measured"),
     };
     let status = status(report, Some(&about), &hint, otherwise);

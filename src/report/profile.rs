@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProfilerReport;
 use super::evidence::{breaks_off, describe, readable};
+use super::losses;
 use super::memory::{self, ClassMemory, MemoryReport};
 use super::recording::Recording;
 use super::summary::{self, MonitoringSummary, PhaseSpan};
@@ -51,6 +52,12 @@ impl ProfileEvidence {
             damage.push(describe(&error));
         });
         damage.extend(lines.cut_off.then(|| breaks_off(&files.samples)));
+        damage.extend(losses::of_profile(
+            &files.samples,
+            &files.processes,
+            &lines.values,
+            processes.as_ref(),
+        ));
         Ok(Self { profile: profile.id(), lines: lines.values, processes, damage })
     }
 }

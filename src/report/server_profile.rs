@@ -59,7 +59,7 @@ impl Upon {
             ProfileLine::Original(look) => &mut look.at,
             // Lowered for what nobody here knows.
             ProfileLine::PhasePeaks(_) => return None,
-            ProfileLine::ServerGone { at } | ProfileLine::Footer { at } => at,
+            ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => at,
             ProfileLine::Snapshot(snapshot) => {
                 snapshot.until = self.ours(snapshot.until);
                 let at = self.ours(snapshot.at);

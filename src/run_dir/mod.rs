@@ -5,6 +5,7 @@
 //! a crash leaves can still be read. `cargo xtask report RUN` rebuilds a report
 //! from nothing but this directory.
 
+mod checksums;
 mod files;
 mod profile;
 

@@ -46,7 +46,20 @@ pub enum ProfileLine {
     Footer {
         /// When it ended.
         at: Timestamp,
+        /// What it had written by then; `None` where the profiler did not count that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wrote: Option<Wrote>,
     },
+}
+
+/// What a profiler has written in all, by its own count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Wrote {
+    /// Lines of `samples.jsonl` before the last.
+    pub lines: u64,
+    /// Processes in `processes.json`.
+    pub processes: u64,
 }
 
 /// What was profiled, and how.

@@ -4,6 +4,7 @@
 
 mod browser;
 mod judging;
+mod kept;
 mod profiler;
 mod schema;
 mod traffic;

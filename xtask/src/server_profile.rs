@@ -79,5 +79,6 @@ pub(crate) fn wait_for_list(path: &Path, after: Timestamp, signals: &Signals) {
 pub(crate) fn take(path: &Path, run: &RunDir) -> Result<()> {
     run.profile()
         .replace_by(&ProfileFiles::named(path))
+        .and_then(|()| run.renew_checksums_of_profile())
         .with_context(|| format!("taking the server's profile from `{}`", path.display()))
 }

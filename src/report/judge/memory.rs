@@ -36,6 +36,14 @@ impl Findings {
                          set one with --budget {subject}=SIZE"
                     ),
                 ),
+                (BudgetState::LimitUnknown, ..) => self.add_about(
+                    about,
+                    Severity::Inconclusive,
+                    format!(
+                        "{subject}: nobody knows its limit, since SkyPilot's constants are not on \
+                         record; set one with --budget {subject}=SIZE"
+                    ),
+                ),
                 (BudgetState::NotMeasured, ..) => self.add_about(
                     about,
                     Severity::Inconclusive,

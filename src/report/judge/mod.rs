@@ -7,6 +7,7 @@
 mod events;
 mod infrastructure;
 mod memory;
+mod missing;
 mod rest;
 mod server_profile;
 mod users;
@@ -172,6 +173,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     let mut findings = Findings(Vec::new());
     // Causes before their consequences: the sort below keeps this order.
     findings.of_events(case);
+    findings.of_missing(case);
     findings.of_infrastructure(case);
     findings.of_scenarios(case);
     findings.of_thresholds(case);

@@ -161,7 +161,7 @@ fn profile() -> Vec<ProfileLine> {
         };
         lines.push(ProfileLine::Snapshot(snapshot(millis, ended)));
     }
-    lines.push(ProfileLine::Footer { at: at(ALL_ENDED) });
+    lines.push(ProfileLine::Footer { at: at(ALL_ENDED), wrote: None });
     lines
 }
 

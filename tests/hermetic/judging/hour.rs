@@ -40,7 +40,7 @@ pub(crate) fn hour_run() -> Evidence {
     .to_vec();
     let header = run.profile.remove(0);
     run.profile = std::iter::once(header).chain((0..TICKS).map(tick)).collect();
-    run.profile.push(ProfileLine::Footer { at: at(60 * MINUTE) });
+    run.profile.push(ProfileLine::Footer { at: at(60 * MINUTE), wrote: None });
     for (index, outcome) in (0_u64..).zip(run.outcomes.values_mut()) {
         let waves = [10 * MINUTE, 30 * MINUTE].map(|began| wave(began + index * 1_000, index));
         outcome.waves = waves.to_vec();

@@ -4,11 +4,12 @@
 //! one thing about it, by the words of `changes.rs`, and looks at what follows.
 
 mod budgets;
-mod changes;
+pub(crate) mod changes;
 pub(crate) mod evidence;
 mod figures;
 mod for_ci;
 pub(crate) mod hour;
+mod losses;
 mod next_steps;
 mod page_tables;
 pub(crate) mod page_words;

@@ -48,7 +48,7 @@ fn put_forward(line: &mut ProfileLine) {
         ProfileLine::Tick(tick) => forward(&mut tick.at),
         ProfileLine::Original(look) => forward(&mut look.at),
         ProfileLine::PhasePeaks(peaks) => forward(&mut peaks.at),
-        ProfileLine::ServerGone { at } | ProfileLine::Footer { at } => forward(at),
+        ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => forward(at),
         ProfileLine::Snapshot(snapshot) => {
             forward(&mut snapshot.at);
             forward(&mut snapshot.until);

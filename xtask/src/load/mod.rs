@@ -146,7 +146,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         // Its files say how far it came, and the verdict follows from them.
         progress.note(format!("The profile is not complete: {error:#}"));
     }
-    Ok(())
+    Ok(run.write_checksums()?)
 }
 
 /// Runs the gate and shows its lines. Gate and verdict judge by the same report,

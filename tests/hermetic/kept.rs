@@ -1,0 +1,68 @@
+//! Runs and profiles that never took place, as files.
+
+use skyload::plan::RequestFile;
+use skyload::report::Evidence;
+use skyload::run_dir::{JsonLines, ProfileDir, ProfileFiles, RunDir};
+use skyload::sample::{ProfileLine, Wrote};
+use tempfile::TempDir;
+
+const WRITTEN: &str = "a temporary directory can be written";
+
+/// The directory of a finished run.
+pub(crate) fn keep(evidence: &Evidence) -> (TempDir, RunDir) {
+    let folder = tempfile::tempdir().expect(WRITTEN);
+    let run = RunDir::create(&folder.path().join(evidence.run.as_str())).expect(WRITTEN);
+    write(evidence, &run);
+    (folder, run)
+}
+
+/// Writes all files of a run.
+pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
+    if let Some(request) = &evidence.request {
+        RunDir::write(&run.request(), &RequestFile::of(request.clone())).expect(WRITTEN);
+    }
+    RunDir::write(&run.plan(), &evidence.plan).expect(WRITTEN);
+    if let Some(environment) = &evidence.environment {
+        RunDir::write(&run.environment(), environment).expect(WRITTEN);
+    }
+    if let Some(fixtures) = &evidence.fixtures {
+        RunDir::write(&run.fixtures(), fixtures).expect(WRITTEN);
+    }
+    if let Some(nodes) = &evidence.nodes {
+        RunDir::write(&run.nodes(), nodes).expect(WRITTEN);
+    }
+    for (scenario, outcome) in &evidence.outcomes {
+        RunDir::write(&run.outcome(*scenario), outcome).expect(WRITTEN);
+    }
+    let mut marks = JsonLines::append_to(&run.marks()).expect(WRITTEN);
+    evidence.marks.iter().for_each(|mark| marks.push(mark).expect(WRITTEN));
+    marks.flush().expect(WRITTEN);
+    write_profile(evidence, &run.profile());
+    run.write_checksums().expect(WRITTEN);
+}
+
+/// The directory of a profile alone.
+pub(crate) fn keep_profile(evidence: &Evidence) -> (TempDir, ProfileDir) {
+    let folder = tempfile::tempdir().expect(WRITTEN);
+    let profile = ProfileDir::create(&folder.path().join("20261124-080000-test")).expect(WRITTEN);
+    write_profile(evidence, &profile.files());
+    (folder, profile)
+}
+
+fn write_profile(evidence: &Evidence, files: &ProfileFiles) {
+    let mut lines = JsonLines::append_to(&files.samples).expect(WRITTEN);
+    for (line, before) in evidence.profile.iter().zip(0..) {
+        let mut line = line.clone();
+        if let ProfileLine::Footer { wrote, .. } = &mut line {
+            *wrote = evidence.processes.as_ref().map(|table| Wrote {
+                lines: before,
+                processes: u64::try_from(table.processes.len()).unwrap_or(u64::MAX),
+            });
+        }
+        lines.push(&line).expect(WRITTEN);
+    }
+    lines.flush().expect(WRITTEN);
+    if let Some(table) = &evidence.processes {
+        RunDir::write(&files.processes, table).expect(WRITTEN);
+    }
+}
