@@ -2,6 +2,9 @@
 //!
 //! The profiler has its own, cheaper way of reading many processes again and
 //! again; this is for the rare question about one of them.
+//!
+//! The texts of `/proc` are bytes: a name is whatever its owner made it, and the kernel
+//! cuts it off after 15 bytes, also within a character.
 
 use crate::ids::ProcessIdentity;
 
@@ -38,21 +41,28 @@ impl ProcessIdentity {
 /// Looks up the process that has `pid` now.
 #[cfg(target_os = "linux")]
 pub fn look_up(pid: u32) -> Option<ProcessGlance> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     parse_stat(pid, &stat)
 }
 
-/// Reads `/proc/PID/stat` (proc(5)): the name stands in parentheses and may
-/// itself hold spaces and parentheses, so fields are counted from the last one.
-pub fn parse_stat(pid: u32, stat: &str) -> Option<ProcessGlance> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_ascii_whitespace();
+/// Reads `/proc/PID/stat` (proc(5)).
+pub fn parse_stat(pid: u32, stat: &[u8]) -> Option<ProcessGlance> {
+    let mut fields = stat_fields(stat)?;
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     // Field 22 of the line; state was field 3 and the parent field 4.
     let started = fields.nth(22 - 5)?.parse().ok()?;
     let identity = ProcessIdentity { pid, started };
     Some(ProcessGlance { identity, parent, zombie: matches!(state, "Z" | "X") })
+}
+
+/// Fields of `/proc/PID/stat` from the third, the state, on. The second is the name,
+/// which stands in parentheses and may be any bytes, parentheses and spaces among them:
+/// fields are counted from the last parenthesis.
+pub fn stat_fields(stat: &[u8]) -> Option<impl Iterator<Item = &str>> {
+    let name_ends = stat.iter().rposition(|&byte| byte == b')')?;
+    let after_name = std::str::from_utf8(&stat[name_ends + 1..]).ok()?;
+    Some(after_name.split_ascii_whitespace())
 }
 
 /// Looks up the process that has `pid` now.
@@ -80,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
-        let stat = "42 (a) b (c)) S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3";
+        let stat = b"42 (a) b (c)) S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3";
         let glance = parse_stat(42, stat).expect("the line is complete");
         assert_eq!(glance.parent, 7);
         assert_eq!(glance.identity, ProcessIdentity { pid: 42, started: 98765 });
@@ -89,7 +99,14 @@ mod tests {
 
     #[test]
     fn a_cut_off_line_is_no_process() {
-        assert_eq!(parse_stat(42, "42 (python) S 7 42"), None);
+        assert_eq!(parse_stat(42, b"42 (python) S 7 42"), None);
+    }
+
+    #[test]
+    fn a_name_that_ends_inside_a_character_hides_no_process() {
+        let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
+        let found = ProcessIdentity::of(named.pid()).expect("it runs");
+        assert!(found.is_alive());
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod fake_server;
 pub mod grants;
 pub mod http;
 pub mod knobs;
+pub mod odd_name;
 pub mod procfs;
 
 pub use executable::executable;

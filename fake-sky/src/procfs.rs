@@ -101,15 +101,18 @@ fn pids() -> impl Iterator<Item = u32> {
 }
 
 fn state_and_parent(pid: u32) -> Option<(char, u32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in parentheses and may itself hold some.
+    // The name may be any bytes.
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    // It stands in parentheses and may itself hold some.
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 fn memory_kib(process: &str, figure: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let status = fs::read(format!("/proc/{process}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
     let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'))?;
     line.trim().trim_end_matches(" kB").parse().ok()
 }
@@ -129,6 +132,14 @@ mod tests {
         assert!(process.is_server_on(4658));
         assert!(!process.is_server_on(465));
         assert!(!process.is_server_on(46580));
+    }
+
+    #[test]
+    fn a_name_that_ends_inside_a_character_hides_no_process() {
+        let named = crate::odd_name::OddlyNamed::start().unwrap();
+        let found = Process::look_up(named.pid()).expect("it runs");
+        assert_eq!(found.parent, std::process::id());
+        assert!(found.memory_kib("VmRSS").is_some_and(|kib| kib > 100));
     }
 
     #[test]

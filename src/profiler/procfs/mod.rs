@@ -207,6 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_ends_inside_a_character_hides_no_process() {
+        let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
+        let mut source = source();
+        let seen = source.look_up(named.pid()).expect("it runs");
+        assert_eq!(seen.parent, std::process::id());
+        let mut handle = source.open(named.pid());
+        assert_ne!(source.read(&mut handle), Reading::Ended);
+    }
+
+    #[test]
     fn a_zombie_has_ended_and_so_has_a_reaped_process() {
         let mut child = Command::new("/bin/sh").args(["-c", "read x"]).spawn().unwrap();
         let mut source = source();

@@ -35,8 +35,8 @@ impl Listeners {
             let tables = ["tcp", "tcp6"].map(|table| format!("/proc/{pid}/net/{table}"));
             self.port_of = tables
                 .iter()
-                .filter_map(|table| fs::read_to_string(table).ok())
-                .flat_map(|table| listeners_in(&table))
+                .filter_map(|table| fs::read(table).ok())
+                .flat_map(|table| listeners_in(&String::from_utf8_lossy(&table)))
                 .collect();
             self.walked = Some(Instant::now());
         }

@@ -78,8 +78,10 @@ impl Account {
     }
 }
 
+/// Full names may be in any encoding; nothing here depends on them.
 fn read(path: &str) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("reading `{path}`"))
+    let text = fs::read(path).with_context(|| format!("reading `{path}`"))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The number in a line of `/etc/passwd` or `/etc/group`.

@@ -45,8 +45,8 @@ pub(super) fn furnish(
         let mode = if name.ends_with(".ssh") { 0o700 } else { 0o755 };
         DirBuilder::new().mode(mode).create(layout.at(name)).with_context(making)?;
     }
-    let host =
-        fs::read_to_string("/proc/sys/kernel/hostname").context("reading the host's name")?;
+    let host = fs::read("/proc/sys/kernel/hostname").context("reading the host's name")?;
+    let host = String::from_utf8_lossy(&host);
     let host = host.trim().split('.').next().unwrap_or("localhost");
     let write = |path: &Path, text: &str| {
         fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))

@@ -7,7 +7,9 @@
 //! mapped, as long as there is somebody.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
@@ -37,8 +39,9 @@ pub(super) fn remove(semaphores: &BTreeSet<PathBuf>) {
 /// which was linked to the semaphore's name when it was complete (`sem_open` of glibc).
 fn mapped_by(pid: u32, folder: &Path) -> Vec<PathBuf> {
     // A process that has ended has none, and another user's is none of ours.
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let mapped: Vec<u64> = maps.lines().filter_map(|line| inode_below(line, folder)).collect();
+    let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let lines = maps.split(|&byte| byte == b'\n');
+    let mapped: Vec<u64> = lines.filter_map(|line| inode_below(line, folder)).collect();
     let semaphores = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| {
         entry.file_name().to_string_lossy().starts_with(PREFIX) && mapped.contains(&entry.ino())
     });
@@ -47,10 +50,13 @@ fn mapped_by(pid: u32, folder: &Path) -> Vec<PathBuf> {
 
 /// The inode of a file of this folder, in a line of `maps`: addresses, permissions, offset,
 /// device, inode, path (`proc_pid_maps(5)`).
-fn inode_below(line: &str, folder: &Path) -> Option<u64> {
-    let path = &line[line.find('/')?..];
-    let inode = line.split_ascii_whitespace().nth(4)?;
-    (Path::new(path).parent() == Some(folder)).then(|| inode.parse().ok())?
+///
+/// Any of the process's files may have a name that is no text.
+fn inode_below(line: &[u8], folder: &Path) -> Option<u64> {
+    let path_at = line.iter().position(|&byte| byte == b'/')?;
+    let (figures, path) = line.split_at(path_at);
+    let inode = std::str::from_utf8(figures).ok()?.split_ascii_whitespace().nth(4)?;
+    (Path::new(OsStr::from_bytes(path)).parent() == Some(folder)).then(|| inode.parse().ok())?
 }
 
 #[cfg(test)]
@@ -88,6 +94,19 @@ pub(super) mod testing {
 mod tests {
     use super::testing::{mapping, opening};
     use super::*;
+
+    #[test]
+    fn a_mapped_file_whose_name_is_no_text_hides_no_semaphore() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join(OsStr::from_bytes(b"no\xfftext"));
+        fs::create_dir(&path).unwrap();
+        let semaphore = path.join("sem.mp-a1b2");
+        let mut mapping = mapping(&semaphore);
+        let found = mapped_by(mapping.id(), &path);
+        mapping.kill().unwrap();
+        mapping.wait().unwrap();
+        assert_eq!(found, [semaphore]);
+    }
 
     #[test]
     fn a_semaphore_is_found_by_who_has_it_mapped() {

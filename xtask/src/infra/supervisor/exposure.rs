@@ -20,11 +20,11 @@ struct Listener {
 /// The sockets of `members`, who run as `uid`, that wait for connections from
 /// elsewhere: address and process of each.
 pub(super) fn of(uid: u32, members: &[ProcessIdentity]) -> Vec<String> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read);
     let suspects: HashMap<u64, SocketAddr> = tables
         .iter()
         .flatten()
-        .flat_map(|table| listeners(table))
+        .flat_map(|table| listeners(&String::from_utf8_lossy(table)))
         .filter(|listener| listener.uid == uid && !is_loopback(listener.address.ip()))
         .map(|listener| (listener.inode, listener.address))
         .collect();

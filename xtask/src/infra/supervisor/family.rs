@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use skyload::ids::ProcessIdentity;
-use skyload::process::parse_stat;
+use skyload::process::{parse_stat, stat_fields};
 use skyload::units::ByteSize;
 
 use crate::processes::add_descendants;
@@ -33,7 +33,7 @@ pub(super) fn descendants() -> Result<Vec<Member>> {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Ok(stat) = fs::read(entry.path().join("stat")) else { continue };
         if let Some(member) = parse(pid, &stat, ticks, page) {
             all.insert(pid, member);
         }
@@ -45,10 +45,9 @@ pub(super) fn descendants() -> Result<Vec<Member>> {
     Ok(ours.into_iter().filter_map(|pid| all.remove(&pid)).collect())
 }
 
-fn parse(pid: u32, stat: &str, ticks: u64, page: u64) -> Option<Member> {
+fn parse(pid: u32, stat: &[u8], ticks: u64, page: u64) -> Option<Member> {
     let glance = parse_stat(pid, stat)?;
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+    let fields: Vec<&str> = stat_fields(stat)?.collect();
     // Numbered as in proc(5), where the field after the name is the third.
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     let used = field(14)? + field(15)? + field(16)? + field(17)?;
@@ -68,11 +67,18 @@ mod tests {
 
     #[test]
     fn a_member_has_used_what_its_buried_children_used() {
-        let stat = "42 (a b) S 7 42 42 0 -1 0 1 0 0 0 100 50 30 20 20 0 1 0 98765 4096 10 0";
+        let stat = b"42 (a b) S 7 42 42 0 -1 0 1 0 0 0 100 50 30 20 20 0 1 0 98765 4096 10 0";
         let member = parse(42, stat, 100, 4096).unwrap();
         assert_eq!(member.cpu, Duration::from_secs(2));
         assert_eq!(member.memory, ByteSize(40960));
         assert_eq!((member.parent, member.session), (7, 42));
+    }
+
+    #[test]
+    fn a_name_that_ends_inside_a_character_hides_no_member() {
+        let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
+        let members = descendants().unwrap();
+        assert!(members.iter().any(|member| member.identity.pid == named.pid()));
     }
 
     #[test]
