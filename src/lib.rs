@@ -5,8 +5,8 @@
 //!
 //! In reading order:
 //!
-//! * [`units`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`env`], [`shell`]:
-//!   the words.
+//! * [`units`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`listeners`],
+//!   [`server_command`], [`env`], [`shell`]: the words.
 //! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
 //!   right.
 //! * [`config`] and [`plan`]: from what was typed to what will happen.
@@ -27,6 +27,7 @@ pub mod environment;
 pub mod fixtures;
 pub mod ids;
 pub mod infrastructure;
+pub mod listeners;
 pub mod marks;
 pub mod nodes;
 pub mod outcome;
@@ -40,6 +41,7 @@ pub mod run_dir;
 pub mod sample;
 pub mod scenario;
 pub mod schema;
+pub mod server_command;
 pub mod shell;
 pub mod traffic;
 pub mod units;

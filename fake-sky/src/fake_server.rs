@@ -1,6 +1,7 @@
 //! A server of one's own for a test, and the certainty that it is gone after.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -38,12 +39,22 @@ impl FakeServer {
     ///
     /// When it does not become healthy; the message carries its log.
     pub fn start(variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_within(&[], variables)
+    }
+
+    /// The same below another program, which is called with the server's whole command
+    /// line: `["timeout", "600"]`. It has [`Self::pid`] then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start`].
+    pub fn start_within(around: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let knobs = Knobs::read(owned)?;
         let within = READY_WITHIN + knobs.not_ready;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let server = Self::spawn(variables)?;
+            let server = Self::spawn(around, variables)?;
             match server.wait_until_healthy(within) {
                 Ok(()) => return Ok(server),
                 Err(error) if server.log().contains("already in use") => last = Some(error),
@@ -115,15 +126,24 @@ impl FakeServer {
         Ok(())
     }
 
-    fn spawn(variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+    fn spawn(around: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let home = tempfile::Builder::new().prefix("fake-sky-").tempdir()?;
         let port = free_port()?;
         let log_path = log_path(home.path());
         fs::create_dir_all(log_path.parent().unwrap_or(home.path()))?;
         let log = File::create(&log_path)?;
-        let program = executable();
-        let mut child = Command::new(&program)
-            .arg0(program.with_file_name("python"))
+        // Whatever starts it, it has the name of an interpreter.
+        let program = home.path().join("python");
+        symlink(executable(), &program)?;
+        let mut command = match around {
+            [] => Command::new(&program),
+            [outer, arguments @ ..] => {
+                let mut command = Command::new(outer);
+                command.args(arguments).arg(&program);
+                command
+            }
+        };
+        let mut child = command
             .args(["-m", "sky.server.server", "--host=127.0.0.1"])
             .arg(format!("--port={port}"))
             .env("HOME", home.path())

@@ -2,9 +2,11 @@
 //!
 //! What each kind looks like was seen on real servers of releases 0.9 to 0.14.
 //! Words of the command line are compared whole, except for code that is passed
-//! to an interpreter: a shell whose script mentions a controller is no controller.
+//! to an interpreter: a shell whose script mentions a controller is no controller, and
+//! neither is a program that passes a controller's words on ([`server_command`]).
 
 use crate::class::ProcessClass;
+use crate::server_command::{self, python_module, words};
 
 /// What is known of a process.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +15,7 @@ pub(super) struct Subject<'a> {
     /// Its words, each ended by a NUL or more.
     pub(super) command_line: &'a [u8],
     /// It is the main process of the server.
-    pub(super) is_root: bool,
+    pub(super) is_main: bool,
     /// Its parent's class, if that is in the tree.
     pub(super) parent: Option<ProcessClass>,
     /// Its command line is its parent's: a copy that has not become anything yet.
@@ -42,21 +44,22 @@ pub(super) fn classify(subject: &Subject<'_>) -> Classified {
     use ProcessClass::{
         JobsController, LogFollower, Other, ServeController, Server, ServerWorker, Starting,
     };
-    if subject.is_root {
+    if subject.is_main {
         return Classified::As(Server);
     }
     if subject.is_copy {
         return Classified::Still(below(subject.parent));
     }
     let words = || words(subject.command_line);
+    let module = python_module(words());
     let Some(first) = words().next() else { return Classified::Still(below(subject.parent)) };
     if let Some(title) = first.strip_prefix(b"SkyPilot:") {
         return Classified::As(by_title(title, subject));
     }
-    if runs_module(words(), b"sky.jobs.controller") {
+    if module == Some(b"sky.jobs.controller") {
         return Classified::As(JobsController);
     }
-    if runs_module(words(), b"sky.serve.service") {
+    if module == Some(b"sky.serve.service") {
         return Classified::As(ServeController);
     }
     if words().any(|word| contains(word, b"multiprocessing.resource_tracker")) {
@@ -93,11 +96,13 @@ pub(super) fn by_ports(listens_on: &[u16], ports: ServerPorts) -> Classified {
 /// default when that runs the server without naming one.
 pub(super) fn api_port_in(command_line: &[u8]) -> Option<u16> {
     const DEFAULT: u16 = 46580;
-    let named = words(command_line).find_map(|word| word.strip_prefix(b"--port="));
-    match named {
-        Some(port) => std::str::from_utf8(port).ok()?.parse().ok(),
-        None => runs_module(words(command_line), b"sky.server.server").then_some(DEFAULT),
-    }
+    let named = server_command::port(words(command_line));
+    named.or_else(|| runs_server(command_line).then_some(DEFAULT))
+}
+
+/// Whether a process with this command line is an API server, if the words are its own.
+pub(super) fn runs_server(command_line: &[u8]) -> bool {
+    python_module(words(command_line)) == Some(server_command::SERVER)
 }
 
 /// The first word of a command line. A title that a process gave itself stands in
@@ -138,22 +143,6 @@ fn below(parent: Option<ProcessClass>) -> ProcessClass {
         Some(LogFollower) => LogFollower,
         Some(Server | ServerWorker | Queue | Other) | None => Other,
     }
-}
-
-fn words(command_line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    command_line.split(|&byte| byte == 0).map(<[u8]>::trim_ascii).filter(|word| !word.is_empty())
-}
-
-/// `-m sky.module` or `-msky.module`, as python takes it.
-fn runs_module<'a>(mut words: impl Iterator<Item = &'a [u8]>, module: &[u8]) -> bool {
-    while let Some(word) = words.next() {
-        match word.strip_prefix(b"-m") {
-            Some([]) => return words.next() == Some(module),
-            Some(rest) if rest == module => return true,
-            _ => {}
-        }
-    }
-    false
 }
 
 fn contains(word: &[u8], part: &[u8]) -> bool {

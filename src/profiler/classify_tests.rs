@@ -23,7 +23,7 @@ fn subject<T>(words: &str, parent: Option<ProcessClass>, use_it: impl Fn(Subject
     use_it(Subject {
         pid: 42,
         command_line: command_line.as_bytes(),
-        is_root: false,
+        is_main: false,
         parent,
         is_copy: false,
     })
@@ -72,12 +72,15 @@ fn a_shell_that_mentions_a_controller_is_none() {
     let words = "bash|-c|nohup python -u -msky.jobs.controller 0b3f &";
     assert_eq!(class_of(words, Some(ShortExecutor)), Classified::As(Helper));
     assert_eq!(class_of("grep|-m|1|sky.jobs.controller", Some(Helper)), Classified::As(Helper));
+    let wrapped = "timeout|600|python|-u|-msky.jobs.controller|0b3f";
+    assert_eq!(class_of(wrapped, Some(ShortExecutor)), Classified::As(Helper));
+    assert_eq!(class_of("env|-i|python|-m|sky.serve.service", None), Classified::As(Other));
 }
 
 #[test]
 fn the_main_process_is_the_one_that_was_named() {
-    let is_root = |subject: Subject<'_>| classify(&Subject { is_root: true, ..subject });
-    assert_eq!(subject("anything|at|all", None, is_root), Classified::As(Server));
+    let is_main = |subject: Subject<'_>| classify(&Subject { is_main: true, ..subject });
+    assert_eq!(subject("anything|at|all", None, is_main), Classified::As(Server));
     assert_eq!(class_of(SERVER, None), Classified::As(Other));
 }
 

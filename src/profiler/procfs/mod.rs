@@ -4,7 +4,6 @@
 //! is read often is read through a kept-open file into a reused buffer.
 
 mod handle;
-mod sockets;
 mod text;
 
 use std::fs::{self, File};
@@ -20,6 +19,7 @@ use self::handle::Handle;
 use super::Marker;
 use super::kernel::Kernel;
 use super::source::{Listed, News, ProcessSource, Reading, Shares};
+use crate::listeners::Listeners;
 use crate::process::{self, ProcessGlance};
 use crate::sample::ProfilerLevel;
 
@@ -43,7 +43,7 @@ pub(super) struct ProcFs {
     mark_every: u32,
     kernel: Kernel,
     buffer: Box<[u8; STATUS_BUFFER]>,
-    listeners: sockets::Listeners,
+    listeners: Listeners,
     /// Cloned into each kept-open handle, so that its count is theirs.
     open: Rc<()>,
     most_open: usize,
@@ -67,7 +67,7 @@ impl ProcFs {
             mark_every: u32::try_from(mark_every).unwrap_or(u32::MAX).max(1),
             kernel,
             buffer: Box::new([0; STATUS_BUFFER]),
-            listeners: sockets::Listeners::default(),
+            listeners: Listeners::default(),
             open: Rc::new(()),
             most_open: limit.saturating_sub(SPARE_FILES) / handle::FILES,
         }

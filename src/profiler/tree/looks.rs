@@ -49,8 +49,9 @@ impl<S: ProcessSource> Tree<S> {
     }
 
     fn classify(&mut self, index: usize) {
+        self.settle_main(index);
         let member = &mut self.members[index];
-        if member.is_root && self.ports.api.is_none() {
+        if member.is_main && self.ports.api.is_none() {
             self.ports.api = classify::api_port_in(&self.command_line);
         }
         let parent = member.parent.map(|parent| self.members[parent].class);
@@ -58,7 +59,7 @@ impl<S: ProcessSource> Tree<S> {
         let class = classify::classify(&Subject {
             pid: member.glance.identity.pid,
             command_line: &self.command_line,
-            is_root: member.is_root,
+            is_main: member.is_main,
             parent,
             is_copy: member.is_copy(),
         });
@@ -67,6 +68,30 @@ impl<S: ProcessSource> Tree<S> {
         member.take_class(class);
         if member.is_untitled() {
             self.search(index);
+        }
+    }
+
+    /// Decides whether a member whose words were read is the server's main process: the
+    /// one that runs the server, if it descends from none. Until there is one it is the
+    /// root, whatever that runs; from then on the root was a program around the server.
+    fn settle_main(&mut self, index: usize) {
+        let member = &self.members[index];
+        let runs_server = !member.is_copy() && classify::runs_server(&self.command_line);
+        let mut parent = member.parent;
+        while let Some(ancestor) = parent.map(|parent| &self.members[parent]) {
+            if ancestor.runs_server {
+                return;
+            }
+            parent = ancestor.parent;
+        }
+        let member = &mut self.members[index];
+        member.runs_server = runs_server;
+        member.is_main &= runs_server || member.is_root;
+        if runs_server {
+            for other in self.members.iter_mut().filter(|other| !other.runs_server) {
+                other.lose_main();
+            }
+            self.members[index].is_main = true;
         }
     }
 

@@ -61,6 +61,10 @@ pub(super) struct Member<H> {
     /// Its parent's place among the members, if that is one.
     pub(super) parent: Option<usize>,
     pub(super) is_root: bool,
+    /// It is the main process of the server, as far as anyone can tell.
+    pub(super) is_main: bool,
+    /// Its own words say that it is an API server.
+    pub(super) runs_server: bool,
     pub(super) class: ProcessClass,
     /// Its name when its command line was last read.
     pub(super) name: Option<Name>,
@@ -108,6 +112,8 @@ impl<H> Member<H> {
             glance,
             parent,
             is_root,
+            is_main: is_root,
+            runs_server: false,
             class: ProcessClass::Other,
             name: None,
             print: None,
@@ -201,6 +207,13 @@ impl<H> Member<H> {
             Classified::As(class) => (class, false),
             Classified::Still(class) => (class, class == ProcessClass::Starting),
         };
+    }
+
+    /// Another process is the server's main one.
+    pub(super) fn lose_main(&mut self) {
+        if std::mem::take(&mut self.is_main) {
+            self.take_class(Classified::As(ProcessClass::Other));
+        }
     }
 
     /// The server spawned it, and it does not say yet as what.

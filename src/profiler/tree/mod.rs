@@ -63,6 +63,8 @@ pub(super) struct Tree<S: ProcessSource> {
     /// Members whose marks were not lowered when the window began.
     not_reset: u32,
     command_line: Vec<u8>,
+    /// What the present tick has read, by the members' places.
+    readings: Vec<(usize, Memory)>,
 }
 
 /// What one tick saw.
@@ -92,6 +94,7 @@ impl<S: ProcessSource> Tree<S> {
             zombies: Zombies::default(),
             not_reset: 0,
             command_line: Vec::new(),
+            readings: Vec::new(),
         }
     }
 
@@ -128,20 +131,16 @@ impl<S: ProcessSource> Tree<S> {
             self.find_new(at);
         }
         self.was_listed = lists;
-        let mut classes = BTreeMap::<ProcessClass, ClassTick>::new();
         let mut alive = std::mem::take(&mut self.alive);
+        let mut readings = std::mem::take(&mut self.readings);
+        readings.clear();
         alive.retain(|&index| {
-            let Some((class, memory)) = self.visit(index, at) else { return false };
-            if let Some(Memory { rss, threads, .. }) = memory {
-                let rss = ByteSize(rss);
-                let sum = classes.entry(class).or_default();
-                sum.count += 1;
-                sum.threads += threads;
-                sum.rss_sum += rss;
-                sum.rss_max = sum.rss_max.max(rss);
-            }
+            let Some(memory) = self.visit(index, at) else { return false };
+            readings.extend(memory.map(|memory| (index, memory)));
             true
         });
+        let classes = self.sums(&readings);
+        self.readings = readings;
         let root_alive = alive.iter().any(|&index| self.members[index].is_root);
         self.alive = alive;
         let is_due = self.is_due(0, LIST_AGAIN);
@@ -182,9 +181,24 @@ impl<S: ProcessSource> Tree<S> {
         self.members.iter().map(Member::record).collect()
     }
 
-    /// Looks at one member: its class, and its memory unless that is its parent's.
-    /// `None` when it has ended.
-    fn visit(&mut self, index: usize, at: Timestamp) -> Option<(ProcessClass, Option<Memory>)> {
+    /// What was read of the members, by class. What one has turned out to be may say
+    /// what another is, so all are read before.
+    fn sums(&self, readings: &[(usize, Memory)]) -> BTreeMap<ProcessClass, ClassTick> {
+        let mut classes = BTreeMap::<ProcessClass, ClassTick>::new();
+        for &(index, Memory { rss, threads, .. }) in readings {
+            let rss = ByteSize(rss);
+            let sum = classes.entry(self.members[index].class).or_default();
+            sum.count += 1;
+            sum.threads += threads;
+            sum.rss_sum += rss;
+            sum.rss_max = sum.rss_max.max(rss);
+        }
+        classes
+    }
+
+    /// Looks at one member: its memory, unless that is its parent's. `None` when it has
+    /// ended.
+    fn visit(&mut self, index: usize, at: Timestamp) -> Option<Option<Memory>> {
         let Some(memory) = self.read(index, at) else {
             self.end(index, at);
             return None;
@@ -192,7 +206,7 @@ impl<S: ProcessSource> Tree<S> {
         let member = &mut self.members[index];
         member.take_memory(memory, at);
         let counts = !member.is_artefact(at);
-        Some((member.class, counts.then_some(memory)))
+        Some(counts.then_some(memory))
     }
 
     /// Reads a member's memory, and before that whatever else of it may have

@@ -128,7 +128,7 @@ impl<S: ProcessSource> Tree<S> {
         member.take_class(classify::classify(&Subject {
             pid,
             command_line: &[],
-            is_root: false,
+            is_main: false,
             parent: parent.map(|parent| self.members[parent].class),
             is_copy: false,
         }));

@@ -56,7 +56,7 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     let options = ProfilerOptions {
         interval: flags.interval,
         level: flags.peaks.into(),
-        api_port: target.port,
+        api_port: target.port(),
         original_semantics: flags.original_semantics,
         ..ProfilerOptions::new(target.root, files.samples, files.processes)
     };
@@ -94,10 +94,7 @@ fn directory(flags: &flags::Profile) -> Result<ProfileDir> {
 
 /// Says what is profiled, and how exactly that can be done.
 fn announce(target: &Target, profile: &ProfileDir, progress: Progress) -> Result<()> {
-    let what = match target.port {
-        Some(port) => format!("the API server on port {port} ({})", target.root),
-        None => format!("{} and all that it starts", target.root),
-    };
+    let what = target.describe();
     // The profiler alone knows what this machine grants.
     let profiler = report::assemble_profile(profile)?.profiler.context("reading its header")?;
     progress.note(format!("Attached to {what}; {}", profiler.describe()));

@@ -4,6 +4,7 @@
 use anyhow::Result;
 use skyload::ids::ProcessIdentity;
 use skyload::plan::UsageErrors;
+use skyload::process::look_up;
 
 use crate::flags;
 use crate::server::{ApiServer, DEFAULT_API_PORT, api_servers};
@@ -12,8 +13,8 @@ use crate::server::{ApiServer, DEFAULT_API_PORT, api_servers};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) root: ProcessIdentity,
-    /// Where it answers, if it is an API server.
-    pub(super) port: Option<u16>,
+    /// The API server that it is, or has started.
+    pub(super) server: Option<ApiServer>,
 }
 
 /// Finds what was asked for.
@@ -37,14 +38,17 @@ fn by_pid(
             seen(servers)
         )]));
     };
-    let server = servers.iter().find(|server| server.root == root);
-    Ok(Target { root, port: server.map(|server| server.port) })
+    let is_it = |server: &&ApiServer| server.root == root || is_below(server.root, root);
+    let mut of_it = servers.iter().filter(is_it);
+    // Of several none is the one that is meant.
+    let server = of_it.next().copied().filter(|_| of_it.next().is_none());
+    Ok(Target { root, server })
 }
 
 fn by_port(asked: Option<u16>, servers: &[ApiServer]) -> Result<Target, UsageErrors> {
     let port = asked.unwrap_or(DEFAULT_API_PORT);
     if let Some(server) = servers.iter().find(|server| server.port == port) {
-        return Ok(Target { root: server.root, port: Some(port) });
+        return Ok(Target { root: server.root, server: Some(*server) });
     }
     let whose = if asked.is_some() { "" } else { ", SkyPilot's own" };
     Err(UsageErrors(vec![format!(
@@ -52,6 +56,33 @@ fn by_port(asked: Option<u16>, servers: &[ApiServer]) -> Result<Target, UsageErr
          `-m sky.server.server` with that port); {}",
         seen(servers)
     )]))
+}
+
+impl Target {
+    /// Where its server answers, if there is one.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.server.map(|server| server.port)
+    }
+
+    /// What is profiled, in words.
+    pub(super) fn describe(&self) -> String {
+        let root = self.root;
+        match self.server {
+            Some(server) if server.root == root => {
+                format!("the API server on port {} ({root})", server.port)
+            }
+            Some(ApiServer { root: server, port }) => format!(
+                "{root} and all that it starts: the API server on port {port} ({server}) among it"
+            ),
+            None => format!("{root} and all that it starts"),
+        }
+    }
+}
+
+/// Whether a process descends from another.
+fn is_below(process: ProcessIdentity, root: ProcessIdentity) -> bool {
+    let parent = |pid: &u32| look_up(*pid).map(|seen| seen.parent).filter(|pid| *pid > 0);
+    std::iter::successors(parent(&process.pid), parent).any(|ancestor| ancestor == root.pid)
 }
 
 /// What there is, and what to type.
@@ -97,8 +128,19 @@ mod tests {
     fn a_server_that_is_named_by_its_pid_has_its_port() {
         let servers = [server(10, 46_601)];
         let target = |pid| by_pid(pid, Some(process(pid)), &servers).unwrap();
-        assert_eq!(target(10).port, Some(46_601));
-        assert_eq!(target(11), Target { root: process(11), port: None });
+        assert_eq!(target(10).port(), Some(46_601));
+        assert_eq!(target(10).describe(), "the API server on port 46601 (pid 10)");
+        assert_eq!(target(11), Target { root: process(11), server: None });
+    }
+
+    #[test]
+    fn a_program_around_one_server_has_its_port() {
+        let (me, mine) = (std::process::id(), std::os::unix::process::parent_id());
+        let around = |servers: &[ApiServer]| by_pid(mine, Some(process(mine)), servers).unwrap();
+        let one = around(&[server(me, 46_601)]);
+        assert_eq!((one.root.pid, one.port()), (mine, Some(46_601)));
+        assert!(one.describe().contains("the API server on port 46601"), "{}", one.describe());
+        assert_eq!(around(&[server(me, 46_601), server(me, 46_602)]).port(), None);
     }
 
     #[test]

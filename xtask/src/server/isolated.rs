@@ -14,7 +14,7 @@ use url::Url;
 use super::custody::Custody;
 use super::launch::{self, Variables};
 use super::ports::{self, PortPair};
-use super::{Addresses, Context, Kind, ServerSession, furnish, processes};
+use super::{Addresses, Context, Kind, ServerSession, api_servers, furnish};
 use crate::progress::Step;
 
 /// How often another pair of ports is tried: one may be taken between our look
@@ -65,7 +65,7 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     let url = server.url()?;
     // Custody is taken: from here on, every way out clears the server away.
     let health = server.start(context, deploy, &url, &step)?;
-    let root = processes::main_process(ports.api)?
+    let root = api_servers::main_process(ports.api)?
         .context("finding the main process of the server, which answers")?;
     server.root = Some(root);
     server.custody.add([root])?;

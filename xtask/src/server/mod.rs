@@ -3,6 +3,7 @@
 //! [`ServerSession`] owns it. `finish()` ends the session in good order and says
 //! what the server left behind; Drop is the backstop for every other way out.
 
+mod api_servers;
 mod credentials;
 mod custody;
 mod furnish;
@@ -23,10 +24,10 @@ use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget};
 use skyload::run_dir::RunDir;
 
+pub(crate) use api_servers::{ApiServer, api_servers};
 pub(crate) use custody::{clean_up_after_dead_runs, has_processes};
 pub(crate) use health::runtime;
 pub(crate) use ports::DEFAULT_API_PORT;
-pub(crate) use processes::{ApiServer, api_servers};
 
 use crate::infra::ServerSetup;
 use crate::progress::Progress;
@@ -102,7 +103,7 @@ impl ServerSession {
         let Some(addresses) = self.addresses else { return Ok(Fate::Alive) };
         Ok(if addresses.root.is_alive() {
             Fate::Alive
-        } else if processes::main_process(addresses.api_port)?.is_some() {
+        } else if api_servers::main_process(addresses.api_port)?.is_some() {
             Fate::Replaced
         } else {
             Fate::Gone

@@ -106,54 +106,6 @@ impl Belongings {
     }
 }
 
-/// An API server of this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ApiServer {
-    /// Its main process.
-    pub(crate) root: ProcessIdentity,
-    /// Where it answers.
-    pub(crate) port: u16,
-}
-
-/// The main processes of all API servers of this machine, by port.
-pub(crate) fn api_servers() -> Result<Vec<ApiServer>> {
-    let system = look_around()?;
-    let port_of = |process: &sysinfo::Process| {
-        let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
-        let is_server =
-            words.windows(2).any(|pair| pair[0] == "-m" && pair[1] == "sky.server.server");
-        is_server.then(|| port_of(&words))
-    };
-    let mut found: Vec<ApiServer> = system
-        .processes()
-        .iter()
-        .filter_map(|(pid, process)| {
-            let port = port_of(process)?;
-            // What a server starts has its words until it executes its own program.
-            let parent = process.parent().and_then(|parent| system.process(parent));
-            if parent.and_then(port_of) == Some(port) {
-                return None;
-            }
-            Some(ApiServer { root: ProcessIdentity::of(pid.as_u32())?, port })
-        })
-        .collect();
-    found.sort_by_key(|server| (server.port, server.root.pid));
-    Ok(found)
-}
-
-/// The main process of the API server on `port`, if there is one.
-pub(super) fn main_process(port: u16) -> Result<Option<ProcessIdentity>> {
-    let servers = api_servers()?;
-    Ok(servers.into_iter().find(|server| server.port == port).map(|server| server.root))
-}
-
-fn port_of(words: &[std::borrow::Cow<'_, str>]) -> u16 {
-    let joined = words.iter().find_map(|word| word.strip_prefix("--port="));
-    let apart = || words.windows(2).find(|pair| pair[0] == "--port").map(|pair| pair[1].as_ref());
-    let port = joined.or_else(apart).and_then(|port| port.parse().ok());
-    port.unwrap_or(super::ports::DEFAULT_API_PORT)
-}
-
 fn title(process: &sysinfo::Process) -> String {
     let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
     in_a_few_words(&words.iter().map(AsRef::as_ref).collect::<Vec<&str>>())

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::custody::Custody;
 use super::launch::{self, Variables};
-use super::{Addresses, Context, Kind, ServerSession, health, ports, processes};
+use super::{Addresses, Context, Kind, ServerSession, api_servers, health, ports};
 
 /// The user's own server.
 pub(super) struct SystemServer {
@@ -32,7 +32,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).context("composing the address")?;
     let home = env::path("HOME").context("finding the home directory: HOME is not set")?;
     let log = home.join(".sky/api_server/server.log");
-    let was_running = processes::main_process(port)?.is_some();
+    let was_running = api_servers::main_process(port)?.is_some();
     if was_running {
         refuse_to_disturb(context, &url)?;
     }
@@ -51,7 +51,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     launch::sky_ok(sky, &["api", "start"], &variables)
         .with_context(|| format!("the end of the server's log:\n{}\n", launch::tail(&log, 15)))?;
     let health = launch::wait_until_ready(&url, &log, context.signals, &step, || false)?;
-    let root = processes::main_process(port)?
+    let root = api_servers::main_process(port)?
         .context("finding the main process of the server, which answers")?;
     custody.add([root])?;
     step.done(format!("ready, {root}"));

@@ -75,6 +75,27 @@ fn a_server_is_found_by_its_port_and_profiled_until_sigterm() -> anyhow::Result<
 }
 
 #[test]
+fn a_program_around_the_server_is_not_taken_for_it() -> anyhow::Result<()> {
+    let (site, server) =
+        (Site::new()?, FakeServer::start_within(&["timeout", "--signal=KILL", "600"], &[])?);
+    let (outer, port) = (server.pid().to_string(), server.port().to_string());
+    let inner = server.processes().into_iter().find(|process| process.parent == server.pid());
+    let inner = inner.context("the server runs below it")?.pid;
+    for (target, root) in [(["--port", &port], inner), (["--pid", &outer], server.pid())] {
+        let line = ["profile", "--for", "1s", "--format", "json"];
+        let ended = site.xtask(line.into_iter().chain(target)).run()?;
+        ended.assert().code(0).stderr(predicate::str::contains(format!("on port {port} (pid")));
+        let report: ProfileReport = serde_json::from_slice(&ended.output.stdout)?;
+        assert_eq!(report.root.map(|root| root.pid), Some(root));
+        let memory = report.memory.context("it was profiled")?;
+        let main = memory.class(ProcessClass::Server).context("it is the server")?;
+        assert_eq!((main.processes, main.largest.map(|main| main.pid)), (1, Some(inner)));
+        assert!(memory.class(ProcessClass::ShortExecutor).is_some());
+    }
+    server.finish()
+}
+
+#[test]
 fn only_the_processes_of_the_chosen_server_count() -> anyhow::Result<()> {
     let (site, server, other) = (Site::new()?, FakeServer::start(&[])?, FakeServer::start(&[])?);
     let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;

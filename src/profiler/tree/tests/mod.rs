@@ -5,6 +5,7 @@ mod life;
 mod news;
 mod scope;
 mod windows;
+mod wrappers;
 
 use std::cell::Cell;
 

@@ -1,6 +1,6 @@
 //! On which TCP ports a process waits for connections.
 //!
-//! The dear question of the profiler: `/proc` knows a process's sockets only by
+//! A dear question: `/proc` knows a process's sockets only by
 //! number, and a number's port only by walking all sockets of the machine, which
 //! takes 6 ms even when there are few.
 
@@ -17,14 +17,14 @@ const SERVES: Duration = Duration::from_millis(900);
 
 /// The sockets of the machine that wait for connections, as of some moment ago.
 #[derive(Debug, Default)]
-pub(super) struct Listeners {
+pub struct Listeners {
     walked: Option<Instant>,
     port_of: HashMap<u64, u16>,
 }
 
 impl Listeners {
     /// The ports of one process, as far as they can be read.
-    pub(super) fn ports_of(&mut self, pid: u32) -> Vec<u16> {
+    pub fn ports_of(&mut self, pid: u32) -> Vec<u16> {
         let sockets = sockets_of(pid);
         // Most executors have none until their imports end.
         if sockets.is_empty() {
