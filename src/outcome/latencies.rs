@@ -55,24 +55,24 @@ impl Latencies {
     /// The duration below which `percent` percent of them lie; `None` when there
     /// are none.
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
-        self.has_any(|h| Duration::from_micros(h.value_at_percentile(percent).min(h.max())))
+        self.if_any(|h| Duration::from_micros(h.value_at_percentile(percent).min(h.max())))
     }
 
     /// The shortest.
     pub fn min(&self) -> Option<Duration> {
         // As percentiles are: the upper end of what three digits leave open. Else the
         // shortest of one were below the longest.
-        self.has_any(|h| Duration::from_micros(h.highest_equivalent(h.min())))
+        self.if_any(|h| Duration::from_micros(h.highest_equivalent(h.min())))
     }
 
     /// The longest.
     pub fn max(&self) -> Option<Duration> {
-        self.has_any(|h| Duration::from_micros(h.max()))
+        self.if_any(|h| Duration::from_micros(h.max()))
     }
 
     /// The average.
     pub fn mean(&self) -> Option<Duration> {
-        let mean = self.has_any(|h| Duration::from_secs_f64(h.mean() / 1e6))?;
+        let mean = self.if_any(|h| Duration::from_secs_f64(h.mean() / 1e6))?;
         Some(mean.clamp(self.min()?, self.max()?))
     }
 
@@ -95,7 +95,7 @@ impl Latencies {
         counts.into_iter().collect()
     }
 
-    fn has_any(&self, of: impl Fn(&Histogram<u64>) -> Duration) -> Option<Duration> {
+    fn if_any(&self, of: impl Fn(&Histogram<u64>) -> Duration) -> Option<Duration> {
         (!self.0.is_empty()).then(|| of(&self.0))
     }
 }

@@ -89,7 +89,7 @@ impl ExitRecords {
                  is not known here",
             )
         })?;
-        has_mark(&own)
+        require_mark(&own)
     }
 }
 
@@ -103,7 +103,7 @@ fn is_ours(record: &ExitRecord) -> bool {
 }
 
 /// Whoever runs has memory: a record without a mark is of a kernel that keeps none.
-fn has_mark(own: &ExitRecord) -> io::Result<()> {
+fn require_mark(own: &ExitRecord) -> io::Result<()> {
     if own.high_water > 0 {
         return Ok(());
     }
@@ -262,7 +262,7 @@ mod tests {
             value.extend(attribute(STATS, &stats));
             record(&value, Duration::ZERO).unwrap()
         };
-        let [without, with] = [0, 5].map(&mut record_with).map(|record| has_mark(&record));
+        let [without, with] = [0, 5].map(&mut record_with).map(|record| require_mark(&record));
         assert!(without.unwrap_err().to_string().contains("CONFIG_TASK_XACCT"));
         assert!(with.is_ok());
     }

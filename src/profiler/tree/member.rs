@@ -155,12 +155,12 @@ impl<H> Member<H> {
 
     /// It was just forked, as the kernel told: it is a copy until the kernel tells of an
     /// exec, or until it takes other words.
-    pub(super) fn is_born(&mut self) {
+    pub(super) fn on_fork(&mut self) {
         self.image = Image::Copy;
     }
 
     /// It executed a program, as the kernel told.
-    pub(super) fn has_executed(&mut self) {
+    pub(super) fn on_exec(&mut self) {
         self.leave_image();
         // Its words are to be read and looked at, whatever its name and though they may be
         // known already.

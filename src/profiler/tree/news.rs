@@ -42,7 +42,7 @@ impl<S: ProcessSource> Tree<S> {
         }
         for &pid in &news.execs {
             if let Some(member) = self.current(pid) {
-                self.members[member].has_executed();
+                self.members[member].on_exec();
                 self.renew(member);
             }
         }
@@ -94,7 +94,7 @@ impl<S: ProcessSource> Tree<S> {
             Some(glance) if !glance.zombie => {
                 let (index, handle) = (self.members.len(), self.source.open(birth.pid));
                 let mut member = Member::new(glance, Some(parent), false, handle, at);
-                member.is_born();
+                member.on_fork();
                 self.members.push(member);
                 self.alive.push(index);
                 // Of which generation it is, the next list will say.
@@ -123,7 +123,7 @@ impl<S: ProcessSource> Tree<S> {
         let handle = self.source.open(pid);
         let mut member = Member::new(glance, parent, false, handle, at);
         if self.source.tells_births() {
-            member.is_born();
+            member.on_fork();
         }
         member.take_class(classify::classify(&Subject {
             pid,

@@ -194,7 +194,7 @@ impl Loopback {
         progress: Progress,
     ) -> Result<Self> {
         // Its files may have changed meanwhile, where it is not one of ours.
-        ensure!(record.wheel_hash == image.hash, record.is_for_another());
+        ensure!(record.wheel_hash == image.hash, record.of_another_sky());
         progress.note(format!("Taking the infrastructure that is up ({})", record.id));
         let mut loopback = Self::of(workspace, record, packages, image)?;
         loopback.is_taken = true;

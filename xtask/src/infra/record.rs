@@ -91,12 +91,12 @@ impl Record {
             "another run is using an infrastructure here\n  hint: wait for it, or use another \
              SKYLOAD_STATE_DIR"
         );
-        ensure!(self.sky == sky, self.is_for_another());
+        ensure!(self.sky == sky, self.of_another_sky());
         Ok(())
     }
 
     /// What to say to another SkyPilot.
-    pub(super) fn is_for_another(&self) -> String {
+    pub(super) fn of_another_sky(&self) -> String {
         format!(
             "the infrastructure that is up is for SkyPilot {} as it was in `{}`\n  hint: `cargo \
              xtask infra down`",
