@@ -32,8 +32,18 @@ pub(super) struct Memory {
     /// The most that the present image of the process ever had; where the system
     /// keeps no such mark, what it has now.
     pub(super) high_water: u64,
+    /// What of it is in swap and not resident, if that was read together with the rest.
+    pub(super) swap: Option<u64>,
     pub(super) threads: u32,
     pub(super) name: Name,
+}
+
+impl Memory {
+    /// The most that the process is known to have had: what is in swap is in no mark,
+    /// but it was the process's own beside what is resident.
+    pub(super) fn at_least(&self) -> u64 {
+        self.high_water.max(self.rss.saturating_add(self.swap.unwrap_or(0)))
+    }
 }
 
 /// The short name that the system keeps of a process, beside its command line.

@@ -78,20 +78,22 @@ impl Report {
 }
 
 impl MemoryReport {
-    /// Whether a figure lacks something: a process that was not read, or not to its end.
+    /// Whether a figure lacks something: a process that was not read, or not to its end,
+    /// or pages in swap.
     pub(super) fn is_lower_bound(&self, subject: BudgetSubject) -> bool {
+        let has_swapped = self.classes.iter().any(|class| class.swapped > 0);
         match subject {
             BudgetSubject::Class(class) => {
                 self.class(class).is_some_and(|class| class.exactness != Exactness::Exact)
             }
-            BudgetSubject::TreePss => self.snapshots.iter().any(|snapshot| snapshot.unread > 0),
-            BudgetSubject::Growth => {
-                self.growth.as_ref().is_some_and(|growth| growth.unread_after > 0)
+            BudgetSubject::TreePss => {
+                has_swapped || self.snapshots.iter().any(|snapshot| snapshot.unread > 0)
             }
-            BudgetSubject::TreeRss
-            | BudgetSubject::Threads
-            | BudgetSubject::Zombies
-            | BudgetSubject::Leftovers => false,
+            BudgetSubject::Growth => {
+                self.growth.as_ref().is_some_and(|growth| has_swapped || growth.unread_after > 0)
+            }
+            BudgetSubject::TreeRss => has_swapped,
+            BudgetSubject::Threads | BudgetSubject::Zombies | BudgetSubject::Leftovers => false,
         }
     }
 }

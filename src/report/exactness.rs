@@ -19,14 +19,14 @@ pub enum Exactness {
     /// It is a lower bound, and the true one is at most this by the rule.
     AtMost(ByteSize),
     /// It is a lower bound, and nothing can be said of the true one: a process was
-    /// never read, no growth was seen to judge by, or the list of processes is from
-    /// before the profile's end.
+    /// never read, had pages in swap, no growth was seen to judge by, or the list of
+    /// processes is from before the profile's end.
     Unbounded,
 }
 
 /// How exact the largest peak of these processes is.
 pub(super) fn of(recording: Recording<'_>, records: &[&ProcessRecord]) -> Exactness {
-    if !recording.lists_processes() {
+    if !recording.lists_processes() || records.iter().any(|record| record.swapped.is_some()) {
         return Exactness::Unbounded;
     }
     let header = recording.header();

@@ -63,6 +63,12 @@ pub struct ClassMemory {
     pub exactness: Exactness,
     /// Processes that exited without a final reading.
     pub unread_exits: u32,
+    /// Processes that had pages in swap.
+    #[serde(default)]
+    pub swapped: u32,
+    /// The most that one of them had in swap at one reading.
+    #[serde(default)]
+    pub most_swapped: Option<ByteSize>,
 }
 
 /// The tree at the end of a phase.
@@ -99,11 +105,22 @@ impl ClassMemory {
             }
             Exactness::Unbounded => "nobody knows how high it was".to_owned(),
         };
-        let why = match (self.unread_exits, self.exactness) {
-            (0, Exactness::Unbounded) => "it was only sampled, or not to the end".to_owned(),
-            (0, _) => "it was only sampled".to_owned(),
-            (count, _) => format!("{count} process(es) exited without a final reading"),
-        };
+        let mut why = Vec::new();
+        if let Some(most) = self.most_swapped {
+            let (count, most) = (self.swapped, as_mib(most));
+            why.push(format!("{count} process(es) had pages in swap, one of them {most:.1} MiB"));
+        }
+        if self.unread_exits > 0 {
+            let count = self.unread_exits;
+            why.push(format!("{count} process(es) exited without a final reading"));
+        }
+        if why.is_empty() {
+            why.push(match self.exactness {
+                Exactness::Unbounded => "it was only sampled, or not to the end".to_owned(),
+                _ => "it was only sampled".to_owned(),
+            });
+        }
+        let why = why.join(" and ");
         Some(format!("{}: {why}, so its peak is a lower bound; {most}", self.class))
     }
 }
@@ -125,6 +142,17 @@ impl MemoryReport {
     pub(super) fn is_unread(&self, class: ProcessClass) -> bool {
         self.class(class)
             .is_some_and(|class| class.peak.is_none() && class.exactness != Exactness::Exact)
+    }
+
+    /// That the machine swapped, and what that means; `None` when no process of the
+    /// server was seen with pages in swap.
+    pub fn swapping(&self) -> Option<String> {
+        let count = self.classes.iter().map(|class| class.swapped).sum::<u32>();
+        (count > 0).then(|| {
+            format!(
+                "the machine swapped: {count} process(es) of the server had pages in swap. Those are                  neither resident nor in any mark, so peaks and sums are lower bounds; use fewer                  requests (-n), or a machine with more memory"
+            )
+        })
     }
 
     /// The figures of one class.
@@ -186,6 +214,7 @@ fn class_memory(
         of_class.iter().copied().filter(|record| record.class == class).collect();
     let unread = ended.iter().filter(|record| matches!(record.ending, Ending::Unread { .. }));
     let unread = unread.count();
+    let swapped = || ended.iter().filter_map(|record| record.swapped);
     Some(ClassMemory {
         class,
         processes: u32::try_from(of_class.len()).unwrap_or(u32::MAX),
@@ -204,6 +233,8 @@ fn class_memory(
             exactness::of(recording, &ended)
         },
         unread_exits: u32::try_from(unread).unwrap_or(u32::MAX),
+        swapped: u32::try_from(swapped().count()).unwrap_or(u32::MAX),
+        most_swapped: swapped().max(),
     })
 }
 

@@ -90,6 +90,7 @@ impl ProfileReport {
         let memory = memory::assemble(recording, true);
         let mut notes = evidence.damage.clone();
         notes.extend(notes_of(recording));
+        notes.extend(memory.as_ref().and_then(MemoryReport::swapping));
         notes.extend(
             memory.iter().flat_map(|memory| &memory.classes).filter_map(ClassMemory::doubt),
         );

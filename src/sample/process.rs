@@ -45,6 +45,10 @@ pub struct ProcessRecord {
     pub peak: Option<ByteSize>,
     /// Its peak up to when it took its title, for a worker seen untitled.
     pub peak_while_starting: Option<ByteSize>,
+    /// The most of it that was in swap at one reading, if anything was: its peak is a
+    /// lower bound then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swapped: Option<ByteSize>,
     /// The most threads that it had.
     pub threads: u32,
     /// The fastest that its mark was seen to rise from one tick to the next, in bytes
@@ -58,9 +62,10 @@ pub struct ProcessRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// It lived when the profiler ended: its peak is exact.
+    /// It lived when the profiler ended: its peak is exact, unless it had pages in swap.
     Alive,
-    /// It exited, and the kernel's record of that has its mark: its peak is exact.
+    /// It exited, and the kernel's record of that has its mark: its peak is exact, unless
+    /// it had pages in swap.
     Recorded,
     /// It exited without a final reading: its peak is a lower bound.
     Unread {

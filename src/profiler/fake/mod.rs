@@ -137,7 +137,13 @@ impl FakeMachine {
             marked: false,
             has_executed: false,
             is_ending: false,
-            memory: Memory { rss: 0, high_water: 0, threads: 1, name: Name::default() },
+            memory: Memory {
+                rss: 0,
+                high_water: 0,
+                swap: Some(0),
+                threads: 1,
+                name: Name::default(),
+            },
             ports: Vec::new(),
         };
         self.processes.borrow_mut().insert(pid, process);
@@ -172,6 +178,16 @@ impl FakeMachine {
         self.with(pid, |process| {
             process.memory.rss = bytes;
             process.memory.high_water = process.memory.high_water.max(bytes);
+        });
+    }
+
+    /// So much of what a process holds goes to swap; it may take it back with `0`.
+    pub(super) fn swap_out(&self, pid: u32, megabytes: u64) {
+        let bytes = megabytes << 20;
+        self.with(pid, |process| {
+            let held = process.memory.rss + process.memory.swap.unwrap_or(0);
+            process.memory.rss = held - bytes;
+            process.memory.swap = Some(bytes);
         });
     }
 

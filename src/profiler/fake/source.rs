@@ -85,7 +85,7 @@ impl ProcessSource for FakeMachine {
             None => *memory,
             Some(known) => {
                 let high_water = known.high_water.max(memory.rss);
-                Memory { rss: memory.rss, high_water, ..known }
+                Memory { rss: memory.rss, high_water, swap: None, ..known }
             }
         };
         handle.known = Some(memory);

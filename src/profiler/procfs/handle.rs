@@ -67,7 +67,7 @@ impl Handle {
                 text::resident(&buffer[..length])?
             } else {
                 let length = kept.statm.read_at(buffer, 0).ok()?;
-                Memory { rss: text::resident_alone(&buffer[..length])?, ..known }
+                Memory { rss: text::resident_alone(&buffer[..length])?, swap: None, ..known }
             };
             // Another name may mean another program.
             if now.name == known.name {

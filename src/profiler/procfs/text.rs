@@ -6,7 +6,7 @@ use crate::profiler::source::{Memory, Name, Shares};
 /// Reads `/proc/PID/status`. `None` for a zombie, which holds no memory, and for
 /// anything that has none to begin with (a kernel thread, a process half gone).
 pub(super) fn memory(status: &[u8]) -> Option<Memory> {
-    let (mut rss, mut high_water, mut threads) = (None, None, None);
+    let (mut rss, mut high_water, mut swap, mut threads) = (None, None, None, None);
     let mut name = Name::default();
     for line in status.split(|&byte| byte == b'\n') {
         if let Some(value) = line.strip_prefix(b"Name:") {
@@ -19,6 +19,8 @@ pub(super) fn memory(status: &[u8]) -> Option<Memory> {
             high_water = kilobytes(value);
         } else if let Some(value) = line.strip_prefix(b"VmRSS:") {
             rss = kilobytes(value);
+        } else if let Some(value) = line.strip_prefix(b"VmSwap:") {
+            swap = kilobytes(value);
         } else if let Some(value) = line.strip_prefix(b"Threads:") {
             threads = number(value);
             // What follows is of no interest here.
@@ -26,11 +28,11 @@ pub(super) fn memory(status: &[u8]) -> Option<Memory> {
         }
     }
     let threads = threads.and_then(|threads| u32::try_from(threads).ok())?;
-    Some(Memory { rss: rss?, high_water: high_water?, threads, name })
+    Some(Memory { rss: rss?, high_water: high_water?, swap, threads, name })
 }
 
-/// What of a process's memory `/proc/PID/stat` tells: everything but the mark, in whose
-/// place stands the resident size. `None` as for [`memory`].
+/// What of a process's memory `/proc/PID/stat` tells: everything but what is in swap and
+/// the mark, in whose place stands the resident size. `None` as for [`memory`].
 pub(super) fn resident(stat: &[u8]) -> Option<Memory> {
     // The name stands in parentheses and may itself hold spaces and parentheses.
     let opened = stat.iter().position(|&byte| byte == b'(')?;
@@ -50,7 +52,8 @@ pub(super) fn resident(stat: &[u8]) -> Option<Memory> {
     if size == 0 {
         return None;
     }
-    Some(Memory { rss, high_water: rss, threads: u32::try_from(threads).ok()?, name })
+    let threads = u32::try_from(threads).ok()?;
+    Some(Memory { rss, high_water: rss, swap: None, threads, name })
 }
 
 /// The resident size in `/proc/PID/statm`, in bytes. `None` for a process that has ended,
@@ -106,17 +109,24 @@ mod tests {
 
     const STATUS: &str = "Name:\tSkyPilot:execut\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t42\n\
         VmPeak:\t  900000 kB\nVmSize:\t  900000 kB\nVmHWM:\t  172940 kB\nVmRSS:\t  140000 kB\n\
-        RssAnon:\t  100000 kB\nThreads:\t7\nSigQ:\t0/95000\n";
+        RssAnon:\t  100000 kB\nVmSwap:\t      30 kB\nThreads:\t7\nSigQ:\t0/95000\n";
 
     #[test]
     fn status_gives_the_mark_the_present_size_and_the_threads() {
         let expected = Memory {
             rss: 140_000 * 1024,
             high_water: 172_940 * 1024,
+            swap: Some(30 * 1024),
             threads: 7,
             name: Name::of(b"SkyPilot:execut"),
         };
         assert_eq!(memory(STATUS.as_bytes()), Some(expected));
+    }
+
+    #[test]
+    fn a_kernel_without_swap_tells_of_none() {
+        let status = STATUS.replace("VmSwap:\t      30 kB\n", "");
+        assert_eq!(memory(status.as_bytes()).map(|memory| memory.swap), Some(None));
     }
 
     #[test]

@@ -24,6 +24,11 @@
 //! its exec, and nobody need guess by its words. The record of its exit has the final
 //! mark of its last image, and whether it ever executed a program: a copy that ends as
 //! one leaves no peak, unless it lasted for [`GENUINE_AFTER`].
+//!
+//! # Swap
+//!
+//! A mark is of resident pages alone. A process with pages in swap had at least both at
+//! the moment of the reading, and nobody knows what else: its peak is a lower bound.
 
 use std::time::Duration;
 
@@ -90,6 +95,8 @@ pub(super) struct Member<H> {
     /// mark that was lowered does not tell it any more.
     copied: Peak,
     peak_while_starting: Option<u64>,
+    /// The most that was in swap at one reading, if anything was.
+    swapped: Option<u64>,
 }
 
 enum State<H> {
@@ -130,6 +137,7 @@ impl<H> Member<H> {
             peak: Peak::default(),
             copied: Peak::default(),
             peak_while_starting: None,
+            swapped: None,
         }
     }
 
@@ -240,10 +248,11 @@ impl<H> Member<H> {
             return;
         }
         self.last_read = Some(at);
+        self.swapped = self.swapped.max(memory.swap.filter(|&swap| swap > 0));
         if self.is_copy() {
-            self.copied.raise(memory.high_water);
+            self.copied.raise(memory.at_least());
         } else {
-            self.raise_peak(memory.high_water);
+            self.raise_peak(memory.at_least());
         }
     }
 
@@ -322,6 +331,7 @@ impl<H> Member<H> {
             last_read: self.last_read,
             peak: self.peak.whole.max(self.copied.whole).map(ByteSize),
             peak_while_starting: self.peak_while_starting.map(ByteSize),
+            swapped: self.swapped.map(ByteSize),
             threads: self.threads,
             fastest_growth: self.fastest_growth.map(ByteSize),
             ending: match self.state {

@@ -5,8 +5,8 @@ use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
 use crate::environment::Environment;
 use crate::plan::ServerTarget;
-use crate::report::Exactness;
 use crate::report::budgets::{BudgetCheck, BudgetState, CONFIGURED};
+use crate::report::{Exactness, MemoryReport};
 
 impl Findings {
     pub(super) fn of_budgets(&mut self, case: &Case<'_>) {
@@ -134,6 +134,28 @@ impl Findings {
             );
         }
         self.of_unread_processes(case);
+        self.of_swap(case);
+    }
+
+    /// What is in swap is missing in every mark and in every sum. Of classes their own
+    /// findings say so.
+    fn of_swap(&mut self, case: &Case<'_>) {
+        let Some(swapping) = case.memory.and_then(MemoryReport::swapping) else { return };
+        self.add(Severity::Note, swapping);
+        for check in case.budgets.iter().filter(|check| check.state == BudgetState::Within) {
+            let subject = check.subject;
+            let is_sum = matches!(
+                subject,
+                BudgetSubject::TreeRss | BudgetSubject::TreePss | BudgetSubject::Growth
+            );
+            if is_sum {
+                self.add_about(
+                    About::Budget(subject),
+                    Severity::Inconclusive,
+                    format!("{subject}: it lacks what was in swap: it is a lower bound"),
+                );
+            }
+        }
     }
 
     /// A process whose proportional memory could not be read is missing in every sum.

@@ -213,6 +213,7 @@ fn processes() -> ProcessTable {
         last_read: Some(at(ALL_ENDED)),
         peak: Some(ByteSize::mib(peak)),
         peak_while_starting: starting.map(ByteSize::mib),
+        swapped: None,
         threads: 3,
         fastest_growth: Some(ByteSize::mib(100)),
         ending: Ending::Alive,

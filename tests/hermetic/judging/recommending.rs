@@ -40,6 +40,17 @@ fn advice(runs: &[Evidence], constant: Constant) -> Advice {
 }
 
 #[test]
+fn a_peak_of_a_process_with_pages_in_swap_is_a_lower_bound() {
+    let mut swapped = run("a");
+    swapped.record(3).swapped = Some(ByteSize::mib(40));
+    swapped.plan.budgets.clear();
+    let recommendation = recommend(&[swapped]).expect("the run is taken");
+    let short = recommendation.constants.iter().find(|advice| advice.constant == Constant::Short);
+    assert_eq!(short.expect("each constant has its advice").support, Support::Unbounded);
+    assert!(rendered(&recommendation).contains(">=180.0 (2), left out"));
+}
+
+#[test]
 fn the_largest_peak_of_all_runs_counts_with_a_quarter_on_top() {
     let mut larger = run("b");
     larger.record(2).peak = Some(ByteSize::mib(250));

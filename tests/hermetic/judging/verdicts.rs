@@ -117,6 +117,19 @@ fn slow(evidence: &mut Evidence) {
 #[case::a_recorded_exit(|e: &mut Evidence| { e.record(3).ending = Ending::Recorded; short(e, 180); }, Pass, "")]
 #[case::peaks_that_were_only_sampled(|e: &mut Evidence| { sampled(e); short(e, 190); }, Inconclusive, "it was only sampled")]
 #[case::sampled_peaks_far_below_their_budgets(|e: &mut Evidence| sampled(e), Pass, "it was only sampled")]
+#[case::pages_in_swap_in_a_class_with_a_budget(
+    |e: &mut Evidence| e.record(3).swapped = Some(ByteSize::mib(40)),
+    Inconclusive, "short-executor: 1 process(es) had pages in swap, one of them 40.0 MiB, so its peak is a lower bound; nobody")]
+#[case::pages_in_swap_beside_a_breach(
+    |e: &mut Evidence| { e.record(3).swapped = Some(ByteSize::mib(40)); short(e, 179); },
+    OverBudget, "the machine swapped: 1 process(es) of the server had pages in swap")]
+#[case::pages_in_swap_without_a_budget(
+    |e: &mut Evidence| { e.record(3).swapped = Some(ByteSize::mib(40)); e.plan.budgets.clear(); },
+    Pass, "the machine swapped")]
+#[case::a_sum_that_lacks_what_is_in_swap(
+    |e: &mut Evidence| { e.record(3).swapped = Some(ByteSize::mib(40)); e.plan.budgets.clear();
+        e.limit(TreeRss, ByteSize::gib(9)); },
+    Inconclusive, "tree-rss: it lacks what was in swap")]
 #[case::events_that_the_kernel_could_not_keep(
     |e: &mut Evidence| e.processes.as_mut().unwrap().lost_events = 1, Inconclusive, "could not keep")]
 #[case::a_server_that_died(|e: &mut Evidence| e.happens(6_000, Event::ServerGone), Inconclusive, "the server died")]

@@ -4,6 +4,7 @@ mod images;
 mod life;
 mod news;
 mod scope;
+mod swap;
 mod windows;
 mod wrappers;
 
