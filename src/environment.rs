@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
+use crate::limits::MachineLimits;
 use crate::scenario::Circumstances;
 use crate::units::ByteSize;
 
@@ -176,12 +177,15 @@ pub struct ClientSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MachineFacts {
-    /// CPUs that can be used.
+    /// CPUs that can be used, whatever share of their time.
     pub cpus: usize,
     /// Its memory.
     pub memory_total: ByteSize,
     /// Operating system and kernel.
     pub system: String,
+    /// Limits that control groups and the shell put on the run.
+    #[serde(default)]
+    pub limits: MachineLimits,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //!   [`server_command`], [`env`], [`shell`]: the words.
 //! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
 //!   right.
+//! * [`limits`]: what the machine puts in the way.
 //! * [`config`] and [`plan`]: from what was typed to what will happen.
 //! * [`run_dir`]: the directory where all parts meet, with the contracts
 //!   [`marks`], [`environment`], [`sample`], [`nodes`] and [`outcome`].
@@ -27,6 +28,7 @@ pub mod environment;
 pub mod fixtures;
 pub mod ids;
 pub mod infrastructure;
+pub mod limits;
 pub mod listeners;
 pub mod marks;
 pub mod nodes;

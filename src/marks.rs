@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{ClockOffset, Timestamp};
+use crate::limits::MemoryLimit;
 use crate::sample::Phase;
 use crate::scenario::Family;
 
@@ -52,6 +53,16 @@ pub enum Event {
     /// Jobs of the run that were still in the queue of the loopback infrastructure
     /// when the server had ended, by their names. They were cancelled.
     LeftInQueue(Vec<String>),
+    /// Processes of the run's control group, or of one below it, that the kernel ended for
+    /// want of memory since the server was about to be started, and the memory limit that
+    /// then held, if there is one.
+    KilledForMemory {
+        /// How many.
+        processes: u64,
+        /// The limit.
+        #[serde(default)]
+        limit: Option<MemoryLimit>,
+    },
 }
 
 /// What keeps a server from being at rest.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedScenario, Speed, needs_of};
+use crate::limits::{MachineLimits, Room};
 use crate::scenario::{Need, Scenario, ScenarioKind};
 use crate::units::ByteSize;
 
@@ -35,10 +36,12 @@ const CLUSTER: ByteSize = ByteSize(450 << 20);
 /// The machine that a run is planned for.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// All its memory.
+    /// All its memory, or as much of it as a control group may have.
     pub memory_total: ByteSize,
     /// What can be had of it now.
     pub memory_available: ByteSize,
+    /// Limits of control groups and of the shell.
+    pub limits: MachineLimits,
     /// Why the loopback infrastructure can't be here, if it can't.
     pub loopback_obstacle: Option<String>,
     /// How fast it is, once that was measured.
@@ -46,6 +49,22 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// The same machine below the memory limit of a control group.
+    #[must_use]
+    pub fn below(self, room: Option<Room>) -> Self {
+        let Some(room) = room else { return self };
+        Self {
+            memory_total: self.memory_total.min(room.limit),
+            memory_available: self.memory_available.min(room.available),
+            ..self
+        }
+    }
+
+    /// The memory limit in words, to be put behind what can be used.
+    pub fn memory_limit(&self) -> String {
+        self.limits.memory.as_ref().map_or_else(String::new, |limit| format!("; {limit}"))
+    }
+
     /// Available memory that is left alone unless the user says otherwise: the
     /// larger of 1 GiB and 5 %.
     pub fn default_floor(&self) -> ByteSize {

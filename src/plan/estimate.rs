@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LoadPlan, Speed};
 use crate::infrastructure::Infrastructure;
+use crate::limits::Cpus;
 use crate::scenario::{Cost, Family, Need, Scenario, ScenarioId, ScenarioKind};
 use crate::units;
 
@@ -55,6 +56,9 @@ pub struct Estimate {
     #[serde(with = "units::seconds::option", default)]
     #[schemars(with = "Option<crate::schema::Seconds>")]
     pub load: Option<Duration>,
+    /// What a quota leaves of these: 1.5, say; `None` where there is none.
+    #[serde(default)]
+    pub cpu_quota: Option<f64>,
 }
 
 /// One phase: all that is to be done, and the longest chain of it.
@@ -120,9 +124,15 @@ impl Estimate {
         Self {
             duration: seconds(busy + edges * factor).saturating_add(idle),
             cpu: seconds(cpu * factor),
-            cpus: speed.cpus,
+            cpus: speed.cpus.allowed,
+            cpu_quota: speed.cpus.quota,
             load: Some(seconds(load)),
         }
+    }
+
+    /// CPUs that share the CPU time, a quota included.
+    pub const fn all_cpus(&self) -> Cpus {
+        Cpus { allowed: self.cpus, quota: self.cpu_quota }
     }
 }
 
@@ -152,6 +162,7 @@ fn chain_of(id: ScenarioId) -> f64 {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::limits::MachineLimits;
     use crate::plan::{LoadRequest, Machine};
     use crate::units::ByteSize;
 
@@ -161,12 +172,14 @@ mod tests {
         let machine = Machine {
             memory_total: ByteSize::gib(24),
             memory_available: ByteSize::gib(22),
+            limits: MachineLimits::NONE,
             loopback_obstacle: None,
             speed: None,
         };
         let plan = LoadPlan::resolve(request, &config, &machine).unwrap();
         let import = Duration::from_secs_f64(Cost::OF_ONE_IMPORT);
-        Estimate::of(&plan, Speed { cpus: 1 << 20, import, elapsed: import }).duration.as_secs_f64()
+        let cpus = Cpus { allowed: 1 << 20, quota: None };
+        Estimate::of(&plan, Speed { cpus, import, elapsed: import }).duration.as_secs_f64()
     }
 
     #[test]

@@ -125,6 +125,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::limits::Cpus;
 
     fn planned(id: ScenarioId, users: u32) -> PlannedScenario {
         PlannedScenario { id, users, waves: 2, at_once: users }
@@ -132,6 +133,7 @@ mod tests {
 
     fn speed(import: f64, cpus: usize) -> Speed {
         let import = Duration::from_secs_f64(import);
+        let cpus = Cpus { allowed: cpus, quota: None };
         Speed { cpus, import, elapsed: import }
     }
 

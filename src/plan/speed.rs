@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Cpus;
 use crate::scenario::Cost;
 use crate::units;
 
@@ -13,12 +14,12 @@ use crate::units;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Speed {
     /// CPUs that can be used.
-    pub cpus: usize,
+    pub cpus: Cpus,
     /// CPU time of one `import sky`.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::schema::Seconds")]
     pub import: Duration,
-    /// Time of one on the clock, while one runs on each CPU.
+    /// Time of one on the clock, while one runs on each CPU (four at the most).
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::schema::Seconds")]
     pub elapsed: Duration,
@@ -27,13 +28,12 @@ pub struct Speed {
 impl Speed {
     /// CPUs that are left beside whatever else runs on the machine. An import is all
     /// computing: the clock runs on only while others have the CPU.
-    #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 CPUs")]
     pub fn effective_cpus(self) -> f64 {
         // What takes longer than 20 times its CPU time waits for something else.
         const LEAST: f64 = 0.05;
         let share = self.import.as_secs_f64() / self.elapsed.as_secs_f64();
         let share = if share.is_finite() { share.clamp(LEAST, 1.0) } else { 1.0 };
-        self.cpus.max(1) as f64 * share
+        self.cpus.that_count() * share
     }
 
     /// Time on the clock in which the machine does work of `cost` CPU-seconds, as
@@ -54,7 +54,8 @@ mod tests {
 
     fn speed(import: f64, elapsed: f64) -> Speed {
         let seconds = Duration::from_secs_f64;
-        Speed { cpus: 2, import: seconds(import), elapsed: seconds(elapsed) }
+        let cpus = Cpus { allowed: 2, quota: None };
+        Speed { cpus, import: seconds(import), elapsed: seconds(elapsed) }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sysinfo::{MemoryRefreshKind, System};
 
+use crate::limits::MemoryGroups;
 use crate::sample::SystemTick;
 use crate::units::ByteSize;
 
@@ -15,13 +16,15 @@ const PERIOD: Duration = sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
 #[derive(Debug)]
 pub(super) struct Machine {
     system: System,
+    /// Whose memory limits leave the server less than the machine has.
+    groups: MemoryGroups,
     read: Instant,
 }
 
 impl Machine {
     /// Takes the first reading, from which the first percentage will count.
-    pub(super) fn new() -> Result<Self, sysinfo::Error> {
-        let mut machine = Self { system: System::new()?, read: Instant::now() };
+    pub(super) fn new(groups: MemoryGroups) -> Result<Self, sysinfo::Error> {
+        let mut machine = Self { system: System::new()?, groups, read: Instant::now() };
         machine.refresh();
         Ok(machine)
     }
@@ -45,8 +48,15 @@ impl Machine {
         Some(SystemTick {
             cpu_percent: self.system.global_cpu_usage(),
             memory_used: ByteSize(self.system.used_memory()),
-            memory_available: ByteSize(self.system.available_memory()),
+            memory_available: self.memory_available(),
         })
+    }
+
+    /// What can be had of its memory, or below the memory limit of the server's control
+    /// group, whichever is less: the kernel ends processes at either.
+    fn memory_available(&self) -> ByteSize {
+        let available = ByteSize(self.system.available_memory());
+        self.groups.room().map_or(available, |room| available.min(room.available))
     }
 
     fn refresh(&mut self) {
@@ -63,12 +73,30 @@ mod tests {
 
     #[test]
     fn the_machine_is_read_no_more_often_than_its_figures_change() {
-        let mut machine = Machine::new().unwrap();
+        let mut machine = Machine::new(MemoryGroups::here()).unwrap();
         assert_eq!(machine.tick(), None);
         std::thread::sleep(PERIOD);
         let tick = machine.tick().expect("the period is over");
         assert!(tick.memory_available <= machine.memory_total());
         assert!((0.0..=100.0).contains(&tick.cpu_percent));
         assert!(machine.cpus() > 0);
+    }
+
+    #[test]
+    fn what_a_control_group_leaves_is_what_is_available() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [
+            ("proc/self/cgroup", "0::/\n"),
+            ("proc/self/mountinfo", "30 23 0:26 / /groups rw - cgroup2 cgroup2 rw\n"),
+            ("groups/memory.max", "5000000\n"),
+            ("groups/memory.current", "3000000\n"),
+        ];
+        for (file, text) in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let machine = Machine::new(MemoryGroups::below(folder.path(), "self")).unwrap();
+        assert_eq!(machine.memory_available(), ByteSize(2_000_000));
     }
 }

@@ -15,6 +15,7 @@ use super::tree::Tree;
 use super::{ProfilerError, ProfilerOptions, Reason};
 use crate::clock::Timeline;
 use crate::ids::ProcessIdentity;
+use crate::limits::MemoryGroups;
 use crate::run_dir::FORMAT_VERSION;
 use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick, Window, Wrote};
 use crate::units::ByteSize;
@@ -46,7 +47,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         notices: W,
     ) -> Result<Self, ProfilerError> {
         let timeline = Timeline::start();
-        let machine = Machine::new().map_err(ProfilerError::Machine)?;
+        let machine =
+            Machine::new(MemoryGroups::of(options.root.pid)).map_err(ProfilerError::Machine)?;
         let original =
             options.original_semantics.then(|| OriginalLooks::start(timeline)).transpose()?;
         let mut session = Self {

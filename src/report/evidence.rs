@@ -243,6 +243,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::limits::MachineLimits;
     use crate::plan::Machine;
     use crate::report::{Report, Verdict};
     use crate::units::ByteSize;
@@ -254,6 +255,7 @@ mod tests {
         let machine = Machine {
             memory_total: ByteSize::gib(16),
             memory_available: ByteSize::gib(15),
+            limits: MachineLimits::NONE,
             loopback_obstacle: None,
             speed: None,
         };

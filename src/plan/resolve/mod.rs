@@ -115,9 +115,9 @@ impl LoadPlan {
             if !request.yes {
                 mistakes.push(format!(
                     "this plan needs at least {} of memory, and {} can be used here ({} available, \
-                     of which {} stay free)\n  hint: fewer scenarios (-r, --apis), a larger machine, \
+                     of which {} stay free{})\n  hint: fewer scenarios (-r, --apis), a larger machine, \
                      or --yes to try it all the same",
-                    misfit.least, usable, machine.memory_available, memory_floor
+                    misfit.least, usable, machine.memory_available, memory_floor, machine.memory_limit()
                 ));
             }
             super::Capacity { wanted: misfit.least, planned: misfit.least, usable }

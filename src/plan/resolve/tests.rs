@@ -3,6 +3,7 @@
 use super::*;
 use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
+use crate::limits::{Cpus, MachineLimits};
 use crate::plan::Speed;
 use crate::scenario::{Family, Need};
 use crate::units::ByteSize;
@@ -11,6 +12,7 @@ use rstest::rstest;
 const MACHINE: Machine = Machine {
     memory_total: ByteSize::gib(24),
     memory_available: ByteSize::gib(22),
+    limits: MachineLimits::NONE,
     loopback_obstacle: None,
     speed: None,
 };
@@ -268,6 +270,7 @@ fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case]
 /// This machine on a day on which an import takes so many CPU-seconds.
 fn machine_of(import: f64, cpus: usize) -> Machine {
     let import = Duration::from_secs_f64(import);
+    let cpus = Cpus { allowed: cpus, quota: None };
     Machine { speed: Some(Speed { cpus, import, elapsed: import }), ..MACHINE }
 }
 

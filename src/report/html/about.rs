@@ -67,6 +67,9 @@ fn of_environment(table: &mut Table, environment: &Environment) {
             machine.system
         )),
     );
+    for limit in machine.limits.in_words() {
+        table.fact("limit", Some(limit));
+    }
     table.fact("skyload", Some(environment.skyload.clone()));
 }
 

@@ -3,6 +3,7 @@
 use super::{Case, Findings, Severity};
 use crate::clock::Timestamp;
 use crate::marks::{Event, StopReason};
+use crate::report::evidence::Evidence;
 
 impl Findings {
     pub(super) fn of_events(&mut self, case: &Case<'_>) {
@@ -28,13 +29,23 @@ impl Findings {
                 Event::LoadStopped(StopReason::MemoryFloor) => self.add(
                     Severity::Inconclusive,
                     format!(
-                        "stopped to protect the machine{when}: less than {} of memory was available; \
-                         use fewer requests (-n) or scenarios",
-                        evidence.plan.memory_floor
+                        "stopped to protect the machine{when}: less than {} of memory was \
+                         available{}; use fewer requests (-n) or scenarios",
+                        evidence.plan.memory_floor,
+                        below_limit(evidence)
                     ),
                 ),
                 Event::LoadStopped(StopReason::ProfilerLost) => self
                     .add(Severity::Inconclusive, format!("the profiler ended by itself{when}")),
+                Event::KilledForMemory { processes, limit } => self.add(
+                    Severity::Inconclusive,
+                    format!(
+                        "the kernel ended {processes} process(es) of the run for want of memory, of \
+                         the server or of its clients{}; use fewer requests (-n) or scenarios, or \
+                         raise the limit",
+                        limit.as_ref().map_or_else(String::new, |limit| format!(": {limit}"))
+                    ),
+                ),
                 Event::NotAtRest(_)
                 | Event::BusyBeside(_)
                 | Event::LoadStopped(StopReason::ServerLost)
@@ -69,6 +80,13 @@ impl Findings {
             self.add(Severity::Inconclusive, "the run broke off before its end");
         }
     }
+}
+
+/// Of what memory was available, where that was less than the machine's.
+fn below_limit(evidence: &Evidence) -> String {
+    let environment = evidence.environment.as_ref();
+    let limit = environment.and_then(|environment| environment.machine.limits.memory.as_ref());
+    limit.map_or_else(String::new, |limit| format!(" below the {limit}"))
 }
 
 fn after(began: Timestamp, at: Timestamp) -> String {

@@ -188,6 +188,7 @@ fn versions(report: &Report, out: &mut impl Write) -> io::Result<()> {
         ("launched on", environment.infrastructure.join(", ")),
         ("skyload", environment.skyload.clone()),
         ("machine", format!("{} CPUs, {}, {}", machine.cpus, machine.memory_total, machine.system)),
+        ("limits", machine.limits.in_words().join("; ")),
         ("peaks", report.profiler.map_or_else(none, |profiler| profiler.peaks())),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {

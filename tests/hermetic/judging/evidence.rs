@@ -12,6 +12,7 @@ use skyload::environment::{
     ClientSettings, Environment, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
 };
 use skyload::ids::{ProcessIdentity, RunId};
+use skyload::limits::MachineLimits;
 use skyload::marks::{Event, Mark};
 use skyload::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
 use skyload::plan::{LoadPlan, LoadRequest, Machine};
@@ -89,6 +90,7 @@ fn plan(request: &LoadRequest) -> LoadPlan {
     let machine = Machine {
         memory_total: ByteSize::gib(16),
         memory_available: ByteSize::gib(15),
+        limits: MachineLimits::NONE,
         loopback_obstacle: None,
         speed: None,
     };
@@ -130,6 +132,7 @@ fn environment() -> Environment {
             cpus: 2,
             memory_total: ByteSize::gib(16),
             system: "a test".to_owned(),
+            limits: MachineLimits::NONE,
         },
     }
 }

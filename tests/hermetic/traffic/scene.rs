@@ -9,6 +9,7 @@ use skyload::environment::{
     ClientSettings, Environment, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
 };
 use skyload::ids::ProcessIdentity;
+use skyload::limits::MachineLimits;
 use skyload::outcome::{ScenarioOutcome, WaveOutcome};
 use skyload::plan::{LoadPlan, LoadRequest, Machine, PlannedScenario};
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 const MACHINE: Machine = Machine {
     memory_total: ByteSize::gib(64),
     memory_available: ByteSize::gib(60),
+    limits: MachineLimits::NONE,
     loopback_obstacle: None,
     speed: None,
 };
@@ -142,7 +144,12 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             variables: client_env.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
             without: Vec::new(),
         },
-        machine: MachineFacts { cpus: 1, memory_total: MACHINE.memory_total, system: "t".into() },
+        machine: MachineFacts {
+            cpus: 1,
+            memory_total: MACHINE.memory_total,
+            system: "t".into(),
+            limits: MachineLimits::NONE,
+        },
     })
 }
 

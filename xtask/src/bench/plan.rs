@@ -107,6 +107,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use skyload::limits::MachineLimits;
+
     use super::*;
 
     fn flags(workers: &[u32], rounds: Option<u32>) -> flags::BenchProfiler {
@@ -123,6 +125,7 @@ mod tests {
         Machine {
             memory_total: ByteSize::gib(8),
             memory_available: ByteSize::gib(available),
+            limits: MachineLimits::NONE,
             loopback_obstacle: None,
             speed: None,
         }

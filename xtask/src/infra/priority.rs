@@ -23,10 +23,9 @@ const FREE: f64 = 0.75;
 
 impl NodePriority {
     /// The priority that lets nodes come up on a machine of this speed.
-    #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 CPUs")]
     pub(crate) fn on(speed: Option<Speed>) -> Self {
         match speed {
-            Some(speed) if speed.effective_cpus() < FREE * speed.cpus as f64 => Self::Low,
+            Some(speed) if speed.effective_cpus() < FREE * speed.cpus.that_count() => Self::Low,
             Some(_) | None => Self::Idle,
         }
     }
@@ -66,13 +65,16 @@ impl NodePriority {
 mod tests {
     use std::time::Duration;
 
+    use skyload::limits::Cpus;
+
     use super::*;
 
     #[test]
     fn nodes_get_more_than_nothing_where_others_keep_the_machine_busy() {
         let speed = |elapsed| {
             let import = Duration::from_secs(2);
-            Some(Speed { cpus: 2, import, elapsed: Duration::from_secs(elapsed) })
+            let cpus = Cpus { allowed: 2, quota: None };
+            Some(Speed { cpus, import, elapsed: Duration::from_secs(elapsed) })
         };
         assert_eq!(NodePriority::on(speed(2)), NodePriority::Idle);
         assert_eq!(NodePriority::on(speed(4)), NodePriority::Low);

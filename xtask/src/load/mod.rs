@@ -21,6 +21,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 use skyload::infrastructure::Infrastructure;
+use skyload::limits::MemoryGroups;
 use skyload::marks::Event;
 use skyload::plan::LoadPlan;
 use skyload::report::{Report, Verdict};
@@ -114,6 +115,8 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     let (plan, run, progress) = (context.plan, context.run, context.progress);
     let mut marks = Marks::open(run)?;
     marks.note(Event::Began)?;
+    let groups = MemoryGroups::here();
+    let kills_before = groups.kills();
     let server = ServerSession::begin(context)?;
     RunDir::write(&run.environment(), &prepare::environment(context, &server, ground.changes())?)?;
     ground.check(plan, run, context.signals, progress)?;
@@ -130,6 +133,9 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         true => remote::fetch_profile(context, stopped, &mut marks),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
     };
+    if let Some(processes) = more_kills(&groups, kills_before) {
+        marks.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
+    }
     let step = progress.step("Ending the server");
     let left_behind = server.finish(plan.keep_server).context("ending the server")?;
     step.done(if plan.keep_server { "kept running" } else { "done" });
@@ -147,6 +153,12 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         progress.note(format!("The profile is not complete: {error:#}"));
     }
     Ok(run.write_checksums()?)
+}
+
+/// How many processes of our control group the kernel has ended since it had ended
+/// `before`; `None` for none, and where nobody counts.
+fn more_kills(groups: &MemoryGroups, before: Option<u64>) -> Option<u64> {
+    groups.kills()?.checked_sub(before?).filter(|processes| *processes > 0)
 }
 
 /// Runs the gate and shows its lines. Gate and verdict judge by the same report,

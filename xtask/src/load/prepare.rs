@@ -9,6 +9,7 @@ use skyload::env;
 use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
+use skyload::limits::{Cpus, MachineLimits, MemoryGroups};
 use skyload::plan::{LoadPlan, Machine, RequestFile, Speed, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::report::in_minutes;
@@ -152,7 +153,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         return;
     }
     let duration = plan.estimate.map_or_else(String::new, |estimate| {
-        format!(" {} on these {} CPUs and", in_minutes(estimate.duration), estimate.cpus)
+        format!(" {} on these {} CPUs and", in_minutes(estimate.duration), estimate.all_cpus())
     });
     progress.note(format!(
         "Expected: about{duration} {:.1} GiB of memory; {:.1} GiB can be used, {:.1} GiB stay free",
@@ -161,6 +162,9 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         as_gib(plan.memory_floor)
     ));
     announce_pace(plan, progress);
+    for limit in MachineLimits::of_groups().in_words() {
+        progress.note(format!("Limit of a control group: {limit}"));
+    }
     if capacity.is_lowered() {
         progress.note(format!(
             "Fewer users at once than asked for: all of them would need about {:.1} GiB",
@@ -252,27 +256,36 @@ pub(super) fn environment(
         changes,
         client: server.client.clone(),
         machine: MachineFacts {
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_total: machine()?.memory_total,
+            cpus: Cpus::here().allowed,
+            memory_total: ByteSize(memory()?.total_memory()),
             system: System::long_os_version()
                 .into_iter()
                 .chain(System::kernel_version())
                 .collect::<Vec<_>>()
                 .join(", kernel "),
+            limits: MachineLimits::here(),
         },
     })
 }
 
 /// This machine, without a word on what can be launched on it.
 pub(crate) fn machine() -> Result<Machine> {
-    let mut system = System::new().context("reading this machine's memory")?;
-    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-    Ok(Machine {
+    let system = memory()?;
+    let machine = Machine {
         memory_total: ByteSize(system.total_memory()),
         memory_available: ByteSize(system.available_memory()),
+        limits: MachineLimits::here(),
         loopback_obstacle: None,
         speed: None,
-    })
+    };
+    Ok(machine.below(MemoryGroups::here().room()))
+}
+
+/// Memory of the host, whatever a control group may have of it.
+fn memory() -> Result<System> {
+    let mut system = System::new().context("reading this machine's memory")?;
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    Ok(system)
 }
 
 /// The variables that scenario processes need beside the run directory.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use skyload::environment::CountedMachine;
+use skyload::limits::Cpus;
 use skyload::plan::Speed;
 use skyload::units::gib;
 use skyload::usage::Usage;
@@ -39,10 +40,10 @@ pub(super) struct Measured {
 pub(super) fn measure(sky: &SkyInstallation, signals: &Signals) -> Result<Option<Measured>> {
     let Some(python) = &sky.python else { return Ok(None) };
     let home = tempfile::tempdir().context("making a temporary home")?;
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let cpus = Cpus::here();
     let (before, start) = (Usage::of_children().cpu, Instant::now());
     let mut imports = Imports::default();
-    for _ in 0..cpus.min(MOST_AT_ONCE) {
+    for _ in 0..cpus.whole().min(MOST_AT_ONCE) {
         let import = Command::new(python)
             .args(["-c", SCRIPT])
             .env("HOME", home.path())

@@ -1,0 +1,149 @@
+//! CPUs that count: those that a process may run on, and the share of their time that a
+//! control group is given.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::groups::{Groups, Version, number};
+
+/// CPU time that a control group may use in each period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CpuQuota {
+    /// The share, in microseconds of CPU time.
+    pub quota_micros: u64,
+    /// The period, in microseconds.
+    pub period_micros: u64,
+    /// The file in which the quota stands.
+    pub file: String,
+}
+
+impl CpuQuota {
+    /// How many CPUs that comes to: 1.5, say.
+    #[expect(clippy::cast_precision_loss, reason = "microseconds are far below 2^52")]
+    pub fn cpus(&self) -> f64 {
+        self.quota_micros as f64 / self.period_micros as f64
+    }
+
+    /// The smallest quota of any group, as the files below `root` have it.
+    pub(super) fn below(root: &Path) -> Option<Self> {
+        let groups = Groups::find(root, "self", "cpu")?;
+        let quotas = groups.folders().iter().filter_map(|folder| {
+            let (file, quota_micros, period_micros) = match groups.version {
+                Version::One => first_version(folder)?,
+                Version::Two => second_version(folder)?,
+            };
+            let file = groups.name(&file);
+            (period_micros > 0).then_some(Self { quota_micros, period_micros, file })
+        });
+        quotas.min_by(|one, other| one.cpus().total_cmp(&other.cpus()))
+    }
+}
+
+impl fmt::Display for CpuQuota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CPU quota of {} CPUs ({})", in_tenths(self.cpus()), self.file)
+    }
+}
+
+fn first_version(folder: &Path) -> Option<(PathBuf, u64, u64)> {
+    let file = folder.join("cpu.cfs_quota_us");
+    Some((file.clone(), number(&file)?, number(&folder.join("cpu.cfs_period_us"))?))
+}
+
+fn second_version(folder: &Path) -> Option<(PathBuf, u64, u64)> {
+    let file = folder.join("cpu.max");
+    let text = fs::read_to_string(&file).ok()?;
+    let (quota, period) = text.trim().split_once(' ')?;
+    Some((file, quota.parse().ok()?, period.parse().ok()?))
+}
+
+/// CPUs that the processes of a run have for themselves and the server.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Cpus {
+    /// CPUs that a process may run on.
+    pub allowed: usize,
+    /// What a quota leaves of them: 1.5, say.
+    pub quota: Option<f64>,
+}
+
+impl Cpus {
+    /// CPUs of this process.
+    pub fn here() -> Self {
+        let root = Path::new("/");
+        let allowed = allowed(root);
+        // The standard library rounds a quota down, which is the better guess than none.
+        let fallback = || std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            allowed: allowed.unwrap_or_else(fallback),
+            quota: CpuQuota::below(root).map(|quota| quota.cpus()),
+        }
+    }
+
+    /// CPUs that can be filled by one process each, at least one.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few CPUs")]
+    pub fn whole(self) -> usize {
+        (self.that_count() as usize).max(1)
+    }
+
+    /// The smaller of both.
+    #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 CPUs")]
+    pub fn that_count(self) -> f64 {
+        let allowed = self.allowed.max(1) as f64;
+        self.quota.map_or(allowed, |quota| quota.min(allowed))
+    }
+}
+
+impl fmt::Display for Cpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&in_tenths(self.that_count()))
+    }
+}
+
+fn in_tenths(cpus: f64) -> String {
+    match (cpus * 10.0).round() / 10.0 {
+        whole if whole.fract() == 0.0 => format!("{whole:.0}"),
+        part => format!("{part:.1}"),
+    }
+}
+
+fn allowed(root: &Path) -> Option<usize> {
+    let status = fs::read_to_string(root.join("proc/self/status")).ok()?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    count(list.trim())
+}
+
+/// How many numbers a list such as `0-3,8` has.
+fn count(list: &str) -> Option<usize> {
+    let of_range = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        (last + 1).checked_sub(first)
+    };
+    list.split(',').map(of_range).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpus_of_a_list_are_counted() {
+        assert_eq!(count("0-3,8"), Some(5));
+        assert_eq!(count("7"), Some(1));
+        assert_eq!(count("all"), None);
+    }
+
+    #[test]
+    fn a_quota_above_all_cpus_is_none() {
+        let cpus = |quota| Cpus { allowed: 4, quota };
+        assert_eq!(cpus(Some(1.5)).to_string(), "1.5");
+        assert_eq!(cpus(Some(8.0)).to_string(), "4");
+        assert_eq!(cpus(None).to_string(), "4");
+    }
+}
