@@ -6,6 +6,14 @@
 //! The texts of `/proc` are bytes: a name is whatever its owner made it, and the kernel
 //! cuts it off after 15 bytes, also within a character.
 
+use std::io;
+
+use nix::errno::Errno;
+#[cfg(target_os = "linux")]
+use nix::libc;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
 use crate::ids::ProcessIdentity;
 
 /// What can be said of a process at one moment.
@@ -33,16 +41,51 @@ impl ProcessIdentity {
     }
 
     /// Whether this process, and not a successor on its pid, still runs.
+    ///
+    /// Whoever can't look has not seen it end: a process that has as many files open as
+    /// it may is told only whether there is somebody of that pid.
     pub fn is_alive(self) -> bool {
-        Self::of(self.pid) == Some(self)
+        match glance(self.pid) {
+            Ok(process) => {
+                process.is_some_and(|process| !process.zombie && process.identity == self)
+            }
+            Err(_) => exists(self.pid),
+        }
     }
 }
 
 /// Looks up the process that has `pid` now.
 #[cfg(target_os = "linux")]
 pub fn look_up(pid: u32) -> Option<ProcessGlance> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    parse_stat(pid, &stat)
+    glance(pid).ok()?
+}
+
+/// The same, where it matters that nobody could look.
+#[cfg(target_os = "linux")]
+fn glance(pid: u32) -> io::Result<Option<ProcessGlance>> {
+    match std::fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => Ok(parse_stat(pid, &stat)),
+        Err(error) if is_of_nobody(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// It has ended before its file was opened, or between that and reading.
+#[cfg(target_os = "linux")]
+fn is_of_nobody(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "on Linux it may fail")]
+fn glance(pid: u32) -> io::Result<Option<ProcessGlance>> {
+    Ok(look_up(pid))
+}
+
+/// Whether there is any process of this pid; asking takes no file.
+fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid).map(Pid::from_raw);
+    pid.is_ok_and(|pid| kill(pid, None) != Err(Errno::ESRCH))
 }
 
 /// Reads `/proc/PID/stat` (proc(5)).

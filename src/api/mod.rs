@@ -26,7 +26,7 @@ pub use health::{Health, HealthPatience};
 use search::Search;
 
 use crate::env;
-use crate::outcome::Failure;
+use crate::outcome::{ClientFault, Failure};
 use crate::scenario::{Body, Call, TurnNames};
 
 /// The SDK waits as long as this for a connection.
@@ -360,7 +360,9 @@ fn no_answer(step: &str, limit: Duration, message: &str) -> Failure {
 }
 
 fn transport_failure(step: &str, error: &reqwest::Error, limit: Option<Duration>) -> Failure {
-    let error_type = if error.is_connect() {
+    let error_type = if let Some(fault) = client_fault(error) {
+        fault.name()
+    } else if error.is_connect() {
         "connect"
     } else if error.is_timeout() {
         return no_answer(step, limit.unwrap_or(CONNECT_WITHIN), &describe(error));
@@ -373,6 +375,20 @@ fn transport_failure(step: &str, error: &reqwest::Error, limit: Option<Duration>
         error_type: error_type.to_owned(),
         message: describe(error),
     }
+}
+
+/// What the error says of ourselves, if it is not the server's: that stands in the
+/// innermost of its causes.
+fn client_fault(error: &reqwest::Error) -> Option<ClientFault> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let fault = inner.downcast_ref::<std::io::Error>().and_then(ClientFault::of_error);
+        if fault.is_some() {
+            return fault;
+        }
+        cause = inner.source();
+    }
+    None
 }
 
 /// An error with its causes, since the outermost alone says only "error sending

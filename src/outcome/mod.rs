@@ -4,6 +4,7 @@
 //! that a failed scenario leaves its numbers. A file that is missing is itself a
 //! result: the process ended without a word, and the run is inconclusive.
 
+mod client_fault;
 mod failure;
 mod latencies;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use client_fault::ClientFault;
 pub use failure::{Failure, FailureTally, Tally};
 pub use latencies::Latencies;
 
@@ -69,6 +71,10 @@ pub struct WaveOutcome {
     pub refused: u64,
     /// Turns in which a request failed.
     pub failed: u64,
+    /// Turns that the load generator itself could not take to their end. They say nothing
+    /// of the server, so they are in no other count, and in no latency.
+    #[serde(default)]
+    pub client_failed: u64,
     /// What failed, and what was refused, by kind.
     pub tally: Tally,
     /// From the scheduled start of a turn to its last answer, failed turns too.
@@ -91,6 +97,7 @@ impl WaveOutcome {
             succeeded: 0,
             refused: 0,
             failed: 0,
+            client_failed: 0,
             tally: Tally::default(),
             turns: Latencies::default(),
             steps: BTreeMap::new(),

@@ -93,6 +93,9 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
             failed(NonSuccessKind::Error, "stopped before all turns were taken")
         }
         ScenarioState::Missing => failed(NonSuccessKind::Error, "no outcome"),
+        ScenarioState::ClientFailed => {
+            failed(NonSuccessKind::Error, "the load generator itself failed")
+        }
     };
     let hint = "hint: errors by kind stand in report.md, what its process said in load.log";
     let about = About::Scenario(scenario.id);

@@ -48,6 +48,9 @@ pub enum ScenarioState {
     Stopped,
     /// Its process left no outcome.
     Missing,
+    /// Some of its turns failed for want of something on the load generator's machine, and
+    /// no more of the others than may.
+    ClientFailed,
 }
 
 /// Whether executors were up when a wave began.
@@ -80,6 +83,9 @@ pub struct WaveReport {
     pub refused: u64,
     /// Turns with a failure.
     pub failed: u64,
+    /// Turns that the load generator itself could not take to their end: in no other count.
+    #[serde(default)]
+    pub client_failed: u64,
     /// Completed turns per second.
     pub throughput: Option<f64>,
     /// Requests that were sent again since no worker was free.
@@ -179,6 +185,11 @@ impl ScenarioReport {
         self.waves.iter().map(|wave| wave.succeeded + wave.refused + wave.failed).sum()
     }
 
+    /// Turns that the load generator could not take to their end, over all waves.
+    pub fn client_failed(&self) -> u64 {
+        self.waves.iter().map(|wave| wave.client_failed).sum()
+    }
+
     /// Turns with a failure, over all waves.
     pub fn failed(&self) -> u64 {
         self.waves.iter().map(|wave| wave.failed).sum()
@@ -254,6 +265,9 @@ pub fn state(outcome: &ScenarioOutcome, limits: &Thresholds) -> ScenarioState {
         _ if too_many => ScenarioState::Failed,
         Ended::TimedOut => ScenarioState::Failed,
         Ended::Stopped => ScenarioState::Stopped,
+        Ended::Finished if outcome.waves.iter().any(|wave| wave.client_failed > 0) => {
+            ScenarioState::ClientFailed
+        }
         // Nobody took a turn, so nothing was proved.
         Ended::Finished if completed == 0 => ScenarioState::Missing,
         Ended::Finished => ScenarioState::Succeeded,
@@ -275,6 +289,7 @@ fn wave_report(index: usize, wave: &WaveOutcome, restarted: bool) -> WaveReport 
         succeeded: wave.succeeded,
         refused: wave.refused,
         failed: wave.failed,
+        client_failed: wave.client_failed,
         throughput: (seconds > 0.0).then(|| wave.completed() as f64 / seconds),
         retries: wave.retries,
         turns: Stats::of(&wave.turns),

@@ -17,7 +17,7 @@ use super::wave::{self, Until};
 use crate::api::{ApiClient, RequestRow, excerpt};
 use crate::env;
 use crate::environment::ClientSettings;
-use crate::outcome::{Ended, Failure, WaveOutcome};
+use crate::outcome::{ClientFault, Ended, Failure, WaveOutcome};
 use crate::scenario::{Circumstances, Command, TurnNames};
 
 /// A `sky` process that ended.
@@ -157,7 +157,8 @@ async fn judge(
     let output = match &ran.output {
         Ok(output) => output,
         Err(error) => {
-            turn.fail(failure("cannot run sky".to_owned(), error.to_string()));
+            let fault = ClientFault::of_start(error);
+            turn.fail(failure(fault.name().to_owned(), error.to_string()));
             return turn;
         }
     };

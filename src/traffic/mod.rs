@@ -8,6 +8,7 @@
 mod api_turn;
 mod cli_turn;
 mod probe;
+mod reserve;
 mod shared;
 mod start_line;
 mod stop;
@@ -23,12 +24,14 @@ use crate::api::{ApiClient, ClientError};
 use crate::clock::Timeline;
 use crate::environment::Environment;
 use crate::ids::ProcessIdentity;
+use crate::limits::raise_open_files;
 use crate::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::run_dir::{FORMAT_VERSION, RunDir, RunDirError};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
+use reserve::Reserve;
 use shared::Shared;
 use start_line::StartLine;
 pub use start_line::has_ended;
@@ -56,10 +59,13 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     let plan: LoadPlan = RunDir::read(&run.plan(), "plan")?;
     let environment: Environment = RunDir::read(&run.environment(), "environment")?;
     let planned = *plan.scenario(id).ok_or(TrafficError::NotPlanned(id))?;
+    // Where the limit cannot be raised as far, the operating system says so soon enough.
+    _ = raise_open_files(open_files_of(planned));
     let stop = Stop::listen(plan.conductor).map_err(TrafficError::Signals)?;
     let stage = Stage::set(run, &plan, &environment, planned)?;
     let has_turn = stage.start_line.wait_for_turn(id, &stop).await?;
     let limit = Instant::now() + plan.scenario_timeout;
+    let mut reserve = Reserve::hold();
     let (waves, ended) = match (&Scenario::of(id).work, stage.missing()) {
         (Work::Probe, _) => {
             let others = u32::try_from(plan.families().len()).unwrap_or(1);
@@ -68,8 +74,11 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         }
         _ if !has_turn => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![stage.all_failed(failure)], Ended::Finished),
-        (Work::Api(_) | Work::Cli(_), None) => take_waves(&stage, &stop, limit).await?,
+        (Work::Api(_) | Work::Cli(_), None) => {
+            take_waves(&stage, &stop, limit, &mut reserve).await?
+        }
     };
+    drop(reserve);
     let outcome = ScenarioOutcome {
         version: FORMAT_VERSION,
         scenario: id,
@@ -80,6 +89,14 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     };
     RunDir::write(&run.outcome(id), &outcome)?;
     Ok(outcome)
+}
+
+/// Open files that a scenario's process needs: for each user at once a connection, or the
+/// outputs of a `sky` process and what starting it takes.
+fn open_files_of(planned: PlannedScenario) -> u64 {
+    const OWN: u64 = 256;
+    const OF_A_USER: u64 = 4;
+    OWN + OF_A_USER * u64::from(planned.at_once)
 }
 
 /// The cost of this process and of its children that have ended, up to now.
@@ -141,11 +158,12 @@ async fn take_waves(
     stage: &Stage,
     stop: &Stop,
     limit: Instant,
+    reserve: &mut Reserve,
 ) -> Result<(Vec<WaveOutcome>, Ended), TrafficError> {
     let mut waves = Vec::new();
     for number in 0..stage.planned.waves {
         let until = wave::Until { stop, limit };
-        if !stage.start_line.meet(stage.planned.id, number, until).await? {
+        if !reserve.lend(stage.start_line.meet(stage.planned.id, number, until)).await? {
             let ended = if stop.is_asked_for() { Ended::Stopped } else { Ended::TimedOut };
             return Ok((waves, ended));
         }

@@ -16,6 +16,7 @@ pub(super) struct Turn {
     steps: Vec<(String, Duration)>,
     tally: Tally,
     failed: bool,
+    client_failed: bool,
     refused: bool,
     retries: u64,
 }
@@ -34,7 +35,7 @@ impl Turn {
 
     /// Whether any of its requests failed.
     pub(super) const fn has_failed(&self) -> bool {
-        self.failed
+        self.failed || self.client_failed
     }
 
     /// Notes that a request was sent again.
@@ -44,7 +45,10 @@ impl Turn {
 
     /// Notes a request that failed.
     pub(super) fn fail(&mut self, failure: Failure) {
-        self.failed = true;
+        match failure.client_fault() {
+            Some(_) => self.client_failed = true,
+            None => self.failed = true,
+        }
         self.tally.add(failure, None);
     }
 
@@ -87,16 +91,21 @@ impl Turn {
 
     /// Adds the turn, which took `whole` from its scheduled start, to its wave.
     pub(super) fn add_to(self, wave: &mut WaveOutcome, whole: Duration) {
-        match (self.failed, self.refused) {
-            (true, _) => wave.failed += 1,
-            (false, true) => wave.refused += 1,
-            (false, false) => wave.succeeded += 1,
+        wave.tally.add_all(&self.tally);
+        wave.retries += self.retries;
+        match (self.failed, self.client_failed, self.refused) {
+            (true, _, _) => wave.failed += 1,
+            (false, true, _) => {
+                // A connection that was never made is not a fast one.
+                wave.client_failed += 1;
+                return;
+            }
+            (false, false, true) => wave.refused += 1,
+            (false, false, false) => wave.succeeded += 1,
         }
         wave.turns.record(whole);
         for (step, took) in self.steps {
             wave.steps.entry(step).or_default().record(took);
         }
-        wave.tally.add_all(&self.tally);
-        wave.retries += self.retries;
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Stage;
 use super::stop::Stop;
-use crate::outcome::{Ended, Failure, WaveOutcome};
+use crate::outcome::{ClientFault, Ended, Failure, WaveOutcome};
 
 /// When a wave ends although turns are still under way.
 #[derive(Clone, Copy, Debug)]
@@ -134,12 +134,12 @@ pub(super) fn give_up(
 }
 
 fn panicked(outcome: &mut WaveOutcome, error: &tokio::task::JoinError) {
-    outcome.failed += 1;
+    outcome.client_failed += 1;
     outcome.tally.add(
         Failure {
             step: "turn".to_owned(),
             status: None,
-            error_type: "fault of skyload".to_owned(),
+            error_type: ClientFault::Skyload.name().to_owned(),
             message: error.to_string(),
         },
         None,

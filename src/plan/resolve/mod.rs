@@ -24,6 +24,7 @@ use infrastructure::Choice;
 
 use crate::config::{Config, Profile, RampSetting, SizeSetting, suggest};
 use crate::infrastructure::Infrastructure;
+use crate::limits::OpenFiles;
 use crate::run_dir::FORMAT_VERSION;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
@@ -91,6 +92,7 @@ impl LoadPlan {
             infras: infrastructure.chosen.count().max(1),
         };
         let mut scenarios = mistakes.scenarios(request, &profile, turns, &server, &infrastructure);
+        mistakes.open_files(&scenarios, machine);
         mistakes.idle_flags(request, &server, &infrastructure, &scenarios);
         let memory_floor = match config.safety.memory_floor {
             None | Some(SizeSetting::Auto) => machine.default_floor(),
@@ -274,6 +276,34 @@ impl Mistakes {
             if !(1..=MOST_WAVES).contains(&waves) {
                 self.push(format!("{key}: {waves} is not from 1 to {MOST_WAVES}"));
             }
+        }
+    }
+
+    /// What a process may not even raise its limit to would be its own failure, not the
+    /// server's.
+    fn open_files(&mut self, scenarios: &[PlannedScenario], machine: &Machine) {
+        /// A runtime, a log, the files of the run.
+        const OWN: u64 = 32;
+        let Some(OpenFiles { hard, .. }) = machine.limits.open_files else { return };
+        let needed = |scenario: &PlannedScenario| {
+            let of_user = match scenario.id.kind() {
+                ScenarioKind::Api => 1,
+                // Both outputs, and what tells of the process's end.
+                ScenarioKind::Cli => 3,
+                ScenarioKind::Probe => 0,
+            };
+            OWN + of_user * u64::from(scenario.at_once)
+        };
+        let Some(most) = scenarios.iter().max_by_key(|scenario| needed(scenario)) else { return };
+        if needed(most) > hard {
+            self.push(format!(
+                "-n: {} users of {} at once need {} open files, and a process may have {hard} \
+                 here\n  hint: fewer requests (-n), or raise the hard limit (`ulimit -Hn`, \
+                 /etc/security/limits.conf, LimitNOFILE= of a service)",
+                most.at_once,
+                most.id,
+                needed(most)
+            ));
         }
     }
 

@@ -340,3 +340,64 @@ fn a_pace_that_makes_no_sense_is_refused(
     let [mistake] = &mistakes[..] else { panic!("{mistakes:#?}") };
     assert!(mistake.starts_with(flag) && mistake.contains(message), "{mistake}");
 }
+
+#[test]
+fn a_memory_limit_is_what_can_be_used_and_refusals_name_it() {
+    let limit = ByteSize::gib(2);
+    let room = crate::limits::Room { limit, available: ByteSize::mib(1_900) };
+    let file = "/sys/fs/cgroup/memory.max".to_owned();
+    let memory = Some(crate::limits::MemoryLimit { limit, file });
+    let limits = MachineLimits { memory, ..MachineLimits::NONE };
+    let machine = Machine { limits, ..MACHINE }.below(Some(room));
+    assert_eq!(machine.memory_total, limit);
+    let UsageErrors(errors) =
+        LoadPlan::resolve(&LoadRequest::default(), &config(), &machine).unwrap_err();
+    let wanted = "(1.9 GiB available, of which 1.0 GiB stay free; memory limit 2.0 GiB \
+                  (/sys/fs/cgroup/memory.max))";
+    assert!(errors.iter().any(|error| error.contains(wanted)), "{errors:?}");
+    // A limit above what the machine has changes nothing.
+    let room = crate::limits::Room { limit: ByteSize::gib(90), available: ByteSize::gib(90) };
+    assert_eq!(MACHINE.below(Some(room)).memory_available, MACHINE.memory_available);
+}
+
+#[rstest]
+#[case::api(
+    "status",
+    "none",
+    400,
+    256,
+    Some("-n: 400 users of api:status at once need 432 open files")
+)]
+#[case::cli(
+    "none",
+    "status",
+    80,
+    256,
+    Some("-n: 80 users of cli:status at once need 272 open files")
+)]
+#[case::that_fit("status", "status", 60, 256, None)]
+fn a_plan_that_needs_more_open_files_than_there_may_be_is_refused(
+    #[case] apis: &str,
+    #[case] requests: &str,
+    #[case] users: u32,
+    #[case] hard: u64,
+    #[case] expected: Option<&str>,
+) {
+    let open_files = Some(OpenFiles { soft: hard, hard });
+    let limits = MachineLimits { open_files, ..MachineLimits::NONE };
+    let machine = Machine { memory_available: ByteSize::gib(900), limits, ..MACHINE };
+    let request = LoadRequest {
+        requests_per_scenario: Some(users.to_string()),
+        apis: words(&[apis]),
+        requests: words(&[requests]),
+        ..LoadRequest::default()
+    };
+    let result = LoadPlan::resolve(&request, &config(), &machine);
+    match expected {
+        None => assert!(result.is_ok(), "{result:?}"),
+        Some(words) => {
+            let UsageErrors(errors) = result.unwrap_err();
+            assert!(errors.iter().any(|error| error.starts_with(words)), "{errors:?}");
+        }
+    }
+}

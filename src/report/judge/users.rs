@@ -3,7 +3,7 @@
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::outcome::Ended;
 use crate::report::evidence::Evidence;
-use crate::report::scenarios::ScenarioState;
+use crate::report::scenarios::{ScenarioReport, ScenarioState};
 use crate::scenario::ScenarioId;
 
 impl Findings {
@@ -12,8 +12,9 @@ impl Findings {
         for scenario in case.scenarios {
             let id = scenario.id;
             let about = About::Scenario(id);
+            self.of_client(scenario);
             match scenario.state {
-                ScenarioState::Succeeded => {}
+                ScenarioState::Succeeded | ScenarioState::ClientFailed => {}
                 // Without its server no scenario can succeed: that says nothing
                 // about what it would have done with it.
                 ScenarioState::Failed if lost_its_server(case) => {
@@ -32,6 +33,7 @@ impl Findings {
                         .failures
                         .iter()
                         .filter(|kind| kind.right_because.is_none())
+                        .filter(|kind| kind.example.client_fault().is_none())
                         .max_by_key(|kind| kind.count);
                     let worst = worst
                         .map(|kind| {
@@ -73,6 +75,28 @@ impl Findings {
                 format!("stopped before all turns were taken: {}", stopped.join(", ")),
             );
         }
+    }
+
+    /// What the load generator could not do proves nothing of the server.
+    fn of_client(&mut self, scenario: &ScenarioReport) {
+        let faults = scenario
+            .failures
+            .iter()
+            .filter_map(|kind| kind.example.client_fault().map(|fault| (kind, fault)));
+        let Some((worst, fault)) = faults.max_by_key(|(kind, _)| kind.count) else { return };
+        self.add_about(
+            About::Scenario(scenario.id),
+            Severity::Inconclusive,
+            format!(
+                "{}: the load generator itself failed in {} turns, which prove nothing of the \
+                 server; most often ({}x) {}; {}",
+                scenario.id,
+                scenario.client_failed(),
+                worst.count,
+                brief(&worst.example.to_string()),
+                fault.cure()
+            ),
+        );
     }
 
     pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {

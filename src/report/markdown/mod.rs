@@ -109,6 +109,7 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
             ScenarioState::Failed => "FAILED",
             ScenarioState::Stopped => "stopped",
             ScenarioState::Missing => "no outcome",
+            ScenarioState::ClientFailed => "client failed",
         };
         let [p50, p95, p99] =
             [|stats: &Stats| stats.p50, |stats: &Stats| stats.p95, |stats: &Stats| stats.p99]

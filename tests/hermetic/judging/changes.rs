@@ -20,6 +20,7 @@ pub(crate) trait Change {
     fn wave(&mut self) -> &mut WaveOutcome;
     fn status(&mut self) -> &mut ScenarioOutcome;
     fn fail_turns(&mut self, count: u64);
+    fn client_fails(&mut self, count: u64);
     fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64);
     fn happens(&mut self, millis: u64, event: Event);
     fn silence(&mut self, from: u64, to: u64);
@@ -40,6 +41,21 @@ impl Change for Evidence {
 
     fn fail_turns(&mut self, count: u64) {
         self.fail_turns_of(ScenarioId::ApiStatus, count);
+    }
+
+    fn client_fails(&mut self, count: u64) {
+        let wave = self.wave();
+        wave.succeeded -= count;
+        wave.client_failed += count;
+        for _ in 0..count {
+            let failure = Failure {
+                step: "status".to_owned(),
+                status: None,
+                error_type: "client out of open files".to_owned(),
+                message: "Too many open files".to_owned(),
+            };
+            wave.tally.add(failure, None);
+        }
     }
 
     fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64) {

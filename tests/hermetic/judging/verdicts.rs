@@ -6,6 +6,7 @@ use rstest::rstest;
 use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
 use skyload::config::Thresholds;
+use skyload::limits::MemoryLimit;
 use skyload::marks::{Event, StopReason};
 use skyload::outcome::Ended;
 use skyload::plan::{LoadRequest, ScenarioThresholds};
@@ -83,6 +84,20 @@ fn slow(evidence: &mut Evidence) {
 #[case::a_latency_above_its_limit_of_a_starved_client(
     |e: &mut Evidence| { starve(e, ApiStatus); slow(e); },
     Inconclusive, "by a starved client")]
+#[case::processes_that_the_kernel_killed(
+    |e: &mut Evidence| e.happens(5_000, Event::KilledForMemory { processes: 2, limit: Some(MemoryLimit {
+        limit: ByteSize::gib(4), file: "/sys/fs/cgroup/memory.max".to_owned() }) }),
+    Inconclusive,
+    "the kernel ended 2 process(es) of the run for want of memory, of the server or of its clients: \
+     memory limit 4.0 GiB (/sys/fs/cgroup/memory.max)")]
+#[case::processes_that_the_kernel_killed_beside_a_failure(
+    |e: &mut Evidence| { e.fail_turns(1); e.happens(5_000, Event::KilledForMemory { processes: 1, limit: None }); },
+    ScenarioFailed, "the kernel ended 1 process(es)")]
+#[case::a_client_that_ran_out_of_open_files(|e: &mut Evidence| e.client_fails(2), Inconclusive,
+    "api:status: the load generator itself failed in 2 turns, which prove nothing of the server; \
+     most often (2x) status: no response, client out of open files: Too many")]
+#[case::a_client_that_failed_beside_the_server(
+    |e: &mut Evidence| { e.client_fails(1); e.fail_turns(1); }, ScenarioFailed, "1 of 3 turns failed")]
 #[case::a_starved_client(|e: &mut Evidence| starve(e, ApiStatus), Inconclusive, "the client was starved")]
 #[case::a_missing_outcome(
     |e: &mut Evidence| _ = e.outcomes.remove(&ApiStatus), Inconclusive, "api:status: no outcome")]

@@ -76,7 +76,6 @@ async fn a_refusal_is_wrong_where_there_is_infrastructure() -> anyhow::Result<()
 }
 
 #[rstest]
-#[case::that_is_not_there("/nonexistent/sky", "cannot run sky")]
 #[case::that_fails("/bin/false", "exit status: 1")]
 #[case::that_prints_nothing("/bin/true", "wrong output")]
 #[tokio::test]
@@ -93,6 +92,20 @@ async fn a_program_is_a_failure_and_no_error(
     assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 3)));
     assert_eq!(kinds(wave), [(None, error_type, 3)]);
     assert_eq!(wave.turns.count(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_is_no_failure_of_the_server() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?
+        .found(|environment| environment.client.sky = "/nonexistent/sky".into())
+        .play()
+        .await?;
+    let wave = &outcome.waves[0];
+    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 0)));
+    assert_eq!((wave.client_failed, wave.turns.count()), (3, 0));
+    assert_eq!(kinds(wave), [(None, "cannot run sky", 3)]);
     Ok(())
 }
 

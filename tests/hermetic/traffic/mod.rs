@@ -8,6 +8,7 @@
 mod answers;
 mod bystander;
 mod cli;
+mod exhaustion;
 mod launching;
 mod limits;
 mod refusals;
