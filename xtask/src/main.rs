@@ -8,6 +8,7 @@ mod github;
 mod infra;
 mod load;
 mod nextest;
+mod ports;
 mod print;
 mod processes;
 mod profile;

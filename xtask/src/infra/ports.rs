@@ -5,10 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-/// Below the range from which the system hands out ports, and apart from those that
-/// SkyPilot begins at (20001, 30001, 46580).
-const FIRST: u16 = 23_000;
-const CHOICE: u16 = 1_000;
+use crate::ports::DAEMONS;
 
 /// Skylets get ports from here on, one for each cluster.
 const SKYLETS: u16 = 24_000;
@@ -27,12 +24,9 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn find_free() -> Result<Self> {
-        // Different processes begin their search in different places.
-        let pid = std::process::id();
-        let offset = u16::try_from(pid % u32::from(CHOICE)).unwrap_or(0);
-        let mut free = (0..CHOICE).map(|step| FIRST + (offset + step) % CHOICE).filter(is_free);
+        let mut free = DAEMONS.ports().into_iter().filter(is_free);
         let mut next = || free.next().context("finding a free port");
-        let apart = u16::try_from(pid % 10).unwrap_or(0) * SKYLETS_APART;
+        let apart = u16::try_from(std::process::id() % 10).unwrap_or(0) * SKYLETS_APART;
         Ok(Self { ssh: next()?, slurmctld: next()?, slurmd: next()?, skylets: SKYLETS + apart })
     }
 }

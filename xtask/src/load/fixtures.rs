@@ -1,7 +1,6 @@
 //! Setup before the load and teardown after it: carried out by the library, watched
 //! from here.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -15,6 +14,7 @@ use skyload::sample::Phase;
 
 use super::phases::begin_phase;
 use super::watch::Watch;
+use crate::ports::{SERVICES, is_free};
 use crate::progress::Progress;
 use crate::server::runtime;
 
@@ -31,10 +31,8 @@ pub(super) fn set_up(
     let step = progress.step("Launching what scenarios share");
     begin_phase(watch, plan, Phase::SetUp)?;
     let requests = requests(plan, run)?;
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .context("finding a free port for the service")?
-        .port();
+    let mut ports = SERVICES.ports().into_iter();
+    let port = ports.find(|port| is_free(*port)).context("finding a free port for the service")?;
     let id = run.id();
     let work = fixtures::set_up(&requests, &id, plan, Some(port), plan.scenario_timeout);
     let (ledger, stopped) = while_watching(watch, work)?;

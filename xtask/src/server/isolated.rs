@@ -19,7 +19,7 @@ use crate::progress::Step;
 
 /// How often another pair of ports is tried: one may be taken between our look
 /// and the server's.
-const TRIES: u32 = 3;
+const TRIES: u32 = 5;
 
 /// A server of our own.
 pub(super) struct IsolatedServer {
@@ -40,18 +40,13 @@ pub(super) fn begin(context: &Context<'_>, deploy: bool) -> Result<ServerSession
     let mut attempt = 1;
     loop {
         match begin_once(context, deploy) {
-            Err(error) if attempt < TRIES && is_port_clash(&error) => {
+            Err(error) if attempt < TRIES && ports::is_clash(&error) => {
                 attempt += 1;
                 context.progress.note("A port was taken meanwhile; trying another pair");
             }
             result => return result,
         }
     }
-}
-
-fn is_port_clash(error: &anyhow::Error) -> bool {
-    // SkyPilot says so in its log, in these words, which the error quotes.
-    format!("{error:#}").contains("is already in use")
 }
 
 fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {

@@ -1,19 +1,15 @@
 //! Ports for a server of our own.
 //!
 //! SkyPilot derives the port of its request queue from that of its API; both must
-//! be free. The queue's lies in the range from which the system hands out ports,
-//! so a start can fail by chance: the caller then tries another pair.
-
-use std::net::{Ipv4Addr, TcpListener};
+//! be free. The API's lies outside the range from which the system hands out ports; the
+//! queue's lies in it, so a start can fail by chance: the caller then tries another pair.
 
 use anyhow::{Context, Result};
 
+use crate::ports::{API_SERVERS, is_free};
+
 /// SkyPilot's own port, which belongs to the user's own server.
 pub(crate) const DEFAULT_API_PORT: u16 = 46580;
-
-/// Where API ports of ours begin, and how many there are to choose from.
-const FIRST: u16 = 46_600;
-const CHOICE: u16 = 1_000;
 
 /// A free pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +27,9 @@ pub(super) fn queue_port(api: u16) -> u16 {
 /// Finds a free pair. Releases whose queue cannot be moved (`fixed_queue`) get
 /// SkyPilot's own queue port, if it is free.
 pub(super) fn find_free(fixed_queue: bool) -> Result<PortPair> {
-    // Different processes begin their search in different places.
-    let offset = u16::try_from(std::process::id() % u32::from(CHOICE)).unwrap_or(0);
-    (0..CHOICE)
-        .map(|step| FIRST + (offset + step) % CHOICE)
+    API_SERVERS
+        .ports()
+        .into_iter()
         .map(|api| {
             let queue = if fixed_queue { DEFAULT_API_PORT } else { api };
             PortPair { api, queue: queue_port(queue) }
@@ -54,12 +49,22 @@ pub(super) fn find_free(fixed_queue: bool) -> Result<PortPair> {
         })
 }
 
-pub(super) fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+/// Whether a server could not be started since one of its ports was taken meanwhile: its
+/// log, which the error quotes, says so in the words of SkyPilot or of its web server.
+pub(super) fn is_clash(error: &anyhow::Error) -> bool {
+    let text = format!("{error:#}");
+    let words = ["is already in use", "address already in use"];
+    let is_api = text.contains("Port ") && text.contains(" is not available");
+    is_api || words.iter().any(|words| text.contains(words))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use anyhow::anyhow;
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -67,6 +72,34 @@ mod tests {
         assert_eq!(queue_port(DEFAULT_API_PORT), 50_011);
         assert_eq!(queue_port(46_680), 50_111);
         assert_eq!(queue_port(46_560), 59_991);
+    }
+
+    #[test]
+    fn a_server_listens_where_no_connection_begins() {
+        let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+        let mut ends = range.split_whitespace().map(|end| end.parse::<u16>().unwrap());
+        let (first, last) = (ends.next().unwrap(), ends.next().unwrap());
+        let found = find_free(false).unwrap();
+        // Where nearly all ports are handed out there is no room outside.
+        assert!(first < 11_000 || !(first..=last).contains(&found.api), "{found:?}");
+        assert!((50_000..60_000).contains(&found.queue), "{found:?}");
+    }
+
+    #[rstest]
+    #[case::of_its_queue(
+        "SkyPilot API server fails to start as port 50111 is already in use",
+        true
+    )]
+    #[case::of_its_api("RuntimeError: Port 46700 is not available, exiting.", true)]
+    #[case::of_its_web_server(
+        "ERROR: [Errno 98] error while attempting to bind on address ('127.0.0.1', 46700): \
+         address already in use",
+        true
+    )]
+    #[case::of_nothing("ModuleNotFoundError: No module named 'sky'", false)]
+    fn a_taken_port_is_told_from_other_failures(#[case] log: &str, #[case] expected: bool) {
+        let error = anyhow!("`sky api start` failed (exit status: 1)").context(log.to_owned());
+        assert_eq!(is_clash(&error), expected);
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! Ports on loopback that nobody else is given by chance.
+//!
+//! The kernel hands out ports to connections from a range of its own. A connection to a
+//! port of that range may come to hold it itself, and then nobody can listen there: what
+//! is to listen is therefore given a port below that range.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+/// Ports to choose from: `count` from `first` on, or as near to that as the kernel's
+/// own range allows. No two kinds of ours overlap, nor those that SkyPilot begins at
+/// (20001, 30001, 46580) and services that are registered there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) first: u16,
+    pub(crate) count: u16,
+}
+
+/// API servers.
+pub(crate) const API_SERVERS: Choice = Choice { first: 29_200, count: 700 };
+/// Daemons of the loopback infrastructure.
+pub(crate) const DAEMONS: Choice = Choice { first: 23_000, count: 1_000 };
+/// Services that scenarios share.
+pub(crate) const SERVICES: Choice = Choice { first: 22_200, count: 700 };
+
+/// Below are ports that need privileges, and many well-known ones.
+const LOWEST: u16 = 10_000;
+
+impl Choice {
+    /// The ports, in an order in which different processes begin in different places.
+    pub(crate) fn ports(self) -> Vec<u16> {
+        let read = |name| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
+        let range = read("ip_local_port_range").unwrap_or_default();
+        let reserved = read("ip_local_reserved_ports").unwrap_or_default();
+        let pid = std::process::id();
+        let offset = u16::try_from(pid % u32::from(self.count)).unwrap_or(0);
+        let mut ports = self.outside(&range, &reserved);
+        let middle = usize::from(offset).min(ports.len());
+        ports.rotate_left(middle);
+        ports
+    }
+
+    /// Those of its ports that are neither handed out by the kernel nor reserved.
+    fn outside(self, range: &str, reserved: &str) -> Vec<u16> {
+        let begin = range.split_whitespace().next().and_then(|first| first.parse::<u16>().ok());
+        let first = match begin {
+            Some(begin) if begin < self.first + self.count && begin >= LOWEST + self.count => {
+                begin - self.count
+            }
+            // Below a range that begins that early there is no room.
+            _ => self.first,
+        };
+        let reserved = ranges(reserved);
+        let is_reserved =
+            |port: u16| reserved.iter().any(|(first, last)| (*first..=*last).contains(&port));
+        (first..first + self.count).filter(|port| !is_reserved(*port)).collect()
+    }
+}
+
+/// Whether nobody listens there.
+pub(crate) fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// A list such as `8080,9000-9100`.
+fn ranges(list: &str) -> Vec<(u16, u16)> {
+    let of = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    list.trim().split(',').filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_lie_below_those_that_the_kernel_hands_out() {
+        let choice = Choice { first: 29_200, count: 700 };
+        let ends = |range: &str| {
+            let ports = choice.outside(range, "");
+            (ports[0], ports[ports.len() - 1])
+        };
+        assert_eq!(ends("32768\t60999\n"), (29_200, 29_899));
+        assert_eq!(ends("15000\t64000\n"), (14_300, 14_999));
+        assert_eq!(ends("29500\t64000\n"), (28_800, 29_499));
+        // There is no room below, so the kernel's are as good as any.
+        assert_eq!(ends("1024\t65535\n"), (29_200, 29_899));
+        assert_eq!(ends(""), (29_200, 29_899));
+    }
+
+    #[test]
+    fn reserved_ports_are_left_to_those_they_are_reserved_for() {
+        let choice = Choice { first: 29_200, count: 5 };
+        assert_eq!(choice.outside("", "80,29201,29203-29300\n"), [29_200, 29_202]);
+    }
+
+    #[test]
+    fn this_machine_has_ports_of_each_kind() {
+        for choice in [API_SERVERS, DAEMONS, SERVICES] {
+            assert!(choice.ports().into_iter().any(is_free));
+        }
+    }
+}
