@@ -3,6 +3,7 @@
 //! The default action of these signals runs no destructor, and destructors are
 //! what stops servers here.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,22 +13,45 @@ use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 
 /// Whether somebody asked for an end.
 #[derive(Clone)]
-pub(crate) struct Signals(Arc<AtomicBool>);
+pub(crate) struct Signals {
+    asked: Arc<AtomicBool>,
+    /// The same, for as long as nobody has taken note of it.
+    anew: Arc<AtomicBool>,
+}
 
 impl Signals {
-    /// Takes over Ctrl-C, SIGTERM and SIGHUP for the rest of the process's life.
+    /// Takes over Ctrl-C, SIGTERM and SIGHUP for the rest of the process's life. Those
+    /// that whoever started us has us ignore stay ignored, as `nohup` wants it of SIGHUP
+    /// and a shell of SIGINT for what it runs in the background.
     pub(crate) fn listen() -> anyhow::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
+        let signals = Self { asked: Arc::default(), anew: Arc::default() };
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&asked))
-                .context("listening for signals")?;
+            if signal != SIGTERM && is_ignored(&status, signal) {
+                continue;
+            }
+            for flag in [&signals.asked, &signals.anew] {
+                signal_hook::flag::register(signal, Arc::clone(flag))
+                    .context("listening for signals")?;
+            }
         }
-        Ok(Self(asked))
+        Ok(signals)
     }
 
     /// Whether somebody asked for an end.
     pub(crate) fn interrupted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of what has been asked for: from now on, only a further signal counts
+    /// as [`Self::interrupted_again`].
+    pub(crate) fn note(&self) {
+        self.anew.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked for an end since that was last taken note of.
+    pub(crate) fn interrupted_again(&self) -> bool {
+        self.anew.load(Ordering::Relaxed)
     }
 
     /// Returns an error once somebody has asked for an end: for the time in which
@@ -62,6 +86,13 @@ impl Signals {
     }
 }
 
+/// Whether `/proc/PID/status` says that a signal is ignored.
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
 /// The run was interrupted before there was anything to report on.
 #[derive(Debug)]
 pub(crate) struct Interrupted;
@@ -73,3 +104,17 @@ impl std::fmt::Display for Interrupted {
 }
 
 impl std::error::Error for Interrupted {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_bits_of_a_mask() {
+        let status = "Name:\txtask\nSigBlk:\t0000000000000003\nSigIgn:\t0000000000001001\n";
+        assert!(is_ignored(status, SIGHUP));
+        assert!(!is_ignored(status, SIGINT));
+        assert!(is_ignored(status, nix::libc::SIGPIPE));
+        assert!(!is_ignored("", SIGHUP));
+    }
+}

@@ -6,6 +6,7 @@
 //! run into them; a test that is about a limit sets it.
 
 mod for_ci;
+mod ignored_signals;
 mod infrastructures;
 mod interrupts;
 mod kept_servers;

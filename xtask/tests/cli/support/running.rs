@@ -27,13 +27,18 @@ pub(crate) struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    pub(super) fn start(site: &'a Site, mut command: Command, number: u32) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        site: &'a Site,
+        mut command: Command,
+        stdout_instead: Option<Stdio>,
+        number: u32,
+    ) -> anyhow::Result<Self> {
         let stdout = site.path(format!("{number}.stdout"));
         let stderr = site.path(format!("{number}.stderr"));
         let runs_before = site.runs();
         let child = command
             .stdin(Stdio::null())
-            .stdout(File::create(&stdout)?)
+            .stdout(stdout_instead.unwrap_or(File::create(&stdout)?.into()))
             .stderr(File::create(&stderr)?)
             .spawn()
             .context("starting xtask")?;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use assert_cmd::cargo::cargo_bin;
@@ -47,6 +47,8 @@ impl Default for Settings {
 pub(crate) struct Xtask<'a> {
     site: &'a Site,
     command: Command,
+    /// In the place of the file that tests read.
+    stdout: Option<Stdio>,
 }
 
 impl Site {
@@ -124,7 +126,7 @@ impl Site {
             }
         }
         command.args(args).env(env::STATE_DIR, self.state());
-        Xtask { site: self, command }
+        Xtask { site: self, command, stdout: None }
     }
 
     /// The directories of all runs that were made here, the oldest first.
@@ -201,6 +203,35 @@ impl Xtask<'_> {
         self
     }
 
+    /// Has it started by a shell that carries out `script` before.
+    pub(crate) fn after(mut self, script: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{script}; exec \"$0\" \"$@\""));
+        shell.arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        self.command = shell;
+        self
+    }
+
+    /// Nobody reads its standard output.
+    pub(crate) fn unread(mut self) -> anyhow::Result<Self> {
+        let (reader, writer) = std::io::pipe()?;
+        drop(reader);
+        self.stdout = Some(writer.into());
+        Ok(self)
+    }
+
+    /// Its standard output is a file that takes nothing.
+    pub(crate) fn on_full_disk(mut self) -> anyhow::Result<Self> {
+        self.stdout = Some(fs::File::options().write(true).open("/dev/full")?.into());
+        Ok(self)
+    }
+
     /// Starts it, and waits until it has ended.
     pub(crate) fn run(self) -> anyhow::Result<Finished> {
         self.start()?.finish()
@@ -211,6 +242,6 @@ impl<'a> Xtask<'a> {
     pub(crate) fn start(self) -> anyhow::Result<Running<'a>> {
         let number = self.site.commands.get();
         self.site.commands.set(number + 1);
-        Running::start(self.site, self.command, number)
+        Running::start(self.site, self.command, self.stdout, number)
     }
 }
