@@ -21,6 +21,9 @@ pub const NODES_OF: &str = "SKYLOAD_NODES_OF";
 /// line says where to begin.
 pub const SKYLET_PORTS: &str = "SKYLOAD_SKYLET_PORTS";
 
+/// How long a start or a stop of an API server may take, such as `300s`.
+pub const SERVER_WITHIN: &str = "SKYLOAD_SERVER_WITHIN";
+
 /// Whether to leave installed Slurm programs alone and unpack others, for tests.
 pub const UNPACK_ALWAYS: &str = "SKYLOAD_UNPACK_ALWAYS";
 

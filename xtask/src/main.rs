@@ -3,6 +3,7 @@
 //! `load` is the main job; its story is in `load/mod.rs`.
 
 mod bench;
+mod child;
 mod flags;
 mod github;
 mod infra;

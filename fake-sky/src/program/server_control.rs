@@ -61,6 +61,9 @@ pub(crate) fn stop(knobs: &Knobs, out: &mut impl Write) -> anyhow::Result<ExitCo
         doomed.extend(procfs::descendants_of(server.pid));
         doomed.push(server);
     }
+    if !doomed.is_empty() {
+        thread::sleep(knobs.stop);
+    }
     let mut spared = 0;
     doomed.retain(|process| {
         let is_spared =

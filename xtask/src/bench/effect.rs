@@ -90,8 +90,9 @@ pub(super) fn measure(
     };
     let session = ServerSession::begin(&context)?;
     let felt = take_turns(ring, plan, &session, run);
+    ring.signals.note();
     let step = ring.progress.step("Ending the server");
-    session.finish(false).context("ending the server")?;
+    session.finish(false, ring.signals).context("ending the server")?;
     step.done("done");
     felt
 }

@@ -34,7 +34,7 @@ use crate::nextest::Tests;
 use crate::profiler::ProfilerProcess;
 use crate::progress::Progress;
 use crate::report;
-use crate::server::{self, ServerSession};
+use crate::server::{self, Farewell, ServerSession};
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
 use crate::tools;
@@ -136,11 +136,17 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     if let Some(processes) = more_kills(&groups, kills_before) {
         marks.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }
+    // From here on, another Ctrl-C is for the stop.
+    context.signals.note();
     let step = progress.step("Ending the server");
-    let left_behind = server.finish(plan.keep_server).context("ending the server")?;
+    let farewell = server.finish(plan.keep_server, context.signals).context("ending the server")?;
     step.done(if plan.keep_server { "kept running" } else { "done" });
-    if let Some(left_behind) = left_behind {
-        marks.note(Event::LeftBehind(left_behind))?;
+    match farewell {
+        Farewell::Stopped(left_behind) => marks.note(Event::LeftBehind(left_behind))?,
+        Farewell::Otherwise => {}
+        Farewell::NotStopped(error) => {
+            progress.note(format!("The server was ended by us, not by `sky api stop`: {error:#}"));
+        }
     }
     let left = ground.finish(run)?;
     if !left.is_empty() {

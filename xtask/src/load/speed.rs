@@ -1,7 +1,8 @@
 //! Measuring how fast this machine is, and what SkyPilot counts of it.
 
-use std::io::Read as _;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -11,8 +12,12 @@ use skyload::plan::Speed;
 use skyload::units::gib;
 use skyload::usage::Usage;
 
+use crate::child::{self, Ran};
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
+
+/// An import that takes longer is not waited for: nobody can say how long the plan takes.
+const WITHIN: Duration = Duration::from_secs(180);
 
 /// Imports that run at once, at the most: one on each CPU shows what other processes take,
 /// and so many show it on a machine of many CPUs.
@@ -41,75 +46,55 @@ pub(super) fn measure(sky: &SkyInstallation, signals: &Signals) -> Result<Option
     let Some(python) = &sky.python else { return Ok(None) };
     let home = tempfile::tempdir().context("making a temporary home")?;
     let cpus = Cpus::here();
+    let at_once = cpus.whole().min(MOST_AT_ONCE);
     let (before, start) = (Usage::of_children().cpu, Instant::now());
-    let mut imports = Imports::default();
-    for _ in 0..cpus.whole().min(MOST_AT_ONCE) {
-        let import = Command::new(python)
-            .args(["-c", SCRIPT])
-            .env("HOME", home.path())
-            .env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
-            .current_dir(home.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("starting `{}`", python.display()))?;
-        imports.0.push(import);
-    }
-    let Some(answers) = imports.finish(signals)? else { return Ok(None) };
+    let answers = thread::scope(|scope| -> Result<Vec<Option<String>>> {
+        let imports: Vec<_> =
+            (0..at_once).map(|_| scope.spawn(|| import(python, home.path(), signals))).collect();
+        imports
+            .into_iter()
+            .map(|import| import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })?;
     let elapsed = start.elapsed();
+    signals.check()?;
+    let Some(answers) = answers.into_iter().collect::<Option<Vec<String>>>() else {
+        return Ok(None);
+    };
     let cpu = Usage::of_children().cpu.saturating_sub(before);
-    let import = cpu / u32::try_from(answers.len()).unwrap_or(1).max(1);
+    let import = cpu / u32::try_from(at_once).unwrap_or(u32::MAX);
     Ok(Some(Measured {
         speed: Speed { cpus, import, elapsed },
         counted: answers.first().and_then(|answer| parse(answer)),
     }))
 }
 
-/// Imports under way; killed where they are not waited for.
-#[derive(Default)]
-struct Imports(Vec<Child>);
-
-impl Imports {
-    /// Waits for all of them, and returns what they printed; `None` if one failed.
-    fn finish(&mut self, signals: &Signals) -> Result<Option<Vec<String>>> {
-        let mut answers = Vec::new();
-        for import in &mut self.0 {
-            let status = loop {
-                signals.check()?;
-                match import.try_wait().context("waiting for an import of SkyPilot")? {
-                    Some(status) => break status,
-                    None => std::thread::sleep(Duration::from_millis(10)),
-                }
-            };
-            if !status.success() {
-                return Ok(None);
-            }
-            let mut answer = String::new();
-            if let Some(mut output) = import.stdout.take() {
-                output.read_to_string(&mut answer).context("reading what SkyPilot counts")?;
-            }
-            answers.push(answer);
+/// What one import printed; `None` where it failed.
+fn import(python: &Path, home: &Path, signals: &Signals) -> Result<Option<String>> {
+    let mut command = Command::new(python);
+    command
+        .args(["-c", SCRIPT])
+        .env("HOME", home)
+        .env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
+        .current_dir(home);
+    let ran = child::run(&mut command, WITHIN, || signals.interrupted())
+        .with_context(|| format!("running `{}`", python.display()))?;
+    Ok(match ran {
+        Ran::Ended(status, output) if status.success() => {
+            Some(String::from_utf8_lossy(&output).into_owned())
         }
-        Ok(Some(answers))
-    }
-}
-
-impl Drop for Imports {
-    fn drop(&mut self) {
-        for import in &mut self.0 {
-            // Ended already, mostly.
-            _ = import.kill();
-            _ = import.wait();
-        }
-    }
+        Ran::Ended(..) | Ran::TimedOut(_) | Ran::Interrupted => None,
+    })
 }
 
 /// `2 23.5`: CPUs, and memory in units of 1024^3 bytes.
 fn parse(answer: &str) -> Option<CountedMachine> {
-    let (cpus, memory) = answer.lines().last()?.split_once(' ')?;
-    let memory: f64 = memory.parse().ok().filter(|memory: &f64| memory.is_finite())?;
-    Some(CountedMachine { cpus: cpus.parse().ok()?, memory: gib(memory) })
+    let counted = |line: &str| {
+        let (cpus, memory) = line.split_once(' ')?;
+        let memory: f64 = memory.parse().ok().filter(|memory: &f64| memory.is_finite())?;
+        Some(CountedMachine { cpus: cpus.parse().ok()?, memory: gib(memory) })
+    };
+    answer.lines().rev().find_map(counted)
 }
 
 #[cfg(test)]
@@ -119,9 +104,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_skypilot_counts_is_the_last_line_that_it_prints() {
+    fn what_skypilot_counts_is_found_among_its_warnings() {
         let counted = CountedMachine { cpus: 2, memory: ByteSize::gib(24) };
-        assert_eq!(parse("a warning\n2 24.0\n"), Some(counted));
+        assert_eq!(parse("a warning\n2 24.0\nand one more\n"), Some(counted));
         assert_eq!(parse("a warning\n"), None);
         assert_eq!(parse(""), None);
     }

@@ -16,7 +16,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::run_dir::{FORMAT_VERSION, RunDir};
 
 use super::processes::{Belongings, Owned};
-use super::{Context, semaphores, ssh_sockets};
+use super::{Context, Farewell, semaphores, ssh_sockets};
 use crate::progress::Progress;
 use crate::workspace::Workspace;
 
@@ -82,22 +82,28 @@ impl Custody {
         self.write()
     }
 
-    /// Has the server stopped as its users do, then clears away what that left.
-    /// Returns the titles of these processes; `None` when the server had died before:
-    /// then it is no surprise that there were some.
+    /// Has the server stopped as its users do, then clears away what that left. When the
+    /// server had died before, it is no surprise that there was something; a stop that
+    /// failed is told, and everything is cleared away all the same.
     pub(super) fn stop_and_clear(
         &mut self,
         was_alive: bool,
         stop: impl FnOnce() -> Result<()>,
-    ) -> Result<Option<Vec<String>>> {
+    ) -> Result<Farewell> {
         // Once it is told to stop, its orphans may be hard to tell, and its semaphores are.
         let found = self.record.belongings.find()?;
         self.record.semaphores.extend(semaphores::of(&found, &self.shared_memory));
         self.add(found.into_iter().map(|owned| owned.identity))?;
-        stop()?;
+        if let Err(error) = stop() {
+            self.clear()?;
+            return Ok(Farewell::NotStopped(error));
+        }
         let left_behind = self.record.belongings.find_lasting()?;
         self.clear()?;
-        Ok(was_alive.then(|| left_behind.into_iter().map(|owned| owned.title).collect()))
+        Ok(match was_alive {
+            true => Farewell::Stopped(left_behind.into_iter().map(|owned| owned.title).collect()),
+            false => Farewell::Otherwise,
+        })
     }
 
     /// Leaves everything as it is, for the next run to find.

@@ -12,10 +12,11 @@ use skyload::run_dir::RunDir;
 use url::Url;
 
 use super::custody::Custody;
-use super::launch::{self, Variables};
+use super::launch::{self, Patience, Variables};
 use super::ports::{self, PortPair};
-use super::{Addresses, Context, Kind, ServerSession, api_servers, furnish};
+use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, furnish};
 use crate::progress::Step;
+use crate::signals::Signals;
 
 /// How often another pair of ports is tried: one may be taken between our look
 /// and the server's.
@@ -122,14 +123,12 @@ impl IsolatedServer {
     ) -> Result<skyload::api::Health> {
         let port = self.ports.api.to_string();
         if self.can_stop && !deploy {
-            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables)?;
-            context.signals.check()?;
+            let patience = Patience::UntilInterrupted(context.signals);
+            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables, patience)?;
             step.update("sky api start");
-            let started =
-                launch::sky_ok(&self.sky, &["api", "start", "--port", &port], &self.variables);
-            started.with_context(|| {
-                format!("the end of the server's log:\n{}\n", launch::tail(&self.log, 15))
-            })?;
+            let start = ["api", "start", "--port", &port];
+            let started = launch::sky_ok(&self.sky, &start, &self.variables, patience);
+            launch::excuse_slow_start(started, self.ports.api, &self.log)?;
             return launch::wait_until_ready(url, &self.log, context.signals, step, || false);
         }
         // `sky api start --deploy` listens on all interfaces, and old releases can't
@@ -179,16 +178,17 @@ impl IsolatedServer {
     }
 
     /// Stops the server as its users do, then clears away what that left behind.
-    pub(super) fn finish(mut self) -> Result<Option<Vec<String>>> {
+    pub(super) fn finish(mut self, signals: &Signals) -> Result<Farewell> {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
         if !self.can_stop {
             self.custody.clear()?;
-            return Ok(None);
+            return Ok(Farewell::Otherwise);
         }
         let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
         self.custody.stop_and_clear(was_alive, || {
-            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables)
+            let patience = Patience::UntilInterruptedAgain(signals);
+            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables, patience)
         })
     }
 

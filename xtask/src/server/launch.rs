@@ -8,15 +8,45 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use skyload::api::Health;
+use skyload::env;
 use skyload::environment::WorkerCounts;
 use url::Url;
 
-use super::health;
+use super::{api_servers, health};
+use crate::child::{self, Ran};
 use crate::progress::Step;
-use crate::signals::Signals;
+use crate::signals::{Interrupted, Signals};
 
-/// A start that takes longer has failed. It takes 5 to 10 s on an idle machine.
-const READY_WITHIN: Duration = Duration::from_secs(180);
+/// A start or a stop that takes longer has failed, unless another limit is asked for. A
+/// start takes 5 to 10 s on an idle machine.
+const WITHIN: Duration = Duration::from_secs(180);
+
+/// How long a start or a stop may take.
+fn within() -> Result<Duration> {
+    let Some(text) = env::text(env::SERVER_WITHIN) else { return Ok(WITHIN) };
+    humantime::parse_duration(&text).with_context(|| {
+        format!("reading {}: `{text}` is no duration, such as `300s`", env::SERVER_WITHIN)
+    })
+}
+
+/// Whose Ctrl-C ends a command before its limit.
+#[derive(Clone, Copy)]
+pub(super) enum Patience<'a> {
+    /// Anybody's, also one that came before.
+    UntilInterrupted(&'a Signals),
+    /// Only one that came since the last was taken note of: a run that was interrupted is
+    /// ended in good order, too.
+    UntilInterruptedAgain(&'a Signals),
+}
+
+impl Patience<'_> {
+    fn is_over(self) -> bool {
+        match self {
+            Self::UntilInterrupted(signals) => signals.interrupted(),
+            Self::UntilInterruptedAgain(signals) => signals.interrupted_again(),
+        }
+    }
+}
 
 /// Variables that commands of one server are given, and those taken from them.
 #[derive(Clone, Debug, Default)]
@@ -34,23 +64,67 @@ impl Variables {
     }
 }
 
-/// Runs a `sky` command that must succeed. In a process group of its own: a Ctrl-C
-/// must not cut it off half-way.
-pub(super) fn sky_ok(program: &Path, args: &[&str], variables: &Variables) -> Result<()> {
+/// Runs a `sky` command that must succeed, and within a limit. What it has started by
+/// then is left to custody.
+pub(super) fn sky_ok(
+    program: &Path,
+    args: &[&str],
+    variables: &Variables,
+    patience: Patience<'_>,
+) -> Result<()> {
+    let within = within()?;
     let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).process_group(0);
+    command.args(args);
     variables.apply(&mut command);
     let words = args.join(" ");
-    let output =
-        command.output().with_context(|| format!("running `{} {words}`", program.display()))?;
-    if !output.status.success() {
-        bail!(
-            "`sky {words}` failed ({}):\n{}",
-            output.status,
-            last_lines(&[&output.stdout[..], &output.stderr[..]].concat(), 15)
-        );
+    let ran = child::run(&mut command, within, || patience.is_over())
+        .with_context(|| format!("running `{} {words}`", program.display()))?;
+    match ran {
+        Ran::Ended(status, _) if status.success() => Ok(()),
+        Ran::Ended(status, output) => {
+            bail!("`sky {words}` failed ({status}):\n{}", last_lines(&output, 15))
+        }
+        Ran::TimedOut(output) => {
+            Err(TimedOut { words, within, said: last_lines(&output, 15) }.into())
+        }
+        Ran::Interrupted => Err(Interrupted.into()),
+    }
+}
+
+/// A `sky` command did not end within its limit.
+#[derive(Debug)]
+struct TimedOut {
+    words: String,
+    within: Duration,
+    said: String,
+}
+
+impl std::fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let within = humantime::format_duration(self.within);
+        let limit = env::SERVER_WITHIN;
+        write!(f, "`sky {}` did not end within {within} ({limit} changes that)", self.words)?;
+        if self.said.is_empty() { Ok(()) } else { write!(f, ":\n{}", self.said) }
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
+/// What came of `sky api start`. It gives up after a minute, and its server goes on: on a
+/// machine under pressure that one is waited for as long as any other.
+pub(super) fn excuse_slow_start(started: Result<()>, port: u16, log: &Path) -> Result<()> {
+    let Err(error) = started else { return Ok(()) };
+    if error.is::<Interrupted>() {
+        return Err(error);
+    }
+    if error.is::<TimedOut>() || !is_there(port)? {
+        return Err(error.context(format!("the end of the server's log:\n{}\n", tail(log, 15))));
     }
     Ok(())
+}
+
+fn is_there(port: u16) -> Result<bool> {
+    Ok(api_servers::main_process(port)?.is_some())
 }
 
 /// Starts the server's module directly, for what `sky api start` cannot do: deploy
@@ -86,7 +160,8 @@ pub(super) fn wait_until_ready(
     step: &Step,
     mut died: impl FnMut() -> bool,
 ) -> Result<Health> {
-    let end = Instant::now() + READY_WITHIN;
+    let within = within()?;
+    let end = Instant::now() + within;
     loop {
         signals.check()?;
         let last = match health::health(url, signals)? {
@@ -99,7 +174,7 @@ pub(super) fn wait_until_ready(
         if Instant::now() >= end {
             bail!(
                 "the API server was not ready within {}; last: {last}\nthe end of its log:\n{}",
-                humantime::format_duration(READY_WITHIN),
+                humantime::format_duration(within),
                 tail(log, 15)
             );
         }

@@ -111,16 +111,27 @@ impl ServerSession {
     }
 
     /// Ends the session: keeps the end of the server's log, stops the server or
-    /// leaves it as it was found. Returns the titles of processes that a stop left
-    /// behind, which are gone by then; `None` when it was not stopped as its users do.
-    pub(crate) fn finish(self, keep: bool) -> Result<Option<Vec<String>>> {
+    /// leaves it as it was found.
+    pub(crate) fn finish(self, keep: bool, signals: &Signals) -> Result<Farewell> {
         match self.kind {
-            Kind::Isolated(server) if keep => server.keep().map(|()| None),
-            Kind::Isolated(server) => server.finish(),
-            Kind::System(server) => server.finish(),
-            Kind::Remote => Ok(None),
+            Kind::Isolated(server) if keep => server.keep().map(|()| Farewell::Otherwise),
+            Kind::Isolated(server) => server.finish(signals),
+            Kind::System(server) => server.finish(signals),
+            Kind::Remote => Ok(Farewell::Otherwise),
         }
     }
+}
+
+/// How a server was left.
+#[derive(Debug)]
+pub(crate) enum Farewell {
+    /// Stopped as its users do. The titles of processes that this left behind, which are
+    /// gone by now.
+    Stopped(Vec<String>),
+    /// It stays, or had died before and was cleared away.
+    Otherwise,
+    /// A stop as its users do failed, or took too long, so that it was cleared away.
+    NotStopped(anyhow::Error),
 }
 
 /// A server that has answered.

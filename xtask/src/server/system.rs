@@ -11,14 +11,15 @@ use skyload::run_dir::RunDir;
 use url::Url;
 
 use super::custody::Custody;
-use super::launch::{self, Variables};
-use super::{Addresses, Context, Kind, ServerSession, api_servers, health, ports};
+use super::launch::{self, Patience, Variables};
+use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, health, ports};
+use crate::signals::Signals;
 
 /// The user's own server.
 pub(super) struct SystemServer {
     run: RunDir,
     sky: PathBuf,
-    root: ProcessIdentity,
+    root: Option<ProcessIdentity>,
     was_running: bool,
     log: PathBuf,
     custody: Custody,
@@ -41,29 +42,31 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         "Restarting the user's API server (SkyPilot {}, port {port})",
         context.sky.facts.version
     ));
-    let mut custody = Custody::take(context, None, was_running)?;
+    // From here on, every way out leaves the server as it was found, or clears it away.
+    let mut server = SystemServer {
+        run: context.run.clone(),
+        sky: sky.clone(),
+        root: None,
+        was_running,
+        log: log.clone(),
+        custody: Custody::take(context, None, was_running)?,
+        ended: false,
+    };
     let variables = Variables {
         set: vec![(env::SERVER_OF_RUN.to_owned(), context.run.id().to_string())],
         unset: vec!["SKYPILOT_API_SERVER_ENDPOINT".to_owned()],
     };
-    launch::sky_ok(sky, &["api", "stop"], &variables)?;
+    let patience = Patience::UntilInterrupted(context.signals);
+    launch::sky_ok(sky, &["api", "stop"], &variables, patience)?;
     step.update("sky api start");
-    launch::sky_ok(sky, &["api", "start"], &variables)
-        .with_context(|| format!("the end of the server's log:\n{}\n", launch::tail(&log, 15)))?;
+    let started = launch::sky_ok(sky, &["api", "start"], &variables, patience);
+    launch::excuse_slow_start(started, port, &log)?;
     let health = launch::wait_until_ready(&url, &log, context.signals, &step, || false)?;
     let root = api_servers::main_process(port)?
         .context("finding the main process of the server, which answers")?;
-    custody.add([root])?;
+    server.root = Some(root);
+    server.custody.add([root])?;
     step.done(format!("ready, {root}"));
-    let server = SystemServer {
-        run: context.run.clone(),
-        sky: sky.clone(),
-        root,
-        was_running,
-        log: log.clone(),
-        custody,
-        ended: false,
-    };
     Ok(ServerSession {
         server: super::under_test(health, Some(root), launch::worker_counts(&log), false),
         addresses: Some(Addresses { root, api_port: port, queue_port: ports::queue_port(port) }),
@@ -111,16 +114,17 @@ fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
 
 impl SystemServer {
     /// Leaves the server running if it was, and stops it if it wasn't.
-    pub(super) fn finish(mut self) -> Result<Option<Vec<String>>> {
+    pub(super) fn finish(mut self, signals: &Signals) -> Result<Farewell> {
         self.ended = true;
         launch::keep_log(&self.log, &self.run.server_log_tail())?;
-        let is_alive = self.root.is_alive();
+        let is_alive = self.root.is_some_and(ProcessIdentity::is_alive);
         if self.was_running && is_alive {
             self.custody.release()?;
-            return Ok(None);
+            return Ok(Farewell::Otherwise);
         }
         self.custody.stop_and_clear(is_alive, || {
-            launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default())
+            let patience = Patience::UntilInterruptedAgain(signals);
+            launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default(), patience)
         })
     }
 }

@@ -21,6 +21,7 @@ mod remote_servers;
 mod reports;
 mod runs;
 mod server_profiles;
+mod slow_servers;
 mod support;
 mod system_servers;
 mod trust;

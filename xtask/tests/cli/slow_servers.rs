@@ -1,0 +1,82 @@
+//! Servers that take too long to start or to stop.
+
+use nix::sys::signal::Signal;
+use predicates::prelude::{PredicateBooleanExt as _, predicate};
+use skyload::report::Verdict;
+
+use crate::support::{Site, soon};
+
+const WITHIN: &str = "SKYLOAD_SERVER_WITHIN";
+
+#[test]
+fn a_start_that_hangs_is_given_up_and_nothing_is_left() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let load = site.load(["--apis", "status"]).fake("NEVER_READY", 1).env(WITHIN, "3s");
+    let run = load.fake("START_TIMEOUT_MS", 600_000).run()?;
+    run.assert()
+        .code(1)
+        .stderr(predicate::str::contains("`sky api start --port "))
+        .stderr(predicate::str::contains(" did not end within 3s"))
+        .stderr(predicate::str::contains("the end of the server's log"));
+    site.assert_nothing_is_left();
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_ends_a_start_that_hangs() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let load = site.load(["--apis", "status"]).fake("NEVER_READY", 1);
+    let run = load.fake("START_TIMEOUT_MS", 600_000).start()?;
+    let is_server = |line: &str| line.contains("sky.server.server");
+    soon("the server's process is there", || {
+        let processes = site.processes();
+        processes.iter().any(|process| is_server(&process.command_line)).then_some(())
+    })?;
+    run.signal(Signal::SIGINT)?;
+    let run = run.finish()?;
+    run.assert().code(12).stderr(predicate::str::contains("interrupted before there was a result"));
+    site.assert_nothing_is_left();
+    Ok(())
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let load = site.load(["--apis", "status"]).fake("NEVER_READY", 1);
+    let run = load.fake("START_TIMEOUT_MS", 300).env(WITHIN, "3s").run()?;
+    run.assert()
+        .code(1)
+        .stderr(predicate::str::contains("the API server was not ready within 3s; last: "));
+    site.assert_nothing_is_left();
+    Ok(())
+}
+
+#[test]
+fn a_server_that_sky_gives_up_and_that_answers_late_is_waited_for() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let load = site.load(["--apis", "validate"]).fake("NOT_READY_MS", 1_500);
+    load.fake("START_TIMEOUT_MS", 300).run()?.expect(&site, Verdict::Pass)?;
+    Ok(())
+}
+
+#[test]
+fn a_stop_that_hangs_costs_the_run_nothing_and_the_server_is_cleared_away() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let load = site.load(["--apis", "validate"]).fake("STOP_MS", 600_000).env(WITHIN, "10s");
+    let run = load.run()?;
+    run.expect(&site, Verdict::Pass)?;
+    run.assert().stderr(predicate::str::contains("`sky api stop` did not end within 10s"));
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_ends_a_stop_that_hangs() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load(["--apis", "validate"]).fake("STOP_MS", 600_000).start()?;
+    run.says("Ending the server")?;
+    run.signal(Signal::SIGINT)?;
+    let run = run.finish()?;
+    run.expect(&site, Verdict::Pass)?;
+    run.assert().stderr(predicate::str::contains("did not end within").not());
+    Ok(())
+}
