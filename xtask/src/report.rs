@@ -37,8 +37,9 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
         )])),
     };
     let report = assemble(&run, &workspace)?;
-    show(&run, &report, flags.format)?;
+    // Whoever reads standard output may stop at any time.
     github::tell(&run, &report);
+    show(&run, &report, flags.format)?;
     Ok(report.judgement.verdict.exit_code())
 }
 

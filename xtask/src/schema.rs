@@ -1,11 +1,12 @@
 //! `cargo xtask schema`: the JSON schema of report.json, from the types.
 
 use std::fs;
-use std::io::{Write, stdout};
+use std::io::Write as _;
 
 use anyhow::{Context, Result};
 use skyload::schema;
 
+use crate::print;
 use crate::workspace::Workspace;
 
 pub(crate) fn run() -> Result<()> {
@@ -17,5 +18,5 @@ pub(crate) fn run() -> Result<()> {
         serde_json::to_string_pretty(&schema::of_report()).context("writing the schema")?;
     text.push('\n');
     fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))?;
-    writeln!(stdout(), "Wrote {}", path.display()).context("naming the file")
+    print::text("the name of the file", |out| writeln!(out, "Wrote {}", path.display()))
 }

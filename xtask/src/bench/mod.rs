@@ -27,7 +27,7 @@ mod tables;
 mod watcher;
 
 use std::fs;
-use std::io::{Write as _, stdout};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use crate::flags;
 use crate::load;
 use crate::nextest::without_outer_cargo;
+use crate::print;
 use crate::progress::Progress;
 use crate::server;
 use crate::signals::Signals;
@@ -124,11 +125,11 @@ fn show(findings: &Findings, run: &RunDir) -> Result<()> {
     let mut text = Vec::new();
     tables::markdown(findings, &mut text).context("making the table for docs/peaks.md")?;
     fs::write(&markdown, text).with_context(|| format!("writing `{}`", markdown.display()))?;
-    let mut out = stdout().lock();
-    tables::text(findings, &mut out)
-        .and_then(|()| writeln!(out, "\nFigures: {}", json.display()))
-        .and_then(|()| writeln!(out, "For docs/peaks.md: {}", markdown.display()))
-        .context("writing the result")
+    print::text("the result", |out| {
+        tables::text(findings, out)?;
+        writeln!(out, "\nFigures: {}", json.display())?;
+        writeln!(out, "For docs/peaks.md: {}", markdown.display())
+    })
 }
 
 /// Which levels this machine grants is asked on a crew without workers.

@@ -1,10 +1,10 @@
 //! `cargo xtask infra up|status|down`: an infrastructure that stays, for one load
 //! after the other and for use by hand.
 
-use std::io::{Write, stdout};
+use std::io::Write as _;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
 use super::node::Node;
@@ -14,6 +14,7 @@ use super::record::Record;
 use super::setup::ServerSetup;
 use super::{Loopback, NodePriority, Stay};
 use crate::flags;
+use crate::print;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
@@ -157,5 +158,5 @@ fn down(workspace: &Workspace) -> Result<()> {
 }
 
 fn say(text: &str) -> Result<()> {
-    stdout().write_all(text.as_bytes()).context("writing to standard output")
+    print::text("the answer", |out| out.write_all(text.as_bytes()))
 }

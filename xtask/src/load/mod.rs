@@ -104,8 +104,9 @@ fn run_plan(
 
     let report = report::assemble(&run, workspace)?;
     let agreed = gate(&tests, &run, &report)?;
-    report::show(&run, &report, flags.format)?;
+    // Whoever reads standard output may stop at any time.
     github::tell(&run, &report);
+    report::show(&run, &report, flags.format)?;
     agreed?;
     Ok(report.judgement.verdict)
 }

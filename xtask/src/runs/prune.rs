@@ -1,7 +1,7 @@
 //! `cargo xtask runs prune`: old runs are removed, others are not touched.
 
 use std::fs;
-use std::io::{Write, stdout};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use skyload::units::{ByteSize, as_mib};
 
 use super::{RunDirectory, RunState, RunSummary};
 use crate::flags::Prune;
+use crate::print;
 use crate::server;
 use crate::workspace::Workspace;
 
@@ -25,7 +26,6 @@ pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result
     let is_due = |place: usize, run: &RunDirectory| {
         place >= flags.keep && flags.older_than.is_none_or(|limit| run.age() > limit)
     };
-    let mut out = stdout().lock();
     let (mut kept, mut count, mut freed, mut failures) = (Vec::new(), 0, 0, Vec::new());
     for (place, directory) in directories.iter().enumerate() {
         if !is_due(place, directory) {
@@ -34,7 +34,7 @@ pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result
         }
         let summary = RunSummary::read(directory, workspace);
         if let Some(reason) = why_not(directory, &summary)? {
-            say(&mut out, format_args!("Kept {}: {reason}", summary.run))?;
+            say(format_args!("Kept {}: {reason}", summary.run))?;
             kept.push(directory);
             continue;
         }
@@ -47,27 +47,24 @@ pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result
             kept.push(directory);
             continue;
         }
-        say(&mut out, format_args!("{verb} {} ({size:.1} MiB)", summary.run))?;
+        say(format_args!("{verb} {} ({size:.1} MiB)", summary.run))?;
         (count, freed) = (count + 1, freed + summary.bytes);
     }
     if !flags.dry_run {
         renew_latest(folder, kept.first().copied())?;
     }
     let verb = if flags.dry_run { "would be removed" } else { "removed" };
-    say(
-        &mut out,
-        format_args!(
-            "{count} run(s) {verb}, {:.1} MiB; {} kept",
-            as_mib(ByteSize(freed)),
-            kept.len()
-        ),
-    )?;
+    say(format_args!(
+        "{count} run(s) {verb}, {:.1} MiB; {} kept",
+        as_mib(ByteSize(freed)),
+        kept.len()
+    ))?;
     ensure!(failures.is_empty(), "removing runs failed:\n  {}", failures.join("\n  "));
     Ok(())
 }
 
-fn say(out: &mut impl Write, line: std::fmt::Arguments<'_>) -> Result<()> {
-    writeln!(out, "{line}").context("saying what was removed")
+fn say(line: std::fmt::Arguments<'_>) -> Result<()> {
+    print::text("what was removed", |out| writeln!(out, "{line}"))
 }
 
 /// Why a run must stay, if it must. It need not be one of this checkout.

@@ -25,6 +25,7 @@ mod slow_servers;
 mod support;
 mod system_servers;
 mod trust;
+mod unread_outputs;
 mod usage;
 mod verdicts;
 mod whole_server;
