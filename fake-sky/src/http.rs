@@ -8,6 +8,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 /// Longer than any test waits for an answer, and never forever.
@@ -63,9 +65,11 @@ pub fn stream(
     request(method, url, body, SILENCE, heard)
 }
 
-/// Whether a healthy API server answers at `endpoint`.
+/// Whether an API server answers at `endpoint` that is healthy, or that wants to know first
+/// who asks.
 pub fn is_healthy(endpoint: &str) -> bool {
-    get(&format!("{endpoint}/api/health")).is_ok_and(|response| response.status == 200)
+    get(&format!("{endpoint}/api/health"))
+        .is_ok_and(|response| matches!(response.status, 200 | 401))
 }
 
 fn request(
@@ -77,6 +81,10 @@ fn request(
 ) -> anyhow::Result<Response> {
     let rest = url.strip_prefix("http://").with_context(|| format!("not an http URL: {url}"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (login, authority) = match authority.rsplit_once('@') {
+        Some((login, authority)) => (authorization(login), authority),
+        None => (String::new(), authority),
+    };
     let body = body.map(Value::to_string).unwrap_or_default();
 
     let mut stream =
@@ -84,13 +92,47 @@ fn request(
     write!(
         stream,
         "{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
-         X-SkyPilot-API-Version: {}\r\nX-SkyPilot-Version: {}\r\n\
+         {login}X-SkyPilot-API-Version: {}\r\nX-SkyPilot-Version: {}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         crate::API_VERSION,
         crate::VERSION,
         body.len()
     )?;
     read_response(BufReader::new(stream), heard).with_context(|| format!("{method} {url}"))
+}
+
+/// The header line for the login of a URL. As Python's `requests`, which SkyPilot's client
+/// is made of, it sends none for a user without a password.
+fn authorization(login: &str) -> String {
+    match login.split_once(':') {
+        None => String::new(),
+        Some((user, password)) => {
+            let mut pair = decoded(user);
+            pair.push(b':');
+            pair.extend(decoded(password));
+            format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(pair))
+        }
+    }
+}
+
+/// A part of a URL without its percent signs.
+fn decoded(text: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        match after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(b'%');
+                rest = after;
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
 }
 
 fn connect(authority: &str, wait: Duration) -> anyhow::Result<TcpStream> {
@@ -157,7 +199,14 @@ fn read_line(reader: &mut impl BufRead) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::read_response;
+    use super::{authorization, read_response};
+
+    #[test]
+    fn a_login_of_a_url_is_decoded_and_one_without_a_password_is_not_sent() {
+        // `me:p@ss`
+        assert_eq!(authorization("me:p%40ss"), "Authorization: Basic bWU6cEBzcw==\r\n");
+        assert_eq!(authorization("me"), "");
+    }
 
     #[test]
     fn chunks_are_joined() {

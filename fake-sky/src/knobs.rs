@@ -23,6 +23,10 @@
 //! | `FAKE_SKY_CANCEL` | likewise: ends CANCELLED |
 //! | `FAKE_SKY_WRONG_VALUE` | likewise: SUCCEEDED, but returns `null` |
 //! | `FAKE_SKY_TEXT_500` | likewise: the submission answers 500 with a traceback as text |
+//! | `FAKE_SKY_BASIC_AUTH` | `user:password`: whoever does not send it is answered 401 (nobody has to) |
+//! | `FAKE_SKY_UNAVAILABLE` | `/status:3`: every 3rd call of this path is answered 503; `/status:3!`: the 3rd alone |
+//! | `FAKE_SKY_RESET` | likewise: the connection ends without an answer |
+//! | `FAKE_SKY_CUT` | likewise: the connection ends after the first piece of the answer |
 //! | `FAKE_SKY_CONSOLIDATION` | 0: the managed-job queue FAILs with ClusterNotUpError (1) |
 //! | `FAKE_SKY_INFRA` | `kubernetes,aws`: the infrastructures that launches can use (none) |
 //! | `FAKE_SKY_LAUNCH_MS` | how long a cluster takes to come UP, also one for a managed job (200) |
@@ -82,6 +86,10 @@ pub struct Knobs {
     pub cancel: Faults,
     pub wrong_value: Faults,
     pub text_500: Faults,
+    pub basic_auth: Option<String>,
+    pub unavailable: Faults,
+    pub reset: Faults,
+    pub cut: Faults,
     pub consolidation: bool,
     pub infra: Vec<String>,
     pub launch: Duration,
@@ -131,6 +139,10 @@ impl Default for Knobs {
             cancel: Faults::default(),
             wrong_value: Faults::default(),
             text_500: Faults::default(),
+            basic_auth: None,
+            unavailable: Faults::default(),
+            reset: Faults::default(),
+            cut: Faults::default(),
             consolidation: true,
             infra: Vec::new(),
             launch: Duration::from_millis(200),
@@ -198,6 +210,10 @@ impl Knobs {
             "CANCEL" => self.cancel = value.parse()?,
             "WRONG_VALUE" => self.wrong_value = value.parse()?,
             "TEXT_500" => self.text_500 = value.parse()?,
+            "BASIC_AUTH" => self.basic_auth = Some(value.to_owned()),
+            "UNAVAILABLE" => self.unavailable = value.parse()?,
+            "RESET" => self.reset = value.parse()?,
+            "CUT" => self.cut = value.parse()?,
             "CONSOLIDATION" => self.consolidation = flag(value)?,
             "INFRA" => self.infra = value.split(',').map(str::to_owned).collect(),
             "LAUNCH_MS" => self.launch = millis(value)?,

@@ -5,14 +5,25 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 
-/// The requests that something befalls: of each name, every `k`th.
+/// The requests that something befalls: of each name, every `k`th, or the `k`th alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(Vec<(String, u64)>);
+pub struct Faults(Vec<Fault>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fault {
+    name: String,
+    k: u64,
+    once: bool,
+}
 
 impl Faults {
     /// Whether the `count`th request called `name` (counted from 1) is one.
     pub fn hit(&self, name: &str, count: u64) -> bool {
-        self.0.iter().any(|(faulty, every)| faulty == name && count.is_multiple_of(*every))
+        let of_name = self.0.iter().filter(|fault| fault.name == name);
+        of_name.into_iter().any(|Fault { k, once, .. }| match once {
+            true => count == *k,
+            false => count.is_multiple_of(*k),
+        })
     }
 }
 
@@ -21,12 +32,13 @@ impl FromStr for Faults {
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let one = |item: &str| {
-            let (name, every) = item.split_once(':').context("expected NAME:K, as sky.status:3")?;
-            let every = every.parse().context("K must be a number")?;
-            if every == 0 {
+            let (name, k) = item.split_once(':').context("expected NAME:K, as sky.status:3")?;
+            let once = k.ends_with('!');
+            let k = k.trim_end_matches('!').parse().context("K must be a number")?;
+            if k == 0 {
                 bail!("K counts from 1");
             }
-            Ok((name.to_owned(), every))
+            Ok(Fault { name: name.to_owned(), k, once })
         };
         text.split(',').map(one).collect::<anyhow::Result<_>>().map(Self)
     }
@@ -34,7 +46,9 @@ impl FromStr for Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let items: Vec<_> = self.0.iter().map(|(name, every)| format!("{name}:{every}")).collect();
+        let text =
+            |Fault { name, k, once }: &Fault| format!("{name}:{k}{}", if *once { "!" } else { "" });
+        let items: Vec<_> = self.0.iter().map(text).collect();
         f.write_str(&items.join(","))
     }
 }
@@ -51,5 +65,12 @@ mod tests {
         assert!(faults.hit("sky.launch", 1));
         assert!(!faults.hit("sky.check", 3));
         assert_eq!(faults.to_string(), "sky.status:3,sky.launch:1");
+    }
+
+    #[test]
+    fn a_fault_with_an_exclamation_mark_hits_once() {
+        let faults: Faults = "/status:2!".parse().unwrap();
+        let hits: Vec<_> = (1..=6).filter(|count| faults.hit("/status", *count)).collect();
+        assert_eq!((hits, faults.to_string().as_str()), (vec![2], "/status:2!"));
     }
 }

@@ -26,6 +26,9 @@ const DAEMONS: [(&str, &str); 4] = [
     ("pool-status-refresh-daemon", "sky.pool-status-refresh"),
     ("expired-token-cleanup-daemon", "sky.expired-token-cleanup"),
 ];
+/// The one of them that only a server has which runs managed jobs itself. It is listed by
+/// every such server; an executor it holds only where [`Knobs::daemons`] reaches it.
+const OF_CONSOLIDATION: (&str, &str) = DAEMONS[2];
 /// As good as forever.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
@@ -43,6 +46,7 @@ pub(crate) struct App {
     short: Pool,
     long: Pool,
     submitted: Mutex<HashMap<&'static str, u64>>,
+    calls: Mutex<HashMap<String, u64>>,
     last_call: Mutex<Instant>,
 }
 
@@ -57,19 +61,34 @@ impl App {
             requests: Requests::default(),
             cloud: Cloud::default(),
             submitted: Mutex::default(),
+            calls: Mutex::default(),
             last_call: Mutex::new(Instant::now()),
         }
     }
 
     /// Starts the server's own requests.
     pub(crate) fn start_daemons(self: &Arc<Self>) {
-        for (id, name) in DAEMONS.into_iter().take(daemons(&self.knobs)) {
+        let held = held(&self.knobs);
+        let (id, name) = OF_CONSOLIDATION;
+        if self.knobs.consolidation && !held.is_empty() && !held.contains(&(id, name)) {
+            self.requests.add(Request::daemon(id, name));
+            self.requests.start(id, None);
+        }
+        for (id, name) in held {
             log::info("executor.py:1385", &format!("Queuing request: {id}"));
             self.requests.add(Request::daemon(id, name));
             let order = Order::Run { request: id.to_owned(), service: FOREVER };
             let work = Work { name, count: 1, body: Value::Null };
             self.dispatch(Queue::Short, order, work);
         }
+    }
+
+    /// Counts a call; returns which one of its path it is, from 1 on.
+    pub(crate) fn count_call(&self, path: &str) -> u64 {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = calls.entry(path.to_owned()).or_default();
+        *count += 1;
+        *count
     }
 
     /// Counts a submission; returns which one of its name it is, from 1 on.
@@ -171,5 +190,11 @@ impl App {
 
 /// How many of SkyPilot's own requests run.
 pub(crate) fn daemons(knobs: &Knobs) -> usize {
-    knobs.daemons.min(DAEMONS.len())
+    held(knobs).len()
+}
+
+/// Those that hold an executor.
+fn held(knobs: &Knobs) -> Vec<(&'static str, &'static str)> {
+    let there = DAEMONS.into_iter().take(knobs.daemons);
+    there.filter(|daemon| knobs.consolidation || *daemon != OF_CONSOLIDATION).collect()
 }

@@ -10,6 +10,7 @@ mod app;
 mod cloud;
 mod endpoints;
 mod follow;
+mod interruption;
 mod log;
 mod misfortune;
 mod pool;

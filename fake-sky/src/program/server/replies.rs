@@ -6,11 +6,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use fake_sky::{API_VERSION, VERSION};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::app::App;
+use super::interruption::{self, CallFault};
 use super::log;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-skypilot-request-id");
@@ -62,12 +65,17 @@ pub(crate) fn with_header(mut response: Response, name: HeaderName, value: &str)
     response
 }
 
-/// Around every call: the check of versions, a request id, a line in the log.
+/// Around every call: faults, the login, the check of versions, a request id, a line in the
+/// log.
 pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     app.note_call();
     let call = format!("{} {}", request.method(), request.uri());
+    let fault = CallFault::of(&app, request.uri().path());
     let versions = Versions::of(request.headers());
     let mut response = match versions {
+        _ if fault == Some(CallFault::Reset) => interruption::reset(),
+        _ if fault == Some(CallFault::Unavailable) => interruption::unavailable(),
+        _ if !is_known(&app, request.headers()) => unauthorized(),
         Versions::TooOld => too_old(),
         Versions::Unreadable => traceback("ValueError: invalid literal for int() with base 10"),
         Versions::Unsaid | Versions::Served => next.run(request).await,
@@ -85,7 +93,19 @@ pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: 
     }
     let line = format!("127.0.0.1:0 - \"{call} HTTP/1.1\" {}", response.status().as_u16());
     log::info("httptools_impl.py:476", &line);
-    response
+    if fault == Some(CallFault::Cut) { interruption::cut(response) } else { response }
+}
+
+/// Whether whoever calls may do so.
+fn is_known(app: &App, headers: &HeaderMap) -> bool {
+    let Some(login) = &app.knobs.basic_auth else { return true };
+    let right = format!("Basic {}", BASE64_STANDARD.encode(login));
+    headers.get(header::AUTHORIZATION).is_some_and(|given| given.as_bytes() == right.as_bytes())
+}
+
+fn unauthorized() -> Response {
+    let response = detail(StatusCode::UNAUTHORIZED, "Authentication required");
+    with_header(response, header::WWW_AUTHENTICATE, "Basic realm=\"SkyPilot\"")
 }
 
 /// What a client says of its version.
