@@ -36,8 +36,8 @@ pub const STATE_DIR: &str = "SKYLOAD_STATE_DIR";
 /// A bearer token for a remote server, named as SkyPilot's own client names it.
 pub const SERVICE_ACCOUNT_TOKEN: &str = "SKYPILOT_SERVICE_ACCOUNT_TOKEN";
 
-/// `user:password` for a remote server. Taken out of `--server URL`, so that it
-/// stands in no file of the run.
+/// `user:password` for a remote server, both as they are and not as URLs have them. Taken
+/// out of `--server URL`, so that it stands in no file of the run.
 pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";
 
 /// `true` where GitHub runs a workflow.

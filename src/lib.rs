@@ -6,7 +6,7 @@
 //! In reading order:
 //!
 //! * [`units`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`listeners`],
-//!   [`server_command`], [`env`], [`shell`]: the words.
+//!   [`server_command`], [`env`], [`shell`], [`credentials`]: the words.
 //! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
 //!   right.
 //! * [`limits`]: what the machine puts in the way.
@@ -23,6 +23,7 @@ pub mod budget;
 pub mod class;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod env;
 pub mod environment;
 pub mod fixtures;

@@ -9,6 +9,9 @@ use crate::outcome::Failure;
 
 pub(super) const STEP: &str = "health";
 
+/// The error type of a server that wants to know first who asks.
+pub const NEEDS_AUTHENTICATION: &str = "needs authentication";
+
 /// How long to wait for a health answer, and how often to ask.
 #[derive(Clone, Copy, Debug)]
 pub struct HealthPatience {
@@ -61,7 +64,7 @@ impl Health {
             Some("healthy") => {}
             Some("needs_auth") => {
                 return Err(Failure {
-                    error_type: "needs authentication".to_owned(),
+                    error_type: NEEDS_AUTHENTICATION.to_owned(),
                     ..unusable("the server wants credentials")
                 });
             }

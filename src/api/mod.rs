@@ -22,10 +22,10 @@ use url::Url;
 
 pub use answer::{Answer, RequestRow};
 pub(crate) use answer::{excerpt, http_failure, wrong_value};
-pub use health::{Health, HealthPatience};
+pub use health::{Health, HealthPatience, NEEDS_AUTHENTICATION};
 use search::Search;
 
-use crate::env;
+use crate::credentials::{self, Credentials};
 use crate::outcome::{ClientFault, Failure};
 use crate::scenario::{Body, Call, TurnNames};
 
@@ -43,20 +43,6 @@ pub struct ApiClient {
     base: Url,
     common: Map<String, Value>,
     credentials: Credentials,
-}
-
-/// How a client proves who it is.
-#[derive(Clone)]
-enum Credentials {
-    None,
-    Token(String),
-    Password { user: String, password: String },
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Credentials(..)")
-    }
 }
 
 /// Who a client acts for.
@@ -110,14 +96,16 @@ pub struct Watched {
 }
 
 impl ApiClient {
-    /// A client of the server at `base`. Credentials come from the environment
-    /// ([`env::SERVICE_ACCOUNT_TOKEN`], [`env::SERVER_CREDENTIALS`]). Without
-    /// `versions` the server checks none.
+    /// A client of the server at `base`. Without `versions` the server checks none. A
+    /// login in the URL itself is passed over: errors print URLs.
     pub fn new(
         base: &Url,
         identity: &ClientIdentity,
         versions: Option<&ClientVersions>,
+        credentials: &Credentials,
     ) -> Result<Self, ClientError> {
+        let mut base = base.clone();
+        credentials::strip(&mut base);
         let error = |reason: String| ClientError { url: base.clone(), reason };
         let headers = headers(versions).map_err(error)?;
         // Fails only when a provider is installed already, which serves as well.
@@ -131,12 +119,7 @@ impl ApiClient {
             .no_proxy()
             .build()
             .map_err(|source| error(describe(&source)))?;
-        Ok(Self {
-            http,
-            base: base.clone(),
-            common: common_fields(identity),
-            credentials: Credentials::from_environment(),
-        })
+        Ok(Self { http, base, common: common_fields(identity), credentials: credentials.clone() })
     }
 
     /// Sends a call and reads its response whole. Its time limit is the SDK's: a
@@ -197,7 +180,7 @@ impl ApiClient {
         wanted: Option<&str>,
     ) -> Result<Watched, Failure> {
         let transport = |error: &reqwest::Error| transport_failure(step, error, None);
-        let response = self.credentials.apply(request).send().await;
+        let response = apply(&self.credentials, request).send().await;
         let mut response = response.map_err(|error| transport(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
@@ -258,7 +241,7 @@ impl ApiClient {
         answer_within: Option<Duration>,
     ) -> Result<Response, Failure> {
         let sent = async {
-            let response = self.credentials.apply(request).send().await?;
+            let response = apply(&self.credentials, request).send().await?;
             let status = response.status().as_u16();
             let request_id = request_id(response.headers());
             let body = response.bytes().await?.to_vec();
@@ -298,26 +281,11 @@ fn headers(versions: Option<&ClientVersions>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-impl Credentials {
-    fn from_environment() -> Self {
-        if let Some(token) = env::text(env::SERVICE_ACCOUNT_TOKEN) {
-            return Self::Token(token);
-        }
-        let pair = env::text(env::SERVER_CREDENTIALS);
-        match pair.as_deref().and_then(|pair| pair.split_once(':')) {
-            None => Self::None,
-            Some((user, password)) => {
-                Self::Password { user: user.to_owned(), password: password.to_owned() }
-            }
-        }
-    }
-
-    fn apply(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        match self {
-            Self::None => request,
-            Self::Token(token) => request.bearer_auth(token),
-            Self::Password { user, password } => request.basic_auth(user, Some(password)),
-        }
+fn apply(credentials: &Credentials, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    match credentials {
+        Credentials::None => request,
+        Credentials::Token(token) => request.bearer_auth(token),
+        Credentials::Login(login) => request.basic_auth(login.user(), Some(login.password())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client of a run: for the server that was found, as a user of that run.
 
 use super::{ApiClient, ClientError, ClientIdentity, ClientVersions};
+use crate::credentials::Credentials;
 use crate::environment::Environment;
 use crate::ids::RunId;
 use crate::plan::{LoadPlan, ServerTarget};
@@ -12,6 +13,7 @@ impl ApiClient {
         plan: &LoadPlan,
         environment: &Environment,
         command: String,
+        credentials: &Credentials,
     ) -> Result<Self, ClientError> {
         let identity = ClientIdentity {
             user_id: run.new_user(),
@@ -23,6 +25,6 @@ impl ApiClient {
             api: environment.server.api_version.clone(),
             release: environment.server.version.clone(),
         };
-        Self::new(&environment.client.endpoint, &identity, Some(&versions))
+        Self::new(&environment.client.endpoint, &identity, Some(&versions), credentials)
     }
 }

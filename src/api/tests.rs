@@ -5,7 +5,7 @@ use rstest::rstest;
 use super::*;
 
 fn client(base: &str) -> ApiClient {
-    ApiClient::new(&base.parse().unwrap(), &identity(), None).unwrap()
+    ApiClient::new(&base.parse().unwrap(), &identity(), None, &Credentials::None).unwrap()
 }
 
 fn identity() -> ClientIdentity {
@@ -52,8 +52,7 @@ fn a_request_tells_of_its_user_and_of_nothing_that_is_the_servers_or_the_machine
 }
 
 #[test]
-fn credentials_do_not_show_in_what_is_printed() {
-    let password = Credentials::Password { user: "u".to_owned(), password: "secret".to_owned() };
-    let token = Credentials::Token("secret".to_owned());
-    assert!(!format!("{password:?}{token:?}").contains("secret"));
+fn a_login_in_the_address_is_in_no_address_that_an_error_prints() {
+    let address = client("https://me:s3cret@sky.test/east").address("/api/health");
+    assert_eq!(address.as_str(), "https://sky.test/east/api/health");
 }

@@ -70,6 +70,13 @@ impl Tally {
         &self.0
     }
 
+    /// Changes the message of every kind.
+    pub(super) fn map_messages(&mut self, map: impl Fn(&str) -> String) {
+        for kind in &mut self.0 {
+            kind.example.message = map(&kind.example.message);
+        }
+    }
+
     fn merge(&mut self, new: &FailureTally) {
         let same = |old: &&mut FailureTally| {
             old.example.step == new.example.step

@@ -19,6 +19,7 @@ pub use failure::{Failure, FailureTally, Tally};
 pub use latencies::Latencies;
 
 use crate::clock::Timestamp;
+use crate::credentials::Credentials;
 use crate::ids::ProcessIdentity;
 use crate::scenario::ScenarioId;
 use crate::units;
@@ -40,6 +41,16 @@ pub struct ScenarioOutcome {
     pub ended: Ended,
     /// What the scenario itself cost.
     pub cost: ClientCost,
+}
+
+impl ScenarioOutcome {
+    /// Takes a secret out of every message: a server, or a `sky` process, may have
+    /// repeated it.
+    pub fn hide(&mut self, credentials: &Credentials) {
+        for wave in &mut self.waves {
+            wave.tally.map_messages(|message| credentials.hide_in(message));
+        }
+    }
 }
 
 /// How a scenario ended.

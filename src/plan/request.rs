@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::credentials;
 use crate::sample::LevelChoice;
 
 /// The format of `request.json` that this build writes and reads.
@@ -16,7 +17,7 @@ pub const REQUEST_VERSION: u32 = 1;
 /// The arguments of `cargo xtask load`, as text. [`super::LoadPlan::resolve`]
 /// gives them their meaning, so that all mistakes are found together.
 ///
-/// It has no credentials: who takes a server's URL from a command line removes them.
+/// A server's URL may have a login in it, until the request is kept: [`RequestFile`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LoadRequest {
@@ -78,9 +79,11 @@ pub struct RequestFile {
 }
 
 impl RequestFile {
-    /// The file of a request.
-    pub const fn of(request: LoadRequest) -> Self {
-        Self { version: REQUEST_VERSION, request }
+    /// The file of a request, without a login that stands in a URL: files of a run are read by
+    /// more people than should know it.
+    pub fn of(request: LoadRequest) -> Self {
+        let server = request.server.map(|server| credentials::stripped(&server));
+        Self { version: REQUEST_VERSION, request: LoadRequest { server, ..request } }
     }
 }
 

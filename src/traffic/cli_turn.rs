@@ -15,7 +15,7 @@ use super::Stage;
 use super::turn::Turn;
 use super::wave::{self, Until};
 use crate::api::{ApiClient, RequestRow, excerpt};
-use crate::env;
+use crate::credentials::Credentials;
 use crate::environment::ClientSettings;
 use crate::outcome::{ClientFault, Ended, Failure, WaveOutcome};
 use crate::scenario::{Circumstances, Command, TurnNames};
@@ -41,6 +41,7 @@ pub(super) async fn wave(
     let turns = wave::take(stage, number, until, |user| {
         let process = SkyProcess {
             settings: Rc::clone(&settings),
+            credentials: stage.credentials.clone(),
             user_id: stage.run.id().new_user(),
             names: stage.names(number, user),
             place: stage.place(user).map(str::to_owned),
@@ -92,6 +93,7 @@ async fn no_time_is_left(ended: Ended, until: Until<'_>) {
 /// A `sky` process that is to run.
 struct SkyProcess {
     settings: Rc<ClientSettings>,
+    credentials: Credentials,
     user_id: String,
     names: TurnNames,
     place: Option<String>,
@@ -111,7 +113,7 @@ impl SkyProcess {
             .args(self.runs_async.then_some("--async"))
             .envs(settings.variables.iter().map(|(name, value)| (name, value)))
             .env("SKYPILOT_USER_ID", &self.user_id)
-            .envs(endpoint_with_credentials(settings))
+            .envs(endpoint_with_login(settings, &self.credentials))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
@@ -123,19 +125,19 @@ impl SkyProcess {
             place: self.place,
             was_async: self.runs_async,
             took,
-            output,
+            output: output.map(|output| self.credentials.hide_in_output(output)),
         }
     }
 }
 
-/// Credentials stand in no file, so they are put back into the address here.
-fn endpoint_with_credentials(settings: &ClientSettings) -> Option<(&'static str, String)> {
-    let credentials = env::text(env::SERVER_CREDENTIALS)?;
-    let (user, password) = credentials.split_once(':')?;
-    let mut endpoint = settings.endpoint.clone();
-    endpoint.set_username(user).ok()?;
-    endpoint.set_password(Some(password)).ok()?;
-    Some(("SKYPILOT_API_SERVER_ENDPOINT", endpoint.to_string()))
+/// A login stands in no file, so it is put back into the address here. A token `sky` finds
+/// in the environment by itself.
+fn endpoint_with_login(
+    settings: &ClientSettings,
+    credentials: &Credentials,
+) -> Option<(&'static str, String)> {
+    let Credentials::Login(login) = credentials else { return None };
+    Some(("SKYPILOT_API_SERVER_ENDPOINT", login.put_into(&settings.endpoint)))
 }
 
 async fn judge(

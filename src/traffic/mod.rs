@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::api::{ApiClient, ClientError};
 use crate::clock::Timeline;
+use crate::credentials::Credentials;
 use crate::environment::Environment;
 use crate::ids::ProcessIdentity;
 use crate::limits::raise_open_files;
@@ -79,7 +80,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         }
     };
     drop(reserve);
-    let outcome = ScenarioOutcome {
+    let mut outcome = ScenarioOutcome {
         version: FORMAT_VERSION,
         scenario: id,
         process: ProcessIdentity::current(),
@@ -87,6 +88,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         ended,
         cost: cost_so_far(),
     };
+    outcome.hide(&stage.credentials);
     RunDir::write(&run.outcome(id), &outcome)?;
     Ok(outcome)
 }
@@ -121,6 +123,7 @@ struct Stage {
     scenario: &'static Scenario,
     environment: Environment,
     client: Arc<ApiClient>,
+    credentials: Credentials,
     start_line: StartLine,
     timeline: Timeline,
 }
@@ -133,7 +136,8 @@ impl Stage {
         planned: PlannedScenario,
     ) -> Result<Self, TrafficError> {
         let command = format!("skyload {}", planned.id);
-        let client = ApiClient::of_run(&run.id(), plan, environment, command)?;
+        let credentials = Credentials::from_environment();
+        let client = ApiClient::of_run(&run.id(), plan, environment, command, &credentials)?;
         Ok(Self {
             run: run.clone(),
             planned,
@@ -143,6 +147,7 @@ impl Stage {
             scenario: Scenario::of(planned.id),
             environment: environment.clone(),
             client: Arc::new(client),
+            credentials,
             start_line: StartLine::of(run, plan),
             timeline: Timeline::start(),
         })

@@ -7,12 +7,11 @@ use anyhow::{Context as _, Result};
 use skyload::api::ApiClient;
 use skyload::clock::{ClockOffset, Timestamp};
 use skyload::environment::Environment;
-use skyload::plan::LoadPlan;
 use skyload::poll::{Probe, wait_until};
 use skyload::run_dir::{ProfileFiles, RunDir};
 use tokio::time::timeout;
 
-use crate::server::runtime;
+use crate::server::{Context, runtime};
 use crate::signals::Signals;
 
 /// The comparison of clocks is given up after this: a server under load may take its
@@ -36,14 +35,11 @@ pub(crate) fn mistake(path: &Path) -> Option<String> {
 }
 
 /// Asks how far the server's clock is from ours, unless somebody asks for an end.
-pub(crate) fn compare_clocks(
-    plan: &LoadPlan,
-    run: &RunDir,
-    signals: &Signals,
-) -> Result<ClockOffset> {
+pub(crate) fn compare_clocks(context: &Context<'_>) -> Result<ClockOffset> {
+    let Context { plan, run, signals, .. } = *context;
     let environment: Environment = RunDir::read(&run.environment(), "environment")?;
     let command = "skyload clocks".to_owned();
-    let client = ApiClient::of_run(&run.id(), plan, &environment, command)?;
+    let client = ApiClient::of_run(&run.id(), plan, &environment, command, &context.credentials)?;
     let compared = runtime()?.block_on(async {
         match signals.interrupted() {
             // It takes a moment from a server that answers, and without it a profile of

@@ -91,7 +91,7 @@ impl LoadPlan {
             infra_waves: by.iterations(waves.unwrap_or(profile.infra_waves)),
             infras: infrastructure.chosen.count().max(1),
         };
-        let mut scenarios = mistakes.scenarios(request, &profile, turns, &server, &infrastructure);
+        let mut scenarios = mistakes.scenarios(request, &profile, turns, &infrastructure);
         mistakes.open_files(&scenarios, machine);
         mistakes.idle_flags(request, &server, &infrastructure, &scenarios);
         let memory_floor = match config.safety.memory_floor {

@@ -4,7 +4,7 @@ use super::infrastructure::Choice;
 use super::{Mistakes, Turns};
 use crate::config::{Profile, suggest};
 use crate::infrastructure::Infrastructure;
-use crate::plan::{LoadRequest, PlannedScenario, ServerTarget};
+use crate::plan::{LoadRequest, PlannedScenario};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 impl Mistakes {
@@ -13,7 +13,6 @@ impl Mistakes {
         request: &LoadRequest,
         profile: &Profile,
         turns: Turns,
-        server: &ServerTarget,
         infrastructure: &Choice,
     ) -> Vec<PlannedScenario> {
         let named = !request.requests.is_empty() || !request.apis.is_empty();
@@ -30,13 +29,6 @@ impl Mistakes {
         }
         if chosen.is_empty() && self.0.is_empty() {
             self.push("no scenario is left to run; name one with -r or --apis".to_owned());
-        }
-        if let ServerTarget::Remote(url) = server
-            && !url.username().is_empty()
-            && chosen.iter().any(|id| id.kind() == ScenarioKind::Cli)
-        {
-            // The address would be visible to everybody in the process list.
-            self.push("-r: CLI scenarios cannot be given a URL with a password in it".to_owned());
         }
         let mut planned: Vec<PlannedScenario> =
             chosen.into_iter().map(|id| turns.plan(id)).collect();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::Mistakes;
+use crate::credentials::{Login, without_login};
 use crate::plan::{LoadRequest, PINNED_SKYPILOT, ServerTarget, SkySelection};
 
 impl Mistakes {
@@ -26,12 +27,17 @@ impl Mistakes {
             None | Some("isolated") => return ServerTarget::Isolated { deploy },
             Some("system") => ServerTarget::System,
             Some(text) => match Url::parse(text) {
-                Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                Ok(mut url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                    // A plan is a file, so a login must not be in it; see `Login`.
+                    if let Err(error) = Login::take_from(&mut url) {
+                        self.push(format!("--server: {error}"));
+                    }
                     ServerTarget::Remote(url)
                 }
                 _ => {
                     self.push(format!(
-                        "--server: `{text}` is none of isolated, system and an http(s) URL"
+                        "--server: `{}` is none of isolated, system and an http(s) URL",
+                        without_login(text)
                     ));
                     return ServerTarget::Isolated { deploy };
                 }

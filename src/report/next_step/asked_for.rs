@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use url::Url;
-
 use super::{alike, loaded};
+use crate::credentials;
 use crate::infrastructure::Infrastructure;
 use crate::plan::{LoadPlan, LoadRequest, ServerTarget, SkySelection};
 use crate::report::Report;
@@ -18,7 +17,7 @@ pub(super) fn asked_for(report: &Report) -> LoadRequest {
         None => of_plan(&report.plan),
     };
     // Reports are read by more people than should know a server's password.
-    LoadRequest { server: request.server.map(without_credentials), ..request }
+    LoadRequest { server: request.server.map(|server| credentials::stripped(&server)), ..request }
 }
 
 /// What was asked for, with what skyload chose for this machine as plain flags: the same
@@ -129,15 +128,4 @@ fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
         all if all == ScenarioId::of_kind(kind).count() => vec!["all".to_owned()],
         _ => chosen,
     }
-}
-
-fn without_credentials(server: String) -> String {
-    let Ok(mut url) = Url::parse(&server) else { return server };
-    if url.username().is_empty() && url.password().is_none() {
-        return server;
-    }
-    // Both fail only for URLs that can't have credentials to begin with.
-    _ = url.set_username("");
-    _ = url.set_password(None);
-    url.to_string()
 }

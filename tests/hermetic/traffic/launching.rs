@@ -6,6 +6,7 @@ use std::time::Duration;
 use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::api::{ApiClient, ClientIdentity};
+use skyload::credentials::Credentials;
 use skyload::fixtures::{self, Hurry, Ledger, Requests};
 use skyload::infrastructure::Infrastructure;
 use skyload::outcome::{Ended, WaveOutcome};
@@ -34,7 +35,7 @@ fn requests(scene: &Scene, server: &FakeServer) -> anyhow::Result<Requests> {
         variables: Vec::new(),
         remote: false,
     };
-    Ok(Requests::new(ApiClient::new(&server.url().parse()?, &identity, None)?))
+    Ok(Requests::new(ApiClient::new(&server.url().parse()?, &identity, None, &Credentials::None)?))
 }
 
 /// A scene with one scenario on AWS, whose fixtures are set up.

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use skyload::api::{ApiClient, ClientIdentity, HealthPatience};
 use skyload::config::Config;
+use skyload::credentials::Credentials;
 use skyload::outcome::{Failure, Latencies};
 use skyload::plan::{LoadPlan, LoadRequest, Machine};
 use skyload::run_dir::RunDir;
@@ -87,6 +88,7 @@ pub(super) fn measure(
         yes: false,
         setup: None,
         copies_credentials: false,
+        credentials: Credentials::None,
     };
     let session = ServerSession::begin(&context)?;
     let felt = take_turns(ring, plan, &session, run);
@@ -109,7 +111,7 @@ fn take_turns(
         variables: session.client.variables.clone(),
         remote: false,
     };
-    let client = ApiClient::new(&session.client.endpoint, &identity, None)?;
+    let client = ApiClient::new(&session.client.endpoint, &identity, None, &Credentials::None)?;
     let addresses = session.addresses.context("finding the processes of the server")?;
     let users = Users { client, names: names(run), count: plan.users };
     let step = ring.progress.step("The server with and without the profiler");

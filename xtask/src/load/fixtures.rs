@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use skyload::api::ApiClient;
+use skyload::credentials::Credentials;
 use skyload::environment::Environment;
 use skyload::fixtures::{self, Hurry, Ledger, Requests};
 use skyload::marks::StopReason;
@@ -30,7 +31,7 @@ pub(super) fn set_up(
 ) -> Result<Option<StopReason>> {
     let step = progress.step("Launching what scenarios share");
     begin_phase(watch, plan, Phase::SetUp)?;
-    let requests = requests(plan, run)?;
+    let requests = requests(plan, run, watch.credentials)?;
     let mut ports = SERVICES.ports().into_iter();
     let port = ports.find(|port| is_free(*port)).context("finding a free port for the service")?;
     let id = run.id();
@@ -61,7 +62,7 @@ pub(super) fn tear_down(
     };
     let step = progress.step("Taking down what was launched");
     begin_phase(watch, plan, Phase::TearDown)?;
-    let requests = requests(plan, run)?;
+    let requests = requests(plan, run, watch.credentials)?;
     let id = run.id();
     let ledger = RunDir::read_optional(&run.fixtures(), "list of fixtures")?;
     let mut ledger: Ledger = ledger.unwrap_or_default();
@@ -101,8 +102,12 @@ fn while_watching<T>(
 }
 
 /// A client that acts for the run.
-pub(super) fn requests(plan: &LoadPlan, run: &RunDir) -> Result<Requests> {
+pub(super) fn requests(
+    plan: &LoadPlan,
+    run: &RunDir,
+    credentials: &Credentials,
+) -> Result<Requests> {
     let environment: Environment = RunDir::read(&run.environment(), "environment")?;
     let command = "skyload fixtures".to_owned();
-    Ok(Requests::new(ApiClient::of_run(&run.id(), plan, &environment, command)?))
+    Ok(Requests::new(ApiClient::of_run(&run.id(), plan, &environment, command, credentials)?))
 }

@@ -9,7 +9,7 @@ use skyload::run_dir::RunDir;
 use super::fixtures::requests;
 use crate::infra::{Loopback, NodePriority, ServerSetup};
 use crate::progress::Progress;
-use crate::server::runtime;
+use crate::server::{self, runtime};
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
 use crate::workspace::Workspace;
@@ -61,19 +61,14 @@ impl Ground {
     }
 
     /// Has the server check, as `sky check` does, that it can launch on it.
-    pub(super) fn check(
-        &self,
-        plan: &LoadPlan,
-        run: &RunDir,
-        signals: &Signals,
-        progress: Progress,
-    ) -> Result<()> {
+    pub(super) fn check(&self, context: &server::Context<'_>) -> Result<()> {
         if matches!(self, Self::None) {
             return Ok(());
         }
+        let server::Context { plan, run, signals, progress, .. } = *context;
         let infras = plan.infrastructure.names();
         let step = progress.step(format!("sky check {}", infras.join(" ")));
-        let requests = requests(plan, run)?;
+        let requests = requests(plan, run, &context.credentials)?;
         let checked = find_disabled(&requests, &infras);
         let checked = runtime()?.block_on(signals.unless_interrupted(checked));
         match checked? {

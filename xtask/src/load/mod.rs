@@ -62,6 +62,7 @@ fn run_plan(
     signals: &Signals,
 ) -> Result<Verdict> {
     let progress = Progress::new();
+    let credentials = prepare::credentials(flags);
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
     infra::clean_up_after_dead_runs(workspace, progress)?;
@@ -69,7 +70,7 @@ fn run_plan(
     let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
     signals.check()?;
     let step = progress.step("Building the scenarios");
-    let tests = Tests::build(&nextest, workspace, prepare::secrets(flags))?;
+    let tests = Tests::build(&nextest, workspace, prepare::secrets(&credentials))?;
     tests.expect_all_of(&plan)?;
     step.done("built");
     signals.check()?;
@@ -98,6 +99,7 @@ fn run_plan(
         yes: flags.yes,
         setup: ground.server_setup().cloned(),
         copies_credentials: flags.copy_credentials,
+        credentials,
     };
     conduct(&context, ground, &tests)
         .with_context(|| format!("run {} came to no result", run.id()))?;
@@ -120,12 +122,12 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     let kills_before = groups.kills();
     let server = ServerSession::begin(context)?;
     RunDir::write(&run.environment(), &prepare::environment(context, &server, ground.changes())?)?;
-    ground.check(plan, run, context.signals, progress)?;
+    ground.check(context)?;
     let profiler = server
         .addresses
         .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, addresses)))
         .transpose()?;
-    let mut watch = Watch::new(context.signals, &server, profiler, marks, ground.stays());
+    let mut watch = Watch::new(context, &server, profiler, marks, ground.stays());
     // Not `?` yet: what was measured is worth having, whatever went wrong.
     let measured = phases::run(&mut watch, tests, plan, run, progress);
     let stopped = watch.stopped();

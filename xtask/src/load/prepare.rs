@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use skyload::config::{Config, ConfigError};
+use skyload::credentials::{Credentials, Login};
 use skyload::env;
 use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
@@ -17,8 +18,9 @@ use skyload::run_dir::{FORMAT_VERSION, RunDir};
 use skyload::scenario::{Need, Scenario};
 use skyload::units::{ByteSize, as_gib};
 use sysinfo::{MemoryRefreshKind, System};
+use url::Url;
 
-use super::request::{credentials, request};
+use super::request::request;
 use crate::flags;
 use crate::profiler;
 use crate::progress::Progress;
@@ -71,6 +73,14 @@ fn config(flags: &flags::Load, workspace: &Workspace) -> Result<Config> {
         }
         mistakes @ ConfigError::Mistakes(_) => mistakes.into(),
     })
+}
+
+/// How the server is told who asks: by the login of its URL, or else as the environment
+/// says. The plan knows nothing of it: files of the run are read by more people than should.
+pub(super) fn credentials(flags: &flags::Load) -> Credentials {
+    let url = flags.server.as_deref().and_then(|server| Url::parse(server).ok());
+    let login = url.and_then(|mut url| Login::take_from(&mut url).ok().flatten());
+    login.map_or_else(Credentials::from_environment, Credentials::Login)
 }
 
 /// What is launched on somebody else's machines costs money, and is there until it
@@ -289,6 +299,10 @@ fn memory() -> Result<System> {
 }
 
 /// The variables that scenario processes need beside the run directory.
-pub(super) fn secrets(flags: &flags::Load) -> Vec<(&'static str, String)> {
-    credentials(flags).map(|pair| (env::SERVER_CREDENTIALS, pair)).into_iter().collect()
+pub(super) fn secrets(credentials: &Credentials) -> Vec<(&'static str, String)> {
+    match credentials {
+        Credentials::Login(login) => vec![(env::SERVER_CREDENTIALS, login.to_variable())],
+        // It is in the environment already.
+        Credentials::Token(_) | Credentials::None => Vec::new(),
+    }
 }

@@ -27,7 +27,7 @@ fn compare_and_take(context: &Context<'_>, marks: &mut Marks) -> Result<()> {
     let Context { plan, run, signals, progress, .. } = *context;
     let ended = Timeline::start().now();
     let step = progress.step("Comparing the server's clock with ours");
-    let offset = server_profile::compare_clocks(plan, run, signals);
+    let offset = server_profile::compare_clocks(context);
     match &offset {
         Ok(offset) => {
             marks.note(Event::ClockCompared(*offset))?;

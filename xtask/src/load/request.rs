@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use skyload::plan::LoadRequest;
-use url::Url;
 
 use crate::flags;
 
@@ -50,7 +49,7 @@ pub(super) fn request(flags: &flags::Load) -> Result<LoadRequest> {
         fit: fit.clone(),
         waves: waves.clone(),
         sky: sky.clone(),
-        server: server.as_deref().map(without_credentials),
+        server: server.clone(),
         server_profile: absolute(server_profile).context("finding the server's profile")?,
         deploy: *deploy,
         config: absolute(config).context("finding the configuration")?,
@@ -62,26 +61,6 @@ pub(super) fn request(flags: &flags::Load) -> Result<LoadRequest> {
         keep_server: *keep_server,
         yes: *yes,
     })
-}
-
-/// `user:password` of a server's URL, to be handed on in the environment alone:
-/// files of the run are read by more people than should know it.
-pub(super) fn credentials(flags: &flags::Load) -> Option<String> {
-    let url = Url::parse(flags.server.as_deref()?).ok()?;
-    let password = url.password()?;
-    Some(format!("{}:{password}", url.username()))
-}
-
-fn without_credentials(server: &str) -> String {
-    let Ok(mut url) = Url::parse(server) else { return server.to_owned() };
-    // What was typed is quoted in messages, so it stays as it is where it can.
-    if url.username().is_empty() && url.password().is_none() {
-        return server.to_owned();
-    }
-    // Both fail only for URLs that can't have credentials to begin with.
-    _ = url.set_username("");
-    _ = url.set_password(None);
-    url.to_string()
 }
 
 #[cfg(test)]
@@ -163,8 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn no_password_is_part_of_a_request() {
+    fn no_password_is_part_of_a_request_that_is_kept() {
         let args = ["--server", "http://me:s3cret@127.0.0.1:1/"].map(str::to_owned);
-        assert_eq!(typed(args.to_vec()).server.as_deref(), Some("http://127.0.0.1:1/"));
+        let kept = RequestFile::of(typed(args.to_vec())).request;
+        assert_eq!(kept.server.as_deref(), Some("http://127.0.0.1:1/"));
     }
 }

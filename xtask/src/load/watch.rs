@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use skyload::credentials::Credentials;
 use skyload::marks::{Event, StopReason};
 use skyload::profiler::protocol::Notice;
 
 use super::marks::Marks;
 use crate::profiler::ProfilerProcess;
-use crate::server::{Fate, ServerSession};
+use crate::server::{Context, Fate, ServerSession};
 use crate::signals::Signals;
 
 /// How often the server's identity is looked at.
@@ -17,6 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Everything that can end a load early.
 pub(super) struct Watch<'a> {
     pub(super) signals: &'a Signals,
+    pub(super) credentials: &'a Credentials,
     pub(super) server: &'a ServerSession,
     pub(super) profiler: Option<ProfilerProcess>,
     pub(super) marks: Marks,
@@ -29,14 +31,15 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(
-        signals: &'a Signals,
+        context: &'a Context<'a>,
         server: &'a ServerSession,
         profiler: Option<ProfilerProcess>,
         marks: Marks,
         nodes_stay: bool,
     ) -> Self {
         Self {
-            signals,
+            signals: context.signals,
+            credentials: &context.credentials,
             server,
             profiler,
             marks,

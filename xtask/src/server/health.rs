@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use skyload::api::{ApiClient, ClientIdentity, Health, HealthPatience, RequestRow};
+use skyload::credentials::Credentials;
 use skyload::ids::RunId;
 use skyload::outcome::Failure;
 use url::Url;
@@ -15,16 +16,21 @@ const PATIENCE: HealthPatience =
     HealthPatience { answer_within: Duration::from_secs(10), tries: 1 };
 
 /// Asks for the health of the server at `url`.
-pub(super) fn health(url: &Url, signals: &Signals) -> Result<Result<Health, Failure>> {
-    with_client(url, signals, async |client| client.health(PATIENCE).await)
+pub(super) fn health(
+    url: &Url,
+    signals: &Signals,
+    credentials: &Credentials,
+) -> Result<Result<Health, Failure>> {
+    with_client(url, signals, credentials, async |client| client.health(PATIENCE).await)
 }
 
 /// Lists the requests that users of the server at `url` have under way.
 pub(super) fn requests_in_flight(
     url: &Url,
     signals: &Signals,
+    credentials: &Credentials,
 ) -> Result<Result<Vec<RequestRow>, Failure>> {
-    let rows = with_client(url, signals, async |client| client.list_requests().await)?;
+    let rows = with_client(url, signals, credentials, async |client| client.list_requests().await)?;
     Ok(rows.map(|rows| rows.into_iter().filter(is_in_flight).collect()))
 }
 
@@ -38,6 +44,7 @@ fn is_in_flight(row: &RequestRow) -> bool {
 fn with_client<T>(
     url: &Url,
     signals: &Signals,
+    credentials: &Credentials,
     ask: impl AsyncFnOnce(&ApiClient) -> Result<T, Failure>,
 ) -> Result<Result<T, Failure>> {
     let identity = ClientIdentity {
@@ -46,7 +53,7 @@ fn with_client<T>(
         variables: Vec::new(),
         remote: true,
     };
-    let client = ApiClient::new(url, &identity, None)?;
+    let client = ApiClient::new(url, &identity, None, credentials)?;
     runtime()?.block_on(signals.unless_interrupted(ask(&client)))
 }
 

@@ -129,7 +129,7 @@ impl IsolatedServer {
             let start = ["api", "start", "--port", &port];
             let started = launch::sky_ok(&self.sky, &start, &self.variables, patience);
             launch::excuse_slow_start(started, self.ports.api, &self.log)?;
-            return launch::wait_until_ready(url, &self.log, context.signals, step, || false);
+            return launch::wait_until_ready(url, &self.log, context, step, || false);
         }
         // `sky api start --deploy` listens on all interfaces, and old releases can't
         // be given a port; the module can do both.
@@ -144,7 +144,7 @@ impl IsolatedServer {
         if let Some(identity) = ProcessIdentity::of(child.id()) {
             self.custody.add([identity])?;
         }
-        launch::wait_until_ready(url, &self.log, context.signals, step, || {
+        launch::wait_until_ready(url, &self.log, context, step, || {
             child.try_wait().is_ok_and(|status| status.is_some())
         })
     }

@@ -12,7 +12,7 @@ use skyload::env;
 use skyload::environment::WorkerCounts;
 use url::Url;
 
-use super::{api_servers, health};
+use super::{Context, api_servers, health};
 use crate::child::{self, Ran};
 use crate::progress::Step;
 use crate::signals::{Interrupted, Signals};
@@ -156,15 +156,15 @@ pub(super) fn module(
 pub(super) fn wait_until_ready(
     url: &Url,
     log: &Path,
-    signals: &Signals,
+    context: &Context<'_>,
     step: &Step,
     mut died: impl FnMut() -> bool,
 ) -> Result<Health> {
     let within = within()?;
     let end = Instant::now() + within;
     loop {
-        signals.check()?;
-        let last = match health::health(url, signals)? {
+        context.signals.check()?;
+        let last = match health::health(url, context.signals, &context.credentials)? {
             Ok(health) => return Ok(health),
             Err(failure) => failure.to_string(),
         };

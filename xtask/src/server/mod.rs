@@ -19,6 +19,7 @@ mod system;
 
 use anyhow::Result;
 use skyload::api::Health;
+use skyload::credentials::Credentials;
 use skyload::environment::{ClientSettings, CountedMachine, ServerUnderTest, WorkerCounts};
 use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget};
@@ -53,6 +54,8 @@ pub(crate) struct Context<'a> {
     pub(crate) setup: Option<ServerSetup>,
     /// `--copy-credentials`.
     pub(crate) copies_credentials: bool,
+    /// How clients tell the server who they are.
+    pub(crate) credentials: Credentials,
 }
 
 /// The server under test for as long as the run lasts.

@@ -1,20 +1,31 @@
 //! A server on another machine: looked up, never restarted.
 
 use anyhow::{Result, bail};
+use skyload::api::NEEDS_AUTHENTICATION;
+use skyload::credentials::Credentials;
 use skyload::env;
 use skyload::environment::ClientSettings;
+use skyload::outcome::Failure;
 use url::Url;
 
 use super::{Context, Kind, ServerSession, health};
 
 pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     let step = context.progress.step(format!("Asking {url} for its health"));
-    let health = match health::health(url, context.signals)? {
+    if matches!(context.credentials, Credentials::Login(_))
+        && env::text(env::SERVICE_ACCOUNT_TOKEN).is_some()
+    {
+        context.progress.note(format!(
+            "the login of the URL is sent, and {} is not: SkyPilot's client does the same",
+            env::SERVICE_ACCOUNT_TOKEN
+        ));
+    }
+    let health = match health::health(url, context.signals, &context.credentials)? {
         Ok(health) => health,
         Err(failure) => bail!(
-            "the server at {url} cannot be loaded: {failure}\n  hint: check the address; for a \
-             server that wants credentials, set {} or write them into the URL",
-            env::SERVICE_ACCOUNT_TOKEN
+            "the server at {url} cannot be loaded: {}\n  hint: {}",
+            context.credentials.hide_in(&failure.to_string()),
+            hint(&failure, &context.credentials)
         ),
     };
     step.done(format!("SkyPilot {}", health.version));
@@ -34,4 +45,25 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
         },
         kind: Kind::Remote,
     })
+}
+
+/// What to do about a server that cannot be loaded.
+fn hint(failure: &Failure, credentials: &Credentials) -> String {
+    let token = env::SERVICE_ACCOUNT_TOKEN;
+    let wants_credentials =
+        matches!(failure.status, Some(401 | 403)) || failure.error_type == NEEDS_AUTHENTICATION;
+    match credentials {
+        _ if !wants_credentials => "check the address".to_owned(),
+        Credentials::None => format!(
+            "the server wants credentials: write them into the URL, as in \
+             `http://user:password@host`, or set {token}"
+        ),
+        Credentials::Token(_) => format!("the server does not accept the token in {token}"),
+        Credentials::Login(_) => {
+            "the server does not accept the login of the URL; in it, `@`, `:`, \
+                                  `/` and `%` of a password are written as `%40`, `%3A`, `%2F` and \
+                                  `%25`"
+                .to_owned()
+        }
+    }
 }

@@ -61,7 +61,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     step.update("sky api start");
     let started = launch::sky_ok(sky, &["api", "start"], &variables, patience);
     launch::excuse_slow_start(started, port, &log)?;
-    let health = launch::wait_until_ready(&url, &log, context.signals, &step, || false)?;
+    let health = launch::wait_until_ready(&url, &log, context, &step, || false)?;
     let root = api_servers::main_process(port)?
         .context("finding the main process of the server, which answers")?;
     server.root = Some(root);
@@ -86,7 +86,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
 
 /// A restart ends what runs on the server and wipes its list of requests.
 fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
-    let in_flight = match health::requests_in_flight(url, context.signals)? {
+    let in_flight = match health::requests_in_flight(url, context.signals, &context.credentials)? {
         Ok(rows) => rows,
         // A server that doesn't answer has nobody's requests to lose.
         Err(failure) => {

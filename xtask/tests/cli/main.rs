@@ -11,6 +11,7 @@ mod infrastructures;
 mod interrupts;
 mod kept_servers;
 mod launching;
+mod logins;
 mod lost_servers;
 mod neighbours;
 mod passing;

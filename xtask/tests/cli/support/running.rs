@@ -67,6 +67,16 @@ impl<'a> Running<'a> {
         Ok(Finished { output: Output { status, stdout, stderr }, run })
     }
 
+    /// Its pid.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended, though nobody has waited for it yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        Process::look_up(self.child.id()).is_none()
+    }
+
     /// Waits until it has said these words about its progress.
     pub(crate) fn says(&self, words: &str) -> anyhow::Result<()> {
         soon(&format!("it says `{words}`"), || {

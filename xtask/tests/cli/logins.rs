@@ -1,0 +1,159 @@
+//! `--server http://user:password@host`: the login reaches the server, and nothing else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use fake_sky::FakeServer;
+use predicates::prelude::predicate;
+use rstest::rstest;
+use skyload::env;
+use skyload::report::Verdict;
+
+use crate::support::{Running, Site};
+
+/// A password with everything that means something in a URL, or is no ASCII.
+const PASSWORD: &str = "p@ss/w:%é";
+/// The same in a URL.
+const IN_URL: &str = "p%40ss%2Fw%3A%25%C3%A9";
+
+/// The address of a server with a login in it.
+fn address(server: &FakeServer, login: &str) -> String {
+    server.url().replacen("http://", &format!("http://{login}@"), 1)
+}
+
+/// The responses that the server gave to somebody whom it did not know.
+fn refusals(server: &FakeServer) -> usize {
+    server.log().lines().filter(|line| line.ends_with("HTTP/1.1\" 401")).count()
+}
+
+#[rstest]
+#[case::with_signs_of_urls("me:p@ss/w:%é", "me:p%40ss%2Fw%3A%25%C3%A9")]
+#[case::without_a_password("me:", "me")]
+#[case::without_a_name(":p", ":p")]
+fn a_login_is_sent_decoded_and_from_the_first_request_on(
+    #[case] login: &str,
+    #[case] in_url: &str,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", login)])?;
+    let before = refusals(&server);
+    let url = address(&server, in_url);
+    let run = site.load(["--server", &url, "--apis", "status", "-r", "api_status"]).run()?;
+    run.expect(&site, Verdict::Pass)?;
+    assert_eq!(refusals(&server), before, "{}", server.log());
+    server.finish()
+}
+
+#[test]
+fn a_password_stands_in_no_file_no_output_and_no_command_line() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", &format!("me:{PASSWORD}"))])?;
+    let url = address(&server, &format!("me:{IN_URL}"));
+    let running = site.load(["--server", &url, "--apis", "all", "-r", "all"]).start()?;
+    let command_lines = command_lines_until_the_end(&site, &running);
+    let run = running.finish()?;
+    run.expect(&site, Verdict::Pass)?;
+    let mut texts = files_below(run.run_dir()?.path())?;
+    texts.push(("stdout".to_owned(), String::from_utf8_lossy(&run.output.stdout).into_owned()));
+    texts.push(("stderr".to_owned(), run.stderr()));
+    texts.extend(command_lines.into_iter().map(|line| ("a command line".to_owned(), line)));
+    assert_absent(&texts, &[PASSWORD, IN_URL]);
+    server.finish()
+}
+
+#[test]
+fn a_password_that_sky_prints_when_it_fails_is_hidden() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let login = format!("me:{PASSWORD}");
+    let server = FakeServer::start(&[
+        ("FAKE_SKY_BASIC_AUTH", &login),
+        // `sky` prints the address at which this failed.
+        ("FAKE_SKY_UNAVAILABLE", "/api/stream:1"),
+    ])?;
+    let url = address(&server, &format!("me:{IN_URL}"));
+    let run = site.load(["--server", &url, "--apis", "none", "-r", "jobs_queue"]).run()?;
+    let mut texts = files_below(run.run_dir()?.path())?;
+    texts.push(("stdout".to_owned(), String::from_utf8_lossy(&run.output.stdout).into_owned()));
+    texts.push(("stderr".to_owned(), run.stderr()));
+    assert!(texts.iter().any(|(_, text)| text.contains("exit status: 1")), "it has failed");
+    assert_absent(&texts, &[PASSWORD, IN_URL]);
+    server.finish()
+}
+
+#[rstest]
+#[case::in_the_url("me:wr0ng@", &[], "the server does not accept the login of the URL")]
+#[case::in_a_variable("", &[(env::SERVICE_ACCOUNT_TOKEN, "wr0ng")], "does not accept the token")]
+#[case::nowhere("", &[], "wants credentials: write them into the URL")]
+fn a_refused_login_is_told_by_where_it_came_from(
+    #[case] login: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] hint: &str,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:right")])?;
+    let url = server.url().replacen("http://", &format!("http://{login}"), 1);
+    let mut load = site.load(["--server", &url]);
+    for (name, value) in variables {
+        load = load.env(name, value);
+    }
+    let run = load.run()?;
+    run.assert().code(1).stderr(predicate::str::contains(hint));
+    assert!(!run.stderr().contains("wr0ng"), "{}", run.stderr());
+    server.finish()
+}
+
+#[test]
+fn a_login_in_the_url_goes_before_a_token_as_in_skypilots_client() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:right")])?;
+    let url = address(&server, "me:right");
+    let run = site
+        .load(["--server", &url, "--apis", "status"])
+        .env(env::SERVICE_ACCOUNT_TOKEN, "sky_token")
+        .run()?;
+    run.expect(&site, Verdict::Pass)?;
+    run.assert().stderr(predicate::str::contains(format!(
+        "the login of the URL is sent, and {} is not",
+        env::SERVICE_ACCOUNT_TOKEN
+    )));
+    server.finish()
+}
+
+/// Every command line that was seen until the command had ended, but its own: that is
+/// what the user typed.
+fn command_lines_until_the_end(site: &Site, running: &Running<'_>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    while !running.has_ended() {
+        let others = site.processes().into_iter().filter(|process| process.pid != running.pid());
+        seen.extend(others.map(|process| process.command_line));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(seen.iter().any(|line| line.contains("sky status")), "{seen:?}");
+    seen
+}
+
+/// Every file below a folder, as text.
+fn files_below(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+            files.push((path.display().to_string(), text));
+        }
+    }
+    Ok(files)
+}
+
+#[track_caller]
+fn assert_absent(texts: &[(String, String)], secrets: &[&str]) {
+    for (place, text) in texts {
+        for secret in secrets {
+            assert!(!text.contains(secret), "`{secret}` stands in {place}:\n{text}");
+        }
+    }
+}
