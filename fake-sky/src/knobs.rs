@@ -22,6 +22,7 @@
 //! | `FAKE_SKY_FAIL` | `sky.status:3`: every 3rd of them FAILs with ValueError; `,` separates several |
 //! | `FAKE_SKY_CANCEL` | likewise: ends CANCELLED |
 //! | `FAKE_SKY_WRONG_VALUE` | likewise: SUCCEEDED, but returns `null` |
+//! | `FAKE_SKY_REFUSE` | likewise: FAILs as on a server that has no cloud, for `sky.launch`, or no jobs controller |
 //! | `FAKE_SKY_TEXT_500` | likewise: the submission answers 500 with a traceback as text |
 //! | `FAKE_SKY_BASIC_AUTH` | `user:password`: whoever does not send it is answered 401 (nobody has to) |
 //! | `FAKE_SKY_UNAVAILABLE` | `/status:3`: every 3rd call of this path is answered 503; `/status:3!`: the 3rd alone |
@@ -85,6 +86,7 @@ pub struct Knobs {
     pub fail: Faults,
     pub cancel: Faults,
     pub wrong_value: Faults,
+    pub refuse: Faults,
     pub text_500: Faults,
     pub basic_auth: Option<String>,
     pub unavailable: Faults,
@@ -138,6 +140,7 @@ impl Default for Knobs {
             fail: Faults::default(),
             cancel: Faults::default(),
             wrong_value: Faults::default(),
+            refuse: Faults::default(),
             text_500: Faults::default(),
             basic_auth: None,
             unavailable: Faults::default(),
@@ -209,6 +212,7 @@ impl Knobs {
             "FAIL" => self.fail = value.parse()?,
             "CANCEL" => self.cancel = value.parse()?,
             "WRONG_VALUE" => self.wrong_value = value.parse()?,
+            "REFUSE" => self.refuse = value.parse()?,
             "TEXT_500" => self.text_500 = value.parse()?,
             "BASIC_AUTH" => self.basic_auth = Some(value.to_owned()),
             "UNAVAILABLE" => self.unavailable = value.parse()?,

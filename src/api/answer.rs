@@ -13,6 +13,12 @@ use super::Response;
 use crate::clock::Timestamp;
 use crate::outcome::Failure;
 
+/// The error type of a body that should be JSON.
+pub(crate) const NOT_JSON: &str = "error in plain text";
+
+/// The error type of a request that the server interrupted, for its client to send it again.
+pub(crate) const INTERRUPTED: &str = "RequestInterruptedError";
+
 /// How a queued request ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -141,7 +147,7 @@ pub(crate) fn http_failure(step: &str, status: u16, body: &[u8]) -> Failure {
         step: step.to_owned(),
         status: Some(status),
         error_type: error_type.unwrap_or_else(|| {
-            if json.is_null() { "error in plain text" } else { "error without a type" }.to_owned()
+            if json.is_null() { NOT_JSON } else { "error without a type" }.to_owned()
         }),
         message: plain(&message),
     }
@@ -153,6 +159,16 @@ fn end_of_traceback(text: &str) -> Option<(String, String)> {
     let (error_type, message) = lines.lines().last()?.split_once(": ")?;
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     error_type.chars().all(is_name).then(|| (error_type.to_owned(), message.to_owned()))
+}
+
+/// A stream in which the server says that it restarts.
+pub(super) fn interrupted(step: &str) -> Failure {
+    Failure {
+        step: step.to_owned(),
+        status: Some(200),
+        error_type: INTERRUPTED.to_owned(),
+        message: "the server ended the stream and wants to be asked again".to_owned(),
+    }
 }
 
 /// A response of the right status whose content is not what it should be.

@@ -3,12 +3,15 @@
 //!
 //! Every way in which a request can go wrong becomes a [`Failure`] with the HTTP
 //! status and the server's own error type, so that failures can be counted by
-//! kind. Nothing here retries or judges; that is the drivers' business.
+//! kind. Nothing here judges, and what is sent again is the drivers' business: [`retry`] has
+//! the SDK's pauses for them.
 
 mod answer;
 mod clocks;
 mod health;
+mod lines;
 mod of_run;
+mod retry;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -21,8 +24,11 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 pub use answer::{Answer, RequestRow};
-pub(crate) use answer::{excerpt, http_failure, wrong_value};
+pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, http_failure, wrong_value};
 pub use health::{Health, HealthPatience, NEEDS_AUTHENTICATION};
+pub(crate) use lines::Progress;
+use lines::{Interrupted, Lines};
+pub(crate) use retry::{Backoff, TRIES, for_ourselves, while_unavailable};
 use search::Search;
 
 use crate::credentials::{self, Credentials};
@@ -141,10 +147,17 @@ impl ApiClient {
         }
     }
 
-    /// Reads the log of a request to its end, as a terminal would show it.
-    pub async fn stream(&self, step: &str, request_id: &str) -> Result<(), Failure> {
+    /// Reads the log of a request to its end, as a terminal would show it. How far it came
+    /// is added to `progress`, whatever became of it.
+    pub(crate) async fn stream(
+        &self,
+        step: &str,
+        request_id: &str,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
         // The text is of no interest, its end is: there is no other sign of it.
-        self.read_to_end(step, self.http.get(self.log_of(request_id)), None).await.map(|_| ())
+        let request = self.http.get(self.log_of(request_id));
+        self.read_to_end(step, request, None, progress).await.map(|_| ())
     }
 
     /// The log of a request that writes little, without terminal colours.
@@ -169,8 +182,13 @@ impl ApiClient {
     }
 
     /// Sends a call whose response is a job's output, and reads that to its end.
-    pub async fn watch(&self, call: &Call, names: &TurnNames) -> Result<Watched, Failure> {
-        self.read_to_end(call.step, self.request(call, names), call.prints).await
+    pub(crate) async fn watch(
+        &self,
+        call: &Call,
+        names: &TurnNames,
+        progress: &mut Progress,
+    ) -> Result<Watched, Failure> {
+        self.read_to_end(call.step, self.request(call, names), call.prints, progress).await
     }
 
     async fn read_to_end(
@@ -178,6 +196,7 @@ impl ApiClient {
         step: &str,
         request: reqwest::RequestBuilder,
         wanted: Option<&str>,
+        progress: &mut Progress,
     ) -> Result<Watched, Failure> {
         let transport = |error: &reqwest::Error| transport_failure(step, error, None);
         let response = apply(&self.credentials, request).send().await;
@@ -188,11 +207,12 @@ impl ApiClient {
             return Err(answer::http_failure(step, status, &body));
         }
         let request_id = request_id(response.headers());
-        let mut search = wanted.map(Search::new);
+        let (mut search, mut lines) = (wanted.map(Search::new), Lines::new(progress));
         while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
             if let Some(search) = &mut search {
                 search.read(&chunk);
             }
+            lines.read(&chunk).map_err(|Interrupted| answer::interrupted(step))?;
         }
         Ok(Watched { request_id, printed: search.is_none_or(|search| search.found) })
     }
@@ -218,12 +238,25 @@ impl ApiClient {
 
     /// Asks for the server's health.
     pub async fn health(&self, patience: HealthPatience) -> Result<Health, Failure> {
+        self.health_with_tries(patience, || {}).await
+    }
+
+    /// The same, and tells `again` of every try beyond the first. Only an answer that takes
+    /// too long is waited for again; a connection that fails says enough.
+    pub(crate) async fn health_with_tries(
+        &self,
+        patience: HealthPatience,
+        mut again: impl FnMut(),
+    ) -> Result<Health, Failure> {
         let mut tries = 1;
         loop {
             let request = self.http.get(self.address("/api/health"));
             let result = self.execute(health::STEP, request, Some(patience.answer_within)).await;
             match result {
-                Err(failure) if tries < patience.tries && failure.status.is_none() => tries += 1,
+                Err(failure) if tries < patience.tries && failure.is_timeout() => {
+                    tries += 1;
+                    again();
+                }
                 Err(failure) if failure.status.is_none() => {
                     let message = format!("{} (asked {tries}x)", failure.message);
                     return Err(Failure { message, ..failure });
@@ -322,7 +355,7 @@ fn no_answer(step: &str, limit: Duration, message: &str) -> Failure {
     Failure {
         step: step.to_owned(),
         status: None,
-        error_type: format!("no answer in {}", humantime::format_duration(limit)),
+        error_type: format!("{}{}", Failure::NO_ANSWER_IN, humantime::format_duration(limit)),
         message: message.to_owned(),
     }
 }

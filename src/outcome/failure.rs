@@ -20,6 +20,21 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// How the type begins of an error that is an answer which took too long.
+    pub(crate) const NO_ANSWER_IN: &str = "no answer in ";
+
+    /// Whether there was no response, or none to its end.
+    pub(crate) const fn is_of_transport(&self) -> bool {
+        self.status.is_none()
+    }
+
+    /// Whether there was no response in time.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.is_of_transport() && self.error_type.starts_with(Self::NO_ANSWER_IN)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.step)?;

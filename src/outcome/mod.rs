@@ -94,7 +94,7 @@ pub struct WaveOutcome {
     pub steps: BTreeMap<String, Latencies>,
     /// How much later than scheduled turns began.
     pub lateness: Latencies,
-    /// Requests that were sent again since the server had no worker for them.
+    /// How often something was sent again, as SkyPilot's SDK does.
     pub retries: u64,
 }
 

@@ -88,7 +88,7 @@ pub struct WaveReport {
     pub client_failed: u64,
     /// Completed turns per second.
     pub throughput: Option<f64>,
-    /// Requests that were sent again since no worker was free.
+    /// How often something was sent again, as SkyPilot's SDK does.
     pub retries: u64,
     /// From the scheduled start to the last answer.
     pub turns: Option<Stats>,
@@ -188,6 +188,11 @@ impl ScenarioReport {
     /// Turns that the load generator could not take to their end, over all waves.
     pub fn client_failed(&self) -> u64 {
         self.waves.iter().map(|wave| wave.client_failed).sum()
+    }
+
+    /// How often something was sent again, over all waves.
+    pub fn retries(&self) -> u64 {
+        self.waves.iter().map(|wave| wave.retries).sum()
     }
 
     /// Turns with a failure, over all waves.

@@ -1,24 +1,21 @@
 //! A turn that consists of HTTP requests, in the order in which the SDK sends them.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Stage;
+use super::reading::{Reading, What};
 use super::turn::Turn;
 use super::wave::{self, Until};
-use crate::api::{ApiClient, HealthPatience, Response, http_failure, wrong_value};
+use crate::api::{
+    Answer, ApiClient, HealthPatience, Response, http_failure, while_unavailable, wrong_value,
+};
 use crate::outcome::{Ended, Failure, WaveOutcome};
 use crate::scenario::{Action, Call, Circumstances, TurnNames};
-
-/// How long the SDK sends a request again that found no worker free.
-const RETRY_FOR: Duration = Duration::from_secs(600);
-
-/// How long it waits before it does so for the first time.
-const FIRST_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Takes one wave of turns.
 pub(super) async fn wave(
@@ -33,6 +30,8 @@ pub(super) async fn wave(
             client: Arc::clone(&stage.client),
             names: stage.names(number, user),
             circumstances,
+            release: stage.environment.server.version.clone(),
+            remote: stage.remote,
             turn: Turn::at(stage.place(user)),
         };
         user.take_turn(actions)
@@ -50,6 +49,10 @@ struct User {
     client: Arc<ApiClient>,
     names: TurnNames,
     circumstances: Circumstances,
+    /// The release that the SDK is of.
+    release: String,
+    /// Whether the server is on another machine.
+    remote: bool,
     turn: Turn,
 }
 
@@ -80,18 +83,28 @@ impl User {
         self.turn
     }
 
+    /// Asks for the server's health, as each SDK process does first. On this machine the SDK
+    /// looks a second time before it would start a server of its own.
     async fn ask_for_health(&mut self) -> Result<(), Failure> {
-        let start = Instant::now();
-        let health = self.client.health(HealthPatience::SDK).await;
+        let (start, client) = (Instant::now(), Arc::clone(&self.client));
+        let (mut looks, retries) = (if self.remote { 1 } else { 2 }, Retries::default());
+        let health = loop {
+            let asked =
+                async || client.health_with_tries(HealthPatience::SDK, || retries.add()).await;
+            let health = while_unavailable(asked, || retries.add()).await;
+            looks -= 1;
+            match health {
+                Err(failure) if looks > 0 && failure.is_of_transport() => retries.add(),
+                health => break health,
+            }
+        };
+        self.turn.retried(retries.count());
         self.turn.step("health", start.elapsed());
         health.map(|_| ())
     }
 
     async fn send_inline(&mut self, call: &Call) -> Result<(), Failure> {
-        let start = Instant::now();
-        let response = self.client.send(call, &self.names).await;
-        self.turn.step(call.step, start.elapsed());
-        let response = expect_ok(call, response?)?;
+        let response = self.send(call, call.step.to_owned()).await?;
         let value: Value = serde_json::from_slice(&response.body)
             .map_err(|_| wrong_value(call.step, 200, "the body is not JSON".to_owned()))?;
         self.turn.judge(call.step, Ok(value), &call.expect, self.circumstances);
@@ -100,52 +113,55 @@ impl User {
 
     /// Sends a queued request and returns its id.
     async fn submit(&mut self, call: &Call) -> Result<String, Failure> {
-        let start = Instant::now();
-        let mut pause = FIRST_RETRY_AFTER;
-        let response = loop {
-            let response = self.client.send(call, &self.names).await;
-            let no_worker = response.as_ref().is_ok_and(|response| response.status == 503);
-            if !no_worker || start.elapsed() + pause >= RETRY_FOR {
-                break response;
-            }
-            self.turn.retried();
-            tokio::time::sleep(pause).await;
-            pause = pause.mul_f64(1.5);
-        };
-        self.turn.step(format!("{}/submit", call.step), start.elapsed());
-        expect_ok(call, response?)?.request_id.ok_or_else(|| no_request_id(call))
+        let response = self.send(call, format!("{}/submit", call.step)).await?;
+        response.request_id.ok_or_else(|| no_request_id(call))
+    }
+
+    /// Sends a call, and sends it again while no server or no worker is free. A connection
+    /// that breaks is the end of it: the request may have arrived.
+    async fn send(&mut self, call: &Call, step: String) -> Result<Response, Failure> {
+        let (start, mut retries) = (Instant::now(), 0);
+        let (client, names) = (&self.client, &self.names);
+        let sent = async || expect_ok(call, client.send(call, names).await?);
+        let response = while_unavailable(sent, || retries += 1).await;
+        self.turn.retried(retries);
+        self.turn.step(step, start.elapsed());
+        response
     }
 
     /// Streams a request's log to its end and gets its result, as the SDK does.
     async fn follow(&mut self, call: &Call, request_id: &str) -> Result<(), Failure> {
-        let start = Instant::now();
-        let streamed = self.client.stream(call.step, request_id).await;
-        self.turn.step(format!("{}/stream", call.step), start.elapsed());
-        streamed?;
-        self.get(call, request_id).await
+        let client = Arc::clone(&self.client);
+        let mut reading = Reading::new(&client, call, What::Log(request_id));
+        let answer = reading.to_end(&self.release).await;
+        self.note(call, &reading, answer)
     }
 
     /// Reads a job's output to its end and gets its exit code, as the SDK does.
     async fn watch(&mut self, call: &Call) -> Result<(), Failure> {
-        let start = Instant::now();
-        let watched = self.client.watch(call, &self.names).await;
-        self.turn.step(format!("{}/stream", call.step), start.elapsed());
-        let watched = watched?;
-        let request_id = watched.request_id.ok_or_else(|| no_request_id(call))?;
-        self.get(call, &request_id).await?;
+        let (client, names) = (Arc::clone(&self.client), self.names.clone());
+        let mut reading = Reading::new(&client, call, What::Output(&names));
+        let answer = reading.to_end(&self.release).await;
+        self.note(call, &reading, answer)?;
         // Said only of a job that did its work: if it didn't, that has been said.
-        match call.prints {
-            Some(text) if !watched.printed && !self.turn.has_failed() => {
-                Err(wrong_value(call.step, 200, format!("`{text}` is not in the job's output")))
-            }
+        match reading.missing() {
+            Some(missing) if !self.turn.has_failed() => Err(missing),
             _ => Ok(()),
         }
     }
 
-    async fn get(&mut self, call: &Call, request_id: &str) -> Result<(), Failure> {
-        let start = Instant::now();
-        let answer = self.client.get(call.step, request_id).await;
-        self.turn.step(format!("{}/get", call.step), start.elapsed());
+    /// Notes what a reading took and how it ended.
+    fn note(
+        &mut self,
+        call: &Call,
+        reading: &Reading<'_>,
+        answer: Result<Answer, Failure>,
+    ) -> Result<(), Failure> {
+        self.turn.retried(reading.retries);
+        self.turn.step(format!("{}/stream", call.step), reading.streamed);
+        if let Some(waited) = reading.waited {
+            self.turn.step(format!("{}/get", call.step), waited);
+        }
         let answer = answer?;
         if let Some(on_server) = answer.on_server {
             self.turn.step(format!("{}/queue+run", call.step), on_server);
@@ -155,7 +171,21 @@ impl User {
     }
 }
 
-fn no_request_id(call: &Call) -> Failure {
+/// A count that several may add to.
+#[derive(Default)]
+struct Retries(Cell<u64>);
+
+impl Retries {
+    fn add(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    const fn count(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+pub(super) fn no_request_id(call: &Call) -> Failure {
     wrong_value(call.step, 200, "the response has no request id".to_owned())
 }
 

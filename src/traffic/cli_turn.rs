@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::Stage;
 use super::turn::Turn;
 use super::wave::{self, Until};
-use crate::api::{ApiClient, RequestRow, excerpt};
+use crate::api::{ApiClient, RequestRow, excerpt, for_ourselves};
 use crate::credentials::Credentials;
 use crate::environment::ClientSettings;
 use crate::outcome::{ClientFault, Ended, Failure, WaveOutcome};
@@ -55,7 +55,7 @@ pub(super) async fn wave(
         let rows = if command.requests.is_empty() || turns.taken.is_empty() {
             Ok(Vec::new())
         } else {
-            stage.client.list_requests().await
+            for_ourselves(async || stage.client.list_requests().await).await
         };
         let circumstances = stage.environment.circumstances();
         for taken in &turns.taken {
@@ -224,7 +224,8 @@ async fn audit(
     circumstances: Circumstances,
     turn: &mut Turn,
 ) {
-    let answer = client.get(&row.name, &row.request_id).await;
+    let ask = async || client.get(&row.name, &row.request_id).await;
+    let answer = for_ourselves(ask).await;
     let Err(failure) = answer.and_then(|answer| answer.result) else { return };
     let refusals =
         command.refusals.iter().filter(|(name, _)| *name == row.name).map(|(_, refusal)| refusal);

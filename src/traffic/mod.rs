@@ -8,6 +8,7 @@
 mod api_turn;
 mod cli_turn;
 mod probe;
+mod reading;
 mod reserve;
 mod shared;
 mod start_line;
@@ -120,6 +121,7 @@ struct Stage {
     /// What is shared on each infrastructure; users take turns on one after the other.
     shared: Vec<Shared>,
     run_async: bool,
+    remote: bool,
     scenario: &'static Scenario,
     environment: Environment,
     client: Arc<ApiClient>,
@@ -144,6 +146,7 @@ impl Stage {
             plan: plan.clone(),
             shared: Shared::of(run, plan, Scenario::of(planned.id).needs)?,
             run_async: plan.run_async,
+            remote: plan.is_remote(),
             scenario: Scenario::of(planned.id),
             environment: environment.clone(),
             client: Arc::new(client),

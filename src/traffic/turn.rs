@@ -38,9 +38,9 @@ impl Turn {
         self.failed || self.client_failed
     }
 
-    /// Notes that a request was sent again.
-    pub(super) fn retried(&mut self) {
-        self.retries += 1;
+    /// Notes how often something was sent again.
+    pub(super) fn retried(&mut self, times: u64) {
+        self.retries += times;
     }
 
     /// Notes a request that failed.

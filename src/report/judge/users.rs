@@ -99,6 +99,22 @@ impl Findings {
         );
     }
 
+    /// What was sent again would have been by SkyPilot's own client: no failure, and no secret.
+    pub(super) fn of_retries(&mut self, case: &Case<'_>) {
+        for scenario in case.scenarios.iter().filter(|scenario| scenario.retries() > 0) {
+            self.add_about(
+                About::Scenario(scenario.id),
+                Severity::Note,
+                format!(
+                    "{}: requests were sent again {}x, as SkyPilot's client does when no server or no \
+                     worker is free or a log breaks off; the waiting is in the latencies",
+                    scenario.id,
+                    scenario.retries()
+                ),
+            );
+        }
+    }
+
     pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {
         for check in case.thresholds {
             let about = About::Threshold { scenario: check.scenario, figure: check.figure.clone() };

@@ -19,7 +19,7 @@ use super::scene::{counts, kinds};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server that can launch on AWS, where a second of sleep is short.
-fn server(knobs: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
+pub(super) fn server(knobs: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
     let mut all = vec![("FAKE_SKY_INFRA", "aws")];
     if !knobs.iter().any(|(name, _)| *name == "FAKE_SKY_SLEEP_MS") {
         all.push(("FAKE_SKY_SLEEP_MS", "20"));
@@ -54,7 +54,7 @@ async fn scene_of(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<Sce
     Ok(scene)
 }
 
-async fn play(server: &FakeServer, id: ScenarioId) -> anyhow::Result<WaveOutcome> {
+pub(super) async fn play(server: &FakeServer, id: ScenarioId) -> anyhow::Result<WaveOutcome> {
     let outcome = scene(server, id).await?.drive(id).await?;
     assert_eq!(outcome.ended, Ended::Finished);
     Ok(outcome.waves.into_iter().next().expect("there is a wave"))

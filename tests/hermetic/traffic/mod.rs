@@ -12,6 +12,7 @@ mod exhaustion;
 mod launching;
 mod limits;
 mod refusals;
+mod retries;
 mod scene;
 mod script;
 mod sequence;

@@ -10,6 +10,8 @@ pub(super) enum Reaction {
     Answer(u16, &'static str),
     /// The beginning of a response, and no more of it.
     CutOff,
+    /// The beginning of a response that has these whole lines in it, and no more of it.
+    CutAfter(&'static str),
     /// The end of the connection.
     HangUp,
     /// Nothing at all, and the connection stays.
@@ -69,6 +71,11 @@ async fn respond(mut stream: BufReader<TcpStream>, reaction: Reaction) -> std::i
             body.len()
         ),
         Reaction::CutOff => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhal".into(),
+        Reaction::CutAfter(lines) => format!(
+            "HTTP/1.1 200 OK\r\nX-SkyPilot-Request-ID: 7\r\nTransfer-Encoding: chunked\r\n\r\n\
+             {:x}\r\n{lines}\r\n9\r\nhal",
+            lines.len()
+        ),
         Reaction::HangUp => return Ok(()),
         Reaction::Silence => {
             // Until the other side hangs up.

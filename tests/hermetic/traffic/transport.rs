@@ -112,7 +112,8 @@ async fn a_request_that_finds_no_worker_is_sent_again_and_its_wait_counts() -> a
     let wave = &outcome.waves[0];
     assert_eq!((counts(wave), wave.retries), ((3, 0, 0), 3));
     let submitted = &wave.steps["status/submit"];
-    assert!(submitted.min() >= Some(Duration::from_millis(4_999)), "{:?}", submitted.min());
+    // The pause is five seconds, give or take 40 %.
+    assert!(submitted.min() >= Some(Duration::from_millis(2_999)), "{:?}", submitted.min());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use fake_sky::FakeServer;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
+use rstest::rstest;
 use skyload::report::{Severity, Verdict};
 
 use crate::support::{Site, assert_finding};
@@ -21,6 +22,55 @@ fn a_remote_server_is_loaded_and_left_alone() -> anyhow::Result<()> {
         .stdout(predicate::str::contains("api:cli_status"))
         .stderr(predicate::str::contains("no restart, no memory profile"));
     assert_eq!(server.main().map(|main| main.pid), pid, "nobody has restarted it");
+    server.finish()
+}
+
+/// A refusal that would be right on a server without consolidation, or without a cloud.
+#[rstest]
+#[case::by_a_server_that_consolidates(
+    "sky.jobs.queue:1",
+    "",
+    "jobs_queue",
+    Verdict::ScenarioFailed
+)]
+#[case::by_a_server_with_a_cloud("sky.launch:1", "aws", "launch_dryrun", Verdict::ScenarioFailed)]
+#[case::by_a_server_without_one("sky.launch:1", "", "launch_dryrun", Verdict::Pass)]
+fn a_refusal_is_judged_by_what_the_server_is(
+    #[case] refused: &str,
+    #[case] infra: &str,
+    #[case] scenario: &str,
+    #[case] verdict: Verdict,
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let mut knobs = vec![("FAKE_SKY_REFUSE", refused)];
+    if !infra.is_empty() {
+        knobs.push(("FAKE_SKY_INFRA", infra));
+    }
+    let server = FakeServer::start(&knobs)?;
+    let run = site.load(["--server", &server.url(), "--apis", scenario]).run()?;
+    run.expect(&site, verdict)?;
+    server.finish()
+}
+
+#[test]
+fn a_refusal_by_a_server_that_does_not_consolidate_is_right() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0")])?;
+    let run = site.load(["--server", &server.url(), "--apis", "jobs_queue"]).run()?;
+    run.expect(&site, Verdict::Pass)?;
+    server.finish()
+}
+
+#[test]
+fn a_refusal_that_nobody_can_judge_is_no_success() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    // A server that does not list its own requests, as to a user who may not see them.
+    let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0"), ("FAKE_SKY_DAEMONS", "0")])?;
+    let run = site.load(["--server", &server.url(), "--apis", "jobs_queue"]).run()?;
+    let report = run.expect(&site, Verdict::Inconclusive)?;
+    let words = "would be right only on a server that does not run managed jobs itself";
+    assert_finding(&report, Severity::Inconclusive, words);
+    run.assert().stdout(predicate::str::contains("refused; nobody can tell whether rightly"));
     server.finish()
 }
 

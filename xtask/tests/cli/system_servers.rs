@@ -56,6 +56,33 @@ fn a_server_with_requests_in_flight_is_restarted_only_with_consent() -> anyhow::
     server.finish()
 }
 
+#[test]
+fn a_server_that_does_not_tell_its_requests_is_restarted_only_with_consent() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:secret")])?;
+    let pid = server.pid();
+    let refused = load(&site, server.home(), server.port(), &["--apis", "status"])?;
+    refused
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("nobody can tell whether requests are under way"))
+        .stderr(predicate::str::contains("add --yes"));
+    assert_eq!(server.main().map(|main| main.pid), Some(pid), "it was not touched");
+    server.finish()
+}
+
+#[test]
+fn a_users_server_that_consolidates_may_not_refuse_the_queue_of_jobs() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let home = site.path("home");
+    std::fs::create_dir(&home)?;
+    let run = command(&site, &home, free_port()?, &["--apis", "jobs_queue"])?
+        .fake("REFUSE", "sky.jobs.queue:1")
+        .run()?;
+    run.expect(&site, Verdict::ScenarioFailed)?;
+    Ok(())
+}
+
 fn load(site: &Site, home: &Path, port: u16, args: &[&str]) -> anyhow::Result<Finished> {
     command(site, home, port, args)?.run()
 }

@@ -117,6 +117,9 @@ pub(crate) fn fate(work: &Work, knobs: &Knobs) -> Option<Outcome> {
         let message = format!("request {count} of {name} is made to fail");
         return Some(Outcome::error("ValueError", message));
     }
+    if knobs.refuse.hit(name, *count) {
+        return Some(if *name == "sky.launch" { no_cloud() } else { no_controller() });
+    }
     knobs.wrong_value.hit(name, *count).then_some(Outcome::Value(Value::Null))
 }
 
@@ -146,6 +149,10 @@ pub(crate) fn conclude(work: &Work, knobs: &Knobs, cloud: &Cloud) -> Answer {
 fn no_cloud() -> Outcome {
     let message = "Cloud access is not set up. Run: \u{1b}[1msky check\u{1b}[0m";
     Outcome::error("NoCloudAccessError", message)
+}
+
+fn no_controller() -> Outcome {
+    Outcome::error("ClusterNotUpError", "No in-progress managed jobs.")
 }
 
 fn network_error(what: &str) -> Outcome {
