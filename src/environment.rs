@@ -2,7 +2,7 @@
 //! written by the conductor, read by scenarios and by the report.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
 use crate::class::ProcessClass;
@@ -100,7 +100,69 @@ pub struct ServerUnderTest {
     /// How many workers it announced at its start.
     pub workers: Option<WorkerCounts>,
     /// Whether it runs managed jobs itself.
-    pub has_consolidation: bool,
+    #[serde(alias = "has-consolidation")]
+    pub consolidation: Fact,
+    /// Whether it runs services itself.
+    #[serde(default)]
+    pub serve_consolidation: Fact,
+    /// Whether it can launch on anything that the run does not bring.
+    #[serde(default)]
+    pub clouds: Fact,
+}
+
+/// Whether something is so, as far as anybody could find out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// It is so.
+    Yes,
+    /// It is not.
+    No,
+    /// Nobody could find out.
+    #[default]
+    Unknown,
+}
+
+impl Fact {
+    /// What is known; `None` if nothing is.
+    pub const fn known(self) -> Option<bool> {
+        match self {
+            Self::Yes => Some(true),
+            Self::No => Some(false),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl From<bool> for Fact {
+    fn from(is_so: bool) -> Self {
+        if is_so { Self::Yes } else { Self::No }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fact {
+    /// Runs of before have `true` and `false`.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Word {
+            Yes,
+            No,
+            Unknown,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Bool(bool),
+            Word(Word),
+        }
+        Ok(match Form::deserialize(deserializer)? {
+            Form::Bool(is_so) => is_so.into(),
+            Form::Word(Word::Yes) => Self::Yes,
+            Form::Word(Word::No) => Self::No,
+            Form::Word(Word::Unknown) => Self::Unknown,
+        })
+    }
 }
 
 impl Environment {
@@ -131,8 +193,12 @@ impl Environment {
     /// What decides which refusals are right.
     pub fn circumstances(&self) -> Circumstances {
         Circumstances {
-            infrastructure: !self.infrastructure.is_empty(),
-            consolidation: self.server.has_consolidation,
+            infrastructure: match self.infrastructure.is_empty() {
+                true => self.server.clouds,
+                false => Fact::Yes,
+            },
+            consolidation: self.server.consolidation,
+            serve_consolidation: self.server.serve_consolidation,
         }
     }
 }
@@ -191,6 +257,20 @@ pub struct MachineFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fact_survives_the_way_through_a_file_and_is_read_from_files_of_before() {
+        for fact in [Fact::Yes, Fact::No, Fact::Unknown] {
+            let text = serde_json::to_string(&fact).unwrap();
+            assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), fact);
+        }
+        assert_eq!(serde_json::from_str::<Fact>("true").unwrap(), Fact::Yes);
+        assert_eq!(serde_json::from_str::<Fact>("false").unwrap(), Fact::No);
+        let server = r#"{"identity": null, "version": "0.14.1", "commit": null,
+            "api-version": "62", "workers": null, "has-consolidation": false}"#;
+        let server: ServerUnderTest = serde_json::from_str(server).unwrap();
+        assert_eq!((server.consolidation, server.clouds), (Fact::No, Fact::Unknown));
+    }
 
     #[test]
     fn worker_counts_are_read_from_the_last_announcement_of_a_log() {

@@ -43,6 +43,13 @@ pub struct RequestRow {
     pub user_id: String,
 }
 
+impl RequestRow {
+    /// Whether it has not ended.
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.status.as_str(), "PENDING" | "WAITING" | "RUNNING")
+    }
+}
+
 #[derive(Deserialize)]
 struct RequestBody {
     status: String,

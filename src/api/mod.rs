@@ -8,6 +8,7 @@
 
 mod answer;
 mod clocks;
+mod facts;
 mod health;
 mod lines;
 mod of_run;
@@ -25,6 +26,7 @@ use url::Url;
 
 pub use answer::{Answer, RequestRow};
 pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, http_failure, wrong_value};
+pub use facts::Consolidation;
 pub use health::{Health, HealthPatience, NEEDS_AUTHENTICATION};
 pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
@@ -225,8 +227,13 @@ impl ApiClient {
         Answer::parse(step, &response)
     }
 
-    /// Lists the requests that the server remembers, of all users and in any state.
+    /// Lists the requests that the server remembers, of all users and in any state. No user
+    /// asks for that, so a call that goes wrong on its way is sent again.
     pub async fn list_requests(&self) -> Result<Vec<RequestRow>, Failure> {
+        for_ourselves(async || self.list_requests_once().await).await
+    }
+
+    async fn list_requests_once(&self) -> Result<Vec<RequestRow>, Failure> {
         const STEP: &str = "list requests";
         let mut address = self.address("/api/status");
         address.query_pairs_mut().append_pair("all_status", "True").extend_pairs(
@@ -239,6 +246,11 @@ impl ApiClient {
     /// Asks for the server's health.
     pub async fn health(&self, patience: HealthPatience) -> Result<Health, Failure> {
         self.health_with_tries(patience, || {}).await
+    }
+
+    /// The same, once there is a server and a worker that is free for it (no 503).
+    pub async fn health_once_available(&self, patience: HealthPatience) -> Result<Health, Failure> {
+        while_unavailable(async || self.health(patience).await, || {}).await
     }
 
     /// The same, and tells `again` of every try beyond the first. Only an answer that takes

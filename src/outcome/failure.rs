@@ -59,8 +59,19 @@ pub struct FailureTally {
     pub example: Failure,
     /// Why it is the right answer, for a refusal that is.
     pub right_because: Option<String>,
+    /// The servers on which it would be the right answer, for a refusal of which nobody
+    /// knows whether this is one of them.
+    #[serde(default)]
+    pub right_only_on: Option<String>,
     /// How often.
     pub count: u64,
+}
+
+impl FailureTally {
+    /// Whether it was an error, and no refusal that is or may be right.
+    pub const fn is_error(&self) -> bool {
+        self.right_because.is_none() && self.right_only_on.is_none()
+    }
 }
 
 impl Tally {
@@ -69,6 +80,17 @@ impl Tally {
         self.merge(&FailureTally {
             example: failure,
             right_because: right_because.map(str::to_owned),
+            right_only_on: None,
+            count: 1,
+        });
+    }
+
+    /// Counts a refusal that would be right on such servers.
+    pub fn add_unjudged(&mut self, failure: Failure, right_only_on: &str) {
+        self.merge(&FailureTally {
+            example: failure,
+            right_because: None,
+            right_only_on: Some(right_only_on.to_owned()),
             count: 1,
         });
     }
@@ -98,6 +120,7 @@ impl Tally {
                 && old.example.status == new.example.status
                 && old.example.error_type == new.example.error_type
                 && old.right_because == new.right_because
+                && old.right_only_on == new.right_only_on
         };
         match self.0.iter_mut().find(same) {
             Some(old) => old.count += new.count,

@@ -80,6 +80,10 @@ pub struct WaveOutcome {
     /// Turns in which a request was refused, and rightly so, and all others had
     /// the right answer.
     pub refused: u64,
+    /// Turns in which a request was refused, of which nobody knows whether rightly so, and
+    /// all others had the right answer.
+    #[serde(default)]
+    pub unjudged: u64,
     /// Turns in which a request failed.
     pub failed: u64,
     /// Turns that the load generator itself could not take to their end. They say nothing
@@ -107,6 +111,7 @@ impl WaveOutcome {
             scheduled,
             succeeded: 0,
             refused: 0,
+            unjudged: 0,
             failed: 0,
             client_failed: 0,
             tally: Tally::default(),
@@ -119,7 +124,7 @@ impl WaveOutcome {
 
     /// Turns that came to an end.
     pub const fn completed(&self) -> u64 {
-        self.succeeded + self.refused + self.failed
+        self.succeeded + self.refused + self.unjudged + self.failed
     }
 }
 

@@ -81,6 +81,9 @@ pub struct WaveReport {
     pub succeeded: u64,
     /// Turns with a refusal that was right.
     pub refused: u64,
+    /// Turns with a refusal of which nobody knows whether it was right.
+    #[serde(default)]
+    pub unjudged: u64,
     /// Turns with a failure.
     pub failed: u64,
     /// Turns that the load generator itself could not take to their end: in no other count.
@@ -182,7 +185,12 @@ impl ScenarioReport {
 
     /// Turns that came to an end, over all waves.
     pub fn completed(&self) -> u64 {
-        self.waves.iter().map(|wave| wave.succeeded + wave.refused + wave.failed).sum()
+        self.waves.iter().map(WaveReport::completed).sum()
+    }
+
+    /// Turns with a refusal of which nobody knows whether it was right, over all waves.
+    pub fn unjudged(&self) -> u64 {
+        self.waves.iter().map(|wave| wave.unjudged).sum()
     }
 
     /// Turns that the load generator could not take to their end, over all waves.
@@ -198,6 +206,13 @@ impl ScenarioReport {
     /// Turns with a failure, over all waves.
     pub fn failed(&self) -> u64 {
         self.waves.iter().map(|wave| wave.failed).sum()
+    }
+}
+
+impl WaveReport {
+    /// Turns that came to an end.
+    pub const fn completed(&self) -> u64 {
+        self.succeeded + self.refused + self.unjudged + self.failed
     }
 }
 
@@ -293,6 +308,7 @@ fn wave_report(index: usize, wave: &WaveOutcome, restarted: bool) -> WaveReport 
         scheduled: wave.scheduled,
         succeeded: wave.succeeded,
         refused: wave.refused,
+        unjudged: wave.unjudged,
         failed: wave.failed,
         client_failed: wave.client_failed,
         throughput: (seconds > 0.0).then(|| wave.completed() as f64 / seconds),

@@ -1,6 +1,8 @@
-//! Durations as every renderer writes them.
+//! Durations and refusals as every renderer writes them.
 
 use std::time::Duration;
+
+use crate::outcome::FailureTally;
 
 /// Three digits that count: `0.004`, `1.25`, `31.8`.
 pub(super) fn seconds(duration: Duration) -> String {
@@ -20,5 +22,16 @@ pub fn in_minutes(duration: Duration) -> String {
     match minutes >= 1.0 {
         true => format!("{minutes} min {} s", seconds - minutes * 60.0),
         false => format!("{seconds} s"),
+    }
+}
+
+/// What there is to say of a refusal; `None` for an error.
+pub(super) fn refusal(kind: &FailureTally) -> Option<String> {
+    match (&kind.right_because, &kind.right_only_on) {
+        (Some(reason), _) => Some(format!("refused, rightly: {reason}")),
+        (None, Some(servers)) => Some(format!(
+            "refused; nobody can tell whether rightly: it would be right only on {servers}"
+        )),
+        (None, None) => None,
     }
 }

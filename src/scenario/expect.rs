@@ -6,6 +6,8 @@
 
 use serde_json::Value;
 
+use crate::environment::Fact;
+
 /// What the right answer to a call looks like.
 #[derive(Clone, Copy, Debug)]
 pub struct Expectation {
@@ -81,25 +83,58 @@ pub enum When {
     NoInfrastructure,
     /// The server doesn't run managed jobs itself (no consolidation mode).
     NoConsolidation,
+    /// The server doesn't run services itself, which is a setting of its own.
+    NoServeConsolidation,
+}
+
+impl When {
+    /// The servers that these circumstances are those of.
+    pub const fn servers(self) -> &'static str {
+        match self {
+            Self::NoInfrastructure => "a server that has no infrastructure to launch on",
+            Self::NoConsolidation => "a server that does not run managed jobs itself",
+            Self::NoServeConsolidation => "a server that does not run services itself",
+        }
+    }
 }
 
 /// What is known of the server that scenarios run against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Circumstances {
     /// It has an infrastructure to run on.
-    pub infrastructure: bool,
+    pub infrastructure: Fact,
     /// It runs managed jobs itself.
-    pub consolidation: bool,
+    pub consolidation: Fact,
+    /// It runs services itself.
+    pub serve_consolidation: Fact,
+}
+
+/// What is to be thought of an error that may be a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// It is this refusal, and is right.
+    Right,
+    /// It is this refusal, and nobody knows whether it is right.
+    Unknown,
+    /// It is another error, or not right.
+    Wrong,
 }
 
 impl Refusal {
     /// Whether an error is this refusal, and is right in the circumstances.
-    pub fn covers(&self, error_type: &str, message: &str, circumstances: Circumstances) -> bool {
-        let applies = match self.when {
-            When::NoInfrastructure => !circumstances.infrastructure,
-            When::NoConsolidation => !circumstances.consolidation,
+    pub fn rule(&self, error_type: &str, message: &str, circumstances: Circumstances) -> Ruling {
+        let possible = match self.when {
+            When::NoInfrastructure => circumstances.infrastructure,
+            When::NoConsolidation => circumstances.consolidation,
+            When::NoServeConsolidation => circumstances.serve_consolidation,
         };
-        applies && error_type == self.error_type && message.contains(self.message)
+        match possible {
+            _ if error_type != self.error_type || !message.contains(self.message) => Ruling::Wrong,
+            // What is possible must not be refused.
+            Fact::Yes => Ruling::Wrong,
+            Fact::No => Ruling::Right,
+            Fact::Unknown => Ruling::Unknown,
+        }
     }
 }
 
@@ -129,21 +164,39 @@ pub(super) const NO_JOBS_CONTROLLER: Refusal = Refusal {
     reason: "there is no jobs controller",
 };
 
-pub(super) const NO_SERVE_CONTROLLER: Refusal =
-    Refusal { reason: "there is no service controller", ..NO_JOBS_CONTROLLER };
+pub(super) const NO_SERVE_CONTROLLER: Refusal = Refusal {
+    when: When::NoServeConsolidation,
+    reason: "there is no service controller",
+    ..NO_JOBS_CONTROLLER
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const BARE: Circumstances = Circumstances { infrastructure: false, consolidation: true };
+    const BARE: Circumstances = Circumstances {
+        infrastructure: Fact::No,
+        consolidation: Fact::Yes,
+        serve_consolidation: Fact::No,
+    };
 
     #[test]
     fn a_refusal_is_right_only_in_its_circumstances() {
         let message = "Cloud access is not set up. Run: sky check";
-        assert!(NO_CLOUD.covers("NoCloudAccessError", message, BARE));
-        let equipped = Circumstances { infrastructure: true, ..BARE };
-        assert!(!NO_CLOUD.covers("NoCloudAccessError", message, equipped));
+        let rule = |infrastructure| {
+            let circumstances = Circumstances { infrastructure, ..BARE };
+            NO_CLOUD.rule("NoCloudAccessError", message, circumstances)
+        };
+        assert_eq!(rule(Fact::No), Ruling::Right);
+        assert_eq!(rule(Fact::Yes), Ruling::Wrong);
+        assert_eq!(rule(Fact::Unknown), Ruling::Unknown);
+    }
+
+    #[test]
+    fn services_and_managed_jobs_may_run_in_different_places() {
+        let rule = |refusal: Refusal| refusal.rule("ClusterNotUpError", "m", BARE);
+        assert_eq!(rule(NO_JOBS_CONTROLLER), Ruling::Wrong);
+        assert_eq!(rule(NO_SERVE_CONTROLLER), Ruling::Right);
     }
 
     #[test]
@@ -155,7 +208,8 @@ mod tests {
 
     #[test]
     fn another_error_of_the_same_type_is_no_refusal() {
-        assert!(NO_NETWORK_FOR_SERVICES.covers("RuntimeError", "due to network error.", BARE));
-        assert!(!NO_NETWORK_FOR_SERVICES.covers("RuntimeError", "database is locked", BARE));
+        let rule = |message| NO_NETWORK_FOR_SERVICES.rule("RuntimeError", message, BARE);
+        assert_eq!(rule("due to network error."), Ruling::Right);
+        assert_eq!(rule("database is locked"), Ruling::Wrong);
     }
 }

@@ -14,7 +14,7 @@ mod table;
 pub use calls::Body;
 pub(crate) use calls::STATUS;
 pub use calls::fixtures as fixture_calls;
-pub use expect::{Circumstances, Expectation, Refusal, Shape, When, job_id};
+pub use expect::{Circumstances, Expectation, Refusal, Ruling, Shape, When, job_id};
 pub use family::Family;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub use names::{FixtureNames, TurnNames};

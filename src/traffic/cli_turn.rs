@@ -55,7 +55,7 @@ pub(super) async fn wave(
         let rows = if command.requests.is_empty() || turns.taken.is_empty() {
             Ok(Vec::new())
         } else {
-            for_ourselves(async || stage.client.list_requests().await).await
+            stage.client.list_requests().await
         };
         let circumstances = stage.environment.circumstances();
         for taken in &turns.taken {

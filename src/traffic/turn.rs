@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::api::wrong_value;
 use crate::outcome::{Failure, Tally, WaveOutcome};
-use crate::scenario::{Circumstances, Expectation, Refusal};
+use crate::scenario::{Circumstances, Expectation, Refusal, Ruling};
 
 /// What one turn brought.
 #[derive(Debug, Default)]
@@ -18,6 +18,7 @@ pub(super) struct Turn {
     failed: bool,
     client_failed: bool,
     refused: bool,
+    unjudged: bool,
     retries: u64,
 }
 
@@ -56,16 +57,25 @@ impl Turn {
     pub(super) fn fail_unless_right<'a>(
         &mut self,
         failure: Failure,
-        mut refusals: impl Iterator<Item = &'a Refusal>,
+        refusals: impl Iterator<Item = &'a Refusal>,
         circumstances: Circumstances,
     ) {
-        let right = refusals
-            .find(|refusal| refusal.covers(&failure.error_type, &failure.message, circumstances));
-        match right {
+        let mut unknown = None;
+        for refusal in refusals {
+            match refusal.rule(&failure.error_type, &failure.message, circumstances) {
+                Ruling::Right => {
+                    self.refused = true;
+                    return self.tally.add(failure, Some(refusal.reason));
+                }
+                Ruling::Unknown => unknown = unknown.or(Some(refusal.when)),
+                Ruling::Wrong => {}
+            }
+        }
+        match unknown {
             None => self.fail(failure),
-            Some(refusal) => {
-                self.refused = true;
-                self.tally.add(failure, Some(refusal.reason));
+            Some(when) => {
+                self.unjudged = true;
+                self.tally.add_unjudged(failure, when.servers());
             }
         }
     }
@@ -93,15 +103,16 @@ impl Turn {
     pub(super) fn add_to(self, wave: &mut WaveOutcome, whole: Duration) {
         wave.tally.add_all(&self.tally);
         wave.retries += self.retries;
-        match (self.failed, self.client_failed, self.refused) {
-            (true, _, _) => wave.failed += 1,
-            (false, true, _) => {
+        match (self.failed, self.client_failed, self.unjudged, self.refused) {
+            (true, _, _, _) => wave.failed += 1,
+            (false, true, _, _) => {
                 // A connection that was never made is not a fast one.
                 wave.client_failed += 1;
                 return;
             }
-            (false, false, true) => wave.refused += 1,
-            (false, false, false) => wave.succeeded += 1,
+            (false, false, true, _) => wave.unjudged += 1,
+            (false, false, false, true) => wave.refused += 1,
+            (false, false, false, false) => wave.succeeded += 1,
         }
         wave.turns.record(whole);
         for (step, took) in self.steps {

@@ -93,15 +93,16 @@ fn ask(
         (_, true) => &[Mode::Local],
         _ => &[Mode::Local, Mode::Deploy],
     };
+    let Some(consolidated) = environment.server.consolidation.known() else {
+        let reason =
+            "nobody could find out whether the server of the runs runs managed jobs itself";
+        return Effects::Unknown(reason.to_owned());
+    };
     let answer = installation(workspace, environment).and_then(|sky| {
         let python =
             sky.python.with_context(|| format!("{} is not run by a Python", sky.sky.display()))?;
-        let question = sizing::Question {
-            machines,
-            modes,
-            consolidated: environment.server.has_consolidation,
-            constants: &recommendation.values(),
-        };
+        let question =
+            sizing::Question { machines, modes, consolidated, constants: &recommendation.values() };
         sizing::ask(&python, &question)
     });
     answer.unwrap_or_else(|error| Effects::Unknown(format!("{error:#}")))

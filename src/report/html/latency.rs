@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::table::Table;
 use crate::outcome::Latencies;
 use crate::report::tables::latency;
-use crate::report::words::seconds;
+use crate::report::words::{refusal, seconds};
 use crate::report::{Evidence, Report, ScenarioReport, Stats, Temperature, WaveReport};
 
 /// A distribution that can be chosen: of one scenario's turns, or of one step of them.
@@ -211,15 +211,12 @@ pub(super) fn errors(report: &Report) -> Option<Table> {
         .flat_map(|scenario| scenario.failures.iter().map(move |kind| (scenario, kind)))
         .collect();
     // Errors first, and of them the most frequent.
-    kinds.sort_by_key(|(_, kind)| (kind.right_because.is_some(), Reverse(kind.count)));
+    kinds.sort_by_key(|(_, kind)| (!kind.is_error(), Reverse(kind.count)));
     for (scenario, kind) in kinds {
         let example = &kind.example;
         table.row([
             example.error_type.clone(),
-            match &kind.right_because {
-                None => "error".to_owned(),
-                Some(reason) => format!("refused, rightly: {reason}"),
-            },
+            refusal(kind).unwrap_or_else(|| "error".to_owned()),
             scenario.id.to_string(),
             example.step.clone(),
             example.status.map_or_else(|| "no response".to_owned(), |code| code.to_string()),

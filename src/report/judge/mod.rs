@@ -176,6 +176,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     findings.of_missing(case);
     findings.of_infrastructure(case);
     findings.of_scenarios(case);
+    findings.of_unjudged(case);
     findings.of_retries(case);
     findings.of_thresholds(case);
     findings.of_budgets(case);

@@ -32,7 +32,7 @@ impl Findings {
                     let worst = scenario
                         .failures
                         .iter()
-                        .filter(|kind| kind.right_because.is_none())
+                        .filter(|kind| kind.is_error())
                         .filter(|kind| kind.example.client_fault().is_none())
                         .max_by_key(|kind| kind.count);
                     let worst = worst
@@ -97,6 +97,28 @@ impl Findings {
                 fault.cure()
             ),
         );
+    }
+
+    /// A refusal of which nobody knows whether it is right is no success, and where there was
+    /// nothing else the scenario proves nothing.
+    pub(super) fn of_unjudged(&mut self, case: &Case<'_>) {
+        for scenario in case.scenarios.iter().filter(|scenario| scenario.unjudged() > 0) {
+            let (unjudged, completed) = (scenario.unjudged(), scenario.completed());
+            let mut servers: Vec<&str> =
+                scenario.failures.iter().filter_map(|kind| kind.right_only_on.as_deref()).collect();
+            servers.sort_unstable();
+            servers.dedup();
+            self.add_about(
+                About::Scenario(scenario.id),
+                if unjudged == completed { Severity::Inconclusive } else { Severity::Note },
+                format!(
+                    "{}: {unjudged} of {completed} turns were refused something, which would be right \
+                     only on {}; whether this server is one could not be found out",
+                    scenario.id,
+                    servers.join(", or on ")
+                ),
+            );
+        }
     }
 
     /// What was sent again would have been by SkyPilot's own client: no failure, and no secret.

@@ -27,7 +27,7 @@ pub(in crate::report) fn turns(report: &Report) -> Option<Table> {
 }
 
 fn turns_of(scenario: &ScenarioReport, wave: &WaveReport) -> Vec<Cell> {
-    let completed = wave.succeeded + wave.refused + wave.failed;
+    let completed = wave.completed();
     let turns = match completed == wave.scheduled {
         true => completed.to_string(),
         false => format!("{completed}/{}", wave.scheduled),
@@ -37,7 +37,10 @@ fn turns_of(scenario: &ScenarioReport, wave: &WaveReport) -> Vec<Cell> {
         Cell::plain(scenario.id),
         Cell::plain(scenario.wave_name(wave)),
         Cell::Plain(turns),
-        Cell::plain(wave.refused),
+        match wave.unjudged {
+            0 => Cell::plain(wave.refused),
+            unjudged => Cell::Plain(format!("{} + {unjudged}?", wave.refused)),
+        },
         Cell::plain(wave.failed),
         rate.unwrap_or(Cell::Unknown),
     ];

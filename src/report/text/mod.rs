@@ -15,6 +15,7 @@ use comfy_table::{CellAlignment, Table, presets};
 pub use profile::render as render_profile;
 
 use super::tables::{self, Signs, latency};
+use super::words::refusal;
 use super::{NextStep, Report, next_step};
 
 /// How this text writes what is no plain text.
@@ -111,10 +112,7 @@ fn failures(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\nERRORS AND REFUSALS by kind (with the first one's words)")?;
     for (id, kind) in kinds {
-        let what = match &kind.right_because {
-            None => "ERROR".to_owned(),
-            Some(reason) => format!("refused, rightly: {reason}"),
-        };
+        let what = refusal(kind).unwrap_or_else(|| "ERROR".to_owned());
         let example = one_line(&kind.example.to_string());
         writeln!(out, "  {:>5}x {id}: {example} [{}]", kind.count, one_line(&what))?;
     }

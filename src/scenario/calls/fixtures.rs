@@ -102,6 +102,16 @@ pub static CANCEL_JOB: Call = call(
 pub static CANCEL_REQUEST: Call =
     call("api cancel", "/api/cancel", |names| json!({"request_ids": [names.own], "user_id": null}));
 
+/// Asks which clouds can be launched on.
+pub static ENABLED_CLOUDS: Call = Call {
+    step: "enabled clouds",
+    path: "/enabled_clouds?expand=True",
+    body: Body::None,
+    answer_within: None,
+    expect: Expectation { value: Shape::List, refusals: &[] },
+    prints: None,
+};
+
 /// Asks whether the clouds can be used that `own` lists, separated by commas.
 pub static CHECK: Call = call("check", "/check", |names| {
     let clouds: Vec<&str> = names.own.split(',').collect();

@@ -9,7 +9,7 @@ use skyload::class::ProcessClass;
 use skyload::clock::Timestamp;
 use skyload::config::Config;
 use skyload::environment::{
-    ClientSettings, Environment, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
+    ClientSettings, Environment, Fact, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
 };
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::limits::MachineLimits;
@@ -118,7 +118,9 @@ fn environment() -> Environment {
             commit: None,
             api_version: "62".to_owned(),
             workers: None,
-            has_consolidation: true,
+            consolidation: Fact::Yes,
+            serve_consolidation: Fact::Yes,
+            clouds: Fact::No,
         },
         infrastructure: Vec::new(),
         changes: Vec::new(),

@@ -249,3 +249,34 @@ fn a_server_elsewhere_is_judged_by_its_answers_alone() {
     let notes = report.judgement.messages(Severity::Note);
     assert_eq!(notes.len(), 1, "that memory was not measured is said: {notes:?}");
 }
+
+#[test]
+fn what_was_sent_again_is_noted_and_changes_no_verdict() {
+    let mut evidence = good_run();
+    evidence.wave().retries = 3;
+    let judgement = Report::assemble(&evidence).judgement;
+    let notes = judgement.messages(Severity::Note).join("\n");
+    assert!(notes.contains("api:status: requests were sent again 3x"), "{notes}");
+    assert_eq!(judgement.verdict, Pass);
+}
+
+/// All turns, or one of them, were refused something of which nobody knows whether rightly.
+#[rstest]
+#[case::all_of_them(u64::MAX, Inconclusive, Severity::Inconclusive)]
+#[case::one_of_them(1, Pass, Severity::Note)]
+fn a_refusal_that_nobody_can_judge_is_no_success(
+    #[case] most: u64,
+    #[case] verdict: Verdict,
+    #[case] severity: Severity,
+) {
+    let mut evidence = good_run();
+    for wave in &mut evidence.status().waves {
+        let unjudged = wave.succeeded.min(most);
+        wave.succeeded -= unjudged;
+        wave.unjudged = unjudged;
+    }
+    let judgement = Report::assemble(&evidence).judgement;
+    assert_eq!(judgement.verdict, verdict, "{:#?}", judgement.findings);
+    let words = judgement.messages(severity).join("\n");
+    assert!(words.contains("turns were refused something"), "{words}");
+}

@@ -15,7 +15,7 @@ use super::Scene;
 use super::scene::{ENDLESS, counts, kinds, until};
 
 fn failures(wave: &WaveOutcome) -> Vec<&str> {
-    let wrong = wave.tally.kinds().iter().filter(|kind| kind.right_because.is_none());
+    let wrong = wave.tally.kinds().iter().filter(|kind| kind.is_error());
     wrong.map(|kind| kind.example.error_type.as_str()).collect()
 }
 

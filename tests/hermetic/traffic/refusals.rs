@@ -2,6 +2,7 @@
 
 use fake_sky::FakeServer;
 use rstest::rstest;
+use skyload::environment::Fact;
 use skyload::scenario::ScenarioId;
 
 use super::Scene;
@@ -36,20 +37,23 @@ async fn a_launch_without_a_cloud_is_refused(
 }
 
 #[rstest]
-#[case::without_consolidation_it_is_right(false, REFUSED)]
-#[case::with_consolidation_it_is_not(true, FAILED)]
+#[case::without_consolidation_it_is_right(Fact::No, REFUSED)]
+#[case::with_consolidation_it_is_not(Fact::Yes, FAILED)]
+#[case::where_nobody_knows_it_is_neither(Fact::Unknown, (0, 0, 0))]
 #[tokio::test]
 async fn a_queue_without_a_jobs_controller_is_refused(
-    #[case] has_consolidation: bool,
+    #[case] consolidation: Fact,
     #[case] expected: (u64, u64, u64),
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiJobsQueue])?
-        .found(|environment| environment.server.has_consolidation = has_consolidation)
+        .found(|environment| environment.server.consolidation = consolidation)
         .play()
         .await?;
-    assert_eq!(counts(&outcome.waves[0]), expected);
-    assert_eq!(kinds(&outcome.waves[0]), [(Some(500), "ClusterNotUpError", 3)]);
+    let wave = &outcome.waves[0];
+    assert_eq!((counts(wave), wave.completed()), (expected, 3));
+    assert_eq!(wave.unjudged, if consolidation == Fact::Unknown { 3 } else { 0 });
+    assert_eq!(kinds(wave), [(Some(500), "ClusterNotUpError", 3)]);
     Ok(())
 }
 

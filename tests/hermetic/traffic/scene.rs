@@ -6,7 +6,7 @@ use anyhow::Context;
 use fake_sky::FakeServer;
 use skyload::config::Config;
 use skyload::environment::{
-    ClientSettings, Environment, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
+    ClientSettings, Environment, Fact, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
 };
 use skyload::ids::ProcessIdentity;
 use skyload::limits::MachineLimits;
@@ -134,7 +134,9 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             commit: Some(fake_sky::COMMIT.to_owned()),
             api_version: fake_sky::API_VERSION.to_string(),
             workers: None,
-            has_consolidation: true,
+            consolidation: Fact::Yes,
+            serve_consolidation: Fact::Yes,
+            clouds: Fact::No,
         },
         infrastructure: Vec::new(),
         changes: Vec::new(),

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use skyload::api::{ApiClient, ClientIdentity, Health, HealthPatience, RequestRow};
 use skyload::credentials::Credentials;
 use skyload::ids::RunId;
 use skyload::outcome::Failure;
 use url::Url;
 
+use super::Context;
 use crate::signals::Signals;
 
 /// One answer may take this long: a server that still starts takes its time.
@@ -24,6 +25,17 @@ pub(super) fn health(
     with_client(url, signals, credentials, async |client| client.health(PATIENCE).await)
 }
 
+/// The same of a server elsewhere, which may be behind a load balancer that has none at the
+/// moment.
+pub(super) fn health_once_available(
+    url: &Url,
+    context: &Context<'_>,
+) -> Result<Result<Health, Failure>> {
+    with_client(url, context.signals, &context.credentials, async |client| {
+        client.health_once_available(PATIENCE).await
+    })
+}
+
 /// Lists the requests that users of the server at `url` have under way.
 pub(super) fn requests_in_flight(
     url: &Url,
@@ -36,12 +48,10 @@ pub(super) fn requests_in_flight(
 
 /// Daemons are requests that never end; they are the server's own.
 fn is_in_flight(row: &RequestRow) -> bool {
-    matches!(row.status.as_str(), "PENDING" | "WAITING" | "RUNNING")
-        && row.user_id != "skypilot-system"
-        && !row.request_id.ends_with("-daemon")
+    row.is_under_way() && row.user_id != "skypilot-system" && !row.request_id.ends_with("-daemon")
 }
 
-fn with_client<T>(
+pub(super) fn with_client<T>(
     url: &Url,
     signals: &Signals,
     credentials: &Credentials,

@@ -14,7 +14,7 @@ use url::Url;
 use super::custody::Custody;
 use super::launch::{self, Patience, Variables};
 use super::ports::{self, PortPair};
-use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, furnish};
+use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, furnish};
 use crate::progress::Step;
 use crate::signals::Signals;
 
@@ -66,10 +66,11 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     server.root = Some(root);
     server.custody.add([root])?;
     let workers = launch::worker_counts(&server.log);
+    let facts = facts::of_ours(&url, context)?;
     step.done(format!("ready, {root}"));
     let client = server.client_settings(context, &url);
     Ok(ServerSession {
-        server: super::under_test(health, Some(root), workers, context.sky.facts.consolidates),
+        server: super::under_test(health, Some(root), workers, facts),
         addresses: Some(Addresses { root, api_port: ports.api, queue_port: ports.queue }),
         client,
         kind: Kind::Isolated(server),

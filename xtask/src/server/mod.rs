@@ -6,6 +6,7 @@
 mod api_servers;
 mod credentials;
 mod custody;
+mod facts;
 mod furnish;
 mod health;
 mod isolated;
@@ -35,6 +36,7 @@ use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
 use crate::workspace::Workspace;
+use facts::Facts;
 use isolated::IsolatedServer;
 use system::SystemServer;
 
@@ -142,7 +144,7 @@ fn under_test(
     health: Health,
     identity: Option<ProcessIdentity>,
     workers: Option<WorkerCounts>,
-    has_consolidation: bool,
+    facts: Facts,
 ) -> ServerUnderTest {
     ServerUnderTest {
         identity,
@@ -150,6 +152,8 @@ fn under_test(
         commit: health.commit,
         api_version: health.api_version,
         workers,
-        has_consolidation,
+        consolidation: facts.consolidation.jobs,
+        serve_consolidation: facts.consolidation.services,
+        clouds: facts.clouds,
     }
 }

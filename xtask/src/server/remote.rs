@@ -8,7 +8,7 @@ use skyload::environment::ClientSettings;
 use skyload::outcome::Failure;
 use url::Url;
 
-use super::{Context, Kind, ServerSession, health};
+use super::{Context, Kind, ServerSession, facts, health};
 
 pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     let step = context.progress.step(format!("Asking {url} for its health"));
@@ -20,7 +20,7 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
             env::SERVICE_ACCOUNT_TOKEN
         ));
     }
-    let health = match health::health(url, context.signals, &context.credentials)? {
+    let health = match health::health_once_available(url, context)? {
         Ok(health) => health,
         Err(failure) => bail!(
             "the server at {url} cannot be loaded: {}\n  hint: {}",
@@ -28,9 +28,10 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
             hint(&failure, &context.credentials)
         ),
     };
+    let facts = facts::of_any(url, context)?;
     step.done(format!("SkyPilot {}", health.version));
     Ok(ServerSession {
-        server: super::under_test(health, None, None, false),
+        server: super::under_test(health, None, None, facts),
         addresses: None,
         client: ClientSettings {
             endpoint: url.clone(),

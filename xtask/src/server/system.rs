@@ -12,7 +12,7 @@ use url::Url;
 
 use super::custody::Custody;
 use super::launch::{self, Patience, Variables};
-use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, health, ports};
+use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, health, ports};
 use crate::signals::Signals;
 
 /// The user's own server.
@@ -66,9 +66,10 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         .context("finding the main process of the server, which answers")?;
     server.root = Some(root);
     server.custody.add([root])?;
+    let facts = facts::of_any(&url, context)?;
     step.done(format!("ready, {root}"));
     Ok(ServerSession {
-        server: super::under_test(health, Some(root), launch::worker_counts(&log), false),
+        server: super::under_test(health, Some(root), launch::worker_counts(&log), facts),
         addresses: Some(Addresses { root, api_port: port, queue_port: ports::queue_port(port) }),
         client: ClientSettings {
             endpoint: url,
@@ -88,6 +89,16 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
 fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
     let in_flight = match health::requests_in_flight(url, context.signals, &context.credentials)? {
         Ok(rows) => rows,
+        // It answers, and may have requests to lose that it does not tell us of.
+        Err(failure) if failure.status.is_some() && !context.yes => {
+            return Err(UsageErrors(vec![format!(
+                "--server system: nobody can tell whether requests are under way on the user's \
+                 server, which would be ended by its restart: {}\n  hint: add --yes to restart it all \
+                 the same",
+                context.credentials.hide_in(&failure.to_string())
+            )])
+            .into());
+        }
         // A server that doesn't answer has nobody's requests to lose.
         Err(failure) => {
             context.progress.note(format!("The user's server does not answer ({failure})"));

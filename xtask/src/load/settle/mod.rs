@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::class::ProcessClass;
+use skyload::environment::Fact;
 use skyload::marks::{BusyProcess, Unrest};
 use skyload::plan::LoadPlan;
 use skyload::run_dir::RunDir;
@@ -86,7 +87,7 @@ impl Controllers {
     fn expected_by(watch: &Watch<'_>, plan: &LoadPlan) -> Self {
         // Their start is an import, as slow as the machine is; a server that imports
         // nothing is none of SkyPilot's, and starts none.
-        let speed = plan.speed.filter(|_| watch.server.server.has_consolidation);
+        let speed = plan.speed.filter(|_| watch.server.server.consolidation == Fact::Yes);
         Self { until: speed.map(|speed| Instant::now() + CONTROLLERS_AFTER + 3 * speed.elapsed) }
     }
 
