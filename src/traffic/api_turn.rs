@@ -133,7 +133,7 @@ impl User {
     async fn follow(&mut self, call: &Call, request_id: &str) -> Result<(), Failure> {
         let client = Arc::clone(&self.client);
         let mut reading = Reading::new(&client, call, What::Log(request_id));
-        let answer = reading.to_end(&self.release).await;
+        let answer = reading.read_whole(&self.release).await;
         self.note(call, &reading, answer)
     }
 
@@ -141,7 +141,7 @@ impl User {
     async fn watch(&mut self, call: &Call) -> Result<(), Failure> {
         let (client, names) = (Arc::clone(&self.client), self.names.clone());
         let mut reading = Reading::new(&client, call, What::Output(&names));
-        let answer = reading.to_end(&self.release).await;
+        let answer = reading.read_whole(&self.release).await;
         self.note(call, &reading, answer)?;
         // Said only of a job that did its work: if it didn't, that has been said.
         match reading.missing() {

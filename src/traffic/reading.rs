@@ -121,7 +121,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads to the end and gets the result, as the SDK of a release does.
-    pub(super) async fn to_end(&mut self, release: &str) -> Result<Answer, Failure> {
+    pub(super) async fn read_whole(&mut self, release: &str) -> Result<Answer, Failure> {
         let counting = Counting::of(release, self.call);
         let (mut failed, mut before, mut backoff) = (0, 0, Backoff::transient());
         loop {
