@@ -373,7 +373,7 @@ fn no_answer(step: &str, limit: Duration, message: &str) -> Failure {
 }
 
 fn transport_failure(step: &str, error: &reqwest::Error, limit: Option<Duration>) -> Failure {
-    let error_type = if let Some(fault) = client_fault(error) {
+    let error_type = if let Some(fault) = ClientFault::among_causes(error) {
         fault.name()
     } else if error.is_connect() {
         "connect"
@@ -388,20 +388,6 @@ fn transport_failure(step: &str, error: &reqwest::Error, limit: Option<Duration>
         error_type: error_type.to_owned(),
         message: describe(error),
     }
-}
-
-/// What the error says of ourselves, if it is not the server's: that stands in the
-/// innermost of its causes.
-fn client_fault(error: &reqwest::Error) -> Option<ClientFault> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        let fault = inner.downcast_ref::<std::io::Error>().and_then(ClientFault::of_error);
-        if fault.is_some() {
-            return fault;
-        }
-        cause = inner.source();
-    }
-    None
 }
 
 /// An error with its causes, since the outermost alone says only "error sending

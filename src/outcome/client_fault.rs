@@ -1,5 +1,6 @@
 //! What the load generator itself could not do. That says nothing of the server.
 
+use std::error::Error;
 use std::io;
 
 use nix::errno::Errno;
@@ -65,6 +66,12 @@ impl ClientFault {
             Errno::EADDRNOTAVAIL => Some(Self::Ports),
             _ => None,
         }
+    }
+
+    /// The same of an error's causes, of which the operating system's is the innermost.
+    pub fn among_causes(error: &dyn Error) -> Option<Self> {
+        let causes = std::iter::successors(error.source(), |&cause| Error::source(cause));
+        causes.filter_map(|cause| cause.downcast_ref()).find_map(Self::of_error)
     }
 
     /// The same for a process that could not be started: nobody but us is to blame.
