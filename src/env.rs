@@ -58,6 +58,17 @@ pub fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// Reads a variable as it is; unset is "no".
+#[expect(clippy::disallowed_methods, reason = "this module is where variables are read")]
+pub fn raw(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// All variables of this process.
+pub fn all() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
 /// All variables whose names begin with `prefix`.
 pub fn with_prefix(prefix: &str) -> Vec<(OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(prefix)).collect()

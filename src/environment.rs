@@ -1,9 +1,13 @@
 //! What a run found: SkyPilot, the server, the machine. `environment.json`,
 //! written by the conductor, read by scenarios and by the report.
 
+mod surroundings;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
+
+pub use surroundings::{HugePages, MemoryShape, ServerEnvironment, Surroundings};
 
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
@@ -23,6 +27,9 @@ pub struct Environment {
     pub sky: SkyUnderTest,
     /// The server under test.
     pub server: ServerUnderTest,
+    /// What its processes found in their environment.
+    #[serde(default)]
+    pub server_environment: ServerEnvironment,
     /// What is launched on, in the words of SkyPilot's `--infra`.
     pub infrastructure: Vec<String>,
     /// What differs, for the infrastructure's sake, from SkyPilot as it is.
@@ -237,6 +244,20 @@ pub struct ClientSettings {
     pub variables: Vec<(String, String)>,
     /// Variables that are taken from them.
     pub without: Vec<String>,
+    /// What else they find in their environment.
+    #[serde(default)]
+    pub inherits: Inherited,
+}
+
+/// What a process inherits of the shell's variables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inherited {
+    /// All of them but those that are taken from it.
+    #[default]
+    All,
+    /// Those of these names.
+    Only(Vec<String>),
 }
 
 /// The machine that a run took place on.

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
-use url::Url;
+use url::{Host, Url};
 
 pub use answer::{Answer, RequestRow};
 pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, http_failure, wrong_value};
@@ -119,14 +119,16 @@ impl ApiClient {
         // Fails only when a provider is installed already, which serves as well.
         static CRYPTOGRAPHY: Once = Once::new();
         CRYPTOGRAPHY.call_once(|| _ = rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             .default_headers(headers)
             .connect_timeout(CONNECT_WITHIN)
-            .pool_idle_timeout(KEEP_IDLE_FOR)
-            // A proxy between load and server would be measured as the server.
-            .no_proxy()
-            .build()
-            .map_err(|source| error(describe(&source)))?;
+            .pool_idle_timeout(KEEP_IDLE_FOR);
+        // A server elsewhere may be reached through a proxy alone. One that is here never is:
+        // the proxy would be measured as the server, if it knew the way at all.
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|source| error(describe(&source)))?;
         Ok(Self { http, base, common: common_fields(identity), credentials: credentials.clone() })
     }
 
@@ -309,6 +311,16 @@ impl ApiClient {
         address.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         address.set_query(query);
         address
+    }
+}
+
+/// Whether a server is on this machine, by its address.
+pub fn is_loopback(server: &Url) -> bool {
+    match server.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -11,6 +11,7 @@ mod ramp;
 mod request;
 mod request_args;
 mod resolve;
+mod server_variable;
 mod speed;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ pub use fit::{Fit, Reduction};
 pub use request::{LoadRequest, REQUEST_VERSION, RequestFile};
 pub(crate) use resolve::MOST_USERS;
 pub use resolve::UsageErrors;
+pub use server_variable::{KeptValue, ServerVariable};
 pub use speed::Speed;
 
 use crate::budget::Budget;
@@ -56,6 +58,9 @@ pub struct LoadPlan {
     pub sky: SkySelection,
     /// The server under test.
     pub server: ServerTarget,
+    /// Variables that the isolated server is given on purpose.
+    #[serde(default)]
+    pub server_env: Vec<ServerVariable>,
     /// The profile that is made on the machine of a server elsewhere.
     #[serde(default)]
     pub server_profile: Option<PathBuf>,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::ServerVariable;
 use crate::credentials;
 use crate::sample::LevelChoice;
 
@@ -43,6 +44,8 @@ pub struct LoadRequest {
     pub sky: Option<String>,
     /// `--server`: the server under test.
     pub server: Option<String>,
+    /// `--server-env`: variables that the isolated server is given.
+    pub server_env: Vec<ServerVariable>,
     /// `--deploy`: SkyPilot's deploy mode.
     pub deploy: bool,
     /// `--profile`: a profile of `skyload.toml`.

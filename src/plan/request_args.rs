@@ -29,6 +29,7 @@ impl LoadRequest {
             phase_peaks,
             peaks,
             server_profile,
+            server_env,
             original_semantics,
             keep_server,
             yes: _,
@@ -40,6 +41,9 @@ impl LoadRequest {
         args.value("--server", server.as_deref());
         args.path("--server-profile", server_profile.as_deref());
         args.switch("--deploy", *deploy);
+        for variable in server_env {
+            args.value("--server-env", Some(&variable.typed()));
+        }
         args.switch("--keep-server", *keep_server);
         args.list(Short("-c", "--clouds"), infra);
         args.switch("--copy-credentials", *copy_credentials);

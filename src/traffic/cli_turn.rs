@@ -16,7 +16,8 @@ use super::turn::Turn;
 use super::wave::{self, Until};
 use crate::api::{ApiClient, RequestRow, excerpt, for_ourselves};
 use crate::credentials::Credentials;
-use crate::environment::ClientSettings;
+use crate::env;
+use crate::environment::{ClientSettings, Inherited};
 use crate::outcome::{ClientFault, Ended, Failure, WaveOutcome};
 use crate::scenario::{Circumstances, Command, TurnNames};
 
@@ -105,9 +106,7 @@ impl SkyProcess {
         let start = Instant::now();
         let settings = &self.settings;
         let mut process = Process::new(&settings.sky);
-        for name in &settings.without {
-            process.env_remove(name);
-        }
+        inherit(&mut process, settings);
         let output = process
             .args(command.args.iter().map(|argument| self.names.fill(argument)))
             .args(self.runs_async.then_some("--async"))
@@ -127,6 +126,20 @@ impl SkyProcess {
             took,
             output: output.map(|output| self.credentials.hide_in_output(output)),
         }
+    }
+}
+
+/// Leaves a process what it is to find of our own environment, which is the shell's and
+/// what cargo and nextest have put beside it.
+fn inherit(process: &mut Process, settings: &ClientSettings) {
+    // Python looks for packages in the working directory, and SkyPilot for settings.
+    process.current_dir("/");
+    if let Inherited::Only(names) = &settings.inherits {
+        process.env_clear();
+        process.envs(names.iter().filter_map(|name| Some((name, env::raw(name)?))));
+    }
+    for name in &settings.without {
+        process.env_remove(name);
     }
 }
 

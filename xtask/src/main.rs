@@ -4,6 +4,7 @@
 
 mod bench;
 mod child;
+mod environment;
 mod flags;
 mod github;
 mod infra;

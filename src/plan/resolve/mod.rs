@@ -137,6 +137,7 @@ impl LoadPlan {
             profile: profile_name,
             sky,
             server,
+            server_env: request.server_env.clone(),
             server_profile: request.server_profile.clone(),
             infrastructure: infrastructure.chosen,
             without_infrastructure: infrastructure.reason_for_none,

@@ -43,6 +43,13 @@ impl Mistakes {
                 }
             },
         };
+        if !request.server_env.is_empty() {
+            self.push(
+                "--server-env: only an isolated server is given variables, any other has its own; \
+                 leave out --server or --server-env"
+                    .to_owned(),
+            );
+        }
         if deploy {
             self.push(
                 "--deploy: only an isolated server is started in a mode of our choice; leave out \

@@ -94,6 +94,7 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
         profile: (plan.profile != "default").then(|| plan.profile.clone()),
         config: plan.config.clone(),
         server_profile: plan.server_profile.clone(),
+        server_env: plan.server_env.clone(),
         original_semantics: plan.original_semantics,
         keep_server: plan.keep_server,
         // Where these came from, a flag or a file, no plan says.

@@ -9,7 +9,8 @@ use skyload::class::ProcessClass;
 use skyload::clock::Timestamp;
 use skyload::config::Config;
 use skyload::environment::{
-    ClientSettings, Environment, Fact, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
+    ClientSettings, Environment, Fact, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
+    SkyUnderTest, WorkerConstants,
 };
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::limits::MachineLimits;
@@ -122,6 +123,7 @@ fn environment() -> Environment {
             serve_consolidation: Fact::Yes,
             clouds: Fact::No,
         },
+        server_environment: ServerEnvironment::Unrecorded,
         infrastructure: Vec::new(),
         changes: Vec::new(),
         client: ClientSettings {
@@ -129,6 +131,7 @@ fn environment() -> Environment {
             sky: "sky".into(),
             variables: Vec::new(),
             without: Vec::new(),
+            inherits: Inherited::All,
         },
         machine: MachineFacts {
             cpus: 2,

@@ -6,7 +6,8 @@ use anyhow::Context;
 use fake_sky::FakeServer;
 use skyload::config::Config;
 use skyload::environment::{
-    ClientSettings, Environment, Fact, MachineFacts, ServerUnderTest, SkyUnderTest, WorkerConstants,
+    ClientSettings, Environment, Fact, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
+    SkyUnderTest, WorkerConstants,
 };
 use skyload::ids::ProcessIdentity;
 use skyload::limits::MachineLimits;
@@ -138,6 +139,7 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             serve_consolidation: Fact::Yes,
             clouds: Fact::No,
         },
+        server_environment: ServerEnvironment::Unrecorded,
         infrastructure: Vec::new(),
         changes: Vec::new(),
         client: ClientSettings {
@@ -145,6 +147,7 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             sky: fake_sky::executable(),
             variables: client_env.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
             without: Vec::new(),
+            inherits: Inherited::All,
         },
         machine: MachineFacts {
             cpus: 1,

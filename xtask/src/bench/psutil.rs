@@ -7,7 +7,7 @@ use xshell::cmd;
 
 use crate::progress::Progress;
 use crate::tools::lock::SetupLock;
-use crate::tools::python::Python;
+use crate::tools::python::{Python, for_installers};
 use crate::tools::run::run;
 use crate::tools::shell_in;
 use crate::tools::uv::Uv;
@@ -40,7 +40,10 @@ impl Psutil {
         let (python, package) = (folder.join("bin/python"), format!("psutil=={VERSION}"));
         let install = match &uv {
             Some(uv) => uv.command(&shell).args(["pip", "install", "--python"]).arg(&python),
-            None => cmd!(shell, "{python} -m pip install --no-input --disable-pip-version-check"),
+            None => for_installers(cmd!(
+                shell,
+                "{python} -m pip install --no-input --disable-pip-version-check"
+            )),
         };
         run(install.arg(package), &step)?.into_output().context("installing psutil")?;
         let found = ask(state_dir, &folder).with_context(|| {
@@ -55,6 +58,7 @@ fn ask(state_dir: &Path, folder: &Path) -> Option<Psutil> {
     let (shell, python) = (shell_in(state_dir).ok()?, folder.join("bin/python"));
     let question = "import psutil, sys; \
                     print('psutil', psutil.__version__, 'on Python %d.%d.%d' % sys.version_info[:3])";
-    let answer = cmd!(shell, "{python} -c {question}").quiet().ignore_stderr().read().ok()?;
+    let ask = for_installers(cmd!(shell, "{python} -c {question}"));
+    let answer = ask.quiet().ignore_stderr().read().ok()?;
     Some(Psutil { python, versions: answer })
 }

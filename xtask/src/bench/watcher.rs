@@ -26,6 +26,7 @@ use skyload::units::{self, ByteSize};
 use tempfile::TempDir;
 
 use super::contestant::{Contestant, Kind};
+use crate::environment::{Environment, For};
 use crate::profiler::ProfilerProcess;
 use crate::server::Addresses;
 use crate::workspace::own_program;
@@ -93,7 +94,8 @@ impl Watcher {
             Kind::Skyload { .. } => profiler(contestant, |options| options, root)?,
             Kind::Psutil => {
                 let mut command = Command::new(python);
-                command.args(["-c", PSUTIL_LOOP]);
+                Environment::of(For::SkyPilot).apply(&mut command);
+                command.current_dir("/").args(["-c", PSUTIL_LOOP]);
                 Process::Loop(LoopProcess::start(command, contestant)?)
             }
             Kind::Sysinfo => {

@@ -71,6 +71,11 @@ pub(crate) struct Load {
     #[arg(long, value_name = "isolated|system|URL")]
     pub(crate) server: Option<String>,
 
+    /// Give the isolated server a variable of the shell's, or this one; may be repeated. It is
+    /// otherwise given none that would change results.
+    #[arg(long = "server-env", value_name = "NAME|NAME=VALUE")]
+    pub(crate) server_env: Vec<String>,
+
     /// A profile that `cargo xtask profile` makes on the machine of a server elsewhere: its
     /// directory or its samples.jsonl, as seen from here.
     #[arg(long, value_name = "PATH")]

@@ -74,7 +74,7 @@ fn run_plan(
     tests.expect_all_of(&plan)?;
     step.done("built");
     signals.check()?;
-    let sky = SkyInstallation::prepare(&plan.sky, &workspace.state, &progress)?;
+    let sky = SkyInstallation::prepare_for(&plan, &workspace.state, &progress)?;
     signals.check()?;
     // What was unknown when mistakes were looked for: the SkyPilot, and the machine's speed.
     let obstacle = obstacle.or_else(|| {

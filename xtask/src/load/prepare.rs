@@ -37,10 +37,11 @@ pub(super) fn plan(
     speed: Option<Speed>,
 ) -> Result<LoadPlan> {
     let config = config(flags, workspace)?;
-    let request = request(flags)?;
+    let (request, misread) = request(flags)?;
     let unreadable = request.server_profile.as_deref().and_then(server_profile::mistake);
     let machine = Machine { loopback_obstacle, speed, ..machine()? };
     let mut mistakes = Vec::from_iter(unreadable);
+    mistakes.extend(misread);
     let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
         Ok(plan) => {
             let place = if flags.peaks.is_some() { "--peaks" } else { "[profiler] peaks" };
@@ -222,7 +223,7 @@ pub(super) fn run_dir(
     };
     let path: PathBuf = under.join(id.as_str());
     let run = RunDir::create(&path)?;
-    RunDir::write(&run.request(), &RequestFile::of(request(flags)?))?;
+    RunDir::write(&run.request(), &RequestFile::of(request(flags)?.0))?;
     RunDir::write(&run.plan(), plan)?;
     runs::say_whether_latest(run.link_latest()?, run.path(), progress);
     Ok(run)
@@ -262,6 +263,7 @@ pub(super) fn environment(
             counted,
         },
         server: server.server.clone(),
+        server_environment: server.environment.clone(),
         infrastructure: context.plan.infrastructure.names(),
         changes,
         client: server.client.clone(),

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use skyload::plan::LoadRequest;
 
+use crate::environment::asked;
 use crate::flags;
 
-/// What was typed, as the library takes it; fit to be repeated from anywhere.
-pub(super) fn request(flags: &flags::Load) -> Result<LoadRequest> {
+/// What was typed, as the library takes it, fit to be repeated from anywhere; and what of it
+/// cannot be meant.
+pub(super) fn request(flags: &flags::Load) -> Result<(LoadRequest, Vec<String>)> {
     // Without `..`: a new flag does not compile until it is handled here.
     let flags::Load {
         requests_per_scenario,
@@ -22,6 +24,7 @@ pub(super) fn request(flags: &flags::Load) -> Result<LoadRequest> {
         waves,
         sky,
         server,
+        server_env,
         server_profile,
         deploy,
         profile,
@@ -38,7 +41,8 @@ pub(super) fn request(flags: &flags::Load) -> Result<LoadRequest> {
     } = flags;
     // The run may be reported on from another directory.
     let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
-    Ok(LoadRequest {
+    let (server_env, mistakes) = asked::parse(server_env);
+    let request = LoadRequest {
         requests_per_scenario: requests_per_scenario.clone(),
         requests: requests.clone(),
         apis: apis.clone(),
@@ -50,6 +54,7 @@ pub(super) fn request(flags: &flags::Load) -> Result<LoadRequest> {
         waves: waves.clone(),
         sky: sky.clone(),
         server: server.clone(),
+        server_env,
         server_profile: absolute(server_profile).context("finding the server's profile")?,
         deploy: *deploy,
         config: absolute(config).context("finding the configuration")?,
@@ -60,7 +65,8 @@ pub(super) fn request(flags: &flags::Load) -> Result<LoadRequest> {
         original_semantics: *original_semantics,
         keep_server: *keep_server,
         yes: *yes,
-    })
+    };
+    Ok((request, mistakes))
 }
 
 #[cfg(test)]
@@ -69,7 +75,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::*;
-    use skyload::plan::RequestFile;
+    use skyload::plan::{KeptValue, RequestFile, ServerVariable};
     use skyload::sample::LevelChoice;
 
     use super::*;
@@ -79,7 +85,7 @@ mod tests {
     fn typed(args: Vec<String>) -> LoadRequest {
         let line = ["cargo xtask", "load"].map(str::to_owned).into_iter().chain(args);
         match Xtask::try_parse_from(line).unwrap().command {
-            Command::Load(flags) => request(&flags).unwrap(),
+            Command::Load(flags) => request(&flags).unwrap().0,
             _ => panic!("it is a load"),
         }
     }
@@ -93,6 +99,14 @@ mod tests {
         "/[^\0/]{1,6}"
             .prop_filter("it is kept as it is", |path| !path.starts_with("/."))
             .prop_map(PathBuf::from)
+    }
+
+    /// A variable whose value is typed; of the shell's, the tests must not depend.
+    fn variables() -> impl Strategy<Value = Vec<ServerVariable>> {
+        proptest::collection::btree_map("X[A-J]{1,4}", "[^\0]{0,6}", 0..3).prop_map(|variables| {
+            let typed = |(name, value)| ServerVariable { name, value: KeptValue::Typed(value) };
+            variables.into_iter().map(typed).collect()
+        })
     }
 
     prop_compose! {
@@ -113,12 +127,14 @@ mod tests {
                 Just(LevelChoice::HighWaterMark),
                 Just(LevelChoice::Sampled),
             ]),
-            (config, server_profile) in (option::of(path()), option::of(path())),
+            (config, server_profile, server_env) in
+                (option::of(path()), option::of(path()), variables()),
         ) -> LoadRequest {
             LoadRequest {
                 requests_per_scenario, requests, apis, infra, run_async, copy_credentials, ramp, fit,
                 waves,
                 sky, server, deploy, profile, config, budgets, phase_peaks, peaks, server_profile,
+                server_env,
                 original_semantics, keep_server,
                 yes: false,
             }

@@ -13,6 +13,7 @@ use skyload::units::gib;
 use skyload::usage::Usage;
 
 use crate::child::{self, Ran};
+use crate::environment::{Environment, For};
 use crate::signals::Signals;
 use crate::sky::SkyInstallation;
 
@@ -72,6 +73,7 @@ pub(super) fn measure(sky: &SkyInstallation, signals: &Signals) -> Result<Option
 /// What one import printed; `None` where it failed.
 fn import(python: &Path, home: &Path, signals: &Signals) -> Result<Option<String>> {
     let mut command = Command::new(python);
+    Environment::of(For::SkyPilot).apply(&mut command);
     command
         .args(["-c", SCRIPT])
         .env("HOME", home)

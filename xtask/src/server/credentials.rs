@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use skyload::env;
 
 use super::furnish::{copy_folder, copy_secret};
+use crate::environment::{Environment, For};
 use crate::sky::SkyInstallation;
 
 const LIST: &str = include_str!("credentials.py");
@@ -17,7 +18,10 @@ pub(super) fn copy(sky: &SkyInstallation, clouds: &[String], home: &Path) -> Res
     let python = sky.python.as_deref().with_context(|| {
         format!("finding the Python of `{}`, which knows of credentials", sky.sky.display())
     })?;
-    let output = Command::new(python)
+    let mut command = Command::new(python);
+    Environment::of(For::ServerOn(clouds)).apply(&mut command);
+    let output = command
+        .current_dir("/")
         .args(["-c", LIST])
         .args(clouds)
         .output()

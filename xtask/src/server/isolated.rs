@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use skyload::env;
-use skyload::environment::ClientSettings;
+use skyload::environment::{
+    ClientSettings, Inherited, ServerEnvironment, Surroundings as Recorded,
+};
 use skyload::ids::ProcessIdentity;
+use skyload::infrastructure::Infrastructure;
 use skyload::run_dir::RunDir;
 use url::Url;
 
 use super::custody::Custody;
-use super::launch::{self, Patience, Variables};
+use super::launch::{self, Patience, Surroundings};
 use super::ports::{self, PortPair};
 use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, furnish};
+use crate::environment::{Environment, For, asked, memory};
 use crate::progress::Step;
 use crate::signals::Signals;
 
@@ -31,13 +35,14 @@ pub(super) struct IsolatedServer {
     can_stop: bool,
     ports: PortPair,
     root: Option<ProcessIdentity>,
-    variables: Variables,
+    surroundings: Surroundings,
     log: PathBuf,
     custody: Custody,
     ended: bool,
 }
 
 pub(super) fn begin(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
+    tell_what_is_left_out(context);
     let mut attempt = 1;
     loop {
         match begin_once(context, deploy) {
@@ -69,8 +74,10 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     let facts = facts::of_ours(&url, context)?;
     step.done(format!("ready, {root}"));
     let client = server.client_settings(context, &url);
+    let environment = recorded(context);
     Ok(ServerSession {
         server: super::under_test(health, Some(root), workers, facts),
+        environment,
         addresses: Some(Addresses { root, api_port: ports.api, queue_port: ports.queue }),
         client,
         kind: Kind::Isolated(server),
@@ -89,7 +96,11 @@ impl IsolatedServer {
         let custody = Custody::take(context, Some(instance), false)?;
         furnish::home(context, &home)?;
         let text = |path: &Path| path.display().to_string();
-        let variables = Variables {
+        let surroundings = Surroundings {
+            inherited: Some(inherited(context)),
+            unset: Vec::new(),
+            asked: asked::with_values(&context.plan.server_env),
+            folder: home.clone(),
             set: vec![
                 ("HOME".to_owned(), text(&home)),
                 ("TMPDIR".to_owned(), text(&temporary)),
@@ -100,7 +111,6 @@ impl IsolatedServer {
             .into_iter()
             .chain(furnish::variables(context))
             .collect(),
-            unset: inherited_settings(),
         };
         Ok(Self {
             run: context.run.clone(),
@@ -108,7 +118,7 @@ impl IsolatedServer {
             can_stop: context.sky.facts.selects_port,
             ports,
             root: None,
-            variables,
+            surroundings,
             log: home.join(".sky/api_server/server.log"),
             custody,
             ended: false,
@@ -125,10 +135,10 @@ impl IsolatedServer {
         let port = self.ports.api.to_string();
         if self.can_stop && !deploy {
             let patience = Patience::UntilInterrupted(context.signals);
-            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables, patience)?;
+            launch::sky_ok(&self.sky, &["api", "stop"], &self.surroundings, patience)?;
             step.update("sky api start");
             let start = ["api", "start", "--port", &port];
-            let started = launch::sky_ok(&self.sky, &start, &self.variables, patience);
+            let started = launch::sky_ok(&self.sky, &start, &self.surroundings, patience);
             launch::excuse_slow_start(started, self.ports.api, &self.log)?;
             return launch::wait_until_ready(url, &self.log, context, step, || false);
         }
@@ -141,7 +151,7 @@ impl IsolatedServer {
         if deploy {
             args.push("--deploy".to_owned());
         }
-        let mut child = launch::module(python, &args, &self.log, &self.variables)?;
+        let mut child = launch::module(python, &args, &self.log, &self.surroundings)?;
         if let Some(identity) = ProcessIdentity::of(child.id()) {
             self.custody.add([identity])?;
         }
@@ -161,8 +171,16 @@ impl IsolatedServer {
             matches!(name, "TMPDIR" | env::SERVER_OF_RUN)
                 || for_infrastructure.iter().any(|(variable, _)| variable == name)
         };
+        let set = self.surroundings.set.iter();
         let mut variables: Vec<(String, String)> =
-            self.variables.set.iter().filter(|(name, _)| !is_servers_own(name)).cloned().collect();
+            set.filter(|(name, _)| !is_servers_own(name)).cloned().collect();
+        let inherited = Environment::of(For::SkyPilot);
+        let mut names = inherited.names();
+        // Cargo and nextest set it for scenarios, which are who starts clients.
+        if let Some(value) = inherited.value(LIBRARIES) {
+            variables.push((LIBRARIES.to_owned(), value.to_string_lossy().into_owned()));
+        }
+        names.retain(|name| name != LIBRARIES);
         // Without it, a client that finds no server starts one.
         variables.push(("SKYPILOT_DISABLE_LOCAL_API_SERVER".to_owned(), "1".to_owned()));
         variables.push((env::CLIENT_OF_RUN.to_owned(), context.run.id().to_string()));
@@ -174,7 +192,8 @@ impl IsolatedServer {
             endpoint: url.clone(),
             sky: self.sky.clone(),
             variables,
-            without: self.variables.unset.clone(),
+            without: Vec::new(),
+            inherits: Inherited::Only(names),
         }
     }
 
@@ -189,7 +208,7 @@ impl IsolatedServer {
         let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
         self.custody.stop_and_clear(was_alive, || {
             let patience = Patience::UntilInterruptedAgain(signals);
-            launch::sky_ok(&self.sky, &["api", "stop"], &self.variables, patience)
+            launch::sky_ok(&self.sky, &["api", "stop"], &self.surroundings, patience)
         })
     }
 
@@ -210,8 +229,44 @@ impl Drop for IsolatedServer {
     }
 }
 
-/// SkyPilot's settings of the user's shell, which are not for a server of ours.
-fn inherited_settings() -> Vec<String> {
-    let names = env::with_prefix("SKYPILOT_").into_iter().chain(env::with_prefix("SKY_"));
-    names.map(|(name, _)| name.to_string_lossy().into_owned()).collect()
+const LIBRARIES: &str = "LD_LIBRARY_PATH";
+
+/// What the server is given of the shell's variables.
+fn inherited(context: &Context<'_>) -> Environment {
+    Environment::of(match &context.plan.infrastructure {
+        Infrastructure::Clouds(clouds) if context.copies_credentials => For::ServerOn(clouds),
+        _ => For::SkyPilot,
+    })
+}
+
+/// Says by name what somebody who has set it may look for in vain.
+fn tell_what_is_left_out(context: &Context<'_>) {
+    const SHOWN: usize = 8;
+    let asked = &context.plan.server_env;
+    let mut names = inherited(context).of_consequence();
+    names.retain(|name| asked.iter().all(|given| given.name != *name));
+    if names.is_empty() {
+        return;
+    }
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names.truncate(SHOWN);
+    context.progress.note(format!(
+        "Not passed on from the shell to the isolated server: {}{more}",
+        names.join(", ")
+    ));
+}
+
+/// What is noted of it.
+fn recorded(context: &Context<'_>) -> ServerEnvironment {
+    let inherited = inherited(context);
+    let variables = inherited.iter();
+    let memory = memory::shape(variables, &context.plan.server_env);
+    ServerEnvironment::Recorded(Recorded {
+        passed_on: inherited.names(),
+        left_out: inherited.left_out(),
+        memory,
+    })
 }

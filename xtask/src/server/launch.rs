@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use url::Url;
 
 use super::{Context, api_servers, health};
 use crate::child::{self, Ran};
+use crate::environment::{self, Environment};
 use crate::progress::Step;
 use crate::signals::{Interrupted, Signals};
 
@@ -48,19 +49,33 @@ impl Patience<'_> {
     }
 }
 
-/// Variables that commands of one server are given, and those taken from them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Variables {
-    pub(super) set: Vec<(String, String)>,
+/// What commands of one server find in their environment, and where they are started.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    /// What they inherit of the shell's variables; `None` for all of them.
+    pub(super) inherited: Option<Environment>,
+    /// Variables that are taken from them.
     pub(super) unset: Vec<String>,
+    /// Variables that they are given on purpose (`--server-env`).
+    pub(super) asked: environment::Variables,
+    /// Variables that they need.
+    pub(super) set: Vec<(String, String)>,
+    /// Their working directory, where Python looks for packages: hence not the user's.
+    pub(super) folder: PathBuf,
 }
 
-impl Variables {
+impl Surroundings {
     fn apply(&self, command: &mut Command) {
+        if let Some(inherited) = &self.inherited {
+            inherited.apply(command);
+        }
         for name in &self.unset {
             command.env_remove(name);
         }
-        command.envs(self.set.iter().map(|(name, value)| (name, value)));
+        command
+            .envs(self.asked.iter().map(|(name, value)| (name, value)))
+            .envs(self.set.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.folder);
     }
 }
 
@@ -69,13 +84,13 @@ impl Variables {
 pub(super) fn sky_ok(
     program: &Path,
     args: &[&str],
-    variables: &Variables,
+    surroundings: &Surroundings,
     patience: Patience<'_>,
 ) -> Result<()> {
     let within = within()?;
     let mut command = Command::new(program);
     command.args(args);
-    variables.apply(&mut command);
+    surroundings.apply(&mut command);
     let words = args.join(" ");
     let ran = child::run(&mut command, within, || patience.is_over())
         .with_context(|| format!("running `{} {words}`", program.display()))?;
@@ -134,7 +149,7 @@ pub(super) fn module(
     python: &Path,
     args: &[String],
     log: &Path,
-    variables: &Variables,
+    surroundings: &Surroundings,
 ) -> Result<std::process::Child> {
     if let Some(folder) = log.parent() {
         fs::create_dir_all(folder).context("creating the folder of the server's log")?;
@@ -148,7 +163,7 @@ pub(super) fn module(
         .stdout(log.try_clone().context("sharing the server's log")?)
         .stderr(log)
         .process_group(0);
-    variables.apply(&mut command);
+    surroundings.apply(&mut command);
     command.spawn().context("starting the API server")
 }
 

@@ -21,7 +21,9 @@ mod system;
 use anyhow::Result;
 use skyload::api::Health;
 use skyload::credentials::Credentials;
-use skyload::environment::{ClientSettings, CountedMachine, ServerUnderTest, WorkerCounts};
+use skyload::environment::{
+    ClientSettings, CountedMachine, ServerEnvironment, ServerUnderTest, WorkerCounts,
+};
 use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget};
 use skyload::run_dir::RunDir;
@@ -64,6 +66,8 @@ pub(crate) struct Context<'a> {
 pub(crate) struct ServerSession {
     kind: Kind,
     pub(crate) server: ServerUnderTest,
+    /// What its processes found in their environment.
+    pub(crate) environment: ServerEnvironment,
     pub(crate) client: ClientSettings,
     /// What the profiler must know; `None` for a server on another machine.
     pub(crate) addresses: Option<Addresses>,

@@ -1,14 +1,15 @@
 //! A server on another machine: looked up, never restarted.
 
 use anyhow::{Result, bail};
-use skyload::api::NEEDS_AUTHENTICATION;
+use skyload::api::{NEEDS_AUTHENTICATION, is_loopback};
 use skyload::credentials::Credentials;
 use skyload::env;
-use skyload::environment::ClientSettings;
+use skyload::environment::{ClientSettings, Inherited, ServerEnvironment};
 use skyload::outcome::Failure;
 use url::Url;
 
 use super::{Context, Kind, ServerSession, facts, health};
+use crate::environment::proxies;
 
 pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     let step = context.progress.step(format!("Asking {url} for its health"));
@@ -30,19 +31,24 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     };
     let facts = facts::of_any(url, context)?;
     step.done(format!("SkyPilot {}", health.version));
+    let exceptions = if is_loopback(url) { proxies::exceptions_of_shell() } else { Vec::new() };
+    let variables = [
+        ("SKYPILOT_API_SERVER_ENDPOINT", url.to_string()),
+        ("SKYPILOT_DISABLE_LOCAL_API_SERVER", "1".to_owned()),
+        ("SKYPILOT_DISABLE_USAGE_COLLECTION", "1".to_owned()),
+        (env::CLIENT_OF_RUN, context.run.id().to_string()),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
     Ok(ServerSession {
         server: super::under_test(health, None, None, facts),
+        environment: ServerEnvironment::Unrecorded,
         addresses: None,
         client: ClientSettings {
             endpoint: url.clone(),
             sky: context.sky.sky.clone(),
-            variables: vec![
-                ("SKYPILOT_API_SERVER_ENDPOINT".to_owned(), url.to_string()),
-                ("SKYPILOT_DISABLE_LOCAL_API_SERVER".to_owned(), "1".to_owned()),
-                ("SKYPILOT_DISABLE_USAGE_COLLECTION".to_owned(), "1".to_owned()),
-                (env::CLIENT_OF_RUN.to_owned(), context.run.id().to_string()),
-            ],
+            variables: exceptions.into_iter().chain(variables).collect(),
             without: Vec::new(),
+            inherits: Inherited::All,
         },
         kind: Kind::Remote,
     })

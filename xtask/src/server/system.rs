@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use skyload::env;
-use skyload::environment::ClientSettings;
+use skyload::environment::{
+    ClientSettings, Inherited, ServerEnvironment, Surroundings as Recorded,
+};
 use skyload::ids::ProcessIdentity;
 use skyload::plan::UsageErrors;
 use skyload::run_dir::RunDir;
 use url::Url;
 
 use super::custody::Custody;
-use super::launch::{self, Patience, Variables};
+use super::launch::{self, Patience, Surroundings};
 use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, health, ports};
+use crate::environment::{memory, proxies};
 use crate::signals::Signals;
 
 /// The user's own server.
@@ -52,14 +55,13 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         custody: Custody::take(context, None, was_running)?,
         ended: false,
     };
-    let variables = Variables {
-        set: vec![(env::SERVER_OF_RUN.to_owned(), context.run.id().to_string())],
-        unset: vec!["SKYPILOT_API_SERVER_ENDPOINT".to_owned()],
-    };
+    let mut surroundings = surroundings();
     let patience = Patience::UntilInterrupted(context.signals);
-    launch::sky_ok(sky, &["api", "stop"], &variables, patience)?;
+    launch::sky_ok(sky, &["api", "stop"], &surroundings, patience)?;
+    let marker = (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string());
+    surroundings.set.push(marker);
     step.update("sky api start");
-    let started = launch::sky_ok(sky, &["api", "start"], &variables, patience);
+    let started = launch::sky_ok(sky, &["api", "start"], &surroundings, patience);
     launch::excuse_slow_start(started, port, &log)?;
     let health = launch::wait_until_ready(&url, &log, context, &step, || false)?;
     let root = api_servers::main_process(port)?
@@ -68,20 +70,52 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     server.custody.add([root])?;
     let facts = facts::of_any(&url, context)?;
     step.done(format!("ready, {root}"));
+    let variables = [
+        ("SKYPILOT_DISABLE_LOCAL_API_SERVER", "1".to_owned()),
+        ("SKYPILOT_DISABLE_USAGE_COLLECTION", "1".to_owned()),
+        (env::CLIENT_OF_RUN, context.run.id().to_string()),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
     Ok(ServerSession {
         server: super::under_test(health, Some(root), launch::worker_counts(&log), facts),
+        environment: recorded(),
         addresses: Some(Addresses { root, api_port: port, queue_port: ports::queue_port(port) }),
         client: ClientSettings {
             endpoint: url,
             sky: sky.clone(),
-            variables: vec![
-                ("SKYPILOT_DISABLE_LOCAL_API_SERVER".to_owned(), "1".to_owned()),
-                ("SKYPILOT_DISABLE_USAGE_COLLECTION".to_owned(), "1".to_owned()),
-                (env::CLIENT_OF_RUN.to_owned(), context.run.id().to_string()),
-            ],
-            without: vec!["SKYPILOT_API_SERVER_ENDPOINT".to_owned()],
+            variables: proxies::exceptions_of_shell().into_iter().chain(variables).collect(),
+            without: vec![ENDPOINT.to_owned()],
+            inherits: Inherited::All,
         },
         kind: Kind::System(server),
+    })
+}
+
+/// With it, `sky` would turn to another server than the user's own.
+const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
+
+/// The shell's environment as it is, but that nobody asks a proxy for what is here.
+fn surroundings() -> Surroundings {
+    Surroundings {
+        inherited: None,
+        unset: vec![ENDPOINT.to_owned()],
+        asked: Vec::new(),
+        set: proxies::exceptions_of_shell(),
+        folder: PathBuf::from("/"),
+    }
+}
+
+fn recorded() -> ServerEnvironment {
+    let shell = env::all();
+    let variables = shell.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+    let mut passed_on: Vec<String> =
+        shell.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
+    passed_on.retain(|name| name != ENDPOINT);
+    passed_on.sort();
+    ServerEnvironment::Recorded(Recorded {
+        passed_on,
+        left_out: Vec::new(),
+        memory: memory::shape(variables, &[]),
     })
 }
 
@@ -135,7 +169,7 @@ impl SystemServer {
         }
         self.custody.stop_and_clear(is_alive, || {
             let patience = Patience::UntilInterruptedAgain(signals);
-            launch::sky_ok(&self.sky, &["api", "stop"], &Variables::default(), patience)
+            launch::sky_ok(&self.sky, &["api", "stop"], &surroundings(), patience)
         })
     }
 }

@@ -8,10 +8,17 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use skyload::env;
 use skyload::environment::WorkerConstants;
 use skyload::units::gib;
 use xshell::{Shell, cmd};
 
+use super::Whose;
+use crate::environment::{Environment, For};
+
+const LEFT_OUT: &str = "\n  hint: PYTHONPATH is not passed on to a server of skyload's own; install \
+                        that checkout into this Python (`pip install -e CHECKOUT`), or test your \
+                        own server with --server system";
 const PROBE: &str = include_str!("probe.py");
 
 /// What is known of the SkyPilot under test before it is started.
@@ -56,12 +63,19 @@ fn yes() -> bool {
 
 impl Answer {
     /// Asks the SkyPilot that `python` imports.
-    pub(super) fn of_python(shell: &Shell, python: &Path) -> Result<Self> {
+    pub(super) fn of_python(shell: &Shell, python: &Path, whose: Whose) -> Result<Self> {
+        // Python looks for modules in the working directory before anywhere else.
+        let _folder = shell.push_dir("/");
         let probe = cmd!(shell, "{python} -").stdin(PROBE).quiet().ignore_status();
+        let probe = match whose {
+            Whose::Ours => Environment::of(For::SkyPilot).apply_to(probe),
+            Whose::Users => probe,
+        };
         let output = probe.output().with_context(|| format!("starting {}", python.display()))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            bail!("{}", said.trim());
+            let is_left_out = whose == Whose::Ours && env::text("PYTHONPATH").is_some();
+            bail!("{}{}", said.trim(), if is_left_out { LEFT_OUT } else { "" });
         }
         Self::parse(&output.stdout)
     }

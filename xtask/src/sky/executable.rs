@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::Shell;
 
-use super::SkyInstallation;
 use super::constants::Answer;
+use super::{SkyInstallation, Whose};
 use crate::tools::{cure, is_program, on_path};
 
 /// Takes the `sky` at `path`: a program, a name on PATH, or the folder of a
 /// virtual environment.
-pub(super) fn adopt(path: &Path) -> Result<SkyInstallation> {
+pub(super) fn adopt(path: &Path, whose: Whose) -> Result<SkyInstallation> {
     let shell = Shell::new().context("reading the current directory")?;
     let sky = find(&shell, path)?;
     let (python, answer) = match python_of(&shell, &sky)? {
         Some(python) => {
-            let answer = Answer::of_python(&shell, &python)
+            let answer = Answer::of_python(&shell, &python, whose)
                 .with_context(|| format!("{} is run by {}", sky.display(), python.display()))?;
             (Some(python), answer)
         }
@@ -169,7 +169,7 @@ mod tests {
             r#"[ "$1" = constants ] && echo '{"version": "0.14.1", "commit": "abc",
                "constants": {"SHORT_WORKER_MEM_GB": 0.3}, "source": "fake"}'"#,
         );
-        let installation = adopt(&stand_in).unwrap();
+        let installation = adopt(&stand_in, Whose::Ours).unwrap();
         assert_eq!(installation.python, None);
         assert_eq!(installation.facts.version, "0.14.1");
     }
@@ -179,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wrapper = folder.path().join("sky");
         testing::script(&wrapper, "exit 2");
-        let error = format!("{:#}", adopt(&wrapper).unwrap_err());
+        let error = format!("{:#}", adopt(&wrapper, Whose::Ours).unwrap_err());
         assert!(error.contains("pyenv which sky"), "{error}");
     }
 

@@ -7,14 +7,15 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::SkyInstallation;
 use super::constants::Answer;
 use super::release_date;
 use super::stamp::Stamp;
+use super::{SkyInstallation, Whose};
+use crate::environment::{Environment, For};
 use crate::progress::{Progress, Step};
 use crate::tools::cure;
 use crate::tools::lock::SetupLock;
-use crate::tools::python::Python;
+use crate::tools::python::{Python, for_installers};
 use crate::tools::run::{Finished, run};
 use crate::tools::uv::Uv;
 use crate::tools::{remove_folder, shell_in};
@@ -218,7 +219,8 @@ impl Installer {
         let (shell, python) = (&self.shell, folder.join("bin/python"));
         let Some(uv) = &self.uv else {
             let options = ["--no-input", "--disable-pip-version-check", "--prefer-binary"];
-            return run(cmd!(shell, "{python} -m pip install {options...} {requirement}"), step);
+            let install = cmd!(shell, "{python} -m pip install {options...} {requirement}");
+            return run(for_installers(install), step);
         };
         // Compiled as pip does it: an import that compiles takes 2.9 CPU-seconds
         // instead of 1.3, again and again where PYTHONDONTWRITEBYTECODE is set.
@@ -241,13 +243,16 @@ impl Installer {
     /// Sees that the server starts to load, learns the facts, and sets the stamp.
     fn finish(&self, folder: &Path, as_of: Option<String>, step: &Step) -> Result<Stamp> {
         let (shell, python) = (&self.shell, folder.join("bin/python"));
-        let answer = Answer::of_python(shell, &python)?;
+        let answer = Answer::of_python(shell, &python, Whose::Ours)?;
         // A broken dependency would otherwise show only as a server that doesn't
         // come up. It also compiles what the server imports, which is not to
         // happen in the first measured start.
         step.update("trying its server's modules");
         let home = tempfile::tempdir().context("making a temporary home")?;
-        let tried = cmd!(shell, "{python} -c 'import sky.server.server'")
+        let _folder = shell.push_dir(home.path());
+        let tried = cmd!(shell, "{python} -c 'import sky.server.server'");
+        let tried = Environment::of(For::SkyPilot)
+            .apply_to(tried)
             .env("HOME", home.path())
             .env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1");
         run(tried, step)?.into_output().map_err(|error| {

@@ -21,7 +21,7 @@ mod stamp;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use skyload::plan::SkySelection;
+use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 
 pub(crate) use constants::SkyFacts;
 
@@ -41,9 +41,41 @@ pub(crate) struct SkyInstallation {
     pub(crate) facts: SkyFacts,
 }
 
+/// In whose environment a SkyPilot is asked and started, and so where its Python looks
+/// for packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// In one that skyload chooses.
+    Ours,
+    /// In the shell's.
+    Users,
+}
+
 impl SkyInstallation {
-    /// Finds or installs the selected SkyPilot.
+    /// Finds or installs the selected SkyPilot, to be started in an environment of ours.
     pub(crate) fn prepare(
+        selection: &SkySelection,
+        state_dir: &Path,
+        progress: &Progress,
+    ) -> Result<Self> {
+        Self::prepare_in(Whose::Ours, selection, state_dir, progress)
+    }
+
+    /// The same for a plan's server.
+    pub(crate) fn prepare_for(
+        plan: &LoadPlan,
+        state_dir: &Path,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let whose = match plan.server {
+            ServerTarget::Isolated { .. } => Whose::Ours,
+            ServerTarget::System | ServerTarget::Remote(_) => Whose::Users,
+        };
+        Self::prepare_in(whose, &plan.sky, state_dir, progress)
+    }
+
+    fn prepare_in(
+        whose: Whose,
         selection: &SkySelection,
         state_dir: &Path,
         progress: &Progress,
@@ -53,7 +85,7 @@ impl SkyInstallation {
         match selection {
             SkySelection::Version(version) => install::release(version, &state_dir, progress),
             SkySelection::Nightly => install::nightly(&state_dir, progress),
-            SkySelection::Executable(path) => executable::adopt(path),
+            SkySelection::Executable(path) => executable::adopt(path, whose),
         }
     }
 }

@@ -7,7 +7,9 @@ use skyload::units::ByteSize;
 use skyload::units::gib;
 use xshell::Shell;
 
+use super::Whose;
 use super::constants::{Answer, SkyFacts};
+use crate::tools::testing;
 
 /// Asks the system's Python, with a package `sky` of these files on its path.
 fn probe(files: &[(&str, &str)]) -> Result<SkyFacts, String> {
@@ -18,8 +20,10 @@ fn probe(files: &[(&str, &str)]) -> Result<SkyFacts, String> {
         fs::write(path, text).unwrap();
     }
     let shell = Shell::new().unwrap();
-    shell.set_var("PYTHONPATH", folder.path());
-    Answer::of_python(&shell, Path::new("python3"))
+    let python = folder.path().join("bin/python");
+    let line = format!("PYTHONPATH={} exec python3 \"$@\"", folder.path().display());
+    testing::script(&python, &line);
+    Answer::of_python(&shell, &python, Whose::Ours)
         .map(Answer::into_facts)
         .map_err(|error| error.to_string())
 }
@@ -104,6 +108,7 @@ fn a_python_without_skypilot_says_so() {
     fs::create_dir(folder.path().join("sky")).unwrap();
     fs::write(folder.path().join("sky/__init__.py"), INIT).unwrap();
     shell.change_dir(folder.path());
-    let error = Answer::of_python(&shell, Path::new("python3")).unwrap_err().to_string();
+    let error = Answer::of_python(&shell, Path::new("python3"), Whose::Ours).unwrap_err();
+    let error = error.to_string();
     assert!(error.starts_with("SkyPilot is not installed for "), "{error}");
 }

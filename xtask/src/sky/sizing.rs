@@ -6,10 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use skyload::env;
 use skyload::recommend::{Constant, Effects, MachineEffect, MachineSize, Mode, Workers};
 use skyload::units::{ByteSize, as_gib};
 use xshell::{Shell, cmd};
+
+use crate::environment::{Environment, For};
 
 const SCRIPT: &str = include_str!("sizing.py");
 
@@ -52,11 +53,10 @@ pub(crate) fn ask(python: &Path, question: &Question<'_>) -> Result<Effects> {
     let home = tempfile::tempdir().context("making a temporary home")?;
     let shell = Shell::new().context("reading the current directory")?;
     let asked = serde_json::to_string(&question.asked()).context("writing down the question")?;
-    let mut ask = cmd!(shell, "{python} - {asked}").stdin(SCRIPT).quiet().ignore_status();
+    shell.change_dir(home.path());
+    let ask = cmd!(shell, "{python} - {asked}").stdin(SCRIPT).quiet().ignore_status();
     // Settings of whoever asks are not those of the machines that are asked about.
-    for (name, _) in ["SKYPILOT_", "SKY_"].into_iter().flat_map(env::with_prefix) {
-        ask = ask.env_remove(name);
-    }
+    let ask = Environment::of(For::SkyPilot).apply_to(ask);
     let ask = ask.env("HOME", home.path()).env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1");
     let output = ask.output().with_context(|| format!("starting {}", python.display()))?;
     if !output.status.success() {

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use super::run::run;
 use super::version::ToolVersion;
 use super::{on_path, remove_folder};
+use crate::environment::{Environment, For};
 use crate::progress::Step;
 
 /// The versions that SkyPilot's packages are made for.
@@ -57,16 +58,27 @@ impl Python {
     pub(crate) fn make_venv(&self, shell: &Shell, folder: &Path, step: &Step) -> Result<()> {
         remove_folder(folder)?;
         let python = &self.path;
-        run(cmd!(shell, "{python} -m venv {folder}"), step)?
+        run(for_installers(cmd!(shell, "{python} -m venv {folder}")), step)?
             .into_output()
             .with_context(|| format!("making a virtual environment in {}", folder.display()))?;
         Ok(())
     }
 }
 
+/// The environment of whatever installs: where to get packages from is the shell's to
+/// say, and where to put them is not.
+pub(crate) fn for_installers(command: Cmd<'_>) -> Cmd<'_> {
+    // A configuration file, which may name an index, may say otherwise.
+    Environment::of(For::Installers)
+        .apply_to(command)
+        .env("PIP_USER", "0")
+        .env("PIP_REQUIRE_VIRTUALENV", "0")
+}
+
 fn ask(shell: &Shell, program: &Path) -> Option<Python> {
     let question = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";
-    let answer = cmd!(shell, "{program} -c {question}").quiet().ignore_stderr().read().ok()?;
+    let ask = for_installers(cmd!(shell, "{program} -c {question}"));
+    let answer = ask.quiet().ignore_stderr().read().ok()?;
     let (version, path) = answer.split_once('\n')?;
     Some(Python { path: PathBuf::from(path.trim_end()), version: ToolVersion::find_in(version)? })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::{Cmd, Shell, cmd};
 
-use super::python::Python;
+use super::python::{Python, for_installers};
 use super::run::run;
 use super::version::ToolVersion;
 use super::{cure, is_program, on_path, shell_in};
@@ -41,7 +41,7 @@ impl Uv {
         let program = &self.program;
         // It makes environments from the Python that was found and checked,
         // and is not to download one of its own.
-        cmd!(shell, "{program}")
+        for_installers(cmd!(shell, "{program}"))
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_NO_PROGRESS", "1")
             .env("TMPDIR", &self.temporary)
@@ -63,10 +63,9 @@ fn find_or_install(shell: &Shell, state_dir: &Path, progress: &Progress) -> Resu
     let python = Python::find(shell)?;
     python.make_venv(shell, &folder, &step)?;
     let venv_python = folder.join("bin/python");
-    let installed = run(
-        cmd!(shell, "{venv_python} -m pip install --no-input --disable-pip-version-check uv"),
-        &step,
-    )?;
+    let install =
+        cmd!(shell, "{venv_python} -m pip install --no-input --disable-pip-version-check uv");
+    let installed = run(for_installers(install), &step)?;
     if cure::is_about_network(&installed.output) && !installed.succeeded() {
         // Without a network pip would fail at SkyPilot just the same.
         return Err(installed.failure()).context("installing uv");

@@ -22,6 +22,7 @@ mod remote_servers;
 mod reports;
 mod runs;
 mod server_profiles;
+mod shell_environment;
 mod slow_servers;
 mod support;
 mod system_servers;

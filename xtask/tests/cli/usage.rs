@@ -89,6 +89,18 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--server", "http://127.0.0.1:9", "--original-semantics"],
     &["--original-semantics: the processes of a remote server cannot be seen from here"],
 )]
+#[case::a_variable_that_is_not_set(
+    &["--server-env", "SKYLESS_NOWHERE"],
+    &["--server-env: `SKYLESS_NOWHERE` is not set in this shell"],
+)]
+#[case::a_secret_that_was_typed(
+    &["--server-env", "MY_API_KEY=abc"],
+    &["--server-env: the value of `MY_API_KEY` looks like a secret", "`--server-env MY_API_KEY`"],
+)]
+#[case::a_variable_for_another_server(
+    &["--server", "http://127.0.0.1:9", "--server-env", "A=1"],
+    &["--server-env: only an isolated server is given variables"],
+)]
 #[case::no_infrastructure(
     &["-r", "launch", "-c", "nosuch"],
     &["-c: SkyPilot knows no infrastructure called `nosuch`"],

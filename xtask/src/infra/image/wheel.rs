@@ -10,6 +10,7 @@ use xshell::cmd;
 use crate::infra::place::{Place, short_sum};
 use crate::progress::Step;
 use crate::sky::SkyInstallation;
+use crate::tools::python::for_installers;
 use crate::tools::run::run;
 use crate::tools::shell_in;
 use crate::tools::uv::Uv;
@@ -54,12 +55,13 @@ pub(super) fn build(
     let home = place.images().join(format!("wheels-of-{}", short_sum(&sky.sky)));
     fs::create_dir_all(&home).context("making a home to build the wheel in")?;
     let temporary = tempfile::tempdir().context("making a folder to build the wheel in")?;
-    let mut build = cmd!(shell, "{python} -c {BUILD}")
+    // It calls pip, which fetches what it builds with.
+    let mut build = for_installers(cmd!(shell, "{python} -c {BUILD}"))
         .env("HOME", &home)
         .env("TMPDIR", temporary.path())
         .env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1");
-    let has_pip =
-        cmd!(shell, "{python} -m pip --version").quiet().ignore_stdout().ignore_stderr().run();
+    let has_pip = for_installers(cmd!(shell, "{python} -m pip --version"));
+    let has_pip = has_pip.quiet().ignore_stdout().ignore_stderr().run();
     if has_pip.is_err() {
         // SkyPilot builds with pip, which environments made by uv don't have. Ours
         // is put beside, not into, an environment that may be somebody else's.

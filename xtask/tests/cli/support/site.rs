@@ -198,6 +198,12 @@ impl Xtask<'_> {
         self.env(format!("FAKE_SKY_{knob}"), value.to_string())
     }
 
+    /// Has it typed in another folder.
+    pub(crate) fn typed_in(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
     pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
