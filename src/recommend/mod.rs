@@ -23,7 +23,7 @@ pub use constant::Constant;
 pub use effects::{Effects, MachineEffect, MachineSize, Mode, Workers};
 pub use support::{Advice, Caution, Counted, HEADROOM_PERCENT, PeakSeen, Support};
 
-use crate::environment::Environment;
+use crate::environment::{Environment, MemoryShape};
 use crate::ids::RunId;
 use crate::infrastructure::Infrastructure;
 use crate::report::{Report, Verdict};
@@ -38,6 +38,10 @@ pub struct Recommendation {
     pub sky: SkyVersion,
     /// The runs.
     pub runs: Vec<RunUsed>,
+    /// Variables that shaped the memory of their servers: the constants hold for servers
+    /// that have the same.
+    #[serde(default)]
+    pub memory_variables: Vec<String>,
     /// Each constant, with what the runs say of it.
     pub constants: Vec<Advice>,
     /// How many workers SkyPilot starts before and after.
@@ -90,6 +94,20 @@ pub enum Refusal {
          of them apart"
     )]
     DifferentVersions(String, String),
+    /// Runs of servers whose memory was shaped otherwise, beside their program.
+    #[error(
+        "the peaks of {first} and {other} are not comparable: {difference}\n  hint: recommend for \
+         each of them apart; `cargo xtask load` passes such variables on to an isolated server by \
+         --server-env alone"
+    )]
+    DifferentMemory {
+        /// A run.
+        first: RunId,
+        /// A run that differs from it.
+        other: RunId,
+        /// In what.
+        difference: String,
+    },
     /// There was no run at all.
     #[error("no run was given")]
     NoRun,
@@ -111,8 +129,10 @@ impl Recommendation {
                 is_of(&other.run, &other_sky),
             ));
         }
+        let memory_variables = memory_variables(reports)?;
         Ok(Self {
             sky,
+            memory_variables,
             runs: reports.iter().map(used).collect(),
             constants: Constant::ALL.map(|constant| support::advice(constant, reports)).to_vec(),
             effects: Effects::NotAsked,
@@ -171,6 +191,23 @@ fn inconclusive(report: &Report) -> Option<String> {
             report.run
         )),
     }
+}
+
+/// What shaped the memory of all servers alike. A run of which nothing is on record says
+/// nothing against it.
+fn memory_variables(reports: &[Report]) -> Result<Vec<String>, Refusal> {
+    let shape = |report: &'_ Report| -> Option<MemoryShape> {
+        report.environment.as_ref()?.server_environment.memory().cloned()
+    };
+    let mut shapes = reports.iter().filter_map(|report| Some((report, shape(report)?)));
+    let Some((first, expected)) = shapes.next() else { return Ok(Vec::new()) };
+    for (other, shape) in shapes {
+        if let Some(difference) = expected.difference_to(&shape) {
+            let (first, other) = (first.run.clone(), other.run.clone());
+            return Err(Refusal::DifferentMemory { first, other, difference });
+        }
+    }
+    Ok(expected.assignments())
 }
 
 fn version(report: &Report) -> Option<SkyVersion> {

@@ -24,6 +24,14 @@ pub(super) fn write(recommendation: &Recommendation, out: &mut impl Write) -> io
         Caution::OneRun,
         Caution::FewJobs,
     ];
+    if !recommendation.memory_variables.is_empty() {
+        writeln!(
+            out,
+            "  CAUTION, all: the servers of these runs had {}; the constants are for servers that \
+             have the same",
+            recommendation.memory_variables.join(" ")
+        )?;
+    }
     for caution in ALL {
         let concerned: Vec<&str> = recommendation
             .constants

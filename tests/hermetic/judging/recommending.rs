@@ -2,7 +2,7 @@
 
 use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
-use skyload::environment::Environment;
+use skyload::environment::{Environment, HugePages, MemoryShape, ServerEnvironment, Surroundings};
 use skyload::infrastructure::Infrastructure;
 use skyload::marks::{Event, StopReason};
 use skyload::plan::LoadRequest;
@@ -26,6 +26,37 @@ fn run(name: &str) -> Evidence {
 
 fn environment(run: &mut Evidence) -> &mut Environment {
     run.environment.as_mut().expect("a test knows its own data")
+}
+
+/// The same run, of a server with this variable, on record.
+fn with_memory(name: &str, variables: &[(&str, &str)]) -> Evidence {
+    let mut run = run(name);
+    let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let memory = MemoryShape { variables: owned.collect(), huge_pages: HugePages::Unknown };
+    environment(&mut run).server_environment = ServerEnvironment::Recorded(Surroundings {
+        passed_on: Vec::new(),
+        left_out: Vec::new(),
+        memory,
+    });
+    run
+}
+
+#[test]
+fn runs_whose_memory_was_shaped_otherwise_support_no_common_constants() {
+    let runs = [with_memory("a", &[]), run("b"), with_memory("c", &[("MALLOC_ARENA_MAX", "1")])];
+    let refusal = recommend(&runs).expect_err("they are refused").to_string();
+    assert!(refusal.contains("a and c"), "{refusal}");
+    assert!(refusal.contains("MALLOC_ARENA_MAX is unset and `1`"), "{refusal}");
+    assert!(recommend(&runs[..2]).is_ok(), "of one there is no record, so nothing to compare");
+}
+
+#[test]
+fn what_shaped_the_memory_of_all_runs_is_told_with_their_constants() {
+    let runs = [with_memory("a", &[("MALLOC_ARENA_MAX", "1")])];
+    let text = rendered(&recommend(&runs).expect("it is taken"));
+    assert!(text.contains("MALLOC_ARENA_MAX=1"), "{text}");
+    let plain = rendered(&recommend(&[with_memory("a", &[])]).expect("it is taken"));
+    assert!(!plain.contains("CAUTION, all"), "{plain}");
 }
 
 fn recommend(runs: &[Evidence]) -> Result<Recommendation, Refusal> {

@@ -39,7 +39,7 @@ AuthType=auth/munge
 CredType=cred/munge
 {plugins}AuthInfo=socket={munge}
 StateSaveLocation={folder}/slurmctld
-SlurmdSpoolDir={folder}/slurmd/%n
+SlurmdSpoolDir={folder}/slurmd
 SlurmctldPidFile={folder}/pid/slurmctld
 SlurmdPidFile={folder}/pid/slurmd-%n
 ProctrackType=proctrack/linuxproc

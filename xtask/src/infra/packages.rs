@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use skyload::env;
 use xshell::Shell;
 
-use super::place::Place;
+use super::place::{Place, open_all};
 use crate::progress::Progress;
 use crate::tools::lock::SetupLock;
 use crate::tools::{debian, is_program};
@@ -78,6 +78,7 @@ impl Packages {
         let _lock = SetupLock::take(state)?;
         let step = progress.step("Fetching Slurm from the distribution's packages (once, 10 MB)");
         let count = debian::unpack(&WANTED, &folder, state, &step)?;
+        open_all(&folder)?;
         let found = unpacked(&folder).context("finding Slurm in the unpacked packages")?;
         step.done(format!("{count} packages, in {}", folder.display()));
         Ok(found)

@@ -2,6 +2,7 @@
 //! job could be submitted.
 
 use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
@@ -40,10 +41,10 @@ pub(super) fn furnish(
 ) -> Result<()> {
     let layout = record.layout();
     let making = || format!("making `{}`", layout.folder().display());
-    DirBuilder::new().mode(0o711).create(layout.folder()).with_context(making)?;
+    make_folder(layout.folder(), 0o711).with_context(making)?;
     for name in FOLDERS {
         let mode = if name.ends_with(".ssh") { 0o700 } else { 0o755 };
-        DirBuilder::new().mode(mode).create(layout.at(name)).with_context(making)?;
+        make_folder(&layout.at(name), mode).with_context(making)?;
     }
     let host = fs::read("/proc/sys/kernel/hostname").context("reading the host's name")?;
     let host = String::from_utf8_lossy(&host);
@@ -70,7 +71,7 @@ pub(super) fn furnish(
 
     // The API server's part, which the nodes have no business with.
     for folder in [layout.at("client"), layout.server_programs(), layout.server_site()] {
-        DirBuilder::new().mode(0o700).create(folder).with_context(making)?;
+        make_folder(&folder, 0o700).with_context(making)?;
     }
     make_ssh_key(packages, &layout.client_key())?;
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
@@ -94,6 +95,12 @@ pub(super) fn furnish(
         }
     }
     Ok(())
+}
+
+/// Makes a folder of exactly this mode, which a umask would otherwise take from.
+fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
 /// Gives a file or a folder to the nodes' user.

@@ -9,6 +9,7 @@ mod fixtures;
 mod ground;
 mod marks;
 mod phases;
+mod places;
 mod prepare;
 mod remote;
 mod request;

@@ -20,6 +20,7 @@ use skyload::units::{ByteSize, as_gib};
 use sysinfo::{MemoryRefreshKind, System};
 use url::Url;
 
+use super::places;
 use super::request::request;
 use crate::flags;
 use crate::profiler;
@@ -40,8 +41,8 @@ pub(super) fn plan(
     let (request, misread) = request(flags)?;
     let unreadable = request.server_profile.as_deref().and_then(server_profile::mistake);
     let machine = Machine { loopback_obstacle, speed, ..machine()? };
-    let mut mistakes = Vec::from_iter(unreadable);
-    mistakes.extend(misread);
+    let unfit = places::unfit(flags, workspace)?;
+    let mut mistakes: Vec<String> = unreadable.into_iter().chain(misread).chain(unfit).collect();
     let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
         Ok(plan) => {
             let place = if flags.peaks.is_some() { "--peaks" } else { "[profiler] peaks" };

@@ -222,22 +222,9 @@ impl Installer {
             let install = cmd!(shell, "{python} -m pip install {options...} {requirement}");
             return run(for_installers(install), step);
         };
-        // Compiled as pip does it: an import that compiles takes 2.9 CPU-seconds
-        // instead of 1.3, again and again where PYTHONDONTWRITEBYTECODE is set.
-        let install = || {
-            let options = ["pip", "install", "--compile-bytecode", "--python"];
-            uv.command(shell).args(options).arg(&python)
-        };
         let until = as_of.map(|date| ["--exclude-newer", date]).into_iter().flatten();
-        let what = until.chain([requirement]);
-        // Ready-made packages first. A date may fall between the upload of a
-        // package's source and that of its ready-made ones (SQLAlchemy 2.1.6 with
-        // SkyPilot 0.14.1): compiling it takes half a minute and a compiler.
-        let ready_made = run(install().arg("--no-build").args(what.clone()), step)?;
-        if ready_made.succeeded() || cure::is_about_network(&ready_made.output) {
-            return Ok(ready_made);
-        }
-        run(install().args(what), step)
+        let what: Vec<&str> = until.chain([requirement]).collect();
+        uv.install(shell, &python, &what, step)
     }
 
     /// Sees that the server starts to load, learns the facts, and sets the stamp.

@@ -133,6 +133,19 @@ fn a_mistaken_flag_is_refused_with_what_would_be_right(
     Ok(())
 }
 
+#[test]
+fn a_state_directory_that_skypilot_cannot_work_in_is_refused_beforehand() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let sky = fake_sky::executable().display().to_string();
+    let state = site.path("with a blank");
+    let config = site.path("skyload.toml").display().to_string();
+    let line = ["load", "--sky", &sky, "--config", &config];
+    let run = site.xtask(line).env("SKYLOAD_STATE_DIR", &state).run()?;
+    let words = ["with a blank`: SkyPilot quotes no path", "another place by SKYLOAD_STATE_DIR"];
+    assert_refused(&site, &run, &words);
+    Ok(())
+}
+
 #[rstest]
 #[case::a_misspelled_scheme("htp://me:s3cret@127.0.0.1:9", "`htp://..@127.0.0.1:9` is none of")]
 #[case::a_slash_in_the_password("http://me:1/s3cret@127.0.0.1:9", "an `@` after the host")]

@@ -8,6 +8,7 @@
 mod wheel;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use skyload::run_dir::RunDir;
 use xshell::Shell;
 
-use super::place::{Place, is_open};
+use super::place::{Place, is_open, open_all};
 use crate::progress::{Progress, Step};
 use crate::sky::SkyInstallation;
 use crate::tools::lock::SetupLock;
@@ -182,22 +183,18 @@ fn build(
     run(make().arg(&runtime), step)?.into_output()?;
     let requirement = format!("{}[slurm,remote]", wheel.path.display());
     let until = sky.resolved_as_of.as_deref().map(|date| ["--exclude-newer", date]);
-    let install = uv
-        .command(&shell)
-        .args(["pip", "install", "--compile-bytecode", "--python"])
-        .arg(runtime.join("bin/python"))
-        .args(until.into_iter().flatten())
-        .arg(requirement);
-    run(install, step)?.into_output()?;
+    let what: Vec<&str> = until.into_iter().flatten().chain([requirement.as_str()]).collect();
+    uv.install(&shell, &runtime.join("bin/python"), &what, step)?.into_output()?;
     let user = make().args(["--relocatable", "--system-site-packages"]);
     run(user.arg(folder.join("sky-user-env")), step)?.into_output()?;
 
     adapt(folder)?;
+    open_all(folder)?;
     let site = site_packages(&runtime)?;
     if geteuid().is_root() {
         ensure!(
             is_open(folder) && is_open(&site.join("sky")),
-            "node processes can't read the image in `{}`\n  hint: `umask 022`, then again",
+            "node processes can't read the image in `{}`\n  hint: see that everybody may enter the folders above it",
             folder.display()
         );
     }
@@ -219,6 +216,7 @@ fn adapt(folder: &Path) -> Result<()> {
         // Whole, or not at all: nodes that are up may be reading it.
         let new = path.with_extension("new");
         fs::write(&new, content)
+            .and_then(|()| fs::set_permissions(&new, fs::Permissions::from_mode(0o644)))
             .and_then(|()| fs::rename(&new, &path))
             .with_context(|| format!("writing `{}`", path.display()))?;
     }

@@ -95,6 +95,9 @@ pub(crate) fn run(flags: &flags::Nodes) -> Result<()> {
     // Neither a Ctrl-C nor the end of a terminal is for the nodes. It fails only
     // where that is so already.
     _ = setsid();
+    // Daemons and jobs are to find the same whoever runs skyload. Nothing secret of theirs
+    // depends on it: their keys have modes of their own.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     set_child_subreaper(true).context("adopting the descendants")?;
     let signals = Signals::listen()?;
     let mut nodes = Nodes::new(options);

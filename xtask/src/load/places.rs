@@ -1,0 +1,63 @@
+//! Where an isolated server lives: found unfit before anything is started.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use skyload::env;
+
+use crate::flags;
+use crate::workspace::Workspace;
+
+/// Why a server of ours cannot live where it would have to: SkyPilot starts its jobs
+/// controllers by a shell command that quotes no path.
+pub(super) fn unfit(flags: &flags::Load, workspace: &Workspace) -> Result<Vec<String>> {
+    if flags.server.as_deref().is_some_and(|server| server != "isolated") {
+        return Ok(Vec::new());
+    }
+    let state = format!("the state directory `{}`", workspace.state.display());
+    let mut places = vec![(state, workspace.state.clone(), env::STATE_DIR)];
+    if let Some(out) = &flags.out {
+        let path = std::path::absolute(out).context("finding the output directory")?;
+        places.push((format!("--out `{}`", path.display()), path, "--out"));
+    }
+    if let Some(sky) = flags.sky.as_deref().filter(|sky| sky.contains('/')) {
+        places.push((format!("--sky `{sky}`"), PathBuf::from(sky), "--sky"));
+    }
+    let unfit = places.into_iter().filter(|(_, path, _)| !is_plain(path));
+    let message = |(what, _, cure): (String, PathBuf, &str)| {
+        format!(
+            "{what}: SkyPilot quotes no path in the commands that start its controllers, so none \
+             may have a blank or another character of the shell's in it\n  hint: another place by \
+             {cure}"
+        )
+    };
+    Ok(unfit.map(message).collect())
+}
+
+/// Whether a shell takes a path for one word, as it is.
+fn is_plain(path: &Path) -> bool {
+    let is_plain = |c: char| match c.is_ascii() {
+        true => c.is_ascii_alphanumeric() || "/._-+@:,=%^".contains(c),
+        false => !c.is_whitespace(),
+    };
+    path.to_string_lossy().chars().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_a_shell_would_take_apart_are_told() {
+        for (path, plain) in [
+            ("/var/tmp/skyload-1.2", true),
+            ("/home/jos\u{e9}/x", true),
+            ("/a b", false),
+            ("/a$b", false),
+            ("/a'b", false),
+            ("/a(b)", false),
+        ] {
+            assert_eq!(is_plain(Path::new(path)), plain, "{path}");
+        }
+    }
+}
