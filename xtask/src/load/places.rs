@@ -1,25 +1,20 @@
-//! Where an isolated server lives: found unfit before anything is started.
+//! Where programs of an isolated server are: found unfit before anything is started.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
 use skyload::env;
 
 use crate::flags;
 use crate::workspace::Workspace;
 
-/// Why a server of ours cannot live where it would have to: SkyPilot starts its jobs
+/// Why a server of ours cannot be started from where its programs are: SkyPilot starts its jobs
 /// controllers by a shell command that quotes no path.
-pub(super) fn unfit(flags: &flags::Load, workspace: &Workspace) -> Result<Vec<String>> {
+pub(super) fn unfit(flags: &flags::Load, workspace: &Workspace) -> Vec<String> {
     if flags.server.as_deref().is_some_and(|server| server != "isolated") {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let state = format!("the state directory `{}`", workspace.state.display());
     let mut places = vec![(state, workspace.state.clone(), env::STATE_DIR)];
-    if let Some(out) = &flags.out {
-        let path = std::path::absolute(out).context("finding the output directory")?;
-        places.push((format!("--out `{}`", path.display()), path, "--out"));
-    }
     if let Some(sky) = flags.sky.as_deref().filter(|sky| sky.contains('/')) {
         places.push((format!("--sky `{sky}`"), PathBuf::from(sky), "--sky"));
     }
@@ -31,7 +26,7 @@ pub(super) fn unfit(flags: &flags::Load, workspace: &Workspace) -> Result<Vec<St
              {cure}"
         )
     };
-    Ok(unfit.map(message).collect())
+    unfit.map(message).collect()
 }
 
 /// Whether a shell takes a path for one word, as it is.

@@ -41,7 +41,7 @@ pub(super) fn plan(
     let (request, misread) = request(flags)?;
     let unreadable = request.server_profile.as_deref().and_then(server_profile::mistake);
     let machine = Machine { loopback_obstacle, speed, ..machine()? };
-    let unfit = places::unfit(flags, workspace)?;
+    let unfit = places::unfit(flags, workspace);
     let mut mistakes: Vec<String> = unreadable.into_iter().chain(misread).chain(unfit).collect();
     let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
         Ok(plan) => {

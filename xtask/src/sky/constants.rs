@@ -74,8 +74,10 @@ impl Answer {
         let output = probe.output().with_context(|| format!("starting {}", python.display()))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            let is_left_out = whose == Whose::Ours && env::text("PYTHONPATH").is_some();
-            bail!("{}{}", said.trim(), if is_left_out { LEFT_OUT } else { "" });
+            let is_missed = said.trim_start().starts_with("SkyPilot is not installed")
+                && whose == Whose::Ours
+                && env::text("PYTHONPATH").is_some();
+            bail!("{}{}", said.trim(), if is_missed { LEFT_OUT } else { "" });
         }
         Self::parse(&output.stdout)
     }
