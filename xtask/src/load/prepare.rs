@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, stdin};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use skyload::config::{Config, ConfigError};
 use skyload::credentials::{Credentials, Login};
 use skyload::env;
@@ -28,6 +28,7 @@ use crate::progress::Progress;
 use crate::runs;
 use crate::server::{Addresses, Context, ServerSession};
 use crate::server_profile;
+use crate::signals::Interrupted;
 use crate::workspace::Workspace;
 
 /// Resolves what was typed. Touches nothing.
@@ -118,11 +119,15 @@ pub(super) fn confirm(flags: &flags::Load, plan: &LoadPlan, progress: Progress) 
     progress.note("Go on? [y/N]");
     let mut answer = String::new();
     stdin().read_line(&mut answer).context("reading the answer")?;
-    ensure!(
-        matches!(answer.trim(), "y" | "Y" | "yes"),
-        UsageErrors(vec!["nothing was launched".to_owned()])
-    );
-    Ok(())
+    agreed(&answer)
+}
+
+/// Who answers anything but yes makes no mistake: that ends the run, as Ctrl-C would.
+fn agreed(answer: &str) -> Result<()> {
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(anyhow::Error::from(Interrupted).context("nothing was launched")),
+    }
 }
 
 /// Says in one line what will happen, and what it will need.
@@ -307,5 +312,20 @@ pub(super) fn secrets(credentials: &Credentials) -> Vec<(&'static str, String)> 
         Credentials::Login(login) => vec![(env::SERVER_CREDENTIALS, login.to_variable())],
         // It is in the environment already.
         Credentials::Token(_) | Credentials::None => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_agree_interrupts_the_run_and_makes_no_mistake() {
+        for answer in ["n\n", "no\n", "\n", ""] {
+            let error = agreed(answer).unwrap_err();
+            assert_eq!(crate::exit_code(&error), 12);
+            assert!(error.to_string().contains("nothing was launched"), "{error:#}");
+        }
+        assert!(agreed("y\n").is_ok() && agreed("yes\n").is_ok());
     }
 }

@@ -19,14 +19,30 @@ pub(crate) enum Found {
     Profile(ProfileDir),
 }
 
+/// What is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Run,
+    RunOrProfile,
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Run => "run",
+            Self::RunOrProfile => "run or profile",
+        })
+    }
+}
+
 /// Finds a run or a profile; `latest` is the latest run.
 pub(crate) fn run_or_profile(workspace: &Workspace, name: &Path) -> Result<Found> {
-    look_up(workspace, name, "run or profile")
+    look_up(workspace, name, Wanted::RunOrProfile)
 }
 
 /// Finds a run, for what a profile on its own cannot serve.
 pub(crate) fn run(workspace: &Workspace, name: &Path) -> Result<RunDir> {
-    match look_up(workspace, name, "run")? {
+    match look_up(workspace, name, Wanted::Run)? {
         Found::Run(run) => Ok(run),
         Found::Profile(profile) => Err(mistake(format!(
             "`{}` is a profile and not a run: it has neither a plan nor a verdict\n  hint: `cargo \
@@ -37,14 +53,17 @@ pub(crate) fn run(workspace: &Workspace, name: &Path) -> Result<RunDir> {
     }
 }
 
-fn look_up(workspace: &Workspace, name: &Path, what: &str) -> Result<Found> {
+fn look_up(workspace: &Workspace, name: &Path, wanted: Wanted) -> Result<Found> {
     let folders = [workspace.runs(), workspace.profiles()];
     let by_id = || folders.iter().map(|folder| folder.join(name)).find(|path| path.is_dir());
     let path = if name.is_dir() { Some(name.to_owned()) } else { by_id() };
     let Some(path) = path else {
         let [runs, profiles] = folders.map(|folder| ids_in(&folder));
-        let ids = if what == "run" { runs } else { [runs, profiles].concat() };
-        return Err(mistake(absent(name, what, ids)));
+        let ids = match wanted {
+            Wanted::Run => runs,
+            Wanted::RunOrProfile => [runs, profiles].concat(),
+        };
+        return Err(mistake(absent(name, wanted, ids)));
     };
     if let Some(profile) = ProfileDir::open(&path)? {
         return Ok(Found::Profile(profile));
@@ -54,7 +73,7 @@ fn look_up(workspace: &Workspace, name: &Path, what: &str) -> Result<Found> {
     match holds_run? {
         true => Ok(Found::Run(run)),
         false => Err(mistake(format!(
-            "`{}` holds no {what}: there is no plan.json in it\n  hint: `cargo xtask runs` lists \
+            "`{}` holds no {wanted}: there is no plan.json in it\n  hint: `cargo xtask runs` lists \
              the runs",
             name.display()
         ))),
@@ -72,9 +91,9 @@ fn ids_in(folder: &Path) -> Vec<RunId> {
     ids.filter(|id| id.began().is_some()).collect()
 }
 
-fn absent(name: &Path, what: &str, mut ids: Vec<RunId>) -> String {
+fn absent(name: &Path, wanted: Wanted, mut ids: Vec<RunId>) -> String {
     ids.sort_unstable_by(|one, other| other.cmp(one));
-    let there_is_none = format!("there is no {what} `{}`", name.display());
+    let there_is_none = format!("there is no {wanted} `{}`", name.display());
     let Some(newest) = ids.first() else {
         return format!(
             "{there_is_none}: none was made here\n  hint: `cargo xtask load` makes one"
@@ -124,7 +143,7 @@ mod tests {
     #[case::of_another_folder("/elsewhere/20261122-080000-00aa", "did you mean `20261122-")]
     fn ids_like_what_was_typed_are_named(#[case] typed: &str, #[case] words: &str) {
         let ids = [MIDDLE, NEW, OLD].map(|id| RunId::of_directory(Path::new(id))).to_vec();
-        let text = absent(Path::new(typed), "run", ids);
+        let text = absent(Path::new(typed), Wanted::Run, ids);
         assert!(text.starts_with(&format!("there is no run `{typed}`; ")), "{text}");
         assert!(
             text.contains(words) && text.ends_with("`cargo xtask runs` lists the runs"),
