@@ -38,9 +38,10 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }
 
-    /// As the system's type.
+    /// As the system's type; the year 9999 is the last that can be written as a date.
     pub fn to_system_time(self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_micros(self.0)
+        const LAST: u64 = 253_402_300_799_999_999;
+        UNIX_EPOCH + Duration::from_micros(self.0.min(LAST))
     }
 }
 
@@ -136,6 +137,12 @@ mod tests {
         let behind = ClockOffset::bounded_by(second(100), second(51), second(102));
         assert_eq!(behind.to_string(), "50.000 s behind (+- 1.000 s)");
         assert_eq!(behind.to_ours(second(51)), second(101));
+    }
+
+    #[test]
+    fn every_moment_can_be_written_as_a_date() {
+        let last = Timestamp::from_micros(u64::MAX);
+        assert_eq!(last.to_string(), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]

@@ -18,6 +18,10 @@
 //! * [`report`]: what a run amounts to, and the verdict; [`schema`]: its form as JSON.
 //! * [`recommend`]: the constants that runs support, and a patch of SkyPilot.
 
+#[cfg(test)]
+#[path = "../tests/support/changes.rs"]
+mod changes;
+
 pub mod api;
 pub mod budget;
 pub mod class;

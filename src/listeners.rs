@@ -87,6 +87,13 @@ mod tests {
     }
 
     #[test]
+    fn no_table_is_too_odd_to_be_read() {
+        crate::changes::try_changes(TABLE.as_bytes(), |table| {
+            _ = listeners_in(&String::from_utf8_lossy(table));
+        });
+    }
+
+    #[test]
     fn a_listener_of_this_process_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -141,6 +141,14 @@ mod tests {
     }
 
     #[test]
+    fn no_line_is_too_odd_to_be_read() {
+        let stat = "42 (a) b (c)) S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3";
+        crate::changes::try_changes(stat.as_bytes(), |stat| {
+            _ = parse_stat(42, stat);
+        });
+    }
+
+    #[test]
     fn a_cut_off_line_is_no_process() {
         assert_eq!(parse_stat(42, b"42 (python) S 7 42"), None);
     }

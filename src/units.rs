@@ -31,12 +31,12 @@ pub struct ByteSize(pub u64);
 impl ByteSize {
     /// So many units of 1024^2 bytes.
     pub const fn mib(number: u64) -> Self {
-        Self(number << 20)
+        Self(number.saturating_mul(1 << 20))
     }
 
     /// So many units of 1024^3 bytes.
     pub const fn gib(number: u64) -> Self {
-        Self(number << 30)
+        Self(number.saturating_mul(1 << 30))
     }
 
     /// The number of bytes.
@@ -45,15 +45,53 @@ impl ByteSize {
     }
 }
 
+/// Sums end at the largest size: what stands in files can be any number.
 impl std::ops::AddAssign for ByteSize {
     fn add_assign(&mut self, more: Self) {
-        self.0 += more.0;
+        self.0 = self.0.saturating_add(more.0);
     }
 }
 
 impl std::iter::Sum for ByteSize {
     fn sum<I: Iterator<Item = Self>>(sizes: I) -> Self {
-        Self(sizes.map(Self::as_u64).sum())
+        total(sizes)
+    }
+}
+
+/// Amounts that can be added up, however large they are.
+pub trait Additive: Default {
+    /// The sum, or the largest amount where it would be larger.
+    #[must_use]
+    fn and(self, more: Self) -> Self;
+}
+
+/// The sum of amounts from files, which can be any: it ends at the largest amount, where
+/// [`Iterator::sum`] would panic.
+pub fn total<T: Additive>(amounts: impl IntoIterator<Item = T>) -> T {
+    amounts.into_iter().fold(T::default(), T::and)
+}
+
+impl Additive for u32 {
+    fn and(self, more: Self) -> Self {
+        self.saturating_add(more)
+    }
+}
+
+impl Additive for u64 {
+    fn and(self, more: Self) -> Self {
+        self.saturating_add(more)
+    }
+}
+
+impl Additive for std::time::Duration {
+    fn and(self, more: Self) -> Self {
+        self.saturating_add(more)
+    }
+}
+
+impl Additive for ByteSize {
+    fn and(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
     }
 }
 
@@ -268,6 +306,16 @@ mod tests {
         assert!(parse_size("0").is_err());
         assert!(parse_size("500").is_err(), "bytes are written `500B`");
         assert_eq!(parse_size("100MiB").unwrap(), ByteSize::mib(100));
+    }
+
+    #[test]
+    fn sums_end_at_the_largest_amount() {
+        assert_eq!(total([u32::MAX, 1]), u32::MAX);
+        assert_eq!(total([u64::MAX, 1]), u64::MAX);
+        assert_eq!([ByteSize(u64::MAX), ByteSize(1)].into_iter().sum::<ByteSize>().0, u64::MAX);
+        assert_eq!(total([std::time::Duration::MAX; 2]), std::time::Duration::MAX);
+        assert_eq!(ByteSize::gib(u64::MAX), ByteSize(u64::MAX));
+        assert_eq!(total([1_u64, 2, 3]), 6);
     }
 
     #[test]

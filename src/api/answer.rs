@@ -243,6 +243,30 @@ mod tests {
     }
 
     #[test]
+    fn no_answer_is_too_odd_to_be_taken_apart() {
+        let error = json!({"object": "..", "type": "E", "message": "Run: \u{1b}[1msky\u{1b}[0m"});
+        let rows =
+            json!([{"request_id": "1", "name": "sky.status", "status": "FAILED", "user_id": "2"}]);
+        let value = json!({
+            "status": "SUCCEEDED", "created_at": 1.5, "finished_at": 2.5,
+            "return_value": "[{\"a\": 1}]", "error": "null",
+        });
+        let traceback = "Traceback (most recent call last):\n  File\nE: database is locked\n";
+        let bodies =
+            [failed(&error).to_string(), rows.to_string(), value.to_string(), traceback.to_owned()];
+        for body in bodies {
+            crate::changes::try_changes(body.as_bytes(), |body| {
+                for status in [200, 500] {
+                    let response = Response { status, request_id: None, body: body.to_vec() };
+                    _ = Answer::parse("s", &response);
+                    _ = parse_rows("s", &response);
+                    _ = super::super::health::Health::parse(&response);
+                }
+            });
+        }
+    }
+
+    #[test]
     fn a_server_error_in_plain_text_is_a_failure_of_its_own_kind() {
         let response =
             Response { status: 500, request_id: None, body: b"Traceback (most".to_vec() };

@@ -123,7 +123,7 @@ impl Tally {
                 && old.right_only_on == new.right_only_on
         };
         match self.0.iter_mut().find(same) {
-            Some(old) => old.count += new.count,
+            Some(old) => old.count = old.count.saturating_add(new.count),
             None => self.0.push(new.clone()),
         }
     }

@@ -5,7 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::units::total;
 
 /// A distribution of durations with three significant digits, from one
 /// microsecond to a day. Serialises as `[microseconds, count]` pairs.
@@ -19,6 +22,9 @@ impl fmt::Debug for Latencies {
         write!(f, "Latencies({} of {min:?} to {max:?}, {mean:?} on average)", self.count())
     }
 }
+
+/// More durations than any run can have: thousands of such distributions still add up.
+const MOST: u64 = 1 << 40;
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -72,7 +78,8 @@ impl Latencies {
 
     /// The average.
     pub fn mean(&self) -> Option<Duration> {
-        let mean = self.if_any(|h| Duration::from_secs_f64(h.mean() / 1e6))?;
+        let mean =
+            self.if_any(|h| Duration::try_from_secs_f64(h.mean() / 1e6).unwrap_or(LONGEST))?;
         Some(mean.clamp(self.min()?, self.max()?))
     }
 
@@ -90,7 +97,8 @@ impl Latencies {
         for bucket in self.0.iter_recorded() {
             let micros = bucket.value_iterated_to().min(self.0.max());
             let tenth = ((micros as f64).log10() * 10.0).floor() as u32;
-            *counts.entry(tenth).or_insert(0) += bucket.count_at_value();
+            let count: &mut u64 = counts.entry(tenth).or_default();
+            *count = count.saturating_add(bucket.count_at_value());
         }
         counts.into_iter().collect()
     }
@@ -113,7 +121,11 @@ impl Serialize for Latencies {
 impl<'de> Deserialize<'de> for Latencies {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut latencies = Self::default();
-        for (micros, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+        let counts = Vec::<(u64, u64)>::deserialize(deserializer)?;
+        if total(counts.iter().map(|(_, count)| *count)) > MOST {
+            return Err(D::Error::custom("a distribution of more durations than there can be"));
+        }
+        for (micros, count) in counts {
             latencies.record_n(Duration::from_micros(micros), count);
         }
         Ok(latencies)
@@ -133,6 +145,24 @@ mod tests {
             assert!(max >= Some(Duration::from_micros(micros)), "{latencies:?}");
             assert_eq!((latencies.min(), latencies.mean()), (max, max), "{latencies:?}");
             assert_eq!(latencies.percentile(50.0), max);
+        }
+    }
+
+    #[test]
+    fn no_distribution_is_too_odd_to_be_read() {
+        crate::changes::try_changes(b"[[1000, 3], [2000000, 1], [86400000000, 2]]", |text| {
+            let Ok(mut read) = serde_json::from_slice::<Latencies>(text) else { return };
+            read.add(&read.clone());
+            (_, _, _) = (read.mean(), read.percentile(99.9), read.counts_by_tenth_of_decade());
+            _ = serde_json::to_string(&read).unwrap();
+        });
+    }
+
+    #[test]
+    fn more_durations_than_can_be_are_damage() {
+        let most = u64::MAX;
+        for text in [format!("[[1, {most}]]"), format!("[[1, 1], [2, {most}]]")] {
+            assert!(serde_json::from_str::<Latencies>(&text).is_err(), "{text}");
         }
     }
 

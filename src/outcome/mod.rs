@@ -124,7 +124,10 @@ impl WaveOutcome {
 
     /// Turns that came to an end.
     pub const fn completed(&self) -> u64 {
-        self.succeeded + self.refused + self.unjudged + self.failed
+        self.succeeded
+            .saturating_add(self.refused)
+            .saturating_add(self.unjudged)
+            .saturating_add(self.failed)
     }
 }
 

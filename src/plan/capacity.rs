@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{PlannedScenario, Speed, needs_of};
 use crate::limits::{MachineLimits, Room};
 use crate::scenario::{Need, Scenario, ScenarioKind};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, total};
 
 /// Proportional memory of an idle server: main process, queue, the executors that
 /// its daemons occupy, and in consolidation mode the controllers (measured on
@@ -108,14 +108,15 @@ pub(super) fn fit(
     let base = base(scenarios, here);
     let each = |scenario: &PlannedScenario| cost_of_one_user(scenario, here);
     let peak = |scenarios: &[PlannedScenario]| -> u64 {
-        base + scenarios.iter().map(|s| each(s) * u64::from(s.at_once)).sum::<u64>()
+        let users = scenarios.iter().map(|s| each(s).saturating_mul(u64::from(s.at_once)));
+        base.saturating_add(total(users))
     };
     let wanted = peak(scenarios);
     let for_users = usable.as_u64().saturating_sub(base);
     if wanted > usable.as_u64() {
         let asked = wanted - base;
         for scenario in scenarios.iter_mut().filter(|s| each(s) > 0) {
-            let share = u64::from(scenario.users) * for_users / asked;
+            let share = u128::from(scenario.users) * u128::from(for_users) / u128::from(asked);
             scenario.at_once = u32::try_from(share).unwrap_or(u32::MAX).max(1);
         }
     }

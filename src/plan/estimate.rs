@@ -120,7 +120,7 @@ impl Estimate {
             true => (own, 0.0),
             false => (own + START + STOP, (START + STOP) / cpus + 4.0),
         };
-        let idle = plan.baseline + plan.drain;
+        let idle = plan.baseline.saturating_add(plan.drain);
         Self {
             duration: seconds(busy + edges * factor).saturating_add(idle),
             cpu: seconds(cpu * factor),

@@ -124,6 +124,16 @@ mod tests {
     }
 
     #[test]
+    fn no_command_is_too_odd_to_be_read() {
+        let mut sent = Vec::new();
+        send(&mut sent, &Command::Snapshot { phase: Phase::Load }).unwrap();
+        crate::changes::try_changes(&sent, |line| {
+            let line = String::from_utf8_lossy(line);
+            (_, _) = (parse::<Command>(&line), parse::<Notice>(&line));
+        });
+    }
+
+    #[test]
     fn the_channel_closes_when_the_parent_is_gone() {
         let inbox = listen(&b"{\"command\":\"finish\"}\n\n"[..]).unwrap();
         assert_eq!(inbox.recv().unwrap().unwrap(), Command::Finish);

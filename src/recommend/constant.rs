@@ -68,12 +68,12 @@ impl Constant {
         const STEPS_PER_GIB: u64 = 20;
         const STEP_OF_CONTROLLERS: u64 = 50 << 20;
         match self {
-            Self::Controller => {
-                ByteSize(size.as_u64().div_ceil(STEP_OF_CONTROLLERS) * STEP_OF_CONTROLLERS)
-            }
+            Self::Controller => ByteSize(
+                size.as_u64().div_ceil(STEP_OF_CONTROLLERS).saturating_mul(STEP_OF_CONTROLLERS),
+            ),
             Self::Long | Self::Short | Self::Server => {
                 // Half a byte less: numbers are read to the nearest byte, some from below.
-                let halves = u128::from(size.as_u64() * 2).saturating_sub(1);
+                let halves = (u128::from(size.as_u64()) * 2).saturating_sub(1);
                 let steps = (halves * u128::from(STEPS_PER_GIB)).div_ceil(1 << 31);
                 // To the nearest byte, as the constants of an installed SkyPilot are read:
                 // equal numbers have to be equal sizes.

@@ -278,7 +278,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case::a_request_of_another_version(RunDir::request, r#"{"version":9,"request":{}}"#)]
     #[case::an_environment_that_is_cut_off(RunDir::environment, "{")]
     #[case::a_process_table_without_its_fields(RunDir::processes, "{}")]
     #[case::an_outcome_of_another_kind(|run: &RunDir| run.outcome(ScenarioId::ApiStatus), "[]")]
@@ -297,6 +296,15 @@ mod tests {
         assert!(damage.contains(&path(&run).display().to_string()), "{damage}");
         let findings = Report::assemble(&evidence).judgement.findings;
         assert!(findings.iter().any(|finding| finding.message == *damage), "{findings:?}");
+    }
+
+    #[test]
+    fn a_request_of_another_version_is_not_read() {
+        let (_folder, run) = planned();
+        fs::write(run.request(), r#"{"version":9,"request":{}}"#).unwrap();
+        let evidence = Evidence::read(&run).unwrap();
+        assert_eq!(evidence.request, None);
+        assert!(evidence.damage[0].contains("its version is 9"), "{:?}", evidence.damage);
     }
 
     #[test]

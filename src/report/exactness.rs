@@ -47,7 +47,7 @@ pub(super) fn of(recording: Recording<'_>, records: &[&ProcessRecord]) -> Exactn
         let (Some(peak), Some(unseen), Some(growth)) = (record.peak, unseen, growth) else {
             return Exactness::Unbounded;
         };
-        let grown = u128::from(growth.as_u64()) * unseen.as_micros() / 1_000_000;
+        let grown = u128::from(growth.as_u64()).saturating_mul(unseen.as_micros()) / 1_000_000;
         let grown = u64::try_from(grown).unwrap_or(u64::MAX);
         let could_be = ByteSize(peak.as_u64().saturating_add(grown));
         most = match most {

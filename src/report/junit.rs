@@ -15,6 +15,7 @@ use super::scenarios::ScenarioState;
 use super::{About, Finding, Report, ScenarioReport, Severity, ThresholdCheck};
 use crate::budget::{Amount, BudgetSubject};
 use crate::shell;
+use crate::units::total;
 
 /// What to do where nobody can decide.
 const UNTRUSTED: &str = "hint: this says nothing about the server; run it again";
@@ -101,7 +102,7 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
     let about = About::Scenario(scenario.id);
     let mut case =
         TestCase::new(scenario.id.to_string(), status(report, Some(&about), hint, otherwise));
-    case.set_time(scenario.waves.iter().map(|wave| wave.ended.since(wave.began)).sum());
+    case.set_time(total(scenario.waves.iter().map(|wave| wave.ended.since(wave.began))));
     let mut figures =
         format!("{} turns, {} with a failure\n", scenario.completed(), scenario.failed());
     for (number, wave) in scenario.waves.iter().enumerate() {

@@ -13,7 +13,7 @@ use crate::ids::ProcessIdentity;
 use crate::sample::{
     ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, Snapshot, Tick,
 };
-use crate::units::{ByteSize, as_mib};
+use crate::units::{ByteSize, as_mib, total};
 
 /// Memory of the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -167,8 +167,8 @@ pub(super) fn assemble(recording: Recording<'_>, came_to_rest: bool) -> Option<M
     recording.header()?;
     let records = recording.processes.map_or(&[][..], |table| &table.processes);
     let rss = |tick: &Tick| tick.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
-    let count = |tick: &Tick| tick.classes.values().map(|class| class.count).sum();
-    let threads = |tick: &Tick| tick.classes.values().map(|class| class.threads).sum();
+    let count = |tick: &Tick| total(tick.classes.values().map(|class| class.count));
+    let threads = |tick: &Tick| total(tick.classes.values().map(|class| class.threads));
     let snapshots = snapshots(recording);
     let at_rest = if came_to_rest { &snapshots[..] } else { &[] };
     let last = at_rest.iter().find(|snapshot| growth::LAST_PHASES.contains(&snapshot.phase));
@@ -208,7 +208,7 @@ fn class_memory(
     // Marks are above what was sampled, but not those of an older time.
     let is_sampled = largest.is_none()
         || !recording.lists_processes() && sampled > largest.map(|(peak, _)| *peak);
-    let sum: u64 = peaks.iter().map(|(peak, _)| peak.as_u64()).sum();
+    let sum = total(peaks.iter().map(|(peak, _)| peak.as_u64()));
     let count = u64::try_from(peaks.len()).unwrap_or(u64::MAX);
     let ended: Vec<&ProcessRecord> =
         of_class.iter().copied().filter(|record| record.class == class).collect();
@@ -276,9 +276,9 @@ fn at_phase_end(snapshot: &Snapshot, zombies: Option<u32>) -> SnapshotMemory {
     let classes = || snapshot.classes.values();
     SnapshotMemory {
         phase: snapshot.phase,
-        processes: classes().map(|class| class.count).sum(),
+        processes: total(classes().map(|class| class.count)),
         unread: snapshot.unread,
-        threads: classes().map(|class| class.threads).sum(),
+        threads: total(classes().map(|class| class.threads)),
         zombies,
         pss: classes().map(|class| class.pss).sum(),
         uss: classes().map(|class| class.uss).sum(),

@@ -14,7 +14,7 @@ use crate::outcome::{
 };
 use crate::plan::PlannedScenario;
 use crate::scenario::ScenarioId;
-use crate::units::{self, Percent};
+use crate::units::{self, Percent, total};
 
 /// One planned scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -185,34 +185,34 @@ impl ScenarioReport {
 
     /// Turns that came to an end, over all waves.
     pub fn completed(&self) -> u64 {
-        self.waves.iter().map(WaveReport::completed).sum()
+        total(self.waves.iter().map(WaveReport::completed))
     }
 
     /// Turns with a refusal of which nobody knows whether it was right, over all waves.
     pub fn unjudged(&self) -> u64 {
-        self.waves.iter().map(|wave| wave.unjudged).sum()
+        total(self.waves.iter().map(|wave| wave.unjudged))
     }
 
     /// Turns that the load generator could not take to their end, over all waves.
     pub fn client_failed(&self) -> u64 {
-        self.waves.iter().map(|wave| wave.client_failed).sum()
+        total(self.waves.iter().map(|wave| wave.client_failed))
     }
 
     /// How often something was sent again, over all waves.
     pub fn retries(&self) -> u64 {
-        self.waves.iter().map(|wave| wave.retries).sum()
+        total(self.waves.iter().map(|wave| wave.retries))
     }
 
     /// Turns with a failure, over all waves.
     pub fn failed(&self) -> u64 {
-        self.waves.iter().map(|wave| wave.failed).sum()
+        total(self.waves.iter().map(|wave| wave.failed))
     }
 }
 
 impl WaveReport {
     /// Turns that came to an end.
-    pub const fn completed(&self) -> u64 {
-        self.succeeded + self.refused + self.unjudged + self.failed
+    pub fn completed(&self) -> u64 {
+        total([self.succeeded, self.refused, self.unjudged, self.failed])
     }
 }
 
@@ -277,8 +277,8 @@ fn report(
 
 /// The one rule for when a scenario has failed; also what its own test asserts.
 pub fn state(outcome: &ScenarioOutcome, limits: &Thresholds) -> ScenarioState {
-    let failed: u64 = outcome.waves.iter().map(|wave| wave.failed).sum();
-    let completed: u64 = outcome.waves.iter().map(WaveOutcome::completed).sum();
+    let failed = total(outcome.waves.iter().map(|wave| wave.failed));
+    let completed = total(outcome.waves.iter().map(WaveOutcome::completed));
     let allowed = limits.error_rate.unwrap_or_default();
     let too_many = Percent::of(failed, completed).is_some_and(|share| share > allowed);
     match outcome.ended {

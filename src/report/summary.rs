@@ -171,8 +171,9 @@ fn mean_cpu(readings: impl Iterator<Item = SystemTick>) -> Option<f64> {
 }
 
 fn mean_used(readings: impl Iterator<Item = SystemTick>) -> Option<ByteSize> {
-    let (sum, count) = readings.fold((0_u64, 0_u64), |(sum, count), system| {
-        (sum + system.memory_used.as_u64(), count + 1)
+    let (sum, count) = readings.fold((0_u128, 0_u128), |(sum, count), system| {
+        (sum + u128::from(system.memory_used.as_u64()), count + 1)
     });
-    sum.checked_div(count).map(ByteSize)
+    let mean = sum.checked_div(count)?;
+    Some(ByteSize(u64::try_from(mean).unwrap_or(u64::MAX)))
 }

@@ -3,6 +3,9 @@
 //! known memory.
 
 mod browser;
+#[path = "../support/changes.rs"]
+mod changes;
+mod fuzz;
 mod judging;
 mod kept;
 mod profiler;

@@ -3,6 +3,9 @@
 //! `load` is the main job; its story is in `load/mod.rs`.
 
 mod bench;
+#[cfg(test)]
+#[path = "../../tests/support/changes.rs"]
+mod changes;
 mod child;
 mod environment;
 mod flags;

@@ -3,6 +3,7 @@
 mod budgets;
 mod idle;
 mod infrastructure;
+mod open_files;
 mod pace;
 mod peaks;
 mod scenarios;
@@ -24,7 +25,6 @@ use infrastructure::Choice;
 
 use crate::config::{Config, Profile, RampSetting, SizeSetting, suggest};
 use crate::infrastructure::Infrastructure;
-use crate::limits::OpenFiles;
 use crate::run_dir::FORMAT_VERSION;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
@@ -34,6 +34,9 @@ pub(crate) const MOST_USERS: u32 = 10_000;
 
 /// So many turns of a user take days.
 const MOST_WAVES: u32 = 1_000;
+
+/// No part of a run takes so long, and no wait is meant to.
+const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Everything that is wrong with a request, one message each.
 #[derive(Debug, PartialEq, Eq)]
@@ -270,6 +273,7 @@ impl Mistakes {
         if profile.baseline.is_zero() {
             self.push("baseline: without a baseline there is nothing to compare with".to_owned());
         }
+        self.durations(config, profile);
         if !(1..=1000).contains(&profile.probe_rate) {
             self.push(format!("probe-rate: {} is not from 1 to 1000", profile.probe_rate));
         }
@@ -280,30 +284,22 @@ impl Mistakes {
         }
     }
 
-    /// What a process may not even raise its limit to would be its own failure, not the
-    /// server's.
-    fn open_files(&mut self, scenarios: &[PlannedScenario], machine: &Machine) {
-        /// A runtime, a log, the files of the run.
-        const OWN: u64 = 32;
-        let Some(OpenFiles { hard, .. }) = machine.limits.open_files else { return };
-        let needed = |scenario: &PlannedScenario| {
-            let of_user = match scenario.id.kind() {
-                ScenarioKind::Api => 1,
-                // Both outputs, and what tells of the process's end.
-                ScenarioKind::Cli => 3,
-                ScenarioKind::Probe => 0,
-            };
-            OWN + of_user * u64::from(scenario.at_once)
-        };
-        let Some(most) = scenarios.iter().max_by_key(|scenario| needed(scenario)) else { return };
-        if needed(most) > hard {
+    /// Times that are counted from some moment: too long a one has no end.
+    fn durations(&mut self, config: &Config, profile: &Profile) {
+        let all = [
+            ("baseline", profile.baseline),
+            ("drain", profile.drain),
+            ("settle", profile.settle.unwrap_or_default()),
+            ("scenario-timeout", profile.scenario_timeout),
+            ("teardown-timeout", profile.teardown_timeout),
+            ("[profiler] interval", config.profiler.interval),
+            ("[validity] send-lateness-p99", config.validity.send_lateness_p99),
+            ("[validity] profiler-gap", config.validity.profiler_gap),
+        ];
+        for (key, _) in all.into_iter().filter(|(_, time)| *time > LONGEST_TIME) {
             self.push(format!(
-                "-n: {} users of {} at once need {} open files, and a process may have {hard} \
-                 here\n  hint: fewer requests (-n), or raise the hard limit (`ulimit -Hn`, \
-                 /etc/security/limits.conf, LimitNOFILE= of a service)",
-                most.at_once,
-                most.id,
-                needed(most)
+                "{key}: it must be at most {}",
+                humantime::format_duration(LONGEST_TIME)
             ));
         }
     }

@@ -26,6 +26,17 @@ fn words(list: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn times_without_an_end_are_refused() {
+    let config = "[profiles.default]\nbaseline = \"5000years\"\nscenario-timeout = \"31days\"\n";
+    let config = Config::parse(config, "skyload.toml").unwrap();
+    let UsageErrors(mistakes) =
+        LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE).unwrap_err();
+    let named = |key: &str| mistakes.iter().any(|mistake| mistake.starts_with(key));
+    assert!(named("baseline: it must be at most 30days"), "{mistakes:?}");
+    assert!(named("scenario-timeout: ") && !named("drain: "), "{mistakes:?}");
+}
+
+#[test]
 fn without_flags_the_default_profile_runs_everything() {
     let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &MACHINE).unwrap();
     assert_eq!(plan.scenarios.len(), ScenarioId::ALL.len());

@@ -142,6 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn no_event_is_too_odd_to_be_read() {
+        let words = [PROCESSES.0, PROCESSES.1, 5, 1];
+        let mut envelope: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+        envelope.extend([32_u16, 0].into_iter().flat_map(u16::to_ne_bytes));
+        envelope.extend([FORKED, 0, 9, 0, 1, 1, 2, 2].into_iter().flat_map(u32::to_ne_bytes));
+        let datagram = message(3, 0, 7, &envelope);
+        assert_eq!(events(&datagram).count(), 1);
+        crate::changes::try_changes(&datagram, |datagram| {
+            let mut news = News::default();
+            events(datagram).for_each(|event| _ = event.tell(&mut news));
+            _ = acknowledged(datagram, 1);
+        });
+    }
+
+    #[test]
     fn an_acknowledgement_of_another_listener_is_not_ours() {
         let acknowledgement = |acknowledges: u32, error: u32| {
             let words = [PROCESSES.0, PROCESSES.1, 5, acknowledges];

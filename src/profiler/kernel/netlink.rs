@@ -272,6 +272,16 @@ mod tests {
     }
 
     #[test]
+    fn no_datagram_is_too_odd_to_be_read() {
+        let mut datagram = message(3, 0, 1, &attribute(2, b"TASKSTATS\0"));
+        datagram.extend(message(5, 0, 1, &attribute(0x8001, &7_u32.to_ne_bytes())));
+        crate::changes::try_changes(&datagram, |datagram| {
+            let parts = messages(datagram).flat_map(|message| attributes(message.payload));
+            assert!(parts.count() <= datagram.len());
+        });
+    }
+
+    #[test]
     fn attributes_are_read_back_without_their_padding() {
         let mut bytes = attribute(2, b"TASKSTATS\0");
         bytes.extend(attribute(0x8001, &7_u32.to_ne_bytes()));

@@ -135,9 +135,14 @@ fn accepted(socket: &mut Socket, question: Question) -> io::Result<()> {
     })?;
     match code {
         Some(0) => Ok(()),
-        Some(code) => Err(io::Error::from_raw_os_error(-code)),
+        Some(code) => Err(error_of(code)),
         None => Err(io::Error::other("the kernel does not answer")),
     }
+}
+
+/// Errors are told as negative numbers.
+fn error_of(code: i32) -> io::Error {
+    io::Error::from_raw_os_error(code.saturating_neg())
 }
 
 /// The payload of a generic netlink message.
@@ -213,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::process;
+    use crate::profiler::kernel::netlink::message;
 
     /// Granted or not, depending on who runs the tests.
     fn listen() -> Option<ExitRecords> {
@@ -250,6 +256,25 @@ mod tests {
         value.extend(attribute(STATS, &stats));
         let record = record(&value, Duration::ZERO).unwrap();
         assert_eq!((record.thread, record.process, record.high_water), (77, Some(70), 5 << 10));
+    }
+
+    #[test]
+    fn no_record_is_too_odd_to_be_read() {
+        let mut stats = vec![0; 600];
+        stats[0..2].copy_from_slice(&15_u16.to_ne_bytes());
+        stats[128..][..4].copy_from_slice(&77_u32.to_ne_bytes());
+        let mut value = attribute(PID, &77_u32.to_ne_bytes());
+        value.extend(attribute(STATS, &stats));
+        let datagram = message(9, 0, 1, &generic(GET, &attribute(OF_THREAD, &value)));
+        assert_eq!(records(&datagram, 9, Duration::ZERO).count(), 1);
+        crate::changes::try_changes(&datagram, |datagram| {
+            _ = records(datagram, 9, Duration::from_secs(9)).count();
+        });
+    }
+
+    #[test]
+    fn an_error_of_the_kernel_may_be_any_number() {
+        assert!(error_of(i32::MIN).raw_os_error().is_some());
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub(super) fn shares(rollup: &[u8]) -> Option<Shares> {
         } else if let Some(value) =
             line.strip_prefix(b"Private_Clean:").or_else(|| line.strip_prefix(b"Private_Dirty:"))
         {
-            uss = Some(uss.unwrap_or(0) + kilobytes(value)?);
+            uss = Some(uss.unwrap_or(0_u64).checked_add(kilobytes(value)?)?);
         }
     }
     Some(Shares { pss: pss?, uss: uss? })
@@ -127,6 +127,28 @@ mod tests {
     fn a_kernel_without_swap_tells_of_none() {
         let status = STATUS.replace("VmSwap:\t      30 kB\n", "");
         assert_eq!(memory(status.as_bytes()).map(|memory| memory.swap), Some(None));
+    }
+
+    #[test]
+    fn no_text_of_the_kernel_is_too_odd_to_be_read() {
+        let rollup = "Rss: 140000 kB\nPss: 133000 kB\nPrivate_Clean: 10000 kB\n\
+                      Private_Dirty: 120000 kB\n";
+        let stat = "42 (a) S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 3 0 98765 1000 250 9 9";
+        let marker = Marker { name: "A".to_owned(), value: "1".to_owned() };
+        for text in [STATUS, rollup, stat, "9000 250 60 1 0 700 0\n", "B=2\0A=1\0"] {
+            crate::changes::try_changes(text.as_bytes(), |text| {
+                (_, _) = (memory(text), resident(text));
+                (_, _) = (resident_alone(text), shares(text));
+                _ = has_variable(text, &marker);
+            });
+        }
+    }
+
+    #[test]
+    fn shares_beyond_all_numbers_are_none() {
+        let most = u64::MAX / 1024;
+        let rollup = format!("Pss: 1 kB\nPrivate_Clean: {most} kB\nPrivate_Dirty: {most} kB\n");
+        assert_eq!(shares(rollup.as_bytes()), None);
     }
 
     #[test]

@@ -113,9 +113,7 @@ impl Course<'_> {
     }
 
     fn total(&self) -> Series {
-        let sum = |tick: &Tick| {
-            as_mib(ByteSize(tick.classes.values().map(|class| class.rss_sum.as_u64()).sum()))
-        };
+        let sum = |tick: &Tick| as_mib(tick.classes.values().map(|class| class.rss_sum).sum());
         Series {
             name: "all processes".to_owned(),
             look: "all",
@@ -174,7 +172,7 @@ fn thinned(chunks: &Chunks, more: &str) -> String {
 fn silence_between(times: &[Timestamp]) -> Duration {
     let mut distances: Vec<_> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
     distances.sort();
-    distances.get(distances.len() / 2).copied().unwrap_or_default() * 2
+    distances.get(distances.len() / 2).copied().unwrap_or_default().saturating_mul(2)
 }
 
 fn as_limit(check: &BudgetCheck) -> Option<Limit> {

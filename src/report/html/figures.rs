@@ -4,7 +4,7 @@ use crate::budget::BudgetSubject;
 use crate::fixtures::{FixtureStep, Ledger, Stage};
 use crate::report::{About, BudgetCheck, BudgetState, Report, ScenarioReport, Severity, Verdict};
 use crate::scenario::ScenarioKind;
-use crate::units::as_gib;
+use crate::units::{as_gib, total};
 
 /// A key figure.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
         return figures;
     }
     let of_users = || report.scenarios.iter().filter(|s| s.id.kind() != ScenarioKind::Probe);
-    let completed: u64 = of_users().map(ScenarioReport::completed).sum();
-    let failed: u64 = of_users().map(ScenarioReport::failed).sum();
+    let completed = total(of_users().map(ScenarioReport::completed));
+    let failed = total(of_users().map(ScenarioReport::failed));
     figures.push(Figure {
         is_over: failed > 0,
         ..plain("turns of users", completed.to_string(), format!("{failed} failed"))

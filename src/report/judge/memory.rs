@@ -7,6 +7,7 @@ use crate::environment::Environment;
 use crate::plan::ServerTarget;
 use crate::report::budgets::{BudgetCheck, BudgetState, CONFIGURED};
 use crate::report::{Exactness, MemoryReport};
+use crate::units::total;
 
 impl Findings {
     pub(super) fn of_budgets(&mut self, case: &Case<'_>) {
@@ -165,7 +166,7 @@ impl Findings {
         let in_any =
             memory.iter().flat_map(|memory| &memory.snapshots).map(|snapshot| snapshot.unread);
         let sums = [
-            (BudgetSubject::TreePss, in_any.sum()),
+            (BudgetSubject::TreePss, total(in_any)),
             (BudgetSubject::Growth, after.map_or(0, |growth| growth.unread_after)),
         ];
         for (subject, unread) in sums {

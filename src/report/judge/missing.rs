@@ -8,6 +8,7 @@ use crate::plan::PlannedScenario;
 use crate::report::Evidence;
 use crate::sample::Phase;
 use crate::scenario::ScenarioKind;
+use crate::units::total;
 
 impl Findings {
     pub(super) fn of_missing(&mut self, case: &Case<'_>) {
@@ -84,11 +85,11 @@ fn must_have_nodes(evidence: &Evidence) -> bool {
 }
 
 fn turns(outcome: &ScenarioOutcome) -> u64 {
-    outcome.waves.iter().map(WaveOutcome::completed).fold(0, u64::saturating_add)
+    total(outcome.waves.iter().map(WaveOutcome::completed))
 }
 
 fn expected_turns(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {
-    let of_waves = outcome.waves.iter().map(|wave| wave.scheduled).fold(0, u64::saturating_add);
+    let of_waves = total(outcome.waves.iter().map(|wave| wave.scheduled));
     match planned.id.kind() {
         // It asks for as long as the load goes on.
         ScenarioKind::Probe => of_waves,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::words::in_minutes;
 use crate::report::{MemoryReport, ProfilerReport, Report};
-use crate::units::{as_gib, as_mib};
+use crate::units::{as_gib, as_mib, total};
 
 /// Whose cost, and which.
 pub(in crate::report) type Cost = (&'static str, String);
@@ -33,7 +33,7 @@ pub(in crate::report) fn of_run(report: &Report) -> impl Iterator<Item = Cost> {
 fn clients(report: &Report) -> Option<Cost> {
     let costs = || report.scenarios.iter().filter_map(|scenario| scenario.cost);
     let peak = costs().map(|cost| cost.own_peak).max()?;
-    let cpu: Duration = costs().map(|cost| cost.own_cpu).sum();
+    let cpu: Duration = total(costs().map(|cost| cost.own_cpu));
     let (cpu, peak) = (cpu.as_secs_f64(), as_mib(peak));
     Some(("clients", format!("{cpu:.1} CPU-s in skyload's processes (largest {peak:.1} MiB)")))
 }
@@ -41,7 +41,7 @@ fn clients(report: &Report) -> Option<Cost> {
 fn commands(report: &Report) -> Option<Cost> {
     let costs = || report.scenarios.iter().filter_map(|scenario| scenario.cost);
     let peak = costs().filter_map(|cost| cost.largest_child).max()?;
-    let cpu: Duration = costs().map(|cost| cost.children_cpu).sum();
+    let cpu: Duration = total(costs().map(|cost| cost.children_cpu));
     let (cpu, peak) = (cpu.as_secs_f64(), as_mib(peak));
     let cost = format!("{cpu:.1} CPU-s (largest {peak:.1} MiB); the client's, not the server's");
     Some(("sky processes", cost))

@@ -59,6 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_list_is_too_odd_to_be_read() {
+        let list = "~/.aws/credentials\t~/.aws/credentials\n/etc/key\t/etc/key\nnoise\n";
+        crate::changes::try_changes(list.as_bytes(), |list| {
+            _ = parse(&String::from_utf8_lossy(list), Path::new("/home/u"));
+        });
+    }
+
+    #[test]
     fn credentials_come_from_the_users_home_and_go_below_the_new_one() {
         let list = "~/.aws/credentials\t~/.aws/credentials\n/etc/key\t/etc/key\nnoise\n";
         let pairs = parse(list, Path::new("/home/u"));

@@ -151,6 +151,13 @@ mod tests {
     }
 
     #[test]
+    fn no_answer_is_too_odd_to_be_read() {
+        crate::changes::try_changes(STAND_IN.as_bytes(), |json| {
+            _ = Answer::parse(json).map(Answer::into_facts);
+        });
+    }
+
+    #[test]
     fn a_constant_that_is_no_amount_of_memory_is_refused() {
         let json = STAND_IN.replace("0.3", "-0.3");
         let error = Answer::parse(json.as_bytes()).unwrap_err().to_string();

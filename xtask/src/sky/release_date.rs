@@ -6,9 +6,10 @@
 //! publication, it says when that was.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use skyload::clock::Timestamp;
 use xshell::Shell;
 
 use crate::progress::Step;
@@ -56,7 +57,9 @@ fn published(output: &str) -> Option<SystemTime> {
 }
 
 fn after_grace(published: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(published + GRACE).to_string()
+    let published = published.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let after = Timestamp::default().plus(published).plus(GRACE);
+    humantime::format_rfc3339_seconds(after.to_system_time()).to_string()
 }
 
 #[cfg(test)]
@@ -82,6 +85,20 @@ mod tests {
     fn a_hint_broken_by_a_terminals_width_is_understood() {
         let broken = HINT.replace("published at ", "published\n      at ");
         assert!(published(&broken).is_some());
+    }
+
+    #[test]
+    fn no_hint_is_too_odd_to_be_read() {
+        crate::changes::try_changes(HINT.as_bytes(), |hint| {
+            _ = published(&String::from_utf8_lossy(hint)).map(after_grace);
+        });
+    }
+
+    #[test]
+    fn the_last_day_of_all_has_no_day_after_it() {
+        let last = HINT.replace("2026-03-24T01:08:12.708Z", "9999-12-31T01:08:12.708Z");
+        let cutoff = published(&last).map(after_grace);
+        assert_eq!(cutoff.as_deref(), Some("9999-12-31T23:59:59Z"));
     }
 
     #[test]

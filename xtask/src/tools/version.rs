@@ -47,6 +47,16 @@ mod tests {
     }
 
     #[test]
+    fn no_text_is_too_odd_to_be_searched() {
+        crate::changes::try_changes(
+            b"cargo-nextest 0.9.143 (60fa45f63)\nrelease: 1.2.3-rc.1",
+            |text| {
+                _ = ToolVersion::find_in(&String::from_utf8_lossy(text));
+            },
+        );
+    }
+
+    #[test]
     fn a_text_without_a_version_has_none() {
         assert_eq!(ToolVersion::find_in("pyenv: uv: command not found"), None);
         assert_eq!(ToolVersion::find_in(""), None);

@@ -113,6 +113,14 @@ mod tests {
         assert_eq!(answer(output).unwrap(), Answer::Built(wheel));
     }
 
+    #[test]
+    fn no_answer_is_too_odd_to_be_read() {
+        let output = "Building..\n{\"built\": {\"wheel\": \"/w/sky.whl\", \"hash\": \"ab\"}}\n";
+        crate::changes::try_changes(output.as_bytes(), |output| {
+            _ = answer(&String::from_utf8_lossy(output));
+        });
+    }
+
     /// Asks the system's Python, with a made-up SkyPilot of which this is `sky.adaptors.slurm`.
     fn build_with(adaptor: &str) -> Answer {
         let folder = tempfile::tempdir().unwrap();

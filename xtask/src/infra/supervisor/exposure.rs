@@ -123,6 +123,16 @@ mod tests {
     }
 
     #[test]
+    fn no_table_is_too_odd_to_be_read() {
+        let row =
+            "   0: 00000000:B5FE 00000000:0000 0A 00000000:00000000 00:00000000 00000000 59046";
+        let table = format!("{HEAD}{row} 0 4711 1 0 100 0\n");
+        crate::changes::try_changes(table.as_bytes(), |table| {
+            _ = listeners(&String::from_utf8_lossy(table));
+        });
+    }
+
+    #[test]
     fn loopback_has_three_spellings() {
         let ip = |text| address(&format!("{text}:0050")).unwrap().ip();
         assert!(is_loopback(ip("0100007F")));

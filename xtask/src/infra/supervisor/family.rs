@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use skyload::ids::ProcessIdentity;
 use skyload::process::{parse_stat, stat_fields};
-use skyload::units::ByteSize;
+use skyload::units::{ByteSize, total};
 
 use crate::processes::add_descendants;
 
@@ -50,14 +50,14 @@ fn parse(pid: u32, stat: &[u8], ticks: u64, page: u64) -> Option<Member> {
     let fields: Vec<&str> = stat_fields(stat)?.collect();
     // Numbered as in proc(5), where the field after the name is the third.
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    let used = field(14)? + field(15)? + field(16)? + field(17)?;
+    let used = total([field(14)?, field(15)?, field(16)?, field(17)?]);
     Some(Member {
         identity: glance.identity,
         parent: glance.parent,
         session: u32::try_from(field(6)?).ok()?,
         zombie: glance.zombie,
-        cpu: Duration::from_millis(used * 1000 / ticks.max(1)),
-        memory: ByteSize(field(24)? * page),
+        cpu: Duration::from_millis(used.saturating_mul(1000) / ticks.max(1)),
+        memory: ByteSize(field(24)?.saturating_mul(page)),
     })
 }
 
@@ -79,6 +79,16 @@ mod tests {
         let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
         let members = descendants().unwrap();
         assert!(members.iter().any(|member| member.identity.pid == named.pid()));
+    }
+
+    #[test]
+    fn no_line_is_too_odd_to_be_read() {
+        let stat = "42 (a b) S 7 42 42 0 -1 0 1 0 0 0 100 50 30 20 20 0 1 0 98765 4096 10 0";
+        crate::changes::try_changes(stat.as_bytes(), |stat| {
+            _ = parse(42, stat, 100, 4096);
+        });
+        let most = format!("100 {} 30", u64::MAX);
+        assert!(parse(42, stat.replace("100 50 30", &most).as_bytes(), 100, 4096).is_some());
     }
 
     #[test]

@@ -1,0 +1,326 @@
+//! Changed inputs of all kinds: nothing that stands in a file makes reading, judging or
+//! rendering panic.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use skyload::config::Config;
+use skyload::fixtures::{FixtureStep, Ledger, SharedThings, Stage};
+use skyload::limits::{Cpus, MachineLimits};
+use skyload::marks::{Event, Mark};
+use skyload::nodes::NodeFigures;
+use skyload::plan::{LoadPlan, LoadRequest, Machine, RequestFile, Speed};
+use skyload::recommend::Recommendation;
+use skyload::report::{
+    Evidence, ProfileEvidence, ProfileReport, Report, github, html, junit, markdown, text,
+};
+use skyload::run_dir::RunDir;
+use skyload::sample::{PhasePeaks, ProcessTable, ProfileLine, Window};
+use skyload::scenario::{Need, ScenarioId};
+use skyload::units::ByteSize;
+
+use crate::changes::{changed, changes, try_all, try_changes};
+use crate::judging::changes::{Change, fixture_fails};
+use crate::judging::evidence::{LOAD_BEGAN, at, four_users, good_run};
+use crate::kept::{keep, keep_profile};
+use proptest::prelude::*;
+
+/// A small run that has something of everything.
+fn small_run() -> Evidence {
+    let requests = vec!["launch".to_owned()];
+    let mut run = good_run(&LoadRequest { requests, phase_peaks: true, ..four_users() });
+    let mut ticks = 0;
+    run.profile.retain(|line| match line {
+        ProfileLine::Tick(_) => {
+            ticks += 1;
+            ticks % 10 == 1
+        }
+        _ => true,
+    });
+    run.profile.insert(
+        5,
+        ProfileLine::PhasePeaks(PhasePeaks {
+            at: at(LOAD_BEGAN),
+            window: Window::Phase(skyload::sample::Phase::Baseline),
+            classes: BTreeMap::from([(skyload::class::ProcessClass::Server, ByteSize::mib(9))]),
+            not_reset: 1,
+        }),
+    );
+    fixture_fails(&mut run, Stage::TearDown, "it stays");
+    let ledger = run.fixtures.as_mut().expect("it was just made");
+    ledger.shared = vec![SharedThings { infra: "slurm/loop".to_owned(), job_id: Some(1) }];
+    ledger.steps.push(FixtureStep {
+        need: Some(Need::Cluster),
+        failure: None,
+        ..ledger.steps[0].clone()
+    });
+    run.nodes = Some(NodeFigures::default());
+    run.fail_turns(1);
+    run.happens(LOAD_BEGAN, Event::LeftBehind(vec!["python".to_owned()]));
+    run
+}
+
+/// The files of a small run, in this order.
+const FILES: [&str; 10] = [
+    "request.json",
+    "plan.json",
+    "environment.json",
+    "marks.jsonl",
+    "samples.jsonl",
+    "processes.json",
+    "fixtures.json",
+    "nodes.json",
+    "outcomes/api-status.json",
+    "outcomes/cli-launch.json",
+];
+
+fn files() -> Vec<Vec<u8>> {
+    let (_folder, run) = keep(&small_run());
+    let read = |name: &&str| fs::read(run.path().join(name)).expect("it was just written");
+    FILES.iter().map(read).collect()
+}
+
+fn lines<T: DeserializeOwned>(text: &[u8]) -> Vec<T> {
+    let lines = text.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+/// What [`Evidence::read`] makes of these, without a disk; what it cannot read is left out.
+fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
+    fn whole<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
+        serde_json::from_slice(text).ok()
+    }
+    let outcome = |id, text: &Vec<u8>| Some((id, whole(text)?));
+    let outcomes =
+        [outcome(ScenarioId::ApiStatus, &files[8]), outcome(ScenarioId::CliLaunch, &files[9])];
+    let evidence = Evidence {
+        request: whole::<RequestFile>(&files[0]).map(|file| file.request),
+        plan: whole(&files[1])?,
+        environment: whole(&files[2]),
+        marks: lines(&files[3]),
+        profile: lines(&files[4]),
+        processes: whole(&files[5]),
+        fixtures: whole(&files[6]),
+        nodes: whole(&files[7]),
+        outcomes: outcomes.into_iter().flatten().collect(),
+        ..good.clone()
+    };
+    Some(evidence.by_our_clock())
+}
+
+/// Assembles, judges and renders in all forms.
+fn all_forms(evidence: &Evidence) {
+    let report = Report::assemble(evidence);
+    let mut out = Vec::new();
+    text::render(&report, &mut out).expect("it is memory");
+    markdown::render(&report, &mut out).expect("it is memory");
+    junit::render(&report, &mut out).expect("it is memory");
+    github::annotations(&report, &mut out).expect("it is memory");
+    html::render(&report, evidence, &mut out).expect("it is memory");
+    let json = serde_json::to_vec(&report).expect("it can be written");
+    _ = serde_json::from_slice::<Report>(&json);
+    _ = Recommendation::assemble(&[report.clone(), report]);
+}
+
+fn all_forms_of_profile(lines: Vec<ProfileLine>, processes: Option<ProcessTable>, good: &Evidence) {
+    let evidence =
+        ProfileEvidence { profile: good.run.clone(), lines, processes, damage: Vec::new() };
+    let report = ProfileReport::assemble(&evidence);
+    text::render_profile(&report, &mut Vec::new()).expect("it is memory");
+}
+
+#[test]
+fn no_run_is_too_odd_to_be_judged_and_shown() {
+    let (files, good) = (files(), small_run());
+    let inputs: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
+    let tried = evidence(&files, &good).expect("it is complete");
+    all_forms(&tried);
+    try_all(&inputs, |files| {
+        if let Some(evidence) = evidence(files, &good) {
+            all_forms(&evidence);
+        }
+    });
+}
+
+/// What was found by changes like those, or is like it.
+#[test]
+fn the_largest_numbers_are_shown_all_the_same() {
+    let mut run = small_run();
+    for line in &mut run.profile {
+        let ProfileLine::Tick(tick) = line else { continue };
+        tick.zombies = u32::MAX;
+        tick.system.as_mut().expect("it is good").memory_used = ByteSize(u64::MAX);
+        for class in tick.classes.values_mut() {
+            (class.count, class.threads) = (u32::MAX, u32::MAX);
+            (class.rss_sum, class.rss_max) = (ByteSize(u64::MAX), ByteSize(u64::MAX));
+        }
+    }
+    for record in &mut run.processes.as_mut().expect("it is good").processes {
+        (record.peak, record.fastest_growth) = (Some(ByteSize(u64::MAX)), Some(ByteSize(u64::MAX)));
+        record.ending = skyload::sample::Ending::Unread { unseen: Some(std::time::Duration::MAX) };
+    }
+    for outcome in run.outcomes.values_mut() {
+        outcome.cost.own_cpu = std::time::Duration::MAX;
+        for wave in &mut outcome.waves {
+            (wave.succeeded, wave.refused, wave.failed) = (u64::MAX, u64::MAX, u64::MAX);
+            wave.ended = skyload::clock::Timestamp::from_micros(u64::MAX);
+        }
+    }
+    run.marks.last_mut().expect("it is good").at = skyload::clock::Timestamp::from_micros(u64::MAX);
+    all_forms(&run);
+}
+
+/// One file at a time: it is read, or it is not.
+fn reads<T: DeserializeOwned + serde::Serialize>(name: &str) {
+    let which = FILES.iter().position(|file| *file == name).expect("it is a file of a run");
+    try_changes(&files()[which], |text| {
+        if let Ok(value) = serde_json::from_slice::<T>(text) {
+            _ = serde_json::to_vec(&value);
+        }
+        for value in lines::<T>(text) {
+            _ = serde_json::to_vec(&value);
+        }
+    });
+}
+
+#[test]
+fn no_request_is_too_odd_to_be_read() {
+    reads::<RequestFile>("request.json");
+}
+
+#[test]
+fn no_plan_is_too_odd_to_be_read() {
+    reads::<LoadPlan>("plan.json");
+}
+
+#[test]
+fn no_environment_is_too_odd_to_be_read() {
+    reads::<skyload::environment::Environment>("environment.json");
+}
+
+#[test]
+fn no_marks_are_too_odd_to_be_read() {
+    reads::<Mark>("marks.jsonl");
+}
+
+#[test]
+fn no_samples_are_too_odd_to_be_read() {
+    reads::<ProfileLine>("samples.jsonl");
+}
+
+#[test]
+fn no_processes_are_too_odd_to_be_read() {
+    reads::<ProcessTable>("processes.json");
+}
+
+#[test]
+fn no_ledger_is_too_odd_to_be_read() {
+    reads::<Ledger>("fixtures.json");
+}
+
+#[test]
+fn no_figures_of_nodes_are_too_odd_to_be_read() {
+    reads::<NodeFigures>("nodes.json");
+}
+
+#[test]
+fn no_outcome_is_too_odd_to_be_read() {
+    reads::<skyload::outcome::ScenarioOutcome>("outcomes/api-status.json");
+}
+
+#[test]
+fn no_report_is_too_odd_to_be_shown_again() {
+    let run = small_run();
+    let report = serde_json::to_vec(&Report::assemble(&run)).expect("it can be written");
+    try_changes(&report, |text| {
+        let Ok(report) = serde_json::from_slice::<Report>(text) else { return };
+        let mut out = Vec::new();
+        text::render(&report, &mut out).expect("it is memory");
+        markdown::render(&report, &mut out).expect("it is memory");
+        junit::render(&report, &mut out).expect("it is memory");
+        html::render(&report, &run, &mut out).expect("it is memory");
+        _ = Recommendation::assemble(&[report]);
+    });
+}
+
+#[test]
+fn no_profile_is_too_odd_to_be_shown() {
+    let (files, good) = (files(), small_run());
+    try_all(&[&files[4], &files[5]], |files| {
+        all_forms_of_profile(lines(&files[0]), serde_json::from_slice(&files[1]).ok(), &good);
+    });
+}
+
+const MACHINE: Machine = Machine {
+    memory_total: ByteSize::gib(16),
+    memory_available: ByteSize::gib(15),
+    limits: MachineLimits::NONE,
+    loopback_obstacle: None,
+    speed: Some(Speed {
+        cpus: Cpus { allowed: 2, quota: None },
+        import: Duration::from_secs(1),
+        elapsed: Duration::from_secs(3),
+    }),
+};
+
+#[test]
+fn no_configuration_is_too_odd_to_be_planned_with() {
+    let config = include_str!("../../skyload.toml");
+    try_changes(config.as_bytes(), |text| {
+        let Ok(config) = Config::parse(&String::from_utf8_lossy(text), "skyload.toml") else {
+            return;
+        };
+        // What follows from the machine's speed is in the plan as well.
+        _ = LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE);
+    });
+}
+
+#[test]
+fn no_request_is_too_odd_to_be_planned() {
+    let config =
+        Config::parse(include_str!("../../skyload.toml"), "skyload.toml").expect("it is ours");
+    let request = RequestFile::of(LoadRequest {
+        requests_per_scenario: Some("4".to_owned()),
+        requests: vec!["launch".to_owned()],
+        apis: vec!["status".to_owned()],
+        infra: vec!["aws/us".to_owned(), "k8s".to_owned()],
+        waves: Some("2".to_owned()),
+        sky: Some("0.14.1".to_owned()),
+        server: Some("http://127.0.0.1:1".to_owned()),
+        budgets: vec!["tree-rss=1GiB".to_owned(), "threads=4".to_owned()],
+        ..LoadRequest::default()
+    });
+    let text = serde_json::to_vec(&request).expect("it can be written");
+    try_changes(&text, |text| {
+        let Ok(file) = serde_json::from_slice::<RequestFile>(text) else { return };
+        _ = LoadPlan::resolve(&file.request, &config, &MACHINE);
+        _ = file.request.command();
+    });
+}
+
+#[test]
+fn no_directory_of_a_run_or_profile_is_too_odd_to_be_read() {
+    let ((_one, run), (_two, profile)) = (keep(&small_run()), keep_profile(&small_run()));
+    let files = files();
+    // A few: it is the disk that takes the time.
+    let cases = ProptestConfig::default().cases.div_ceil(20);
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let which = any::<prop::sample::Index>();
+    proptest!(config, |(which in which, changes in changes())| {
+        let at = which.index(FILES.len());
+        let path = run.path().join(FILES[at]);
+        fs::write(&path, changed(&files[at], &changes)).expect("it can be written");
+        if let Ok(evidence) = Evidence::read(&run) {
+            all_forms(&evidence);
+        }
+        fs::write(&path, &files[at]).expect("it can be written");
+        fs::write(&profile.files().samples, changed(&files[4], &changes)).expect("it can be written");
+        if let Ok(evidence) = ProfileEvidence::read(&profile) {
+            _ = ProfileReport::assemble(&evidence);
+        }
+        _ = profile.files().header();
+        _ = RunDir::open(run.path());
+    });
+}
