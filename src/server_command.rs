@@ -74,6 +74,59 @@ fn after_module<'a>(
     }
 }
 
+/// What a process is, in a word or two for a reader: its title, or its program, and of
+/// an interpreter the module or script that it runs. `None` without any words.
+pub fn kind<'a>(words: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
+    const LENGTH: usize = 40;
+    let first = String::from_utf8_lossy(words.clone().next()?).into_owned();
+    let kind = if first.starts_with("ssh: ") && first.contains("[mux]") {
+        // A connection that is kept open; its title holds a path that differs for each.
+        "ssh [mux]".to_owned()
+    } else if first.starts_with("SkyPilot:") {
+        // The pid would make every executor a kind of its own.
+        first.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':').to_owned()
+    } else {
+        let program = file_name(first.split([':', ' ']).next().unwrap_or(&first));
+        interpreted(words).unwrap_or_else(|| program.to_owned())
+    };
+    Some(kind.chars().filter(|c| !c.is_control()).take(LENGTH).collect())
+}
+
+/// What an interpreter runs: a module, a script, or a known piece of code. `None` of any
+/// other program, and of code that nobody knows.
+fn interpreted<'a>(words: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
+    const SHELLS: [&[u8]; 5] = [b"sh", b"bash", b"dash", b"ash", b"zsh"];
+    const CODE: [&str; 2] = ["multiprocessing.resource_tracker", "multiprocessing.spawn"];
+    if let Some(module) = python_module(words.clone()) {
+        return Some(String::from_utf8_lossy(module).into_owned());
+    }
+    let first = words.clone().next()?;
+    let name = first.rsplit(|&byte| byte == b'/').next().unwrap_or(first);
+    if !is_python(first) && !SHELLS.contains(&name.strip_prefix(b"-").unwrap_or(name)) {
+        return None;
+    }
+    for word in words.skip(1) {
+        let text = String::from_utf8_lossy(word);
+        let known = CODE.iter().find(|code| text.contains(*code));
+        if let Some(code) = known {
+            return Some((*code).to_owned());
+        }
+        // Code of which nothing is known: the program's name says as much.
+        if text.starts_with('-') && text.ends_with('c') {
+            continue;
+        }
+        if !text.starts_with('-') {
+            let script = !text.contains(char::is_whitespace) && text.contains(['/', '.']);
+            return script.then(|| file_name(&text).to_owned());
+        }
+    }
+    None
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// `python3.11`, wherever it is.
 fn is_python(program: &[u8]) -> bool {
     let name = program.rsplit(|&byte| byte == b'/').next().unwrap_or(program);
@@ -124,6 +177,35 @@ mod tests {
         ] {
             assert_eq!(port(split(line)), named, "{line}");
         }
+    }
+
+    #[test]
+    fn a_kind_is_what_a_reader_calls_it() {
+        for (line, expected) in [
+            ("ssh|-T|node|true", "ssh"),
+            ("/usr/bin/rsync|-a|x|y", "rsync"),
+            ("/opt/slurm/bin/squeue|--me", "squeue"),
+            ("ssh: /tmp/sky_ssh_3fa9/11ab/84 [mux]", "ssh [mux]"),
+            ("sshd: skyload@notty", "sshd"),
+            ("/v/bin/python|-I|-S|/v/sky/metrics/container_memory.py", "container_memory.py"),
+            ("python3|/v/sky/skylet/subprocess_daemon.py|--pid|7", "subprocess_daemon.py"),
+            ("/usr/bin/python3|/usr/bin/aws|--version", "aws"),
+            (
+                "python|-B|-c|from multiprocessing.resource_tracker import main;main(25)",
+                "multiprocessing.resource_tracker",
+            ),
+            ("python|-u|-msky.jobs.controller|7", "sky.jobs.controller"),
+            ("python3|-u|-c|import sys; import os", "python3"),
+            ("/bin/sh|-c|aws --version", "sh"),
+            ("-bash", "-bash"),
+            ("bash|/x/start.sh", "start.sh"),
+            ("SkyPilot:executor:short:4711", "SkyPilot:executor:short"),
+            ("kubectl|exec|pod", "kubectl"),
+        ] {
+            let words = line.as_bytes().split(|&byte| byte == b'|');
+            assert_eq!(kind(words).as_deref(), Some(expected), "{line}");
+        }
+        assert_eq!(kind(std::iter::empty()), None);
     }
 
     #[test]

@@ -159,7 +159,17 @@ pub enum Reason {
 pub fn run(
     options: &ProfilerOptions,
     commands: impl Read + Send + 'static,
-    notices: impl Write,
+    mut notices: impl Write,
+) -> Result<Reason, ProfilerError> {
+    profile(options, Box::new(commands), &mut notices)
+}
+
+/// Not generic, and so compiled with this library, as optimised as that is: what is
+/// generic is compiled with the program that calls it.
+fn profile(
+    options: &ProfilerOptions,
+    commands: Box<dyn Read + Send>,
+    notices: &mut dyn Write,
 ) -> Result<Reason, ProfilerError> {
     if options.interval.is_zero() {
         return Err(ProfilerError::ZeroInterval);

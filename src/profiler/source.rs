@@ -175,11 +175,12 @@ pub(super) trait ProcessSource {
 
     /// Reads its memory. Where the end of a process brings its mark, the mark may be read
     /// more seldom than the rest: what is given is a lower bound then, until it is read
-    /// the next time or [`ProcessSource::renew`] was called.
+    /// the next time or [`ProcessSource::renew`] was called. Of a process at rest it may
+    /// be what was read a moment ago, and its end be found a moment later.
     fn read(&mut self, handle: &mut Self::Handle) -> Reading;
 
-    /// Has the mark read at the next reading: what is known of it is of another image, was
-    /// lowered, or is to be exact now.
+    /// Has everything read at the next reading, the mark among it: what is known is of
+    /// another image, was lowered, or is to be exact now; or the process has ended.
     fn renew(&mut self, handle: &mut Self::Handle);
 
     /// Lowers a process's high-water mark to what it has now, so that the mark tells of

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exactness::{self, Exactness};
 use super::growth::{self, Growth};
+use super::kinds;
 use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
@@ -31,6 +32,9 @@ pub struct MemoryReport {
     pub snapshots: Vec<SnapshotMemory>,
     /// Peaks of each phase and of each family's load, where the plan wanted them.
     pub windows: Vec<PhasePeaks>,
+    /// How many processes of each kind there were, in classes that hold many kinds.
+    #[serde(default)]
+    pub kinds: BTreeMap<ProcessClass, BTreeMap<String, u32>>,
     /// What it holds after the drain beyond what it held before the load; `None` when it
     /// did not come to rest, or was not read before or after.
     pub growth: Option<Growth>,
@@ -150,7 +154,9 @@ impl MemoryReport {
         let count = self.classes.iter().map(|class| class.swapped).sum::<u32>();
         (count > 0).then(|| {
             format!(
-                "the machine swapped: {count} process(es) of the server had pages in swap. Those are                  neither resident nor in any mark, so peaks and sums are lower bounds; use fewer                  requests (-n), or a machine with more memory"
+                "the machine swapped: {count} process(es) of the server had pages in swap. Those are \
+                 neither resident nor in any mark, so peaks and sums are lower bounds; use fewer \
+                 requests (-n), or a machine with more memory"
             )
         })
     }
@@ -184,6 +190,7 @@ pub(super) fn assemble(recording: Recording<'_>, came_to_rest: bool) -> Option<M
         zombies: last.and_then(|snapshot| snapshot.zombies),
         snapshots,
         windows: windows(recording),
+        kinds: kinds::of(records),
     })
 }
 

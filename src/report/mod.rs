@@ -13,6 +13,7 @@ mod growth;
 pub mod html;
 mod judge;
 pub mod junit;
+mod kinds;
 mod losses;
 pub mod markdown;
 mod memory;

@@ -37,6 +37,10 @@ pub struct ProcessRecord {
     pub class: ProcessClass,
     /// The first word of its command line, as last seen.
     pub title: String,
+    /// What it is, in a word or two for a reader: `ssh`, `container_memory.py`. `None`
+    /// when its command line was never read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// When it was first seen.
     pub first_seen: Timestamp,
     /// When its memory was last read.

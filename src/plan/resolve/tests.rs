@@ -3,7 +3,7 @@
 use super::*;
 use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
-use crate::limits::{Cpus, MachineLimits};
+use crate::limits::{Cpus, MachineLimits, OpenFiles};
 use crate::plan::Speed;
 use crate::scenario::{Family, Need};
 use crate::units::ByteSize;

@@ -6,7 +6,8 @@
 //! Three files tell of a process's memory: `status` has everything, the mark among it;
 //! `stat` the resident size, threads and name for half of that cost; `statm` the resident
 //! size alone for a sixth. Where the mark need not be read each time, neither must the
-//! rest.
+//! rest; and a process whose size has not changed for a while is at rest, of which most
+//! readings are left out: nearly all of a server's executors are, at any moment.
 
 use std::fs::File;
 use std::io;
@@ -22,6 +23,16 @@ pub(super) const FILES: usize = 3;
 /// Between two readings of the mark, name and threads are read once in so many.
 const NAME_EVERY: u32 = 4;
 
+/// A process is at rest after so many readings of the same size, one after the other.
+const RESTS_AFTER: u32 = 8;
+
+/// A size that differs by no more is the same one.
+const WAVERS: u64 = 256 << 10;
+
+/// Of a process at rest so many readings are left out after each: at the default interval
+/// it is read as often as the original tool looked.
+const LEFT_OUT: u32 = 3;
+
 pub(in crate::profiler) struct Handle {
     pid: u32,
     kept: Option<Kept>,
@@ -29,6 +40,13 @@ pub(in crate::profiler) struct Handle {
     known: Option<Memory>,
     /// Readings until the next that has a mark.
     wait: u32,
+    /// Its size when it last changed, by `stat` and by `statm`: the kernel sums these up
+    /// otherwise, and they differ by up to some 100 kB a CPU.
+    sizes: [u64; 2],
+    /// Readings of the same size, one after the other.
+    same: u32,
+    /// Readings that are left out before the next.
+    left_out: u32,
 }
 
 struct Kept {
@@ -50,11 +68,20 @@ impl Handle {
             })
         };
         // Not all marks in one tick.
-        Self { pid, kept: counted.and_then(keep), known: None, wait: 0 }
+        Self {
+            pid,
+            kept: counted.and_then(keep),
+            known: None,
+            wait: 0,
+            sizes: [0; 2],
+            same: 0,
+            left_out: 0,
+        }
     }
 
     pub(super) fn renew(&mut self) {
         self.known = None;
+        self.left_out = 0;
     }
 
     /// Reads its memory, the mark among it once in `every` times. `None` when it has ended.
@@ -62,7 +89,13 @@ impl Handle {
         if self.wait > 0
             && let (Some(kept), Some(known)) = (&self.kept, self.known)
         {
-            let now = if self.wait.is_multiple_of(NAME_EVERY) {
+            if self.left_out > 0 {
+                self.left_out -= 1;
+                self.wait -= 1;
+                return Some(Memory { swap: None, ..known });
+            }
+            let by_stat = self.is_at_rest() || self.wait.is_multiple_of(NAME_EVERY);
+            let now = if by_stat {
                 let length = kept.stat.read_at(buffer, 0).ok()?;
                 text::resident(&buffer[..length])?
             } else {
@@ -72,6 +105,7 @@ impl Handle {
             // Another name may mean another program.
             if now.name == known.name {
                 self.wait -= 1;
+                self.compare(usize::from(by_stat), now.rss);
                 let known = Memory { high_water: known.high_water.max(now.rss), ..now };
                 self.known = Some(known);
                 return Some(known);
@@ -89,6 +123,26 @@ impl Handle {
         };
         self.known = Some(memory);
         Some(memory)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.same >= RESTS_AFTER
+    }
+
+    /// Takes note of whether its size has changed, by one of two files.
+    fn compare(&mut self, file: usize, size: u64) {
+        if self.sizes[file].abs_diff(size) > WAVERS {
+            self.sizes[file] = size;
+            (self.same, self.left_out) = (0, 0);
+            return;
+        }
+        self.same = self.same.saturating_add(1);
+        self.left_out = match self.same {
+            0..RESTS_AFTER => 0,
+            // Not all readings in one tick.
+            RESTS_AFTER => self.pid % (LEFT_OUT + 1),
+            _ => LEFT_OUT,
+        };
     }
 
     #[cfg(test)]
@@ -136,6 +190,51 @@ mod tests {
         drop(std::hint::black_box(vec![1_u8; 80 << 20]));
         handle.renew();
         assert!(read(&mut handle, 1000).high_water > before + (40 << 20));
+    }
+
+    #[test]
+    fn a_process_at_rest_is_read_less_often_until_it_grows() {
+        let mut handle = handle();
+        let first = read(&mut handle, 1);
+        (handle.wait, handle.same, handle.left_out) = (10, RESTS_AFTER, 2);
+        let grown = std::hint::black_box(vec![1_u8; 80 << 20]);
+        for _ in 0..2 {
+            assert_eq!(read(&mut handle, 1), Memory { swap: None, ..first });
+        }
+        assert!(read(&mut handle, 1).rss > first.rss + (40 << 20), "{}", grown.len());
+        assert_eq!((handle.wait, handle.is_at_rest(), handle.left_out), (7, false, 0));
+    }
+
+    #[test]
+    fn rest_begins_after_several_readings_of_one_size() {
+        let mut handle = handle();
+        let (by_stat, by_statm) = (64 << 20, 63 << 20);
+        handle.compare(0, by_stat);
+        handle.compare(1, by_statm);
+        for file in [0, 1, 1, 1, 0, 1, 1] {
+            handle.compare(file, [by_stat, by_statm][file]);
+            assert_eq!((handle.is_at_rest(), handle.left_out), (false, 0));
+        }
+        handle.compare(1, by_statm);
+        assert!(handle.is_at_rest() && handle.left_out <= LEFT_OUT);
+        handle.compare(0, by_stat + WAVERS);
+        assert_eq!(handle.left_out, LEFT_OUT);
+        handle.compare(0, by_stat + WAVERS + 4096);
+        assert!(!handle.is_at_rest());
+    }
+
+    #[test]
+    fn a_renewed_handle_at_rest_sees_the_end_at_once() {
+        let mut command = Command::new("/bin/sh");
+        let mut child = command.args(["-c", "read x"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut handle = Handle::open(child.id(), Some(Rc::new(())));
+        let before = read(&mut handle, 1000);
+        (handle.wait, handle.same, handle.left_out) = (10, RESTS_AFTER, 2);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(read(&mut handle, 1000).rss, before.rss, "what was read a moment ago");
+        handle.renew();
+        assert_eq!(handle.read(&mut [0; 8192], 1000), None);
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl<S: ProcessSource> Tree<S> {
     pub(super) fn is_still(&mut self, process: Listed) -> bool {
         let Some(index) = self.scope.member(process.pid) else { return false };
         let Some(handle) = self.members[index].handle() else { return false };
+        self.source.renew(handle);
         if self.source.read(handle) == Reading::Ended {
             return false;
         }

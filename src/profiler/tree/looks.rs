@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::Tree;
 use crate::profiler::classify::{self, Subject};
 use crate::profiler::source::ProcessSource;
+use crate::server_command;
 
 /// A command line, as far as telling it from others goes: they can be long, and
 /// are remembered for each process there ever was.
@@ -65,6 +66,11 @@ impl<S: ProcessSource> Tree<S> {
         });
         let title = classify::first_word(&self.command_line);
         member.title = String::from_utf8_lossy(title).into_owned();
+        // A copy has its parent's words.
+        member.kind = match member.is_copy() {
+            true => Some("fork".to_owned()),
+            false => server_command::kind(server_command::words(&self.command_line)),
+        };
         member.take_class(class);
         if member.is_untitled() {
             self.search(index);

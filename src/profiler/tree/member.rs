@@ -75,6 +75,8 @@ pub(super) struct Member<H> {
     pub(super) name: Option<Name>,
     pub(super) print: Option<Print>,
     pub(super) title: String,
+    /// What it is for a reader.
+    pub(super) kind: Option<String>,
     pub(super) threads: u32,
     /// In bytes a second. Where marks are read once a second, a spike between two readings
     /// counts as that of one tick: then it is too high, and never too low.
@@ -125,6 +127,7 @@ impl<H> Member<H> {
             name: None,
             print: None,
             title: String::new(),
+            kind: None,
             threads: 0,
             fastest_growth: None,
             untitled: false,
@@ -327,6 +330,7 @@ impl<H> Member<H> {
             parent: self.glance.parent,
             class: self.class,
             title: self.title.clone(),
+            kind: self.kind.clone(),
             first_seen: self.first_seen,
             last_read: self.last_read,
             peak: self.peak.whole.max(self.copied.whole).map(ByteSize),

@@ -151,6 +151,10 @@ impl<S: ProcessSource> Tree<S> {
             None => return,
         };
         self.members[member].take_exit(record);
+        if record.is_of_first_thread() {
+            // That it has ended is to be found in this tick.
+            self.renew(member);
+        }
     }
 
     /// Takes a member out of the living.

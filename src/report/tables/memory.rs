@@ -43,6 +43,7 @@ pub(in crate::report) fn classes(memory: &MemoryReport, checks: &[BudgetCheck]) 
         let (name, processes) = (Cell::plain(name), Cell::plain(processes));
         add([name, Cell::blank(), processes, Cell::blank(), Cell::blank(), peak], subject);
     }
+    table.notes.extend(memory.kinds_in_words());
     table
 }
 

@@ -217,6 +217,7 @@ fn processes() -> ProcessTable {
         parent: 1,
         class,
         title: "python".to_owned(),
+        kind: None,
         first_seen: at(0),
         last_read: Some(at(ALL_ENDED)),
         peak: Some(ByteSize::mib(peak)),
