@@ -85,7 +85,9 @@ fn servers_among(
         }
     }
     let is_around = |outer: &Candidate, inner: &Candidate| {
-        outer.port == inner.port && descends(processes, inner.pid, outer.pid)
+        outer.pid != inner.pid
+            && outer.port == inner.port
+            && descends(processes, inner.pid, outer.pid)
     };
     let is_server = |this: &&Candidate| {
         !candidates.iter().any(|other| {
