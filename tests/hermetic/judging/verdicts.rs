@@ -252,7 +252,7 @@ fn a_server_elsewhere_is_judged_by_its_answers_alone() {
 
 #[test]
 fn what_was_sent_again_is_noted_and_changes_no_verdict() {
-    let mut evidence = good_run(&LoadRequest::default());
+    let mut evidence = good_run(&four_users());
     evidence.wave().retries = 3;
     let judgement = Report::assemble(&evidence).judgement;
     let notes = judgement.messages(Severity::Note).join("\n");
@@ -269,7 +269,7 @@ fn a_refusal_that_nobody_can_judge_is_no_success(
     #[case] verdict: Verdict,
     #[case] severity: Severity,
 ) {
-    let mut evidence = good_run(&LoadRequest::default());
+    let mut evidence = good_run(&four_users());
     for wave in &mut evidence.status().waves {
         let unjudged = wave.succeeded.min(most);
         wave.succeeded -= unjudged;
