@@ -17,6 +17,7 @@ mod retry;
 mod search;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::sync::Once;
 use std::time::Duration;
@@ -34,9 +35,10 @@ pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
 pub(crate) use retry::{Backoff, TRIES, for_ourselves, while_unavailable};
 use search::Search;
+use transport::{describe, no_answer, transport_failure};
 
 use crate::credentials::{self, Credentials};
-use crate::outcome::{ClientFault, Failure};
+use crate::outcome::Failure;
 use crate::scenario::{Body, Call, TurnNames};
 
 /// The SDK waits as long as this for a connection.
@@ -365,43 +367,4 @@ fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
         Value::Object(fields) => fields,
         _ => Map::new(),
     }
-}
-
-fn no_answer(step: &str, limit: Duration, message: &str) -> Failure {
-    Failure {
-        step: step.to_owned(),
-        status: None,
-        error_type: format!("{}{}", Failure::NO_ANSWER_IN, humantime::format_duration(limit)),
-        message: message.to_owned(),
-    }
-}
-
-fn transport_failure(step: &str, error: &reqwest::Error, limit: Option<Duration>) -> Failure {
-    let error_type = if let Some(fault) = ClientFault::among_causes(error) {
-        fault.name()
-    } else if error.is_connect() {
-        "connect"
-    } else if error.is_timeout() {
-        return no_answer(step, limit.unwrap_or(CONNECT_WITHIN), &describe(error));
-    } else {
-        "connection broke"
-    };
-    Failure {
-        step: step.to_owned(),
-        status: None,
-        error_type: error_type.to_owned(),
-        message: describe(error),
-    }
-}
-
-/// An error with its causes, since the outermost alone says only "error sending
-/// request".
-fn describe(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

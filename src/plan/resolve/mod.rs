@@ -5,6 +5,8 @@ mod idle;
 mod infrastructure;
 mod open_files;
 mod pace;
+#[cfg(test)]
+mod pace_tests;
 mod peaks;
 mod scenarios;
 mod target;

@@ -11,6 +11,7 @@ mod for_ci;
 pub(crate) mod hour;
 mod losses;
 mod next_steps;
+mod paces;
 mod page_tables;
 pub(crate) mod page_words;
 pub(crate) mod pages;

@@ -1,13 +1,11 @@
 //! The one command that a report ends with.
 
-use std::time::Duration;
-
 use rstest::rstest;
 use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::config::Thresholds;
 use skyload::fixtures::Stage;
 use skyload::marks::{Event, StopReason};
-use skyload::plan::{Fit, LoadRequest, Reduction, ScenarioThresholds};
+use skyload::plan::{LoadRequest, ScenarioThresholds};
 use skyload::recommend::Recommendation;
 use skyload::report::{Evidence, NextStep, Report, Verdict, next_step};
 use skyload::sample::LevelChoice;
@@ -17,7 +15,7 @@ use skyload::units::ByteSize;
 use super::changes::{Change, fixture_fails};
 use super::evidence::{LOAD_ENDED, four_users, good_run};
 
-fn after(run: &Evidence) -> NextStep {
+pub(super) fn after(run: &Evidence) -> NextStep {
     next_step(&Report::assemble(run))
 }
 
@@ -357,51 +355,5 @@ fn a_run_that_did_not_write_its_request_down_is_repeated_as_far_as_its_plan_tell
     run.request = None;
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let command = "cargo xtask load --sky 0.12.0 --server system -c aws --apis status -n 4";
-    assert_eq!(after(&run).command, command);
-}
-
-/// A run that was interrupted, whose load was made to suit the machine.
-fn suited(left_out: Reduction, ramp: Duration) -> Evidence {
-    let mut run = good_run(&LoadRequest::default());
-    let seconds = Duration::from_secs;
-    let (within, wanted, planned) = (seconds(300), seconds(600), seconds(280));
-    run.plan.fit = Some(Fit { within, wanted, planned, left_out });
-    run.plan.ramp = ramp;
-    run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
-    run
-}
-
-#[rstest]
-#[case::spread(Reduction::NONE, 1, "cargo xtask load --ramp 45s --fit off")]
-#[case::smaller(
-    Reduction { one_iteration: true, halvings: 1 },
-    1,
-    "cargo xtask load -n 1 --waves 1 --ramp 45s"
-)]
-#[case::smaller_in_unlike_parts(
-    Reduction { one_iteration: true, halvings: 1 },
-    2,
-    "cargo xtask load --ramp 45s"
-)]
-fn what_skyload_chose_for_the_machine_is_repeated_by_its_value(
-    #[case] left_out: Reduction,
-    #[case] users_of_one: u32,
-    #[case] command: &str,
-) {
-    let mut run = suited(left_out, Duration::from_secs(45));
-    run.plan.scenarios.iter_mut().for_each(|planned| planned.users = 1);
-    run.plan.scenarios[0].users = users_of_one;
-    assert_eq!(after(&run).command, command);
-}
-
-#[test]
-fn half_of_the_users_are_spread_where_all_were() {
-    let mut run = good_run(&LoadRequest { ramp: Some("30s".to_owned()), ..four_users() });
-    run.plan.ramp = Duration::from_secs(30);
-    run.fail_turns(2);
-    let command = "cargo xtask load --apis status -n 2 --waves 1 --ramp 30s";
-    assert_eq!(after(&run).command, command);
-    run.request = Some(four_users());
-    let command = "cargo xtask load --apis status -n 2 --waves 1 --ramp auto";
     assert_eq!(after(&run).command, command);
 }
