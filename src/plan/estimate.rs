@@ -83,7 +83,8 @@ impl Estimate {
     /// Of a plan on a machine.
     pub fn of(plan: &LoadPlan, speed: Speed) -> Self {
         let on_nodes = if plan.infrastructure == Infrastructure::Loopback { 1.0 } else { 0.0 };
-        let total = |cost: Cost| cost.server + cost.client + on_nodes * cost.nodes;
+        let on_server = if plan.is_remote() { 0.0 } else { 1.0 };
+        let total = |cost: Cost| on_server * cost.server + cost.client + on_nodes * cost.nodes;
         let launch = total(Cost::of_launch(0.0));
         let infras = f64::from(plan.infrastructure.count());
         let (mut set_up, mut tear_down) = (Phase::default(), Phase::default());
@@ -110,9 +111,16 @@ impl Estimate {
         let (factor, cpus) = (speed.factor(), speed.effective_cpus());
         let phases = || [set_up, tear_down].into_iter().chain(loads.values().copied());
         // A chain waits for one thing after the other, at the machine's speed as well.
-        let load: f64 = loads.values().map(|phase| phase.seconds(cpus)).sum::<f64>() * factor;
-        // Whoever starts last has the whole iteration before them.
-        let load = load.max(plan.ramp.as_secs_f64() + QUICK_CHAIN * factor);
+        let load: f64 = loads
+            .iter()
+            .map(|(family, phase)| {
+                // Who starts last has the whole iteration before them.
+                let starts = plan.starts_of(*family).as_secs_f64() + QUICK_CHAIN * factor;
+                // The health probe has no end of its own.
+                let is_waited_for = phase.chain > 0.0;
+                (phase.seconds(cpus) * factor).max(if is_waited_for { starts } else { 0.0 })
+            })
+            .sum();
         let edges_of_load = [set_up, tear_down].into_iter().map(|phase| phase.seconds(cpus));
         let busy = edges_of_load.sum::<f64>() * factor + load;
         let own: f64 = phases().map(|phase| phase.cpu).sum();
@@ -179,7 +187,8 @@ mod tests {
         let plan = LoadPlan::resolve(request, &config, &machine).unwrap();
         let import = Duration::from_secs_f64(Cost::OF_ONE_IMPORT);
         let cpus = Cpus { allowed: 1 << 20, quota: None };
-        Estimate::of(&plan, Speed { cpus, import, elapsed: import }).duration.as_secs_f64()
+        let speed = Speed { cpus, import, elapsed: import, at_once: 1, others: None };
+        Estimate::of(&plan, speed).duration.as_secs_f64()
     }
 
     #[test]

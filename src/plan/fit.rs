@@ -47,12 +47,14 @@ impl Reduction {
     /// Nothing is left out.
     pub const NONE: Self = Self { one_iteration: false, halvings: 0 };
 
-    /// The next smaller load: repetitions go first, then users.
-    const fn next(self) -> Self {
-        match self.one_iteration {
-            false => Self { one_iteration: true, ..self },
-            true => Self { halvings: self.halvings + 1, ..self },
-        }
+    /// Each user has one iteration.
+    fn without_repetitions(self) -> Self {
+        Self { one_iteration: true, ..self }
+    }
+
+    /// Half of the users are left.
+    fn with_half_the_users(self) -> Self {
+        Self { halvings: self.halvings.saturating_add(1), ..self }
     }
 
     /// Whether nothing is left out.
@@ -74,36 +76,43 @@ impl Reduction {
 impl fmt::Display for Reduction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let users = match self.halvings {
-            0 => String::new(),
-            1 => " and half of the users".to_owned(),
-            halvings => format!(" and all but one of {} users", 1_u64 << halvings.min(32)),
+            0 => None,
+            1 => Some("half of the users".to_owned()),
+            halvings => Some(format!("all but one of {} users", 1_u64 << halvings.min(32))),
         };
-        match self.one_iteration {
-            true => write!(f, "all iterations but the first{users}"),
-            false => write!(f, "nothing{users}"),
+        let iterations = self.one_iteration.then(|| "all iterations but the first".to_owned());
+        let left_out: Vec<String> = iterations.into_iter().chain(users).collect();
+        match left_out.is_empty() {
+            true => f.write_str("nothing"),
+            false => f.write_str(&left_out.join(" and ")),
         }
     }
 }
 
-/// The largest plan whose load takes at most `within`, by its own estimate; the smallest
-/// where none does. `plan` makes one that is smaller by so much.
+/// The largest plan whose load takes at most `within`, by its own estimate; the smallest that
+/// is of any use where none does. `plan` makes one that is smaller by so much.
 pub(super) fn choose<E>(
     within: Duration,
     mut plan: impl FnMut(Reduction) -> Result<LoadPlan, E>,
 ) -> Result<LoadPlan, E> {
-    let mut reduction = Reduction::NONE;
-    let mut planned = plan(reduction)?;
+    let mut planned = plan(Reduction::NONE)?;
     let Some(wanted) = planned.load_time() else { return Ok(planned) };
-    while planned.load_time().is_some_and(|time| time > within) {
-        let smaller = plan(reduction.next())?;
-        let is_least = smaller.scenarios == planned.scenarios && reduction.one_iteration;
-        if is_least {
+    let (mut left_out, mut time) = (Reduction::NONE, wanted);
+    // Repetitions go first, then users.
+    let mut step: fn(Reduction) -> Reduction = Reduction::without_repetitions;
+    while time > within {
+        let smaller = plan(step(left_out))?;
+        let is_smaller = smaller.scenarios != planned.scenarios;
+        let takes = smaller.load_time().unwrap_or(time);
+        if is_smaller && takes < time {
+            (left_out, planned, time) = (step(left_out), smaller, takes);
+        } else if step(left_out).halvings > left_out.halvings {
+            // What is left takes its time however few do it.
             break;
         }
-        (reduction, planned) = (reduction.next(), smaller);
+        step = Reduction::with_half_the_users;
     }
-    let time = planned.load_time().unwrap_or(wanted);
-    planned.fit = Some(Fit { within, wanted, planned: time, left_out: reduction });
+    planned.fit = Some(Fit { within, wanted, planned: time, left_out });
     Ok(planned)
 }
 
@@ -128,6 +137,8 @@ mod tests {
     #[test]
     fn what_is_left_out_is_said_in_words() {
         let left_out = |halvings| Reduction { one_iteration: true, halvings }.to_string();
+        let users = Reduction { one_iteration: false, halvings: 1 };
+        assert_eq!(users.to_string(), "half of the users");
         assert_eq!(left_out(0), "all iterations but the first");
         assert_eq!(left_out(1), "all iterations but the first and half of the users");
         assert_eq!(left_out(2), "all iterations but the first and all but one of 4 users");

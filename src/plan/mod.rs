@@ -257,27 +257,62 @@ impl LoadPlan {
 
     /// Offsets at which the users of a scenario start, from the beginning of an iteration.
     pub fn start_offsets(&self, id: ScenarioId, iteration: u32) -> Vec<Duration> {
+        ramp::offsets(id, &self.beside(id.family(), iteration), &self.scenarios, self.ramp)
+    }
+
+    /// Scenarios that take part in an iteration beside those of a family: all, unless families
+    /// are loaded one after the other.
+    fn beside(&self, family: Option<Family>, iteration: u32) -> Vec<PlannedScenario> {
         let is_beside = |planned: &&PlannedScenario| {
-            planned.waves > iteration && (!self.phase_peaks || planned.id.family() == id.family())
+            planned.waves > iteration && (!self.phase_peaks || planned.id.family() == family)
         };
-        let beside: Vec<PlannedScenario> =
-            self.scenarios.iter().filter(is_beside).copied().collect();
-        ramp::offsets(id, &beside, &self.scenarios, self.ramp)
+        self.scenarios.iter().filter(is_beside).copied().collect()
+    }
+
+    /// Time over which the starts of a family's iterations are spread, all together.
+    fn starts_of(&self, family: Option<Family>) -> Duration {
+        let iterations = self.beside(family, 0).iter().map(|planned| planned.waves).max();
+        (0..iterations.unwrap_or(0))
+            .map(|iteration| {
+                ramp::spread(&self.beside(family, iteration), &self.scenarios, self.ramp)
+            })
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+
+    /// Time after which a scenario that has not ended is given up: its timeout, beside the
+    /// time over which starts are spread.
+    pub fn time_limit(&self, id: ScenarioId) -> Duration {
+        let starts = match self.families().as_slice() {
+            [] => self.starts_of(None),
+            families if id.family().is_none() => {
+                let all = families.iter().map(|family| {
+                    self.starts_of(Some(*family)).saturating_add(self.scenario_timeout)
+                });
+                // The health probe is beside every family; its own timeout is added below.
+                let all = all.fold(Duration::ZERO, Duration::saturating_add);
+                all.saturating_sub(self.scenario_timeout)
+            }
+            _ => self.starts_of(id.family()),
+        };
+        self.scenario_timeout.saturating_add(starts)
     }
 
     /// Time between the launches of what scenarios share, which are spread where the load is.
     pub fn setup_interval(&self) -> Duration {
-        let speed = self.speed.filter(|_| !self.ramp.is_zero());
+        let speed = self.speed.filter(|_| !self.ramp.is_zero() && !self.is_remote());
         speed.map_or(Duration::ZERO, ramp::between_launches)
     }
 
-    /// Time in which this machine does what the starts of all users give it to do, where
-    /// they all start at once and that is so much that clients may meet timeouts of the
-    /// SDK. `None` where it is not, or where nobody knows.
+    /// Time in which this machine does what the starts of users give it to do, where they
+    /// start at once and that is so much that clients may meet timeouts of the SDK. `None`
+    /// where it is not, or where nobody knows.
     pub fn overload(&self) -> Option<Duration> {
         let speed = self.speed.filter(|_| self.ramp.is_zero() && !self.is_remote())?;
-        ramp::is_too_much_at_once(&self.scenarios, speed)
-            .then(|| ramp::work(&self.scenarios, speed))
+        let at_once = |family| ramp::overload(&self.beside(family, 0), speed);
+        match self.families().as_slice() {
+            [] => at_once(None),
+            families => families.iter().filter_map(|family| at_once(Some(*family))).max(),
+        }
     }
 
     /// Whether the server is on another machine, as far as anybody can tell.

@@ -48,12 +48,26 @@ pub(super) fn offsets(
     let mut offsets = Vec::new();
     for start in &order {
         if start.scenario == id {
-            let share = if whole > 0.0 { before / whole } else { 0.0 };
-            offsets.push(ramp.mul_f64(share.clamp(0.0, 1.0)));
+            offsets.push(part(ramp, before, whole));
         }
         before += start.cost;
     }
     offsets
+}
+
+/// Time over which an iteration's starts are spread: `ramp` where all take part in it, and
+/// less where fewer do.
+pub(super) fn spread(
+    beside: &[PlannedScenario],
+    all: &[PlannedScenario],
+    ramp: Duration,
+) -> Duration {
+    part(ramp, total(&order(beside)), total(&order(all)))
+}
+
+fn part(ramp: Duration, cost: f64, of: f64) -> Duration {
+    let share = if of > 0.0 { cost / of } else { 0.0 };
+    ramp.mul_f64(share.clamp(0.0, 1.0))
 }
 
 /// The ramp that this machine needs for a load.
@@ -64,18 +78,18 @@ pub(super) fn choose(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
     Duration::from_secs(step.unwrap_or(STEPS[STEPS.len() - 1]))
 }
 
-/// Whether a load whose users start at once is more than the machine can carry without
-/// timeouts.
-pub(super) fn is_too_much_at_once(scenarios: &[PlannedScenario], speed: Speed) -> bool {
+/// Work of those users that start at once, where it is more than the machine can carry
+/// without timeouts.
+pub(super) fn overload(scenarios: &[PlannedScenario], speed: Speed) -> Option<Duration> {
     let at_once: Vec<PlannedScenario> = scenarios
         .iter()
         .map(|planned| PlannedScenario { users: planned.at_once, ..*planned })
         .collect();
-    work(&at_once, speed) > BURST_LIMIT
+    Some(work(&at_once, speed)).filter(|work| *work > BURST_LIMIT)
 }
 
 /// Time in which the machine does what the starts of all users give it to do.
-pub(super) fn work(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
+fn work(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
     let seconds = speed.time_of(total(&order(scenarios)));
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
@@ -106,7 +120,7 @@ fn order(scenarios: &[PlannedScenario]) -> Vec<Start> {
     starts
 }
 
-/// Work of an iteration that competes with the server's event loop. Nodes run at idle
+/// Work of an iteration that competes with the server's event loop. Nodes run at a lower
 /// priority, and take what is left.
 const fn cost_of_start(cost: &Cost) -> f64 {
     cost.server + cost.client
@@ -134,7 +148,7 @@ mod tests {
     fn speed(import: f64, cpus: usize) -> Speed {
         let import = Duration::from_secs_f64(import);
         let cpus = Cpus { allowed: cpus, quota: None };
-        Speed { cpus, import, elapsed: import }
+        Speed { cpus, import, elapsed: import, at_once: 2, others: None }
     }
 
     const TWO: [ScenarioId; 2] = [ScenarioId::ApiStatus, ScenarioId::CliLaunch];
@@ -177,10 +191,10 @@ mod tests {
     #[test]
     fn a_burst_is_too_much_where_its_imports_pile_up() {
         let fifty = [planned(ScenarioId::ApiStatus, 50)];
-        assert!(is_too_much_at_once(&fifty, speed(2.0, 2)));
-        assert!(!is_too_much_at_once(&fifty, speed(2.0, 16)));
+        assert_eq!(overload(&fifty, speed(2.0, 2)), Some(Duration::from_millis(62_500)));
+        assert_eq!(overload(&fifty, speed(2.0, 16)), None);
         let few_at_once = [PlannedScenario { at_once: 5, ..fifty[0] }];
-        assert!(!is_too_much_at_once(&few_at_once, speed(2.0, 2)));
+        assert_eq!(overload(&few_at_once, speed(2.0, 2)), None);
     }
 
     #[test]

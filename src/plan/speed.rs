@@ -19,10 +19,15 @@ pub struct Speed {
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::schema::Seconds")]
     pub import: Duration,
-    /// Time of one on the clock, while one runs on each CPU (four at the most).
+    /// Time of one on the clock, while `at_once` of them run.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::schema::Seconds")]
     pub elapsed: Duration,
+    /// Imports that ran at once.
+    pub at_once: usize,
+    /// CPUs that other processes used meanwhile, where that is known.
+    #[serde(default)]
+    pub others: Option<f64>,
 }
 
 impl Speed {
@@ -31,9 +36,17 @@ impl Speed {
     pub fn effective_cpus(self) -> f64 {
         // What takes longer than 20 times its CPU time waits for something else.
         const LEAST: f64 = 0.05;
-        let share = self.import.as_secs_f64() / self.elapsed.as_secs_f64();
+        let cpus = self.cpus.that_count();
+        #[expect(clippy::cast_precision_loss, reason = "there are four at the most")]
+        let at_once = self.at_once.max(1) as f64;
+        // A quota of half a CPU lets an import take twice its CPU time, and nobody else has
+        // taken any of it.
+        let had = self.elapsed.as_secs_f64() * cpus.min(at_once);
+        let share = self.import.as_secs_f64() * at_once / had;
         let share = if share.is_finite() { share.clamp(LEAST, 1.0) } else { 1.0 };
-        self.cpus.that_count() * share
+        // A few imports find free CPUs on a machine of many that are mostly taken.
+        let free = self.others.filter(|others| others.is_finite()).map(|others| cpus - others);
+        free.map_or(cpus * share, |free| free.min(cpus * share)).max(cpus * LEAST)
     }
 
     /// Time on the clock in which the machine does work of `cost` CPU-seconds, as
@@ -55,7 +68,7 @@ mod tests {
     fn speed(import: f64, elapsed: f64) -> Speed {
         let seconds = Duration::from_secs_f64;
         let cpus = Cpus { allowed: 2, quota: None };
-        Speed { cpus, import: seconds(import), elapsed: seconds(elapsed) }
+        Speed { cpus, import: seconds(import), elapsed: seconds(elapsed), at_once: 2, others: None }
     }
 
     #[test]
@@ -64,6 +77,23 @@ mod tests {
         assert_eq!(speed(2.0, 4.0).effective_cpus(), 1.0);
         assert_eq!(speed(2.0, 1.9).effective_cpus(), 2.0, "never more than there are");
         assert_eq!(speed(2.0, 0.0).effective_cpus(), 2.0, "a clock that stood still");
+    }
+
+    #[test]
+    fn a_quota_is_counted_once() {
+        let cpus = Cpus { allowed: 2, quota: Some(0.5) };
+        let throttled = Speed { cpus, at_once: 1, ..speed(2.0, 4.0) };
+        assert_eq!(throttled.effective_cpus(), 0.5);
+    }
+
+    #[test]
+    fn a_few_imports_stand_for_many_cpus() {
+        let cpus = Cpus { allowed: 64, quota: None };
+        let quiet = Speed { cpus, at_once: 4, ..speed(2.0, 2.0) };
+        let busy = Speed { elapsed: Duration::from_secs(4), ..quiet };
+        assert_eq!((quiet.effective_cpus(), busy.effective_cpus()), (64.0, 32.0));
+        let taken = Speed { others: Some(48.0), ..quiet };
+        assert_eq!(taken.effective_cpus(), 16.0);
     }
 
     #[test]

@@ -66,14 +66,10 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     let stop = Stop::listen(plan.conductor).map_err(TrafficError::Signals)?;
     let stage = Stage::set(run, &plan, &environment, planned)?;
     let has_turn = stage.start_line.wait_for_turn(id, &stop).await?;
-    let limit = Instant::now() + plan.scenario_timeout;
+    let limit = Instant::now() + plan.time_limit(id);
     let mut reserve = Reserve::hold();
     let (waves, ended) = match (&Scenario::of(id).work, stage.missing()) {
-        (Work::Probe, _) => {
-            let others = u32::try_from(plan.families().len()).unwrap_or(1);
-            let limit = limit + plan.scenario_timeout * others.saturating_sub(1);
-            probe::watch(&stage, &plan, &stop, limit).await?
-        }
+        (Work::Probe, _) => probe::watch(&stage, &plan, &stop, limit).await?,
         _ if !has_turn => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![stage.all_failed(failure)], Ended::Finished),
         (Work::Api(_) | Work::Cli(_), None) => {

@@ -262,6 +262,8 @@ const MACHINE: Machine = Machine {
         cpus: Cpus { allowed: 2, quota: None },
         import: Duration::from_secs(1),
         elapsed: Duration::from_secs(3),
+        at_once: 2,
+        others: Some(0.5),
     }),
 };
 

@@ -46,6 +46,17 @@ impl Mistakes {
                 humantime::format_duration(profile.scenario_timeout)
             ));
         }
+        if let (Some(_), RampSetting::Over(time), FitSetting::Within(within)) =
+            (&request.ramp, ramp, fit)
+            && request.fit.is_some()
+            && time >= within
+        {
+            self.push(format!(
+                "--fit: starts that are spread over {} (--ramp) leave nothing of {}",
+                humantime::format_duration(time),
+                humantime::format_duration(within)
+            ));
+        }
         Pace { ramp, fit }
     }
 

@@ -11,7 +11,8 @@ use crate::plan::Speed;
 fn machine_of(import: f64, cpus: usize) -> Machine {
     let import = Duration::from_secs_f64(import);
     let cpus = Cpus { allowed: cpus, quota: None };
-    Machine { speed: Some(Speed { cpus, import, elapsed: import }), ..MACHINE }
+    let speed = Speed { cpus, import, elapsed: import, at_once: 1, others: None };
+    Machine { speed: Some(speed), ..MACHINE }
 }
 
 fn resolved(request: &LoadRequest, machine: &Machine) -> LoadPlan {
@@ -67,6 +68,12 @@ fn a_load_whose_size_was_asked_for_is_not_made_smaller(#[case] request: LoadRequ
 #[case::no_time("--ramp", Some("soon"), None, "`soon` is not `auto` or a time such as `30s`")]
 #[case::longer_than_the_load("--ramp", Some("20m"), None, "the last users would start after 20m")]
 #[case::nothing_at_all("--fit", None, Some("0s"), "`0s` is not `off` or a time such as `5m`")]
+#[case::less_than_the_starts(
+    "--fit",
+    Some("6m"),
+    Some("5m"),
+    "spread over 6m (--ramp) leave nothing"
+)]
 fn a_pace_that_makes_no_sense_is_refused(
     #[case] flag: &str,
     #[case] ramp: Option<&str>,
@@ -79,4 +86,83 @@ fn a_pace_that_makes_no_sense_is_refused(
     let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
     let [mistake] = &mistakes[..] else { panic!("{mistakes:#?}") };
     assert!(mistake.starts_with(flag) && mistake.contains(message), "{mistake}");
+}
+
+#[test]
+fn a_typed_ramp_takes_its_time_and_nothing_is_left_out_for_it() {
+    let request = LoadRequest {
+        ramp: Some("6m".to_owned()),
+        waves: Some("1".to_owned()),
+        fit: Some("7m".to_owned()),
+        ..<_>::default()
+    };
+    let plan = resolved(&request, &machine_of(1.3, 2));
+    assert!(plan.fit.unwrap().left_out.is_none());
+    let longer = LoadRequest { waves: None, fit: None, ..request };
+    let plan = resolved(&longer, &machine_of(1.3, 2));
+    let fit = plan.fit.unwrap();
+    assert_eq!(fit.left_out, Reduction { one_iteration: true, halvings: 0 });
+    assert!(fit.planned > fit.within, "fewer users would start over as long a time");
+}
+
+#[test]
+fn what_a_load_does_not_have_is_not_left_out_of_it() {
+    let request = LoadRequest {
+        requests_per_scenario: Some("4".to_owned()),
+        waves: Some("1".to_owned()),
+        fit: Some("1s".to_owned()),
+        ..<_>::default()
+    };
+    let plan = resolved(&request, &machine_of(9.0, 1));
+    assert_eq!(plan.fit.unwrap().left_out, Reduction { one_iteration: false, halvings: 2 });
+}
+
+#[test]
+fn a_scenario_has_its_timeout_beside_the_time_of_the_starts() {
+    let request = |phase_peaks| LoadRequest {
+        requests_per_scenario: Some("50".to_owned()),
+        apis: vec!["status".to_owned()],
+        requests: vec!["status".to_owned()],
+        ramp: Some("8m".to_owned()),
+        phase_peaks,
+        ..<_>::default()
+    };
+    let limit = |phase_peaks, id| {
+        let plan = resolved(&request(phase_peaks), &MACHINE);
+        plan.time_limit(id).as_secs() - plan.scenario_timeout.as_secs()
+    };
+    let minutes = |minutes: u64| minutes * 60;
+    assert_eq!(limit(false, ScenarioId::ApiStatus), minutes(16), "two iterations");
+    // 2.5 of 21.5 CPU-seconds are those of the one, and they are loaded one after the other.
+    let (api, cli) = (limit(true, ScenarioId::ApiStatus), limit(true, ScenarioId::CliStatus));
+    assert!(
+        api < minutes(2)
+            && cli > minutes(14)
+            && (minutes(16) - 2..=minutes(16)).contains(&(api + cli))
+    );
+    let timeout = resolved(&request(true), &MACHINE).scenario_timeout.as_secs();
+    let probe = limit(true, ScenarioId::ProbeHealth);
+    assert!((timeout + minutes(16) - 2..=timeout + minutes(16)).contains(&probe), "{probe}");
+}
+
+#[test]
+fn another_machines_work_does_not_make_a_load_smaller() {
+    let server = Some("http://127.0.0.1:1".to_owned());
+    let request = LoadRequest { server, ..<_>::default() };
+    let plan = resolved(&request, &machine_of(6.0, 1));
+    assert!(plan.fit.unwrap().left_out.is_none() && plan.ramp.is_zero());
+    assert!(plan.overload().is_none() && plan.setup_interval().is_zero());
+}
+
+#[test]
+fn families_that_are_loaded_one_after_the_other_are_no_burst_together() {
+    let request = |phase_peaks| LoadRequest {
+        requests_per_scenario: Some("3".to_owned()),
+        infra: vec!["none".to_owned()],
+        phase_peaks,
+        ..<_>::default()
+    };
+    let overload = |phase_peaks| resolved(&request(phase_peaks), &machine_of(1.0, 2)).overload();
+    assert!(overload(false).is_some());
+    assert!(overload(true) < overload(false));
 }

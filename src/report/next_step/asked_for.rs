@@ -41,7 +41,9 @@ pub(super) fn as_it_ran(report: &Report) -> LoadRequest {
         },
     };
     let ramp = humantime::format_duration(plan.ramp).to_string();
-    match plan.ramp.is_zero() {
+    // A burst that nobody asked for was chosen for a machine of that speed.
+    let is_chosen = plan.speed.is_some() && request.requests_per_scenario.is_none();
+    match plan.ramp.is_zero() && (plan.is_remote() || !is_chosen) {
         true => request,
         false => LoadRequest { ramp: Some(ramp), ..request },
     }

@@ -99,7 +99,9 @@ fn load(report: &Report, scenarios: &[ScenarioId], users: u32) -> String {
     let request = with_scenarios(report, scenarios);
     // A number of users alone asks for a burst.
     let ramp = (!report.plan.ramp.is_zero()).then(|| "auto".to_owned());
-    let request = LoadRequest { ramp: request.ramp.clone().or(ramp), ..request };
+    let ramp = request.ramp.clone().or(ramp);
+    // Nor is a number that is asked for made smaller.
+    let request = LoadRequest { ramp, fit: None, ..request };
     LoadRequest { requests_per_scenario: Some(users.to_string()), ..request }.command()
 }
 

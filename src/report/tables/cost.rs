@@ -25,6 +25,7 @@ pub(in crate::report) fn of_run(report: &Report) -> impl Iterator<Item = Cost> {
         nodes,
         of_profiler(report.profiler),
         speed(report),
+        starts(report),
         estimate(report),
     ];
     all.into_iter().flatten()
@@ -78,6 +79,13 @@ fn speed(report: &Report) -> Option<Cost> {
     });
     let facts: Vec<String> = [speed, counts].into_iter().flatten().collect();
     (!facts.is_empty()).then(|| ("machine", facts.join("; ")))
+}
+
+/// Over which time users started, which latencies and rates depend on.
+fn starts(report: &Report) -> Option<Cost> {
+    let ramp = report.plan.ramp;
+    let spread = || format!("spread over {} (--ramp)", humantime::format_duration(ramp));
+    (!ramp.is_zero()).then(|| ("starts of users", spread()))
 }
 
 /// What was expected before the run, beside what came.

@@ -17,7 +17,7 @@ use crate::flags;
 use crate::print;
 use crate::progress::Progress;
 use crate::signals::Signals;
-use crate::sky::SkyInstallation;
+use crate::sky::{SkyInstallation, Whose, speed};
 use crate::workspace::Workspace;
 
 pub(crate) fn run(flags: &flags::Infra) -> Result<()> {
@@ -43,7 +43,9 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     let (signals, progress) = (Signals::listen()?, Progress::new());
     let sky = SkyInstallation::prepare(&selection, &workspace.state, &progress)?;
     signals.check()?;
-    let stay = (Stay::UntilTakenDown, NodePriority::Idle);
+    let measured = speed::measure(&sky, Whose::Ours, &signals, progress)?;
+    let priority = NodePriority::on(measured.map(|measured| measured.speed));
+    let stay = (Stay::UntilTakenDown, priority);
     let loopback = Loopback::bring_up(workspace, &sky, stay, &signals, progress)?;
     let usage = usage(&sky, loopback.server_setup());
     let was_up = loopback.is_taken;

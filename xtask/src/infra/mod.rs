@@ -150,6 +150,9 @@ impl Loopback {
         let image = Image::prepare(&place, workspace, sky, progress)?;
         signals.check()?;
         if let Some(record) = existing {
+            if record.priority != priority {
+                progress.note(record.priority.kept());
+            }
             return Self::take_kept(workspace, record, &packages, &image, progress);
         }
 

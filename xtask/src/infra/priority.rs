@@ -46,6 +46,20 @@ impl NodePriority {
         }
     }
 
+    /// What is to be known of nodes that are up with it, and would not be started so now.
+    pub(super) const fn kept(self) -> &'static str {
+        match self {
+            Self::Idle => {
+                "The nodes that are up get only the CPU that nobody else wants, which is little now; \
+                 `cargo xtask infra down` first starts others"
+            }
+            Self::Low => {
+                "The nodes that are up take CPU from the API server, as they were started on a busy \
+                 machine; `cargo xtask infra down` first starts others"
+            }
+        }
+    }
+
     /// What this changes, in one sentence for the report.
     pub(super) const fn change(self) -> &'static str {
         match self {
@@ -74,7 +88,8 @@ mod tests {
         let speed = |elapsed| {
             let import = Duration::from_secs(2);
             let cpus = Cpus { allowed: 2, quota: None };
-            Some(Speed { cpus, import, elapsed: Duration::from_secs(elapsed) })
+            let elapsed = Duration::from_secs(elapsed);
+            Some(Speed { cpus, import, elapsed, at_once: 2, others: None })
         };
         assert_eq!(NodePriority::on(speed(2)), NodePriority::Idle);
         assert_eq!(NodePriority::on(speed(4)), NodePriority::Low);

@@ -15,7 +15,6 @@ mod remote;
 mod request;
 mod scenarios;
 mod settle;
-mod speed;
 mod watch;
 
 use std::io::Write as _;
@@ -37,7 +36,7 @@ use crate::progress::Progress;
 use crate::report;
 use crate::server::{self, Farewell, ServerSession};
 use crate::signals::Signals;
-use crate::sky::SkyInstallation;
+use crate::sky::{SkyInstallation, Whose, speed};
 use crate::tools;
 use crate::workspace::Workspace;
 use ground::Ground;
@@ -82,7 +81,8 @@ fn run_plan(
         let is_needed = plan.infrastructure == Infrastructure::Loopback;
         is_needed.then(|| infra::obstacle_of(&sky)).flatten()
     });
-    let measured = speed::measure(&sky, signals)?;
+    let whose = Whose::of(&plan.server);
+    let measured = speed::measure(&sky, whose, signals, progress)?;
     let plan = prepare::plan(flags, workspace, obstacle, measured.map(|measured| measured.speed))?;
     prepare::announce(&plan, progress);
     let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)

@@ -11,7 +11,7 @@ use skyload::sample::{Phase, Window};
 
 use super::fixtures;
 use super::scenarios;
-use super::settle;
+use super::settle::{self, Point};
 use super::watch::Watch;
 use crate::nextest::Tests;
 use crate::progress::Progress;
@@ -25,7 +25,7 @@ pub(super) fn run(
     run: &RunDir,
     progress: Progress,
 ) -> Result<()> {
-    settle(watch, plan, run, progress, "Letting the server come to rest")?;
+    settle(watch, plan, run, progress, Point::BeforeBaseline)?;
     let step = progress.step(format!("Baseline, {}", humantime::format_duration(plan.baseline)));
     begin_phase(watch, plan, Phase::Baseline)?;
     let mut stopped = watch.wait(plan.baseline)?;
@@ -44,7 +44,7 @@ pub(super) fn run(
 
     begin_phase(watch, plan, Phase::Drain)?;
     if stopped.is_none() {
-        settle(watch, plan, run, progress, "Letting the server come to rest again")?;
+        settle(watch, plan, run, progress, Point::AfterLoad)?;
     }
     let step = progress.step(format!("Drain, {}", humantime::format_duration(plan.drain)));
     // Somebody who presses Ctrl-C wants an end, and a server that is gone has none.
@@ -89,13 +89,16 @@ fn settle(
     plan: &LoadPlan,
     run: &RunDir,
     progress: Progress,
-    what: &str,
+    point: Point,
 ) -> Result<()> {
     if watch.profiler.is_none() {
         return Ok(());
     }
-    let step = progress.step(what);
-    let settled = settle::wait(watch, plan, run, &step)?;
+    let step = progress.step(match point {
+        Point::BeforeBaseline => "Waiting until the server is idle",
+        Point::AfterLoad => "Waiting until the server is idle again",
+    });
+    let settled = settle::wait(watch, plan, run, point, &step)?;
     if let Some(unrest) = settled.unrest {
         watch.marks.note(Event::NotAtRest(unrest))?;
     }

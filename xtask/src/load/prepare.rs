@@ -160,6 +160,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         }
     }
     if plan.is_remote() {
+        announce_pace(plan, progress);
         progress.note(match &plan.server_profile {
             None => "The server is on another machine: no restart, no memory profile".to_owned(),
             Some(path) => format!(

@@ -69,7 +69,10 @@ impl Load<'_> {
         let turn = self.run.turn(family);
         fs::write(&turn, "").with_context(|| format!("writing `{}`", turn.display()))?;
         // Scenarios keep this limit themselves; one that cannot is not waited for.
-        let limit = Instant::now() + self.plan.scenario_timeout + Duration::from_secs(60);
+        let members =
+            || self.plan.scenarios.iter().filter(|scenario| scenario.id.family() == Some(family));
+        let longest = members().map(|scenario| self.plan.time_limit(scenario.id)).max();
+        let limit = Instant::now() + longest.unwrap_or_default() + Duration::from_secs(60);
         self.wait(watch, |plan, run| {
             let members =
                 plan.scenarios.iter().filter(|scenario| scenario.id.family() == Some(family));

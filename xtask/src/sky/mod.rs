@@ -6,6 +6,7 @@
 //! * [`executable`] takes a `sky` that somebody else installed.
 //! * [`constants`] reads version, commit and memory constants of either, and
 //!   [`sizing`] asks it how many workers it would start with others.
+//! * [`speed`] times an import of it.
 
 mod constants;
 mod executable;
@@ -16,6 +17,7 @@ mod release_date;
 pub(crate) mod sizing;
 #[cfg(test)]
 mod sizing_tests;
+pub(crate) mod speed;
 mod stamp;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +53,16 @@ pub(crate) enum Whose {
     Users,
 }
 
+impl Whose {
+    /// In whose environment the SkyPilot of a server is started.
+    pub(crate) const fn of(server: &ServerTarget) -> Self {
+        match server {
+            ServerTarget::Isolated { .. } => Self::Ours,
+            ServerTarget::System | ServerTarget::Remote(_) => Self::Users,
+        }
+    }
+}
+
 impl SkyInstallation {
     /// Finds or installs the selected SkyPilot, to be started in an environment of ours.
     pub(crate) fn prepare(
@@ -67,11 +79,7 @@ impl SkyInstallation {
         state_dir: &Path,
         progress: &Progress,
     ) -> Result<Self> {
-        let whose = match plan.server {
-            ServerTarget::Isolated { .. } => Whose::Ours,
-            ServerTarget::System | ServerTarget::Remote(_) => Whose::Users,
-        };
-        Self::prepare_in(whose, &plan.sky, state_dir, progress)
+        Self::prepare_in(Whose::of(&plan.server), &plan.sky, state_dir, progress)
     }
 
     fn prepare_in(

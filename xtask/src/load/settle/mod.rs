@@ -13,7 +13,7 @@ use anyhow::Result;
 use skyload::class::ProcessClass;
 use skyload::environment::Fact;
 use skyload::marks::{BusyProcess, Unrest};
-use skyload::plan::LoadPlan;
+use skyload::plan::{LoadPlan, Speed};
 use skyload::run_dir::RunDir;
 use skyload::sample::Tick;
 
@@ -25,9 +25,13 @@ use activity::{Activity, Usage};
 /// The server must be idle for as long as this.
 const IDLE_FOR: Duration = Duration::from_secs(2);
 
-/// Use of one CPU by the whole server, in percent, from which on it is not idle. One that has
-/// nothing to do takes about 5 %; an import takes all that it can get.
+/// Use of one CPU by the whole server, in percent, from which on it is not idle, on a machine
+/// where an import takes what the table of costs says. One that has nothing to do takes about
+/// 5 %; an import takes all that it can get.
 const BUSY: f32 = 30.0;
+
+/// More than this is not idle on any machine.
+const MOST_BUSY: f32 = 80.0;
 
 /// A server with consolidated jobs starts its controllers this long after itself
 /// (`sky/jobs/managed_job_refresh_thread.py` takes a lock first, and waits).
@@ -41,11 +45,20 @@ pub(super) struct Settled {
     pub(super) others: Vec<BusyProcess>,
 }
 
+/// At which point of a run the server is to be idle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Point {
+    /// It has just been started.
+    BeforeBaseline,
+    AfterLoad,
+}
+
 /// Waits until the server is idle, at most as long as the plan allows.
 pub(super) fn wait(
     watch: &mut Watch<'_>,
     plan: &LoadPlan,
     run: &RunDir,
+    point: Point,
     step: &Step,
 ) -> Result<Settled> {
     let Some(addresses) = watch.server.addresses else {
@@ -53,7 +66,11 @@ pub(super) fn wait(
     };
     let end = Instant::now() + plan.settle;
     let mut activity = Activity::begin(addresses.root, &run.id())?;
-    let mut controllers = Controllers::expected_by(watch, plan);
+    let mut controllers = match point {
+        Point::BeforeBaseline => Controllers::expected_by(watch, plan),
+        Point::AfterLoad => Controllers { until: None },
+    };
+    let busy = busy_above(plan);
     let mut idle_since = Instant::now();
     let mut usage = None;
     loop {
@@ -62,7 +79,7 @@ pub(super) fn wait(
         }
         usage = activity.measure().or(usage);
         let ticks = last_ticks(&run.samples());
-        let unrest = what_is_going_on(&ticks, usage.as_ref(), &mut controllers);
+        let unrest = what_is_going_on(&ticks, usage.as_ref(), busy, &mut controllers);
         let is_idle = unrest.is_none();
         if let Some(unrest) = &unrest {
             idle_since = Instant::now();
@@ -75,6 +92,14 @@ pub(super) fn wait(
         }
         std::thread::sleep(Duration::from_millis(250));
     }
+}
+
+/// The use of one CPU, in percent, from which on a server on this machine is not idle: a
+/// slower one takes longer for the little that there is to do.
+#[expect(clippy::cast_possible_truncation, reason = "it is at most 80")]
+fn busy_above(plan: &LoadPlan) -> f32 {
+    let factor = plan.speed.map_or(1.0, Speed::factor).max(1.0);
+    (f64::from(BUSY) * factor).min(f64::from(MOST_BUSY)) as f32
 }
 
 /// Whether the server's jobs controllers are still to come.
@@ -102,13 +127,14 @@ impl Controllers {
 fn what_is_going_on(
     ticks: &[Tick],
     usage: Option<&Usage>,
+    busy: f32,
     controllers: &mut Controllers,
 ) -> Option<Unrest> {
     let Some(latest) = ticks.last() else { return Some(Unrest::NoFigures) };
     if let Some(starting) = latest.classes.get(&ProcessClass::Starting) {
         return Some(Unrest::Starting(starting.count));
     }
-    if let Some(usage) = usage.filter(|usage| usage.server > BUSY) {
+    if let Some(usage) = usage.filter(|usage| usage.server > busy) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
