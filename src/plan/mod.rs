@@ -36,7 +36,7 @@ use crate::config::Thresholds;
 use crate::ids::ProcessIdentity;
 use crate::infrastructure::Infrastructure;
 use crate::sample::LevelChoice;
-use crate::scenario::{Family, Need, Scenario, ScenarioId};
+use crate::scenario::{Family, JOB_SECONDS, Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::ByteSize;
 
@@ -301,6 +301,14 @@ impl LoadPlan {
     pub fn setup_interval(&self) -> Duration {
         let speed = self.speed.filter(|_| !self.ramp.is_zero() && !self.is_remote());
         speed.map_or(Duration::ZERO, ramp::between_launches)
+    }
+
+    /// Seconds that the shared job runs: all who follow it begin while it does, since SkyPilot
+    /// may show nothing of one that ends just then.
+    pub fn shared_job_seconds(&self) -> u64 {
+        let offsets = self.start_offsets(ScenarioId::ApiJobsLogs, 0);
+        let last = offsets.into_iter().max().unwrap_or_default();
+        JOB_SECONDS.saturating_add(last.as_secs())
     }
 
     /// Time in which this machine does what the starts of users give it to do, where they

@@ -128,9 +128,11 @@ const fn cost_of_start(cost: &Cost) -> f64 {
 
 fn rank(id: ScenarioId) -> u8 {
     match Scenario::of(id).needs {
-        Need::Infrastructure => 0,
-        Need::Job | Need::Cluster | Need::Service => 1,
-        Need::Nothing => 2,
+        // The job is under way from the load's beginning.
+        Need::Job => 0,
+        Need::Infrastructure => 1,
+        Need::Cluster | Need::Service => 2,
+        Need::Nothing => 3,
     }
 }
 
@@ -162,6 +164,13 @@ mod tests {
         // A launch is 12.5 CPU-s of server and client, a status 2.5: 30 together.
         assert_eq!(launch, [Duration::ZERO, Duration::from_secs(15)], "launches first");
         assert_eq!(status, [Duration::from_millis(12_500), Duration::from_millis(27_500)]);
+    }
+
+    #[test]
+    fn who_follows_the_job_that_is_under_way_starts_first() {
+        let all = [ScenarioId::CliLaunch, ScenarioId::ApiJobsLogs].map(|id| planned(id, 1));
+        let offsets = offsets(ScenarioId::ApiJobsLogs, &all, &all, Duration::from_secs(60));
+        assert_eq!(offsets, [Duration::ZERO]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub use calls::fixtures as fixture_calls;
 pub use expect::{Circumstances, Expectation, Refusal, Ruling, Shape, When, job_id};
 pub use family::Family;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
+pub(crate) use names::JOB_SECONDS;
 pub use names::{FixtureNames, TurnNames};
 pub use table::TABLE;
 

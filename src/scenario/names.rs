@@ -45,7 +45,12 @@ pub struct TurnNames {
     pub job_id: Option<u64>,
     /// A free port for the service's replica, where one was looked for.
     pub service_port: Option<u16>,
+    /// Seconds that the managed job runs which is shared: it is to be followed while it does.
+    pub job_seconds: u64,
 }
+
+/// Seconds that the shared job runs where all follow it at once.
+pub(crate) const JOB_SECONDS: u64 = 30;
 
 impl TurnNames {
     /// Those of a request that names nothing.
@@ -56,6 +61,7 @@ impl TurnNames {
             own: none(),
             job_id: None,
             service_port: None,
+            job_seconds: JOB_SECONDS,
         }
     }
 
@@ -90,7 +96,7 @@ mod tests {
     #[test]
     fn an_argument_names_what_is_shared_and_what_is_the_turns_own() {
         let shared = FixtureNames::new(&RunId::of_directory(Path::new("x-1")), "slurm/loop", 0);
-        let names = TurnNames { shared, own: "mine".to_owned(), job_id: None, service_port: None };
+        let names = TurnNames { shared, own: "mine".to_owned(), ..TurnNames::none() };
         assert_eq!(names.fill("{own}@{infra}"), "mine@slurm/loop");
         assert_eq!(names.fill("{cluster} {service}"), "skyload-1-cluster skyload-1-service");
         assert_eq!(names.fill("echo hello"), "echo hello");

@@ -63,7 +63,7 @@ impl Stage {
             shared: shared.names.clone(),
             own: format!("{}-{scenario}-{wave}-{user}", self.run.id().tag()),
             job_id: shared.job_id,
-            service_port: None,
+            ..TurnNames::none()
         }
     }
 

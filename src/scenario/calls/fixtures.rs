@@ -9,9 +9,6 @@ use crate::infrastructure::LOOPBACK;
 use crate::scenario::expect::{Expectation, Shape};
 use crate::scenario::{Call, TurnNames};
 
-/// How long the shared job runs: it is to be followed while it does.
-const JOB_SECONDS: u32 = 30;
-
 const A_JOB: Expectation = Expectation { value: Shape::JobId, refusals: &[] };
 
 const fn call(step: &'static str, path: &'static str, body: fn(&TurnNames) -> Value) -> Call {
@@ -37,7 +34,7 @@ pub static LAUNCH_CLUSTER: Call = Call {
 pub static LAUNCH_JOB: Call = Call {
     expect: A_JOB,
     ..call("jobs launch", "/jobs/launch", |names| {
-        let command = format!("echo hello && sleep {JOB_SECONDS}");
+        let command = format!("echo hello && sleep {}", names.job_seconds);
         json!({"task": task(&names.shared.infra, &command), "name": names.shared.job})
     })
 };

@@ -234,8 +234,7 @@ async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
             service: String::new(),
         },
         own: String::new(),
-        job_id: None,
-        service_port: None,
+        ..skyload::scenario::TurnNames::none()
     };
     let calls = &skyload::scenario::fixture_calls::LAUNCH_CLUSTER;
     requests.ask(calls, &theirs).await.map_err(anyhow::Error::msg)?;

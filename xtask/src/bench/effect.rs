@@ -150,7 +150,7 @@ fn order(pairs: u32) -> Vec<bool> {
 /// What a request for clusters has to name: nothing of its own.
 fn names(run: &RunDir) -> TurnNames {
     let shared = FixtureNames::new(&run.id(), "none", 0);
-    TurnNames { own: shared.cluster.clone(), shared, job_id: None, service_port: None }
+    TurnNames { own: shared.cluster.clone(), shared, ..TurnNames::none() }
 }
 
 /// Users who each ask for the server's health and for all clusters, again and again.

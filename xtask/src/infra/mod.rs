@@ -259,9 +259,8 @@ impl Loopback {
     }
 
     fn queue(&self) -> Result<Vec<(String, String)>> {
-        let queue = self.node.read("squeue", &["-h", "-o", "%i %j"])?;
-        let jobs = queue.lines().filter_map(|line| line.trim().split_once(' '));
-        Ok(jobs.map(|(id, name)| (id.to_owned(), name.to_owned())).collect())
+        let queue = self.node.read("squeue", &["-h", "-o", "%i %T %j"])?;
+        Ok(queue.lines().filter_map(queued).collect())
     }
 
     /// Takes it down, unless it is one that stays. Returns what the nodes cost.
@@ -289,11 +288,35 @@ impl Loopback {
     }
 }
 
+/// Number and name of a job in a line of `squeue`; `None` for one that was ended, whose
+/// processes a slow node has yet to end.
+fn queued(line: &str) -> Option<(String, String)> {
+    let (id, rest) = line.trim().split_once(' ')?;
+    let (state, name) = rest.split_once(' ')?;
+    let has_ended = matches!(state, "COMPLETING" | "COMPLETED" | "CANCELLED" | "FAILED");
+    (!has_ended).then(|| (id.to_owned(), name.to_owned()))
+}
+
 impl Drop for Loopback {
     fn drop(&mut self) {
         // One that is to stay after it was brought up is told so by `keep`.
         if !self.ended && !self.is_taken {
             _ = self.record.clear(&self.workspace);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_was_ended_is_not_in_the_queue() {
+        let job = |state: &str| queued(&format!("  7 {state} skyload-3fa9-a b"));
+        let named = Some(("7".to_owned(), "skyload-3fa9-a b".to_owned()));
+        assert_eq!(job("RUNNING"), named);
+        assert_eq!(job("PENDING"), named);
+        assert_eq!(job("COMPLETING"), None);
+        assert_eq!(queued("slurm_load_jobs error"), None);
     }
 }
