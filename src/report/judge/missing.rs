@@ -59,7 +59,7 @@ impl Findings {
             let Some(outcome) = evidence.outcomes.get(&planned.id) else { continue };
             let (taken, expected) = (turns(outcome), expected_turns(outcome, planned));
             // What cannot even begin, since what it shares is not there, is one failed wave.
-            let is_in_vain = outcome.waves.iter().all(|wave| wave.completed() == wave.failed);
+            let is_in_vain = outcome.waves.iter().all(|wave| taken_in(wave) == wave.failed);
             if outcome.ended == Ended::Finished && !is_in_vain && taken < expected {
                 self.add_about(
                     About::Scenario(planned.id),
@@ -85,7 +85,13 @@ fn must_have_nodes(evidence: &Evidence) -> bool {
 }
 
 fn turns(outcome: &ScenarioOutcome) -> u64 {
-    total(outcome.waves.iter().map(WaveOutcome::completed))
+    total(outcome.waves.iter().map(taken_in))
+}
+
+/// Turns that a wave tells of, those among them that the load generator could not take to
+/// their end.
+fn taken_in(wave: &WaveOutcome) -> u64 {
+    wave.completed().saturating_add(wave.client_failed)
 }
 
 fn expected_turns(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {

@@ -255,6 +255,24 @@ fn what_was_sent_again_is_noted_and_changes_no_verdict() {
     let mut evidence = good_run(&four_users());
     evidence.wave().retries = 3;
     let judgement = Report::assemble(&evidence).judgement;
+#[rstest]
+#[case::the_client_failed(|e: &mut Evidence| e.client_fails(2), false)]
+#[case::it_always_did(|e: &mut Evidence| e.client_fails(4), false)]
+#[case::nobody_could_judge(|e: &mut Evidence| { e.wave().succeeded -= 1; e.wave().unjudged += 1; }, false)]
+#[case::a_turn_is_lost(|e: &mut Evidence| e.wave().succeeded -= 1, true)]
+#[case::a_turn_is_lost_and_all_others_were_the_clients(
+    |e: &mut Evidence| { e.client_fails(3); e.wave().succeeded -= 1; }, true)]
+fn a_turn_is_missing_where_no_count_tells_of_it(
+    #[case] change: fn(&mut Evidence),
+    #[case] missing: bool,
+) {
+    let mut evidence = good_run(&four_users());
+    change(&mut evidence);
+    let judgement = Report::assemble(&evidence).judgement;
+    let words = judgement.messages(Severity::Inconclusive).join("\n");
+    assert_eq!(words.contains("its outcome tells of"), missing, "{words}");
+}
+
     let notes = judgement.messages(Severity::Note).join("\n");
     assert!(notes.contains("api:status: requests were sent again 3x"), "{notes}");
     assert_eq!(judgement.verdict, Pass);
