@@ -21,6 +21,7 @@ pub(crate) trait Change {
     fn status(&mut self) -> &mut ScenarioOutcome;
     fn fail_turns(&mut self, count: u64);
     fn client_fails(&mut self, count: u64);
+    fn client_failed_before_it_was_told_apart(&mut self, count: u64);
     fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64);
     fn happens(&mut self, millis: u64, event: Event);
     fn silence(&mut self, from: u64, to: u64);
@@ -56,6 +57,13 @@ impl Change for Evidence {
             };
             wave.tally.add(failure, None);
         }
+    }
+
+    fn client_failed_before_it_was_told_apart(&mut self, count: u64) {
+        self.client_fails(count);
+        let wave = self.wave();
+        wave.client_failed -= count;
+        wave.failed += count;
     }
 
     fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64) {

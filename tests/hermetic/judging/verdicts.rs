@@ -177,6 +177,11 @@ fn slow(evidence: &mut Evidence) {
     |e: &mut Evidence| { e.fail_turns(4); e.happens(6_000, Event::ServerReplaced); }, Inconclusive, "lost its server")]
 #[case::failures_of_a_run_that_was_killed(
     |e: &mut Evidence| { e.fail_turns(4); e.marks.pop(); }, Inconclusive, "lost its server")]
+#[case::a_client_that_failed_in_a_run_of_before_it_was_told_apart(
+    |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed, "the load generator itself failed in 2 turns")]
+#[case::the_reason_of_such_a_failure(
+    |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed,
+    "2 of 4 turns failed; most often (2x) status: no response, client out of open files")]
 #[case::a_run_that_ended_before_its_load(
     |e: &mut Evidence| { e.outcomes.clear(); e.marks.remove(1); }, Inconclusive, "ended before its load began: api:status, probe:health")]
 #[case::a_profiler_that_ended_by_itself(
@@ -250,11 +255,6 @@ fn a_server_elsewhere_is_judged_by_its_answers_alone() {
     assert_eq!(notes.len(), 1, "that memory was not measured is said: {notes:?}");
 }
 
-#[test]
-fn what_was_sent_again_is_noted_and_changes_no_verdict() {
-    let mut evidence = good_run(&four_users());
-    evidence.wave().retries = 3;
-    let judgement = Report::assemble(&evidence).judgement;
 #[rstest]
 #[case::the_client_failed(|e: &mut Evidence| e.client_fails(2), false)]
 #[case::it_always_did(|e: &mut Evidence| e.client_fails(4), false)]
@@ -273,6 +273,11 @@ fn a_turn_is_missing_where_no_count_tells_of_it(
     assert_eq!(words.contains("its outcome tells of"), missing, "{words}");
 }
 
+#[test]
+fn what_was_sent_again_is_noted_and_changes_no_verdict() {
+    let mut evidence = good_run(&four_users());
+    evidence.wave().retries = 3;
+    let judgement = Report::assemble(&evidence).judgement;
     let notes = judgement.messages(Severity::Note).join("\n");
     assert!(notes.contains("api:status: requests were sent again 3x"), "{notes}");
     assert_eq!(judgement.verdict, Pass);
