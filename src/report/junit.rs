@@ -104,7 +104,14 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
         TestCase::new(scenario.id.to_string(), status(report, Some(&about), hint, otherwise));
     case.set_time(total(scenario.waves.iter().map(|wave| wave.ended.since(wave.began))));
     let mut figures =
-        format!("{} turns, {} with a failure\n", scenario.completed(), scenario.failed());
+        format!("{} turns, {} with a failure", scenario.completed(), scenario.failed());
+    if scenario.client_failed() > 0 {
+        figures.push_str(&format!(
+            ", {} more that the load generator could not take to their end",
+            scenario.client_failed()
+        ));
+    }
+    figures.push('\n');
     for (number, wave) in scenario.waves.iter().enumerate() {
         let Some(turns) = wave.turns else { continue };
         figures.push_str(&format!(

@@ -1,4 +1,4 @@
-//! Durations and refusals as every renderer writes them.
+//! Durations and kinds of failures as every renderer writes them.
 
 use std::time::Duration;
 
@@ -25,13 +25,17 @@ pub fn in_minutes(duration: Duration) -> String {
     }
 }
 
-/// What there is to say of a refusal; `None` for an error.
+/// What there is to say of a failure that is no error of the server: a refusal, or what the
+/// load generator could not do. `None` for one that is.
 pub(super) fn refusal(kind: &FailureTally) -> Option<String> {
     match (&kind.right_because, &kind.right_only_on) {
         (Some(reason), _) => Some(format!("refused, rightly: {reason}")),
         (None, Some(servers)) => Some(format!(
             "refused; nobody can tell whether rightly: it would be right only on {servers}"
         )),
-        (None, None) => None,
+        (None, None) => {
+            let fault = kind.example.client_fault();
+            fault.map(|_| "the load generator's own: says nothing of the server".to_owned())
+        }
     }
 }

@@ -85,9 +85,13 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     let of_users = || report.scenarios.iter().filter(|s| s.id.kind() != ScenarioKind::Probe);
     let completed = total(of_users().map(ScenarioReport::completed));
     let failed = total(of_users().map(ScenarioReport::failed));
+    let detail = match total(of_users().map(ScenarioReport::client_failed)) {
+        0 => format!("{failed} failed"),
+        by_client => format!("{failed} failed, {by_client} by the client"),
+    };
     figures.push(Figure {
         is_over: failed > 0,
-        ..plain("turns of users", completed.to_string(), format!("{failed} failed"))
+        ..plain("turns of users", completed.to_string(), detail)
     });
     figures
 }

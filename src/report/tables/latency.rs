@@ -41,7 +41,10 @@ fn turns_of(scenario: &ScenarioReport, wave: &WaveReport) -> Vec<Cell> {
             0 => Cell::plain(wave.refused),
             unjudged => Cell::Plain(format!("{} + {unjudged}?", wave.refused)),
         },
-        Cell::plain(wave.failed),
+        match wave.client_failed {
+            0 => Cell::plain(wave.failed),
+            by_client => Cell::Plain(format!("{} + {by_client} client", wave.failed)),
+        },
         rate.unwrap_or(Cell::Unknown),
     ];
     counts.into_iter().chain(figures(wave.turns.as_ref())).collect()

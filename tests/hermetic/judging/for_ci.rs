@@ -253,3 +253,11 @@ fn notes_are_no_annotations() {
     assert!(!Report::assemble(&run).judgement.messages(Severity::Note).is_empty());
     assert_eq!(annotations_of(&run), "");
 }
+
+#[test]
+fn a_case_counts_what_the_client_could_not_do() {
+    let mut run = good_run(&four_users());
+    run.client_fails(2);
+    let (text, _) = junit_of(&run);
+    assert!(text.contains("2 turns, 0 with a failure, 2 more that the load generator"), "{text}");
+}

@@ -39,6 +39,17 @@ fn what_the_bystander_asks_is_no_turn_of_a_user() {
 }
 
 #[test]
+fn turns_that_the_client_could_not_take_are_told_apart() {
+    let mut run = good_run(&four_users());
+    run.client_fails(2);
+    let page = page(&run);
+    let figure = key_figure(&page, "turns of users");
+    assert!(figure.contains(">2<") && figure.contains("0 failed, 2 by the client"), "{figure}");
+    let error = row(&page, "Errors and refusals", "client out of open files");
+    assert!(error[0].contains("own: says nothing of the server"), "{error:?}");
+}
+
+#[test]
 fn memory_of_which_nothing_could_be_read_is_not_nothing() {
     let mut run = good_run(&four_users());
     for phase in [Phase::Baseline, Phase::Load, Phase::Drain] {

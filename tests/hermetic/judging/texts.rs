@@ -30,6 +30,16 @@ fn the_text_begins_with_the_original_block() {
 }
 
 #[test]
+fn what_the_client_could_not_do_is_no_error_of_the_server() {
+    let mut run = good_run(&four_users());
+    run.client_fails(2);
+    let text = rendered(&run);
+    assert!(text.contains("[the load generator's own: says nothing of the server]"), "{text}");
+    let row = text.lines().find(|line| line.trim_start().starts_with("api:status")).unwrap();
+    assert!(row.contains(" 2/4 ") && row.contains(" 0 + 2 client "), "{row}");
+}
+
+#[test]
 fn a_run_without_a_server_is_rendered_all_the_same() {
     insta::assert_snapshot!(rendered(&hardly_anything_of_a_run()));
 }
