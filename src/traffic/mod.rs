@@ -62,7 +62,8 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     let environment: Environment = RunDir::read(&run.environment(), "environment")?;
     let planned = *plan.scenario(id).ok_or(TrafficError::NotPlanned(id))?;
     // Where the limit cannot be raised as far, the operating system says so soon enough.
-    _ = raise_open_files(open_files_of(planned));
+    // Twice what it needs: a connection may be made anew before the old one is closed.
+    _ = raise_open_files(planned.open_files().saturating_mul(2));
     let stop = Stop::listen(plan.conductor).map_err(TrafficError::Signals)?;
     let stage = Stage::set(run, &plan, &environment, planned)?;
     let has_turn = stage.start_line.wait_for_turn(id, &stop).await?;
@@ -88,14 +89,6 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     outcome.hide(&stage.credentials);
     RunDir::write(&run.outcome(id), &outcome)?;
     Ok(outcome)
-}
-
-/// Open files that a scenario's process needs: for each user at once a connection, or the
-/// outputs of a `sky` process and what starting it takes.
-fn open_files_of(planned: PlannedScenario) -> u64 {
-    const OWN: u64 = 256;
-    const OF_A_USER: u64 = 4;
-    OWN + OF_A_USER * u64::from(planned.at_once)
 }
 
 /// The cost of this process and of its children that have ended, up to now.

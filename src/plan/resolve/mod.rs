@@ -97,7 +97,6 @@ impl LoadPlan {
             infras: infrastructure.chosen.count().max(1),
         };
         let mut scenarios = mistakes.scenarios(request, &profile, turns, &infrastructure);
-        mistakes.open_files(&scenarios, machine);
         mistakes.idle_flags(request, &server, &infrastructure, &scenarios);
         let memory_floor = match config.safety.memory_floor {
             None | Some(SizeSetting::Auto) => machine.default_floor(),
@@ -129,6 +128,9 @@ impl LoadPlan {
             }
             super::Capacity { wanted: misfit.least, planned: misfit.least, usable }
         });
+        // Only now is it known how many users are at it at once.
+        let set_by = |id| open_files::users_set_by(request, &profile, id);
+        mistakes.open_files(&scenarios, machine, set_by);
         let phase_peaks = mistakes.phase_peaks(request, config, &server);
         mistakes.none_left()?;
         let ramp = match (pace.ramp, machine.speed) {

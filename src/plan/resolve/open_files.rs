@@ -1,36 +1,66 @@
 //! How many files the load generator must have open.
 
 use super::Mistakes;
+use crate::config::Profile;
 use crate::limits::OpenFiles;
-use crate::plan::{Machine, PlannedScenario};
-use crate::scenario::ScenarioKind;
+use crate::plan::{LoadRequest, Machine, PlannedScenario};
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
+
+impl PlannedScenario {
+    /// Files that its process has open at least, with all users of it at once at work.
+    pub(crate) fn open_files(&self) -> u64 {
+        /// A runtime, a log, the files of the run.
+        const OWN: u64 = 32;
+        let of_user = match self.id.kind() {
+            // A connection.
+            ScenarioKind::Api => 1,
+            // Both outputs, and what tells of the process's end.
+            ScenarioKind::Cli => 3,
+            ScenarioKind::Probe => 0,
+        };
+        OWN + of_user * u64::from(self.at_once)
+    }
+}
 
 impl Mistakes {
     /// What a process may not even raise its limit to would be its own failure, not the
-    /// server's.
-    pub(super) fn open_files(&mut self, scenarios: &[PlannedScenario], machine: &Machine) {
-        /// A runtime, a log, the files of the run.
-        const OWN: u64 = 32;
+    /// server's. `set_by` names what set the number of a scenario's users.
+    pub(super) fn open_files(
+        &mut self,
+        scenarios: &[PlannedScenario],
+        machine: &Machine,
+        set_by: impl Fn(ScenarioId) -> &'static str,
+    ) {
         let Some(OpenFiles { hard, .. }) = machine.limits.open_files else { return };
-        let needed = |scenario: &PlannedScenario| {
-            let of_user = match scenario.id.kind() {
-                ScenarioKind::Api => 1,
-                // Both outputs, and what tells of the process's end.
-                ScenarioKind::Cli => 3,
-                ScenarioKind::Probe => 0,
-            };
-            OWN + of_user * u64::from(scenario.at_once)
+        let Some(most) = scenarios.iter().max_by_key(|scenario| scenario.open_files()) else {
+            return;
         };
-        let Some(most) = scenarios.iter().max_by_key(|scenario| needed(scenario)) else { return };
-        if needed(most) > hard {
+        if most.open_files() > hard {
             self.push(format!(
-                "-n: {} users of {} at once need {} open files, and a process may have {hard} \
+                "{}: {} users of {} at once need {} open files, and a process may have {hard} \
                  here\n  hint: fewer requests (-n), or raise the hard limit (`ulimit -Hn`, \
                  /etc/security/limits.conf, LimitNOFILE= of a service)",
+                set_by(most.id),
                 most.at_once,
                 most.id,
-                needed(most)
+                most.open_files()
             ));
         }
+    }
+}
+
+/// What set the number of a scenario's users: a flag, or a key of the profile.
+pub(super) fn users_set_by(
+    request: &LoadRequest,
+    profile: &Profile,
+    id: ScenarioId,
+) -> &'static str {
+    match id.kind() {
+        _ if request.requests_per_scenario.is_some() => "-n",
+        _ if Scenario::of(id).needs.takes_infrastructure() => "infra-requests-per-scenario",
+        ScenarioKind::Cli if profile.cli_requests_per_scenario.is_some() => {
+            "cli-requests-per-scenario"
+        }
+        ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => "requests-per-scenario",
     }
 }

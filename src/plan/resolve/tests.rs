@@ -296,6 +296,40 @@ fn a_memory_limit_is_what_can_be_used_and_refusals_name_it() {
     assert_eq!(MACHINE.below(Some(room)).memory_available, MACHINE.memory_available);
 }
 
+#[test]
+fn users_that_take_turns_need_the_open_files_of_those_at_once() {
+    let open_files = Some(OpenFiles { soft: 1024, hard: 1024 });
+    let limits = MachineLimits { open_files, ..MachineLimits::NONE };
+    let machine = Machine { memory_available: ByteSize::gib(10), limits, ..MACHINE };
+    let request = LoadRequest {
+        requests_per_scenario: Some("400".to_owned()),
+        apis: words(&["none"]),
+        requests: words(&["status"]),
+        ..LoadRequest::default()
+    };
+    let plan = LoadPlan::resolve(&request, &config(), &machine).unwrap();
+    let planned = plan.scenario(ScenarioId::CliStatus).unwrap();
+    assert!(planned.at_once < 100 && planned.users == 400, "{planned:?}");
+}
+
+#[rstest]
+#[case::every_kind("requests-per-scenario = 900", "requests-per-scenario: 900 users of api:")]
+#[case::the_cli("cli-requests-per-scenario = 900", "cli-requests-per-scenario: 900 users of cli:")]
+#[case::launches("infra-requests-per-scenario = 900", "infra-requests-per-scenario: 900 users of ")]
+fn open_files_are_asked_for_where_the_users_were(#[case] setting: &str, #[case] expected: &str) {
+    let open_files = Some(OpenFiles { soft: 512, hard: 512 });
+    let limits = MachineLimits { open_files, ..MachineLimits::NONE };
+    let machine = Machine { memory_available: ByteSize::gib(9_000_000), limits, ..MACHINE };
+    let mut text = format!("[profiles.default]\n{setting}\n");
+    if !setting.starts_with("cli") {
+        text.push_str("cli-requests-per-scenario = 1\n");
+    }
+    let config = Config::parse(&text, "skyload.toml").unwrap();
+    let UsageErrors(errors) =
+        LoadPlan::resolve(&LoadRequest::default(), &config, &machine).unwrap_err();
+    assert!(errors.iter().any(|error| error.starts_with(expected)), "{errors:?}");
+}
+
 #[rstest]
 #[case::api(
     "status",
