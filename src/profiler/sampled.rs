@@ -102,7 +102,14 @@ impl ProcessSource for Sampled {
                 let first = process.cmd().first().map_or(&b""[..], |word| word.as_encoded_bytes());
                 // Threads are not to be had without listing them all.
                 let (rss, name) = (process.memory(), Name::of(first));
-                Reading::Memory(Memory { rss, high_water: rss, swap: None, threads: 1, name })
+                Reading::Memory(Memory {
+                    rss,
+                    high_water: rss,
+                    swap: None,
+                    threads: 1,
+                    name,
+                    repeated: false,
+                })
             }
             _ => Reading::Ended,
         }

@@ -36,6 +36,8 @@ pub(super) struct Memory {
     pub(super) swap: Option<u64>,
     pub(super) threads: u32,
     pub(super) name: Name,
+    /// Nobody looked this time: it is what was read last.
+    pub(super) repeated: bool,
 }
 
 impl Memory {
@@ -176,7 +178,8 @@ pub(super) trait ProcessSource {
     /// Reads its memory. Where the end of a process brings its mark, the mark may be read
     /// more seldom than the rest: what is given is a lower bound then, until it is read
     /// the next time or [`ProcessSource::renew`] was called. Of a process at rest it may
-    /// be what was read a moment ago, and its end be found a moment later.
+    /// be what was read a moment ago, which is said of it ([`Memory::repeated`]), and its end
+    /// be found a moment later.
     fn read(&mut self, handle: &mut Self::Handle) -> Reading;
 
     /// Has everything read at the next reading, the mark among it: what is known is of

@@ -55,7 +55,7 @@ pub struct ProcessRecord {
     pub swapped: Option<ByteSize>,
     /// The most threads that it had.
     pub threads: u32,
-    /// The fastest that its mark was seen to rise from one tick to the next, in bytes
+    /// The fastest that its mark was seen to rise from one reading to the next, in bytes
     /// per second; `None` when it was not read twice.
     pub fastest_growth: Option<ByteSize>,
     /// How it ended, as far as the profiler knows.

@@ -143,6 +143,7 @@ impl FakeMachine {
                 swap: Some(0),
                 threads: 1,
                 name: Name::default(),
+                repeated: false,
             },
             ports: Vec::new(),
         };

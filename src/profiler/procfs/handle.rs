@@ -92,7 +92,7 @@ impl Handle {
             if self.left_out > 0 {
                 self.left_out -= 1;
                 self.wait -= 1;
-                return Some(Memory { swap: None, ..known });
+                return Some(Memory { swap: None, repeated: true, ..known });
             }
             let by_stat = self.is_at_rest() || self.wait.is_multiple_of(NAME_EVERY);
             let now = if by_stat {
@@ -199,9 +199,10 @@ mod tests {
         (handle.wait, handle.same, handle.left_out) = (10, RESTS_AFTER, 2);
         let grown = std::hint::black_box(vec![1_u8; 80 << 20]);
         for _ in 0..2 {
-            assert_eq!(read(&mut handle, 1), Memory { swap: None, ..first });
+            assert_eq!(read(&mut handle, 1), Memory { swap: None, repeated: true, ..first });
         }
-        assert!(read(&mut handle, 1).rss > first.rss + (40 << 20), "{}", grown.len());
+        let next = read(&mut handle, 1);
+        assert!(next.rss > first.rss + (40 << 20) && !next.repeated, "{}", grown.len());
         assert_eq!((handle.wait, handle.is_at_rest(), handle.left_out), (7, false, 0));
     }
 

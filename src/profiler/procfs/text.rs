@@ -28,7 +28,7 @@ pub(super) fn memory(status: &[u8]) -> Option<Memory> {
         }
     }
     let threads = threads.and_then(|threads| u32::try_from(threads).ok())?;
-    Some(Memory { rss: rss?, high_water: high_water?, swap, threads, name })
+    Some(Memory { rss: rss?, high_water: high_water?, swap, threads, name, repeated: false })
 }
 
 /// What of a process's memory `/proc/PID/stat` tells: everything but what is in swap and
@@ -53,7 +53,7 @@ pub(super) fn resident(stat: &[u8]) -> Option<Memory> {
         return None;
     }
     let threads = u32::try_from(threads).ok()?;
-    Some(Memory { rss, high_water: rss, swap: None, threads, name })
+    Some(Memory { rss, high_water: rss, swap: None, threads, name, repeated: false })
 }
 
 /// The resident size in `/proc/PID/statm`, in bytes. `None` for a process that has ended,
@@ -119,6 +119,7 @@ mod tests {
             swap: Some(30 * 1024),
             threads: 7,
             name: Name::of(b"SkyPilot:execut"),
+            repeated: false,
         };
         assert_eq!(memory(STATUS.as_bytes()), Some(expected));
     }

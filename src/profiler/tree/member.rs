@@ -245,12 +245,17 @@ impl<H> Member<H> {
             // An exec of the parent's very words.
             self.leave_image();
         }
-        self.take_growth(memory, at);
+        if !memory.repeated {
+            self.take_growth(memory, at);
+        }
         self.mark = Some(memory.high_water);
         if self.is_artefact(at) {
             return;
         }
-        self.last_read = Some(at);
+        if !memory.repeated {
+            // What grew since then, nobody saw.
+            self.last_read = Some(at);
+        }
         self.swapped = self.swapped.max(memory.swap.filter(|&swap| swap > 0));
         if self.is_copy() {
             self.copied.raise(memory.at_least());

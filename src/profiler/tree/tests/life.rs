@@ -59,6 +59,26 @@ fn an_exit_without_a_record_says_how_long_nobody_looked() {
 }
 
 #[test]
+fn what_is_not_read_anew_is_no_look_at_a_process() {
+    let mut w = watch();
+    w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
+    w.tick();
+    let at_rest = |w: &Watched, repeated| w.machine.with(11, |one| one.memory.repeated = repeated);
+    at_rest(&w, true);
+    w.ticks(3);
+    at_rest(&w, false);
+    w.machine.grow(11, 180);
+    w.tick();
+    // 10 MiB in 200 ms.
+    assert_eq!(w.record(11).fastest_growth, mb(50));
+    at_rest(&w, true);
+    w.ticks(3);
+    w.machine.end(11);
+    w.tick();
+    assert_eq!(w.record(11).ending, Ending::Unread { unseen: Some(STEP * 4) });
+}
+
+#[test]
 fn a_zombie_is_gone() {
     let mut w = watch();
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
