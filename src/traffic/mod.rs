@@ -14,6 +14,7 @@ mod shared;
 mod start_line;
 mod stop;
 mod turn;
+mod under_way;
 mod wave;
 
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! Turns that begin together.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Stage;
 use super::stop::Stop;
+use super::under_way::UnderWay;
 use crate::outcome::{ClientFault, Ended, Failure, WaveOutcome};
 
 /// When a wave ends although turns are still under way.
@@ -65,23 +64,23 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     let mut taken = Vec::new();
     // Semaphores are fair, so users come in the order in which they queue.
     let places = Rc::new(Semaphore::new(stage.planned.at_once as usize));
-    let under_way = Rc::new(RefCell::new(HashMap::new()));
+    let under_way = UnderWay::default();
     let all_fit = stage.planned.at_once >= users;
     let local = LocalSet::new();
     let ended = local
         .run_until(async {
             let mut turns = JoinSet::new();
             for (user, offset) in (0..users).zip(offsets) {
-                let (places, under_way) = (Rc::clone(&places), Rc::clone(&under_way));
+                let (places, under_way) = (Rc::clone(&places), under_way.clone());
                 let turn = turn(user);
                 turns.spawn_local(async move {
                     tokio::time::sleep_until(start + offset).await;
                     let _place = places.acquire().await;
                     let scheduled = if all_fit { start + offset } else { Instant::now() };
-                    under_way.borrow_mut().insert(user, scheduled);
+                    let begun = under_way.begin(user, scheduled);
                     let late = scheduled.elapsed();
                     let turn = turn.await;
-                    under_way.borrow_mut().remove(&user);
+                    drop(begun);
                     (late, Taken { turn, whole: scheduled.elapsed() })
                 });
             }
@@ -98,8 +97,7 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
                     },
                     () = until.stop.asked_for() => break Ended::Stopped,
                     () = tokio::time::sleep_until(until.limit) => {
-                        let under_way = under_way.borrow();
-                        give_up(&mut outcome, turns.len(), under_way.values().map(Instant::elapsed));
+                        give_up(&mut outcome, turns.len(), under_way.took().into_iter());
                         break Ended::TimedOut;
                     }
                 }
