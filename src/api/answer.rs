@@ -63,16 +63,51 @@ struct RequestBody {
     error: Option<String>,
 }
 
+impl Response {
+    /// The response, if its status is that of success.
+    pub(crate) fn expect_ok(self, step: &str) -> Result<Self, Failure> {
+        if self.status == 200 { Ok(self) } else { Err(http_failure(step, &self)) }
+    }
+
+    /// The beginning of the body. The secret is hidden before anything is cut off: of half a
+    /// secret nothing would be recognised.
+    pub(super) fn excerpt(&self) -> String {
+        excerpt(self.credentials.hide_in(&String::from_utf8_lossy(&self.body)).as_bytes())
+    }
+
+    /// A response to a client that has no secret.
+    #[cfg(test)]
+    pub(super) fn of(status: u16, body: impl AsRef<[u8]>) -> Self {
+        let (body, credentials) = (body.as_ref().to_vec(), crate::credentials::Credentials::None);
+        Self { status, request_id: None, body, credentials }
+    }
+
+    /// A failure whose words may be the body's, without the secret.
+    fn hidden(&self, failure: Failure) -> Failure {
+        let hide = |text: &str| self.credentials.hide_in(text);
+        let (error_type, message) = (hide(&failure.error_type), hide(&failure.message));
+        Failure { error_type, message, ..failure }
+    }
+}
+
 impl Answer {
     pub(super) fn parse(step: &str, response: &Response) -> Result<Self, Failure> {
-        let body: Value = serde_json::from_slice(&response.body)
-            .map_err(|_| http_failure(step, response.status, &response.body))?;
+        let answer = Self::parse_body(step, response).map_err(|failure| response.hidden(failure));
+        answer.map(|answer| Self {
+            result: answer.result.map_err(|failure| response.hidden(failure)),
+            ..answer
+        })
+    }
+
+    fn parse_body(step: &str, response: &Response) -> Result<Self, Failure> {
+        let body: Value =
+            serde_json::from_slice(&response.body).map_err(|_| http_failure(step, response))?;
         let body = match (response.status, body) {
             (200, body) => body,
             (500, mut body) if body.get("detail").is_some_and(Value::is_object) => {
                 body["detail"].take()
             }
-            (status, _) => return Err(http_failure(step, status, &response.body)),
+            _ => return Err(http_failure(step, response)),
         };
         let request: RequestBody = serde_json::from_value(body).map_err(|error| {
             wrong_value(step, response.status, format!("not a request: {error}"))
@@ -125,39 +160,40 @@ fn on_server(request: &RequestBody) -> Option<Duration> {
 
 pub(super) fn parse_rows(step: &str, response: &Response) -> Result<Vec<RequestRow>, Failure> {
     if response.status != 200 {
-        return Err(http_failure(step, response.status, &response.body));
+        return Err(http_failure(step, response));
     }
     serde_json::from_slice(&response.body)
-        .map_err(|error| wrong_value(step, response.status, error.to_string()))
+        .map_err(|error| response.hidden(wrong_value(step, response.status, error.to_string())))
 }
 
 /// The failure that an HTTP status other than 200 stands for.
-pub(crate) fn http_failure(step: &str, status: u16, body: &[u8]) -> Failure {
+pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
+    let body = &response.body[..];
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let detail = json.get("detail").unwrap_or(&json);
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     if json.is_null()
         && let Some((error_type, message)) = end_of_traceback(&String::from_utf8_lossy(body))
     {
-        return Failure {
+        return response.hidden(Failure {
             step: step.to_owned(),
-            status: Some(status),
+            status: Some(response.status),
             error_type,
             message: plain(&message),
-        };
+        });
     }
     let error_type = text(detail.get("type")).or_else(|| text(detail.get("error")));
     let message = text(detail.get("message"))
         .or_else(|| detail.as_str().map(str::to_owned))
-        .unwrap_or_else(|| excerpt(body));
-    Failure {
+        .unwrap_or_else(|| response.excerpt());
+    response.hidden(Failure {
         step: step.to_owned(),
-        status: Some(status),
+        status: Some(response.status),
         error_type: error_type.unwrap_or_else(|| {
             if json.is_null() { NOT_JSON } else { "error without a type" }.to_owned()
         }),
         message: plain(&message),
-    }
+    })
 }
 
 /// The error's type and message, which a Python traceback names in its last line.
@@ -222,7 +258,7 @@ mod tests {
     use super::*;
 
     fn response(status: u16, body: &Value) -> Response {
-        Response { status, request_id: None, body: body.to_string().into_bytes() }
+        Response::of(status, body.to_string())
     }
 
     fn failed(error: &Value) -> Value {
@@ -257,7 +293,7 @@ mod tests {
         for body in bodies {
             crate::changes::try_changes(body.as_bytes(), |body| {
                 for status in [200, 500] {
-                    let response = Response { status, request_id: None, body: body.to_vec() };
+                    let response = Response::of(status, body);
                     _ = Answer::parse("s", &response);
                     _ = parse_rows("s", &response);
                     _ = super::super::health::Health::parse(&response);
@@ -268,8 +304,7 @@ mod tests {
 
     #[test]
     fn a_server_error_in_plain_text_is_a_failure_of_its_own_kind() {
-        let response =
-            Response { status: 500, request_id: None, body: b"Traceback (most".to_vec() };
+        let response = Response::of(500, "Traceback (most");
         let failure = Answer::parse("s", &response).unwrap_err();
         assert_eq!(failure.error_type, "error in plain text");
     }
@@ -278,7 +313,7 @@ mod tests {
     fn a_traceback_in_plain_text_names_its_error_at_its_end() {
         let body = b"Traceback (most recent call last):\n  File \"a.py\", line 1, in f\n    \
                      g()\nsqlite3.OperationalError: database is locked\n";
-        let failure = http_failure("s", 500, body);
+        let failure = http_failure("s", &Response::of(500, body));
         assert_eq!(failure.error_type, "sqlite3.OperationalError");
         assert_eq!(failure.message, "database is locked");
     }
@@ -299,9 +334,11 @@ mod tests {
 
     #[test]
     fn exhausted_workers_and_refused_tasks_keep_the_servers_words() {
-        let busy = http_failure("s", 503, br#"{"detail":"The server has exhausted .."}"#);
+        let busy =
+            http_failure("s", &Response::of(503, r#"{"detail":"The server has exhausted .."}"#));
         assert_eq!(busy.message, "The server has exhausted ..");
-        let refused = http_failure("s", 400, br#"{"detail":{"type":"CloudError","message":"no"}}"#);
+        let refused = r#"{"detail":{"type":"CloudError","message":"no"}}"#;
+        let refused = http_failure("s", &Response::of(400, refused));
         assert_eq!(refused.error_type, "CloudError");
     }
 }

@@ -30,9 +30,7 @@ impl ApiClient {
         let sent = timeline.now();
         let response = self.send(&STATUS, &TurnNames::none()).await?;
         let received = timeline.now();
-        if response.status != 200 {
-            return Err(answer::http_failure(STATUS.step, response.status, &response.body));
-        }
+        let response = response.expect_ok(STATUS.step)?;
         let id = response.request_id.ok_or_else(|| no_time("the response has no request id"))?;
         // However it ended: the time at which it was taken in is what counts.
         let created = self.get(STATUS.step, &id).await?.created;

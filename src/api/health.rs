@@ -44,13 +44,13 @@ pub struct Health {
 impl Health {
     pub(super) fn parse(response: &Response) -> Result<Self, Failure> {
         if response.status != 200 {
-            return Err(answer::http_failure(STEP, response.status, &response.body));
+            return Err(answer::http_failure(STEP, response));
         }
         let unusable = |what: &str| Failure {
             step: STEP.to_owned(),
             status: Some(200),
             error_type: "wrong value".to_owned(),
-            message: format!("{what}: {}", answer::excerpt(&response.body)),
+            message: format!("{what}: {}", response.excerpt()),
         };
         let body: Value =
             serde_json::from_slice(&response.body).map_err(|_| unusable("not JSON"))?;
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn parse(status: u16, body: &Value) -> Result<Health, Failure> {
-        Health::parse(&Response { status, request_id: None, body: body.to_string().into_bytes() })
+        Health::parse(&Response::of(status, body.to_string()))
     }
 
     #[rstest]

@@ -28,7 +28,7 @@ use url::Url;
 
 pub use address::is_loopback;
 pub use answer::{Answer, RequestRow};
-pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, http_failure, wrong_value};
+pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, wrong_value};
 pub use facts::Consolidation;
 pub use health::{Health, HealthPatience, NEEDS_AUTHENTICATION};
 pub(crate) use lines::Progress;
@@ -96,6 +96,8 @@ pub struct Response {
     pub request_id: Option<String>,
     /// The whole body.
     pub body: Vec<u8>,
+    /// What no word of it may repeat.
+    credentials: Credentials,
 }
 
 /// A job's output that was read to its end.
@@ -172,9 +174,9 @@ impl ApiClient {
     pub async fn log(&self, step: &str, request_id: &str) -> Result<String, Failure> {
         let response = self.execute(step, self.http.get(self.log_of(request_id)), None).await?;
         if response.status != 200 {
-            return Err(answer::http_failure(step, response.status, &response.body));
+            return Err(answer::http_failure(step, &response));
         }
-        let text = String::from_utf8_lossy(&response.body).into_owned();
+        let text = self.credentials.hide_in(&String::from_utf8_lossy(&response.body));
         let lines: Vec<String> = text.lines().map(answer::plain).collect();
         Ok(lines.join("\n"))
     }
@@ -211,8 +213,8 @@ impl ApiClient {
         let mut response = response.map_err(|error| transport(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
-            let body = response.bytes().await.unwrap_or_default();
-            return Err(answer::http_failure(step, status, &body));
+            let body = response.bytes().await.unwrap_or_default().to_vec();
+            return Err(answer::http_failure(step, &self.response(status, None, body)));
         }
         let request_id = request_id(response.headers());
         let (mut search, mut lines) = (wanted.map(Search::new), Lines::new(progress));
@@ -296,7 +298,7 @@ impl ApiClient {
             let status = response.status().as_u16();
             let request_id = request_id(response.headers());
             let body = response.bytes().await?.to_vec();
-            Ok(Response { status, request_id, body })
+            Ok(self.response(status, request_id, body))
         };
         let result = match answer_within {
             None => sent.await,
@@ -306,6 +308,15 @@ impl ApiClient {
             },
         };
         result.map_err(|error: reqwest::Error| transport_failure(step, &error, answer_within))
+    }
+
+    fn response(&self, status: u16, request_id: Option<String>, body: Vec<u8>) -> Response {
+        Response { status, request_id, body, credentials: self.credentials.clone() }
+    }
+
+    /// The beginning of what a server sent, without the secret that it may have repeated.
+    pub(crate) fn excerpt(&self, text: &str) -> String {
+        excerpt(self.credentials.hide_in(text).as_bytes())
     }
 
     fn address(&self, path: &str) -> Url {

@@ -56,3 +56,52 @@ fn a_login_in_the_address_is_in_no_address_that_an_error_prints() {
     let address = client("https://me:s3cret@sky.test/east").address("/api/health");
     assert_eq!(address.as_str(), "https://sky.test/east/api/health");
 }
+
+const SECRET: &str = "sky_0123456789abcdef";
+
+/// A client with a token, of a server that gives this answer to everything.
+async fn client_of_one_that_says(status: u16, body: String) -> ApiClient {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            _ = stream.read(&mut [0; 8192]).await;
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n");
+            let answer = format!("{head}connection: close\r\n\r\n{body}");
+            _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let credentials = Credentials::Token(SECRET.to_owned());
+    ApiClient::new(&base, &identity(), None, &credentials).unwrap()
+}
+
+/// Of a text that is cut off, half of the secret is beyond the cut.
+#[rstest]
+#[case::in_plain_text(format!("{}{SECRET}", "x".repeat(290)))]
+#[case::in_a_traceback(format!("Traceback (most recent call last):\n  File\nE: {SECRET}\n"))]
+#[case::in_json(json!({"detail": {"type": "E", "message": SECRET}}).to_string())]
+#[case::in_a_requests_error(json!({"detail": {
+    "status": "FAILED", "error": json!({"type": "E", "message": SECRET}).to_string(),
+}}).to_string())]
+#[tokio::test]
+async fn a_secret_that_a_server_repeats_is_in_no_failure(
+    #[case] body: String,
+    #[values(200, 500)] status: u16,
+) {
+    let client = client_of_one_that_says(status, body).await;
+    let answer = client.get("s", "1").await.and_then(|answer| answer.result);
+    let health = client.health(HealthPatience::BYSTANDER).await;
+    let rows = client.list_requests_once().await;
+    let failures = [answer.err(), health.err(), rows.err()];
+    for failure in failures.into_iter().flatten() {
+        assert!(!failure.to_string().contains("sky_0"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_in_no_log_that_is_shown() {
+    let client = client_of_one_that_says(200, format!("AWS: no\n{SECRET}")).await;
+    assert_eq!(client.log("s", "1").await.unwrap(), "AWS: no\n..");
+}

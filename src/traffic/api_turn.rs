@@ -11,9 +11,7 @@ use super::Stage;
 use super::reading::{Reading, What};
 use super::turn::Turn;
 use super::wave::{self, Until};
-use crate::api::{
-    Answer, ApiClient, HealthPatience, Response, http_failure, while_unavailable, wrong_value,
-};
+use crate::api::{Answer, ApiClient, HealthPatience, Response, while_unavailable, wrong_value};
 use crate::outcome::{Ended, Failure, WaveOutcome};
 use crate::scenario::{Action, Call, Circumstances, TurnNames};
 
@@ -107,7 +105,7 @@ impl User {
         let response = self.send(call, call.step.to_owned()).await?;
         let value: Value = serde_json::from_slice(&response.body)
             .map_err(|_| wrong_value(call.step, 200, "the body is not JSON".to_owned()))?;
-        self.turn.judge(call.step, Ok(value), &call.expect, self.circumstances);
+        self.judge(call, Ok(value));
         Ok(())
     }
 
@@ -122,7 +120,7 @@ impl User {
     async fn send(&mut self, call: &Call, step: String) -> Result<Response, Failure> {
         let (start, mut retries) = (Instant::now(), 0);
         let (client, names) = (&self.client, &self.names);
-        let sent = async || expect_ok(call, client.send(call, names).await?);
+        let sent = async || client.send(call, names).await?.expect_ok(call.step);
         let response = while_unavailable(sent, || retries += 1).await;
         self.turn.retried(retries);
         self.turn.step(step, start.elapsed());
@@ -166,8 +164,14 @@ impl User {
         if let Some(on_server) = answer.on_server {
             self.turn.step(format!("{}/queue+run", call.step), on_server);
         }
-        self.turn.judge(call.step, answer.result, &call.expect, self.circumstances);
+        self.judge(call, answer.result);
         Ok(())
+    }
+
+    fn judge(&mut self, call: &Call, result: Result<Value, Failure>) {
+        let Self { client, turn, circumstances, .. } = self;
+        let excerpt = |value: &Value| client.excerpt(&value.to_string());
+        turn.judge(call.step, result, &call.expect, *circumstances, excerpt);
     }
 }
 
@@ -187,12 +191,4 @@ impl Retries {
 
 pub(super) fn no_request_id(call: &Call) -> Failure {
     wrong_value(call.step, 200, "the response has no request id".to_owned())
-}
-
-fn expect_ok(call: &Call, response: Response) -> Result<Response, Failure> {
-    if response.status == 200 {
-        Ok(response)
-    } else {
-        Err(http_failure(call.step, response.status, &response.body))
-    }
 }

@@ -80,20 +80,22 @@ impl Turn {
         }
     }
 
-    /// Judges the result of a request.
+    /// Judges the result of a request. What is wrong of a value is quoted by `excerpt`, which
+    /// knows what must not be.
     pub(super) fn judge(
         &mut self,
         step: &str,
         result: Result<Value, Failure>,
         expect: &Expectation,
         circumstances: Circumstances,
+        excerpt: impl Fn(&Value) -> String,
     ) {
         match result {
             Err(failure) => self.fail_unless_right(failure, expect.refusals.iter(), circumstances),
             Ok(value) if expect.value.fits(&value) => {}
             Ok(value) => {
                 let wanted = expect.value.name();
-                let text = crate::api::excerpt(value.to_string().as_bytes());
+                let text = excerpt(&value);
                 self.fail(wrong_value(step, 200, format!("expected {wanted}, got {text}")));
             }
         }
