@@ -37,7 +37,8 @@ pub(super) fn set_up(
     let id = run.id();
     let work = fixtures::set_up(&requests, &id, plan, Some(port), plan.scenario_timeout);
     let (ledger, stopped) = while_watching(watch, work)?;
-    let ledger = ledger.unwrap_or_default();
+    let mut ledger = ledger.unwrap_or_default();
+    ledger.hide(watch.credentials);
     RunDir::write(&run.fixtures(), &ledger)?;
     let failed = ledger.failed().count();
     step.done(match (stopped, failed) {
@@ -69,6 +70,7 @@ pub(super) fn tear_down(
     // Not watched: what costs money is taken down however often somebody presses
     // Ctrl-C, and the limit is the end of it.
     runtime()?.block_on(fixtures::tear_down(&requests, &id, plan, hurry, limit, &mut ledger));
+    ledger.hide(watch.credentials);
     RunDir::write(&run.fixtures(), &ledger)?;
     watch.check_server()?;
     step.done(match ledger.left.as_slice() {
