@@ -7,6 +7,7 @@ use super::memory::MemoryReport;
 use crate::class::ProcessClass;
 use crate::sample::ProcessRecord;
 use crate::server_command;
+use crate::units::total;
 
 /// How many processes of each kind there were in each such class.
 pub(super) type Kinds = BTreeMap<ProcessClass, BTreeMap<String, u32>>;
@@ -25,7 +26,7 @@ fn in_words(kinds: &Kinds) -> impl Iterator<Item = String> {
         let mut kinds: Vec<_> = kinds.iter().collect();
         kinds.sort_by_key(|(name, count)| (Reverse(**count), *name));
         let named = kinds.iter().take(NAMED).map(|(name, count)| format!("{count} {name}"));
-        let rest: u32 = kinds.iter().skip(NAMED).map(|(_, count)| **count).sum();
+        let rest = total(kinds.iter().skip(NAMED).map(|(_, count)| **count));
         let rest = (rest > 0).then(|| format!("{rest} of other kinds"));
         format!("{class}: {}", named.chain(rest).collect::<Vec<_>>().join(", "))
     })

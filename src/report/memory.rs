@@ -151,7 +151,7 @@ impl MemoryReport {
     /// That the machine swapped, and what that means; `None` when no process of the
     /// server was seen with pages in swap.
     pub fn swapping(&self) -> Option<String> {
-        let count = self.classes.iter().map(|class| class.swapped).sum::<u32>();
+        let count = total(self.classes.iter().map(|class| class.swapped));
         (count > 0).then(|| {
             format!(
                 "the machine swapped: {count} process(es) of the server had pages in swap. Those are \
