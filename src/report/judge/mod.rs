@@ -222,9 +222,7 @@ impl Findings {
         }
         self.of_pace(plan);
     }
-}
 
-impl Findings {
     /// What of a load depends on the machine that it ran on.
     fn of_pace(&mut self, plan: &LoadPlan) {
         if let Some(fit) = plan.fit.filter(|fit| !fit.left_out.is_none()) {
