@@ -60,7 +60,7 @@ pub fn look_up(pid: u32) -> Option<ProcessGlance> {
     glance(pid).ok()?
 }
 
-/// The same, where it matters that nobody could look.
+/// The process that has `pid` now, if there is one; an error where nobody could look.
 #[cfg(target_os = "linux")]
 fn glance(pid: u32) -> io::Result<Option<ProcessGlance>> {
     match std::fs::read(format!("/proc/{pid}/stat")) {

@@ -3,8 +3,9 @@
 //!
 //! Every way in which a request can go wrong becomes a [`Failure`] with the HTTP
 //! status and the server's own error type, so that failures can be counted by
-//! kind. Nothing here judges, and what is sent again is the drivers' business: [`retry`] has
-//! the SDK's pauses for them.
+//! kind. Nothing here judges. What SkyPilot's SDK sends again is sent again by whoever plays
+//! its user, with the pauses of [`retry`]; only health and what we ask for ourselves, such as
+//! the list of requests, are asked for again here.
 
 mod address;
 mod answer;
@@ -256,13 +257,14 @@ impl ApiClient {
         self.health_with_tries(patience, || {}).await
     }
 
-    /// The same, once there is a server and a worker that is free for it (no 503).
+    /// Asks for the server's health once there is a server, and a worker that is free for it
+    /// (no 503).
     pub async fn health_once_available(&self, patience: HealthPatience) -> Result<Health, Failure> {
         while_unavailable(async || self.health(patience).await, || {}).await
     }
 
-    /// The same, and tells `again` of every try beyond the first. Only an answer that takes
-    /// too long is waited for again; a connection that fails says enough.
+    /// Asks for the server's health, and tells `again` of every try beyond the first. Only an
+    /// answer that takes too long is waited for again; a connection that fails says enough.
     pub(crate) async fn health_with_tries(
         &self,
         patience: HealthPatience,

@@ -68,7 +68,8 @@ const MEMORY_VARIABLES: [&str; 11] = [
     "PYTHON_GIL",
 ];
 
-/// The same, by how their names begin. glibc and jemalloc share the first.
+/// Beginnings of the names of more variables that change how much memory a process takes.
+/// glibc and jemalloc share the first.
 const MEMORY_PREFIXES: [&str; 3] = ["MALLOC_", "MIMALLOC_", "TCMALLOC_"];
 
 impl ServerEnvironment {

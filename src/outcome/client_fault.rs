@@ -68,13 +68,15 @@ impl ClientFault {
         }
     }
 
-    /// The same of an error's causes, of which the operating system's is the innermost.
+    /// What an error's causes say of whoever made the call: the operating system's error is the
+    /// innermost of them.
     pub fn among_causes(error: &dyn Error) -> Option<Self> {
         let causes = std::iter::successors(error.source(), |&cause| Error::source(cause));
         causes.filter_map(|cause| cause.downcast_ref()).find_map(Self::of_error)
     }
 
-    /// The same for a process that could not be started: nobody but us is to blame.
+    /// Why a process could not be started, by the operating system's error: nobody but us is to
+    /// blame.
     pub fn of_start(error: &io::Error) -> Self {
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EAGAIN) => Self::Processes,

@@ -194,7 +194,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value to judge, where the output lacks what it must have.
+    /// The failure of a job whose output lacks what it must have; `None` where it has it.
     pub(super) fn missing(&self) -> Option<Failure> {
         let text = self.call.prints.filter(|_| !self.printed)?;
         let message = format!("`{text}` is not in the job's output");

@@ -33,6 +33,10 @@ const WAVERS: u64 = 256 << 10;
 /// it is read as often as the original tool looked.
 const LEFT_OUT: u32 = 3;
 
+/// Places of the two files that tell the size alone.
+const STATM: usize = 0;
+const STAT: usize = 1;
+
 pub(in crate::profiler) struct Handle {
     pid: u32,
     kept: Option<Kept>,
@@ -40,7 +44,7 @@ pub(in crate::profiler) struct Handle {
     known: Option<Memory>,
     /// Readings until the next that has a mark.
     wait: u32,
-    /// Its size when it last changed, by `stat` and by `statm`: the kernel sums these up
+    /// Its size when it last changed, by `statm` and by `stat`: the kernel sums these up
     /// otherwise, and they differ by up to some 100 kB a CPU.
     sizes: [u64; 2],
     /// Readings of the same size, one after the other.
@@ -105,7 +109,7 @@ impl Handle {
             // Another name may mean another program.
             if now.name == known.name {
                 self.wait -= 1;
-                self.compare(usize::from(by_stat), now.rss);
+                self.compare(if by_stat { STAT } else { STATM }, now.rss);
                 let known = Memory { high_water: known.high_water.max(now.rss), ..now };
                 self.known = Some(known);
                 return Some(known);
@@ -209,18 +213,19 @@ mod tests {
     #[test]
     fn rest_begins_after_several_readings_of_one_size() {
         let mut handle = handle();
-        let (by_stat, by_statm) = (64 << 20, 63 << 20);
-        handle.compare(0, by_stat);
-        handle.compare(1, by_statm);
-        for file in [0, 1, 1, 1, 0, 1, 1] {
-            handle.compare(file, [by_stat, by_statm][file]);
+        let sizes = [63 << 20, 64 << 20];
+        let [by_statm, by_stat] = sizes;
+        handle.compare(STATM, by_statm);
+        handle.compare(STAT, by_stat);
+        for file in [STAT, STATM, STATM, STATM, STAT, STATM, STATM] {
+            handle.compare(file, sizes[file]);
             assert_eq!((handle.is_at_rest(), handle.left_out), (false, 0));
         }
-        handle.compare(1, by_statm);
+        handle.compare(STATM, by_statm);
         assert!(handle.is_at_rest() && handle.left_out <= LEFT_OUT);
-        handle.compare(0, by_stat + WAVERS);
+        handle.compare(STAT, by_stat + WAVERS);
         assert_eq!(handle.left_out, LEFT_OUT);
-        handle.compare(0, by_stat + WAVERS + 4096);
+        handle.compare(STAT, by_stat + WAVERS + 4096);
         assert!(!handle.is_at_rest());
     }
 
