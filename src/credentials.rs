@@ -13,6 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use url::Url;
 
 use crate::env;
+use crate::plan::ServerTarget;
 
 /// What stands in a message where a secret stood.
 const HIDDEN: &str = "..";
@@ -38,10 +39,19 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
+    /// Those for a server, as the environment has them. A server of our own knows nobody:
+    /// SkyPilot's refuses every request with a token that it has not made.
+    pub fn for_server(server: &ServerTarget) -> Self {
+        match server {
+            ServerTarget::Isolated { .. } => Self::None,
+            ServerTarget::System | ServerTarget::Remote(_) => Self::from_environment(),
+        }
+    }
+
     /// Those of the environment: [`env::SERVER_CREDENTIALS`], or else
     /// [`env::SERVICE_ACCOUNT_TOKEN`]. In this order, since Python's `requests`, which
     /// SkyPilot's client is made of, sends the login of a URL instead of a token.
-    pub fn from_environment() -> Self {
+    fn from_environment() -> Self {
         let login = env::text(env::SERVER_CREDENTIALS);
         if let Some(login) = login.as_deref().and_then(Login::from_variable) {
             return Self::Login(login);

@@ -128,7 +128,7 @@ impl Stage {
         planned: PlannedScenario,
     ) -> Result<Self, TrafficError> {
         let command = format!("skyload {}", planned.id);
-        let credentials = Credentials::from_environment();
+        let credentials = Credentials::for_server(&plan.server);
         let client = ApiClient::of_run(&run.id(), plan, environment, command, &credentials)?;
         Ok(Self {
             run: run.clone(),

@@ -62,7 +62,7 @@ fn run_plan(
     signals: &Signals,
 ) -> Result<Verdict> {
     let progress = Progress::new();
-    let credentials = prepare::credentials(flags);
+    let credentials = prepare::credentials(flags, &plan);
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
     infra::clean_up_after_dead_runs(workspace, progress)?;

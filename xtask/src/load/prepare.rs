@@ -80,10 +80,10 @@ fn config(flags: &flags::Load, workspace: &Workspace) -> Result<Config> {
 
 /// How the server is told who asks: by the login of its URL, or else as the environment
 /// says. The plan knows nothing of it: files of the run are read by more people than should.
-pub(super) fn credentials(flags: &flags::Load) -> Credentials {
+pub(super) fn credentials(flags: &flags::Load, plan: &LoadPlan) -> Credentials {
     let url = flags.server.as_deref().and_then(|server| Url::parse(server).ok());
     let login = url.and_then(|mut url| Login::take_from(&mut url).ok().flatten());
-    login.map_or_else(Credentials::from_environment, Credentials::Login)
+    login.map_or_else(|| Credentials::for_server(&plan.server), Credentials::Login)
 }
 
 /// What is launched on somebody else's machines costs money, and is there until it

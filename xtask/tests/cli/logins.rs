@@ -49,7 +49,11 @@ fn a_login_is_sent_decoded_and_from_the_first_request_on(
 #[test]
 fn a_password_stands_in_no_file_no_output_and_no_command_line() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", &format!("me:{PASSWORD}"))])?;
+    let server = FakeServer::start(&[
+        ("FAKE_SKY_BASIC_AUTH", &format!("me:{PASSWORD}")),
+        // So that every `sky` process lives for several looks at all processes.
+        ("FAKE_SKY_STREAM_FLOOR_MS", "3000"),
+    ])?;
     let url = address(&server, &format!("me:{IN_URL}"));
     let running = site.load(["--server", &url, "--apis", "all", "-r", "all"]).start()?;
     let command_lines = command_lines_until_the_end(&site, &running);
@@ -119,6 +123,15 @@ fn a_login_in_the_url_goes_before_a_token_as_in_skypilots_client() -> anyhow::Re
         env::SERVICE_ACCOUNT_TOKEN
     )));
     server.finish()
+}
+
+#[test]
+fn a_token_for_another_server_is_not_sent_to_an_isolated_one() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let load = site.load(["--apis", "status", "-r", "api_status"]);
+    let run = load.env(env::SERVICE_ACCOUNT_TOKEN, "sky_token").run()?;
+    run.expect(&site, Verdict::Pass)?;
+    Ok(())
 }
 
 /// Every command line that was seen until the command had ended, but its own: that is
