@@ -70,7 +70,7 @@ impl Place {
 /// Why nothing of an infrastructure can be in a folder.
 fn obstacle(folder: &Path) -> Option<&'static str> {
     let longest = folder.as_os_str().len() + "/nodes-20261124-081512-3fa9".len();
-    if geteuid().is_root() && !is_open(folder) {
+    if !is_in_reach(folder) {
         Some("node processes can't enter it")
     } else if longest > LONGEST_FOLDER {
         Some("its path is too long for sockets")
@@ -79,6 +79,11 @@ fn obstacle(folder: &Path) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether node processes can enter a folder. They run as somebody else only for root.
+fn is_in_reach(folder: &Path) -> bool {
+    !geteuid().is_root() || is_open(folder)
 }
 
 /// A character of a path that configuration files and shells take for something else.
@@ -158,12 +163,14 @@ fn elsewhere(state: &Path, temporary: &Path) -> Result<PathBuf> {
     let base = place.canonicalize().context("finding the temporary folder")?.join(name);
     if !base.exists() {
         fs::create_dir(&base).with_context(|| format!("creating `{}`", base.display()))?;
-        open(&base).with_context(|| format!("opening `{}`", base.display()))?;
+        // Whatever the umask: open to all, and to nobody else's changes.
+        fs::set_permissions(&base, fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("opening `{}`", base.display()))?;
     }
     let found = base.symlink_metadata().context("looking at the folder just created")?;
     let is_ours = found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
     ensure!(is_ours, "`{}` is in somebody else's hands\n  hint: remove it", base.display());
-    ensure!(is_open(&base), "node processes can't enter `{}` either", base.display());
+    ensure!(is_in_reach(&base), "node processes can't enter `{}` either", base.display());
     Ok(base)
 }
 
@@ -219,6 +226,21 @@ mod tests {
             let state = temporary.join("state");
             let base = elsewhere(&state, &temporary).unwrap();
             assert_eq!(base.parent(), Some(Path::new(LAST_RESORT)));
+            fs::remove_dir(base).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_new_folder_is_in_nobody_elses_hands_whatever_the_umask_says() {
+        use rustix::fs::Mode;
+        use rustix::process::umask;
+        for mask in [0o000, 0o002, 0o077] {
+            let state = format!("/nowhere/skyload-umask-{mask}");
+            let before = umask(Mode::from_raw_mode(mask));
+            let base = elsewhere(Path::new(&state), Path::new("/tmp"));
+            umask(before);
+            let base = base.unwrap();
+            assert_eq!(base.metadata().unwrap().mode() & 0o777, 0o755);
             fs::remove_dir(base).unwrap();
         }
     }
