@@ -16,7 +16,9 @@ pub(super) fn unfit(flags: &flags::Load, workspace: &Workspace) -> Vec<String> {
     let state = format!("the state directory `{}`", workspace.state.display());
     let mut places = vec![(state, workspace.state.clone(), env::STATE_DIR)];
     if let Some(sky) = flags.sky.as_deref().filter(|sky| sky.contains('/')) {
-        places.push((format!("--sky `{sky}`"), PathBuf::from(sky), "--sky"));
+        // The folder that it was typed in is part of where it is.
+        let path = std::path::absolute(sky).unwrap_or_else(|_| PathBuf::from(sky));
+        places.push((format!("--sky `{sky}`"), path, "--sky"));
     }
     let unfit = places.into_iter().filter(|(_, path, _)| !is_plain(path));
     let message = |(what, _, cure): (String, PathBuf, &str)| {

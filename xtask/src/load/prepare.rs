@@ -26,7 +26,7 @@ use crate::flags;
 use crate::profiler;
 use crate::progress::Progress;
 use crate::runs;
-use crate::server::{Addresses, Context, ServerSession};
+use crate::server::{self, Addresses, Context, ServerSession};
 use crate::server_profile;
 use crate::signals::Interrupted;
 use crate::workspace::Workspace;
@@ -44,6 +44,7 @@ pub(super) fn plan(
     let machine = Machine { loopback_obstacle, speed, ..machine()? };
     let unfit = places::unfit(flags, workspace);
     let mut mistakes: Vec<String> = unreadable.into_iter().chain(misread).chain(unfit).collect();
+    mistakes.extend(server::mistake_in_limit());
     let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
         Ok(plan) => {
             let place = if flags.peaks.is_some() { "--peaks" } else { "[profiler] peaks" };

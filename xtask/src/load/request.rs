@@ -52,7 +52,7 @@ pub(super) fn request(flags: &flags::Load) -> Result<(LoadRequest, Vec<String>)>
         ramp: ramp.clone(),
         fit: fit.clone(),
         waves: waves.clone(),
-        sky: sky.clone(),
+        sky: sky.as_deref().map(absolute_program).transpose()?,
         server: server.clone(),
         server_env,
         server_profile: absolute(server_profile).context("finding the server's profile")?,
@@ -67,6 +67,16 @@ pub(super) fn request(flags: &flags::Load) -> Result<(LoadRequest, Vec<String>)>
         yes: *yes,
     };
     Ok((request, mistakes))
+}
+
+/// A program's path from anywhere; versions, and names that are looked up, are what they are.
+fn absolute_program(sky: &str) -> Result<String> {
+    if !sky.contains('/') {
+        return Ok(sky.to_owned());
+    }
+    let path = std::path::absolute(sky).context("finding the program of --sky")?;
+    // What is not Unicode cannot be repeated as it was.
+    Ok(path.to_str().unwrap_or(sky).to_owned())
 }
 
 #[cfg(test)]
@@ -101,6 +111,12 @@ mod tests {
             .prop_map(PathBuf::from)
     }
 
+    /// A version, a name, or a path from anywhere.
+    fn sky() -> impl Strategy<Value = String> {
+        let name = word().prop_map(|word| word.replace('/', "."));
+        prop_oneof![name, path().prop_map(|path| path.to_string_lossy().into_owned())]
+    }
+
     /// A variable whose value is typed; of the shell's, the tests must not depend.
     fn variables() -> impl Strategy<Value = Vec<ServerVariable>> {
         proptest::collection::btree_map("X[A-J]{1,4}", "[^\0]{0,6}", 0..3).prop_map(|variables| {
@@ -114,7 +130,7 @@ mod tests {
         fn any_request()(
             (requests_per_scenario, ramp, fit, waves, sky, server, profile) in (
                 option::of(word()), option::of(word()), option::of(word()), option::of(word()),
-                option::of(word()), option::of(word()), option::of(word()),
+                option::of(sky()), option::of(word()), option::of(word()),
             ),
             (requests, apis, infra, budgets) in (
                 vec(word(), 0..4), vec(word(), 0..4), vec(word(), 0..4), vec(word(), 0..4),
@@ -155,6 +171,16 @@ mod tests {
             let text = serde_json::to_string(&file).unwrap();
             prop_assert_eq!(serde_json::from_str::<RequestFile>(&text).unwrap(), file);
         }
+    }
+
+    #[test]
+    fn the_path_of_a_program_is_fit_to_be_repeated_from_anywhere() {
+        let kept = |sky: &str| typed(vec!["--sky".to_owned(), sky.to_owned()]).sky.unwrap();
+        for same in ["0.14.1", "nightly", "sky", "/opt/sky"] {
+            assert_eq!(kept(same), same);
+        }
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(kept("./v/bin/sky"), here.join("v/bin/sky").to_str().unwrap());
     }
 
     #[test]

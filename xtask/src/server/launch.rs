@@ -25,9 +25,13 @@ const WITHIN: Duration = Duration::from_secs(180);
 /// How long a start or a stop may take.
 fn within() -> Result<Duration> {
     let Some(text) = env::text(env::SERVER_WITHIN) else { return Ok(WITHIN) };
-    humantime::parse_duration(&text).with_context(|| {
-        format!("reading {}: `{text}` is no duration, such as `300s`", env::SERVER_WITHIN)
-    })
+    humantime::parse_duration(&text)
+        .with_context(|| format!("{}: `{text}` is no duration, such as `300s`", env::SERVER_WITHIN))
+}
+
+/// What is wrong with the limit that is asked for, before anything is started.
+pub(crate) fn mistake_in_limit() -> Option<String> {
+    within().err().map(|error| error.to_string())
 }
 
 /// Whose Ctrl-C ends a command before its limit.

@@ -31,6 +31,7 @@ use skyload::run_dir::RunDir;
 pub(crate) use api_servers::{ApiServer, api_servers};
 pub(crate) use custody::{clean_up_after_dead_runs, has_processes};
 pub(crate) use health::runtime;
+pub(crate) use launch::mistake_in_limit;
 pub(crate) use ports::DEFAULT_API_PORT;
 
 use crate::infra::ServerSetup;

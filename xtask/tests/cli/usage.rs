@@ -164,6 +164,25 @@ fn a_login_that_cannot_be_sent_is_refused_without_being_shown(
     Ok(())
 }
 
+#[test]
+fn a_program_in_a_folder_that_a_shell_takes_apart_is_refused_however_it_is_typed()
+-> anyhow::Result<()> {
+    let site = Site::new()?;
+    let folder = site.path("a b");
+    fs::create_dir(&folder)?;
+    let run = site.xtask(["load", "--sky", "./v/bin/sky"]).typed_in(&folder).run()?;
+    assert_refused(&site, &run, &["--sky `./v/bin/sky`: SkyPilot quotes no path"]);
+    Ok(())
+}
+
+#[test]
+fn a_limit_that_is_no_duration_is_refused() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let run = site.load([""; 0]).env("SKYLOAD_SERVER_WITHIN", "300").run()?;
+    assert_refused(&site, &run, &["SKYLOAD_SERVER_WITHIN: `300` is no duration, such as `300s`"]);
+    Ok(())
+}
+
 #[rstest]
 #[case::unknown_key(
     "[profiles.ci]\nwaves = 1\ndrian = \"3s\"\n",
