@@ -94,7 +94,6 @@ impl IsolatedServer {
             fs::create_dir_all(folder).context("creating the server's directories")?;
         }
         let custody = Custody::take(context, Some(instance), false)?;
-        furnish::home(context, &home)?;
         let text = |path: &Path| path.display().to_string();
         let surroundings = Surroundings {
             inherited: Some(inherited(context)),
@@ -112,7 +111,7 @@ impl IsolatedServer {
             .chain(furnish::variables(context))
             .collect(),
         };
-        Ok(Self {
+        let server = Self {
             run: context.run.clone(),
             sky: context.sky.sky.clone(),
             can_stop: context.sky.facts.selects_port,
@@ -122,7 +121,10 @@ impl IsolatedServer {
             log: home.join(".sky/api_server/server.log"),
             custody,
             ended: false,
-        })
+        };
+        // Not before there is somebody who clears it away: credentials are copied.
+        furnish::home(context, &home)?;
+        Ok(server)
     }
 
     fn start(
