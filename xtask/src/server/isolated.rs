@@ -142,7 +142,8 @@ impl IsolatedServer {
             let start = ["api", "start", "--port", &port];
             let started = launch::sky_ok(&self.sky, &start, &self.surroundings, patience);
             launch::excuse_slow_start(started, self.ports.api, &self.log)?;
-            return launch::wait_until_ready(url, &self.log, context, step, || false);
+            let died = launch::is_gone(self.ports.api);
+            return launch::wait_until_ready(url, &self.log, context, step, died);
         }
         // `sky api start --deploy` listens on all interfaces, and old releases can't
         // be given a port; the module can do both.

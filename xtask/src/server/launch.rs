@@ -146,6 +146,21 @@ fn is_there(port: u16) -> Result<bool> {
     Ok(api_servers::main_process(port)?.is_some())
 }
 
+/// Whether a server that `sky api start` has left behind is gone, asked again and again:
+/// a look at all processes takes time, so there is one a second.
+pub(super) fn is_gone(port: u16) -> impl FnMut() -> bool {
+    const EVERY: Duration = Duration::from_secs(1);
+    let mut last = Instant::now();
+    move || {
+        if last.elapsed() < EVERY {
+            return false;
+        }
+        last = Instant::now();
+        // Nobody knows where a look fails.
+        is_there(port).is_ok_and(|is_there| !is_there)
+    }
+}
+
 /// Starts the server's module directly, for what `sky api start` cannot do: deploy
 /// mode on loopback, and another port with old releases. Like `sky api start`, it
 /// leaves the server in a session of its own, with its log in the usual place.

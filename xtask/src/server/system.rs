@@ -63,7 +63,8 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     step.update("sky api start");
     let started = launch::sky_ok(sky, &["api", "start"], &surroundings, patience);
     launch::excuse_slow_start(started, port, &log)?;
-    let health = launch::wait_until_ready(&url, &log, context, &step, || false)?;
+    let died = launch::is_gone(port);
+    let health = launch::wait_until_ready(&url, &log, context, &step, died)?;
     let root = api_servers::main_process(port)?
         .context("finding the main process of the server, which answers")?;
     server.root = Some(root);
