@@ -134,9 +134,17 @@ fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
             )])
             .into());
         }
+        Err(failure) if failure.status.is_some() => {
+            let why = context.credentials.hide_in(&failure.to_string());
+            context.progress.note(format!(
+                "Nobody can tell whether requests are under way on the user's server: {why}"
+            ));
+            Vec::new()
+        }
         // A server that doesn't answer has nobody's requests to lose.
         Err(failure) => {
-            context.progress.note(format!("The user's server does not answer ({failure})"));
+            let why = context.credentials.hide_in(&failure.to_string());
+            context.progress.note(format!("The user's server does not answer ({why})"));
             return Ok(());
         }
     };
