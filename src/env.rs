@@ -40,6 +40,10 @@ pub const SERVICE_ACCOUNT_TOKEN: &str = "SKYPILOT_SERVICE_ACCOUNT_TOKEN";
 /// out of `--server URL`, so that it stands in no file of the run.
 pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";
 
+/// What scenarios alone are told: nothing that they test is to find it, even where the
+/// shell has exported it.
+pub const OF_SCENARIOS: [&str; 2] = [RUN_DIR, SERVER_CREDENTIALS];
+
 /// `true` where GitHub runs a workflow.
 pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
 

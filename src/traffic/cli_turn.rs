@@ -138,7 +138,7 @@ fn inherit(process: &mut Process, settings: &ClientSettings) {
         process.env_clear();
         process.envs(names.iter().filter_map(|name| Some((name, env::raw(name)?))));
     }
-    for name in &settings.without {
+    for name in settings.without.iter().map(String::as_str).chain(env::OF_SCENARIOS) {
         process.env_remove(name);
     }
 }

@@ -1,5 +1,6 @@
 //! The names of variables that are passed on, for each kind of process.
 
+use skyload::env;
 use skyload::environment::MemoryShape;
 
 use super::proxies;
@@ -122,6 +123,9 @@ const CLOUDS: [(&[&str], &[&str]); 19] = [
 impl For<'_> {
     /// Whether they are given a variable of this name.
     pub(super) fn is_given(&self, name: &str) -> bool {
+        if env::OF_SCENARIOS.contains(&name) {
+            return false;
+        }
         let is_everybodys = ALL.contains(&name) || begins(name, &ALL_PREFIXES);
         let goes_out = || proxies::is_about_proxies(name) || CERTIFICATES.contains(&name);
         is_everybodys

@@ -44,10 +44,16 @@ impl Environment {
 
     /// What of these variables is passed on.
     fn select(shell: Variables, whom: For<'_>) -> Self {
-        let (passed_on, left_out): (Variables, Variables) =
+        let (given, left_out): (Variables, Variables) =
             shell.into_iter().partition(|(name, _)| whom.is_given(&name.to_string_lossy()));
-        let mut passed_on: Variables =
-            passed_on.into_iter().filter_map(libraries::without_cargos).collect();
+        let mut left_out: Vec<OsString> = left_out.into_iter().map(|(name, _)| name).collect();
+        let mut passed_on = Variables::new();
+        for (name, value) in given {
+            match libraries::without_cargos((name.clone(), value)) {
+                Some(kept) => passed_on.push(kept),
+                None => left_out.push(name),
+            }
+        }
         passed_on.extend(proxies::exceptions(&passed_on));
         // The last one of a name counts.
         let mut names: Vec<OsString> = Vec::new();
@@ -58,7 +64,6 @@ impl Environment {
             is_first
         });
         passed_on.sort();
-        let mut left_out: Vec<OsString> = left_out.into_iter().map(|(name, _)| name).collect();
         left_out.sort();
         Self { passed_on, left_out }
     }
@@ -128,6 +133,25 @@ mod tests {
         assert_eq!(environment.names(), ["LC_ALL", "PATH"]);
         assert_eq!(environment.left_out(), ["AWS_PROFILE", "X"]);
         assert_eq!(environment.of_consequence(), ["AWS_PROFILE"]);
+    }
+
+    #[test]
+    fn what_scenarios_alone_are_told_is_passed_on_to_nobody() {
+        let typed =
+            shell(&[("SKYLOAD_SERVER_CREDENTIALS", "me:secret"), ("SKYLOAD_RUN_DIR", "/r")]);
+        for whom in [For::SkyPilot, For::ServerOn(&["aws".to_owned()]), For::Installers] {
+            let environment = Environment::select(typed.clone(), whom);
+            assert!(environment.names().is_empty(), "{:?}", environment.names());
+        }
+    }
+
+    #[test]
+    fn libraries_of_cargo_alone_are_left_out_by_name() {
+        let own = std::env::current_exe().unwrap();
+        let own = own.parent().unwrap().to_str().unwrap();
+        let environment = Environment::select(shell(&[("LD_LIBRARY_PATH", own)]), For::SkyPilot);
+        assert!(environment.names().is_empty());
+        assert_eq!(environment.left_out(), ["LD_LIBRARY_PATH"]);
     }
 
     #[test]

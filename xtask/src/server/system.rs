@@ -95,11 +95,16 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
 /// With it, `sky` would turn to another server than the user's own.
 const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
 
+/// What is not passed on from the shell.
+fn withheld() -> impl Iterator<Item = &'static str> {
+    env::OF_SCENARIOS.into_iter().chain([ENDPOINT])
+}
+
 /// The shell's environment as it is, but that nobody asks a proxy for what is here.
 fn surroundings() -> Surroundings {
     Surroundings {
         inherited: None,
-        unset: vec![ENDPOINT.to_owned()],
+        unset: withheld().map(str::to_owned).collect(),
         asked: Vec::new(),
         set: proxies::exceptions_of_shell(),
         folder: PathBuf::from("/"),
@@ -111,7 +116,7 @@ fn recorded() -> ServerEnvironment {
     let variables = shell.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
     let mut passed_on: Vec<String> =
         shell.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
-    passed_on.retain(|name| name != ENDPOINT);
+    passed_on.retain(|name| withheld().all(|withheld| withheld != name));
     passed_on.sort();
     ServerEnvironment::Recorded(Recorded {
         passed_on,
