@@ -48,6 +48,7 @@
 //! | `FAKE_SKY_NEVER_READY` | 1: the port never opens (0) |
 //! | `FAKE_SKY_EXIT_AT_START` | main logs this message and exits with 1 (unset) |
 //! | `FAKE_SKY_START_TIMEOUT_MS` | how long `sky api start` waits for health (60000) |
+//! | `FAKE_SKY_START_MS` | how long `sky api start` does nothing before it starts a server (0) |
 //! | `FAKE_SKY_STOP_MS` | how long `sky api stop` does nothing before it stops a server (0) |
 //! | `FAKE_SKY_STOP_SPARES` | executors that `sky api stop` overlooks (0) |
 //! | `FAKE_SKY_EXIT_WITH_SERVER` | 1: children end when main is gone; the real ones survive it (0) |
@@ -112,6 +113,7 @@ pub struct Knobs {
     pub never_ready: bool,
     pub exit_at_start: Option<String>,
     pub start_timeout: Duration,
+    pub start: Duration,
     pub stop: Duration,
     pub stop_spares: usize,
     pub exit_with_server: bool,
@@ -166,6 +168,7 @@ impl Default for Knobs {
             never_ready: false,
             exit_at_start: None,
             start_timeout: Duration::from_secs(60),
+            start: Duration::ZERO,
             stop: Duration::ZERO,
             stop_spares: 0,
             exit_with_server: false,
@@ -238,6 +241,7 @@ impl Knobs {
             "NEVER_READY" => self.never_ready = flag(value)?,
             "EXIT_AT_START" => self.exit_at_start = Some(value.to_owned()),
             "START_TIMEOUT_MS" => self.start_timeout = millis(value)?,
+            "START_MS" => self.start = millis(value)?,
             "STOP_MS" => self.stop = millis(value)?,
             "STOP_SPARES" => self.stop_spares = value.parse()?,
             "EXIT_WITH_SERVER" => self.exit_with_server = flag(value)?,

@@ -42,6 +42,7 @@ pub(crate) fn start(
             return Err(server(start, port, Birth::Foreground).exec())
                 .context("becoming the server");
         }
+        thread::sleep(knobs.start);
         let child = spawn(start, port)?;
         wait_until_healthy(child, &url, knobs.start_timeout)?;
         writeln!(out, "✓ SkyPilot API server started.")?;

@@ -16,12 +16,16 @@ use super::custody::Custody;
 use super::launch::{self, Patience, Surroundings};
 use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, health, ports};
 use crate::environment::{memory, proxies};
+use crate::progress::Progress;
 use crate::signals::Signals;
 
 /// The user's own server.
 pub(super) struct SystemServer {
     run: RunDir,
     sky: PathBuf,
+    port: u16,
+    signals: Signals,
+    progress: Progress,
     root: Option<ProcessIdentity>,
     was_running: bool,
     log: PathBuf,
@@ -49,6 +53,9 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let mut server = SystemServer {
         run: context.run.clone(),
         sky: sky.clone(),
+        port,
+        signals: context.signals.clone(),
+        progress: context.progress,
         root: None,
         was_running,
         log: log.clone(),
@@ -181,10 +188,28 @@ impl SystemServer {
             self.custody.release()?;
             return Ok(Farewell::Otherwise);
         }
-        self.custody.stop_and_clear(is_alive, || {
+        let farewell = self.custody.stop_and_clear(is_alive, || {
             let patience = Patience::UntilInterruptedAgain(signals);
             launch::sky_ok(&self.sky, &["api", "stop"], &surroundings(), patience)
-        })
+        });
+        self.bring_back();
+        farewell
+    }
+
+    /// Starts a server that was running, and is no longer, as the user would.
+    fn bring_back(&self) {
+        let is_gone = || api_servers::main_process(self.port).is_ok_and(|main| main.is_none());
+        if !self.was_running || !is_gone() {
+            return;
+        }
+        // Another Ctrl-C is for this start.
+        self.signals.note();
+        let step = self.progress.step("Starting the user's API server again, as it was found");
+        let patience = Patience::UntilInterruptedAgain(&self.signals);
+        match launch::sky_ok(&self.sky, &["api", "start"], &surroundings(), patience) {
+            Ok(()) => step.done("started"),
+            Err(error) => step.done(format!("it is not running: {error:#}")),
+        }
     }
 }
 
@@ -194,6 +219,7 @@ impl Drop for SystemServer {
             return;
         }
         if self.was_running {
+            self.bring_back();
             _ = self.custody.release();
         } else {
             _ = self.custody.clear();

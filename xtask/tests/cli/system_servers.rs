@@ -5,12 +5,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use fake_sky::{FakeServer, free_port, http};
-use predicates::prelude::predicate;
+use nix::sys::signal::Signal;
+use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use serde_json::json;
 use skyload::env;
 use skyload::report::Verdict;
 
-use crate::support::{Finished, Site, Xtask};
+use crate::support::{Finished, Site, Xtask, soon};
 
 /// SkyPilot's own port: a real user's server may be there.
 const REAL_PORT: u16 = 46_580;
@@ -68,6 +69,36 @@ fn a_server_that_does_not_tell_its_requests_is_restarted_only_with_consent() -> 
         .stderr(predicate::str::contains("nobody can tell whether requests are under way"))
         .stderr(predicate::str::contains("add --yes"));
     assert_eq!(server.main().map(|main| main.pid), Some(pid), "it was not touched");
+    server.finish()
+}
+
+#[test]
+fn a_server_that_refuses_to_tell_is_restarted_with_consent_and_with_a_word_on_what_is_lost()
+-> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:secret")])?;
+    let run = load(&site, server.home(), server.port(), &["--apis", "status", "--yes"])?;
+    run.assert()
+        .code(0)
+        .stderr(predicate::str::contains("Nobody can tell whether requests are under way"))
+        .stderr(predicate::str::contains("its list of requests and their logs are lost"))
+        .stderr(predicate::str::contains("does not answer").not());
+    server.finish()
+}
+
+#[test]
+fn an_interrupted_restart_leaves_the_users_server_running_as_it_was() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let run = command(&site, server.home(), server.port(), &["--apis", "status"])?
+        .fake("START_MS", 3_000)
+        .start()?;
+    soon("the user's server is stopped", || server.main().is_none().then_some(()))?;
+    run.signal(Signal::SIGINT)?;
+    let run = run.finish()?;
+    run.assert().code(12).stderr(predicate::str::contains("Starting the user's API server again"));
+    assert!(server.main().is_some(), "{}", run.stderr());
+    assert!(site.in_custody().is_empty(), "it is the user's");
     server.finish()
 }
 
