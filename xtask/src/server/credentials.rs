@@ -3,35 +3,52 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use skyload::env;
 
 use super::furnish::{copy_folder, copy_secret};
+use crate::child::{self, Ran};
 use crate::environment::{Environment, For};
+use crate::signals::{Interrupted, Signals};
 use crate::sky::SkyInstallation;
+
+/// It imports what it needs of SkyPilot, and asks no cloud; a plug-in may.
+const WITHIN: Duration = Duration::from_secs(120);
 
 const LIST: &str = include_str!("credentials.py");
 
 /// Copies what SkyPilot needs for these clouds from the user's home to `home`.
-pub(super) fn copy(sky: &SkyInstallation, clouds: &[String], home: &Path) -> Result<()> {
+pub(super) fn copy(
+    sky: &SkyInstallation,
+    clouds: &[String],
+    home: &Path,
+    signals: &Signals,
+) -> Result<()> {
     let python = sky.python.as_deref().with_context(|| {
         format!("finding the Python of `{}`, which knows of credentials", sky.sky.display())
     })?;
     let mut command = Command::new(python);
     Environment::of(For::ServerOn(clouds)).apply(&mut command);
-    let output = command
-        .current_dir("/")
-        .args(["-c", LIST])
-        .args(clouds)
-        .output()
-        .with_context(|| format!("starting `{}`", python.display()))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("asking SkyPilot where credentials stand failed ({}):\n{said}", output.status);
-    }
+    command.current_dir("/").args(["-c", LIST]).args(clouds);
+    let ran = child::run(&mut command, WITHIN, || signals.interrupted())
+        .with_context(|| format!("running `{}`", python.display()))?;
+    let asking = "asking SkyPilot where credentials stand";
+    let output = match ran {
+        Ran::Ended(status, output) if status.success() => output,
+        Ran::Ended(status, output) => {
+            bail!("{asking} failed ({status}):\n{}", String::from_utf8_lossy(&output))
+        }
+        Ran::TimedOut(output) => {
+            let within = humantime::format_duration(WITHIN);
+            let said = String::from_utf8_lossy(&output);
+            bail!("{asking} did not end within {within}:\n{said}")
+        }
+        Ran::Interrupted => return Err(Interrupted.into()),
+    };
     let users_home = env::path("HOME").context("finding the home directory: HOME is not set")?;
-    for (target, source) in parse(&String::from_utf8_lossy(&output.stdout), &users_home) {
+    for (target, source) in parse(&String::from_utf8_lossy(&output), &users_home) {
         let target = home.join(target);
         if source.is_dir() {
             copy_folder(&source, &target)?;

@@ -32,7 +32,7 @@ pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
     if let (Infrastructure::Clouds(clouds), true) =
         (&context.plan.infrastructure, context.copies_credentials)
     {
-        credentials::copy(context.sky, clouds, home)?;
+        credentials::copy(context.sky, clouds, home, context.signals)?;
     }
     Ok(())
 }

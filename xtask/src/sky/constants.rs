@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::environment::WorkerConstants;
 use skyload::units::gib;
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use super::Whose;
 use crate::environment::{Environment, For};
@@ -61,16 +61,22 @@ fn yes() -> bool {
     true
 }
 
+impl Whose {
+    /// A question in this environment.
+    fn ask(self, question: Cmd<'_>) -> Cmd<'_> {
+        match self {
+            Self::Ours => Environment::of(For::SkyPilot).apply_to(question),
+            Self::Users => question,
+        }
+    }
+}
+
 impl Answer {
     /// Asks the SkyPilot that `python` imports.
     pub(super) fn of_python(shell: &Shell, python: &Path, whose: Whose) -> Result<Self> {
         // Python looks for modules in the working directory before anywhere else.
         let _folder = shell.push_dir("/");
-        let probe = cmd!(shell, "{python} -").stdin(PROBE).quiet().ignore_status();
-        let probe = match whose {
-            Whose::Ours => Environment::of(For::SkyPilot).apply_to(probe),
-            Whose::Users => probe,
-        };
+        let probe = whose.ask(cmd!(shell, "{python} -").stdin(PROBE).quiet().ignore_status());
         let output = probe.output().with_context(|| format!("starting {}", python.display()))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -83,8 +89,10 @@ impl Answer {
     }
 
     /// Asks a program that isn't a Python script, by its command `constants`.
-    pub(super) fn of_program(shell: &Shell, program: &Path) -> Result<Self> {
-        let output = cmd!(shell, "{program} constants").quiet().ignore_status().output()?;
+    pub(super) fn of_program(shell: &Shell, program: &Path, whose: Whose) -> Result<Self> {
+        let _folder = shell.push_dir("/");
+        let asked = whose.ask(cmd!(shell, "{program} constants").quiet().ignore_status());
+        let output = asked.output()?;
         if !output.status.success() {
             bail!("`{} constants` failed ({})", program.display(), output.status);
         }

@@ -23,7 +23,7 @@ pub(super) fn adopt(path: &Path, whose: Whose) -> Result<SkyInstallation> {
             (Some(python), answer)
         }
         None => {
-            let answer = Answer::of_program(&shell, &sky).map_err(|error| {
+            let answer = Answer::of_program(&shell, &sky, whose).map_err(|error| {
                 cure::with_hint(
                     &error.context(format!("{} is not a Python script", sky.display())),
                     "of a wrapper or a version manager's shim, give the `sky` that it ends up \

@@ -148,7 +148,8 @@ fn find_or_install(shell: &Shell, state_dir: &Path, progress: &Progress) -> Resu
 
 /// The `uv` at `program`, if it answers and is new enough.
 fn ask(shell: &Shell, program: PathBuf, temporary: &Path) -> Option<Uv> {
-    let answer = cmd!(shell, "{program} --version").quiet().ignore_stderr().read().ok()?;
+    let ask = for_installers(cmd!(shell, "{program} --version"));
+    let answer = ask.quiet().ignore_stderr().read().ok()?;
     let version = ToolVersion::find_in(&answer).filter(|version| *version >= OLDEST)?;
     Some(Uv { program, version, temporary: temporary.to_owned() })
 }
