@@ -18,6 +18,7 @@ use skyload::report::Report;
 use skyload::run_dir::RunDir;
 use skyload::scenario::ScenarioId;
 
+use crate::child;
 use crate::workspace::Workspace;
 
 /// nextest's exit code for "some test failed"; others mean that it could not run.
@@ -307,7 +308,7 @@ pub(crate) fn without_outer_cargo(command: &mut Command) -> &mut Command {
 
 /// What a command wrote to its standard output, if it succeeded.
 fn output_of(command: &mut Command) -> Result<Vec<u8>> {
-    let output = command.stdin(Stdio::null()).output().context("starting it")?;
+    let output = child::output(command)?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         bail!("it failed ({}):\n{}", output.status, words.trim_end());

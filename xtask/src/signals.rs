@@ -4,12 +4,21 @@
 //! what stops servers here.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
+
+/// Those of this process, once they are taken over: signals are sent to processes, and
+/// whoever waits for a tool deep below a command is to hear them, too.
+static TAKEN_OVER: OnceLock<Signals> = OnceLock::new();
+
+/// Whether somebody asked this process for an end, so far as it is for us to hear.
+pub(crate) fn end_is_asked_for() -> bool {
+    TAKEN_OVER.get().is_some_and(Signals::interrupted)
+}
 
 /// Whether somebody asked for an end.
 #[derive(Clone)]
@@ -35,7 +44,7 @@ impl Signals {
                     .context("listening for signals")?;
             }
         }
-        Ok(signals)
+        Ok(TAKEN_OVER.get_or_init(|| signals).clone())
     }
 
     /// Whether somebody asked for an end.

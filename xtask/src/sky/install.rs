@@ -13,6 +13,7 @@ use super::stamp::Stamp;
 use super::{SkyInstallation, Whose};
 use crate::environment::{Environment, For};
 use crate::progress::{Progress, Step};
+use crate::signals::Interrupted;
 use crate::tools::cure;
 use crate::tools::lock::SetupLock;
 use crate::tools::python::{Python, for_installers};
@@ -87,6 +88,9 @@ pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstal
         Err(error) => {
             remove_folder(&folder)?;
             // An older one is better than none, for example without a network.
+            if error.is::<Interrupted>() {
+                return Err(error);
+            }
             let older = nightlies(state_dir)?.into_iter().rev();
             let Some((stamp, folder)) =
                 older.filter_map(|folder| Some((Stamp::of(&folder)?, folder))).next()

@@ -12,6 +12,7 @@ use super::uv::Uv;
 use super::version::ToolVersion;
 use super::{cure, is_program, on_path, remove_folder, shell_in};
 use crate::progress::Progress;
+use crate::signals::Interrupted;
 
 /// The first version that tells each test its name and attempt.
 const OLDEST: ToolVersion = ToolVersion(0, 9, 116);
@@ -44,7 +45,8 @@ fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) ->
     }
 
     let _lock = SetupLock::take(state_dir)?;
-    if install_ready_made(shell, state_dir, &root, progress).is_some() {
+    let ready_made = install_ready_made(shell, state_dir, &root, progress);
+    if unless_interrupted(ready_made)?.is_some() {
         return Ok(ours);
     }
     let step = progress.step(format!(
@@ -73,36 +75,43 @@ fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) ->
     Ok(ours)
 }
 
-/// Installs the ready-made program into `root`, if there is one. That there is none, or
-/// no Python, is no error: it can be compiled.
+/// What was to be had. That it is not is no error, since there is another way; an
+/// interruption is.
+fn unless_interrupted<T>(result: Result<Option<T>>) -> Result<Option<T>> {
+    match result {
+        Err(error) if !error.is::<Interrupted>() => Ok(None),
+        result => result,
+    }
+}
+
+/// Installs the ready-made program into `root`, if there is one. Where it fails, as where
+/// there is no Python, it can be compiled.
 fn install_ready_made(
     shell: &Shell,
     state_dir: &Path,
     root: &Path,
     progress: &Progress,
-) -> Option<ToolVersion> {
-    let uv = Uv::find_or_install_with(shell, state_dir, progress).ok()??;
-    let python = Python::find(shell).ok()?.path;
+) -> Result<Option<ToolVersion>> {
+    let Some(uv) = Uv::find_or_install_with(shell, state_dir, progress)? else {
+        return Ok(None);
+    };
+    let python = Python::find(shell)?.path;
     let step = progress.step("Fetching cargo-nextest (once, 10 MB)");
     // What is left of another attempt would be in the way.
-    remove_folder(root).ok()?;
+    remove_folder(root)?;
     let install = uv.command(shell).args(["pip", "install", "--no-deps", "--python"]).arg(python);
     let install = install
         .args(["--only-binary", ":all:", "--target"])
         .arg(root)
         .arg(format!("{READY_MADE}=={INSTALLED}"));
-    let finished = run(install, &step).ok()?;
+    let finished = run(install, &step)?;
     let version = version_of(shell, &root.join("bin/cargo-nextest")).filter(|it| *it >= OLDEST);
-    match version.filter(|_| finished.succeeded()) {
-        Some(version) => {
-            step.done(format!("{version}, in {}", root.display()));
-            Some(version)
-        }
-        None => {
-            step.done("there is no ready-made one for this machine, or on this index");
-            None
-        }
-    }
+    let version = version.filter(|_| finished.succeeded());
+    step.done(match version {
+        Some(version) => format!("{version}, in {}", root.display()),
+        None => "there is no ready-made one for this machine, or on this index".to_owned(),
+    });
+    Ok(version)
 }
 
 /// Where cargo itself looks for subcommands, be it on PATH or not.
@@ -175,6 +184,15 @@ mod tests {
         );
         let found = find_or_install_with(&shell(folder.path()), folder.path(), &progress());
         assert_eq!(found.unwrap(), folder.path().join("tools/nextest/bin/cargo-nextest"));
+    }
+
+    #[test]
+    fn an_interruption_does_not_go_on_to_compile() {
+        let interrupted = unless_interrupted::<()>(Err(Interrupted.into())).unwrap_err();
+        assert!(interrupted.is::<Interrupted>());
+        let context = unless_interrupted::<()>(Err(interrupted.context("installing uv")));
+        assert!(context.unwrap_err().is::<Interrupted>());
+        assert!(unless_interrupted::<()>(Err(anyhow::anyhow!("no Python"))).unwrap().is_none());
     }
 
     #[test]

@@ -2,12 +2,20 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use xshell::Cmd;
 
 use super::cure;
+use crate::child;
 use crate::progress::Step;
+use crate::signals::{self, Interrupted};
+
+/// How often it is looked at whether somebody has asked for an end.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// How much of a failed tool's output an error shows: enough for its last
 /// message and what led to it.
@@ -52,8 +60,17 @@ impl Finished {
 
 /// Runs `command`, showing its newest line of output as what `step` is at.
 ///
-/// It stays in our process group, so that the terminal's Ctrl-C ends it too.
+/// It stays in our process group, so that the terminal's Ctrl-C ends it too. Once somebody
+/// has asked for an end, it is ended, or not started: that is an [`Interrupted`], and no
+/// failure that there may be another way around.
 pub(crate) fn run(command: Cmd<'_>, step: &Step) -> Result<Finished> {
+    run_unless(command, step, signals::end_is_asked_for)
+}
+
+fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> Result<Finished> {
+    if interrupted() {
+        return Err(Interrupted.into());
+    }
     let shown = command.to_string();
     let starting = || format!("starting `{shown}`");
     let (reader, writer) = io::pipe().with_context(starting)?;
@@ -64,19 +81,38 @@ pub(crate) fn run(command: Cmd<'_>, step: &Step) -> Result<Finished> {
     // reader would wait for ever.
     drop(command);
 
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        // A read error ends the listening, never the waiting for the child.
+        let mut lines = BufReader::new(reader).split(b'\n').map_while(Result::ok);
+        while lines.next().is_some_and(|line| sender.send(line).is_ok()) {}
+    });
     let mut output = String::new();
-    // A read error ends the listening, never the waiting for the child.
-    for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end();
-        if !line.is_empty() {
-            step.update(line);
+    loop {
+        match lines.recv_timeout(GLANCE) {
+            Ok(line) => note(&line, &mut output, step),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
-        output.push_str(line);
-        output.push('\n');
+        if interrupted() {
+            child::end_in_good_order(&mut child);
+            return Err(Interrupted.into());
+        }
     }
-    let status = child.wait().with_context(|| format!("waiting for `{shown}`"))?;
+    let status = child::wait_unless(&mut child, interrupted)
+        .with_context(|| format!("waiting for `{shown}`"))?;
     Ok(Finished { command: shown, status, output })
+}
+
+/// Keeps a line of output, and shows it.
+fn note(line: &[u8], output: &mut String, step: &Step) {
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_end();
+    if !line.is_empty() {
+        step.update(line);
+    }
+    output.push_str(line);
+    output.push('\n');
 }
 
 #[cfg(test)]
@@ -95,6 +131,20 @@ mod tests {
     fn both_outputs_are_kept_in_order() {
         let finished = run_script("echo one; echo two >&2; echo three");
         assert_eq!(finished.into_output().unwrap(), "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn a_tool_is_ended_when_somebody_asks_for_an_end() {
+        let (shell, folder) = (Shell::new().unwrap(), tempfile::tempdir().unwrap());
+        let begun = folder.path().join("begun");
+        let script = format!(": > {}; exec sleep 600", begun.display());
+        let step = progress().step("a script");
+        let asked_for = || begun.exists();
+        let error = run_unless(cmd!(shell, "sh -c {script}"), &step, asked_for).unwrap_err();
+        assert!(error.is::<Interrupted>(), "{error:#}");
+        // Nor is another attempt made.
+        let error = run_unless(cmd!(shell, "skyload-no-such"), &step, asked_for).unwrap_err();
+        assert!(error.is::<Interrupted>(), "{error:#}");
     }
 
     #[test]
