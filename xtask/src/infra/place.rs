@@ -235,9 +235,9 @@ mod tests {
         use rustix::fs::Mode;
         use rustix::process::umask;
         for mask in [0o000, 0o002, 0o077] {
-            let state = format!("/nowhere/skyload-umask-{mask}");
+            let state = tempfile::tempdir().unwrap();
             let before = umask(Mode::from_raw_mode(mask));
-            let base = elsewhere(Path::new(&state), Path::new("/tmp"));
+            let base = elsewhere(state.path(), Path::new("/tmp"));
             umask(before);
             let base = base.unwrap();
             assert_eq!(base.metadata().unwrap().mode() & 0o777, 0o755);
