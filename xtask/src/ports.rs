@@ -7,21 +7,25 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Ports to choose from: `count` from `first` on, or as near to that as the kernel's
-/// own range allows. No two kinds of ours overlap, nor those that SkyPilot begins at
-/// (20001, 30001, 46580) and services that are registered there.
+/// Ports to choose from: `count` from `first` on, or lower where the kernel's own range
+/// begins earlier. No two kinds of ours overlap, and where they are, they are none that
+/// SkyPilot begins at (20001, 30001, 46580) or that services are registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
-    pub(crate) first: u16,
-    pub(crate) count: u16,
+    first: u16,
+    count: u16,
+    /// How many ports next to the kernel's are those of other kinds.
+    others: u16,
 }
 
 /// API servers.
-pub(crate) const API_SERVERS: Choice = Choice { first: 29_200, count: 700 };
+pub(crate) const API_SERVERS: Choice = Choice { first: 29_200, count: 700, others: 0 };
 /// Daemons of the loopback infrastructure.
-pub(crate) const DAEMONS: Choice = Choice { first: 23_000, count: 1_000 };
+pub(crate) const DAEMONS: Choice =
+    Choice { first: 23_000, count: 1_000, others: API_SERVERS.count };
 /// Services that scenarios share.
-pub(crate) const SERVICES: Choice = Choice { first: 22_200, count: 700 };
+pub(crate) const SERVICES: Choice =
+    Choice { first: 22_200, count: 700, others: API_SERVERS.count + DAEMONS.count };
 
 /// Below are ports that need privileges, and many well-known ones.
 const LOWEST: u16 = 10_000;
@@ -43,10 +47,9 @@ impl Choice {
     /// Those of its ports that are neither handed out by the kernel nor reserved.
     fn outside(self, range: &str, reserved: &str) -> Vec<u16> {
         let begin = range.split_whitespace().next().and_then(|first| first.parse::<u16>().ok());
-        let first = match begin {
-            Some(begin) if begin < self.first + self.count && begin >= LOWEST + self.count => {
-                begin - self.count
-            }
+        let highest = begin.and_then(|begin| begin.checked_sub(self.others + self.count));
+        let first = match highest {
+            Some(highest) if highest >= LOWEST => highest.min(self.first),
             // Below a range that begins that early there is no room.
             _ => self.first,
         };
@@ -59,7 +62,12 @@ impl Choice {
 
 /// Whether nobody listens there.
 pub(crate) fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    is_free_on(Ipv4Addr::LOCALHOST, port)
+}
+
+/// Whether somebody could listen there: on all addresses, only where nobody does on any.
+pub(crate) fn is_free_on(address: Ipv4Addr, port: u16) -> bool {
+    TcpListener::bind((address, port)).is_ok()
 }
 
 /// A list such as `8080,9000-9100`.
@@ -77,7 +85,7 @@ mod tests {
 
     #[test]
     fn ports_lie_below_those_that_the_kernel_hands_out() {
-        let choice = Choice { first: 29_200, count: 700 };
+        let choice = Choice { first: 29_200, count: 700, others: 0 };
         let ends = |range: &str| {
             let ports = choice.outside(range, "");
             (ports[0], ports[ports.len() - 1])
@@ -91,8 +99,22 @@ mod tests {
     }
 
     #[test]
+    fn no_two_kinds_overlap_wherever_the_kernels_range_begins() {
+        for begin in 0..=u16::MAX {
+            let ends = |choice: Choice| {
+                let ports = choice.outside(&format!("{begin}\t65535"), "");
+                (ports[0], ports[ports.len() - 1])
+            };
+            let mut kinds = [SERVICES, DAEMONS, API_SERVERS].map(ends);
+            kinds.sort_unstable();
+            let apart = kinds.windows(2).all(|two| two[0].1 < two[1].0);
+            assert!(apart, "{begin}: {kinds:?}");
+        }
+    }
+
+    #[test]
     fn reserved_ports_are_left_to_those_they_are_reserved_for() {
-        let choice = Choice { first: 29_200, count: 5 };
+        let choice = Choice { first: 29_200, count: 5, others: 0 };
         assert_eq!(choice.outside("", "80,29201,29203-29300\n"), [29_200, 29_202]);
     }
 

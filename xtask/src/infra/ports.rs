@@ -1,11 +1,11 @@
 //! Ports on loopback for one infrastructure, chosen anew each time.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::ports::DAEMONS;
+use crate::ports::{DAEMONS, is_free_on};
 
 /// Skylets get ports from here on, one for each cluster.
 const SKYLETS: u16 = 24_000;
@@ -24,19 +24,18 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn find_free() -> Result<Self> {
-        let mut free = DAEMONS.ports().into_iter().filter(is_free);
+        let mut free =
+            DAEMONS.ports().into_iter().filter(|port| is_free_on(Ipv4Addr::UNSPECIFIED, *port));
         let mut next = || free.next().context("finding a free port");
         let apart = u16::try_from(std::process::id() % 10).unwrap_or(0) * SKYLETS_APART;
         Ok(Self { ssh: next()?, slurmctld: next()?, slurmd: next()?, skylets: SKYLETS + apart })
     }
 }
 
-fn is_free(port: &u16) -> bool {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
