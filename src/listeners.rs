@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// A connection's state in `/proc/net/tcp` when it is none yet.
@@ -36,7 +37,8 @@ impl Listeners {
             self.port_of = tables
                 .iter()
                 .filter_map(|table| fs::read(table).ok())
-                .flat_map(|table| listeners_in(&String::from_utf8_lossy(&table)))
+                .flat_map(|table| listening(&String::from_utf8_lossy(&table)))
+                .map(|found| (found.socket, found.address.port()))
                 .collect();
             self.walked = Some(Instant::now());
         }
@@ -44,7 +46,8 @@ impl Listeners {
     }
 }
 
-fn sockets_of(pid: u32) -> Vec<u64> {
+/// The numbers of a process's sockets, as far as they can be read.
+pub fn sockets_of(pid: u32) -> Vec<u64> {
     let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     files
         .filter_map(|file| {
@@ -54,19 +57,52 @@ fn sockets_of(pid: u32) -> Vec<u64> {
         .collect()
 }
 
-/// Socket numbers and ports.
-fn listeners_in(table: &str) -> Vec<(u64, u16)> {
-    table
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split_ascii_whitespace();
-            let local = fields.nth(1)?;
-            let state = fields.nth(1)?;
-            let socket = fields.nth(5)?.parse().ok()?;
-            let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
-            (state == LISTENING).then_some((socket, port))
-        })
-        .collect()
+/// A socket that waits for connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whose it is.
+    pub uid: u32,
+    /// Its number.
+    pub socket: u64,
+}
+
+/// Those of one of the kernel's tables, `/proc/net/tcp` or `/proc/net/tcp6`.
+pub fn listening(table: &str) -> Vec<Listening> {
+    table.lines().skip(1).filter_map(row).collect()
+}
+
+/// Reads `  0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000
+/// UID 0 SOCKET ..`.
+fn row(line: &str) -> Option<Listening> {
+    let mut fields = line.split_ascii_whitespace();
+    let local = fields.nth(1)?;
+    if fields.nth(1)? != LISTENING {
+        return None;
+    }
+    let uid = fields.nth(3)?.parse().ok()?;
+    let socket = fields.nth(1)?.parse().ok()?;
+    Some(Listening { address: address(local)?, uid, socket })
+}
+
+/// Addresses are words of 32 bits, each in the machine's own order.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (digits, port) = text.split_once(':')?;
+    let word = |at: usize| {
+        let word = u32::from_str_radix(digits.get(at * 8..(at + 1) * 8)?, 16).ok()?;
+        Some(word.to_ne_bytes())
+    };
+    let ip = if digits.len() == 8 {
+        IpAddr::from(Ipv4Addr::from(word(0)?))
+    } else {
+        let mut octets = [0; 16];
+        for at in 0..4 {
+            octets[at * 4..][..4].copy_from_slice(&word(at)?);
+        }
+        IpAddr::from(Ipv6Addr::from(octets))
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
 #[cfg(test)]
@@ -83,13 +119,24 @@ mod tests {
 
     #[test]
     fn only_sockets_that_wait_for_connections_count() {
-        assert_eq!(listeners_in(TABLE), [(111, 50011), (222, 46580)]);
+        let found =
+            |address: &str, socket| Listening { address: address.parse().unwrap(), uid: 0, socket };
+        let expected = [found("127.0.0.1:50011", 111), found("127.0.0.1:46580", 222)];
+        assert_eq!(listening(TABLE), expected);
+    }
+
+    #[test]
+    fn addresses_of_both_families_are_read() {
+        let ip = |text| address(&format!("{text}:0050")).unwrap().ip().to_string();
+        assert_eq!(ip("00000000"), "0.0.0.0");
+        assert_eq!(ip("00000000000000000000000001000000"), "::1");
+        assert_eq!(ip("0000000000000000FFFF00000100007F"), "::ffff:127.0.0.1");
     }
 
     #[test]
     fn no_table_is_too_odd_to_be_read() {
         crate::changes::try_changes(TABLE.as_bytes(), |table| {
-            _ = listeners_in(&String::from_utf8_lossy(table));
+            _ = listening(&String::from_utf8_lossy(table));
         });
     }
 

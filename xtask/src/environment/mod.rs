@@ -22,6 +22,7 @@ use std::process::Command;
 use skyload::env;
 use xshell::Cmd;
 
+pub(crate) use libraries::NAME as LIBRARIES;
 pub(crate) use list::For;
 
 /// Variables with their values.

@@ -17,8 +17,10 @@ use url::Url;
 use super::custody::Custody;
 use super::launch::{self, Patience, Surroundings};
 use super::ports::{self, PortPair};
-use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, furnish};
-use crate::environment::{Environment, For, asked, memory};
+use super::{
+    Addresses, Context, Farewell, Kind, NO_USAGE, ServerSession, api_servers, facts, furnish,
+};
+use crate::environment::{Environment, For, LIBRARIES, asked, memory};
 use crate::progress::Step;
 use crate::signals::Signals;
 
@@ -104,7 +106,7 @@ impl IsolatedServer {
                 ("HOME".to_owned(), text(&home)),
                 ("TMPDIR".to_owned(), text(&temporary)),
                 ("SKYPILOT_API_SERVER_LOCAL_PORT".to_owned(), ports.api.to_string()),
-                ("SKYPILOT_DISABLE_USAGE_COLLECTION".to_owned(), "1".to_owned()),
+                (NO_USAGE.to_owned(), "1".to_owned()),
                 (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string()),
             ]
             .into_iter()
@@ -171,7 +173,7 @@ impl IsolatedServer {
         // What an infrastructure wants of the server is nothing to its clients.
         let for_infrastructure = furnish::variables(context);
         let is_servers_own = |name: &str| {
-            matches!(name, "TMPDIR" | env::SERVER_OF_RUN)
+            matches!(name, "TMPDIR" | NO_USAGE | env::SERVER_OF_RUN)
                 || for_infrastructure.iter().any(|(variable, _)| variable == name)
         };
         let set = self.surroundings.set.iter();
@@ -184,9 +186,7 @@ impl IsolatedServer {
             variables.push((LIBRARIES.to_owned(), value.to_string_lossy().into_owned()));
         }
         names.retain(|name| name != LIBRARIES);
-        // Without it, a client that finds no server starts one.
-        variables.push(("SKYPILOT_DISABLE_LOCAL_API_SERVER".to_owned(), "1".to_owned()));
-        variables.push((env::CLIENT_OF_RUN.to_owned(), context.run.id().to_string()));
+        variables.extend(super::of_clients(context));
         if !context.sky.facts.selects_port {
             let endpoint = url.as_str().trim_end_matches('/').to_owned();
             variables.push(("SKYPILOT_API_SERVER_ENDPOINT".to_owned(), endpoint));
@@ -231,8 +231,6 @@ impl Drop for IsolatedServer {
         }
     }
 }
-
-const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// What the server is given of the shell's variables.
 fn inherited(context: &Context<'_>) -> Environment {

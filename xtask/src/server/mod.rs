@@ -21,6 +21,7 @@ mod system;
 use anyhow::Result;
 use skyload::api::Health;
 use skyload::credentials::Credentials;
+use skyload::env;
 use skyload::environment::{
     ClientSettings, CountedMachine, ServerEnvironment, ServerUnderTest, WorkerCounts,
 };
@@ -142,6 +143,20 @@ pub(crate) enum Farewell {
     Otherwise,
     /// A stop as its users do failed, or took too long, so that it was cleared away.
     NotStopped(anyhow::Error),
+}
+
+/// Keeps what SkyPilot would tell its makers to itself.
+const NO_USAGE: &str = "SKYPILOT_DISABLE_USAGE_COLLECTION";
+
+/// Variables of all clients, whatever their server.
+fn of_clients(context: &Context<'_>) -> [(String, String); 3] {
+    [
+        // Without it, a client that finds no server starts one.
+        ("SKYPILOT_DISABLE_LOCAL_API_SERVER", "1".to_owned()),
+        (NO_USAGE, "1".to_owned()),
+        (env::CLIENT_OF_RUN, context.run.id().to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
 }
 
 /// A server that has answered.

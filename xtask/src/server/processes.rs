@@ -7,7 +7,7 @@
 //! overwrote their environment: orphaned executors, ssh.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
+use skyload::server_command;
 
 use super::ssh_sockets;
 use crate::processes::{add_descendants, end, look_around};
@@ -107,38 +108,9 @@ impl Belongings {
 }
 
 fn title(process: &sysinfo::Process) -> String {
-    let words: Vec<_> = process.cmd().iter().map(|word| word.to_string_lossy()).collect();
-    in_a_few_words(&words.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
-}
-
-/// What a process is by its command line: its title, or its program with the module,
-/// code or script that it runs.
-fn in_a_few_words(words: &[&str]) -> String {
-    const LENGTH: usize = 40;
-    let first = words.first().map_or("", |word| word.trim_end_matches('\0'));
-    // Its title holds the path of its socket, which differs for each.
-    if first.starts_with("ssh: ") && first.ends_with("[mux]") {
-        return "ssh connection to a node, kept open".to_owned();
-    }
-    // The pid in an executor's title would make every one a kind of its own.
-    let first = first.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':');
-    let mut rest = words.iter().skip(1).copied();
-    let what = loop {
-        match rest.next() {
-            Some("-m" | "-c") => break rest.next().unwrap_or_default(),
-            // SkyPilot writes `-msky.jobs.controller`.
-            Some(word) if word.starts_with("-m") => break &word[2..],
-            Some(word) if word.starts_with('-') => {}
-            other => break other.unwrap_or_default(),
-        }
-    };
-    let what: String = what.rsplit('/').next().unwrap_or_default().chars().take(LENGTH).collect();
-    format!("{} {what}", short(first)).trim_end().to_owned()
-}
-
-fn short(program: &str) -> String {
-    let name = program.rsplit('/').next().unwrap_or(program);
-    if name.is_empty() { "(no title)".to_owned() } else { name.to_owned() }
+    let line = process.cmd().join(OsStr::new("\0"));
+    let kind = server_command::kind(server_command::words(line.as_encoded_bytes()));
+    kind.unwrap_or_else(|| "(no title)".to_owned())
 }
 
 /// Whether its standard output or error goes to a file below `home`.
@@ -147,25 +119,4 @@ fn writes_into(pid: u32, home: &Path) -> bool {
         std::fs::read_link(format!("/proc/{pid}/fd/{fd}"))
             .is_ok_and(|target| target.starts_with(home))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processes_of_one_kind_have_one_name() {
-        for (words, name) in [
-            (
-                &["ssh: /tmp/sky_ssh_3fa91234/11ab/849f52 [mux]\0\0"][..],
-                "ssh connection to a node, kept open",
-            ),
-            (&["SkyPilot:executor:short:4711\0"], "SkyPilot:executor:short"),
-            (&["/v/bin/python", "-u", "-msky.jobs.controller", "1"], "python sky.jobs.controller"),
-            (&["/bin/sh", "/x/start.sh"], "sh start.sh"),
-            (&[], "(no title)"),
-        ] {
-            assert_eq!(in_a_few_words(words), name);
-        }
-    }
 }

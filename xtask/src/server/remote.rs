@@ -32,13 +32,8 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     let facts = facts::of_any(url, context)?;
     step.done(format!("SkyPilot {}", health.version));
     let exceptions = if is_loopback(url) { proxies::exceptions_of_shell() } else { Vec::new() };
-    let variables = [
-        ("SKYPILOT_API_SERVER_ENDPOINT", url.to_string()),
-        ("SKYPILOT_DISABLE_LOCAL_API_SERVER", "1".to_owned()),
-        ("SKYPILOT_DISABLE_USAGE_COLLECTION", "1".to_owned()),
-        (env::CLIENT_OF_RUN, context.run.id().to_string()),
-    ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value));
+    let endpoint = [("SKYPILOT_API_SERVER_ENDPOINT".to_owned(), url.to_string())];
+    let variables = exceptions.into_iter().chain(endpoint).chain(super::of_clients(context));
     Ok(ServerSession {
         server: super::under_test(health, None, None, facts),
         environment: ServerEnvironment::Unrecorded,
@@ -46,7 +41,7 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
         client: ClientSettings {
             endpoint: url.clone(),
             sky: context.sky.sky.clone(),
-            variables: exceptions.into_iter().chain(variables).collect(),
+            variables: variables.collect(),
             without: Vec::new(),
             inherits: Inherited::All,
         },

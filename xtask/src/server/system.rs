@@ -78,12 +78,6 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     server.custody.add([root])?;
     let facts = facts::of_any(&url, context)?;
     step.done(format!("ready, {root}"));
-    let variables = [
-        ("SKYPILOT_DISABLE_LOCAL_API_SERVER", "1".to_owned()),
-        ("SKYPILOT_DISABLE_USAGE_COLLECTION", "1".to_owned()),
-        (env::CLIENT_OF_RUN, context.run.id().to_string()),
-    ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value));
     Ok(ServerSession {
         server: super::under_test(health, Some(root), launch::worker_counts(&log), facts),
         environment: recorded(),
@@ -91,7 +85,10 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         client: ClientSettings {
             endpoint: url,
             sky: sky.clone(),
-            variables: proxies::exceptions_of_shell().into_iter().chain(variables).collect(),
+            variables: proxies::exceptions_of_shell()
+                .into_iter()
+                .chain(super::of_clients(context))
+                .collect(),
             without: vec![ENDPOINT.to_owned()],
             inherits: Inherited::All,
         },
