@@ -1,8 +1,8 @@
 //! How much of the CPU nodes get.
 //!
 //! They stand for other machines, so the server under test comes first. Where other
-//! processes keep the machine busy, what nobody else wants is nothing, and nodes would
-//! never come up.
+//! processes keep the machine busy, or there is but one CPU, what nobody else wants is
+//! nothing, and nodes would never come up.
 
 use serde::{Deserialize, Serialize};
 use skyload::plan::Speed;
@@ -21,11 +21,17 @@ pub(crate) enum NodePriority {
 /// Share of the CPUs that must be free for nodes at idle priority.
 const FREE: f64 = 0.75;
 
+/// CPUs that must be free for it: one alone is the server's for as long as users start, and a
+/// cluster that does not come up meanwhile is given up by SkyPilot.
+const LEAST: f64 = 1.5;
+
 impl NodePriority {
     /// The priority that lets nodes come up on a machine of this speed.
     pub(crate) fn on(speed: Option<Speed>) -> Self {
         match speed {
-            Some(speed) if speed.effective_cpus() < FREE * speed.cpus.that_count() => Self::Low,
+            Some(speed) if speed.effective_cpus() < LEAST.max(FREE * speed.cpus.that_count()) => {
+                Self::Low
+            }
             Some(_) | None => Self::Idle,
         }
     }
@@ -69,7 +75,7 @@ impl NodePriority {
             }
             Self::Low => {
                 "Nodes are processes on this machine, at a lower priority than the API server (nice 5): \
-                 other processes leave no CPU that nobody wants."
+                 little CPU is left that nobody else wants."
             }
         }
     }
@@ -94,5 +100,8 @@ mod tests {
         assert_eq!(NodePriority::on(speed(2)), NodePriority::Idle);
         assert_eq!(NodePriority::on(speed(4)), NodePriority::Low);
         assert_eq!(NodePriority::on(None), NodePriority::Idle);
+        let one = Cpus { allowed: 2, quota: Some(1.0) };
+        let one = speed(2).map(|speed| Speed { cpus: one, at_once: 1, ..speed });
+        assert_eq!(NodePriority::on(one), NodePriority::Low);
     }
 }
