@@ -258,3 +258,27 @@ fn end_of(text: &[u8]) -> String {
     let words = excerpt(&text[start..]);
     if start > 0 { format!("..{words}") } else { words }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn no_client_finds_what_scenarios_alone_are_told() {
+        let settings = ClientSettings {
+            endpoint: "http://127.0.0.1:1".parse().unwrap(),
+            sky: "sky".into(),
+            variables: Vec::new(),
+            without: Vec::new(),
+            inherits: Inherited::All,
+        };
+        let mut process = Process::new("sky");
+        inherit(&mut process, &settings);
+        let set: Vec<_> = process.as_std().get_envs().collect();
+        for name in env::OF_SCENARIOS {
+            assert!(set.contains(&(OsStr::new(name), None)), "{name}: {set:?}");
+        }
+    }
+}

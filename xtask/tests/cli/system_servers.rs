@@ -103,6 +103,20 @@ fn an_interrupted_restart_leaves_the_users_server_running_as_it_was() -> anyhow:
 }
 
 #[test]
+fn a_users_server_that_died_under_the_load_runs_again_afterwards() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let server = FakeServer::start(&[])?;
+    let run = command(&site, server.home(), server.port(), &["--apis", "status"])?
+        .fake("SERVICE_MS", 2_000)
+        .fake("DIE_AFTER_MS", 200)
+        .run()?;
+    run.assert().stderr(predicate::str::contains("Starting the user's API server again"));
+    assert!(server.main().is_some(), "{}", run.stderr());
+    assert!(site.in_custody().is_empty(), "it is the user's");
+    server.finish()
+}
+
+#[test]
 fn a_users_server_that_consolidates_may_not_refuse_the_queue_of_jobs() -> anyhow::Result<()> {
     let site = Site::new()?;
     let home = site.path("home");
