@@ -134,7 +134,7 @@ mod tests {
     /// A process that does nothing but compute.
     fn spinning(variable: Option<(&str, &str)>) -> Child {
         let mut command = Command::new("sh");
-        command.args(["-c", "exec timeout 60 sh -c 'while :; do :; done'"]).envs(variable);
+        command.args(["-c", "ulimit -t 60; while :; do :; done"]).envs(variable);
         command.spawn().unwrap()
     }
 
@@ -145,7 +145,7 @@ mod tests {
         let mut orphan = spinning(Some((env::SERVER_OF_RUN, run.as_str())));
         let mut client = spinning(Some((env::CLIENT_OF_RUN, run.as_str())));
         // Not a child of this process, which would make it one of the run.
-        let detached = "timeout 60 sh -c 'while :; do :; done' & echo $!";
+        let detached = "(ulimit -t 60; while :; do :; done) & echo $!";
         let other = first_line_of(Command::new("sh").args(["-c", detached]));
         let other: u32 = other.trim().parse().unwrap();
 
