@@ -12,7 +12,7 @@ use crate::scenario::{Cost, Need, Scenario, ScenarioId, ScenarioKind};
 
 /// Ramps that skyload chooses, in seconds. Coarse, so that two runs on one machine have
 /// the same one and can be compared.
-const STEPS: [u64; 14] = [0, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420];
+const STEPS: [u64; 17] = [0, 5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 150, 180, 240, 300, 420];
 
 /// Share of the CPUs that starts are to take: the rest is for the server's event loop and
 /// for what does not end when it should.
