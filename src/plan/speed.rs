@@ -44,8 +44,10 @@ impl Speed {
         let had = self.elapsed.as_secs_f64() * cpus.min(at_once);
         let share = self.import.as_secs_f64() * at_once / had;
         let share = if share.is_finite() { share.clamp(LEAST, 1.0) } else { 1.0 };
-        // A few imports find free CPUs on a machine of many that are mostly taken.
-        let free = self.others.filter(|others| others.is_finite()).map(|others| cpus - others);
+        // A few imports find free CPUs on a machine of many that are mostly taken. A quota is
+        // less than the machine: what others take of the rest is nothing to it.
+        let allowed = Cpus { quota: None, ..self.cpus }.that_count();
+        let free = self.others.filter(|others| others.is_finite()).map(|others| allowed - others);
         free.map_or(cpus * share, |free| free.min(cpus * share)).max(cpus * LEAST)
     }
 
@@ -84,6 +86,8 @@ mod tests {
         let cpus = Cpus { allowed: 2, quota: Some(0.5) };
         let throttled = Speed { cpus, at_once: 1, ..speed(2.0, 4.0) };
         assert_eq!(throttled.effective_cpus(), 0.5);
+        let beside = Speed { others: Some(1.0), ..throttled };
+        assert_eq!(beside.effective_cpus(), 0.5, "another has the other CPU");
     }
 
     #[test]
