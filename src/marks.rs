@@ -74,7 +74,7 @@ pub enum Unrest {
     /// So many workers still import SkyPilot.
     Starting(u32),
     /// Percent of the machine's CPUs that are in use, by the server or anything else. Only in
-    /// runs of before 0.2: the server's own use is told now.
+    /// runs of earlier builds: the server's own use is told now.
     Busy(u32),
     /// Percent of one CPU that the server's processes use.
     ServerBusy(u32),

@@ -72,7 +72,7 @@ pub struct LoadPlan {
     pub run_async: bool,
     /// Leave the server running at the end.
     pub keep_server: bool,
-    /// What is run against it, all at once.
+    /// What is run against it.
     pub scenarios: Vec<PlannedScenario>,
     /// Time over which the starts of users are spread; zero is a burst.
     #[serde(with = "units::duration", default)]
@@ -282,19 +282,16 @@ impl LoadPlan {
     /// Time after which a scenario that has not ended is given up: its timeout, beside the
     /// time over which starts are spread.
     pub fn time_limit(&self, id: ScenarioId) -> Duration {
-        let starts = match self.families().as_slice() {
-            [] => self.starts_of(None),
-            families if id.family().is_none() => {
-                let all = families.iter().map(|family| {
-                    self.starts_of(Some(*family)).saturating_add(self.scenario_timeout)
-                });
-                // The health probe is beside every family; its own timeout is added below.
-                let all = all.fold(Duration::ZERO, Duration::saturating_add);
-                all.saturating_sub(self.scenario_timeout)
-            }
-            _ => self.starts_of(id.family()),
-        };
-        self.scenario_timeout.saturating_add(starts)
+        let limit_of = |family| self.starts_of(family).saturating_add(self.scenario_timeout);
+        match self.families().as_slice() {
+            [] => limit_of(None),
+            // The health probe is there for every family, one after the other.
+            families if id.family().is_none() => families
+                .iter()
+                .map(|family| limit_of(Some(*family)))
+                .fold(Duration::ZERO, Duration::saturating_add),
+            _ => limit_of(id.family()),
+        }
     }
 
     /// Time between the launches of what scenarios share, which are spread where the load is.

@@ -18,9 +18,9 @@ const STEPS: [u64; 17] = [0, 5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 150, 18
 /// for what does not end when it should.
 const SHARE: f64 = 0.85;
 
-/// Work in the first seconds of a burst, on the clock, up to which it has been seen to meet no
-/// timeout of the SDK. (Loads of all scenarios on 2 CPUs: 21 s passed; 35 s passed once and
-/// failed once; 43 s and more failed.)
+/// Work of a burst, on the clock, up to which no load was seen to meet a timeout of the SDK.
+/// (Loads of all scenarios on 2 CPUs, their work reckoned by the table of costs: 21 s passed;
+/// 35 s passed once and failed once; 43 s and more failed.)
 const BURST_LIMIT: Duration = Duration::from_secs(20);
 
 /// One of the users of a load.

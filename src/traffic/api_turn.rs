@@ -29,7 +29,7 @@ pub(super) async fn wave(
             names: stage.names(number, user),
             circumstances,
             release: stage.environment.server.version.clone(),
-            remote: stage.remote,
+            remote: stage.plan.is_remote(),
             turn: Turn::at(stage.place(user)),
         };
         user.take_turn(actions)

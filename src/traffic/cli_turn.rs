@@ -46,7 +46,7 @@ pub(super) async fn wave(
             user_id: stage.run.id().new_user(),
             names: stage.names(number, user),
             place: stage.place(user).map(str::to_owned),
-            runs_async: stage.run_async && command.can_be_async,
+            runs_async: stage.plan.run_async && command.can_be_async,
         };
         process.run(command)
     })

@@ -110,8 +110,6 @@ struct Stage {
     plan: LoadPlan,
     /// What is shared on each infrastructure; users take turns on one after the other.
     shared: Vec<Shared>,
-    run_async: bool,
-    remote: bool,
     scenario: &'static Scenario,
     environment: Environment,
     client: Arc<ApiClient>,
@@ -135,8 +133,6 @@ impl Stage {
             planned,
             plan: plan.clone(),
             shared: Shared::of(run, plan, Scenario::of(planned.id).needs)?,
-            run_async: plan.run_async,
-            remote: plan.is_remote(),
             scenario: Scenario::of(planned.id),
             environment: environment.clone(),
             client: Arc::new(client),
@@ -144,11 +140,6 @@ impl Stage {
             start_line: StartLine::of(run, plan),
             timeline: Timeline::start(),
         })
-    }
-
-    /// Offsets at which the scenario's users start, from the beginning of a wave.
-    fn start_offsets(&self, wave: u32) -> Vec<Duration> {
-        self.plan.start_offsets(self.planned.id, wave)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Turns that begin together.
+//! Turns of one iteration, each begun at its offset: together in a burst, spread by a ramp.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -58,7 +58,7 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     turn: impl Fn(u32) -> F,
 ) -> Wave<T> {
     let users = stage.planned.users;
-    let offsets = stage.start_offsets(number);
+    let offsets = stage.plan.start_offsets(stage.planned.id, number);
     let start = Instant::now();
     let mut outcome = WaveOutcome::begin(stage.timeline.now(), u64::from(users));
     let mut taken = Vec::new();

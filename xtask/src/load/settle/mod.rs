@@ -26,8 +26,8 @@ use activity::{Activity, Usage};
 const IDLE_FOR: Duration = Duration::from_secs(2);
 
 /// Use of one CPU by the whole server, in percent, from which on it is not idle, on a machine
-/// where an import takes what the table of costs says. One that has nothing to do takes about
-/// 5 %; an import takes all that it can get.
+/// where an import takes what the table of costs says: an import takes all of a CPU that it
+/// can get.
 const BUSY: f32 = 30.0;
 
 /// More than this is not idle on any machine.
