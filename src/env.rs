@@ -36,6 +36,19 @@ pub const STATE_DIR: &str = "SKYLOAD_STATE_DIR";
 /// A bearer token for a remote server, named as SkyPilot's own client names it.
 pub const SERVICE_ACCOUNT_TOKEN: &str = "SKYPILOT_SERVICE_ACCOUNT_TOKEN";
 
+/// Where SkyPilot's client finds its server, instead of on this machine.
+pub const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
+
+/// The port of SkyPilot's server on this machine.
+pub const LOCAL_PORT: &str = "SKYPILOT_API_SERVER_LOCAL_PORT";
+
+/// Set for everything of SkyPilot's that skyload starts: what it would tell its makers, it
+/// keeps to itself.
+pub const NO_USAGE: &str = "SKYPILOT_DISABLE_USAGE_COLLECTION";
+
+/// Whom SkyPilot's client takes its user for.
+pub const USER_ID: &str = "SKYPILOT_USER_ID";
+
 /// `user:password` for a remote server, both as they are and not as URLs have them. Taken
 /// out of `--server URL`, so that it stands in no file of the run.
 pub const SERVER_CREDENTIALS: &str = "SKYLOAD_SERVER_CREDENTIALS";

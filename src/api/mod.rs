@@ -39,6 +39,7 @@ use search::Search;
 use transport::{describe, no_answer, transport_failure};
 
 use crate::credentials::{self, Credentials};
+use crate::env;
 use crate::outcome::Failure;
 use crate::scenario::{Body, Call, TurnNames};
 
@@ -361,7 +362,7 @@ fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
         .filter(|(name, _)| name.starts_with("SKYPILOT_") && !name.starts_with("SKYPILOT_SERVER_"))
         .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
         .collect();
-    variables.insert("SKYPILOT_USER_ID".to_owned(), identity.user_id.as_str().into());
+    variables.insert(env::USER_ID.to_owned(), identity.user_id.as_str().into());
     variables.insert("SKYPILOT_USER".to_owned(), "skyload".into());
     let run = uuid::Uuid::new_v4().to_string();
     variables.insert("SKYPILOT_USAGE_RUN_ID".to_owned(), run.into());

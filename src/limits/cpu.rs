@@ -123,9 +123,9 @@ fn count(list: &str) -> Option<usize> {
     let of_range = |range: &str| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        (last + 1).checked_sub(first)
+        last.checked_sub(first)?.checked_add(1)
     };
-    list.split(',').map(of_range).sum()
+    list.split(',').try_fold(0_usize, |sum, range| sum.checked_add(of_range(range)?))
 }
 
 #[cfg(test)]
@@ -137,6 +137,7 @@ mod tests {
         assert_eq!(count("0-3,8"), Some(5));
         assert_eq!(count("7"), Some(1));
         assert_eq!(count("all"), None);
+        assert_eq!(count(&format!("0-{}", usize::MAX)), None);
     }
 
     #[test]

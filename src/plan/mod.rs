@@ -272,11 +272,9 @@ impl LoadPlan {
     /// Time over which the starts of a family's iterations are spread, all together.
     fn starts_of(&self, family: Option<Family>) -> Duration {
         let iterations = self.beside(family, 0).iter().map(|planned| planned.waves).max();
-        (0..iterations.unwrap_or(0))
-            .map(|iteration| {
-                ramp::spread(&self.beside(family, iteration), &self.scenarios, self.ramp)
-            })
-            .fold(Duration::ZERO, Duration::saturating_add)
+        let starts =
+            |iteration| ramp::spread(&self.beside(family, iteration), &self.scenarios, self.ramp);
+        units::total((0..iterations.unwrap_or(0)).map(starts))
     }
 
     /// Time after which a scenario that has not ended is given up: its timeout, beside the
@@ -286,10 +284,9 @@ impl LoadPlan {
         match self.families().as_slice() {
             [] => limit_of(None),
             // The health probe is there for every family, one after the other.
-            families if id.family().is_none() => families
-                .iter()
-                .map(|family| limit_of(Some(*family)))
-                .fold(Duration::ZERO, Duration::saturating_add),
+            families if id.family().is_none() => {
+                units::total(families.iter().map(|family| limit_of(Some(*family))))
+            }
             _ => limit_of(id.family()),
         }
     }

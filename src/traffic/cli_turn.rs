@@ -111,7 +111,7 @@ impl SkyProcess {
             .args(command.args.iter().map(|argument| self.names.fill(argument)))
             .args(self.runs_async.then_some("--async"))
             .envs(settings.variables.iter().map(|(name, value)| (name, value)))
-            .env("SKYPILOT_USER_ID", &self.user_id)
+            .env(env::USER_ID, &self.user_id)
             .envs(endpoint_with_login(settings, &self.credentials))
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -150,7 +150,7 @@ fn endpoint_with_login(
     credentials: &Credentials,
 ) -> Option<(&'static str, String)> {
     let Credentials::Login(login) = credentials else { return None };
-    Some(("SKYPILOT_API_SERVER_ENDPOINT", login.put_into(&settings.endpoint)))
+    Some((env::ENDPOINT, login.put_into(&settings.endpoint)))
 }
 
 async fn judge(

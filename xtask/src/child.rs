@@ -1,6 +1,6 @@
 //! Commands that are waited for: not longer than a limit, and not past a Ctrl-C.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::process::CommandExt as _;
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use skyload::ids::ProcessIdentity;
 use skyload::poll::{Probe, wait_until};
 
-use crate::processes::{self, add_descendants, look_around};
+use crate::processes::{self, add_descendants, look_around, parents};
 use crate::signals::{self, Interrupted};
 
 /// How often it is looked at whether a command has ended.
@@ -120,12 +120,8 @@ pub(crate) fn end_in_good_order(child: &mut Child) {
 
 fn descendants(of: u32) -> Vec<ProcessIdentity> {
     let Ok(system) = look_around() else { return Vec::new() };
-    let parent = |process: &sysinfo::Process| process.parent().map_or(0, sysinfo::Pid::as_u32);
-    let processes = system.processes().iter();
-    let parents: HashMap<u32, u32> =
-        processes.map(|(pid, process)| (pid.as_u32(), parent(process))).collect();
     let mut found = HashSet::from([of]);
-    add_descendants(&mut found, &parents);
+    add_descendants(&mut found, &parents(&system));
     found.remove(&of);
     found.into_iter().filter_map(ProcessIdentity::of).collect()
 }

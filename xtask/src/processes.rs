@@ -26,6 +26,12 @@ pub(crate) fn look_around() -> Result<System> {
     Ok(system)
 }
 
+/// Everybody's parent, by pid; 0 where nobody knows.
+pub(crate) fn parents(system: &System) -> HashMap<u32, u32> {
+    let parent = |process: &sysinfo::Process| process.parent().map_or(0, sysinfo::Pid::as_u32);
+    system.processes().iter().map(|(pid, process)| (pid.as_u32(), parent(process))).collect()
+}
+
 /// Adds those who descend from `ours`, given everybody's parent.
 pub(crate) fn add_descendants(ours: &mut HashSet<u32>, parents: &HashMap<u32, u32>) {
     loop {

@@ -14,8 +14,8 @@ const DECIDED: [&str; 8] = [
     "PYTHONHOME",
     "PYTHONPATH",
     "PYTHONUSERBASE",
-    "SKYPILOT_API_SERVER_LOCAL_PORT",
-    "SKYPILOT_API_SERVER_ENDPOINT",
+    env::LOCAL_PORT,
+    env::ENDPOINT,
     "TMPDIR",
 ];
 

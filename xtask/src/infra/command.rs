@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
+use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
 use super::node::Node;
@@ -61,8 +62,8 @@ fn usage(sky: &SkyInstallation, setup: &ServerSetup) -> String {
     let mut lines = vec![
         "A load takes it by itself. By hand, with a home and a port of its own:".to_owned(),
         String::new(),
-        "export HOME=$(mktemp -d) SKYPILOT_DISABLE_USAGE_COLLECTION=1".to_owned(),
-        format!("export SKYPILOT_API_SERVER_LOCAL_PORT={PORT}"),
+        format!("export HOME=$(mktemp -d) {}=1", env::NO_USAGE),
+        format!("export {}={PORT}", env::LOCAL_PORT),
     ];
     let variables = setup.variables().into_iter();
     lines.extend(variables.map(|(name, value)| format!("export {name}={value}")));

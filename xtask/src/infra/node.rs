@@ -38,7 +38,7 @@ impl Node {
             ("NSS_WRAPPER_HOSTS", text(&layout.at("hosts"))),
             // Nothing leaves the machine, and nothing is fetched.
             ("UV_PYTHON_DOWNLOADS", "never".to_owned()),
-            ("SKYPILOT_DISABLE_USAGE_COLLECTION", "1".to_owned()),
+            (env::NO_USAGE, "1".to_owned()),
             (env::SKYLET_PORTS, text(&layout.skylet_ports())),
             (env::NODES_OF, id.to_owned()),
         ];

@@ -4,7 +4,7 @@
 //! noted it (a title may have overwritten the mark), if it runs as the user that
 //! exists for the nodes alone, or if it descends from one of these.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 
 use anyhow::Result;
@@ -12,7 +12,7 @@ use skyload::env;
 use skyload::ids::ProcessIdentity;
 
 use super::account::Account;
-use crate::processes::{add_descendants, end, look_around};
+use crate::processes::{add_descendants, end, look_around, parents};
 
 /// What tells an infrastructure's processes from all others.
 pub(super) struct Marks<'a> {
@@ -45,10 +45,9 @@ impl Marks<'_> {
         let mark = OsString::from(format!("{}={}", env::NODES_OF, self.id));
         let mut ours: HashSet<u32> =
             self.known.iter().filter(|known| known.is_alive()).map(|known| known.pid).collect();
-        let mut parents = HashMap::new();
+        let parents = parents(&system);
         for (pid, process) in system.processes() {
             let pid = pid.as_u32();
-            parents.insert(pid, process.parent().map_or(0, sysinfo::Pid::as_u32));
             let uid = process.user_id().map(|uid| **uid);
             let is_nodes_user = self.account.is_nodes_only && uid == Some(self.account.uid);
             if is_nodes_user || process.environ().contains(&mark) {

@@ -17,9 +17,7 @@ use url::Url;
 use super::custody::Custody;
 use super::launch::{self, Patience, Surroundings};
 use super::ports::{self, PortPair};
-use super::{
-    Addresses, Context, Farewell, Kind, NO_USAGE, ServerSession, api_servers, facts, furnish,
-};
+use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, furnish};
 use crate::environment::{Environment, For, LIBRARIES, asked, memory};
 use crate::progress::Step;
 use crate::signals::Signals;
@@ -105,8 +103,8 @@ impl IsolatedServer {
             set: vec![
                 ("HOME".to_owned(), text(&home)),
                 ("TMPDIR".to_owned(), text(&temporary)),
-                ("SKYPILOT_API_SERVER_LOCAL_PORT".to_owned(), ports.api.to_string()),
-                (NO_USAGE.to_owned(), "1".to_owned()),
+                (env::LOCAL_PORT.to_owned(), ports.api.to_string()),
+                (env::NO_USAGE.to_owned(), "1".to_owned()),
                 (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string()),
             ]
             .into_iter()
@@ -173,7 +171,7 @@ impl IsolatedServer {
         // What an infrastructure wants of the server is nothing to its clients.
         let for_infrastructure = furnish::variables(context);
         let is_servers_own = |name: &str| {
-            matches!(name, "TMPDIR" | NO_USAGE | env::SERVER_OF_RUN)
+            matches!(name, "TMPDIR" | env::NO_USAGE | env::SERVER_OF_RUN)
                 || for_infrastructure.iter().any(|(variable, _)| variable == name)
         };
         let set = self.surroundings.set.iter();
@@ -189,7 +187,7 @@ impl IsolatedServer {
         variables.extend(super::of_clients(context));
         if !context.sky.facts.selects_port {
             let endpoint = url.as_str().trim_end_matches('/').to_owned();
-            variables.push(("SKYPILOT_API_SERVER_ENDPOINT".to_owned(), endpoint));
+            variables.push((env::ENDPOINT.to_owned(), endpoint));
         }
         ClientSettings {
             endpoint: url.clone(),

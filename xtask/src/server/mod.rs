@@ -145,15 +145,12 @@ pub(crate) enum Farewell {
     NotStopped(anyhow::Error),
 }
 
-/// Keeps what SkyPilot would tell its makers to itself.
-const NO_USAGE: &str = "SKYPILOT_DISABLE_USAGE_COLLECTION";
-
 /// Variables of all clients, whatever their server.
 fn of_clients(context: &Context<'_>) -> [(String, String); 3] {
     [
         // Without it, a client that finds no server starts one.
         ("SKYPILOT_DISABLE_LOCAL_API_SERVER", "1".to_owned()),
-        (NO_USAGE, "1".to_owned()),
+        (env::NO_USAGE, "1".to_owned()),
         (env::CLIENT_OF_RUN, context.run.id().to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))

@@ -6,7 +6,7 @@
 //! connection of the run's users. The last two hold even for processes whose titles
 //! overwrote their environment: orphaned executors, ssh.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use skyload::ids::{ProcessIdentity, RunId};
 use skyload::server_command;
 
 use super::ssh_sockets;
-use crate::processes::{add_descendants, end, look_around};
+use crate::processes::{add_descendants, end, look_around, parents};
 
 /// What tells a server's processes from all others.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,10 +48,9 @@ impl Belongings {
         let sockets = ssh_sockets::prefix(&self.run);
         let mut ours: HashSet<u32> =
             self.known.iter().filter(|known| known.is_alive()).map(|known| known.pid).collect();
-        let mut parents = HashMap::new();
+        let parents = parents(&system);
         for (pid, process) in system.processes() {
             let pid = pid.as_u32();
-            parents.insert(pid, process.parent().map_or(0, sysinfo::Pid::as_u32));
             let marked = process.environ().iter().any(|pair| markers.contains(pair));
             let writes = self.directory.as_deref().is_some_and(|home| writes_into(pid, home));
             // `ssh: /tmp/sky_ssh_<user>/.. [mux]`: the title overwrote its environment.

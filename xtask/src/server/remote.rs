@@ -32,7 +32,7 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     let facts = facts::of_any(url, context)?;
     step.done(format!("SkyPilot {}", health.version));
     let exceptions = if is_loopback(url) { proxies::exceptions_of_shell() } else { Vec::new() };
-    let endpoint = [("SKYPILOT_API_SERVER_ENDPOINT".to_owned(), url.to_string())];
+    let endpoint = [(env::ENDPOINT.to_owned(), url.to_string())];
     let variables = exceptions.into_iter().chain(endpoint).chain(super::of_clients(context));
     Ok(ServerSession {
         server: super::under_test(health, None, None, facts),

@@ -34,7 +34,7 @@ pub(super) struct SystemServer {
 }
 
 pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
-    let port = env::text("SKYPILOT_API_SERVER_LOCAL_PORT")
+    let port = env::text(env::LOCAL_PORT)
         .and_then(|port| port.parse().ok())
         .unwrap_or(ports::DEFAULT_API_PORT);
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).context("composing the address")?;
@@ -89,19 +89,17 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
                 .into_iter()
                 .chain(super::of_clients(context))
                 .collect(),
-            without: vec![ENDPOINT.to_owned()],
+            without: vec![env::ENDPOINT.to_owned()],
             inherits: Inherited::All,
         },
         kind: Kind::System(server),
     })
 }
 
-/// With it, `sky` would turn to another server than the user's own.
-const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
-
-/// What is not passed on from the shell.
+/// What is not passed on from the shell: with the endpoint, `sky` would turn to another server
+/// than the user's own.
 fn withheld() -> impl Iterator<Item = &'static str> {
-    env::OF_SCENARIOS.into_iter().chain([ENDPOINT])
+    env::OF_SCENARIOS.into_iter().chain([env::ENDPOINT])
 }
 
 /// The shell's environment as it is, but that nobody asks a proxy for what is here.

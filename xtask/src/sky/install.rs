@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+use skyload::env;
 use xshell::{Shell, cmd};
 
 use super::constants::Answer;
@@ -245,7 +246,7 @@ impl Installer {
         let tried = Environment::of(For::SkyPilot)
             .apply_to(tried)
             .env("HOME", home.path())
-            .env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1");
+            .env(env::NO_USAGE, "1");
         run(tried, step)?.into_output().map_err(|error| {
             cure::with_hint(
                 &error.context("loading the installed SkyPilot's server"),

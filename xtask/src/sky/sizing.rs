@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
+use skyload::env;
 use skyload::recommend::{Constant, Effects, MachineEffect, MachineSize, Mode, Workers};
 use skyload::units::{ByteSize, as_gib};
 use xshell::{Shell, cmd};
@@ -57,7 +58,7 @@ pub(crate) fn ask(python: &Path, question: &Question<'_>) -> Result<Effects> {
     let ask = cmd!(shell, "{python} - {asked}").stdin(SCRIPT).quiet().ignore_status();
     // Settings of whoever asks are not those of the machines that are asked about.
     let ask = Environment::of(For::SkyPilot).apply_to(ask);
-    let ask = ask.env("HOME", home.path()).env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1");
+    let ask = ask.env("HOME", home.path()).env(env::NO_USAGE, "1");
     let output = ask.output().with_context(|| format!("starting {}", python.display()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);

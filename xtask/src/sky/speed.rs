@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use skyload::env;
 use skyload::environment::CountedMachine;
 use skyload::limits::Cpus;
 use skyload::plan::Speed;
@@ -57,7 +58,7 @@ pub(crate) fn measure(
     let cpus = Cpus::here();
     let at_once = cpus.whole().min(MOST_AT_ONCE);
     let step = progress.step("Timing an import of sky");
-    let (before, busy, start) = (Usage::of_children().cpu, busy(), Instant::now());
+    let (before, busy, start) = (Usage::of_children().cpu, busy(cpus), Instant::now());
     let answers = thread::scope(|scope| -> Result<Vec<Import>> {
         let import = || import(python, home.path(), whose, signals);
         let imports: Vec<_> = (0..at_once).map(|_| scope.spawn(import)).collect();
@@ -78,7 +79,7 @@ pub(crate) fn measure(
         import: own / u32::try_from(at_once).unwrap_or(u32::MAX),
         elapsed,
         at_once,
-        others: busy.and_then(|before| others(before, own, elapsed)),
+        others: busy.and_then(|before| others(before, cpus, own, elapsed)),
     };
     let (import, free) = (speed.import.as_secs_f64(), speed.effective_cpus());
     step.done(format!("{import:.1} CPU-s; {free:.1} of {cpus} CPUs are free"));
@@ -105,11 +106,7 @@ fn import(python: &Path, home: &Path, whose: Whose, signals: &Signals) -> Result
         Whose::Ours => Environment::of(For::SkyPilot).apply(&mut command),
         Whose::Users => {}
     }
-    command
-        .args(["-c", SCRIPT])
-        .env("HOME", home)
-        .env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1")
-        .current_dir(home);
+    command.args(["-c", SCRIPT]).env("HOME", home).env(env::NO_USAGE, "1").current_dir(home);
     let ran = child::run(&mut command, WITHIN, || signals.interrupted())
         .with_context(|| format!("running `{}`", python.display()))?;
     Ok(match ran {
@@ -122,17 +119,17 @@ fn import(python: &Path, home: &Path, whose: Whose, signals: &Signals) -> Result
 }
 
 /// CPUs that processes other than ours have used since `before`.
-fn others(before: Duration, own: Duration, elapsed: Duration) -> Option<f64> {
-    let used = busy()?.saturating_sub(before).saturating_sub(own);
-    let cpus = used.as_secs_f64() / elapsed.as_secs_f64();
-    cpus.is_finite().then_some(cpus)
+fn others(before: Duration, cpus: Cpus, own: Duration, elapsed: Duration) -> Option<f64> {
+    let used = busy(cpus)?.saturating_sub(before).saturating_sub(own);
+    let taken = used.as_secs_f64() / elapsed.as_secs_f64();
+    taken.is_finite().then_some(taken)
 }
 
 /// CPU time that all processes of this machine have used since it was started; `None` where
 /// that is of more CPUs than ours.
-fn busy() -> Option<Duration> {
+fn busy(cpus: Cpus) -> Option<Duration> {
     let text = fs::read_to_string("/proc/stat").ok()?;
-    (Cpus::here().allowed == cpus_of(&text)).then(|| busy_of(&text))?
+    (cpus.allowed == cpus_of(&text)).then(|| busy_of(&text))?
 }
 
 fn cpus_of(stat: &str) -> usize {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
+use skyload::env;
 use xshell::cmd;
 
 use crate::infra::place::{Place, short_sum};
@@ -59,7 +60,7 @@ pub(super) fn build(
     let mut build = for_installers(cmd!(shell, "{python} -c {BUILD}"))
         .env("HOME", &home)
         .env("TMPDIR", temporary.path())
-        .env("SKYPILOT_DISABLE_USAGE_COLLECTION", "1");
+        .env(env::NO_USAGE, "1");
     let has_pip = for_installers(cmd!(shell, "{python} -m pip --version"));
     let has_pip = has_pip.quiet().ignore_stdout().ignore_stderr().run();
     if has_pip.is_err() {

@@ -3,7 +3,7 @@
 //! A machine that is busy with other things says nothing of whether the server is idle,
 //! so the server's own CPU time is what counts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::marks::BusyProcess;
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-use crate::processes::add_descendants;
+use crate::processes::{add_descendants, parents};
 
 /// Time over which CPU time is counted.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -80,13 +80,12 @@ impl Activity {
 
     /// The pids of the server, and those of everything else of the run.
     fn membership(&self) -> (HashSet<u32>, HashSet<u32>) {
-        let mut parents = HashMap::new();
+        let parents = parents(&self.system);
         // A process that was the server's stays so when its parent is gone.
         let mut server = HashSet::from([self.root]);
         let mut run = HashSet::from([std::process::id()]);
         for (pid, process) in self.system.processes() {
             let pid = pid.as_u32();
-            parents.insert(pid, process.parent().map_or(0, Pid::as_u32));
             let carries = |marker: &OsString| {
                 let marker = marker.as_encoded_bytes();
                 process.environ().iter().any(|pair| pair.as_encoded_bytes().starts_with(marker))
