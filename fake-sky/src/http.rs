@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 /// Longer than any test waits for an answer, and never forever.
@@ -107,32 +108,11 @@ fn authorization(login: &str) -> String {
     match login.split_once(':') {
         None => String::new(),
         Some((user, password)) => {
-            let mut pair = decoded(user);
-            pair.push(b':');
-            pair.extend(decoded(password));
+            let decoded = percent_decode_str;
+            let pair: Vec<u8> = decoded(user).chain([b':']).chain(decoded(password)).collect();
             format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(pair))
         }
     }
-}
-
-/// A part of a URL without its percent signs.
-fn decoded(text: &str) -> Vec<u8> {
-    let (mut bytes, mut rest) = (Vec::new(), text);
-    while let Some((before, after)) = rest.split_once('%') {
-        bytes.extend_from_slice(before.as_bytes());
-        match after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(b'%');
-                rest = after;
-            }
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    bytes
 }
 
 fn connect(authority: &str, wait: Duration) -> anyhow::Result<TcpStream> {

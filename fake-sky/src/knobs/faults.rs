@@ -19,8 +19,8 @@ struct Fault {
 impl Faults {
     /// Whether the `count`th request called `name` (counted from 1) is one.
     pub fn hit(&self, name: &str, count: u64) -> bool {
-        let of_name = self.0.iter().filter(|fault| fault.name == name);
-        of_name.into_iter().any(|Fault { k, once, .. }| match once {
+        let mut of_name = self.0.iter().filter(|fault| fault.name == name);
+        of_name.any(|Fault { k, once, .. }| match once {
             true => count == *k,
             false => count.is_multiple_of(*k),
         })
