@@ -11,17 +11,18 @@
 //!   right.
 //! * [`limits`]: what the machine puts in the way.
 //! * [`config`] and [`plan`]: from what was typed to what will happen.
-//! * [`run_dir`]: the directory where all parts meet, with the contracts
-//!   [`marks`], [`environment`], [`sample`], [`nodes`] and [`outcome`].
-//! * [`api`], [`fixtures`] and [`traffic`]: the load.
+//! * [`record`]: everything on disk: the files where all parts of a run meet.
+//! * [`api`], [`resources`] and [`traffic`]: the load.
 //! * [`profiler`]: the server's processes, from outside.
-//! * [`report`]: what a run amounts to, and the verdict; [`schema`]: its form as JSON.
+//! * [`analysis`]: what a run amounts to, and the verdict; [`schema`]: its form as JSON.
+//! * [`render`]: a report written for its readers.
 //! * [`recommend`]: the constants that runs support, and a patch of SkyPilot.
 
 #[cfg(test)]
 #[path = "../tests/support/changes.rs"]
 mod changes;
 
+pub mod analysis;
 pub mod api;
 pub mod budget;
 pub mod class;
@@ -29,23 +30,18 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod env;
-pub mod environment;
-pub mod fixtures;
 pub mod ids;
 pub mod infrastructure;
 pub mod limits;
 pub mod listeners;
-pub mod marks;
-pub mod nodes;
-pub mod outcome;
 pub mod plan;
 pub mod poll;
 pub mod process;
 pub mod profiler;
 pub mod recommend;
-pub mod report;
-pub mod run_dir;
-pub mod sample;
+pub mod record;
+pub mod render;
+pub mod resources;
 pub mod scenario;
 pub mod schema;
 pub mod server_command;

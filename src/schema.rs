@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform as _, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::report::Report;
+use crate::analysis::Report;
 use crate::scenario::ScenarioId;
 use crate::units::Percent;
 

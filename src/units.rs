@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -287,6 +288,16 @@ pub mod seconds {
             let seconds = Option::<f64>::deserialize(deserializer)?;
             seconds.map(Duration::try_from_secs_f64).transpose().map_err(serde::de::Error::custom)
         }
+    }
+}
+
+/// `4 min 10 s`.
+pub fn in_minutes(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round();
+    let minutes = (seconds / 60.0).floor();
+    match minutes >= 1.0 {
+        true => format!("{minutes} min {} s", seconds - minutes * 60.0),
+        false => format!("{seconds} s"),
     }
 }
 

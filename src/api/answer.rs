@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Response;
 use crate::clock::Timestamp;
-use crate::outcome::Failure;
+use crate::record::outcome::Failure;
 
 /// The error type of a body that should be JSON.
 pub(crate) const NOT_JSON: &str = "error in plain text";

@@ -6,7 +6,7 @@
 
 use super::{ApiClient, answer, for_ourselves};
 use crate::clock::{ClockOffset, Timeline};
-use crate::outcome::Failure;
+use crate::record::outcome::Failure;
 use crate::scenario::{STATUS, TurnNames};
 
 /// So many are asked; the first may have to wait for a connection.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{ClientVersions, Response, answer};
-use crate::outcome::Failure;
+use crate::record::outcome::Failure;
 
 pub(super) const STEP: &str = "health";
 

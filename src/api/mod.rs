@@ -40,7 +40,7 @@ use transport::{describe, no_answer, transport_failure};
 
 use crate::credentials::{self, Credentials};
 use crate::env;
-use crate::outcome::Failure;
+use crate::record::outcome::Failure;
 use crate::scenario::{Body, Call, TurnNames};
 
 /// The SDK waits as long as this for a connection.

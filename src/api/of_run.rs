@@ -2,9 +2,9 @@
 
 use super::{ApiClient, ClientError, ClientIdentity, ClientVersions};
 use crate::credentials::Credentials;
-use crate::environment::Environment;
 use crate::ids::RunId;
 use crate::plan::{LoadPlan, ServerTarget};
+use crate::record::environment::Environment;
 
 impl ApiClient {
     /// A client for one more user of a run, who says that `command` is what he runs.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::outcome::Failure;
+use crate::record::outcome::Failure;
 
 /// How long a call that finds no server or no worker (503) is sent again.
 const UNAVAILABLE_FOR: Duration = Duration::from_secs(600);

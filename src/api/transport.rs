@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::CONNECT_WITHIN;
-use crate::outcome::{ClientFault, Failure};
+use crate::record::outcome::{ClientFault, Failure};
 
 /// A response that did not come within the limit.
 pub(super) fn no_answer(step: &str, limit: Duration, message: &str) -> Failure {

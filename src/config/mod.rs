@@ -18,7 +18,7 @@ pub use budget_setting::{BudgetSetting, SizeSetting};
 pub(crate) use keys::{budget_subjects, suggest};
 pub use pace_setting::{FitSetting, RampSetting};
 
-use crate::sample::LevelChoice;
+use crate::record::profile::LevelChoice;
 use crate::units::{self, Percent};
 
 /// The whole file.

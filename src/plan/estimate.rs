@@ -171,7 +171,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::limits::MachineLimits;
-    use crate::plan::{LoadRequest, Machine};
+    use crate::plan::Machine;
+    use crate::record::request::LoadRequest;
     use crate::units::ByteSize;
 
     /// On so many CPUs the longest chain is all that counts.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::LoadRequest;
+use crate::record::request::LoadRequest;
 use crate::shell;
 
 impl LoadRequest {

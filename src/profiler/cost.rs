@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ticker::Ticker;
-use crate::sample::ProfilerCost;
+use crate::record::profile::ProfilerCost;
 use crate::units::ByteSize;
 use crate::usage::Usage;
 

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::run_dir::{JsonLines, RunDir, RunDirError};
-use crate::sample::{ProcessTable, ProfileLine};
+use crate::record::profile::{ProcessTable, ProfileLine};
+use crate::record::{JsonLines, RecordError, write_json};
 
 /// How much of `samples.jsonl` a killed profiler may take with it.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -25,14 +25,14 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Begins both files.
-    pub(super) fn open(samples: &std::path::Path, processes: PathBuf) -> Result<Self, RunDirError> {
+    pub(super) fn open(samples: &std::path::Path, processes: PathBuf) -> Result<Self, RecordError> {
         let now = Instant::now();
         let samples = JsonLines::append_to(samples)?;
         Ok(Self { samples, lines: 0, flushed: now, processes, tabled: now })
     }
 
     /// Adds a line, which reaches the file within a second or so.
-    pub(super) fn push(&mut self, line: &ProfileLine) -> Result<(), RunDirError> {
+    pub(super) fn push(&mut self, line: &ProfileLine) -> Result<(), RecordError> {
         self.samples.push(line)?;
         self.lines += 1;
         if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
@@ -44,7 +44,7 @@ impl Journal {
     }
 
     /// Hands all lines to the operating system.
-    pub(super) fn flush(&mut self) -> Result<(), RunDirError> {
+    pub(super) fn flush(&mut self) -> Result<(), RecordError> {
         self.flushed = Instant::now();
         self.samples.flush()
     }
@@ -55,8 +55,8 @@ impl Journal {
     }
 
     /// Replaces the table.
-    pub(super) fn write_table(&mut self, table: &ProcessTable) -> Result<(), RunDirError> {
-        RunDir::write(&self.processes, table)?;
+    pub(super) fn write_table(&mut self, table: &ProcessTable) -> Result<(), RecordError> {
+        write_json(&self.processes, table)?;
         self.tabled = Instant::now();
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::sample::LevelChoice;
+use crate::record::profile::LevelChoice;
 
 /// Why peaks cannot be read as they are to be.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub(super) mod linux {
     use crate::profiler::DEFAULT_INTERVAL;
     use crate::profiler::kernel::Kernel;
     use crate::profiler::procfs::ProcFs;
-    use crate::sample::ProfilerLevel;
+    use crate::record::profile::ProfilerLevel;
 
     /// Opens `/proc` for who only looks.
     pub(in crate::profiler) fn plain() -> ProcFs {

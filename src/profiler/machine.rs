@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sysinfo::{MemoryRefreshKind, System};
 
 use crate::limits::MemoryGroups;
-use crate::sample::SystemTick;
+use crate::record::profile::SystemTick;
 use crate::units::ByteSize;
 
 /// A CPU percentage is a difference, and sysinfo gives the old one again when

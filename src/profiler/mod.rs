@@ -3,7 +3,7 @@
 //! It runs as a process of its own, so that neither the load nor its own parent
 //! can starve it by much: `xtask` re-executes itself, and its child calls [`run`].
 //! The two talk in lines (see [`protocol`]); what was measured goes to two files,
-//! [`crate::sample`], which the report reads.
+//! [`crate::record::profile`], which the report reads.
 //!
 //! A tick lists the machine's processes, settles which new ones belong to the
 //! server (`tree/scope.rs`), reads the memory of each member once (`tree/mod.rs`,
@@ -36,11 +36,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::sample::LevelChoice;
+pub use crate::record::profile::LevelChoice;
 pub use level::{LevelRefused, check_level};
 
 use crate::ids::ProcessIdentity;
-use crate::run_dir::RunDirError;
+use crate::record::RecordError;
 use crate::units::ByteSize;
 
 /// The distance between two ticks unless another is asked for. Measured: 72 % of
@@ -51,9 +51,9 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfilerOptions {
-    /// Grows by one [`crate::sample::ProfileLine`] a tick.
+    /// Grows by one [`crate::record::profile::ProfileLine`] a tick.
     pub samples: PathBuf,
-    /// Gets one [`crate::sample::ProcessTable`], renewed every few seconds.
+    /// Gets one [`crate::record::profile::ProcessTable`], renewed every few seconds.
     pub processes: PathBuf,
     /// The main process of the server.
     pub root: ProcessIdentity,
@@ -111,7 +111,7 @@ pub enum ProfilerError {
     Machine(#[source] sysinfo::Error),
     /// A file of the run could not be written.
     #[error(transparent)]
-    Files(#[from] RunDirError),
+    Files(#[from] RecordError),
     /// Peaks cannot be read as was asked for.
     #[error(transparent)]
     Level(#[from] LevelRefused),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::source::{Listed, ProcessSource, Reading};
 use super::{ProfilerError, plain_source};
 use crate::clock::Timeline;
-use crate::sample::{KeywordMemory, OriginalLook};
+use crate::record::profile::{KeywordMemory, OriginalLook};
 use crate::units::ByteSize;
 
 /// How long the original slept between two looks.

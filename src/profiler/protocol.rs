@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProfilerError;
 use crate::clock::Timestamp;
-use crate::sample::{Phase, Window};
+use crate::record::profile::{Phase, Window};
 use crate::units::ByteSize;
 
 /// What the parent can ask for.

@@ -14,7 +14,7 @@ use super::Marker;
 use super::source::{Listed, Memory, Name, News, ProcessSource, Reading, Shares};
 use crate::ids::ProcessIdentity;
 use crate::process::{self, ProcessGlance};
-use crate::sample::ProfilerLevel;
+use crate::record::profile::ProfilerLevel;
 
 /// The processes of this machine, as of the last list.
 pub(super) struct Sampled {

@@ -16,8 +16,10 @@ use super::{ProfilerError, ProfilerOptions, Reason};
 use crate::clock::Timeline;
 use crate::ids::ProcessIdentity;
 use crate::limits::MemoryGroups;
-use crate::run_dir::FORMAT_VERSION;
-use crate::sample::{Phase, ProcessTable, ProfileHeader, ProfileLine, Tick, Window, Wrote};
+use crate::record::FORMAT_VERSION;
+use crate::record::profile::{
+    Phase, ProcessTable, ProfileHeader, ProfileLine, Tick, Window, Wrote,
+};
 use crate::units::ByteSize;
 
 type Orders = Receiver<Result<Command, ProfilerError>>;

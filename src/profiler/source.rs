@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Marker;
 use crate::process::ProcessGlance;
-use crate::sample::ProfilerLevel;
+use crate::record::profile::ProfilerLevel;
 
 /// One process in a list of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::class::ProcessClass;
-use crate::environment::WorkerConstants;
+use crate::record::environment::WorkerConstants;
 use crate::units::{ByteSize, as_gib, as_mib, gib};
 
 /// One of the constants.

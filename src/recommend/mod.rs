@@ -23,11 +23,11 @@ pub use constant::Constant;
 pub use effects::{Effects, MachineEffect, MachineSize, Mode, Workers};
 pub use support::{Advice, Caution, Counted, HEADROOM_PERCENT, PeakSeen, Support};
 
-use crate::environment::{Environment, MemoryShape};
+use crate::analysis::{Report, Verdict};
 use crate::ids::RunId;
 use crate::infrastructure::Infrastructure;
-use crate::report::{Report, Verdict};
-use crate::sample::ProfilerLevel;
+use crate::record::environment::{Environment, MemoryShape};
+use crate::record::profile::ProfilerLevel;
 use crate::units::ByteSize;
 
 /// The constants that runs support, and why.

@@ -13,10 +13,10 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::constant::Constant;
+use crate::analysis::{ClassMemory, Exactness, Report};
 use crate::class::ProcessClass;
 use crate::ids::RunId;
 use crate::infrastructure::Infrastructure;
-use crate::report::{ClassMemory, Exactness, Report};
 use crate::units::ByteSize;
 
 /// What is left above the largest peak, in percent of it.

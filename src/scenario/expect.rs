@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::environment::Fact;
+use crate::record::environment::Fact;
 
 /// What the right answer to a call looks like.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use super::reading::{Reading, What};
 use super::turn::Turn;
 use super::wave::{self, Until};
 use crate::api::{Answer, ApiClient, HealthPatience, Response, while_unavailable, wrong_value};
-use crate::outcome::{Ended, Failure, WaveOutcome};
+use crate::record::outcome::{Ended, Failure, WaveOutcome};
 use crate::scenario::{Action, Call, Circumstances, TurnNames};
 
 /// Takes one wave of turns.

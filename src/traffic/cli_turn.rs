@@ -17,8 +17,8 @@ use super::wave::{self, Until};
 use crate::api::{ApiClient, RequestRow, excerpt, for_ourselves};
 use crate::credentials::Credentials;
 use crate::env;
-use crate::environment::{ClientSettings, Inherited};
-use crate::outcome::{ClientFault, Ended, Failure, WaveOutcome};
+use crate::record::environment::{ClientSettings, Inherited};
+use crate::record::outcome::{ClientFault, Ended, Failure, WaveOutcome};
 use crate::scenario::{Circumstances, Command, TurnNames};
 
 /// A `sky` process that ended.

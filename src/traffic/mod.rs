@@ -25,12 +25,12 @@ use tokio::time::Instant;
 use crate::api::{ApiClient, ClientError};
 use crate::clock::Timeline;
 use crate::credentials::Credentials;
-use crate::environment::Environment;
 use crate::ids::ProcessIdentity;
 use crate::limits::raise_open_files;
-use crate::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
 use crate::plan::{LoadPlan, PlannedScenario};
-use crate::run_dir::{FORMAT_VERSION, RunDir, RunDirError};
+use crate::record::environment::Environment;
+use crate::record::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
+use crate::record::{FORMAT_VERSION, RecordError, RunDir, read_json, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
@@ -45,7 +45,7 @@ use stop::Stop;
 pub enum TrafficError {
     /// A file of the run could not be read or written.
     #[error(transparent)]
-    RunDir(#[from] RunDirError),
+    RunDir(#[from] RecordError),
     /// There is no client to drive it with.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -59,8 +59,8 @@ pub enum TrafficError {
 
 /// Runs one scenario of a run and records its outcome.
 pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, TrafficError> {
-    let plan: LoadPlan = RunDir::read(&run.plan(), "plan")?;
-    let environment: Environment = RunDir::read(&run.environment(), "environment")?;
+    let plan: LoadPlan = read_json(&run.plan(), "plan")?;
+    let environment: Environment = read_json(&run.environment(), "environment")?;
     let planned = *plan.scenario(id).ok_or(TrafficError::NotPlanned(id))?;
     // Where the limit cannot be raised as far, the operating system says so soon enough.
     // Twice what it needs: a connection may be made anew before the old one is closed.
@@ -88,7 +88,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         cost: cost_so_far(),
     };
     outcome.hide(&stage.credentials);
-    RunDir::write(&run.outcome(id), &outcome)?;
+    write_json(&run.outcome(id), &outcome)?;
     Ok(outcome)
 }
 

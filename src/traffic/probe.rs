@@ -14,8 +14,8 @@ use super::turn::Turn;
 use super::wave::Until;
 use super::{Stage, Stop, TrafficError};
 use crate::api::HealthPatience;
-use crate::outcome::{Ended, WaveOutcome};
 use crate::plan::LoadPlan;
+use crate::record::outcome::{Ended, WaveOutcome};
 
 /// Asks from the first wave on, until all other scenarios have ended.
 pub(super) async fn watch(

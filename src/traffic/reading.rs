@@ -14,7 +14,7 @@ use crate::api::{
     Answer, ApiClient, Backoff, INTERRUPTED, NOT_JSON, Progress, TRIES, while_unavailable,
     wrong_value,
 };
-use crate::outcome::Failure;
+use crate::record::outcome::Failure;
 use crate::scenario::{Call, TurnNames};
 
 /// What counts as progress to an SDK.

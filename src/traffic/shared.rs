@@ -1,10 +1,11 @@
 //! What a user's turn has to name, and on which infrastructure it is taken.
 
 use super::{Stage, TrafficError};
-use crate::fixtures::Ledger;
-use crate::outcome::{Failure, WaveOutcome};
 use crate::plan::LoadPlan;
-use crate::run_dir::RunDir;
+use crate::record::RunDir;
+use crate::record::outcome::{Failure, WaveOutcome};
+use crate::record::read_optional;
+use crate::record::resources::Ledger;
 use crate::scenario::{FixtureNames, Need, TurnNames};
 
 /// What scenarios share on one infrastructure.
@@ -20,7 +21,7 @@ impl Shared {
     /// What there is on each infrastructure of the plan. Without any, scenarios
     /// name things that they don't reach.
     pub(super) fn of(run: &RunDir, plan: &LoadPlan, need: Need) -> Result<Vec<Self>, TrafficError> {
-        let ledger: Option<Ledger> = RunDir::read_optional(&run.fixtures(), "list of fixtures")?;
+        let ledger: Option<Ledger> = read_optional(&run.fixtures(), "list of fixtures")?;
         let ledger = ledger.unwrap_or_default();
         let mut infras = plan.infrastructure.names();
         if infras.is_empty() {

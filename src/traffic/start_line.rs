@@ -15,7 +15,7 @@ use super::wave::Until;
 use super::{GLANCE, TrafficError};
 use crate::ids::ProcessIdentity;
 use crate::plan::{LoadPlan, PlannedScenario};
-use crate::run_dir::RunDir;
+use crate::record::{RunDir, read_json, write_json};
 use crate::scenario::{ScenarioId, ScenarioKind};
 
 /// A scenario whose process has not shown up by then never will.
@@ -49,7 +49,7 @@ impl StartLine {
     ) -> Result<bool, TrafficError> {
         let Some(family) = me.family().filter(|_| self.takes_turns) else { return Ok(true) };
         if let Some(identity) = ProcessIdentity::current() {
-            RunDir::write(&self.place(me, 0), &identity)?;
+            write_json(&self.place(me, 0), &identity)?;
         }
         while !self.run.turn(family).exists() {
             tokio::select! {
@@ -69,7 +69,7 @@ impl StartLine {
         until: Until<'_>,
     ) -> Result<bool, TrafficError> {
         if let Some(identity) = ProcessIdentity::current() {
-            RunDir::write(&self.place(me, wave), &identity)?;
+            write_json(&self.place(me, wave), &identity)?;
         }
         let mine = |runner: ScenarioId| !self.takes_turns || runner.family() == me.family();
         self.wait_for_those(mine, wave, until).await
@@ -131,7 +131,7 @@ pub fn has_ended(run: &RunDir, runner: ScenarioId) -> bool {
         return true;
     }
     let process: Option<ProcessIdentity> =
-        RunDir::read(&place(run, runner, 0), "process identity").ok();
+        read_json(&place(run, runner, 0), "process identity").ok();
     process.is_some_and(|process| !process.is_alive())
 }
 

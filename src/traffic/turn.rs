@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::wrong_value;
-use crate::outcome::{Failure, Tally, WaveOutcome};
+use crate::record::outcome::{Failure, Tally, WaveOutcome};
 use crate::scenario::{Circumstances, Expectation, Refusal, Ruling};
 
 /// What one turn brought.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Stage;
 use super::stop::Stop;
 use super::under_way::UnderWay;
-use crate::outcome::{ClientFault, Ended, Failure, WaveOutcome};
+use crate::record::outcome::{ClientFault, Ended, Failure, WaveOutcome};
 
 /// When a wave ends although turns are still under way.
 #[derive(Clone, Copy, Debug)]

@@ -11,10 +11,10 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use rstest::rstest;
+use skyload::analysis::{BudgetState, Report, Severity};
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::env;
-use skyload::report::{BudgetState, Report, Severity};
-use skyload::run_dir::RunDir;
+use skyload::record::{RunDir, read_json};
 
 fn finished_run() -> anyhow::Result<Report> {
     let path = env::path(env::RUN_DIR).unwrap_or_else(|| {
@@ -24,7 +24,7 @@ fn finished_run() -> anyhow::Result<Report> {
     });
     let run = RunDir::open(&path)
         .context("there is no finished run to judge\n  hint: `cargo xtask load` makes one")?;
-    RunDir::read(&run.report(), "report").with_context(|| {
+    read_json(&run.report(), "report").with_context(|| {
         format!(
             "the run has no report\n  hint: `cargo xtask report {}` assembles it",
             run.path().display()

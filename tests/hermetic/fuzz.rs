@@ -6,18 +6,18 @@ use std::fs;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report};
 use skyload::config::Config;
-use skyload::fixtures::{FixtureStep, Ledger, SharedThings, Stage};
 use skyload::limits::{Cpus, MachineLimits};
-use skyload::marks::{Event, Mark};
-use skyload::nodes::NodeFigures;
-use skyload::plan::{LoadPlan, LoadRequest, Machine, RequestFile, Speed};
+use skyload::plan::{LoadPlan, Machine, Speed};
 use skyload::recommend::Recommendation;
-use skyload::report::{
-    Evidence, ProfileEvidence, ProfileReport, Report, github, html, junit, markdown, text,
-};
-use skyload::run_dir::RunDir;
-use skyload::sample::{PhasePeaks, ProcessTable, ProfileLine, Window};
+use skyload::record::RunDir;
+use skyload::record::events::{Event, Mark};
+use skyload::record::nodes::NodeFigures;
+use skyload::record::profile::{PhasePeaks, ProcessTable, ProfileLine, Window};
+use skyload::record::request::{LoadRequest, RequestFile};
+use skyload::record::resources::{FixtureStep, Ledger, SharedThings, Stage};
+use skyload::render::{github, html, junit, markdown, text};
 use skyload::scenario::{Need, ScenarioId};
 use skyload::units::ByteSize;
 
@@ -43,7 +43,7 @@ fn small_run() -> Evidence {
         5,
         ProfileLine::PhasePeaks(PhasePeaks {
             at: at(LOAD_BEGAN),
-            window: Window::Phase(skyload::sample::Phase::Baseline),
+            window: Window::Phase(skyload::record::profile::Phase::Baseline),
             classes: BTreeMap::from([(skyload::class::ProcessClass::Server, ByteSize::mib(9))]),
             not_reset: 1,
         }),
@@ -159,7 +159,8 @@ fn the_largest_numbers_are_shown_all_the_same() {
     }
     for record in &mut run.processes.as_mut().expect("it is good").processes {
         (record.peak, record.fastest_growth) = (Some(ByteSize(u64::MAX)), Some(ByteSize(u64::MAX)));
-        record.ending = skyload::sample::Ending::Unread { unseen: Some(std::time::Duration::MAX) };
+        record.ending =
+            skyload::record::profile::Ending::Unread { unseen: Some(std::time::Duration::MAX) };
     }
     for outcome in run.outcomes.values_mut() {
         outcome.cost.own_cpu = std::time::Duration::MAX;
@@ -197,7 +198,7 @@ fn no_plan_is_too_odd_to_be_read() {
 
 #[test]
 fn no_environment_is_too_odd_to_be_read() {
-    reads::<skyload::environment::Environment>("environment.json");
+    reads::<skyload::record::environment::Environment>("environment.json");
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn no_figures_of_nodes_are_too_odd_to_be_read() {
 
 #[test]
 fn no_outcome_is_too_odd_to_be_read() {
-    reads::<skyload::outcome::ScenarioOutcome>("outcomes/api-status.json");
+    reads::<skyload::record::outcome::ScenarioOutcome>("outcomes/api-status.json");
 }
 
 #[test]

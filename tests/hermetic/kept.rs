@@ -1,9 +1,10 @@
 //! Runs and profiles that never took place, as files.
 
-use skyload::plan::RequestFile;
-use skyload::report::Evidence;
-use skyload::run_dir::{JsonLines, ProfileDir, ProfileFiles, RunDir};
-use skyload::sample::{ProfileLine, Wrote};
+use skyload::analysis::Evidence;
+use skyload::record::profile::{ProfileLine, Wrote};
+use skyload::record::request::RequestFile;
+use skyload::record::write_json;
+use skyload::record::{JsonLines, ProfileDir, ProfileFiles, RunDir};
 use tempfile::TempDir;
 
 const WRITTEN: &str = "a temporary directory can be written";
@@ -19,20 +20,20 @@ pub(crate) fn keep(evidence: &Evidence) -> (TempDir, RunDir) {
 /// Writes all files of a run.
 pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
     if let Some(request) = &evidence.request {
-        RunDir::write(&run.request(), &RequestFile::of(request.clone())).expect(WRITTEN);
+        write_json(&run.request(), &RequestFile::of(request.clone())).expect(WRITTEN);
     }
-    RunDir::write(&run.plan(), &evidence.plan).expect(WRITTEN);
+    write_json(&run.plan(), &evidence.plan).expect(WRITTEN);
     if let Some(environment) = &evidence.environment {
-        RunDir::write(&run.environment(), environment).expect(WRITTEN);
+        write_json(&run.environment(), environment).expect(WRITTEN);
     }
     if let Some(fixtures) = &evidence.fixtures {
-        RunDir::write(&run.fixtures(), fixtures).expect(WRITTEN);
+        write_json(&run.fixtures(), fixtures).expect(WRITTEN);
     }
     if let Some(nodes) = &evidence.nodes {
-        RunDir::write(&run.nodes(), nodes).expect(WRITTEN);
+        write_json(&run.nodes(), nodes).expect(WRITTEN);
     }
     for (scenario, outcome) in &evidence.outcomes {
-        RunDir::write(&run.outcome(*scenario), outcome).expect(WRITTEN);
+        write_json(&run.outcome(*scenario), outcome).expect(WRITTEN);
     }
     let mut marks = JsonLines::append_to(&run.marks()).expect(WRITTEN);
     evidence.marks.iter().for_each(|mark| marks.push(mark).expect(WRITTEN));
@@ -63,6 +64,6 @@ fn write_profile(evidence: &Evidence, files: &ProfileFiles) {
     }
     lines.flush().expect(WRITTEN);
     if let Some(table) = &evidence.processes {
-        RunDir::write(&files.processes, table).expect(WRITTEN);
+        write_json(&files.processes, table).expect(WRITTEN);
     }
 }

@@ -1,9 +1,10 @@
 //! What all live scenarios share: find the run, drive, assert.
 
 use anyhow::{Context, ensure};
+use skyload::analysis::{ScenarioState, state};
 use skyload::plan::LoadPlan;
-use skyload::report::{ScenarioState, state};
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
+use skyload::record::read_json;
 use skyload::scenario::ScenarioId;
 use skyload::{env, traffic};
 
@@ -16,7 +17,7 @@ pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
         )
     })?;
     let run = RunDir::open(&path)?;
-    let plan: LoadPlan = RunDir::read(&run.plan(), "plan")?;
+    let plan: LoadPlan = read_json(&run.plan(), "plan")?;
     let limits = plan.thresholds.iter().find(|limits| limits.scenario == id);
     let limits = limits.map(|limits| limits.limits).unwrap_or_default();
 

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write, stderr};
 use std::path::Path;
 
+use skyload::analysis::Report;
 use skyload::env;
-use skyload::report::{Report, github};
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
+use skyload::render::github;
 
 /// Annotates the workflow run with what was found, and adds report.md to its page.
 ///

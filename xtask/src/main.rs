@@ -35,9 +35,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use skyload::analysis::Verdict;
 use skyload::config::ConfigError;
 use skyload::plan::UsageErrors;
-use skyload::report::Verdict;
 
 use flags::Command;
 

@@ -10,12 +10,12 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use skyload::analysis::Report;
 use skyload::budget::BudgetSubject;
 use skyload::env;
 use skyload::plan::LoadPlan;
 use skyload::poll::{Probe, wait_until};
-use skyload::report::Report;
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
 use skyload::scenario::ScenarioId;
 
 use crate::child;

@@ -6,11 +6,11 @@ use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use skyload::environment::{Environment, SkyUnderTest};
+use skyload::analysis::{Report, Verdict};
 use skyload::plan::{SkySelection, UsageErrors};
 use skyload::recommend::patch::{self, Change, PatchError};
 use skyload::recommend::{Effects, MachineSize, Mode, Recommendation, effects, text};
-use skyload::report::{Report, Verdict};
+use skyload::record::environment::{Environment, SkyUnderTest};
 
 use crate::flags::{self, Format};
 use crate::print;

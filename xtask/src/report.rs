@@ -5,11 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report};
 use skyload::plan::{LoadPlan, UsageErrors};
-use skyload::report::{
-    Evidence, ProfileEvidence, ProfileReport, Report, html, junit, markdown, text,
-};
-use skyload::run_dir::{ProfileDir, RunDir};
+use skyload::record::{ProfileDir, RunDir, read_json, write_json, write_with};
+use skyload::render::{html, junit, markdown, text};
 
 use crate::flags::{self, Format};
 use crate::github;
@@ -45,7 +44,7 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
 
 /// Takes the profile of a server elsewhere into a run that has loaded it.
 fn take_in(server_profile: &Path, run: &RunDir) -> Result<()> {
-    let plan: LoadPlan = RunDir::read(&run.plan(), "plan").context("reading the run")?;
+    let plan: LoadPlan = read_json(&run.plan(), "plan").context("reading the run")?;
     let mut mistakes = Vec::from_iter(server_profile::mistake(server_profile));
     if !plan.is_remote() {
         mistakes.push(format!(
@@ -61,10 +60,10 @@ fn take_in(server_profile: &Path, run: &RunDir) -> Result<()> {
 pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
     let evidence = evidence(run, workspace)?;
     let report = Report::assemble(&evidence);
-    RunDir::write(&run.report(), &report)?;
-    RunDir::write_with(&run.report_markdown(), |out| markdown::render(&report, out))?;
-    RunDir::write_with(&run.junit(), |out| junit::render(&report, out))?;
-    RunDir::write_with(&run.report_page(), |out| html::render(&report, &evidence, out))?;
+    write_json(&run.report(), &report)?;
+    write_with(&run.report_markdown(), |out| markdown::render(&report, out))?;
+    write_with(&run.junit(), |out| junit::render(&report, out))?;
+    write_with(&run.report_page(), |out| html::render(&report, &evidence, out))?;
     Ok(report)
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use skyload::env;
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
 
 /// The checkout and its state directory.
 pub(crate) struct Workspace {

@@ -6,7 +6,8 @@ use super::Mistakes;
 use crate::budget::{Budget, BudgetSubject};
 use crate::class::ProcessClass;
 use crate::config::{BudgetSetting, Config, budget_subjects, suggest};
-use crate::plan::{LoadRequest, ServerTarget};
+use crate::plan::ServerTarget;
+use crate::record::request::LoadRequest;
 
 impl Mistakes {
     pub(super) fn budgets(

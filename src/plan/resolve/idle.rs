@@ -4,7 +4,8 @@
 use super::Mistakes;
 use super::infrastructure::Choice;
 use crate::infrastructure::Infrastructure;
-use crate::plan::{LoadRequest, PlannedScenario, ServerTarget, needs_of};
+use crate::plan::{PlannedScenario, ServerTarget, needs_of};
+use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioKind, Work};
 
 impl Mistakes {

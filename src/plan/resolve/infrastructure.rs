@@ -3,7 +3,8 @@
 use super::{Machine, Mistakes};
 use crate::config::{Profile, suggest};
 use crate::infrastructure::{CLOUDS, Infrastructure};
-use crate::plan::{LoadRequest, ServerTarget};
+use crate::plan::ServerTarget;
+use crate::record::request::LoadRequest;
 
 /// What was chosen, and why it is nothing where it could have been something.
 pub(super) struct Choice {

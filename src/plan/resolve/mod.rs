@@ -20,14 +20,15 @@ use std::time::Duration;
 use super::capacity::{self, Machine};
 use super::estimate;
 use super::{
-    Estimate, LoadPlan, LoadRequest, PlannedScenario, Reduction, ScenarioThresholds, ServerTarget,
+    Estimate, LoadPlan, PlannedScenario, Reduction, ScenarioThresholds, ServerTarget,
     ValidityLimits, fit, needs_of, ramp,
 };
 use infrastructure::Choice;
 
 use crate::config::{Config, Profile, RampSetting, SizeSetting, suggest};
 use crate::infrastructure::Infrastructure;
-use crate::run_dir::FORMAT_VERSION;
+use crate::record::FORMAT_VERSION;
+use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 /// More than this many users of one scenario is a slip of the finger: each may

@@ -3,7 +3,8 @@
 use super::Mistakes;
 use crate::config::Profile;
 use crate::limits::OpenFiles;
-use crate::plan::{LoadRequest, Machine, PlannedScenario};
+use crate::plan::{Machine, PlannedScenario};
+use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 impl PlannedScenario {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Mistakes;
 use crate::config::{FitSetting, Profile, RampSetting};
-use crate::plan::LoadRequest;
+use crate::record::request::LoadRequest;
 
 /// How fast a load begins, and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use super::Mistakes;
 use crate::config::Config;
-use crate::plan::{LoadRequest, ServerTarget};
-use crate::sample::LevelChoice;
+use crate::plan::ServerTarget;
+use crate::record::profile::LevelChoice;
+use crate::record::request::LoadRequest;
 
 impl Mistakes {
     /// Whether each phase is to have peaks of its own, for which marks must be lowered.

@@ -4,7 +4,8 @@ use super::infrastructure::Choice;
 use super::{Mistakes, Turns};
 use crate::config::{Profile, suggest};
 use crate::infrastructure::Infrastructure;
-use crate::plan::{LoadRequest, PlannedScenario};
+use crate::plan::PlannedScenario;
+use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 impl Mistakes {

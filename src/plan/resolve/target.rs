@@ -6,7 +6,8 @@ use url::Url;
 
 use super::Mistakes;
 use crate::credentials::{Login, without_login};
-use crate::plan::{LoadRequest, PINNED_SKYPILOT, ServerTarget, SkySelection};
+use crate::plan::{PINNED_SKYPILOT, ServerTarget, SkySelection};
+use crate::record::request::LoadRequest;
 
 impl Mistakes {
     pub(super) fn server(&mut self, request: &LoadRequest) -> ServerTarget {

@@ -95,7 +95,7 @@ fn marks_that_a_sampler_lacks_are_refused_by_the_name_that_was_written(
 ) {
     let text = format!("[profiles.default]\n[profiler]\n{file}\n");
     let config = Config::parse(&text, "skyload.toml").unwrap();
-    let peaks = sampled.then_some(crate::sample::LevelChoice::Sampled);
+    let peaks = sampled.then_some(crate::record::profile::LevelChoice::Sampled);
     let request = LoadRequest { phase_peaks, peaks, ..LoadRequest::default() };
     let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config, &MACHINE).unwrap_err();
     let [mistake] = &mistakes[..] else { panic!("{mistakes:#?}") };

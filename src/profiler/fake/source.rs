@@ -6,7 +6,7 @@ use super::{FakeMachine, FakeProcess};
 use crate::process::ProcessGlance;
 use crate::profiler::Marker;
 use crate::profiler::source::{Listed, Memory, News, ProcessSource, Reading, Shares};
-use crate::sample::ProfilerLevel;
+use crate::record::profile::ProfilerLevel;
 
 /// What is kept of a process between two readings.
 #[derive(Debug)]

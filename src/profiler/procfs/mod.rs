@@ -21,7 +21,7 @@ use super::kernel::Kernel;
 use super::source::{Listed, News, ProcessSource, Reading, Shares};
 use crate::listeners::Listeners;
 use crate::process::{self, ProcessGlance};
-use crate::sample::ProfilerLevel;
+use crate::record::profile::ProfilerLevel;
 
 /// `status` is some 1.5 kB; a process in hundreds of groups has a longer one.
 const STATUS_BUFFER: usize = 8 * 1024;

@@ -39,7 +39,7 @@ use crate::clock::Timestamp;
 use crate::process::ProcessGlance;
 use crate::profiler::classify::Classified;
 use crate::profiler::source::{ExitRecord, Memory, Name};
-use crate::sample::{Ending, ProcessRecord};
+use crate::record::profile::{Ending, ProcessRecord};
 use crate::units::ByteSize;
 
 /// How long a copy of its parent must last to be a process in its own right.

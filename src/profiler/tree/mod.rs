@@ -25,7 +25,9 @@ use super::classify::ServerPorts;
 use super::source::{Listed, Memory, News, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
-use crate::sample::{ClassSnapshot, ClassTick, Phase, ProcessRecord, ProfilerLevel, Snapshot};
+use crate::record::profile::{
+    ClassSnapshot, ClassTick, Phase, ProcessRecord, ProfilerLevel, Snapshot,
+};
 use crate::units::ByteSize;
 
 /// How often a command line is read although nothing speaks for a change of it: a

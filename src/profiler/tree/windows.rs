@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::Tree;
 use crate::clock::Timestamp;
 use crate::profiler::source::ProcessSource;
-use crate::sample::{PhasePeaks, Window};
+use crate::record::profile::{PhasePeaks, Window};
 use crate::units::ByteSize;
 
 impl<S: ProcessSource> Tree<S> {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::super::{Effects, MachineEffect, Recommendation, Workers};
-use crate::report::text::{print, table};
+use crate::render::text::{print, table};
 use crate::units::{ByteSize, as_gib};
 
 /// Writes how many workers SkyPilot starts before and after, if that is known.

@@ -9,9 +9,9 @@ use std::io::{self, Write};
 
 use super::support::{Advice, Caution, Counted, PeakSeen, Support};
 use super::{Constant, Effects, Recommendation, RunUsed};
-use crate::report::Verdict;
-use crate::report::text::{print, table};
-use crate::sample::ProfilerLevel;
+use crate::analysis::Verdict;
+use crate::record::profile::ProfilerLevel;
+use crate::render::text::{print, table};
 use crate::units::as_mib;
 
 /// Writes all of it, ending with the command to type next; in that, the runs are called by

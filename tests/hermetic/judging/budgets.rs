@@ -1,11 +1,11 @@
 //! Budgets of the whole server beyond its peaks: growth, threads, zombies, leftovers.
 
 use rstest::rstest;
+use skyload::analysis::{BudgetState, Evidence, Report, Severity, Verdict};
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
-use skyload::marks::{Event, Mark, StopReason, Unrest};
-use skyload::report::{BudgetState, Evidence, Report, Severity, Verdict};
-use skyload::sample::{ClassSnapshot, Phase, ProfileLine};
+use skyload::record::events::{Event, Mark, StopReason, Unrest};
+use skyload::record::profile::{ClassSnapshot, Phase, ProfileLine};
 use skyload::units::ByteSize;
 
 use super::changes::{Change, assert_follows};

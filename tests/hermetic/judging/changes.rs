@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use skyload::analysis::{Evidence, Report, Verdict};
 use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::class::ProcessClass;
 use skyload::config::Thresholds;
-use skyload::fixtures::{FixtureStep, Ledger, Stage};
-use skyload::marks::{Event, Mark};
-use skyload::outcome::{Failure, ScenarioOutcome, WaveOutcome};
 use skyload::plan::ScenarioThresholds;
-use skyload::report::{Evidence, Report, Verdict};
-use skyload::sample::{Ending, Phase, ProcessRecord, ProfileLine, Snapshot};
+use skyload::record::events::{Event, Mark};
+use skyload::record::outcome::{Failure, ScenarioOutcome, WaveOutcome};
+use skyload::record::profile::{Ending, Phase, ProcessRecord, ProfileLine, Snapshot};
+use skyload::record::resources::{FixtureStep, Ledger, Stage};
 use skyload::scenario::ScenarioId;
 
 use super::evidence::{at, four_users, good_run};

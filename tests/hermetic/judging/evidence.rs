@@ -5,24 +5,25 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use skyload::analysis::Evidence;
 use skyload::class::ProcessClass;
 use skyload::clock::Timestamp;
 use skyload::config::Config;
-use skyload::environment::{
+use skyload::ids::{ProcessIdentity, RunId};
+use skyload::limits::MachineLimits;
+use skyload::plan::{LoadPlan, Machine};
+use skyload::record::FORMAT_VERSION;
+use skyload::record::environment::{
     ClientSettings, Environment, Fact, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
 };
-use skyload::ids::{ProcessIdentity, RunId};
-use skyload::limits::MachineLimits;
-use skyload::marks::{Event, Mark};
-use skyload::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
-use skyload::plan::{LoadPlan, LoadRequest, Machine};
-use skyload::report::Evidence;
-use skyload::run_dir::FORMAT_VERSION;
-use skyload::sample::{
+use skyload::record::events::{Event, Mark};
+use skyload::record::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
+use skyload::record::profile::{
     ClassSnapshot, ClassTick, Ending, Phase, ProcessRecord, ProcessTable, ProfileHeader,
     ProfileLine, ProfilerCost, ProfilerLevel, Snapshot, SystemTick, Tick,
 };
+use skyload::record::request::LoadRequest;
 use skyload::scenario::ScenarioId;
 use skyload::units::{ByteSize, gib};
 

@@ -1,11 +1,11 @@
 //! Figures of a run whose every number is known.
 
+use skyload::analysis::{Evidence, Exactness, Report, Temperature, Verdict};
 use skyload::class::ProcessClass;
 use skyload::clock::Timestamp;
-use skyload::marks::{Event, Mark, StopReason};
-use skyload::plan::LoadRequest;
-use skyload::report::{Evidence, Exactness, Report, Temperature, Verdict};
-use skyload::sample::{ClassSnapshot, Phase, ProfileLine};
+use skyload::record::events::{Event, Mark, StopReason};
+use skyload::record::profile::{ClassSnapshot, Phase, ProfileLine};
+use skyload::record::request::LoadRequest;
 use skyload::units::ByteSize;
 
 use super::changes::Change;

@@ -1,13 +1,14 @@
 //! The report as CI and pull requests show it.
 
 use rstest::rstest;
+use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
-use skyload::fixtures::Stage;
-use skyload::marks::{Event, StopReason};
-use skyload::outcome::Failure;
-use skyload::report::{Evidence, Report, Severity, Verdict, github, junit, markdown, text};
-use skyload::sample::{Ending, Phase, ProfileLine, ProfilerLevel};
+use skyload::record::events::{Event, StopReason};
+use skyload::record::outcome::Failure;
+use skyload::record::profile::{Ending, Phase, ProfileLine, ProfilerLevel};
+use skyload::record::resources::Stage;
+use skyload::render::{github, junit, markdown, text};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use skyload::analysis::Evidence;
 use skyload::class::ProcessClass;
-use skyload::fixtures::{FixtureStep, Ledger, Stage};
-use skyload::marks::{Event, Mark};
-use skyload::outcome::{Failure, WaveOutcome};
-use skyload::plan::LoadRequest;
-use skyload::report::Evidence;
-use skyload::sample::{ClassTick, Phase, ProfileLine, SystemTick, Tick};
+use skyload::record::events::{Event, Mark};
+use skyload::record::outcome::{Failure, WaveOutcome};
+use skyload::record::profile::{ClassTick, Phase, ProfileLine, SystemTick, Tick};
+use skyload::record::request::LoadRequest;
+use skyload::record::resources::{FixtureStep, Ledger, Stage};
 use skyload::units::ByteSize;
 
 use super::evidence::{at, good_run};

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rstest::rstest;
-use skyload::fixtures::Ledger;
+use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report, Verdict};
 use skyload::infrastructure::Infrastructure;
-use skyload::marks::{Event, Mark};
-use skyload::plan::LoadRequest;
-use skyload::report::{Evidence, ProfileEvidence, ProfileReport, Report, Verdict};
-use skyload::run_dir::{ProfileDir, RunDir};
-use skyload::sample::{Phase, ProfileLine};
+use skyload::record::events::{Event, Mark};
+use skyload::record::profile::{Phase, ProfileLine};
+use skyload::record::request::LoadRequest;
+use skyload::record::resources::Ledger;
+use skyload::record::{ProfileDir, RunDir, write_json};
 use skyload::scenario::ScenarioId;
 
 use super::changes::{Change, assert_follows};
@@ -47,7 +47,7 @@ fn launching() -> Evidence {
     run.happens(LOAD_BEGAN - 1, Event::PhaseBegan(Phase::SetUp));
     run.happens(ALL_ENDED, Event::Ended);
     run.fixtures = Some(Ledger { verified: true, ..Ledger::default() });
-    run.nodes = Some(skyload::nodes::NodeFigures::default());
+    run.nodes = Some(skyload::record::nodes::NodeFigures::default());
     run
 }
 
@@ -224,7 +224,7 @@ fn a_profile_says_which_processes_it_has_lost() {
     let (_folder, profile) = keep_profile(&evidence);
     let table = evidence.processes.as_mut().expect("it is good");
     table.processes.remove(1);
-    RunDir::write(&profile.files().processes, table).expect("it can be written");
+    write_json(&profile.files().processes, table).expect("it can be written");
     let found = doubts(&profile);
     assert!(found.iter().any(|doubt| doubt.contains("processes.json` lists 2")), "{found:?}");
 }

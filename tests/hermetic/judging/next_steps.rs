@@ -1,14 +1,16 @@
 //! The one command that a report ends with.
 
 use rstest::rstest;
+use skyload::analysis::{Evidence, Report, Verdict};
 use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::config::Thresholds;
-use skyload::fixtures::Stage;
-use skyload::marks::{Event, StopReason};
-use skyload::plan::{LoadRequest, ScenarioThresholds};
+use skyload::plan::ScenarioThresholds;
 use skyload::recommend::Recommendation;
-use skyload::report::{Evidence, NextStep, Report, Verdict, next_step};
-use skyload::sample::LevelChoice;
+use skyload::record::events::{Event, StopReason};
+use skyload::record::profile::LevelChoice;
+use skyload::record::request::LoadRequest;
+use skyload::record::resources::Stage;
+use skyload::render::{NextStep, next_step};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 

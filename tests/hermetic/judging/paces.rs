@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use rstest::rstest;
-use skyload::marks::{Event, StopReason};
-use skyload::plan::{Fit, LoadRequest, Reduction};
-use skyload::report::Evidence;
+use skyload::analysis::Evidence;
+use skyload::plan::{Fit, Reduction};
+use skyload::record::events::{Event, StopReason};
+use skyload::record::request::LoadRequest;
 
 use super::changes::Change as _;
 use super::evidence::{LOAD_ENDED, four_users, good_run};

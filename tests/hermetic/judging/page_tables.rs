@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rstest::rstest;
-use skyload::sample::{Ending, Phase};
+use skyload::record::profile::{Ending, Phase};
 
 use super::changes::Change;
 use super::evidence::{four_users, good_run, hardly_anything_of_a_run};

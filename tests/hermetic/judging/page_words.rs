@@ -2,12 +2,12 @@
 
 use rstest::rstest;
 use serde_json::Value;
+use skyload::analysis::Evidence;
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
-use skyload::fixtures::Stage;
-use skyload::marks::Event;
 use skyload::plan::ServerTarget;
-use skyload::report::Evidence;
+use skyload::record::events::Event;
+use skyload::record::resources::Stage;
 use skyload::units::ByteSize;
 
 use super::changes::{Change, fixture_fails, slow};

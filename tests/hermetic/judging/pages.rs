@@ -2,11 +2,13 @@
 
 use rstest::rstest;
 use serde_json::Value;
+use skyload::analysis::{Evidence, Report};
 use skyload::budget::{Amount, Budget, BudgetSubject};
-use skyload::marks::{Event, StopReason};
-use skyload::plan::{LoadRequest, ServerTarget};
-use skyload::report::{Evidence, Report, html};
-use skyload::sample::ProfileLine;
+use skyload::plan::ServerTarget;
+use skyload::record::events::{Event, StopReason};
+use skyload::record::profile::ProfileLine;
+use skyload::record::request::LoadRequest;
+use skyload::render::html;
 use skyload::units::{ByteSize, as_mib};
 
 use super::changes::Change;
@@ -126,7 +128,7 @@ fn it_loads_nothing_and_says_so_to_the_browser() {
         policy.contains("default-src &#39;none&#39;") && !policy.contains("unsafe"),
         "{policy}"
     );
-    let body = page.replace(include_str!("../../../src/report/html/vendor/uPlot.iife.min.js"), "");
+    let body = page.replace(include_str!("../../../src/render/html/vendor/uPlot.iife.min.js"), "");
     for loads in [" src=", "<link rel=\"stylesheet", "http://", "https://"] {
         assert!(!body.contains(loads), "{loads}");
     }

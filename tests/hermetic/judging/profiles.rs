@@ -2,12 +2,11 @@
 
 use std::fs;
 
+use skyload::analysis::{BudgetState, Evidence, ProfileEvidence, ProfileReport, Report, Verdict};
 use skyload::budget::{Amount, Budget, BudgetSubject};
-use skyload::report::{
-    BudgetState, Evidence, ProfileEvidence, ProfileReport, Report, Verdict, text,
-};
-use skyload::run_dir::{JsonLines, ProfileDir, RunDir};
-use skyload::sample::{Ending, KeywordMemory, OriginalLook, Phase, ProfileLine};
+use skyload::record::profile::{Ending, KeywordMemory, OriginalLook, Phase, ProfileLine};
+use skyload::record::{JsonLines, ProfileDir, write_json};
+use skyload::render::text;
 use skyload::units::ByteSize;
 use tempfile::TempDir;
 
@@ -140,7 +139,7 @@ fn written(evidence: &ProfileEvidence) -> anyhow::Result<(TempDir, ProfileDir)> 
     evidence.lines.iter().try_for_each(|line| lines.push(line))?;
     lines.flush()?;
     if let Some(table) = &evidence.processes {
-        RunDir::write(&profile.files().processes, table)?;
+        write_json(&profile.files().processes, table)?;
     }
     Ok((folder, profile))
 }

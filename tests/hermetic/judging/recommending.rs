@@ -1,17 +1,19 @@
 //! Which constants runs support, over runs that never took place.
 
+use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
-use skyload::environment::{Environment, HugePages, MemoryShape, ServerEnvironment, Surroundings};
 use skyload::infrastructure::Infrastructure;
-use skyload::marks::{Event, StopReason};
-use skyload::plan::LoadRequest;
 use skyload::recommend::{
     Advice, Caution, Constant, Counted, Effects, MachineEffect, MachineSize, Mode, Recommendation,
     Refusal, Support, Workers, text,
 };
-use skyload::report::{Evidence, Report, Severity, Verdict};
-use skyload::sample::Ending;
+use skyload::record::environment::{
+    Environment, HugePages, MemoryShape, ServerEnvironment, Surroundings,
+};
+use skyload::record::events::{Event, StopReason};
+use skyload::record::profile::Ending;
+use skyload::record::request::LoadRequest;
 use skyload::units::{ByteSize, gib};
 
 use super::changes::{Change, never_read};

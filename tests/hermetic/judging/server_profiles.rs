@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
 use skyload::clock::{ClockOffset, Timestamp};
-use skyload::marks::Event;
-use skyload::plan::LoadRequest;
-use skyload::report::{Evidence, Report, Severity, Verdict};
-use skyload::sample::{Phase, ProfileLine};
+use skyload::record::events::Event;
+use skyload::record::profile::{Phase, ProfileLine};
+use skyload::record::request::LoadRequest;
 use skyload::units::ByteSize;
 
 use super::changes::Change;

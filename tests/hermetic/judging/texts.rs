@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use skyload::analysis::{Evidence, Report};
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
-use skyload::marks::{Event, StopReason};
-use skyload::outcome::{ClientCost, Ended, Failure, WaveOutcome};
-use skyload::plan::LoadRequest;
-use skyload::report::{Evidence, Report, text};
-use skyload::sample::{
+use skyload::record::events::{Event, StopReason};
+use skyload::record::outcome::{ClientCost, Ended, Failure, WaveOutcome};
+use skyload::record::profile::{
     ClassSnapshot, Ending, Phase, PhasePeaks, ProfileLine, ProfilerLevel, Window,
 };
+use skyload::record::request::LoadRequest;
+use skyload::render::text;
 use skyload::scenario::Family;
 use skyload::scenario::ScenarioId::{CliStatus, ProbeHealth};
 use skyload::units::ByteSize;

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use rstest::rstest;
+use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
 use skyload::config::Thresholds;
 use skyload::limits::MemoryLimit;
-use skyload::marks::{Event, StopReason};
-use skyload::outcome::Ended;
-use skyload::plan::{LoadRequest, ScenarioThresholds};
-use skyload::report::{Evidence, Report, Severity, Verdict};
-use skyload::sample::{Ending, ProfileLine, ProfilerLevel};
+use skyload::plan::ScenarioThresholds;
+use skyload::record::events::{Event, StopReason};
+use skyload::record::outcome::Ended;
+use skyload::record::profile::{Ending, ProfileLine, ProfilerLevel};
+use skyload::record::request::LoadRequest;
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 

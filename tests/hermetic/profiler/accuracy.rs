@@ -12,7 +12,7 @@ use serde_json::json;
 use skyload::class::ProcessClass;
 use skyload::profiler::Marker;
 use skyload::profiler::protocol::{Command as Order, Notice};
-use skyload::sample::{Ending, Phase, ProcessRecord, ProfileLine, Tick, Window};
+use skyload::record::profile::{Ending, Phase, ProcessRecord, ProfileLine, Tick, Window};
 use skyload::units::ByteSize;
 
 use super::Bench;

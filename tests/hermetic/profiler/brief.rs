@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fake_sky::grants::{Grant, leave_test_out};
 use skyload::profiler::check_level;
-use skyload::sample::{Ending, LevelChoice, ProcessRecord, ProfileLine, ProfilerLevel};
+use skyload::record::profile::{Ending, LevelChoice, ProcessRecord, ProfileLine, ProfilerLevel};
 use skyload::units::ByteSize;
 
 use super::Bench;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use fake_sky::crew::{Crew, Report, Task};
 use skyload::class::ProcessClass;
-use skyload::sample::Ending;
+use skyload::record::profile::Ending;
 use skyload::units::ByteSize;
 
 use super::Bench;

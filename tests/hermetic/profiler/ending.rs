@@ -4,7 +4,7 @@ use std::fs;
 
 use skyload::profiler::ProfilerError;
 use skyload::profiler::protocol::Notice;
-use skyload::sample::{Ending, ProfileLine};
+use skyload::record::profile::{Ending, ProfileLine};
 use skyload::units::ByteSize;
 
 use super::Bench;

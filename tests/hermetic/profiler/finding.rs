@@ -5,7 +5,7 @@ use std::time::Duration;
 use skyload::class::ProcessClass;
 use skyload::profiler::Marker;
 use skyload::profiler::protocol::{Command as Order, Notice};
-use skyload::sample::{Ending, Phase, ProfileLine};
+use skyload::record::profile::{Ending, Phase, ProfileLine};
 use skyload::units::ByteSize;
 
 use super::Bench;

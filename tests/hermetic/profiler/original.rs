@@ -2,16 +2,16 @@
 
 use fake_sky::{FakeServer, http};
 use serde_json::json;
+use skyload::analysis::{MonitoringSummary, ProfileEvidence, ProfileReport};
 use skyload::class::ProcessClass;
 use skyload::ids::RunId;
-use skyload::report::{MonitoringSummary, ProfileEvidence, ProfileReport};
-use skyload::sample::ProfileLine;
+use skyload::record::profile::ProfileLine;
 use skyload::units::ByteSize;
 
 use super::Bench;
 use super::bench::{Owned, Profile};
 
-fn looks(profile: &Profile) -> impl Iterator<Item = &skyload::sample::OriginalLook> {
+fn looks(profile: &Profile) -> impl Iterator<Item = &skyload::record::profile::OriginalLook> {
     profile.lines.iter().filter_map(|line| match line {
         ProfileLine::Original(look) => Some(look),
         _ => None,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fake_sky::FakeServer;
 use rstest::rstest;
-use skyload::outcome::{Ended, ScenarioOutcome};
-use skyload::run_dir::RunDir;
+use skyload::record::outcome::{Ended, ScenarioOutcome};
+use skyload::record::read_json;
 use skyload::scenario::ScenarioId;
 use skyload::traffic::TrafficError;
 
@@ -25,7 +25,7 @@ async fn every_user_gets_a_turn_in_every_wave_and_the_outcome_is_on_disk() -> an
         assert!(wave.tally.kinds().is_empty() && wave.ended > wave.began);
     }
     assert!(outcome.waves[1].began >= outcome.waves[0].ended);
-    let read: ScenarioOutcome = RunDir::read(&scene.run.outcome(ScenarioId::ApiStatus), "outcome")?;
+    let read: ScenarioOutcome = read_json(&scene.run.outcome(ScenarioId::ApiStatus), "outcome")?;
     assert_eq!(read.process, skyload::ids::ProcessIdentity::current());
     assert_eq!(read.waves[1].turns.count(), 3);
     server.finish()

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fake_sky::FakeServer;
 use skyload::ids::ProcessIdentity;
-use skyload::outcome::{Ended, Latencies};
-use skyload::run_dir::RunDir;
+use skyload::record::outcome::{Ended, Latencies};
+use skyload::record::write_json;
 use skyload::scenario::ScenarioId::{ApiStatus, ApiValidate, ProbeHealth};
 use skyload::traffic::TrafficError;
 
@@ -86,7 +86,7 @@ async fn it_asks_on_when_the_server_has_died_and_counts_what_fails() -> anyhow::
     let scene = Scene::of(&server, &[ApiStatus, ApiValidate, ProbeHealth])?.set()?;
     // One of them is at the line, and slower than the server's end.
     let place = scene.run.start_line().join("0-api-validate.json");
-    RunDir::write(&place, &ProcessIdentity::current())?;
+    write_json(&place, &ProcessIdentity::current())?;
     let load = async {
         let status = scene.drive(ApiStatus).await?;
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::ids::ProcessIdentity;
-use skyload::outcome::{Ended, WaveOutcome};
+use skyload::record::outcome::{Ended, WaveOutcome};
 use skyload::scenario::ScenarioId;
 
 use super::Scene;

@@ -2,8 +2,8 @@
 
 use fake_sky::FakeServer;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use skyload::analysis::{ScenarioState, state};
 use skyload::config::Thresholds;
-use skyload::report::{ScenarioState, state};
 use skyload::scenario::ScenarioId;
 
 use super::Scene;

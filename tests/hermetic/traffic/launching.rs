@@ -7,10 +7,11 @@ use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::api::{ApiClient, ClientIdentity};
 use skyload::credentials::Credentials;
-use skyload::fixtures::{self, Hurry, Ledger, Requests};
 use skyload::infrastructure::Infrastructure;
-use skyload::outcome::{Ended, WaveOutcome};
-use skyload::run_dir::RunDir;
+use skyload::record::outcome::{Ended, WaveOutcome};
+use skyload::record::resources::Ledger;
+use skyload::record::{read_json, write_json};
+use skyload::resources::{self, Hurry, Requests};
 use skyload::scenario::ScenarioId;
 
 use super::Scene;
@@ -49,8 +50,8 @@ async fn scene_of(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<Sce
         .found(|environment| environment.infrastructure = vec!["aws".to_owned()])
         .set()?;
     let requests = requests(&scene, server)?;
-    let ledger = fixtures::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
-    RunDir::write(&scene.run.fixtures(), &ledger)?;
+    let ledger = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
+    write_json(&scene.run.fixtures(), &ledger)?;
     Ok(scene)
 }
 
@@ -67,9 +68,9 @@ async fn tear_down(
     limit: Duration,
 ) -> anyhow::Result<Ledger> {
     let requests = requests(scene, server)?;
-    let mut ledger: Ledger = RunDir::read(&scene.run.fixtures(), "list of fixtures")?;
+    let mut ledger: Ledger = read_json(&scene.run.fixtures(), "list of fixtures")?;
     let (id, plan) = (scene.run.id(), scene.plan());
-    fixtures::tear_down(&requests, &id, plan, hurry, limit, &mut ledger).await;
+    resources::tear_down(&requests, &id, plan, hurry, limit, &mut ledger).await;
     Ok(ledger)
 }
 
@@ -155,9 +156,9 @@ async fn users_are_spread_over_all_infrastructures_and_told_apart() -> anyhow::R
         .users(4, 4)
         .set()?;
     let requests = requests(&scene, &server)?;
-    let ledger = fixtures::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
+    let ledger = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
     assert_eq!((ledger.steps.len(), ledger.failed().count()), (2, 0), "a cluster on each");
-    RunDir::write(&scene.run.fixtures(), &ledger)?;
+    write_json(&scene.run.fixtures(), &ledger)?;
     let wave = scene.drive(id).await?.waves.remove(0);
     assert_eq!(counts(&wave), (4, 0, 0), "{:?}", wave.tally);
     for infra in infras() {

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
 use skyload::ids::ProcessIdentity;
-use skyload::outcome::Ended;
+use skyload::record::outcome::Ended;
 use skyload::scenario::ScenarioId;
 
 use super::Scene;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fake_sky::FakeServer;
 use rstest::rstest;
-use skyload::outcome::WaveOutcome;
 use skyload::plan::ServerTarget;
+use skyload::record::outcome::WaveOutcome;
 use skyload::scenario::ScenarioId::{self, ApiLaunchDryrun, ApiStatus, ApiTailLogs};
 
 use super::Scene;

@@ -5,15 +5,16 @@ use std::time::Duration;
 use anyhow::Context;
 use fake_sky::FakeServer;
 use skyload::config::Config;
-use skyload::environment::{
+use skyload::ids::ProcessIdentity;
+use skyload::limits::MachineLimits;
+use skyload::plan::{LoadPlan, Machine, PlannedScenario};
+use skyload::record::environment::{
     ClientSettings, Environment, Fact, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
 };
-use skyload::ids::ProcessIdentity;
-use skyload::limits::MachineLimits;
-use skyload::outcome::{ScenarioOutcome, WaveOutcome};
-use skyload::plan::{LoadPlan, LoadRequest, Machine, PlannedScenario};
-use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::record::outcome::{ScenarioOutcome, WaveOutcome};
+use skyload::record::request::LoadRequest;
+use skyload::record::{FORMAT_VERSION, RunDir, write_json};
 use skyload::scenario::ScenarioId;
 use skyload::traffic::{self, TrafficError};
 use skyload::units::ByteSize;
@@ -93,8 +94,8 @@ impl Scene {
 
     /// Writes down what scenarios read.
     pub(super) fn set(self) -> anyhow::Result<Self> {
-        RunDir::write(&self.run.plan(), &self.plan)?;
-        RunDir::write(&self.run.environment(), &self.environment)?;
+        write_json(&self.run.plan(), &self.plan)?;
+        write_json(&self.run.environment(), &self.environment)?;
         Ok(self)
     }
 

@@ -8,8 +8,8 @@ use anyhow::Context;
 use fake_sky::FakeServer;
 use skyload::clock::Timeline;
 use skyload::ids::ProcessIdentity;
-use skyload::outcome::Ended;
-use skyload::run_dir::RunDir;
+use skyload::record::outcome::Ended;
+use skyload::record::write_json;
 use skyload::scenario::Family;
 use skyload::scenario::ScenarioId::{ApiStatus, ApiValidate, CliApiStatus};
 use skyload::traffic;
@@ -70,7 +70,7 @@ async fn a_scenario_that_died_at_the_start_line_is_not_waited_for() -> anyhow::R
     other.kill()?;
     other.wait()?;
     let identity = identity.context("it lived when it was looked up")?;
-    RunDir::write(&scene.run.start_line().join("0-api-validate.json"), &identity)?;
+    write_json(&scene.run.start_line().join("0-api-validate.json"), &identity)?;
     let outcome = scene.drive(ApiStatus).await?;
     assert_eq!((outcome.ended, outcome.waves.len()), (Ended::Finished, 2));
     assert!(outcome.waves.iter().all(|wave| counts(wave) == (3, 0, 0)));
@@ -86,7 +86,7 @@ async fn the_time_limit_holds_at_the_start_line_too() -> anyhow::Result<()> {
     let scene = scene.set()?;
     // The other one lives, and never comes to its second wave.
     let place = scene.run.start_line().join("0-api-validate.json");
-    RunDir::write(&place, &ProcessIdentity::current())?;
+    write_json(&place, &ProcessIdentity::current())?;
     let outcome = scene.drive(ApiStatus).await?;
     assert_eq!(outcome.ended, Ended::TimedOut);
     assert!(outcome.waves.len() <= 1, "{outcome:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fake_sky::FakeServer;
 use rstest::rstest;
-use skyload::outcome::{Ended, ScenarioOutcome};
+use skyload::record::outcome::{Ended, ScenarioOutcome};
 use skyload::scenario::ScenarioId::{self, ApiLaunchDryrun, ApiStatus};
 
 use super::Scene;

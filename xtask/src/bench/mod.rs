@@ -37,7 +37,7 @@ use fake_sky::crew::Crew;
 use serde_json::Value;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::plan::LoadPlan;
-use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::record::{FORMAT_VERSION, RunDir, write_json};
 
 use crate::flags;
 use crate::load;
@@ -121,7 +121,7 @@ fn run_plan(plan: Plan, server: &LoadPlan, workspace: &Workspace, signals: &Sign
 /// Writes the findings down, and shows them.
 fn show(findings: &Findings, run: &RunDir) -> Result<()> {
     let (json, markdown) = (run.path().join("profiler.json"), run.path().join("profiler.md"));
-    RunDir::write(&json, findings)?;
+    write_json(&json, findings)?;
     let mut text = Vec::new();
     tables::markdown(findings, &mut text).context("making the table for docs/peaks.md")?;
     fs::write(&markdown, text).with_context(|| format!("writing `{}`", markdown.display()))?;

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use skyload::outcome::Latencies;
-use skyload::report::in_minutes;
+use skyload::record::outcome::Latencies;
+use skyload::units::in_minutes;
 use skyload::units::{ByteSize, as_gib, as_mib};
 
 use super::effect::Window;

@@ -7,7 +7,7 @@ use crate::bench::plan::Plan;
 use crate::bench::result::{Accuracy, Cost, Hertz, Load, Micros, Ratio, Setting};
 use crate::bench::watcher::Account;
 use skyload::profiler::LevelChoice;
-use skyload::sample::ProfilerLevel;
+use skyload::record::profile::ProfilerLevel;
 
 const MILLI: Duration = Duration::from_millis(1);
 

@@ -20,8 +20,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::profiler::ProfilerOptions;
-use skyload::run_dir::RunDir;
-use skyload::sample::ProcessTable;
+use skyload::record::profile::ProcessTable;
+use skyload::record::read_json;
 use skyload::units::{self, ByteSize};
 use tempfile::TempDir;
 
@@ -134,7 +134,7 @@ impl Watcher {
             Process::Profiler { process, folder } => {
                 process.finish()?;
                 let table: ProcessTable =
-                    RunDir::read(&folder.path().join("processes.json"), "process table")?;
+                    read_json(&folder.path().join("processes.json"), "process table")?;
                 let peaks = table
                     .processes
                     .iter()

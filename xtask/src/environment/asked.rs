@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use skyload::env;
-use skyload::plan::{KeptValue, ServerVariable};
+use skyload::record::request::{KeptValue, ServerVariable};
 
 /// What skyload decides itself, or what would test another SkyPilot than the one that is
 /// named.

@@ -1,7 +1,7 @@
 //! The names of variables that are passed on, for each kind of process.
 
 use skyload::env;
-use skyload::environment::MemoryShape;
+use skyload::record::environment::MemoryShape;
 
 use super::proxies;
 

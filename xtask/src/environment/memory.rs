@@ -4,8 +4,8 @@
 use std::ffi::OsStr;
 use std::fs;
 
-use skyload::environment::{HugePages, MemoryShape};
-use skyload::plan::ServerVariable;
+use skyload::record::environment::{HugePages, MemoryShape};
+use skyload::record::request::ServerVariable;
 
 const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use skyload::sample::LevelChoice;
+use skyload::record::profile::LevelChoice;
 
 use super::Format;
 

@@ -38,8 +38,8 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use skyload::ids::{ProcessIdentity, RunId};
-use skyload::nodes::NodeFigures;
-use skyload::run_dir::FORMAT_VERSION;
+use skyload::record::FORMAT_VERSION;
+use skyload::record::nodes::NodeFigures;
 
 pub(crate) use command::run;
 pub(crate) use setup::ServerSetup;

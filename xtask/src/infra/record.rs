@@ -13,9 +13,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
-use skyload::nodes::NodeFigures;
 use skyload::poll::{Probe, wait_until};
-use skyload::run_dir::RunDir;
+use skyload::record::nodes::NodeFigures;
+use skyload::record::{read_optional, write_json};
 
 use super::account::{Account, has_process};
 use super::layout::Layout;
@@ -57,11 +57,11 @@ impl Record {
     }
 
     pub(super) fn read(workspace: &Workspace) -> Result<Option<Self>> {
-        Ok(RunDir::read_optional(&Self::file(workspace), "record of an infrastructure")?)
+        Ok(read_optional(&Self::file(workspace), "record of an infrastructure")?)
     }
 
     pub(super) fn write(&self, workspace: &Workspace) -> Result<()> {
-        RunDir::write(&Self::file(workspace), self).context("noting the infrastructure")
+        write_json(&Self::file(workspace), self).context("noting the infrastructure")
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -106,7 +106,7 @@ impl Record {
     }
 
     pub(super) fn figures(&self) -> Result<NodeFigures> {
-        let figures = RunDir::read_optional(&self.layout().figures(), "account of the nodes")?;
+        let figures = read_optional(&self.layout().figures(), "account of the nodes")?;
         Ok(figures.unwrap_or_default())
     }
 
@@ -124,7 +124,7 @@ impl Record {
                 }
             });
         }
-        let members = RunDir::read_optional(&self.layout().members(), "list of node processes");
+        let members = read_optional(&self.layout().members(), "list of node processes");
         let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();
         known.extend(self.supervisor);
         let marks = Marks { id: &self.id, account: self.account, known };

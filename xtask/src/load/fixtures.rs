@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use skyload::api::ApiClient;
 use skyload::credentials::Credentials;
-use skyload::environment::Environment;
-use skyload::fixtures::{self, Hurry, Ledger, Requests};
-use skyload::marks::StopReason;
 use skyload::plan::LoadPlan;
-use skyload::run_dir::RunDir;
-use skyload::sample::Phase;
+use skyload::record::environment::Environment;
+use skyload::record::events::StopReason;
+use skyload::record::profile::Phase;
+use skyload::record::resources::Ledger;
+use skyload::record::{RunDir, read_json, read_optional, write_json};
+use skyload::resources::{self, Hurry, Requests};
 
 use super::phases::begin_phase;
 use super::watch::Watch;
@@ -35,11 +36,11 @@ pub(super) fn set_up(
     let mut ports = SERVICES.ports().into_iter();
     let port = ports.find(|port| is_free(*port)).context("finding a free port for the service")?;
     let id = run.id();
-    let work = fixtures::set_up(&requests, &id, plan, Some(port), plan.scenario_timeout);
+    let work = resources::set_up(&requests, &id, plan, Some(port), plan.scenario_timeout);
     let (ledger, stopped) = while_watching(watch, work)?;
     let mut ledger = ledger.unwrap_or_default();
     ledger.hide(watch.credentials);
-    RunDir::write(&run.fixtures(), &ledger)?;
+    write_json(&run.fixtures(), &ledger)?;
     let failed = ledger.failed().count();
     step.done(match (stopped, failed) {
         (Some(_), _) => "stopped".to_owned(),
@@ -65,13 +66,13 @@ pub(super) fn tear_down(
     begin_phase(watch, plan, Phase::TearDown)?;
     let requests = requests(plan, run, watch.credentials)?;
     let id = run.id();
-    let ledger = RunDir::read_optional(&run.fixtures(), "list of fixtures")?;
+    let ledger = read_optional(&run.fixtures(), "list of fixtures")?;
     let mut ledger: Ledger = ledger.unwrap_or_default();
     // Not watched: what costs money is taken down however often somebody presses
     // Ctrl-C, and the limit is the end of it.
-    runtime()?.block_on(fixtures::tear_down(&requests, &id, plan, hurry, limit, &mut ledger));
+    runtime()?.block_on(resources::tear_down(&requests, &id, plan, hurry, limit, &mut ledger));
     ledger.hide(watch.credentials);
-    RunDir::write(&run.fixtures(), &ledger)?;
+    write_json(&run.fixtures(), &ledger)?;
     watch.check_server()?;
     step.done(match ledger.left.as_slice() {
         [] if ledger.verified => "all gone".to_owned(),
@@ -109,7 +110,7 @@ pub(super) fn requests(
     run: &RunDir,
     credentials: &Credentials,
 ) -> Result<Requests> {
-    let environment: Environment = RunDir::read(&run.environment(), "environment")?;
+    let environment: Environment = read_json(&run.environment(), "environment")?;
     let command = "skyload fixtures".to_owned();
     Ok(Requests::new(ApiClient::of_run(&run.id(), plan, &environment, command, credentials)?))
 }

@@ -1,10 +1,11 @@
 //! What a run launches on, while it lasts.
 
 use anyhow::{Context as _, Result};
-use skyload::fixtures::{Disabled, find_disabled};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
+use skyload::record::write_json;
+use skyload::resources::{Disabled, find_disabled};
 
 use super::fixtures::requests;
 use crate::infra::{Loopback, NodePriority, ServerSetup};
@@ -103,7 +104,7 @@ impl Ground {
             loopback.cancel_jobs(&tag).context("cancelling what is left in Slurm's queue")?;
         }
         let figures = loopback.finish().context("ending the loopback infrastructure")?;
-        RunDir::write(&run.nodes(), &figures)?;
+        write_json(&run.nodes(), &figures)?;
         Ok(left)
     }
 }

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result};
 use skyload::clock::Timeline;
-use skyload::marks::{Event, Mark};
-use skyload::run_dir::{JsonLines, RunDir};
+use skyload::record::events::{Event, Mark};
+use skyload::record::{JsonLines, RunDir};
 
 pub(super) struct Marks {
     lines: JsonLines<Mark>,

@@ -20,12 +20,12 @@ mod watch;
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
+use skyload::analysis::{Report, Verdict};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::MemoryGroups;
-use skyload::marks::Event;
 use skyload::plan::LoadPlan;
-use skyload::report::{Report, Verdict};
-use skyload::run_dir::RunDir;
+use skyload::record::events::Event;
+use skyload::record::{RunDir, write_json};
 
 use crate::flags;
 use crate::github;
@@ -122,7 +122,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     let groups = MemoryGroups::here();
     let kills_before = groups.kills();
     let server = ServerSession::begin(context)?;
-    RunDir::write(&run.environment(), &prepare::environment(context, &server, ground.changes())?)?;
+    write_json(&run.environment(), &prepare::environment(context, &server, ground.changes())?)?;
     ground.check(context)?;
     let profiler = server
         .addresses

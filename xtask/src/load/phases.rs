@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::infrastructure::Infrastructure;
-use skyload::marks::{Event, StopReason};
 use skyload::plan::LoadPlan;
-use skyload::run_dir::RunDir;
-use skyload::sample::{Phase, Window};
+use skyload::record::RunDir;
+use skyload::record::events::{Event, StopReason};
+use skyload::record::profile::{Phase, Window};
 
 use super::fixtures;
 use super::scenarios;

@@ -7,15 +7,16 @@ use anyhow::{Context as _, Result, bail};
 use skyload::config::{Config, ConfigError};
 use skyload::credentials::{Credentials, Login};
 use skyload::env;
-use skyload::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::{Cpus, MachineLimits, MemoryGroups};
-use skyload::plan::{LoadPlan, Machine, RequestFile, Speed, UsageErrors};
+use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
-use skyload::report::in_minutes;
-use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
+use skyload::record::request::RequestFile;
+use skyload::record::{FORMAT_VERSION, RunDir, write_json};
 use skyload::scenario::{Need, Scenario};
+use skyload::units::in_minutes;
 use skyload::units::{ByteSize, as_gib};
 use sysinfo::{MemoryRefreshKind, System};
 use url::Url;
@@ -231,8 +232,8 @@ pub(super) fn run_dir(
     };
     let path: PathBuf = under.join(id.as_str());
     let run = RunDir::create(&path)?;
-    RunDir::write(&run.request(), &RequestFile::of(request(flags)?.0))?;
-    RunDir::write(&run.plan(), plan)?;
+    write_json(&run.request(), &RequestFile::of(request(flags)?.0))?;
+    write_json(&run.plan(), plan)?;
     runs::say_whether_latest(run.link_latest()?, run.path(), progress);
     Ok(run)
 }

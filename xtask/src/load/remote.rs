@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use skyload::clock::Timeline;
-use skyload::marks::{Event, StopReason};
+use skyload::record::events::{Event, StopReason};
 
 use super::marks::Marks;
 use crate::server::Context;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use skyload::plan::LoadRequest;
+use skyload::record::request::LoadRequest;
 
 use crate::environment::asked;
 use crate::flags;
@@ -85,8 +85,8 @@ mod tests {
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::*;
-    use skyload::plan::{KeptValue, RequestFile, ServerVariable};
-    use skyload::sample::LevelChoice;
+    use skyload::record::profile::LevelChoice;
+    use skyload::record::request::{KeptValue, RequestFile, ServerVariable};
 
     use super::*;
     use crate::flags::{Command, Xtask};

@@ -4,10 +4,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use skyload::marks::{Event, StopReason};
 use skyload::plan::LoadPlan;
-use skyload::run_dir::RunDir;
-use skyload::sample::{Phase, Window};
+use skyload::record::RunDir;
+use skyload::record::events::{Event, StopReason};
+use skyload::record::profile::{Phase, Window};
 use skyload::scenario::Family;
 use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::credentials::Credentials;
-use skyload::marks::{Event, StopReason};
 use skyload::profiler::protocol::Notice;
+use skyload::record::events::{Event, StopReason};
 
 use super::marks::Marks;
 use crate::profiler::ProfilerProcess;

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use skyload::analysis::PROFILE_BASELINE;
 use skyload::class::ProcessClass;
 use skyload::ids::RunId;
 use skyload::plan::UsageErrors;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::Notice;
-use skyload::report::PROFILE_BASELINE;
-use skyload::run_dir::ProfileDir;
-use skyload::sample::{Phase, Tick};
+use skyload::record::ProfileDir;
+use skyload::record::profile::{Phase, Tick};
 use skyload::units::{as_gib, as_mib};
 
 use crate::flags;
@@ -165,7 +165,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use skyload::clock::Timestamp;
-    use skyload::sample::{ClassTick, SystemTick};
+    use skyload::record::profile::{ClassTick, SystemTick};
     use skyload::units::ByteSize;
 
     use super::*;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use skyload::sample::{ProfileLine, Tick};
+use skyload::record::profile::{ProfileLine, Tick};
 
 /// The latest ticks of the profile, which reaches the disk about once a second.
 pub(crate) fn last_ticks(samples: &Path) -> Vec<Tick> {

@@ -6,7 +6,7 @@ mod process;
 mod shell;
 
 use skyload::profiler::check_level;
-use skyload::sample::LevelChoice;
+use skyload::record::profile::LevelChoice;
 
 pub(crate) use live::last_ticks;
 pub(crate) use process::ProfilerProcess;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::{self, Command as Order, Notice};
-use skyload::sample::{Phase, Window};
+use skyload::record::profile::{Phase, Window};
 
 use crate::workspace::own_program;
 

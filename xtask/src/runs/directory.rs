@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use skyload::ids::RunId;
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
 
 /// The directory of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use skyload::ids::RunId;
 use skyload::plan::UsageErrors;
-use skyload::run_dir::{ProfileDir, RunDir};
+use skyload::record::{ProfileDir, RunDir};
 
 use crate::workspace::Workspace;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-use skyload::run_dir::FORMAT_VERSION;
+use skyload::record::FORMAT_VERSION;
 use skyload::shell;
 use skyload::units::{ByteSize, as_mib};
 

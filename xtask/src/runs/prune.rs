@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use skyload::run_dir::leads_to_run;
+use skyload::record::leads_to_run;
 use skyload::units::{ByteSize, as_mib};
 
 use super::{RunDirectory, RunState, RunSummary};

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
+use skyload::analysis::{Report, Verdict};
 use skyload::class::ProcessClass;
-use skyload::environment::Environment;
 use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
-use skyload::report::{Report, Verdict};
-use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::record::environment::Environment;
+use skyload::record::{FORMAT_VERSION, RunDir, read_optional};
 use skyload::shell;
 use skyload::units::ByteSize;
 
@@ -90,7 +90,7 @@ impl RunSummary {
 
     /// Fills in what the run's files say. Returns how far it came.
     fn look(&mut self, run: &RunDir) -> RunState {
-        let plan: Value = match RunDir::read_optional(&run.plan(), "plan") {
+        let plan: Value = match read_optional(&run.plan(), "plan") {
             Ok(Some(plan)) => plan,
             Ok(None) => return RunState::Broken("it has no plan.json".to_owned()),
             Err(error) => return RunState::Broken(error.to_string()),
@@ -110,13 +110,13 @@ impl RunSummary {
             Err(error) => return RunState::Broken(format!("plan.json: {error}")),
         };
         self.of_plan(&plan);
-        if let Ok(Some(environment)) = RunDir::read_optional(&run.environment(), "environment") {
+        if let Ok(Some(environment)) = read_optional(&run.environment(), "environment") {
             self.of_environment(environment);
         }
         if is_under_way {
             return RunState::UnderWay;
         }
-        match RunDir::read_optional::<Report>(&run.report(), "report") {
+        match read_optional::<Report>(&run.report(), "report") {
             Ok(Some(report)) => {
                 self.of_report(&report);
                 RunState::Finished

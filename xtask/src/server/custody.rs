@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
-use skyload::run_dir::{FORMAT_VERSION, RunDir};
+use skyload::record::{FORMAT_VERSION, RunDir, read_json, write_json};
 
 use super::processes::{Belongings, Owned};
 use super::{Context, Farewell, semaphores, ssh_sockets};
@@ -135,11 +135,11 @@ impl Custody {
     }
 
     fn write(&self) -> Result<()> {
-        RunDir::write(&self.file, &self.record).context("noting what is to be cleared away")
+        write_json(&self.file, &self.record).context("noting what is to be cleared away")
     }
 
     fn read(file: &Path) -> Result<Self> {
-        let record = RunDir::read(file, "custody file")?;
+        let record = read_json(file, "custody file")?;
         Ok(Self { file: file.to_owned(), record, shared_memory: semaphores::FOLDER.into() })
     }
 }

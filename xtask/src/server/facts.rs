@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use skyload::api::Consolidation;
-use skyload::environment::Fact;
-use skyload::fixtures::{Requests, has_clouds};
 use skyload::infrastructure::Infrastructure;
+use skyload::record::environment::Fact;
+use skyload::resources::{Requests, has_clouds};
 use tokio::time::timeout;
 use url::Url;
 

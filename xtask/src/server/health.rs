@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use skyload::api::{ApiClient, ClientIdentity, Health, HealthPatience, RequestRow};
 use skyload::credentials::Credentials;
 use skyload::ids::RunId;
-use skyload::outcome::Failure;
+use skyload::record::outcome::Failure;
 use url::Url;
 
 use super::Context;

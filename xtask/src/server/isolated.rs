@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use skyload::env;
-use skyload::environment::{
-    ClientSettings, Inherited, ServerEnvironment, Surroundings as Recorded,
-};
 use skyload::ids::ProcessIdentity;
 use skyload::infrastructure::Infrastructure;
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
+use skyload::record::environment::{
+    ClientSettings, Inherited, ServerEnvironment, Surroundings as Recorded,
+};
 use url::Url;
 
 use super::custody::Custody;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use skyload::api::Health;
 use skyload::env;
-use skyload::environment::WorkerCounts;
+use skyload::record::environment::WorkerCounts;
 use url::Url;
 
 use super::{Context, api_servers, health};

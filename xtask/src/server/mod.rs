@@ -22,12 +22,12 @@ use anyhow::Result;
 use skyload::api::Health;
 use skyload::credentials::Credentials;
 use skyload::env;
-use skyload::environment::{
-    ClientSettings, CountedMachine, ServerEnvironment, ServerUnderTest, WorkerCounts,
-};
 use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget};
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
+use skyload::record::environment::{
+    ClientSettings, CountedMachine, ServerEnvironment, ServerUnderTest, WorkerCounts,
+};
 
 pub(crate) use api_servers::{ApiServer, api_servers};
 pub(crate) use custody::{clean_up_after_dead_runs, has_processes};

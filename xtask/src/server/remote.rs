@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use skyload::api::{NEEDS_AUTHENTICATION, is_loopback};
 use skyload::credentials::Credentials;
 use skyload::env;
-use skyload::environment::{ClientSettings, Inherited, ServerEnvironment};
-use skyload::outcome::Failure;
+use skyload::record::environment::{ClientSettings, Inherited, ServerEnvironment};
+use skyload::record::outcome::Failure;
 use url::Url;
 
 use super::{Context, Kind, ServerSession, facts, health};

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use skyload::env;
-use skyload::environment::{
-    ClientSettings, Inherited, ServerEnvironment, Surroundings as Recorded,
-};
 use skyload::ids::ProcessIdentity;
 use skyload::plan::UsageErrors;
-use skyload::run_dir::RunDir;
+use skyload::record::RunDir;
+use skyload::record::environment::{
+    ClientSettings, Inherited, ServerEnvironment, Surroundings as Recorded,
+};
 use url::Url;
 
 use super::custody::Custody;

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use skyload::env;
-use skyload::environment::WorkerConstants;
+use skyload::record::environment::WorkerConstants;
 use skyload::units::gib;
 use xshell::{Cmd, Shell, cmd};
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use skyload::env;
-use skyload::environment::CountedMachine;
 use skyload::limits::Cpus;
 use skyload::plan::Speed;
+use skyload::record::environment::CountedMachine;
 use skyload::units::{gib, total};
 use skyload::usage::Usage;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use skyload::run_dir::RunDir;
+use skyload::record::write_json;
 
 use super::constants::Answer;
 use crate::tools::is_program;
@@ -52,7 +52,7 @@ impl Stamp {
 
     /// Declares the environment finished.
     pub(super) fn write(&self) -> Result<()> {
-        RunDir::write(&self.folder.join(FILE), self).context("declaring the environment finished")
+        write_json(&self.folder.join(FILE), self).context("declaring the environment finished")
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use serde_json::{Value, json};
-use skyload::report::{Report, Verdict};
+use skyload::analysis::{Report, Verdict};
 
 use crate::support::{Schema, Site};
 

@@ -4,10 +4,10 @@ use anyhow::Context as _;
 use fake_sky::FakeServer;
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
-use skyload::marks::{Event, Mark};
-use skyload::report::{Severity, Verdict};
-use skyload::run_dir::read_lines;
-use skyload::sample::Phase;
+use skyload::analysis::{Severity, Verdict};
+use skyload::record::events::{Event, Mark};
+use skyload::record::profile::Phase;
+use skyload::record::read_lines;
 use skyload::scenario::ScenarioId;
 
 use crate::support::{Finished, Running, Settings, Site, assert_finding, signal, soon};

@@ -2,9 +2,10 @@
 
 use fake_sky::http;
 use predicates::prelude::predicate;
-use skyload::environment::Environment;
-use skyload::report::Verdict;
-use skyload::run_dir::RunDir;
+use skyload::analysis::Verdict;
+use skyload::record::RunDir;
+use skyload::record::environment::Environment;
+use skyload::record::read_json;
 
 use crate::support::Site;
 
@@ -19,7 +20,7 @@ fn a_kept_server_answers_until_the_next_run_removes_it() -> anyhow::Result<()> {
         "note: leftovers: the server was kept, so its budget was not tried",
     ));
     let kept = RunDir::open(&elsewhere.join("latest"))?;
-    let environment: Environment = RunDir::read(&kept.environment(), "environment")?;
+    let environment: Environment = read_json(&kept.environment(), "environment")?;
     let endpoint = environment.client.endpoint.to_string();
     let endpoint = endpoint.trim_end_matches('/');
     assert!(http::is_healthy(endpoint));

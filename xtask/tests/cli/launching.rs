@@ -3,8 +3,8 @@
 use fake_sky::free_port;
 use predicates::prelude::predicate;
 use rstest::rstest;
-use skyload::report::{ScenarioState, Verdict};
-use skyload::sample::Phase;
+use skyload::analysis::{ScenarioState, Verdict};
+use skyload::record::profile::Phase;
 use skyload::scenario::ScenarioId;
 
 use crate::support::{Finished, Settings, Site};

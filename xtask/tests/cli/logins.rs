@@ -8,8 +8,8 @@ use std::time::Duration;
 use fake_sky::FakeServer;
 use predicates::prelude::predicate;
 use rstest::rstest;
+use skyload::analysis::Verdict;
 use skyload::env;
-use skyload::report::Verdict;
 
 use crate::support::{Running, Site};
 

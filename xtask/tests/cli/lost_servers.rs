@@ -2,7 +2,7 @@
 
 use predicates::prelude::predicate;
 use rstest::rstest;
-use skyload::report::{Severity, Verdict};
+use skyload::analysis::{Severity, Verdict};
 
 use crate::support::{Site, assert_finding};
 

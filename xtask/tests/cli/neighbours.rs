@@ -1,7 +1,7 @@
 //! Runs that share a machine.
 
 use predicates::prelude::predicate;
-use skyload::report::Verdict;
+use skyload::analysis::Verdict;
 use skyload::scenario::ScenarioId;
 
 use crate::support::Site;

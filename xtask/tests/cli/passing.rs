@@ -1,9 +1,9 @@
 //! A run in which everything is as it should be.
 
 use predicates::prelude::predicate;
+use skyload::analysis::{ScenarioState, Severity, Verdict};
 use skyload::class::ProcessClass;
-use skyload::report::{ScenarioState, Severity, Verdict};
-use skyload::sample::Phase;
+use skyload::record::profile::Phase;
 use skyload::scenario::{Need, Scenario, ScenarioId};
 use skyload::units::as_mib;
 

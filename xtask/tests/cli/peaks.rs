@@ -1,10 +1,10 @@
 //! How peaks are read, and of which times.
 
 use predicates::prelude::predicate;
+use skyload::analysis::{Exactness, Verdict};
 use skyload::class::ProcessClass;
 use skyload::profiler::check_level;
-use skyload::report::{Exactness, Verdict};
-use skyload::sample::{LevelChoice, Phase, ProfilerLevel, Window};
+use skyload::record::profile::{LevelChoice, Phase, ProfilerLevel, Window};
 use skyload::scenario::{Family, ScenarioId};
 use skyload::units::ByteSize;
 

@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use fake_sky::{FakeServer, procfs};
 use nix::sys::signal::Signal;
 use predicates::prelude::predicate;
+use skyload::analysis::{ProfileEvidence, ProfileReport};
 use skyload::class::ProcessClass;
-use skyload::report::{ProfileEvidence, ProfileReport};
-use skyload::run_dir::{ProfileDir, read_lines};
-use skyload::sample::ProfileLine;
+use skyload::record::profile::ProfileLine;
+use skyload::record::{ProfileDir, read_lines};
 
 use crate::support::{Running, Site, signal, soon};
 

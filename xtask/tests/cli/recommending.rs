@@ -8,10 +8,10 @@ use anyhow::{Context as _, ensure};
 use fake_sky::FakeServer;
 use predicates::prelude::predicate;
 use rstest::rstest;
-use skyload::environment::{Environment, WorkerConstants};
+use skyload::analysis::Verdict;
 use skyload::recommend::{Constant, Effects, Recommendation};
-use skyload::report::Verdict;
-use skyload::run_dir::{ProfileDir, RunDir};
+use skyload::record::environment::{Environment, WorkerConstants};
+use skyload::record::{ProfileDir, read_json, write_json};
 use skyload::shell;
 use skyload::units::gib;
 
@@ -86,10 +86,10 @@ fn a_patch_applies_to_a_checkout(
     fs::create_dir_all(file.parent().context("a module is in a folder")?)?;
     fs::write(&file, source)?;
     let run = loaded.run_dir()?;
-    let mut environment: Environment = RunDir::read(&run.environment(), "environment")?;
+    let mut environment: Environment = read_json(&run.environment(), "environment")?;
     environment.sky.constants = constants;
     environment.sky.constants_source = format!("{}: LONG_WORKER_MEM_GB", file.display());
-    RunDir::write(&run.environment(), &environment)?;
+    write_json(&run.environment(), &environment)?;
     run.write_checksums()?;
 
     let patch = site.xtask(["recommend", "--patch"]).run()?;

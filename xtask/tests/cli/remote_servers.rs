@@ -3,7 +3,7 @@
 use fake_sky::FakeServer;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use rstest::rstest;
-use skyload::report::{Severity, Verdict};
+use skyload::analysis::{Severity, Verdict};
 
 use crate::support::{Site, assert_finding};
 

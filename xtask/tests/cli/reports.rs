@@ -3,8 +3,8 @@
 use std::fs;
 
 use predicates::prelude::predicate;
-use skyload::report::{Report, Verdict};
-use skyload::run_dir::RunDir;
+use skyload::analysis::{Report, Verdict};
+use skyload::record::RunDir;
 
 use crate::support::Site;
 

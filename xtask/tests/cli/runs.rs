@@ -7,10 +7,10 @@ use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use rstest::rstest;
 use serde_json::{Value, json};
+use skyload::analysis::Verdict;
 use skyload::ids::ProcessIdentity;
-use skyload::report::Verdict;
-use skyload::run_dir::{FORMAT_VERSION, RunDir};
-use skyload::sample::Phase;
+use skyload::record::profile::Phase;
+use skyload::record::{FORMAT_VERSION, RunDir};
 
 use crate::support::{Finished, Settings, Site};
 

@@ -9,10 +9,10 @@ use fake_sky::FakeServer;
 use nix::sys::signal::Signal;
 use predicates::prelude::predicate;
 use serde_json::Value;
+use skyload::analysis::{BudgetState, Severity, Verdict};
 use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
-use skyload::report::{BudgetState, Severity, Verdict};
-use skyload::run_dir::ProfileDir;
+use skyload::record::ProfileDir;
 
 use crate::profiles::{end, ticks};
 use crate::support::{Running, Site, assert_finding};

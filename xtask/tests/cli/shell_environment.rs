@@ -9,8 +9,8 @@ use fake_sky::FakeServer;
 use fake_sky::procfs::Process;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use rstest::rstest;
+use skyload::analysis::Verdict;
 use skyload::env;
-use skyload::report::Verdict;
 use skyload::scenario::ScenarioId;
 
 use super::system_servers;

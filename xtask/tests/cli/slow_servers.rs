@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
-use skyload::report::Verdict;
+use skyload::analysis::Verdict;
 
 use crate::support::{Site, signal, soon};
 

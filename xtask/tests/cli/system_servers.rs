@@ -8,8 +8,8 @@ use fake_sky::{FakeServer, free_port, http};
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use serde_json::json;
+use skyload::analysis::Verdict;
 use skyload::env;
-use skyload::report::Verdict;
 
 use crate::support::{Finished, Site, Xtask, soon};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nix::sys::signal::Signal;
 use rstest::rstest;
-use skyload::report::{ScenarioState, Severity, Verdict};
-use skyload::sample::Phase;
+use skyload::analysis::{ScenarioState, Severity, Verdict};
+use skyload::record::profile::Phase;
 use skyload::scenario::ScenarioId;
 
 use crate::support::{Settings, Site, assert_finding, scenario, signal, soon};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
-use skyload::report::Verdict;
+use skyload::analysis::Verdict;
 
 use crate::support::Site;
 

@@ -2,7 +2,7 @@
 
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use rstest::rstest;
-use skyload::report::{Severity, Verdict};
+use skyload::analysis::{Severity, Verdict};
 use skyload::scenario::ScenarioId;
 
 use crate::support::{Settings, Site, assert_finding, scenario};

@@ -2,8 +2,8 @@
 
 use predicates::prelude::predicate;
 use rstest::rstest;
+use skyload::analysis::{BudgetState, Report, Severity, Verdict};
 use skyload::budget::{Amount, BudgetSubject};
-use skyload::report::{BudgetState, Report, Severity, Verdict};
 
 use crate::support::{Site, assert_finding};
 

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use super::*;
 use crate::profiler::Marker;
 use crate::profiler::fake::FakeMachine;
-use crate::sample::Ending;
+use crate::record::profile::Ending;
 
 use ProcessClass::{
     Helper, JobsController, LongExecutor, Other, Queue, Server, ShortExecutor, Starting,

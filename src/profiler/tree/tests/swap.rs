@@ -57,6 +57,6 @@ fn the_peak_of_a_window_has_what_was_in_swap() {
     w.begin_window();
     w.machine.with(11, |process| process.memory.swap = Some(50 << 20));
     w.tick();
-    let peaks = w.tree.end_window(w.now, crate::sample::Window::Phase(Phase::Load));
+    let peaks = w.tree.end_window(w.now, crate::record::profile::Window::Phase(Phase::Load));
     assert_eq!(peaks.classes.get(&ShortExecutor).copied(), mb(200));
 }

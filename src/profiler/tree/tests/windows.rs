@@ -1,7 +1,7 @@
 //! Peaks of each window.
 
 use super::*;
-use crate::sample::Window;
+use crate::record::profile::Window;
 
 fn peaks(w: &mut Watched, phase: Phase) -> Vec<(ProcessClass, u64)> {
     let peaks = w.tree.end_window(w.now, Window::Phase(phase));

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
-use skyload::run_dir::RunDir;
+use skyload::record::{read_json, write_json};
 use xshell::Shell;
 
 use super::place::{Place, is_open, open_all};
@@ -123,7 +123,7 @@ impl Image {
             commit: sky.facts.commit.clone(),
             hash,
         };
-        RunDir::write(&folder.join(STAMP), &stamp)?;
+        write_json(&folder.join(STAMP), &stamp)?;
         step.done(format!("in {}", folder.display()));
         Ok(stamp.into())
     }
@@ -149,7 +149,7 @@ impl From<Stamp> for Image {
 fn finished(images: &Path) -> Vec<Stamp> {
     let Ok(entries) = fs::read_dir(images) else { return Vec::new() };
     let stamps = entries.flatten().filter_map(|entry| {
-        let stamp: Stamp = RunDir::read(&entry.path().join(STAMP), "stamp").ok()?;
+        let stamp: Stamp = read_json(&entry.path().join(STAMP), "stamp").ok()?;
         let works = entry.path().join("skypilot-runtime/bin/python").exists();
         (stamp.format == FORMAT && stamp.folder == entry.path() && works).then_some(stamp)
     });

@@ -23,8 +23,8 @@ use nix::unistd::{geteuid, getsid, setsid};
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
-use skyload::nodes::NodeFigures;
-use skyload::run_dir::RunDir;
+use skyload::record::nodes::NodeFigures;
+use skyload::record::write_json;
 use skyload::units::ByteSize;
 use skyload::usage::Usage;
 
@@ -245,8 +245,8 @@ impl Nodes {
             living.iter().map(|member| member.identity).collect();
         self.exposed.extend(exposure::of(self.options.account.uid, &identities));
         self.figures.exposed = self.exposed.iter().cloned().collect();
-        RunDir::write(&self.options.members, &identities)?;
-        RunDir::write(&self.options.figures, &self.figures)?;
+        write_json(&self.options.members, &identities)?;
+        write_json(&self.options.figures, &self.figures)?;
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use super::super::priority::NodePriority;
 use super::*;
 use crate::tools::testing::script;
 use skyload::poll::{Probe, wait_until};
+use skyload::record::read_json;
 use std::path::Path;
 use std::process::Child;
 
@@ -82,7 +83,7 @@ impl Scene {
     }
 
     fn figures(&self) -> Option<NodeFigures> {
-        RunDir::read(&self.path("figures.json"), "figures").ok()
+        read_json(&self.path("figures.json"), "figures").ok()
     }
 
     fn ask_to_end(&mut self) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
-use skyload::marks::BusyProcess;
+use skyload::record::events::BusyProcess;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use crate::processes::{add_descendants, parents};

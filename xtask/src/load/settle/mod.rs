@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::class::ProcessClass;
-use skyload::environment::Fact;
-use skyload::marks::{BusyProcess, Unrest};
 use skyload::plan::{LoadPlan, Speed};
-use skyload::run_dir::RunDir;
-use skyload::sample::Tick;
+use skyload::record::RunDir;
+use skyload::record::environment::Fact;
+use skyload::record::events::{BusyProcess, Unrest};
+use skyload::record::profile::Tick;
 
 use super::watch::Watch;
 use crate::profiler::last_ticks;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
-use skyload::run_dir::RunDir;
+use skyload::record::{read_json, write_json};
 use xshell::{Shell, cmd};
 
 use super::run::run;
@@ -34,7 +34,7 @@ pub(crate) fn is_at_hand(shell: &Shell) -> bool {
 
 /// Whether a folder holds packages, all of them, of this very distribution.
 pub(crate) fn is_unpacked(folder: &Path) -> bool {
-    let stamp = RunDir::read::<Stamp>(&folder.join(STAMP), "stamp");
+    let stamp = read_json::<Stamp>(&folder.join(STAMP), "stamp");
     stamp.is_ok_and(|stamp| stamp.system == system())
 }
 
@@ -85,7 +85,7 @@ fn unpack_with(
         bail!("apt-get names no packages to fetch");
     }
     let stamp = Stamp { system: system(), packages: names };
-    RunDir::write(&folder.join(STAMP), &stamp)?;
+    write_json(&folder.join(STAMP), &stamp)?;
     Ok(stamp.packages.len())
 }
 
@@ -111,7 +111,7 @@ pub(crate) mod testing {
     /// Says that a folder is complete.
     pub(crate) fn stamp(folder: &Path) {
         let stamp = Stamp { system: system(), packages: Vec::new() };
-        RunDir::write(&folder.join(STAMP), &stamp).unwrap();
+        write_json(&folder.join(STAMP), &stamp).unwrap();
     }
 }
 
@@ -146,7 +146,7 @@ mod tests {
         testing::stamp(folder.path());
         assert!(is_unpacked(folder.path()));
         let stamp = Stamp { system: "ID=older".to_owned(), packages: Vec::new() };
-        RunDir::write(&folder.path().join(STAMP), &stamp).unwrap();
+        write_json(&folder.path().join(STAMP), &stamp).unwrap();
         assert!(!is_unpacked(folder.path()));
     }
 }

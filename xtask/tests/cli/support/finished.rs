@@ -9,9 +9,9 @@ use assert_cmd::assert::{Assert, OutputAssertExt as _};
 use boon::{Compiler, SchemaIndex, Schemas};
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use serde_json::Value;
-use skyload::report::{Report, ScenarioReport, Severity, Verdict};
-use skyload::run_dir::RunDir;
-use skyload::sample::Phase;
+use skyload::analysis::{Report, ScenarioReport, Severity, Verdict};
+use skyload::record::profile::Phase;
+use skyload::record::{RunDir, read_json};
 use skyload::scenario::ScenarioId;
 
 use super::Site;
@@ -56,7 +56,7 @@ impl Finished {
     pub(crate) fn expect_in_files(&self, site: &Site, verdict: Verdict) -> anyhow::Result<Report> {
         site.assert_nothing_is_left();
         let run = self.run_dir()?;
-        let json: Value = RunDir::read(&run.report(), "report")?;
+        let json: Value = read_json(&run.report(), "report")?;
         let report: Report = serde_json::from_value(json.clone())?;
         Schema::of_reports()?.check(&json).context("report.json")?;
         let cases = fs::read_to_string(run.junit()).context("reading junit.xml")?;

@@ -9,9 +9,9 @@ use fake_sky::procfs::Process;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use skyload::ids::ProcessIdentity;
-use skyload::marks::{Event, Mark};
-use skyload::run_dir::{RunDir, read_lines};
-use skyload::sample::Phase;
+use skyload::record::events::{Event, Mark};
+use skyload::record::profile::Phase;
+use skyload::record::{RunDir, read_json, read_lines};
 use skyload::scenario::ScenarioId;
 
 use super::{Finished, Site, soon};
@@ -112,7 +112,7 @@ impl<'a> Running<'a> {
         let place = run.start_line().join(format!("0-{}.json", id.file_stem()));
         soon(&format!("{id} is at it"), || {
             self.executors().first()?;
-            let process: ProcessIdentity = RunDir::read(&place, "process identity").ok()?;
+            let process: ProcessIdentity = read_json(&place, "process identity").ok()?;
             Some(process.pid)
         })
     }

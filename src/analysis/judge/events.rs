@@ -1,0 +1,105 @@
+//! What happened to the run and its server.
+
+use super::{Case, Findings, Severity};
+use crate::analysis::evidence::Evidence;
+use crate::clock::Timestamp;
+use crate::record::events::{Event, StopReason};
+
+impl Findings {
+    pub(super) fn of_events(&mut self, case: &Case<'_>) {
+        let evidence = case.evidence;
+        let began = evidence.marks.first().map(|mark| mark.at);
+        for mark in &evidence.marks {
+            let when = began.map_or_else(String::new, |began| after(began, mark.at));
+            match &mark.event {
+                Event::ServerGone => self.add(
+                    Severity::Inconclusive,
+                    format!(
+                        "the server died{when}; the end of its log is in server.log.tail. If nobody \
+                         killed it, the kernel may have, for want of memory"
+                    ),
+                ),
+                Event::ServerReplaced => self.add(
+                    Severity::Inconclusive,
+                    format!("the server was replaced{when}: figures are of more than one server"),
+                ),
+                Event::LoadStopped(StopReason::Interrupted) => {
+                    self.add(Severity::Inconclusive, format!("interrupted{when}"));
+                }
+                Event::LoadStopped(StopReason::MemoryFloor) => self.add(
+                    Severity::Inconclusive,
+                    format!(
+                        "stopped to protect the machine{when}: less than {} of memory was \
+                         available{}; use fewer requests (-n) or scenarios",
+                        evidence.plan.memory_floor,
+                        below_limit(evidence)
+                    ),
+                ),
+                Event::LoadStopped(StopReason::ProfilerLost) => self
+                    .add(Severity::Inconclusive, format!("the profiler ended by itself{when}")),
+                Event::KilledForMemory { processes, limit } => self.add(
+                    Severity::Inconclusive,
+                    format!(
+                        "the kernel ended {processes} process(es) of the run for want of memory, of \
+                         the server or of its clients{}; use fewer requests (-n) or scenarios, or \
+                         raise the limit",
+                        limit.as_ref().map_or_else(String::new, |limit| format!(": {limit}"))
+                    ),
+                ),
+                Event::NotAtRest(_)
+                | Event::BusyBeside(_)
+                | Event::LoadStopped(StopReason::ServerLost)
+                | Event::Began
+                | Event::Ended
+                | Event::PhaseBegan(_)
+                | Event::FamilyBegan(_)
+                | Event::PhasesEnded
+                | Event::ClockCompared(_) => {}
+                // After a stop they are expected: they go with the nodes.
+                Event::LeftInQueue(_) if evidence.was_stopped() => {}
+                Event::LeftInQueue(jobs) => self.add(
+                    Severity::ScenarioFailed,
+                    format!(
+                        "nodes were still allocated although the server said that all was gone; \
+                         they were cancelled: {}",
+                        jobs.join(", ")
+                    ),
+                ),
+                Event::LeftBehind(titles) if titles.is_empty() => {}
+                Event::LeftBehind(titles) => self.add(
+                    Severity::Note,
+                    format!(
+                        "`sky api stop` left {} process(es) behind, which were removed: {}",
+                        titles.len(),
+                        counted(titles)
+                    ),
+                ),
+            }
+        }
+        if evidence.broke_off() {
+            self.add(Severity::Inconclusive, "the run broke off before its end");
+        }
+    }
+}
+
+/// Of what memory was available, where that was less than the machine's.
+fn below_limit(evidence: &Evidence) -> String {
+    let environment = evidence.environment.as_ref();
+    let limit = environment.and_then(|environment| environment.machine.limits.memory.as_ref());
+    limit.map_or_else(String::new, |limit| format!(" below the {limit}"))
+}
+
+fn after(began: Timestamp, at: Timestamp) -> String {
+    format!(" after {:.1} s", at.since(began).as_secs_f64())
+}
+
+/// `3x SkyPilot:executor:short, 1x python`.
+fn counted(titles: &[String]) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    for title in titles {
+        *counts.entry(title.as_str()).or_insert(0_u32) += 1;
+    }
+    let parts: Vec<String> =
+        counts.into_iter().map(|(title, count)| format!("{count}x {title}")).collect();
+    parts.join(", ")
+}

@@ -1,0 +1,56 @@
+//! What scenarios shared, what was left of it, and where it ran.
+
+use super::{Case, Findings, Severity};
+use crate::infrastructure::Infrastructure;
+use crate::plan::ServerTarget;
+use crate::record::resources::Stage;
+
+impl Findings {
+    pub(super) fn of_infrastructure(&mut self, case: &Case<'_>) {
+        let evidence = case.evidence;
+        // After a stop nobody takes down one by one what goes together with the nodes.
+        let goes_with_nodes =
+            evidence.was_stopped() && evidence.plan.infrastructure == Infrastructure::Loopback;
+        if let Some(ledger) = &evidence.fixtures {
+            for (step, failure) in ledger.failed() {
+                let what = match step.stage {
+                    Stage::SetUp => format!("setup of {} on {} failed", step.what, step.infra),
+                    Stage::TearDown => format!("{}: ending it failed", step.what),
+                };
+                self.add(Severity::ScenarioFailed, format!("{what}: {failure}"));
+            }
+            if !ledger.left.is_empty() {
+                self.add(
+                    Severity::ScenarioFailed,
+                    format!("still there when the server was stopped: {}", ledger.left.join(", ")),
+                );
+            } else if !ledger.verified && !goes_with_nodes {
+                self.add(
+                    Severity::Inconclusive,
+                    "nobody could see whether everything that was launched is gone",
+                );
+            }
+        }
+        if let Some(nodes) = &evidence.nodes {
+            if let Some(failure) = &nodes.failure {
+                self.add(Severity::Inconclusive, format!("the nodes broke down: {failure}"));
+            }
+            if !nodes.exposed.is_empty() {
+                self.add(
+                    Severity::Inconclusive,
+                    format!(
+                        "ports of the nodes could be reached from other machines: {}",
+                        nodes.exposed.join(", ")
+                    ),
+                );
+            }
+        }
+        // Of a server that isn't ours nobody expects it.
+        let is_ours = matches!(evidence.plan.server, ServerTarget::Isolated { .. });
+        if let (Infrastructure::None, true, Some(reason)) =
+            (&evidence.plan.infrastructure, is_ours, &evidence.plan.without_infrastructure)
+        {
+            self.add(Severity::Note, format!("nothing was launched: {reason}"));
+        }
+    }
+}

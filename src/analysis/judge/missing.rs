@@ -1,0 +1,106 @@
+//! What a run must have left and did not: absence of evidence is no evidence of absence.
+
+use super::{About, Case, Findings, Severity};
+use crate::analysis::Evidence;
+use crate::infrastructure::Infrastructure;
+use crate::plan::PlannedScenario;
+use crate::record::events::Event;
+use crate::record::outcome::{Ended, ScenarioOutcome, WaveOutcome};
+use crate::record::profile::Phase;
+use crate::scenario::ScenarioKind;
+use crate::units::total;
+
+impl Findings {
+    pub(super) fn of_missing(&mut self, case: &Case<'_>) {
+        let evidence = case.evidence;
+        if evidence.environment.is_none() && evidence.phases_began().is_some() {
+            self.add(
+                Severity::Inconclusive,
+                "environment.json is missing: nobody knows which SkyPilot was tested",
+            );
+        }
+        if evidence.fixtures.is_none() && must_have_fixtures(evidence) {
+            self.add(
+                Severity::Inconclusive,
+                "fixtures.json is missing: nobody knows whether everything that was launched is gone",
+            );
+        }
+        if evidence.nodes.is_none() && must_have_nodes(evidence) {
+            self.add(
+                Severity::Inconclusive,
+                "nodes.json is missing: nobody knows whether the nodes broke down",
+            );
+        }
+        self.of_missing_phases(evidence);
+        self.of_missing_turns(evidence);
+    }
+
+    /// A run that came to its end went through these, unless something stopped it.
+    fn of_missing_phases(&mut self, evidence: &Evidence) {
+        if !evidence.came_to_rest() {
+            return;
+        }
+        let lost: Vec<&str> = [Phase::Baseline, Phase::Load, Phase::Drain]
+            .into_iter()
+            .filter(|phase| !evidence.began(*phase))
+            .map(Phase::name)
+            .collect();
+        if !lost.is_empty() {
+            self.add(
+                Severity::Inconclusive,
+                format!("marks.jsonl does not say when these began: {}", lost.join(", ")),
+            );
+        }
+    }
+
+    /// A scenario that says that it has finished has taken all turns of its plan.
+    fn of_missing_turns(&mut self, evidence: &Evidence) {
+        for planned in &evidence.plan.scenarios {
+            let Some(outcome) = evidence.outcomes.get(&planned.id) else { continue };
+            let (taken, expected) = (turns(outcome), expected_turns(outcome, planned));
+            // What cannot even begin, since what it shares is not there, is one failed wave.
+            let is_in_vain = outcome.waves.iter().all(|wave| taken_in(wave) == wave.failed);
+            if outcome.ended == Ended::Finished && !is_in_vain && taken < expected {
+                self.add_about(
+                    About::Scenario(planned.id),
+                    Severity::Inconclusive,
+                    format!("{}: its outcome tells of {taken} turns of {expected}", planned.id),
+                );
+            }
+        }
+    }
+}
+
+/// Written at the end of the setup, and again at the end of the teardown.
+fn must_have_fixtures(evidence: &Evidence) -> bool {
+    let is_loaded = evidence.plan.launches() && evidence.was_loaded();
+    is_loaded || evidence.began(Phase::SetUp) || evidence.began(Phase::TearDown)
+}
+
+/// Written when the nodes are ended, before the run's last mark.
+fn must_have_nodes(evidence: &Evidence) -> bool {
+    evidence.plan.infrastructure == Infrastructure::Loopback
+        && evidence.plan.launches()
+        && evidence.marks.iter().any(|mark| mark.event == Event::Ended)
+}
+
+fn turns(outcome: &ScenarioOutcome) -> u64 {
+    total(outcome.waves.iter().map(taken_in))
+}
+
+/// Turns that a wave tells of, those among them that the load generator could not take to
+/// their end.
+fn taken_in(wave: &WaveOutcome) -> u64 {
+    wave.completed().saturating_add(wave.client_failed)
+}
+
+fn expected_turns(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {
+    let of_waves = total(outcome.waves.iter().map(|wave| wave.scheduled));
+    match planned.id.kind() {
+        // It asks for as long as the load goes on.
+        ScenarioKind::Probe => of_waves,
+        ScenarioKind::Api | ScenarioKind::Cli => {
+            of_waves.max(u64::from(planned.users) * u64::from(planned.waves))
+        }
+    }
+}

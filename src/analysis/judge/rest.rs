@@ -1,0 +1,75 @@
+//! Whether the server was at rest when figures were taken that are about that.
+
+use super::{About, Case, Findings, Severity};
+use crate::budget::BudgetSubject;
+use crate::record::events::{BusyProcess, Event, Unrest};
+use crate::record::profile::Phase;
+
+impl Findings {
+    /// Growth and zombies are those of a server that has nothing to do: of one whose
+    /// workers still start they say nothing. A machine that is busy with other things is
+    /// worth knowing of; what the server holds does not hang on that.
+    pub(super) fn of_rest(&mut self, case: &Case<'_>) {
+        let mut phase = None;
+        for mark in &case.evidence.marks {
+            match &mark.event {
+                Event::PhaseBegan(began) => phase = Some(*began),
+                Event::NotAtRest(why) => self.of_unrest(case, phase, *why),
+                Event::BusyBeside(others) => self.of_others(phase, others),
+                _ => {}
+            }
+        }
+    }
+
+    /// What other processes take of the CPUs makes the server slower, and its memory no
+    /// larger.
+    fn of_others(&mut self, phase: Option<Phase>, others: &[BusyProcess]) {
+        const NAMED: usize = 3;
+        let names: Vec<String> = others.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = match others.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        self.add(
+            Severity::Note,
+            format!(
+                "other processes kept the machine busy {}: {}{more}. Latencies include waiting for \
+                 them; peaks do not depend on it",
+                when(phase),
+                names.join(", ")
+            ),
+        );
+    }
+
+    fn of_unrest(&mut self, case: &Case<'_>, phase: Option<Phase>, why: Unrest) {
+        let when = when(phase);
+        self.add(
+            Severity::Note,
+            format!(
+                "the server had not come to rest {when}: {why}. Latencies and growth may be those of \
+                 whatever else went on"
+            ),
+        );
+        if matches!(why, Unrest::Busy(_)) {
+            return;
+        }
+        for subject in [BudgetSubject::Growth, BudgetSubject::Zombies] {
+            // Zombies are counted at the end alone.
+            let is_concerned = phase.is_some() || subject == BudgetSubject::Growth;
+            let is_checked = case.budgets.iter().any(|check| {
+                check.subject == subject && check.limit.is_some() && check.measured.is_some()
+            });
+            if is_concerned && is_checked {
+                self.add_about(
+                    About::Budget(subject),
+                    Severity::Inconclusive,
+                    format!("{subject}: it is that of a server at rest, which this was not {when}"),
+                );
+            }
+        }
+    }
+}
+
+const fn when(phase: Option<Phase>) -> &'static str {
+    if phase.is_none() { "before the baseline" } else { "after the load" }
+}

@@ -1,0 +1,228 @@
+//! What users saw: failed scenarios, exceeded limits, a client that was late.
+
+use super::{About, Case, Findings, Severity, lost_its_server};
+use crate::analysis::evidence::Evidence;
+use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
+use crate::record::outcome::{Ended, FailureTally};
+use crate::scenario::ScenarioId;
+
+impl Findings {
+    pub(super) fn of_scenarios(&mut self, case: &Case<'_>) {
+        let (mut stopped, mut unstarted) = (Vec::new(), Vec::new());
+        for scenario in case.scenarios {
+            let id = scenario.id;
+            let about = About::Scenario(id);
+            self.of_client(scenario);
+            match scenario.state {
+                ScenarioState::Succeeded | ScenarioState::ClientFailed => {}
+                // Without its server no scenario can succeed: that says nothing
+                // about what it would have done with it.
+                ScenarioState::Failed if lost_its_server(case) => {
+                    self.add_about(
+                        about,
+                        Severity::Inconclusive,
+                        format!(
+                            "{id}: {} of {} turns failed, in a run that lost its server",
+                            scenario.failed(),
+                            scenario.completed()
+                        ),
+                    );
+                }
+                ScenarioState::Failed => {
+                    let worst = scenario
+                        .failures
+                        .iter()
+                        .filter(|kind| kind.is_error())
+                        .filter(|kind| !is_told_apart(scenario, kind))
+                        .max_by_key(|kind| kind.count);
+                    let worst = worst
+                        .map(|kind| {
+                            let example = brief(&kind.example.to_string());
+                            format!("; most often ({}x) {example}", kind.count)
+                        })
+                        .unwrap_or_default();
+                    self.add_about(
+                        about,
+                        Severity::ScenarioFailed,
+                        format!(
+                            "{id}: {} of {} turns failed{}{worst}",
+                            scenario.failed(),
+                            scenario.completed(),
+                            out_of_time(case.evidence, id)
+                        ),
+                    );
+                }
+                ScenarioState::Stopped => stopped.push(id.to_string()),
+                ScenarioState::Missing if !case.evidence.was_loaded() => {
+                    unstarted.push(id.to_string());
+                }
+                ScenarioState::Missing => self.add_about(
+                    about,
+                    Severity::Inconclusive,
+                    format!("{id}: no outcome; its process ended without a word (see load.log)"),
+                ),
+            }
+        }
+        if !unstarted.is_empty() {
+            self.add(
+                Severity::Inconclusive,
+                format!("the run ended before its load began: {}", unstarted.join(", ")),
+            );
+        }
+        if !stopped.is_empty() {
+            self.add(
+                Severity::Inconclusive,
+                format!("stopped before all turns were taken: {}", stopped.join(", ")),
+            );
+        }
+    }
+
+    /// What the load generator could not do proves nothing of the server.
+    fn of_client(&mut self, scenario: &ScenarioReport) {
+        let faults = scenario
+            .failures
+            .iter()
+            .filter_map(|kind| kind.example.client_fault().map(|fault| (kind, fault)));
+        let Some((worst, fault)) = faults.max_by_key(|(kind, _)| kind.count) else { return };
+        let turns = match scenario.client_failed() {
+            0 => worst.count,
+            turns => turns,
+        };
+        self.add_about(
+            About::Scenario(scenario.id),
+            Severity::Inconclusive,
+            format!(
+                "{}: the load generator itself failed in {turns} turns, which prove nothing of the \
+                 server; most often ({}x) {}; {}",
+                scenario.id,
+                worst.count,
+                brief(&worst.example.to_string()),
+                fault.cure()
+            ),
+        );
+    }
+
+    /// A refusal of which nobody knows whether it is right is no success, and where there was
+    /// nothing else the scenario proves nothing.
+    pub(super) fn of_unjudged(&mut self, case: &Case<'_>) {
+        for scenario in case.scenarios.iter().filter(|scenario| scenario.unjudged() > 0) {
+            let (unjudged, completed) = (scenario.unjudged(), scenario.completed());
+            let mut servers: Vec<&str> =
+                scenario.failures.iter().filter_map(|kind| kind.right_only_on.as_deref()).collect();
+            servers.sort_unstable();
+            servers.dedup();
+            self.add_about(
+                About::Scenario(scenario.id),
+                if unjudged == completed { Severity::Inconclusive } else { Severity::Note },
+                format!(
+                    "{}: {unjudged} of {completed} turns were refused something, which would be right \
+                     only on {}; whether this server is one could not be found out",
+                    scenario.id,
+                    servers.join(", or on ")
+                ),
+            );
+        }
+    }
+
+    /// What was sent again would have been by SkyPilot's own client: no failure, and no secret.
+    pub(super) fn of_retries(&mut self, case: &Case<'_>) {
+        for scenario in case.scenarios.iter().filter(|scenario| scenario.retries() > 0) {
+            self.add_about(
+                About::Scenario(scenario.id),
+                Severity::Note,
+                format!(
+                    "{}: requests were sent again {}x, as SkyPilot's client does when no server or no \
+                     worker is free or a log breaks off; the waiting is in the latencies",
+                    scenario.id,
+                    scenario.retries()
+                ),
+            );
+        }
+    }
+
+    pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {
+        for check in case.thresholds {
+            let about = About::Threshold { scenario: check.scenario, figure: check.figure.clone() };
+            let name = about.to_string();
+            let limit = check.limit.as_secs_f64();
+            match check.measured {
+                // The client's own delay would be held against the server.
+                Some(measured) if check.breached && is_starved(case, check.scenario) => self
+                    .add_about(
+                        about,
+                        Severity::Inconclusive,
+                        format!("{name}: {measured:.3} s, limit {limit} s, by a starved client"),
+                    ),
+                Some(measured) if check.breached && lost_its_server(case) => self.add_about(
+                    about,
+                    Severity::Inconclusive,
+                    format!(
+                        "{name}: {measured:.3} s, limit {limit} s, in a run that lost its server"
+                    ),
+                ),
+                Some(measured) if check.breached => self.add_about(
+                    about,
+                    Severity::ScenarioFailed,
+                    format!("{name}: {measured:.3} s, limit {limit} s"),
+                ),
+                Some(_) => {}
+                None => self.add_about(
+                    about,
+                    Severity::Inconclusive,
+                    format!("{name}: nothing was measured to hold against its limit"),
+                ),
+            }
+        }
+    }
+
+    pub(super) fn of_punctuality(&mut self, case: &Case<'_>) {
+        let limit = case.evidence.plan.validity.send_lateness_p99;
+        for scenario in case.scenarios.iter().filter(|s| is_starved(case, s.id)) {
+            let worst = scenario.waves.iter().filter_map(|wave| wave.lateness).map(|l| l.p99).max();
+            self.add_about(
+                About::Scenario(scenario.id),
+                Severity::Inconclusive,
+                format!(
+                    "{}: the client was starved: requests left up to {:.3} s late (p99; limit {}), so \
+                     latencies are the client's as much as the server's",
+                    scenario.id,
+                    worst.unwrap_or_default().as_secs_f64(),
+                    humantime::format_duration(limit)
+                ),
+            );
+        }
+    }
+}
+
+/// Whether a kind of failure is the load generator's own and in a count of its own. Runs of
+/// skyload before there was one counted such turns among those that failed.
+fn is_told_apart(scenario: &ScenarioReport, kind: &FailureTally) -> bool {
+    scenario.client_failed() > 0 && kind.example.client_fault().is_some()
+}
+
+fn is_starved(case: &Case<'_>, id: ScenarioId) -> bool {
+    let limit = case.evidence.plan.validity.send_lateness_p99;
+    case.scenarios
+        .iter()
+        .filter(|scenario| scenario.id == id)
+        .flat_map(|scenario| &scenario.waves)
+        .any(|wave| wave.lateness.is_some_and(|lateness| lateness.p99 > limit))
+}
+
+/// What to add for a scenario that may have failed without a failed turn.
+fn out_of_time(evidence: &Evidence, id: ScenarioId) -> String {
+    let limit = humantime::format_duration(evidence.plan.scenario_timeout);
+    match evidence.outcomes.get(&id).map(|outcome| outcome.ended) {
+        Some(Ended::TimedOut) => format!(", and its time limit of {limit} ran out"),
+        _ => String::new(),
+    }
+}
+
+/// The beginning of a text: its whole stands in the table of errors.
+fn brief(text: &str) -> String {
+    const LENGTH: usize = 140;
+    match text.char_indices().nth(LENGTH) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}..", &text[..end]),
+    }
+}

@@ -1,0 +1,61 @@
+//! What processes were in classes that hold many kinds: commands, and the rest.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::memory::MemoryReport;
+use crate::class::ProcessClass;
+use crate::record::profile::ProcessRecord;
+use crate::server_command;
+use crate::units::total;
+
+/// How many processes of each kind there were in each such class.
+pub(super) type Kinds = BTreeMap<ProcessClass, BTreeMap<String, u32>>;
+
+impl MemoryReport {
+    /// `helper: 12 ssh, 3 rsync, 1 squeue`, for each class that holds many kinds.
+    pub fn kinds_in_words(&self) -> impl Iterator<Item = String> {
+        in_words(&self.kinds)
+    }
+}
+
+/// Of each class, the most frequent kinds first.
+fn in_words(kinds: &Kinds) -> impl Iterator<Item = String> {
+    const NAMED: usize = 8;
+    kinds.iter().map(|(class, kinds)| {
+        let mut kinds: Vec<_> = kinds.iter().collect();
+        kinds.sort_by_key(|(name, count)| (Reverse(**count), *name));
+        let named = kinds.iter().take(NAMED).map(|(name, count)| format!("{count} {name}"));
+        let rest = total(kinds.iter().skip(NAMED).map(|(_, count)| **count));
+        let rest = (rest > 0).then(|| format!("{rest} of other kinds"));
+        format!("{class}: {}", named.chain(rest).collect::<Vec<_>>().join(", "))
+    })
+}
+
+/// What the processes were in classes that are not all of one kind.
+pub(super) fn of(records: &[ProcessRecord]) -> Kinds {
+    let mut kinds = BTreeMap::<_, BTreeMap<_, _>>::new();
+    for record in records {
+        if !matches!(record.class, ProcessClass::Helper | ProcessClass::Other) {
+            continue;
+        }
+        let title = || server_command::kind(std::iter::once(record.title.as_bytes()));
+        let kind = record.kind.clone().or_else(title).filter(|kind| !kind.is_empty());
+        let kind = kind.unwrap_or_else(|| "unknown".to_owned());
+        *kinds.entry(record.class).or_default().entry(kind).or_insert(0) += 1;
+    }
+    kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_frequent_kinds_are_named_and_the_others_counted() {
+        let kinds = (1..=10).map(|count| (format!("k{count}"), count)).collect();
+        let kinds = BTreeMap::from([(ProcessClass::Helper, kinds)]);
+        let expected = "helper: 10 k10, 9 k9, 8 k8, 7 k7, 6 k6, 5 k5, 4 k4, 3 k3, 3 of other kinds";
+        assert_eq!(in_words(&kinds).collect::<Vec<_>>(), [expected]);
+    }
+}

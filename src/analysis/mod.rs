@@ -1,0 +1,191 @@
+//! What a run amounts to: assembled from the run directory, and judged.
+//!
+//! Assembling is pure: [`Evidence`] in, [`Report`] out, so any old run can be
+//! reported on again.
+
+mod budgets;
+mod coverage;
+mod evidence;
+mod exactness;
+mod growth;
+mod judge;
+mod kinds;
+mod losses;
+mod memory;
+mod profile;
+mod recording;
+mod scenarios;
+mod server_profile;
+mod summary;
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use budgets::CONFIGURED;
+pub use budgets::{BudgetCheck, BudgetState};
+pub use coverage::{Coverage, Gap};
+pub use evidence::Evidence;
+pub use exactness::Exactness;
+pub use growth::{ClassGrowth, Growth};
+pub use judge::{About, Finding, Judgement, Severity, Verdict};
+pub use memory::{ClassMemory, MemoryReport, SnapshotMemory};
+pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
+pub use scenarios::{
+    ScenarioReport, ScenarioState, Stats, Temperature, ThresholdCheck, WaveReport, state,
+};
+pub use summary::{MonitoringSummary, OriginalFigures, PhaseSpan};
+
+use crate::ids::RunId;
+use crate::plan::LoadPlan;
+use crate::record::FORMAT_VERSION;
+use crate::record::environment::Environment;
+use crate::record::nodes::NodeFigures;
+use crate::record::profile::{ProfilerCost, ProfilerLevel};
+use crate::record::request::LoadRequest;
+use crate::record::resources::Ledger;
+use crate::units;
+
+/// What a run amounts to: `report.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Report {
+    /// Format of this file.
+    pub version: u32,
+    /// Which run.
+    pub run: RunId,
+    /// How commands are told which run: its id, or its directory where they would not
+    /// look for it.
+    #[serde(default)]
+    pub name: String,
+    /// What was typed; `None` of runs that did not write it down.
+    #[serde(default)]
+    pub request: Option<LoadRequest>,
+    /// What was asked for.
+    pub plan: LoadPlan,
+    /// What was found; `None` when the run ended before the server was ready.
+    pub environment: Option<Environment>,
+    /// The phases that took place.
+    pub phases: Vec<PhaseSpan>,
+    /// The original tool's figures; `None` without a profile.
+    pub summary: Option<MonitoringSummary>,
+    /// Each planned scenario.
+    pub scenarios: Vec<ScenarioReport>,
+    /// What scenarios shared; `None` where nothing was launched.
+    pub fixtures: Option<Ledger>,
+    /// What the nodes of the loopback infrastructure cost; `None` without one.
+    pub nodes: Option<NodeFigures>,
+    /// From the server's start to its end, as the plan's estimate counts; `None` when
+    /// the run did not come to its end.
+    #[serde(with = "units::seconds::option")]
+    #[schemars(with = "Option<crate::schema::Seconds>")]
+    pub duration: Option<Duration>,
+    /// Memory of the server; `None` without a profile.
+    pub memory: Option<MemoryReport>,
+    /// Processes that a stop of the server left behind; `None` when it was not stopped.
+    pub left_behind: Option<u32>,
+    /// How the profile was made; `None` without one.
+    pub profiler: Option<ProfilerReport>,
+    /// What of the run the profile covers.
+    pub coverage: Coverage,
+    /// Each configured budget.
+    pub budgets: Vec<BudgetCheck>,
+    /// Each configured latency limit.
+    pub thresholds: Vec<ThresholdCheck>,
+    /// The verdict, and all that speaks for or against it.
+    pub judgement: Judgement,
+}
+
+/// How a profile was made.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProfilerReport {
+    /// How peaks were read.
+    pub level: ProfilerLevel,
+    /// Whether the kernel told of each process, however brief.
+    pub kernel_events: bool,
+    /// The distance between two ticks that was asked for.
+    #[serde(with = "units::duration")]
+    #[schemars(with = "crate::schema::DurationText")]
+    pub interval: Duration,
+    /// What it cost; `None` when the profiler was killed before it could say.
+    pub cost: Option<ProfilerCost>,
+}
+
+impl ProfilerReport {
+    fn of(recording: recording::Recording<'_>) -> Option<Self> {
+        let header = recording.header()?;
+        Some(Self {
+            level: header.level,
+            kernel_events: header.kernel_events,
+            interval: header.interval,
+            cost: recording.cost(),
+        })
+    }
+
+    /// How peaks were read, and what that leaves in the dark, as the value of a fact.
+    pub(crate) fn peaks(&self) -> String {
+        let level = match self.level {
+            ProfilerLevel::ExitRecords => "the kernel's marks, exits included",
+            ProfilerLevel::HighWaterMark => "the kernel's marks, read at each tick",
+            ProfilerLevel::HighWaterMarkOfAnother => {
+                "the kernel's marks, read at each tick; another user's processes, so no PSS"
+            }
+            ProfilerLevel::SampledRss => "sampled: short peaks are missed",
+        };
+        match self.kernel_events {
+            true => level.to_owned(),
+            false => format!("{level}; what lived between two ticks is not known of"),
+        }
+    }
+
+    /// The same as a clause.
+    pub fn describe(&self) -> String {
+        match self.level {
+            ProfilerLevel::SampledRss => self.peaks(),
+            _ => format!("peaks are {}", self.peaks()),
+        }
+    }
+}
+
+impl Report {
+    /// Assembles and judges.
+    pub fn assemble(evidence: &Evidence) -> Self {
+        let phases = summary::phases(&evidence.marks, evidence.last_moment());
+        let recording = evidence.recording();
+        let memory = memory::assemble(recording, evidence.came_to_rest());
+        let coverage = coverage::assemble(evidence);
+        let (scenarios, thresholds) = scenarios::assemble(evidence);
+        let budgets = budgets::check(evidence, memory.as_ref());
+        let judgement = judge::judge(&judge::Case {
+            evidence,
+            coverage: &coverage,
+            scenarios: &scenarios,
+            thresholds: &thresholds,
+            budgets: &budgets,
+            memory: memory.as_ref(),
+        });
+        Self {
+            version: FORMAT_VERSION,
+            run: evidence.run.clone(),
+            name: evidence.name.clone(),
+            request: evidence.request.clone(),
+            plan: evidence.plan.clone(),
+            environment: evidence.environment.clone(),
+            summary: summary::assemble(recording, memory.as_ref(), summary::baseline_of(&phases)),
+            phases,
+            fixtures: evidence.fixtures.clone(),
+            nodes: evidence.nodes.clone(),
+            duration: evidence.duration(),
+            scenarios,
+            memory,
+            left_behind: evidence.left_behind(),
+            profiler: ProfilerReport::of(recording),
+            coverage,
+            budgets,
+            thresholds,
+            judgement,
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! What users of each scenario saw.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Evidence;
+use crate::clock::Timestamp;
+use crate::config::Thresholds;
+use crate::plan::PlannedScenario;
+use crate::record::outcome::{
+    ClientCost, Ended, FailureTally, Latencies, ScenarioOutcome, Tally, WaveOutcome,
+};
+use crate::scenario::ScenarioId;
+use crate::units::{self, Percent, total};
+
+/// One planned scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScenarioReport {
+    /// Which scenario.
+    pub id: ScenarioId,
+    /// Users, each with one turn per wave.
+    pub users: u32,
+    /// Users that were at it at once.
+    pub at_once: u32,
+    /// How it ended.
+    pub state: ScenarioState,
+    /// Its waves.
+    pub waves: Vec<WaveReport>,
+    /// Failures and refusals of all waves, by kind.
+    pub failures: Vec<FailureTally>,
+    /// What the client cost; `None` when it left no outcome.
+    pub cost: Option<ClientCost>,
+}
+
+/// How a scenario ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScenarioState {
+    /// All turns were taken, and no more failed than may.
+    Succeeded,
+    /// More turns failed than may, or it ran into its time limit.
+    Failed,
+    /// It was stopped before all turns were taken.
+    Stopped,
+    /// Its process left no outcome.
+    Missing,
+    /// Some of its turns failed for want of something on the load generator's machine, and
+    /// no more of the others than may.
+    ClientFailed,
+}
+
+/// Whether executors were up when a wave began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Temperature {
+    /// The first wave: executors are started for it, and import SkyPilot first.
+    Cold,
+    /// A later wave.
+    Warm,
+    /// The server was not restarted, so nobody knows.
+    Unknown,
+}
+
+/// One wave of turns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct WaveReport {
+    /// The first wave or a later one.
+    pub temperature: Temperature,
+    /// When its turns were scheduled.
+    pub began: Timestamp,
+    /// When the last of them ended.
+    pub ended: Timestamp,
+    /// Turns that were scheduled.
+    pub scheduled: u64,
+    /// Turns with right answers only.
+    pub succeeded: u64,
+    /// Turns with a refusal that was right.
+    pub refused: u64,
+    /// Turns with a refusal of which nobody knows whether it was right.
+    #[serde(default)]
+    pub unjudged: u64,
+    /// Turns with a failure.
+    pub failed: u64,
+    /// Turns that the load generator itself could not take to their end: in no other count.
+    #[serde(default)]
+    pub client_failed: u64,
+    /// Completed turns per second.
+    pub throughput: Option<f64>,
+    /// How often something was sent again, as SkyPilot's SDK does.
+    pub retries: u64,
+    /// From the scheduled start to the last answer.
+    pub turns: Option<Stats>,
+    /// By step.
+    pub steps: BTreeMap<String, Stats>,
+    /// How much later than scheduled turns began.
+    pub lateness: Option<Stats>,
+}
+
+/// A distribution of durations, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Stats {
+    /// How many.
+    pub count: u64,
+    /// The shortest.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub min: Duration,
+    /// The average.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub avg: Duration,
+    /// The median.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub p50: Duration,
+    /// The 90th percentile.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub p90: Duration,
+    /// The 95th percentile.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub p95: Duration,
+    /// The 99th percentile.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub p99: Duration,
+    /// The longest.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub max: Duration,
+}
+
+/// One latency limit and what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ThresholdCheck {
+    /// Which scenario.
+    pub scenario: ScenarioId,
+    /// Which figure: `p95`, ..
+    pub figure: String,
+    /// Its limit.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub limit: Duration,
+    /// The figure over all waves; `None` when nothing was measured.
+    pub measured: Option<f64>,
+    /// Whether it is above the limit.
+    pub breached: bool,
+}
+
+impl Stats {
+    /// The figures of a distribution; `None` when it is empty.
+    pub fn of(latencies: &Latencies) -> Option<Self> {
+        Some(Self {
+            count: latencies.count(),
+            min: latencies.min()?,
+            avg: latencies.mean()?,
+            p50: latencies.percentile(50.0)?,
+            p90: latencies.percentile(90.0)?,
+            p95: latencies.percentile(95.0)?,
+            p99: latencies.percentile(99.0)?,
+            max: latencies.max()?,
+        })
+    }
+}
+
+impl ScenarioReport {
+    /// What one of its waves is called: only where there are several is it known which
+    /// one met executors that were up.
+    pub fn wave_name(&self, wave: &WaveReport) -> &'static str {
+        match (self.waves.len(), wave.temperature) {
+            (1, _) => "all",
+            (_, Temperature::Cold) => "cold",
+            (_, Temperature::Warm) => "warm",
+            (_, Temperature::Unknown) => "unknown",
+        }
+    }
+
+    /// Turns that came to an end, over all waves.
+    pub fn completed(&self) -> u64 {
+        total(self.waves.iter().map(WaveReport::completed))
+    }
+
+    /// Turns with a refusal of which nobody knows whether it was right, over all waves.
+    pub fn unjudged(&self) -> u64 {
+        total(self.waves.iter().map(|wave| wave.unjudged))
+    }
+
+    /// Turns that the load generator could not take to their end, over all waves.
+    pub fn client_failed(&self) -> u64 {
+        total(self.waves.iter().map(|wave| wave.client_failed))
+    }
+
+    /// How often something was sent again, over all waves.
+    pub fn retries(&self) -> u64 {
+        total(self.waves.iter().map(|wave| wave.retries))
+    }
+
+    /// Turns with a failure, over all waves.
+    pub fn failed(&self) -> u64 {
+        total(self.waves.iter().map(|wave| wave.failed))
+    }
+}
+
+impl WaveReport {
+    /// Turns that came to an end.
+    pub fn completed(&self) -> u64 {
+        total([self.succeeded, self.refused, self.unjudged, self.failed])
+    }
+}
+
+pub(super) fn assemble(evidence: &Evidence) -> (Vec<ScenarioReport>, Vec<ThresholdCheck>) {
+    let limits = |id| {
+        let limits = evidence.plan.thresholds.iter().find(|limits| limits.scenario == id);
+        limits.map(|limits| limits.limits).unwrap_or_default()
+    };
+    let reports = evidence
+        .plan
+        .scenarios
+        .iter()
+        .map(|planned| {
+            report(
+                planned,
+                evidence.outcomes.get(&planned.id),
+                &limits(planned.id),
+                !evidence.plan.is_remote(),
+            )
+        })
+        .collect();
+    let checks = evidence
+        .plan
+        .thresholds
+        .iter()
+        .flat_map(|limits| {
+            check_latencies(
+                limits.scenario,
+                &limits.limits,
+                evidence.outcomes.get(&limits.scenario),
+            )
+        })
+        .collect();
+    (reports, checks)
+}
+
+fn report(
+    planned: &PlannedScenario,
+    outcome: Option<&ScenarioOutcome>,
+    limits: &Thresholds,
+    restarted: bool,
+) -> ScenarioReport {
+    let mut failures = Tally::default();
+    let waves = outcome.map_or(&[][..], |outcome| &outcome.waves);
+    for wave in waves {
+        failures.add_all(&wave.tally);
+    }
+    ScenarioReport {
+        id: planned.id,
+        users: planned.users,
+        at_once: planned.at_once,
+        state: outcome.map_or(ScenarioState::Missing, |outcome| state(outcome, limits)),
+        waves: waves
+            .iter()
+            .enumerate()
+            .map(|(index, wave)| wave_report(index, wave, restarted))
+            .collect(),
+        failures: failures.kinds().to_vec(),
+        cost: outcome.map(|outcome| outcome.cost),
+    }
+}
+
+/// The one rule for when a scenario has failed; also what its own test asserts.
+pub fn state(outcome: &ScenarioOutcome, limits: &Thresholds) -> ScenarioState {
+    let failed = total(outcome.waves.iter().map(|wave| wave.failed));
+    let completed = total(outcome.waves.iter().map(WaveOutcome::completed));
+    let allowed = limits.error_rate.unwrap_or_default();
+    let too_many = Percent::of(failed, completed).is_some_and(|share| share > allowed);
+    match outcome.ended {
+        _ if too_many => ScenarioState::Failed,
+        Ended::TimedOut => ScenarioState::Failed,
+        Ended::Stopped => ScenarioState::Stopped,
+        Ended::Finished if outcome.waves.iter().any(|wave| wave.client_failed > 0) => {
+            ScenarioState::ClientFailed
+        }
+        // Nobody took a turn, so nothing was proved.
+        Ended::Finished if completed == 0 => ScenarioState::Missing,
+        Ended::Finished => ScenarioState::Succeeded,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of turns are far below 2^52")]
+fn wave_report(index: usize, wave: &WaveOutcome, restarted: bool) -> WaveReport {
+    let seconds = wave.ended.since(wave.began).as_secs_f64();
+    WaveReport {
+        temperature: match index {
+            _ if !restarted => Temperature::Unknown,
+            0 => Temperature::Cold,
+            _ => Temperature::Warm,
+        },
+        began: wave.began,
+        ended: wave.ended,
+        scheduled: wave.scheduled,
+        succeeded: wave.succeeded,
+        refused: wave.refused,
+        unjudged: wave.unjudged,
+        failed: wave.failed,
+        client_failed: wave.client_failed,
+        throughput: (seconds > 0.0).then(|| wave.completed() as f64 / seconds),
+        retries: wave.retries,
+        turns: Stats::of(&wave.turns),
+        steps: wave
+            .steps
+            .iter()
+            .filter_map(|(step, latencies)| Some((step.clone(), Stats::of(latencies)?)))
+            .collect(),
+        lateness: Stats::of(&wave.lateness),
+    }
+}
+
+fn check_latencies(
+    scenario: ScenarioId,
+    limits: &Thresholds,
+    outcome: Option<&ScenarioOutcome>,
+) -> Vec<ThresholdCheck> {
+    let mut all = Latencies::default();
+    for wave in outcome.map_or(&[][..], |outcome| &outcome.waves) {
+        all.add(&wave.turns);
+    }
+    let stats = Stats::of(&all);
+    let measured = |of: fn(&Stats) -> Duration| stats.as_ref().map(of);
+    [
+        ("p50", limits.p50, measured(|stats| stats.p50)),
+        ("p90", limits.p90, measured(|stats| stats.p90)),
+        ("p95", limits.p95, measured(|stats| stats.p95)),
+        ("p99", limits.p99, measured(|stats| stats.p99)),
+        ("max", limits.max, measured(|stats| stats.max)),
+    ]
+    .into_iter()
+    .filter_map(|(figure, limit, measured)| {
+        let limit = limit?;
+        Some(ThresholdCheck {
+            scenario,
+            figure: figure.to_owned(),
+            limit,
+            measured: measured.map(|measured| measured.as_secs_f64()),
+            breached: measured.is_some_and(|measured| measured > limit),
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,128 @@
+//! When what happened in a run: `marks.jsonl`, written by the conductor.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{ClockOffset, Timestamp};
+use crate::limits::MemoryLimit;
+use crate::record::profile::Phase;
+use crate::scenario::Family;
+
+/// One line of `marks.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Mark {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What can happen in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The server was about to be started.
+    Began,
+    /// The server and whatever was launched had been removed.
+    Ended,
+    /// A phase began; the one before, if any, has ended.
+    PhaseBegan(Phase),
+    /// In the load, it is a family's turn.
+    FamilyBegan(Family),
+    /// The last phase ended.
+    PhasesEnded,
+    /// The server had not come to rest in the time that the plan gives it, before the
+    /// baseline or in the drain, and what kept it from that.
+    NotAtRest(Unrest),
+    /// Processes that belong to nothing of the run and kept the machine busy, when the
+    /// baseline or the drain began: the busiest first.
+    BusyBeside(Vec<BusyProcess>),
+    /// The load was stopped before all scenarios had ended.
+    LoadStopped(StopReason),
+    /// The server had another identity than the one that was started.
+    ServerReplaced,
+    /// The server was not there any more.
+    ServerGone,
+    /// The server was stopped as its users do. Its processes that were still there after
+    /// that, by their titles: mostly none. They were removed.
+    LeftBehind(Vec<String>),
+    /// The clock of a server on another machine was compared with ours.
+    ClockCompared(ClockOffset),
+    /// Jobs of the run that were still in the queue of the loopback infrastructure
+    /// when the server had ended, by their names. They were cancelled.
+    LeftInQueue(Vec<String>),
+    /// Processes of the run's control group, or of one below it, that the kernel ended for
+    /// want of memory since the server was about to be started, and the memory limit that
+    /// then held, if there is one.
+    KilledForMemory {
+        /// How many.
+        processes: u64,
+        /// The limit.
+        #[serde(default)]
+        limit: Option<MemoryLimit>,
+    },
+}
+
+/// What keeps a server from being at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unrest {
+    /// The profiler had not seen it yet.
+    NoFigures,
+    /// So many workers still import SkyPilot.
+    Starting(u32),
+    /// Percent of the machine's CPUs that are in use, by the server or anything else. Only in
+    /// runs of earlier builds: the server's own use is told now.
+    Busy(u32),
+    /// Percent of one CPU that the server's processes use.
+    ServerBusy(u32),
+    /// The jobs controllers of a server that has some were not there yet.
+    NoControllersYet,
+}
+
+/// A process that keeps a machine busy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BusyProcess {
+    /// Name of its program, as the kernel has it.
+    pub name: String,
+    /// Process id.
+    pub pid: u32,
+    /// Percent of one CPU.
+    pub percent: u32,
+}
+
+impl fmt::Display for BusyProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {}, {}% of a CPU)", self.name, self.pid, self.percent)
+    }
+}
+
+impl fmt::Display for Unrest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFigures => f.write_str("no figures yet"),
+            Self::Starting(1) => f.write_str("a worker is starting"),
+            Self::Starting(count) => write!(f, "{count} workers are starting"),
+            Self::Busy(percent) => write!(f, "the machine is busy ({percent}% CPU)"),
+            Self::ServerBusy(percent) => write!(f, "the server is busy ({percent}% of a CPU)"),
+            Self::NoControllersYet => f.write_str("its jobs controllers have not started yet"),
+        }
+    }
+}
+
+/// Why a load was stopped early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// Somebody pressed Ctrl-C, or sent a signal that means the same.
+    Interrupted,
+    /// The machine's available memory fell below the floor.
+    MemoryFloor,
+    /// The server ended or was replaced.
+    ServerLost,
+    /// The profiler ended.
+    ProfilerLost,
+}

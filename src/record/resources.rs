@@ -1,0 +1,183 @@
+//! `fixtures.json`: what was set up and torn down, how long it took, and what is
+//! still there. Written by the conductor, read by scenarios and by the report.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::credentials::Credentials;
+use crate::record::FORMAT_VERSION;
+use crate::record::outcome::Failure;
+use crate::scenario::Need;
+use crate::units;
+
+/// What became of everything that scenarios share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Ledger {
+    /// Format of this file.
+    pub version: u32,
+    /// What there is on each infrastructure.
+    pub shared: Vec<SharedThings>,
+    /// What was done, in the order of its end.
+    pub steps: Vec<FixtureStep>,
+    /// Clusters, jobs and services of the run that were still there at the end.
+    pub left: Vec<String>,
+    /// Whether what is left could be looked for.
+    pub verified: bool,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            version: FORMAT_VERSION,
+            shared: Vec::new(),
+            steps: Vec::new(),
+            left: Vec::new(),
+            verified: false,
+        }
+    }
+}
+
+/// What there is on one infrastructure.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SharedThings {
+    /// What SkyPilot calls the infrastructure.
+    pub infra: String,
+    /// The number of the managed job.
+    pub job_id: Option<u64>,
+}
+
+/// Something that was set up or torn down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FixtureStep {
+    /// Before or after the load.
+    pub stage: Stage,
+    /// What it is that scenarios need; `None` for what they created themselves.
+    pub need: Option<Need>,
+    /// What was done, in words.
+    pub what: String,
+    /// The infrastructure, where it matters.
+    pub infra: String,
+    /// How long it took.
+    #[serde(with = "units::seconds")]
+    #[schemars(with = "crate::schema::Seconds")]
+    pub took: Duration,
+    /// Why it was not done.
+    pub failure: Option<Failure>,
+}
+
+/// Before or after the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Before.
+    SetUp,
+    /// After.
+    TearDown,
+}
+
+impl Ledger {
+    /// The number of the managed job on an infrastructure.
+    pub fn job_id(&self, infra: &str) -> Option<u64> {
+        self.shared.iter().find(|things| things.infra == infra)?.job_id
+    }
+
+    /// Why what is needed on an infrastructure is not there, if it isn't.
+    pub fn missing(&self, need: Need, infra: &str) -> Option<Failure> {
+        if !need.is_fixture() {
+            return None;
+        }
+        let step = self.steps.iter().find(|step| {
+            step.stage == Stage::SetUp && step.need == Some(need) && step.infra == infra
+        });
+        match step {
+            Some(step) => step.failure.clone(),
+            None => Some(Failure {
+                step: "fixture".to_owned(),
+                status: None,
+                error_type: "not set up".to_owned(),
+                message: format!("nobody set up {} on {infra}", need.name()),
+            }),
+        }
+    }
+
+    /// Takes a secret out of everything that the server said: it may have repeated it.
+    pub fn hide(&mut self, credentials: &Credentials) {
+        let hide = |text: &mut String| *text = credentials.hide_in(text);
+        self.left.iter_mut().for_each(hide);
+        for step in &mut self.steps {
+            hide(&mut step.what);
+            if let Some(failure) = &mut step.failure {
+                hide(&mut failure.error_type);
+                hide(&mut failure.message);
+            }
+        }
+    }
+
+    /// Steps that failed.
+    pub fn failed(&self) -> impl Iterator<Item = (&FixtureStep, &Failure)> {
+        self.steps.iter().filter_map(|step| Some((step, step.failure.as_ref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_set_up_is_missing_and_what_needs_no_setup_never_is() {
+        let ledger = Ledger::default();
+        assert!(ledger.missing(Need::Cluster, "slurm/loop").is_some());
+        assert!(ledger.missing(Need::Infrastructure, "slurm/loop").is_none());
+    }
+
+    #[test]
+    fn a_secret_that_the_server_repeats_is_in_no_word_of_the_ledger() {
+        let failure = Failure {
+            step: "launch".to_owned(),
+            status: Some(500),
+            error_type: "E".to_owned(),
+            message: "Authorization: Bearer sky_t0ken".to_owned(),
+        };
+        let step = FixtureStep {
+            stage: Stage::SetUp,
+            need: Some(Need::Cluster),
+            what: "cluster sky_t0ken".to_owned(),
+            infra: String::new(),
+            took: Duration::ZERO,
+            failure: Some(failure),
+        };
+        let left = vec!["request sky_t0ken".to_owned()];
+        let mut ledger = Ledger { steps: vec![step], left, ..Ledger::default() };
+        ledger.hide(&Credentials::Token("sky_t0ken".to_owned()));
+        let text = serde_json::to_string(&ledger).unwrap();
+        assert!(!text.contains("t0ken") && text.contains("Bearer .."), "{text}");
+    }
+
+    #[test]
+    fn a_fixture_is_missing_only_where_its_setup_failed() {
+        let step = |infra: &str, failure| FixtureStep {
+            stage: Stage::SetUp,
+            need: Some(Need::Cluster),
+            what: String::new(),
+            infra: infra.to_owned(),
+            took: Duration::ZERO,
+            failure,
+        };
+        let failure = Failure {
+            step: "launch".to_owned(),
+            status: Some(500),
+            error_type: "E".to_owned(),
+            message: String::new(),
+        };
+        let steps = vec![step("aws", Some(failure.clone())), step("gcp", None)];
+        let ledger = Ledger { steps, ..Ledger::default() };
+        assert_eq!(ledger.missing(Need::Cluster, "aws"), Some(failure));
+        assert_eq!(ledger.missing(Need::Cluster, "gcp"), None);
+        assert!(ledger.missing(Need::Job, "gcp").is_some());
+    }
+}

@@ -1,0 +1,54 @@
+//! Annotations: what GitHub shows on a workflow run's page and beside a pull request.
+//!
+//! A line that begins with `::error` or `::warning` is one, on either stream of a
+//! step.
+
+use std::io::{self, Write};
+
+use crate::analysis::{Report, Severity};
+
+/// Writes one annotation for each finding that speaks against the run, gravest first.
+/// GitHub shows the first ten of a step.
+pub fn annotations(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    for finding in &report.judgement.findings {
+        let command = match finding.severity {
+            Severity::ScenarioFailed | Severity::OverBudget => "error",
+            Severity::Inconclusive => "warning",
+            Severity::Note => continue,
+        };
+        let word = finding.severity.name();
+        let title = match &finding.about {
+            Some(about) => format!("skyload: {word}, {about}"),
+            None => format!("skyload: {word}"),
+        };
+        writeln!(
+            out,
+            "::{command} title={}::{}",
+            as_property(&title),
+            as_message(&finding.message)
+        )?;
+    }
+    Ok(())
+}
+
+/// As GitHub's own toolkit escapes what follows the second `::`.
+fn as_message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// As it escapes what stands before.
+fn as_property(text: &str) -> String {
+    as_message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_ends_its_annotation_or_its_property() {
+        assert_eq!(as_message("50% of\r\n::error::x"), "50%25 of%0D%0A::error::x");
+        assert_eq!(as_property("a,title=b::c"), "a%2Ctitle=b%3A%3Ac");
+        assert_eq!(as_message("%0A"), "%250A", "what is escaped already stays as it was said");
+    }
+}

@@ -1,0 +1,134 @@
+//! What ran: versions, machine, setup and teardown, and what measuring cost.
+
+use super::table::Table;
+use crate::analysis::{PhaseSpan, Report};
+use crate::clock::Timestamp;
+use crate::plan::ServerTarget;
+use crate::record::environment::{Environment, SkyUnderTest};
+use crate::record::resources::Stage;
+use crate::render::tables::cost;
+use crate::render::words::seconds;
+use crate::units::in_minutes;
+use crate::units::{as_gib, as_mib};
+
+/// `2026-11-24 16:03:35 UTC`.
+pub(super) fn in_utc(at: Timestamp) -> String {
+    let text = humantime::format_rfc3339_seconds(at.to_system_time()).to_string();
+    text.replace('T', " ").replace('Z', " UTC")
+}
+
+/// Versions and machine.
+pub(super) fn versions(report: &Report) -> Table {
+    let mut table = Table::facts("What was tested, and on what");
+    table.fact("run", Some(report.run.to_string()));
+    table.fact("profile", Some(report.plan.profile.clone()));
+    // An address may have credentials in it, so it is left out.
+    let server = match report.plan.server {
+        ServerTarget::Isolated { deploy: false } => "isolated, local mode",
+        ServerTarget::Isolated { deploy: true } => "isolated, deploy mode",
+        ServerTarget::System => "the user's own",
+        ServerTarget::Remote(_) => "on another machine",
+    };
+    table.fact("server", Some(server.to_owned()));
+    match &report.environment {
+        Some(environment) => of_environment(&mut table, environment),
+        None => table.fact("SkyPilot", Some("the server was never ready".to_owned())),
+    }
+    table
+}
+
+fn of_environment(table: &mut Table, environment: &Environment) {
+    let (sky, server, machine) = (&environment.sky, &environment.server, &environment.machine);
+    let with_commit = |version: &str, commit: &Option<String>| match commit {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
+    };
+    table.fact("SkyPilot", Some(with_commit(&sky.version, &sky.commit)));
+    table.fact("its server", Some(with_commit(&server.version, &server.commit)));
+    table.fact("its API version", Some(server.api_version.clone()));
+    let workers = server.workers.map(|workers| {
+        format!(
+            "{} web, {} for long requests, {} short requests at once",
+            workers.server, workers.long, workers.short
+        )
+    });
+    table.fact("its workers", workers);
+    table.fact("its constants", constants(sky));
+    let infrastructure = environment.infrastructure.join(", ");
+    table.fact("launched on", (!infrastructure.is_empty()).then_some(infrastructure));
+    for change in &environment.changes {
+        table.fact("not as SkyPilot is", Some(change.clone()));
+    }
+    table.fact(
+        "machine",
+        Some(format!(
+            "{} CPUs, {:.1} GiB, {}",
+            machine.cpus,
+            as_gib(machine.memory_total),
+            machine.system
+        )),
+    );
+    for limit in machine.limits.in_words() {
+        table.fact("limit", Some(limit));
+    }
+    table.fact("skyload", Some(environment.skyload.clone()));
+}
+
+fn constants(sky: &SkyUnderTest) -> Option<String> {
+    let constants = [
+        ("LONG", sky.constants.long),
+        ("SHORT", sky.constants.short),
+        ("SERVER", sky.constants.server),
+    ];
+    let known: Vec<String> = constants
+        .into_iter()
+        .filter_map(|(name, size)| Some(format!("{name} {:.1} MiB", as_mib(size?))))
+        .collect();
+    (!known.is_empty()).then(|| known.join(", "))
+}
+
+/// How long each phase took; `None` when there was none.
+pub(super) fn phases(report: &Report) -> Option<Table> {
+    let mut table = Table::new("Phases", &["phase", "began", "took"], 2);
+    for PhaseSpan { phase, began, ended } in &report.phases {
+        let took = in_minutes(ended.since(*began));
+        table.row([phase.name().to_owned(), in_utc(*began), took]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// What was set up and taken down; `None` where nothing was launched.
+pub(super) fn fixtures(report: &Report) -> Option<Table> {
+    let ledger = report.fixtures.as_ref()?;
+    let mut table = Table::new(
+        "Setup and teardown, in seconds (no part of the load)",
+        &["what", "", "on", "failure", "took"],
+        4,
+    );
+    for step in &ledger.steps {
+        let stage = match step.stage {
+            Stage::SetUp => "set up",
+            Stage::TearDown => "ended",
+        };
+        let failure = step.failure.as_ref().map(|failure| format!("FAILED: {failure}"));
+        table.row([
+            step.what.clone(),
+            stage.to_owned(),
+            step.infra.clone(),
+            failure.unwrap_or_default(),
+            seconds(step.took),
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// How peaks were read, and what measuring cost; `None` where nothing was measured.
+pub(super) fn cost(report: &Report) -> Option<Table> {
+    let mut table = Table::facts("How it was measured, and what that cost");
+    table.fact("peaks", report.profiler.map(|profiler| profiler.peaks()));
+    for (whose, cost) in cost::of_run(report) {
+        table.fact(whose, Some(cost));
+    }
+    table.fact("the run took", report.duration.map(in_minutes));
+    (!table.rows.is_empty()).then_some(table)
+}

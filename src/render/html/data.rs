@@ -1,0 +1,191 @@
+//! What the charts are drawn from: one block of JSON in the page, read by its scripts.
+
+use serde::Serialize;
+
+use super::latency::{self, Distribution};
+use super::table::Table;
+use crate::analysis::{Evidence, PhaseSpan, Report};
+use crate::clock::Timestamp;
+
+/// Everything that is drawn in the browser.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Data {
+    /// The last moment of the axis of time, which begins at 0.
+    pub(super) until: f64,
+    pub(super) phases: Vec<Span>,
+    pub(super) scenarios: Vec<ScenarioSpans>,
+    pub(super) charts: Vec<Chart>,
+    pub(super) distributions: Vec<Distribution>,
+}
+
+/// A named time, in seconds.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Span {
+    pub(super) name: String,
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+/// When a scenario was at it.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ScenarioSpans {
+    pub(super) name: String,
+    pub(super) waves: Vec<WaveSpan>,
+}
+
+/// When a wave was under way, in seconds.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct WaveSpan {
+    pub(super) name: &'static str,
+    /// Its colour, by name.
+    pub(super) look: &'static str,
+    pub(super) from: f64,
+    pub(super) to: f64,
+}
+
+/// A chart over time.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Chart {
+    pub(super) id: &'static str,
+    pub(super) unit: &'static str,
+    /// Digits after the point.
+    pub(super) digits: usize,
+    pub(super) times: Vec<f64>,
+    pub(super) series: Vec<Series>,
+    pub(super) limits: Vec<Limit>,
+    #[serde(skip)]
+    pub(super) title: &'static str,
+    #[serde(skip)]
+    pub(super) note: String,
+}
+
+/// One line of a chart.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Series {
+    pub(super) name: String,
+    /// Its colour and dashes, by name.
+    pub(super) look: &'static str,
+    pub(super) values: Vec<Option<f64>>,
+}
+
+/// A limit that lines are held against.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Limit {
+    pub(super) name: String,
+    pub(super) value: f64,
+}
+
+/// The axis of time of all charts: seconds since the profile, or the first phase, began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Axis {
+    pub(super) origin: Timestamp,
+    pub(super) end: Timestamp,
+}
+
+/// Rows of the table behind a chart at the most.
+const ROWS: usize = 40;
+
+impl Axis {
+    /// `None` for a run of which no moment is known.
+    pub(super) fn of(report: &Report, evidence: &Evidence) -> Option<Self> {
+        let ticks = || evidence.ticks().map(|tick| tick.at);
+        let phases = || report.phases.iter();
+        let waves = || report.scenarios.iter().flat_map(|scenario| &scenario.waves);
+        let starts = ticks().chain(phases().map(|phase| phase.began));
+        let ends =
+            ticks().chain(phases().map(|phase| phase.ended)).chain(waves().map(|wave| wave.ended));
+        Some(Self { origin: starts.min()?, end: ends.max()? })
+    }
+
+    /// A moment, in seconds with two digits.
+    pub(super) fn seconds(self, at: Timestamp) -> f64 {
+        rounded(at.since(self.origin).as_secs_f64(), 2)
+    }
+
+    pub(super) fn phases(self, spans: &[PhaseSpan]) -> Vec<Span> {
+        let span = |span: &PhaseSpan| Span {
+            name: span.phase.name().to_owned(),
+            from: self.seconds(span.began),
+            to: self.seconds(span.ended),
+        };
+        spans.iter().map(span).collect()
+    }
+
+    pub(super) fn scenarios(self, report: &Report) -> Vec<ScenarioSpans> {
+        let with_waves = report.scenarios.iter().filter(|scenario| !scenario.waves.is_empty());
+        with_waves
+            .map(|scenario| ScenarioSpans {
+                name: scenario.id.to_string(),
+                waves: scenario
+                    .waves
+                    .iter()
+                    .map(|wave| WaveSpan {
+                        name: scenario.wave_name(wave),
+                        look: latency::look(wave.temperature),
+                        from: self.seconds(wave.began),
+                        to: self.seconds(wave.ended),
+                    })
+                    .collect(),
+            })
+            .collect()
+    }
+}
+
+impl Chart {
+    /// The chart as a table: the highest value of each series in so many stretches of
+    /// time.
+    pub(super) fn table(&self) -> Table {
+        let (first, last) = match (self.times.first(), self.times.last()) {
+            (Some(first), Some(last)) => (*first, *last),
+            _ => return Table::default(),
+        };
+        let points_each = self.times.len().div_ceil(ROWS).max(1);
+        let count = self.times.len().div_ceil(points_each);
+        let mut headings = vec!["from".to_owned()];
+        headings.extend(self.series.iter().map(|series| series.name.clone()));
+        let mut table = Table {
+            caption: format!(
+                "{}, in {}: the highest of each of {count} stretches of time between {} and {}",
+                self.title,
+                self.unit,
+                clock(first),
+                clock(last)
+            ),
+            headings,
+            words: 1,
+            ..Table::default()
+        };
+        for from in (0..self.times.len()).step_by(points_each) {
+            let to = (from + points_each).min(self.times.len());
+            let highest = |series: &Series| {
+                let values = series.values[from..to].iter().flatten().copied();
+                values.reduce(f64::max).map_or_else(
+                    || "–".to_owned(),
+                    |value| format!("{value:.digits$}", digits = self.digits),
+                )
+            };
+            let cells = self.series.iter().map(highest);
+            table.row(std::iter::once(clock(self.times[from])).chain(cells));
+        }
+        table
+    }
+}
+
+/// A time on the axis: `3:05`.
+pub(super) fn clock(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).floor();
+    format!("{minutes:.0}:{:04.1}", seconds - minutes * 60.0)
+}
+
+/// What is drawn needs no more digits than can be seen.
+pub(super) fn rounded(value: f64, digits: u32) -> f64 {
+    let factor = f64::from(10_u32.pow(digits));
+    (value * factor).round() / factor
+}

@@ -1,0 +1,128 @@
+//! The verdict in a sentence, what to do next, and the figures that it hangs on.
+
+use crate::analysis::{About, BudgetCheck, BudgetState, Report, ScenarioReport, Severity, Verdict};
+use crate::budget::BudgetSubject;
+use crate::record::resources::{FixtureStep, Ledger, Stage};
+use crate::scenario::ScenarioKind;
+use crate::units::{as_gib, total};
+
+/// A key figure.
+#[derive(Debug)]
+pub(super) struct Figure {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) detail: String,
+    /// How much of its limit it takes, in percent, at most 100; `None` without a limit.
+    pub(super) share: Option<String>,
+    /// Whether the limit is exceeded.
+    pub(super) is_over: bool,
+}
+
+/// The verdict as one sentence, after its name.
+pub(super) fn sentence(report: &Report) -> String {
+    match report.judgement.verdict {
+        Verdict::Pass => {
+            "every budget was kept, every answer was right, and the numbers can be trusted."
+                .to_owned()
+        }
+        Verdict::OverBudget => exceeded(report),
+        Verdict::ScenarioFailed => failed(report).to_owned(),
+        Verdict::Inconclusive => "these numbers cannot be trusted, or are not complete.".to_owned(),
+    }
+}
+
+/// What the findings are about that a verdict rests on.
+fn about(report: &Report, severity: Severity) -> impl Iterator<Item = Option<&About>> {
+    let findings = report.judgement.findings.iter();
+    findings.filter(move |found| found.severity == severity).map(|found| found.about.as_ref())
+}
+
+fn exceeded(report: &Report) -> String {
+    let names: Vec<String> =
+        about(report, Severity::OverBudget).flatten().map(About::to_string).collect();
+    match &names[..] {
+        [] => "a budget was exceeded.".to_owned(),
+        [name] => format!("the budget for {name} was exceeded."),
+        names => format!("budgets were exceeded: {}.", names.join(", ")),
+    }
+}
+
+/// What went wrong for users comes before what went wrong around them.
+fn failed(report: &Report) -> &'static str {
+    let about = || about(report, Severity::ScenarioFailed).flatten();
+    let is_setup = |(step, _): (&FixtureStep, _)| step.stage == Stage::SetUp;
+    if about().any(|about| matches!(about, About::Scenario(_))) {
+        "users did not get the right answers, or not in time."
+    } else if about().next().is_some() {
+        "users did not get their answers in time."
+    } else if report.fixtures.iter().flat_map(Ledger::failed).any(is_setup) {
+        "what scenarios need could not be set up."
+    } else {
+        "what was launched was not taken down in good order."
+    }
+}
+
+/// What to look at first, unless all is well.
+pub(super) fn first_finding(report: &Report) -> Option<String> {
+    let finding = report.judgement.findings.first()?;
+    (report.judgement.verdict != Verdict::Pass).then(|| finding.message.clone())
+}
+
+pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
+    let mut figures: Vec<Figure> =
+        report.budgets.iter().filter_map(|check| of_budget(report, check)).collect();
+    if let Some(memory) = &report.memory {
+        let held = memory.tree_rss_peak.map(|peak| format!("{:.2} GiB RSS", as_gib(peak)));
+        figures.push(plain(
+            "processes at once",
+            memory.most_processes.to_string(),
+            held.unwrap_or_default(),
+        ));
+    }
+    if report.scenarios.iter().all(|scenario| scenario.waves.is_empty()) {
+        return figures;
+    }
+    let of_users = || report.scenarios.iter().filter(|s| s.id.kind() != ScenarioKind::Probe);
+    let completed = total(of_users().map(ScenarioReport::completed));
+    let failed = total(of_users().map(ScenarioReport::failed));
+    let detail = match total(of_users().map(ScenarioReport::client_failed)) {
+        0 => format!("{failed} failed"),
+        by_client => format!("{failed} failed, {by_client} by the client"),
+    };
+    figures.push(Figure {
+        is_over: failed > 0,
+        ..plain("turns of users", completed.to_string(), detail)
+    });
+    figures
+}
+
+fn of_budget(report: &Report, check: &BudgetCheck) -> Option<Figure> {
+    let (limit, measured) = (check.limit?, check.measured?);
+    let name = match check.subject {
+        BudgetSubject::Class(class) => format!("largest {class}"),
+        sum => sum.to_string(),
+    };
+    let is_over = check.state == BudgetState::Over;
+    let (at_least, at_most, by_at_least) = match report.is_lower_bound(check.subject) {
+        true => ("≥ ", "at most ", "at least "),
+        false => ("", "", ""),
+    };
+    let left = check.headroom();
+    let rest = match left {
+        Some(left) if is_over => format!(", OVER by {by_at_least}{:.0}%", -left),
+        Some(left) => format!(", {at_most}{left:.0}% left"),
+        None if is_over => ", OVER".to_owned(),
+        None => String::new(),
+    };
+    Some(Figure {
+        name,
+        value: format!("{at_least}{measured}"),
+        detail: format!("of {limit}{rest}"),
+        share: left.map(|left| format!("{:.1}%", (100.0 - left).clamp(0.0, 100.0))),
+        is_over,
+    })
+}
+
+fn plain(name: &str, value: String, detail: String) -> Figure {
+    Figure { name: name.to_owned(), value, detail, share: None, is_over: false }
+}

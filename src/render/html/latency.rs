@@ -1,0 +1,263 @@
+//! What users saw: percentiles on one logarithmic axis, tables, distributions, and
+//! errors by type.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::table::Table;
+use crate::analysis::{Evidence, Report, ScenarioReport, Stats, Temperature, WaveReport};
+use crate::record::outcome::Latencies;
+use crate::render::tables::latency;
+use crate::render::words::{refusal, seconds};
+
+/// A distribution that can be chosen: of one scenario's turns, or of one step of them.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Distribution {
+    scenario: String,
+    /// `whole turn`, or the step.
+    part: String,
+    waves: Vec<WaveCounts>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct WaveCounts {
+    name: &'static str,
+    /// Its colour, by name.
+    look: &'static str,
+    /// Which tenth of a power of ten of microseconds, and how many.
+    counts: Vec<(u32, u64)>,
+}
+
+/// One row of the chart of percentiles: positions are percentages of the axis.
+#[derive(Debug)]
+pub(super) struct Strip {
+    pub(super) scenario: String,
+    pub(super) wave: &'static str,
+    /// Its colour, by name.
+    pub(super) look: &'static str,
+    /// All its figures in words.
+    pub(super) words: String,
+    pub(super) min: String,
+    pub(super) p50: String,
+    pub(super) p90: String,
+    pub(super) p95: String,
+    pub(super) p99: String,
+    pub(super) max: String,
+}
+
+/// The chart of percentiles.
+#[derive(Debug, Default)]
+pub(super) struct Strips {
+    pub(super) rows: Vec<Strip>,
+    /// Where powers of ten are, and their names.
+    pub(super) decades: Vec<(String, String)>,
+}
+
+/// What a wave looks like wherever it is drawn.
+pub(super) const fn look(temperature: Temperature) -> &'static str {
+    match temperature {
+        Temperature::Cold => "cold",
+        Temperature::Warm => "warm",
+        Temperature::Unknown => "unknown",
+    }
+}
+
+/// The looks of the waves that there are, with their meanings.
+pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
+    const ALL: [(Temperature, &str); 3] = [
+        (Temperature::Cold, "cold, or the only wave"),
+        (Temperature::Warm, "warm"),
+        (Temperature::Unknown, "not known to be cold or warm: the server was not restarted"),
+    ];
+    let occurs = |temperature| waves(report).any(|(_, wave)| wave.temperature == temperature);
+    let those = ALL.into_iter().filter(|(temperature, _)| occurs(*temperature));
+    those.map(|(temperature, meaning)| (look(temperature), meaning)).collect()
+}
+
+type Wave<'a> = (&'a ScenarioReport, &'a WaveReport);
+
+fn waves(report: &Report) -> impl Iterator<Item = Wave<'_>> {
+    report
+        .scenarios
+        .iter()
+        .flat_map(|scenario| scenario.waves.iter().map(move |wave| (scenario, wave)))
+}
+
+pub(super) fn strips(report: &Report) -> Strips {
+    let stats = || waves(report).filter_map(|(_, wave)| wave.turns);
+    let (Some(shortest), Some(longest)) =
+        (stats().map(|stats| stats.min).min(), stats().map(|stats| stats.max).max())
+    else {
+        return Strips::default();
+    };
+    let log = |duration: Duration| duration.as_secs_f64().max(1e-6).log10();
+    let from = log(shortest).floor();
+    let to = log(longest).ceil().max(from + 1.0);
+    let place = |exponent: f64| format!("{:.2}%", (exponent - from) / (to - from) * 100.0);
+    let at = |duration: Duration| place(log(duration));
+    let row = |(scenario, wave): Wave<'_>| {
+        let stats = wave.turns?;
+        Some(Strip {
+            scenario: scenario.id.to_string(),
+            wave: scenario.wave_name(wave),
+            look: look(wave.temperature),
+            words: in_words(&stats),
+            min: at(stats.min),
+            p50: at(stats.p50),
+            p90: at(stats.p90),
+            p95: at(stats.p95),
+            p99: at(stats.p99),
+            max: at(stats.max),
+        })
+    };
+    let mut decades = Vec::new();
+    let mut exponent = from;
+    while exponent <= to {
+        decades.push((place(exponent), power_of_ten(exponent)));
+        exponent += 1.0;
+    }
+    Strips { rows: waves(report).filter_map(row).collect(), decades }
+}
+
+/// `10 ms`, `100 s`.
+fn power_of_ten(exponent: f64) -> String {
+    match exponent {
+        e if e < -3.0 => format!("{:.0} µs", 10_f64.powf(e + 6.0)),
+        e if e < 0.0 => format!("{:.0} ms", 10_f64.powf(e + 3.0)),
+        e => format!("{:.0} s", 10_f64.powf(e)),
+    }
+}
+
+fn in_words(stats: &Stats) -> String {
+    let of = |name: &str, duration| format!("{name} {} s", seconds(duration));
+    [
+        of("shortest", stats.min),
+        of("p50", stats.p50),
+        of("p90", stats.p90),
+        of("p95", stats.p95),
+        of("p99", stats.p99),
+        of("longest", stats.max),
+    ]
+    .join(", ")
+}
+
+/// The turns of every wave; `None` where none was taken.
+pub(super) fn turns(report: &Report) -> Option<Table> {
+    let caption =
+        "Latency of a user's turn, from its scheduled start to its last answer, in seconds";
+    Some(Table::showing(caption, latency::turns(report)?))
+}
+
+/// The steps of all waves; `None` where every turn had but one.
+pub(super) fn steps(report: &Report) -> Option<Table> {
+    let mut headings = vec!["scenario", "wave", "step", "count"];
+    headings.extend(latency::FIGURES);
+    let mut table = Table::new("Steps of a turn, in seconds", &headings, 3);
+    for (scenario, wave) in waves(report).filter(|(_, wave)| wave.steps.len() > 1) {
+        for (step, stats) in &wave.steps {
+            let names = [
+                scenario.id.to_string(),
+                scenario.wave_name(wave).to_owned(),
+                step.clone(),
+                stats.count.to_string(),
+            ];
+            table.row(names.into_iter().chain(latency::in_seconds(stats)));
+        }
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// Latency limits; `None` where there are none.
+pub(super) fn thresholds(report: &Report) -> Option<Table> {
+    let mut table = Table::new(
+        "Latency limits, in seconds",
+        &["scenario", "figure", "limit", "measured", ""],
+        2,
+    );
+    for check in &report.thresholds {
+        let measured =
+            check.measured.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.3}"));
+        let state = match (check.breached, check.measured) {
+            (true, _) => "exceeded",
+            (false, Some(_)) => "ok",
+            (false, None) => "not measured",
+        };
+        table.row([
+            check.scenario.to_string(),
+            check.figure.clone(),
+            seconds(check.limit),
+            measured,
+            state.to_owned(),
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// Failures and refusals by type; `None` where every answer was right.
+pub(super) fn errors(report: &Report) -> Option<Table> {
+    let mut table = Table::new(
+        "Errors and refusals by type, with the first one's words",
+        &["type", "what it is", "scenario", "step", "HTTP", "words", "count"],
+        6,
+    );
+    let mut kinds: Vec<_> = report
+        .scenarios
+        .iter()
+        .flat_map(|scenario| scenario.failures.iter().map(move |kind| (scenario, kind)))
+        .collect();
+    // Errors first, and of them the most frequent.
+    kinds.sort_by_key(|(_, kind)| (!kind.is_error(), Reverse(kind.count)));
+    for (scenario, kind) in kinds {
+        let example = &kind.example;
+        table.row([
+            example.error_type.clone(),
+            refusal(kind).unwrap_or_else(|| "error".to_owned()),
+            scenario.id.to_string(),
+            example.step.clone(),
+            example.status.map_or_else(|| "no response".to_owned(), |code| code.to_string()),
+            example.message.clone(),
+            kind.count.to_string(),
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// Everything that has a distribution.
+pub(super) fn distributions(report: &Report, evidence: &Evidence) -> Vec<Distribution> {
+    let mut all = Vec::new();
+    for scenario in &report.scenarios {
+        let Some(outcome) = evidence.outcomes.get(&scenario.id) else { continue };
+        // Warm waves are one distribution, and cold ones another.
+        type Waves = BTreeMap<(&'static str, &'static str), Latencies>;
+        let mut parts: BTreeMap<Option<&str>, Waves> = BTreeMap::new();
+        for (wave, recorded) in scenario.waves.iter().zip(&outcome.waves) {
+            let name = (scenario.wave_name(wave), look(wave.temperature));
+            let mut add = |part, latencies: &Latencies| {
+                let waves = parts.entry(part).or_default();
+                waves.entry(name).or_default().add(latencies);
+            };
+            add(None, &recorded.turns);
+            for (step, latencies) in &recorded.steps {
+                add(Some(step), latencies);
+            }
+        }
+        for (part, waves) in parts {
+            let counts = |((name, look), latencies): ((_, _), Latencies)| WaveCounts {
+                name,
+                look,
+                counts: latencies.counts_by_tenth_of_decade(),
+            };
+            all.push(Distribution {
+                scenario: scenario.id.to_string(),
+                part: part.unwrap_or("whole turn").to_owned(),
+                waves: waves.into_iter().map(counts).collect(),
+            });
+        }
+    }
+    all
+}

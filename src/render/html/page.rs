@@ -1,0 +1,153 @@
+//! The page as its template writes it. Everything here is escaped on its way out, but
+//! for what [`embed`] prepares.
+
+use std::io;
+
+use askama::Template;
+
+use super::data::{Axis, Chart, Data};
+use super::figures::{self, Figure};
+use super::latency::{self, Strips};
+use super::table::Table;
+use super::{about, charts, embed, memory};
+use crate::analysis::{Evidence, Report, Severity, Verdict};
+use crate::render::{NextStep, next_step};
+
+/// `report.html`.
+#[derive(Template)]
+#[template(path = "template/page.html")]
+pub(super) struct Page {
+    policy: String,
+    styles: [&'static str; 2],
+    scripts: [&'static str; 2],
+    data: String,
+    run: String,
+    began: Option<String>,
+    sky: String,
+    verdict: Verdict,
+    sentence: String,
+    first_finding: Option<String>,
+    next_step: NextStep,
+    figures: Vec<Figure>,
+    findings: Vec<Finding>,
+    over_time: Vec<Drawing>,
+    machine: Vec<Drawing>,
+    has_spans: bool,
+    without_profile: Option<&'static str>,
+    budgets: Option<Table>,
+    memory: Option<Table>,
+    whole: Option<Table>,
+    by_phase: Vec<Table>,
+    looks: Vec<(&'static str, &'static str)>,
+    strips: Strips,
+    turns: Option<Table>,
+    steps: Option<Table>,
+    thresholds: Option<Table>,
+    has_distributions: bool,
+    errors: Option<Table>,
+    fixtures: Option<Table>,
+    cost: Option<Table>,
+    versions: Table,
+    phases: Option<Table>,
+}
+
+struct Finding {
+    word: &'static str,
+    mood: &'static str,
+    message: String,
+}
+
+/// A chart over time, and the table behind it.
+struct Drawing {
+    id: &'static str,
+    title: &'static str,
+    note: String,
+    table: Table,
+}
+
+impl Page {
+    pub(super) fn of(report: &Report, evidence: &Evidence) -> io::Result<Self> {
+        let axis = Axis::of(report, evidence);
+        let charts = axis.map_or_else(Vec::new, |axis| charts::over_time(report, evidence, axis));
+        let (machine, over_time) = charts.iter().map(Drawing::of).partition(Drawing::is_of_machine);
+        let data = Data {
+            until: axis.map_or(0.0, |axis| axis.seconds(axis.end)),
+            phases: axis.map_or_else(Vec::new, |axis| axis.phases(&report.phases)),
+            scenarios: axis.map_or_else(Vec::new, |axis| axis.scenarios(report)),
+            charts,
+            distributions: latency::distributions(report, evidence),
+        };
+        let finding = |finding: &crate::analysis::Finding| Finding {
+            word: finding.severity.name(),
+            mood: match finding.severity {
+                Severity::ScenarioFailed | Severity::OverBudget => "bad",
+                Severity::Inconclusive => "doubtful",
+                Severity::Note => "note",
+            },
+            message: finding.message.clone(),
+        };
+        let sky = report.environment.as_ref().map(|environment| environment.sky.version.clone());
+        Ok(Self {
+            policy: embed::security_policy(),
+            styles: embed::STYLES,
+            scripts: embed::SCRIPTS,
+            run: report.run.to_string(),
+            began: axis.map(|axis| about::in_utc(axis.origin)),
+            sky: sky.unwrap_or_else(|| "unknown".to_owned()),
+            verdict: report.judgement.verdict,
+            sentence: figures::sentence(report),
+            first_finding: figures::first_finding(report),
+            next_step: next_step(report),
+            figures: figures::key_figures(report),
+            findings: report.judgement.findings.iter().map(finding).collect(),
+            over_time,
+            machine,
+            has_spans: !data.scenarios.is_empty(),
+            without_profile: without_profile(report, &data.charts),
+            memory: memory::classes(report),
+            whole: memory::whole(report),
+            by_phase: memory::by_phase(report),
+            budgets: memory::budgets(report),
+            looks: latency::looks(report),
+            strips: latency::strips(report),
+            turns: latency::turns(report),
+            steps: latency::steps(report),
+            thresholds: latency::thresholds(report),
+            has_distributions: !data.distributions.is_empty(),
+            errors: latency::errors(report),
+            fixtures: about::fixtures(report),
+            cost: about::cost(report),
+            versions: about::versions(report),
+            phases: about::phases(report),
+            data: embed::json(&data)?,
+        })
+    }
+
+    /// The verdict as a class of the style sheet.
+    fn mood(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Pass => "good",
+            Verdict::OverBudget | Verdict::ScenarioFailed => "bad",
+            Verdict::Inconclusive => "doubtful",
+        }
+    }
+}
+
+impl Drawing {
+    fn of(chart: &Chart) -> Self {
+        Self { id: chart.id, title: chart.title, note: chart.note.clone(), table: chart.table() }
+    }
+
+    fn is_of_machine(&self) -> bool {
+        matches!(self.id, "cpu" | "machine-memory")
+    }
+}
+
+/// Why there are no charts over time.
+fn without_profile(report: &Report, charts: &[Chart]) -> Option<&'static str> {
+    match (charts.is_empty(), report.coverage.profiled) {
+        (false, _) => None,
+        (true, false) => Some("The server is on another machine: its memory was not measured."),
+        (true, true) => Some("The profiler left no tick: nothing is known of the server's memory."),
+    }
+}

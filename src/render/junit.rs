@@ -1,0 +1,225 @@
+//! The report as one JUnit file, for CI that shows results by test case.
+//!
+//! A budget, a scenario and a latency limit are a case each, and so is what concerns
+//! the run as a whole. A failure is a breach that was seen; an error is a case that
+//! nobody can decide, since numbers are incomplete or cannot be trusted; what had
+//! nothing to be tried on is skipped. So the file has neither failures nor errors
+//! exactly when the verdict is a pass.
+
+use std::io::{self, Write};
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use crate::analysis::{
+    About, BudgetCheck, BudgetState, Finding, Report, ScenarioReport, ScenarioState, Severity,
+    ThresholdCheck,
+};
+use crate::budget::{Amount, BudgetSubject};
+use crate::shell;
+use crate::units::total;
+
+/// What to do where nobody can decide.
+const UNTRUSTED: &str = "hint: this says nothing about the server; run it again";
+
+/// Writes the whole file.
+pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let mut file = quick_junit::Report::new(format!("skyload {}", report.run));
+    if let Some(duration) = report.duration {
+        file.set_time(duration);
+    }
+    let suites = [
+        ("budgets", report.budgets.iter().map(|check| of_budget(report, check)).collect()),
+        ("scenarios", report.scenarios.iter().map(|one| of_scenario(report, one)).collect()),
+        ("thresholds", report.thresholds.iter().map(|check| of_threshold(report, check)).collect()),
+        ("run", of_run(report)),
+    ];
+    for (name, cases) in suites {
+        let cases: Vec<TestCase> = cases;
+        if cases.is_empty() {
+            continue;
+        }
+        let mut suite = TestSuite::new(name);
+        suite.add_property(("run", report.run.as_str()));
+        suite.add_property(("profile", report.plan.profile.as_str()));
+        if let Some(environment) = &report.environment {
+            suite.add_property(("skypilot", environment.sky.version.as_str()));
+        }
+        suite.add_test_cases(cases.into_iter().map(|mut case| {
+            case.set_classname(format!("skyload.{name}"));
+            case
+        }));
+        file.add_test_suite(suite);
+    }
+    file.serialize(&mut *out).map_err(io::Error::other)
+}
+
+fn of_budget(report: &Report, check: &BudgetCheck) -> TestCase {
+    let subject = check.subject;
+    let about = About::Budget(subject);
+    let hint = match subject {
+        BudgetSubject::Class(_) => {
+            format!("hint: see `cargo xtask report {}` for what grew", shell::word(&report.name))
+        }
+        _ => format!(
+            "hint: --budget {subject}={} sets another limit for one run",
+            subject.unit().example()
+        ),
+    };
+    let otherwise = match check.state {
+        BudgetState::Within => TestCaseStatus::success(),
+        BudgetState::NotExercised => skipped("there was nothing to try it on"),
+        BudgetState::NoConstant => skipped("this SkyPilot has no constant for it"),
+        BudgetState::Over => failed(NonSuccessKind::Failure, "over budget"),
+        BudgetState::LimitUnknown => failed(NonSuccessKind::Error, "its limit is not known"),
+        BudgetState::NotMeasured => failed(NonSuccessKind::Error, "nothing was measured"),
+    };
+    let status = status(report, Some(&about), &hint, otherwise);
+    let words =
+        |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
+    let mut case = TestCase::new(subject.name(), status);
+    case.set_system_out(format!(
+        "measured {}{}, budget {} ({})",
+        if report.is_lower_bound(subject) { ">=" } else { "" },
+        words(check.measured),
+        words(check.limit),
+        check.source
+    ));
+    case
+}
+
+fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
+    let otherwise = match scenario.state {
+        ScenarioState::Succeeded => TestCaseStatus::success(),
+        ScenarioState::Failed => failed(NonSuccessKind::Failure, "too many turns failed"),
+        ScenarioState::Stopped => {
+            failed(NonSuccessKind::Error, "stopped before all turns were taken")
+        }
+        ScenarioState::Missing => failed(NonSuccessKind::Error, "no outcome"),
+        ScenarioState::ClientFailed => {
+            failed(NonSuccessKind::Error, "the load generator itself failed")
+        }
+    };
+    let hint = "hint: errors by kind stand in report.md, what its process said in load.log";
+    let about = About::Scenario(scenario.id);
+    let mut case =
+        TestCase::new(scenario.id.to_string(), status(report, Some(&about), hint, otherwise));
+    case.set_time(total(scenario.waves.iter().map(|wave| wave.ended.since(wave.began))));
+    let mut figures =
+        format!("{} turns, {} with a failure", scenario.completed(), scenario.failed());
+    if scenario.client_failed() > 0 {
+        figures.push_str(&format!(
+            ", {} more that the load generator could not take to their end",
+            scenario.client_failed()
+        ));
+    }
+    figures.push('\n');
+    for (number, wave) in scenario.waves.iter().enumerate() {
+        let Some(turns) = wave.turns else { continue };
+        figures.push_str(&format!(
+            "wave {}: p50 {:.3} s, p95 {:.3} s, p99 {:.3} s\n",
+            number + 1,
+            turns.p50.as_secs_f64(),
+            turns.p95.as_secs_f64(),
+            turns.p99.as_secs_f64()
+        ));
+    }
+    case.set_system_out(figures);
+    case
+}
+
+fn of_threshold(report: &Report, check: &ThresholdCheck) -> TestCase {
+    let about = About::Threshold { scenario: check.scenario, figure: check.figure.clone() };
+    let otherwise = match (check.measured, check.breached) {
+        (None, _) => failed(NonSuccessKind::Error, "nothing was measured"),
+        (Some(_), true) => failed(NonSuccessKind::Failure, "over its limit"),
+        (Some(_), false) => TestCaseStatus::success(),
+    };
+    let hint = format!("hint: the limit stands in [thresholds.\"{}\"]", check.scenario);
+    let mut case = TestCase::new(about.to_string(), status(report, Some(&about), &hint, otherwise));
+    let measured =
+        check.measured.map_or_else(|| "-".to_owned(), |measured| format!("{measured:.3} s"));
+    case.set_system_out(format!("measured {measured}, limit {} s", check.limit.as_secs_f64()));
+    case
+}
+
+/// What concerns no single case: fixtures that could not be set up or were not taken
+/// down, and doubts about the run as a whole.
+fn of_run(report: &Report) -> Vec<TestCase> {
+    let of = |severity: Severity| {
+        let about_run =
+            |finding: &&Finding| finding.severity == severity && !has_case(report, finding);
+        report.judgement.findings.iter().filter(about_run).collect::<Vec<_>>()
+    };
+    let cases = [
+        (
+            "setup and teardown",
+            of(Severity::ScenarioFailed),
+            "hint: see SETUP AND TEARDOWN in the report; what is still there has a name that begins \
+             with skyload-",
+        ),
+        ("numbers can be trusted", of(Severity::Inconclusive), UNTRUSTED),
+    ];
+    cases
+        .into_iter()
+        .map(|(name, findings, hint)| {
+            TestCase::new(
+                name,
+                of_findings(&findings, hint).unwrap_or_else(TestCaseStatus::success),
+            )
+        })
+        .collect()
+}
+
+/// Whether a finding is told by a case of its own: a finding about the memory of a
+/// class that has no budget is one about the run.
+fn has_case(report: &Report, finding: &Finding) -> bool {
+    match &finding.about {
+        None => false,
+        Some(About::Budget(subject)) => {
+            report.budgets.iter().any(|check| check.subject == *subject)
+        }
+        Some(About::Scenario(id)) => report.scenarios.iter().any(|scenario| scenario.id == *id),
+        Some(About::Threshold { .. }) => true,
+    }
+}
+
+/// A case's status by what was found about it, or another if nothing was.
+fn status(
+    report: &Report,
+    about: Option<&About>,
+    hint: &str,
+    otherwise: TestCaseStatus,
+) -> TestCaseStatus {
+    let about_it =
+        |finding: &&Finding| finding.about.as_ref() == about && finding.severity != Severity::Note;
+    let findings: Vec<&Finding> = report.judgement.findings.iter().filter(about_it).collect();
+    of_findings(&findings, hint).unwrap_or(otherwise)
+}
+
+/// The status that findings amount to, of which the first is the gravest.
+fn of_findings(findings: &[&Finding], hint: &str) -> Option<TestCaseStatus> {
+    let gravest = findings.first()?;
+    let (kind, hint) = match gravest.severity {
+        Severity::ScenarioFailed | Severity::OverBudget => (NonSuccessKind::Failure, hint),
+        Severity::Inconclusive => (NonSuccessKind::Error, UNTRUSTED),
+        Severity::Note => return None,
+    };
+    let mut status = failed(kind, &gravest.message);
+    let words: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    status
+        .set_type(gravest.severity.name())
+        .set_description(format!("{}\n{hint}", words.join("\n")));
+    Some(status)
+}
+
+fn failed(kind: NonSuccessKind, message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_message(message);
+    status
+}
+
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(message);
+    status
+}

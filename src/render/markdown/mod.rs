@@ -1,0 +1,252 @@
+//! The report for a pull request, and for the page of a workflow run: the verdict and
+//! why, what was limited, what users saw, what was found; everything else folded away.
+
+mod escape;
+
+use std::io::{self, Write};
+
+use self::escape::{inline, preformatted};
+use super::tables::{Signs, budgets};
+use super::text;
+use super::words::seconds;
+use crate::analysis::{
+    Finding, Report, ScenarioReport, ScenarioState, Severity, Stats, Temperature, Verdict,
+    WaveReport,
+};
+use crate::plan::{ServerTarget, SkySelection};
+use crate::units::in_minutes;
+
+/// How Markdown writes what is no plain text.
+const SIGNS: Signs = Signs { at_least: "≥ ", to: "→", unknown: "-" };
+
+/// As much of the text report as is folded in. GitHub takes 65,536 characters in a
+/// comment.
+const LONGEST_TEXT: usize = 30_000;
+
+/// As much of one finding as is shown.
+const LONGEST_FINDING: usize = 1_000;
+
+/// As many findings as are shown of one kind.
+const MOST_FINDINGS: usize = 20;
+
+/// Writes the whole report.
+pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    verdict(report, out)?;
+    budgets(report, out)?;
+    scenarios(report, out)?;
+    findings(report, out)?;
+    versions(report, out)?;
+    whole_text(report, out)
+}
+
+fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let verdict = report.judgement.verdict;
+    let sign = match verdict {
+        Verdict::Pass => "✅",
+        Verdict::OverBudget | Verdict::ScenarioFailed => "❌",
+        Verdict::Inconclusive => "⚠️",
+    };
+    let against =
+        || report.judgement.findings.iter().filter(|found| found.severity != Severity::Note);
+    let why = match against().next() {
+        None => "every budget kept, every answer right, the numbers can be trusted".to_owned(),
+        Some(gravest) => message(gravest),
+    };
+    let more = match against().count().saturating_sub(1) {
+        0 => String::new(),
+        1 => " (and one more finding)".to_owned(),
+        more => format!(" (and {more} more findings)"),
+    };
+    writeln!(out, "{sign} **{}**: {why}{more}\n", verdict.name())?;
+    let took = report.duration.map(|took| format!(", {}", in_minutes(took))).unwrap_or_default();
+    writeln!(
+        out,
+        "SkyPilot {} on {}, profile {}, run {}{took}.",
+        inline(&skypilot(report)),
+        server(report),
+        inline(&report.plan.profile),
+        inline(report.run.as_str()),
+    )
+}
+
+/// The exact version, where the run came to know it.
+fn skypilot(report: &Report) -> String {
+    match (&report.environment, &report.plan.sky) {
+        (Some(environment), _) => {
+            let commit = environment.sky.commit.as_deref();
+            let commit = commit.map_or_else(String::new, |commit| format!(" ({commit})"));
+            format!("{}{commit}", environment.sky.version)
+        }
+        (None, SkySelection::Version(version)) => version.clone(),
+        (None, SkySelection::Nightly) => "nightly".to_owned(),
+        (None, SkySelection::Executable(path)) => path.display().to_string(),
+    }
+}
+
+fn server(report: &Report) -> &'static str {
+    match &report.plan.server {
+        ServerTarget::Isolated { deploy: false } => "an isolated server",
+        ServerTarget::Isolated { deploy: true } => "an isolated server in deploy mode",
+        ServerTarget::System => "the user's own server",
+        ServerTarget::Remote(_) => "a remote server",
+    }
+}
+
+fn budgets(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(table) = budgets::all(report) else { return Ok(()) };
+    header(out, "Budgets", &table.headings.iter().map(String::as_str).collect::<Vec<_>>())?;
+    table.written(&SIGNS).try_for_each(|cells| row(out, cells))
+}
+
+fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    if report.scenarios.is_empty() {
+        return Ok(());
+    }
+    let title = ["scenario", "turns", "errors", "p50", "p95", "p99", ""];
+    header(out, "Scenarios", &title)?;
+    for scenario in &report.scenarios {
+        let state = match scenario.state {
+            ScenarioState::Succeeded => "ok",
+            ScenarioState::Failed => "FAILED",
+            ScenarioState::Stopped => "stopped",
+            ScenarioState::Missing => "no outcome",
+            ScenarioState::ClientFailed => "client failed",
+        };
+        let [p50, p95, p99] =
+            [|stats: &Stats| stats.p50, |stats: &Stats| stats.p95, |stats: &Stats| stats.p99]
+                .map(|figure| first_and_last(scenario, |stats| seconds(figure(stats))));
+        let (turns, errors) = (scenario.completed().to_string(), scenario.failed().to_string());
+        row(out, [scenario.id.to_string(), turns, errors, p50, p95, p99, state.to_owned()])?;
+    }
+    let firsts =
+        || report.scenarios.iter().filter(|one| one.waves.len() > 1).map(|one| &one.waves[0]);
+    let waves = match firsts().any(|first| first.temperature == Temperature::Cold) {
+        true => ": the first wave, which meets cold executors, and the last",
+        false if firsts().next().is_some() => ": the first wave and the last",
+        false => "",
+    };
+    writeln!(out, "\nLatency of users' turns in seconds{waves}.")
+}
+
+/// A figure of the first wave, and of the last if there is another.
+fn first_and_last(scenario: &ScenarioReport, figure: impl Fn(&Stats) -> String) -> String {
+    let of = |wave: &WaveReport| wave.turns.as_ref().map_or_else(none, &figure);
+    match scenario.waves.as_slice() {
+        [] => none(),
+        [only] => of(only),
+        [first, .., last] => format!("{} / {}", of(first), of(last)),
+    }
+}
+
+fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let of = |is_note: bool| {
+        let findings = report.judgement.findings.iter();
+        findings.filter(|found| (found.severity == Severity::Note) == is_note).collect::<Vec<_>>()
+    };
+    let (against, notes) = (of(false), of(true));
+    if !against.is_empty() {
+        writeln!(out, "\n#### Findings\n")?;
+        list(&against, out)?;
+    }
+    if !notes.is_empty() {
+        fold(out, &format!("Notes ({})", notes.len()))?;
+        list(&notes, out)?;
+        unfold(out)?;
+    }
+    Ok(())
+}
+
+fn list(findings: &[&Finding], out: &mut impl Write) -> io::Result<()> {
+    for finding in findings.iter().take(MOST_FINDINGS) {
+        match finding.severity {
+            Severity::Note => writeln!(out, "- {}", message(finding))?,
+            severity => writeln!(out, "- **{}**: {}", severity.name(), message(finding))?,
+        }
+    }
+    match findings.len().saturating_sub(MOST_FINDINGS) {
+        0 => Ok(()),
+        more => writeln!(out, "- and {more} more"),
+    }
+}
+
+fn message(finding: &Finding) -> String {
+    inline(&brief(&finding.message, LONGEST_FINDING))
+}
+
+fn versions(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(environment) = &report.environment else { return Ok(()) };
+    let (sky, machine) = (&environment.sky, &environment.machine);
+    fold(out, "Versions and machine")?;
+    let rows = [
+        ("SkyPilot", skypilot(report)),
+        ("its constants", sky.constants_source.clone()),
+        (
+            "server",
+            format!(
+                "{} (API version {})",
+                environment.server.version, environment.server.api_version
+            ),
+        ),
+        ("launched on", environment.infrastructure.join(", ")),
+        ("skyload", environment.skyload.clone()),
+        ("machine", format!("{} CPUs, {}, {}", machine.cpus, machine.memory_total, machine.system)),
+        ("limits", machine.limits.in_words().join("; ")),
+        ("peaks", report.profiler.map_or_else(none, |profiler| profiler.peaks())),
+    ];
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(out, "- {name}: {}", inline(value))?;
+    }
+    unfold(out)
+}
+
+/// What the terminal shows, for everything that has no table here.
+fn whole_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    text::render(report, &mut text)?;
+    let text = brief(&String::from_utf8_lossy(&text), LONGEST_TEXT);
+    fold(out, "The whole report")?;
+    writeln!(out, "<pre>{}</pre>", preformatted(&text))?;
+    unfold(out)
+}
+
+fn header(out: &mut impl Write, name: &str, titles: &[&str]) -> io::Result<()> {
+    writeln!(out, "\n#### {name}\n")?;
+    columns(out, titles)
+}
+
+/// The first column holds words, and so does one without a title; all others hold figures.
+fn columns(out: &mut impl Write, titles: &[&str]) -> io::Result<()> {
+    let is_figure = |index: usize, title: &str| index > 0 && !title.is_empty();
+    let rules = titles
+        .iter()
+        .enumerate()
+        .map(|(index, title)| if is_figure(index, title) { "--:" } else { "---" });
+    row(out, titles.iter().map(ToString::to_string))?;
+    row(out, rules.map(str::to_owned))
+}
+
+/// Cells that are not skyload's own words come escaped.
+fn row(out: &mut impl Write, cells: impl IntoIterator<Item = String>) -> io::Result<()> {
+    let cells: Vec<String> = cells.into_iter().collect();
+    writeln!(out, "| {} |", cells.join(" | "))
+}
+
+fn fold(out: &mut impl Write, summary: &str) -> io::Result<()> {
+    writeln!(out, "\n<details><summary>{summary}</summary>\n")
+}
+
+fn unfold(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n</details>")
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+/// The beginning of a text that is too long, and that it goes on.
+fn brief(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{} .. (goes on in report.json)", &text[..end]),
+    }
+}

@@ -1,0 +1,15 @@
+//! A finished report, written for its readers. Nothing is computed here.
+//!
+//! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request,
+//! [`junit`] and [`github`] for CI; all of them end with the [`next_step`].
+
+pub mod github;
+pub mod html;
+pub mod junit;
+pub mod markdown;
+mod next_step;
+mod tables;
+pub mod text;
+mod words;
+
+pub use next_step::{NextStep, next_step};

@@ -1,0 +1,135 @@
+//! What was asked for, to be asked for again: as it was typed, or, of a run that did not
+//! write that down, as far as its plan tells.
+
+use std::path::Path;
+
+use super::{alike, loaded};
+use crate::analysis::Report;
+use crate::credentials;
+use crate::infrastructure::Infrastructure;
+use crate::plan::{LoadPlan, ServerTarget, SkySelection};
+use crate::record::request::LoadRequest;
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
+
+/// What was asked for.
+pub(super) fn asked_for(report: &Report) -> LoadRequest {
+    let request = match &report.request {
+        Some(request) => request.clone(),
+        None => of_plan(&report.plan),
+    };
+    // Reports are read by more people than should know a server's password.
+    LoadRequest { server: request.server.map(|server| credentials::stripped(&server)), ..request }
+}
+
+/// What was asked for, with what skyload chose for this machine as plain flags: the same
+/// load again, whatever the machine's speed then is.
+pub(super) fn as_it_ran(report: &Report) -> LoadRequest {
+    let (request, plan) = (asked_for(report), &report.plan);
+    let request = match plan.fit {
+        None => request,
+        Some(fit) if fit.left_out.is_none() => {
+            LoadRequest { fit: Some("off".to_owned()), ..request }
+        }
+        Some(_) => match alike(plan, &loaded(plan)) {
+            Some(users) => LoadRequest {
+                requests_per_scenario: Some(users.to_string()),
+                waves: Some("1".to_owned()),
+                fit: None,
+                ..request
+            },
+            // No number of users is that of all scenarios.
+            None => request,
+        },
+    };
+    let ramp = humantime::format_duration(plan.ramp).to_string();
+    // A burst that nobody asked for was chosen for a machine of that speed.
+    let is_chosen = plan.speed.is_some() && request.requests_per_scenario.is_none();
+    match plan.ramp.is_zero() && (plan.is_remote() || !is_chosen) {
+        true => request,
+        false => LoadRequest { ramp: Some(ramp), ..request },
+    }
+}
+
+/// The same of some of the plan's scenarios, without the flags that would then be idle.
+pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadRequest {
+    let mut request = asked_for(report);
+    if scenarios == loaded(&report.plan) {
+        return request;
+    }
+    (request.requests, request.apis) =
+        (list(ScenarioKind::Cli, scenarios), list(ScenarioKind::Api, scenarios));
+    let is_launched = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
+    if report.plan.infrastructure == Infrastructure::Loopback && !scenarios.iter().any(is_launched)
+    {
+        request.infra.clear();
+    }
+    request.run_async &= scenarios.iter().any(|id| can_be_async(*id));
+    request
+}
+
+fn can_be_async(id: ScenarioId) -> bool {
+    matches!(&Scenario::of(id).work, Work::Cli(command) if command.can_be_async)
+}
+
+/// What leads to a plan like this one.
+fn of_plan(plan: &LoadPlan) -> LoadRequest {
+    let scenarios = loaded(plan);
+    let is_isolated = matches!(plan.server, ServerTarget::Isolated { .. });
+    let infra = match &plan.infrastructure {
+        Infrastructure::Clouds(names) => names.clone(),
+        Infrastructure::None | Infrastructure::Loopback => Vec::new(),
+    };
+    LoadRequest {
+        requests_per_scenario: alike(plan, &scenarios).map(|users| users.to_string()),
+        requests: list(ScenarioKind::Cli, &scenarios),
+        apis: list(ScenarioKind::Api, &scenarios),
+        // An isolated server has no other way to a cloud.
+        copy_credentials: is_isolated && !infra.is_empty(),
+        infra,
+        run_async: plan.run_async,
+        sky: sky(plan),
+        server: match &plan.server {
+            ServerTarget::Isolated { .. } => None,
+            ServerTarget::System => Some("system".to_owned()),
+            ServerTarget::Remote(url) => Some(url.to_string()),
+        },
+        deploy: plan.server == ServerTarget::Isolated { deploy: true },
+        profile: (plan.profile != "default").then(|| plan.profile.clone()),
+        config: plan.config.clone(),
+        server_profile: plan.server_profile.clone(),
+        server_env: plan.server_env.clone(),
+        original_semantics: plan.original_semantics,
+        keep_server: plan.keep_server,
+        // Where these came from, a flag or a file, no plan says.
+        ramp: None,
+        fit: None,
+        waves: None,
+        budgets: Vec::new(),
+        phase_peaks: false,
+        peaks: None,
+        yes: false,
+    }
+}
+
+/// What `--sky` must be for this plan, where it must be anything.
+fn sky(plan: &LoadPlan) -> Option<String> {
+    match &plan.sky {
+        sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => None,
+        SkySelection::Version(version) => Some(version.clone()),
+        SkySelection::Nightly => Some("nightly".to_owned()),
+        // The one on PATH is what the user's own server is loaded with anyway.
+        SkySelection::Executable(path) if *path == Path::new("sky") => None,
+        SkySelection::Executable(path) => Some(path.to_string_lossy().into_owned()),
+    }
+}
+
+/// Scenarios as a flag of their kind names them.
+fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
+    let chosen: Vec<String> =
+        scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name().to_owned()).collect();
+    match chosen.len() {
+        0 => chosen,
+        all if all == ScenarioId::of_kind(kind).count() => vec!["all".to_owned()],
+        _ => chosen,
+    }
+}

@@ -1,0 +1,72 @@
+//! The server at the ends of phases: what it consisted of, what it kept, and what it
+//! left behind.
+
+use super::budgets::{self, HEADINGS};
+use super::{Cell, Table, in_mib};
+use crate::analysis::{ClassGrowth, Growth, MemoryReport, Report};
+use crate::budget::BudgetSubject;
+
+/// What it consisted of, in MiB; `None` where nobody looked.
+pub(in crate::render) fn ends(memory: &MemoryReport) -> Option<Table> {
+    let mut table = Table::new(&["phase", "processes", "threads", "zombies", "PSS", "USS"], 1);
+    for snapshot in &memory.snapshots {
+        let read = |cell: Cell| match snapshot.processes {
+            0 => Cell::Unknown,
+            _ => cell.bounded(snapshot.unread > 0),
+        };
+        table.rows.push(vec![
+            Cell::plain(snapshot.phase.name()),
+            read(Cell::plain(snapshot.processes)),
+            read(Cell::plain(snapshot.threads)),
+            Cell::count(snapshot.zombies),
+            read(Cell::size(Some(snapshot.pss))),
+            read(Cell::size(Some(snapshot.uss))),
+        ]);
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// What changed from the end of the baseline to that of the last phase, in MiB.
+pub(in crate::render) fn growth(growth: &Growth) -> Table {
+    let mut table = Table::new(&["class", "processes", "threads", "PSS", "USS"], 1);
+    let changed = growth.classes.iter().filter(|class| class.before != class.after);
+    for ClassGrowth { class, before, after } in changed {
+        let counts = |one: u32, other: u32| Cell::Change(one.to_string(), other.to_string());
+        let sizes = |one, other| Cell::Change(in_mib(one), in_mib(other));
+        table.rows.push(vec![
+            Cell::plain(class),
+            counts(before.count, after.count),
+            counts(before.threads, after.threads),
+            sizes(before.pss, after.pss),
+            sizes(before.uss, after.uss),
+        ]);
+    }
+    if table.rows.is_empty() {
+        table.notes.push("no class changed".to_owned());
+    }
+    let unread = [(growth.unread_before, "before"), (growth.unread_after, "after")];
+    for (count, when) in unread.into_iter().filter(|(count, _)| *count > 0) {
+        table.notes.push(format!("without {count} process(es) that could not be read {when}"));
+    }
+    table
+}
+
+/// What is told of all processes together, and has no row among the peaks; `None`
+/// without a profile.
+pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
+    let memory = report.memory.as_ref()?;
+    let headings = ["", "measured"].into_iter().chain(HEADINGS);
+    let mut table = Table::new(&headings.collect::<Vec<_>>(), 1);
+    let grown = Cell::size(memory.growth.as_ref().and_then(|growth| growth.pss));
+    for (name, subject, figure) in [
+        ("growth after the drain (PSS, MiB)", BudgetSubject::Growth, grown),
+        ("threads, most at one tick", BudgetSubject::Threads, Cell::count(memory.most_threads)),
+        ("zombies after the drain", BudgetSubject::Zombies, Cell::count(memory.zombies)),
+        ("leftovers of the stop", BudgetSubject::Leftovers, Cell::count(report.left_behind)),
+    ] {
+        let figure = figure.bounded(report.is_lower_bound(subject));
+        let row = [Cell::plain(name), figure].into_iter();
+        table.rows.push(row.chain(budgets::columns(&report.budgets, subject)).collect());
+    }
+    Some(table)
+}

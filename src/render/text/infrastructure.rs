@@ -1,0 +1,40 @@
+//! What was launched on, what differs for its sake, and what scenarios shared.
+
+use std::io::{self, Write};
+
+use super::{print, table};
+use crate::analysis::Report;
+use crate::record::resources::{Ledger, Stage};
+use crate::render::words::seconds;
+
+pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    if let Some(environment) = &report.environment
+        && !environment.infrastructure.is_empty()
+    {
+        writeln!(out, "\nINFRASTRUCTURE {}", environment.infrastructure.join(", "))?;
+        for change in &environment.changes {
+            writeln!(out, "  not as SkyPilot is: {change}")?;
+        }
+    }
+    match &report.fixtures {
+        Some(ledger) if !ledger.steps.is_empty() => fixtures(ledger, out),
+        _ => Ok(()),
+    }
+}
+
+fn fixtures(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nSETUP AND TEARDOWN, in seconds (no part of the load)")?;
+    let mut rows = table(&["", "what", "on", "took"], 3);
+    for step in &ledger.steps {
+        let stage = match step.stage {
+            Stage::SetUp => "set up",
+            Stage::TearDown => "ended",
+        };
+        let took = match step.failure {
+            None => seconds(step.took),
+            Some(_) => format!("{} FAILED", seconds(step.took)),
+        };
+        rows.add_row([stage.to_owned(), step.what.clone(), step.infra.clone(), took]);
+    }
+    print(out, &rows)
+}

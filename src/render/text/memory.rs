@@ -1,0 +1,50 @@
+//! The peaks of the server's processes, and the budgets for them.
+
+use std::io::{self, Write};
+
+use super::{SIGNS, show};
+use crate::analysis::{BudgetCheck, MemoryReport, ProfilerReport};
+use crate::budget::BudgetSubject;
+use crate::render::tables::{budgets, memory};
+
+/// The memory of a run's server or of a profile's, with the budgets for it.
+pub(super) fn render(
+    memory: Option<&MemoryReport>,
+    profiler: Option<ProfilerReport>,
+    checks: &[BudgetCheck],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let (Some(memory), Some(profiler)) = (memory, profiler) else { return Ok(()) };
+    let how = profiler.describe();
+    writeln!(out, "\nMEMORY of the server's processes by class, in MiB ({how})")?;
+    show(&memory::classes(memory, checks), out)?;
+    budgets_of_absent_classes(memory, checks, out)
+}
+
+/// Budgets for classes of which there was no process have no row of their own.
+fn budgets_of_absent_classes(
+    memory: &MemoryReport,
+    checks: &[BudgetCheck],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for check in checks {
+        if let BudgetSubject::Class(class) = check.subject
+            && memory.class(class).is_none()
+        {
+            let [limit, _, state] =
+                budgets::columns(checks, check.subject).map(|cell| cell.written(&SIGNS));
+            writeln!(out, "  {class}: budget {limit}, {state}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Peaks of each phase and of each family's load, where the plan wanted them.
+pub(super) fn windows(memory: Option<&MemoryReport>, out: &mut impl Write) -> io::Result<()> {
+    let Some(windows) = memory.and_then(memory::windows) else { return Ok(()) };
+    writeln!(
+        out,
+        "\nPEAKS of the largest process by phase, in MiB (marks lowered at its beginning)"
+    )?;
+    show(&windows, out)
+}

@@ -1,0 +1,138 @@
+//! The report as text for a terminal: the original tool's block first, in its
+//! words and order, then what the original did not have.
+
+mod cost;
+mod infrastructure;
+mod memory;
+mod phases;
+mod profile;
+mod summary;
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+
+pub use profile::render as render_profile;
+
+use super::tables::{self, Signs, latency};
+use super::words::refusal;
+use super::{NextStep, next_step};
+use crate::analysis::Report;
+
+/// How this text writes what is no plain text.
+const SIGNS: Signs = Signs { at_least: ">=", to: "->", unknown: "-" };
+
+/// Writes the whole report.
+pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    summary::render(report.summary.as_ref(), out)?;
+    latencies(report, out)?;
+    failures(report, out)?;
+    infrastructure::render(report, out)?;
+    memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
+    phases::render(report, out)?;
+    memory::windows(report.memory.as_ref(), out)?;
+    cost::render(tables::cost::of_run(report), out)?;
+    findings(report, out)?;
+    let verdict = report.judgement.verdict;
+    writeln!(out, "\nVERDICT: {} (exit code {})", verdict.name(), verdict.exit_code())?;
+    let NextStep { command, purpose } = next_step(report);
+    writeln!(out, "NEXT: {command}\n      {purpose}")
+}
+
+pub(crate) fn table(headings: &[&str], words: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(headings);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if index >= words {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+pub(crate) fn print(out: &mut impl Write, table: &Table) -> io::Result<()> {
+    for line in table.to_string().lines() {
+        writeln!(out, "  {}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A table, and below it what is to be known about it.
+fn show(shown: &tables::Table, out: &mut impl Write) -> io::Result<()> {
+    let headings: Vec<&str> = shown.headings.iter().map(String::as_str).collect();
+    let mut rows = table(&headings, shown.words);
+    rows.add_rows(shown.written(&SIGNS));
+    if rows.row_count() > 0 {
+        print(out, &rows)?;
+    }
+    for note in &shown.notes {
+        writeln!(out, "  {note}")?;
+    }
+    Ok(())
+}
+
+fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(turns) = latency::turns(report) else { return Ok(()) };
+    writeln!(out, "\nLATENCY of a user's turn, from its scheduled start, in seconds")?;
+    show(&turns, out)?;
+    steps(report, out)
+}
+
+fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nSTEPS of a turn in the last wave, in seconds")?;
+    let headings: Vec<&str> =
+        ["scenario", "step", "count"].into_iter().chain(latency::FIGURES).collect();
+    let mut rows = table(&headings, 2);
+    for scenario in &report.scenarios {
+        let Some(wave) = scenario.waves.last() else { continue };
+        // A turn of one step has been shown already.
+        if wave.steps.len() < 2 {
+            continue;
+        }
+        for (step, stats) in &wave.steps {
+            let mut row = vec![scenario.id.to_string(), step.clone(), stats.count.to_string()];
+            row.extend(latency::in_seconds(stats));
+            rows.add_row(row);
+        }
+    }
+    if rows.row_count() == 0 {
+        return writeln!(out, "  every turn had but one");
+    }
+    print(out, &rows)
+}
+
+fn failures(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let kinds: Vec<_> = report
+        .scenarios
+        .iter()
+        .flat_map(|scenario| scenario.failures.iter().map(|kind| (scenario.id, kind)))
+        .collect();
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nERRORS AND REFUSALS by kind (with the first one's words)")?;
+    for (id, kind) in kinds {
+        let what = refusal(kind).unwrap_or_else(|| "ERROR".to_owned());
+        let example = one_line(&kind.example.to_string());
+        writeln!(out, "  {:>5}x {id}: {example} [{}]", kind.count, one_line(&what))?;
+    }
+    Ok(())
+}
+
+/// What a server says stays in its line, so that it cannot pass for one of ours, nor for
+/// a command to GitHub, which looks for them at the beginnings of lines.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nFINDINGS")?;
+    if report.judgement.findings.is_empty() {
+        writeln!(out, "  none")?;
+    }
+    for finding in &report.judgement.findings {
+        writeln!(out, "  {}: {}", finding.severity.name(), one_line(&finding.message))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! The server at the ends of phases: what it consisted of, what it kept, and what it
+//! left behind.
+
+use std::io::{self, Write};
+
+use super::show;
+use crate::analysis::{MemoryReport, Report};
+use crate::render::tables::phases;
+
+pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let (Some(memory), Some(whole)) = (&report.memory, phases::whole(report)) else {
+        return Ok(());
+    };
+    ends(memory, out)?;
+    writeln!(out, "\nTHE WHOLE SERVER beyond its peaks")?;
+    show(&whole, out)
+}
+
+/// What the server consisted of at the end of each phase, and how it grew.
+pub(super) fn ends(memory: &MemoryReport, out: &mut impl Write) -> io::Result<()> {
+    if let Some(ends) = phases::ends(memory) {
+        writeln!(out, "\nPHASES: the server at the end of each, in MiB")?;
+        show(&ends, out)?;
+    }
+    let Some(growth) = &memory.growth else { return Ok(()) };
+    writeln!(
+        out,
+        "\nGROWTH by class, from the end of the baseline to that of the last phase, in MiB"
+    )?;
+    show(&phases::growth(growth), out)
+}

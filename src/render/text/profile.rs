@@ -1,0 +1,24 @@
+//! A profile alone, as text.
+
+use std::io::{self, Write};
+
+use super::{cost, memory, phases, summary};
+use crate::analysis::ProfileReport;
+use crate::render::tables;
+
+/// Writes what a profile amounts to.
+pub fn render(report: &ProfileReport, out: &mut impl Write) -> io::Result<()> {
+    summary::render(report.summary.as_ref(), out)?;
+    memory::render(report.memory.as_ref(), report.profiler, &[], out)?;
+    if let Some(memory) = &report.memory {
+        phases::ends(memory, out)?;
+    }
+    cost::render(tables::cost::of_profiler(report.profiler).into_iter(), out)?;
+    if !report.notes.is_empty() {
+        writeln!(out, "\nNOTES")?;
+    }
+    for note in &report.notes {
+        writeln!(out, "  {note}")?;
+    }
+    Ok(())
+}
