@@ -43,13 +43,19 @@ pub enum BudgetSubject {
     /// parent has waited for.
     Zombies,
     /// Processes that a stop of the server left behind.
-    Leftovers,
+    LeakedProcesses,
 }
 
 impl BudgetSubject {
     /// What is limited in the server as a whole, and not in the processes of a class.
-    pub const OF_THE_WHOLE: [Self; 6] =
-        [Self::TreeRss, Self::TreePss, Self::Growth, Self::Threads, Self::Zombies, Self::Leftovers];
+    pub const OF_THE_WHOLE: [Self; 6] = [
+        Self::TreeRss,
+        Self::TreePss,
+        Self::Growth,
+        Self::Threads,
+        Self::Zombies,
+        Self::LeakedProcesses,
+    ];
 
     /// Everything that a limit can be set for.
     pub fn all() -> impl Iterator<Item = Self> + Clone {
@@ -65,7 +71,7 @@ impl BudgetSubject {
             Self::Growth => "growth",
             Self::Threads => "threads",
             Self::Zombies => "zombies",
-            Self::Leftovers => "leftovers",
+            Self::LeakedProcesses => "leftovers",
         }
     }
 
@@ -73,7 +79,7 @@ impl BudgetSubject {
     pub const fn unit(self) -> Unit {
         match self {
             Self::Class(_) | Self::TreeRss | Self::TreePss | Self::Growth => Unit::Size,
-            Self::Threads | Self::Zombies | Self::Leftovers => Unit::Count,
+            Self::Threads | Self::Zombies | Self::LeakedProcesses => Unit::Count,
         }
     }
 }

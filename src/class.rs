@@ -26,7 +26,7 @@ pub enum ProcessClass {
     /// Runs requests that take long ("blocking" in the original tool).
     LongExecutor,
     /// A worker that still imports SkyPilot and has not taken its title yet.
-    Starting,
+    StartingExecutor,
     /// Runs managed jobs inside the server (consolidation mode).
     JobsController,
     /// Runs a service inside the server (consolidation mode).
@@ -34,7 +34,7 @@ pub enum ProcessClass {
     /// Follows a managed job's log for one client (consolidation mode).
     LogFollower,
     /// A command that an executor or a controller started.
-    Helper,
+    Subprocess,
     /// Anything else in the tree.
     Other,
 }
@@ -47,11 +47,11 @@ impl ProcessClass {
         Self::Queue,
         Self::ShortExecutor,
         Self::LongExecutor,
-        Self::Starting,
+        Self::StartingExecutor,
         Self::JobsController,
         Self::ServeController,
         Self::LogFollower,
-        Self::Helper,
+        Self::Subprocess,
         Self::Other,
     ];
 
@@ -63,11 +63,11 @@ impl ProcessClass {
             Self::Queue => "queue",
             Self::ShortExecutor => "short-executor",
             Self::LongExecutor => "long-executor",
-            Self::Starting => "starting",
+            Self::StartingExecutor => "starting-executor",
             Self::JobsController => "jobs-controller",
             Self::ServeController => "serve-controller",
             Self::LogFollower => "log-follower",
-            Self::Helper => "helper",
+            Self::Subprocess => "subprocess",
             Self::Other => "other",
         }
     }

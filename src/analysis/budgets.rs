@@ -39,7 +39,7 @@ pub enum BudgetState {
     /// What was measured is above the limit.
     Over,
     /// No process of the class ran, or the server was not stopped: nothing was proved.
-    NotExercised,
+    Skipped,
     /// `auto`, and this SkyPilot has no constant for it.
     NoConstant,
     /// `auto`, and nobody knows which constants this SkyPilot has.
@@ -54,7 +54,7 @@ impl BudgetState {
         match self {
             Self::Within => "ok",
             Self::Over => "OVER",
-            Self::NotExercised => "not tried",
+            Self::Skipped => "not tried",
             Self::NoConstant => "no constant",
             Self::LimitUnknown => "limit unknown",
             Self::NotMeasured => "not measured",
@@ -93,7 +93,9 @@ impl MemoryReport {
                 self.growth.as_ref().is_some_and(|growth| has_swapped || growth.unread_after > 0)
             }
             BudgetSubject::TreeRss => has_swapped,
-            BudgetSubject::Threads | BudgetSubject::Zombies | BudgetSubject::Leftovers => false,
+            BudgetSubject::Threads | BudgetSubject::Zombies | BudgetSubject::LeakedProcesses => {
+                false
+            }
         }
     }
 }
@@ -124,7 +126,7 @@ fn check_one(evidence: &Evidence, memory: Option<&MemoryReport>, budget: Budget)
     let is_profiled = memory.is_some();
     let state = match (limit, measured) {
         // A stop is seen without a profile.
-        (Some(_), None) if subject == BudgetSubject::Leftovers => BudgetState::NotExercised,
+        (Some(_), None) if subject == BudgetSubject::LeakedProcesses => BudgetState::Skipped,
         (_, None) if !is_profiled => BudgetState::NotMeasured,
         (None, _) if evidence.environment.is_none() => BudgetState::LimitUnknown,
         (None, _) => BudgetState::NoConstant,
@@ -132,7 +134,7 @@ fn check_one(evidence: &Evidence, memory: Option<&MemoryReport>, budget: Budget)
             BudgetSubject::Class(class)
                 if !memory.is_some_and(|memory| memory.is_unread(class)) =>
             {
-                BudgetState::NotExercised
+                BudgetState::Skipped
             }
             _ => BudgetState::NotMeasured,
         },
@@ -166,6 +168,6 @@ fn measure(
         BudgetSubject::Growth => memory?.growth.as_ref()?.pss.map(Amount::Size),
         BudgetSubject::Threads => memory?.most_threads.map(count),
         BudgetSubject::Zombies => memory?.zombies.map(count),
-        BudgetSubject::Leftovers => evidence.left_behind().map(count),
+        BudgetSubject::LeakedProcesses => evidence.leaked_processes().map(count),
     }
 }

@@ -19,7 +19,7 @@ pub struct Coverage {
     /// The server could be profiled at all.
     pub profiled: bool,
     /// The profiler was there from the baseline to the end of the drain.
-    pub from_baseline_to_drain: bool,
+    pub from_baseline_to_cooldown: bool,
     /// It ended in good order; one on the server's machine may go on after the run.
     pub ended_well: bool,
     /// Times in which it was silent for longer than the plan allows.
@@ -27,7 +27,7 @@ pub struct Coverage {
     /// Processes that exited without a final reading, by class.
     pub unread_exits: BTreeMap<ProcessClass, u32>,
     /// Times at which the kernel had more to tell than it could keep.
-    pub lost_events: u64,
+    pub dropped_events: u64,
 }
 
 /// A silence of the profiler.
@@ -60,7 +60,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
     }
     Coverage {
         profiled: evidence.is_profiled(),
-        from_baseline_to_drain: covered,
+        from_baseline_to_cooldown: covered,
         ended_well: match evidence.has_server_profile() {
             false => evidence.recording().ended_well(),
             // It may go on after the run, once its processes were read after it.
@@ -71,7 +71,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
         },
         gaps: gaps(evidence, limit, began, ended),
         unread_exits,
-        lost_events: evidence.processes.as_ref().map_or(0, |table| table.lost_events),
+        dropped_events: evidence.processes.as_ref().map_or(0, |table| table.dropped_events),
     }
 }
 
@@ -88,7 +88,7 @@ fn gaps(
     let mut previous: Option<Timestamp> = None;
     for line in &evidence.profile {
         let (at, until) = match line {
-            ProfileLine::Tick(tick) => (tick.at, tick.at),
+            ProfileLine::Sample(tick) => (tick.at, tick.at),
             ProfileLine::Snapshot(snapshot) => (snapshot.at, snapshot.until),
             _ => continue,
         };

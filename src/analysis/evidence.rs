@@ -10,12 +10,12 @@ use crate::clock::{ClockOffset, Timestamp};
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::environment::Environment;
-use crate::record::events::{Event, Mark};
+use crate::record::events::{Event, LoggedEvent};
 use crate::record::nodes::NodeFigures;
 use crate::record::outcome::ScenarioOutcome;
-use crate::record::profile::{Phase, ProcessTable, ProfileLine, Tick};
+use crate::record::profile::{Phase, ProcessTable, ProfileLine, Sample};
 use crate::record::request::{LoadRequest, RequestFile};
-use crate::record::resources::Ledger;
+use crate::record::resources::ResourceLog;
 use crate::record::{RecordError, RunDir, read_json, read_lines, read_optional};
 use crate::scenario::ScenarioId;
 
@@ -37,13 +37,13 @@ pub struct Evidence {
     /// What was found.
     pub environment: Option<Environment>,
     /// When what happened.
-    pub marks: Vec<Mark>,
+    pub events: Vec<LoggedEvent>,
     /// The profile.
     pub profile: Vec<ProfileLine>,
     /// The processes of the profile.
     pub processes: Option<ProcessTable>,
     /// What scenarios shared, and what became of it.
-    pub fixtures: Option<Ledger>,
+    pub resources: Option<ResourceLog>,
     /// What the nodes of the loopback infrastructure cost.
     pub nodes: Option<NodeFigures>,
     /// What the scenarios recorded.
@@ -62,7 +62,7 @@ impl Evidence {
         let request: Option<RequestFile> = readable(&run.request(), "request", &mut note);
         let environment = readable(&run.environment(), "environment", &mut note);
         let processes = readable(&run.processes(), "process table", &mut note);
-        let fixtures = readable(&run.fixtures(), "list of fixtures", &mut note);
+        let resources = readable(&run.resources(), "list of fixtures", &mut note);
         let nodes = readable(&run.nodes(), "figures of the nodes", &mut note);
         let (mut outcomes, mut others) = (BTreeMap::new(), Vec::new());
         for scenario in &plan.scenarios {
@@ -76,7 +76,7 @@ impl Evidence {
                 Err(error) => note(error),
             }
         }
-        let marks = read_lines(&run.marks(), "list of marks").unwrap_or_else(|error| {
+        let marks = read_lines(&run.events(), "list of marks").unwrap_or_else(|error| {
             note(error);
             Default::default()
         });
@@ -84,11 +84,11 @@ impl Evidence {
             note(error);
             Default::default()
         });
-        for (path, cut_off) in [(run.marks(), marks.cut_off), (run.samples(), profile.cut_off)] {
+        for (path, cut_off) in [(run.events(), marks.cut_off), (run.samples(), profile.cut_off)] {
             damage.extend(cut_off.then(|| breaks_off(&path)));
         }
         damage.extend(others);
-        damage.extend(losses::of_marks(&run.marks(), &marks.values));
+        damage.extend(losses::of_marks(&run.events(), &marks.values));
         damage.extend(losses::of_profile(
             &run.samples(),
             &run.processes(),
@@ -105,10 +105,10 @@ impl Evidence {
             request: request.map(|file| file.request),
             plan,
             environment,
-            marks: marks.values,
+            events: marks.values,
             profile: profile.values,
             processes,
-            fixtures,
+            resources,
             nodes,
             outcomes,
             damage,
@@ -122,7 +122,7 @@ impl Evidence {
     }
 
     /// The ticks of the profile.
-    pub fn ticks(&self) -> impl Iterator<Item = &Tick> {
+    pub fn ticks(&self) -> impl Iterator<Item = &Sample> {
         self.recording().ticks()
     }
 
@@ -138,7 +138,7 @@ impl Evidence {
 
     /// How far the server's clock is from ours, where that was asked.
     pub fn clock_offset(&self) -> Option<ClockOffset> {
-        self.marks.iter().find_map(|mark| match mark.event {
+        self.events.iter().find_map(|mark| match mark.event {
             Event::ClockCompared(offset) => Some(offset),
             _ => None,
         })
@@ -146,26 +146,26 @@ impl Evidence {
 
     /// When the first phase began.
     pub fn phases_began(&self) -> Option<Timestamp> {
-        let begins = |mark: &&Mark| matches!(mark.event, Event::PhaseBegan(_));
-        self.marks.iter().find(begins).map(|mark| mark.at)
+        let begins = |mark: &&LoggedEvent| matches!(mark.event, Event::PhaseBegan(_));
+        self.events.iter().find(begins).map(|mark| mark.at)
     }
 
     /// When the last phase ended.
     pub fn phases_ended(&self) -> Option<Timestamp> {
-        let ends = |mark: &&Mark| mark.event == Event::PhasesEnded;
-        self.marks.iter().find(ends).map(|mark| mark.at)
+        let ends = |mark: &&LoggedEvent| mark.event == Event::PhasesEnded;
+        self.events.iter().find(ends).map(|mark| mark.at)
     }
 
     /// Whether the server of the beginning was not that of the end.
     pub fn server_was_lost(&self) -> bool {
-        self.marks
+        self.events
             .iter()
             .any(|mark| matches!(mark.event, Event::ServerGone | Event::ServerReplaced))
     }
 
     /// Whether the load was stopped before its end.
     pub fn was_stopped(&self) -> bool {
-        self.marks.iter().any(|mark| matches!(mark.event, Event::LoadStopped(_)))
+        self.events.iter().any(|mark| matches!(mark.event, Event::LoadStopped(_)))
     }
 
     /// Whether the load began at all.
@@ -175,12 +175,12 @@ impl Evidence {
 
     /// Whether a phase began.
     pub fn began(&self, phase: Phase) -> bool {
-        self.marks.iter().any(|mark| mark.event == Event::PhaseBegan(phase))
+        self.events.iter().any(|mark| mark.event == Event::PhaseBegan(phase))
     }
 
     /// Whether the run did not come to its last mark: it was killed, most likely.
     pub fn broke_off(&self) -> bool {
-        !self.marks.iter().any(|mark| mark.event == Event::PhasesEnded)
+        !self.events.iter().any(|mark| mark.event == Event::PhasesEnded)
     }
 
     /// Whether the server of the beginning was given the whole drain to come to rest in.
@@ -190,22 +190,22 @@ impl Evidence {
 
     /// How many processes a stop of the server left behind; `None` when it was not
     /// stopped.
-    pub fn left_behind(&self) -> Option<u32> {
-        self.marks.iter().rev().find_map(|mark| match &mark.event {
-            Event::LeftBehind(titles) => Some(u32::try_from(titles.len()).unwrap_or(u32::MAX)),
+    pub fn leaked_processes(&self) -> Option<u32> {
+        self.events.iter().rev().find_map(|mark| match &mark.event {
+            Event::LeakedProcesses(titles) => Some(u32::try_from(titles.len()).unwrap_or(u32::MAX)),
             _ => None,
         })
     }
 
     /// From the server's start to its end.
     pub fn duration(&self) -> Option<Duration> {
-        let moment = |event| self.marks.iter().find(|mark| mark.event == event);
+        let moment = |event| self.events.iter().find(|mark| mark.event == event);
         Some(moment(Event::Ended)?.at.since(moment(Event::Began)?.at))
     }
 
     /// The last moment of which there is any trace.
     pub fn last_moment(&self) -> Option<Timestamp> {
-        let mark = self.marks.last().map(|mark| mark.at);
+        let mark = self.events.last().map(|mark| mark.at);
         let tick = self.ticks().last().map(|tick| tick.at);
         mark.max(tick)
     }
@@ -262,7 +262,7 @@ mod tests {
             speed: None,
         };
         let config = Config::parse("[profiles.default]\n", "skyload.toml").unwrap();
-        let request = LoadRequest { apis: vec!["status".to_owned()], ..LoadRequest::default() };
+        let request = LoadRequest { api: vec!["status".to_owned()], ..LoadRequest::default() };
         write_json(&run.plan(), &LoadPlan::resolve(&request, &config, &machine).unwrap()).unwrap();
         (folder, run)
     }
@@ -273,7 +273,7 @@ mod tests {
         let evidence = Evidence::read(&run).unwrap();
         assert_eq!(evidence.run.to_string(), "20261124-080000-test");
         assert!(evidence.environment.is_none() && evidence.processes.is_none());
-        assert!(evidence.marks.is_empty() && evidence.profile.is_empty());
+        assert!(evidence.events.is_empty() && evidence.profile.is_empty());
         assert!(evidence.outcomes.is_empty() && evidence.damage.is_empty());
         assert_eq!(Report::assemble(&evidence).judgement.verdict, Verdict::Inconclusive);
     }
@@ -282,9 +282,9 @@ mod tests {
     #[case::an_environment_that_is_cut_off(RunDir::environment, "{")]
     #[case::a_process_table_without_its_fields(RunDir::processes, "{}")]
     #[case::an_outcome_of_another_kind(|run: &RunDir| run.outcome(ScenarioId::ApiStatus), "[]")]
-    #[case::marks_with_a_broken_line_between(RunDir::marks, "{\n{}\n")]
+    #[case::marks_with_a_broken_line_between(RunDir::events, "{\n{}\n")]
     #[case::a_profile_with_a_broken_line_between(RunDir::samples, "{\n{}\n")]
-    #[case::marks_whose_last_line_is_cut_off(RunDir::marks, "{\"at\":")]
+    #[case::marks_whose_last_line_is_cut_off(RunDir::events, "{\"at\":")]
     #[case::a_profile_whose_last_line_is_cut_off(RunDir::samples, "{\"kind\":\"tick\"")]
     fn a_damaged_file_is_named_and_the_others_are_read(
         #[case] path: impl Fn(&RunDir) -> PathBuf,

@@ -41,7 +41,7 @@ pub struct ClassGrowth {
 
 /// The phases whose end shows what a server holds at last: of a run, and of a profile
 /// without one.
-pub(super) const LAST_PHASES: [Phase; 2] = [Phase::Drain, Phase::Watch];
+pub(super) const LAST_PHASES: [Phase; 2] = [Phase::Cooldown, Phase::Watch];
 
 /// Takes both snapshots: without one nothing is known.
 pub(super) fn assemble(snapshots: &[SnapshotMemory]) -> Option<Growth> {

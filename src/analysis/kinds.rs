@@ -36,7 +36,7 @@ fn in_words(kinds: &Kinds) -> impl Iterator<Item = String> {
 pub(super) fn of(records: &[ProcessRecord]) -> Kinds {
     let mut kinds = BTreeMap::<_, BTreeMap<_, _>>::new();
     for record in records {
-        if !matches!(record.class, ProcessClass::Helper | ProcessClass::Other) {
+        if !matches!(record.class, ProcessClass::Subprocess | ProcessClass::Other) {
             continue;
         }
         let title = || server_command::kind(std::iter::once(record.title.as_bytes()));
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn the_most_frequent_kinds_are_named_and_the_others_counted() {
         let kinds = (1..=10).map(|count| (format!("k{count}"), count)).collect();
-        let kinds = BTreeMap::from([(ProcessClass::Helper, kinds)]);
+        let kinds = BTreeMap::from([(ProcessClass::Subprocess, kinds)]);
         let expected = "helper: 10 k10, 9 k9, 8 k8, 7 k7, 6 k6, 5 k5, 4 k4, 3 k3, 3 of other kinds";
         assert_eq!(in_words(&kinds).collect::<Vec<_>>(), [expected]);
     }

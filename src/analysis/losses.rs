@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use crate::clock::Timestamp;
-use crate::record::events::Mark;
+use crate::record::events::LoggedEvent;
 use crate::record::profile::{ProcessTable, ProfileLine, Wrote};
 use crate::scenario::ScenarioId;
 
 /// What the file of marks has lost.
-pub(super) fn of_marks(path: &Path, marks: &[Mark]) -> Option<String> {
+pub(super) fn of_marks(path: &Path, marks: &[LoggedEvent]) -> Option<String> {
     (!marks.is_sorted_by_key(|mark| mark.at)).then(|| disordered(path))
 }
 
@@ -33,7 +33,7 @@ pub(super) fn of_profile(
         losses.push(disordered(samples));
     }
     let is_complete = lines.iter().any(|line| matches!(line, ProfileLine::Footer { .. }));
-    let (found, taken) = (ticks(lines).count(), table.map(|table| table.profiler.ticks));
+    let (found, taken) = (ticks(lines).count(), table.map(|table| table.profiler.samples));
     if let Some(taken) = taken.filter(|taken| is_complete && *taken != as_count(found)) {
         losses.push(format!("`{}` has {found} tick(s) of {taken}", samples.display()));
     }
@@ -62,7 +62,7 @@ fn as_count(length: usize) -> u64 {
 
 fn ticks(lines: &[ProfileLine]) -> impl Iterator<Item = Timestamp> {
     lines.iter().filter_map(|line| match line {
-        ProfileLine::Tick(tick) => Some(tick.at),
+        ProfileLine::Sample(tick) => Some(tick.at),
         _ => None,
     })
 }

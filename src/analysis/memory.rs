@@ -12,7 +12,7 @@ use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
 use crate::record::profile::{
-    ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, Snapshot, Tick,
+    ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, Sample, Snapshot,
 };
 use crate::units::{ByteSize, as_mib, total};
 
@@ -52,7 +52,7 @@ pub struct ClassMemory {
     /// Processes of it over the whole run.
     pub processes: u32,
     /// The most of them at one tick.
-    pub most_at_once: u32,
+    pub concurrent: u32,
     /// The peak of the largest.
     pub peak: Option<ByteSize>,
     /// Which process that was.
@@ -172,9 +172,9 @@ impl MemoryReport {
 pub(super) fn assemble(recording: Recording<'_>, came_to_rest: bool) -> Option<MemoryReport> {
     recording.header()?;
     let records = recording.processes.map_or(&[][..], |table| &table.processes);
-    let rss = |tick: &Tick| tick.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
-    let count = |tick: &Tick| total(tick.classes.values().map(|class| class.count));
-    let threads = |tick: &Tick| total(tick.classes.values().map(|class| class.threads));
+    let rss = |tick: &Sample| tick.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
+    let count = |tick: &Sample| total(tick.classes.values().map(|class| class.count));
+    let threads = |tick: &Sample| total(tick.classes.values().map(|class| class.threads));
     let snapshots = snapshots(recording);
     let at_rest = if came_to_rest { &snapshots[..] } else { &[] };
     let last = at_rest.iter().find(|snapshot| growth::LAST_PHASES.contains(&snapshot.phase));
@@ -202,8 +202,8 @@ fn class_memory(
     let of_class: Vec<&ProcessRecord> =
         records.iter().filter(|record| belongs(record, class)).collect();
     let ticks = || recording.ticks().filter_map(|tick| tick.classes.get(&class));
-    let most_at_once = ticks().map(|tick| tick.count).max().unwrap_or(0);
-    if of_class.is_empty() && most_at_once == 0 {
+    let concurrent = ticks().map(|tick| tick.count).max().unwrap_or(0);
+    if of_class.is_empty() && concurrent == 0 {
         return None;
     }
     let peaks: Vec<(ByteSize, ProcessIdentity)> = of_class
@@ -225,7 +225,7 @@ fn class_memory(
     Some(ClassMemory {
         class,
         processes: u32::try_from(of_class.len()).unwrap_or(u32::MAX),
-        most_at_once,
+        concurrent,
         peak: if is_sampled { sampled } else { largest.map(|(peak, _)| *peak) },
         largest: largest.filter(|_| !is_sampled).map(|(_, identity)| *identity),
         mean_peak: sum.checked_div(count).map(ByteSize),
@@ -248,7 +248,7 @@ fn class_memory(
 /// A worker was "starting" until it took its title, and is what it became.
 fn belongs(record: &ProcessRecord, class: ProcessClass) -> bool {
     record.class == class
-        || (class == ProcessClass::Starting && record.peak_while_starting.is_some())
+        || (class == ProcessClass::StartingExecutor && record.peak_while_starting.is_some())
 }
 
 fn peak_as(record: &ProcessRecord, class: ProcessClass) -> Option<ByteSize> {
@@ -268,7 +268,7 @@ fn snapshots(recording: Recording<'_>) -> Vec<SnapshotMemory> {
     let mut snapshots = Vec::new();
     for line in recording.lines {
         match line {
-            ProfileLine::Tick(tick) => zombies = Some(tick.zombies),
+            ProfileLine::Sample(tick) => zombies = Some(tick.zombies),
             // The next phase has ticks of its own, or none.
             ProfileLine::Snapshot(snapshot) => {
                 snapshots.push(at_phase_end(snapshot, zombies.take()));

@@ -33,9 +33,9 @@ pub use judge::{About, Finding, Judgement, Severity, Verdict};
 pub use memory::{ClassMemory, MemoryReport, SnapshotMemory};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{
-    ScenarioReport, ScenarioState, Stats, Temperature, ThresholdCheck, WaveReport, state,
+    ScenarioReport, ScenarioState, SegmentReport, Start, Stats, ThresholdCheck, state,
 };
-pub use summary::{MonitoringSummary, OriginalFigures, PhaseSpan};
+pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
 
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
@@ -44,7 +44,7 @@ use crate::record::environment::Environment;
 use crate::record::nodes::NodeFigures;
 use crate::record::profile::{ProfilerCost, ProfilerLevel};
 use crate::record::request::LoadRequest;
-use crate::record::resources::Ledger;
+use crate::record::resources::ResourceLog;
 use crate::units;
 
 /// What a run amounts to: `report.json`.
@@ -73,7 +73,7 @@ pub struct Report {
     /// Each planned scenario.
     pub scenarios: Vec<ScenarioReport>,
     /// What scenarios shared; `None` where nothing was launched.
-    pub fixtures: Option<Ledger>,
+    pub resources: Option<ResourceLog>,
     /// What the nodes of the loopback infrastructure cost; `None` without one.
     pub nodes: Option<NodeFigures>,
     /// From the server's start to its end, as the plan's estimate counts; `None` when
@@ -84,7 +84,7 @@ pub struct Report {
     /// Memory of the server; `None` without a profile.
     pub memory: Option<MemoryReport>,
     /// Processes that a stop of the server left behind; `None` when it was not stopped.
-    pub left_behind: Option<u32>,
+    pub leaked_processes: Option<u32>,
     /// How the profile was made; `None` without one.
     pub profiler: Option<ProfilerReport>,
     /// What of the run the profile covers.
@@ -152,7 +152,7 @@ impl ProfilerReport {
 impl Report {
     /// Assembles and judges.
     pub fn assemble(evidence: &Evidence) -> Self {
-        let phases = summary::phases(&evidence.marks, evidence.last_moment());
+        let phases = summary::phases(&evidence.events, evidence.last_moment());
         let recording = evidence.recording();
         let memory = memory::assemble(recording, evidence.came_to_rest());
         let coverage = coverage::assemble(evidence);
@@ -175,12 +175,12 @@ impl Report {
             environment: evidence.environment.clone(),
             summary: summary::assemble(recording, memory.as_ref(), summary::baseline_of(&phases)),
             phases,
-            fixtures: evidence.fixtures.clone(),
+            resources: evidence.resources.clone(),
             nodes: evidence.nodes.clone(),
             duration: evidence.duration(),
             scenarios,
             memory,
-            left_behind: evidence.left_behind(),
+            leaked_processes: evidence.leaked_processes(),
             profiler: ProfilerReport::of(recording),
             coverage,
             budgets,

@@ -141,7 +141,7 @@ fn notes_of(recording: Recording<'_>) -> Vec<String> {
         let longest = cost.longest_gap.as_secs_f64();
         notes.push(format!("the profiler was silent for {longest:.1} s"));
     }
-    let lost = recording.processes.map_or(0, |table| table.lost_events);
+    let lost = recording.processes.map_or(0, |table| table.dropped_events);
     if lost > 0 {
         notes.push(format!(
             "the kernel could not keep all that it had to tell of processes ({lost} time(s)): some may \

@@ -1,7 +1,7 @@
 //! What a profiler wrote down, wherever it was read from: a run or a profile alone.
 
 use crate::record::profile::{
-    OriginalLook, ProcessTable, ProfileHeader, ProfileLine, ProfilerCost, Tick,
+    ProcessTable, ProfileHeader, ProfileLine, ProfilerCost, Sample, UpstreamSample,
 };
 
 /// A profile that was read.
@@ -23,17 +23,17 @@ impl<'a> Recording<'a> {
     }
 
     /// The ticks.
-    pub(crate) fn ticks(self) -> impl Iterator<Item = &'a Tick> {
+    pub(crate) fn ticks(self) -> impl Iterator<Item = &'a Sample> {
         self.lines.iter().filter_map(|line| match line {
-            ProfileLine::Tick(tick) => Some(tick),
+            ProfileLine::Sample(tick) => Some(tick),
             _ => None,
         })
     }
 
     /// What the original tool would have seen, where that was asked for.
-    pub(crate) fn originals(self) -> impl Iterator<Item = &'a OriginalLook> {
+    pub(crate) fn upstream_samples(self) -> impl Iterator<Item = &'a UpstreamSample> {
         self.lines.iter().filter_map(|line| match line {
-            ProfileLine::Original(look) => Some(look),
+            ProfileLine::Upstream(look) => Some(look),
             _ => None,
         })
     }

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::config::Thresholds;
 use crate::plan::PlannedScenario;
 use crate::record::outcome::{
-    ClientCost, Ended, FailureTally, Latencies, ScenarioOutcome, Tally, WaveOutcome,
+    ClientCost, Ended, FailureTally, Latencies, ScenarioOutcome, SegmentOutcome, Tally,
 };
 use crate::scenario::ScenarioId;
 use crate::units::{self, Percent, total};
@@ -22,15 +22,15 @@ use crate::units::{self, Percent, total};
 pub struct ScenarioReport {
     /// Which scenario.
     pub id: ScenarioId,
-    /// Users, each with one turn per wave.
+    /// Users, each with one turn per segment.
     pub users: u32,
     /// Users that were at it at once.
-    pub at_once: u32,
+    pub concurrency: u32,
     /// How it ended.
     pub state: ScenarioState,
-    /// Its waves.
-    pub waves: Vec<WaveReport>,
-    /// Failures and refusals of all waves, by kind.
+    /// Its segments.
+    pub segments: Vec<SegmentReport>,
+    /// Failures and refusals of all segments, by kind.
     pub failures: Vec<FailureTally>,
     /// What the client cost; `None` when it left no outcome.
     pub cost: Option<ClientCost>,
@@ -47,30 +47,30 @@ pub enum ScenarioState {
     /// It was stopped before all turns were taken.
     Stopped,
     /// Its process left no outcome.
-    Missing,
+    NoResult,
     /// Some of its turns failed for want of something on the load generator's machine, and
     /// no more of the others than may.
     ClientFailed,
 }
 
-/// Whether executors were up when a wave began.
+/// Whether executors were up when a segment began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Temperature {
-    /// The first wave: executors are started for it, and import SkyPilot first.
+pub enum Start {
+    /// The first segment: executors are started for it, and import SkyPilot first.
     Cold,
-    /// A later wave.
+    /// A later segment.
     Warm,
     /// The server was not restarted, so nobody knows.
     Unknown,
 }
 
-/// One wave of turns.
+/// One segment of turns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct WaveReport {
-    /// The first wave or a later one.
-    pub temperature: Temperature,
+pub struct SegmentReport {
+    /// The first segment or a later one.
+    pub start: Start,
     /// When its turns were scheduled.
     pub began: Timestamp,
     /// When the last of them ended.
@@ -80,7 +80,7 @@ pub struct WaveReport {
     /// Turns with right answers only.
     pub succeeded: u64,
     /// Turns with a refusal that was right.
-    pub refused: u64,
+    pub expected_errors: u64,
     /// Turns with a refusal of which nobody knows whether it was right.
     #[serde(default)]
     pub unjudged: u64,
@@ -94,11 +94,11 @@ pub struct WaveReport {
     /// How often something was sent again, as SkyPilot's SDK does.
     pub retries: u64,
     /// From the scheduled start to the last answer.
-    pub turns: Option<Stats>,
+    pub iteration_duration: Option<Stats>,
     /// By step.
     pub steps: BTreeMap<String, Stats>,
     /// How much later than scheduled turns began.
-    pub lateness: Option<Stats>,
+    pub send_lateness: Option<Stats>,
 }
 
 /// A distribution of durations, in seconds.
@@ -149,7 +149,7 @@ pub struct ThresholdCheck {
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::schema::Seconds")]
     pub limit: Duration,
-    /// The figure over all waves; `None` when nothing was measured.
+    /// The figure over all segments; `None` when nothing was measured.
     pub measured: Option<f64>,
     /// Whether it is above the limit.
     pub breached: bool,
@@ -172,47 +172,47 @@ impl Stats {
 }
 
 impl ScenarioReport {
-    /// What one of its waves is called: only where there are several is it known which
+    /// What one of its segments is called: only where there are several is it known which
     /// one met executors that were up.
-    pub fn wave_name(&self, wave: &WaveReport) -> &'static str {
-        match (self.waves.len(), wave.temperature) {
+    pub fn start_name(&self, segment: &SegmentReport) -> &'static str {
+        match (self.segments.len(), segment.start) {
             (1, _) => "all",
-            (_, Temperature::Cold) => "cold",
-            (_, Temperature::Warm) => "warm",
-            (_, Temperature::Unknown) => "unknown",
+            (_, Start::Cold) => "cold",
+            (_, Start::Warm) => "warm",
+            (_, Start::Unknown) => "unknown",
         }
     }
 
-    /// Turns that came to an end, over all waves.
+    /// Turns that came to an end, over all segments.
     pub fn completed(&self) -> u64 {
-        total(self.waves.iter().map(WaveReport::completed))
+        total(self.segments.iter().map(SegmentReport::completed))
     }
 
-    /// Turns with a refusal of which nobody knows whether it was right, over all waves.
+    /// Turns with a refusal of which nobody knows whether it was right, over all segments.
     pub fn unjudged(&self) -> u64 {
-        total(self.waves.iter().map(|wave| wave.unjudged))
+        total(self.segments.iter().map(|segment| segment.unjudged))
     }
 
-    /// Turns that the load generator could not take to their end, over all waves.
+    /// Turns that the load generator could not take to their end, over all segments.
     pub fn client_failed(&self) -> u64 {
-        total(self.waves.iter().map(|wave| wave.client_failed))
+        total(self.segments.iter().map(|segment| segment.client_failed))
     }
 
-    /// How often something was sent again, over all waves.
+    /// How often something was sent again, over all segments.
     pub fn retries(&self) -> u64 {
-        total(self.waves.iter().map(|wave| wave.retries))
+        total(self.segments.iter().map(|segment| segment.retries))
     }
 
-    /// Turns with a failure, over all waves.
+    /// Turns with a failure, over all segments.
     pub fn failed(&self) -> u64 {
-        total(self.waves.iter().map(|wave| wave.failed))
+        total(self.segments.iter().map(|segment| segment.failed))
     }
 }
 
-impl WaveReport {
+impl SegmentReport {
     /// Turns that came to an end.
     pub fn completed(&self) -> u64 {
-        total([self.succeeded, self.refused, self.unjudged, self.failed])
+        total([self.succeeded, self.expected_errors, self.unjudged, self.failed])
     }
 }
 
@@ -256,19 +256,19 @@ fn report(
     restarted: bool,
 ) -> ScenarioReport {
     let mut failures = Tally::default();
-    let waves = outcome.map_or(&[][..], |outcome| &outcome.waves);
-    for wave in waves {
-        failures.add_all(&wave.tally);
+    let segments = outcome.map_or(&[][..], |outcome| &outcome.segments);
+    for segment in segments {
+        failures.add_all(&segment.tally);
     }
     ScenarioReport {
         id: planned.id,
         users: planned.users,
-        at_once: planned.at_once,
-        state: outcome.map_or(ScenarioState::Missing, |outcome| state(outcome, limits)),
-        waves: waves
+        concurrency: planned.concurrency,
+        state: outcome.map_or(ScenarioState::NoResult, |outcome| state(outcome, limits)),
+        segments: segments
             .iter()
             .enumerate()
-            .map(|(index, wave)| wave_report(index, wave, restarted))
+            .map(|(index, segment)| segment_report(index, segment, restarted))
             .collect(),
         failures: failures.kinds().to_vec(),
         cost: outcome.map(|outcome| outcome.cost),
@@ -277,49 +277,49 @@ fn report(
 
 /// The one rule for when a scenario has failed; also what its own test asserts.
 pub fn state(outcome: &ScenarioOutcome, limits: &Thresholds) -> ScenarioState {
-    let failed = total(outcome.waves.iter().map(|wave| wave.failed));
-    let completed = total(outcome.waves.iter().map(WaveOutcome::completed));
+    let failed = total(outcome.segments.iter().map(|segment| segment.failed));
+    let completed = total(outcome.segments.iter().map(SegmentOutcome::completed));
     let allowed = limits.error_rate.unwrap_or_default();
     let too_many = Percent::of(failed, completed).is_some_and(|share| share > allowed);
     match outcome.ended {
         _ if too_many => ScenarioState::Failed,
         Ended::TimedOut => ScenarioState::Failed,
         Ended::Stopped => ScenarioState::Stopped,
-        Ended::Finished if outcome.waves.iter().any(|wave| wave.client_failed > 0) => {
+        Ended::Finished if outcome.segments.iter().any(|segment| segment.client_failed > 0) => {
             ScenarioState::ClientFailed
         }
         // Nobody took a turn, so nothing was proved.
-        Ended::Finished if completed == 0 => ScenarioState::Missing,
+        Ended::Finished if completed == 0 => ScenarioState::NoResult,
         Ended::Finished => ScenarioState::Succeeded,
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of turns are far below 2^52")]
-fn wave_report(index: usize, wave: &WaveOutcome, restarted: bool) -> WaveReport {
-    let seconds = wave.ended.since(wave.began).as_secs_f64();
-    WaveReport {
-        temperature: match index {
-            _ if !restarted => Temperature::Unknown,
-            0 => Temperature::Cold,
-            _ => Temperature::Warm,
+fn segment_report(index: usize, segment: &SegmentOutcome, restarted: bool) -> SegmentReport {
+    let seconds = segment.ended.since(segment.began).as_secs_f64();
+    SegmentReport {
+        start: match index {
+            _ if !restarted => Start::Unknown,
+            0 => Start::Cold,
+            _ => Start::Warm,
         },
-        began: wave.began,
-        ended: wave.ended,
-        scheduled: wave.scheduled,
-        succeeded: wave.succeeded,
-        refused: wave.refused,
-        unjudged: wave.unjudged,
-        failed: wave.failed,
-        client_failed: wave.client_failed,
-        throughput: (seconds > 0.0).then(|| wave.completed() as f64 / seconds),
-        retries: wave.retries,
-        turns: Stats::of(&wave.turns),
-        steps: wave
+        began: segment.began,
+        ended: segment.ended,
+        scheduled: segment.scheduled,
+        succeeded: segment.succeeded,
+        expected_errors: segment.expected_errors,
+        unjudged: segment.unjudged,
+        failed: segment.failed,
+        client_failed: segment.client_failed,
+        throughput: (seconds > 0.0).then(|| segment.completed() as f64 / seconds),
+        retries: segment.retries,
+        iteration_duration: Stats::of(&segment.iteration_duration),
+        steps: segment
             .steps
             .iter()
             .filter_map(|(step, latencies)| Some((step.clone(), Stats::of(latencies)?)))
             .collect(),
-        lateness: Stats::of(&wave.lateness),
+        send_lateness: Stats::of(&segment.send_lateness),
     }
 }
 
@@ -329,8 +329,8 @@ fn check_latencies(
     outcome: Option<&ScenarioOutcome>,
 ) -> Vec<ThresholdCheck> {
     let mut all = Latencies::default();
-    for wave in outcome.map_or(&[][..], |outcome| &outcome.waves) {
-        all.add(&wave.turns);
+    for segment in outcome.map_or(&[][..], |outcome| &outcome.segments) {
+        all.add(&segment.iteration_duration);
     }
     let stats = Stats::of(&all);
     let measured = |of: fn(&Stats) -> Duration| stats.as_ref().map(of);

@@ -21,7 +21,7 @@ impl Evidence {
             began: self.phases_began(),
             ended: self.phases_ended(),
             // By the marks alone: the profile's last tick is no moment of the run.
-            phases: phases(&self.marks, self.marks.last().map(|mark| mark.at)),
+            phases: phases(&self.events, self.events.last().map(|mark| mark.at)),
         };
         self.profile = self.profile.into_iter().filter_map(|line| upon.line(line)).collect();
         if let Some(table) = &mut self.processes {
@@ -55,8 +55,8 @@ impl Upon {
                 header.at = self.ours(header.at);
                 return Some(line);
             }
-            ProfileLine::Tick(tick) => &mut tick.at,
-            ProfileLine::Original(look) => &mut look.at,
+            ProfileLine::Sample(tick) => &mut tick.at,
+            ProfileLine::Upstream(look) => &mut look.at,
             // Lowered for what nobody here knows.
             ProfileLine::PhasePeaks(_) => return None,
             ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => at,

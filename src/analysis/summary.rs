@@ -9,8 +9,8 @@ use super::memory::MemoryReport;
 use super::recording::Recording;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
-use crate::record::events::{Event, Mark};
-use crate::record::profile::{KeywordMemory, OriginalLook, Phase, SystemTick};
+use crate::record::events::{Event, LoggedEvent};
+use crate::record::profile::{KeywordMemory, Phase, SystemSample, UpstreamSample};
 use crate::units;
 use crate::units::ByteSize;
 
@@ -60,15 +60,15 @@ pub struct MonitoringSummary {
     /// Average of used memory.
     pub average_memory: ByteSize,
     /// The executors' figures by the original's own rule, where that was asked for.
-    pub original: Option<OriginalFigures>,
+    pub upstream: Option<UpstreamFigures>,
 }
 
 /// Figures of the executors as the original tool came by them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct OriginalFigures {
+pub struct UpstreamFigures {
     /// How often it looked.
-    pub looks: u64,
+    pub samples: u64,
     /// How often it looked per second.
     pub rate_hz: f64,
     /// Most resident memory of a short executor at one look.
@@ -81,22 +81,22 @@ pub struct OriginalFigures {
     pub long_average_peak: Option<ByteSize>,
 }
 
-impl OriginalFigures {
+impl UpstreamFigures {
     #[expect(clippy::cast_precision_loss, reason = "a count of looks is far below 2^52")]
     fn of(recording: Recording<'_>) -> Option<Self> {
-        let looks: Vec<&OriginalLook> = recording.originals().collect();
+        let looks: Vec<&UpstreamSample> = recording.upstream_samples().collect();
         let (first, last) = (looks.first()?, looks.last()?);
-        let peak = |of: fn(&OriginalLook) -> &KeywordMemory| {
+        let peak = |of: fn(&UpstreamSample) -> &KeywordMemory| {
             let found = looks.iter().map(|look| of(look)).filter(|memory| memory.count > 0);
             found.map(|memory| memory.rss_max).max()
         };
-        let average = |of: fn(&OriginalLook) -> &KeywordMemory| {
+        let average = |of: fn(&UpstreamSample) -> &KeywordMemory| {
             looks.iter().filter_map(|look| of(look).mean()).max()
         };
         let seconds = last.at.since(first.at).as_secs_f64();
         let count = looks.len() as u64;
         Some(Self {
-            looks: count,
+            samples: count,
             rate_hz: if seconds > 0.0 { (count - 1) as f64 / seconds } else { 0.0 },
             short_peak: peak(|look| &look.short),
             short_average_peak: average(|look| &look.short),
@@ -107,7 +107,7 @@ impl OriginalFigures {
 }
 
 /// The phases that the marks tell of.
-pub(super) fn phases(marks: &[Mark], last_moment: Option<Timestamp>) -> Vec<PhaseSpan> {
+pub(super) fn phases(marks: &[LoggedEvent], last_moment: Option<Timestamp>) -> Vec<PhaseSpan> {
     let mut spans: Vec<PhaseSpan> = Vec::new();
     for mark in marks {
         let ends_phase = matches!(mark.event, Event::PhaseBegan(_) | Event::PhasesEnded);
@@ -136,11 +136,11 @@ pub(super) fn assemble(
     let header = recording.header()?;
     let first = recording.ticks().next()?.at;
     let last = recording.ticks().last()?.at;
-    let readings: Vec<(Timestamp, SystemTick)> =
+    let readings: Vec<(Timestamp, SystemSample)> =
         recording.ticks().filter_map(|tick| Some((tick.at, tick.system?))).collect();
     let all = || readings.iter().map(|(_, system)| *system);
     let is_of_baseline = |at| baseline.is_some_and(|span| span.began <= at && at <= span.ended);
-    let in_baseline: Vec<SystemTick> =
+    let in_baseline: Vec<SystemSample> =
         readings.iter().filter(|(at, _)| is_of_baseline(*at)).map(|(_, system)| *system).collect();
     // A run that was stopped at once has no baseline but its first reading.
     let baseline = if in_baseline.is_empty() { all().take(1).collect() } else { in_baseline };
@@ -159,18 +159,18 @@ pub(super) fn assemble(
         long_average_peak: class(ProcessClass::LongExecutor).and_then(|class| class.mean_rss_peak),
         average_cpu: mean_cpu(all())?,
         average_memory: mean_used(all())?,
-        original: OriginalFigures::of(recording),
+        upstream: UpstreamFigures::of(recording),
     })
 }
 
-fn mean_cpu(readings: impl Iterator<Item = SystemTick>) -> Option<f64> {
+fn mean_cpu(readings: impl Iterator<Item = SystemSample>) -> Option<f64> {
     let (sum, count) = readings.fold((0.0, 0_u32), |(sum, count), system| {
         (sum + f64::from(system.cpu_percent), count + 1)
     });
     (count > 0).then(|| sum / f64::from(count))
 }
 
-fn mean_used(readings: impl Iterator<Item = SystemTick>) -> Option<ByteSize> {
+fn mean_used(readings: impl Iterator<Item = SystemSample>) -> Option<ByteSize> {
     let (sum, count) = readings.fold((0_u128, 0_u128), |(sum, count), system| {
         (sum + u128::from(system.memory_used.as_u64()), count + 1)
     });

@@ -108,7 +108,7 @@ pub(super) fn fit(
     let base = base(scenarios, here);
     let each = |scenario: &PlannedScenario| cost_of_one_user(scenario, here);
     let peak = |scenarios: &[PlannedScenario]| -> u64 {
-        let users = scenarios.iter().map(|s| each(s).saturating_mul(u64::from(s.at_once)));
+        let users = scenarios.iter().map(|s| each(s).saturating_mul(u64::from(s.concurrency)));
         base.saturating_add(total(users))
     };
     let wanted = peak(scenarios);
@@ -117,7 +117,7 @@ pub(super) fn fit(
         let asked = wanted - base;
         for scenario in scenarios.iter_mut().filter(|s| each(s) > 0) {
             let share = u128::from(scenario.users) * u128::from(for_users) / u128::from(asked);
-            scenario.at_once = u32::try_from(share).unwrap_or(u32::MAX).max(1);
+            scenario.concurrency = u32::try_from(share).unwrap_or(u32::MAX).max(1);
         }
     }
     let planned = peak(scenarios);
@@ -138,7 +138,7 @@ pub(super) struct Here {
 
 /// What is there before the first user: the server, and what scenarios share.
 fn base(scenarios: &[PlannedScenario], here: Here) -> u64 {
-    let shared = needs_of(scenarios).into_iter().filter(|need| need.is_fixture());
+    let shared = needs_of(scenarios).into_iter().filter(|need| need.is_shared());
     let count = u64::try_from(shared.count()).unwrap_or(0);
     let idle = if here.clusters { IDLE_SERVER_ON_LOOPBACK } else { IDLE_SERVER };
     let server = if here.server { idle.as_u64() + count * EXECUTOR.as_u64() } else { 0 };
@@ -170,14 +170,14 @@ mod tests {
     const HERE: Here = Here { server: true, clusters: true };
 
     fn users(id: ScenarioId, users: u32) -> PlannedScenario {
-        PlannedScenario { id, users, waves: 2, at_once: users }
+        PlannedScenario { id, users, iterations: 2, concurrency: users }
     }
 
     #[test]
     fn a_plan_that_fits_is_left_as_it_is() {
         let mut scenarios = [users(ScenarioId::ApiStatus, 50)];
         let capacity = fit(&mut scenarios, ByteSize::gib(20), HERE).unwrap();
-        assert_eq!(scenarios[0].at_once, 50);
+        assert_eq!(scenarios[0].concurrency, 50);
         assert!(!capacity.is_lowered());
     }
 
@@ -190,8 +190,8 @@ mod tests {
         ];
         let capacity = fit(&mut scenarios, ByteSize::gib(16), HERE).unwrap();
         assert!(capacity.is_lowered() && capacity.planned <= ByteSize::gib(16));
-        assert!(scenarios[0].at_once < 20 && scenarios[0].at_once >= 1);
-        assert_eq!(scenarios[2].at_once, 100, "validation starts no executor");
+        assert!(scenarios[0].concurrency < 20 && scenarios[0].concurrency >= 1);
+        assert_eq!(scenarios[2].concurrency, 100, "validation starts no executor");
         assert_eq!(scenarios[0].users, 100, "every user still takes a turn");
     }
 

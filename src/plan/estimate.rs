@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{LoadPlan, Speed};
 use crate::infrastructure::Infrastructure;
 use crate::limits::Cpus;
-use crate::scenario::{Cost, Family, Need, Scenario, ScenarioId, ScenarioKind};
+use crate::scenario::{Cost, Group, Need, Scenario, ScenarioId, ScenarioKind};
 use crate::units;
 
 /// CPU-seconds from the server's start until it is at rest: the main process, the
@@ -89,21 +89,22 @@ impl Estimate {
         let infras = f64::from(plan.infrastructure.count());
         let (mut set_up, mut tear_down) = (Phase::default(), Phase::default());
         // Scenarios of one family, which are loaded at once; without families, all are.
-        let takes_turns = !plan.families().is_empty();
-        let mut loads: BTreeMap<Option<Family>, Phase> = BTreeMap::new();
+        let takes_turns = !plan.groups().is_empty();
+        let mut loads: BTreeMap<Option<Group>, Phase> = BTreeMap::new();
         for planned in &plan.scenarios {
             let scenario = Scenario::of(planned.id);
-            let turns = f64::from(planned.users) * f64::from(planned.waves);
+            let turns = f64::from(planned.users) * f64::from(planned.iterations);
             // The bystander is beside every family, and waits for none.
             let waits = planned.id.kind() != ScenarioKind::Probe;
-            let chain = if waits { f64::from(planned.waves) * chain_of(planned.id) } else { 0.0 };
-            let load = loads.entry(planned.id.family().filter(|_| takes_turns)).or_default();
+            let chain =
+                if waits { f64::from(planned.iterations) * chain_of(planned.id) } else { 0.0 };
+            let load = loads.entry(planned.id.group().filter(|_| takes_turns)).or_default();
             load.add(turns, total(scenario.cost), chain);
             if scenario.needs == Need::Infrastructure {
                 tear_down.add(turns, DOWN, 15.0);
             }
         }
-        for shared in plan.needs().into_iter().filter(|need| need.is_fixture()) {
+        for shared in plan.needs().into_iter().filter(|need| need.is_shared()) {
             let service = if shared == Need::Service { 12.0 } else { 0.0 };
             set_up.add(infras, launch + service, 25.0 + 2.0 * service);
             tear_down.add(infras, DOWN, 15.0);
@@ -128,7 +129,7 @@ impl Estimate {
             true => (own, 0.0),
             false => (own + START + STOP, (START + STOP) / cpus + 4.0),
         };
-        let idle = plan.baseline.saturating_add(plan.drain);
+        let idle = plan.baseline.saturating_add(plan.cooldown);
         Self {
             duration: seconds(busy + edges * factor).saturating_add(idle),
             cpu: seconds(cpu * factor),
@@ -188,7 +189,7 @@ mod tests {
         let plan = LoadPlan::resolve(request, &config, &machine).unwrap();
         let import = Duration::from_secs_f64(Cost::OF_ONE_IMPORT);
         let cpus = Cpus { allowed: 1 << 20, quota: None };
-        let speed = Speed { cpus, import, elapsed: import, at_once: 1, others: None };
+        let speed = Speed { cpus, import, elapsed: import, concurrency: 1, others: None };
         Estimate::of(&plan, speed).duration.as_secs_f64()
     }
 
@@ -196,9 +197,9 @@ mod tests {
     fn families_that_take_turns_take_as_long_as_all_of_them_together() {
         let list = |names: &str| vec![names.to_owned()];
         let at_once = LoadRequest {
-            waves: Some("1".to_owned()),
-            apis: list("status launch_and_logs"),
-            requests: list("status launch"),
+            iterations: Some("1".to_owned()),
+            api: list("status launch_and_logs"),
+            cli: list("status launch"),
             ..LoadRequest::default()
         };
         let in_turn = LoadRequest { phase_peaks: true, ..at_once.clone() };

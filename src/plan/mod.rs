@@ -23,7 +23,7 @@ use url::Url;
 pub use capacity::{Capacity, Machine};
 pub use estimate::Estimate;
 pub use fit::{Fit, Reduction};
-pub(crate) use resolve::MOST_USERS;
+pub(crate) use resolve::MAX_USERS;
 pub use resolve::UsageErrors;
 pub use speed::Speed;
 
@@ -33,7 +33,7 @@ use crate::ids::ProcessIdentity;
 use crate::infrastructure::Infrastructure;
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
-use crate::scenario::{Family, JOB_SECONDS, Need, Scenario, ScenarioId};
+use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::ByteSize;
 
@@ -50,7 +50,7 @@ pub struct LoadPlan {
     #[serde(default)]
     pub config: Option<PathBuf>,
     /// The profile of that file that it is based on.
-    pub profile: String,
+    pub name: String,
     /// The SkyPilot under test.
     pub sky: SkySelection,
     /// The server under test.
@@ -85,11 +85,11 @@ pub struct LoadPlan {
     /// How long the idle server is watched after the load.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::schema::DurationText")]
-    pub drain: Duration,
+    pub cooldown: Duration,
     /// How long to wait at the most until the server is idle.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::schema::DurationText")]
-    pub settle: Duration,
+    pub settle_timeout: Duration,
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::schema::DurationText")]
@@ -110,7 +110,7 @@ pub struct LoadPlan {
     /// after the other so that each of them has, too.
     pub phase_peaks: bool,
     /// Whether the original's figures are taken beside ours.
-    pub original_semantics: bool,
+    pub upstream_figures: bool,
     /// Limits on memory and on counts of processes and threads.
     pub budgets: Vec<Budget>,
     /// Latency and error limits.
@@ -136,13 +136,13 @@ pub struct LoadPlan {
 pub struct PlannedScenario {
     /// Which one.
     pub id: ScenarioId,
-    /// Users, each of whom takes one turn per wave.
+    /// Users, each of whom takes one turn per segment.
     pub users: u32,
     /// Turns of each user.
-    pub waves: u32,
+    pub iterations: u32,
     /// How many of them may be at it at once: all, unless the machine can't
     /// hold what they would start.
-    pub at_once: u32,
+    pub concurrency: u32,
 }
 
 /// Which SkyPilot is tested.
@@ -241,9 +241,9 @@ impl LoadPlan {
 
     /// The families that are loaded one after the other; none where all are loaded at
     /// once.
-    pub fn families(&self) -> Vec<Family> {
-        let planned: BTreeSet<Family> =
-            self.scenarios.iter().filter_map(|scenario| scenario.id.family()).collect();
+    pub fn groups(&self) -> Vec<Group> {
+        let planned: BTreeSet<Group> =
+            self.scenarios.iter().filter_map(|scenario| scenario.id.group()).collect();
         planned.into_iter().filter(|_| self.phase_peaks).collect()
     }
 
@@ -254,21 +254,21 @@ impl LoadPlan {
 
     /// Offsets at which the users of a scenario start, from the beginning of an iteration.
     pub fn start_offsets(&self, id: ScenarioId, iteration: u32) -> Vec<Duration> {
-        ramp::offsets(id, &self.beside(id.family(), iteration), &self.scenarios, self.ramp)
+        ramp::offsets(id, &self.beside(id.group(), iteration), &self.scenarios, self.ramp)
     }
 
     /// Scenarios that take part in an iteration beside those of a family: all, unless families
     /// are loaded one after the other.
-    fn beside(&self, family: Option<Family>, iteration: u32) -> Vec<PlannedScenario> {
+    fn beside(&self, family: Option<Group>, iteration: u32) -> Vec<PlannedScenario> {
         let is_beside = |planned: &&PlannedScenario| {
-            planned.waves > iteration && (!self.phase_peaks || planned.id.family() == family)
+            planned.iterations > iteration && (!self.phase_peaks || planned.id.group() == family)
         };
         self.scenarios.iter().filter(is_beside).copied().collect()
     }
 
     /// Time over which the starts of a family's iterations are spread, all together.
-    fn starts_of(&self, family: Option<Family>) -> Duration {
-        let iterations = self.beside(family, 0).iter().map(|planned| planned.waves).max();
+    fn starts_of(&self, family: Option<Group>) -> Duration {
+        let iterations = self.beside(family, 0).iter().map(|planned| planned.iterations).max();
         let starts =
             |iteration| ramp::spread(&self.beside(family, iteration), &self.scenarios, self.ramp);
         units::total((0..iterations.unwrap_or(0)).map(starts))
@@ -278,13 +278,13 @@ impl LoadPlan {
     /// time over which starts are spread.
     pub fn time_limit(&self, id: ScenarioId) -> Duration {
         let limit_of = |family| self.starts_of(family).saturating_add(self.scenario_timeout);
-        match self.families().as_slice() {
+        match self.groups().as_slice() {
             [] => limit_of(None),
             // The health probe is there for every family, one after the other.
-            families if id.family().is_none() => {
+            families if id.group().is_none() => {
                 units::total(families.iter().map(|family| limit_of(Some(*family))))
             }
-            _ => limit_of(id.family()),
+            _ => limit_of(id.group()),
         }
     }
 
@@ -308,7 +308,7 @@ impl LoadPlan {
     pub fn overload(&self) -> Option<Duration> {
         let speed = self.speed.filter(|_| self.ramp.is_zero() && !self.is_remote())?;
         let at_once = |family| ramp::overload(&self.beside(family, 0), speed);
-        match self.families().as_slice() {
+        match self.groups().as_slice() {
             [] => at_once(None),
             families => families.iter().filter_map(|family| at_once(Some(*family))).max(),
         }

@@ -83,7 +83,7 @@ pub(super) fn choose(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
 pub(super) fn overload(scenarios: &[PlannedScenario], speed: Speed) -> Option<Duration> {
     let at_once: Vec<PlannedScenario> = scenarios
         .iter()
-        .map(|planned| PlannedScenario { users: planned.at_once, ..*planned })
+        .map(|planned| PlannedScenario { users: planned.concurrency, ..*planned })
         .collect();
     Some(work(&at_once, speed)).filter(|work| *work > BURST_LIMIT)
 }
@@ -144,13 +144,13 @@ mod tests {
     use crate::limits::Cpus;
 
     fn planned(id: ScenarioId, users: u32) -> PlannedScenario {
-        PlannedScenario { id, users, waves: 2, at_once: users }
+        PlannedScenario { id, users, iterations: 2, concurrency: users }
     }
 
     fn speed(import: f64, cpus: usize) -> Speed {
         let import = Duration::from_secs_f64(import);
         let cpus = Cpus { allowed: cpus, quota: None };
-        Speed { cpus, import, elapsed: import, at_once: 2, others: None }
+        Speed { cpus, import, elapsed: import, concurrency: 2, others: None }
     }
 
     const TWO: [ScenarioId; 2] = [ScenarioId::ApiStatus, ScenarioId::CliLaunch];
@@ -202,7 +202,7 @@ mod tests {
         let fifty = [planned(ScenarioId::ApiStatus, 50)];
         assert_eq!(overload(&fifty, speed(2.0, 2)), Some(Duration::from_millis(62_500)));
         assert_eq!(overload(&fifty, speed(2.0, 16)), None);
-        let few_at_once = [PlannedScenario { at_once: 5, ..fifty[0] }];
+        let few_at_once = [PlannedScenario { concurrency: 5, ..fifty[0] }];
         assert_eq!(overload(&few_at_once, speed(2.0, 2)), None);
     }
 

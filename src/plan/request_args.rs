@@ -11,32 +11,32 @@ impl LoadRequest {
     pub fn to_args(&self) -> Vec<String> {
         // Without `..`: a new field does not compile until it is handled here.
         let Self {
-            requests_per_scenario,
-            requests,
-            apis,
+            users,
+            cli,
+            api,
             infra,
             run_async,
             copy_credentials,
             ramp,
             fit,
-            waves,
+            iterations,
             sky,
             server,
             deploy,
-            profile,
+            plan,
             config,
             budgets,
             phase_peaks,
             peaks,
             server_profile,
             server_env,
-            original_semantics,
+            upstream_figures,
             keep_server,
             yes: _,
         } = self;
         let mut args = Args::default();
         args.path("--config", config.as_deref());
-        args.value("--profile", profile.as_deref());
+        args.value("--profile", plan.as_deref());
         args.value("--sky", sky.as_deref());
         args.value("--server", server.as_deref());
         args.path("--server-profile", server_profile.as_deref());
@@ -47,11 +47,11 @@ impl LoadRequest {
         args.switch("--keep-server", *keep_server);
         args.list(Short("-c", "--clouds"), infra);
         args.switch("--copy-credentials", *copy_credentials);
-        args.list(Short("-r", "--requests"), requests);
-        args.list(Short("--apis", "--apis"), apis);
+        args.list(Short("-r", "--requests"), cli);
+        args.list(Short("--apis", "--apis"), api);
         args.switch("--run-async", *run_async);
-        args.number(Short("-n", "--requests-per-scenario"), requests_per_scenario.as_deref());
-        args.value("--waves", waves.as_deref());
+        args.number(Short("-n", "--requests-per-scenario"), users.as_deref());
+        args.value("--waves", iterations.as_deref());
         args.value("--ramp", ramp.as_deref());
         args.value("--fit", fit.as_deref());
         for budget in budgets {
@@ -59,7 +59,7 @@ impl LoadRequest {
         }
         args.value("--peaks", peaks.map(|peaks| peaks.name()));
         args.switch("--phase-peaks", *phase_peaks);
-        args.switch("--original-semantics", *original_semantics);
+        args.switch("--original-semantics", *upstream_figures);
         args.0
     }
 

@@ -19,12 +19,12 @@ pub struct Speed {
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::schema::Seconds")]
     pub import: Duration,
-    /// Time of one on the clock, while `at_once` of them run.
+    /// Time of one on the clock, while `concurrency` of them run.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::schema::Seconds")]
     pub elapsed: Duration,
     /// Imports that ran at once.
-    pub at_once: usize,
+    pub concurrency: usize,
     /// CPUs that other processes used meanwhile, where that is known.
     #[serde(default)]
     pub others: Option<f64>,
@@ -38,11 +38,11 @@ impl Speed {
         const LEAST: f64 = 0.05;
         let cpus = self.cpus.that_count();
         #[expect(clippy::cast_precision_loss, reason = "there are four at the most")]
-        let at_once = self.at_once.max(1) as f64;
+        let concurrency = self.concurrency.max(1) as f64;
         // A quota of half a CPU lets an import take twice its CPU time, and nobody else has
         // taken any of it.
-        let had = self.elapsed.as_secs_f64() * cpus.min(at_once);
-        let share = self.import.as_secs_f64() * at_once / had;
+        let had = self.elapsed.as_secs_f64() * cpus.min(concurrency);
+        let share = self.import.as_secs_f64() * concurrency / had;
         let share = if share.is_finite() { share.clamp(LEAST, 1.0) } else { 1.0 };
         // A few imports find free CPUs on a machine of many that are mostly taken. A quota is
         // less than the machine: what others take of the rest is nothing to it.
@@ -70,7 +70,13 @@ mod tests {
     fn speed(import: f64, elapsed: f64) -> Speed {
         let seconds = Duration::from_secs_f64;
         let cpus = Cpus { allowed: 2, quota: None };
-        Speed { cpus, import: seconds(import), elapsed: seconds(elapsed), at_once: 2, others: None }
+        Speed {
+            cpus,
+            import: seconds(import),
+            elapsed: seconds(elapsed),
+            concurrency: 2,
+            others: None,
+        }
     }
 
     #[test]
@@ -84,7 +90,7 @@ mod tests {
     #[test]
     fn a_quota_is_counted_once() {
         let cpus = Cpus { allowed: 2, quota: Some(0.5) };
-        let throttled = Speed { cpus, at_once: 1, ..speed(2.0, 4.0) };
+        let throttled = Speed { cpus, concurrency: 1, ..speed(2.0, 4.0) };
         assert_eq!(throttled.effective_cpus(), 0.5);
         let beside = Speed { others: Some(1.0), ..throttled };
         assert_eq!(beside.effective_cpus(), 0.5, "another has the other CPU");
@@ -93,7 +99,7 @@ mod tests {
     #[test]
     fn a_few_imports_stand_for_many_cpus() {
         let cpus = Cpus { allowed: 64, quota: None };
-        let quiet = Speed { cpus, at_once: 4, ..speed(2.0, 2.0) };
+        let quiet = Speed { cpus, concurrency: 4, ..speed(2.0, 2.0) };
         let busy = Speed { elapsed: Duration::from_secs(4), ..quiet };
         assert_eq!((quiet.effective_cpus(), busy.effective_cpus()), (64.0, 32.0));
         let taken = Speed { others: Some(48.0), ..quiet };

@@ -42,7 +42,7 @@ pub(super) enum Classified {
 /// found to be something else [`by_ports`].
 pub(super) fn classify(subject: &Subject<'_>) -> Classified {
     use ProcessClass::{
-        JobsController, LogFollower, Other, ServeController, Server, ServerWorker, Starting,
+        JobsController, LogFollower, Other, ServeController, Server, ServerWorker, StartingExecutor,
     };
     if subject.is_main {
         return Classified::As(Server);
@@ -67,7 +67,7 @@ pub(super) fn classify(subject: &Subject<'_>) -> Classified {
     }
     let is_spawned = words().any(|word| contains(word, b"multiprocessing.spawn"));
     match subject.parent {
-        Some(Server | ServerWorker) if is_spawned => Classified::Still(Starting),
+        Some(Server | ServerWorker) if is_spawned => Classified::Still(StartingExecutor),
         Some(Server | ServerWorker) if words().any(|word| contains(word, b"sky.jobs")) => {
             Classified::As(LogFollower)
         }
@@ -88,7 +88,7 @@ pub(super) fn by_ports(listens_on: &[u16], ports: ServerPorts) -> Classified {
     } else if ports.api.is_some_and(|port| listens_on.contains(&port)) {
         Classified::As(ProcessClass::ServerWorker)
     } else {
-        Classified::Still(ProcessClass::Starting)
+        Classified::Still(ProcessClass::StartingExecutor)
     }
 }
 
@@ -134,12 +134,12 @@ fn by_title(title: &[u8], subject: &Subject<'_>) -> ProcessClass {
 /// What a command is whose own words say nothing: it depends on who started it.
 fn below(parent: Option<ProcessClass>) -> ProcessClass {
     use ProcessClass::{
-        Helper, JobsController, LogFollower, LongExecutor, Other, Queue, ServeController, Server,
-        ServerWorker, ShortExecutor, Starting,
+        JobsController, LogFollower, LongExecutor, Other, Queue, ServeController, Server,
+        ServerWorker, ShortExecutor, StartingExecutor, Subprocess,
     };
     match parent {
-        Some(ShortExecutor | LongExecutor | Starting) => Helper,
-        Some(JobsController | ServeController | Helper) => Helper,
+        Some(ShortExecutor | LongExecutor | StartingExecutor) => Subprocess,
+        Some(JobsController | ServeController | Subprocess) => Subprocess,
         Some(LogFollower) => LogFollower,
         Some(Server | ServerWorker | Queue | Other) | None => Other,
     }

@@ -3,8 +3,8 @@
 use super::*;
 
 use ProcessClass::{
-    Helper, JobsController, LogFollower, LongExecutor, Other, Queue, ServeController, Server,
-    ServerWorker, ShortExecutor, Starting,
+    JobsController, LogFollower, LongExecutor, Other, Queue, ServeController, Server, ServerWorker,
+    ShortExecutor, StartingExecutor, Subprocess,
 };
 
 const PORTS: ServerPorts = ServerPorts { api: Some(46580), queue: Some(50011) };
@@ -46,19 +46,19 @@ fn each_kind_is_told_by_its_words_and_its_parent() {
         (TRACKER, Some(Server), Other),
         (CONTROLLER, None, JobsController),
         (CONTROLLER, Some(ShortExecutor), JobsController),
-        ("python|-m|sky.jobs.controller|7", Some(Helper), JobsController),
+        ("python|-m|sky.jobs.controller|7", Some(Subprocess), JobsController),
         (SERVICE, None, ServeController),
         (SERVICE, Some(LongExecutor), ServeController),
         (SPAWN, Some(ServeController), ServeController),
-        (SPAWN, Some(JobsController), Helper),
-        (SPAWN, Some(ShortExecutor), Helper),
+        (SPAWN, Some(JobsController), Subprocess),
+        (SPAWN, Some(ShortExecutor), Subprocess),
         (FOLLOWER, Some(Server), LogFollower),
         (FOLLOWER, Some(ServerWorker), LogFollower),
         ("tee|-a|run.log", Some(LogFollower), LogFollower),
-        ("/bin/sh|-c|aws --version", Some(LongExecutor), Helper),
-        ("aws|--version", Some(Helper), Helper),
-        ("ssh|host", Some(JobsController), Helper),
-        ("uname|-p", Some(Starting), Helper),
+        ("/bin/sh|-c|aws --version", Some(LongExecutor), Subprocess),
+        ("aws|--version", Some(Subprocess), Subprocess),
+        ("ssh|host", Some(JobsController), Subprocess),
+        ("uname|-p", Some(StartingExecutor), Subprocess),
         ("ps|aux", Some(Server), Other),
         ("ps|aux", None, Other),
     ];
@@ -70,10 +70,13 @@ fn each_kind_is_told_by_its_words_and_its_parent() {
 #[test]
 fn a_shell_that_mentions_a_controller_is_none() {
     let words = "bash|-c|nohup python -u -msky.jobs.controller 0b3f &";
-    assert_eq!(class_of(words, Some(ShortExecutor)), Classified::As(Helper));
-    assert_eq!(class_of("grep|-m|1|sky.jobs.controller", Some(Helper)), Classified::As(Helper));
+    assert_eq!(class_of(words, Some(ShortExecutor)), Classified::As(Subprocess));
+    assert_eq!(
+        class_of("grep|-m|1|sky.jobs.controller", Some(Subprocess)),
+        Classified::As(Subprocess)
+    );
     let wrapped = "timeout|600|python|-u|-msky.jobs.controller|0b3f";
-    assert_eq!(class_of(wrapped, Some(ShortExecutor)), Classified::As(Helper));
+    assert_eq!(class_of(wrapped, Some(ShortExecutor)), Classified::As(Subprocess));
     assert_eq!(class_of("env|-i|python|-m|sky.serve.service", None), Classified::As(Other));
 }
 
@@ -87,7 +90,7 @@ fn the_main_process_is_the_one_that_was_named() {
 #[test]
 fn a_title_that_names_another_process_is_a_copy_of_that() {
     let words = "SkyPilot:executor:short:41";
-    assert_eq!(class_of(words, Some(ShortExecutor)), Classified::As(Helper));
+    assert_eq!(class_of(words, Some(ShortExecutor)), Classified::As(Subprocess));
     assert_eq!(class_of(words, None), Classified::As(Other));
     // Seen from outside of a container the numbers differ, and nothing is copied.
     assert_eq!(class_of(words, Some(Server)), Classified::As(ShortExecutor));
@@ -96,9 +99,9 @@ fn a_title_that_names_another_process_is_a_copy_of_that() {
 #[test]
 fn a_copy_is_never_taken_for_what_its_words_say() {
     let table = [
-        (CONTROLLER, Some(JobsController), Helper),
+        (CONTROLLER, Some(JobsController), Subprocess),
         (SERVER, Some(Server), Other),
-        (SPAWN, Some(Starting), Helper),
+        (SPAWN, Some(StartingExecutor), Subprocess),
         (FOLLOWER, Some(LogFollower), LogFollower),
     ];
     for (words, parent, expected) in table {
@@ -111,19 +114,19 @@ fn a_copy_is_never_taken_for_what_its_words_say() {
 #[test]
 fn what_the_server_spawned_is_starting_until_it_listens() {
     let unknown_queue = ServerPorts { queue: None, ..PORTS };
-    assert_eq!(class_of(SPAWN, Some(Server)), Classified::Still(Starting));
-    assert_eq!(by_ports(&[], PORTS), Classified::Still(Starting));
-    assert_eq!(by_ports(&[9999], PORTS), Classified::Still(Starting));
+    assert_eq!(class_of(SPAWN, Some(Server)), Classified::Still(StartingExecutor));
+    assert_eq!(by_ports(&[], PORTS), Classified::Still(StartingExecutor));
+    assert_eq!(by_ports(&[9999], PORTS), Classified::Still(StartingExecutor));
     assert_eq!(by_ports(&[50011], PORTS), Classified::As(Queue));
     assert_eq!(by_ports(&[46580], PORTS), Classified::As(ServerWorker));
     assert_eq!(by_ports(&[50111], unknown_queue), Classified::As(Queue));
     assert_eq!(by_ports(&[46580], unknown_queue), Classified::As(ServerWorker));
-    assert_eq!(by_ports(&[], unknown_queue), Classified::Still(Starting));
+    assert_eq!(by_ports(&[], unknown_queue), Classified::Still(StartingExecutor));
 }
 
 #[test]
 fn a_process_in_the_midst_of_its_exec_is_looked_at_again() {
-    assert_eq!(class_of("", Some(LongExecutor)), Classified::Still(Helper));
+    assert_eq!(class_of("", Some(LongExecutor)), Classified::Still(Subprocess));
 }
 
 #[test]

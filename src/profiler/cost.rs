@@ -29,8 +29,8 @@ impl Punctuality {
     /// The sum so far.
     pub(super) fn cost(&self, ticker: &Ticker) -> ProfilerCost {
         ProfilerCost {
-            ticks: self.ticks,
-            missed_ticks: ticker.missed(),
+            samples: self.ticks,
+            missed_samples: ticker.missed(),
             rate_hz: self.rate(),
             cpu: Usage::own().cpu,
             peak: own_peak(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sysinfo::{MemoryRefreshKind, System};
 
 use crate::limits::MemoryGroups;
-use crate::record::profile::SystemTick;
+use crate::record::profile::SystemSample;
 use crate::units::ByteSize;
 
 /// A CPU percentage is a difference, and sysinfo gives the old one again when
@@ -40,12 +40,12 @@ impl Machine {
     }
 
     /// Its present state, or nothing when it was read just now.
-    pub(super) fn tick(&mut self) -> Option<SystemTick> {
+    pub(super) fn tick(&mut self) -> Option<SystemSample> {
         if self.read.elapsed() < PERIOD {
             return None;
         }
         self.refresh();
-        Some(SystemTick {
+        Some(SystemSample {
             cpu_percent: self.system.global_cpu_usage(),
             memory_used: ByteSize(self.system.used_memory()),
             memory_available: self.memory_available(),

@@ -72,7 +72,7 @@ pub struct ProfilerOptions {
     pub memory_floor: Option<ByteSize>,
     /// Also write down what the original tool would have seen.
     #[serde(default)]
-    pub original_semantics: bool,
+    pub upstream_figures: bool,
 }
 
 impl ProfilerOptions {
@@ -88,7 +88,7 @@ impl ProfilerOptions {
             api_port: None,
             queue_port: None,
             memory_floor: None,
-            original_semantics: false,
+            upstream_figures: false,
         }
     }
 }

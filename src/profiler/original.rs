@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::source::{Listed, ProcessSource, Reading};
 use super::{ProfilerError, plain_source};
 use crate::clock::Timeline;
-use crate::record::profile::{KeywordMemory, OriginalLook};
+use crate::record::profile::{KeywordMemory, UpstreamSample};
 use crate::units::ByteSize;
 
 /// How long the original slept between two looks.
@@ -26,7 +26,7 @@ const SHORT: &[u8] = b"SkyPilot:executor:short";
 const LONG: &[u8] = b"SkyPilot:executor:long";
 
 /// Looks that go on until this is dropped.
-pub(super) struct OriginalLooks(Receiver<OriginalLook>);
+pub(super) struct OriginalLooks(Receiver<UpstreamSample>);
 
 impl OriginalLooks {
     /// Begins to look.
@@ -39,7 +39,7 @@ impl OriginalLooks {
                 let mut machine = Machine::new(source);
                 // A list that fails once ends the profile by its own ticks.
                 while let Ok((short, long)) = machine.look() {
-                    let look = OriginalLook { at: timeline.now(), short, long };
+                    let look = UpstreamSample { at: timeline.now(), short, long };
                     if sender.send(look).is_err() {
                         return;
                     }
@@ -51,7 +51,7 @@ impl OriginalLooks {
     }
 
     /// What was seen since the last call.
-    pub(super) fn news(&self) -> TryIter<'_, OriginalLook> {
+    pub(super) fn news(&self) -> TryIter<'_, UpstreamSample> {
         self.0.try_iter()
     }
 }

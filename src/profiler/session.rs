@@ -18,7 +18,7 @@ use crate::ids::ProcessIdentity;
 use crate::limits::MemoryGroups;
 use crate::record::FORMAT_VERSION;
 use crate::record::profile::{
-    Phase, ProcessTable, ProfileHeader, ProfileLine, Tick, Window, Wrote,
+    Phase, ProcessTable, ProfileHeader, ProfileLine, Sample, Window, Wrote,
 };
 use crate::units::ByteSize;
 
@@ -52,7 +52,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         let machine =
             Machine::new(MemoryGroups::of(options.root.pid)).map_err(ProfilerError::Machine)?;
         let original =
-            options.original_semantics.then(|| OriginalLooks::start(timeline)).transpose()?;
+            options.upstream_figures.then(|| OriginalLooks::start(timeline)).transpose()?;
         let mut session = Self {
             timeline,
             ticker: Ticker::new(options.interval, Instant::now()),
@@ -125,13 +125,13 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     fn tick(&mut self, began: Instant, late: Duration) -> Result<(), ProfilerError> {
         self.punctuality.began(began);
         for look in self.original.iter().flat_map(OriginalLooks::news) {
-            self.journal.push(&ProfileLine::Original(look))?;
+            self.journal.push(&ProfileLine::Upstream(look))?;
         }
         let at = self.timeline.at(began);
         let look = self.tree.tick(at).map_err(ProfilerError::List)?;
         let system = self.machine.tick();
         let late_micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-        self.journal.push(&ProfileLine::Tick(Tick {
+        self.journal.push(&ProfileLine::Sample(Sample {
             at,
             late_micros,
             classes: look.classes,
@@ -184,7 +184,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         let table = ProcessTable {
             version: FORMAT_VERSION,
             processes: self.tree.records(),
-            lost_events: self.tree.lost_events(),
+            dropped_events: self.tree.dropped_events(),
             profiler: self.punctuality.cost(&self.ticker),
         };
         self.journal.write_table(&table)?;

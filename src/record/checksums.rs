@@ -84,10 +84,10 @@ impl RunDir {
             self.request(),
             self.plan(),
             self.environment(),
-            self.marks(),
+            self.events(),
             self.samples(),
             self.processes(),
-            self.fixtures(),
+            self.resources(),
             self.nodes(),
         ];
         paths.extend(self.outcome_files()?);

@@ -1,4 +1,4 @@
-//! When what happened in a run: `marks.jsonl`, written by the conductor.
+//! When what happened in a run: `events.jsonl`, written by the conductor.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{ClockOffset, Timestamp};
 use crate::limits::MemoryLimit;
 use crate::record::profile::Phase;
-use crate::scenario::Family;
+use crate::scenario::Group;
 
-/// One line of `marks.jsonl`.
+/// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Mark {
+pub struct LoggedEvent {
     /// When it happened.
     pub at: Timestamp,
     /// What happened.
@@ -30,12 +30,12 @@ pub enum Event {
     /// A phase began; the one before, if any, has ended.
     PhaseBegan(Phase),
     /// In the load, it is a family's turn.
-    FamilyBegan(Family),
+    GroupBegan(Group),
     /// The last phase ended.
     PhasesEnded,
     /// The server had not come to rest in the time that the plan gives it, before the
     /// baseline or in the drain, and what kept it from that.
-    NotAtRest(Unrest),
+    NotSettled(Unsettled),
     /// Processes that belong to nothing of the run and kept the machine busy, when the
     /// baseline or the drain began: the busiest first.
     BusyBeside(Vec<BusyProcess>),
@@ -47,7 +47,7 @@ pub enum Event {
     ServerGone,
     /// The server was stopped as its users do. Its processes that were still there after
     /// that, by their titles: mostly none. They were removed.
-    LeftBehind(Vec<String>),
+    LeakedProcesses(Vec<String>),
     /// The clock of a server on another machine was compared with ours.
     ClockCompared(ClockOffset),
     /// Jobs of the run that were still in the queue of the loopback infrastructure
@@ -68,7 +68,7 @@ pub enum Event {
 /// What keeps a server from being at rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Unrest {
+pub enum Unsettled {
     /// The profiler had not seen it yet.
     NoFigures,
     /// So many workers still import SkyPilot.
@@ -100,7 +100,7 @@ impl fmt::Display for BusyProcess {
     }
 }
 
-impl fmt::Display for Unrest {
+impl fmt::Display for Unsettled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFigures => f.write_str("no figures yet"),

@@ -1,4 +1,4 @@
-//! `fixtures.json`: what was set up and torn down, how long it took, and what is
+//! `resources.json`: what was set up and torn down, how long it took, and what is
 //! still there. Written by the conductor, read by scenarios and by the report.
 
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::units;
 /// What became of everything that scenarios share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Ledger {
+pub struct ResourceLog {
     /// Format of this file.
     pub version: u32,
     /// What there is on each infrastructure.
-    pub shared: Vec<SharedThings>,
+    pub shared: Vec<SharedResources>,
     /// What was done, in the order of its end.
-    pub steps: Vec<FixtureStep>,
+    pub steps: Vec<ResourceStep>,
     /// Clusters, jobs and services of the run that were still there at the end.
     pub left: Vec<String>,
     /// Whether what is left could be looked for.
     pub verified: bool,
 }
 
-impl Default for Ledger {
+impl Default for ResourceLog {
     fn default() -> Self {
         Self {
             version: FORMAT_VERSION,
@@ -43,7 +43,7 @@ impl Default for Ledger {
 /// What there is on one infrastructure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SharedThings {
+pub struct SharedResources {
     /// What SkyPilot calls the infrastructure.
     pub infra: String,
     /// The number of the managed job.
@@ -53,7 +53,7 @@ pub struct SharedThings {
 /// Something that was set up or torn down.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct FixtureStep {
+pub struct ResourceStep {
     /// Before or after the load.
     pub stage: Stage,
     /// What it is that scenarios need; `None` for what they created themselves.
@@ -80,7 +80,7 @@ pub enum Stage {
     TearDown,
 }
 
-impl Ledger {
+impl ResourceLog {
     /// The number of the managed job on an infrastructure.
     pub fn job_id(&self, infra: &str) -> Option<u64> {
         self.shared.iter().find(|things| things.infra == infra)?.job_id
@@ -88,7 +88,7 @@ impl Ledger {
 
     /// Why what is needed on an infrastructure is not there, if it isn't.
     pub fn missing(&self, need: Need, infra: &str) -> Option<Failure> {
-        if !need.is_fixture() {
+        if !need.is_shared() {
             return None;
         }
         let step = self.steps.iter().find(|step| {
@@ -119,7 +119,7 @@ impl Ledger {
     }
 
     /// Steps that failed.
-    pub fn failed(&self) -> impl Iterator<Item = (&FixtureStep, &Failure)> {
+    pub fn failed(&self) -> impl Iterator<Item = (&ResourceStep, &Failure)> {
         self.steps.iter().filter_map(|step| Some((step, step.failure.as_ref()?)))
     }
 }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_nobody_set_up_is_missing_and_what_needs_no_setup_never_is() {
-        let ledger = Ledger::default();
+        let ledger = ResourceLog::default();
         assert!(ledger.missing(Need::Cluster, "slurm/loop").is_some());
         assert!(ledger.missing(Need::Infrastructure, "slurm/loop").is_none());
     }
@@ -143,7 +143,7 @@ mod tests {
             error_type: "E".to_owned(),
             message: "Authorization: Bearer sky_t0ken".to_owned(),
         };
-        let step = FixtureStep {
+        let step = ResourceStep {
             stage: Stage::SetUp,
             need: Some(Need::Cluster),
             what: "cluster sky_t0ken".to_owned(),
@@ -152,7 +152,7 @@ mod tests {
             failure: Some(failure),
         };
         let left = vec!["request sky_t0ken".to_owned()];
-        let mut ledger = Ledger { steps: vec![step], left, ..Ledger::default() };
+        let mut ledger = ResourceLog { steps: vec![step], left, ..ResourceLog::default() };
         ledger.hide(&Credentials::Token("sky_t0ken".to_owned()));
         let text = serde_json::to_string(&ledger).unwrap();
         assert!(!text.contains("t0ken") && text.contains("Bearer .."), "{text}");
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_fixture_is_missing_only_where_its_setup_failed() {
-        let step = |infra: &str, failure| FixtureStep {
+        let step = |infra: &str, failure| ResourceStep {
             stage: Stage::SetUp,
             need: Some(Need::Cluster),
             what: String::new(),
@@ -175,7 +175,7 @@ mod tests {
             message: String::new(),
         };
         let steps = vec![step("aws", Some(failure.clone())), step("gcp", None)];
-        let ledger = Ledger { steps, ..Ledger::default() };
+        let ledger = ResourceLog { steps, ..ResourceLog::default() };
         assert_eq!(ledger.missing(Need::Cluster, "aws"), Some(failure));
         assert_eq!(ledger.missing(Need::Cluster, "gcp"), None);
         assert!(ledger.missing(Need::Job, "gcp").is_some());

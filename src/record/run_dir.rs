@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ProfileFiles, RecordError};
 use crate::ids::RunId;
-use crate::scenario::{Family, ScenarioId};
+use crate::scenario::{Group, ScenarioId};
 
 /// The format that this build writes and reads.
 pub const FORMAT_VERSION: u32 = 2;
@@ -28,7 +28,7 @@ impl RunDir {
     pub fn create(path: &Path) -> Result<Self, RecordError> {
         create_private(path, "create the run directory")?;
         let run = Self { path: path.to_owned() };
-        for folder in [run.outcomes(), run.start_line()] {
+        for folder in [run.outcomes(), run.barrier()] {
             fs::create_dir(&folder).map_err(|source| RecordError::Io {
                 act: "create folders in",
                 path: path.to_owned(),
@@ -79,9 +79,9 @@ impl RunDir {
         self.path.join("environment.json")
     }
 
-    /// When what happened: one `Mark` a line.
-    pub fn marks(&self) -> PathBuf {
-        self.path.join("marks.jsonl")
+    /// When what happened: one `LoggedEvent` a line.
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events.jsonl")
     }
 
     /// The two files of the profile.
@@ -109,9 +109,9 @@ impl RunDir {
         self.outcomes().join(format!("{}.json", scenario.file_stem()))
     }
 
-    /// What scenarios share, and what became of it: one `Ledger`.
-    pub fn fixtures(&self) -> PathBuf {
-        self.path.join("fixtures.json")
+    /// What scenarios share, and what became of it: one `ResourceLog`.
+    pub fn resources(&self) -> PathBuf {
+        self.path.join("resources.json")
     }
 
     /// What the nodes of the loopback infrastructure cost: one `NodeFigures`.
@@ -120,13 +120,13 @@ impl RunDir {
     }
 
     /// Where scenarios wait for one another.
-    pub fn start_line(&self) -> PathBuf {
-        self.path.join("start-line")
+    pub fn barrier(&self) -> PathBuf {
+        self.path.join("barrier")
     }
 
     /// Says that it is a family's turn to be loaded.
-    pub fn turn(&self, family: Family) -> PathBuf {
-        self.start_line().join(format!("turn-{}", family.name()))
+    pub fn turn(&self, family: Group) -> PathBuf {
+        self.barrier().join(format!("turn-{}", family.name()))
     }
 
     /// The end of the server's log.

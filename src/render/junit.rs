@@ -40,7 +40,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
         let mut suite = TestSuite::new(name);
         suite.add_property(("run", report.run.as_str()));
-        suite.add_property(("profile", report.plan.profile.as_str()));
+        suite.add_property(("profile", report.plan.name.as_str()));
         if let Some(environment) = &report.environment {
             suite.add_property(("skypilot", environment.sky.version.as_str()));
         }
@@ -67,7 +67,7 @@ fn of_budget(report: &Report, check: &BudgetCheck) -> TestCase {
     };
     let otherwise = match check.state {
         BudgetState::Within => TestCaseStatus::success(),
-        BudgetState::NotExercised => skipped("there was nothing to try it on"),
+        BudgetState::Skipped => skipped("there was nothing to try it on"),
         BudgetState::NoConstant => skipped("this SkyPilot has no constant for it"),
         BudgetState::Over => failed(NonSuccessKind::Failure, "over budget"),
         BudgetState::LimitUnknown => failed(NonSuccessKind::Error, "its limit is not known"),
@@ -94,7 +94,7 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
         ScenarioState::Stopped => {
             failed(NonSuccessKind::Error, "stopped before all turns were taken")
         }
-        ScenarioState::Missing => failed(NonSuccessKind::Error, "no outcome"),
+        ScenarioState::NoResult => failed(NonSuccessKind::Error, "no outcome"),
         ScenarioState::ClientFailed => {
             failed(NonSuccessKind::Error, "the load generator itself failed")
         }
@@ -103,7 +103,9 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
     let about = About::Scenario(scenario.id);
     let mut case =
         TestCase::new(scenario.id.to_string(), status(report, Some(&about), hint, otherwise));
-    case.set_time(total(scenario.waves.iter().map(|wave| wave.ended.since(wave.began))));
+    case.set_time(total(
+        scenario.segments.iter().map(|segment| segment.ended.since(segment.began)),
+    ));
     let mut figures =
         format!("{} turns, {} with a failure", scenario.completed(), scenario.failed());
     if scenario.client_failed() > 0 {
@@ -113,8 +115,8 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
         ));
     }
     figures.push('\n');
-    for (number, wave) in scenario.waves.iter().enumerate() {
-        let Some(turns) = wave.turns else { continue };
+    for (number, segment) in scenario.segments.iter().enumerate() {
+        let Some(turns) = segment.iteration_duration else { continue };
         figures.push_str(&format!(
             "wave {}: p50 {:.3} s, p95 {:.3} s, p99 {:.3} s\n",
             number + 1,

@@ -18,7 +18,7 @@ pub(super) fn seconds(duration: Duration) -> String {
 /// What there is to say of a failure that is no error of the server: a refusal, or what the
 /// load generator could not do. `None` for one that is.
 pub(super) fn refusal(kind: &FailureTally) -> Option<String> {
-    match (&kind.right_because, &kind.right_only_on) {
+    match (&kind.expected_because, &kind.expected_only_on) {
         (Some(reason), _) => Some(format!("refused, rightly: {reason}")),
         (None, Some(servers)) => Some(format!(
             "refused; nobody can tell whether rightly: it would be right only on {servers}"

@@ -10,7 +10,7 @@ use super::requests::Requests;
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::outcome::Failure;
-use crate::record::resources::{FixtureStep, Ledger, SharedThings, Stage};
+use crate::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
 use crate::scenario::{FixtureNames, Need, TurnNames, fixture_calls as calls, job_id};
 
 /// How often the service is asked whether its replica is ready.
@@ -24,8 +24,8 @@ pub async fn set_up(
     plan: &LoadPlan,
     free_port: Option<u16>,
     limit: Duration,
-) -> Ledger {
-    let mut needs: Vec<Need> = plan.needs().into_iter().filter(|need| need.is_fixture()).collect();
+) -> ResourceLog {
+    let mut needs: Vec<Need> = plan.needs().into_iter().filter(|need| need.is_shared()).collect();
     // The job last: it is followed from the load's beginning, while it runs.
     needs.sort_by_key(|need| *need == Need::Job);
     let infras = plan.infrastructure.names();
@@ -44,11 +44,11 @@ pub async fn set_up(
         one(requests, names, need, limit).await
     });
     let done = join_all(all).await;
-    let mut ledger = Ledger::default();
+    let mut ledger = ResourceLog::default();
     for names in &places {
         let infra = names.shared.infra.clone();
         let job = done.iter().find(|(step, id)| step.infra == infra && id.is_some());
-        ledger.shared.push(SharedThings { infra, job_id: job.and_then(|(_, id)| *id) });
+        ledger.shared.push(SharedResources { infra, job_id: job.and_then(|(_, id)| *id) });
     }
     ledger.steps = done.into_iter().map(|(step, _)| step).collect();
     ledger
@@ -59,7 +59,7 @@ async fn one(
     names: &TurnNames,
     need: Need,
     limit: Duration,
-) -> (FixtureStep, Option<u64>) {
+) -> (ResourceStep, Option<u64>) {
     let start = Instant::now();
     let what = match need {
         Need::Job => &names.shared.job,
@@ -84,7 +84,7 @@ async fn one(
         Ok(id) => (id, None),
         Err(failure) => (None, Some(failure)),
     };
-    let step = FixtureStep {
+    let step = ResourceStep {
         stage: Stage::SetUp,
         need: Some(need),
         what: format!("{} ({what})", need.name()),

@@ -12,7 +12,7 @@ use crate::api::RequestRow;
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::outcome::Failure;
-use crate::record::resources::{FixtureStep, Ledger, Stage};
+use crate::record::resources::{ResourceLog, ResourceStep, Stage};
 use crate::scenario::{Call, Need, ScenarioId, TurnNames, fixture_calls as calls};
 
 /// How often the server is asked what is still there.
@@ -69,7 +69,7 @@ pub async fn tear_down(
     plan: &LoadPlan,
     hurry: Hurry,
     limit: Duration,
-    ledger: &mut Ledger,
+    ledger: &mut ResourceLog,
 ) {
     let has = |wanted: &[ScenarioId]| wanted.iter().any(|id| plan.scenario(*id).is_some());
     let needs = plan.needs();
@@ -152,7 +152,13 @@ impl Creations<'_> {
 
     /// Asks for the end of what has not been asked to end yet. A cluster that
     /// belongs to a job or a service is left to that as long as it is there.
-    async fn take_down(&self, found: &Found, hurry: Hurry, asked: &mut Asked, ledger: &mut Ledger) {
+    async fn take_down(
+        &self,
+        found: &Found,
+        hurry: Hurry,
+        asked: &mut Asked,
+        ledger: &mut ResourceLog,
+    ) {
         let mut orders: Vec<(&Call, TurnNames, &str, &String)> = Vec::new();
         for request in &found.requests {
             if asked.take_due(&request.request_id) {
@@ -184,7 +190,7 @@ impl Creations<'_> {
             let failure = self.requests.ask(call, &names).await.err();
             (name, step(format!("{what} {name}"), start, failure))
         });
-        let done: Vec<(&String, FixtureStep)> = done.buffer_unordered(AT_ONCE).collect().await;
+        let done: Vec<(&String, ResourceStep)> = done.buffer_unordered(AT_ONCE).collect().await;
         for (name, step) in done {
             asked.done(name, step.failure.is_some());
             ledger.steps.push(step);
@@ -234,7 +240,7 @@ impl Asked {
 
     /// Steps for jobs that have not done their work, each once: only now it is known
     /// of a job that was submitted whether it did.
-    fn failed_jobs(&mut self, jobs: &[Row], is_late: bool) -> Vec<FixtureStep> {
+    fn failed_jobs(&mut self, jobs: &[Row], is_late: bool) -> Vec<ResourceStep> {
         let mut steps = Vec::new();
         for job in jobs {
             let status = job.status.as_str();
@@ -258,7 +264,7 @@ impl Asked {
     }
 
     /// Steps for failures that have not been noted yet: each kind once.
-    fn new_failures(&mut self, failures: Vec<Failure>) -> Vec<FixtureStep> {
+    fn new_failures(&mut self, failures: Vec<Failure>) -> Vec<ResourceStep> {
         let new = failures.into_iter().filter(|failure| self.failures.insert(failure.to_string()));
         new.map(|failure| step("looking for what is left", Instant::now(), Some(failure))).collect()
     }
@@ -295,8 +301,8 @@ fn has_ended(job: &Row) -> bool {
     is_over && is_cleared
 }
 
-fn step(what: impl Into<String>, start: Instant, failure: Option<Failure>) -> FixtureStep {
-    FixtureStep {
+fn step(what: impl Into<String>, start: Instant, failure: Option<Failure>) -> ResourceStep {
+    ResourceStep {
         stage: Stage::TearDown,
         need: None,
         what: what.into(),

@@ -6,7 +6,7 @@
 
 mod calls;
 mod expect;
-mod family;
+mod group;
 mod id;
 mod names;
 mod table;
@@ -15,7 +15,7 @@ pub use calls::Body;
 pub(crate) use calls::STATUS;
 pub use calls::fixtures as fixture_calls;
 pub use expect::{Circumstances, Expectation, Refusal, Ruling, Shape, When, job_id};
-pub use family::Family;
+pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub(crate) use names::JOB_SECONDS;
 pub use names::{FixtureNames, TurnNames};
@@ -74,7 +74,7 @@ impl Need {
     }
 
     /// Whether it is set up before the load and torn down after it.
-    pub const fn is_fixture(self) -> bool {
+    pub const fn is_shared(self) -> bool {
         matches!(self, Self::Cluster | Self::Job | Self::Service)
     }
 

@@ -9,21 +9,21 @@ use tokio::time::Instant;
 
 use super::Stage;
 use super::reading::{Reading, What};
+use super::segment::{self, Until};
 use super::turn::Turn;
-use super::wave::{self, Until};
 use crate::api::{Answer, ApiClient, HealthPatience, Response, while_unavailable, wrong_value};
-use crate::record::outcome::{Ended, Failure, WaveOutcome};
+use crate::record::outcome::{Ended, Failure, SegmentOutcome};
 use crate::scenario::{Action, Call, Circumstances, TurnNames};
 
-/// Takes one wave of turns.
-pub(super) async fn wave(
+/// Takes one segment of turns.
+pub(super) async fn segment(
     stage: &Stage,
     actions: &'static [Action],
     number: u32,
     until: Until<'_>,
-) -> (WaveOutcome, Ended) {
+) -> (SegmentOutcome, Ended) {
     let circumstances = stage.environment.circumstances();
-    let turns = wave::take(stage, number, until, |user| {
+    let turns = segment::take(stage, number, until, |user| {
         let user = User {
             client: Arc::clone(&stage.client),
             names: stage.names(number, user),

@@ -1,7 +1,7 @@
 //! A turn that is one real `sky` process.
 //!
 //! The process's exit code is 0 even when the server failed its requests. Each
-//! process therefore runs as a SkyPilot user of its own, and after the wave the
+//! process therefore runs as a SkyPilot user of its own, and after the segment the
 //! server is asked what became of that user's requests.
 
 use std::process::Stdio;
@@ -12,13 +12,13 @@ use tokio::process::Command as Process;
 use tokio::time::Instant;
 
 use super::Stage;
+use super::segment::{self, Until};
 use super::turn::Turn;
-use super::wave::{self, Until};
 use crate::api::{ApiClient, RequestRow, excerpt, for_ourselves};
 use crate::credentials::Credentials;
 use crate::env;
 use crate::record::environment::{ClientSettings, Inherited};
-use crate::record::outcome::{ClientFault, Ended, Failure, WaveOutcome};
+use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome};
 use crate::scenario::{Circumstances, Command, TurnNames};
 
 /// A `sky` process that ended.
@@ -31,15 +31,15 @@ struct Ran {
     output: Result<std::process::Output, std::io::Error>,
 }
 
-/// Takes one wave of turns.
-pub(super) async fn wave(
+/// Takes one segment of turns.
+pub(super) async fn segment(
     stage: &Stage,
     command: &'static Command,
     number: u32,
     until: Until<'_>,
-) -> (WaveOutcome, Ended) {
+) -> (SegmentOutcome, Ended) {
     let settings = Rc::new(stage.environment.client.clone());
-    let turns = wave::take(stage, number, until, |user| {
+    let turns = segment::take(stage, number, until, |user| {
         let process = SkyProcess {
             settings: Rc::clone(&settings),
             credentials: stage.credentials.clone(),
@@ -74,7 +74,7 @@ pub(super) async fn wave(
         return (outcome, Ended::Stopped);
     }
     let unjudged = &turns.taken[judged..];
-    wave::give_up(&mut outcome, unjudged.len(), unjudged.iter().map(|taken| taken.whole));
+    segment::give_up(&mut outcome, unjudged.len(), unjudged.iter().map(|taken| taken.whole));
     (outcome, Ended::TimedOut)
 }
 

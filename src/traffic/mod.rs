@@ -1,21 +1,21 @@
 //! Driving load: what a scenario process does between its start and its outcome.
 //!
 //! [`drive`] is the story. Each scenario is a process of its own, started by
-//! nextest; they meet at the [`start_line`] before each wave, so that the first
+//! nextest; they meet at the [`barrier`] before each segment, so that the first
 //! request of the last one doesn't come when the first has finished. What a
 //! scenario saw is on disk before anybody judges it.
 
 mod api_turn;
+mod barrier;
 mod cli_turn;
 mod probe;
 mod reading;
 mod reserve;
+mod segment;
 mod shared;
-mod start_line;
 mod stop;
 mod turn;
 mod under_way;
-mod wave;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,15 +29,15 @@ use crate::ids::ProcessIdentity;
 use crate::limits::raise_open_files;
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::environment::Environment;
-use crate::record::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
+use crate::record::outcome::{ClientCost, Ended, ScenarioOutcome, SegmentOutcome};
 use crate::record::{FORMAT_VERSION, RecordError, RunDir, read_json, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
+use barrier::Barrier;
+pub use barrier::has_ended;
 use reserve::Reserve;
 use shared::Shared;
-use start_line::StartLine;
-pub use start_line::has_ended;
 use stop::Stop;
 
 /// Why a scenario could not be driven at all.
@@ -67,15 +67,15 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     _ = raise_open_files(planned.open_files().saturating_mul(2));
     let stop = Stop::listen(plan.conductor).map_err(TrafficError::Signals)?;
     let stage = Stage::set(run, &plan, &environment, planned)?;
-    let has_turn = stage.start_line.wait_for_turn(id, &stop).await?;
+    let has_turn = stage.barrier.wait_for_turn(id, &stop).await?;
     let limit = Instant::now() + plan.time_limit(id);
     let mut reserve = Reserve::hold();
-    let (waves, ended) = match (&Scenario::of(id).work, stage.missing()) {
+    let (segments, ended) = match (&Scenario::of(id).work, stage.missing()) {
         (Work::Probe, _) => probe::watch(&stage, &plan, &stop, limit).await?,
         _ if !has_turn => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![stage.all_failed(failure)], Ended::Finished),
         (Work::Api(_) | Work::Cli(_), None) => {
-            take_waves(&stage, &stop, limit, &mut reserve).await?
+            run_segments(&stage, &stop, limit, &mut reserve).await?
         }
     };
     drop(reserve);
@@ -83,7 +83,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         version: FORMAT_VERSION,
         scenario: id,
         process: ProcessIdentity::current(),
-        waves,
+        segments,
         ended,
         cost: cost_so_far(),
     };
@@ -114,7 +114,7 @@ struct Stage {
     environment: Environment,
     client: Arc<ApiClient>,
     credentials: Credentials,
-    start_line: StartLine,
+    barrier: Barrier,
     timeline: Timeline,
 }
 
@@ -137,36 +137,36 @@ impl Stage {
             environment: environment.clone(),
             client: Arc::new(client),
             credentials,
-            start_line: StartLine::of(run, plan),
+            barrier: Barrier::of(run, plan),
             timeline: Timeline::start(),
         })
     }
 }
 
-async fn take_waves(
+async fn run_segments(
     stage: &Stage,
     stop: &Stop,
     limit: Instant,
     reserve: &mut Reserve,
-) -> Result<(Vec<WaveOutcome>, Ended), TrafficError> {
-    let mut waves = Vec::new();
-    for number in 0..stage.planned.waves {
-        let until = wave::Until { stop, limit };
-        if !reserve.lend(stage.start_line.meet(stage.planned.id, number, until)).await? {
+) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
+    let mut segments = Vec::new();
+    for number in 0..stage.planned.iterations {
+        let until = segment::Until { stop, limit };
+        if !reserve.lend(stage.barrier.meet(stage.planned.id, number, until)).await? {
             let ended = if stop.is_asked_for() { Ended::Stopped } else { Ended::TimedOut };
-            return Ok((waves, ended));
+            return Ok((segments, ended));
         }
         let (outcome, ended) = match &stage.scenario.work {
-            Work::Api(actions) => api_turn::wave(stage, actions, number, until).await,
-            Work::Cli(command) => cli_turn::wave(stage, command, number, until).await,
+            Work::Api(actions) => api_turn::segment(stage, actions, number, until).await,
+            Work::Cli(command) => cli_turn::segment(stage, command, number, until).await,
             Work::Probe => unreachable!("the bystander has a driver of its own"),
         };
-        waves.push(outcome);
+        segments.push(outcome);
         if ended != Ended::Finished {
-            return Ok((waves, ended));
+            return Ok((segments, ended));
         }
     }
-    Ok((waves, Ended::Finished))
+    Ok((segments, Ended::Finished))
 }
 
 /// How often a process looks whether something has happened that only a file or

@@ -10,26 +10,26 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::segment::Until;
 use super::turn::Turn;
-use super::wave::Until;
 use super::{Stage, Stop, TrafficError};
 use crate::api::HealthPatience;
 use crate::plan::LoadPlan;
-use crate::record::outcome::{Ended, WaveOutcome};
+use crate::record::outcome::{Ended, SegmentOutcome};
 
-/// Asks from the first wave on, until all other scenarios have ended.
+/// Asks from the first segment on, until all other scenarios have ended.
 pub(super) async fn watch(
     stage: &Stage,
     plan: &LoadPlan,
     stop: &Stop,
     limit: Instant,
-) -> Result<(Vec<WaveOutcome>, Ended), TrafficError> {
+) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
     // The others take at most their limit, which began about when ours did.
     let until = Until { stop, limit: limit + HealthPatience::BYSTANDER.answer_within };
-    if !stage.start_line.wait_for(0, until).await? {
+    if !stage.barrier.wait_for(0, until).await? {
         return Ok((Vec::new(), Ended::Stopped));
     }
-    let mut outcome = WaveOutcome::begin(stage.timeline.now(), 0);
+    let mut outcome = SegmentOutcome::begin(stage.timeline.now(), 0);
     let mut beat = interval(Duration::from_secs(1) / plan.probe_rate);
     beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut asked = JoinSet::new();
@@ -41,12 +41,12 @@ pub(super) async fn watch(
                 break if stop.is_asked_for() { Ended::Stopped } else { Ended::TimedOut };
             }
             scheduled = beat.tick() => {
-                outcome.lateness.record(scheduled.elapsed());
+                outcome.send_lateness.record(scheduled.elapsed());
                 outcome.scheduled += 1;
                 asked.spawn(ask(Arc::clone(&stage.client), scheduled));
                 if Instant::now() >= next_look {
                     next_look = Instant::now() + Duration::from_millis(200);
-                    if stage.start_line.all_have_ended() {
+                    if stage.barrier.all_have_ended() {
                         break Ended::Finished;
                     }
                 }
@@ -71,7 +71,10 @@ async fn ask(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Turn, D
     (turn, scheduled.elapsed())
 }
 
-fn record(answered: Result<(Turn, Duration), tokio::task::JoinError>, outcome: &mut WaveOutcome) {
+fn record(
+    answered: Result<(Turn, Duration), tokio::task::JoinError>,
+    outcome: &mut SegmentOutcome,
+) {
     // A task that panicked is left out of the completed ones, which shows.
     if let Ok((turn, whole)) = answered {
         turn.add_to(outcome, whole);

@@ -3,9 +3,9 @@
 use super::{Stage, TrafficError};
 use crate::plan::LoadPlan;
 use crate::record::RunDir;
-use crate::record::outcome::{Failure, WaveOutcome};
+use crate::record::outcome::{Failure, SegmentOutcome};
 use crate::record::read_optional;
-use crate::record::resources::Ledger;
+use crate::record::resources::ResourceLog;
 use crate::scenario::{FixtureNames, Need, TurnNames};
 
 /// What scenarios share on one infrastructure.
@@ -21,7 +21,7 @@ impl Shared {
     /// What there is on each infrastructure of the plan. Without any, scenarios
     /// name things that they don't reach.
     pub(super) fn of(run: &RunDir, plan: &LoadPlan, need: Need) -> Result<Vec<Self>, TrafficError> {
-        let ledger: Option<Ledger> = read_optional(&run.fixtures(), "list of fixtures")?;
+        let ledger: Option<ResourceLog> = read_optional(&run.resources(), "list of fixtures")?;
         let ledger = ledger.unwrap_or_default();
         let mut infras = plan.infrastructure.names();
         if infras.is_empty() {
@@ -47,22 +47,22 @@ impl Stage {
         self.shared.iter().find_map(|shared| shared.missing.as_ref())
     }
 
-    /// A wave in which every user failed for one reason.
-    pub(super) fn all_failed(&self, failure: &Failure) -> WaveOutcome {
+    /// A segment in which every user failed for one reason.
+    pub(super) fn all_failed(&self, failure: &Failure) -> SegmentOutcome {
         let users = u64::from(self.planned.users);
-        let mut outcome = WaveOutcome::begin(self.timeline.now(), users);
+        let mut outcome = SegmentOutcome::begin(self.timeline.now(), users);
         outcome.failed = users;
         (0..users).for_each(|_| outcome.tally.add(failure.clone(), None));
         outcome
     }
 
-    /// What one user has to name in one wave.
-    pub(super) fn names(&self, wave: u32, user: u32) -> TurnNames {
+    /// What one user has to name in one segment.
+    pub(super) fn names(&self, segment: u32, user: u32) -> TurnNames {
         let shared = self.shared_by(user);
         let scenario = self.planned.id.file_stem().replace('_', "-");
         TurnNames {
             shared: shared.names.clone(),
-            own: format!("{}-{scenario}-{wave}-{user}", self.run.id().tag()),
+            own: format!("{}-{scenario}-{segment}-{user}", self.run.id().tag()),
             job_id: shared.job_id,
             ..TurnNames::none()
         }

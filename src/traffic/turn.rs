@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::api::wrong_value;
-use crate::record::outcome::{Failure, Tally, WaveOutcome};
+use crate::record::outcome::{Failure, SegmentOutcome, Tally};
 use crate::scenario::{Circumstances, Expectation, Refusal, Ruling};
 
 /// What one turn brought.
@@ -101,24 +101,24 @@ impl Turn {
         }
     }
 
-    /// Adds the turn, which took `whole` from its scheduled start, to its wave.
-    pub(super) fn add_to(self, wave: &mut WaveOutcome, whole: Duration) {
-        wave.tally.add_all(&self.tally);
-        wave.retries += self.retries;
+    /// Adds the turn, which took `whole` from its scheduled start, to its segment.
+    pub(super) fn add_to(self, segment: &mut SegmentOutcome, whole: Duration) {
+        segment.tally.add_all(&self.tally);
+        segment.retries += self.retries;
         match (self.failed, self.client_failed, self.unjudged, self.refused) {
-            (true, _, _, _) => wave.failed += 1,
+            (true, _, _, _) => segment.failed += 1,
             (false, true, _, _) => {
                 // A connection that was never made is not a fast one.
-                wave.client_failed += 1;
+                segment.client_failed += 1;
                 return;
             }
-            (false, false, true, _) => wave.unjudged += 1,
-            (false, false, false, true) => wave.refused += 1,
-            (false, false, false, false) => wave.succeeded += 1,
+            (false, false, true, _) => segment.unjudged += 1,
+            (false, false, false, true) => segment.expected_errors += 1,
+            (false, false, false, false) => segment.succeeded += 1,
         }
-        wave.turns.record(whole);
+        segment.iteration_duration.record(whole);
         for (step, took) in self.steps {
-            wave.steps.entry(step).or_default().record(took);
+            segment.steps.entry(step).or_default().record(took);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Turns of a wave that have begun and not ended.
+//! Turns of a segment that have begun and not ended.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -12,11 +12,11 @@ use skyload::limits::{Cpus, MachineLimits};
 use skyload::plan::{LoadPlan, Machine, Speed};
 use skyload::recommend::Recommendation;
 use skyload::record::RunDir;
-use skyload::record::events::{Event, Mark};
+use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::nodes::NodeFigures;
 use skyload::record::profile::{PhasePeaks, ProcessTable, ProfileLine, Window};
 use skyload::record::request::{LoadRequest, RequestFile};
-use skyload::record::resources::{FixtureStep, Ledger, SharedThings, Stage};
+use skyload::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
 use skyload::render::{github, html, junit, markdown, text};
 use skyload::scenario::{Need, ScenarioId};
 use skyload::units::ByteSize;
@@ -29,11 +29,11 @@ use proptest::prelude::*;
 
 /// A small run that has something of everything.
 fn small_run() -> Evidence {
-    let requests = vec!["launch".to_owned()];
-    let mut run = good_run(&LoadRequest { requests, phase_peaks: true, ..four_users() });
+    let cli = vec!["launch".to_owned()];
+    let mut run = good_run(&LoadRequest { cli, phase_peaks: true, ..four_users() });
     let mut ticks = 0;
     run.profile.retain(|line| match line {
-        ProfileLine::Tick(_) => {
+        ProfileLine::Sample(_) => {
             ticks += 1;
             ticks % 10 == 1
         }
@@ -49,16 +49,16 @@ fn small_run() -> Evidence {
         }),
     );
     fixture_fails(&mut run, Stage::TearDown, "it stays");
-    let ledger = run.fixtures.as_mut().expect("it was just made");
-    ledger.shared = vec![SharedThings { infra: "slurm/loop".to_owned(), job_id: Some(1) }];
-    ledger.steps.push(FixtureStep {
+    let ledger = run.resources.as_mut().expect("it was just made");
+    ledger.shared = vec![SharedResources { infra: "slurm/loop".to_owned(), job_id: Some(1) }];
+    ledger.steps.push(ResourceStep {
         need: Some(Need::Cluster),
         failure: None,
         ..ledger.steps[0].clone()
     });
     run.nodes = Some(NodeFigures::default());
     run.fail_turns(1);
-    run.happens(LOAD_BEGAN, Event::LeftBehind(vec!["python".to_owned()]));
+    run.happens(LOAD_BEGAN, Event::LeakedProcesses(vec!["python".to_owned()]));
     run
 }
 
@@ -67,10 +67,10 @@ const FILES: [&str; 10] = [
     "request.json",
     "plan.json",
     "environment.json",
-    "marks.jsonl",
+    "events.jsonl",
     "samples.jsonl",
     "processes.json",
-    "fixtures.json",
+    "resources.json",
     "nodes.json",
     "outcomes/api-status.json",
     "outcomes/cli-launch.json",
@@ -99,10 +99,10 @@ fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
         request: whole::<RequestFile>(&files[0]).map(|file| file.request),
         plan: whole(&files[1])?,
         environment: whole(&files[2]),
-        marks: lines(&files[3]),
+        events: lines(&files[3]),
         profile: lines(&files[4]),
         processes: whole(&files[5]),
-        fixtures: whole(&files[6]),
+        resources: whole(&files[6]),
         nodes: whole(&files[7]),
         outcomes: outcomes.into_iter().flatten().collect(),
         ..good.clone()
@@ -149,7 +149,7 @@ fn no_run_is_too_odd_to_be_judged_and_shown() {
 fn the_largest_numbers_are_shown_all_the_same() {
     let mut run = small_run();
     for line in &mut run.profile {
-        let ProfileLine::Tick(tick) = line else { continue };
+        let ProfileLine::Sample(tick) = line else { continue };
         tick.zombies = u32::MAX;
         tick.system.as_mut().expect("it is good").memory_used = ByteSize(u64::MAX);
         for class in tick.classes.values_mut() {
@@ -164,12 +164,14 @@ fn the_largest_numbers_are_shown_all_the_same() {
     }
     for outcome in run.outcomes.values_mut() {
         outcome.cost.own_cpu = std::time::Duration::MAX;
-        for wave in &mut outcome.waves {
-            (wave.succeeded, wave.refused, wave.failed) = (u64::MAX, u64::MAX, u64::MAX);
-            wave.ended = skyload::clock::Timestamp::from_micros(u64::MAX);
+        for segment in &mut outcome.segments {
+            (segment.succeeded, segment.expected_errors, segment.failed) =
+                (u64::MAX, u64::MAX, u64::MAX);
+            segment.ended = skyload::clock::Timestamp::from_micros(u64::MAX);
         }
     }
-    run.marks.last_mut().expect("it is good").at = skyload::clock::Timestamp::from_micros(u64::MAX);
+    run.events.last_mut().expect("it is good").at =
+        skyload::clock::Timestamp::from_micros(u64::MAX);
     all_forms(&run);
 }
 
@@ -203,7 +205,7 @@ fn no_environment_is_too_odd_to_be_read() {
 
 #[test]
 fn no_marks_are_too_odd_to_be_read() {
-    reads::<Mark>("marks.jsonl");
+    reads::<LoggedEvent>("events.jsonl");
 }
 
 #[test]
@@ -218,7 +220,7 @@ fn no_processes_are_too_odd_to_be_read() {
 
 #[test]
 fn no_ledger_is_too_odd_to_be_read() {
-    reads::<Ledger>("fixtures.json");
+    reads::<ResourceLog>("resources.json");
 }
 
 #[test]
@@ -263,7 +265,7 @@ const MACHINE: Machine = Machine {
         cpus: Cpus { allowed: 2, quota: None },
         import: Duration::from_secs(1),
         elapsed: Duration::from_secs(3),
-        at_once: 2,
+        concurrency: 2,
         others: Some(0.5),
     }),
 };
@@ -285,11 +287,11 @@ fn no_request_is_too_odd_to_be_planned() {
     let config =
         Config::parse(include_str!("../../skyload.toml"), "skyload.toml").expect("it is ours");
     let request = RequestFile::of(LoadRequest {
-        requests_per_scenario: Some("4".to_owned()),
-        requests: vec!["launch".to_owned()],
-        apis: vec!["status".to_owned()],
+        users: Some("4".to_owned()),
+        cli: vec!["launch".to_owned()],
+        api: vec!["status".to_owned()],
         infra: vec!["aws/us".to_owned(), "k8s".to_owned()],
-        waves: Some("2".to_owned()),
+        iterations: Some("2".to_owned()),
         sky: Some("0.14.1".to_owned()),
         server: Some("http://127.0.0.1:1".to_owned()),
         budgets: vec!["tree-rss=1GiB".to_owned(), "threads=4".to_owned()],

@@ -26,8 +26,8 @@ pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
     if let Some(environment) = &evidence.environment {
         write_json(&run.environment(), environment).expect(WRITTEN);
     }
-    if let Some(fixtures) = &evidence.fixtures {
-        write_json(&run.fixtures(), fixtures).expect(WRITTEN);
+    if let Some(fixtures) = &evidence.resources {
+        write_json(&run.resources(), fixtures).expect(WRITTEN);
     }
     if let Some(nodes) = &evidence.nodes {
         write_json(&run.nodes(), nodes).expect(WRITTEN);
@@ -35,8 +35,8 @@ pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
     for (scenario, outcome) in &evidence.outcomes {
         write_json(&run.outcome(*scenario), outcome).expect(WRITTEN);
     }
-    let mut marks = JsonLines::append_to(&run.marks()).expect(WRITTEN);
-    evidence.marks.iter().for_each(|mark| marks.push(mark).expect(WRITTEN));
+    let mut marks = JsonLines::append_to(&run.events()).expect(WRITTEN);
+    evidence.events.iter().for_each(|mark| marks.push(mark).expect(WRITTEN));
     marks.flush().expect(WRITTEN);
     write_profile(evidence, &run.profile());
     run.write_checksums().expect(WRITTEN);

@@ -23,8 +23,8 @@ pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
 
     let outcome = traffic::drive(&run, id).await?;
 
-    for kind in outcome.waves.iter().flat_map(|wave| wave.tally.kinds()) {
-        let why = kind.right_because.as_ref().or(kind.right_only_on.as_ref());
+    for kind in outcome.segments.iter().flat_map(|segment| segment.tally.kinds()) {
+        let why = kind.expected_because.as_ref().or(kind.expected_only_on.as_ref());
         println!("{}x {} ({why:?})", kind.count, kind.example);
     }
     let state = state(&outcome, &limits);

@@ -99,6 +99,26 @@ impl FakeServer {
         ]
     }
 
+    /// Variables of this process's own environment that would lead a client of this server
+    /// somewhere else: whoever runs the tests may use a SkyPilot of their own.
+    pub fn not_for_clients(&self) -> Vec<String> {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let given = self.client_env();
+        let is_given = |name: &String| given.iter().any(|(given, _)| given == name);
+        names.filter(|name| name.starts_with("SKYPILOT_") && !is_given(name)).collect()
+    }
+
+    /// A command of a client of this server: `sky` with nothing of SkyPilot's in its
+    /// environment but what leads to the server.
+    pub fn client(&self) -> Command {
+        let mut command = Command::new(executable());
+        for name in self.not_for_clients() {
+            command.env_remove(name);
+        }
+        command.envs(self.client_env());
+        command
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(log_path(self.home())).unwrap_or_default()

@@ -8,8 +8,8 @@ use crate::record::events::{Event, StopReason};
 impl Findings {
     pub(super) fn of_events(&mut self, case: &Case<'_>) {
         let evidence = case.evidence;
-        let began = evidence.marks.first().map(|mark| mark.at);
-        for mark in &evidence.marks {
+        let began = evidence.events.first().map(|mark| mark.at);
+        for mark in &evidence.events {
             let when = began.map_or_else(String::new, |began| after(began, mark.at));
             match &mark.event {
                 Event::ServerGone => self.add(
@@ -46,13 +46,13 @@ impl Findings {
                         limit.as_ref().map_or_else(String::new, |limit| format!(": {limit}"))
                     ),
                 ),
-                Event::NotAtRest(_)
+                Event::NotSettled(_)
                 | Event::BusyBeside(_)
                 | Event::LoadStopped(StopReason::ServerLost)
                 | Event::Began
                 | Event::Ended
                 | Event::PhaseBegan(_)
-                | Event::FamilyBegan(_)
+                | Event::GroupBegan(_)
                 | Event::PhasesEnded
                 | Event::ClockCompared(_) => {}
                 // After a stop they are expected: they go with the nodes.
@@ -65,8 +65,8 @@ impl Findings {
                         jobs.join(", ")
                     ),
                 ),
-                Event::LeftBehind(titles) if titles.is_empty() => {}
-                Event::LeftBehind(titles) => self.add(
+                Event::LeakedProcesses(titles) if titles.is_empty() => {}
+                Event::LeakedProcesses(titles) => self.add(
                     Severity::Note,
                     format!(
                         "`sky api stop` left {} process(es) behind, which were removed: {}",

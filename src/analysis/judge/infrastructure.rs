@@ -11,7 +11,7 @@ impl Findings {
         // After a stop nobody takes down one by one what goes together with the nodes.
         let goes_with_nodes =
             evidence.was_stopped() && evidence.plan.infrastructure == Infrastructure::Loopback;
-        if let Some(ledger) = &evidence.fixtures {
+        if let Some(ledger) = &evidence.resources {
             for (step, failure) in ledger.failed() {
                 let what = match step.stage {
                     Stage::SetUp => format!("setup of {} on {} failed", step.what, step.infra),

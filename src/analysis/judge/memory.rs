@@ -22,13 +22,13 @@ impl Findings {
                     format!("{subject}: {measured}, budget {limit} ({})", check.source),
                 ),
                 (BudgetState::Over | BudgetState::Within, ..) => {}
-                (BudgetState::NotExercised, ..) if subject == BudgetSubject::Leftovers => self
+                (BudgetState::Skipped, ..) if subject == BudgetSubject::LeakedProcesses => self
                     .add_about(
                         about,
                         Severity::Note,
                         format!("{subject}: {}, so its budget was not tried", why_unstopped(case)),
                     ),
-                (BudgetState::NotExercised, ..) => untried.push(untried_name(case, subject)),
+                (BudgetState::Skipped, ..) => untried.push(untried_name(case, subject)),
                 (BudgetState::NoConstant, ..) => self.add_about(
                     about,
                     Severity::Note,
@@ -103,7 +103,7 @@ impl Findings {
         }
         if case.evidence.has_server_profile() {
             self.of_server_profile(case);
-        } else if !coverage.from_baseline_to_drain {
+        } else if !coverage.from_baseline_to_cooldown {
             self.add(
                 Severity::Inconclusive,
                 "the profile does not reach from the baseline to the end of the drain",
@@ -124,13 +124,13 @@ impl Findings {
             );
         }
         self.of_unread_exits(case);
-        if coverage.lost_events > 0 {
+        if coverage.dropped_events > 0 {
             self.add(
                 Severity::Inconclusive,
                 format!(
                     "the kernel could not keep all that it had to tell of processes ({} time(s)): some \
                      may have come and gone unknown",
-                    coverage.lost_events
+                    coverage.dropped_events
                 ),
             );
         }

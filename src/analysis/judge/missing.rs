@@ -5,7 +5,7 @@ use crate::analysis::Evidence;
 use crate::infrastructure::Infrastructure;
 use crate::plan::PlannedScenario;
 use crate::record::events::Event;
-use crate::record::outcome::{Ended, ScenarioOutcome, WaveOutcome};
+use crate::record::outcome::{Ended, ScenarioOutcome, SegmentOutcome};
 use crate::record::profile::Phase;
 use crate::scenario::ScenarioKind;
 use crate::units::total;
@@ -19,10 +19,10 @@ impl Findings {
                 "environment.json is missing: nobody knows which SkyPilot was tested",
             );
         }
-        if evidence.fixtures.is_none() && must_have_fixtures(evidence) {
+        if evidence.resources.is_none() && must_have_fixtures(evidence) {
             self.add(
                 Severity::Inconclusive,
-                "fixtures.json is missing: nobody knows whether everything that was launched is gone",
+                "resources.json is missing: nobody knows whether everything that was launched is gone",
             );
         }
         if evidence.nodes.is_none() && must_have_nodes(evidence) {
@@ -40,7 +40,7 @@ impl Findings {
         if !evidence.came_to_rest() {
             return;
         }
-        let lost: Vec<&str> = [Phase::Baseline, Phase::Load, Phase::Drain]
+        let lost: Vec<&str> = [Phase::Baseline, Phase::Load, Phase::Cooldown]
             .into_iter()
             .filter(|phase| !evidence.began(*phase))
             .map(Phase::name)
@@ -48,7 +48,7 @@ impl Findings {
         if !lost.is_empty() {
             self.add(
                 Severity::Inconclusive,
-                format!("marks.jsonl does not say when these began: {}", lost.join(", ")),
+                format!("events.jsonl does not say when these began: {}", lost.join(", ")),
             );
         }
     }
@@ -58,8 +58,9 @@ impl Findings {
         for planned in &evidence.plan.scenarios {
             let Some(outcome) = evidence.outcomes.get(&planned.id) else { continue };
             let (taken, expected) = (turns(outcome), expected_turns(outcome, planned));
-            // What cannot even begin, since what it shares is not there, is one failed wave.
-            let is_in_vain = outcome.waves.iter().all(|wave| taken_in(wave) == wave.failed);
+            // What cannot even begin, since what it shares is not there, is one failed segment.
+            let is_in_vain =
+                outcome.segments.iter().all(|segment| taken_in(segment) == segment.failed);
             if outcome.ended == Ended::Finished && !is_in_vain && taken < expected {
                 self.add_about(
                     About::Scenario(planned.id),
@@ -81,26 +82,26 @@ fn must_have_fixtures(evidence: &Evidence) -> bool {
 fn must_have_nodes(evidence: &Evidence) -> bool {
     evidence.plan.infrastructure == Infrastructure::Loopback
         && evidence.plan.launches()
-        && evidence.marks.iter().any(|mark| mark.event == Event::Ended)
+        && evidence.events.iter().any(|mark| mark.event == Event::Ended)
 }
 
 fn turns(outcome: &ScenarioOutcome) -> u64 {
-    total(outcome.waves.iter().map(taken_in))
+    total(outcome.segments.iter().map(taken_in))
 }
 
-/// Turns that a wave tells of, those among them that the load generator could not take to
+/// Turns that a segment tells of, those among them that the load generator could not take to
 /// their end.
-fn taken_in(wave: &WaveOutcome) -> u64 {
-    wave.completed().saturating_add(wave.client_failed)
+fn taken_in(segment: &SegmentOutcome) -> u64 {
+    segment.completed().saturating_add(segment.client_failed)
 }
 
 fn expected_turns(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {
-    let of_waves = total(outcome.waves.iter().map(|wave| wave.scheduled));
+    let of_segments = total(outcome.segments.iter().map(|segment| segment.scheduled));
     match planned.id.kind() {
         // It asks for as long as the load goes on.
-        ScenarioKind::Probe => of_waves,
+        ScenarioKind::Probe => of_segments,
         ScenarioKind::Api | ScenarioKind::Cli => {
-            of_waves.max(u64::from(planned.users) * u64::from(planned.waves))
+            of_segments.max(u64::from(planned.users) * u64::from(planned.iterations))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{About, Case, Findings, Severity};
 use crate::budget::BudgetSubject;
-use crate::record::events::{BusyProcess, Event, Unrest};
+use crate::record::events::{BusyProcess, Event, Unsettled};
 use crate::record::profile::Phase;
 
 impl Findings {
@@ -11,10 +11,10 @@ impl Findings {
     /// worth knowing of; what the server holds does not hang on that.
     pub(super) fn of_rest(&mut self, case: &Case<'_>) {
         let mut phase = None;
-        for mark in &case.evidence.marks {
+        for mark in &case.evidence.events {
             match &mark.event {
                 Event::PhaseBegan(began) => phase = Some(*began),
-                Event::NotAtRest(why) => self.of_unrest(case, phase, *why),
+                Event::NotSettled(why) => self.of_unrest(case, phase, *why),
                 Event::BusyBeside(others) => self.of_others(phase, others),
                 _ => {}
             }
@@ -41,7 +41,7 @@ impl Findings {
         );
     }
 
-    fn of_unrest(&mut self, case: &Case<'_>, phase: Option<Phase>, why: Unrest) {
+    fn of_unrest(&mut self, case: &Case<'_>, phase: Option<Phase>, why: Unsettled) {
         let when = when(phase);
         self.add(
             Severity::Note,
@@ -50,7 +50,7 @@ impl Findings {
                  whatever else went on"
             ),
         );
-        if matches!(why, Unrest::Busy(_)) {
+        if matches!(why, Unsettled::Busy(_)) {
             return;
         }
         for subject in [BudgetSubject::Growth, BudgetSubject::Zombies] {

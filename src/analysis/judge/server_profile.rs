@@ -22,7 +22,7 @@ impl Findings {
                  profile is of this run",
             ),
         }
-        if !case.coverage.from_baseline_to_drain {
+        if !case.coverage.from_baseline_to_cooldown {
             self.add(
                 Severity::Inconclusive,
                 format!(

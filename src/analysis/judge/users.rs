@@ -53,10 +53,10 @@ impl Findings {
                     );
                 }
                 ScenarioState::Stopped => stopped.push(id.to_string()),
-                ScenarioState::Missing if !case.evidence.was_loaded() => {
+                ScenarioState::NoResult if !case.evidence.was_loaded() => {
                     unstarted.push(id.to_string());
                 }
-                ScenarioState::Missing => self.add_about(
+                ScenarioState::NoResult => self.add_about(
                     about,
                     Severity::Inconclusive,
                     format!("{id}: no outcome; its process ended without a word (see load.log)"),
@@ -107,8 +107,11 @@ impl Findings {
     pub(super) fn of_unjudged(&mut self, case: &Case<'_>) {
         for scenario in case.scenarios.iter().filter(|scenario| scenario.unjudged() > 0) {
             let (unjudged, completed) = (scenario.unjudged(), scenario.completed());
-            let mut servers: Vec<&str> =
-                scenario.failures.iter().filter_map(|kind| kind.right_only_on.as_deref()).collect();
+            let mut servers: Vec<&str> = scenario
+                .failures
+                .iter()
+                .filter_map(|kind| kind.expected_only_on.as_deref())
+                .collect();
             servers.sort_unstable();
             servers.dedup();
             self.add_about(
@@ -178,7 +181,12 @@ impl Findings {
     pub(super) fn of_punctuality(&mut self, case: &Case<'_>) {
         let limit = case.evidence.plan.validity.send_lateness_p99;
         for scenario in case.scenarios.iter().filter(|s| is_starved(case, s.id)) {
-            let worst = scenario.waves.iter().filter_map(|wave| wave.lateness).map(|l| l.p99).max();
+            let worst = scenario
+                .segments
+                .iter()
+                .filter_map(|segment| segment.send_lateness)
+                .map(|l| l.p99)
+                .max();
             self.add_about(
                 About::Scenario(scenario.id),
                 Severity::Inconclusive,
@@ -205,8 +213,8 @@ fn is_starved(case: &Case<'_>, id: ScenarioId) -> bool {
     case.scenarios
         .iter()
         .filter(|scenario| scenario.id == id)
-        .flat_map(|scenario| &scenario.waves)
-        .any(|wave| wave.lateness.is_some_and(|lateness| lateness.p99 > limit))
+        .flat_map(|scenario| &scenario.segments)
+        .any(|segment| segment.send_lateness.is_some_and(|lateness| lateness.p99 > limit))
 }
 
 /// What to add for a scenario that may have failed without a failed turn.

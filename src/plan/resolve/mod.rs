@@ -33,10 +33,10 @@ use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 /// More than this many users of one scenario is a slip of the finger: each may
 /// cost the server a process.
-pub(crate) const MOST_USERS: u32 = 10_000;
+pub(crate) const MAX_USERS: u32 = 10_000;
 
 /// So many turns of a user take days.
-const MOST_WAVES: u32 = 1_000;
+const MAX_ITERATIONS: u32 = 1_000;
 
 /// No part of a run takes so long, and no wait is meant to.
 const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -78,10 +78,10 @@ impl LoadPlan {
         by: Reduction,
     ) -> Result<Self, UsageErrors> {
         let mut mistakes = Mistakes(Vec::new());
-        let (profile_name, profile) = mistakes.profile(request, config);
-        let users = mistakes.count("-n", request.requests_per_scenario.as_deref(), MOST_USERS);
+        let (plan_name, profile) = mistakes.profile(request, config);
+        let users = mistakes.count("-n", request.users.as_deref(), MAX_USERS);
         mistakes.settings(config, &profile);
-        let waves = mistakes.count("--waves", request.waves.as_deref(), MOST_WAVES);
+        let waves = mistakes.count("--waves", request.iterations.as_deref(), MAX_ITERATIONS);
         let pace = mistakes.pace(request, &profile);
         let server = mistakes.server(request);
         let sky = mistakes.sky(request, &server);
@@ -93,8 +93,8 @@ impl LoadPlan {
         };
         let turns = Turns {
             users: users.smaller(by),
-            waves: by.iterations(waves.unwrap_or(profile.waves)),
-            infra_waves: by.iterations(waves.unwrap_or(profile.infra_waves)),
+            iterations: by.iterations(waves.unwrap_or(profile.waves)),
+            infra_iterations: by.iterations(waves.unwrap_or(profile.infra_waves)),
             infras: infrastructure.chosen.count().max(1),
         };
         let mut scenarios = mistakes.scenarios(request, &profile, turns, &infrastructure);
@@ -142,7 +142,7 @@ impl LoadPlan {
         let plan = Self {
             version: FORMAT_VERSION,
             config: request.config.clone(),
-            profile: profile_name,
+            name: plan_name,
             sky,
             server,
             server_env: request.server_env.clone(),
@@ -156,15 +156,15 @@ impl LoadPlan {
             ramp,
             fit: None,
             baseline: profile.baseline,
-            drain: profile.drain,
-            settle: profile.settle.unwrap_or_else(|| estimate::settle_time(machine.speed)),
+            cooldown: profile.drain,
+            settle_timeout: profile.settle.unwrap_or_else(|| estimate::settle_time(machine.speed)),
             scenario_timeout: profile.scenario_timeout,
             teardown_timeout: profile.teardown_timeout,
             probe_rate: profile.probe_rate,
             profiler_interval: config.profiler.interval,
             peaks: request.peaks.unwrap_or(config.profiler.peaks),
             phase_peaks,
-            original_semantics: request.original_semantics,
+            upstream_figures: request.upstream_figures,
             budgets,
             memory_floor,
             validity: ValidityLimits {
@@ -212,23 +212,23 @@ impl Users {
 #[derive(Clone, Copy)]
 struct Turns {
     users: Users,
-    waves: u32,
-    infra_waves: u32,
+    iterations: u32,
+    infra_iterations: u32,
     infras: u32,
 }
 
 impl Turns {
     fn plan(self, id: ScenarioId) -> PlannedScenario {
         let takes_infrastructure = Scenario::of(id).needs.takes_infrastructure();
-        let (users, waves) = match id.kind() {
+        let (users, iterations) = match id.kind() {
             ScenarioKind::Probe => (1, 1),
             _ if takes_infrastructure => {
-                (self.users.infra.saturating_mul(self.infras), self.infra_waves)
+                (self.users.infra.saturating_mul(self.infras), self.infra_iterations)
             }
-            ScenarioKind::Api => (self.users.api, self.waves),
-            ScenarioKind::Cli => (self.users.cli, self.waves),
+            ScenarioKind::Api => (self.users.api, self.iterations),
+            ScenarioKind::Cli => (self.users.cli, self.iterations),
         };
-        PlannedScenario { id, users, waves, at_once: users }
+        PlannedScenario { id, users, iterations, concurrency: users }
     }
 }
 
@@ -244,9 +244,9 @@ impl Mistakes {
     }
 
     fn profile(&mut self, request: &LoadRequest, config: &Config) -> (String, Profile) {
-        let name = request.profile.as_deref().unwrap_or("default");
+        let name = request.plan.as_deref().unwrap_or("default");
         let profile = config.profiles.get(name).cloned();
-        if profile.is_none() && (request.profile.is_some() || !config.profiles.is_empty()) {
+        if profile.is_none() && (request.plan.is_some() || !config.profiles.is_empty()) {
             let known = config.profiles.keys().map(String::as_str);
             self.push(format!(
                 "--profile: no profile is called `{name}`; {}",
@@ -261,9 +261,9 @@ impl Mistakes {
         let cli = profile.cli_requests_per_scenario.unwrap_or(api);
         let infra = profile.infra_requests_per_scenario;
         for users in [api, cli, infra] {
-            if !(1..=MOST_USERS).contains(&users) {
+            if !(1..=MAX_USERS).contains(&users) {
                 self.push(format!(
-                    "requests-per-scenario: {users} is not a number from 1 to {MOST_USERS}"
+                    "requests-per-scenario: {users} is not a number from 1 to {MAX_USERS}"
                 ));
             }
         }
@@ -283,8 +283,8 @@ impl Mistakes {
             self.push(format!("probe-rate: {} is not from 1 to 1000", profile.probe_rate));
         }
         for (key, waves) in [("waves", profile.waves), ("infra-waves", profile.infra_waves)] {
-            if !(1..=MOST_WAVES).contains(&waves) {
-                self.push(format!("{key}: {waves} is not from 1 to {MOST_WAVES}"));
+            if !(1..=MAX_ITERATIONS).contains(&waves) {
+                self.push(format!("{key}: {waves} is not from 1 to {MAX_ITERATIONS}"));
             }
         }
     }

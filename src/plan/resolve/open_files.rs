@@ -19,7 +19,7 @@ impl PlannedScenario {
             ScenarioKind::Cli => 3,
             ScenarioKind::Probe => 0,
         };
-        OWN + of_user * u64::from(self.at_once)
+        OWN + of_user * u64::from(self.concurrency)
     }
 }
 
@@ -42,7 +42,7 @@ impl Mistakes {
                  here\n  hint: fewer requests (-n), or raise the hard limit (`ulimit -Hn`, \
                  /etc/security/limits.conf, LimitNOFILE= of a service)",
                 set_by(most.id),
-                most.at_once,
+                most.concurrency,
                 most.id,
                 most.open_files()
             ));
@@ -57,7 +57,7 @@ pub(super) fn users_set_by(
     id: ScenarioId,
 ) -> &'static str {
     match id.kind() {
-        _ if request.requests_per_scenario.is_some() => "-n",
+        _ if request.users.is_some() => "-n",
         _ if Scenario::of(id).needs.takes_infrastructure() => "infra-requests-per-scenario",
         ScenarioKind::Cli if profile.cli_requests_per_scenario.is_some() => {
             "cli-requests-per-scenario"

@@ -27,8 +27,8 @@ impl Mistakes {
     /// Flags count before the file. The file's pace is for the file's load: `-n` alone asks
     /// for a burst, as in the original, and whoever asks for a size gets that size.
     pub(super) fn pace(&mut self, request: &LoadRequest, profile: &Profile) -> Pace {
-        let is_sized = request.requests_per_scenario.is_some() || request.waves.is_some();
-        let by_default = match request.requests_per_scenario {
+        let is_sized = request.users.is_some() || request.iterations.is_some();
+        let by_default = match request.users {
             Some(_) => RampSetting::BURST,
             None => profile.ramp,
         };

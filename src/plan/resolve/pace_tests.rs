@@ -11,7 +11,7 @@ use crate::plan::Speed;
 fn machine_of(import: f64, cpus: usize) -> Machine {
     let import = Duration::from_secs_f64(import);
     let cpus = Cpus { allowed: cpus, quota: None };
-    let speed = Speed { cpus, import, elapsed: import, at_once: 1, others: None };
+    let speed = Speed { cpus, import, elapsed: import, concurrency: 1, others: None };
     Machine { speed: Some(speed), ..MACHINE }
 }
 
@@ -24,7 +24,7 @@ fn the_default_load_is_spread_and_a_typed_number_is_a_burst() {
     let machine = machine_of(1.5, 2);
     let by_default = resolved(&LoadRequest::default(), &machine);
     assert!(by_default.ramp > Duration::ZERO);
-    let burst = LoadRequest { requests_per_scenario: Some("5".to_owned()), ..<_>::default() };
+    let burst = LoadRequest { users: Some("5".to_owned()), ..<_>::default() };
     let plan = resolved(&burst, &machine);
     assert_eq!((plan.ramp, plan.fit), (Duration::ZERO, None));
     assert!(plan.overload().is_some(), "and that is more than two CPUs carry");
@@ -51,17 +51,17 @@ fn a_slower_machine_does_less_and_never_without_a_scenario() {
     assert_eq!(slowest.fit.unwrap().left_out, Reduction { one_iteration: true, halvings: 1 });
     let ids = |plan: &LoadPlan| plan.scenarios.iter().map(|s| s.id).collect::<Vec<_>>();
     assert_eq!(ids(&slowest), ids(&quick));
-    assert!(slowest.scenarios.iter().all(|s| (s.users, s.waves) == (1, 1)));
+    assert!(slowest.scenarios.iter().all(|s| (s.users, s.iterations) == (1, 1)));
 }
 
 #[rstest]
-#[case::by_its_users(LoadRequest { requests_per_scenario: Some("2".to_owned()), ..<_>::default() })]
-#[case::by_its_iterations(LoadRequest { waves: Some("2".to_owned()), ..<_>::default() })]
+#[case::by_its_users(LoadRequest { users: Some("2".to_owned()), ..<_>::default() })]
+#[case::by_its_iterations(LoadRequest { iterations: Some("2".to_owned()), ..<_>::default() })]
 #[case::as_whole_as_it_is(LoadRequest { fit: Some("off".to_owned()), ..<_>::default() })]
 fn a_load_whose_size_was_asked_for_is_not_made_smaller(#[case] request: LoadRequest) {
     let plan = resolved(&request, &machine_of(60.0, 1));
     assert_eq!(plan.fit, None);
-    assert_eq!(plan.scenario(ScenarioId::ApiStatus).unwrap().waves, 2);
+    assert_eq!(plan.scenario(ScenarioId::ApiStatus).unwrap().iterations, 2);
 }
 
 #[rstest]
@@ -92,13 +92,13 @@ fn a_pace_that_makes_no_sense_is_refused(
 fn a_typed_ramp_takes_its_time_and_nothing_is_left_out_for_it() {
     let request = LoadRequest {
         ramp: Some("6m".to_owned()),
-        waves: Some("1".to_owned()),
+        iterations: Some("1".to_owned()),
         fit: Some("7m".to_owned()),
         ..<_>::default()
     };
     let plan = resolved(&request, &machine_of(1.3, 2));
     assert!(plan.fit.unwrap().left_out.is_none());
-    let longer = LoadRequest { waves: None, fit: None, ..request };
+    let longer = LoadRequest { iterations: None, fit: None, ..request };
     let plan = resolved(&longer, &machine_of(1.3, 2));
     let fit = plan.fit.unwrap();
     assert_eq!(fit.left_out, Reduction { one_iteration: true, halvings: 0 });
@@ -108,8 +108,8 @@ fn a_typed_ramp_takes_its_time_and_nothing_is_left_out_for_it() {
 #[test]
 fn what_a_load_does_not_have_is_not_left_out_of_it() {
     let request = LoadRequest {
-        requests_per_scenario: Some("4".to_owned()),
-        waves: Some("1".to_owned()),
+        users: Some("4".to_owned()),
+        iterations: Some("1".to_owned()),
         fit: Some("1s".to_owned()),
         ..<_>::default()
     };
@@ -120,9 +120,9 @@ fn what_a_load_does_not_have_is_not_left_out_of_it() {
 #[test]
 fn a_scenario_has_its_timeout_beside_the_time_of_the_starts() {
     let request = |phase_peaks| LoadRequest {
-        requests_per_scenario: Some("50".to_owned()),
-        apis: vec!["status".to_owned()],
-        requests: vec!["status".to_owned()],
+        users: Some("50".to_owned()),
+        api: vec!["status".to_owned()],
+        cli: vec!["status".to_owned()],
         ramp: Some("8m".to_owned()),
         phase_peaks,
         ..<_>::default()
@@ -157,7 +157,7 @@ fn another_machines_work_does_not_make_a_load_smaller() {
 #[test]
 fn families_that_are_loaded_one_after_the_other_are_no_burst_together() {
     let request = |phase_peaks| LoadRequest {
-        requests_per_scenario: Some("3".to_owned()),
+        users: Some("3".to_owned()),
         infra: vec!["none".to_owned()],
         phase_peaks,
         ..<_>::default()

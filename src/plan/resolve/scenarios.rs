@@ -16,10 +16,10 @@ impl Mistakes {
         turns: Turns,
         infrastructure: &Choice,
     ) -> Vec<PlannedScenario> {
-        let named = !request.requests.is_empty() || !request.apis.is_empty();
+        let named = !request.cli.is_empty() || !request.api.is_empty();
         let (cli, api) = if named {
             // As in the original: naming one kind leaves the other out.
-            (request.requests.join(" "), request.apis.join(" "))
+            (request.cli.join(" "), request.api.join(" "))
         } else {
             (profile.requests.clone(), profile.apis.clone())
         };

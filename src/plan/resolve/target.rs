@@ -65,7 +65,7 @@ impl Mistakes {
                     .to_owned(),
             );
         }
-        if request.original_semantics && matches!(target, ServerTarget::Remote(_)) {
+        if request.upstream_figures && matches!(target, ServerTarget::Remote(_)) {
             self.push(
                 "--original-semantics: the processes of a remote server cannot be seen from here; \
                  give the flag to `cargo xtask profile` on its machine"

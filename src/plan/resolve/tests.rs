@@ -4,7 +4,7 @@ use super::*;
 use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
 use crate::limits::{MachineLimits, OpenFiles};
-use crate::scenario::{Family, Need};
+use crate::scenario::{Group, Need};
 use crate::units::ByteSize;
 use rstest::rstest;
 
@@ -48,7 +48,7 @@ fn without_flags_the_default_profile_runs_everything() {
             (Need::Nothing, _) => (profile.cli_requests_per_scenario.unwrap(), profile.waves),
             _ => (profile.infra_requests_per_scenario, profile.infra_waves),
         };
-        assert_eq!((scenario.users, scenario.waves), expected, "{}", scenario.id);
+        assert_eq!((scenario.users, scenario.iterations), expected, "{}", scenario.id);
     }
 }
 
@@ -58,8 +58,8 @@ fn families_take_turns_only_where_each_is_to_have_its_peaks() {
         let request = LoadRequest { phase_peaks, ..LoadRequest::default() };
         LoadPlan::resolve(&request, &config(), &MACHINE).unwrap()
     };
-    assert!(plan(false).families().is_empty());
-    assert_eq!(plan(true).families(), Family::ALL);
+    assert!(plan(false).groups().is_empty());
+    assert_eq!(plan(true).groups(), Group::ALL);
 }
 
 #[rstest]
@@ -108,17 +108,17 @@ fn marks_that_a_sampler_lacks_are_refused_by_the_name_that_was_written(
 #[test]
 fn what_is_typed_counts_for_scenarios_of_every_kind_and_each_infrastructure() {
     let request = LoadRequest {
-        requests_per_scenario: Some("3".to_owned()),
-        waves: Some("4".to_owned()),
+        users: Some("3".to_owned()),
+        iterations: Some("4".to_owned()),
         infra: words(&["aws", "gcp/us-east1"]),
         copy_credentials: true,
         ..LoadRequest::default()
     };
     let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
     let launch = plan.scenario(ScenarioId::CliLaunch).unwrap();
-    assert_eq!((launch.users, launch.waves), (6, 4), "three on each of two");
+    assert_eq!((launch.users, launch.iterations), (6, 4), "three on each of two");
     let status = plan.scenario(ScenarioId::ApiStatus).unwrap();
-    assert_eq!((status.users, status.waves), (3, 4));
+    assert_eq!((status.users, status.iterations), (3, 4));
 }
 
 #[rstest]
@@ -128,7 +128,7 @@ fn a_scenario_that_is_not_there_is_told_from_those_that_are(
     #[case] word: &str,
     #[case] message: &str,
 ) {
-    let request = LoadRequest { requests: words(&[word]), ..LoadRequest::default() };
+    let request = LoadRequest { cli: words(&[word]), ..LoadRequest::default() };
     let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
     assert!(mistakes[0].contains(message), "{mistakes:#?}");
 }
@@ -140,7 +140,7 @@ fn a_scenario_that_is_not_there_is_told_from_those_that_are(
 #[case::mixed(&["loopback", "aws"], "`loopback` stands alone")]
 fn an_infrastructure_that_cannot_be_used_is_named(#[case] infra: &[&str], #[case] message: &str) {
     let request =
-        LoadRequest { infra: words(infra), requests: words(&["launch"]), ..LoadRequest::default() };
+        LoadRequest { infra: words(infra), cli: words(&["launch"]), ..LoadRequest::default() };
     let error = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err().to_string();
     assert!(error.contains(message), "{error}");
 }
@@ -158,7 +158,7 @@ fn where_loopback_cannot_be_everything_runs_that_does_not_need_it() {
 
 #[test]
 fn where_no_scenario_launches_the_server_is_given_nothing_to_launch_on() {
-    let request = LoadRequest { requests: words(&["status"]), ..LoadRequest::default() };
+    let request = LoadRequest { cli: words(&["status"]), ..LoadRequest::default() };
     let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
     assert_eq!((plan.infrastructure, plan.without_infrastructure), (Infrastructure::None, None));
 }
@@ -168,13 +168,13 @@ fn where_no_scenario_launches_the_server_is_given_nothing_to_launch_on() {
 #[case::as_part_of_all(&["all"], &[], false)]
 #[case::of_both_kinds(&["status"], &["exec"], true)]
 fn a_scenario_that_was_asked_for_by_name_is_not_passed_over(
-    #[case] requests: &[&str],
-    #[case] apis: &[&str],
+    #[case] cli: &[&str],
+    #[case] api: &[&str],
     #[case] refused: bool,
 ) {
     let request = LoadRequest {
-        requests: words(requests),
-        apis: words(apis),
+        cli: words(cli),
+        api: words(api),
         infra: words(&["none"]),
         ..LoadRequest::default()
     };
@@ -185,8 +185,8 @@ fn a_scenario_that_was_asked_for_by_name_is_not_passed_over(
 #[test]
 fn naming_api_scenarios_leaves_the_cli_out_and_keeps_the_bystander() {
     let request = LoadRequest {
-        apis: words(&["status,validate", "status"]),
-        requests_per_scenario: Some("50".to_owned()),
+        api: words(&["status,validate", "status"]),
+        users: Some("50".to_owned()),
         ..LoadRequest::default()
     };
     let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
@@ -198,14 +198,14 @@ fn naming_api_scenarios_leaves_the_cli_out_and_keeps_the_bystander() {
 #[test]
 fn all_mistakes_are_reported_together() {
     let request = LoadRequest {
-        requests_per_scenario: Some("abc".to_owned()),
-        apis: words(&["nosuch"]),
-        requests: words(&["launchh"]),
+        users: Some("abc".to_owned()),
+        api: words(&["nosuch"]),
+        cli: words(&["launchh"]),
         budgets: words(&["short=1XB", "server"]),
         sky: Some("latest".to_owned()),
         server: Some("ftp://x".to_owned()),
-        profile: Some("smok".to_owned()),
-        waves: Some("0".to_owned()),
+        plan: Some("smok".to_owned()),
+        iterations: Some("0".to_owned()),
         ..LoadRequest::default()
     };
     let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
@@ -216,8 +216,7 @@ fn all_mistakes_are_reported_together() {
 
 #[test]
 fn zero_requests_are_refused() {
-    let request =
-        LoadRequest { requests_per_scenario: Some("0".to_owned()), ..LoadRequest::default() };
+    let request = LoadRequest { users: Some("0".to_owned()), ..LoadRequest::default() };
     assert!(LoadPlan::resolve(&request, &config(), &MACHINE).is_err());
 }
 
@@ -272,7 +271,7 @@ fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case]
     let expected = [
         (BudgetSubject::Growth, Some(Amount::Size(ByteSize::mib(300)))),
         (BudgetSubject::Threads, Some(Amount::Count(500))),
-        (BudgetSubject::Leftovers, Some(Amount::Count(0))),
+        (BudgetSubject::LeakedProcesses, Some(Amount::Count(0))),
     ];
     assert_eq!(limits, expected);
 }
@@ -302,14 +301,14 @@ fn users_that_take_turns_need_the_open_files_of_those_at_once() {
     let limits = MachineLimits { open_files, ..MachineLimits::NONE };
     let machine = Machine { memory_available: ByteSize::gib(10), limits, ..MACHINE };
     let request = LoadRequest {
-        requests_per_scenario: Some("400".to_owned()),
-        apis: words(&["none"]),
-        requests: words(&["status"]),
+        users: Some("400".to_owned()),
+        api: words(&["none"]),
+        cli: words(&["status"]),
         ..LoadRequest::default()
     };
     let plan = LoadPlan::resolve(&request, &config(), &machine).unwrap();
     let planned = plan.scenario(ScenarioId::CliStatus).unwrap();
-    assert!(planned.at_once < 100 && planned.users == 400, "{planned:?}");
+    assert!(planned.concurrency < 100 && planned.users == 400, "{planned:?}");
 }
 
 #[rstest]
@@ -347,8 +346,8 @@ fn open_files_are_asked_for_where_the_users_were(#[case] setting: &str, #[case] 
 )]
 #[case::that_fit("status", "status", 60, 256, None)]
 fn a_plan_that_needs_more_open_files_than_there_may_be_is_refused(
-    #[case] apis: &str,
-    #[case] requests: &str,
+    #[case] api: &str,
+    #[case] cli: &str,
     #[case] users: u32,
     #[case] hard: u64,
     #[case] expected: Option<&str>,
@@ -357,9 +356,9 @@ fn a_plan_that_needs_more_open_files_than_there_may_be_is_refused(
     let limits = MachineLimits { open_files, ..MachineLimits::NONE };
     let machine = Machine { memory_available: ByteSize::gib(900), limits, ..MACHINE };
     let request = LoadRequest {
-        requests_per_scenario: Some(users.to_string()),
-        apis: words(&[apis]),
-        requests: words(&[requests]),
+        users: Some(users.to_string()),
+        api: words(&[api]),
+        cli: words(&[cli]),
         ..LoadRequest::default()
     };
     let result = LoadPlan::resolve(&request, &config(), &machine);

@@ -216,7 +216,7 @@ impl<H> Member<H> {
     pub(super) fn take_class(&mut self, class: Classified) {
         (self.class, self.untitled) = match class {
             Classified::As(class) => (class, false),
-            Classified::Still(class) => (class, class == ProcessClass::Starting),
+            Classified::Still(class) => (class, class == ProcessClass::StartingExecutor),
         };
     }
 
@@ -266,7 +266,7 @@ impl<H> Member<H> {
 
     fn raise_peak(&mut self, mark: u64) {
         self.peak.raise(mark);
-        if self.class == ProcessClass::Starting {
+        if self.class == ProcessClass::StartingExecutor {
             self.peak_while_starting = self.peak.whole;
         }
     }

@@ -26,7 +26,7 @@ use super::source::{Listed, Memory, News, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::record::profile::{
-    ClassSnapshot, ClassTick, Phase, ProcessRecord, ProfilerLevel, Snapshot,
+    ClassSample, ClassSnapshot, Phase, ProcessRecord, ProfilerLevel, Snapshot,
 };
 use crate::units::ByteSize;
 
@@ -72,7 +72,7 @@ pub(super) struct Tree<S: ProcessSource> {
 /// What one tick saw.
 #[derive(Debug, PartialEq)]
 pub(super) struct Look {
-    pub(super) classes: BTreeMap<ProcessClass, ClassTick>,
+    pub(super) classes: BTreeMap<ProcessClass, ClassSample>,
     pub(super) zombies: u32,
     pub(super) root_alive: bool,
 }
@@ -185,8 +185,8 @@ impl<S: ProcessSource> Tree<S> {
 
     /// What was read of the members, by class. What one has turned out to be may say
     /// what another is, so all are read before.
-    fn sums(&self, readings: &[(usize, Memory)]) -> BTreeMap<ProcessClass, ClassTick> {
-        let mut classes = BTreeMap::<ProcessClass, ClassTick>::new();
+    fn sums(&self, readings: &[(usize, Memory)]) -> BTreeMap<ProcessClass, ClassSample> {
+        let mut classes = BTreeMap::<ProcessClass, ClassSample>::new();
         for &(index, Memory { rss, threads, .. }) in readings {
             let rss = ByteSize(rss);
             let sum = classes.entry(self.members[index].class).or_default();

@@ -68,7 +68,7 @@ impl<S: ProcessSource> Tree<S> {
     }
 
     /// How often something was lost of what the kernel told.
-    pub(in crate::profiler) fn lost_events(&self) -> u64 {
+    pub(in crate::profiler) fn dropped_events(&self) -> u64 {
         self.lost
     }
 

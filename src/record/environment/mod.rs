@@ -33,7 +33,7 @@ pub struct Environment {
     /// What is launched on, in the words of SkyPilot's `--infra`.
     pub infrastructure: Vec<String>,
     /// What differs, for the infrastructure's sake, from SkyPilot as it is.
-    pub changes: Vec<String>,
+    pub modifications: Vec<String>,
     /// How scenarios reach it.
     pub client: ClientSettings,
     /// The machine that all of this ran on.

@@ -46,7 +46,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Failures and refusals of one wave.
+/// Failures and refusals of one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally(Vec<FailureTally>);
@@ -58,11 +58,11 @@ pub struct FailureTally {
     /// The first of its kind: its message may differ from the others'.
     pub example: Failure,
     /// Why it is the right answer, for a refusal that is.
-    pub right_because: Option<String>,
+    pub expected_because: Option<String>,
     /// The servers on which it would be the right answer, for a refusal of which nobody
     /// knows whether this is one of them.
     #[serde(default)]
-    pub right_only_on: Option<String>,
+    pub expected_only_on: Option<String>,
     /// How often.
     pub count: u64,
 }
@@ -70,27 +70,27 @@ pub struct FailureTally {
 impl FailureTally {
     /// Whether it was an error, and no refusal that is or may be right.
     pub const fn is_error(&self) -> bool {
-        self.right_because.is_none() && self.right_only_on.is_none()
+        self.expected_because.is_none() && self.expected_only_on.is_none()
     }
 }
 
 impl Tally {
     /// Counts a failure; with a reason why it is right, a refusal.
-    pub fn add(&mut self, failure: Failure, right_because: Option<&str>) {
+    pub fn add(&mut self, failure: Failure, expected_because: Option<&str>) {
         self.merge(&FailureTally {
             example: failure,
-            right_because: right_because.map(str::to_owned),
-            right_only_on: None,
+            expected_because: expected_because.map(str::to_owned),
+            expected_only_on: None,
             count: 1,
         });
     }
 
     /// Counts a refusal that would be right on such servers.
-    pub fn add_unjudged(&mut self, failure: Failure, right_only_on: &str) {
+    pub fn add_unjudged(&mut self, failure: Failure, expected_only_on: &str) {
         self.merge(&FailureTally {
             example: failure,
-            right_because: None,
-            right_only_on: Some(right_only_on.to_owned()),
+            expected_because: None,
+            expected_only_on: Some(expected_only_on.to_owned()),
             count: 1,
         });
     }
@@ -119,8 +119,8 @@ impl Tally {
             old.example.step == new.example.step
                 && old.example.status == new.example.status
                 && old.example.error_type == new.example.error_type
-                && old.right_because == new.right_because
-                && old.right_only_on == new.right_only_on
+                && old.expected_because == new.expected_because
+                && old.expected_only_on == new.expected_only_on
         };
         match self.0.iter_mut().find(same) {
             Some(old) => old.count = old.count.saturating_add(new.count),

@@ -35,8 +35,8 @@ pub struct ScenarioOutcome {
     pub scenario: ScenarioId,
     /// The process that ran it.
     pub process: Option<ProcessIdentity>,
-    /// One entry for each wave of turns, in their order.
-    pub waves: Vec<WaveOutcome>,
+    /// One entry for each segment of turns, in their order.
+    pub segments: Vec<SegmentOutcome>,
     /// How it ended.
     pub ended: Ended,
     /// What the scenario itself cost.
@@ -47,8 +47,8 @@ impl ScenarioOutcome {
     /// Takes a secret out of every message: a server, or a `sky` process, may have
     /// repeated it.
     pub fn hide(&mut self, credentials: &Credentials) {
-        for wave in &mut self.waves {
-            wave.tally.map_messages(|message| credentials.hide_in(message));
+        for segment in &mut self.segments {
+            segment.tally.map_messages(|message| credentials.hide_in(message));
         }
     }
 }
@@ -68,7 +68,7 @@ pub enum Ended {
 /// Turns that began together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct WaveOutcome {
+pub struct SegmentOutcome {
     /// The moment for which the turns were scheduled.
     pub began: Timestamp,
     /// When the last of them ended.
@@ -79,7 +79,7 @@ pub struct WaveOutcome {
     pub succeeded: u64,
     /// Turns in which a request was refused, and rightly so, and all others had
     /// the right answer.
-    pub refused: u64,
+    pub expected_errors: u64,
     /// Turns in which a request was refused, of which nobody knows whether rightly so, and
     /// all others had the right answer.
     #[serde(default)]
@@ -93,31 +93,31 @@ pub struct WaveOutcome {
     /// What failed, and what was refused, by kind.
     pub tally: Tally,
     /// From the scheduled start of a turn to its last answer, failed turns too.
-    pub turns: Latencies,
+    pub iteration_duration: Latencies,
     /// By step of a turn, from the start of that step.
     pub steps: BTreeMap<String, Latencies>,
     /// How much later than scheduled turns began.
-    pub lateness: Latencies,
+    pub send_lateness: Latencies,
     /// How often something was sent again, as SkyPilot's SDK does.
     pub retries: u64,
 }
 
-impl WaveOutcome {
-    /// A wave whose turns are still to be taken.
+impl SegmentOutcome {
+    /// A segment whose turns are still to be taken.
     pub fn begin(at: Timestamp, scheduled: u64) -> Self {
         Self {
             began: at,
             ended: at,
             scheduled,
             succeeded: 0,
-            refused: 0,
+            expected_errors: 0,
             unjudged: 0,
             failed: 0,
             client_failed: 0,
             tally: Tally::default(),
-            turns: Latencies::default(),
+            iteration_duration: Latencies::default(),
             steps: BTreeMap::new(),
-            lateness: Latencies::default(),
+            send_lateness: Latencies::default(),
             retries: 0,
         }
     }
@@ -125,7 +125,7 @@ impl WaveOutcome {
     /// Turns that came to an end.
     pub const fn completed(&self) -> u64 {
         self.succeeded
-            .saturating_add(self.refused)
+            .saturating_add(self.expected_errors)
             .saturating_add(self.unjudged)
             .saturating_add(self.failed)
     }

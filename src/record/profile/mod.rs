@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use level::{LevelChoice, ProfilerLevel};
 pub use phase::{ClassSnapshot, Phase, PhasePeaks, Snapshot, Window};
 pub use process::{Ending, ProcessRecord, ProcessTable, ProfilerCost};
-pub use tick::{ClassTick, KeywordMemory, OriginalLook, SystemTick, Tick};
+pub use tick::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
 
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
@@ -29,14 +29,14 @@ pub enum ProfileLine {
     /// Always the first line.
     Header(ProfileHeader),
     /// One tick of the sampling loop.
-    Tick(Tick),
+    Sample(Sample),
     /// Proportional memory of the whole tree, read at the end of a phase.
     Snapshot(Snapshot),
     /// Peaks of one phase, where they were asked for.
     PhasePeaks(PhasePeaks),
     /// What the original tool would have seen, where that was asked for. Stands before
     /// the tick at which it was written down, and may be older than the one before.
-    Original(OriginalLook),
+    Upstream(UpstreamSample),
     /// The server's main process was not there any more.
     ServerGone {
         /// When the profiler noticed.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
-use crate::scenario::Family;
+use crate::scenario::Group;
 use crate::units::ByteSize;
 
 /// The parts of a run.
@@ -26,7 +26,7 @@ pub enum Phase {
     /// What the run has created is taken down.
     TearDown,
     /// The idle server after the load.
-    Drain,
+    Cooldown,
     /// All that a profile outside of a run covers after its baseline.
     Watch,
 }
@@ -39,7 +39,7 @@ impl Phase {
             Self::SetUp => "setup",
             Self::Load => "load",
             Self::TearDown => "teardown",
-            Self::Drain => "drain",
+            Self::Cooldown => "drain",
             Self::Watch => "watch",
         }
     }
@@ -84,7 +84,7 @@ pub enum Window {
     /// A whole phase.
     Phase(Phase),
     /// The load of one family of scenarios.
-    Load(Family),
+    Load(Group),
 }
 
 impl fmt::Display for Window {

@@ -20,7 +20,7 @@ pub struct ProcessTable {
     pub processes: Vec<ProcessRecord>,
     /// Times at which the kernel had more to tell than it could keep for the profiler:
     /// processes may have come and gone unknown.
-    pub lost_events: u64,
+    pub dropped_events: u64,
     /// The profiler's own cost and punctuality.
     pub profiler: ProfilerCost,
 }
@@ -85,9 +85,9 @@ pub enum Ending {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfilerCost {
     /// Ticks taken.
-    pub ticks: u64,
+    pub samples: u64,
     /// Ticks that fell away since the one before took too long.
-    pub missed_ticks: u64,
+    pub missed_samples: u64,
     /// Ticks per second that were achieved.
     pub rate_hz: f64,
     /// CPU time of the profiler, user and system.

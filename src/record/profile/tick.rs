@@ -11,25 +11,25 @@ use crate::units::ByteSize;
 /// One look at all processes of the tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Tick {
+pub struct Sample {
     /// When the tick began.
     pub at: Timestamp,
     /// How much later than planned that was.
     pub late_micros: u64,
     /// Resident memory by class; a class without a process is left out.
-    pub classes: BTreeMap<ProcessClass, ClassTick>,
+    pub classes: BTreeMap<ProcessClass, ClassSample>,
     /// Processes that have ended and that no parent has waited for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub zombies: u32,
     /// The machine as a whole, at every few ticks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub system: Option<SystemTick>,
+    pub system: Option<SystemSample>,
 }
 
 /// The processes of one class at one tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ClassTick {
+pub struct ClassSample {
     /// How many there are.
     pub count: u32,
     /// Sum of their resident memory (shared pages count once for each process).
@@ -48,7 +48,7 @@ fn is_zero(count: &u32) -> bool {
 /// The machine at one tick.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SystemTick {
+pub struct SystemSample {
     /// Use of all CPUs since the last such reading, in percent of all of them.
     pub cpu_percent: f32,
     /// Memory in use.
@@ -61,7 +61,7 @@ pub struct SystemTick {
 /// the keyword anywhere in its command line, on the whole machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct OriginalLook {
+pub struct UpstreamSample {
     /// When it ended.
     pub at: Timestamp,
     /// `SkyPilot:executor:short`.

@@ -26,11 +26,11 @@ pub const REQUEST_VERSION: u32 = 1;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LoadRequest {
     /// `-n`: concurrent requests of each scenario.
-    pub requests_per_scenario: Option<String>,
+    pub users: Option<String>,
     /// `-r`: CLI scenarios.
-    pub requests: Vec<String>,
+    pub cli: Vec<String>,
     /// `--apis`: API scenarios.
-    pub apis: Vec<String>,
+    pub api: Vec<String>,
     /// `-c`: infrastructures.
     pub infra: Vec<String>,
     /// `--run-async`: launching commands don't wait.
@@ -41,8 +41,8 @@ pub struct LoadRequest {
     pub ramp: Option<String>,
     /// `--fit`: time that the load is to take at the most.
     pub fit: Option<String>,
-    /// `--waves`: turns of each user.
-    pub waves: Option<String>,
+    /// `--segments`: turns of each user.
+    pub iterations: Option<String>,
     /// `--sky`: the SkyPilot under test.
     pub sky: Option<String>,
     /// `--server`: the server under test.
@@ -52,7 +52,7 @@ pub struct LoadRequest {
     /// `--deploy`: SkyPilot's deploy mode.
     pub deploy: bool,
     /// `--profile`: a profile of `skyload.toml`.
-    pub profile: Option<String>,
+    pub plan: Option<String>,
     /// `--config`: the file in the place of `skyload.toml`.
     pub config: Option<PathBuf>,
     /// `--budget WHAT=LIMIT`, each.
@@ -64,7 +64,7 @@ pub struct LoadRequest {
     /// `--server-profile`: a profile that is made on the server's machine.
     pub server_profile: Option<PathBuf>,
     /// `--original-semantics`: the original's figures beside ours.
-    pub original_semantics: bool,
+    pub upstream_figures: bool,
     /// `--keep-server`: leave the server running.
     pub keep_server: bool,
     /// `--yes`: go on where a question would be asked. That is agreed to anew each time,

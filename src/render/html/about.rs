@@ -21,7 +21,7 @@ pub(super) fn in_utc(at: Timestamp) -> String {
 pub(super) fn versions(report: &Report) -> Table {
     let mut table = Table::facts("What was tested, and on what");
     table.fact("run", Some(report.run.to_string()));
-    table.fact("profile", Some(report.plan.profile.clone()));
+    table.fact("profile", Some(report.plan.name.clone()));
     // An address may have credentials in it, so it is left out.
     let server = match report.plan.server {
         ServerTarget::Isolated { deploy: false } => "isolated, local mode",
@@ -56,7 +56,7 @@ fn of_environment(table: &mut Table, environment: &Environment) {
     table.fact("its constants", constants(sky));
     let infrastructure = environment.infrastructure.join(", ");
     table.fact("launched on", (!infrastructure.is_empty()).then_some(infrastructure));
-    for change in &environment.changes {
+    for change in &environment.modifications {
         table.fact("not as SkyPilot is", Some(change.clone()));
     }
     table.fact(
@@ -99,7 +99,7 @@ pub(super) fn phases(report: &Report) -> Option<Table> {
 
 /// What was set up and taken down; `None` where nothing was launched.
 pub(super) fn fixtures(report: &Report) -> Option<Table> {
-    let ledger = report.fixtures.as_ref()?;
+    let ledger = report.resources.as_ref()?;
     let mut table = Table::new(
         "Setup and teardown, in seconds (no part of the load)",
         &["what", "", "on", "failure", "took"],

@@ -8,12 +8,12 @@ use crate::analysis::{BudgetCheck, Evidence, Report};
 use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
-use crate::record::profile::{ClassTick, SystemTick, Tick};
+use crate::record::profile::{ClassSample, Sample, SystemSample};
 use crate::units::{ByteSize, as_gib, as_mib};
 
 /// The charts over time; none without a profile.
 pub(super) fn over_time(report: &Report, evidence: &Evidence, axis: Axis) -> Vec<Chart> {
-    let ticks: Vec<&Tick> = evidence.ticks().collect();
+    let ticks: Vec<&Sample> = evidence.ticks().collect();
     let silence = evidence.plan.validity.profiler_gap;
     if ticks.is_empty() {
         return Vec::new();
@@ -21,7 +21,7 @@ pub(super) fn over_time(report: &Report, evidence: &Evidence, axis: Axis) -> Vec
     let times: Vec<Timestamp> = ticks.iter().map(|tick| tick.at).collect();
     let course = Course { chunks: Chunks::of(&times, silence), ticks, times, axis };
     let mut charts = course.charts(report);
-    let readings: Vec<(Timestamp, SystemTick)> =
+    let readings: Vec<(Timestamp, SystemSample)> =
         evidence.ticks().filter_map(|tick| Some((tick.at, tick.system?))).collect();
     if let Some(header) = evidence.recording().header()
         && !readings.is_empty()
@@ -36,7 +36,7 @@ pub(super) fn over_time(report: &Report, evidence: &Evidence, axis: Axis) -> Vec
 
 /// The ticks of a run, thinned.
 struct Course<'a> {
-    ticks: Vec<&'a Tick>,
+    ticks: Vec<&'a Sample>,
     times: Vec<Timestamp>,
     chunks: Chunks,
     axis: Axis,
@@ -44,8 +44,8 @@ struct Course<'a> {
 
 impl Course<'_> {
     fn charts(&self, report: &Report) -> Vec<Chart> {
-        let sum = |tick: &ClassTick| as_mib(tick.rss_sum);
-        let largest = |tick: &ClassTick| as_mib(tick.rss_max);
+        let sum = |tick: &ClassSample| as_mib(tick.rss_sum);
+        let largest = |tick: &ClassSample| as_mib(tick.rss_max);
         let mut sums = self.by_class(1, |tick| Some(tick.map_or(0.0, sum)));
         sums.insert(0, self.total());
         let limit_of = |check: &&BudgetCheck| check.subject == BudgetSubject::TreeRss;
@@ -98,7 +98,11 @@ impl Course<'_> {
     }
 
     /// A line for each class of which there was a process.
-    fn by_class(&self, digits: u32, of: impl Fn(Option<&ClassTick>) -> Option<f64>) -> Vec<Series> {
+    fn by_class(
+        &self,
+        digits: u32,
+        of: impl Fn(Option<&ClassSample>) -> Option<f64>,
+    ) -> Vec<Series> {
         let had_any =
             |class: &ProcessClass| self.ticks.iter().any(|tick| tick.classes.contains_key(class));
         let classes = ProcessClass::ALL.into_iter().filter(had_any);
@@ -113,7 +117,7 @@ impl Course<'_> {
     }
 
     fn total(&self) -> Series {
-        let sum = |tick: &Tick| as_mib(tick.classes.values().map(|class| class.rss_sum).sum());
+        let sum = |tick: &Sample| as_mib(tick.classes.values().map(|class| class.rss_sum).sum());
         Series {
             name: "all processes".to_owned(),
             look: "all",
@@ -123,14 +127,14 @@ impl Course<'_> {
 }
 
 fn machine(
-    readings: &[(Timestamp, SystemTick)],
+    readings: &[(Timestamp, SystemSample)],
     times: &[Timestamp],
     chunks: &Chunks,
     axis: Axis,
     memory_total: ByteSize,
 ) -> [Chart; 2] {
     let points = || chunks.times(times).into_iter().map(|at| axis.seconds(at)).collect();
-    let line = |name: &str, of: fn(SystemTick) -> f64, digits| {
+    let line = |name: &str, of: fn(SystemSample) -> f64, digits| {
         let value = |index: usize| Some(rounded(of(readings[index].1), digits));
         vec![Series { name: name.to_owned(), look: "machine", values: chunks.values(value) }]
     };

@@ -33,13 +33,13 @@ pub(super) struct Span {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct ScenarioSpans {
     pub(super) name: String,
-    pub(super) waves: Vec<WaveSpan>,
+    pub(super) segments: Vec<SegmentSpan>,
 }
 
-/// When a wave was under way, in seconds.
+/// When a segment was under way, in seconds.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct WaveSpan {
+pub(super) struct SegmentSpan {
     pub(super) name: &'static str,
     /// Its colour, by name.
     pub(super) look: &'static str,
@@ -97,10 +97,11 @@ impl Axis {
     pub(super) fn of(report: &Report, evidence: &Evidence) -> Option<Self> {
         let ticks = || evidence.ticks().map(|tick| tick.at);
         let phases = || report.phases.iter();
-        let waves = || report.scenarios.iter().flat_map(|scenario| &scenario.waves);
+        let segments = || report.scenarios.iter().flat_map(|scenario| &scenario.segments);
         let starts = ticks().chain(phases().map(|phase| phase.began));
-        let ends =
-            ticks().chain(phases().map(|phase| phase.ended)).chain(waves().map(|wave| wave.ended));
+        let ends = ticks()
+            .chain(phases().map(|phase| phase.ended))
+            .chain(segments().map(|segment| segment.ended));
         Some(Self { origin: starts.min()?, end: ends.max()? })
     }
 
@@ -119,18 +120,18 @@ impl Axis {
     }
 
     pub(super) fn scenarios(self, report: &Report) -> Vec<ScenarioSpans> {
-        let with_waves = report.scenarios.iter().filter(|scenario| !scenario.waves.is_empty());
+        let with_waves = report.scenarios.iter().filter(|scenario| !scenario.segments.is_empty());
         with_waves
             .map(|scenario| ScenarioSpans {
                 name: scenario.id.to_string(),
-                waves: scenario
-                    .waves
+                segments: scenario
+                    .segments
                     .iter()
-                    .map(|wave| WaveSpan {
-                        name: scenario.wave_name(wave),
-                        look: latency::look(wave.temperature),
-                        from: self.seconds(wave.began),
-                        to: self.seconds(wave.ended),
+                    .map(|segment| SegmentSpan {
+                        name: scenario.start_name(segment),
+                        look: latency::look(segment.start),
+                        from: self.seconds(segment.began),
+                        to: self.seconds(segment.ended),
                     })
                     .collect(),
             })

@@ -2,7 +2,7 @@
 
 use crate::analysis::{About, BudgetCheck, BudgetState, Report, ScenarioReport, Severity, Verdict};
 use crate::budget::BudgetSubject;
-use crate::record::resources::{FixtureStep, Ledger, Stage};
+use crate::record::resources::{ResourceLog, ResourceStep, Stage};
 use crate::scenario::ScenarioKind;
 use crate::units::{as_gib, total};
 
@@ -50,12 +50,12 @@ fn exceeded(report: &Report) -> String {
 /// What went wrong for users comes before what went wrong around them.
 fn failed(report: &Report) -> &'static str {
     let about = || about(report, Severity::ScenarioFailed).flatten();
-    let is_setup = |(step, _): (&FixtureStep, _)| step.stage == Stage::SetUp;
+    let is_setup = |(step, _): (&ResourceStep, _)| step.stage == Stage::SetUp;
     if about().any(|about| matches!(about, About::Scenario(_))) {
         "users did not get the right answers, or not in time."
     } else if about().next().is_some() {
         "users did not get their answers in time."
-    } else if report.fixtures.iter().flat_map(Ledger::failed).any(is_setup) {
+    } else if report.resources.iter().flat_map(ResourceLog::failed).any(is_setup) {
         "what scenarios need could not be set up."
     } else {
         "what was launched was not taken down in good order."
@@ -79,7 +79,7 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
             held.unwrap_or_default(),
         ));
     }
-    if report.scenarios.iter().all(|scenario| scenario.waves.is_empty()) {
+    if report.scenarios.iter().all(|scenario| scenario.segments.is_empty()) {
         return figures;
     }
     let of_users = || report.scenarios.iter().filter(|s| s.id.kind() != ScenarioKind::Probe);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::table::Table;
-use crate::analysis::{Evidence, Report, ScenarioReport, Stats, Temperature, WaveReport};
+use crate::analysis::{Evidence, Report, ScenarioReport, SegmentReport, Start, Stats};
 use crate::record::outcome::Latencies;
 use crate::render::tables::latency;
 use crate::render::words::{refusal, seconds};
@@ -20,12 +20,12 @@ pub(super) struct Distribution {
     scenario: String,
     /// `whole turn`, or the step.
     part: String,
-    waves: Vec<WaveCounts>,
+    segments: Vec<SegmentCounts>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct WaveCounts {
+struct SegmentCounts {
     name: &'static str,
     /// Its colour, by name.
     look: &'static str,
@@ -37,7 +37,7 @@ struct WaveCounts {
 #[derive(Debug)]
 pub(super) struct Strip {
     pub(super) scenario: String,
-    pub(super) wave: &'static str,
+    pub(super) segment: &'static str,
     /// Its colour, by name.
     pub(super) look: &'static str,
     /// All its figures in words.
@@ -58,38 +58,38 @@ pub(super) struct Strips {
     pub(super) decades: Vec<(String, String)>,
 }
 
-/// What a wave looks like wherever it is drawn.
-pub(super) const fn look(temperature: Temperature) -> &'static str {
+/// What a segment looks like wherever it is drawn.
+pub(super) const fn look(temperature: Start) -> &'static str {
     match temperature {
-        Temperature::Cold => "cold",
-        Temperature::Warm => "warm",
-        Temperature::Unknown => "unknown",
+        Start::Cold => "cold",
+        Start::Warm => "warm",
+        Start::Unknown => "unknown",
     }
 }
 
-/// The looks of the waves that there are, with their meanings.
+/// The looks of the segments that there are, with their meanings.
 pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
-    const ALL: [(Temperature, &str); 3] = [
-        (Temperature::Cold, "cold, or the only wave"),
-        (Temperature::Warm, "warm"),
-        (Temperature::Unknown, "not known to be cold or warm: the server was not restarted"),
+    const ALL: [(Start, &str); 3] = [
+        (Start::Cold, "cold, or the only wave"),
+        (Start::Warm, "warm"),
+        (Start::Unknown, "not known to be cold or warm: the server was not restarted"),
     ];
-    let occurs = |temperature| waves(report).any(|(_, wave)| wave.temperature == temperature);
+    let occurs = |temperature| segments(report).any(|(_, segment)| segment.start == temperature);
     let those = ALL.into_iter().filter(|(temperature, _)| occurs(*temperature));
     those.map(|(temperature, meaning)| (look(temperature), meaning)).collect()
 }
 
-type Wave<'a> = (&'a ScenarioReport, &'a WaveReport);
+type Segment<'a> = (&'a ScenarioReport, &'a SegmentReport);
 
-fn waves(report: &Report) -> impl Iterator<Item = Wave<'_>> {
+fn segments(report: &Report) -> impl Iterator<Item = Segment<'_>> {
     report
         .scenarios
         .iter()
-        .flat_map(|scenario| scenario.waves.iter().map(move |wave| (scenario, wave)))
+        .flat_map(|scenario| scenario.segments.iter().map(move |segment| (scenario, segment)))
 }
 
 pub(super) fn strips(report: &Report) -> Strips {
-    let stats = || waves(report).filter_map(|(_, wave)| wave.turns);
+    let stats = || segments(report).filter_map(|(_, segment)| segment.iteration_duration);
     let (Some(shortest), Some(longest)) =
         (stats().map(|stats| stats.min).min(), stats().map(|stats| stats.max).max())
     else {
@@ -100,12 +100,12 @@ pub(super) fn strips(report: &Report) -> Strips {
     let to = log(longest).ceil().max(from + 1.0);
     let place = |exponent: f64| format!("{:.2}%", (exponent - from) / (to - from) * 100.0);
     let at = |duration: Duration| place(log(duration));
-    let row = |(scenario, wave): Wave<'_>| {
-        let stats = wave.turns?;
+    let row = |(scenario, segment): Segment<'_>| {
+        let stats = segment.iteration_duration?;
         Some(Strip {
             scenario: scenario.id.to_string(),
-            wave: scenario.wave_name(wave),
-            look: look(wave.temperature),
+            segment: scenario.start_name(segment),
+            look: look(segment.start),
             words: in_words(&stats),
             min: at(stats.min),
             p50: at(stats.p50),
@@ -121,7 +121,7 @@ pub(super) fn strips(report: &Report) -> Strips {
         decades.push((place(exponent), power_of_ten(exponent)));
         exponent += 1.0;
     }
-    Strips { rows: waves(report).filter_map(row).collect(), decades }
+    Strips { rows: segments(report).filter_map(row).collect(), decades }
 }
 
 /// `10 ms`, `100 s`.
@@ -146,23 +146,23 @@ fn in_words(stats: &Stats) -> String {
     .join(", ")
 }
 
-/// The turns of every wave; `None` where none was taken.
+/// The turns of every segment; `None` where none was taken.
 pub(super) fn turns(report: &Report) -> Option<Table> {
     let caption =
         "Latency of a user's turn, from its scheduled start to its last answer, in seconds";
     Some(Table::showing(caption, latency::turns(report)?))
 }
 
-/// The steps of all waves; `None` where every turn had but one.
+/// The steps of all segments; `None` where every turn had but one.
 pub(super) fn steps(report: &Report) -> Option<Table> {
     let mut headings = vec!["scenario", "wave", "step", "count"];
     headings.extend(latency::FIGURES);
     let mut table = Table::new("Steps of a turn, in seconds", &headings, 3);
-    for (scenario, wave) in waves(report).filter(|(_, wave)| wave.steps.len() > 1) {
-        for (step, stats) in &wave.steps {
+    for (scenario, segment) in segments(report).filter(|(_, segment)| segment.steps.len() > 1) {
+        for (step, stats) in &segment.steps {
             let names = [
                 scenario.id.to_string(),
-                scenario.wave_name(wave).to_owned(),
+                scenario.start_name(segment).to_owned(),
                 step.clone(),
                 stats.count.to_string(),
             ];
@@ -232,22 +232,22 @@ pub(super) fn distributions(report: &Report, evidence: &Evidence) -> Vec<Distrib
     let mut all = Vec::new();
     for scenario in &report.scenarios {
         let Some(outcome) = evidence.outcomes.get(&scenario.id) else { continue };
-        // Warm waves are one distribution, and cold ones another.
+        // Warm segments are one distribution, and cold ones another.
         type Waves = BTreeMap<(&'static str, &'static str), Latencies>;
         let mut parts: BTreeMap<Option<&str>, Waves> = BTreeMap::new();
-        for (wave, recorded) in scenario.waves.iter().zip(&outcome.waves) {
-            let name = (scenario.wave_name(wave), look(wave.temperature));
+        for (segment, recorded) in scenario.segments.iter().zip(&outcome.segments) {
+            let name = (scenario.start_name(segment), look(segment.start));
             let mut add = |part, latencies: &Latencies| {
-                let waves = parts.entry(part).or_default();
-                waves.entry(name).or_default().add(latencies);
+                let segments = parts.entry(part).or_default();
+                segments.entry(name).or_default().add(latencies);
             };
-            add(None, &recorded.turns);
+            add(None, &recorded.iteration_duration);
             for (step, latencies) in &recorded.steps {
                 add(Some(step), latencies);
             }
         }
-        for (part, waves) in parts {
-            let counts = |((name, look), latencies): ((_, _), Latencies)| WaveCounts {
+        for (part, segments) in parts {
+            let counts = |((name, look), latencies): ((_, _), Latencies)| SegmentCounts {
                 name,
                 look,
                 counts: latencies.counts_by_tenth_of_decade(),
@@ -255,7 +255,7 @@ pub(super) fn distributions(report: &Report, evidence: &Evidence) -> Vec<Distrib
             all.push(Distribution {
                 scenario: scenario.id.to_string(),
                 part: part.unwrap_or("whole turn").to_owned(),
-                waves: waves.into_iter().map(counts).collect(),
+                segments: segments.into_iter().map(counts).collect(),
             });
         }
     }

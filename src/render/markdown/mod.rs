@@ -10,8 +10,7 @@ use super::tables::{Signs, budgets};
 use super::text;
 use super::words::seconds;
 use crate::analysis::{
-    Finding, Report, ScenarioReport, ScenarioState, Severity, Stats, Temperature, Verdict,
-    WaveReport,
+    Finding, Report, ScenarioReport, ScenarioState, SegmentReport, Severity, Start, Stats, Verdict,
 };
 use crate::plan::{ServerTarget, SkySelection};
 use crate::units::in_minutes;
@@ -64,7 +63,7 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "SkyPilot {} on {}, profile {}, run {}{took}.",
         inline(&skypilot(report)),
         server(report),
-        inline(&report.plan.profile),
+        inline(&report.plan.name),
         inline(report.run.as_str()),
     )
 }
@@ -109,7 +108,7 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
             ScenarioState::Succeeded => "ok",
             ScenarioState::Failed => "FAILED",
             ScenarioState::Stopped => "stopped",
-            ScenarioState::Missing => "no outcome",
+            ScenarioState::NoResult => "no outcome",
             ScenarioState::ClientFailed => "client failed",
         };
         let [p50, p95, p99] =
@@ -119,19 +118,20 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         row(out, [scenario.id.to_string(), turns, errors, p50, p95, p99, state.to_owned()])?;
     }
     let firsts =
-        || report.scenarios.iter().filter(|one| one.waves.len() > 1).map(|one| &one.waves[0]);
-    let waves = match firsts().any(|first| first.temperature == Temperature::Cold) {
+        || report.scenarios.iter().filter(|one| one.segments.len() > 1).map(|one| &one.segments[0]);
+    let segments = match firsts().any(|first| first.start == Start::Cold) {
         true => ": the first wave, which meets cold executors, and the last",
         false if firsts().next().is_some() => ": the first wave and the last",
         false => "",
     };
-    writeln!(out, "\nLatency of users' turns in seconds{waves}.")
+    writeln!(out, "\nLatency of users' turns in seconds{segments}.")
 }
 
-/// A figure of the first wave, and of the last if there is another.
+/// A figure of the first segment, and of the last if there is another.
 fn first_and_last(scenario: &ScenarioReport, figure: impl Fn(&Stats) -> String) -> String {
-    let of = |wave: &WaveReport| wave.turns.as_ref().map_or_else(none, &figure);
-    match scenario.waves.as_slice() {
+    let of =
+        |segment: &SegmentReport| segment.iteration_duration.as_ref().map_or_else(none, &figure);
+    match scenario.segments.as_slice() {
         [] => none(),
         [only] => of(only),
         [first, .., last] => format!("{} / {}", of(first), of(last)),

@@ -32,8 +32,8 @@ pub(super) fn as_it_ran(report: &Report) -> LoadRequest {
         }
         Some(_) => match alike(plan, &loaded(plan)) {
             Some(users) => LoadRequest {
-                requests_per_scenario: Some(users.to_string()),
-                waves: Some("1".to_owned()),
+                users: Some(users.to_string()),
+                iterations: Some("1".to_owned()),
                 fit: None,
                 ..request
             },
@@ -43,7 +43,7 @@ pub(super) fn as_it_ran(report: &Report) -> LoadRequest {
     };
     let ramp = humantime::format_duration(plan.ramp).to_string();
     // A burst that nobody asked for was chosen for a machine of that speed.
-    let is_chosen = plan.speed.is_some() && request.requests_per_scenario.is_none();
+    let is_chosen = plan.speed.is_some() && request.users.is_none();
     match plan.ramp.is_zero() && (plan.is_remote() || !is_chosen) {
         true => request,
         false => LoadRequest { ramp: Some(ramp), ..request },
@@ -56,7 +56,7 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     if scenarios == loaded(&report.plan) {
         return request;
     }
-    (request.requests, request.apis) =
+    (request.cli, request.api) =
         (list(ScenarioKind::Cli, scenarios), list(ScenarioKind::Api, scenarios));
     let is_launched = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
     if report.plan.infrastructure == Infrastructure::Loopback && !scenarios.iter().any(is_launched)
@@ -80,9 +80,9 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
         Infrastructure::None | Infrastructure::Loopback => Vec::new(),
     };
     LoadRequest {
-        requests_per_scenario: alike(plan, &scenarios).map(|users| users.to_string()),
-        requests: list(ScenarioKind::Cli, &scenarios),
-        apis: list(ScenarioKind::Api, &scenarios),
+        users: alike(plan, &scenarios).map(|users| users.to_string()),
+        cli: list(ScenarioKind::Cli, &scenarios),
+        api: list(ScenarioKind::Api, &scenarios),
         // An isolated server has no other way to a cloud.
         copy_credentials: is_isolated && !infra.is_empty(),
         infra,
@@ -94,16 +94,16 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
             ServerTarget::Remote(url) => Some(url.to_string()),
         },
         deploy: plan.server == ServerTarget::Isolated { deploy: true },
-        profile: (plan.profile != "default").then(|| plan.profile.clone()),
+        plan: (plan.name != "default").then(|| plan.name.clone()),
         config: plan.config.clone(),
         server_profile: plan.server_profile.clone(),
         server_env: plan.server_env.clone(),
-        original_semantics: plan.original_semantics,
+        upstream_figures: plan.upstream_figures,
         keep_server: plan.keep_server,
         // Where these came from, a flag or a file, no plan says.
         ramp: None,
         fit: None,
-        waves: None,
+        iterations: None,
         budgets: Vec::new(),
         phase_peaks: false,
         peaks: None,

@@ -8,7 +8,7 @@ use crate::analysis::{
     BudgetCheck, BudgetState, CONFIGURED, Report, ScenarioReport, ScenarioState, Severity, Verdict,
 };
 use crate::budget::Unit;
-use crate::plan::{LoadPlan, MOST_USERS};
+use crate::plan::{LoadPlan, MAX_USERS};
 use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shell;
@@ -44,7 +44,7 @@ pub fn next_step(report: &Report) -> NextStep {
 fn more_users(report: &Report) -> NextStep {
     let (ids, users) = with_most_users(&report.plan, &loaded(&report.plan));
     NextStep {
-        command: load(report, &ids, MOST_USERS.min(users.saturating_mul(2))),
+        command: load(report, &ids, MAX_USERS.min(users.saturating_mul(2))),
         purpose: "for twice as many users".to_owned(),
     }
 }
@@ -102,7 +102,7 @@ fn load(report: &Report, scenarios: &[ScenarioId], users: u32) -> String {
     let ramp = request.ramp.clone().or(ramp);
     // Nor is a number that is asked for made smaller.
     let request = LoadRequest { ramp, fit: None, ..request };
-    LoadRequest { requests_per_scenario: Some(users.to_string()), ..request }.command()
+    LoadRequest { users: Some(users.to_string()), ..request }.command()
 }
 
 /// A budget that somebody set can be set higher; SkyPilot's own constants are what

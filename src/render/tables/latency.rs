@@ -1,23 +1,23 @@
 //! How long users waited.
 
 use super::{Cell, Table};
-use crate::analysis::{Report, ScenarioReport, Stats, WaveReport};
+use crate::analysis::{Report, ScenarioReport, SegmentReport, Stats};
 use crate::render::words::seconds;
 
 /// The headings of [`in_seconds`].
 pub(in crate::render) const FIGURES: [&str; 7] = ["min", "avg", "p50", "p90", "p95", "p99", "max"];
 
-/// The turns of every wave, in seconds; `None` where none was taken.
+/// The turns of every segment, in seconds; `None` where none was taken.
 pub(in crate::render) fn turns(report: &Report) -> Option<Table> {
-    if report.scenarios.iter().all(|scenario| scenario.waves.is_empty()) {
+    if report.scenarios.iter().all(|scenario| scenario.segments.is_empty()) {
         return None;
     }
     let headings = ["scenario", "wave", "turns", "refused", "errors", "per s"];
     let headings: Vec<&str> = headings.into_iter().chain(FIGURES).collect();
     let mut table = Table::new(&headings, 2);
     for scenario in &report.scenarios {
-        table.rows.extend(scenario.waves.iter().map(|wave| turns_of(scenario, wave)));
-        if scenario.waves.is_empty() {
+        table.rows.extend(scenario.segments.iter().map(|segment| turns_of(scenario, segment)));
+        if scenario.segments.is_empty() {
             let mut row = vec![Cell::plain(scenario.id), Cell::plain("none")];
             row.resize_with(headings.len(), Cell::blank);
             table.rows.push(row);
@@ -26,28 +26,28 @@ pub(in crate::render) fn turns(report: &Report) -> Option<Table> {
     Some(table)
 }
 
-fn turns_of(scenario: &ScenarioReport, wave: &WaveReport) -> Vec<Cell> {
-    let completed = wave.completed();
-    let turns = match completed == wave.scheduled {
+fn turns_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell> {
+    let completed = segment.completed();
+    let turns = match completed == segment.scheduled {
         true => completed.to_string(),
-        false => format!("{completed}/{}", wave.scheduled),
+        false => format!("{completed}/{}", segment.scheduled),
     };
-    let rate = wave.throughput.map(|rate| Cell::Plain(format!("{rate:.1}")));
+    let rate = segment.throughput.map(|rate| Cell::Plain(format!("{rate:.1}")));
     let counts = [
         Cell::plain(scenario.id),
-        Cell::plain(scenario.wave_name(wave)),
+        Cell::plain(scenario.start_name(segment)),
         Cell::Plain(turns),
-        match wave.unjudged {
-            0 => Cell::plain(wave.refused),
-            unjudged => Cell::Plain(format!("{} + {unjudged}?", wave.refused)),
+        match segment.unjudged {
+            0 => Cell::plain(segment.expected_errors),
+            unjudged => Cell::Plain(format!("{} + {unjudged}?", segment.expected_errors)),
         },
-        match wave.client_failed {
-            0 => Cell::plain(wave.failed),
-            by_client => Cell::Plain(format!("{} + {by_client} client", wave.failed)),
+        match segment.client_failed {
+            0 => Cell::plain(segment.failed),
+            by_client => Cell::Plain(format!("{} + {by_client} client", segment.failed)),
         },
         rate.unwrap_or(Cell::Unknown),
     ];
-    counts.into_iter().chain(figures(wave.turns.as_ref())).collect()
+    counts.into_iter().chain(figures(segment.iteration_duration.as_ref())).collect()
 }
 
 fn figures(stats: Option<&Stats>) -> [Cell; 7] {

@@ -24,7 +24,7 @@ pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[BudgetCheck]) 
         let figures = [
             Cell::plain(class.class),
             Cell::plain(class.processes),
-            Cell::plain(class.most_at_once),
+            Cell::plain(class.concurrent),
             Cell::size(class.peak).bounded(memory.is_lower_bound(subject)),
             Cell::size(class.mean_peak),
             Cell::size(class.rss_sum_peak),

@@ -62,7 +62,11 @@ pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
         ("growth after the drain (PSS, MiB)", BudgetSubject::Growth, grown),
         ("threads, most at one tick", BudgetSubject::Threads, Cell::count(memory.most_threads)),
         ("zombies after the drain", BudgetSubject::Zombies, Cell::count(memory.zombies)),
-        ("leftovers of the stop", BudgetSubject::Leftovers, Cell::count(report.left_behind)),
+        (
+            "leftovers of the stop",
+            BudgetSubject::LeakedProcesses,
+            Cell::count(report.leaked_processes),
+        ),
     ] {
         let figure = figure.bounded(report.is_lower_bound(subject));
         let row = [Cell::plain(name), figure].into_iter();

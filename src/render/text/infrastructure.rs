@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{print, table};
 use crate::analysis::Report;
-use crate::record::resources::{Ledger, Stage};
+use crate::record::resources::{ResourceLog, Stage};
 use crate::render::words::seconds;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -12,17 +12,17 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         && !environment.infrastructure.is_empty()
     {
         writeln!(out, "\nINFRASTRUCTURE {}", environment.infrastructure.join(", "))?;
-        for change in &environment.changes {
+        for change in &environment.modifications {
             writeln!(out, "  not as SkyPilot is: {change}")?;
         }
     }
-    match &report.fixtures {
+    match &report.resources {
         Some(ledger) if !ledger.steps.is_empty() => fixtures(ledger, out),
         _ => Ok(()),
     }
 }
 
-fn fixtures(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
+fn fixtures(ledger: &ResourceLog, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nSETUP AND TEARDOWN, in seconds (no part of the load)")?;
     let mut rows = table(&["", "what", "on", "took"], 3);
     for step in &ledger.steps {

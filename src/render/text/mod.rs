@@ -85,12 +85,12 @@ fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
         ["scenario", "step", "count"].into_iter().chain(latency::FIGURES).collect();
     let mut rows = table(&headings, 2);
     for scenario in &report.scenarios {
-        let Some(wave) = scenario.waves.last() else { continue };
+        let Some(segment) = scenario.segments.last() else { continue };
         // A turn of one step has been shown already.
-        if wave.steps.len() < 2 {
+        if segment.steps.len() < 2 {
             continue;
         }
-        for (step, stats) in &wave.steps {
+        for (step, stats) in &segment.steps {
             let mut row = vec![scenario.id.to_string(), step.clone(), stats.count.to_string()];
             row.extend(latency::in_seconds(stats));
             rows.add_row(row);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{print, table};
-use crate::analysis::{MonitoringSummary, OriginalFigures};
+use crate::analysis::{MonitoringSummary, UpstreamFigures};
 use crate::units::{ByteSize, as_gib, as_mib};
 
 /// The original's names of its figures on executors.
@@ -55,20 +55,20 @@ pub(super) fn render(summary: Option<&MonitoringSummary>, out: &mut impl Write) 
     writeln!(out, "Average CPU: {:.1}%", summary.average_cpu)?;
     writeln!(out, "Average Memory: {:.1}%", share(summary.average_memory))?;
     writeln!(out, "{rule}")?;
-    summary.original.map_or(Ok(()), |original| side_by_side(ours, original, out))
+    summary.upstream.map_or(Ok(()), |original| side_by_side(ours, original, out))
 }
 
 /// Our figures beside those of the original's rule, on one and the same run.
 fn side_by_side(
     ours: [Option<ByteSize>; 4],
-    original: OriginalFigures,
+    original: UpstreamFigures,
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(
         out,
         "\nEXECUTORS, in MiB: ours beside the original's rule (resident memory of whatever on the \
          machine has the keyword in its command line; {} looks, {:.1} per second)",
-        original.looks, original.rate_hz
+        original.samples, original.rate_hz
     )?;
     let theirs = [
         original.short_peak,

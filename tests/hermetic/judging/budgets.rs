@@ -4,14 +4,14 @@ use rstest::rstest;
 use skyload::analysis::{BudgetState, Evidence, Report, Severity, Verdict};
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
-use skyload::record::events::{Event, Mark, StopReason, Unrest};
+use skyload::record::events::{Event, LoggedEvent, StopReason, Unsettled};
 use skyload::record::profile::{ClassSnapshot, Phase, ProfileLine};
 use skyload::units::ByteSize;
 
 use super::changes::{Change, assert_follows};
 use super::evidence::{ALL_ENDED, LOAD_BEGAN, LOAD_ENDED, at, four_users, good_run};
 
-use BudgetSubject::{Growth, Leftovers, Threads, TreePss, Zombies};
+use BudgetSubject::{Growth, LeakedProcesses, Threads, TreePss, Zombies};
 use StopReason::Interrupted;
 use Verdict::{Inconclusive, OverBudget, Pass};
 
@@ -25,7 +25,7 @@ fn holds(evidence: &mut Evidence, phase: Phase) {
 
 /// It is there after the drain, and may take so much.
 fn grows(evidence: &mut Evidence, limit: u64) {
-    holds(evidence, Phase::Drain);
+    holds(evidence, Phase::Cooldown);
     evidence.limit(Growth, ByteSize::mib(limit));
 }
 
@@ -38,8 +38,8 @@ fn forgets(evidence: &mut Evidence, phase: Phase) {
 /// The server is stopped after the run, which leaves so many processes; this many may.
 fn leaves(evidence: &mut Evidence, count: usize, limit: u64) {
     let titles = vec!["SkyPilot:executor:short".to_owned(); count];
-    evidence.happens(ALL_ENDED + 1_000, Event::LeftBehind(titles));
-    evidence.limit(Leftovers, Amount::Count(limit));
+    evidence.happens(ALL_ENDED + 1_000, Event::LeakedProcesses(titles));
+    evidence.limit(LeakedProcesses, Amount::Count(limit));
 }
 
 fn count(limit: u64) -> Amount {
@@ -55,12 +55,12 @@ fn count(limit: u64) -> Amount {
 #[case::growth_without_a_look_before(
     |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Baseline); }, Inconclusive, "growth: nothing was measured")]
 #[case::growth_without_a_look_after(
-    |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Drain); }, Inconclusive, "growth: nothing was measured")]
+    |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Cooldown); }, Inconclusive, "growth: nothing was measured")]
 #[case::growth_with_unread_processes_after(
-    |e: &mut Evidence| { grows(e, 50); e.snapshot(Phase::Drain).unread = 1; },
+    |e: &mut Evidence| { grows(e, 50); e.snapshot(Phase::Cooldown).unread = 1; },
     Inconclusive, "growth: 1 process(es) could not be read: it is a lower bound")]
 #[case::growth_above_its_budget_with_more_unread(
-    |e: &mut Evidence| { grows(e, 49); e.snapshot(Phase::Drain).unread = 1; }, OverBudget, "growth: 50.0 MiB")]
+    |e: &mut Evidence| { grows(e, 49); e.snapshot(Phase::Cooldown).unread = 1; }, OverBudget, "growth: 50.0 MiB")]
 #[case::growth_from_what_nobody_read(
     |e: &mut Evidence| { grows(e, 49); e.snapshot(Phase::Baseline).unread = 1; },
     Inconclusive, "with every process of it read before")]
@@ -73,7 +73,7 @@ fn count(limit: u64) -> Amount {
     |e: &mut Evidence| { grows(e, 49); e.happens(6_000, Event::ServerReplaced); },
     Inconclusive, "growth: nothing was measured")]
 #[case::growth_of_a_run_that_was_killed(
-    |e: &mut Evidence| { grows(e, 49); e.marks.pop(); }, Inconclusive, "growth: nothing was measured")]
+    |e: &mut Evidence| { grows(e, 49); e.events.pop(); }, Inconclusive, "growth: nothing was measured")]
 #[case::threads_at_their_budget(|e: &mut Evidence| e.limit(Threads, count(9)), Pass, "")]
 #[case::threads_above_their_budget(
     |e: &mut Evidence| e.limit(Threads, count(8)), OverBudget, "threads: 9, budget 8 (configured)")]
@@ -105,11 +105,11 @@ fn count(limit: u64) -> Amount {
 #[case::leftovers_of_a_server_without_a_profile(
     |e: &mut Evidence| { leaves(e, 1, 0); (e.profile, e.processes) = (Vec::new(), None); }, OverBudget, "leftovers: 1")]
 #[case::a_server_that_is_not_stopped(
-    |e: &mut Evidence| e.limit(Leftovers, count(0)), Pass, "leftovers: the server was not stopped as its users stop it, so")]
+    |e: &mut Evidence| e.limit(LeakedProcesses, count(0)), Pass, "leftovers: the server was not stopped as its users stop it, so")]
 #[case::a_server_that_is_kept(
-    |e: &mut Evidence| { e.plan.keep_server = true; e.limit(Leftovers, count(0)); }, Pass, "leftovers: the server was kept, so")]
+    |e: &mut Evidence| { e.plan.keep_server = true; e.limit(LeakedProcesses, count(0)); }, Pass, "leftovers: the server was kept, so")]
 #[case::a_server_that_died_before_it_was_stopped(
-    |e: &mut Evidence| { e.happens(6_000, Event::ServerGone); e.limit(Leftovers, count(0)); },
+    |e: &mut Evidence| { e.happens(6_000, Event::ServerGone); e.limit(LeakedProcesses, count(0)); },
     Inconclusive, "leftovers: the server was lost before it was stopped, so")]
 #[case::a_limit_in_another_unit(
     |e: &mut Evidence| e.limit(Threads, ByteSize::gib(1)), Inconclusive, "threads: nothing was measured")]
@@ -153,7 +153,7 @@ fn a_stop_that_leaves_nothing_is_not_remarked_upon() {
 fn leftovers_without_a_budget_are_worth_a_note() {
     let mut evidence = good_run(&four_users());
     leaves(&mut evidence, 1, 0);
-    evidence.plan.budgets.retain(|budget| budget.subject != Leftovers);
+    evidence.plan.budgets.retain(|budget| budget.subject != LeakedProcesses);
     let judgement = Report::assemble(&evidence).judgement;
     assert_eq!(judgement.verdict, Pass);
     let notes = judgement.messages(Severity::Note);
@@ -162,7 +162,7 @@ fn leftovers_without_a_budget_are_worth_a_note() {
 
 #[test]
 fn a_server_that_did_not_come_to_rest_is_said_and_proves_no_growth() {
-    let starting = || Event::NotAtRest(Unrest::Starting(2));
+    let starting = || Event::NotSettled(Unsettled::Starting(2));
     let mut evidence = good_run(&four_users());
     evidence.happens(LOAD_ENDED + 500, starting());
     let judgement = Report::assemble(&evidence).judgement;
@@ -177,7 +177,7 @@ fn a_server_that_did_not_come_to_rest_is_said_and_proves_no_growth() {
     assert!(doubts[0].starts_with("growth: ") && doubts[1].starts_with("zombies: "), "{doubts:?}");
 
     let mut evidence = good_run(&four_users());
-    evidence.marks.insert(0, Mark { at: at(0), event: starting() });
+    evidence.events.insert(0, LoggedEvent { at: at(0), event: starting() });
     evidence.limit(Zombies, count(0));
     assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass, "they are of the end");
     grows(&mut evidence, 50);
@@ -188,7 +188,7 @@ fn a_server_that_did_not_come_to_rest_is_said_and_proves_no_growth() {
 #[test]
 fn a_busy_machine_is_said_and_the_server_is_judged_all_the_same() {
     let mut evidence = good_run(&four_users());
-    evidence.happens(LOAD_ENDED + 500, Event::NotAtRest(Unrest::Busy(100)));
+    evidence.happens(LOAD_ENDED + 500, Event::NotSettled(Unsettled::Busy(100)));
     grows(&mut evidence, 50);
     let judgement = Report::assemble(&evidence).judgement;
     assert_eq!(judgement.verdict, Pass);
@@ -202,7 +202,7 @@ fn what_an_idle_server_held_keeps_no_budget() {
     evidence.limit(TreePss, ByteSize::gib(1));
     forgets(&mut evidence, Phase::Load);
     assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass, "the drain's is left");
-    forgets(&mut evidence, Phase::Drain);
+    forgets(&mut evidence, Phase::Cooldown);
     let report = Report::assemble(&evidence);
     assert_eq!(report.judgement.verdict, Inconclusive);
     let check = report.budgets.iter().find(|check| check.subject == TreePss);
@@ -215,7 +215,7 @@ fn unread_processes_put_each_sum_in_doubt_that_lacks_them() {
     grows(&mut evidence, 50);
     evidence.limit(TreePss, ByteSize::gib(1));
     evidence.snapshot(Phase::Load).unread = 2;
-    evidence.snapshot(Phase::Drain).unread = 1;
+    evidence.snapshot(Phase::Cooldown).unread = 1;
     let judgement = Report::assemble(&evidence).judgement;
     let doubts = judgement.messages(Severity::Inconclusive);
     assert!(doubts[0].starts_with("tree-pss: 3 process(es)"), "{doubts:?}");

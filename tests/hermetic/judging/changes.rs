@@ -7,17 +7,17 @@ use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::class::ProcessClass;
 use skyload::config::Thresholds;
 use skyload::plan::ScenarioThresholds;
-use skyload::record::events::{Event, Mark};
-use skyload::record::outcome::{Failure, ScenarioOutcome, WaveOutcome};
+use skyload::record::events::{Event, LoggedEvent};
+use skyload::record::outcome::{Failure, ScenarioOutcome, SegmentOutcome};
 use skyload::record::profile::{Ending, Phase, ProcessRecord, ProfileLine, Snapshot};
-use skyload::record::resources::{FixtureStep, Ledger, Stage};
+use skyload::record::resources::{ResourceLog, ResourceStep, Stage};
 use skyload::scenario::ScenarioId;
 
 use super::evidence::{at, four_users, good_run};
 
 /// Changes that tests make to a good run.
 pub(crate) trait Change {
-    fn wave(&mut self) -> &mut WaveOutcome;
+    fn segment(&mut self) -> &mut SegmentOutcome;
     fn status(&mut self) -> &mut ScenarioOutcome;
     fn fail_turns(&mut self, count: u64);
     fn client_fails(&mut self, count: u64);
@@ -36,8 +36,8 @@ impl Change for Evidence {
         self.outcomes.get_mut(&ScenarioId::ApiStatus).expect("a test knows its own data")
     }
 
-    fn wave(&mut self) -> &mut WaveOutcome {
-        &mut self.status().waves[0]
+    fn segment(&mut self) -> &mut SegmentOutcome {
+        &mut self.status().segments[0]
     }
 
     fn fail_turns(&mut self, count: u64) {
@@ -45,9 +45,9 @@ impl Change for Evidence {
     }
 
     fn client_fails(&mut self, count: u64) {
-        let wave = self.wave();
-        wave.succeeded -= count;
-        wave.client_failed += count;
+        let segment = self.segment();
+        segment.succeeded -= count;
+        segment.client_failed += count;
         for _ in 0..count {
             let failure = Failure {
                 step: "status".to_owned(),
@@ -55,22 +55,22 @@ impl Change for Evidence {
                 error_type: "client out of open files".to_owned(),
                 message: "Too many open files".to_owned(),
             };
-            wave.tally.add(failure, None);
+            segment.tally.add(failure, None);
         }
     }
 
     fn client_failed_before_it_was_told_apart(&mut self, count: u64) {
         self.client_fails(count);
-        let wave = self.wave();
-        wave.client_failed -= count;
-        wave.failed += count;
+        let segment = self.segment();
+        segment.client_failed -= count;
+        segment.failed += count;
     }
 
     fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64) {
         let outcome = self.outcomes.get_mut(&scenario).expect("a test knows its own data");
-        let wave = &mut outcome.waves[0];
-        wave.succeeded -= count;
-        wave.failed += count;
+        let segment = &mut outcome.segments[0];
+        segment.succeeded -= count;
+        segment.failed += count;
         for _ in 0..count {
             let failure = Failure {
                 step: "status".to_owned(),
@@ -78,19 +78,19 @@ impl Change for Evidence {
                 error_type: "ValueError".to_owned(),
                 message: "no".to_owned(),
             };
-            wave.tally.add(failure, None);
+            segment.tally.add(failure, None);
         }
     }
 
     fn happens(&mut self, millis: u64, event: Event) {
-        let position = self.marks.iter().position(|mark| mark.at > at(millis));
-        let position = position.unwrap_or(self.marks.len());
-        self.marks.insert(position, Mark { at: at(millis), event });
+        let position = self.events.iter().position(|mark| mark.at > at(millis));
+        let position = position.unwrap_or(self.events.len());
+        self.events.insert(position, LoggedEvent { at: at(millis), event });
     }
 
     fn silence(&mut self, from: u64, to: u64) {
         self.profile.retain(|line| match line {
-            ProfileLine::Tick(tick) => tick.at <= at(from) || tick.at >= at(to),
+            ProfileLine::Sample(tick) => tick.at <= at(from) || tick.at >= at(to),
             _ => true,
         });
     }
@@ -119,7 +119,7 @@ impl Change for Evidence {
 
     fn zombies_from(&mut self, millis: u64, count: u32) {
         for line in &mut self.profile {
-            if let ProfileLine::Tick(tick) = line
+            if let ProfileLine::Sample(tick) = line
                 && tick.at >= at(millis)
             {
                 tick.zombies = count;
@@ -143,7 +143,7 @@ pub(crate) fn fixture_fails(evidence: &mut Evidence, stage: Stage, message: &str
         error_type: "ResourcesUnavailableError".to_owned(),
         message: message.to_owned(),
     };
-    let step = FixtureStep {
+    let step = ResourceStep {
         stage,
         need: None,
         what: "a cluster".to_owned(),
@@ -151,7 +151,8 @@ pub(crate) fn fixture_fails(evidence: &mut Evidence, stage: Stage, message: &str
         took: Duration::from_secs(1),
         failure: Some(failure),
     };
-    evidence.fixtures = Some(Ledger { steps: vec![step], verified: true, ..Ledger::default() });
+    evidence.resources =
+        Some(ResourceLog { steps: vec![step], verified: true, ..ResourceLog::default() });
 }
 
 /// The executors came and went between two ticks.
@@ -162,7 +163,7 @@ pub(crate) fn never_read(evidence: &mut Evidence) {
         record.ending = Ending::Unread { unseen: None };
     }
     for line in &mut evidence.profile {
-        if let ProfileLine::Tick(tick) = line {
+        if let ProfileLine::Sample(tick) = line {
             tick.classes.remove(&ProcessClass::ShortExecutor);
         }
     }

@@ -17,11 +17,11 @@ use skyload::record::environment::{
     ClientSettings, Environment, Fact, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
 };
-use skyload::record::events::{Event, Mark};
-use skyload::record::outcome::{ClientCost, Ended, ScenarioOutcome, WaveOutcome};
+use skyload::record::events::{Event, LoggedEvent};
+use skyload::record::outcome::{ClientCost, Ended, ScenarioOutcome, SegmentOutcome};
 use skyload::record::profile::{
-    ClassSnapshot, ClassTick, Ending, Phase, ProcessRecord, ProcessTable, ProfileHeader,
-    ProfileLine, ProfilerCost, ProfilerLevel, Snapshot, SystemTick, Tick,
+    ClassSample, ClassSnapshot, Ending, Phase, ProcessRecord, ProcessTable, ProfileHeader,
+    ProfileLine, ProfilerCost, ProfilerLevel, Sample, Snapshot, SystemSample,
 };
 use skyload::record::request::LoadRequest;
 use skyload::scenario::ScenarioId;
@@ -46,17 +46,17 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
         name: NAME.to_owned(),
         request: Some(request.clone()),
         environment: Some(environment()),
-        marks: [
+        events: [
             (0, Event::PhaseBegan(Phase::Baseline)),
             (LOAD_BEGAN, Event::PhaseBegan(Phase::Load)),
-            (LOAD_ENDED, Event::PhaseBegan(Phase::Drain)),
+            (LOAD_ENDED, Event::PhaseBegan(Phase::Cooldown)),
             (ALL_ENDED, Event::PhasesEnded),
         ]
-        .map(|(millis, event)| Mark { at: at(millis), event })
+        .map(|(millis, event)| LoggedEvent { at: at(millis), event })
         .to_vec(),
         profile: profile(),
         processes: Some(processes()),
-        fixtures: None,
+        resources: None,
         nodes: None,
         outcomes: outcomes.collect(),
         damage: Vec::new(),
@@ -68,7 +68,7 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
 pub(crate) fn hardly_anything_of_a_run() -> Evidence {
     Evidence {
         environment: None,
-        marks: Vec::new(),
+        events: Vec::new(),
         profile: Vec::new(),
         processes: None,
         outcomes: BTreeMap::new(),
@@ -76,12 +76,12 @@ pub(crate) fn hardly_anything_of_a_run() -> Evidence {
     }
 }
 
-/// Four users of `api:status`, one wave.
+/// Four users of `api:status`, one segment.
 pub(crate) fn four_users() -> LoadRequest {
     LoadRequest {
-        apis: vec!["status".to_owned()],
-        requests_per_scenario: Some("4".to_owned()),
-        waves: Some("1".to_owned()),
+        api: vec!["status".to_owned()],
+        users: Some("4".to_owned()),
+        iterations: Some("1".to_owned()),
         ..LoadRequest::default()
     }
 }
@@ -126,7 +126,7 @@ fn environment() -> Environment {
         },
         server_environment: ServerEnvironment::Unrecorded,
         infrastructure: Vec::new(),
-        changes: Vec::new(),
+        modifications: Vec::new(),
         client: ClientSettings {
             endpoint: "http://127.0.0.1:46600".parse().expect("a test knows its own data"),
             sky: "sky".into(),
@@ -161,11 +161,11 @@ fn profile() -> Vec<ProfileLine> {
         cpus: 2,
     })];
     for millis in (0..=ALL_ENDED).step_by(200) {
-        lines.push(ProfileLine::Tick(tick(millis)));
+        lines.push(ProfileLine::Sample(tick(millis)));
         let ended = match millis {
             LOAD_BEGAN => Phase::Baseline,
             LOAD_ENDED => Phase::Load,
-            ALL_ENDED => Phase::Drain,
+            ALL_ENDED => Phase::Cooldown,
             _ => continue,
         };
         lines.push(ProfileLine::Snapshot(snapshot(millis, ended)));
@@ -174,9 +174,9 @@ fn profile() -> Vec<ProfileLine> {
     lines
 }
 
-fn tick(millis: u64) -> Tick {
+fn tick(millis: u64) -> Sample {
     let under_load = millis > LOAD_BEGAN;
-    let rss = |count, each: u64| ClassTick {
+    let rss = |count, each: u64| ClassSample {
         count,
         rss_sum: ByteSize::mib(each * u64::from(count)),
         rss_max: ByteSize::mib(each),
@@ -187,11 +187,11 @@ fn tick(millis: u64) -> Tick {
         classes.insert(ProcessClass::ShortExecutor, rss(2, 100 + millis / 200));
     }
     let (cpu_percent, used) = if under_load { (90.0, 6) } else { (10.0, 2) };
-    Tick {
+    Sample {
         at: at(millis),
         late_micros: 0,
         classes,
-        system: Some(SystemTick {
+        system: Some(SystemSample {
             cpu_percent,
             memory_used: ByteSize::gib(used),
             memory_available: ByteSize::gib(16 - used),
@@ -235,10 +235,10 @@ fn processes() -> ProcessTable {
             record(2, ProcessClass::ShortExecutor, 170, Some(165)),
             record(3, ProcessClass::ShortExecutor, 180, None),
         ],
-        lost_events: 0,
+        dropped_events: 0,
         profiler: ProfilerCost {
-            ticks: 71,
-            missed_ticks: 0,
+            samples: 71,
+            missed_samples: 0,
             rate_hz: 5.0,
             cpu: Duration::from_millis(100),
             peak: ByteSize::mib(4),
@@ -248,18 +248,18 @@ fn processes() -> ProcessTable {
 }
 
 fn outcome(scenario: ScenarioId, users: u64) -> ScenarioOutcome {
-    let mut wave = WaveOutcome::begin(at(LOAD_BEGAN), users);
-    wave.ended = at(LOAD_ENDED);
-    wave.succeeded = users;
+    let mut segment = SegmentOutcome::begin(at(LOAD_BEGAN), users);
+    segment.ended = at(LOAD_ENDED);
+    segment.succeeded = users;
     for turn in 1..=users {
-        wave.turns.record(Duration::from_secs(turn));
-        wave.lateness.record(Duration::from_millis(1));
+        segment.iteration_duration.record(Duration::from_secs(turn));
+        segment.send_lateness.record(Duration::from_millis(1));
     }
     ScenarioOutcome {
         version: FORMAT_VERSION,
         scenario,
         process: Some(process(9)),
-        waves: vec![wave],
+        segments: vec![segment],
         ended: Ended::Finished,
         cost: ClientCost::default(),
     }

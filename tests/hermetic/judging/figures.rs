@@ -1,9 +1,9 @@
 //! Figures of a run whose every number is known.
 
-use skyload::analysis::{Evidence, Exactness, Report, Temperature, Verdict};
+use skyload::analysis::{Evidence, Exactness, Report, Start, Verdict};
 use skyload::class::ProcessClass;
 use skyload::clock::Timestamp;
-use skyload::record::events::{Event, Mark, StopReason};
+use skyload::record::events::{Event, LoggedEvent, StopReason};
 use skyload::record::profile::{ClassSnapshot, Phase, ProfileLine};
 use skyload::record::request::LoadRequest;
 use skyload::units::ByteSize;
@@ -29,9 +29,9 @@ fn the_summary_means_what_it_meant_in_the_original_tool() {
 #[test]
 fn the_time_in_which_the_server_comes_to_rest_is_not_of_the_baseline() {
     let mut evidence = good_run(&four_users());
-    evidence.marks[0].at = at(1_000);
+    evidence.events[0].at = at(1_000);
     for line in &mut evidence.profile {
-        if let ProfileLine::Tick(tick) = line
+        if let ProfileLine::Sample(tick) = line
             && tick.at < at(1_000)
             && let Some(system) = &mut tick.system
         {
@@ -48,10 +48,10 @@ fn a_worker_counts_as_starting_and_as_what_it_became() {
     let report = Report::assemble(&good_run(&four_users()));
     let memory = report.memory.unwrap();
     let short = memory.class(ProcessClass::ShortExecutor).unwrap();
-    assert_eq!((short.processes, short.most_at_once), (2, 2));
+    assert_eq!((short.processes, short.concurrent), (2, 2));
     assert_eq!(short.mean_peak, Some(ByteSize::mib(175)));
     assert_eq!(short.rss_sum_peak, Some(ByteSize::mib(340)));
-    let starting = memory.class(ProcessClass::Starting).unwrap();
+    let starting = memory.class(ProcessClass::StartingExecutor).unwrap();
     assert_eq!((starting.processes, starting.peak), (1, Some(ByteSize::mib(165))));
     assert_eq!(memory.tree_rss_peak, Some(ByteSize::mib(190 + 340)));
     assert_eq!(memory.most_processes, 3);
@@ -100,7 +100,7 @@ fn what_was_seen_after_the_last_table_is_not_forgotten() {
         evidence.record(pid).last_read = Some(at(LOAD_BEGAN));
     }
     for line in &mut evidence.profile {
-        if let ProfileLine::Tick(tick) = line
+        if let ProfileLine::Sample(tick) = line
             && let Some(short) = tick.classes.get_mut(&ProcessClass::ShortExecutor)
         {
             short.rss_max = ByteSize::mib(700);
@@ -123,7 +123,7 @@ fn a_snapshot_is_summed_over_its_classes() {
     }
     let memory = Report::assemble(&evidence).memory.unwrap();
     let phases: Vec<_> = memory.snapshots.iter().map(|snapshot| snapshot.phase).collect();
-    assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Drain]);
+    assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Cooldown]);
     let load = &memory.snapshots[1];
     assert_eq!((load.processes, load.threads), (6, 18));
     assert_eq!((load.pss, load.uss), (ByteSize::mib(800), ByteSize::mib(600)));
@@ -145,8 +145,8 @@ fn growth_is_told_by_class_before_and_after() {
     let mut evidence = good_run(&four_users());
     let short = ProcessClass::ShortExecutor;
     let long = ClassSnapshot { count: 2, threads: 4, pss: ByteSize::mib(70), ..Default::default() };
-    evidence.snapshot(Phase::Drain).classes.insert(ProcessClass::LongExecutor, long);
-    evidence.snapshot(Phase::Drain).classes.remove(&short);
+    evidence.snapshot(Phase::Cooldown).classes.insert(ProcessClass::LongExecutor, long);
+    evidence.snapshot(Phase::Cooldown).classes.remove(&short);
     let growth = Report::assemble(&evidence).memory.unwrap().growth.unwrap();
     let [of_short, of_long] = &growth.classes[..] else { panic!("{growth:?}") };
     assert_eq!((of_short.class, of_short.before.count, of_short.after.count), (short, 3, 0));
@@ -154,15 +154,15 @@ fn growth_is_told_by_class_before_and_after() {
     assert_eq!(growth.pss, Some(ByteSize(0)), "400 MiB went, 70 came");
 }
 
-fn phases(marks: &[Mark]) -> Vec<(Phase, Timestamp, Timestamp)> {
+fn phases(marks: &[LoggedEvent]) -> Vec<(Phase, Timestamp, Timestamp)> {
     let mut evidence = good_run(&four_users());
-    evidence.marks = marks.to_vec();
+    evidence.events = marks.to_vec();
     let spans = Report::assemble(&evidence).phases.into_iter();
     spans.map(|span| (span.phase, span.began, span.ended)).collect()
 }
 
-fn mark(millis: u64, event: Event) -> Mark {
-    Mark { at: at(millis), event }
+fn mark(millis: u64, event: Event) -> LoggedEvent {
+    LoggedEvent { at: at(millis), event }
 }
 
 #[test]
@@ -172,13 +172,13 @@ fn phases_end_where_the_next_begins_and_nowhere_else() {
         mark(LOAD_BEGAN, Event::PhaseBegan(Phase::Load)),
         mark(5_000, Event::ServerGone),
         mark(5_000, Event::LoadStopped(StopReason::ServerLost)),
-        mark(LOAD_ENDED, Event::PhaseBegan(Phase::Drain)),
+        mark(LOAD_ENDED, Event::PhaseBegan(Phase::Cooldown)),
         mark(ALL_ENDED, Event::PhasesEnded),
     ];
     let expected = [
         (Phase::Baseline, at(0), at(LOAD_BEGAN)),
         (Phase::Load, at(LOAD_BEGAN), at(LOAD_ENDED)),
-        (Phase::Drain, at(LOAD_ENDED), at(ALL_ENDED)),
+        (Phase::Cooldown, at(LOAD_ENDED), at(ALL_ENDED)),
     ];
     assert_eq!(phases(&marks), expected);
 }
@@ -188,10 +188,10 @@ fn an_interrupted_baseline_is_followed_by_the_drain() {
     let marks = [
         mark(0, Event::PhaseBegan(Phase::Baseline)),
         mark(1_000, Event::LoadStopped(StopReason::Interrupted)),
-        mark(1_000, Event::PhaseBegan(Phase::Drain)),
+        mark(1_000, Event::PhaseBegan(Phase::Cooldown)),
         mark(1_500, Event::PhasesEnded),
     ];
-    let expected = [(Phase::Baseline, at(0), at(1_000)), (Phase::Drain, at(1_000), at(1_500))];
+    let expected = [(Phase::Baseline, at(0), at(1_000)), (Phase::Cooldown, at(1_000), at(1_500))];
     assert_eq!(phases(&marks), expected);
 }
 
@@ -209,8 +209,8 @@ fn the_phase_in_which_a_run_was_killed_ends_with_its_last_trace() {
 #[test]
 fn without_a_baseline_the_first_reading_stands_for_it() {
     let mut evidence = good_run(&four_users());
-    evidence.marks.clear();
-    let Some(ProfileLine::Tick(first)) = evidence.profile.get_mut(1) else { panic!("a tick") };
+    evidence.events.clear();
+    let Some(ProfileLine::Sample(first)) = evidence.profile.get_mut(1) else { panic!("a tick") };
     first.system.as_mut().unwrap().cpu_percent = 50.0;
     assert_eq!(Report::assemble(&evidence).summary.unwrap().baseline_cpu, 50.0);
 }
@@ -218,24 +218,24 @@ fn without_a_baseline_the_first_reading_stands_for_it() {
 #[test]
 fn throughput_counts_turns_over_the_time_of_their_wave() {
     let report = Report::assemble(&good_run(&four_users()));
-    let wave = &report.scenarios[0].waves[0];
-    assert_eq!(wave.throughput, Some(0.4));
-    assert_eq!(wave.temperature, Temperature::Cold);
-    assert_eq!(wave.turns.unwrap().max.as_secs(), 4);
+    let segment = &report.scenarios[0].segments[0];
+    assert_eq!(segment.throughput, Some(0.4));
+    assert_eq!(segment.start, Start::Cold);
+    assert_eq!(segment.iteration_duration.unwrap().max.as_secs(), 4);
 }
 
 #[test]
 fn a_wave_without_a_length_has_no_throughput() {
     let mut evidence = good_run(&four_users());
-    evidence.wave().ended = evidence.wave().began;
-    assert_eq!(Report::assemble(&evidence).scenarios[0].waves[0].throughput, None);
+    evidence.segment().ended = evidence.segment().began;
+    assert_eq!(Report::assemble(&evidence).scenarios[0].segments[0].throughput, None);
 }
 
 #[test]
 fn temperatures_of_a_server_that_was_not_restarted_are_unknown() {
     let request = LoadRequest { server: Some("http://127.0.0.1:1".to_owned()), ..four_users() };
     let report = Report::assemble(&good_run(&request));
-    assert_eq!(report.scenarios[0].waves[0].temperature, Temperature::Unknown);
+    assert_eq!(report.scenarios[0].segments[0].start, Start::Unknown);
 }
 
 #[test]

@@ -190,15 +190,15 @@ fn what_a_server_says_does_nothing_in_a_pull_request() {
     let mut run = good_run(&four_users());
     failed_setup(&mut run);
     run.fail_turns(1);
-    let example = run.wave().tally.kinds()[0].example.clone();
-    run.wave().tally.add(
+    let example = run.segment().tally.kinds()[0].example.clone();
+    run.segment().tally.add(
         Failure { message: HOSTILE.to_owned(), error_type: HOSTILE.to_owned(), ..example },
         Some(HOSTILE),
     );
     let environment = run.environment.as_mut().expect("it is good");
     environment.sky.version = HOSTILE.to_owned();
     environment.server.version = HOSTILE.to_owned();
-    run.happens(ALL_ENDED, Event::LeftBehind(vec![HOSTILE.to_owned()]));
+    run.happens(ALL_ENDED, Event::LeakedProcesses(vec![HOSTILE.to_owned()]));
     let markdown = markdown_of(&run);
     assert!(!markdown.contains("<script"), "{markdown}");
     assert!(!own_parts(&markdown).contains("@octocat"), "{markdown}");
@@ -220,7 +220,7 @@ fn what_a_server_says_is_no_command_to_github_in_the_text_either() {
         error_type: "ValueError".to_owned(),
         message: "a\n::error::b\r::add-mask::c".to_owned(),
     };
-    run.wave().tally.add(example, None);
+    run.segment().tally.add(example, None);
     let mut text = Vec::new();
     text::render(&Report::assemble(&run), &mut text).expect("memory takes everything");
     let text = String::from_utf8(text).expect("it is text");

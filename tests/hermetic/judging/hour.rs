@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use skyload::analysis::Evidence;
 use skyload::class::ProcessClass;
-use skyload::record::events::{Event, Mark};
-use skyload::record::outcome::{Failure, WaveOutcome};
-use skyload::record::profile::{ClassTick, Phase, ProfileLine, SystemTick, Tick};
+use skyload::record::events::{Event, LoggedEvent};
+use skyload::record::outcome::{Failure, SegmentOutcome};
+use skyload::record::profile::{ClassSample, Phase, ProfileLine, Sample, SystemSample};
 use skyload::record::request::LoadRequest;
-use skyload::record::resources::{FixtureStep, Ledger, Stage};
+use skyload::record::resources::{ResourceLog, ResourceStep, Stage};
 use skyload::units::ByteSize;
 
 use super::evidence::{at, good_run};
@@ -26,24 +26,25 @@ const INTERVAL: u64 = 50;
 const MINUTE: u64 = 60_000;
 
 pub(crate) fn hour_run() -> Evidence {
-    let request = LoadRequest { apis: vec!["all".to_owned()], ..LoadRequest::default() };
+    let request = LoadRequest { api: vec!["all".to_owned()], ..LoadRequest::default() };
     let mut run = good_run(&request);
-    run.marks = [
+    run.events = [
         (0, Event::PhaseBegan(Phase::Baseline)),
         (2 * MINUTE, Event::PhaseBegan(Phase::SetUp)),
         (10 * MINUTE, Event::PhaseBegan(Phase::Load)),
         (50 * MINUTE, Event::PhaseBegan(Phase::TearDown)),
-        (55 * MINUTE, Event::PhaseBegan(Phase::Drain)),
+        (55 * MINUTE, Event::PhaseBegan(Phase::Cooldown)),
         (60 * MINUTE, Event::PhasesEnded),
     ]
-    .map(|(millis, event)| Mark { at: at(millis), event })
+    .map(|(millis, event)| LoggedEvent { at: at(millis), event })
     .to_vec();
     let header = run.profile.remove(0);
     run.profile = std::iter::once(header).chain((0..TICKS).map(tick)).collect();
     run.profile.push(ProfileLine::Footer { at: at(60 * MINUTE), wrote: None });
     for (index, outcome) in (0_u64..).zip(run.outcomes.values_mut()) {
-        let waves = [10 * MINUTE, 30 * MINUTE].map(|began| wave(began + index * 1_000, index));
-        outcome.waves = waves.to_vec();
+        let segments =
+            [10 * MINUTE, 30 * MINUTE].map(|began| segment(began + index * 1_000, index));
+        outcome.segments = segments.to_vec();
     }
     let failure = Failure {
         step: format!("submit {MARKUP}"),
@@ -52,11 +53,11 @@ pub(crate) fn hour_run() -> Evidence {
         message: format!("cluster {MARKUP} & 'others' \"exist\""),
     };
     for outcome in run.outcomes.values_mut().take(1) {
-        outcome.waves[1].tally.add(failure.clone(), None);
-        (outcome.waves[1].succeeded, outcome.waves[1].failed) = (199, 1);
+        outcome.segments[1].tally.add(failure.clone(), None);
+        (outcome.segments[1].succeeded, outcome.segments[1].failed) = (199, 1);
     }
-    run.fixtures = Some(Ledger {
-        steps: vec![FixtureStep {
+    run.resources = Some(ResourceLog {
+        steps: vec![ResourceStep {
             stage: Stage::SetUp,
             need: None,
             what: format!("a cluster ({MARKUP})"),
@@ -65,7 +66,7 @@ pub(crate) fn hour_run() -> Evidence {
             failure: None,
         }],
         verified: true,
-        ..Ledger::default()
+        ..ResourceLog::default()
     });
     run
 }
@@ -76,21 +77,21 @@ fn tick(index: u64) -> ProfileLine {
         let wobble = index.wrapping_mul(7_919).wrapping_add(position * 104_729) % 50_000;
         let each = ByteSize((90 + 10 * position) * 1024 * 1024 + wobble * 1024);
         let count = u32::try_from(5 + (index / 97 + position) % 9).expect("it is small");
-        ClassTick {
+        ClassSample {
             count,
             rss_sum: ByteSize(each.as_u64() * u64::from(count)),
             rss_max: if (index, position) == (54_321, 3) { SPIKE } else { each },
             threads: 3 * count,
         }
     };
-    let classes: BTreeMap<ProcessClass, ClassTick> =
+    let classes: BTreeMap<ProcessClass, ClassSample> =
         (0..).zip(ProcessClass::ALL).map(|(position, name)| (name, class(position))).collect();
-    let system = index.is_multiple_of(4).then(|| SystemTick {
+    let system = index.is_multiple_of(4).then(|| SystemSample {
         cpu_percent: f32::from(u16::try_from(index * 31 % 1000).expect("it is small")) / 10.0,
         memory_used: ByteSize::mib(4_000 + index * 13 % 3_000),
         memory_available: ByteSize::mib(8_000),
     });
-    ProfileLine::Tick(Tick {
+    ProfileLine::Sample(Sample {
         at: at(index * INTERVAL),
         late_micros: 0,
         classes,
@@ -99,17 +100,17 @@ fn tick(index: u64) -> ProfileLine {
     })
 }
 
-fn wave(began: u64, scenario: u64) -> WaveOutcome {
-    let mut wave = WaveOutcome::begin(at(began), 200);
-    wave.ended = at(began + 15 * MINUTE);
-    wave.succeeded = 200;
+fn segment(began: u64, scenario: u64) -> SegmentOutcome {
+    let mut segment = SegmentOutcome::begin(at(began), 200);
+    segment.ended = at(began + 15 * MINUTE);
+    segment.succeeded = 200;
     for turn in 1..=200 {
         let took = Duration::from_millis(turn * turn * (scenario + 1));
-        wave.turns.record(took);
-        wave.lateness.record(Duration::from_millis(1));
+        segment.iteration_duration.record(took);
+        segment.send_lateness.record(Duration::from_millis(1));
         for (part, step) in (2..).zip(["health", MARKUP, "queue+run", "stream", "get"]) {
-            wave.steps.entry(step.to_owned()).or_default().record(took / part);
+            segment.steps.entry(step.to_owned()).or_default().record(took / part);
         }
     }
-    wave
+    segment
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use rstest::rstest;
 use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report, Verdict};
 use skyload::infrastructure::Infrastructure;
-use skyload::record::events::{Event, Mark};
+use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::profile::{Phase, ProfileLine};
 use skyload::record::request::LoadRequest;
-use skyload::record::resources::Ledger;
+use skyload::record::resources::ResourceLog;
 use skyload::record::{ProfileDir, RunDir, write_json};
 use skyload::scenario::ScenarioId;
 
@@ -41,12 +41,12 @@ fn a_lost_list_of_processes_is_inconclusive() {
 
 /// A run that launched on the loopback infrastructure.
 fn launching() -> Evidence {
-    let requests = vec!["launch".to_owned()];
-    let mut run = good_run(&LoadRequest { requests, apis: Vec::new(), ..four_users() });
+    let cli = vec!["launch".to_owned()];
+    let mut run = good_run(&LoadRequest { cli, api: Vec::new(), ..four_users() });
     assert_eq!(run.plan.infrastructure, Infrastructure::Loopback);
     run.happens(LOAD_BEGAN - 1, Event::PhaseBegan(Phase::SetUp));
     run.happens(ALL_ENDED, Event::Ended);
-    run.fixtures = Some(Ledger { verified: true, ..Ledger::default() });
+    run.resources = Some(ResourceLog { verified: true, ..ResourceLog::default() });
     run.nodes = Some(skyload::record::nodes::NodeFigures::default());
     run
 }
@@ -58,7 +58,7 @@ fn a_run_that_launched_passes_with_all_its_files() {
 }
 
 #[rstest]
-#[case::fixtures(|run: &mut Evidence| run.fixtures = None, "fixtures.json is missing")]
+#[case::fixtures(|run: &mut Evidence| run.resources = None, "resources.json is missing")]
 #[case::nodes(|run: &mut Evidence| run.nodes = None, "nodes.json is missing")]
 fn a_lost_file_of_what_was_launched_is_inconclusive(
     #[case] change: fn(&mut Evidence),
@@ -74,10 +74,10 @@ fn a_lost_file_of_what_was_launched_is_inconclusive(
 #[rstest]
 #[case(Phase::Baseline)]
 #[case(Phase::Load)]
-#[case(Phase::Drain)]
+#[case(Phase::Cooldown)]
 fn a_lost_mark_of_a_phase_is_inconclusive(#[case] lost: Phase) {
     let mut run = good_run(&four_users());
-    run.marks.retain(|mark| mark.event != Event::PhaseBegan(lost));
+    run.events.retain(|mark| mark.event != Event::PhaseBegan(lost));
     let judgement = Report::assemble(&run).judgement;
     assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:#?}");
 }
@@ -85,7 +85,7 @@ fn a_lost_mark_of_a_phase_is_inconclusive(#[case] lost: Phase) {
 #[test]
 fn a_lost_wave_is_inconclusive() {
     let change = |run: &mut Evidence| {
-        run.plan.scenarios.iter_mut().for_each(|planned| planned.waves = 2);
+        run.plan.scenarios.iter_mut().for_each(|planned| planned.iterations = 2);
     };
     assert_follows(change, Verdict::Inconclusive, "api:status: its outcome tells of 4 turns");
 }
@@ -93,7 +93,7 @@ fn a_lost_wave_is_inconclusive() {
 #[test]
 fn lost_turns_are_inconclusive() {
     assert_follows(
-        |run| run.wave().succeeded = 1,
+        |run| run.segment().succeeded = 1,
         Verdict::Inconclusive,
         "api:status: its outcome tells of 1 turns of 4",
     );
@@ -142,10 +142,10 @@ fn no_run_passes_once_a_file_of_it_has_changed(
         RunDir::request,
         RunDir::plan,
         RunDir::environment,
-        RunDir::marks,
+        RunDir::events,
         RunDir::samples,
         RunDir::processes,
-        RunDir::fixtures,
+        RunDir::resources,
         RunDir::nodes,
         |run: &RunDir| run.outcome(ScenarioId::CliLaunch),
     ] as [fn(&RunDir) -> PathBuf; 9]
@@ -164,13 +164,13 @@ fn no_run_passes_once_a_file_of_it_has_changed(
 #[test]
 fn no_run_passes_with_a_file_of_another() {
     let (mut other, evidence) = (launching(), launching());
-    for mark in &mut other.marks {
+    for mark in &mut other.events {
         mark.at = mark.at.plus(std::time::Duration::from_millis(1));
     }
     other.outcomes.values_mut().for_each(|outcome| outcome.cost.own_cpu *= 3);
     other.record(1).title = "another".to_owned();
     let (_other_folder, other) = keep(&other);
-    for file in [RunDir::marks, RunDir::processes] as [fn(&RunDir) -> PathBuf; 2] {
+    for file in [RunDir::events, RunDir::processes] as [fn(&RunDir) -> PathBuf; 2] {
         let (_folder, run) = keep(&evidence);
         fs::copy(file(&other), file(&run)).expect("it can be copied");
         assert_inconclusive(&run, &file(&run));
@@ -242,7 +242,7 @@ fn a_profile_of_before_is_read_as_it_was() {
 #[test]
 fn marks_are_in_the_order_of_time() {
     let mut evidence = launching();
-    evidence.marks.push(Mark { at: at(1), event: Event::Began });
+    evidence.events.push(LoggedEvent { at: at(1), event: Event::Began });
     let (_folder, run) = keep(&evidence);
-    assert_inconclusive(&run, &run.marks());
+    assert_inconclusive(&run, &run.events());
 }

@@ -136,7 +136,7 @@ fn a_constant_that_was_exceeded_is_not_raised_by_a_flag() {
 #[test]
 fn a_scenario_that_failed_is_tried_with_half_of_its_users() {
     let request = LoadRequest {
-        requests: vec!["status".to_owned()],
+        cli: vec!["status".to_owned()],
         deploy: true,
         sky: Some("0.12.0".to_owned()),
         ..four_users()
@@ -159,7 +159,7 @@ fn a_latency_limit_that_was_exceeded_names_its_scenario() {
 #[test]
 fn a_cloud_is_named_again_whatever_failed() {
     let request = LoadRequest {
-        requests: vec!["launch".to_owned()],
+        cli: vec!["launch".to_owned()],
         infra: vec!["aws".to_owned()],
         copy_credentials: true,
         ..four_users()
@@ -173,7 +173,7 @@ fn a_cloud_is_named_again_whatever_failed() {
 #[test]
 fn a_single_user_that_failed_is_tried_alone() {
     let one = Some("1".to_owned());
-    let mut run = good_run(&LoadRequest { requests_per_scenario: one, ..four_users() });
+    let mut run = good_run(&LoadRequest { users: one, ..four_users() });
     run.fail_turns(1);
     assert_eq!(after(&run).command, "cargo xtask load --apis status -n 1 --waves 1");
 }
@@ -195,8 +195,8 @@ fn a_bystander_that_failed_is_tried_with_half_of_the_users() {
 )]
 fn users_are_counted_of_each_cloud(#[case] change: fn(&mut Evidence), #[case] users: u32) {
     let request = LoadRequest {
-        apis: Vec::new(),
-        requests: vec!["launch".to_owned()],
+        api: Vec::new(),
+        cli: vec!["launch".to_owned()],
         infra: ["aws", "gcp"].map(str::to_owned).to_vec(),
         copy_credentials: true,
         ..four_users()
@@ -210,8 +210,8 @@ fn users_are_counted_of_each_cloud(#[case] change: fn(&mut Evidence), #[case] us
 
 #[test]
 fn scenarios_with_fewer_users_are_not_given_the_number_of_others() {
-    let requests = vec!["status".to_owned()];
-    let mut run = good_run(&LoadRequest { requests, ..four_users() });
+    let cli = vec!["status".to_owned()];
+    let mut run = good_run(&LoadRequest { cli, ..four_users() });
     for planned in &mut run.plan.scenarios {
         planned.users = if planned.id == ScenarioId::CliStatus { 1 } else { planned.users };
     }
@@ -240,8 +240,8 @@ fn an_inconclusive_run_is_repeated_as_it_was_and_the_reason_is_named() {
 #[test]
 fn a_plan_of_another_file_is_found_in_it_again() {
     let config = Some("/plans/ours.toml".into());
-    let profile = Some("smoke".to_owned());
-    let mut run = good_run(&LoadRequest { config, profile, ..four_users() });
+    let plan = Some("smoke".to_owned());
+    let mut run = good_run(&LoadRequest { config, plan, ..four_users() });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let command =
         "cargo xtask load --config /plans/ours.toml --profile smoke --apis status -n 4 --waves 1";
@@ -266,7 +266,7 @@ fn what_a_shell_would_take_apart_is_quoted() {
 #[test]
 fn lists_of_everything_are_short() {
     let all = || vec!["all".to_owned()];
-    let request = LoadRequest { requests: all(), apis: all(), ..four_users() };
+    let request = LoadRequest { cli: all(), api: all(), ..four_users() };
     let mut run = good_run(&LoadRequest { infra: vec!["loopback".to_owned()], ..request });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     assert_eq!(
@@ -278,8 +278,8 @@ fn lists_of_everything_are_short() {
 #[test]
 fn an_isolated_server_gets_the_clouds_credentials_again() {
     let request = LoadRequest {
-        apis: Vec::new(),
-        requests: vec!["launch".to_owned()],
+        api: Vec::new(),
+        cli: vec!["launch".to_owned()],
         infra: vec!["aws".to_owned()],
         copy_credentials: true,
         ..four_users()
@@ -293,14 +293,14 @@ fn an_isolated_server_gets_the_clouds_credentials_again() {
 #[test]
 fn every_flag_that_was_given_is_given_again() {
     let request = LoadRequest {
-        requests: vec!["launch".to_owned()],
-        apis: Vec::new(),
+        cli: vec!["launch".to_owned()],
+        api: Vec::new(),
         run_async: true,
-        waves: Some("3".to_owned()),
+        iterations: Some("3".to_owned()),
         budgets: vec!["tree-rss=1GiB".to_owned(), "threads=9".to_owned()],
         peaks: Some(LevelChoice::HighWaterMark),
         phase_peaks: true,
-        original_semantics: true,
+        upstream_figures: true,
         ..four_users()
     };
     let mut run = good_run(&request);
@@ -334,16 +334,16 @@ fn a_profile_of_the_servers_machine_is_asked_for_again() {
 
 #[test]
 fn a_part_of_a_load_is_not_given_flags_that_it_would_leave_idle() {
-    let requests = vec!["launch".to_owned()];
+    let cli = vec!["launch".to_owned()];
     let infra = vec!["loopback".to_owned()];
-    let mut run = good_run(&LoadRequest { requests, infra, run_async: true, ..four_users() });
+    let mut run = good_run(&LoadRequest { cli, infra, run_async: true, ..four_users() });
     run.fail_turns(2);
     assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
 }
 
 #[test]
 fn what_a_profile_of_skyload_toml_chose_is_chosen_again() {
-    let mut run = good_run(&LoadRequest { profile: Some("smoke".to_owned()), ..<_>::default() });
+    let mut run = good_run(&LoadRequest { plan: Some("smoke".to_owned()), ..<_>::default() });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     assert_eq!(after(&run).command, "cargo xtask load --profile smoke");
 }

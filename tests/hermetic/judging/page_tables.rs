@@ -31,7 +31,8 @@ fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
 #[test]
 fn what_the_bystander_asks_is_no_turn_of_a_user() {
     let run = good_run(&four_users());
-    let asked: u64 = run.outcomes.values().flat_map(|o| &o.waves).map(|wave| wave.succeeded).sum();
+    let asked: u64 =
+        run.outcomes.values().flat_map(|o| &o.segments).map(|segment| segment.succeeded).sum();
     assert!(asked > 4, "there is a bystander");
     let page = page(&run);
     let figure = key_figure(&page, "turns of users");
@@ -52,7 +53,7 @@ fn turns_that_the_client_could_not_take_are_told_apart() {
 #[test]
 fn memory_of_which_nothing_could_be_read_is_not_nothing() {
     let mut run = good_run(&four_users());
-    for phase in [Phase::Baseline, Phase::Load, Phase::Drain] {
+    for phase in [Phase::Baseline, Phase::Load, Phase::Cooldown] {
         let snapshot = run.snapshot(phase);
         snapshot.classes.clear();
         snapshot.unread = 3;

@@ -22,16 +22,16 @@ fn many_threads(run: &mut Evidence) {
     run.limit(BudgetSubject::Threads, Amount::Count(1));
 }
 
-fn left_behind(run: &mut Evidence) {
-    run.limit(BudgetSubject::Leftovers, Amount::Count(0));
-    run.happens(ALL_ENDED, Event::LeftBehind(vec!["a".to_owned()]));
+fn leaked_processes(run: &mut Evidence) {
+    run.limit(BudgetSubject::LeakedProcesses, Amount::Count(0));
+    run.happens(ALL_ENDED, Event::LeakedProcesses(vec!["a".to_owned()]));
 }
 
 #[rstest]
 #[case::a_class(large, "OVER BUDGET", "the budget for short-executor was exceeded.")]
 #[case::threads(many_threads, "OVER BUDGET", "the budget for threads was exceeded.")]
 #[case::several(
-    |run: &mut Evidence| { many_threads(run); left_behind(run) },
+    |run: &mut Evidence| { many_threads(run); leaked_processes(run) },
     "OVER BUDGET", "budgets were exceeded: threads, leftovers.")]
 #[case::wrong(
     |run: &mut Evidence| run.fail_turns(1),
@@ -56,11 +56,11 @@ fn the_verdicts_sentence_says_what_happened(
     assert_eq!(heading(&page(&run)), format!("<strong>{verdict}</strong>: {sentence}"));
 }
 
-/// A run of two waves, on a server that was restarted for it or not.
+/// A run of two segments, on a server that was restarted for it or not.
 pub(crate) fn two_waves(restarted: bool) -> Evidence {
     let mut run = good_run(&four_users());
-    let wave = run.wave().clone();
-    run.status().waves.push(wave);
+    let segment = run.segment().clone();
+    run.status().segments.push(segment);
     if !restarted {
         let url = "http://127.0.0.1:1".parse().expect("it is an address");
         run.plan.server = ServerTarget::Remote(url);
@@ -68,7 +68,7 @@ pub(crate) fn two_waves(restarted: bool) -> Evidence {
     run
 }
 
-/// Whether a wave of such a temperature is explained beside the charts.
+/// Whether a segment of such a temperature is explained beside the charts.
 fn explains(page: &str, look: &str) -> bool {
     page.contains(&format!("<li class=\"{look}\">"))
 }
@@ -78,7 +78,7 @@ fn waves_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
     let page = page(&two_waves(false));
     let data = data(&page);
     for part in [&data["scenarios"][0]["waves"], &data["distributions"][0]["waves"]] {
-        let looks = part.as_array().expect("it is a list").iter().map(|wave| &wave["look"]);
+        let looks = part.as_array().expect("it is a list").iter().map(|segment| &segment["look"]);
         assert!(looks.clone().all(|look| look == "unknown") && looks.count() > 0, "{part}");
     }
     assert!(page.contains("class=\"strip unknown\"") && !page.contains("class=\"strip cold\""));
@@ -88,8 +88,8 @@ fn waves_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
 #[test]
 fn waves_on_a_server_that_was_restarted_are_cold_and_warm() {
     let page = page(&two_waves(true));
-    let waves = data(&page)["scenarios"][0]["waves"].clone();
-    let looks: Vec<&Value> = (0..2).map(|wave| &waves[wave]["look"]).collect();
+    let segments = data(&page)["scenarios"][0]["waves"].clone();
+    let looks: Vec<&Value> = (0..2).map(|segment| &segments[segment]["look"]).collect();
     assert_eq!(looks, ["cold", "warm"]);
     assert!(!explains(&page, "unknown") && explains(&page, "cold") && explains(&page, "warm"));
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use skyload::analysis::{BudgetState, Evidence, ProfileEvidence, ProfileReport, Report, Verdict};
 use skyload::budget::{Amount, Budget, BudgetSubject};
-use skyload::record::profile::{Ending, KeywordMemory, OriginalLook, Phase, ProfileLine};
+use skyload::record::profile::{Ending, KeywordMemory, Phase, ProfileLine, UpstreamSample};
 use skyload::record::{JsonLines, ProfileDir, write_json};
 use skyload::render::text;
 use skyload::units::ByteSize;
@@ -94,14 +94,14 @@ fn the_originals_figures_stand_beside_ours() {
     let none = KeywordMemory::default();
     for (millis, short) in [(0, none), (5_000, memory(2, 150, 240)), (10_000, memory(4, 140, 520))]
     {
-        let look = OriginalLook { at: at(millis), short, long: none };
-        profile.lines.push(ProfileLine::Original(look));
+        let look = UpstreamSample { at: at(millis), short, long: none };
+        profile.lines.push(ProfileLine::Upstream(look));
     }
     let report = ProfileReport::assemble(&profile);
-    let original = report.summary.expect("there are ticks").original.expect("it was asked for");
+    let original = report.summary.expect("there are ticks").upstream.expect("it was asked for");
     assert_eq!(original.short_peak, Some(ByteSize::mib(150)));
     assert_eq!(original.short_average_peak, Some(ByteSize::mib(130)), "not of the same look");
-    assert_eq!((original.long_peak, original.looks), (None, 3));
+    assert_eq!((original.long_peak, original.samples), (None, 3));
     let text = rendered(&report);
     let begin = text.find("EXECUTORS, in MiB").expect("it is shown");
     let end = text.find("\nMEMORY").expect("it comes before the memory");
@@ -112,7 +112,7 @@ fn the_originals_figures_stand_beside_ours() {
 fn what_puts_a_profile_in_doubt_is_said() {
     let mut run = good_run(&four_users());
     run.record(3).ending = Ending::Unread { unseen: None };
-    run.processes.as_mut().expect("it is good").lost_events = 2;
+    run.processes.as_mut().expect("it is good").dropped_events = 2;
     run.profile.retain(|line| !matches!(line, ProfileLine::Footer { .. }));
     run.profile.push(ProfileLine::ServerGone { at: at(14_000) });
     for line in &mut run.profile {

@@ -45,8 +45,8 @@ fn put_forward(line: &mut ProfileLine) {
     let forward = |at: &mut Timestamp| *at = at.plus(AHEAD);
     match line {
         ProfileLine::Header(header) => forward(&mut header.at),
-        ProfileLine::Tick(tick) => forward(&mut tick.at),
-        ProfileLine::Original(look) => forward(&mut look.at),
+        ProfileLine::Sample(tick) => forward(&mut tick.at),
+        ProfileLine::Upstream(look) => forward(&mut look.at),
         ProfileLine::PhasePeaks(peaks) => forward(&mut peaks.at),
         ProfileLine::ServerGone { at } | ProfileLine::Footer { at, .. } => forward(at),
         ProfileLine::Snapshot(snapshot) => {
@@ -87,13 +87,13 @@ fn a_profile_by_another_clock_says_what_one_by_ours_would() {
 fn snapshots_are_of_the_phase_in_which_they_were_taken() {
     let memory = assembled(remote_run()).memory.expect("profiled");
     let phases: Vec<Phase> = memory.snapshots.iter().map(|snapshot| snapshot.phase).collect();
-    assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Drain]);
+    assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Cooldown]);
 }
 
 #[test]
 fn without_a_comparison_of_clocks_a_profile_proves_nothing() {
     let mut run = remote_run();
-    run.marks.retain(|mark| !matches!(mark.event, Event::ClockCompared(_)));
+    run.events.retain(|mark| !matches!(mark.event, Event::ClockCompared(_)));
     assert_eq!(assembled(run.clone()).judgement.verdict, Verdict::Inconclusive);
     assert_finds(&run, Severity::Inconclusive, "clock was not compared with ours");
     assert_finds(&run, Severity::Inconclusive, "does not reach from the baseline");
@@ -103,7 +103,7 @@ fn without_a_comparison_of_clocks_a_profile_proves_nothing() {
 fn a_profile_that_ended_before_the_drain_did_says_what_to_do() {
     let mut run = remote_run();
     let end = at(ALL_ENDED - 5_000).plus(AHEAD);
-    run.profile.retain(|line| !matches!(line, ProfileLine::Tick(tick) if tick.at > end));
+    run.profile.retain(|line| !matches!(line, ProfileLine::Sample(tick) if tick.at > end));
     assert_finds(&run, Severity::Inconclusive, "the server's profile does not reach from");
     assert_finds(&run, Severity::Inconclusive, "report 20261124-080000-test --server-profile PATH");
 }
@@ -126,13 +126,13 @@ fn what_was_before_and_after_the_run_does_not_count() {
     (early.first_seen, early.last_read) = (at(0), Some(at(100)));
     let late = run.record(2);
     late.first_seen = at(ALL_ENDED + 1_000).plus(AHEAD);
-    let Some(ProfileLine::Tick(first)) = run.profile.get(1).cloned() else { panic!("a tick") };
+    let Some(ProfileLine::Sample(first)) = run.profile.get(1).cloned() else { panic!("a tick") };
     let mut before = first.clone();
     before.at = at(0);
     for class in before.classes.values_mut() {
         class.rss_sum = skyload::units::ByteSize::gib(9);
     }
-    run.profile.insert(1, ProfileLine::Tick(before));
+    run.profile.insert(1, ProfileLine::Sample(before));
     let memory = assembled(run.clone()).memory.expect("profiled");
     let short = skyload::class::ProcessClass::ShortExecutor;
     assert_eq!(memory.class(short).map(|class| class.processes), Some(0), "only ticks have it");

@@ -6,13 +6,13 @@ use skyload::analysis::{Evidence, Report};
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
 use skyload::record::events::{Event, StopReason};
-use skyload::record::outcome::{ClientCost, Ended, Failure, WaveOutcome};
+use skyload::record::outcome::{ClientCost, Ended, Failure, SegmentOutcome};
 use skyload::record::profile::{
     ClassSnapshot, Ending, Phase, PhasePeaks, ProfileLine, ProfilerLevel, Window,
 };
 use skyload::record::request::LoadRequest;
 use skyload::render::text;
-use skyload::scenario::Family;
+use skyload::scenario::Group;
 use skyload::scenario::ScenarioId::{CliStatus, ProbeHealth};
 use skyload::units::ByteSize;
 
@@ -47,14 +47,14 @@ fn a_run_without_a_server_is_rendered_all_the_same() {
 
 /// A run of which there is something to say in every part of the report.
 pub(super) fn eventful_run() -> Evidence {
-    let request = LoadRequest { requests: vec!["status".to_owned()], ..four_users() };
+    let request = LoadRequest { cli: vec!["status".to_owned()], ..four_users() };
     let mut run = good_run(&request);
     run.fail_turns(1);
     refuse(&mut run);
-    let mut warm = WaveOutcome::begin(at(7_000), 4);
+    let mut warm = SegmentOutcome::begin(at(7_000), 4);
     (warm.ended, warm.succeeded) = (at(9_000), 3);
     for turn in 1..=3 {
-        warm.turns.record(Duration::from_millis(turn * 90));
+        warm.iteration_duration.record(Duration::from_millis(turn * 90));
         for (step, share) in [("health", 10), ("status/submit", 20), ("status/get", 60)] {
             warm.steps
                 .entry(step.to_owned())
@@ -63,7 +63,7 @@ pub(super) fn eventful_run() -> Evidence {
         }
     }
     let status = run.status();
-    status.waves.push(warm);
+    status.segments.push(warm);
     status.ended = Ended::TimedOut;
     let sky = run.outcomes.get_mut(&CliStatus).expect("it is planned");
     sky.cost = ClientCost {
@@ -77,28 +77,28 @@ pub(super) fn eventful_run() -> Evidence {
     run.limit(BudgetSubject::TreeRss, ByteSize::mib(500));
     run.limit(BudgetSubject::Growth, ByteSize::mib(200));
     run.limit(BudgetSubject::Threads, Amount::Count(12));
-    run.limit(BudgetSubject::Leftovers, Amount::Count(2));
-    let kept = run.snapshot(Phase::Drain);
+    run.limit(BudgetSubject::LeakedProcesses, Amount::Count(2));
+    let kept = run.snapshot(Phase::Cooldown);
     kept.unread = 1;
     let short = kept.classes[&ProcessClass::ShortExecutor];
     let long = ClassSnapshot { pss: ByteSize::mib(150), uss: ByteSize::mib(120), ..short };
     kept.classes.insert(ProcessClass::LongExecutor, long);
     run.zombies_from(LOAD_ENDED, 2);
     run.environment.as_mut().expect("it is good").sky.constants.server = None;
-    run.happens(ALL_ENDED, Event::LeftBehind(["a", "b", "a"].map(str::to_owned).to_vec()));
+    run.happens(ALL_ENDED, Event::LeakedProcesses(["a", "b", "a"].map(str::to_owned).to_vec()));
     run
 }
 
 fn refuse(run: &mut Evidence) {
-    let wave = &mut run.outcomes.get_mut(&CliStatus).expect("it is planned").waves[0];
-    (wave.succeeded, wave.refused) = (wave.succeeded - 1, 1);
+    let segment = &mut run.outcomes.get_mut(&CliStatus).expect("it is planned").segments[0];
+    (segment.succeeded, segment.expected_errors) = (segment.succeeded - 1, 1);
     let refusal = Failure {
         step: "sky.serve.status".to_owned(),
         status: Some(500),
         error_type: "RuntimeError".to_owned(),
         message: "network error".to_owned(),
     };
-    wave.tally.add(refusal, Some("it asks public addresses"));
+    segment.tally.add(refusal, Some("it asks public addresses"));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn an_interrupted_run_shows_what_was_measured_until_then() {
     for outcome in run.outcomes.values_mut() {
         outcome.ended = Ended::Stopped;
     }
-    run.wave().succeeded = 2;
+    run.segment().succeeded = 2;
     insta::assert_snapshot!(rendered(&run));
 }
 
@@ -148,8 +148,8 @@ fn peaks_of_phases_and_families_stand_side_by_side() {
     let (server, short) = (ProcessClass::Server, ProcessClass::ShortExecutor);
     run.profile.extend([
         peaks(Window::Phase(Phase::Baseline), &[(server, 190)], 0),
-        peaks(Window::Load(Family::Api), &[(server, 200), (short, 180)], 0),
-        peaks(Window::Load(Family::CliInfra), &[(server, 195)], 2),
+        peaks(Window::Load(Group::Api), &[(server, 200), (short, 180)], 0),
+        peaks(Window::Load(Group::CliInfra), &[(server, 195)], 2),
     ]);
     let text = rendered(&run);
     let part = text.split("\nPEAKS").nth(1).expect("it has a part of its own");
@@ -159,7 +159,7 @@ fn peaks_of_phases_and_families_stand_side_by_side() {
 #[test]
 fn a_budget_of_a_class_that_did_not_run_is_listed_all_the_same() {
     let mut run = good_run(&four_users());
-    let subject = BudgetSubject::Class(ProcessClass::Helper);
+    let subject = BudgetSubject::Class(ProcessClass::Subprocess);
     run.limit(subject, ByteSize::mib(50));
     assert!(rendered(&run).contains("\n  helper: budget 50.0, not tried\n"));
 }
@@ -210,7 +210,7 @@ fn the_block_of_the_original_comes_first_to_the_letter_but_for_its_figures() {
     // The original knew no run without long executors.
     run.record(3).class = ProcessClass::LongExecutor;
     for line in &mut run.profile {
-        if let ProfileLine::Tick(tick) = line
+        if let ProfileLine::Sample(tick) = line
             && let Some(short) = tick.classes.get(&ProcessClass::ShortExecutor).copied()
         {
             tick.classes.insert(ProcessClass::LongExecutor, short);

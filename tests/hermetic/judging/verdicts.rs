@@ -60,7 +60,7 @@ fn snapshot_then_silence(evidence: &mut Evidence, millis: u64) {
 
 fn starve(evidence: &mut Evidence, id: ScenarioId) {
     let outcome = evidence.outcomes.get_mut(&id).expect("a test knows its own data");
-    outcome.waves[0].lateness.record(Duration::from_secs(3));
+    outcome.segments[0].send_lateness.record(Duration::from_secs(3));
 }
 
 /// Half of the turns of `api:status` took at least two seconds.
@@ -102,7 +102,7 @@ fn slow(evidence: &mut Evidence) {
 #[case::a_starved_client(|e: &mut Evidence| starve(e, ApiStatus), Inconclusive, "the client was starved")]
 #[case::a_missing_outcome(
     |e: &mut Evidence| _ = e.outcomes.remove(&ApiStatus), Inconclusive, "api:status: no outcome")]
-#[case::an_outcome_without_a_turn(|e: &mut Evidence| e.status().waves.clear(), Inconclusive, "no outcome")]
+#[case::an_outcome_without_a_turn(|e: &mut Evidence| e.status().segments.clear(), Inconclusive, "no outcome")]
 #[case::a_stopped_scenario(
     |e: &mut Evidence| e.status().ended = Ended::Stopped, Inconclusive, "stopped before all turns were taken")]
 #[case::a_scenario_out_of_time(
@@ -147,7 +147,7 @@ fn slow(evidence: &mut Evidence) {
         e.limit(TreeRss, ByteSize::gib(9)); },
     Inconclusive, "tree-rss: it lacks what was in swap")]
 #[case::events_that_the_kernel_could_not_keep(
-    |e: &mut Evidence| e.processes.as_mut().unwrap().lost_events = 1, Inconclusive, "could not keep")]
+    |e: &mut Evidence| e.processes.as_mut().unwrap().dropped_events = 1, Inconclusive, "could not keep")]
 #[case::a_server_that_died(|e: &mut Evidence| e.happens(6_000, Event::ServerGone), Inconclusive, "the server died")]
 #[case::a_server_that_was_replaced(
     |e: &mut Evidence| e.happens(6_000, Event::ServerReplaced), Inconclusive, "was replaced")]
@@ -158,14 +158,14 @@ fn slow(evidence: &mut Evidence) {
 #[case::a_machine_short_of_memory(
     |e: &mut Evidence| e.happens(6_000, Event::LoadStopped(StopReason::MemoryFloor)),
     Inconclusive, "to protect the machine")]
-#[case::a_run_that_broke_off(|e: &mut Evidence| _ = e.marks.pop(), Inconclusive, "broke off")]
+#[case::a_run_that_broke_off(|e: &mut Evidence| _ = e.events.pop(), Inconclusive, "broke off")]
 #[case::a_file_that_breaks_off(
     |e: &mut Evidence| e.damage.push("`samples.jsonl` breaks off".to_owned()), Inconclusive, "breaks off")]
 #[case::a_skypilot_without_the_constant(
     |e: &mut Evidence| e.environment.as_mut().unwrap().sky.constants.server = None, Pass, "no constant for it")]
 #[case::a_class_that_did_not_run(|_: &mut Evidence| {}, Pass, "long-executor")]
 #[case::refusals_that_are_right(
-    |e: &mut Evidence| (e.wave().succeeded, e.wave().refused) = (0, 4), Pass, "")]
+    |e: &mut Evidence| (e.segment().succeeded, e.segment().expected_errors) = (0, 4), Pass, "")]
 #[case::a_stopped_scenario_that_failed_before(
     |e: &mut Evidence| { e.fail_turns(1); e.status().ended = Ended::Stopped; }, ScenarioFailed, "1 of 4")]
 #[case::a_latency_above_its_limit_beside_another_starved_client(
@@ -177,21 +177,21 @@ fn slow(evidence: &mut Evidence) {
 #[case::failures_of_a_run_whose_server_was_replaced(
     |e: &mut Evidence| { e.fail_turns(4); e.happens(6_000, Event::ServerReplaced); }, Inconclusive, "lost its server")]
 #[case::failures_of_a_run_that_was_killed(
-    |e: &mut Evidence| { e.fail_turns(4); e.marks.pop(); }, Inconclusive, "lost its server")]
+    |e: &mut Evidence| { e.fail_turns(4); e.events.pop(); }, Inconclusive, "lost its server")]
 #[case::a_client_that_failed_in_a_run_of_before_it_was_told_apart(
     |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed, "the load generator itself failed in 2 turns")]
 #[case::the_reason_of_such_a_failure(
     |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed,
     "2 of 4 turns failed; most often (2x) status: no response, client out of open files")]
 #[case::a_run_that_ended_before_its_load(
-    |e: &mut Evidence| { e.outcomes.clear(); e.marks.remove(1); }, Inconclusive, "ended before its load began: api:status, probe:health")]
+    |e: &mut Evidence| { e.outcomes.clear(); e.events.remove(1); }, Inconclusive, "ended before its load began: api:status, probe:health")]
 #[case::a_profiler_that_ended_by_itself(
     |e: &mut Evidence| e.happens(6_000, Event::LoadStopped(StopReason::ProfilerLost)), Inconclusive, "by itself after 6.0 s")]
 #[case::a_profile_that_begins_late(
-    |e: &mut Evidence| e.profile.retain(|line| !matches!(line, ProfileLine::Tick(tick) if tick.at < at(2_200))),
+    |e: &mut Evidence| e.profile.retain(|line| !matches!(line, ProfileLine::Sample(tick) if tick.at < at(2_200))),
     Inconclusive, "does not reach")]
 #[case::a_silence_before_the_baseline(
-    |e: &mut Evidence| { e.marks[0].at = at(1_800); e.plan.validity.profiler_gap = Duration::from_secs(1); e.silence(0, 1_800); },
+    |e: &mut Evidence| { e.events[0].at = at(1_800); e.plan.validity.profiler_gap = Duration::from_secs(1); e.silence(0, 1_800); },
     Pass, "")]
 #[case::no_profile(
     |e: &mut Evidence| (e.profile, e.processes) = (Vec::new(), None), Inconclusive, "server: nothing was measured")]
@@ -209,7 +209,7 @@ fn slow(evidence: &mut Evidence) {
 #[case::fewer_users_at_once_than_asked_for(
     |e: &mut Evidence| e.plan.capacity.wanted = ByteSize::gib(99), Pass, "would have needed about 99.0 GiB")]
 #[case::processes_that_a_stop_left_behind(
-    |e: &mut Evidence| e.happens(ALL_ENDED, Event::LeftBehind(vec!["python".to_owned()])), Pass, "1x python")]
+    |e: &mut Evidence| e.happens(ALL_ENDED, Event::LeakedProcesses(vec!["python".to_owned()])), Pass, "1x python")]
 fn the_verdict_follows_from(
     #[case] change: fn(&mut Evidence),
     #[case] verdict: Verdict,
@@ -259,10 +259,10 @@ fn a_server_elsewhere_is_judged_by_its_answers_alone() {
 #[rstest]
 #[case::the_client_failed(|e: &mut Evidence| e.client_fails(2), false)]
 #[case::it_always_did(|e: &mut Evidence| e.client_fails(4), false)]
-#[case::nobody_could_judge(|e: &mut Evidence| { e.wave().succeeded -= 1; e.wave().unjudged += 1; }, false)]
-#[case::a_turn_is_lost(|e: &mut Evidence| e.wave().succeeded -= 1, true)]
+#[case::nobody_could_judge(|e: &mut Evidence| { e.segment().succeeded -= 1; e.segment().unjudged += 1; }, false)]
+#[case::a_turn_is_lost(|e: &mut Evidence| e.segment().succeeded -= 1, true)]
 #[case::a_turn_is_lost_and_all_others_were_the_clients(
-    |e: &mut Evidence| { e.client_fails(3); e.wave().succeeded -= 1; }, true)]
+    |e: &mut Evidence| { e.client_fails(3); e.segment().succeeded -= 1; }, true)]
 fn a_turn_is_missing_where_no_count_tells_of_it(
     #[case] change: fn(&mut Evidence),
     #[case] missing: bool,
@@ -277,7 +277,7 @@ fn a_turn_is_missing_where_no_count_tells_of_it(
 #[test]
 fn what_was_sent_again_is_noted_and_changes_no_verdict() {
     let mut evidence = good_run(&four_users());
-    evidence.wave().retries = 3;
+    evidence.segment().retries = 3;
     let judgement = Report::assemble(&evidence).judgement;
     let notes = judgement.messages(Severity::Note).join("\n");
     assert!(notes.contains("api:status: requests were sent again 3x"), "{notes}");
@@ -294,10 +294,10 @@ fn a_refusal_that_nobody_can_judge_is_no_success(
     #[case] severity: Severity,
 ) {
     let mut evidence = good_run(&four_users());
-    for wave in &mut evidence.status().waves {
-        let unjudged = wave.succeeded.min(most);
-        wave.succeeded -= unjudged;
-        wave.unjudged = unjudged;
+    for segment in &mut evidence.status().segments {
+        let unjudged = segment.succeeded.min(most);
+        segment.succeeded -= unjudged;
+        segment.unjudged = unjudged;
     }
     let judgement = Report::assemble(&evidence).judgement;
     assert_eq!(judgement.verdict, verdict, "{:#?}", judgement.findings);

@@ -12,7 +12,7 @@ use serde_json::json;
 use skyload::class::ProcessClass;
 use skyload::profiler::Marker;
 use skyload::profiler::protocol::{Command as Order, Notice};
-use skyload::record::profile::{Ending, Phase, ProcessRecord, ProfileLine, Tick, Window};
+use skyload::record::profile::{Ending, Phase, ProcessRecord, ProfileLine, Sample, Window};
 use skyload::units::ByteSize;
 
 use super::Bench;
@@ -70,9 +70,9 @@ fn titled(server: &FakeServer, queue: &str) -> BTreeSet<u32> {
     executors.filter(|one| one.command_line.starts_with(&title)).map(|one| one.pid).collect()
 }
 
-fn ticks(lines: &[ProfileLine]) -> Vec<&Tick> {
+fn ticks(lines: &[ProfileLine]) -> Vec<&Sample> {
     let ticks = lines.iter().filter_map(|line| match line {
-        ProfileLine::Tick(tick) => Some(tick),
+        ProfileLine::Sample(tick) => Some(tick),
         _ => None,
     });
     ticks.collect()
@@ -100,7 +100,7 @@ fn executors_are_classed_and_counted_as_the_server_has_them() -> anyhow::Result<
     let count = |class| last.classes.get(&class).map_or(0, |class| class.count);
     assert_eq!(count(ProcessClass::ShortExecutor), 4);
     assert_eq!(count(ProcessClass::LongExecutor), 2);
-    assert_eq!(count(ProcessClass::Starting), 0);
+    assert_eq!(count(ProcessClass::StartingExecutor), 0);
     assert_eq!(pids_of(&profile, ProcessClass::Server), BTreeSet::from([server.pid()]));
     server.finish()
 }
@@ -172,7 +172,7 @@ fn marks_of_another_server_are_not_lowered() -> anyhow::Result<()> {
     serve(&theirs, "/status", 1)?;
     let (own, foreign) =
         (high_water_marks(&ours.executors())?, high_water_marks(&theirs.executors())?);
-    let window = Window::Phase(Phase::Drain);
+    let window = Window::Phase(Phase::Cooldown);
     bench.order(&Order::BeginWindow { window })?;
     bench.wait_for(|notice| *notice == Notice::WindowBegan { window })?;
     let lowered = high_water_marks(&ours.executors())?;

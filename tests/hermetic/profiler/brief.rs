@@ -62,7 +62,7 @@ fn no_process_is_too_brief_to_leave_its_peak() -> anyhow::Result<()> {
         let peak = program.peak.expect("it is in the record");
         assert!(peak > ByteSize::mib(60) && peak < ByteSize::mib(64), "{program:?}");
     }
-    assert_eq!(profile.table.lost_events, 0);
+    assert_eq!(profile.table.dropped_events, 0);
     Ok(())
 }
 

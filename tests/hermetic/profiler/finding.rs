@@ -88,12 +88,12 @@ fn the_root_is_the_server_whatever_it_is_called() -> anyhow::Result<()> {
         .lines
         .iter()
         .filter_map(|line| match line {
-            ProfileLine::Tick(tick) => Some(tick),
+            ProfileLine::Sample(tick) => Some(tick),
             _ => None,
         })
         .collect();
     assert!(ticks.iter().all(|tick| tick.classes[&ProcessClass::Server].count == 1));
-    assert_eq!(ticks.len() as u64, profile.table.profiler.ticks);
+    assert_eq!(ticks.len() as u64, profile.table.profiler.samples);
     Ok(())
 }
 

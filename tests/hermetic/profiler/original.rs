@@ -11,9 +11,9 @@ use skyload::units::ByteSize;
 use super::Bench;
 use super::bench::{Owned, Profile};
 
-fn looks(profile: &Profile) -> impl Iterator<Item = &skyload::record::profile::OriginalLook> {
+fn looks(profile: &Profile) -> impl Iterator<Item = &skyload::record::profile::UpstreamSample> {
     profile.lines.iter().filter_map(|line| match line {
-        ProfileLine::Original(look) => Some(look),
+        ProfileLine::Upstream(look) => Some(look),
         _ => None,
     })
 }
@@ -40,7 +40,7 @@ fn summary(profile: Profile) -> MonitoringSummary {
 fn a_stranger_with_the_keyword_in_its_words_counts_for_the_original_alone() -> anyhow::Result<()> {
     let root = Owned::shell("read forever")?;
     let stranger = Owned::shell("read forever # SkyPilot:executor:short SkyPilot:executor:long")?;
-    let bench = Bench::watch(&root, |options| options.original_semantics = true)?;
+    let bench = Bench::watch(&root, |options| options.upstream_figures = true)?;
     let_it_look(&bench, 2)?;
     let profile = bench.finish()?;
     // Other tests may have executors at the same time: at least one, then.
@@ -51,7 +51,7 @@ fn a_stranger_with_the_keyword_in_its_words_counts_for_the_original_alone() -> a
     assert!(!profile.table.processes.iter().any(|record| is_executor(record.class)));
     let summary = summary(profile);
     assert_eq!(summary.short_peak, None);
-    assert!(summary.original.expect("it was asked for").short_peak.is_some());
+    assert!(summary.upstream.expect("it was asked for").short_peak.is_some());
     Ok(())
 }
 
@@ -60,14 +60,14 @@ fn a_spike_of_40_ms_is_in_ours_whether_or_not_the_original_saw_it() -> anyhow::R
     let server = FakeServer::start(&[("FAKE_SKY_SPIKE_MIB", "96")])?;
     let bench = Bench::watch_pid(server.pid(), |options| {
         options.api_port = Some(server.port());
-        options.original_semantics = true;
+        options.upstream_figures = true;
     })?;
     let_it_look(&bench, 1)?;
     let response = http::post(&format!("{}/status", server.url()), &json!({}))?;
     http::get(&format!("{}/api/get?request_id={}", server.url(), response.request_id()?))?;
     let summary = summary(bench.finish()?);
     assert!(summary.short_peak.expect("one served") >= ByteSize::mib(96 + 24));
-    assert!(summary.original.is_some());
+    assert!(summary.upstream.is_some());
     server.finish()
 }
 

@@ -15,19 +15,19 @@ use super::scene::{counts, kinds};
 #[tokio::test]
 async fn every_user_gets_a_turn_in_every_wave_and_the_outcome_is_on_disk() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.waves(2);
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.iterations(2);
     let scene = scene.set()?;
     let outcome = scene.drive(ScenarioId::ApiStatus).await?;
-    assert_eq!((outcome.ended, outcome.waves.len()), (Ended::Finished, 2));
-    for wave in &outcome.waves {
-        assert_eq!((wave.scheduled, counts(wave)), (3, (3, 0, 0)));
-        assert_eq!((wave.turns.count(), wave.lateness.count()), (3, 3));
-        assert!(wave.tally.kinds().is_empty() && wave.ended > wave.began);
+    assert_eq!((outcome.ended, outcome.segments.len()), (Ended::Finished, 2));
+    for segment in &outcome.segments {
+        assert_eq!((segment.scheduled, counts(segment)), (3, (3, 0, 0)));
+        assert_eq!((segment.iteration_duration.count(), segment.send_lateness.count()), (3, 3));
+        assert!(segment.tally.kinds().is_empty() && segment.ended > segment.began);
     }
-    assert!(outcome.waves[1].began >= outcome.waves[0].ended);
+    assert!(outcome.segments[1].began >= outcome.segments[0].ended);
     let read: ScenarioOutcome = read_json(&scene.run.outcome(ScenarioId::ApiStatus), "outcome")?;
     assert_eq!(read.process, skyload::ids::ProcessIdentity::current());
-    assert_eq!(read.waves[1].turns.count(), 3);
+    assert_eq!(read.segments[1].iteration_duration.count(), 3);
     server.finish()
 }
 
@@ -54,10 +54,10 @@ async fn the_steps_are_those_of_the_sdk(
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let outcome = Scene::of(&server, &[id])?.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!(counts(wave), (3, 0, 0), "{:?}", wave.tally);
-    assert_eq!(wave.steps.keys().collect::<Vec<_>>(), steps);
-    assert!(wave.steps.values().all(|step| step.count() == 3));
+    let segment = &outcome.segments[0];
+    assert_eq!(counts(segment), (3, 0, 0), "{:?}", segment.tally);
+    assert_eq!(segment.steps.keys().collect::<Vec<_>>(), steps);
+    assert!(segment.steps.values().all(|step| step.count() == 3));
     Ok(())
 }
 
@@ -65,24 +65,29 @@ async fn the_steps_are_those_of_the_sdk(
 async fn the_server_tells_how_long_a_request_queued_and_ran() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "300")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
-    let wave = &outcome.waves[0];
-    let shortest = |step: &str| wave.steps[step].min().expect("there are some");
+    let segment = &outcome.segments[0];
+    let shortest = |step: &str| segment.steps[step].min().expect("there are some");
     assert!(shortest("status/queue+run") >= Duration::from_millis(299));
-    assert!(wave.turns.min().expect("there are some") >= shortest("status/queue+run"));
+    assert!(
+        segment.iteration_duration.min().expect("there are some") >= shortest("status/queue+run")
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn every_third_failure_is_counted_by_kind_and_keeps_its_latency() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:3")])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.waves(2);
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.iterations(2);
     let outcome = scene.play().await?;
     assert_eq!(outcome.ended, Ended::Finished);
-    for wave in &outcome.waves {
-        assert_eq!(counts(wave), (2, 0, 1));
-        assert_eq!(kinds(wave), [(Some(500), "ValueError", 1)]);
-        assert_eq!((wave.turns.count(), wave.steps["status/get"].count()), (3, 3));
-        let failure = &wave.tally.kinds()[0].example;
+    for segment in &outcome.segments {
+        assert_eq!(counts(segment), (2, 0, 1));
+        assert_eq!(kinds(segment), [(Some(500), "ValueError", 1)]);
+        assert_eq!(
+            (segment.iteration_duration.count(), segment.steps["status/get"].count()),
+            (3, 3)
+        );
+        let failure = &segment.tally.kinds()[0].example;
         assert_eq!(failure.step, "status");
         assert!(failure.message.ends_with("of sky.status is made to fail"), "{failure}");
     }
@@ -101,10 +106,10 @@ async fn what_is_no_success_is_a_failure(
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[(knob, "sky.status:1")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!(counts(wave), (0, 0, 3));
-    assert_eq!(kinds(wave), [(status, error_type, 3)]);
-    assert_eq!(wave.turns.count(), 3);
+    let segment = &outcome.segments[0];
+    assert_eq!(counts(segment), (0, 0, 3));
+    assert_eq!(kinds(segment), [(status, error_type, 3)]);
+    assert_eq!(segment.iteration_duration.count(), 3);
     Ok(())
 }
 
@@ -114,8 +119,8 @@ async fn a_server_that_is_not_there_fails_every_turn_and_not_the_driver() -> any
     let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?;
     server.finish()?;
     let outcome = scene.play().await?;
-    assert_eq!(counts(&outcome.waves[0]), (0, 0, 3));
-    assert_eq!(kinds(&outcome.waves[0]), [(None, "connect", 3)]);
+    assert_eq!(counts(&outcome.segments[0]), (0, 0, 3));
+    assert_eq!(kinds(&outcome.segments[0]), [(None, "connect", 3)]);
     Ok(())
 }
 
@@ -124,8 +129,8 @@ async fn a_server_that_dies_amid_the_load_fails_the_turns_under_way() -> anyhow:
     let server =
         FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "60000"), ("FAKE_SKY_DIE_AFTER_MS", "300")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
-    assert_eq!((outcome.ended, counts(&outcome.waves[0])), (Ended::Finished, (0, 0, 3)));
-    assert!(kinds(&outcome.waves[0]).iter().all(|(status, ..)| status.is_none()));
+    assert_eq!((outcome.ended, counts(&outcome.segments[0])), (Ended::Finished, (0, 0, 3)));
+    assert!(kinds(&outcome.segments[0]).iter().all(|(status, ..)| status.is_none()));
     Ok(())
 }
 

@@ -25,10 +25,13 @@ async fn it_asks_from_the_first_wave_until_all_others_have_ended() -> anyhow::Re
     let (status, validate, probe) =
         tokio::join!(scene.drive(ApiStatus), scene.drive(ApiValidate), scene.drive(ProbeHealth));
     let (status, validate, probe) = (status?, validate?, probe?);
-    assert_eq!((probe.ended, probe.waves.len()), (Ended::Finished, 1));
-    let [asked, slow, quick] = [&probe, &status, &validate].map(|outcome| &outcome.waves[0]);
-    assert_eq!((asked.failed, asked.refused), (0, 0));
-    assert_eq!((asked.completed(), asked.turns.count()), (asked.scheduled, asked.scheduled));
+    assert_eq!((probe.ended, probe.segments.len()), (Ended::Finished, 1));
+    let [asked, slow, quick] = [&probe, &status, &validate].map(|outcome| &outcome.segments[0]);
+    assert_eq!((asked.failed, asked.expected_errors), (0, 0));
+    assert_eq!(
+        (asked.completed(), asked.iteration_duration.count()),
+        (asked.scheduled, asked.scheduled)
+    );
     assert!(asked.scheduled > 1, "{asked:?}");
     // The quick one's end was not the end of all.
     assert!(slow.ended > quick.ended && asked.ended >= slow.ended);
@@ -42,13 +45,17 @@ async fn a_standstill_shows_in_every_request_of_its_time() -> anyhow::Result<()>
         .planned(|plan| plan.probe_rate = 20)
         .set()?;
     let (status, probe) = tokio::join!(scene.drive(ApiStatus), scene.drive(ProbeHealth));
-    assert_eq!(counts(&status?.waves[0]), (3, 0, 0), "it waits, as the SDK does");
+    assert_eq!(counts(&status?.segments[0]), (3, 0, 0), "it waits, as the SDK does");
     let probe = probe?;
-    let asked = &probe.waves[0];
+    let asked = &probe.segments[0];
     assert_eq!(asked.failed, 0);
     // 40 requests of 0 to 2 s each. Who asks again only after an answer has one.
-    assert!(total(&asked.turns) > 10.0, "{} requests", asked.turns.count());
-    assert!(asked.turns.max() >= Some(Duration::from_millis(1500)));
+    assert!(
+        total(&asked.iteration_duration) > 10.0,
+        "{} requests",
+        asked.iteration_duration.count()
+    );
+    assert!(asked.iteration_duration.max() >= Some(Duration::from_millis(1500)));
     Ok(())
 }
 
@@ -68,14 +75,14 @@ async fn a_starved_client_is_counted_from_the_schedule() -> anyhow::Result<()> {
     let (status, probe, starved) =
         tokio::join!(scene.drive(ApiStatus), scene.drive(ProbeHealth), starve);
     starved?;
-    assert_eq!(counts(&status?.waves[0]), (3, 0, 0));
+    assert_eq!(counts(&status?.segments[0]), (3, 0, 0));
     let probe = probe?;
-    let asked = &probe.waves[0];
+    let asked = &probe.segments[0];
     // Twenty requests were due in that second, none was left out, and each of
     // them was late: ten seconds in all.
-    assert_eq!(asked.lateness.count(), asked.scheduled);
-    assert!(total(&asked.lateness) > 5.0, "late by {:?}", asked.lateness.max());
-    assert!(total(&asked.turns) > 5.0, "took {:?}", asked.turns.max());
+    assert_eq!(asked.send_lateness.count(), asked.scheduled);
+    assert!(total(&asked.send_lateness) > 5.0, "late by {:?}", asked.send_lateness.max());
+    assert!(total(&asked.iteration_duration) > 5.0, "took {:?}", asked.iteration_duration.max());
     Ok(())
 }
 
@@ -85,7 +92,7 @@ async fn it_asks_on_when_the_server_has_died_and_counts_what_fails() -> anyhow::
         FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "600000"), ("FAKE_SKY_DIE_AFTER_MS", "300")])?;
     let scene = Scene::of(&server, &[ApiStatus, ApiValidate, ProbeHealth])?.set()?;
     // One of them is at the line, and slower than the server's end.
-    let place = scene.run.start_line().join("0-api-validate.json");
+    let place = scene.run.barrier().join("0-api-validate.json");
     write_json(&place, &ProcessIdentity::current())?;
     let load = async {
         let status = scene.drive(ApiStatus).await?;
@@ -95,10 +102,10 @@ async fn it_asks_on_when_the_server_has_died_and_counts_what_fails() -> anyhow::
     };
     let (status, probe) = tokio::join!(load, scene.drive(ProbeHealth));
     let (status, probe) = (status?, probe?);
-    assert_eq!((status.ended, counts(&status.waves[0])), (Ended::Finished, (0, 0, 3)));
-    let asked = &probe.waves[0];
+    assert_eq!((status.ended, counts(&status.segments[0])), (Ended::Finished, (0, 0, 3)));
+    let asked = &probe.segments[0];
     assert_eq!((probe.ended, asked.completed()), (Ended::Finished, asked.scheduled));
-    assert!(asked.failed >= 2 && asked.turns.count() == asked.scheduled, "{asked:?}");
+    assert!(asked.failed >= 2 && asked.iteration_duration.count() == asked.scheduled, "{asked:?}");
     assert!(kinds(asked).iter().all(|(status, ..)| status.is_none()));
     Ok(())
 }

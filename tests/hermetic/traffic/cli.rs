@@ -8,14 +8,14 @@ use std::time::Duration;
 use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::ids::ProcessIdentity;
-use skyload::record::outcome::{Ended, WaveOutcome};
+use skyload::record::outcome::{Ended, SegmentOutcome};
 use skyload::scenario::ScenarioId;
 
 use super::Scene;
 use super::scene::{ENDLESS, counts, kinds, until};
 
-fn failures(wave: &WaveOutcome) -> Vec<&str> {
-    let wrong = wave.tally.kinds().iter().filter(|kind| kind.is_error());
+fn failures(segment: &SegmentOutcome) -> Vec<&str> {
+    let wrong = segment.tally.kinds().iter().filter(|kind| kind.is_error());
     wrong.map(|kind| kind.example.error_type.as_str()).collect()
 }
 
@@ -31,10 +31,15 @@ async fn a_process_whose_requests_end_as_they_should_is_right(
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let outcome = Scene::of(&server, &[id])?.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, expected), "{:?}", wave.tally);
-    assert!(failures(wave).is_empty());
-    assert_eq!((wave.turns.count(), wave.steps[step].count()), (3, 3));
+    let segment = &outcome.segments[0];
+    assert_eq!(
+        (outcome.ended, counts(segment)),
+        (Ended::Finished, expected),
+        "{:?}",
+        segment.tally
+    );
+    assert!(failures(segment).is_empty());
+    assert_eq!((segment.iteration_duration.count(), segment.steps[step].count()), (3, 3));
     assert!(outcome.cost.largest_child.is_some());
     Ok(())
 }
@@ -49,9 +54,9 @@ async fn an_exit_code_of_0_does_not_hide_what_became_of_the_request(
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[(knob, "sky.status:1")])?;
     let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!(counts(wave), (0, 0, 3));
-    assert_eq!(failures(wave), [error_type]);
+    let segment = &outcome.segments[0];
+    assert_eq!(counts(segment), (0, 0, 3));
+    assert_eq!(failures(segment), [error_type]);
     Ok(())
 }
 
@@ -59,7 +64,7 @@ async fn an_exit_code_of_0_does_not_hide_what_became_of_the_request(
 async fn only_the_user_whose_request_failed_has_failed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:3")])?;
     let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?.play().await?;
-    assert_eq!(counts(&outcome.waves[0]), (0, 2, 1));
+    assert_eq!(counts(&outcome.segments[0]), (0, 2, 1));
     Ok(())
 }
 
@@ -70,8 +75,8 @@ async fn a_refusal_is_wrong_where_there_is_infrastructure() -> anyhow::Result<()
         .found(|environment| environment.infrastructure = vec!["slurm/loop".to_owned()])
         .play()
         .await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((counts(wave), failures(wave)), ((0, 0, 3), vec!["RuntimeError"]));
+    let segment = &outcome.segments[0];
+    assert_eq!((counts(segment), failures(segment)), ((0, 0, 3), vec!["RuntimeError"]));
     Ok(())
 }
 
@@ -88,10 +93,10 @@ async fn a_program_is_a_failure_and_no_error(
         .found(|environment| environment.client.sky = sky)
         .play()
         .await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 3)));
-    assert_eq!(kinds(wave), [(None, error_type, 3)]);
-    assert_eq!(wave.turns.count(), 3);
+    let segment = &outcome.segments[0];
+    assert_eq!((outcome.ended, counts(segment)), (Ended::Finished, (0, 0, 3)));
+    assert_eq!(kinds(segment), [(None, error_type, 3)]);
+    assert_eq!(segment.iteration_duration.count(), 3);
     Ok(())
 }
 
@@ -102,10 +107,10 @@ async fn a_program_that_cannot_be_started_is_no_failure_of_the_server() -> anyho
         .found(|environment| environment.client.sky = "/nonexistent/sky".into())
         .play()
         .await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 0)));
-    assert_eq!((wave.client_failed, wave.turns.count()), (3, 0));
-    assert_eq!(kinds(wave), [(None, "cannot run sky", 3)]);
+    let segment = &outcome.segments[0];
+    assert_eq!((outcome.ended, counts(segment)), (Ended::Finished, (0, 0, 0)));
+    assert_eq!((segment.client_failed, segment.iteration_duration.count()), (3, 0));
+    assert_eq!(kinds(segment), [(None, "cannot run sky", 3)]);
     Ok(())
 }
 
@@ -115,8 +120,8 @@ async fn a_server_that_cannot_be_reached_is_told_by_the_exit_code() -> anyhow::R
     let scene = Scene::of(&server, &[ScenarioId::CliStatus])?;
     server.finish()?;
     let outcome = scene.play().await?;
-    assert_eq!(counts(&outcome.waves[0]), (0, 0, 3));
-    assert_eq!(kinds(&outcome.waves[0]), [(None, "exit status: 1", 3)]);
+    assert_eq!(counts(&outcome.segments[0]), (0, 0, 3));
+    assert_eq!(kinds(&outcome.segments[0]), [(None, "exit status: 1", 3)]);
     Ok(())
 }
 
@@ -140,9 +145,9 @@ async fn a_process_that_the_time_limit_cuts_off_is_killed() -> anyhow::Result<()
         .planned(|plan| plan.scenario_timeout = Duration::from_secs(2))
         .play()
         .await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((outcome.ended, counts(wave)), (Ended::TimedOut, (0, 0, 3)));
-    assert_eq!(kinds(wave), [(None, "unfinished", 3)]);
+    let segment = &outcome.segments[0];
+    assert_eq!((outcome.ended, counts(segment)), (Ended::TimedOut, (0, 0, 3)));
+    assert_eq!(kinds(segment), [(None, "unfinished", 3)]);
     let pids: Vec<u32> =
         fs::read_to_string(&pids)?.lines().map(str::parse).collect::<Result<_, _>>()?;
     assert!(!pids.is_empty());
@@ -157,8 +162,8 @@ async fn a_request_that_outlives_its_process_is_no_success_and_not_waited_for() 
     let sky = scripted(folder.path(), &script)?;
     let scene = Scene::of(&server, &[ScenarioId::CliStatus])?;
     let outcome = scene.found(|environment| environment.client.sky = sky).play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 3)));
-    assert_eq!(kinds(wave), [(None, "request under way", 3)]);
+    let segment = &outcome.segments[0];
+    assert_eq!((outcome.ended, counts(segment)), (Ended::Finished, (0, 0, 3)));
+    assert_eq!(kinds(segment), [(None, "request under way", 3)]);
     Ok(())
 }

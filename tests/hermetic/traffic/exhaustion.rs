@@ -20,8 +20,8 @@ async fn a_client_raises_its_limit_on_open_files_to_what_its_users_need() -> any
     setrlimit(Resource::RLIMIT_NOFILE, FEW, hard)?;
     let scene = Scene::of(&server, &[ScenarioId::ApiValidate])?.users(USERS, USERS);
     let outcome = scene.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!(counts(wave), (u64::from(USERS), 0, 0), "{:?}", kinds(wave));
+    let segment = &outcome.segments[0];
+    assert_eq!(counts(segment), (u64::from(USERS), 0, 0), "{:?}", kinds(segment));
     Ok(())
 }
 
@@ -31,12 +31,12 @@ async fn a_client_without_open_files_is_no_failure_of_the_server() -> anyhow::Re
     let scene = Scene::of(&server, &[ScenarioId::ApiValidate])?.users(USERS, USERS);
     setrlimit(Resource::RLIMIT_NOFILE, FEW, FEW)?;
     let outcome = scene.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!(wave.failed, 0, "{:?}", kinds(wave));
-    assert!(kinds(wave).iter().all(|(_, kind, _)| *kind == "client out of open files"));
-    assert_eq!(wave.client_failed + wave.succeeded, u64::from(USERS));
+    let segment = &outcome.segments[0];
+    assert_eq!(segment.failed, 0, "{:?}", kinds(segment));
+    assert!(kinds(segment).iter().all(|(_, kind, _)| *kind == "client out of open files"));
+    assert_eq!(segment.client_failed + segment.succeeded, u64::from(USERS));
     // A connection that was never made is not a fast one.
-    assert_eq!(wave.turns.count(), wave.succeeded);
+    assert_eq!(segment.iteration_duration.count(), segment.succeeded);
     assert_eq!(state(&outcome, &Thresholds::default()), ScenarioState::ClientFailed);
     Ok(())
 }

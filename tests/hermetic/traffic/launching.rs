@@ -8,8 +8,8 @@ use rstest::rstest;
 use skyload::api::{ApiClient, ClientIdentity};
 use skyload::credentials::Credentials;
 use skyload::infrastructure::Infrastructure;
-use skyload::record::outcome::{Ended, WaveOutcome};
-use skyload::record::resources::Ledger;
+use skyload::record::outcome::{Ended, SegmentOutcome};
+use skyload::record::resources::ResourceLog;
 use skyload::record::{read_json, write_json};
 use skyload::resources::{self, Hurry, Requests};
 use skyload::scenario::ScenarioId;
@@ -51,14 +51,14 @@ async fn scene_of(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<Sce
         .set()?;
     let requests = requests(&scene, server)?;
     let ledger = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
-    write_json(&scene.run.fixtures(), &ledger)?;
+    write_json(&scene.run.resources(), &ledger)?;
     Ok(scene)
 }
 
-pub(super) async fn play(server: &FakeServer, id: ScenarioId) -> anyhow::Result<WaveOutcome> {
+pub(super) async fn play(server: &FakeServer, id: ScenarioId) -> anyhow::Result<SegmentOutcome> {
     let outcome = scene(server, id).await?.drive(id).await?;
     assert_eq!(outcome.ended, Ended::Finished);
-    Ok(outcome.waves.into_iter().next().expect("there is a wave"))
+    Ok(outcome.segments.into_iter().next().expect("there is a wave"))
 }
 
 async fn tear_down(
@@ -66,9 +66,9 @@ async fn tear_down(
     scene: &Scene,
     hurry: Hurry,
     limit: Duration,
-) -> anyhow::Result<Ledger> {
+) -> anyhow::Result<ResourceLog> {
     let requests = requests(scene, server)?;
-    let mut ledger: Ledger = read_json(&scene.run.fixtures(), "list of fixtures")?;
+    let mut ledger: ResourceLog = read_json(&scene.run.resources(), "list of fixtures")?;
     let (id, plan) = (scene.run.id(), scene.plan());
     resources::tear_down(&requests, &id, plan, hurry, limit, &mut ledger).await;
     Ok(ledger)
@@ -89,8 +89,8 @@ async fn tear_down(
 async fn every_user_succeeds_and_nothing_is_left(#[case] id: ScenarioId) -> anyhow::Result<()> {
     let server = server(&[])?;
     let scene = scene(&server, id).await?;
-    let wave = scene.drive(id).await?.waves.remove(0);
-    assert_eq!((counts(&wave), kinds(&wave)), ((3, 0, 0), vec![]), "{:?}", wave.tally);
+    let segment = scene.drive(id).await?.segments.remove(0);
+    assert_eq!((counts(&segment), kinds(&segment)), ((3, 0, 0), vec![]), "{:?}", segment.tally);
     let ledger = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
     assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
     assert_eq!(ledger.failed().count(), 0, "{ledger:?}");
@@ -108,17 +108,20 @@ async fn what_fails_is_one_users_failure(
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
     let server = server(&[knob])?;
-    let wave = play(&server, id).await?;
-    assert_eq!(counts(&wave), (2, 0, 1), "{:?}", wave.tally);
-    assert_eq!(wave.tally.kinds()[0].example.error_type, error_type);
+    let segment = play(&server, id).await?;
+    assert_eq!(counts(&segment), (2, 0, 1), "{:?}", segment.tally);
+    assert_eq!(segment.tally.kinds()[0].example.error_type, error_type);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_launch_that_is_answered_after_the_sdks_five_seconds_has_failed() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_LATE", "sky.launch:3")])?;
-    let wave = play(&server, ScenarioId::ApiLaunchAndLogs).await?;
-    assert_eq!((counts(&wave), kinds(&wave)), ((2, 0, 1), vec![(None, "no answer in 5s", 1)]));
+    let segment = play(&server, ScenarioId::ApiLaunchAndLogs).await?;
+    assert_eq!(
+        (counts(&segment), kinds(&segment)),
+        ((2, 0, 1), vec![(None, "no answer in 5s", 1)])
+    );
     Ok(())
 }
 
@@ -128,10 +131,10 @@ async fn a_launch_that_is_not_waited_for_counts_when_it_has_ended() -> anyhow::R
         server(&[("FAKE_SKY_LAUNCH_MS", "3000"), ("FAKE_SKY_INFRA_FAIL", "sky.launch:3")])?;
     let scene =
         scene(&server, ScenarioId::CliLaunch).await?.planned(|plan| plan.run_async = true).set()?;
-    let wave = scene.drive(ScenarioId::CliLaunch).await?.waves.remove(0);
-    assert_eq!(counts(&wave), (2, 0, 1), "{:?}", wave.tally);
-    assert_eq!(kinds(&wave), [(Some(500), "ResourcesUnavailableError", 1)]);
-    let slowest = wave.steps["sky launch"].max().expect("three were measured");
+    let segment = scene.drive(ScenarioId::CliLaunch).await?.segments.remove(0);
+    assert_eq!(counts(&segment), (2, 0, 1), "{:?}", segment.tally);
+    assert_eq!(kinds(&segment), [(Some(500), "ResourcesUnavailableError", 1)]);
+    let slowest = segment.steps["sky launch"].max().expect("three were measured");
     assert!(slowest < Duration::from_millis(2500), "{slowest:?} is the process's time alone");
     Ok(())
 }
@@ -139,9 +142,9 @@ async fn a_launch_that_is_not_waited_for_counts_when_it_has_ended() -> anyhow::R
 #[tokio::test]
 async fn without_its_fixture_every_user_has_failed_for_the_fixtures_reason() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_INFRA_FAIL", "sky.launch:1")])?;
-    let wave = play(&server, ScenarioId::ApiExec).await?;
-    assert_eq!(counts(&wave), (0, 0, 3));
-    assert_eq!(kinds(&wave), [(Some(500), "ResourcesUnavailableError", 3)]);
+    let segment = play(&server, ScenarioId::ApiExec).await?;
+    assert_eq!(counts(&segment), (0, 0, 3));
+    assert_eq!(kinds(&segment), [(Some(500), "ResourcesUnavailableError", 3)]);
     Ok(())
 }
 
@@ -158,11 +161,11 @@ async fn users_are_spread_over_all_infrastructures_and_told_apart() -> anyhow::R
     let requests = requests(&scene, &server)?;
     let ledger = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
     assert_eq!((ledger.steps.len(), ledger.failed().count()), (2, 0), "a cluster on each");
-    write_json(&scene.run.fixtures(), &ledger)?;
-    let wave = scene.drive(id).await?.waves.remove(0);
-    assert_eq!(counts(&wave), (4, 0, 0), "{:?}", wave.tally);
+    write_json(&scene.run.resources(), &ledger)?;
+    let segment = scene.drive(id).await?.segments.remove(0);
+    assert_eq!(counts(&segment), (4, 0, 0), "{:?}", segment.tally);
     for infra in infras() {
-        assert_eq!(wave.steps[&format!("logs/stream @{infra}")].count(), 2);
+        assert_eq!(segment.steps[&format!("logs/stream @{infra}")].count(), 2);
     }
     Ok(())
 }
@@ -202,8 +205,8 @@ async fn a_teardown_that_fails_is_noted_with_its_reason() -> anyhow::Result<()> 
 async fn a_managed_job_that_fails_after_it_was_submitted_is_a_failure() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_JOB_FAILED", "sky.jobs.launch:3")])?;
     let scene = scene(&server, ScenarioId::ApiJobsLaunch).await?;
-    let wave = scene.drive(ScenarioId::ApiJobsLaunch).await?.waves.remove(0);
-    assert_eq!(counts(&wave), (3, 0, 0), "all were submitted");
+    let segment = scene.drive(ScenarioId::ApiJobsLaunch).await?.segments.remove(0);
+    assert_eq!(counts(&segment), (3, 0, 0), "all were submitted");
     let ledger = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
     let failed: Vec<&str> = ledger.failed().map(|(_, f)| f.error_type.as_str()).collect();
     assert_eq!(failed, ["failed"]);
@@ -257,8 +260,8 @@ async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
 async fn a_launch_that_nobody_waits_for_any_more_is_ended_too() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_LATE", "sky.launch:1"), ("FAKE_SKY_LAUNCH_MS", "20000")])?;
     let scene = scene(&server, ScenarioId::ApiLaunchAndLogs).await?;
-    let wave = scene.drive(ScenarioId::ApiLaunchAndLogs).await?.waves.remove(0);
-    assert_eq!(kinds(&wave), [(None, "no answer in 5s", 3)]);
+    let segment = scene.drive(ScenarioId::ApiLaunchAndLogs).await?.segments.remove(0);
+    assert_eq!(kinds(&segment), [(None, "no answer in 5s", 3)]);
     let ledger = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
     assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
     let cancelled = ledger.steps.iter().filter(|step| step.what.starts_with("request "));

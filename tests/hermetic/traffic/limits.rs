@@ -21,21 +21,21 @@ use super::scene::{ENDLESS, counts, kinds};
 #[tokio::test]
 async fn users_beyond_at_once_wait_for_a_place_and_all_get_their_turn(
     #[case] users: u32,
-    #[case] at_once: u32,
+    #[case] concurrency: u32,
 ) -> anyhow::Result<()> {
     let server =
         FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400"), ("FAKE_SKY_SHORT_POOL", "8")])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.users(users, at_once);
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.users(users, concurrency);
     let outcome = scene.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((wave.scheduled, counts(wave)), (users.into(), (users.into(), 0, 0)));
-    let lasted = wave.ended.since(wave.began);
-    assert!(lasted >= Duration::from_millis(400) * users.div_ceil(at_once), "{lasted:?}");
-    // A turn counts from when its place was free, and not from the wave's start.
-    let whole = wave.turns.mean().context("there are turns")? * users;
-    assert!(whole < (lasted + Duration::from_millis(300)) * at_once, "{whole:?}");
+    let segment = &outcome.segments[0];
+    assert_eq!((segment.scheduled, counts(segment)), (users.into(), (users.into(), 0, 0)));
+    let lasted = segment.ended.since(segment.began);
+    assert!(lasted >= Duration::from_millis(400) * users.div_ceil(concurrency), "{lasted:?}");
+    // A turn counts from when its place was free, and not from the segment's start.
+    let whole = segment.iteration_duration.mean().context("there are turns")? * users;
+    assert!(whole < (lasted + Duration::from_millis(300)) * concurrency, "{whole:?}");
     // The daemon's, and one for each place: a request more would have had its own.
-    assert_eq!(server.executors().len(), 1 + usize::try_from(at_once)?);
+    assert_eq!(server.executors().len(), 1 + usize::try_from(concurrency)?);
     Ok(())
 }
 
@@ -44,7 +44,7 @@ async fn users_that_all_fit_are_served_side_by_side() -> anyhow::Result<()> {
     let server =
         FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400"), ("FAKE_SKY_SHORT_POOL", "8")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.users(5, 5).play().await?;
-    assert_eq!(counts(&outcome.waves[0]), (5, 0, 0));
+    assert_eq!(counts(&outcome.segments[0]), (5, 0, 0));
     assert_eq!(server.executors().len(), 1 + 5);
     Ok(())
 }
@@ -53,13 +53,13 @@ async fn users_that_all_fit_are_served_side_by_side() -> anyhow::Result<()> {
 async fn turns_that_the_time_limit_cuts_off_have_failed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[ENDLESS])?;
     let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?
-        .waves(2)
+        .iterations(2)
         .planned(|plan| plan.scenario_timeout = Duration::from_secs(1));
     let scene = scene.set()?;
     let outcome = scene.drive(ScenarioId::ApiStatus).await?;
-    assert_eq!((outcome.ended, outcome.waves.len()), (Ended::TimedOut, 1));
-    assert_eq!(counts(&outcome.waves[0]), (0, 0, 3));
-    assert_eq!(kinds(&outcome.waves[0]), [(None, "unfinished", 3)]);
+    assert_eq!((outcome.ended, outcome.segments.len()), (Ended::TimedOut, 1));
+    assert_eq!(counts(&outcome.segments[0]), (0, 0, 3));
+    assert_eq!(kinds(&outcome.segments[0]), [(None, "unfinished", 3)]);
     assert!(scene.run.outcome(ScenarioId::ApiStatus).exists());
     Ok(())
 }
@@ -69,20 +69,24 @@ async fn turns_that_the_time_limit_cuts_off_have_failed() -> anyhow::Result<()> 
 #[case::but_not_those_that_never_had_a_place(2, 2)]
 #[tokio::test]
 async fn latencies_include_turns_that_were_cut_off(
-    #[case] at_once: u32,
+    #[case] concurrency: u32,
     #[case] begun: u64,
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[ENDLESS])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?
-        .users(3, at_once)
+        .users(3, concurrency)
         .planned(|plan| plan.scenario_timeout = Duration::from_secs(2))
         .play()
         .await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((counts(wave), wave.turns.count()), ((0, 0, 3), begun));
-    // They took at least from the wave's beginning to its end, to three digits.
-    let lasted = wave.ended.since(wave.began).mul_f64(0.9);
-    assert!(wave.turns.min() >= Some(lasted), "{:?} of {lasted:?}", wave.turns.min());
+    let segment = &outcome.segments[0];
+    assert_eq!((counts(segment), segment.iteration_duration.count()), ((0, 0, 3), begun));
+    // They took at least from the segment's beginning to its end, to three digits.
+    let lasted = segment.ended.since(segment.began).mul_f64(0.9);
+    assert!(
+        segment.iteration_duration.min() >= Some(lasted),
+        "{:?} of {lasted:?}",
+        segment.iteration_duration.min()
+    );
     Ok(())
 }
 
@@ -101,7 +105,7 @@ async fn a_killed_conductor_stops_its_scenarios() -> anyhow::Result<()> {
     assert_eq!(outcome.ended, Ended::Stopped);
     assert!(scene.run.outcome(ScenarioId::ApiStatus).exists());
     // They were neither answered nor given too little time: nobody's fault.
-    assert!(outcome.waves.iter().all(|wave| counts(wave) == (0, 0, 0)));
+    assert!(outcome.segments.iter().all(|segment| counts(segment) == (0, 0, 0)));
     Ok(())
 }
 

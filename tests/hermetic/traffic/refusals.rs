@@ -28,11 +28,14 @@ async fn a_launch_without_a_cloud_is_refused(
         })
         .play()
         .await?;
-    let wave = &outcome.waves[0];
-    assert_eq!(counts(wave), expected);
-    assert_eq!(kinds(wave), [(Some(500), "NoCloudAccessError", 3)]);
-    assert_eq!(wave.tally.kinds()[0].right_because.is_some(), !has_infrastructure);
-    assert_eq!((wave.turns.count(), wave.steps["launch_dryrun/get"].count()), (3, 3));
+    let segment = &outcome.segments[0];
+    assert_eq!(counts(segment), expected);
+    assert_eq!(kinds(segment), [(Some(500), "NoCloudAccessError", 3)]);
+    assert_eq!(segment.tally.kinds()[0].expected_because.is_some(), !has_infrastructure);
+    assert_eq!(
+        (segment.iteration_duration.count(), segment.steps["launch_dryrun/get"].count()),
+        (3, 3)
+    );
     Ok(())
 }
 
@@ -50,10 +53,10 @@ async fn a_queue_without_a_jobs_controller_is_refused(
         .found(|environment| environment.server.consolidation = consolidation)
         .play()
         .await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((counts(wave), wave.completed()), (expected, 3));
-    assert_eq!(wave.unjudged, if consolidation == Fact::Unknown { 3 } else { 0 });
-    assert_eq!(kinds(wave), [(Some(500), "ClusterNotUpError", 3)]);
+    let segment = &outcome.segments[0];
+    assert_eq!((counts(segment), segment.completed()), (expected, 3));
+    assert_eq!(segment.unjudged, if consolidation == Fact::Unknown { 3 } else { 0 });
+    assert_eq!(kinds(segment), [(Some(500), "ClusterNotUpError", 3)]);
     Ok(())
 }
 
@@ -61,9 +64,9 @@ async fn a_queue_without_a_jobs_controller_is_refused(
 async fn a_refused_request_does_not_end_the_turn() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiCliStatus])?.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((counts(wave), kinds(wave)), (REFUSED, vec![(Some(500), "RuntimeError", 3)]));
-    assert_eq!(wave.steps["status/get"].count(), 3);
+    let segment = &outcome.segments[0];
+    assert_eq!((counts(segment), kinds(segment)), (REFUSED, vec![(Some(500), "RuntimeError", 3)]));
+    assert_eq!(segment.steps["status/get"].count(), 3);
     Ok(())
 }
 
@@ -71,10 +74,10 @@ async fn a_refused_request_does_not_end_the_turn() -> anyhow::Result<()> {
 async fn a_turn_with_a_refusal_and_a_failure_has_failed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:1")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiCliStatus])?.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!(counts(wave), FAILED);
+    let segment = &outcome.segments[0];
+    assert_eq!(counts(segment), FAILED);
     let expected = [(Some(500), "RuntimeError", 3), (Some(500), "ValueError", 3)];
-    assert_eq!(kinds(wave), expected);
+    assert_eq!(kinds(segment), expected);
     Ok(())
 }
 
@@ -82,7 +85,7 @@ async fn a_turn_with_a_refusal_and_a_failure_has_failed() -> anyhow::Result<()> 
 async fn another_failure_of_a_request_that_may_be_refused_is_a_failure() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.launch:1")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiLaunchDryrun])?.play().await?;
-    assert_eq!(counts(&outcome.waves[0]), FAILED);
-    assert_eq!(kinds(&outcome.waves[0]), [(Some(500), "ValueError", 3)]);
+    assert_eq!(counts(&outcome.segments[0]), FAILED);
+    assert_eq!(kinds(&outcome.segments[0]), [(Some(500), "ValueError", 3)]);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::plan::ServerTarget;
-use skyload::record::outcome::WaveOutcome;
+use skyload::record::outcome::SegmentOutcome;
 use skyload::scenario::ScenarioId::{self, ApiLaunchDryrun, ApiStatus, ApiTailLogs};
 
 use super::Scene;
@@ -27,14 +27,14 @@ const HEARTBEAT: Reaction = CutAfter("<sky-payload>\"<heartbeat></heartbeat>\"</
 const LINE: Reaction = CutAfter("the same line\n");
 
 /// One user of a scenario upon a server that answers everything, and reacts to the calls of
-/// one path in this order, the last of them ever after. Returns the wave, and all calls.
+/// one path in this order, the last of them ever after. Returns the segment, and all calls.
 async fn play(
     id: ScenarioId,
     version: &str,
     path: &'static str,
     reactions: &'static [Reaction],
     remote: bool,
-) -> anyhow::Result<(WaveOutcome, Vec<String>)> {
+) -> anyhow::Result<(SegmentOutcome, Vec<String>)> {
     let server = FakeServer::start(&[])?;
     let calls = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&calls);
@@ -64,9 +64,9 @@ async fn play(
         })
         .play()
         .await?;
-    let wave = outcome.waves.into_iter().next().expect("there is a wave");
+    let segment = outcome.segments.into_iter().next().expect("there is a wave");
     let calls = calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok((wave, calls))
+    Ok((segment, calls))
 }
 
 #[rstest]
@@ -90,8 +90,13 @@ async fn what_the_sdk_sends_again_is_no_failure_and_counted(
     #[case] reactions: &'static [Reaction],
     #[case] retries: u64,
 ) -> anyhow::Result<()> {
-    let (wave, calls) = play(id, "0.14.1", path, reactions, true).await?;
-    assert_eq!((counts(&wave), wave.retries), ((1, 0, 0), retries), "{:?} {calls:?}", wave.tally);
+    let (segment, calls) = play(id, "0.14.1", path, reactions, true).await?;
+    assert_eq!(
+        (counts(&segment), segment.retries),
+        ((1, 0, 0), retries),
+        "{:?} {calls:?}",
+        segment.tally
+    );
     let sent = calls.iter().filter(|called| *called == path).count();
     assert_eq!(sent, if path == "/api/get" || retries > 0 { reactions.len() } else { 1 });
     Ok(())
@@ -116,23 +121,28 @@ async fn what_the_sdk_gives_up_is_a_failure(
     #[case] reactions: &'static [Reaction],
     #[case] retries: u64,
 ) -> anyhow::Result<()> {
-    let (wave, calls) = play(ApiStatus, version, path, reactions, true).await?;
-    assert_eq!((counts(&wave), wave.retries), ((0, 0, 1), retries), "{:?} {calls:?}", wave.tally);
+    let (segment, calls) = play(ApiStatus, version, path, reactions, true).await?;
+    assert_eq!(
+        (counts(&segment), segment.retries),
+        ((0, 0, 1), retries),
+        "{:?} {calls:?}",
+        segment.tally
+    );
     Ok(())
 }
 
 #[tokio::test]
 async fn health_on_this_machine_is_looked_at_twice() -> anyhow::Result<()> {
     // Before it starts a server, the SDK makes sure that there is none.
-    let (wave, _) = play(ApiStatus, "0.14.1", "/api/health", &[HangUp, HEALTHY], false).await?;
-    assert_eq!((counts(&wave), wave.retries), ((1, 0, 0), 1), "{:?}", wave.tally);
+    let (segment, _) = play(ApiStatus, "0.14.1", "/api/health", &[HangUp, HEALTHY], false).await?;
+    assert_eq!((counts(&segment), segment.retries), ((1, 0, 0), 1), "{:?}", segment.tally);
     Ok(())
 }
 
 #[tokio::test]
 async fn the_time_of_a_step_is_that_of_all_its_tries() -> anyhow::Result<()> {
-    let (wave, _) = play(ApiStatus, "0.14.1", "/api/stream", &[CutOff, DONE], true).await?;
-    let streamed = &wave.steps["status/stream"];
+    let (segment, _) = play(ApiStatus, "0.14.1", "/api/stream", &[CutOff, DONE], true).await?;
+    let streamed = &segment.steps["status/stream"];
     // The pause is a second, give or take 40 %.
     let at_least = std::time::Duration::from_millis(599);
     assert_eq!(streamed.count(), 1);
@@ -150,9 +160,9 @@ async fn the_output_of_a_job_is_read_again(
     #[case] value: &str,
 ) -> anyhow::Result<()> {
     let server = super::launching::server(&[(knob, value)])?;
-    let wave = super::launching::play(&server, ApiTailLogs).await?;
-    assert_eq!((counts(&wave), kinds(&wave)), ((3, 0, 0), vec![]), "{:?}", wave.tally);
-    assert_eq!(wave.retries, 1);
+    let segment = super::launching::play(&server, ApiTailLogs).await?;
+    assert_eq!((counts(&segment), kinds(&segment)), ((3, 0, 0), vec![]), "{:?}", segment.tally);
+    assert_eq!(segment.retries, 1);
     Ok(())
 }
 
@@ -166,15 +176,15 @@ async fn a_question_of_our_own_that_fails_once_is_no_users_failure(
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[(knob, value)])?;
     let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?.play().await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((wave.failed, wave.retries), (0, 0), "{:?}", wave.tally);
+    let segment = &outcome.segments[0];
+    assert_eq!((segment.failed, segment.retries), (0, 0), "{:?}", segment.tally);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_fixture_is_set_up_though_a_call_finds_no_server_once() -> anyhow::Result<()> {
     let server = super::launching::server(&[("FAKE_SKY_UNAVAILABLE", "/launch:1!")])?;
-    let wave = super::launching::play(&server, ApiTailLogs).await?;
-    assert_eq!(counts(&wave), (3, 0, 0), "{:?}", wave.tally);
+    let segment = super::launching::play(&server, ApiTailLogs).await?;
+    assert_eq!(counts(&segment), (3, 0, 0), "{:?}", segment.tally);
     Ok(())
 }

@@ -12,7 +12,7 @@ use skyload::record::environment::{
     ClientSettings, Environment, Fact, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
 };
-use skyload::record::outcome::{ScenarioOutcome, WaveOutcome};
+use skyload::record::outcome::{ScenarioOutcome, SegmentOutcome};
 use skyload::record::request::LoadRequest;
 use skyload::record::{FORMAT_VERSION, RunDir, write_json};
 use skyload::scenario::ScenarioId;
@@ -49,7 +49,7 @@ impl Scene {
         let mut plan = LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE)?;
         plan.scenarios = scenarios
             .iter()
-            .map(|&id| PlannedScenario { id, users: 3, waves: 1, at_once: 3 })
+            .map(|&id| PlannedScenario { id, users: 3, iterations: 1, concurrency: 3 })
             .collect();
         plan.scenario_timeout = Duration::from_secs(120);
         plan.conductor = ProcessIdentity::current();
@@ -73,17 +73,19 @@ impl Scene {
     }
 
     /// Changes how many users each scenario has, and how many of them fit.
-    pub(super) fn users(self, users: u32, at_once: u32) -> Self {
+    pub(super) fn users(self, users: u32, concurrency: u32) -> Self {
         self.planned(|plan| {
             plan.scenarios.iter_mut().for_each(|scenario| {
-                (scenario.users, scenario.at_once) = (users, at_once);
+                (scenario.users, scenario.concurrency) = (users, concurrency);
             });
         })
     }
 
     /// Changes how many turns each user takes.
-    pub(super) fn waves(self, waves: u32) -> Self {
-        self.planned(|plan| plan.scenarios.iter_mut().for_each(|scenario| scenario.waves = waves))
+    pub(super) fn iterations(self, iterations: u32) -> Self {
+        self.planned(|plan| {
+            plan.scenarios.iter_mut().for_each(|scenario| scenario.iterations = iterations)
+        })
     }
 
     /// Changes what is known of the server.
@@ -104,9 +106,9 @@ impl Scene {
         traffic::drive(&self.run, id).await
     }
 
-    /// Waits until a scenario that is driven beside has come to its first wave.
+    /// Waits until a scenario that is driven beside has come to its first segment.
     pub(super) async fn begun(&self, id: ScenarioId) -> anyhow::Result<()> {
-        let place = self.run.start_line().join(format!("0-{}.json", id.file_stem()));
+        let place = self.run.barrier().join(format!("0-{}.json", id.file_stem()));
         let come = || place.exists();
         until(come).await.with_context(|| format!("{id} did not come to the start line"))
     }
@@ -142,12 +144,12 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
         },
         server_environment: ServerEnvironment::Unrecorded,
         infrastructure: Vec::new(),
-        changes: Vec::new(),
+        modifications: Vec::new(),
         client: ClientSettings {
             endpoint: server.url().parse()?,
             sky: fake_sky::executable(),
             variables: client_env.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
-            without: Vec::new(),
+            without: server.not_for_clients(),
             inherits: Inherited::All,
         },
         machine: MachineFacts {
@@ -171,12 +173,12 @@ pub(super) async fn until(is_so: impl Fn() -> bool) -> anyhow::Result<()> {
 }
 
 /// Turns that succeeded, were refused, and failed.
-pub(super) fn counts(wave: &WaveOutcome) -> (u64, u64, u64) {
-    (wave.succeeded, wave.refused, wave.failed)
+pub(super) fn counts(segment: &SegmentOutcome) -> (u64, u64, u64) {
+    (segment.succeeded, segment.expected_errors, segment.failed)
 }
 
-/// The kinds of failure of a wave: status, type, and how often.
-pub(super) fn kinds(wave: &WaveOutcome) -> Vec<(Option<u16>, &str, u64)> {
-    let kinds = wave.tally.kinds().iter();
+/// The kinds of failure of a segment: status, type, and how often.
+pub(super) fn kinds(segment: &SegmentOutcome) -> Vec<(Option<u16>, &str, u64)> {
+    let kinds = segment.tally.kinds().iter();
     kinds.map(|kind| (kind.example.status, kind.example.error_type.as_str(), kind.count)).collect()
 }

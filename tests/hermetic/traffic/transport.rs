@@ -74,25 +74,29 @@ async fn a_broken_step_fails_the_turn_and_is_its_last(
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
     let outcome = play_with(id, path, move |_| reaction).await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((outcome.ended, counts(wave)), (Ended::Finished, (0, 0, 3)));
-    assert_eq!(kinds(wave), [(None, error_type, 3)]);
-    assert_eq!((wave.turns.count(), wave.steps[step].count()), (3, 3));
+    let segment = &outcome.segments[0];
+    assert_eq!((outcome.ended, counts(segment)), (Ended::Finished, (0, 0, 3)));
+    assert_eq!(kinds(segment), [(None, error_type, 3)]);
+    assert_eq!((segment.iteration_duration.count(), segment.steps[step].count()), (3, 3));
     let sent_after = |later: &&String| later.ends_with("/get") && *later != step;
-    assert_eq!(wave.steps.keys().find(sent_after), None);
+    assert_eq!(segment.steps.keys().find(sent_after), None);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_server_that_misses_the_sdks_limits_is_not_there_to_its_user() -> anyhow::Result<()> {
     let outcome = play_with(ApiStatus, "/api/health", |_| Silence).await?;
-    let wave = &outcome.waves[0];
-    assert_eq!(kinds(wave), [(None, "no answer in 2s 500ms", 3)]);
-    let message = &wave.tally.kinds()[0].example.message;
+    let segment = &outcome.segments[0];
+    assert_eq!(kinds(segment), [(None, "no answer in 2s 500ms", 3)]);
+    let message = &segment.tally.kinds()[0].example.message;
     assert!(message.ends_with("(asked 3x)"), "{message}");
     // Nothing but health was asked for, and the whole of it counts.
-    assert_eq!(wave.steps.keys().collect::<Vec<_>>(), ["health"]);
-    assert!(wave.turns.min() >= Some(Duration::from_millis(7_499)), "{:?}", wave.turns.min());
+    assert_eq!(segment.steps.keys().collect::<Vec<_>>(), ["health"]);
+    assert!(
+        segment.iteration_duration.min() >= Some(Duration::from_millis(7_499)),
+        "{:?}",
+        segment.iteration_duration.min()
+    );
     Ok(())
 }
 
@@ -100,7 +104,7 @@ async fn a_server_that_misses_the_sdks_limits_is_not_there_to_its_user() -> anyh
 async fn a_health_that_comes_at_the_second_try_is_no_failure() -> anyhow::Result<()> {
     let react = |count| if count == 1 { HangUp } else { HEALTHY };
     let outcome = play_with(ApiStatus, "/api/health", react).await?;
-    assert_eq!(counts(&outcome.waves[0]), (3, 0, 0), "{:?}", outcome.waves[0].tally);
+    assert_eq!(counts(&outcome.segments[0]), (3, 0, 0), "{:?}", outcome.segments[0].tally);
     Ok(())
 }
 
@@ -109,9 +113,9 @@ async fn a_request_that_finds_no_worker_is_sent_again_and_its_wait_counts() -> a
     // The first call of each of the three users.
     let react = |count| if count <= 3 { BUSY } else { DONE };
     let outcome = play_with(ApiStatus, "/status", react).await?;
-    let wave = &outcome.waves[0];
-    assert_eq!((counts(wave), wave.retries), ((3, 0, 0), 3));
-    let submitted = &wave.steps["status/submit"];
+    let segment = &outcome.segments[0];
+    assert_eq!((counts(segment), segment.retries), ((3, 0, 0), 3));
+    let submitted = &segment.steps["status/submit"];
     // The pause is five seconds, give or take 40 %.
     assert!(submitted.min() >= Some(Duration::from_millis(2_999)), "{:?}", submitted.min());
     Ok(())
@@ -136,7 +140,7 @@ async fn a_result_is_a_failure(
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
     let outcome = play_with(ApiStatus, "/api/get", move |_| reaction).await?;
-    assert_eq!(counts(&outcome.waves[0]), (0, 0, 3));
-    assert_eq!(kinds(&outcome.waves[0]), [(status, error_type, 3)]);
+    assert_eq!(counts(&outcome.segments[0]), (0, 0, 3));
+    assert_eq!(kinds(&outcome.segments[0]), [(status, error_type, 3)]);
     Ok(())
 }

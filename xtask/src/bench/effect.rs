@@ -58,8 +58,8 @@ pub(super) fn server_plan(
     machine: &Machine,
 ) -> Result<LoadPlan> {
     let request = LoadRequest {
-        requests_per_scenario: Some("1".to_owned()),
-        apis: vec!["status".to_owned()],
+        users: Some("1".to_owned()),
+        api: vec!["status".to_owned()],
         infra: vec!["none".to_owned()],
         sky: sky.map(str::to_owned),
         ..LoadRequest::default()

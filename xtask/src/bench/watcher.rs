@@ -141,7 +141,7 @@ impl Watcher {
                     .filter_map(|record| Some((record.identity.pid, record.peak?)));
                 let cost = table.profiler;
                 // Its last tick is the end's, and belongs to no interval.
-                (cost.ticks.saturating_sub(1), cost.cpu, peaks.collect())
+                (cost.samples.saturating_sub(1), cost.cpu, peaks.collect())
             }
             Process::Loop(process) => {
                 let result = process.finish()?;

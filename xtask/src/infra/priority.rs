@@ -95,13 +95,13 @@ mod tests {
             let import = Duration::from_secs(2);
             let cpus = Cpus { allowed: 2, quota: None };
             let elapsed = Duration::from_secs(elapsed);
-            Some(Speed { cpus, import, elapsed, at_once: 2, others: None })
+            Some(Speed { cpus, import, elapsed, concurrency: 2, others: None })
         };
         assert_eq!(NodePriority::on(speed(2)), NodePriority::Idle);
         assert_eq!(NodePriority::on(speed(4)), NodePriority::Low);
         assert_eq!(NodePriority::on(None), NodePriority::Idle);
         let one = Cpus { allowed: 2, quota: Some(1.0) };
-        let one = speed(2).map(|speed| Speed { cpus: one, at_once: 1, ..speed });
+        let one = speed(2).map(|speed| Speed { cpus: one, concurrency: 1, ..speed });
         assert_eq!(NodePriority::on(one), NodePriority::Low);
     }
 }

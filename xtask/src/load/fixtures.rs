@@ -10,7 +10,7 @@ use skyload::plan::LoadPlan;
 use skyload::record::environment::Environment;
 use skyload::record::events::StopReason;
 use skyload::record::profile::Phase;
-use skyload::record::resources::Ledger;
+use skyload::record::resources::ResourceLog;
 use skyload::record::{RunDir, read_json, read_optional, write_json};
 use skyload::resources::{self, Hurry, Requests};
 
@@ -40,7 +40,7 @@ pub(super) fn set_up(
     let (ledger, stopped) = while_watching(watch, work)?;
     let mut ledger = ledger.unwrap_or_default();
     ledger.hide(watch.credentials);
-    write_json(&run.fixtures(), &ledger)?;
+    write_json(&run.resources(), &ledger)?;
     let failed = ledger.failed().count();
     step.done(match (stopped, failed) {
         (Some(_), _) => "stopped".to_owned(),
@@ -66,13 +66,13 @@ pub(super) fn tear_down(
     begin_phase(watch, plan, Phase::TearDown)?;
     let requests = requests(plan, run, watch.credentials)?;
     let id = run.id();
-    let ledger = read_optional(&run.fixtures(), "list of fixtures")?;
-    let mut ledger: Ledger = ledger.unwrap_or_default();
+    let ledger = read_optional(&run.resources(), "list of fixtures")?;
+    let mut ledger: ResourceLog = ledger.unwrap_or_default();
     // Not watched: what costs money is taken down however often somebody presses
     // Ctrl-C, and the limit is the end of it.
     runtime()?.block_on(resources::tear_down(&requests, &id, plan, hurry, limit, &mut ledger));
     ledger.hide(watch.credentials);
-    write_json(&run.fixtures(), &ledger)?;
+    write_json(&run.resources(), &ledger)?;
     watch.check_server()?;
     step.done(match ledger.left.as_slice() {
         [] if ledger.verified => "all gone".to_owned(),

@@ -2,22 +2,22 @@
 
 use anyhow::{Context, Result};
 use skyload::clock::Timeline;
-use skyload::record::events::{Event, Mark};
+use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::{JsonLines, RunDir};
 
 pub(super) struct Marks {
-    lines: JsonLines<Mark>,
+    lines: JsonLines<LoggedEvent>,
     timeline: Timeline,
 }
 
 impl Marks {
     pub(super) fn open(run: &RunDir) -> Result<Self> {
-        let lines = JsonLines::append_to(&run.marks())?;
+        let lines = JsonLines::append_to(&run.events())?;
         Ok(Self { lines, timeline: Timeline::start() })
     }
 
     pub(super) fn note(&mut self, event: Event) -> Result<()> {
-        let mark = Mark { at: self.timeline.now(), event };
+        let mark = LoggedEvent { at: self.timeline.now(), event };
         self.lines
             .push(&mark)
             .and_then(|()| self.lines.flush())

@@ -146,7 +146,9 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     let farewell = server.finish(plan.keep_server, context.signals).context("ending the server")?;
     step.done(if plan.keep_server { "kept running" } else { "done" });
     match farewell {
-        Farewell::Stopped(left_behind) => marks.note(Event::LeftBehind(left_behind))?,
+        Farewell::Stopped(leaked_processes) => {
+            marks.note(Event::LeakedProcesses(leaked_processes))?
+        }
         Farewell::Otherwise => {}
         Farewell::NotStopped(error) => {
             progress.note(format!("The server was ended by us, not by `sky api stop`: {error:#}"));

@@ -42,21 +42,21 @@ pub(super) fn run(
         stopped = watch.stopped();
     }
 
-    begin_phase(watch, plan, Phase::Drain)?;
+    begin_phase(watch, plan, Phase::Cooldown)?;
     if stopped.is_none() {
         settle(watch, plan, run, progress, Point::AfterLoad)?;
     }
-    let step = progress.step(format!("Drain, {}", humantime::format_duration(plan.drain)));
+    let step = progress.step(format!("Cooldown, {}", humantime::format_duration(plan.cooldown)));
     // Somebody who presses Ctrl-C wants an end, and a server that is gone has none.
     if matches!(stopped, None | Some(StopReason::MemoryFloor)) {
-        let end = Instant::now() + plan.drain;
+        let end = Instant::now() + plan.cooldown;
         while Instant::now() < end && !watch.signals.interrupted() {
-            std::thread::sleep(Duration::from_millis(50).min(plan.drain));
+            std::thread::sleep(Duration::from_millis(50).min(plan.cooldown));
         }
         watch.check_server()?;
         watch.look()?;
     }
-    snapshot(watch, Phase::Drain)?;
+    snapshot(watch, Phase::Cooldown)?;
     watch.marks.note(Event::PhasesEnded)?;
     step.done("done");
     Ok(())
@@ -100,7 +100,7 @@ fn settle(
     });
     let settled = settle::wait(watch, plan, run, point, &step)?;
     if let Some(unrest) = settled.unrest {
-        watch.marks.note(Event::NotAtRest(unrest))?;
+        watch.marks.note(Event::NotSettled(unrest))?;
     }
     let beside = match settled.others.first() {
         None => String::new(),
@@ -109,7 +109,7 @@ fn settle(
     if !settled.others.is_empty() {
         watch.marks.note(Event::BusyBeside(settled.others))?;
     }
-    let limit = humantime::format_duration(plan.settle);
+    let limit = humantime::format_duration(plan.settle_timeout);
     step.done(match settled.unrest {
         _ if watch.stopped().is_some() => "stopped".to_owned(),
         None => format!("idle{beside}"),

@@ -92,13 +92,13 @@ pub(super) fn credentials(flags: &flags::Load, plan: &LoadPlan) -> Credentials {
 /// is taken down: that is said, and asked for, before anything is started.
 pub(super) fn confirm(flags: &flags::Load, plan: &LoadPlan, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
-    let shared = plan.needs().into_iter().filter(|need| need.is_fixture()).count() as u64;
+    let shared = plan.needs().into_iter().filter(|need| need.is_shared()).count() as u64;
     let launching = plan
         .scenarios
         .iter()
         .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
     let turns: u64 =
-        launching.map(|planned| u64::from(planned.users) * u64::from(planned.waves)).sum();
+        launching.map(|planned| u64::from(planned.users) * u64::from(planned.iterations)).sum();
     let launches = turns + u64::from(plan.infrastructure.count()) * shared;
     if launches == 0 {
         return Ok(());
@@ -139,11 +139,11 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         .scenarios
         .iter()
         .map(|scenario| {
-            let turns = match scenario.waves {
+            let turns = match scenario.iterations {
                 1 => String::new(),
-                waves => format!(" x{waves}"),
+                iterations => format!(" x{iterations}"),
             };
-            match scenario.at_once {
+            match scenario.concurrency {
                 at_once if at_once < scenario.users => {
                     format!("{} {}{turns} ({at_once} at once)", scenario.id, scenario.users)
                 }
@@ -151,7 +151,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
             }
         })
         .collect();
-    progress.note(format!("Plan `{}` (users x turns): {}", plan.profile, names.join(", ")));
+    progress.note(format!("Plan `{}` (users x turns): {}", plan.name, names.join(", ")));
     match (&plan.infrastructure, &plan.without_infrastructure) {
         (Infrastructure::None, Some(reason)) => {
             progress.note(format!("Nothing is launched: {reason}"));
@@ -248,7 +248,7 @@ pub(super) fn profiler(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> P
         api_port: Some(addresses.api_port),
         queue_port: Some(addresses.queue_port),
         memory_floor: Some(plan.memory_floor),
-        original_semantics: plan.original_semantics,
+        upstream_figures: plan.upstream_figures,
         ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
     }
 }
@@ -274,7 +274,7 @@ pub(super) fn environment(
         server: server.server.clone(),
         server_environment: server.environment.clone(),
         infrastructure: context.plan.infrastructure.names(),
-        changes,
+        modifications: changes,
         client: server.client.clone(),
         machine: MachineFacts {
             cpus: Cpus::here().allowed,

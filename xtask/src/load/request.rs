@@ -43,26 +43,26 @@ pub(super) fn request(flags: &flags::Load) -> Result<(LoadRequest, Vec<String>)>
     let absolute = |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
     let (server_env, mistakes) = asked::parse(server_env);
     let request = LoadRequest {
-        requests_per_scenario: requests_per_scenario.clone(),
-        requests: requests.clone(),
-        apis: apis.clone(),
+        users: requests_per_scenario.clone(),
+        cli: requests.clone(),
+        api: apis.clone(),
         infra: clouds.clone(),
         run_async: *run_async,
         copy_credentials: *copy_credentials,
         ramp: ramp.clone(),
         fit: fit.clone(),
-        waves: waves.clone(),
+        iterations: waves.clone(),
         sky: sky.as_deref().map(absolute_program).transpose()?,
         server: server.clone(),
         server_env,
         server_profile: absolute(server_profile).context("finding the server's profile")?,
         deploy: *deploy,
         config: absolute(config).context("finding the configuration")?,
-        profile: profile.clone(),
+        plan: profile.clone(),
         budgets: budgets.clone(),
         peaks: peaks.map(Into::into),
         phase_peaks: *phase_peaks,
-        original_semantics: *original_semantics,
+        upstream_figures: *original_semantics,
         keep_server: *keep_server,
         yes: *yes,
     };
@@ -128,14 +128,14 @@ mod tests {
     prop_compose! {
         /// Any request; `yes` is agreed to anew.
         fn any_request()(
-            (requests_per_scenario, ramp, fit, waves, sky, server, profile) in (
+            (users, ramp, fit, iterations, sky, server, plan) in (
                 option::of(word()), option::of(word()), option::of(word()), option::of(word()),
                 option::of(sky()), option::of(word()), option::of(word()),
             ),
-            (requests, apis, infra, budgets) in (
+            (cli, api, infra, budgets) in (
                 vec(word(), 0..4), vec(word(), 0..4), vec(word(), 0..4), vec(word(), 0..4),
             ),
-            (run_async, copy_credentials, deploy, phase_peaks, original_semantics, keep_server)
+            (run_async, copy_credentials, deploy, phase_peaks, upstream_figures, keep_server)
                 in any::<(bool, bool, bool, bool, bool, bool)>(),
             peaks in option::of(prop_oneof![
                 Just(LevelChoice::Best),
@@ -147,11 +147,11 @@ mod tests {
                 (option::of(path()), option::of(path()), variables()),
         ) -> LoadRequest {
             LoadRequest {
-                requests_per_scenario, requests, apis, infra, run_async, copy_credentials, ramp, fit,
-                waves,
-                sky, server, deploy, profile, config, budgets, phase_peaks, peaks, server_profile,
+                users, cli, api, infra, run_async, copy_credentials, ramp, fit,
+                iterations,
+                sky, server, deploy, plan, config, budgets, phase_peaks, peaks, server_profile,
                 server_env,
-                original_semantics, keep_server,
+                upstream_figures, keep_server,
                 yes: false,
             }
         }

@@ -8,7 +8,7 @@ use skyload::plan::LoadPlan;
 use skyload::record::RunDir;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::{Phase, Window};
-use skyload::scenario::Family;
+use skyload::scenario::Group;
 use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};
 
@@ -26,7 +26,7 @@ pub(super) fn load(
     run: &RunDir,
     progress: Progress,
 ) -> Result<()> {
-    let families = plan.families();
+    let families = plan.groups();
     let step = progress.step(match families.len() {
         0 => format!("Load, {} scenarios at once", plan.scenarios.len()),
         count => format!("Load, {} scenarios in {count} families", plan.scenarios.len()),
@@ -63,19 +63,19 @@ struct Load<'a> {
 
 impl Load<'_> {
     /// Lets one family be loaded, and waits for its end.
-    fn take_turn(&mut self, watch: &mut Watch<'_>, family: Family) -> Result<Option<StopReason>> {
+    fn take_turn(&mut self, watch: &mut Watch<'_>, family: Group) -> Result<Option<StopReason>> {
         begin_window(watch, self.plan, Window::Load(family))?;
-        watch.marks.note(Event::FamilyBegan(family))?;
+        watch.marks.note(Event::GroupBegan(family))?;
         let turn = self.run.turn(family);
         fs::write(&turn, "").with_context(|| format!("writing `{}`", turn.display()))?;
         // Scenarios keep this limit themselves; one that cannot is not waited for.
         let members =
-            || self.plan.scenarios.iter().filter(|scenario| scenario.id.family() == Some(family));
+            || self.plan.scenarios.iter().filter(|scenario| scenario.id.group() == Some(family));
         let longest = members().map(|scenario| self.plan.time_limit(scenario.id)).max();
         let limit = Instant::now() + longest.unwrap_or_default() + Duration::from_secs(60);
         self.wait(watch, |plan, run| {
             let members =
-                plan.scenarios.iter().filter(|scenario| scenario.id.family() == Some(family));
+                plan.scenarios.iter().filter(|scenario| scenario.id.group() == Some(family));
             members.into_iter().all(|scenario| traffic::has_ended(run, scenario.id))
                 || Instant::now() >= limit
         })

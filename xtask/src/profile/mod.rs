@@ -17,7 +17,7 @@ use skyload::plan::UsageErrors;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::Notice;
 use skyload::record::ProfileDir;
-use skyload::record::profile::{Phase, Tick};
+use skyload::record::profile::{Phase, Sample};
 use skyload::units::{as_gib, as_mib};
 
 use crate::flags;
@@ -57,7 +57,7 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
         interval: flags.interval,
         level: flags.peaks.into(),
         api_port: target.port(),
-        original_semantics: flags.original_semantics,
+        upstream_figures: flags.original_semantics,
         ..ProfilerOptions::new(target.root, files.samples, files.processes)
     };
     let mut profiler = ProfilerProcess::spawn(&options)?;
@@ -144,7 +144,7 @@ fn watch(
 }
 
 /// `short-executor 5 x 168 MiB, tree 1.24 GiB, CPU 34%`.
-fn in_one_line(ticks: &[Tick]) -> Option<String> {
+fn in_one_line(ticks: &[Sample]) -> Option<String> {
     let latest = ticks.last()?;
     let mut parts = Vec::new();
     for class in [ProcessClass::ShortExecutor, ProcessClass::LongExecutor] {
@@ -165,19 +165,19 @@ mod tests {
     use std::collections::BTreeMap;
 
     use skyload::clock::Timestamp;
-    use skyload::record::profile::{ClassTick, SystemTick};
+    use skyload::record::profile::{ClassSample, SystemSample};
     use skyload::units::ByteSize;
 
     use super::*;
 
-    fn tick(system: Option<SystemTick>) -> Tick {
-        let rss = |count, each| ClassTick {
+    fn tick(system: Option<SystemSample>) -> Sample {
+        let rss = |count, each| ClassSample {
             count,
             rss_sum: ByteSize::mib(u64::from(count) * each),
             rss_max: ByteSize::mib(each),
             threads: count,
         };
-        Tick {
+        Sample {
             at: Timestamp::from_micros(0),
             late_micros: 0,
             classes: BTreeMap::from([
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_live_line_tells_of_executors_and_of_the_latest_known_cpu() {
-        let system = SystemTick {
+        let system = SystemSample {
             cpu_percent: 34.4,
             memory_used: ByteSize::gib(1),
             memory_available: ByteSize::gib(1),

@@ -131,8 +131,8 @@ impl RunSummary {
 
     fn of_plan(&mut self, plan: &LoadPlan) {
         self.plan = Some(match plan.scenarios.as_slice() {
-            [only] => format!("{}: {}", plan.profile, only.id),
-            several => format!("{}: {} scenarios", plan.profile, several.len()),
+            [only] => format!("{}: {}", plan.name, only.id),
+            several => format!("{}: {} scenarios", plan.name, several.len()),
         });
         self.skypilot = Some(match &plan.sky {
             SkySelection::Version(version) => version.clone(),

@@ -98,10 +98,12 @@ impl Custody {
             self.clear()?;
             return Ok(Farewell::NotStopped(error));
         }
-        let left_behind = self.record.belongings.find_lasting()?;
+        let leaked_processes = self.record.belongings.find_lasting()?;
         self.clear()?;
         Ok(match was_alive {
-            true => Farewell::Stopped(left_behind.into_iter().map(|owned| owned.title).collect()),
+            true => {
+                Farewell::Stopped(leaked_processes.into_iter().map(|owned| owned.title).collect())
+            }
             false => Farewell::Otherwise,
         })
     }

@@ -25,7 +25,7 @@ const WITHIN: Duration = Duration::from_secs(180);
 
 /// Imports that run at once, at the most: one on each CPU shows what other processes take,
 /// and so many show it on a machine of many CPUs.
-const MOST_AT_ONCE: usize = 4;
+const MAX_CONCURRENCY: usize = 4;
 
 /// Imports SkyPilot, then says how many CPUs and how much memory it sizes its workers by.
 const SCRIPT: &str = "import sky
@@ -56,12 +56,12 @@ pub(crate) fn measure(
     let Some(python) = &sky.python else { return Ok(None) };
     let home = tempfile::tempdir().context("making a temporary home")?;
     let cpus = Cpus::here();
-    let at_once = cpus.whole().min(MOST_AT_ONCE);
+    let concurrency = cpus.whole().min(MAX_CONCURRENCY);
     let step = progress.step("Timing an import of sky");
     let (before, busy, start) = (Usage::of_children().cpu, busy(cpus), Instant::now());
     let answers = thread::scope(|scope| -> Result<Vec<Import>> {
         let import = || import(python, home.path(), whose, signals);
-        let imports: Vec<_> = (0..at_once).map(|_| scope.spawn(import)).collect();
+        let imports: Vec<_> = (0..concurrency).map(|_| scope.spawn(import)).collect();
         imports
             .into_iter()
             .map(|import| import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -76,9 +76,9 @@ pub(crate) fn measure(
     }
     let speed = Speed {
         cpus,
-        import: own / u32::try_from(at_once).unwrap_or(u32::MAX),
+        import: own / u32::try_from(concurrency).unwrap_or(u32::MAX),
         elapsed,
-        at_once,
+        concurrency,
         others: busy.and_then(|before| others(before, cpus, own, elapsed)),
     };
     let (import, free) = (speed.import.as_secs_f64(), speed.effective_cpus());

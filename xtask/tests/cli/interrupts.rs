@@ -5,7 +5,7 @@ use fake_sky::FakeServer;
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use skyload::analysis::{Severity, Verdict};
-use skyload::record::events::{Event, Mark};
+use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::profile::Phase;
 use skyload::record::read_lines;
 use skyload::scenario::ScenarioId;
@@ -70,11 +70,11 @@ fn ctrl_c_ends_a_comparison_of_clocks_that_nobody_answers() -> anyhow::Result<()
     let main = server.main().context("the server runs")?.pid;
     let load = ["--profile", "patient", "--server", &server.url(), "--apis", "validate"];
     let run = site.load(load).start()?;
-    let dir = run.phase(Phase::Drain)?;
+    let dir = run.phase(Phase::Cooldown)?;
     // One that stands still takes connections and says nothing.
     signal(main, Signal::SIGSTOP)?;
     soon("the load is over", || {
-        let marks = read_lines::<Mark>(&dir.marks(), "list of marks").ok()?;
+        let marks = read_lines::<LoggedEvent>(&dir.events(), "list of marks").ok()?;
         marks.values.iter().any(|mark| mark.event == Event::PhasesEnded).then_some(())
     })?;
     run.signal(Signal::SIGINT)?;

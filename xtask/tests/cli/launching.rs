@@ -33,9 +33,9 @@ fn everything_that_is_launched_succeeds_and_is_taken_down() -> anyhow::Result<()
         assert_eq!(scenario.state, ScenarioState::Succeeded, "{}", scenario.id);
     }
     let phases: Vec<_> = report.phases.iter().map(|span| span.phase).collect();
-    let expected = [Phase::Baseline, Phase::SetUp, Phase::Load, Phase::TearDown, Phase::Drain];
+    let expected = [Phase::Baseline, Phase::SetUp, Phase::Load, Phase::TearDown, Phase::Cooldown];
     assert_eq!(phases, expected);
-    let ledger = report.fixtures.expect("something was launched");
+    let ledger = report.resources.expect("something was launched");
     assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
     run.assert().stderr(predicate::str::contains("it costs money there"));
     Ok(())

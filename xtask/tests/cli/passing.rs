@@ -55,10 +55,13 @@ fn a_run_that_keeps_its_budgets_passes() -> anyhow::Result<()> {
         assert_eq!(state, ScenarioState::Succeeded, "{id}: {:?}", scenario.failures);
         let turns = u64::from(scenario.users) * 2;
         assert!(scenario.completed() == turns || id == ScenarioId::ProbeHealth, "{scenario:#?}");
-        assert!(scenario.waves.iter().all(|wave| wave.turns.is_some()), "{scenario:#?}");
+        assert!(
+            scenario.segments.iter().all(|segment| segment.iteration_duration.is_some()),
+            "{scenario:#?}"
+        );
     }
     let phases: Vec<_> = report.phases.iter().map(|span| span.phase).collect();
-    assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Drain]);
+    assert_eq!(phases, [Phase::Baseline, Phase::Load, Phase::Cooldown]);
 
     let memory = report.memory.as_ref().expect("the server was profiled");
     for class in [ProcessClass::ShortExecutor, ProcessClass::LongExecutor] {

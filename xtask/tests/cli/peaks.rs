@@ -5,7 +5,7 @@ use skyload::analysis::{Exactness, Verdict};
 use skyload::class::ProcessClass;
 use skyload::profiler::check_level;
 use skyload::record::profile::{LevelChoice, Phase, ProfilerLevel, Window};
-use skyload::scenario::{Family, ScenarioId};
+use skyload::scenario::{Group, ScenarioId};
 use skyload::units::ByteSize;
 
 use crate::support::{Site, scenario};
@@ -23,9 +23,9 @@ fn each_phase_and_each_family_has_peaks_of_its_own() -> anyhow::Result<()> {
     let windows: Vec<Window> = memory.windows.iter().map(|peaks| peaks.window).collect();
     let expected = [
         Window::Phase(Phase::Baseline),
-        Window::Load(Family::Api),
-        Window::Load(Family::Cli),
-        Window::Phase(Phase::Drain),
+        Window::Load(Group::Api),
+        Window::Load(Group::Cli),
+        Window::Phase(Phase::Cooldown),
     ];
     assert_eq!(windows, expected);
     // Only requests of the API scenario are served by an executor, with a spike each.
@@ -42,7 +42,7 @@ fn each_phase_and_each_family_has_peaks_of_its_own() -> anyhow::Result<()> {
 
     let (api, cli) = (ScenarioId::ApiStatus, ScenarioId::CliApiStatus);
     let (api, cli) = (scenario(&report, api)?, scenario(&report, cli)?);
-    assert!(api.waves.len() == 1 && cli.waves.len() == 1);
+    assert!(api.segments.len() == 1 && cli.segments.len() == 1);
     run.assert()
         .stdout(predicate::str::is_match(r"class +baseline +load: api +load: cli +drain\n")?);
     Ok(())

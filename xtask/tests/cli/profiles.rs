@@ -28,7 +28,7 @@ pub(crate) fn ticks(site: &Site, count: usize) -> anyhow::Result<ProfileDir> {
     soon("there are ticks", || {
         let profile = only_profile(site).ok()?;
         let lines = read_lines::<ProfileLine>(&profile.files().samples, "profile").ok()?;
-        let ticks = lines.values.iter().filter(|line| matches!(line, ProfileLine::Tick(_)));
+        let ticks = lines.values.iter().filter(|line| matches!(line, ProfileLine::Sample(_)));
         (ticks.count() >= count).then_some(profile)
     })
 }
@@ -65,7 +65,7 @@ fn a_server_is_found_by_its_port_and_profiled_until_sigterm() -> anyhow::Result<
     ticks(&site, 10)?;
     let evidence = end(running, &site, Signal::SIGTERM)?;
     let report = ProfileReport::assemble(&evidence);
-    assert!(report.summary.as_ref().is_some_and(|summary| summary.original.is_some()));
+    assert!(report.summary.as_ref().is_some_and(|summary| summary.upstream.is_some()));
     assert_eq!(report.root.map(|root| root.pid), Some(server.pid()));
     let memory = report.memory.context("it was profiled")?;
     assert!(memory.class(ProcessClass::Server).is_some());

@@ -49,11 +49,11 @@ fn a_run_shows_the_originals_figures_beside_ours_if_asked_to() -> anyhow::Result
     let run = site.load(["--apis", "status", "--original-semantics"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let summary = report.summary.expect("it was profiled");
-    assert!(summary.original.is_some_and(|original| original.short_peak.is_some()));
+    assert!(summary.upstream.is_some_and(|original| original.short_peak.is_some()));
     run.assert().stdout(predicate::str::contains("EXECUTORS, in MiB: ours beside the original's"));
     let without = site.load(["--apis", "status"]).run()?;
     let summary = without.expect(&site, Verdict::Pass)?.summary.expect("it was profiled");
-    assert_eq!(summary.original, None);
+    assert_eq!(summary.upstream, None);
     Ok(())
 }
 

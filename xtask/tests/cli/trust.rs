@@ -20,7 +20,7 @@ fn a_killed_scenario_is_inconclusive() -> anyhow::Result<()> {
     let run = run.finish()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
     assert_finding(&report, Severity::Inconclusive, "api:status: no outcome");
-    assert_eq!(scenario(&report, ScenarioId::ApiStatus)?.state, ScenarioState::Missing);
+    assert_eq!(scenario(&report, ScenarioId::ApiStatus)?.state, ScenarioState::NoResult);
     let other = scenario(&report, ScenarioId::ApiLaunchDryrun)?;
     assert_eq!(other.state, ScenarioState::Succeeded, "the others went on");
     Ok(())
@@ -28,7 +28,7 @@ fn a_killed_scenario_is_inconclusive() -> anyhow::Result<()> {
 
 #[rstest]
 #[case::during_the_load(Phase::Load)]
-#[case::across_the_end_of_the_load(Phase::Drain)]
+#[case::across_the_end_of_the_load(Phase::Cooldown)]
 fn a_silence_of_the_profiler_is_inconclusive(#[case] until: Phase) -> anyhow::Result<()> {
     let site = Site::with(&Settings { profiler_gap: "1s", ..Settings::default() })?;
     let service = if until == Phase::Load { 6_000 } else { 1_500 };
@@ -37,7 +37,7 @@ fn a_silence_of_the_profiler_is_inconclusive(#[case] until: Phase) -> anyhow::Re
     let profiler = run.profiler()?;
     signal(profiler, Signal::SIGSTOP)?;
     std::thread::sleep(Duration::from_millis(2_500));
-    if until == Phase::Drain {
+    if until == Phase::Cooldown {
         let probe = run.run_dir()?.outcome(ScenarioId::ProbeHealth);
         soon("the load is over", || probe.exists().then_some(()))?;
         std::thread::sleep(Duration::from_millis(500));

@@ -48,7 +48,7 @@ fn requests_that_fail_are_counted_shown_and_measured(
     let [kind] = &failed.failures[..] else { panic!("{:#?}", failed.failures) };
     assert_eq!((kind.count, kind.example.status), (2, Some(status)), "{kind:#?}");
     assert!(kind.example.error_type.contains(error_type), "{kind:#?}");
-    let measured = failed.waves[0].turns.map(|turns| turns.count);
+    let measured = failed.segments[0].iteration_duration.map(|turns| turns.count);
     assert_eq!(measured, Some(6), "failed turns are in the statistics");
 
     let line = format!(r"\n +2x api:status: status\S*: HTTP {status} .*{error_type}.*\[ERROR\]");

@@ -67,7 +67,7 @@ fn limits_of_the_file_are_sizes_and_counts() -> anyhow::Result<()> {
     let report = run.expect(&site, Verdict::OverBudget)?;
     assert_finding(&report, Severity::OverBudget, "budget 5 (configured)");
     assert_eq!(check(&report, BudgetSubject::Growth).1, BudgetState::Within);
-    let (leftovers, state) = check(&report, BudgetSubject::Leftovers);
+    let (leftovers, state) = check(&report, BudgetSubject::LeakedProcesses);
     assert_eq!((leftovers, state), (Some(Amount::Count(0)), BudgetState::Within));
     Ok(())
 }

@@ -154,11 +154,7 @@ fn a_deployed_server_has_web_workers() -> anyhow::Result<()> {
 fn client_commands_ask_as_their_user() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "1")])?;
     let sky = |arguments: &[&str]| {
-        Command::new(executable())
-            .args(arguments)
-            .envs(server.client_env())
-            .env("SKYPILOT_USER_ID", "abcd0001")
-            .output()
+        server.client().args(arguments).env("SKYPILOT_USER_ID", "abcd0001").output()
     };
     for arguments in [["status", ""], ["jobs", "queue"], ["api", "info"], ["api", "status"]] {
         let arguments: Vec<_> = arguments.into_iter().filter(|word| !word.is_empty()).collect();

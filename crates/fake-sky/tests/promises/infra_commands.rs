@@ -1,8 +1,6 @@
 //! The program as `sky`, against a server with an infrastructure.
 
-use std::process::Command;
-
-use fake_sky::{FakeServer, executable, http};
+use fake_sky::{FakeServer, http};
 
 use super::with_infra;
 
@@ -11,11 +9,7 @@ const SERVICE: &str = "service:\n  readiness_probe: /\n  replicas: 1\nrun: pytho
 /// Runs `sky` with these words (the last one may be a whole command); its exit
 /// code and what it printed.
 fn sky(server: &FakeServer, words: &str, last: Option<&str>) -> anyhow::Result<(i32, String)> {
-    let output = Command::new(executable())
-        .args(words.split(' '))
-        .args(last)
-        .envs(server.client_env())
-        .output()?;
+    let output = server.client().args(words.split(' ')).args(last).output()?;
     let text = [output.stdout, output.stderr].concat();
     Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned()))
 }

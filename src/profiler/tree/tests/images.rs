@@ -12,9 +12,9 @@ fn a_copy_of_an_executor_never_counts_with_the_executors_memory() {
     w.machine.fork(12, 11);
     assert_eq!(counts(&w.ticks(3)), [(Server, 1), (ShortExecutor, 1)]);
     w.machine.exec(12, "ssh node", 5);
-    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1), (Helper, 1)]);
+    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1), (Subprocess, 1)]);
     assert_eq!(w.record(12).peak, mb(5));
-    assert_eq!(w.record(12).class, Helper);
+    assert_eq!(w.record(12).class, Subprocess);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_fork_that_stays_counts_after_a_second() {
     w.tick();
     w.machine.fork(12, 11);
     let look = w.ticks(25);
-    assert_eq!(counts(&look), [(Server, 1), (ShortExecutor, 1), (Helper, 1)]);
+    assert_eq!(counts(&look), [(Server, 1), (ShortExecutor, 1), (Subprocess, 1)]);
     assert_eq!(w.record(12).peak, mb(170));
 }
 

@@ -18,7 +18,7 @@ fn command_lines_are_not_read_without_need() {
 fn a_worker_counts_as_starting_until_it_takes_its_title() {
     let mut w = watch();
     w.machine.start(11, ROOT, SPAWN, 84);
-    assert_eq!(counts(&w.tick()), [(Server, 1), (Starting, 1)]);
+    assert_eq!(counts(&w.tick()), [(Server, 1), (StartingExecutor, 1)]);
     w.machine.grow(11, 160);
     w.tick();
     w.machine.title(11, "SkyPilot:executor:short:11");

@@ -16,7 +16,7 @@ use crate::profiler::fake::FakeMachine;
 use crate::record::profile::Ending;
 
 use ProcessClass::{
-    Helper, JobsController, LongExecutor, Other, Queue, Server, ShortExecutor, Starting,
+    JobsController, LongExecutor, Other, Queue, Server, ShortExecutor, StartingExecutor, Subprocess,
 };
 
 const ROOT: u32 = 10;

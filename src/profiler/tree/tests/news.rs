@@ -18,7 +18,7 @@ fn a_process_that_lives_between_two_ticks_leaves_its_mark() {
     w.machine.end(12);
     w.tick();
     let record = w.record(12);
-    assert_eq!((record.class, record.peak, record.ending), (Helper, mb(70), Ending::Recorded));
+    assert_eq!((record.class, record.peak, record.ending), (Subprocess, mb(70), Ending::Recorded));
     assert_eq!((record.title.as_str(), record.parent), ("ssh", 11));
 }
 
@@ -33,7 +33,7 @@ fn without_exit_records_such_a_process_is_counted_as_never_read() {
     w.machine.end(12);
     w.tick();
     let record = w.record(12);
-    assert_eq!((record.class, record.peak), (Helper, None));
+    assert_eq!((record.class, record.peak), (Subprocess, None));
     assert_eq!(record.ending, Ending::Unread { unseen: None });
 }
 
@@ -75,7 +75,7 @@ fn a_whole_family_may_come_and_go_between_two_ticks() {
     w.machine.end(13);
     w.tick();
     assert_eq!([12, 13, 14].map(|pid| w.record(pid).peak), [mb(2), mb(9), mb(8)]);
-    assert!([12, 13, 14].iter().all(|&pid| w.record(pid).class == Helper));
+    assert!([12, 13, 14].iter().all(|&pid| w.record(pid).class == Subprocess));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn what_the_kernel_could_not_keep_is_counted_and_the_machine_listed() {
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
     w.machine.lose_news();
     assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1)]);
-    assert_eq!(w.tree.lost_events(), 1);
+    assert_eq!(w.tree.dropped_events(), 1);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_record_of_a_child_whose_birth_was_lost_counts() {
     w.machine.lose_news();
     w.machine.end(12);
     w.tick();
-    assert_eq!((w.record(12).peak, w.record(12).class), (mb(5), Helper));
+    assert_eq!((w.record(12).peak, w.record(12).class), (mb(5), Subprocess));
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn what_happens_during_a_snapshot_is_heard_before_it_is_too_much() {
     });
     let snapshot = w.snapshot(Phase::Load);
     w.tick();
-    assert_eq!(w.tree.lost_events(), 0);
+    assert_eq!(w.tree.dropped_events(), 0);
     for pid in 101..=106 {
         assert_eq!((w.record(pid).peak, w.record(pid).ending), (mb(5), Ending::Recorded));
     }

@@ -9,7 +9,7 @@ fn what_the_server_started_counts_and_the_same_beside_it_does_not() {
     w.machine.start(12, 11, "ssh node", 5);
     w.machine.start(20, 1, SERVER, 100);
     w.machine.start(21, 20, "SkyPilot:executor:short:21", 170);
-    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1), (Helper, 1)]);
+    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1), (Subprocess, 1)]);
     assert!(w.records(21).is_empty());
 }
 
@@ -20,7 +20,7 @@ fn a_child_that_is_listed_before_its_parent_is_found_at_the_same_tick() {
     w.machine.start(9, ROOT, "SkyPilot:executor:short:9", 170);
     w.machine.start(8, 9, "sh -c true", 5);
     w.machine.start(7, 8, "true", 5);
-    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1), (Helper, 2)]);
+    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1), (Subprocess, 2)]);
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn members_stay_members_when_the_server_dies() {
     assert!(!look.root_alive);
     assert_eq!(counts(&look), [(ShortExecutor, 1)]);
     w.machine.start(12, 11, "ssh node", 5);
-    assert_eq!(counts(&w.tick()), [(ShortExecutor, 1), (Helper, 1)]);
+    assert_eq!(counts(&w.tick()), [(ShortExecutor, 1), (Subprocess, 1)]);
     assert_ne!(w.record(ROOT).ending, Ending::Alive);
 }
 

@@ -51,7 +51,7 @@ fn who_ended_in_a_phase_counts_there_and_not_later() {
     assert_eq!(peaks(&mut w, Phase::Load), [(Server, 100), (ShortExecutor, 300)]);
     w.begin_window();
     w.tick();
-    assert_eq!(peaks(&mut w, Phase::Drain), [(Server, 100)]);
+    assert_eq!(peaks(&mut w, Phase::Cooldown), [(Server, 100)]);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn who_ended_between_the_last_tick_and_the_end_of_a_phase_counts_in_it() {
     assert_eq!(peaks(&mut w, Phase::Load), [(Server, 100), (ShortExecutor, 300), (Other, 50)]);
     w.begin_window();
     w.tick();
-    assert_eq!(peaks(&mut w, Phase::Drain), [(Server, 100)]);
+    assert_eq!(peaks(&mut w, Phase::Cooldown), [(Server, 100)]);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn who_executed_a_program_just_before_the_end_of_a_phase_counts_in_it() {
     w.tick();
     // Larger than the copy was: no fallen mark gives it away.
     w.machine.exec(12, "ssh node", 190);
-    let expected = [(Server, 100), (ShortExecutor, 170), (Helper, 190)];
+    let expected = [(Server, 100), (ShortExecutor, 170), (Subprocess, 190)];
     assert_eq!(peaks(&mut w, Phase::Load), expected);
 }
 
@@ -166,7 +166,7 @@ fn a_fork_that_works_without_an_exec_keeps_its_peak_when_marks_are_lowered() {
         w.machine.grow(pid, 180);
     }
     w.tick();
-    let expected = [(Server, 100), (ShortExecutor, 170), (Helper, 250)];
+    let expected = [(Server, 100), (ShortExecutor, 170), (Subprocess, 250)];
     assert_eq!(peaks(&mut w, Phase::Baseline), expected);
     w.begin_window();
     assert_eq!(w.record(12).peak, mb(250));
@@ -177,7 +177,7 @@ fn a_fork_that_works_without_an_exec_keeps_its_peak_when_marks_are_lowered() {
     w.tick();
     assert_eq!((w.record(12).peak, w.record(12).ending), (mb(250), Ending::Recorded));
     assert_eq!(w.record(13).peak, mb(5), "a copy's memory is its parent's");
-    let expected = [(Server, 100), (ShortExecutor, 170), (Helper, 180)];
+    let expected = [(Server, 100), (ShortExecutor, 170), (Subprocess, 180)];
     assert_eq!(peaks(&mut w, Phase::Load), expected);
 }
 

@@ -65,5 +65,5 @@ fn a_server_that_a_request_starts_is_no_part_of_the_server() {
     let mut w = watch();
     w.machine.start(11, ROOT, "SkyPilot:executor:short:11", 170);
     w.machine.start(12, 11, "python -m sky.server.server --port=46581", 90);
-    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1), (Helper, 1)]);
+    assert_eq!(counts(&w.tick()), [(Server, 1), (ShortExecutor, 1), (Subprocess, 1)]);
 }

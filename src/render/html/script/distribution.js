@@ -32,17 +32,17 @@ function fillChoices(onChange) {
 
 function distribution(host) {
   const chosen = chosenDistribution();
-  const tenths = chosen.waves.flatMap((wave) => wave.counts.map(([tenth]) => tenth));
+  const tenths = chosen.segments.flatMap((segment) => segment.counts.map(([tenth]) => tenth));
   const whole = {
     min: Math.floor(Math.min(...tenths) / 10) * 10,
     max: Math.ceil((Math.max(...tenths) + 1) / 10) * 10,
   };
   const buckets = Array.from({ length: whole.max - whole.min + 1 }, (_, at) => whole.min + at);
-  const columns = chosen.waves.map((wave) => {
-    const counts = new Map(wave.counts);
+  const columns = chosen.segments.map((segment) => {
+    const counts = new Map(segment.counts);
     return buckets.map((tenth) => counts.get(tenth) ?? null);
   });
-  const looks = chosen.waves.map((wave) => wave.look);
+  const looks = chosen.segments.map((segment) => segment.look);
   const bounds = (tenth) => `${duration(microsOf(tenth))} to ${duration(microsOf(tenth + 1))}`;
   const show = (min, max) => made.setScale("x", { min: Math.max(whole.min, min), max: Math.min(whole.max, max) });
   const made = new uPlot(
@@ -70,8 +70,8 @@ function distribution(host) {
       ],
       series: [
         { label: "took", value: (_, tenth) => (tenth == null ? "" : bounds(tenth)) },
-        ...chosen.waves.map((wave, index) => ({
-          label: wave.name,
+        ...chosen.segments.map((segment, index) => ({
+          label: segment.name,
           stroke: color(looks[index]),
           fill: color(looks[index]),
           paths: () => null,
@@ -85,13 +85,13 @@ function distribution(host) {
     host);
   fillTable(
     document.querySelector("[data-distribution-table]"),
-    ["took", ...chosen.waves.map((wave) => wave.name)],
+    ["took", ...chosen.segments.map((segment) => segment.name)],
     buckets
       .filter((_, at) => columns.some((counts) => counts[at] != null))
       .map((tenth) => [bounds(tenth), ...columns.map((counts) => String(counts[tenth - whole.min] ?? 0))]));
   const speak = (index) =>
     bounds(buckets[index]) + ": " +
-    chosen.waves.map((wave, at) => `${wave.name} ${columns[at][index] ?? 0}`).join(", ");
+    chosen.segments.map((segment, at) => `${segment.name} ${columns[at][index] ?? 0}`).join(", ");
   return { chart: made, show, whole, speak, forget: () => {} };
 }
 

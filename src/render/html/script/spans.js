@@ -19,9 +19,9 @@ function spans(host) {
   const speak = (index) => {
     const at = times[index];
     const active = rows.flatMap((row) =>
-      row.waves
-        .filter((wave) => wave.from <= at && at <= wave.to)
-        .map((wave) => `${row.name} (${wave.name})`));
+      row.segments
+        .filter((segment) => segment.from <= at && at <= segment.to)
+        .map((segment) => `${row.name} (${segment.name})`));
     return clock(at, 1) + ": " + (active.join(", ") || "no scenario");
   };
   made.hooks.setCursor = [
@@ -53,10 +53,10 @@ function drawSpans(chart) {
   DATA.scenarios.forEach((row, index) => {
     const top = bbox.top + index * height;
     let last = null;
-    for (const wave of row.waves) {
-      const [from, to] = visible(chart, wave);
+    for (const segment of row.segments) {
+      const [from, to] = visible(chart, segment);
       if (to <= from) continue;
-      ctx.fillStyle = color(wave.look);
+      ctx.fillStyle = color(segment.look);
       ctx.fillRect(from, top + 16 * px, Math.max(to - from - px, 2 * px), height - 18 * px);
       last ??= from;
     }
@@ -73,6 +73,6 @@ function spansTable() {
   const table = document.querySelector("[data-spans-table]");
   if (!table) return;
   const rows = DATA.scenarios.flatMap((row) =>
-    row.waves.map((wave) => [row.name, wave.name, clock(wave.from, 1), clock(wave.to, 1)]));
+    row.segments.map((segment) => [row.name, segment.name, clock(segment.from, 1), clock(segment.to, 1)]));
   fillTable(table, ["scenario", "wave", "from", "to"], rows);
 }

@@ -14,8 +14,8 @@ use skyload::class::ProcessClass;
 use skyload::plan::{LoadPlan, Speed};
 use skyload::record::RunDir;
 use skyload::record::environment::Fact;
-use skyload::record::events::{BusyProcess, Unrest};
-use skyload::record::profile::Tick;
+use skyload::record::events::{BusyProcess, Unsettled};
+use skyload::record::profile::Sample;
 
 use super::watch::Watch;
 use crate::profiler::last_ticks;
@@ -40,7 +40,7 @@ const CONTROLLERS_AFTER: Duration = Duration::from_secs(15);
 /// What was seen of the machine while the server became idle.
 pub(super) struct Settled {
     /// What keeps the server from being idle, if it is not.
-    pub(super) unrest: Option<Unrest>,
+    pub(super) unrest: Option<Unsettled>,
     /// Other processes that keep the machine busy.
     pub(super) others: Vec<BusyProcess>,
 }
@@ -64,7 +64,7 @@ pub(super) fn wait(
     let Some(addresses) = watch.server.addresses else {
         return Ok(Settled { unrest: None, others: Vec::new() });
     };
-    let end = Instant::now() + plan.settle;
+    let end = Instant::now() + plan.settle_timeout;
     let mut activity = Activity::begin(addresses.root, &run.id())?;
     let mut controllers = match point {
         Point::BeforeBaseline => Controllers::expected_by(watch, plan),
@@ -116,7 +116,7 @@ impl Controllers {
         Self { until: speed.map(|speed| Instant::now() + CONTROLLERS_AFTER + 3 * speed.elapsed) }
     }
 
-    fn are_due(&mut self, tick: &Tick) -> bool {
+    fn are_due(&mut self, tick: &Sample) -> bool {
         if tick.classes.contains_key(&ProcessClass::JobsController) {
             self.until = None;
         }
@@ -125,14 +125,14 @@ impl Controllers {
 }
 
 fn what_is_going_on(
-    ticks: &[Tick],
+    ticks: &[Sample],
     usage: Option<&Usage>,
     busy: f32,
     controllers: &mut Controllers,
-) -> Option<Unrest> {
-    let Some(latest) = ticks.last() else { return Some(Unrest::NoFigures) };
-    if let Some(starting) = latest.classes.get(&ProcessClass::Starting) {
-        return Some(Unrest::Starting(starting.count));
+) -> Option<Unsettled> {
+    let Some(latest) = ticks.last() else { return Some(Unsettled::NoFigures) };
+    if let Some(starting) = latest.classes.get(&ProcessClass::StartingExecutor) {
+        return Some(Unsettled::Starting(starting.count));
     }
     if let Some(usage) = usage.filter(|usage| usage.server > busy) {
         #[expect(
@@ -140,7 +140,7 @@ fn what_is_going_on(
             clippy::cast_sign_loss,
             reason = "a percentage"
         )]
-        return Some(Unrest::ServerBusy(usage.server.round() as u32));
+        return Some(Unsettled::ServerBusy(usage.server.round() as u32));
     }
-    controllers.are_due(latest).then_some(Unrest::NoControllersYet)
+    controllers.are_due(latest).then_some(Unsettled::NoControllersYet)
 }

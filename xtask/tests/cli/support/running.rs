@@ -9,7 +9,7 @@ use fake_sky::procfs::Process;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use skyload::ids::ProcessIdentity;
-use skyload::record::events::{Event, Mark};
+use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::profile::Phase;
 use skyload::record::{RunDir, read_json, read_lines};
 use skyload::scenario::ScenarioId;
@@ -98,18 +98,18 @@ impl<'a> Running<'a> {
     pub(crate) fn phase(&self, phase: Phase) -> anyhow::Result<RunDir> {
         let run = self.run_dir()?;
         soon(&format!("the {} has begun", phase.name()), || {
-            let marks = read_lines::<Mark>(&run.marks(), "list of marks").ok()?;
+            let marks = read_lines::<LoggedEvent>(&run.events(), "list of marks").ok()?;
             let begun = Event::PhaseBegan(phase);
             marks.values.iter().any(|mark| mark.event == begun).then_some(())
         })?;
         Ok(run)
     }
 
-    /// Waits until a scenario has come to the start line of the first wave, and
+    /// Waits until a scenario has come to the start line of the first segment, and
     /// the server has a process that works for it.
     pub(crate) fn scenario(&self, id: ScenarioId) -> anyhow::Result<u32> {
         let run = self.phase(Phase::Load)?;
-        let place = run.start_line().join(format!("0-{}.json", id.file_stem()));
+        let place = run.barrier().join(format!("0-{}.json", id.file_stem()));
         soon(&format!("{id} is at it"), || {
             self.executors().first()?;
             let process: ProcessIdentity = read_json(&place, "process identity").ok()?;

@@ -1,4 +1,4 @@
-//! Where scenario processes wait for one another before each wave.
+//! Where scenario processes wait for one another before each iteration.
 //!
 //! A file in the run directory says "I am here"; who sees all of them starts.
 //! Files need no server near the measured thing, and a process that dies takes
@@ -10,8 +10,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::segment::Until;
 use super::stop::Stop;
-use super::wave::Until;
 use super::{GLANCE, TrafficError};
 use crate::ids::ProcessIdentity;
 use crate::plan::{LoadPlan, PlannedScenario};
@@ -23,13 +23,13 @@ const SHOW_UP_WITHIN: Duration = Duration::from_secs(60);
 
 /// The start line of one run.
 #[derive(Clone, Debug)]
-pub(super) struct StartLine {
+pub(super) struct Barrier {
     run: RunDir,
     runners: Vec<PlannedScenario>,
     takes_turns: bool,
 }
 
-impl StartLine {
+impl Barrier {
     pub(super) fn of(run: &RunDir, plan: &LoadPlan) -> Self {
         let runners = plan
             .scenarios
@@ -47,7 +47,7 @@ impl StartLine {
         me: ScenarioId,
         stop: &Stop,
     ) -> Result<bool, TrafficError> {
-        let Some(family) = me.family().filter(|_| self.takes_turns) else { return Ok(true) };
+        let Some(family) = me.group().filter(|_| self.takes_turns) else { return Ok(true) };
         if let Some(identity) = ProcessIdentity::current() {
             write_json(&self.place(me, 0), &identity)?;
         }
@@ -60,36 +60,40 @@ impl StartLine {
         Ok(true)
     }
 
-    /// Says "here" for a wave and waits until all who still can are. Returns
+    /// Says "here" for a iteration and waits until all who still can are. Returns
     /// false when it was stopped before that.
     pub(super) async fn meet(
         &self,
         me: ScenarioId,
-        wave: u32,
+        iteration: u32,
         until: Until<'_>,
     ) -> Result<bool, TrafficError> {
         if let Some(identity) = ProcessIdentity::current() {
-            write_json(&self.place(me, wave), &identity)?;
+            write_json(&self.place(me, iteration), &identity)?;
         }
-        let mine = |runner: ScenarioId| !self.takes_turns || runner.family() == me.family();
-        self.wait_for_those(mine, wave, until).await
+        let mine = |runner: ScenarioId| !self.takes_turns || runner.group() == me.group();
+        self.wait_for_those(mine, iteration, until).await
     }
 
-    /// Waits until all are here for a wave, without taking part.
-    pub(super) async fn wait_for(&self, wave: u32, until: Until<'_>) -> Result<bool, TrafficError> {
-        self.wait_for_those(|_| true, wave, until).await
+    /// Waits until all are here for a iteration, without taking part.
+    pub(super) async fn wait_for(
+        &self,
+        iteration: u32,
+        until: Until<'_>,
+    ) -> Result<bool, TrafficError> {
+        self.wait_for_those(|_| true, iteration, until).await
     }
 
     async fn wait_for_those(
         &self,
         matters: impl Fn(ScenarioId) -> bool,
-        wave: u32,
+        iteration: u32,
         until: Until<'_>,
     ) -> Result<bool, TrafficError> {
         let patience = tokio::time::Instant::now() + SHOW_UP_WITHIN;
-        while !self.all_settled(wave, |runner| {
+        while !self.all_settled(iteration, |runner| {
             !matters(runner)
-                || self.is_here(runner, wave)
+                || self.is_here(runner, iteration)
                 || self.has_ended(runner)
                 || (tokio::time::Instant::now() > patience && !self.is_here(runner, 0))
         }) {
@@ -106,22 +110,22 @@ impl StartLine {
         self.all_settled(0, |runner| self.has_ended(runner) || !self.is_here(runner, 0))
     }
 
-    /// Whether all are settled that take part in a wave.
-    fn all_settled(&self, wave: u32, settled: impl Fn(ScenarioId) -> bool) -> bool {
-        let mut taking_part = self.runners.iter().filter(|runner| wave < runner.waves);
+    /// Whether all are settled that take part in a iteration.
+    fn all_settled(&self, iteration: u32, settled: impl Fn(ScenarioId) -> bool) -> bool {
+        let mut taking_part = self.runners.iter().filter(|runner| iteration < runner.iterations);
         taking_part.all(|runner| settled(runner.id))
     }
 
-    fn is_here(&self, runner: ScenarioId, wave: u32) -> bool {
-        self.place(runner, wave).exists()
+    fn is_here(&self, runner: ScenarioId, iteration: u32) -> bool {
+        self.place(runner, iteration).exists()
     }
 
     fn has_ended(&self, runner: ScenarioId) -> bool {
         has_ended(&self.run, runner)
     }
 
-    fn place(&self, runner: ScenarioId, wave: u32) -> PathBuf {
-        place(&self.run, runner, wave)
+    fn place(&self, runner: ScenarioId, iteration: u32) -> PathBuf {
+        place(&self.run, runner, iteration)
     }
 }
 
@@ -135,6 +139,6 @@ pub fn has_ended(run: &RunDir, runner: ScenarioId) -> bool {
     process.is_some_and(|process| !process.is_alive())
 }
 
-fn place(run: &RunDir, runner: ScenarioId, wave: u32) -> PathBuf {
-    run.start_line().join(format!("{wave}-{}.json", runner.file_stem()))
+fn place(run: &RunDir, runner: ScenarioId, iteration: u32) -> PathBuf {
+    run.barrier().join(format!("{iteration}-{}.json", runner.file_stem()))
 }

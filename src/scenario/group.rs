@@ -11,7 +11,7 @@ use super::{Scenario, ScenarioId, ScenarioKind};
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Family {
+pub enum Group {
     /// HTTP requests to a server that need nothing else.
     Api,
     /// `sky` processes that need nothing but a server.
@@ -22,7 +22,7 @@ pub enum Family {
     CliInfra,
 }
 
-impl Family {
+impl Group {
     /// All families, in the order in which they take their turns.
     pub const ALL: [Self; 4] = [Self::Api, Self::Cli, Self::ApiInfra, Self::CliInfra];
 
@@ -39,13 +39,13 @@ impl Family {
 
 impl ScenarioId {
     /// The family of a scenario; `None` for the bystander, which is beside every load.
-    pub fn family(self) -> Option<Family> {
+    pub fn group(self) -> Option<Group> {
         let takes_infrastructure = Scenario::of(self).needs.takes_infrastructure();
         match (self.kind(), takes_infrastructure) {
-            (ScenarioKind::Api, false) => Some(Family::Api),
-            (ScenarioKind::Cli, false) => Some(Family::Cli),
-            (ScenarioKind::Api, true) => Some(Family::ApiInfra),
-            (ScenarioKind::Cli, true) => Some(Family::CliInfra),
+            (ScenarioKind::Api, false) => Some(Group::Api),
+            (ScenarioKind::Cli, false) => Some(Group::Cli),
+            (ScenarioKind::Api, true) => Some(Group::ApiInfra),
+            (ScenarioKind::Cli, true) => Some(Group::CliInfra),
             (ScenarioKind::Probe, _) => None,
         }
     }

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::Stage;
 use super::stop::Stop;
 use super::under_way::UnderWay;
-use crate::record::outcome::{ClientFault, Ended, Failure, WaveOutcome};
+use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome};
 
-/// When a wave ends although turns are still under way.
+/// When a segment ends although turns are still under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Until<'a> {
     pub(super) stop: &'a Stop,
@@ -38,13 +38,13 @@ pub(super) struct Taken<T> {
     pub(super) whole: Duration,
 }
 
-/// The turns of a wave, before they are judged.
-pub(super) struct Wave<T> {
+/// The turns of a segment, before they are judged.
+pub(super) struct Segment<T> {
     /// What is known without judging: times, lateness, turns that never ended.
-    pub(super) outcome: WaveOutcome,
+    pub(super) outcome: SegmentOutcome,
     /// The turns that ended.
     pub(super) taken: Vec<Taken<T>>,
-    /// How the wave ended.
+    /// How the segment ended.
     pub(super) ended: Ended,
 }
 
@@ -56,16 +56,16 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     number: u32,
     until: Until<'_>,
     turn: impl Fn(u32) -> F,
-) -> Wave<T> {
+) -> Segment<T> {
     let users = stage.planned.users;
     let offsets = stage.plan.start_offsets(stage.planned.id, number);
     let start = Instant::now();
-    let mut outcome = WaveOutcome::begin(stage.timeline.now(), u64::from(users));
+    let mut outcome = SegmentOutcome::begin(stage.timeline.now(), u64::from(users));
     let mut taken = Vec::new();
     // Semaphores are fair, so users come in the order in which they queue.
-    let places = Rc::new(Semaphore::new(stage.planned.at_once as usize));
+    let places = Rc::new(Semaphore::new(stage.planned.concurrency as usize));
     let under_way = UnderWay::default();
-    let all_fit = stage.planned.at_once >= users;
+    let all_fit = stage.planned.concurrency >= users;
     let local = LocalSet::new();
     let ended = local
         .run_until(async {
@@ -90,7 +90,7 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
                     next = turns.join_next() => match next {
                         None => break Ended::Finished,
                         Some(Ok((late, turn))) => {
-                            outcome.lateness.record(late);
+                            outcome.send_lateness.record(late);
                             taken.push(turn);
                         }
                         Some(Err(error)) => panicked(&mut outcome, &error),
@@ -105,18 +105,18 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
         })
         .await;
     outcome.ended = stage.timeline.now();
-    Wave { outcome, taken, ended }
+    Segment { outcome, taken, ended }
 }
 
 /// Turns that have not ended by the scenario's limit have failed. Those that had
 /// begun took at least as long as until now, which is their latency: without it, a
 /// server that never answers would look faster than one that does.
 pub(super) fn give_up(
-    outcome: &mut WaveOutcome,
+    outcome: &mut SegmentOutcome,
     unfinished: usize,
     took: impl Iterator<Item = Duration>,
 ) {
-    took.for_each(|took| outcome.turns.record(took));
+    took.for_each(|took| outcome.iteration_duration.record(took));
     for _ in 0..unfinished {
         outcome.failed += 1;
         outcome.tally.add(
@@ -131,7 +131,7 @@ pub(super) fn give_up(
     }
 }
 
-fn panicked(outcome: &mut WaveOutcome, error: &tokio::task::JoinError) {
+fn panicked(outcome: &mut SegmentOutcome, error: &tokio::task::JoinError) {
     outcome.client_failed += 1;
     outcome.tally.add(
         Failure {
