@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use url::Url;
 
 use crate::env;
-use crate::plan::ServerTarget;
+use crate::target::ServerTarget;
 
 /// What stands in a message where a secret stood.
 const HIDDEN: &str = "..";

@@ -5,8 +5,8 @@
 //!
 //! In reading order:
 //!
-//! * [`units`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`listeners`],
-//!   [`server_command`], [`env`], [`shell`], [`credentials`]: the words.
+//! * [`units`], [`fact`], [`hash`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`listeners`],
+//!   [`server_command`], [`env`], [`shell`], [`target`], [`credentials`]: the words.
 //! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
 //!   right.
 //! * [`limits`]: what the machine puts in the way.
@@ -30,6 +30,8 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod env;
+pub mod fact;
+pub mod hash;
 pub mod ids;
 pub mod infrastructure;
 pub mod limits;
@@ -46,6 +48,7 @@ pub mod scenario;
 pub mod schema;
 pub mod server_command;
 pub mod shell;
+pub mod target;
 pub mod traffic;
 pub mod units;
 pub mod usage;

@@ -4,12 +4,16 @@
 //! there (`1 GB` = 10^9 bytes), as everywhere but in SkyPilot, whose constants
 //! named `.._GB` count units of 1024^3: those come in through [`gib`].
 
+mod schema;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use schema::{DurationText, Seconds};
 
 /// An amount of memory, in bytes. In files it is a number, and exact.
 #[derive(

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::exactness::Exactness;
-use super::memory::{MemoryReport, SnapshotMemory};
+use super::memory::MemoryReport;
+use super::snapshots::SnapshotMemory;
 use super::{Evidence, Report};
 use crate::budget::{Amount, Budget, BudgetSubject};
 use crate::record::profile::Phase;

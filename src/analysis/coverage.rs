@@ -38,7 +38,7 @@ pub struct Gap {
     pub from: Timestamp,
     /// How long there was no other.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub length: Duration,
 }
 

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
 use crate::clock::{ClockOffset, Timestamp};
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
@@ -16,7 +14,7 @@ use crate::record::outcome::ScenarioOutcome;
 use crate::record::profile::{Phase, ProcessTable, ProfileLine, Sample};
 use crate::record::request::{LoadRequest, RequestFile};
 use crate::record::resources::ResourceLog;
-use crate::record::{RecordError, RunDir, read_json, read_lines, read_optional};
+use crate::record::{Document, RecordError, RunDir, RunFacts, read, read_log, read_optional};
 use crate::scenario::ScenarioId;
 
 use super::losses;
@@ -34,6 +32,8 @@ pub struct Evidence {
     pub request: Option<LoadRequest>,
     /// What was asked for.
     pub plan: LoadPlan,
+    /// What is known of the run beside its plan.
+    pub facts: Option<RunFacts>,
     /// What was found.
     pub environment: Option<Environment>,
     /// When what happened.
@@ -56,18 +56,22 @@ impl Evidence {
     /// Reads a run directory. Only the plan must be there and readable: without
     /// it nobody knows what the rest should have been.
     pub fn read(run: &RunDir) -> Result<Self, RecordError> {
-        let plan: LoadPlan = read_json(&run.plan(), "plan")?;
+        let plan: LoadPlan = read(&run.plan())?;
         let mut damage = Vec::new();
         let mut note = |error: RecordError| damage.push(describe(&error));
-        let request: Option<RequestFile> = readable(&run.request(), "request", &mut note);
-        let environment = readable(&run.environment(), "environment", &mut note);
-        let processes = readable(&run.processes(), "process table", &mut note);
-        let resources = readable(&run.resources(), "list of fixtures", &mut note);
-        let nodes = readable(&run.nodes(), "figures of the nodes", &mut note);
+        let request: Option<RequestFile> = readable(&run.request(), &mut note);
+        let facts = run.read_facts().unwrap_or_else(|error| {
+            note(error);
+            None
+        });
+        let environment = readable(&run.environment(), &mut note);
+        let processes = readable(&run.processes(), &mut note);
+        let resources = readable(&run.resources(), &mut note);
+        let nodes = readable(&run.nodes(), &mut note);
         let (mut outcomes, mut others) = (BTreeMap::new(), Vec::new());
         for scenario in &plan.scenarios {
             let path = run.outcome(scenario.id);
-            match read_optional::<ScenarioOutcome>(&path, "scenario outcome") {
+            match read_optional::<ScenarioOutcome>(&path) {
                 Ok(Some(outcome)) if outcome.scenario != scenario.id => {
                     others.push(losses::of_another(&path, &outcome.scenario));
                 }
@@ -76,11 +80,11 @@ impl Evidence {
                 Err(error) => note(error),
             }
         }
-        let marks = read_lines(&run.events(), "list of marks").unwrap_or_else(|error| {
+        let marks = run.read_events().unwrap_or_else(|error| {
             note(error);
             Default::default()
         });
-        let profile = read_lines(&run.samples(), "profile").unwrap_or_else(|error| {
+        let profile = read_log(&run.samples()).unwrap_or_else(|error| {
             note(error);
             Default::default()
         });
@@ -104,6 +108,7 @@ impl Evidence {
             name: run.id().to_string(),
             request: request.map(|file| file.request),
             plan,
+            facts,
             environment,
             events: marks.values,
             profile: profile.values,
@@ -212,12 +217,8 @@ impl Evidence {
 }
 
 /// What a file holds; `None` if it isn't there, or can't be read, which is noted.
-pub(super) fn readable<T: DeserializeOwned>(
-    path: &Path,
-    what: &'static str,
-    note: &mut impl FnMut(RecordError),
-) -> Option<T> {
-    read_optional(path, what).unwrap_or_else(|error| {
+pub(super) fn readable<T: Document>(path: &Path, note: &mut impl FnMut(RecordError)) -> Option<T> {
+    read_optional(path).unwrap_or_else(|error| {
         note(error);
         None
     })
@@ -305,7 +306,7 @@ mod tests {
         fs::write(run.request(), r#"{"version":9,"request":{}}"#).unwrap();
         let evidence = Evidence::read(&run).unwrap();
         assert_eq!(evidence.request, None);
-        assert!(evidence.damage[0].contains("its version is 9"), "{:?}", evidence.damage);
+        assert!(evidence.damage[0].contains("has version 9 of a request"), "{:?}", evidence.damage);
     }
 
     #[test]

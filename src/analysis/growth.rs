@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::memory::SnapshotMemory;
+use super::snapshots::SnapshotMemory;
 use crate::class::ProcessClass;
 use crate::record::profile::{ClassSnapshot, Phase};
 use crate::units::ByteSize;

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::memory::MemoryReport;
 use crate::class::ProcessClass;
 use crate::record::profile::ProcessRecord;
 use crate::server_command;
@@ -12,15 +11,8 @@ use crate::units::total;
 /// How many processes of each kind there were in each such class.
 pub(super) type Kinds = BTreeMap<ProcessClass, BTreeMap<String, u32>>;
 
-impl MemoryReport {
-    /// `helper: 12 ssh, 3 rsync, 1 squeue`, for each class that holds many kinds.
-    pub fn kinds_in_words(&self) -> impl Iterator<Item = String> {
-        in_words(&self.kinds)
-    }
-}
-
 /// Of each class, the most frequent kinds first.
-fn in_words(kinds: &Kinds) -> impl Iterator<Item = String> {
+pub(super) fn in_words(kinds: &Kinds) -> impl Iterator<Item = String> {
     const NAMED: usize = 8;
     kinds.iter().map(|(class, kinds)| {
         let mut kinds: Vec<_> = kinds.iter().collect();
@@ -55,7 +47,8 @@ mod tests {
     fn the_most_frequent_kinds_are_named_and_the_others_counted() {
         let kinds = (1..=10).map(|count| (format!("k{count}"), count)).collect();
         let kinds = BTreeMap::from([(ProcessClass::Subprocess, kinds)]);
-        let expected = "helper: 10 k10, 9 k9, 8 k8, 7 k7, 6 k6, 5 k5, 4 k4, 3 k3, 3 of other kinds";
+        let expected =
+            "subprocess: 10 k10, 9 k9, 8 k8, 7 k7, 6 k6, 5 k5, 4 k4, 3 k3, 3 of other kinds";
         assert_eq!(in_words(&kinds).collect::<Vec<_>>(), [expected]);
     }
 }

@@ -9,11 +9,10 @@ use super::exactness::{self, Exactness};
 use super::growth::{self, Growth};
 use super::kinds;
 use super::recording::Recording;
+use super::snapshots::{self, SnapshotMemory};
 use crate::class::ProcessClass;
 use crate::ids::ProcessIdentity;
-use crate::record::profile::{
-    ClassSnapshot, Ending, Phase, PhasePeaks, ProcessRecord, ProfileLine, Sample, Snapshot,
-};
+use crate::record::profile::{Ending, PhasePeaks, ProcessRecord, ProfileLine, Sample};
 use crate::units::{ByteSize, as_mib, total};
 
 /// Memory of the server.
@@ -73,29 +72,6 @@ pub struct ClassMemory {
     /// The most that one of them had in swap at one reading.
     #[serde(default)]
     pub most_swapped: Option<ByteSize>,
-}
-
-/// The tree at the end of a phase.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SnapshotMemory {
-    /// Which phase ended.
-    pub phase: Phase,
-    /// Processes that were read.
-    pub processes: u32,
-    /// Processes that could not be read.
-    pub unread: u32,
-    /// Their threads.
-    pub threads: u32,
-    /// Processes that have ended and that no parent has waited for, at the last tick of
-    /// the phase; `None` when it had none.
-    pub zombies: Option<u32>,
-    /// Their proportional memory, in sum.
-    pub pss: ByteSize,
-    /// The memory that is theirs alone, in sum.
-    pub uss: ByteSize,
-    /// By class.
-    pub classes: BTreeMap<ProcessClass, ClassSnapshot>,
 }
 
 impl ClassMemory {
@@ -161,6 +137,11 @@ impl MemoryReport {
         })
     }
 
+    /// `subprocess: 12 ssh, 3 rsync, 1 squeue`, for each class that holds many kinds.
+    pub fn kinds_in_words(&self) -> impl Iterator<Item = String> {
+        kinds::in_words(&self.kinds)
+    }
+
     /// The figures of one class.
     pub fn class(&self, class: ProcessClass) -> Option<&ClassMemory> {
         self.classes.iter().find(|memory| memory.class == class)
@@ -175,7 +156,7 @@ pub(super) fn assemble(recording: Recording<'_>, came_to_rest: bool) -> Option<M
     let rss = |tick: &Sample| tick.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
     let count = |tick: &Sample| total(tick.classes.values().map(|class| class.count));
     let threads = |tick: &Sample| total(tick.classes.values().map(|class| class.threads));
-    let snapshots = snapshots(recording);
+    let snapshots = snapshots::assemble(recording);
     let at_rest = if came_to_rest { &snapshots[..] } else { &[] };
     let last = at_rest.iter().find(|snapshot| growth::LAST_PHASES.contains(&snapshot.phase));
     Some(MemoryReport {
@@ -261,34 +242,4 @@ fn windows(recording: Recording<'_>) -> Vec<PhasePeaks> {
         _ => None,
     });
     peaks.collect()
-}
-
-fn snapshots(recording: Recording<'_>) -> Vec<SnapshotMemory> {
-    let mut zombies = None;
-    let mut snapshots = Vec::new();
-    for line in recording.lines {
-        match line {
-            ProfileLine::Sample(tick) => zombies = Some(tick.zombies),
-            // The next phase has ticks of its own, or none.
-            ProfileLine::Snapshot(snapshot) => {
-                snapshots.push(at_phase_end(snapshot, zombies.take()));
-            }
-            _ => {}
-        }
-    }
-    snapshots
-}
-
-fn at_phase_end(snapshot: &Snapshot, zombies: Option<u32>) -> SnapshotMemory {
-    let classes = || snapshot.classes.values();
-    SnapshotMemory {
-        phase: snapshot.phase,
-        processes: total(classes().map(|class| class.count)),
-        unread: snapshot.unread,
-        threads: total(classes().map(|class| class.threads)),
-        zombies,
-        pss: classes().map(|class| class.pss).sum(),
-        uss: classes().map(|class| class.uss).sum(),
-        classes: snapshot.classes.clone(),
-    }
 }

@@ -16,6 +16,7 @@ mod profile;
 mod recording;
 mod scenarios;
 mod server_profile;
+mod snapshots;
 mod summary;
 
 use std::time::Duration;
@@ -30,29 +31,31 @@ pub use evidence::Evidence;
 pub use exactness::Exactness;
 pub use growth::{ClassGrowth, Growth};
 pub use judge::{About, Finding, Judgement, Severity, Verdict};
-pub use memory::{ClassMemory, MemoryReport, SnapshotMemory};
+pub use memory::{ClassMemory, MemoryReport};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{
     ScenarioReport, ScenarioState, SegmentReport, Start, Stats, ThresholdCheck, state,
 };
+pub use snapshots::SnapshotMemory;
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
 
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
-use crate::record::FORMAT_VERSION;
 use crate::record::environment::Environment;
 use crate::record::nodes::NodeFigures;
 use crate::record::profile::{ProfilerCost, ProfilerLevel};
 use crate::record::request::LoadRequest;
 use crate::record::resources::ResourceLog;
+use crate::record::{Document, Estimate, Version, v2};
 use crate::units;
+use serde_json::Value;
 
 /// What a run amounts to: `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Report {
     /// Format of this file.
-    pub version: u32,
+    pub version: Version<3>,
     /// Which run.
     pub run: RunId,
     /// How commands are told which run: its id, or its directory where they would not
@@ -64,6 +67,8 @@ pub struct Report {
     pub request: Option<LoadRequest>,
     /// What was asked for.
     pub plan: LoadPlan,
+    /// What the plan was to take; `None` where the machine's speed was not measured.
+    pub estimate: Option<Estimate>,
     /// What was found; `None` when the run ended before the server was ready.
     pub environment: Option<Environment>,
     /// The phases that took place.
@@ -79,7 +84,7 @@ pub struct Report {
     /// From the server's start to its end, as the plan's estimate counts; `None` when
     /// the run did not come to its end.
     #[serde(with = "units::seconds::option")]
-    #[schemars(with = "Option<crate::schema::Seconds>")]
+    #[schemars(with = "Option<crate::units::Seconds>")]
     pub duration: Option<Duration>,
     /// Memory of the server; `None` without a profile.
     pub memory: Option<MemoryReport>,
@@ -97,6 +102,23 @@ pub struct Report {
     pub judgement: Judgement,
 }
 
+impl Document for Report {
+    const KIND: &'static str = "report";
+    const VERSION: u32 = 3;
+    const OLDEST: u32 = v2::VERSION;
+
+    fn upgrade(_version: u32, content: Value) -> Value {
+        v2::report(
+            content,
+            [
+                ("plan", LoadPlan::VERSION),
+                ("environment", Environment::VERSION),
+                ("resources", ResourceLog::VERSION),
+            ],
+        )
+    }
+}
+
 /// How a profile was made.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -107,7 +129,7 @@ pub struct ProfilerReport {
     pub kernel_events: bool,
     /// The distance between two ticks that was asked for.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub interval: Duration,
     /// What it cost; `None` when the profiler was killed before it could say.
     pub cost: Option<ProfilerCost>,
@@ -167,11 +189,12 @@ impl Report {
             memory: memory.as_ref(),
         });
         Self {
-            version: FORMAT_VERSION,
+            version: Version,
             run: evidence.run.clone(),
             name: evidence.name.clone(),
             request: evidence.request.clone(),
             plan: evidence.plan.clone(),
+            estimate: evidence.facts.and_then(|facts| facts.estimate),
             environment: evidence.environment.clone(),
             summary: summary::assemble(recording, memory.as_ref(), summary::baseline_of(&phases)),
             phases,

@@ -16,7 +16,7 @@ use super::summary::{self, MonitoringSummary, PhaseSpan};
 use crate::clock::Timestamp;
 use crate::ids::{ProcessIdentity, RunId};
 use crate::record::profile::{Phase, ProcessTable, ProfileLine};
-use crate::record::{FORMAT_VERSION, ProfileDir, RecordError, read_lines};
+use crate::record::{ProfileDir, RecordError, Version, read_log};
 
 /// The baseline of a profile is its first seconds. The original took the readings
 /// before the load, which its user started by hand a moment after the profiler.
@@ -46,9 +46,9 @@ impl ProfileEvidence {
     /// When the samples cannot be read: there is nothing without them.
     pub fn read(profile: &ProfileDir) -> Result<Self, RecordError> {
         let files = profile.files();
-        let lines = read_lines(&files.samples, "profile")?;
+        let lines = read_log(&files.samples)?;
         let mut damage = Vec::new();
-        let processes = readable(&files.processes, "process table", &mut |error| {
+        let processes = readable(&files.processes, &mut |error| {
             damage.push(describe(&error));
         });
         damage.extend(lines.cut_off.then(|| breaks_off(&files.samples)));
@@ -67,7 +67,7 @@ impl ProfileEvidence {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfileReport {
     /// Format of this report.
-    pub version: u32,
+    pub version: Version<3>,
     /// Which profile.
     pub profile: RunId,
     /// The root of the tree that was watched; `None` when the profile has no header.
@@ -95,7 +95,7 @@ impl ProfileReport {
             memory.iter().flat_map(|memory| &memory.classes).filter_map(ClassMemory::doubt),
         );
         Self {
-            version: FORMAT_VERSION,
+            version: Version,
             profile: evidence.profile.clone(),
             root: recording.header().map(|header| header.root),
             summary: summary::assemble(recording, memory.as_ref(), baseline(recording)),

@@ -109,31 +109,31 @@ pub struct Stats {
     pub count: u64,
     /// The shortest.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub min: Duration,
     /// The average.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub avg: Duration,
     /// The median.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub p50: Duration,
     /// The 90th percentile.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub p90: Duration,
     /// The 95th percentile.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub p95: Duration,
     /// The 99th percentile.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub p99: Duration,
     /// The longest.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub max: Duration,
 }
 
@@ -147,7 +147,7 @@ pub struct ThresholdCheck {
     pub figure: String,
     /// Its limit.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub limit: Duration,
     /// The figure over all segments; `None` when nothing was measured.
     pub measured: Option<f64>,

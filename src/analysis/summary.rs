@@ -35,7 +35,7 @@ pub struct PhaseSpan {
 pub struct MonitoringSummary {
     /// From the profiler's first tick to its last.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub duration: Duration,
     /// Use of all CPUs, averaged over the baseline, in percent.
     pub baseline_cpu: f64,

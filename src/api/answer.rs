@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Response;
 use crate::clock::Timestamp;
 use crate::record::outcome::Failure;
+use crate::scenario::Call;
 
 /// The error type of a body that should be JSON.
 pub(crate) const NOT_JSON: &str = "error in plain text";
@@ -222,6 +223,11 @@ pub(crate) fn wrong_value(step: &str, status: u16, message: String) -> Failure {
         error_type: "wrong value".to_owned(),
         message,
     }
+}
+
+/// Failure of a response that names no request.
+pub(crate) fn no_request_id(call: &Call) -> Failure {
+    wrong_value(call.step, 200, "the response has no request id".to_owned())
 }
 
 /// The beginning of a body, in one line.

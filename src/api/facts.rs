@@ -1,7 +1,7 @@
 //! What a server is, as far as it can be told from outside without changing anything.
 
 use super::{ApiClient, RequestRow};
-use crate::record::environment::Fact;
+use crate::fact::Fact;
 
 /// A request of its own that every server has since there are such requests.
 const ALWAYS: &str = "skypilot-status-refresh-daemon";

@@ -29,7 +29,7 @@ use url::Url;
 
 pub use address::is_loopback;
 pub use answer::{Answer, RequestRow};
-pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, wrong_value};
+pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, no_request_id, wrong_value};
 pub use facts::Consolidation;
 pub use health::{Health, HealthPatience, NEEDS_AUTHENTICATION};
 pub(crate) use lines::Progress;

@@ -116,23 +116,23 @@ impl Default for Profile {
 pub struct Thresholds {
     /// Median of the time from the scheduled start to the last answer.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::schema::DurationText>")]
+    #[schemars(with = "Option<crate::units::DurationText>")]
     pub p50: Option<Duration>,
     /// Its 90th percentile.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::schema::DurationText>")]
+    #[schemars(with = "Option<crate::units::DurationText>")]
     pub p90: Option<Duration>,
     /// Its 95th percentile.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::schema::DurationText>")]
+    #[schemars(with = "Option<crate::units::DurationText>")]
     pub p95: Option<Duration>,
     /// Its 99th percentile.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::schema::DurationText>")]
+    #[schemars(with = "Option<crate::units::DurationText>")]
     pub p99: Option<Duration>,
     /// Its longest.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::schema::DurationText>")]
+    #[schemars(with = "Option<crate::units::DurationText>")]
     pub max: Option<Duration>,
     /// Share of turns that may fail; without it, none may.
     #[serde(skip_serializing_if = "Option::is_none")]

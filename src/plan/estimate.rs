@@ -8,14 +8,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{LoadPlan, Speed};
 use crate::infrastructure::Infrastructure;
-use crate::limits::Cpus;
+use crate::record::Estimate;
 use crate::scenario::{Cost, Group, Need, Scenario, ScenarioId, ScenarioKind};
-use crate::units;
 
 /// CPU-seconds from the server's start until it is at rest: the main process, the
 /// executors of its daemons and its controllers import SkyPilot.
@@ -37,29 +33,6 @@ const QUICK_CHAIN: f64 = 5.0;
 /// Of the CPUs' time, what phases under load make use of: at their beginning and
 /// end some wait for others.
 const UTILISATION: f64 = 0.85;
-
-/// How long a plan will take.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Estimate {
-    /// From the server's start to its end.
-    #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
-    pub duration: Duration,
-    /// CPU time in all processes of the run.
-    #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
-    pub cpu: Duration,
-    /// CPUs that share it.
-    pub cpus: usize,
-    /// Time of the load alone, without setup and teardown.
-    #[serde(with = "units::seconds::option", default)]
-    #[schemars(with = "Option<crate::schema::Seconds>")]
-    pub load: Option<Duration>,
-    /// What a quota leaves of these: 1.5, say; `None` where there is none.
-    #[serde(default)]
-    pub cpu_quota: Option<f64>,
-}
 
 /// One phase: all that is to be done, and the longest chain of it.
 #[derive(Clone, Copy, Default)]
@@ -138,11 +111,6 @@ impl Estimate {
             load: Some(seconds(load)),
         }
     }
-
-    /// CPUs that share the CPU time, a quota included.
-    pub const fn all_cpus(&self) -> Cpus {
-        Cpus { allowed: self.cpus, quota: self.cpu_quota }
-    }
 }
 
 /// Time in which a server that was started comes to be idle, at the most: three times as
@@ -171,7 +139,7 @@ fn chain_of(id: ScenarioId) -> f64 {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::limits::MachineLimits;
+    use crate::limits::{Cpus, MachineLimits};
     use crate::plan::Machine;
     use crate::record::request::LoadRequest;
     use crate::units::ByteSize;

@@ -19,15 +19,15 @@ use crate::units;
 pub struct Fit {
     /// Time that the load was to take at the most.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub within: Duration,
     /// Estimate for the load as it was asked for.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub wanted: Duration,
     /// Estimate for the load as it is planned.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub planned: Duration,
     /// What was left out.
     pub left_out: Reduction,

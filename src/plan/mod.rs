@@ -21,31 +21,30 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use capacity::{Capacity, Machine};
-pub use estimate::Estimate;
 pub use fit::{Fit, Reduction};
 pub(crate) use resolve::MAX_USERS;
 pub use resolve::UsageErrors;
 pub use speed::Speed;
 
+pub use crate::target::{PINNED_SKYPILOT, ServerTarget, SkySelection};
+
 use crate::budget::Budget;
 use crate::config::Thresholds;
-use crate::ids::ProcessIdentity;
 use crate::infrastructure::Infrastructure;
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
+use crate::record::{Document, Estimate, Version, v2};
 use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::ByteSize;
-
-/// The SkyPilot release that is tested unless another is asked for.
-pub const PINNED_SKYPILOT: &str = "0.14.1";
+use serde_json::Value;
 
 /// Everything that a run needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadPlan {
     /// Format of this file.
-    pub version: u32,
+    pub version: Version<3>,
     /// The file in the place of `skyload.toml`, where one was named.
     #[serde(default)]
     pub config: Option<PathBuf>,
@@ -73,36 +72,36 @@ pub struct LoadPlan {
     pub scenarios: Vec<PlannedScenario>,
     /// Time over which the starts of users are spread; zero is a burst.
     #[serde(with = "units::duration", default)]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub ramp: Duration,
     /// The time that the load was to take, where it was to take no longer than that.
     #[serde(default)]
     pub fit: Option<Fit>,
     /// How long the idle server is watched before the load.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub baseline: Duration,
     /// How long the idle server is watched after the load.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub cooldown: Duration,
     /// How long to wait at the most until the server is idle.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub settle_timeout: Duration,
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub scenario_timeout: Duration,
     /// When what is still not gone is left.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub teardown_timeout: Duration,
     /// Health requests per second of the bystander.
     pub probe_rate: u32,
     /// Distance between two ticks of the profiler.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub profiler_interval: Duration,
     /// How peaks are read.
     pub peaks: LevelChoice,
@@ -124,10 +123,16 @@ pub struct LoadPlan {
     /// How fast the machine is; `None` where that could not be measured.
     #[serde(default)]
     pub speed: Option<Speed>,
-    /// How long it will take; `None` as long as the machine's speed isn't known.
-    pub estimate: Option<Estimate>,
-    /// The process that runs the plan: scenarios end when it does.
-    pub conductor: Option<ProcessIdentity>,
+}
+
+impl Document for LoadPlan {
+    const KIND: &'static str = "plan";
+    const VERSION: u32 = 3;
+    const OLDEST: u32 = v2::VERSION;
+
+    fn upgrade(_version: u32, content: Value) -> Value {
+        v2::plan(content)
+    }
 }
 
 /// A scenario of a plan.
@@ -143,54 +148,6 @@ pub struct PlannedScenario {
     /// How many of them may be at it at once: all, unless the machine can't
     /// hold what they would start.
     pub concurrency: u32,
-}
-
-/// Which SkyPilot is tested.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SkySelection {
-    /// A release from PyPI.
-    Version(String),
-    /// The newest nightly build from PyPI.
-    Nightly,
-    /// This `sky` program.
-    Executable(PathBuf),
-}
-
-impl SkySelection {
-    /// What `--sky` names: a version, `nightly`, or a program, which has a `/` in its
-    /// path.
-    pub fn parse(text: &str) -> Option<Self> {
-        let looks_like_version = text.starts_with(|c: char| c.is_ascii_digit())
-            && !text.contains('/')
-            && text.contains('.');
-        match text {
-            "nightly" => Some(Self::Nightly),
-            _ if looks_like_version => Some(Self::Version(text.to_owned())),
-            _ if text.contains('/') => Some(Self::Executable(PathBuf::from(text))),
-            _ => None,
-        }
-    }
-
-    /// The release that is tested where none is named.
-    pub fn pinned() -> Self {
-        Self::Version(PINNED_SKYPILOT.to_owned())
-    }
-}
-
-/// Which server is tested.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServerTarget {
-    /// One of our own: own home, own ports, gone afterwards.
-    Isolated {
-        /// In SkyPilot's deploy mode.
-        deploy: bool,
-    },
-    /// The user's own server on this machine.
-    System,
-    /// A server somewhere else: no restart, and no profile but one that is made there.
-    Remote(Url),
 }
 
 /// Latency and error limits of one scenario.
@@ -209,11 +166,11 @@ pub struct ScenarioThresholds {
 pub struct ValidityLimits {
     /// Requests sent later than this (99th percentile) mean a starved client.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub send_lateness_p99: Duration,
     /// A longer silence of the profiler is a gap.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub profiler_gap: Duration,
 }
 
@@ -247,9 +204,14 @@ impl LoadPlan {
         planned.into_iter().filter(|_| self.phase_peaks).collect()
     }
 
+    /// What the plan takes on this machine; `None` as long as its speed isn't known.
+    pub fn estimate(&self) -> Option<Estimate> {
+        self.speed.map(|speed| Estimate::of(self, speed))
+    }
+
     /// Estimate for the load alone, without setup and teardown.
     fn load_time(&self) -> Option<Duration> {
-        self.estimate?.load
+        self.estimate()?.load
     }
 
     /// Offsets at which the users of a scenario start, from the beginning of an iteration.

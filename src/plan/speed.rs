@@ -17,11 +17,11 @@ pub struct Speed {
     pub cpus: Cpus,
     /// CPU time of one `import sky`.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub import: Duration,
     /// Time of one on the clock, while `concurrency` of them run.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub elapsed: Duration,
     /// Imports that ran at once.
     pub concurrency: usize,

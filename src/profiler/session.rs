@@ -16,7 +16,7 @@ use super::{ProfilerError, ProfilerOptions, Reason};
 use crate::clock::Timeline;
 use crate::ids::ProcessIdentity;
 use crate::limits::MemoryGroups;
-use crate::record::FORMAT_VERSION;
+use crate::record::Version;
 use crate::record::profile::{
     Phase, ProcessTable, ProfileHeader, ProfileLine, Sample, Window, Wrote,
 };
@@ -100,7 +100,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
 
     fn write_header(&mut self, interval: Duration) -> Result<(), ProfilerError> {
         let header = ProfileHeader {
-            version: FORMAT_VERSION,
+            version: Version,
             at: self.timeline.now(),
             root: self.root,
             interval,
@@ -182,7 +182,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     /// Returns how many processes are in it.
     fn write_table(&mut self) -> Result<u64, ProfilerError> {
         let table = ProcessTable {
-            version: FORMAT_VERSION,
+            version: Version,
             processes: self.tree.records(),
             dropped_events: self.tree.dropped_events(),
             profiler: self.punctuality.cost(&self.ticker),

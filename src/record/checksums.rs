@@ -9,20 +9,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::{RecordError, RunDir, read_optional, write_json};
-
-/// The format that this build writes and reads.
-const CHECKSUMS_VERSION: u32 = 1;
+use super::{Document, RecordError, RunDir, Version, read_optional, write_json};
+use crate::hash;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Checksums {
     /// Format of this file.
-    version: u32,
+    version: Version<1>,
     /// The SHA-256 of each file, by its path within the directory.
     files: BTreeMap<String, String>,
+}
+
+impl Document for Checksums {
+    const KIND: &'static str = "list of checksums";
+    const VERSION: u32 = 1;
 }
 
 impl RunDir {
@@ -34,13 +36,13 @@ impl RunDir {
     /// Writes down what the files of the run are: nothing is added to them after this.
     pub fn write_checksums(&self) -> Result<(), RecordError> {
         let files = self.sums()?;
-        write_json(&self.checksums(), &Checksums { version: CHECKSUMS_VERSION, files })
+        write_json(&self.checksums(), &Checksums { version: Version, files })
     }
 
     /// Writes down anew what the two files of the profile are, once another was taken in;
     /// the sums of all others stay.
     pub fn renew_checksums_of_profile(&self) -> Result<(), RecordError> {
-        let kept: Option<Checksums> = read_optional(&self.checksums(), "list of checksums")?;
+        let kept: Option<Checksums> = read_optional(&self.checksums())?;
         let Some(mut kept) = kept else { return Ok(()) };
         for path in [self.samples(), self.processes()] {
             let name = self.name_within(&path);
@@ -54,7 +56,7 @@ impl RunDir {
 
     /// Says which files are not what they were when the run ended.
     pub(crate) fn changes(&self) -> Result<Vec<String>, RecordError> {
-        let kept: Option<Checksums> = read_optional(&self.checksums(), "list of checksums")?;
+        let kept: Option<Checksums> = read_optional(&self.checksums())?;
         let Some(kept) = kept else {
             // Runs of before have no sums and no request.
             let broke_off = self.request().exists().then(|| {
@@ -83,6 +85,7 @@ impl RunDir {
         let mut paths = vec![
             self.request(),
             self.plan(),
+            self.facts(),
             self.environment(),
             self.events(),
             self.samples(),
@@ -125,17 +128,8 @@ impl RunDir {
 /// The sum of a file; `None` when it is not there.
 fn sum(path: &Path) -> Result<Option<String>, RecordError> {
     let io = |source| RecordError::Io { act: "read", path: path.to_owned(), source };
-    let mut file = match fs::File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(io)?,
-    };
-    let mut sum = Sha256::new();
-    let mut buffer = [0; 64 * 1024];
-    loop {
-        match io::Read::read(&mut file, &mut buffer).map_err(io)? {
-            0 => break,
-            count => sum.update(&buffer[..count]),
-        }
+    match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => file.and_then(hash::sha256_of).map(Some).map_err(io),
     }
-    Ok(Some(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }

@@ -4,12 +4,73 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{JsonLines, Lines, Log, RecordError, RunDir, Version, read_log, v2};
 use crate::clock::{ClockOffset, Timestamp};
 use crate::limits::MemoryLimit;
 use crate::record::profile::Phase;
 use crate::scenario::Group;
+use serde_json::Value;
 
 /// One line of `events.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum EventLine {
+    /// First line of the file.
+    Header {
+        /// Format of the file.
+        version: Version<3>,
+    },
+    /// Something that happened.
+    Event(LoggedEvent),
+}
+
+impl Log for EventLine {
+    const KIND: &'static str = "list of events";
+    const VERSION: u32 = 3;
+    const OLDEST: u32 = v2::VERSION;
+    const UNNAMED: Option<u32> = Some(v2::VERSION);
+
+    fn upgrade(_version: u32, line: Value) -> Value {
+        v2::event(line)
+    }
+}
+
+impl RunDir {
+    /// Reads what happened in the run, as far as it is on record.
+    pub fn read_events(&self) -> Result<Lines<LoggedEvent>, RecordError> {
+        let lines: Lines<EventLine> = read_log(&self.events())?;
+        let events = lines.values.into_iter().filter_map(|line| match line {
+            EventLine::Header { .. } => None,
+            EventLine::Event(event) => Some(event),
+        });
+        Ok(Lines { values: events.collect(), cut_off: lines.cut_off })
+    }
+}
+
+/// The log of a run's events, as it is written.
+#[derive(Debug)]
+pub struct EventLog(JsonLines<EventLine>);
+
+impl EventLog {
+    /// Begins the log of a run.
+    pub fn begin(run: &RunDir) -> Result<Self, RecordError> {
+        let mut log = Self(JsonLines::append_to(&run.events())?);
+        log.write(&EventLine::Header { version: Version })?;
+        Ok(log)
+    }
+
+    /// Appends an event, which is on disk when this returns.
+    pub fn note(&mut self, event: LoggedEvent) -> Result<(), RecordError> {
+        self.write(&EventLine::Event(event))
+    }
+
+    fn write(&mut self, line: &EventLine) -> Result<(), RecordError> {
+        self.0.push(line)?;
+        self.0.flush()
+    }
+}
+
+/// One event, and its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoggedEvent {

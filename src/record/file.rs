@@ -6,9 +6,10 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use super::RecordError;
+use super::format::{Document, Log, Readable, Versioned};
 
 /// Writes a file whole.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RecordError> {
@@ -33,26 +34,63 @@ pub fn write_with(
     Ok(())
 }
 
-/// Reads a file that was written whole.
+/// Reads a file that was written whole and has no version.
 pub fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, RecordError> {
-    let text = fs::read(path).map_err(|source| RecordError::Io {
-        act: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    serde_json::from_slice(&text).map_err(|source| RecordError::Format {
-        path: path.to_owned(),
-        what,
-        source,
-    })
+    parse(path, what, &content(path)?)
 }
 
-/// Reads a file that was written whole, if it is there.
-pub fn read_optional<T: DeserializeOwned>(
+/// Reads such a file, if it is there.
+pub fn read_json_optional<T: DeserializeOwned>(
     path: &Path,
     what: &'static str,
 ) -> Result<Option<T>, RecordError> {
-    match read_json(path, what) {
+    if_there(read_json(path, what))
+}
+
+/// Reads a document of any version that this build knows.
+pub fn read<T: Document>(path: &Path) -> Result<T, RecordError> {
+    let text = content(path)?;
+    let Versioned { version } = parse(path, T::KIND, &text)?;
+    let format = |source| RecordError::Format { path: path.to_owned(), what: T::KIND, source };
+    let found = version.ok_or_else(|| format(serde_json::Error::custom("it has no version")))?;
+    if found == T::VERSION {
+        return parse(path, T::KIND, &text);
+    }
+    let readable = Readable::of::<T>();
+    if !readable.contains(found) {
+        return Err(RecordError::Version { path: path.to_owned(), what: T::KIND, found, readable });
+    }
+    let mut content = T::upgrade(found, parse(path, T::KIND, &text)?);
+    content["version"] = T::VERSION.into();
+    serde_json::from_value(content).map_err(format)
+}
+
+/// Reads a document, if it is there.
+pub fn read_optional<T: Document>(path: &Path) -> Result<Option<T>, RecordError> {
+    if_there(read(path))
+}
+
+/// The lines of a file; what follows its last line break is one, unless nothing does.
+fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
+
+fn content(path: &Path) -> Result<Vec<u8>, RecordError> {
+    let io = |source| RecordError::Io { act: "read", path: path.to_owned(), source };
+    fs::read(path).map_err(io)
+}
+
+fn parse<T: DeserializeOwned>(
+    path: &Path,
+    what: &'static str,
+    text: &[u8],
+) -> Result<T, RecordError> {
+    let format = |source| RecordError::Format { path: path.to_owned(), what, source };
+    serde_json::from_slice(text).map_err(format)
+}
+
+fn if_there<T>(read: Result<T, RecordError>) -> Result<Option<T>, RecordError> {
+    match read {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
@@ -109,28 +147,40 @@ impl<T> Default for Lines<T> {
     }
 }
 
-/// Reads a line file. A missing file has no lines; a broken last line is left
-/// out and said; a broken line before the last is an error.
-pub fn read_lines<T: DeserializeOwned>(
-    path: &Path,
-    what: &'static str,
-) -> Result<Lines<T>, RecordError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lines::default()),
-        Err(source) => {
-            return Err(RecordError::Io { act: "read", path: path.to_owned(), source });
+/// Reads a log of any version that this build knows. A missing file has no lines; a broken
+/// last line is left out and said; a broken line before the last is an error.
+pub fn read_log<T: Log>(path: &Path) -> Result<Lines<T>, RecordError> {
+    let text = match content(path) {
+        Err(error) if error.is_not_found() => return Ok(Lines::default()),
+        text => text?,
+    };
+    let format = |source| RecordError::Format { path: path.to_owned(), what: T::KIND, source };
+    let first = lines_of(&text).next().map(serde_json::from_slice::<Versioned>);
+    // A first line that is no JSON is dealt with as any other.
+    let named = first.and_then(Result::ok).and_then(|first| first.version);
+    let version = named.or(T::UNNAMED).unwrap_or(T::VERSION);
+    let readable = Readable::of_log::<T>();
+    if !readable.contains(version) {
+        let (path, what) = (path.to_owned(), T::KIND);
+        return Err(RecordError::Version { path, what, found: version, readable });
+    }
+    let value = |line: &[u8]| match version == T::VERSION {
+        true => serde_json::from_slice(line),
+        false => {
+            let mut line = T::upgrade(version, serde_json::from_slice(line)?);
+            if let Some(version) = line.get_mut("version") {
+                *version = T::VERSION.into();
+            }
+            serde_json::from_value(line)
         }
     };
     let mut lines = Lines::default();
-    let mut rest = text.lines().peekable();
+    let mut rest = lines_of(&text).peekable();
     while let Some(line) = rest.next() {
-        match serde_json::from_str(line) {
+        match value(line) {
             Ok(value) => lines.values.push(value),
             Err(_) if rest.peek().is_none() => lines.cut_off = true,
-            Err(source) => {
-                return Err(RecordError::Format { path: path.to_owned(), what, source });
-            }
+            Err(source) => return Err(format(source)),
         }
     }
     Ok(lines)
@@ -138,7 +188,12 @@ pub fn read_lines<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+    use serde::Deserialize;
+    use serde_json::Value;
+
     use super::*;
+    use crate::record::format::Version;
 
     #[test]
     fn a_shorter_file_leaves_nothing_of_a_longer_one() {
@@ -149,20 +204,97 @@ mod tests {
         assert_eq!(read_json::<Vec<u8>>(&path, "list").unwrap(), [2]);
     }
 
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Note {
+        version: Version<3>,
+        text: String,
+    }
+
+    impl Document for Note {
+        const KIND: &'static str = "note";
+        const VERSION: u32 = 3;
+        const OLDEST: u32 = 2;
+
+        fn upgrade(_version: u32, mut content: Value) -> Value {
+            content["text"] = content["words"].take();
+            content.as_object_mut().unwrap().remove("words");
+            content
+        }
+    }
+
+    fn note(text: &str) -> Result<Note, RecordError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("note.json");
+        fs::write(&path, text).unwrap();
+        read(&path)
+    }
+
     #[test]
-    fn a_line_cut_off_by_a_crash_is_left_out_and_said() {
+    fn a_document_of_an_earlier_version_is_read_in_todays_form() {
+        let today = note(r#"{"version": 3, "text": "x"}"#).unwrap();
+        assert_eq!(today, note(r#"{"version": 2, "words": "x"}"#).unwrap());
+    }
+
+    #[rstest]
+    #[case::a_version_to_come(
+        r#"{"version": 4, "text": "x"}"#,
+        "has version 4 of a note, and this build reads versions 2 to 3"
+    )]
+    #[case::one_that_is_too_old(r#"{"version": 1}"#, "has version 1 of a note")]
+    #[case::none(r#"{"text": "x"}"#, "is not a note")]
+    #[case::no_object("[]", "is not a note")]
+    #[case::no_json("{", "is not a note")]
+    fn any_other_version_is_refused_with_one_line_that_names_it(
+        #[case] text: &str,
+        #[case] expected: &str,
+    ) {
+        let error = note(text).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<u32>,
+        value: u8,
+    }
+
+    impl Log for Line {
+        const KIND: &'static str = "list of lines";
+        const VERSION: u32 = 3;
+        const OLDEST: u32 = 2;
+        const UNNAMED: Option<u32> = Some(2);
+
+        fn upgrade(_version: u32, line: Value) -> Value {
+            serde_json::json!({ "value": line })
+        }
+    }
+
+    fn log(text: &[u8]) -> Result<Lines<u8>, RecordError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines.jsonl");
-        fs::write(&path, "1\n2\n{\"a\":").unwrap();
-        let lines: Lines<u8> = read_lines(&path, "number").unwrap();
-        assert_eq!(lines, Lines { values: vec![1, 2], cut_off: true });
+        fs::write(&path, text).unwrap();
+        let lines: Lines<Line> = read_log(&path)?;
+        let values = lines.values.into_iter().map(|line| line.value).collect();
+        Ok(Lines { values, cut_off: lines.cut_off })
+    }
+
+    #[test]
+    fn a_line_cut_off_by_a_crash_is_left_out_and_said() {
+        let text = b"{\"version\":3,\"value\":1}\n{\"value\":2}\n{\"val";
+        assert_eq!(log(text).unwrap(), Lines { values: vec![1, 2], cut_off: true });
     }
 
     #[test]
     fn a_broken_line_in_the_middle_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines.jsonl");
-        fs::write(&path, "1\nx\n3\n").unwrap();
-        assert!(read_lines::<u8>(&path, "number").is_err());
+        assert!(log(b"{\"version\":3,\"value\":1}\n\xff\n{\"value\":3}\n").is_err());
+    }
+
+    #[test]
+    fn a_log_of_an_earlier_version_is_read_in_todays_form() {
+        assert_eq!(log(b"1\n2\n").unwrap().values, [1, 2]);
+        let error = log(b"{\"version\":9,\"value\":1}\n").unwrap_err();
+        assert_eq!(error.other_version(), Some(9));
     }
 }

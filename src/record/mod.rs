@@ -6,19 +6,31 @@
 //! leaves can still be read. `cargo xtask report RUN` rebuilds a report from nothing else.
 
 mod checksums;
+mod directory;
 pub mod environment;
 mod error;
 pub mod events;
 mod file;
+mod format;
 pub mod nodes;
 pub mod outcome;
 pub mod profile;
 mod profile_dir;
+mod profile_files;
 pub mod request;
 pub mod resources;
 mod run_dir;
+mod run_facts;
+pub(crate) mod v2;
 
+pub use directory::leads_to_run;
 pub use error::RecordError;
-pub use file::{JsonLines, Lines, read_json, read_lines, read_optional, write_json, write_with};
-pub use profile_dir::{ProfileDir, ProfileFiles};
-pub use run_dir::{FORMAT_VERSION, RunDir, leads_to_run};
+pub use file::{
+    JsonLines, Lines, read, read_json, read_json_optional, read_log, read_optional, write_json,
+    write_with,
+};
+pub use format::{Document, Log, Readable, Version};
+pub use profile_dir::ProfileDir;
+pub use profile_files::ProfileFiles;
+pub use run_dir::RunDir;
+pub use run_facts::{Estimate, RunFacts};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::FORMAT_VERSION;
+use super::{Document, Version};
 use crate::units::{ByteSize, seconds};
 
 /// What the nodes have cost so far.
@@ -17,10 +17,10 @@ use crate::units::{ByteSize, seconds};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NodeFigures {
     /// Format of this file.
-    pub version: u32,
+    pub version: Version<2>,
     /// CPU time of all node processes, those that have ended included.
     #[serde(with = "seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub cpu: Duration,
     /// The sum of the living processes' resident memory, where shared pages count
     /// once for each process.
@@ -38,10 +38,15 @@ pub struct NodeFigures {
     pub failure: Option<String>,
 }
 
+impl Document for NodeFigures {
+    const KIND: &'static str = "list of figures of the nodes";
+    const VERSION: u32 = 2;
+}
+
 impl Default for NodeFigures {
     fn default() -> Self {
         Self {
-            version: FORMAT_VERSION,
+            version: Version,
             cpu: Duration::ZERO,
             memory: ByteSize(0),
             peak_memory: ByteSize(0),

@@ -6,18 +6,19 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Document, Version, v2};
 use crate::credentials::Credentials;
-use crate::record::FORMAT_VERSION;
 use crate::record::outcome::Failure;
 use crate::scenario::Need;
 use crate::units;
+use serde_json::Value;
 
 /// What became of everything that scenarios share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ResourceLog {
     /// Format of this file.
-    pub version: u32,
+    pub version: Version<3>,
     /// What there is on each infrastructure.
     pub shared: Vec<SharedResources>,
     /// What was done, in the order of its end.
@@ -28,10 +29,20 @@ pub struct ResourceLog {
     pub verified: bool,
 }
 
+impl Document for ResourceLog {
+    const KIND: &'static str = "list of resources";
+    const VERSION: u32 = 3;
+    const OLDEST: u32 = v2::VERSION;
+
+    fn upgrade(_version: u32, content: Value) -> Value {
+        v2::other(content)
+    }
+}
+
 impl Default for ResourceLog {
     fn default() -> Self {
         Self {
-            version: FORMAT_VERSION,
+            version: Version,
             shared: Vec::new(),
             steps: Vec::new(),
             left: Vec::new(),
@@ -64,7 +75,7 @@ pub struct ResourceStep {
     pub infra: String,
     /// How long it took.
     #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::schema::Seconds")]
+    #[schemars(with = "crate::units::Seconds")]
     pub took: Duration,
     /// Why it was not done.
     pub failure: Option<Failure>,

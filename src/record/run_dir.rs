@@ -6,15 +6,16 @@
 //! from nothing but this directory.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::{ProfileFiles, RecordError};
-use crate::ids::RunId;
-use crate::scenario::{Group, ScenarioId};
+use serde::Deserialize as _;
+use serde_json::Value;
 
-/// The format that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 2;
+use super::{
+    ProfileFiles, RecordError, RunFacts, read_json, read_json_optional, read_optional, v2,
+};
+use crate::ids::{ProcessIdentity, RunId};
+use crate::scenario::{Group, ScenarioId};
 
 /// One run's directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,12 @@ impl RunDir {
         RunId::of_directory(&self.path)
     }
 
+    /// A file, under the name that it had in format 2 where only that is there.
+    fn named(&self, name: &str, before: &str) -> PathBuf {
+        let (path, before) = (self.path.join(name), self.path.join(before));
+        if !path.exists() && before.exists() { before } else { path }
+    }
+
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -74,6 +81,32 @@ impl RunDir {
         self.path.join("plan.json")
     }
 
+    /// What is known of the run beside its plan: one `RunFacts`.
+    pub fn facts(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// Reads what is known of the run beside its plan, which once stood in that.
+    pub fn read_facts(&self) -> Result<Option<RunFacts>, RecordError> {
+        let facts = read_optional(&self.facts())?;
+        if facts.is_some() {
+            return Ok(facts);
+        }
+        let plan: Option<Value> = read_json_optional(&self.plan(), "plan")?;
+        let plan = plan.filter(|plan| plan["version"] == v2::VERSION);
+        Ok(plan.and_then(|plan| serde_json::from_value(v2::facts(&plan)).ok()))
+    }
+
+    /// Process that runs the plan, whatever the version of the run's files: the run of
+    /// another build must not be taken for one that has ended.
+    pub fn coordinator(&self) -> Option<ProcessIdentity> {
+        let found = |path: &Path, key: &str| {
+            let file: Value = read_json(path, "JSON file").ok()?;
+            ProcessIdentity::deserialize(&file[key]).ok()
+        };
+        found(&self.facts(), "coordinator").or_else(|| found(&self.plan(), "conductor"))
+    }
+
     /// What was found: one `Environment`.
     pub fn environment(&self) -> PathBuf {
         self.path.join("environment.json")
@@ -81,7 +114,7 @@ impl RunDir {
 
     /// When what happened: one `LoggedEvent` a line.
     pub fn events(&self) -> PathBuf {
-        self.path.join("events.jsonl")
+        self.named("events.jsonl", v2::EVENTS)
     }
 
     /// The two files of the profile.
@@ -111,7 +144,7 @@ impl RunDir {
 
     /// What scenarios share, and what became of it: one `ResourceLog`.
     pub fn resources(&self) -> PathBuf {
-        self.path.join("resources.json")
+        self.named("resources.json", v2::RESOURCES)
     }
 
     /// What the nodes of the loopback infrastructure cost: one `NodeFigures`.
@@ -167,67 +200,5 @@ impl RunDir {
     /// What the gate printed.
     pub fn gate_log(&self) -> PathBuf {
         self.path.join("gate.log")
-    }
-}
-
-/// Creates a directory that its owner alone can read.
-pub(super) fn create_private(path: &Path, act: &'static str) -> Result<(), RecordError> {
-    let io = |act| move |source| RecordError::Io { act, path: path.to_owned(), source };
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(io("create the directory above"))?;
-    }
-    fs::DirBuilder::new().mode(0o700).create(path).map_err(io(act))
-}
-
-pub(super) fn open(path: &Path, act: &'static str) -> Result<PathBuf, RecordError> {
-    path.canonicalize().map_err(|source| RecordError::Io { act, path: path.to_owned(), source })
-}
-
-pub(super) fn link_latest(path: &Path) -> Result<bool, RecordError> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Ok(false);
-    };
-    let (link, fresh) = (parent.join("latest"), parent.join(".latest.new"));
-    if link.symlink_metadata().is_ok() && !leads_to_run(&link) {
-        return Ok(false);
-    }
-    let io = |source| RecordError::Io { act: "renew the link", path: link.clone(), source };
-    _ = fs::remove_file(&fresh);
-    symlink(name, &fresh).map_err(io)?;
-    fs::rename(&fresh, &link).map_err(io)?;
-    Ok(true)
-}
-
-/// Whether this is a link as [`RunDir::link_latest`] makes it: to the directory of a run or
-/// a profile beside it, be that still there or not.
-pub fn leads_to_run(link: &Path) -> bool {
-    fs::read_link(link).is_ok_and(|target| {
-        target.components().count() == 1 && RunId::of_directory(&target).began().is_some()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn latest_follows_runs_and_leaves_alone_what_is_somebody_elses() {
-        let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("latest");
-        let run = |id: &str| RunDir::create(&folder.path().join(id)).unwrap();
-        let (first, second) = (run("20261123-080000-00aa"), run("20261124-080000-00bb"));
-        assert!(first.link_latest().unwrap() && second.link_latest().unwrap());
-        assert_eq!(fs::read_link(&link).unwrap(), Path::new("20261124-080000-00bb"));
-
-        for target in ["/elsewhere/20261124-080000-00bb", "holiday"] {
-            fs::remove_file(&link).unwrap();
-            symlink(target, &link).unwrap();
-            assert!(!first.link_latest().unwrap());
-            assert_eq!(fs::read_link(&link).unwrap(), Path::new(target));
-        }
-        fs::remove_file(&link).unwrap();
-        fs::write(&link, "news").unwrap();
-        assert!(!first.link_latest().unwrap());
-        assert_eq!(fs::read_to_string(&link).unwrap(), "news");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::requests::{Requests, naming};
-use crate::record::environment::Fact;
+use crate::fact::Fact;
 use crate::record::outcome::Failure;
 use crate::scenario::TurnNames;
 use crate::scenario::fixture_calls::{CHECK, ENABLED_CLOUDS};

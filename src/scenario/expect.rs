@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::record::environment::Fact;
+use crate::fact::Fact;
 
 /// What the right answer to a call looks like.
 #[derive(Clone, Copy, Debug)]

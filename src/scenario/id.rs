@@ -207,6 +207,20 @@ impl<'de> Deserialize<'de> for ScenarioId {
     }
 }
 
+impl schemars::JsonSchema for ScenarioId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ScenarioId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A scenario: its kind and its name.",
+            "type": "string",
+            "enum": Self::ALL.map(|id| id.to_string()),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,9 @@ use super::Stage;
 use super::reading::{Reading, What};
 use super::segment::{self, Until};
 use super::turn::Turn;
-use crate::api::{Answer, ApiClient, HealthPatience, Response, while_unavailable, wrong_value};
+use crate::api::{
+    Answer, ApiClient, HealthPatience, Response, no_request_id, while_unavailable, wrong_value,
+};
 use crate::record::outcome::{Ended, Failure, SegmentOutcome};
 use crate::scenario::{Action, Call, Circumstances, TurnNames};
 
@@ -187,8 +189,4 @@ impl Retries {
     const fn count(&self) -> u64 {
         self.0.get()
     }
-}
-
-pub(super) fn no_request_id(call: &Call) -> Failure {
-    wrong_value(call.step, 200, "the response has no request id".to_owned())
 }

@@ -30,7 +30,7 @@ use crate::limits::raise_open_files;
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::environment::Environment;
 use crate::record::outcome::{ClientCost, Ended, ScenarioOutcome, SegmentOutcome};
-use crate::record::{FORMAT_VERSION, RecordError, RunDir, read_json, write_json};
+use crate::record::{RecordError, RunDir, Version, read, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
@@ -59,13 +59,14 @@ pub enum TrafficError {
 
 /// Runs one scenario of a run and records its outcome.
 pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, TrafficError> {
-    let plan: LoadPlan = read_json(&run.plan(), "plan")?;
-    let environment: Environment = read_json(&run.environment(), "environment")?;
+    let plan: LoadPlan = read(&run.plan())?;
+    let environment: Environment = read(&run.environment())?;
     let planned = *plan.scenario(id).ok_or(TrafficError::NotPlanned(id))?;
     // Where the limit cannot be raised as far, the operating system says so soon enough.
     // Twice what it needs: a connection may be made anew before the old one is closed.
     _ = raise_open_files(planned.open_files().saturating_mul(2));
-    let stop = Stop::listen(plan.conductor).map_err(TrafficError::Signals)?;
+    let coordinator = run.read_facts()?.and_then(|facts| facts.coordinator);
+    let stop = Stop::listen(coordinator).map_err(TrafficError::Signals)?;
     let stage = Stage::set(run, &plan, &environment, planned)?;
     let has_turn = stage.barrier.wait_for_turn(id, &stop).await?;
     let limit = Instant::now() + plan.time_limit(id);
@@ -80,7 +81,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     };
     drop(reserve);
     let mut outcome = ScenarioOutcome {
-        version: FORMAT_VERSION,
+        version: Version,
         scenario: id,
         process: ProcessIdentity::current(),
         segments,

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::api_turn::no_request_id;
 use crate::api::{
-    Answer, ApiClient, Backoff, INTERRUPTED, NOT_JSON, Progress, TRIES, while_unavailable,
-    wrong_value,
+    Answer, ApiClient, Backoff, INTERRUPTED, NOT_JSON, Progress, TRIES, no_request_id,
+    while_unavailable, wrong_value,
 };
 use crate::record::outcome::Failure;
 use crate::scenario::{Call, TurnNames};

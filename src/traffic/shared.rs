@@ -21,7 +21,7 @@ impl Shared {
     /// What there is on each infrastructure of the plan. Without any, scenarios
     /// name things that they don't reach.
     pub(super) fn of(run: &RunDir, plan: &LoadPlan, need: Need) -> Result<Vec<Self>, TrafficError> {
-        let ledger: Option<ResourceLog> = read_optional(&run.resources(), "list of fixtures")?;
+        let ledger: Option<ResourceLog> = read_optional(&run.resources())?;
         let ledger = ledger.unwrap_or_default();
         let mut infras = plan.infrastructure.names();
         if infras.is_empty() {

@@ -1,4 +1,4 @@
-//! When a scenario must end early: a signal, or a conductor that has gone.
+//! When a scenario must end early: a signal, or a coordinator that has gone.
 
 use std::io;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::ids::ProcessIdentity;
 pub(super) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Listens for SIGINT and SIGTERM, and watches `conductor`: when that has
+    /// Listens for SIGINT and SIGTERM, and watches `coordinator`: when that has
     /// been killed, nobody is left who would end the scenario.
-    pub(super) fn listen(conductor: Option<ProcessIdentity>) -> io::Result<Self> {
+    pub(super) fn listen(coordinator: Option<ProcessIdentity>) -> io::Result<Self> {
         const LOOK_EVERY: Duration = Duration::from_secs(1);
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(async move {
             let gone = async {
-                while conductor.is_none_or(ProcessIdentity::is_alive) {
+                while coordinator.is_none_or(ProcessIdentity::is_alive) {
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
             };

@@ -14,7 +14,7 @@ use rstest::rstest;
 use skyload::analysis::{BudgetState, Report, Severity};
 use skyload::budget::{Amount, BudgetSubject};
 use skyload::env;
-use skyload::record::{RunDir, read_json};
+use skyload::record::{RunDir, read};
 
 fn finished_run() -> anyhow::Result<Report> {
     let path = env::path(env::RUN_DIR).unwrap_or_else(|| {
@@ -24,7 +24,7 @@ fn finished_run() -> anyhow::Result<Report> {
     });
     let run = RunDir::open(&path)
         .context("there is no finished run to judge\n  hint: `cargo xtask load` makes one")?;
-    read_json(&run.report(), "report").with_context(|| {
+    read(&run.report()).with_context(|| {
         format!(
             "the run has no report\n  hint: `cargo xtask report {}` assembles it",
             run.path().display()

@@ -11,12 +11,12 @@ use skyload::config::Config;
 use skyload::limits::{Cpus, MachineLimits};
 use skyload::plan::{LoadPlan, Machine, Speed};
 use skyload::recommend::Recommendation;
-use skyload::record::RunDir;
-use skyload::record::events::{Event, LoggedEvent};
+use skyload::record::events::{Event, EventLine, LoggedEvent};
 use skyload::record::nodes::NodeFigures;
 use skyload::record::profile::{PhasePeaks, ProcessTable, ProfileLine, Window};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
+use skyload::record::{RunDir, RunFacts};
 use skyload::render::{github, html, junit, markdown, text};
 use skyload::scenario::{Need, ScenarioId};
 use skyload::units::ByteSize;
@@ -63,9 +63,10 @@ fn small_run() -> Evidence {
 }
 
 /// The files of a small run, in this order.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "request.json",
     "plan.json",
+    "run.json",
     "environment.json",
     "events.jsonl",
     "samples.jsonl",
@@ -87,6 +88,14 @@ fn lines<T: DeserializeOwned>(text: &[u8]) -> Vec<T> {
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
+fn events(text: &[u8]) -> Vec<LoggedEvent> {
+    let of_line = |line| match line {
+        EventLine::Event(event) => Some(event),
+        EventLine::Header { .. } => None,
+    };
+    lines(text).into_iter().filter_map(of_line).collect()
+}
+
 /// What [`Evidence::read`] makes of these, without a disk; what it cannot read is left out.
 fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
     fn whole<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
@@ -94,16 +103,17 @@ fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
     }
     let outcome = |id, text: &Vec<u8>| Some((id, whole(text)?));
     let outcomes =
-        [outcome(ScenarioId::ApiStatus, &files[8]), outcome(ScenarioId::CliLaunch, &files[9])];
+        [outcome(ScenarioId::ApiStatus, &files[9]), outcome(ScenarioId::CliLaunch, &files[10])];
     let evidence = Evidence {
         request: whole::<RequestFile>(&files[0]).map(|file| file.request),
         plan: whole(&files[1])?,
-        environment: whole(&files[2]),
-        events: lines(&files[3]),
-        profile: lines(&files[4]),
-        processes: whole(&files[5]),
-        resources: whole(&files[6]),
-        nodes: whole(&files[7]),
+        facts: whole(&files[2]),
+        environment: whole(&files[3]),
+        events: events(&files[4]),
+        profile: lines(&files[5]),
+        processes: whole(&files[6]),
+        resources: whole(&files[7]),
+        nodes: whole(&files[8]),
         outcomes: outcomes.into_iter().flatten().collect(),
         ..good.clone()
     };
@@ -199,13 +209,18 @@ fn no_plan_is_too_odd_to_be_read() {
 }
 
 #[test]
+fn no_facts_of_a_run_are_too_odd_to_be_read() {
+    reads::<RunFacts>("run.json");
+}
+
+#[test]
 fn no_environment_is_too_odd_to_be_read() {
     reads::<skyload::record::environment::Environment>("environment.json");
 }
 
 #[test]
 fn no_marks_are_too_odd_to_be_read() {
-    reads::<LoggedEvent>("events.jsonl");
+    reads::<EventLine>("events.jsonl");
 }
 
 #[test]
@@ -251,7 +266,7 @@ fn no_report_is_too_odd_to_be_shown_again() {
 #[test]
 fn no_profile_is_too_odd_to_be_shown() {
     let (files, good) = (files(), small_run());
-    try_all(&[&files[4], &files[5]], |files| {
+    try_all(&[&files[5], &files[6]], |files| {
         all_forms_of_profile(lines(&files[0]), serde_json::from_slice(&files[1]).ok(), &good);
     });
 }
@@ -321,7 +336,7 @@ fn no_directory_of_a_run_or_profile_is_too_odd_to_be_read() {
             all_forms(&evidence);
         }
         fs::write(&path, &files[at]).expect("it can be written");
-        fs::write(&profile.files().samples, changed(&files[4], &changes)).expect("it can be written");
+        fs::write(&profile.files().samples, changed(&files[5], &changes)).expect("it can be written");
         if let Ok(evidence) = ProfileEvidence::read(&profile) {
             _ = ProfileReport::assemble(&evidence);
         }

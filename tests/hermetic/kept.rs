@@ -1,6 +1,7 @@
 //! Runs and profiles that never took place, as files.
 
 use skyload::analysis::Evidence;
+use skyload::record::events::EventLog;
 use skyload::record::profile::{ProfileLine, Wrote};
 use skyload::record::request::RequestFile;
 use skyload::record::write_json;
@@ -23,6 +24,9 @@ pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
         write_json(&run.request(), &RequestFile::of(request.clone())).expect(WRITTEN);
     }
     write_json(&run.plan(), &evidence.plan).expect(WRITTEN);
+    if let Some(facts) = &evidence.facts {
+        write_json(&run.facts(), facts).expect(WRITTEN);
+    }
     if let Some(environment) = &evidence.environment {
         write_json(&run.environment(), environment).expect(WRITTEN);
     }
@@ -35,9 +39,8 @@ pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
     for (scenario, outcome) in &evidence.outcomes {
         write_json(&run.outcome(*scenario), outcome).expect(WRITTEN);
     }
-    let mut marks = JsonLines::append_to(&run.events()).expect(WRITTEN);
-    evidence.events.iter().for_each(|mark| marks.push(mark).expect(WRITTEN));
-    marks.flush().expect(WRITTEN);
+    let mut log = EventLog::begin(run).expect(WRITTEN);
+    evidence.events.iter().for_each(|event| log.note(event.clone()).expect(WRITTEN));
     write_profile(evidence, &run.profile());
     run.write_checksums().expect(WRITTEN);
 }

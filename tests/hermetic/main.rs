@@ -5,9 +5,11 @@
 mod browser;
 #[path = "../support/changes.rs"]
 mod changes;
+mod earlier_versions;
 mod fuzz;
 mod judging;
 mod kept;
 mod profiler;
 mod schema;
+mod structure;
 mod traffic;

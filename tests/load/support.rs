@@ -3,8 +3,7 @@
 use anyhow::{Context, ensure};
 use skyload::analysis::{ScenarioState, state};
 use skyload::plan::LoadPlan;
-use skyload::record::RunDir;
-use skyload::record::read_json;
+use skyload::record::{RunDir, read};
 use skyload::scenario::ScenarioId;
 use skyload::{env, traffic};
 
@@ -17,7 +16,7 @@ pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
         )
     })?;
     let run = RunDir::open(&path)?;
-    let plan: LoadPlan = read_json(&run.plan(), "plan")?;
+    let plan: LoadPlan = read(&run.plan())?;
     let limits = plan.thresholds.iter().find(|limits| limits.scenario == id);
     let limits = limits.map(|limits| limits.limits).unwrap_or_default();
 

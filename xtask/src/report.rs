@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report};
 use skyload::plan::{LoadPlan, UsageErrors};
-use skyload::record::{ProfileDir, RunDir, read_json, write_json, write_with};
+use skyload::record::{ProfileDir, RunDir, read, write_json, write_with};
 use skyload::render::{html, junit, markdown, text};
 
 use crate::flags::{self, Format};
@@ -44,7 +44,7 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
 
 /// Takes the profile of a server elsewhere into a run that has loaded it.
 fn take_in(server_profile: &Path, run: &RunDir) -> Result<()> {
-    let plan: LoadPlan = read_json(&run.plan(), "plan").context("reading the run")?;
+    let plan: LoadPlan = read(&run.plan()).context("reading the run")?;
     let mut mistakes = Vec::from_iter(server_profile::mistake(server_profile));
     if !plan.is_remote() {
         mistakes.push(format!(

@@ -8,7 +8,7 @@ use skyload::api::ApiClient;
 use skyload::clock::{ClockOffset, Timestamp};
 use skyload::poll::{Probe, wait_until};
 use skyload::record::environment::Environment;
-use skyload::record::{ProfileFiles, RunDir, read_json};
+use skyload::record::{ProfileFiles, RunDir, read};
 use tokio::time::timeout;
 
 use crate::server::{Context, runtime};
@@ -37,7 +37,7 @@ pub(crate) fn mistake(path: &Path) -> Option<String> {
 /// Asks how far the server's clock is from ours, unless somebody asks for an end.
 pub(crate) fn compare_clocks(context: &Context<'_>) -> Result<ClockOffset> {
     let Context { plan, run, signals, .. } = *context;
-    let environment: Environment = read_json(&run.environment(), "environment")?;
+    let environment: Environment = read(&run.environment())?;
     let command = "skyload clocks".to_owned();
     let client = ApiClient::of_run(&run.id(), plan, &environment, command, &context.credentials)?;
     let compared = runtime()?.block_on(async {

@@ -20,14 +20,14 @@ use std::time::Duration;
 use super::capacity::{self, Machine};
 use super::estimate;
 use super::{
-    Estimate, LoadPlan, PlannedScenario, Reduction, ScenarioThresholds, ServerTarget,
-    ValidityLimits, fit, needs_of, ramp,
+    LoadPlan, PlannedScenario, Reduction, ScenarioThresholds, ServerTarget, ValidityLimits, fit,
+    needs_of, ramp,
 };
 use infrastructure::Choice;
 
 use crate::config::{Config, Profile, RampSetting, SizeSetting, suggest};
 use crate::infrastructure::Infrastructure;
-use crate::record::FORMAT_VERSION;
+use crate::record::Version;
 use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
@@ -139,8 +139,8 @@ impl LoadPlan {
             (RampSetting::Auto, Some(speed)) if here.server => ramp::choose(&scenarios, speed),
             (RampSetting::Auto, _) => Duration::ZERO,
         };
-        let plan = Self {
-            version: FORMAT_VERSION,
+        Ok(Self {
+            version: Version,
             config: request.config.clone(),
             name: plan_name,
             sky,
@@ -173,11 +173,7 @@ impl LoadPlan {
             },
             capacity,
             speed: machine.speed,
-            estimate: None,
-            conductor: None,
-        };
-        let estimate = machine.speed.map(|speed| Estimate::of(&plan, speed));
-        Ok(Self { estimate, ..plan })
+        })
     }
 }
 

@@ -1,26 +1,31 @@
 //! What a run found: SkyPilot, the server, the machine. `environment.json`,
 //! written by the conductor, read by scenarios and by the report.
 
+mod fingerprint;
 mod surroundings;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use fingerprint::Fingerprint;
 pub use surroundings::{HugePages, MemoryShape, ServerEnvironment, Surroundings};
 
+use super::{Document, Version, v2};
 use crate::class::ProcessClass;
+use crate::fact::Fact;
 use crate::ids::ProcessIdentity;
 use crate::limits::MachineLimits;
 use crate::scenario::Circumstances;
 use crate::units::ByteSize;
+use serde_json::Value;
 
 /// What a run found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Environment {
     /// Format of this file.
-    pub version: u32,
+    pub version: Version<3>,
     /// The version of skyload.
     pub skyload: String,
     /// The SkyPilot that clients are, and that a local server is.
@@ -38,6 +43,19 @@ pub struct Environment {
     pub client: ClientSettings,
     /// The machine that all of this ran on.
     pub machine: MachineFacts,
+    /// Hashes of the above; `None` in runs of earlier builds.
+    #[serde(default)]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Document for Environment {
+    const KIND: &'static str = "description of an environment";
+    const VERSION: u32 = 3;
+    const OLDEST: u32 = v2::VERSION;
+
+    fn upgrade(_version: u32, content: Value) -> Value {
+        v2::environment(content)
+    }
 }
 
 /// An installed SkyPilot.
@@ -107,7 +125,6 @@ pub struct ServerUnderTest {
     /// How many workers it announced at its start.
     pub workers: Option<WorkerCounts>,
     /// Whether it runs managed jobs itself.
-    #[serde(alias = "has-consolidation")]
     pub consolidation: Fact,
     /// Whether it runs services itself.
     #[serde(default)]
@@ -115,61 +132,6 @@ pub struct ServerUnderTest {
     /// Whether it can launch on anything that the run does not bring.
     #[serde(default)]
     pub clouds: Fact,
-}
-
-/// Whether something is so, as far as anybody could find out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fact {
-    /// It is so.
-    Yes,
-    /// It is not.
-    No,
-    /// Nobody could find out.
-    #[default]
-    Unknown,
-}
-
-impl Fact {
-    /// What is known; `None` if nothing is.
-    pub const fn known(self) -> Option<bool> {
-        match self {
-            Self::Yes => Some(true),
-            Self::No => Some(false),
-            Self::Unknown => None,
-        }
-    }
-}
-
-impl From<bool> for Fact {
-    fn from(is_so: bool) -> Self {
-        if is_so { Self::Yes } else { Self::No }
-    }
-}
-
-impl<'de> Deserialize<'de> for Fact {
-    /// Runs of before have `true` and `false`.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        enum Word {
-            Yes,
-            No,
-            Unknown,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Bool(bool),
-            Word(Word),
-        }
-        Ok(match Form::deserialize(deserializer)? {
-            Form::Bool(is_so) => is_so.into(),
-            Form::Word(Word::Yes) => Self::Yes,
-            Form::Word(Word::No) => Self::No,
-            Form::Word(Word::Unknown) => Self::Unknown,
-        })
-    }
 }
 
 impl Environment {
@@ -195,6 +157,12 @@ impl Environment {
             of(&server.version, &server.commit),
             of(&sky.version, &sky.commit)
         ))
+    }
+
+    /// The same with its fingerprint.
+    #[must_use]
+    pub fn fingerprinted(self) -> Self {
+        Self { fingerprint: Some(Fingerprint::of(&self)), ..self }
     }
 
     /// What decides which refusals are right.
@@ -266,6 +234,9 @@ pub enum Inherited {
 pub struct MachineFacts {
     /// CPUs that can be used, whatever share of their time.
     pub cpus: usize,
+    /// Model of the first of them, as the kernel has it; `None` where it has none.
+    #[serde(default)]
+    pub cpu_model: Option<String>,
     /// Its memory.
     pub memory_total: ByteSize,
     /// Operating system and kernel.
@@ -278,20 +249,6 @@ pub struct MachineFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_fact_survives_the_way_through_a_file_and_is_read_from_files_of_before() {
-        for fact in [Fact::Yes, Fact::No, Fact::Unknown] {
-            let text = serde_json::to_string(&fact).unwrap();
-            assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), fact);
-        }
-        assert_eq!(serde_json::from_str::<Fact>("true").unwrap(), Fact::Yes);
-        assert_eq!(serde_json::from_str::<Fact>("false").unwrap(), Fact::No);
-        let server = r#"{"identity": null, "version": "0.14.1", "commit": null,
-            "api-version": "62", "workers": null, "has-consolidation": false}"#;
-        let server: ServerUnderTest = serde_json::from_str(server).unwrap();
-        assert_eq!((server.consolidation, server.clouds), (Fact::No, Fact::Unknown));
-    }
 
     #[test]
     fn worker_counts_are_read_from_the_last_announcement_of_a_log() {

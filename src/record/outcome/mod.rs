@@ -18,19 +18,21 @@ pub use client_fault::ClientFault;
 pub use failure::{Failure, FailureTally, Tally};
 pub use latencies::Latencies;
 
+use super::{Document, Version, v2};
 use crate::clock::Timestamp;
 use crate::credentials::Credentials;
 use crate::ids::ProcessIdentity;
 use crate::scenario::ScenarioId;
 use crate::units;
 use crate::units::ByteSize;
+use serde_json::Value;
 
 /// What one scenario process recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ScenarioOutcome {
     /// Format of this file.
-    pub version: u32,
+    pub version: Version<3>,
     /// Which scenario.
     pub scenario: ScenarioId,
     /// The process that ran it.
@@ -41,6 +43,16 @@ pub struct ScenarioOutcome {
     pub ended: Ended,
     /// What the scenario itself cost.
     pub cost: ClientCost,
+}
+
+impl Document for ScenarioOutcome {
+    const KIND: &'static str = "scenario outcome";
+    const VERSION: u32 = 3;
+    const OLDEST: u32 = v2::VERSION;
+
+    fn upgrade(_version: u32, content: Value) -> Value {
+        v2::outcome(content)
+    }
 }
 
 impl ScenarioOutcome {
@@ -137,13 +149,13 @@ impl SegmentOutcome {
 pub struct ClientCost {
     /// CPU time of the scenario process.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub own_cpu: Duration,
     /// Its peak resident memory.
     pub own_peak: ByteSize,
     /// CPU time of the processes that it started.
     #[serde(with = "units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub children_cpu: Duration,
     /// Peak resident memory of the largest of them; `None` if there were none.
     pub largest_child: Option<ByteSize>,

@@ -20,7 +20,9 @@ pub use tick::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample}
 
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
+use crate::record::{Log, Version, v2};
 use crate::units::ByteSize;
+use serde_json::Value;
 
 /// One line of `samples.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +54,16 @@ pub enum ProfileLine {
     },
 }
 
+impl Log for ProfileLine {
+    const KIND: &'static str = "profile";
+    const VERSION: u32 = 3;
+    const OLDEST: u32 = v2::VERSION;
+
+    fn upgrade(_version: u32, line: Value) -> Value {
+        v2::profile_line(line)
+    }
+}
+
 /// What a profiler has written in all, by its own count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -67,7 +79,7 @@ pub struct Wrote {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfileHeader {
     /// Format of this file.
-    pub version: u32,
+    pub version: Version<3>,
     /// When the profiler started.
     pub at: Timestamp,
     /// The main process of the server.

@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
+use crate::record::{Document, Version, v2};
 use crate::units::ByteSize;
+use serde_json::Value;
 
 /// All processes that the profiler saw, and what watching them cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessTable {
     /// Format of this file.
-    pub version: u32,
+    pub version: Version<3>,
     /// One record for each process.
     pub processes: Vec<ProcessRecord>,
     /// Times at which the kernel had more to tell than it could keep for the profiler:
@@ -23,6 +25,16 @@ pub struct ProcessTable {
     pub dropped_events: u64,
     /// The profiler's own cost and punctuality.
     pub profiler: ProfilerCost,
+}
+
+impl Document for ProcessTable {
+    const KIND: &'static str = "process table";
+    const VERSION: u32 = 3;
+    const OLDEST: u32 = v2::VERSION;
+
+    fn upgrade(_version: u32, content: Value) -> Value {
+        v2::other(content)
+    }
 }
 
 /// One process of the tree, over its whole life.
@@ -92,12 +104,12 @@ pub struct ProfilerCost {
     pub rate_hz: f64,
     /// CPU time of the profiler, user and system.
     #[serde(with = "crate::units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub cpu: Duration,
     /// Its own peak memory.
     pub peak: ByteSize,
     /// The longest time between two ticks.
     #[serde(with = "crate::units::duration")]
-    #[schemars(with = "crate::schema::DurationText")]
+    #[schemars(with = "crate::units::DurationText")]
     pub longest_gap: Duration,
 }

@@ -8,15 +8,14 @@ mod server_variable;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use server_variable::{KeptValue, ServerVariable};
 
+use super::{Document, Version, v2};
 use crate::credentials;
 use crate::record::profile::LevelChoice;
-
-/// The format of `request.json` that this build writes and reads.
-pub const REQUEST_VERSION: u32 = 1;
 
 /// The arguments of `cargo xtask load`, as text. [`crate::plan::LoadPlan::resolve`]
 /// gives them their meaning, so that all mistakes are found together.
@@ -78,10 +77,19 @@ pub struct LoadRequest {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RequestFile {
     /// Format of this file.
-    #[serde(deserialize_with = "known_version")]
-    version: u32,
+    version: Version<2>,
     /// The request.
     pub request: LoadRequest,
+}
+
+impl Document for RequestFile {
+    const KIND: &'static str = "request";
+    const VERSION: u32 = 2;
+    const OLDEST: u32 = 1;
+
+    fn upgrade(_version: u32, content: Value) -> Value {
+        v2::request(content)
+    }
 }
 
 impl RequestFile {
@@ -89,16 +97,6 @@ impl RequestFile {
     /// more people than should know it.
     pub fn of(request: LoadRequest) -> Self {
         let server = request.server.map(|server| credentials::stripped(&server));
-        Self { version: REQUEST_VERSION, request: LoadRequest { server, ..request } }
-    }
-}
-
-/// A flag that this build does not know would be lost without a word.
-fn known_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    match u32::deserialize(deserializer)? {
-        REQUEST_VERSION => Ok(REQUEST_VERSION),
-        other => Err(serde::de::Error::custom(format!(
-            "its version is {other}, and this build reads {REQUEST_VERSION}"
-        ))),
+        Self { version: Version, request: LoadRequest { server, ..request } }
     }
 }

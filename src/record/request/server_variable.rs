@@ -2,7 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+
+use crate::hash;
 
 /// A variable that an isolated server is given on purpose: `--server-env`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,8 +36,7 @@ impl ServerVariable {
 
     /// A variable that is passed on from the shell, where it has this value.
     pub fn of_shell(name: &str, value: &[u8]) -> Self {
-        let digits = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { name: name.to_owned(), value: KeptValue::Sha256(digits) }
+        Self { name: name.to_owned(), value: KeptValue::Sha256(hash::sha256(value)) }
     }
 }
 

@@ -90,7 +90,7 @@ fn starts(report: &Report) -> Option<Cost> {
 
 /// What was expected before the run, beside what came.
 fn estimate(report: &Report) -> Option<Cost> {
-    let estimate = report.plan.estimate?;
+    let estimate = report.estimate?;
     let pss = report.memory.as_ref().and_then(MemoryReport::tree_pss_peak);
     let held = pss.map_or_else(String::new, |pss| format!(", {:.1} GiB", as_gib(pss)));
     let came = report.duration.map_or_else(String::new, |took| {

@@ -9,12 +9,12 @@ use skyload::analysis::Evidence;
 use skyload::class::ProcessClass;
 use skyload::clock::Timestamp;
 use skyload::config::Config;
+use skyload::fact::Fact;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::limits::MachineLimits;
 use skyload::plan::{LoadPlan, Machine};
-use skyload::record::FORMAT_VERSION;
 use skyload::record::environment::{
-    ClientSettings, Environment, Fact, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
+    ClientSettings, Environment, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
 };
 use skyload::record::events::{Event, LoggedEvent};
@@ -24,6 +24,7 @@ use skyload::record::profile::{
     ProfileLine, ProfilerCost, ProfilerLevel, Sample, Snapshot, SystemSample,
 };
 use skyload::record::request::LoadRequest;
+use skyload::record::{RunFacts, Version};
 use skyload::scenario::ScenarioId;
 use skyload::units::{ByteSize, gib};
 
@@ -45,6 +46,7 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
         run: RunId::of_directory(Path::new(NAME)),
         name: NAME.to_owned(),
         request: Some(request.clone()),
+        facts: Some(RunFacts { version: Version, coordinator: None, estimate: None }),
         environment: Some(environment()),
         events: [
             (0, Event::PhaseBegan(Phase::Baseline)),
@@ -101,7 +103,7 @@ fn plan(request: &LoadRequest) -> LoadPlan {
 
 fn environment() -> Environment {
     Environment {
-        version: FORMAT_VERSION,
+        version: Version,
         skyload: "0.1.0".to_owned(),
         sky: SkyUnderTest {
             version: "0.14.1".to_owned(),
@@ -134,7 +136,9 @@ fn environment() -> Environment {
             without: Vec::new(),
             inherits: Inherited::All,
         },
+        fingerprint: None,
         machine: MachineFacts {
+            cpu_model: None,
             cpus: 2,
             memory_total: ByteSize::gib(16),
             system: "a test".to_owned(),
@@ -151,7 +155,7 @@ fn process(pid: u32) -> ProcessIdentity {
 /// resident memory grows with time; the machine is at 10 % before the load.
 fn profile() -> Vec<ProfileLine> {
     let mut lines = vec![ProfileLine::Header(ProfileHeader {
-        version: FORMAT_VERSION,
+        version: Version,
         at: at(0),
         root: process(1),
         interval: Duration::from_millis(200),
@@ -229,7 +233,7 @@ fn processes() -> ProcessTable {
         ending: Ending::Alive,
     };
     ProcessTable {
-        version: FORMAT_VERSION,
+        version: Version,
         processes: vec![
             record(1, ProcessClass::Server, 200, None),
             record(2, ProcessClass::ShortExecutor, 170, Some(165)),
@@ -256,7 +260,7 @@ fn outcome(scenario: ScenarioId, users: u64) -> ScenarioOutcome {
         segment.send_lateness.record(Duration::from_millis(1));
     }
     ScenarioOutcome {
-        version: FORMAT_VERSION,
+        version: Version,
         scenario,
         process: Some(process(9)),
         segments: vec![segment],

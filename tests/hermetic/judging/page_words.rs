@@ -77,7 +77,7 @@ fn explains(page: &str, look: &str) -> bool {
 fn waves_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
     let page = page(&two_waves(false));
     let data = data(&page);
-    for part in [&data["scenarios"][0]["waves"], &data["distributions"][0]["waves"]] {
+    for part in [&data["scenarios"][0]["segments"], &data["distributions"][0]["segments"]] {
         let looks = part.as_array().expect("it is a list").iter().map(|segment| &segment["look"]);
         assert!(looks.clone().all(|look| look == "unknown") && looks.count() > 0, "{part}");
     }
@@ -88,7 +88,7 @@ fn waves_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
 #[test]
 fn waves_on_a_server_that_was_restarted_are_cold_and_warm() {
     let page = page(&two_waves(true));
-    let segments = data(&page)["scenarios"][0]["waves"].clone();
+    let segments = data(&page)["scenarios"][0]["segments"].clone();
     let looks: Vec<&Value> = (0..2).map(|segment| &segments[segment]["look"]).collect();
     assert_eq!(looks, ["cold", "warm"]);
     assert!(!explains(&page, "unknown") && explains(&page, "cold") && explains(&page, "warm"));

@@ -76,7 +76,7 @@ fn charts_have_budgets_phases_and_scenarios() {
     assert_eq!(names(&charts[1]["series"]), ["server", "short-executor"]);
     assert_eq!(names(&charts[1]["limits"]), ["budget: server", "budget: short-executor"]);
     // Of four turns of 1, 2, 3 and 4 seconds.
-    let turns = &data["distributions"][0]["waves"][0]["counts"];
+    let turns = &data["distributions"][0]["segments"][0]["counts"];
     assert_eq!(*turns, serde_json::json!([[60, 1], [63, 1], [64, 1], [66, 1]]));
 }
 

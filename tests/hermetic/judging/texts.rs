@@ -161,7 +161,7 @@ fn a_budget_of_a_class_that_did_not_run_is_listed_all_the_same() {
     let mut run = good_run(&four_users());
     let subject = BudgetSubject::Class(ProcessClass::Subprocess);
     run.limit(subject, ByteSize::mib(50));
-    assert!(rendered(&run).contains("\n  helper: budget 50.0, not tried\n"));
+    assert!(rendered(&run).contains("\n  subprocess: budget 50.0, not tried\n"));
 }
 
 /// The summary in the original's instructions.

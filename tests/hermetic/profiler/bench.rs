@@ -15,7 +15,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::profiler::protocol::{self, Command as Order, Notice};
 use skyload::profiler::{self, Marker, ProfilerError, ProfilerOptions};
 use skyload::record::profile::{ProcessRecord, ProcessTable, ProfileLine};
-use skyload::record::{read_json, read_lines};
+use skyload::record::{read, read_log};
 use tempfile::TempDir;
 
 /// How long a notice may take on a machine that is busy with other tests.
@@ -178,8 +178,8 @@ impl Bench {
 
     /// What is in the files now.
     pub(super) fn read(&self) -> anyhow::Result<Profile> {
-        let lines = read_lines(&self.samples(), "profile")?.values;
-        let table = read_json(&self.folder.path().join("processes.json"), "process table")?;
+        let lines = read_log(&self.samples())?.values;
+        let table = read(&self.folder.path().join("processes.json"))?;
         Ok(Profile { lines, table })
     }
 

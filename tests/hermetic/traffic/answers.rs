@@ -5,7 +5,7 @@ use std::time::Duration;
 use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::record::outcome::{Ended, ScenarioOutcome};
-use skyload::record::read_json;
+use skyload::record::read;
 use skyload::scenario::ScenarioId;
 use skyload::traffic::TrafficError;
 
@@ -25,7 +25,7 @@ async fn every_user_gets_a_turn_in_every_wave_and_the_outcome_is_on_disk() -> an
         assert!(segment.tally.kinds().is_empty() && segment.ended > segment.began);
     }
     assert!(outcome.segments[1].began >= outcome.segments[0].ended);
-    let read: ScenarioOutcome = read_json(&scene.run.outcome(ScenarioId::ApiStatus), "outcome")?;
+    let read: ScenarioOutcome = read(&scene.run.outcome(ScenarioId::ApiStatus))?;
     assert_eq!(read.process, skyload::ids::ProcessIdentity::current());
     assert_eq!(read.segments[1].iteration_duration.count(), 3);
     server.finish()

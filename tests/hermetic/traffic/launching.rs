@@ -10,7 +10,7 @@ use skyload::credentials::Credentials;
 use skyload::infrastructure::Infrastructure;
 use skyload::record::outcome::{Ended, SegmentOutcome};
 use skyload::record::resources::ResourceLog;
-use skyload::record::{read_json, write_json};
+use skyload::record::{read, write_json};
 use skyload::resources::{self, Hurry, Requests};
 use skyload::scenario::ScenarioId;
 
@@ -68,7 +68,7 @@ async fn tear_down(
     limit: Duration,
 ) -> anyhow::Result<ResourceLog> {
     let requests = requests(scene, server)?;
-    let mut ledger: ResourceLog = read_json(&scene.run.resources(), "list of fixtures")?;
+    let mut ledger: ResourceLog = read(&scene.run.resources())?;
     let (id, plan) = (scene.run.id(), scene.plan());
     resources::tear_down(&requests, &id, plan, hurry, limit, &mut ledger).await;
     Ok(ledger)

@@ -91,16 +91,14 @@ async fn latencies_include_turns_that_were_cut_off(
 }
 
 #[tokio::test]
-async fn a_killed_conductor_stops_its_scenarios() -> anyhow::Result<()> {
+async fn a_killed_coordinator_stops_its_scenarios() -> anyhow::Result<()> {
     let server = FakeServer::start(&[ENDLESS])?;
-    let mut conductor = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn()?;
-    let identity = ProcessIdentity::of(conductor.id());
-    conductor.kill()?;
-    conductor.wait()?;
+    let mut coordinator = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn()?;
+    let identity = ProcessIdentity::of(coordinator.id());
+    coordinator.kill()?;
+    coordinator.wait()?;
     let identity = identity.context("it lived when it was looked up")?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?
-        .planned(|plan| plan.conductor = Some(identity))
-        .set()?;
+    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.coordinated_by(identity).set()?;
     let outcome = scene.drive(ScenarioId::ApiStatus).await?;
     assert_eq!(outcome.ended, Ended::Stopped);
     assert!(scene.run.outcome(ScenarioId::ApiStatus).exists());

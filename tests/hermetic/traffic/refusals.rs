@@ -2,7 +2,7 @@
 
 use fake_sky::FakeServer;
 use rstest::rstest;
-use skyload::record::environment::Fact;
+use skyload::fact::Fact;
 use skyload::scenario::ScenarioId;
 
 use super::Scene;

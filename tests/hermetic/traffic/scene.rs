@@ -5,16 +5,17 @@ use std::time::Duration;
 use anyhow::Context;
 use fake_sky::FakeServer;
 use skyload::config::Config;
+use skyload::fact::Fact;
 use skyload::ids::ProcessIdentity;
 use skyload::limits::MachineLimits;
 use skyload::plan::{LoadPlan, Machine, PlannedScenario};
 use skyload::record::environment::{
-    ClientSettings, Environment, Fact, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
+    ClientSettings, Environment, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
 };
 use skyload::record::outcome::{ScenarioOutcome, SegmentOutcome};
 use skyload::record::request::LoadRequest;
-use skyload::record::{FORMAT_VERSION, RunDir, write_json};
+use skyload::record::{RunDir, RunFacts, Version, write_json};
 use skyload::scenario::ScenarioId;
 use skyload::traffic::{self, TrafficError};
 use skyload::units::ByteSize;
@@ -37,6 +38,7 @@ pub(super) struct Scene {
     _folder: TempDir,
     pub(super) run: RunDir,
     plan: LoadPlan,
+    coordinator: Option<ProcessIdentity>,
     environment: Environment,
 }
 
@@ -52,11 +54,11 @@ impl Scene {
             .map(|&id| PlannedScenario { id, users: 3, iterations: 1, concurrency: 3 })
             .collect();
         plan.scenario_timeout = Duration::from_secs(120);
-        plan.conductor = ProcessIdentity::current();
         Ok(Self {
             run: RunDir::create(&folder.path().join("run"))?,
             _folder: folder,
             plan,
+            coordinator: ProcessIdentity::current(),
             environment: environment(server)?,
         })
     }
@@ -88,6 +90,12 @@ impl Scene {
         })
     }
 
+    /// Changes which process runs the plan.
+    pub(super) fn coordinated_by(mut self, coordinator: ProcessIdentity) -> Self {
+        self.coordinator = Some(coordinator);
+        self
+    }
+
     /// Changes what is known of the server.
     pub(super) fn found(mut self, change: impl FnOnce(&mut Environment)) -> Self {
         change(&mut self.environment);
@@ -97,6 +105,8 @@ impl Scene {
     /// Writes down what scenarios read.
     pub(super) fn set(self) -> anyhow::Result<Self> {
         write_json(&self.run.plan(), &self.plan)?;
+        let facts = RunFacts { version: Version, coordinator: self.coordinator, estimate: None };
+        write_json(&self.run.facts(), &facts)?;
         write_json(&self.run.environment(), &self.environment)?;
         Ok(self)
     }
@@ -123,7 +133,7 @@ impl Scene {
 fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
     let client_env = server.client_env();
     Ok(Environment {
-        version: FORMAT_VERSION,
+        version: Version,
         skyload: "test".to_owned(),
         sky: SkyUnderTest {
             version: fake_sky::VERSION.to_owned(),
@@ -152,7 +162,9 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             without: server.not_for_clients(),
             inherits: Inherited::All,
         },
+        fingerprint: None,
         machine: MachineFacts {
+            cpu_model: None,
             cpus: 1,
             memory_total: MACHINE.memory_total,
             system: "t".into(),

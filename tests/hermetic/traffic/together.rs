@@ -119,10 +119,8 @@ async fn a_load_that_is_stopped_starts_nobody_any_more() -> anyhow::Result<()> {
     let nobody = ProcessIdentity { pid: ended.id(), started: 0 };
     ended.wait()?;
     // Scenarios end when the process has that runs the plan.
-    let scene = scene.users(2, 2).planned(|plan| {
-        plan.ramp = Duration::from_secs(600);
-        plan.conductor = Some(nobody);
-    });
+    let scene = scene.users(2, 2).coordinated_by(nobody);
+    let scene = scene.planned(|plan| plan.ramp = Duration::from_secs(600));
     let outcome = scene.play().await?;
     assert_eq!((outcome.ended, outcome.segments[0].failed), (Ended::Stopped, 0));
     Ok(())

@@ -11,7 +11,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::profiler::protocol::{self, Command as Order};
 use skyload::profiler::{self, DEFAULT_INTERVAL, LevelChoice, ProfilerOptions};
 use skyload::record::profile::{ProfileLine, ProfilerLevel};
-use skyload::record::read_lines;
+use skyload::record::read_log;
 use skyload::units;
 
 /// The original tool's distance between two ticks.
@@ -152,7 +152,7 @@ fn ask(root: ProcessIdentity, choice: LevelChoice) -> Result<Result<Contestant, 
     if let Err(refusal) = profiler::run(&options, Cursor::new(orders), sink()) {
         return Ok(Err(format!("{:#}", anyhow::Error::from(refusal))));
     }
-    let lines = read_lines(&samples, "profile")?.values;
+    let lines = read_log(&samples)?.values;
     let Some(ProfileLine::Header(header)) = lines.into_iter().next() else {
         anyhow::bail!("the profile has no header");
     };

@@ -37,7 +37,7 @@ use fake_sky::crew::Crew;
 use serde_json::Value;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::plan::LoadPlan;
-use skyload::record::{FORMAT_VERSION, RunDir, write_json};
+use skyload::record::{RunDir, write_json};
 
 use crate::flags;
 use crate::load;
@@ -105,7 +105,7 @@ fn run_plan(plan: Plan, server: &LoadPlan, workspace: &Workspace, signals: &Sign
         caught.extend(accuracy::measure_round(&ring, round)?);
     }
     let findings = Findings {
-        version: FORMAT_VERSION,
+        version: FINDINGS_VERSION,
         setting,
         load_average: Load::read()?,
         costs: result::costs(&plan, &field.contestants, &measured)?,
@@ -117,6 +117,9 @@ fn run_plan(plan: Plan, server: &LoadPlan, workspace: &Workspace, signals: &Sign
     };
     show(&findings, &run)
 }
+
+/// Version of `profiler.json`.
+const FINDINGS_VERSION: u32 = 2;
 
 /// Writes the findings down, and shows them.
 fn show(findings: &Findings, run: &RunDir) -> Result<()> {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::profiler::ProfilerOptions;
 use skyload::record::profile::ProcessTable;
-use skyload::record::read_json;
+use skyload::record::read;
 use skyload::units::{self, ByteSize};
 use tempfile::TempDir;
 
@@ -133,8 +133,7 @@ impl Watcher {
         let (ticks, own, peaks) = match self.process {
             Process::Profiler { process, folder } => {
                 process.finish()?;
-                let table: ProcessTable =
-                    read_json(&folder.path().join("processes.json"), "process table")?;
+                let table: ProcessTable = read(&folder.path().join("processes.json"))?;
                 let peaks = table
                     .processes
                     .iter()

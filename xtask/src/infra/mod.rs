@@ -38,7 +38,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use skyload::ids::{ProcessIdentity, RunId};
-use skyload::record::FORMAT_VERSION;
+use skyload::record::Version;
 use skyload::record::nodes::NodeFigures;
 
 pub(crate) use command::run;
@@ -158,7 +158,7 @@ impl Loopback {
 
         let id = RunId::generate().to_string();
         let record = Record {
-            version: FORMAT_VERSION,
+            version: Version,
             owner: match stay {
                 Stay::WithThisProcess => ProcessIdentity::current(),
                 Stay::UntilTakenDown => None,

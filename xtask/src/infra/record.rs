@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::poll::{Probe, wait_until};
 use skyload::record::nodes::NodeFigures;
-use skyload::record::{read_optional, write_json};
+use skyload::record::{Document, Version, read_json_optional, read_optional, write_json};
 
 use super::account::{Account, has_process};
 use super::layout::Layout;
@@ -30,7 +30,7 @@ use crate::workspace::Workspace;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Record {
-    pub(super) version: u32,
+    pub(super) version: Version<2>,
     pub(super) id: String,
     /// The run that it goes with; `None` for one that stays.
     pub(super) owner: Option<ProcessIdentity>,
@@ -48,6 +48,11 @@ pub(super) struct Record {
     pub(super) priority: NodePriority,
 }
 
+impl Document for Record {
+    const KIND: &'static str = "record of an infrastructure";
+    const VERSION: u32 = 2;
+}
+
 /// The supervisor ends everything in good order within this.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -57,7 +62,7 @@ impl Record {
     }
 
     pub(super) fn read(workspace: &Workspace) -> Result<Option<Self>> {
-        Ok(read_optional(&Self::file(workspace), "record of an infrastructure")?)
+        Ok(read_optional(&Self::file(workspace))?)
     }
 
     pub(super) fn write(&self, workspace: &Workspace) -> Result<()> {
@@ -106,7 +111,7 @@ impl Record {
     }
 
     pub(super) fn figures(&self) -> Result<NodeFigures> {
-        let figures = read_optional(&self.layout().figures(), "account of the nodes")?;
+        let figures = read_optional(&self.layout().figures())?;
         Ok(figures.unwrap_or_default())
     }
 
@@ -124,7 +129,7 @@ impl Record {
                 }
             });
         }
-        let members = read_optional(&self.layout().members(), "list of node processes");
+        let members = read_json_optional(&self.layout().members(), "list of node processes");
         let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();
         known.extend(self.supervisor);
         let marks = Marks { id: &self.id, account: self.account, known };
@@ -151,7 +156,7 @@ mod tests {
 
     fn record(owner: Option<ProcessIdentity>, supervisor: Option<ProcessIdentity>) -> Record {
         Record {
-            version: 1,
+            version: Version,
             id: "1".to_owned(),
             owner,
             supervisor,

@@ -11,7 +11,7 @@ use skyload::record::environment::Environment;
 use skyload::record::events::StopReason;
 use skyload::record::profile::Phase;
 use skyload::record::resources::ResourceLog;
-use skyload::record::{RunDir, read_json, read_optional, write_json};
+use skyload::record::{RunDir, read, read_optional, write_json};
 use skyload::resources::{self, Hurry, Requests};
 
 use super::phases::begin_phase;
@@ -66,7 +66,7 @@ pub(super) fn tear_down(
     begin_phase(watch, plan, Phase::TearDown)?;
     let requests = requests(plan, run, watch.credentials)?;
     let id = run.id();
-    let ledger = read_optional(&run.resources(), "list of fixtures")?;
+    let ledger = read_optional(&run.resources())?;
     let mut ledger: ResourceLog = ledger.unwrap_or_default();
     // Not watched: what costs money is taken down however often somebody presses
     // Ctrl-C, and the limit is the end of it.
@@ -110,7 +110,7 @@ pub(super) fn requests(
     run: &RunDir,
     credentials: &Credentials,
 ) -> Result<Requests> {
-    let environment: Environment = read_json(&run.environment(), "environment")?;
+    let environment: Environment = read(&run.environment())?;
     let command = "skyload fixtures".to_owned();
     Ok(Requests::new(ApiClient::of_run(&run.id(), plan, &environment, command, credentials)?))
 }

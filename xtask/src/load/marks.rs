@@ -2,25 +2,22 @@
 
 use anyhow::{Context, Result};
 use skyload::clock::Timeline;
-use skyload::record::events::{Event, LoggedEvent};
-use skyload::record::{JsonLines, RunDir};
+use skyload::record::RunDir;
+use skyload::record::events::{Event, EventLog, LoggedEvent};
 
 pub(super) struct Marks {
-    lines: JsonLines<LoggedEvent>,
+    log: EventLog,
     timeline: Timeline,
 }
 
 impl Marks {
     pub(super) fn open(run: &RunDir) -> Result<Self> {
-        let lines = JsonLines::append_to(&run.events())?;
-        Ok(Self { lines, timeline: Timeline::start() })
+        let log = EventLog::begin(run)?;
+        Ok(Self { log, timeline: Timeline::start() })
     }
 
     pub(super) fn note(&mut self, event: Event) -> Result<()> {
-        let mark = LoggedEvent { at: self.timeline.now(), event };
-        self.lines
-            .push(&mark)
-            .and_then(|()| self.lines.flush())
-            .context("noting what happened in the run")
+        let event = LoggedEvent { at: self.timeline.now(), event };
+        self.log.note(event).context("noting what happened in the run")
     }
 }

@@ -14,11 +14,11 @@ use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::RequestFile;
-use skyload::record::{FORMAT_VERSION, RunDir, write_json};
+use skyload::record::{RunDir, RunFacts, Version, write_json};
 use skyload::scenario::{Need, Scenario};
 use skyload::units::in_minutes;
 use skyload::units::{ByteSize, as_gib};
-use sysinfo::{MemoryRefreshKind, System};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 use url::Url;
 
 use super::places;
@@ -46,7 +46,7 @@ pub(super) fn plan(
     let unfit = places::unfit(flags, workspace);
     let mut mistakes: Vec<String> = unreadable.into_iter().chain(misread).chain(unfit).collect();
     mistakes.extend(server::mistake_in_limit());
-    let mut plan = match LoadPlan::resolve(&request, &config, &machine) {
+    let plan = match LoadPlan::resolve(&request, &config, &machine) {
         Ok(plan) => {
             let place = if flags.peaks.is_some() { "--peaks" } else { "[profiler] peaks" };
             let refusal = || profiler::refusal(place, plan.peaks);
@@ -61,7 +61,6 @@ pub(super) fn plan(
     if !mistakes.is_empty() {
         return Err(UsageErrors(mistakes).into());
     }
-    plan.conductor = ProcessIdentity::current();
     Ok(plan)
 }
 
@@ -172,7 +171,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         });
         return;
     }
-    let duration = plan.estimate.map_or_else(String::new, |estimate| {
+    let duration = plan.estimate().map_or_else(String::new, |estimate| {
         format!(" {} on these {} CPUs and", in_minutes(estimate.duration), estimate.all_cpus())
     });
     progress.note(format!(
@@ -233,6 +232,9 @@ pub(super) fn run_dir(
     let path: PathBuf = under.join(id.as_str());
     let run = RunDir::create(&path)?;
     write_json(&run.request(), &RequestFile::of(request(flags)?.0))?;
+    let coordinator = ProcessIdentity::current();
+    let facts = RunFacts { version: Version, coordinator, estimate: plan.estimate() };
+    write_json(&run.facts(), &facts)?;
     write_json(&run.plan(), plan)?;
     runs::say_whether_latest(run.link_latest()?, run.path(), progress);
     Ok(run)
@@ -261,8 +263,8 @@ pub(super) fn environment(
 ) -> Result<Environment> {
     let facts = &context.sky.facts;
     let counted = context.counted.filter(|_| !context.plan.is_remote());
-    Ok(Environment {
-        version: FORMAT_VERSION,
+    let environment = Environment {
+        version: Version,
         skyload: env!("CARGO_PKG_VERSION").to_owned(),
         sky: SkyUnderTest {
             version: facts.version.clone(),
@@ -278,6 +280,7 @@ pub(super) fn environment(
         client: server.client.clone(),
         machine: MachineFacts {
             cpus: Cpus::here().allowed,
+            cpu_model: cpu_model(),
             memory_total: ByteSize(memory()?.total_memory()),
             system: System::long_os_version()
                 .into_iter()
@@ -286,7 +289,9 @@ pub(super) fn environment(
                 .join(", kernel "),
             limits: MachineLimits::here(),
         },
-    })
+        fingerprint: None,
+    };
+    Ok(environment.fingerprinted())
 }
 
 /// This machine, without a word on what can be launched on it.
@@ -300,6 +305,14 @@ pub(crate) fn machine() -> Result<Machine> {
         speed: None,
     };
     Ok(machine.below(MemoryGroups::here().room()))
+}
+
+/// Model of the machine's CPUs, where the kernel tells it.
+fn cpu_model() -> Option<String> {
+    let mut system = System::new().ok()?;
+    system.refresh_cpu_list(CpuRefreshKind::nothing());
+    let brand = system.cpus().first()?.brand().trim().to_owned();
+    (!brand.is_empty()).then_some(brand)
 }
 
 /// Memory of the host, whatever a control group may have of it.

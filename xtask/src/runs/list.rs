@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-use skyload::record::FORMAT_VERSION;
+use skyload::plan::LoadPlan;
+use skyload::record::Readable;
 use skyload::shell;
 use skyload::units::{ByteSize, as_mib};
 
@@ -72,8 +73,9 @@ fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Re
         }
     }
     // Said once: after a change of the format, there are many.
-    if runs.iter().any(|run| matches!(run.state, RunState::OtherFormat(_))) {
-        writeln!(out, "Runs of another format than {FORMAT_VERSION} are not read by this build.")?;
+    if runs.iter().any(|run| matches!(run.state, RunState::OtherVersion(_))) {
+        let readable = Readable::of::<LoadPlan>();
+        writeln!(out, "This build reads runs whose plan.json has {readable}.")?;
     }
     Ok(())
 }
@@ -82,7 +84,7 @@ fn verdict(run: &RunSummary) -> String {
     match (&run.state, run.verdict) {
         (RunState::UnderWay, _) => "(under way)".to_owned(),
         (RunState::Unfinished, _) => "(unfinished)".to_owned(),
-        (RunState::OtherFormat(format), _) => format!("(format {format})"),
+        (RunState::OtherVersion(version), _) => format!("(version {version})"),
         (RunState::Broken(_), _) => "(broken)".to_owned(),
         (RunState::Finished, None) => "-".to_owned(),
         (RunState::Finished, Some(verdict)) => verdict.name().to_owned(),
@@ -100,7 +102,7 @@ fn remark(run: &RunSummary) -> Option<String> {
         RunState::Finished if run.in_custody => {
             Some("its server was kept, or is still to be cleared away by the next run".to_owned())
         }
-        RunState::Finished | RunState::UnderWay | RunState::OtherFormat(_) => None,
+        RunState::Finished | RunState::UnderWay | RunState::OtherVersion(_) => None,
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize as _, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use skyload::analysis::{Report, Verdict};
 use skyload::class::ProcessClass;
 use skyload::ids::ProcessIdentity;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 use skyload::record::environment::Environment;
-use skyload::record::{FORMAT_VERSION, RunDir, read_optional};
+use skyload::record::{RecordError, RunDir, read_optional};
 use skyload::shell;
 use skyload::units::ByteSize;
 
@@ -45,12 +44,12 @@ pub(super) struct RunSummary {
 pub(super) enum RunState {
     /// It has a report.
     Finished,
-    /// Its conductor lives.
+    /// Its coordinator lives.
     UnderWay,
-    /// Its conductor has gone, and there is no report.
+    /// Its coordinator has gone, and there is no report.
     Unfinished,
-    /// Its files are of another format than this build reads.
-    OtherFormat(u64),
+    /// Its plan is of a version that this build does not read.
+    OtherVersion(u32),
     /// A file that must be there is missing or makes no sense.
     Broken(String),
 }
@@ -90,33 +89,27 @@ impl RunSummary {
 
     /// Fills in what the run's files say. Returns how far it came.
     fn look(&mut self, run: &RunDir) -> RunState {
-        let plan: Value = match read_optional(&run.plan(), "plan") {
+        // Before anything else: it may be the run of another build, with files of other versions.
+        let is_under_way = run.coordinator().is_some_and(ProcessIdentity::is_alive);
+        let plan: LoadPlan = match read_optional(&run.plan()) {
             Ok(Some(plan)) => plan,
             Ok(None) => return RunState::Broken("it has no plan.json".to_owned()),
-            Err(error) => return RunState::Broken(error.to_string()),
-        };
-        // Before anything else: it may be the run of another build, in another format.
-        let conductor = ProcessIdentity::deserialize(&plan["conductor"]);
-        let is_under_way = conductor.is_ok_and(ProcessIdentity::is_alive);
-        match plan["version"].as_u64() {
-            Some(version) if version == u64::from(FORMAT_VERSION) => {}
-            _ if is_under_way => return RunState::UnderWay,
-            Some(version) => return RunState::OtherFormat(version),
-            None => return RunState::Broken("its plan.json has no version".to_owned()),
-        }
-        let plan: LoadPlan = match serde_json::from_value(plan) {
-            Ok(plan) => plan,
             Err(_) if is_under_way => return RunState::UnderWay,
-            Err(error) => return RunState::Broken(format!("plan.json: {error}")),
+            Err(error) => {
+                return match error.other_version() {
+                    Some(version) => RunState::OtherVersion(version),
+                    None => RunState::Broken(described(&error)),
+                };
+            }
         };
         self.of_plan(&plan);
-        if let Ok(Some(environment)) = read_optional(&run.environment(), "environment") {
+        if let Ok(Some(environment)) = read_optional(&run.environment()) {
             self.of_environment(environment);
         }
         if is_under_way {
             return RunState::UnderWay;
         }
-        match read_optional::<Report>(&run.report(), "report") {
+        match read_optional::<Report>(&run.report()) {
             Ok(Some(report)) => {
                 self.of_report(&report);
                 RunState::Finished
@@ -161,5 +154,13 @@ impl RunSummary {
             long: peak(ProcessClass::LongExecutor),
             server: peak(ProcessClass::Server).max(of_web_workers),
         };
+    }
+}
+
+/// An error with its reason, in one line.
+fn described(error: &RecordError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
-use skyload::record::{FORMAT_VERSION, RunDir, read_json, write_json};
+use skyload::record::{Document, RunDir, Version, read, write_json};
 
 use super::processes::{Belongings, Owned};
 use super::{Context, Farewell, semaphores, ssh_sockets};
@@ -33,7 +33,7 @@ pub(super) struct Custody {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Record {
-    version: u32,
+    version: Version<2>,
     /// The process that looks after it, as long as that lives.
     owner: Option<ProcessIdentity>,
     /// Left running on purpose (`--keep-server`).
@@ -44,6 +44,11 @@ struct Record {
     /// Files of semaphores whose processes may be gone by now.
     #[serde(default)]
     semaphores: BTreeSet<PathBuf>,
+}
+
+impl Document for Record {
+    const KIND: &'static str = "custody file";
+    const VERSION: u32 = 2;
 }
 
 impl Custody {
@@ -60,7 +65,7 @@ impl Custody {
         let custody = Self {
             file: folder.join(format!("{id}.json")),
             record: Record {
-                version: FORMAT_VERSION,
+                version: Version,
                 owner: ProcessIdentity::current(),
                 kept: false,
                 is_users,
@@ -141,7 +146,7 @@ impl Custody {
     }
 
     fn read(file: &Path) -> Result<Self> {
-        let record = read_json(file, "custody file")?;
+        let record = read(file)?;
         Ok(Self { file: file.to_owned(), record, shared_memory: semaphores::FOLDER.into() })
     }
 }
@@ -211,7 +216,7 @@ mod tests {
         let custody = Custody {
             file: folder.join("run.json"),
             record: Record {
-                version: FORMAT_VERSION,
+                version: Version,
                 owner: None,
                 kept: false,
                 is_users: false,

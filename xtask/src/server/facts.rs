@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use skyload::api::Consolidation;
+use skyload::fact::Fact;
 use skyload::infrastructure::Infrastructure;
-use skyload::record::environment::Fact;
 use skyload::resources::{Requests, has_clouds};
 use tokio::time::timeout;
 use url::Url;

@@ -5,9 +5,8 @@ use fake_sky::FakeServer;
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
 use skyload::analysis::{Severity, Verdict};
-use skyload::record::events::{Event, LoggedEvent};
+use skyload::record::events::Event;
 use skyload::record::profile::Phase;
-use skyload::record::read_lines;
 use skyload::scenario::ScenarioId;
 
 use crate::support::{Finished, Running, Settings, Site, assert_finding, signal, soon};
@@ -74,7 +73,7 @@ fn ctrl_c_ends_a_comparison_of_clocks_that_nobody_answers() -> anyhow::Result<()
     // One that stands still takes connections and says nothing.
     signal(main, Signal::SIGSTOP)?;
     soon("the load is over", || {
-        let marks = read_lines::<LoggedEvent>(&dir.events(), "list of marks").ok()?;
+        let marks = dir.read_events().ok()?;
         marks.values.iter().any(|mark| mark.event == Event::PhasesEnded).then_some(())
     })?;
     run.signal(Signal::SIGINT)?;

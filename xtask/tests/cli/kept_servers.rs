@@ -3,9 +3,8 @@
 use fake_sky::http;
 use predicates::prelude::predicate;
 use skyload::analysis::Verdict;
-use skyload::record::RunDir;
 use skyload::record::environment::Environment;
-use skyload::record::read_json;
+use skyload::record::{RunDir, read};
 
 use crate::support::Site;
 
@@ -20,7 +19,7 @@ fn a_kept_server_answers_until_the_next_run_removes_it() -> anyhow::Result<()> {
         "note: leftovers: the server was kept, so its budget was not tried",
     ));
     let kept = RunDir::open(&elsewhere.join("latest"))?;
-    let environment: Environment = read_json(&kept.environment(), "environment")?;
+    let environment: Environment = read(&kept.environment())?;
     let endpoint = environment.client.endpoint.to_string();
     let endpoint = endpoint.trim_end_matches('/');
     assert!(http::is_healthy(endpoint));

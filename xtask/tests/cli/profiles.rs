@@ -12,7 +12,7 @@ use predicates::prelude::predicate;
 use skyload::analysis::{ProfileEvidence, ProfileReport};
 use skyload::class::ProcessClass;
 use skyload::record::profile::ProfileLine;
-use skyload::record::{ProfileDir, read_lines};
+use skyload::record::{ProfileDir, read_log};
 
 use crate::support::{Running, Site, signal, soon};
 
@@ -27,7 +27,7 @@ fn only_profile(site: &Site) -> anyhow::Result<ProfileDir> {
 pub(crate) fn ticks(site: &Site, count: usize) -> anyhow::Result<ProfileDir> {
     soon("there are ticks", || {
         let profile = only_profile(site).ok()?;
-        let lines = read_lines::<ProfileLine>(&profile.files().samples, "profile").ok()?;
+        let lines = read_log::<ProfileLine>(&profile.files().samples).ok()?;
         let ticks = lines.values.iter().filter(|line| matches!(line, ProfileLine::Sample(_)));
         (ticks.count() >= count).then_some(profile)
     })

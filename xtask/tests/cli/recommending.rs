@@ -11,7 +11,7 @@ use rstest::rstest;
 use skyload::analysis::Verdict;
 use skyload::recommend::{Constant, Effects, Recommendation};
 use skyload::record::environment::{Environment, WorkerConstants};
-use skyload::record::{ProfileDir, read_json, write_json};
+use skyload::record::{ProfileDir, read, write_json};
 use skyload::shell;
 use skyload::units::gib;
 
@@ -86,7 +86,7 @@ fn a_patch_applies_to_a_checkout(
     fs::create_dir_all(file.parent().context("a module is in a folder")?)?;
     fs::write(&file, source)?;
     let run = loaded.run_dir()?;
-    let mut environment: Environment = read_json(&run.environment(), "environment")?;
+    let mut environment: Environment = read(&run.environment())?;
     environment.sky.constants = constants;
     environment.sky.constants_source = format!("{}: LONG_WORKER_MEM_GB", file.display());
     write_json(&run.environment(), &environment)?;

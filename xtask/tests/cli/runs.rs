@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use nix::sys::signal::Signal;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
@@ -9,8 +10,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use skyload::analysis::Verdict;
 use skyload::ids::ProcessIdentity;
+use skyload::record::RunDir;
 use skyload::record::profile::Phase;
-use skyload::record::{FORMAT_VERSION, RunDir};
 
 use crate::support::{Finished, Settings, Site};
 
@@ -53,10 +54,12 @@ fn every_run_is_listed_and_what_has_no_result_says_why() -> anyhow::Result<()> {
         .stderr("")
         .stdout(predicate::str::is_match(row)?)
         .stdout(predicate::str::contains("2020-01-01 00:00:00"))
-        .stdout(predicate::str::contains("(format 1)"))
+        .stdout(predicate::str::contains("(version 1)"))
         .stdout(predicate::str::contains("(broken)"))
         .stdout(predicate::str::contains("(unfinished)"))
-        .stdout(predicate::str::contains("Runs of another format than 2 are not read"))
+        .stdout(predicate::str::contains(
+            "This build reads runs whose plan.json has versions 2 to 3.",
+        ))
         .stdout(predicate::str::contains("`cargo xtask report 20200103-000000-00cc` shows what"))
         .stdout(predicate::str::contains("notes").not());
 
@@ -159,6 +162,29 @@ fn a_limit_that_means_nothing_is_refused(#[case] flags: [&str; 2]) -> anyhow::Re
 }
 
 #[test]
+fn a_run_of_format_2_is_listed_reported_on_and_taken_for_recommendations() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kept/v2/passed");
+    let id = "20261124-080000-test";
+    let run = RunDir::create(&folder(&site).join(id))?;
+    for path in [kept.clone(), kept.join("outcomes")] {
+        for entry in fs::read_dir(&path)? {
+            let file = entry?.path();
+            if file.is_file() {
+                fs::copy(&file, run.path().join(file.strip_prefix(&kept)?))?;
+            }
+        }
+    }
+    let list = site.xtask(["runs"]).run()?;
+    list.assert().code(0).stdout(predicate::str::is_match(format!("{id} .* PASS +\\d"))?);
+    let report = site.xtask(["report", id]).run()?;
+    report.assert().code(0).stdout(predicate::str::contains("VERDICT: PASS"));
+    let recommended = site.xtask(["recommend", id]).run()?;
+    recommended.assert().code(0).stdout(predicate::str::contains("SHORT_WORKER_MEM_GB"));
+    Ok(())
+}
+
+#[test]
 fn a_run_that_is_under_way_is_listed_as_such_and_never_removed() -> anyhow::Result<()> {
     let site = Site::with(&Settings { baseline: "90s", ..Settings::default() })?;
     let running = site.load(["--apis", "status"]).start()?;
@@ -179,7 +205,7 @@ fn a_run_of_another_build_that_is_under_way_is_never_removed() -> anyhow::Result
     let conductor = serde_json::to_value(ProcessIdentity::current())?;
     for (day, plan) in [
         json!({"version": 1, "conductor": conductor}),
-        json!({"version": FORMAT_VERSION, "conductor": conductor, "news": true}),
+        json!({"version": 2, "conductor": conductor, "news": true}),
         json!({"version": 99, "conductor": {"pid": 1, "started": u64::MAX}}),
     ]
     .iter()

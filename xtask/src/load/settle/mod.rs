@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::class::ProcessClass;
+use skyload::fact::Fact;
 use skyload::plan::{LoadPlan, Speed};
 use skyload::record::RunDir;
-use skyload::record::environment::Fact;
 use skyload::record::events::{BusyProcess, Unsettled};
 use skyload::record::profile::Sample;
 

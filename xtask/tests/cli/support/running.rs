@@ -9,9 +9,9 @@ use fake_sky::procfs::Process;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use skyload::ids::ProcessIdentity;
-use skyload::record::events::{Event, LoggedEvent};
+use skyload::record::events::Event;
 use skyload::record::profile::Phase;
-use skyload::record::{RunDir, read_json, read_lines};
+use skyload::record::{RunDir, read_json};
 use skyload::scenario::ScenarioId;
 
 use super::{Finished, Site, soon};
@@ -98,7 +98,7 @@ impl<'a> Running<'a> {
     pub(crate) fn phase(&self, phase: Phase) -> anyhow::Result<RunDir> {
         let run = self.run_dir()?;
         soon(&format!("the {} has begun", phase.name()), || {
-            let marks = read_lines::<LoggedEvent>(&run.events(), "list of marks").ok()?;
+            let marks = run.read_events().ok()?;
             let begun = Event::PhaseBegan(phase);
             marks.values.iter().any(|mark| mark.event == begun).then_some(())
         })?;

@@ -1,0 +1,197 @@
+//! Files of format 2, brought into today's form: for `report`, `runs` and `recommend`.
+//!
+//! Format 2 was one number for all files of a run. Its content is today's but for names, so
+//! it is renamed, key by key, before it is read. A run's own files keep their names.
+
+use serde_json::{Map, Value, json};
+
+/// Version that all files had.
+pub(crate) const VERSION: u32 = 2;
+
+/// Name of what is `events.jsonl` now.
+pub(super) const EVENTS: &str = "marks.jsonl";
+/// Name of what is `resources.json` now.
+pub(super) const RESOURCES: &str = "fixtures.json";
+
+/// Keys that are called otherwise now, wherever they stand.
+const KEYS: [(&str, &str); 24] = [
+    ("at-once", "concurrency"),
+    ("changes", "modifications"),
+    ("drain", "cooldown"),
+    ("fixtures", "resources"),
+    ("from-baseline-to-drain", "from-baseline-to-cooldown"),
+    ("has-consolidation", "consolidation"),
+    ("helper", "subprocess"),
+    ("lateness", "send-lateness"),
+    ("left-behind", "leaked-processes"),
+    ("looks", "samples"),
+    ("lost-events", "dropped-events"),
+    ("missed-ticks", "missed-samples"),
+    ("most-at-once", "concurrent"),
+    ("not-at-rest", "not-settled"),
+    ("family-began", "group-began"),
+    ("original-semantics", "upstream-figures"),
+    ("refused", "expected-errors"),
+    ("right-because", "expected-because"),
+    ("right-only-on", "expected-only-on"),
+    ("settle", "settle-timeout"),
+    ("starting", "starting-executor"),
+    ("temperature", "start"),
+    ("ticks", "samples"),
+    ("turns", "iteration-duration"),
+];
+
+/// Words that are others now, where they name a class, a phase, a budget or a state.
+const WORDS: [(&str, &str); 7] = [
+    ("drain", "cooldown"),
+    ("helper", "subprocess"),
+    ("leftovers", "leaked-processes"),
+    ("missing", "no-result"),
+    ("not-exercised", "skipped"),
+    ("starting", "starting-executor"),
+    ("tick", "sample"),
+];
+
+/// Keys below which such words stand, in today's form.
+const WORDED: [&str; 8] =
+    ["budget", "class", "kind", "phase", "phase-began", "state", "subject", "window"];
+
+/// The plan. Facts of the run that stood in it are no part of one any more: [`facts`].
+pub(crate) fn plan(mut plan: Value) -> Value {
+    rename_all(&mut plan);
+    let Some(fields) = plan.as_object_mut() else { return plan };
+    rename(fields, "profile", "name");
+    fields.remove("conductor");
+    fields.remove("estimate");
+    each(fields, "scenarios", |scenario| rename(scenario, "waves", "iterations"));
+    plan
+}
+
+/// Facts of the run that stood in its plan.
+pub(super) fn facts(plan: &Value) -> Value {
+    json!({ "version": 1, "coordinator": plan["conductor"], "estimate": plan["estimate"] })
+}
+
+/// The request, whose version was 1.
+pub(super) fn request(mut file: Value) -> Value {
+    if let Some(request) = file.get_mut("request") {
+        request_itself(request);
+    }
+    file
+}
+
+fn request_itself(request: &mut Value) {
+    let Some(request) = request.as_object_mut() else { return };
+    for (old, new) in [
+        ("apis", "api"),
+        ("original-semantics", "upstream-figures"),
+        ("profile", "plan"),
+        ("requests", "cli"),
+        ("requests-per-scenario", "users"),
+        ("waves", "iterations"),
+    ] {
+        rename(request, old, new);
+    }
+}
+
+/// What a run found.
+pub(super) fn environment(mut environment: Value) -> Value {
+    rename_all(&mut environment);
+    if let Some(consolidation) = environment.pointer_mut("/server/consolidation")
+        && let Some(is_so) = consolidation.as_bool()
+    {
+        *consolidation = if is_so { "yes".into() } else { "no".into() };
+    }
+    environment
+}
+
+/// One line of the events.
+pub(super) fn event(mut line: Value) -> Value {
+    rename_all(&mut line);
+    let Some(fields) = line.as_object_mut() else { return line };
+    fields.insert("kind".to_owned(), "event".into());
+    line
+}
+
+/// One line of a profile.
+pub(super) fn profile_line(mut line: Value) -> Value {
+    rename_all(&mut line);
+    if line["kind"] == "original" {
+        line["kind"] = "upstream".into();
+    }
+    line
+}
+
+/// What a scenario recorded.
+pub(super) fn outcome(mut outcome: Value) -> Value {
+    rename_all(&mut outcome);
+    if let Some(fields) = outcome.as_object_mut() {
+        rename(fields, "waves", "segments");
+    }
+    outcome
+}
+
+/// Any other file: processes, resources, nodes.
+pub(super) fn other(mut content: Value) -> Value {
+    rename_all(&mut content);
+    content
+}
+
+/// The report, with the files that it repeats.
+pub(crate) fn report(report: Value, versions: [(&str, u32); 3]) -> Value {
+    let mut report = other(report);
+    let Some(fields) = report.as_object_mut() else { return report };
+    if let Some(old) = fields.get_mut("plan") {
+        *old = plan(old.take());
+    }
+    if let Some(old) = fields.get_mut("environment") {
+        *old = environment(old.take());
+    }
+    if let Some(request) = fields.get_mut("request") {
+        request_itself(request);
+    }
+    for (file, version) in versions {
+        if let Some(Value::Object(file)) = fields.get_mut(file) {
+            file.insert("version".to_owned(), version.into());
+        }
+    }
+    if let Some(Value::Object(summary)) = fields.get_mut("summary") {
+        rename(summary, "original", "upstream");
+    }
+    each(fields, "scenarios", |scenario| rename(scenario, "waves", "segments"));
+    report
+}
+
+fn rename_all(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(rename_all),
+        Value::Object(fields) => {
+            for (old, new) in KEYS {
+                rename(fields, old, new);
+            }
+            for (key, value) in fields.iter_mut() {
+                match value {
+                    Value::String(word) if WORDED.contains(&key.as_str()) => {
+                        if let Some((_, new)) = WORDS.iter().find(|(old, _)| old == word) {
+                            *word = (*new).to_owned();
+                        }
+                    }
+                    value => rename_all(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn rename(fields: &mut Map<String, Value>, old: &str, new: &str) {
+    if let Some(value) = fields.remove(old) {
+        fields.insert(new.to_owned(), value);
+    }
+}
+
+/// Does something to each of a list of objects.
+fn each(fields: &mut Map<String, Value>, list: &str, change: impl Fn(&mut Map<String, Value>)) {
+    let values = fields.get_mut(list).and_then(Value::as_array_mut);
+    values.into_iter().flatten().filter_map(Value::as_object_mut).for_each(change);
+}
