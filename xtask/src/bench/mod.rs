@@ -15,9 +15,7 @@
 mod accuracy;
 mod contestant;
 mod cost;
-mod dice;
 mod effect;
-mod grid;
 mod plan;
 mod psutil;
 mod result;

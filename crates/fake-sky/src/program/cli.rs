@@ -4,14 +4,14 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 use fake_sky::{COMMIT, VERSION};
 use serde_json::{Value, json};
 
 use super::client::{self, Ask};
 use super::server_control;
 
-/// The SkyPilot command line, as far as skyload uses it.
+/// The part of SkyPilot's command line that skyload and its tests call.
 #[derive(Debug, Parser)]
 #[command(name = "sky", disable_version_flag = true, arg_required_else_help = true)]
 struct Sky {
@@ -35,18 +35,10 @@ enum Command {
     Serve(Serve),
     /// Shows clusters.
     Status(Rest),
-    /// Shows the job queue of a cluster.
-    Queue(client::Queue),
-    /// Shows which clouds can be used.
-    Check(client::Check),
     /// Launches a cluster or task.
     Launch(client::Launch),
-    /// Executes a task on a cluster.
-    Exec(client::Exec),
     /// Tails the log of a job.
     Logs(client::Logs),
-    /// Tears a cluster down.
-    Down(client::Down),
     /// Prints the constants of SkyPilot's config module (no command of `sky`).
     Constants,
 }
@@ -54,7 +46,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Api {
     /// Starts the server unless it is there.
-    Start(Start),
+    Start(server_control::Start),
     /// Kills the server on this client's port.
     Stop,
     /// Lists requests.
@@ -69,40 +61,12 @@ enum Jobs {
     Queue(Rest),
     /// Launches a managed job.
     Launch(client::JobsLaunch),
-    /// Tails the log of a managed job.
-    Logs(client::JobsLogs),
-    /// Cancels managed jobs.
-    Cancel(client::Cancel),
 }
 
 #[derive(Debug, Subcommand)]
 enum Serve {
     /// Shows services.
     Status(client::ServiceNames),
-    /// Starts a service.
-    Up(client::ServeUp),
-    /// Ends services.
-    Down(client::ServeDown),
-}
-
-/// How `sky api start` is called.
-#[derive(Debug, Args)]
-pub(crate) struct Start {
-    /// Serves remote clients, with a web worker for each CPU.
-    #[arg(long)]
-    pub(crate) deploy: bool,
-    /// The address to listen on.
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(crate) host: String,
-    /// The port to listen on.
-    #[arg(long)]
-    pub(crate) port: Option<u16>,
-    /// Stays in the foreground.
-    #[arg(long)]
-    pub(crate) foreground: bool,
-    /// Accepted, and without effect.
-    #[arg(long)]
-    enable_basic_auth: bool,
 }
 
 /// Whatever else SkyPilot would understand.
@@ -113,7 +77,7 @@ struct Rest {
 }
 
 /// Runs the command that this process was called with.
-pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let sky = Sky::parse();
     let mut out = stdout();
     if sky.version {
@@ -123,38 +87,30 @@ pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
     let ask = match sky.command {
         None => return Ok(ExitCode::SUCCESS),
         Some(Command::Constants) => {
-            writeln!(out, "{}", constants(knobs)?)?;
+            writeln!(out, "{}", constants(settings)?)?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Api(Api::Start(start))) => {
-            return server_control::start(&start, knobs, &mut out);
+            return server_control::start(&start, settings, &mut out);
         }
-        Some(Command::Api(Api::Stop)) => return server_control::stop(knobs, &mut out),
+        Some(Command::Api(Api::Stop)) => return server_control::stop(settings, &mut out),
         Some(Command::Api(Api::Status(_))) => return client::api_status(&mut out),
         Some(Command::Api(Api::Info(_))) => return client::api_info(&mut out),
         Some(Command::Jobs(Jobs::Queue(_))) => Ask::JobsQueue,
         Some(Command::Jobs(Jobs::Launch(launch))) => Ask::JobsLaunch(launch),
-        Some(Command::Jobs(Jobs::Logs(logs))) => Ask::JobsLogs(logs),
-        Some(Command::Jobs(Jobs::Cancel(cancel))) => Ask::JobsCancel(cancel),
         Some(Command::Serve(Serve::Status(names))) => Ask::ServeStatus(names),
-        Some(Command::Serve(Serve::Up(up))) => Ask::ServeUp(up),
-        Some(Command::Serve(Serve::Down(down))) => Ask::ServeDown(down),
         Some(Command::Status(rest)) => {
             Ask::Status { detached: rest.arguments.iter().any(|argument| argument == "--async") }
         }
-        Some(Command::Queue(queue)) => Ask::Queue(queue),
-        Some(Command::Check(check)) => Ask::Check(check),
         Some(Command::Launch(launch)) => Ask::Launch(launch),
-        Some(Command::Exec(exec)) => Ask::Exec(exec),
         Some(Command::Logs(logs)) => Ask::Logs(logs),
-        Some(Command::Down(down)) => Ask::Down(down),
     };
     client::run(&ask, &mut out)
 }
 
 /// What skyload otherwise reads with the Python of the SkyPilot under test.
-fn constants(knobs: &Knobs) -> anyhow::Result<Value> {
-    let constants = match &knobs.constants {
+fn constants(settings: &Settings) -> anyhow::Result<Value> {
+    let constants = match &settings.constants {
         Some(given) => serde_json::from_str(given)?,
         None => json!({
             "LONG_WORKER_MEM_GB": 0.4, "SHORT_WORKER_MEM_GB": 0.3, "SERVER_WORKER_MEM_GB": 0.4,

@@ -1,12 +1,13 @@
-//! Memory of a known size, and the name of a process.
-
-use std::fs;
+//! Memory of a known size.
 
 use fake_sky::procfs;
 
 /// From this size on, glibc always takes memory straight from the kernel and
 /// gives it straight back. Below, a freed block may stay resident.
 const ALWAYS_MAPPED: usize = 33 << 20;
+
+/// Resident memory of the server's main process and of each web worker, in MiB.
+pub(crate) const SERVER_MIB: usize = 16;
 
 /// Takes so much memory that this process has `mib` resident.
 ///
@@ -22,10 +23,4 @@ pub(crate) fn touched(bytes: usize) -> Vec<u8> {
     // Not zero: pages of zeros come from the kernel without being there.
     memory.resize(bytes, 1);
     std::hint::black_box(memory)
-}
-
-/// Sets what `/proc/PID/comm` shows (the kernel cuts it off at 15 bytes).
-pub(crate) fn set_process_name(name: &str) {
-    // Only looks: a kernel that refuses changes nothing that is measured.
-    _ = fs::write("/proc/self/comm", name);
 }

@@ -20,7 +20,6 @@ fn assert_close(kib: Option<u64>, mib: u64) {
 fn an_executor_of_the_configured_size_runs_the_request() -> anyhow::Result<()> {
     let server = FakeServer::start(&[
         ("FAKE_SKY_EXECUTOR_MIB", "48"),
-        ("FAKE_SKY_SERVER_MIB", "32"),
         ("FAKE_SKY_DAEMONS", "0"),
         ("FAKE_SKY_SERVICE_MS", "1"),
     ])?;
@@ -35,7 +34,7 @@ fn an_executor_of_the_configured_size_runs_the_request() -> anyhow::Result<()> {
     assert_close(executor.memory_kib("VmHWM"), 48);
     let main = server.main().expect("it runs");
     assert_eq!(main.pid, server.pid());
-    assert_close(main.memory_kib("VmRSS"), 32);
+    assert_close(main.memory_kib("VmRSS"), 16);
 
     // The same one again.
     ask(&server, "/exec")?;
@@ -88,8 +87,8 @@ fn a_spike_is_seen_by_the_high_water_mark_only() -> anyhow::Result<()> {
 #[test]
 fn what_an_executor_keeps_it_takes_once_and_for_good() -> anyhow::Result<()> {
     let server = FakeServer::start(&[
-        ("FAKE_SKY_KEPT_MIB", "40"),
-        ("FAKE_SKY_KEPT_THREADS", "7"),
+        ("FAKE_SKY_LEAKED_MIB", "40"),
+        ("FAKE_SKY_LEAKED_THREADS", "7"),
         ("FAKE_SKY_ZOMBIES", "2"),
         ("FAKE_SKY_DAEMONS", "0"),
         ("FAKE_SKY_SHORT_POOL", "1"),
@@ -169,8 +168,8 @@ fn a_killed_main_leaves_orphans_and_the_queue_port_taken() -> anyhow::Result<()>
 
 #[test]
 fn an_executor_stays_that_had_something_to_say_to_a_killed_main() -> anyhow::Result<()> {
-    let knobs = [("FAKE_SKY_DAEMONS", "0"), ("FAKE_SKY_SERVICE_MS", "400")];
-    let server = FakeServer::start(&knobs)?;
+    let settings = [("FAKE_SKY_DAEMONS", "0"), ("FAKE_SKY_SERVICE_MS", "400")];
+    let server = FakeServer::start(&settings)?;
     let id = submit(&server, "/status", &json!({}))?;
     let begun = format!("Running request {id}");
     soon("it runs", || server.log().contains(&begun).then_some(()))?;

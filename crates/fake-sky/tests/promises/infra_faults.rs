@@ -1,4 +1,4 @@
-//! What goes wrong with an infrastructure, as far as knobs arrange it.
+//! Faults that settings inject into an infrastructure.
 
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,8 @@ fn every_kth_launch_finds_no_resources() -> anyhow::Result<()> {
 
 #[test]
 fn a_down_may_fail_or_leave_its_cluster() -> anyhow::Result<()> {
-    let knobs = [("FAKE_SKY_INFRA_FAIL", "sky.down:3"), ("FAKE_SKY_LEFTOVER", "sky.down:2")];
-    let server = with_infra(&knobs)?;
+    let settings = [("FAKE_SKY_INFRA_FAIL", "sky.down:3"), ("FAKE_SKY_LEFTOVER", "sky.down:2")];
+    let server = with_infra(&settings)?;
     let clusters = || -> anyhow::Result<usize> {
         let rows = returned(&server, "/status", &json!({}))?.map_err(anyhow::Error::msg)?;
         Ok(rows.as_array().map_or(0, Vec::len))
@@ -45,15 +45,19 @@ fn a_down_may_fail_or_leave_its_cluster() -> anyhow::Result<()> {
 #[test]
 fn jobs_and_services_may_outlive_their_end() -> anyhow::Result<()> {
     let leftover = ("FAKE_SKY_LEFTOVER", "sky.jobs.cancel:1,sky.serve.down:1");
-    let server = with_infra(&[leftover, ("FAKE_SKY_TEARDOWN_MS", "0")])?;
+    let server = with_infra(&[leftover])?;
+    // Longer than an end takes.
+    let wait = || std::thread::sleep(Duration::from_millis(200));
     returned(&server, "/jobs/launch", &launch("sleep 600"))?.expect("submitted");
     returned(&server, "/jobs/cancel", &json!({"job_ids": [1]}))?.expect("cancelled");
+    wait();
     let queue = returned(&server, "/jobs/queue", &json!({"skip_finished": true}))?;
     assert_eq!(queue.expect("a queue")[0]["job_id"], 1);
 
     let up = json!({"task": "service:\n  replicas: 1\n", "service_name": "s"});
     returned(&server, "/serve/up", &up)?.expect("it is up");
     returned(&server, "/serve/down", &json!({"service_names": "s"}))?.expect("it is down");
+    wait();
     let rows = returned(&server, "/serve/status", &json!({"service_names": null}))?;
     assert_eq!(rows.expect("a list")[0]["name"], "s");
     server.finish()
@@ -61,8 +65,8 @@ fn jobs_and_services_may_outlive_their_end() -> anyhow::Result<()> {
 
 #[test]
 fn a_job_may_fail_for_no_reason() -> anyhow::Result<()> {
-    let knobs = [("FAKE_SKY_JOB_FAILED", "sky.launch:1,sky.jobs.launch:1")];
-    let server = with_infra(&knobs)?;
+    let settings = [("FAKE_SKY_JOB_FAILED", "sky.launch:1,sky.jobs.launch:1")];
+    let server = with_infra(&settings)?;
     returned(&server, "/launch", &launch("echo a"))?.expect("it comes up");
     returned(&server, "/jobs/launch", &launch("echo a"))?.expect("submitted");
     let (log, code) = followed(&server, "/logs", &json!({"cluster_name": "c", "job_id": 1}))?;
@@ -75,29 +79,15 @@ fn a_job_may_fail_for_no_reason() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_service_may_never_become_ready() -> anyhow::Result<()> {
-    let server = with_infra(&[
-        ("FAKE_SKY_SERVE_NEVER_READY", "sky.serve.up:1"),
-        ("FAKE_SKY_SERVE_READY_MS", "0"),
-    ])?;
-    let up = json!({"task": "service:\n  replicas: 1\n", "service_name": "s"});
-    returned(&server, "/serve/up", &up)?.expect("it is up");
-    std::thread::sleep(Duration::from_millis(100));
-    let rows = returned(&server, "/serve/status", &json!({"service_names": null}))?;
-    assert_eq!(rows.expect("a list")[0]["status"], "REPLICA_INIT");
-    server.finish()
-}
-
-#[test]
 fn a_submission_may_be_answered_late_while_its_request_runs() -> anyhow::Result<()> {
-    let server = with_infra(&[("FAKE_SKY_LATE", "sky.launch:1"), ("FAKE_SKY_LATE_MS", "700")])?;
+    let server = with_infra(&[("FAKE_SKY_LATE", "sky.launch:1")])?;
     let begun = Instant::now();
     let response = http::post(&format!("{}/launch", server.url()), &launch("echo a"))?;
     let answered = begun.elapsed();
-    assert!(answered >= Duration::from_millis(700), "{answered:?}");
+    assert!(answered >= Duration::from_secs(6), "{answered:?}");
     let (_, request) = result(&server, response.request_id()?)?;
     assert_eq!(request["status"], "SUCCEEDED");
     let took = |field: &str| request[field].as_f64().unwrap_or_default();
-    assert!(took("finished_at") - took("created_at") < 0.6, "{request}");
+    assert!(took("finished_at") - took("created_at") < 5.0, "{request}");
     server.finish()
 }
