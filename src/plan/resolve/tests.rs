@@ -4,7 +4,7 @@ use super::*;
 use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
 use crate::limits::{MachineLimits, OpenFiles};
-use crate::scenario::{Group, Need};
+use crate::scenario::{Group, Need, ScenarioKind};
 use crate::units::ByteSize;
 use rstest::rstest;
 
