@@ -15,6 +15,7 @@ mod pace;
 mod pace_tests;
 mod peaks;
 mod scenarios;
+mod server_env;
 mod settings;
 mod size;
 mod target;
@@ -34,7 +35,7 @@ use crate::budget::Budget;
 use crate::config::{Config, Profile, RampSetting};
 use crate::infrastructure::Infrastructure;
 use crate::record::FORMAT_VERSION;
-use crate::record::request::LoadRequest;
+use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId};
 use infrastructure::Choice;
 use pace::Pace;
@@ -91,6 +92,7 @@ struct Basis {
     pace: Pace,
     server: ServerTarget,
     sky: SkySelection,
+    server_env: Vec<ServerVariable>,
     budgets: Vec<Budget>,
     infrastructure: Choice,
     scenarios: Vec<ScenarioId>,
@@ -114,6 +116,7 @@ impl Resolver<'_> {
 
     /// Resolves what has no size.
     fn basis(&mut self) -> Basis {
+        let server_env = self.server_env();
         self.name_of_profile();
         let users = self.typed_users();
         self.settings();
@@ -127,7 +130,7 @@ impl Resolver<'_> {
         let scenarios = self.scenarios(&infrastructure);
         self.idle_flags(&server, &infrastructure, &scenarios);
         let infrastructure = infrastructure.unless_idle(&scenarios);
-        Basis { pace, server, sky, budgets, infrastructure, scenarios, size }
+        Basis { pace, server, sky, server_env, budgets, infrastructure, scenarios, size }
     }
 
     /// A plan with so much less to do than was asked for.
@@ -157,7 +160,7 @@ impl Resolver<'_> {
             name: self.name.to_owned(),
             sky: basis.sky.clone(),
             server: basis.server.clone(),
-            server_env: request.server_env.clone(),
+            server_env: basis.server_env.clone(),
             server_profile: request.server_profile.clone(),
             infrastructure: basis.infrastructure.chosen.clone(),
             without_infrastructure: basis.infrastructure.reason_for_none.clone(),

@@ -14,6 +14,7 @@ pub(super) const MACHINE: Machine = Machine {
     limits: MachineLimits::NONE,
     loopback_obstacle: None,
     speed: None,
+    shell: Vec::new(),
 };
 
 pub(super) fn config() -> Config {

@@ -13,7 +13,6 @@ mod phases;
 mod places;
 mod prepare;
 mod remote;
-mod request;
 mod scenarios;
 mod settle;
 mod watch;
@@ -46,20 +45,21 @@ use marks::Marks;
 pub(crate) use prepare::machine;
 use watch::Watch;
 
-pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
+pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
+    let flags::Load { request, results } = flags;
     let workspace = Workspace::locate()?;
-    let inputs = Inputs::read(flags, &workspace)?;
+    let inputs = Inputs::read(request, &workspace)?;
     let plan = inputs.check()?;
     // Before Ctrl-C is taken over: here it simply ends the program.
     prepare::confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
-    signals.excuse(run_plan(inputs, &plan, flags, &workspace, &signals))
+    signals.excuse(run_plan(inputs, &plan, &results, &workspace, &signals))
 }
 
 fn run_plan(
     inputs: Inputs,
     plan: &LoadPlan,
-    flags: &flags::Load,
+    results: &flags::Results,
     workspace: &Workspace,
     signals: &Signals,
 ) -> Result<Verdict> {
@@ -90,7 +90,7 @@ fn run_plan(
     let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)
         .context("bringing up the loopback infrastructure; `-c none` runs what needs none")?;
 
-    let run = prepare::run_dir(flags.out.as_deref(), request, &plan, workspace, progress)?;
+    let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;
     let context = server::Context {
         plan: &plan,
         run: &run,
@@ -111,7 +111,7 @@ fn run_plan(
     let agreed = gate(&tests, &run, &report)?;
     // Whoever reads standard output may stop at any time.
     github::tell(&run, &report);
-    report::show(&run, &report, flags.format)?;
+    report::show(&run, &report, results.format)?;
     agreed?;
     Ok(report.judgement.verdict)
 }

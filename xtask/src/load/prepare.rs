@@ -244,6 +244,7 @@ pub(crate) fn machine() -> Result<Machine> {
         limits: MachineLimits::here(),
         loopback_obstacle: None,
         speed: None,
+        shell: Vec::new(),
     };
     Ok(machine.below(MemoryGroups::here().room()))
 }
