@@ -1,7 +1,8 @@
 //! Load tests and memory budgets for the SkyPilot API server.
 //!
 //! This library holds the words, the contract between the parts of a run, the
-//! measuring and the judging. It prints nothing and knows no command line.
+//! measuring and the judging. It prints nothing. One command line it knows, that of `load`:
+//! [`record::request`] declares its flags, and what goes wrong is told by their names.
 //!
 //! In reading order:
 //!

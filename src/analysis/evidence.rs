@@ -261,6 +261,7 @@ mod tests {
             limits: MachineLimits::NONE,
             loopback_obstacle: None,
             speed: None,
+            shell: Vec::new(),
         };
         let config = Config::parse("[profiles.default]\n", "skyload.toml").unwrap();
         let request = LoadRequest { api: vec!["status".to_owned()], ..LoadRequest::default() };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlannedScenario, Speed, needs_of};
 use crate::limits::{MachineLimits, Room};
+use crate::record::request::ServerVariable;
 use crate::scenario::{Need, Scenario, ScenarioKind};
 use crate::units::{ByteSize, total};
 
@@ -46,6 +47,8 @@ pub struct Machine {
     pub loopback_obstacle: Option<String>,
     /// How fast it is, once that was measured.
     pub speed: Option<Speed>,
+    /// Variables of the shell, as far as an isolated server is to be given them.
+    pub shell: Vec<ServerVariable>,
 }
 
 impl Machine {

@@ -153,6 +153,7 @@ mod tests {
             limits: MachineLimits::NONE,
             loopback_obstacle: None,
             speed: None,
+            shell: Vec::new(),
         };
         let plan = LoadPlan::resolve(request, &config, &machine).unwrap();
         let import = Duration::from_secs_f64(Cost::OF_ONE_IMPORT);

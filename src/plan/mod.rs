@@ -1,14 +1,13 @@
 //! The plan of a run: everything it needs, decided once and before anything starts.
 //!
-//! [`LoadPlan::resolve`] turns flags and `skyload.toml` into a plan or into *all*
+//! [`LoadPlan::resolve`] turns a request and `skyload.toml` into a plan or into *all*
 //! the reasons why there is none. The plan goes into the run directory, where
-//! scenarios and the report read it; nothing after it looks at flags again.
+//! scenarios, profiler and report read it; none of them looks at a flag.
 
 mod capacity;
 mod estimate;
 mod fit;
 mod ramp;
-mod request_args;
 mod resolve;
 mod speed;
 

@@ -283,6 +283,7 @@ const MACHINE: Machine = Machine {
         concurrency: 2,
         others: Some(0.5),
     }),
+    shell: Vec::new(),
 };
 
 #[test]

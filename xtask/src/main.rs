@@ -49,7 +49,7 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let flags = flags::Xtask::parse();
     let result = match flags.command {
-        Command::Load(flags) => load::run(&flags).map(Verdict::exit_code),
+        Command::Load(flags) => load::run(*flags).map(Verdict::exit_code),
         Command::Report(flags) => report::run(&flags),
         Command::Recommend(flags) => recommend::run(&flags),
         Command::Runs(flags) => runs::run(&flags).map(|()| 0),

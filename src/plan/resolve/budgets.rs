@@ -2,26 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::Mistakes;
+use super::Resolver;
 use crate::budget::{Budget, BudgetSubject};
 use crate::class::ProcessClass;
-use crate::config::{BudgetSetting, Config, budget_subjects, suggest};
+use crate::config::{BudgetSetting, budget_subjects, suggest};
 use crate::plan::ServerTarget;
-use crate::record::request::LoadRequest;
 
-impl Mistakes {
-    pub(super) fn budgets(
-        &mut self,
-        request: &LoadRequest,
-        config: &Config,
-        server: &ServerTarget,
-    ) -> Vec<Budget> {
+impl Resolver<'_> {
+    pub(super) fn budgets(&mut self, server: &ServerTarget) -> Vec<Budget> {
+        let request = self.request;
         if matches!(server, ServerTarget::Remote(_)) && request.server_profile.is_none() {
             // Its processes are out of sight. Limits of the file are kept for a profile
             // that `report` is given later; one that was asked for in so many words
             // must not be passed over.
             for text in &request.budgets {
-                self.push(format!(
+                self.error(format!(
                     "--budget {text}: the memory of a remote server cannot be measured from here; \
                      `cargo xtask profile` on its machine can, and --server-profile takes what that \
                      writes"
@@ -29,7 +24,7 @@ impl Mistakes {
             }
         }
         let mut budgets = BTreeMap::new();
-        for (name, setting) in &config.budgets {
+        for (name, setting) in &self.config.budgets {
             if let Some(subject) = self.subject("[budgets]", name)
                 && let Some(budget) = self.budget("[budgets]", subject, *setting)
             {
@@ -38,7 +33,7 @@ impl Mistakes {
         }
         for text in &request.budgets {
             let Some((name, value)) = text.split_once('=') else {
-                self.push(format!(
+                self.error(format!(
                     "--budget: `{text}` is not WHAT=LIMIT, such as `short-executor=300MiB` or \
                      `threads=500`"
                 ));
@@ -47,7 +42,7 @@ impl Mistakes {
             // Both may be wrong, and both are to be said.
             let subject = self.subject("--budget", name);
             let setting = value.parse().map_err(|error| {
-                self.push(format!("--budget {name}: {error}"));
+                self.error(format!("--budget {name}: {error}"));
             });
             if let (Some(subject), Ok(setting)) = (subject, setting)
                 && let Some(budget) = self.budget("--budget", subject, setting)
@@ -62,7 +57,7 @@ impl Mistakes {
         let subject = name.parse().ok();
         if subject.is_none() {
             let known = budget_subjects();
-            self.push(format!(
+            self.error(format!(
                 "{place}: no budget is called `{name}`; {}",
                 suggest(name, known.iter().copied())
             ));
@@ -80,7 +75,7 @@ impl Mistakes {
         let limit = match setting {
             BudgetSetting::Auto if has_constant(subject) => None,
             BudgetSetting::Auto => {
-                self.push(format!(
+                self.error(format!(
                     "{place}: SkyPilot has no constant for `{subject}`, so it needs a {unit} instead \
                      of `auto`, such as `{example}`"
                 ));
@@ -88,7 +83,7 @@ impl Mistakes {
             }
             BudgetSetting::Limit(amount) if amount.unit() == subject.unit() => Some(amount),
             BudgetSetting::Limit(amount) => {
-                self.push(format!(
+                self.error(format!(
                     "{place}: `{subject}` is limited to a {unit}, such as `{example}`, and {amount} is \
                      a {}",
                     amount.unit().name()

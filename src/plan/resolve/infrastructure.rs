@@ -1,10 +1,10 @@
 //! What clusters, jobs and services are launched on.
 
-use super::{Machine, Mistakes};
-use crate::config::{Profile, suggest};
+use super::{Resolver, takes_infrastructure};
+use crate::config::suggest;
 use crate::infrastructure::{CLOUDS, Infrastructure};
-use crate::plan::ServerTarget;
-use crate::record::request::LoadRequest;
+use crate::plan::{Machine, ServerTarget};
+use crate::scenario::ScenarioId;
 
 /// What was chosen, and why it is nothing where it could have been something.
 pub(super) struct Choice {
@@ -20,25 +20,31 @@ impl Choice {
     fn none(reason: impl Into<String>) -> Self {
         Self { chosen: Infrastructure::None, reason_for_none: Some(reason.into()) }
     }
+
+    /// The same, unless nothing is launched on an infrastructure of ours: a server that has no
+    /// use for it is not given it, and must refuse what a server without one must refuse.
+    pub(super) fn unless_idle(self, scenarios: &[ScenarioId]) -> Self {
+        match self.chosen {
+            Infrastructure::Loopback if !takes_infrastructure(scenarios) => {
+                Self { chosen: Infrastructure::None, ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
-impl Mistakes {
-    pub(super) fn infrastructure(
-        &mut self,
-        request: &LoadRequest,
-        profile: &Profile,
-        server: &ServerTarget,
-        machine: &Machine,
-    ) -> Choice {
+impl Resolver<'_> {
+    pub(super) fn infrastructure(&mut self, server: &ServerTarget) -> Choice {
+        let (request, machine) = (self.request, self.machine);
         let typed = request.infra.join(" ");
         if request.keep_server && request.copy_credentials {
-            self.push(
+            self.error(
                 "--keep-server: copied credentials are for the time of the run; leave out \
                  --copy-credentials or --keep-server"
                     .to_owned(),
             );
         }
-        let (place, list) = match (&typed, &profile.infra) {
+        let (place, list) = match (&typed, &self.profile.infra) {
             (typed, _) if !typed.is_empty() => ("-c", typed.as_str()),
             (_, Some(list)) => ("infra", list.as_str()),
             _ if request.keep_server => {
@@ -56,12 +62,12 @@ impl Mistakes {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             [] => {
-                self.push(format!("{place}: `{list}` names no infrastructure"));
+                self.error(format!("{place}: `{list}` names no infrastructure"));
                 Choice::none(format!("{place} names none"))
             }
             ["none"] => Choice::none(format!("{place} is none")),
             ["loopback"] if request.keep_server => {
-                self.push(format!(
+                self.error(format!(
                     "{place}: a server that is kept would lose its nodes; leave out --keep-server, \
                      or add `-c none`"
                 ));
@@ -73,12 +79,12 @@ impl Mistakes {
                     // A file is for many machines; what is typed is for this one.
                     Some(obstacle) if place == "infra" => Choice::none(obstacle),
                     Some(obstacle) => {
-                        self.push(format!("-c loopback: {obstacle}"));
+                        self.error(format!("-c loopback: {obstacle}"));
                         Choice::none(obstacle)
                     }
                 },
                 ServerTarget::System | ServerTarget::Remote(_) => {
-                    self.push(format!(
+                    self.error(format!(
                         "{place}: only a server of our own can be given the loopback \
                          infrastructure; leave out --server, or name an infrastructure that the \
                          server has"
@@ -86,31 +92,25 @@ impl Mistakes {
                     Choice::none("the server is not ours")
                 }
             },
-            clouds => self.clouds(place, clouds, request, server),
+            clouds => self.clouds(place, clouds, server),
         }
     }
 
-    fn clouds(
-        &mut self,
-        place: &str,
-        clouds: &[&str],
-        request: &LoadRequest,
-        server: &ServerTarget,
-    ) -> Choice {
+    fn clouds(&mut self, place: &str, clouds: &[&str], server: &ServerTarget) -> Choice {
         for word in clouds {
             let cloud = word.split('/').next().unwrap_or_default();
             if matches!(*word, "none" | "loopback") {
-                self.push(format!("{place}: `{word}` stands alone or not at all"));
+                self.error(format!("{place}: `{word}` stands alone or not at all"));
             } else if !CLOUDS.contains(&cloud) {
                 let known = CLOUDS.into_iter().chain(["loopback", "none"]);
-                self.push(format!(
+                self.error(format!(
                     "{place}: SkyPilot knows no infrastructure called `{word}`; {}",
                     suggest(cloud, known)
                 ));
             }
         }
-        if matches!(server, ServerTarget::Isolated { .. }) && !request.copy_credentials {
-            self.push(format!(
+        if matches!(server, ServerTarget::Isolated { .. }) && !self.request.copy_credentials {
+            self.error(format!(
                 "{place}: an isolated server has no credentials for {}\n  hint: --server system \
                  tests your own server, which has; --copy-credentials copies yours into the \
                  isolated one for the time of the run",

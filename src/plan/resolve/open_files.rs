@@ -1,10 +1,8 @@
 //! How many files the load generator must have open.
 
-use super::Mistakes;
-use crate::config::Profile;
+use super::Resolver;
 use crate::limits::OpenFiles;
-use crate::plan::{Machine, PlannedScenario};
-use crate::record::request::LoadRequest;
+use crate::plan::PlannedScenario;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 impl PlannedScenario {
@@ -23,45 +21,36 @@ impl PlannedScenario {
     }
 }
 
-impl Mistakes {
+impl Resolver<'_> {
     /// What a process may not even raise its limit to would be its own failure, not the
-    /// server's. `set_by` names what set the number of a scenario's users.
-    pub(super) fn open_files(
-        &mut self,
-        scenarios: &[PlannedScenario],
-        machine: &Machine,
-        set_by: impl Fn(ScenarioId) -> &'static str,
-    ) {
-        let Some(OpenFiles { hard, .. }) = machine.limits.open_files else { return };
+    /// server's.
+    pub(super) fn open_files(&mut self, scenarios: &[PlannedScenario]) {
+        let Some(OpenFiles { hard, .. }) = self.machine.limits.open_files else { return };
         let Some(most) = scenarios.iter().max_by_key(|scenario| scenario.open_files()) else {
             return;
         };
         if most.open_files() > hard {
-            self.push(format!(
+            self.error(format!(
                 "{}: {} users of {} at once need {} open files, and a process may have {hard} \
                  here\n  hint: fewer requests (-n), or raise the hard limit (`ulimit -Hn`, \
                  /etc/security/limits.conf, LimitNOFILE= of a service)",
-                set_by(most.id),
+                self.users_set_by(most.id),
                 most.concurrency,
                 most.id,
                 most.open_files()
             ));
         }
     }
-}
 
-/// What set the number of a scenario's users: a flag, or a key of the profile.
-pub(super) fn users_set_by(
-    request: &LoadRequest,
-    profile: &Profile,
-    id: ScenarioId,
-) -> &'static str {
-    match id.kind() {
-        _ if request.users.is_some() => "-n",
-        _ if Scenario::of(id).needs.takes_infrastructure() => "infra-requests-per-scenario",
-        ScenarioKind::Cli if profile.cli_requests_per_scenario.is_some() => {
-            "cli-requests-per-scenario"
+    /// What set the number of a scenario's users: a flag, or a key of the profile.
+    fn users_set_by(&self, id: ScenarioId) -> &'static str {
+        match id.kind() {
+            _ if self.request.users.is_some() => "-n",
+            _ if Scenario::of(id).needs.takes_infrastructure() => "infra-requests-per-scenario",
+            ScenarioKind::Cli if self.profile.cli_requests_per_scenario.is_some() => {
+                "cli-requests-per-scenario"
+            }
+            ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => "requests-per-scenario",
         }
-        ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => "requests-per-scenario",
     }
 }

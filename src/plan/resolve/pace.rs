@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::Mistakes;
-use crate::config::{FitSetting, Profile, RampSetting};
-use crate::record::request::LoadRequest;
+use super::Resolver;
+use crate::config::{FitSetting, RampSetting};
 
 /// How fast a load begins, and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +22,11 @@ impl Pace {
     }
 }
 
-impl Mistakes {
+impl Resolver<'_> {
     /// Flags count before the file. The file's pace is for the file's load: `-n` alone asks
     /// for a burst, as in the original, and whoever asks for a size gets that size.
-    pub(super) fn pace(&mut self, request: &LoadRequest, profile: &Profile) -> Pace {
+    pub(super) fn pace(&mut self) -> Pace {
+        let (request, profile) = (self.request, self.profile);
         let is_sized = request.users.is_some() || request.iterations.is_some();
         let by_default = match request.users {
             Some(_) => RampSetting::BURST,
@@ -39,7 +39,7 @@ impl Mistakes {
             && time >= profile.scenario_timeout
         {
             let place = if request.ramp.is_some() { "--ramp" } else { "ramp" };
-            self.push(format!(
+            self.error(format!(
                 "{place}: the last users would start after {}, when their scenarios end anyway \
                  (scenario-timeout is {})",
                 humantime::format_duration(time),
@@ -51,7 +51,7 @@ impl Mistakes {
             && request.fit.is_some()
             && time >= within
         {
-            self.push(format!(
+            self.error(format!(
                 "--fit: starts that are spread over {} (--ramp) leave nothing of {}",
                 humantime::format_duration(time),
                 humantime::format_duration(within)
@@ -66,6 +66,6 @@ impl Mistakes {
         text: Option<&str>,
     ) -> Option<T> {
         let parsed = text?.parse();
-        parsed.map_err(|error| self.push(format!("{flag}: {error}"))).ok()
+        parsed.map_err(|error| self.error(format!("{flag}: {error}"))).ok()
     }
 }

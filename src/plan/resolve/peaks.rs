@@ -1,22 +1,16 @@
 //! How memory peaks are read, and of which times.
 
-use super::Mistakes;
-use crate::config::Config;
+use super::Resolver;
 use crate::plan::ServerTarget;
 use crate::record::profile::LevelChoice;
-use crate::record::request::LoadRequest;
 
-impl Mistakes {
+impl Resolver<'_> {
     /// Whether each phase is to have peaks of its own, for which marks must be lowered.
-    pub(super) fn phase_peaks(
-        &mut self,
-        request: &LoadRequest,
-        config: &Config,
-        server: &ServerTarget,
-    ) -> bool {
+    pub(super) fn phase_peaks(&mut self, server: &ServerTarget) -> bool {
+        let (request, config) = (self.request, self.config);
         let is_remote = matches!(server, ServerTarget::Remote(_));
         if request.phase_peaks && is_remote {
-            self.push(
+            self.error(
                 "--phase-peaks: the memory of a remote server cannot be measured from here"
                     .to_owned(),
             );
@@ -34,7 +28,7 @@ impl Mistakes {
         // A file is for servers elsewhere, too, whose marks are not ours to lower.
         let Some(place) = place.filter(|_| !is_remote) else { return false };
         if level == LevelChoice::Sampled {
-            self.push(format!(
+            self.error(format!(
                 "{place}: a sampler has no marks that could be lowered; leave it out, or \
                  {level_place}"
             ));

@@ -1,21 +1,15 @@
-//! Which scenarios run, and with how many users.
+//! Which scenarios run.
 
+use super::Resolver;
 use super::infrastructure::Choice;
-use super::{Mistakes, Turns};
-use crate::config::{Profile, suggest};
+use crate::config::suggest;
 use crate::infrastructure::Infrastructure;
-use crate::plan::PlannedScenario;
-use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
-impl Mistakes {
-    pub(super) fn scenarios(
-        &mut self,
-        request: &LoadRequest,
-        profile: &Profile,
-        turns: Turns,
-        infrastructure: &Choice,
-    ) -> Vec<PlannedScenario> {
+impl Resolver<'_> {
+    /// The scenarios that were chosen, and the health probe.
+    pub(super) fn scenarios(&mut self, infrastructure: &Choice) -> Vec<ScenarioId> {
+        let (request, profile) = (self.request, self.profile);
         let named = !request.cli.is_empty() || !request.api.is_empty();
         let (cli, api) = if named {
             // As in the original: naming one kind leaves the other out.
@@ -28,13 +22,11 @@ impl Mistakes {
         if infrastructure.chosen == Infrastructure::None {
             self.leave_out_what_needs_one(&mut chosen, named, &[&cli, &api], infrastructure);
         }
-        if chosen.is_empty() && self.0.is_empty() {
-            self.push("no scenario is left to run; name one with -r or --apis".to_owned());
+        if chosen.is_empty() && self.errors.is_empty() {
+            self.error("no scenario is left to run; name one with -r or --apis".to_owned());
         }
-        let mut planned: Vec<PlannedScenario> =
-            chosen.into_iter().map(|id| turns.plan(id)).collect();
-        planned.push(turns.plan(ScenarioId::ProbeHealth));
-        planned
+        chosen.push(ScenarioId::ProbeHealth);
+        chosen
     }
 
     /// Without an infrastructure, scenarios that need one are left out; one that
@@ -57,7 +49,7 @@ impl Mistakes {
             .collect();
         if !missed.is_empty() {
             let reason = infrastructure.reason_for_none.as_deref().unwrap_or("-c none");
-            self.push(format!(
+            self.error(format!(
                 "{} cannot run without an infrastructure to launch on: {reason}",
                 missed.join(", ")
             ));
@@ -79,7 +71,7 @@ impl Mistakes {
                         let mut known: Vec<_> =
                             ScenarioId::of_kind(kind).map(ScenarioId::name).collect();
                         known.push("all");
-                        self.push(format!(
+                        self.error(format!(
                             "{flag}: no {} scenario is called `{word}`; {}",
                             kind.name(),
                             suggest(word, known.iter().copied())

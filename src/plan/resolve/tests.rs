@@ -4,7 +4,7 @@ use super::*;
 use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
 use crate::limits::{MachineLimits, OpenFiles};
-use crate::scenario::{Group, Need};
+use crate::scenario::{Group, Need, ScenarioKind};
 use crate::units::ByteSize;
 use rstest::rstest;
 
@@ -14,6 +14,7 @@ pub(super) const MACHINE: Machine = Machine {
     limits: MachineLimits::NONE,
     loopback_obstacle: None,
     speed: None,
+    shell: Vec::new(),
 };
 
 pub(super) fn config() -> Config {

@@ -1,33 +1,24 @@
 //! How peaks are read: as was asked for, and as the machine grants.
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How peaks are to be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How peaks are to be read, as `--help` describes it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum LevelChoice {
-    /// As exactly as the machine grants.
+    /// As exactly as this machine grants.
     #[default]
     Best,
     /// With the kernel's exit records, or not at all.
     ExitRecords,
-    /// By high-water marks at each tick, even where more would be granted.
+    /// By the kernel's high-water marks at each look.
     HighWaterMark,
-    /// By sampling resident memory, even where there are marks.
+    /// By sampling resident memory: short peaks are missed.
     Sampled,
-}
-
-impl LevelChoice {
-    /// The name in flags and files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Best => "best",
-            Self::ExitRecords => "exit-records",
-            Self::HighWaterMark => "high-water-mark",
-            Self::Sampled => "sampled",
-        }
-    }
 }
 
 /// How exactly this machine lets peaks be read.

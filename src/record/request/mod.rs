@@ -1,12 +1,16 @@
-//! What was typed, before anybody asks what it means.
+//! What was typed, before anybody asks what it means: the flags of `cargo xtask load`, and
+//! the file that keeps them.
 //!
-//! A new flag is a field here, and is then handled where the compiler asks for it: in
-//! `request_args.rs`, in `xtask/src/load/request.rs`, and in the test of each.
+//! Each flag is a field of [`LoadRequest`], whose documentation is what `--help` says. clap
+//! makes a request of a command line, and `args.rs` a command line of a request, by clap's
+//! own description of the flags. [`crate::plan`] gives them their meaning.
 
+mod args;
 mod server_variable;
 
 use std::path::PathBuf;
 
+use clap::Args;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,53 +25,113 @@ use crate::record::profile::LevelChoice;
 /// gives them their meaning, so that all mistakes are found together.
 ///
 /// A server's URL may have a login in it, until the request is kept: [`RequestFile`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[group(skip)]
 pub struct LoadRequest {
-    /// `-n`: concurrent requests of each scenario.
+    /// Concurrent requests of each scenario [default: the profile's].
+    #[arg(short = 'n', long = "requests-per-scenario", value_name = "N")]
+    #[arg(allow_hyphen_values = true)]
     pub users: Option<String>,
-    /// `-r`: CLI scenarios.
+
+    /// CLI scenarios: launch status logs jobs serve (+ jobs_queue api_status), all.
+    #[arg(short = 'r', long = "requests", value_name = "LIST", num_args = 1..)]
     pub cli: Vec<String>,
-    /// `--apis`: API scenarios.
+
+    /// API scenarios: launch_and_logs status cli_status tail_logs validate api_status
+    /// (+ exec cluster_queue jobs_launch jobs_logs jobs_queue status_refresh launch_dryrun),
+    /// all.
+    #[arg(long = "apis", visible_alias = "api", value_name = "LIST", num_args = 1..)]
     pub api: Vec<String>,
-    /// `-c`: infrastructures.
+
+    /// Infrastructures to launch on: loopback (a Slurm of our own on this machine), none,
+    /// or those of SkyPilot's --infra, such as aws or kubernetes [default: loopback for an
+    /// isolated server].
+    #[arg(short = 'c', long = "clouds", visible_aliases = ["cloud", "infra"])]
+    #[arg(value_name = "LIST", num_args = 1..)]
     pub infra: Vec<String>,
-    /// `--run-async`: launching commands don't wait.
+
+    /// Let CLI scenarios that launch something return at once (`--async`).
+    #[arg(long)]
     pub run_async: bool,
-    /// `--copy-credentials`: an isolated server gets the user's.
+
+    /// Copy your cloud credentials into the isolated server for the time of the run.
+    #[arg(long)]
     pub copy_credentials: bool,
-    /// `--ramp`: time over which starts are spread.
+
+    /// Spread the starts of users over this time: `auto` takes as long as this machine needs
+    /// for the executors, 0s is a burst [default: the profile's; with -n, a burst].
+    #[arg(long, value_name = "auto|TIME", allow_hyphen_values = true)]
     pub ramp: Option<String>,
-    /// `--fit`: time that the load is to take at the most.
+
+    /// Do less where the load would take longer: fewer iterations first, then fewer users
+    /// [default: the profile's; with -n or --waves, off].
+    #[arg(long, value_name = "off|TIME", allow_hyphen_values = true)]
     pub fit: Option<String>,
-    /// `--segments`: turns of each user.
+
+    /// Turns that each user takes; the first meets cold executors.
+    #[arg(long = "waves", value_name = "N", allow_hyphen_values = true)]
     pub iterations: Option<String>,
-    /// `--sky`: the SkyPilot under test.
+
+    /// SkyPilot under test: a version from PyPI, the newest nightly, or a sky program
+    /// [default: 0.14.1].
+    #[arg(long, value_name = "VERSION|nightly|PATH")]
     pub sky: Option<String>,
-    /// `--server`: the server under test.
+
+    /// Server under test: an isolated one of our own, the user's own, or a remote one
+    /// [default: isolated].
+    #[arg(long, value_name = "isolated|system|URL")]
     pub server: Option<String>,
-    /// `--server-env`: variables that the isolated server is given.
-    pub server_env: Vec<ServerVariable>,
-    /// `--deploy`: SkyPilot's deploy mode.
-    pub deploy: bool,
-    /// `--profile`: a profile of `skyload.toml`.
-    pub plan: Option<String>,
-    /// `--config`: the file in the place of `skyload.toml`.
-    pub config: Option<PathBuf>,
-    /// `--budget WHAT=LIMIT`, each.
-    pub budgets: Vec<String>,
-    /// `--phase-peaks`: each phase, and each family of scenarios, has peaks of its own.
-    pub phase_peaks: bool,
-    /// `--peaks`: how they are read.
-    pub peaks: Option<LevelChoice>,
-    /// `--server-profile`: a profile that is made on the server's machine.
+
+    /// Give the isolated server a variable of the shell's, or this one; may be repeated. It is
+    /// otherwise given none that would change results.
+    #[arg(long, value_name = "NAME|NAME=VALUE")]
+    pub server_env: Vec<String>,
+
+    /// A profile that `cargo xtask profile` makes on the machine of a server elsewhere: its
+    /// directory or its samples.jsonl, as seen from here.
+    #[arg(long, value_name = "PATH")]
     pub server_profile: Option<PathBuf>,
-    /// `--original-semantics`: the original's figures beside ours.
+
+    /// Start the isolated server in SkyPilot's deploy mode.
+    #[arg(long)]
+    pub deploy: bool,
+
+    /// A named plan of skyload.toml [default: default].
+    #[arg(long = "profile", value_name = "NAME")]
+    pub plan: Option<String>,
+
+    /// Read this file instead of the checkout's skyload.toml.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Limit the peak of a class of processes, tree-rss, tree-pss or growth to a size, or
+    /// threads, zombies or leftovers to a count; may be repeated.
+    #[arg(long = "budget", value_name = "WHAT=LIMIT")]
+    pub budgets: Vec<String>,
+
+    /// How peaks are read: with the kernel's exit records (root's), by high-water marks at each
+    /// tick, or by sampling [default: as exactly as the machine grants].
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub peaks: Option<LevelChoice>,
+
+    /// Give each phase, and each family of scenarios, peaks of its own: families are loaded one
+    /// after the other, and the kernel's marks of the server's processes lowered in between.
+    #[arg(long)]
+    pub phase_peaks: bool,
+
+    /// Also show the executors' figures as the original tool came by them.
+    #[arg(long = "original-semantics")]
     pub upstream_figures: bool,
-    /// `--keep-server`: leave the server running.
+
+    /// Leave the isolated server running at the end.
+    #[arg(long)]
     pub keep_server: bool,
-    /// `--yes`: go on where a question would be asked. That is agreed to anew each time,
-    /// so no file has it.
+
+    /// Go on where it would otherwise ask or refuse: launches that cost money, requests in
+    /// flight on the user's own server, or a plan that may not fit into memory.
+    // It is agreed to anew each time: no file has it, and no command that is shown.
+    #[arg(long)]
     #[serde(skip)]
     pub yes: bool,
 }

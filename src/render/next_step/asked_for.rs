@@ -8,7 +8,7 @@ use crate::analysis::Report;
 use crate::credentials;
 use crate::infrastructure::Infrastructure;
 use crate::plan::{LoadPlan, ServerTarget, SkySelection};
-use crate::record::request::LoadRequest;
+use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
 
 /// What was asked for.
@@ -97,17 +97,11 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
         plan: (plan.name != "default").then(|| plan.name.clone()),
         config: plan.config.clone(),
         server_profile: plan.server_profile.clone(),
-        server_env: plan.server_env.clone(),
+        server_env: plan.server_env.iter().map(ServerVariable::typed).collect(),
         upstream_figures: plan.upstream_figures,
         keep_server: plan.keep_server,
-        // Where these came from, a flag or a file, no plan says.
-        ramp: None,
-        fit: None,
-        iterations: None,
-        budgets: Vec::new(),
-        phase_peaks: false,
-        peaks: None,
-        yes: false,
+        // Where the rest came from, a flag or a file, no plan says.
+        ..LoadRequest::default()
     }
 }
 

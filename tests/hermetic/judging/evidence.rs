@@ -97,6 +97,7 @@ fn plan(request: &LoadRequest) -> LoadPlan {
         limits: MachineLimits::NONE,
         loopback_obstacle: None,
         speed: None,
+        shell: Vec::new(),
     };
     LoadPlan::resolve(request, &config, &machine).expect("a test knows its own data")
 }

@@ -28,6 +28,7 @@ const MACHINE: Machine = Machine {
     limits: MachineLimits::NONE,
     loopback_obstacle: None,
     speed: None,
+    shell: Vec::new(),
 };
 
 /// Requests that end long after any test.

@@ -128,6 +128,7 @@ mod tests {
             limits: MachineLimits::NONE,
             loopback_obstacle: None,
             speed: None,
+            shell: Vec::new(),
         }
     }
 

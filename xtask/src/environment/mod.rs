@@ -7,7 +7,7 @@
 //! * [`list`] holds the names, for each kind of process.
 //! * [`proxies`] excepts the loopback address from proxies, where they are passed on.
 //! * [`libraries`] takes out of `LD_LIBRARY_PATH` what cargo has put there.
-//! * [`asked`] reads `--server-env`, by which a variable is given on purpose.
+//! * [`asked`] reads what the shell has of variables that are given on purpose.
 //! * [`memory`] finds what shapes the memory of processes.
 
 pub(crate) mod asked;

@@ -9,8 +9,8 @@ mod results;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use bench::{Bench, BenchProfiler, SysinfoLoop};
-pub(crate) use load::Load;
-pub(crate) use profile::{Peaks, Profile, Profiler};
+pub(crate) use load::{Load, Results};
+pub(crate) use profile::{Profile, Profiler};
 pub(crate) use results::{Format, Prune, Recommend, Report, Runs, RunsAct};
 
 /// Load tests and memory budgets for the SkyPilot API server.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use skyload::record::profile::LevelChoice;
 
 use super::Format;
@@ -31,8 +31,8 @@ pub(crate) struct Profile {
     pub(crate) time: Option<Duration>,
 
     /// How peaks are read.
-    #[arg(long, value_enum, default_value_t = Peaks::Best)]
-    pub(crate) peaks: Peaks,
+    #[arg(long, value_enum, default_value_t = LevelChoice::Best)]
+    pub(crate) peaks: LevelChoice,
 
     /// Also show the executors' figures as the original tool came by them.
     #[arg(long)]
@@ -45,30 +45,6 @@ pub(crate) struct Profile {
     /// What is written to standard output at the end.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-}
-
-/// How peaks are read.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Peaks {
-    /// As exactly as this machine grants.
-    Best,
-    /// With the kernel's exit records, or not at all.
-    ExitRecords,
-    /// By the kernel's high-water marks at each look.
-    HighWaterMark,
-    /// By sampling resident memory: short peaks are missed.
-    Sampled,
-}
-
-impl From<Peaks> for LevelChoice {
-    fn from(peaks: Peaks) -> Self {
-        match peaks {
-            Peaks::Best => Self::Best,
-            Peaks::ExitRecords => Self::ExitRecords,
-            Peaks::HighWaterMark => Self::HighWaterMark,
-            Peaks::Sampled => Self::Sampled,
-        }
-    }
 }
 
 /// An interval at which a machine can do other things as well.

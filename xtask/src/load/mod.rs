@@ -7,12 +7,12 @@
 
 mod fixtures;
 mod ground;
+mod inputs;
 mod marks;
 mod phases;
 mod places;
 mod prepare;
 mod remote;
-mod request;
 mod scenarios;
 mod settle;
 mod watch;
@@ -40,29 +40,31 @@ use crate::sky::{SkyInstallation, Whose, speed};
 use crate::tools;
 use crate::workspace::Workspace;
 use ground::Ground;
+use inputs::Inputs;
 use marks::Marks;
 pub(crate) use prepare::machine;
 use watch::Watch;
 
-pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
+pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
+    let flags::Load { request, results } = flags;
     let workspace = Workspace::locate()?;
-    let obstacle = infra::obstacle();
-    let plan = prepare::plan(flags, &workspace, obstacle.clone(), None)?;
+    let inputs = Inputs::read(request, &workspace)?;
+    let plan = inputs.check()?;
     // Before Ctrl-C is taken over: here it simply ends the program.
-    prepare::confirm(flags, &plan, Progress::new())?;
+    prepare::confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
-    signals.excuse(run_plan(flags, plan, obstacle, &workspace, &signals))
+    signals.excuse(run_plan(inputs, &plan, &results, &workspace, &signals))
 }
 
 fn run_plan(
-    flags: &flags::Load,
-    plan: LoadPlan,
-    obstacle: Option<String>,
+    inputs: Inputs,
+    plan: &LoadPlan,
+    results: &flags::Results,
     workspace: &Workspace,
     signals: &Signals,
 ) -> Result<Verdict> {
     let progress = Progress::new();
-    let credentials = prepare::credentials(flags, &plan);
+    let credentials = prepare::credentials(&inputs.request, plan);
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
     infra::clean_up_after_dead_runs(workspace, progress)?;
@@ -71,24 +73,24 @@ fn run_plan(
     signals.check()?;
     let step = progress.step("Building the scenarios");
     let tests = Tests::build(&nextest, workspace, prepare::secrets(&credentials))?;
-    tests.expect_all_of(&plan)?;
+    tests.expect_all_of(plan)?;
     step.done("built");
     signals.check()?;
-    let sky = SkyInstallation::prepare_for(&plan, &workspace.state, &progress)?;
+    let sky = SkyInstallation::prepare_for(plan, &workspace.state, &progress)?;
     signals.check()?;
     // What was unknown when mistakes were looked for: the SkyPilot, and the machine's speed.
-    let obstacle = obstacle.or_else(|| {
-        let is_needed = plan.infrastructure == Infrastructure::Loopback;
-        is_needed.then(|| infra::obstacle_of(&sky)).flatten()
-    });
+    let is_needed = plan.infrastructure == Infrastructure::Loopback;
+    let obstacle = is_needed.then(|| infra::obstacle_of(&sky)).flatten();
     let whose = Whose::of(&plan.server);
     let measured = speed::measure(&sky, whose, signals, progress)?;
-    let plan = prepare::plan(flags, workspace, obstacle, measured.map(|measured| measured.speed))?;
+    let inputs = inputs.with_sky(obstacle, measured.map(|measured| measured.speed));
+    let plan = inputs.plan()?;
+    let request = &inputs.request;
     prepare::announce(&plan, progress);
     let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)
         .context("bringing up the loopback infrastructure; `-c none` runs what needs none")?;
 
-    let run = prepare::run_dir(flags, &plan, workspace, progress)?;
+    let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;
     let context = server::Context {
         plan: &plan,
         run: &run,
@@ -97,9 +99,9 @@ fn run_plan(
         counted: measured.and_then(|measured| measured.counted),
         signals,
         progress,
-        yes: flags.yes,
+        yes: request.yes,
         setup: ground.server_setup().cloned(),
-        copies_credentials: flags.copy_credentials,
+        copies_credentials: request.copy_credentials,
         credentials,
     };
     conduct(&context, ground, &tests)
@@ -109,7 +111,7 @@ fn run_plan(
     let agreed = gate(&tests, &run, &report)?;
     // Whoever reads standard output may stop at any time.
     github::tell(&run, &report);
-    report::show(&run, &report, flags.format)?;
+    report::show(&run, &report, results.format)?;
     agreed?;
     Ok(report.judgement.verdict)
 }

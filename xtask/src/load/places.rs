@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use skyload::env;
+use skyload::record::request::LoadRequest;
 
-use crate::flags;
 use crate::workspace::Workspace;
 
 /// Why a server of ours cannot be started from where its programs are: SkyPilot starts its jobs
 /// controllers by a shell command that quotes no path.
-pub(super) fn unfit(flags: &flags::Load, workspace: &Workspace) -> Vec<String> {
-    if flags.server.as_deref().is_some_and(|server| server != "isolated") {
+pub(super) fn unfit(typed: &LoadRequest, workspace: &Workspace) -> Vec<String> {
+    if typed.server.as_deref().is_some_and(|server| server != "isolated") {
         return Vec::new();
     }
     let state = format!("the state directory `{}`", workspace.state.display());
     let mut places = vec![(state, workspace.state.clone(), env::STATE_DIR)];
-    if let Some(sky) = flags.sky.as_deref().filter(|sky| sky.contains('/')) {
+    if let Some(sky) = typed.sky.as_deref().filter(|sky| sky.contains('/')) {
         // The folder that it was typed in is part of where it is.
         let path = std::path::absolute(sky).unwrap_or_else(|_| PathBuf::from(sky));
         places.push((format!("--sky `{sky}`"), path, "--sky"));

@@ -1,19 +1,18 @@
-//! From flags to a plan, and from a plan to everything that it needs.
+//! From a plan to everything that it needs.
 
 use std::io::{IsTerminal as _, stdin};
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use skyload::config::{Config, ConfigError};
 use skyload::credentials::{Credentials, Login};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::{Cpus, MachineLimits, MemoryGroups};
-use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
+use skyload::plan::{LoadPlan, Machine, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
-use skyload::record::request::RequestFile;
+use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::{RunDir, RunFacts, Version, write_json};
 use skyload::scenario::{Need, Scenario};
 use skyload::units::in_minutes;
@@ -21,75 +20,23 @@ use skyload::units::{ByteSize, as_gib};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 use url::Url;
 
-use super::places;
-use super::request::request;
-use crate::flags;
-use crate::profiler;
 use crate::progress::Progress;
 use crate::runs;
-use crate::server::{self, Addresses, Context, ServerSession};
-use crate::server_profile;
+use crate::server::{Addresses, Context, ServerSession};
 use crate::signals::Interrupted;
 use crate::workspace::Workspace;
 
-/// Resolves what was typed. Touches nothing.
-pub(super) fn plan(
-    flags: &flags::Load,
-    workspace: &Workspace,
-    loopback_obstacle: Option<String>,
-    speed: Option<Speed>,
-) -> Result<LoadPlan> {
-    let config = config(flags, workspace)?;
-    let (request, misread) = request(flags)?;
-    let unreadable = request.server_profile.as_deref().and_then(server_profile::mistake);
-    let machine = Machine { loopback_obstacle, speed, ..machine()? };
-    let unfit = places::unfit(flags, workspace);
-    let mut mistakes: Vec<String> = unreadable.into_iter().chain(misread).chain(unfit).collect();
-    mistakes.extend(server::mistake_in_limit());
-    let plan = match LoadPlan::resolve(&request, &config, &machine) {
-        Ok(plan) => {
-            let place = if flags.peaks.is_some() { "--peaks" } else { "[profiler] peaks" };
-            let refusal = || profiler::refusal(place, plan.peaks);
-            mistakes.extend((!plan.is_remote()).then(refusal).flatten());
-            plan
-        }
-        Err(UsageErrors(others)) => {
-            mistakes.extend(others);
-            return Err(UsageErrors(mistakes).into());
-        }
-    };
-    if !mistakes.is_empty() {
-        return Err(UsageErrors(mistakes).into());
-    }
-    Ok(plan)
-}
-
-/// The checkout's `skyload.toml`, or the file that was named instead. Naming one
-/// that can't be read is a mistake like any other in what was typed.
-fn config(flags: &flags::Load, workspace: &Workspace) -> Result<Config> {
-    let Some(path) = &flags.config else {
-        return Ok(Config::read(&workspace.root.join("skyload.toml"))?);
-    };
-    Config::read(path).map_err(|error| match error {
-        ConfigError::Read { path, source } => {
-            UsageErrors(vec![format!("--config: cannot read `{}`: {source}", path.display())])
-                .into()
-        }
-        mistakes @ ConfigError::Mistakes(_) => mistakes.into(),
-    })
-}
-
 /// How the server is told who asks: by the login of its URL, or else as the environment
 /// says. The plan knows nothing of it: files of the run are read by more people than should.
-pub(super) fn credentials(flags: &flags::Load, plan: &LoadPlan) -> Credentials {
-    let url = flags.server.as_deref().and_then(|server| Url::parse(server).ok());
+pub(super) fn credentials(request: &LoadRequest, plan: &LoadPlan) -> Credentials {
+    let url = request.server.as_deref().and_then(|server| Url::parse(server).ok());
     let login = url.and_then(|mut url| Login::take_from(&mut url).ok().flatten());
     login.map_or_else(|| Credentials::for_server(&plan.server), Credentials::Login)
 }
 
 /// What is launched on somebody else's machines costs money, and is there until it
 /// is taken down: that is said, and asked for, before anything is started.
-pub(super) fn confirm(flags: &flags::Load, plan: &LoadPlan, progress: Progress) -> Result<()> {
+pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
     let shared = plan.needs().into_iter().filter(|need| need.is_shared()).count() as u64;
     let launching = plan
@@ -109,7 +56,7 @@ pub(super) fn confirm(flags: &flags::Load, plan: &LoadPlan, progress: Progress) 
          that SkyPilot launches for managed jobs and services stay until SkyPilot stops them.",
         clouds.join(", ")
     ));
-    if flags.yes {
+    if yes {
         return Ok(());
     }
     if !stdin().is_terminal() {
@@ -219,19 +166,19 @@ fn announce_pace(plan: &LoadPlan, progress: Progress) {
 
 /// Makes the run's directory.
 pub(super) fn run_dir(
-    flags: &flags::Load,
+    out: Option<&Path>,
+    request: &LoadRequest,
     plan: &LoadPlan,
     workspace: &Workspace,
     progress: Progress,
 ) -> Result<RunDir> {
     let id = RunId::generate();
-    let under = match &flags.out {
+    let under = match out {
         Some(out) => std::path::absolute(out).context("finding the output directory")?,
         None => workspace.runs(),
     };
-    let path: PathBuf = under.join(id.as_str());
-    let run = RunDir::create(&path)?;
-    write_json(&run.request(), &RequestFile::of(request(flags)?.0))?;
+    let run = RunDir::create(&under.join(id.as_str()))?;
+    write_json(&run.request(), &RequestFile::of(request.clone()))?;
     let coordinator = ProcessIdentity::current();
     let facts = RunFacts { version: Version, coordinator, estimate: plan.estimate() };
     write_json(&run.facts(), &facts)?;
@@ -303,6 +250,7 @@ pub(crate) fn machine() -> Result<Machine> {
         limits: MachineLimits::here(),
         loopback_obstacle: None,
         speed: None,
+        shell: Vec::new(),
     };
     Ok(machine.below(MemoryGroups::here().room()))
 }

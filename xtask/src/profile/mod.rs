@@ -47,7 +47,7 @@ enum End {
 pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     let progress = Progress::new();
     let target = target::find(flags)?;
-    if let Some(refusal) = refusal("--peaks", flags.peaks.into()) {
+    if let Some(refusal) = refusal("--peaks", flags.peaks) {
         bail!(UsageErrors(vec![refusal]));
     }
     let profile = directory(flags)?;
@@ -55,7 +55,7 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     let files = profile.files();
     let options = ProfilerOptions {
         interval: flags.interval,
-        level: flags.peaks.into(),
+        level: flags.peaks,
         api_port: target.port(),
         upstream_figures: flags.original_semantics,
         ..ProfilerOptions::new(target.root, files.samples, files.processes)
