@@ -1,7 +1,7 @@
 //! What was typed, before anybody asks what it means.
 //!
 //! A new flag is a field here, and is then handled where the compiler asks for it: in
-//! `request_args.rs`, in `xtask/src/load/request.rs`, and in the test of each.
+//! `request_args.rs`, in `xtask/src/commands/load/request.rs`, and in the test of each.
 
 mod server_variable;
 

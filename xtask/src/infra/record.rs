@@ -29,18 +29,18 @@ use crate::workspace::Workspace;
 /// An infrastructure that exists, or did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Record {
+pub(crate) struct Record {
     pub(super) version: u32,
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The run that it goes with; `None` for one that stays.
-    pub(super) owner: Option<ProcessIdentity>,
+    pub(crate) owner: Option<ProcessIdentity>,
     pub(super) supervisor: Option<ProcessIdentity>,
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     pub(super) account: Account,
     pub(super) ports: Ports,
     /// The SkyPilot that its nodes are for.
-    pub(super) sky: PathBuf,
-    pub(super) sky_version: String,
+    pub(crate) sky: PathBuf,
+    pub(crate) sky_version: String,
     pub(super) wheel_hash: String,
     pub(super) image: PathBuf,
     /// The priority of its processes.
@@ -56,7 +56,7 @@ impl Record {
         workspace.state.join("infrastructure.json")
     }
 
-    pub(super) fn read(workspace: &Workspace) -> Result<Option<Self>> {
+    pub(crate) fn read(workspace: &Workspace) -> Result<Option<Self>> {
         Ok(read_optional(&Self::file(workspace), "record of an infrastructure")?)
     }
 
@@ -69,12 +69,12 @@ impl Record {
     }
 
     /// Whether its nodes are there.
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.supervisor.is_some_and(ProcessIdentity::is_alive)
     }
 
     /// Whether another run is using it.
-    pub(super) fn is_in_use(&self) -> bool {
+    pub(crate) fn is_in_use(&self) -> bool {
         self.owner.is_some_and(ProcessIdentity::is_alive)
             && self.owner != ProcessIdentity::current()
     }
@@ -105,14 +105,14 @@ impl Record {
         )
     }
 
-    pub(super) fn figures(&self) -> Result<NodeFigures> {
+    pub(crate) fn figures(&self) -> Result<NodeFigures> {
         let figures = read_optional(&self.layout().figures(), "account of the nodes")?;
         Ok(figures.unwrap_or_default())
     }
 
     /// Ends all of it and removes everything. Returns what it had cost, and how many
     /// processes its supervisor had not ended.
-    pub(super) fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
+    pub(crate) fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
         if let Some(supervisor) = self.supervisor.filter(|supervisor| supervisor.is_alive()) {
             let pid = i32::try_from(supervisor.pid).context("ending the nodes' supervisor")?;
             _ = kill(Pid::from_raw(pid), Signal::SIGTERM);

@@ -30,7 +30,6 @@ use skyload::usage::Usage;
 
 use super::account::Account;
 use super::priority::NodePriority;
-use crate::flags;
 use crate::processes::end;
 use crate::signals::Signals;
 use autogroup::Lowered;
@@ -89,9 +88,10 @@ enum Reason {
     DaemonEnded(String),
 }
 
-pub(crate) fn run(flags: &flags::Nodes) -> Result<()> {
+/// Runs as the supervisor that these options describe.
+pub(crate) fn run(options: &str) -> Result<()> {
     let options: NodesOptions =
-        serde_json::from_str(&flags.options).context("reading the supervisor's options")?;
+        serde_json::from_str(options).context("reading the supervisor's options")?;
     // Neither a Ctrl-C nor the end of a terminal is for the nodes. It fails only
     // where that is so already.
     _ = setsid();

@@ -20,11 +20,10 @@ use skyload::record::ProfileDir;
 use skyload::record::profile::{Phase, Sample};
 use skyload::units::{as_gib, as_mib};
 
+use crate::commands::{report, runs};
 use crate::flags;
 use crate::profiler::{ProfilerProcess, last_ticks, refusal};
 use crate::progress::{Progress, Step};
-use crate::report;
-use crate::runs;
 use crate::signals::Signals;
 use crate::workspace::Workspace;
 use target::Target;

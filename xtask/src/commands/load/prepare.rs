@@ -23,10 +23,10 @@ use url::Url;
 
 use super::places;
 use super::request::request;
+use crate::commands::runs;
 use crate::flags;
 use crate::profiler;
 use crate::progress::Progress;
-use crate::runs;
 use crate::server::{self, Addresses, Context, ServerSession};
 use crate::server_profile;
 use crate::signals::Interrupted;
