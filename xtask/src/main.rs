@@ -12,6 +12,7 @@ mod environment;
 mod flags;
 mod github;
 mod infra;
+mod lock;
 mod nextest;
 mod ports;
 mod print;
