@@ -6,7 +6,6 @@ mod bench;
 #[cfg(test)]
 #[path = "../../tests/support/changes.rs"]
 mod changes;
-mod child;
 mod commands;
 mod environment;
 mod flags;
@@ -16,7 +15,7 @@ mod lock;
 mod nextest;
 mod ports;
 mod print;
-mod processes;
+mod process;
 mod profiler;
 mod progress;
 mod server;

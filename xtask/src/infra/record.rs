@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
-use skyload::poll::{Probe, wait_until};
 use skyload::record::nodes::NodeFigures;
 use skyload::record::{read_optional, write_json};
 
@@ -23,6 +21,7 @@ use super::ports::Ports;
 use super::priority::NodePriority;
 use super::processes::Marks;
 use super::strays;
+use crate::process::scan::signal_and_wait;
 use crate::tools::remove_folder;
 use crate::workspace::Workspace;
 
@@ -113,16 +112,9 @@ impl Record {
     /// Ends all of it and removes everything. Returns what it had cost, and how many
     /// processes its supervisor had not ended.
     pub(crate) fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
-        if let Some(supervisor) = self.supervisor.filter(|supervisor| supervisor.is_alive()) {
-            let pid = i32::try_from(supervisor.pid).context("ending the nodes' supervisor")?;
-            _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            _ = wait_until(ENDS_WITHIN, Duration::from_millis(20), || {
-                if supervisor.is_alive() {
-                    Probe::NotYet("it is still there".to_owned())
-                } else {
-                    Probe::Ready(())
-                }
-            });
+        if let Some(supervisor) = self.supervisor {
+            // Should it not end, it is one of those that are ended below.
+            _ = signal_and_wait(supervisor, Signal::SIGTERM, ENDS_WITHIN);
         }
         let members = read_optional(&self.layout().members(), "list of node processes");
         let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();

@@ -47,7 +47,7 @@ pub(super) fn load(
     let Load { mut process, .. } = load;
     if let Some(reason) = stopped {
         step.update(format!("stopping: {}", state(Some(reason))));
-        process.stop()?;
+        process.stop();
     }
     process.finish()?;
     step.done(state(stopped));
