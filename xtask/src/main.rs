@@ -1,33 +1,27 @@
 //! `cargo xtask`: the commands of skyload.
 //!
-//! `load` is the main job; its story is in `load/mod.rs`.
+//! `load` is the main job; its story is in `commands/load/mod.rs`.
 
 mod bench;
 #[cfg(test)]
 #[path = "../../tests/support/changes.rs"]
 mod changes;
-mod child;
+mod commands;
 mod environment;
 mod flags;
 mod github;
 mod infra;
-mod load;
+mod lock;
 mod nextest;
 mod ports;
 mod print;
-mod processes;
-mod profile;
+mod process;
 mod profiler;
 mod progress;
-mod recommend;
-mod report;
-mod runs;
-mod schema;
 mod server;
 mod server_profile;
 mod signals;
 mod sky;
-mod test;
 mod tools;
 mod workspace;
 
@@ -39,6 +33,7 @@ use skyload::analysis::Verdict;
 use skyload::config::ConfigError;
 use skyload::plan::UsageErrors;
 
+use commands::{load, profile, recommend, report, runs, schema, test};
 use flags::Command;
 
 /// A tool error.
@@ -57,10 +52,10 @@ fn main() -> ExitCode {
         Command::Test(flags) => test::run(&flags).map(|()| 0),
         Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         Command::SysinfoLoop(flags) => bench::run_sysinfo_loop(&flags).map(|()| 0),
-        Command::Infra(flags) => infra::run(&flags).map(|()| 0),
-        Command::Nodes(flags) => infra::run_nodes(&flags).map(|()| 0),
+        Command::Infra(flags) => commands::infra::run(&flags).map(|()| 0),
+        Command::Nodes(flags) => infra::supervise(&flags.options).map(|()| 0),
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),
-        Command::Profiler(flags) => profiler::run_shell(&flags).map(|()| 0),
+        Command::Profiler(flags) => commands::profiler::run(&flags).map(|()| 0),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
         // A terminal that has gone must not hide the exit code.

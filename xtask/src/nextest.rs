@@ -3,22 +3,21 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use skyload::analysis::Report;
 use skyload::budget::BudgetSubject;
 use skyload::env;
 use skyload::plan::LoadPlan;
-use skyload::poll::{Probe, wait_until};
 use skyload::record::RunDir;
 use skyload::scenario::ScenarioId;
 
-use crate::child;
+use crate::process::child::OwnedChild;
+use crate::process::command;
 use crate::workspace::Workspace;
 
 /// nextest's exit code for "some test failed"; others mean that it could not run.
@@ -100,8 +99,8 @@ impl Tests {
             .stderr(log)
             // The terminal's Ctrl-C is ours to hear; we pass it on when it is time.
             .process_group(0);
-        let child = command.spawn().context("starting the scenarios")?;
-        Ok(LoadProcess { child: Some(child), junit, kept: run.path().join("junit-load.xml") })
+        let nextest = OwnedChild::spawn(&mut command).context("starting the scenarios")?;
+        Ok(LoadProcess { nextest, junit, kept: run.path().join("junit-load.xml") })
     }
 
     /// Runs the gate over a finished run. Returns whether all cases passed, and
@@ -164,7 +163,7 @@ impl Tests {
 
 /// The scenarios under way.
 pub(crate) struct LoadProcess {
-    child: Option<Child>,
+    nextest: OwnedChild,
     junit: PathBuf,
     kept: PathBuf,
 }
@@ -172,31 +171,18 @@ pub(crate) struct LoadProcess {
 impl LoadProcess {
     /// Whether all scenarios have ended.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
-        let Some(child) = &mut self.child else { return Ok(true) };
-        Ok(child.try_wait().context("waiting for the scenarios")?.is_some())
+        Ok(self.nextest.status().context("waiting for the scenarios")?.is_some())
     }
 
     /// Asks all scenarios to stop, and waits until they have written their outcomes.
-    pub(crate) fn stop(&mut self) -> Result<()> {
-        let Some(child) = &mut self.child else { return Ok(()) };
-        signal(child, Signal::SIGINT);
-        let stopped =
-            wait_until(STOP_WITHIN, Duration::from_millis(20), || match child.try_wait() {
-                Ok(Some(_)) => Probe::Ready(()),
-                Ok(None) => Probe::NotYet("scenarios are still under way".to_owned()),
-                Err(error) => Probe::NotYet(error.to_string()),
-            });
-        if stopped.is_err() {
-            // Its tests stop by themselves once their conductor has ended.
-            _ = child.kill();
-        }
-        Ok(())
+    pub(crate) fn stop(&mut self) {
+        // Should nextest be killed, its tests stop by themselves once we have ended.
+        self.nextest.end(Signal::SIGINT, STOP_WITHIN);
     }
 
     /// Takes note of how the scenarios ended.
     pub(crate) fn finish(mut self) -> Result<ExitStatus> {
-        let mut child = self.child.take().context("waiting for scenarios that ended before")?;
-        let status = child.wait().context("waiting for the scenarios")?;
+        let status = self.nextest.wait().context("waiting for the scenarios")?;
         keep(&self.junit, &self.kept);
         Ok(status)
     }
@@ -204,19 +190,7 @@ impl LoadProcess {
 
 impl Drop for LoadProcess {
     fn drop(&mut self) {
-        if self.child.is_some() {
-            _ = self.stop();
-        }
-        if let Some(mut child) = self.child.take() {
-            _ = child.kill();
-            _ = child.wait();
-        }
-    }
-}
-
-fn signal(child: &Child, signal: Signal) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        _ = kill(Pid::from_raw(pid), signal);
+        self.stop();
     }
 }
 
@@ -308,7 +282,7 @@ pub(crate) fn without_outer_cargo(command: &mut Command) -> &mut Command {
 
 /// What a command wrote to its standard output, if it succeeded.
 fn output_of(command: &mut Command) -> Result<Vec<u8>> {
-    let output = child::output(command)?;
+    let output = command::output(command)?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         bail!("it failed ({}):\n{}", output.status, words.trim_end());

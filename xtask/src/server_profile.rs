@@ -64,10 +64,8 @@ pub(crate) fn wait_for_list(path: &Path, after: Timestamp, signals: &Signals) {
     };
     // Whether it came to that is seen in the files.
     _ = wait_until(LIST_WITHIN, Duration::from_millis(200), || {
-        match signals.interrupted() || read().is_some_and(|read| read >= after) {
-            true => Probe::Ready(()),
-            false => Probe::NotYet("the list of processes is older".to_owned()),
-        }
+        let is_over = signals.interrupted() || read().is_some_and(|read| read >= after);
+        Probe::of(is_over, "the list of processes is older")
     });
 }
 

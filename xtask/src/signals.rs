@@ -3,6 +3,7 @@
 //! The default action of these signals runs no destructor, and destructors are
 //! what stops servers here.
 
+use std::convert::Infallible;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
+use skyload::poll;
 
 /// Those of this process, once they are taken over: signals are sent to processes, and
 /// whoever waits for a tool deep below a command is to hear them, too.
@@ -74,14 +76,12 @@ impl Signals {
         &self,
         work: impl Future<Output = T>,
     ) -> anyhow::Result<T> {
-        let asked = async {
-            while !self.interrupted() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
+        let asked = poll::until_async(Duration::from_millis(50), || {
+            Ok::<_, Infallible>(self.interrupted().then_some(()))
+        });
         tokio::select! {
             done = work => Ok(done),
-            () = asked => Err(Interrupted.into()),
+            _ = asked => Err(Interrupted.into()),
         }
     }
 

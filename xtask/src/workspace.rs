@@ -1,23 +1,19 @@
 //! Where things are: the checkout, and the state directory with tools,
 //! installations and runs.
 
-use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use skyload::env;
 use skyload::record::RunDir;
 
+use crate::lock::FileLock;
+
 /// The checkout and its state directory.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) state: PathBuf,
-}
-
-/// Held while a run uses the machine.
-pub(crate) struct RunLock {
-    _file: File,
 }
 
 impl Workspace {
@@ -64,41 +60,19 @@ impl Workspace {
 
     /// Makes sure that only one run at a time loads this machine from here: two
     /// would measure each other.
-    pub(crate) fn lock(&self) -> Result<RunLock> {
+    pub(crate) fn lock(&self) -> Result<FileLock> {
         match self.try_lock()? {
             Some(lock) => Ok(lock),
-            None => {
-                let holder = fs::read_to_string(self.lock_file()).unwrap_or_default();
-                bail!(
-                    "another run is under way here (pid {})\n  hint: wait for it, or press Ctrl-C \
-                     there",
-                    holder.trim()
-                );
-            }
+            None => bail!(
+                "another run is under way here (pid {})\n  hint: wait for it, or press Ctrl-C there",
+                FileLock::holder(&self.lock_file())
+            ),
         }
     }
 
     /// The same, or `None` when a run is under way.
-    pub(crate) fn try_lock(&self) -> Result<Option<RunLock>> {
-        let path = self.lock_file();
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .with_context(|| format!("opening `{}`", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("locking `{}`", path.display()));
-            }
-        }
-        file.set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .with_context(|| format!("writing `{}`", path.display()))?;
-        Ok(Some(RunLock { _file: file }))
+    pub(crate) fn try_lock(&self) -> Result<Option<FileLock>> {
+        FileLock::try_take(&self.lock_file())
     }
 
     fn lock_file(&self) -> PathBuf {

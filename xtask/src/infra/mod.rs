@@ -16,7 +16,6 @@
 //! Nothing is installed, no user is added, no system file is touched.
 
 mod account;
-mod command;
 mod configs;
 mod image;
 mod layout;
@@ -41,9 +40,10 @@ use skyload::ids::{ProcessIdentity, RunId};
 use skyload::record::Version;
 use skyload::record::nodes::NodeFigures;
 
-pub(crate) use command::run;
+pub(crate) use priority::NodePriority;
+pub(crate) use record::Record;
 pub(crate) use setup::ServerSetup;
-pub(crate) use supervisor::run as run_nodes;
+pub(crate) use supervisor::run as supervise;
 
 use crate::progress::Progress;
 use crate::signals::Signals;
@@ -55,8 +55,6 @@ use node::Node;
 use packages::Packages;
 use place::Place;
 use ports::Ports;
-pub(crate) use priority::NodePriority;
-use record::Record;
 
 /// What changes an API server in memory: its `sitecustomize`.
 const SERVER_SITE: &str =
@@ -123,6 +121,17 @@ impl Loopback {
         progress: Progress,
     ) -> Result<Self> {
         Self::bring_up(workspace, sky, (Stay::WithThisProcess, priority), signals, progress)
+    }
+
+    /// The same for one that stays until it is taken down.
+    pub(crate) fn up_to_stay(
+        workspace: &Workspace,
+        sky: &SkyInstallation,
+        priority: NodePriority,
+        signals: &Signals,
+        progress: Progress,
+    ) -> Result<Self> {
+        Self::bring_up(workspace, sky, (Stay::UntilTakenDown, priority), signals, progress)
     }
 
     fn bring_up(
@@ -230,8 +239,8 @@ impl Loopback {
         Ok(self.since_taken(self.record.figures()?))
     }
 
-    /// Whether it is there when this process is gone.
-    pub(crate) const fn stays(&self) -> bool {
+    /// Whether it was up before, and so stays when this process is gone.
+    pub(crate) const fn was_up(&self) -> bool {
         self.is_taken
     }
 
@@ -282,10 +291,23 @@ impl Loopback {
     }
 
     /// Leaves it up: `infra down` ends it.
-    fn keep(mut self) -> Record {
+    pub(crate) fn keep(mut self) -> Record {
         self.ended = true;
         self.record.clone()
     }
+}
+
+/// The jobs in the queue of an infrastructure that is up, with their states.
+pub(crate) fn jobs(
+    record: &Record,
+    workspace: &Workspace,
+    progress: Progress,
+) -> Result<Vec<String>> {
+    let place = Place::of(workspace)?;
+    let packages = Packages::prepare(&place, &workspace.state, progress)?;
+    let node = Node::new(&record.id, record.account, &packages, &record.layout());
+    let queue = node.read("squeue", &["-h", "-o", "%j (%T)"])?;
+    Ok(queue.lines().map(|line| line.trim().to_owned()).collect())
 }
 
 /// Number and name of a job in a line of `squeue`; `None` for one that was ended, whose

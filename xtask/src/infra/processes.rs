@@ -4,7 +4,6 @@
 //! noted it (a title may have overwritten the mark), if it runs as the user that
 //! exists for the nodes alone, or if it descends from one of these.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 
 use anyhow::Result;
@@ -12,7 +11,7 @@ use skyload::env;
 use skyload::ids::ProcessIdentity;
 
 use super::account::Account;
-use crate::processes::{add_descendants, end, look_around, parents};
+use crate::process::scan::{self, Seen};
 
 /// What tells an infrastructure's processes from all others.
 pub(super) struct Marks<'a> {
@@ -24,44 +23,21 @@ pub(super) struct Marks<'a> {
 impl Marks<'_> {
     /// Ends all of them, and returns how many there were.
     pub(super) fn end_all(&self) -> Result<usize> {
-        let mut ended = 0;
-        // One may start another while it is being looked for.
-        for _ in 0..10 {
-            let found = self.find()?;
-            if found.is_empty() {
-                break;
-            }
-            for process in &found {
-                end(*process);
-            }
-            ended += found.len();
-        }
-        Ok(ended)
+        Ok(scan::end_all(&self.known, self.rule())?.len())
     }
 
     /// All that live.
-    pub(super) fn find(&self) -> Result<Vec<ProcessIdentity>> {
-        let system = look_around()?;
+    #[cfg(test)]
+    fn find(&self) -> Result<Vec<ProcessIdentity>> {
+        let found = scan::find(&self.known, self.rule())?;
+        Ok(found.into_iter().map(|found| found.identity).collect())
+    }
+
+    /// What tells a process as a node's that was not known before.
+    fn rule(&self) -> impl Fn(&Seen<'_>) -> bool {
         let mark = OsString::from(format!("{}={}", env::NODES_OF, self.id));
-        let mut ours: HashSet<u32> =
-            self.known.iter().filter(|known| known.is_alive()).map(|known| known.pid).collect();
-        let parents = parents(&system);
-        for (pid, process) in system.processes() {
-            let pid = pid.as_u32();
-            let uid = process.user_id().map(|uid| **uid);
-            let is_nodes_user = self.account.is_nodes_only && uid == Some(self.account.uid);
-            if is_nodes_user || process.environ().contains(&mark) {
-                ours.insert(pid);
-            }
-        }
-        add_descendants(&mut ours, &parents);
-        // Nobody ends itself or whom it was started by.
-        let mut spared = Some(std::process::id());
-        while let Some(pid) = spared.filter(|pid| *pid > 0) {
-            ours.remove(&pid);
-            spared = parents.get(&pid).copied();
-        }
-        Ok(ours.into_iter().filter_map(ProcessIdentity::of).collect())
+        let user = self.account.is_nodes_only.then_some(self.account.uid);
+        move |seen| user.is_some() && seen.uid() == user || seen.variables().contains(&mark)
     }
 }
 

@@ -7,11 +7,12 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::geteuid;
 use skyload::ids::ProcessIdentity;
+use skyload::poll;
 use xshell::{Shell, cmd};
 
 use super::configs;
@@ -212,13 +213,13 @@ pub(super) fn wait_until_ready(
     supervisor: &mut Child,
     signals: &Signals,
 ) -> Result<()> {
-    let began = Instant::now();
-    loop {
+    let mut last = String::new();
+    let ready = poll::during(READY_WITHIN, Duration::from_millis(100), || {
         signals.check()?;
-        let last = match node.read("sinfo", &["-h", "-o", "%t"]) {
+        last = match node.read("sinfo", &["-h", "-o", "%t"]) {
             Ok(state) if state.trim() == "idle" => {
                 match TcpStream::connect((Ipv4Addr::LOCALHOST, record.ports.ssh)) {
-                    Ok(_) => return Ok(()),
+                    Ok(_) => return Ok(Some(())),
                     Err(error) => format!("ssh: {error}"),
                 }
             }
@@ -228,15 +229,15 @@ pub(super) fn wait_until_ready(
         if let Ok(Some(status)) = supervisor.try_wait() {
             bail!("the nodes ended as they started ({status})\n{}", logs(&record.layout()));
         }
-        if began.elapsed() > READY_WITHIN {
-            bail!(
-                "the nodes were not ready within {} s; last: {last}\n{}",
-                READY_WITHIN.as_secs(),
-                logs(&record.layout())
-            );
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        Ok(None)
+    })?;
+    ready.with_context(|| {
+        format!(
+            "the nodes were not ready within {} s; last: {last}\n{}",
+            READY_WITHIN.as_secs(),
+            logs(&record.layout())
+        )
+    })
 }
 
 /// The ends of all logs.

@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
-use skyload::poll::{Probe, wait_until};
 use skyload::record::nodes::NodeFigures;
 use skyload::record::{Document, Version, read_json_optional, read_optional, write_json};
 
@@ -23,24 +21,25 @@ use super::ports::Ports;
 use super::priority::NodePriority;
 use super::processes::Marks;
 use super::strays;
+use crate::process::scan::signal_and_wait;
 use crate::tools::remove_folder;
 use crate::workspace::Workspace;
 
 /// An infrastructure that exists, or did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Record {
+pub(crate) struct Record {
     pub(super) version: Version<2>,
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The run that it goes with; `None` for one that stays.
-    pub(super) owner: Option<ProcessIdentity>,
+    pub(crate) owner: Option<ProcessIdentity>,
     pub(super) supervisor: Option<ProcessIdentity>,
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     pub(super) account: Account,
     pub(super) ports: Ports,
     /// The SkyPilot that its nodes are for.
-    pub(super) sky: PathBuf,
-    pub(super) sky_version: String,
+    pub(crate) sky: PathBuf,
+    pub(crate) sky_version: String,
     pub(super) wheel_hash: String,
     pub(super) image: PathBuf,
     /// The priority of its processes.
@@ -61,7 +60,7 @@ impl Record {
         workspace.state.join("infrastructure.json")
     }
 
-    pub(super) fn read(workspace: &Workspace) -> Result<Option<Self>> {
+    pub(crate) fn read(workspace: &Workspace) -> Result<Option<Self>> {
         Ok(read_optional(&Self::file(workspace))?)
     }
 
@@ -74,12 +73,12 @@ impl Record {
     }
 
     /// Whether its nodes are there.
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.supervisor.is_some_and(ProcessIdentity::is_alive)
     }
 
     /// Whether another run is using it.
-    pub(super) fn is_in_use(&self) -> bool {
+    pub(crate) fn is_in_use(&self) -> bool {
         self.owner.is_some_and(ProcessIdentity::is_alive)
             && self.owner != ProcessIdentity::current()
     }
@@ -110,24 +109,17 @@ impl Record {
         )
     }
 
-    pub(super) fn figures(&self) -> Result<NodeFigures> {
+    pub(crate) fn figures(&self) -> Result<NodeFigures> {
         let figures = read_optional(&self.layout().figures())?;
         Ok(figures.unwrap_or_default())
     }
 
     /// Ends all of it and removes everything. Returns what it had cost, and how many
     /// processes its supervisor had not ended.
-    pub(super) fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
-        if let Some(supervisor) = self.supervisor.filter(|supervisor| supervisor.is_alive()) {
-            let pid = i32::try_from(supervisor.pid).context("ending the nodes' supervisor")?;
-            _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            _ = wait_until(ENDS_WITHIN, Duration::from_millis(20), || {
-                if supervisor.is_alive() {
-                    Probe::NotYet("it is still there".to_owned())
-                } else {
-                    Probe::Ready(())
-                }
-            });
+    pub(crate) fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
+        if let Some(supervisor) = self.supervisor {
+            // Should it not end, it is one of those that are ended below.
+            _ = signal_and_wait(supervisor, Signal::SIGTERM, ENDS_WITHIN);
         }
         let members = read_json_optional(&self.layout().members(), "list of node processes");
         let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();

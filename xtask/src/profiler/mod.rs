@@ -1,16 +1,14 @@
-//! The profiler as `load` and `profile` use it: a process of its own, started,
-//! asked, looked at while it works, and ended.
+//! The profiler from outside: a process of its own, started, asked, looked at while it
+//! works, and ended.
 
 mod live;
 mod process;
-mod shell;
 
 use skyload::profiler::check_level;
 use skyload::record::profile::LevelChoice;
 
 pub(crate) use live::last_ticks;
 pub(crate) use process::ProfilerProcess;
-pub(crate) use shell::run as run_shell;
 
 /// Why peaks cannot be read here as was asked for in this flag or key, if they cannot.
 pub(crate) fn refusal(place: &str, peaks: LevelChoice) -> Option<String> {

@@ -2,15 +2,17 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use skyload::ids::ProcessIdentity;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::{self, Command as Order, Notice};
 use skyload::record::profile::{Phase, Window};
 
+use crate::process::child::OwnedChild;
 use crate::workspace::own_program;
 
 /// The profiler must answer within this, even on a machine that is saturated:
@@ -20,7 +22,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// A profiler under way. It ends by itself when its standard input closes, so it
 /// does not outlive this process.
 pub(crate) struct ProfilerProcess {
-    child: Option<Child>,
+    child: OwnedChild,
     orders: Option<ChildStdin>,
     notices: Receiver<Notice>,
     /// Notices that came while another was waited for.
@@ -31,17 +33,17 @@ impl ProfilerProcess {
     /// Starts it and waits until it has taken its first look. This program starts
     /// itself once more: there is no other that could be out of date.
     pub(crate) fn spawn(options: &ProfilerOptions) -> Result<Self> {
-        let mut child = Command::new(own_program()?)
+        let mut command = Command::new(own_program()?);
+        command
             .arg("__profile")
             .arg(serde_json::to_string(options).context("writing the profiler's options")?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A Ctrl-C is for the conductor, which then ends the profiler.
-            .process_group(0)
-            .spawn()
-            .context("starting the profiler")?;
-        let orders = child.stdin.take();
-        let output = child.stdout.take().context("reading from the profiler")?;
+            .process_group(0);
+        let mut child = OwnedChild::spawn(&mut command).context("starting the profiler")?;
+        let orders = child.take_input();
+        let output = child.take_output().context("reading from the profiler")?;
         let (sender, notices) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -51,14 +53,14 @@ impl ProfilerProcess {
                 }
             }
         });
-        let mut profiler = Self { child: Some(child), orders, notices, pending: Vec::new() };
+        let mut profiler = Self { child, orders, notices, pending: Vec::new() };
         profiler.wait_for(|notice| *notice == Notice::Ready).context("starting the profiler")?;
         Ok(profiler)
     }
 
-    /// Its pid, until it is ended.
+    /// Its pid, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
+        ProcessIdentity::of(self.child.pid()).map(|process| process.pid)
     }
 
     /// What the profiler has said since it was last asked.
@@ -70,7 +72,7 @@ impl ProfilerProcess {
 
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        self.child.is_running()
     }
 
     /// Has proportional memory read at the end of a phase, and waits for it.
@@ -91,8 +93,7 @@ impl ProfilerProcess {
     pub(crate) fn finish(mut self) -> Result<()> {
         self.order(&Order::Finish)?;
         self.wait_for(|notice| *notice == Notice::Finished).context("ending the profiler")?;
-        let mut child = self.child.take().context("ending the profiler")?;
-        let status = child.wait().context("waiting for the profiler")?;
+        let status = self.child.wait().context("waiting for the profiler")?;
         ensure!(status.success(), "the profiler ended with {status}");
         Ok(())
     }
@@ -119,13 +120,6 @@ impl Drop for ProfilerProcess {
     fn drop(&mut self) {
         // Closing its input lets it write down what it has.
         self.orders = None;
-        if let Some(mut child) = self.child.take() {
-            let end = Instant::now() + Duration::from_secs(5);
-            while Instant::now() < end && matches!(child.try_wait(), Ok(None)) {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            _ = child.kill();
-            _ = child.wait();
-        }
+        self.child.end_within(Duration::from_secs(5));
     }
 }

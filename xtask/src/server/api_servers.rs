@@ -14,7 +14,7 @@ use skyload::listeners::Listeners;
 use skyload::server_command::{SERVER, mentions_server, port, python_module};
 
 use super::ports::DEFAULT_API_PORT;
-use crate::processes::look_around;
+use crate::process::scan::Scan;
 
 /// An API server of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +27,10 @@ pub(crate) struct ApiServer {
 
 /// The main processes of all API servers of this machine, by port.
 pub(crate) fn api_servers() -> Result<Vec<ApiServer>> {
-    let system = look_around()?;
-    let processes = system.processes().iter().map(|(pid, process)| {
-        let words = process.cmd().iter().map(|word| word.as_encoded_bytes().to_vec()).collect();
-        let parent = process.parent().map_or(0, sysinfo::Pid::as_u32);
-        (pid.as_u32(), Seen { parent, words })
+    let scan = Scan::now()?;
+    let processes = scan.processes().map(|seen| {
+        let words = seen.words().iter().map(|word| word.as_encoded_bytes().to_vec()).collect();
+        (seen.pid, Seen { parent: seen.parent(), words })
     });
     let answers = |pid, port| Listeners::default().ports_of(pid).contains(&port);
     let mut found: Vec<ApiServer> = servers_among(&processes.collect(), answers)

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use skyload::env;
 
 use super::furnish::{copy_folder, copy_secret};
-use crate::child::{self, Ran};
 use crate::environment::{Environment, For};
+use crate::process::command::{self, Ran};
 use crate::signals::{Interrupted, Signals};
 use crate::sky::SkyInstallation;
 
@@ -32,7 +32,7 @@ pub(super) fn copy(
     let mut command = Command::new(python);
     Environment::of(For::ServerOn(clouds)).apply(&mut command);
     command.current_dir("/").args(["-c", LIST]).args(clouds);
-    let ran = child::run(&mut command, WITHIN, || signals.interrupted())
+    let ran = command::run(&mut command, WITHIN, || signals.interrupted())
         .with_context(|| format!("running `{}`", python.display()))?;
     let asking = "asking SkyPilot where credentials stand";
     let output = match ran {

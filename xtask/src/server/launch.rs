@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use skyload::api::Health;
 use skyload::env;
+use skyload::poll;
 use skyload::record::environment::WorkerCounts;
 use url::Url;
 
 use super::{Context, api_servers, health};
-use crate::child::{self, Ran};
 use crate::environment::{self, Environment};
+use crate::process::command::{self, Ran};
 use crate::progress::Step;
 use crate::signals::{Interrupted, Signals};
 
@@ -96,7 +97,7 @@ pub(super) fn sky_ok(
     command.args(args);
     surroundings.apply(&mut command);
     let words = args.join(" ");
-    let ran = child::run(&mut command, within, || patience.is_over())
+    let ran = command::run(&mut command, within, || patience.is_over())
         .with_context(|| format!("running `{} {words}`", program.display()))?;
     match ran {
         Ran::Ended(status, _) if status.success() => Ok(()),
@@ -194,27 +195,28 @@ pub(super) fn wait_until_ready(
     step: &Step,
     mut died: impl FnMut() -> bool,
 ) -> Result<Health> {
+    const EVERY: Duration = Duration::from_millis(200);
     let within = within()?;
-    let end = Instant::now() + within;
-    loop {
+    let mut last = String::new();
+    let ready = poll::during(within, EVERY, || {
         context.signals.check()?;
-        let last = match health::health(url, context.signals, &context.credentials)? {
-            Ok(health) => return Ok(health),
-            Err(failure) => failure.to_string(),
-        };
+        match health::health(url, context.signals, &context.credentials)? {
+            Ok(health) => return Ok(Some(health)),
+            Err(failure) => last = failure.to_string(),
+        }
         if died() {
             bail!("the API server ended while it started; the end of its log:\n{}", tail(log, 15));
         }
-        if Instant::now() >= end {
-            bail!(
-                "the API server was not ready within {}; last: {last}\nthe end of its log:\n{}",
-                humantime::format_duration(within),
-                tail(log, 15)
-            );
-        }
         step.update("waiting for its first answer");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        Ok(None)
+    })?;
+    ready.with_context(|| {
+        format!(
+            "the API server was not ready within {}; last: {last}\nthe end of its log:\n{}",
+            humantime::format_duration(within),
+            tail(log, 15)
+        )
+    })
 }
 
 /// How many workers the server announced in its log.

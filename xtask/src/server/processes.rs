@@ -6,19 +6,19 @@
 //! connection of the run's users. The last two hold even for processes whose titles
 //! overwrote their environment: orphaned executors, ssh.
 
-use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
+use skyload::poll;
 use skyload::server_command;
 
 use super::ssh_sockets;
-use crate::processes::{add_descendants, end, look_around, parents};
+use crate::process::scan::{self, Found, Seen};
 
 /// What tells a server's processes from all others.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,33 +42,7 @@ pub(super) struct Owned {
 impl Belongings {
     /// All living processes that belong to the server.
     pub(super) fn find(&self) -> Result<Vec<Owned>> {
-        let system = look_around()?;
-        let markers = [env::SERVER_OF_RUN, env::CLIENT_OF_RUN]
-            .map(|name| OsString::from(format!("{name}={}", self.run)));
-        let sockets = ssh_sockets::prefix(&self.run);
-        let mut ours: HashSet<u32> =
-            self.known.iter().filter(|known| known.is_alive()).map(|known| known.pid).collect();
-        let parents = parents(&system);
-        for (pid, process) in system.processes() {
-            let pid = pid.as_u32();
-            let marked = process.environ().iter().any(|pair| markers.contains(pair));
-            let writes = self.directory.as_deref().is_some_and(|home| writes_into(pid, home));
-            // `ssh: /tmp/sky_ssh_<user>/.. [mux]`: the title overwrote its environment.
-            let shares = process.cmd().iter().any(|word| {
-                let word = word.to_string_lossy();
-                word.starts_with("ssh: ") && word.contains(&sockets)
-            });
-            if marked || writes || shares {
-                ours.insert(pid);
-            }
-        }
-        ours.remove(&std::process::id());
-        add_descendants(&mut ours, &parents);
-        let owned = ours.into_iter().filter_map(|pid| {
-            let process = system.process(sysinfo::Pid::from_u32(pid))?;
-            Some(Owned { identity: ProcessIdentity::of(pid)?, title: title(process) })
-        });
-        Ok(owned.collect())
+        Ok(scan::find(&self.known, self.rule())?.into_iter().map(Owned::from).collect())
     }
 
     /// Those that are still there after a moment. What was just told to end needs
@@ -76,38 +50,50 @@ impl Belongings {
     /// and end by themselves.
     pub(super) fn find_lasting(&self) -> Result<Vec<Owned>> {
         const MOMENT: Duration = Duration::from_secs(3);
-        let end = Instant::now() + MOMENT;
-        loop {
-            let mut found = self.find()?;
+        let mut found = Vec::new();
+        poll::during(MOMENT, Duration::from_millis(100), || {
+            found = self.find()?;
             found.retain(|owned| !owned.title.ends_with("subprocess_daemon.py"));
-            if found.is_empty() || Instant::now() >= end {
-                return Ok(found);
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            anyhow::Ok(found.is_empty().then_some(()))
+        })?;
+        Ok(found)
     }
 
     /// Ends all processes that belong to the server, and returns those that there
     /// were. Executors ignore SIGTERM, so it is SIGKILL; each by its own pid.
     pub(super) fn remove(&self) -> Result<Vec<Owned>> {
-        let mut removed = Vec::new();
-        // A process may start another while it is being looked for.
-        for _ in 0..5 {
-            let found = self.find()?;
-            if found.is_empty() {
-                break;
-            }
-            for owned in &found {
-                end(owned.identity);
-            }
-            removed.extend(found);
+        Ok(scan::end_all(&self.known, self.rule())?.into_iter().map(Owned::from).collect())
+    }
+
+    /// What tells a process as the server's that was not known before.
+    fn rule(&self) -> impl Fn(&Seen<'_>) -> bool {
+        let markers = [env::SERVER_OF_RUN, env::CLIENT_OF_RUN]
+            .map(|name| OsString::from(format!("{name}={}", self.run)));
+        let sockets = ssh_sockets::prefix(&self.run);
+        move |seen| {
+            let marked = || seen.variables().iter().any(|pair| markers.contains(pair));
+            let writes =
+                || self.directory.as_deref().is_some_and(|home| writes_into(seen.pid, home));
+            // `ssh: /tmp/sky_ssh_<user>/.. [mux]`: the title overwrote its environment.
+            let shares = || {
+                seen.words().iter().any(|word| {
+                    let word = word.to_string_lossy();
+                    word.starts_with("ssh: ") && word.contains(&sockets)
+                })
+            };
+            marked() || writes() || shares()
         }
-        Ok(removed)
     }
 }
 
-fn title(process: &sysinfo::Process) -> String {
-    let line = process.cmd().join(OsStr::new("\0"));
+impl From<Found> for Owned {
+    fn from(found: Found) -> Self {
+        Self { identity: found.identity, title: title(&found.words) }
+    }
+}
+
+fn title(words: &[OsString]) -> String {
+    let line = words.join(OsStr::new("\0"));
     let kind = server_command::kind(server_command::words(line.as_encoded_bytes()));
     kind.unwrap_or_else(|| "(no title)".to_owned())
 }

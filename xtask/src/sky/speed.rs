@@ -15,8 +15,8 @@ use skyload::units::{gib, total};
 use skyload::usage::Usage;
 
 use super::{SkyInstallation, Whose};
-use crate::child::{self, Ran};
 use crate::environment::{Environment, For};
+use crate::process::command::{self, Ran};
 use crate::progress::Progress;
 use crate::signals::Signals;
 
@@ -107,7 +107,7 @@ fn import(python: &Path, home: &Path, whose: Whose, signals: &Signals) -> Result
         Whose::Users => {}
     }
     command.args(["-c", SCRIPT]).env("HOME", home).env(env::NO_USAGE, "1").current_dir(home);
-    let ran = child::run(&mut command, WITHIN, || signals.interrupted())
+    let ran = command::run(&mut command, WITHIN, || signals.interrupted())
         .with_context(|| format!("running `{}`", python.display()))?;
     Ok(match ran {
         Ran::Ended(status, output) if status.success() => {

@@ -1,34 +1,30 @@
 //! One set-up at a time: two that write the same folders would break each other.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// Held for as long as something is installed. The kernel lets go of it when
-/// the process ends, however it ends.
+use crate::lock::FileLock;
+
+/// Held for as long as something is installed.
 #[derive(Debug)]
-pub(crate) struct SetupLock(#[expect(dead_code, reason = "held, not read")] File);
+pub(crate) struct SetupLock {
+    _lock: FileLock,
+}
 
 impl SetupLock {
     /// Takes the lock, or says who must finish first.
-    ///
-    /// It does not wait: a process that waits for a lock is deaf to Ctrl-C.
     pub(crate) fn take(state_dir: &Path) -> Result<Self> {
         fs::create_dir_all(state_dir)
             .with_context(|| format!("creating {}", state_dir.display()))?;
-        let path = state_dir.join("setup.lock");
-        let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => bail!(
+        match FileLock::try_take(&state_dir.join("setup.lock"))? {
+            Some(lock) => Ok(Self { _lock: lock }),
+            None => bail!(
                 "another `cargo xtask` is installing into {}\n  hint: try again when it has \
                  finished, or use another SKYLOAD_STATE_DIR",
                 state_dir.display()
             ),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("locking {}", path.display()))
-            }
         }
     }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use xshell::Cmd;
 
 use super::cure;
-use crate::child;
+use crate::process::child::OwnedChild;
 use crate::progress::Step;
 use crate::signals::{self, Interrupted};
 
@@ -76,7 +76,7 @@ fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> 
     let (reader, writer) = io::pipe().with_context(starting)?;
     let mut command = Command::from(command);
     command.stdin(Stdio::null()).stdout(writer.try_clone().with_context(starting)?).stderr(writer);
-    let mut child = command.spawn().with_context(starting)?;
+    let mut child = OwnedChild::spawn(&mut command).with_context(starting)?;
     // It holds our copies of the pipe's writing end: with one of them open, the
     // reader would wait for ever.
     drop(command);
@@ -95,12 +95,12 @@ fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> 
             Err(RecvTimeoutError::Disconnected) => break,
         }
         if interrupted() {
-            child::end_in_good_order(&mut child);
+            child.end_with_descendants();
             return Err(Interrupted.into());
         }
     }
-    let status = child::wait_unless(&mut child, interrupted)
-        .with_context(|| format!("waiting for `{shown}`"))?;
+    let status =
+        child.wait_unless(interrupted).with_context(|| format!("waiting for `{shown}`"))?;
     Ok(Finished { command: shown, status, output })
 }
 

@@ -9,7 +9,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::process::{parse_stat, stat_fields};
 use skyload::units::{ByteSize, total};
 
-use crate::processes::add_descendants;
+use crate::process::scan::add_descendants;
 
 /// One descendant.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,15 +14,17 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{geteuid, getsid, setsid};
+use nix::unistd::{Pid, geteuid, getsid, setsid};
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
+use skyload::poll::{self, Probe, wait_until};
 use skyload::record::nodes::NodeFigures;
 use skyload::record::write_json;
 use skyload::units::ByteSize;
@@ -30,8 +32,7 @@ use skyload::usage::Usage;
 
 use super::account::Account;
 use super::priority::NodePriority;
-use crate::flags;
-use crate::processes::end;
+use crate::process::scan::end_again;
 use crate::signals::Signals;
 use autogroup::Lowered;
 use family::Member;
@@ -44,6 +45,8 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// What daemons have for an end in good order.
 const GRACE: Duration = Duration::from_secs(2);
+/// How often it is looked again for what is left of them.
+const ROUNDS: usize = 100;
 
 /// What it is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,9 +92,10 @@ enum Reason {
     DaemonEnded(String),
 }
 
-pub(crate) fn run(flags: &flags::Nodes) -> Result<()> {
+/// Runs as the supervisor that these options describe.
+pub(crate) fn run(options: &str) -> Result<()> {
     let options: NodesOptions =
-        serde_json::from_str(&flags.options).context("reading the supervisor's options")?;
+        serde_json::from_str(options).context("reading the supervisor's options")?;
     // Neither a Ctrl-C nor the end of a terminal is for the nodes. It fails only
     // where that is so already.
     _ = setsid();
@@ -124,7 +128,8 @@ pub(crate) fn run(flags: &flags::Nodes) -> Result<()> {
 
 struct Nodes {
     options: NodesOptions,
-    running: Vec<(i32, String)>,
+    /// Daemons that were not buried yet: their pids are no others'.
+    running: Vec<(Pid, String)>,
     figures: NodeFigures,
     exposed: BTreeSet<String>,
     lowered: Lowered,
@@ -145,27 +150,32 @@ impl Nodes {
     fn watch(&mut self, signals: &Signals) -> Result<Reason> {
         for daemon in self.options.daemons.clone() {
             self.start(&daemon)?;
-            let began = Instant::now();
-            while daemon.opens.as_ref().is_some_and(|file| !file.exists()) {
-                if let Some(reason) = self.reason_to_end(signals) {
-                    return Ok(reason);
-                }
-                if began.elapsed() > READY_WITHIN {
-                    bail!("{} was not ready within {} s", daemon.name, READY_WITHIN.as_secs());
-                }
-                std::thread::sleep(TICK);
+            if let Some(reason) = self.wait_for(&daemon, signals)? {
+                return Ok(reason);
             }
         }
         loop {
             self.count()?;
-            let counted = Instant::now();
-            while counted.elapsed() < COUNT_EVERY {
-                if let Some(reason) = self.reason_to_end(signals) {
-                    return Ok(reason);
-                }
-                std::thread::sleep(TICK);
+            let reason = || anyhow::Ok(self.reason_to_end(signals));
+            if let Some(reason) = poll::during(COUNT_EVERY, TICK, reason)? {
+                return Ok(reason);
             }
         }
+    }
+
+    /// Waits until a daemon has opened what shows that it is ready, or there is a reason to
+    /// end.
+    fn wait_for(&mut self, daemon: &Daemon, signals: &Signals) -> Result<Option<Reason>> {
+        let has_opened = || daemon.opens.as_ref().is_none_or(|file| file.exists());
+        let waited = poll::during(READY_WITHIN, TICK, || {
+            anyhow::Ok(match has_opened() {
+                true => Some(None),
+                false => self.reason_to_end(signals).map(Some),
+            })
+        });
+        waited?.with_context(|| {
+            format!("{} was not ready within {} s", daemon.name, READY_WITHIN.as_secs())
+        })
     }
 
     fn start(&mut self, daemon: &Daemon) -> Result<()> {
@@ -193,7 +203,7 @@ impl Nodes {
             command.uid(self.options.account.uid).gid(self.options.account.gid);
         }
         let child = command.spawn().with_context(starting)?;
-        let pid = i32::try_from(child.id()).with_context(starting)?;
+        let pid = Pid::from_raw(i32::try_from(child.id()).with_context(starting)?);
         self.running.push((pid, daemon.name.clone()));
         Ok(())
     }
@@ -218,8 +228,9 @@ impl Nodes {
                 WaitStatus::Signaled(_, signal, _) => format!("was ended by {signal}"),
                 _ => break,
             };
-            let pid = status.pid().map(nix::unistd::Pid::as_raw);
-            if let Some((_, name)) = self.running.iter().find(|(daemon, _)| Some(*daemon) == pid) {
+            let is_it = |(pid, _): &(Pid, String)| Some(*pid) == status.pid();
+            if let Some(place) = self.running.iter().position(is_it) {
+                let (_, name) = self.running.remove(place);
                 ended.get_or_insert(format!("{name} {how}"));
             }
         }
@@ -260,33 +271,17 @@ impl Nodes {
     /// Ends all descendants: the daemons in good order, then whatever is left.
     fn end_all(&mut self) {
         for (pid, _) in &self.running {
-            let pid = nix::unistd::Pid::from_raw(*pid);
-            // Children that were not buried yet keep their pid: it is no other's.
-            if waitpid(pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
-                _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-            }
+            _ = kill(*pid, Signal::SIGTERM);
         }
-        let began = Instant::now();
-        while began.elapsed() < GRACE && self.are_daemons_left() {
-            std::thread::sleep(TICK);
-        }
-        // One may start another while it is being ended.
-        for _ in 0..100 {
-            let members = family::descendants().unwrap_or_default();
-            if members.is_empty() {
-                break;
-            }
-            for member in members.iter().filter(|member| !member.zombie) {
-                end(member.identity);
-            }
+        _ = wait_until(GRACE, TICK, || {
             self.reap();
-        }
-    }
-
-    fn are_daemons_left(&mut self) -> bool {
-        self.reap();
-        let is_left = |pid: &i32| u32::try_from(*pid).ok().and_then(ProcessIdentity::of).is_some();
-        self.running.iter().any(|(pid, _)| is_left(pid))
+            Probe::of(self.running.is_empty(), "daemons are left")
+        });
+        _ = end_again(ROUNDS, || {
+            self.reap();
+            // What has ended is one of them, too, until it is buried.
+            Ok(family::descendants()?.into_iter().map(|member| member.identity).collect())
+        });
     }
 }
 

@@ -16,7 +16,7 @@ const OPTIONS: &str = "SKYLOAD_TEST_NODES_OPTIONS";
 #[test]
 fn supervisor_process() {
     if let Some(options) = env::text(OPTIONS) {
-        run(&flags::Nodes { options }).unwrap();
+        run(&options).unwrap();
     }
 }
 

@@ -43,10 +43,7 @@ pub(crate) fn run(flags: &flags::Profiler) -> Result<()> {
 fn has_ended(conductor: Option<ProcessIdentity>) -> bool {
     const MOMENT: Duration = Duration::from_secs(2);
     let gone = wait_until(MOMENT, Duration::from_millis(5), || {
-        match conductor.is_some_and(ProcessIdentity::is_alive) {
-            true => Probe::NotYet("it is alive".to_owned()),
-            false => Probe::Ready(()),
-        }
+        Probe::of(!conductor.is_some_and(ProcessIdentity::is_alive), "it is alive")
     });
     gone.is_ok()
 }

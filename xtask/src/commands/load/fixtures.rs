@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use skyload::api::ApiClient;
 use skyload::credentials::Credentials;
 use skyload::plan::LoadPlan;
+use skyload::poll;
 use skyload::record::environment::Environment;
 use skyload::record::events::StopReason;
 use skyload::record::profile::Phase;
@@ -15,7 +16,7 @@ use skyload::record::{RunDir, read, read_optional, write_json};
 use skyload::resources::{self, Hurry, Requests};
 
 use super::phases::begin_phase;
-use super::watch::Watch;
+use super::watch::{GLANCE, Watch};
 use crate::ports::{SERVICES, is_free};
 use crate::progress::Progress;
 use crate::server::runtime;
@@ -87,15 +88,7 @@ fn while_watching<T>(
     watch: &mut Watch<'_>,
     work: impl Future<Output = T>,
 ) -> Result<(Option<T>, Option<StopReason>)> {
-    let reason = async {
-        loop {
-            match watch.look() {
-                Ok(None) => tokio::time::sleep(Duration::from_millis(50)).await,
-                Ok(Some(reason)) => return Ok(reason),
-                Err(error) => return Err(error),
-            }
-        }
-    };
+    let reason = poll::until_async(GLANCE, || watch.look());
     runtime()?.block_on(async {
         tokio::select! {
             done = work => Ok((Some(done), None)),

@@ -27,13 +27,13 @@ use skyload::plan::LoadPlan;
 use skyload::record::events::Event;
 use skyload::record::{RunDir, write_json};
 
+use crate::commands::report;
 use crate::flags;
 use crate::github;
 use crate::infra;
 use crate::nextest::Tests;
 use crate::profiler::ProfilerProcess;
 use crate::progress::Progress;
-use crate::report;
 use crate::server::{self, Farewell, ServerSession};
 use crate::signals::Signals;
 use crate::sky::{SkyInstallation, Whose, speed};

@@ -6,6 +6,7 @@
 
 mod target;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,17 +15,17 @@ use skyload::analysis::PROFILE_BASELINE;
 use skyload::class::ProcessClass;
 use skyload::ids::RunId;
 use skyload::plan::UsageErrors;
+use skyload::poll;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::Notice;
 use skyload::record::ProfileDir;
 use skyload::record::profile::{Phase, Sample};
 use skyload::units::{as_gib, as_mib};
 
+use crate::commands::{report, runs};
 use crate::flags;
 use crate::profiler::{ProfilerProcess, last_ticks, refusal};
 use crate::progress::{Progress, Step};
-use crate::report;
-use crate::runs;
 use crate::signals::Signals;
 use crate::workspace::Workspace;
 use target::Target;
@@ -114,20 +115,20 @@ fn watch(
     let samples = profile.files().samples;
     let (mut has_baseline, mut snapshots) = (false, Ok(()));
     let mut next_line = began;
-    loop {
+    let Ok(end) = poll::until::<_, Infallible>(LOOK_EVERY, || {
         let elapsed = began.elapsed();
         if signals.interrupted() {
-            return (End::Asked, snapshots);
+            return Ok(Some(End::Asked));
         }
         if time.is_some_and(|time| elapsed >= time) {
-            return (End::TimeIsUp, snapshots);
+            return Ok(Some(End::TimeIsUp));
         }
         let news = profiler.news();
         if news.iter().any(|notice| matches!(notice, Notice::ServerGone { .. })) {
-            return (End::ServerEnded, snapshots);
+            return Ok(Some(End::ServerEnded));
         }
         if !profiler.is_alive() {
-            return (End::ProfilerLost, snapshots);
+            return Ok(Some(End::ProfilerLost));
         }
         if !has_baseline && elapsed >= PROFILE_BASELINE {
             has_baseline = true;
@@ -139,8 +140,9 @@ fn watch(
                 step.update(state);
             }
         }
-        std::thread::sleep(LOOK_EVERY);
-    }
+        Ok(None)
+    });
+    (end, snapshots)
 }
 
 /// `short-executor 5 x 168 MiB, tree 1.24 GiB, CPU 34%`.

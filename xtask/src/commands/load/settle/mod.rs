@@ -13,6 +13,7 @@ use anyhow::Result;
 use skyload::class::ProcessClass;
 use skyload::fact::Fact;
 use skyload::plan::{LoadPlan, Speed};
+use skyload::poll;
 use skyload::record::RunDir;
 use skyload::record::events::{BusyProcess, Unsettled};
 use skyload::record::profile::Sample;
@@ -21,6 +22,9 @@ use super::watch::Watch;
 use crate::profiler::last_ticks;
 use crate::progress::Step;
 use activity::{Activity, Usage};
+
+/// How often it is looked at what goes on.
+const EVERY: Duration = Duration::from_millis(250);
 
 /// The server must be idle for as long as this.
 const IDLE_FOR: Duration = Duration::from_secs(2);
@@ -64,7 +68,6 @@ pub(super) fn wait(
     let Some(addresses) = watch.server.addresses else {
         return Ok(Settled { unrest: None, others: Vec::new() });
     };
-    let end = Instant::now() + plan.settle_timeout;
     let mut activity = Activity::begin(addresses.root, &run.id())?;
     let mut controllers = match point {
         Point::BeforeBaseline => Controllers::expected_by(watch, plan),
@@ -72,26 +75,23 @@ pub(super) fn wait(
     };
     let busy = busy_above(plan);
     let mut idle_since = Instant::now();
-    let mut usage = None;
-    loop {
+    let (mut usage, mut unrest) = (None, None);
+    poll::during(plan.settle_timeout, EVERY, || {
         if watch.look()?.is_some() {
-            return Ok(Settled { unrest: None, others: Vec::new() });
+            (usage, unrest) = (None, None);
+            return Ok(Some(()));
         }
-        usage = activity.measure().or(usage);
+        usage = activity.measure().or(usage.take());
         let ticks = last_ticks(&run.samples());
-        let unrest = what_is_going_on(&ticks, usage.as_ref(), busy, &mut controllers);
-        let is_idle = unrest.is_none();
+        unrest = what_is_going_on(&ticks, usage.as_ref(), busy, &mut controllers);
         if let Some(unrest) = &unrest {
             idle_since = Instant::now();
             step.update(unrest.to_string());
         }
-        let has_been_idle = is_idle && usage.is_some() && idle_since.elapsed() >= IDLE_FOR;
-        if Instant::now() >= end || has_been_idle {
-            let others = usage.map(|usage| usage.others).unwrap_or_default();
-            return Ok(Settled { unrest, others });
-        }
-        std::thread::sleep(Duration::from_millis(250));
-    }
+        let has_been_idle = unrest.is_none() && usage.is_some() && idle_since.elapsed() >= IDLE_FOR;
+        anyhow::Ok(has_been_idle.then_some(()))
+    })?;
+    Ok(Settled { unrest, others: usage.map(|usage| usage.others).unwrap_or_default() })
 }
 
 /// The use of one CPU, in percent, from which on a server on this machine is not idle: a

@@ -85,7 +85,7 @@ impl Ground {
     /// Whether it is there when the run is gone.
     pub(super) fn stays(&self) -> bool {
         match self {
-            Self::Loopback(loopback) => loopback.stays(),
+            Self::Loopback(loopback) => loopback.was_up(),
             Self::None | Self::Clouds => true,
         }
     }

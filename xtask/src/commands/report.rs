@@ -10,10 +10,10 @@ use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::{ProfileDir, RunDir, read, write_json, write_with};
 use skyload::render::{html, junit, markdown, text};
 
+use super::runs::find::{self, Found};
 use crate::flags::{self, Format};
 use crate::github;
 use crate::print;
-use crate::runs::find::{self, Found};
 use crate::server_profile;
 use crate::workspace::Workspace;
 

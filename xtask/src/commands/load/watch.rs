@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use skyload::credentials::Credentials;
+use skyload::poll;
 use skyload::profiler::protocol::Notice;
 use skyload::record::events::{Event, StopReason};
 
@@ -11,6 +12,9 @@ use super::marks::Marks;
 use crate::profiler::ProfilerProcess;
 use crate::server::{Context, Fate, ServerSession};
 use crate::signals::Signals;
+
+/// How often it is looked at whether there is a reason to end.
+pub(super) const GLANCE: Duration = Duration::from_millis(50);
 
 /// How often the server's identity is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -113,14 +117,6 @@ impl<'a> Watch<'a> {
 
     /// Waits for a measured time, or until there is a reason to end.
     pub(super) fn wait(&mut self, time: Duration) -> Result<Option<StopReason>> {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            if let Some(reason) = self.look()? {
-                return Ok(Some(reason));
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            std::thread::sleep(left.min(Duration::from_millis(50)));
-        }
-        self.look()
+        poll::during(time, GLANCE, || self.look())
     }
 }

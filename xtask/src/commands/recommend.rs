@@ -12,11 +12,11 @@ use skyload::recommend::patch::{self, Change, PatchError};
 use skyload::recommend::{Effects, MachineSize, Mode, Recommendation, effects, text};
 use skyload::record::environment::{Environment, SkyUnderTest};
 
+use super::report;
+use super::runs::find;
 use crate::flags::{self, Format};
 use crate::print;
 use crate::progress::Progress;
-use crate::report;
-use crate::runs::find;
 use crate::sky::{SkyInstallation, sizing};
 use crate::workspace::Workspace;
 

@@ -8,13 +8,8 @@ use anyhow::{Result, bail};
 use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
-use super::node::Node;
-use super::packages::Packages;
-use super::place::Place;
-use super::record::Record;
-use super::setup::ServerSetup;
-use super::{Loopback, NodePriority, Stay};
 use crate::flags;
+use crate::infra::{self, Loopback, NodePriority, Record, ServerSetup};
 use crate::print;
 use crate::progress::Progress;
 use crate::signals::Signals;
@@ -46,10 +41,9 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     signals.check()?;
     let measured = speed::measure(&sky, Whose::Ours, &signals, progress)?;
     let priority = NodePriority::on(measured.map(|measured| measured.speed));
-    let stay = (Stay::UntilTakenDown, priority);
-    let loopback = Loopback::bring_up(workspace, &sky, stay, &signals, progress)?;
+    let loopback = Loopback::up_to_stay(workspace, &sky, priority, &signals, progress)?;
     let usage = usage(&sky, loopback.server_setup());
-    let was_up = loopback.is_taken;
+    let was_up = loopback.was_up();
     let record = loopback.keep();
     let head = if was_up { "It is up already" } else { "It is up" };
     say(&format!("{head}: slurm/loop, for SkyPilot {}.\n\n{usage}", record.sky_version))
@@ -123,20 +117,12 @@ fn status(workspace: &Workspace) -> Result<()> {
     for exposed in &figures.exposed {
         text.push_str(&format!("warning: reachable from elsewhere: {exposed}\n"));
     }
-    match jobs(&record, workspace) {
+    match infra::jobs(&record, workspace, Progress::new()) {
         Ok(jobs) if jobs.is_empty() => text.push_str("jobs: none\n"),
         Ok(jobs) => text.push_str(&format!("jobs: {}\n", jobs.join(", "))),
         Err(error) => text.push_str(&format!("jobs: unknown ({error:#})\n")),
     }
     say(&text)
-}
-
-fn jobs(record: &Record, workspace: &Workspace) -> Result<Vec<String>> {
-    let place = Place::of(workspace)?;
-    let packages = Packages::prepare(&place, &workspace.state, Progress::new())?;
-    let node = Node::new(&record.id, record.account, &packages, &record.layout());
-    let queue = node.read("squeue", &["-h", "-o", "%j (%T)"])?;
-    Ok(queue.lines().map(|line| line.trim().to_owned()).collect())
 }
 
 fn down(workspace: &Workspace) -> Result<()> {

@@ -20,8 +20,8 @@ use skyload::units::{ByteSize, as_gib};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 use url::Url;
 
+use crate::commands::runs;
 use crate::progress::Progress;
-use crate::runs;
 use crate::server::{Addresses, Context, ServerSession};
 use crate::signals::Interrupted;
 use crate::workspace::Workspace;

@@ -1,23 +1,16 @@
 //! Commands that are waited for: not longer than a limit, and not past a Ctrl-C.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use skyload::ids::ProcessIdentity;
-use skyload::poll::{Probe, wait_until};
+use skyload::poll;
 
-use crate::processes::{self, add_descendants, look_around, parents};
+use super::child::{GLANCE, OwnedChild};
 use crate::signals::{self, Interrupted};
-
-/// How often it is looked at whether a command has ended.
-const GLANCE: Duration = Duration::from_millis(20);
 
 /// How a command came to its end.
 #[derive(Debug)]
@@ -42,25 +35,19 @@ pub(crate) fn run(
 ) -> Result<Ran> {
     let mut output = file()?;
     command.stdin(Stdio::null()).stdout(shared(&output)?).stderr(shared(&output)?).process_group(0);
-    let mut child = command.spawn().context("starting it")?;
-    let end = Instant::now() + within;
-    let status = loop {
-        if let Some(status) = child.try_wait().context("waiting for it")? {
-            break Some(status);
-        }
-        if interrupted() {
-            end_now(&mut child);
-            return Ok(Ran::Interrupted);
-        }
-        if Instant::now() >= end {
-            end_now(&mut child);
-            break None;
-        }
-        std::thread::sleep(GLANCE);
-    };
+    let mut child = OwnedChild::spawn(command).context("starting it")?;
+    // Its status, or none where it is not waited for any longer.
+    let seen = poll::during(within, GLANCE, || {
+        Ok::<_, anyhow::Error>(match child.status().context("waiting for it")? {
+            Some(status) => Some(Some(status)),
+            None => interrupted().then_some(None),
+        })
+    })?;
+    child.kill();
     let text = all_of(&mut output)?;
-    Ok(match status {
-        Some(status) => Ran::Ended(status, text),
+    Ok(match seen {
+        Some(Some(status)) => Ran::Ended(status, text),
+        Some(None) => Ran::Interrupted,
         None => Ran::TimedOut(text),
     })
 }
@@ -77,53 +64,8 @@ fn output_unless(command: &mut Command, interrupted: impl Fn() -> bool) -> Resul
     if interrupted() {
         return Err(Interrupted.into());
     }
-    let mut child = command.spawn().context("starting it")?;
-    let status = wait_unless(&mut child, &interrupted)?;
+    let status = OwnedChild::spawn(command).context("starting it")?.wait_unless(interrupted)?;
     Ok(Output { status, stdout: all_of(&mut stdout)?, stderr: all_of(&mut stderr)? })
-}
-
-/// Waits until a child has ended. Once somebody asks for an end, that is given to the
-/// child: its failure would be no news.
-pub(crate) fn wait_unless(child: &mut Child, interrupted: impl Fn() -> bool) -> Result<ExitStatus> {
-    loop {
-        let ended = child.try_wait().context("waiting for it")?;
-        match ended {
-            // A Ctrl-C has reached it as well as us.
-            Some(status) if !status.success() && interrupted() => return Err(Interrupted.into()),
-            Some(status) => return Ok(status),
-            None if interrupted() => {
-                end_in_good_order(child);
-                return Err(Interrupted.into());
-            }
-            None => std::thread::sleep(GLANCE),
-        }
-    }
-}
-
-/// Ends a tool, which may have files to remove, and then what is left of those that it has
-/// started.
-pub(crate) fn end_in_good_order(child: &mut Child) {
-    const WITHIN: Duration = Duration::from_secs(3);
-    let descendants = descendants(child.id());
-    if let Ok(pid) = i32::try_from(child.id()) {
-        _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-    }
-    let ended = wait_until(WITHIN, GLANCE, || match child.try_wait() {
-        Ok(None) => Probe::NotYet("it is still there".to_owned()),
-        _ => Probe::Ready(()),
-    });
-    if ended.is_err() {
-        end_now(child);
-    }
-    descendants.into_iter().for_each(processes::end);
-}
-
-fn descendants(of: u32) -> Vec<ProcessIdentity> {
-    let Ok(system) = look_around() else { return Vec::new() };
-    let mut found = HashSet::from([of]);
-    add_descendants(&mut found, &parents(&system));
-    found.remove(&of);
-    found.into_iter().filter_map(ProcessIdentity::of).collect()
 }
 
 fn file() -> Result<File> {
@@ -140,13 +82,10 @@ fn all_of(file: &mut File) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-fn end_now(child: &mut Child) {
-    _ = child.kill();
-    _ = child.wait();
-}
-
 #[cfg(test)]
 mod tests {
+    use skyload::ids::ProcessIdentity;
+
     use super::*;
 
     fn shell(script: &str) -> Command {
@@ -182,14 +121,6 @@ mod tests {
         assert!(error.unwrap_err().is::<Interrupted>());
         let pid = std::fs::read_to_string(started).unwrap().trim().parse().unwrap();
         assert_eq!(ProcessIdentity::of(pid).filter(|process| process.is_alive()), None);
-    }
-
-    #[test]
-    fn a_tool_that_fails_after_a_ctrl_c_has_not_failed() {
-        let mut child = shell("exit 1").spawn().unwrap();
-        child.wait().unwrap();
-        assert!(wait_unless(&mut child, || true).unwrap_err().is::<Interrupted>());
-        assert!(wait_unless(&mut child, || false).is_ok());
     }
 
     #[test]

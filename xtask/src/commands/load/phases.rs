@@ -1,10 +1,9 @@
 //! The measured part of a run: baseline, setup, load, teardown, drain.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::LoadPlan;
+use skyload::poll;
 use skyload::record::RunDir;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::{Phase, Window};
@@ -12,7 +11,7 @@ use skyload::record::profile::{Phase, Window};
 use super::fixtures;
 use super::scenarios;
 use super::settle::{self, Point};
-use super::watch::Watch;
+use super::watch::{GLANCE, Watch};
 use crate::nextest::Tests;
 use crate::progress::Progress;
 
@@ -49,10 +48,9 @@ pub(super) fn run(
     let step = progress.step(format!("Cooldown, {}", humantime::format_duration(plan.cooldown)));
     // Somebody who presses Ctrl-C wants an end, and a server that is gone has none.
     if matches!(stopped, None | Some(StopReason::MemoryFloor)) {
-        let end = Instant::now() + plan.cooldown;
-        while Instant::now() < end && !watch.signals.interrupted() {
-            std::thread::sleep(Duration::from_millis(50).min(plan.cooldown));
-        }
+        poll::during(plan.cooldown, GLANCE, || {
+            anyhow::Ok(watch.signals.interrupted().then_some(()))
+        })?;
         watch.check_server()?;
         watch.look()?;
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use skyload::plan::LoadPlan;
+use skyload::poll;
 use skyload::record::RunDir;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::{Phase, Window};
@@ -13,7 +14,7 @@ use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};
 
 use super::phases::{begin_window, state};
-use super::watch::Watch;
+use super::watch::{GLANCE, Watch};
 use crate::nextest::{LoadProcess, Tests};
 use crate::profiler::last_ticks;
 use crate::progress::{Progress, Step};
@@ -46,7 +47,7 @@ pub(super) fn load(
     let Load { mut process, .. } = load;
     if let Some(reason) = stopped {
         step.update(format!("stopping: {}", state(Some(reason))));
-        process.stop()?;
+        process.stop();
     }
     process.finish()?;
     step.done(state(stopped));
@@ -88,18 +89,18 @@ impl Load<'_> {
         over: impl Fn(&LoadPlan, &RunDir) -> bool,
     ) -> Result<Option<StopReason>> {
         let mut next_line = Instant::now();
-        loop {
+        poll::until(GLANCE, || {
             let has_ended = self.process.has_ended()? || over(self.plan, self.run);
             let stopped = watch.look()?;
             if has_ended || stopped.is_some() {
-                return Ok(stopped);
+                return Ok(Some(stopped));
             }
             if Instant::now() >= next_line {
                 next_line = Instant::now() + Duration::from_secs(1);
                 say_how_far(self.step, self.plan, self.run);
             }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            Ok(None)
+        })
     }
 }
 
