@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
@@ -215,7 +214,13 @@ impl LoadPlan {
 
     /// Offsets at which the users of a scenario start, from the beginning of an iteration.
     pub fn start_offsets(&self, id: ScenarioId, iteration: u32) -> Vec<Duration> {
-        ramp::offsets(id, &self.beside(id.group(), iteration), &self.scenarios, self.ramp)
+        let beside = self.beside(id.group(), iteration);
+        ramp::offsets(id, &beside, &self.scenarios, self.nodes(), self.ramp)
+    }
+
+    /// The place of its nodes' work beside the server's.
+    fn nodes(&self) -> ramp::Nodes {
+        ramp::Nodes::of(self.infrastructure == Infrastructure::Loopback, self.speed)
     }
 
     /// Scenarios that take part in an iteration beside those of a family: all, unless families
@@ -230,8 +235,9 @@ impl LoadPlan {
     /// Time over which the starts of a family's iterations are spread, all together.
     fn starts_of(&self, family: Option<Group>) -> Duration {
         let iterations = self.beside(family, 0).iter().map(|planned| planned.iterations).max();
-        let starts =
-            |iteration| ramp::spread(&self.beside(family, iteration), &self.scenarios, self.ramp);
+        let starts = |iteration| {
+            ramp::spread(&self.beside(family, iteration), &self.scenarios, self.nodes(), self.ramp)
+        };
         units::total((0..iterations.unwrap_or(0)).map(starts))
     }
 
@@ -252,7 +258,7 @@ impl LoadPlan {
     /// Time between the launches of what scenarios share, which are spread where the load is.
     pub fn setup_interval(&self) -> Duration {
         let speed = self.speed.filter(|_| !self.ramp.is_zero() && !self.is_remote());
-        speed.map_or(Duration::ZERO, ramp::between_launches)
+        speed.map_or(Duration::ZERO, |speed| ramp::between_launches(self.nodes(), speed))
     }
 
     /// Seconds that the shared job runs: all who follow it begin while it does, since SkyPilot
@@ -268,7 +274,7 @@ impl LoadPlan {
     /// where it is not, or where nobody knows.
     pub fn overload(&self) -> Option<Duration> {
         let speed = self.speed.filter(|_| self.ramp.is_zero() && !self.is_remote())?;
-        let at_once = |family| ramp::overload(&self.beside(family, 0), speed);
+        let at_once = |family| ramp::overload(&self.beside(family, 0), self.nodes(), speed);
         match self.groups().as_slice() {
             [] => at_once(None),
             families => families.iter().filter_map(|family| at_once(Some(*family))).max(),

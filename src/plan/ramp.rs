@@ -12,7 +12,8 @@ use crate::scenario::{Cost, Need, Scenario, ScenarioId, ScenarioKind};
 
 /// Ramps that skyload chooses, in seconds. Coarse, so that two runs on one machine have
 /// the same one and can be compared.
-const STEPS: [u64; 17] = [0, 5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 150, 180, 240, 300, 420];
+const STEPS: [u64; 20] =
+    [0, 5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 150, 180, 240, 300, 420, 540, 720, 900];
 
 /// Share of the CPUs that starts are to take: the rest is for the server's event loop and
 /// for what does not end when it should.
@@ -22,6 +23,33 @@ const SHARE: f64 = 0.85;
 /// (Loads of all scenarios on 2 CPUs, their work reckoned by the table of costs: 21 s passed;
 /// 35 s passed once and failed once; 43 s and more failed.)
 const BURST_LIMIT: Duration = Duration::from_secs(20);
+
+/// The place of the nodes' work beside the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nodes {
+    /// They are other machines, or get what nobody else wants.
+    Behind,
+    /// They take CPU from server and clients: starts give the machine their work to do, too.
+    Beside,
+}
+
+impl Nodes {
+    /// The nodes of a load, `on_loopback` or not, on a machine of this speed.
+    pub(super) fn of(on_loopback: bool, speed: Option<Speed>) -> Self {
+        match speed {
+            Some(speed) if on_loopback && !speed.leaves_cpu_for_nodes() => Self::Beside,
+            Some(_) | None => Self::Behind,
+        }
+    }
+
+    /// Work of a start that competes with the server's event loop, in CPU-seconds.
+    const fn cost_of_start(self, cost: &Cost) -> f64 {
+        match self {
+            Self::Behind => cost.server + cost.client,
+            Self::Beside => cost.server + cost.client + cost.nodes,
+        }
+    }
+}
 
 /// One of the users of a load.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,9 +69,10 @@ pub(super) fn offsets(
     id: ScenarioId,
     beside: &[PlannedScenario],
     all: &[PlannedScenario],
+    nodes: Nodes,
     ramp: Duration,
 ) -> Vec<Duration> {
-    let (order, whole) = (order(beside), total(&order(all)));
+    let (order, whole) = (order(beside, nodes), total(&order(all, nodes)));
     let mut before = 0.0;
     let mut offsets = Vec::new();
     for start in &order {
@@ -60,9 +89,10 @@ pub(super) fn offsets(
 pub(super) fn spread(
     beside: &[PlannedScenario],
     all: &[PlannedScenario],
+    nodes: Nodes,
     ramp: Duration,
 ) -> Duration {
-    part(ramp, total(&order(beside)), total(&order(all)))
+    part(ramp, total(&order(beside, nodes)), total(&order(all, nodes)))
 }
 
 fn part(ramp: Duration, cost: f64, of: f64) -> Duration {
@@ -71,8 +101,8 @@ fn part(ramp: Duration, cost: f64, of: f64) -> Duration {
 }
 
 /// The ramp that this machine needs for a load.
-pub(super) fn choose(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
-    let seconds = work(scenarios, speed).as_secs_f64() / SHARE;
+pub(super) fn choose(scenarios: &[PlannedScenario], nodes: Nodes, speed: Speed) -> Duration {
+    let seconds = work(scenarios, nodes, speed).as_secs_f64() / SHARE;
     #[expect(clippy::cast_precision_loss, reason = "these steps are small")]
     let step = STEPS.into_iter().find(|step| *step as f64 >= seconds);
     Duration::from_secs(step.unwrap_or(STEPS[STEPS.len() - 1]))
@@ -80,24 +110,28 @@ pub(super) fn choose(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
 
 /// Work of those users that start at once, where it is more than the machine can carry
 /// without timeouts.
-pub(super) fn overload(scenarios: &[PlannedScenario], speed: Speed) -> Option<Duration> {
+pub(super) fn overload(
+    scenarios: &[PlannedScenario],
+    nodes: Nodes,
+    speed: Speed,
+) -> Option<Duration> {
     let at_once: Vec<PlannedScenario> = scenarios
         .iter()
         .map(|planned| PlannedScenario { users: planned.concurrency, ..*planned })
         .collect();
-    Some(work(&at_once, speed)).filter(|work| *work > BURST_LIMIT)
+    Some(work(&at_once, nodes, speed)).filter(|work| *work > BURST_LIMIT)
 }
 
 /// Time in which the machine does what the starts of all users give it to do.
-fn work(scenarios: &[PlannedScenario], speed: Speed) -> Duration {
-    let seconds = speed.time_of(total(&order(scenarios)));
+fn work(scenarios: &[PlannedScenario], nodes: Nodes, speed: Speed) -> Duration {
+    let seconds = speed.time_of(total(&order(scenarios, nodes)));
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// Time in which the machine does the server's part of one launch.
-pub(super) fn between_launches(speed: Speed) -> Duration {
+/// Time in which the machine does its part of one launch.
+pub(super) fn between_launches(nodes: Nodes, speed: Speed) -> Duration {
     const MOST: Duration = Duration::from_secs(60);
-    let seconds = speed.time_of(cost_of_start(&Cost::of_launch(0.0)));
+    let seconds = speed.time_of(nodes.cost_of_start(&Cost::of_launch(0.0)));
     Duration::try_from_secs_f64(seconds).unwrap_or(MOST).min(MOST)
 }
 
@@ -107,23 +141,17 @@ fn total(starts: &[Start]) -> f64 {
 
 /// All users in the order in which they start: those first who take longest, and the first
 /// user of each scenario before the second of any.
-fn order(scenarios: &[PlannedScenario]) -> Vec<Start> {
+fn order(scenarios: &[PlannedScenario], nodes: Nodes) -> Vec<Start> {
     let mut starts: Vec<Start> = scenarios
         .iter()
         .filter(|planned| planned.id.kind() != ScenarioKind::Probe)
         .flat_map(|planned| {
-            let cost = cost_of_start(&Scenario::of(planned.id).cost);
+            let cost = nodes.cost_of_start(&Scenario::of(planned.id).cost);
             (0..planned.users).map(move |user| Start { scenario: planned.id, user, cost })
         })
         .collect();
     starts.sort_by_key(|start| (start.user, rank(start.scenario), start.scenario));
     starts
-}
-
-/// Work of an iteration that competes with the server's event loop. Nodes run at a lower
-/// priority, and take what is left.
-const fn cost_of_start(cost: &Cost) -> f64 {
-    cost.server + cost.client
 }
 
 fn rank(id: ScenarioId) -> u8 {
@@ -159,7 +187,7 @@ mod tests {
     fn starts_are_spread_by_the_work_that_they_make() {
         let all = TWO.map(|id| planned(id, 2));
         let ramp = Duration::from_secs(30);
-        let of = |id| offsets(id, &all, &all, ramp);
+        let of = |id| offsets(id, &all, &all, Nodes::Behind, ramp);
         let (status, launch) = (of(ScenarioId::ApiStatus), of(ScenarioId::CliLaunch));
         // A launch is 12.5 CPU-s of server and client, a status 2.5: 30 together.
         assert_eq!(launch, [Duration::ZERO, Duration::from_secs(15)], "launches first");
@@ -169,14 +197,15 @@ mod tests {
     #[test]
     fn who_follows_the_job_that_is_under_way_starts_first() {
         let all = [ScenarioId::CliLaunch, ScenarioId::ApiJobsLogs].map(|id| planned(id, 1));
-        let offsets = offsets(ScenarioId::ApiJobsLogs, &all, &all, Duration::from_secs(60));
+        let offsets =
+            offsets(ScenarioId::ApiJobsLogs, &all, &all, Nodes::Behind, Duration::from_secs(60));
         assert_eq!(offsets, [Duration::ZERO]);
     }
 
     #[test]
     fn without_a_ramp_all_start_at_once() {
         let all = TWO.map(|id| planned(id, 3));
-        let offsets = offsets(ScenarioId::ApiStatus, &all, &all, Duration::ZERO);
+        let offsets = offsets(ScenarioId::ApiStatus, &all, &all, Nodes::Behind, Duration::ZERO);
         assert_eq!(offsets, [Duration::ZERO; 3]);
     }
 
@@ -184,7 +213,7 @@ mod tests {
     fn an_iteration_of_fewer_scenarios_is_spread_over_less_time() {
         let all = TWO.map(|id| planned(id, 2));
         let ramp = Duration::from_secs(30);
-        let offsets = offsets(ScenarioId::ApiStatus, &all[..1], &all, ramp);
+        let offsets = offsets(ScenarioId::ApiStatus, &all[..1], &all, Nodes::Behind, ramp);
         assert_eq!(offsets, [Duration::ZERO, Duration::from_millis(2_500)]);
     }
 
@@ -193,22 +222,39 @@ mod tests {
     #[case::half_as_many_cpus(speed(2.0, 2), speed(2.0, 1))]
     fn a_ramp_is_longer_where_imports_take_longer(#[case] quick: Speed, #[case] slow: Speed) {
         let all = TWO.map(|id| planned(id, 4));
-        assert!(choose(&all, quick) < choose(&all, slow));
-        assert!(STEPS.contains(&choose(&all, slow).as_secs()));
+        assert!(choose(&all, Nodes::Behind, quick) < choose(&all, Nodes::Behind, slow));
+        assert!(STEPS.contains(&choose(&all, Nodes::Behind, slow).as_secs()));
+    }
+
+    #[test]
+    fn nodes_that_take_cpu_from_the_server_make_a_ramp_longer() {
+        let all = [planned(ScenarioId::CliLaunch, 4)];
+        let (one, two) = (speed(2.0, 1), speed(2.0, 2));
+        assert_eq!(Nodes::of(true, Some(two)), Nodes::Behind);
+        assert_eq!(Nodes::of(false, Some(one)), Nodes::Behind, "they are other machines");
+        let nodes = Nodes::of(true, Some(one));
+        assert_eq!(nodes, Nodes::Beside);
+        // 4 launches are 50 CPU-s of server and clients, and 108 of nodes.
+        assert_eq!(choose(&all, Nodes::Behind, one), Duration::from_secs(60));
+        assert_eq!(choose(&all, nodes, one), Duration::from_secs(240));
+        assert!(between_launches(nodes, one) > between_launches(Nodes::Behind, one));
     }
 
     #[test]
     fn a_burst_is_too_much_where_its_imports_pile_up() {
         let fifty = [planned(ScenarioId::ApiStatus, 50)];
-        assert_eq!(overload(&fifty, speed(2.0, 2)), Some(Duration::from_millis(62_500)));
-        assert_eq!(overload(&fifty, speed(2.0, 16)), None);
+        assert_eq!(
+            overload(&fifty, Nodes::Behind, speed(2.0, 2)),
+            Some(Duration::from_millis(62_500))
+        );
+        assert_eq!(overload(&fifty, Nodes::Behind, speed(2.0, 16)), None);
         let few_at_once = [PlannedScenario { concurrency: 5, ..fifty[0] }];
-        assert_eq!(overload(&few_at_once, speed(2.0, 2)), None);
+        assert_eq!(overload(&few_at_once, Nodes::Behind, speed(2.0, 2)), None);
     }
 
     #[test]
     fn the_longest_ramp_is_finite() {
         let all = [planned(ScenarioId::CliStatus, 10_000)];
-        assert_eq!(choose(&all, speed(60.0, 1)), Duration::from_secs(420));
+        assert_eq!(choose(&all, Nodes::Behind, speed(60.0, 1)), Duration::from_secs(900));
     }
 }

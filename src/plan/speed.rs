@@ -57,6 +57,15 @@ impl Speed {
         cost * self.factor() / self.effective_cpus()
     }
 
+    /// Whether processes that get what nobody else wants get anything: nodes of the loopback
+    /// infrastructure never come up on a machine that is kept busy, and on one CPU, which is
+    /// the server's for as long as users start.
+    pub fn leaves_cpu_for_nodes(self) -> bool {
+        const FREE: f64 = 0.75;
+        const LEAST: f64 = 1.5;
+        self.effective_cpus() >= LEAST.max(FREE * self.cpus.that_count())
+    }
+
     /// CPU-seconds that this machine takes for one of the table of costs.
     pub fn factor(self) -> f64 {
         self.import.as_secs_f64() / Cost::OF_ONE_IMPORT

@@ -151,7 +151,9 @@ impl Resolver<'_> {
         let speed = self.machine.speed;
         let ramp = match (basis.pace.ramp, speed) {
             (RampSetting::Over(time), _) => time,
-            (RampSetting::Auto, Some(speed)) if here.server => ramp::choose(&scenarios, speed),
+            (RampSetting::Auto, Some(speed)) if here.server => {
+                ramp::choose(&scenarios, ramp::Nodes::of(here.clusters, Some(speed)), speed)
+            }
             (RampSetting::Auto, _) => Duration::ZERO,
         };
         Ok(LoadPlan {

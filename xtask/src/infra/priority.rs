@@ -18,20 +18,11 @@ pub(crate) enum NodePriority {
     Low,
 }
 
-/// Share of the CPUs that must be free for nodes at idle priority.
-const FREE: f64 = 0.75;
-
-/// CPUs that must be free for it: one alone is the server's for as long as users start, and a
-/// cluster that does not come up meanwhile is given up by SkyPilot.
-const LEAST: f64 = 1.5;
-
 impl NodePriority {
     /// The priority that lets nodes come up on a machine of this speed.
     pub(crate) fn on(speed: Option<Speed>) -> Self {
         match speed {
-            Some(speed) if speed.effective_cpus() < LEAST.max(FREE * speed.cpus.that_count()) => {
-                Self::Low
-            }
+            Some(speed) if !speed.leaves_cpu_for_nodes() => Self::Low,
             Some(_) | None => Self::Idle,
         }
     }
