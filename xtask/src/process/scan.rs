@@ -201,3 +201,34 @@ pub(crate) fn add_descendants(ours: &mut HashSet<u32>, parents: &HashMap<u32, u3
         ours.extend(children);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_this_process_nor_whom_it_was_started_by_is_found() {
+        let me = ProcessIdentity::current().unwrap();
+        let parent = std::os::unix::process::parent_id();
+        let found = find(&[me], |seen| seen.pid == parent).unwrap();
+        assert_eq!(found, []);
+    }
+
+    #[test]
+    fn those_who_descend_from_one_that_is_known_are_found() {
+        let mut script = std::process::Command::new("sh");
+        let mut known = script.args(["-c", "sleep 61 & wait"]).spawn().unwrap();
+        let identity = ProcessIdentity::of(known.id()).unwrap();
+        let both = wait_until(Duration::from_secs(20), GLANCE, || {
+            match find(&[identity], |_| false).unwrap().len() {
+                2 => Probe::Ready(()),
+                number => Probe::NotYet(number.to_string()),
+            }
+        });
+        both.unwrap();
+        let ended = end_all(&[identity], |_| false).unwrap();
+        known.wait().unwrap();
+        assert!(ended.iter().any(|found| found.words.contains(&"61".into())), "{ended:?}");
+        assert!(ended.iter().all(|found| !found.identity.is_alive()));
+    }
+}
