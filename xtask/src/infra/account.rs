@@ -12,8 +12,6 @@ use anyhow::{Context as _, Result};
 use nix::unistd::{Uid, User, getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
-use super::strays;
-
 /// The name that SkyPilot logs in with.
 pub(super) const USER: &str = "skyload";
 
@@ -31,8 +29,9 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Root gets a free number, everybody else their own.
-    pub(super) fn choose() -> Result<Self> {
+    /// Root gets a free number, everybody else their own. One that owns files somewhere is
+    /// not free: `owns_files` says whether it does.
+    pub(super) fn choose(owns_files: impl Fn(u32) -> bool) -> Result<Self> {
         if !geteuid().is_root() {
             let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
             return Ok(Self { uid, gid, is_nodes_only: false });
@@ -42,7 +41,7 @@ impl Account {
             !has_number(&known, *uid)
                 && matches!(User::from_uid(Uid::from_raw(*uid)), Ok(None))
                 && !has_process(*uid)
-                && !strays::has_any(*uid, &strays::SHARED_FOLDERS)
+                && !owns_files(*uid)
         };
         let uid =
             (FIRST..FIRST + 1000).find(is_free).context("finding a user number that nobody has")?;

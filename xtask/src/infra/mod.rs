@@ -174,7 +174,7 @@ impl Loopback {
             },
             supervisor: None,
             folder: place.nodes(&id),
-            account: Account::choose()?,
+            account: Account::choose(|uid| strays::has_any(uid, &strays::SHARED_FOLDERS))?,
             ports: Ports::find_free()?,
             sky: sky.sky.clone(),
             sky_version: sky.facts.version.clone(),
