@@ -7,7 +7,7 @@ use skyload::record::RunDir;
 use skyload::record::write_json;
 use skyload::resources::{Disabled, find_disabled};
 
-use super::fixtures::requests;
+use super::resources::requests;
 use crate::infra::{Loopback, NodePriority, ServerSetup};
 use crate::progress::Progress;
 use crate::server::{self, runtime};

@@ -1,18 +1,19 @@
 //! `cargo xtask load`: the story of a run.
 //!
 //! Plan, build, install; bring up what is launched on; restart the server; profile
-//! it through baseline, setup, load, teardown and drain; hand the server back;
+//! it through baseline, setup, load, teardown and cooldown; hand the server back;
 //! report, gate, verdict. Guards own whatever runs, so that every way out of here
 //! leaves nothing behind.
 
-mod fixtures;
+mod active;
+mod events;
 mod ground;
-mod marks;
 mod phases;
 mod places;
 mod prepare;
 mod remote;
 mod request;
+mod resources;
 mod scenarios;
 mod settle;
 mod watch;
@@ -39,8 +40,9 @@ use crate::signals::Signals;
 use crate::sky::{SkyInstallation, Whose, speed};
 use crate::tools;
 use crate::workspace::Workspace;
+use active::ActiveRun;
+use events::EventLog;
 use ground::Ground;
-use marks::Marks;
 pub(crate) use prepare::machine;
 use watch::Watch;
 
@@ -117,8 +119,8 @@ fn run_plan(
 /// From the server's start to its end, with everything measured in between.
 fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Result<()> {
     let (plan, run, progress) = (context.plan, context.run, context.progress);
-    let mut marks = Marks::open(run)?;
-    marks.note(Event::Began)?;
+    let mut events = EventLog::open(run)?;
+    events.note(Event::Began)?;
     let groups = MemoryGroups::here();
     let kills_before = groups.kills();
     let server = ServerSession::begin(context)?;
@@ -128,17 +130,25 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         .addresses
         .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, addresses)))
         .transpose()?;
-    let mut watch = Watch::new(context, &server, profiler, marks, ground.stays());
+    let mut active = ActiveRun {
+        plan,
+        directory: run,
+        tests,
+        credentials: &context.credentials,
+        progress,
+        nodes_stay: ground.stays(),
+        watch: Watch::new(context.signals, &server, profiler, events),
+    };
     // Not `?` yet: what was measured is worth having, whatever went wrong.
-    let measured = phases::run(&mut watch, tests, plan, run, progress);
-    let stopped = watch.stopped();
-    let Watch { profiler, mut marks, .. } = watch;
+    let measured = phases::run(&mut active);
+    let stopped = active.watch.stopped();
+    let Watch { profiler, mut events, .. } = active.watch;
     let profiled = match plan.is_remote() {
-        true => remote::fetch_profile(context, stopped, &mut marks),
+        true => remote::fetch_profile(context, stopped, &mut events),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
     };
     if let Some(processes) = more_kills(&groups, kills_before) {
-        marks.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
+        events.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }
     // From here on, another Ctrl-C is for the stop.
     context.signals.note();
@@ -147,7 +157,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     step.done(if plan.keep_server { "kept running" } else { "done" });
     match farewell {
         Farewell::Stopped(leaked_processes) => {
-            marks.note(Event::LeakedProcesses(leaked_processes))?
+            events.note(Event::LeakedProcesses(leaked_processes))?
         }
         Farewell::Otherwise => {}
         Farewell::NotStopped(error) => {
@@ -156,9 +166,9 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     }
     let left = ground.finish(run)?;
     if !left.is_empty() {
-        marks.note(Event::LeftInQueue(left))?;
+        events.note(Event::LeftInQueue(left))?;
     }
-    marks.note(Event::Ended)?;
+    events.note(Event::Ended)?;
     measured?;
     if let Err(error) = profiled {
         // Its files say how far it came, and the verdict follows from them.

@@ -15,68 +15,59 @@ use skyload::record::resources::ResourceLog;
 use skyload::record::{RunDir, read_json, read_optional, write_json};
 use skyload::resources::{self, Hurry, Requests};
 
-use super::phases::begin_phase;
+use super::active::ActiveRun;
 use super::watch::{GLANCE, Watch};
 use crate::ports::{SERVICES, is_free};
-use crate::progress::Progress;
 use crate::server::runtime;
 
 /// When somebody wants an end.
 const TEAR_DOWN_IN_HURRY: Duration = Duration::from_secs(3 * 60);
 
 /// Launches what scenarios share. Returns why the run is to end early, if it is.
-pub(super) fn set_up(
-    watch: &mut Watch<'_>,
-    plan: &LoadPlan,
-    run: &RunDir,
-    progress: Progress,
-) -> Result<Option<StopReason>> {
-    let step = progress.step("Launching what scenarios share");
-    begin_phase(watch, plan, Phase::SetUp)?;
-    let requests = requests(plan, run, watch.credentials)?;
+pub(super) fn set_up(run: &mut ActiveRun<'_>) -> Result<Option<StopReason>> {
+    let (plan, file) = (run.plan, run.directory.resources());
+    let step = run.progress.step("Launching what scenarios share");
+    run.begin_phase(Phase::SetUp)?;
+    let requests = requests(plan, run.directory, run.credentials)?;
     let mut ports = SERVICES.ports().into_iter();
     let port = ports.find(|port| is_free(*port)).context("finding a free port for the service")?;
-    let id = run.id();
+    let id = run.directory.id();
     let work = resources::set_up(&requests, &id, plan, Some(port), plan.scenario_timeout);
-    let (ledger, stopped) = while_watching(watch, work)?;
-    let mut ledger = ledger.unwrap_or_default();
-    ledger.hide(watch.credentials);
-    write_json(&run.resources(), &ledger)?;
-    let failed = ledger.failed().count();
+    let (log, stopped) = while_watching(&mut run.watch, work)?;
+    let mut log = log.unwrap_or_default();
+    log.hide(run.credentials);
+    write_json(&file, &log)?;
+    let failed = log.failed().count();
     step.done(match (stopped, failed) {
         (Some(_), _) => "stopped".to_owned(),
-        (None, 0) if ledger.steps.is_empty() => "nothing is shared".to_owned(),
+        (None, 0) if log.steps.is_empty() => "nothing is shared".to_owned(),
         (None, 0) => "done".to_owned(),
-        (None, failed) => format!("{failed} of {} failed", ledger.steps.len()),
+        (None, failed) => format!("{failed} of {} failed", log.steps.len()),
     });
     Ok(stopped)
 }
 
 /// Takes down what the run has created, and looks whether it is gone.
-pub(super) fn tear_down(
-    watch: &mut Watch<'_>,
-    plan: &LoadPlan,
-    run: &RunDir,
-    progress: Progress,
-) -> Result<()> {
-    let (hurry, limit) = match watch.stopped() {
+pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
+    let (plan, file) = (run.plan, run.directory.resources());
+    let (hurry, limit) = match run.watch.stopped() {
         None => (Hurry::No, plan.teardown_timeout),
         Some(_) => (Hurry::Stopped, TEAR_DOWN_IN_HURRY.min(plan.teardown_timeout)),
     };
-    let step = progress.step("Taking down what was launched");
-    begin_phase(watch, plan, Phase::TearDown)?;
-    let requests = requests(plan, run, watch.credentials)?;
-    let id = run.id();
-    let ledger = read_optional(&run.resources(), "list of fixtures")?;
-    let mut ledger: ResourceLog = ledger.unwrap_or_default();
+    let step = run.progress.step("Taking down what was launched");
+    run.begin_phase(Phase::TearDown)?;
+    let requests = requests(plan, run.directory, run.credentials)?;
+    let id = run.directory.id();
+    let log = read_optional(&file, "list of fixtures")?;
+    let mut log: ResourceLog = log.unwrap_or_default();
     // Not watched: what costs money is taken down however often somebody presses
     // Ctrl-C, and the limit is the end of it.
-    runtime()?.block_on(resources::tear_down(&requests, &id, plan, hurry, limit, &mut ledger));
-    ledger.hide(watch.credentials);
-    write_json(&run.resources(), &ledger)?;
-    watch.check_server()?;
-    step.done(match ledger.left.as_slice() {
-        [] if ledger.verified => "all gone".to_owned(),
+    runtime()?.block_on(resources::tear_down(&requests, &id, plan, hurry, limit, &mut log));
+    log.hide(run.credentials);
+    write_json(&file, &log)?;
+    run.watch.check_server()?;
+    step.done(match log.left.as_slice() {
+        [] if log.verified => "all gone".to_owned(),
         [] => "nobody could see whether all is gone".to_owned(),
         left => format!("still there: {}", left.join(", ")),
     });

@@ -5,21 +5,22 @@ use skyload::clock::Timeline;
 use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::{JsonLines, RunDir};
 
-pub(super) struct Marks {
+/// What happens in a run, line by line.
+pub(super) struct EventLog {
     lines: JsonLines<LoggedEvent>,
     timeline: Timeline,
 }
 
-impl Marks {
+impl EventLog {
     pub(super) fn open(run: &RunDir) -> Result<Self> {
         let lines = JsonLines::append_to(&run.events())?;
         Ok(Self { lines, timeline: Timeline::start() })
     }
 
     pub(super) fn note(&mut self, event: Event) -> Result<()> {
-        let mark = LoggedEvent { at: self.timeline.now(), event };
+        let event = LoggedEvent { at: self.timeline.now(), event };
         self.lines
-            .push(&mark)
+            .push(&event)
             .and_then(|()| self.lines.flush())
             .context("noting what happened in the run")
     }
