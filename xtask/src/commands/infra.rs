@@ -5,16 +5,16 @@ use std::io::Write as _;
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
 use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
 use crate::flags;
 use crate::infra::{self, Loopback, NodePriority, Record, ServerSetup};
 use crate::print;
-use crate::progress::Progress;
-use crate::signals::Signals;
 use crate::sky::{SkyInstallation, Whose, speed};
-use crate::workspace::Workspace;
 
 pub(crate) fn run(flags: &flags::Infra) -> Result<()> {
     let workspace = Workspace::locate()?;

@@ -36,6 +36,9 @@ mod supervisor;
 use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::record::FORMAT_VERSION;
 use skyload::record::nodes::NodeFigures;
@@ -45,10 +48,7 @@ pub(crate) use record::Record;
 pub(crate) use setup::ServerSetup;
 pub(crate) use supervisor::run as supervise;
 
-use crate::progress::Progress;
-use crate::signals::Signals;
 use crate::sky::SkyInstallation;
-use crate::workspace::Workspace;
 use account::Account;
 use image::Image;
 use node::Node;

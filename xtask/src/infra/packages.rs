@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use host::progress::Progress;
+use host::tools::lock::SetupLock;
+use host::tools::{debian, is_program};
 use skyload::env;
 use xshell::Shell;
 
 use super::place::{Place, open_all};
-use crate::progress::Progress;
-use crate::tools::lock::SetupLock;
-use crate::tools::{debian, is_program};
 
 /// Where programs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +166,7 @@ fn shown(folders: &[PathBuf]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::script;
+    use crate::testing::script;
 
     fn unpack(folder: &Path) {
         for program in PROGRAMS {
@@ -180,7 +180,7 @@ mod tests {
         let libraries = folder.join("usr/lib/riscv64-linux-gnu");
         script(&libraries.join("libnss_wrapper.so"), "");
         script(&libraries.join("slurm-wlm/auth_munge.so"), "");
-        debian::testing::stamp(folder);
+        debian::stamp(folder, Vec::new()).unwrap();
     }
 
     #[test]

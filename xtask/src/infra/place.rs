@@ -11,9 +11,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use host::workspace::Workspace;
 use nix::unistd::geteuid;
-
-use crate::workspace::Workspace;
 
 /// Folders that stay, and where those are made that go.
 pub(super) struct Place {

@@ -3,9 +3,8 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
+use host::ports::{DAEMONS, is_free_on};
 use serde::{Deserialize, Serialize};
-
-use crate::ports::{DAEMONS, is_free_on};
 
 /// Skylets get ports from here on, one for each cluster.
 const SKYLETS: u16 = 24_000;

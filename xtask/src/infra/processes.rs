@@ -7,11 +7,11 @@
 use std::ffi::OsString;
 
 use anyhow::Result;
+use host::process::scan::{self, Seen};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
 
 use super::account::Account;
-use crate::process::scan::{self, Seen};
 
 /// What tells an infrastructure's processes from all others.
 pub(super) struct Marks<'a> {

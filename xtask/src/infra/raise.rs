@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use host::signals::Signals;
+use host::workspace::{Workspace, own_program};
 use nix::unistd::geteuid;
 use skyload::ids::ProcessIdentity;
 use skyload::poll;
@@ -24,8 +26,6 @@ use super::priority::NodePriority;
 use super::record::Record;
 use super::setup;
 use super::supervisor::{Daemon, NodesOptions};
-use crate::signals::Signals;
-use crate::workspace::{Workspace, own_program};
 
 /// A start takes two seconds on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use host::process::scan::signal_and_wait;
+use host::tools::remove_folder;
+use host::workspace::Workspace;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
@@ -21,9 +24,6 @@ use super::ports::Ports;
 use super::priority::NodePriority;
 use super::processes::Marks;
 use super::strays;
-use crate::process::scan::signal_and_wait;
-use crate::tools::remove_folder;
-use crate::workspace::Workspace;
 
 /// An infrastructure that exists, or did.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use host::tools::on_path;
 use xshell::Shell;
 
 use super::configs;
@@ -11,7 +12,6 @@ use super::layout::Layout;
 use super::packages::Packages;
 use super::ports::Ports;
 use super::priority::NodePriority;
-use crate::tools::on_path;
 
 /// What an API server needs to use the infrastructure.
 #[derive(Clone, Debug)]

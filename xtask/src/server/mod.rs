@@ -19,6 +19,9 @@ mod ssh_sockets;
 mod system;
 
 use anyhow::Result;
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
 use skyload::api::Health;
 use skyload::credentials::Credentials;
 use skyload::env;
@@ -36,10 +39,7 @@ pub(crate) use launch::mistake_in_limit;
 pub(crate) use ports::DEFAULT_API_PORT;
 
 use crate::infra::ServerSetup;
-use crate::progress::Progress;
-use crate::signals::Signals;
 use crate::sky::SkyInstallation;
-use crate::workspace::Workspace;
 use facts::Facts;
 use isolated::IsolatedServer;
 use system::SystemServer;

@@ -23,11 +23,10 @@ mod stamp;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use host::progress::Progress;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 
 pub(crate) use constants::SkyFacts;
-
-use crate::progress::Progress;
 
 /// A SkyPilot that can be started.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //! with.
 
 use anyhow::Result;
+use host::progress::Progress;
 use skyload::credentials::Credentials;
 use skyload::plan::LoadPlan;
 use skyload::record::RunDir;
@@ -10,7 +11,6 @@ use skyload::record::profile::{Phase, Window};
 
 use super::watch::Watch;
 use crate::nextest::Tests;
-use crate::progress::Progress;
 
 /// A run while it is measured.
 pub(super) struct ActiveRun<'a> {

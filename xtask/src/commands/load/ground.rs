@@ -1,6 +1,9 @@
 //! What a run launches on, while it lasts.
 
 use anyhow::{Context as _, Result};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::RunDir;
@@ -9,11 +12,8 @@ use skyload::resources::{Disabled, find_disabled};
 
 use super::resources::requests;
 use crate::infra::{Loopback, NodePriority, ServerSetup};
-use crate::progress::Progress;
 use crate::server::{self, runtime};
-use crate::signals::Signals;
 use crate::sky::SkyInstallation;
-use crate::workspace::Workspace;
 
 /// What a run launches on.
 pub(super) enum Ground {

@@ -4,6 +4,9 @@ use std::io::{IsTerminal as _, stdin};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use host::progress::Progress;
+use host::signals::Interrupted;
+use host::workspace::Workspace;
 use skyload::config::{Config, ConfigError};
 use skyload::credentials::{Credentials, Login};
 use skyload::env;
@@ -26,11 +29,8 @@ use super::request::request;
 use crate::commands::runs;
 use crate::flags;
 use crate::profiler;
-use crate::progress::Progress;
 use crate::server::{self, Addresses, Context, ServerSession};
 use crate::server_profile;
-use crate::signals::Interrupted;
-use crate::workspace::Workspace;
 
 /// Resolves what was typed. Touches nothing.
 pub(super) fn plan(

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use host::environment::asked;
 use skyload::record::request::LoadRequest;
 
-use crate::environment::asked;
 use crate::flags;
 
 /// What was typed, as the library takes it, fit to be repeated from anywhere; and what of it

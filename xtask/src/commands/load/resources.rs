@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use host::ports::{SERVICES, is_free};
 use skyload::api::ApiClient;
 use skyload::credentials::Credentials;
 use skyload::plan::LoadPlan;
@@ -17,7 +18,6 @@ use skyload::resources::{self, Hurry, Requests};
 
 use super::active::ActiveRun;
 use super::watch::{GLANCE, Watch};
-use crate::ports::{SERVICES, is_free};
 use crate::server::runtime;
 
 /// When somebody wants an end.

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use host::progress::Step;
 use skyload::plan::LoadPlan;
 use skyload::poll;
 use skyload::record::RunDir;
@@ -17,7 +18,6 @@ use super::active::ActiveRun;
 use super::watch::{GLANCE, in_words};
 use crate::nextest::LoadProcess;
 use crate::profiler::last_ticks;
-use crate::progress::Step;
 
 /// Runs all scenarios of the plan. A reason to stop ends them.
 pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {

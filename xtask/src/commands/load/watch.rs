@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use host::signals::Signals;
 use skyload::poll;
 use skyload::profiler::protocol::Notice;
 use skyload::record::events::{Event, StopReason};
@@ -10,7 +11,6 @@ use skyload::record::events::{Event, StopReason};
 use super::events::EventLog;
 use crate::profiler::ProfilerProcess;
 use crate::server::{Fate, ServerSession};
-use crate::signals::Signals;
 
 /// How often it is looked at whether there is a reason to end.
 pub(super) const GLANCE: Duration = Duration::from_millis(50);

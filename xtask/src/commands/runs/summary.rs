@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use host::workspace::Workspace;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use skyload::analysis::{Report, Verdict};
@@ -14,7 +15,6 @@ use skyload::shell;
 use skyload::units::ByteSize;
 
 use super::RunDirectory;
-use crate::workspace::Workspace;
 
 /// One run.
 #[derive(Debug, Serialize)]

@@ -12,21 +12,21 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use host::progress::{Progress, Step};
+use host::tools::lock::SetupLock;
+use host::tools::python::Python;
+use host::tools::run::run;
+use host::tools::uv::Uv;
+use host::tools::version::ToolVersion;
+use host::tools::{remove_folder, shell_in};
+use host::workspace::Workspace;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 use skyload::record::{read_json, write_json};
 use xshell::Shell;
 
 use super::place::{Place, is_open, open_all};
-use crate::progress::{Progress, Step};
 use crate::sky::SkyInstallation;
-use crate::tools::lock::SetupLock;
-use crate::tools::python::Python;
-use crate::tools::run::run;
-use crate::tools::uv::Uv;
-use crate::tools::version::ToolVersion;
-use crate::tools::{remove_folder, shell_in};
-use crate::workspace::Workspace;
 use wheel::Wheel;
 
 const STAMP: &str = "skyload-ready.json";

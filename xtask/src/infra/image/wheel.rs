@@ -4,18 +4,18 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use host::progress::Step;
+use host::tools::python::for_installers;
+use host::tools::run::run;
+use host::tools::shell_in;
+use host::tools::uv::Uv;
+use host::workspace::Workspace;
 use serde::Deserialize;
 use skyload::env;
 use xshell::cmd;
 
 use crate::infra::place::{Place, short_sum};
-use crate::progress::Step;
 use crate::sky::SkyInstallation;
-use crate::tools::python::for_installers;
-use crate::tools::run::run;
-use crate::tools::shell_in;
-use crate::tools::uv::Uv;
-use crate::workspace::Workspace;
 
 const BUILD: &str = include_str!("../site/wheel.py");
 

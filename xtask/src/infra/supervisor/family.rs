@@ -5,11 +5,10 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use host::process::scan::add_descendants;
 use skyload::ids::ProcessIdentity;
 use skyload::process::{parse_stat, stat_fields};
 use skyload::units::{ByteSize, total};
-
-use crate::process::scan::add_descendants;
 
 /// One descendant.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,6 +17,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use host::process::scan::end_again;
+use host::signals::Signals;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -32,8 +34,6 @@ use skyload::usage::Usage;
 
 use super::account::Account;
 use super::priority::NodePriority;
-use crate::process::scan::end_again;
-use crate::signals::Signals;
 use autogroup::Lowered;
 use family::Member;
 

@@ -4,7 +4,7 @@
 
 use super::super::priority::NodePriority;
 use super::*;
-use crate::tools::testing::script;
+use crate::testing::script;
 use skyload::poll::{Probe, wait_until};
 use skyload::record::read_json;
 use std::path::Path;

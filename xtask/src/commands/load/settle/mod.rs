@@ -10,6 +10,7 @@ mod activity;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use host::progress::Step;
 use skyload::class::ProcessClass;
 use skyload::plan::{LoadPlan, Speed};
 use skyload::poll;
@@ -20,7 +21,6 @@ use skyload::record::profile::Sample;
 use super::active::ActiveRun;
 use super::watch::Watch;
 use crate::profiler::last_ticks;
-use crate::progress::Step;
 use activity::{Activity, Usage};
 
 /// How often it is looked at what goes on.

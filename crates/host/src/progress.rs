@@ -9,12 +9,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Shows one step after the other.
 #[derive(Clone, Copy)]
-pub(crate) struct Progress {
+pub struct Progress {
     live: bool,
 }
 
 /// A step that is under way.
-pub(crate) struct Step {
+pub struct Step {
     what: String,
     bar: Option<ProgressBar>,
     began: Instant,
@@ -24,13 +24,20 @@ pub(crate) struct Step {
 /// Without a terminal, a step under way speaks up this often.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Progress {
-    pub(crate) fn new() -> Self {
+    /// As a spinner on a terminal, and line by line elsewhere.
+    pub fn new() -> Self {
         Self { live: stderr().is_terminal() }
     }
 
     /// Begins a step. It ends with [`Step::done`], or unsaid when dropped.
-    pub(crate) fn step(&self, what: impl Into<String>) -> Step {
+    pub fn step(&self, what: impl Into<String>) -> Step {
         let what = what.into();
         let bar = self.live.then(|| {
             let bar = ProgressBar::new_spinner();
@@ -49,14 +56,14 @@ impl Progress {
     }
 
     /// Says something that is no step.
-    pub(crate) fn note(&self, what: impl AsRef<str>) {
+    pub fn note(&self, what: impl AsRef<str>) {
         line(what.as_ref());
     }
 }
 
 impl Step {
     /// Says how far it is.
-    pub(crate) fn update(&self, state: impl AsRef<str>) {
+    pub fn update(&self, state: impl AsRef<str>) {
         let text = format!("{}: {}", self.what, state.as_ref());
         match &self.bar {
             Some(bar) => bar.set_message(text),
@@ -69,7 +76,7 @@ impl Step {
     }
 
     /// Ends it with its result.
-    pub(crate) fn done(mut self, result: impl AsRef<str>) {
+    pub fn done(mut self, result: impl AsRef<str>) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Where programs look for libraries first.
-pub(crate) const NAME: &str = "LD_LIBRARY_PATH";
+pub const NAME: &str = "LD_LIBRARY_PATH";
 
 /// A variable, without what cargo has put into it; `None` where nothing else is in it.
 pub(super) fn without_cargos((name, value): (OsString, OsString)) -> Option<(OsString, OsString)> {

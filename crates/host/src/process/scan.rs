@@ -23,29 +23,31 @@ const ROUNDS: usize = 10;
 const GLANCE: Duration = Duration::from_millis(5);
 
 /// All processes of this machine at one moment.
-pub(crate) struct Scan {
+pub struct Scan {
     system: System,
     parents: HashMap<u32, u32>,
 }
 
 /// A process as it was seen.
 #[derive(Clone, Copy)]
-pub(crate) struct Seen<'a> {
-    pub(crate) pid: u32,
+pub struct Seen<'a> {
+    /// Its pid.
+    pub pid: u32,
     process: &'a sysinfo::Process,
 }
 
 /// A process that was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) identity: ProcessIdentity,
+pub struct Found {
+    /// Its pid and start time.
+    pub identity: ProcessIdentity,
     /// Its command line.
-    pub(crate) words: Vec<OsString>,
+    pub words: Vec<OsString>,
 }
 
 impl Scan {
     /// Looks at all processes, with their command lines, environments and users.
-    pub(crate) fn now() -> Result<Self> {
+    pub fn now() -> Result<Self> {
         let mut system = System::new().context("listing the processes of this machine")?;
         system.refresh_processes_specifics(
             ProcessesToUpdate::All,
@@ -61,7 +63,8 @@ impl Scan {
         Ok(Self { system, parents })
     }
 
-    pub(crate) fn processes(&self) -> impl Iterator<Item = Seen<'_>> {
+    /// Each of them.
+    pub fn processes(&self) -> impl Iterator<Item = Seen<'_>> {
         self.system.processes().iter().map(|(pid, process)| Seen { pid: pid.as_u32(), process })
     }
 
@@ -79,32 +82,29 @@ impl Scan {
 
 impl Seen<'_> {
     /// Its parent's pid; 0 where nobody knows.
-    pub(crate) fn parent(&self) -> u32 {
+    pub fn parent(&self) -> u32 {
         self.process.parent().map_or(0, sysinfo::Pid::as_u32)
     }
 
     /// Its command line.
-    pub(crate) fn words(&self) -> &[OsString] {
+    pub fn words(&self) -> &[OsString] {
         self.process.cmd()
     }
 
     /// The variables that it was started with, unless its title has overwritten them.
-    pub(crate) fn variables(&self) -> &[OsString] {
+    pub fn variables(&self) -> &[OsString] {
         self.process.environ()
     }
 
     /// Whom it runs as, where that can be seen.
-    pub(crate) fn uid(&self) -> Option<u32> {
+    pub fn uid(&self) -> Option<u32> {
         self.process.user_id().map(|uid| **uid)
     }
 }
 
 /// All that are alive of those that are known, that are ours by what is seen of them, or
 /// that descend from one of these. This process is none of them, and whom it was started by.
-pub(crate) fn find(
-    known: &[ProcessIdentity],
-    is_ours: impl Fn(&Seen<'_>) -> bool,
-) -> Result<Vec<Found>> {
+pub fn find(known: &[ProcessIdentity], is_ours: impl Fn(&Seen<'_>) -> bool) -> Result<Vec<Found>> {
     let scan = Scan::now()?;
     let spared = scan.ancestors();
     let known = known.iter().filter(|known| known.is_alive()).map(|known| known.pid);
@@ -120,7 +120,7 @@ pub(crate) fn find(
 }
 
 /// Ends all that [`find`] finds, and returns those that there were.
-pub(crate) fn end_all(
+pub fn end_all(
     known: &[ProcessIdentity],
     is_ours: impl Fn(&Seen<'_>) -> bool,
 ) -> Result<Vec<Found>> {
@@ -136,7 +136,7 @@ pub(crate) fn end_all(
 
 /// Ends what a look finds, until one finds nothing: a process may start another while it is
 /// being looked for.
-pub(crate) fn end_again(
+pub fn end_again(
     rounds: usize,
     mut look: impl FnMut() -> Result<Vec<ProcessIdentity>>,
 ) -> Result<()> {
@@ -151,17 +151,13 @@ pub(crate) fn end_again(
 }
 
 /// Ends one process and waits until it is gone. It is not asked: many ignore that.
-pub(crate) fn end(process: ProcessIdentity) {
+pub fn end(process: ProcessIdentity) {
     const WITHIN: Duration = Duration::from_secs(5);
     _ = signal_and_wait(process, Signal::SIGKILL, WITHIN);
 }
 
 /// Sends a process a signal that ends it, and waits at most so long until it is gone.
-pub(crate) fn signal_and_wait(
-    process: ProcessIdentity,
-    signal: Signal,
-    within: Duration,
-) -> Result<()> {
+pub fn signal_and_wait(process: ProcessIdentity, signal: Signal, within: Duration) -> Result<()> {
     if !process.is_alive() {
         return Ok(());
     }
@@ -173,7 +169,7 @@ pub(crate) fn signal_and_wait(
 }
 
 /// All that descend from a process; none where nobody can look.
-pub(crate) fn descendants(of: u32) -> Vec<ProcessIdentity> {
+pub fn descendants(of: u32) -> Vec<ProcessIdentity> {
     let Ok(scan) = Scan::now() else { return Vec::new() };
     let mut found = HashSet::from([of]);
     add_descendants(&mut found, &scan.parents);
@@ -182,13 +178,13 @@ pub(crate) fn descendants(of: u32) -> Vec<ProcessIdentity> {
 }
 
 /// Everybody's parent, by pid; 0 where nobody knows.
-pub(crate) fn parents(system: &System) -> HashMap<u32, u32> {
+pub fn parents(system: &System) -> HashMap<u32, u32> {
     let parent = |process: &sysinfo::Process| process.parent().map_or(0, sysinfo::Pid::as_u32);
     system.processes().iter().map(|(pid, process)| (pid.as_u32(), parent(process))).collect()
 }
 
 /// Adds those who descend from `ours`, given everybody's parent.
-pub(crate) fn add_descendants(ours: &mut HashSet<u32>, parents: &HashMap<u32, u32>) {
+pub fn add_descendants(ours: &mut HashSet<u32>, parents: &HashMap<u32, u32>) {
     loop {
         let children: Vec<u32> = parents
             .iter()

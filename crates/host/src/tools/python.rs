@@ -25,16 +25,16 @@ const CURE: &str = "install Python 3.9 to 3.13 (Debian, Ubuntu: `sudo apt instal
 
 /// An interpreter of a fitting version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Python {
+pub struct Python {
     /// Its real path, not that of a version manager's shim.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// Its version.
-    pub(crate) version: ToolVersion,
+    pub version: ToolVersion,
 }
 
 impl Python {
     /// Finds the interpreter to make environments with.
-    pub(crate) fn find(shell: &Shell) -> Result<Self> {
+    pub fn find(shell: &Shell) -> Result<Self> {
         let mut unfit = Vec::new();
         for name in NAMES {
             let Some(program) = on_path(shell, name) else { continue };
@@ -55,7 +55,7 @@ impl Python {
     }
 
     /// Makes a virtual environment with pip in it, in place of what is there.
-    pub(crate) fn make_venv(&self, shell: &Shell, folder: &Path, step: &Step) -> Result<()> {
+    pub fn make_venv(&self, shell: &Shell, folder: &Path, step: &Step) -> Result<()> {
         remove_folder(folder)?;
         let python = &self.path;
         run(for_installers(cmd!(shell, "{python} -m venv {folder}")), step)?
@@ -67,7 +67,7 @@ impl Python {
 
 /// The environment of whatever installs: where to get packages from is the shell's to
 /// say, and where to put them is not.
-pub(crate) fn for_installers(command: Cmd<'_>) -> Cmd<'_> {
+pub fn for_installers(command: Cmd<'_>) -> Cmd<'_> {
     // A configuration file, which may name an index, may say otherwise.
     Environment::of(For::Installers)
         .apply_to(command)
@@ -86,7 +86,8 @@ fn ask(shell: &Shell, program: &Path) -> Option<Python> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{progress, script, shell};
+    use crate::progress::Progress;
+    use crate::testing::{script, shell};
 
     fn shell_with(folder: &Path, scripts: &[(&str, &str)]) -> Shell {
         for (name, text) in scripts {
@@ -137,7 +138,7 @@ mod tests {
         let python =
             Python { path: folder.path().join("bin/python3"), version: ToolVersion(3, 11, 0) };
         let error = python
-            .make_venv(&shell, &folder.path().join("venv"), &progress().step("venv"))
+            .make_venv(&shell, &folder.path().join("venv"), &Progress::new().step("venv"))
             .unwrap_err();
         let error = format!("{error:#}");
         assert!(error.contains("apt install python3-venv"), "{error}");

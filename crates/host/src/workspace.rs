@@ -11,16 +11,20 @@ use skyload::record::RunDir;
 use crate::lock::FileLock;
 
 /// The checkout and its state directory.
-pub(crate) struct Workspace {
-    pub(crate) root: PathBuf,
-    pub(crate) state: PathBuf,
+pub struct Workspace {
+    /// The checkout.
+    pub root: PathBuf,
+    /// The state directory.
+    pub state: PathBuf,
 }
 
 impl Workspace {
-    pub(crate) fn locate() -> Result<Self> {
+    /// This checkout, and the state directory in it, or where the environment says.
+    pub fn locate() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("finding the checkout above xtask")?
+            .ancestors()
+            .nth(2)
+            .context("finding the checkout above crates/host")?
             .to_owned();
         let state = env::path(env::STATE_DIR).unwrap_or_else(|| root.join("target/skyload"));
         fs::create_dir_all(&state)
@@ -30,13 +34,13 @@ impl Workspace {
     }
 
     /// Where runs are kept.
-    pub(crate) fn runs(&self) -> PathBuf {
+    pub fn runs(&self) -> PathBuf {
         self.state.join("runs")
     }
 
     /// How commands are told which run: by its id, or by its directory where they would not
     /// look for it.
-    pub(crate) fn name_of(&self, run: &RunDir) -> String {
+    pub fn name_of(&self, run: &RunDir) -> String {
         match run.path().parent() == Some(&self.runs()) {
             true => run.id().to_string(),
             false => run.path().display().to_string(),
@@ -44,23 +48,23 @@ impl Workspace {
     }
 
     /// Where profiles are kept that belong to no run.
-    pub(crate) fn profiles(&self) -> PathBuf {
+    pub fn profiles(&self) -> PathBuf {
         self.state.join("profiles")
     }
 
     /// Where benchmarks leave their figures.
-    pub(crate) fn bench(&self) -> PathBuf {
+    pub fn bench(&self) -> PathBuf {
         self.state.join("bench")
     }
 
     /// Where runs note what they have yet to clear away.
-    pub(crate) fn custody(&self) -> PathBuf {
+    pub fn custody(&self) -> PathBuf {
         self.state.join("custody")
     }
 
     /// Makes sure that only one run at a time loads this machine from here: two
     /// would measure each other.
-    pub(crate) fn lock(&self) -> Result<FileLock> {
+    pub fn lock(&self) -> Result<FileLock> {
         match self.try_lock()? {
             Some(lock) => Ok(lock),
             None => bail!(
@@ -71,7 +75,7 @@ impl Workspace {
     }
 
     /// The same, or `None` when a run is under way.
-    pub(crate) fn try_lock(&self) -> Result<Option<FileLock>> {
+    pub fn try_lock(&self) -> Result<Option<FileLock>> {
         FileLock::try_take(&self.lock_file())
     }
 
@@ -82,7 +86,7 @@ impl Workspace {
 
 /// This very program, even where its file was replaced by a newer build meanwhile:
 /// parts of a run that are processes of their own are this program once more.
-pub(crate) fn own_program() -> Result<PathBuf> {
+pub fn own_program() -> Result<PathBuf> {
     if cfg!(target_os = "linux") {
         return Ok(PathBuf::from("/proc/self/exe"));
     }

@@ -1,12 +1,10 @@
-//! Stand-ins for the programs that set-up calls, as shell scripts.
+//! Stand-ins for the programs that tools call, as shell scripts.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use xshell::Shell;
-
-use crate::progress::Progress;
 
 /// Writes a program whose body is `text`.
 pub(crate) fn script(path: &Path, text: &str) {
@@ -22,9 +20,4 @@ pub(crate) fn shell(folder: &Path) -> Shell {
     shell.set_var("CARGO", folder.join("bin/cargo"));
     shell.set_var("CARGO_HOME", folder.join("cargo-home"));
     shell
-}
-
-/// A progress display.
-pub(crate) fn progress() -> Progress {
-    Progress::new()
 }

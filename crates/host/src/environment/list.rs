@@ -7,7 +7,7 @@ use super::proxies;
 
 /// Whom an environment is for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum For<'a> {
+pub enum For<'a> {
     /// SkyPilot, where it needs no cloud: an isolated server, its clients, and whoever
     /// asks SkyPilot something.
     SkyPilot,

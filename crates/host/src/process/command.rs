@@ -14,7 +14,7 @@ use crate::signals::{self, Interrupted};
 
 /// How a command came to its end.
 #[derive(Debug)]
-pub(crate) enum Ran {
+pub enum Ran {
     /// By itself.
     Ended(ExitStatus, Vec<u8>),
     /// Its limit ran out, so it was ended.
@@ -28,11 +28,7 @@ pub(crate) enum Ran {
 /// They go to a file, not to a pipe: a process that the command leaves behind would
 /// hold that open. In a process group of its own, so that a Ctrl-C does not cut it off
 /// half-way unless `interrupted` says so.
-pub(crate) fn run(
-    command: &mut Command,
-    within: Duration,
-    interrupted: impl Fn() -> bool,
-) -> Result<Ran> {
+pub fn run(command: &mut Command, within: Duration, interrupted: impl Fn() -> bool) -> Result<Ran> {
     let mut output = file()?;
     command.stdin(Stdio::null()).stdout(shared(&output)?).stderr(shared(&output)?).process_group(0);
     let mut child = OwnedChild::spawn(command).context("starting it")?;
@@ -54,7 +50,7 @@ pub(crate) fn run(
 
 /// Runs a tool to its end, or to that which somebody asks for: a compiler takes minutes.
 /// It stays in our process group, so that a terminal's Ctrl-C ends it, too.
-pub(crate) fn output(command: &mut Command) -> Result<Output> {
+pub fn output(command: &mut Command) -> Result<Output> {
     output_unless(command, signals::end_is_asked_for)
 }
 

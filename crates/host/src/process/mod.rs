@@ -7,6 +7,6 @@
 //! A process is known by its pid *and* start time, or is a child that nobody has waited for,
 //! whose pid is nobody else's; never by its name alone.
 
-pub(crate) mod child;
-pub(crate) mod command;
-pub(crate) mod scan;
+pub mod child;
+pub mod command;
+pub mod scan;

@@ -23,26 +23,26 @@ const LINES_SHOWN: usize = 15;
 
 /// A tool that has ended, well or not.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub struct Finished {
     command: String,
     status: ExitStatus,
     /// What it wrote to both of its outputs, in that order.
-    pub(crate) output: String,
+    pub output: String,
 }
 
 impl Finished {
     /// Whether it exited with 0.
-    pub(crate) fn succeeded(&self) -> bool {
+    pub fn succeeded(&self) -> bool {
         self.status.success()
     }
 
     /// What it wrote, or an error with the end of that and a cure if one is known.
-    pub(crate) fn into_output(self) -> Result<String> {
+    pub fn into_output(self) -> Result<String> {
         if self.succeeded() { Ok(self.output) } else { Err(self.failure()) }
     }
 
     /// The error that says how this tool failed.
-    pub(crate) fn failure(&self) -> anyhow::Error {
+    pub fn failure(&self) -> anyhow::Error {
         let lines: Vec<&str> = self.output.lines().collect();
         let shown = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
         let mut message = format!("`{}` failed ({})", self.command, self.status);
@@ -63,7 +63,7 @@ impl Finished {
 /// It stays in our process group, so that the terminal's Ctrl-C ends it too. Once somebody
 /// has asked for an end, it is ended, or not started: that is an [`Interrupted`], and no
 /// failure that there may be another way around.
-pub(crate) fn run(command: Cmd<'_>, step: &Step) -> Result<Finished> {
+pub fn run(command: Cmd<'_>, step: &Step) -> Result<Finished> {
     run_unless(command, step, signals::end_is_asked_for)
 }
 
@@ -118,12 +118,12 @@ fn note(line: &[u8], output: &mut String, step: &Step) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::progress;
+    use crate::progress::Progress;
     use xshell::{Shell, cmd};
 
     fn run_script(script: &str) -> Finished {
         let shell = Shell::new().unwrap();
-        let step = progress().step("a script");
+        let step = Progress::new().step("a script");
         run(cmd!(shell, "sh -c {script}"), &step).unwrap()
     }
 
@@ -138,7 +138,7 @@ mod tests {
         let (shell, folder) = (Shell::new().unwrap(), tempfile::tempdir().unwrap());
         let begun = folder.path().join("begun");
         let script = format!(": > {}; exec sleep 600", begun.display());
-        let step = progress().step("a script");
+        let step = Progress::new().step("a script");
         let asked_for = || begun.exists();
         let error = run_unless(cmd!(shell, "sh -c {script}"), &step, asked_for).unwrap_err();
         assert!(error.is::<Interrupted>(), "{error:#}");
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let shell = Shell::new().unwrap();
-        let step = progress().step("nothing");
+        let step = Progress::new().step("nothing");
         let error = run(cmd!(shell, "skyload-no-such-program"), &step).unwrap_err();
         assert!(format!("{error:#}").contains("starting `skyload-no-such-program`"));
     }

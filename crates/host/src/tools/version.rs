@@ -4,12 +4,12 @@ use std::fmt;
 
 /// A version of up to three numbers; what follows them is not compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ToolVersion(pub(crate) u32, pub(crate) u32, pub(crate) u32);
+pub struct ToolVersion(pub u32, pub u32, pub u32);
 
 impl ToolVersion {
     /// Finds the version in what a tool prints for `--version`, such as
     /// `uv 0.13.9 (x86_64-unknown-linux-gnu)`.
-    pub(crate) fn find_in(output: &str) -> Option<Self> {
+    pub fn find_in(output: &str) -> Option<Self> {
         output.split_whitespace().find_map(Self::parse)
     }
 

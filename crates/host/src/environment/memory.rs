@@ -10,7 +10,7 @@ use skyload::record::request::ServerVariable;
 const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
 /// The shape of a server that is given these variables by the shell, and these on purpose.
-pub(crate) fn shape<'a>(
+pub fn shape<'a>(
     inherited: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>,
     asked: &[ServerVariable],
 ) -> MemoryShape {

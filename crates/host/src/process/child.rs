@@ -19,47 +19,47 @@ pub(super) const GLANCE: Duration = Duration::from_millis(20);
 ///
 /// Nobody else waits for it, so its pid cannot become another's while it is used here.
 #[derive(Debug)]
-pub(crate) struct OwnedChild(Child);
+pub struct OwnedChild(Child);
 
 impl OwnedChild {
     /// Starts a command.
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<Self> {
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
         command.spawn().map(Self)
     }
 
     /// Its pid, also when it has ended.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.0.id()
     }
 
     /// Its piped input, for the first who asks.
-    pub(crate) fn take_input(&mut self) -> Option<ChildStdin> {
+    pub fn take_input(&mut self) -> Option<ChildStdin> {
         self.0.stdin.take()
     }
 
     /// Its piped output, for the first who asks.
-    pub(crate) fn take_output(&mut self) -> Option<ChildStdout> {
+    pub fn take_output(&mut self) -> Option<ChildStdout> {
         self.0.stdout.take()
     }
 
     /// How it ended; `None` while it runs.
-    pub(crate) fn status(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub fn status(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
     }
 
     /// Whether it is known to run.
-    pub(crate) fn is_running(&mut self) -> bool {
+    pub fn is_running(&mut self) -> bool {
         matches!(self.status(), Ok(None))
     }
 
     /// Waits until it has ended, however long that takes.
-    pub(crate) fn wait(&mut self) -> io::Result<ExitStatus> {
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
         self.0.wait()
     }
 
     /// Waits until it has ended. Once somebody asks for an end, that is given to it: its
     /// failure would be no news.
-    pub(crate) fn wait_unless(&mut self, interrupted: impl Fn() -> bool) -> Result<ExitStatus> {
+    pub fn wait_unless(&mut self, interrupted: impl Fn() -> bool) -> Result<ExitStatus> {
         poll::until(GLANCE, || {
             let status = self.status().context("waiting for it")?;
             match status {
@@ -76,7 +76,7 @@ impl OwnedChild {
 
     /// Ends a tool, which may have files to remove, and then what is left of those that it
     /// has started.
-    pub(crate) fn end_with_descendants(&mut self) {
+    pub fn end_with_descendants(&mut self) {
         const WITHIN: Duration = Duration::from_secs(3);
         let descendants = scan::descendants(self.pid());
         self.end(Signal::SIGTERM, WITHIN);
@@ -84,7 +84,7 @@ impl OwnedChild {
     }
 
     /// Asks it to end by a signal, and kills it if it has not within a limit.
-    pub(crate) fn end(&mut self, signal: Signal, within: Duration) {
+    pub fn end(&mut self, signal: Signal, within: Duration) {
         if self.is_running()
             && let Ok(pid) = i32::try_from(self.pid())
         {
@@ -94,13 +94,13 @@ impl OwnedChild {
     }
 
     /// Kills it if it has not ended by itself within a limit.
-    pub(crate) fn end_within(&mut self, limit: Duration) {
+    pub fn end_within(&mut self, limit: Duration) {
         _ = poll::during(limit, GLANCE, || self.status());
         self.kill();
     }
 
     /// Kills it, and waits for that.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // Neither has anything to do for one that was waited for.
         _ = self.0.kill();
         _ = self.0.wait();

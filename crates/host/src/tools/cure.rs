@@ -34,19 +34,19 @@ const CURES: &[(&str, &str)] = &[
 ];
 
 /// The cure for a tool that failed with this output, if one is known.
-pub(crate) fn for_output(output: &str) -> Option<&'static str> {
+pub fn for_output(output: &str) -> Option<&'static str> {
     // Debian's Python breaks its sentence in the middle of ours.
     let output = output.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     CURES.iter().find(|(sign, _)| output.contains(sign)).map(|(_, cure)| *cure)
 }
 
 /// Whether the network is what failed.
-pub(crate) fn is_about_network(output: &str) -> bool {
+pub fn is_about_network(output: &str) -> bool {
     for_output(output).is_some_and(|cure| cure == NETWORK || cure == CERTIFICATE)
 }
 
 /// Ends an error with a hint, unless it already ends with a better one.
-pub(crate) fn with_hint(error: &anyhow::Error, hint: &str) -> anyhow::Error {
+pub fn with_hint(error: &anyhow::Error, hint: &str) -> anyhow::Error {
     let text = format!("{error:#}");
     if text.contains("\n  hint: ") {
         anyhow::anyhow!(text)

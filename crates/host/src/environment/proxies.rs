@@ -17,7 +17,7 @@ pub(super) fn is_about_proxies(name: &str) -> bool {
 
 /// The exceptions of these variables with the loopback address among them, in both
 /// spellings; nothing where no proxy is named.
-pub(crate) fn exceptions(variables: &[(OsString, OsString)]) -> Variables {
+pub fn exceptions(variables: &[(OsString, OsString)]) -> Variables {
     let named = |(name, value): &&(OsString, OsString)| {
         PROXIES.contains(&name.to_string_lossy().to_lowercase().as_str()) && !value.is_empty()
     };
@@ -40,7 +40,7 @@ pub(crate) fn exceptions(variables: &[(OsString, OsString)]) -> Variables {
 }
 
 /// The same as text, of the shell's variables, for processes that inherit those.
-pub(crate) fn exceptions_of_shell() -> Vec<(String, String)> {
+pub fn exceptions_of_shell() -> Vec<(String, String)> {
     let text = |it: OsString| it.to_string_lossy().into_owned();
     let exceptions = exceptions(&skyload::env::all());
     exceptions.into_iter().map(|(name, value)| (text(name), text(value))).collect()

@@ -9,13 +9,13 @@ use crate::lock::FileLock;
 
 /// Held for as long as something is installed.
 #[derive(Debug)]
-pub(crate) struct SetupLock {
+pub struct SetupLock {
     _lock: FileLock,
 }
 
 impl SetupLock {
     /// Takes the lock, or says who must finish first.
-    pub(crate) fn take(state_dir: &Path) -> Result<Self> {
+    pub fn take(state_dir: &Path) -> Result<Self> {
         fs::create_dir_all(state_dir)
             .with_context(|| format!("creating {}", state_dir.display()))?;
         match FileLock::try_take(&state_dir.join("setup.lock"))? {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 /// Held until it is dropped. The kernel lets go of it when the process ends, however it
 /// ends.
 #[derive(Debug)]
-pub(crate) struct FileLock {
+pub struct FileLock {
     _file: File,
 }
 
@@ -17,7 +17,7 @@ impl FileLock {
     /// Takes the lock, and notes in the file who holds it; `None` where another process does.
     ///
     /// It does not wait: a process that waits for a lock is deaf to Ctrl-C.
-    pub(crate) fn try_take(path: &Path) -> Result<Option<Self>> {
+    pub fn try_take(path: &Path) -> Result<Option<Self>> {
         let opening = || format!("opening `{}`", path.display());
         let mut options = File::options();
         // What stands in it is the holder's, until it is ours.
@@ -37,7 +37,7 @@ impl FileLock {
     }
 
     /// The pid of who holds it, as far as that is noted.
-    pub(crate) fn holder(path: &Path) -> String {
+    pub fn holder(path: &Path) -> String {
         fs::read_to_string(path).unwrap_or_default().trim().to_owned()
     }
 }

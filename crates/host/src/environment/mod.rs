@@ -10,11 +10,11 @@
 //! * [`asked`] reads `--server-env`, by which a variable is given on purpose.
 //! * [`memory`] finds what shapes the memory of processes.
 
-pub(crate) mod asked;
+pub mod asked;
 mod libraries;
 mod list;
-pub(crate) mod memory;
-pub(crate) mod proxies;
+pub mod memory;
+pub mod proxies;
 
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
@@ -22,15 +22,15 @@ use std::process::Command;
 use skyload::env;
 use xshell::Cmd;
 
-pub(crate) use libraries::NAME as LIBRARIES;
-pub(crate) use list::For;
+pub use libraries::NAME as LIBRARIES;
+pub use list::For;
 
 /// Variables with their values.
-pub(crate) type Variables = Vec<(OsString, OsString)>;
+pub type Variables = Vec<(OsString, OsString)>;
 
 /// What is passed on to a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Environment {
+pub struct Environment {
     /// With their values, by name.
     passed_on: Variables,
     /// The names of all others.
@@ -39,7 +39,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// What is passed on of this process's own environment, which is the shell's.
-    pub(crate) fn of(whom: For<'_>) -> Self {
+    pub fn of(whom: For<'_>) -> Self {
         Self::select(env::all(), whom)
     }
 
@@ -70,38 +70,38 @@ impl Environment {
     }
 
     /// The value that is passed on for `name`.
-    pub(crate) fn value(&self, name: &str) -> Option<&OsStr> {
+    pub fn value(&self, name: &str) -> Option<&OsStr> {
         let found = self.passed_on.iter().find(|(passed, _)| passed == name);
         found.map(|(_, value)| value.as_os_str())
     }
 
     /// Everything that is passed on.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.passed_on.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
     /// The names of what is passed on.
-    pub(crate) fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         self.passed_on.iter().map(|(name, _)| text(name)).collect()
     }
 
     /// The names of what is not.
-    pub(crate) fn left_out(&self) -> Vec<String> {
+    pub fn left_out(&self) -> Vec<String> {
         self.left_out.iter().map(|name| text(name)).collect()
     }
 
     /// The same, of those alone that would have changed results.
-    pub(crate) fn of_consequence(&self) -> Vec<String> {
+    pub fn of_consequence(&self) -> Vec<String> {
         self.left_out().into_iter().filter(|name| list::is_of_consequence(name)).collect()
     }
 
     /// Gives a process this environment.
-    pub(crate) fn apply(&self, command: &mut Command) {
+    pub fn apply(&self, command: &mut Command) {
         command.env_clear().envs(self.passed_on.iter().map(|(name, value)| (name, value)));
     }
 
     /// The same for one of xshell's, whose own variables stay.
-    pub(crate) fn apply_to<'a>(&self, command: Cmd<'a>) -> Cmd<'a> {
+    pub fn apply_to<'a>(&self, command: Cmd<'a>) -> Cmd<'a> {
         let command = self.left_out.iter().fold(command, |command, name| command.env_remove(name));
         // The others are there, but for these, which differ from the shell's.
         let differing = self.passed_on.iter().filter(|(name, value)| {

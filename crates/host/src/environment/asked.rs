@@ -24,7 +24,7 @@ const SECRET: [&str; 7] =
     ["AUTH", "CREDENTIAL", "KEY", "PASSPHRASE", "PASSWORD", "SECRET", "TOKEN"];
 
 /// What each `--server-env` means, and all that is wrong with them.
-pub(crate) fn parse(typed: &[String]) -> (Vec<ServerVariable>, Vec<String>) {
+pub fn parse(typed: &[String]) -> (Vec<ServerVariable>, Vec<String>) {
     parse_with(typed, env::raw)
 }
 
@@ -91,7 +91,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// The variables with their values, of which the shell's are read once more.
-pub(crate) fn with_values(variables: &[ServerVariable]) -> Vec<(OsString, OsString)> {
+pub fn with_values(variables: &[ServerVariable]) -> Vec<(OsString, OsString)> {
     let value = |variable: &ServerVariable| match &variable.value {
         KeptValue::Typed(value) => Some(value.into()),
         KeptValue::Sha256(_) => env::raw(&variable.name),

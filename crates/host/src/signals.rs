@@ -18,13 +18,13 @@ use skyload::poll;
 static TAKEN_OVER: OnceLock<Signals> = OnceLock::new();
 
 /// Whether somebody asked this process for an end, so far as it is for us to hear.
-pub(crate) fn end_is_asked_for() -> bool {
+pub fn end_is_asked_for() -> bool {
     TAKEN_OVER.get().is_some_and(Signals::interrupted)
 }
 
 /// Whether somebody asked for an end.
 #[derive(Clone)]
-pub(crate) struct Signals {
+pub struct Signals {
     asked: Arc<AtomicBool>,
     /// The same, for as long as nobody has taken note of it.
     anew: Arc<AtomicBool>,
@@ -34,7 +34,7 @@ impl Signals {
     /// Takes over Ctrl-C, SIGTERM and SIGHUP for the rest of the process's life. Those
     /// that whoever started us has us ignore stay ignored, as `nohup` wants it of SIGHUP
     /// and a shell of SIGINT for what it runs in the background.
-    pub(crate) fn listen() -> anyhow::Result<Self> {
+    pub fn listen() -> anyhow::Result<Self> {
         let signals = Self { asked: Arc::default(), anew: Arc::default() };
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -50,32 +50,29 @@ impl Signals {
     }
 
     /// Whether somebody asked for an end.
-    pub(crate) fn interrupted(&self) -> bool {
+    pub fn interrupted(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
     /// Takes note of what has been asked for: from now on, only a further signal counts
     /// as [`Self::interrupted_again`].
-    pub(crate) fn note(&self) {
+    pub fn note(&self) {
         self.anew.store(false, Ordering::Relaxed);
     }
 
     /// Whether somebody asked for an end since that was last taken note of.
-    pub(crate) fn interrupted_again(&self) -> bool {
+    pub fn interrupted_again(&self) -> bool {
         self.anew.load(Ordering::Relaxed)
     }
 
     /// Returns an error once somebody has asked for an end: for the time in which
     /// there is nothing yet to report on.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    pub fn check(&self) -> anyhow::Result<()> {
         if self.interrupted() { Err(Interrupted.into()) } else { Ok(()) }
     }
 
     /// Carries out `work` until it is done or somebody asks for an end.
-    pub(crate) async fn unless_interrupted<T>(
-        &self,
-        work: impl Future<Output = T>,
-    ) -> anyhow::Result<T> {
+    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> anyhow::Result<T> {
         let asked = poll::until_async(Duration::from_millis(50), || {
             Ok::<_, Infallible>(self.interrupted().then_some(()))
         });
@@ -87,7 +84,7 @@ impl Signals {
 
     /// What came of a command. A Ctrl-C reaches compilers and installers, too: that they
     /// failed after it is no news.
-    pub(crate) fn excuse<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    pub fn excuse<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
         result.map_err(|error| match self.interrupted() {
             true if !error.is::<Interrupted>() => error.context(Interrupted),
             _ => error,
@@ -104,7 +101,7 @@ fn is_ignored(status: &str, signal: i32) -> bool {
 
 /// The run was interrupted before there was anything to report on.
 #[derive(Debug)]
-pub(crate) struct Interrupted;
+pub struct Interrupted;
 
 impl std::fmt::Display for Interrupted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

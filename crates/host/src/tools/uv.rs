@@ -17,7 +17,7 @@ const OLDEST: ToolVersion = ToolVersion(0, 5, 0);
 
 /// A `uv` that answers.
 #[derive(Clone, Debug)]
-pub(crate) struct Uv {
+pub struct Uv {
     program: PathBuf,
     version: ToolVersion,
     /// Where it leaves its locks, which would stay in the machine's own `/tmp`.
@@ -27,12 +27,12 @@ pub(crate) struct Uv {
 impl Uv {
     /// The `uv` on PATH, else our own, else a newly installed one. `None` is
     /// pip's case: `uv` has no package for every machine.
-    pub(crate) fn find_or_install(state_dir: &Path, progress: &Progress) -> Result<Option<Self>> {
+    pub fn find_or_install(state_dir: &Path, progress: &Progress) -> Result<Option<Self>> {
         Self::find_or_install_with(&shell_in(state_dir)?, state_dir, progress)
     }
 
     /// The same for a shell that knows the programs.
-    pub(super) fn find_or_install_with(
+    pub fn find_or_install_with(
         shell: &Shell,
         state_dir: &Path,
         progress: &Progress,
@@ -41,12 +41,12 @@ impl Uv {
     }
 
     /// Where it is.
-    pub(crate) fn program(&self) -> &Path {
+    pub fn program(&self) -> &Path {
         &self.program
     }
 
     /// The start of a command line of this `uv`.
-    pub(crate) fn command<'a>(&self, shell: &'a Shell) -> Cmd<'a> {
+    pub fn command<'a>(&self, shell: &'a Shell) -> Cmd<'a> {
         let program = &self.program;
         // It makes environments from the Python that was found and checked,
         // and is not to download one of its own.
@@ -67,7 +67,7 @@ impl Uv {
     /// ones (SQLAlchemy 2.1.6 with SkyPilot 0.14.1): compiling it takes half a minute and
     /// a compiler, and the version before it does as well. So only what has never been
     /// ready-made (python-hostlist) is built.
-    pub(crate) fn install(
+    pub fn install(
         &self,
         shell: &Shell,
         python: &Path,
@@ -157,7 +157,7 @@ fn ask(shell: &Shell, program: PathBuf, temporary: &Path) -> Option<Uv> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{progress, script, shell};
+    use crate::testing::{script, shell};
 
     #[test]
     fn an_old_uv_on_path_gives_way_to_our_own() {
@@ -165,7 +165,7 @@ mod tests {
         script(&folder.path().join("bin/uv"), "echo uv 0.4.30");
         script(&folder.path().join("tools/uv/bin/uv"), "echo uv 0.13.9");
         let shell = shell(folder.path());
-        let uv = find_or_install(&shell, folder.path(), &progress()).unwrap().unwrap();
+        let uv = find_or_install(&shell, folder.path(), &Progress::new()).unwrap().unwrap();
         assert_eq!(uv.program, folder.path().join("tools/uv/bin/uv"));
     }
 
@@ -185,8 +185,8 @@ mod tests {
         );
         let shell = shell(folder.path());
         shell.change_dir(folder.path());
-        let uv = find_or_install(&shell, folder.path(), &progress()).unwrap().unwrap();
-        let (python, step) = (folder.path().join("python"), progress().step("Installing"));
+        let uv = find_or_install(&shell, folder.path(), &Progress::new()).unwrap().unwrap();
+        let (python, step) = (folder.path().join("python"), Progress::new().step("Installing"));
         let finished = uv.install(&shell, &python, &["skypilot==0.14.1"], &step).unwrap();
         assert!(finished.succeeded(), "{}", finished.output);
         let asked = fs::read_to_string(folder.path().join("asked")).unwrap();
@@ -204,8 +204,8 @@ mod tests {
             "case \"$*\" in --version) echo uv 0.13.9;; *--only-binary*) exit 1;; esac",
         );
         let shell = shell(folder.path());
-        let uv = find_or_install(&shell, folder.path(), &progress()).unwrap().unwrap();
-        let (python, step) = (folder.path().join("python"), progress().step("Installing"));
+        let uv = find_or_install(&shell, folder.path(), &Progress::new()).unwrap().unwrap();
+        let (python, step) = (folder.path().join("python"), Progress::new().step("Installing"));
         assert!(uv.install(&shell, &python, &["x"], &step).unwrap().succeeded());
     }
 
@@ -228,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         script(&folder.path().join("bin/uv"), "echo uv 0.13.9; : > \"$TMPDIR/uv-$1.lock\"");
         let shell = shell(folder.path());
-        let uv = find_or_install(&shell, folder.path(), &progress()).unwrap().unwrap();
+        let uv = find_or_install(&shell, folder.path(), &Progress::new()).unwrap().unwrap();
         uv.command(&shell).arg("venv").run().unwrap();
         assert!(folder.path().join("tmp/uv-venv.lock").exists());
     }
@@ -237,7 +237,7 @@ mod tests {
     fn without_uv_and_without_python_the_error_names_python() {
         let folder = tempfile::tempdir().unwrap();
         let shell = shell(folder.path());
-        let error = find_or_install(&shell, folder.path(), &progress()).unwrap_err();
+        let error = find_or_install(&shell, folder.path(), &Progress::new()).unwrap_err();
         assert!(error.to_string().contains("no `python3` on PATH"), "{error}");
     }
 
@@ -254,7 +254,7 @@ mod tests {
              esac",
         );
         let shell = shell(folder.path());
-        let uv = find_or_install(&shell, folder.path(), &progress()).unwrap();
+        let uv = find_or_install(&shell, folder.path(), &Progress::new()).unwrap();
         assert!(uv.is_none());
     }
 }

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, TcpListener};
 /// begins earlier. No two kinds of ours overlap, and where they are, they are none that
 /// SkyPilot begins at (20001, 30001, 46580) or that services are registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Choice {
+pub struct Choice {
     first: u16,
     count: u16,
     /// How many ports next to the kernel's are those of other kinds.
@@ -19,12 +19,11 @@ pub(crate) struct Choice {
 }
 
 /// API servers.
-pub(crate) const API_SERVERS: Choice = Choice { first: 29_200, count: 700, others: 0 };
+pub const API_SERVERS: Choice = Choice { first: 29_200, count: 700, others: 0 };
 /// Daemons of the loopback infrastructure.
-pub(crate) const DAEMONS: Choice =
-    Choice { first: 23_000, count: 1_000, others: API_SERVERS.count };
+pub const DAEMONS: Choice = Choice { first: 23_000, count: 1_000, others: API_SERVERS.count };
 /// Services that scenarios share.
-pub(crate) const SERVICES: Choice =
+pub const SERVICES: Choice =
     Choice { first: 22_200, count: 700, others: API_SERVERS.count + DAEMONS.count };
 
 /// Below are ports that need privileges, and many well-known ones.
@@ -32,7 +31,7 @@ const LOWEST: u16 = 10_000;
 
 impl Choice {
     /// The ports, in an order in which different processes begin in different places.
-    pub(crate) fn ports(self) -> Vec<u16> {
+    pub fn ports(self) -> Vec<u16> {
         let read = |name| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
         let range = read("ip_local_port_range").unwrap_or_default();
         let reserved = read("ip_local_reserved_ports").unwrap_or_default();
@@ -61,12 +60,12 @@ impl Choice {
 }
 
 /// Whether nobody listens there.
-pub(crate) fn is_free(port: u16) -> bool {
+pub fn is_free(port: u16) -> bool {
     is_free_on(Ipv4Addr::LOCALHOST, port)
 }
 
 /// Whether somebody could listen there: on all addresses, only where nobody does on any.
-pub(crate) fn is_free_on(address: Ipv4Addr, port: u16) -> bool {
+pub fn is_free_on(address: Ipv4Addr, port: u16) -> bool {
     TcpListener::bind((address, port)).is_ok()
 }
 

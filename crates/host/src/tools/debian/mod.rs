@@ -28,19 +28,19 @@ struct Stamp {
 const STAMP: &str = "skyload-ready.json";
 
 /// Whether this machine has the programs to fetch and unpack packages with.
-pub(crate) fn is_at_hand(shell: &Shell) -> bool {
+pub fn is_at_hand(shell: &Shell) -> bool {
     ["apt-get", "dpkg"].into_iter().all(|program| on_path(shell, program).is_some())
 }
 
 /// Whether a folder holds packages, all of them, of this very distribution.
-pub(crate) fn is_unpacked(folder: &Path) -> bool {
+pub fn is_unpacked(folder: &Path) -> bool {
     let stamp = read_json::<Stamp>(&folder.join(STAMP), "stamp");
     stamp.is_ok_and(|stamp| stamp.system == system())
 }
 
 /// Fetches these packages and what they need that is not installed, and unpacks them
 /// into a folder, which is emptied first. Says how many they are.
-pub(crate) fn unpack(wanted: &[&str], folder: &Path, state: &Path, step: &Step) -> Result<usize> {
+pub fn unpack(wanted: &[&str], folder: &Path, state: &Path, step: &Step) -> Result<usize> {
     unpack_with(&shell_in(state)?, wanted, folder, state, step)
 }
 
@@ -84,9 +84,14 @@ fn unpack_with(
     if names.is_empty() {
         bail!("apt-get names no packages to fetch");
     }
-    let stamp = Stamp { system: system(), packages: names };
-    write_json(&folder.join(STAMP), &stamp)?;
-    Ok(stamp.packages.len())
+    let count = names.len();
+    stamp(folder, names)?;
+    Ok(count)
+}
+
+/// Says that a folder is complete.
+pub fn stamp(folder: &Path, packages: Vec<String>) -> Result<()> {
+    Ok(write_json(&folder.join(STAMP), &Stamp { system: system(), packages })?)
 }
 
 /// `dpkg -x` gives the folder the mode that the package has for `/`.
@@ -103,22 +108,11 @@ fn system() -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
-/// Folders that look as if packages had been unpacked into them.
-#[cfg(test)]
-pub(crate) mod testing {
-    use super::*;
-
-    /// Says that a folder is complete.
-    pub(crate) fn stamp(folder: &Path) {
-        let stamp = Stamp { system: system(), packages: Vec::new() };
-        write_json(&folder.join(STAMP), &stamp).unwrap();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{progress, script, shell};
+    use crate::progress::Progress;
+    use crate::testing::{script, shell};
 
     #[test]
     fn what_a_failed_download_left_is_not_unpacked() {
@@ -132,7 +126,7 @@ mod tests {
         // Takes `-x ARCHIVE FOLDER`.
         script(&state.path().join("bin/dpkg"), "echo unpacked > \"$3/${2##*/}\"");
         let folder = state.path().join("packages");
-        let step = progress().step("Fetching");
+        let step = Progress::new().step("Fetching");
         let shell = shell(state.path());
         let count = unpack_with(&shell, &["chromium"], &folder, state.path(), &step).unwrap();
         assert_eq!(count, 1);
@@ -143,7 +137,7 @@ mod tests {
     fn packages_of_another_release_of_the_distribution_are_not_used() {
         let folder = tempfile::tempdir().unwrap();
         assert!(!is_unpacked(folder.path()), "an empty one is not complete");
-        testing::stamp(folder.path());
+        stamp(folder.path(), Vec::new()).unwrap();
         assert!(is_unpacked(folder.path()));
         let stamp = Stamp { system: "ID=older".to_owned(), packages: Vec::new() };
         write_json(&folder.path().join(STAMP), &stamp).unwrap();
