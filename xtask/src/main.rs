@@ -9,7 +9,6 @@ mod changes;
 mod commands;
 mod flags;
 mod github;
-mod infra;
 mod nextest;
 mod print;
 mod profiler;
@@ -50,7 +49,7 @@ fn main() -> ExitCode {
         Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         Command::SysinfoLoop(flags) => bench::run_sysinfo_loop(&flags).map(|()| 0),
         Command::Infra(flags) => commands::infra::run(&flags).map(|()| 0),
-        Command::Nodes(flags) => infra::supervise(&flags.options).map(|()| 0),
+        Command::Nodes(flags) => loopback::supervise(&flags.options).map(|()| 0),
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),
         Command::Profiler(flags) => commands::profiler::run(&flags).map(|()| 0),
     };

@@ -22,6 +22,7 @@ use anyhow::Result;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
+use loopback::ServerSetup;
 use skyload::api::Health;
 use skyload::credentials::Credentials;
 use skyload::env;
@@ -38,7 +39,6 @@ pub(crate) use health::runtime;
 pub(crate) use launch::mistake_in_limit;
 pub(crate) use ports::DEFAULT_API_PORT;
 
-use crate::infra::ServerSetup;
 use crate::sky::SkyInstallation;
 use facts::Facts;
 use isolated::IsolatedServer;

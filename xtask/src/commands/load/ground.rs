@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
+use loopback::{Loopback, NodePriority, ServerSetup};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::RunDir;
@@ -11,7 +12,6 @@ use skyload::record::write_json;
 use skyload::resources::{Disabled, find_disabled};
 
 use super::resources::requests;
-use crate::infra::{Loopback, NodePriority, ServerSetup};
 use crate::server::{self, runtime};
 use crate::sky::SkyInstallation;
 
@@ -39,7 +39,7 @@ impl Ground {
             Infrastructure::None => Self::None,
             Infrastructure::Loopback => Self::Loopback(Box::new(Loopback::up(
                 workspace,
-                sky,
+                &sky.for_nodes(),
                 NodePriority::on(plan.speed),
                 signals,
                 progress,

@@ -34,7 +34,6 @@ use skyload::record::{RunDir, write_json};
 use crate::commands::report;
 use crate::flags;
 use crate::github;
-use crate::infra;
 use crate::nextest::Tests;
 use crate::profiler::ProfilerProcess;
 use crate::server::{self, Farewell, ServerSession};
@@ -48,7 +47,7 @@ use watch::Watch;
 
 pub(crate) fn run(flags: &flags::Load) -> Result<Verdict> {
     let workspace = Workspace::locate()?;
-    let obstacle = infra::obstacle();
+    let obstacle = loopback::obstacle();
     let plan = prepare::plan(flags, &workspace, obstacle.clone(), None)?;
     // Before Ctrl-C is taken over: here it simply ends the program.
     prepare::confirm(flags, &plan, Progress::new())?;
@@ -67,7 +66,7 @@ fn run_plan(
     let credentials = prepare::credentials(flags, &plan);
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
-    infra::clean_up_after_dead_runs(workspace, progress)?;
+    loopback::clean_up_after_dead_runs(workspace, progress)?;
 
     let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
     signals.check()?;
@@ -81,7 +80,7 @@ fn run_plan(
     // What was unknown when mistakes were looked for: the SkyPilot, and the machine's speed.
     let obstacle = obstacle.or_else(|| {
         let is_needed = plan.infrastructure == Infrastructure::Loopback;
-        is_needed.then(|| infra::obstacle_of(&sky)).flatten()
+        is_needed.then(|| loopback::obstacle_of(&sky.for_nodes())).flatten()
     });
     let whose = Whose::of(&plan.server);
     let measured = speed::measure(&sky, whose, signals, progress)?;

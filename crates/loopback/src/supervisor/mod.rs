@@ -92,8 +92,11 @@ enum Reason {
     DaemonEnded(String),
 }
 
+/// The command by which a program that is started again is the supervisor.
+pub const COMMAND: &str = "__nodes";
+
 /// Runs as the supervisor that these options describe.
-pub(crate) fn run(options: &str) -> Result<()> {
+pub fn run(options: &str) -> Result<()> {
     let options: NodesOptions =
         serde_json::from_str(options).context("reading the supervisor's options")?;
     // Neither a Ctrl-C nor the end of a terminal is for the nodes. It fails only

@@ -25,7 +25,8 @@ use super::packages::Packages;
 use super::priority::NodePriority;
 use super::record::Record;
 use super::setup;
-use super::supervisor::{Daemon, NodesOptions};
+use super::site::SERVER_SITE;
+use super::supervisor::{self, Daemon, NodesOptions};
 
 /// A start takes two seconds on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -77,7 +78,7 @@ pub(super) fn furnish(
     make_ssh_key(packages, &layout.client_key())?;
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
         .context("letting the API server in")?;
-    write(&layout.server_site().join("sitecustomize.py"), super::SERVER_SITE)?;
+    write(&layout.server_site().join("sitecustomize.py"), SERVER_SITE)?;
     for name in setup::missing(packages)? {
         let wrapper = layout.server_programs().join(name);
         let program = packages.program(name)?;
@@ -195,7 +196,7 @@ pub(super) fn start(
     };
     let log = File::create(layout.log("supervisor")).context("creating the supervisor's log")?;
     Command::new(own_program()?)
-        .arg("__nodes")
+        .arg(supervisor::COMMAND)
         .arg(serde_json::to_string(&options).context("writing the supervisor's options")?)
         .env(skyload::env::NODES_OF, &record.id)
         .current_dir("/")

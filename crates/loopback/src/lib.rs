@@ -11,11 +11,14 @@
 //! * [`raise`] furnishes the folder and starts the [`supervisor`], a process of its
 //!   own that is the parent of all daemons and counts what they use.
 //! * [`node`]: commands as the nodes' user; [`processes`] and [`strays`]: what was left.
-//! * [`setup`]: what an API server needs to use it.
+//! * [`setup`]: what an API server needs to use it; [`site`]: what changes SkyPilot.
 //!
 //! Nothing is installed, no user is added, no system file is touched.
 
 mod account;
+#[cfg(test)]
+#[path = "../../../tests/support/changes.rs"]
+mod changes;
 mod configs;
 mod image;
 mod layout;
@@ -28,10 +31,16 @@ mod processes;
 mod raise;
 mod record;
 mod setup;
+mod site;
 #[cfg(test)]
 mod site_tests;
+mod skypilot;
 mod strays;
 mod supervisor;
+#[cfg(test)]
+#[path = "../../../tests/support/scripts.rs"]
+#[expect(dead_code, reason = "nodes call no tools by a shell of theirs")]
+mod testing;
 
 use std::fs;
 
@@ -43,12 +52,12 @@ use skyload::ids::{ProcessIdentity, RunId};
 use skyload::record::FORMAT_VERSION;
 use skyload::record::nodes::NodeFigures;
 
-pub(crate) use priority::NodePriority;
-pub(crate) use record::Record;
-pub(crate) use setup::ServerSetup;
-pub(crate) use supervisor::run as supervise;
+pub use priority::NodePriority;
+pub use record::Record;
+pub use setup::{HomeFile, ServerSetup};
+pub use skypilot::SkyPilot;
+pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, run as supervise};
 
-use crate::sky::SkyInstallation;
 use account::Account;
 use image::Image;
 use node::Node;
@@ -56,16 +65,8 @@ use packages::Packages;
 use place::Place;
 use ports::Ports;
 
-/// What changes an API server in memory: its `sitecustomize`.
-const SERVER_SITE: &str =
-    concat!(include_str!("site/sitecustomize.py"), include_str!("site/after_import.py"));
-
-/// What changes SkyPilot in memory on nodes.
-const NODE_SITE: &str =
-    concat!(include_str!("site/skyload_node.py"), include_str!("site/after_import.py"));
-
 /// Why this machine can't have an infrastructure, in one line.
-pub(crate) fn obstacle() -> Option<String> {
+pub fn obstacle() -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("only Linux can have Slurm".to_owned());
     }
@@ -74,12 +75,12 @@ pub(crate) fn obstacle() -> Option<String> {
 
 /// Why this SkyPilot can't have one, in one line, as far as that is seen without
 /// starting it.
-pub(crate) fn obstacle_of(sky: &SkyInstallation) -> Option<String> {
+pub fn obstacle_of(sky: &SkyPilot) -> Option<String> {
     image::obstacle(sky)
 }
 
 /// Clears away an infrastructure whose run was killed. Leaves a kept one alone.
-pub(crate) fn clean_up_after_dead_runs(workspace: &Workspace, progress: Progress) -> Result<()> {
+pub fn clean_up_after_dead_runs(workspace: &Workspace, progress: Progress) -> Result<()> {
     let Some(record) = Record::read(workspace)? else { return Ok(()) };
     if record.is_kept() || record.is_in_use() {
         return Ok(());
@@ -91,7 +92,7 @@ pub(crate) fn clean_up_after_dead_runs(workspace: &Workspace, progress: Progress
 }
 
 /// An infrastructure that is up.
-pub(crate) struct Loopback {
+pub struct Loopback {
     workspace: Workspace,
     record: Record,
     node: Node,
@@ -113,9 +114,9 @@ enum Stay {
 impl Loopback {
     /// Brings it up, or takes the kept one if it is for the same SkyPilot. Fetches
     /// packages and builds the node image where they are missing.
-    pub(crate) fn up(
+    pub fn up(
         workspace: &Workspace,
-        sky: &SkyInstallation,
+        sky: &SkyPilot,
         priority: NodePriority,
         signals: &Signals,
         progress: Progress,
@@ -124,9 +125,9 @@ impl Loopback {
     }
 
     /// The same for one that stays until it is taken down.
-    pub(crate) fn up_to_stay(
+    pub fn up_to_stay(
         workspace: &Workspace,
-        sky: &SkyInstallation,
+        sky: &SkyPilot,
         priority: NodePriority,
         signals: &Signals,
         progress: Progress,
@@ -136,7 +137,7 @@ impl Loopback {
 
     fn bring_up(
         workspace: &Workspace,
-        sky: &SkyInstallation,
+        sky: &SkyPilot,
         (stay, priority): (Stay, NodePriority),
         signals: &Signals,
         progress: Progress,
@@ -148,7 +149,7 @@ impl Loopback {
         let existing = Record::read(workspace)?;
         if let Some(record) = &existing {
             // Before anything is built for a SkyPilot that can't have its turn yet.
-            record.ensure_free_for(&sky.sky)?;
+            record.ensure_free_for(&sky.program)?;
         }
         let place = Place::of(workspace)?;
         if let Some(note) = &place.note {
@@ -176,8 +177,8 @@ impl Loopback {
             folder: place.nodes(&id),
             account: Account::choose(|uid| strays::has_any(uid, &strays::SHARED_FOLDERS))?,
             ports: Ports::find_free()?,
-            sky: sky.sky.clone(),
-            sky_version: sky.facts.version.clone(),
+            sky: sky.program.clone(),
+            sky_version: sky.version.clone(),
             wheel_hash: image.hash.clone(),
             image: image.folder.clone(),
             priority,
@@ -229,7 +230,7 @@ impl Loopback {
     }
 
     /// What an API server needs to use it.
-    pub(crate) fn server_setup(&self) -> &ServerSetup {
+    pub fn server_setup(&self) -> &ServerSetup {
         &self.setup
     }
 
@@ -240,7 +241,7 @@ impl Loopback {
     }
 
     /// Whether it was up before, and so stays when this process is gone.
-    pub(crate) const fn was_up(&self) -> bool {
+    pub const fn was_up(&self) -> bool {
         self.is_taken
     }
 
@@ -252,12 +253,12 @@ impl Loopback {
 
     /// The names of jobs that are in Slurm's queue, running ones included: each is a
     /// SkyPilot cluster.
-    pub(crate) fn slurm_jobs(&self) -> Result<Vec<String>> {
+    pub fn slurm_jobs(&self) -> Result<Vec<String>> {
         Ok(self.queue()?.into_iter().map(|(_, name)| name).collect())
     }
 
     /// Cancels the jobs whose names contain `text`, and no others.
-    pub(crate) fn cancel_jobs(&self, text: &str) -> Result<()> {
+    pub fn cancel_jobs(&self, text: &str) -> Result<()> {
         let jobs = self.queue()?.into_iter().filter(|(_, name)| name.contains(text));
         let ids: Vec<String> = jobs.map(|(id, _)| id).collect();
         if ids.is_empty() {
@@ -273,7 +274,7 @@ impl Loopback {
     }
 
     /// Takes it down, unless it is one that stays. Returns what the nodes cost.
-    pub(crate) fn finish(mut self) -> Result<NodeFigures> {
+    pub fn finish(mut self) -> Result<NodeFigures> {
         self.ended = true;
         let killed = (!self.record.is_up()).then(|| "its supervisor was killed".to_owned());
         if self.is_taken {
@@ -291,18 +292,14 @@ impl Loopback {
     }
 
     /// Leaves it up: `infra down` ends it.
-    pub(crate) fn keep(mut self) -> Record {
+    pub fn keep(mut self) -> Record {
         self.ended = true;
         self.record.clone()
     }
 }
 
 /// The jobs in the queue of an infrastructure that is up, with their states.
-pub(crate) fn jobs(
-    record: &Record,
-    workspace: &Workspace,
-    progress: Progress,
-) -> Result<Vec<String>> {
+pub fn jobs(record: &Record, workspace: &Workspace, progress: Progress) -> Result<Vec<String>> {
     let place = Place::of(workspace)?;
     let packages = Packages::prepare(&place, &workspace.state, progress)?;
     let node = Node::new(&record.id, record.account, &packages, &record.layout());

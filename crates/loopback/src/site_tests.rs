@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rstest::rstest;
 
-use super::{NODE_SITE, SERVER_SITE};
+use crate::site::{NODE_SITE, SERVER_SITE};
 
 /// Modules as SkyPilot and gRPC have them, as far as they matter.
 fn lay_out(folder: &Path) {

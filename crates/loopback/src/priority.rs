@@ -10,7 +10,7 @@ use skyload::plan::Speed;
 /// Priority of all processes of the nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum NodePriority {
+pub enum NodePriority {
     /// They get what nobody else wants.
     #[default]
     Idle,
@@ -27,7 +27,7 @@ const LEAST: f64 = 1.5;
 
 impl NodePriority {
     /// The priority that lets nodes come up on a machine of this speed.
-    pub(crate) fn on(speed: Option<Speed>) -> Self {
+    pub fn on(speed: Option<Speed>) -> Self {
         match speed {
             Some(speed) if speed.effective_cpus() < LEAST.max(FREE * speed.cpus.that_count()) => {
                 Self::Low

@@ -28,18 +28,21 @@ use super::strays;
 /// An infrastructure that exists, or did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Record {
+pub struct Record {
     pub(super) version: u32,
-    pub(crate) id: String,
+    /// Tells it from others.
+    pub id: String,
     /// The run that it goes with; `None` for one that stays.
-    pub(crate) owner: Option<ProcessIdentity>,
+    pub owner: Option<ProcessIdentity>,
     pub(super) supervisor: Option<ProcessIdentity>,
-    pub(crate) folder: PathBuf,
+    /// Where everything of it is.
+    pub folder: PathBuf,
     pub(super) account: Account,
     pub(super) ports: Ports,
     /// The SkyPilot that its nodes are for.
-    pub(crate) sky: PathBuf,
-    pub(crate) sky_version: String,
+    pub sky: PathBuf,
+    /// The version of that.
+    pub sky_version: String,
     pub(super) wheel_hash: String,
     pub(super) image: PathBuf,
     /// The priority of its processes.
@@ -55,7 +58,8 @@ impl Record {
         workspace.state.join("infrastructure.json")
     }
 
-    pub(crate) fn read(workspace: &Workspace) -> Result<Option<Self>> {
+    /// The one of this state directory, if there is one.
+    pub fn read(workspace: &Workspace) -> Result<Option<Self>> {
         Ok(read_optional(&Self::file(workspace), "record of an infrastructure")?)
     }
 
@@ -68,12 +72,12 @@ impl Record {
     }
 
     /// Whether its nodes are there.
-    pub(crate) fn is_up(&self) -> bool {
+    pub fn is_up(&self) -> bool {
         self.supervisor.is_some_and(ProcessIdentity::is_alive)
     }
 
     /// Whether another run is using it.
-    pub(crate) fn is_in_use(&self) -> bool {
+    pub fn is_in_use(&self) -> bool {
         self.owner.is_some_and(ProcessIdentity::is_alive)
             && self.owner != ProcessIdentity::current()
     }
@@ -104,14 +108,15 @@ impl Record {
         )
     }
 
-    pub(crate) fn figures(&self) -> Result<NodeFigures> {
+    /// What its nodes have used so far.
+    pub fn figures(&self) -> Result<NodeFigures> {
         let figures = read_optional(&self.layout().figures(), "account of the nodes")?;
         Ok(figures.unwrap_or_default())
     }
 
     /// Ends all of it and removes everything. Returns what it had cost, and how many
     /// processes its supervisor had not ended.
-    pub(crate) fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
+    pub fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
         if let Some(supervisor) = self.supervisor {
             // Should it not end, it is one of those that are ended below.
             _ = signal_and_wait(supervisor, Signal::SIGTERM, ENDS_WITHIN);

@@ -26,7 +26,8 @@ use skyload::record::{read_json, write_json};
 use xshell::Shell;
 
 use super::place::{Place, is_open, open_all};
-use crate::sky::SkyInstallation;
+use crate::site::NODE_SITE;
+use crate::skypilot::SkyPilot;
 use wheel::Wheel;
 
 const STAMP: &str = "skyload-ready.json";
@@ -59,14 +60,14 @@ struct Stamp {
 const SINCE: ToolVersion = ToolVersion(0, 14, 0);
 
 /// Why there can't be an image for `sky`, as far as that is seen without starting it.
-pub(super) fn obstacle(sky: &SkyInstallation) -> Option<String> {
+pub(super) fn obstacle(sky: &SkyPilot) -> Option<String> {
     let Some(python) = &sky.python else {
         return Some(format!(
             "`{}` is no Python program, and so has nothing for nodes",
-            sky.sky.display()
+            sky.program.display()
         ));
     };
-    let version = &sky.facts.version;
+    let version = &sky.version;
     if let Some(obstacle) = obstacle_of_version(version) {
         return Some(obstacle);
     }
@@ -89,13 +90,13 @@ impl Image {
     pub(super) fn prepare(
         place: &Place,
         workspace: &Workspace,
-        sky: &SkyInstallation,
+        sky: &SkyPilot,
         progress: Progress,
     ) -> Result<Self> {
         let images = place.images();
         // What we installed ourselves does not change. Anything else may, and is
         // asked for its wheel each time.
-        let is_ours = sky.sky.starts_with(&workspace.state);
+        let is_ours = sky.program.starts_with(&workspace.state);
         if let Some(image) = finished(&images).into_iter().find(|it| is_ours && it.is_of(sky)) {
             adapt(&image.folder)?;
             return Ok(image.into());
@@ -106,7 +107,7 @@ impl Image {
         let step = progress.step("Building SkyPilot's wheel for the nodes");
         let wheel = wheel::build(place, workspace, sky, &uv, &step)?;
         let hash = wheel.hash.clone();
-        let folder = images.join(format!("{}-{}", sky.facts.version, short(&hash)));
+        let folder = images.join(format!("{}-{}", sky.version, short(&hash)));
         if let Some(image) = finished(&images).into_iter().find(|it| it.folder == folder) {
             step.done(format!("its image is in {}", folder.display()));
             adapt(&folder)?;
@@ -118,9 +119,9 @@ impl Image {
         let stamp = Stamp {
             format: FORMAT,
             folder: folder.clone(),
-            sky: sky.sky.clone(),
-            version: sky.facts.version.clone(),
-            commit: sky.facts.commit.clone(),
+            sky: sky.program.clone(),
+            version: sky.version.clone(),
+            commit: sky.commit.clone(),
             hash,
         };
         write_json(&folder.join(STAMP), &stamp)?;
@@ -135,8 +136,8 @@ impl Image {
 }
 
 impl Stamp {
-    fn is_of(&self, sky: &SkyInstallation) -> bool {
-        self.sky == sky.sky && self.version == sky.facts.version && self.commit == sky.facts.commit
+    fn is_of(&self, sky: &SkyPilot) -> bool {
+        self.sky == sky.program && self.version == sky.version && self.commit == sky.commit
     }
 }
 
@@ -163,7 +164,7 @@ fn short(hash: &str) -> &str {
 fn build(
     folder: &Path,
     workspace: &Workspace,
-    sky: &SkyInstallation,
+    sky: &SkyPilot,
     wheel: &Wheel,
     uv: &Uv,
     step: &Step,
@@ -207,7 +208,7 @@ fn adapt(folder: &Path) -> Result<()> {
     let site = site_packages(&folder.join("skypilot-runtime"))?;
     // Distributions have a `sitecustomize` of their own, hence a file of a path.
     for (name, content) in
-        [("skyload_node.py", super::NODE_SITE), ("skyload_node.pth", "import skyload_node\n")]
+        [("skyload_node.py", NODE_SITE), ("skyload_node.pth", "import skyload_node\n")]
     {
         let path = site.join(name);
         if fs::read_to_string(&path).is_ok_and(|there| there == content) {

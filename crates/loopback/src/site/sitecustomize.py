@@ -2,7 +2,7 @@
 
 On the PYTHONPATH of the API server, hence of its executors and of the consolidated jobs and serve
 controllers. SkyPilot itself stays as it was installed; these settings, which it hard-codes, are changed in
-memory. Every report names them (`infra/setup.rs`).
+memory. Every report names them (`setup.rs`).
 """
 
 

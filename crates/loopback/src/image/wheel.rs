@@ -14,8 +14,8 @@ use serde::Deserialize;
 use skyload::env;
 use xshell::cmd;
 
-use crate::infra::place::{Place, short_sum};
-use crate::sky::SkyInstallation;
+use crate::place::{Place, short_sum};
+use crate::skypilot::SkyPilot;
 
 const BUILD: &str = include_str!("../site/wheel.py");
 
@@ -40,7 +40,7 @@ enum Answer {
 pub(super) fn build(
     place: &Place,
     workspace: &Workspace,
-    sky: &SkyInstallation,
+    sky: &SkyPilot,
     uv: &Uv,
     step: &Step,
 ) -> Result<Wheel> {
@@ -48,12 +48,12 @@ pub(super) fn build(
         format!(
             "finding the Python of `{}`, which builds the wheel for the nodes\n  hint: give the \
              `sky` of a Python environment",
-            sky.sky.display()
+            sky.program.display()
         )
     })?;
     let shell = shell_in(&workspace.state)?;
     // SkyPilot keeps its wheels there and builds no new one while they fit.
-    let home = place.images().join(format!("wheels-of-{}", short_sum(&sky.sky)));
+    let home = place.images().join(format!("wheels-of-{}", short_sum(&sky.program)));
     fs::create_dir_all(&home).context("making a home to build the wheel in")?;
     let temporary = tempfile::tempdir().context("making a folder to build the wheel in")?;
     // It calls pip, which fetches what it builds with.
@@ -79,12 +79,12 @@ pub(super) fn build(
     match answer(&output)? {
         Answer::Built(wheel) => Ok(wheel),
         Answer::Missing(module) if module.starts_with("sky") => {
-            bail!("{}", no_slurm(&sky.facts.version))
+            bail!("{}", no_slurm(&sky.version))
         }
         Answer::Missing(module) => bail!(
             "`{}` lacks `{module}`, which SkyPilot needs for Slurm\n  hint: `{} -m pip install \
              'skypilot[slurm]'`",
-            sky.sky.display(),
+            sky.program.display(),
             python.display()
         ),
     }

@@ -15,30 +15,33 @@ use super::priority::NodePriority;
 
 /// What an API server needs to use the infrastructure.
 #[derive(Clone, Debug)]
-pub(crate) struct ServerSetup {
+pub struct ServerSetup {
     /// Where SkyPilot launches to.
-    pub(crate) infra: String,
+    pub infra: String,
     /// The text of `~/.sky/config.yaml`.
-    pub(crate) config: String,
+    pub config: String,
     /// Other files below the server's home.
-    pub(crate) home_files: Vec<HomeFile>,
+    pub home_files: Vec<HomeFile>,
     /// To be copied to `~/.sky/wheels`, so that the server finds the nodes' wheel
     /// built. As copies, with the time of copying: SkyPilot builds a new one where
     /// its own files are younger.
-    pub(crate) wheels: PathBuf,
+    pub wheels: PathBuf,
     /// One sentence for each thing that is not as in an ordinary SkyPilot.
-    pub(crate) changes: Vec<String>,
+    pub changes: Vec<String>,
     /// For the server's PATH, before anything else, where programs are missing.
-    pub(crate) programs: Option<PathBuf>,
+    pub programs: Option<PathBuf>,
     site: PathBuf,
 }
 
 /// A file below a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HomeFile {
-    pub(crate) path: PathBuf,
-    pub(crate) content: String,
-    pub(crate) mode: u32,
+pub struct HomeFile {
+    /// From the home on.
+    pub path: PathBuf,
+    /// What stands in it.
+    pub content: String,
+    /// Who may read it.
+    pub mode: u32,
 }
 
 /// What the API server starts to reach nodes.
@@ -83,12 +86,12 @@ impl ServerSetup {
 
     /// For the environment of the API server. Its PATH must have
     /// `programs` first; its users' need nothing.
-    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+    pub fn variables(&self) -> Vec<(String, String)> {
         vec![("PYTHONPATH".to_owned(), self.site.display().to_string())]
     }
 
     /// `path` with the programs in it that the server needs.
-    pub(crate) fn path(&self, path: &str) -> String {
+    pub fn path(&self, path: &str) -> String {
         match &self.programs {
             Some(programs) => format!("{}:{path}", programs.display()),
             None => path.to_owned(),
