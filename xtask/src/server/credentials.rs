@@ -11,7 +11,7 @@ use host::process::command::{self, Ran};
 use host::signals::{Interrupted, Signals};
 use skyload::env;
 
-use super::furnish::{copy_folder, copy_secret};
+use super::copies::{copy_folder, copy_secret};
 use crate::sky::SkyInstallation;
 
 /// It imports what it needs of SkyPilot, and asks no cloud; a plug-in may.

@@ -4,6 +4,7 @@
 //! what the server left behind; Drop is the backstop for every other way out.
 
 mod api_servers;
+mod copies;
 mod credentials;
 mod custody;
 mod facts;
