@@ -10,7 +10,8 @@
 //! * [`record`]: what is to be cleared away, noted before it exists.
 //! * [`raise`] furnishes the folder and starts the [`supervisor`], a process of its
 //!   own that is the parent of all daemons and counts what they use.
-//! * [`node`]: commands as the nodes' user; [`processes`] and [`strays`]: what was left.
+//! * [`node`]: commands as the nodes' user, [`queue`] among them; [`processes`] and
+//!   [`strays`]: what was left.
 //! * [`setup`]: what an API server needs to use it; [`site`]: what changes SkyPilot.
 //!
 //! Nothing is installed, no user is added, no system file is touched.
@@ -28,6 +29,7 @@ mod place;
 mod ports;
 mod priority;
 mod processes;
+mod queue;
 mod raise;
 mod record;
 mod setup;
@@ -254,23 +256,12 @@ impl Loopback {
     /// The names of jobs that are in Slurm's queue, running ones included: each is a
     /// SkyPilot cluster.
     pub fn slurm_jobs(&self) -> Result<Vec<String>> {
-        Ok(self.queue()?.into_iter().map(|(_, name)| name).collect())
+        Ok(queue::jobs(&self.node)?.into_iter().map(|job| job.name).collect())
     }
 
     /// Cancels the jobs whose names contain `text`, and no others.
     pub fn cancel_jobs(&self, text: &str) -> Result<()> {
-        let jobs = self.queue()?.into_iter().filter(|(_, name)| name.contains(text));
-        let ids: Vec<String> = jobs.map(|(id, _)| id).collect();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let args: Vec<&str> = ids.iter().map(String::as_str).collect();
-        self.node.read("scancel", &args).map(drop)
-    }
-
-    fn queue(&self) -> Result<Vec<(String, String)>> {
-        let queue = self.node.read("squeue", &["-h", "-o", "%i %T %j"])?;
-        Ok(queue.lines().filter_map(queued).collect())
+        queue::cancel(&self.node, text)
     }
 
     /// Takes it down, unless it is one that stays. Returns what the nodes cost.
@@ -303,17 +294,7 @@ pub fn jobs(record: &Record, workspace: &Workspace, progress: Progress) -> Resul
     let place = Place::of(workspace)?;
     let packages = Packages::prepare(&place, &workspace.state, progress)?;
     let node = Node::new(&record.id, record.account, &packages, &record.layout());
-    let queue = node.read("squeue", &["-h", "-o", "%j (%T)"])?;
-    Ok(queue.lines().map(|line| line.trim().to_owned()).collect())
-}
-
-/// Number and name of a job in a line of `squeue`; `None` for one that was ended, whose
-/// processes a slow node has yet to end.
-fn queued(line: &str) -> Option<(String, String)> {
-    let (id, rest) = line.trim().split_once(' ')?;
-    let (state, name) = rest.split_once(' ')?;
-    let has_ended = matches!(state, "COMPLETING" | "COMPLETED" | "CANCELLED" | "FAILED");
-    (!has_ended).then(|| (id.to_owned(), name.to_owned()))
+    queue::described(&node)
 }
 
 impl Drop for Loopback {
@@ -322,20 +303,5 @@ impl Drop for Loopback {
         if !self.ended && !self.is_taken {
             _ = self.record.clear(&self.workspace);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_that_was_ended_is_not_in_the_queue() {
-        let job = |state: &str| queued(&format!("  7 {state} skyload-3fa9-a b"));
-        let named = Some(("7".to_owned(), "skyload-3fa9-a b".to_owned()));
-        assert_eq!(job("RUNNING"), named);
-        assert_eq!(job("PENDING"), named);
-        assert_eq!(job("COMPLETING"), None);
-        assert_eq!(queued("slurm_load_jobs error"), None);
     }
 }
