@@ -7,28 +7,24 @@ mod bench;
 #[path = "../../tests/support/changes.rs"]
 mod changes;
 mod commands;
-mod environment;
 mod flags;
 mod github;
-mod infra;
-mod lock;
 mod nextest;
-mod ports;
 mod print;
-mod process;
 mod profiler;
-mod progress;
 mod server;
 mod server_profile;
-mod signals;
 mod sky;
+#[cfg(test)]
+#[path = "../../tests/support/scripts.rs"]
+mod testing;
 mod tools;
-mod workspace;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use host::{environment, progress, signals, workspace};
 use skyload::analysis::Verdict;
 use skyload::config::ConfigError;
 use skyload::plan::UsageErrors;
@@ -53,7 +49,7 @@ fn main() -> ExitCode {
         Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         Command::SysinfoLoop(flags) => bench::run_sysinfo_loop(&flags).map(|()| 0),
         Command::Infra(flags) => commands::infra::run(&flags).map(|()| 0),
-        Command::Nodes(flags) => infra::supervise(&flags.options).map(|()| 0),
+        Command::Nodes(flags) => loopback::supervise(&flags.options).map(|()| 0),
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),
         Command::Profiler(flags) => commands::profiler::run(&flags).map(|()| 0),
     };

@@ -7,6 +7,9 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use host::process::child::OwnedChild;
+use host::process::command;
+use host::workspace::Workspace;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use skyload::analysis::Report;
@@ -15,10 +18,6 @@ use skyload::env;
 use skyload::plan::LoadPlan;
 use skyload::record::RunDir;
 use skyload::scenario::ScenarioId;
-
-use crate::process::child::OwnedChild;
-use crate::process::command;
-use crate::workspace::Workspace;
 
 /// nextest's exit code for "some test failed"; others mean that it could not run.
 const TESTS_FAILED: i32 = 100;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use host::signals::Signals;
 use skyload::api::ApiClient;
 use skyload::clock::{ClockOffset, Timestamp};
 use skyload::poll::{Probe, wait_until};
@@ -12,7 +13,6 @@ use skyload::record::{ProfileFiles, RunDir, read};
 use tokio::time::timeout;
 
 use crate::server::{Context, runtime};
-use crate::signals::Signals;
 
 /// The comparison of clocks is given up after this: a server under load may take its
 /// time, and one that is gone has no clock.

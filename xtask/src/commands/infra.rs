@@ -5,16 +5,16 @@ use std::io::Write as _;
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
+use loopback::{Loopback, NodePriority, Record, ServerSetup};
 use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
 use crate::flags;
-use crate::infra::{self, Loopback, NodePriority, Record, ServerSetup};
 use crate::print;
-use crate::progress::Progress;
-use crate::signals::Signals;
 use crate::sky::{SkyInstallation, Whose, speed};
-use crate::workspace::Workspace;
 
 pub(crate) fn run(flags: &flags::Infra) -> Result<()> {
     let workspace = Workspace::locate()?;
@@ -41,7 +41,7 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     signals.check()?;
     let measured = speed::measure(&sky, Whose::Ours, &signals, progress)?;
     let priority = NodePriority::on(measured.map(|measured| measured.speed));
-    let loopback = Loopback::up_to_stay(workspace, &sky, priority, &signals, progress)?;
+    let loopback = Loopback::up_to_stay(workspace, &sky.for_nodes(), priority, &signals, progress)?;
     let usage = usage(&sky, loopback.server_setup());
     let was_up = loopback.was_up();
     let record = loopback.keep();
@@ -117,7 +117,7 @@ fn status(workspace: &Workspace) -> Result<()> {
     for exposed in &figures.exposed {
         text.push_str(&format!("warning: reachable from elsewhere: {exposed}\n"));
     }
-    match infra::jobs(&record, workspace, Progress::new()) {
+    match loopback::jobs(&record, workspace, Progress::new()) {
         Ok(jobs) if jobs.is_empty() => text.push_str("jobs: none\n"),
         Ok(jobs) => text.push_str(&format!("jobs: {}\n", jobs.join(", "))),
         Err(error) => text.push_str(&format!("jobs: unknown ({error:#})\n")),

@@ -7,14 +7,14 @@ use std::io::{stdin, stdout};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use host::progress::Progress;
+use host::workspace::Workspace;
 use skyload::ids::ProcessIdentity;
 use skyload::poll::{Probe, wait_until};
 use skyload::profiler::{self, ProfilerOptions, Reason};
 
 use crate::flags;
-use crate::progress::Progress;
 use crate::server;
-use crate::workspace::Workspace;
 
 /// Somewhat above normal: it takes about one percent of a core.
 const PRIORITY: i32 = -10;

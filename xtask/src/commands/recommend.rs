@@ -6,6 +6,8 @@ use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
+use host::progress::Progress;
+use host::workspace::Workspace;
 use skyload::analysis::{Report, Verdict};
 use skyload::plan::{SkySelection, UsageErrors};
 use skyload::recommend::patch::{self, Change, PatchError};
@@ -16,9 +18,7 @@ use super::report;
 use super::runs::find;
 use crate::flags::{self, Format};
 use crate::print;
-use crate::progress::Progress;
 use crate::sky::{SkyInstallation, sizing};
-use crate::workspace::Workspace;
 
 /// The modules that have held the constants, from the newest releases to the oldest.
 const MODULES: [&str; 2] = ["sky/server/config.py", "sky/server/requests/executor.py"];

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use host::workspace::Workspace;
 use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report};
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::{ProfileDir, RunDir, read, write_json, write_with};
@@ -15,7 +16,6 @@ use crate::flags::{self, Format};
 use crate::github;
 use crate::print;
 use crate::server_profile;
-use crate::workspace::Workspace;
 
 /// Returns the exit code: a run's verdict, or success for a profile, which has none.
 pub(crate) fn run(flags: &flags::Report) -> Result<u8> {

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Write as _;
 
 use anyhow::{Context, Result};
+use host::workspace::Workspace;
 use skyload::schema;
 
 use crate::print;
-use crate::workspace::Workspace;
 
 pub(crate) fn run() -> Result<()> {
     let path = Workspace::locate()?.root.join(schema::FILE);

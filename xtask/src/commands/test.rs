@@ -3,13 +3,13 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use host::progress::Progress;
+use host::workspace::Workspace;
 use skyload::env;
 
 use crate::flags;
 use crate::nextest::without_outer_cargo;
-use crate::progress::Progress;
 use crate::tools::{browser, nextest};
-use crate::workspace::Workspace;
 
 pub(crate) fn run(flags: &flags::Test) -> Result<()> {
     let workspace = Workspace::locate()?;

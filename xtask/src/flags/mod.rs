@@ -44,7 +44,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Bench(Bench),
     /// The parent of all node processes; started by `infra up` and `load`.
-    #[command(name = "__nodes", hide = true)]
+    #[command(name = loopback::SUPERVISOR_COMMAND, hide = true)]
     Nodes(Nodes),
     /// The profiler's own process; started by `load` and `profile`.
     #[command(name = "__profile", hide = true)]

@@ -7,13 +7,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use host::process::child::OwnedChild;
+use host::workspace::own_program;
 use skyload::ids::ProcessIdentity;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::{self, Command as Order, Notice};
 use skyload::record::profile::{Phase, Window};
-
-use crate::process::child::OwnedChild;
-use crate::workspace::own_program;
 
 /// The profiler must answer within this, even on a machine that is saturated:
 /// proportional memory of 200 processes takes half a second on an idle one.

@@ -9,12 +9,12 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
+use host::process::scan::Scan;
 use skyload::ids::ProcessIdentity;
 use skyload::listeners::Listeners;
 use skyload::server_command::{SERVER, mentions_server, port, python_module};
 
 use super::ports::DEFAULT_API_PORT;
-use crate::process::scan::Scan;
 
 /// An API server of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

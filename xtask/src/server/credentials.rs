@@ -6,12 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use host::environment::{Environment, For};
+use host::process::command::{self, Ran};
+use host::signals::{Interrupted, Signals};
 use skyload::env;
 
-use super::furnish::{copy_folder, copy_secret};
-use crate::environment::{Environment, For};
-use crate::process::command::{self, Ran};
-use crate::signals::{Interrupted, Signals};
+use super::copies::{copy_folder, copy_secret};
 use crate::sky::SkyInstallation;
 
 /// It imports what it needs of SkyPilot, and asks no cloud; a plug-in may.

@@ -11,14 +11,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use host::progress::Progress;
+use host::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::record::{Document, RunDir, Version, read, write_json};
 
 use super::processes::{Belongings, Owned};
 use super::{Context, Farewell, semaphores, ssh_sockets};
-use crate::progress::Progress;
-use crate::workspace::Workspace;
 
 /// A run's custody: the file, and what stands in it.
 #[derive(Clone, Debug)]

@@ -2,13 +2,14 @@
 //! is started.
 
 use std::fs;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use skyload::env;
 use skyload::infrastructure::Infrastructure;
 
+use super::copies::copy_folder;
 use super::{Context, credentials};
 
 /// Managed jobs run in the server, so that listing them needs no cloud.
@@ -55,32 +56,4 @@ fn write(path: &Path, content: &str, mode: u32) -> Result<()> {
         std::io::Write::write_all(&mut file, content.as_bytes())
     };
     write().with_context(|| format!("writing `{}`", path.display()))
-}
-
-/// Copies files and folders, as files of now: SkyPilot looks at their age.
-pub(super) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
-    let copying = || format!("copying `{}` to `{}`", from.display(), to.display());
-    fs::create_dir_all(to).with_context(copying)?;
-    for entry in fs::read_dir(from).with_context(copying)? {
-        let entry = entry.with_context(copying)?;
-        let target = to.join(entry.file_name());
-        if entry.file_type().with_context(copying)?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), &target).with_context(copying)?;
-        }
-    }
-    Ok(())
-}
-
-/// Copies a file that only its owner may read.
-pub(super) fn copy_secret(from: &Path, to: &Path) -> Result<()> {
-    let copy = || {
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::copy(from, to)?;
-        fs::set_permissions(to, fs::Permissions::from_mode(0o600))
-    };
-    copy().with_context(|| format!("copying `{}` to `{}`", from.display(), to.display()))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use host::signals::Signals;
 use skyload::api::{ApiClient, ClientIdentity, Health, HealthPatience, RequestRow};
 use skyload::credentials::Credentials;
 use skyload::ids::RunId;
@@ -10,7 +11,6 @@ use skyload::record::outcome::Failure;
 use url::Url;
 
 use super::Context;
-use crate::signals::Signals;
 
 /// One answer may take this long: a server that still starts takes its time.
 const PATIENCE: HealthPatience =

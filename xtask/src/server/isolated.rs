@@ -5,6 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use host::environment::{Environment, For, LIBRARIES, asked, memory};
+use host::progress::Step;
+use host::signals::Signals;
 use skyload::env;
 use skyload::ids::ProcessIdentity;
 use skyload::infrastructure::Infrastructure;
@@ -18,9 +21,6 @@ use super::custody::Custody;
 use super::launch::{self, Patience, Surroundings};
 use super::ports::{self, PortPair};
 use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, furnish};
-use crate::environment::{Environment, For, LIBRARIES, asked, memory};
-use crate::progress::Step;
-use crate::signals::Signals;
 
 /// How often another pair of ports is tried: one may be taken between our look
 /// and the server's.

@@ -7,6 +7,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use host::environment::{self, Environment};
+use host::process::command::{self, Ran};
+use host::progress::Step;
+use host::signals::{Interrupted, Signals};
 use skyload::api::Health;
 use skyload::env;
 use skyload::poll;
@@ -14,10 +18,6 @@ use skyload::record::environment::WorkerCounts;
 use url::Url;
 
 use super::{Context, api_servers, health};
-use crate::environment::{self, Environment};
-use crate::process::command::{self, Ran};
-use crate::progress::Step;
-use crate::signals::{Interrupted, Signals};
 
 /// A start or a stop that takes longer has failed, unless another limit is asked for. A
 /// start takes 5 to 10 s on an idle machine.

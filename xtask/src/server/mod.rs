@@ -4,6 +4,7 @@
 //! what the server left behind; Drop is the backstop for every other way out.
 
 mod api_servers;
+mod copies;
 mod credentials;
 mod custody;
 mod facts;
@@ -19,6 +20,10 @@ mod ssh_sockets;
 mod system;
 
 use anyhow::Result;
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
+use loopback::ServerSetup;
 use skyload::api::Health;
 use skyload::credentials::Credentials;
 use skyload::env;
@@ -35,11 +40,7 @@ pub(crate) use health::runtime;
 pub(crate) use launch::mistake_in_limit;
 pub(crate) use ports::DEFAULT_API_PORT;
 
-use crate::infra::ServerSetup;
-use crate::progress::Progress;
-use crate::signals::Signals;
 use crate::sky::SkyInstallation;
-use crate::workspace::Workspace;
 use facts::Facts;
 use isolated::IsolatedServer;
 use system::SystemServer;

@@ -5,8 +5,7 @@
 //! queue's lies in it, so a start can fail by chance: the caller then tries another pair.
 
 use anyhow::{Context, Result};
-
-use crate::ports::{API_SERVERS, is_free};
+use host::ports::{API_SERVERS, is_free};
 
 /// SkyPilot's own port, which belongs to the user's own server.
 pub(crate) const DEFAULT_API_PORT: u16 = 46580;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+use host::process::scan::{self, Found, Seen};
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
@@ -18,7 +19,6 @@ use skyload::poll;
 use skyload::server_command;
 
 use super::ssh_sockets;
-use crate::process::scan::{self, Found, Seen};
 
 /// What tells a server's processes from all others.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! A server on another machine: looked up, never restarted.
 
 use anyhow::{Result, bail};
+use host::environment::proxies;
 use skyload::api::{NEEDS_AUTHENTICATION, is_loopback};
 use skyload::credentials::Credentials;
 use skyload::env;
@@ -9,7 +10,6 @@ use skyload::record::outcome::Failure;
 use url::Url;
 
 use super::{Context, Kind, ServerSession, facts, health};
-use crate::environment::proxies;
 
 pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     let step = context.progress.step(format!("Asking {url} for its health"));

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use host::environment::{memory, proxies};
+use host::progress::Progress;
+use host::signals::Signals;
 use skyload::env;
 use skyload::ids::ProcessIdentity;
 use skyload::plan::UsageErrors;
@@ -15,9 +18,6 @@ use url::Url;
 use super::custody::Custody;
 use super::launch::{self, Patience, Surroundings};
 use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, health, ports};
-use crate::environment::{memory, proxies};
-use crate::progress::Progress;
-use crate::signals::Signals;
 
 /// The user's own server.
 pub(super) struct SystemServer {

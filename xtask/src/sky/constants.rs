@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use host::environment::{Environment, For};
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::record::environment::WorkerConstants;
@@ -14,7 +15,6 @@ use skyload::units::gib;
 use xshell::{Cmd, Shell, cmd};
 
 use super::Whose;
-use crate::environment::{Environment, For};
 
 const LEFT_OUT: &str = "\n  hint: PYTHONPATH is not passed on to a server of skyload's own; install \
                         that checkout into this Python (`pip install -e CHECKOUT`), or test your \

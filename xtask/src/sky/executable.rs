@@ -5,11 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use host::tools::{cure, is_program, on_path};
 use xshell::Shell;
 
 use super::constants::Answer;
 use super::{SkyInstallation, Whose};
-use crate::tools::{cure, is_program, on_path};
 
 /// Takes the `sky` at `path`: a program, a name on PATH, or the folder of a
 /// virtual environment.
@@ -133,7 +133,7 @@ fn base_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing;
+    use crate::testing;
     use rstest::rstest;
 
     fn at(path: &str) -> Option<Interpreter> {

@@ -5,6 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+use host::environment::{Environment, For};
+use host::progress::{Progress, Step};
+use host::signals::Interrupted;
+use host::tools::cure;
+use host::tools::lock::SetupLock;
+use host::tools::python::{Python, for_installers};
+use host::tools::run::{Finished, run};
+use host::tools::uv::Uv;
+use host::tools::{remove_folder, shell_in};
 use skyload::env;
 use xshell::{Shell, cmd};
 
@@ -12,15 +21,6 @@ use super::constants::Answer;
 use super::release_date;
 use super::stamp::Stamp;
 use super::{SkyInstallation, Whose};
-use crate::environment::{Environment, For};
-use crate::progress::{Progress, Step};
-use crate::signals::Interrupted;
-use crate::tools::cure;
-use crate::tools::lock::SetupLock;
-use crate::tools::python::{Python, for_installers};
-use crate::tools::run::{Finished, run};
-use crate::tools::uv::Uv;
-use crate::tools::{remove_folder, shell_in};
 
 /// The release `version`, with its dependencies as they were when it came out.
 pub(super) fn release(
@@ -262,7 +262,6 @@ impl Installer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::progress;
     use rstest::rstest;
 
     #[rstest]
@@ -272,7 +271,7 @@ mod tests {
     #[case("")]
     fn what_is_not_a_version_installs_nothing(#[case] version: &str) {
         let folder = tempfile::tempdir().unwrap();
-        let error = release(version, folder.path(), &progress()).unwrap_err().to_string();
+        let error = release(version, folder.path(), &Progress::new()).unwrap_err().to_string();
         assert!(error.contains("is not a version of SkyPilot\n  hint:"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -23,11 +23,11 @@ mod stamp;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use host::progress::Progress;
+use loopback::SkyPilot;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 
 pub(crate) use constants::SkyFacts;
-
-use crate::progress::Progress;
 
 /// A SkyPilot that can be started.
 #[derive(Clone, Debug)]
@@ -80,6 +80,17 @@ impl SkyInstallation {
         progress: &Progress,
     ) -> Result<Self> {
         Self::prepare_in(Whose::of(&plan.server), &plan.sky, state_dir, progress)
+    }
+
+    /// As far as nodes must know it.
+    pub(crate) fn for_nodes(&self) -> SkyPilot {
+        SkyPilot {
+            program: self.sky.clone(),
+            python: self.python.clone(),
+            version: self.facts.version.clone(),
+            commit: self.facts.commit.clone(),
+            resolved_as_of: self.resolved_as_of.clone(),
+        }
     }
 
     fn prepare_in(

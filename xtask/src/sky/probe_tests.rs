@@ -9,7 +9,7 @@ use xshell::Shell;
 
 use super::Whose;
 use super::constants::{Answer, SkyFacts};
-use crate::tools::testing;
+use crate::testing;
 
 /// Asks the system's Python, with a package `sky` of these files on its path.
 fn probe(files: &[(&str, &str)]) -> Result<SkyFacts, String> {

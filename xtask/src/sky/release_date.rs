@@ -9,12 +9,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use host::progress::Step;
+use host::tools::run::run;
+use host::tools::uv::Uv;
 use skyload::clock::Timestamp;
 use xshell::Shell;
-
-use crate::progress::Step;
-use crate::tools::run::run;
-use crate::tools::uv::Uv;
 
 /// Before the first SkyPilot.
 const TOO_EARLY: &str = "2019-01-01";
@@ -40,7 +39,7 @@ pub(super) fn cutoff(
             .arg(requirement),
         step,
     )?;
-    if crate::tools::cure::is_about_network(&refused.output) {
+    if host::tools::cure::is_about_network(&refused.output) {
         return Err(refused.failure());
     }
     Ok(published(&refused.output).map(after_grace))

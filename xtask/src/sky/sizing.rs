@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use host::environment::{Environment, For};
 use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::recommend::{Constant, Effects, MachineEffect, MachineSize, Mode, Workers};
 use skyload::units::{ByteSize, as_gib};
 use xshell::{Shell, cmd};
-
-use crate::environment::{Environment, For};
 
 const SCRIPT: &str = include_str!("sizing.py");
 

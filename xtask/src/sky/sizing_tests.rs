@@ -9,7 +9,7 @@ use skyload::units::{ByteSize, gib};
 use tempfile::TempDir;
 
 use super::sizing::{Question, ask};
-use crate::tools::testing;
+use crate::testing;
 
 /// A Python that imports a package `sky` of these files.
 fn python(files: &[(&str, &str)]) -> (TempDir, PathBuf) {

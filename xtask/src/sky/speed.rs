@@ -7,6 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use host::environment::{Environment, For};
+use host::process::command::{self, Ran};
+use host::progress::Progress;
+use host::signals::Signals;
 use skyload::env;
 use skyload::limits::Cpus;
 use skyload::plan::Speed;
@@ -15,10 +19,6 @@ use skyload::units::{gib, total};
 use skyload::usage::Usage;
 
 use super::{SkyInstallation, Whose};
-use crate::environment::{Environment, For};
-use crate::process::command::{self, Ran};
-use crate::progress::Progress;
-use crate::signals::Signals;
 
 /// An import that takes longer is not waited for: nobody can say how long the plan takes.
 const WITHIN: Duration = Duration::from_secs(180);

@@ -7,11 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use host::tools::is_program;
 use serde::{Deserialize, Serialize};
 use skyload::record::write_json;
 
 use super::constants::Answer;
-use crate::tools::is_program;
 
 const FILE: &str = "skyload-ready.json";
 
@@ -59,7 +59,7 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::script;
+    use crate::testing::script;
 
     fn answer() -> Answer {
         serde_json::from_str(

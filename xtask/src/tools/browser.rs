@@ -6,14 +6,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use host::progress::Progress;
+use host::tools::lock::SetupLock;
+use host::tools::run::run;
+use host::tools::version::ToolVersion;
+use host::tools::{cure, debian, is_program, on_path, shell_in};
 use skyload::env;
 use xshell::{Shell, cmd};
-
-use super::lock::SetupLock;
-use super::run::run;
-use super::version::ToolVersion;
-use super::{cure, debian, is_program, on_path, shell_in};
-use crate::progress::Progress;
 
 /// What helps where Chromium cannot be had from here.
 const HINT: &str = "install Chromium, or name its program by SKYLOAD_BROWSER";
@@ -119,14 +118,14 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::tools::testing::{progress, script, shell};
+    use crate::testing::{script, shell};
 
     #[test]
     fn an_installed_browser_is_used_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("bin/chromium");
         script(&program, "");
-        let found = find_or_unpack_with(&shell(folder.path()), folder.path(), &progress());
+        let found = find_or_unpack_with(&shell(folder.path()), folder.path(), &Progress::new());
         assert_eq!(found.unwrap(), program);
     }
 
@@ -135,10 +134,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let launcher = folder.path().join("browser/skyload-chromium");
         script(&launcher, "");
-        let find = || find_or_unpack_with(&shell(folder.path()), folder.path(), &progress());
+        let find = || find_or_unpack_with(&shell(folder.path()), folder.path(), &Progress::new());
         let error = find().unwrap_err().to_string();
         assert!(error.contains("no apt to fetch it with") && error.contains("SKYLOAD_BROWSER"));
-        debian::testing::stamp(&folder.path().join("browser"));
+        debian::stamp(&folder.path().join("browser"), Vec::new()).unwrap();
         assert_eq!(find().unwrap(), launcher);
     }
 

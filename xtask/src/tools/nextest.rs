@@ -3,16 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use host::progress::Progress;
+use host::signals::Interrupted;
+use host::tools::lock::SetupLock;
+use host::tools::python::Python;
+use host::tools::run::run;
+use host::tools::uv::Uv;
+use host::tools::version::ToolVersion;
+use host::tools::{cure, is_program, on_path, remove_folder, shell_in};
 use xshell::{Shell, cmd};
-
-use super::lock::SetupLock;
-use super::python::Python;
-use super::run::run;
-use super::uv::Uv;
-use super::version::ToolVersion;
-use super::{cure, is_program, on_path, remove_folder, shell_in};
-use crate::progress::Progress;
-use crate::signals::Interrupted;
 
 /// The first version that tells each test its name and attempt.
 const OLDEST: ToolVersion = ToolVersion(0, 9, 116);
@@ -131,7 +130,7 @@ fn version_of(shell: &Shell, program: &Path) -> Option<ToolVersion> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::testing::{progress, script, shell};
+    use crate::testing::{script, shell};
 
     #[test]
     fn one_that_only_cargo_finds_is_found() {
@@ -139,7 +138,7 @@ mod tests {
         script(&folder.path().join("bin/cargo-nextest"), "echo cargo-nextest 0.9.70");
         let good = folder.path().join("cargo-home/bin/cargo-nextest");
         script(&good, "echo cargo-nextest 0.9.143");
-        let found = find_or_install_with(&shell(folder.path()), folder.path(), &progress());
+        let found = find_or_install_with(&shell(folder.path()), folder.path(), &Progress::new());
         assert_eq!(found.unwrap(), good);
     }
 
@@ -156,7 +155,7 @@ mod tests {
              printf '#!/bin/sh\\necho cargo-nextest 0.9.143\\n' > $8/bin/cargo-nextest\n\
              /bin/chmod +x $8/bin/cargo-nextest",
         );
-        let found = find_or_install_with(&shell(folder.path()), folder.path(), &progress());
+        let found = find_or_install_with(&shell(folder.path()), folder.path(), &Progress::new());
         assert_eq!(found.unwrap(), folder.path().join("tools/nextest/bin/cargo-nextest"));
     }
 
@@ -182,7 +181,7 @@ mod tests {
              printf '#!/bin/sh\\necho cargo-nextest 0.9.148\\n' > $2/bin/cargo-nextest\n\
              /bin/chmod +x $2/bin/cargo-nextest",
         );
-        let found = find_or_install_with(&shell(folder.path()), folder.path(), &progress());
+        let found = find_or_install_with(&shell(folder.path()), folder.path(), &Progress::new());
         assert_eq!(found.unwrap(), folder.path().join("tools/nextest/bin/cargo-nextest"));
     }
 
@@ -199,8 +198,8 @@ mod tests {
     fn without_a_ready_made_one_it_is_compiled() {
         let folder = tempfile::tempdir().unwrap();
         uv_that(folder.path(), "exit 1");
-        let error =
-            find_or_install_with(&shell(folder.path()), folder.path(), &progress()).unwrap_err();
+        let error = find_or_install_with(&shell(folder.path()), folder.path(), &Progress::new())
+            .unwrap_err();
         assert!(format!("{error:#}").contains("error: compiled"), "{error:#}");
     }
 
@@ -208,8 +207,8 @@ mod tests {
     fn a_failed_installation_shows_cargos_words_and_a_way_out() {
         let folder = tempfile::tempdir().unwrap();
         script(&folder.path().join("bin/cargo"), "echo 'error: it broke' >&2; exit 101");
-        let error =
-            find_or_install_with(&shell(folder.path()), folder.path(), &progress()).unwrap_err();
+        let error = find_or_install_with(&shell(folder.path()), folder.path(), &Progress::new())
+            .unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("error: it broke") && text.contains("ready-made"), "{text}");
     }

@@ -1,19 +1,19 @@
 //! What a run launches on, while it lasts.
 
 use anyhow::{Context as _, Result};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
+use loopback::{Loopback, NodePriority, ServerSetup};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::RunDir;
 use skyload::record::write_json;
 use skyload::resources::{Disabled, find_disabled};
 
-use super::fixtures::requests;
-use crate::infra::{Loopback, NodePriority, ServerSetup};
-use crate::progress::Progress;
+use super::resources::requests;
 use crate::server::{self, runtime};
-use crate::signals::Signals;
 use crate::sky::SkyInstallation;
-use crate::workspace::Workspace;
 
 /// What a run launches on.
 pub(super) enum Ground {
@@ -39,7 +39,7 @@ impl Ground {
             Infrastructure::None => Self::None,
             Infrastructure::Loopback => Self::Loopback(Box::new(Loopback::up(
                 workspace,
-                sky,
+                &sky.for_nodes(),
                 NodePriority::on(plan.speed),
                 signals,
                 progress,

@@ -8,12 +8,11 @@ use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
 use skyload::record::request::LoadRequest;
 
 use super::{places, prepare};
-use crate::environment::asked;
-use crate::infra;
 use crate::profiler;
 use crate::server;
 use crate::server_profile;
-use crate::workspace::Workspace;
+use host::environment::asked;
+use host::workspace::Workspace;
 
 /// What a plan is resolved from.
 pub(super) struct Inputs {
@@ -36,7 +35,7 @@ impl Inputs {
         let unreadable = request.server_profile.as_deref().and_then(server_profile::mistake);
         let mistakes = unreadable.into_iter().chain(unfit).chain(server::mistake_in_limit());
         let machine = Machine {
-            loopback_obstacle: infra::obstacle(),
+            loopback_obstacle: loopback::obstacle(),
             shell: asked::of_shell(&request.server_env),
             ..prepare::machine()?
         };

@@ -1,18 +1,19 @@
 //! `cargo xtask load`: the story of a run.
 //!
 //! Plan, build, install; bring up what is launched on; restart the server; profile
-//! it through baseline, setup, load, teardown and drain; hand the server back;
+//! it through baseline, setup, load, teardown and cooldown; hand the server back;
 //! report, gate, verdict. Guards own whatever runs, so that every way out of here
 //! leaves nothing behind.
 
-mod fixtures;
+mod active;
+mod events;
 mod ground;
 mod inputs;
-mod marks;
 mod phases;
 mod places;
 mod prepare;
 mod remote;
+mod resources;
 mod scenarios;
 mod settle;
 mod watch;
@@ -20,6 +21,9 @@ mod watch;
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
 use skyload::analysis::{Report, Verdict};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::MemoryGroups;
@@ -30,18 +34,15 @@ use skyload::record::{RunDir, write_json};
 use crate::commands::report;
 use crate::flags;
 use crate::github;
-use crate::infra;
 use crate::nextest::Tests;
 use crate::profiler::ProfilerProcess;
-use crate::progress::Progress;
 use crate::server::{self, Farewell, ServerSession};
-use crate::signals::Signals;
 use crate::sky::{SkyInstallation, Whose, speed};
 use crate::tools;
-use crate::workspace::Workspace;
+use active::ActiveRun;
+use events::Events;
 use ground::Ground;
 use inputs::Inputs;
-use marks::Marks;
 pub(crate) use prepare::machine;
 use watch::Watch;
 
@@ -67,7 +68,7 @@ fn run_plan(
     let credentials = prepare::credentials(&inputs.request, plan);
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
-    infra::clean_up_after_dead_runs(workspace, progress)?;
+    loopback::clean_up_after_dead_runs(workspace, progress)?;
 
     let nextest = tools::nextest::find_or_install(&workspace.state, &progress)?;
     signals.check()?;
@@ -80,7 +81,7 @@ fn run_plan(
     signals.check()?;
     // What was unknown when mistakes were looked for: the SkyPilot, and the machine's speed.
     let is_needed = plan.infrastructure == Infrastructure::Loopback;
-    let obstacle = is_needed.then(|| infra::obstacle_of(&sky)).flatten();
+    let obstacle = is_needed.then(|| loopback::obstacle_of(&sky.for_nodes())).flatten();
     let whose = Whose::of(&plan.server);
     let measured = speed::measure(&sky, whose, signals, progress)?;
     let inputs = inputs.with_sky(obstacle, measured.map(|measured| measured.speed));
@@ -119,8 +120,8 @@ fn run_plan(
 /// From the server's start to its end, with everything measured in between.
 fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Result<()> {
     let (plan, run, progress) = (context.plan, context.run, context.progress);
-    let mut marks = Marks::open(run)?;
-    marks.note(Event::Began)?;
+    let mut events = Events::open(run)?;
+    events.note(Event::Began)?;
     let groups = MemoryGroups::here();
     let kills_before = groups.kills();
     let server = ServerSession::begin(context)?;
@@ -130,17 +131,25 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         .addresses
         .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, addresses)))
         .transpose()?;
-    let mut watch = Watch::new(context, &server, profiler, marks, ground.stays());
+    let mut active = ActiveRun {
+        plan,
+        directory: run,
+        tests,
+        credentials: &context.credentials,
+        progress,
+        nodes_stay: ground.stays(),
+        watch: Watch::new(context.signals, &server, profiler, events),
+    };
     // Not `?` yet: what was measured is worth having, whatever went wrong.
-    let measured = phases::run(&mut watch, tests, plan, run, progress);
-    let stopped = watch.stopped();
-    let Watch { profiler, mut marks, .. } = watch;
+    let measured = phases::run(&mut active);
+    let stopped = active.watch.stopped();
+    let Watch { profiler, mut events, .. } = active.watch;
     let profiled = match plan.is_remote() {
-        true => remote::fetch_profile(context, stopped, &mut marks),
+        true => remote::fetch_profile(context, stopped, &mut events),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
     };
     if let Some(processes) = more_kills(&groups, kills_before) {
-        marks.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
+        events.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }
     // From here on, another Ctrl-C is for the stop.
     context.signals.note();
@@ -149,7 +158,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     step.done(if plan.keep_server { "kept running" } else { "done" });
     match farewell {
         Farewell::Stopped(leaked_processes) => {
-            marks.note(Event::LeakedProcesses(leaked_processes))?
+            events.note(Event::LeakedProcesses(leaked_processes))?
         }
         Farewell::Otherwise => {}
         Farewell::NotStopped(error) => {
@@ -158,9 +167,9 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     }
     let left = ground.finish(run)?;
     if !left.is_empty() {
-        marks.note(Event::LeftInQueue(left))?;
+        events.note(Event::LeftInQueue(left))?;
     }
-    marks.note(Event::Ended)?;
+    events.note(Event::Ended)?;
     measured?;
     if let Err(error) = profiled {
         // Its files say how far it came, and the verdict follows from them.

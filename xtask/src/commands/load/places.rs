@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use host::workspace::Workspace;
 use skyload::env;
 use skyload::record::request::LoadRequest;
-
-use crate::workspace::Workspace;
 
 /// Why a server of ours cannot be started from where its programs are: SkyPilot starts its jobs
 /// controllers by a shell command that quotes no path.

@@ -4,6 +4,9 @@ use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use host::progress::Progress;
+use host::signals::Interrupted;
+use host::workspace::Workspace;
 use skyload::credentials::{Credentials, Login};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
@@ -21,10 +24,7 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 use url::Url;
 
 use crate::commands::runs;
-use crate::progress::Progress;
 use crate::server::{Addresses, Context, ServerSession};
-use crate::signals::Interrupted;
-use crate::workspace::Workspace;
 
 /// How the server is told who asks: by the login of its URL, or else as the environment
 /// says. The plan knows nothing of it: files of the run are read by more people than should.

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use skyload::clock::Timeline;
 use skyload::record::events::{Event, StopReason};
 
-use super::marks::Marks;
+use super::events::Events;
 use crate::server::Context;
 use crate::server_profile;
 
@@ -14,23 +14,23 @@ use crate::server_profile;
 pub(super) fn fetch_profile(
     context: &Context<'_>,
     stopped: Option<StopReason>,
-    marks: &mut Marks,
+    events: &mut Events,
 ) -> Result<()> {
-    let fetched = compare_and_take(context, marks);
+    let fetched = compare_and_take(context, events);
     if context.signals.interrupted() && stopped.is_none() {
-        marks.note(Event::LoadStopped(StopReason::Interrupted))?;
+        events.note(Event::LoadStopped(StopReason::Interrupted))?;
     }
     fetched
 }
 
-fn compare_and_take(context: &Context<'_>, marks: &mut Marks) -> Result<()> {
+fn compare_and_take(context: &Context<'_>, events: &mut Events) -> Result<()> {
     let Context { plan, run, signals, progress, .. } = *context;
     let ended = Timeline::start().now();
     let step = progress.step("Comparing the server's clock with ours");
     let offset = server_profile::compare_clocks(context);
     match &offset {
         Ok(offset) => {
-            marks.note(Event::ClockCompared(*offset))?;
+            events.note(Event::ClockCompared(*offset))?;
             step.done(format!("it is {offset}"));
         }
         Err(error) => step.done(format!("not possible: {error:#}")),

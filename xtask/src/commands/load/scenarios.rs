@@ -1,9 +1,10 @@
-//! The load itself: all scenarios at once, or one family of them after the other.
+//! The load itself: all scenarios at once, or one group of them after the other.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use host::progress::Step;
 use skyload::plan::LoadPlan;
 use skyload::poll;
 use skyload::record::RunDir;
@@ -13,91 +14,80 @@ use skyload::scenario::Group;
 use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};
 
-use super::phases::{begin_window, state};
-use super::watch::{GLANCE, Watch};
-use crate::nextest::{LoadProcess, Tests};
+use super::active::ActiveRun;
+use super::watch::{GLANCE, in_words};
+use crate::nextest::LoadProcess;
 use crate::profiler::last_ticks;
-use crate::progress::{Progress, Step};
 
 /// Runs all scenarios of the plan. A reason to stop ends them.
-pub(super) fn load(
-    watch: &mut Watch<'_>,
-    tests: &Tests,
-    plan: &LoadPlan,
-    run: &RunDir,
-    progress: Progress,
-) -> Result<()> {
-    let families = plan.groups();
-    let step = progress.step(match families.len() {
+pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
+    let plan = run.plan;
+    let groups = plan.groups();
+    let step = run.progress.step(match groups.len() {
         0 => format!("Load, {} scenarios at once", plan.scenarios.len()),
         count => format!("Load, {} scenarios in {count} families", plan.scenarios.len()),
     });
-    watch.marks.note(Event::PhaseBegan(Phase::Load))?;
-    let mut load = Load { process: tests.start_load(plan, run)?, plan, run, step: &step };
+    run.watch.events.note(Event::PhaseBegan(Phase::Load))?;
+    let mut load = Load { process: run.tests.start_load(plan, run.directory)?, run, step: &step };
     let mut stopped = None;
-    for family in families {
-        stopped = load.take_turn(watch, family)?;
+    for group in groups {
+        stopped = load.take_turn(group)?;
         if stopped.is_some() {
             break;
         }
     }
     if stopped.is_none() {
-        stopped = load.wait(watch, |_, _| false)?;
+        stopped = load.wait(|_| false)?;
     }
     let Load { mut process, .. } = load;
     if let Some(reason) = stopped {
-        step.update(format!("stopping: {}", state(Some(reason))));
+        step.update(format!("stopping: {}", in_words(Some(reason))));
         process.stop();
     }
     process.finish()?;
-    step.done(state(stopped));
+    step.done(in_words(stopped));
     Ok(())
 }
 
 /// Scenarios under way.
-struct Load<'a> {
+struct Load<'a, 'run> {
     process: LoadProcess,
-    plan: &'a LoadPlan,
-    run: &'a RunDir,
+    run: &'a mut ActiveRun<'run>,
     step: &'a Step,
 }
 
-impl Load<'_> {
-    /// Lets one family be loaded, and waits for its end.
-    fn take_turn(&mut self, watch: &mut Watch<'_>, family: Group) -> Result<Option<StopReason>> {
-        begin_window(watch, self.plan, Window::Load(family))?;
-        watch.marks.note(Event::GroupBegan(family))?;
-        let turn = self.run.turn(family);
+impl Load<'_, '_> {
+    /// Lets one group be loaded, and waits for its end.
+    fn take_turn(&mut self, group: Group) -> Result<Option<StopReason>> {
+        let plan = self.run.plan;
+        self.run.begin_window(Window::Load(group))?;
+        self.run.watch.events.note(Event::GroupBegan(group))?;
+        let turn = self.run.directory.turn(group);
         fs::write(&turn, "").with_context(|| format!("writing `{}`", turn.display()))?;
         // Scenarios keep this limit themselves; one that cannot is not waited for.
         let members =
-            || self.plan.scenarios.iter().filter(|scenario| scenario.id.group() == Some(family));
-        let longest = members().map(|scenario| self.plan.time_limit(scenario.id)).max();
+            || plan.scenarios.iter().filter(|scenario| scenario.id.group() == Some(group));
+        let longest = members().map(|scenario| plan.time_limit(scenario.id)).max();
         let limit = Instant::now() + longest.unwrap_or_default() + Duration::from_secs(60);
-        self.wait(watch, |plan, run| {
-            let members =
-                plan.scenarios.iter().filter(|scenario| scenario.id.group() == Some(family));
-            members.into_iter().all(|scenario| traffic::has_ended(run, scenario.id))
+        self.wait(|directory| {
+            members().all(|scenario| traffic::has_ended(directory, scenario.id))
                 || Instant::now() >= limit
         })
     }
 
     /// Waits until it is `over`, all scenarios have ended, or there is a reason to stop.
-    fn wait(
-        &mut self,
-        watch: &mut Watch<'_>,
-        over: impl Fn(&LoadPlan, &RunDir) -> bool,
-    ) -> Result<Option<StopReason>> {
+    fn wait(&mut self, over: impl Fn(&RunDir) -> bool) -> Result<Option<StopReason>> {
+        let (plan, directory) = (self.run.plan, self.run.directory);
         let mut next_line = Instant::now();
         poll::until(GLANCE, || {
-            let has_ended = self.process.has_ended()? || over(self.plan, self.run);
-            let stopped = watch.look()?;
+            let has_ended = self.process.has_ended()? || over(directory);
+            let stopped = self.run.watch.look()?;
             if has_ended || stopped.is_some() {
                 return Ok(Some(stopped));
             }
             if Instant::now() >= next_line {
                 next_line = Instant::now() + Duration::from_secs(1);
-                say_how_far(self.step, self.plan, self.run);
+                say_how_far(self.step, plan, directory);
             }
             Ok(None)
         })

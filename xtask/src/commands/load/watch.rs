@@ -3,15 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use skyload::credentials::Credentials;
+use host::signals::Signals;
 use skyload::poll;
 use skyload::profiler::protocol::Notice;
 use skyload::record::events::{Event, StopReason};
 
-use super::marks::Marks;
+use super::events::Events;
 use crate::profiler::ProfilerProcess;
-use crate::server::{Context, Fate, ServerSession};
-use crate::signals::Signals;
+use crate::server::{Fate, ServerSession};
 
 /// How often it is looked at whether there is a reason to end.
 pub(super) const GLANCE: Duration = Duration::from_millis(50);
@@ -22,12 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Everything that can end a load early.
 pub(super) struct Watch<'a> {
     pub(super) signals: &'a Signals,
-    pub(super) credentials: &'a Credentials,
     pub(super) server: &'a ServerSession,
     pub(super) profiler: Option<ProfilerProcess>,
-    pub(super) marks: Marks,
-    /// Whether what the run launches on is there when the run is gone.
-    pub(super) nodes_stay: bool,
+    pub(super) events: Events,
     stopped: Option<StopReason>,
     next_look: Instant,
     server_lost: bool,
@@ -35,19 +31,16 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(
-        context: &'a Context<'a>,
+        signals: &'a Signals,
         server: &'a ServerSession,
         profiler: Option<ProfilerProcess>,
-        marks: Marks,
-        nodes_stay: bool,
+        events: Events,
     ) -> Self {
         Self {
-            signals: context.signals,
-            credentials: &context.credentials,
+            signals,
             server,
             profiler,
-            marks,
-            nodes_stay,
+            events,
             stopped: None,
             next_look: Instant::now(),
             server_lost: false,
@@ -70,7 +63,7 @@ impl<'a> Watch<'a> {
             && let Some(reason) = self.find_reason()?
         {
             self.stopped = Some(reason);
-            self.marks.note(Event::LoadStopped(reason))?;
+            self.events.note(Event::LoadStopped(reason))?;
         }
         Ok(self.stopped)
     }
@@ -111,12 +104,23 @@ impl<'a> Watch<'a> {
             Fate::Replaced => Event::ServerReplaced,
         };
         self.server_lost = true;
-        self.marks.note(event)?;
+        self.events.note(event)?;
         Ok(true)
     }
 
     /// Waits for a measured time, or until there is a reason to end.
     pub(super) fn wait(&mut self, time: Duration) -> Result<Option<StopReason>> {
         poll::during(time, GLANCE, || self.look())
+    }
+}
+
+/// How a part of the run ended.
+pub(super) fn in_words(stopped: Option<StopReason>) -> &'static str {
+    match stopped {
+        None => "done",
+        Some(StopReason::Interrupted) => "interrupted",
+        Some(StopReason::MemoryFloor) => "stopped to protect the machine",
+        Some(StopReason::ServerLost) => "the server is gone",
+        Some(StopReason::ProfilerLost) => "the profiler is gone",
     }
 }

@@ -11,6 +11,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use host::progress::{Progress, Step};
+use host::signals::Signals;
+use host::workspace::Workspace;
 use skyload::analysis::PROFILE_BASELINE;
 use skyload::class::ProcessClass;
 use skyload::ids::RunId;
@@ -25,9 +28,6 @@ use skyload::units::{as_gib, as_mib};
 use crate::commands::{report, runs};
 use crate::flags;
 use crate::profiler::{ProfilerProcess, last_ticks, refusal};
-use crate::progress::{Progress, Step};
-use crate::signals::Signals;
-use crate::workspace::Workspace;
 use target::Target;
 
 /// How often it is looked whether to end.

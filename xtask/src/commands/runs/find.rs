@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use host::workspace::Workspace;
 use skyload::ids::RunId;
 use skyload::plan::UsageErrors;
 use skyload::record::{ProfileDir, RunDir};
-
-use crate::workspace::Workspace;
 
 /// So many ids are named to somebody who mistyped one.
 const NAMED: usize = 3;

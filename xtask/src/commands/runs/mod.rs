@@ -10,11 +10,11 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use host::progress::Progress;
+use host::workspace::Workspace;
 use skyload::plan::UsageErrors;
 
 use crate::flags::{self, RunsAct};
-use crate::progress::Progress;
-use crate::workspace::Workspace;
 use directory::RunDirectory;
 use summary::{RunState, RunSummary};
 

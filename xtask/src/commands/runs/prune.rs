@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use host::workspace::Workspace;
 use skyload::record::leads_to_run;
 use skyload::units::{ByteSize, as_mib};
 
@@ -13,7 +14,6 @@ use super::{RunDirectory, RunState, RunSummary};
 use crate::flags::Prune;
 use crate::print;
 use crate::server;
-use crate::workspace::Workspace;
 
 /// A run's plan is written a moment after its directory is made: a younger one without may
 /// be beginning, also where another checkout does it.

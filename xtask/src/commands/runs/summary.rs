@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use host::workspace::Workspace;
 use serde::Serialize;
 use skyload::analysis::{Report, Verdict};
 use skyload::class::ProcessClass;
@@ -13,7 +14,6 @@ use skyload::shell;
 use skyload::units::ByteSize;
 
 use super::RunDirectory;
-use crate::workspace::Workspace;
 
 /// One run.
 #[derive(Debug, Serialize)]

@@ -8,12 +8,11 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use host::process::scan::{add_descendants, parents};
 use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::record::events::BusyProcess;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
-
-use crate::process::scan::{add_descendants, parents};
 
 /// Time over which CPU time is counted.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -162,7 +161,7 @@ mod tests {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        crate::process::scan::end(ProcessIdentity::of(other).unwrap());
+        host::process::scan::end(ProcessIdentity::of(other).unwrap());
         let pids: Vec<u32> = usage.others.iter().map(|other| other.pid).collect();
         let ours = [server.id(), orphan.id(), client.id()];
         assert!(ours.iter().all(|pid| !pids.contains(pid)), "{usage:?}");

@@ -10,17 +10,17 @@ mod activity;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use host::progress::Step;
 use skyload::class::ProcessClass;
 use skyload::fact::Fact;
 use skyload::plan::{LoadPlan, Speed};
 use skyload::poll;
-use skyload::record::RunDir;
 use skyload::record::events::{BusyProcess, Unsettled};
 use skyload::record::profile::Sample;
 
+use super::active::ActiveRun;
 use super::watch::Watch;
 use crate::profiler::last_ticks;
-use crate::progress::Step;
 use activity::{Activity, Usage};
 
 /// How often it is looked at what goes on.
@@ -58,17 +58,12 @@ pub(super) enum Point {
 }
 
 /// Waits until the server is idle, at most as long as the plan allows.
-pub(super) fn wait(
-    watch: &mut Watch<'_>,
-    plan: &LoadPlan,
-    run: &RunDir,
-    point: Point,
-    step: &Step,
-) -> Result<Settled> {
+pub(super) fn wait(run: &mut ActiveRun<'_>, point: Point, step: &Step) -> Result<Settled> {
+    let (plan, directory, watch) = (run.plan, run.directory, &mut run.watch);
     let Some(addresses) = watch.server.addresses else {
         return Ok(Settled { unrest: None, others: Vec::new() });
     };
-    let mut activity = Activity::begin(addresses.root, &run.id())?;
+    let mut activity = Activity::begin(addresses.root, &directory.id())?;
     let mut controllers = match point {
         Point::BeforeBaseline => Controllers::expected_by(watch, plan),
         Point::AfterLoad => Controllers { until: None },
@@ -82,7 +77,7 @@ pub(super) fn wait(
             return Ok(Some(()));
         }
         usage = activity.measure().or(usage.take());
-        let ticks = last_ticks(&run.samples());
+        let ticks = last_ticks(&directory.samples());
         unrest = what_is_going_on(&ticks, usage.as_ref(), busy, &mut controllers);
         if let Some(unrest) = &unrest {
             idle_since = Instant::now();

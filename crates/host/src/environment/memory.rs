@@ -1,0 +1,26 @@
+//! What shapes the memory of the server's processes, found in their environment and on
+//! this machine.
+
+use std::ffi::OsStr;
+use std::fs;
+
+use skyload::record::environment::{HugePages, MemoryShape};
+use skyload::record::request::ServerVariable;
+
+const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+/// The shape of a server that is given these variables by the shell, and these on purpose.
+pub fn shape<'a>(
+    inherited: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>,
+    asked: &[ServerVariable],
+) -> MemoryShape {
+    let text = |it: &OsStr| it.to_string_lossy().into_owned();
+    let inherited = inherited.into_iter().map(|(name, value)| (text(name), text(value)));
+    let shaping = inherited.filter(|(name, _)| MemoryShape::is_shaped_by(name));
+    let asked = asked.iter().map(|given| (given.name.clone(), given.value.to_string()));
+    MemoryShape { variables: shaping.chain(asked).collect(), huge_pages: huge_pages() }
+}
+
+fn huge_pages() -> HugePages {
+    fs::read_to_string(HUGE_PAGES).map_or(HugePages::Unknown, |text| HugePages::parse(&text))
+}

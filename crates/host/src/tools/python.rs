@@ -1,0 +1,146 @@
+//! Finding a Python that SkyPilot runs on.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use xshell::{Cmd, Shell, cmd};
+
+use super::run::run;
+use super::version::ToolVersion;
+use super::{on_path, remove_folder};
+use crate::environment::{Environment, For};
+use crate::progress::Step;
+
+/// The versions that SkyPilot's packages are made for.
+const OLDEST: ToolVersion = ToolVersion(3, 9, 0);
+const FIRST_TOO_NEW: ToolVersion = ToolVersion(3, 14, 0);
+
+/// `python3` first, as the user's own choice; then whatever else fits.
+const NAMES: [&str; 6] =
+    ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9"];
+
+const CURE: &str = "install Python 3.9 to 3.13 (Debian, Ubuntu: `sudo apt install python3 \
+                    python3-venv`; Fedora: `sudo dnf install python3`; macOS: `brew install \
+                    python@3.13`) and see that it is on PATH";
+
+/// An interpreter of a fitting version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Python {
+    /// Its real path, not that of a version manager's shim.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: ToolVersion,
+}
+
+impl Python {
+    /// Finds the interpreter to make environments with.
+    pub fn find(shell: &Shell) -> Result<Self> {
+        let mut unfit = Vec::new();
+        for name in NAMES {
+            let Some(program) = on_path(shell, name) else { continue };
+            // A shim of a version that isn't chosen answers with an error.
+            let Some(python) = ask(shell, &program) else { continue };
+            if (OLDEST..FIRST_TOO_NEW).contains(&python.version) {
+                return Ok(python);
+            }
+            unfit.push(format!("{name} is {} ({})", python.version, python.path.display()));
+        }
+        if unfit.is_empty() {
+            bail!("there is no `python3` on PATH\n  hint: {CURE}");
+        }
+        bail!(
+            "no Python on PATH is one that SkyPilot runs on: {}\n  hint: {CURE}",
+            unfit.join(", ")
+        )
+    }
+
+    /// Makes a virtual environment with pip in it, in place of what is there.
+    pub fn make_venv(&self, shell: &Shell, folder: &Path, step: &Step) -> Result<()> {
+        remove_folder(folder)?;
+        let python = &self.path;
+        run(for_installers(cmd!(shell, "{python} -m venv {folder}")), step)?
+            .into_output()
+            .with_context(|| format!("making a virtual environment in {}", folder.display()))?;
+        Ok(())
+    }
+}
+
+/// The environment of whatever installs: where to get packages from is the shell's to
+/// say, and where to put them is not.
+pub fn for_installers(command: Cmd<'_>) -> Cmd<'_> {
+    // A configuration file, which may name an index, may say otherwise.
+    Environment::of(For::Installers)
+        .apply_to(command)
+        .env("PIP_USER", "0")
+        .env("PIP_REQUIRE_VIRTUALENV", "0")
+}
+
+fn ask(shell: &Shell, program: &Path) -> Option<Python> {
+    let question = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";
+    let ask = for_installers(cmd!(shell, "{program} -c {question}"));
+    let answer = ask.quiet().ignore_stderr().read().ok()?;
+    let (version, path) = answer.split_once('\n')?;
+    Some(Python { path: PathBuf::from(path.trim_end()), version: ToolVersion::find_in(version)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Progress;
+    use crate::testing::{script, shell};
+
+    fn shell_with(folder: &Path, scripts: &[(&str, &str)]) -> Shell {
+        for (name, text) in scripts {
+            script(&folder.join("bin").join(name), text);
+        }
+        shell(folder)
+    }
+
+    #[test]
+    fn a_missing_python_is_an_error_with_a_cure() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Python::find(&shell_with(folder.path(), &[])).unwrap_err().to_string();
+        assert!(error.starts_with("there is no `python3` on PATH\n  hint: install"), "{error}");
+    }
+
+    #[test]
+    fn a_python_that_is_too_old_or_too_new_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let shell = shell_with(
+            folder.path(),
+            &[("python3", "echo 3.14.1; echo /usr/bin/python3.14"), ("python3.9", "exit 127")],
+        );
+        let error = Python::find(&shell).unwrap_err().to_string();
+        assert!(error.contains("python3 is 3.14.1 (/usr/bin/python3.14)"), "{error}");
+    }
+
+    #[test]
+    fn another_python_stands_in_for_one_that_does_not_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let shell = shell_with(
+            folder.path(),
+            &[
+                ("python3", "echo 3.8.18; echo /opt/python3.8"),
+                ("python3.13", "echo 'pyenv: python3.13: command not found' >&2; exit 127"),
+                ("python3.12", "echo 3.12.1; echo /opt/python3.12"),
+            ],
+        );
+        let python = Python::find(&shell).unwrap();
+        assert_eq!(python.path, Path::new("/opt/python3.12"));
+        assert_eq!(python.version, ToolVersion(3, 12, 1));
+    }
+
+    #[test]
+    fn a_python_without_venv_is_an_error_with_a_cure() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "case $2 in venv) echo \"$0: No module named venv\" >&2; exit 1;; esac";
+        let shell = shell_with(folder.path(), &[("python3", script)]);
+        let python =
+            Python { path: folder.path().join("bin/python3"), version: ToolVersion(3, 11, 0) };
+        let error = python
+            .make_venv(&shell, &folder.path().join("venv"), &Progress::new().step("venv"))
+            .unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("apt install python3-venv"), "{error}");
+    }
+}

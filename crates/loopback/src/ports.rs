@@ -1,0 +1,49 @@
+//! Ports on loopback for one infrastructure, chosen anew each time.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context as _, Result};
+use host::ports::{DAEMONS, is_free_on};
+use serde::{Deserialize, Serialize};
+
+/// Skylets get ports from here on, one for each cluster.
+const SKYLETS: u16 = 24_000;
+const SKYLETS_APART: u16 = 500;
+
+/// The ports of one infrastructure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Ports {
+    pub(super) ssh: u16,
+    pub(super) slurmctld: u16,
+    pub(super) slurmd: u16,
+    /// Where the search for a skylet's port begins.
+    pub(super) skylets: u16,
+}
+
+impl Ports {
+    pub(super) fn find_free() -> Result<Self> {
+        let mut free =
+            DAEMONS.ports().into_iter().filter(|port| is_free_on(Ipv4Addr::UNSPECIFIED, *port));
+        let mut next = || free.next().context("finding a free port");
+        let apart = u16::try_from(std::process::id() % 10).unwrap_or(0) * SKYLETS_APART;
+        Ok(Self { ssh: next()?, slurmctld: next()?, slurmd: next()?, skylets: SKYLETS + apart })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn ports_are_free_and_differ() {
+        let taken = Ports::find_free().unwrap();
+        let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, taken.ssh)).unwrap();
+        let found = Ports::find_free().unwrap();
+        assert_ne!(found.ssh, taken.ssh);
+        assert_ne!(found.ssh, found.slurmctld);
+        assert_ne!(found.slurmctld, found.slurmd);
+    }
+}

@@ -1,0 +1,262 @@
+//! Bringing an infrastructure up: its folder, its supervisor, and waiting until a
+//! job could be submitted.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use host::signals::Signals;
+use host::workspace::{Workspace, own_program};
+use nix::unistd::geteuid;
+use skyload::ids::ProcessIdentity;
+use skyload::poll;
+use xshell::{Shell, cmd};
+
+use super::configs;
+use super::image::Image;
+use super::layout::{FOLDERS, Layout};
+use super::node::{self, Node};
+use super::packages::Packages;
+use super::priority::NodePriority;
+use super::record::Record;
+use super::setup;
+use super::site::SERVER_SITE;
+use super::supervisor::{self, Daemon, NodesOptions};
+
+/// A start takes two seconds on an idle machine.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What each session of the nodes runs first.
+const SSH_RC: &str = include_str!("site/ssh-rc.sh");
+
+/// Puts everything into the infrastructure's folder that is read there.
+pub(super) fn furnish(
+    record: &Record,
+    packages: &Packages,
+    image: &Image,
+    node: &Node,
+) -> Result<()> {
+    let layout = record.layout();
+    let making = || format!("making `{}`", layout.folder().display());
+    make_folder(layout.folder(), 0o711).with_context(making)?;
+    for name in FOLDERS {
+        let mode = if name.ends_with(".ssh") { 0o700 } else { 0o755 };
+        make_folder(&layout.at(name), mode).with_context(making)?;
+    }
+    let host = fs::read("/proc/sys/kernel/hostname").context("reading the host's name")?;
+    let host = String::from_utf8_lossy(&host);
+    let host = host.trim().split('.').next().unwrap_or("localhost");
+    let write = |path: &Path, text: &str| {
+        fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))
+    };
+    write(&layout.at("passwd"), &record.account.passwd(&layout.home())?)?;
+    write(&layout.at("group"), &record.account.group()?)?;
+    write(&layout.at("hosts"), &configs::hosts(host))?;
+    write(&layout.slurm_conf(), &configs::slurm_conf(&layout, packages, &record.ports, host))?;
+    write(&layout.sshd_config(), &configs::sshd_config(&layout, &record.ports, &node.variables))?;
+    for name in [".bash_profile", ".bashrc"] {
+        write(&layout.home().join(name), &configs::shell_profile(&node::path(packages)))?;
+    }
+    let session = SSH_RC.replace("@NICE@", record.priority.nice());
+    write(&layout.home().join(".ssh/rc"), &session)?;
+    write(&layout.skylet_ports(), &format!("{}\n", record.ports.skylets))?;
+    write(&layout.task_prolog(), &configs::task_prolog(&layout, image, record.priority))?;
+    fs::set_permissions(layout.task_prolog(), Permissions::from_mode(0o755))
+        .context("making the prolog a program")?;
+    write_key(&layout.munge_key())?;
+    make_ssh_key(packages, &layout.host_key())?;
+
+    // The API server's part, which the nodes have no business with.
+    for folder in [layout.at("client"), layout.server_programs(), layout.server_site()] {
+        make_folder(&folder, 0o700).with_context(making)?;
+    }
+    make_ssh_key(packages, &layout.client_key())?;
+    fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
+        .context("letting the API server in")?;
+    write(&layout.server_site().join("sitecustomize.py"), SERVER_SITE)?;
+    for name in setup::missing(packages)? {
+        let wrapper = layout.server_programs().join(name);
+        let program = packages.program(name)?;
+        write(&wrapper, &configs::wrapper(&program, &node::libraries(packages)))?;
+        fs::set_permissions(&wrapper, Permissions::from_mode(0o755))
+            .context("making a wrapper a program")?;
+    }
+    if geteuid().is_root() {
+        // Not the folder itself: whoever owns it can put a folder of his own in the
+        // place of the API server's, from which root runs programs.
+        for entry in fs::read_dir(layout.folder()).context("listing what belongs to the nodes")? {
+            let path = entry.context("listing what belongs to the nodes")?.path();
+            if path != layout.at("client") {
+                hand_over(record, &path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder of exactly this mode, which a umask would otherwise take from.
+fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+/// Gives a file or a folder to the nodes' user.
+fn hand_over(record: &Record, path: &Path) -> Result<()> {
+    let giving = || format!("giving `{}` to the nodes", path.display());
+    chown(path, Some(record.account.uid), Some(record.account.gid)).with_context(giving)?;
+    if path.is_dir() {
+        for entry in fs::read_dir(path).with_context(giving)? {
+            hand_over(record, &entry.with_context(giving)?.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_key(path: &Path) -> Result<()> {
+    use std::io::{Read as _, Write as _};
+    let mut key = [0; 1024];
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut key))
+        .and_then(|()| File::options().write(true).create_new(true).mode(0o600).open(path))
+        .and_then(|mut file| file.write_all(&key))
+        .context("making munge's key")
+}
+
+fn make_ssh_key(packages: &Packages, path: &Path) -> Result<()> {
+    let shell = Shell::new().context("reading the current directory")?;
+    let program = packages.program("ssh-keygen")?;
+    let mut command =
+        cmd!(shell, "{program} -q -t ed25519 -C skyload -f {path} -N").arg("").quiet();
+    if packages.is_unpacked() {
+        command = command.env("LD_LIBRARY_PATH", node::libraries(packages));
+    }
+    command.run().context("making a key for ssh")
+}
+
+/// The daemons of one node that is login node and compute node at once.
+fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Result<Vec<Daemon>> {
+    let daemon = |name: &str, args: &[String]| -> Result<Daemon> {
+        Ok(Daemon {
+            name: name.to_owned(),
+            program: packages.program(name)?,
+            args: args.to_vec(),
+            priority: None,
+            log: layout.log(name),
+            opens: None,
+        })
+    };
+    let text = |path: &Path| path.display().to_string();
+    let conf = text(&layout.slurm_conf());
+    let munged = [
+        "--foreground".to_owned(),
+        "--force".to_owned(),
+        format!("--key-file={}", text(&layout.munge_key())),
+        format!("--socket={}", text(&layout.munge_socket())),
+        format!("--pid-file={}", text(&layout.at("pid/munged"))),
+        format!("--seed-file={}", text(&layout.at("munge/seed"))),
+    ];
+    let mut slurmd =
+        vec!["-D".to_owned(), "-f".to_owned(), conf.clone(), "-N".to_owned(), "localhost".into()];
+    if let Some(program) = packages.step_daemon() {
+        slurmd.extend(["-d".to_owned(), text(&program)]);
+    }
+    let slurmctld = ["-D".to_owned(), "-c".to_owned(), "-f".to_owned(), conf];
+    let sshd = ["-D".to_owned(), "-e".to_owned(), "-f".to_owned(), text(&layout.sshd_config())];
+    Ok(vec![
+        Daemon { opens: Some(layout.munge_socket()), ..daemon("munged", &munged)? },
+        daemon("slurmctld", &slurmctld)?,
+        Daemon { priority: Some(priority), ..daemon("slurmd", &slurmd)? },
+        Daemon { priority: Some(priority), ..daemon("sshd", &sshd)? },
+    ])
+}
+
+/// Starts the supervisor, by starting this program once more.
+pub(super) fn start(
+    workspace: &Workspace,
+    record: &Record,
+    packages: &Packages,
+    node: &Node,
+) -> Result<Child> {
+    let layout = record.layout();
+    let options = NodesOptions {
+        id: record.id.clone(),
+        owner: record.owner,
+        account: record.account,
+        variables: node.variables.clone(),
+        daemons: daemons(packages, &layout, record.priority)?,
+        figures: layout.figures(),
+        members: layout.members(),
+        folder: Some(record.folder.clone()),
+        record: Some(Record::file(workspace)),
+    };
+    let log = File::create(layout.log("supervisor")).context("creating the supervisor's log")?;
+    Command::new(own_program()?)
+        .arg(supervisor::COMMAND)
+        .arg(serde_json::to_string(&options).context("writing the supervisor's options")?)
+        .env(skyload::env::NODES_OF, &record.id)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().context("sharing the supervisor's log")?)
+        .stderr(log)
+        .spawn()
+        .context("starting the nodes' supervisor")
+}
+
+/// Waits until a job could be submitted.
+pub(super) fn wait_until_ready(
+    record: &Record,
+    node: &Node,
+    supervisor: &mut Child,
+    signals: &Signals,
+) -> Result<()> {
+    let mut last = String::new();
+    let ready = poll::during(READY_WITHIN, Duration::from_millis(100), || {
+        signals.check()?;
+        last = match node.read("sinfo", &["-h", "-o", "%t"]) {
+            Ok(state) if state.trim() == "idle" => {
+                match TcpStream::connect((Ipv4Addr::LOCALHOST, record.ports.ssh)) {
+                    Ok(_) => return Ok(Some(())),
+                    Err(error) => format!("ssh: {error}"),
+                }
+            }
+            Ok(state) => format!("the node is `{}`", state.trim()),
+            Err(error) => format!("{error:#}"),
+        };
+        if let Ok(Some(status)) = supervisor.try_wait() {
+            bail!("the nodes ended as they started ({status})\n{}", logs(&record.layout()));
+        }
+        Ok(None)
+    })?;
+    ready.with_context(|| {
+        format!(
+            "the nodes were not ready within {} s; last: {last}\n{}",
+            READY_WITHIN.as_secs(),
+            logs(&record.layout())
+        )
+    })
+}
+
+/// The ends of all logs.
+fn logs(layout: &Layout) -> String {
+    const LINES: usize = 6;
+    let mut text = String::new();
+    for name in ["supervisor", "munged", "slurmctld", "slurmd", "sshd"] {
+        let log = fs::read(layout.log(name)).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        for line in &lines[lines.len().saturating_sub(LINES)..] {
+            text.push_str(&format!("    {name}: {line}\n"));
+        }
+    }
+    text + "  hint: the last lines of the daemon that ended first say what it lacks"
+}
+
+/// The supervisor as a process that can be told from others.
+pub(super) fn identity(supervisor: &Child) -> Option<ProcessIdentity> {
+    ProcessIdentity::of(supervisor.id())
+}

@@ -1,0 +1,195 @@
+//! The supervisor with stand-ins for daemons. It must be a process of its own, for
+//! it adopts and buries whatever its process starts; so this test binary starts
+//! itself again, for the one "test" that is the supervisor.
+
+use super::super::priority::NodePriority;
+use super::*;
+use crate::testing::script;
+use skyload::poll::{Probe, wait_until};
+use skyload::record::read_json;
+use std::path::Path;
+use std::process::Child;
+
+const OPTIONS: &str = "SKYLOAD_TEST_NODES_OPTIONS";
+
+/// Does nothing unless a test below starts it.
+#[test]
+fn supervisor_process() {
+    if let Some(options) = env::text(OPTIONS) {
+        run(&options).unwrap();
+    }
+}
+
+struct Scene {
+    folder: tempfile::TempDir,
+    child: Child,
+}
+
+impl Scene {
+    /// Has `body` run as the only daemon.
+    fn with(body: &str, owner: Option<ProcessIdentity>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        script(&at("daemon"), body);
+        let me = nix::unistd::geteuid().as_raw();
+        let variables = vec![
+            ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+            ("HERE".to_owned(), folder.path().display().to_string()),
+        ];
+        let options = NodesOptions {
+            id: "test".to_owned(),
+            owner,
+            account: Account {
+                uid: me,
+                gid: nix::unistd::getegid().as_raw(),
+                is_nodes_only: false,
+            },
+            variables,
+            daemons: vec![Daemon {
+                name: "stand-in".to_owned(),
+                program: at("daemon"),
+                args: Vec::new(),
+                priority: Some(NodePriority::Idle),
+                log: at("log"),
+                opens: Some(at("ready")),
+            }],
+            figures: at("figures.json"),
+            members: at("members.json"),
+            folder: None,
+            record: None,
+        };
+        let name = concat!(module_path!(), "::supervisor_process");
+        let name = name.split_once("::").unwrap().1;
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(OPTIONS, serde_json::to_string(&options).unwrap())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { folder, child }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The process that the stand-in wrote down in `file`.
+    fn process(&self, file: &str) -> ProcessIdentity {
+        soon(|| {
+            let pid = fs::read_to_string(self.path(file)).ok()?;
+            ProcessIdentity::of(pid.strip_suffix('\n')?.parse().ok()?)
+        })
+    }
+
+    fn figures(&self) -> Option<NodeFigures> {
+        read_json(&self.path("figures.json"), "figures").ok()
+    }
+
+    fn ask_to_end(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // Never SIGKILL: it is the supervisor that ends the stand-ins.
+        self.ask_to_end();
+    }
+}
+
+fn soon<T>(mut probe: impl FnMut() -> Option<T>) -> T {
+    let (limit, every) = (Duration::from_secs(20), Duration::from_millis(10));
+    wait_until(limit, every, || match probe() {
+        Some(value) => Probe::Ready(value),
+        None => Probe::NotYet("not yet".to_owned()),
+    })
+    .unwrap()
+}
+
+/// A process that does all it can to belong to nobody.
+const ESCAPES: &str = "(setsid env -i /bin/sh -c 'echo $$ > '$HERE'/escaped; exec sleep 600' &)
+touch $HERE/ready; exec sleep 600";
+
+#[test]
+fn a_process_that_left_its_parent_and_session_is_ended_with_the_rest() {
+    let mut scene = Scene::with(ESCAPES, None);
+    let escaped = scene.process("escaped");
+    scene.ask_to_end();
+    assert!(!escaped.is_alive());
+    assert_eq!(scene.figures().unwrap().failure, None);
+}
+
+#[test]
+fn nodes_end_when_their_owner_is_gone() {
+    let mut owner = Command::new("sleep").arg("600").spawn().unwrap();
+    let mut scene = Scene::with(ESCAPES, ProcessIdentity::of(owner.id()));
+    let escaped = scene.process("escaped");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert!(scene.child.wait().unwrap().success());
+    assert!(!escaped.is_alive());
+}
+
+#[test]
+fn cpu_of_ended_and_of_living_processes_is_counted() {
+    let burn = "burn() { i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; }
+        (burn) & wait; touch $HERE/ready; burn; times > $HERE/times; exec sleep 600";
+    let scene = Scene::with(burn, None);
+    let times =
+        soon(|| fs::read_to_string(scene.path("times")).ok().filter(|t| t.lines().count() == 2));
+    let used = burnt(&times);
+    let counted = soon(|| {
+        scene.figures().map(|it| it.cpu).filter(|cpu| *cpu + Duration::from_millis(30) >= used)
+    });
+    // What else there was is the start of some small programs.
+    assert!(counted < used + Duration::from_millis(300), "{counted:?} of {used:?}");
+}
+
+/// The sum of what the shell's `times` prints: two lines of `0m0.100s 0m0.020s`.
+fn burnt(times: &str) -> Duration {
+    let seconds = times.split_whitespace().map(|word| {
+        let (minutes, seconds) = word.trim_end_matches('s').split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    });
+    Duration::from_secs_f64(seconds.sum())
+}
+
+#[test]
+fn a_daemon_that_ends_by_itself_ends_all_and_is_named() {
+    let mut scene = Scene::with("touch $HERE/ready; sleep 1; exit 3", None);
+    assert!(!scene.child.wait().unwrap().success());
+    let failure = scene.figures().unwrap().failure;
+    assert_eq!(failure.as_deref(), Some("stand-in ended with exit status 3"));
+}
+
+#[test]
+fn an_exposed_listener_of_a_node_process_is_named() {
+    let listen = "python3 -c 'import socket, sys, time
+s = socket.socket(); s.bind((\"0.0.0.0\", 0)); s.listen()
+t = socket.socket(); t.bind((\"127.0.0.1\", 0)); t.listen()
+print(s.getsockname()[1], flush=True); time.sleep(600)' > $HERE/port & touch $HERE/ready; wait";
+    let scene = Scene::with(listen, None);
+    let port: u16 = soon(|| fs::read_to_string(scene.path("port")).ok()?.trim().parse().ok());
+    let exposed = soon(|| scene.figures().map(|it| it.exposed).filter(|list| !list.is_empty()));
+    assert_eq!(exposed.len(), 1, "{exposed:?}");
+    assert!(exposed[0].starts_with(&format!("0.0.0.0:{port} (python3")), "{exposed:?}");
+}
+
+#[test]
+fn nodes_get_the_cpu_that_nobody_else_wants() {
+    let scene = Scene::with("echo $$ > $HERE/pid; touch $HERE/ready; exec sleep 600", None);
+    let process = scene.process("pid");
+    let policy = policy_of(Path::new(&format!("/proc/{}/stat", process.pid)));
+    assert_eq!(policy.as_deref(), Some("5"), "SCHED_IDLE is 5");
+}
+
+/// Field 41 of `/proc/PID/stat`.
+fn policy_of(stat: &Path) -> Option<String> {
+    let stat = fs::read_to_string(stat).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(41 - 3).map(str::to_owned)
+}
