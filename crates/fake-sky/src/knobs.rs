@@ -7,17 +7,15 @@
 //! | variable | meaning (default) |
 //! |---|---|
 //! | `FAKE_SKY_EXECUTOR_MIB` | resident memory of an executor (24) |
-//! | `FAKE_SKY_SERVER_MIB` | resident memory of the server's main process and web workers (16) |
 //! | `FAKE_SKY_IMPORT_MS` | how long an executor stays untitled (100) |
 //! | `FAKE_SKY_SERVICE_MS` | how long a request runs (20) |
 //! | `FAKE_SKY_SPIKE_MIB` | memory that serving takes for 40 ms on top (0) |
 //! | `FAKE_SKY_KEPT_MIB` | memory that an executor keeps once it has run a request (0) |
 //! | `FAKE_SKY_KEPT_THREADS` | likewise: threads that do nothing (0) |
 //! | `FAKE_SKY_ZOMBIES` | likewise: children that have ended, and that it does not wait for (0) |
-//! | `FAKE_SKY_SHORT_POOL`, `_LONG_POOL` | executors that are kept, per queue (4, 2) |
+//! | `FAKE_SKY_SHORT_POOL` | executors that are kept for short requests (4); for long ones, that are 2 |
 //! | `FAKE_SKY_BURST` | executors beyond the pool, one request each, per queue (0) |
 //! | `FAKE_SKY_DAEMONS` | requests that hold a short executor forever, up to 4 (1) |
-//! | `FAKE_SKY_SERVER_WORKERS` | web workers under `--deploy` (2) |
 //! | `FAKE_SKY_STREAM_FLOOR_MS` | a stream's shortest duration (200) |
 //! | `FAKE_SKY_FAIL` | `sky.status:3`: every 3rd of them FAILs with ValueError; `,` separates several |
 //! | `FAKE_SKY_CANCEL` | likewise: ends CANCELLED |
@@ -32,14 +30,10 @@
 //! | `FAKE_SKY_INFRA` | `kubernetes,aws`: the infrastructures that launches can use (none) |
 //! | `FAKE_SKY_LAUNCH_MS` | how long a cluster takes to come UP, also one for a managed job (200) |
 //! | `FAKE_SKY_SLEEP_MS` | how long a job takes for a second of `sleep` in its `run` (1000) |
-//! | `FAKE_SKY_SERVE_READY_MS` | how long a service takes to become READY (300) |
-//! | `FAKE_SKY_TEARDOWN_MS` | how long a managed job is CANCELLING, a service SHUTTING_DOWN (100) |
 //! | `FAKE_SKY_INFRA_FAIL` | like `FAIL`, as of infrastructure: ResourcesUnavailableError for `sky.launch`, else RuntimeError |
 //! | `FAKE_SKY_LEFTOVER` | `sky.down:2`: every 2nd SUCCEEDs, and what it was to end stays; also `sky.jobs.cancel`, `sky.serve.down` |
 //! | `FAKE_SKY_JOB_FAILED` | `sky.launch:2`: the job of every 2nd ends FAILED; also `sky.exec`, `sky.jobs.launch` |
-//! | `FAKE_SKY_SERVE_NEVER_READY` | `sky.serve.up:1`: the service of every one never becomes READY |
-//! | `FAKE_SKY_LATE` | like `FAIL`: runs as ever, but the submission is answered late |
-//! | `FAKE_SKY_LATE_MS` | how late that is: the SDK waits 5 s for `/launch` and `/exec` (6000) |
+//! | `FAKE_SKY_LATE` | like `FAIL`: runs as ever, but the submission is answered 6 s later: the SDK waits 5 s for `/launch` and `/exec` |
 //! | `FAKE_SKY_DIE_AFTER_MS` | main is SIGKILLed so long after its first queued request (never) |
 //! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, then main dies (never) |
 //! | `FAKE_SKY_STALL_MS` | the event loop stands still once, 50 ms after the first queued request (0) |
@@ -51,7 +45,6 @@
 //! | `FAKE_SKY_START_MS` | how long `sky api start` does nothing before it starts a server (0) |
 //! | `FAKE_SKY_STOP_MS` | how long `sky api stop` does nothing before it stops a server (0) |
 //! | `FAKE_SKY_STOP_SPARES` | executors that `sky api stop` overlooks (0) |
-//! | `FAKE_SKY_EXIT_WITH_SERVER` | 1: children end when main is gone; the real ones survive it (0) |
 //! | `FAKE_SKY_ORPHAN_MS` | a child's life after main is gone (300000) |
 //! | `FAKE_SKY_IDLE_EXIT_MS` | main exits when no request came for so long (300000) |
 //! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` reports instead of SkyPilot's |
@@ -71,7 +64,6 @@ const PREFIX: &str = "FAKE_SKY_";
 #[expect(missing_docs, reason = "the table above says what each of them means, by the same name")]
 pub struct Knobs {
     pub executor_mib: usize,
-    pub server_mib: usize,
     pub import: Duration,
     pub service: Duration,
     pub spike_mib: usize,
@@ -79,10 +71,8 @@ pub struct Knobs {
     pub kept_threads: usize,
     pub zombies: usize,
     pub short_pool: usize,
-    pub long_pool: usize,
     pub burst: usize,
     pub daemons: usize,
-    pub server_workers: usize,
     pub stream_floor: Duration,
     pub fail: Faults,
     pub cancel: Faults,
@@ -97,14 +87,10 @@ pub struct Knobs {
     pub infra: Vec<String>,
     pub launch: Duration,
     pub sleep: Duration,
-    pub serve_ready: Duration,
-    pub teardown: Duration,
     pub infra_fail: Faults,
     pub leftover: Faults,
     pub job_failed: Faults,
-    pub serve_never_ready: Faults,
     pub late: Faults,
-    pub late_by: Duration,
     pub die_after: Option<Duration>,
     pub replace_after: Option<Duration>,
     pub stall: Duration,
@@ -116,7 +102,6 @@ pub struct Knobs {
     pub start: Duration,
     pub stop: Duration,
     pub stop_spares: usize,
-    pub exit_with_server: bool,
     pub orphan: Duration,
     pub idle_exit: Duration,
     pub constants: Option<String>,
@@ -126,7 +111,6 @@ impl Default for Knobs {
     fn default() -> Self {
         Self {
             executor_mib: 24,
-            server_mib: 16,
             import: Duration::from_millis(100),
             service: Duration::from_millis(20),
             spike_mib: 0,
@@ -134,10 +118,8 @@ impl Default for Knobs {
             kept_threads: 0,
             zombies: 0,
             short_pool: 4,
-            long_pool: 2,
             burst: 0,
             daemons: 1,
-            server_workers: 2,
             stream_floor: Duration::from_millis(200),
             fail: Faults::default(),
             cancel: Faults::default(),
@@ -152,14 +134,10 @@ impl Default for Knobs {
             infra: Vec::new(),
             launch: Duration::from_millis(200),
             sleep: Duration::from_secs(1),
-            serve_ready: Duration::from_millis(300),
-            teardown: Duration::from_millis(100),
             infra_fail: Faults::default(),
             leftover: Faults::default(),
             job_failed: Faults::default(),
-            serve_never_ready: Faults::default(),
             late: Faults::default(),
-            late_by: Duration::from_secs(6),
             die_after: None,
             replace_after: None,
             stall: Duration::ZERO,
@@ -171,7 +149,6 @@ impl Default for Knobs {
             start: Duration::ZERO,
             stop: Duration::ZERO,
             stop_spares: 0,
-            exit_with_server: false,
             orphan: Duration::from_secs(300),
             idle_exit: Duration::from_secs(300),
             constants: None,
@@ -199,7 +176,6 @@ impl Knobs {
     fn set(&mut self, knob: &str, value: &str) -> anyhow::Result<()> {
         match knob {
             "EXECUTOR_MIB" => self.executor_mib = value.parse()?,
-            "SERVER_MIB" => self.server_mib = value.parse()?,
             "IMPORT_MS" => self.import = millis(value)?,
             "SERVICE_MS" => self.service = millis(value)?,
             "SPIKE_MIB" => self.spike_mib = value.parse()?,
@@ -207,10 +183,8 @@ impl Knobs {
             "KEPT_THREADS" => self.kept_threads = value.parse()?,
             "ZOMBIES" => self.zombies = value.parse()?,
             "SHORT_POOL" => self.short_pool = value.parse()?,
-            "LONG_POOL" => self.long_pool = value.parse()?,
             "BURST" => self.burst = value.parse()?,
             "DAEMONS" => self.daemons = value.parse()?,
-            "SERVER_WORKERS" => self.server_workers = value.parse()?,
             "STREAM_FLOOR_MS" => self.stream_floor = millis(value)?,
             "FAIL" => self.fail = value.parse()?,
             "CANCEL" => self.cancel = value.parse()?,
@@ -225,14 +199,10 @@ impl Knobs {
             "INFRA" => self.infra = value.split(',').map(str::to_owned).collect(),
             "LAUNCH_MS" => self.launch = millis(value)?,
             "SLEEP_MS" => self.sleep = millis(value)?,
-            "SERVE_READY_MS" => self.serve_ready = millis(value)?,
-            "TEARDOWN_MS" => self.teardown = millis(value)?,
             "INFRA_FAIL" => self.infra_fail = value.parse()?,
             "LEFTOVER" => self.leftover = value.parse()?,
             "JOB_FAILED" => self.job_failed = value.parse()?,
-            "SERVE_NEVER_READY" => self.serve_never_ready = value.parse()?,
             "LATE" => self.late = value.parse()?,
-            "LATE_MS" => self.late_by = millis(value)?,
             "DIE_AFTER_MS" => self.die_after = Some(millis(value)?),
             "REPLACE_AFTER_MS" => self.replace_after = Some(millis(value)?),
             "STALL_MS" => self.stall = millis(value)?,
@@ -244,7 +214,6 @@ impl Knobs {
             "START_MS" => self.start = millis(value)?,
             "STOP_MS" => self.stop = millis(value)?,
             "STOP_SPARES" => self.stop_spares = value.parse()?,
-            "EXIT_WITH_SERVER" => self.exit_with_server = flag(value)?,
             "ORPHAN_MS" => self.orphan = millis(value)?,
             "IDLE_EXIT_MS" => self.idle_exit = millis(value)?,
             "CONSTANTS" => self.constants = Some(value.to_owned()),

@@ -9,8 +9,8 @@
 //! The program, `fake-sky`, plays every role by how it is called:
 //!
 //! * the `sky` command line: `api start|stop|status|info`, `status`, `launch`,
-//!   `exec`, `logs`, `queue`, `down`, `check`, `jobs ...`, `serve ...`
-//!   (`program::cli`, `program::client`);
+//!   `logs`, `jobs launch|queue`, `serve status` (`program::cli`,
+//!   `program::client`);
 //! * `python -m sky.server.server --host=H --port=N`, the server, with the HTTP
 //!   protocol of SkyPilot 0.14.1 (`program::server`);
 //! * the server's children: executors that hold known memory, the queue

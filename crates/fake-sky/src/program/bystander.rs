@@ -21,7 +21,7 @@ pub(crate) fn wait(knobs: &Knobs) -> anyhow::Result<()> {
 
 /// A web worker: as large as the main process.
 pub(crate) fn work(knobs: &Knobs) -> anyhow::Result<()> {
-    let memory = memory::fill_to(knobs.server_mib);
+    let memory = memory::fill_to(memory::SERVER_MIB);
     let waited = wait(knobs);
     drop(memory);
     waited

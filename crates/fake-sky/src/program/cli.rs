@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::client::{self, Ask};
 use super::server_control;
 
-/// The SkyPilot command line, as far as skyload uses it.
+/// The part of SkyPilot's command line that skyload and its tests call.
 #[derive(Debug, Parser)]
 #[command(name = "sky", disable_version_flag = true, arg_required_else_help = true)]
 struct Sky {
@@ -35,18 +35,10 @@ enum Command {
     Serve(Serve),
     /// Shows clusters.
     Status(Rest),
-    /// Shows the job queue of a cluster.
-    Queue(client::Queue),
-    /// Shows which clouds can be used.
-    Check(client::Check),
     /// Launches a cluster or task.
     Launch(client::Launch),
-    /// Executes a task on a cluster.
-    Exec(client::Exec),
     /// Tails the log of a job.
     Logs(client::Logs),
-    /// Tears a cluster down.
-    Down(client::Down),
     /// Prints the constants of SkyPilot's config module (no command of `sky`).
     Constants,
 }
@@ -69,20 +61,12 @@ enum Jobs {
     Queue(Rest),
     /// Launches a managed job.
     Launch(client::JobsLaunch),
-    /// Tails the log of a managed job.
-    Logs(client::JobsLogs),
-    /// Cancels managed jobs.
-    Cancel(client::Cancel),
 }
 
 #[derive(Debug, Subcommand)]
 enum Serve {
     /// Shows services.
     Status(client::ServiceNames),
-    /// Starts a service.
-    Up(client::ServeUp),
-    /// Ends services.
-    Down(client::ServeDown),
 }
 
 /// How `sky api start` is called.
@@ -134,20 +118,12 @@ pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
         Some(Command::Api(Api::Info(_))) => return client::api_info(&mut out),
         Some(Command::Jobs(Jobs::Queue(_))) => Ask::JobsQueue,
         Some(Command::Jobs(Jobs::Launch(launch))) => Ask::JobsLaunch(launch),
-        Some(Command::Jobs(Jobs::Logs(logs))) => Ask::JobsLogs(logs),
-        Some(Command::Jobs(Jobs::Cancel(cancel))) => Ask::JobsCancel(cancel),
         Some(Command::Serve(Serve::Status(names))) => Ask::ServeStatus(names),
-        Some(Command::Serve(Serve::Up(up))) => Ask::ServeUp(up),
-        Some(Command::Serve(Serve::Down(down))) => Ask::ServeDown(down),
         Some(Command::Status(rest)) => {
             Ask::Status { detached: rest.arguments.iter().any(|argument| argument == "--async") }
         }
-        Some(Command::Queue(queue)) => Ask::Queue(queue),
-        Some(Command::Check(check)) => Ask::Check(check),
         Some(Command::Launch(launch)) => Ask::Launch(launch),
-        Some(Command::Exec(exec)) => Ask::Exec(exec),
         Some(Command::Logs(logs)) => Ask::Logs(logs),
-        Some(Command::Down(down)) => Ask::Down(down),
     };
     client::run(&ask, &mut out)
 }

@@ -8,6 +8,9 @@ use fake_sky::procfs;
 /// gives it straight back. Below, a freed block may stay resident.
 const ALWAYS_MAPPED: usize = 33 << 20;
 
+/// Resident memory of the server's main process and of each web worker, in MiB.
+pub(crate) const SERVER_MIB: usize = 16;
+
 /// Takes so much memory that this process has `mib` resident.
 ///
 /// The caller keeps the result for as long as the memory is to stay.

@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Ends this process some time after the server that started it.
 pub(crate) fn start(knobs: &Knobs) -> anyhow::Result<()> {
     let parent = role::parent()?;
-    let grace = if knobs.exit_with_server { Duration::ZERO } else { knobs.orphan };
+    let grace = knobs.orphan;
     thread::spawn(move || {
         while getppid().as_raw() == parent {
             thread::sleep(LOOK_EVERY);

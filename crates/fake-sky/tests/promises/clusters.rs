@@ -50,8 +50,8 @@ fn a_cluster_comes_up_runs_jobs_and_goes_down() -> anyhow::Result<()> {
 #[test]
 fn a_missing_cluster_is_missed_by_everything() -> anyhow::Result<()> {
     let server = with_infra(&[])?;
-    let body = json!({"cluster_name": "c", "task": "run: x", "job_id": 1, "job_ids": null});
-    for path in ["/exec", "/queue", "/down", "/cancel"] {
+    let body = json!({"cluster_name": "c", "task": "run: x", "job_id": 1});
+    for path in ["/exec", "/queue", "/down"] {
         let error = returned(&server, path, &body)?.expect_err(path);
         assert!(error.starts_with("ClusterDoesNotExist"), "{path}: {error}");
     }
@@ -75,10 +75,7 @@ fn a_queue_shows_where_jobs_stand() -> anyhow::Result<()> {
     };
     assert_eq!(queue(false)?, ["3 \"FAILED\"", "2 \"RUNNING\"", "1 \"SUCCEEDED\""]);
     assert_eq!(queue(true)?, ["2 \"RUNNING\""]);
-    let cancel = json!({"cluster_name": "c", "job_ids": [2]});
-    assert_eq!(returned(&server, "/cancel", &cancel)?, Ok(Value::Null));
-    assert_eq!(queue(false)?[1], "2 \"CANCELLED\"");
-    for (job, code) in [(3, 100), (2, 103), (9, 102)] {
+    for (job, code) in [(3, 100), (9, 102)] {
         let body = json!({"cluster_name": "c", "job_id": job});
         assert_eq!(followed(&server, "/logs", &body)?.1, Ok(json!(code)), "job {job}");
     }

@@ -128,7 +128,7 @@ fn an_orphaned_queue_manager_prevents_the_next_start() -> anyhow::Result<()> {
     let client = Client::new()?;
     assert!(client.sky(&["api", "start"], &[("FAKE_SKY_DIE_AFTER_MS", "0")])?.status.success());
     // Its first request kills it, whether or not the client hears of it.
-    _ = client.sky(&["check"], &[])?;
+    _ = client.sky(&["status"], &[])?;
     soon("main is gone", || (!client.is_healthy()).then_some(()))?;
     assert!(!client.sky(&["api", "start"], &[])?.status.success());
     let log = std::fs::read_to_string(client.home().join(".sky/api_server/server.log"))?;

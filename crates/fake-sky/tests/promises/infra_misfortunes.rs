@@ -45,15 +45,19 @@ fn a_down_may_fail_or_leave_its_cluster() -> anyhow::Result<()> {
 #[test]
 fn jobs_and_services_may_outlive_their_end() -> anyhow::Result<()> {
     let leftover = ("FAKE_SKY_LEFTOVER", "sky.jobs.cancel:1,sky.serve.down:1");
-    let server = with_infra(&[leftover, ("FAKE_SKY_TEARDOWN_MS", "0")])?;
+    let server = with_infra(&[leftover])?;
+    // Longer than an end takes.
+    let wait = || std::thread::sleep(Duration::from_millis(200));
     returned(&server, "/jobs/launch", &launch("sleep 600"))?.expect("submitted");
     returned(&server, "/jobs/cancel", &json!({"job_ids": [1]}))?.expect("cancelled");
+    wait();
     let queue = returned(&server, "/jobs/queue", &json!({"skip_finished": true}))?;
     assert_eq!(queue.expect("a queue")[0]["job_id"], 1);
 
     let up = json!({"task": "service:\n  replicas: 1\n", "service_name": "s"});
     returned(&server, "/serve/up", &up)?.expect("it is up");
     returned(&server, "/serve/down", &json!({"service_names": "s"}))?.expect("it is down");
+    wait();
     let rows = returned(&server, "/serve/status", &json!({"service_names": null}))?;
     assert_eq!(rows.expect("a list")[0]["name"], "s");
     server.finish()
@@ -75,29 +79,15 @@ fn a_job_may_fail_for_no_reason() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_service_may_never_become_ready() -> anyhow::Result<()> {
-    let server = with_infra(&[
-        ("FAKE_SKY_SERVE_NEVER_READY", "sky.serve.up:1"),
-        ("FAKE_SKY_SERVE_READY_MS", "0"),
-    ])?;
-    let up = json!({"task": "service:\n  replicas: 1\n", "service_name": "s"});
-    returned(&server, "/serve/up", &up)?.expect("it is up");
-    std::thread::sleep(Duration::from_millis(100));
-    let rows = returned(&server, "/serve/status", &json!({"service_names": null}))?;
-    assert_eq!(rows.expect("a list")[0]["status"], "REPLICA_INIT");
-    server.finish()
-}
-
-#[test]
 fn a_submission_may_be_answered_late_while_its_request_runs() -> anyhow::Result<()> {
-    let server = with_infra(&[("FAKE_SKY_LATE", "sky.launch:1"), ("FAKE_SKY_LATE_MS", "700")])?;
+    let server = with_infra(&[("FAKE_SKY_LATE", "sky.launch:1")])?;
     let begun = Instant::now();
     let response = http::post(&format!("{}/launch", server.url()), &launch("echo a"))?;
     let answered = begun.elapsed();
-    assert!(answered >= Duration::from_millis(700), "{answered:?}");
+    assert!(answered >= Duration::from_secs(6), "{answered:?}");
     let (_, request) = result(&server, response.request_id()?)?;
     assert_eq!(request["status"], "SUCCEEDED");
     let took = |field: &str| request[field].as_f64().unwrap_or_default();
-    assert!(took("finished_at") - took("created_at") < 0.6, "{request}");
+    assert!(took("finished_at") - took("created_at") < 5.0, "{request}");
     server.finish()
 }

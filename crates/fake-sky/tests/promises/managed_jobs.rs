@@ -52,13 +52,12 @@ fn a_log_is_followed_by_id_or_by_name() -> anyhow::Result<()> {
 
 #[test]
 fn jobs_are_cancelled_by_id_or_by_name() -> anyhow::Result<()> {
-    let server = with_infra(&[("FAKE_SKY_TEARDOWN_MS", "1500"), ("FAKE_SKY_LAUNCH_MS", "0")])?;
+    let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "0")])?;
     for name in ["a", "b"] {
         returned(&server, "/jobs/launch", &launch(name, "sleep 600"))?.expect("submitted");
     }
     let cancel = |body: Value| returned(&server, "/jobs/cancel", &body);
     assert_eq!(cancel(json!({"job_ids": [1]}))?, Ok(Value::Null));
-    assert_eq!(states(&server)?, ["RUNNING", "CANCELLING"]);
     soon("over", || (states(&server).ok()? == ["RUNNING", "CANCELLED"]).then_some(()))?;
     assert_eq!(cancel(json!({"name": "b"}))?, Ok(Value::Null));
     let (_, code) = followed(&server, "/jobs/logs", &json!({"job_id": 2}))?;

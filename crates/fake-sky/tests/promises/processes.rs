@@ -20,7 +20,6 @@ fn assert_close(kib: Option<u64>, mib: u64) {
 fn an_executor_of_the_configured_size_runs_the_request() -> anyhow::Result<()> {
     let server = FakeServer::start(&[
         ("FAKE_SKY_EXECUTOR_MIB", "48"),
-        ("FAKE_SKY_SERVER_MIB", "32"),
         ("FAKE_SKY_DAEMONS", "0"),
         ("FAKE_SKY_SERVICE_MS", "1"),
     ])?;
@@ -35,7 +34,7 @@ fn an_executor_of_the_configured_size_runs_the_request() -> anyhow::Result<()> {
     assert_close(executor.memory_kib("VmHWM"), 48);
     let main = server.main().expect("it runs");
     assert_eq!(main.pid, server.pid());
-    assert_close(main.memory_kib("VmRSS"), 32);
+    assert_close(main.memory_kib("VmRSS"), 16);
 
     // The same one again.
     ask(&server, "/exec")?;

@@ -20,15 +20,13 @@ fn become_status(server: &FakeServer, status: &str) -> anyhow::Result<()> {
 
 #[test]
 fn a_service_becomes_ready_and_goes_away() -> anyhow::Result<()> {
-    let server =
-        with_infra(&[("FAKE_SKY_SERVE_READY_MS", "1500"), ("FAKE_SKY_TEARDOWN_MS", "1500")])?;
+    let server = with_infra(&[])?;
     let error = returned(&server, "/serve/status", &json!({"service_names": null}))?;
     assert_eq!(error, Err("ClusterNotUpError: No live services.".to_owned()));
 
     let up = json!({"task": YAML, "service_name": "s"});
     let value = returned(&server, "/serve/up", &up)?.expect("it is up");
     assert_eq!(value, json!(["s", "http://127.0.0.1:30001"]));
-    become_status(&server, "REPLICA_INIT")?;
     become_status(&server, "READY")?;
     let row = &rows(&server, &json!(["s"]))?[0];
     assert_eq!((&row["name"], &row["endpoint"]), (&json!("s"), &value[1]));
@@ -40,7 +38,6 @@ fn a_service_becomes_ready_and_goes_away() -> anyhow::Result<()> {
 
     let down = json!({"service_names": ["s"]});
     assert_eq!(returned(&server, "/serve/down", &down)?, Ok(Value::Null));
-    become_status(&server, "SHUTTING_DOWN")?;
     soon("it is gone", || rows(&server, &Value::Null).ok()?.is_empty().then_some(()))?;
     // Nothing is left of it, which is no error; its controller stays.
     assert_eq!(returned(&server, "/serve/down", &down)?, Ok(Value::Null));

@@ -2,13 +2,12 @@
 //! order, as SkyPilot's own client makes.
 //!
 //! Each command is a function of [`tables`] (what only shows something),
-//! [`clusters`], [`managed_jobs`] or [`services`]; they speak through
-//! [`connection`] and return the exit code of the process.
+//! [`clusters`] or [`managed_jobs`]; they speak through [`connection`] and
+//! return the exit code of the process.
 
 mod clusters;
 mod connection;
 mod managed_jobs;
-mod services;
 mod tables;
 mod task;
 
@@ -17,11 +16,10 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-pub(crate) use self::clusters::{Down, Exec, Launch, Logs, Queue};
+pub(crate) use self::clusters::{Launch, Logs};
 pub(crate) use self::connection::{api_info, api_status};
-pub(crate) use self::managed_jobs::{Cancel, JobsLaunch, JobsLogs};
-pub(crate) use self::services::{ServeDown, ServeUp};
-pub(crate) use self::tables::{Check, ServiceNames};
+pub(crate) use self::managed_jobs::JobsLaunch;
+pub(crate) use self::tables::ServiceNames;
 
 use self::connection::Connection;
 
@@ -35,17 +33,9 @@ pub(crate) enum Ask {
     },
     JobsQueue,
     ServeStatus(ServiceNames),
-    Check(Check),
     Launch(Launch),
-    Exec(Exec),
     Logs(Logs),
-    Queue(Queue),
-    Down(Down),
     JobsLaunch(JobsLaunch),
-    JobsLogs(JobsLogs),
-    JobsCancel(Cancel),
-    ServeUp(ServeUp),
-    ServeDown(ServeDown),
 }
 
 /// Runs a command.
@@ -55,17 +45,9 @@ pub(crate) fn run(ask: &Ask, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Ask::Status { detached } => tables::status(&mut server, *detached),
         Ask::JobsQueue => tables::jobs_queue(&mut server),
         Ask::ServeStatus(names) => tables::serve_status(&mut server, names),
-        Ask::Check(check) => tables::check(&mut server, check),
         Ask::Launch(launch) => clusters::launch(&mut server, launch),
-        Ask::Exec(exec) => clusters::exec(&mut server, exec),
         Ask::Logs(logs) => clusters::logs(&mut server, logs),
-        Ask::Queue(queue) => clusters::queue(&mut server, queue),
-        Ask::Down(down) => clusters::down(&mut server, down),
         Ask::JobsLaunch(launch) => managed_jobs::launch(&mut server, launch),
-        Ask::JobsLogs(logs) => managed_jobs::logs(&mut server, logs),
-        Ask::JobsCancel(cancel) => managed_jobs::cancel(&mut server, cancel),
-        Ask::ServeUp(up) => services::up(&mut server, up),
-        Ask::ServeDown(down) => services::down(&mut server, down),
     };
     code.map(ExitCode::from)
 }
@@ -76,17 +58,9 @@ impl Ask {
             Self::Status { .. } => "status",
             Self::JobsQueue => "jobs queue",
             Self::ServeStatus(_) => "serve status",
-            Self::Check(_) => "check",
             Self::Launch(_) => "launch",
-            Self::Exec(_) => "exec",
             Self::Logs(_) => "logs",
-            Self::Queue(_) => "queue",
-            Self::Down(_) => "down",
             Self::JobsLaunch(_) => "jobs launch",
-            Self::JobsLogs(_) => "jobs logs",
-            Self::JobsCancel(_) => "jobs cancel",
-            Self::ServeUp(_) => "serve up",
-            Self::ServeDown(_) => "serve down",
         }
     }
 }

@@ -12,15 +12,6 @@ pub(crate) struct ServiceNames {
     services: Vec<String>,
 }
 
-/// How `sky check` is called.
-#[derive(Debug, Args)]
-pub(crate) struct Check {
-    infra: Vec<String>,
-    /// Says more.
-    #[arg(long, short = 'v')]
-    verbose: bool,
-}
-
 pub(super) fn status(server: &mut Connection<'_>, detached: bool) -> anyhow::Result<u8> {
     let queue = json!({"refresh": false, "skip_finished": true, "limit": 5, "fields": JOB_FIELDS});
     let jobs = server.post("/jobs/queue/v2", &queue)?;
@@ -101,16 +92,6 @@ pub(super) fn serve_status(
         if !services.iter().any(|service| service["name"] == name.as_str()) {
             server.say(format!("\nService '{name}' not found."))?;
         }
-    }
-    Ok(0)
-}
-
-pub(super) fn check(server: &mut Connection<'_>, check: &Check) -> anyhow::Result<u8> {
-    let asked = (!check.infra.is_empty()).then_some(&check.infra);
-    let fields = json!({"clouds": asked, "verbose": check.verbose, "workspace": null});
-    match server.ask("/check", &fields)? {
-        Ok(_) => server.say("\nUsing SkyPilot API server")?,
-        Err(refused) => return server.lament(&refused),
     }
     Ok(0)
 }

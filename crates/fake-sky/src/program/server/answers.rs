@@ -127,12 +127,11 @@ pub(crate) fn fate(work: &Work, knobs: &Knobs) -> Option<Outcome> {
 pub(crate) fn conclude(work: &Work, knobs: &Knobs, cloud: &Cloud) -> Answer {
     let no_infrastructure = knobs.infra.is_empty();
     match work.name {
-        "sky.launch" | "sky.optimize" | "sky.serve.up" if no_infrastructure => no_cloud().into(),
+        "sky.launch" | "sky.serve.up" if no_infrastructure => no_cloud().into(),
         // Its controller would have to be launched.
         "sky.jobs.launch" if no_infrastructure && !knobs.consolidation => no_cloud().into(),
         "sky.jobs.pool_status" if no_infrastructure => network_error("pools").into(),
         "sky.serve.status" if no_infrastructure => network_error("services").into(),
-        "sky.optimize" => Outcome::Value(Value::Null).into(),
         "sky.enabled_clouds" => {
             let names: Vec<_> =
                 knobs.infra.iter().filter_map(|name| infrastructure(name)).collect();

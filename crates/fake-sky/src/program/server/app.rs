@@ -29,6 +29,9 @@ const DAEMONS: [(&str, &str); 4] = [
 /// The one of them that only a server has which runs managed jobs itself. It is listed by
 /// every such server; an executor it holds only where [`Knobs::daemons`] reaches it.
 const OF_CONSOLIDATION: (&str, &str) = DAEMONS[2];
+/// Executors that are kept for long requests.
+pub(crate) const LONG_POOL: usize = 2;
+
 /// As good as forever.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
@@ -55,7 +58,7 @@ impl App {
     pub(crate) fn new(knobs: Knobs, misfortunes: Misfortunes) -> Self {
         Self {
             short: Pool::new(Queue::Short, knobs.short_pool + daemons(&knobs), knobs.burst),
-            long: Pool::new(Queue::Long, knobs.long_pool, knobs.burst),
+            long: Pool::new(Queue::Long, LONG_POOL, knobs.burst),
             knobs,
             misfortunes,
             requests: Requests::default(),

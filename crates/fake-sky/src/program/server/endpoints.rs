@@ -87,7 +87,7 @@ const fn get(path: &'static str, name: &'static str, entrypoint: &'static str) -
 }
 
 /// All of them.
-pub(crate) const QUEUED: [Endpoint; 20] = [
+pub(crate) const QUEUED: [Endpoint; 17] = [
     post("/status", "sky.status", "status", Takes::LongToRefresh, &[]),
     post("/jobs/queue", "sky.jobs.queue", "queue", Takes::LongToRestartController, &[]),
     post(
@@ -113,10 +113,7 @@ pub(crate) const QUEUED: [Endpoint; 20] = [
     post("/exec", "sky.exec", "exec", Takes::Long, &["task", "cluster_name"]),
     post("/queue", "sky.queue", "queue", Takes::Short, &["cluster_name"]),
     post("/down", "sky.down", "down", Takes::Short, &["cluster_name"]),
-    post("/stop", "sky.stop", "stop", Takes::Short, &["cluster_name"]),
-    post("/cancel", "sky.cancel", "cancel", Takes::Short, &["cluster_name", "job_ids"]),
     post("/check", "sky.check", "check", Takes::Short, &[]),
-    post("/optimize", "sky.optimize", "optimize", Takes::Short, &["dag", "request_options"]),
     post("/api/cancel", "sky.api_cancel", "kill_requests", Takes::Short, &[]),
     get("/workspaces", "sky.workspaces.get", "get_workspaces"),
     get("/enabled_clouds", "sky.enabled_clouds", "enabled_clouds"),

@@ -40,6 +40,9 @@ use super::children::{self, RESOURCE_TRACKER, SPAWN_MAIN};
 use super::memory;
 use super::role::{self, Birth, Role};
 
+/// Web workers of a server that is started with `--deploy`.
+const WEB_WORKERS: usize = 2;
+
 /// How long a successor waits for the ports of the server it replaces.
 const PORT_FREE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -56,7 +59,7 @@ pub(crate) fn run(birth: Birth, arguments: &[String], knobs: Knobs) -> anyhow::R
         bail!("{message}");
     }
     std::fs::create_dir_all(request_logs()).context("creating the directory of request logs")?;
-    let memory = memory::fill_to(knobs.server_mib);
+    let memory = memory::fill_to(memory::SERVER_MIB);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let misfortunes = Misfortunes::new(arguments);
     let app = Arc::new(App::new(knobs, misfortunes));
@@ -83,7 +86,7 @@ async fn serve(app: Arc<App>, birth: Birth, address: &Address) -> anyhow::Result
     tokio::time::sleep(knobs.not_ready).await;
     let listener = bind(birth, address.host, address.port)?;
     if address.deploy {
-        for _ in 0..knobs.server_workers {
+        for _ in 0..WEB_WORKERS {
             let socket = Stdio::from(OwnedFd::from(listener.try_clone()?));
             children::spawn(Role::WebWorker, &SPAWN_MAIN, socket)?;
         }
@@ -137,7 +140,7 @@ fn sizing(knobs: &Knobs) -> String {
     format!(
         "SkyPilot API server will start 1 server processes with {} background workers for long \
          requests and will allow at max {} short requests in parallel.",
-        knobs.long_pool,
+        app::LONG_POOL,
         knobs.short_pool + app::daemons(knobs)
     )
 }

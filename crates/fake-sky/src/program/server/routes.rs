@@ -1,6 +1,7 @@
 //! The paths of the server and what each of them does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -23,6 +24,9 @@ use super::requests::NotFound;
 use super::stream;
 
 const STREAMED_ID: HeaderName = HeaderName::from_static("x-skypilot-stream-request-id");
+/// How late a submission is answered that is to be. The SDK waits 5 s for `/launch` and
+/// `/exec`.
+const LATE_BY: Duration = Duration::from_secs(6);
 /// The header of a stream.
 pub(crate) const TEXT: [(HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
@@ -86,7 +90,7 @@ async fn submit(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) 
     let late = app.knobs.late.hit(work.name, work.count);
     let id = app.queue(endpoint, work);
     if late {
-        tokio::time::sleep(app.knobs.late_by).await;
+        tokio::time::sleep(LATE_BY).await;
     }
     replies::queued(&id)
 }

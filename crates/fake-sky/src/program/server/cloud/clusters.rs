@@ -105,25 +105,6 @@ impl Clusters {
         Ok(Said::value(shown.map(|job| row_of_job(job, now)).collect()))
     }
 
-    /// `sky.cancel`: these jobs, or all, or the latest that is not over.
-    pub(super) fn cancel(&mut self, work: &Work, now: Duration) -> Verdict {
-        let cluster = self.available(work.cluster(), "cancelling jobs")?;
-        let ids = work.body["job_ids"].as_array();
-        let all = work.flag("all", false) || work.flag("all_users", false);
-        let latest = cluster.jobs.iter().rev().find(|job| !job.state(now).is_final());
-        let latest = latest.map(|job| job.id);
-        for job in &mut cluster.jobs {
-            let meant = match ids {
-                Some(ids) => ids.contains(&json!(job.id)),
-                None => all || Some(job.id) == latest,
-            };
-            if meant {
-                job.cancel(now, Duration::ZERO);
-            }
-        }
-        Ok(Said::default())
-    }
-
     /// `sky.status`: the clusters, newest first.
     pub(super) fn status(&self, work: &Work) -> Verdict {
         let patterns = work.body["cluster_names"].as_array();

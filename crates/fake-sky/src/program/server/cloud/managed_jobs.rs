@@ -6,7 +6,7 @@ use fake_sky::knobs::Knobs;
 use serde_json::{Map, Value, json};
 
 use super::job::{Job, JobState};
-use super::{Said, Verdict};
+use super::{ENDS_WITHIN, Said, Verdict};
 use crate::program::server::answers::{Answer, Outcome, Work};
 use crate::program::server::request::PICKLE;
 
@@ -88,13 +88,7 @@ impl ManagedJobs {
     }
 
     /// `sky.jobs.cancel`: by ids, by name, or all.
-    pub(super) fn cancel(
-        &mut self,
-        work: &Work,
-        knobs: &Knobs,
-        now: Duration,
-        stays: bool,
-    ) -> Verdict {
+    pub(super) fn cancel(&mut self, work: &Work, now: Duration, stays: bool) -> Verdict {
         let body = &work.body;
         let ids = body["job_ids"].as_array().filter(|ids| !ids.is_empty());
         let name = body["name"].as_str();
@@ -129,7 +123,7 @@ impl ManagedJobs {
             }
         };
         if !stays {
-            doomed.into_iter().for_each(|job| _ = job.cancel(now, knobs.teardown));
+            doomed.into_iter().for_each(|job| _ = job.cancel(now, ENDS_WITHIN));
         }
         Ok(Said::line(said))
     }

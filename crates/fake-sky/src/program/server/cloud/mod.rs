@@ -30,6 +30,9 @@ use super::answers::{self, Answer, Outcome, Work};
 use super::log;
 use super::request::PICKLE;
 
+/// How long a managed job is CANCELLING, and a service SHUTTING_DOWN.
+const ENDS_WITHIN: Duration = Duration::from_millis(100);
+
 /// The time, as jobs tell it.
 pub(crate) fn now() -> Duration {
     log::now()
@@ -128,19 +131,15 @@ impl Cloud {
             "sky.exec" => clusters.submit(work, knobs, now),
             "sky.down" => clusters.down(work, stays),
             "sky.queue" => clusters.queue(work, now),
-            "sky.cancel" => clusters.cancel(work, now),
             "sky.status" => clusters.status(work),
             "sky.jobs.launch" => jobs.launch(work, knobs, now),
             "sky.jobs.queue" | "sky.jobs.queue_v2" => jobs.queue(work, now),
-            "sky.jobs.cancel" => jobs.cancel(work, knobs, now, stays),
-            "sky.serve.up" => services.up(work, knobs, now),
+            "sky.jobs.cancel" => jobs.cancel(work, now, stays),
+            "sky.serve.up" => services.up(work, now),
             "sky.serve.status" => services.status(work, now),
-            "sky.serve.down" => services.down(work, knobs, now, stays),
+            "sky.serve.down" => services.down(work, now, stays),
             "sky.jobs.pool_status" => Ok(Said::value(json!([]))),
-            _ => {
-                clusters.available(work.cluster(), "this operation")?;
-                Err(Outcome::error("NotSupportedError", "the infrastructure cannot do that"))
-            }
+            name => Err(Outcome::error("NotSupportedError", format!("{name} is not supported"))),
         }
     }
 

@@ -1,17 +1,19 @@
-//! Services: each becomes READY after a while, unless a knob forbids it.
+//! Services: each becomes READY after a while.
 
 use std::time::Duration;
 
-use fake_sky::knobs::Knobs;
 use serde_json::{Value, json};
 
 use super::clusters::matches;
 use super::job::finishing;
-use super::{Said, Verdict};
+use super::{ENDS_WITHIN, Said, Verdict};
 use crate::program::server::answers::{Outcome, Work};
 
 /// The port of the first service's load balancer; each has its own.
 const FIRST_PORT: u64 = 30_001;
+
+/// How long a service takes to become READY.
+const READY_AFTER: Duration = Duration::from_millis(300);
 
 /// All services.
 #[derive(Debug, Default)]
@@ -28,15 +30,15 @@ struct Service {
     port: u64,
     replicas: u64,
     submitted: Duration,
-    /// When it is READY; never, if nothing stands here.
-    ready: Option<Duration>,
+    /// When it is READY.
+    ready: Duration,
     /// When it is gone, after somebody did not want it any more.
     gone: Option<Duration>,
 }
 
 impl Services {
     /// `sky.serve.up`: the name and where to reach it.
-    pub(super) fn up(&mut self, work: &Work, knobs: &Knobs, now: Duration) -> Verdict {
+    pub(super) fn up(&mut self, work: &Work, now: Duration) -> Verdict {
         self.forget(now);
         let name = work.body["service_name"].as_str().unwrap_or_default();
         let Some(replicas) = work.task().replicas else {
@@ -58,8 +60,7 @@ impl Services {
             port: FIRST_PORT + self.ever,
             replicas,
             submitted: now,
-            ready: (!knobs.serve_never_ready.hit(work.name, work.count))
-                .then(|| now + knobs.serve_ready),
+            ready: now + READY_AFTER,
             gone: None,
         };
         self.ever += 1;
@@ -85,13 +86,7 @@ impl Services {
     }
 
     /// `sky.serve.down`: what is meant is SHUTTING_DOWN for a while, then gone.
-    pub(super) fn down(
-        &mut self,
-        work: &Work,
-        knobs: &Knobs,
-        now: Duration,
-        stays: bool,
-    ) -> Verdict {
+    pub(super) fn down(&mut self, work: &Work, now: Duration, stays: bool) -> Verdict {
         self.forget(now);
         let patterns = names(&work.body["service_names"]);
         let all = work.flag("all", false);
@@ -107,7 +102,7 @@ impl Services {
         for service in meant {
             down.push(format!("'{}'", service.name));
             if !stays {
-                service.gone = Some(now + knobs.teardown);
+                service.gone = Some(now + ENDS_WITHIN);
             }
         }
         Ok(Said::line(match down.as_slice() {
@@ -137,7 +132,7 @@ impl Service {
     }
 
     fn row(&self, now: Duration) -> Value {
-        let ready = self.ready.is_some_and(|ready| ready <= now);
+        let ready = self.ready <= now;
         let (status, replica) = match (self.gone, ready) {
             (Some(_), _) => ("SHUTTING_DOWN", "SHUTTING_DOWN"),
             (None, true) => ("READY", "READY"),
@@ -158,7 +153,7 @@ impl Service {
         json!({
             "name": self.name, "controller_job_id": self.port - FIRST_PORT + 1,
             "controller_port": self.port - 10_000, "load_balancer_port": self.port,
-            "status": status, "uptime": self.ready.filter(|_| ready).map(|at| at.as_secs()),
+            "status": status, "uptime": ready.then_some(self.ready.as_secs()),
             "policy": format!("Fixed {} replicas", self.replicas), "version": 1,
             "active_versions": if ready { json!([1]) } else { json!([]) },
             "requested_resources_str": "1x[CPU:1+]", "load_balancing_policy": "least_load",
