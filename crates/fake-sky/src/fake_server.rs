@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
-use uuid::Uuid;
 
-use crate::knobs::Knobs;
+use crate::executable::executable;
+use crate::http;
+use crate::ports::free_port;
 use crate::procfs::{self, Process};
-use crate::{executable, http, queue_port};
+use crate::settings::Settings;
 
-/// How long a start may take that no knob delays.
+/// How long a start may take that no setting delays.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// What the log of a server says once the port is its own.
 const STARTED: &str = "Application startup complete.";
@@ -32,7 +33,7 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts a server with these knobs (see [`crate::knobs`]) or any other
+    /// Starts a server with these settings (see [`crate::settings`]) or any other
     /// environment variables, and returns when it is healthy.
     ///
     /// # Errors
@@ -50,8 +51,8 @@ impl FakeServer {
     /// As for [`Self::start`].
     pub fn start_within(around: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let knobs = Knobs::read(owned)?;
-        let within = READY_WITHIN + knobs.not_ready;
+        let settings = Settings::read(owned)?;
+        let within = READY_WITHIN + settings.not_ready;
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let server = Self::spawn(around, variables)?;
@@ -240,26 +241,4 @@ pub fn kill_instance(home: &Path) -> anyhow::Result<()> {
 
 fn log_path(home: &Path) -> PathBuf {
     home.join(".sky/api_server/server.log")
-}
-
-/// A port that is free now, together with the queue port derived from it, which is odd:
-/// connections are given even ports as long as there are any (Linux's
-/// `__inet_hash_connect`).
-///
-/// # Errors
-///
-/// When many that were tried are taken.
-pub fn free_port() -> anyhow::Result<u16> {
-    for _ in 0..100 {
-        let [high, low, ..] = Uuid::new_v4().into_bytes();
-        let port = 20_000 + u16::from_be_bytes([high, low]) % 5_000 * 2;
-        if is_free(port) && is_free(queue_port(port)) {
-            return Ok(port);
-        }
-    }
-    bail!("no pair of free ports found")
-}
-
-fn is_free(port: u16) -> bool {
-    std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
 }

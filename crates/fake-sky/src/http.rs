@@ -13,6 +13,8 @@ use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::release::{API_VERSION, VERSION};
+
 /// Longer than any test waits for an answer, and never forever.
 const WAIT: Duration = Duration::from_secs(120);
 /// Longer than any job is silent.
@@ -95,8 +97,8 @@ fn request(
         "{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
          {login}X-SkyPilot-API-Version: {}\r\nX-SkyPilot-Version: {}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        crate::API_VERSION,
-        crate::VERSION,
+        API_VERSION,
+        VERSION,
         body.len()
     )?;
     read_response(BufReader::new(stream), heard).with_context(|| format!("{method} {url}"))

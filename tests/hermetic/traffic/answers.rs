@@ -100,11 +100,11 @@ async fn every_third_failure_is_counted_by_kind_and_keeps_its_latency() -> anyho
 #[case::a_traceback_as_text("FAKE_SKY_TEXT_500", Some(500), "sqlite3.OperationalError")]
 #[tokio::test]
 async fn what_is_no_success_is_a_failure(
-    #[case] knob: &str,
+    #[case] setting: &str,
     #[case] status: Option<u16>,
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
-    let server = FakeServer::start(&[(knob, "sky.status:1")])?;
+    let server = FakeServer::start(&[(setting, "sky.status:1")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
     let segment = &outcome.segments[0];
     assert_eq!(counts(segment), (0, 0, 3));

@@ -49,10 +49,10 @@ async fn a_process_whose_requests_end_as_they_should_is_right(
 #[case::it_was_cancelled("FAKE_SKY_CANCEL", "cancelled")]
 #[tokio::test]
 async fn an_exit_code_of_0_does_not_hide_what_became_of_the_request(
-    #[case] knob: &str,
+    #[case] setting: &str,
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
-    let server = FakeServer::start(&[(knob, "sky.status:1")])?;
+    let server = FakeServer::start(&[(setting, "sky.status:1")])?;
     let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?.play().await?;
     let segment = &outcome.segments[0];
     assert_eq!(counts(segment), (0, 0, 3));

@@ -20,12 +20,12 @@ use super::scene::{counts, kinds};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server that can launch on AWS, where a second of sleep is short.
-pub(super) fn server(knobs: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
+pub(super) fn server(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
     let mut all = vec![("FAKE_SKY_INFRA", "aws")];
-    if !knobs.iter().any(|(name, _)| *name == "FAKE_SKY_SLEEP_MS") {
+    if !settings.iter().any(|(name, _)| *name == "FAKE_SKY_SLEEP_MS") {
         all.push(("FAKE_SKY_SLEEP_MS", "20"));
     }
-    all.extend(knobs);
+    all.extend(settings);
     FakeServer::start(&all)
 }
 
@@ -104,10 +104,10 @@ async fn every_user_succeeds_and_nothing_is_left(#[case] id: ScenarioId) -> anyh
 #[tokio::test]
 async fn what_fails_is_one_users_failure(
     #[case] id: ScenarioId,
-    #[case] knob: (&str, &str),
+    #[case] setting: (&str, &str),
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
-    let server = server(&[knob])?;
+    let server = server(&[setting])?;
     let segment = play(&server, id).await?;
     assert_eq!(counts(&segment), (2, 0, 1), "{:?}", segment.tally);
     assert_eq!(segment.tally.kinds()[0].example.error_type, error_type);
@@ -176,10 +176,10 @@ async fn users_are_spread_over_all_infrastructures_and_told_apart() -> anyhow::R
 #[tokio::test]
 async fn what_stays_although_it_was_taken_down_is_named(
     #[case] id: ScenarioId,
-    #[case] knob: (&str, &str),
+    #[case] setting: (&str, &str),
     #[case] left: &str,
 ) -> anyhow::Result<()> {
-    let server = server(&[knob])?;
+    let server = server(&[setting])?;
     let scene = scene(&server, id).await?;
     scene.drive(id).await?;
     let ledger = tear_down(&server, &scene, Hurry::No, Duration::from_secs(4)).await?;

@@ -156,10 +156,10 @@ async fn the_time_of_a_step_is_that_of_all_its_tries() -> anyhow::Result<()> {
 #[case::whose_exit_code_is_cut_off("FAKE_SKY_RESET", "/api/get:3!")]
 #[tokio::test]
 async fn the_output_of_a_job_is_read_again(
-    #[case] knob: &str,
+    #[case] setting: &str,
     #[case] value: &str,
 ) -> anyhow::Result<()> {
-    let server = super::launching::server(&[(knob, value)])?;
+    let server = super::launching::server(&[(setting, value)])?;
     let segment = super::launching::play(&server, ApiTailLogs).await?;
     assert_eq!((counts(&segment), kinds(&segment)), ((3, 0, 0), vec![]), "{:?}", segment.tally);
     assert_eq!(segment.retries, 1);
@@ -171,10 +171,10 @@ async fn the_output_of_a_job_is_read_again(
 #[case::by_a_broken_connection("FAKE_SKY_RESET", "/api/status:1!")]
 #[tokio::test]
 async fn a_question_of_our_own_that_fails_once_is_no_users_failure(
-    #[case] knob: &str,
+    #[case] setting: &str,
     #[case] value: &str,
 ) -> anyhow::Result<()> {
-    let server = FakeServer::start(&[(knob, value)])?;
+    let server = FakeServer::start(&[(setting, value)])?;
     let outcome = Scene::of(&server, &[ScenarioId::CliStatus])?.play().await?;
     let segment = &outcome.segments[0];
     assert_eq!((segment.failed, segment.retries), (0, 0), "{:?}", segment.tally);

@@ -38,7 +38,7 @@ const ALL: [&str; 15] = [
     "USER",
 ];
 
-/// The same, by how names begin: also our own marks and the knobs of the stand-in for
+/// The same, by how names begin: also our own marks and the settings of the stand-in for
 /// SkyPilot, which nobody else reads.
 const ALL_PREFIXES: [&str; 3] = ["LC_", "SKYLOAD_", "FAKE_SKY_"];
 

@@ -11,13 +11,13 @@ use crate::support::{Finished, Settings, Site};
 use crate::system_servers::command;
 
 /// A load of a server that can launch on AWS, in no time.
-fn load(site: &Site, knobs: &[(&str, &str)], args: &[&str]) -> anyhow::Result<Finished> {
+fn load(site: &Site, settings: &[(&str, &str)], args: &[&str]) -> anyhow::Result<Finished> {
     let home = site.path("home");
     std::fs::create_dir(&home)?;
     let quick = [("INFRA", "aws"), ("LAUNCH_MS", "50"), ("SLEEP_MS", "20")];
     let mut xtask = command(site, &home, free_port()?, &[&["-c", "aws"], args].concat())?;
-    for (knob, value) in quick.iter().chain(knobs) {
-        xtask = xtask.fake(knob, value);
+    for (setting, value) in quick.iter().chain(settings) {
+        xtask = xtask.fake(setting, value);
     }
     xtask.run()
 }
@@ -55,11 +55,11 @@ fn everything_that_is_launched_succeeds_and_is_taken_down() -> anyhow::Result<()
     "setup of a cluster (skyload-"
 )]
 fn a_shared_cluster_fails_the_run(
-    #[case] knob: (&str, &str),
+    #[case] setting: (&str, &str),
     #[case] message: &str,
 ) -> anyhow::Result<()> {
     let site = Site::with(&Settings { teardown_timeout: "4s", ..Settings::default() })?;
-    let run = load(&site, &[knob], &["--yes", "--apis", "cluster_queue"])?;
+    let run = load(&site, &[setting], &["--yes", "--apis", "cluster_queue"])?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
     let mut findings = report.judgement.findings.iter();
     assert!(findings.any(|finding| finding.message.contains(message)), "{:#?}", report.judgement);

@@ -42,11 +42,11 @@ fn a_refusal_is_judged_by_what_the_server_is(
     #[case] verdict: Verdict,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
-    let mut knobs = vec![("FAKE_SKY_REFUSE", refused)];
+    let mut settings = vec![("FAKE_SKY_REFUSE", refused)];
     if !infra.is_empty() {
-        knobs.push(("FAKE_SKY_INFRA", infra));
+        settings.push(("FAKE_SKY_INFRA", infra));
     }
-    let server = FakeServer::start(&knobs)?;
+    let server = FakeServer::start(&settings)?;
     let run = site.load(["--server", &server.url(), "--apis", scenario]).run()?;
     run.expect(&site, verdict)?;
     server.finish()

@@ -15,14 +15,14 @@ fn check(report: &Report, subject: BudgetSubject) -> (Option<Amount>, BudgetStat
 }
 
 #[rstest]
-#[case::growth("growth=200MiB", "growth", ("KEPT_MIB", 300))]
-#[case::threads("threads=60", "threads", ("KEPT_THREADS", 100))]
+#[case::growth("growth=200MiB", "growth", ("LEAKED_MIB", 300))]
+#[case::threads("threads=60", "threads", ("LEAKED_THREADS", 100))]
 #[case::zombies("zombies=0", "zombies", ("ZOMBIES", 3))]
 #[case::leftovers("leftovers=0", "leftovers", ("STOP_SPARES", 2))]
 fn a_server_that_takes_more_than_it_may_is_over_budget(
     #[case] budget: &str,
     #[case] subject: BudgetSubject,
-    #[case] (knob, value): (&str, u32),
+    #[case] (setting, value): (&str, u32),
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
     // An executor that still starts as the baseline begins would prove nothing.
@@ -34,7 +34,7 @@ fn a_server_that_takes_more_than_it_may_is_over_budget(
     let case = |word| predicate::str::is_match(format!(r"gate: {word} .*::case_\d+_{subject}"));
     modest.assert().stderr(case("PASS")?);
 
-    let greedy = load().fake(knob, value).run()?;
+    let greedy = load().fake(setting, value).run()?;
     let report = greedy.expect(&site, Verdict::OverBudget)?;
     let (more, state) = check(&report, subject);
     assert_eq!(state, BudgetState::Over, "{more:?}");
@@ -48,7 +48,7 @@ fn a_server_that_takes_more_than_it_may_is_over_budget(
 #[test]
 fn memory_that_executors_keep_is_told_by_class() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status"]).fake("KEPT_MIB", 100).run()?;
+    let run = site.load(["--apis", "status"]).fake("LEAKED_MIB", 100).run()?;
     run.expect(&site, Verdict::Pass)?;
     run.assert()
         .stdout(predicate::str::is_match(r"\n  drain +\d+ +\d+ +\d+ +\d+\.\d +\d+\.\d\n")?)

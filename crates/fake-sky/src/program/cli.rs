@@ -4,7 +4,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 use fake_sky::{COMMIT, VERSION};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Api {
     /// Starts the server unless it is there.
-    Start(Start),
+    Start(server_control::Start),
     /// Kills the server on this client's port.
     Stop,
     /// Lists requests.
@@ -69,26 +69,6 @@ enum Serve {
     Status(client::ServiceNames),
 }
 
-/// How `sky api start` is called.
-#[derive(Debug, Args)]
-pub(crate) struct Start {
-    /// Serves remote clients, with a web worker for each CPU.
-    #[arg(long)]
-    pub(crate) deploy: bool,
-    /// The address to listen on.
-    #[arg(long, default_value = "127.0.0.1")]
-    pub(crate) host: String,
-    /// The port to listen on.
-    #[arg(long)]
-    pub(crate) port: Option<u16>,
-    /// Stays in the foreground.
-    #[arg(long)]
-    pub(crate) foreground: bool,
-    /// Accepted, and without effect.
-    #[arg(long)]
-    enable_basic_auth: bool,
-}
-
 /// Whatever else SkyPilot would understand.
 #[derive(Debug, Args)]
 struct Rest {
@@ -97,7 +77,7 @@ struct Rest {
 }
 
 /// Runs the command that this process was called with.
-pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let sky = Sky::parse();
     let mut out = stdout();
     if sky.version {
@@ -107,13 +87,13 @@ pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
     let ask = match sky.command {
         None => return Ok(ExitCode::SUCCESS),
         Some(Command::Constants) => {
-            writeln!(out, "{}", constants(knobs)?)?;
+            writeln!(out, "{}", constants(settings)?)?;
             return Ok(ExitCode::SUCCESS);
         }
         Some(Command::Api(Api::Start(start))) => {
-            return server_control::start(&start, knobs, &mut out);
+            return server_control::start(&start, settings, &mut out);
         }
-        Some(Command::Api(Api::Stop)) => return server_control::stop(knobs, &mut out),
+        Some(Command::Api(Api::Stop)) => return server_control::stop(settings, &mut out),
         Some(Command::Api(Api::Status(_))) => return client::api_status(&mut out),
         Some(Command::Api(Api::Info(_))) => return client::api_info(&mut out),
         Some(Command::Jobs(Jobs::Queue(_))) => Ask::JobsQueue,
@@ -129,8 +109,8 @@ pub(crate) fn run(knobs: &Knobs) -> anyhow::Result<ExitCode> {
 }
 
 /// What skyload otherwise reads with the Python of the SkyPilot under test.
-fn constants(knobs: &Knobs) -> anyhow::Result<Value> {
-    let constants = match &knobs.constants {
+fn constants(settings: &Settings) -> anyhow::Result<Value> {
+    let constants = match &settings.constants {
         Some(given) => serde_json::from_str(given)?,
         None => json!({
             "LONG_WORKER_MEM_GB": 0.4, "SHORT_WORKER_MEM_GB": 0.3, "SERVER_WORKER_MEM_GB": 0.4,

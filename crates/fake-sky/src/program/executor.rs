@@ -2,8 +2,7 @@
 //!
 //! Two lives in one pid, as with the real ones: at first it imports and looks
 //! like any process that Python has spawned ([`import`]); then it has its title
-//! and runs requests ([`serve`]). A title can only be given to a program at its
-//! start without unsafe code, so the second life is another `exec`.
+//! and runs requests ([`serve`]). Taking a title is another `exec`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write, stdin, stdout};
@@ -11,53 +10,47 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::dup2_stdout;
 
-use super::children::THIS_PROGRAM;
 use super::protocol::{DONE, Order, Queue, READY};
 use super::role::{self, Role};
-use super::{keepsakes, memory, watchdog};
+use super::{leaks, memory, title, watchdog};
 
 /// How long a spike of memory lasts: less than two samples of most profilers.
 const SPIKE: Duration = Duration::from_millis(40);
-/// SkyPilot's titles overwrite a longer command line and leave so many NULs;
-/// empty arguments read the same.
-pub(crate) const TITLE_PADDING: usize = 100;
 
 /// Looks like a process that imports SkyPilot, then becomes the executor.
-pub(crate) fn import(queue: Queue, knobs: &Knobs) -> anyhow::Result<()> {
-    memory::set_process_name("python");
-    watchdog::start(knobs)?;
-    thread::sleep(knobs.import);
+pub(crate) fn import(queue: Queue, settings: &Settings) -> anyhow::Result<()> {
+    title::set_process_name("python");
+    watchdog::start(settings)?;
+    thread::sleep(settings.import);
 
     let title = format!("SkyPilot:executor:{}:{}", queue.name(), std::process::id());
     let (name, value) = Role::Executor.variable();
-    let error =
-        Command::new(THIS_PROGRAM).arg0(title).args([""; TITLE_PADDING]).env(name, value).exec();
+    let error = title::titled(&title).env(name, value).exec();
     Err(error).context("becoming an executor")
 }
 
 /// Runs requests until told to exit.
-pub(crate) fn serve(knobs: &Knobs) -> anyhow::Result<()> {
+pub(crate) fn serve(settings: &Settings) -> anyhow::Result<()> {
     // Before there is a second thread: threads inherit the mask. A blocked
     // signal never arrives, and SkyPilot's executors ignore this one.
     let mut ignored = SigSet::empty();
     ignored.add(Signal::SIGTERM);
     ignored.thread_block()?;
-    memory::set_process_name("SkyPilot:executor");
-    watchdog::start(knobs)?;
+    title::set_process_name("SkyPilot:executor");
+    watchdog::start(settings)?;
 
-    let _memory = memory::fill_to(knobs.executor_mib);
+    let _memory = memory::fill_to(settings.executor_mib);
     let server = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
     let mut kept = None;
-    if matches!(obey(server, knobs, &mut kept)?, End::Told) {
+    if matches!(obey(server, settings, &mut kept)?, End::Told) {
         return Ok(());
     }
     // Its executors stay, with all their memory, until the watchdog ends them.
@@ -75,7 +68,11 @@ enum End {
 }
 
 /// Runs what the server orders; what it keeps of that outlives the server.
-fn obey(server: UnixStream, knobs: &Knobs, kept: &mut Option<Vec<u8>>) -> anyhow::Result<End> {
+fn obey(
+    server: UnixStream,
+    settings: &Settings,
+    kept: &mut Option<Vec<u8>>,
+) -> anyhow::Result<End> {
     let orders = BufReader::new(server.try_clone()?).lines();
     if say(&server, READY).is_err() {
         return Ok(End::Orphaned);
@@ -85,9 +82,9 @@ fn obey(server: UnixStream, knobs: &Knobs, kept: &mut Option<Vec<u8>>) -> anyhow
         match line.parse()? {
             Order::Run { request, service } => {
                 let log = RequestLog::open(&request)?;
-                run(service, knobs.spike_mib);
+                run(service, settings.spike_mib);
                 if kept.is_none() {
-                    *kept = Some(keepsakes::take(knobs)?);
+                    *kept = Some(leaks::take(settings)?);
                 }
                 log.close()?;
                 if say(&server, DONE).is_err() {

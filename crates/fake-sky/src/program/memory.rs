@@ -1,6 +1,4 @@
-//! Memory of a known size, and the name of a process.
-
-use std::fs;
+//! Memory of a known size.
 
 use fake_sky::procfs;
 
@@ -25,10 +23,4 @@ pub(crate) fn touched(bytes: usize) -> Vec<u8> {
     // Not zero: pages of zeros come from the kernel without being there.
     memory.resize(bytes, 1);
     std::hint::black_box(memory)
-}
-
-/// Sets what `/proc/PID/comm` shows (the kernel cuts it off at 15 bytes).
-pub(crate) fn set_process_name(name: &str) {
-    // Only looks: a kernel that refuses changes nothing that is measured.
-    _ = fs::write("/proc/self/comm", name);
 }

@@ -2,7 +2,7 @@
 //!
 //! The command lines must read like SkyPilot's, where an executor that still
 //! imports and a queue manager look the same. So parents tell their children
-//! by two variables; the names do not begin like those of the knobs.
+//! by two variables; the names do not begin like those of the settings.
 
 use std::process::id;
 
@@ -20,13 +20,13 @@ pub(crate) enum Role {
     /// The `sky` command line.
     CommandLine,
     /// The server's main process.
-    Server(Birth),
+    Server(StartMode),
     /// An executor that has not taken its title yet.
     StartingExecutor(Queue),
     /// An executor that serves requests.
     Executor,
-    /// A child that is only there: the queue manager, the resource tracker.
-    Bystander,
+    /// A child that does nothing: the queue manager, the resource tracker.
+    Idle,
     /// A web worker of a deployed server: memory, and the API's socket.
     WebWorker,
     /// The root of a crew, without a server.
@@ -35,9 +35,9 @@ pub(crate) enum Role {
     Worker,
 }
 
-/// How a server came to be.
+/// How a server is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Birth {
+pub(crate) enum StartMode {
     /// In the foreground, by whoever wants to be its parent.
     Foreground,
     /// By `sky api start`: it leaves the session of its parent.
@@ -57,7 +57,7 @@ impl Role {
         }
         match arguments.get(1..3) {
             Some([flag, module]) if flag == "-m" && module == "sky.server.server" => {
-                Ok(Self::Server(Birth::Foreground))
+                Ok(Self::Server(StartMode::Foreground))
             }
             _ => Ok(Self::CommandLine),
         }
@@ -77,13 +77,13 @@ impl Role {
     fn name(self) -> &'static str {
         match self {
             Self::CommandLine => "command-line",
-            Self::Server(Birth::Foreground) => "server",
-            Self::Server(Birth::Detached) => "server-detached",
-            Self::Server(Birth::Successor) => "server-successor",
+            Self::Server(StartMode::Foreground) => "server",
+            Self::Server(StartMode::Detached) => "server-detached",
+            Self::Server(StartMode::Successor) => "server-successor",
             Self::StartingExecutor(Queue::Short) => "starting-short",
             Self::StartingExecutor(Queue::Long) => "starting-long",
             Self::Executor => "executor",
-            Self::Bystander => "bystander",
+            Self::Idle => "idle",
             Self::WebWorker => "web-worker",
             Self::Crew => "crew",
             Self::Worker => "worker",
@@ -93,13 +93,13 @@ impl Role {
     fn from_name(name: &str) -> anyhow::Result<Self> {
         Ok(match name {
             "command-line" => Self::CommandLine,
-            "server" => Self::Server(Birth::Foreground),
-            "server-detached" => Self::Server(Birth::Detached),
-            "server-successor" => Self::Server(Birth::Successor),
+            "server" => Self::Server(StartMode::Foreground),
+            "server-detached" => Self::Server(StartMode::Detached),
+            "server-successor" => Self::Server(StartMode::Successor),
             "starting-short" => Self::StartingExecutor(Queue::Short),
             "starting-long" => Self::StartingExecutor(Queue::Long),
             "executor" => Self::Executor,
-            "bystander" => Self::Bystander,
+            "idle" => Self::Idle,
             "web-worker" => Self::WebWorker,
             "crew" => Self::Crew,
             "worker" => Self::Worker,

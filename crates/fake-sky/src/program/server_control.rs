@@ -10,41 +10,53 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use clap::Args;
 use fake_sky::http;
-use fake_sky::knobs::Knobs;
 use fake_sky::procfs::{self, Process};
+use fake_sky::settings::Settings;
 
 use super::children::{THIS_PROGRAM, python};
-use super::cli::Start;
-use super::role::{self, Birth, Role};
+use super::local_port::{PORT_VARIABLE, local_port};
+use super::role::{self, Role, StartMode};
 
-const DEFAULT_PORT: u16 = 46580;
-const PORT_VARIABLE: &str = "SKYPILOT_API_SERVER_LOCAL_PORT";
 const LOG: &str = "~/.sky/api_server/server.log";
 
-/// The port of this client's own server.
-pub(crate) fn local_port() -> anyhow::Result<u16> {
-    role::read(PORT_VARIABLE).map_or(Ok(DEFAULT_PORT), |port| {
-        port.parse().with_context(|| format!("Invalid {PORT_VARIABLE} value: '{port}'"))
-    })
+/// How `sky api start` is called.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// Serves remote clients, with a web worker for each CPU.
+    #[arg(long)]
+    deploy: bool,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// The port to listen on.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Stays in the foreground.
+    #[arg(long)]
+    foreground: bool,
+    /// Accepted, and without effect.
+    #[arg(long)]
+    enable_basic_auth: bool,
 }
 
 /// Starts the server, unless it is healthy, and waits until it is.
 pub(crate) fn start(
     start: &Start,
-    knobs: &Knobs,
+    settings: &Settings,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let port = start.port.map_or_else(local_port, Ok)?;
     let url = format!("http://127.0.0.1:{port}");
     if !http::is_healthy(&url) {
         if start.foreground {
-            return Err(server(start, port, Birth::Foreground).exec())
+            return Err(server(start, port, StartMode::Foreground).exec())
                 .context("becoming the server");
         }
-        thread::sleep(knobs.start);
+        thread::sleep(settings.start);
         let child = spawn(start, port)?;
-        wait_until_healthy(child, &url, knobs.start_timeout)?;
+        wait_until_healthy(child, &url, settings.start_timeout)?;
         writeln!(out, "✓ SkyPilot API server started.")?;
     }
     writeln!(out, "├── SkyPilot API server and dashboard: {url}")?;
@@ -55,7 +67,7 @@ pub(crate) fn start(
 /// Kills every server on this client's port, whoever started it, with all of
 /// its descendants, but for executors that it is to overlook. Orphans of a server that
 /// died before stay, unseen.
-pub(crate) fn stop(knobs: &Knobs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+pub(crate) fn stop(settings: &Settings, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let port = local_port()?;
     let mut doomed = Vec::new();
     for server in procfs::all().into_iter().filter(|process| process.is_server_on(port)) {
@@ -63,12 +75,12 @@ pub(crate) fn stop(knobs: &Knobs, out: &mut impl Write) -> anyhow::Result<ExitCo
         doomed.push(server);
     }
     if !doomed.is_empty() {
-        thread::sleep(knobs.stop);
+        thread::sleep(settings.stop);
     }
     let mut spared = 0;
     doomed.retain(|process| {
         let is_spared =
-            spared < knobs.stop_spares && process.command_line.starts_with("SkyPilot:executor:");
+            spared < settings.stop_spares && process.command_line.starts_with("SkyPilot:executor:");
         spared += usize::from(is_spared);
         !is_spared
     });
@@ -91,7 +103,7 @@ fn spawn(start: &Start, port: u16) -> anyhow::Result<Child> {
     _ = fs::remove_dir_all(directory.join("request_logs"));
     fs::create_dir_all(&directory)?;
     let log = File::create(directory.join("server.log"))?;
-    server(start, port, Birth::Detached)
+    server(start, port, StartMode::Detached)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -99,7 +111,7 @@ fn spawn(start: &Start, port: u16) -> anyhow::Result<Child> {
         .context("starting the server")
 }
 
-fn server(start: &Start, port: u16, birth: Birth) -> Command {
+fn server(start: &Start, port: u16, mode: StartMode) -> Command {
     let mut command = Command::new(THIS_PROGRAM);
     command.arg0(python()).args(["-m", "sky.server.server"]);
     if start.deploy {
@@ -109,7 +121,7 @@ fn server(start: &Start, port: u16, birth: Birth) -> Command {
     }
     command.arg(format!("--port={port}"));
     command.env(PORT_VARIABLE, port.to_string());
-    command.envs(Role::Server(birth).variables());
+    command.envs(Role::Server(mode).variables());
     command
 }
 

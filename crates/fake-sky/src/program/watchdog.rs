@@ -6,8 +6,8 @@
 use std::thread;
 use std::time::Duration;
 
-use fake_sky::knobs::Knobs;
 use fake_sky::procfs;
+use fake_sky::settings::Settings;
 use nix::unistd::getppid;
 
 use super::role;
@@ -16,9 +16,9 @@ use super::role;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Ends this process some time after the server that started it.
-pub(crate) fn start(knobs: &Knobs) -> anyhow::Result<()> {
+pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     let parent = role::parent()?;
-    let grace = knobs.orphan;
+    let grace = settings.orphan;
     thread::spawn(move || {
         while getppid().as_raw() == parent {
             thread::sleep(LOOK_EVERY);

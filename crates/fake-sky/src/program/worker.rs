@@ -3,7 +3,7 @@
 
 use std::io::{Write, copy, sink, stdin, stdout};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, id};
+use std::process::id;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,7 @@ use anyhow::Context;
 use fake_sky::crew::{Report, Task};
 use fake_sky::procfs;
 
-use super::children::THIS_PROGRAM;
-use super::executor::TITLE_PADDING;
-use super::{memory, role};
+use super::{memory, role, title};
 
 /// The variable that tells a worker its task: its command line is its title.
 pub(crate) const TASK: &str = "_FAKE_SKY_TASK";
@@ -29,11 +27,11 @@ pub(crate) fn work() -> anyhow::Result<()> {
     let title = format!("SkyPilot:executor:short:{}", id());
     if std::env::args().next().as_ref() != Some(&title) {
         // Its own pid stands in its title, and is known only now.
-        let error = Command::new(THIS_PROGRAM).arg0(title).args([""; TITLE_PADDING]).exec();
+        let error = title::titled(&title).exec();
         return Err(error).context("taking a title");
     }
     let born = Instant::now();
-    memory::set_process_name("SkyPilot:executor");
+    title::set_process_name("SkyPilot:executor");
     let task = role::read(TASK).with_context(|| format!("{TASK} is not set"))?;
     match task.parse()? {
         Task::Idle { mib } => be_idle(mib),

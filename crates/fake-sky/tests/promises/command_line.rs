@@ -23,13 +23,13 @@ impl Client {
         Ok(Self { home: tempfile::tempdir()?, port })
     }
 
-    fn sky(&self, arguments: &[&str], knobs: &[(&str, &str)]) -> anyhow::Result<Output> {
+    fn sky(&self, arguments: &[&str], settings: &[(&str, &str)]) -> anyhow::Result<Output> {
         Ok(Command::new(executable())
             .args(arguments)
             .env("HOME", self.home.path())
             .env("SKYPILOT_API_SERVER_LOCAL_PORT", &self.port)
             .env_remove("SKYPILOT_API_SERVER_ENDPOINT")
-            .envs(knobs.iter().copied())
+            .envs(settings.iter().copied())
             .output()?)
     }
 
@@ -118,8 +118,8 @@ fn a_start_that_fails_is_an_error() -> anyhow::Result<()> {
     let log = std::fs::read_to_string(client.home().join(".sky/api_server/server.log"))?;
     assert!(log.contains("broken"), "{log}");
 
-    let knobs = [("FAKE_SKY_NEVER_READY", "1"), ("FAKE_SKY_START_TIMEOUT_MS", "300")];
-    assert_eq!(client.sky(&["api", "start"], &knobs)?.status.code(), Some(1));
+    let settings = [("FAKE_SKY_NEVER_READY", "1"), ("FAKE_SKY_START_TIMEOUT_MS", "300")];
+    assert_eq!(client.sky(&["api", "start"], &settings)?.status.code(), Some(1));
     Ok(())
 }
 

@@ -4,11 +4,11 @@ mod clusters;
 mod command_line;
 mod crews;
 mod infra_commands;
-mod infra_misfortunes;
+mod infra_faults;
 mod managed_jobs;
-mod misfortunes;
 mod processes;
 mod protocol;
+mod server_faults;
 mod services;
 
 use std::time::{Duration, Instant};
@@ -76,7 +76,7 @@ fn followed(
 }
 
 /// A server with an infrastructure on which everything is quick.
-fn with_infra(knobs: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
+fn with_infra(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
     let quick = [
         ("FAKE_SKY_INFRA", "kubernetes"),
         ("FAKE_SKY_LAUNCH_MS", "100"),
@@ -85,7 +85,7 @@ fn with_infra(knobs: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
         ("FAKE_SKY_IMPORT_MS", "0"),
         ("FAKE_SKY_STREAM_FLOOR_MS", "10"),
     ];
-    FakeServer::start(&[&quick, knobs].concat())
+    FakeServer::start(&[&quick, settings].concat())
 }
 
 /// The error that a failed request carries.

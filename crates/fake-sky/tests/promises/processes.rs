@@ -87,8 +87,8 @@ fn a_spike_is_seen_by_the_high_water_mark_only() -> anyhow::Result<()> {
 #[test]
 fn what_an_executor_keeps_it_takes_once_and_for_good() -> anyhow::Result<()> {
     let server = FakeServer::start(&[
-        ("FAKE_SKY_KEPT_MIB", "40"),
-        ("FAKE_SKY_KEPT_THREADS", "7"),
+        ("FAKE_SKY_LEAKED_MIB", "40"),
+        ("FAKE_SKY_LEAKED_THREADS", "7"),
         ("FAKE_SKY_ZOMBIES", "2"),
         ("FAKE_SKY_DAEMONS", "0"),
         ("FAKE_SKY_SHORT_POOL", "1"),
@@ -168,8 +168,8 @@ fn a_killed_main_leaves_orphans_and_the_queue_port_taken() -> anyhow::Result<()>
 
 #[test]
 fn an_executor_stays_that_had_something_to_say_to_a_killed_main() -> anyhow::Result<()> {
-    let knobs = [("FAKE_SKY_DAEMONS", "0"), ("FAKE_SKY_SERVICE_MS", "400")];
-    let server = FakeServer::start(&knobs)?;
+    let settings = [("FAKE_SKY_DAEMONS", "0"), ("FAKE_SKY_SERVICE_MS", "400")];
+    let server = FakeServer::start(&settings)?;
     let id = submit(&server, "/status", &json!({}))?;
     let begun = format!("Running request {id}");
     soon("it runs", || server.log().contains(&begun).then_some(()))?;

@@ -105,7 +105,7 @@ fn what_cannot_be_a_request_is_refused_as_fastapi_does() -> anyhow::Result<()> {
 }
 
 #[test]
-fn only_every_kth_request_of_a_name_is_befallen() -> anyhow::Result<()> {
+fn only_every_kth_request_of_a_name_has_the_fault() -> anyhow::Result<()> {
     let server = FakeServer::start(&[
         ("FAKE_SKY_SERVICE_MS", "1"),
         ("FAKE_SKY_FAIL", "sky.status:3"),

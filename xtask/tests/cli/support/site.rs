@@ -225,9 +225,9 @@ impl Drop for Site {
 }
 
 impl Xtask<'_> {
-    /// Sets a knob of the stand-in, without its prefix.
-    pub(crate) fn fake(self, knob: &str, value: impl ToString) -> Self {
-        self.env(format!("FAKE_SKY_{knob}"), value.to_string())
+    /// Sets a setting of the stand-in, without its prefix.
+    pub(crate) fn fake(self, setting: &str, value: impl ToString) -> Self {
+        self.env(format!("FAKE_SKY_{setting}"), value.to_string())
     }
 
     /// Has it typed in another folder.

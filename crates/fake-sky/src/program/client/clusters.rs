@@ -3,7 +3,6 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::confirmed;
 use super::connection::Connection;
 use super::task::{TaskOptions, validate};
 
@@ -31,7 +30,7 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &Launch) -> anyhow::Re
         "cluster_name": cluster, "idle_minutes_to_autostop": null, "down": false, "dryrun": false,
     });
     validate(server, &dag, &options)?;
-    confirmed(launch.task.yes)?;
+    launch.task.confirm()?;
     server.say(format!("Running on cluster: {cluster}"))?;
     let id = server.post(
         "/launch",
@@ -50,15 +49,15 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &Launch) -> anyhow::Re
     }
     let value = match server.stream_and_get(&id)? {
         Ok(value) => value,
-        Err(refused) => return server.lament(&refused),
+        Err(error) => return server.print_error(&error),
     };
     // For the SSH configuration of the cluster.
     let fields = json!({
         "cluster_names": [cluster], "refresh": "NONE", "all_users": true,
         "include_credentials": true, "summary_response": true, "include_handle": true,
     });
-    if let Err(refused) = server.ask("/status", &fields)? {
-        return server.lament(&refused);
+    if let Err(error) = server.ask("/status", &fields)? {
+        return server.print_error(&error);
     }
     let job = &value["job_id"];
     let code = follow(server, cluster, job, 0)?;

@@ -9,7 +9,8 @@ use fake_sky::{COMMIT, DEFAULT_USER_ID, VERSION, http};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::program::{role, server_control};
+use crate::program::local_port::local_port;
+use crate::program::role;
 
 const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
 
@@ -22,12 +23,12 @@ pub(super) struct Connection<'a> {
 
 /// Why a request did not succeed, as the server tells it.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct RequestError {
     pub(super) kind: String,
     pub(super) message: String,
 }
 
-impl Refused {
+impl RequestError {
     /// Whether SkyPilot's client would catch it as an error of this class.
     pub(super) fn is(&self, kinds: &[&str]) -> bool {
         kinds.contains(&self.kind.as_str())
@@ -35,7 +36,7 @@ impl Refused {
 }
 
 /// What a request returned.
-pub(super) type Returned = Result<Value, Refused>;
+pub(super) type Returned = Result<Value, RequestError>;
 
 impl<'a> Connection<'a> {
     /// Connects the command called `words`. The real client would start a
@@ -50,8 +51,8 @@ impl<'a> Connection<'a> {
     }
 
     /// Prints why a request did not succeed; the exit code for it.
-    pub(super) fn lament(&mut self, refused: &Refused) -> anyhow::Result<u8> {
-        self.say(format!("{}: {}", refused.kind, refused.message))?;
+    pub(super) fn print_error(&mut self, error: &RequestError) -> anyhow::Result<u8> {
+        self.say(format!("{}: {}", error.kind, error.message))?;
         Ok(1)
     }
 
@@ -82,11 +83,11 @@ impl<'a> Connection<'a> {
         if response.status != 200 {
             let error: Value = inner(&body["detail"]["error"]).unwrap_or_default();
             let text = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
-            return Ok(Err(Refused { kind: text("type"), message: text("message") }));
+            return Ok(Err(RequestError { kind: text("type"), message: text("message") }));
         }
         if body["status"] == "CANCELLED" {
             let message = format!("Request {id} has been cancelled");
-            return Ok(Err(Refused { kind: "RequestCancelled".to_owned(), message }));
+            return Ok(Err(RequestError { kind: "RequestCancelled".to_owned(), message }));
         }
         Ok(Ok(inner(&body["return_value"]).unwrap_or_default()))
     }
@@ -112,7 +113,7 @@ impl<'a> Connection<'a> {
         let id = self.show(&url, Some(&body))?;
         match self.result(&id)? {
             Ok(code) => Ok(code.as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
-            Err(refused) => self.lament(&refused),
+            Err(error) => self.print_error(&error),
         }
     }
 
@@ -213,7 +214,7 @@ pub(crate) fn api_info(out: &mut impl Write) -> anyhow::Result<ExitCode> {
 fn reachable_endpoint() -> anyhow::Result<String> {
     let endpoint = match role::read(ENDPOINT) {
         Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
-        None => format!("http://127.0.0.1:{}", server_control::local_port()?),
+        None => format!("http://127.0.0.1:{}", local_port()?),
     };
     http::get(&format!("{endpoint}/api/health")).with_context(|| {
         format!(

@@ -3,7 +3,6 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::confirmed;
 use super::connection::Connection;
 use super::task::{TaskOptions, validate};
 
@@ -21,7 +20,7 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &JobsLaunch) -> anyhow
     let name = &launch.name;
     let dag = launch.task.dag(server, Some(name))?;
     validate(server, &dag, &Value::Null)?;
-    confirmed(launch.task.yes)?;
+    launch.task.confirm()?;
     let id = server.post(
         "/jobs/launch",
         &json!({
@@ -34,7 +33,7 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &JobsLaunch) -> anyhow
     }
     let value = match server.stream_and_get(&id)? {
         Ok(value) => value,
-        Err(refused) => return server.lament(&refused),
+        Err(error) => return server.print_error(&error),
     };
     let job = &value["job_id"][0];
     let log = json!({

@@ -14,8 +14,6 @@ mod task;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::bail;
-
 pub(crate) use self::clusters::{Launch, Logs};
 pub(crate) use self::connection::{api_info, api_status};
 pub(crate) use self::managed_jobs::JobsLaunch;
@@ -63,12 +61,4 @@ impl Ask {
             Self::JobsLaunch(_) => "jobs launch",
         }
     }
-}
-
-/// Nobody is there to be asked: without `-y`, SkyPilot gives up.
-fn confirmed(yes: bool) -> anyhow::Result<()> {
-    if !yes {
-        bail!("Aborted!");
-    }
-    Ok(())
 }

@@ -33,14 +33,14 @@ pub(super) fn status(server: &mut Connection<'_>, detached: bool) -> anyhow::Res
     let clusters = server.stream_and_get(&clusters)?;
     table(server, "Clusters", &clusters, &["name", "status"])?;
     for id in [workspaces, clouds] {
-        if let Err(refused) = server.result(&id)? {
-            server.lament(&refused)?;
+        if let Err(error) = server.result(&id)? {
+            server.print_error(&error)?;
         }
     }
     let jobs = server.stream_and_get(&jobs)?.map(|value| value["jobs"].clone());
     table(server, "Managed jobs", &jobs, &["job_id", "job_name", "status"])?;
-    if let Err(refused) = server.stream_and_get(&pools)? {
-        server.lament(&refused)?;
+    if let Err(error) = server.stream_and_get(&pools)? {
+        server.print_error(&error)?;
     }
     let services = server.result(&services)?;
     table(server, "Services", &services, &["name", "status"])?;
@@ -56,8 +56,8 @@ pub(super) fn jobs_queue(server: &mut Connection<'_>) -> anyhow::Result<u8> {
     let jobs = server.post("/jobs/queue/v2", &queue)?;
     let pools = server.post("/jobs/pool_status", &json!({"pool_names": null}))?;
     let jobs = server.stream_and_get(&jobs)?.map(|value| value["jobs"].clone());
-    if let Err(refused) = server.stream_and_get(&pools)? {
-        server.lament(&refused)?;
+    if let Err(error) = server.stream_and_get(&pools)? {
+        server.print_error(&error)?;
     }
     table(server, "Managed jobs", &jobs, &["job_id", "job_name", "status"])?;
     Ok(0)
@@ -70,7 +70,7 @@ pub(super) fn serve_status(
     let asked = (!names.services.is_empty()).then_some(&names.services);
     let id = server.post("/serve/status", &json!({"service_names": asked}))?;
     let services = server.result(&id)?;
-    if services.as_ref().is_err_and(|refused| refused.is(&["RuntimeError"])) {
+    if services.as_ref().is_err_and(|error| error.is(&["RuntimeError"])) {
         // It may be that the controller is stopped.
         let controller = json!({"cluster_names": ["sky-serve-controller-*"], "all_users": true});
         let id = server.post("/status", &controller)?;
@@ -110,8 +110,8 @@ fn table(
                 line(server, row, columns)?;
             }
         }
-        Err(refused) => {
-            server.lament(refused)?;
+        Err(error) => {
+            server.print_error(error)?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The task that a command line asks for, as the YAML that the server gets.
 
+use anyhow::bail;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ pub(crate) struct TaskOptions {
     cpus: Option<String>,
     /// Does not ask before.
     #[arg(long, short = 'y')]
-    pub(super) yes: bool,
+    yes: bool,
     /// Does not wait.
     #[arg(long = "async")]
     pub(super) detached: bool,
@@ -45,6 +46,14 @@ impl TaskOptions {
             "name: {dag}\n---\n\nname: {task}\n\nrun: {run}\n\nnum_nodes: 1\n\nfile_mounts: \
              {{}}\n\nvolumes: {{}}{resources}\n"
         ))
+    }
+
+    /// Goes on only with `-y`, as SkyPilot does where it cannot ask.
+    pub(super) fn confirm(&self) -> anyhow::Result<()> {
+        if !self.yes {
+            bail!("Aborted!");
+        }
+        Ok(())
     }
 }
 

@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answers::{self, Answer, Outcome, Work};
+use super::answers;
 use super::cloud::Cloud;
 use super::endpoints::Endpoint;
 use super::log;
-use super::misfortune::Misfortunes;
+use super::outcome::{Answer, Outcome};
 use super::pool::Pool;
 use super::request::Request;
 use super::requests::Requests;
+use super::server_fault::ServerFaults;
+use super::work::Work;
 use crate::program::protocol::{Order, Queue};
 
 /// SkyPilot's own requests, which hold a short executor for as long as the
@@ -27,7 +29,7 @@ const DAEMONS: [(&str, &str); 4] = [
     ("expired-token-cleanup-daemon", "sky.expired-token-cleanup"),
 ];
 /// The one of them that only a server has which runs managed jobs itself. It is listed by
-/// every such server; an executor it holds only where [`Knobs::daemons`] reaches it.
+/// every such server; an executor it holds only where [`Settings::daemons`] reaches it.
 const OF_CONSOLIDATION: (&str, &str) = DAEMONS[2];
 /// Executors that are kept for long requests.
 pub(crate) const LONG_POOL: usize = 2;
@@ -42,9 +44,9 @@ const LAUNCH_CHECK: Duration = Duration::from_millis(50);
 /// What all handlers share.
 #[derive(Debug)]
 pub(crate) struct App {
-    pub(crate) knobs: Knobs,
+    pub(crate) settings: Settings,
     pub(crate) requests: Requests,
-    pub(crate) misfortunes: Misfortunes,
+    pub(crate) server_faults: ServerFaults,
     pub(crate) cloud: Cloud,
     short: Pool,
     long: Pool,
@@ -55,12 +57,16 @@ pub(crate) struct App {
 
 impl App {
     /// A server that has not served anything yet.
-    pub(crate) fn new(knobs: Knobs, misfortunes: Misfortunes) -> Self {
+    pub(crate) fn new(settings: Settings, server_faults: ServerFaults) -> Self {
         Self {
-            short: Pool::new(Queue::Short, knobs.short_pool + daemons(&knobs), knobs.burst),
-            long: Pool::new(Queue::Long, LONG_POOL, knobs.burst),
-            knobs,
-            misfortunes,
+            short: Pool::new(
+                Queue::Short,
+                settings.short_pool + daemons(&settings),
+                settings.burst,
+            ),
+            long: Pool::new(Queue::Long, LONG_POOL, settings.burst),
+            settings,
+            server_faults,
             requests: Requests::default(),
             cloud: Cloud::default(),
             submitted: Mutex::default(),
@@ -71,9 +77,9 @@ impl App {
 
     /// Starts the server's own requests.
     pub(crate) fn start_daemons(self: &Arc<Self>) {
-        let held = held(&self.knobs);
+        let held = held(&self.settings);
         let (id, name) = OF_CONSOLIDATION;
-        if self.knobs.consolidation && !held.is_empty() && !held.contains(&(id, name)) {
+        if self.settings.consolidation && !held.is_empty() && !held.contains(&(id, name)) {
             self.requests.add(Request::daemon(id, name));
             self.requests.start(id, None);
         }
@@ -106,11 +112,11 @@ impl App {
     pub(crate) fn queue(self: &Arc<Self>, endpoint: &Endpoint, work: Work) -> String {
         let id = Uuid::new_v4().to_string();
         log::info("executor.py:1385", &format!("Queuing request: {id}"));
-        let queue = endpoint.queue(&work.body, self.knobs.consolidation);
+        let queue = endpoint.queue(&work.body, self.settings.consolidation);
         self.requests.add(Request::new(id.clone(), endpoint, &work.body, queue));
-        let service = self.cloud.takes(&work, &self.knobs);
+        let service = self.cloud.takes(&work, &self.settings);
         self.dispatch(queue, Order::Run { request: id.clone(), service }, work);
-        self.misfortunes.begin(&self.knobs);
+        self.server_faults.begin(&self.settings);
         id
     }
 
@@ -129,7 +135,7 @@ impl App {
         let Order::Run { request, .. } = &order else { return };
         let (app, id) = (Arc::clone(self), request.clone());
         tokio::spawn(async move {
-            let fate = answers::fate(&work, &app.knobs);
+            let injected = answers::injected(&work, &app.settings);
             app.wait_for_launch(&id, &work).await;
             let pool = match queue {
                 Queue::Short => &app.short,
@@ -137,8 +143,8 @@ impl App {
             };
             let begins = |pid| {
                 let stands = app.requests.start(&id, Some(pid));
-                if stands && fate.is_none() {
-                    app.cloud.begin(&work, &app.knobs);
+                if stands && injected.is_none() {
+                    app.cloud.begin(&work, &app.settings);
                 }
                 stands
             };
@@ -147,8 +153,8 @@ impl App {
             if !app.requests.is_open(&id) {
                 return;
             }
-            let answer = match (ran, fate) {
-                (Ok(()), Some(fate)) => fate.into(),
+            let answer = match (ran, injected) {
+                (Ok(()), Some(injected)) => injected.into(),
                 (Ok(()), None) => app.conclude(&work),
                 (Err(error), _) => {
                     log::info("executor.py:448", &format!("Request {id}: {error:#}"));
@@ -175,7 +181,7 @@ impl App {
         if work.name == "sky.api_cancel" {
             return self.cancel(&work.body["request_ids"]).into();
         }
-        let answer = answers::conclude(work, &self.knobs, &self.cloud);
+        let answer = answers::conclude(work, &self.settings, &self.cloud);
         if work.name == "sky.down" && matches!(answer.outcome, Outcome::Value(_)) {
             self.requests.cancel_on(work.cluster());
         }
@@ -192,12 +198,12 @@ impl App {
 }
 
 /// How many of SkyPilot's own requests run.
-pub(crate) fn daemons(knobs: &Knobs) -> usize {
-    held(knobs).len()
+pub(crate) fn daemons(settings: &Settings) -> usize {
+    held(settings).len()
 }
 
 /// Those that hold an executor.
-fn held(knobs: &Knobs) -> Vec<(&'static str, &'static str)> {
-    let there = DAEMONS.into_iter().take(knobs.daemons);
-    there.filter(|daemon| knobs.consolidation || *daemon != OF_CONSOLIDATION).collect()
+fn held(settings: &Settings) -> Vec<(&'static str, &'static str)> {
+    let there = DAEMONS.into_iter().take(settings.daemons);
+    there.filter(|daemon| settings.consolidation || *daemon != OF_CONSOLIDATION).collect()
 }

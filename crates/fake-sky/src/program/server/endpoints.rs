@@ -1,6 +1,7 @@
 //! The table of queued endpoints: what becomes a request, under which name, and
 //! on which queue.
 
+use fake_sky::DEFAULT_USER_ID;
 use serde_json::Value;
 
 use crate::program::protocol::Queue;
@@ -70,6 +71,11 @@ impl Endpoint {
         };
         if long { Queue::Long } else { Queue::Short }
     }
+}
+
+/// The cluster that manages jobs or services.
+pub(crate) fn controller_name(kind: &str) -> String {
+    format!("sky-{kind}-controller-{DEFAULT_USER_ID}")
 }
 
 const fn post(

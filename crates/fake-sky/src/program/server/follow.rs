@@ -6,21 +6,22 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::answers::{self, Answer, Outcome, Work};
+use super::answers;
 use super::app::App;
 use super::cloud::Followed;
 use super::endpoints::Endpoint;
-use super::replies;
+use super::outcome::{Answer, Outcome};
+use super::replies::{self, REQUEST_ID, TEXT};
 use super::request::{Request, Status};
-use super::routes::{TEXT, accept};
 use super::stream;
+use super::submission::accept;
+use super::work::Work;
 
 /// How often a log is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -35,26 +36,25 @@ pub(crate) fn log(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes
         Err(refused) => return *refused,
     };
     let id = Uuid::new_v4().to_string();
-    let queue = endpoint.queue(&work.body, app.knobs.consolidation);
+    let queue = endpoint.queue(&work.body, app.settings.consolidation);
     app.requests.add(Request::new(id.clone(), endpoint, &work.body, queue));
     app.requests.start(&id, None);
-    let id_header = HeaderName::from_static("x-skypilot-request-id");
     let stream = follow(app, id.clone(), work);
-    replies::with_header((TEXT, stream).into_response(), id_header, &id)
+    replies::with_header((TEXT, stream).into_response(), REQUEST_ID, &id)
 }
 
 fn follow(app: Arc<App>, id: String, work: Work) -> Body {
     let (lines, body) = stream::open();
     tokio::spawn(async move {
         let begun = Instant::now();
-        let answer = match answers::fate(&work, &app.knobs) {
-            Some(fate) => fate.into(),
+        let answer = match answers::injected(&work, &app.settings) {
+            Some(injected) => injected.into(),
             None => tell(&app, &id, &work, &lines).await,
         };
         for line in &answer.log {
             _ = lines.send(format!("{line}\n")).await;
         }
-        tokio::time::sleep_until(begun + app.knobs.stream_floor).await;
+        tokio::time::sleep_until(begun + app.settings.stream_floor).await;
         app.requests.finish(&id, answer.outcome);
         drop(lines);
     });
@@ -64,7 +64,7 @@ fn follow(app: Arc<App>, id: String, work: Work) -> Body {
 /// Sends the log of a job until the job, the client or the request ends; what
 /// is left to say is in the answer.
 async fn tell(app: &App, id: &str, work: &Work, lines: &Sender<String>) -> Answer {
-    let followed = match app.cloud.to_follow(work, &app.knobs) {
+    let followed = match app.cloud.to_follow(work, &app.settings) {
         Ok(followed) => followed,
         Err(answer) => return answer,
     };

@@ -7,19 +7,25 @@
 
 mod answers;
 mod app;
+mod around;
+mod call_fault;
 mod cloud;
 mod endpoints;
 mod follow;
-mod interruption;
+mod infrastructures;
 mod log;
-mod misfortune;
+mod outcome;
 mod pool;
 mod query;
 mod replies;
 mod request;
 mod requests;
 mod routes;
+mod server_fault;
 mod stream;
+mod submission;
+mod task;
+mod work;
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
@@ -30,15 +36,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 use fake_sky::{procfs, queue_port};
 use nix::unistd::setsid;
 
 use self::app::App;
-use self::misfortune::Misfortunes;
+use self::server_fault::ServerFaults;
 use super::children::{self, RESOURCE_TRACKER, SPAWN_MAIN};
-use super::memory;
-use super::role::{self, Birth, Role};
+use super::role::{self, Role, StartMode};
+use super::{memory, title};
 
 /// Web workers of a server that is started with `--deploy`.
 const WEB_WORKERS: usize = 2;
@@ -47,23 +53,23 @@ const WEB_WORKERS: usize = 2;
 const PORT_FREE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the server until it is killed, or nobody has used it for long.
-pub(crate) fn run(birth: Birth, arguments: &[String], knobs: Knobs) -> anyhow::Result<()> {
-    memory::set_process_name("python");
-    if birth != Birth::Foreground {
+pub(crate) fn run(mode: StartMode, arguments: &[String], settings: Settings) -> anyhow::Result<()> {
+    title::set_process_name("python");
+    if mode != StartMode::Foreground {
         setsid().context("leaving the parent's session")?;
     }
-    log::put_clock_forward(knobs.clock_ahead);
+    log::put_clock_forward(settings.clock_ahead);
     let address = Address::of(arguments)?;
-    log::info("config.py:200", &sizing(&knobs));
-    if let Some(message) = &knobs.exit_at_start {
+    log::info("config.py:200", &sizing(&settings));
+    if let Some(message) = &settings.exit_at_start {
         bail!("{message}");
     }
     std::fs::create_dir_all(request_logs()).context("creating the directory of request logs")?;
     let memory = memory::fill_to(memory::SERVER_MIB);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let misfortunes = Misfortunes::new(arguments);
-    let app = Arc::new(App::new(knobs, misfortunes));
-    let ended = runtime.block_on(serve(app, birth, &address));
+    let server_faults = ServerFaults::new(arguments);
+    let app = Arc::new(App::new(settings, server_faults));
+    let ended = runtime.block_on(serve(app, mode, &address));
     drop(memory);
     for child in procfs::descendants_of(std::process::id()) {
         procfs::kill_hard(child.pid);
@@ -71,20 +77,20 @@ pub(crate) fn run(birth: Birth, arguments: &[String], knobs: Knobs) -> anyhow::R
     ended
 }
 
-async fn serve(app: Arc<App>, birth: Birth, address: &Address) -> anyhow::Result<()> {
-    let knobs = app.knobs.clone();
-    children::spawn(Role::Bystander, &RESOURCE_TRACKER, Stdio::null())?;
-    start_queue_manager(birth, queue_port(address.port))?;
+async fn serve(app: Arc<App>, mode: StartMode, address: &Address) -> anyhow::Result<()> {
+    let settings = app.settings.clone();
+    children::spawn(Role::Idle, &RESOURCE_TRACKER, Stdio::null())?;
+    start_queue_manager(mode, queue_port(address.port))?;
     log::info("executor.py:1441", "Request queues created");
     app.start_daemons();
 
-    let idle = idle_for(Arc::clone(&app), knobs.idle_exit);
-    if knobs.never_ready {
+    let idle = idle_for(Arc::clone(&app), settings.idle_exit);
+    if settings.never_ready {
         idle.await;
         return Ok(());
     }
-    tokio::time::sleep(knobs.not_ready).await;
-    let listener = bind(birth, address.host, address.port)?;
+    tokio::time::sleep(settings.not_ready).await;
+    let listener = bind(mode, address.host, address.port)?;
     if address.deploy {
         for _ in 0..WEB_WORKERS {
             let socket = Stdio::from(OwnedFd::from(listener.try_clone()?));
@@ -102,21 +108,21 @@ async fn serve(app: Arc<App>, birth: Birth, address: &Address) -> anyhow::Result
 }
 
 /// The process that holds the request queues is known by its port.
-fn start_queue_manager(birth: Birth, port: u16) -> anyhow::Result<()> {
-    let listener = bind(birth, IpAddr::from([127, 0, 0, 1]), port).with_context(|| {
+fn start_queue_manager(mode: StartMode, port: u16) -> anyhow::Result<()> {
+    let listener = bind(mode, IpAddr::from([127, 0, 0, 1]), port).with_context(|| {
         format!("SkyPilot API server fails to start as port {port} is already in use")
     })?;
     let socket = Stdio::from(OwnedFd::from(listener));
-    children::spawn(Role::Bystander, &SPAWN_MAIN, socket)?;
+    children::spawn(Role::Idle, &SPAWN_MAIN, socket)?;
     Ok(())
 }
 
-fn bind(birth: Birth, host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
+fn bind(mode: StartMode, host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
     let deadline = Instant::now() + PORT_FREE_WITHIN;
     loop {
         match TcpListener::bind((host, port)) {
             Ok(listener) => return Ok(listener),
-            Err(error) if may_wait(birth, &error) && Instant::now() < deadline => {
+            Err(error) if may_wait(mode, &error) && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err(error) => return Err(error).with_context(|| format!("binding {host}:{port}")),
@@ -124,8 +130,8 @@ fn bind(birth: Birth, host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
     }
 }
 
-fn may_wait(birth: Birth, error: &io::Error) -> bool {
-    birth == Birth::Successor && error.kind() == io::ErrorKind::AddrInUse
+fn may_wait(mode: StartMode, error: &io::Error) -> bool {
+    mode == StartMode::Successor && error.kind() == io::ErrorKind::AddrInUse
 }
 
 /// Returns when no call has come in for `limit`.
@@ -136,12 +142,12 @@ async fn idle_for(app: Arc<App>, limit: Duration) {
 }
 
 /// The line from which the sizes of the pools are read.
-fn sizing(knobs: &Knobs) -> String {
+fn sizing(settings: &Settings) -> String {
     format!(
         "SkyPilot API server will start 1 server processes with {} background workers for long \
          requests and will allow at max {} short requests in parallel.",
         app::LONG_POOL,
-        knobs.short_pool + app::daemons(knobs)
+        settings.short_pool + app::daemons(settings)
     )
 }
 

@@ -3,14 +3,10 @@
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::answers::{Answer, Outcome};
-use super::cloud::controller_name;
-use super::endpoints::Endpoint;
+use super::endpoints::{Endpoint, controller_name};
 use super::log;
+use super::outcome::{Answer, Outcome, PICKLE};
 use crate::program::protocol::Queue;
-
-/// What stands where SkyPilot puts a base64 pickle: one of `None`.
-pub(crate) const PICKLE: &str = "gASVAgAAAAAAAABOLg==";
 
 /// How far a request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::answers::{Answer, Outcome};
+use super::outcome::{Answer, Outcome};
 use super::request::{Request, Status};
 
 /// The requests by their id.

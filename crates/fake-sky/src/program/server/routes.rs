@@ -6,31 +6,28 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use fake_sky::{API_VERSION, COMMIT, VERSION};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::answers::Work;
 use super::app::App;
+use super::around;
 use super::endpoints::{Endpoint, FOLLOWING, Method, QUEUED};
 use super::follow;
 use super::query::Query;
-use super::replies::{self, detail, json_text, missing, traceback};
+use super::replies::{self, TEXT, detail, json_text, missing};
 use super::request::{Request, Status};
 use super::requests::NotFound;
 use super::stream;
+use super::submission::{accept, object};
 
 const STREAMED_ID: HeaderName = HeaderName::from_static("x-skypilot-stream-request-id");
 /// How late a submission is answered that is to be. The SDK waits 5 s for `/launch` and
 /// `/exec`.
 const LATE_BY: Duration = Duration::from_secs(6);
-/// The header of a stream.
-pub(crate) const TEXT: [(HeaderName, &str); 1] =
-    [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-
 /// The whole HTTP interface.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
@@ -52,7 +49,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), replies::around))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), around::around))
         .with_state(app)
 }
 
@@ -87,32 +84,12 @@ async fn submit(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) 
         Ok(work) => work,
         Err(refused) => return *refused,
     };
-    let late = app.knobs.late.hit(work.name, work.count);
+    let late = app.settings.late.hit(work.name, work.count);
     let id = app.queue(endpoint, work);
     if late {
         tokio::time::sleep(LATE_BY).await;
     }
     replies::queued(&id)
-}
-
-/// What a submission asks for, unless it is to be refused.
-pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Work, Box<Response>> {
-    let body = object(body)?;
-    if let Some(field) = endpoint.required.iter().find(|field| !body.contains_key(**field)) {
-        return Err(missing("body", field).into());
-    }
-    let body = Value::Object(body);
-    if let Some(variables) = body["env_vars"].as_object() {
-        let identity = ["SKYPILOT_USER_ID", "SKYPILOT_USER"];
-        if let Some(name) = identity.into_iter().find(|name| !variables.contains_key(*name)) {
-            return Err(traceback(&format!("KeyError: '{name}'")).into());
-        }
-    }
-    let count = app.count(endpoint.name);
-    if app.knobs.text_500.hit(endpoint.name, count) {
-        return Err(traceback("sqlite3.OperationalError: database is locked").into());
-    }
-    Ok(Work { name: endpoint.name, count, body })
 }
 
 async fn validate(body: Bytes) -> Response {
@@ -124,17 +101,6 @@ async fn validate(body: Bytes) -> Response {
         Some(field) => missing("body", field),
         None => json_text(StatusCode::OK, &Value::Null),
     }
-}
-
-fn object(body: &Bytes) -> Result<Map<String, Value>, Box<Response>> {
-    serde_json::from_slice(body).map_err(|_| {
-        let text = String::from_utf8_lossy(body);
-        let error = json!([{
-            "type": "model_attributes_type", "loc": ["body"], "input": text,
-            "msg": "Input should be a valid dictionary or object to extract fields from",
-        }]);
-        detail(StatusCode::UNPROCESSABLE_ENTITY, error).into()
-    })
 }
 
 /// `/api/get`: waits for the end of a request and tells it. A request that

@@ -32,7 +32,7 @@ pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body
         if follow {
             // An error would mean that the request is gone, and none ever is.
             _ = status.wait_for(|status| status.is_final()).await;
-            tokio::time::sleep_until(begun + app.knobs.stream_floor).await;
+            tokio::time::sleep_until(begun + app.settings.stream_floor).await;
         }
         for line in app.requests.look(&id, Request::log).unwrap_or_default() {
             _ = lines.send(format!("{line}\n")).await;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 use serde_json::{Value, json};
 
 use super::job::{Job, finishing, starting};
-use super::{Said, Verdict};
-use crate::program::server::answers::{Outcome, Work};
-use crate::program::server::request::PICKLE;
+use crate::program::server::log;
+use crate::program::server::outcome::{Outcome, PICKLE, Said, Verdict};
+use crate::program::server::work::Work;
 
 /// A cluster, from the moment on that its launch begins.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Clusters {
                 user: user.to_owned(),
                 nodes: work.task().nodes,
                 infra: infra.to_owned(),
-                launched: super::now(),
+                launched: log::now(),
                 last_job: 0,
                 jobs: Vec::new(),
             });
@@ -65,7 +65,7 @@ impl Clusters {
     }
 
     /// Submits the job of a launch or an exec; a task without `run` has none.
-    pub(super) fn submit(&mut self, work: &Work, knobs: &Knobs, now: Duration) -> Verdict {
+    pub(super) fn submit(&mut self, work: &Work, settings: &Settings, now: Duration) -> Verdict {
         let cluster = self.available(work.cluster(), "executing tasks")?;
         let task = work.task();
         let mut said = Said::default();
@@ -73,8 +73,8 @@ impl Clusters {
         if task.run.is_some() {
             cluster.last_job += 1;
             id = json!(cluster.last_job);
-            let job = Job::new(cluster.last_job, &task, work.user(), now, Duration::ZERO, knobs);
-            cluster.jobs.push(job.doom(knobs.job_failed.hit(work.name, work.count)));
+            let job = Job::new(cluster.last_job, &task, work.user(), now, Duration::ZERO, settings);
+            cluster.jobs.push(job.doom(settings.job_failed.hit(work.name, work.count)));
             said.log.push(starting(&format!("Job submitted, ID: {id}")));
         }
         said.value = json!({"job_id": id, "handle": PICKLE});

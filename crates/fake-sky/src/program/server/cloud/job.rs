@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 
 use super::script::Script;
-use super::task::Task;
+use crate::program::server::task::Task;
 
 /// The green tick before everything that ends.
 pub(super) fn finishing(message: &str) -> String {
@@ -87,7 +87,7 @@ impl Job {
         user: &str,
         now: Duration,
         after: Duration,
-        knobs: &Knobs,
+        settings: &Settings,
     ) -> Self {
         Self {
             id,
@@ -95,7 +95,7 @@ impl Job {
             user: user.to_owned(),
             submitted: now,
             starts: now + after,
-            script: Script::of(task.run.as_deref().unwrap_or_default(), knobs.sleep),
+            script: Script::of(task.run.as_deref().unwrap_or_default(), settings.sleep),
             doomed: false,
             cancelled: None,
         }
@@ -170,7 +170,7 @@ mod tests {
 
     fn job(run: &str) -> Job {
         let task = Task { run: Some(run.to_owned()), ..Task::default() };
-        Job::new(1, &task, "me", 10 * SECOND, SECOND, &Knobs::default())
+        Job::new(1, &task, "me", 10 * SECOND, SECOND, &Settings::default())
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 use serde_json::{Map, Value, json};
 
 use super::job::{Job, JobState};
-use super::{ENDS_WITHIN, Said, Verdict};
-use crate::program::server::answers::{Answer, Outcome, Work};
-use crate::program::server::request::PICKLE;
+use crate::program::server::outcome::{Answer, Outcome, PICKLE, Said, Verdict};
+use crate::program::server::work::Work;
+
+/// How long a job is CANCELLING.
+const CANCELLED_WITHIN: Duration = Duration::from_millis(100);
 
 /// All managed jobs.
 #[derive(Debug, Default)]
@@ -21,22 +23,24 @@ impl ManagedJobs {
     }
 
     /// `sky.jobs.launch`: the ids of what was submitted.
-    pub(super) fn launch(&mut self, work: &Work, knobs: &Knobs, now: Duration) -> Verdict {
+    pub(super) fn launch(&mut self, work: &Work, settings: &Settings, now: Duration) -> Verdict {
         let mut task = work.task();
         if let Some(name) = work.body["name"].as_str() {
             task.name = Some(name.to_owned());
         }
         // Without an infrastructure the submission succeeds all the same.
-        let nowhere = knobs.infra.is_empty();
+        let nowhere = settings.infra.is_empty();
         if nowhere {
             task.run = None;
         }
-        let doomed = nowhere || knobs.job_failed.hit(work.name, work.count);
+        let doomed = nowhere || settings.job_failed.hit(work.name, work.count);
         let mut ids = Vec::new();
         for _ in 0..work.body["num_jobs"].as_u64().unwrap_or(1) {
             let id = self.0.last().map_or(1, |job| job.id + 1);
             ids.push(id);
-            self.0.push(Job::new(id, &task, work.user(), now, knobs.launch, knobs).doom(doomed));
+            self.0.push(
+                Job::new(id, &task, work.user(), now, settings.launch, settings).doom(doomed),
+            );
         }
         let name = task.name.unwrap_or_default();
         let log = vec![format!("\u{1b}[33mLaunching managed job '{name}'...\u{1b}[0m")];
@@ -123,7 +127,7 @@ impl ManagedJobs {
             }
         };
         if !stays {
-            doomed.into_iter().for_each(|job| _ = job.cancel(now, ENDS_WITHIN));
+            doomed.into_iter().for_each(|job| _ = job.cancel(now, CANCELLED_WITHIN));
         }
         Ok(Said::line(said))
     }

@@ -1,6 +1,6 @@
 //! What a server with an infrastructure has on it: clusters, managed jobs and
 //! services. There is no infrastructure, of course: things come up, run and end
-//! by the clock, as long as the knobs say.
+//! by the clock, as long as the settings say.
 //!
 //! A request touches this twice: when its executor begins ([`Cloud::begin`])
 //! and when it is done ([`Cloud::conclude`]). What follows a log reads here too
@@ -11,52 +11,25 @@ mod job;
 mod managed_jobs;
 mod script;
 mod services;
-mod task;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fake_sky::DEFAULT_USER_ID;
-use fake_sky::knobs::Knobs;
-use serde_json::{Value, json};
+use fake_sky::settings::Settings;
+use serde_json::json;
 
 use self::clusters::{Cluster, Clusters};
 use self::job::finishing;
 pub(crate) use self::job::{Job, JobState};
 use self::managed_jobs::ManagedJobs;
 use self::services::Services;
-pub(crate) use self::task::Task;
-use super::answers::{self, Answer, Outcome, Work};
-use super::log;
-use super::request::PICKLE;
-
-/// How long a managed job is CANCELLING, and a service SHUTTING_DOWN.
-const ENDS_WITHIN: Duration = Duration::from_millis(100);
-
-/// The time, as jobs tell it.
-pub(crate) fn now() -> Duration {
-    log::now()
-}
-
-/// What a request that succeeds returns, and what it writes to its log.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Said {
-    pub(crate) value: Value,
-    pub(crate) log: Vec<String>,
-}
-
-impl Said {
-    fn value(value: Value) -> Self {
-        Self { value, log: Vec::new() }
-    }
-
-    fn line(line: String) -> Self {
-        Self { value: Value::Null, log: vec![line] }
-    }
-}
-
-/// How a request ends that nothing befell.
-pub(crate) type Verdict = Result<Said, Outcome>;
+use super::endpoints::controller_name;
+use super::infrastructures;
+use super::log::now;
+use super::outcome::{Answer, Outcome, PICKLE, Said, Verdict};
+use super::task::Task;
+use super::work::Work;
 
 /// The job that a stream follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,20 +54,20 @@ struct Launched {
 impl Cloud {
     /// How long a request takes: what launches something takes longer, unless
     /// that is there.
-    pub(crate) fn takes(&self, work: &Work, knobs: &Knobs) -> Duration {
-        match launched_by(work, knobs) {
-            Some(cluster) if !self.lock().clusters.is_up(&cluster) => knobs.launch,
-            _ => knobs.service,
+    pub(crate) fn takes(&self, work: &Work, settings: &Settings) -> Duration {
+        match launched_by(work, settings) {
+            Some(cluster) if !self.lock().clusters.is_up(&cluster) => settings.launch,
+            _ => settings.service,
         }
     }
 
     /// An executor begins with a request.
-    pub(crate) fn begin(&self, work: &Work, knobs: &Knobs) {
-        if let Some(cluster) = launched_by(work, knobs) {
+    pub(crate) fn begin(&self, work: &Work, settings: &Settings) {
+        if let Some(cluster) = launched_by(work, settings) {
             let user = if work.name == "sky.launch" { work.user() } else { DEFAULT_USER_ID };
-            let infra = knobs.infra.first().map(String::as_str).unwrap_or_default();
+            let infra = settings.infra.first().map(String::as_str).unwrap_or_default();
             let infra = work.task().infra.unwrap_or_else(|| infra.to_owned());
-            let infra = answers::infrastructure(&infra).unwrap_or(&infra);
+            let infra = infrastructures::infrastructure(&infra).unwrap_or(&infra);
             self.lock().clusters.begin(&cluster, user, work, infra);
         }
     }
@@ -104,35 +77,35 @@ impl Cloud {
         self.lock().clusters.is_up(cluster)
     }
 
-    /// A request has run; nothing befell it. What now?
-    pub(crate) fn conclude(&self, work: &Work, knobs: &Knobs) -> Verdict {
+    /// What a request that has run changes and returns, if no fault was injected into it.
+    pub(crate) fn conclude(&self, work: &Work, settings: &Settings) -> Verdict {
         let now = now();
-        let stays = knobs.leftover.hit(work.name, work.count);
+        let stays = settings.leftover.hit(work.name, work.count);
         let Launched { clusters, jobs, services } = &mut *self.lock();
-        if let Some(cluster) = launched_by(work, knobs) {
-            if let Err(broken) = infrastructure(work, knobs) {
+        if let Some(cluster) = launched_by(work, settings) {
+            if let Err(broken) = infrastructure(work, settings) {
                 clusters.give_up(&cluster);
                 return Err(broken);
             }
             clusters.come_up(&cluster);
         } else {
-            infrastructure(work, knobs)?;
+            infrastructure(work, settings)?;
         }
-        controller(work, knobs, clusters)?;
+        controller(work, settings, clusters)?;
         match work.name {
             "sky.launch" if work.flag("dryrun", false) => {
                 Ok(Said::value(json!({"job_id": null, "handle": PICKLE})))
             }
             "sky.launch" => {
-                let mut said = clusters.submit(work, knobs, now)?;
+                let mut said = clusters.submit(work, settings, now)?;
                 said.log.insert(0, Cluster::launched(work.cluster()));
                 Ok(said)
             }
-            "sky.exec" => clusters.submit(work, knobs, now),
+            "sky.exec" => clusters.submit(work, settings, now),
             "sky.down" => clusters.down(work, stays),
             "sky.queue" => clusters.queue(work, now),
             "sky.status" => clusters.status(work),
-            "sky.jobs.launch" => jobs.launch(work, knobs, now),
+            "sky.jobs.launch" => jobs.launch(work, settings, now),
             "sky.jobs.queue" | "sky.jobs.queue_v2" => jobs.queue(work, now),
             "sky.jobs.cancel" => jobs.cancel(work, now, stays),
             "sky.serve.up" => services.up(work, now),
@@ -144,10 +117,10 @@ impl Cloud {
     }
 
     /// Finds the job whose log is asked for; or how the request ends without.
-    pub(crate) fn to_follow(&self, work: &Work, knobs: &Knobs) -> Result<Followed, Answer> {
+    pub(crate) fn to_follow(&self, work: &Work, settings: &Settings) -> Result<Followed, Answer> {
         let Launched { clusters, jobs, .. } = &mut *self.lock();
         if work.name == "sky.jobs.logs" {
-            controller(work, knobs, clusters)?;
+            controller(work, settings, clusters)?;
             return jobs.to_follow(work, now()).map(Followed::Managed);
         }
         let cluster = clusters.available(work.cluster(), "tailing logs")?;
@@ -193,25 +166,20 @@ impl Followed {
 }
 
 /// The cluster that a request launches, if any.
-fn launched_by(work: &Work, knobs: &Knobs) -> Option<String> {
+fn launched_by(work: &Work, settings: &Settings) -> Option<String> {
     match work.name {
-        _ if knobs.infra.is_empty() => None,
+        _ if settings.infra.is_empty() => None,
         "sky.launch" if !work.flag("dryrun", false) => Some(work.cluster().to_owned()),
-        "sky.jobs.launch" if !knobs.consolidation => Some(controller_name("jobs")),
+        "sky.jobs.launch" if !settings.consolidation => Some(controller_name("jobs")),
         "sky.serve.up" => Some(controller_name("serve")),
         _ => None,
     }
 }
 
-/// The cluster that manages jobs or services.
-pub(crate) fn controller_name(kind: &str) -> String {
-    format!("sky-{kind}-controller-{DEFAULT_USER_ID}")
-}
-
 /// What manages jobs or services must be there for most requests about them.
-fn controller(work: &Work, knobs: &Knobs, clusters: &Clusters) -> Result<(), Outcome> {
+fn controller(work: &Work, settings: &Settings, clusters: &Clusters) -> Result<(), Outcome> {
     let (kind, missing) = match work.name.split('.').nth(1) {
-        Some("jobs") if !knobs.consolidation => ("jobs", "No in-progress managed jobs."),
+        Some("jobs") if !settings.consolidation => ("jobs", "No in-progress managed jobs."),
         Some("serve") => ("serve", "No live services."),
         _ => return Ok(()),
     };
@@ -222,10 +190,10 @@ fn controller(work: &Work, knobs: &Knobs, clusters: &Clusters) -> Result<(), Out
 }
 
 /// The infrastructure may not be what the task insists on, and may fail.
-fn infrastructure(work: &Work, knobs: &Knobs) -> Result<(), Outcome> {
+fn infrastructure(work: &Work, settings: &Settings) -> Result<(), Outcome> {
     if matches!(work.name, "sky.launch" | "sky.serve.up")
         && let Task { name, infra: Some(infra), .. } = work.task()
-        && !knobs.infra.iter().any(|known| known.eq_ignore_ascii_case(&infra))
+        && !settings.infra.iter().any(|known| known.eq_ignore_ascii_case(&infra))
     {
         let name = name.map(|name| format!(" '{name}'")).unwrap_or_default();
         let message = format!(
@@ -234,7 +202,7 @@ fn infrastructure(work: &Work, knobs: &Knobs) -> Result<(), Outcome> {
         );
         return Err(Outcome::error("ResourcesUnavailableError", message));
     }
-    if !knobs.infra_fail.hit(work.name, work.count) {
+    if !settings.infra_fail.hit(work.name, work.count) {
         return Ok(());
     }
     Err(match work.name {

@@ -6,14 +6,17 @@ use serde_json::{Value, json};
 
 use super::clusters::matches;
 use super::job::finishing;
-use super::{ENDS_WITHIN, Said, Verdict};
-use crate::program::server::answers::{Outcome, Work};
+use crate::program::server::outcome::{Outcome, Said, Verdict};
+use crate::program::server::work::Work;
 
 /// The port of the first service's load balancer; each has its own.
 const FIRST_PORT: u64 = 30_001;
 
 /// How long a service takes to become READY.
 const READY_AFTER: Duration = Duration::from_millis(300);
+
+/// How long a service is SHUTTING_DOWN.
+const DOWN_WITHIN: Duration = Duration::from_millis(100);
 
 /// All services.
 #[derive(Debug, Default)]
@@ -102,7 +105,7 @@ impl Services {
         for service in meant {
             down.push(format!("'{}'", service.name));
             if !stays {
-                service.gone = Some(now + ENDS_WITHIN);
+                service.gone = Some(now + DOWN_WITHIN);
             }
         }
         Ok(Said::line(match down.as_slice() {

@@ -6,23 +6,23 @@
 
 use std::thread;
 
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 
-use super::{memory, watchdog};
+use super::{memory, title, watchdog};
 
 /// The queue manager and the resource tracker.
-pub(crate) fn wait(knobs: &Knobs) -> anyhow::Result<()> {
-    memory::set_process_name("python");
-    watchdog::start(knobs)?;
+pub(crate) fn wait(settings: &Settings) -> anyhow::Result<()> {
+    title::set_process_name("python");
+    watchdog::start(settings)?;
     loop {
         thread::park();
     }
 }
 
 /// A web worker: as large as the main process.
-pub(crate) fn work(knobs: &Knobs) -> anyhow::Result<()> {
+pub(crate) fn work(settings: &Settings) -> anyhow::Result<()> {
     let memory = memory::fill_to(memory::SERVER_MIB);
-    let waited = wait(knobs);
+    let waited = wait(settings);
     drop(memory);
     waited
 }

@@ -1,4 +1,4 @@
-//! What befalls a whole server, as far as knobs arrange it.
+//! Faults that settings inject into a whole server.
 
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ fn a_server_may_exit_at_its_start_and_says_why() {
     let error = FakeServer::start(&[("FAKE_SKY_EXIT_AT_START", "no such table: users")]);
     let error = error.expect_err("it does not start").to_string();
     assert!(error.contains("no such table: users"), "{error}");
-    assert!(FakeServer::start(&[("FAKE_SKY_NO_SUCH_KNOB", "1")]).is_err());
+    assert!(FakeServer::start(&[("FAKE_SKY_NO_SUCH_SETTING", "1")]).is_err());
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! What an executor keeps of the requests that it has run, as one that leaks.
+//! What an executor leaks: threads, children that are not waited for, memory.
 
 use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::Context;
-use fake_sky::knobs::Knobs;
+use fake_sky::settings::Settings;
 
 use super::children::THIS_PROGRAM;
 use super::memory;
@@ -12,18 +12,18 @@ use super::role::Role;
 
 /// Starts threads that do nothing and children that nobody waits for, and takes memory,
 /// which the caller keeps for as long as it is to stay.
-pub(crate) fn take(knobs: &Knobs) -> anyhow::Result<Vec<u8>> {
-    for _ in 0..knobs.kept_threads {
+pub(crate) fn take(settings: &Settings) -> anyhow::Result<Vec<u8>> {
+    for _ in 0..settings.leaked_threads {
         thread::spawn(|| {
             loop {
                 thread::park();
             }
         });
     }
-    for _ in 0..knobs.zombies {
+    for _ in 0..settings.zombies {
         leave_zombie()?;
     }
-    Ok(memory::touched(knobs.kept_mib << 20))
+    Ok(memory::touched(settings.leaked_mib << 20))
 }
 
 /// Starts a child that ends at once. Forgetting one does not wait for it.

@@ -1,4 +1,4 @@
-//! What goes wrong with an infrastructure, as far as knobs arrange it.
+//! Faults that settings inject into an infrastructure.
 
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,8 @@ fn every_kth_launch_finds_no_resources() -> anyhow::Result<()> {
 
 #[test]
 fn a_down_may_fail_or_leave_its_cluster() -> anyhow::Result<()> {
-    let knobs = [("FAKE_SKY_INFRA_FAIL", "sky.down:3"), ("FAKE_SKY_LEFTOVER", "sky.down:2")];
-    let server = with_infra(&knobs)?;
+    let settings = [("FAKE_SKY_INFRA_FAIL", "sky.down:3"), ("FAKE_SKY_LEFTOVER", "sky.down:2")];
+    let server = with_infra(&settings)?;
     let clusters = || -> anyhow::Result<usize> {
         let rows = returned(&server, "/status", &json!({}))?.map_err(anyhow::Error::msg)?;
         Ok(rows.as_array().map_or(0, Vec::len))
@@ -65,8 +65,8 @@ fn jobs_and_services_may_outlive_their_end() -> anyhow::Result<()> {
 
 #[test]
 fn a_job_may_fail_for_no_reason() -> anyhow::Result<()> {
-    let knobs = [("FAKE_SKY_JOB_FAILED", "sky.launch:1,sky.jobs.launch:1")];
-    let server = with_infra(&knobs)?;
+    let settings = [("FAKE_SKY_JOB_FAILED", "sky.launch:1,sky.jobs.launch:1")];
+    let server = with_infra(&settings)?;
     returned(&server, "/launch", &launch("echo a"))?.expect("it comes up");
     returned(&server, "/jobs/launch", &launch("echo a"))?.expect("submitted");
     let (log, code) = followed(&server, "/logs", &json!({"cluster_name": "c", "job_id": 1}))?;

@@ -1,11 +1,11 @@
-//! A knob that befalls some requests and spares the others.
+//! Which requests a fault is injected into.
 
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
 
-/// The requests that something befalls: of each name, every `k`th, or the `k`th alone.
+/// The requests that a fault is injected into: of each name, every `k`th, or the `k`th alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 

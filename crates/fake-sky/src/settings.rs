@@ -1,7 +1,7 @@
-//! How the stand-in behaves, and misbehaves: the `FAKE_SKY_*` variables.
+//! How the stand-in behaves, and which faults are injected: the `FAKE_SKY_*` variables.
 //!
 //! Every process of an instance inherits them and reads them once, at start.
-//! A variable that is not in this table is an error: a misspelled knob is a
+//! A variable that is not in this table is an error: a misspelled setting is a
 //! test that tests nothing.
 //!
 //! | variable | meaning (default) |
@@ -10,8 +10,8 @@
 //! | `FAKE_SKY_IMPORT_MS` | how long an executor stays untitled (100) |
 //! | `FAKE_SKY_SERVICE_MS` | how long a request runs (20) |
 //! | `FAKE_SKY_SPIKE_MIB` | memory that serving takes for 40 ms on top (0) |
-//! | `FAKE_SKY_KEPT_MIB` | memory that an executor keeps once it has run a request (0) |
-//! | `FAKE_SKY_KEPT_THREADS` | likewise: threads that do nothing (0) |
+//! | `FAKE_SKY_LEAKED_MIB` | memory that an executor leaks with its first request (0) |
+//! | `FAKE_SKY_LEAKED_THREADS` | likewise: threads that do nothing (0) |
 //! | `FAKE_SKY_ZOMBIES` | likewise: children that have ended, and that it does not wait for (0) |
 //! | `FAKE_SKY_SHORT_POOL` | executors that are kept for short requests (4); for long ones, that are 2 |
 //! | `FAKE_SKY_BURST` | executors beyond the pool, one request each, per queue (0) |
@@ -22,7 +22,7 @@
 //! | `FAKE_SKY_WRONG_VALUE` | likewise: SUCCEEDED, but returns `null` |
 //! | `FAKE_SKY_REFUSE` | likewise: FAILs as on a server that has no cloud, for `sky.launch`, or no jobs controller |
 //! | `FAKE_SKY_TEXT_500` | likewise: the submission answers 500 with a traceback as text |
-//! | `FAKE_SKY_BASIC_AUTH` | `user:password`: whoever does not send it is answered 401 (nobody has to) |
+//! | `FAKE_SKY_BASIC_AUTH` | `user:password`: calls without it are answered 401 (none) |
 //! | `FAKE_SKY_UNAVAILABLE` | `/status:3`: every 3rd call of this path is answered 503; `/status:3!`: the 3rd alone |
 //! | `FAKE_SKY_RESET` | likewise: the connection ends without an answer |
 //! | `FAKE_SKY_CUT` | likewise: the connection ends after the first piece of the answer |
@@ -62,13 +62,13 @@ const PREFIX: &str = "FAKE_SKY_";
 /// The settings of one instance.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the table above says what each of them means, by the same name")]
-pub struct Knobs {
+pub struct Settings {
     pub executor_mib: usize,
     pub import: Duration,
     pub service: Duration,
     pub spike_mib: usize,
-    pub kept_mib: usize,
-    pub kept_threads: usize,
+    pub leaked_mib: usize,
+    pub leaked_threads: usize,
     pub zombies: usize,
     pub short_pool: usize,
     pub burst: usize,
@@ -107,15 +107,15 @@ pub struct Knobs {
     pub constants: Option<String>,
 }
 
-impl Default for Knobs {
+impl Default for Settings {
     fn default() -> Self {
         Self {
             executor_mib: 24,
             import: Duration::from_millis(100),
             service: Duration::from_millis(20),
             spike_mib: 0,
-            kept_mib: 0,
-            kept_threads: 0,
+            leaked_mib: 0,
+            leaked_threads: 0,
             zombies: 0,
             short_pool: 4,
             burst: 0,
@@ -156,31 +156,31 @@ impl Default for Knobs {
     }
 }
 
-impl Knobs {
+impl Settings {
     /// Reads the variables of this process.
     pub fn from_env() -> anyhow::Result<Self> {
         Self::read(std::env::vars())
     }
 
-    /// Reads those of `variables` that are knobs; the others are not ours.
+    /// Reads those of `variables` that are settings; the others are not ours.
     pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
-        let mut knobs = Self::default();
+        let mut settings = Self::default();
         for (name, value) in variables {
-            if let Some(knob) = name.strip_prefix(PREFIX) {
-                knobs.set(knob, &value).with_context(|| format!("reading {name}={value}"))?;
+            if let Some(setting) = name.strip_prefix(PREFIX) {
+                settings.set(setting, &value).with_context(|| format!("reading {name}={value}"))?;
             }
         }
-        Ok(knobs)
+        Ok(settings)
     }
 
-    fn set(&mut self, knob: &str, value: &str) -> anyhow::Result<()> {
-        match knob {
+    fn set(&mut self, setting: &str, value: &str) -> anyhow::Result<()> {
+        match setting {
             "EXECUTOR_MIB" => self.executor_mib = value.parse()?,
             "IMPORT_MS" => self.import = millis(value)?,
             "SERVICE_MS" => self.service = millis(value)?,
             "SPIKE_MIB" => self.spike_mib = value.parse()?,
-            "KEPT_MIB" => self.kept_mib = value.parse()?,
-            "KEPT_THREADS" => self.kept_threads = value.parse()?,
+            "LEAKED_MIB" => self.leaked_mib = value.parse()?,
+            "LEAKED_THREADS" => self.leaked_threads = value.parse()?,
             "ZOMBIES" => self.zombies = value.parse()?,
             "SHORT_POOL" => self.short_pool = value.parse()?,
             "BURST" => self.burst = value.parse()?,
@@ -217,7 +217,7 @@ impl Knobs {
             "ORPHAN_MS" => self.orphan = millis(value)?,
             "IDLE_EXIT_MS" => self.idle_exit = millis(value)?,
             "CONSTANTS" => self.constants = Some(value.to_owned()),
-            _ => bail!("there is no such knob; `fake_sky::knobs` lists them"),
+            _ => bail!("there is no such setting; `fake_sky::settings` lists them"),
         }
         Ok(())
     }
@@ -239,19 +239,19 @@ fn flag(value: &str) -> anyhow::Result<bool> {
 mod tests {
     use super::*;
 
-    fn read(name: &str, value: &str) -> anyhow::Result<Knobs> {
-        Knobs::read([(name.to_owned(), value.to_owned()), ("HOME".to_owned(), "/x".to_owned())])
+    fn read(name: &str, value: &str) -> anyhow::Result<Settings> {
+        Settings::read([(name.to_owned(), value.to_owned()), ("HOME".to_owned(), "/x".to_owned())])
     }
 
     #[test]
-    fn a_knob_is_read() {
-        let knobs = read("FAKE_SKY_STALL_MS", "1500").unwrap();
-        assert_eq!(knobs.stall, Duration::from_millis(1500));
-        assert_eq!(knobs.executor_mib, 24);
+    fn a_setting_is_read() {
+        let settings = read("FAKE_SKY_STALL_MS", "1500").unwrap();
+        assert_eq!(settings.stall, Duration::from_millis(1500));
+        assert_eq!(settings.executor_mib, 24);
     }
 
     #[test]
-    fn a_misspelled_knob_is_an_error() {
+    fn a_misspelled_setting_is_an_error() {
         assert!(read("FAKE_SKY_STALL", "1500").is_err());
         assert!(read("FAKE_SKY_FAIL", "sky.status:0").is_err());
         assert!(read("FAKE_SKY_NEVER_READY", "yes").is_err());

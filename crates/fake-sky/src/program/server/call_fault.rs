@@ -1,4 +1,4 @@
-//! What may befall one call on its way, as behind a load balancer: it finds no server, it is
+//! Faults injected into one call on its way, as behind a load balancer: it finds no server, it is
 //! cut off before its answer, or within it.
 
 use std::io;
@@ -13,7 +13,7 @@ use futures_core::Stream;
 use super::app::App;
 use super::replies;
 
-/// What befalls one call.
+/// A fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallFault {
     /// It is answered 503.
@@ -25,14 +25,14 @@ pub(crate) enum CallFault {
 }
 
 impl CallFault {
-    /// What befalls the next call of `path`, if anything does.
+    /// The fault that is injected into the next call of `path`, if any.
     pub(crate) fn of(app: &App, path: &str) -> Option<Self> {
-        let knobs = &app.knobs;
+        let settings = &app.settings;
         let count = app.count_call(path);
         let faults = [
-            (&knobs.unavailable, Self::Unavailable),
-            (&knobs.reset, Self::Reset),
-            (&knobs.cut, Self::Cut),
+            (&settings.unavailable, Self::Unavailable),
+            (&settings.reset, Self::Reset),
+            (&settings.cut, Self::Cut),
         ];
         faults.into_iter().find(|(faults, _)| faults.hit(path, count)).map(|(_, fault)| fault)
     }

@@ -1,54 +1,54 @@
-//! What may happen to a whole server once it has work: it dies, it is
-//! replaced, its event loop stands still.
+//! Faults injected into a whole server once it has work: it dies, it is
+//! replaced, its event loop stalls.
 
 use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use fake_sky::knobs::Knobs;
 use fake_sky::procfs;
+use fake_sky::settings::Settings;
 use std::os::unix::process::CommandExt;
 
 use super::log;
 use crate::program::children::{THIS_PROGRAM, python};
-use crate::program::role::{Birth, Role};
+use crate::program::role::{Role, StartMode};
 
 /// So long after the first queued request its response is out, and the load
 /// is under way: then the event loop may stand still.
 const STALL_AFTER: Duration = Duration::from_millis(50);
 
-/// Starts what the knobs have in store, once.
+/// Faults of a server that begin, once, with its first queued request.
 #[derive(Debug)]
-pub(crate) struct Misfortunes {
+pub(crate) struct ServerFaults {
     begun: Once,
     arguments: Vec<String>,
 }
 
-impl Misfortunes {
+impl ServerFaults {
     /// For a server that was called with `arguments`.
     pub(crate) fn new(arguments: &[String]) -> Self {
         Self { begun: Once::new(), arguments: arguments.to_vec() }
     }
 
-    /// The first queued request is in.
-    pub(crate) fn begin(&self, knobs: &Knobs) {
+    /// Starts the faults that the settings inject.
+    pub(crate) fn begin(&self, settings: &Settings) {
         self.begun.call_once(|| {
-            if let Some(after) = knobs.die_after {
+            if let Some(after) = settings.die_after {
                 tokio::spawn(async move {
                     tokio::time::sleep(after).await;
                     procfs::kill_hard(std::process::id());
                 });
             }
-            if let Some(after) = knobs.replace_after {
+            if let Some(after) = settings.replace_after {
                 let arguments = self.arguments.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(after).await;
                     replace(&arguments)
                 });
             }
-            if !knobs.stall.is_zero() {
-                let stall = knobs.stall;
+            if !settings.stall.is_zero() {
+                let stall = settings.stall;
                 tokio::spawn(async move {
                     tokio::time::sleep(STALL_AFTER).await;
                     stand_still(stall);
@@ -79,7 +79,7 @@ fn replace(arguments: &[String]) -> anyhow::Result<()> {
     Command::new(THIS_PROGRAM)
         .arg0(python())
         .args(arguments.iter().skip(1))
-        .envs(Role::Server(Birth::Successor).variables())
+        .envs(Role::Server(StartMode::Successor).variables())
         // Once is enough.
         .env_remove("FAKE_SKY_REPLACE_AFTER_MS")
         .stdin(Stdio::null())

@@ -1,0 +1,36 @@
+//! The names of infrastructures.
+
+/// SkyPilot's infrastructures, as it spells them.
+pub(crate) const INFRASTRUCTURES: [&str; 25] = [
+    "AWS",
+    "Azure",
+    "Cudo",
+    "DO",
+    "Fluidstack",
+    "GCP",
+    "Hyperbolic",
+    "IBM",
+    "Kubernetes",
+    "Lambda",
+    "Mithril",
+    "Nebius",
+    "OCI",
+    "Paperspace",
+    "PrimeIntellect",
+    "RunPod",
+    "SCP",
+    "SSH",
+    "Seeweb",
+    "Shadeform",
+    "Slurm",
+    "Vast",
+    "Verda",
+    "Yotta",
+    "vSphere",
+];
+
+/// The spelling of the infrastructure that is called so.
+pub(crate) fn infrastructure(name: &str) -> Option<&'static str> {
+    let name = if name.eq_ignore_ascii_case("k8s") { "kubernetes" } else { name };
+    INFRASTRUCTURES.into_iter().find(|known| known.eq_ignore_ascii_case(name))
+}

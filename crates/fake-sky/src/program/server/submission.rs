@@ -1,0 +1,43 @@
+//! What a submission asks for, or why it is refused before it becomes a request.
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::app::App;
+use super::endpoints::Endpoint;
+use super::replies::{detail, missing, traceback};
+use super::work::Work;
+
+/// What a submission asks for, unless it is to be refused.
+pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Work, Box<Response>> {
+    let body = object(body)?;
+    if let Some(field) = endpoint.required.iter().find(|field| !body.contains_key(**field)) {
+        return Err(missing("body", field).into());
+    }
+    let body = Value::Object(body);
+    if let Some(variables) = body["env_vars"].as_object() {
+        let identity = ["SKYPILOT_USER_ID", "SKYPILOT_USER"];
+        if let Some(name) = identity.into_iter().find(|name| !variables.contains_key(*name)) {
+            return Err(traceback(&format!("KeyError: '{name}'")).into());
+        }
+    }
+    let count = app.count(endpoint.name);
+    if app.settings.text_500.hit(endpoint.name, count) {
+        return Err(traceback("sqlite3.OperationalError: database is locked").into());
+    }
+    Ok(Work { name: endpoint.name, count, body })
+}
+
+/// The fields of a body.
+pub(crate) fn object(body: &Bytes) -> Result<Map<String, Value>, Box<Response>> {
+    serde_json::from_slice(body).map_err(|_| {
+        let text = String::from_utf8_lossy(body);
+        let error = json!([{
+            "type": "model_attributes_type", "loc": ["body"], "input": text,
+            "msg": "Input should be a valid dictionary or object to extract fields from",
+        }]);
+        detail(StatusCode::UNPROCESSABLE_ENTITY, error).into()
+    })
+}
