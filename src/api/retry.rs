@@ -41,17 +41,10 @@ impl Backoff {
             None => self.first,
             Some(last) => last.mul_f64(1.6).min(self.first * 5),
         };
-        let pause = even.mul_f64(0.6 + 0.8 * fraction());
+        let pause = even.mul_f64(0.6 + 0.8 * fastrand::f64());
         self.last = Some(pause);
         pause
     }
-}
-
-/// A random number from 0 to 1.
-#[expect(clippy::cast_precision_loss, reason = "a pause need not be random in every bit")]
-fn fraction() -> f64 {
-    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    random as f64 / u64::MAX as f64
 }
 
 /// Sends until the answer is another one than 503, as the SDK does for all calls but

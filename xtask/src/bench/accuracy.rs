@@ -1,19 +1,21 @@
 //! What is caught: of short spikes, and of processes that live briefly.
 //!
 //! Each of them is a process of its own, and says afterwards what the kernel says
-//! of it. Everybody gets the same sizes at the same distances, by the round's dice;
+//! of it. Everybody gets the same sizes at the same distances, by the round's seed;
 //! at which moment of a contestant's interval they fall is left to chance.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use fake_sky::crew::{Crew, Report, Task};
+use fastrand::Rng;
 use skyload::units::ByteSize;
 
 use super::Ring;
 use super::contestant::Contestant;
 use super::cost::report;
-use super::dice::Dice;
 use super::plan::{SPIKE_LASTS, SPIKE_MIB};
 use super::statistics::Claim;
 
@@ -36,7 +38,7 @@ struct Truth {
 pub(super) fn measure_round(ring: &Ring<'_>, round: u32) -> Result<Vec<Caught>> {
     let mut caught = Vec::new();
     for (contestant, who) in ring.in_turn(round) {
-        let mut dice = Dice::new(ring.plan.seed + u64::from(round));
+        let mut rng = Rng::with_seed(ring.plan.seed + u64::from(round));
         let mut watch = |what: &str, count: u32, show: Show| {
             let step = ring.progress.step(format!(
                 "Round {}/{}: {what} seen by {who}",
@@ -46,7 +48,7 @@ pub(super) fn measure_round(ring: &Ring<'_>, round: u32) -> Result<Vec<Caught>> 
             let claims = watch(ring, who, |crew| {
                 let truths = (0..count).map(|number| {
                     step.update(format!("{number} of {count}"));
-                    show(ring, crew, &mut dice)
+                    show(ring, crew, &mut rng)
                 });
                 truths.collect()
             })
@@ -62,7 +64,7 @@ pub(super) fn measure_round(ring: &Ring<'_>, round: u32) -> Result<Vec<Caught>> 
 }
 
 /// Has one process do what is to be seen, and returns what it says of it.
-type Show = fn(&Ring<'_>, &mut Crew, &mut Dice) -> Result<Truth>;
+type Show = fn(&Ring<'_>, &mut Crew, &mut Rng) -> Result<Truth>;
 
 fn watch(
     ring: &Ring<'_>,
@@ -83,20 +85,25 @@ fn claims(truths: &[Truth], said: &HashMap<u32, ByteSize>) -> Vec<Claim> {
 }
 
 /// A process of its own, which then stays: its mark is there to be read.
-fn spike(ring: &Ring<'_>, crew: &mut Crew, dice: &mut Dice) -> Result<Truth> {
-    let (mib, after) = (usize::try_from(SPIKE_MIB)?, dice.millis_between(100, 400));
+fn spike(ring: &Ring<'_>, crew: &mut Crew, rng: &mut Rng) -> Result<Truth> {
+    let (mib, after) = (usize::try_from(SPIKE_MIB)?, millis(rng, 100..=400));
     crew.order(Task::Spike { mib, after, lasting: SPIKE_LASTS })?;
     next_truth(ring, crew)
 }
 
 /// It is gone when the next one comes.
-fn brief(ring: &Ring<'_>, crew: &mut Crew, dice: &mut Dice) -> Result<Truth> {
-    let mib = usize::try_from(dice.between(40, 120))?;
-    crew.order(Task::Brief { mib, lasting: dice.millis_between(100, 300) })?;
+fn brief(ring: &Ring<'_>, crew: &mut Crew, rng: &mut Rng) -> Result<Truth> {
+    let mib = rng.usize(40..=120);
+    crew.order(Task::Brief { mib, lasting: millis(rng, 100..=300) })?;
     let truth = next_truth(ring, crew)?;
     // The end of the last one is to be seen, too.
-    ring.wait(dice.millis_between(50, 100))?;
+    ring.wait(millis(rng, 50..=100))?;
     Ok(truth)
+}
+
+/// A number of milliseconds.
+fn millis(rng: &mut Rng, bounds: RangeInclusive<u64>) -> Duration {
+    Duration::from_millis(rng.u64(bounds))
 }
 
 fn next_truth(ring: &Ring<'_>, crew: &Crew) -> Result<Truth> {

@@ -15,7 +15,6 @@
 mod accuracy;
 mod contestant;
 mod cost;
-mod dice;
 mod effect;
 mod grid;
 mod plan;
