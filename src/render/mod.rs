@@ -8,6 +8,7 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 mod next_step;
+pub mod table;
 mod tables;
 pub mod text;
 mod words;

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::super::{Effects, MachineEffect, Recommendation, Workers};
-use crate::render::text::{print, table};
+use super::INDENT;
+use crate::render::table::Table;
 use crate::units::{ByteSize, as_gib};
 
 /// Writes how many workers SkyPilot starts before and after, if that is known.
@@ -22,11 +23,11 @@ pub(super) fn write(recommendation: &Recommendation, out: &mut impl Write) -> io
     )?;
     let headings =
         ["machine", "mode", "web workers", "long", "short", "controllers", "all at peak, GiB"];
-    let mut rows = table(&headings, 2);
+    let mut rows = Table::new(&headings, 2);
     for effect in machines {
-        rows.add_row(effect_row(recommendation, effect));
+        rows.row(effect_row(recommendation, effect));
     }
-    print(out, &rows)?;
+    rows.text(INDENT, out)?;
     let burst = machines.iter().map(|effect| effect.after.burst).max().unwrap_or(0);
     if burst > 0 {
         writeln!(

@@ -11,8 +11,11 @@ use super::support::{Advice, Caution, Counted, PeakSeen, Support};
 use super::{Constant, Effects, Recommendation, RunUsed};
 use crate::analysis::Verdict;
 use crate::record::profile::ProfilerLevel;
-use crate::render::text::{print, table};
+use crate::render::table::Table;
 use crate::units::as_mib;
+
+/// What stands before each line below a heading.
+const INDENT: &str = "  ";
 
 /// Writes all of it, ending with the command to type next; in that, the runs are called by
 /// these names.
@@ -71,7 +74,7 @@ pub fn preamble(recommendation: &Recommendation, out: &mut impl Write) -> io::Re
 }
 
 fn constants(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
-    let mut rows = table(&["constant", "supported", "now", "recommended", "largest peak"], 2);
+    let mut rows = Table::new(&["constant", "supported", "now", "recommended", "largest peak"], 2);
     for advice in &recommendation.constants {
         let (recommended, peak) = match advice.support {
             Support::Supported { peak, recommended } => {
@@ -79,7 +82,7 @@ fn constants(recommendation: &Recommendation, out: &mut impl Write) -> io::Resul
             }
             Support::NotTried | Support::Unbounded => ("-".to_owned(), "-".to_owned()),
         };
-        rows.add_row([
+        rows.row([
             advice.constant.to_string(),
             what_follows(recommendation, advice).to_owned(),
             present(advice),
@@ -87,7 +90,7 @@ fn constants(recommendation: &Recommendation, out: &mut impl Write) -> io::Resul
             peak,
         ]);
     }
-    print(out, &rows)
+    rows.text(INDENT, out)
 }
 
 fn present(advice: &Advice) -> String {
@@ -120,7 +123,7 @@ fn what_follows(recommendation: &Recommendation, advice: &Advice) -> &'static st
 fn runs(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
     let mut headings = vec!["run", "verdict", "launched on", "peaks"];
     headings.extend(Constant::ALL.iter().map(|constant| short_name(*constant)));
-    let mut rows = table(&headings, 4);
+    let mut rows = Table::new(&headings, 4);
     for used in &recommendation.runs {
         let mut row = vec![
             used.run.to_string(),
@@ -129,9 +132,9 @@ fn runs(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()>
             level(used.level).to_owned(),
         ];
         row.extend(recommendation.constants.iter().map(|advice| peaks_of(advice, used)));
-        rows.add_row(row);
+        rows.row(row);
     }
-    print(out, &rows)
+    rows.text(INDENT, out)
 }
 
 const fn short_name(constant: Constant) -> &'static str {

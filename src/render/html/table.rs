@@ -1,6 +1,6 @@
 //! Tables of the page.
 
-use crate::render::tables::{self, Signs};
+use crate::render::table::{self, Signs};
 
 /// How the page writes what is no plain text.
 const SIGNS: Signs = Signs { at_least: "≥ ", to: "→", unknown: "–" };
@@ -31,7 +31,7 @@ impl Table {
     }
 
     /// A table that other renderers show, too.
-    pub(super) fn showing(caption: impl Into<String>, shown: tables::Table) -> Self {
+    pub(super) fn showing(caption: impl Into<String>, shown: table::Table) -> Self {
         Self {
             caption: caption.into(),
             rows: shown.written(&SIGNS).collect(),

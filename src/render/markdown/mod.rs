@@ -6,7 +6,8 @@ mod escape;
 use std::io::{self, Write};
 
 use self::escape::{inline, preformatted};
-use super::tables::{Signs, budgets};
+use super::table::Table;
+use super::tables::budgets;
 use super::text;
 use super::words::seconds;
 use crate::analysis::{
@@ -14,9 +15,6 @@ use crate::analysis::{
 };
 use crate::plan::{ServerTarget, SkySelection};
 use crate::units::in_minutes;
-
-/// How Markdown writes what is no plain text.
-const SIGNS: Signs = Signs { at_least: "≥ ", to: "→", unknown: "-" };
 
 /// As much of the text report as is folded in. GitHub takes 65,536 characters in a
 /// comment.
@@ -93,16 +91,16 @@ fn server(report: &Report) -> &'static str {
 
 fn budgets(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(table) = budgets::all(report) else { return Ok(()) };
-    header(out, "Budgets", &table.headings.iter().map(String::as_str).collect::<Vec<_>>())?;
-    table.written(&SIGNS).try_for_each(|cells| row(out, cells))
+    writeln!(out, "\n#### Budgets\n")?;
+    table.markdown(out)
 }
 
 fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if report.scenarios.is_empty() {
         return Ok(());
     }
-    let title = ["scenario", "turns", "errors", "p50", "p95", "p99", ""];
-    header(out, "Scenarios", &title)?;
+    writeln!(out, "\n#### Scenarios\n")?;
+    let mut table = Table::new(&["scenario", "turns", "errors", "p50", "p95", "p99", ""], 1);
     for scenario in &report.scenarios {
         let state = match scenario.state {
             ScenarioState::Succeeded => "ok",
@@ -115,8 +113,9 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
             [|stats: &Stats| stats.p50, |stats: &Stats| stats.p95, |stats: &Stats| stats.p99]
                 .map(|figure| first_and_last(scenario, |stats| seconds(figure(stats))));
         let (turns, errors) = (scenario.completed().to_string(), scenario.failed().to_string());
-        row(out, [scenario.id.to_string(), turns, errors, p50, p95, p99, state.to_owned()])?;
+        table.row([scenario.id.to_string(), turns, errors, p50, p95, p99, state.to_owned()]);
     }
+    table.markdown(out)?;
     let firsts =
         || report.scenarios.iter().filter(|one| one.segments.len() > 1).map(|one| &one.segments[0]);
     let segments = match firsts().any(|first| first.start == Start::Cold) {
@@ -207,28 +206,6 @@ fn whole_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
     fold(out, "The whole report")?;
     writeln!(out, "<pre>{}</pre>", preformatted(&text))?;
     unfold(out)
-}
-
-fn header(out: &mut impl Write, name: &str, titles: &[&str]) -> io::Result<()> {
-    writeln!(out, "\n#### {name}\n")?;
-    columns(out, titles)
-}
-
-/// The first column holds words, and so does one without a title; all others hold figures.
-fn columns(out: &mut impl Write, titles: &[&str]) -> io::Result<()> {
-    let is_figure = |index: usize, title: &str| index > 0 && !title.is_empty();
-    let rules = titles
-        .iter()
-        .enumerate()
-        .map(|(index, title)| if is_figure(index, title) { "--:" } else { "---" });
-    row(out, titles.iter().map(ToString::to_string))?;
-    row(out, rules.map(str::to_owned))
-}
-
-/// Cells that are not skyload's own words come escaped.
-fn row(out: &mut impl Write, cells: impl IntoIterator<Item = String>) -> io::Result<()> {
-    let cells: Vec<String> = cells.into_iter().collect();
-    writeln!(out, "| {} |", cells.join(" | "))
 }
 
 fn fold(out: &mut impl Write, summary: &str) -> io::Result<()> {

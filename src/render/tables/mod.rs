@@ -7,58 +7,9 @@ pub(super) mod latency;
 pub(super) mod memory;
 pub(super) mod phases;
 
+use super::table::{Cell, Table};
 use crate::budget::Amount;
 use crate::units::{ByteSize, as_mib};
-
-/// A table: its first column names its rows.
-pub(super) struct Table {
-    /// The headings of its columns.
-    pub(super) headings: Vec<String>,
-    /// The first columns that hold words and not figures.
-    pub(super) words: usize,
-    /// Its rows, each as long as the headings.
-    pub(super) rows: Vec<Vec<Cell>>,
-    /// What is to be known about it.
-    pub(super) notes: Vec<String>,
-}
-
-/// What stands in one place of a table.
-pub(super) enum Cell {
-    /// A word, a figure, or nothing where nothing belongs.
-    Plain(String),
-    /// A figure that lacks something.
-    AtLeast(String),
-    /// A figure before and after.
-    Change(String, String),
-    /// A figure that nobody knows.
-    Unknown,
-}
-
-/// How a renderer writes what is no plain text.
-pub(super) struct Signs {
-    /// Before a lower bound.
-    pub(super) at_least: &'static str,
-    /// Between before and after.
-    pub(super) to: &'static str,
-    /// For what nobody knows.
-    pub(super) unknown: &'static str,
-}
-
-impl Table {
-    fn new(headings: &[&str], words: usize) -> Self {
-        Self {
-            headings: headings.iter().map(|heading| (*heading).to_owned()).collect(),
-            words,
-            rows: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-
-    /// Its rows as a renderer writes them.
-    pub(super) fn written(&self, signs: &Signs) -> impl Iterator<Item = Vec<String>> {
-        self.rows.iter().map(|row| row.iter().map(|cell| cell.written(signs)).collect())
-    }
-}
 
 impl Cell {
     fn plain(text: impl ToString) -> Self {
@@ -91,16 +42,6 @@ impl Cell {
         match self {
             Self::Plain(figure) if is_lower_bound => Self::AtLeast(figure),
             other => other,
-        }
-    }
-
-    /// The cell as a renderer writes it.
-    pub(super) fn written(&self, signs: &Signs) -> String {
-        match self {
-            Self::Plain(text) => text.clone(),
-            Self::AtLeast(figure) => format!("{}{figure}", signs.at_least),
-            Self::Change(before, after) => format!("{before} {} {after}", signs.to),
-            Self::Unknown => signs.unknown.to_owned(),
         }
     }
 }

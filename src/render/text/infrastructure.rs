@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{print, table};
+use super::INDENT;
 use crate::analysis::Report;
 use crate::record::resources::{ResourceLog, Stage};
+use crate::render::table::Table;
 use crate::render::words::seconds;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -24,7 +25,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 fn fixtures(ledger: &ResourceLog, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nSETUP AND TEARDOWN, in seconds (no part of the load)")?;
-    let mut rows = table(&["", "what", "on", "took"], 3);
+    let mut rows = Table::new(&["", "what", "on", "took"], 3);
     for step in &ledger.steps {
         let stage = match step.stage {
             Stage::SetUp => "set up",
@@ -34,7 +35,7 @@ fn fixtures(ledger: &ResourceLog, out: &mut impl Write) -> io::Result<()> {
             None => seconds(step.took),
             Some(_) => format!("{} FAILED", seconds(step.took)),
         };
-        rows.add_row([stage.to_owned(), step.what.clone(), step.infra.clone(), took]);
+        rows.row([stage.to_owned(), step.what.clone(), step.infra.clone(), took]);
     }
-    print(out, &rows)
+    rows.text(INDENT, out)
 }

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{SIGNS, show};
+use super::INDENT;
 use crate::analysis::{BudgetCheck, MemoryReport, ProfilerReport};
 use crate::budget::BudgetSubject;
+use crate::render::table::Signs;
 use crate::render::tables::{budgets, memory};
 
 /// The memory of a run's server or of a profile's, with the budgets for it.
@@ -17,7 +18,7 @@ pub(super) fn render(
     let (Some(memory), Some(profiler)) = (memory, profiler) else { return Ok(()) };
     let how = profiler.describe();
     writeln!(out, "\nMEMORY of the server's processes by class, in MiB ({how})")?;
-    show(&memory::classes(memory, checks), out)?;
+    memory::classes(memory, checks).text(INDENT, out)?;
     budgets_of_absent_classes(memory, checks, out)
 }
 
@@ -32,7 +33,7 @@ fn budgets_of_absent_classes(
             && memory.class(class).is_none()
         {
             let [limit, _, state] =
-                budgets::columns(checks, check.subject).map(|cell| cell.written(&SIGNS));
+                budgets::columns(checks, check.subject).map(|cell| cell.written(&Signs::TEXT));
             writeln!(out, "  {class}: budget {limit}, {state}")?;
         }
     }
@@ -46,5 +47,5 @@ pub(super) fn windows(memory: Option<&MemoryReport>, out: &mut impl Write) -> io
         out,
         "\nPEAKS of the largest process by phase, in MiB (marks lowered at its beginning)"
     )?;
-    show(&windows, out)
+    windows.text(INDENT, out)
 }

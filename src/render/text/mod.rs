@@ -10,17 +10,16 @@ mod summary;
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, Table, presets};
-
 pub use profile::render as render_profile;
 
-use super::tables::{self, Signs, latency};
+use super::table::Table;
+use super::tables::{self, latency};
 use super::words::refusal;
 use super::{NextStep, next_step};
 use crate::analysis::Report;
 
-/// How this text writes what is no plain text.
-const SIGNS: Signs = Signs { at_least: ">=", to: "->", unknown: "-" };
+/// What stands before each line below a heading.
+const INDENT: &str = "  ";
 
 /// Writes the whole report.
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -39,43 +38,10 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "NEXT: {command}\n      {purpose}")
 }
 
-pub(crate) fn table(headings: &[&str], words: usize) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(headings);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if index >= words {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
-pub(crate) fn print(out: &mut impl Write, table: &Table) -> io::Result<()> {
-    for line in table.to_string().lines() {
-        writeln!(out, "  {}", line.trim_end())?;
-    }
-    Ok(())
-}
-
-/// A table, and below it what is to be known about it.
-fn show(shown: &tables::Table, out: &mut impl Write) -> io::Result<()> {
-    let headings: Vec<&str> = shown.headings.iter().map(String::as_str).collect();
-    let mut rows = table(&headings, shown.words);
-    rows.add_rows(shown.written(&SIGNS));
-    if rows.row_count() > 0 {
-        print(out, &rows)?;
-    }
-    for note in &shown.notes {
-        writeln!(out, "  {note}")?;
-    }
-    Ok(())
-}
-
 fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(turns) = latency::turns(report) else { return Ok(()) };
     writeln!(out, "\nLATENCY of a user's turn, from its scheduled start, in seconds")?;
-    show(&turns, out)?;
+    turns.text(INDENT, out)?;
     steps(report, out)
 }
 
@@ -83,7 +49,7 @@ fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nSTEPS of a turn in the last wave, in seconds")?;
     let headings: Vec<&str> =
         ["scenario", "step", "count"].into_iter().chain(latency::FIGURES).collect();
-    let mut rows = table(&headings, 2);
+    let mut rows = Table::new(&headings, 2);
     for scenario in &report.scenarios {
         let Some(segment) = scenario.segments.last() else { continue };
         // A turn of one step has been shown already.
@@ -93,13 +59,13 @@ fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
         for (step, stats) in &segment.steps {
             let mut row = vec![scenario.id.to_string(), step.clone(), stats.count.to_string()];
             row.extend(latency::in_seconds(stats));
-            rows.add_row(row);
+            rows.row(row);
         }
     }
-    if rows.row_count() == 0 {
+    if rows.is_empty() {
         return writeln!(out, "  every turn had but one");
     }
-    print(out, &rows)
+    rows.text(INDENT, out)
 }
 
 fn failures(report: &Report, out: &mut impl Write) -> io::Result<()> {

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::show;
+use super::INDENT;
 use crate::analysis::{MemoryReport, Report};
 use crate::render::tables::phases;
 
@@ -13,19 +13,19 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     };
     ends(memory, out)?;
     writeln!(out, "\nTHE WHOLE SERVER beyond its peaks")?;
-    show(&whole, out)
+    whole.text(INDENT, out)
 }
 
 /// What the server consisted of at the end of each phase, and how it grew.
 pub(super) fn ends(memory: &MemoryReport, out: &mut impl Write) -> io::Result<()> {
     if let Some(ends) = phases::ends(memory) {
         writeln!(out, "\nPHASES: the server at the end of each, in MiB")?;
-        show(&ends, out)?;
+        ends.text(INDENT, out)?;
     }
     let Some(growth) = &memory.growth else { return Ok(()) };
     writeln!(
         out,
         "\nGROWTH by class, from the end of the baseline to that of the last phase, in MiB"
     )?;
-    show(&phases::growth(growth), out)
+    phases::growth(growth).text(INDENT, out)
 }

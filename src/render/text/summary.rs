@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{print, table};
+use super::INDENT;
 use crate::analysis::{MonitoringSummary, UpstreamFigures};
+use crate::render::table::Table;
 use crate::units::{ByteSize, as_gib, as_mib};
 
 /// The original's names of its figures on executors.
@@ -79,9 +80,9 @@ fn side_by_side(
     let size = |size: Option<ByteSize>| {
         size.map_or_else(|| "-".to_owned(), |size| format!("{:.1}", as_mib(size)))
     };
-    let mut rows = table(&["", "ours", "original"], 1);
+    let mut rows = Table::new(&["", "ours", "original"], 1);
     for ((name, ours), theirs) in EXECUTORS.into_iter().zip(ours).zip(theirs) {
-        rows.add_row([name.to_owned(), size(ours), size(theirs)]);
+        rows.row([name.to_owned(), size(ours), size(theirs)]);
     }
-    print(out, &rows)
+    rows.text(INDENT, out)
 }

@@ -16,7 +16,6 @@ mod accuracy;
 mod contestant;
 mod cost;
 mod effect;
-mod grid;
 mod plan;
 mod psutil;
 mod result;

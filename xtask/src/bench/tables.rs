@@ -4,33 +4,44 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use skyload::record::outcome::Latencies;
+use skyload::render::table::Table;
 use skyload::units::in_minutes;
 use skyload::units::{ByteSize, as_gib, as_mib};
 
 use super::effect::Window;
-use super::grid::Grid;
 use super::plan::{SPIKE_LASTS, SPIKE_MIB};
 use super::result::{Effect, Findings};
 use super::statistics::{Recall, Spread};
 
+/// What stands before each line below a title.
+const INDENT: &str = "  ";
+
+/// A table with what it shows.
+struct Titled {
+    title: String,
+    table: Table,
+}
+
 /// Writes everything for a terminal.
 pub(super) fn text(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", setting(findings))?;
-    for grid in grids(findings) {
-        grid.text(out)?;
+    for Titled { title, table } in tables(findings) {
+        writeln!(out, "\n{title}")?;
+        table.text(INDENT, out)?;
     }
     let notes = notes(findings);
     if !notes.is_empty() {
         writeln!(out)?;
     }
-    notes.iter().try_for_each(|note| writeln!(out, "  {note}"))
+    notes.iter().try_for_each(|note| writeln!(out, "{INDENT}{note}"))
 }
 
 /// Writes everything for docs/peaks.md.
 pub(super) fn markdown(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", setting(findings))?;
-    for grid in grids(findings) {
-        grid.markdown(out)?;
+    for Titled { title, table } in tables(findings) {
+        writeln!(out, "\n{title}:\n")?;
+        table.markdown(out)?;
     }
     notes(findings).iter().try_for_each(|note| writeln!(out, "\n{note}"))
 }
@@ -53,13 +64,13 @@ fn setting(findings: &Findings) -> String {
     )
 }
 
-fn grids(findings: &Findings) -> Vec<Grid> {
-    let mut grids = vec![costs(findings), spikes(findings), brief(findings)];
-    grids.extend(findings.effect.as_ref().map(effect));
-    grids
+fn tables(findings: &Findings) -> Vec<Titled> {
+    let mut tables = vec![costs(findings), spikes(findings), brief(findings)];
+    tables.extend(findings.effect.as_ref().map(effect));
+    tables
 }
 
-fn costs(findings: &Findings) -> Grid {
+fn costs(findings: &Findings) -> Titled {
     let headings = [
         "CPU per tick",
         "workers",
@@ -71,11 +82,11 @@ fn costs(findings: &Findings) -> Grid {
         "own MiB",
     ];
     let title = format!("Cost, each window {}", in_minutes(findings.plan.window));
-    let mut grid = Grid::new(title, &headings);
+    let mut table = Table::new(&headings, 1);
     for cost in &findings.costs {
         let who = &findings.contestants[cost.contestant];
         let cpu = cost.cpu_micros_per_tick;
-        grid.rows.push(vec![
+        table.row([
             who.to_string(),
             cost.workers.to_string(),
             format!("{:.0} ({:.0} to {:.0})", cpu.median.0, cpu.min.0, cpu.max.0),
@@ -86,18 +97,18 @@ fn costs(findings: &Findings) -> Grid {
             format!("{:.1}", as_mib(cost.memory)),
         ]);
     }
-    grid
+    Titled { title, table }
 }
 
-fn spikes(findings: &Findings) -> Grid {
+fn spikes(findings: &Findings) -> Titled {
     let title =
         format!("Spikes of {SPIKE_MIB} MiB, held for at least {} ms", SPIKE_LASTS.as_millis());
     let headings =
         ["peak of the process", "within 0.5 MiB", "within 5 MiB", "median short", "most short"];
-    let mut grid = Grid::new(title, &headings);
+    let mut table = Table::new(&headings, 1);
     for accuracy in &findings.accuracies {
         let recall = &accuracy.spikes;
-        grid.rows.push(vec![
+        table.row([
             findings.contestants[accuracy.contestant].to_string(),
             of_all(recall.within_half_mib, recall),
             of_all(recall.within_5_mib, recall),
@@ -105,10 +116,10 @@ fn spikes(findings: &Findings) -> Grid {
             mib(recall.shortfall_max),
         ]);
     }
-    grid
+    Titled { title, table }
 }
 
-fn brief(findings: &Findings) -> Grid {
+fn brief(findings: &Findings) -> Titled {
     let headings = [
         "peak of the process",
         "seen",
@@ -117,10 +128,11 @@ fn brief(findings: &Findings) -> Grid {
         "p90 short",
         "most short",
     ];
-    let mut grid = Grid::new("Processes of 40 to 120 MiB that live for 100 to 300 ms", &headings);
+    let title = "Processes of 40 to 120 MiB that live for 100 to 300 ms".to_owned();
+    let mut table = Table::new(&headings, 1);
     for accuracy in &findings.accuracies {
         let recall = &accuracy.brief;
-        grid.rows.push(vec![
+        table.row([
             findings.contestants[accuracy.contestant].to_string(),
             of_all(recall.seen, recall),
             of_all(recall.within_half_mib, recall),
@@ -129,7 +141,7 @@ fn brief(findings: &Findings) -> Grid {
             mib(recall.shortfall_max),
         ]);
     }
-    grid
+    Titled { title, table }
 }
 
 fn of_all(count: usize, recall: &Recall) -> String {
@@ -140,11 +152,11 @@ fn mib(size: ByteSize) -> String {
     format!("{:.1} MiB", as_mib(size))
 }
 
-fn effect<'a>(effect: &'a Effect) -> Grid {
+fn effect<'a>(effect: &'a Effect) -> Titled {
     let title = format!("A server (SkyPilot {}) without and with the profiler", effect.sky);
     let headings =
         ["latency", "without", "with", "with/without", "windows of one kind differ", "difference"];
-    let mut grid = Grid::new(title, &headings);
+    let mut table = Table::new(&headings, 1);
     let requests = [("GET /api/health", true), ("POST /status and its result", false)];
     for (request, is_health) in requests {
         for percent in [50.0, 99.0] {
@@ -155,10 +167,10 @@ fn effect<'a>(effect: &'a Effect) -> Grid {
             };
             let mut row = vec![format!("{request}, p{percent}")];
             row.extend(comparison(&of(false), &of(true)));
-            grid.rows.push(row);
+            table.row(row);
         }
     }
-    grid
+    Titled { title, table }
 }
 
 /// Both kinds by their medians, their ratio, and by how much windows of one kind

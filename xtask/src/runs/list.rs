@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 use skyload::record::FORMAT_VERSION;
+use skyload::render::table::Table;
 use skyload::shell;
 use skyload::units::{ByteSize, as_mib};
 
@@ -39,17 +39,10 @@ fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Re
         "server",
         "disk",
     ];
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(headings);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if index >= WORDS {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    let mut table = Table::new(&headings, WORDS);
     for run in runs {
         let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
-        table.add_row([
+        table.row([
             run.began.clone(),
             run.run.clone(),
             or_none(run.skypilot.as_deref()),
@@ -62,9 +55,7 @@ fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Re
             mib(Some(ByteSize(run.bytes))),
         ]);
     }
-    for line in table.to_string().lines() {
-        writeln!(out, "{}", line.trim_end())?;
-    }
+    table.text("", out)?;
     writeln!(out, "\nPeaks of the largest process of each class, and the run's files, in MiB.")?;
     for run in runs {
         if let Some(words) = remark(run) {
