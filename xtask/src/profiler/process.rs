@@ -56,11 +56,6 @@ impl ProfilerProcess {
         Ok(profiler)
     }
 
-    /// Its pid, until it is ended.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
-    }
-
     /// What the profiler has said since it was last asked.
     pub(crate) fn news(&mut self) -> Vec<Notice> {
         let mut news = std::mem::take(&mut self.pending);
