@@ -24,7 +24,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use host::{environment, progress, signals, workspace};
+use host::signals;
 use skyload::analysis::Verdict;
 use skyload::config::ConfigError;
 use skyload::plan::UsageErrors;
@@ -46,8 +46,7 @@ fn main() -> ExitCode {
         Command::Runs(flags) => runs::run(&flags).map(|()| 0),
         Command::Schema => schema::run().map(|()| 0),
         Command::Test(flags) => test::run(&flags).map(|()| 0),
-        Command::Bench(flags) => bench::run(&flags).map(|()| 0),
-        Command::SysinfoLoop(flags) => bench::run_sysinfo_loop(&flags).map(|()| 0),
+        Command::Bench(flags) => bench::run(&flags),
         Command::Infra(flags) => commands::infra::run(&flags).map(|()| 0),
         Command::Nodes(flags) => loopback::supervise(&flags.options).map(|()| 0),
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),

@@ -1,6 +1,6 @@
 //! A stand-in for SkyPilot, so that every hermetic test runs without Python.
 //!
-//! Why a third package exists: the library's hermetic tests and the CLI tests
+//! Why this is a package of its own: the library's hermetic tests and the CLI tests
 //! of `xtask` both need the API server and its executors as real *processes*
 //! (with a pid, a command line, and memory of a known size), and cargo offers a
 //! test only the programs of its own package. So the program lives here, and
@@ -15,9 +15,7 @@
 //!   protocol of SkyPilot 0.14.1 (`program::server`);
 //! * the server's children: executors that hold known memory, the queue
 //!   manager, the resource tracker (`program::executor`, `program::idle`);
-//! * `constants`: what SkyPilot's own config module would say of its budgets;
-//! * `crew`: no server, but processes whose memory is known, for measuring what
-//!   profilers see of them ([`crew`]).
+//! * `constants`: what SkyPilot's own config module would say of its budgets.
 //!
 //! By default the server has no infrastructure, as a real one without a cloud.
 //! The setting `FAKE_SKY_INFRA` gives it one: clusters come up, jobs run as long as
@@ -30,16 +28,17 @@
 //! Tests start here: [`FakeServer::start`] for a server of one's own,
 //! [`executable`] for the path to give to `--sky`.
 
-pub mod crew;
 mod executable;
 mod fake_server;
 pub mod grants;
 pub mod http;
+pub mod memory;
 pub mod odd_name;
 mod ports;
 pub mod procfs;
 mod release;
 pub mod settings;
+pub mod title;
 
 pub use executable::executable;
 pub use fake_server::{FakeServer, kill_instance, processes_of};

@@ -9,7 +9,6 @@
 mod accuracy;
 mod bench;
 mod brief;
-mod crews;
 mod ending;
 mod finding;
 mod original;

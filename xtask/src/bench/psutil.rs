@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use xshell::cmd;
 
-use crate::progress::Progress;
-use crate::tools::lock::SetupLock;
-use crate::tools::python::{Python, for_installers};
-use crate::tools::run::run;
-use crate::tools::shell_in;
-use crate::tools::uv::Uv;
+use host::progress::Progress;
+use host::tools::lock::SetupLock;
+use host::tools::python::{Python, for_installers};
+use host::tools::run::run;
+use host::tools::shell_in;
+use host::tools::uv::Uv;
 
 /// The version that SkyPilot 0.14.1 gets, as of its release. It depends on nothing,
 /// so no date is needed beside it.

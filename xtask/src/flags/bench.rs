@@ -36,9 +36,3 @@ pub(crate) struct BenchProfiler {
     #[arg(long, value_name = "VERSION|nightly|PATH", conflicts_with = "without_server")]
     pub(crate) sky: Option<String>,
 }
-
-#[derive(Args)]
-pub(crate) struct SysinfoLoop {
-    /// Milliseconds between two ticks.
-    pub(crate) interval: u64,
-}

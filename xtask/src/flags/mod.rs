@@ -8,7 +8,7 @@ mod results;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use bench::{Bench, BenchProfiler, SysinfoLoop};
+pub(crate) use bench::{Bench, BenchProfiler};
 pub(crate) use load::{Load, Results};
 pub(crate) use profile::{Profile, Profiler};
 pub(crate) use results::{Format, Prune, Recommend, Report, Runs, RunsAct};
@@ -49,9 +49,6 @@ pub(crate) enum Command {
     /// The profiler's own process; started by `load` and `profile`.
     #[command(name = "__profile", hide = true)]
     Profiler(Profiler),
-    /// A profiler made of sysinfo, to be compared with; started by `bench profiler`.
-    #[command(name = "__sysinfo-loop", hide = true)]
-    SysinfoLoop(SysinfoLoop),
 }
 
 #[derive(Args)]

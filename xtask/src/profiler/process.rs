@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use host::process::child::OwnedChild;
 use host::workspace::own_program;
-use skyload::ids::ProcessIdentity;
 use skyload::profiler::ProfilerOptions;
 use skyload::profiler::protocol::{self, Command as Order, Notice};
 use skyload::record::profile::{Phase, Window};
@@ -55,11 +54,6 @@ impl ProfilerProcess {
         let mut profiler = Self { child, orders, notices, pending: Vec::new() };
         profiler.wait_for(|notice| *notice == Notice::Ready).context("starting the profiler")?;
         Ok(profiler)
-    }
-
-    /// Its pid, while it runs.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        ProcessIdentity::of(self.child.pid()).map(|process| process.pid)
     }
 
     /// What the profiler has said since it was last asked.

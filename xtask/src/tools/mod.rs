@@ -5,6 +5,3 @@
 
 pub(crate) mod browser;
 pub(crate) mod nextest;
-
-// What `bench` needs of them.
-pub(crate) use host::tools::{lock, python, run, shell_in, uv};

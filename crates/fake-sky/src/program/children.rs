@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::Context;
+use fake_sky::title::THIS_PROGRAM;
 use tokio::process::Command;
 
 use super::role::Role;
 
-/// This program. The link stays good when the file is rebuilt meanwhile.
-pub(crate) const THIS_PROGRAM: &str = "/proc/self/exe";
+/// Resident memory of the server's main process and of each web worker, in MiB.
+pub(crate) const SERVER_MIB: usize = 16;
 
 /// The command line of a process that `multiprocessing` has spawned.
 pub(crate) const SPAWN_MAIN: [&str; 4] = [

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fake_sky::settings::Settings;
+use fake_sky::{memory, title};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::dup2_stdout;
 
 use super::protocol::{DONE, Order, Queue, READY};
 use super::role::{self, Role};
-use super::{leaks, memory, title, watchdog};
+use super::{leaks, watchdog};
 
 /// How long a spike of memory lasts: less than two samples of most profilers.
 const SPIKE: Duration = Duration::from_millis(40);

@@ -7,8 +7,10 @@
 use std::thread;
 
 use fake_sky::settings::Settings;
+use fake_sky::{memory, title};
 
-use super::{memory, title, watchdog};
+use super::children::SERVER_MIB;
+use super::watchdog;
 
 /// The queue manager and the resource tracker.
 pub(crate) fn wait(settings: &Settings) -> anyhow::Result<()> {
@@ -21,7 +23,7 @@ pub(crate) fn wait(settings: &Settings) -> anyhow::Result<()> {
 
 /// A web worker: as large as the main process.
 pub(crate) fn work(settings: &Settings) -> anyhow::Result<()> {
-    let memory = memory::fill_to(memory::SERVER_MIB);
+    let memory = memory::fill_to(SERVER_MIB);
     let waited = wait(settings);
     drop(memory);
     waited

@@ -4,10 +4,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::Context;
+use fake_sky::memory;
 use fake_sky::settings::Settings;
+use fake_sky::title::THIS_PROGRAM;
 
-use super::children::THIS_PROGRAM;
-use super::memory;
 use super::role::Role;
 
 /// Starts threads that do nothing and children that nobody waits for, and takes memory,

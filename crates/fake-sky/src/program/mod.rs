@@ -4,25 +4,20 @@
 //! cli  --asks----->  server, through client
 //! cli  --starts-->  server  --starts-->  idle (tracker, queue, web workers)
 //!                           --starts-->  executor, spoken to by protocol
-//! crew --starts-->  worker
 //! ```
 
 mod children;
 mod cli;
 mod client;
-mod crew;
 mod executor;
 mod idle;
 mod leaks;
 mod local_port;
-mod memory;
 mod protocol;
 mod role;
 mod server;
 mod server_control;
-mod title;
 mod watchdog;
-mod worker;
 
 use std::process::ExitCode;
 
@@ -41,8 +36,6 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Role::Executor => executor::serve(&settings)?,
         Role::Idle => idle::wait(&settings)?,
         Role::WebWorker => idle::work(&settings)?,
-        Role::Crew => crew::lead()?,
-        Role::Worker => worker::work()?,
     }
     Ok(ExitCode::SUCCESS)
 }

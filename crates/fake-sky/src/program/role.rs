@@ -7,7 +7,6 @@
 use std::process::id;
 
 use anyhow::{Context, bail};
-use fake_sky::crew;
 
 use super::protocol::Queue;
 
@@ -29,10 +28,6 @@ pub(crate) enum Role {
     Idle,
     /// A web worker of a deployed server: memory, and the API's socket.
     WebWorker,
-    /// The root of a crew, without a server.
-    Crew,
-    /// One of a crew.
-    Worker,
 }
 
 /// How a server is started.
@@ -51,9 +46,6 @@ impl Role {
     pub(crate) fn of(arguments: &[String]) -> anyhow::Result<Self> {
         if let Some(name) = read(ROLE) {
             return Self::from_name(&name);
-        }
-        if arguments.get(1).is_some_and(|first| first == crew::ARGUMENT) {
-            return Ok(Self::Crew);
         }
         match arguments.get(1..3) {
             Some([flag, module]) if flag == "-m" && module == "sky.server.server" => {
@@ -85,8 +77,6 @@ impl Role {
             Self::Executor => "executor",
             Self::Idle => "idle",
             Self::WebWorker => "web-worker",
-            Self::Crew => "crew",
-            Self::Worker => "worker",
         }
     }
 
@@ -101,8 +91,6 @@ impl Role {
             "executor" => Self::Executor,
             "idle" => Self::Idle,
             "web-worker" => Self::WebWorker,
-            "crew" => Self::Crew,
-            "worker" => Self::Worker,
             _ => bail!("{ROLE}={name}: there is no such role"),
         })
     }

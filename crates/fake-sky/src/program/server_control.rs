@@ -14,8 +14,9 @@ use clap::Args;
 use fake_sky::http;
 use fake_sky::procfs::{self, Process};
 use fake_sky::settings::Settings;
+use fake_sky::title::THIS_PROGRAM;
 
-use super::children::{THIS_PROGRAM, python};
+use super::children::python;
 use super::local_port::{PORT_VARIABLE, local_port};
 use super::role::{self, Role, StartMode};
 

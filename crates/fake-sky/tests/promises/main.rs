@@ -2,7 +2,6 @@
 
 mod clusters;
 mod command_line;
-mod crews;
 mod infra_commands;
 mod infra_faults;
 mod managed_jobs;

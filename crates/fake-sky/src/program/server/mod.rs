@@ -37,14 +37,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use fake_sky::settings::Settings;
-use fake_sky::{procfs, queue_port};
+use fake_sky::{memory, procfs, queue_port, title};
 use nix::unistd::setsid;
 
 use self::app::App;
 use self::server_fault::ServerFaults;
-use super::children::{self, RESOURCE_TRACKER, SPAWN_MAIN};
+use super::children::{self, RESOURCE_TRACKER, SERVER_MIB, SPAWN_MAIN};
 use super::role::{self, Role, StartMode};
-use super::{memory, title};
 
 /// Web workers of a server that is started with `--deploy`.
 const WEB_WORKERS: usize = 2;
@@ -65,7 +64,7 @@ pub(crate) fn run(mode: StartMode, arguments: &[String], settings: Settings) -> 
         bail!("{message}");
     }
     std::fs::create_dir_all(request_logs()).context("creating the directory of request logs")?;
-    let memory = memory::fill_to(memory::SERVER_MIB);
+    let memory = memory::fill_to(SERVER_MIB);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server_faults = ServerFaults::new(arguments);
     let app = Arc::new(App::new(settings, server_faults));

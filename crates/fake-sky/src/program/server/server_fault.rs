@@ -1,6 +1,7 @@
 //! Faults injected into a whole server once it has work: it dies, it is
 //! replaced, its event loop stalls.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
@@ -8,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use fake_sky::procfs;
 use fake_sky::settings::Settings;
-use std::os::unix::process::CommandExt;
+use fake_sky::title::THIS_PROGRAM;
 
 use super::log;
-use crate::program::children::{THIS_PROGRAM, python};
+use crate::program::children::python;
 use crate::program::role::{Role, StartMode};
 
 /// So long after the first queued request its response is out, and the load

@@ -1,4 +1,4 @@
-//! What a real server feels of being profiled: windows with and without the
+//! The effect of profiling on a real server: windows with and without the
 //! profiler in turn, the same users in each.
 //!
 //! Latencies of a busy machine wander. How far apart windows *of the same kind* lie
@@ -9,22 +9,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use skyload::api::{ApiClient, ClientIdentity, HealthPatience};
-use skyload::config::Config;
 use skyload::credentials::Credentials;
-use skyload::plan::{LoadPlan, Machine};
-use skyload::record::RunDir;
 use skyload::record::outcome::{Failure, Latencies};
-use skyload::record::request::LoadRequest;
+use skyload::record::{RunDir, read_json, write_json};
 use skyload::scenario::{Action, Call, FixtureNames, Scenario, ScenarioId, TurnNames, Work};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::Ring;
-use super::plan::ServerPlan;
-use super::watcher::{Watched, Watcher};
-use crate::server::{Context, ServerSession, runtime};
-use crate::sky::SkyInstallation;
-use crate::workspace::Workspace;
+use crate::files;
+use crate::flags::EffectFlags;
+use crate::interrupt::Interrupts;
+use crate::plan::{Plan, ServerPlan};
+use crate::progress::Step;
+use crate::statistics::{Micros, Spread};
+use crate::watcher::{Watched, Watcher};
 
 /// The time between two windows: what one leaves must not run into the next.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -35,96 +33,80 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// One window, as the users saw it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Window {
-    pub(super) profiled: bool,
-    pub(super) health: Latencies,
+pub(crate) struct Window {
+    pub(crate) profiled: bool,
+    pub(crate) health: Latencies,
     /// From the request to its result.
-    pub(super) status: Latencies,
-    pub(super) failed: u64,
+    pub(crate) status: Latencies,
+    pub(crate) failed: u64,
 }
 
 /// All windows, and what the profiler cost meanwhile.
 #[derive(Debug)]
-pub(super) struct Felt {
-    pub(super) sky: String,
-    pub(super) windows: Vec<Window>,
-    pub(super) watched: Vec<Watched>,
+struct Observed {
+    sky: String,
+    windows: Vec<Window>,
+    watched: Vec<Watched>,
 }
 
-/// The plan of a server that nothing is launched on.
-pub(super) fn server_plan(
-    sky: Option<&str>,
-    workspace: &Workspace,
-    machine: &Machine,
-) -> Result<LoadPlan> {
-    let request = LoadRequest {
-        users: Some("1".to_owned()),
-        api: vec!["status".to_owned()],
-        infra: vec!["none".to_owned()],
-        sky: sky.map(str::to_owned),
-        ..LoadRequest::default()
-    };
-    let config = Config::read(&workspace.root.join("skyload.toml"))?;
-    Ok(LoadPlan::resolve(&request, &config, machine)?)
+/// The effect of the first candidate on a real server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Effect {
+    /// The release of SkyPilot.
+    pub(crate) sky: String,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) cpu_micros_per_tick: Spread<Micros>,
 }
 
-/// Starts a server, measures, and ends it.
-pub(super) fn measure(
-    ring: &Ring<'_>,
+impl Effect {
+    fn of(observed: Observed) -> Result<Self> {
+        let cpu: Option<Vec<Micros>> =
+            observed.watched.iter().map(Watched::micros_per_tick).collect();
+        let cpu = cpu.as_deref().and_then(Spread::of);
+        Ok(Self {
+            sky: observed.sky,
+            windows: observed.windows,
+            cpu_micros_per_tick: cpu.context("the profiler took no tick beside the server")?,
+        })
+    }
+}
+
+/// Measures the effect on the server that was started for it, and writes it down.
+pub(crate) fn run(flags: &EffectFlags) -> Result<()> {
+    let interrupts = Interrupts::listen()?;
+    let run = RunDir::open(&flags.common.directory)?;
+    let plan: Plan = read_json(&files::plan(&run), "plan of the benchmark")?;
+    let plan = plan.server.context("the plan leaves out the effect on a server")?;
+    let observed = observe(flags, plan, &run, &interrupts)?;
+    Ok(write_json(&files::effect(&run), &Effect::of(observed)?)?)
+}
+
+fn observe(
+    flags: &EffectFlags,
     plan: ServerPlan,
-    server: &LoadPlan,
-    workspace: &Workspace,
     run: &RunDir,
-) -> Result<Felt> {
-    let sky = SkyInstallation::prepare(&server.sky, &workspace.state, &ring.progress)?;
-    ring.signals.check()?;
-    let context = Context {
-        plan: server,
-        run,
-        workspace,
-        sky: &sky,
-        counted: None,
-        signals: ring.signals,
-        progress: ring.progress,
-        yes: false,
-        setup: None,
-        copies_credentials: false,
-        credentials: Credentials::None,
-    };
-    let session = ServerSession::begin(&context)?;
-    let felt = take_turns(ring, plan, &session, run);
-    ring.signals.note();
-    let step = ring.progress.step("Ending the server");
-    session.finish(false, ring.signals).context("ending the server")?;
-    step.done("done");
-    felt
-}
-
-fn take_turns(
-    ring: &Ring<'_>,
-    plan: ServerPlan,
-    session: &ServerSession,
-    run: &RunDir,
-) -> Result<Felt> {
+    interrupts: &Interrupts,
+) -> Result<Observed> {
     let identity = ClientIdentity {
         user_id: run.id().new_user(),
         command: "skyload bench".to_owned(),
-        variables: session.client.variables.clone(),
+        variables: flags.client.variables.clone(),
         remote: false,
     };
-    let client = ApiClient::new(&session.client.endpoint, &identity, None, &Credentials::None)?;
-    let addresses = session.addresses.context("finding the processes of the server")?;
+    let endpoint = &flags.client.endpoint;
+    let client = ApiClient::new(endpoint, &identity, None, &Credentials::None)?;
     let users = Users { client, names: names(run), count: plan.users };
-    let step = ring.progress.step("The server with and without the profiler");
+    let step = Step::begin("The server with and without the profiler");
     step.update("warming up");
     // The first answers come when executors have been started for them; what else
     // starts then is over in the second window.
-    users.ask(ring, plan.warm_up)?;
-    let (warm, failure) = users.ask(ring, plan.warm_up)?;
+    users.ask(interrupts, plan.warm_up)?;
+    let (warm, failure) = users.ask(interrupts, plan.warm_up)?;
     ensure!(
         warm.status.count() > 0,
         "asking {} for all clusters: no answer within {} ({} failed{})",
-        session.client.endpoint.join(status_call()?.path).context("composing the address")?,
+        endpoint.join(status_call()?.path).context("composing the address")?,
         humantime::format_duration(plan.warm_up),
         warm.failed,
         failure.map_or_else(String::new, |failure| format!("; last: {failure}"))
@@ -132,14 +114,15 @@ fn take_turns(
     let (mut windows, mut watched) = (Vec::new(), Vec::new());
     for (number, profiled) in order(plan.pairs).into_iter().enumerate() {
         step.update(format!("window {} of {}", number + 1, plan.pairs * 2));
-        let watcher = profiled.then(|| Watcher::of_server(ring.ours(), addresses)).transpose()?;
-        ring.wait(BETWEEN)?;
-        let (asked, _) = users.ask(ring, plan.window)?;
+        let profiler = || Watcher::profiler(flags.profile.clone(), &flags.common.xtask);
+        let watcher = profiled.then(profiler).transpose()?;
+        interrupts.wait(BETWEEN)?;
+        let (asked, _) = users.ask(interrupts, plan.window)?;
         windows.push(Window { profiled, ..asked });
         watched.extend(watcher.map(Watcher::finish).transpose()?);
     }
     step.done(format!("{} windows", windows.len()));
-    Ok(Felt { sky: session.server.version.clone(), windows, watched })
+    Ok(Observed { sky: flags.release.clone(), windows, watched })
 }
 
 /// Whether each window is profiled. The pairs begin with either kind in turn, so
@@ -163,7 +146,7 @@ struct Users {
 
 impl Users {
     /// What they saw, and how the last request failed that did.
-    fn ask(&self, ring: &Ring<'_>, window: Duration) -> Result<(Window, Option<String>)> {
+    fn ask(&self, interrupts: &Interrupts, window: Duration) -> Result<(Window, Option<String>)> {
         let call = status_call()?;
         let end = Instant::now() + window;
         let ask = async {
@@ -173,7 +156,7 @@ impl Users {
             }
             users.join_all().await
         };
-        let asked = runtime()?.block_on(ring.signals.unless_interrupted(ask))?;
+        let asked = runtime()?.block_on(interrupts.unless_asked(ask))?;
         let (mut sum, mut last) = (Window::default(), None);
         for (window, failure) in asked {
             sum.health.add(&window.health);
@@ -183,6 +166,13 @@ impl Users {
         }
         Ok((sum, last))
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting an async runtime")
 }
 
 /// One user, who asks again until the end.

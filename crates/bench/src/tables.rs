@@ -8,10 +8,10 @@ use skyload::render::table::Table;
 use skyload::units::in_minutes;
 use skyload::units::{ByteSize, as_gib, as_mib};
 
-use super::effect::Window;
-use super::plan::{SPIKE_LASTS, SPIKE_MIB};
-use super::result::{Effect, Findings};
-use super::statistics::{Recall, Spread};
+use crate::effect::{Effect, Window};
+use crate::plan::{SPIKE_LASTS, SPIKE_MIB};
+use crate::result::Findings;
+use crate::statistics::{Recall, Spread};
 
 /// What stands before each line below a title.
 const INDENT: &str = "  ";
@@ -23,7 +23,7 @@ struct Titled {
 }
 
 /// Writes everything for a terminal.
-pub(super) fn text(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn text(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", setting(findings))?;
     for Titled { title, table } in tables(findings) {
         writeln!(out, "\n{title}")?;
@@ -37,7 +37,7 @@ pub(super) fn text(findings: &Findings, out: &mut impl Write) -> io::Result<()> 
 }
 
 /// Writes everything for docs/peaks.md.
-pub(super) fn markdown(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn markdown(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", setting(findings))?;
     for Titled { title, table } in tables(findings) {
         writeln!(out, "\n{title}:\n")?;
@@ -84,7 +84,7 @@ fn costs(findings: &Findings) -> Titled {
     let title = format!("Cost, each window {}", in_minutes(findings.plan.window));
     let mut table = Table::new(&headings, 1);
     for cost in &findings.costs {
-        let who = &findings.contestants[cost.contestant];
+        let who = &findings.candidates[cost.candidate];
         let cpu = cost.cpu_micros_per_tick;
         table.row([
             who.to_string(),
@@ -109,7 +109,7 @@ fn spikes(findings: &Findings) -> Titled {
     for accuracy in &findings.accuracies {
         let recall = &accuracy.spikes;
         table.row([
-            findings.contestants[accuracy.contestant].to_string(),
+            findings.candidates[accuracy.candidate].to_string(),
             of_all(recall.within_half_mib, recall),
             of_all(recall.within_5_mib, recall),
             mib(recall.shortfall_median),
@@ -133,7 +133,7 @@ fn brief(findings: &Findings) -> Titled {
     for accuracy in &findings.accuracies {
         let recall = &accuracy.brief;
         table.row([
-            findings.contestants[accuracy.contestant].to_string(),
+            findings.candidates[accuracy.candidate].to_string(),
             of_all(recall.seen, recall),
             of_all(recall.within_half_mib, recall),
             of_all(recall.within_5_mib, recall),
@@ -215,14 +215,14 @@ fn notes(findings: &Findings) -> Vec<String> {
     for accuracy in &findings.accuracies {
         let excess = accuracy.spikes.excess_max.max(accuracy.brief.excess_max);
         if excess > ByteSize(512 << 10) {
-            let who = &findings.contestants[accuracy.contestant];
+            let who = &findings.candidates[accuracy.candidate];
             notes.push(format!("{who} says up to {} more than there was.", mib(excess)));
         }
     }
     if let Some(effect) = &findings.effect {
         let asked: u64 = effect.windows.iter().map(|one| one.status.count()).sum();
         let failed: u64 = effect.windows.iter().map(|one| one.failed).sum();
-        let who = &findings.contestants[0];
+        let who = &findings.candidates[0];
         let cpu = effect.cpu_micros_per_tick.median;
         notes.push(format!(
             "Beside the server the profiler took {:.0} us of CPU per tick, {:.2} % of a core. The \

@@ -1,4 +1,4 @@
-//! Who is measured: our profiler at each level that this machine grants, and what
+//! What is measured: our profiler at each level that this machine grants, and what
 //! else one could take.
 
 use std::fmt;
@@ -17,20 +17,20 @@ use skyload::units;
 /// The original tool's distance between two ticks.
 const PSUTIL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// One of those that are measured.
+/// A profiler that is measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Contestant {
-    pub(super) kind: Kind,
+pub(crate) struct Candidate {
+    pub(crate) kind: Kind,
     /// The distance between two ticks that it is given.
     #[serde(with = "units::duration")]
-    pub(super) interval: Duration,
+    pub(crate) interval: Duration,
 }
 
 /// What it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Our profiler.
     Skyload {
         /// What it was asked for.
@@ -46,7 +46,7 @@ pub(super) enum Kind {
     Sysinfo,
 }
 
-impl fmt::Display for Contestant {
+impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             Kind::Psutil => f.pad("psutil loop"),
@@ -65,21 +65,21 @@ const fn level_name(level: ProfilerLevel) -> &'static str {
     }
 }
 
-/// Everybody who is measured, ours at its best first; and which levels are not,
+/// All profilers that are measured, ours at its best first; and which of its levels are not,
 /// with the reason.
 #[derive(Clone, Debug)]
-pub(super) struct Field {
-    pub(super) contestants: Vec<Contestant>,
-    pub(super) not_granted: Vec<String>,
+pub(crate) struct Candidates {
+    pub(crate) all: Vec<Candidate>,
+    pub(crate) not_granted: Vec<String>,
 }
 
-impl Field {
+impl Candidates {
     /// Asks the profiler for each level once, on the tree of `root`.
-    pub(super) fn find(root: ProcessIdentity) -> Result<Self> {
+    pub(crate) fn find(root: ProcessIdentity) -> Result<Self> {
         let best = ask(root, LevelChoice::Best)
             .context("asking the profiler for its best level")?
             .map_err(|refusal| anyhow::anyhow!("the profiler refuses to work: {refusal}"))?;
-        let mut field = Self { contestants: vec![best], not_granted: Vec::new() };
+        let mut candidates = Self { all: vec![best], not_granted: Vec::new() };
         let (exit, marks, rss) =
             (LevelChoice::ExitRecords, LevelChoice::HighWaterMark, LevelChoice::Sampled);
         for (choice, name) in
@@ -87,30 +87,32 @@ impl Field {
         {
             match ask(root, choice).with_context(|| format!("asking the profiler for {name}"))? {
                 Err(refusal) => {
-                    field.not_granted.push(format!("{name}: not granted here ({refusal})"))
+                    candidates.not_granted.push(format!("{name}: not granted here ({refusal})"))
                 }
                 Ok(other) if !other.is_at(choice) => {
-                    field.not_granted.push(format!("{name}: asked for, and given {}", other.how()));
+                    candidates
+                        .not_granted
+                        .push(format!("{name}: asked for, and given {}", other.how()));
                 }
-                Ok(granted) => field.add(granted),
+                Ok(granted) => candidates.add(granted),
             }
         }
         let (marks, original) = (DEFAULT_INTERVAL, PSUTIL_INTERVAL);
-        field.contestants.push(Contestant { kind: Kind::Psutil, interval: original });
-        field.contestants.push(Contestant { kind: Kind::Sysinfo, interval: marks });
-        Ok(field)
+        candidates.all.push(Candidate { kind: Kind::Psutil, interval: original });
+        candidates.all.push(Candidate { kind: Kind::Sysinfo, interval: marks });
+        Ok(candidates)
     }
 
     /// A level that was asked for by name may be the best one, which is there.
-    fn add(&mut self, granted: Contestant) {
+    fn add(&mut self, granted: Candidate) {
         let name = granted.to_string();
-        if self.contestants.iter().all(|other| other.to_string() != name) {
-            self.contestants.push(granted);
+        if self.all.iter().all(|other| other.to_string() != name) {
+            self.all.push(granted);
         }
     }
 }
 
-impl Contestant {
+impl Candidate {
     /// How it comes by its figures.
     fn how(&self) -> String {
         match self.kind {
@@ -140,7 +142,7 @@ impl Contestant {
 
 /// Has a profile of a moment taken in this process, and reads what its header says;
 /// the inner result is the profiler's refusal.
-fn ask(root: ProcessIdentity, choice: LevelChoice) -> Result<Result<Contestant, String>> {
+fn ask(root: ProcessIdentity, choice: LevelChoice) -> Result<Result<Candidate, String>> {
     let folder = tempfile::tempdir().context("making a folder for a profile")?;
     let samples = folder.path().join("samples.jsonl");
     let options = ProfilerOptions {
@@ -158,26 +160,26 @@ fn ask(root: ProcessIdentity, choice: LevelChoice) -> Result<Result<Contestant, 
     };
     let (level, kernel_events) = (header.level, header.kernel_events);
     let kind = Kind::Skyload { asked: choice, level, kernel_events };
-    Ok(Ok(Contestant { kind, interval: DEFAULT_INTERVAL }))
+    Ok(Ok(Candidate { kind, interval: DEFAULT_INTERVAL }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ours(asked: LevelChoice, level: ProfilerLevel) -> Contestant {
+    fn ours(asked: LevelChoice, level: ProfilerLevel) -> Candidate {
         let kind = Kind::Skyload { asked, level, kernel_events: false };
-        Contestant { kind, interval: DEFAULT_INTERVAL }
+        Candidate { kind, interval: DEFAULT_INTERVAL }
     }
 
     #[test]
     fn a_level_that_is_the_best_anyway_is_not_measured_twice() {
         let best = ours(LevelChoice::Best, ProfilerLevel::HighWaterMark);
-        let mut field = Field { contestants: vec![best], not_granted: Vec::new() };
-        field.add(ours(LevelChoice::HighWaterMark, ProfilerLevel::HighWaterMark));
-        assert_eq!(field.contestants.len(), 1);
-        field.add(ours(LevelChoice::Sampled, ProfilerLevel::SampledRss));
-        assert_eq!(field.contestants[1].to_string(), "skyload: sampled RSS");
+        let mut candidates = Candidates { all: vec![best], not_granted: Vec::new() };
+        candidates.add(ours(LevelChoice::HighWaterMark, ProfilerLevel::HighWaterMark));
+        assert_eq!(candidates.all.len(), 1);
+        candidates.add(ours(LevelChoice::Sampled, ProfilerLevel::SampledRss));
+        assert_eq!(candidates.all[1].to_string(), "skyload: sampled RSS");
     }
 
     #[test]
@@ -190,15 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn the_field_begins_with_our_best_and_holds_everybody_else() {
+    fn the_candidates_begin_with_our_best_and_hold_the_other_tools() {
         let root = ProcessIdentity::current().unwrap();
-        let field = Field::find(root).unwrap();
-        let asked = |contestant: &Contestant| match contestant.kind {
+        let candidates = Candidates::find(root).unwrap();
+        let asked = |candidate: &Candidate| match candidate.kind {
             Kind::Skyload { asked, .. } => Some(asked),
             Kind::Psutil | Kind::Sysinfo => None,
         };
-        assert_eq!(asked(&field.contestants[0]), Some(LevelChoice::Best));
-        let others = field.contestants.iter().filter(|contestant| asked(contestant).is_none());
+        assert_eq!(asked(&candidates.all[0]), Some(LevelChoice::Best));
+        let others = candidates.all.iter().filter(|candidate| asked(candidate).is_none());
         assert_eq!(others.count(), 2);
     }
 }

@@ -12,12 +12,12 @@ use skyload::units::ByteSize;
 use skyload::usage::Usage;
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-use super::watcher::LoopResult;
-use crate::flags;
+use crate::flags::SysinfoLoopFlags;
+use crate::watcher::LoopResult;
 
 const KEYWORDS: [&str; 2] = ["SkyPilot:executor:short", "SkyPilot:executor:long"];
 
-pub(crate) fn run(flags: &flags::SysinfoLoop) -> Result<()> {
+pub(crate) fn run(flags: &SysinfoLoopFlags) -> Result<()> {
     let interval = Duration::from_millis(flags.interval);
     // Only ever dropped: the end of our input is the end of its thread.
     let (alive, ended) = channel::<()>();

@@ -1,4 +1,4 @@
-//! A worker of a crew: looks like an executor, holds memory as it was told, and
+//! A worker of a workload: looks like an executor, holds memory as it was told, and
 //! says what the kernel says of it.
 
 use std::io::{Write, copy, sink, stdin, stdout};
@@ -8,13 +8,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use fake_sky::crew::{Report, Task};
-use fake_sky::procfs;
+use fake_sky::{memory, procfs, title};
 
-use super::{memory, role, title};
+use super::{Report, Task};
 
 /// The variable that tells a worker its task: its command line is its title.
-pub(crate) const TASK: &str = "_FAKE_SKY_TASK";
+pub(super) const TASK: &str = "_BENCH_WORKER_TASK";
 
 /// Threads beside the main one: the executors of SkyPilot have some.
 const THREADS: usize = 3;
@@ -22,8 +21,14 @@ const THREADS: usize = 3;
 /// What a worker holds that is there for its spike.
 const BEFORE_SPIKE_MIB: usize = 20;
 
+/// The task of this process, if it is a worker.
+#[expect(clippy::disallowed_methods, reason = "here, the name is this package's own")]
+pub fn task() -> Option<String> {
+    std::env::var(TASK).ok()
+}
+
 /// Does what this worker was started for.
-pub(crate) fn work() -> anyhow::Result<()> {
+pub fn work(task: &str) -> anyhow::Result<()> {
     let title = format!("SkyPilot:executor:short:{}", id());
     if std::env::args().next().as_ref() != Some(&title) {
         // Its own pid stands in its title, and is known only now.
@@ -32,7 +37,6 @@ pub(crate) fn work() -> anyhow::Result<()> {
     }
     let born = Instant::now();
     title::set_process_name("SkyPilot:executor");
-    let task = role::read(TASK).with_context(|| format!("{TASK} is not set"))?;
     match task.parse()? {
         Task::Idle { mib } => be_idle(mib),
         Task::Spike { mib, after, lasting } => spike(mib, after, lasting),
@@ -79,12 +83,12 @@ fn tell_peak() -> anyhow::Result<()> {
     say(Report::Peak { pid: id(), kib })
 }
 
-/// A line is written at once: the workers of a crew share one output.
+/// A line is written at once: the workers of a workload share one output.
 fn say(report: Report) -> anyhow::Result<()> {
-    writeln!(stdout(), "{report}").context("reporting to the owner of the crew")
+    writeln!(stdout(), "{report}").context("reporting to the owner of the workload")
 }
 
 /// Nothing ever comes through the lifeline but its end.
 fn wait_for_the_end() -> anyhow::Result<()> {
-    copy(&mut stdin(), &mut sink()).context("waiting for the end of the crew").map(|_| ())
+    copy(&mut stdin(), &mut sink()).context("waiting for the end of the workload").map(|_| ())
 }

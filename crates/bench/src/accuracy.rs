@@ -1,31 +1,32 @@
 //! What is caught: of short spikes, and of processes that live briefly.
 //!
 //! Each of them is a process of its own, and says afterwards what the kernel says
-//! of it. Everybody gets the same sizes at the same distances, by the round's seed;
-//! at which moment of a contestant's interval they fall is left to chance.
+//! of it. All candidates get the same sizes at the same distances, by the round's seed;
+//! at which moment of a candidate's interval they fall is left to chance.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use fake_sky::crew::{Crew, Report, Task};
+use bench::workload::{Report, Task, Workload};
 use fastrand::Rng;
 use skyload::units::ByteSize;
 
-use super::Ring;
-use super::contestant::Contestant;
-use super::cost::report;
-use super::plan::{SPIKE_LASTS, SPIKE_MIB};
-use super::statistics::Claim;
+use crate::candidate::Candidate;
+use crate::cost::report;
+use crate::harness::{Harness, workload};
+use crate::plan::{SPIKE_LASTS, SPIKE_MIB};
+use crate::progress::Step;
+use crate::statistics::Claim;
 
-/// One contestant's claims of one round.
+/// One candidate's claims of one round.
 #[derive(Debug)]
-pub(super) struct Caught {
-    /// Its place in the field.
-    pub(super) contestant: usize,
-    pub(super) spikes: Vec<Claim>,
-    pub(super) brief: Vec<Claim>,
+pub(crate) struct Caught {
+    /// Its place among the candidates.
+    pub(crate) candidate: usize,
+    pub(crate) spikes: Vec<Claim>,
+    pub(crate) brief: Vec<Claim>,
 }
 
 /// What a process said of itself.
@@ -34,21 +35,21 @@ struct Truth {
     peak: ByteSize,
 }
 
-/// Has everybody watch spikes and brief processes, once.
-pub(super) fn measure_round(ring: &Ring<'_>, round: u32) -> Result<Vec<Caught>> {
+/// Has all candidates watch spikes and brief processes, once.
+pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Caught>> {
     let mut caught = Vec::new();
-    for (contestant, who) in ring.in_turn(round) {
-        let mut rng = Rng::with_seed(ring.plan.seed + u64::from(round));
+    for (candidate, who) in harness.in_turn(round) {
+        let mut rng = Rng::with_seed(harness.plan.seed + u64::from(round));
         let mut watch = |what: &str, count: u32, show: Show| {
-            let step = ring.progress.step(format!(
+            let step = Step::begin(format!(
                 "Round {}/{}: {what} seen by {who}",
                 round + 1,
-                ring.plan.rounds
+                harness.plan.rounds
             ));
-            let claims = watch(ring, who, |crew| {
+            let claims = watch(harness, who, |workload| {
                 let truths = (0..count).map(|number| {
                     step.update(format!("{number} of {count}"));
-                    show(ring, crew, &mut rng)
+                    show(harness, workload, &mut rng)
                 });
                 truths.collect()
             })
@@ -56,26 +57,26 @@ pub(super) fn measure_round(ring: &Ring<'_>, round: u32) -> Result<Vec<Caught>> 
             step.done(format!("{count} shown"));
             anyhow::Ok(claims)
         };
-        let spikes = watch("spikes", ring.plan.spikes_per_round, spike)?;
-        let brief = watch("brief processes", ring.plan.brief_per_round, brief)?;
-        caught.push(Caught { contestant, spikes, brief });
+        let spikes = watch("spikes", harness.plan.spikes_per_round, spike)?;
+        let brief = watch("brief processes", harness.plan.brief_per_round, brief)?;
+        caught.push(Caught { candidate, spikes, brief });
     }
     Ok(caught)
 }
 
 /// Has one process do what is to be seen, and returns what it says of it.
-type Show = fn(&Ring<'_>, &mut Crew, &mut Rng) -> Result<Truth>;
+type Show = fn(&Harness, &mut Workload, &mut Rng) -> Result<Truth>;
 
 fn watch(
-    ring: &Ring<'_>,
-    contestant: &Contestant,
-    show: impl FnOnce(&mut Crew) -> Result<Vec<Truth>>,
+    harness: &Harness,
+    candidate: &Candidate,
+    show: impl FnOnce(&mut Workload) -> Result<Vec<Truth>>,
 ) -> Result<Vec<Claim>> {
-    let mut crew = Crew::start(&ring.crew_program)?;
-    let watcher = ring.watch(contestant, &crew)?;
-    let truths = show(&mut crew)?;
+    let mut workload = workload()?;
+    let watcher = harness.watch(candidate, &workload)?;
+    let truths = show(&mut workload)?;
     let watched = watcher.finish()?;
-    crew.finish()?;
+    workload.finish()?;
     Ok(claims(&truths, &watched.peaks))
 }
 
@@ -84,20 +85,20 @@ fn claims(truths: &[Truth], said: &HashMap<u32, ByteSize>) -> Vec<Claim> {
     truths.iter().map(claim).collect()
 }
 
-/// A process of its own, which then stays: its mark is there to be read.
-fn spike(ring: &Ring<'_>, crew: &mut Crew, rng: &mut Rng) -> Result<Truth> {
+/// A process of its own, which then stays: its high-water mark is there to be read.
+fn spike(harness: &Harness, workload: &mut Workload, rng: &mut Rng) -> Result<Truth> {
     let (mib, after) = (usize::try_from(SPIKE_MIB)?, millis(rng, 100..=400));
-    crew.order(Task::Spike { mib, after, lasting: SPIKE_LASTS })?;
-    next_truth(ring, crew)
+    workload.order(Task::Spike { mib, after, lasting: SPIKE_LASTS })?;
+    next_truth(harness, workload)
 }
 
 /// It is gone when the next one comes.
-fn brief(ring: &Ring<'_>, crew: &mut Crew, rng: &mut Rng) -> Result<Truth> {
+fn brief(harness: &Harness, workload: &mut Workload, rng: &mut Rng) -> Result<Truth> {
     let mib = rng.usize(40..=120);
-    crew.order(Task::Brief { mib, lasting: millis(rng, 100..=300) })?;
-    let truth = next_truth(ring, crew)?;
+    workload.order(Task::Brief { mib, lasting: millis(rng, 100..=300) })?;
+    let truth = next_truth(harness, workload)?;
     // The end of the last one is to be seen, too.
-    ring.wait(millis(rng, 50..=100))?;
+    harness.interrupts.wait(millis(rng, 50..=100))?;
     Ok(truth)
 }
 
@@ -106,9 +107,9 @@ fn millis(rng: &mut Rng, bounds: RangeInclusive<u64>) -> Duration {
     Duration::from_millis(rng.u64(bounds))
 }
 
-fn next_truth(ring: &Ring<'_>, crew: &Crew) -> Result<Truth> {
+fn next_truth(harness: &Harness, workload: &Workload) -> Result<Truth> {
     loop {
-        if let Report::Peak { pid, kib } = report(ring, crew)? {
+        if let Report::Peak { pid, kib } = report(harness, workload)? {
             return Ok(Truth { pid, peak: ByteSize(kib << 10) });
         }
     }

@@ -1,11 +1,12 @@
 //! The tables of made-up findings.
 
 use super::*;
-use crate::bench::contestant::{Contestant, Kind};
-use crate::bench::effect::Window;
-use crate::bench::plan::Plan;
-use crate::bench::result::{Accuracy, Cost, Hertz, Load, Micros, Ratio, Setting};
-use crate::bench::watcher::Account;
+use crate::candidate::{Candidate, Kind};
+use crate::effect::Window;
+use crate::plan::Plan;
+use crate::result::{Accuracy, Cost, Load, Setting};
+use crate::statistics::{Hertz, Micros, Ratio};
+use crate::watcher::Account;
 use skyload::profiler::LevelChoice;
 use skyload::record::profile::ProfilerLevel;
 
@@ -28,10 +29,10 @@ fn recall(seen: usize, within: usize, short: u64) -> Recall {
     }
 }
 
-fn cost(contestant: usize, micros: f64, ratio: f64) -> Cost {
+fn cost(candidate: usize, micros: f64, ratio: f64) -> Cost {
     Cost {
         workers: 100,
-        contestant,
+        candidate,
         cpu_micros_per_tick: one(Micros(micros)),
         ratio_to_ours: one(Ratio(ratio)),
         achieved_hertz: one(Hertz(4.8)),
@@ -50,8 +51,8 @@ fn window(profiled: bool, millis: u32) -> Window {
 fn findings() -> Findings {
     let asked = LevelChoice::Best;
     let kind = Kind::Skyload { asked, level: ProfilerLevel::ExitRecords, kernel_events: true };
-    let contestant = |kind, interval| Contestant { kind, interval };
-    let accuracy = |contestant, spikes| Accuracy { contestant, spikes, brief: recall(51, 20, 77) };
+    let candidate = |kind, interval| Candidate { kind, interval };
+    let accuracy = |candidate, spikes| Accuracy { candidate, spikes, brief: recall(51, 20, 77) };
     let windows = vec![window(false, 10), window(true, 11), window(true, 10), window(false, 12)];
     Findings {
         version: 1,
@@ -74,7 +75,7 @@ fn findings() -> Findings {
             server: None,
             seed: 1,
         },
-        contestants: vec![contestant(kind, 50 * MILLI), contestant(Kind::Psutil, 200 * MILLI)],
+        candidates: vec![candidate(kind, 50 * MILLI), candidate(Kind::Psutil, 200 * MILLI)],
         not_granted: vec!["sampled RSS: not granted here (no reason)".to_owned()],
         load_average: Load(3.5),
         costs: vec![cost(0, 400.0, 1.0), cost(1, 10_000.0, 25.0)],

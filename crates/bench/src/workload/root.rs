@@ -1,4 +1,4 @@
-//! The root of a crew: starts a worker for each order, and ends them all when
+//! The root of a workload: starts a worker for each order, and ends them all when
 //! its orders end.
 
 use std::io::{PipeReader, pipe, stdin};
@@ -6,14 +6,12 @@ use std::process::{Child, Command};
 use std::thread;
 
 use anyhow::Context;
-use fake_sky::crew::Task;
+use fake_sky::title::THIS_PROGRAM;
 
-use super::children::THIS_PROGRAM;
-use super::role::Role;
-use super::worker;
+use super::{Task, worker};
 
-/// Carries out orders until there are no more.
-pub(crate) fn lead() -> anyhow::Result<()> {
+/// Carries out the orders that standard input has, until there are no more.
+pub fn run() -> anyhow::Result<()> {
     // What workers read from. It ends when this process does, however it dies.
     let (lifeline, held) = pipe().context("making the lifeline of the workers")?;
     let (mut lasting, mut brief) = (Vec::new(), Vec::new());
@@ -22,7 +20,7 @@ pub(crate) fn lead() -> anyhow::Result<()> {
         let mut worker = start(task, &lifeline)?;
         match task {
             Task::Idle { .. } | Task::Spike { .. } => lasting.push(worker),
-            // Reaped at once, as the server's own children are.
+            // Reaped at once, as a server's own children are.
             Task::Brief { .. } => brief.push(thread::spawn(move || worker.wait())),
         }
     }
@@ -40,7 +38,6 @@ pub(crate) fn lead() -> anyhow::Result<()> {
 fn start(task: Task, lifeline: &PipeReader) -> anyhow::Result<Child> {
     let stdin = lifeline.try_clone().context("sharing the lifeline of the workers")?;
     Command::new(THIS_PROGRAM)
-        .envs(Role::Worker.variables())
         .env(worker::TASK, task.to_string())
         .stdin(stdin)
         .spawn()

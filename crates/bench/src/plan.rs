@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
-use skyload::plan::{Machine, UsageErrors};
+use skyload::plan::UsageErrors;
 use skyload::units::{self, ByteSize, as_gib};
 
-use crate::flags;
+use crate::flags::PlanFlags;
 
 /// What an idle worker holds: little, so that many fit.
-pub(super) const WORKER_MIB: u64 = 20;
+pub(crate) const WORKER_MIB: u64 = 20;
 
 /// What a spike takes on top of that.
-pub(super) const SPIKE_MIB: u64 = 300;
+pub(crate) const SPIKE_MIB: u64 = 300;
 
 /// How long all of a spike is held at the least; a busy machine wakes it later.
-pub(super) const SPIKE_LASTS: Duration = Duration::from_millis(41);
+pub(crate) const SPIKE_LASTS: Duration = Duration::from_millis(41);
 
 /// How many of each the figures of docs/peaks.md rest on.
 const SPIKES: u32 = 60;
@@ -25,39 +25,39 @@ const BRIEF: u32 = 120;
 /// How much is measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Numbers of worker processes at which the cost is measured.
-    pub(super) workers: Vec<u32>,
-    pub(super) rounds: u32,
-    /// How long each contestant is measured at each number of workers, in each round.
+    pub(crate) workers: Vec<u32>,
+    pub(crate) rounds: u32,
+    /// How long each candidate is measured at each number of workers, in each round.
     #[serde(with = "units::duration")]
-    pub(super) window: Duration,
-    pub(super) spikes_per_round: u32,
-    pub(super) brief_per_round: u32,
+    pub(crate) window: Duration,
+    pub(crate) spikes_per_round: u32,
+    pub(crate) brief_per_round: u32,
     /// `None` leaves out the effect on a real server.
-    pub(super) server: Option<ServerPlan>,
+    pub(crate) server: Option<ServerPlan>,
     /// Sizes and moments follow from it.
-    pub(super) seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// How the effect on a real server is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct ServerPlan {
+pub(crate) struct ServerPlan {
     /// Windows with the profiler, and as many without.
-    pub(super) pairs: u32,
+    pub(crate) pairs: u32,
     #[serde(with = "units::duration")]
-    pub(super) window: Duration,
+    pub(crate) window: Duration,
     /// Twice so long the users ask before anything is measured.
     #[serde(with = "units::duration")]
-    pub(super) warm_up: Duration,
+    pub(crate) warm_up: Duration,
     /// Users, each of whom sends a request when the last one is answered.
-    pub(super) users: u32,
+    pub(crate) users: u32,
 }
 
 impl Plan {
     /// What was asked for, if this machine can hold it.
-    pub(super) fn resolve(flags: &flags::BenchProfiler, machine: &Machine) -> Result<Self> {
+    pub(crate) fn resolve(flags: &PlanFlags) -> Result<Self> {
         let mut workers = match (flags.workers.is_empty(), flags.quick) {
             (false, _) => flags.workers.clone(),
             (true, true) => vec![10, 30],
@@ -81,16 +81,14 @@ impl Plan {
             server: (!flags.without_server).then_some(server),
             seed: 0x5eed,
         };
-        plan.check(machine)?;
+        plan.check(ByteSize(flags.usable), ByteSize(flags.floor))?;
         Ok(plan)
     }
 
-    fn check(&self, machine: &Machine) -> Result<()> {
+    fn check(&self, usable: ByteSize, floor: ByteSize) -> Result<()> {
         let most = self.workers.last().copied().unwrap_or_default();
         let processes = u64::from(most.max(self.spikes_per_round));
         let needed = ByteSize::mib(processes * WORKER_MIB + SPIKE_MIB);
-        let floor = machine.default_floor();
-        let usable = ByteSize(machine.memory_available.as_u64().saturating_sub(floor.as_u64()));
         ensure!(
             needed <= usable,
             UsageErrors(vec![format!(
@@ -107,35 +105,23 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use skyload::limits::MachineLimits;
-
     use super::*;
 
-    fn flags(workers: &[u32], rounds: Option<u32>) -> flags::BenchProfiler {
-        flags::BenchProfiler {
+    fn flags(workers: &[u32], rounds: Option<u32>, usable: ByteSize) -> PlanFlags {
+        PlanFlags {
             workers: workers.to_vec(),
             rounds,
             quick: false,
             without_server: true,
-            sky: None,
-        }
-    }
-
-    fn machine(available: u64) -> Machine {
-        Machine {
-            memory_total: ByteSize::gib(8),
-            memory_available: ByteSize::gib(available),
-            limits: MachineLimits::NONE,
-            loopback_obstacle: None,
-            speed: None,
-            shell: Vec::new(),
+            usable: usable.as_u64(),
+            floor: ByteSize::gib(1).as_u64(),
         }
     }
 
     #[test]
     fn the_rounds_together_make_up_all_spikes() {
         for rounds in [1, 3, 7] {
-            let plan = Plan::resolve(&flags(&[], Some(rounds)), &machine(8)).unwrap();
+            let plan = Plan::resolve(&flags(&[], Some(rounds), ByteSize::gib(7))).unwrap();
             assert!(plan.spikes_per_round * rounds >= SPIKES);
             assert!(plan.brief_per_round * rounds >= BRIEF);
         }
@@ -143,13 +129,13 @@ mod tests {
 
     #[test]
     fn workers_are_measured_in_order_and_each_number_once() {
-        let plan = Plan::resolve(&flags(&[100, 30, 100], None), &machine(8)).unwrap();
+        let plan = Plan::resolve(&flags(&[100, 30, 100], None, ByteSize::gib(7))).unwrap();
         assert_eq!(plan.workers, [30, 100]);
     }
 
     #[test]
     fn more_workers_than_memory_holds_are_refused_in_numbers() {
-        let error = Plan::resolve(&flags(&[300], None), &machine(4)).unwrap_err();
+        let error = Plan::resolve(&flags(&[300], None, ByteSize::gib(3))).unwrap_err();
         assert!(error.is::<UsageErrors>());
         let error = error.to_string();
         assert!(error.starts_with("--workers: 300 processes of 20 MiB"), "{error}");

@@ -1,42 +1,43 @@
 //! A root process and workers below it whose memory is known to the byte, or
 //! nearly: what profilers are measured on.
 //!
-//! The server of [`crate::FakeServer`] does what it is asked over HTTP; a crew does
-//! what is to be *seen*: hold still, spike, come and go. It is part of this
-//! package since both those who need it can reach this program: the hermetic
-//! tests of the profiler, and the benchmark of `xtask`.
-//!
 //! ```text
-//! crew (the root)  --starts-->  a worker for each order, titled like an executor
-//!      ^ orders, one a line           | reports, one a line
+//! root  --starts-->  a worker for each order, titled like an executor
+//!   ^ orders, one a line      | reports, one a line
 //! ```
 //!
 //! Each worker reports the truth about itself: its own `VmHWM`, read last.
+
+mod root;
+pub mod worker;
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::str::FromStr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use skyload::poll::{Probe, wait_until};
 
-/// The argument by which the program becomes a crew.
-pub const ARGUMENT: &str = "crew";
+pub use root::run as run_root;
+
+/// The argument by which this package's program becomes the root of a workload.
+pub const ARGUMENT: &str = "workload";
 
 /// What a worker is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Hold memory, in a process of some threads, until the crew ends.
+    /// Hold memory, in a process of some threads, until the workload ends.
     Idle {
         /// How much.
         mib: usize,
     },
-    /// Take much memory once and for a moment; then be there until the crew ends.
+    /// Take much memory once and for a moment; then be there until the workload ends.
     Spike {
         /// How much, on top of what an idle worker has.
         mib: usize,
@@ -78,7 +79,7 @@ impl FromStr for Task {
                 Self::Spike { mib: mib.parse()?, after: millis(after)?, lasting: millis(lasting)? }
             }
             ["brief", mib, lasting] => Self::Brief { mib: mib.parse()?, lasting: millis(lasting)? },
-            _ => bail!("`{text}` is not an order to a crew"),
+            _ => bail!("`{text}` is not an order to a workload"),
         })
     }
 }
@@ -122,33 +123,32 @@ impl FromStr for Report {
     }
 }
 
-/// How long a crew may take to end. Workers end as soon as it lets go of them.
+/// How long a workload may take to end. Workers end as soon as it lets go of them.
 const END_WITHIN: Duration = Duration::from_secs(20);
 
-/// A crew at work. It ends with its owner, and its workers with it, however that
+/// A workload that runs. It ends with its owner, and its workers with it, however that
 /// comes about: each waits for the end of what it reads from.
 #[derive(Debug)]
-pub struct Crew {
+pub struct Workload {
     root: Option<Child>,
     pid: u32,
     orders: Option<ChildStdin>,
     reports: Receiver<anyhow::Result<Report>>,
 }
 
-impl Crew {
-    /// Starts a crew without workers. `program` is `fake-sky` (see
-    /// [`crate::executable`]).
+impl Workload {
+    /// Starts a root without workers, which is `program`, this package's.
     pub fn start(program: &Path) -> anyhow::Result<Self> {
         let mut root = Command::new(program)
             .arg(ARGUMENT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A terminal's Ctrl-C is for the owner, who then ends the crew.
+            // A terminal's Ctrl-C is for the owner, who then ends the workload.
             .process_group(0)
             .spawn()
-            .with_context(|| format!("starting a crew of `{}`", program.display()))?;
+            .with_context(|| format!("starting a workload of `{}`", program.display()))?;
         let (pid, orders) = (root.id(), root.stdin.take());
-        let output = root.stdout.take().context("reading from the crew")?;
+        let output = root.stdout.take().context("reading from the workload")?;
         let (sender, reports) = channel();
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -167,8 +167,8 @@ impl Crew {
 
     /// Has one more worker started.
     pub fn order(&mut self, task: Task) -> anyhow::Result<()> {
-        let orders = self.orders.as_mut().context("the crew was told to end")?;
-        writeln!(orders, "{task}").with_context(|| format!("ordering `{task}` of the crew"))
+        let orders = self.orders.as_mut().context("the workload was told to end")?;
+        writeln!(orders, "{task}").with_context(|| format!("ordering `{task}` of the workload"))
     }
 
     /// The next report; nothing when there is none for so long.
@@ -176,7 +176,7 @@ impl Crew {
         match self.reports.recv_timeout(limit) {
             Ok(report) => report.map(Some),
             Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => bail!("the crew has ended"),
+            Err(RecvTimeoutError::Disconnected) => bail!("the workload has ended"),
         }
     }
 
@@ -189,13 +189,13 @@ impl Crew {
             _ = root.kill();
             _ = root.wait();
         }
-        let status = ended.context("the crew did not end when it was told to")?;
-        ensure!(status.success(), "the crew ended with {status}");
+        let status = ended.context("the workload did not end when it was told to")?;
+        ensure!(status.success(), "the workload ended with {status}");
         Ok(())
     }
 }
 
-impl Drop for Crew {
+impl Drop for Workload {
     fn drop(&mut self) {
         self.orders = None;
         if let Some(mut root) = self.root.take() {
@@ -206,15 +206,12 @@ impl Drop for Crew {
     }
 }
 
-fn wait(root: &mut Child) -> Option<std::process::ExitStatus> {
-    let end = Instant::now() + END_WITHIN;
-    while Instant::now() < end {
-        if let Ok(Some(status)) = root.try_wait() {
-            return Some(status);
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    None
+fn wait(root: &mut Child) -> Option<ExitStatus> {
+    let ended = wait_until(END_WITHIN, Duration::from_millis(5), || match root.try_wait() {
+        Ok(Some(status)) => Probe::Ready(status),
+        _ => Probe::NotYet("it is alive".to_owned()),
+    });
+    ended.ok()
 }
 
 #[cfg(test)]
@@ -239,6 +236,6 @@ mod tests {
     #[test]
     fn what_is_no_order_is_named() {
         let error = "rest 5".parse::<Task>().unwrap_err().to_string();
-        assert_eq!(error, "`rest 5` is not an order to a crew");
+        assert_eq!(error, "`rest 5` is not an order to a workload");
     }
 }

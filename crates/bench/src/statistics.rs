@@ -1,21 +1,51 @@
 //! From single measurements to figures.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use skyload::units::ByteSize;
+
+/// Microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Micros(pub(crate) f64);
+
+/// How many times as much.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Ratio(pub(crate) f64);
+
+/// Ticks per second.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hertz(pub(crate) f64);
+
+impl Micros {
+    /// CPU per tick; `None` where there was no tick.
+    #[expect(clippy::cast_precision_loss, reason = "a count of ticks is far below 2^52")]
+    pub(crate) fn per_tick(cpu: Duration, ticks: u64) -> Option<Self> {
+        (ticks > 0).then(|| Self(cpu.as_secs_f64() * 1e6 / ticks as f64))
+    }
+
+    /// The share of one core, in percent, that so much every `interval` is.
+    pub(crate) fn percent_of_a_core(self, interval: Duration) -> f64 {
+        self.0 / 1e6 / interval.as_secs_f64() * 100.0
+    }
+}
 
 /// What a figure was in the middle of all rounds, and between what it lay.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Spread<T> {
-    pub(super) median: T,
-    pub(super) min: T,
-    pub(super) max: T,
+pub(crate) struct Spread<T> {
+    pub(crate) median: T,
+    pub(crate) min: T,
+    pub(crate) max: T,
 }
 
 impl<T: Copy + PartialOrd> Spread<T> {
     /// `None` of no values. Of an even number the lower middle is the median, so
     /// that it is a value that was measured.
-    pub(super) fn of(values: &[T]) -> Option<Self> {
+    pub(crate) fn of(values: &[T]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
         let (min, max) = (*sorted.first()?, *sorted.last()?);
@@ -30,12 +60,12 @@ const SAME: ByteSize = ByteSize(512 << 10);
 /// What still counts as "caught".
 const CAUGHT: ByteSize = ByteSize::mib(5);
 
-/// What one process says of its own peak, and what a contestant says.
+/// What one process says of its own peak, and what a candidate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub(super) truth: ByteSize,
-    /// `None` when the contestant never saw the process.
-    pub(super) said: Option<ByteSize>,
+pub(crate) struct Claim {
+    pub(crate) truth: ByteSize,
+    /// `None` when the candidate never saw the process.
+    pub(crate) said: Option<ByteSize>,
 }
 
 impl Claim {
@@ -55,28 +85,28 @@ impl Claim {
     }
 }
 
-/// How well a contestant knew the peaks of many processes.
+/// How well a candidate knew the peaks of many processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Recall {
+pub(crate) struct Recall {
     /// Processes there were.
-    pub(super) processes: usize,
-    /// Those that the contestant saw at all.
-    pub(super) seen: usize,
+    pub(crate) processes: usize,
+    /// Those that the candidate saw at all.
+    pub(crate) seen: usize,
     /// Those whose peak it knew to half a MiB.
-    pub(super) within_half_mib: usize,
+    pub(crate) within_half_mib: usize,
     /// Those whose peak it knew to five MiB.
-    pub(super) within_5_mib: usize,
-    pub(super) shortfall_median: ByteSize,
-    pub(super) shortfall_p90: ByteSize,
-    pub(super) shortfall_max: ByteSize,
+    pub(crate) within_5_mib: usize,
+    pub(crate) shortfall_median: ByteSize,
+    pub(crate) shortfall_p90: ByteSize,
+    pub(crate) shortfall_max: ByteSize,
     /// The most that was said beyond a truth.
-    pub(super) excess_max: ByteSize,
+    pub(crate) excess_max: ByteSize,
 }
 
 impl Recall {
     /// `None` of no processes.
-    pub(super) fn of(claims: &[Claim]) -> Option<Self> {
+    pub(crate) fn of(claims: &[Claim]) -> Option<Self> {
         let count =
             |holds: &dyn Fn(Claim) -> bool| claims.iter().filter(|claim| holds(**claim)).count();
         let mut shortfalls: Vec<ByteSize> = claims.iter().map(|claim| claim.shortfall()).collect();

@@ -1,0 +1,58 @@
+//! What everything is measured with: the candidates, the workloads that they watch, and how
+//! to end early.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use bench::workload::Workload;
+use fake_sky::title::THIS_PROGRAM;
+use skyload::ids::ProcessIdentity;
+
+use crate::candidate::{Candidate, Candidates};
+use crate::interrupt::Interrupts;
+use crate::plan::Plan;
+use crate::watcher::{Programs, Watcher};
+
+/// What one run of the benchmark has of all this.
+pub(crate) struct Harness {
+    pub(crate) plan: Plan,
+    pub(crate) candidates: Candidates,
+    pub(crate) programs: Programs,
+    pub(crate) interrupts: Interrupts,
+}
+
+impl Harness {
+    /// Finds the candidates of this machine. Which levels of the profiler it grants is asked
+    /// on a workload without workers.
+    pub(crate) fn new(plan: Plan, programs: Programs, interrupts: Interrupts) -> Result<Self> {
+        let workload = workload()?;
+        let candidates = Candidates::find(root_of(&workload)?)?;
+        workload.finish()?;
+        Ok(Self { plan, candidates, programs, interrupts })
+    }
+
+    /// All candidates with their places, each round in another order.
+    pub(crate) fn in_turn(&self, round: u32) -> impl Iterator<Item = (usize, &Candidate)> {
+        let candidates = &self.candidates.all;
+        let count = candidates.len();
+        let first = usize::try_from(round).unwrap_or_default() % count;
+        (0..count).map(move |step| {
+            let place = (first + step) % count;
+            (place, &candidates[place])
+        })
+    }
+
+    /// Has a candidate watch a workload.
+    pub(crate) fn watch(&self, candidate: &Candidate, workload: &Workload) -> Result<Watcher> {
+        Watcher::start(candidate, root_of(workload)?, &self.programs)
+    }
+}
+
+/// A workload without workers, made of this program.
+pub(crate) fn workload() -> Result<Workload> {
+    Workload::start(Path::new(THIS_PROGRAM))
+}
+
+fn root_of(workload: &Workload) -> Result<ProcessIdentity> {
+    ProcessIdentity::of(workload.pid()).context("the root of the workload has ended")
+}

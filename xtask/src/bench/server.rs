@@ -1,0 +1,63 @@
+//! A server for the benchmark: nothing is launched on it, and it is ended again.
+
+use anyhow::{Context as _, Result};
+use skyload::config::Config;
+use skyload::credentials::Credentials;
+use skyload::plan::{LoadPlan, Machine};
+use skyload::record::RunDir;
+use skyload::record::request::LoadRequest;
+
+use crate::server::{Context, ServerSession};
+use crate::sky::SkyInstallation;
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
+
+/// The plan of a load that needs nothing else.
+pub(super) fn plan(
+    sky: Option<&str>,
+    workspace: &Workspace,
+    machine: &Machine,
+) -> Result<LoadPlan> {
+    let request = LoadRequest {
+        users: Some("1".to_owned()),
+        api: vec!["status".to_owned()],
+        infra: vec!["none".to_owned()],
+        sky: sky.map(str::to_owned),
+        ..LoadRequest::default()
+    };
+    let config = Config::read(&workspace.root.join("skyload.toml"))?;
+    Ok(LoadPlan::resolve(&request, &config, machine)?)
+}
+
+/// Starts the server, carries out `work` beside it, and ends it, whatever became of that.
+pub(super) fn with<T>(
+    plan: &LoadPlan,
+    run: &RunDir,
+    workspace: &Workspace,
+    signals: &Signals,
+    progress: Progress,
+    work: impl FnOnce(&ServerSession) -> Result<T>,
+) -> Result<T> {
+    let sky = SkyInstallation::prepare(&plan.sky, &workspace.state, &progress)?;
+    signals.check()?;
+    let session = ServerSession::begin(&Context {
+        plan,
+        run,
+        workspace,
+        sky: &sky,
+        counted: None,
+        signals,
+        progress,
+        yes: false,
+        setup: None,
+        copies_credentials: false,
+        credentials: Credentials::None,
+    })?;
+    let done = work(&session);
+    signals.note();
+    let step = progress.step("Ending the server");
+    session.finish(false, signals).context("ending the server")?;
+    step.done("done");
+    done
+}
