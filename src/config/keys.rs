@@ -1,103 +1,34 @@
-//! Finds keys of `skyload.toml` that mean nothing, with their lines and the
-//! nearest key that would. Serde alone stops at the first and guesses nothing.
+//! The keys that `skyload.toml` may have, with the nearest one for each that it may not.
+//!
+//! Serde knows them: a key is a field, and no list beside it.
 
-use toml::de::{DeTable, DeValue};
+use serde::de::value::Error;
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::forward_to_deserialize_any;
 
+use super::{Config, Profile, ProfilerSettings, Safety, Thresholds, Validity};
 use crate::budget::BudgetSubject;
 use crate::scenario::ScenarioId;
 
-const TOP: &[&str] = &["profiles", "budgets", "thresholds", "safety", "validity", "profiler"];
-const PROFILE: &[&str] = &[
-    "requests-per-scenario",
-    "cli-requests-per-scenario",
-    "infra-requests-per-scenario",
-    "requests",
-    "apis",
-    "infra",
-    "waves",
-    "infra-waves",
-    "ramp",
-    "fit",
-    "baseline",
-    "drain",
-    "settle",
-    "scenario-timeout",
-    "teardown-timeout",
-    "probe-rate",
-];
-const THRESHOLD: &[&str] = &["p50", "p90", "p95", "p99", "max", "error-rate"];
-const SAFETY: &[&str] = &["memory-floor"];
-const VALIDITY: &[&str] = &["send-lateness-p99", "profiler-gap"];
-const PROFILER: &[&str] = &["interval", "peaks", "phase-peaks"];
-
-/// One message for each unknown key.
-pub(super) fn find_mistakes(text: &str, name: &str) -> Vec<String> {
-    // A text that is no TOML at all is left to the parser proper.
-    let Ok(document) = DeTable::parse(text) else { return Vec::new() };
-    let mut search = Search { text, name, mistakes: Vec::new() };
-    let top = document.get_ref();
-    search.check(top, "", TOP);
-    for (key, value) in top {
-        let DeValue::Table(table) = value.get_ref() else { continue };
-        match key.get_ref().as_ref() {
-            "profiles" => search.check_each(table, "profiles", PROFILE),
-            "budgets" => search.check(table, "budgets", &budget_subjects()),
-            "thresholds" => {
-                let scenarios: Vec<String> =
-                    ScenarioId::ALL.iter().map(ToString::to_string).collect();
-                let scenarios: Vec<&str> = scenarios.iter().map(String::as_str).collect();
-                search.check(table, "thresholds", &scenarios);
-                search.check_each(table, "thresholds", THRESHOLD);
-            }
-            "safety" => search.check(table, "safety", SAFETY),
-            "validity" => search.check(table, "validity", VALIDITY),
-            "profiler" => search.check(table, "profiler", PROFILER),
-            _ => {}
-        }
-    }
-    search.mistakes
+/// The keys of the table at this path; none where nobody knows which it may have.
+pub(super) fn of_table(path: &[&str]) -> Vec<String> {
+    let fields = match path {
+        [] => fields_of::<Config>(),
+        ["profiles", _] => fields_of::<Profile>(),
+        ["thresholds", _] => fields_of::<Thresholds>(),
+        ["safety"] => fields_of::<Safety>(),
+        ["validity"] => fields_of::<Validity>(),
+        ["profiler"] => fields_of::<ProfilerSettings>(),
+        ["budgets"] => budget_subjects(),
+        ["thresholds"] => return ScenarioId::ALL.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    };
+    fields.into_iter().map(str::to_owned).collect()
 }
 
 /// What a budget can be set for.
 pub(crate) fn budget_subjects() -> Vec<&'static str> {
     BudgetSubject::all().map(BudgetSubject::name).collect()
-}
-
-/// `name:line` of a byte offset into the text.
-pub(super) fn place(text: &str, name: &str, offset: usize) -> String {
-    let line = text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
-    format!("{name}:{line}")
-}
-
-struct Search<'a> {
-    text: &'a str,
-    name: &'a str,
-    mistakes: Vec<String>,
-}
-
-impl Search<'_> {
-    fn check_each(&mut self, table: &DeTable<'_>, path: &str, known: &[&str]) {
-        for (key, value) in table {
-            if let DeValue::Table(inner) = value.get_ref() {
-                self.check(inner, &format!("{path}.{}", key.get_ref()), known);
-            }
-        }
-    }
-
-    fn check(&mut self, table: &DeTable<'_>, path: &str, known: &[&str]) {
-        for (key, _) in table {
-            let found = key.get_ref().as_ref();
-            if known.contains(&found) {
-                continue;
-            }
-            let place = place(self.text, self.name, key.span().start);
-            let dot = if path.is_empty() { "" } else { "." };
-            self.mistakes.push(format!(
-                "{place}: unknown key `{path}{dot}{found}`; {}",
-                suggest(found, known.iter().copied())
-            ));
-        }
-    }
 }
 
 /// "did you mean ..?" when a valid word is near, all valid words otherwise.
@@ -111,5 +42,54 @@ pub(crate) fn suggest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Cl
             format!("did you mean `{word}`?")
         }
         _ => format!("choose among {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// The fields of a struct, by the names that they have in files.
+fn fields_of<T: for<'de> Deserialize<'de>>() -> Vec<&'static str> {
+    let mut fields: &'static [&'static str] = &[];
+    // It ends as soon as the fields are known.
+    _ = T::deserialize(Fields(&mut fields));
+    fields.to_vec()
+}
+
+/// Hears which fields a struct asks for, and has no value for any.
+struct Fields<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Fields<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(Error::custom("only a struct has fields"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        *self.0 = fields;
+        Err(Error::custom("the fields are all that was asked for"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
+        ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_each_table_are_known() {
+        for section in of_table(&[]) {
+            let inside = [of_table(&[&section]), of_table(&[&section, "any"])];
+            assert!(inside.iter().any(|keys| !keys.is_empty()), "{section}");
+        }
+        assert!(of_table(&["profiles", "any"]).contains(&"cli-requests-per-scenario".to_owned()));
     }
 }

@@ -6,6 +6,7 @@
 mod budget_setting;
 mod keys;
 mod pace_setting;
+mod parse;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use crate::units::{self, Percent};
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct Config {
     /// Named plans.
     pub profiles: BTreeMap<String, Profile>,
@@ -41,7 +42,7 @@ pub struct Config {
 
 /// A named plan.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct Profile {
     /// Concurrent users of each scenario.
     pub requests_per_scenario: u32,
@@ -112,7 +113,8 @@ impl Default for Profile {
 
 /// Limits on what users of one scenario see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(rename_all = "kebab-case", default)]
+#[schemars(deny_unknown_fields)]
 pub struct Thresholds {
     /// Median of the time from the scheduled start to the last answer.
     #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
@@ -141,7 +143,7 @@ pub struct Thresholds {
 
 /// What protects the machine.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct Safety {
     /// Available memory below which the load is stopped; `auto` is the larger of
     /// 1 GiB and 5 % of the machine's memory.
@@ -150,7 +152,7 @@ pub struct Safety {
 
 /// When numbers can be trusted.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct Validity {
     /// Requests sent later than this (99th percentile) mean a starved client.
     #[serde(with = "units::duration")]
@@ -168,7 +170,7 @@ impl Default for Validity {
 
 /// How the profiler samples.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct ProfilerSettings {
     /// Distance between two ticks.
     #[serde(with = "units::duration")]
@@ -211,14 +213,7 @@ impl Config {
 
     /// Parses the text of the file called `name`.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
-        let mistakes = keys::find_mistakes(text, name);
-        if !mistakes.is_empty() {
-            return Err(ConfigError::Mistakes(mistakes));
-        }
-        toml::from_str(text).map_err(|error| {
-            let place = keys::place(text, name, error.span().map_or(0, |span| span.start));
-            ConfigError::Mistakes(vec![format!("{place}: {}", error.message())])
-        })
+        parse::parse(text, name).map_err(ConfigError::Mistakes)
     }
 }
 
@@ -256,6 +251,24 @@ mod tests {
         };
         assert_eq!(mistakes.len(), 3, "{mistakes:?}");
         assert!(mistakes[2].contains("did you mean `api:status`"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_mistaken_value_hides_no_other_mistake() {
+        let text = "[budgets]\nserver = \"1XB\"\nserverr = 1\n[profiles.ci]\nwaves = \"two\"\n\
+                    drian = \"3s\"\n[safety]\nmemory-floor = { auto = true }\n";
+        let error = Config::parse(text, "f").unwrap_err().to_string();
+        let messages: Vec<&str> = error.lines().collect();
+        let expected = [
+            "f:2: `1XB` is not a size",
+            "f:3: unknown key `budgets.serverr`; did you mean `server`?",
+            "f:5: invalid type: string \"two\"",
+            "f:6: unknown key `profiles.ci.drian`; did you mean `drain`?",
+            "f:8: invalid type: map",
+        ];
+        let is_as_expected = |(message, start): (&&str, &str)| message.starts_with(start);
+        assert!(messages.iter().zip(expected).all(is_as_expected), "{messages:#?}");
+        assert_eq!(messages.len(), expected.len(), "{messages:#?}");
     }
 
     #[rstest]
