@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};

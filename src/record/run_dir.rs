@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::directory::{create_private, link_latest, open};
 use super::{
     ProfileFiles, RecordError, RunFacts, read_json, read_json_optional, read_optional, v2,
 };

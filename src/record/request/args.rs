@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(kept.into_iter().map(|(key, _)| key).collect::<BTreeSet<_>>(), keys);
         assert!(flags().iter().all(|flag| flag.get_long().is_some()));
         let is_declared = |id: &&str| flags().iter().any(|flag| flag.get_id() == *id);
-        assert!(FIRST.iter().all(|id| is_declared(id)));
+        assert!(FIRST.iter().all(is_declared));
     }
 
     #[test]

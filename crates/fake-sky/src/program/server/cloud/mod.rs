@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use fake_sky::DEFAULT_USER_ID;
 use fake_sky::settings::Settings;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::clusters::{Cluster, Clusters};
 use self::job::finishing;

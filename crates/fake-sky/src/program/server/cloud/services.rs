@@ -156,7 +156,7 @@ impl Service {
         json!({
             "name": self.name, "controller_job_id": self.port - FIRST_PORT + 1,
             "controller_port": self.port - 10_000, "load_balancer_port": self.port,
-            "status": status, "uptime": ready.then(|| self.ready.as_secs()),
+            "status": status, "uptime": ready.then_some(self.ready.as_secs()),
             "policy": format!("Fixed {} replicas", self.replicas), "version": 1,
             "active_versions": if ready { json!([1]) } else { json!([]) },
             "requested_resources_str": "1x[CPU:1+]", "load_balancing_policy": "least_load",
