@@ -3,7 +3,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use crate::budget::BudgetSubject;
+use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 
 const TOP: &[&str] = &["profiles", "budgets", "thresholds", "safety", "validity", "profiler"];
@@ -41,7 +41,11 @@ pub(super) fn find_mistakes(text: &str, name: &str) -> Vec<String> {
         let DeValue::Table(table) = value.get_ref() else { continue };
         match key.get_ref().as_ref() {
             "profiles" => search.check_each(table, "profiles", PROFILE),
-            "budgets" => search.check(table, "budgets", &budget_subjects()),
+            "budgets" => {
+                let names = budget_names();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                search.check(table, "budgets", &names);
+            }
             "thresholds" => {
                 let scenarios: Vec<String> =
                     ScenarioId::ALL.iter().map(ToString::to_string).collect();
@@ -59,8 +63,8 @@ pub(super) fn find_mistakes(text: &str, name: &str) -> Vec<String> {
 }
 
 /// What a budget can be set for.
-pub(crate) fn budget_subjects() -> Vec<&'static str> {
-    BudgetSubject::all().map(BudgetSubject::name).collect()
+pub(crate) fn budget_names() -> Vec<String> {
+    Metric::budgets().map(|metric| metric.to_string()).collect()
 }
 
 /// `name:line` of a byte offset into the text.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::data::{Axis, Chart, Limit, Series, rounded};
 use super::series::Chunks;
-use crate::analysis::{BudgetCheck, Evidence, Report};
-use crate::budget::{Amount, BudgetSubject};
+use crate::analysis::{Evidence, LimitCheck, Report};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
+use crate::metric::{Amount, Metric, ServerMetric};
 use crate::record::profile::{ClassSample, Sample, SystemSample};
 use crate::units::{ByteSize, as_gib, as_mib};
 
@@ -48,7 +48,7 @@ impl Course<'_> {
         let largest = |tick: &ClassSample| as_mib(tick.rss_max);
         let mut sums = self.by_class(1, |tick| Some(tick.map_or(0.0, sum)));
         sums.insert(0, self.total());
-        let limit_of = |check: &&BudgetCheck| check.subject == BudgetSubject::TreeRss;
+        let limit_of = |check: &&LimitCheck| check.metric == ServerMetric::TreeRss.into();
         let tree_limits: Vec<Limit> =
             report.budgets.iter().filter(limit_of).filter_map(as_limit).collect();
         vec![
@@ -179,9 +179,9 @@ fn silence_between(times: &[Timestamp]) -> Duration {
     distances.get(distances.len() / 2).copied().unwrap_or_default().saturating_mul(2)
 }
 
-fn as_limit(check: &BudgetCheck) -> Option<Limit> {
-    let Some(Amount::Size(limit)) = check.limit else { return None };
-    Some(Limit { name: format!("budget: {}", check.subject), value: rounded(as_mib(limit), 1) })
+fn as_limit(check: &LimitCheck) -> Option<Limit> {
+    let limit = check.limit.and_then(Amount::as_size)?;
+    Some(Limit { name: format!("budget: {}", check.metric), value: rounded(as_mib(limit), 1) })
 }
 
 /// Budgets of classes that ran; equal ones share a line.
@@ -189,7 +189,7 @@ fn class_limits(report: &Report) -> Vec<Limit> {
     let mut limits: Vec<Limit> = Vec::new();
     let ran = |class| report.memory.as_ref().is_some_and(|memory| memory.class(class).is_some());
     for check in &report.budgets {
-        let BudgetSubject::Class(class) = check.subject else { continue };
+        let Metric::Class(class, _) = check.metric else { continue };
         let Some(limit) = as_limit(check).filter(|_| ran(class)) else { continue };
         match limits.iter_mut().find(|other| other.value == limit.value) {
             Some(other) => other.name = format!("{}, {class}", other.name),

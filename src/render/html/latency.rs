@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::table::Table;
-use crate::analysis::{Evidence, Report, ScenarioReport, SegmentReport, Start, Stats};
+use crate::analysis::{Evidence, LimitState, Report, ScenarioReport, SegmentReport, Start, Stats};
+use crate::metric::{Amount, Metric};
 use crate::record::outcome::Latencies;
 use crate::render::tables::latency;
 use crate::render::words::{refusal, seconds};
@@ -156,7 +157,7 @@ pub(super) fn turns(report: &Report) -> Option<Table> {
 /// The steps of all segments; `None` where every turn had but one.
 pub(super) fn steps(report: &Report) -> Option<Table> {
     let mut headings = vec!["scenario", "wave", "step", "count"];
-    headings.extend(latency::FIGURES);
+    headings.extend(latency::headings());
     let mut table = Table::new("Steps of a turn, in seconds", &headings, 3);
     for (scenario, segment) in segments(report).filter(|(_, segment)| segment.steps.len() > 1) {
         for (step, stats) in &segment.steps {
@@ -180,18 +181,18 @@ pub(super) fn thresholds(report: &Report) -> Option<Table> {
         2,
     );
     for check in &report.thresholds {
-        let measured =
-            check.measured.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.3}"));
-        let state = match (check.breached, check.measured) {
-            (true, _) => "exceeded",
-            (false, Some(_)) => "ok",
-            (false, None) => "not measured",
+        let Metric::Scenario(id, statistic) = check.metric else { continue };
+        let duration = |amount: Option<Amount>| amount.and_then(Amount::as_duration);
+        let measured = duration(check.measured).map(|it| format!("{:.3}", it.as_secs_f64()));
+        let state = match check.state {
+            LimitState::Over => "exceeded",
+            other => other.name(),
         };
         table.row([
-            check.scenario.to_string(),
-            check.figure.clone(),
-            seconds(check.limit),
-            measured,
+            id.to_string(),
+            statistic.row().name.to_owned(),
+            seconds(duration(check.limit).unwrap_or_default()),
+            measured.unwrap_or_else(|| "–".to_owned()),
             state.to_owned(),
         ]);
     }
