@@ -3,7 +3,9 @@
 //! Assembling is pure: [`Evidence`] in, [`Report`] out, so any old run can be
 //! reported on again.
 
+mod chart_data;
 mod coverage;
+mod distributions;
 mod evidence;
 mod exactness;
 mod growth;
@@ -19,13 +21,17 @@ mod scenarios;
 mod server_profile;
 mod snapshots;
 mod summary;
+mod thinning;
+mod timeline;
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use chart_data::ChartData;
 pub use coverage::{Coverage, Gap};
+pub use distributions::{Distribution, SegmentCounts};
 pub use evidence::Evidence;
 pub use exactness::Exactness;
 pub use growth::{ClassGrowth, Growth};
@@ -38,6 +44,7 @@ pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{ScenarioReport, ScenarioState, SegmentReport, Start, Stats, state};
 pub use snapshots::SnapshotMemory;
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
+pub use timeline::{Course, Line, Quantity, Subject, Timeline, rounded};
 
 use crate::ids::RunId;
 use crate::plan::LoadPlan;

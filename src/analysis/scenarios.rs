@@ -53,7 +53,9 @@ pub enum ScenarioState {
 }
 
 /// Whether executors were up when a segment began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// The first segment: executors are started for it, and import SkyPilot first.

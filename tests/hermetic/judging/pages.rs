@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use serde_json::Value;
-use skyload::analysis::{Evidence, Report};
+use skyload::analysis::{ChartData, Evidence, Report};
 use skyload::metric::{Amount, Limit, ServerMetric};
 use skyload::plan::ServerTarget;
 use skyload::record::events::{Event, StopReason};
@@ -18,7 +18,8 @@ use super::hour::{MARKUP, SPIKE, hour_run};
 pub(crate) fn page(evidence: &Evidence) -> String {
     let mut page = Vec::new();
     let report = Report::assemble(evidence);
-    html::render(&report, evidence, &mut page).expect("memory takes everything");
+    let data = ChartData::assemble(&report, evidence);
+    html::render(&report, &data, &mut page).expect("memory takes everything");
     String::from_utf8(page).expect("it is text")
 }
 
