@@ -64,8 +64,8 @@ pub enum Place {
     Totals,
     /// Key figure; a row of the server's totals where a budget is set for it.
     KeyFigure,
-    /// Nowhere by itself: it decides how a scenario ended.
-    State,
+    /// Nowhere by itself; a row of the server's totals where a budget is set for it.
+    Nowhere,
 }
 
 impl Row {
@@ -211,7 +211,7 @@ statistics! {
             heading: "errors",
             unit: Unit::Share,
             limits: Limits::Threshold,
-            place: Place::State,
+            place: Place::Nowhere,
         },
         /// Completed iterations per second.
         Throughput: COUNT {

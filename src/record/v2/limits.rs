@@ -83,3 +83,81 @@ fn name_metric(fields: &mut Map<String, Value>, subject: &str) {
 fn metric_of(scenario: &Value, figure: &str) -> Value {
     format!("{} {figure}", scenario.as_str().unwrap_or_default()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{About, LimitCheck};
+    use crate::metric::Limit;
+
+    fn fields(value: Value) -> Map<String, Value> {
+        let Value::Object(fields) = value else { panic!("it is an object") };
+        fields
+    }
+
+    #[test]
+    fn limits_of_a_plan_are_on_metrics() {
+        let mut plan = fields(json!({
+            "budgets": [
+                { "subject": { "class": "short-executor" }, "limit": null },
+                { "subject": "leaked-processes", "limit": { "count": 0 } },
+            ],
+            "thresholds": [
+                { "scenario": "api:status", "limits": { "max": "1m", "p95": "5s", "error-rate": "1%" } },
+            ],
+        }));
+        of_plan(&mut plan);
+        let limits = |list: &str| -> Vec<(String, Option<String>)> {
+            let limits: Vec<Limit> = serde_json::from_value(plan[list].clone()).unwrap();
+            let words = |limit: Limit| {
+                (limit.metric.to_string(), limit.at_most.map(|amount| amount.to_string()))
+            };
+            limits.into_iter().map(words).collect()
+        };
+        let some = |metric: &str, amount: &str| (metric.to_owned(), Some(amount.to_owned()));
+        assert_eq!(
+            limits("budgets"),
+            [("short-executor".to_owned(), None), some("leftovers", "0")]
+        );
+        let thresholds = [
+            some("api:status p95", "5.000 s"),
+            some("api:status error-rate", "1%"),
+            some("api:status max", "60.000 s"),
+        ];
+        assert_eq!(limits("thresholds"), thresholds);
+    }
+
+    #[test]
+    fn checks_of_a_report_and_what_was_found_are_about_metrics() {
+        let mut report = fields(json!({
+            "budgets": [{
+                "subject": "tree-rss", "limit": { "size": 5 }, "source": "configured",
+                "measured": { "size": 6 }, "state": "over",
+            }],
+            "thresholds": [{
+                "scenario": "api:status", "figure": "p95", "limit": 0.5, "measured": 1.25,
+                "breached": true,
+            }],
+            "judgement": { "findings": [
+                { "about": { "budget": { "class": "server" } } },
+                { "about": { "threshold": { "scenario": "api:status", "figure": "p95" } } },
+                { "about": { "scenario": "api:status" } },
+                { "about": null },
+            ] },
+        }));
+        of_report(&mut report);
+        for list in ["budgets", "thresholds"] {
+            let checks: Vec<LimitCheck> = serde_json::from_value(report[list].clone()).unwrap();
+            assert!(checks[0].measured > checks[0].limit, "{checks:?}");
+            assert_eq!(checks[0].state.name(), "OVER");
+        }
+        let findings = report["judgement"]["findings"].as_array().unwrap().iter();
+        let about = |finding: &Value| {
+            serde_json::from_value::<Option<About>>(finding["about"].clone()).unwrap()
+        };
+        let about: Vec<Option<String>> =
+            findings.map(|finding| about(finding).map(|about| about.to_string())).collect();
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(about, [named("server"), named("api:status p95"), named("api:status"), None]);
+    }
+}

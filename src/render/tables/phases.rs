@@ -52,7 +52,7 @@ pub(in crate::render) fn growth(growth: &Growth) -> Table {
 }
 
 /// Figures of all processes together that have no row among the peaks; `None` without a
-/// profile. A key figure has one here where it has a budget.
+/// profile. Of those that are shown nowhere else by themselves, the ones with a budget.
 pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
     report.memory.as_ref()?;
     let headings = ["", "measured"].into_iter().chain(HEADINGS);
@@ -62,8 +62,8 @@ pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
         let (row, metric) = (statistic.row(), Metric::Server(*statistic));
         let is_shown = match row.place {
             Place::Totals => true,
-            Place::KeyFigure => has_budget(metric),
-            Place::Column | Place::Peaks | Place::State => false,
+            Place::KeyFigure | Place::Nowhere => has_budget(metric),
+            Place::Column | Place::Peaks => false,
         };
         if is_shown {
             let figure = Cell::measured(report.of_server(*statistic));
