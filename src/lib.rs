@@ -6,10 +6,11 @@
 //!
 //! In reading order:
 //!
-//! * [`units`], [`fact`], [`hash`], [`ids`], [`clock`], [`class`], [`budget`], [`process`], [`listeners`],
+//! * [`units`], [`fact`], [`hash`], [`ids`], [`clock`], [`class`], [`process`], [`listeners`],
 //!   [`server_command`], [`env`], [`shell`], [`target`], [`credentials`]: the words.
 //! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
 //!   right.
+//! * [`metric`]: what can be measured, limited and shown: one table.
 //! * [`limits`]: what the machine puts in the way.
 //! * [`config`] and [`plan`]: from what was typed to what will happen.
 //! * [`record`]: everything on disk: the files where all parts of a run meet.
@@ -25,7 +26,6 @@ mod changes;
 
 pub mod analysis;
 pub mod api;
-pub mod budget;
 pub mod class;
 pub mod clock;
 pub mod config;
@@ -37,6 +37,7 @@ pub mod ids;
 pub mod infrastructure;
 pub mod limits;
 pub mod listeners;
+pub mod metric;
 pub mod plan;
 pub mod poll;
 pub mod process;

@@ -117,13 +117,6 @@ impl MemoryReport {
         self.snapshots.iter().filter(|snapshot| snapshot.processes > 0)
     }
 
-    /// Whether processes of a class ran and none was ever read. A fork that ran nothing
-    /// of its own has no peak of its own either, and is none of them.
-    pub(super) fn is_unread(&self, class: ProcessClass) -> bool {
-        self.class(class)
-            .is_some_and(|class| class.peak.is_none() && class.exactness != Exactness::Exact)
-    }
-
     /// That the machine swapped, and what that means; `None` when no process of the
     /// server was seen with pages in swap.
     pub fn swapping(&self) -> Option<String> {

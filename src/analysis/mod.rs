@@ -3,41 +3,48 @@
 //! Assembling is pure: [`Evidence`] in, [`Report`] out, so any old run can be
 //! reported on again.
 
-mod budgets;
+mod chart_data;
 mod coverage;
+mod distributions;
 mod evidence;
 mod exactness;
 mod growth;
 mod judge;
 mod kinds;
+mod limits;
 mod losses;
 mod memory;
+mod metrics;
 mod profile;
 mod recording;
 mod scenarios;
 mod server_profile;
 mod snapshots;
 mod summary;
+mod thinning;
+mod timeline;
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use budgets::CONFIGURED;
-pub use budgets::{BudgetCheck, BudgetState};
+pub use chart_data::ChartData;
 pub use coverage::{Coverage, Gap};
+pub use distributions::{Distribution, SegmentCounts};
 pub use evidence::Evidence;
 pub use exactness::Exactness;
 pub use growth::{ClassGrowth, Growth};
 pub use judge::{About, Finding, Judgement, Severity, Verdict};
+pub(crate) use limits::CONFIGURED;
+pub use limits::{LimitCheck, LimitState};
 pub use memory::{ClassMemory, MemoryReport};
+pub use metrics::{Absence, Measured};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
-pub use scenarios::{
-    ScenarioReport, ScenarioState, SegmentReport, Start, Stats, ThresholdCheck, state,
-};
+pub use scenarios::{ScenarioReport, ScenarioState, SegmentReport, Start, Stats, state};
 pub use snapshots::SnapshotMemory;
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
+pub use timeline::{Course, Line, Quantity, Subject, Timeline, rounded};
 
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
@@ -95,9 +102,9 @@ pub struct Report {
     /// What of the run the profile covers.
     pub coverage: Coverage,
     /// Each configured budget.
-    pub budgets: Vec<BudgetCheck>,
-    /// Each configured latency limit.
-    pub thresholds: Vec<ThresholdCheck>,
+    pub budgets: Vec<LimitCheck>,
+    /// Each configured threshold for latencies.
+    pub thresholds: Vec<LimitCheck>,
     /// The verdict, and all that speaks for or against it.
     pub judgement: Judgement,
 }
@@ -178,15 +185,21 @@ impl Report {
         let recording = evidence.recording();
         let memory = memory::assemble(recording, evidence.came_to_rest());
         let coverage = coverage::assemble(evidence);
-        let (scenarios, thresholds) = scenarios::assemble(evidence);
-        let budgets = budgets::check(evidence, memory.as_ref());
+        let scenarios = scenarios::assemble(evidence);
+        let sources = metrics::Sources {
+            memory: memory.as_ref(),
+            leaked_processes: evidence.leaked_processes(),
+            outcomes: &evidence.outcomes,
+        };
+        let budgets = limits::budgets(evidence, sources);
+        let thresholds = limits::thresholds(evidence, sources);
         let judgement = judge::judge(&judge::Case {
             evidence,
             coverage: &coverage,
             scenarios: &scenarios,
             thresholds: &thresholds,
             budgets: &budgets,
-            memory: memory.as_ref(),
+            sources,
         });
         Self {
             version: Version,

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use crate::clock::Timestamp;
-use crate::config::Thresholds;
 use crate::plan::PlannedScenario;
 use crate::record::outcome::{
     ClientCost, Ended, FailureTally, Latencies, ScenarioOutcome, SegmentOutcome, Tally,
@@ -54,7 +53,9 @@ pub enum ScenarioState {
 }
 
 /// Whether executors were up when a segment began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// The first segment: executors are started for it, and import SkyPilot first.
@@ -137,24 +138,6 @@ pub struct Stats {
     pub max: Duration,
 }
 
-/// One latency limit and what was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ThresholdCheck {
-    /// Which scenario.
-    pub scenario: ScenarioId,
-    /// Which figure: `p95`, ..
-    pub figure: String,
-    /// Its limit.
-    #[serde(with = "units::seconds")]
-    #[schemars(with = "crate::units::Seconds")]
-    pub limit: Duration,
-    /// The figure over all segments; `None` when nothing was measured.
-    pub measured: Option<f64>,
-    /// Whether it is above the limit.
-    pub breached: bool,
-}
-
 impl Stats {
     /// The figures of a distribution; `None` when it is empty.
     pub fn of(latencies: &Latencies) -> Option<Self> {
@@ -216,43 +199,19 @@ impl SegmentReport {
     }
 }
 
-pub(super) fn assemble(evidence: &Evidence) -> (Vec<ScenarioReport>, Vec<ThresholdCheck>) {
-    let limits = |id| {
-        let limits = evidence.plan.thresholds.iter().find(|limits| limits.scenario == id);
-        limits.map(|limits| limits.limits).unwrap_or_default()
+pub(super) fn assemble(evidence: &Evidence) -> Vec<ScenarioReport> {
+    let plan = &evidence.plan;
+    let report_of = |planned: &PlannedScenario| {
+        let outcome = evidence.outcomes.get(&planned.id);
+        report(planned, outcome, plan.error_rate(planned.id), !plan.is_remote())
     };
-    let reports = evidence
-        .plan
-        .scenarios
-        .iter()
-        .map(|planned| {
-            report(
-                planned,
-                evidence.outcomes.get(&planned.id),
-                &limits(planned.id),
-                !evidence.plan.is_remote(),
-            )
-        })
-        .collect();
-    let checks = evidence
-        .plan
-        .thresholds
-        .iter()
-        .flat_map(|limits| {
-            check_latencies(
-                limits.scenario,
-                &limits.limits,
-                evidence.outcomes.get(&limits.scenario),
-            )
-        })
-        .collect();
-    (reports, checks)
+    plan.scenarios.iter().map(report_of).collect()
 }
 
 fn report(
     planned: &PlannedScenario,
     outcome: Option<&ScenarioOutcome>,
-    limits: &Thresholds,
+    allowed: Percent,
     restarted: bool,
 ) -> ScenarioReport {
     let mut failures = Tally::default();
@@ -264,7 +223,7 @@ fn report(
         id: planned.id,
         users: planned.users,
         concurrency: planned.concurrency,
-        state: outcome.map_or(ScenarioState::NoResult, |outcome| state(outcome, limits)),
+        state: outcome.map_or(ScenarioState::NoResult, |outcome| state(outcome, allowed)),
         segments: segments
             .iter()
             .enumerate()
@@ -275,11 +234,11 @@ fn report(
     }
 }
 
-/// The one rule for when a scenario has failed; also what its own test asserts.
-pub fn state(outcome: &ScenarioOutcome, limits: &Thresholds) -> ScenarioState {
+/// The one rule for when a scenario has failed, of whose iterations a share is allowed to;
+/// also what its own test asserts.
+pub fn state(outcome: &ScenarioOutcome, allowed: Percent) -> ScenarioState {
     let failed = total(outcome.segments.iter().map(|segment| segment.failed));
     let completed = total(outcome.segments.iter().map(SegmentOutcome::completed));
-    let allowed = limits.error_rate.unwrap_or_default();
     let too_many = Percent::of(failed, completed).is_some_and(|share| share > allowed);
     match outcome.ended {
         _ if too_many => ScenarioState::Failed,
@@ -294,9 +253,14 @@ pub fn state(outcome: &ScenarioOutcome, limits: &Thresholds) -> ScenarioState {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of turns are far below 2^52")]
+/// Completed iterations per second; `None` where they took no time.
+#[expect(clippy::cast_precision_loss, reason = "counts of iterations are far below 2^52")]
+pub(super) fn throughput(completed: u64, took: Duration) -> Option<f64> {
+    let seconds = took.as_secs_f64();
+    (seconds > 0.0).then(|| completed as f64 / seconds)
+}
+
 fn segment_report(index: usize, segment: &SegmentOutcome, restarted: bool) -> SegmentReport {
-    let seconds = segment.ended.since(segment.began).as_secs_f64();
     SegmentReport {
         start: match index {
             _ if !restarted => Start::Unknown,
@@ -311,7 +275,7 @@ fn segment_report(index: usize, segment: &SegmentOutcome, restarted: bool) -> Se
         unjudged: segment.unjudged,
         failed: segment.failed,
         client_failed: segment.client_failed,
-        throughput: (seconds > 0.0).then(|| segment.completed() as f64 / seconds),
+        throughput: throughput(segment.completed(), segment.ended.since(segment.began)),
         retries: segment.retries,
         iteration_duration: Stats::of(&segment.iteration_duration),
         steps: segment
@@ -321,36 +285,4 @@ fn segment_report(index: usize, segment: &SegmentOutcome, restarted: bool) -> Se
             .collect(),
         send_lateness: Stats::of(&segment.send_lateness),
     }
-}
-
-fn check_latencies(
-    scenario: ScenarioId,
-    limits: &Thresholds,
-    outcome: Option<&ScenarioOutcome>,
-) -> Vec<ThresholdCheck> {
-    let mut all = Latencies::default();
-    for segment in outcome.map_or(&[][..], |outcome| &outcome.segments) {
-        all.add(&segment.iteration_duration);
-    }
-    let stats = Stats::of(&all);
-    let measured = |of: fn(&Stats) -> Duration| stats.as_ref().map(of);
-    [
-        ("p50", limits.p50, measured(|stats| stats.p50)),
-        ("p90", limits.p90, measured(|stats| stats.p90)),
-        ("p95", limits.p95, measured(|stats| stats.p95)),
-        ("p99", limits.p99, measured(|stats| stats.p99)),
-        ("max", limits.max, measured(|stats| stats.max)),
-    ]
-    .into_iter()
-    .filter_map(|(figure, limit, measured)| {
-        let limit = limit?;
-        Some(ThresholdCheck {
-            scenario,
-            figure: figure.to_owned(),
-            limit,
-            measured: measured.map(|measured| measured.as_secs_f64()),
-            breached: measured.is_some_and(|measured| measured > limit),
-        })
-    })
-    .collect()
 }

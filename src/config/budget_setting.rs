@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use crate::budget::Amount;
+use crate::metric::Amount;
 use crate::units::{ByteSize, QuantityError, parse_size};
 
 /// The limit of a budget. Whether its unit is that of its subject is decided in
 /// [`crate::plan`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BudgetSetting {
     /// The constant of the SkyPilot under test.
     Auto,

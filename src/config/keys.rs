@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::{Config, Profile, ProfilerSettings, Safety, Thresholds, Validity};
-use crate::budget::BudgetSubject;
+use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 
 /// The keys of the table at this path; none where nobody knows which it may have.
@@ -19,7 +19,7 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
         ["safety"] => fields_of::<Safety>(),
         ["validity"] => fields_of::<Validity>(),
         ["profiler"] => fields_of::<ProfilerSettings>(),
-        ["budgets"] => budget_subjects(),
+        ["budgets"] => return budget_names(),
         ["thresholds"] => return ScenarioId::ALL.iter().map(ToString::to_string).collect(),
         _ => Vec::new(),
     };
@@ -27,8 +27,8 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
 }
 
 /// What a budget can be set for.
-pub(crate) fn budget_subjects() -> Vec<&'static str> {
-    BudgetSubject::all().map(BudgetSubject::name).collect()
+pub(crate) fn budget_names() -> Vec<String> {
+    Metric::budgets().map(|metric| metric.to_string()).collect()
 }
 
 /// "did you mean ..?" when a valid word is near, all valid words otherwise.

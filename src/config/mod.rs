@@ -12,14 +12,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use budget_setting::{BudgetSetting, SizeSetting};
-pub(crate) use keys::{budget_subjects, suggest};
+pub(crate) use keys::{budget_names, suggest};
 pub use pace_setting::{FitSetting, RampSetting};
 
+use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
+use crate::scenario::ScenarioId;
 use crate::units::{self, Percent};
 
 /// The whole file.
@@ -112,33 +113,46 @@ impl Default for Profile {
 }
 
 /// Limits on what users of one scenario see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-#[schemars(deny_unknown_fields)]
 pub struct Thresholds {
     /// Median of the time from the scheduled start to the last answer.
-    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::units::DurationText>")]
+    #[serde(with = "units::duration::option")]
     pub p50: Option<Duration>,
     /// Its 90th percentile.
-    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::units::DurationText>")]
+    #[serde(with = "units::duration::option")]
     pub p90: Option<Duration>,
     /// Its 95th percentile.
-    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::units::DurationText>")]
+    #[serde(with = "units::duration::option")]
     pub p95: Option<Duration>,
     /// Its 99th percentile.
-    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::units::DurationText>")]
+    #[serde(with = "units::duration::option")]
     pub p99: Option<Duration>,
     /// Its longest.
-    #[serde(with = "units::duration::option", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<crate::units::DurationText>")]
+    #[serde(with = "units::duration::option")]
     pub max: Option<Duration>,
     /// Share of turns that may fail; without it, none may.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_rate: Option<Percent>,
+}
+
+impl Thresholds {
+    /// The limits that are set.
+    pub fn limits(self, scenario: ScenarioId) -> impl Iterator<Item = Limit> {
+        let latencies = [
+            (ScenarioMetric::P50, self.p50),
+            (ScenarioMetric::P90, self.p90),
+            (ScenarioMetric::P95, self.p95),
+            (ScenarioMetric::P99, self.p99),
+            (ScenarioMetric::Max, self.max),
+        ];
+        let latencies =
+            latencies.map(|(statistic, limit)| (statistic, limit.map(Amount::Duration)));
+        let error_rate = (ScenarioMetric::ErrorRate, self.error_rate.map(Amount::Share));
+        latencies.into_iter().chain([error_rate]).filter_map(move |(statistic, limit)| {
+            let metric = Metric::Scenario(scenario, statistic);
+            limit.map(|limit| Limit { metric, at_most: Some(limit) })
+        })
+    }
 }
 
 /// What protects the machine.

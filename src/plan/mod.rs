@@ -26,15 +26,14 @@ pub use speed::Speed;
 
 pub use crate::target::{PINNED_SKYPILOT, ServerTarget, SkySelection};
 
-use crate::budget::Budget;
-use crate::config::Thresholds;
 use crate::infrastructure::Infrastructure;
+use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
 use crate::record::{Document, Estimate, Version, v2};
 use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
 use crate::units;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Percent};
 use serde_json::Value;
 
 /// Everything that a run needs.
@@ -109,9 +108,9 @@ pub struct LoadPlan {
     /// Whether the original's figures are taken beside ours.
     pub upstream_figures: bool,
     /// Limits on memory and on counts of processes and threads.
-    pub budgets: Vec<Budget>,
-    /// Latency and error limits.
-    pub thresholds: Vec<ScenarioThresholds>,
+    pub budgets: Vec<Limit>,
+    /// Limits on what users of scenarios see: latencies, and the share of errors.
+    pub thresholds: Vec<Limit>,
     /// Available memory below which the load is stopped.
     pub memory_floor: ByteSize,
     /// When numbers can be trusted.
@@ -148,16 +147,6 @@ pub struct PlannedScenario {
     pub concurrency: u32,
 }
 
-/// Latency and error limits of one scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ScenarioThresholds {
-    /// Which scenario.
-    pub scenario: ScenarioId,
-    /// Its limits.
-    pub limits: Thresholds,
-}
-
 /// When numbers can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -181,6 +170,16 @@ impl LoadPlan {
     /// The plan's entry for a scenario, if it has one.
     pub fn scenario(&self, id: ScenarioId) -> Option<&PlannedScenario> {
         self.scenarios.iter().find(|scenario| scenario.id == id)
+    }
+
+    /// Share of a scenario's iterations that may fail: none, unless a threshold allows for it.
+    pub fn error_rate(&self, id: ScenarioId) -> Percent {
+        let metric = Metric::Scenario(id, ScenarioMetric::ErrorRate);
+        let threshold = self.thresholds.iter().find(|threshold| threshold.metric == metric);
+        match threshold.and_then(|threshold| threshold.at_most) {
+            Some(Amount::Share(share)) => share,
+            _ => Percent::default(),
+        }
     }
 
     /// What its scenarios need.

@@ -13,10 +13,11 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::constant::Constant;
-use crate::analysis::{ClassMemory, Exactness, Report};
+use crate::analysis::{Absence, Exactness, Measured, Report};
 use crate::class::ProcessClass;
 use crate::ids::RunId;
 use crate::infrastructure::Infrastructure;
+use crate::metric::ClassMetric;
 use crate::units::ByteSize;
 
 /// What is left above the largest peak, in percent of it.
@@ -151,24 +152,24 @@ fn peaks(constant: Constant, report: &Report) -> Vec<PeakSeen> {
     let classes = report.memory.iter().flat_map(|memory| &memory.classes);
     classes
         .filter(|memory| constant.classes().contains(&memory.class))
-        .filter_map(|memory| seen(report, memory))
+        .filter_map(|memory| {
+            let measured = report.of_class(memory.class, ClassMetric::MaxPeak);
+            let counted = match measured {
+                // Forks that ran nothing of their own have no peak of their own, for sure.
+                Measured::Absent(Absence::NoProcess) => return None,
+                Measured::Value(_, Exactness::Exact) => Counted::AsMeasured,
+                Measured::Value(_, Exactness::AtMost(most)) => Counted::AtMost(most),
+                Measured::Value(_, Exactness::Unbounded) | Measured::Absent(_) => Counted::LeftOut,
+            };
+            Some(PeakSeen {
+                run: report.run.clone(),
+                class: memory.class,
+                processes: memory.processes,
+                peak: measured.size(),
+                counted,
+            })
+        })
         .collect()
-}
-
-fn seen(report: &Report, memory: &ClassMemory) -> Option<PeakSeen> {
-    // Forks that ran nothing of their own have no peak of their own, for sure.
-    let is_nothing = memory.peak.is_none() && memory.exactness == Exactness::Exact;
-    (!is_nothing).then(|| PeakSeen {
-        run: report.run.clone(),
-        class: memory.class,
-        processes: memory.processes,
-        peak: memory.peak,
-        counted: match memory.exactness {
-            Exactness::Exact => Counted::AsMeasured,
-            Exactness::AtMost(most) => Counted::AtMost(most),
-            Exactness::Unbounded => Counted::LeftOut,
-        },
-    })
 }
 
 fn support(constant: Constant, peaks: &[PeakSeen]) -> Support {

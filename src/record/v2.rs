@@ -3,6 +3,8 @@
 //! Format 2 was one number for all files of a run. Its content is today's but for names, so
 //! it is renamed, key by key, before it is read. A run's own files keep their names.
 
+mod limits;
+
 use serde_json::{Map, Value, json};
 
 /// Version that all files had.
@@ -64,6 +66,7 @@ pub(crate) fn plan(mut plan: Value) -> Value {
     fields.remove("conductor");
     fields.remove("estimate");
     each(fields, "scenarios", |scenario| rename(scenario, "waves", "iterations"));
+    limits::of_plan(fields);
     plan
 }
 
@@ -159,6 +162,7 @@ pub(crate) fn report(report: Value, versions: [(&str, u32); 3]) -> Value {
         rename(summary, "original", "upstream");
     }
     each(fields, "scenarios", |scenario| rename(scenario, "waves", "segments"));
+    limits::of_report(fields);
     report
 }
 

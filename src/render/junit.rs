@@ -11,10 +11,9 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use crate::analysis::{
-    About, BudgetCheck, BudgetState, Finding, Report, ScenarioReport, ScenarioState, Severity,
-    ThresholdCheck,
+    About, Finding, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity,
 };
-use crate::budget::{Amount, BudgetSubject};
+use crate::metric::{Amount, Metric, ScenarioMetric};
 use crate::shell;
 use crate::units::total;
 
@@ -53,33 +52,33 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     file.serialize(&mut *out).map_err(io::Error::other)
 }
 
-fn of_budget(report: &Report, check: &BudgetCheck) -> TestCase {
-    let subject = check.subject;
-    let about = About::Budget(subject);
-    let hint = match subject {
-        BudgetSubject::Class(_) => {
+fn of_budget(report: &Report, check: &LimitCheck) -> TestCase {
+    let metric = check.metric;
+    let about = About::Metric(metric);
+    let hint = match metric {
+        Metric::Class(..) => {
             format!("hint: see `cargo xtask report {}` for what grew", shell::word(&report.name))
         }
         _ => format!(
-            "hint: --budget {subject}={} sets another limit for one run",
-            subject.unit().example()
+            "hint: --budget {metric}={} sets another limit for one run",
+            metric.unit().example()
         ),
     };
     let otherwise = match check.state {
-        BudgetState::Within => TestCaseStatus::success(),
-        BudgetState::Skipped => skipped("there was nothing to try it on"),
-        BudgetState::NoConstant => skipped("this SkyPilot has no constant for it"),
-        BudgetState::Over => failed(NonSuccessKind::Failure, "over budget"),
-        BudgetState::LimitUnknown => failed(NonSuccessKind::Error, "its limit is not known"),
-        BudgetState::NotMeasured => failed(NonSuccessKind::Error, "nothing was measured"),
+        LimitState::Within => TestCaseStatus::success(),
+        LimitState::Skipped => skipped("there was nothing to try it on"),
+        LimitState::NoConstant => skipped("this SkyPilot has no constant for it"),
+        LimitState::Over => failed(NonSuccessKind::Failure, "over budget"),
+        LimitState::LimitUnknown => failed(NonSuccessKind::Error, "its limit is not known"),
+        LimitState::NotMeasured => failed(NonSuccessKind::Error, "nothing was measured"),
     };
     let status = status(report, Some(&about), &hint, otherwise);
     let words =
         |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
-    let mut case = TestCase::new(subject.name(), status);
+    let mut case = TestCase::new(metric.to_string(), status);
     case.set_system_out(format!(
         "measured {}{}, budget {} ({})",
-        if report.is_lower_bound(subject) { ">=" } else { "" },
+        if report.is_lower_bound(metric) { ">=" } else { "" },
         words(check.measured),
         words(check.limit),
         check.source
@@ -116,31 +115,37 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
     }
     figures.push('\n');
     for (number, segment) in scenario.segments.iter().enumerate() {
-        let Some(turns) = segment.iteration_duration else { continue };
-        figures.push_str(&format!(
-            "wave {}: p50 {:.3} s, p95 {:.3} s, p99 {:.3} s\n",
-            number + 1,
-            turns.p50.as_secs_f64(),
-            turns.p95.as_secs_f64(),
-            turns.p99.as_secs_f64()
-        ));
+        let percentiles = [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99];
+        let words = percentiles.map(|statistic| {
+            let measured = segment.measured(statistic).amount();
+            measured.map(|amount| format!("{} {amount}", statistic.row().name))
+        });
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        if !words.is_empty() {
+            figures.push_str(&format!("wave {}: {}\n", number + 1, words.join(", ")));
+        }
     }
     case.set_system_out(figures);
     case
 }
 
-fn of_threshold(report: &Report, check: &ThresholdCheck) -> TestCase {
-    let about = About::Threshold { scenario: check.scenario, figure: check.figure.clone() };
-    let otherwise = match (check.measured, check.breached) {
-        (None, _) => failed(NonSuccessKind::Error, "nothing was measured"),
-        (Some(_), true) => failed(NonSuccessKind::Failure, "over its limit"),
-        (Some(_), false) => TestCaseStatus::success(),
+fn of_threshold(report: &Report, check: &LimitCheck) -> TestCase {
+    let metric = check.metric;
+    let about = About::Metric(metric);
+    let otherwise = match check.state {
+        LimitState::Within => TestCaseStatus::success(),
+        LimitState::Over => failed(NonSuccessKind::Failure, "over its limit"),
+        _ => failed(NonSuccessKind::Error, "nothing was measured"),
     };
-    let hint = format!("hint: the limit stands in [thresholds.\"{}\"]", check.scenario);
-    let mut case = TestCase::new(about.to_string(), status(report, Some(&about), &hint, otherwise));
-    let measured =
-        check.measured.map_or_else(|| "-".to_owned(), |measured| format!("{measured:.3} s"));
-    case.set_system_out(format!("measured {measured}, limit {} s", check.limit.as_secs_f64()));
+    let hint = match metric {
+        Metric::Scenario(id, _) => format!("hint: the limit stands in [thresholds.\"{id}\"]"),
+        _ => "hint: the limit stands in [thresholds]".to_owned(),
+    };
+    let mut case =
+        TestCase::new(metric.to_string(), status(report, Some(&about), &hint, otherwise));
+    let measured = check.measured.map_or_else(|| "-".to_owned(), |measured| measured.to_string());
+    let limit = check.limit.and_then(Amount::as_duration).unwrap_or_default();
+    case.set_system_out(format!("measured {measured}, limit {} s", limit.as_secs_f64()));
     case
 }
 
@@ -177,11 +182,11 @@ fn of_run(report: &Report) -> Vec<TestCase> {
 fn has_case(report: &Report, finding: &Finding) -> bool {
     match &finding.about {
         None => false,
-        Some(About::Budget(subject)) => {
-            report.budgets.iter().any(|check| check.subject == *subject)
+        Some(About::Metric(metric)) => {
+            let mut checks = report.budgets.iter().chain(&report.thresholds);
+            checks.any(|check| check.metric == *metric)
         }
         Some(About::Scenario(id)) => report.scenarios.iter().any(|scenario| scenario.id == *id),
-        Some(About::Threshold { .. }) => true,
     }
 }
 

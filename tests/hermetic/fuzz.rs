@@ -6,7 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report};
+use skyload::analysis::{ChartData, Evidence, ProfileEvidence, ProfileReport, Report};
 use skyload::config::Config;
 use skyload::limits::{Cpus, MachineLimits};
 use skyload::plan::{LoadPlan, Machine, Speed};
@@ -128,7 +128,8 @@ fn all_forms(evidence: &Evidence) {
     markdown::render(&report, &mut out).expect("it is memory");
     junit::render(&report, &mut out).expect("it is memory");
     github::annotations(&report, &mut out).expect("it is memory");
-    html::render(&report, evidence, &mut out).expect("it is memory");
+    let data = ChartData::assemble(&report, evidence);
+    html::render(&report, &data, &mut out).expect("it is memory");
     let json = serde_json::to_vec(&report).expect("it can be written");
     _ = serde_json::from_slice::<Report>(&json);
     _ = Recommendation::assemble(&[report.clone(), report]);
@@ -258,7 +259,8 @@ fn no_report_is_too_odd_to_be_shown_again() {
         text::render(&report, &mut out).expect("it is memory");
         markdown::render(&report, &mut out).expect("it is memory");
         junit::render(&report, &mut out).expect("it is memory");
-        html::render(&report, &run, &mut out).expect("it is memory");
+        let data = ChartData::assemble(&report, &run);
+        html::render(&report, &data, &mut out).expect("it is memory");
         _ = Recommendation::assemble(&[report]);
     });
 }

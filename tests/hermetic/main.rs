@@ -9,6 +9,7 @@ mod earlier_versions;
 mod fuzz;
 mod judging;
 mod kept;
+mod metrics;
 mod profiler;
 mod schema;
 mod structure;

@@ -17,8 +17,6 @@ pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
     })?;
     let run = RunDir::open(&path)?;
     let plan: LoadPlan = read(&run.plan())?;
-    let limits = plan.thresholds.iter().find(|limits| limits.scenario == id);
-    let limits = limits.map(|limits| limits.limits).unwrap_or_default();
 
     let outcome = traffic::drive(&run, id).await?;
 
@@ -26,7 +24,7 @@ pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
         let why = kind.expected_because.as_ref().or(kind.expected_only_on.as_ref());
         println!("{}x {} ({why:?})", kind.count, kind.example);
     }
-    let state = state(&outcome, &limits);
+    let state = state(&outcome, plan.error_rate(id));
     ensure!(
         state == ScenarioState::Succeeded,
         "{id} ended as {state:?}; what failed stands above and in {}",

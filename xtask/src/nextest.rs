@@ -12,8 +12,7 @@ use host::process::command;
 use host::workspace::Workspace;
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use skyload::analysis::Report;
-use skyload::budget::BudgetSubject;
+use skyload::analysis::{LimitCheck, Report};
 use skyload::env;
 use skyload::plan::LoadPlan;
 use skyload::record::RunDir;
@@ -105,15 +104,14 @@ impl Tests {
     /// Runs the gate over a finished run. Returns whether all cases passed, and
     /// nextest's lines about them.
     pub(crate) fn run_gate(&self, report: &Report, run: &RunDir) -> Result<(bool, Vec<String>)> {
-        let case = |subject: &BudgetSubject| subject.name().replace('-', "_");
-        let budgeted: Vec<String> =
-            report.budgets.iter().map(|check| case(&check.subject)).collect();
+        let case = |check: &LimitCheck| check.metric.to_string().replace('-', "_");
+        let budgeted: Vec<String> = report.budgets.iter().map(case).collect();
         let chosen: Vec<&str> = self
             .gate
             .iter()
             .map(String::as_str)
             .filter(|name| match name.split_once("::case_").and_then(|(_, n)| n.split_once('_')) {
-                Some((_, subject)) => budgeted.iter().any(|budget| budget == subject),
+                Some((_, metric)) => budgeted.iter().any(|budget| budget == metric),
                 None => true,
             })
             .collect();

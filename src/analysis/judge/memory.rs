@@ -1,10 +1,11 @@
 //! Budgets, and whether the profile covers what they are about.
 
 use super::{About, Case, Findings, Severity, lost_its_server};
-use crate::analysis::budgets::{BudgetCheck, BudgetState, CONFIGURED};
+use crate::analysis::limits::{CONFIGURED, LimitCheck, LimitState};
+use crate::analysis::metrics::{Absence, Measured};
 use crate::analysis::{Exactness, MemoryReport};
-use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
+use crate::metric::{Amount, Metric, Needs, ServerMetric, Unit};
 use crate::plan::ServerTarget;
 use crate::record::environment::Environment;
 use crate::units::total;
@@ -13,44 +14,45 @@ impl Findings {
     pub(super) fn of_budgets(&mut self, case: &Case<'_>) {
         let mut untried = Vec::new();
         for check in case.budgets {
-            let subject = check.subject;
-            let about = About::Budget(subject);
+            let metric = check.metric;
+            let about = About::Metric(metric);
             match (check.state, check.measured, check.limit) {
-                (BudgetState::Over, Some(measured), Some(limit)) => self.add_about(
+                (LimitState::Over, Some(measured), Some(limit)) => self.add_about(
                     about,
                     Severity::OverBudget,
-                    format!("{subject}: {measured}, budget {limit} ({})", check.source),
+                    format!("{metric}: {measured}, budget {limit} ({})", check.source),
                 ),
-                (BudgetState::Over | BudgetState::Within, ..) => {}
-                (BudgetState::Skipped, ..) if subject == BudgetSubject::LeakedProcesses => self
-                    .add_about(
+                (LimitState::Over | LimitState::Within, ..) => {}
+                (LimitState::Skipped, ..) => match case.sources.measure(metric) {
+                    Measured::Absent(Absence::NotStopped) => self.add_about(
                         about,
                         Severity::Note,
-                        format!("{subject}: {}, so its budget was not tried", why_unstopped(case)),
+                        format!("{metric}: {}, so its budget was not tried", why_unstopped(case)),
                     ),
-                (BudgetState::Skipped, ..) => untried.push(untried_name(case, subject)),
-                (BudgetState::NoConstant, ..) => self.add_about(
+                    _ => untried.push(untried_name(case, metric)),
+                },
+                (LimitState::NoConstant, ..) => self.add_about(
                     about,
                     Severity::Note,
                     format!(
-                        "{subject}: this SkyPilot has no constant for it, so nothing was checked; \
-                         set one with --budget {subject}=SIZE"
+                        "{metric}: this SkyPilot has no constant for it, so nothing was checked; \
+                         set one with --budget {metric}=SIZE"
                     ),
                 ),
-                (BudgetState::LimitUnknown, ..) => self.add_about(
+                (LimitState::LimitUnknown, ..) => self.add_about(
                     about,
                     Severity::Inconclusive,
                     format!(
-                        "{subject}: nobody knows its limit, since SkyPilot's constants are not on \
-                         record; set one with --budget {subject}=SIZE"
+                        "{metric}: nobody knows its limit, since SkyPilot's constants are not on \
+                         record; set one with --budget {metric}=SIZE"
                     ),
                 ),
-                (BudgetState::NotMeasured, ..) => self.add_about(
+                (LimitState::NotMeasured, ..) => self.add_about(
                     about,
                     Severity::Inconclusive,
                     format!(
-                        "{subject}: nothing was measured to hold against its budget{}",
-                        what_it_takes(subject)
+                        "{metric}: nothing was measured to hold against its budget{}",
+                        what_it_takes(metric)
                     ),
                 ),
             }
@@ -68,11 +70,11 @@ impl Findings {
         let Some(skew) = case.evidence.environment.as_ref().and_then(Environment::skew) else {
             return;
         };
-        let constants: Vec<&str> = case
+        let constants: Vec<String> = case
             .budgets
             .iter()
             .filter(|check| check.source != CONFIGURED && check.limit.is_some())
-            .map(|check| check.subject.name())
+            .map(|check| check.metric.to_string())
             .collect();
         if constants.is_empty() {
             self.add(Severity::Note, skew);
@@ -141,19 +143,15 @@ impl Findings {
     /// What is in swap is missing in every mark and in every sum. Of classes their own
     /// findings say so.
     fn of_swap(&mut self, case: &Case<'_>) {
-        let Some(swapping) = case.memory.and_then(MemoryReport::swapping) else { return };
+        let Some(swapping) = case.memory().and_then(MemoryReport::swapping) else { return };
         self.add(Severity::Note, swapping);
-        for check in case.budgets.iter().filter(|check| check.state == BudgetState::Within) {
-            let subject = check.subject;
-            let is_sum = matches!(
-                subject,
-                BudgetSubject::TreeRss | BudgetSubject::TreePss | BudgetSubject::Growth
-            );
-            if is_sum {
+        for check in case.budgets.iter().filter(|check| check.state == LimitState::Within) {
+            let metric = check.metric;
+            if matches!(metric, Metric::Server(_)) && metric.unit() == Unit::Size {
                 self.add_about(
-                    About::Budget(subject),
+                    About::Metric(metric),
                     Severity::Inconclusive,
-                    format!("{subject}: it lacks what was in swap: it is a lower bound"),
+                    format!("{metric}: it lacks what was in swap: it is a lower bound"),
                 );
             }
         }
@@ -161,23 +159,23 @@ impl Findings {
 
     /// A process whose proportional memory could not be read is missing in every sum.
     fn of_unread_processes(&mut self, case: &Case<'_>) {
-        let memory = case.memory;
+        let memory = case.memory();
         let after = memory.and_then(|memory| memory.growth.as_ref());
         let in_any =
             memory.iter().flat_map(|memory| &memory.snapshots).map(|snapshot| snapshot.unread);
-        let sums = [
-            (BudgetSubject::TreePss, total(in_any)),
-            (BudgetSubject::Growth, after.map_or(0, |growth| growth.unread_after)),
+        let sums: [(Metric, u32); 2] = [
+            (ServerMetric::TreePss.into(), total(in_any)),
+            (ServerMetric::Growth.into(), after.map_or(0, |growth| growth.unread_after)),
         ];
-        for (subject, unread) in sums {
+        for (metric, unread) in sums {
             let has_figure =
-                |check: &BudgetCheck| check.subject == subject && check.measured.is_some();
+                |check: &LimitCheck| check.metric == metric && check.measured.is_some();
             if unread > 0 && case.budgets.iter().any(has_figure) {
                 self.add_about(
-                    About::Budget(subject),
+                    About::Metric(metric),
                     Severity::Inconclusive,
                     format!(
-                        "{subject}: {unread} process(es) could not be read: it is a lower bound"
+                        "{metric}: {unread} process(es) could not be read: it is a lower bound"
                     ),
                 );
             }
@@ -188,20 +186,17 @@ impl Findings {
     /// every process that was only sampled. That puts a verdict in doubt where the class
     /// has a budget that it may have exceeded.
     fn of_unread_exits(&mut self, case: &Case<'_>) {
-        for memory in case.memory.iter().flat_map(|memory| &memory.classes) {
-            let class = memory.class;
+        for memory in case.memory().iter().flat_map(|memory| &memory.classes) {
+            let metric = Metric::max_peak(memory.class);
             let could_be = match memory.exactness {
                 Exactness::Exact => continue,
                 Exactness::AtMost(could_be) => Some(could_be),
                 Exactness::Unbounded => None,
             };
-            let is_kept = |check: &&BudgetCheck| {
-                check.subject == BudgetSubject::Class(class) && check.state == BudgetState::Within
-            };
-            let limit = case.budgets.iter().find(is_kept).and_then(|check| match check.limit {
-                Some(Amount::Size(limit)) => Some(limit),
-                _ => None,
-            });
+            let is_kept =
+                |check: &&LimitCheck| check.metric == metric && check.state == LimitState::Within;
+            let limit = case.budgets.iter().find(is_kept).and_then(|check| check.limit);
+            let limit = limit.and_then(Amount::as_size);
             let margin = match (limit, could_be) {
                 (None, _) => "",
                 (Some(limit), Some(could_be)) if could_be <= limit => {
@@ -216,33 +211,32 @@ impl Findings {
                 _ => Severity::Note,
             };
             if let Some(doubt) = memory.doubt() {
-                let about = About::Budget(BudgetSubject::Class(class));
-                self.add_about(about, severity, format!("{doubt}{margin}"));
+                self.add_about(About::Metric(metric), severity, format!("{doubt}{margin}"));
             }
         }
     }
 }
 
-/// A subject that nothing ran for, and whether this load could have had it at all.
-fn untried_name(case: &Case<'_>, subject: BudgetSubject) -> String {
+/// Metric of a class that nothing ran of, and whether this load could have had any.
+fn untried_name(case: &Case<'_>, metric: Metric) -> String {
     let is_local = case.evidence.plan.server == ServerTarget::Isolated { deploy: false };
-    match subject {
-        BudgetSubject::Class(ProcessClass::ServerWorker) if is_local => {
-            format!("{subject} (only a load with --deploy has any)")
+    match metric {
+        Metric::Class(ProcessClass::ServerWorker, _) if is_local => {
+            format!("{metric} (only a load with --deploy has any)")
         }
-        _ => subject.to_string(),
+        _ => metric.to_string(),
     }
 }
 
 /// What a figure needs that only some runs have, and which this one had not.
-const fn what_it_takes(subject: BudgetSubject) -> &'static str {
-    match subject {
-        BudgetSubject::Growth => {
+const fn what_it_takes(metric: Metric) -> &'static str {
+    match metric.row().needs {
+        Needs::Nothing => "",
+        Needs::IdleAfter => "; it takes one server, at rest after the load",
+        Needs::IdleBeforeAndAfter => {
             "; it takes one server at rest before and after the load, with every process of it \
              read before"
         }
-        BudgetSubject::Zombies => "; it takes one server, at rest after the load",
-        _ => "",
     }
 }
 

@@ -17,12 +17,13 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::budgets::BudgetCheck;
 use super::coverage::Coverage;
 use super::evidence::Evidence;
+use super::limits::LimitCheck;
 use super::memory::MemoryReport;
-use super::scenarios::{ScenarioReport, ThresholdCheck};
-use crate::budget::BudgetSubject;
+use super::metrics::Sources;
+use super::scenarios::ScenarioReport;
+use crate::metric::{Limits, Metric};
 use crate::plan::LoadPlan;
 use crate::scenario::ScenarioId;
 use crate::units::in_minutes;
@@ -86,7 +87,7 @@ impl Judgement {
         let findings = self.findings.iter().filter(|finding| {
             finding.severity == Severity::Inconclusive
                 && (self.verdict == Verdict::Inconclusive
-                    || !matches!(finding.about, Some(About::Budget(_))))
+                    || !finding.about.as_ref().is_some_and(About::is_budget))
         });
         findings.map(|finding| finding.message.as_str()).collect()
     }
@@ -105,28 +106,27 @@ pub struct Finding {
 }
 
 /// What one finding is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum About {
-    /// A budget, or what it would limit.
-    Budget(BudgetSubject),
+    /// A metric that has a limit, or could have one.
+    Metric(Metric),
     /// A scenario.
     Scenario(ScenarioId),
-    /// A latency limit.
-    Threshold {
-        /// Of which scenario.
-        scenario: ScenarioId,
-        /// Which figure: `p95`, ..
-        figure: String,
-    },
+}
+
+impl About {
+    /// Whether it is a metric that a budget can be set for.
+    pub(crate) fn is_budget(&self) -> bool {
+        matches!(self, Self::Metric(metric) if metric.row().limits == Limits::Budget)
+    }
 }
 
 impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Budget(subject) => subject.fmt(f),
+            Self::Metric(metric) => metric.fmt(f),
             Self::Scenario(id) => id.fmt(f),
-            Self::Threshold { scenario, figure } => write!(f, "{scenario} {figure}"),
         }
     }
 }
@@ -164,9 +164,16 @@ pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) coverage: &'a Coverage,
     pub(super) scenarios: &'a [ScenarioReport],
-    pub(super) thresholds: &'a [ThresholdCheck],
-    pub(super) budgets: &'a [BudgetCheck],
-    pub(super) memory: Option<&'a MemoryReport>,
+    pub(super) thresholds: &'a [LimitCheck],
+    pub(super) budgets: &'a [LimitCheck],
+    pub(super) sources: Sources<'a>,
+}
+
+impl<'a> Case<'a> {
+    /// The server's memory; `None` without a profile.
+    fn memory(&self) -> Option<&'a MemoryReport> {
+        self.sources.memory
+    }
 }
 
 pub(super) fn judge(case: &Case<'_>) -> Judgement {

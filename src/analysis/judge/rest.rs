@@ -1,7 +1,7 @@
 //! Whether the server was at rest when figures were taken that are about that.
 
 use super::{About, Case, Findings, Severity};
-use crate::budget::BudgetSubject;
+use crate::metric::Needs;
 use crate::record::events::{BusyProcess, Event, Unsettled};
 use crate::record::profile::Phase;
 
@@ -53,17 +53,18 @@ impl Findings {
         if matches!(why, Unsettled::Busy(_)) {
             return;
         }
-        for subject in [BudgetSubject::Growth, BudgetSubject::Zombies] {
-            // Zombies are counted at the end alone.
-            let is_concerned = phase.is_some() || subject == BudgetSubject::Growth;
-            let is_checked = case.budgets.iter().any(|check| {
-                check.subject == subject && check.limit.is_some() && check.measured.is_some()
-            });
-            if is_concerned && is_checked {
+        for check in case.budgets {
+            let is_concerned = match check.metric.row().needs {
+                Needs::Nothing => false,
+                Needs::IdleAfter => phase.is_some(),
+                Needs::IdleBeforeAndAfter => true,
+            };
+            if is_concerned && check.limit.is_some() && check.measured.is_some() {
+                let metric = check.metric;
                 self.add_about(
-                    About::Budget(subject),
+                    About::Metric(metric),
                     Severity::Inconclusive,
-                    format!("{subject}: it is that of a server at rest, which this was not {when}"),
+                    format!("{metric}: it is that of a server at rest, which this was not {when}"),
                 );
             }
         }

@@ -2,7 +2,9 @@
 
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::evidence::Evidence;
+use crate::analysis::limits::LimitState;
 use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
+use crate::metric::{Amount, Metric};
 use crate::record::outcome::{Ended, FailureTally};
 use crate::scenario::ScenarioId;
 
@@ -145,36 +147,32 @@ impl Findings {
 
     pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {
         for check in case.thresholds {
-            let about = About::Threshold { scenario: check.scenario, figure: check.figure.clone() };
-            let name = about.to_string();
-            let limit = check.limit.as_secs_f64();
-            match check.measured {
-                // The client's own delay would be held against the server.
-                Some(measured) if check.breached && is_starved(case, check.scenario) => self
-                    .add_about(
-                        about,
-                        Severity::Inconclusive,
-                        format!("{name}: {measured:.3} s, limit {limit} s, by a starved client"),
-                    ),
-                Some(measured) if check.breached && lost_its_server(case) => self.add_about(
-                    about,
+            let metric = check.metric;
+            let seconds = |amount: Option<Amount>| amount.and_then(Amount::as_duration);
+            let (severity, message) = match (check.state, seconds(check.measured)) {
+                (LimitState::Over, Some(measured)) => {
+                    let limit = seconds(check.limit).unwrap_or_default().as_secs_f64();
+                    let over =
+                        format!("{metric}: {:.3} s, limit {limit} s", measured.as_secs_f64());
+                    match metric {
+                        // The client's own delay would be checked against the server's limit.
+                        Metric::Scenario(id, _) if is_starved(case, id) => {
+                            (Severity::Inconclusive, format!("{over}, by a starved client"))
+                        }
+                        _ if lost_its_server(case) => (
+                            Severity::Inconclusive,
+                            format!("{over}, in a run that lost its server"),
+                        ),
+                        _ => (Severity::ScenarioFailed, over),
+                    }
+                }
+                (LimitState::Within, _) => continue,
+                _ => (
                     Severity::Inconclusive,
-                    format!(
-                        "{name}: {measured:.3} s, limit {limit} s, in a run that lost its server"
-                    ),
+                    format!("{metric}: nothing was measured to hold against its limit"),
                 ),
-                Some(measured) if check.breached => self.add_about(
-                    about,
-                    Severity::ScenarioFailed,
-                    format!("{name}: {measured:.3} s, limit {limit} s"),
-                ),
-                Some(_) => {}
-                None => self.add_about(
-                    about,
-                    Severity::Inconclusive,
-                    format!("{name}: nothing was measured to hold against its limit"),
-                ),
-            }
+            };
+            self.add_about(About::Metric(metric), severity, message);
         }
     }
 

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Resolver;
-use crate::budget::{Budget, BudgetSubject};
-use crate::class::ProcessClass;
-use crate::config::{BudgetSetting, budget_subjects, suggest};
+use crate::config::{BudgetSetting, budget_names, suggest};
+use crate::metric::{Limit, Limits, Metric};
 use crate::plan::ServerTarget;
 
 impl Resolver<'_> {
-    pub(super) fn budgets(&mut self, server: &ServerTarget) -> Vec<Budget> {
+    pub(super) fn budgets(&mut self, server: &ServerTarget) -> Vec<Limit> {
         let request = self.request;
         if matches!(server, ServerTarget::Remote(_)) && request.server_profile.is_none() {
             // Its processes are out of sight. Limits of the file are kept for a profile
@@ -25,10 +24,10 @@ impl Resolver<'_> {
         }
         let mut budgets = BTreeMap::new();
         for (name, setting) in &self.config.budgets {
-            if let Some(subject) = self.subject("[budgets]", name)
-                && let Some(budget) = self.budget("[budgets]", subject, *setting)
+            if let Some(metric) = self.budgeted("[budgets]", name)
+                && let Some(budget) = self.budget("[budgets]", metric, *setting)
             {
-                budgets.insert(subject, budget);
+                budgets.insert(metric, budget);
             }
         }
         for text in &request.budgets {
@@ -40,69 +39,54 @@ impl Resolver<'_> {
                 continue;
             };
             // Both may be wrong, and both are to be said.
-            let subject = self.subject("--budget", name);
+            let metric = self.budgeted("--budget", name);
             let setting = value.parse().map_err(|error| {
                 self.error(format!("--budget {name}: {error}"));
             });
-            if let (Some(subject), Ok(setting)) = (subject, setting)
-                && let Some(budget) = self.budget("--budget", subject, setting)
+            if let (Some(metric), Ok(setting)) = (metric, setting)
+                && let Some(budget) = self.budget("--budget", metric, setting)
             {
-                budgets.insert(subject, budget);
+                budgets.insert(metric, budget);
             }
         }
         budgets.into_values().collect()
     }
 
-    fn subject(&mut self, place: &str, name: &str) -> Option<BudgetSubject> {
-        let subject = name.parse().ok();
-        if subject.is_none() {
-            let known = budget_subjects();
+    /// What a budget is to be set for.
+    fn budgeted(&mut self, place: &str, name: &str) -> Option<Metric> {
+        let is_budget = |metric: &Metric| metric.row().limits == Limits::Budget;
+        let metric = name.parse().ok().filter(is_budget);
+        if metric.is_none() {
+            let known = budget_names();
             self.error(format!(
                 "{place}: no budget is called `{name}`; {}",
-                suggest(name, known.iter().copied())
+                suggest(name, known.iter().map(String::as_str))
             ));
         }
-        subject
+        metric
     }
 
-    fn budget(
-        &mut self,
-        place: &str,
-        subject: BudgetSubject,
-        setting: BudgetSetting,
-    ) -> Option<Budget> {
-        let (unit, example) = (subject.unit().name(), subject.unit().example());
-        let limit = match setting {
-            BudgetSetting::Auto if has_constant(subject) => None,
+    fn budget(&mut self, place: &str, metric: Metric, setting: BudgetSetting) -> Option<Limit> {
+        let (unit, example) = (metric.unit().name(), metric.unit().example());
+        let at_most = match setting {
+            BudgetSetting::Auto if metric.has_constant() => None,
             BudgetSetting::Auto => {
                 self.error(format!(
-                    "{place}: SkyPilot has no constant for `{subject}`, so it needs a {unit} instead \
+                    "{place}: SkyPilot has no constant for `{metric}`, so it needs a {unit} instead \
                      of `auto`, such as `{example}`"
                 ));
                 return None;
             }
-            BudgetSetting::Limit(amount) if amount.unit() == subject.unit() => Some(amount),
+            BudgetSetting::Limit(amount) if amount.unit() == metric.unit() => Some(amount),
             BudgetSetting::Limit(amount) => {
                 self.error(format!(
-                    "{place}: `{subject}` is limited to a {unit}, such as `{example}`, and {amount} is \
+                    "{place}: `{metric}` is limited to a {unit}, such as `{example}`, and {amount} is \
                      a {}",
                     amount.unit().name()
                 ));
                 return None;
             }
         };
-        Some(Budget { subject, limit })
+        Some(Limit { metric, at_most })
     }
-}
-
-const fn has_constant(subject: BudgetSubject) -> bool {
-    matches!(
-        subject,
-        BudgetSubject::Class(
-            ProcessClass::ShortExecutor
-                | ProcessClass::LongExecutor
-                | ProcessClass::Server
-                | ProcessClass::ServerWorker
-        )
-    )
 }

@@ -28,12 +28,12 @@ use std::time::Duration;
 
 use super::capacity::{Here, Machine};
 use super::{
-    LoadPlan, PlannedScenario, Reduction, ScenarioThresholds, ServerTarget, SkySelection,
-    ValidityLimits, estimate, fit, ramp,
+    LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate,
+    fit, ramp,
 };
-use crate::budget::Budget;
-use crate::config::{Config, Profile, RampSetting};
+use crate::config::{Config, Profile, RampSetting, Thresholds};
 use crate::infrastructure::Infrastructure;
+use crate::metric::Limit;
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId};
@@ -93,7 +93,7 @@ struct Basis {
     server: ServerTarget,
     sky: SkySelection,
     server_env: Vec<ServerVariable>,
-    budgets: Vec<Budget>,
+    budgets: Vec<Limit>,
     infrastructure: Choice,
     scenarios: Vec<ScenarioId>,
     /// What was asked for.
@@ -194,16 +194,13 @@ impl Resolver<'_> {
     }
 }
 
-fn thresholds(config: &Config, scenarios: &[PlannedScenario]) -> Vec<ScenarioThresholds> {
-    config
-        .thresholds
-        .iter()
-        .filter_map(|(name, limits)| {
-            let scenario = ScenarioId::from_str(name).ok()?;
-            let planned = scenarios.iter().any(|planned| planned.id == scenario);
-            planned.then_some(ScenarioThresholds { scenario, limits: *limits })
-        })
-        .collect()
+fn thresholds(config: &Config, scenarios: &[PlannedScenario]) -> Vec<Limit> {
+    let of = |(name, thresholds): (&String, &Thresholds)| {
+        let scenario = ScenarioId::from_str(name).ok()?;
+        let is_planned = scenarios.iter().any(|planned| planned.id == scenario);
+        is_planned.then(|| thresholds.limits(scenario))
+    };
+    config.thresholds.iter().filter_map(of).flatten().collect()
 }
 
 /// Whether any of these scenarios launches something, or asks about what was launched.

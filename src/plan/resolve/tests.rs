@@ -1,9 +1,9 @@
 //! What flags and files amount to, and all that can be wrong with them.
 
 use super::*;
-use crate::budget::{Amount, BudgetSubject};
 use crate::class::ProcessClass;
 use crate::limits::{MachineLimits, OpenFiles};
+use crate::metric::{Amount, Metric, ServerMetric};
 use crate::scenario::{Group, Need, ScenarioKind};
 use crate::units::ByteSize;
 use rstest::rstest;
@@ -226,9 +226,9 @@ fn a_flag_overrides_the_budget_of_the_file() {
     let request =
         LoadRequest { budgets: words(&["short-executor=100MiB"]), ..LoadRequest::default() };
     let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
-    let short = BudgetSubject::Class(ProcessClass::ShortExecutor);
-    let budget = plan.budgets.iter().find(|budget| budget.subject == short).unwrap();
-    assert_eq!(budget.limit, Some(ByteSize::mib(100).into()));
+    let short = Metric::max_peak(ProcessClass::ShortExecutor);
+    let budget = plan.budgets.iter().find(|budget| budget.metric == short).unwrap();
+    assert_eq!(budget.at_most, Some(ByteSize::mib(100).into()));
     assert_eq!(plan.budgets.len(), 4);
 }
 
@@ -268,11 +268,11 @@ fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case]
     let config = Config::parse(&text, "skyload.toml").unwrap();
     let request = LoadRequest { budgets: words(flags), ..LoadRequest::default() };
     let plan = LoadPlan::resolve(&request, &config, &MACHINE).unwrap();
-    let limits: Vec<_> = plan.budgets.iter().map(|b| (b.subject, b.limit)).collect();
+    let limits: Vec<_> = plan.budgets.iter().map(|b| (b.metric, b.at_most)).collect();
     let expected = [
-        (BudgetSubject::Growth, Some(Amount::Size(ByteSize::mib(300)))),
-        (BudgetSubject::Threads, Some(Amount::Count(500))),
-        (BudgetSubject::LeakedProcesses, Some(Amount::Count(0))),
+        (Metric::Server(ServerMetric::Growth), Some(Amount::Size(ByteSize::mib(300)))),
+        (Metric::Server(ServerMetric::Threads), Some(Amount::Count(500))),
+        (Metric::Server(ServerMetric::LeakedProcesses), Some(Amount::Count(0))),
     ];
     assert_eq!(limits, expected);
 }

@@ -19,6 +19,7 @@ pub use server_variable::{KeptValue, ServerVariable};
 
 use super::{Document, Version, v2};
 use crate::credentials;
+use crate::metric;
 use crate::record::profile::LevelChoice;
 
 /// The arguments of `cargo xtask load`, as text. [`crate::plan::LoadPlan::resolve`]
@@ -105,9 +106,12 @@ pub struct LoadRequest {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Limit the peak of a class of processes, tree-rss, tree-pss or growth to a size, or
-    /// threads, zombies or leftovers to a count; may be repeated.
-    #[arg(long = "budget", value_name = "WHAT=LIMIT")]
+    /// Budgets, each on what is measured of the server.
+    #[arg(
+        long = "budget",
+        value_name = "WHAT=LIMIT",
+        help = format!("Limit {}; may be repeated", metric::budgets_in_words())
+    )]
     pub budgets: Vec<String>,
 
     /// How peaks are read: with the kernel's exit records (root's), by high-water marks at each

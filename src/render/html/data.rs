@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::latency::{self, Distribution};
 use super::table::Table;
-use crate::analysis::{Evidence, PhaseSpan, Report};
+use crate::analysis::{ChartData, PhaseSpan, Report, rounded};
 use crate::clock::Timestamp;
 
 /// Everything that is drawn in the browser.
@@ -54,7 +54,7 @@ pub(super) struct Chart {
     pub(super) id: &'static str,
     pub(super) unit: &'static str,
     /// Digits after the point.
-    pub(super) digits: usize,
+    pub(super) digits: u32,
     pub(super) times: Vec<f64>,
     pub(super) series: Vec<Series>,
     pub(super) limits: Vec<Limit>,
@@ -94,12 +94,14 @@ const ROWS: usize = 40;
 
 impl Axis {
     /// `None` for a run of which no moment is known.
-    pub(super) fn of(report: &Report, evidence: &Evidence) -> Option<Self> {
-        let ticks = || evidence.ticks().map(|tick| tick.at);
+    pub(super) fn of(report: &Report, data: &ChartData) -> Option<Self> {
+        let samples = data.timeline.span;
         let phases = || report.phases.iter();
         let segments = || report.scenarios.iter().flat_map(|scenario| &scenario.segments);
-        let starts = ticks().chain(phases().map(|phase| phase.began));
-        let ends = ticks()
+        let starts = samples.map(|(first, _)| first).into_iter();
+        let starts = starts.chain(phases().map(|phase| phase.began));
+        let ends = samples.map(|(_, last)| last).into_iter();
+        let ends = ends
             .chain(phases().map(|phase| phase.ended))
             .chain(segments().map(|segment| segment.ended));
         Some(Self { origin: starts.min()?, end: ends.max()? })
@@ -169,7 +171,7 @@ impl Chart {
                 let values = series.values[from..to].iter().flatten().copied();
                 values.reduce(f64::max).map_or_else(
                     || "–".to_owned(),
-                    |value| format!("{value:.digits$}", digits = self.digits),
+                    |value| format!("{value:.digits$}", digits = self.digits as usize),
                 )
             };
             let cells = self.series.iter().map(highest);
@@ -183,10 +185,4 @@ impl Chart {
 pub(super) fn clock(seconds: f64) -> String {
     let minutes = (seconds / 60.0).floor();
     format!("{minutes:.0}:{:04.1}", seconds - minutes * 60.0)
-}
-
-/// What is drawn needs no more digits than can be seen.
-pub(super) fn rounded(value: f64, digits: u32) -> f64 {
-    let factor = f64::from(10_u32.pow(digits));
-    (value * factor).round() / factor
 }

@@ -1,7 +1,7 @@
 //! The verdict in a sentence, what to do next, and the figures that it hangs on.
 
-use crate::analysis::{About, BudgetCheck, BudgetState, Report, ScenarioReport, Severity, Verdict};
-use crate::budget::BudgetSubject;
+use crate::analysis::{About, LimitCheck, LimitState, Report, ScenarioReport, Severity, Verdict};
+use crate::metric::{Metric, Place, ServerMetric};
 use crate::record::resources::{ResourceLog, ResourceStep, Stage};
 use crate::scenario::ScenarioKind;
 use crate::units::{as_gib, total};
@@ -71,14 +71,7 @@ pub(super) fn first_finding(report: &Report) -> Option<String> {
 pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     let mut figures: Vec<Figure> =
         report.budgets.iter().filter_map(|check| of_budget(report, check)).collect();
-    if let Some(memory) = &report.memory {
-        let held = memory.tree_rss_peak.map(|peak| format!("{:.2} GiB RSS", as_gib(peak)));
-        figures.push(plain(
-            "processes at once",
-            memory.most_processes.to_string(),
-            held.unwrap_or_default(),
-        ));
-    }
+    figures.extend(of_server(report));
     if report.scenarios.iter().all(|scenario| scenario.segments.is_empty()) {
         return figures;
     }
@@ -96,14 +89,25 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     figures
 }
 
-fn of_budget(report: &Report, check: &BudgetCheck) -> Option<Figure> {
+/// Figures of the whole server that are shown without a limit, beside what was held.
+fn of_server(report: &Report) -> impl Iterator<Item = Figure> {
+    let held = report.of_server(ServerMetric::TreeRss).size();
+    let held = held.map_or_else(String::new, |peak| format!("{:.2} GiB RSS", as_gib(peak)));
+    let keys = ServerMetric::ALL.iter().filter(|one| one.row().place == Place::KeyFigure);
+    keys.filter_map(move |statistic| {
+        let amount = report.of_server(*statistic).amount()?;
+        Some(plain(statistic.row().heading, amount.to_string(), held.clone()))
+    })
+}
+
+fn of_budget(report: &Report, check: &LimitCheck) -> Option<Figure> {
     let (limit, measured) = (check.limit?, check.measured?);
-    let name = match check.subject {
-        BudgetSubject::Class(class) => format!("largest {class}"),
-        sum => sum.to_string(),
+    let name = match check.metric {
+        Metric::Class(class, statistic) => format!("{} {class}", statistic.row().heading),
+        metric => metric.to_string(),
     };
-    let is_over = check.state == BudgetState::Over;
-    let (at_least, at_most, by_at_least) = match report.is_lower_bound(check.subject) {
+    let is_over = check.state == LimitState::Over;
+    let (at_least, at_most, by_at_least) = match report.is_lower_bound(check.metric) {
         true => ("≥ ", "at most ", "at least "),
         false => ("", "", ""),
     };

@@ -2,14 +2,15 @@
 //! errors by type.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::table::Table;
-use crate::analysis::{Evidence, Report, ScenarioReport, SegmentReport, Start, Stats};
-use crate::record::outcome::Latencies;
+use crate::analysis::{
+    self, ChartData, LimitState, Report, ScenarioReport, SegmentReport, Start, Stats,
+};
+use crate::metric::{Amount, Metric};
 use crate::render::tables::latency;
 use crate::render::words::{refusal, seconds};
 
@@ -156,7 +157,7 @@ pub(super) fn turns(report: &Report) -> Option<Table> {
 /// The steps of all segments; `None` where every turn had but one.
 pub(super) fn steps(report: &Report) -> Option<Table> {
     let mut headings = vec!["scenario", "wave", "step", "count"];
-    headings.extend(latency::FIGURES);
+    headings.extend(latency::headings());
     let mut table = Table::new("Steps of a turn, in seconds", &headings, 3);
     for (scenario, segment) in segments(report).filter(|(_, segment)| segment.steps.len() > 1) {
         for (step, stats) in &segment.steps {
@@ -180,18 +181,18 @@ pub(super) fn thresholds(report: &Report) -> Option<Table> {
         2,
     );
     for check in &report.thresholds {
-        let measured =
-            check.measured.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.3}"));
-        let state = match (check.breached, check.measured) {
-            (true, _) => "exceeded",
-            (false, Some(_)) => "ok",
-            (false, None) => "not measured",
+        let Metric::Scenario(id, statistic) = check.metric else { continue };
+        let duration = |amount: Option<Amount>| amount.and_then(Amount::as_duration);
+        let measured = duration(check.measured).map(|it| format!("{:.3}", it.as_secs_f64()));
+        let state = match check.state {
+            LimitState::Over => "exceeded",
+            other => other.name(),
         };
         table.row([
-            check.scenario.to_string(),
-            check.figure.clone(),
-            seconds(check.limit),
-            measured,
+            id.to_string(),
+            statistic.row().name.to_owned(),
+            seconds(duration(check.limit).unwrap_or_default()),
+            measured.unwrap_or_else(|| "–".to_owned()),
             state.to_owned(),
         ]);
     }
@@ -228,36 +229,16 @@ pub(super) fn errors(report: &Report) -> Option<Table> {
 }
 
 /// Everything that has a distribution.
-pub(super) fn distributions(report: &Report, evidence: &Evidence) -> Vec<Distribution> {
-    let mut all = Vec::new();
-    for scenario in &report.scenarios {
-        let Some(outcome) = evidence.outcomes.get(&scenario.id) else { continue };
-        // Warm segments are one distribution, and cold ones another.
-        type Waves = BTreeMap<(&'static str, &'static str), Latencies>;
-        let mut parts: BTreeMap<Option<&str>, Waves> = BTreeMap::new();
-        for (segment, recorded) in scenario.segments.iter().zip(&outcome.segments) {
-            let name = (scenario.start_name(segment), look(segment.start));
-            let mut add = |part, latencies: &Latencies| {
-                let segments = parts.entry(part).or_default();
-                segments.entry(name).or_default().add(latencies);
-            };
-            add(None, &recorded.iteration_duration);
-            for (step, latencies) in &recorded.steps {
-                add(Some(step), latencies);
-            }
-        }
-        for (part, segments) in parts {
-            let counts = |((name, look), latencies): ((_, _), Latencies)| SegmentCounts {
-                name,
-                look,
-                counts: latencies.counts_by_tenth_of_decade(),
-            };
-            all.push(Distribution {
-                scenario: scenario.id.to_string(),
-                part: part.unwrap_or("whole turn").to_owned(),
-                segments: segments.into_iter().map(counts).collect(),
-            });
-        }
-    }
-    all
+pub(super) fn distributions(data: &ChartData) -> Vec<Distribution> {
+    let counts = |segment: &analysis::SegmentCounts| SegmentCounts {
+        name: segment.name,
+        look: look(segment.start),
+        counts: segment.counts.clone(),
+    };
+    let distribution = |one: &analysis::Distribution| Distribution {
+        scenario: one.scenario.to_string(),
+        part: one.step.clone().unwrap_or_else(|| "whole turn".to_owned()),
+        segments: one.segments.iter().map(counts).collect(),
+    };
+    data.distributions.iter().map(distribution).collect()
 }

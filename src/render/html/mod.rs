@@ -14,17 +14,16 @@ mod figures;
 mod latency;
 mod memory;
 mod page;
-mod series;
 mod table;
 
 use std::io::{self, Write};
 
 use askama::Template as _;
 
-use crate::analysis::{Evidence, Report};
+use crate::analysis::{ChartData, Report};
 use page::Page;
 
-/// Writes the page. The report has the results, the evidence the course of things.
-pub fn render(report: &Report, evidence: &Evidence, out: &mut impl Write) -> io::Result<()> {
-    Page::of(report, evidence)?.write_into(out)
+/// Writes the page. The report has the results, `data` what charts are drawn from.
+pub fn render(report: &Report, data: &ChartData, out: &mut impl Write) -> io::Result<()> {
+    Page::of(report, data)?.write_into(out)
 }

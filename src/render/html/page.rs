@@ -10,7 +10,7 @@ use super::figures::{self, Figure};
 use super::latency::{self, Strips};
 use super::table::Table;
 use super::{about, charts, embed, memory};
-use crate::analysis::{Evidence, Report, Severity, Verdict};
+use crate::analysis::{ChartData, Report, Severity, Verdict};
 use crate::render::{NextStep, next_step};
 
 /// `report.html`.
@@ -66,16 +66,16 @@ struct Drawing {
 }
 
 impl Page {
-    pub(super) fn of(report: &Report, evidence: &Evidence) -> io::Result<Self> {
-        let axis = Axis::of(report, evidence);
-        let charts = axis.map_or_else(Vec::new, |axis| charts::over_time(report, evidence, axis));
+    pub(super) fn of(report: &Report, data: &ChartData) -> io::Result<Self> {
+        let axis = Axis::of(report, data);
+        let charts = axis.map_or_else(Vec::new, |axis| charts::over_time(report, data, axis));
         let (machine, over_time) = charts.iter().map(Drawing::of).partition(Drawing::is_of_machine);
         let data = Data {
             until: axis.map_or(0.0, |axis| axis.seconds(axis.end)),
             phases: axis.map_or_else(Vec::new, |axis| axis.phases(&report.phases)),
             scenarios: axis.map_or_else(Vec::new, |axis| axis.scenarios(report)),
             charts,
-            distributions: latency::distributions(report, evidence),
+            distributions: latency::distributions(data),
         };
         let finding = |finding: &crate::analysis::Finding| Finding {
             word: finding.severity.name(),

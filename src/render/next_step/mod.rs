@@ -5,9 +5,9 @@ mod asked_for;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{
-    BudgetCheck, BudgetState, CONFIGURED, Report, ScenarioReport, ScenarioState, Severity, Verdict,
+    CONFIGURED, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity, Verdict,
 };
-use crate::budget::Unit;
+use crate::metric::{Metric, Unit};
 use crate::plan::{LoadPlan, MAX_USERS};
 use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
@@ -73,9 +73,8 @@ fn recommend(report: &Report, purpose: &str) -> Option<NextStep> {
 
 fn after_breach(report: &Report) -> NextStep {
     // Constants are about memory, and what cannot be trusted says nothing of them.
-    let takes_memory = |check: &BudgetCheck| {
-        check.state == BudgetState::Over && check.subject.unit() == Unit::Size
-    };
+    let takes_memory =
+        |check: &LimitCheck| check.state == LimitState::Over && check.metric.unit() == Unit::Size;
     match report.judgement.distrust().first() {
         Some(doubt) => repeat(report, format!("to see all of it: {doubt}")),
         None => {
@@ -111,10 +110,10 @@ fn or_raise(report: &Report) -> String {
     let set = report
         .budgets
         .iter()
-        .find(|check| check.state == BudgetState::Over && check.source == CONFIGURED);
+        .find(|check| check.state == LimitState::Over && check.source == CONFIGURED);
     set.map_or_else(String::new, |check| {
-        let (subject, unit) = (check.subject, check.subject.unit().name().to_uppercase());
-        format!("; or raise the budget, which was set: --budget {subject}={unit}")
+        let (metric, unit) = (check.metric, check.metric.unit().name().to_uppercase());
+        format!("; or raise the budget, which was set: --budget {metric}={unit}")
     })
 }
 
@@ -123,7 +122,10 @@ fn after_failure(report: &Report) -> NextStep {
         "what went wrong stands in load.log and server.log.tail of the run directory";
     let plan = &report.plan;
     let is_breached = |id: ScenarioId| {
-        report.thresholds.iter().any(|check| check.breached && check.scenario == id)
+        report.thresholds.iter().any(|check| {
+            let is_of_it = matches!(check.metric, Metric::Scenario(scenario, _) if scenario == id);
+            is_of_it && check.state == LimitState::Over
+        })
     };
     let has_failed = |scenario: &&ScenarioReport| {
         scenario.state == ScenarioState::Failed || is_breached(scenario.id)

@@ -1,8 +1,8 @@
 //! Budgets: all of them, and the columns in which another table shows them.
 
 use super::{Cell, Table};
-use crate::analysis::{BudgetCheck, Report};
-use crate::budget::BudgetSubject;
+use crate::analysis::{LimitCheck, Report};
+use crate::metric::Metric;
 
 /// The headings of [`columns`].
 pub(super) const HEADINGS: [&str; 3] = ["budget", "headroom", ""];
@@ -13,8 +13,8 @@ pub(in crate::render) fn all(report: &Report) -> Option<Table> {
     for check in &report.budgets {
         let amount = |amount: Option<_>| amount.map_or(Cell::Unknown, Cell::plain);
         table.rows.push(vec![
-            Cell::plain(check.subject),
-            amount(check.measured).bounded(report.is_lower_bound(check.subject)),
+            Cell::plain(check.metric),
+            amount(check.measured).bounded(report.is_lower_bound(check.metric)),
             amount(check.limit),
             headroom(check),
             Cell::plain(check.state.name()),
@@ -24,8 +24,8 @@ pub(in crate::render) fn all(report: &Report) -> Option<Table> {
 }
 
 /// The limit, what is left of it, and what follows.
-pub(in crate::render) fn columns(checks: &[BudgetCheck], subject: BudgetSubject) -> [Cell; 3] {
-    match checks.iter().find(|check| check.subject == subject) {
+pub(in crate::render) fn columns(checks: &[LimitCheck], metric: Metric) -> [Cell; 3] {
+    match checks.iter().find(|check| check.metric == metric) {
         None => [Cell::blank(), Cell::blank(), Cell::blank()],
         Some(check) => {
             [Cell::amount(check.limit), headroom(check), Cell::plain(check.state.name())]
@@ -33,6 +33,6 @@ pub(in crate::render) fn columns(checks: &[BudgetCheck], subject: BudgetSubject)
     }
 }
 
-fn headroom(check: &BudgetCheck) -> Cell {
+fn headroom(check: &LimitCheck) -> Cell {
     check.headroom().map_or(Cell::Unknown, |percent| Cell::Plain(format!("{percent:.0}%")))
 }

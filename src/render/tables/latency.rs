@@ -2,18 +2,28 @@
 
 use super::{Cell, Table};
 use crate::analysis::{Report, ScenarioReport, SegmentReport, Stats};
+use crate::metric::{ScenarioMetric, Unit};
 use crate::render::words::seconds;
 
 /// The headings of [`in_seconds`].
-pub(in crate::render) const FIGURES: [&str; 7] = ["min", "avg", "p50", "p90", "p95", "p99", "max"];
+pub(in crate::render) fn headings() -> impl Iterator<Item = &'static str> {
+    latencies().map(|statistic| statistic.row().heading)
+}
+
+/// What is measured of a distribution of latencies.
+fn latencies() -> impl Iterator<Item = ScenarioMetric> {
+    let all = ScenarioMetric::ALL.iter().copied();
+    all.filter(|statistic| statistic.row().unit == Unit::Duration)
+}
 
 /// The turns of every segment, in seconds; `None` where none was taken.
 pub(in crate::render) fn turns(report: &Report) -> Option<Table> {
     if report.scenarios.iter().all(|scenario| scenario.segments.is_empty()) {
         return None;
     }
-    let headings = ["scenario", "wave", "turns", "refused", "errors", "per s"];
-    let headings: Vec<&str> = headings.into_iter().chain(FIGURES).collect();
+    let per_second = ScenarioMetric::Throughput.row().heading;
+    let columns = ["scenario", "wave", "turns", "refused", "errors", per_second];
+    let headings: Vec<&str> = columns.into_iter().chain(headings()).collect();
     let mut table = Table::new(&headings, 2);
     for scenario in &report.scenarios {
         table.rows.extend(scenario.segments.iter().map(|segment| turns_of(scenario, segment)));
@@ -32,7 +42,6 @@ fn turns_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell> {
         true => completed.to_string(),
         false => format!("{completed}/{}", segment.scheduled),
     };
-    let rate = segment.throughput.map(|rate| Cell::Plain(format!("{rate:.1}")));
     let counts = [
         Cell::plain(scenario.id),
         Cell::plain(scenario.start_name(segment)),
@@ -45,13 +54,10 @@ fn turns_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell> {
             0 => Cell::plain(segment.failed),
             by_client => Cell::Plain(format!("{} + {by_client} client", segment.failed)),
         },
-        rate.unwrap_or(Cell::Unknown),
     ];
-    counts.into_iter().chain(figures(segment.iteration_duration.as_ref())).collect()
-}
-
-fn figures(stats: Option<&Stats>) -> [Cell; 7] {
-    stats.map_or([const { Cell::Unknown }; 7], |stats| in_seconds(stats).map(Cell::Plain))
+    let rate = std::iter::once(ScenarioMetric::Throughput);
+    let figures = rate.chain(latencies()).map(|statistic| segment.measured(statistic));
+    counts.into_iter().chain(figures.map(Cell::measured)).collect()
 }
 
 /// The figures of a distribution.

@@ -2,46 +2,41 @@
 
 use super::budgets::{self, HEADINGS};
 use super::{Cell, Table};
-use crate::analysis::{BudgetCheck, MemoryReport};
-use crate::budget::BudgetSubject;
+use crate::analysis::{LimitCheck, MemoryReport};
 use crate::class::ProcessClass;
+use crate::metric::{ClassMetric, Metric, ServerMetric};
 
 /// By class and in sum, with the budgets for them, in MiB.
-pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[BudgetCheck]) -> Table {
-    let mut headings = vec!["class", "processes", "at once", "largest", "mean peak", "peak sum"];
+pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[LimitCheck]) -> Table {
+    let figures = ClassMetric::ALL.iter().map(|statistic| statistic.row().heading);
+    let mut headings: Vec<&str> = std::iter::once("class").chain(figures).collect();
     // Where nothing is limited, nothing has to be kept.
     if !checks.is_empty() {
         headings.extend(HEADINGS);
     }
     let mut table = Table::new(&headings, 1);
-    let mut add = |figures: [Cell; 6], subject| {
-        let budget = budgets::columns(checks, subject);
+    let mut add = |figures: Vec<Cell>, metric| {
+        let budget = budgets::columns(checks, metric);
         let row = figures.into_iter().chain(budget).take(table.headings.len());
         table.rows.push(row.collect());
     };
-    for class in &memory.classes {
-        let subject = BudgetSubject::Class(class.class);
-        let figures = [
-            Cell::plain(class.class),
-            Cell::plain(class.processes),
-            Cell::plain(class.concurrent),
-            Cell::size(class.peak).bounded(memory.is_lower_bound(subject)),
-            Cell::size(class.mean_peak),
-            Cell::size(class.rss_sum_peak),
-        ];
-        add(figures, subject);
+    for class in memory.classes.iter().map(|memory| memory.class) {
+        let figures = ClassMetric::ALL.iter().map(|statistic| memory.of_class(class, *statistic));
+        let figures = std::iter::once(Cell::plain(class)).chain(figures.map(Cell::measured));
+        add(figures.collect(), Metric::max_peak(class));
     }
-    let counts = memory.snapshots.iter().map(|snapshot| snapshot.processes);
-    let in_snapshots = counts.max().unwrap_or(0);
-    let rss = Cell::size(memory.tree_rss_peak);
-    let pss =
-        Cell::size(memory.tree_pss_peak()).bounded(memory.is_lower_bound(BudgetSubject::TreePss));
-    for (name, subject, processes, peak) in [
-        ("tree (RSS sum)", BudgetSubject::TreeRss, memory.most_processes, rss),
-        ("tree (PSS, at phase ends)", BudgetSubject::TreePss, in_snapshots, pss),
+    let in_snapshots = memory.snapshots.iter().map(|snapshot| snapshot.processes).max();
+    for (metric, processes, peak) in [
+        (ServerMetric::TreeRss, memory.most_processes, memory.tree_rss()),
+        (ServerMetric::TreePss, in_snapshots.unwrap_or(0), memory.tree_pss()),
     ] {
-        let (name, processes) = (Cell::plain(name), Cell::plain(processes));
-        add([name, Cell::blank(), processes, Cell::blank(), Cell::blank(), peak], subject);
+        let figures = ClassMetric::ALL.iter().map(|column| match column {
+            ClassMetric::Concurrent => Cell::plain(processes),
+            ClassMetric::MaxSum => Cell::measured(peak),
+            _ => Cell::blank(),
+        });
+        let name = Cell::plain(metric.row().heading);
+        add(std::iter::once(name).chain(figures).collect(), metric.into());
     }
     table.notes.extend(memory.kinds_in_words());
     table

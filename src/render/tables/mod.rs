@@ -8,7 +8,9 @@ pub(super) mod memory;
 pub(super) mod phases;
 
 use super::table::{Cell, Table};
-use crate::budget::Amount;
+use crate::analysis::Measured;
+use crate::metric::Amount;
+use crate::render::words::seconds;
 use crate::units::{ByteSize, as_mib};
 
 impl Cell {
@@ -20,13 +22,21 @@ impl Cell {
         Self::Plain(String::new())
     }
 
-    /// An amount in a table that names its unit: sizes are in MiB.
+    /// An amount in a table that names its unit: sizes are in MiB, durations in seconds.
     fn amount(amount: Option<Amount>) -> Self {
         match amount {
             Some(Amount::Size(size)) => Self::Plain(in_mib(size)),
             Some(Amount::Count(count)) => Self::plain(count),
+            Some(Amount::Duration(duration)) => Self::Plain(seconds(duration)),
+            Some(Amount::Share(share)) => Self::plain(share),
+            Some(Amount::Rate(rate)) => Self::Plain(format!("{rate:.1}")),
             None => Self::Unknown,
         }
+    }
+
+    /// What was measured, in a table that names its unit.
+    fn measured(measured: Measured) -> Self {
+        Self::amount(measured.amount()).bounded(measured.is_lower_bound())
     }
 
     fn size(size: Option<ByteSize>) -> Self {

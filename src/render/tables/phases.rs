@@ -4,7 +4,7 @@
 use super::budgets::{self, HEADINGS};
 use super::{Cell, Table, in_mib};
 use crate::analysis::{ClassGrowth, Growth, MemoryReport, Report};
-use crate::budget::BudgetSubject;
+use crate::metric::{Metric, Place, ServerMetric};
 
 /// What it consisted of, in MiB; `None` where nobody looked.
 pub(in crate::render) fn ends(memory: &MemoryReport) -> Option<Table> {
@@ -51,26 +51,25 @@ pub(in crate::render) fn growth(growth: &Growth) -> Table {
     table
 }
 
-/// What is told of all processes together, and has no row among the peaks; `None`
-/// without a profile.
+/// Figures of all processes together that have no row among the peaks; `None` without a
+/// profile. Of those that are shown nowhere else by themselves, the ones with a budget.
 pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
-    let memory = report.memory.as_ref()?;
+    report.memory.as_ref()?;
     let headings = ["", "measured"].into_iter().chain(HEADINGS);
     let mut table = Table::new(&headings.collect::<Vec<_>>(), 1);
-    let grown = Cell::size(memory.growth.as_ref().and_then(|growth| growth.pss));
-    for (name, subject, figure) in [
-        ("growth after the drain (PSS, MiB)", BudgetSubject::Growth, grown),
-        ("threads, most at one tick", BudgetSubject::Threads, Cell::count(memory.most_threads)),
-        ("zombies after the drain", BudgetSubject::Zombies, Cell::count(memory.zombies)),
-        (
-            "leftovers of the stop",
-            BudgetSubject::LeakedProcesses,
-            Cell::count(report.leaked_processes),
-        ),
-    ] {
-        let figure = figure.bounded(report.is_lower_bound(subject));
-        let row = [Cell::plain(name), figure].into_iter();
-        table.rows.push(row.chain(budgets::columns(&report.budgets, subject)).collect());
+    let has_budget = |metric: Metric| report.budgets.iter().any(|check| check.metric == metric);
+    for statistic in ServerMetric::ALL {
+        let (row, metric) = (statistic.row(), Metric::Server(*statistic));
+        let is_shown = match row.place {
+            Place::Totals => true,
+            Place::KeyFigure | Place::Nowhere => has_budget(metric),
+            Place::Column | Place::Peaks => false,
+        };
+        if is_shown {
+            let figure = Cell::measured(report.of_server(*statistic));
+            let cells = [Cell::plain(row.heading), figure].into_iter();
+            table.rows.push(cells.chain(budgets::columns(&report.budgets, metric)).collect());
+        }
     }
     Some(table)
 }

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::INDENT;
-use crate::analysis::{BudgetCheck, MemoryReport, ProfilerReport};
-use crate::budget::BudgetSubject;
+use crate::analysis::{LimitCheck, MemoryReport, ProfilerReport};
+use crate::metric::Metric;
 use crate::render::table::Signs;
 use crate::render::tables::{budgets, memory};
 
@@ -12,7 +12,7 @@ use crate::render::tables::{budgets, memory};
 pub(super) fn render(
     memory: Option<&MemoryReport>,
     profiler: Option<ProfilerReport>,
-    checks: &[BudgetCheck],
+    checks: &[LimitCheck],
     out: &mut impl Write,
 ) -> io::Result<()> {
     let (Some(memory), Some(profiler)) = (memory, profiler) else { return Ok(()) };
@@ -25,15 +25,15 @@ pub(super) fn render(
 /// Budgets for classes of which there was no process have no row of their own.
 fn budgets_of_absent_classes(
     memory: &MemoryReport,
-    checks: &[BudgetCheck],
+    checks: &[LimitCheck],
     out: &mut impl Write,
 ) -> io::Result<()> {
     for check in checks {
-        if let BudgetSubject::Class(class) = check.subject
+        if let Metric::Class(class, _) = check.metric
             && memory.class(class).is_none()
         {
             let [limit, _, state] =
-                budgets::columns(checks, check.subject).map(|cell| cell.written(&Signs::TEXT));
+                budgets::columns(checks, check.metric).map(|cell| cell.written(&Signs::TEXT));
             writeln!(out, "  {class}: budget {limit}, {state}")?;
         }
     }

@@ -48,7 +48,7 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
 fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nSTEPS of a turn in the last wave, in seconds")?;
     let headings: Vec<&str> =
-        ["scenario", "step", "count"].into_iter().chain(latency::FIGURES).collect();
+        ["scenario", "step", "count"].into_iter().chain(latency::headings()).collect();
     let mut rows = Table::new(&headings, 2);
     for scenario in &report.scenarios {
         let Some(segment) = scenario.segments.last() else { continue };

@@ -1,9 +1,9 @@
 //! Budgets of the whole server beyond its peaks: growth, threads, zombies, leftovers.
 
 use rstest::rstest;
-use skyload::analysis::{BudgetState, Evidence, Report, Severity, Verdict};
-use skyload::budget::{Amount, BudgetSubject};
+use skyload::analysis::{Evidence, LimitState, Report, Severity, Verdict};
 use skyload::class::ProcessClass;
+use skyload::metric::{Amount, ServerMetric};
 use skyload::record::events::{Event, LoggedEvent, StopReason, Unsettled};
 use skyload::record::profile::{ClassSnapshot, Phase, ProfileLine};
 use skyload::units::ByteSize;
@@ -11,7 +11,7 @@ use skyload::units::ByteSize;
 use super::changes::{Change, assert_follows};
 use super::evidence::{ALL_ENDED, LOAD_BEGAN, LOAD_ENDED, at, four_users, good_run};
 
-use BudgetSubject::{Growth, LeakedProcesses, Threads, TreePss, Zombies};
+use ServerMetric::{Growth, LeakedProcesses, Threads, TreePss, Zombies};
 use StopReason::Interrupted;
 use Verdict::{Inconclusive, OverBudget, Pass};
 
@@ -129,7 +129,7 @@ fn a_server_that_shrank_has_grown_by_nothing() {
     let report = Report::assemble(&evidence);
     let [.., check] = &report.budgets[..] else { panic!("the last one is ours") };
     assert_eq!(check.measured, Some(ByteSize(0).into()), "which is a measurement");
-    assert_eq!((check.state, check.headroom()), (BudgetState::Within, Some(100.0)));
+    assert_eq!((check.state, check.headroom()), (LimitState::Within, Some(100.0)));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn nothing_is_left_of_a_limit_of_nothing() {
     leaves(&mut evidence, 0, 0);
     let report = Report::assemble(&evidence);
     let [.., check] = &report.budgets[..] else { panic!("the last one is ours") };
-    assert_eq!((check.state, check.headroom()), (BudgetState::Within, None));
+    assert_eq!((check.state, check.headroom()), (LimitState::Within, None));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_stop_that_leaves_nothing_is_not_remarked_upon() {
 fn leftovers_without_a_budget_are_worth_a_note() {
     let mut evidence = good_run(&four_users());
     leaves(&mut evidence, 1, 0);
-    evidence.plan.budgets.retain(|budget| budget.subject != LeakedProcesses);
+    evidence.plan.budgets.retain(|budget| budget.metric != LeakedProcesses.into());
     let judgement = Report::assemble(&evidence).judgement;
     assert_eq!(judgement.verdict, Pass);
     let notes = judgement.messages(Severity::Note);
@@ -205,8 +205,8 @@ fn what_an_idle_server_held_keeps_no_budget() {
     forgets(&mut evidence, Phase::Cooldown);
     let report = Report::assemble(&evidence);
     assert_eq!(report.judgement.verdict, Inconclusive);
-    let check = report.budgets.iter().find(|check| check.subject == TreePss);
-    assert_eq!(check.map(|check| check.state), Some(BudgetState::NotMeasured));
+    let check = report.budgets.iter().find(|check| check.metric == TreePss.into());
+    assert_eq!(check.map(|check| check.state), Some(LimitState::NotMeasured));
 }
 
 #[test]

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use skyload::analysis::{Evidence, Report, Verdict};
-use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::class::ProcessClass;
 use skyload::config::Thresholds;
-use skyload::plan::ScenarioThresholds;
+use skyload::metric::{Amount, Limit, Metric};
 use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::outcome::{Failure, ScenarioOutcome, SegmentOutcome};
 use skyload::record::profile::{Ending, Phase, ProcessRecord, ProfileLine, Snapshot};
@@ -26,7 +25,7 @@ pub(crate) trait Change {
     fn happens(&mut self, millis: u64, event: Event);
     fn silence(&mut self, from: u64, to: u64);
     fn record(&mut self, pid: u32) -> &mut ProcessRecord;
-    fn limit(&mut self, subject: BudgetSubject, limit: impl Into<Amount>);
+    fn limit(&mut self, metric: impl Into<Metric>, limit: impl Into<Amount>);
     fn snapshot(&mut self, phase: Phase) -> &mut Snapshot;
     fn zombies_from(&mut self, millis: u64, count: u32);
 }
@@ -104,9 +103,10 @@ impl Change for Evidence {
             .expect("a test knows its own data")
     }
 
-    fn limit(&mut self, subject: BudgetSubject, limit: impl Into<Amount>) {
-        self.plan.budgets.retain(|budget| budget.subject != subject);
-        self.plan.budgets.push(Budget { subject, limit: Some(limit.into()) });
+    fn limit(&mut self, metric: impl Into<Metric>, limit: impl Into<Amount>) {
+        let metric = metric.into();
+        self.plan.budgets.retain(|budget| budget.metric != metric);
+        self.plan.budgets.push(Limit { metric, at_most: Some(limit.into()) });
     }
 
     fn snapshot(&mut self, phase: Phase) -> &mut Snapshot {
@@ -131,8 +131,7 @@ impl Change for Evidence {
 /// Users waited for longer than the plan allows.
 pub(crate) fn slow(evidence: &mut Evidence) {
     let limits = Thresholds { p95: Some(Duration::from_millis(50)), ..Thresholds::default() };
-    let scenario = ScenarioId::ApiStatus;
-    evidence.plan.thresholds = vec![ScenarioThresholds { scenario, limits }];
+    evidence.plan.thresholds = limits.limits(ScenarioId::ApiStatus).collect();
 }
 
 /// A cluster that scenarios share could not be set up or taken down.

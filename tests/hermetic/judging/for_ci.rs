@@ -2,8 +2,8 @@
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
-use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
+use skyload::metric::{Metric, ServerMetric};
 use skyload::record::events::{Event, StopReason};
 use skyload::record::outcome::Failure;
 use skyload::record::profile::{Ending, Phase, ProfileLine, ProfilerLevel};
@@ -48,7 +48,7 @@ fn annotations_of(evidence: &Evidence) -> String {
 fn nothing(_: &mut Evidence) {}
 
 fn over_budget(run: &mut Evidence) {
-    run.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(100));
+    run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(100));
 }
 
 fn failed_turns(run: &mut Evidence) {
@@ -68,7 +68,7 @@ fn cut_off(run: &mut Evidence) {
 }
 
 fn without_a_snapshot(run: &mut Evidence) {
-    run.limit(BudgetSubject::Growth, ByteSize::mib(100));
+    run.limit(ServerMetric::Growth, ByteSize::mib(100));
     run.snapshot(Phase::Baseline).unread = 1;
 }
 

@@ -2,9 +2,8 @@
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Verdict};
-use skyload::budget::{Amount, Budget, BudgetSubject};
 use skyload::config::Thresholds;
-use skyload::plan::ScenarioThresholds;
+use skyload::metric::{Amount, Limit, ServerMetric};
 use skyload::recommend::Recommendation;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::LevelChoice;
@@ -72,7 +71,7 @@ fn a_pass_that_says_nothing_of_constants_is_not_followed_by_them(
 fn a_breach_that_says_nothing_of_constants_is_looked_at_again() {
     let mut run = with_server("0.12.0", None);
     run.record(3).peak = Some(ByteSize::gib(1));
-    run.limit(BudgetSubject::TreeRss, Amount::Size(ByteSize::mib(1)));
+    run.limit(ServerMetric::TreeRss, Amount::Size(ByteSize::mib(1)));
     let next = after(&run);
     let command = "cargo xtask load --sky 0.12.0 --server system --apis status -n 4 --waves 1";
     assert_eq!(next.command, command);
@@ -95,8 +94,8 @@ fn a_remote_pass_says_nothing_of_memory_and_is_followed_by_more_users() {
 #[test]
 fn a_budget_that_was_set_and_exceeded_may_be_raised() {
     let mut run = good_run(&four_users());
-    let subject = BudgetSubject::TreeRss;
-    run.plan.budgets = vec![Budget { subject, limit: Some(Amount::Size(ByteSize::mib(1))) }];
+    let metric = ServerMetric::TreeRss.into();
+    run.plan.budgets = vec![Limit { metric, at_most: Some(Amount::Size(ByteSize::mib(1))) }];
     let next = after(&run);
     assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
     assert!(next.purpose.ends_with("--budget tree-rss=SIZE"), "{next:?}");
@@ -105,7 +104,7 @@ fn a_budget_that_was_set_and_exceeded_may_be_raised() {
 #[test]
 fn a_count_that_was_exceeded_is_no_matter_of_constants() {
     let mut run = good_run(&four_users());
-    run.limit(BudgetSubject::Threads, Amount::Count(1));
+    run.limit(ServerMetric::Threads, Amount::Count(1));
     let next = after(&run);
     assert_eq!(next.command, "cargo xtask load --apis status -n 4 --waves 1");
     assert!(next.purpose.ends_with("--budget threads=COUNT"), "{next:?}");
@@ -152,7 +151,7 @@ fn a_scenario_that_failed_is_tried_with_half_of_its_users() {
 fn a_latency_limit_that_was_exceeded_names_its_scenario() {
     let mut run = good_run(&four_users());
     let limits = Thresholds { p50: Some(std::time::Duration::from_millis(1)), ..<_>::default() };
-    run.plan.thresholds = vec![ScenarioThresholds { scenario: ScenarioId::ApiStatus, limits }];
+    run.plan.thresholds = limits.limits(ScenarioId::ApiStatus).collect();
     assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
 }
 

@@ -3,8 +3,8 @@
 use rstest::rstest;
 use serde_json::Value;
 use skyload::analysis::Evidence;
-use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
+use skyload::metric::{Amount, Metric, ServerMetric};
 use skyload::plan::ServerTarget;
 use skyload::record::events::Event;
 use skyload::record::resources::Stage;
@@ -15,15 +15,15 @@ use super::evidence::{ALL_ENDED, four_users, good_run};
 use super::pages::{data, heading, page};
 
 fn large(run: &mut Evidence) {
-    run.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(100));
+    run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(100));
 }
 
 fn many_threads(run: &mut Evidence) {
-    run.limit(BudgetSubject::Threads, Amount::Count(1));
+    run.limit(ServerMetric::Threads, Amount::Count(1));
 }
 
 fn leaked_processes(run: &mut Evidence) {
-    run.limit(BudgetSubject::LeakedProcesses, Amount::Count(0));
+    run.limit(ServerMetric::LeakedProcesses, Amount::Count(0));
     run.happens(ALL_ENDED, Event::LeakedProcesses(vec!["a".to_owned()]));
 }
 

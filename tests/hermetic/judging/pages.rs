@@ -2,8 +2,8 @@
 
 use rstest::rstest;
 use serde_json::Value;
-use skyload::analysis::{Evidence, Report};
-use skyload::budget::{Amount, Budget, BudgetSubject};
+use skyload::analysis::{ChartData, Evidence, Report};
+use skyload::metric::{Amount, Limit, ServerMetric};
 use skyload::plan::ServerTarget;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::ProfileLine;
@@ -18,7 +18,8 @@ use super::hour::{MARKUP, SPIKE, hour_run};
 pub(crate) fn page(evidence: &Evidence) -> String {
     let mut page = Vec::new();
     let report = Report::assemble(evidence);
-    html::render(&report, evidence, &mut page).expect("memory takes everything");
+    let data = ChartData::assemble(&report, evidence);
+    html::render(&report, &data, &mut page).expect("memory takes everything");
     String::from_utf8(page).expect("it is text")
 }
 
@@ -38,8 +39,8 @@ pub(super) fn heading(page: &str) -> &str {
 #[case::pass(|_: &mut Evidence| {}, "PASS", "cargo xtask recommend 20261124-080000-test")]
 #[case::failed(|run: &mut Evidence| run.fail_turns(1), "SCENARIO FAILED", "1 of 4 turns failed")]
 #[case::over_budget(
-    |run: &mut Evidence| run.plan.budgets.push(Budget {
-        subject: BudgetSubject::TreeRss, limit: Some(Amount::Size(ByteSize::mib(500))) }),
+    |run: &mut Evidence| run.plan.budgets.push(Limit {
+        metric: ServerMetric::TreeRss.into(), at_most: Some(Amount::Size(ByteSize::mib(500))) }),
     "OVER BUDGET", "tree-rss: 530.0 MiB")]
 #[case::inconclusive(
     |run: &mut Evidence| run.happens(6_000, Event::LoadStopped(StopReason::Interrupted)),

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use skyload::analysis::{BudgetState, Evidence, ProfileEvidence, ProfileReport, Report, Verdict};
-use skyload::budget::{Amount, Budget, BudgetSubject};
+use skyload::analysis::{Evidence, LimitState, ProfileEvidence, ProfileReport, Report, Verdict};
+use skyload::metric::{Amount, Limit, ServerMetric};
 use skyload::record::profile::{Ending, KeywordMemory, Phase, ProfileLine, UpstreamSample};
 use skyload::record::{JsonLines, ProfileDir, write_json};
 use skyload::render::text;
@@ -67,8 +67,8 @@ fn a_profile_is_rendered_without_budgets_and_without_a_verdict() {
 #[test]
 fn proportional_memory_that_nobody_could_read_is_not_nothing() {
     let mut run = good_run(&four_users());
-    let subject = BudgetSubject::TreePss;
-    run.plan.budgets = vec![Budget { subject, limit: Some(Amount::Size(ByteSize::gib(1))) }];
+    let metric = ServerMetric::TreePss.into();
+    run.plan.budgets = vec![Limit { metric, at_most: Some(Amount::Size(ByteSize::gib(1))) }];
     for line in &mut run.profile {
         if let ProfileLine::Snapshot(snapshot) = line {
             snapshot.classes.clear();
@@ -76,7 +76,7 @@ fn proportional_memory_that_nobody_could_read_is_not_nothing() {
         }
     }
     let report = Report::assemble(&run);
-    assert_eq!(report.budgets[0].state, BudgetState::NotMeasured);
+    assert_eq!(report.budgets[0].state, LimitState::NotMeasured);
     assert_eq!(report.judgement.verdict, Verdict::Inconclusive);
     let text = rendered(&ProfileReport::assemble(&alone(run)));
     let sum = text.lines().find(|line| line.contains("tree (PSS")).expect("it has a row");

@@ -1,9 +1,9 @@
 //! Which constants runs support, over runs that never took place.
 
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
-use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
 use skyload::infrastructure::Infrastructure;
+use skyload::metric::{Metric, ServerMetric};
 use skyload::recommend::{
     Advice, Caution, Constant, Counted, Effects, MachineEffect, MachineSize, Mode, Recommendation,
     Refusal, Support, Workers, text,
@@ -144,8 +144,8 @@ fn a_graver_verdict_hides_no_doubt_about_the_run() {
 #[test]
 fn a_doubtful_peak_of_a_run_over_budget_counts_by_its_upper_end() {
     let mut over = with_an_unread_exit("a", Some(100));
-    over.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(185));
-    over.limit(BudgetSubject::TreeRss, ByteSize::mib(1));
+    over.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(185));
+    over.limit(ServerMetric::TreeRss, ByteSize::mib(1));
     let report = Report::assemble(&over);
     assert_eq!(report.judgement.verdict, Verdict::OverBudget);
     assert!(!report.judgement.messages(Severity::Inconclusive).is_empty());

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
-use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
 use skyload::clock::{ClockOffset, Timestamp};
+use skyload::metric::Metric;
 use skyload::record::events::Event;
 use skyload::record::profile::{Phase, ProfileLine};
 use skyload::record::request::LoadRequest;
@@ -147,7 +147,7 @@ fn constants_of_another_skypilot_are_no_budgets_for_a_server() {
     let words = "its server is SkyPilot 0.12.0, and its client 0.14.1: its constants may be others";
     assert_finds(&run, Severity::Inconclusive, words);
     run.plan.budgets.clear();
-    run.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(200));
+    run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(200));
     assert_finds(&run, Severity::Note, "its server is SkyPilot 0.12.0, and its client 0.14.1");
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use skyload::analysis::{Evidence, Report};
-use skyload::budget::{Amount, BudgetSubject};
 use skyload::class::ProcessClass;
+use skyload::metric::{Amount, Metric, ServerMetric};
 use skyload::record::events::{Event, StopReason};
 use skyload::record::outcome::{ClientCost, Ended, Failure, SegmentOutcome};
 use skyload::record::profile::{
@@ -74,10 +74,10 @@ pub(super) fn eventful_run() -> Evidence {
     };
     run.outcomes.remove(&ProbeHealth);
     run.record(3).ending = Ending::Unread { unseen: None };
-    run.limit(BudgetSubject::TreeRss, ByteSize::mib(500));
-    run.limit(BudgetSubject::Growth, ByteSize::mib(200));
-    run.limit(BudgetSubject::Threads, Amount::Count(12));
-    run.limit(BudgetSubject::LeakedProcesses, Amount::Count(2));
+    run.limit(ServerMetric::TreeRss, ByteSize::mib(500));
+    run.limit(ServerMetric::Growth, ByteSize::mib(200));
+    run.limit(ServerMetric::Threads, Amount::Count(12));
+    run.limit(ServerMetric::LeakedProcesses, Amount::Count(2));
     let kept = run.snapshot(Phase::Cooldown);
     kept.unread = 1;
     let short = kept.classes[&ProcessClass::ShortExecutor];
@@ -159,8 +159,7 @@ fn peaks_of_phases_and_families_stand_side_by_side() {
 #[test]
 fn a_budget_of_a_class_that_did_not_run_is_listed_all_the_same() {
     let mut run = good_run(&four_users());
-    let subject = BudgetSubject::Class(ProcessClass::Subprocess);
-    run.limit(subject, ByteSize::mib(50));
+    run.limit(Metric::max_peak(ProcessClass::Subprocess), ByteSize::mib(50));
     assert!(rendered(&run).contains("\n  subprocess: budget 50.0, not tried\n"));
 }
 

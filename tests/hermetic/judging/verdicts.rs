@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
-use skyload::budget::BudgetSubject;
 use skyload::class::ProcessClass;
 use skyload::config::Thresholds;
 use skyload::limits::MemoryLimit;
-use skyload::plan::ScenarioThresholds;
+use skyload::metric::{Metric, ServerMetric};
 use skyload::record::events::{Event, StopReason};
 use skyload::record::outcome::Ended;
 use skyload::record::profile::{Ending, ProfileLine, ProfilerLevel};
@@ -19,16 +18,16 @@ use skyload::units::ByteSize;
 use super::changes::{Change, assert_follows, never_read};
 use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run};
 
-use BudgetSubject::{TreePss, TreeRss};
 use ScenarioId::{ApiStatus, ProbeHealth};
+use ServerMetric::{TreePss, TreeRss};
 use Verdict::{Inconclusive, OverBudget, Pass, ScenarioFailed};
 
 fn limit(evidence: &mut Evidence, limits: Thresholds) {
-    evidence.plan.thresholds = vec![ScenarioThresholds { scenario: ApiStatus, limits }];
+    evidence.plan.thresholds = limits.limits(ApiStatus).collect();
 }
 
 fn short(evidence: &mut Evidence, mib: u64) {
-    evidence.limit(BudgetSubject::Class(ProcessClass::ShortExecutor), ByteSize::mib(mib));
+    evidence.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(mib));
 }
 
 /// The largest short executor exits, and was last read so many milliseconds before that

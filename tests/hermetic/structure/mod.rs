@@ -9,7 +9,7 @@ use rstest::rstest;
 use source::{Module, Sources};
 
 /// Modules of the library from the bottom up: each imports from rows above its own alone.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &[
         "class",
         "clock",
@@ -25,7 +25,8 @@ const LAYERS: [&[&str]; 8] = [
         "target",
         "units",
     ],
-    &["budget", "credentials", "limits", "process", "scenario", "usage"],
+    &["credentials", "limits", "process", "scenario", "usage"],
+    &["metric"],
     &["record"],
     &["config", "profiler"],
     &["plan"],

@@ -3,8 +3,8 @@
 use fake_sky::FakeServer;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use skyload::analysis::{ScenarioState, state};
-use skyload::config::Thresholds;
 use skyload::scenario::ScenarioId;
+use skyload::units::Percent;
 
 use super::Scene;
 use super::scene::{counts, kinds};
@@ -37,6 +37,6 @@ async fn a_client_without_open_files_is_no_failure_of_the_server() -> anyhow::Re
     assert_eq!(segment.client_failed + segment.succeeded, u64::from(USERS));
     // A connection that was never made is not a fast one.
     assert_eq!(segment.iteration_duration.count(), segment.succeeded);
-    assert_eq!(state(&outcome, &Thresholds::default()), ScenarioState::ClientFailed);
+    assert_eq!(state(&outcome, Percent::default()), ScenarioState::ClientFailed);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use host::workspace::Workspace;
-use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report};
+use skyload::analysis::{ChartData, Evidence, ProfileEvidence, ProfileReport, Report};
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::{ProfileDir, RunDir, read, write_json, write_with};
 use skyload::render::{html, junit, markdown, text};
@@ -63,7 +63,8 @@ pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
     write_json(&run.report(), &report)?;
     write_with(&run.report_markdown(), |out| markdown::render(&report, out))?;
     write_with(&run.junit(), |out| junit::render(&report, out))?;
-    write_with(&run.report_page(), |out| html::render(&report, &evidence, out))?;
+    let data = ChartData::assemble(&report, &evidence);
+    write_with(&run.report_page(), |out| html::render(&report, &data, out))?;
     Ok(report)
 }
 

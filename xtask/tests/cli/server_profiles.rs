@@ -9,9 +9,9 @@ use fake_sky::FakeServer;
 use nix::sys::signal::Signal;
 use predicates::prelude::predicate;
 use serde_json::Value;
-use skyload::analysis::{BudgetState, Severity, Verdict};
-use skyload::budget::BudgetSubject;
+use skyload::analysis::{LimitState, Severity, Verdict};
 use skyload::class::ProcessClass;
+use skyload::metric::Metric;
 use skyload::record::ProfileDir;
 
 use crate::profiles::{end, ticks};
@@ -37,9 +37,9 @@ fn a_server_elsewhere_is_held_against_budgets_by_the_profile_of_its_machine() ->
     let report = run.expect(&here, Verdict::Pass)?;
     assert_finding(&report, Severity::Note, "its profile was shifted by that");
     assert!(report.memory.is_some_and(|memory| memory.class(ProcessClass::Server).is_some()));
-    let short = BudgetSubject::Class(ProcessClass::ShortExecutor);
-    let kept = report.budgets.iter().find(|check| check.subject == short);
-    assert_eq!(kept.map(|check| check.state), Some(BudgetState::Within));
+    let short = Metric::max_peak(ProcessClass::ShortExecutor);
+    let kept = report.budgets.iter().find(|check| check.metric == short);
+    assert_eq!(kept.map(|check| check.state), Some(LimitState::Within));
     run.assert()
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
         .stderr(predicate::str::contains("Taking in the server's profile: done"));

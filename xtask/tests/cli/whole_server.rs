@@ -2,15 +2,15 @@
 
 use predicates::prelude::predicate;
 use rstest::rstest;
-use skyload::analysis::{BudgetState, Report, Severity, Verdict};
-use skyload::budget::{Amount, BudgetSubject};
+use skyload::analysis::{LimitState, Report, Severity, Verdict};
+use skyload::metric::{Amount, Metric, ServerMetric};
 
 use crate::support::{Site, assert_finding};
 
 /// What was measured for a budget, and what followed.
-fn check(report: &Report, subject: BudgetSubject) -> (Option<Amount>, BudgetState) {
+fn check(report: &Report, metric: Metric) -> (Option<Amount>, LimitState) {
     let mut checks = report.budgets.iter();
-    let check = checks.find(|check| check.subject == subject).expect("it was given");
+    let check = checks.find(|check| check.metric == metric).expect("it was given");
     (check.measured, check.state)
 }
 
@@ -21,7 +21,7 @@ fn check(report: &Report, subject: BudgetSubject) -> (Option<Amount>, BudgetStat
 #[case::leftovers("leftovers=0", "leftovers", ("STOP_SPARES", 2))]
 fn a_server_that_takes_more_than_it_may_is_over_budget(
     #[case] budget: &str,
-    #[case] subject: BudgetSubject,
+    #[case] metric: Metric,
     #[case] (setting, value): (&str, u32),
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
@@ -29,18 +29,18 @@ fn a_server_that_takes_more_than_it_may_is_over_budget(
     let load = || site.load(["--apis", "status", "--budget", budget]).fake("DAEMONS", 0);
     let modest = load().run()?;
     let report = modest.expect(&site, Verdict::Pass)?;
-    let (measured, state) = check(&report, subject);
-    assert_eq!(state, BudgetState::Within, "{measured:?}");
-    let case = |word| predicate::str::is_match(format!(r"gate: {word} .*::case_\d+_{subject}"));
+    let (measured, state) = check(&report, metric);
+    assert_eq!(state, LimitState::Within, "{measured:?}");
+    let case = |word| predicate::str::is_match(format!(r"gate: {word} .*::case_\d+_{metric}"));
     modest.assert().stderr(case("PASS")?);
 
     let greedy = load().fake(setting, value).run()?;
     let report = greedy.expect(&site, Verdict::OverBudget)?;
-    let (more, state) = check(&report, subject);
-    assert_eq!(state, BudgetState::Over, "{more:?}");
+    let (more, state) = check(&report, metric);
+    assert_eq!(state, LimitState::Over, "{more:?}");
     assert!(more > measured, "{more:?} is not more than {measured:?}");
-    assert_finding(&report, Severity::OverBudget, &format!("{subject}: "));
-    let row = format!(r"\n  {subject}\b.*-\d+%  OVER\n|\n  {subject}\b.* 0 +-  OVER\n");
+    assert_finding(&report, Severity::OverBudget, &format!("{metric}: "));
+    let row = format!(r"\n  {metric}\b.*-\d+%  OVER\n|\n  {metric}\b.* 0 +-  OVER\n");
     greedy.assert().stderr(case("FAIL")?).stdout(predicate::str::is_match(row)?);
     Ok(())
 }
@@ -66,8 +66,8 @@ fn limits_of_the_file_are_sizes_and_counts() -> anyhow::Result<()> {
     let run = site.load(["--apis", "status"]).run()?;
     let report = run.expect(&site, Verdict::OverBudget)?;
     assert_finding(&report, Severity::OverBudget, "budget 5 (configured)");
-    assert_eq!(check(&report, BudgetSubject::Growth).1, BudgetState::Within);
-    let (leftovers, state) = check(&report, BudgetSubject::LeakedProcesses);
-    assert_eq!((leftovers, state), (Some(Amount::Count(0)), BudgetState::Within));
+    assert_eq!(check(&report, ServerMetric::Growth.into()).1, LimitState::Within);
+    let (leftovers, state) = check(&report, ServerMetric::LeakedProcesses.into());
+    assert_eq!((leftovers, state), (Some(Amount::Count(0)), LimitState::Within));
     Ok(())
 }

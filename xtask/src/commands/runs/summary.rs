@@ -7,6 +7,7 @@ use serde::Serialize;
 use skyload::analysis::{Report, Verdict};
 use skyload::class::ProcessClass;
 use skyload::ids::ProcessIdentity;
+use skyload::metric::ClassMetric;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 use skyload::record::environment::Environment;
 use skyload::record::{RecordError, RunDir, read_optional};
@@ -147,7 +148,7 @@ impl RunSummary {
 
     fn of_report(&mut self, report: &Report) {
         self.verdict = Some(report.judgement.verdict);
-        let peak = |class| report.memory.as_ref()?.class(class)?.peak;
+        let peak = |class| report.of_class(class, ClassMetric::MaxPeak).size();
         let of_web_workers = peak(ProcessClass::ServerWorker);
         self.peaks = Peaks {
             short: peak(ProcessClass::ShortExecutor),

@@ -1,0 +1,166 @@
+//! Amounts with their units, so that nothing compares a size with a count.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::units::{self, ByteSize, Percent, QuantityError, as_mib, parse_size};
+
+/// Unit that an amount is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Size,
+    /// Things.
+    Count,
+    /// Seconds.
+    Duration,
+    /// Percent of a whole.
+    Share,
+    /// Things per second.
+    Rate,
+}
+
+impl Unit {
+    /// Word for an amount of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Count => "count",
+            Self::Duration => "duration",
+            Self::Share => "share",
+            Self::Rate => "rate",
+        }
+    }
+
+    /// An amount of it, as it is typed.
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::Size => "300MiB",
+            Self::Count => "500",
+            Self::Duration => "5s",
+            Self::Share => "1%",
+            Self::Rate => "2.5",
+        }
+    }
+}
+
+/// Amount of something, in its unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Amount {
+    /// Number of bytes.
+    Size(ByteSize),
+    /// Number of things.
+    Count(u64),
+    /// Duration, in seconds.
+    Duration(
+        #[serde(with = "units::seconds")]
+        #[schemars(with = "crate::units::Seconds")]
+        Duration,
+    ),
+    /// Share of a whole.
+    Share(Percent),
+    /// Number of things per second.
+    Rate(f64),
+}
+
+impl Amount {
+    /// Unit that it is counted in.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Size(_) => Unit::Size,
+            Self::Count(_) => Unit::Count,
+            Self::Duration(_) => Unit::Duration,
+            Self::Share(_) => Unit::Share,
+            Self::Rate(_) => Unit::Rate,
+        }
+    }
+
+    /// Number of bytes; `None` of an amount in another unit.
+    pub const fn as_size(self) -> Option<ByteSize> {
+        match self {
+            Self::Size(size) => Some(size),
+            _ => None,
+        }
+    }
+
+    /// Duration; `None` of an amount in another unit.
+    pub const fn as_duration(self) -> Option<Duration> {
+        match self {
+            Self::Duration(duration) => Some(duration),
+            _ => None,
+        }
+    }
+
+    /// Share of `whole` that it is; `None` when the units differ or there is no whole.
+    pub fn share_of(self, whole: Self) -> Option<f64> {
+        let is_comparable = self.unit() == whole.unit() && whole.number() > 0.0;
+        is_comparable.then(|| self.number() / whole.number())
+    }
+
+    /// Number of its units.
+    #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^52")]
+    fn number(self) -> f64 {
+        match self {
+            Self::Size(size) => size.as_u64() as f64,
+            Self::Count(count) => count as f64,
+            Self::Duration(duration) => duration.as_secs_f64(),
+            Self::Share(share) => share.value(),
+            Self::Rate(rate) => rate,
+        }
+    }
+}
+
+/// Amounts of different units are neither equal nor is one of them more.
+impl PartialOrd for Amount {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Size(one), Self::Size(other)) => Some(one.cmp(other)),
+            (Self::Count(one), Self::Count(other)) => Some(one.cmp(other)),
+            (Self::Duration(one), Self::Duration(other)) => Some(one.cmp(other)),
+            (Self::Share(one), Self::Share(other)) => one.partial_cmp(other),
+            (Self::Rate(one), Self::Rate(other)) => one.partial_cmp(other),
+            _ => None,
+        }
+    }
+}
+
+/// Sizes in MiB throughout: figures that are compared should look alike.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size(size) => f.pad(&format!("{:.1} MiB", as_mib(*size))),
+            Self::Count(count) => f.pad(&count.to_string()),
+            Self::Duration(duration) => f.pad(&format!("{:.3} s", duration.as_secs_f64())),
+            Self::Share(share) => share.fmt(f),
+            Self::Rate(rate) => f.pad(&format!("{rate:.1}/s")),
+        }
+    }
+}
+
+/// A number with a unit is a size, one without is a count.
+impl FromStr for Amount {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(count) = text.trim().parse() {
+            return Ok(Self::Count(count));
+        }
+        parse_size(text).map(Self::Size).map_err(|error| QuantityError {
+            expected: "a size, such as `100MiB` or `0.3GiB` (units: B, KB, KiB, MB, MiB, GB, GiB, \
+                       TB, TiB), nor a count, such as `500`",
+            ..error
+        })
+    }
+}
+
+impl From<ByteSize> for Amount {
+    fn from(size: ByteSize) -> Self {
+        Self::Size(size)
+    }
+}

@@ -1,0 +1,100 @@
+//! Names of metrics: `tree-rss`, `short-executor`, `api:status p95`.
+//!
+//! The peak of a class's largest process has the name of the class alone, and what is
+//! measured of the whole server that of its statistic.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{ClassMetric, Limits, Metric, ServerMetric, Unit};
+
+/// Name in JSON of what is `leftovers` in flags and messages.
+const LEAKED_PROCESSES: &str = "leaked-processes";
+
+/// A text that names no metric.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing that is measured is called `{0}`")]
+pub struct UnknownMetric(String);
+
+/// Everything that a budget can be set for, as the help of commands names it.
+pub fn budgets_in_words() -> String {
+    let of = |unit| {
+        let rows = ServerMetric::ALL.iter().map(|statistic| statistic.row());
+        let budgets = rows.filter(move |row| row.limits == Limits::Budget && row.unit == unit);
+        budgets.map(|row| row.name)
+    };
+    let sizes =
+        alternatives(std::iter::once("the peak of a class of processes").chain(of(Unit::Size)));
+    format!("{sizes} to a size, or {} to a count", alternatives(of(Unit::Count)))
+}
+
+/// `a, b or c`.
+fn alternatives(names: impl Iterator<Item = &'static str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Class(class, ClassMetric::MaxPeak) => f.pad(class.name()),
+            Self::Class(class, statistic) => f.pad(&format!("{class} {}", statistic.row().name)),
+            Self::Server(statistic) => f.pad(statistic.row().name),
+            Self::Scenario(id, statistic) => f.pad(&format!("{id} {}", statistic.row().name)),
+        }
+    }
+}
+
+impl FromStr for Metric {
+    type Err = UnknownMetric;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::all().find(|metric| metric.to_string() == text);
+        found.ok_or_else(|| UnknownMetric(text.to_owned()))
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Server(ServerMetric::LeakedProcesses) => {
+                serializer.serialize_str(LEAKED_PROCESSES)
+            }
+            _ => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            LEAKED_PROCESSES => Ok(Self::Server(ServerMetric::LeakedProcesses)),
+            name => name.parse().map_err(D::Error::custom),
+        }
+    }
+}
+
+/// The names are no part of the schema, which would otherwise be another for each of them.
+impl JsonSchema for Metric {
+    fn schema_name() -> Cow<'static, str> {
+        "Metric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What was measured: the class of whose processes it is the largest \
+                            peak, a figure of the whole server, or one of a scenario. Those that \
+                            can be limited stand in docs/metrics.md.",
+            "type": "string",
+            "examples": ["short-executor", "tree-rss", "api:status p95"],
+        })
+    }
+}

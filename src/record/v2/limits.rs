@@ -1,0 +1,163 @@
+//! Budgets and thresholds of format 2, which were of two forms, as limits on metrics.
+
+use serde_json::{Map, Value, json};
+
+use super::{each, rename};
+
+/// Limits of a plan.
+pub(super) fn of_plan(plan: &mut Map<String, Value>) {
+    each(plan, "budgets", |budget| {
+        name_metric(budget, "subject");
+        rename(budget, "limit", "at-most");
+    });
+    let Some(thresholds) = plan.get_mut("thresholds") else { return };
+    let scenarios = thresholds.as_array().map(Vec::as_slice).unwrap_or_default();
+    *thresholds = scenarios.iter().flat_map(of_scenario).collect();
+}
+
+/// Thresholds of one scenario, which were one object.
+fn of_scenario(limits: &Value) -> Vec<Value> {
+    let figures = limits["limits"].as_object().into_iter().flatten();
+    let limit = |(figure, limit): (&String, &Value)| {
+        let text = limit.as_str()?;
+        let at_most = match figure.as_str() {
+            "error-rate" => json!({ "share": text }),
+            _ => json!({ "duration": humantime::parse_duration(text).ok()?.as_secs_f64() }),
+        };
+        Some(json!({ "metric": metric_of(&limits["scenario"], figure), "at-most": at_most }))
+    };
+    // In the order in which they are checked, and not in that of their names.
+    let mut limits: Vec<Value> = figures.filter_map(limit).collect();
+    limits.sort_by_key(|limit| limit["metric"].as_str().map(|name| !name.contains(" p")));
+    limits
+}
+
+/// Limits of a report, and what was found about them.
+pub(super) fn of_report(report: &mut Map<String, Value>) {
+    each(report, "budgets", |check| name_metric(check, "subject"));
+    each(report, "thresholds", |check| {
+        let figure = check.remove("figure").unwrap_or_default();
+        let scenario = check.remove("scenario").unwrap_or_default();
+        let is_breached = check.remove("breached") == Some(true.into());
+        let seconds = |check: &Map<String, Value>, name| {
+            let seconds = check.get(name).and_then(Value::as_f64);
+            seconds.map_or(Value::Null, |seconds| json!({ "duration": seconds }))
+        };
+        let (limit, measured) = (seconds(check, "limit"), seconds(check, "measured"));
+        let state = match (is_breached, measured.is_null()) {
+            (true, _) => "over",
+            (false, false) => "within",
+            (false, true) => "not-measured",
+        };
+        let metric = metric_of(&scenario, figure.as_str().unwrap_or_default());
+        check.extend([
+            ("metric".to_owned(), metric),
+            ("limit".to_owned(), limit),
+            ("source".to_owned(), "configured".into()),
+            ("measured".to_owned(), measured),
+            ("state".to_owned(), state.into()),
+        ]);
+    });
+    if let Some(Value::Object(judgement)) = report.get_mut("judgement") {
+        each(judgement, "findings", |finding| {
+            let Some(Value::Object(about)) = finding.get_mut("about") else { return };
+            name_metric(about, "budget");
+            if let Some(threshold) = about.remove("threshold") {
+                let figure = threshold["figure"].as_str().unwrap_or_default();
+                about.insert("metric".to_owned(), metric_of(&threshold["scenario"], figure));
+            }
+        });
+    }
+}
+
+/// Gives what was the subject of a budget the name of its metric.
+fn name_metric(fields: &mut Map<String, Value>, subject: &str) {
+    if let Some(mut name) = fields.remove(subject) {
+        if let Some(class) = name.get_mut("class") {
+            name = class.take();
+        }
+        fields.insert("metric".to_owned(), name);
+    }
+}
+
+fn metric_of(scenario: &Value, figure: &str) -> Value {
+    format!("{} {figure}", scenario.as_str().unwrap_or_default()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{About, LimitCheck};
+    use crate::metric::Limit;
+
+    fn fields(value: Value) -> Map<String, Value> {
+        let Value::Object(fields) = value else { panic!("it is an object") };
+        fields
+    }
+
+    #[test]
+    fn limits_of_a_plan_are_on_metrics() {
+        let mut plan = fields(json!({
+            "budgets": [
+                { "subject": { "class": "short-executor" }, "limit": null },
+                { "subject": "leaked-processes", "limit": { "count": 0 } },
+            ],
+            "thresholds": [
+                { "scenario": "api:status", "limits": { "max": "1m", "p95": "5s", "error-rate": "1%" } },
+            ],
+        }));
+        of_plan(&mut plan);
+        let limits = |list: &str| -> Vec<(String, Option<String>)> {
+            let limits: Vec<Limit> = serde_json::from_value(plan[list].clone()).unwrap();
+            let words = |limit: Limit| {
+                (limit.metric.to_string(), limit.at_most.map(|amount| amount.to_string()))
+            };
+            limits.into_iter().map(words).collect()
+        };
+        let some = |metric: &str, amount: &str| (metric.to_owned(), Some(amount.to_owned()));
+        assert_eq!(
+            limits("budgets"),
+            [("short-executor".to_owned(), None), some("leftovers", "0")]
+        );
+        let thresholds = [
+            some("api:status p95", "5.000 s"),
+            some("api:status error-rate", "1%"),
+            some("api:status max", "60.000 s"),
+        ];
+        assert_eq!(limits("thresholds"), thresholds);
+    }
+
+    #[test]
+    fn checks_of_a_report_and_what_was_found_are_about_metrics() {
+        let mut report = fields(json!({
+            "budgets": [{
+                "subject": "tree-rss", "limit": { "size": 5 }, "source": "configured",
+                "measured": { "size": 6 }, "state": "over",
+            }],
+            "thresholds": [{
+                "scenario": "api:status", "figure": "p95", "limit": 0.5, "measured": 1.25,
+                "breached": true,
+            }],
+            "judgement": { "findings": [
+                { "about": { "budget": { "class": "server" } } },
+                { "about": { "threshold": { "scenario": "api:status", "figure": "p95" } } },
+                { "about": { "scenario": "api:status" } },
+                { "about": null },
+            ] },
+        }));
+        of_report(&mut report);
+        for list in ["budgets", "thresholds"] {
+            let checks: Vec<LimitCheck> = serde_json::from_value(report[list].clone()).unwrap();
+            assert!(checks[0].measured > checks[0].limit, "{checks:?}");
+            assert_eq!(checks[0].state.name(), "OVER");
+        }
+        let findings = report["judgement"]["findings"].as_array().unwrap().iter();
+        let about = |finding: &Value| {
+            serde_json::from_value::<Option<About>>(finding["about"].clone()).unwrap()
+        };
+        let about: Vec<Option<String>> =
+            findings.map(|finding| about(finding).map(|about| about.to_string())).collect();
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(about, [named("server"), named("api:status p95"), named("api:status"), None]);
+    }
+}
