@@ -12,8 +12,10 @@ use crate::scenario::{Cost, Need, Scenario, ScenarioId, ScenarioKind};
 
 /// Ramps that skyload chooses, in seconds. Coarse, so that two runs on one machine have
 /// the same one and can be compared.
-const STEPS: [u64; 20] =
-    [0, 5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 150, 180, 240, 300, 420, 540, 720, 900];
+const STEPS: [u64; 24] = [
+    0, 5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 150, 180, 210, 240, 300, 360, 420, 480, 540,
+    600, 720, 900,
+];
 
 /// Share of the CPUs that starts are to take: the rest is for the server's event loop and
 /// for what does not end when it should.
@@ -236,7 +238,7 @@ mod tests {
         assert_eq!(nodes, Nodes::Beside);
         // 4 launches are 50 CPU-s of server and clients, and 108 of nodes.
         assert_eq!(choose(&all, Nodes::Behind, one), Duration::from_secs(60));
-        assert_eq!(choose(&all, nodes, one), Duration::from_secs(240));
+        assert_eq!(choose(&all, nodes, one), Duration::from_secs(210));
         assert!(between_launches(nodes, one) > between_launches(Nodes::Behind, one));
     }
 

@@ -12,6 +12,7 @@ mod error;
 pub mod events;
 mod file;
 mod format;
+mod log;
 pub mod nodes;
 pub mod outcome;
 pub mod profile;
@@ -25,11 +26,9 @@ pub(crate) mod v2;
 
 pub use directory::leads_to_run;
 pub use error::RecordError;
-pub use file::{
-    JsonLines, Lines, read, read_json, read_json_optional, read_log, read_optional, write_json,
-    write_with,
-};
+pub use file::{read, read_json, read_json_optional, read_optional, write_json, write_with};
 pub use format::{Document, Log, Readable, Version};
+pub use log::{JsonLines, Lines, read_first, read_log};
 pub use profile_dir::ProfileDir;
 pub use profile_files::ProfileFiles;
 pub use run_dir::RunDir;

@@ -1,12 +1,14 @@
 //! The two files of a profile, under the same names in a run and outside of one: whoever
 //! reads one can read the other.
 
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde::de::Error as _;
+
 use super::profile::{ProcessTable, ProfileHeader, ProfileLine};
-use super::{RecordError, read_optional, write_json};
+use super::{Log as _, RecordError, read_first, read_optional, write_json};
 
 const SAMPLES: &str = "samples.jsonl";
 const PROCESSES: &str = "processes.json";
@@ -36,14 +38,13 @@ impl ProfileFiles {
 
     /// Reads the first line, which says what was profiled.
     pub fn header(&self) -> Result<ProfileHeader, RecordError> {
-        let path = &self.samples;
-        let io = |source| RecordError::Io { act: "read", path: path.clone(), source };
-        let mut line = String::new();
-        BufReader::new(File::open(path).map_err(io)?).read_line(&mut line).map_err(io)?;
-        let format = |source| RecordError::Format { path: path.clone(), what: "profile", source };
-        match serde_json::from_str(&line).map_err(format)? {
+        match read_first(&self.samples)? {
             ProfileLine::Header(header) => Ok(header),
-            _ => Err(format(serde::de::Error::custom("it does not begin with a header"))),
+            _ => Err(RecordError::Format {
+                path: self.samples.clone(),
+                what: ProfileLine::KIND,
+                source: serde_json::Error::custom("it does not begin with a header"),
+            }),
         }
     }
 

@@ -66,7 +66,7 @@ fn every_run_is_listed_and_what_has_no_result_says_why() -> anyhow::Result<()> {
     let list = listed(&site.xtask(["runs", "--format", "json"]).run()?)?;
     let states: Vec<&Value> = list.iter().map(|run| &run["state"]).collect();
     assert_eq!(states[..2], ["finished", "unfinished"]);
-    assert_eq!(states[3]["other-format"], 1);
+    assert_eq!(states[3]["other-version"], 1);
     assert_eq!((&list[0]["run"], &list[0]["verdict"]), (&id.as_str().into(), &"pass".into()));
     assert!(list[0]["peaks"]["short"].as_u64().is_some_and(|peak| peak > 24 << 20));
 
@@ -165,7 +165,7 @@ fn a_limit_that_means_nothing_is_refused(#[case] flags: [&str; 2]) -> anyhow::Re
 fn a_run_of_format_2_is_listed_reported_on_and_taken_for_recommendations() -> anyhow::Result<()> {
     let site = Site::new()?;
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kept/v2/passed");
-    let id = "20261124-080000-test";
+    let id = "20261124-080000-00aa";
     let run = RunDir::create(&folder(&site).join(id))?;
     for path in [kept.clone(), kept.join("outcomes")] {
         for entry in fs::read_dir(&path)? {
