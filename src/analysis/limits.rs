@@ -153,3 +153,92 @@ fn state(metric: Metric, allowed: &Allowed, measured: Measured) -> LimitState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::analysis::Exactness;
+    use crate::class::ProcessClass;
+    use crate::metric::ServerMetric;
+    use crate::scenario::ScenarioId;
+
+    const THREADS: Metric = Metric::Server(ServerMetric::Threads);
+    const PEAK: Metric = Metric::max_peak(ProcessClass::Server);
+    const RATE: Metric = Metric::Scenario(ScenarioId::ApiStatus, ScenarioMetric::Throughput);
+
+    const fn value(amount: Amount) -> Measured {
+        Measured::Value(amount, Exactness::Exact)
+    }
+
+    #[rstest]
+    #[case::as_much_as_is_allowed(
+        THREADS,
+        Allowed::AtMost(Amount::Count(5)),
+        value(Amount::Count(5)),
+        LimitState::Within
+    )]
+    #[case::more_than_is_allowed(
+        THREADS,
+        Allowed::AtMost(Amount::Count(5)),
+        value(Amount::Count(6)),
+        LimitState::Over
+    )]
+    #[case::less_where_less_is_worse(
+        RATE,
+        Allowed::AtMost(Amount::Rate(2.0)),
+        value(Amount::Rate(1.5)),
+        LimitState::Over
+    )]
+    #[case::more_where_less_is_worse(
+        RATE,
+        Allowed::AtMost(Amount::Rate(2.0)),
+        value(Amount::Rate(2.5)),
+        LimitState::Within
+    )]
+    #[case::another_unit(
+        PEAK,
+        Allowed::AtMost(Amount::Count(5)),
+        value(Amount::Size(Default::default())),
+        LimitState::NotMeasured
+    )]
+    #[case::nothing_to_try_it_on(
+        PEAK,
+        Allowed::AtMost(Amount::Count(5)),
+        Measured::Absent(Absence::NoProcess),
+        LimitState::Skipped
+    )]
+    #[case::nothing_that_was_read(
+        PEAK,
+        Allowed::AtMost(Amount::Count(5)),
+        Measured::Absent(Absence::NotRead),
+        LimitState::NotMeasured
+    )]
+    #[case::a_constant_that_does_not_exist(
+        PEAK,
+        Allowed::NoConstant,
+        Measured::Absent(Absence::NoProcess),
+        LimitState::NoConstant
+    )]
+    #[case::constants_of_which_nothing_is_known(
+        PEAK,
+        Allowed::Unknown,
+        value(Amount::Size(Default::default())),
+        LimitState::LimitUnknown
+    )]
+    #[case::no_profile(
+        PEAK,
+        Allowed::Unknown,
+        Measured::Absent(Absence::NoProfile),
+        LimitState::NotMeasured
+    )]
+    fn what_becomes_of_a_limit_follows_from_what_was_measured(
+        #[case] metric: Metric,
+        #[case] allowed: Allowed,
+        #[case] measured: Measured,
+        #[case] expected: LimitState,
+    ) {
+        assert_eq!(state(metric, &allowed, measured), expected);
+    }
+}

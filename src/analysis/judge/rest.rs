@@ -1,7 +1,7 @@
 //! Whether the server was at rest when figures were taken that are about that.
 
 use super::{About, Case, Findings, Severity};
-use crate::metric::Needs;
+use crate::metric::{Metric, Needs, ServerMetric};
 use crate::record::events::{BusyProcess, Event, Unsettled};
 use crate::record::profile::Phase;
 
@@ -53,14 +53,17 @@ impl Findings {
         if matches!(why, Unsettled::Busy(_)) {
             return;
         }
-        for check in case.budgets {
-            let is_concerned = match check.metric.row().needs {
+        for statistic in ServerMetric::ALL {
+            let metric = Metric::Server(*statistic);
+            let is_concerned = match statistic.row().needs {
                 Needs::Nothing => false,
                 Needs::IdleAfter => phase.is_some(),
                 Needs::IdleBeforeAndAfter => true,
             };
-            if is_concerned && check.limit.is_some() && check.measured.is_some() {
-                let metric = check.metric;
+            let is_checked = case.budgets.iter().any(|check| {
+                check.metric == metric && check.limit.is_some() && check.measured.is_some()
+            });
+            if is_concerned && is_checked {
                 self.add_about(
                     About::Metric(metric),
                     Severity::Inconclusive,
