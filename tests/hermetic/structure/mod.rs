@@ -76,11 +76,14 @@ fn modules_of_the_library_import_from_the_layers_below_them() {
 #[rstest]
 #[case::the_library("src")]
 #[case::the_commands("xtask/src")]
+#[case::what_they_do_on_a_machine("crates/host/src")]
+#[case::the_nodes("crates/loopback/src")]
+#[case::the_benchmark("crates/bench/src")]
 #[case::the_stand_in("crates/fake-sky/src")]
 fn no_files_import_one_another_in_a_circle(#[case] folder: &str) {
     let sources = Sources::read(&root(folder));
     let imports = sources.imports();
-    assert!(imports.len() > 20, "{folder} has few files: {}", imports.len());
+    assert!(imports.len() > 10, "{folder} has few files: {}", imports.len());
     let mut free: BTreeSet<&Module> = BTreeSet::new();
     // What imports only what is free of circles is free of them itself.
     loop {
