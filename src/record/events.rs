@@ -1,4 +1,4 @@
-//! When what happened in a run: `events.jsonl`, written by the conductor.
+//! When what happened in a run: `events.jsonl`, written by the coordinator.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! `resources.json`: what was set up and torn down, how long it took, and what is
-//! still there. Written by the conductor, read by scenarios and by the report.
+//! still there. Written by the coordinator, read by scenarios and by the report.
 
 use std::time::Duration;
 

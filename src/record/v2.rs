@@ -95,6 +95,18 @@ fn request_itself(request: &mut Value) {
     ] {
         rename(request, old, new);
     }
+    if let Some(Value::Array(variables)) = request.get_mut("server-env") {
+        variables.iter_mut().for_each(variable);
+    }
+}
+
+/// A variable that the server was given, as it was typed: of the shell's, its name alone.
+fn variable(variable: &mut Value) {
+    let Some(name) = variable["name"].as_str() else { return };
+    *variable = match variable["value"]["typed"].as_str() {
+        Some(value) => format!("{name}={value}").into(),
+        None => name.into(),
+    };
 }
 
 /// What a run found.
@@ -198,4 +210,30 @@ fn rename(fields: &mut Map<String, Value>, old: &str, new: &str) {
 fn each(fields: &mut Map<String, Value>, list: &str, change: impl Fn(&mut Map<String, Value>)) {
     let values = fields.get_mut(list).and_then(Value::as_array_mut);
     values.into_iter().flatten().filter_map(Value::as_object_mut).for_each(change);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_of_before_asks_for_the_same() {
+        let before = json!({ "version": 1, "request": {
+            "requests-per-scenario": "4", "apis": ["status"], "profile": "smoke",
+            "server-env": [
+                { "name": "A", "value": { "typed": "1" } },
+                { "name": "B", "value": { "sha256": "00" } },
+            ],
+        }});
+        let now = json!({ "version": 1, "request": {
+            "users": "4", "api": ["status"], "plan": "smoke", "server-env": ["A=1", "B"],
+        }});
+        assert_eq!(request(before), now);
+    }
+
+    #[test]
+    fn whether_a_server_consolidates_is_a_word_now() {
+        let before = json!({ "server": { "has-consolidation": false } });
+        assert_eq!(environment(before), json!({ "server": { "consolidation": "no" } }));
+    }
 }

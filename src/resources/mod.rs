@@ -1,7 +1,7 @@
 //! What scenarios share: a cluster, a managed job, a service; set up before the
 //! load, torn down after it, and looked for afterwards.
 //!
-//! [`set_up`] and [`tear_down`] are the conductor's; scenarios read the [`ResourceLog`](crate::record::resources::ResourceLog)
+//! [`set_up`] and [`tear_down`] are the coordinator's; scenarios read the [`ResourceLog`](crate::record::resources::ResourceLog)
 //! that both write. Tearing down covers *everything* that the run has created,
 //! whoever created it: all of it carries the run's tag in its name.
 

@@ -5,7 +5,7 @@
 //! nobody with it: whoever has ended, or is gone, is not waited for.
 //!
 //! Where families of scenarios are loaded one after the other, all are here from the
-//! beginning, and each waits until the conductor says that it is its family's turn.
+//! beginning, and each waits until the coordinator says that it is its family's turn.
 
 use std::path::PathBuf;
 use std::time::Duration;

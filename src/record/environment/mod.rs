@@ -1,5 +1,5 @@
 //! What a run found: SkyPilot, the server, the machine. `environment.json`,
-//! written by the conductor, read by scenarios and by the report.
+//! written by the coordinator, read by scenarios and by the report.
 
 mod fingerprint;
 mod surroundings;

@@ -71,7 +71,7 @@ impl ScenarioOutcome {
 pub enum Ended {
     /// All turns were taken.
     Finished,
-    /// It was told to stop: by a signal, or since its conductor had gone.
+    /// It was told to stop: by a signal, or since its coordinator had gone.
     Stopped,
     /// It ran into its time limit with turns still under way.
     TimedOut,

@@ -1,4 +1,4 @@
-//! A run directory as the conductor leaves it for the scenarios of a run.
+//! A run directory as the coordinator leaves it for the scenarios of a run.
 
 use std::time::Duration;
 

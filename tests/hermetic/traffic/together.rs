@@ -43,7 +43,7 @@ async fn a_family_waits_for_its_turn_and_not_for_the_other() -> anyhow::Result<(
     let server = FakeServer::start(&[])?;
     let scene = Scene::of(&server, &[ApiStatus, CliApiStatus])?;
     let scene = scene.planned(|plan| plan.phase_peaks = true).set()?;
-    let conductor = async {
+    let coordinator = async {
         scene.begun(CliApiStatus).await?;
         fs::write(scene.run.turn(Group::Api), "")?;
         until(|| traffic::has_ended(&scene.run, ApiStatus)).await?;
@@ -52,7 +52,7 @@ async fn a_family_waits_for_its_turn_and_not_for_the_other() -> anyhow::Result<(
         anyhow::Ok(ended)
     };
     let (api, cli, ended) =
-        tokio::join!(scene.drive(ApiStatus), scene.drive(CliApiStatus), conductor);
+        tokio::join!(scene.drive(ApiStatus), scene.drive(CliApiStatus), coordinator);
     let (api, cli, ended) = (api?, cli?, ended?);
     assert_eq!((counts(&api.segments[0]), counts(&cli.segments[0])), ((3, 0, 0), (3, 0, 0)));
     // Clocks of two timelines may differ by what passes between two readings.

@@ -25,12 +25,12 @@ pub(crate) fn run(flags: &flags::Profiler) -> Result<()> {
     // On a saturated machine a process that sleeps 20 times a second is woken late,
     // just when memory peaks. Only root may do this; without it, lateness is told.
     _ = rustix::process::setpriority_process(None, PRIORITY);
-    let conductor = u32::try_from(nix::unistd::getppid().as_raw()).ok();
-    let conductor = conductor.and_then(ProcessIdentity::of);
+    let coordinator = u32::try_from(nix::unistd::getppid().as_raw()).ok();
+    let coordinator = coordinator.and_then(ProcessIdentity::of);
     let reason = profiler::run(&options, stdin(), stdout()).context("profiling")?;
     // Only a run's server has a marker; a profile on its own has started nothing.
     let is_of_run = options.marker.is_some();
-    if is_of_run && reason == Reason::ParentGone && has_ended(conductor) {
+    if is_of_run && reason == Reason::ParentGone && has_ended(coordinator) {
         // The run was killed; what it started is ours to end, then.
         let workspace = Workspace::locate()?;
         server::clean_up_after_dead_runs(&workspace, false, Progress::new())?;
@@ -38,12 +38,12 @@ pub(crate) fn run(flags: &flags::Profiler) -> Result<()> {
     Ok(())
 }
 
-/// Whether the conductor ends. A process that is killed closes its files a moment
+/// Whether the coordinator ends. A process that is killed closes its files a moment
 /// before it is gone; one that lives only wants us to end.
-fn has_ended(conductor: Option<ProcessIdentity>) -> bool {
+fn has_ended(coordinator: Option<ProcessIdentity>) -> bool {
     const MOMENT: Duration = Duration::from_secs(2);
     let gone = wait_until(MOMENT, Duration::from_millis(5), || {
-        Probe::of(!conductor.is_some_and(ProcessIdentity::is_alive), "it is alive")
+        Probe::of(!coordinator.is_some_and(ProcessIdentity::is_alive), "it is alive")
     });
     gone.is_ok()
 }

@@ -37,7 +37,7 @@ impl ProfilerProcess {
             .arg(serde_json::to_string(options).context("writing the profiler's options")?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A Ctrl-C is for the conductor, which then ends the profiler.
+            // A Ctrl-C is for the coordinator, which then ends the profiler.
             .process_group(0);
         let mut child = OwnedChild::spawn(&mut command).context("starting the profiler")?;
         let orders = child.take_input();

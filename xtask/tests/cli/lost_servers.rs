@@ -25,11 +25,11 @@ fn a_server_that_exits_at_its_start_is_an_error_with_the_words_of_its_log() -> a
 #[case::dead("DIE_AFTER_MS", "the server died after ")]
 #[case::replaced("REPLACE_AFTER_MS", "the server was replaced after ")]
 fn a_server_that_is_lost_makes_the_run_inconclusive(
-    #[case] misfortune: &str,
+    #[case] fault: &str,
     #[case] words: &str,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load([""; 0]).fake("SERVICE_MS", 30_000).fake(misfortune, 1_000).run()?;
+    let run = site.load([""; 0]).fake("SERVICE_MS", 30_000).fake(fault, 1_000).run()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
     assert_finding(&report, Severity::Inconclusive, words);
     assert!(run.run_dir()?.server_log_tail().exists(), "the end of its log is kept");
