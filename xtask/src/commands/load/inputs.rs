@@ -64,10 +64,12 @@ impl Inputs {
     }
 
     /// The same with what is known once SkyPilot is installed: why it can't launch on
-    /// loopback, if it can't, and how fast it is here.
-    pub(super) fn with_sky(self, obstacle: Option<String>, speed: Option<Speed>) -> Self {
+    /// loopback, if it can't, how fast it is here, and how much memory there is by then.
+    pub(super) fn with_sky(self, obstacle: Option<String>, speed: Option<Speed>) -> Result<Self> {
         let loopback_obstacle = self.machine.loopback_obstacle.or(obstacle);
-        Self { machine: Machine { loopback_obstacle, speed, ..self.machine }, ..self }
+        let shell = self.machine.shell;
+        let machine = Machine { loopback_obstacle, speed, shell, ..prepare::machine()? };
+        Ok(Self { machine, ..self })
     }
 }
 

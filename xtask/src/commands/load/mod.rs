@@ -84,7 +84,7 @@ fn run_plan(
     let obstacle = is_needed.then(|| loopback::obstacle_of(&sky.for_nodes())).flatten();
     let whose = Whose::of(&plan.server);
     let measured = speed::measure(&sky, whose, signals, progress)?;
-    let inputs = inputs.with_sky(obstacle, measured.map(|measured| measured.speed));
+    let inputs = inputs.with_sky(obstacle, measured.map(|measured| measured.speed))?;
     let plan = inputs.plan()?;
     let request = &inputs.request;
     prepare::announce(&plan, progress);
