@@ -58,7 +58,7 @@ impl Evidence {
     pub fn read(run: &RunDir) -> Result<Self, RecordError> {
         let plan: LoadPlan = read(&run.plan())?;
         let mut damage = Vec::new();
-        let mut note = |error: RecordError| damage.push(describe(&error));
+        let mut note = |error: RecordError| damage.push(error.in_one_line());
         let request: Option<RequestFile> = readable(&run.request(), &mut note);
         let facts = run.read_facts().unwrap_or_else(|error| {
             note(error);
@@ -101,7 +101,7 @@ impl Evidence {
         ));
         match run.changes() {
             Ok(changes) => damage.extend(changes),
-            Err(error) => damage.push(describe(&error)),
+            Err(error) => damage.push(error.in_one_line()),
         }
         let evidence = Self {
             run: run.id(),
@@ -226,13 +226,6 @@ pub(super) fn readable<T: Document>(path: &Path, note: &mut impl FnMut(RecordErr
 
 pub(super) fn breaks_off(path: &Path) -> String {
     format!("`{}` breaks off in its last line", path.display())
-}
-
-pub(super) fn describe(error: &RecordError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }
 
 #[cfg(test)]

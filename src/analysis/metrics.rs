@@ -188,14 +188,14 @@ fn of_server(
     leaked_processes: Option<u32>,
     statistic: ServerMetric,
 ) -> Measured {
-    // A stop is seen without a profile.
-    if statistic == ServerMetric::LeakedProcesses {
-        return Measured::exact(count(leaked_processes), Absence::NotStopped);
-    }
-    let Some(memory) = memory else { return Measured::Absent(Absence::NoProfile) };
-    match statistic {
-        ServerMetric::TreeRss => memory.tree_rss(),
-        ServerMetric::TreePss => {
+    match (statistic, memory) {
+        // A stop is seen without a profile.
+        (ServerMetric::LeakedProcesses, _) => {
+            Measured::exact(count(leaked_processes), Absence::NotStopped)
+        }
+        (_, None) => Measured::Absent(Absence::NoProfile),
+        (ServerMetric::TreeRss, Some(memory)) => memory.tree_rss(),
+        (ServerMetric::TreePss, Some(memory)) => {
             // A profile that was made elsewhere may have one from before the load alone.
             let is_of_load =
                 |one: &SnapshotMemory| !matches!(one.phase, Phase::Baseline | Phase::SetUp);
@@ -204,17 +204,18 @@ fn of_server(
                 false => Measured::Absent(Absence::NotRead),
             }
         }
-        ServerMetric::Growth => match &memory.growth {
+        (ServerMetric::Growth, Some(memory)) => match &memory.growth {
             None => Measured::Absent(Absence::NotIdle),
             Some(growth) => Measured::exact(growth.pss.map(Amount::Size), Absence::NotRead)
                 .bounded(memory.has_swapped() || growth.unread_after > 0),
         },
-        ServerMetric::Threads => Measured::exact(count(memory.most_threads), Absence::NotRead),
-        ServerMetric::Zombies => Measured::exact(count(memory.zombies), Absence::NotIdle),
-        ServerMetric::LeakedProcesses => {
-            Measured::exact(count(leaked_processes), Absence::NotStopped)
+        (ServerMetric::Threads, Some(memory)) => {
+            Measured::exact(count(memory.most_threads), Absence::NotRead)
         }
-        ServerMetric::Processes => {
+        (ServerMetric::Zombies, Some(memory)) => {
+            Measured::exact(count(memory.zombies), Absence::NotIdle)
+        }
+        (ServerMetric::Processes, Some(memory)) => {
             Measured::exact(count(Some(memory.most_processes)), Absence::NotRead)
         }
     }

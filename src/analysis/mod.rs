@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use chart_data::ChartData;
 pub use coverage::{Coverage, Gap};
@@ -55,7 +56,6 @@ use crate::record::request::LoadRequest;
 use crate::record::resources::ResourceLog;
 use crate::record::{Document, Estimate, Version, v2};
 use crate::units;
-use serde_json::Value;
 
 /// What a run amounts to: `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ProfilerReport;
-use super::evidence::{breaks_off, describe, readable};
+use super::evidence::{breaks_off, readable};
 use super::losses;
 use super::memory::{self, ClassMemory, MemoryReport};
 use super::recording::Recording;
@@ -49,7 +49,7 @@ impl ProfileEvidence {
         let lines = read_log(&files.samples)?;
         let mut damage = Vec::new();
         let processes = readable(&files.processes, &mut |error| {
-            damage.push(describe(&error));
+            damage.push(error.in_one_line());
         });
         damage.extend(lines.cut_off.then(|| breaks_off(&files.samples)));
         damage.extend(losses::of_profile(

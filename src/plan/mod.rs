@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
@@ -34,7 +35,6 @@ use crate::record::{Document, Estimate, Version, v2};
 use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::{ByteSize, Percent};
-use serde_json::Value;
 
 /// Everything that a run needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -138,7 +138,7 @@ impl Document for LoadPlan {
 pub struct PlannedScenario {
     /// Which one.
     pub id: ScenarioId,
-    /// Users, each of whom takes one turn per segment.
+    /// Users, each of whom takes as many turns as there are iterations.
     pub users: u32,
     /// Turns of each user.
     pub iterations: u32,

@@ -35,8 +35,8 @@ pub(super) fn link_latest(path: &Path) -> Result<bool, RecordError> {
     Ok(true)
 }
 
-/// Whether this is a link as [`RunDir::link_latest`](super::RunDir::link_latest) makes it: to the directory of a run or
-/// a profile beside it, be that still there or not.
+/// Whether this is a link as runs and profiles renew it: to the directory of one beside it,
+/// be that still there or not.
 pub fn leads_to_run(link: &Path) -> bool {
     fs::read_link(link).is_ok_and(|target| {
         target.components().count() == 1 && RunId::of_directory(&target).began().is_some()

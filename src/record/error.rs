@@ -48,6 +48,14 @@ impl RecordError {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    /// The error with its reason, in one line.
+    pub fn in_one_line(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+
     /// Version of a file that this build does not read.
     pub const fn other_version(&self) -> Option<u32> {
         match self {

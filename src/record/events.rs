@@ -3,13 +3,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{JsonLines, Lines, Log, RecordError, RunDir, Version, read_log, v2};
 use crate::clock::{ClockOffset, Timestamp};
 use crate::limits::MemoryLimit;
 use crate::record::profile::Phase;
 use crate::scenario::Group;
-use serde_json::Value;
 
 /// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ pub enum Event {
     Ended,
     /// A phase began; the one before, if any, has ended.
     PhaseBegan(Phase),
-    /// In the load, it is a family's turn.
+    /// The load of a group of scenarios began.
     GroupBegan(Group),
     /// The last phase ended.
     PhasesEnded,

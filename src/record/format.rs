@@ -46,11 +46,6 @@ pub trait Log: Serialize + DeserializeOwned {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Version<const N: u32>;
 
-impl<const N: u32> Version<N> {
-    /// The number.
-    pub const NUMBER: u32 = N;
-}
-
 impl<const N: u32> Serialize for Version<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         N.serialize(serializer)

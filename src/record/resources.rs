@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Document, Version, v2};
 use crate::credentials::Credentials;
 use crate::record::outcome::Failure;
 use crate::scenario::Need;
 use crate::units;
-use serde_json::Value;
 
 /// What became of everything that scenarios share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

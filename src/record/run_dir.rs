@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::directory::{create_private, link_latest, open};
 use super::{
-    ProfileFiles, RecordError, RunFacts, read_json, read_json_optional, read_optional, v2,
+    Document as _, ProfileFiles, RecordError, RunFacts, read_json, read_json_optional,
+    read_optional, v2,
 };
 use crate::ids::{ProcessIdentity, RunId};
 use crate::scenario::{Group, ScenarioId};
@@ -95,7 +96,12 @@ impl RunDir {
         }
         let plan: Option<Value> = read_json_optional(&self.plan(), "plan")?;
         let plan = plan.filter(|plan| plan["version"] == v2::VERSION);
-        Ok(plan.and_then(|plan| serde_json::from_value(v2::facts(&plan)).ok()))
+        let facts = plan.map(|plan| serde_json::from_value(v2::facts(&plan))).transpose();
+        facts.map_err(|source| RecordError::Format {
+            path: self.plan(),
+            what: RunFacts::KIND,
+            source,
+        })
     }
 
     /// Process that runs the plan, whatever the version of the run's files: the run of

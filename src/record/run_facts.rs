@@ -55,5 +55,5 @@ pub struct RunFacts {
 
 impl Document for RunFacts {
     const KIND: &'static str = "list of a run's facts";
-    const VERSION: u32 = Version::<1>::NUMBER;
+    const VERSION: u32 = 1;
 }

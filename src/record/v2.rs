@@ -44,19 +44,17 @@ const KEYS: [(&str, &str); 24] = [
 ];
 
 /// Words that are others now, where they name a class, a phase, a budget or a state.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 6] = [
     ("drain", "cooldown"),
     ("helper", "subprocess"),
     ("leftovers", "leaked-processes"),
     ("missing", "no-result"),
     ("not-exercised", "skipped"),
     ("starting", "starting-executor"),
-    ("tick", "sample"),
 ];
 
 /// Keys below which such words stand, in today's form.
-const WORDED: [&str; 8] =
-    ["budget", "class", "kind", "phase", "phase-began", "state", "subject", "window"];
+const WORDED: [&str; 7] = ["budget", "class", "phase", "phase-began", "state", "subject", "window"];
 
 /// The plan. Facts of the run that stood in it are no part of one any more: [`facts`].
 pub(crate) fn plan(mut plan: Value) -> Value {
@@ -131,8 +129,10 @@ pub(super) fn event(mut line: Value) -> Value {
 /// One line of a profile.
 pub(super) fn profile_line(mut line: Value) -> Value {
     rename_all(&mut line);
-    if line["kind"] == "original" {
-        line["kind"] = "upstream".into();
+    match line["kind"].as_str() {
+        Some("original") => line["kind"] = "upstream".into(),
+        Some("tick") => line["kind"] = "sample".into(),
+        _ => {}
     }
     line
 }

@@ -10,7 +10,6 @@ mod commands;
 mod flags;
 mod github;
 mod nextest;
-mod print;
 mod profiler;
 mod server;
 mod server_profile;

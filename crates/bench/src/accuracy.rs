@@ -17,7 +17,6 @@ use crate::candidate::Candidate;
 use crate::cost::report;
 use crate::harness::{Harness, workload};
 use crate::plan::{SPIKE_LASTS, SPIKE_MIB};
-use crate::progress::Step;
 use crate::statistics::Claim;
 
 /// One candidate's claims of one round.
@@ -41,7 +40,7 @@ pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Caught>
     for (candidate, who) in harness.in_turn(round) {
         let mut rng = Rng::with_seed(harness.plan.seed + u64::from(round));
         let mut watch = |what: &str, count: u32, show: Show| {
-            let step = Step::begin(format!(
+            let step = harness.progress.step(format!(
                 "Round {}/{}: {what} seen by {who}",
                 round + 1,
                 harness.plan.rounds
@@ -98,7 +97,7 @@ fn brief(harness: &Harness, workload: &mut Workload, rng: &mut Rng) -> Result<Tr
     workload.order(Task::Brief { mib, lasting: millis(rng, 100..=300) })?;
     let truth = next_truth(harness, workload)?;
     // The end of the last one is to be seen, too.
-    harness.interrupts.wait(millis(rng, 50..=100))?;
+    harness.signals.wait(millis(rng, 50..=100))?;
     Ok(truth)
 }
 

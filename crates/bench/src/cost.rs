@@ -8,7 +8,6 @@ use bench::workload::{Report, Task, Workload};
 use crate::candidate::Candidate;
 use crate::harness::{Harness, workload};
 use crate::plan::WORKER_MIB;
-use crate::progress::Step;
 use crate::watcher::Watched;
 
 /// A worker may take so long to get ready on a machine that is busy with others.
@@ -27,7 +26,7 @@ pub(crate) struct Measured {
 pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Measured>> {
     let mut measured = Vec::new();
     for &workers in &harness.plan.workers {
-        let step = Step::begin(format!(
+        let step = harness.progress.step(format!(
             "Round {}/{}: the cost among {workers} workers",
             round + 1,
             harness.plan.rounds
@@ -56,7 +55,7 @@ pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Measure
 
 fn measure(harness: &Harness, candidate: &Candidate, workload: &Workload) -> Result<Watched> {
     let watcher = harness.watch(candidate, workload)?;
-    harness.interrupts.wait(harness.plan.window)?;
+    harness.signals.wait(harness.plan.window)?;
     watcher.finish()
 }
 
@@ -65,7 +64,7 @@ pub(crate) fn report(harness: &Harness, workload: &Workload) -> Result<Report> {
     const LOOK_EVERY: Duration = Duration::from_millis(100);
     let end = Instant::now() + READY_WITHIN;
     while Instant::now() < end {
-        harness.interrupts.check()?;
+        harness.signals.check()?;
         if let Some(report) = workload.report_within(LOOK_EVERY)? {
             return Ok(report);
         }

@@ -7,6 +7,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use host::progress::Progress;
+use host::signals::Signals;
 use serde::{Deserialize, Serialize};
 use skyload::api::{ApiClient, ClientIdentity, HealthPatience};
 use skyload::credentials::Credentials;
@@ -18,9 +20,7 @@ use tokio::time::timeout;
 
 use crate::files;
 use crate::flags::EffectFlags;
-use crate::interrupt::Interrupts;
 use crate::plan::{Plan, ServerPlan};
-use crate::progress::Step;
 use crate::statistics::{Micros, Spread};
 use crate::watcher::{Watched, Watcher};
 
@@ -74,11 +74,11 @@ impl Effect {
 
 /// Measures the effect on the server that was started for it, and writes it down.
 pub(crate) fn run(flags: &EffectFlags) -> Result<()> {
-    let interrupts = Interrupts::listen()?;
+    let signals = Signals::listen()?;
     let run = RunDir::open(&flags.common.directory)?;
     let plan: Plan = read_json(&files::plan(&run), "plan of the benchmark")?;
     let plan = plan.server.context("the plan leaves out the effect on a server")?;
-    let observed = observe(flags, plan, &run, &interrupts)?;
+    let observed = observe(flags, plan, &run, &signals)?;
     Ok(write_json(&files::effect(&run), &Effect::of(observed)?)?)
 }
 
@@ -86,7 +86,7 @@ fn observe(
     flags: &EffectFlags,
     plan: ServerPlan,
     run: &RunDir,
-    interrupts: &Interrupts,
+    signals: &Signals,
 ) -> Result<Observed> {
     let identity = ClientIdentity {
         user_id: run.id().new_user(),
@@ -97,12 +97,12 @@ fn observe(
     let endpoint = &flags.client.endpoint;
     let client = ApiClient::new(endpoint, &identity, None, &Credentials::None)?;
     let users = Users { client, names: names(run), count: plan.users };
-    let step = Step::begin("The server with and without the profiler");
+    let step = Progress::new().step("The server with and without the profiler");
     step.update("warming up");
     // The first answers come when executors have been started for them; what else
     // starts then is over in the second window.
-    users.ask(interrupts, plan.warm_up)?;
-    let (warm, failure) = users.ask(interrupts, plan.warm_up)?;
+    users.ask(signals, plan.warm_up)?;
+    let (warm, failure) = users.ask(signals, plan.warm_up)?;
     ensure!(
         warm.status.count() > 0,
         "asking {} for all clusters: no answer within {} ({} failed{})",
@@ -116,8 +116,8 @@ fn observe(
         step.update(format!("window {} of {}", number + 1, plan.pairs * 2));
         let profiler = || Watcher::profiler(flags.profile.clone(), &flags.common.xtask);
         let watcher = profiled.then(profiler).transpose()?;
-        interrupts.wait(BETWEEN)?;
-        let (asked, _) = users.ask(interrupts, plan.window)?;
+        signals.wait(BETWEEN)?;
+        let (asked, _) = users.ask(signals, plan.window)?;
         windows.push(Window { profiled, ..asked });
         watched.extend(watcher.map(Watcher::finish).transpose()?);
     }
@@ -146,7 +146,7 @@ struct Users {
 
 impl Users {
     /// What they saw, and how the last request failed that did.
-    fn ask(&self, interrupts: &Interrupts, window: Duration) -> Result<(Window, Option<String>)> {
+    fn ask(&self, signals: &Signals, window: Duration) -> Result<(Window, Option<String>)> {
         let call = status_call()?;
         let end = Instant::now() + window;
         let ask = async {
@@ -156,7 +156,7 @@ impl Users {
             }
             users.join_all().await
         };
-        let asked = runtime()?.block_on(interrupts.unless_asked(ask))?;
+        let asked = runtime()?.block_on(signals.unless_interrupted(ask))?;
         let (mut sum, mut last) = (Window::default(), None);
         for (window, failure) in asked {
             sum.health.add(&window.health);

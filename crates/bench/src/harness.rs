@@ -6,10 +6,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use bench::workload::Workload;
 use fake_sky::title::THIS_PROGRAM;
+use host::progress::Progress;
+use host::signals::Signals;
 use skyload::ids::ProcessIdentity;
 
 use crate::candidate::{Candidate, Candidates};
-use crate::interrupt::Interrupts;
 use crate::plan::Plan;
 use crate::watcher::{Programs, Watcher};
 
@@ -18,17 +19,18 @@ pub(crate) struct Harness {
     pub(crate) plan: Plan,
     pub(crate) candidates: Candidates,
     pub(crate) programs: Programs,
-    pub(crate) interrupts: Interrupts,
+    pub(crate) signals: Signals,
+    pub(crate) progress: Progress,
 }
 
 impl Harness {
     /// Finds the candidates of this machine. Which levels of the profiler it grants is asked
     /// on a workload without workers.
-    pub(crate) fn new(plan: Plan, programs: Programs, interrupts: Interrupts) -> Result<Self> {
+    pub(crate) fn new(plan: Plan, programs: Programs, signals: Signals) -> Result<Self> {
         let workload = workload()?;
         let candidates = Candidates::find(root_of(&workload)?)?;
         workload.finish()?;
-        Ok(Self { plan, candidates, programs, interrupts })
+        Ok(Self { plan, candidates, programs, signals, progress: Progress::new() })
     }
 
     /// All candidates with their places, each round in another order.

@@ -2,11 +2,12 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use host::process::child::OwnedChild;
 use skyload::profiler::protocol;
 
 /// How long an answer may take, even on a machine that is saturated: a tick of psutil's
@@ -15,7 +16,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// The child. It ends with its owner: each of them ends when its input does.
 pub(crate) struct LineProcess {
-    child: Child,
+    child: OwnedChild,
     input: Option<ChildStdin>,
     /// Its lines, as they come; closed when it says no more.
     lines: Receiver<std::io::Result<String>>,
@@ -25,15 +26,11 @@ impl LineProcess {
     /// Starts `command`, which is called `what` in errors.
     pub(crate) fn start(mut command: Command, what: &str) -> Result<Self> {
         let starting = || format!("starting the {what}");
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // A terminal's Ctrl-C is for this program, which then ends the child.
-            .process_group(0)
-            .spawn()
-            .with_context(starting)?;
-        let input = child.stdin.take();
-        let output = child.stdout.take().map(BufReader::new);
+        // A terminal's Ctrl-C is for this program, which then ends the child.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        let mut child = OwnedChild::spawn(&mut command).with_context(starting)?;
+        let input = child.take_input();
+        let output = child.take_output().map(BufReader::new);
         let (sender, lines) = channel();
         let process = Self { child, input, lines };
         let output = output.with_context(starting)?;
@@ -44,7 +41,7 @@ impl LineProcess {
 
     /// The pid of the child.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.pid()
     }
 
     /// Sends one message, as a line of JSON.
@@ -79,13 +76,6 @@ impl LineProcess {
         let status = self.child.wait().context("waiting for the end of a process")?;
         ensure!(status.success(), "a process ended with {status}");
         Ok(())
-    }
-}
-
-impl Drop for LineProcess {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
     }
 }
 

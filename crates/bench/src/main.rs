@@ -17,28 +17,27 @@ mod effect;
 mod files;
 mod flags;
 mod harness;
-mod interrupt;
 mod line_process;
 mod plan;
 mod profiler;
-mod progress;
 mod result;
 mod statistics;
 mod sysinfo_loop;
 mod tables;
 mod watcher;
 
-use std::io::{self, ErrorKind, Write, stderr, stdout};
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use bench::workload::{self, worker};
 use clap::Parser as _;
+use host::print;
+use host::signals::Interrupted;
 use skyload::analysis::Verdict;
 use skyload::plan::UsageErrors;
 
 use flags::{Bench, Step};
-use interrupt::Interrupted;
 use plan::Plan;
 
 /// A tool error.
@@ -57,7 +56,7 @@ fn run(flags: &Bench) -> Result<()> {
         Step::Plan(flags) => {
             let plan = Plan::resolve(flags)?;
             let plan = serde_json::to_string(&plan).context("writing the plan")?;
-            print("the plan", |out| writeln!(out, "{plan}"))
+            print::text("the plan", |out| writeln!(out, "{plan}"))
         }
         Step::Effect(flags) => effect::run(flags),
         Step::Profiler(flags) => profiler::run(flags),
@@ -75,16 +74,4 @@ fn report(error: &anyhow::Error) -> u8 {
     // A terminal that has gone must not hide the exit code.
     _ = writeln!(stderr(), "error: {error:#}");
     if error.is::<UsageErrors>() { USAGE } else { TOOL_ERROR }
-}
-
-/// Writes to standard output. That nobody reads it to its end (`| head`) is no error.
-fn print(
-    what: &str,
-    write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>,
-) -> Result<()> {
-    let mut out = stdout().lock();
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.with_context(|| format!("writing {what}")),
-    }
 }

@@ -4,24 +4,25 @@ use std::fs;
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
+use host::print;
+use host::signals::Signals;
 use skyload::record::{RunDir, read_json, read_json_optional, write_json};
 use skyload::units::ByteSize;
 
 use crate::effect::Effect;
 use crate::flags::ProfilerFlags;
 use crate::harness::Harness;
-use crate::interrupt::Interrupts;
 use crate::result::{self, Findings, Load, Setting};
 use crate::watcher::Programs;
-use crate::{accuracy, cost, files, print, tables};
+use crate::{accuracy, cost, files, tables};
 
 pub(crate) fn run(flags: &ProfilerFlags) -> Result<()> {
-    let interrupts = Interrupts::listen()?;
+    let signals = Signals::listen()?;
     let run = RunDir::open(&flags.common.directory)?;
     let plan = read_json(&files::plan(&run), "plan of the benchmark")?;
     let effect: Option<Effect> = read_json_optional(&files::effect(&run), "effect on a server")?;
     let programs = Programs { xtask: flags.common.xtask.clone(), python: flags.python.clone() };
-    let harness = Harness::new(plan, programs, interrupts)?;
+    let harness = Harness::new(plan, programs, signals)?;
     let setting = Setting::find(&flags.psutil, ByteSize(flags.memory))?;
 
     let (mut measured, mut caught) = (Vec::new(), Vec::new());
@@ -51,7 +52,7 @@ fn show(findings: &Findings, run: &RunDir) -> Result<()> {
     let mut text = Vec::new();
     tables::markdown(findings, &mut text).context("making the table for docs/peaks.md")?;
     fs::write(&markdown, text).with_context(|| format!("writing `{}`", markdown.display()))?;
-    print("the result", |out| {
+    print::text("the result", |out| {
         tables::text(findings, out)?;
         writeln!(out, "\nFigures: {}", json.display())?;
         writeln!(out, "For docs/peaks.md: {}", markdown.display())

@@ -3,7 +3,8 @@
 //! * [`process`]: those that are started and owned, and those that are looked for.
 //! * [`tools`]: programs that are found or installed, in an [`environment`] that is chosen.
 //! * [`ports`], [`lock`] and [`workspace`]: what one command has for itself, and where.
-//! * [`signals`]: Ctrl-C as a flag; [`progress`]: what a user sees meanwhile.
+//! * [`signals`]: Ctrl-C as a flag; [`progress`]: what a user sees meanwhile;
+//!   [`print`]: what the command answers.
 
 #[cfg(test)]
 #[path = "../../../tests/support/changes.rs"]
@@ -11,6 +12,7 @@ mod changes;
 pub mod environment;
 pub mod lock;
 pub mod ports;
+pub mod print;
 pub mod process;
 pub mod progress;
 pub mod signals;

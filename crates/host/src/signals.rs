@@ -17,6 +17,9 @@ use skyload::poll;
 /// whoever waits for a tool deep below a command is to hear them, too.
 static TAKEN_OVER: OnceLock<Signals> = OnceLock::new();
 
+/// How often it is looked at whether somebody asks for an end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Whether somebody asked this process for an end, so far as it is for us to hear.
 pub fn end_is_asked_for() -> bool {
     TAKEN_OVER.get().is_some_and(Signals::interrupted)
@@ -71,11 +74,16 @@ impl Signals {
         if self.interrupted() { Err(Interrupted.into()) } else { Ok(()) }
     }
 
+    /// Waits for a measured time, unless somebody asks for an end.
+    pub fn wait(&self, time: Duration) -> anyhow::Result<()> {
+        poll::during(time, LOOK_EVERY, || self.check().map(|()| None::<()>))?;
+        Ok(())
+    }
+
     /// Carries out `work` until it is done or somebody asks for an end.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> anyhow::Result<T> {
-        let asked = poll::until_async(Duration::from_millis(50), || {
-            Ok::<_, Infallible>(self.interrupted().then_some(()))
-        });
+        let asked =
+            poll::until_async(LOOK_EVERY, || Ok::<_, Infallible>(self.interrupted().then_some(())));
         tokio::select! {
             done = work => Ok(done),
             _ = asked => Err(Interrupted.into()),

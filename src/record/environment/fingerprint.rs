@@ -7,15 +7,16 @@ use super::{Environment, MachineFacts};
 use crate::hash;
 use crate::units::ByteSize;
 
-/// Hashes of what shapes a run's figures. Runs whose hashes are equal differ in nothing that
-/// is on record; which of the facts differ, where they do not, stands in the environment.
+/// Hashes of what shapes a run's figures. Runs whose hashes are equal differ in none of the
+/// facts that are named here; which of them differ otherwise stands in the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Fingerprint {
-    /// Hash of the machine: CPUs, memory, kernel, and limits of control groups.
+    /// Hash of the machine: CPUs, memory, kernel, its mode of huge pages, limits of control
+    /// groups on memory and CPU time, and the numbers by which SkyPilot sizes its workers.
     pub host: String,
-    /// Hash of what is the same on any machine: SkyPilot's build, how the server was
-    /// started, what shapes its memory, and what it launches on.
+    /// Hash of what can be the same on any machine: SkyPilot's build, how the server was
+    /// started, variables that shape its memory, and what it launches on.
     pub settings: String,
 }
 
@@ -48,12 +49,15 @@ impl Fingerprint {
             limits.cpu.as_ref().map(|quota| (quota.quota_micros, quota.period_micros)),
         );
         // SkyPilot sizes its workers by the machine.
-        let host = (cpus, cpu_model, memory, system, limits, sky.counted, server.workers);
+        let counted = (sky.counted, server.workers);
+        let shape = server_environment.memory();
+        let huge_pages = shape.map(|shape| &shape.huge_pages);
+        let host = (cpus, cpu_model, memory, system, limits, counted, huge_pages);
         let settings = (
             (&sky.version, &sky.commit, sky.constants),
             (&server.version, &server.commit, &server.api_version),
             (server.consolidation, server.serve_consolidation, server.clouds),
-            (server_environment.memory(), infrastructure, modifications),
+            (shape.map(|shape| &shape.variables), infrastructure, modifications),
         );
         Self { host: hash(&host), settings: hash(&settings) }
     }

@@ -6,6 +6,7 @@ mod surroundings;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 pub use fingerprint::Fingerprint;
@@ -18,7 +19,6 @@ use crate::ids::ProcessIdentity;
 use crate::limits::MachineLimits;
 use crate::scenario::Circumstances;
 use crate::units::ByteSize;
-use serde_json::Value;
 
 /// What a run found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use client_fault::ClientFault;
 pub use failure::{Failure, FailureTally, Tally};
@@ -25,7 +26,6 @@ use crate::ids::ProcessIdentity;
 use crate::scenario::ScenarioId;
 use crate::units;
 use crate::units::ByteSize;
-use serde_json::Value;
 
 /// What one scenario process recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod tick;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use level::{LevelChoice, ProfilerLevel};
 pub use phase::{ClassSnapshot, Phase, PhasePeaks, Snapshot, Window};
@@ -22,7 +23,6 @@ use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::record::{Log, Version, v2};
 use crate::units::ByteSize;
-use serde_json::Value;
 
 /// One line of `samples.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::record::{Document, Version, v2};
 use crate::units::ByteSize;
-use serde_json::Value;
 
 /// All processes that the profiler saw, and what watching them cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,6 +11,9 @@ mod server;
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
 use skyload::ids::RunId;
 use skyload::plan::{LoadPlan, Machine};
 use skyload::record::RunDir;
@@ -18,9 +21,6 @@ use skyload::record::RunDir;
 use crate::commands::load;
 use crate::flags;
 use crate::server::clean_up_after_dead_runs;
-use host::progress::Progress;
-use host::signals::Signals;
-use host::workspace::Workspace;
 use program::{Ended, Program};
 use psutil::Psutil;
 

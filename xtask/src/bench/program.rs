@@ -5,6 +5,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use host::environment::{Environment, For};
+use host::process::child::OwnedChild;
+use host::process::command::output;
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
 use serde_json::Value;
 use skyload::plan::Machine;
 use skyload::profiler::ProfilerOptions;
@@ -15,12 +21,6 @@ use super::psutil::Psutil;
 use crate::flags;
 use crate::nextest::without_outer_cargo;
 use crate::server::ServerSession;
-use host::environment::{Environment, For};
-use host::process::child::OwnedChild;
-use host::process::command::output;
-use host::progress::Progress;
-use host::signals::Signals;
-use host::workspace::Workspace;
 
 /// The program, ready to be run.
 pub(super) struct Program<'a> {

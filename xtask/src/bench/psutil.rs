@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use xshell::cmd;
-
 use host::progress::Progress;
 use host::tools::lock::SetupLock;
 use host::tools::python::{Python, for_installers};
 use host::tools::run::run;
 use host::tools::shell_in;
 use host::tools::uv::Uv;
+use xshell::cmd;
 
 /// The version that SkyPilot 0.14.1 gets, as of its release. It depends on nothing,
 /// so no date is needed beside it.

@@ -1,6 +1,9 @@
 //! A server for the benchmark: nothing is launched on it, and it is ended again.
 
 use anyhow::{Context as _, Result};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
 use skyload::config::Config;
 use skyload::credentials::Credentials;
 use skyload::plan::{LoadPlan, Machine};
@@ -9,9 +12,6 @@ use skyload::record::request::LoadRequest;
 
 use crate::server::{Context, ServerSession};
 use crate::sky::SkyInstallation;
-use host::progress::Progress;
-use host::signals::Signals;
-use host::workspace::Workspace;
 
 /// The plan of a load that needs nothing else.
 pub(super) fn plan(

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
+use host::print;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
@@ -13,7 +14,6 @@ use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
 use crate::flags;
-use crate::print;
 use crate::sky::{SkyInstallation, Whose, speed};
 
 pub(crate) fn run(flags: &flags::Infra) -> Result<()> {

@@ -6,6 +6,7 @@ use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
+use host::print;
 use host::progress::Progress;
 use host::workspace::Workspace;
 use skyload::analysis::{Report, Verdict};
@@ -17,7 +18,6 @@ use skyload::record::environment::{Environment, SkyUnderTest};
 use super::report;
 use super::runs::find;
 use crate::flags::{self, Format};
-use crate::print;
 use crate::sky::{SkyInstallation, sizing};
 
 /// The modules that have held the constants, from the newest releases to the oldest.

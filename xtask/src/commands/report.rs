@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use host::print;
 use host::workspace::Workspace;
 use skyload::analysis::{ChartData, Evidence, ProfileEvidence, ProfileReport, Report};
 use skyload::plan::{LoadPlan, UsageErrors};
@@ -14,7 +15,6 @@ use skyload::render::{html, junit, markdown, text};
 use super::runs::find::{self, Found};
 use crate::flags::{self, Format};
 use crate::github;
-use crate::print;
 use crate::server_profile;
 
 /// Returns the exit code: a run's verdict, or success for a profile, which has none.

@@ -4,10 +4,9 @@ use std::fs;
 use std::io::Write as _;
 
 use anyhow::{Context, Result};
+use host::print;
 use host::workspace::Workspace;
 use skyload::schema;
-
-use crate::print;
 
 pub(crate) fn run() -> Result<()> {
     let path = Workspace::locate()?.root.join(schema::FILE);

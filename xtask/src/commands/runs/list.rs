@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
+use host::print;
 use skyload::plan::LoadPlan;
 use skyload::record::Readable;
 use skyload::render::table::Table;
@@ -12,7 +13,6 @@ use skyload::units::{ByteSize, as_mib};
 
 use super::{RunState, RunSummary};
 use crate::flags::Format;
-use crate::print;
 
 pub(super) fn show(runs: &[RunSummary], folder: &Path, format: Format) -> Result<()> {
     const WHAT: &str = "the list of runs";

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use host::print;
 use host::workspace::Workspace;
 use skyload::record::leads_to_run;
 use skyload::units::{ByteSize, as_mib};
 
 use super::{RunDirectory, RunState, RunSummary};
 use crate::flags::Prune;
-use crate::print;
 use crate::server;
 
 /// A run's plan is written a moment after its directory is made: a younger one without may

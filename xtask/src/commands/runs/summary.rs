@@ -10,7 +10,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::metric::ClassMetric;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 use skyload::record::environment::Environment;
-use skyload::record::{RecordError, RunDir, read_optional};
+use skyload::record::{RunDir, read_optional};
 use skyload::shell;
 use skyload::units::ByteSize;
 
@@ -99,7 +99,7 @@ impl RunSummary {
             Err(error) => {
                 return match error.other_version() {
                     Some(version) => RunState::OtherVersion(version),
-                    None => RunState::Broken(described(&error)),
+                    None => RunState::Broken(error.in_one_line()),
                 };
             }
         };
@@ -155,13 +155,5 @@ impl RunSummary {
             long: peak(ProcessClass::LongExecutor),
             server: peak(ProcessClass::Server).max(of_web_workers),
         };
-    }
-}
-
-/// An error with its reason, in one line.
-fn described(error: &RecordError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 /// Writes a value as JSON, with the end of a line.
-pub(crate) fn json(what: &str, value: &impl Serialize) -> Result<()> {
+pub fn json(what: &str, value: &impl Serialize) -> Result<()> {
     text(what, |out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
         writeln!(out)
@@ -17,7 +17,7 @@ pub(crate) fn json(what: &str, value: &impl Serialize) -> Result<()> {
 }
 
 /// Writes a text.
-pub(crate) fn text(
+pub fn text(
     what: &str,
     write: impl FnOnce(&mut StdoutLock<'static>) -> io::Result<()>,
 ) -> Result<()> {
