@@ -106,10 +106,21 @@ pub struct Loopback {
     ended: bool,
 }
 
+/// How an infrastructure is to run.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    /// For how long it stays.
+    pub stay: Stay,
+    /// Priority of what runs on its nodes.
+    pub priority: NodePriority,
+}
+
 /// For how long an infrastructure stays.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stay {
+pub enum Stay {
+    /// As long as the process that brings it up.
     WithThisProcess,
+    /// Until a command takes it down.
     UntilTakenDown,
 }
 
@@ -119,28 +130,7 @@ impl Loopback {
     pub fn up(
         workspace: &Workspace,
         sky: &SkyPilot,
-        priority: NodePriority,
-        signals: &Signals,
-        progress: Progress,
-    ) -> Result<Self> {
-        Self::bring_up(workspace, sky, (Stay::WithThisProcess, priority), signals, progress)
-    }
-
-    /// The same for one that stays until it is taken down.
-    pub fn up_to_stay(
-        workspace: &Workspace,
-        sky: &SkyPilot,
-        priority: NodePriority,
-        signals: &Signals,
-        progress: Progress,
-    ) -> Result<Self> {
-        Self::bring_up(workspace, sky, (Stay::UntilTakenDown, priority), signals, progress)
-    }
-
-    fn bring_up(
-        workspace: &Workspace,
-        sky: &SkyPilot,
-        (stay, priority): (Stay, NodePriority),
+        Terms { stay, priority }: Terms,
         signals: &Signals,
         progress: Progress,
     ) -> Result<Self> {

@@ -9,7 +9,7 @@ use host::print;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use loopback::{Loopback, NodePriority, Record, ServerSetup};
+use loopback::{Loopback, NodePriority, Record, ServerSetup, Stay, Terms};
 use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
@@ -41,7 +41,8 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     signals.check()?;
     let measured = speed::measure(&sky, Whose::Ours, &signals, progress)?;
     let priority = NodePriority::on(measured.map(|measured| measured.speed));
-    let loopback = Loopback::up_to_stay(workspace, &sky.for_nodes(), priority, &signals, progress)?;
+    let terms = Terms { stay: Stay::UntilTakenDown, priority };
+    let loopback = Loopback::up(workspace, &sky.for_nodes(), terms, &signals, progress)?;
     let usage = usage(&sky, loopback.server_setup());
     let was_up = loopback.was_up();
     let record = loopback.keep();

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use loopback::{Loopback, NodePriority, ServerSetup};
+use loopback::{Loopback, NodePriority, ServerSetup, Stay, Terms};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::RunDir;
@@ -40,7 +40,7 @@ impl Ground {
             Infrastructure::Loopback => Self::Loopback(Box::new(Loopback::up(
                 workspace,
                 &sky.for_nodes(),
-                NodePriority::on(plan.speed),
+                Terms { stay: Stay::WithThisProcess, priority: NodePriority::on(plan.speed) },
                 signals,
                 progress,
             )?)),
