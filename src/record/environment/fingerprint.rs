@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Environment, MachineFacts};
+use super::{Environment, HugePages, MachineFacts};
 use crate::hash;
 use crate::units::ByteSize;
 
@@ -51,7 +51,8 @@ impl Fingerprint {
         // SkyPilot sizes its workers by the machine.
         let counted = (sky.counted, server.workers);
         let shape = server_environment.memory();
-        let huge_pages = shape.map(|shape| &shape.huge_pages);
+        // Where nothing was recorded, as little is known as where it could not be read.
+        let huge_pages = shape.map_or(&HugePages::Unknown, |shape| &shape.huge_pages);
         let host = (cpus, cpu_model, memory, system, limits, counted, huge_pages);
         let settings = (
             (&sky.version, &sky.commit, sky.constants),
@@ -74,7 +75,7 @@ fn hash(facts: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::environment::{HugePages, MemoryShape, ServerEnvironment, Surroundings};
+    use crate::record::environment::{MemoryShape, ServerEnvironment, Surroundings};
 
     fn environment() -> Environment {
         let text = r#"{
