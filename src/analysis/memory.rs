@@ -29,7 +29,7 @@ pub struct MemoryReport {
     pub most_threads: Option<u32>,
     /// The server at the ends of phases.
     pub snapshots: Vec<SnapshotMemory>,
-    /// Peaks of each phase and of each family's load, where the plan wanted them.
+    /// Peaks of each phase and of each group's load, where the plan wanted them.
     pub windows: Vec<PhasePeaks>,
     /// How many processes of each kind there were, in classes that hold many kinds.
     #[serde(default)]

@@ -21,7 +21,7 @@ use crate::units::{self, Percent, total};
 pub struct ScenarioReport {
     /// Which scenario.
     pub id: ScenarioId,
-    /// Users, each with one turn per segment.
+    /// Users, each with one iteration per segment.
     pub users: u32,
     /// Users that were at it at once.
     pub concurrency: u32,
@@ -39,15 +39,15 @@ pub struct ScenarioReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioState {
-    /// All turns were taken, and no more failed than may.
+    /// All iterations have run, and no more failed than may.
     Succeeded,
-    /// More turns failed than may, or it ran into its time limit.
+    /// More iterations failed than may, or it ran into its time limit.
     Failed,
-    /// It was stopped before all turns were taken.
+    /// It was stopped before all iterations had run.
     Stopped,
     /// Its process left no outcome.
     NoResult,
-    /// Some of its turns failed for want of something on the load generator's machine, and
+    /// Some of its iterations failed for want of something on the load generator's machine, and
     /// no more of the others than may.
     ClientFailed,
 }
@@ -66,31 +66,31 @@ pub enum Start {
     Unknown,
 }
 
-/// One segment of turns.
+/// One segment of iterations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SegmentReport {
     /// The first segment or a later one.
     pub start: Start,
-    /// When its turns were scheduled.
+    /// When its iterations were scheduled.
     pub began: Timestamp,
     /// When the last of them ended.
     pub ended: Timestamp,
-    /// Turns that were scheduled.
+    /// Iterations that were scheduled.
     pub scheduled: u64,
-    /// Turns with right answers only.
+    /// Iterations with right answers only.
     pub succeeded: u64,
-    /// Turns with a refusal that was right.
+    /// Iterations with a refusal that was right.
     pub expected_errors: u64,
-    /// Turns with a refusal of which nobody knows whether it was right.
+    /// Iterations with a refusal of which nobody knows whether it was right.
     #[serde(default)]
     pub unjudged: u64,
-    /// Turns with a failure.
+    /// Iterations with a failure.
     pub failed: u64,
-    /// Turns that the load generator itself could not take to their end: in no other count.
+    /// Iterations that the load generator could not finish: in no other count.
     #[serde(default)]
     pub client_failed: u64,
-    /// Completed turns per second.
+    /// Completed iterations per second.
     pub throughput: Option<f64>,
     /// How often something was sent again, as SkyPilot's SDK does.
     pub retries: u64,
@@ -98,7 +98,7 @@ pub struct SegmentReport {
     pub iteration_duration: Option<Stats>,
     /// By step.
     pub steps: BTreeMap<String, Stats>,
-    /// How much later than scheduled turns began.
+    /// How much later than scheduled iterations began.
     pub send_lateness: Option<Stats>,
 }
 
@@ -166,17 +166,17 @@ impl ScenarioReport {
         }
     }
 
-    /// Turns that came to an end, over all segments.
+    /// Iterations that came to an end, over all segments.
     pub fn completed(&self) -> u64 {
         total(self.segments.iter().map(SegmentReport::completed))
     }
 
-    /// Turns with a refusal of which nobody knows whether it was right, over all segments.
+    /// Iterations with a refusal of which nobody knows whether it was right, over all segments.
     pub fn unjudged(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.unjudged))
     }
 
-    /// Turns that the load generator could not take to their end, over all segments.
+    /// Iterations that the load generator could not finish, over all segments.
     pub fn client_failed(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.client_failed))
     }
@@ -186,14 +186,14 @@ impl ScenarioReport {
         total(self.segments.iter().map(|segment| segment.retries))
     }
 
-    /// Turns with a failure, over all segments.
+    /// Iterations with a failure, over all segments.
     pub fn failed(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.failed))
     }
 }
 
 impl SegmentReport {
-    /// Turns that came to an end.
+    /// Iterations that came to an end.
     pub fn completed(&self) -> u64 {
         total([self.succeeded, self.expected_errors, self.unjudged, self.failed])
     }
@@ -247,7 +247,7 @@ pub fn state(outcome: &ScenarioOutcome, allowed: Percent) -> ScenarioState {
         Ended::Finished if outcome.segments.iter().any(|segment| segment.client_failed > 0) => {
             ScenarioState::ClientFailed
         }
-        // Nobody took a turn, so nothing was proved.
+        // No iterations ran, so nothing was proved.
         Ended::Finished if completed == 0 => ScenarioState::NoResult,
         Ended::Finished => ScenarioState::Succeeded,
     }

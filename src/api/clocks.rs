@@ -7,7 +7,7 @@
 use super::{ApiClient, answer, for_ourselves};
 use crate::clock::{ClockOffset, Timeline};
 use crate::record::outcome::Failure;
-use crate::scenario::{STATUS, TurnNames};
+use crate::scenario::{IterationNames, STATUS};
 
 /// So many are asked; the first may have to wait for a connection.
 const REQUESTS: u32 = 5;
@@ -28,7 +28,7 @@ impl ApiClient {
     async fn one_comparison(&self) -> Result<ClockOffset, Failure> {
         let timeline = Timeline::start();
         let sent = timeline.now();
-        let response = self.send(&STATUS, &TurnNames::none()).await?;
+        let response = self.send(&STATUS, &IterationNames::none()).await?;
         let received = timeline.now();
         let response = response.expect_ok(STATUS.step)?;
         let id = response.request_id.ok_or_else(|| no_time("the response has no request id"))?;

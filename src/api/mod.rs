@@ -41,7 +41,7 @@ use transport::{describe, no_answer, transport_failure};
 use crate::credentials::{self, Credentials};
 use crate::env;
 use crate::record::outcome::Failure;
-use crate::scenario::{Body, Call, TurnNames};
+use crate::scenario::{Body, Call, IterationNames};
 
 /// The SDK waits as long as this for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -142,11 +142,11 @@ impl ApiClient {
 
     /// Sends a call and reads its response whole. Its time limit is the SDK's: a
     /// server that misses it has failed the request, whatever becomes of it.
-    pub async fn send(&self, call: &Call, names: &TurnNames) -> Result<Response, Failure> {
+    pub async fn send(&self, call: &Call, names: &IterationNames) -> Result<Response, Failure> {
         self.execute(call.step, self.request(call, names), call.answer_within).await
     }
 
-    fn request(&self, call: &Call, names: &TurnNames) -> reqwest::RequestBuilder {
+    fn request(&self, call: &Call, names: &IterationNames) -> reqwest::RequestBuilder {
         match call.body {
             Body::None => self.http.get(self.address(call.path)),
             Body::Fields(fields) => {
@@ -197,7 +197,7 @@ impl ApiClient {
     pub(crate) async fn watch(
         &self,
         call: &Call,
-        names: &TurnNames,
+        names: &IterationNames,
         progress: &mut Progress,
     ) -> Result<Watched, Failure> {
         self.read_to_end(call.step, self.request(call, names), call.prints, progress).await

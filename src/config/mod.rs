@@ -59,7 +59,7 @@ pub struct Profile {
     pub apis: String,
     /// What is launched on, as `-c`; without it, loopback for a server of our own.
     pub infra: Option<String>,
-    /// How often each user takes a turn. The first turn meets cold executors.
+    /// Iterations of each user. The first meets cold executors.
     pub waves: u32,
     /// The same for scenarios that need an infrastructure.
     pub infra_waves: u32,
@@ -131,7 +131,7 @@ pub struct Thresholds {
     /// Its longest.
     #[serde(with = "units::duration::option")]
     pub max: Option<Duration>,
-    /// Share of turns that may fail; without it, none may.
+    /// Share of iterations that may fail; without it, none may.
     pub error_rate: Option<Percent>,
 }
 

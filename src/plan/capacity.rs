@@ -195,7 +195,7 @@ mod tests {
         assert!(capacity.is_lowered() && capacity.planned <= ByteSize::gib(16));
         assert!(scenarios[0].concurrency < 20 && scenarios[0].concurrency >= 1);
         assert_eq!(scenarios[2].concurrency, 100, "validation starts no executor");
-        assert_eq!(scenarios[0].users, 100, "every user still takes a turn");
+        assert_eq!(scenarios[0].users, 100, "every user still runs an iteration");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Everything is CPU: the machine is busy from the first request to the last. The
 //! time of a phase is therefore its CPU-seconds over the CPUs, or the longest chain
 //! of operations that wait for one another, whichever is longer. Where families of
-//! scenarios take turns, the load is one such phase for each of them.
+//! scenarios run sequentially, the load is one such phase for each of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -62,19 +62,20 @@ impl Estimate {
         let infras = f64::from(plan.infrastructure.count());
         let (mut set_up, mut tear_down) = (Phase::default(), Phase::default());
         // Scenarios of one family, which are loaded at once; without families, all are.
-        let takes_turns = !plan.groups().is_empty();
+        let groups_are_sequential = !plan.groups().is_empty();
         let mut loads: BTreeMap<Option<Group>, Phase> = BTreeMap::new();
         for planned in &plan.scenarios {
             let scenario = Scenario::of(planned.id);
-            let turns = f64::from(planned.users) * f64::from(planned.iterations);
+            let iterations = f64::from(planned.users) * f64::from(planned.iterations);
             // The bystander is beside every family, and waits for none.
             let waits = planned.id.kind() != ScenarioKind::Probe;
             let chain =
                 if waits { f64::from(planned.iterations) * chain_of(planned.id) } else { 0.0 };
-            let load = loads.entry(planned.id.group().filter(|_| takes_turns)).or_default();
-            load.add(turns, total(scenario.cost), chain);
+            let load =
+                loads.entry(planned.id.group().filter(|_| groups_are_sequential)).or_default();
+            load.add(iterations, total(scenario.cost), chain);
             if scenario.needs == Need::Infrastructure {
-                tear_down.add(turns, DOWN, 15.0);
+                tear_down.add(iterations, DOWN, 15.0);
             }
         }
         for shared in plan.needs().into_iter().filter(|need| need.is_shared()) {
@@ -126,7 +127,7 @@ fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(A_YEAR).min(A_YEAR)
 }
 
-/// The shortest time that a turn takes, in seconds, however many CPUs there are.
+/// The shortest time that an iteration takes, in seconds, however many CPUs there are.
 fn chain_of(id: ScenarioId) -> f64 {
     match Scenario::of(id).needs {
         Need::Infrastructure => 25.0,
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn families_that_take_turns_take_as_long_as_all_of_them_together() {
+    fn sequential_groups_take_as_long_as_all_of_them_together() {
         let list = |names: &str| vec![names.to_owned()];
         let at_once = LoadRequest {
             iterations: Some("1".to_owned()),
@@ -171,9 +172,9 @@ mod tests {
             cli: list("status launch"),
             ..LoadRequest::default()
         };
-        let in_turn = LoadRequest { phase_peaks: true, ..at_once.clone() };
+        let sequential = LoadRequest { phase_peaks: true, ..at_once.clone() };
         // api, cli, api-infra, cli-infra: 5, 5, 25 and 25 s; at once, the longest alone.
-        let more = seconds_of_chains(&in_turn) - seconds_of_chains(&at_once);
+        let more = seconds_of_chains(&sequential) - seconds_of_chains(&at_once);
         assert!((more - 35.0).abs() < 0.1, "{more}");
     }
 }

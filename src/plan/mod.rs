@@ -138,9 +138,9 @@ impl Document for LoadPlan {
 pub struct PlannedScenario {
     /// Which one.
     pub id: ScenarioId,
-    /// Users, each of whom takes as many turns as there are iterations.
+    /// Number of users; each runs all iterations.
     pub users: u32,
-    /// Turns of each user.
+    /// Iterations of each user.
     pub iterations: u32,
     /// How many of them may be at it at once: all, unless the machine can't
     /// hold what they would start.
@@ -222,7 +222,7 @@ impl LoadPlan {
         ramp::Nodes::of(self.infrastructure == Infrastructure::Loopback, self.speed)
     }
 
-    /// Scenarios that take part in an iteration beside those of a family: all, unless families
+    /// Scenarios that take part in an iteration beside those of a group: all, unless families
     /// are loaded one after the other.
     fn beside(&self, family: Option<Group>, iteration: u32) -> Vec<PlannedScenario> {
         let is_beside = |planned: &&PlannedScenario| {
@@ -231,7 +231,7 @@ impl LoadPlan {
         self.scenarios.iter().filter(is_beside).copied().collect()
     }
 
-    /// Time over which the starts of a family's iterations are spread, all together.
+    /// Time over which the starts of a group's iterations are spread, all together.
     fn starts_of(&self, family: Option<Group>) -> Duration {
         let iterations = self.beside(family, 0).iter().map(|planned| planned.iterations).max();
         let starts = |iteration| {

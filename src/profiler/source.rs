@@ -163,7 +163,7 @@ pub(super) trait ProcessSource {
     ///
     /// On Linux this waits until the process has finished any change that it is
     /// making to its address space, and on a busy machine it may be long until it
-    /// is its turn: several 100 ms were seen. Not to be asked without need.
+    /// reaches it: several 100 ms were seen. Not to be asked without need.
     fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool;
 
     /// Whether the process is known to have the marker in its environment.

@@ -164,9 +164,9 @@ impl RunDir {
         self.path.join("barrier")
     }
 
-    /// Says that it is a family's turn to be loaded.
-    pub fn turn(&self, family: Group) -> PathBuf {
-        self.barrier().join(format!("turn-{}", family.name()))
+    /// File that says that a group may start.
+    pub fn group_start(&self, group: Group) -> PathBuf {
+        self.barrier().join(format!("start-{}", group.name()))
     }
 
     /// The end of the server's log.

@@ -89,9 +89,9 @@ fn of_budget(report: &Report, check: &LimitCheck) -> TestCase {
 fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
     let otherwise = match scenario.state {
         ScenarioState::Succeeded => TestCaseStatus::success(),
-        ScenarioState::Failed => failed(NonSuccessKind::Failure, "too many turns failed"),
+        ScenarioState::Failed => failed(NonSuccessKind::Failure, "too many iterations failed"),
         ScenarioState::Stopped => {
-            failed(NonSuccessKind::Error, "stopped before all turns were taken")
+            failed(NonSuccessKind::Error, "stopped before all iterations had run")
         }
         ScenarioState::NoResult => failed(NonSuccessKind::Error, "no outcome"),
         ScenarioState::ClientFailed => {
@@ -106,10 +106,10 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
         scenario.segments.iter().map(|segment| segment.ended.since(segment.began)),
     ));
     let mut figures =
-        format!("{} turns, {} with a failure", scenario.completed(), scenario.failed());
+        format!("{} iterations, {} with a failure", scenario.completed(), scenario.failed());
     if scenario.client_failed() > 0 {
         figures.push_str(&format!(
-            ", {} more that the load generator could not take to their end",
+            ", {} more that the load generator could not finish",
             scenario.client_failed()
         ));
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::requests::{Requests, naming};
 use crate::fact::Fact;
 use crate::record::outcome::Failure;
-use crate::scenario::TurnNames;
+use crate::scenario::IterationNames;
 use crate::scenario::fixture_calls::{CHECK, ENABLED_CLOUDS};
 
 /// Infrastructures that the server cannot use.
@@ -37,7 +37,7 @@ pub async fn find_disabled(
 /// Whether the server can launch on anything at all. It may take its time to answer; who
 /// waits for it sets a limit.
 pub async fn has_clouds(requests: &Requests) -> Fact {
-    let answer = requests.ask(&ENABLED_CLOUDS, &TurnNames::none()).await;
+    let answer = requests.ask(&ENABLED_CLOUDS, &IterationNames::none()).await;
     let clouds = answer.ok().and_then(|value| value.as_array().map(Vec::len));
     clouds.map_or(Fact::Unknown, |count| (count > 0).into())
 }

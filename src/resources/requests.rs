@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::api::{ApiClient, for_ourselves, while_unavailable, wrong_value};
 use crate::record::outcome::Failure;
-use crate::scenario::{Call, TurnNames};
+use crate::scenario::{Call, IterationNames};
 
 /// A client that waits for what it asked for.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Requests {
     }
 
     /// Sends a queued request and waits for its value.
-    pub async fn ask(&self, call: &Call, names: &TurnNames) -> Result<Value, Failure> {
+    pub async fn ask(&self, call: &Call, names: &IterationNames) -> Result<Value, Failure> {
         let id = self.submit(call, names).await?;
         let value = self.result(call.step, &id).await?;
         if call.expect.value.fits(&value) {
@@ -49,7 +49,11 @@ impl Requests {
     }
 
     /// Sends a queued request and returns its id.
-    pub(super) async fn submit(&self, call: &Call, names: &TurnNames) -> Result<String, Failure> {
+    pub(super) async fn submit(
+        &self,
+        call: &Call,
+        names: &IterationNames,
+    ) -> Result<String, Failure> {
         let sent = async || self.client.send(call, names).await?.expect_ok(call.step);
         while_unavailable(sent, || {})
             .await?
@@ -60,7 +64,7 @@ impl Requests {
     /// Lists what belongs to the run: what `call` returns, without what has
     /// another tag in its name.
     pub(super) async fn list(&self, call: &Call, tag: &str) -> Result<Vec<Row>, Failure> {
-        let value = self.ask(call, &TurnNames::none()).await?;
+        let value = self.ask(call, &IterationNames::none()).await?;
         let rows = value
             .as_array()
             .ok_or_else(|| wrong_value(call.step, 200, "a list was expected".to_owned()))?;
@@ -82,6 +86,6 @@ impl Row {
 }
 
 /// The names of a request that names one thing.
-pub(super) fn naming(own: &str) -> TurnNames {
-    TurnNames { own: own.to_owned(), ..TurnNames::none() }
+pub(super) fn naming(own: &str) -> IterationNames {
+    IterationNames { own: own.to_owned(), ..IterationNames::none() }
 }

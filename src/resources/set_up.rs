@@ -11,7 +11,7 @@ use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::outcome::Failure;
 use crate::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
-use crate::scenario::{FixtureNames, Need, TurnNames, fixture_calls as calls, job_id};
+use crate::scenario::{FixtureNames, IterationNames, Need, fixture_calls as calls, job_id};
 
 /// How often the service is asked whether its replica is ready.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -29,14 +29,14 @@ pub async fn set_up(
     // The job last: it is followed from the load's beginning, while it runs.
     needs.sort_by_key(|need| *need == Need::Job);
     let infras = plan.infrastructure.names();
-    let places = infras.iter().enumerate().map(|(number, infra)| TurnNames {
+    let places = infras.iter().enumerate().map(|(number, infra)| IterationNames {
         shared: FixtureNames::new(run, infra, number),
         own: String::new(),
         service_port: free_port,
         job_seconds: plan.shared_job_seconds(),
-        ..TurnNames::none()
+        ..IterationNames::none()
     });
-    let places: Vec<TurnNames> = places.collect();
+    let places: Vec<IterationNames> = places.collect();
     let all = places.iter().flat_map(|names| needs.iter().map(move |need| (names, *need)));
     let interval = plan.setup_interval();
     let all = (0..).zip(all).map(async |(number, (names, need))| {
@@ -56,7 +56,7 @@ pub async fn set_up(
 
 async fn one(
     requests: &Requests,
-    names: &TurnNames,
+    names: &IterationNames,
     need: Need,
     limit: Duration,
 ) -> (ResourceStep, Option<u64>) {

@@ -13,7 +13,7 @@ use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::outcome::Failure;
 use crate::record::resources::{ResourceLog, ResourceStep, Stage};
-use crate::scenario::{Call, Need, ScenarioId, TurnNames, fixture_calls as calls};
+use crate::scenario::{Call, IterationNames, Need, ScenarioId, fixture_calls as calls};
 
 /// How often the server is asked what is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -159,7 +159,7 @@ impl Creations<'_> {
         asked: &mut Asked,
         ledger: &mut ResourceLog,
     ) {
-        let mut orders: Vec<(&Call, TurnNames, &str, &String)> = Vec::new();
+        let mut orders: Vec<(&Call, IterationNames, &str, &String)> = Vec::new();
         for request in &found.requests {
             if asked.take_due(&request.request_id) {
                 let names = naming(&request.request_id);

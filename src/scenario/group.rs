@@ -23,7 +23,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// All families, in the order in which they take their turns.
+    /// All families, in the order in which they run.
     pub const ALL: [Self; 4] = [Self::Api, Self::Cli, Self::ApiInfra, Self::CliInfra];
 
     /// The name used in files and tables.

@@ -18,7 +18,7 @@ pub use expect::{Circumstances, Expectation, Refusal, Ruling, Shape, When, job_i
 pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub(crate) use names::JOB_SECONDS;
-pub use names::{FixtureNames, TurnNames};
+pub use names::{FixtureNames, IterationNames};
 pub use table::TABLE;
 
 /// One scenario.
@@ -30,13 +30,13 @@ pub struct Scenario {
     pub summary: &'static str,
     /// What must be there for it.
     pub needs: Need,
-    /// What one user's turn consists of.
+    /// What one user's iteration consists of.
     pub work: Work,
     /// How many processes of the server one user keeps busy at once: an executor
     /// for each queued request under way, another for a managed job that is
     /// followed.
     pub processes_at_once: u32,
-    /// What one turn costs.
+    /// What one iteration costs.
     pub cost: Cost,
 }
 
@@ -113,7 +113,7 @@ impl Cost {
     }
 }
 
-/// What one user's turn consists of.
+/// What one user's iteration consists of.
 #[derive(Debug)]
 pub enum Work {
     /// HTTP requests in this order.
@@ -141,7 +141,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether its request may fail without ending the turn: the SDK's callers
+    /// Whether its request may fail without ending the iteration: the SDK's callers
     /// pass over errors of requests that some servers must refuse.
     pub fn may_be_refused(&self) -> bool {
         match self {
@@ -173,7 +173,7 @@ pub struct Call {
 /// One run of the `sky` command line.
 #[derive(Debug)]
 pub struct Command {
-    /// Its arguments; [`TurnNames::fill`] says what stands in braces.
+    /// Its arguments; [`IterationNames::fill`] says what stands in braces.
     pub args: &'static [&'static str],
     /// Whether `--run-async` adds `--async`.
     pub can_be_async: bool,

@@ -34,12 +34,12 @@ impl FixtureNames {
     }
 }
 
-/// What one turn of one user has to name.
+/// What one iteration of one user has to name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TurnNames {
+pub struct IterationNames {
     /// What is shared.
     pub shared: FixtureNames,
-    /// What this turn alone creates: a cluster or a job.
+    /// What this iteration alone creates: a cluster or a job.
     pub own: String,
     /// The number of the managed job that is shared, once there is one.
     pub job_id: Option<u64>,
@@ -52,7 +52,7 @@ pub struct TurnNames {
 /// Seconds that the shared job runs where all follow it at once.
 pub(crate) const JOB_SECONDS: u64 = 30;
 
-impl TurnNames {
+impl IterationNames {
     /// Those of a request that names nothing.
     pub fn none() -> Self {
         let none = String::new;
@@ -94,9 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_names_what_is_shared_and_what_is_the_turns_own() {
+    fn an_argument_names_what_is_shared_and_what_is_the_iterations_own() {
         let shared = FixtureNames::new(&RunId::of_directory(Path::new("x-1")), "slurm/loop", 0);
-        let names = TurnNames { shared, own: "mine".to_owned(), ..TurnNames::none() };
+        let names = IterationNames { shared, own: "mine".to_owned(), ..IterationNames::none() };
         assert_eq!(names.fill("{own}@{infra}"), "mine@slurm/loop");
         assert_eq!(names.fill("{cluster} {service}"), "skyload-1-cluster skyload-1-service");
         assert_eq!(names.fill("echo hello"), "echo hello");

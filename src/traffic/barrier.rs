@@ -5,7 +5,7 @@
 //! nobody with it: whoever has ended, or is gone, is not waited for.
 //!
 //! Where families of scenarios are loaded one after the other, all are here from the
-//! beginning, and each waits until the coordinator says that it is its family's turn.
+//! beginning, and each waits until the coordinator says that its group may start.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +26,7 @@ const SHOW_UP_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct Barrier {
     run: RunDir,
     runners: Vec<PlannedScenario>,
-    takes_turns: bool,
+    groups_are_sequential: bool,
 }
 
 impl Barrier {
@@ -37,21 +37,23 @@ impl Barrier {
             .copied()
             .filter(|scenario| scenario.id.kind() != ScenarioKind::Probe)
             .collect();
-        Self { run: run.clone(), runners, takes_turns: plan.phase_peaks }
+        Self { run: run.clone(), runners, groups_are_sequential: plan.phase_peaks }
     }
 
-    /// Says "here", and waits until it is the family's turn. Returns false when it was
+    /// Says "here", and waits until its group may start. Returns false when it was
     /// stopped before that.
-    pub(super) async fn wait_for_turn(
+    pub(super) async fn wait_for_group(
         &self,
         me: ScenarioId,
         stop: &Stop,
     ) -> Result<bool, TrafficError> {
-        let Some(family) = me.group().filter(|_| self.takes_turns) else { return Ok(true) };
+        let Some(family) = me.group().filter(|_| self.groups_are_sequential) else {
+            return Ok(true);
+        };
         if let Some(identity) = ProcessIdentity::current() {
             write_json(&self.place(me, 0), &identity)?;
         }
-        while !self.run.turn(family).exists() {
+        while !self.run.group_start(family).exists() {
             tokio::select! {
                 () = tokio::time::sleep(GLANCE) => {}
                 () = stop.asked_for() => return Ok(false),
@@ -71,7 +73,7 @@ impl Barrier {
         if let Some(identity) = ProcessIdentity::current() {
             write_json(&self.place(me, iteration), &identity)?;
         }
-        let mine = |runner: ScenarioId| !self.takes_turns || runner.group() == me.group();
+        let mine = |runner: ScenarioId| !self.groups_are_sequential || runner.group() == me.group();
         self.wait_for_those(mine, iteration, until).await
     }
 

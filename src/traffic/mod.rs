@@ -5,16 +5,16 @@
 //! request of the last one doesn't come when the first has finished. What a
 //! scenario saw is on disk before anybody judges it.
 
-mod api_turn;
+mod api_iteration;
 mod barrier;
-mod cli_turn;
+mod cli_iteration;
+mod iteration;
 mod probe;
 mod reading;
 mod reserve;
 mod segment;
 mod shared;
 mod stop;
-mod turn;
 mod under_way;
 
 use std::sync::Arc;
@@ -68,12 +68,12 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     let coordinator = run.read_facts()?.and_then(|facts| facts.coordinator);
     let stop = Stop::listen(coordinator).map_err(TrafficError::Signals)?;
     let stage = Stage::set(run, &plan, &environment, planned)?;
-    let has_turn = stage.barrier.wait_for_turn(id, &stop).await?;
+    let has_started = stage.barrier.wait_for_group(id, &stop).await?;
     let limit = Instant::now() + plan.time_limit(id);
     let mut reserve = Reserve::hold();
     let (segments, ended) = match (&Scenario::of(id).work, stage.missing()) {
         (Work::Probe, _) => probe::watch(&stage, &plan, &stop, limit).await?,
-        _ if !has_turn => (Vec::new(), Ended::Stopped),
+        _ if !has_started => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![stage.all_failed(failure)], Ended::Finished),
         (Work::Api(_) | Work::Cli(_), None) => {
             run_segments(&stage, &stop, limit, &mut reserve).await?
@@ -104,12 +104,12 @@ fn cost_so_far() -> ClientCost {
     }
 }
 
-/// What all turns of a scenario share.
+/// What all iterations of a scenario share.
 struct Stage {
     run: RunDir,
     planned: PlannedScenario,
     plan: LoadPlan,
-    /// What is shared on each infrastructure; users take turns on one after the other.
+    /// What is shared on each infrastructure; users are assigned to them round-robin.
     shared: Vec<Shared>,
     scenario: &'static Scenario,
     environment: Environment,
@@ -158,8 +158,8 @@ async fn run_segments(
             return Ok((segments, ended));
         }
         let (outcome, ended) = match &stage.scenario.work {
-            Work::Api(actions) => api_turn::segment(stage, actions, number, until).await,
-            Work::Cli(command) => cli_turn::segment(stage, command, number, until).await,
+            Work::Api(actions) => api_iteration::segment(stage, actions, number, until).await,
+            Work::Cli(command) => cli_iteration::segment(stage, command, number, until).await,
             Work::Probe => unreachable!("the bystander has a driver of its own"),
         };
         segments.push(outcome);

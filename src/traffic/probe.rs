@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::iteration::Iteration;
 use super::segment::Until;
-use super::turn::Turn;
 use super::{Stage, Stop, TrafficError};
 use crate::api::HealthPatience;
 use crate::plan::LoadPlan;
@@ -63,20 +63,20 @@ pub(super) async fn watch(
     Ok((vec![outcome], ended))
 }
 
-async fn ask(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Turn, Duration) {
-    let mut turn = Turn::default();
+async fn ask(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Iteration, Duration) {
+    let mut iteration = Iteration::default();
     if let Err(failure) = client.health(HealthPatience::BYSTANDER).await {
-        turn.fail(failure);
+        iteration.fail(failure);
     }
-    (turn, scheduled.elapsed())
+    (iteration, scheduled.elapsed())
 }
 
 fn record(
-    answered: Result<(Turn, Duration), tokio::task::JoinError>,
+    answered: Result<(Iteration, Duration), tokio::task::JoinError>,
     outcome: &mut SegmentOutcome,
 ) {
     // A task that panicked is left out of the completed ones, which shows.
-    if let Ok((turn, whole)) = answered {
-        turn.add_to(outcome, whole);
+    if let Ok((iteration, whole)) = answered {
+        iteration.add_to(outcome, whole);
     }
 }

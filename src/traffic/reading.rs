@@ -14,7 +14,7 @@ use crate::api::{
     while_unavailable, wrong_value,
 };
 use crate::record::outcome::Failure;
-use crate::scenario::{Call, TurnNames};
+use crate::scenario::{Call, IterationNames};
 
 /// What counts as progress to an SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub(super) enum What<'a> {
     /// The log of the request with this id.
     Log(&'a str),
     /// A job's output: the answer to the call itself, which is sent again with each try.
-    Output(&'a TurnNames),
+    Output(&'a IterationNames),
 }
 
 /// What is read, and what came of it so far.

@@ -1,11 +1,11 @@
-//! Open files that are held back while turns are taken.
+//! Open files that are held back while iterations run.
 //!
 //! Connections may take all that a process may have. What happened has to be written down
 //! all the same, and scenarios have to meet at the start line.
 
 use std::fs::File;
 
-/// So many are open at once for anything that is no turn.
+/// So many are open at once for anything that is no iteration.
 const HELD_BACK: usize = 8;
 
 /// Open files that are held back.

@@ -1,4 +1,4 @@
-//! Turns of one iteration, each begun at its offset: together in a burst, spread by a ramp.
+//! Iterations of one segment, each begun at its offset: together in a burst, spread by a ramp.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::stop::Stop;
 use super::under_way::UnderWay;
 use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome};
 
-/// When a segment ends although turns are still under way.
+/// When a segment ends although iterations are still under way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Until<'a> {
     pub(super) stop: &'a Stop,
@@ -30,32 +30,32 @@ impl Until<'_> {
     }
 }
 
-/// A turn that came to its end.
+/// An iteration that came to its end.
 pub(super) struct Taken<T> {
     /// What it brought.
-    pub(super) turn: T,
+    pub(super) iteration: T,
     /// From its scheduled start to its end.
     pub(super) whole: Duration,
 }
 
-/// The turns of a segment, before they are judged.
+/// The iterations of a segment, before they are judged.
 pub(super) struct Segment<T> {
-    /// What is known without judging: times, lateness, turns that never ended.
+    /// What is known without judging: times, lateness, iterations that never ended.
     pub(super) outcome: SegmentOutcome,
-    /// The turns that ended.
+    /// The iterations that ended.
     pub(super) taken: Vec<Taken<T>>,
     /// How the segment ended.
     pub(super) ended: Ended,
 }
 
-/// Lets all users of the scenario take a turn, each from the moment for which the plan
+/// Lets all users of the scenario run an iteration, each from the moment for which the plan
 /// has scheduled it, which is when latency begins to count; where the machine can't hold
-/// them all at once, a turn is scheduled for when its place becomes free.
+/// them all at once, an iteration is scheduled for when its place becomes free.
 pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     stage: &Stage,
     number: u32,
     until: Until<'_>,
-    turn: impl Fn(u32) -> F,
+    iteration: impl Fn(u32) -> F,
 ) -> Segment<T> {
     let users = stage.planned.users;
     let offsets = stage.plan.start_offsets(stage.planned.id, number);
@@ -69,35 +69,35 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     let local = LocalSet::new();
     let ended = local
         .run_until(async {
-            let mut turns = JoinSet::new();
+            let mut iterations = JoinSet::new();
             for (user, offset) in (0..users).zip(offsets) {
                 let (places, under_way) = (Rc::clone(&places), under_way.clone());
-                let turn = turn(user);
-                turns.spawn_local(async move {
+                let iteration = iteration(user);
+                iterations.spawn_local(async move {
                     tokio::time::sleep_until(start + offset).await;
                     let _place = places.acquire().await;
                     let scheduled = if all_fit { start + offset } else { Instant::now() };
                     let begun = under_way.begin(user, scheduled);
                     let late = scheduled.elapsed();
-                    let turn = turn.await;
+                    let iteration = iteration.await;
                     drop(begun);
-                    (late, Taken { turn, whole: scheduled.elapsed() })
+                    (late, Taken { iteration, whole: scheduled.elapsed() })
                 });
             }
             loop {
                 tokio::select! {
                     biased;
-                    next = turns.join_next() => match next {
+                    next = iterations.join_next() => match next {
                         None => break Ended::Finished,
-                        Some(Ok((late, turn))) => {
+                        Some(Ok((late, iteration))) => {
                             outcome.send_lateness.record(late);
-                            taken.push(turn);
+                            taken.push(iteration);
                         }
                         Some(Err(error)) => panicked(&mut outcome, &error),
                     },
                     () = until.stop.asked_for() => break Ended::Stopped,
                     () = tokio::time::sleep_until(until.limit) => {
-                        give_up(&mut outcome, turns.len(), under_way.took().into_iter());
+                        give_up(&mut outcome, iterations.len(), under_way.took().into_iter());
                         break Ended::TimedOut;
                     }
                 }
@@ -108,7 +108,7 @@ pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
     Segment { outcome, taken, ended }
 }
 
-/// Turns that have not ended by the scenario's limit have failed. Those that had
+/// Iterations that have not ended by the scenario's limit have failed. Those that had
 /// begun took at least as long as until now, which is their latency: without it, a
 /// server that never answers would look faster than one that does.
 pub(super) fn give_up(
@@ -121,7 +121,7 @@ pub(super) fn give_up(
         outcome.failed += 1;
         outcome.tally.add(
             Failure {
-                step: "turn".to_owned(),
+                step: "iteration".to_owned(),
                 status: None,
                 error_type: "unfinished".to_owned(),
                 message: "the scenario's time limit ran out".to_owned(),
@@ -135,7 +135,7 @@ fn panicked(outcome: &mut SegmentOutcome, error: &tokio::task::JoinError) {
     outcome.client_failed += 1;
     outcome.tally.add(
         Failure {
-            step: "turn".to_owned(),
+            step: "iteration".to_owned(),
             status: None,
             error_type: ClientFault::Skyload.name().to_owned(),
             message: error.to_string(),

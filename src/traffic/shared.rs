@@ -1,4 +1,4 @@
-//! What a user's turn has to name, and on which infrastructure it is taken.
+//! What a user's iteration has to name, and on which infrastructure it is taken.
 
 use super::{Stage, TrafficError};
 use crate::plan::LoadPlan;
@@ -6,7 +6,7 @@ use crate::record::RunDir;
 use crate::record::outcome::{Failure, SegmentOutcome};
 use crate::record::read_optional;
 use crate::record::resources::ResourceLog;
-use crate::scenario::{FixtureNames, Need, TurnNames};
+use crate::scenario::{FixtureNames, IterationNames, Need};
 
 /// What scenarios share on one infrastructure.
 #[derive(Clone, Debug)]
@@ -57,18 +57,18 @@ impl Stage {
     }
 
     /// What one user has to name in one segment.
-    pub(super) fn names(&self, segment: u32, user: u32) -> TurnNames {
+    pub(super) fn names(&self, segment: u32, user: u32) -> IterationNames {
         let shared = self.shared_by(user);
         let scenario = self.planned.id.file_stem().replace('_', "-");
-        TurnNames {
+        IterationNames {
             shared: shared.names.clone(),
             own: format!("{}-{scenario}-{segment}-{user}", self.run.id().tag()),
             job_id: shared.job_id,
-            ..TurnNames::none()
+            ..IterationNames::none()
         }
     }
 
-    /// Where a user's turn is taken, if there is more than one place.
+    /// Where a user's iteration runs, if there is more than one place.
     pub(super) fn place(&self, user: u32) -> Option<&str> {
         let matters = self.shared.len() > 1 && self.scenario.needs != Need::Nothing;
         matters.then(|| self.shared_by(user).names.infra.as_str())

@@ -1,4 +1,4 @@
-//! Turns of a segment that have begun and not ended.
+//! Iterations of a segment that have begun and not ended.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Turns that are under way, by user, with the moments for which they were scheduled.
+/// Iterations that are under way, by user, with the moments for which they were scheduled.
 #[derive(Clone, Default)]
 pub(super) struct UnderWay(Rc<RefCell<HashMap<u32, Instant>>>);
 
-/// A turn that is under way for as long as this lives: also where it ends in a panic.
+/// An iteration that is under way for as long as this lives: also where it ends in a panic.
 pub(super) struct Begun {
     all: UnderWay,
     user: u32,
 }
 
 impl UnderWay {
-    /// Notes that a user's turn has begun.
+    /// Notes that a user's iteration has begun.
     pub(super) fn begin(&self, user: u32, scheduled: Instant) -> Begun {
         self.0.borrow_mut().insert(user, scheduled);
         Begun { all: self.clone(), user }
@@ -43,15 +43,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_turn_that_panics_is_under_way_no_longer() {
+    async fn an_iteration_that_panics_is_under_way_no_longer() {
         let under_way = UnderWay::default();
         let (ours, local) = (under_way.clone(), LocalSet::new());
         let (first, _second) = (ours.begin(0, Instant::now()), ours.begin(1, Instant::now()));
-        let turn = local.spawn_local(async move {
+        let iteration = local.spawn_local(async move {
             let _begun = first;
             panic!("a fault of ours");
         });
-        assert!(local.run_until(turn).await.is_err());
+        assert!(local.run_until(iteration).await.is_err());
         assert_eq!(under_way.took().len(), 1);
     }
 }

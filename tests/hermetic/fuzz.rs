@@ -57,7 +57,7 @@ fn small_run() -> Evidence {
         ..ledger.steps[0].clone()
     });
     run.nodes = Some(NodeFigures::default());
-    run.fail_turns(1);
+    run.fail_iterations(1);
     run.happens(LOAD_BEGAN, Event::LeakedProcesses(vec!["python".to_owned()]));
     run
 }

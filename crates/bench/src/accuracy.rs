@@ -37,7 +37,7 @@ struct Truth {
 /// Has all candidates watch spikes and brief processes, once.
 pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Caught>> {
     let mut caught = Vec::new();
-    for (candidate, who) in harness.in_turn(round) {
+    for (candidate, who) in harness.rotated(round) {
         let mut rng = Rng::with_seed(harness.plan.seed + u64::from(round));
         let mut watch = |what: &str, count: u32, show: Show| {
             let step = harness.progress.step(format!(

@@ -41,7 +41,7 @@ pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Measure
                 peak @ Report::Peak { .. } => bail!("an idle worker reports `{peak}`"),
             }
         }
-        for (candidate, who) in harness.in_turn(round) {
+        for (candidate, who) in harness.rotated(round) {
             step.update(who.to_string());
             let watched = measure(harness, who, &workload)
                 .with_context(|| format!("measuring {who} among {workers} workers"))?;

@@ -1,5 +1,5 @@
 //! The effect of profiling on a real server: windows with and without the
-//! profiler in turn, the same users in each.
+//! profiler alternately, the same users in each.
 //!
 //! Latencies of a busy machine wander. How far apart windows *of the same kind* lie
 //! is therefore said beside the ratio: a difference below that is none.
@@ -14,7 +14,7 @@ use skyload::api::{ApiClient, ClientIdentity, HealthPatience};
 use skyload::credentials::Credentials;
 use skyload::record::outcome::{Failure, Latencies};
 use skyload::record::{RunDir, read_json, write_json};
-use skyload::scenario::{Action, Call, FixtureNames, Scenario, ScenarioId, TurnNames, Work};
+use skyload::scenario::{Action, Call, FixtureNames, IterationNames, Scenario, ScenarioId, Work};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -125,22 +125,22 @@ fn observe(
     Ok(Observed { sky: flags.release.clone(), windows, watched })
 }
 
-/// Whether each window is profiled. The pairs begin with either kind in turn, so
+/// Whether each window is profiled. The pairs begin with either kind alternately, so
 /// that neither gets the better of a machine that warms up or tires.
 fn order(pairs: u32) -> Vec<bool> {
     (0..pairs).flat_map(|pair| if pair % 2 == 0 { [false, true] } else { [true, false] }).collect()
 }
 
 /// What a request for clusters has to name: nothing of its own.
-fn names(run: &RunDir) -> TurnNames {
+fn names(run: &RunDir) -> IterationNames {
     let shared = FixtureNames::new(&run.id(), "none", 0);
-    TurnNames { own: shared.cluster.clone(), shared, ..TurnNames::none() }
+    IterationNames { own: shared.cluster.clone(), shared, ..IterationNames::none() }
 }
 
 /// Users who each ask for the server's health and for all clusters, again and again.
 struct Users {
     client: ApiClient,
-    names: TurnNames,
+    names: IterationNames,
     count: u32,
 }
 
@@ -180,11 +180,11 @@ async fn ask_until(
     end: Instant,
     client: ApiClient,
     call: &Call,
-    names: TurnNames,
+    names: IterationNames,
 ) -> (Window, Option<String>) {
     let (mut window, mut last) = (Window::default(), None);
     while Instant::now() < end {
-        let asked = timeout(ANSWER_WITHIN, turn(&client, call, &names, &mut window)).await;
+        let asked = timeout(ANSWER_WITHIN, iteration(&client, call, &names, &mut window)).await;
         let failure = match asked {
             Ok(Ok(())) => continue,
             Ok(Err(failure)) => failure.to_string(),
@@ -196,10 +196,10 @@ async fn ask_until(
     (window, last)
 }
 
-async fn turn(
+async fn iteration(
     client: &ApiClient,
     call: &Call,
-    names: &TurnNames,
+    names: &IterationNames,
     window: &mut Window,
 ) -> Result<(), Failure> {
     let start = Instant::now();

@@ -34,7 +34,7 @@ impl Harness {
     }
 
     /// All candidates with their places, each round in another order.
-    pub(crate) fn in_turn(&self, round: u32) -> impl Iterator<Item = (usize, &Candidate)> {
+    pub(crate) fn rotated(&self, round: u32) -> impl Iterator<Item = (usize, &Candidate)> {
         let candidates = &self.candidates.all;
         let count = candidates.len();
         let first = usize::try_from(round).unwrap_or_default() % count;

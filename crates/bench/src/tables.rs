@@ -226,7 +226,7 @@ fn notes(findings: &Findings) -> Vec<String> {
         let cpu = effect.cpu_micros_per_tick.median;
         notes.push(format!(
             "Beside the server the profiler took {:.0} us of CPU per tick, {:.2} % of a core. The \
-             server was asked {asked} times in {} windows; {failed} turns failed.",
+             server was asked {asked} times in {} windows; {failed} iterations failed.",
             cpu.0,
             cpu.percent_of_a_core(who.interval),
             effect.windows.len()

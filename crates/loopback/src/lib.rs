@@ -140,7 +140,7 @@ impl Loopback {
         }
         let existing = Record::read(workspace)?;
         if let Some(record) = &existing {
-            // Before anything is built for a SkyPilot that can't have its turn yet.
+            // Before anything is built for a SkyPilot that can't be started yet.
             record.ensure_free_for(&sky.program)?;
         }
         let place = Place::of(workspace)?;

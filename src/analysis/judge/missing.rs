@@ -32,7 +32,7 @@ impl Findings {
             );
         }
         self.of_missing_phases(evidence);
-        self.of_missing_turns(evidence);
+        self.of_missing_iterations(evidence);
     }
 
     /// A run that came to its end went through these, unless something stopped it.
@@ -53,11 +53,11 @@ impl Findings {
         }
     }
 
-    /// A scenario that says that it has finished has taken all turns of its plan.
-    fn of_missing_turns(&mut self, evidence: &Evidence) {
+    /// A scenario that says that it has finished has run all iterations of its plan.
+    fn of_missing_iterations(&mut self, evidence: &Evidence) {
         for planned in &evidence.plan.scenarios {
             let Some(outcome) = evidence.outcomes.get(&planned.id) else { continue };
-            let (taken, expected) = (turns(outcome), expected_turns(outcome, planned));
+            let (taken, expected) = (iterations(outcome), expected_iterations(outcome, planned));
             // What cannot even begin, since what it shares is not there, is one failed segment.
             let is_in_vain =
                 outcome.segments.iter().all(|segment| taken_in(segment) == segment.failed);
@@ -65,7 +65,10 @@ impl Findings {
                 self.add_about(
                     About::Scenario(planned.id),
                     Severity::Inconclusive,
-                    format!("{}: its outcome tells of {taken} turns of {expected}", planned.id),
+                    format!(
+                        "{}: its outcome tells of {taken} iterations of {expected}",
+                        planned.id
+                    ),
                 );
             }
         }
@@ -85,17 +88,17 @@ fn must_have_nodes(evidence: &Evidence) -> bool {
         && evidence.events.iter().any(|mark| mark.event == Event::Ended)
 }
 
-fn turns(outcome: &ScenarioOutcome) -> u64 {
+fn iterations(outcome: &ScenarioOutcome) -> u64 {
     total(outcome.segments.iter().map(taken_in))
 }
 
-/// Turns that a segment tells of, those among them that the load generator could not take to
+/// Iterations that a segment tells of, those among them that the load generator could not take to
 /// their end.
 fn taken_in(segment: &SegmentOutcome) -> u64 {
     segment.completed().saturating_add(segment.client_failed)
 }
 
-fn expected_turns(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {
+fn expected_iterations(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {
     let of_segments = total(outcome.segments.iter().map(|segment| segment.scheduled));
     match planned.id.kind() {
         // It asks for as long as the load goes on.

@@ -24,7 +24,7 @@ impl Findings {
                         about,
                         Severity::Inconclusive,
                         format!(
-                            "{id}: {} of {} turns failed, in a run that lost its server",
+                            "{id}: {} of {} iterations failed, in a run that lost its server",
                             scenario.failed(),
                             scenario.completed()
                         ),
@@ -47,7 +47,7 @@ impl Findings {
                         about,
                         Severity::ScenarioFailed,
                         format!(
-                            "{id}: {} of {} turns failed{}{worst}",
+                            "{id}: {} of {} iterations failed{}{worst}",
                             scenario.failed(),
                             scenario.completed(),
                             out_of_time(case.evidence, id)
@@ -74,7 +74,7 @@ impl Findings {
         if !stopped.is_empty() {
             self.add(
                 Severity::Inconclusive,
-                format!("stopped before all turns were taken: {}", stopped.join(", ")),
+                format!("stopped before all iterations had run: {}", stopped.join(", ")),
             );
         }
     }
@@ -86,15 +86,15 @@ impl Findings {
             .iter()
             .filter_map(|kind| kind.example.client_fault().map(|fault| (kind, fault)));
         let Some((worst, fault)) = faults.max_by_key(|(kind, _)| kind.count) else { return };
-        let turns = match scenario.client_failed() {
+        let iterations = match scenario.client_failed() {
             0 => worst.count,
-            turns => turns,
+            iterations => iterations,
         };
         self.add_about(
             About::Scenario(scenario.id),
             Severity::Inconclusive,
             format!(
-                "{}: the load generator itself failed in {turns} turns, which prove nothing of the \
+                "{}: the load generator itself failed in {iterations} iterations, which prove nothing of the \
                  server; most often ({}x) {}; {}",
                 scenario.id,
                 worst.count,
@@ -120,7 +120,7 @@ impl Findings {
                 About::Scenario(scenario.id),
                 if unjudged == completed { Severity::Inconclusive } else { Severity::Note },
                 format!(
-                    "{}: {unjudged} of {completed} turns were refused something, which would be right \
+                    "{}: {unjudged} of {completed} iterations were refused something, which would be right \
                      only on {}; whether this server is one could not be found out",
                     scenario.id,
                     servers.join(", or on ")
@@ -201,7 +201,7 @@ impl Findings {
 }
 
 /// Whether a kind of failure is the load generator's own and in a count of its own. Runs of
-/// skyload before there was one counted such turns among those that failed.
+/// skyload before there was one counted such iterations among those that failed.
 fn is_told_apart(scenario: &ScenarioReport, kind: &FailureTally) -> bool {
     scenario.client_failed() > 0 && kind.example.client_fault().is_some()
 }
@@ -215,7 +215,7 @@ fn is_starved(case: &Case<'_>, id: ScenarioId) -> bool {
         .any(|segment| segment.send_lateness.is_some_and(|lateness| lateness.p99 > limit))
 }
 
-/// What to add for a scenario that may have failed without a failed turn.
+/// What to add for a scenario that may have failed without a failed iteration.
 fn out_of_time(evidence: &Evidence, id: ScenarioId) -> String {
     let limit = humantime::format_duration(evidence.plan.scenario_timeout);
     match evidence.outcomes.get(&id).map(|outcome| outcome.ended) {

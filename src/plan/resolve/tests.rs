@@ -54,7 +54,7 @@ fn without_flags_the_default_profile_runs_everything() {
 }
 
 #[test]
-fn families_take_turns_only_where_each_is_to_have_its_peaks() {
+fn groups_run_sequentially_only_where_each_is_to_have_its_peaks() {
     let plan = |phase_peaks| {
         let request = LoadRequest { phase_peaks, ..LoadRequest::default() };
         LoadPlan::resolve(&request, &config(), &MACHINE).unwrap()
@@ -297,7 +297,7 @@ fn a_memory_limit_is_what_can_be_used_and_refusals_name_it() {
 }
 
 #[test]
-fn users_that_take_turns_need_the_open_files_of_those_at_once() {
+fn only_concurrent_users_need_open_files() {
     let open_files = Some(OpenFiles { soft: 1024, hard: 1024 });
     let limits = MachineLimits { open_files, ..MachineLimits::NONE };
     let machine = Machine { memory_available: ByteSize::gib(10), limits, ..MACHINE };

@@ -23,7 +23,7 @@ const REQUEST_WITH_ANSWER: u16 = 5;
 /// `NLMSG_ERROR`: the kind of an answer, good or bad.
 const ANSWER: u16 = 2;
 
-/// The directory of generic netlink, and the question for a family's number.
+/// The directory of generic netlink, and the question for a group's number.
 const DIRECTORY: u16 = 16;
 const GET_FAMILY: u8 = 3;
 const FAMILY_ID: u16 = 1;

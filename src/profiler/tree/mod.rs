@@ -244,7 +244,7 @@ impl<S: ProcessSource> Tree<S> {
         }
     }
 
-    /// Whether it is this process's turn for what is done so often; the turns are
+    /// Whether this process is due for what is done so often; the dates are
     /// spread over the ticks by pid.
     fn is_due(&self, pid: u32, every: Duration) -> bool {
         let rounds = every.as_micros() / self.interval.as_micros().max(1);

@@ -1,4 +1,4 @@
-//! Peaks of each phase, or of each family's load, where they were asked for: by lowering
+//! Peaks of each phase, or of each group's load, where they were asked for: by lowering
 //! the kernel's marks of the tree's own processes when it begins.
 //!
 //! A window ends where the next one begins, process by process: a mark is read for the one

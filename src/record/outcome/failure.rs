@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Failure {
-    /// The step of the turn.
+    /// The step of the iteration.
     pub step: String,
     /// The HTTP status; `None` when there was no response.
     pub status: Option<u16>,

@@ -37,7 +37,7 @@ pub struct ScenarioOutcome {
     pub scenario: ScenarioId,
     /// The process that ran it.
     pub process: Option<ProcessIdentity>,
-    /// One entry for each segment of turns, in their order.
+    /// One entry for each segment of iterations, in their order.
     pub segments: Vec<SegmentOutcome>,
     /// How it ended.
     pub ended: Ended,
@@ -69,53 +69,53 @@ impl ScenarioOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
-    /// All turns were taken.
+    /// All iterations have run.
     Finished,
     /// It was told to stop: by a signal, or since its coordinator had gone.
     Stopped,
-    /// It ran into its time limit with turns still under way.
+    /// It ran into its time limit with iterations still under way.
     TimedOut,
 }
 
-/// Turns that began together.
+/// Iterations that began together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SegmentOutcome {
-    /// The moment for which the turns were scheduled.
+    /// The moment for which the iterations were scheduled.
     pub began: Timestamp,
     /// When the last of them ended.
     pub ended: Timestamp,
-    /// Turns that were scheduled.
+    /// Iterations that were scheduled.
     pub scheduled: u64,
-    /// Turns whose every request had the right answer.
+    /// Iterations whose every request had the right answer.
     pub succeeded: u64,
-    /// Turns in which a request was refused, and rightly so, and all others had
+    /// Iterations in which a request was refused, and rightly so, and all others had
     /// the right answer.
     pub expected_errors: u64,
-    /// Turns in which a request was refused, of which nobody knows whether rightly so, and
+    /// Iterations in which a request was refused, of which nobody knows whether rightly so, and
     /// all others had the right answer.
     #[serde(default)]
     pub unjudged: u64,
-    /// Turns in which a request failed.
+    /// Iterations in which a request failed.
     pub failed: u64,
-    /// Turns that the load generator itself could not take to their end. They say nothing
+    /// Iterations that the load generator could not finish. They say nothing
     /// of the server, so they are in no other count, and in no latency.
     #[serde(default)]
     pub client_failed: u64,
     /// What failed, and what was refused, by kind.
     pub tally: Tally,
-    /// From the scheduled start of a turn to its last answer, failed turns too.
+    /// From the scheduled start of an iteration to its last answer, failed iterations too.
     pub iteration_duration: Latencies,
-    /// By step of a turn, from the start of that step.
+    /// By step of an iteration, from the start of that step.
     pub steps: BTreeMap<String, Latencies>,
-    /// How much later than scheduled turns began.
+    /// How much later than scheduled iterations began.
     pub send_lateness: Latencies,
     /// How often something was sent again, as SkyPilot's SDK does.
     pub retries: u64,
 }
 
 impl SegmentOutcome {
-    /// A segment whose turns are still to be taken.
+    /// A segment whose iterations have yet to run.
     pub fn begin(at: Timestamp, scheduled: u64) -> Self {
         Self {
             began: at,
@@ -134,7 +134,7 @@ impl SegmentOutcome {
         }
     }
 
-    /// Turns that came to an end.
+    /// Iterations that came to an end.
     pub const fn completed(&self) -> u64 {
         self.succeeded
             .saturating_add(self.expected_errors)

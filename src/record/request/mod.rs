@@ -70,7 +70,7 @@ pub struct LoadRequest {
     #[arg(long, value_name = "off|TIME", allow_hyphen_values = true)]
     pub fit: Option<String>,
 
-    /// Turns that each user takes; the first meets cold executors.
+    /// Iterations that each user takes; the first meets cold executors.
     #[arg(long = "waves", value_name = "N", allow_hyphen_values = true)]
     pub iterations: Option<String>,
 

@@ -84,7 +84,7 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     };
     figures.push(Figure {
         is_over: failed > 0,
-        ..plain("turns of users", completed.to_string(), detail)
+        ..plain("iterations of users", completed.to_string(), detail)
     });
     figures
 }

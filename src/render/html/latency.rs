@@ -14,12 +14,12 @@ use crate::metric::{Amount, Metric};
 use crate::render::tables::latency;
 use crate::render::words::{refusal, seconds};
 
-/// A distribution that can be chosen: of one scenario's turns, or of one step of them.
+/// A distribution that can be chosen: of one scenario's iterations, or of one step of them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Distribution {
     scenario: String,
-    /// `whole turn`, or the step.
+    /// `whole iteration`, or the step.
     part: String,
     segments: Vec<SegmentCounts>,
 }
@@ -147,18 +147,18 @@ fn in_words(stats: &Stats) -> String {
     .join(", ")
 }
 
-/// The turns of every segment; `None` where none was taken.
-pub(super) fn turns(report: &Report) -> Option<Table> {
+/// The iterations of every segment; `None` where none ran.
+pub(super) fn iterations(report: &Report) -> Option<Table> {
     let caption =
-        "Latency of a user's turn, from its scheduled start to its last answer, in seconds";
-    Some(Table::showing(caption, latency::turns(report)?))
+        "Latency of a user's iteration, from its scheduled start to its last answer, in seconds";
+    Some(Table::showing(caption, latency::iterations(report)?))
 }
 
-/// The steps of all segments; `None` where every turn had but one.
+/// The steps of all segments; `None` where every iteration had but one.
 pub(super) fn steps(report: &Report) -> Option<Table> {
     let mut headings = vec!["scenario", "wave", "step", "count"];
     headings.extend(latency::headings());
-    let mut table = Table::new("Steps of a turn, in seconds", &headings, 3);
+    let mut table = Table::new("Steps of an iteration, in seconds", &headings, 3);
     for (scenario, segment) in segments(report).filter(|(_, segment)| segment.steps.len() > 1) {
         for (step, stats) in &segment.steps {
             let names = [
@@ -237,7 +237,7 @@ pub(super) fn distributions(data: &ChartData) -> Vec<Distribution> {
     };
     let distribution = |one: &analysis::Distribution| Distribution {
         scenario: one.scenario.to_string(),
-        part: one.step.clone().unwrap_or_else(|| "whole turn".to_owned()),
+        part: one.step.clone().unwrap_or_else(|| "whole iteration".to_owned()),
         segments: one.segments.iter().map(counts).collect(),
     };
     data.distributions.iter().map(distribution).collect()

@@ -100,7 +100,7 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n#### Scenarios\n")?;
-    let mut table = Table::new(&["scenario", "turns", "errors", "p50", "p95", "p99", ""], 1);
+    let mut table = Table::new(&["scenario", "iterations", "errors", "p50", "p95", "p99", ""], 1);
     for scenario in &report.scenarios {
         let state = match scenario.state {
             ScenarioState::Succeeded => "ok",
@@ -112,8 +112,9 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let [p50, p95, p99] =
             [|stats: &Stats| stats.p50, |stats: &Stats| stats.p95, |stats: &Stats| stats.p99]
                 .map(|figure| first_and_last(scenario, |stats| seconds(figure(stats))));
-        let (turns, errors) = (scenario.completed().to_string(), scenario.failed().to_string());
-        table.row([scenario.id.to_string(), turns, errors, p50, p95, p99, state.to_owned()]);
+        let (iterations, errors) =
+            (scenario.completed().to_string(), scenario.failed().to_string());
+        table.row([scenario.id.to_string(), iterations, errors, p50, p95, p99, state.to_owned()]);
     }
     table.markdown(out)?;
     let firsts =
@@ -123,7 +124,7 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         false if firsts().next().is_some() => ": the first wave and the last",
         false => "",
     };
-    writeln!(out, "\nLatency of users' turns in seconds{segments}.")
+    writeln!(out, "\nLatency of users' iterations in seconds{segments}.")
 }
 
 /// A figure of the first segment, and of the last if there is another.

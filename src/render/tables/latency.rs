@@ -16,17 +16,17 @@ fn latencies() -> impl Iterator<Item = ScenarioMetric> {
     all.filter(|statistic| statistic.row().unit == Unit::Duration)
 }
 
-/// The turns of every segment, in seconds; `None` where none was taken.
-pub(in crate::render) fn turns(report: &Report) -> Option<Table> {
+/// The iterations of every segment, in seconds; `None` where none ran.
+pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
     if report.scenarios.iter().all(|scenario| scenario.segments.is_empty()) {
         return None;
     }
     let per_second = ScenarioMetric::Throughput.row().heading;
-    let columns = ["scenario", "wave", "turns", "refused", "errors", per_second];
+    let columns = ["scenario", "wave", "iterations", "refused", "errors", per_second];
     let headings: Vec<&str> = columns.into_iter().chain(headings()).collect();
     let mut table = Table::new(&headings, 2);
     for scenario in &report.scenarios {
-        table.rows.extend(scenario.segments.iter().map(|segment| turns_of(scenario, segment)));
+        table.rows.extend(scenario.segments.iter().map(|segment| iterations_of(scenario, segment)));
         if scenario.segments.is_empty() {
             let mut row = vec![Cell::plain(scenario.id), Cell::plain("none")];
             row.resize_with(headings.len(), Cell::blank);
@@ -36,16 +36,16 @@ pub(in crate::render) fn turns(report: &Report) -> Option<Table> {
     Some(table)
 }
 
-fn turns_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell> {
+fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell> {
     let completed = segment.completed();
-    let turns = match completed == segment.scheduled {
+    let iterations = match completed == segment.scheduled {
         true => completed.to_string(),
         false => format!("{completed}/{}", segment.scheduled),
     };
     let counts = [
         Cell::plain(scenario.id),
         Cell::plain(scenario.start_name(segment)),
-        Cell::Plain(turns),
+        Cell::Plain(iterations),
         match segment.unjudged {
             0 => Cell::plain(segment.expected_errors),
             unjudged => Cell::Plain(format!("{} + {unjudged}?", segment.expected_errors)),

@@ -42,7 +42,7 @@ pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[LimitCheck]) -
     table
 }
 
-/// Of each phase and of each family's load, in MiB; `None` where the plan wanted none.
+/// Of each phase and of each group's load, in MiB; `None` where the plan wanted none.
 pub(in crate::render) fn windows(memory: &MemoryReport) -> Option<Table> {
     let windows = &memory.windows;
     let names: Vec<String> = windows.iter().map(|peaks| peaks.window.to_string()).collect();

@@ -40,7 +40,7 @@ fn budgets_of_absent_classes(
     Ok(())
 }
 
-/// Peaks of each phase and of each family's load, where the plan wanted them.
+/// Peaks of each phase and of each group's load, where the plan wanted them.
 pub(super) fn windows(memory: Option<&MemoryReport>, out: &mut impl Write) -> io::Result<()> {
     let Some(windows) = memory.and_then(memory::windows) else { return Ok(()) };
     writeln!(

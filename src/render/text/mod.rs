@@ -39,20 +39,20 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let Some(turns) = latency::turns(report) else { return Ok(()) };
-    writeln!(out, "\nLATENCY of a user's turn, from its scheduled start, in seconds")?;
-    turns.text(INDENT, out)?;
+    let Some(iterations) = latency::iterations(report) else { return Ok(()) };
+    writeln!(out, "\nLATENCY of a user's iteration, from its scheduled start, in seconds")?;
+    iterations.text(INDENT, out)?;
     steps(report, out)
 }
 
 fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nSTEPS of a turn in the last wave, in seconds")?;
+    writeln!(out, "\nSTEPS of an iteration in the last wave, in seconds")?;
     let headings: Vec<&str> =
         ["scenario", "step", "count"].into_iter().chain(latency::headings()).collect();
     let mut rows = Table::new(&headings, 2);
     for scenario in &report.scenarios {
         let Some(segment) = scenario.segments.last() else { continue };
-        // A turn of one step has been shown already.
+        // An iteration of one step has been shown already.
         if segment.steps.len() < 2 {
             continue;
         }
@@ -63,7 +63,7 @@ fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
     }
     if rows.is_empty() {
-        return writeln!(out, "  every turn had but one");
+        return writeln!(out, "  every iteration had but one");
     }
     rows.text(INDENT, out)
 }

@@ -7,11 +7,11 @@ use super::launching::task;
 use super::{Body, launch};
 use crate::infrastructure::LOOPBACK;
 use crate::scenario::expect::{Expectation, Shape};
-use crate::scenario::{Call, TurnNames};
+use crate::scenario::{Call, IterationNames};
 
 const A_JOB: Expectation = Expectation { value: Shape::JobId, refusals: &[] };
 
-const fn call(step: &'static str, path: &'static str, body: fn(&TurnNames) -> Value) -> Call {
+const fn call(step: &'static str, path: &'static str, body: fn(&IterationNames) -> Value) -> Call {
     Call {
         step,
         path,

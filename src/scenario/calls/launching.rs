@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Body, FIVE_SECONDS, launch};
 use crate::scenario::expect::{Expectation, Shape};
-use crate::scenario::{Call, TurnNames};
+use crate::scenario::{Call, IterationNames};
 
 /// What a job prints, and what whoever reads its output must find.
 const HELLO: &str = "hello";
@@ -17,12 +17,12 @@ pub(super) fn task(infra: &str, command: &str) -> String {
     )
 }
 
-fn echo(names: &TurnNames) -> String {
+fn echo(names: &IterationNames) -> String {
     task(&names.shared.infra, "echo hello")
 }
 
 /// A managed job: as in the original, with a shorter sleep.
-fn job(names: &TurnNames) -> String {
+fn job(names: &IterationNames) -> String {
     task(&names.shared.infra, "echo hello && sleep 10")
 }
 

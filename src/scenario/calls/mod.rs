@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::expect::{self, Expectation, Shape};
-use super::{Call, TurnNames};
+use super::{Call, IterationNames};
 
 /// What a request carries.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub enum Body {
     /// Nothing: the request is a `GET`.
     None,
     /// These fields, beside those that every request of the SDK has.
-    Fields(fn(&TurnNames) -> Value),
+    Fields(fn(&IterationNames) -> Value),
 }
 
 /// The SDK gives some requests five seconds to be answered, and does not send

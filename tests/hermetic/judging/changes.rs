@@ -18,10 +18,10 @@ use super::evidence::{at, four_users, good_run};
 pub(crate) trait Change {
     fn segment(&mut self) -> &mut SegmentOutcome;
     fn status(&mut self) -> &mut ScenarioOutcome;
-    fn fail_turns(&mut self, count: u64);
+    fn fail_iterations(&mut self, count: u64);
     fn client_fails(&mut self, count: u64);
     fn client_failed_before_it_was_told_apart(&mut self, count: u64);
-    fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64);
+    fn fail_iterations_of(&mut self, scenario: ScenarioId, count: u64);
     fn happens(&mut self, millis: u64, event: Event);
     fn silence(&mut self, from: u64, to: u64);
     fn record(&mut self, pid: u32) -> &mut ProcessRecord;
@@ -39,8 +39,8 @@ impl Change for Evidence {
         &mut self.status().segments[0]
     }
 
-    fn fail_turns(&mut self, count: u64) {
-        self.fail_turns_of(ScenarioId::ApiStatus, count);
+    fn fail_iterations(&mut self, count: u64) {
+        self.fail_iterations_of(ScenarioId::ApiStatus, count);
     }
 
     fn client_fails(&mut self, count: u64) {
@@ -65,7 +65,7 @@ impl Change for Evidence {
         segment.failed += count;
     }
 
-    fn fail_turns_of(&mut self, scenario: ScenarioId, count: u64) {
+    fn fail_iterations_of(&mut self, scenario: ScenarioId, count: u64) {
         let outcome = self.outcomes.get_mut(&scenario).expect("a test knows its own data");
         let segment = &mut outcome.segments[0];
         segment.succeeded -= count;

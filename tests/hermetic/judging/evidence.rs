@@ -256,8 +256,8 @@ fn outcome(scenario: ScenarioId, users: u64) -> ScenarioOutcome {
     let mut segment = SegmentOutcome::begin(at(LOAD_BEGAN), users);
     segment.ended = at(LOAD_ENDED);
     segment.succeeded = users;
-    for turn in 1..=users {
-        segment.iteration_duration.record(Duration::from_secs(turn));
+    for iteration in 1..=users {
+        segment.iteration_duration.record(Duration::from_secs(iteration));
         segment.send_lateness.record(Duration::from_millis(1));
     }
     ScenarioOutcome {

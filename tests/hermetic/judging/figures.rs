@@ -216,7 +216,7 @@ fn without_a_baseline_the_first_reading_stands_for_it() {
 }
 
 #[test]
-fn throughput_counts_turns_over_the_time_of_their_wave() {
+fn throughput_counts_iterations_over_the_time_of_their_wave() {
     let report = Report::assemble(&good_run(&four_users()));
     let segment = &report.scenarios[0].segments[0];
     assert_eq!(segment.throughput, Some(0.4));

@@ -51,8 +51,8 @@ fn over_budget(run: &mut Evidence) {
     run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(100));
 }
 
-fn failed_turns(run: &mut Evidence) {
-    run.fail_turns(1);
+fn failed_iterations(run: &mut Evidence) {
+    run.fail_iterations(1);
 }
 
 fn interrupted(run: &mut Evidence) {
@@ -85,7 +85,11 @@ fn failed_setup(run: &mut Evidence) {
 #[rstest]
 #[case::nothing(nothing, Verdict::Pass, "")]
 #[case::over_budget(over_budget, Verdict::OverBudget, "budgets/short-executor failure")]
-#[case::failed_turns(failed_turns, Verdict::ScenarioFailed, "scenarios/api:status failure")]
+#[case::failed_iterations(
+    failed_iterations,
+    Verdict::ScenarioFailed,
+    "scenarios/api:status failure"
+)]
 #[case::slow(slow, Verdict::ScenarioFailed, "thresholds/api:status p95 failure")]
 #[case::interrupted(interrupted, Verdict::Inconclusive, "run/numbers can be trusted error")]
 #[case::without_outcome(without_outcome, Verdict::Inconclusive, "scenarios/api:status error")]
@@ -189,7 +193,7 @@ fn the_text_report_is_folded_in_whole() {
 fn what_a_server_says_does_nothing_in_a_pull_request() {
     let mut run = good_run(&four_users());
     failed_setup(&mut run);
-    run.fail_turns(1);
+    run.fail_iterations(1);
     let example = run.segment().tally.kinds()[0].example.clone();
     run.segment().tally.add(
         Failure { message: HOSTILE.to_owned(), error_type: HOSTILE.to_owned(), ..example },
@@ -260,5 +264,8 @@ fn a_case_counts_what_the_client_could_not_do() {
     let mut run = good_run(&four_users());
     run.client_fails(2);
     let (text, _) = junit_of(&run);
-    assert!(text.contains("2 turns, 0 with a failure, 2 more that the load generator"), "{text}");
+    assert!(
+        text.contains("2 iterations, 0 with a failure, 2 more that the load generator"),
+        "{text}"
+    );
 }

@@ -104,8 +104,8 @@ fn segment(began: u64, scenario: u64) -> SegmentOutcome {
     let mut segment = SegmentOutcome::begin(at(began), 200);
     segment.ended = at(began + 15 * MINUTE);
     segment.succeeded = 200;
-    for turn in 1..=200 {
-        let took = Duration::from_millis(turn * turn * (scenario + 1));
+    for iteration in 1..=200 {
+        let took = Duration::from_millis(iteration * iteration * (scenario + 1));
         segment.iteration_duration.record(took);
         segment.send_lateness.record(Duration::from_millis(1));
         for (part, step) in (2..).zip(["health", MARKUP, "queue+run", "stream", "get"]) {

@@ -87,15 +87,15 @@ fn a_lost_wave_is_inconclusive() {
     let change = |run: &mut Evidence| {
         run.plan.scenarios.iter_mut().for_each(|planned| planned.iterations = 2);
     };
-    assert_follows(change, Verdict::Inconclusive, "api:status: its outcome tells of 4 turns");
+    assert_follows(change, Verdict::Inconclusive, "api:status: its outcome tells of 4 iterations");
 }
 
 #[test]
-fn lost_turns_are_inconclusive() {
+fn lost_iterations_are_inconclusive() {
     assert_follows(
         |run| run.segment().succeeded = 1,
         Verdict::Inconclusive,
-        "api:status: its outcome tells of 1 turns of 4",
+        "api:status: its outcome tells of 1 iterations of 4",
     );
 }
 

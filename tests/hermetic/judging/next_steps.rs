@@ -141,7 +141,7 @@ fn a_scenario_that_failed_is_tried_with_half_of_its_users() {
         ..four_users()
     };
     let mut run = good_run(&request);
-    run.fail_turns(2);
+    run.fail_iterations(2);
     let next = after(&run);
     assert_eq!(next.command, "cargo xtask load --sky 0.12.0 --deploy --apis status -n 2 --waves 1");
     assert!(next.purpose.contains("server.log.tail"), "{next:?}");
@@ -164,7 +164,7 @@ fn a_cloud_is_named_again_whatever_failed() {
         ..four_users()
     };
     let mut run = good_run(&request);
-    run.fail_turns(2);
+    run.fail_iterations(2);
     let command = "cargo xtask load -c aws --copy-credentials --apis status -n 2 --waves 1";
     assert_eq!(after(&run).command, command);
 }
@@ -173,21 +173,21 @@ fn a_cloud_is_named_again_whatever_failed() {
 fn a_single_user_that_failed_is_tried_alone() {
     let one = Some("1".to_owned());
     let mut run = good_run(&LoadRequest { users: one, ..four_users() });
-    run.fail_turns(1);
+    run.fail_iterations(1);
     assert_eq!(after(&run).command, "cargo xtask load --apis status -n 1 --waves 1");
 }
 
 #[test]
 fn a_bystander_that_failed_is_tried_with_half_of_the_users() {
     let mut run = good_run(&four_users());
-    run.fail_turns_of(ScenarioId::ProbeHealth, 1);
+    run.fail_iterations_of(ScenarioId::ProbeHealth, 1);
     let next = after(&run);
     assert_eq!(next.command, "cargo xtask load --apis status -n 2 --waves 1");
     assert!(next.purpose.starts_with("to see whether it fails with half as many users"));
 }
 
 #[rstest]
-#[case::half(|run: &mut Evidence| run.fail_turns_of(ScenarioId::CliLaunch, 1), 2)]
+#[case::half(|run: &mut Evidence| run.fail_iterations_of(ScenarioId::CliLaunch, 1), 2)]
 #[case::all(
     |run: &mut Evidence| run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted)),
     4
@@ -214,7 +214,7 @@ fn scenarios_with_fewer_users_are_not_given_the_number_of_others() {
     for planned in &mut run.plan.scenarios {
         planned.users = if planned.id == ScenarioId::CliStatus { 1 } else { planned.users };
     }
-    run.fail_turns_of(ScenarioId::ProbeHealth, 1);
+    run.fail_iterations_of(ScenarioId::ProbeHealth, 1);
     assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
 }
 
@@ -315,7 +315,7 @@ fn every_flag_that_was_given_is_given_again() {
 fn no_infrastructure_and_a_server_that_is_kept_are_asked_for_again() {
     let infra = vec!["none".to_owned()];
     let mut run = good_run(&LoadRequest { infra, keep_server: true, ..four_users() });
-    run.fail_turns(2);
+    run.fail_iterations(2);
     let command = "cargo xtask load --keep-server -c none --apis status -n 2 --waves 1";
     assert_eq!(after(&run).command, command);
 }
@@ -336,7 +336,7 @@ fn a_part_of_a_load_is_not_given_flags_that_it_would_leave_idle() {
     let cli = vec!["launch".to_owned()];
     let infra = vec!["loopback".to_owned()];
     let mut run = good_run(&LoadRequest { cli, infra, run_async: true, ..four_users() });
-    run.fail_turns(2);
+    run.fail_iterations(2);
     assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
 }
 

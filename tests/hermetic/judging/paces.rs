@@ -50,7 +50,7 @@ fn what_skyload_chose_for_the_machine_is_repeated_by_its_value(
 fn half_of_the_users_are_spread_where_all_were() {
     let mut run = good_run(&LoadRequest { ramp: Some("30s".to_owned()), ..four_users() });
     run.plan.ramp = Duration::from_secs(30);
-    run.fail_turns(2);
+    run.fail_iterations(2);
     let command = "cargo xtask load --apis status -n 2 --waves 1 --ramp 30s";
     assert_eq!(after(&run).command, command);
     run.request = Some(four_users());

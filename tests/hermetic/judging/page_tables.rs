@@ -29,22 +29,22 @@ fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn what_the_bystander_asks_is_no_turn_of_a_user() {
+fn what_the_bystander_asks_is_no_iteration_of_a_user() {
     let run = good_run(&four_users());
     let asked: u64 =
         run.outcomes.values().flat_map(|o| &o.segments).map(|segment| segment.succeeded).sum();
     assert!(asked > 4, "there is a bystander");
     let page = page(&run);
-    let figure = key_figure(&page, "turns of users");
+    let figure = key_figure(&page, "iterations of users");
     assert!(figure.contains(">4<") && figure.contains("0 failed"), "{figure}");
 }
 
 #[test]
-fn turns_that_the_client_could_not_take_are_told_apart() {
+fn iterations_that_the_client_could_not_run_are_told_apart() {
     let mut run = good_run(&four_users());
     run.client_fails(2);
     let page = page(&run);
-    let figure = key_figure(&page, "turns of users");
+    let figure = key_figure(&page, "iterations of users");
     assert!(figure.contains(">2<") && figure.contains("0 failed, 2 by the client"), "{figure}");
     let error = row(&page, "Errors and refusals", "client out of open files");
     assert!(error[0].contains("own: says nothing of the server"), "{error:?}");
@@ -121,8 +121,8 @@ fn growth_lacks_processes_that_could_not_be_read_and_says_so() {
 
 #[test]
 fn a_scenario_without_an_outcome_has_a_row() {
-    let turns = row(&page(&eventful_run()), "Latency of a user", "probe:health");
-    assert_eq!(turns[0], "none", "{turns:?}");
+    let iterations = row(&page(&eventful_run()), "Latency of a user", "probe:health");
+    assert_eq!(iterations[0], "none", "{iterations:?}");
 }
 
 #[test]

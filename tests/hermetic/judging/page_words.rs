@@ -34,7 +34,7 @@ fn leaked_processes(run: &mut Evidence) {
     |run: &mut Evidence| { many_threads(run); leaked_processes(run) },
     "OVER BUDGET", "budgets were exceeded: threads, leftovers.")]
 #[case::wrong(
-    |run: &mut Evidence| run.fail_turns(1),
+    |run: &mut Evidence| run.fail_iterations(1),
     "SCENARIO FAILED", "users did not get the right answers, or not in time.")]
 #[case::slow(slow, "SCENARIO FAILED", "users did not get their answers in time.")]
 #[case::setup(
@@ -44,7 +44,7 @@ fn leaked_processes(run: &mut Evidence) {
     |run: &mut Evidence| fixture_fails(run, Stage::TearDown, "no"),
     "SCENARIO FAILED", "what was launched was not taken down in good order.")]
 #[case::wrong_and_not_taken_down(
-    |run: &mut Evidence| { run.fail_turns(1); fixture_fails(run, Stage::TearDown, "no") },
+    |run: &mut Evidence| { run.fail_iterations(1); fixture_fails(run, Stage::TearDown, "no") },
     "SCENARIO FAILED", "users did not get the right answers, or not in time.")]
 fn the_verdicts_sentence_says_what_happened(
     #[case] change: fn(&mut Evidence),

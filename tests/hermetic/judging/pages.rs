@@ -37,7 +37,7 @@ pub(super) fn heading(page: &str) -> &str {
 
 #[rstest]
 #[case::pass(|_: &mut Evidence| {}, "PASS", "cargo xtask recommend 20261124-080000-test")]
-#[case::failed(|run: &mut Evidence| run.fail_turns(1), "SCENARIO FAILED", "1 of 4 turns failed")]
+#[case::failed(|run: &mut Evidence| run.fail_iterations(1), "SCENARIO FAILED", "1 of 4 iterations failed")]
 #[case::over_budget(
     |run: &mut Evidence| run.plan.budgets.push(Limit {
         metric: ServerMetric::TreeRss.into(), at_most: Some(Amount::Size(ByteSize::mib(500))) }),
@@ -76,9 +76,9 @@ fn charts_have_budgets_phases_and_scenarios() {
     assert_eq!(ids, ["memory-sum", "memory-largest", "processes", "cpu", "machine-memory"]);
     assert_eq!(names(&charts[1]["series"]), ["server", "short-executor"]);
     assert_eq!(names(&charts[1]["limits"]), ["budget: server", "budget: short-executor"]);
-    // Of four turns of 1, 2, 3 and 4 seconds.
-    let turns = &data["distributions"][0]["segments"][0]["counts"];
-    assert_eq!(*turns, serde_json::json!([[60, 1], [63, 1], [64, 1], [66, 1]]));
+    // Of four iterations of 1, 2, 3 and 4 seconds.
+    let iterations = &data["distributions"][0]["segments"][0]["counts"];
+    assert_eq!(*iterations, serde_json::json!([[60, 1], [63, 1], [64, 1], [66, 1]]));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_run_that_was_cut_off_has_a_page_that_says_so() {
 #[test]
 fn a_run_of_which_nothing_is_known_has_a_page() {
     let page = page(&hardly_anything_of_a_run());
-    assert!(page.contains("The profiler left no tick") && page.contains("No user took a turn."));
+    assert!(page.contains("The profiler left no tick") && page.contains("No iterations ran."));
     assert!(
         page.contains("Nobody asked for anything.")
             && !page.contains("every answer was right.</p>")

@@ -108,7 +108,7 @@ fn a_budget_that_was_exceeded_is_evidence() {
 #[test]
 fn a_failed_scenario_is_marked_and_its_peaks_count() {
     let mut failed = run("a");
-    failed.fail_turns(1);
+    failed.fail_iterations(1);
     let recommendation = recommend(&[failed]).expect("it is taken");
     assert_eq!(recommendation.runs[0].verdict, Verdict::ScenarioFailed);
     assert!(rendered(&recommendation).contains("SCENARIO FAILED (not all of its load took place)"));
@@ -129,7 +129,7 @@ fn a_graver_verdict_hides_no_doubt_about_the_run() {
     interrupted_over_budget.record(3).peak = Some(ByteSize::gib(1));
     interrupted_over_budget.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let mut failed_unseen = run("b");
-    failed_unseen.fail_turns(1);
+    failed_unseen.fail_iterations(1);
     failed_unseen.silence(5_000, 8_000);
     for (run, verdict, words) in [
         (interrupted_over_budget, Verdict::OverBudget, "run b is inconclusive: interrupted after"),

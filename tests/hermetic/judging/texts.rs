@@ -49,17 +49,17 @@ fn a_run_without_a_server_is_rendered_all_the_same() {
 pub(super) fn eventful_run() -> Evidence {
     let request = LoadRequest { cli: vec!["status".to_owned()], ..four_users() };
     let mut run = good_run(&request);
-    run.fail_turns(1);
+    run.fail_iterations(1);
     refuse(&mut run);
     let mut warm = SegmentOutcome::begin(at(7_000), 4);
     (warm.ended, warm.succeeded) = (at(9_000), 3);
-    for turn in 1..=3 {
-        warm.iteration_duration.record(Duration::from_millis(turn * 90));
+    for iteration in 1..=3 {
+        warm.iteration_duration.record(Duration::from_millis(iteration * 90));
         for (step, share) in [("health", 10), ("status/submit", 20), ("status/get", 60)] {
             warm.steps
                 .entry(step.to_owned())
                 .or_default()
-                .record(Duration::from_millis(turn * share));
+                .record(Duration::from_millis(iteration * share));
         }
     }
     let status = run.status();

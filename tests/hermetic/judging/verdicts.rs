@@ -62,7 +62,7 @@ fn starve(evidence: &mut Evidence, id: ScenarioId) {
     outcome.segments[0].send_lateness.record(Duration::from_secs(3));
 }
 
-/// Half of the turns of `api:status` took at least two seconds.
+/// Half of the iterations of `api:status` took at least two seconds.
 fn slow(evidence: &mut Evidence) {
     limit(evidence, Thresholds { p50: Some(Duration::from_secs(1)), ..Thresholds::default() });
 }
@@ -71,12 +71,12 @@ fn slow(evidence: &mut Evidence) {
 #[case::a_run_that_went_well(|_: &mut Evidence| {}, Pass, "")]
 #[case::a_peak_at_its_budget(|e: &mut Evidence| short(e, 180), Pass, "")]
 #[case::a_peak_above_its_budget(|e: &mut Evidence| short(e, 179), OverBudget, "short-executor: 180.0 MiB")]
-#[case::a_failed_turn(|e: &mut Evidence| e.fail_turns(1), ScenarioFailed, "1 of 4 turns failed; most often (1x)")]
-#[case::a_failed_turn_that_is_allowed(
-    |e: &mut Evidence| { e.fail_turns(1); limit(e, Thresholds { error_rate: Some("25%".parse().unwrap()), ..Thresholds::default() }); },
+#[case::a_failed_iteration(|e: &mut Evidence| e.fail_iterations(1), ScenarioFailed, "1 of 4 iterations failed; most often (1x)")]
+#[case::a_failed_iteration_that_is_allowed(
+    |e: &mut Evidence| { e.fail_iterations(1); limit(e, Thresholds { error_rate: Some("25%".parse().unwrap()), ..Thresholds::default() }); },
     Pass, "")]
 #[case::one_more_than_is_allowed(
-    |e: &mut Evidence| { e.fail_turns(2); limit(e, Thresholds { error_rate: Some("25%".parse().unwrap()), ..Thresholds::default() }); },
+    |e: &mut Evidence| { e.fail_iterations(2); limit(e, Thresholds { error_rate: Some("25%".parse().unwrap()), ..Thresholds::default() }); },
     ScenarioFailed, "2 of 4")]
 #[case::a_latency_below_its_limit(
     |e: &mut Evidence| limit(e, Thresholds { max: Some(Duration::from_secs(5)), ..Thresholds::default() }), Pass, "")]
@@ -91,22 +91,22 @@ fn slow(evidence: &mut Evidence) {
     "the kernel ended 2 process(es) of the run for want of memory, of the server or of its clients: \
      memory limit 4.0 GiB (/sys/fs/cgroup/memory.max)")]
 #[case::processes_that_the_kernel_killed_beside_a_failure(
-    |e: &mut Evidence| { e.fail_turns(1); e.happens(5_000, Event::KilledForMemory { processes: 1, limit: None }); },
+    |e: &mut Evidence| { e.fail_iterations(1); e.happens(5_000, Event::KilledForMemory { processes: 1, limit: None }); },
     ScenarioFailed, "the kernel ended 1 process(es)")]
 #[case::a_client_that_ran_out_of_open_files(|e: &mut Evidence| e.client_fails(2), Inconclusive,
-    "api:status: the load generator itself failed in 2 turns, which prove nothing of the server; \
+    "api:status: the load generator itself failed in 2 iterations, which prove nothing of the server; \
      most often (2x) status: no response, client out of open files: Too many")]
 #[case::a_client_that_failed_beside_the_server(
-    |e: &mut Evidence| { e.client_fails(1); e.fail_turns(1); }, ScenarioFailed, "1 of 3 turns failed")]
+    |e: &mut Evidence| { e.client_fails(1); e.fail_iterations(1); }, ScenarioFailed, "1 of 3 iterations failed")]
 #[case::a_starved_client(|e: &mut Evidence| starve(e, ApiStatus), Inconclusive, "the client was starved")]
 #[case::a_missing_outcome(
     |e: &mut Evidence| _ = e.outcomes.remove(&ApiStatus), Inconclusive, "api:status: no outcome")]
-#[case::an_outcome_without_a_turn(|e: &mut Evidence| e.status().segments.clear(), Inconclusive, "no outcome")]
+#[case::an_outcome_without_an_iteration(|e: &mut Evidence| e.status().segments.clear(), Inconclusive, "no outcome")]
 #[case::a_stopped_scenario(
-    |e: &mut Evidence| e.status().ended = Ended::Stopped, Inconclusive, "stopped before all turns were taken")]
+    |e: &mut Evidence| e.status().ended = Ended::Stopped, Inconclusive, "stopped before all iterations had run")]
 #[case::a_scenario_out_of_time(
     |e: &mut Evidence| e.status().ended = Ended::TimedOut,
-    ScenarioFailed, "0 of 4 turns failed, and its time limit of 15m ran out")]
+    ScenarioFailed, "0 of 4 iterations failed, and its time limit of 15m ran out")]
 #[case::a_silent_profiler(|e: &mut Evidence| e.silence(5_000, 8_000), Inconclusive, "was silent for")]
 #[case::a_silence_that_the_plan_allows(|e: &mut Evidence| e.silence(5_000, 6_600), Pass, "")]
 #[case::a_silence_beside_a_snapshot(|e: &mut Evidence| snapshot_then_silence(e, 10), Inconclusive, "was silent for")]
@@ -151,7 +151,7 @@ fn slow(evidence: &mut Evidence) {
 #[case::a_server_that_was_replaced(
     |e: &mut Evidence| e.happens(6_000, Event::ServerReplaced), Inconclusive, "was replaced")]
 #[case::failures_of_a_run_that_lost_its_server(
-    |e: &mut Evidence| { e.fail_turns(4); e.happens(6_000, Event::ServerGone); }, Inconclusive, "lost its server")]
+    |e: &mut Evidence| { e.fail_iterations(4); e.happens(6_000, Event::ServerGone); }, Inconclusive, "lost its server")]
 #[case::an_interruption(
     |e: &mut Evidence| e.happens(6_000, Event::LoadStopped(StopReason::Interrupted)), Inconclusive, "interrupted")]
 #[case::a_machine_short_of_memory(
@@ -166,7 +166,7 @@ fn slow(evidence: &mut Evidence) {
 #[case::refusals_that_are_right(
     |e: &mut Evidence| (e.segment().succeeded, e.segment().expected_errors) = (0, 4), Pass, "")]
 #[case::a_stopped_scenario_that_failed_before(
-    |e: &mut Evidence| { e.fail_turns(1); e.status().ended = Ended::Stopped; }, ScenarioFailed, "1 of 4")]
+    |e: &mut Evidence| { e.fail_iterations(1); e.status().ended = Ended::Stopped; }, ScenarioFailed, "1 of 4")]
 #[case::a_latency_above_its_limit_beside_another_starved_client(
     |e: &mut Evidence| { slow(e); starve(e, ProbeHealth); }, ScenarioFailed, "api:status p50")]
 #[case::a_latency_above_its_limit_of_a_run_that_lost_its_server(
@@ -174,14 +174,14 @@ fn slow(evidence: &mut Evidence) {
 #[case::a_limit_with_nothing_to_hold_against_it(
     |e: &mut Evidence| { slow(e); e.outcomes.remove(&ApiStatus); }, Inconclusive, "p50: nothing was measured")]
 #[case::failures_of_a_run_whose_server_was_replaced(
-    |e: &mut Evidence| { e.fail_turns(4); e.happens(6_000, Event::ServerReplaced); }, Inconclusive, "lost its server")]
+    |e: &mut Evidence| { e.fail_iterations(4); e.happens(6_000, Event::ServerReplaced); }, Inconclusive, "lost its server")]
 #[case::failures_of_a_run_that_was_killed(
-    |e: &mut Evidence| { e.fail_turns(4); e.events.pop(); }, Inconclusive, "lost its server")]
+    |e: &mut Evidence| { e.fail_iterations(4); e.events.pop(); }, Inconclusive, "lost its server")]
 #[case::a_client_that_failed_in_a_run_of_before_it_was_told_apart(
-    |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed, "the load generator itself failed in 2 turns")]
+    |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed, "the load generator itself failed in 2 iterations")]
 #[case::the_reason_of_such_a_failure(
     |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed,
-    "2 of 4 turns failed; most often (2x) status: no response, client out of open files")]
+    "2 of 4 iterations failed; most often (2x) status: no response, client out of open files")]
 #[case::a_run_that_ended_before_its_load(
     |e: &mut Evidence| { e.outcomes.clear(); e.events.remove(1); }, Inconclusive, "ended before its load began: api:status, probe:health")]
 #[case::a_profiler_that_ended_by_itself(
@@ -218,7 +218,7 @@ fn the_verdict_follows_from(
 }
 
 #[rstest]
-#[case::failed_and_over_budget(|e: &mut Evidence| { e.fail_turns(1); short(e, 1); starve(e, ApiStatus); }, ScenarioFailed)]
+#[case::failed_and_over_budget(|e: &mut Evidence| { e.fail_iterations(1); short(e, 1); starve(e, ApiStatus); }, ScenarioFailed)]
 #[case::over_budget_and_inconclusive(|e: &mut Evidence| { short(e, 1); starve(e, ApiStatus); }, OverBudget)]
 #[case::over_budget_and_without_its_server(
     |e: &mut Evidence| { short(e, 1); e.happens(6_000, Event::ServerGone); }, OverBudget)]
@@ -259,10 +259,10 @@ fn a_server_elsewhere_is_judged_by_its_answers_alone() {
 #[case::the_client_failed(|e: &mut Evidence| e.client_fails(2), false)]
 #[case::it_always_did(|e: &mut Evidence| e.client_fails(4), false)]
 #[case::nobody_could_judge(|e: &mut Evidence| { e.segment().succeeded -= 1; e.segment().unjudged += 1; }, false)]
-#[case::a_turn_is_lost(|e: &mut Evidence| e.segment().succeeded -= 1, true)]
-#[case::a_turn_is_lost_and_all_others_were_the_clients(
+#[case::an_iteration_is_lost(|e: &mut Evidence| e.segment().succeeded -= 1, true)]
+#[case::an_iteration_is_lost_and_all_others_were_the_clients(
     |e: &mut Evidence| { e.client_fails(3); e.segment().succeeded -= 1; }, true)]
-fn a_turn_is_missing_where_no_count_tells_of_it(
+fn an_iteration_is_missing_where_no_count_tells_of_it(
     #[case] change: fn(&mut Evidence),
     #[case] missing: bool,
 ) {
@@ -283,7 +283,7 @@ fn what_was_sent_again_is_noted_and_changes_no_verdict() {
     assert_eq!(judgement.verdict, Pass);
 }
 
-/// All turns, or one of them, were refused something of which nobody knows whether rightly.
+/// All iterations, or one of them, were refused something of which nobody knows whether rightly.
 #[rstest]
 #[case::all_of_them(u64::MAX, Inconclusive, Severity::Inconclusive)]
 #[case::one_of_them(1, Pass, Severity::Note)]
@@ -301,5 +301,5 @@ fn a_refusal_that_nobody_can_judge_is_no_success(
     let judgement = Report::assemble(&evidence).judgement;
     assert_eq!(judgement.verdict, verdict, "{:#?}", judgement.findings);
     let words = judgement.messages(severity).join("\n");
-    assert!(words.contains("turns were refused something"), "{words}");
+    assert!(words.contains("iterations were refused something"), "{words}");
 }

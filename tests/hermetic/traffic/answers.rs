@@ -13,7 +13,7 @@ use super::Scene;
 use super::scene::{counts, kinds};
 
 #[tokio::test]
-async fn every_user_gets_a_turn_in_every_wave_and_the_outcome_is_on_disk() -> anyhow::Result<()> {
+async fn every_user_runs_every_iteration_and_the_outcome_is_on_disk() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.iterations(2);
     let scene = scene.set()?;
@@ -114,7 +114,8 @@ async fn what_is_no_success_is_a_failure(
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_fails_every_turn_and_not_the_driver() -> anyhow::Result<()> {
+async fn a_server_that_is_not_there_fails_every_iteration_and_not_the_driver() -> anyhow::Result<()>
+{
     let server = FakeServer::start(&[])?;
     let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?;
     server.finish()?;
@@ -125,7 +126,7 @@ async fn a_server_that_is_not_there_fails_every_turn_and_not_the_driver() -> any
 }
 
 #[tokio::test]
-async fn a_server_that_dies_amid_the_load_fails_the_turns_under_way() -> anyhow::Result<()> {
+async fn a_server_that_dies_amid_the_load_fails_the_iterations_under_way() -> anyhow::Result<()> {
     let server =
         FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "60000"), ("FAKE_SKY_DIE_AFTER_MS", "300")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;

@@ -1,4 +1,4 @@
-//! Turns that are `sky` processes, whose exit code proves nothing.
+//! Iterations that are `sky` processes, whose exit code proves nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

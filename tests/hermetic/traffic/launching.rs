@@ -230,7 +230,7 @@ async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
     let server = server(&[])?;
     let scene = scene(&server, ScenarioId::ApiTailLogs).await?;
     let (requests, other) = (requests(&scene, &server)?, "skyload-other");
-    let theirs = skyload::scenario::TurnNames {
+    let theirs = skyload::scenario::IterationNames {
         shared: skyload::scenario::FixtureNames {
             infra: "aws".to_owned(),
             cluster: other.to_owned(),
@@ -238,7 +238,7 @@ async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
             service: String::new(),
         },
         own: String::new(),
-        ..skyload::scenario::TurnNames::none()
+        ..skyload::scenario::IterationNames::none()
     };
     let calls = &skyload::scenario::fixture_calls::LAUNCH_CLUSTER;
     requests.ask(calls, &theirs).await.map_err(anyhow::Error::msg)?;

@@ -19,7 +19,7 @@ use super::scene::{ENDLESS, counts, kinds};
 #[case::one_by_one(3, 1)]
 #[case::two_by_two(5, 2)]
 #[tokio::test]
-async fn users_beyond_at_once_wait_for_a_place_and_all_get_their_turn(
+async fn users_beyond_at_once_wait_for_a_place_and_all_run(
     #[case] users: u32,
     #[case] concurrency: u32,
 ) -> anyhow::Result<()> {
@@ -31,8 +31,8 @@ async fn users_beyond_at_once_wait_for_a_place_and_all_get_their_turn(
     assert_eq!((segment.scheduled, counts(segment)), (users.into(), (users.into(), 0, 0)));
     let lasted = segment.ended.since(segment.began);
     assert!(lasted >= Duration::from_millis(400) * users.div_ceil(concurrency), "{lasted:?}");
-    // A turn counts from when its place was free, and not from the segment's start.
-    let whole = segment.iteration_duration.mean().context("there are turns")? * users;
+    // An iteration counts from when its place was free, and not from the segment's start.
+    let whole = segment.iteration_duration.mean().context("there are iterations")? * users;
     assert!(whole < (lasted + Duration::from_millis(300)) * concurrency, "{whole:?}");
     // The daemon's, and one for each place: a request more would have had its own.
     assert_eq!(server.executors().len(), 1 + usize::try_from(concurrency)?);
@@ -50,7 +50,7 @@ async fn users_that_all_fit_are_served_side_by_side() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn turns_that_the_time_limit_cuts_off_have_failed() -> anyhow::Result<()> {
+async fn iterations_that_the_time_limit_cuts_off_have_failed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[ENDLESS])?;
     let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?
         .iterations(2)
@@ -68,7 +68,7 @@ async fn turns_that_the_time_limit_cuts_off_have_failed() -> anyhow::Result<()> 
 #[case::that_have_begun(3, 3)]
 #[case::but_not_those_that_never_had_a_place(2, 2)]
 #[tokio::test]
-async fn latencies_include_turns_that_were_cut_off(
+async fn latencies_include_iterations_that_were_cut_off(
     #[case] concurrency: u32,
     #[case] begun: u64,
 ) -> anyhow::Result<()> {

@@ -61,7 +61,7 @@ async fn a_queue_without_a_jobs_controller_is_refused(
 }
 
 #[tokio::test]
-async fn a_refused_request_does_not_end_the_turn() -> anyhow::Result<()> {
+async fn a_refused_request_does_not_end_the_iteration() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiCliStatus])?.play().await?;
     let segment = &outcome.segments[0];
@@ -71,7 +71,7 @@ async fn a_refused_request_does_not_end_the_turn() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_turn_with_a_refusal_and_a_failure_has_failed() -> anyhow::Result<()> {
+async fn an_iteration_with_a_refusal_and_a_failure_has_failed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:1")])?;
     let outcome = Scene::of(&server, &[ScenarioId::ApiCliStatus])?.play().await?;
     let segment = &outcome.segments[0];

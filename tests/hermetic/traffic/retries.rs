@@ -1,4 +1,4 @@
-//! What SkyPilot's SDK sends again, and what it doesn't: a turn fails where its user would
+//! What SkyPilot's SDK sends again, and what it doesn't: an iteration fails where its user would
 //! have seen an error, and every further try is counted.
 
 use std::sync::{Arc, Mutex, PoisonError};

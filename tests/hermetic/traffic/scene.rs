@@ -44,7 +44,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Three users of each of these scenarios, one turn each, upon a server that
+    /// Three users of each of these scenarios, one iteration each, upon a server that
     /// has no infrastructure and runs managed jobs itself.
     pub(super) fn of(server: &FakeServer, scenarios: &[ScenarioId]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -84,7 +84,7 @@ impl Scene {
         })
     }
 
-    /// Changes how many turns each user takes.
+    /// Changes how many iterations each user takes.
     pub(super) fn iterations(self, iterations: u32) -> Self {
         self.planned(|plan| {
             plan.scenarios.iter_mut().for_each(|scenario| scenario.iterations = iterations)
@@ -185,7 +185,7 @@ pub(super) async fn until(is_so: impl Fn() -> bool) -> anyhow::Result<()> {
     tokio::time::timeout(patience, waited).await.context("it did not happen in 20 s")
 }
 
-/// Turns that succeeded, were refused, and failed.
+/// Iterations that succeeded, were refused, and failed.
 pub(super) fn counts(segment: &SegmentOutcome) -> (u64, u64, u64) {
     (segment.succeeded, segment.expected_errors, segment.failed)
 }

@@ -1,4 +1,4 @@
-//! What the server sees of a turn: the calls of SkyPilot's SDK, in its order.
+//! What the server sees of an iteration: the calls of SkyPilot's SDK, in its order.
 
 use fake_sky::FakeServer;
 use rstest::rstest;
@@ -32,7 +32,7 @@ fn calls(log: &str) -> Vec<&str> {
     &[HEALTH, "POST /validate", "POST /launch", STREAM, GET]
 )]
 #[tokio::test]
-async fn one_users_turn_is_the_sdks_sequence(
+async fn one_users_iteration_is_the_sdks_sequence(
     #[case] id: ScenarioId,
     #[case] sequence: &[&str],
 ) -> anyhow::Result<()> {

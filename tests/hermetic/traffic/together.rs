@@ -39,16 +39,16 @@ async fn a_wave_begins_when_the_last_has_come() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_family_waits_for_its_turn_and_not_for_the_other() -> anyhow::Result<()> {
+async fn a_group_waits_for_its_start_and_not_for_the_other() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let scene = Scene::of(&server, &[ApiStatus, CliApiStatus])?;
     let scene = scene.planned(|plan| plan.phase_peaks = true).set()?;
     let coordinator = async {
         scene.begun(CliApiStatus).await?;
-        fs::write(scene.run.turn(Group::Api), "")?;
+        fs::write(scene.run.group_start(Group::Api), "")?;
         until(|| traffic::has_ended(&scene.run, ApiStatus)).await?;
         let ended = Timeline::start().now();
-        fs::write(scene.run.turn(Group::Cli), "")?;
+        fs::write(scene.run.group_start(Group::Cli), "")?;
         anyhow::Ok(ended)
     };
     let (api, cli, ended) =

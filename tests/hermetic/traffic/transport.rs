@@ -66,7 +66,7 @@ async fn play_with(
     "connection broke"
 )]
 #[tokio::test]
-async fn a_broken_step_fails_the_turn_and_is_its_last(
+async fn a_broken_step_fails_the_iteration_and_is_its_last(
     #[case] id: ScenarioId,
     #[case] path: &'static str,
     #[case] reaction: Reaction,

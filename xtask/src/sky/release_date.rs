@@ -18,7 +18,7 @@ use xshell::Shell;
 /// Before the first SkyPilot.
 const TOO_EARLY: &str = "2019-01-01";
 
-/// A release whose dependencies turn out broken is mended within days, by a
+/// A release whose dependencies prove broken is fixed within days, by a
 /// new version of the dependency. It is the mended one that people ran.
 const GRACE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 

@@ -36,7 +36,7 @@ fn ctrl_c_during_the_load_keeps_what_was_measured() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
     run.scenario(ScenarioId::ApiStatus)?;
-    let run = interrupt(run, &site, "stopped before all turns were taken: api:status, ")?;
+    let run = interrupt(run, &site, "stopped before all iterations had run: api:status, ")?;
     assert!(run.run_dir()?.outcome(ScenarioId::ProbeHealth).exists());
     Ok(())
 }

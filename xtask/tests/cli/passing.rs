@@ -53,8 +53,11 @@ fn a_run_that_keeps_its_budgets_passes() -> anyhow::Result<()> {
     for scenario in &report.scenarios {
         let (id, state) = (scenario.id, scenario.state);
         assert_eq!(state, ScenarioState::Succeeded, "{id}: {:?}", scenario.failures);
-        let turns = u64::from(scenario.users) * 2;
-        assert!(scenario.completed() == turns || id == ScenarioId::ProbeHealth, "{scenario:#?}");
+        let iterations = u64::from(scenario.users) * 2;
+        assert!(
+            scenario.completed() == iterations || id == ScenarioId::ProbeHealth,
+            "{scenario:#?}"
+        );
         assert!(
             scenario.segments.iter().all(|segment| segment.iteration_duration.is_some()),
             "{scenario:#?}"

@@ -63,7 +63,7 @@ fn a_killed_profiler_ends_the_run() -> anyhow::Result<()> {
     assert_finding(
         &report,
         Severity::Inconclusive,
-        "stopped before all turns were taken: api:status, ",
+        "stopped before all iterations had run: api:status, ",
     );
     assert!(report.memory.is_some(), "what it wrote until then is shown");
     Ok(())
@@ -117,7 +117,7 @@ fn a_load_that_eats_up_the_memory_is_stopped() -> anyhow::Result<()> {
             let report = run.expect(&site, Verdict::Inconclusive)?;
             let (grave, words) = (Severity::Inconclusive, "stopped to protect the machine after ");
             assert_finding(&report, grave, words);
-            assert_finding(&report, grave, "stopped before all turns were taken: api:status");
+            assert_finding(&report, grave, "stopped before all iterations had run: api:status");
             return Ok(());
         }
     }

@@ -41,15 +41,15 @@ fn requests_that_fail_are_counted_shown_and_measured(
     let site = Site::new()?;
     let run = site.load(["--apis", "status", "-n", "6"]).fake(fault, "sky.status:3").run()?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
-    assert_finding(&report, Severity::ScenarioFailed, "api:status: 2 of 6 turns failed");
+    assert_finding(&report, Severity::ScenarioFailed, "api:status: 2 of 6 iterations failed");
     assert_finding(&report, Severity::ScenarioFailed, error_type);
 
     let failed = scenario(&report, ScenarioId::ApiStatus)?;
     let [kind] = &failed.failures[..] else { panic!("{:#?}", failed.failures) };
     assert_eq!((kind.count, kind.example.status), (2, Some(status)), "{kind:#?}");
     assert!(kind.example.error_type.contains(error_type), "{kind:#?}");
-    let measured = failed.segments[0].iteration_duration.map(|turns| turns.count);
-    assert_eq!(measured, Some(6), "failed turns are in the statistics");
+    let measured = failed.segments[0].iteration_duration.map(|iterations| iterations.count);
+    assert_eq!(measured, Some(6), "failed iterations are in the statistics");
 
     let line = format!(r"\n +2x api:status: status\S*: HTTP {status} .*{error_type}.*\[ERROR\]");
     run.assert().stdout(predicate::str::is_match(line)?);
@@ -63,7 +63,7 @@ fn a_failed_scenario_outweighs_an_exceeded_budget() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--budget", "long-executor=8MiB"]).fake("FAIL", "sky.status:1").run()?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
-    assert_finding(&report, Severity::ScenarioFailed, "api:status: 2 of 2 turns failed");
+    assert_finding(&report, Severity::ScenarioFailed, "api:status: 2 of 2 iterations failed");
     assert_finding(&report, Severity::OverBudget, "long-executor: 24.");
     Ok(())
 }
@@ -81,7 +81,7 @@ fn a_latency_limit_that_is_exceeded_fails_its_scenario() -> anyhow::Result<()> {
     let run = site.load(["--apis", "status", "-n", "4"]).fake("FAIL", "sky.status:4").run()?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
     assert_finding(&report, Severity::ScenarioFailed, "api:status p95: 0.");
-    run.assert().stdout(predicate::str::contains("turns failed").not());
+    run.assert().stdout(predicate::str::contains("iterations failed").not());
     let findings = &report.judgement.findings;
     let failures = findings.iter().filter(|finding| finding.severity != Severity::Note).count();
     assert_eq!(failures, 1, "one failure in four was permitted: {findings:#?}");

@@ -99,7 +99,7 @@ fn a_program_that_executes_itself_with_other_words_is_classed_anew() {
     assert_eq!(counts(&w.tick()), [(Server, 1), (Other, 1)]);
     w.machine.exec(30, "python -u -msky.jobs.controller a", 20);
     assert_eq!(counts(&w.tick()), [(Server, 1), (JobsController, 1)]);
-    // No fallen mark shows this one: it takes until the next look in turn.
+    // No fallen mark shows this one: it takes until the next sample.
     w.machine.exec(30, "python other.py", 30);
     assert_eq!(counts(&w.ticks(400)), [(Server, 1), (Other, 1)]);
 }

@@ -1,4 +1,4 @@
-// How long turns, or steps of them, took: counts on a logarithmic axis. The scale's
+// How long iterations, or steps of them, took: counts on a logarithmic axis. The scale's
 // values are tenths of powers of ten of microseconds, so its positions are linear.
 
 const COUNTS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((power) => [power, 2 * power, 5 * power]);

@@ -130,7 +130,7 @@ function drawLimits(limits) {
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
-      // Names of limits that are close to one another take turns.
+      // Names of limits that are close to one another alternate.
       const isClose = y - above < 15 * px;
       ctx.textAlign = isClose ? "left" : "right";
       ctx.fillText(limit.name, isClose ? bbox.left + 6 * px : bbox.left + bbox.width - 6 * px, y - 2 * px);

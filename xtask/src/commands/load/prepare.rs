@@ -43,9 +43,9 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
         .scenarios
         .iter()
         .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
-    let turns: u64 =
+    let iterations: u64 =
         launching.map(|planned| u64::from(planned.users) * u64::from(planned.iterations)).sum();
-    let launches = turns + u64::from(plan.infrastructure.count()) * shared;
+    let launches = iterations + u64::from(plan.infrastructure.count()) * shared;
     if launches == 0 {
         return Ok(());
     }
@@ -85,19 +85,19 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         .scenarios
         .iter()
         .map(|scenario| {
-            let turns = match scenario.iterations {
+            let iterations = match scenario.iterations {
                 1 => String::new(),
                 iterations => format!(" x{iterations}"),
             };
             match scenario.concurrency {
                 at_once if at_once < scenario.users => {
-                    format!("{} {}{turns} ({at_once} at once)", scenario.id, scenario.users)
+                    format!("{} {}{iterations} ({at_once} at once)", scenario.id, scenario.users)
                 }
-                _ => format!("{} {}{turns}", scenario.id, scenario.users),
+                _ => format!("{} {}{iterations}", scenario.id, scenario.users),
             }
         })
         .collect();
-    progress.note(format!("Plan `{}` (users x turns): {}", plan.name, names.join(", ")));
+    progress.note(format!("Plan `{}` (users x iterations): {}", plan.name, names.join(", ")));
     match (&plan.infrastructure, &plan.without_infrastructure) {
         (Infrastructure::None, Some(reason)) => {
             progress.note(format!("Nothing is launched: {reason}"));

@@ -31,7 +31,7 @@ pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
     let mut load = Load { process: run.tests.start_load(plan, run.directory)?, run, step: &step };
     let mut stopped = None;
     for group in groups {
-        stopped = load.take_turn(group)?;
+        stopped = load.load_group(group)?;
         if stopped.is_some() {
             break;
         }
@@ -58,12 +58,12 @@ struct Load<'a, 'run> {
 
 impl Load<'_, '_> {
     /// Lets one group be loaded, and waits for its end.
-    fn take_turn(&mut self, group: Group) -> Result<Option<StopReason>> {
+    fn load_group(&mut self, group: Group) -> Result<Option<StopReason>> {
         let plan = self.run.plan;
         self.run.begin_window(Window::Load(group))?;
         self.run.watch.events.note(Event::GroupBegan(group))?;
-        let turn = self.run.directory.turn(group);
-        fs::write(&turn, "").with_context(|| format!("writing `{}`", turn.display()))?;
+        let start = self.run.directory.group_start(group);
+        fs::write(&start, "").with_context(|| format!("writing `{}`", start.display()))?;
         // Scenarios keep this limit themselves; one that cannot is not waited for.
         let members =
             || plan.scenarios.iter().filter(|scenario| scenario.id.group() == Some(group));

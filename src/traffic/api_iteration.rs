@@ -1,4 +1,4 @@
-//! A turn that consists of HTTP requests, in the order in which the SDK sends them.
+//! An iteration that consists of HTTP requests, in the order in which the SDK sends them.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -8,16 +8,16 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Stage;
+use super::iteration::Iteration;
 use super::reading::{Reading, What};
 use super::segment::{self, Until};
-use super::turn::Turn;
 use crate::api::{
     Answer, ApiClient, HealthPatience, Response, no_request_id, while_unavailable, wrong_value,
 };
 use crate::record::outcome::{Ended, Failure, SegmentOutcome};
-use crate::scenario::{Action, Call, Circumstances, TurnNames};
+use crate::scenario::{Action, Call, Circumstances, IterationNames};
 
-/// Takes one segment of turns.
+/// Runs one segment of iterations.
 pub(super) async fn segment(
     stage: &Stage,
     actions: &'static [Action],
@@ -25,39 +25,39 @@ pub(super) async fn segment(
     until: Until<'_>,
 ) -> (SegmentOutcome, Ended) {
     let circumstances = stage.environment.circumstances();
-    let turns = segment::take(stage, number, until, |user| {
+    let iterations = segment::take(stage, number, until, |user| {
         let user = User {
             client: Arc::clone(&stage.client),
             names: stage.names(number, user),
             circumstances,
             release: stage.environment.server.version.clone(),
             remote: stage.plan.is_remote(),
-            turn: Turn::at(stage.place(user)),
+            iteration: Iteration::at(stage.place(user)),
         };
-        user.take_turn(actions)
+        user.run_iteration(actions)
     })
     .await;
-    let mut outcome = turns.outcome;
-    for taken in turns.taken {
-        taken.turn.add_to(&mut outcome, taken.whole);
+    let mut outcome = iterations.outcome;
+    for taken in iterations.taken {
+        taken.iteration.add_to(&mut outcome, taken.whole);
     }
-    (outcome, turns.ended)
+    (outcome, iterations.ended)
 }
 
-/// One user while the turn lasts.
+/// One user while the iteration lasts.
 struct User {
     client: Arc<ApiClient>,
-    names: TurnNames,
+    names: IterationNames,
     circumstances: Circumstances,
     /// The release that the SDK is of.
     release: String,
     /// Whether the server is on another machine.
     remote: bool,
-    turn: Turn,
+    iteration: Iteration,
 }
 
 impl User {
-    async fn take_turn(mut self, actions: &'static [Action]) -> Turn {
+    async fn run_iteration(mut self, actions: &'static [Action]) -> Iteration {
         let mut ids = HashMap::new();
         for action in actions {
             let done = match action {
@@ -73,14 +73,14 @@ impl User {
                 Action::Watch(call) => self.watch(call).await,
             };
             if let Err(failure) = done {
-                self.turn.fail(failure);
+                self.iteration.fail(failure);
             }
-            if self.turn.has_failed() && !action.may_be_refused() {
+            if self.iteration.has_failed() && !action.may_be_refused() {
                 // The SDK raises here, and its user sends nothing more.
                 break;
             }
         }
-        self.turn
+        self.iteration
     }
 
     /// Asks for the server's health, as each SDK process does first. On this machine the SDK
@@ -98,8 +98,8 @@ impl User {
                 health => break health,
             }
         };
-        self.turn.retried(retries.count());
-        self.turn.step("health", start.elapsed());
+        self.iteration.retried(retries.count());
+        self.iteration.step("health", start.elapsed());
         health.map(|_| ())
     }
 
@@ -124,8 +124,8 @@ impl User {
         let (client, names) = (&self.client, &self.names);
         let sent = async || client.send(call, names).await?.expect_ok(call.step);
         let response = while_unavailable(sent, || retries += 1).await;
-        self.turn.retried(retries);
-        self.turn.step(step, start.elapsed());
+        self.iteration.retried(retries);
+        self.iteration.step(step, start.elapsed());
         response
     }
 
@@ -145,7 +145,7 @@ impl User {
         self.note(call, &reading, answer)?;
         // Said only of a job that did its work: if it didn't, that has been said.
         match reading.missing() {
-            Some(missing) if !self.turn.has_failed() => Err(missing),
+            Some(missing) if !self.iteration.has_failed() => Err(missing),
             _ => Ok(()),
         }
     }
@@ -157,23 +157,23 @@ impl User {
         reading: &Reading<'_>,
         answer: Result<Answer, Failure>,
     ) -> Result<(), Failure> {
-        self.turn.retried(reading.retries);
-        self.turn.step(format!("{}/stream", call.step), reading.streamed);
+        self.iteration.retried(reading.retries);
+        self.iteration.step(format!("{}/stream", call.step), reading.streamed);
         if let Some(waited) = reading.waited {
-            self.turn.step(format!("{}/get", call.step), waited);
+            self.iteration.step(format!("{}/get", call.step), waited);
         }
         let answer = answer?;
         if let Some(on_server) = answer.on_server {
-            self.turn.step(format!("{}/queue+run", call.step), on_server);
+            self.iteration.step(format!("{}/queue+run", call.step), on_server);
         }
         self.judge(call, answer.result);
         Ok(())
     }
 
     fn judge(&mut self, call: &Call, result: Result<Value, Failure>) {
-        let Self { client, turn, circumstances, .. } = self;
+        let Self { client, iteration, circumstances, .. } = self;
         let excerpt = |value: &Value| client.excerpt(&value.to_string());
-        turn.judge(call.step, result, &call.expect, *circumstances, excerpt);
+        iteration.judge(call.step, result, &call.expect, *circumstances, excerpt);
     }
 }
 

@@ -1,4 +1,4 @@
-//! One user's turn: how long each step took, and what became of each request.
+//! One user's iteration: how long each step took, and what became of each request.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::api::wrong_value;
 use crate::record::outcome::{Failure, SegmentOutcome, Tally};
 use crate::scenario::{Circumstances, Expectation, Refusal, Ruling};
 
-/// What one turn brought.
+/// What one iteration brought.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
-    /// Added to the names of steps, where turns are taken in several places.
+pub(super) struct Iteration {
+    /// Added to the names of steps, where iterations run in several places.
     place: String,
     steps: Vec<(String, Duration)>,
     tally: Tally,
@@ -22,8 +22,8 @@ pub(super) struct Turn {
     retries: u64,
 }
 
-impl Turn {
-    /// A turn on one of several infrastructures, or on the only one.
+impl Iteration {
+    /// An iteration on one of several infrastructures, or on the only one.
     pub(super) fn at(place: Option<&str>) -> Self {
         let place = place.map(|place| format!(" @{place}")).unwrap_or_default();
         Self { place, ..Self::default() }
@@ -101,7 +101,7 @@ impl Turn {
         }
     }
 
-    /// Adds the turn, which took `whole` from its scheduled start, to its segment.
+    /// Adds the iteration, which took `whole` from its scheduled start, to its segment.
     pub(super) fn add_to(self, segment: &mut SegmentOutcome, whole: Duration) {
         segment.tally.add_all(&self.tally);
         segment.retries += self.retries;

@@ -1,4 +1,4 @@
-//! A turn that is one real `sky` process.
+//! An iteration that is one real `sky` process.
 //!
 //! The process's exit code is 0 even when the server failed its requests. Each
 //! process therefore runs as a SkyPilot user of its own, and after the segment the
@@ -12,26 +12,26 @@ use tokio::process::Command as Process;
 use tokio::time::Instant;
 
 use super::Stage;
+use super::iteration::Iteration;
 use super::segment::{self, Until};
-use super::turn::Turn;
 use crate::api::{ApiClient, RequestRow, excerpt, for_ourselves};
 use crate::credentials::Credentials;
 use crate::env;
 use crate::record::environment::{ClientSettings, Inherited};
 use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome};
-use crate::scenario::{Circumstances, Command, TurnNames};
+use crate::scenario::{Circumstances, Command, IterationNames};
 
 /// A `sky` process that ended.
 struct Ran {
     user_id: String,
-    names: TurnNames,
+    names: IterationNames,
     place: Option<String>,
     was_async: bool,
     took: Duration,
     output: Result<std::process::Output, std::io::Error>,
 }
 
-/// Takes one segment of turns.
+/// Runs one segment of iterations.
 pub(super) async fn segment(
     stage: &Stage,
     command: &'static Command,
@@ -39,7 +39,7 @@ pub(super) async fn segment(
     until: Until<'_>,
 ) -> (SegmentOutcome, Ended) {
     let settings = Rc::new(stage.environment.client.clone());
-    let turns = segment::take(stage, number, until, |user| {
+    let iterations = segment::take(stage, number, until, |user| {
         let process = SkyProcess {
             settings: Rc::clone(&settings),
             credentials: stage.credentials.clone(),
@@ -51,29 +51,30 @@ pub(super) async fn segment(
         process.run(command)
     })
     .await;
-    let (mut outcome, mut judged) = (turns.outcome, 0);
+    let (mut outcome, mut judged) = (iterations.outcome, 0);
     let judging = async {
-        let rows = if command.requests.is_empty() || turns.taken.is_empty() {
+        let rows = if command.requests.is_empty() || iterations.taken.is_empty() {
             Ok(Vec::new())
         } else {
             stage.client.list_requests().await
         };
         let circumstances = stage.environment.circumstances();
-        for taken in &turns.taken {
-            let turn = judge(&stage.client, command, &taken.turn, &rows, circumstances).await;
-            turn.add_to(&mut outcome, taken.whole);
+        for taken in &iterations.taken {
+            let iteration =
+                judge(&stage.client, command, &taken.iteration, &rows, circumstances).await;
+            iteration.add_to(&mut outcome, taken.whole);
             judged += 1;
         }
     };
     tokio::select! {
         biased;
-        () = judging => return (outcome, turns.ended),
-        () = no_time_is_left(turns.ended, until) => {}
+        () = judging => return (outcome, iterations.ended),
+        () = no_time_is_left(iterations.ended, until) => {}
     }
     if until.stop.is_asked_for() {
         return (outcome, Ended::Stopped);
     }
-    let unjudged = &turns.taken[judged..];
+    let unjudged = &iterations.taken[judged..];
     segment::give_up(&mut outcome, unjudged.len(), unjudged.iter().map(|taken| taken.whole));
     (outcome, Ended::TimedOut)
 }
@@ -96,7 +97,7 @@ struct SkyProcess {
     settings: Rc<ClientSettings>,
     credentials: Credentials,
     user_id: String,
-    names: TurnNames,
+    names: IterationNames,
     place: Option<String>,
     runs_async: bool,
 }
@@ -159,10 +160,10 @@ async fn judge(
     ran: &Ran,
     rows: &Result<Vec<RequestRow>, Failure>,
     circumstances: Circumstances,
-) -> Turn {
-    let mut turn = Turn::at(ran.place.as_deref());
+) -> Iteration {
+    let mut iteration = Iteration::at(ran.place.as_deref());
     let name = command_name(command);
-    turn.step(&name, ran.took);
+    iteration.step(&name, ran.took);
     let failure = |error_type: String, message: String| Failure {
         step: name.clone(),
         status: None,
@@ -173,53 +174,55 @@ async fn judge(
         Ok(output) => output,
         Err(error) => {
             let fault = ClientFault::of_start(error);
-            turn.fail(failure(fault.name().to_owned(), error.to_string()));
-            return turn;
+            iteration.fail(failure(fault.name().to_owned(), error.to_string()));
+            return iteration;
         }
     };
     if !output.status.success() {
-        turn.fail(failure(output.status.to_string(), last_words(output)));
-        return turn;
+        iteration.fail(failure(output.status.to_string(), last_words(output)));
+        return iteration;
     }
     let printed = String::from_utf8_lossy(&output.stdout);
     let mut wanted = command.prints.iter().map(|text| ran.names.fill(text));
     if let Some(missing) = wanted.find(|text| !printed.contains(text)) {
         let message = format!("`{missing}` is not in its output: {}", last_words(output));
-        turn.fail(failure("wrong output".to_owned(), message));
-        return turn;
+        iteration.fail(failure("wrong output".to_owned(), message));
+        return iteration;
     }
     let rows = match rows {
         Ok(rows) => rows,
         Err(unlisted) => {
-            turn.fail(unlisted.clone());
-            return turn;
+            iteration.fail(unlisted.clone());
+            return iteration;
         }
     };
     let own: Vec<&RequestRow> = rows.iter().filter(|row| row.user_id == ran.user_id).collect();
     for names in command.requests {
         if !own.iter().any(|row| names.contains(&row.name.as_str())) {
             let message = format!("the server has no request `{}` of this process", names[0]);
-            turn.fail(failure("no such request".to_owned(), message));
+            iteration.fail(failure("no such request".to_owned(), message));
         }
     }
     for row in own {
         let is_wanted = command.requests.iter().any(|names| names.contains(&row.name.as_str()));
         match row.status.as_str() {
             "SUCCEEDED" => {}
-            "FAILED" | "CANCELLED" => audit(client, command, row, circumstances, &mut turn).await,
+            "FAILED" | "CANCELLED" => {
+                audit(client, command, row, circumstances, &mut iteration).await
+            }
             // With `--async` the process didn't wait for the end, but we do.
             _ if is_wanted && ran.was_async => {
-                audit(client, command, row, circumstances, &mut turn).await;
+                audit(client, command, row, circumstances, &mut iteration).await;
             }
             _ if is_wanted => {
                 let message = format!("request `{}` outlived the process", row.name);
-                turn.fail(failure("request under way".to_owned(), message));
+                iteration.fail(failure("request under way".to_owned(), message));
             }
             // For the end of other requests no process waits.
             _ => {}
         }
     }
-    turn
+    iteration
 }
 
 /// The words that say what it does: `sky jobs launch`.
@@ -235,14 +238,14 @@ async fn audit(
     command: &Command,
     row: &RequestRow,
     circumstances: Circumstances,
-    turn: &mut Turn,
+    iteration: &mut Iteration,
 ) {
     let ask = async || client.get(&row.name, &row.request_id).await;
     let answer = for_ourselves(ask).await;
     let Err(failure) = answer.and_then(|answer| answer.result) else { return };
     let refusals =
         command.refusals.iter().filter(|(name, _)| *name == row.name).map(|(_, refusal)| refusal);
-    turn.fail_unless_right(failure, refusals, circumstances);
+    iteration.fail_unless_right(failure, refusals, circumstances);
 }
 
 /// The ends of what a process wrote to both of its outputs: what went wrong stands
