@@ -18,7 +18,7 @@ use crate::units;
 pub struct Coverage {
     /// The server could be profiled at all.
     pub profiled: bool,
-    /// The profiler was there from the baseline to the end of the drain.
+    /// The profiler was there from the baseline to the end of the cooldown.
     pub from_baseline_to_cooldown: bool,
     /// It ended in good order; one on the server's machine may go on after the run.
     pub ended_well: bool,

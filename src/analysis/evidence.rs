@@ -188,7 +188,7 @@ impl Evidence {
         !self.events.iter().any(|mark| mark.event == Event::PhasesEnded)
     }
 
-    /// Whether the server of the beginning was given the whole drain to come to rest in.
+    /// Whether the server of the beginning was given the whole cooldown to settle.
     pub fn came_to_rest(&self) -> bool {
         !self.was_stopped() && !self.server_was_lost() && !self.broke_off()
     }
@@ -256,7 +256,7 @@ mod tests {
             speed: None,
             shell: Vec::new(),
         };
-        let config = Config::parse("[profiles.default]\n", "skyload.toml").unwrap();
+        let config = Config::parse("[plans.default]\n", "skyload.toml").unwrap();
         let request = LoadRequest { api: vec!["status".to_owned()], ..LoadRequest::default() };
         write_json(&run.plan(), &LoadPlan::resolve(&request, &config, &machine).unwrap()).unwrap();
         (folder, run)

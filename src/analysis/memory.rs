@@ -34,10 +34,10 @@ pub struct MemoryReport {
     /// How many processes of each kind there were, in classes that hold many kinds.
     #[serde(default)]
     pub kinds: BTreeMap<ProcessClass, BTreeMap<String, u32>>,
-    /// What it holds after the drain beyond what it held before the load; `None` when it
+    /// What it holds after the cooldown beyond what it held before the load; `None` when it
     /// did not come to rest, or was not read before or after.
     pub growth: Option<Growth>,
-    /// Processes that have ended by the end of the drain, and that no parent has waited
+    /// Processes that have ended by the end of the cooldown, and that no parent has waited
     /// for; `None` when the server did not come to rest, or nobody looked.
     pub zombies: Option<u32>,
 }

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::Response;
 use crate::clock::Timestamp;
-use crate::record::outcome::Failure;
+use crate::record::outcome::{Failure, error_type};
 use crate::scenario::Call;
 
 /// The error type of a body that should be JSON.
-pub(crate) const NOT_JSON: &str = "error in plain text";
+pub(crate) const NOT_JSON: &str = "plain-text-error";
 
 /// The error type of a request that the server interrupted, for its client to send it again.
 pub(crate) const INTERRUPTED: &str = "RequestInterruptedError";
@@ -136,7 +136,7 @@ fn result(step: &str, status: u16, request: &RequestBody) -> Result<Value, Failu
             Err(Failure {
                 step: step.to_owned(),
                 status: Some(status),
-                error_type: text("type").unwrap_or_else(|| "error without a type".to_owned()),
+                error_type: text("type").unwrap_or_else(|| error_type::UNTYPED_ERROR.to_owned()),
                 message: plain(&text("message").unwrap_or_default()),
             })
         }
@@ -191,7 +191,7 @@ pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
         step: step.to_owned(),
         status: Some(response.status),
         error_type: error_type.unwrap_or_else(|| {
-            if json.is_null() { NOT_JSON } else { "error without a type" }.to_owned()
+            if json.is_null() { NOT_JSON } else { error_type::UNTYPED_ERROR }.to_owned()
         }),
         message: plain(&message),
     })
@@ -220,7 +220,7 @@ pub(crate) fn wrong_value(step: &str, status: u16, message: String) -> Failure {
     Failure {
         step: step.to_owned(),
         status: Some(status),
-        error_type: "wrong value".to_owned(),
+        error_type: error_type::UNEXPECTED_RESPONSE.to_owned(),
         message,
     }
 }
@@ -312,7 +312,7 @@ mod tests {
     fn a_server_error_in_plain_text_is_a_failure_of_its_own_kind() {
         let response = Response::of(500, "Traceback (most");
         let failure = Answer::parse("s", &response).unwrap_err();
-        assert_eq!(failure.error_type, "error in plain text");
+        assert_eq!(failure.error_type, "plain-text-error");
     }
 
     #[test]

@@ -4,30 +4,38 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::transport::TimeLimit;
 use super::{ClientVersions, Response, answer};
-use crate::record::outcome::Failure;
+use crate::record::outcome::{Failure, error_type};
 
+/// Name of the step in outcomes.
 pub(super) const STEP: &str = "health";
 
-/// The error type of a server that wants to know first who asks.
-pub const NEEDS_AUTHENTICATION: &str = "needs authentication";
+/// Error type of a server that answers only requests with credentials.
+pub const NEEDS_AUTHENTICATION: &str = "needs-authentication";
 
-/// How long to wait for a health answer, and how often to ask.
-#[derive(Clone, Copy, Debug)]
+/// Waiting rule for a health response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthPatience {
-    /// How long one answer may take.
+    /// Time that one response may take.
     pub answer_within: Duration,
-    /// How often to ask when there is none.
+    /// Number of requests until one has a response.
     pub tries: u32,
 }
 
 impl HealthPatience {
-    /// The SDK's: 2.5 s, three times. A server that misses them is, to the user,
-    /// not there.
+    /// Rule of SkyPilot's SDK: 2.5 s, three times. Beyond that the SDK reports that there is no
+    /// server.
     pub const SDK: Self = Self { answer_within: Duration::from_millis(2500), tries: 3 };
 
-    /// The bystander's: it measures how long an answer takes, so it waits.
-    pub const BYSTANDER: Self = Self { answer_within: Duration::from_secs(60), tries: 1 };
+    /// Rule of the health probe, which measures how long a response takes and therefore waits.
+    pub const PROBE: Self = Self { answer_within: Duration::from_secs(60), tries: 1 };
+
+    /// Limit on one response.
+    pub(super) fn limit(self) -> TimeLimit {
+        let whose = if self == Self::PROBE { "limit of the health probe" } else { "SDK timeout" };
+        TimeLimit { time: self.answer_within, whose }
+    }
 }
 
 /// What a server says of itself.
@@ -49,7 +57,7 @@ impl Health {
         let unusable = |what: &str| Failure {
             step: STEP.to_owned(),
             status: Some(200),
-            error_type: "wrong value".to_owned(),
+            error_type: error_type::UNEXPECTED_RESPONSE.to_owned(),
             message: format!("{what}: {}", response.excerpt()),
         };
         let body: Value =
@@ -111,9 +119,9 @@ mod tests {
 
     #[rstest]
     #[case::that_wants_credentials(200, json!({"status": "needs_auth"}), "needs authentication")]
-    #[case::that_is_ill(200, json!({"status": "unhealthy", "api_version": "62"}), "wrong value")]
-    #[case::without_a_status(200, json!({"api_version": "62", "version": "1"}), "wrong value")]
-    #[case::without_a_version(200, json!({"status": "healthy", "api_version": "62"}), "wrong value")]
+    #[case::that_is_ill(200, json!({"status": "unhealthy", "api_version": "62"}), error_type::UNEXPECTED_RESPONSE)]
+    #[case::without_a_status(200, json!({"api_version": "62", "version": "1"}), error_type::UNEXPECTED_RESPONSE)]
+    #[case::without_a_version(200, json!({"status": "healthy", "api_version": "62"}), error_type::UNEXPECTED_RESPONSE)]
     #[case::that_is_too_new(
         400,
         json!({"error": "version_mismatch", "message": "Your client is too old."}),

@@ -36,7 +36,7 @@ pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
 pub(crate) use retry::{Backoff, TRIES, for_ourselves, while_unavailable};
 use search::Search;
-use transport::{describe, no_answer, transport_failure};
+use transport::{TimeLimit, describe, transport_failure};
 
 use crate::credentials::{self, Credentials};
 use crate::env;
@@ -143,7 +143,8 @@ impl ApiClient {
     /// Sends a call and reads its response whole. Its time limit is the SDK's: a
     /// server that misses it has failed the request, whatever becomes of it.
     pub async fn send(&self, call: &Call, names: &IterationNames) -> Result<Response, Failure> {
-        self.execute(call.step, self.request(call, names), call.answer_within).await
+        let limit = call.answer_within.map(TimeLimit::of_sdk);
+        self.execute(call.step, self.request(call, names), limit).await
     }
 
     fn request(&self, call: &Call, names: &IterationNames) -> reqwest::RequestBuilder {
@@ -274,7 +275,7 @@ impl ApiClient {
         let mut tries = 1;
         loop {
             let request = self.http.get(self.address("/api/health"));
-            let result = self.execute(health::STEP, request, Some(patience.answer_within)).await;
+            let result = self.execute(health::STEP, request, Some(patience.limit())).await;
             match result {
                 Err(failure) if tries < patience.tries && failure.is_timeout() => {
                     tries += 1;
@@ -294,7 +295,7 @@ impl ApiClient {
         &self,
         step: &str,
         request: reqwest::RequestBuilder,
-        answer_within: Option<Duration>,
+        limit: Option<TimeLimit>,
     ) -> Result<Response, Failure> {
         let sent = async {
             let response = apply(&self.credentials, request).send().await?;
@@ -303,14 +304,14 @@ impl ApiClient {
             let body = response.bytes().await?.to_vec();
             Ok(self.response(status, request_id, body))
         };
-        let result = match answer_within {
+        let result = match limit {
             None => sent.await,
-            Some(limit) => match tokio::time::timeout(limit, sent).await {
+            Some(limit) => match tokio::time::timeout(limit.time, sent).await {
                 Ok(result) => result,
-                Err(_) => return Err(no_answer(step, limit, "its time limit ran out")),
+                Err(_) => return Err(limit.exceeded(step)),
             },
         };
-        result.map_err(|error: reqwest::Error| transport_failure(step, &error, answer_within))
+        result.map_err(|error: reqwest::Error| transport_failure(step, &error, limit))
     }
 
     fn response(&self, status: u16, request_id: Option<String>, body: Vec<u8>) -> Response {

@@ -92,7 +92,7 @@ async fn a_secret_that_a_server_repeats_is_in_no_failure(
 ) {
     let client = client_of_one_that_says(status, body).await;
     let answer = client.get("s", "1").await.and_then(|answer| answer.result);
-    let health = client.health(HealthPatience::BYSTANDER).await;
+    let health = client.health(HealthPatience::PROBE).await;
     let rows = client.list_requests_once().await;
     let failures = [answer.err(), health.err(), rows.err()];
     for failure in failures.into_iter().flatten() {

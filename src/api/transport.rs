@@ -1,34 +1,57 @@
-//! What went wrong on the way to the server or back: no response, or none in time.
+//! Transport errors: no connection, no response, or none in time.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::CONNECT_WITHIN;
-use crate::record::outcome::{ClientFault, Failure};
+use crate::record::outcome::{ClientFault, Failure, error_type};
 
-/// A response that did not come within the limit.
-pub(super) fn no_answer(step: &str, limit: Duration, message: &str) -> Failure {
-    Failure {
-        step: step.to_owned(),
-        status: None,
-        error_type: format!("{}{}", Failure::NO_ANSWER_IN, humantime::format_duration(limit)),
-        message: message.to_owned(),
+/// Time that a response may take, and whose limit that is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLimit {
+    /// Time from sending the request to the end of its response.
+    pub(super) time: Duration,
+    /// Name of what sets the limit, as a message has it.
+    pub(super) whose: &'static str,
+}
+
+impl TimeLimit {
+    /// Limit that SkyPilot's SDK has for the request.
+    pub(super) const fn of_sdk(time: Duration) -> Self {
+        Self { time, whose: "SDK timeout" }
+    }
+
+    /// Failure of a request that had no response within the limit.
+    pub(super) fn exceeded(self, step: &str) -> Failure {
+        Failure {
+            step: step.to_owned(),
+            status: None,
+            error_type: error_type::TIMEOUT.to_owned(),
+            message: format!("no response in {self}"),
+        }
     }
 }
 
-/// A request that was not sent, or whose response was not read whole.
+impl fmt::Display for TimeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", humantime::format_duration(self.time), self.whose)
+    }
+}
+
+/// Failure of a request that was not sent, or whose response was not read whole.
 pub(super) fn transport_failure(
     step: &str,
     error: &reqwest::Error,
-    limit: Option<Duration>,
+    limit: Option<TimeLimit>,
 ) -> Failure {
     let error_type = if let Some(fault) = ClientFault::among_causes(error) {
         fault.name()
     } else if error.is_connect() {
-        "connect"
+        error_type::CONNECT_ERROR
     } else if error.is_timeout() {
-        return no_answer(step, limit.unwrap_or(CONNECT_WITHIN), &describe(error));
+        return limit.unwrap_or(TimeLimit::of_sdk(CONNECT_WITHIN)).exceeded(step);
     } else {
-        "connection broke"
+        error_type::CONNECTION_LOST
     };
     Failure {
         step: step.to_owned(),
@@ -38,7 +61,7 @@ pub(super) fn transport_failure(
     }
 }
 
-/// An error with its causes, since the outermost alone says only "error sending
+/// Text of an error with its causes, since the outermost alone says only "error sending
 /// request".
 pub(super) fn describe(error: &reqwest::Error) -> String {
     let mut text = error.to_string();

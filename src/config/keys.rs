@@ -6,7 +6,7 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Config, Profile, ProfilerSettings, Safety, Thresholds, Validity};
+use super::{Config, PlanSettings, ProfilerSettings, Safety, Thresholds, Validity};
 use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 
@@ -14,7 +14,7 @@ use crate::scenario::ScenarioId;
 pub(super) fn of_table(path: &[&str]) -> Vec<String> {
     let fields = match path {
         [] => fields_of::<Config>(),
-        ["profiles", _] => fields_of::<Profile>(),
+        ["plans", _] => fields_of::<PlanSettings>(),
         ["thresholds", _] => fields_of::<Thresholds>(),
         ["safety"] => fields_of::<Safety>(),
         ["validity"] => fields_of::<Validity>(),
@@ -90,6 +90,6 @@ mod tests {
             let inside = [of_table(&[&section]), of_table(&[&section, "any"])];
             assert!(inside.iter().any(|keys| !keys.is_empty()), "{section}");
         }
-        assert!(of_table(&["profiles", "any"]).contains(&"cli-requests-per-scenario".to_owned()));
+        assert!(of_table(&["plans", "any"]).contains(&"cli-users".to_owned()));
     }
 }

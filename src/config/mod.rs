@@ -1,4 +1,4 @@
-//! `skyload.toml`: profiles, budgets, thresholds and limits, as written.
+//! `skyload.toml`: plans, budgets, thresholds and limits, as written.
 //!
 //! Values stay what they are in the file; what they mean together with flags is
 //! decided in [`crate::plan`]. A file with mistakes is refused with all of them.
@@ -28,7 +28,7 @@ use crate::units::{self, Percent};
 #[serde(rename_all = "kebab-case", default)]
 pub struct Config {
     /// Named plans.
-    pub profiles: BTreeMap<String, Profile>,
+    pub plans: BTreeMap<String, PlanSettings>,
     /// Limits by subject: a process class, or something of the whole server.
     pub budgets: BTreeMap<String, BudgetSetting>,
     /// Latency and error limits by scenario.
@@ -44,25 +44,25 @@ pub struct Config {
 /// A named plan.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub struct Profile {
+pub struct PlanSettings {
     /// Concurrent users of each scenario.
-    pub requests_per_scenario: u32,
+    pub users: u32,
     /// Concurrent users of each CLI scenario, if it isn't the same: each is a process
     /// of 160 MB and 1.6 CPU-s on the client's side alone.
-    pub cli_requests_per_scenario: Option<u32>,
+    pub cli_users: Option<u32>,
     /// Concurrent users of each scenario that launches something, or asks about what
     /// was launched, on each infrastructure: a launch is 40 CPU-s.
-    pub infra_requests_per_scenario: u32,
+    pub infra_users: u32,
     /// CLI scenarios: names, `all` or `none`.
-    pub requests: String,
+    pub cli: String,
     /// API scenarios: names, `all` or `none`.
-    pub apis: String,
+    pub api: String,
     /// What is launched on, as `-c`; without it, loopback for a server of our own.
     pub infra: Option<String>,
     /// Iterations of each user. The first meets cold executors.
-    pub waves: u32,
+    pub iterations: u32,
     /// The same for scenarios that need an infrastructure.
-    pub infra_waves: u32,
+    pub infra_iterations: u32,
     /// Time over which the starts of users are spread, unless `-n` asks for a number of
     /// them.
     pub ramp: RampSetting,
@@ -73,37 +73,37 @@ pub struct Profile {
     pub baseline: Duration,
     /// How long the idle server is watched after the load.
     #[serde(with = "units::duration")]
-    pub drain: Duration,
-    /// How long to wait at the most, before the baseline and before the drain,
+    pub cooldown: Duration,
+    /// How long to wait at the most, before the baseline and before the cooldown,
     /// until the server is idle; without it, as long as this machine's speed asks for.
     #[serde(with = "units::duration::option")]
-    pub settle: Option<Duration>,
+    pub settle_timeout: Option<Duration>,
     /// When a scenario that has not ended is given up.
     #[serde(with = "units::duration")]
     pub scenario_timeout: Duration,
     /// How long to wait at the most until everything that was launched is gone.
     #[serde(with = "units::duration")]
     pub teardown_timeout: Duration,
-    /// Health requests per second of the bystander.
+    /// Health requests per second of the health probe.
     pub probe_rate: u32,
 }
 
-impl Default for Profile {
+impl Default for PlanSettings {
     fn default() -> Self {
         Self {
-            requests_per_scenario: 5,
-            cli_requests_per_scenario: None,
-            infra_requests_per_scenario: 1,
-            requests: "all".to_owned(),
-            apis: "all".to_owned(),
+            users: 5,
+            cli_users: None,
+            infra_users: 1,
+            cli: "all".to_owned(),
+            api: "all".to_owned(),
             infra: None,
-            waves: 2,
-            infra_waves: 1,
+            iterations: 2,
+            infra_iterations: 1,
             ramp: RampSetting::BURST,
             fit: FitSetting::Off,
             baseline: Duration::from_secs(5),
-            drain: Duration::from_secs(5),
-            settle: None,
+            cooldown: Duration::from_secs(5),
+            settle_timeout: None,
             scenario_timeout: Duration::from_secs(15 * 60),
             // Ten clusters at once took up to 150 s on 2 cores.
             teardown_timeout: Duration::from_secs(8 * 60),
@@ -191,7 +191,7 @@ pub struct ProfilerSettings {
     pub interval: Duration,
     /// How peaks are read.
     pub peaks: LevelChoice,
-    /// Each phase, and each family of scenarios, has peaks of its own.
+    /// Each phase, and each group of scenarios, has peaks of its own.
     pub phase_peaks: bool,
 }
 
@@ -241,18 +241,18 @@ mod tests {
     fn the_file_that_comes_with_skyload_is_valid() {
         let text = include_str!("../../skyload.toml");
         let config = Config::parse(text, "skyload.toml").unwrap();
-        assert_eq!(config.profiles["smoke"].requests_per_scenario, 1);
+        assert_eq!(config.plans["smoke"].users, 1);
         assert_eq!(config.budgets["server"], BudgetSetting::Auto);
     }
 
     #[test]
     fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
-        let text = "[profiles.ci]\nwaves = 1\nrequests-per-scenari = 2\n";
+        let text = "[plans.ci]\nwaves = 1\nuser = 2\n";
         let error = Config::parse(text, "skyload.toml").unwrap_err().to_string();
         assert_eq!(
             error,
-            "skyload.toml:3: unknown key `profiles.ci.requests-per-scenari`; did you mean \
-             `requests-per-scenario`?"
+            "skyload.toml:3: unknown key `plans.ci.user`; did you mean \
+             `users`?"
         );
     }
 
@@ -269,15 +269,15 @@ mod tests {
 
     #[test]
     fn a_mistaken_value_hides_no_other_mistake() {
-        let text = "[budgets]\nserver = \"1XB\"\nserverr = 1\n[profiles.ci]\nwaves = \"two\"\n\
-                    drian = \"3s\"\n[safety]\nmemory-floor = { auto = true }\n";
+        let text = "[budgets]\nserver = \"1XB\"\nserverr = 1\n[plans.ci]\nwaves = \"two\"\n\
+                    coldown = \"3s\"\n[safety]\nmemory-floor = { auto = true }\n";
         let error = Config::parse(text, "f").unwrap_err().to_string();
         let messages: Vec<&str> = error.lines().collect();
         let expected = [
             "f:2: `1XB` is not a size",
             "f:3: unknown key `budgets.serverr`; did you mean `server`?",
             "f:5: invalid type: string \"two\"",
-            "f:6: unknown key `profiles.ci.drian`; did you mean `drain`?",
+            "f:6: unknown key `plans.ci.coldown`; did you mean `cooldown`?",
             "f:8: invalid type: map",
         ];
         let is_as_expected = |(message, start): (&&str, &str)| message.starts_with(start);

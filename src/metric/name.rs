@@ -13,9 +13,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ClassMetric, Limits, Metric, ServerMetric, Unit};
 
-/// Name in JSON of what is `leftovers` in flags and messages.
-const LEAKED_PROCESSES: &str = "leaked-processes";
-
 /// A text that names no metric.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing that is measured is called `{0}`")]
@@ -64,21 +61,13 @@ impl FromStr for Metric {
 
 impl Serialize for Metric {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Server(ServerMetric::LeakedProcesses) => {
-                serializer.serialize_str(LEAKED_PROCESSES)
-            }
-            _ => serializer.collect_str(self),
-        }
+        serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Metric {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            LEAKED_PROCESSES => Ok(Self::Server(ServerMetric::LeakedProcesses)),
-            name => name.parse().map_err(D::Error::custom),
-        }
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

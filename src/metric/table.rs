@@ -150,7 +150,7 @@ statistics! {
         /// at the end of the baseline.
         Growth: SIZE {
             name: "growth",
-            heading: "growth after the drain (PSS, MiB)",
+            heading: "growth after the cooldown (PSS, MiB)",
             limits: Limits::Budget,
             needs: Needs::IdleBeforeAndAfter,
             place: Place::Totals,
@@ -166,15 +166,15 @@ statistics! {
         /// parent has waited for.
         Zombies: COUNT {
             name: "zombies",
-            heading: "zombies after the drain",
+            heading: "zombies after the cooldown",
             limits: Limits::Budget,
             needs: Needs::IdleAfter,
             place: Place::Totals,
         },
         /// Processes that a stop of the server left behind.
         LeakedProcesses: COUNT {
-            name: "leftovers",
-            heading: "leftovers of the stop",
+            name: "leaked-processes",
+            heading: "leaked processes",
             limits: Limits::Budget,
             place: Place::Totals,
         },

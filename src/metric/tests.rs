@@ -23,7 +23,7 @@ fn json_brings_every_metric_back() {
     }
     let leaked = Metric::Server(ServerMetric::LeakedProcesses);
     assert_eq!(serde_json::to_string(&leaked).unwrap(), "\"leaked-processes\"");
-    assert_eq!(leaked.to_string(), "leftovers");
+    assert_eq!(leaked.to_string(), "leaked-processes");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Everything is CPU: the machine is busy from the first request to the last. The
 //! time of a phase is therefore its CPU-seconds over the CPUs, or the longest chain
-//! of operations that wait for one another, whichever is longer. Where families of
+//! of operations that wait for one another, whichever is longer. Where groups of
 //! scenarios run sequentially, the load is one such phase for each of them.
 
 use std::collections::BTreeMap;
@@ -61,13 +61,13 @@ impl Estimate {
         let launch = total(Cost::of_launch(0.0));
         let infras = f64::from(plan.infrastructure.count());
         let (mut set_up, mut tear_down) = (Phase::default(), Phase::default());
-        // Scenarios of one family, which are loaded at once; without families, all are.
+        // Scenarios of one group, which run concurrently; without groups, all do.
         let groups_are_sequential = !plan.groups().is_empty();
         let mut loads: BTreeMap<Option<Group>, Phase> = BTreeMap::new();
         for planned in &plan.scenarios {
             let scenario = Scenario::of(planned.id);
             let iterations = f64::from(planned.users) * f64::from(planned.iterations);
-            // The bystander is beside every family, and waits for none.
+            // The health probe runs during the load of every group.
             let waits = planned.id.kind() != ScenarioKind::Probe;
             let chain =
                 if waits { f64::from(planned.iterations) * chain_of(planned.id) } else { 0.0 };
@@ -88,9 +88,9 @@ impl Estimate {
         // A chain waits for one thing after the other, at the machine's speed as well.
         let load: f64 = loads
             .iter()
-            .map(|(family, phase)| {
+            .map(|(group, phase)| {
                 // Who starts last has the whole iteration before them.
-                let starts = plan.starts_of(*family).as_secs_f64() + QUICK_CHAIN * factor;
+                let starts = plan.starts_of(*group).as_secs_f64() + QUICK_CHAIN * factor;
                 // The health probe has no end of its own.
                 let is_waited_for = phase.chain > 0.0;
                 (phase.seconds(cpus) * factor).max(if is_waited_for { starts } else { 0.0 })

@@ -45,7 +45,7 @@ pub struct LoadPlan {
     /// The file in the place of `skyload.toml`, where one was named.
     #[serde(default)]
     pub config: Option<PathBuf>,
-    /// The profile of that file that it is based on.
+    /// Name of the plan in that file.
     pub name: String,
     /// The SkyPilot under test.
     pub sky: SkySelection,
@@ -94,7 +94,7 @@ pub struct LoadPlan {
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub teardown_timeout: Duration,
-    /// Health requests per second of the bystander.
+    /// Health requests per second of the health probe.
     pub probe_rate: u32,
     /// Distance between two ticks of the profiler.
     #[serde(with = "units::duration")]
@@ -102,7 +102,7 @@ pub struct LoadPlan {
     pub profiler_interval: Duration,
     /// How peaks are read.
     pub peaks: LevelChoice,
-    /// Each phase has memory peaks of its own, and families of scenarios are loaded one
+    /// Each phase has memory peaks of its own, and Groups of scenarios are loaded one
     /// after the other so that each of them has, too.
     pub phase_peaks: bool,
     /// Whether the original's figures are taken beside ours.
@@ -193,7 +193,7 @@ impl LoadPlan {
         self.needs().into_iter().any(Need::takes_infrastructure)
     }
 
-    /// The families that are loaded one after the other; none where all are loaded at
+    /// The groups that are loaded one after the other; none where all are loaded at
     /// once.
     pub fn groups(&self) -> Vec<Group> {
         let planned: BTreeSet<Group> =
@@ -222,20 +222,20 @@ impl LoadPlan {
         ramp::Nodes::of(self.infrastructure == Infrastructure::Loopback, self.speed)
     }
 
-    /// Scenarios that take part in an iteration beside those of a group: all, unless families
+    /// Scenarios that take part in an iteration beside those of a group: all, unless groups
     /// are loaded one after the other.
-    fn beside(&self, family: Option<Group>, iteration: u32) -> Vec<PlannedScenario> {
+    fn beside(&self, group: Option<Group>, iteration: u32) -> Vec<PlannedScenario> {
         let is_beside = |planned: &&PlannedScenario| {
-            planned.iterations > iteration && (!self.phase_peaks || planned.id.group() == family)
+            planned.iterations > iteration && (!self.phase_peaks || planned.id.group() == group)
         };
         self.scenarios.iter().filter(is_beside).copied().collect()
     }
 
     /// Time over which the starts of a group's iterations are spread, all together.
-    fn starts_of(&self, family: Option<Group>) -> Duration {
-        let iterations = self.beside(family, 0).iter().map(|planned| planned.iterations).max();
+    fn starts_of(&self, group: Option<Group>) -> Duration {
+        let iterations = self.beside(group, 0).iter().map(|planned| planned.iterations).max();
         let starts = |iteration| {
-            ramp::spread(&self.beside(family, iteration), &self.scenarios, self.nodes(), self.ramp)
+            ramp::spread(&self.beside(group, iteration), &self.scenarios, self.nodes(), self.ramp)
         };
         units::total((0..iterations.unwrap_or(0)).map(starts))
     }
@@ -243,12 +243,12 @@ impl LoadPlan {
     /// Time after which a scenario that has not ended is given up: its timeout, beside the
     /// time over which starts are spread.
     pub fn time_limit(&self, id: ScenarioId) -> Duration {
-        let limit_of = |family| self.starts_of(family).saturating_add(self.scenario_timeout);
+        let limit_of = |group| self.starts_of(group).saturating_add(self.scenario_timeout);
         match self.groups().as_slice() {
             [] => limit_of(None),
-            // The health probe is there for every family, one after the other.
-            families if id.group().is_none() => {
-                units::total(families.iter().map(|family| limit_of(Some(*family))))
+            // The health probe is there for every group, one after the other.
+            groups if id.group().is_none() => {
+                units::total(groups.iter().map(|group| limit_of(Some(*group))))
             }
             _ => limit_of(id.group()),
         }
@@ -273,10 +273,10 @@ impl LoadPlan {
     /// where it is not, or where nobody knows.
     pub fn overload(&self) -> Option<Duration> {
         let speed = self.speed.filter(|_| self.ramp.is_zero() && !self.is_remote())?;
-        let at_once = |family| ramp::overload(&self.beside(family, 0), self.nodes(), speed);
+        let at_once = |group| ramp::overload(&self.beside(group, 0), self.nodes(), speed);
         match self.groups().as_slice() {
             [] => at_once(None),
-            families => families.iter().filter_map(|family| at_once(Some(*family))).max(),
+            groups => groups.iter().filter_map(|group| at_once(Some(*group))).max(),
         }
     }
 

@@ -95,10 +95,10 @@ pub enum Event {
     /// The last phase ended.
     PhasesEnded,
     /// The server had not come to rest in the time that the plan gives it, before the
-    /// baseline or in the drain, and what kept it from that.
+    /// baseline or in the cooldown, and what kept it from that.
     NotSettled(Unsettled),
     /// Processes that belong to nothing of the run and kept the machine busy, when the
-    /// baseline or the drain began: the busiest first.
+    /// baseline or the cooldown began: the busiest first.
     BusyBeside(Vec<BusyProcess>),
     /// The load was stopped before all scenarios had ended.
     LoadStopped(StopReason),

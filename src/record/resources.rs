@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Document, Version, v2};
 use crate::credentials::Credentials;
-use crate::record::outcome::Failure;
+use crate::record::outcome::{Failure, error_type};
 use crate::scenario::Need;
 use crate::units;
 
@@ -108,9 +108,9 @@ impl ResourceLog {
         match step {
             Some(step) => step.failure.clone(),
             None => Some(Failure {
-                step: "fixture".to_owned(),
+                step: "shared-resource".to_owned(),
                 status: None,
-                error_type: "not set up".to_owned(),
+                error_type: error_type::NOT_SET_UP.to_owned(),
                 message: format!("nobody set up {} on {infra}", need.name()),
             }),
         }
@@ -141,13 +141,13 @@ mod tests {
 
     #[test]
     fn what_nobody_set_up_is_missing_and_what_needs_no_setup_never_is() {
-        let ledger = ResourceLog::default();
-        assert!(ledger.missing(Need::Cluster, "slurm/loop").is_some());
-        assert!(ledger.missing(Need::Infrastructure, "slurm/loop").is_none());
+        let log = ResourceLog::default();
+        assert!(log.missing(Need::Cluster, "slurm/loop").is_some());
+        assert!(log.missing(Need::Infrastructure, "slurm/loop").is_none());
     }
 
     #[test]
-    fn a_secret_that_the_server_repeats_is_in_no_word_of_the_ledger() {
+    fn a_secret_that_the_server_repeats_is_in_no_word_of_the_resource_log() {
         let failure = Failure {
             step: "launch".to_owned(),
             status: Some(500),
@@ -163,14 +163,14 @@ mod tests {
             failure: Some(failure),
         };
         let left = vec!["request sky_t0ken".to_owned()];
-        let mut ledger = ResourceLog { steps: vec![step], left, ..ResourceLog::default() };
-        ledger.hide(&Credentials::Token("sky_t0ken".to_owned()));
-        let text = serde_json::to_string(&ledger).unwrap();
+        let mut log = ResourceLog { steps: vec![step], left, ..ResourceLog::default() };
+        log.hide(&Credentials::Token("sky_t0ken".to_owned()));
+        let text = serde_json::to_string(&log).unwrap();
         assert!(!text.contains("t0ken") && text.contains("Bearer .."), "{text}");
     }
 
     #[test]
-    fn a_fixture_is_missing_only_where_its_setup_failed() {
+    fn a_shared_resource_is_missing_only_where_its_setup_failed() {
         let step = |infra: &str, failure| ResourceStep {
             stage: Stage::SetUp,
             need: Some(Need::Cluster),
@@ -186,9 +186,9 @@ mod tests {
             message: String::new(),
         };
         let steps = vec![step("aws", Some(failure.clone())), step("gcp", None)];
-        let ledger = ResourceLog { steps, ..ResourceLog::default() };
-        assert_eq!(ledger.missing(Need::Cluster, "aws"), Some(failure));
-        assert_eq!(ledger.missing(Need::Cluster, "gcp"), None);
-        assert!(ledger.missing(Need::Job, "gcp").is_some());
+        let log = ResourceLog { steps, ..ResourceLog::default() };
+        assert_eq!(log.missing(Need::Cluster, "aws"), Some(failure));
+        assert_eq!(log.missing(Need::Cluster, "gcp"), None);
+        assert!(log.missing(Need::Job, "gcp").is_some());
     }
 }

@@ -7,6 +7,8 @@ mod limits;
 
 use serde_json::{Map, Value, json};
 
+use super::outcome::{ClientFault, error_type};
+
 /// Version that all files had.
 pub(crate) const VERSION: u32 = 2;
 
@@ -53,6 +55,26 @@ const WORDS: [(&str, &str); 6] = [
     ("starting", "starting-executor"),
 ];
 
+/// Types of errors that are named otherwise now.
+const ERROR_TYPES: [(&str, &str); 16] = [
+    ("cannot run sky", ClientFault::Start.name()),
+    ("client out of memory", ClientFault::Memory.name()),
+    ("client out of open files", ClientFault::OpenFiles.name()),
+    ("client out of ports", ClientFault::Ports.name()),
+    ("client out of processes", ClientFault::Processes.name()),
+    ("connect", error_type::CONNECT_ERROR),
+    ("connection broke", error_type::CONNECTION_LOST),
+    ("error without a type", error_type::UNTYPED_ERROR),
+    ("fault of skyload", ClientFault::Skyload.name()),
+    ("no such request", error_type::REQUEST_NOT_FOUND),
+    ("not done in time", error_type::NOT_REMOVED_IN_TIME),
+    ("not there in time", error_type::NOT_READY_IN_TIME),
+    ("request under way", error_type::REQUEST_NOT_FINISHED),
+    ("unfinished", error_type::ITERATION_NOT_FINISHED),
+    ("wrong output", error_type::UNEXPECTED_OUTPUT),
+    ("wrong value", error_type::UNEXPECTED_RESPONSE),
+];
+
 /// Keys below which such words stand, in today's form.
 const WORDED: [&str; 7] = ["budget", "class", "phase", "phase-began", "state", "subject", "window"];
 
@@ -95,6 +117,19 @@ fn request_itself(request: &mut Value) {
     }
     if let Some(Value::Array(variables)) = request.get_mut("server-env") {
         variables.iter_mut().for_each(variable);
+    }
+    if let Some(Value::Array(budgets)) = request.get_mut("budgets") {
+        budgets.iter_mut().for_each(budget);
+    }
+}
+
+/// A budget, as it is typed today.
+fn budget(typed: &mut Value) {
+    let Some((metric, limit)) = typed.as_str().and_then(|text| text.split_once('=')) else {
+        return;
+    };
+    if let Some((_, new)) = WORDS.iter().find(|(old, _)| *old == metric) {
+        *typed = format!("{new}={limit}").into();
     }
 }
 
@@ -192,11 +227,22 @@ fn rename_all(value: &mut Value) {
                             *word = (*new).to_owned();
                         }
                     }
+                    Value::String(name) if key == "error-type" => *name = error_type_now(name),
                     value => rename_all(value),
                 }
             }
         }
         _ => {}
+    }
+}
+
+/// Today's name of a type of errors. The limit of a timeout was part of its name.
+fn error_type_now(name: &str) -> String {
+    let known = ERROR_TYPES.iter().find(|(old, _)| *old == name);
+    match known {
+        Some((_, now)) => (*now).to_owned(),
+        None if name.starts_with("no answer in ") => error_type::TIMEOUT.to_owned(),
+        None => name.to_owned(),
     }
 }
 
@@ -220,6 +266,7 @@ mod tests {
     fn a_request_of_before_asks_for_the_same() {
         let before = json!({ "version": 1, "request": {
             "requests-per-scenario": "4", "apis": ["status"], "profile": "smoke",
+            "budgets": ["leftovers=0", "threads=9"],
             "server-env": [
                 { "name": "A", "value": { "typed": "1" } },
                 { "name": "B", "value": { "sha256": "00" } },
@@ -227,8 +274,21 @@ mod tests {
         }});
         let now = json!({ "version": 1, "request": {
             "users": "4", "api": ["status"], "plan": "smoke", "server-env": ["A=1", "B"],
+            "budgets": ["leaked-processes=0", "threads=9"],
         }});
         assert_eq!(request(before), now);
+    }
+
+    #[test]
+    fn a_type_of_errors_is_named_as_today() {
+        for (before, now) in [
+            ("no answer in 5s", "timeout"),
+            ("wrong value", "unexpected-response"),
+            ("ValueError", "ValueError"),
+        ] {
+            let outcome = outcome(json!({ "failures": [{ "example": { "error-type": before } }] }));
+            assert_eq!(outcome["failures"][0]["example"]["error-type"], now);
+        }
     }
 
     #[test]

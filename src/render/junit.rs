@@ -122,7 +122,7 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
         });
         let words: Vec<String> = words.into_iter().flatten().collect();
         if !words.is_empty() {
-            figures.push_str(&format!("wave {}: {}\n", number + 1, words.join(", ")));
+            figures.push_str(&format!("iteration {}: {}\n", number + 1, words.join(", ")));
         }
     }
     case.set_system_out(figures);
@@ -149,7 +149,7 @@ fn of_threshold(report: &Report, check: &LimitCheck) -> TestCase {
     case
 }
 
-/// What concerns no single case: fixtures that could not be set up or were not taken
+/// What concerns no single case: resources that could not be set up or were not taken
 /// down, and doubts about the run as a whole.
 fn of_run(report: &Report) -> Vec<TestCase> {
     let of = |severity: Severity| {

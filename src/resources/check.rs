@@ -6,7 +6,7 @@ use super::requests::{Requests, naming};
 use crate::fact::Fact;
 use crate::record::outcome::Failure;
 use crate::scenario::IterationNames;
-use crate::scenario::fixture_calls::{CHECK, ENABLED_CLOUDS};
+use crate::scenario::shared_calls::{CHECK, ENABLED_CLOUDS};
 
 /// Infrastructures that the server cannot use.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::requests::Requests;
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
-use crate::record::outcome::Failure;
+use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
-use crate::scenario::{FixtureNames, IterationNames, Need, fixture_calls as calls, job_id};
+use crate::scenario::{IterationNames, Need, SharedNames, job_id, shared_calls as calls};
 
 /// How often the service is asked whether its replica is ready.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub async fn set_up(
     needs.sort_by_key(|need| *need == Need::Job);
     let infras = plan.infrastructure.names();
     let places = infras.iter().enumerate().map(|(number, infra)| IterationNames {
-        shared: FixtureNames::new(run, infra, number),
+        shared: SharedNames::new(run, infra, number),
         own: String::new(),
         service_port: free_port,
         job_seconds: plan.shared_job_seconds(),
@@ -44,14 +44,14 @@ pub async fn set_up(
         one(requests, names, need, limit).await
     });
     let done = join_all(all).await;
-    let mut ledger = ResourceLog::default();
+    let mut log = ResourceLog::default();
     for names in &places {
         let infra = names.shared.infra.clone();
         let job = done.iter().find(|(step, id)| step.infra == infra && id.is_some());
-        ledger.shared.push(SharedResources { infra, job_id: job.and_then(|(_, id)| *id) });
+        log.shared.push(SharedResources { infra, job_id: job.and_then(|(_, id)| *id) });
     }
-    ledger.steps = done.into_iter().map(|(step, _)| step).collect();
-    ledger
+    log.steps = done.into_iter().map(|(step, _)| step).collect();
+    log
 }
 
 async fn one(
@@ -122,9 +122,9 @@ fn service_tag(service: &str) -> &str {
 
 fn too_long(need: Need, limit: Duration) -> Failure {
     Failure {
-        step: "fixture".to_owned(),
+        step: "shared-resource".to_owned(),
         status: None,
-        error_type: "not there in time".to_owned(),
+        error_type: error_type::NOT_READY_IN_TIME.to_owned(),
         message: format!("{} took longer than {}", need.name(), humantime::format_duration(limit)),
     }
 }

@@ -11,9 +11,9 @@ use super::requests::{Requests, Row, naming};
 use crate::api::RequestRow;
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
-use crate::record::outcome::Failure;
+use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceLog, ResourceStep, Stage};
-use crate::scenario::{Call, IterationNames, Need, ScenarioId, fixture_calls as calls};
+use crate::scenario::{Call, IterationNames, Need, ScenarioId, shared_calls as calls};
 
 /// How often the server is asked what is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -61,7 +61,7 @@ struct Found {
     unseen: Vec<Failure>,
 }
 
-/// Takes down everything of the run, within `limit`, and notes in the ledger what
+/// Takes down everything of the run, within `limit`, and notes in the log what
 /// was done and what is left.
 pub async fn tear_down(
     requests: &Requests,
@@ -69,7 +69,7 @@ pub async fn tear_down(
     plan: &LoadPlan,
     hurry: Hurry,
     limit: Duration,
-    ledger: &mut ResourceLog,
+    log: &mut ResourceLog,
 ) {
     let has = |wanted: &[ScenarioId]| wanted.iter().any(|id| plan.scenario(*id).is_some());
     let needs = plan.needs();
@@ -89,16 +89,16 @@ pub async fn tear_down(
             // itself.
             let is_late = began.elapsed() > limit.mul_f64(0.6);
             if hurry == Hurry::No {
-                ledger.steps.extend(asked.failed_jobs(&found.jobs, is_late));
+                log.steps.extend(asked.failed_jobs(&found.jobs, is_late));
             }
-            ledger.left = found.names();
-            ledger.verified = found.unseen.is_empty();
-            if ledger.left.is_empty() && ledger.verified {
+            log.left = found.names();
+            log.verified = found.unseen.is_empty();
+            if log.left.is_empty() && log.verified {
                 return;
             }
             let hurry = if is_late { Hurry::Stopped } else { hurry };
-            creations.take_down(&found, hurry, &mut asked, ledger).await;
-            ledger.steps.extend(asked.new_failures(found.unseen));
+            creations.take_down(&found, hurry, &mut asked, log).await;
+            log.steps.extend(asked.new_failures(found.unseen));
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
@@ -106,10 +106,10 @@ pub async fn tear_down(
         let failure = Failure {
             step: "teardown".to_owned(),
             status: None,
-            error_type: "not done in time".to_owned(),
+            error_type: error_type::NOT_REMOVED_IN_TIME.to_owned(),
             message: format!("it took longer than {}", humantime::format_duration(limit)),
         };
-        ledger.steps.push(step("taking everything down", began, Some(failure)));
+        log.steps.push(step("taking everything down", began, Some(failure)));
     }
 }
 
@@ -157,7 +157,7 @@ impl Creations<'_> {
         found: &Found,
         hurry: Hurry,
         asked: &mut Asked,
-        ledger: &mut ResourceLog,
+        log: &mut ResourceLog,
     ) {
         let mut orders: Vec<(&Call, IterationNames, &str, &String)> = Vec::new();
         for request in &found.requests {
@@ -193,7 +193,7 @@ impl Creations<'_> {
         let done: Vec<(&String, ResourceStep)> = done.buffer_unordered(AT_ONCE).collect().await;
         for (name, step) in done {
             asked.done(name, step.failure.is_some());
-            ledger.steps.push(step);
+            log.steps.push(step);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Families of scenarios: what is loaded one after the other where each is to have
+//! Groups of scenarios: what is loaded one after the other where each is to have
 //! memory peaks of its own.
 
 use schemars::JsonSchema;
@@ -23,7 +23,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// All families, in the order in which they run.
+    /// All groups, in the order in which they run.
     pub const ALL: [Self; 4] = [Self::Api, Self::Cli, Self::ApiInfra, Self::CliInfra];
 
     /// The name used in files and tables.
@@ -38,7 +38,7 @@ impl Group {
 }
 
 impl ScenarioId {
-    /// The family of a scenario; `None` for the bystander, which is beside every load.
+    /// The group of a scenario; `None` for the health probe, which runs during every load.
     pub fn group(self) -> Option<Group> {
         let takes_infrastructure = Scenario::of(self).needs.takes_infrastructure();
         match (self.kind(), takes_infrastructure) {

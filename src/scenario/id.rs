@@ -12,7 +12,7 @@ pub enum ScenarioKind {
     Api,
     /// Real `sky` processes.
     Cli,
-    /// A bystander that asks for the server's health all the while.
+    /// Health probe: requests `/api/health` throughout the load.
     Probe,
 }
 
@@ -127,7 +127,7 @@ impl ScenarioId {
         }
     }
 
-    /// Its name within its kind, as `-r` and `--apis` take it.
+    /// Its name within its kind, as `-r` and `--api` take it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ApiStatus | Self::CliStatus => "status",

@@ -13,12 +13,12 @@ mod table;
 
 pub use calls::Body;
 pub(crate) use calls::STATUS;
-pub use calls::fixtures as fixture_calls;
+pub use calls::shared as shared_calls;
 pub use expect::{Circumstances, Expectation, Refusal, Ruling, Shape, When, job_id};
 pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub(crate) use names::JOB_SECONDS;
-pub use names::{FixtureNames, IterationNames};
+pub use names::{IterationNames, SharedNames};
 pub use table::TABLE;
 
 /// One scenario.

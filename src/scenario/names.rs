@@ -7,7 +7,7 @@ use crate::ids::RunId;
 
 /// The things of one infrastructure that all scenarios share.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FixtureNames {
+pub struct SharedNames {
     /// What SkyPilot calls the infrastructure.
     pub infra: String,
     /// The cluster.
@@ -18,8 +18,8 @@ pub struct FixtureNames {
     pub service: String,
 }
 
-impl FixtureNames {
-    /// The names of a run's fixtures on its infrastructure with this number.
+impl SharedNames {
+    /// The names of a run's resources on its infrastructure with this number.
     pub fn new(run: &RunId, infra: &str, number: usize) -> Self {
         let name = |what: &str| match number {
             0 => format!("{}-{what}", run.tag()),
@@ -38,7 +38,7 @@ impl FixtureNames {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IterationNames {
     /// What is shared.
-    pub shared: FixtureNames,
+    pub shared: SharedNames,
     /// What this iteration alone creates: a cluster or a job.
     pub own: String,
     /// The number of the managed job that is shared, once there is one.
@@ -57,7 +57,7 @@ impl IterationNames {
     pub fn none() -> Self {
         let none = String::new;
         Self {
-            shared: FixtureNames { infra: none(), cluster: none(), job: none(), service: none() },
+            shared: SharedNames { infra: none(), cluster: none(), job: none(), service: none() },
             own: none(),
             job_id: None,
             service_port: None,
@@ -85,17 +85,17 @@ mod tests {
     fn everything_that_a_run_creates_begins_with_its_tag() {
         let run = RunId::of_directory(Path::new("20261124-081512-3fa9"));
         for number in [0, 1] {
-            let names = FixtureNames::new(&run, "aws", number);
+            let names = SharedNames::new(&run, "aws", number);
             for name in [&names.cluster, &names.job, &names.service] {
                 assert!(name.starts_with("skyload-3fa9-"), "{name}");
             }
         }
-        assert_ne!(FixtureNames::new(&run, "aws", 0), FixtureNames::new(&run, "aws", 1));
+        assert_ne!(SharedNames::new(&run, "aws", 0), SharedNames::new(&run, "aws", 1));
     }
 
     #[test]
     fn an_argument_names_what_is_shared_and_what_is_the_iterations_own() {
-        let shared = FixtureNames::new(&RunId::of_directory(Path::new("x-1")), "slurm/loop", 0);
+        let shared = SharedNames::new(&RunId::of_directory(Path::new("x-1")), "slurm/loop", 0);
         let names = IterationNames { shared, own: "mine".to_owned(), ..IterationNames::none() };
         assert_eq!(names.fill("{own}@{infra}"), "mine@slurm/loop");
         assert_eq!(names.fill("{cluster} {service}"), "skyload-1-cluster skyload-1-service");

@@ -287,7 +287,7 @@ pub static TABLE: [Scenario; 21] = [
     },
     Scenario {
         id: ScenarioId::ProbeHealth,
-        summary: "bystander: health at a fixed rate",
+        summary: "health probe: /api/health at a fixed rate",
         needs: Need::Nothing,
         work: Work::Probe,
         processes_at_once: 0,

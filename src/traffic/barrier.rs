@@ -4,7 +4,7 @@
 //! Files need no server near the measured thing, and a process that dies takes
 //! nobody with it: whoever has ended, or is gone, is not waited for.
 //!
-//! Where families of scenarios are loaded one after the other, all are here from the
+//! Where Groups of scenarios are loaded one after the other, all are here from the
 //! beginning, and each waits until the coordinator says that its group may start.
 
 use std::path::PathBuf;
@@ -47,13 +47,13 @@ impl Barrier {
         me: ScenarioId,
         stop: &Stop,
     ) -> Result<bool, TrafficError> {
-        let Some(family) = me.group().filter(|_| self.groups_are_sequential) else {
+        let Some(group) = me.group().filter(|_| self.groups_are_sequential) else {
             return Ok(true);
         };
         if let Some(identity) = ProcessIdentity::current() {
             write_json(&self.place(me, 0), &identity)?;
         }
-        while !self.run.group_start(family).exists() {
+        while !self.run.group_start(group).exists() {
             tokio::select! {
                 () = tokio::time::sleep(GLANCE) => {}
                 () = stop.asked_for() => return Ok(false),

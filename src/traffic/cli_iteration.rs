@@ -18,7 +18,7 @@ use crate::api::{ApiClient, RequestRow, excerpt, for_ourselves};
 use crate::credentials::Credentials;
 use crate::env;
 use crate::record::environment::{ClientSettings, Inherited};
-use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome};
+use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome, error_type};
 use crate::scenario::{Circumstances, Command, IterationNames};
 
 /// A `sky` process that ended.
@@ -186,7 +186,7 @@ async fn judge(
     let mut wanted = command.prints.iter().map(|text| ran.names.fill(text));
     if let Some(missing) = wanted.find(|text| !printed.contains(text)) {
         let message = format!("`{missing}` is not in its output: {}", last_words(output));
-        iteration.fail(failure("wrong output".to_owned(), message));
+        iteration.fail(failure(error_type::UNEXPECTED_OUTPUT.to_owned(), message));
         return iteration;
     }
     let rows = match rows {
@@ -200,7 +200,7 @@ async fn judge(
     for names in command.requests {
         if !own.iter().any(|row| names.contains(&row.name.as_str())) {
             let message = format!("the server has no request `{}` of this process", names[0]);
-            iteration.fail(failure("no such request".to_owned(), message));
+            iteration.fail(failure(error_type::REQUEST_NOT_FOUND.to_owned(), message));
         }
     }
     for row in own {
@@ -216,7 +216,7 @@ async fn judge(
             }
             _ if is_wanted => {
                 let message = format!("request `{}` outlived the process", row.name);
-                iteration.fail(failure("request under way".to_owned(), message));
+                iteration.fail(failure(error_type::REQUEST_NOT_FINISHED.to_owned(), message));
             }
             // For the end of other requests no process waits.
             _ => {}

@@ -160,7 +160,7 @@ async fn run_segments(
         let (outcome, ended) = match &stage.scenario.work {
             Work::Api(actions) => api_iteration::segment(stage, actions, number, until).await,
             Work::Cli(command) => cli_iteration::segment(stage, command, number, until).await,
-            Work::Probe => unreachable!("the bystander has a driver of its own"),
+            Work::Probe => unreachable!("the health probe has a driver of its own"),
         };
         segments.push(outcome);
         if ended != Ended::Finished {

@@ -1,4 +1,4 @@
-//! The bystander: asks for the server's health at a fixed rate, come what may.
+//! Health probe: requests `/api/health` at a fixed rate (open loop), however long answers take.
 //!
 //! It is an open loop: a request is sent when its time has come, whether or not
 //! those before it were answered. Latency counts from the scheduled time, so a
@@ -25,7 +25,7 @@ pub(super) async fn watch(
     limit: Instant,
 ) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
     // The others take at most their limit, which began about when ours did.
-    let until = Until { stop, limit: limit + HealthPatience::BYSTANDER.answer_within };
+    let until = Until { stop, limit: limit + HealthPatience::PROBE.answer_within };
     if !stage.barrier.wait_for(0, until).await? {
         return Ok((Vec::new(), Ended::Stopped));
     }
@@ -65,7 +65,7 @@ pub(super) async fn watch(
 
 async fn ask(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Iteration, Duration) {
     let mut iteration = Iteration::default();
-    if let Err(failure) = client.health(HealthPatience::BYSTANDER).await {
+    if let Err(failure) = client.health(HealthPatience::PROBE).await {
         iteration.fail(failure);
     }
     (iteration, scheduled.elapsed())

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Stage;
 use super::stop::Stop;
 use super::under_way::UnderWay;
-use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome};
+use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome, error_type};
 
 /// When a segment ends although iterations are still under way.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +123,7 @@ pub(super) fn give_up(
             Failure {
                 step: "iteration".to_owned(),
                 status: None,
-                error_type: "unfinished".to_owned(),
+                error_type: error_type::ITERATION_NOT_FINISHED.to_owned(),
                 message: "the scenario's time limit ran out".to_owned(),
             },
             None,

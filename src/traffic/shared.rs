@@ -6,12 +6,12 @@ use crate::record::RunDir;
 use crate::record::outcome::{Failure, SegmentOutcome};
 use crate::record::read_optional;
 use crate::record::resources::ResourceLog;
-use crate::scenario::{FixtureNames, IterationNames, Need};
+use crate::scenario::{IterationNames, Need, SharedNames};
 
 /// What scenarios share on one infrastructure.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
-    names: FixtureNames,
+    names: SharedNames,
     job_id: Option<u64>,
     /// Why what the scenario needs isn't there, if it isn't.
     missing: Option<Failure>,
@@ -21,16 +21,16 @@ impl Shared {
     /// What there is on each infrastructure of the plan. Without any, scenarios
     /// name things that they don't reach.
     pub(super) fn of(run: &RunDir, plan: &LoadPlan, need: Need) -> Result<Vec<Self>, TrafficError> {
-        let ledger: Option<ResourceLog> = read_optional(&run.resources())?;
-        let ledger = ledger.unwrap_or_default();
+        let log: Option<ResourceLog> = read_optional(&run.resources())?;
+        let log = log.unwrap_or_default();
         let mut infras = plan.infrastructure.names();
         if infras.is_empty() {
             infras.push(String::new());
         }
         let shared = infras.iter().enumerate().map(|(number, infra)| Self {
-            names: FixtureNames::new(&run.id(), infra, number),
-            job_id: ledger.job_id(infra),
-            missing: ledger.missing(need, infra),
+            names: SharedNames::new(&run.id(), infra, number),
+            job_id: log.job_id(infra),
+            missing: log.missing(need, infra),
         });
         Ok(shared.collect())
     }

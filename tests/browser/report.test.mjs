@@ -126,8 +126,8 @@ describe("the page of an hour", () => {
       assert.ok((await inkOf(page, canvasOf(id), name)) > 500, id);
     }
     assert.ok((await inkOf(page, canvasOf("memory-largest"), "limit")) > 500, "budgets");
-    for (const wave of ["cold", "warm"]) {
-      assert.ok((await inkOf(page, "[data-spans] canvas", wave)) > 500, wave);
+    for (const start of ["cold", "warm"]) {
+      assert.ok((await inkOf(page, "[data-spans] canvas", start)) > 500, start);
     }
     assert.ok((await inkOf(page, "[data-distribution] canvas", "cold")) > 500, "bars");
   });
@@ -266,7 +266,7 @@ describe("the page of an hour", () => {
   });
 });
 
-test("waves of which nobody knows the temperature have a colour of their own", async () => {
+test("iterations of which nobody knows the temperature have a colour of their own", async () => {
   const { page } = await open("remote");
   for (const canvas of ["[data-spans] canvas", "[data-distribution] canvas"]) {
     assert.ok((await inkOf(page, canvas, "unknown")) > 500, canvas);

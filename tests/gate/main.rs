@@ -50,7 +50,7 @@ fn finished_run() -> anyhow::Result<Report> {
 #[case::growth("growth")]
 #[case::threads("threads")]
 #[case::zombies("zombies")]
-#[case::leftovers("leftovers")]
+#[case::leaked_processes("leaked-processes")]
 fn budget_is_kept(#[case] metric: Metric) -> anyhow::Result<()> {
     let report = finished_run()?;
     let Some(check) = report.budgets.iter().find(|check| check.metric == metric) else {

@@ -11,7 +11,7 @@ use skyload::env;
 
 use crate::judging::evidence::{four_users, good_run, hardly_anything_of_a_run};
 use crate::judging::hour::hour_run;
-use crate::judging::page_words::two_waves;
+use crate::judging::page_words::two_iterations;
 use crate::judging::pages::page;
 
 #[test]
@@ -23,7 +23,7 @@ fn pages_keep_their_claims() -> anyhow::Result<()> {
     for (name, run) in [
         ("hour", hour_run()),
         ("short", good_run(&four_users())),
-        ("remote", two_waves(false)),
+        ("remote", two_iterations(false)),
         ("unknown", hardly_anything_of_a_run()),
     ] {
         fs::write(pages.path().join(format!("{name}.html")), page(&run))

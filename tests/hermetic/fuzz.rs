@@ -22,7 +22,7 @@ use skyload::scenario::{Need, ScenarioId};
 use skyload::units::ByteSize;
 
 use crate::changes::{changed, changes, try_all, try_changes};
-use crate::judging::changes::{Change, fixture_fails};
+use crate::judging::changes::{Change, resource_fails};
 use crate::judging::evidence::{LOAD_BEGAN, at, four_users, good_run};
 use crate::kept::{keep, keep_profile};
 use proptest::prelude::*;
@@ -48,13 +48,13 @@ fn small_run() -> Evidence {
             not_reset: 1,
         }),
     );
-    fixture_fails(&mut run, Stage::TearDown, "it stays");
-    let ledger = run.resources.as_mut().expect("it was just made");
-    ledger.shared = vec![SharedResources { infra: "slurm/loop".to_owned(), job_id: Some(1) }];
-    ledger.steps.push(ResourceStep {
+    resource_fails(&mut run, Stage::TearDown, "it stays");
+    let log = run.resources.as_mut().expect("it was just made");
+    log.shared = vec![SharedResources { infra: "slurm/loop".to_owned(), job_id: Some(1) }];
+    log.steps.push(ResourceStep {
         need: Some(Need::Cluster),
         failure: None,
-        ..ledger.steps[0].clone()
+        ..log.steps[0].clone()
     });
     run.nodes = Some(NodeFigures::default());
     run.fail_iterations(1);
@@ -235,7 +235,7 @@ fn no_processes_are_too_odd_to_be_read() {
 }
 
 #[test]
-fn no_ledger_is_too_odd_to_be_read() {
+fn no_resource_log_is_too_odd_to_be_read() {
     reads::<ResourceLog>("resources.json");
 }
 

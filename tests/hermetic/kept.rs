@@ -30,8 +30,8 @@ pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
     if let Some(environment) = &evidence.environment {
         write_json(&run.environment(), environment).expect(WRITTEN);
     }
-    if let Some(fixtures) = &evidence.resources {
-        write_json(&run.resources(), fixtures).expect(WRITTEN);
+    if let Some(resources) = &evidence.resources {
+        write_json(&run.resources(), resources).expect(WRITTEN);
     }
     if let Some(nodes) = &evidence.nodes {
         write_json(&run.nodes(), nodes).expect(WRITTEN);

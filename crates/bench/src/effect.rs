@@ -14,7 +14,7 @@ use skyload::api::{ApiClient, ClientIdentity, HealthPatience};
 use skyload::credentials::Credentials;
 use skyload::record::outcome::{Failure, Latencies};
 use skyload::record::{RunDir, read_json, write_json};
-use skyload::scenario::{Action, Call, FixtureNames, IterationNames, Scenario, ScenarioId, Work};
+use skyload::scenario::{Action, Call, IterationNames, Scenario, ScenarioId, SharedNames, Work};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -133,7 +133,7 @@ fn order(pairs: u32) -> Vec<bool> {
 
 /// What a request for clusters has to name: nothing of its own.
 fn names(run: &RunDir) -> IterationNames {
-    let shared = FixtureNames::new(&run.id(), "none", 0);
+    let shared = SharedNames::new(&run.id(), "none", 0);
     IterationNames { own: shared.cluster.clone(), shared, ..IterationNames::none() }
 }
 

@@ -31,7 +31,7 @@
 //! | `FAKE_SKY_LAUNCH_MS` | how long a cluster takes to come UP, also one for a managed job (200) |
 //! | `FAKE_SKY_SLEEP_MS` | how long a job takes for a second of `sleep` in its `run` (1000) |
 //! | `FAKE_SKY_INFRA_FAIL` | like `FAIL`, as of infrastructure: ResourcesUnavailableError for `sky.launch`, else RuntimeError |
-//! | `FAKE_SKY_LEFTOVER` | `sky.down:2`: every 2nd SUCCEEDs, and what it was to end stays; also `sky.jobs.cancel`, `sky.serve.down` |
+//! | `FAKE_SKY_SURVIVOR` | `sky.down:2`: every 2nd SUCCEEDs, and what it was to end stays; also `sky.jobs.cancel`, `sky.serve.down` |
 //! | `FAKE_SKY_JOB_FAILED` | `sky.launch:2`: the job of every 2nd ends FAILED; also `sky.exec`, `sky.jobs.launch` |
 //! | `FAKE_SKY_LATE` | like `FAIL`: runs as ever, but the submission is answered 6 s later: the SDK waits 5 s for `/launch` and `/exec` |
 //! | `FAKE_SKY_DIE_AFTER_MS` | main is SIGKILLed so long after its first queued request (never) |
@@ -88,7 +88,7 @@ pub struct Settings {
     pub launch: Duration,
     pub sleep: Duration,
     pub infra_fail: Faults,
-    pub leftover: Faults,
+    pub survivor: Faults,
     pub job_failed: Faults,
     pub late: Faults,
     pub die_after: Option<Duration>,
@@ -135,7 +135,7 @@ impl Default for Settings {
             launch: Duration::from_millis(200),
             sleep: Duration::from_secs(1),
             infra_fail: Faults::default(),
-            leftover: Faults::default(),
+            survivor: Faults::default(),
             job_failed: Faults::default(),
             late: Faults::default(),
             die_after: None,
@@ -200,7 +200,7 @@ impl Settings {
             "LAUNCH_MS" => self.launch = millis(value)?,
             "SLEEP_MS" => self.sleep = millis(value)?,
             "INFRA_FAIL" => self.infra_fail = value.parse()?,
-            "LEFTOVER" => self.leftover = value.parse()?,
+            "SURVIVOR" => self.survivor = value.parse()?,
             "JOB_FAILED" => self.job_failed = value.parse()?,
             "LATE" => self.late = value.parse()?,
             "DIE_AFTER_MS" => self.die_after = Some(millis(value)?),

@@ -11,20 +11,20 @@ impl Findings {
         // After a stop nobody takes down one by one what goes together with the nodes.
         let goes_with_nodes =
             evidence.was_stopped() && evidence.plan.infrastructure == Infrastructure::Loopback;
-        if let Some(ledger) = &evidence.resources {
-            for (step, failure) in ledger.failed() {
+        if let Some(log) = &evidence.resources {
+            for (step, failure) in log.failed() {
                 let what = match step.stage {
                     Stage::SetUp => format!("setup of {} on {} failed", step.what, step.infra),
                     Stage::TearDown => format!("{}: ending it failed", step.what),
                 };
                 self.add(Severity::ScenarioFailed, format!("{what}: {failure}"));
             }
-            if !ledger.left.is_empty() {
+            if !log.left.is_empty() {
                 self.add(
                     Severity::ScenarioFailed,
-                    format!("still there when the server was stopped: {}", ledger.left.join(", ")),
+                    format!("still there when the server was stopped: {}", log.left.join(", ")),
                 );
-            } else if !ledger.verified && !goes_with_nodes {
+            } else if !log.verified && !goes_with_nodes {
                 self.add(
                     Severity::Inconclusive,
                     "nobody could see whether everything that was launched is gone",

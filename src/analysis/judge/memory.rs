@@ -108,7 +108,7 @@ impl Findings {
         } else if !coverage.from_baseline_to_cooldown {
             self.add(
                 Severity::Inconclusive,
-                "the profile does not reach from the baseline to the end of the drain",
+                "the profile does not reach from the baseline to the end of the cooldown",
             );
         } else if !coverage.ended_well {
             self.add(Severity::Inconclusive, "the profiler did not end in good order");

@@ -19,7 +19,7 @@ impl Findings {
                 "environment.json is missing: nobody knows which SkyPilot was tested",
             );
         }
-        if evidence.resources.is_none() && must_have_fixtures(evidence) {
+        if evidence.resources.is_none() && must_have_resources(evidence) {
             self.add(
                 Severity::Inconclusive,
                 "resources.json is missing: nobody knows whether everything that was launched is gone",
@@ -76,7 +76,7 @@ impl Findings {
 }
 
 /// Written at the end of the setup, and again at the end of the teardown.
-fn must_have_fixtures(evidence: &Evidence) -> bool {
+fn must_have_resources(evidence: &Evidence) -> bool {
     let is_loaded = evidence.plan.launches() && evidence.was_loaded();
     is_loaded || evidence.began(Phase::SetUp) || evidence.began(Phase::TearDown)
 }

@@ -26,7 +26,7 @@ impl Findings {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "the server's profile does not reach from the baseline to the end of the drain: \
+                    "the server's profile does not reach from the baseline to the end of the cooldown: \
                      start `cargo xtask profile` there before the load and end it after; if it did go \
                      on, `cargo xtask report {} --server-profile PATH` takes all of it",
                     shell::word(&evidence.name)
@@ -36,7 +36,7 @@ impl Findings {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "the server's list of processes is from before the end of the drain: \
+                    "the server's list of processes is from before the end of the cooldown: \
                      `cargo xtask report {} --server-profile PATH` takes a newer one",
                     shell::word(&evidence.name)
                 ),

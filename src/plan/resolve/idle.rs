@@ -47,7 +47,7 @@ impl Resolver<'_> {
         if is_named && *chosen == Infrastructure::Loopback && !takes_infrastructure(scenarios) {
             self.error(
                 "-c loopback: no scenario of this plan needs an infrastructure; leave -c out, or \
-                 name one that does with -r or --apis, such as `-r launch`"
+                 name one that does with -r or --api, such as `-r launch`"
                     .to_owned(),
             );
         }

@@ -44,7 +44,7 @@ impl Resolver<'_> {
                     .to_owned(),
             );
         }
-        let (place, list) = match (&typed, &self.profile.infra) {
+        let (place, list) = match (&typed, &self.settings.infra) {
             (typed, _) if !typed.is_empty() => ("-c", typed.as_str()),
             (_, Some(list)) => ("infra", list.as_str()),
             _ if request.keep_server => {

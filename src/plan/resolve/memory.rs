@@ -31,7 +31,7 @@ impl Resolver<'_> {
                 self.error(format!(
                     "this plan needs at least {} of memory, and {usable} can be used here \
                      ({available} available, of which {floor} stay free{})\n  hint: fewer scenarios \
-                     (-r, --apis), a larger machine, or --yes to try it all the same",
+                     (-r, --api), a larger machine, or --yes to try it all the same",
                     misfit.least,
                     machine.memory_limit()
                 ));

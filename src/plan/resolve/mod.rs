@@ -31,7 +31,7 @@ use super::{
     LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate,
     fit, ramp,
 };
-use crate::config::{Config, Profile, RampSetting, Thresholds};
+use crate::config::{Config, PlanSettings, RampSetting, Thresholds};
 use crate::infrastructure::Infrastructure;
 use crate::metric::Limit;
 use crate::record::Version;
@@ -63,10 +63,10 @@ impl LoadPlan {
         machine: &Machine,
     ) -> Result<Self, UsageErrors> {
         let name = request.plan.as_deref().unwrap_or("default");
-        let unnamed = Profile::default();
-        let profile = config.profiles.get(name).unwrap_or(&unnamed);
+        let unnamed = PlanSettings::default();
+        let settings = config.plans.get(name).unwrap_or(&unnamed);
         let errors = Vec::new();
-        let mut resolver = Resolver { request, config, machine, name, profile, errors };
+        let mut resolver = Resolver { request, config, machine, name, settings, errors };
         let basis = resolver.basis();
         match basis.pace.within() {
             Some(within) => fit::choose(within, |by| resolver.plan(&basis, by)),
@@ -80,9 +80,9 @@ struct Resolver<'a> {
     request: &'a LoadRequest,
     config: &'a Config,
     machine: &'a Machine,
-    /// The name of the profile.
+    /// The name of the plan.
     name: &'a str,
-    profile: &'a Profile,
+    settings: &'a PlanSettings,
     /// One message each, in the order in which they are shown.
     errors: Vec<String>,
 }
@@ -135,7 +135,7 @@ impl Resolver<'_> {
 
     /// A plan with so much less to do than was asked for.
     fn plan(&mut self, basis: &Basis, by: Reduction) -> Result<LoadPlan, UsageErrors> {
-        let (request, config, profile) = (self.request, self.config, self.profile);
+        let (request, config, settings) = (self.request, self.config, self.settings);
         let here = Here {
             server: !matches!(basis.server, ServerTarget::Remote(_)),
             clusters: basis.infrastructure.chosen == Infrastructure::Loopback,
@@ -172,12 +172,12 @@ impl Resolver<'_> {
             scenarios,
             ramp,
             fit: None,
-            baseline: profile.baseline,
-            cooldown: profile.drain,
-            settle_timeout: profile.settle.unwrap_or_else(|| estimate::settle_time(speed)),
-            scenario_timeout: profile.scenario_timeout,
-            teardown_timeout: profile.teardown_timeout,
-            probe_rate: profile.probe_rate,
+            baseline: settings.baseline,
+            cooldown: settings.cooldown,
+            settle_timeout: settings.settle_timeout.unwrap_or_else(|| estimate::settle_time(speed)),
+            scenario_timeout: settings.scenario_timeout,
+            teardown_timeout: settings.teardown_timeout,
+            probe_rate: settings.probe_rate,
             profiler_interval: config.profiler.interval,
             peaks: request.peaks.unwrap_or(config.profiler.peaks),
             phase_peaks,

@@ -42,15 +42,13 @@ impl Resolver<'_> {
         }
     }
 
-    /// What set the number of a scenario's users: a flag, or a key of the profile.
+    /// What set the number of a scenario's users: a flag, or a key of the plan.
     fn users_set_by(&self, id: ScenarioId) -> &'static str {
         match id.kind() {
             _ if self.request.users.is_some() => "-n",
-            _ if Scenario::of(id).needs.takes_infrastructure() => "infra-requests-per-scenario",
-            ScenarioKind::Cli if self.profile.cli_requests_per_scenario.is_some() => {
-                "cli-requests-per-scenario"
-            }
-            ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => "requests-per-scenario",
+            _ if Scenario::of(id).needs.takes_infrastructure() => "infra-users",
+            ScenarioKind::Cli if self.settings.cli_users.is_some() => "cli-users",
+            ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => "users",
         }
     }
 }

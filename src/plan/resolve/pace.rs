@@ -26,24 +26,24 @@ impl Resolver<'_> {
     /// Flags count before the file. The file's pace is for the file's load: `-n` alone asks
     /// for a burst, as in the original, and whoever asks for a size gets that size.
     pub(super) fn pace(&mut self) -> Pace {
-        let (request, profile) = (self.request, self.profile);
+        let (request, settings) = (self.request, self.settings);
         let is_sized = request.users.is_some() || request.iterations.is_some();
         let by_default = match request.users {
             Some(_) => RampSetting::BURST,
-            None => profile.ramp,
+            None => settings.ramp,
         };
-        let fit_by_default = if is_sized { FitSetting::Off } else { profile.fit };
+        let fit_by_default = if is_sized { FitSetting::Off } else { settings.fit };
         let ramp = self.setting("--ramp", request.ramp.as_deref()).unwrap_or(by_default);
         let fit = self.setting("--fit", request.fit.as_deref()).unwrap_or(fit_by_default);
         if let RampSetting::Over(time) = ramp
-            && time >= profile.scenario_timeout
+            && time >= settings.scenario_timeout
         {
             let place = if request.ramp.is_some() { "--ramp" } else { "ramp" };
             self.error(format!(
                 "{place}: the last users would start after {}, when their scenarios end anyway \
                  (scenario-timeout is {})",
                 humantime::format_duration(time),
-                humantime::format_duration(profile.scenario_timeout)
+                humantime::format_duration(settings.scenario_timeout)
             ));
         }
         if let (Some(_), RampSetting::Over(time), FitSetting::Within(within)) =

@@ -155,7 +155,7 @@ fn another_machines_work_does_not_make_a_load_smaller() {
 }
 
 #[test]
-fn families_that_are_loaded_one_after_the_other_are_no_burst_together() {
+fn groups_that_are_loaded_one_after_the_other_are_no_burst_together() {
     let request = |phase_peaks| LoadRequest {
         users: Some("3".to_owned()),
         infra: vec!["none".to_owned()],

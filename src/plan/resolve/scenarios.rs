@@ -9,21 +9,21 @@ use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 impl Resolver<'_> {
     /// The scenarios that were chosen, and the health probe.
     pub(super) fn scenarios(&mut self, infrastructure: &Choice) -> Vec<ScenarioId> {
-        let (request, profile) = (self.request, self.profile);
+        let (request, settings) = (self.request, self.settings);
         let named = !request.cli.is_empty() || !request.api.is_empty();
         let (cli, api) = if named {
             // As in the original: naming one kind leaves the other out.
             (request.cli.join(" "), request.api.join(" "))
         } else {
-            (profile.requests.clone(), profile.apis.clone())
+            (settings.cli.clone(), settings.api.clone())
         };
-        let mut chosen = self.select("--apis", ScenarioKind::Api, &api);
+        let mut chosen = self.select("--api", ScenarioKind::Api, &api);
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
         if infrastructure.chosen == Infrastructure::None {
             self.leave_out_what_needs_one(&mut chosen, named, &[&cli, &api], infrastructure);
         }
         if chosen.is_empty() && self.errors.is_empty() {
-            self.error("no scenario is left to run; name one with -r or --apis".to_owned());
+            self.error("no scenario is left to run; name one with -r or --api".to_owned());
         }
         chosen.push(ScenarioId::ProbeHealth);
         chosen

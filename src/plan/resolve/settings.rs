@@ -10,47 +10,46 @@ use crate::config::suggest;
 const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Resolver<'_> {
-    /// A profile that is named must be there; only an empty file needs none.
+    /// A plan that is named must be there; only an empty file needs none.
     pub(super) fn name_of_profile(&mut self) {
-        let (name, profiles) = (self.name, &self.config.profiles);
-        let is_wanted = self.request.plan.is_some() || !profiles.is_empty();
-        if is_wanted && !profiles.contains_key(name) {
-            let known = profiles.keys().map(String::as_str);
-            self.error(format!(
-                "--profile: no profile is called `{name}`; {}",
-                suggest(name, known)
-            ));
+        let (name, plans) = (self.name, &self.config.plans);
+        let is_wanted = self.request.plan.is_some() || !plans.is_empty();
+        if is_wanted && !plans.contains_key(name) {
+            let known = plans.keys().map(String::as_str);
+            self.error(format!("--plan: no plan is called `{name}`; {}", suggest(name, known)));
         }
     }
 
     pub(super) fn settings(&mut self) {
-        let profile = self.profile;
+        let settings = self.settings;
         if self.config.profiler.interval < Duration::from_millis(1) {
             self.error("[profiler] interval: it must be at least 1ms".to_owned());
         }
-        if profile.baseline.is_zero() {
+        if settings.baseline.is_zero() {
             self.error("baseline: without a baseline there is nothing to compare with".to_owned());
         }
         self.durations();
-        if !(1..=1000).contains(&profile.probe_rate) {
-            self.error(format!("probe-rate: {} is not from 1 to 1000", profile.probe_rate));
+        if !(1..=1000).contains(&settings.probe_rate) {
+            self.error(format!("probe-rate: {} is not from 1 to 1000", settings.probe_rate));
         }
-        for (key, waves) in [("waves", profile.waves), ("infra-waves", profile.infra_waves)] {
-            if !(1..=MAX_ITERATIONS).contains(&waves) {
-                self.error(format!("{key}: {waves} is not from 1 to {MAX_ITERATIONS}"));
+        for (key, iterations) in
+            [("iterations", settings.iterations), ("infra-iterations", settings.infra_iterations)]
+        {
+            if !(1..=MAX_ITERATIONS).contains(&iterations) {
+                self.error(format!("{key}: {iterations} is not from 1 to {MAX_ITERATIONS}"));
             }
         }
     }
 
     /// Times are counted from some moment: too long a one has no end.
     fn durations(&mut self) {
-        let (config, profile) = (self.config, self.profile);
+        let (config, settings) = (self.config, self.settings);
         let all = [
-            ("baseline", profile.baseline),
-            ("drain", profile.drain),
-            ("settle", profile.settle.unwrap_or_default()),
-            ("scenario-timeout", profile.scenario_timeout),
-            ("teardown-timeout", profile.teardown_timeout),
+            ("baseline", settings.baseline),
+            ("cooldown", settings.cooldown),
+            ("settle-timeout", settings.settle_timeout.unwrap_or_default()),
+            ("scenario-timeout", settings.scenario_timeout),
+            ("teardown-timeout", settings.teardown_timeout),
             ("[profiler] interval", config.profiler.interval),
             ("[validity] send-lateness-p99", config.validity.send_lateness_p99),
             ("[validity] profiler-gap", config.validity.profiler_gap),

@@ -62,7 +62,7 @@ impl Resolver<'_> {
     }
 
     pub(super) fn typed_iterations(&mut self) -> Option<u32> {
-        self.count("--waves", self.request.iterations.as_deref(), MAX_ITERATIONS)
+        self.count("--iterations", self.request.iterations.as_deref(), MAX_ITERATIONS)
     }
 
     fn count(&mut self, flag: &str, text: Option<&str>, most: u32) -> Option<u32> {
@@ -76,7 +76,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The size that was typed; what was not is the profile's.
+    /// The size that was typed; what was not is the plan's.
     pub(super) fn size(
         &mut self,
         users: Option<u32>,
@@ -89,21 +89,19 @@ impl Resolver<'_> {
         };
         Size {
             users,
-            iterations: iterations.unwrap_or(self.profile.waves),
-            infra_iterations: iterations.unwrap_or(self.profile.infra_waves),
+            iterations: iterations.unwrap_or(self.settings.iterations),
+            infra_iterations: iterations.unwrap_or(self.settings.infra_iterations),
             infras: infrastructure.count().max(1),
         }
     }
 
     fn users_of_profile(&mut self) -> Users {
-        let api = self.profile.requests_per_scenario;
-        let cli = self.profile.cli_requests_per_scenario.unwrap_or(api);
-        let infra = self.profile.infra_requests_per_scenario;
+        let api = self.settings.users;
+        let cli = self.settings.cli_users.unwrap_or(api);
+        let infra = self.settings.infra_users;
         for users in [api, cli, infra] {
             if !(1..=MAX_USERS).contains(&users) {
-                self.error(format!(
-                    "requests-per-scenario: {users} is not a number from 1 to {MAX_USERS}"
-                ));
+                self.error(format!("users: {users} is not a number from 1 to {MAX_USERS}"));
             }
         }
         Users { api, cli, infra }

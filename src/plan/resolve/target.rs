@@ -67,7 +67,7 @@ impl Resolver<'_> {
         }
         if request.upstream_figures && matches!(target, ServerTarget::Remote(_)) {
             self.error(
-                "--original-semantics: the processes of a remote server cannot be seen from here; \
+                "--upstream-figures: the processes of a remote server cannot be seen from here; \
                  give the flag to `cargo xtask profile` on its machine"
                     .to_owned(),
             );

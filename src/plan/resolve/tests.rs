@@ -27,27 +27,27 @@ fn words(list: &[&str]) -> Vec<String> {
 
 #[test]
 fn times_without_an_end_are_refused() {
-    let config = "[profiles.default]\nbaseline = \"5000years\"\nscenario-timeout = \"31days\"\n";
+    let config = "[plans.default]\nbaseline = \"5000years\"\nscenario-timeout = \"31days\"\n";
     let config = Config::parse(config, "skyload.toml").unwrap();
     let UsageErrors(mistakes) =
         LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE).unwrap_err();
     let named = |key: &str| mistakes.iter().any(|mistake| mistake.starts_with(key));
     assert!(named("baseline: it must be at most 30days"), "{mistakes:?}");
-    assert!(named("scenario-timeout: ") && !named("drain: "), "{mistakes:?}");
+    assert!(named("scenario-timeout: ") && !named("cooldown: "), "{mistakes:?}");
 }
 
 #[test]
 fn without_flags_the_default_profile_runs_everything() {
     let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &MACHINE).unwrap();
     assert_eq!(plan.scenarios.len(), ScenarioId::ALL.len());
-    let profile = &config().profiles["default"];
+    let settings = &config().plans["default"];
     assert_eq!(plan.infrastructure, Infrastructure::Loopback);
     for scenario in &plan.scenarios {
         let expected = match (Scenario::of(scenario.id).needs, scenario.id.kind()) {
             (_, ScenarioKind::Probe) => (1, 1),
-            (Need::Nothing, ScenarioKind::Api) => (profile.requests_per_scenario, profile.waves),
-            (Need::Nothing, _) => (profile.cli_requests_per_scenario.unwrap(), profile.waves),
-            _ => (profile.infra_requests_per_scenario, profile.infra_waves),
+            (Need::Nothing, ScenarioKind::Api) => (settings.users, settings.iterations),
+            (Need::Nothing, _) => (settings.cli_users.unwrap(), settings.iterations),
+            _ => (settings.infra_users, settings.infra_iterations),
         };
         assert_eq!((scenario.users, scenario.iterations), expected, "{}", scenario.id);
     }
@@ -94,7 +94,7 @@ fn marks_that_a_sampler_lacks_are_refused_by_the_name_that_was_written(
     #[case] sampled: bool,
     #[case] message: &str,
 ) {
-    let text = format!("[profiles.default]\n[profiler]\n{file}\n");
+    let text = format!("[plans.default]\n[profiler]\n{file}\n");
     let config = Config::parse(&text, "skyload.toml").unwrap();
     let peaks = sampled.then_some(crate::record::profile::LevelChoice::Sampled);
     let request = LoadRequest { phase_peaks, peaks, ..LoadRequest::default() };
@@ -184,7 +184,7 @@ fn a_scenario_that_was_asked_for_by_name_is_not_passed_over(
 }
 
 #[test]
-fn naming_api_scenarios_leaves_the_cli_out_and_keeps_the_bystander() {
+fn naming_api_scenarios_leaves_the_cli_out_and_keeps_the_health_probe() {
     let request = LoadRequest {
         api: words(&["status,validate", "status"]),
         users: Some("50".to_owned()),
@@ -250,7 +250,7 @@ fn a_budget_for_a_server_out_of_sight_is_refused() {
 #[case::a_count_for_a_size(&["growth=500"], "`growth` is limited to a size, such as `300MiB`, and 500 is a count")]
 #[case::a_class_by_a_count(&["server=500"], "`server` is limited to a size")]
 #[case::neither(&["zombies=1.5"], "--budget zombies: `1.5` is not a size, such as")]
-#[case::no_limit(&["leftovers"], "`leftovers` is not WHAT=LIMIT")]
+#[case::no_limit(&["leaked-processes"], "`leaked-processes` is not WHAT=LIMIT")]
 #[case::no_subject(&["thread=500"], "did you mean `threads`?")]
 fn a_budget_that_limits_nothing_is_refused(#[case] budgets: &[&str], #[case] message: &str) {
     let request = LoadRequest { budgets: words(budgets), ..LoadRequest::default() };
@@ -260,11 +260,11 @@ fn a_budget_that_limits_nothing_is_refused(#[case] budgets: &[&str], #[case] mes
 }
 
 #[rstest]
-#[case::flag("", &["threads=500", "growth=300MiB", "leftovers=0"])]
+#[case::flag("", &["threads=500", "growth=300MiB", "leaked-processes=0"])]
 #[case::file("threads = 500\ngrowth = \"300 MiB\"\nleftovers = \"0\"\n", &[])]
 #[case::flag_over_file("threads = 9\ngrowth = \"300 MiB\"\nleftovers = 0\n", &["threads=500"])]
 fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case] flags: &[&str]) {
-    let text = format!("[profiles.default]\n[budgets]\n{file}");
+    let text = format!("[plans.default]\n[budgets]\n{file}");
     let config = Config::parse(&text, "skyload.toml").unwrap();
     let request = LoadRequest { budgets: words(flags), ..LoadRequest::default() };
     let plan = LoadPlan::resolve(&request, &config, &MACHINE).unwrap();
@@ -313,16 +313,16 @@ fn only_concurrent_users_need_open_files() {
 }
 
 #[rstest]
-#[case::every_kind("requests-per-scenario = 900", "requests-per-scenario: 900 users of api:")]
-#[case::the_cli("cli-requests-per-scenario = 900", "cli-requests-per-scenario: 900 users of cli:")]
-#[case::launches("infra-requests-per-scenario = 900", "infra-requests-per-scenario: 900 users of ")]
+#[case::every_kind("users = 900", "users: 900 users of api:")]
+#[case::the_cli("cli-users = 900", "cli-users: 900 users of cli:")]
+#[case::launches("infra-users = 900", "infra-users: 900 users of ")]
 fn open_files_are_asked_for_where_the_users_were(#[case] setting: &str, #[case] expected: &str) {
     let open_files = Some(OpenFiles { soft: 512, hard: 512 });
     let limits = MachineLimits { open_files, ..MachineLimits::NONE };
     let machine = Machine { memory_available: ByteSize::gib(9_000_000), limits, ..MACHINE };
-    let mut text = format!("[profiles.default]\n{setting}\n");
+    let mut text = format!("[plans.default]\n{setting}\n");
     if !setting.starts_with("cli") {
-        text.push_str("cli-requests-per-scenario = 1\n");
+        text.push_str("cli-users = 1\n");
     }
     let config = Config::parse(&text, "skyload.toml").unwrap();
     let UsageErrors(errors) =

@@ -32,26 +32,26 @@ impl ClientFault {
     /// server has it: those are named by Python.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::OpenFiles => "client out of open files",
-            Self::Memory => "client out of memory",
-            Self::Ports => "client out of ports",
-            Self::Processes => "client out of processes",
-            Self::Start => "cannot run sky",
-            Self::Skyload => "fault of skyload",
+            Self::OpenFiles => "load-generator-out-of-open-files",
+            Self::Memory => "load-generator-out-of-memory",
+            Self::Ports => "load-generator-out-of-ports",
+            Self::Processes => "load-generator-out-of-processes",
+            Self::Start => "sky-not-started",
+            Self::Skyload => "skyload-fault",
         }
     }
 
     /// What to do about it.
     pub const fn cure(self) -> &'static str {
         match self {
-            Self::OpenFiles => "raise the hard limit (ulimit -Hn) or use fewer requests (-n)",
-            Self::Memory => "use fewer requests (-n), or a machine with more memory",
+            Self::OpenFiles => "raise the hard limit (ulimit -Hn) or use fewer users (-n)",
+            Self::Memory => "use fewer users (-n), or a machine with more memory",
             Self::Ports => {
-                "use fewer requests (-n), or widen net.ipv4.ip_local_port_range: every \
+                "use fewer users (-n), or widen net.ipv4.ip_local_port_range: every \
                  connection takes a port, for a minute after its end, too"
             }
             Self::Processes => {
-                "raise the limit on processes (ulimit -u, pids.max) or use fewer requests (-n)"
+                "raise the limit on processes (ulimit -u, pids.max) or use fewer users (-n)"
             }
             Self::Start => "see load.log, and whether `--sky` names a program that can be run",
             Self::Skyload => "see load.log, and report it",

@@ -1,29 +1,28 @@
-//! Failed and refused requests, by kind.
+//! Failed requests and expected errors, by type.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why one request did not have the right answer.
+use super::error_type;
+
+/// Reason why one request did not have the right response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Failure {
     /// The step of the iteration.
     pub step: String,
-    /// The HTTP status; `None` when there was no response.
+    /// HTTP status; `None` when there was no response.
     pub status: Option<u16>,
-    /// The error's type as the server names it, or a word of ours for errors
-    /// that have none: `connect`, `no answer in 5s`, `wrong value`, ..
+    /// Type of the error as the server names it, such as `ValueError`, or, for an error that
+    /// the server does not name, one of skyload's types such as `timeout`.
     pub error_type: String,
-    /// What the server, or the operating system, said.
+    /// Message of the server or of the operating system.
     pub message: String,
 }
 
 impl Failure {
-    /// How the type begins of an error that is an answer which took too long.
-    pub(crate) const NO_ANSWER_IN: &str = "no answer in ";
-
     /// Whether there was no response, or none to its end.
     pub(crate) const fn is_of_transport(&self) -> bool {
         self.status.is_none()
@@ -31,7 +30,7 @@ impl Failure {
 
     /// Whether there was no response in time.
     pub(crate) fn is_timeout(&self) -> bool {
-        self.is_of_transport() && self.error_type.starts_with(Self::NO_ANSWER_IN)
+        self.is_of_transport() && self.error_type == error_type::TIMEOUT
     }
 }
 
@@ -40,7 +39,7 @@ impl fmt::Display for Failure {
         write!(f, "{}: ", self.step)?;
         match self.status {
             Some(status) => write!(f, "HTTP {status} ")?,
-            None => write!(f, "no response, ")?,
+            None => {}
         }
         write!(f, "{}: {}", self.error_type, self.message)
     }

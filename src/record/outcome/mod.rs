@@ -5,6 +5,7 @@
 //! result: the process ended without a word, and the run is inconclusive.
 
 mod client_fault;
+pub mod error_type;
 mod failure;
 mod latencies;
 

@@ -39,7 +39,7 @@ impl Phase {
             Self::SetUp => "setup",
             Self::Load => "load",
             Self::TearDown => "teardown",
-            Self::Cooldown => "drain",
+            Self::Cooldown => "cooldown",
             Self::Watch => "watch",
         }
     }
@@ -83,7 +83,7 @@ pub struct ClassSnapshot {
 pub enum Window {
     /// A whole phase.
     Phase(Phase),
-    /// The load of one family of scenarios.
+    /// The load of one group of scenarios.
     Load(Group),
 }
 
@@ -91,12 +91,12 @@ impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Phase(phase) => f.pad(phase.name()),
-            Self::Load(family) => f.pad(&format!("load: {}", family.name())),
+            Self::Load(group) => f.pad(&format!("load: {}", group.name())),
         }
     }
 }
 
-/// The largest process of each class in one phase, or in the load of one family.
+/// The largest process of each class in one phase, or in the load of one group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PhasePeaks {

@@ -5,6 +5,7 @@
 //! makes a request of a command line, and `args.rs` a command line of a request, by clap's
 //! own description of the flags. [`crate::plan`] gives them their meaning.
 
+mod aliases;
 mod args;
 mod server_variable;
 
@@ -30,25 +31,25 @@ use crate::record::profile::LevelChoice;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[group(skip)]
 pub struct LoadRequest {
-    /// Concurrent requests of each scenario [default: the profile's].
-    #[arg(short = 'n', long = "requests-per-scenario", value_name = "N")]
+    /// Users (virtual users) of each scenario, all of them concurrent [default: the plan's].
+    #[arg(short = 'n', long, value_name = "N", aliases = aliases::USERS)]
     #[arg(allow_hyphen_values = true)]
     pub users: Option<String>,
 
     /// CLI scenarios: launch status logs jobs serve (+ jobs_queue api_status), all.
-    #[arg(short = 'r', long = "requests", value_name = "LIST", num_args = 1..)]
+    #[arg(short = 'r', long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::CLI)]
     pub cli: Vec<String>,
 
     /// API scenarios: launch_and_logs status cli_status tail_logs validate api_status
     /// (+ exec cluster_queue jobs_launch jobs_logs jobs_queue status_refresh launch_dryrun),
     /// all.
-    #[arg(long = "apis", visible_alias = "api", value_name = "LIST", num_args = 1..)]
+    #[arg(long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::API)]
     pub api: Vec<String>,
 
-    /// Infrastructures to launch on: loopback (a Slurm of our own on this machine), none,
-    /// or those of SkyPilot's --infra, such as aws or kubernetes [default: loopback for an
-    /// isolated server].
-    #[arg(short = 'c', long = "clouds", visible_aliases = ["cloud", "infra"])]
+    /// Infra to launch on: loopback (a Slurm cluster on this machine), none, or values of
+    /// SkyPilot's --infra, such as aws or kubernetes [default: loopback for an isolated
+    /// server].
+    #[arg(short = 'c', long, visible_aliases = aliases::INFRA)]
     #[arg(value_name = "LIST", num_args = 1..)]
     pub infra: Vec<String>,
 
@@ -61,17 +62,17 @@ pub struct LoadRequest {
     pub copy_credentials: bool,
 
     /// Spread the starts of users over this time: `auto` takes as long as this machine needs
-    /// for the executors, 0s is a burst [default: the profile's; with -n, a burst].
+    /// for the executors, 0s is a burst [default: the plan's; with -n, a burst].
     #[arg(long, value_name = "auto|TIME", allow_hyphen_values = true)]
     pub ramp: Option<String>,
 
     /// Do less where the load would take longer: fewer iterations first, then fewer users
-    /// [default: the profile's; with -n or --waves, off].
+    /// [default: the plan's; with -n or --iterations, off].
     #[arg(long, value_name = "off|TIME", allow_hyphen_values = true)]
     pub fit: Option<String>,
 
     /// Iterations that each user takes; the first meets cold executors.
-    #[arg(long = "waves", value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, aliases = aliases::ITERATIONS)]
     pub iterations: Option<String>,
 
     /// SkyPilot under test: a version from PyPI, the newest nightly, or a sky program
@@ -99,7 +100,7 @@ pub struct LoadRequest {
     pub deploy: bool,
 
     /// A named plan of skyload.toml [default: default].
-    #[arg(long = "profile", value_name = "NAME")]
+    #[arg(long, value_name = "NAME", aliases = aliases::PLAN)]
     pub plan: Option<String>,
 
     /// Read this file instead of the checkout's skyload.toml.
@@ -119,13 +120,13 @@ pub struct LoadRequest {
     #[arg(long, value_enum, value_name = "HOW")]
     pub peaks: Option<LevelChoice>,
 
-    /// Give each phase, and each family of scenarios, peaks of its own: families are loaded one
-    /// after the other, and the kernel's marks of the server's processes lowered in between.
+    /// Measure peaks per phase and per scenario group: groups run sequentially, and the peaks
+    /// (VmHWM) of server processes are reset in between.
     #[arg(long)]
     pub phase_peaks: bool,
 
-    /// Also show the executors' figures as the original tool came by them.
-    #[arg(long = "original-semantics")]
+    /// Also show executor figures by the rule of upstream's script.
+    #[arg(long)]
     pub upstream_figures: bool,
 
     /// Leave the isolated server running at the end.

@@ -117,7 +117,7 @@ mod tests {
         let some = |metric: &str, amount: &str| (metric.to_owned(), Some(amount.to_owned()));
         assert_eq!(
             limits("budgets"),
-            [("short-executor".to_owned(), None), some("leftovers", "0")]
+            [("short-executor".to_owned(), None), some("leaked-processes", "0")]
         );
         let thresholds = [
             some("api:status p95", "5.000 s"),

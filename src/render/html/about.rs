@@ -98,14 +98,14 @@ pub(super) fn phases(report: &Report) -> Option<Table> {
 }
 
 /// What was set up and taken down; `None` where nothing was launched.
-pub(super) fn fixtures(report: &Report) -> Option<Table> {
-    let ledger = report.resources.as_ref()?;
+pub(super) fn resources(report: &Report) -> Option<Table> {
+    let log = report.resources.as_ref()?;
     let mut table = Table::new(
         "Setup and teardown, in seconds (no part of the load)",
         &["what", "", "on", "failure", "took"],
         4,
     );
-    for step in &ledger.steps {
+    for step in &log.steps {
         let stage = match step.stage {
             Stage::SetUp => "set up",
             Stage::TearDown => "ended",

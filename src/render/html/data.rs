@@ -122,8 +122,9 @@ impl Axis {
     }
 
     pub(super) fn scenarios(self, report: &Report) -> Vec<ScenarioSpans> {
-        let with_waves = report.scenarios.iter().filter(|scenario| !scenario.segments.is_empty());
-        with_waves
+        let with_segments =
+            report.scenarios.iter().filter(|scenario| !scenario.segments.is_empty());
+        with_segments
             .map(|scenario| ScenarioSpans {
                 name: scenario.id.to_string(),
                 segments: scenario

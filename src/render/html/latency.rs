@@ -71,7 +71,7 @@ pub(super) const fn look(temperature: Start) -> &'static str {
 /// The looks of the segments that there are, with their meanings.
 pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
     const ALL: [(Start, &str); 3] = [
-        (Start::Cold, "cold, or the only wave"),
+        (Start::Cold, "cold, or the only iteration"),
         (Start::Warm, "warm"),
         (Start::Unknown, "not known to be cold or warm: the server was not restarted"),
     ];
@@ -156,7 +156,7 @@ pub(super) fn iterations(report: &Report) -> Option<Table> {
 
 /// The steps of all segments; `None` where every iteration had but one.
 pub(super) fn steps(report: &Report) -> Option<Table> {
-    let mut headings = vec!["scenario", "wave", "step", "count"];
+    let mut headings = vec!["scenario", "start", "step", "count"];
     headings.extend(latency::headings());
     let mut table = Table::new("Steps of an iteration, in seconds", &headings, 3);
     for (scenario, segment) in segments(report).filter(|(_, segment)| segment.steps.len() > 1) {

@@ -17,7 +17,7 @@ pub(super) fn classes(report: &Report) -> Option<Table> {
     Some(Table::showing(caption, memory::classes(memory, &report.budgets)))
 }
 
-/// Peaks of each phase and family, the server at the end of each phase, and what it
+/// Peaks of each phase and group, the server at the end of each phase, and what it
 /// holds at last beyond what it held before.
 pub(super) fn by_phase(report: &Report) -> Vec<Table> {
     let Some(memory) = &report.memory else { return Vec::new() };

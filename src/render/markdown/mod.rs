@@ -120,8 +120,8 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let firsts =
         || report.scenarios.iter().filter(|one| one.segments.len() > 1).map(|one| &one.segments[0]);
     let segments = match firsts().any(|first| first.start == Start::Cold) {
-        true => ": the first wave, which meets cold executors, and the last",
-        false if firsts().next().is_some() => ": the first wave and the last",
+        true => ": the first, which meets cold executors, and the last",
+        false if firsts().next().is_some() => ": the first and the last",
         false => "",
     };
     writeln!(out, "\nLatency of users' iterations in seconds{segments}.")

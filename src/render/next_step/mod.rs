@@ -131,9 +131,9 @@ fn after_failure(report: &Report) -> NextStep {
         scenario.state == ScenarioState::Failed || is_breached(scenario.id)
     };
     let failed = report.scenarios.iter().filter(has_failed).map(|scenario| scenario.id);
-    let (bystanders, mut ids): (Vec<_>, Vec<_>) =
+    let (probes, mut ids): (Vec<_>, Vec<_>) =
         failed.partition(|id| id.kind() == ScenarioKind::Probe);
-    if ids.is_empty() && !bystanders.is_empty() {
+    if ids.is_empty() && !probes.is_empty() {
         // It waits behind what all others ask for.
         ids = loaded(plan);
     }
@@ -142,11 +142,11 @@ fn after_failure(report: &Report) -> NextStep {
             command: load(report, &ids, users / 2),
             purpose: format!("to see whether it fails with half as many users; {LOOK}"),
         },
-        (ids, 1) if bystanders.is_empty() => NextStep {
+        (ids, 1) if probes.is_empty() => NextStep {
             command: load(report, &ids, 1),
             purpose: format!("to see whether it fails on its own; {LOOK}"),
         },
-        // The bystander beside single users, what was shared, or the teardown.
+        // The health probe beside single users, what was shared, or the teardown.
         _ => repeat(report, format!("to see whether it fails again; {LOOK}")),
     }
 }

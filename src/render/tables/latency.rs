@@ -22,7 +22,7 @@ pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
         return None;
     }
     let per_second = ScenarioMetric::Throughput.row().heading;
-    let columns = ["scenario", "wave", "iterations", "refused", "errors", per_second];
+    let columns = ["scenario", "start", "iterations", "refused", "errors", per_second];
     let headings: Vec<&str> = columns.into_iter().chain(headings()).collect();
     let mut table = Table::new(&headings, 2);
     for scenario in &report.scenarios {

@@ -18,15 +18,15 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
     }
     match &report.resources {
-        Some(ledger) if !ledger.steps.is_empty() => fixtures(ledger, out),
+        Some(log) if !log.steps.is_empty() => resources(log, out),
         _ => Ok(()),
     }
 }
 
-fn fixtures(ledger: &ResourceLog, out: &mut impl Write) -> io::Result<()> {
+fn resources(log: &ResourceLog, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nSETUP AND TEARDOWN, in seconds (no part of the load)")?;
     let mut rows = Table::new(&["", "what", "on", "took"], 3);
-    for step in &ledger.steps {
+    for step in &log.steps {
         let stage = match step.stage {
             Stage::SetUp => "set up",
             Stage::TearDown => "ended",

@@ -46,7 +46,7 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nSTEPS of an iteration in the last wave, in seconds")?;
+    writeln!(out, "\nSTEPS of an iteration in the last, in seconds")?;
     let headings: Vec<&str> =
         ["scenario", "step", "count"].into_iter().chain(latency::headings()).collect();
     let mut rows = Table::new(&headings, 2);

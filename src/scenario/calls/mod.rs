@@ -1,7 +1,7 @@
 //! The HTTP requests of scenarios, as SkyPilot's SDK sends them.
 
-pub mod fixtures;
 pub(super) mod launching;
+pub mod shared;
 
 use std::time::Duration;
 

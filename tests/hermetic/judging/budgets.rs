@@ -1,4 +1,4 @@
-//! Budgets of the whole server beyond its peaks: growth, threads, zombies, leftovers.
+//! Budgets of the whole server beyond its peaks: growth, threads, zombies, leaked-processes.
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, LimitState, Report, Severity, Verdict};
@@ -23,7 +23,7 @@ fn holds(evidence: &mut Evidence, phase: Phase) {
     evidence.snapshot(phase).classes.insert(ProcessClass::LongExecutor, KEPT);
 }
 
-/// It is there after the drain, and may take so much.
+/// It is there after the cooldown, and may take so much.
 fn grows(evidence: &mut Evidence, limit: u64) {
     holds(evidence, Phase::Cooldown);
     evidence.limit(Growth, ByteSize::mib(limit));
@@ -97,20 +97,20 @@ fn count(limit: u64) -> Amount {
     |e: &mut Evidence| { e.silence(LOAD_ENDED, ALL_ENDED + 1); e.limit(Zombies, count(0)); },
     Inconclusive, "zombies: nothing was measured")]
 #[case::a_stop_that_leaves_nothing(|e: &mut Evidence| leaves(e, 0, 0), Pass, "")]
-#[case::leftovers_at_their_budget(|e: &mut Evidence| leaves(e, 1, 1), Pass, "1x SkyPilot:executor:short")]
-#[case::leftovers_above_their_budget(
-    |e: &mut Evidence| leaves(e, 2, 1), OverBudget, "leftovers: 2, budget 1 (configured)")]
-#[case::leftovers_of_an_interrupted_run(
-    |e: &mut Evidence| { leaves(e, 1, 0); e.happens(6_000, Event::LoadStopped(Interrupted)); }, OverBudget, "leftovers: 1, budget 0")]
-#[case::leftovers_of_a_server_without_a_profile(
-    |e: &mut Evidence| { leaves(e, 1, 0); (e.profile, e.processes) = (Vec::new(), None); }, OverBudget, "leftovers: 1")]
+#[case::leaked_processes_at_their_budget(|e: &mut Evidence| leaves(e, 1, 1), Pass, "1x SkyPilot:executor:short")]
+#[case::leaked_processes_above_their_budget(
+    |e: &mut Evidence| leaves(e, 2, 1), OverBudget, "leaked-processes: 2, budget 1 (configured)")]
+#[case::leaked_processes_of_an_interrupted_run(
+    |e: &mut Evidence| { leaves(e, 1, 0); e.happens(6_000, Event::LoadStopped(Interrupted)); }, OverBudget, "leaked-processes: 1, budget 0")]
+#[case::leaked_processes_of_a_server_without_a_profile(
+    |e: &mut Evidence| { leaves(e, 1, 0); (e.profile, e.processes) = (Vec::new(), None); }, OverBudget, "leaked-processes: 1")]
 #[case::a_server_that_is_not_stopped(
-    |e: &mut Evidence| e.limit(LeakedProcesses, count(0)), Pass, "leftovers: the server was not stopped as its users stop it, so")]
+    |e: &mut Evidence| e.limit(LeakedProcesses, count(0)), Pass, "leaked-processes: the server was not stopped as its users stop it, so")]
 #[case::a_server_that_is_kept(
-    |e: &mut Evidence| { e.plan.keep_server = true; e.limit(LeakedProcesses, count(0)); }, Pass, "leftovers: the server was kept, so")]
+    |e: &mut Evidence| { e.plan.keep_server = true; e.limit(LeakedProcesses, count(0)); }, Pass, "leaked-processes: the server was kept, so")]
 #[case::a_server_that_died_before_it_was_stopped(
     |e: &mut Evidence| { e.happens(6_000, Event::ServerGone); e.limit(LeakedProcesses, count(0)); },
-    Inconclusive, "leftovers: the server was lost before it was stopped, so")]
+    Inconclusive, "leaked-processes: the server was lost before it was stopped, so")]
 #[case::a_limit_in_another_unit(
     |e: &mut Evidence| e.limit(Threads, ByteSize::gib(1)), Inconclusive, "threads: nothing was measured")]
 fn the_verdict_follows_from(
@@ -150,7 +150,7 @@ fn a_stop_that_leaves_nothing_is_not_remarked_upon() {
 }
 
 #[test]
-fn leftovers_without_a_budget_are_worth_a_note() {
+fn leaked_processes_without_a_budget_are_worth_a_note() {
     let mut evidence = good_run(&four_users());
     leaves(&mut evidence, 1, 0);
     evidence.plan.budgets.retain(|budget| budget.metric != LeakedProcesses.into());
@@ -201,7 +201,7 @@ fn what_an_idle_server_held_keeps_no_budget() {
     let mut evidence = good_run(&four_users());
     evidence.limit(TreePss, ByteSize::gib(1));
     forgets(&mut evidence, Phase::Load);
-    assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass, "the drain's is left");
+    assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass, "the cooldown's is left");
     forgets(&mut evidence, Phase::Cooldown);
     let report = Report::assemble(&evidence);
     assert_eq!(report.judgement.verdict, Inconclusive);

@@ -51,7 +51,7 @@ impl Change for Evidence {
             let failure = Failure {
                 step: "status".to_owned(),
                 status: None,
-                error_type: "client out of open files".to_owned(),
+                error_type: "load-generator-out-of-open-files".to_owned(),
                 message: "Too many open files".to_owned(),
             };
             segment.tally.add(failure, None);
@@ -135,7 +135,7 @@ pub(crate) fn slow(evidence: &mut Evidence) {
 }
 
 /// A cluster that scenarios share could not be set up or taken down.
-pub(crate) fn fixture_fails(evidence: &mut Evidence, stage: Stage, message: &str) {
+pub(crate) fn resource_fails(evidence: &mut Evidence, stage: Stage, message: &str) {
     let failure = Failure {
         step: "launch".to_owned(),
         status: Some(500),

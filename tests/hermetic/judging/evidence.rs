@@ -1,5 +1,5 @@
 //! A run in which everything went well: 2 s of baseline, 10 s of load, 2 s of
-//! drain, one API scenario of four users, the bystander, and a small server.
+//! cooldown, one API scenario of four users, the health probe, and a small server.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -137,7 +137,7 @@ fn zombies_are_those_of_the_phases_last_tick() {
     evidence.silence(LOAD_ENDED, ALL_ENDED + 1);
     let memory = Report::assemble(&evidence).memory.unwrap();
     let zombies: Vec<_> = memory.snapshots.iter().map(|snapshot| snapshot.zombies).collect();
-    assert_eq!(zombies, [Some(0), Some(2), None], "nobody looked in the drain");
+    assert_eq!(zombies, [Some(0), Some(2), None], "nobody looked in the cooldown");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn phases_end_where_the_next_begins_and_nowhere_else() {
 }
 
 #[test]
-fn an_interrupted_baseline_is_followed_by_the_drain() {
+fn an_interrupted_baseline_is_followed_by_the_cooldown() {
     let marks = [
         mark(0, Event::PhaseBegan(Phase::Baseline)),
         mark(1_000, Event::LoadStopped(StopReason::Interrupted)),
@@ -216,7 +216,7 @@ fn without_a_baseline_the_first_reading_stands_for_it() {
 }
 
 #[test]
-fn throughput_counts_iterations_over_the_time_of_their_wave() {
+fn throughput_counts_iterations_over_the_time_of_their_segment() {
     let report = Report::assemble(&good_run(&four_users()));
     let segment = &report.scenarios[0].segments[0];
     assert_eq!(segment.throughput, Some(0.4));
@@ -225,7 +225,7 @@ fn throughput_counts_iterations_over_the_time_of_their_wave() {
 }
 
 #[test]
-fn a_wave_without_a_length_has_no_throughput() {
+fn a_segment_without_a_length_has_no_throughput() {
     let mut evidence = good_run(&four_users());
     evidence.segment().ended = evidence.segment().began;
     assert_eq!(Report::assemble(&evidence).scenarios[0].segments[0].throughput, None);

@@ -12,9 +12,9 @@ use skyload::render::{github, junit, markdown, text};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::changes::{Change, fixture_fails, slow};
+use super::changes::{Change, resource_fails, slow};
 use super::evidence::{ALL_ENDED, four_users, good_run, hardly_anything_of_a_run};
-use super::page_words::two_waves;
+use super::page_words::two_iterations;
 use super::texts::eventful_run;
 
 /// What a server may call something, or say.
@@ -79,7 +79,7 @@ fn unread_without_budget(run: &mut Evidence) {
 }
 
 fn failed_setup(run: &mut Evidence) {
-    fixture_fails(run, Stage::SetUp, HOSTILE);
+    resource_fails(run, Stage::SetUp, HOSTILE);
 }
 
 #[rstest]
@@ -148,13 +148,13 @@ fn a_pull_request_is_told_the_verdict_first_then_budgets_and_scenarios() {
 }
 
 #[rstest]
-#[case::restarted(true, "the first wave, which meets cold executors, and the last.")]
-#[case::remote(false, "the first wave and the last.")]
+#[case::restarted(true, "the first, which meets cold executors, and the last.")]
+#[case::remote(false, "the first and the last.")]
 fn executors_are_called_cold_only_where_the_server_was_restarted(
     #[case] restarted: bool,
     #[case] words: &str,
 ) {
-    let markdown = markdown_of(&two_waves(restarted));
+    let markdown = markdown_of(&two_iterations(restarted));
     assert!(markdown.contains(&format!("in seconds: {words}\n")), "{markdown}");
 }
 

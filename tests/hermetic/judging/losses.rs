@@ -58,7 +58,7 @@ fn a_run_that_launched_passes_with_all_its_files() {
 }
 
 #[rstest]
-#[case::fixtures(|run: &mut Evidence| run.resources = None, "resources.json is missing")]
+#[case::resources(|run: &mut Evidence| run.resources = None, "resources.json is missing")]
 #[case::nodes(|run: &mut Evidence| run.nodes = None, "nodes.json is missing")]
 fn a_lost_file_of_what_was_launched_is_inconclusive(
     #[case] change: fn(&mut Evidence),
@@ -83,7 +83,7 @@ fn a_lost_mark_of_a_phase_is_inconclusive(#[case] lost: Phase) {
 }
 
 #[test]
-fn a_lost_wave_is_inconclusive() {
+fn a_lost_segment_is_inconclusive() {
     let change = |run: &mut Evidence| {
         run.plan.scenarios.iter_mut().for_each(|planned| planned.iterations = 2);
     };

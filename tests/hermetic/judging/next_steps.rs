@@ -13,7 +13,7 @@ use skyload::render::{NextStep, next_step};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
-use super::changes::{Change, fixture_fails};
+use super::changes::{Change, resource_fails};
 use super::evidence::{LOAD_ENDED, four_users, good_run};
 
 pub(super) fn after(run: &Evidence) -> NextStep {
@@ -43,17 +43,17 @@ fn with_server(version: &str, commit: Option<&str>) -> Evidence {
 #[case::of_a_release(
     "0.12.0",
     None,
-    "cargo xtask load --sky 0.12.0 --server system --apis status -n 4 --waves 1"
+    "cargo xtask load --sky 0.12.0 --server system --api status -n 4 --iterations 1"
 )]
 #[case::of_a_checkout(
     "1.0.0-dev0",
     None,
-    "cargo xtask load --server system --apis status -n 8 --waves 1"
+    "cargo xtask load --server system --api status -n 8 --iterations 1"
 )]
 #[case::of_another_commit(
     "0.14.1",
     Some("abcd"),
-    "cargo xtask load --server system --apis status -n 8 --waves 1"
+    "cargo xtask load --server system --api status -n 8 --iterations 1"
 )]
 fn a_pass_that_says_nothing_of_constants_is_not_followed_by_them(
     #[case] version: &str,
@@ -73,7 +73,7 @@ fn a_breach_that_says_nothing_of_constants_is_looked_at_again() {
     run.record(3).peak = Some(ByteSize::gib(1));
     run.limit(ServerMetric::TreeRss, Amount::Size(ByteSize::mib(1)));
     let next = after(&run);
-    let command = "cargo xtask load --sky 0.12.0 --server system --apis status -n 4 --waves 1";
+    let command = "cargo xtask load --sky 0.12.0 --server system --api status -n 4 --iterations 1";
     assert_eq!(next.command, command);
     assert!(next.purpose.contains("its server is SkyPilot 0.12.0"), "{next:?}");
 }
@@ -87,7 +87,7 @@ fn a_remote_pass_says_nothing_of_memory_and_is_followed_by_more_users() {
     let next = after(&run);
     assert_eq!(
         next.command,
-        "cargo xtask load --server http://127.0.0.1:9 --apis status -n 8 --waves 1"
+        "cargo xtask load --server http://127.0.0.1:9 --api status -n 8 --iterations 1"
     );
 }
 
@@ -106,7 +106,7 @@ fn a_count_that_was_exceeded_is_no_matter_of_constants() {
     let mut run = good_run(&four_users());
     run.limit(ServerMetric::Threads, Amount::Count(1));
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 4 --waves 1");
+    assert_eq!(next.command, "cargo xtask load --api status -n 4 --iterations 1");
     assert!(next.purpose.ends_with("--budget threads=COUNT"), "{next:?}");
 }
 
@@ -117,7 +117,7 @@ fn a_breach_of_a_run_that_broke_off_is_looked_at_again() {
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let next = after(&run);
     assert_eq!(
-        next.command, "cargo xtask load --apis status -n 4 --waves 1",
+        next.command, "cargo xtask load --api status -n 4 --iterations 1",
         "`recommend` refuses it"
     );
     assert!(next.purpose.starts_with("to see all of it: interrupted after"), "{next:?}");
@@ -143,7 +143,10 @@ fn a_scenario_that_failed_is_tried_with_half_of_its_users() {
     let mut run = good_run(&request);
     run.fail_iterations(2);
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --sky 0.12.0 --deploy --apis status -n 2 --waves 1");
+    assert_eq!(
+        next.command,
+        "cargo xtask load --sky 0.12.0 --deploy --api status -n 2 --iterations 1"
+    );
     assert!(next.purpose.contains("server.log.tail"), "{next:?}");
 }
 
@@ -152,7 +155,7 @@ fn a_latency_limit_that_was_exceeded_names_its_scenario() {
     let mut run = good_run(&four_users());
     let limits = Thresholds { p50: Some(std::time::Duration::from_millis(1)), ..<_>::default() };
     run.plan.thresholds = limits.limits(ScenarioId::ApiStatus).collect();
-    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
+    assert_eq!(after(&run).command, "cargo xtask load --api status -n 2 --iterations 1");
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn a_cloud_is_named_again_whatever_failed() {
     };
     let mut run = good_run(&request);
     run.fail_iterations(2);
-    let command = "cargo xtask load -c aws --copy-credentials --apis status -n 2 --waves 1";
+    let command = "cargo xtask load -c aws --copy-credentials --api status -n 2 --iterations 1";
     assert_eq!(after(&run).command, command);
 }
 
@@ -174,15 +177,15 @@ fn a_single_user_that_failed_is_tried_alone() {
     let one = Some("1".to_owned());
     let mut run = good_run(&LoadRequest { users: one, ..four_users() });
     run.fail_iterations(1);
-    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 1 --waves 1");
+    assert_eq!(after(&run).command, "cargo xtask load --api status -n 1 --iterations 1");
 }
 
 #[test]
-fn a_bystander_that_failed_is_tried_with_half_of_the_users() {
+fn a_health_probe_that_failed_is_tried_with_half_of_the_users() {
     let mut run = good_run(&four_users());
     run.fail_iterations_of(ScenarioId::ProbeHealth, 1);
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 2 --waves 1");
+    assert_eq!(next.command, "cargo xtask load --api status -n 2 --iterations 1");
     assert!(next.purpose.starts_with("to see whether it fails with half as many users"));
 }
 
@@ -202,8 +205,9 @@ fn users_are_counted_of_each_cloud(#[case] change: fn(&mut Evidence), #[case] us
     };
     let mut run = good_run(&request);
     change(&mut run);
-    let command =
-        format!("cargo xtask load -c aws gcp --copy-credentials -r launch -n {users} --waves 1");
+    let command = format!(
+        "cargo xtask load -c aws gcp --copy-credentials -r launch -n {users} --iterations 1"
+    );
     assert_eq!(after(&run).command, command);
 }
 
@@ -215,15 +219,15 @@ fn scenarios_with_fewer_users_are_not_given_the_number_of_others() {
         planned.users = if planned.id == ScenarioId::CliStatus { 1 } else { planned.users };
     }
     run.fail_iterations_of(ScenarioId::ProbeHealth, 1);
-    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
+    assert_eq!(after(&run).command, "cargo xtask load --api status -n 2 --iterations 1");
 }
 
 #[test]
 fn what_no_scenario_did_is_looked_at_again_as_it_was() {
     let mut run = good_run(&four_users());
-    fixture_fails(&mut run, Stage::SetUp, "no");
+    resource_fails(&mut run, Stage::SetUp, "no");
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 4 --waves 1");
+    assert_eq!(next.command, "cargo xtask load --api status -n 4 --iterations 1");
     assert!(next.purpose.starts_with("to see whether it fails again"), "{next:?}");
 }
 
@@ -232,7 +236,7 @@ fn an_inconclusive_run_is_repeated_as_it_was_and_the_reason_is_named() {
     let mut run = good_run(&four_users());
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let next = after(&run);
-    assert_eq!(next.command, "cargo xtask load --apis status -n 4 --waves 1");
+    assert_eq!(next.command, "cargo xtask load --api status -n 4 --iterations 1");
     assert!(next.purpose.contains("interrupted after"), "{next:?}");
 }
 
@@ -243,7 +247,7 @@ fn a_plan_of_another_file_is_found_in_it_again() {
     let mut run = good_run(&LoadRequest { config, plan, ..four_users() });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let command =
-        "cargo xtask load --config /plans/ours.toml --profile smoke --apis status -n 4 --waves 1";
+        "cargo xtask load --config /plans/ours.toml --plan smoke --api status -n 4 --iterations 1";
     assert_eq!(after(&run).command, command);
 }
 
@@ -255,7 +259,7 @@ fn what_a_shell_would_take_apart_is_quoted() {
     assert_eq!(
         after(&run).command,
         "cargo xtask load --config '/our plans/a.toml' --server 'http://127.0.0.1:1/?of=us&them' \
-         --apis status -n 4 --waves 1"
+         --api status -n 4 --iterations 1"
     );
     run = good_run(&four_users());
     run.name = "/our runs/20261124-080000-test".to_owned();
@@ -270,7 +274,7 @@ fn lists_of_everything_are_short() {
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     assert_eq!(
         after(&run).command,
-        "cargo xtask load -c loopback -r all --apis all -n 4 --waves 1"
+        "cargo xtask load -c loopback -r all --api all -n 4 --iterations 1"
     );
 }
 
@@ -285,7 +289,7 @@ fn an_isolated_server_gets_the_clouds_credentials_again() {
     };
     let mut run = good_run(&request);
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
-    let command = "cargo xtask load -c aws --copy-credentials -r launch -n 4 --waves 1";
+    let command = "cargo xtask load -c aws --copy-credentials -r launch -n 4 --iterations 1";
     assert_eq!(after(&run).command, command);
 }
 
@@ -306,8 +310,8 @@ fn every_flag_that_was_given_is_given_again() {
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     assert_eq!(
         after(&run).command,
-        "cargo xtask load -r launch --run-async -n 4 --waves 3 --budget 'tree-rss=1GiB' --budget \
-         'threads=9' --peaks high-water-mark --phase-peaks --original-semantics"
+        "cargo xtask load -r launch --run-async -n 4 --iterations 3 --budget 'tree-rss=1GiB' --budget \
+         'threads=9' --peaks high-water-mark --phase-peaks --upstream-figures"
     );
 }
 
@@ -316,7 +320,7 @@ fn no_infrastructure_and_a_server_that_is_kept_are_asked_for_again() {
     let infra = vec!["none".to_owned()];
     let mut run = good_run(&LoadRequest { infra, keep_server: true, ..four_users() });
     run.fail_iterations(2);
-    let command = "cargo xtask load --keep-server -c none --apis status -n 2 --waves 1";
+    let command = "cargo xtask load --keep-server -c none --api status -n 2 --iterations 1";
     assert_eq!(after(&run).command, command);
 }
 
@@ -327,7 +331,7 @@ fn a_profile_of_the_servers_machine_is_asked_for_again() {
     let mut run = good_run(&LoadRequest { server, server_profile, ..four_users() });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let command = "cargo xtask load --server http://127.0.0.1:9 --server-profile '/there/a \
-                   profile' --apis status -n 4 --waves 1";
+                   profile' --api status -n 4 --iterations 1";
     assert_eq!(after(&run).command, command);
 }
 
@@ -337,14 +341,14 @@ fn a_part_of_a_load_is_not_given_flags_that_it_would_leave_idle() {
     let infra = vec!["loopback".to_owned()];
     let mut run = good_run(&LoadRequest { cli, infra, run_async: true, ..four_users() });
     run.fail_iterations(2);
-    assert_eq!(after(&run).command, "cargo xtask load --apis status -n 2 --waves 1");
+    assert_eq!(after(&run).command, "cargo xtask load --api status -n 2 --iterations 1");
 }
 
 #[test]
 fn what_a_profile_of_skyload_toml_chose_is_chosen_again() {
     let mut run = good_run(&LoadRequest { plan: Some("smoke".to_owned()), ..<_>::default() });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
-    assert_eq!(after(&run).command, "cargo xtask load --profile smoke");
+    assert_eq!(after(&run).command, "cargo xtask load --plan smoke");
 }
 
 #[test]
@@ -355,6 +359,6 @@ fn a_run_that_did_not_write_its_request_down_is_repeated_as_far_as_its_plan_tell
     let mut run = good_run(&LoadRequest { server, infra, sky, ..four_users() });
     run.request = None;
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
-    let command = "cargo xtask load --sky 0.12.0 --server system -c aws --apis status -n 4";
+    let command = "cargo xtask load --sky 0.12.0 --server system -c aws --api status -n 4";
     assert_eq!(after(&run).command, command);
 }

@@ -28,7 +28,7 @@ fn suited(left_out: Reduction, ramp: Duration) -> Evidence {
 #[case::smaller(
     Reduction { one_iteration: true, halvings: 1 },
     1,
-    "cargo xtask load -n 1 --waves 1 --ramp 45s"
+    "cargo xtask load -n 1 --iterations 1 --ramp 45s"
 )]
 #[case::smaller_in_unlike_parts(
     Reduction { one_iteration: true, halvings: 1 },
@@ -51,9 +51,9 @@ fn half_of_the_users_are_spread_where_all_were() {
     let mut run = good_run(&LoadRequest { ramp: Some("30s".to_owned()), ..four_users() });
     run.plan.ramp = Duration::from_secs(30);
     run.fail_iterations(2);
-    let command = "cargo xtask load --apis status -n 2 --waves 1 --ramp 30s";
+    let command = "cargo xtask load --api status -n 2 --iterations 1 --ramp 30s";
     assert_eq!(after(&run).command, command);
     run.request = Some(four_users());
-    let command = "cargo xtask load --apis status -n 2 --waves 1 --ramp auto";
+    let command = "cargo xtask load --api status -n 2 --iterations 1 --ramp auto";
     assert_eq!(after(&run).command, command);
 }

@@ -29,11 +29,11 @@ fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
-fn what_the_bystander_asks_is_no_iteration_of_a_user() {
+fn what_the_health_probe_asks_is_no_iteration_of_a_user() {
     let run = good_run(&four_users());
     let asked: u64 =
         run.outcomes.values().flat_map(|o| &o.segments).map(|segment| segment.succeeded).sum();
-    assert!(asked > 4, "there is a bystander");
+    assert!(asked > 4, "there is a health probe");
     let page = page(&run);
     let figure = key_figure(&page, "iterations of users");
     assert!(figure.contains(">4<") && figure.contains("0 failed"), "{figure}");
@@ -46,7 +46,7 @@ fn iterations_that_the_client_could_not_run_are_told_apart() {
     let page = page(&run);
     let figure = key_figure(&page, "iterations of users");
     assert!(figure.contains(">2<") && figure.contains("0 failed, 2 by the client"), "{figure}");
-    let error = row(&page, "Errors and refusals", "client out of open files");
+    let error = row(&page, "Errors and refusals", "load-generator-out-of-open-files");
     assert!(error[0].contains("own: says nothing of the server"), "{error:?}");
 }
 
@@ -89,19 +89,19 @@ fn a_key_figure_that_is_a_lower_bound_says_so() {
 
 #[rstest]
 #[case::unread(
-    "The server at the end of each phase", "drain",
+    "The server at the end of each phase", "cooldown",
     &["≥ 6", "≥ 18", "2", "≥ 550.0", "≥ 420.0"])]
 #[case::read(
     "The server at the end of each phase", "load", &["3", "9", "2", "400.0", "300.0"])]
 #[case::growth(
     "Growth by class", "long-executor", &["0 → 3", "0 → 9", "0.0 → 150.0", "0.0 → 120.0"])]
 #[case::growth_of_all(
-    "The whole server beyond its peaks", "growth after the drain (PSS, MiB)",
+    "The whole server beyond its peaks", "growth after the cooldown (PSS, MiB)",
     &["≥ 150.0", "200.0", "25%", "ok"])]
-#[case::leftovers(
-    "The whole server beyond its peaks", "leftovers of the stop", &["3", "2", "-50%", "OVER"])]
+#[case::leaked_processes(
+    "The whole server beyond its peaks", "leaked processes", &["3", "2", "-50%", "OVER"])]
 #[case::without_budget(
-    "The whole server beyond its peaks", "zombies after the drain", &["2", "", "", ""])]
+    "The whole server beyond its peaks", "zombies after the cooldown", &["2", "", "", ""])]
 #[case::without_constant("Budgets", "server", &["200.0 MiB", "–", "–", "no constant"])]
 #[case::lower_bound(
     "Budgets", "short-executor", &["≥ 180.0 MiB", "307.2 MiB", "41%", "ok"])]

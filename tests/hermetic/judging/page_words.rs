@@ -10,7 +10,7 @@ use skyload::record::events::Event;
 use skyload::record::resources::Stage;
 use skyload::units::ByteSize;
 
-use super::changes::{Change, fixture_fails, slow};
+use super::changes::{Change, resource_fails, slow};
 use super::evidence::{ALL_ENDED, four_users, good_run};
 use super::pages::{data, heading, page};
 
@@ -32,19 +32,19 @@ fn leaked_processes(run: &mut Evidence) {
 #[case::threads(many_threads, "OVER BUDGET", "the budget for threads was exceeded.")]
 #[case::several(
     |run: &mut Evidence| { many_threads(run); leaked_processes(run) },
-    "OVER BUDGET", "budgets were exceeded: threads, leftovers.")]
+    "OVER BUDGET", "budgets were exceeded: threads, leaked-processes.")]
 #[case::wrong(
     |run: &mut Evidence| run.fail_iterations(1),
     "SCENARIO FAILED", "users did not get the right answers, or not in time.")]
 #[case::slow(slow, "SCENARIO FAILED", "users did not get their answers in time.")]
 #[case::setup(
-    |run: &mut Evidence| fixture_fails(run, Stage::SetUp, "no"),
+    |run: &mut Evidence| resource_fails(run, Stage::SetUp, "no"),
     "SCENARIO FAILED", "what scenarios need could not be set up.")]
 #[case::teardown(
-    |run: &mut Evidence| fixture_fails(run, Stage::TearDown, "no"),
+    |run: &mut Evidence| resource_fails(run, Stage::TearDown, "no"),
     "SCENARIO FAILED", "what was launched was not taken down in good order.")]
 #[case::wrong_and_not_taken_down(
-    |run: &mut Evidence| { run.fail_iterations(1); fixture_fails(run, Stage::TearDown, "no") },
+    |run: &mut Evidence| { run.fail_iterations(1); resource_fails(run, Stage::TearDown, "no") },
     "SCENARIO FAILED", "users did not get the right answers, or not in time.")]
 fn the_verdicts_sentence_says_what_happened(
     #[case] change: fn(&mut Evidence),
@@ -57,7 +57,7 @@ fn the_verdicts_sentence_says_what_happened(
 }
 
 /// A run of two segments, on a server that was restarted for it or not.
-pub(crate) fn two_waves(restarted: bool) -> Evidence {
+pub(crate) fn two_iterations(restarted: bool) -> Evidence {
     let mut run = good_run(&four_users());
     let segment = run.segment().clone();
     run.status().segments.push(segment);
@@ -74,8 +74,8 @@ fn explains(page: &str, look: &str) -> bool {
 }
 
 #[test]
-fn waves_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
-    let page = page(&two_waves(false));
+fn iterations_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
+    let page = page(&two_iterations(false));
     let data = data(&page);
     for part in [&data["scenarios"][0]["segments"], &data["distributions"][0]["segments"]] {
         let looks = part.as_array().expect("it is a list").iter().map(|segment| &segment["look"]);
@@ -86,8 +86,8 @@ fn waves_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
 }
 
 #[test]
-fn waves_on_a_server_that_was_restarted_are_cold_and_warm() {
-    let page = page(&two_waves(true));
+fn iterations_on_a_server_that_was_restarted_are_cold_and_warm() {
+    let page = page(&two_iterations(true));
     let segments = data(&page)["scenarios"][0]["segments"].clone();
     let looks: Vec<&Value> = (0..2).map(|segment| &segments[segment]["look"]).collect();
     assert_eq!(looks, ["cold", "warm"]);

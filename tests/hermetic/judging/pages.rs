@@ -69,7 +69,7 @@ fn charts_have_budgets_phases_and_scenarios() {
         let list = list.as_array().expect("it is a list");
         list.iter().map(|entry| entry["name"].as_str().unwrap_or_default().to_owned()).collect()
     };
-    assert_eq!(names(&data["phases"]), ["baseline", "load", "drain"]);
+    assert_eq!(names(&data["phases"]), ["baseline", "load", "cooldown"]);
     assert_eq!(names(&data["scenarios"]), ["api:status", "probe:health"]);
     let charts = data["charts"].as_array().expect("it is a list");
     let ids: Vec<&str> = charts.iter().filter_map(|chart| chart["id"].as_str()).collect();

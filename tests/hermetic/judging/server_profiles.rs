@@ -100,7 +100,7 @@ fn without_a_comparison_of_clocks_a_profile_proves_nothing() {
 }
 
 #[test]
-fn a_profile_that_ended_before_the_drain_did_says_what_to_do() {
+fn a_profile_that_ended_before_the_cooldown_did_says_what_to_do() {
     let mut run = remote_run();
     let end = at(ALL_ENDED - 5_000).plus(AHEAD);
     run.profile.retain(|line| !matches!(line, ProfileLine::Sample(tick) if tick.at > end));

@@ -139,7 +139,7 @@ fn it_is_said_when_brief_processes_are_not_known_of() {
 }
 
 #[test]
-fn peaks_of_phases_and_families_stand_side_by_side() {
+fn peaks_of_phases_and_groups_stand_side_by_side() {
     let mut run = good_run(&four_users());
     let peaks = |window, sizes: &[(ProcessClass, u64)], not_reset| {
         let classes = sizes.iter().map(|&(class, size)| (class, ByteSize::mib(size))).collect();

@@ -43,7 +43,7 @@ fn sampled(evidence: &mut Evidence) {
     header.level = ProfilerLevel::SampledRss;
 }
 
-/// No tick in the drain but its last, at a limit of 1 s; taking the snapshot at its
+/// No tick in the cooldown but its last, at a limit of 1 s; taking the snapshot at its
 /// beginning took `millis`.
 fn snapshot_then_silence(evidence: &mut Evidence, millis: u64) {
     evidence.plan.validity.profiler_gap = Duration::from_secs(1);
@@ -95,7 +95,7 @@ fn slow(evidence: &mut Evidence) {
     ScenarioFailed, "the kernel ended 1 process(es)")]
 #[case::a_client_that_ran_out_of_open_files(|e: &mut Evidence| e.client_fails(2), Inconclusive,
     "api:status: the load generator itself failed in 2 iterations, which prove nothing of the server; \
-     most often (2x) status: no response, client out of open files: Too many")]
+     most often (2x) status: load-generator-out-of-open-files: Too many")]
 #[case::a_client_that_failed_beside_the_server(
     |e: &mut Evidence| { e.client_fails(1); e.fail_iterations(1); }, ScenarioFailed, "1 of 3 iterations failed")]
 #[case::a_starved_client(|e: &mut Evidence| starve(e, ApiStatus), Inconclusive, "the client was starved")]
@@ -181,7 +181,7 @@ fn slow(evidence: &mut Evidence) {
     |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed, "the load generator itself failed in 2 iterations")]
 #[case::the_reason_of_such_a_failure(
     |e: &mut Evidence| e.client_failed_before_it_was_told_apart(2), ScenarioFailed,
-    "2 of 4 iterations failed; most often (2x) status: no response, client out of open files")]
+    "2 of 4 iterations failed; most often (2x) status: load-generator-out-of-open-files")]
 #[case::a_run_that_ended_before_its_load(
     |e: &mut Evidence| { e.outcomes.clear(); e.events.remove(1); }, Inconclusive, "ended before its load began: api:status, probe:health")]
 #[case::a_profiler_that_ended_by_itself(

@@ -96,7 +96,7 @@ async fn every_third_failure_is_counted_by_kind_and_keeps_its_latency() -> anyho
 
 #[rstest]
 #[case::cancelled("FAKE_SKY_CANCEL", Some(200), "cancelled")]
-#[case::a_wrong_value("FAKE_SKY_WRONG_VALUE", Some(200), "wrong value")]
+#[case::a_wrong_value("FAKE_SKY_WRONG_VALUE", Some(200), "unexpected-response")]
 #[case::a_traceback_as_text("FAKE_SKY_TEXT_500", Some(500), "sqlite3.OperationalError")]
 #[tokio::test]
 async fn what_is_no_success_is_a_failure(
@@ -121,7 +121,7 @@ async fn a_server_that_is_not_there_fails_every_iteration_and_not_the_driver() -
     server.finish()?;
     let outcome = scene.play().await?;
     assert_eq!(counts(&outcome.segments[0]), (0, 0, 3));
-    assert_eq!(kinds(&outcome.segments[0]), [(None, "connect", 3)]);
+    assert_eq!(kinds(&outcome.segments[0]), [(None, "connect-error", 3)]);
     Ok(())
 }
 

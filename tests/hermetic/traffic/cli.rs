@@ -82,7 +82,7 @@ async fn a_refusal_is_wrong_where_there_is_infrastructure() -> anyhow::Result<()
 
 #[rstest]
 #[case::that_fails("/bin/false", "exit status: 1")]
-#[case::that_prints_nothing("/bin/true", "wrong output")]
+#[case::that_prints_nothing("/bin/true", "unexpected-output")]
 #[tokio::test]
 async fn a_program_is_a_failure_and_no_error(
     #[case] sky: PathBuf,
@@ -110,7 +110,7 @@ async fn a_program_that_cannot_be_started_is_no_failure_of_the_server() -> anyho
     let segment = &outcome.segments[0];
     assert_eq!((outcome.ended, counts(segment)), (Ended::Finished, (0, 0, 0)));
     assert_eq!((segment.client_failed, segment.iteration_duration.count()), (3, 0));
-    assert_eq!(kinds(segment), [(None, "cannot run sky", 3)]);
+    assert_eq!(kinds(segment), [(None, "sky-not-started", 3)]);
     Ok(())
 }
 
@@ -164,6 +164,6 @@ async fn a_request_that_outlives_its_process_is_no_success_and_not_waited_for() 
     let outcome = scene.found(|environment| environment.client.sky = sky).play().await?;
     let segment = &outcome.segments[0];
     assert_eq!((outcome.ended, counts(segment)), (Ended::Finished, (0, 0, 3)));
-    assert_eq!(kinds(segment), [(None, "request under way", 3)]);
+    assert_eq!(kinds(segment), [(None, "request-not-finished", 3)]);
     Ok(())
 }

@@ -33,7 +33,7 @@ async fn a_client_without_open_files_is_no_failure_of_the_server() -> anyhow::Re
     let outcome = scene.play().await?;
     let segment = &outcome.segments[0];
     assert_eq!(segment.failed, 0, "{:?}", kinds(segment));
-    assert!(kinds(segment).iter().all(|(_, kind, _)| *kind == "client out of open files"));
+    assert!(kinds(segment).iter().all(|(_, kind, _)| *kind == "load-generator-out-of-open-files"));
     assert_eq!(segment.client_failed + segment.succeeded, u64::from(USERS));
     // A connection that was never made is not a fast one.
     assert_eq!(segment.iteration_duration.count(), segment.succeeded);

@@ -39,7 +39,7 @@ fn requests(scene: &Scene, server: &FakeServer) -> anyhow::Result<Requests> {
     Ok(Requests::new(ApiClient::new(&server.url().parse()?, &identity, None, &Credentials::None)?))
 }
 
-/// A scene with one scenario on AWS, whose fixtures are set up.
+/// A scene with one scenario on AWS, whose resources are set up.
 async fn scene(server: &FakeServer, id: ScenarioId) -> anyhow::Result<Scene> {
     scene_of(server, &[id]).await
 }
@@ -50,15 +50,15 @@ async fn scene_of(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<Sce
         .found(|environment| environment.infrastructure = vec!["aws".to_owned()])
         .set()?;
     let requests = requests(&scene, server)?;
-    let ledger = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
-    write_json(&scene.run.resources(), &ledger)?;
+    let log = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
+    write_json(&scene.run.resources(), &log)?;
     Ok(scene)
 }
 
 pub(super) async fn play(server: &FakeServer, id: ScenarioId) -> anyhow::Result<SegmentOutcome> {
     let outcome = scene(server, id).await?.drive(id).await?;
     assert_eq!(outcome.ended, Ended::Finished);
-    Ok(outcome.segments.into_iter().next().expect("there is a wave"))
+    Ok(outcome.segments.into_iter().next().expect("there is a segment"))
 }
 
 async fn tear_down(
@@ -68,10 +68,10 @@ async fn tear_down(
     limit: Duration,
 ) -> anyhow::Result<ResourceLog> {
     let requests = requests(scene, server)?;
-    let mut ledger: ResourceLog = read(&scene.run.resources())?;
+    let mut log: ResourceLog = read(&scene.run.resources())?;
     let (id, plan) = (scene.run.id(), scene.plan());
-    resources::tear_down(&requests, &id, plan, hurry, limit, &mut ledger).await;
-    Ok(ledger)
+    resources::tear_down(&requests, &id, plan, hurry, limit, &mut log).await;
+    Ok(log)
 }
 
 #[rstest]
@@ -91,16 +91,16 @@ async fn every_user_succeeds_and_nothing_is_left(#[case] id: ScenarioId) -> anyh
     let scene = scene(&server, id).await?;
     let segment = scene.drive(id).await?.segments.remove(0);
     assert_eq!((counts(&segment), kinds(&segment)), ((3, 0, 0), vec![]), "{:?}", segment.tally);
-    let ledger = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
-    assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
-    assert_eq!(ledger.failed().count(), 0, "{ledger:?}");
+    let log = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
+    assert!(log.verified && log.left.is_empty(), "{log:?}");
+    assert_eq!(log.failed().count(), 0, "{log:?}");
     Ok(())
 }
 
 #[rstest]
 #[case::a_launch(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_INFRA_FAIL", "sky.launch:3"), "ResourcesUnavailableError")]
 #[case::a_launch_by_command(ScenarioId::CliLaunch, ("FAKE_SKY_INFRA_FAIL", "sky.launch:3"), "exit status: 1")]
-#[case::a_job(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_JOB_FAILED", "sky.launch:3"), "wrong value")]
+#[case::a_job(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_JOB_FAILED", "sky.launch:3"), "unexpected-response")]
 #[tokio::test]
 async fn what_fails_is_one_users_failure(
     #[case] id: ScenarioId,
@@ -118,10 +118,7 @@ async fn what_fails_is_one_users_failure(
 async fn a_launch_that_is_answered_after_the_sdks_five_seconds_has_failed() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_LATE", "sky.launch:3")])?;
     let segment = play(&server, ScenarioId::ApiLaunchAndLogs).await?;
-    assert_eq!(
-        (counts(&segment), kinds(&segment)),
-        ((2, 0, 1), vec![(None, "no answer in 5s", 1)])
-    );
+    assert_eq!((counts(&segment), kinds(&segment)), ((2, 0, 1), vec![(None, "timeout", 1)]));
     Ok(())
 }
 
@@ -140,7 +137,7 @@ async fn a_launch_that_is_not_waited_for_counts_when_it_has_ended() -> anyhow::R
 }
 
 #[tokio::test]
-async fn without_its_fixture_every_user_has_failed_for_the_fixtures_reason() -> anyhow::Result<()> {
+async fn without_its_resource_every_user_fails_for_the_reason_of_its_setup() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_INFRA_FAIL", "sky.launch:1")])?;
     let segment = play(&server, ScenarioId::ApiExec).await?;
     assert_eq!(counts(&segment), (0, 0, 3));
@@ -159,9 +156,9 @@ async fn users_are_spread_over_all_infrastructures_and_told_apart() -> anyhow::R
         .users(4, 4)
         .set()?;
     let requests = requests(&scene, &server)?;
-    let ledger = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
-    assert_eq!((ledger.steps.len(), ledger.failed().count()), (2, 0), "a cluster on each");
-    write_json(&scene.run.resources(), &ledger)?;
+    let log = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
+    assert_eq!((log.steps.len(), log.failed().count()), (2, 0), "a cluster on each");
+    write_json(&scene.run.resources(), &log)?;
     let segment = scene.drive(id).await?.segments.remove(0);
     assert_eq!(counts(&segment), (4, 0, 0), "{:?}", segment.tally);
     for infra in infras() {
@@ -171,8 +168,8 @@ async fn users_are_spread_over_all_infrastructures_and_told_apart() -> anyhow::R
 }
 
 #[rstest]
-#[case::a_cluster(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_LEFTOVER", "sky.down:1"), "cluster skyload-run-api-launch")]
-#[case::a_service(ScenarioId::CliServe, ("FAKE_SKY_LEFTOVER", "sky.serve.down:1"), "service skyload-run-service")]
+#[case::a_cluster(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_SURVIVOR", "sky.down:1"), "cluster skyload-run-api-launch")]
+#[case::a_service(ScenarioId::CliServe, ("FAKE_SKY_SURVIVOR", "sky.serve.down:1"), "service skyload-run-service")]
 #[tokio::test]
 async fn what_stays_although_it_was_taken_down_is_named(
     #[case] id: ScenarioId,
@@ -182,8 +179,8 @@ async fn what_stays_although_it_was_taken_down_is_named(
     let server = server(&[setting])?;
     let scene = scene(&server, id).await?;
     scene.drive(id).await?;
-    let ledger = tear_down(&server, &scene, Hurry::No, Duration::from_secs(4)).await?;
-    assert!(ledger.left.iter().any(|name| name.starts_with(left)), "{ledger:?}");
+    let log = tear_down(&server, &scene, Hurry::No, Duration::from_secs(4)).await?;
+    assert!(log.left.iter().any(|name| name.starts_with(left)), "{log:?}");
     Ok(())
 }
 
@@ -191,13 +188,13 @@ async fn what_stays_although_it_was_taken_down_is_named(
 async fn a_teardown_that_fails_is_noted_with_its_reason() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_INFRA_FAIL", "sky.down:1")])?;
     let scene = scene(&server, ScenarioId::ApiExec).await?;
-    let ledger = tear_down(&server, &scene, Hurry::No, Duration::from_secs(3)).await?;
-    let (step, failure) = ledger.failed().next().expect("it failed");
+    let log = tear_down(&server, &scene, Hurry::No, Duration::from_secs(3)).await?;
+    let (step, failure) = log.failed().next().expect("it failed");
     assert_eq!(
         (step.what.as_str(), failure.error_type.as_str()),
         ("cluster skyload-run-cluster", "RuntimeError",)
     );
-    assert_eq!(ledger.left, ["cluster skyload-run-cluster"]);
+    assert_eq!(log.left, ["cluster skyload-run-cluster"]);
     Ok(())
 }
 
@@ -207,8 +204,8 @@ async fn a_managed_job_that_fails_after_it_was_submitted_is_a_failure() -> anyho
     let scene = scene(&server, ScenarioId::ApiJobsLaunch).await?;
     let segment = scene.drive(ScenarioId::ApiJobsLaunch).await?.segments.remove(0);
     assert_eq!(counts(&segment), (3, 0, 0), "all were submitted");
-    let ledger = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
-    let failed: Vec<&str> = ledger.failed().map(|(_, f)| f.error_type.as_str()).collect();
+    let log = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
+    let failed: Vec<&str> = log.failed().map(|(_, f)| f.error_type.as_str()).collect();
     assert_eq!(failed, ["failed"]);
     Ok(())
 }
@@ -219,9 +216,9 @@ async fn what_is_under_way_when_the_run_is_stopped_is_cancelled_and_taken_down()
     let server = server(&[("FAKE_SKY_SLEEP_MS", "60000")])?;
     let scene = scene(&server, ScenarioId::ApiJobsLaunch).await?;
     scene.drive(ScenarioId::ApiJobsLaunch).await?;
-    let ledger = tear_down(&server, &scene, Hurry::Stopped, LIMIT).await?;
-    assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
-    assert_eq!(ledger.failed().count(), 0, "a job that was cancelled has not failed: {ledger:?}");
+    let log = tear_down(&server, &scene, Hurry::Stopped, LIMIT).await?;
+    assert!(log.verified && log.left.is_empty(), "{log:?}");
+    assert_eq!(log.failed().count(), 0, "a job that was cancelled has not failed: {log:?}");
     Ok(())
 }
 
@@ -231,7 +228,7 @@ async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
     let scene = scene(&server, ScenarioId::ApiTailLogs).await?;
     let (requests, other) = (requests(&scene, &server)?, "skyload-other");
     let theirs = skyload::scenario::IterationNames {
-        shared: skyload::scenario::FixtureNames {
+        shared: skyload::scenario::SharedNames {
             infra: "aws".to_owned(),
             cluster: other.to_owned(),
             job: String::new(),
@@ -240,11 +237,11 @@ async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
         own: String::new(),
         ..skyload::scenario::IterationNames::none()
     };
-    let calls = &skyload::scenario::fixture_calls::LAUNCH_CLUSTER;
+    let calls = &skyload::scenario::shared_calls::LAUNCH_CLUSTER;
     requests.ask(calls, &theirs).await.map_err(anyhow::Error::msg)?;
-    let ledger = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
-    assert!(ledger.verified && ledger.left.is_empty());
-    let rows = requests.ask(&skyload::scenario::fixture_calls::CLUSTERS, &theirs).await;
+    let log = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
+    assert!(log.verified && log.left.is_empty());
+    let rows = requests.ask(&skyload::scenario::shared_calls::CLUSTERS, &theirs).await;
     let names: Vec<String> = rows
         .map_err(anyhow::Error::msg)?
         .as_array()
@@ -261,11 +258,11 @@ async fn a_launch_that_nobody_waits_for_any_more_is_ended_too() -> anyhow::Resul
     let server = server(&[("FAKE_SKY_LATE", "sky.launch:1"), ("FAKE_SKY_LAUNCH_MS", "20000")])?;
     let scene = scene(&server, ScenarioId::ApiLaunchAndLogs).await?;
     let segment = scene.drive(ScenarioId::ApiLaunchAndLogs).await?.segments.remove(0);
-    assert_eq!(kinds(&segment), [(None, "no answer in 5s", 3)]);
-    let ledger = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
-    assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
-    let cancelled = ledger.steps.iter().filter(|step| step.what.starts_with("request "));
-    assert_eq!(cancelled.count(), 3, "{ledger:?}");
+    assert_eq!(kinds(&segment), [(None, "timeout", 3)]);
+    let log = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
+    assert!(log.verified && log.left.is_empty(), "{log:?}");
+    let cancelled = log.steps.iter().filter(|step| step.what.starts_with("request "));
+    assert_eq!(cancelled.count(), 3, "{log:?}");
     Ok(())
 }
 
@@ -274,9 +271,9 @@ async fn clusters_are_taken_down_although_jobs_cannot_be_listed() -> anyhow::Res
     let server = server(&[("FAKE_SKY_FAIL", "sky.jobs.queue:1")])?;
     let ids = [ScenarioId::ApiTailLogs, ScenarioId::ApiJobsLaunch];
     let scene = scene_of(&server, &ids).await?;
-    let ledger = tear_down(&server, &scene, Hurry::No, Duration::from_secs(8)).await?;
-    assert!(ledger.steps.iter().any(|step| step.what == "cluster skyload-run-cluster"));
-    assert!(ledger.left.is_empty() && !ledger.verified, "nobody knows of jobs: {ledger:?}");
+    let log = tear_down(&server, &scene, Hurry::No, Duration::from_secs(8)).await?;
+    assert!(log.steps.iter().any(|step| step.what == "cluster skyload-run-cluster"));
+    assert!(log.left.is_empty() && !log.verified, "nobody knows of jobs: {log:?}");
     Ok(())
 }
 
@@ -285,9 +282,9 @@ async fn a_job_that_does_not_end_is_cancelled_before_the_time_is_over() -> anyho
     let server = server(&[("FAKE_SKY_SLEEP_MS", "60000")])?;
     let scene = scene(&server, ScenarioId::ApiJobsLaunch).await?;
     scene.drive(ScenarioId::ApiJobsLaunch).await?;
-    let ledger = tear_down(&server, &scene, Hurry::No, Duration::from_secs(25)).await?;
-    assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
-    let failed: Vec<&str> = ledger.failed().map(|(_, f)| f.error_type.as_str()).collect();
+    let log = tear_down(&server, &scene, Hurry::No, Duration::from_secs(25)).await?;
+    assert!(log.verified && log.left.is_empty(), "{log:?}");
+    let failed: Vec<&str> = log.failed().map(|(_, f)| f.error_type.as_str()).collect();
     assert_eq!(failed, ["does not end"; 3]);
     Ok(())
 }

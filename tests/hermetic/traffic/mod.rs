@@ -6,11 +6,11 @@
 #![cfg(target_os = "linux")]
 
 mod answers;
-mod bystander;
 mod cli;
 mod exhaustion;
 mod launching;
 mod limits;
+mod probe;
 mod refusals;
 mod retries;
 mod scene;

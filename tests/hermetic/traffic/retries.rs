@@ -64,7 +64,7 @@ async fn play(
         })
         .play()
         .await?;
-    let segment = outcome.segments.into_iter().next().expect("there is a wave");
+    let segment = outcome.segments.into_iter().next().expect("there is a segment");
     let calls = calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok((segment, calls))
 }
@@ -182,7 +182,7 @@ async fn a_question_of_our_own_that_fails_once_is_no_users_failure(
 }
 
 #[tokio::test]
-async fn a_fixture_is_set_up_though_a_call_finds_no_server_once() -> anyhow::Result<()> {
+async fn a_shared_resource_is_set_up_though_a_call_finds_no_server_once() -> anyhow::Result<()> {
     let server = super::launching::server(&[("FAKE_SKY_UNAVAILABLE", "/launch:1!")])?;
     let segment = super::launching::play(&server, ApiTailLogs).await?;
     assert_eq!(counts(&segment), (3, 0, 0), "{:?}", segment.tally);

@@ -18,7 +18,7 @@ use super::Scene;
 use super::scene::{counts, until};
 
 #[tokio::test]
-async fn a_wave_begins_when_the_last_has_come() -> anyhow::Result<()> {
+async fn a_segment_begins_when_the_last_has_come() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let scene = Scene::of(&server, &[ApiStatus, ApiValidate])?.iterations(2);
     let scene = scene.set()?;

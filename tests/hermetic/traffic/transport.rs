@@ -41,29 +41,23 @@ async fn play_with(
     "/status",
     HangUp,
     "status/submit",
-    "connection broke"
+    "connection-lost"
 )]
-#[case::a_log_that_breaks_off(
-    ApiStatus,
-    "/api/stream",
-    CutOff,
-    "status/stream",
-    "connection broke"
-)]
-#[case::a_result_that_breaks_off(ApiStatus, "/api/get", CutOff, "status/get", "connection broke")]
+#[case::a_log_that_breaks_off(ApiStatus, "/api/stream", CutOff, "status/stream", "connection-lost")]
+#[case::a_result_that_breaks_off(ApiStatus, "/api/get", CutOff, "status/get", "connection-lost")]
 #[case::a_launch_that_is_not_accepted_in_time(
     ApiLaunchDryrun,
     "/launch",
     Silence,
     "launch_dryrun/submit",
-    "no answer in 5s"
+    "timeout"
 )]
 #[case::a_validation_that_breaks_off(
     ApiLaunchDryrun,
     "/validate",
     CutOff,
     "validate",
-    "connection broke"
+    "connection-lost"
 )]
 #[tokio::test]
 async fn a_broken_step_fails_the_iteration_and_is_its_last(
@@ -87,7 +81,7 @@ async fn a_broken_step_fails_the_iteration_and_is_its_last(
 async fn a_server_that_misses_the_sdks_limits_is_not_there_to_its_user() -> anyhow::Result<()> {
     let outcome = play_with(ApiStatus, "/api/health", |_| Silence).await?;
     let segment = &outcome.segments[0];
-    assert_eq!(kinds(segment), [(None, "no answer in 2s 500ms", 3)]);
+    assert_eq!(kinds(segment), [(None, "timeout", 3)]);
     let message = &segment.tally.kinds()[0].example.message;
     assert!(message.ends_with("(asked 3x)"), "{message}");
     // Nothing but health was asked for, and the whole of it counts.
@@ -127,11 +121,11 @@ async fn a_request_that_finds_no_worker_is_sent_again_and_its_wait_counts() -> a
     Some(404),
     "error without a type"
 )]
-#[case::that_is_no_request(Answer(200, "[]"), Some(200), "wrong value")]
+#[case::that_is_no_request(Answer(200, "[]"), Some(200), "unexpected-response")]
 #[case::whose_value_is_no_json(
     Answer(200, r#"{"status":"SUCCEEDED","return_value":"b'..'"}"#),
     Some(200),
-    "wrong value"
+    "unexpected-response"
 )]
 #[tokio::test]
 async fn a_result_is_a_failure(

@@ -10,8 +10,8 @@ use super::Format;
 /// Exit codes: 0 pass, 1 tool error, 2 usage, 10 over budget, 11 scenario failed,
 /// 12 inconclusive.
 #[derive(Args)]
-#[command(after_help = "LIST = words separated by spaces or commas. If neither -r nor --apis is \
-                        given, the profile decides.\nExit codes: 0 pass, 1 tool error, 2 usage, \
+#[command(after_help = "LIST = words separated by spaces or commas. If neither -r nor --api is \
+                        given, the plan decides.\nExit codes: 0 pass, 1 tool error, 2 usage, \
                         10 over budget, 11 scenario failed, 12 inconclusive.")]
 pub(crate) struct Load {
     #[command(flatten)]

@@ -36,7 +36,7 @@ pub(crate) struct Profile {
 
     /// Also show the executors' figures as the original tool came by them.
     #[arg(long)]
-    pub(crate) original_semantics: bool,
+    pub(crate) upstream_figures: bool,
 
     /// Make the profile's directory here instead of under target/skyload/profiles.
     #[arg(long, value_name = "DIR")]

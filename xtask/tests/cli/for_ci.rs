@@ -15,7 +15,7 @@ fn github_is_told_what_failed_and_shown_the_report() -> anyhow::Result<()> {
     let page = site.path("summary.md");
     fs::write(&page, "Written before.\n")?;
     let run = site
-        .load(["--apis", "status", "--budget", "short-executor=8MiB", "--format", "json"])
+        .load(["--api", "status", "--budget", "short-executor=8MiB", "--format", "json"])
         .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_STEP_SUMMARY", &page)
         .run()?;
@@ -32,7 +32,7 @@ fn github_is_told_what_failed_and_shown_the_report() -> anyhow::Result<()> {
 #[test]
 fn elsewhere_nothing_is_annotated() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status", "--budget", "short-executor=8MiB"]).run()?;
+    let run = site.load(["--api", "status", "--budget", "short-executor=8MiB"]).run()?;
     run.expect(&site, Verdict::OverBudget)?;
     run.assert().stderr(predicate::str::contains("::error").not());
     Ok(())
@@ -42,7 +42,7 @@ fn elsewhere_nothing_is_annotated() -> anyhow::Result<()> {
 fn a_page_that_cannot_be_written_changes_no_verdict() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site
-        .load(["--apis", "status"])
+        .load(["--api", "status"])
         .env("GITHUB_STEP_SUMMARY", site.path("no/such/folder.md"))
         .run()?;
     run.assert().code(0).stderr(predicate::str::contains("Adding report.md to `"));
@@ -52,7 +52,7 @@ fn a_page_that_cannot_be_written_changes_no_verdict() -> anyhow::Result<()> {
 #[test]
 fn a_run_that_broke_off_is_rendered_in_every_form_and_they_all_say_so() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status"]).run()?;
+    let run = site.load(["--api", "status"]).run()?;
     let directory = run.run_dir()?;
     let samples = directory.samples();
     let text = fs::read_to_string(&samples)?;
@@ -74,7 +74,7 @@ fn a_run_that_broke_off_is_rendered_in_every_form_and_they_all_say_so() -> anyho
 #[test]
 fn a_report_that_is_written_in_another_way_does_not_keep_to_the_schema() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status"]).run()?;
+    let run = site.load(["--api", "status"]).run()?;
     let schema = Schema::of_reports()?;
     let report: Value = serde_json::from_slice(&fs::read(run.run_dir()?.report())?)?;
     schema.check(&report)?;

@@ -48,7 +48,7 @@ fn ctrl_c_ends_a_question_that_nobody_answers() -> anyhow::Result<()> {
     let main = server.main().context("the server runs")?.pid;
     // One that stands still takes connections and says nothing.
     signal(main, Signal::SIGSTOP)?;
-    let run = site.load(["--server", &server.url(), "--apis", "validate"]).start()?;
+    let run = site.load(["--server", &server.url(), "--api", "validate"]).start()?;
     run.says("for its health")?;
     run.signal(Signal::SIGINT)?;
     let run = run.finish()?;
@@ -63,11 +63,11 @@ fn ctrl_c_ends_a_question_that_nobody_answers() -> anyhow::Result<()> {
 
 #[test]
 fn ctrl_c_ends_a_comparison_of_clocks_that_nobody_answers() -> anyhow::Result<()> {
-    let more = "[profiles.patient]\nbaseline = \"200ms\"\ndrain = \"3s\"\nwaves = 1";
+    let more = "[plans.patient]\nbaseline = \"200ms\"\ndrain = \"3s\"\nwaves = 1";
     let site = Site::with(&Settings { more, ..Settings::default() })?;
     let server = FakeServer::start(&[])?;
     let main = server.main().context("the server runs")?.pid;
-    let load = ["--profile", "patient", "--server", &server.url(), "--apis", "validate"];
+    let load = ["--plan", "patient", "--server", &server.url(), "--api", "validate"];
     let run = site.load(load).start()?;
     let dir = run.phase(Phase::Cooldown)?;
     // One that stands still takes connections and says nothing.
@@ -145,7 +145,7 @@ fn the_next_run_clears_away_what_a_killed_profiler_could_not() -> anyhow::Result
     let left = site.processes();
     assert!(left.iter().any(|process| process.command_line.contains("sky.server.server")));
 
-    let next = site.load(["--apis", "validate"]).run()?;
+    let next = site.load(["--api", "validate"]).run()?;
     next.expect(&site, Verdict::Pass)?;
     let dead = killed.run_dir()?;
     let word = format!("Cleaned up after run {}, which was killed: ", dead.id());

@@ -14,10 +14,11 @@ fn a_kept_server_answers_until_the_next_run_removes_it() -> anyhow::Result<()> {
     let site = Site::new()?;
     let elsewhere = site.path("elsewhere");
     let out = elsewhere.display().to_string();
-    let line = ["--apis", "status", "--keep-server", "--budget", "leftovers=0", "--out", &out];
+    let line =
+        ["--api", "status", "--keep-server", "--budget", "leaked-processes=0", "--out", &out];
     let keeping = site.load(line).run()?;
     keeping.assert().code(0).stdout(predicate::str::contains(
-        "note: leftovers: the server was kept, so its budget was not tried",
+        "note: leaked-processes: the server was kept, so its budget was not tried",
     ));
     let kept = RunDir::open(&elsewhere.join("latest"))?;
     let environment: Environment = read(&kept.environment())?;
@@ -25,7 +26,7 @@ fn a_kept_server_answers_until_the_next_run_removes_it() -> anyhow::Result<()> {
     let endpoint = endpoint.trim_end_matches('/');
     assert!(http::is_healthy(endpoint));
 
-    let next = site.load(["--apis", "validate"]).run()?;
+    let next = site.load(["--api", "validate"]).run()?;
     next.expect(&site, Verdict::Pass)?;
     let word = format!("Cleaned up after run {}, which kept its server: ", kept.id());
     next.assert().stderr(predicate::str::contains(word));

@@ -25,7 +25,7 @@ fn load(site: &Site, settings: &[(&str, &str)], args: &[&str]) -> anyhow::Result
 #[test]
 fn everything_that_is_launched_succeeds_and_is_taken_down() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = load(&site, &[], &["--yes", "-r", "all", "--apis", "all"])?;
+    let run = load(&site, &[], &["--yes", "-r", "all", "--api", "all"])?;
     let report = run.expect(&site, Verdict::Pass)?;
     let ids: Vec<_> = report.scenarios.iter().map(|scenario| scenario.id).collect();
     assert_eq!(ids, ScenarioId::ALL);
@@ -35,15 +35,15 @@ fn everything_that_is_launched_succeeds_and_is_taken_down() -> anyhow::Result<()
     let phases: Vec<_> = report.phases.iter().map(|span| span.phase).collect();
     let expected = [Phase::Baseline, Phase::SetUp, Phase::Load, Phase::TearDown, Phase::Cooldown];
     assert_eq!(phases, expected);
-    let ledger = report.resources.expect("something was launched");
-    assert!(ledger.verified && ledger.left.is_empty(), "{ledger:?}");
+    let log = report.resources.expect("something was launched");
+    assert!(log.verified && log.left.is_empty(), "{log:?}");
     run.assert().stderr(predicate::str::contains("it costs money there"));
     Ok(())
 }
 
 #[rstest]
 #[case::that_stays(
-    ("LEFTOVER", "sky.down:1"),
+    ("SURVIVOR", "sky.down:1"),
     "still there when the server was stopped: cluster skyload-"
 )]
 #[case::whose_end_fails(
@@ -59,7 +59,7 @@ fn a_shared_cluster_fails_the_run(
     #[case] message: &str,
 ) -> anyhow::Result<()> {
     let site = Site::with(&Settings { teardown_timeout: "4s", ..Settings::default() })?;
-    let run = load(&site, &[setting], &["--yes", "--apis", "cluster_queue"])?;
+    let run = load(&site, &[setting], &["--yes", "--api", "cluster_queue"])?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
     let mut findings = report.judgement.findings.iter();
     assert!(findings.any(|finding| finding.message.contains(message)), "{:#?}", report.judgement);

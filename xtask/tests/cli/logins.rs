@@ -40,7 +40,7 @@ fn a_login_is_sent_decoded_and_from_the_first_request_on(
     let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", login)])?;
     let before = refusals(&server);
     let url = address(&server, in_url);
-    let run = site.load(["--server", &url, "--apis", "status", "-r", "api_status"]).run()?;
+    let run = site.load(["--server", &url, "--api", "status", "-r", "api_status"]).run()?;
     run.expect(&site, Verdict::Pass)?;
     assert_eq!(refusals(&server), before, "{}", server.log());
     server.finish()
@@ -55,7 +55,7 @@ fn a_password_stands_in_no_file_no_output_and_no_command_line() -> anyhow::Resul
         ("FAKE_SKY_STREAM_FLOOR_MS", "3000"),
     ])?;
     let url = address(&server, &format!("me:{IN_URL}"));
-    let running = site.load(["--server", &url, "--apis", "all", "-r", "all"]).start()?;
+    let running = site.load(["--server", &url, "--api", "all", "-r", "all"]).start()?;
     let command_lines = command_lines_until_the_end(&site, &running);
     let run = running.finish()?;
     run.expect(&site, Verdict::Pass)?;
@@ -77,7 +77,7 @@ fn a_password_that_sky_prints_when_it_fails_is_hidden() -> anyhow::Result<()> {
         ("FAKE_SKY_UNAVAILABLE", "/api/stream:1"),
     ])?;
     let url = address(&server, &format!("me:{IN_URL}"));
-    let run = site.load(["--server", &url, "--apis", "none", "-r", "jobs_queue"]).run()?;
+    let run = site.load(["--server", &url, "--api", "none", "-r", "jobs_queue"]).run()?;
     let mut texts = files_below(run.run_dir()?.path())?;
     texts.push(("stdout".to_owned(), String::from_utf8_lossy(&run.output.stdout).into_owned()));
     texts.push(("stderr".to_owned(), run.stderr()));
@@ -114,7 +114,7 @@ fn a_login_in_the_url_goes_before_a_token_as_in_skypilots_client() -> anyhow::Re
     let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:right")])?;
     let url = address(&server, "me:right");
     let run = site
-        .load(["--server", &url, "--apis", "status"])
+        .load(["--server", &url, "--api", "status"])
         .env(env::SERVICE_ACCOUNT_TOKEN, "sky_token")
         .run()?;
     run.expect(&site, Verdict::Pass)?;
@@ -128,7 +128,7 @@ fn a_login_in_the_url_goes_before_a_token_as_in_skypilots_client() -> anyhow::Re
 #[test]
 fn a_token_for_another_server_is_not_sent_to_an_isolated_one() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let load = site.load(["--apis", "status", "-r", "api_status"]);
+    let load = site.load(["--api", "status", "-r", "api_status"]);
     let run = load.env(env::SERVICE_ACCOUNT_TOKEN, "sky_token").run()?;
     run.expect(&site, Verdict::Pass)?;
     Ok(())

@@ -9,9 +9,9 @@ use crate::support::Site;
 #[test]
 fn runs_from_different_state_directories_do_not_meet() -> anyhow::Result<()> {
     let (here, there) = (Site::new()?, Site::new()?);
-    let long = here.load(["--apis", "status"]).fake("SERVICE_MS", 4_000).start()?;
+    let long = here.load(["--api", "status"]).fake("SERVICE_MS", 4_000).start()?;
     long.scenario(ScenarioId::ApiStatus)?;
-    let short = there.load(["--apis", "validate"]).run()?;
+    let short = there.load(["--api", "validate"]).run()?;
     short.expect(&there, Verdict::Pass)?;
     let long = long.finish()?;
     long.expect(&here, Verdict::Pass)?;

@@ -40,7 +40,7 @@ Average Memory: \d+\.\d%
 fn a_run_that_keeps_its_budgets_passes() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site
-        .load(["--apis", "all", "-r", "all", "-n", "2", "--waves", "2"])
+        .load(["--api", "all", "-r", "all", "-n", "2", "--iterations", "2"])
         .fake("EXECUTOR_MIB", EXECUTOR_MIB)
         .run()?;
     let report = run.expect(&site, Verdict::Pass)?;
@@ -81,7 +81,7 @@ fn a_run_that_keeps_its_budgets_passes() -> anyhow::Result<()> {
 fn a_budget_that_could_not_be_tried_is_told() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site
-        .load(["--apis", "validate"])
+        .load(["--api", "validate"])
         .fake("CONSTANTS", r#"{"SHORT_WORKER_MEM_GB": 0.3, "LONG_WORKER_MEM_GB": 0.4}"#)
         .run()?;
     let report = run.expect(&site, Verdict::Pass)?;

@@ -11,10 +11,10 @@ use skyload::units::ByteSize;
 use crate::support::{Site, scenario};
 
 #[test]
-fn each_phase_and_each_family_has_peaks_of_its_own() -> anyhow::Result<()> {
+fn each_phase_and_each_group_has_peaks_of_its_own() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site
-        .load(["--apis", "status", "-r", "api_status", "--phase-peaks"])
+        .load(["--api", "status", "-r", "api_status", "--phase-peaks"])
         .fake("EXECUTOR_MIB", 40)
         .fake("SPIKE_MIB", 100)
         .run()?;
@@ -44,14 +44,14 @@ fn each_phase_and_each_family_has_peaks_of_its_own() -> anyhow::Result<()> {
     let (api, cli) = (scenario(&report, api)?, scenario(&report, cli)?);
     assert!(api.segments.len() == 1 && cli.segments.len() == 1);
     run.assert()
-        .stdout(predicate::str::is_match(r"class +baseline +load: api +load: cli +drain\n")?);
+        .stdout(predicate::str::is_match(r"class +baseline +load: api +load: cli +cooldown\n")?);
     Ok(())
 }
 
 #[test]
 fn without_the_flag_no_mark_is_lowered() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let report = site.load(["--apis", "status"]).run()?.expect(&site, Verdict::Pass)?;
+    let report = site.load(["--api", "status"]).run()?.expect(&site, Verdict::Pass)?;
     assert!(report.memory.expect("the server was profiled").windows.is_empty());
     Ok(())
 }
@@ -59,7 +59,7 @@ fn without_the_flag_no_mark_is_lowered() -> anyhow::Result<()> {
 #[test]
 fn the_level_in_force_is_the_best_that_is_granted_and_named() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status"]).run()?;
+    let run = site.load(["--api", "status"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let (level, words) = match check_level(LevelChoice::ExitRecords) {
         Ok(()) => (ProfilerLevel::ExitRecords, "marks, exits included"),
@@ -73,7 +73,7 @@ fn the_level_in_force_is_the_best_that_is_granted_and_named() -> anyhow::Result<
 #[test]
 fn a_lower_level_can_be_forced() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status", "--peaks", "high-water-mark"]).run()?;
+    let run = site.load(["--api", "status", "--peaks", "high-water-mark"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let level = report.profiler.expect("the server was profiled").level;
     assert_eq!(level, ProfilerLevel::HighWaterMark);
@@ -87,7 +87,7 @@ fn sampled_peaks_are_lower_bounds() -> anyhow::Result<()> {
     // So much that whatever was missed is within it.
     let budgets = ["short-executor=1TiB", "long-executor=1TiB", "server=1TiB"];
     let budgets = budgets.iter().flat_map(|budget| ["--budget", budget]);
-    let args = ["--apis", "status", "--peaks", "sampled"].into_iter().chain(budgets);
+    let args = ["--api", "status", "--peaks", "sampled"].into_iter().chain(budgets);
     let run = site.load(args).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let memory = report.memory.expect("the server was profiled");

@@ -61,7 +61,7 @@ fn pids_in(evidence: &ProfileEvidence) -> anyhow::Result<BTreeSet<u32>> {
 fn a_server_is_found_by_its_port_and_profiled_until_sigterm() -> anyhow::Result<()> {
     let (site, server) = (Site::new()?, FakeServer::start(&[])?);
     let port = server.port().to_string();
-    let running = site.xtask(["profile", "--port", &port, "--original-semantics"]).start()?;
+    let running = site.xtask(["profile", "--port", &port, "--upstream-figures"]).start()?;
     ticks(&site, 10)?;
     let evidence = end(running, &site, Signal::SIGTERM)?;
     let report = ProfileReport::assemble(&evidence);

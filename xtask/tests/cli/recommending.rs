@@ -20,7 +20,7 @@ use crate::support::Site;
 #[test]
 fn a_run_supports_constants_and_says_what_is_next() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let report = site.load(["--apis", "status"]).run()?.expect(&site, Verdict::Pass)?;
+    let report = site.load(["--api", "status"]).run()?.expect(&site, Verdict::Pass)?;
     let id = report.run.to_string();
 
     let shown = site.xtask(["recommend"]).run()?;
@@ -47,7 +47,7 @@ fn a_run_supports_constants_and_says_what_is_next() -> anyhow::Result<()> {
 fn a_run_that_was_made_elsewhere_is_named_so_that_it_is_found() -> anyhow::Result<()> {
     let site = Site::new()?;
     let out = site.path("our runs");
-    let run = site.load(["--apis", "status", "--out", &out.display().to_string()]).run()?;
+    let run = site.load(["--api", "status", "--out", &out.display().to_string()]).run()?;
     run.assert().code(0);
     let report = String::from_utf8(run.output.stdout)?;
     let next = report.lines().find_map(|line| line.strip_prefix("NEXT: cargo xtask "));
@@ -79,7 +79,7 @@ fn a_patch_applies_to_a_checkout(
     #[case] constants: WorkerConstants,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
-    let loaded = site.load(["--apis", "status launch_dryrun"]).run()?;
+    let loaded = site.load(["--api", "status launch_dryrun"]).run()?;
     loaded.expect(&site, Verdict::Pass)?;
     let checkout = site.path("checkout");
     let file = checkout.join(module);
@@ -132,7 +132,7 @@ fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
 #[test]
 fn a_run_that_cannot_be_trusted_is_refused_with_its_reason() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let loaded = site.load(["--apis", "status"]).run()?;
+    let loaded = site.load(["--api", "status"]).run()?;
     loaded.expect(&site, Verdict::Pass)?;
     let samples = loaded.run_dir()?.samples();
     let text = fs::read_to_string(&samples)?;
@@ -154,7 +154,7 @@ fn a_run_without_a_profile_supports_nothing() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
     let url = server.url();
-    site.load(["--server", &url, "--apis", "status"]).run()?.expect(&site, Verdict::Pass)?;
+    site.load(["--server", &url, "--api", "status"]).run()?.expect(&site, Verdict::Pass)?;
     server.finish()?;
     let shown = site.xtask(["recommend"]).run()?;
     shown

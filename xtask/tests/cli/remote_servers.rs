@@ -13,7 +13,7 @@ fn a_remote_server_is_loaded_and_left_alone() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let pid = server.main().map(|main| main.pid);
     let url = server.url();
-    let run = site.load(["--server", &url, "--apis", "all", "-r", "all"]).run()?;
+    let run = site.load(["--server", &url, "--api", "all", "-r", "all"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     assert_finding(&report, Severity::Note, "its memory was not measured");
     assert!(report.summary.is_none() && report.memory.is_none() && report.budgets.is_empty());
@@ -47,7 +47,7 @@ fn a_refusal_is_judged_by_what_the_server_is(
         settings.push(("FAKE_SKY_INFRA", infra));
     }
     let server = FakeServer::start(&settings)?;
-    let run = site.load(["--server", &server.url(), "--apis", scenario]).run()?;
+    let run = site.load(["--server", &server.url(), "--api", scenario]).run()?;
     run.expect(&site, verdict)?;
     server.finish()
 }
@@ -56,7 +56,7 @@ fn a_refusal_is_judged_by_what_the_server_is(
 fn a_refusal_by_a_server_that_does_not_consolidate_is_right() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0")])?;
-    let run = site.load(["--server", &server.url(), "--apis", "jobs_queue"]).run()?;
+    let run = site.load(["--server", &server.url(), "--api", "jobs_queue"]).run()?;
     run.expect(&site, Verdict::Pass)?;
     server.finish()
 }
@@ -66,7 +66,7 @@ fn a_refusal_that_nobody_can_judge_is_no_success() -> anyhow::Result<()> {
     let site = Site::new()?;
     // A server that does not list its own requests, as to a user who may not see them.
     let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0"), ("FAKE_SKY_DAEMONS", "0")])?;
-    let run = site.load(["--server", &server.url(), "--apis", "jobs_queue"]).run()?;
+    let run = site.load(["--server", &server.url(), "--api", "jobs_queue"]).run()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
     let words = "would be right only on a server that does not run managed jobs itself";
     assert_finding(&report, Severity::Inconclusive, words);

@@ -11,7 +11,7 @@ use crate::support::Site;
 #[test]
 fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status", "--format", "json"]).run()?;
+    let run = site.load(["--api", "status", "--format", "json"]).run()?;
     run.assert().code(0);
     let report = run.expect_in_files(&site, Verdict::Pass)?;
     let printed: Report = serde_json::from_slice(&run.output.stdout)?;
@@ -46,12 +46,12 @@ fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
 #[test]
 fn a_run_shows_the_originals_figures_beside_ours_if_asked_to() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status", "--original-semantics"]).run()?;
+    let run = site.load(["--api", "status", "--upstream-figures"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let summary = report.summary.expect("it was profiled");
     assert!(summary.upstream.is_some_and(|original| original.short_peak.is_some()));
     run.assert().stdout(predicate::str::contains("EXECUTORS, in MiB: ours beside the original's"));
-    let without = site.load(["--apis", "status"]).run()?;
+    let without = site.load(["--api", "status"]).run()?;
     let summary = without.expect(&site, Verdict::Pass)?.summary.expect("it was profiled");
     assert_eq!(summary.upstream, None);
     Ok(())

@@ -39,7 +39,7 @@ fn listed(list: &Finished) -> anyhow::Result<Vec<Value>> {
 #[test]
 fn every_run_is_listed_and_what_has_no_result_says_why() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status"]).run()?;
+    let run = site.load(["--api", "status"]).run()?;
     let id = run.run_dir()?.id().to_string();
     old_run(&site, "20200101-000000-00aa", r#"{"version":1}"#)?;
     old_run(&site, "20200102-000000-00bb", "{")?;
@@ -187,7 +187,7 @@ fn a_run_of_format_2_is_listed_reported_on_and_taken_for_recommendations() -> an
 #[test]
 fn a_run_that_is_under_way_is_listed_as_such_and_never_removed() -> anyhow::Result<()> {
     let site = Site::with(&Settings { baseline: "90s", ..Settings::default() })?;
-    let running = site.load(["--apis", "status"]).start()?;
+    let running = site.load(["--api", "status"]).start()?;
     let id = running.phase(Phase::Baseline)?.id().to_string();
     let list = site.xtask(["runs"]).run()?;
     list.assert().code(0).stdout(predicate::str::contains("(under way)"));
@@ -230,12 +230,12 @@ fn a_run_of_another_build_that_is_under_way_is_never_removed() -> anyhow::Result
 fn a_run_of_another_checkout_whose_server_still_runs_stays() -> anyhow::Result<()> {
     let (site, other) = (Site::new()?, Site::new()?);
     let out = site.path("runs").display().to_string();
-    other.load(["--apis", "status", "--keep-server", "--out", &out]).run()?.assert().code(0);
+    other.load(["--api", "status", "--keep-server", "--out", &out]).run()?.assert().code(0);
     let prune = ["runs", "prune", "--keep", "0", "--out", &out];
     let pruned = site.xtask(prune).run()?;
     pruned.assert().code(0).stdout(predicate::str::contains("its server still runs"));
     // The next run ends that server.
-    other.load(["--apis", "status"]).run()?.assert().code(0);
+    other.load(["--api", "status"]).run()?.assert().code(0);
     site.xtask(prune).run()?.assert().code(0).stdout(predicate::str::contains("1 run(s) removed"));
     Ok(())
 }
@@ -248,7 +248,7 @@ fn what_else_is_called_latest_stays_as_it_is() -> anyhow::Result<()> {
     symlink("/elsewhere/latest", &link)?;
     site.xtask(["runs", "prune", "--keep", "0"]).run()?.assert().code(0);
     assert_eq!(fs::read_link(&link)?.to_str(), Some("/elsewhere/latest"));
-    let run = site.load(["--apis", "status"]).run()?;
+    let run = site.load(["--api", "status"]).run()?;
     run.assert().code(0).stderr(predicate::str::contains("latest` is not skyload's and stays"));
     assert_eq!(fs::read_link(&link)?.to_str(), Some("/elsewhere/latest"));
     Ok(())
@@ -257,11 +257,11 @@ fn what_else_is_called_latest_stays_as_it_is() -> anyhow::Result<()> {
 #[test]
 fn a_run_whose_server_was_kept_stays_until_that_is_gone() -> anyhow::Result<()> {
     let site = Site::new()?;
-    site.load(["--apis", "status", "--keep-server"]).run()?.assert().code(0);
+    site.load(["--api", "status", "--keep-server"]).run()?.assert().code(0);
     let id = ids(&site).remove(0);
     let pruned = site.xtask(["runs", "prune", "--keep", "0"]).run()?;
     pruned.assert().code(0).stdout(predicate::str::contains(format!("Kept {id}: its server was")));
-    site.load(["--apis", "status"]).run()?.assert().code(0);
+    site.load(["--api", "status"]).run()?.assert().code(0);
     site.xtask(["runs", "prune", "--keep", "1"]).run()?.assert().code(0);
     assert!(!ids(&site).contains(&id));
     Ok(())

@@ -100,7 +100,7 @@ fn a_profile_by_the_servers_clock_is_shifted_to_ours() -> anyhow::Result<()> {
 #[test]
 fn a_run_that_profiled_its_own_server_takes_no_other_profile() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status"]).run()?;
+    let run = site.load(["--api", "status"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let path = run.run_dir()?.path().display().to_string();
     let line = ["report", report.run.as_str(), "--server-profile", &path];

@@ -31,7 +31,7 @@ fn behind_a_proxy(mut xtask: Xtask<'_>) -> Xtask<'_> {
 
 /// A load of one CLI and one API scenario whose requests take long enough to look at it.
 fn slow_load<'a>(site: &'a Site, args: &[&str]) -> Xtask<'a> {
-    let line = ["--apis", "status", "-r", "status", "-n", "1"].iter().chain(args);
+    let line = ["--api", "status", "-r", "status", "-n", "1"].iter().chain(args);
     site.load(line).fake("SERVICE_MS", 3_000)
 }
 
@@ -111,7 +111,7 @@ fn another_sky_in_the_shells_pythonpath_or_folder_is_not_the_one_under_test() ->
     let sky = made_up_sky(&site.path("venv"))?;
     let other = site.path("other");
     package(&other, "6.6.6")?;
-    let args = ["load", "--yes", "--apis", "status", "-c", "none", "--sky"].map(Into::into);
+    let args = ["load", "--yes", "--api", "status", "-c", "none", "--sky"].map(Into::into);
     let config = site.path("skyload.toml");
     let args = args.into_iter().chain([sky, "--config".into(), config]);
     let run = site.xtask(args).env("PYTHONPATH", &other).typed_in(&other).run()?;
@@ -129,7 +129,7 @@ fn a_users_own_server_keeps_its_environment_and_loopback_meets_no_proxy() -> any
     let home = site.path("home");
     fs::create_dir(&home)?;
     let port = fake_sky::free_port()?;
-    let args = ["--apis", "status", "-r", "status", "-n", "1"];
+    let args = ["--api", "status", "-r", "status", "-n", "1"];
     let load = system_servers::command(&site, &home, port, &args)?;
     let load = behind_a_proxy(load).fake("SERVICE_MS", 3_000).env("MALLOC_ARENA_MAX", "7");
     let run = load.env("no_proxy", "example.org").start()?;
@@ -167,7 +167,7 @@ fn a_server_elsewhere_is_reached_through_the_proxy() -> anyhow::Result<()> {
     let site = Site::new()?;
     // It answers to any name, as a proxy does.
     let proxy = FakeServer::start(&[])?;
-    let args = ["--server", "http://sky.invalid:46580", "--apis", "status"];
+    let args = ["--server", "http://sky.invalid:46580", "--api", "status"];
     let run = site.load(args).env("http_proxy", proxy.url()).run()?;
     run.expect(&site, Verdict::Pass)?;
     proxy.finish()

@@ -15,7 +15,7 @@ const LIMIT: &str = "20s";
 #[test]
 fn a_start_that_hangs_is_given_up_and_nothing_is_left() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let load = site.load(["--apis", "status"]).fake("NEVER_READY", 1).env(WITHIN, LIMIT);
+    let load = site.load(["--api", "status"]).fake("NEVER_READY", 1).env(WITHIN, LIMIT);
     let run = load.fake("START_TIMEOUT_MS", 600_000).run()?;
     run.assert()
         .code(1)
@@ -29,7 +29,7 @@ fn a_start_that_hangs_is_given_up_and_nothing_is_left() -> anyhow::Result<()> {
 #[test]
 fn ctrl_c_ends_a_start_that_hangs() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let load = site.load(["--apis", "status"]).fake("NEVER_READY", 1);
+    let load = site.load(["--api", "status"]).fake("NEVER_READY", 1);
     let run = load.fake("START_TIMEOUT_MS", 600_000).start()?;
     let is_server = |line: &str| line.contains("sky.server.server");
     soon("the server's process is there", || {
@@ -46,7 +46,7 @@ fn ctrl_c_ends_a_start_that_hangs() -> anyhow::Result<()> {
 #[test]
 fn a_server_that_never_answers_is_given_up() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let load = site.load(["--apis", "status"]).fake("NEVER_READY", 1);
+    let load = site.load(["--api", "status"]).fake("NEVER_READY", 1);
     let run = load.fake("START_TIMEOUT_MS", 300).env(WITHIN, LIMIT).run()?;
     run.assert().code(1).stderr(predicate::str::contains(format!(
         "the API server was not ready within {LIMIT}; last: "
@@ -58,7 +58,7 @@ fn a_server_that_never_answers_is_given_up() -> anyhow::Result<()> {
 #[test]
 fn a_server_that_sky_gives_up_and_that_dies_then_is_not_waited_for() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let load = site.load(["--apis", "validate"]).fake("NEVER_READY", 1);
+    let load = site.load(["--api", "validate"]).fake("NEVER_READY", 1);
     let run = load.fake("START_TIMEOUT_MS", 300).env(WITHIN, "1h").start()?;
     // `sky api start` has given up by then.
     run.says("waiting for its first answer")?;
@@ -75,7 +75,7 @@ fn a_server_that_sky_gives_up_and_that_dies_then_is_not_waited_for() -> anyhow::
 #[test]
 fn a_server_that_sky_gives_up_and_that_answers_late_is_waited_for() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let load = site.load(["--apis", "validate"]).fake("NOT_READY_MS", 1_500);
+    let load = site.load(["--api", "validate"]).fake("NOT_READY_MS", 1_500);
     load.fake("START_TIMEOUT_MS", 300).run()?.expect(&site, Verdict::Pass)?;
     Ok(())
 }
@@ -83,7 +83,7 @@ fn a_server_that_sky_gives_up_and_that_answers_late_is_waited_for() -> anyhow::R
 #[test]
 fn a_stop_that_hangs_costs_the_run_nothing_and_the_server_is_cleared_away() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let load = site.load(["--apis", "validate"]).fake("STOP_MS", 600_000).env(WITHIN, LIMIT);
+    let load = site.load(["--api", "validate"]).fake("STOP_MS", 600_000).env(WITHIN, LIMIT);
     let run = load.run()?;
     run.expect(&site, Verdict::Pass)?;
     run.assert()
@@ -94,7 +94,7 @@ fn a_stop_that_hangs_costs_the_run_nothing_and_the_server_is_cleared_away() -> a
 #[test]
 fn ctrl_c_ends_a_stop_that_hangs() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "validate"]).fake("STOP_MS", 600_000).start()?;
+    let run = site.load(["--api", "validate"]).fake("STOP_MS", 600_000).start()?;
     run.says("Ending the server")?;
     run.signal(Signal::SIGINT)?;
     let run = run.finish()?;

@@ -22,7 +22,7 @@ fn a_server_that_was_not_running_is_started_and_stopped() -> anyhow::Result<()> 
     let port = free_port()?;
     let home = site.path("home");
     std::fs::create_dir(&home)?;
-    let run = load(&site, &home, port, &["--apis", "status"])?;
+    let run = load(&site, &home, port, &["--api", "status"])?;
     run.expect(&site, Verdict::Pass)?;
     let ready = format!("the user's API server (SkyPilot 0.14.1, port {port}): ready, pid ");
     run.assert().stderr(predicate::str::contains(ready));
@@ -39,7 +39,7 @@ fn a_server_with_requests_in_flight_is_restarted_only_with_consent() -> anyhow::
     let user = json!({"env_vars": {"SKYPILOT_USER_ID": "12345678", "SKYPILOT_USER": "somebody"}});
     http::post(&format!("{}/status", server.url()), &user)?.request_id()?;
 
-    let refused = load(&site, server.home(), server.port(), &["--apis", "status"])?;
+    let refused = load(&site, server.home(), server.port(), &["--api", "status"])?;
     refused
         .assert()
         .code(2)
@@ -49,7 +49,7 @@ fn a_server_with_requests_in_flight_is_restarted_only_with_consent() -> anyhow::
     assert_eq!(server.main().map(|main| main.pid), Some(pid), "it was not touched");
     site.assert_nothing_is_left();
 
-    let run = load(&site, server.home(), server.port(), &["--apis", "status", "--yes"])?;
+    let run = load(&site, server.home(), server.port(), &["--api", "status", "--yes"])?;
     run.assert().code(0).stderr(predicate::str::contains("its list of requests and their logs"));
     let now = server.main().map(|main| main.pid);
     assert!(now.is_some() && now != Some(pid), "it was restarted, and left running as it was");
@@ -62,7 +62,7 @@ fn a_server_that_does_not_tell_its_requests_is_restarted_only_with_consent() -> 
     let site = Site::new()?;
     let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:secret")])?;
     let pid = server.pid();
-    let refused = load(&site, server.home(), server.port(), &["--apis", "status"])?;
+    let refused = load(&site, server.home(), server.port(), &["--api", "status"])?;
     refused
         .assert()
         .code(2)
@@ -77,7 +77,7 @@ fn a_server_that_refuses_to_tell_is_restarted_with_consent_and_with_a_word_on_wh
 -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:secret")])?;
-    let run = load(&site, server.home(), server.port(), &["--apis", "status", "--yes"])?;
+    let run = load(&site, server.home(), server.port(), &["--api", "status", "--yes"])?;
     run.assert()
         .code(0)
         .stderr(predicate::str::contains("Nobody can tell whether requests are under way"))
@@ -90,7 +90,7 @@ fn a_server_that_refuses_to_tell_is_restarted_with_consent_and_with_a_word_on_wh
 fn an_interrupted_restart_leaves_the_users_server_running_as_it_was() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
-    let run = command(&site, server.home(), server.port(), &["--apis", "status"])?
+    let run = command(&site, server.home(), server.port(), &["--api", "status"])?
         .fake("START_MS", 3_000)
         .start()?;
     soon("the user's server is stopped", || server.main().is_none().then_some(()))?;
@@ -106,7 +106,7 @@ fn an_interrupted_restart_leaves_the_users_server_running_as_it_was() -> anyhow:
 fn a_users_server_that_died_under_the_load_runs_again_afterwards() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
-    let run = command(&site, server.home(), server.port(), &["--apis", "status"])?
+    let run = command(&site, server.home(), server.port(), &["--api", "status"])?
         .fake("SERVICE_MS", 2_000)
         .fake("DIE_AFTER_MS", 200)
         .run()?;
@@ -121,7 +121,7 @@ fn a_users_server_that_consolidates_may_not_refuse_the_queue_of_jobs() -> anyhow
     let site = Site::new()?;
     let home = site.path("home");
     std::fs::create_dir(&home)?;
-    let run = command(&site, &home, free_port()?, &["--apis", "jobs_queue"])?
+    let run = command(&site, &home, free_port()?, &["--api", "jobs_queue"])?
         .fake("REFUSE", "sky.jobs.queue:1")
         .run()?;
     run.expect(&site, Verdict::ScenarioFailed)?;

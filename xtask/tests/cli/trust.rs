@@ -32,7 +32,7 @@ fn a_killed_scenario_is_inconclusive() -> anyhow::Result<()> {
 fn a_silence_of_the_profiler_is_inconclusive(#[case] until: Phase) -> anyhow::Result<()> {
     let site = Site::with(&Settings { profiler_gap: "1s", ..Settings::default() })?;
     let service = if until == Phase::Load { 6_000 } else { 1_500 };
-    let run = site.load(["--apis", "status"]).fake("SERVICE_MS", service).start()?;
+    let run = site.load(["--api", "status"]).fake("SERVICE_MS", service).start()?;
     run.scenario(ScenarioId::ApiStatus)?;
     let profiler = run.profiler()?;
     signal(profiler, Signal::SIGSTOP)?;
@@ -72,7 +72,7 @@ fn a_killed_profiler_ends_the_run() -> anyhow::Result<()> {
 #[test]
 fn a_starved_client_is_inconclusive() -> anyhow::Result<()> {
     let site = Site::with(&Settings { send_lateness_p99: "800ms", ..Settings::default() })?;
-    let run = site.load(["--apis", "status"]).fake("SERVICE_MS", 5_000).start()?;
+    let run = site.load(["--api", "status"]).fake("SERVICE_MS", 5_000).start()?;
     run.scenario(ScenarioId::ApiStatus)?;
     let probe = run.probe()?;
     // More than one in a hundred of its requests will leave by a second too late.
@@ -108,7 +108,7 @@ fn a_load_that_eats_up_the_memory_is_stopped() -> anyhow::Result<()> {
         let floor = format!("{} KiB", available_kib()? - (400 << 10));
         let site = Site::with(&Settings { memory_floor: floor, ..Settings::default() })?;
         let run = site
-            .load(["--apis", "status", "-n", "8"])
+            .load(["--api", "status", "-n", "8"])
             .fake("EXECUTOR_MIB", 250)
             .fake("BURST", 4)
             .fake("SERVICE_MS", 3_000)

@@ -11,7 +11,7 @@ use crate::support::Site;
 fn a_reader_that_leaves_changes_neither_the_verdict_nor_what_ci_is_told() -> anyhow::Result<()> {
     let site = Site::new()?;
     let page = site.path("summary.md");
-    let over = ["--apis", "status", "--budget", "short-executor=8MiB"];
+    let over = ["--api", "status", "--budget", "short-executor=8MiB"];
     let run = site
         .load(over)
         .env("GITHUB_ACTIONS", "true")
@@ -42,7 +42,7 @@ fn a_reader_that_leaves_changes_neither_the_verdict_nor_what_ci_is_told() -> any
 #[test]
 fn a_report_that_cannot_be_written_down_is_an_error() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status"]).run()?;
+    let run = site.load(["--api", "status"]).run()?;
     let id = run.run_dir()?.id().to_string();
     let report = site.xtask(["report", &id]).on_full_disk()?.run()?;
     let words = "writing the report: No space left on device";

@@ -19,7 +19,7 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
 }
 
 #[rstest]
-#[case::unknown_scenario(&["--apis", "nosuch"], &["`nosuch`", "cli_status, validate", "all"])]
+#[case::unknown_scenario(&["--api", "nosuch"], &["`nosuch`", "cli_status, validate", "all"])]
 #[case::nobody(&["-n", "0"], &["-n: `0` is not a whole number from 1 to 10000"])]
 #[case::no_number(&["-n", "abc"], &["-n: `abc` is not a whole number"])]
 #[case::negative(&["-n", "-3"], &["-n: `-3` is not a whole number"])]
@@ -33,11 +33,11 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["`growth` is limited to a size, such as `300MiB`, and 500 is a count"],
 )]
 #[case::no_constant(
-    &["--budget", "leftovers=auto"],
-    &["SkyPilot has no constant for `leftovers`, so it needs a count instead of `auto`"],
+    &["--budget", "leaked-processes=auto"],
+    &["SkyPilot has no constant for `leaked-processes`, so it needs a count instead of `auto`"],
 )]
 #[case::no_server(&["--server", "ftp://x"], &["`ftp://x` is none of isolated, system and an http(s) URL"])]
-#[case::unknown_profile(&["--profile", "nosuch"], &["called `nosuch`", "default"])]
+#[case::unknown_plan(&["--plan", "nosuch"], &["called `nosuch`", "default"])]
 #[case::missing_file(&["--config", "/nowhere/x.toml"], &["--config: cannot read `/nowhere/x.toml`"])]
 #[case::out_of_sight(
     &["--server", "http://127.0.0.1:9", "--budget", "server=1GiB"],
@@ -56,12 +56,12 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--peaks: how the peaks of a remote server are read", "`cargo xtask profile` on its machine"],
 )]
 #[case::nodes_for_nobody(
-    &["--apis", "status", "-c", "loopback"],
+    &["--api", "status", "-c", "loopback"],
     &["-c loopback: no scenario of this plan needs an infrastructure", "such as `-r launch`"],
 )]
 #[case::no_infrastructure_named(&["-r", "launch", "-c", ","], &["-c: `,` names no infrastructure"])]
 #[case::credentials_for_no_cloud(
-    &["--apis", "status", "--copy-credentials"],
+    &["--api", "status", "--copy-credentials"],
     &["--copy-credentials: this plan launches on no cloud"],
 )]
 #[case::credentials_for_another_server(
@@ -69,7 +69,7 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--copy-credentials: only an isolated server is given copies"],
 )]
 #[case::nobody_to_return_at_once(
-    &["--apis", "status", "--run-async"],
+    &["--api", "status", "--run-async"],
     &["--run-async: no CLI scenario of this plan launches anything; leave it out"],
 )]
 #[case::nobody_left_to_return_at_once(
@@ -86,8 +86,8 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["--server-profile: a server on this machine is profiled by the run itself"],
 )]
 #[case::original_out_of_sight(
-    &["--server", "http://127.0.0.1:9", "--original-semantics"],
-    &["--original-semantics: the processes of a remote server cannot be seen from here"],
+    &["--server", "http://127.0.0.1:9", "--upstream-figures"],
+    &["--upstream-figures: the processes of a remote server cannot be seen from here"],
 )]
 #[case::a_variable_that_is_not_set(
     &["--server-env", "SKYLESS_NOWHERE"],
@@ -114,8 +114,8 @@ fn assert_refused(site: &Site, run: &Finished, words: &[&str]) {
     &["cli:launch cannot run without an infrastructure to launch on: -c is none"],
 )]
 #[case::several_at_once(
-    &["-n", "0", "--apis", "nosuch", "--waves", "x"],
-    &["-n: `0`", "called `nosuch`", "--waves: `x`"],
+    &["-n", "0", "--api", "nosuch", "--iterations", "x"],
+    &["-n: `0`", "called `nosuch`", "--iterations: `x`"],
 )]
 fn a_mistaken_flag_is_refused_with_what_would_be_right(
     #[case] args: &[&str],
@@ -185,8 +185,8 @@ fn a_limit_that_is_no_duration_is_refused() -> anyhow::Result<()> {
 
 #[rstest]
 #[case::unknown_key(
-    "[profiles.ci]\nwaves = 1\ndrian = \"3s\"\n",
-    ":3: unknown key `profiles.ci.drian`; did you mean `drain`?"
+    "[plans.ci]\nwaves = 1\ncoldown = \"3s\"\n",
+    ":3: unknown key `plans.ci.coldown`; did you mean `cooldown`?"
 )]
 #[case::no_size("[budgets]\nserver = \"1XB\"\n", ":2: `1XB` is not a size")]
 #[case::no_count("[budgets]\nthreads = -5\n", ":2: invalid value: integer `-5`, expected a size")]

@@ -32,14 +32,14 @@ fn a_budget_that_is_exceeded_is_named_by_report_and_gate() -> anyhow::Result<()>
 #[case::failed("FAIL", 500, "ValueError")]
 #[case::answered_with_text("TEXT_500", 500, "sqlite3.OperationalError")]
 #[case::cancelled("CANCEL", 200, "cancelled")]
-#[case::answered_wrongly("WRONG_VALUE", 200, "wrong value")]
+#[case::answered_wrongly("WRONG_VALUE", 200, "unexpected-response")]
 fn requests_that_fail_are_counted_shown_and_measured(
     #[case] fault: &str,
     #[case] status: u16,
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status", "-n", "6"]).fake(fault, "sky.status:3").run()?;
+    let run = site.load(["--api", "status", "-n", "6"]).fake(fault, "sky.status:3").run()?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
     assert_finding(&report, Severity::ScenarioFailed, "api:status: 2 of 6 iterations failed");
     assert_finding(&report, Severity::ScenarioFailed, error_type);
@@ -78,7 +78,7 @@ fn a_latency_limit_that_is_exceeded_fails_its_scenario() -> anyhow::Result<()> {
         "#,
         ..Settings::default()
     })?;
-    let run = site.load(["--apis", "status", "-n", "4"]).fake("FAIL", "sky.status:4").run()?;
+    let run = site.load(["--api", "status", "-n", "4"]).fake("FAIL", "sky.status:4").run()?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
     assert_finding(&report, Severity::ScenarioFailed, "api:status p95: 0.");
     run.assert().stdout(predicate::str::contains("iterations failed").not());

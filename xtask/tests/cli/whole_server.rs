@@ -18,7 +18,7 @@ fn check(report: &Report, metric: Metric) -> (Option<Amount>, LimitState) {
 #[case::growth("growth=200MiB", "growth", ("LEAKED_MIB", 300))]
 #[case::threads("threads=60", "threads", ("LEAKED_THREADS", 100))]
 #[case::zombies("zombies=0", "zombies", ("ZOMBIES", 3))]
-#[case::leftovers("leftovers=0", "leftovers", ("STOP_SPARES", 2))]
+#[case::leaked_processes("leaked-processes=0", "leaked-processes", ("STOP_SPARES", 2))]
 fn a_server_that_takes_more_than_it_may_is_over_budget(
     #[case] budget: &str,
     #[case] metric: Metric,
@@ -26,7 +26,7 @@ fn a_server_that_takes_more_than_it_may_is_over_budget(
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
     // An executor that still starts as the baseline begins would prove nothing.
-    let load = || site.load(["--apis", "status", "--budget", budget]).fake("DAEMONS", 0);
+    let load = || site.load(["--api", "status", "--budget", budget]).fake("DAEMONS", 0);
     let modest = load().run()?;
     let report = modest.expect(&site, Verdict::Pass)?;
     let (measured, state) = check(&report, metric);
@@ -48,10 +48,10 @@ fn a_server_that_takes_more_than_it_may_is_over_budget(
 #[test]
 fn memory_that_executors_keep_is_told_by_class() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = site.load(["--apis", "status"]).fake("LEAKED_MIB", 100).run()?;
+    let run = site.load(["--api", "status"]).fake("LEAKED_MIB", 100).run()?;
     run.expect(&site, Verdict::Pass)?;
     run.assert()
-        .stdout(predicate::str::is_match(r"\n  drain +\d+ +\d+ +\d+ +\d+\.\d +\d+\.\d\n")?)
+        .stdout(predicate::str::is_match(r"\n  cooldown +\d+ +\d+ +\d+ +\d+\.\d +\d+\.\d\n")?)
         .stdout(predicate::str::is_match(r"\n  short-executor +\d -> \d .* -> \d{3}\.\d")?);
     Ok(())
 }
@@ -63,11 +63,11 @@ fn limits_of_the_file_are_sizes_and_counts() -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&config)?;
     let limits = "[budgets]\ngrowth = \"1GiB\"\nthreads = 5\nleftovers = \"0\"\n";
     std::fs::write(&config, text.replace("[budgets]", limits))?;
-    let run = site.load(["--apis", "status"]).run()?;
+    let run = site.load(["--api", "status"]).run()?;
     let report = run.expect(&site, Verdict::OverBudget)?;
     assert_finding(&report, Severity::OverBudget, "budget 5 (configured)");
     assert_eq!(check(&report, ServerMetric::Growth.into()).1, LimitState::Within);
-    let (leftovers, state) = check(&report, ServerMetric::LeakedProcesses.into());
-    assert_eq!((leftovers, state), (Some(Amount::Count(0)), LimitState::Within));
+    let (leaked, state) = check(&report, ServerMetric::LeakedProcesses.into());
+    assert_eq!((leaked, state), (Some(Amount::Count(0)), LimitState::Within));
     Ok(())
 }

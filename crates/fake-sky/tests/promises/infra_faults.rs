@@ -25,7 +25,7 @@ fn every_kth_launch_finds_no_resources() -> anyhow::Result<()> {
 
 #[test]
 fn a_down_may_fail_or_leave_its_cluster() -> anyhow::Result<()> {
-    let settings = [("FAKE_SKY_INFRA_FAIL", "sky.down:3"), ("FAKE_SKY_LEFTOVER", "sky.down:2")];
+    let settings = [("FAKE_SKY_INFRA_FAIL", "sky.down:3"), ("FAKE_SKY_SURVIVOR", "sky.down:2")];
     let server = with_infra(&settings)?;
     let clusters = || -> anyhow::Result<usize> {
         let rows = returned(&server, "/status", &json!({}))?.map_err(anyhow::Error::msg)?;
@@ -44,8 +44,8 @@ fn a_down_may_fail_or_leave_its_cluster() -> anyhow::Result<()> {
 
 #[test]
 fn jobs_and_services_may_outlive_their_end() -> anyhow::Result<()> {
-    let leftover = ("FAKE_SKY_LEFTOVER", "sky.jobs.cancel:1,sky.serve.down:1");
-    let server = with_infra(&[leftover])?;
+    let survivor = ("FAKE_SKY_SURVIVOR", "sky.jobs.cancel:1,sky.serve.down:1");
+    let server = with_infra(&[survivor])?;
     // Longer than an end takes.
     let wait = || std::thread::sleep(Duration::from_millis(200));
     returned(&server, "/jobs/launch", &launch("sleep 600"))?.expect("submitted");

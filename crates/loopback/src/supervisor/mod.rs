@@ -64,7 +64,7 @@ pub(super) struct NodesOptions {
     pub(super) daemons: Vec<Daemon>,
     /// Where it writes a `NodeFigures`.
     pub(super) figures: PathBuf,
-    /// Where it writes who lives, so that leftovers can be found without it.
+    /// Where it writes who lives, so that leaked nodes can be found without it.
     pub(super) members: PathBuf,
     /// What it removes when its owner is gone.
     pub(super) folder: Option<PathBuf>,

@@ -108,7 +108,7 @@ function decades(min, max) {
   return splits;
 }
 
-// Waves stand beside one another in their bucket, the second one hatched.
+// Segments stand beside one another in their bucket, the second one hatched.
 function drawBars(chart, columns, looks) {
   const { ctx, bbox } = chart;
   const px = uPlot.pxRatio;

@@ -145,7 +145,7 @@ mod tests {
         let line = ["-c", "none", "--api", "status", "-n", "4", "--phase-peaks", "--yes"];
         let request = kept(&line);
         let args = request.to_args();
-        assert_eq!(args, ["-c", "none", "--apis", "status", "-n", "4", "--phase-peaks"]);
+        assert_eq!(args, ["-c", "none", "--api", "status", "-n", "4", "--phase-peaks"]);
         let again = kept(&args.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(LoadRequest { yes: true, ..again }, request);
     }

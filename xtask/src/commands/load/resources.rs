@@ -95,6 +95,6 @@ pub(super) fn requests(
     credentials: &Credentials,
 ) -> Result<Requests> {
     let environment: Environment = read(&run.environment())?;
-    let command = "skyload fixtures".to_owned();
+    let command = "skyload shared resources".to_owned();
     Ok(Requests::new(ApiClient::of_run(&run.id(), plan, &environment, command, credentials)?))
 }

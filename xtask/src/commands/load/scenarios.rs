@@ -25,7 +25,7 @@ pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
     let groups = plan.groups();
     let step = run.progress.step(match groups.len() {
         0 => format!("Load, {} scenarios at once", plan.scenarios.len()),
-        count => format!("Load, {} scenarios in {count} families", plan.scenarios.len()),
+        count => format!("Load, {} scenarios in {count} groups", plan.scenarios.len()),
     });
     run.watch.events.note(Event::PhaseBegan(Phase::Load))?;
     let mut load = Load { process: run.tests.start_load(plan, run.directory)?, run, step: &step };

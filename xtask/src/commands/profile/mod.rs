@@ -58,7 +58,7 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
         interval: flags.interval,
         level: flags.peaks,
         api_port: target.port(),
-        upstream_figures: flags.original_semantics,
+        upstream_figures: flags.upstream_figures,
         ..ProfilerOptions::new(target.root, files.samples, files.processes)
     };
     let mut profiler = ProfilerProcess::spawn(&options)?;

@@ -117,9 +117,9 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// Waits for the bystander's process.
+    /// Waits for the health probe's process.
     pub(crate) fn probe(&self) -> anyhow::Result<u32> {
-        self.process("the bystander runs", |line| {
+        self.process("the health probe runs", |line| {
             line.contains(" probe::") && line.contains(" --exact")
         })
     }

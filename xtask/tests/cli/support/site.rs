@@ -100,14 +100,14 @@ impl Site {
         } = settings;
         let config = format!(
             r#"
-            [profiles.default]
-            requests-per-scenario = 2
-            waves = 1
-            requests = "none"
-            apis = "status launch_dryrun"
+            [plans.default]
+            users = 2
+            iterations = 1
+            cli = "none"
+            api = "status launch_dryrun"
             baseline = "{baseline}"
-            drain = "700ms"
-            settle = "300ms"
+            cooldown = "700ms"
+            settle-timeout = "300ms"
             scenario-timeout = "120s"
             teardown-timeout = "{teardown_timeout}"
 

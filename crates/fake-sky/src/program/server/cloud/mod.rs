@@ -80,7 +80,7 @@ impl Cloud {
     /// What a request that has run changes and returns, if no fault was injected into it.
     pub(crate) fn conclude(&self, work: &Work, settings: &Settings) -> Verdict {
         let now = now();
-        let stays = settings.leftover.hit(work.name, work.count);
+        let stays = settings.survivor.hit(work.name, work.count);
         let Launched { clusters, jobs, services } = &mut *self.lock();
         if let Some(cluster) = launched_by(work, settings) {
             if let Err(broken) = infrastructure(work, settings) {

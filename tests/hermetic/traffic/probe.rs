@@ -1,4 +1,4 @@
-//! The bystander: it ends with the others, and counts from the schedule.
+//! The health probe: it ends with the others, and counts from the schedule.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn total(latencies: &Latencies) -> f64 {
 }
 
 #[tokio::test]
-async fn it_asks_from_the_first_wave_until_all_others_have_ended() -> anyhow::Result<()> {
+async fn it_asks_from_the_first_iteration_until_all_others_have_ended() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400")])?;
     let scene = Scene::of(&server, &[ApiStatus, ApiValidate, ProbeHealth])?.set()?;
     let (status, validate, probe) =

@@ -1,0 +1,37 @@
+//! Types of errors that no server names: skyload's own, in lower case with hyphens.
+
+/// No response within the limit.
+pub const TIMEOUT: &str = "timeout";
+
+/// No connection to the server.
+pub const CONNECT_ERROR: &str = "connect-error";
+
+/// Connection that ended before the response did.
+pub const CONNECTION_LOST: &str = "connection-lost";
+
+/// Response of another form or content than SkyPilot's SDK expects.
+pub const UNEXPECTED_RESPONSE: &str = "unexpected-response";
+
+/// Output of a `sky` process without what it should have.
+pub const UNEXPECTED_OUTPUT: &str = "unexpected-output";
+
+/// Error that the server reports without its type.
+pub const UNTYPED_ERROR: &str = "untyped-error";
+
+/// Request of a `sky` process that the server does not list.
+pub const REQUEST_NOT_FOUND: &str = "request-not-found";
+
+/// Request that still ran when its `sky` process had ended.
+pub const REQUEST_NOT_FINISHED: &str = "request-not-finished";
+
+/// Iteration that still ran at the end of its scenario.
+pub const ITERATION_NOT_FINISHED: &str = "iteration-not-finished";
+
+/// Shared resource that was not set up.
+pub const NOT_SET_UP: &str = "not-set-up";
+
+/// Resource that was not set up in time.
+pub const NOT_READY_IN_TIME: &str = "not-ready-in-time";
+
+/// Teardown that did not end in time.
+pub const NOT_REMOVED_IN_TIME: &str = "not-removed-in-time";
