@@ -225,7 +225,7 @@ pub(super) fn readable<T: Document>(path: &Path, note: &mut impl FnMut(RecordErr
 }
 
 pub(super) fn breaks_off(path: &Path) -> String {
-    format!("`{}` breaks off in its last line", path.display())
+    format!("`{}` ends in an incomplete line", path.display())
 }
 
 #[cfg(test)]
@@ -270,7 +270,7 @@ mod tests {
         assert!(evidence.environment.is_none() && evidence.processes.is_none());
         assert!(evidence.events.is_empty() && evidence.profile.is_empty());
         assert!(evidence.outcomes.is_empty() && evidence.damage.is_empty());
-        assert_eq!(Report::assemble(&evidence).judgement.verdict, Verdict::Inconclusive);
+        assert_eq!(Report::assemble(&evidence).verdict, Verdict::Inconclusive);
     }
 
     #[rstest]
@@ -290,7 +290,7 @@ mod tests {
         let evidence = Evidence::read(&run).unwrap();
         let [damage] = evidence.damage.as_slice() else { panic!("{:?}", evidence.damage) };
         assert!(damage.contains(&path(&run).display().to_string()), "{damage}");
-        let findings = Report::assemble(&evidence).judgement.findings;
+        let findings = Report::assemble(&evidence).findings;
         assert!(findings.iter().any(|finding| finding.message == *damage), "{findings:?}");
     }
 

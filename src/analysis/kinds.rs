@@ -19,7 +19,7 @@ pub(super) fn in_words(kinds: &Kinds) -> impl Iterator<Item = String> {
         kinds.sort_by_key(|(name, count)| (Reverse(**count), *name));
         let named = kinds.iter().take(NAMED).map(|(name, count)| format!("{count} {name}"));
         let rest = total(kinds.iter().skip(NAMED).map(|(_, count)| **count));
-        let rest = (rest > 0).then(|| format!("{rest} of other kinds"));
+        let rest = (rest > 0).then(|| format!("{rest} others"));
         format!("{class}: {}", named.chain(rest).collect::<Vec<_>>().join(", "))
     })
 }
@@ -47,8 +47,7 @@ mod tests {
     fn the_most_frequent_kinds_are_named_and_the_others_counted() {
         let kinds = (1..=10).map(|count| (format!("k{count}"), count)).collect();
         let kinds = BTreeMap::from([(ProcessClass::Subprocess, kinds)]);
-        let expected =
-            "subprocess: 10 k10, 9 k9, 8 k8, 7 k7, 6 k6, 5 k5, 4 k4, 3 k3, 3 of other kinds";
+        let expected = "subprocess: 10 k10, 9 k9, 8 k8, 7 k7, 6 k6, 5 k5, 4 k4, 3 k3, 3 others";
         assert_eq!(in_words(&kinds).collect::<Vec<_>>(), [expected]);
     }
 }

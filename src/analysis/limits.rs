@@ -53,7 +53,7 @@ impl LimitState {
         match self {
             Self::Within => "ok",
             Self::Over => "OVER",
-            Self::Skipped => "not tried",
+            Self::Skipped => "skipped",
             Self::NoConstant => "no constant",
             Self::LimitUnknown => "limit unknown",
             Self::NotMeasured => "not measured",

@@ -27,7 +27,7 @@ pub(super) fn of_profile(
 ) -> Vec<String> {
     let mut losses = Vec::new();
     if lines.first().is_some_and(|line| !matches!(line, ProfileLine::Header(_))) {
-        losses.push(format!("`{}` does not begin with its header", samples.display()));
+        losses.push(format!("`{}` has no header", samples.display()));
     }
     if !ticks(lines).is_sorted_by(|one, next| one < next) {
         losses.push(disordered(samples));
@@ -40,7 +40,7 @@ pub(super) fn of_profile(
     let Some((before, wrote)) = closing_line(lines) else { return losses };
     if before != wrote.lines {
         losses.push(format!(
-            "`{}` has {before} line(s) before its last, which counts {}",
+            "`{}` has {before} line(s) before its last, expected {}",
             samples.display(),
             wrote.lines
         ));
@@ -48,7 +48,7 @@ pub(super) fn of_profile(
     let listed = table.map(|table| as_count(table.processes.len()));
     if let Some(listed) = listed.filter(|listed| *listed != wrote.processes) {
         losses.push(format!(
-            "`{}` lists {listed} process(es), of {} that the profiler saw",
+            "`{}` lists {listed} of {} process(es) that the profiler saw",
             processes.display(),
             wrote.processes
         ));
@@ -76,5 +76,5 @@ fn closing_line(lines: &[ProfileLine]) -> Option<(u64, Wrote)> {
 }
 
 fn disordered(path: &Path) -> String {
-    format!("the lines of `{}` are not in the order of time", path.display())
+    format!("lines of `{}` are not in order of time", path.display())
 }

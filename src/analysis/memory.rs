@@ -81,9 +81,9 @@ impl ClassMemory {
         let most = match self.exactness {
             Exactness::Exact => return None,
             Exactness::AtMost(most) => {
-                format!("by the fastest growth seen it was at most {:.1} MiB", as_mib(most))
+                format!("estimated max {:.1} MiB", as_mib(most))
             }
-            Exactness::Unbounded => "nobody knows how high it was".to_owned(),
+            Exactness::Unbounded => "max unknown".to_owned(),
         };
         let mut why = Vec::new();
         if let Some(most) = self.most_swapped {
@@ -96,12 +96,12 @@ impl ClassMemory {
         }
         if why.is_empty() {
             why.push(match self.exactness {
-                Exactness::Unbounded => "it was only sampled, or not to the end".to_owned(),
-                _ => "it was only sampled".to_owned(),
+                Exactness::Unbounded => "only sampled, or not to the end".to_owned(),
+                _ => "only sampled".to_owned(),
             });
         }
         let why = why.join(" and ");
-        Some(format!("{}: {why}, so its peak is a lower bound; {most}", self.class))
+        Some(format!("{}: peak is a lower bound ({why}); {most}", self.class))
     }
 }
 
@@ -123,9 +123,8 @@ impl MemoryReport {
         let count = total(self.classes.iter().map(|class| class.swapped));
         (count > 0).then(|| {
             format!(
-                "the machine swapped: {count} process(es) of the server had pages in swap. Those are \
-                 neither resident nor in any mark, so peaks and sums are lower bounds; use fewer \
-                 requests (-n), or a machine with more memory"
+                "the machine swapped: {count} server process(es) had pages in swap, which no peak \
+                 includes; peaks and sums are lower bounds; use fewer users (-n) or a machine with more memory"
             )
         })
     }

@@ -4,7 +4,6 @@
 //! a budget for a process that never ran is another matter than one that nobody could read.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::Report;
 use super::exactness::Exactness;
@@ -250,25 +249,16 @@ impl Iterations {
     }
 
     fn measure(&self, statistic: ScenarioMetric) -> Measured {
-        let latency = |of: fn(&Stats) -> Duration| {
-            let latency = self.latencies.as_ref().map(of);
-            Measured::exact(latency.map(Amount::Duration), Absence::NoIteration)
-        };
-        match statistic {
-            ScenarioMetric::Min => latency(|stats| stats.min),
-            ScenarioMetric::Avg => latency(|stats| stats.avg),
-            ScenarioMetric::P50 => latency(|stats| stats.p50),
-            ScenarioMetric::P90 => latency(|stats| stats.p90),
-            ScenarioMetric::P95 => latency(|stats| stats.p95),
-            ScenarioMetric::P99 => latency(|stats| stats.p99),
-            ScenarioMetric::Max => latency(|stats| stats.max),
+        let amount = match statistic {
             ScenarioMetric::ErrorRate => {
-                let share = Percent::of(self.failed, self.completed);
-                Measured::exact(share.map(Amount::Share), Absence::NoIteration)
+                Percent::of(self.failed, self.completed).map(Amount::Share)
             }
-            ScenarioMetric::Throughput => {
-                Measured::exact(self.throughput.map(Amount::Rate), Absence::NoIteration)
+            ScenarioMetric::Throughput => self.throughput.map(Amount::Rate),
+            _ => {
+                let latency = self.latencies.as_ref().and_then(|stats| stats.latency(statistic));
+                latency.map(Amount::Duration)
             }
-        }
+        };
+        Measured::exact(amount, Absence::NoIteration)
     }
 }

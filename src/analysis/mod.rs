@@ -36,7 +36,7 @@ pub use distributions::{Distribution, SegmentCounts};
 pub use evidence::Evidence;
 pub use exactness::Exactness;
 pub use growth::{ClassGrowth, Growth};
-pub use judge::{About, Finding, Judgement, Severity, Verdict};
+pub use judge::{About, Finding, Severity, Verdict};
 pub(crate) use limits::CONFIGURED;
 pub use limits::{LimitCheck, LimitState};
 pub use memory::{ClassMemory, MemoryReport};
@@ -51,11 +51,14 @@ use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::environment::Environment;
 use crate::record::nodes::NodeFigures;
+use crate::record::outcome::FailureTally;
 use crate::record::profile::{ProfilerCost, ProfilerLevel};
 use crate::record::request::LoadRequest;
 use crate::record::resources::ResourceLog;
 use crate::record::{Document, Estimate, Version, v2};
+use crate::scenario::ScenarioId;
 use crate::units;
+use crate::units::ByteSize;
 
 /// What a run amounts to: `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +79,9 @@ pub struct Report {
     pub plan: LoadPlan,
     /// What the plan was to take; `None` where the machine's speed was not measured.
     pub estimate: Option<Estimate>,
+    /// Memory in use on the host before the server was started.
+    #[serde(default)]
+    pub memory_before: Option<ByteSize>,
     /// What was found; `None` when the run ended before the server was ready.
     pub environment: Option<Environment>,
     /// The phases that took place.
@@ -105,8 +111,10 @@ pub struct Report {
     pub budgets: Vec<LimitCheck>,
     /// Each configured threshold for latencies.
     pub thresholds: Vec<LimitCheck>,
-    /// The verdict, and all that speaks for or against it.
-    pub judgement: Judgement,
+    /// Verdict: the first that applies of scenario failed, over budget and inconclusive.
+    pub verdict: Verdict,
+    /// Findings, gravest first.
+    pub findings: Vec<Finding>,
 }
 
 impl Document for Report {
@@ -156,16 +164,16 @@ impl ProfilerReport {
     /// How peaks were read, and what that leaves in the dark, as the value of a fact.
     pub(crate) fn peaks(&self) -> String {
         let level = match self.level {
-            ProfilerLevel::ExitRecords => "the kernel's marks, exits included",
-            ProfilerLevel::HighWaterMark => "the kernel's marks, read at each tick",
+            ProfilerLevel::ExitRecords => "VmHWM, exit records",
+            ProfilerLevel::HighWaterMark => "VmHWM, read at each sample",
             ProfilerLevel::HighWaterMarkOfAnother => {
-                "the kernel's marks, read at each tick; another user's processes, so no PSS"
+                "VmHWM, read at each sample; processes of another user, no PSS"
             }
-            ProfilerLevel::SampledRss => "sampled: short peaks are missed",
+            ProfilerLevel::SampledRss => "sampled RSS, short peaks are missed",
         };
         match self.kernel_events {
             true => level.to_owned(),
-            false => format!("{level}; what lived between two ticks is not known of"),
+            false => format!("{level}; processes between two samples are missed"),
         }
     }
 
@@ -173,7 +181,7 @@ impl ProfilerReport {
     pub fn describe(&self) -> String {
         match self.level {
             ProfilerLevel::SampledRss => self.peaks(),
-            _ => format!("peaks are {}", self.peaks()),
+            _ => format!("peaks: {}", self.peaks()),
         }
     }
 }
@@ -208,6 +216,7 @@ impl Report {
             request: evidence.request.clone(),
             plan: evidence.plan.clone(),
             estimate: evidence.facts.and_then(|facts| facts.estimate),
+            memory_before: evidence.facts.and_then(|facts| facts.memory_before),
             environment: evidence.environment.clone(),
             summary: summary::assemble(recording, memory.as_ref(), summary::baseline_of(&phases)),
             phases,
@@ -221,7 +230,46 @@ impl Report {
             coverage,
             budgets,
             thresholds,
-            judgement,
+            verdict: judgement.verdict,
+            findings: judgement.findings,
+        }
+    }
+
+    /// Types of errors of all scenarios, expected ones and the load generator's included.
+    pub fn errors(&self) -> impl Iterator<Item = (ScenarioId, &FailureTally)> {
+        self.scenarios
+            .iter()
+            .flat_map(|scenario| scenario.failures.iter().map(|kind| (scenario.id, kind)))
+    }
+
+    /// Messages of the findings of one severity.
+    pub fn messages(&self, severity: Severity) -> Vec<&str> {
+        let findings = self.findings.iter().filter(|finding| finding.severity == severity);
+        findings.map(|finding| finding.message.as_str()).collect()
+    }
+
+    /// Reasons why the run as a whole proves nothing, whatever else was found. A doubt about one
+    /// budget says only how far that budget's figure can be relied upon.
+    pub fn doubts(&self) -> Vec<&str> {
+        let findings = self.findings.iter().filter(|finding| {
+            finding.severity == Severity::Inconclusive
+                && (self.verdict == Verdict::Inconclusive
+                    || !finding.about.as_ref().is_some_and(About::is_budget))
+        });
+        findings.map(|finding| finding.message.as_str()).collect()
+    }
+
+    /// Reason of the verdict, in one clause: the gravest finding without its details.
+    pub fn reason(&self) -> String {
+        let mut findings = self.findings.iter().filter(|found| found.severity != Severity::Note);
+        let Some(gravest) = findings.next() else {
+            return "all budgets met, no failed iterations, measurements valid".to_owned();
+        };
+        let clause = gravest.message.split("; ").next().unwrap_or_default();
+        match findings.count() {
+            0 => clause.to_owned(),
+            1 => format!("{clause} (and 1 more finding)"),
+            more => format!("{clause} (and {more} more findings)"),
         }
     }
 }

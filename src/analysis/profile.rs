@@ -22,8 +22,8 @@ use crate::record::{ProfileDir, RecordError, Version, read_log};
 /// before the load, which its user started by hand a moment after the profiler.
 pub const PROFILE_BASELINE: Duration = Duration::from_secs(5);
 
-/// A longer silence of the profiler is said.
-const SILENCE: Duration = Duration::from_secs(2);
+/// Longest time without a sample that is not worth a note.
+const SAMPLING_GAP: Duration = Duration::from_secs(2);
 
 /// All that a profile left.
 #[derive(Clone, Debug)]
@@ -117,8 +117,9 @@ fn notes_of(recording: Recording<'_>) -> Vec<String> {
     let after = |at: Timestamp| began.map_or(0.0, |began| at.since(began).as_secs_f64());
     for line in recording.lines {
         match line {
-            ProfileLine::ServerGone { at } => notes
-                .push(format!("the main process of the server ended after {:.1} s", after(*at))),
+            ProfileLine::ServerGone { at } => {
+                notes.push(format!("the server's main process exited after {:.1} s", after(*at)))
+            }
             ProfileLine::Snapshot(snapshot) if snapshot.unread > 0 => notes.push(format!(
                 "proportional memory of {} process(es) could not be read after {:.1} s: they had \
                  ended, or belong to another user",
@@ -130,22 +131,21 @@ fn notes_of(recording: Recording<'_>) -> Vec<String> {
     }
     if !recording.ended_well() {
         notes.push(
-            "the profiler did not end in good order, or has not ended yet: peaks of the last \
+            "the profiler did not end cleanly, or has not ended yet: peaks of the last \
              seconds may be missing"
                 .to_owned(),
         );
     }
     if let Some(cost) = recording.cost()
-        && cost.longest_gap > SILENCE
+        && cost.longest_gap > SAMPLING_GAP
     {
         let longest = cost.longest_gap.as_secs_f64();
-        notes.push(format!("the profiler was silent for {longest:.1} s"));
+        notes.push(format!("sampling gap of {longest:.1} s"));
     }
-    let lost = recording.processes.map_or(0, |table| table.dropped_events);
-    if lost > 0 {
+    let dropped = recording.processes.map_or(0, |table| table.dropped_events);
+    if dropped > 0 {
         notes.push(format!(
-            "the kernel could not keep all that it had to tell of processes ({lost} time(s)): some may \
-             have come and gone unknown"
+            "kernel dropped process events ({dropped} time(s)): short-lived processes may be missing"
         ));
     }
     notes

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use crate::clock::Timestamp;
+use crate::metric::ScenarioMetric;
 use crate::plan::PlannedScenario;
 use crate::record::outcome::{
     ClientCost, Ended, FailureTally, Latencies, ScenarioOutcome, SegmentOutcome, Tally,
@@ -27,6 +28,9 @@ pub struct ScenarioReport {
     pub concurrency: u32,
     /// How it ended.
     pub state: ScenarioState,
+    /// Latency over all segments; `None` where no iteration ended, and in reports of format 2.
+    #[serde(default)]
+    pub iteration_duration: Option<Stats>,
     /// Its segments.
     pub segments: Vec<SegmentReport>,
     /// Failures and refusals of all segments, by kind.
@@ -43,13 +47,26 @@ pub enum ScenarioState {
     Succeeded,
     /// More iterations failed than may, or it ran into its time limit.
     Failed,
-    /// It was stopped before all iterations had run.
+    /// It was stopped before all iterations ran.
     Stopped,
     /// Its process left no outcome.
     NoResult,
     /// Some of its iterations failed for want of something on the load generator's machine, and
     /// no more of the others than may.
     ClientFailed,
+}
+
+impl ScenarioState {
+    /// State in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "ok",
+            Self::Failed => "FAILED",
+            Self::Stopped => "stopped",
+            Self::NoResult => "no result",
+            Self::ClientFailed => "load generator failed",
+        }
+    }
 }
 
 /// Whether executors were up when a segment began.
@@ -152,6 +169,25 @@ impl Stats {
             max: latencies.max()?,
         })
     }
+
+    /// Latency of a statistic; `None` where the statistic is no latency.
+    pub const fn latency(&self, statistic: ScenarioMetric) -> Option<Duration> {
+        match statistic {
+            ScenarioMetric::Min => Some(self.min),
+            ScenarioMetric::Avg => Some(self.avg),
+            ScenarioMetric::P50 => Some(self.p50),
+            ScenarioMetric::P90 => Some(self.p90),
+            ScenarioMetric::P95 => Some(self.p95),
+            ScenarioMetric::P99 => Some(self.p99),
+            ScenarioMetric::Max => Some(self.max),
+            ScenarioMetric::ErrorRate | ScenarioMetric::Throughput => None,
+        }
+    }
+
+    /// Latency of a statistic as reports show it: only from enough samples on.
+    pub fn shown(&self, statistic: ScenarioMetric) -> Option<Duration> {
+        self.latency(statistic).filter(|_| self.count >= statistic.row().samples)
+    }
 }
 
 impl ScenarioReport {
@@ -186,6 +222,11 @@ impl ScenarioReport {
         total(self.segments.iter().map(|segment| segment.retries))
     }
 
+    /// Iterations that ended in an expected error, over all segments.
+    pub fn expected_errors(&self) -> u64 {
+        total(self.segments.iter().map(|segment| segment.expected_errors))
+    }
+
     /// Iterations with a failure, over all segments.
     pub fn failed(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.failed))
@@ -215,15 +256,18 @@ fn report(
     restarted: bool,
 ) -> ScenarioReport {
     let mut failures = Tally::default();
+    let mut iteration_duration = Latencies::default();
     let segments = outcome.map_or(&[][..], |outcome| &outcome.segments);
     for segment in segments {
         failures.add_all(&segment.tally);
+        iteration_duration.add(&segment.iteration_duration);
     }
     ScenarioReport {
         id: planned.id,
         users: planned.users,
         concurrency: planned.concurrency,
         state: outcome.map_or(ScenarioState::NoResult, |outcome| state(outcome, allowed)),
+        iteration_duration: Stats::of(&iteration_duration),
         segments: segments
             .iter()
             .enumerate()

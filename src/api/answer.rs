@@ -14,9 +14,6 @@ use crate::clock::Timestamp;
 use crate::record::outcome::{Failure, error_type};
 use crate::scenario::Call;
 
-/// The error type of a body that should be JSON.
-pub(crate) const NOT_JSON: &str = "plain-text-error";
-
 /// The error type of a request that the server interrupted, for its client to send it again.
 pub(crate) const INTERRUPTED: &str = "RequestInterruptedError";
 
@@ -83,11 +80,10 @@ impl Response {
         Self { status, request_id: None, body, credentials }
     }
 
-    /// A failure whose words may be the body's, without the secret.
-    fn hidden(&self, failure: Failure) -> Failure {
-        let hide = |text: &str| self.credentials.hide_in(text);
-        let (error_type, message) = (hide(&failure.error_type), hide(&failure.message));
-        Failure { error_type, message, ..failure }
+    /// Failure whose text may be the body's, without the secret.
+    fn hidden(&self, mut failure: Failure) -> Failure {
+        failure.hide(|text| self.credentials.hide_in(text));
+        failure
     }
 }
 
@@ -191,7 +187,8 @@ pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
         step: step.to_owned(),
         status: Some(response.status),
         error_type: error_type.unwrap_or_else(|| {
-            if json.is_null() { NOT_JSON } else { error_type::UNTYPED_ERROR }.to_owned()
+            if json.is_null() { error_type::PLAIN_TEXT_ERROR } else { error_type::UNTYPED_ERROR }
+                .to_owned()
         }),
         message: plain(&message),
     })

@@ -11,9 +11,6 @@ use crate::record::outcome::{Failure, error_type};
 /// Name of the step in outcomes.
 pub(super) const STEP: &str = "health";
 
-/// Error type of a server that answers only requests with credentials.
-pub const NEEDS_AUTHENTICATION: &str = "needs-authentication";
-
 /// Waiting rule for a health response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthPatience {
@@ -72,7 +69,7 @@ impl Health {
             Some("healthy") => {}
             Some("needs_auth") => {
                 return Err(Failure {
-                    error_type: NEEDS_AUTHENTICATION.to_owned(),
+                    error_type: error_type::NEEDS_AUTHENTICATION.to_owned(),
                     ..unusable("the server wants credentials")
                 });
             }

@@ -29,9 +29,9 @@ use url::Url;
 
 pub use address::is_loopback;
 pub use answer::{Answer, RequestRow};
-pub(crate) use answer::{INTERRUPTED, NOT_JSON, excerpt, no_request_id, wrong_value};
+pub(crate) use answer::{INTERRUPTED, excerpt, no_request_id, wrong_value};
 pub use facts::Consolidation;
-pub use health::{Health, HealthPatience, NEEDS_AUTHENTICATION};
+pub use health::{Health, HealthPatience};
 pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
 pub(crate) use retry::{Backoff, TRIES, for_ourselves, while_unavailable};

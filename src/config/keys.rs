@@ -41,7 +41,7 @@ pub(crate) fn suggest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Cl
         Some((distance, word)) if distance <= 2.max(found.len() / 4) => {
             format!("did you mean `{word}`?")
         }
-        _ => format!("choose among {}", known.collect::<Vec<_>>().join(", ")),
+        _ => format!("valid: {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
 

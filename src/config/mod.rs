@@ -35,7 +35,7 @@ pub struct Config {
     pub thresholds: BTreeMap<String, Thresholds>,
     /// What protects the machine.
     pub safety: Safety,
-    /// When numbers can be trusted.
+    /// When measurements valid.
     pub validity: Validity,
     /// How the profiler samples.
     pub profiler: ProfilerSettings,
@@ -164,7 +164,7 @@ pub struct Safety {
     pub memory_floor: Option<SizeSetting>,
 }
 
-/// When numbers can be trusted.
+/// When measurements valid.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Validity {

@@ -15,7 +15,7 @@ use super::{ClassMetric, Limits, Metric, ServerMetric, Unit};
 
 /// A text that names no metric.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing that is measured is called `{0}`")]
+#[error("unknown metric `{0}`")]
 pub struct UnknownMetric(String);
 
 /// Everything that a budget can be set for, as the help of commands names it.

@@ -20,6 +20,8 @@ pub struct Row {
     pub needs: Needs,
     /// Where reports show it, with and without a limit.
     pub place: Place,
+    /// Fewest samples from which reports show it: a percentile of fewer is their largest.
+    pub samples: u64,
 }
 
 /// Which way a figure gets worse.
@@ -78,6 +80,7 @@ impl Row {
         limits: Limits::None,
         needs: Needs::Nothing,
         place: Place::Column,
+        samples: 1,
     };
     /// Count of which more is worse, and that nobody limits.
     const COUNT: Self = Self { unit: Unit::Count, ..Self::SIZE };
@@ -117,15 +120,15 @@ statistics! {
     /// Statistic of the processes of one class.
     ClassMetric {
         /// Processes over the whole run.
-        Count: COUNT { name: "count", heading: "processes" },
-        /// Most processes at one tick.
-        Concurrent: COUNT { name: "concurrent", heading: "at once" },
+        Count: COUNT { name: "count", heading: "count" },
+        /// Most processes at one sample.
+        Concurrent: COUNT { name: "concurrent", heading: "concurrent" },
         /// Peak of the largest process.
-        MaxPeak: SIZE { name: "max-peak", heading: "largest", limits: Limits::Budget },
+        MaxPeak: SIZE { name: "max-peak", heading: "max peak", limits: Limits::Budget },
         /// Average of all processes' peaks.
         MeanPeak: SIZE { name: "mean-peak", heading: "mean peak" },
-        /// Largest sum of resident memory at one tick.
-        MaxSum: SIZE { name: "max-sum", heading: "peak sum" },
+        /// Largest RSS sum at one sample.
+        MaxSum: SIZE { name: "max-sum", heading: "max sum" },
     }
 }
 
@@ -135,14 +138,14 @@ statistics! {
         /// Largest sum of resident memory over the server's processes.
         TreeRss: SIZE {
             name: "tree-rss",
-            heading: "tree (RSS sum)",
+            heading: "process tree RSS",
             limits: Limits::Budget,
             place: Place::Peaks,
         },
         /// Largest proportional memory of the server's processes at a phase's end.
         TreePss: SIZE {
             name: "tree-pss",
-            heading: "tree (PSS, at phase ends)",
+            heading: "process tree PSS",
             limits: Limits::Budget,
             place: Place::Peaks,
         },
@@ -150,15 +153,15 @@ statistics! {
         /// at the end of the baseline.
         Growth: SIZE {
             name: "growth",
-            heading: "growth after the cooldown (PSS, MiB)",
+            heading: "PSS growth after cooldown, MiB",
             limits: Limits::Budget,
             needs: Needs::IdleBeforeAndAfter,
             place: Place::Totals,
         },
-        /// Most threads of all the server's processes at one tick.
+        /// Most threads of all server processes at one sample.
         Threads: COUNT {
             name: "threads",
-            heading: "threads, most at one tick",
+            heading: "max threads",
             limits: Limits::Budget,
             place: Place::Totals,
         },
@@ -166,22 +169,22 @@ statistics! {
         /// parent has waited for.
         Zombies: COUNT {
             name: "zombies",
-            heading: "zombies after the cooldown",
+            heading: "zombies after cooldown",
             limits: Limits::Budget,
             needs: Needs::IdleAfter,
             place: Place::Totals,
         },
-        /// Processes that a stop of the server left behind.
+        /// Server processes that still run 3 s after the server was stopped.
         LeakedProcesses: COUNT {
             name: "leaked-processes",
             heading: "leaked processes",
             limits: Limits::Budget,
             place: Place::Totals,
         },
-        /// Most processes of the server at one tick.
+        /// Most server processes at one sample.
         Processes: COUNT {
             name: "processes",
-            heading: "processes at once",
+            heading: "max processes",
             place: Place::KeyFigure,
         },
     }
@@ -198,17 +201,17 @@ statistics! {
         /// Median latency.
         P50: DURATION { name: "p50", heading: "p50", limits: Limits::Threshold },
         /// 90th percentile of latencies.
-        P90: DURATION { name: "p90", heading: "p90", limits: Limits::Threshold },
+        P90: DURATION { name: "p90", heading: "p90", limits: Limits::Threshold, samples: 10 },
         /// 95th percentile of latencies.
-        P95: DURATION { name: "p95", heading: "p95", limits: Limits::Threshold },
+        P95: DURATION { name: "p95", heading: "p95", limits: Limits::Threshold, samples: 20 },
         /// 99th percentile of latencies.
-        P99: DURATION { name: "p99", heading: "p99", limits: Limits::Threshold },
+        P99: DURATION { name: "p99", heading: "p99", limits: Limits::Threshold, samples: 100 },
         /// Longest latency.
         Max: DURATION { name: "max", heading: "max", limits: Limits::Threshold },
         /// Share of iterations that failed.
         ErrorRate: COUNT {
             name: "error-rate",
-            heading: "errors",
+            heading: "failed",
             unit: Unit::Share,
             limits: Limits::Threshold,
             place: Place::Nowhere,
@@ -216,7 +219,7 @@ statistics! {
         /// Completed iterations per second.
         Throughput: COUNT {
             name: "throughput",
-            heading: "per s",
+            heading: "iter/s",
             unit: Unit::Rate,
             worse: Worse::Lower,
         },

@@ -113,7 +113,7 @@ pub struct LoadPlan {
     pub thresholds: Vec<Limit>,
     /// Available memory below which the load is stopped.
     pub memory_floor: ByteSize,
-    /// When numbers can be trusted.
+    /// When measurements valid.
     pub validity: ValidityLimits,
     /// What the plan needs, and whether that had to be cut down.
     pub capacity: Capacity,
@@ -147,7 +147,7 @@ pub struct PlannedScenario {
     pub concurrency: u32,
 }
 
-/// When numbers can be trusted.
+/// When measurements valid.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ValidityLimits {

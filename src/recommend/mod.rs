@@ -177,7 +177,7 @@ impl Recommendation {
 
 /// Why a run's numbers cannot be taken, with its own words.
 fn inconclusive(report: &Report) -> Option<String> {
-    let mut reasons = report.judgement.distrust();
+    let mut reasons = report.doubts();
     if report.environment.is_none() {
         reasons.push("the SkyPilot under test is not on record");
     }
@@ -218,7 +218,7 @@ fn version(report: &Report) -> Option<SkyVersion> {
 fn used(report: &Report) -> RunUsed {
     RunUsed {
         run: report.run.clone(),
-        verdict: report.judgement.verdict,
+        verdict: report.verdict,
         infrastructure: report.plan.infrastructure.clone(),
         level: report.profiler.map(|profiler| profiler.level),
     }

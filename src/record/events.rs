@@ -164,12 +164,12 @@ impl fmt::Display for BusyProcess {
 impl fmt::Display for Unsettled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoFigures => f.write_str("no figures yet"),
-            Self::Starting(1) => f.write_str("a worker is starting"),
+            Self::NoFigures => f.write_str("no samples yet"),
+            Self::Starting(1) => f.write_str("1 worker is starting"),
             Self::Starting(count) => write!(f, "{count} workers are starting"),
-            Self::Busy(percent) => write!(f, "the machine is busy ({percent}% CPU)"),
-            Self::ServerBusy(percent) => write!(f, "the server is busy ({percent}% of a CPU)"),
-            Self::NoControllersYet => f.write_str("its jobs controllers have not started yet"),
+            Self::Busy(percent) => write!(f, "machine busy, {percent}% CPU"),
+            Self::ServerBusy(percent) => write!(f, "server busy, {percent}% of a CPU"),
+            Self::NoControllersYet => f.write_str("jobs controllers not started yet"),
         }
     }
 }

@@ -123,8 +123,7 @@ impl ResourceLog {
         for step in &mut self.steps {
             hide(&mut step.what);
             if let Some(failure) = &mut step.failure {
-                hide(&mut failure.error_type);
-                hide(&mut failure.message);
+                failure.hide(|text| credentials.hide_in(text));
             }
         }
     }

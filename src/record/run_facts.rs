@@ -9,6 +9,7 @@ use super::format::{Document, Version};
 use crate::ids::ProcessIdentity;
 use crate::limits::Cpus;
 use crate::units;
+use crate::units::ByteSize;
 
 /// How long a plan will take.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +52,10 @@ pub struct RunFacts {
     pub coordinator: Option<ProcessIdentity>,
     /// What the plan takes on this machine; `None` where its speed could not be measured.
     pub estimate: Option<Estimate>,
+    /// Memory in use on the host before the server was started; `None` in runs of builds that
+    /// did not record it.
+    #[serde(default)]
+    pub memory_before: Option<ByteSize>,
 }
 
 impl Document for RunFacts {

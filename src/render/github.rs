@@ -10,7 +10,7 @@ use crate::analysis::{Report, Severity};
 /// Writes one annotation for each finding that speaks against the run, gravest first.
 /// GitHub shows the first ten of a step.
 pub fn annotations(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    for finding in &report.judgement.findings {
+    for finding in &report.findings {
         let command = match finding.severity {
             Severity::ScenarioFailed | Severity::OverBudget => "error",
             Severity::Inconclusive => "warning",

@@ -60,16 +60,16 @@ fn of_budget(report: &Report, check: &LimitCheck) -> TestCase {
             format!("hint: see `cargo xtask report {}` for what grew", shell::word(&report.name))
         }
         _ => format!(
-            "hint: --budget {metric}={} sets another limit for one run",
+            "hint: set another limit for one run with --budget {metric}={}",
             metric.unit().example()
         ),
     };
     let otherwise = match check.state {
         LimitState::Within => TestCaseStatus::success(),
-        LimitState::Skipped => skipped("there was nothing to try it on"),
+        LimitState::Skipped => skipped("no process of this class ran"),
         LimitState::NoConstant => skipped("this SkyPilot has no constant for it"),
         LimitState::Over => failed(NonSuccessKind::Failure, "over budget"),
-        LimitState::LimitUnknown => failed(NonSuccessKind::Error, "its limit is not known"),
+        LimitState::LimitUnknown => failed(NonSuccessKind::Error, "limit unknown"),
         LimitState::NotMeasured => failed(NonSuccessKind::Error, "nothing was measured"),
     };
     let status = status(report, Some(&about), &hint, otherwise);
@@ -91,22 +91,20 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
         ScenarioState::Succeeded => TestCaseStatus::success(),
         ScenarioState::Failed => failed(NonSuccessKind::Failure, "too many iterations failed"),
         ScenarioState::Stopped => {
-            failed(NonSuccessKind::Error, "stopped before all iterations had run")
+            failed(NonSuccessKind::Error, "stopped before all iterations ran")
         }
         ScenarioState::NoResult => failed(NonSuccessKind::Error, "no outcome"),
-        ScenarioState::ClientFailed => {
-            failed(NonSuccessKind::Error, "the load generator itself failed")
-        }
+        ScenarioState::ClientFailed => failed(NonSuccessKind::Error, "the load generator failed"),
     };
-    let hint = "hint: errors by kind stand in report.md, what its process said in load.log";
+    let hint = "hint: errors by type are in report.md, output of the scenario's process in \
+                load.log";
     let about = About::Scenario(scenario.id);
     let mut case =
         TestCase::new(scenario.id.to_string(), status(report, Some(&about), hint, otherwise));
     case.set_time(total(
         scenario.segments.iter().map(|segment| segment.ended.since(segment.began)),
     ));
-    let mut figures =
-        format!("{} iterations, {} with a failure", scenario.completed(), scenario.failed());
+    let mut figures = format!("{} iterations, {} failed", scenario.completed(), scenario.failed());
     if scenario.client_failed() > 0 {
         figures.push_str(&format!(
             ", {} more that the load generator could not finish",
@@ -117,8 +115,8 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
     for (number, segment) in scenario.segments.iter().enumerate() {
         let percentiles = [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99];
         let words = percentiles.map(|statistic| {
-            let measured = segment.measured(statistic).amount();
-            measured.map(|amount| format!("{} {amount}", statistic.row().name))
+            let latency = segment.iteration_duration?.shown(statistic)?;
+            Some(format!("{} {}", statistic.row().name, Amount::Duration(latency)))
         });
         let words: Vec<String> = words.into_iter().flatten().collect();
         if !words.is_empty() {
@@ -134,12 +132,12 @@ fn of_threshold(report: &Report, check: &LimitCheck) -> TestCase {
     let about = About::Metric(metric);
     let otherwise = match check.state {
         LimitState::Within => TestCaseStatus::success(),
-        LimitState::Over => failed(NonSuccessKind::Failure, "over its limit"),
+        LimitState::Over => failed(NonSuccessKind::Failure, "over its threshold"),
         _ => failed(NonSuccessKind::Error, "nothing was measured"),
     };
     let hint = match metric {
-        Metric::Scenario(id, _) => format!("hint: the limit stands in [thresholds.\"{id}\"]"),
-        _ => "hint: the limit stands in [thresholds]".to_owned(),
+        Metric::Scenario(id, _) => format!("hint: the threshold is set in [thresholds.\"{id}\"]"),
+        _ => "hint: the threshold is set in [thresholds]".to_owned(),
     };
     let mut case =
         TestCase::new(metric.to_string(), status(report, Some(&about), &hint, otherwise));
@@ -155,7 +153,7 @@ fn of_run(report: &Report) -> Vec<TestCase> {
     let of = |severity: Severity| {
         let about_run =
             |finding: &&Finding| finding.severity == severity && !has_case(report, finding);
-        report.judgement.findings.iter().filter(about_run).collect::<Vec<_>>()
+        report.findings.iter().filter(about_run).collect::<Vec<_>>()
     };
     let cases = [
         (
@@ -164,7 +162,7 @@ fn of_run(report: &Report) -> Vec<TestCase> {
             "hint: see SETUP AND TEARDOWN in the report; what is still there has a name that begins \
              with skyload-",
         ),
-        ("numbers can be trusted", of(Severity::Inconclusive), UNTRUSTED),
+        ("measurements valid", of(Severity::Inconclusive), UNTRUSTED),
     ];
     cases
         .into_iter()
@@ -199,7 +197,7 @@ fn status(
 ) -> TestCaseStatus {
     let about_it =
         |finding: &&Finding| finding.about.as_ref() == about && finding.severity != Severity::Note;
-    let findings: Vec<&Finding> = report.judgement.findings.iter().filter(about_it).collect();
+    let findings: Vec<&Finding> = report.findings.iter().filter(about_it).collect();
     of_findings(&findings, hint).unwrap_or(otherwise)
 }
 

@@ -5,6 +5,9 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, presets};
 
+/// Heading of the column that says how a row's figure compares with its limit.
+pub(super) const STATUS: &str = "status";
+
 /// Headings and rows. The first columns hold words, the others figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -84,17 +87,17 @@ impl Table {
         self.notes.iter().try_for_each(|note| writeln!(out, "{indent}{note}"))
     }
 
-    /// Writes it as Markdown, but for its notes. Cells from outside come escaped. A column
-    /// without a heading holds words, too.
+    /// Writes it as Markdown, but for its notes. Cells from outside come escaped. Words are
+    /// aligned to the left.
     ///
     /// # Errors
     ///
     /// When `out` cannot be written to.
     pub fn markdown(&self, out: &mut impl Write) -> io::Result<()> {
         let mut row = |cells: &[String]| writeln!(out, "| {} |", cells.join(" | "));
-        let rule = |(column, heading): (usize, &String)| match column {
-            column if column < self.words || heading.is_empty() => "---".to_owned(),
-            _ => "--:".to_owned(),
+        let rule = |(column, heading): (usize, &String)| match self.has_words(column, heading) {
+            true => "---".to_owned(),
+            false => "--:".to_owned(),
         };
         row(&self.headings)?;
         row(&self.headings.iter().enumerate().map(rule).collect::<Vec<_>>())?;
@@ -106,12 +109,17 @@ impl Table {
         self.rows.iter().map(|row| row.iter().map(|cell| cell.written(signs)).collect())
     }
 
+    /// Whether a column holds words: one of the first, or the last one's status.
+    fn has_words(&self, column: usize, heading: &str) -> bool {
+        column < self.words || heading.is_empty() || heading == STATUS
+    }
+
     fn laid_out(&self) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING).set_header(&self.headings);
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
-            if index >= self.words {
+            if !self.has_words(index, self.headings.get(index).map_or("", String::as_str)) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
@@ -161,7 +169,7 @@ mod tests {
     fn figures_are_right_aligned_on_a_terminal_and_notes_follow() {
         let lines = [
             "  who        us      x",
-            "  ours      350  >=1.0      ok",
+            "  ours      350  >=1.0  ok",
             "  theirs  16211      -  FAILED",
             "  a note",
         ];

@@ -1,4 +1,4 @@
-//! Durations and kinds of failures as every renderer writes them.
+//! Durations and statuses of errors as every renderer writes them.
 
 use std::time::Duration;
 
@@ -15,17 +15,14 @@ pub(super) fn seconds(duration: Duration) -> String {
     format!("{seconds:.digits$}")
 }
 
-/// What there is to say of a failure that is no error of the server: a refusal, or what the
-/// load generator could not do. `None` for one that is.
-pub(super) fn refusal(kind: &FailureTally) -> Option<String> {
+/// Status of a type of errors: an error of the server, an expected one, or the load generator's.
+pub(super) fn status(kind: &FailureTally) -> String {
     match (&kind.expected_because, &kind.expected_only_on) {
-        (Some(reason), _) => Some(format!("refused, rightly: {reason}")),
-        (None, Some(servers)) => Some(format!(
-            "refused; nobody can tell whether rightly: it would be right only on {servers}"
-        )),
-        (None, None) => {
-            let fault = kind.example.client_fault();
-            fault.map(|_| "the load generator's own: says nothing of the server".to_owned())
+        (Some(reason), _) => format!("expected: {reason}"),
+        (None, Some(servers)) => format!("unjudged: expected only on {servers}"),
+        (None, None) if kind.example.client_fault().is_some() => {
+            "load generator's own, says nothing about the server".to_owned()
         }
+        (None, None) => "error".to_owned(),
     }
 }

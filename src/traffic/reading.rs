@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{
-    Answer, ApiClient, Backoff, INTERRUPTED, NOT_JSON, Progress, TRIES, no_request_id,
-    while_unavailable, wrong_value,
+    Answer, ApiClient, Backoff, INTERRUPTED, Progress, TRIES, no_request_id, while_unavailable,
+    wrong_value,
 };
-use crate::record::outcome::Failure;
+use crate::record::outcome::{Failure, error_type};
 use crate::scenario::{Call, IterationNames};
 
 /// What counts as progress to an SDK.
@@ -64,7 +64,7 @@ impl Trouble {
     fn of_get(failure: Failure) -> Self {
         match failure.error_type.as_str() {
             INTERRUPTED => Self::Interrupted(failure),
-            NOT_JSON if failure.status == Some(200) => Self::Transient(failure),
+            error_type::PLAIN_TEXT_ERROR if failure.status == Some(200) => Self::Transient(failure),
             _ if failure.is_of_transport() => Self::Transient(failure),
             _ => Self::Permanent(failure),
         }

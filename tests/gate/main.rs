@@ -78,7 +78,7 @@ fn budget_is_kept(#[case] metric: Metric) -> anyhow::Result<()> {
 #[rstest]
 fn numbers_can_be_trusted() -> anyhow::Result<()> {
     let report = finished_run()?;
-    let doubts = report.judgement.messages(Severity::Inconclusive);
+    let doubts = report.messages(Severity::Inconclusive);
     ensure!(doubts.is_empty(), "inconclusive:\n  {}", doubts.join("\n  "));
     Ok(())
 }
@@ -86,7 +86,7 @@ fn numbers_can_be_trusted() -> anyhow::Result<()> {
 #[rstest]
 fn every_scenario_succeeded() -> anyhow::Result<()> {
     let report = finished_run()?;
-    let failures = report.judgement.messages(Severity::ScenarioFailed);
+    let failures = report.messages(Severity::ScenarioFailed);
     ensure!(failures.is_empty(), "scenarios failed:\n  {}", failures.join("\n  "));
     Ok(())
 }

@@ -17,6 +17,7 @@ use skyload::record::profile::{PhasePeaks, ProcessTable, ProfileLine, Window};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
 use skyload::record::{RunDir, RunFacts};
+use skyload::render::text::Detail;
 use skyload::render::{github, html, junit, markdown, text};
 use skyload::scenario::{Need, ScenarioId};
 use skyload::units::ByteSize;
@@ -124,7 +125,9 @@ fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
 fn all_forms(evidence: &Evidence) {
     let report = Report::assemble(evidence);
     let mut out = Vec::new();
-    text::render(&report, &mut out).expect("it is memory");
+    for detail in [Detail::Compact, Detail::Full] {
+        text::render(&report, detail, None, &mut out).expect("it is memory");
+    }
     markdown::render(&report, &mut out).expect("it is memory");
     junit::render(&report, &mut out).expect("it is memory");
     github::annotations(&report, &mut out).expect("it is memory");
@@ -256,7 +259,9 @@ fn no_report_is_too_odd_to_be_shown_again() {
     try_changes(&report, |text| {
         let Ok(report) = serde_json::from_slice::<Report>(text) else { return };
         let mut out = Vec::new();
-        text::render(&report, &mut out).expect("it is memory");
+        for detail in [Detail::Compact, Detail::Full] {
+            text::render(&report, detail, None, &mut out).expect("it is memory");
+        }
         markdown::render(&report, &mut out).expect("it is memory");
         junit::render(&report, &mut out).expect("it is memory");
         let data = ChartData::assemble(&report, &run);

@@ -14,3 +14,4 @@ mod profiler;
 mod schema;
 mod structure;
 mod traffic;
+mod wording;

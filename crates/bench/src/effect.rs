@@ -203,7 +203,7 @@ async fn iteration(
     window: &mut Window,
 ) -> Result<(), Failure> {
     let start = Instant::now();
-    client.health(HealthPatience::BYSTANDER).await?;
+    client.health(HealthPatience::PROBE).await?;
     window.health.record(start.elapsed());
     let start = Instant::now();
     let response = client.send(call, names).await?;

@@ -15,13 +15,13 @@ impl Findings {
                 Event::ServerGone => self.add(
                     Severity::Inconclusive,
                     format!(
-                        "the server died{when}; the end of its log is in server.log.tail. If nobody \
-                         killed it, the kernel may have, for want of memory"
+                        "the server died{when}, possibly out of memory (check dmesg); its last \
+                         log lines are in server.log.tail"
                     ),
                 ),
                 Event::ServerReplaced => self.add(
                     Severity::Inconclusive,
-                    format!("the server was replaced{when}: figures are of more than one server"),
+                    format!("the server was replaced{when}: figures are from more than one server"),
                 ),
                 Event::LoadStopped(StopReason::Interrupted) => {
                     self.add(Severity::Inconclusive, format!("interrupted{when}"));
@@ -29,20 +29,19 @@ impl Findings {
                 Event::LoadStopped(StopReason::MemoryFloor) => self.add(
                     Severity::Inconclusive,
                     format!(
-                        "stopped to protect the machine{when}: less than {} of memory was \
-                         available{}; use fewer requests (-n) or scenarios",
+                        "load stopped{when}: available memory below {}{}; use fewer users (-n) or \
+                         scenarios",
                         evidence.plan.memory_floor,
                         below_limit(evidence)
                     ),
                 ),
                 Event::LoadStopped(StopReason::ProfilerLost) => self
-                    .add(Severity::Inconclusive, format!("the profiler ended by itself{when}")),
+                    .add(Severity::Inconclusive, format!("the profiler exited unexpectedly{when}")),
                 Event::KilledForMemory { processes, limit } => self.add(
                     Severity::Inconclusive,
                     format!(
-                        "the kernel ended {processes} process(es) of the run for want of memory, of \
-                         the server or of its clients{}; use fewer requests (-n) or scenarios, or \
-                         raise the limit",
+                        "the kernel killed {processes} process(es) of the run (server or load \
+                         generator) out of memory{}; use fewer users (-n) or scenarios, or raise the limit",
                         limit.as_ref().map_or_else(String::new, |limit| format!(": {limit}"))
                     ),
                 ),
@@ -60,8 +59,7 @@ impl Findings {
                 Event::LeftInQueue(jobs) => self.add(
                     Severity::ScenarioFailed,
                     format!(
-                        "nodes were still allocated although the server said that all was gone; \
-                         they were cancelled: {}",
+                        "Slurm jobs still allocated after teardown (now cancelled): {}",
                         jobs.join(", ")
                     ),
                 ),
@@ -69,7 +67,7 @@ impl Findings {
                 Event::LeakedProcesses(titles) => self.add(
                     Severity::Note,
                     format!(
-                        "`sky api stop` left {} process(es) behind, which were removed: {}",
+                        "`sky api stop` leaked {} process(es) (now killed): {}",
                         titles.len(),
                         counted(titles)
                     ),
@@ -77,7 +75,7 @@ impl Findings {
             }
         }
         if evidence.broke_off() {
-            self.add(Severity::Inconclusive, "the run broke off before its end");
+            self.add(Severity::Inconclusive, "the run ended early");
         }
     }
 }

@@ -15,31 +15,28 @@ impl Findings {
             for (step, failure) in log.failed() {
                 let what = match step.stage {
                     Stage::SetUp => format!("setup of {} on {} failed", step.what, step.infra),
-                    Stage::TearDown => format!("{}: ending it failed", step.what),
+                    Stage::TearDown => format!("teardown of {} failed", step.what),
                 };
                 self.add(Severity::ScenarioFailed, format!("{what}: {failure}"));
             }
             if !log.left.is_empty() {
                 self.add(
                     Severity::ScenarioFailed,
-                    format!("still there when the server was stopped: {}", log.left.join(", ")),
+                    format!("not removed when the server was stopped: {}", log.left.join(", ")),
                 );
             } else if !log.verified && !goes_with_nodes {
-                self.add(
-                    Severity::Inconclusive,
-                    "nobody could see whether everything that was launched is gone",
-                );
+                self.add(Severity::Inconclusive, "teardown not verified: listing resources failed");
             }
         }
         if let Some(nodes) = &evidence.nodes {
             if let Some(failure) = &nodes.failure {
-                self.add(Severity::Inconclusive, format!("the nodes broke down: {failure}"));
+                self.add(Severity::Inconclusive, format!("nodes failed: {failure}"));
             }
             if !nodes.exposed.is_empty() {
                 self.add(
                     Severity::Inconclusive,
                     format!(
-                        "ports of the nodes could be reached from other machines: {}",
+                        "node ports reachable from other machines: {}",
                         nodes.exposed.join(", ")
                     ),
                 );

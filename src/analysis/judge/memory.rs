@@ -12,7 +12,7 @@ use crate::units::total;
 
 impl Findings {
     pub(super) fn of_budgets(&mut self, case: &Case<'_>) {
-        let mut untried = Vec::new();
+        let mut skipped: Vec<String> = Vec::new();
         for check in case.budgets {
             let metric = check.metric;
             let about = About::Metric(metric);
@@ -27,40 +27,41 @@ impl Findings {
                     Measured::Absent(Absence::NotStopped) => self.add_about(
                         about,
                         Severity::Note,
-                        format!("{metric}: {}, so its budget was not tried", why_unstopped(case)),
+                        format!("{metric}: budget skipped, {}", why_unstopped(case)),
                     ),
-                    _ => untried.push(untried_name(case, metric)),
+                    _ if could_have_run(case, metric) => skipped.push(metric.to_string()),
+                    _ => {}
                 },
                 (LimitState::NoConstant, ..) => self.add_about(
                     about,
                     Severity::Note,
                     format!(
-                        "{metric}: this SkyPilot has no constant for it, so nothing was checked; \
-                         set one with --budget {metric}=SIZE"
+                        "{metric}: budget skipped, this SkyPilot has no constant for it; set a \
+                         limit with --budget {metric}=SIZE"
                     ),
                 ),
                 (LimitState::LimitUnknown, ..) => self.add_about(
                     about,
                     Severity::Inconclusive,
                     format!(
-                        "{metric}: nobody knows its limit, since SkyPilot's constants are not on \
-                         record; set one with --budget {metric}=SIZE"
+                        "{metric}: budget not checked, SkyPilot's constants are not on record; \
+                         set a limit with --budget {metric}=SIZE"
                     ),
                 ),
                 (LimitState::NotMeasured, ..) => self.add_about(
                     about,
                     Severity::Inconclusive,
                     format!(
-                        "{metric}: nothing was measured to hold against its budget{}",
+                        "{metric}: budget not checked, nothing was measured{}",
                         what_it_takes(metric)
                     ),
                 ),
             }
         }
-        if !untried.is_empty() {
+        if !skipped.is_empty() {
             self.add(
                 Severity::Note,
-                format!("no such process ran, so its budget was not tried: {}", untried.join(", ")),
+                format!("budget skipped, no such process: {}", skipped.join(", ")),
             );
         }
     }
@@ -82,8 +83,8 @@ impl Findings {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "{skew}: its constants may be others than the budgets of {}; load it with --sky \
-                     and the server's version, or set budgets",
+                    "{skew}: its constants may differ from the budgets of {}; use --sky with the \
+                     server's version, or set budgets",
                     constants.join(", ")
                 ),
             );
@@ -98,27 +99,24 @@ impl Findings {
         if !coverage.profiled {
             self.add(
                 Severity::Note,
-                "the server is on another machine: its memory was not measured. `cargo xtask profile` \
-                 there can, and --server-profile takes what that writes",
+                "remote server: memory not measured; run `cargo xtask profile` on its machine and \
+                 pass the result with --server-profile",
             );
             return;
         }
         if case.evidence.has_server_profile() {
             self.of_server_profile(case);
         } else if !coverage.from_baseline_to_cooldown {
-            self.add(
-                Severity::Inconclusive,
-                "the profile does not reach from the baseline to the end of the cooldown",
-            );
+            self.add(Severity::Inconclusive, "the profile does not cover baseline to cooldown");
         } else if !coverage.ended_well {
-            self.add(Severity::Inconclusive, "the profiler did not end in good order");
+            self.add(Severity::Inconclusive, "the profiler did not end cleanly");
         }
         let longest = coverage.gaps.iter().max_by_key(|gap| gap.length);
         if let Some(longest) = longest {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "the profiler was silent for {:.1} s ({} gap(s) longer than {})",
+                    "sampling gap of {:.1} s ({} gap(s) longer than {})",
                     longest.length.as_secs_f64(),
                     coverage.gaps.len(),
                     humantime::format_duration(case.evidence.plan.validity.profiler_gap)
@@ -130,8 +128,8 @@ impl Findings {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "the kernel could not keep all that it had to tell of processes ({} time(s)): some \
-                     may have come and gone unknown",
+                    "kernel dropped process events ({} time(s)): short-lived processes may be \
+                     missing",
                     coverage.dropped_events
                 ),
             );
@@ -151,7 +149,7 @@ impl Findings {
                 self.add_about(
                     About::Metric(metric),
                     Severity::Inconclusive,
-                    format!("{metric}: it lacks what was in swap: it is a lower bound"),
+                    format!("{metric}: lower bound, without memory in swap"),
                 );
             }
         }
@@ -174,9 +172,7 @@ impl Findings {
                 self.add_about(
                     About::Metric(metric),
                     Severity::Inconclusive,
-                    format!(
-                        "{metric}: {unread} process(es) could not be read: it is a lower bound"
-                    ),
+                    format!("{metric}: lower bound, {unread} process(es) could not be read"),
                 );
             }
         }
@@ -199,10 +195,8 @@ impl Findings {
             let limit = limit.and_then(Amount::as_size);
             let margin = match (limit, could_be) {
                 (None, _) => "",
-                (Some(limit), Some(could_be)) if could_be <= limit => {
-                    "; the margin of its budget allows for that"
-                }
-                (Some(_), _) => "; the margin of its budget does not allow for that",
+                (Some(limit), Some(could_be)) if could_be <= limit => ", within budget",
+                (Some(_), _) => "; may exceed its budget",
             };
             let severity = match (limit, could_be) {
                 (Some(limit), could_be) if could_be.is_none_or(|most| most > limit) => {
@@ -217,35 +211,31 @@ impl Findings {
     }
 }
 
-/// Metric of a class that nothing ran of, and whether this load could have had any.
-fn untried_name(case: &Case<'_>, metric: Metric) -> String {
+/// Whether a server of this run could have had a process of the metric's class: only one in
+/// deploy mode has web workers.
+fn could_have_run(case: &Case<'_>, metric: Metric) -> bool {
     let is_local = case.evidence.plan.server == ServerTarget::Isolated { deploy: false };
-    match metric {
-        Metric::Class(ProcessClass::ServerWorker, _) if is_local => {
-            format!("{metric} (only a load with --deploy has any)")
-        }
-        _ => metric.to_string(),
-    }
+    !(is_local && matches!(metric, Metric::Class(ProcessClass::ServerWorker, _)))
 }
 
 /// What a figure needs that only some runs have, and which this one had not.
 const fn what_it_takes(metric: Metric) -> &'static str {
     match metric.row().needs {
         Needs::Nothing => "",
-        Needs::IdleAfter => "; it takes one server, at rest after the load",
+        Needs::IdleAfter => "; needs the same server before and after the load, idle after it",
         Needs::IdleBeforeAndAfter => {
-            "; it takes one server at rest before and after the load, with every process of it \
-             read before"
+            "; needs the same idle server before and after the load, with all processes readable \
+             at baseline"
         }
     }
 }
 
 fn why_unstopped(case: &Case<'_>) -> &'static str {
     if case.evidence.plan.keep_server {
-        "the server was kept"
+        "the server was kept running"
     } else if lost_its_server(case) {
         "the server was lost before it was stopped"
     } else {
-        "the server was not stopped as its users stop it"
+        "the server was not stopped with `sky api stop`"
     }
 }

@@ -16,19 +16,19 @@ impl Findings {
         if evidence.environment.is_none() && evidence.phases_began().is_some() {
             self.add(
                 Severity::Inconclusive,
-                "environment.json is missing: nobody knows which SkyPilot was tested",
+                "environment.json is missing: the SkyPilot under test is unknown",
             );
         }
         if evidence.resources.is_none() && must_have_resources(evidence) {
             self.add(
                 Severity::Inconclusive,
-                "resources.json is missing: nobody knows whether everything that was launched is gone",
+                "resources.json is missing: teardown cannot be verified",
             );
         }
         if evidence.nodes.is_none() && must_have_nodes(evidence) {
             self.add(
                 Severity::Inconclusive,
-                "nodes.json is missing: nobody knows whether the nodes broke down",
+                "nodes.json is missing: the state of the nodes is unknown",
             );
         }
         self.of_missing_phases(evidence);
@@ -48,7 +48,7 @@ impl Findings {
         if !lost.is_empty() {
             self.add(
                 Severity::Inconclusive,
-                format!("events.jsonl does not say when these began: {}", lost.join(", ")),
+                format!("events.jsonl has no beginning of these phases: {}", lost.join(", ")),
             );
         }
     }
@@ -65,10 +65,7 @@ impl Findings {
                 self.add_about(
                     About::Scenario(planned.id),
                     Severity::Inconclusive,
-                    format!(
-                        "{}: its outcome tells of {taken} iterations of {expected}",
-                        planned.id
-                    ),
+                    format!("{}: outcome file has {taken} of {expected} iterations", planned.id),
                 );
             }
         }

@@ -64,33 +64,10 @@ impl Verdict {
     }
 }
 
-/// A verdict and what it rests on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Judgement {
-    /// The first that applies of scenario failed, over budget and inconclusive.
-    pub verdict: Verdict,
-    /// Everything that was found, gravest first.
-    pub findings: Vec<Finding>,
-}
-
-impl Judgement {
-    /// What was found of one severity, in words.
-    pub fn messages(&self, severity: Severity) -> Vec<&str> {
-        let findings = self.findings.iter().filter(|finding| finding.severity == severity);
-        findings.map(|finding| finding.message.as_str()).collect()
-    }
-
-    /// Why the run as a whole proves nothing, whatever else was found. Of a budget alone
-    /// a doubt says how far its own figure can be relied upon.
-    pub fn distrust(&self) -> Vec<&str> {
-        let findings = self.findings.iter().filter(|finding| {
-            finding.severity == Severity::Inconclusive
-                && (self.verdict == Verdict::Inconclusive
-                    || !finding.about.as_ref().is_some_and(About::is_budget))
-        });
-        findings.map(|finding| finding.message.as_str()).collect()
-    }
+/// Verdict with its findings, gravest first.
+pub(super) struct Judgement {
+    pub(super) verdict: Verdict,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// One thing that was found.
@@ -221,8 +198,7 @@ impl Findings {
             self.add(
                 Severity::Note,
                 format!(
-                    "fewer users than asked for were at it at once: all of them would have needed \
-                     about {}, and {} could be used",
+                    "concurrency reduced to fit memory: all users need about {}, {} was usable",
                     plan.capacity.wanted, plan.capacity.usable
                 ),
             );
@@ -236,7 +212,7 @@ impl Findings {
             self.add(
                 Severity::Note,
                 format!(
-                    "left out, so that the load takes about {} instead of {}: {}",
+                    "load reduced to take about {} instead of {}: {}",
                     in_minutes(fit.planned),
                     in_minutes(fit.wanted),
                     fit.left_out
@@ -247,9 +223,8 @@ impl Findings {
             self.add(
                 Severity::Note,
                 format!(
-                    "all users started at once, which kept this machine's CPUs busy for about {}: \
-                     SDK timeouts that were missed say more of the machine than of SkyPilot; \
-                     --ramp spreads the starts",
+                    "all users started together, about {} of work for this machine's CPUs: SDK \
+                     timeouts then say more about the machine than about SkyPilot; spread the starts with --ramp",
                     in_minutes(work)
                 ),
             );

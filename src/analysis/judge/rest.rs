@@ -33,8 +33,8 @@ impl Findings {
         self.add(
             Severity::Note,
             format!(
-                "other processes kept the machine busy {}: {}{more}. Latencies include waiting for \
-                 them; peaks do not depend on it",
+                "other processes kept the machine busy {}: {}{more}; latencies include waiting \
+                 for them, peaks do not depend on it",
                 when(phase),
                 names.join(", ")
             ),
@@ -45,10 +45,7 @@ impl Findings {
         let when = when(phase);
         self.add(
             Severity::Note,
-            format!(
-                "the server had not come to rest {when}: {why}. Latencies and growth may be those of \
-                 whatever else went on"
-            ),
+            format!("server not settled {when} ({why}); latency and growth may include other work"),
         );
         if matches!(why, Unsettled::Busy(_)) {
             return;
@@ -67,7 +64,7 @@ impl Findings {
                 self.add_about(
                     About::Metric(metric),
                     Severity::Inconclusive,
-                    format!("{metric}: it is that of a server at rest, which this was not {when}"),
+                    format!("{metric}: not valid, the server was not idle {when}"),
                 );
             }
         }

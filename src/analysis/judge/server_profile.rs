@@ -12,23 +12,22 @@ impl Findings {
             Some(offset) => self.add(
                 Severity::Note,
                 format!(
-                    "the server's clock is {offset}; its profile was shifted by that. Peaks of \
-                     processes that lived before the run may be from before it"
+                    "the server's clock is {offset}; its profile was shifted by that; peaks of \
+                     processes that started before the run may be older than the run"
                 ),
             ),
             None => self.add(
                 Severity::Inconclusive,
-                "the server's clock was not compared with ours, so nobody knows which part of its \
-                 profile is of this run",
+                "the server's clock was not compared with this machine's: which part of its \
+                 profile belongs to this run is unknown",
             ),
         }
         if !case.coverage.from_baseline_to_cooldown {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "the server's profile does not reach from the baseline to the end of the cooldown: \
-                     start `cargo xtask profile` there before the load and end it after; if it did go \
-                     on, `cargo xtask report {} --server-profile PATH` takes all of it",
+                    "the server's profile does not cover baseline to cooldown: start `cargo xtask \
+                     profile` there before the load and end it after; if it went on, merge all of it with `cargo xtask report {} --server-profile PATH`",
                     shell::word(&evidence.name)
                 ),
             );
@@ -36,8 +35,8 @@ impl Findings {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "the server's list of processes is from before the end of the cooldown: \
-                     `cargo xtask report {} --server-profile PATH` takes a newer one",
+                    "the server's list of processes is older than the end of the cooldown: merge \
+                     a newer one with `cargo xtask report {} --server-profile PATH`",
                     shell::word(&evidence.name)
                 ),
             );
@@ -47,7 +46,7 @@ impl Findings {
                 let after = began.map_or(0.0, |began| at.since(began).as_secs_f64());
                 self.add(
                     Severity::Inconclusive,
-                    format!("the main process that was profiled ended after {after:.1} s"),
+                    format!("the profiled main process exited after {after:.1} s"),
                 );
             }
         }

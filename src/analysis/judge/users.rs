@@ -24,7 +24,7 @@ impl Findings {
                         about,
                         Severity::Inconclusive,
                         format!(
-                            "{id}: {} of {} iterations failed, in a run that lost its server",
+                            "{id}: {} of {} iterations failed after the server was lost",
                             scenario.failed(),
                             scenario.completed()
                         ),
@@ -40,7 +40,7 @@ impl Findings {
                     let worst = worst
                         .map(|kind| {
                             let example = brief(&kind.example.to_string());
-                            format!("; most often ({}x) {example}", kind.count)
+                            format!("; {}x {example}", kind.count)
                         })
                         .unwrap_or_default();
                     self.add_about(
@@ -61,20 +61,20 @@ impl Findings {
                 ScenarioState::NoResult => self.add_about(
                     about,
                     Severity::Inconclusive,
-                    format!("{id}: no outcome; its process ended without a word (see load.log)"),
+                    format!("{id}: no result, its process exited without one (see load.log)"),
                 ),
             }
         }
         if !unstarted.is_empty() {
             self.add(
                 Severity::Inconclusive,
-                format!("the run ended before its load began: {}", unstarted.join(", ")),
+                format!("the run ended before the load: {}", unstarted.join(", ")),
             );
         }
         if !stopped.is_empty() {
             self.add(
                 Severity::Inconclusive,
-                format!("stopped before all iterations had run: {}", stopped.join(", ")),
+                format!("stopped before all iterations ran: {}", stopped.join(", ")),
             );
         }
     }
@@ -94,8 +94,8 @@ impl Findings {
             About::Scenario(scenario.id),
             Severity::Inconclusive,
             format!(
-                "{}: the load generator itself failed in {iterations} iterations, which prove nothing of the \
-                 server; most often ({}x) {}; {}",
+                "{}: the load generator failed in {iterations} iterations, which say nothing \
+                 about the server; {}x {}; {}",
                 scenario.id,
                 worst.count,
                 brief(&worst.example.to_string()),
@@ -120,8 +120,8 @@ impl Findings {
                 About::Scenario(scenario.id),
                 if unjudged == completed { Severity::Inconclusive } else { Severity::Note },
                 format!(
-                    "{}: {unjudged} of {completed} iterations were refused something, which would be right \
-                     only on {}; whether this server is one could not be found out",
+                    "{}: {unjudged} of {completed} iterations ended in an error that is expected \
+                     only on {}; whether this server is one is unknown",
                     scenario.id,
                     servers.join(", or on ")
                 ),
@@ -136,8 +136,8 @@ impl Findings {
                 About::Scenario(scenario.id),
                 Severity::Note,
                 format!(
-                    "{}: requests were sent again {}x, as SkyPilot's client does when no server or no \
-                     worker is free or a log breaks off; the waiting is in the latencies",
+                    "{}: {}x retried, as SkyPilot's SDK does when no server or worker is free or \
+                     a log stream breaks; latencies include the waiting",
                     scenario.id,
                     scenario.retries()
                 ),
@@ -153,23 +153,26 @@ impl Findings {
                 (LimitState::Over, Some(measured)) => {
                     let limit = seconds(check.limit).unwrap_or_default().as_secs_f64();
                     let over =
-                        format!("{metric}: {:.3} s, limit {limit} s", measured.as_secs_f64());
+                        format!("{metric}: {:.3} s, threshold {limit} s", measured.as_secs_f64());
                     match metric {
                         // The client's own delay would be checked against the server's limit.
-                        Metric::Scenario(id, _) if is_starved(case, id) => {
-                            (Severity::Inconclusive, format!("{over}, by a starved client"))
-                        }
-                        _ if lost_its_server(case) => (
+                        Metric::Scenario(id, _) if is_starved(case, id) => (
                             Severity::Inconclusive,
-                            format!("{over}, in a run that lost its server"),
+                            format!(
+                                "{over}, with an overloaded load \
+                                                              generator"
+                            ),
                         ),
+                        _ if lost_its_server(case) => {
+                            (Severity::Inconclusive, format!("{over}, after the server was lost"))
+                        }
                         _ => (Severity::ScenarioFailed, over),
                     }
                 }
                 (LimitState::Within, _) => continue,
                 _ => (
                     Severity::Inconclusive,
-                    format!("{metric}: nothing was measured to hold against its limit"),
+                    format!("{metric}: threshold not checked, nothing was measured"),
                 ),
             };
             self.add_about(About::Metric(metric), severity, message);
@@ -189,8 +192,8 @@ impl Findings {
                 About::Scenario(scenario.id),
                 Severity::Inconclusive,
                 format!(
-                    "{}: the client was starved: requests left up to {:.3} s late (p99; limit {}), so \
-                     latencies are the client's as much as the server's",
+                    "{}: load generator overloaded, requests sent {:.3} s late (p99, limit {}); \
+                     latencies include this delay",
                     scenario.id,
                     worst.unwrap_or_default().as_secs_f64(),
                     humantime::format_duration(limit)
@@ -219,7 +222,7 @@ fn is_starved(case: &Case<'_>, id: ScenarioId) -> bool {
 fn out_of_time(evidence: &Evidence, id: ScenarioId) -> String {
     let limit = humantime::format_duration(evidence.plan.scenario_timeout);
     match evidence.outcomes.get(&id).map(|outcome| outcome.ended) {
-        Some(Ended::TimedOut) => format!(", and its time limit of {limit} ran out"),
+        Some(Ended::TimedOut) => format!(", scenario timeout of {limit} reached"),
         _ => String::new(),
     }
 }

@@ -59,7 +59,7 @@ impl Resolver<'_> {
         if metric.is_none() {
             let known = budget_names();
             self.error(format!(
-                "{place}: no budget is called `{name}`; {}",
+                "{place}: unknown budget `{name}`; {}",
                 suggest(name, known.iter().map(String::as_str))
             ));
         }

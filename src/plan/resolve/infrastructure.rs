@@ -48,7 +48,7 @@ impl Resolver<'_> {
             (typed, _) if !typed.is_empty() => ("-c", typed.as_str()),
             (_, Some(list)) => ("infra", list.as_str()),
             _ if request.keep_server => {
-                return Choice::none("a server that is kept would lose its nodes (--keep-server)");
+                return Choice::none("a kept server would lose its nodes (--keep-server)");
             }
             _ => return by_default(server, machine),
         };
@@ -62,7 +62,7 @@ impl Resolver<'_> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             [] => {
-                self.error(format!("{place}: `{list}` names no infrastructure"));
+                self.error(format!("{place}: `{list}` names no infra"));
                 Choice::none(format!("{place} names none"))
             }
             ["none"] => Choice::none(format!("{place} is none")),
@@ -89,7 +89,7 @@ impl Resolver<'_> {
                          infrastructure; leave out --server, or name an infrastructure that the \
                          server has"
                     ));
-                    Choice::none("the server is not ours")
+                    Choice::none("the server is not isolated")
                 }
             },
             clouds => self.clouds(place, clouds, server),
@@ -100,13 +100,10 @@ impl Resolver<'_> {
         for word in clouds {
             let cloud = word.split('/').next().unwrap_or_default();
             if matches!(*word, "none" | "loopback") {
-                self.error(format!("{place}: `{word}` stands alone or not at all"));
+                self.error(format!("{place}: `{word}` cannot be combined with other values"));
             } else if !CLOUDS.contains(&cloud) {
                 let known = CLOUDS.into_iter().chain(["loopback", "none"]);
-                self.error(format!(
-                    "{place}: SkyPilot knows no infrastructure called `{word}`; {}",
-                    suggest(cloud, known)
-                ));
+                self.error(format!("{place}: unknown infra `{word}`; {}", suggest(cloud, known)));
             }
         }
         if matches!(server, ServerTarget::Isolated { .. }) && !self.request.copy_credentials {
@@ -139,8 +136,8 @@ fn by_default(server: &ServerTarget, machine: &Machine) -> Choice {
     match (server, &machine.loopback_obstacle) {
         (ServerTarget::Isolated { .. }, None) => Choice::of(Infrastructure::Loopback),
         (ServerTarget::Isolated { .. }, Some(obstacle)) => Choice::none(obstacle),
-        (ServerTarget::System | ServerTarget::Remote(_), _) => Choice::none(
-            "nothing is launched on a server that is not ours unless -c names an infrastructure",
-        ),
+        (ServerTarget::System | ServerTarget::Remote(_), _) => {
+            Choice::none("launches on a local or remote server need -c")
+        }
     }
 }

@@ -52,7 +52,7 @@ impl Resolver<'_> {
             && time >= within
         {
             self.error(format!(
-                "--fit: starts that are spread over {} (--ramp) leave nothing of {}",
+                "--fit: starts that are starts of users spread over {} leave nothing of {}",
                 humantime::format_duration(time),
                 humantime::format_duration(within)
             ));

@@ -10,10 +10,7 @@ impl Resolver<'_> {
         let (request, config) = (self.request, self.config);
         let is_remote = matches!(server, ServerTarget::Remote(_));
         if request.phase_peaks && is_remote {
-            self.error(
-                "--phase-peaks: the memory of a remote server cannot be measured from here"
-                    .to_owned(),
-            );
+            self.error("--phase-peaks: memory of a remote server cannot be measured".to_owned());
         }
         // A flag overrides the file; what is named is what the user wrote.
         let place = match (request.phase_peaks, config.profiler.phase_peaks) {

@@ -23,7 +23,7 @@ impl Resolver<'_> {
             self.leave_out_what_needs_one(&mut chosen, named, &[&cli, &api], infrastructure);
         }
         if chosen.is_empty() && self.errors.is_empty() {
-            self.error("no scenario is left to run; name one with -r or --api".to_owned());
+            self.error("no scenario selected; name one with -r or --api".to_owned());
         }
         chosen.push(ScenarioId::ProbeHealth);
         chosen
@@ -72,7 +72,7 @@ impl Resolver<'_> {
                             ScenarioId::of_kind(kind).map(ScenarioId::name).collect();
                         known.push("all");
                         self.error(format!(
-                            "{flag}: no {} scenario is called `{word}`; {}",
+                            "{flag}: unknown {} scenario `{word}`; {}",
                             kind.name(),
                             suggest(word, known.iter().copied())
                         ));

@@ -48,7 +48,7 @@ fn variable(text: &str, shell: &[ServerVariable]) -> Result<ServerVariable, Stri
         || name.starts_with(|c: char| c.is_ascii_digit())
     {
         // It may be a value that was meant to be kept to oneself.
-        return Err("what was typed is neither NAME nor NAME=VALUE".to_owned());
+        return Err("expected NAME or NAME=VALUE".to_owned());
     }
     if DECIDED.contains(&name) || name.starts_with("SKYLOAD_") {
         return Err(format!(

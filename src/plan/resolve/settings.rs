@@ -16,27 +16,27 @@ impl Resolver<'_> {
         let is_wanted = self.request.plan.is_some() || !plans.is_empty();
         if is_wanted && !plans.contains_key(name) {
             let known = plans.keys().map(String::as_str);
-            self.error(format!("--plan: no plan is called `{name}`; {}", suggest(name, known)));
+            self.error(format!("--plan: unknown plan `{name}`; {}", suggest(name, known)));
         }
     }
 
     pub(super) fn settings(&mut self) {
         let settings = self.settings;
         if self.config.profiler.interval < Duration::from_millis(1) {
-            self.error("[profiler] interval: it must be at least 1ms".to_owned());
+            self.error("[profiler] interval: must be at least 1ms".to_owned());
         }
         if settings.baseline.is_zero() {
-            self.error("baseline: without a baseline there is nothing to compare with".to_owned());
+            self.error("baseline: must be longer than 0s".to_owned());
         }
         self.durations();
         if !(1..=1000).contains(&settings.probe_rate) {
-            self.error(format!("probe-rate: {} is not from 1 to 1000", settings.probe_rate));
+            self.error(format!("probe-rate: expected 1 to 1000, got {}", settings.probe_rate));
         }
         for (key, iterations) in
             [("iterations", settings.iterations), ("infra-iterations", settings.infra_iterations)]
         {
             if !(1..=MAX_ITERATIONS).contains(&iterations) {
-                self.error(format!("{key}: {iterations} is not from 1 to {MAX_ITERATIONS}"));
+                self.error(format!("{key}: expected 1 to {MAX_ITERATIONS}, got {iterations}"));
             }
         }
     }
@@ -56,7 +56,7 @@ impl Resolver<'_> {
         ];
         for (key, _) in all.into_iter().filter(|(_, time)| *time > LONGEST_TIME) {
             self.error(format!(
-                "{key}: it must be at most {}",
+                "{key}: must be at most {}",
                 humantime::format_duration(LONGEST_TIME)
             ));
         }

@@ -70,7 +70,10 @@ impl Resolver<'_> {
         match text.trim().parse::<u32>() {
             Ok(number) if (1..=most).contains(&number) => Some(number),
             _ => {
-                self.error(format!("{flag}: `{text}` is not a whole number from 1 to {most}"));
+                self.error(format!(
+                    "{flag}: expected a whole number from 1 to {most}, got \
+                                    `{text}`"
+                ));
                 None
             }
         }
@@ -101,7 +104,7 @@ impl Resolver<'_> {
         let infra = self.settings.infra_users;
         for users in [api, cli, infra] {
             if !(1..=MAX_USERS).contains(&users) {
-                self.error(format!("users: {users} is not a number from 1 to {MAX_USERS}"));
+                self.error(format!("users: expected a number from 1 to {MAX_USERS}, got {users}"));
             }
         }
         Users { api, cli, infra }

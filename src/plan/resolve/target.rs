@@ -37,7 +37,7 @@ impl Resolver<'_> {
                 }
                 _ => {
                     self.error(format!(
-                        "--server: `{}` is none of isolated, system and an http(s) URL",
+                        "--server: expected isolated, system or an http(s) URL, got `{}`",
                         without_login(text)
                     ));
                     return ServerTarget::Isolated { deploy };

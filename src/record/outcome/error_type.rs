@@ -18,6 +18,12 @@ pub const UNEXPECTED_OUTPUT: &str = "unexpected-output";
 /// Error that the server reports without its type.
 pub const UNTYPED_ERROR: &str = "untyped-error";
 
+/// Error that the server sends as plain text where JSON is due, such as a proxy's page.
+pub const PLAIN_TEXT_ERROR: &str = "plain-text-error";
+
+/// Server that answers only requests with credentials.
+pub const NEEDS_AUTHENTICATION: &str = "needs-authentication";
+
 /// Request of a `sky` process that the server does not list.
 pub const REQUEST_NOT_FOUND: &str = "request-not-found";
 
@@ -35,3 +41,26 @@ pub const NOT_READY_IN_TIME: &str = "not-ready-in-time";
 
 /// Teardown that did not end in time.
 pub const NOT_REMOVED_IN_TIME: &str = "not-removed-in-time";
+
+/// All of them.
+const ALL: [&str; 14] = [
+    TIMEOUT,
+    CONNECT_ERROR,
+    CONNECTION_LOST,
+    UNEXPECTED_RESPONSE,
+    UNEXPECTED_OUTPUT,
+    UNTYPED_ERROR,
+    PLAIN_TEXT_ERROR,
+    NEEDS_AUTHENTICATION,
+    REQUEST_NOT_FOUND,
+    REQUEST_NOT_FINISHED,
+    ITERATION_NOT_FINISHED,
+    NOT_SET_UP,
+    NOT_READY_IN_TIME,
+    NOT_REMOVED_IN_TIME,
+];
+
+/// Whether a type is skyload's own: then no server wrote it, and no secret is part of it.
+pub fn is_own(error_type: &str) -> bool {
+    ALL.contains(&error_type)
+}

@@ -23,6 +23,15 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Takes a secret out of what the server wrote, by `hide`: the server may have repeated it.
+    pub(crate) fn hide(&mut self, hide: impl Fn(&str) -> String) {
+        // A secret of a letter or two occurs in skyload's own words as well.
+        if !error_type::is_own(&self.error_type) {
+            self.error_type = hide(&self.error_type);
+        }
+        self.message = hide(&self.message);
+    }
+
     /// Whether there was no response, or none to its end.
     pub(crate) const fn is_of_transport(&self) -> bool {
         self.status.is_none()
@@ -139,6 +148,19 @@ mod tests {
             error_type: error_type.to_owned(),
             message: "m".to_owned(),
         }
+    }
+
+    #[test]
+    fn no_secret_however_short_changes_a_type_of_skyloads_own() {
+        let without_x = |text: &str| text.replace('x', "..");
+        let of = |error_type: &str| {
+            let mut failure = Failure { message: "x marks".to_owned(), ..failure(error_type) };
+            failure.hide(without_x);
+            (failure.error_type, failure.message)
+        };
+        let own = error_type::PLAIN_TEXT_ERROR;
+        assert_eq!(of(own), (own.to_owned(), ".. marks".to_owned()));
+        assert_eq!(of("MaxError").0, "Ma..Error");
     }
 
     #[test]

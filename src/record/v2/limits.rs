@@ -58,8 +58,8 @@ pub(super) fn of_report(report: &mut Map<String, Value>) {
             ("state".to_owned(), state.into()),
         ]);
     });
-    if let Some(Value::Object(judgement)) = report.get_mut("judgement") {
-        each(judgement, "findings", |finding| {
+    if let Some(Value::Object(mut judgement)) = report.remove("judgement") {
+        each(&mut judgement, "findings", |finding| {
             let Some(Value::Object(about)) = finding.get_mut("about") else { return };
             name_metric(about, "budget");
             if let Some(threshold) = about.remove("threshold") {
@@ -67,6 +67,7 @@ pub(super) fn of_report(report: &mut Map<String, Value>) {
                 about.insert("metric".to_owned(), metric_of(&threshold["scenario"], figure));
             }
         });
+        report.extend(judgement);
     }
 }
 
@@ -151,7 +152,7 @@ mod tests {
             assert!(checks[0].measured > checks[0].limit, "{checks:?}");
             assert_eq!(checks[0].state.name(), "OVER");
         }
-        let findings = report["judgement"]["findings"].as_array().unwrap().iter();
+        let findings = report["findings"].as_array().unwrap().iter();
         let about = |finding: &Value| {
             serde_json::from_value::<Option<About>>(finding["about"].clone()).unwrap()
         };

@@ -17,17 +17,17 @@ pub(super) fn in_utc(at: Timestamp) -> String {
     text.replace('T', " ").replace('Z', " UTC")
 }
 
-/// Versions and machine.
+/// Versions and host.
 pub(super) fn versions(report: &Report) -> Table {
-    let mut table = Table::facts("What was tested, and on what");
+    let mut table = Table::facts("Software and host under test");
     table.fact("run", Some(report.run.to_string()));
     table.fact("profile", Some(report.plan.name.clone()));
     // An address may have credentials in it, so it is left out.
     let server = match report.plan.server {
         ServerTarget::Isolated { deploy: false } => "isolated, local mode",
         ServerTarget::Isolated { deploy: true } => "isolated, deploy mode",
-        ServerTarget::System => "the user's own",
-        ServerTarget::Remote(_) => "on another machine",
+        ServerTarget::System => "local (--server system)",
+        ServerTarget::Remote(_) => "remote",
     };
     table.fact("server", Some(server.to_owned()));
     match &report.environment {
@@ -44,20 +44,17 @@ fn of_environment(table: &mut Table, environment: &Environment) {
         None => version.to_owned(),
     };
     table.fact("SkyPilot", Some(with_commit(&sky.version, &sky.commit)));
-    table.fact("its server", Some(with_commit(&server.version, &server.commit)));
-    table.fact("its API version", Some(server.api_version.clone()));
+    table.fact("server version", Some(with_commit(&server.version, &server.commit)));
+    table.fact("server API version", Some(server.api_version.clone()));
     let workers = server.workers.map(|workers| {
-        format!(
-            "{} web, {} for long requests, {} short requests at once",
-            workers.server, workers.long, workers.short
-        )
+        format!("{} web, {} long, {} short", workers.server, workers.long, workers.short)
     });
-    table.fact("its workers", workers);
-    table.fact("its constants", constants(sky));
+    table.fact("server workers", workers);
+    table.fact("constants", constants(sky));
     let infrastructure = environment.infrastructure.join(", ");
     table.fact("launched on", (!infrastructure.is_empty()).then_some(infrastructure));
     for change in &environment.modifications {
-        table.fact("not as SkyPilot is", Some(change.clone()));
+        table.fact("modified for loopback", Some(change.clone()));
     }
     table.fact(
         "machine",
@@ -101,14 +98,14 @@ pub(super) fn phases(report: &Report) -> Option<Table> {
 pub(super) fn resources(report: &Report) -> Option<Table> {
     let log = report.resources.as_ref()?;
     let mut table = Table::new(
-        "Setup and teardown, in seconds (no part of the load)",
-        &["what", "", "on", "failure", "took"],
+        "Setup and teardown, in seconds (not in the load)",
+        &["resource", "step", "infra", "failure", "seconds"],
         4,
     );
     for step in &log.steps {
         let stage = match step.stage {
             Stage::SetUp => "set up",
-            Stage::TearDown => "ended",
+            Stage::TearDown => "tear down",
         };
         let failure = step.failure.as_ref().map(|failure| format!("FAILED: {failure}"));
         table.row([
@@ -124,11 +121,11 @@ pub(super) fn resources(report: &Report) -> Option<Table> {
 
 /// How peaks were read, and what measuring cost; `None` where nothing was measured.
 pub(super) fn cost(report: &Report) -> Option<Table> {
-    let mut table = Table::facts("How it was measured, and what that cost");
+    let mut table = Table::facts("Method and overhead");
     table.fact("peaks", report.profiler.map(|profiler| profiler.peaks()));
     for (whose, cost) in cost::of_run(report) {
         table.fact(whose, Some(cost));
     }
-    table.fact("the run took", report.duration.map(in_minutes));
+    table.fact("run duration", report.duration.map(in_minutes));
     (!table.rows.is_empty()).then_some(table)
 }

@@ -39,13 +39,13 @@ impl Look {
         match quantity {
             Quantity::MemorySum => Self {
                 id: "memory-sum",
-                title: "Memory by class of process: sum of resident memory",
+                title: "Memory by process class: RSS sum",
                 unit: "MiB",
-                note: "Shared pages count once for each process (RSS).",
+                note: "Shared pages count once per process (RSS).",
             },
             Quantity::MemoryOfLargest => Self {
                 id: "memory-largest",
-                title: "Largest process of each class: resident memory",
+                title: "Largest process of each class: RSS",
                 unit: "MiB",
                 note: "Budgets are held against the kernel's peaks in the table above, which also have \
                        what came between two samples.",
@@ -54,19 +54,19 @@ impl Look {
                 id: "processes",
                 title: "Processes by class",
                 unit: "processes",
-                note: "A worker that still imports SkyPilot is “starting”.",
+                note: "`starting-executor`: still imports SkyPilot.",
             },
             Quantity::Cpu => Self {
                 id: "cpu",
-                title: "CPU use of the machine",
+                title: "Host CPU use",
                 unit: "%",
-                note: "Of all CPUs, clients and other programs included.",
+                note: "All CPUs, load generator and other programs included.",
             },
             Quantity::MachineMemory => Self {
                 id: "machine-memory",
-                title: "Memory in use of the machine",
+                title: "Host memory in use",
                 unit: "GiB",
-                note: "Clients and other programs included.",
+                note: "Load generator and other programs included.",
             },
         }
     }
@@ -90,7 +90,7 @@ fn limits(report: &Report, timeline: &Timeline, quantity: Quantity) -> Vec<Limit
         Quantity::MemoryOfLargest => class_limits(report),
         Quantity::MachineMemory => {
             let all = timeline.memory_total.map(as_gib);
-            let limit = |value| Limit { name: "all there is".to_owned(), value };
+            let limit = |value| Limit { name: "total".to_owned(), value };
             all.map(limit).into_iter().collect()
         }
         Quantity::Processes | Quantity::Cpu => Vec::new(),
@@ -99,7 +99,7 @@ fn limits(report: &Report, timeline: &Timeline, quantity: Quantity) -> Vec<Limit
 
 fn thinned(samples_each: usize, more: &str) -> String {
     match samples_each {
-        1 => format!("{more} Every tick is drawn."),
+        1 => format!("{more} Every sample is drawn."),
         samples => format!(
             "{more} Of each {samples} ticks in a row the lowest and the highest value are drawn, so \
              no extreme is lost."

@@ -20,20 +20,17 @@ pub(super) struct Figure {
 
 /// The verdict as one sentence, after its name.
 pub(super) fn sentence(report: &Report) -> String {
-    match report.judgement.verdict {
-        Verdict::Pass => {
-            "every budget was kept, every answer was right, and the numbers can be trusted."
-                .to_owned()
-        }
+    match report.verdict {
+        Verdict::Pass => "all budgets met, no failed iterations, measurements valid.".to_owned(),
         Verdict::OverBudget => exceeded(report),
         Verdict::ScenarioFailed => failed(report).to_owned(),
-        Verdict::Inconclusive => "these numbers cannot be trusted, or are not complete.".to_owned(),
+        Verdict::Inconclusive => "measurements are invalid or incomplete.".to_owned(),
     }
 }
 
 /// What the findings are about that a verdict rests on.
 fn about(report: &Report, severity: Severity) -> impl Iterator<Item = Option<&About>> {
-    let findings = report.judgement.findings.iter();
+    let findings = report.findings.iter();
     findings.filter(move |found| found.severity == severity).map(|found| found.about.as_ref())
 }
 
@@ -52,20 +49,20 @@ fn failed(report: &Report) -> &'static str {
     let about = || about(report, Severity::ScenarioFailed).flatten();
     let is_setup = |(step, _): (&ResourceStep, _)| step.stage == Stage::SetUp;
     if about().any(|about| matches!(about, About::Scenario(_))) {
-        "users did not get the right answers, or not in time."
+        "iterations failed or timed out."
     } else if about().next().is_some() {
-        "users did not get their answers in time."
+        "latency threshold exceeded."
     } else if report.resources.iter().flat_map(ResourceLog::failed).any(is_setup) {
-        "what scenarios need could not be set up."
+        "setup of shared resources failed."
     } else {
-        "what was launched was not taken down in good order."
+        "teardown failed; resources may still exist."
     }
 }
 
 /// What to look at first, unless all is well.
 pub(super) fn first_finding(report: &Report) -> Option<String> {
-    let finding = report.judgement.findings.first()?;
-    (report.judgement.verdict != Verdict::Pass).then(|| finding.message.clone())
+    let finding = report.findings.first()?;
+    (report.verdict != Verdict::Pass).then(|| finding.message.clone())
 }
 
 pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
@@ -80,12 +77,10 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     let failed = total(of_users().map(ScenarioReport::failed));
     let detail = match total(of_users().map(ScenarioReport::client_failed)) {
         0 => format!("{failed} failed"),
-        by_client => format!("{failed} failed, {by_client} by the client"),
+        by_client => format!("{failed} failed, {by_client} in the load generator"),
     };
-    figures.push(Figure {
-        is_over: failed > 0,
-        ..plain("iterations of users", completed.to_string(), detail)
-    });
+    figures
+        .push(Figure { is_over: failed > 0, ..plain("iterations", completed.to_string(), detail) });
     figures
 }
 

@@ -10,9 +10,10 @@ use super::table::Table;
 use crate::analysis::{
     self, ChartData, LimitState, Report, ScenarioReport, SegmentReport, Start, Stats,
 };
-use crate::metric::{Amount, Metric};
+use crate::metric::{Amount, Metric, ScenarioMetric};
+use crate::render::table::{self, Cell};
 use crate::render::tables::latency;
-use crate::render::words::{refusal, seconds};
+use crate::render::words::{seconds, status};
 
 /// A distribution that can be chosen: of one scenario's iterations, or of one step of them.
 #[derive(Debug, Serialize)]
@@ -45,9 +46,9 @@ pub(super) struct Strip {
     pub(super) words: String,
     pub(super) min: String,
     pub(super) p50: String,
-    pub(super) p90: String,
-    pub(super) p95: String,
-    pub(super) p99: String,
+    pub(super) p90: Option<String>,
+    pub(super) p95: Option<String>,
+    pub(super) p99: Option<String>,
     pub(super) max: String,
 }
 
@@ -73,7 +74,7 @@ pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
     const ALL: [(Start, &str); 3] = [
         (Start::Cold, "cold, or the only iteration"),
         (Start::Warm, "warm"),
-        (Start::Unknown, "not known to be cold or warm: the server was not restarted"),
+        (Start::Unknown, "unknown start: the server was not restarted"),
     ];
     let occurs = |temperature| segments(report).any(|(_, segment)| segment.start == temperature);
     let those = ALL.into_iter().filter(|(temperature, _)| occurs(*temperature));
@@ -110,9 +111,9 @@ pub(super) fn strips(report: &Report) -> Strips {
             words: in_words(&stats),
             min: at(stats.min),
             p50: at(stats.p50),
-            p90: at(stats.p90),
-            p95: at(stats.p95),
-            p99: at(stats.p99),
+            p90: stats.shown(ScenarioMetric::P90).map(at),
+            p95: stats.shown(ScenarioMetric::P95).map(at),
+            p99: stats.shown(ScenarioMetric::P99).map(at),
             max: at(stats.max),
         })
     };
@@ -135,22 +136,24 @@ fn power_of_ten(exponent: f64) -> String {
 }
 
 fn in_words(stats: &Stats) -> String {
-    let of = |name: &str, duration| format!("{name} {} s", seconds(duration));
-    [
-        of("shortest", stats.min),
-        of("p50", stats.p50),
-        of("p90", stats.p90),
-        of("p95", stats.p95),
-        of("p99", stats.p99),
-        of("longest", stats.max),
-    ]
-    .join(", ")
+    let figures = [
+        ScenarioMetric::Min,
+        ScenarioMetric::P50,
+        ScenarioMetric::P90,
+        ScenarioMetric::P95,
+        ScenarioMetric::P99,
+        ScenarioMetric::Max,
+    ];
+    let in_words = |statistic: ScenarioMetric| {
+        let latency = stats.shown(statistic)?;
+        Some(format!("{} {} s", statistic.row().name, seconds(latency)))
+    };
+    figures.into_iter().filter_map(in_words).collect::<Vec<_>>().join(", ")
 }
 
 /// The iterations of every segment; `None` where none ran.
 pub(super) fn iterations(report: &Report) -> Option<Table> {
-    let caption =
-        "Latency of a user's iteration, from its scheduled start to its last answer, in seconds";
+    let caption = "Latency per iteration, from scheduled start to last response, in seconds";
     Some(Table::showing(caption, latency::iterations(report)?))
 }
 
@@ -158,7 +161,7 @@ pub(super) fn iterations(report: &Report) -> Option<Table> {
 pub(super) fn steps(report: &Report) -> Option<Table> {
     let mut headings = vec!["scenario", "start", "step", "count"];
     headings.extend(latency::headings());
-    let mut table = Table::new("Steps of an iteration, in seconds", &headings, 3);
+    let mut table = table::Table::new(&headings, 3);
     for (scenario, segment) in segments(report).filter(|(_, segment)| segment.steps.len() > 1) {
         for (step, stats) in &segment.steps {
             let names = [
@@ -167,17 +170,17 @@ pub(super) fn steps(report: &Report) -> Option<Table> {
                 step.clone(),
                 stats.count.to_string(),
             ];
-            table.row(names.into_iter().chain(latency::in_seconds(stats)));
+            table.row(names.into_iter().map(Cell::from).chain(latency::in_seconds(stats)));
         }
     }
-    (!table.rows.is_empty()).then_some(table)
+    (!table.is_empty()).then(|| Table::showing("Latency per step, in seconds", table))
 }
 
-/// Latency limits; `None` where there are none.
+/// Latency thresholds; `None` where there are none.
 pub(super) fn thresholds(report: &Report) -> Option<Table> {
     let mut table = Table::new(
-        "Latency limits, in seconds",
-        &["scenario", "figure", "limit", "measured", ""],
+        "Latency thresholds, in seconds",
+        &["scenario", "metric", "threshold", "measured", "status"],
         2,
     );
     for check in &report.thresholds {
@@ -202,8 +205,8 @@ pub(super) fn thresholds(report: &Report) -> Option<Table> {
 /// Failures and refusals by type; `None` where every answer was right.
 pub(super) fn errors(report: &Report) -> Option<Table> {
     let mut table = Table::new(
-        "Errors and refusals by type, with the first one's words",
-        &["type", "what it is", "scenario", "step", "HTTP", "words", "count"],
+        "Errors by type, with the first message of each",
+        &["type", "status", "scenario", "step", "HTTP", "message", "count"],
         6,
     );
     let mut kinds: Vec<_> = report
@@ -217,7 +220,7 @@ pub(super) fn errors(report: &Report) -> Option<Table> {
         let example = &kind.example;
         table.row([
             example.error_type.clone(),
-            refusal(kind).unwrap_or_else(|| "error".to_owned()),
+            status(kind),
             scenario.id.to_string(),
             example.step.clone(),
             example.status.map_or_else(|| "no response".to_owned(), |code| code.to_string()),

@@ -13,7 +13,7 @@ pub(super) fn budgets(report: &Report) -> Option<Table> {
 pub(super) fn classes(report: &Report) -> Option<Table> {
     let memory = report.memory.as_ref()?;
     let how = report.profiler.map_or_else(String::new, |profiler| profiler.describe());
-    let caption = format!("Memory of the server's processes by class, in MiB ({how})");
+    let caption = format!("Memory by process class, in MiB ({how})");
     Some(Table::showing(caption, memory::classes(memory, &report.budgets)))
 }
 
@@ -27,9 +27,9 @@ pub(super) fn by_phase(report: &Report) -> Vec<Table> {
              began)",
             memory::windows(memory),
         ),
-        ("The server at the end of each phase, in MiB", phases::ends(memory)),
+        ("Server at phase end, in MiB", phases::ends(memory)),
         (
-            "Growth by class, from the end of the baseline to that of the last phase, in MiB",
+            "Growth by class, from baseline to last phase, in MiB",
             memory.growth.as_ref().map(phases::growth),
         ),
     ];
@@ -39,5 +39,5 @@ pub(super) fn by_phase(report: &Report) -> Vec<Table> {
 
 /// What is told of all processes together; `None` without a profile.
 pub(super) fn whole(report: &Report) -> Option<Table> {
-    Some(Table::showing("The whole server beyond its peaks", phases::whole(report)?))
+    Some(Table::showing("Server totals", phases::whole(report)?))
 }

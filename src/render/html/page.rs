@@ -94,12 +94,12 @@ impl Page {
             run: report.run.to_string(),
             began: axis.map(|axis| about::in_utc(axis.origin)),
             sky: sky.unwrap_or_else(|| "unknown".to_owned()),
-            verdict: report.judgement.verdict,
+            verdict: report.verdict,
             sentence: figures::sentence(report),
             first_finding: figures::first_finding(report),
             next_step: next_step(report),
             figures: figures::key_figures(report),
-            findings: report.judgement.findings.iter().map(finding).collect(),
+            findings: report.findings.iter().map(finding).collect(),
             over_time,
             machine,
             has_spans: !data.scenarios.is_empty(),
@@ -147,7 +147,7 @@ impl Drawing {
 fn without_profile(report: &Report, charts: &[Chart]) -> Option<&'static str> {
     match (charts.is_empty(), report.coverage.profiled) {
         (false, _) => None,
-        (true, false) => Some("The server is on another machine: its memory was not measured."),
-        (true, true) => Some("The profiler left no tick: nothing is known of the server's memory."),
+        (true, false) => Some("Remote server: memory not measured."),
+        (true, true) => Some("The profiler wrote no sample: server memory is unknown."),
     }
 }

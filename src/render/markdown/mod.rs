@@ -8,11 +8,10 @@ use std::io::{self, Write};
 use self::escape::{inline, preformatted};
 use super::table::Table;
 use super::tables::budgets;
-use super::text;
+use super::text::{self, Detail};
 use super::words::seconds;
-use crate::analysis::{
-    Finding, Report, ScenarioReport, ScenarioState, SegmentReport, Severity, Start, Stats, Verdict,
-};
+use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
+use crate::metric::ScenarioMetric;
 use crate::plan::{ServerTarget, SkySelection};
 use crate::units::in_minutes;
 
@@ -37,16 +36,15 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let verdict = report.judgement.verdict;
+    let verdict = report.verdict;
     let sign = match verdict {
         Verdict::Pass => "✅",
         Verdict::OverBudget | Verdict::ScenarioFailed => "❌",
         Verdict::Inconclusive => "⚠️",
     };
-    let against =
-        || report.judgement.findings.iter().filter(|found| found.severity != Severity::Note);
+    let against = || report.findings.iter().filter(|found| found.severity != Severity::Note);
     let why = match against().next() {
-        None => "every budget kept, every answer right, the numbers can be trusted".to_owned(),
+        None => "all budgets met, no failed iterations, measurements valid".to_owned(),
         Some(gravest) => message(gravest),
     };
     let more = match against().count().saturating_sub(1) {
@@ -58,7 +56,7 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let took = report.duration.map(|took| format!(", {}", in_minutes(took))).unwrap_or_default();
     writeln!(
         out,
-        "SkyPilot {} on {}, profile {}, run {}{took}.",
+        "SkyPilot {} on {}, plan {}, run {}{took}.",
         inline(&skypilot(report)),
         server(report),
         inline(&report.plan.name),
@@ -84,7 +82,7 @@ fn server(report: &Report) -> &'static str {
     match &report.plan.server {
         ServerTarget::Isolated { deploy: false } => "an isolated server",
         ServerTarget::Isolated { deploy: true } => "an isolated server in deploy mode",
-        ServerTarget::System => "the user's own server",
+        ServerTarget::System => "a local server",
         ServerTarget::Remote(_) => "a remote server",
     }
 }
@@ -100,37 +98,40 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n#### Scenarios\n")?;
-    let mut table = Table::new(&["scenario", "iterations", "errors", "p50", "p95", "p99", ""], 1);
+    let mut table =
+        Table::new(&["scenario", "iterations", "failed", "p50", "p95", "p99", "status"], 1);
     for scenario in &report.scenarios {
-        let state = match scenario.state {
-            ScenarioState::Succeeded => "ok",
-            ScenarioState::Failed => "FAILED",
-            ScenarioState::Stopped => "stopped",
-            ScenarioState::NoResult => "no outcome",
-            ScenarioState::ClientFailed => "client failed",
-        };
-        let [p50, p95, p99] =
-            [|stats: &Stats| stats.p50, |stats: &Stats| stats.p95, |stats: &Stats| stats.p99]
-                .map(|figure| first_and_last(scenario, |stats| seconds(figure(stats))));
+        let [p50, p95, p99] = [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99]
+            .map(|statistic| first_and_last(scenario, statistic));
         let (iterations, errors) =
             (scenario.completed().to_string(), scenario.failed().to_string());
-        table.row([scenario.id.to_string(), iterations, errors, p50, p95, p99, state.to_owned()]);
+        table.row([
+            scenario.id.to_string(),
+            iterations,
+            errors,
+            p50,
+            p95,
+            p99,
+            scenario.state.name().to_owned(),
+        ]);
     }
     table.markdown(out)?;
     let firsts =
         || report.scenarios.iter().filter(|one| one.segments.len() > 1).map(|one| &one.segments[0]);
     let segments = match firsts().any(|first| first.start == Start::Cold) {
-        true => ": the first, which meets cold executors, and the last",
-        false if firsts().next().is_some() => ": the first and the last",
+        true => ": first iteration (cold) / last (warm)",
+        false if firsts().next().is_some() => ": first / last iteration",
         false => "",
     };
-    writeln!(out, "\nLatency of users' iterations in seconds{segments}.")
+    writeln!(out, "\nLatency per iteration, in seconds{segments}.")
 }
 
-/// A figure of the first segment, and of the last if there is another.
-fn first_and_last(scenario: &ScenarioReport, figure: impl Fn(&Stats) -> String) -> String {
-    let of =
-        |segment: &SegmentReport| segment.iteration_duration.as_ref().map_or_else(none, &figure);
+/// Latency of the first segment, and of the last if there is another.
+fn first_and_last(scenario: &ScenarioReport, statistic: ScenarioMetric) -> String {
+    let of = |segment: &SegmentReport| {
+        let latency = segment.iteration_duration.and_then(|stats| stats.shown(statistic));
+        latency.map_or_else(none, seconds)
+    };
     match scenario.segments.as_slice() {
         [] => none(),
         [only] => of(only),
@@ -140,7 +141,7 @@ fn first_and_last(scenario: &ScenarioReport, figure: impl Fn(&Stats) -> String) 
 
 fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let of = |is_note: bool| {
-        let findings = report.judgement.findings.iter();
+        let findings = report.findings.iter();
         findings.filter(|found| (found.severity == Severity::Note) == is_note).collect::<Vec<_>>()
     };
     let (against, notes) = (of(false), of(true));
@@ -176,10 +177,10 @@ fn message(finding: &Finding) -> String {
 fn versions(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(environment) = &report.environment else { return Ok(()) };
     let (sky, machine) = (&environment.sky, &environment.machine);
-    fold(out, "Versions and machine")?;
+    fold(out, "Versions and host")?;
     let rows = [
         ("SkyPilot", skypilot(report)),
-        ("its constants", sky.constants_source.clone()),
+        ("constants", sky.constants_source.clone()),
         (
             "server",
             format!(
@@ -202,9 +203,9 @@ fn versions(report: &Report, out: &mut impl Write) -> io::Result<()> {
 /// What the terminal shows, for everything that has no table here.
 fn whole_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut text = Vec::new();
-    text::render(report, &mut text)?;
+    text::render(report, Detail::Full, None, &mut text)?;
     let text = brief(&String::from_utf8_lossy(&text), LONGEST_TEXT);
-    fold(out, "The whole report")?;
+    fold(out, "Full report")?;
     writeln!(out, "<pre>{}</pre>", preformatted(&text))?;
     unfold(out)
 }
@@ -225,6 +226,6 @@ fn none() -> String {
 fn brief(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {
         None => text.to_owned(),
-        Some((end, _)) => format!("{} .. (goes on in report.json)", &text[..end]),
+        Some((end, _)) => format!("{} .. (continued in report.json)", &text[..end]),
     }
 }

@@ -111,7 +111,7 @@ fn sky(plan: &LoadPlan) -> Option<String> {
         sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => None,
         SkySelection::Version(version) => Some(version.clone()),
         SkySelection::Nightly => Some("nightly".to_owned()),
-        // The one on PATH is what the user's own server is loaded with anyway.
+        // The one on PATH is what a local server is loaded with anyway.
         SkySelection::Executable(path) if *path == Path::new("sky") => None,
         SkySelection::Executable(path) => Some(path.to_string_lossy().into_owned()),
     }

@@ -27,17 +27,15 @@ pub struct NextStep {
 /// What to do after a run of which this is the report.
 pub fn next_step(report: &Report) -> NextStep {
     let plan = &report.plan;
-    match report.judgement.verdict {
+    match report.verdict {
         Verdict::Pass if plan.is_profiled() => {
-            let constants = recommend(report, "for the constants that this run supports");
+            let constants = recommend(report, "to get recommended constants");
             constants.unwrap_or_else(|| more_users(report))
         }
         Verdict::Pass => more_users(report),
         Verdict::OverBudget => after_breach(report),
         Verdict::ScenarioFailed => after_failure(report),
-        Verdict::Inconclusive => {
-            repeat(report, format!("to repeat what cannot be judged{}", why_not(report)))
-        }
+        Verdict::Inconclusive => repeat(report, format!("to repeat the run{}", why_not(report))),
     }
 }
 
@@ -45,7 +43,7 @@ fn more_users(report: &Report) -> NextStep {
     let (ids, users) = with_most_users(&report.plan, &loaded(&report.plan));
     NextStep {
         command: load(report, &ids, MAX_USERS.min(users.saturating_mul(2))),
-        purpose: "for twice as many users".to_owned(),
+        purpose: "to double the users".to_owned(),
     }
 }
 
@@ -75,14 +73,14 @@ fn after_breach(report: &Report) -> NextStep {
     // Constants are about memory, and what cannot be trusted says nothing of them.
     let takes_memory =
         |check: &LimitCheck| check.state == LimitState::Over && check.metric.unit() == Unit::Size;
-    match report.judgement.distrust().first() {
-        Some(doubt) => repeat(report, format!("to see all of it: {doubt}")),
+    match report.doubts().first() {
+        Some(doubt) => repeat(report, format!("to measure the rest: {doubt}")),
         None => {
-            let purpose = format!("for the constants that these peaks ask for{}", or_raise(report));
+            let purpose = format!("to get the constants that these peaks need{}", or_raise(report));
             let constants =
                 report.budgets.iter().any(takes_memory).then(|| recommend(report, &purpose));
             constants.flatten().unwrap_or_else(|| {
-                repeat(report, format!("to see whether it comes again{}", or_raise(report)))
+                repeat(report, format!("to check whether it happens again{}", or_raise(report)))
             })
         }
     }
@@ -113,13 +111,12 @@ fn or_raise(report: &Report) -> String {
         .find(|check| check.state == LimitState::Over && check.source == CONFIGURED);
     set.map_or_else(String::new, |check| {
         let (metric, unit) = (check.metric, check.metric.unit().name().to_uppercase());
-        format!("; or raise the budget, which was set: --budget {metric}={unit}")
+        format!("; or raise the budget: --budget {metric}={unit}")
     })
 }
 
 fn after_failure(report: &Report) -> NextStep {
-    const LOOK: &str =
-        "what went wrong stands in load.log and server.log.tail of the run directory";
+    const LOOK: &str = "details: load.log, server.log.tail";
     let plan = &report.plan;
     let is_breached = |id: ScenarioId| {
         report.thresholds.iter().any(|check| {
@@ -140,19 +137,19 @@ fn after_failure(report: &Report) -> NextStep {
     match with_most_users(plan, &ids) {
         (ids, users) if users > 1 => NextStep {
             command: load(report, &ids, users / 2),
-            purpose: format!("to see whether it fails with half as many users; {LOOK}"),
+            purpose: format!("to check whether it also fails with half the users; {LOOK}"),
         },
         (ids, 1) if probes.is_empty() => NextStep {
             command: load(report, &ids, 1),
-            purpose: format!("to see whether it fails on its own; {LOOK}"),
+            purpose: format!("to check whether it also fails alone; {LOOK}"),
         },
         // The health probe beside single users, what was shared, or the teardown.
-        _ => repeat(report, format!("to see whether it fails again; {LOOK}")),
+        _ => repeat(report, format!("to check whether it fails again; {LOOK}")),
     }
 }
 
 fn why_not(report: &Report) -> String {
-    let doubts = report.judgement.messages(Severity::Inconclusive);
+    let doubts = report.messages(Severity::Inconclusive);
     doubts.first().map_or_else(String::new, |first| format!(": {first}"))
 }
 

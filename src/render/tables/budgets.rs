@@ -5,11 +5,11 @@ use crate::analysis::{LimitCheck, Report};
 use crate::metric::Metric;
 
 /// The headings of [`columns`].
-pub(super) const HEADINGS: [&str; 3] = ["budget", "headroom", ""];
+pub(super) const HEADINGS: [&str; 3] = ["budget", "headroom", "status"];
 
 /// Every budget, also one that was not tried; `None` where there is none.
 pub(in crate::render) fn all(report: &Report) -> Option<Table> {
-    let mut table = Table::new(&["budget", "measured", "limit", "headroom", ""], 1);
+    let mut table = Table::new(&["budget", "measured", "limit", "headroom", "status"], 1);
     for check in &report.budgets {
         let amount = |amount: Option<_>| amount.map_or(Cell::Unknown, Cell::plain);
         table.rows.push(vec![

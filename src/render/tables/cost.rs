@@ -1,21 +1,21 @@
-//! What measuring cost, and whether that was expected.
+//! Overhead of measuring and of the load generator, and the estimate beside the actual figures.
 
 use std::time::Duration;
 
-use crate::analysis::{MemoryReport, ProfilerReport, Report};
+use crate::analysis::{ProfilerReport, Report};
 use crate::units::in_minutes;
-use crate::units::{as_gib, as_mib, total};
+use crate::units::{ByteSize, as_gib, as_mib, total};
 
-/// Whose cost, and which.
+/// Name of what takes CPU or memory, and how much.
 pub(in crate::render) type Cost = (&'static str, String);
 
-/// All costs that somebody noted.
+/// Overhead of everything that recorded its own.
 pub(in crate::render) fn of_run(report: &Report) -> impl Iterator<Item = Cost> {
     let nodes = report.nodes.as_ref().map(|nodes| {
         let (cpu, peak) = (nodes.cpu.as_secs_f64(), as_mib(nodes.peak_memory));
         let cost = format!(
-            "{cpu:.1} CPU-s, at most {peak:.0} MiB (RSS sum); they stand for other machines, and take \
-             what the server leaves"
+            "{cpu:.1} CPU-s, max {peak:.0} MiB (RSS sum); lower CPU priority, not part of the \
+             server"
         );
         ("nodes", cost)
     });
@@ -36,7 +36,7 @@ fn clients(report: &Report) -> Option<Cost> {
     let peak = costs().map(|cost| cost.own_peak).max()?;
     let cpu: Duration = total(costs().map(|cost| cost.own_cpu));
     let (cpu, peak) = (cpu.as_secs_f64(), as_mib(peak));
-    Some(("clients", format!("{cpu:.1} CPU-s in skyload's processes (largest {peak:.1} MiB)")))
+    Some(("load generator", format!("{cpu:.1} CPU-s, max process {peak:.1} MiB")))
 }
 
 fn commands(report: &Report) -> Option<Cost> {
@@ -44,16 +44,16 @@ fn commands(report: &Report) -> Option<Cost> {
     let peak = costs().filter_map(|cost| cost.largest_child).max()?;
     let cpu: Duration = total(costs().map(|cost| cost.children_cpu));
     let (cpu, peak) = (cpu.as_secs_f64(), as_mib(peak));
-    let cost = format!("{cpu:.1} CPU-s (largest {peak:.1} MiB); the client's, not the server's");
+    let cost = format!("{cpu:.1} CPU-s, max process {peak:.1} MiB; part of the load generator");
     Some(("sky processes", cost))
 }
 
-/// What watching the server cost.
+/// Overhead of the profiler.
 pub(in crate::render) fn of_profiler(profiler: Option<ProfilerReport>) -> Option<Cost> {
     let ProfilerReport { interval, cost, .. } = profiler?;
     let cost = cost?;
     let cost = format!(
-        "{:.1} CPU-s, {:.1} MiB, {:.1} of {:.1} ticks per second, longest gap {:.2} s",
+        "{:.1} CPU-s, {:.1} MiB, {:.1} of {:.1} samples per second, longest gap {:.2} s",
         cost.cpu.as_secs_f64(),
         as_mib(cost.peak),
         cost.rate_hz,
@@ -63,7 +63,7 @@ pub(in crate::render) fn of_profiler(profiler: Option<ProfilerReport>) -> Option
     Some(("profiler", cost))
 }
 
-/// How fast the machine was, and how many workers that meant for SkyPilot.
+/// Speed of the host, and the CPUs and memory that SkyPilot counted.
 fn speed(report: &Report) -> Option<Cost> {
     let counted = report.environment.as_ref().and_then(|environment| environment.sky.counted);
     let counts = counted.map(|counted| {
@@ -71,7 +71,7 @@ fn speed(report: &Report) -> Option<Cost> {
     });
     let speed = report.plan.speed.map(|speed| {
         format!(
-            "{} CPUs, of which {:.1} were free; an import of sky took {:.1} CPU-s",
+            "{} CPUs, {:.1} free; `import sky` takes {:.1} CPU-s",
             speed.cpus,
             speed.effective_cpus(),
             speed.import.as_secs_f64()
@@ -81,22 +81,28 @@ fn speed(report: &Report) -> Option<Cost> {
     (!facts.is_empty()).then(|| ("machine", facts.join("; ")))
 }
 
-/// Over which time users started, which latencies and rates depend on.
+/// Ramp: latencies and rates depend on it.
 fn starts(report: &Report) -> Option<Cost> {
     let ramp = report.plan.ramp;
-    let spread = || format!("spread over {} (--ramp)", humantime::format_duration(ramp));
-    (!ramp.is_zero()).then(|| ("starts of users", spread()))
+    let spread = || format!("starts of users spread over {}", humantime::format_duration(ramp));
+    (!ramp.is_zero()).then(|| ("ramp", spread()))
 }
 
-/// What was expected before the run, beside what came.
+/// Estimate of the plan, beside what the run took. Both are of everything: server, load
+/// generator and nodes.
 fn estimate(report: &Report) -> Option<Cost> {
     let estimate = report.estimate?;
-    let pss = report.memory.as_ref().and_then(MemoryReport::tree_pss_peak);
-    let held = pss.map_or_else(String::new, |pss| format!(", {:.1} GiB", as_gib(pss)));
-    let came = report.duration.map_or_else(String::new, |took| {
-        format!("; it took {} (the server's memory at phase ends{held})", in_minutes(took))
-    });
-    let expected = in_minutes(estimate.duration);
     let planned = as_gib(report.plan.capacity.planned);
-    Some(("expected", format!("{expected} and {planned:.1} GiB{came}")))
+    let mut text = format!("{}, {planned:.1} GiB", in_minutes(estimate.duration));
+    if let Some(took) = report.duration {
+        text += &format!("; actual: {}", in_minutes(took));
+        let used = || {
+            let (peak, before) = (report.summary?.peak_memory, report.memory_before?);
+            Some(ByteSize(peak.as_u64().saturating_sub(before.as_u64())))
+        };
+        if let Some(used) = used() {
+            text += &format!(", {:.1} GiB (host memory, peak less before the start)", as_gib(used));
+        }
+    }
+    Some(("estimate", text))
 }

@@ -1,28 +1,29 @@
-//! How long users waited.
+//! Latency of iterations and of their steps.
 
 use super::{Cell, Table};
-use crate::analysis::{Report, ScenarioReport, SegmentReport, Stats};
+use crate::analysis::{Report, ScenarioReport, SegmentReport, Start, Stats};
 use crate::metric::{ScenarioMetric, Unit};
 use crate::render::words::seconds;
+use crate::scenario::ScenarioKind;
 
-/// The headings of [`in_seconds`].
+/// Headings of [`in_seconds`].
 pub(in crate::render) fn headings() -> impl Iterator<Item = &'static str> {
     latencies().map(|statistic| statistic.row().heading)
 }
 
-/// What is measured of a distribution of latencies.
+/// Statistics of a distribution of latencies.
 fn latencies() -> impl Iterator<Item = ScenarioMetric> {
     let all = ScenarioMetric::ALL.iter().copied();
     all.filter(|statistic| statistic.row().unit == Unit::Duration)
 }
 
-/// The iterations of every segment, in seconds; `None` where none ran.
+/// Iterations of every segment, in seconds; `None` where none ran.
 pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
     if report.scenarios.iter().all(|scenario| scenario.segments.is_empty()) {
         return None;
     }
     let per_second = ScenarioMetric::Throughput.row().heading;
-    let columns = ["scenario", "start", "iterations", "refused", "errors", per_second];
+    let columns = ["scenario", "start", "iterations", "expected", "failed", per_second];
     let headings: Vec<&str> = columns.into_iter().chain(headings()).collect();
     let mut table = Table::new(&headings, 2);
     for scenario in &report.scenarios {
@@ -52,16 +53,88 @@ fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell
         },
         match segment.client_failed {
             0 => Cell::plain(segment.failed),
-            by_client => Cell::Plain(format!("{} + {by_client} client", segment.failed)),
+            by_client => Cell::Plain(format!("{} + {by_client} generator", segment.failed)),
         },
     ];
-    let rate = std::iter::once(ScenarioMetric::Throughput);
-    let figures = rate.chain(latencies()).map(|statistic| segment.measured(statistic));
-    counts.into_iter().chain(figures.map(Cell::measured)).collect()
+    let rate = Cell::measured(segment.measured(ScenarioMetric::Throughput));
+    let stats = segment.iteration_duration.as_ref();
+    let figures = latencies().map(|statistic| shown(stats, statistic));
+    counts.into_iter().chain([rate]).chain(figures).collect()
 }
 
-/// The figures of a distribution.
-pub(in crate::render) fn in_seconds(stats: &Stats) -> [String; 7] {
-    let Stats { count: _, min, avg, p50, p90, p95, p99, max } = *stats;
-    [min, avg, p50, p90, p95, p99, max].map(seconds)
+/// Scenarios but the health probe, a row each; `None` where no iteration ran.
+pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
+    let scenarios = || report.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
+    if scenarios().all(|scenario| scenario.segments.is_empty()) {
+        return None;
+    }
+    let has_expected = scenarios().any(|one| one.expected_errors() > 0 || one.unjudged() > 0);
+    let known = |start| scenarios().flat_map(|one| &one.segments).any(|one| one.start == start);
+    let starts: &[(Start, &str)] = match known(Start::Unknown) {
+        true => &[(Start::Unknown, "p50")],
+        false => &[(Start::Cold, "cold p50"), (Start::Warm, "warm p50")],
+    };
+    let mut headings = vec!["scenario", "users", "iterations"];
+    headings.extend(has_expected.then_some("expected"));
+    headings.push("failed");
+    headings.extend(starts.iter().map(|(_, heading)| heading));
+    headings.extend(["p95", "max", "status"]);
+    let mut table = Table::new(&headings, 1);
+    for scenario in scenarios() {
+        let mut row = vec![
+            Cell::plain(scenario.id),
+            Cell::plain(scenario.users),
+            Cell::plain(scenario.completed()),
+        ];
+        row.extend(has_expected.then(|| match scenario.unjudged() {
+            0 => Cell::plain(scenario.expected_errors()),
+            unjudged => Cell::Plain(format!("{} + {unjudged}?", scenario.expected_errors())),
+        }));
+        row.push(Cell::plain(scenario.failed()));
+        for (start, _) in starts {
+            // Later iterations are alike; the last one has met the fewest cold executors.
+            let segment = scenario.segments.iter().rfind(|segment| segment.start == *start);
+            let stats = segment.and_then(|segment| segment.iteration_duration.as_ref());
+            row.push(shown(stats, ScenarioMetric::P50));
+        }
+        let stats = scenario.iteration_duration.as_ref();
+        row.extend([ScenarioMetric::P95, ScenarioMetric::Max].map(|metric| shown(stats, metric)));
+        row.push(Cell::plain(scenario.state.name()));
+        table.rows.push(row);
+    }
+    if !known(Start::Unknown) {
+        table.notes.push("cold: first iteration, executors start; warm: last iteration".to_owned());
+    }
+    Some(table)
+}
+
+/// Steps of each scenario's last segment; `None` where no iteration has more than one.
+pub(in crate::render) fn steps<'a>(
+    scenarios: impl Iterator<Item = &'a ScenarioReport>,
+) -> Option<Table> {
+    let headings: Vec<&str> = ["scenario", "step", "count"].into_iter().chain(headings()).collect();
+    let mut table = Table::new(&headings, 2);
+    for scenario in scenarios {
+        let Some(segment) = scenario.segments.last() else { continue };
+        // An iteration of one step is in the table of iterations already.
+        if segment.steps.len() < 2 {
+            continue;
+        }
+        for (step, stats) in &segment.steps {
+            let names = [Cell::plain(scenario.id), Cell::plain(step), Cell::plain(stats.count)];
+            table.row(names.into_iter().chain(in_seconds(stats)));
+        }
+    }
+    (!table.is_empty()).then_some(table)
+}
+
+/// Latencies of a distribution, under [`headings`].
+pub(in crate::render) fn in_seconds(stats: &Stats) -> impl Iterator<Item = Cell> {
+    latencies().map(|statistic| shown(Some(stats), statistic))
+}
+
+/// Latency in seconds; unknown where there are too few samples for it.
+pub(in crate::render) fn shown(stats: Option<&Stats>, statistic: ScenarioMetric) -> Cell {
+    let latency = stats.and_then(|stats| stats.shown(statistic));
+    latency.map_or(Cell::Unknown, |latency| Cell::Plain(seconds(latency)))
 }

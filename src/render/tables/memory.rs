@@ -2,7 +2,7 @@
 
 use super::budgets::{self, HEADINGS};
 use super::{Cell, Table};
-use crate::analysis::{LimitCheck, MemoryReport};
+use crate::analysis::{LimitCheck, Measured, MemoryReport};
 use crate::class::ProcessClass;
 use crate::metric::{ClassMetric, Metric, ServerMetric};
 
@@ -25,11 +25,7 @@ pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[LimitCheck]) -
         let figures = std::iter::once(Cell::plain(class)).chain(figures.map(Cell::measured));
         add(figures.collect(), Metric::max_peak(class));
     }
-    let in_snapshots = memory.snapshots.iter().map(|snapshot| snapshot.processes).max();
-    for (metric, processes, peak) in [
-        (ServerMetric::TreeRss, memory.most_processes, memory.tree_rss()),
-        (ServerMetric::TreePss, in_snapshots.unwrap_or(0), memory.tree_pss()),
-    ] {
+    for (metric, processes, peak) in trees(memory) {
         let figures = ClassMetric::ALL.iter().map(|column| match column {
             ClassMetric::Concurrent => Cell::plain(processes),
             ClassMetric::MaxSum => Cell::measured(peak),
@@ -40,6 +36,42 @@ pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[LimitCheck]) -
     }
     table.notes.extend(memory.kinds_in_words());
     table
+}
+
+/// Classes with a budget, and the sums over the process tree, in MiB: all classes where no class
+/// has a budget.
+pub(in crate::render) fn with_budget(memory: &MemoryReport, checks: &[LimitCheck]) -> Table {
+    let mut headings = vec!["class", "count", "concurrent", "max peak"];
+    headings.extend(HEADINGS.iter().filter(|_| !checks.is_empty()));
+    let mut table = Table::new(&headings, 1);
+    let has_budget = |class| checks.iter().any(|check| check.metric == Metric::max_peak(class));
+    let any_has = memory.classes.iter().any(|memory| has_budget(memory.class));
+    let classes = memory.classes.iter().map(|memory| memory.class);
+    let mut add = |cells: [Cell; 4], metric| {
+        let row = cells.into_iter().chain(budgets::columns(checks, metric));
+        table.rows.push(row.take(table.headings.len()).collect());
+    };
+    for class in classes.filter(|class| has_budget(*class) || !any_has) {
+        let of = |statistic| Cell::measured(memory.of_class(class, statistic));
+        let figures = [ClassMetric::Count, ClassMetric::Concurrent, ClassMetric::MaxPeak].map(of);
+        let [count, concurrent, peak] = figures;
+        add([Cell::plain(class), count, concurrent, peak], Metric::max_peak(class));
+    }
+    for (metric, processes, peak) in trees(memory) {
+        let name = Cell::plain(metric.row().heading);
+        let cells = [name, Cell::blank(), Cell::plain(processes), Cell::measured(peak)];
+        add(cells, metric.into());
+    }
+    table
+}
+
+/// Sums over the process tree, each with the most processes that it was read of.
+fn trees(memory: &MemoryReport) -> [(ServerMetric, u32, Measured); 2] {
+    let in_snapshots = memory.snapshots.iter().map(|snapshot| snapshot.processes).max();
+    [
+        (ServerMetric::TreeRss, memory.most_processes, memory.tree_rss()),
+        (ServerMetric::TreePss, in_snapshots.unwrap_or(0), memory.tree_pss()),
+    ]
 }
 
 /// Of each phase and of each group's load, in MiB; `None` where the plan wanted none.
@@ -58,7 +90,7 @@ pub(in crate::render) fn windows(memory: &MemoryReport) -> Option<Table> {
     }
     let kept = windows.iter().filter(|peaks| peaks.not_reset > 0).map(|peaks| {
         format!(
-            "{}: the marks of {} process(es) could not be lowered, and may be of an earlier time",
+            "{}: peaks of {} process(es) could not be reset and may be older than the phase",
             peaks.window, peaks.not_reset
         )
     });

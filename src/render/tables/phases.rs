@@ -1,5 +1,4 @@
-//! The server at the ends of phases: what it consisted of, what it kept, and what it
-//! left behind.
+//! Server at the end of each phase, its growth, and its totals.
 
 use super::budgets::{self, HEADINGS};
 use super::{Cell, Table, in_mib};
@@ -54,18 +53,29 @@ pub(in crate::render) fn growth(growth: &Growth) -> Table {
 /// Figures of all processes together that have no row among the peaks; `None` without a
 /// profile. Of those that are shown nowhere else by themselves, the ones with a budget.
 pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
+    totals(report, |place, has_budget| match place {
+        Place::Totals => true,
+        Place::KeyFigure | Place::Nowhere => has_budget,
+        Place::Column | Place::Peaks => false,
+    })
+}
+
+/// Totals that have a budget; `None` where none has one.
+pub(in crate::render) fn with_budget(report: &Report) -> Option<Table> {
+    let table = totals(report, |place, has_budget| {
+        has_budget && !matches!(place, Place::Column | Place::Peaks)
+    });
+    table.filter(|table| !table.is_empty())
+}
+
+fn totals(report: &Report, is_shown: impl Fn(Place, bool) -> bool) -> Option<Table> {
     report.memory.as_ref()?;
-    let headings = ["", "measured"].into_iter().chain(HEADINGS);
+    let headings = ["metric", "measured"].into_iter().chain(HEADINGS);
     let mut table = Table::new(&headings.collect::<Vec<_>>(), 1);
-    let has_budget = |metric: Metric| report.budgets.iter().any(|check| check.metric == metric);
     for statistic in ServerMetric::ALL {
         let (row, metric) = (statistic.row(), Metric::Server(*statistic));
-        let is_shown = match row.place {
-            Place::Totals => true,
-            Place::KeyFigure | Place::Nowhere => has_budget(metric),
-            Place::Column | Place::Peaks => false,
-        };
-        if is_shown {
+        let has_budget = report.budgets.iter().any(|check| check.metric == metric);
+        if is_shown(row.place, has_budget) {
             let figure = Cell::measured(report.of_server(*statistic));
             let cells = [Cell::plain(row.heading), figure].into_iter();
             table.rows.push(cells.chain(budgets::columns(&report.budgets, metric)).collect());

@@ -8,7 +8,7 @@ use crate::render::tables::cost::Cost;
 pub(super) fn render(costs: impl Iterator<Item = Cost>, out: &mut impl Write) -> io::Result<()> {
     let mut costs = costs.peekable();
     if costs.peek().is_some() {
-        writeln!(out, "\nCOST of measuring")?;
+        writeln!(out, "\nOVERHEAD")?;
     }
     for (whose, cost) in costs {
         writeln!(out, "  {whose}: {cost}")?;

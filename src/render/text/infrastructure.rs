@@ -12,9 +12,9 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if let Some(environment) = &report.environment
         && !environment.infrastructure.is_empty()
     {
-        writeln!(out, "\nINFRASTRUCTURE {}", environment.infrastructure.join(", "))?;
+        writeln!(out, "\nINFRA {}", environment.infrastructure.join(", "))?;
         for change in &environment.modifications {
-            writeln!(out, "  not as SkyPilot is: {change}")?;
+            writeln!(out, "  modified for loopback: {change}")?;
         }
     }
     match &report.resources {
@@ -24,12 +24,12 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn resources(log: &ResourceLog, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nSETUP AND TEARDOWN, in seconds (no part of the load)")?;
-    let mut rows = Table::new(&["", "what", "on", "took"], 3);
+    writeln!(out, "\nSETUP AND TEARDOWN, in seconds (not in the load)")?;
+    let mut rows = Table::new(&["step", "resource", "infra", "seconds"], 3);
     for step in &log.steps {
         let stage = match step.stage {
             Stage::SetUp => "set up",
-            Stage::TearDown => "ended",
+            Stage::TearDown => "tear down",
         };
         let took = match step.failure {
             None => seconds(step.took),

@@ -17,13 +17,13 @@ pub(super) fn render(
 ) -> io::Result<()> {
     let (Some(memory), Some(profiler)) = (memory, profiler) else { return Ok(()) };
     let how = profiler.describe();
-    writeln!(out, "\nMEMORY of the server's processes by class, in MiB ({how})")?;
+    writeln!(out, "\nMEMORY by process class, in MiB ({how})")?;
     memory::classes(memory, checks).text(INDENT, out)?;
     budgets_of_absent_classes(memory, checks, out)
 }
 
 /// Budgets for classes of which there was no process have no row of their own.
-fn budgets_of_absent_classes(
+pub(super) fn budgets_of_absent_classes(
     memory: &MemoryReport,
     checks: &[LimitCheck],
     out: &mut impl Write,
@@ -43,9 +43,6 @@ fn budgets_of_absent_classes(
 /// Peaks of each phase and of each group's load, where the plan wanted them.
 pub(super) fn windows(memory: Option<&MemoryReport>, out: &mut impl Write) -> io::Result<()> {
     let Some(windows) = memory.and_then(memory::windows) else { return Ok(()) };
-    writeln!(
-        out,
-        "\nPEAKS of the largest process by phase, in MiB (marks lowered at its beginning)"
-    )?;
+    writeln!(out, "\nPEAKS per phase, largest process, in MiB (reset at phase start)")?;
     windows.text(INDENT, out)
 }

@@ -1,7 +1,11 @@
-//! The report as text for a terminal: the original tool's block first, in its
-//! words and order, then what the original did not have.
+//! Text report for a terminal: upstream's summary first, in its labels and order, then what
+//! upstream does not have, and last the verdict and the next command.
+//!
+//! [`Detail::Compact`] fits a screen or two; [`Detail::Full`] has every table.
 
+mod compact;
 mod cost;
+mod full;
 mod infrastructure;
 mod memory;
 mod phases;
@@ -9,95 +13,75 @@ mod profile;
 mod summary;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 pub use profile::render as render_profile;
 
-use super::table::Table;
-use super::tables::{self, latency};
-use super::words::refusal;
 use super::{NextStep, next_step};
-use crate::analysis::Report;
+use crate::analysis::{Finding, Report};
 
-/// What stands before each line below a heading.
+/// Indentation of lines below a heading.
 const INDENT: &str = "  ";
 
-/// Writes the whole report.
-pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// Amount of detail of the text report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// One row per scenario and per class with a budget; at most 75 lines for the default plan.
+    Compact,
+    /// Every table, every finding.
+    Full,
+}
+
+/// Paths that the text report names before the verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct Paths<'a> {
+    /// Directory of the run.
+    pub results: &'a Path,
+    /// HTML report.
+    pub page: &'a Path,
+}
+
+/// Writes the report.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn render(
+    report: &Report,
+    detail: Detail,
+    paths: Option<Paths<'_>>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     summary::render(report.summary.as_ref(), out)?;
-    latencies(report, out)?;
-    failures(report, out)?;
-    infrastructure::render(report, out)?;
-    memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
-    phases::render(report, out)?;
-    memory::windows(report.memory.as_ref(), out)?;
-    cost::render(tables::cost::of_run(report), out)?;
-    findings(report, out)?;
-    let verdict = report.judgement.verdict;
-    writeln!(out, "\nVERDICT: {} (exit code {})", verdict.name(), verdict.exit_code())?;
+    match detail {
+        Detail::Compact => compact::render(report, out)?,
+        Detail::Full => full::render(report, out)?,
+    }
+    if let Some(Paths { results, page }) = paths {
+        writeln!(out, "Results: {}", results.display())?;
+        writeln!(out, "HTML report: {}", page.display())?;
+    }
+    verdict(report, out)
+}
+
+fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let (verdict, reason) = (report.verdict, one_line(&report.reason()));
+    writeln!(out, "VERDICT: {} (exit code {}): {reason}", verdict.name(), verdict.exit_code())?;
     let NextStep { command, purpose } = next_step(report);
     writeln!(out, "NEXT: {command}\n      {purpose}")
 }
 
-fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let Some(iterations) = latency::iterations(report) else { return Ok(()) };
-    writeln!(out, "\nLATENCY of a user's iteration, from its scheduled start, in seconds")?;
-    iterations.text(INDENT, out)?;
-    steps(report, out)
-}
-
-fn steps(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nSTEPS of an iteration in the last, in seconds")?;
-    let headings: Vec<&str> =
-        ["scenario", "step", "count"].into_iter().chain(latency::headings()).collect();
-    let mut rows = Table::new(&headings, 2);
-    for scenario in &report.scenarios {
-        let Some(segment) = scenario.segments.last() else { continue };
-        // An iteration of one step has been shown already.
-        if segment.steps.len() < 2 {
-            continue;
-        }
-        for (step, stats) in &segment.steps {
-            let mut row = vec![scenario.id.to_string(), step.clone(), stats.count.to_string()];
-            row.extend(latency::in_seconds(stats));
-            rows.row(row);
-        }
-    }
-    if rows.is_empty() {
-        return writeln!(out, "  every iteration had but one");
-    }
-    rows.text(INDENT, out)
-}
-
-fn failures(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let kinds: Vec<_> = report
-        .scenarios
-        .iter()
-        .flat_map(|scenario| scenario.failures.iter().map(|kind| (scenario.id, kind)))
-        .collect();
-    if kinds.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\nERRORS AND REFUSALS by kind (with the first one's words)")?;
-    for (id, kind) in kinds {
-        let what = refusal(kind).unwrap_or_else(|| "ERROR".to_owned());
-        let example = one_line(&kind.example.to_string());
-        writeln!(out, "  {:>5}x {id}: {example} [{}]", kind.count, one_line(&what))?;
-    }
-    Ok(())
-}
-
-/// What a server says stays in its line, so that it cannot pass for one of ours, nor for
-/// a command to GitHub, which looks for them at the beginnings of lines.
+/// Text with control characters replaced, so that what a server wrote stays in its line: it must
+/// not pass for a line of skyload's, nor for a command to GitHub, which begins a line.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nFINDINGS")?;
-    if report.judgement.findings.is_empty() {
-        writeln!(out, "  none")?;
-    }
-    for finding in &report.judgement.findings {
+fn findings<'a>(
+    findings: impl Iterator<Item = &'a Finding>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for finding in findings {
         writeln!(out, "  {}: {}", finding.severity.name(), one_line(&finding.message))?;
     }
     Ok(())

@@ -12,20 +12,17 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     };
     ends(memory, out)?;
-    writeln!(out, "\nTHE WHOLE SERVER beyond its peaks")?;
+    writeln!(out, "\nSERVER TOTALS")?;
     whole.text(INDENT, out)
 }
 
 /// What the server consisted of at the end of each phase, and how it grew.
 pub(super) fn ends(memory: &MemoryReport, out: &mut impl Write) -> io::Result<()> {
     if let Some(ends) = phases::ends(memory) {
-        writeln!(out, "\nPHASES: the server at the end of each, in MiB")?;
+        writeln!(out, "\nSERVER AT PHASE END, in MiB")?;
         ends.text(INDENT, out)?;
     }
     let Some(growth) = &memory.growth else { return Ok(()) };
-    writeln!(
-        out,
-        "\nGROWTH by class, from the end of the baseline to that of the last phase, in MiB"
-    )?;
+    writeln!(out, "\nGROWTH by class, from baseline to last phase, in MiB")?;
     phases::growth(growth).text(INDENT, out)
 }

@@ -53,27 +53,30 @@ fn count(limit: u64) -> Amount {
 #[case::memory_that_is_given_back(
     |e: &mut Evidence| { holds(e, Phase::Load); e.limit(Growth, ByteSize::mib(1)); }, Pass, "")]
 #[case::growth_without_a_look_before(
-    |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Baseline); }, Inconclusive, "growth: nothing was measured")]
+    |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Baseline); }, Inconclusive, "growth: \
+                                                                                       budget not checked")]
 #[case::growth_without_a_look_after(
-    |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Cooldown); }, Inconclusive, "growth: nothing was measured")]
+    |e: &mut Evidence| { grows(e, 900); forgets(e, Phase::Cooldown); }, Inconclusive, "growth: \
+                                                                                       budget not checked")]
 #[case::growth_with_unread_processes_after(
     |e: &mut Evidence| { grows(e, 50); e.snapshot(Phase::Cooldown).unread = 1; },
-    Inconclusive, "growth: 1 process(es) could not be read: it is a lower bound")]
+    Inconclusive, "growth: lower bound, 1 process(es) could not be read")]
 #[case::growth_above_its_budget_with_more_unread(
     |e: &mut Evidence| { grows(e, 49); e.snapshot(Phase::Cooldown).unread = 1; }, OverBudget, "growth: 50.0 MiB")]
 #[case::growth_from_what_nobody_read(
     |e: &mut Evidence| { grows(e, 49); e.snapshot(Phase::Baseline).unread = 1; },
-    Inconclusive, "with every process of it read before")]
+    Inconclusive, "with all processes readable at baseline")]
 #[case::unread_processes_in_between(
     |e: &mut Evidence| { grows(e, 50); e.snapshot(Phase::Load).unread = 1; }, Pass, "")]
 #[case::growth_of_a_server_that_is_still_at_work(
     |e: &mut Evidence| { grows(e, 49); e.happens(6_000, Event::LoadStopped(Interrupted)); },
-    Inconclusive, "growth: nothing was measured")]
+    Inconclusive, "growth: budget not checked")]
 #[case::growth_from_one_server_to_another(
     |e: &mut Evidence| { grows(e, 49); e.happens(6_000, Event::ServerReplaced); },
-    Inconclusive, "growth: nothing was measured")]
+    Inconclusive, "growth: budget not checked")]
 #[case::growth_of_a_run_that_was_killed(
-    |e: &mut Evidence| { grows(e, 49); e.events.pop(); }, Inconclusive, "growth: nothing was measured")]
+    |e: &mut Evidence| { grows(e, 49); e.events.pop(); }, Inconclusive, "growth: budget not \
+                                                                         checked")]
 #[case::threads_at_their_budget(|e: &mut Evidence| e.limit(Threads, count(9)), Pass, "")]
 #[case::threads_above_their_budget(
     |e: &mut Evidence| e.limit(Threads, count(8)), OverBudget, "threads: 9, budget 8 (configured)")]
@@ -82,7 +85,7 @@ fn count(limit: u64) -> Amount {
     OverBudget, "threads: 9")]
 #[case::threads_that_nobody_counted(
     |e: &mut Evidence| { e.limit(Threads, count(9)); (e.profile, e.processes) = (Vec::new(), None); },
-    Inconclusive, "threads: nothing was measured")]
+    Inconclusive, "threads: budget not checked")]
 #[case::no_zombies(|e: &mut Evidence| e.limit(Zombies, count(0)), Pass, "")]
 #[case::zombies_at_their_budget(
     |e: &mut Evidence| { e.zombies_from(ALL_ENDED, 2); e.limit(Zombies, count(2)); }, Pass, "")]
@@ -92,10 +95,10 @@ fn count(limit: u64) -> Amount {
     |e: &mut Evidence| { e.zombies_from(LOAD_BEGAN, 2); e.zombies_from(ALL_ENDED, 0); e.limit(Zombies, count(0)); }, Pass, "")]
 #[case::zombies_of_a_server_that_is_still_at_work(
     |e: &mut Evidence| { e.zombies_from(0, 2); e.limit(Zombies, count(0)); e.happens(6_000, Event::LoadStopped(Interrupted)); },
-    Inconclusive, "zombies: nothing was measured")]
+    Inconclusive, "zombies: budget not checked")]
 #[case::zombies_that_nobody_looked_for(
     |e: &mut Evidence| { e.silence(LOAD_ENDED, ALL_ENDED + 1); e.limit(Zombies, count(0)); },
-    Inconclusive, "zombies: nothing was measured")]
+    Inconclusive, "zombies: budget not checked")]
 #[case::a_stop_that_leaves_nothing(|e: &mut Evidence| leaves(e, 0, 0), Pass, "")]
 #[case::leaked_processes_at_their_budget(|e: &mut Evidence| leaves(e, 1, 1), Pass, "1x SkyPilot:executor:short")]
 #[case::leaked_processes_above_their_budget(
@@ -105,14 +108,16 @@ fn count(limit: u64) -> Amount {
 #[case::leaked_processes_of_a_server_without_a_profile(
     |e: &mut Evidence| { leaves(e, 1, 0); (e.profile, e.processes) = (Vec::new(), None); }, OverBudget, "leaked-processes: 1")]
 #[case::a_server_that_is_not_stopped(
-    |e: &mut Evidence| e.limit(LeakedProcesses, count(0)), Pass, "leaked-processes: the server was not stopped as its users stop it, so")]
+    |e: &mut Evidence| e.limit(LeakedProcesses, count(0)), Pass, "leaked-processes: budget \
+                                                                  skipped, the server was not stopped with `sky api stop`")]
 #[case::a_server_that_is_kept(
-    |e: &mut Evidence| { e.plan.keep_server = true; e.limit(LeakedProcesses, count(0)); }, Pass, "leaked-processes: the server was kept, so")]
+    |e: &mut Evidence| { e.plan.keep_server = true; e.limit(LeakedProcesses, count(0)); }, Pass, "leaked-processes: budget skipped, the server was kept running")]
 #[case::a_server_that_died_before_it_was_stopped(
     |e: &mut Evidence| { e.happens(6_000, Event::ServerGone); e.limit(LeakedProcesses, count(0)); },
-    Inconclusive, "leaked-processes: the server was lost before it was stopped, so")]
+    Inconclusive, "leaked-processes: budget skipped, the server was lost before it was stopped")]
 #[case::a_limit_in_another_unit(
-    |e: &mut Evidence| e.limit(Threads, ByteSize::gib(1)), Inconclusive, "threads: nothing was measured")]
+    |e: &mut Evidence| e.limit(Threads, ByteSize::gib(1)), Inconclusive, "threads: budget not \
+                                                                          checked")]
 fn the_verdict_follows_from(
     #[case] change: fn(&mut Evidence),
     #[case] verdict: Verdict,
@@ -145,8 +150,8 @@ fn nothing_is_left_of_a_limit_of_nothing() {
 fn a_stop_that_leaves_nothing_is_not_remarked_upon() {
     let mut evidence = good_run(&four_users());
     leaves(&mut evidence, 0, 0);
-    let findings = Report::assemble(&evidence).judgement.findings;
-    assert!(!findings.iter().any(|finding| finding.message.contains("behind")), "{findings:#?}");
+    let findings = Report::assemble(&evidence).findings;
+    assert!(!findings.iter().any(|finding| finding.message.contains("leaked")), "{findings:#?}");
 }
 
 #[test]
@@ -154,10 +159,10 @@ fn leaked_processes_without_a_budget_are_worth_a_note() {
     let mut evidence = good_run(&four_users());
     leaves(&mut evidence, 1, 0);
     evidence.plan.budgets.retain(|budget| budget.metric != LeakedProcesses.into());
-    let judgement = Report::assemble(&evidence).judgement;
+    let judgement = Report::assemble(&evidence);
     assert_eq!(judgement.verdict, Pass);
     let notes = judgement.messages(Severity::Note);
-    assert!(notes.iter().any(|note| note.contains("left 1 process(es) behind")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("leaked 1 process(es)")), "{notes:?}");
 }
 
 #[test]
@@ -165,23 +170,23 @@ fn a_server_that_did_not_come_to_rest_is_said_and_proves_no_growth() {
     let starting = || Event::NotSettled(Unsettled::Starting(2));
     let mut evidence = good_run(&four_users());
     evidence.happens(LOAD_ENDED + 500, starting());
-    let judgement = Report::assemble(&evidence).judgement;
+    let judgement = Report::assemble(&evidence);
     assert_eq!(judgement.verdict, Pass, "nobody set a limit");
-    let words = "not come to rest after the load: 2 workers are starting";
+    let words = "not settled after the load (2 workers are starting)";
     assert!(judgement.messages(Severity::Note).iter().any(|note| note.contains(words)));
 
     evidence.limit(Zombies, count(0));
     grows(&mut evidence, 50);
-    let judgement = Report::assemble(&evidence).judgement;
+    let judgement = Report::assemble(&evidence);
     let doubts = judgement.messages(Severity::Inconclusive);
     assert!(doubts[0].starts_with("growth: ") && doubts[1].starts_with("zombies: "), "{doubts:?}");
 
     let mut evidence = good_run(&four_users());
     evidence.events.insert(0, LoggedEvent { at: at(0), event: starting() });
     evidence.limit(Zombies, count(0));
-    assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass, "they are of the end");
+    assert_eq!(Report::assemble(&evidence).verdict, Pass, "they are of the end");
     grows(&mut evidence, 50);
-    let judgement = Report::assemble(&evidence).judgement;
+    let judgement = Report::assemble(&evidence);
     assert_eq!(judgement.messages(Severity::Inconclusive).len(), 1, "{judgement:#?}");
 }
 
@@ -190,9 +195,9 @@ fn a_busy_machine_is_said_and_the_server_is_judged_all_the_same() {
     let mut evidence = good_run(&four_users());
     evidence.happens(LOAD_ENDED + 500, Event::NotSettled(Unsettled::Busy(100)));
     grows(&mut evidence, 50);
-    let judgement = Report::assemble(&evidence).judgement;
+    let judgement = Report::assemble(&evidence);
     assert_eq!(judgement.verdict, Pass);
-    let words = "not come to rest after the load: the machine is busy (100% CPU)";
+    let words = "not settled after the load (machine busy, 100% CPU)";
     assert!(judgement.messages(Severity::Note).iter().any(|note| note.contains(words)));
 }
 
@@ -201,10 +206,10 @@ fn what_an_idle_server_held_keeps_no_budget() {
     let mut evidence = good_run(&four_users());
     evidence.limit(TreePss, ByteSize::gib(1));
     forgets(&mut evidence, Phase::Load);
-    assert_eq!(Report::assemble(&evidence).judgement.verdict, Pass, "the cooldown's is left");
+    assert_eq!(Report::assemble(&evidence).verdict, Pass, "the cooldown's is left");
     forgets(&mut evidence, Phase::Cooldown);
     let report = Report::assemble(&evidence);
-    assert_eq!(report.judgement.verdict, Inconclusive);
+    assert_eq!(report.verdict, Inconclusive);
     let check = report.budgets.iter().find(|check| check.metric == TreePss.into());
     assert_eq!(check.map(|check| check.state), Some(LimitState::NotMeasured));
 }
@@ -216,8 +221,8 @@ fn unread_processes_put_each_sum_in_doubt_that_lacks_them() {
     evidence.limit(TreePss, ByteSize::gib(1));
     evidence.snapshot(Phase::Load).unread = 2;
     evidence.snapshot(Phase::Cooldown).unread = 1;
-    let judgement = Report::assemble(&evidence).judgement;
+    let judgement = Report::assemble(&evidence);
     let doubts = judgement.messages(Severity::Inconclusive);
-    assert!(doubts[0].starts_with("tree-pss: 3 process(es)"), "{doubts:?}");
-    assert!(doubts[1].starts_with("growth: 1 process(es)"), "{doubts:?}");
+    assert!(doubts[0].starts_with("tree-pss: lower bound, 3 process(es)"), "{doubts:?}");
+    assert!(doubts[1].starts_with("growth: lower bound, 1 process(es)"), "{doubts:?}");
 }

@@ -173,7 +173,7 @@ pub(crate) fn never_read(evidence: &mut Evidence) {
 pub(crate) fn assert_follows(change: fn(&mut Evidence), verdict: Verdict, words: &str) {
     let mut evidence = good_run(&four_users());
     change(&mut evidence);
-    let judgement = Report::assemble(&evidence).judgement;
+    let judgement = Report::assemble(&evidence);
     assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
     let found = judgement.findings.iter().any(|finding| finding.message.contains(words));
     assert!(words.is_empty() || found, "`{words}` is not in {judgement:#?}");

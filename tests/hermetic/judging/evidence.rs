@@ -46,7 +46,12 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
         run: RunId::of_directory(Path::new(NAME)),
         name: NAME.to_owned(),
         request: Some(request.clone()),
-        facts: Some(RunFacts { version: Version, coordinator: None, estimate: None }),
+        facts: Some(RunFacts {
+            version: Version,
+            coordinator: None,
+            estimate: None,
+            memory_before: None,
+        }),
         environment: Some(environment()),
         events: [
             (0, Event::PhaseBegan(Phase::Baseline)),

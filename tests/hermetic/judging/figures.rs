@@ -109,7 +109,7 @@ fn what_was_seen_after_the_last_table_is_not_forgotten() {
     let report = Report::assemble(&evidence);
     let short = *report.memory.unwrap().class(ProcessClass::ShortExecutor).unwrap();
     assert_eq!((short.peak, short.largest), (Some(ByteSize::mib(700)), None));
-    assert_eq!(report.judgement.verdict, Verdict::OverBudget);
+    assert_eq!(report.verdict, Verdict::OverBudget);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use skyload::record::events::{Event, StopReason};
 use skyload::record::outcome::Failure;
 use skyload::record::profile::{Ending, Phase, ProfileLine, ProfilerLevel};
 use skyload::record::resources::Stage;
+use skyload::render::text::Detail;
 use skyload::render::{github, junit, markdown, text};
 use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
@@ -28,7 +29,7 @@ fn markdown_of(evidence: &Evidence) -> String {
 
 /// All but the report as text, which is shown to the terminal's tests.
 fn own_parts(markdown: &str) -> &str {
-    markdown.split("\n<details><summary>The whole report").next().expect("it begins")
+    markdown.split("\n<details><summary>Full report").next().expect("it begins")
 }
 
 fn junit_of(evidence: &Evidence) -> (String, quick_junit::Report) {
@@ -64,7 +65,7 @@ fn without_outcome(run: &mut Evidence) {
 }
 
 fn cut_off(run: &mut Evidence) {
-    run.damage.push("`samples.jsonl` breaks off in its last line".to_owned());
+    run.damage.push("`samples.jsonl` ends in an incomplete line".to_owned());
 }
 
 fn without_a_snapshot(run: &mut Evidence) {
@@ -91,9 +92,9 @@ fn failed_setup(run: &mut Evidence) {
     "scenarios/api:status failure"
 )]
 #[case::slow(slow, Verdict::ScenarioFailed, "thresholds/api:status p95 failure")]
-#[case::interrupted(interrupted, Verdict::Inconclusive, "run/numbers can be trusted error")]
+#[case::interrupted(interrupted, Verdict::Inconclusive, "run/measurements valid error")]
 #[case::without_outcome(without_outcome, Verdict::Inconclusive, "scenarios/api:status error")]
-#[case::cut_off(cut_off, Verdict::Inconclusive, "run/numbers can be trusted error")]
+#[case::cut_off(cut_off, Verdict::Inconclusive, "run/measurements valid error")]
 #[case::unmeasured(without_a_snapshot, Verdict::Inconclusive, "budgets/growth error")]
 #[case::unread(unread_without_budget, Verdict::Pass, "")]
 #[case::failed_setup(failed_setup, Verdict::ScenarioFailed, "run/setup and teardown failure")]
@@ -104,7 +105,7 @@ fn test_cases_fail_exactly_where_the_verdict_says_so(
 ) {
     let mut run = good_run(&four_users());
     change(&mut run);
-    assert_eq!(Report::assemble(&run).judgement.verdict, verdict);
+    assert_eq!(Report::assemble(&run).verdict, verdict);
     let (text, read) = junit_of(&run);
     let bad: Vec<String> = read
         .test_suites
@@ -129,7 +130,7 @@ fn test_cases_fail_exactly_where_the_verdict_says_so(
 fn a_case_that_had_nothing_to_be_tried_on_is_skipped_and_says_so() {
     let (text, read) = junit_of(&good_run(&four_users()));
     assert_eq!(read.test_suites[0].skipped, 2, "{text}");
-    assert!(text.contains(r#"<skipped message="there was nothing to try it on"/>"#), "{text}");
+    assert!(text.contains(r#"<skipped message="no process of this class ran"/>"#), "{text}");
 }
 
 #[test]
@@ -148,8 +149,8 @@ fn a_pull_request_is_told_the_verdict_first_then_budgets_and_scenarios() {
 }
 
 #[rstest]
-#[case::restarted(true, "the first, which meets cold executors, and the last.")]
-#[case::remote(false, "the first and the last.")]
+#[case::restarted(true, "first iteration (cold) / last (warm).")]
+#[case::remote(false, "first / last iteration.")]
 fn executors_are_called_cold_only_where_the_server_was_restarted(
     #[case] restarted: bool,
     #[case] words: &str,
@@ -163,7 +164,7 @@ fn a_pull_request_is_told_what_the_way_of_reading_peaks_leaves_in_the_dark() {
     let mut run = good_run(&four_users());
     let Some(ProfileLine::Header(header)) = run.profile.first_mut() else { panic!("a header") };
     (header.level, header.kernel_events) = (ProfilerLevel::HighWaterMark, false);
-    let words = "- peaks: the kernel's marks, read at each tick; what lived between two ticks";
+    let words = "- peaks: VmHWM, read at each sample; processes between two samples";
     assert!(own_parts(&markdown_of(&run)).contains(words));
 }
 
@@ -177,7 +178,7 @@ fn a_run_of_which_hardly_anything_is_left_is_rendered_all_the_same() {
     let run = hardly_anything_of_a_run();
     let markdown = markdown_of(&run);
     assert!(markdown.starts_with("⚠️ **INCONCLUSIVE**: "), "{markdown}");
-    assert!(markdown.contains("the run broke off before its end"), "{markdown}");
+    assert!(markdown.contains("the run ended early"), "{markdown}");
     assert!(junit_of(&run).1.errors > 0);
 }
 
@@ -185,7 +186,7 @@ fn a_run_of_which_hardly_anything_is_left_is_rendered_all_the_same() {
 fn the_text_report_is_folded_in_whole() {
     let markdown = markdown_of(&good_run(&four_users()));
     assert!(markdown.contains("<pre>====="), "{markdown}");
-    assert!(markdown.contains("\nVERDICT: PASS (exit code 0)\nNEXT: "), "{markdown}");
+    assert!(markdown.contains("\nVERDICT: PASS (exit code 0): all budgets met, no failed iterations, measurements valid\nNEXT: "), "{markdown}");
     assert!(markdown.ends_with("\n</pre>\n\n</details>\n"), "{markdown}");
 }
 
@@ -226,7 +227,9 @@ fn what_a_server_says_is_no_command_to_github_in_the_text_either() {
     };
     run.segment().tally.add(example, None);
     let mut text = Vec::new();
-    text::render(&Report::assemble(&run), &mut text).expect("memory takes everything");
+    for detail in [Detail::Compact, Detail::Full] {
+        text::render(&Report::assemble(&run), detail, None, &mut text).expect("memory is enough");
+    }
     let text = String::from_utf8(text).expect("it is text");
     assert!(text.contains("a ::error::b ::add-mask::c"), "{text}");
     assert!(!text.split(['\n', '\r']).any(|line| line.trim_start().starts_with("::")), "{text}");
@@ -255,7 +258,7 @@ fn annotations_name_what_they_are_about_and_cannot_be_forged() {
 fn notes_are_no_annotations() {
     let mut run = good_run(&four_users());
     unread_without_budget(&mut run);
-    assert!(!Report::assemble(&run).judgement.messages(Severity::Note).is_empty());
+    assert!(!Report::assemble(&run).messages(Severity::Note).is_empty());
     assert_eq!(annotations_of(&run), "");
 }
 
@@ -264,8 +267,5 @@ fn a_case_counts_what_the_client_could_not_do() {
     let mut run = good_run(&four_users());
     run.client_fails(2);
     let (text, _) = junit_of(&run);
-    assert!(
-        text.contains("2 iterations, 0 with a failure, 2 more that the load generator"),
-        "{text}"
-    );
+    assert!(text.contains("2 iterations, 0 failed, 2 more that the load generator"), "{text}");
 }

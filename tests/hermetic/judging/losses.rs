@@ -21,7 +21,7 @@ use crate::kept::{keep, keep_profile};
 fn a_lost_environment_is_inconclusive() {
     let change = |run: &mut Evidence| run.environment = None;
     assert_follows(change, Verdict::Inconclusive, "environment.json is missing");
-    assert_follows(change, Verdict::Inconclusive, "short-executor: nobody knows its limit");
+    assert_follows(change, Verdict::Inconclusive, "short-executor: budget not checked");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_lost_environment_is_inconclusive_also_without_budgets() {
 #[test]
 fn a_lost_list_of_processes_is_inconclusive() {
     let change = |run: &mut Evidence| run.processes = None;
-    assert_follows(change, Verdict::Inconclusive, "did not end in good order");
+    assert_follows(change, Verdict::Inconclusive, "did not end cleanly");
 }
 
 /// A run that launched on the loopback infrastructure.
@@ -53,7 +53,7 @@ fn launching() -> Evidence {
 
 #[test]
 fn a_run_that_launched_passes_with_all_its_files() {
-    let judgement = Report::assemble(&launching()).judgement;
+    let judgement = Report::assemble(&launching());
     assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
 }
 
@@ -66,7 +66,7 @@ fn a_lost_file_of_what_was_launched_is_inconclusive(
 ) {
     let mut run = launching();
     change(&mut run);
-    let judgement = Report::assemble(&run).judgement;
+    let judgement = Report::assemble(&run);
     assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:#?}");
     assert!(judgement.findings.iter().any(|one| one.message.contains(words)), "{judgement:#?}");
 }
@@ -78,7 +78,7 @@ fn a_lost_file_of_what_was_launched_is_inconclusive(
 fn a_lost_mark_of_a_phase_is_inconclusive(#[case] lost: Phase) {
     let mut run = good_run(&four_users());
     run.events.retain(|mark| mark.event != Event::PhaseBegan(lost));
-    let judgement = Report::assemble(&run).judgement;
+    let judgement = Report::assemble(&run);
     assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:#?}");
 }
 
@@ -87,7 +87,7 @@ fn a_lost_segment_is_inconclusive() {
     let change = |run: &mut Evidence| {
         run.plan.scenarios.iter_mut().for_each(|planned| planned.iterations = 2);
     };
-    assert_follows(change, Verdict::Inconclusive, "api:status: its outcome tells of 4 iterations");
+    assert_follows(change, Verdict::Inconclusive, "api:status: outcome file has 4 of");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn lost_iterations_are_inconclusive() {
     assert_follows(
         |run| run.segment().succeeded = 1,
         Verdict::Inconclusive,
-        "api:status: its outcome tells of 1 iterations of 4",
+        "api:status: outcome file has 1 of 4 iterations",
     );
 }
 
@@ -122,7 +122,7 @@ fn assert_inconclusive(run: &RunDir, file: &Path) {
         Err(_) if file == run.plan() => return,
         Err(error) => panic!("{}: {error}", file.display()),
     };
-    let judgement = Report::assemble(&evidence).judgement;
+    let judgement = Report::assemble(&evidence);
     assert_eq!(judgement.verdict, Verdict::Inconclusive, "{}: {judgement:#?}", file.display());
 }
 
@@ -187,13 +187,13 @@ fn no_run_passes_with_a_file_of_another() {
 #[test]
 fn a_run_that_was_kept_is_judged_as_before() {
     let (_folder, run) = keep(&launching());
-    let judgement = Report::assemble(&Evidence::read(&run).expect("it is there")).judgement;
+    let judgement = Report::assemble(&Evidence::read(&run).expect("it is there"));
     assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
     fs::remove_file(run.checksums()).expect("it is there");
     assert_inconclusive(&run, &run.checksums());
     // Runs of before have neither.
     fs::remove_file(run.request()).expect("it is there");
-    let judgement = Report::assemble(&Evidence::read(&run).expect("it is there")).judgement;
+    let judgement = Report::assemble(&Evidence::read(&run).expect("it is there"));
     assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
 }
 
@@ -205,8 +205,8 @@ fn doubts(profile: &ProfileDir) -> Vec<String> {
 #[rstest]
 #[case("the middle third", "samples.jsonl` has 50 line(s)")]
 #[case("one line", "samples.jsonl` has 74 line(s)")]
-#[case("a line twice", "are not in the order of time")]
-#[case("another order", "are not in the order of time")]
+#[case("a line twice", "are not in order of time")]
+#[case("another order", "are not in order of time")]
 fn a_profile_says_what_it_has_lost(#[case] how: &str, #[case] words: &str) {
     let evidence = good_run(&four_users());
     let (_folder, profile) = keep_profile(&evidence);

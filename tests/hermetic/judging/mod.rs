@@ -18,5 +18,5 @@ pub(crate) mod pages;
 mod profiles;
 mod recommending;
 mod server_profiles;
-mod texts;
+pub(crate) mod texts;
 mod verdicts;

@@ -63,7 +63,7 @@ fn a_pass_that_says_nothing_of_constants_is_not_followed_by_them(
     let run = with_server(version, commit);
     let report = Report::assemble(&run);
     assert!(Recommendation::assemble(std::slice::from_ref(&report)).is_err(), "it refuses");
-    assert_eq!(report.judgement.verdict, Verdict::Pass);
+    assert_eq!(report.verdict, Verdict::Pass);
     assert_eq!(next_step(&report).command, command);
 }
 
@@ -120,7 +120,7 @@ fn a_breach_of_a_run_that_broke_off_is_looked_at_again() {
         next.command, "cargo xtask load --api status -n 4 --iterations 1",
         "`recommend` refuses it"
     );
-    assert!(next.purpose.starts_with("to see all of it: interrupted after"), "{next:?}");
+    assert!(next.purpose.starts_with("to measure the rest: interrupted after"), "{next:?}");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_health_probe_that_failed_is_tried_with_half_of_the_users() {
     run.fail_iterations_of(ScenarioId::ProbeHealth, 1);
     let next = after(&run);
     assert_eq!(next.command, "cargo xtask load --api status -n 2 --iterations 1");
-    assert!(next.purpose.starts_with("to see whether it fails with half as many users"));
+    assert!(next.purpose.starts_with("to check whether it also fails with half the users"));
 }
 
 #[rstest]
@@ -228,7 +228,7 @@ fn what_no_scenario_did_is_looked_at_again_as_it_was() {
     resource_fails(&mut run, Stage::SetUp, "no");
     let next = after(&run);
     assert_eq!(next.command, "cargo xtask load --api status -n 4 --iterations 1");
-    assert!(next.purpose.starts_with("to see whether it fails again"), "{next:?}");
+    assert!(next.purpose.starts_with("to check whether it fails again"), "{next:?}");
 }
 
 #[test]

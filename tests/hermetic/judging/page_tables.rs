@@ -24,7 +24,8 @@ fn row(page: &str, caption: &str, name: &str) -> Vec<String> {
 
 /// What stands with the key figure of this name.
 fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
-    let (_, figure) = page.split_once(name).unwrap_or_else(|| panic!("no key figure `{name}`"));
+    let name = format!("<span class=\"name\">{name}<");
+    let (_, figure) = page.split_once(&name).unwrap_or_else(|| panic!("no key figure `{name}`"));
     figure.split_once("</li>").expect("it ends").0
 }
 
@@ -35,7 +36,7 @@ fn what_the_health_probe_asks_is_no_iteration_of_a_user() {
         run.outcomes.values().flat_map(|o| &o.segments).map(|segment| segment.succeeded).sum();
     assert!(asked > 4, "there is a health probe");
     let page = page(&run);
-    let figure = key_figure(&page, "iterations of users");
+    let figure = key_figure(&page, "iterations");
     assert!(figure.contains(">4<") && figure.contains("0 failed"), "{figure}");
 }
 
@@ -44,10 +45,13 @@ fn iterations_that_the_client_could_not_run_are_told_apart() {
     let mut run = good_run(&four_users());
     run.client_fails(2);
     let page = page(&run);
-    let figure = key_figure(&page, "iterations of users");
-    assert!(figure.contains(">2<") && figure.contains("0 failed, 2 by the client"), "{figure}");
-    let error = row(&page, "Errors and refusals", "load-generator-out-of-open-files");
-    assert!(error[0].contains("own: says nothing of the server"), "{error:?}");
+    let figure = key_figure(&page, "iterations");
+    assert!(
+        figure.contains(">2<") && figure.contains("0 failed, 2 in the load generator"),
+        "{figure}"
+    );
+    let error = row(&page, "Errors by type", "load-generator-out-of-open-files");
+    assert!(error[0].contains("own, says nothing about the server"), "{error:?}");
 }
 
 #[test]
@@ -58,7 +62,7 @@ fn memory_of_which_nothing_could_be_read_is_not_nothing() {
         snapshot.classes.clear();
         snapshot.unread = 3;
     }
-    let peaks = row(&page(&run), "Memory of the server", "tree (PSS, at phase ends)");
+    let peaks = row(&page(&run), "Memory by process class", "process tree PSS");
     assert_eq!(peaks[3..5], ["", "–"], "{peaks:?}");
 }
 
@@ -66,15 +70,15 @@ fn memory_of_which_nothing_could_be_read_is_not_nothing() {
 fn memory_that_lacks_a_process_is_a_lower_bound() {
     let mut run = good_run(&four_users());
     run.snapshot(Phase::Load).unread = 1;
-    let peaks = row(&page(&run), "Memory of the server", "tree (PSS, at phase ends)");
+    let peaks = row(&page(&run), "Memory by process class", "process tree PSS");
     assert_eq!(peaks[4], "≥ 400.0", "{peaks:?}");
 }
 
 #[test]
-fn the_profilers_ticks_are_counted_by_its_own_interval() {
+fn the_profilers_samples_are_counted_by_its_own_interval() {
     let mut run = good_run(&four_users());
     run.plan.profiler_interval = Duration::from_millis(50);
-    assert!(page(&run).contains("5.0 of 5.0 ticks per second"));
+    assert!(page(&run).contains("5.0 of 5.0 samples per second"));
 }
 
 #[test]
@@ -82,30 +86,30 @@ fn a_key_figure_that_is_a_lower_bound_says_so() {
     let mut run = good_run(&four_users());
     run.record(3).ending = Ending::Unread { unseen: None };
     let page = page(&run);
-    let figure = key_figure(&page, "largest short-executor");
+    let figure = key_figure(&page, "max peak short-executor");
     assert!(figure.contains(">≥ 180.0 MiB<"), "{figure}");
     assert!(figure.contains("of 307.2 MiB, at most 41% left"), "{figure}");
 }
 
 #[rstest]
 #[case::unread(
-    "The server at the end of each phase", "cooldown",
+    "Server at phase end", "cooldown",
     &["≥ 6", "≥ 18", "2", "≥ 550.0", "≥ 420.0"])]
 #[case::read(
-    "The server at the end of each phase", "load", &["3", "9", "2", "400.0", "300.0"])]
+    "Server at phase end", "load", &["3", "9", "2", "400.0", "300.0"])]
 #[case::growth(
     "Growth by class", "long-executor", &["0 → 3", "0 → 9", "0.0 → 150.0", "0.0 → 120.0"])]
 #[case::growth_of_all(
-    "The whole server beyond its peaks", "growth after the cooldown (PSS, MiB)",
+    "Server totals", "PSS growth after cooldown, MiB",
     &["≥ 150.0", "200.0", "25%", "ok"])]
 #[case::leaked_processes(
-    "The whole server beyond its peaks", "leaked processes", &["3", "2", "-50%", "OVER"])]
+    "Server totals", "leaked processes", &["3", "2", "-50%", "OVER"])]
 #[case::without_budget(
-    "The whole server beyond its peaks", "zombies after the cooldown", &["2", "", "", ""])]
+    "Server totals", "zombies after cooldown", &["2", "", "", ""])]
 #[case::without_constant("Budgets", "server", &["200.0 MiB", "–", "–", "no constant"])]
 #[case::lower_bound(
     "Budgets", "short-executor", &["≥ 180.0 MiB", "307.2 MiB", "41%", "ok"])]
-#[case::absent_class("Budgets", "long-executor", &["–", "409.6 MiB", "–", "not tried"])]
+#[case::absent_class("Budgets", "long-executor", &["–", "409.6 MiB", "–", "skipped"])]
 fn what_the_text_tells_of_the_server_is_told(
     #[case] caption: &str,
     #[case] name: &str,
@@ -121,7 +125,7 @@ fn growth_lacks_processes_that_could_not_be_read_and_says_so() {
 
 #[test]
 fn a_scenario_without_an_outcome_has_a_row() {
-    let iterations = row(&page(&eventful_run()), "Latency of a user", "probe:health");
+    let iterations = row(&page(&eventful_run()), "Latency per iteration", "probe:health");
     assert_eq!(iterations[0], "none", "{iterations:?}");
 }
 

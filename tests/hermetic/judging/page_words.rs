@@ -35,17 +35,17 @@ fn leaked_processes(run: &mut Evidence) {
     "OVER BUDGET", "budgets were exceeded: threads, leaked-processes.")]
 #[case::wrong(
     |run: &mut Evidence| run.fail_iterations(1),
-    "SCENARIO FAILED", "users did not get the right answers, or not in time.")]
-#[case::slow(slow, "SCENARIO FAILED", "users did not get their answers in time.")]
+    "SCENARIO FAILED", "iterations failed or timed out.")]
+#[case::slow(slow, "SCENARIO FAILED", "latency threshold exceeded.")]
 #[case::setup(
     |run: &mut Evidence| resource_fails(run, Stage::SetUp, "no"),
-    "SCENARIO FAILED", "what scenarios need could not be set up.")]
+    "SCENARIO FAILED", "setup of shared resources failed.")]
 #[case::teardown(
     |run: &mut Evidence| resource_fails(run, Stage::TearDown, "no"),
-    "SCENARIO FAILED", "what was launched was not taken down in good order.")]
+    "SCENARIO FAILED", "teardown failed; resources may still exist.")]
 #[case::wrong_and_not_taken_down(
     |run: &mut Evidence| { run.fail_iterations(1); resource_fails(run, Stage::TearDown, "no") },
-    "SCENARIO FAILED", "users did not get the right answers, or not in time.")]
+    "SCENARIO FAILED", "iterations failed or timed out.")]
 fn the_verdicts_sentence_says_what_happened(
     #[case] change: fn(&mut Evidence),
     #[case] verdict: &str,

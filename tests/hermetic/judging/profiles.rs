@@ -77,9 +77,9 @@ fn proportional_memory_that_nobody_could_read_is_not_nothing() {
     }
     let report = Report::assemble(&run);
     assert_eq!(report.budgets[0].state, LimitState::NotMeasured);
-    assert_eq!(report.judgement.verdict, Verdict::Inconclusive);
+    assert_eq!(report.verdict, Verdict::Inconclusive);
     let text = rendered(&ProfileReport::assemble(&alone(run)));
-    let sum = text.lines().find(|line| line.contains("tree (PSS")).expect("it has a row");
+    let sum = text.lines().find(|line| line.contains("process tree PSS")).expect("it has a row");
     assert!(sum.ends_with(" -"), "{sum}");
 }
 
@@ -122,10 +122,10 @@ fn what_puts_a_profile_in_doubt_is_said() {
     }
     let notes = ProfileReport::assemble(&alone(run)).notes.join("\n");
     for words in [
-        "short-executor: 1 process(es) exited without a final reading",
-        "the kernel could not keep all that it had to tell",
-        "the profiler did not end in good order, or has not ended yet",
-        "the main process of the server ended after 14.0 s",
+        "short-executor: peak is a lower bound (1 process(es) exited without a final reading)",
+        "kernel dropped process events",
+        "the profiler did not end cleanly, or has not ended yet",
+        "the server's main process exited after 14.0 s",
         "proportional memory of 1 process(es) could not be read after 2.0 s",
     ] {
         assert!(notes.contains(words), "{words}: {notes}");
@@ -162,7 +162,7 @@ fn a_profile_that_breaks_off_is_rendered_and_says_so() -> anyhow::Result<()> {
     fs::write(&samples, &text[..text.len() - 10])?;
     let text = rendered(&ProfileReport::assemble(&ProfileEvidence::read(&profile)?));
     assert!(text.starts_with("=====") && text.contains("short-executor"), "{text}");
-    assert!(text.contains("samples.jsonl` breaks off in its last line"), "{text}");
-    assert!(text.contains("did not end in good order"), "{text}");
+    assert!(text.contains("samples.jsonl` ends in an incomplete line"), "{text}");
+    assert!(text.contains("did not end cleanly"), "{text}");
     Ok(())
 }

@@ -62,7 +62,7 @@ fn assembled(run: Evidence) -> Report {
 
 #[track_caller]
 fn assert_finds(run: &Evidence, severity: Severity, words: &str) {
-    let judgement = assembled(run.clone()).judgement;
+    let judgement = assembled(run.clone());
     let finds = judgement
         .findings
         .iter()
@@ -73,7 +73,7 @@ fn assert_finds(run: &Evidence, severity: Severity, words: &str) {
 #[test]
 fn a_profile_by_another_clock_says_what_one_by_ours_would() {
     let (here, there) = (Report::assemble(&good_run(&four_users())), assembled(remote_run()));
-    assert_eq!(there.judgement.verdict, Verdict::Pass, "{:#?}", there.judgement.findings);
+    assert_eq!(there.verdict, Verdict::Pass, "{:#?}", there.findings);
     let (ours, theirs) = (here.memory.expect("profiled"), there.memory.expect("profiled"));
     assert_eq!(ours.classes, theirs.classes);
     assert_eq!(ours.snapshots.len(), theirs.snapshots.len());
@@ -94,9 +94,9 @@ fn snapshots_are_of_the_phase_in_which_they_were_taken() {
 fn without_a_comparison_of_clocks_a_profile_proves_nothing() {
     let mut run = remote_run();
     run.events.retain(|mark| !matches!(mark.event, Event::ClockCompared(_)));
-    assert_eq!(assembled(run.clone()).judgement.verdict, Verdict::Inconclusive);
-    assert_finds(&run, Severity::Inconclusive, "clock was not compared with ours");
-    assert_finds(&run, Severity::Inconclusive, "does not reach from the baseline");
+    assert_eq!(assembled(run.clone()).verdict, Verdict::Inconclusive);
+    assert_finds(&run, Severity::Inconclusive, "clock was not compared with this machine's");
+    assert_finds(&run, Severity::Inconclusive, "does not cover baseline to cooldown");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_profile_that_ended_before_the_cooldown_did_says_what_to_do() {
     let mut run = remote_run();
     let end = at(ALL_ENDED - 5_000).plus(AHEAD);
     run.profile.retain(|line| !matches!(line, ProfileLine::Sample(tick) if tick.at > end));
-    assert_finds(&run, Severity::Inconclusive, "the server's profile does not reach from");
+    assert_finds(&run, Severity::Inconclusive, "the server's profile does not cover baseline");
     assert_finds(&run, Severity::Inconclusive, "report 20261124-080000-test --server-profile PATH");
 }
 
@@ -112,11 +112,11 @@ fn a_profile_that_ended_before_the_cooldown_did_says_what_to_do() {
 fn a_profile_that_still_goes_on_counts_once_its_processes_were_listed() {
     let mut run = remote_run();
     run.profile.retain(|line| !matches!(line, ProfileLine::Footer { .. }));
-    assert_eq!(assembled(run.clone()).judgement.verdict, Verdict::Pass);
+    assert_eq!(assembled(run.clone()).verdict, Verdict::Pass);
     for record in &mut run.processes.as_mut().expect("it is good").processes {
         record.last_read = Some(at(ALL_ENDED - 5_000).plus(AHEAD));
     }
-    assert_finds(&run, Severity::Inconclusive, "list of processes is from before the end");
+    assert_finds(&run, Severity::Inconclusive, "list of processes is older than the end");
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn what_was_before_and_after_the_run_does_not_count() {
 fn constants_of_another_skypilot_are_no_budgets_for_a_server() {
     let mut run = remote_run();
     run.environment.as_mut().expect("it is good").server.version = "0.12.0".to_owned();
-    assert_eq!(assembled(run.clone()).judgement.verdict, Verdict::Inconclusive);
-    let words = "its server is SkyPilot 0.12.0, and its client 0.14.1: its constants may be others";
+    assert_eq!(assembled(run.clone()).verdict, Verdict::Inconclusive);
+    let words = "its server is SkyPilot 0.12.0, and its client 0.14.1: its constants may differ";
     assert_finds(&run, Severity::Inconclusive, words);
     run.plan.budgets.clear();
     run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(200));
@@ -167,5 +167,5 @@ fn one_version_may_be_two_builds() {
 fn a_server_that_ended_over_there_is_no_pass() {
     let mut run = remote_run();
     run.profile.push(ProfileLine::ServerGone { at: at(6_000).plus(AHEAD) });
-    assert_finds(&run, Severity::Inconclusive, "that was profiled ended after 6.0 s");
+    assert_finds(&run, Severity::Inconclusive, "profiled main process exited after 6.0 s");
 }

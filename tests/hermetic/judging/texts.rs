@@ -11,7 +11,7 @@ use skyload::record::profile::{
     ClassSnapshot, Ending, Phase, PhasePeaks, ProfileLine, ProfilerLevel, Window,
 };
 use skyload::record::request::LoadRequest;
-use skyload::render::text;
+use skyload::render::text::{self, Detail};
 use skyload::scenario::Group;
 use skyload::scenario::ScenarioId::{CliStatus, ProbeHealth};
 use skyload::units::ByteSize;
@@ -20,8 +20,12 @@ use super::changes::Change;
 use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run, hardly_anything_of_a_run};
 
 fn rendered(evidence: &Evidence) -> String {
+    rendered_with(evidence, Detail::Full)
+}
+
+fn rendered_with(evidence: &Evidence, detail: Detail) -> String {
     let mut text = Vec::new();
-    text::render(&Report::assemble(evidence), &mut text).expect("memory takes everything");
+    text::render(&Report::assemble(evidence), detail, None, &mut text).expect("memory is enough");
     String::from_utf8(text).expect("it is text")
 }
 
@@ -35,9 +39,9 @@ fn what_the_client_could_not_do_is_no_error_of_the_server() {
     let mut run = good_run(&four_users());
     run.client_fails(2);
     let text = rendered(&run);
-    assert!(text.contains("[the load generator's own: says nothing of the server]"), "{text}");
+    assert!(text.contains("[load generator's own, says nothing about the server]"), "{text}");
     let row = text.lines().find(|line| line.trim_start().starts_with("api:status")).unwrap();
-    assert!(row.contains(" 2/4 ") && row.contains(" 0 + 2 client "), "{row}");
+    assert!(row.contains(" 2/4 ") && row.contains(" 0 + 2 generator "), "{row}");
 }
 
 #[test]
@@ -46,7 +50,7 @@ fn a_run_without_a_server_is_rendered_all_the_same() {
 }
 
 /// A run of which there is something to say in every part of the report.
-pub(super) fn eventful_run() -> Evidence {
+pub(crate) fn eventful_run() -> Evidence {
     let request = LoadRequest { cli: vec!["status".to_owned()], ..four_users() };
     let mut run = good_run(&request);
     run.fail_iterations(1);
@@ -126,7 +130,7 @@ fn it_is_said_when_peaks_were_sampled() {
             header.level = ProfilerLevel::SampledRss;
         }
     }
-    assert!(rendered(&run).contains("in MiB (sampled: short peaks are missed)"));
+    assert!(rendered(&run).contains("in MiB (sampled RSS, short peaks are missed)"));
 }
 
 #[test]
@@ -135,7 +139,7 @@ fn it_is_said_when_brief_processes_are_not_known_of() {
     let Some(ProfileLine::Header(header)) = run.profile.first_mut() else { panic!("a header") };
     (header.level, header.kernel_events) = (ProfilerLevel::HighWaterMarkOfAnother, false);
     let text = rendered(&run);
-    assert!(text.contains("another user's processes, so no PSS; what lived between two ticks"));
+    assert!(text.contains("processes of another user, no PSS; processes between two samples"));
 }
 
 #[test]
@@ -160,7 +164,7 @@ fn peaks_of_phases_and_groups_stand_side_by_side() {
 fn a_budget_of_a_class_that_did_not_run_is_listed_all_the_same() {
     let mut run = good_run(&four_users());
     run.limit(Metric::max_peak(ProcessClass::Subprocess), ByteSize::mib(50));
-    assert!(rendered(&run).contains("\n  subprocess: budget 50.0, not tried\n"));
+    assert!(rendered(&run).contains("\n  subprocess: budget 50.0, skipped\n"));
 }
 
 /// The summary in the original's instructions.
@@ -217,4 +221,70 @@ fn the_block_of_the_original_comes_first_to_the_letter_but_for_its_figures() {
     }
     let text = shape(&rendered(&run));
     assert!(text.starts_with(&shape(ORIGINAL)), "{text}");
+}
+
+/// Run of all API and CLI scenarios that need no infra, with an error of its own type in each.
+fn crowded_run() -> Evidence {
+    let all = || vec!["all".to_owned()];
+    let request = LoadRequest { api: all(), cli: all(), ..four_users() };
+    let mut run = good_run(&request);
+    for (number, outcome) in run.outcomes.values_mut().enumerate() {
+        let failure = Failure {
+            step: "a-step-with-a-long-name/submit".to_owned(),
+            status: Some(500),
+            error_type: format!("Error{number}"),
+            message: "a message of a server that goes on and on ".repeat(20),
+        };
+        let segment = &mut outcome.segments[0];
+        (segment.succeeded, segment.failed) = (segment.succeeded - 1, 1);
+        segment.tally.add(failure, None);
+    }
+    run
+}
+
+#[test]
+fn the_compact_text_fits_a_screen() {
+    for run in [good_run(&four_users()), eventful_run(), crowded_run()] {
+        let text = rendered_with(&run, Detail::Compact);
+        // Findings and the next command are sentences, which a terminal wraps.
+        let (tables, rest) = text.split_once("\nFINDINGS\n").expect("every run has a finding");
+        let too_wide: Vec<&str> = tables.lines().filter(|l| l.chars().count() > 100).collect();
+        assert!(too_wide.is_empty(), "{too_wide:#?}");
+        let failed = rest.lines().filter(|line| line.contains("FAILED: ")).count();
+        assert!(text.lines().count() - failed <= 75, "{} lines:\n{text}", text.lines().count());
+    }
+}
+
+#[test]
+fn the_compact_text_ends_with_verdict_reason_and_next_command() {
+    let mut run = good_run(&four_users());
+    run.fail_iterations(1);
+    let text = rendered_with(&run, Detail::Compact);
+    let end: Vec<&str> = text.lines().rev().take(3).collect();
+    assert!(end[1].starts_with("NEXT: cargo xtask load"), "{text}");
+    let verdict = "VERDICT: SCENARIO FAILED (exit code 11): api:status: 1 of 4 iterations failed";
+    assert_eq!(end[2], verdict, "{text}");
+}
+
+#[test]
+fn the_compact_text_has_what_decides_and_says_where_the_rest_is() {
+    let text = rendered_with(&eventful_run(), Detail::Compact);
+    insta::assert_snapshot!(text.split("\nLATENCY").nth(1).expect("it has latencies"));
+}
+
+#[test]
+fn a_percentile_is_shown_only_from_enough_samples() {
+    let mut run = good_run(&four_users());
+    let p95_of = |run: &Evidence| {
+        let text = rendered_with(run, Detail::Compact);
+        let row = text.lines().find(|line| line.trim_start().starts_with("api:status"));
+        let cells: Vec<String> = row.unwrap().split_whitespace().map(str::to_owned).collect();
+        // scenario users iterations failed cold warm p95 max status
+        cells[6].clone()
+    };
+    assert_eq!(p95_of(&run), "-", "4 iterations have no 95th percentile");
+    for _ in 0..16 {
+        run.segment().iteration_duration.record(Duration::from_secs(2));
+    }
+    assert_ne!(p95_of(&run), "-");
 }

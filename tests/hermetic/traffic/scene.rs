@@ -106,7 +106,12 @@ impl Scene {
     /// Writes down what scenarios read.
     pub(super) fn set(self) -> anyhow::Result<Self> {
         write_json(&self.run.plan(), &self.plan)?;
-        let facts = RunFacts { version: Version, coordinator: self.coordinator, estimate: None };
+        let facts = RunFacts {
+            version: Version,
+            coordinator: self.coordinator,
+            estimate: None,
+            memory_before: None,
+        };
         write_json(&self.run.facts(), &facts)?;
         write_json(&self.run.environment(), &self.environment)?;
         Ok(self)

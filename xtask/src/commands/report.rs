@@ -13,7 +13,7 @@ use skyload::record::{ProfileDir, RunDir, read, write_json, write_with};
 use skyload::render::{html, junit, markdown, text};
 
 use super::runs::find::{self, Found};
-use crate::flags::{self, Format};
+use crate::flags::{self, Format, Output};
 use crate::github;
 use crate::server_profile;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
             run
         }
         (Found::Profile(profile), None) => {
-            show_profile(&profile, &assemble_profile(&profile)?, flags.format)?;
+            show_profile(&profile, &assemble_profile(&profile)?, flags.output.format)?;
             return Ok(0);
         }
         (Found::Profile(profile), Some(_)) => bail!(UsageErrors(vec![format!(
@@ -38,8 +38,8 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
     let report = assemble(&run, &workspace)?;
     // Whoever reads standard output may stop at any time.
     github::tell(&run, &report);
-    show(&run, &report, flags.format)?;
-    Ok(report.judgement.verdict.exit_code())
+    show(&run, &report, flags.output)?;
+    Ok(report.verdict.exit_code())
 }
 
 /// Takes the profile of a server elsewhere into a run that has loaded it.
@@ -81,14 +81,14 @@ pub(crate) fn assemble_profile(profile: &ProfileDir) -> Result<ProfileReport> {
 }
 
 /// Writes a report to standard output.
-pub(crate) fn show(run: &RunDir, report: &Report, format: Format) -> Result<()> {
-    match format {
+pub(crate) fn show(run: &RunDir, report: &Report, output: Output) -> Result<()> {
+    let page = run.report_page();
+    let paths = text::Paths { results: run.path(), page: &page };
+    match output.format {
         Format::Json => print::json("the report", report),
-        Format::Text => print::text("the report", |out| {
-            text::render(report, out)?;
-            writeln!(out, "Run directory: {}", run.path().display())?;
-            writeln!(out, "Page: {}", run.report_page().display())
-        }),
+        Format::Text => {
+            print::text("the report", |out| text::render(report, output.detail(), Some(paths), out))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use skyload::record::request::LoadRequest;
 
-use super::Format;
+use super::Output;
 
 /// Exit codes: 0 pass, 1 tool error, 2 usage, 10 over budget, 11 scenario failed,
 /// 12 inconclusive.
@@ -28,7 +28,6 @@ pub(crate) struct Results {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// What is written to standard output at the end.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use bench::{Bench, BenchProfiler};
 pub(crate) use load::{Load, Results};
 pub(crate) use profile::{Profile, Profiler};
-pub(crate) use results::{Format, Prune, Recommend, Report, Runs, RunsAct};
+pub(crate) use results::{Format, Output, Prune, Recommend, Report, Runs, RunsAct};
 
 /// Load tests and memory budgets for the SkyPilot API server.
 #[derive(Parser)]

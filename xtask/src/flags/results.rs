@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+use skyload::render::text::Detail;
 
 #[derive(Args)]
 pub(crate) struct Report {
@@ -15,9 +16,27 @@ pub(crate) struct Report {
     #[arg(long, value_name = "PATH")]
     pub(crate) server_profile: Option<PathBuf>,
 
-    /// What is written to standard output.
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Form and detail of a report on standard output.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Output {
+    /// Form of the report on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+
+    /// Print every table and finding, and every line of progress.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+impl Output {
+    /// Amount of detail of the text.
+    pub(crate) fn detail(self) -> Detail {
+        if self.verbose { Detail::Full } else { Detail::Compact }
+    }
 }
 
 /// The memory constants that runs support: for each the largest peak, with headroom.

@@ -2,11 +2,12 @@
 
 use anyhow::{Result, bail};
 use host::environment::proxies;
-use skyload::api::{NEEDS_AUTHENTICATION, is_loopback};
+use skyload::api::is_loopback;
 use skyload::credentials::Credentials;
 use skyload::env;
 use skyload::record::environment::{ClientSettings, Inherited, ServerEnvironment};
 use skyload::record::outcome::Failure;
+use skyload::record::outcome::error_type;
 use url::Url;
 
 use super::{Context, Kind, ServerSession, facts, health};
@@ -52,8 +53,8 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
 /// What to do about a server that cannot be loaded.
 fn hint(failure: &Failure, credentials: &Credentials) -> String {
     let token = env::SERVICE_ACCOUNT_TOKEN;
-    let wants_credentials =
-        matches!(failure.status, Some(401 | 403)) || failure.error_type == NEEDS_AUTHENTICATION;
+    let wants_credentials = matches!(failure.status, Some(401 | 403))
+        || failure.error_type == error_type::NEEDS_AUTHENTICATION;
     match credentials {
         _ if !wants_credentials => "check the address".to_owned(),
         Credentials::None => format!(

@@ -62,7 +62,7 @@ fn a_run_that_broke_off_is_rendered_in_every_form_and_they_all_say_so() -> anyho
     }
     let id = directory.id().to_string();
     site.xtask(["report", &id]).run()?.assert().code(12);
-    let words = "samples.jsonl` breaks off in its last line";
+    let words = "samples.jsonl` ends in an incomplete line";
     assert!(
         fs::read_to_string(directory.report_markdown())?.contains(&words.replace('`', "&#96;"))
     );
@@ -82,7 +82,7 @@ fn a_report_that_is_written_in_another_way_does_not_keep_to_the_schema() -> anyh
         ("/duration", json!("3s")),
         ("/plan/baseline", json!(3.5)),
         ("/memory/tree-rss-peak", json!("1 GiB")),
-        ("/judgement/verdict", json!("fine")),
+        ("/verdict", json!("fine")),
         ("/scenarios/0/id", json!("api:nothing")),
     ] {
         let mut changed = report.clone();

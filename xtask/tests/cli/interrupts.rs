@@ -36,7 +36,7 @@ fn ctrl_c_during_the_load_keeps_what_was_measured() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
     run.scenario(ScenarioId::ApiStatus)?;
-    let run = interrupt(run, &site, "stopped before all iterations had run: api:status, ")?;
+    let run = interrupt(run, &site, "stopped before all iterations ran: api:status, ")?;
     assert!(run.run_dir()?.outcome(ScenarioId::ProbeHealth).exists());
     Ok(())
 }
@@ -123,7 +123,7 @@ fn what_a_killed_run_had_started_ends_by_itself() -> anyhow::Result<()> {
         .code(12)
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
         .stdout(predicate::str::contains("INCONCLUSIVE: the run broke off before its end"))
-        .stdout(predicate::str::contains("does not reach from the baseline to the end"));
+        .stdout(predicate::str::contains("does not cover baseline to cooldown to the end"));
     Ok(())
 }
 

@@ -18,7 +18,7 @@ fn a_kept_server_answers_until_the_next_run_removes_it() -> anyhow::Result<()> {
         ["--api", "status", "--keep-server", "--budget", "leaked-processes=0", "--out", &out];
     let keeping = site.load(line).run()?;
     keeping.assert().code(0).stdout(predicate::str::contains(
-        "note: leaked-processes: the server was kept, so its budget was not tried",
+        "note: leaked-processes: budget skipped, the server was kept running",
     ));
     let kept = RunDir::open(&elsewhere.join("latest"))?;
     let environment: Environment = read(&kept.environment())?;

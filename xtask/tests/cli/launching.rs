@@ -61,8 +61,8 @@ fn a_shared_cluster_fails_the_run(
     let site = Site::with(&Settings { teardown_timeout: "4s", ..Settings::default() })?;
     let run = load(&site, &[setting], &["--yes", "--api", "cluster_queue"])?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
-    let mut findings = report.judgement.findings.iter();
-    assert!(findings.any(|finding| finding.message.contains(message)), "{:#?}", report.judgement);
+    let mut findings = report.findings.iter();
+    assert!(findings.any(|finding| finding.message.contains(message)), "{:#?}", report.findings);
     Ok(())
 }
 

@@ -192,7 +192,7 @@ fn a_killed_profile_leaves_no_profiler_and_a_report() -> anyhow::Result<()> {
         .assert()
         .code(0)
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
-        .stdout(predicate::str::contains("samples.jsonl` breaks off in its last line"));
+        .stdout(predicate::str::contains("samples.jsonl` ends in an incomplete line"));
     server.finish()
 }
 

@@ -144,7 +144,7 @@ fn a_run_that_cannot_be_trusted_is_refused_with_its_reason() -> anyhow::Result<(
             .code(2)
             .stdout("")
             .stderr(predicate::str::contains("is inconclusive: "))
-            .stderr(predicate::str::contains("samples.jsonl` breaks off in its last line"));
+            .stderr(predicate::str::contains("samples.jsonl` ends in an incomplete line"));
     }
     Ok(())
 }

@@ -34,12 +34,12 @@ fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
     cut.assert()
         .code(12)
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
-        .stdout(predicate::str::contains("samples.jsonl` breaks off in its last line"))
+        .stdout(predicate::str::contains("samples.jsonl` ends in an incomplete line"))
         .stdout(predicate::str::contains("VERDICT: INCONCLUSIVE (exit code 12)"))
         .stdout(predicate::str::contains(format!("Page: {}", page.display())));
     let text = fs::read_to_string(&page)?;
     assert!(text.contains("<h1><strong>INCONCLUSIVE</strong>: "), "it was written anew");
-    assert!(text.contains("samples.jsonl` breaks off in its last line"));
+    assert!(text.contains("samples.jsonl` ends in an incomplete line"));
     Ok(())
 }
 

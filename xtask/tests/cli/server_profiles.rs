@@ -62,7 +62,7 @@ fn a_profile_that_ended_too_soon_is_no_pass() -> anyhow::Result<()> {
     let samples = profile.files().samples.display().to_string();
     let run = here.load(["--server", &server.url(), "--server-profile", &samples]).run()?;
     let report = run.expect(&here, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, "does not reach from the baseline");
+    assert_finding(&report, Severity::Inconclusive, "does not cover baseline to cooldown");
     assert_finding(&report, Severity::Inconclusive, "--server-profile PATH` takes all of it");
     server.finish()
 }

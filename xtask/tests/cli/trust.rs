@@ -19,7 +19,7 @@ fn a_killed_scenario_is_inconclusive() -> anyhow::Result<()> {
     signal(run.scenario(ScenarioId::ApiStatus)?, Signal::SIGKILL)?;
     let run = run.finish()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, "api:status: no outcome");
+    assert_finding(&report, Severity::Inconclusive, "api:status: no result");
     assert_eq!(scenario(&report, ScenarioId::ApiStatus)?.state, ScenarioState::NoResult);
     let other = scenario(&report, ScenarioId::ApiLaunchDryrun)?;
     assert_eq!(other.state, ScenarioState::Succeeded, "the others went on");
@@ -63,7 +63,7 @@ fn a_killed_profiler_ends_the_run() -> anyhow::Result<()> {
     assert_finding(
         &report,
         Severity::Inconclusive,
-        "stopped before all iterations had run: api:status, ",
+        "stopped before all iterations ran: api:status, ",
     );
     assert!(report.memory.is_some(), "what it wrote until then is shown");
     Ok(())
@@ -117,7 +117,7 @@ fn a_load_that_eats_up_the_memory_is_stopped() -> anyhow::Result<()> {
             let report = run.expect(&site, Verdict::Inconclusive)?;
             let (grave, words) = (Severity::Inconclusive, "stopped to protect the machine after ");
             assert_finding(&report, grave, words);
-            assert_finding(&report, grave, "stopped before all iterations had run: api:status");
+            assert_finding(&report, grave, "stopped before all iterations ran: api:status");
             return Ok(());
         }
     }

@@ -82,7 +82,7 @@ fn a_latency_limit_that_is_exceeded_fails_its_scenario() -> anyhow::Result<()> {
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
     assert_finding(&report, Severity::ScenarioFailed, "api:status p95: 0.");
     run.assert().stdout(predicate::str::contains("iterations failed").not());
-    let findings = &report.judgement.findings;
+    let findings = &report.findings;
     let failures = findings.iter().filter(|finding| finding.severity != Severity::Note).count();
     assert_eq!(failures, 1, "one failure in four was permitted: {findings:#?}");
     Ok(())

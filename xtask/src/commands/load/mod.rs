@@ -18,8 +18,6 @@ mod scenarios;
 mod settle;
 mod watch;
 
-use std::io::Write as _;
-
 use anyhow::{Context as _, Result, ensure};
 use host::progress::Progress;
 use host::signals::Signals;
@@ -64,7 +62,7 @@ fn run_plan(
     workspace: &Workspace,
     signals: &Signals,
 ) -> Result<Verdict> {
-    let progress = Progress::new();
+    let progress = Progress::new().verbose(results.output.verbose);
     let credentials = prepare::credentials(&inputs.request, plan);
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
@@ -89,7 +87,7 @@ fn run_plan(
     let request = &inputs.request;
     prepare::announce(&plan, progress);
     let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)
-        .context("bringing up the loopback infrastructure; `-c none` runs what needs none")?;
+        .context("starting the loopback Slurm cluster; skip it with `-c none`")?;
 
     let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;
     let context = server::Context {
@@ -105,16 +103,15 @@ fn run_plan(
         copies_credentials: request.copy_credentials,
         credentials,
     };
-    conduct(&context, ground, &tests)
-        .with_context(|| format!("run {} came to no result", run.id()))?;
+    conduct(&context, ground, &tests).with_context(|| format!("run {} has no result", run.id()))?;
 
     let report = report::assemble(&run, workspace)?;
-    let agreed = gate(&tests, &run, &report)?;
+    let agreed = gate(&tests, &run, &report, progress)?;
     // Whoever reads standard output may stop at any time.
     github::tell(&run, &report);
-    report::show(&run, &report, results.format)?;
+    report::show(&run, &report, results.output)?;
     agreed?;
-    Ok(report.judgement.verdict)
+    Ok(report.verdict)
 }
 
 /// From the server's start to its end, with everything measured in between.
@@ -153,8 +150,9 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     }
     // From here on, another Ctrl-C is for the stop.
     context.signals.note();
-    let step = progress.step("Ending the server");
-    let farewell = server.finish(plan.keep_server, context.signals).context("ending the server")?;
+    let step = progress.step("Stopping the server");
+    let farewell =
+        server.finish(plan.keep_server, context.signals).context("stopping the server")?;
     step.done(if plan.keep_server { "kept running" } else { "done" });
     match farewell {
         Farewell::Stopped(leaked_processes) => {
@@ -162,7 +160,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         }
         Farewell::Otherwise => {}
         Farewell::NotStopped(error) => {
-            progress.note(format!("The server was ended by us, not by `sky api stop`: {error:#}"));
+            progress.note(format!("`sky api stop` failed, skyload killed the server: {error:#}"));
         }
     }
     let left = ground.finish(run)?;
@@ -173,7 +171,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     measured?;
     if let Err(error) = profiled {
         // Its files say how far it came, and the verdict follows from them.
-        progress.note(format!("The profile is not complete: {error:#}"));
+        progress.note(format!("The profile is incomplete: {error:#}"));
     }
     Ok(run.write_checksums()?)
 }
@@ -186,12 +184,15 @@ fn more_kills(groups: &MemoryGroups, before: Option<u64>) -> Option<u64> {
 
 /// Runs the gate and shows its lines. Gate and verdict judge by the same report,
 /// so they must agree; that they do is the inner result.
-fn gate(tests: &Tests, run: &RunDir, report: &Report) -> Result<Result<()>> {
+fn gate(tests: &Tests, run: &RunDir, report: &Report, progress: Progress) -> Result<Result<()>> {
     let (passed, lines) = tests.run_gate(report, run)?;
-    for line in lines {
-        _ = writeln!(std::io::stderr(), "gate: {line}");
+    // A gate that passes says what the report has said.
+    let is_worth_showing =
+        |line: &str| progress.is_verbose() || line.trim_start().starts_with("FAIL");
+    for line in lines.iter().filter(|line| is_worth_showing(line)) {
+        progress.note(format!("gate: {line}"));
     }
-    let verdict = report.judgement.verdict;
+    let verdict = report.verdict;
     let agreed = || {
         ensure!(
             passed == (verdict == Verdict::Pass),

@@ -74,8 +74,8 @@ fn settle(run: &mut ActiveRun<'_>, point: Point) -> Result<()> {
         return Ok(());
     }
     let step = run.progress.step(match point {
-        Point::BeforeBaseline => "Waiting until the server is idle",
-        Point::AfterLoad => "Waiting until the server is idle again",
+        Point::BeforeBaseline => "Waiting for the server to settle",
+        Point::AfterLoad => "Waiting for the server to settle after the load",
     });
     let settled = settle::wait(run, point, &step)?;
     if let Some(unrest) = settled.unrest {
@@ -83,7 +83,7 @@ fn settle(run: &mut ActiveRun<'_>, point: Point) -> Result<()> {
     }
     let beside = match settled.others.first() {
         None => String::new(),
-        Some(busiest) => format!("; the machine is busy with other processes: {busiest}"),
+        Some(busiest) => format!("; other processes keep the machine busy: {busiest}"),
     };
     if !settled.others.is_empty() {
         run.watch.events.note(Event::BusyBeside(settled.others))?;

@@ -17,7 +17,7 @@ use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::{RunDir, RunFacts, Version, write_json};
-use skyload::scenario::{Need, Scenario};
+use skyload::scenario::{Need, Scenario, ScenarioId, ScenarioKind};
 use skyload::units::in_minutes;
 use skyload::units::{ByteSize, as_gib};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
@@ -50,10 +50,10 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
         return Ok(());
     }
     progress.note(format!(
-        "This plan launches {launches} cluster(s), jobs and services included, on {}: it costs money \
-         there. All names begin with `skyload-`. What was launched is taken down and looked for at \
-         the end; should this machine crash before, you must end it in the cloud itself. Controllers \
-         that SkyPilot launches for managed jobs and services stay until SkyPilot stops them.",
+        "This plan launches {launches} cluster(s), jobs and services included, on {}, which costs \
+         money. All names begin with `skyload-`. Resources are torn down and checked at the end; if \
+         this machine crashes before, remove them in the cloud itself. Controllers that SkyPilot \
+         launches for managed jobs and services stay until SkyPilot stops them.",
         clouds.join(", ")
     ));
     if yes {
@@ -61,10 +61,10 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
     }
     if !stdin().is_terminal() {
         bail!(UsageErrors(vec![
-            "-c: launches that cost money need --yes where nobody can be asked".to_owned()
+            "-c: paid launches need --yes when stdin is not a terminal".to_owned()
         ]));
     }
-    progress.note("Go on? [y/N]");
+    progress.note("Continue? [y/N]");
     let mut answer = String::new();
     stdin().read_line(&mut answer).context("reading the answer")?;
     agreed(&answer)
@@ -74,13 +74,26 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
 fn agreed(answer: &str) -> Result<()> {
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
-        _ => Err(anyhow::Error::from(Interrupted).context("nothing was launched")),
+        _ => Err(anyhow::Error::from(Interrupted).context("aborted, nothing launched")),
     }
 }
 
-/// Says in one line what will happen, and what it will need.
+/// Writes what the plan does, what it needs, and how it was fitted to this machine.
 pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     let capacity = &plan.capacity;
+    let loads = || plan.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
+    let users: u64 = loads().map(|scenario| u64::from(scenario.users)).sum();
+    let iterations: u64 =
+        loads().map(|scenario| u64::from(scenario.users) * u64::from(scenario.iterations)).sum();
+    let probe = match plan.scenario(ScenarioId::ProbeHealth) {
+        Some(_) => format!(", health probe at {}/s", plan.probe_rate),
+        None => String::new(),
+    };
+    progress.note(format!(
+        "Plan {}: {} scenarios, {users} users, {iterations} iterations{probe} (list with -v)",
+        plan.name,
+        loads().count()
+    ));
     let names: Vec<String> = plan
         .scenarios
         .iter()
@@ -91,13 +104,16 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
             };
             match scenario.concurrency {
                 at_once if at_once < scenario.users => {
-                    format!("{} {}{iterations} ({at_once} at once)", scenario.id, scenario.users)
+                    format!(
+                        "{} {}{iterations} (concurrency {at_once})",
+                        scenario.id, scenario.users
+                    )
                 }
                 _ => format!("{} {}{iterations}", scenario.id, scenario.users),
             }
         })
         .collect();
-    progress.note(format!("Plan `{}` (users x iterations): {}", plan.name, names.join(", ")));
+    progress.detail(format!("Users x iterations: {}", names.join(", ")));
     match (&plan.infrastructure, &plan.without_infrastructure) {
         (Infrastructure::None, Some(reason)) => {
             progress.note(format!("Nothing is launched: {reason}"));
@@ -110,30 +126,29 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     if plan.is_remote() {
         announce_pace(plan, progress);
         progress.note(match &plan.server_profile {
-            None => "The server is on another machine: no restart, no memory profile".to_owned(),
-            Some(path) => format!(
-                "The server is on another machine: no restart; its profile is at {}",
-                path.display()
-            ),
+            None => "Remote server: no restart, no memory profile".to_owned(),
+            Some(path) => {
+                format!("Remote server: no restart; its profile is at {}", path.display())
+            }
         });
         return;
     }
     let duration = plan.estimate().map_or_else(String::new, |estimate| {
-        format!(" {} on these {} CPUs and", in_minutes(estimate.duration), estimate.all_cpus())
+        format!(" {} on {} CPUs,", in_minutes(estimate.duration), estimate.all_cpus())
     });
     progress.note(format!(
-        "Expected: about{duration} {:.1} GiB of memory; {:.1} GiB can be used, {:.1} GiB stay free",
+        "Estimate:{duration} {:.1} GiB of memory ({:.1} GiB usable, {:.1} GiB kept free)",
         as_gib(capacity.planned),
         as_gib(capacity.usable),
         as_gib(plan.memory_floor)
     ));
     announce_pace(plan, progress);
     for limit in MachineLimits::of_groups().in_words() {
-        progress.note(format!("Limit of a control group: {limit}"));
+        progress.note(format!("Control group limit: {limit}"));
     }
     if capacity.is_lowered() {
         progress.note(format!(
-            "Fewer users at once than asked for: all of them would need about {:.1} GiB",
+            "Concurrency reduced to fit memory: all users need about {:.1} GiB",
             as_gib(capacity.wanted)
         ));
     }
@@ -143,11 +158,11 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
 fn announce_pace(plan: &LoadPlan, progress: Progress) {
     let ramp = humantime::format_duration(plan.ramp);
     if !plan.ramp.is_zero() {
-        progress.note(format!("Starts of users are spread over {ramp} (--ramp {ramp})"));
+        progress.note(format!("Ramp: starts of users spread over {ramp} (--ramp {ramp})"));
     }
     if let Some(fit) = plan.fit.filter(|fit| !fit.left_out.is_none()) {
         progress.note(format!(
-            "Left out, so that the load takes about {} instead of {} (--fit {}): {}",
+            "Load reduced to take about {} instead of {} (--fit {}): {}",
             in_minutes(fit.planned),
             in_minutes(fit.wanted),
             humantime::format_duration(fit.within),
@@ -156,9 +171,9 @@ fn announce_pace(plan: &LoadPlan, progress: Progress) {
     }
     if let Some(work) = plan.overload() {
         progress.note(format!(
-            "All users start at once, which keeps this machine's CPUs busy for {}: SDK timeouts (5 s \
-             for /launch and /exec, 3 times 2.5 s for health) may be missed; add `--ramp auto` to \
-             spread the starts",
+            "Burst: all users start together, about {} of work for this machine's CPUs; SDK timeouts \
+             (5 s for /launch and /exec, 3 times 2.5 s for health) will be hit; spread the starts \
+             with `--ramp auto`",
             in_minutes(work)
         ));
     }
@@ -180,7 +195,13 @@ pub(super) fn run_dir(
     let run = RunDir::create(&under.join(id.as_str()))?;
     write_json(&run.request(), &RequestFile::of(request.clone()))?;
     let coordinator = ProcessIdentity::current();
-    let facts = RunFacts { version: Version, coordinator, estimate: plan.estimate() };
+    let memory_before = ByteSize(memory()?.used_memory());
+    let facts = RunFacts {
+        version: Version,
+        coordinator,
+        estimate: plan.estimate(),
+        memory_before: Some(memory_before),
+    };
     write_json(&run.facts(), &facts)?;
     write_json(&run.plan(), plan)?;
     runs::say_whether_latest(run.link_latest()?, run.path(), progress);
@@ -288,7 +309,7 @@ mod tests {
         for answer in ["n\n", "no\n", "\n", ""] {
             let error = agreed(answer).unwrap_err();
             assert_eq!(crate::exit_code(&error), 12);
-            assert!(error.to_string().contains("nothing was launched"), "{error:#}");
+            assert!(error.to_string().contains("aborted, nothing launched"), "{error:#}");
         }
         assert!(agreed("y\n").is_ok() && agreed("yes\n").is_ok());
     }

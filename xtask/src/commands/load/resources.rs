@@ -26,7 +26,7 @@ const TEAR_DOWN_IN_HURRY: Duration = Duration::from_secs(3 * 60);
 /// Launches what scenarios share. Returns why the run is to end early, if it is.
 pub(super) fn set_up(run: &mut ActiveRun<'_>) -> Result<Option<StopReason>> {
     let (plan, file) = (run.plan, run.directory.resources());
-    let step = run.progress.step("Launching what scenarios share");
+    let step = run.progress.step("Setting up shared resources");
     run.begin_phase(Phase::SetUp)?;
     let requests = requests(plan, run.directory, run.credentials)?;
     let mut ports = SERVICES.ports().into_iter();
@@ -40,7 +40,7 @@ pub(super) fn set_up(run: &mut ActiveRun<'_>) -> Result<Option<StopReason>> {
     let failed = log.failed().count();
     step.done(match (stopped, failed) {
         (Some(_), _) => "stopped".to_owned(),
-        (None, 0) if log.steps.is_empty() => "nothing is shared".to_owned(),
+        (None, 0) if log.steps.is_empty() => "none needed".to_owned(),
         (None, 0) => "done".to_owned(),
         (None, failed) => format!("{failed} of {} failed", log.steps.len()),
     });
@@ -54,7 +54,7 @@ pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
         None => (Hurry::No, plan.teardown_timeout),
         Some(_) => (Hurry::Stopped, TEAR_DOWN_IN_HURRY.min(plan.teardown_timeout)),
     };
-    let step = run.progress.step("Taking down what was launched");
+    let step = run.progress.step("Tearing down");
     run.begin_phase(Phase::TearDown)?;
     let requests = requests(plan, run.directory, run.credentials)?;
     let id = run.directory.id();
@@ -67,9 +67,9 @@ pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
     write_json(&file, &log)?;
     run.watch.check_server()?;
     step.done(match log.left.as_slice() {
-        [] if log.verified => "all gone".to_owned(),
-        [] => "nobody could see whether all is gone".to_owned(),
-        left => format!("still there: {}", left.join(", ")),
+        [] if log.verified => "all removed".to_owned(),
+        [] => "could not verify, listing failed".to_owned(),
+        left => format!("not removed: {}", left.join(", ")),
     });
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The load itself: all scenarios at once, or one group of them after the other.
+//! Load phase: all scenarios concurrently, or one group of them after the other.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -23,10 +23,14 @@ use crate::profiler::last_ticks;
 pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
     let plan = run.plan;
     let groups = plan.groups();
-    let step = run.progress.step(match groups.len() {
-        0 => format!("Load, {} scenarios at once", plan.scenarios.len()),
-        count => format!("Load, {} scenarios in {count} groups", plan.scenarios.len()),
-    });
+    let what = match groups.len() {
+        0 => "Load".to_owned(),
+        count => format!("Load in {count} groups"),
+    };
+    let step = match plan.estimate().and_then(|estimate| estimate.load) {
+        Some(estimate) => run.progress.step_of(what, estimate),
+        None => run.progress.step(what),
+    };
     run.watch.events.note(Event::PhaseBegan(Phase::Load))?;
     let mut load = Load { process: run.tests.start_load(plan, run.directory)?, run, step: &step };
     let mut stopped = None;
@@ -87,20 +91,21 @@ impl Load<'_, '_> {
             }
             if Instant::now() >= next_line {
                 next_line = Instant::now() + Duration::from_secs(1);
-                say_how_far(self.step, plan, directory);
+                show_progress(self.step, plan, directory);
             }
             Ok(None)
         })
     }
 }
 
-fn say_how_far(step: &Step, plan: &LoadPlan, run: &RunDir) {
+fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir) {
     let ended = plan.scenarios.iter().filter(|scenario| run.outcome(scenario.id).exists()).count();
-    let mut text = format!("{ended} of {} ended", plan.scenarios.len());
+    let done = format!("{ended} of {} scenarios done", plan.scenarios.len());
+    let mut text = done.clone();
     if let Some(tick) = last_ticks(&run.samples()).last() {
         let processes: u32 = tick.classes.values().map(|class| class.count).sum();
         let rss: u64 = tick.classes.values().map(|class| class.rss_sum.as_u64()).sum();
-        text += &format!("; server {processes} processes, {:.1} GiB", as_gib(ByteSize(rss)));
+        text += &format!("; server {processes} processes, {:.1} GiB RSS", as_gib(ByteSize(rss)));
     }
-    step.update(text);
+    step.reach(&done, text);
 }

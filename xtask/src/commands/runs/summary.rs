@@ -147,7 +147,7 @@ impl RunSummary {
     }
 
     fn of_report(&mut self, report: &Report) {
-        self.verdict = Some(report.judgement.verdict);
+        self.verdict = Some(report.verdict);
         let peak = |class| report.of_class(class, ClassMetric::MaxPeak).size();
         let of_web_workers = peak(ProcessClass::ServerWorker);
         self.peaks = Peaks {

@@ -65,7 +65,7 @@ impl Finished {
         let markdown = fs::read_to_string(run.report_markdown()).context("reading report.md")?;
         let first = format!(" **{}**: ", verdict.name());
         assert!(markdown.lines().next().is_some_and(|line| line.contains(&first)), "{markdown}");
-        assert_eq!(report.judgement.verdict, verdict, "{:#?}", report.judgement.findings);
+        assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
         let gate = self.junit("gate")?;
         assert_eq!(gate.contains("<failure"), verdict != Verdict::Pass, "{gate}");
         if report.phases.iter().any(|span| span.phase == Phase::Load) {
@@ -118,7 +118,7 @@ pub(crate) fn scenario(report: &Report, id: ScenarioId) -> anyhow::Result<&Scena
 /// Asserts that the report has a finding with these words.
 #[track_caller]
 pub(crate) fn assert_finding(report: &Report, severity: Severity, words: &str) {
-    let findings = &report.judgement.findings;
+    let findings = &report.findings;
     let is_there = findings
         .iter()
         .any(|finding| finding.severity == severity && finding.message.contains(words));

@@ -141,7 +141,9 @@ impl Site {
     pub(crate) fn load<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Xtask<'_> {
         let sky = fake_sky::executable();
         let config = self.path("skyload.toml");
-        let before = [OsStr::new("load"), OsStr::new("--yes"), OsStr::new("--sky"), sky.as_ref()];
+        // All that there is to see; what is printed without it has tests of its own.
+        let before = ["load", "--verbose", "--yes", "--sky"].map(OsStr::new);
+        let before = before.into_iter().chain([sky.as_ref()]);
         let mut xtask = self.xtask(before);
         xtask.command.arg("--config").arg(config).args(args);
         xtask

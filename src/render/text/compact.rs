@@ -1,0 +1,156 @@
+//! One row per scenario and per class with a budget, and the findings that decide.
+
+use std::io::{self, Write};
+
+use super::{INDENT, findings, memory, one_line};
+use crate::analysis::{Report, ScenarioReport, ScenarioState, Severity};
+use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
+use crate::record::profile::Phase;
+use crate::render::table::Signs;
+use crate::render::tables::{self, latency, phases};
+use crate::render::words::seconds;
+use crate::scenario::ScenarioKind;
+use crate::units::total;
+
+/// Most types of errors that are listed.
+const MOST_ERRORS: usize = 5;
+
+/// Most notes that are listed.
+const MOST_NOTES: usize = 3;
+
+pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    latencies(report, out)?;
+    errors(report, out)?;
+    peaks(report, out)?;
+    memory::windows(report.memory.as_ref(), out)?;
+    said(report, out)?;
+    resources(report, out)
+}
+
+fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    if let Some(table) = latency::by_scenario(report) {
+        writeln!(out, "\nLATENCY per iteration, from scheduled start, in seconds")?;
+        table.text(INDENT, out)?;
+    }
+    for probe in report.scenarios.iter().filter(|one| one.id.kind() == ScenarioKind::Probe) {
+        writeln!(out, "  health probe at {}/s: {}", report.plan.probe_rate, probed(probe))?;
+    }
+    let failed = report.scenarios.iter().filter(|one| one.state == ScenarioState::Failed);
+    match latency::steps(failed) {
+        Some(steps) => {
+            writeln!(out, "\nLATENCY per step of failed scenarios, last iteration, in seconds")?;
+            steps.text(INDENT, out)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Requests of the health probe and their latency.
+fn probed(probe: &ScenarioReport) -> String {
+    if probe.segments.is_empty() {
+        return probe.state.name().to_owned();
+    }
+    let mut text = format!("{} requests, {} failed", probe.completed(), probe.failed());
+    let figures = [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::Max];
+    for statistic in figures {
+        let latency = probe.iteration_duration.and_then(|stats| stats.shown(statistic));
+        if let Some(latency) = latency {
+            text += &format!(", {} {}", statistic.row().name, seconds(latency));
+        }
+    }
+    text
+}
+
+/// Lists types of errors where there are several: a finding quotes the only one.
+fn errors(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let kinds: Vec<_> = report.errors().filter(|(_, kind)| kind.is_error()).collect();
+    if kinds.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out, "\nERRORS by type (first message of each)")?;
+    for (id, kind) in kinds.iter().take(MOST_ERRORS) {
+        let example = one_line(&kind.example.to_string());
+        writeln!(out, "  {:>5}x {id}: {}", kind.count, shortened(&example))?;
+    }
+    match kinds.len().saturating_sub(MOST_ERRORS) {
+        0 => Ok(()),
+        more => writeln!(out, "  {more} more types (-v)"),
+    }
+}
+
+/// Text that fits the width of the report.
+fn shortened(text: &str) -> String {
+    const LENGTH: usize = 60;
+    match text.char_indices().nth(LENGTH) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}..", &text[..end]),
+    }
+}
+
+fn peaks(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let (Some(memory), Some(profiler)) = (&report.memory, report.profiler) else { return Ok(()) };
+    let (how, classes) = (profiler.describe(), memory.classes.len());
+    writeln!(out, "\nMEMORY by process class, in MiB ({how}; all {classes} classes with -v)")?;
+    tables::memory::with_budget(memory, &report.budgets).text(INDENT, out)?;
+    memory::budgets_of_absent_classes(memory, &report.budgets, out)?;
+    if let Some(budgeted) = phases::with_budget(report) {
+        budgeted.text(INDENT, out)?;
+    }
+    let totals = ServerMetric::ALL.iter().filter(|statistic| {
+        let has_row =
+            report.budgets.iter().any(|check| check.metric == Metric::Server(**statistic));
+        statistic.row().place == Place::Totals && !has_row
+    });
+    let totals = totals.filter_map(|statistic| {
+        let measured = report.of_server(*statistic);
+        let at_least = if measured.is_lower_bound() { Signs::TEXT.at_least } else { "" };
+        Some(format!("{} {at_least}{}", statistic.row().name, measured.amount()?))
+    });
+    let totals: Vec<String> = totals.collect();
+    match totals.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "  totals: {}", totals.join(", ")),
+    }
+}
+
+fn said(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let of = |is_note: bool| {
+        report.findings.iter().filter(move |found| (found.severity == Severity::Note) == is_note)
+    };
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nFINDINGS")?;
+    findings(of(false), out)?;
+    findings(of(true).take(MOST_NOTES), out)?;
+    match of(true).count().saturating_sub(MOST_NOTES) {
+        0 => Ok(()),
+        1 => writeln!(out, "  1 more note (-v)"),
+        more => writeln!(out, "  {more} more notes (-v)"),
+    }
+}
+
+/// Writes in one line what clusters were launched on, and what set-up and teardown took.
+fn resources(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out)?;
+    let Some(environment) = &report.environment else { return Ok(()) };
+    if environment.infrastructure.is_empty() {
+        return Ok(());
+    }
+    let mut facts = vec![environment.infrastructure.join(", ")];
+    match environment.modifications.len() {
+        0 => {}
+        1 => facts.push("1 modification (-v)".to_owned()),
+        count => facts.push(format!("{count} modifications (-v)")),
+    }
+    let mut text = format!("Infra: {}", facts.join(", "));
+    let took = |wanted| {
+        let spans = report.phases.iter().filter(move |span| span.phase == wanted);
+        total(spans.map(|span| span.ended.since(span.began)))
+    };
+    let (up, down) = (took(Phase::SetUp), took(Phase::TearDown));
+    if !up.is_zero() || !down.is_zero() {
+        text += &format!("; setup {} s, teardown {} s", seconds(up), seconds(down));
+    }
+    writeln!(out, "{text}")
+}

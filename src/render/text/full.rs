@@ -1,0 +1,48 @@
+//! All tables and findings.
+
+use std::io::{self, Write};
+
+use super::{INDENT, cost, findings, infrastructure, memory, one_line, phases};
+use crate::analysis::Report;
+use crate::render::tables::{self, latency};
+use crate::render::words::status;
+
+pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    latencies(report, out)?;
+    errors(report, out)?;
+    infrastructure::render(report, out)?;
+    memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
+    phases::render(report, out)?;
+    memory::windows(report.memory.as_ref(), out)?;
+    cost::render(tables::cost::of_run(report), out)?;
+    writeln!(out, "\nFINDINGS")?;
+    if report.findings.is_empty() {
+        writeln!(out, "  none")?;
+    }
+    findings(report.findings.iter(), out)?;
+    writeln!(out)
+}
+
+fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(iterations) = latency::iterations(report) else { return Ok(()) };
+    writeln!(out, "\nLATENCY per iteration, from scheduled start, in seconds")?;
+    iterations.text(INDENT, out)?;
+    writeln!(out, "\nLATENCY per step, last iteration, in seconds")?;
+    match latency::steps(report.scenarios.iter()) {
+        Some(steps) => steps.text(INDENT, out),
+        None => writeln!(out, "  no iteration has more than one step"),
+    }
+}
+
+fn errors(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let kinds: Vec<_> = report.errors().collect();
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nERRORS by type (first message of each)")?;
+    for (id, kind) in kinds {
+        let (example, status) = (one_line(&kind.example.to_string()), one_line(&status(kind)));
+        writeln!(out, "  {:>5}x {id}: {example} [{status}]", kind.count)?;
+    }
+    Ok(())
+}
