@@ -167,7 +167,7 @@ fn a_server_that_did_not_come_to_rest_is_said_and_proves_no_growth() {
     evidence.happens(LOAD_ENDED + 500, starting());
     let judgement = Report::assemble(&evidence).judgement;
     assert_eq!(judgement.verdict, Pass, "nobody set a limit");
-    let words = "not come to rest after the load: 2 workers are starting";
+    let words = "not come to rest after the load: 2 executors starting";
     assert!(judgement.messages(Severity::Note).iter().any(|note| note.contains(words)));
 
     evidence.limit(Zombies, count(0));
@@ -192,7 +192,7 @@ fn a_busy_machine_is_said_and_the_server_is_judged_all_the_same() {
     grows(&mut evidence, 50);
     let judgement = Report::assemble(&evidence).judgement;
     assert_eq!(judgement.verdict, Pass);
-    let words = "not come to rest after the load: the machine is busy (100% CPU)";
+    let words = "not come to rest after the load: machine busy, 100% CPU";
     assert!(judgement.messages(Severity::Note).iter().any(|note| note.contains(words)));
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
     write_with(&run.report_markdown(), |out| markdown::render(&report, out))?;
     write_with(&run.junit(), |out| junit::render(&report, out))?;
     let data = ChartData::assemble(&report, &evidence);
-    write_with(&run.report_page(), |out| html::render(&report, &data, out))?;
+    write_with(&run.report_html(), |out| html::render(&report, &data, out))?;
     Ok(report)
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn show(run: &RunDir, report: &Report, format: Format) -> Result<()> 
         Format::Text => print::text("the report", |out| {
             text::render(report, out)?;
             writeln!(out, "Run directory: {}", run.path().display())?;
-            writeln!(out, "Page: {}", run.report_page().display())
+            writeln!(out, "Page: {}", run.report_html().display())
         }),
     }
 }
