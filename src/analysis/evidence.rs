@@ -300,7 +300,11 @@ mod tests {
         fs::write(run.request(), r#"{"version":9,"request":{}}"#).unwrap();
         let evidence = Evidence::read(&run).unwrap();
         assert_eq!(evidence.request, None);
-        assert!(evidence.damage[0].contains("has version 9 of a request"), "{:?}", evidence.damage);
+        assert!(
+            evidence.damage[0].contains("expected request versions 1 to 2, found version 9"),
+            "{:?}",
+            evidence.damage
+        );
     }
 
     #[test]

@@ -52,7 +52,7 @@ use crate::plan::LoadPlan;
 use crate::record::environment::Environment;
 use crate::record::nodes::NodeFigures;
 use crate::record::outcome::FailureTally;
-use crate::record::profile::{ProfilerCost, ProfilerLevel};
+use crate::record::profile::{ProfilerLevel, ProfilerOverhead};
 use crate::record::request::LoadRequest;
 use crate::record::resources::ResourceLog;
 use crate::record::{Document, Estimate, Version, v2};
@@ -147,7 +147,7 @@ pub struct ProfilerReport {
     #[schemars(with = "crate::units::DurationText")]
     pub interval: Duration,
     /// What it cost; `None` when the profiler was killed before it could say.
-    pub cost: Option<ProfilerCost>,
+    pub cost: Option<ProfilerOverhead>,
 }
 
 impl ProfilerReport {

@@ -1,7 +1,7 @@
 //! What a profiler wrote down, wherever it was read from: a run or a profile alone.
 
 use crate::record::profile::{
-    ProcessTable, ProfileHeader, ProfileLine, ProfilerCost, Sample, UpstreamSample,
+    ProcessTable, ProfileHeader, ProfileLine, ProfilerOverhead, Sample, UpstreamSample,
 };
 
 /// A profile that was read.
@@ -55,7 +55,7 @@ impl<'a> Recording<'a> {
     }
 
     /// What profiling cost.
-    pub(crate) fn cost(self) -> Option<ProfilerCost> {
+    pub(crate) fn cost(self) -> Option<ProfilerOverhead> {
         self.processes.map(|table| table.profiler)
     }
 }

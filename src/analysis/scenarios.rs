@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::metric::ScenarioMetric;
 use crate::plan::PlannedScenario;
 use crate::record::outcome::{
-    ClientCost, Ended, FailureTally, Latencies, ScenarioOutcome, SegmentOutcome, Tally,
+    Ended, FailureTally, Latencies, LoadGeneratorOverhead, ScenarioOutcome, SegmentOutcome, Tally,
 };
 use crate::scenario::ScenarioId;
 use crate::units::{self, Percent, total};
@@ -36,7 +36,7 @@ pub struct ScenarioReport {
     /// Failures and refusals of all segments, by kind.
     pub failures: Vec<FailureTally>,
     /// What the client cost; `None` when it left no outcome.
-    pub cost: Option<ClientCost>,
+    pub cost: Option<LoadGeneratorOverhead>,
 }
 
 /// How a scenario ended.

@@ -1,8 +1,8 @@
-//! What an address says of where a server is.
+//! Location of a server, by its URL.
 
 use url::{Host, Url};
 
-/// Whether a server is on this machine, by its address.
+/// Whether a server is on this machine, by the host in its URL.
 pub fn is_loopback(server: &Url) -> bool {
     match server.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_told_by_name_and_by_number() {
+    fn loopback_is_recognised_by_name_and_by_address() {
         for (url, expected) in [
             ("http://127.0.0.1:46580", true),
             ("http://127.1.2.3", true),

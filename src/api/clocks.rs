@@ -1,44 +1,45 @@
-//! How far the server's clock is from ours.
+//! Offset of the server's clock from the local clock.
 //!
-//! The server notes by its own clock when it takes a request in, which is after we
-//! sent it and before it answered: each request bounds the difference from both sides,
-//! and the quickest one bounds it best.
+//! The server records by its own clock when it receives a request, which is after the client
+//! sends it and before the response arrives. Each request therefore bounds the offset from both
+//! sides, and the fastest request gives the narrowest bounds.
 
-use super::{ApiClient, answer, for_ourselves};
+use super::{ApiClient, response, with_retries};
 use crate::clock::{ClockOffset, Timeline};
 use crate::record::outcome::Failure;
 use crate::scenario::{IterationNames, STATUS};
 
-/// So many are asked; the first may have to wait for a connection.
+/// Number of requests. More than one, since the first may include the connection setup.
 const REQUESTS: u32 = 5;
 
 impl ApiClient {
-    /// Compares the clocks, by requests as `sky status` makes them.
+    /// Measures the offset of the server's clock, by requests like those of `sky status`.
     pub async fn compare_clocks(&self) -> Result<ClockOffset, Failure> {
         let mut tightest: Option<ClockOffset> = None;
         for _ in 0..REQUESTS {
-            let offset = for_ourselves(async || self.one_comparison().await).await?;
+            let offset = with_retries(async || self.compare_clocks_once().await).await?;
             if tightest.is_none_or(|best| offset.uncertainty() < best.uncertainty()) {
                 tightest = Some(offset);
             }
         }
-        tightest.ok_or_else(|| no_time("no request was made"))
+        tightest.ok_or_else(|| no_timestamp("no request sent"))
     }
 
-    async fn one_comparison(&self) -> Result<ClockOffset, Failure> {
+    async fn compare_clocks_once(&self) -> Result<ClockOffset, Failure> {
         let timeline = Timeline::start();
         let sent = timeline.now();
         let response = self.send(&STATUS, &IterationNames::none()).await?;
         let received = timeline.now();
         let response = response.expect_ok(STATUS.step)?;
-        let id = response.request_id.ok_or_else(|| no_time("the response has no request id"))?;
-        // However it ended: the time at which it was taken in is what counts.
+        let id =
+            response.request_id.ok_or_else(|| no_timestamp("response without a request ID"))?;
+        // A failed request will do as well: only its creation time is used.
         let created = self.get(STATUS.step, &id).await?.created;
-        let created = created.ok_or_else(|| no_time("the request has no time of creation"))?;
+        let created = created.ok_or_else(|| no_timestamp("request without a creation time"))?;
         Ok(ClockOffset::bounded_by(sent, created, received))
     }
 }
 
-fn no_time(what: &str) -> Failure {
-    answer::wrong_value(STATUS.step, 200, what.to_owned())
+fn no_timestamp(reason: &str) -> Failure {
+    response::unexpected_response(STATUS.step, 200, reason.to_owned())
 }

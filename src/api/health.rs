@@ -1,61 +1,62 @@
-//! `GET /api/health`: is the server there, and which one is it.
+//! Health of the server, and its versions: `GET /api/health`.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::transport::TimeLimit;
-use super::{ClientVersions, Response, answer};
+use super::{ClientVersions, Response, response};
 use crate::record::outcome::{Failure, error_type};
 
 /// Name of the step in outcomes.
 pub(super) const STEP: &str = "health";
 
-/// Waiting rule for a health response.
+/// Timeout and number of tries of a health request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HealthPatience {
-    /// Time that one response may take.
-    pub answer_within: Duration,
-    /// Number of requests until one has a response.
+pub struct HealthPolicy {
+    /// Time limit of one response.
+    pub timeout: Duration,
+    /// Maximum number of requests, each sent after the timeout of the one before.
     pub tries: u32,
 }
 
-impl HealthPatience {
-    /// Rule of SkyPilot's SDK: 2.5 s, three times. Beyond that the SDK reports that there is no
-    /// server.
-    pub const SDK: Self = Self { answer_within: Duration::from_millis(2500), tries: 3 };
+impl HealthPolicy {
+    /// Policy of SkyPilot's SDK: 2.5 s, three times. After that the SDK reports that there is
+    /// no server.
+    pub const SDK: Self = Self { timeout: Duration::from_millis(2500), tries: 3 };
 
-    /// Rule of the health probe, which measures how long a response takes and therefore waits.
-    pub const PROBE: Self = Self { answer_within: Duration::from_secs(60), tries: 1 };
+    /// Policy of the health probe: one try with a long timeout, since the probe measures how
+    /// long a slow response takes.
+    pub const PROBE: Self = Self { timeout: Duration::from_secs(60), tries: 1 };
 
-    /// Limit on one response.
+    /// Time limit of one response.
     pub(super) fn limit(self) -> TimeLimit {
-        let whose = if self == Self::PROBE { "limit of the health probe" } else { "SDK timeout" };
-        TimeLimit { time: self.answer_within, whose }
+        let name = if self == Self::PROBE { "health probe timeout" } else { "SDK timeout" };
+        TimeLimit { time: self.timeout, name }
     }
 }
 
-/// What a server says of itself.
+/// Health response of a healthy server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Its API version, such as `62`.
+    /// API version, such as `62`.
     pub api_version: String,
-    /// Its release, such as `0.14.1`.
+    /// Release, such as `0.14.1`.
     pub version: String,
-    /// The commit that it was built from.
+    /// Commit that the release was built from.
     pub commit: Option<String>,
 }
 
 impl Health {
     pub(super) fn parse(response: &Response) -> Result<Self, Failure> {
         if response.status != 200 {
-            return Err(answer::http_failure(STEP, response));
+            return Err(response::http_failure(STEP, response));
         }
-        let unusable = |what: &str| Failure {
+        let unusable = |reason: &str| Failure {
             step: STEP.to_owned(),
             status: Some(200),
             error_type: error_type::UNEXPECTED_RESPONSE.to_owned(),
-            message: format!("{what}: {}", response.excerpt()),
+            message: format!("{reason}: {}", response.excerpt()),
         };
         let body: Value =
             serde_json::from_slice(&response.body).map_err(|_| unusable("not JSON"))?;
@@ -70,19 +71,19 @@ impl Health {
             Some("needs_auth") => {
                 return Err(Failure {
                     error_type: error_type::NEEDS_AUTHENTICATION.to_owned(),
-                    ..unusable("the server wants credentials")
+                    ..unusable("server requires authentication")
                 });
             }
-            _ => return Err(unusable("not healthy")),
+            _ => return Err(unusable("expected status `healthy`")),
         }
         Ok(Self {
-            api_version: text("api_version").ok_or_else(|| unusable("without `api_version`"))?,
-            version: text("version").ok_or_else(|| unusable("without `version`"))?,
+            api_version: text("api_version").ok_or_else(|| unusable("no `api_version`"))?,
+            version: text("version").ok_or_else(|| unusable("no `version`"))?,
             commit: text("commit"),
         })
     }
 
-    /// The versions of a client of the same release.
+    /// Versions to send as a client of the server's own release.
     pub fn client_versions(&self) -> ClientVersions {
         ClientVersions { api: self.api_version.clone(), release: self.version.clone() }
     }
@@ -102,7 +103,7 @@ mod tests {
     #[rstest]
     #[case::as_text(json!("62"))]
     #[case::as_a_number(json!(62))]
-    fn a_healthy_server_says_its_versions(#[case] api_version: Value) {
+    fn a_healthy_server_reports_its_versions(#[case] api_version: Value) {
         let body = json!({
             "status": "healthy", "api_version": api_version, "version": "0.14.1",
             "commit": "7e59", "user": null,
@@ -115,8 +116,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case::that_wants_credentials(200, json!({"status": "needs_auth"}), "needs authentication")]
-    #[case::that_is_ill(200, json!({"status": "unhealthy", "api_version": "62"}), error_type::UNEXPECTED_RESPONSE)]
+    #[case::that_requires_credentials(200, json!({"status": "needs_auth"}), "needs-authentication")]
+    #[case::that_is_unhealthy(200, json!({"status": "unhealthy", "api_version": "62"}), error_type::UNEXPECTED_RESPONSE)]
     #[case::without_a_status(200, json!({"api_version": "62", "version": "1"}), error_type::UNEXPECTED_RESPONSE)]
     #[case::without_a_version(200, json!({"status": "healthy", "api_version": "62"}), error_type::UNEXPECTED_RESPONSE)]
     #[case::that_is_too_new(
@@ -124,7 +125,7 @@ mod tests {
         json!({"error": "version_mismatch", "message": "Your client is too old."}),
         "version_mismatch"
     )]
-    fn a_server_is_not_there_for_us(
+    fn an_unusable_server_is_a_failure(
         #[case] status: u16,
         #[case] body: Value,
         #[case] error_type: &str,

@@ -1,42 +1,42 @@
-//! The lines of a stream, as far as they matter to whoever may have to read it again.
+//! Line counts of a log stream, by which retries of a broken stream are limited.
 //!
-//! Logs and control messages come in one stream. Source: `decode_rich_status` in
+//! Log lines and control messages share one stream. Source: `decode_rich_status` in
 //! `sky/utils/rich_utils.py`.
 
-/// How far a stream has come, over all tries.
+/// Progress of reading a stream, over all tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// Lines and control messages that came, those that came again too.
+    /// Number of lines and control messages received in all tries, repeated ones included.
     pub(crate) messages: u64,
-    /// Lines of the log in the try that came furthest.
+    /// Number of log lines received in the try that received most.
     pub(crate) furthest: u64,
 }
 
-/// The server wants to be asked again: it restarts.
+/// Control message by which a restarting server requests a retry.
 #[derive(Debug)]
 pub(super) struct Interrupted;
 
-/// One try at reading a stream.
+/// Line counter of one try at reading a stream.
 pub(super) struct Lines<'a> {
     progress: &'a mut Progress,
-    /// The beginning of the line under way.
+    /// Beginning of the current line.
     line: Vec<u8>,
-    /// Lines of the log in this try.
+    /// Number of log lines in this try.
     count: u64,
 }
 
-/// No control message that matters is longer.
-const KEPT: usize = 4096;
+/// Maximum length of a line that is kept, in bytes: enough for every relevant control message.
+const MAX_LINE: usize = 4096;
 
 impl<'a> Lines<'a> {
     pub(super) fn new(progress: &'a mut Progress) -> Self {
         Self { progress, line: Vec::new(), count: 0 }
     }
 
-    /// Takes the next piece.
-    pub(super) fn read(&mut self, piece: &[u8]) -> Result<(), Interrupted> {
-        for part in piece.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
-            let room = KEPT.saturating_sub(self.line.len());
+    /// Counts the lines of the next chunk.
+    pub(super) fn read(&mut self, chunk: &[u8]) -> Result<(), Interrupted> {
+        for part in chunk.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            let room = MAX_LINE.saturating_sub(self.line.len());
             self.line.extend_from_slice(&part[..part.len().min(room)]);
             if part.ends_with(b"\n") || part.ends_with(b"\r") {
                 self.end_line()?;
@@ -48,6 +48,7 @@ impl<'a> Lines<'a> {
     fn end_line(&mut self) -> Result<(), Interrupted> {
         let line = String::from_utf8_lossy(&self.line);
         let is_control = line.contains("<sky-payload");
+        // A log line may contain the same text: only a control message counts.
         let is_interrupted = is_control && line.contains("<retry>");
         self.line.clear();
         if is_interrupted {
@@ -67,11 +68,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_counted_wherever_pieces_end_and_control_messages_apart() {
+    fn lines_are_counted_wherever_chunks_end_and_control_messages_separately() {
         let mut progress = Progress::default();
         let mut lines = Lines::new(&mut progress);
-        for piece in ["one\ntw", "o\n<sky-pay", "load>\"<heartbeat>\"</sky-payload>\n", "half"] {
-            lines.read(piece.as_bytes()).unwrap();
+        for chunk in ["one\ntw", "o\n<sky-pay", "load>\"<heartbeat>\"</sky-payload>\n", "half"] {
+            lines.read(chunk.as_bytes()).unwrap();
         }
         assert_eq!(progress, Progress { messages: 3, furthest: 2 });
         Lines::new(&mut progress).read(b"one\n").unwrap();

@@ -1,19 +1,17 @@
-//! The client of the server under test: SkyPilot's HTTP protocol, as its SDK
-//! speaks it.
+//! HTTP client of the server under test, with the protocol of SkyPilot's SDK.
 //!
-//! Every way in which a request can go wrong becomes a [`Failure`] with the HTTP
-//! status and the server's own error type, so that failures can be counted by
-//! kind. Nothing here judges. What SkyPilot's SDK sends again is sent again by whoever plays
-//! its user, with the pauses of [`retry`]; only health and what we ask for ourselves, such as
-//! the list of requests, are asked for again here.
+//! Every error becomes a [`Failure`] with the HTTP status and the server's error type, so that
+//! failures can be counted by type. Whether an error is expected is decided by the caller.
+//! Retries of a user's calls are also the caller's, with the pauses of [`retry`]. This module
+//! retries only health requests and skyload's own requests, such as the list of requests.
 
 mod address;
-mod answer;
 mod clocks;
-mod facts;
+mod consolidation;
+mod for_run;
 mod health;
 mod lines;
-mod of_run;
+mod response;
 mod retry;
 mod search;
 #[cfg(test)]
@@ -28,13 +26,13 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 pub use address::is_loopback;
-pub use answer::{Answer, RequestRow};
-pub(crate) use answer::{INTERRUPTED, excerpt, no_request_id, wrong_value};
-pub use facts::Consolidation;
-pub use health::{Health, HealthPatience};
+pub use consolidation::Consolidation;
+pub use health::{Health, HealthPolicy};
 pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
-pub(crate) use retry::{Backoff, TRIES, for_ourselves, while_unavailable};
+pub(crate) use response::{INTERRUPTED, excerpt, no_request_id, unexpected_response};
+pub use response::{RequestResult, RequestRow};
+pub(crate) use retry::{Backoff, MAX_TRIES, retry_while_unavailable, with_retries};
 use search::Search;
 use transport::{TimeLimit, describe, transport_failure};
 
@@ -43,14 +41,14 @@ use crate::env;
 use crate::record::outcome::Failure;
 use crate::scenario::{Body, Call, IterationNames};
 
-/// The SDK waits as long as this for a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Connect timeout of SkyPilot's SDK.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The server closes idle connections after 5 s; ours must be given up earlier,
-/// or a request may meet a connection that is just being closed.
-const KEEP_IDLE_FOR: Duration = Duration::from_secs(4);
+/// Maximum idle time of a pooled connection. Shorter than the server's keep-alive of 5 s:
+/// otherwise a request may be sent on a connection that the server is just closing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A client of one server, acting for one user.
+/// Client of one server, acting for one user.
 #[derive(Clone, Debug)]
 pub struct ApiClient {
     http: reqwest::Client,
@@ -59,29 +57,30 @@ pub struct ApiClient {
     credentials: Credentials,
 }
 
-/// Who a client acts for.
+/// User that a client acts for, as sent with every request.
 #[derive(Clone, Debug)]
 pub struct ClientIdentity {
-    /// SkyPilot's user id: eight hexadecimal digits.
+    /// SkyPilot user ID: eight hexadecimal digits.
     pub user_id: String,
-    /// What the server writes down as the command.
+    /// Command that the server records for the request (`entrypoint_command`).
     pub command: String,
-    /// `SKYPILOT_*` variables that the SDK would pass on.
+    /// Environment variables of the client. Sent are those named `SKYPILOT_*`, but not
+    /// `SKYPILOT_SERVER_*`, as by the SDK.
     pub variables: Vec<(String, String)>,
-    /// Whether the server is on another machine.
+    /// Whether the server is a remote one.
     pub remote: bool,
 }
 
-/// The versions that a client says it has.
+/// SkyPilot versions that a client sends in its headers.
 #[derive(Clone, Debug)]
 pub struct ClientVersions {
-    /// The API version, such as `62`.
+    /// API version, such as `62`.
     pub api: String,
-    /// The release, such as `0.14.1`.
+    /// Release, such as `0.14.1`.
     pub release: String,
 }
 
-/// Why no client could be made.
+/// Error of setting up an HTTP client.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up an HTTP client for {url}: {reason}")]
 pub struct ClientError {
@@ -89,31 +88,32 @@ pub struct ClientError {
     reason: String,
 }
 
-/// The beginning of a response.
+/// HTTP response, read to its end.
 #[derive(Debug)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
-    /// The id of the request, which can be waited on if the call was queued.
+    /// ID of the SkyPilot request, from the response's headers. A queued request's result is
+    /// fetched by this ID.
     pub request_id: Option<String>,
-    /// The whole body.
+    /// Complete body.
     pub body: Vec<u8>,
-    /// What no word of it may repeat.
+    /// Secret to remove from every error message made of the body.
     credentials: Credentials,
 }
 
-/// A job's output that was read to its end.
+/// Output of a job, read to its end.
 #[derive(Debug)]
-pub struct Watched {
-    /// The id of the request, whose result is the job's exit code.
+pub struct JobOutput {
+    /// ID of the SkyPilot request, whose result is the job's exit code.
     pub request_id: Option<String>,
-    /// Whether what the call wants printed was in it.
+    /// Whether the output contains the text that the call requires ([`Call::prints`]).
     pub printed: bool,
 }
 
 impl ApiClient {
-    /// A client of the server at `base`. Without `versions` the server checks none. A
-    /// login in the URL itself is passed over: errors print URLs.
+    /// Client of the server at `base`. Without `versions` no version headers are sent, so the
+    /// server checks none. A login in `base` is removed, since errors print URLs.
     pub fn new(
         base: &Url,
         identity: &ClientIdentity,
@@ -124,15 +124,16 @@ impl ApiClient {
         credentials::strip(&mut base);
         let error = |reason: String| ClientError { url: base.clone(), reason };
         let headers = headers(versions).map_err(error)?;
-        // Fails only when a provider is installed already, which serves as well.
-        static CRYPTOGRAPHY: Once = Once::new();
-        CRYPTOGRAPHY.call_once(|| _ = rustls::crypto::ring::default_provider().install_default());
+        // Fails only if a provider is already installed, which works as well.
+        static CRYPTO_PROVIDER: Once = Once::new();
+        CRYPTO_PROVIDER
+            .call_once(|| _ = rustls::crypto::ring::default_provider().install_default());
         let mut builder = reqwest::Client::builder()
             .default_headers(headers)
-            .connect_timeout(CONNECT_WITHIN)
-            .pool_idle_timeout(KEEP_IDLE_FOR);
-        // A server elsewhere may be reached through a proxy alone. One that is here never is:
-        // the proxy would be measured as the server, if it knew the way at all.
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT);
+        // A remote server may be reachable through a proxy only. A server on this machine never
+        // needs one: the proxy's latency would be measured, if it could connect here at all.
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
@@ -140,8 +141,8 @@ impl ApiClient {
         Ok(Self { http, base, common: common_fields(identity), credentials: credentials.clone() })
     }
 
-    /// Sends a call and reads its response whole. Its time limit is the SDK's: a
-    /// server that misses it has failed the request, whatever becomes of it.
+    /// Sends a call and reads its whole response within the SDK timeout. A later response
+    /// counts as a failure, as it does for a user of the SDK.
     pub async fn send(&self, call: &Call, names: &IterationNames) -> Result<Response, Failure> {
         let limit = call.answer_within.map(TimeLimit::of_sdk);
         self.execute(call.step, self.request(call, names), limit).await
@@ -152,35 +153,36 @@ impl ApiClient {
             Body::None => self.http.get(self.address(call.path)),
             Body::Fields(fields) => {
                 let mut body = self.common.clone();
-                if let Value::Object(own) = fields(names) {
-                    body.extend(own);
+                if let Value::Object(call_fields) = fields(names) {
+                    body.extend(call_fields);
                 }
                 self.http.post(self.address(call.path)).json(&body)
             }
         }
     }
 
-    /// Reads the log of a request to its end, as a terminal would show it. How far it came
-    /// is added to `progress`, whatever became of it.
+    /// Reads the log of a request to its end, as a terminal does. Adds the lines received to
+    /// `progress`, also when reading fails.
     pub(crate) async fn stream(
         &self,
         step: &str,
         request_id: &str,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
-        // The text is of no interest, its end is: there is no other sign of it.
+        // The text is discarded. Only the end of the stream shows that the request has ended.
         let request = self.http.get(self.log_of(request_id));
         self.read_to_end(step, request, None, progress).await.map(|_| ())
     }
 
-    /// The log of a request that writes little, without terminal colours.
+    /// Complete log of a request, without terminal colours. For short logs: the whole text is
+    /// kept in memory.
     pub async fn log(&self, step: &str, request_id: &str) -> Result<String, Failure> {
         let response = self.execute(step, self.http.get(self.log_of(request_id)), None).await?;
         if response.status != 200 {
-            return Err(answer::http_failure(step, &response));
+            return Err(response::http_failure(step, &response));
         }
         let text = self.credentials.hide_in(&String::from_utf8_lossy(&response.body));
-        let lines: Vec<String> = text.lines().map(answer::plain).collect();
+        let lines: Vec<String> = text.lines().map(response::plain).collect();
         Ok(lines.join("\n"))
     }
 
@@ -194,13 +196,13 @@ impl ApiClient {
         address
     }
 
-    /// Sends a call whose response is a job's output, and reads that to its end.
-    pub(crate) async fn watch(
+    /// Sends a call whose response is a job's output, and reads the output to its end.
+    pub(crate) async fn stream_output(
         &self,
         call: &Call,
         names: &IterationNames,
         progress: &mut Progress,
-    ) -> Result<Watched, Failure> {
+    ) -> Result<JobOutput, Failure> {
         self.read_to_end(call.step, self.request(call, names), call.prints, progress).await
     }
 
@@ -210,14 +212,14 @@ impl ApiClient {
         request: reqwest::RequestBuilder,
         wanted: Option<&str>,
         progress: &mut Progress,
-    ) -> Result<Watched, Failure> {
+    ) -> Result<JobOutput, Failure> {
         let transport = |error: &reqwest::Error| transport_failure(step, error, None);
         let response = apply(&self.credentials, request).send().await;
         let mut response = response.map_err(|error| transport(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
             let body = response.bytes().await.unwrap_or_default().to_vec();
-            return Err(answer::http_failure(step, &self.response(status, None, body)));
+            return Err(response::http_failure(step, &self.response(status, None, body)));
         }
         let request_id = request_id(response.headers());
         let (mut search, mut lines) = (wanted.map(Search::new), Lines::new(progress));
@@ -225,23 +227,23 @@ impl ApiClient {
             if let Some(search) = &mut search {
                 search.read(&chunk);
             }
-            lines.read(&chunk).map_err(|Interrupted| answer::interrupted(step))?;
+            lines.read(&chunk).map_err(|Interrupted| response::interrupted(step))?;
         }
-        Ok(Watched { request_id, printed: search.is_none_or(|search| search.found) })
+        Ok(JobOutput { request_id, printed: search.is_none_or(|search| search.found) })
     }
 
     /// Waits for a request to end and returns its result.
-    pub async fn get(&self, step: &str, request_id: &str) -> Result<Answer, Failure> {
+    pub async fn get(&self, step: &str, request_id: &str) -> Result<RequestResult, Failure> {
         let mut address = self.address("/api/get");
         address.query_pairs_mut().append_pair("request_id", request_id);
         let response = self.execute(step, self.http.get(address), None).await?;
-        Answer::parse(step, &response)
+        RequestResult::parse(step, &response)
     }
 
-    /// Lists the requests that the server remembers, of all users and in any state. No user
-    /// asks for that, so a call that goes wrong on its way is sent again.
+    /// Lists the requests that the server has on record, of all users and in any state. The
+    /// list is skyload's own and no user's call, so it is retried after transport errors.
     pub async fn list_requests(&self) -> Result<Vec<RequestRow>, Failure> {
-        for_ourselves(async || self.list_requests_once().await).await
+        with_retries(async || self.list_requests_once().await).await
     }
 
     async fn list_requests_once(&self) -> Result<Vec<RequestRow>, Failure> {
@@ -251,38 +253,38 @@ impl ApiClient {
             ["request_id", "name", "status", "user_id"].map(|field| ("fields", field)),
         );
         let response = self.execute(STEP, self.http.get(address), None).await?;
-        answer::parse_rows(STEP, &response)
+        response::parse_rows(STEP, &response)
     }
 
-    /// Asks for the server's health.
-    pub async fn health(&self, patience: HealthPatience) -> Result<Health, Failure> {
-        self.health_with_tries(patience, || {}).await
+    /// Requests the server's health.
+    pub async fn health(&self, policy: HealthPolicy) -> Result<Health, Failure> {
+        self.health_with_retries(policy, || {}).await
     }
 
-    /// Asks for the server's health once there is a server, and a worker that is free for it
-    /// (no 503).
-    pub async fn health_once_available(&self, patience: HealthPatience) -> Result<Health, Failure> {
-        while_unavailable(async || self.health(patience).await, || {}).await
+    /// Requests the server's health, again for as long as the server responds 503 (no free
+    /// worker).
+    pub async fn health_once_available(&self, policy: HealthPolicy) -> Result<Health, Failure> {
+        retry_while_unavailable(async || self.health(policy).await, || {}).await
     }
 
-    /// Asks for the server's health, and tells `again` of every try beyond the first. Only an
-    /// answer that takes too long is waited for again; a connection that fails says enough.
-    pub(crate) async fn health_with_tries(
+    /// Requests the server's health, and calls `on_retry` before each further try. Only a
+    /// timeout is retried; a failed connection is an error at the first try.
+    pub(crate) async fn health_with_retries(
         &self,
-        patience: HealthPatience,
-        mut again: impl FnMut(),
+        policy: HealthPolicy,
+        mut on_retry: impl FnMut(),
     ) -> Result<Health, Failure> {
         let mut tries = 1;
         loop {
             let request = self.http.get(self.address("/api/health"));
-            let result = self.execute(health::STEP, request, Some(patience.limit())).await;
+            let result = self.execute(health::STEP, request, Some(policy.limit())).await;
             match result {
-                Err(failure) if tries < patience.tries && failure.is_timeout() => {
+                Err(failure) if tries < policy.tries && failure.is_timeout() => {
                     tries += 1;
-                    again();
+                    on_retry();
                 }
                 Err(failure) if failure.status.is_none() => {
-                    let message = format!("{} (asked {tries}x)", failure.message);
+                    let message = format!("{} (tried {tries}x)", failure.message);
                     return Err(Failure { message, ..failure });
                 }
                 Err(failure) => return Err(failure),
@@ -318,13 +320,13 @@ impl ApiClient {
         Response { status, request_id, body, credentials: self.credentials.clone() }
     }
 
-    /// The beginning of what a server sent, without the secret that it may have repeated.
+    /// Beginning of a text that the server sent, with the secret removed.
     pub(crate) fn excerpt(&self, text: &str) -> String {
         excerpt(self.credentials.hide_in(text).as_bytes())
     }
 
     fn address(&self, path: &str) -> Url {
-        // Servers may live below a path of their host; `Url::join` would drop it.
+        // A server may have a base path (`https://host/east`), which `Url::join` would drop.
         let mut address = self.base.clone();
         let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
         address.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
@@ -355,7 +357,7 @@ fn apply(credentials: &Credentials, request: reqwest::RequestBuilder) -> reqwest
     }
 }
 
-/// The fields that every request of the SDK carries.
+/// Fields of every request body, as SkyPilot's SDK sends them.
 fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
     let mut variables: Map<String, Value> = identity
         .variables

@@ -1,4 +1,4 @@
-//! Sending again, with the pauses of SkyPilot's SDK.
+//! Retries of requests, with the pauses of SkyPilot's SDK.
 //!
 //! Sources: `sky/server/rest.py` and `Backoff` in `sky/utils/common_utils.py`.
 
@@ -8,17 +8,17 @@ use tokio::time::{Instant, sleep};
 
 use crate::record::outcome::Failure;
 
-/// How long a call that finds no server or no worker (503) is sent again.
+/// Time for which a call is retried after responses with status 503 (no server or no worker).
 const UNAVAILABLE_FOR: Duration = Duration::from_secs(600);
-/// The first pause after such an answer.
+/// First pause after a response with status 503.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(5);
-/// The first pause after a connection that broke.
+/// First pause after a lost connection.
 const TRANSIENT_PAUSE: Duration = Duration::from_secs(1);
-/// So often in a row may go wrong what is tried again.
-pub(crate) const TRIES: u32 = 3;
+/// Maximum number of consecutive failed tries.
+pub(crate) const MAX_TRIES: u32 = 3;
 
-/// The pauses between tries: each 1.6 times the one before, up to five times the first, and
-/// each up to 40 % longer or shorter, so that clients do not come back all at once.
+/// Exponential backoff: each pause is 1.6 times the one before, at most five times the first,
+/// with a jitter of 40 % in both directions so that clients do not retry simultaneously.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -26,7 +26,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// After a connection that broke.
+    /// Pauses after lost connections.
     pub(crate) const fn transient() -> Self {
         Self { first: TRANSIENT_PAUSE, last: None }
     }
@@ -35,49 +35,50 @@ impl Backoff {
         Self { first: UNAVAILABLE_PAUSE, last: None }
     }
 
-    /// How long to wait this time.
+    /// Duration of the next pause.
     pub(crate) fn pause(&mut self) -> Duration {
-        let even = match self.last {
+        let base = match self.last {
             None => self.first,
             Some(last) => last.mul_f64(1.6).min(self.first * 5),
         };
-        let pause = even.mul_f64(0.6 + 0.8 * fastrand::f64());
+        // From 60 % to 140 %. The next pause is based on this one, jitter included.
+        let pause = base.mul_f64(0.6 + 0.8 * fastrand::f64());
         self.last = Some(pause);
         pause
     }
 }
 
-/// Sends until the answer is another one than 503, as the SDK does for all calls but
-/// `/api/get` and `/api/stream`. Tells `again` of every further try.
-pub(crate) async fn while_unavailable<T>(
+/// Sends a request until the response has another status than 503, as the SDK does for all
+/// calls but `/api/get` and `/api/stream`. Calls `on_retry` before each further try.
+pub(crate) async fn retry_while_unavailable<T>(
     mut send: impl AsyncFnMut() -> Result<T, Failure>,
-    mut again: impl FnMut(),
+    mut on_retry: impl FnMut(),
 ) -> Result<T, Failure> {
     let (start, mut backoff) = (Instant::now(), Backoff::unavailable());
     loop {
-        let answer = send().await;
-        let unavailable = answer.as_ref().is_err_and(|failure| failure.status == Some(503));
+        let result = send().await;
+        let unavailable = result.as_ref().is_err_and(|failure| failure.status == Some(503));
         if !unavailable || start.elapsed() > UNAVAILABLE_FOR {
-            return answer;
+            return result;
         }
-        again();
+        on_retry();
         sleep(backoff.pause()).await;
     }
 }
 
-/// Asks something that no user waits for and that changes nothing. Connections that break are
-/// tried again too: what we cannot find out would be counted as our users' failure.
-pub(crate) async fn for_ourselves<T>(
-    mut ask: impl AsyncFnMut() -> Result<T, Failure>,
+/// Sends one of skyload's own read-only requests, which no user waits for. Transport errors are
+/// retried too: without the response, a user's iteration would be counted as failed.
+pub(crate) async fn with_retries<T>(
+    mut send: impl AsyncFnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let (mut tries, mut backoff) = (1, Backoff::transient());
     loop {
-        match while_unavailable(&mut ask, || {}).await {
-            Err(failure) if failure.is_of_transport() && tries < TRIES => {
+        match retry_while_unavailable(&mut send, || {}).await {
+            Err(failure) if failure.is_transport_error() && tries < MAX_TRIES => {
                 tries += 1;
                 sleep(backoff.pause()).await;
             }
-            answer => return answer,
+            result => return result,
         }
     }
 }
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_five_times_the_first_give_or_take() {
+    fn pauses_grow_to_five_times_the_first_with_jitter() {
         let mut backoff = Backoff::transient();
         let pauses: Vec<f64> = (0..20).map(|_| backoff.pause().as_secs_f64()).collect();
         assert!((0.6..=1.4).contains(&pauses[0]), "{pauses:?}");

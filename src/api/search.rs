@@ -1,9 +1,9 @@
-//! Looking for a text in output that comes in pieces.
+//! Search for a text in output that arrives in chunks.
 
-/// A search for one text.
+/// Search for one text.
 pub(super) struct Search<'a> {
     wanted: &'a [u8],
-    /// The end of what was read: the text may begin in one piece and end in another.
+    /// End of the output so far, since the text may span several chunks.
     tail: Vec<u8>,
     pub(super) found: bool,
 }
@@ -13,13 +13,14 @@ impl<'a> Search<'a> {
         Self { wanted: wanted.as_bytes(), tail: Vec::new(), found: wanted.is_empty() }
     }
 
-    /// Takes the next piece.
-    pub(super) fn read(&mut self, piece: &[u8]) {
+    /// Searches the next chunk.
+    pub(super) fn read(&mut self, chunk: &[u8]) {
         if self.found {
             return;
         }
-        self.tail.extend_from_slice(piece);
+        self.tail.extend_from_slice(chunk);
         self.found = self.tail.windows(self.wanted.len()).any(|window| window == self.wanted);
+        // One byte less than the text: a match that begins here ends in a later chunk.
         let keep = self.tail.len().min(self.wanted.len() - 1);
         self.tail.drain(..self.tail.len() - keep);
     }
@@ -32,13 +33,13 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::in_one_piece(&["well, hello there"], true)]
-    #[case::across_pieces(&["well, he", "l", "lo"], true)]
-    #[case::in_pieces_that_do_not_follow_one_another(&["hel", "p", "lo"], false)]
+    #[case::in_one_chunk(&["well, hello there"], true)]
+    #[case::across_chunks(&["well, he", "l", "lo"], true)]
+    #[case::in_chunks_that_are_not_adjacent(&["hel", "p", "lo"], false)]
     #[case::in_nothing(&[], false)]
-    fn a_text_is_found_wherever_pieces_end(#[case] pieces: &[&str], #[case] found: bool) {
+    fn a_text_is_found_wherever_chunks_end(#[case] chunks: &[&str], #[case] found: bool) {
         let mut search = Search::new("hello");
-        pieces.iter().for_each(|piece| search.read(piece.as_bytes()));
+        chunks.iter().for_each(|chunk| search.read(chunk.as_bytes()));
         assert_eq!(search.found, found);
         assert!(search.tail.len() < 5);
     }

@@ -1,4 +1,4 @@
-//! What goes to the server: addresses, and the fields of every request.
+//! Tests of what is sent to the server, and of secrets in its responses.
 
 use rstest::rstest;
 
@@ -28,39 +28,39 @@ fn identity() -> ClientIdentity {
 #[case::with_a_slash("http://127.0.0.1:46580/", "http://127.0.0.1:46580/api/health")]
 #[case::below_a_path("https://sky.test/east", "https://sky.test/east/api/health")]
 #[case::below_a_path_with_a_slash("https://sky.test/east/", "https://sky.test/east/api/health")]
-fn a_path_is_below_the_servers_own(#[case] base: &str, #[case] address: &str) {
+fn a_path_is_appended_to_the_servers_base_path(#[case] base: &str, #[case] address: &str) {
     assert_eq!(client(base).address("/api/health").as_str(), address);
 }
 
 #[test]
-fn a_paths_query_stays_a_query() {
+fn the_query_of_a_path_stays_a_query() {
     let address = client("https://sky.test/east").address("/api/status?all_status=False");
     assert_eq!(address.as_str(), "https://sky.test/east/api/status?all_status=False");
 }
 
 #[test]
-fn a_request_tells_of_its_user_and_of_nothing_that_is_the_servers_or_the_machines() {
+fn a_request_has_its_users_variables_and_none_of_the_server_or_the_machine() {
     let fields = common_fields(&identity());
     let variables = fields["env_vars"].as_object().unwrap();
     let mut names: Vec<_> = variables.keys().map(String::as_str).collect();
     names.sort_unstable();
     let expected = ["SKYPILOT_DEBUG", "SKYPILOT_USAGE_RUN_ID", "SKYPILOT_USER", "SKYPILOT_USER_ID"];
     assert_eq!(names, expected);
-    assert_eq!(variables["SKYPILOT_USER_ID"], "0a1b2c3d", "not that of the caller");
+    assert_eq!(variables["SKYPILOT_USER_ID"], "0a1b2c3d", "not the caller's");
     assert_eq!(fields["using_remote_api_server"], true);
     assert_eq!(fields["entrypoint_command"], "skyload api:status");
 }
 
 #[test]
-fn a_login_in_the_address_is_in_no_address_that_an_error_prints() {
+fn a_login_in_the_url_is_removed_from_the_urls_that_errors_print() {
     let address = client("https://me:s3cret@sky.test/east").address("/api/health");
     assert_eq!(address.as_str(), "https://sky.test/east/api/health");
 }
 
 const SECRET: &str = "sky_0123456789abcdef";
 
-/// A client with a token, of a server that gives this answer to everything.
-async fn client_of_one_that_says(status: u16, body: String) -> ApiClient {
+/// Client with a token, for a server that sends one response to every request.
+async fn client_of_server_sending(status: u16, body: String) -> ApiClient {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -69,16 +69,16 @@ async fn client_of_one_that_says(status: u16, body: String) -> ApiClient {
             _ = stream.read(&mut [0; 8192]).await;
             let length = body.len();
             let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n");
-            let answer = format!("{head}connection: close\r\n\r\n{body}");
-            _ = stream.write_all(answer.as_bytes()).await;
+            let response = format!("{head}connection: close\r\n\r\n{body}");
+            _ = stream.write_all(response.as_bytes()).await;
         }
     });
     let credentials = Credentials::Token(SECRET.to_owned());
     ApiClient::new(&base, &identity(), None, &credentials).unwrap()
 }
 
-/// Of a text that is cut off, half of the secret is beyond the cut.
 #[rstest]
+// Half of the secret is beyond the 300 characters of an excerpt.
 #[case::in_plain_text(format!("{}{SECRET}", "x".repeat(290)))]
 #[case::in_a_traceback(format!("Traceback (most recent call last):\n  File\nE: {SECRET}\n"))]
 #[case::in_json(json!({"detail": {"type": "E", "message": SECRET}}).to_string())]
@@ -86,22 +86,22 @@ async fn client_of_one_that_says(status: u16, body: String) -> ApiClient {
     "status": "FAILED", "error": json!({"type": "E", "message": SECRET}).to_string(),
 }}).to_string())]
 #[tokio::test]
-async fn a_secret_that_a_server_repeats_is_in_no_failure(
+async fn a_secret_repeated_by_the_server_is_in_no_failure(
     #[case] body: String,
     #[values(200, 500)] status: u16,
 ) {
-    let client = client_of_one_that_says(status, body).await;
-    let answer = client.get("s", "1").await.and_then(|answer| answer.result);
-    let health = client.health(HealthPatience::PROBE).await;
+    let client = client_of_server_sending(status, body).await;
+    let value = client.get("s", "1").await.and_then(|request| request.result);
+    let health = client.health(HealthPolicy::PROBE).await;
     let rows = client.list_requests_once().await;
-    let failures = [answer.err(), health.err(), rows.err()];
+    let failures = [value.err(), health.err(), rows.err()];
     for failure in failures.into_iter().flatten() {
         assert!(!failure.to_string().contains("sky_0"), "{failure}");
     }
 }
 
 #[tokio::test]
-async fn a_secret_is_in_no_log_that_is_shown() {
-    let client = client_of_one_that_says(200, format!("AWS: no\n{SECRET}")).await;
+async fn a_secret_is_removed_from_logs() {
+    let client = client_of_server_sending(200, format!("AWS: no\n{SECRET}")).await;
     assert_eq!(client.log("s", "1").await.unwrap(), "AWS: no\n..");
 }

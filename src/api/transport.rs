@@ -3,22 +3,22 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::CONNECT_WITHIN;
+use super::CONNECT_TIMEOUT;
 use crate::record::outcome::{ClientFault, Failure, error_type};
 
-/// Time that a response may take, and whose limit that is.
+/// Time limit of a response, with its name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimeLimit {
     /// Time from sending the request to the end of its response.
     pub(super) time: Duration,
-    /// Name of what sets the limit, as a message has it.
-    pub(super) whose: &'static str,
+    /// Name of the limit in messages, such as `SDK timeout`.
+    pub(super) name: &'static str,
 }
 
 impl TimeLimit {
-    /// Limit that SkyPilot's SDK has for the request.
+    /// Timeout that SkyPilot's SDK sets on the request.
     pub(super) const fn of_sdk(time: Duration) -> Self {
-        Self { time, whose: "SDK timeout" }
+        Self { time, name: "SDK timeout" }
     }
 
     /// Failure of a request that had no response within the limit.
@@ -34,22 +34,24 @@ impl TimeLimit {
 
 impl fmt::Display for TimeLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", humantime::format_duration(self.time), self.whose)
+        write!(f, "{} ({})", humantime::format_duration(self.time), self.name)
     }
 }
 
-/// Failure of a request that was not sent, or whose response was not read whole.
+/// Failure of a request that could not be sent, or whose response was not read to its end.
 pub(super) fn transport_failure(
     step: &str,
     error: &reqwest::Error,
     limit: Option<TimeLimit>,
 ) -> Failure {
+    // First, since a lack of ports or files on this machine is a connect error as well.
     let error_type = if let Some(fault) = ClientFault::among_causes(error) {
         fault.name()
     } else if error.is_connect() {
         error_type::CONNECT_ERROR
     } else if error.is_timeout() {
-        return limit.unwrap_or(TimeLimit::of_sdk(CONNECT_WITHIN)).exceeded(step);
+        // The HTTP client itself has no timeout but that of connecting.
+        return limit.unwrap_or(TimeLimit::of_sdk(CONNECT_TIMEOUT)).exceeded(step);
     } else {
         error_type::CONNECTION_LOST
     };
@@ -61,8 +63,7 @@ pub(super) fn transport_failure(
     }
 }
 
-/// Text of an error with its causes, since the outermost alone says only "error sending
-/// request".
+/// Message of an error with its causes: the outermost is only "error sending request".
 pub(super) fn describe(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ticker::Ticker;
-use crate::record::profile::ProfilerCost;
+use crate::record::profile::ProfilerOverhead;
 use crate::units::ByteSize;
 use crate::usage::Usage;
 
@@ -27,8 +27,8 @@ impl Punctuality {
     }
 
     /// The sum so far.
-    pub(super) fn cost(&self, ticker: &Ticker) -> ProfilerCost {
-        ProfilerCost {
+    pub(super) fn cost(&self, ticker: &Ticker) -> ProfilerOverhead {
+        ProfilerOverhead {
             samples: self.ticks,
             missed_samples: ticker.missed(),
             rate_hz: self.rate(),

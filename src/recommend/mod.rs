@@ -26,7 +26,7 @@ pub use support::{Advice, Caution, Counted, HEADROOM_PERCENT, PeakSeen, Support}
 use crate::analysis::{Report, Verdict};
 use crate::ids::RunId;
 use crate::infrastructure::Infrastructure;
-use crate::record::environment::{Environment, MemoryShape};
+use crate::record::environment::{Environment, MemorySettings};
 use crate::record::profile::ProfilerLevel;
 use crate::units::ByteSize;
 
@@ -196,7 +196,7 @@ fn inconclusive(report: &Report) -> Option<String> {
 /// What shaped the memory of all servers alike. A run of which nothing is on record says
 /// nothing against it.
 fn memory_variables(reports: &[Report]) -> Result<Vec<String>, Refusal> {
-    let shape = |report: &'_ Report| -> Option<MemoryShape> {
+    let shape = |report: &'_ Report| -> Option<MemorySettings> {
         report.environment.as_ref()?.server_environment.memory().cloned()
     };
     let mut shapes = reports.iter().filter_map(|report| Some((report, shape(report)?)));

@@ -1,7 +1,8 @@
-//! What the files of a finished run were when it ended: `checksums.json`.
+//! Checksums of a finished run's files: `checksums.json`.
 //!
-//! A file that lost lines, was replaced or is gone is often one that could still be read.
-//! A run that has a `request.json` has these sums, too, unless it broke off.
+//! They detect files that lost lines, were replaced or were deleted, which parsing alone often
+//! does not. A run with a `request.json` also has checksums, unless it ended early: builds that
+//! wrote no checksums wrote no `request.json` either.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,72 +17,71 @@ use crate::hash;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Checksums {
-    /// Format of this file.
+    /// Format of the file.
     version: Version<1>,
-    /// The SHA-256 of each file, by its path within the directory.
+    /// SHA-256 of each file, by path relative to the run's directory.
     files: BTreeMap<String, String>,
 }
 
 impl Document for Checksums {
-    const KIND: &'static str = "list of checksums";
+    const KIND: &'static str = "checksum list";
     const VERSION: u32 = 1;
 }
 
 impl RunDir {
-    /// What the files were when the run ended.
+    /// Path of the checksums of the run's files.
     pub fn checksums(&self) -> PathBuf {
         self.path().join("checksums.json")
     }
 
-    /// Writes down what the files of the run are: nothing is added to them after this.
+    /// Writes the checksums of the run's files. The files must be complete by now.
     pub fn write_checksums(&self) -> Result<(), RecordError> {
-        let files = self.sums()?;
+        let files = self.compute_checksums()?;
         write_json(&self.checksums(), &Checksums { version: Version, files })
     }
 
-    /// Writes down anew what the two files of the profile are, once another was taken in;
-    /// the sums of all others stay.
-    pub fn renew_checksums_of_profile(&self) -> Result<(), RecordError> {
-        let kept: Option<Checksums> = read_optional(&self.checksums())?;
-        let Some(mut kept) = kept else { return Ok(()) };
+    /// Updates the checksums of the profile's two files, after another profile has replaced
+    /// them. All other checksums stay.
+    pub fn update_profile_checksums(&self) -> Result<(), RecordError> {
+        let recorded: Option<Checksums> = read_optional(&self.checksums())?;
+        let Some(mut recorded) = recorded else { return Ok(()) };
         for path in [self.samples(), self.processes()] {
             let name = self.name_within(&path);
-            match sum(&path)? {
-                Some(sum) => _ = kept.files.insert(name, sum),
-                None => _ = kept.files.remove(&name),
+            match checksum(&path)? {
+                Some(sum) => _ = recorded.files.insert(name, sum),
+                None => _ = recorded.files.remove(&name),
             }
         }
-        write_json(&self.checksums(), &kept)
+        write_json(&self.checksums(), &recorded)
     }
 
-    /// Says which files are not what they were when the run ended.
+    /// Messages about files that were changed, removed or added after the end of the run.
     pub(crate) fn changes(&self) -> Result<Vec<String>, RecordError> {
-        let kept: Option<Checksums> = read_optional(&self.checksums())?;
-        let Some(kept) = kept else {
-            // Runs of before have no sums and no request.
-            let broke_off = self.request().exists().then(|| {
-                "the run broke off before its end: checksums.json, its last file, is missing"
-                    .to_owned()
+        let recorded: Option<Checksums> = read_optional(&self.checksums())?;
+        let Some(recorded) = recorded else {
+            // Runs of builds that wrote no checksums have no `request.json` either.
+            let ended_early = self.request().exists().then(|| {
+                "the run ended early: checksums.json, the last file of a run, is missing".to_owned()
             });
-            return Ok(Vec::from_iter(broke_off));
+            return Ok(Vec::from_iter(ended_early));
         };
-        let found = self.sums()?;
+        let found = self.compute_checksums()?;
         let mut changes = Vec::new();
-        for (name, sum) in &kept.files {
+        for (name, sum) in &recorded.files {
             match found.get(name) {
                 Some(found) if found == sum => {}
-                Some(_) => changes.push(format!("{name} is not what the run left")),
-                None => changes.push(format!("{name} is missing, which the run left")),
+                Some(_) => changes.push(format!("{name} was changed after the run ended")),
+                None => changes.push(format!("{name} was removed after the run ended")),
             }
         }
-        let is_new = |name: &&String| !kept.files.contains_key(*name);
+        let is_new = |name: &&String| !recorded.files.contains_key(*name);
         let added = found.keys().filter(is_new);
-        changes.extend(added.map(|name| format!("{name} is not one that the run left")));
+        changes.extend(added.map(|name| format!("{name} was added after the run ended")));
         Ok(changes)
     }
 
-    /// The sums of all files that a report is assembled from, of those that are there.
-    fn sums(&self) -> Result<BTreeMap<String, String>, RecordError> {
+    /// Checksums of all existing files that a report is assembled from.
+    fn compute_checksums(&self) -> Result<BTreeMap<String, String>, RecordError> {
         let mut paths = vec![
             self.request(),
             self.plan(),
@@ -96,7 +96,7 @@ impl RunDir {
         paths.extend(self.outcome_files()?);
         let mut sums = BTreeMap::new();
         for path in paths {
-            if let Some(sum) = sum(&path)? {
+            if let Some(sum) = checksum(&path)? {
                 sums.insert(self.name_within(&path), sum);
             }
         }
@@ -125,8 +125,8 @@ impl RunDir {
     }
 }
 
-/// The sum of a file; `None` when it is not there.
-fn sum(path: &Path) -> Result<Option<String>, RecordError> {
+/// Checksum of a file; `None` if the file does not exist.
+fn checksum(path: &Path) -> Result<Option<String>, RecordError> {
     let io = |source| RecordError::Io { act: "read", path: path.to_owned(), source };
     match fs::File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -1,4 +1,4 @@
-//! Directories of runs and profiles: private, and found by the link `latest`.
+//! Directories of runs and profiles, which are private, and the link `latest` to the newest.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, symlink};
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use super::RecordError;
 use crate::ids::RunId;
 
-/// Creates a directory that its owner alone can read.
+/// Creates a directory that only its owner can read.
 pub(super) fn create_private(path: &Path, act: &'static str) -> Result<(), RecordError> {
     let io = |act| move |source| RecordError::Io { act, path: path.to_owned(), source };
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(io("create the directory above"))?;
+        fs::create_dir_all(parent).map_err(io("create the parent directory of"))?;
     }
     fs::DirBuilder::new().mode(0o700).create(path).map_err(io(act))
 }
@@ -25,19 +25,20 @@ pub(super) fn link_latest(path: &Path) -> Result<bool, RecordError> {
         return Ok(false);
     };
     let (link, fresh) = (parent.join("latest"), parent.join(".latest.new"));
-    if link.symlink_metadata().is_ok() && !leads_to_run(&link) {
+    if link.symlink_metadata().is_ok() && !is_run_link(&link) {
         return Ok(false);
     }
-    let io = |source| RecordError::Io { act: "renew the link", path: link.clone(), source };
+    let io = |source| RecordError::Io { act: "update the link", path: link.clone(), source };
+    // A crash may have left the temporary link. The rename replaces `latest` atomically.
     _ = fs::remove_file(&fresh);
     symlink(name, &fresh).map_err(io)?;
     fs::rename(&fresh, &link).map_err(io)?;
     Ok(true)
 }
 
-/// Whether this is a link as runs and profiles renew it: to the directory of one beside it,
-/// be that still there or not.
-pub fn leads_to_run(link: &Path) -> bool {
+/// Whether a path is a link to a run or profile in the same directory, also to one that does
+/// not exist any more. skyload updates only such links.
+pub fn is_run_link(link: &Path) -> bool {
     fs::read_link(link).is_ok_and(|target| {
         target.components().count() == 1 && RunId::of_directory(&target).began().is_some()
     })
@@ -49,7 +50,7 @@ mod tests {
     use crate::record::RunDir;
 
     #[test]
-    fn latest_follows_runs_and_leaves_alone_what_is_somebody_elses() {
+    fn latest_points_to_the_newest_run_and_other_files_are_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("latest");
         let run = |id: &str| RunDir::create(&folder.path().join(id)).unwrap();

@@ -1,54 +1,54 @@
-//! What can go wrong with the files of a run.
+//! Errors of reading and writing the files of runs and profiles.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::format::Readable;
 
-/// What can go wrong with the files of a run.
+/// Error of reading or writing a file of a run or a profile.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The file system refused.
+    /// Error of the file system.
     #[error("cannot {act} `{path}`")]
     Io {
-        /// What was tried.
+        /// Operation, such as `read`.
         act: &'static str,
-        /// On which file.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// Why it failed.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A file does not hold what it should.
-    #[error("`{path}` is not a {what} that this build reads")]
+    /// File whose content cannot be parsed.
+    #[error("`{path}` is not a valid {what}")]
     Format {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it should hold.
+        /// Expected kind of file.
         what: &'static str,
-        /// The parser's reason.
+        /// Error of the parser.
         source: serde_json::Error,
     },
-    /// A file is of a version that this build does not read.
-    #[error("`{path}` has version {found} of a {what}, and this build reads {readable}")]
+    /// File of a version that this build does not support.
+    #[error("`{path}`: expected {what} {readable}, found version {found}")]
     Version {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it holds.
+        /// Kind of file.
         what: &'static str,
-        /// Its version.
+        /// Version of the file.
         found: u32,
-        /// Versions that are read.
+        /// Versions that this build supports.
         readable: Readable,
     },
 }
 
 impl RecordError {
-    /// Whether the file or directory simply is not there.
+    /// Whether the file or directory does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// The error with its reason, in one line.
+    /// Message of the error with its cause, in one line.
     pub fn in_one_line(&self) -> String {
         match std::error::Error::source(self) {
             Some(source) => format!("{self}: {source}"),
@@ -56,8 +56,8 @@ impl RecordError {
         }
     }
 
-    /// Version of a file that this build does not read.
-    pub const fn other_version(&self) -> Option<u32> {
+    /// Version of a file that this build does not support; `None` for any other error.
+    pub const fn unsupported_version(&self) -> Option<u32> {
         match self {
             Self::Version { found, .. } => Some(*found),
             Self::Io { .. } | Self::Format { .. } => None,

@@ -1,4 +1,4 @@
-//! When what happened in a run: `events.jsonl`, written by the coordinator.
+//! Log of a run's events with their times: `events.jsonl`, written by the coordinator.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::limits::MemoryLimit;
 use crate::record::profile::Phase;
 use crate::scenario::Group;
 
-/// One line of `events.jsonl`.
+/// Line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum EventLine {
@@ -20,15 +20,15 @@ pub enum EventLine {
         /// Format of the file.
         version: Version<3>,
     },
-    /// Something that happened.
+    /// Event of the run.
     Event(LoggedEvent),
 }
 
 impl Log for EventLine {
-    const KIND: &'static str = "list of events";
+    const KIND: &'static str = "event log";
     const VERSION: u32 = 3;
     const OLDEST: u32 = v2::VERSION;
-    const UNNAMED: Option<u32> = Some(v2::VERSION);
+    const UNVERSIONED: Option<u32> = Some(v2::VERSION);
 
     fn upgrade(_version: u32, line: Value) -> Value {
         v2::event(line)
@@ -36,7 +36,7 @@ impl Log for EventLine {
 }
 
 impl RunDir {
-    /// Reads what happened in the run, as far as it is on record.
+    /// Reads the events of the run that were recorded.
     pub fn read_events(&self) -> Result<Lines<LoggedEvent>, RecordError> {
         let lines: Lines<EventLine> = read_log(&self.events())?;
         let events = lines.values.into_iter().filter_map(|line| match line {
@@ -47,19 +47,19 @@ impl RunDir {
     }
 }
 
-/// The log of a run's events, as it is written.
+/// Writer of a run's event log.
 #[derive(Debug)]
 pub struct EventLog(JsonLines<EventLine>);
 
 impl EventLog {
-    /// Begins the log of a run.
+    /// Creates the log of a run.
     pub fn begin(run: &RunDir) -> Result<Self, RecordError> {
         let mut log = Self(JsonLines::append_to(&run.events())?);
         log.write(&EventLine::Header { version: Version })?;
         Ok(log)
     }
 
-    /// Appends an event, which is on disk when this returns.
+    /// Appends an event and flushes the log, so that the event survives a crash of skyload.
     pub fn note(&mut self, event: LoggedEvent) -> Result<(), RecordError> {
         self.write(&EventLine::Event(event))
     }
@@ -70,94 +70,93 @@ impl EventLog {
     }
 }
 
-/// One event, and its time.
+/// Event with its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoggedEvent {
-    /// When it happened.
+    /// Time of the event.
     pub at: Timestamp,
-    /// What happened.
+    /// Kind of event, with its details.
     pub event: Event,
 }
 
-/// What can happen in a run.
+/// Event of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
-    /// The server was about to be started.
+    /// Start of the run, before the server is started.
     Began,
-    /// The server and whatever was launched had been removed.
+    /// End of the run: the server and all launched resources have been removed.
     Ended,
-    /// A phase began; the one before, if any, has ended.
+    /// Start of a phase, and end of the previous one.
     PhaseBegan(Phase),
-    /// The load of a group of scenarios began.
+    /// Start of the load of a scenario group.
     GroupBegan(Group),
-    /// The last phase ended.
+    /// End of the last phase.
     PhasesEnded,
-    /// The server had not come to rest in the time that the plan gives it, before the
-    /// baseline or in the cooldown, and what kept it from that.
+    /// Timeout of waiting for the server to settle, before the baseline or in the cooldown,
+    /// with the reason.
     NotSettled(Unsettled),
-    /// Processes that belong to nothing of the run and kept the machine busy, when the
-    /// baseline or the cooldown began: the busiest first.
+    /// Processes outside of the run that kept the machine busy at the start of the baseline or
+    /// the cooldown, the busiest first.
     BusyBeside(Vec<BusyProcess>),
-    /// The load was stopped before all scenarios had ended.
+    /// Stop of the load before all scenarios had ended.
     LoadStopped(StopReason),
-    /// The server had another identity than the one that was started.
+    /// Replacement of the started server by another one.
     ServerReplaced,
-    /// The server was not there any more.
+    /// Exit of the server.
     ServerGone,
-    /// The server was stopped as its users do. Its processes that were still there after
-    /// that, by their titles: mostly none. They were removed.
+    /// Stop of the server by `sky api stop`, with the titles of its leaked processes (mostly
+    /// none), which were killed.
     LeakedProcesses(Vec<String>),
-    /// The clock of a server on another machine was compared with ours.
+    /// Comparison of a remote server's clock with the local clock.
     ClockCompared(ClockOffset),
-    /// Jobs of the run that were still in the queue of the loopback infrastructure
-    /// when the server had ended, by their names. They were cancelled.
+    /// Names of the run's jobs that were still in the queue of the loopback Slurm cluster after
+    /// the server had stopped. They were cancelled.
     LeftInQueue(Vec<String>),
-    /// Processes of the run's control group, or of one below it, that the kernel ended for
-    /// want of memory since the server was about to be started, and the memory limit that
-    /// then held, if there is one.
+    /// Kills by the kernel for lack of memory (OOM), in the run's control group and those
+    /// below, counted from just before the server's start.
     KilledForMemory {
-        /// How many.
+        /// Number of killed processes.
         processes: u64,
-        /// The limit.
+        /// Memory limit in effect; `None` without one.
         #[serde(default)]
         limit: Option<MemoryLimit>,
     },
 }
 
-/// What keeps a server from being at rest.
+/// Reason why a server is not idle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unsettled {
-    /// The profiler had not seen it yet.
+    /// Server without any samples so far.
     NoFigures,
-    /// So many workers still import SkyPilot.
+    /// Number of executors that still import SkyPilot.
     Starting(u32),
-    /// Percent of the machine's CPUs that are in use, by the server or anything else. Only in
-    /// runs of earlier builds: the server's own use is told now.
+    /// CPU use of the whole machine, in percent of all CPUs. Only in runs of earlier builds,
+    /// which did not measure the server's share.
     Busy(u32),
-    /// Percent of one CPU that the server's processes use.
+    /// CPU use of the server's processes, in percent of one CPU.
     ServerBusy(u32),
-    /// The jobs controllers of a server that has some were not there yet.
+    /// Jobs controllers not started yet, on a server that runs some.
     NoControllersYet,
 }
 
-/// A process that keeps a machine busy.
+/// Process that keeps the machine busy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BusyProcess {
-    /// Name of its program, as the kernel has it.
+    /// Name of the program, as the kernel has it.
     pub name: String,
-    /// Process id.
+    /// Process ID.
     pub pid: u32,
-    /// Percent of one CPU.
+    /// CPU use, in percent of one CPU.
     pub percent: u32,
 }
 
 impl fmt::Display for BusyProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (pid {}, {}% of a CPU)", self.name, self.pid, self.percent)
+        write!(f, "{} (pid {}, {}% of one CPU)", self.name, self.pid, self.percent)
     }
 }
 
@@ -165,25 +164,25 @@ impl fmt::Display for Unsettled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFigures => f.write_str("no samples yet"),
-            Self::Starting(1) => f.write_str("1 worker is starting"),
-            Self::Starting(count) => write!(f, "{count} workers are starting"),
+            Self::Starting(1) => f.write_str("1 executor starting"),
+            Self::Starting(count) => write!(f, "{count} executors starting"),
             Self::Busy(percent) => write!(f, "machine busy, {percent}% CPU"),
-            Self::ServerBusy(percent) => write!(f, "server busy, {percent}% of a CPU"),
+            Self::ServerBusy(percent) => write!(f, "server busy, {percent}% of one CPU"),
             Self::NoControllersYet => f.write_str("jobs controllers not started yet"),
         }
     }
 }
 
-/// Why a load was stopped early.
+/// Reason for stopping a load early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
-    /// Somebody pressed Ctrl-C, or sent a signal that means the same.
+    /// Interrupt by Ctrl-C, or by a signal with the same effect.
     Interrupted,
-    /// The machine's available memory fell below the floor.
+    /// Available memory of the machine below the memory floor.
     MemoryFloor,
-    /// The server ended or was replaced.
+    /// Exit or replacement of the server.
     ServerLost,
-    /// The profiler ended.
+    /// Exit of the profiler.
     ProfilerLost,
 }

@@ -1,4 +1,4 @@
-//! Files that are written whole.
+//! Files that are written as a whole and replaced atomically.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use super::RecordError;
 use super::format::{Document, Readable, Versioned};
 
-/// Writes a file whole.
+/// Writes `value` to a file as JSON.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RecordError> {
     write_with(path, |out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
@@ -18,7 +18,7 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RecordErro
     })
 }
 
-/// Writes a file whole that is not JSON.
+/// Writes a file with any content: to a temporary file in the same directory, then renamed.
 pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -33,25 +33,25 @@ pub fn write_with(
     Ok(())
 }
 
-/// Reads a file that was written whole and has no version.
+/// Reads a JSON file without a version. `what` names the kind of file in errors.
 pub fn read_json<T: DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, RecordError> {
     parse(path, what, &content(path)?)
 }
 
-/// Reads such a file, if it is there.
+/// Reads a JSON file without a version; `None` if the file does not exist.
 pub fn read_json_optional<T: DeserializeOwned>(
     path: &Path,
     what: &'static str,
 ) -> Result<Option<T>, RecordError> {
-    if_there(read_json(path, what))
+    optional(read_json(path, what))
 }
 
-/// Reads a document of any version that this build knows.
+/// Reads a document of any version that this build supports.
 pub fn read<T: Document>(path: &Path) -> Result<T, RecordError> {
     let text = content(path)?;
     let Versioned { version } = parse(path, T::KIND, &text)?;
     let format = |source| RecordError::Format { path: path.to_owned(), what: T::KIND, source };
-    let found = version.ok_or_else(|| format(serde_json::Error::custom("it has no version")))?;
+    let found = version.ok_or_else(|| format(serde_json::Error::custom("missing `version`")))?;
     if found == T::VERSION {
         return parse(path, T::KIND, &text);
     }
@@ -60,13 +60,14 @@ pub fn read<T: Document>(path: &Path) -> Result<T, RecordError> {
         return Err(RecordError::Version { path: path.to_owned(), what: T::KIND, found, readable });
     }
     let mut content = T::upgrade(found, parse(path, T::KIND, &text)?);
+    // `upgrade` changes the content only, and `Version` accepts no other number.
     content["version"] = T::VERSION.into();
     serde_json::from_value(content).map_err(format)
 }
 
-/// Reads a document, if it is there.
+/// Reads a document; `None` if the file does not exist.
 pub fn read_optional<T: Document>(path: &Path) -> Result<Option<T>, RecordError> {
-    if_there(read(path))
+    optional(read(path))
 }
 
 pub(super) fn content(path: &Path) -> Result<Vec<u8>, RecordError> {
@@ -83,7 +84,7 @@ fn parse<T: DeserializeOwned>(
     serde_json::from_slice(text).map_err(format)
 }
 
-fn if_there<T>(read: Result<T, RecordError>) -> Result<Option<T>, RecordError> {
+fn optional<T>(read: Result<T, RecordError>) -> Result<Option<T>, RecordError> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -101,7 +102,7 @@ mod tests {
     use crate::record::format::Version;
 
     #[test]
-    fn a_shorter_file_leaves_nothing_of_a_longer_one() {
+    fn a_shorter_file_replaces_a_longer_one_completely() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("value.json");
         write_json(&path, &vec![1; 100]).unwrap();
@@ -135,21 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn a_document_of_an_earlier_version_is_read_in_todays_form() {
-        let today = note(r#"{"version": 3, "text": "x"}"#).unwrap();
-        assert_eq!(today, note(r#"{"version": 2, "words": "x"}"#).unwrap());
+    fn a_document_of_an_earlier_version_is_upgraded() {
+        let current = note(r#"{"version": 3, "text": "x"}"#).unwrap();
+        assert_eq!(current, note(r#"{"version": 2, "words": "x"}"#).unwrap());
     }
 
     #[rstest]
-    #[case::a_version_to_come(
+    #[case::newer(
         r#"{"version": 4, "text": "x"}"#,
-        "has version 4 of a note, and this build reads versions 2 to 3"
+        "expected note versions 2 to 3, found version 4"
     )]
-    #[case::one_that_is_too_old(r#"{"version": 1}"#, "has version 1 of a note")]
-    #[case::none(r#"{"text": "x"}"#, "is not a note")]
-    #[case::no_object("[]", "is not a note")]
-    #[case::no_json("{", "is not a note")]
-    fn any_other_version_is_refused_with_one_line_that_names_it(
+    #[case::too_old(r#"{"version": 1}"#, "found version 1")]
+    #[case::missing(r#"{"text": "x"}"#, "is not a valid note")]
+    #[case::no_object("[]", "is not a valid note")]
+    #[case::no_json("{", "is not a valid note")]
+    fn an_unsupported_version_is_an_error_in_one_line_that_names_it(
         #[case] text: &str,
         #[case] expected: &str,
     ) {

@@ -1,7 +1,7 @@
-//! What kinds of file there are, and which versions of each this build reads.
+//! Kinds of files, and the versions of each that this build supports.
 //!
-//! Each kind has a version of its own: a new field in one does not make the others
-//! unreadable. What an earlier version holds is brought into today's form by [`v2`](super::v2).
+//! Each kind has its own version: a new field in one kind does not make the others unreadable.
+//! Content of earlier versions is upgraded by [`v2`](super::v2).
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// A kind of file that is written whole, as one JSON value with a `version`.
+/// Kind of file that is written as a whole: one JSON value with a `version`.
 pub trait Document: Serialize + DeserializeOwned {
     /// Name of the kind in errors.
     const KIND: &'static str;
     /// Version that this build writes.
     const VERSION: u32;
-    /// Oldest version that this build reads.
+    /// Oldest version that this build supports.
     const OLDEST: u32 = Self::VERSION;
 
     /// Content of a file of an earlier version in the form of [`Self::VERSION`].
@@ -25,16 +25,16 @@ pub trait Document: Serialize + DeserializeOwned {
     }
 }
 
-/// A kind of file that grows line by line, whose first line has the `version`.
+/// Kind of file that grows line by line and has its `version` in the first line.
 pub trait Log: Serialize + DeserializeOwned {
     /// Name of the kind in errors.
     const KIND: &'static str;
     /// Version that this build writes.
     const VERSION: u32;
-    /// Oldest version that this build reads.
+    /// Oldest version that this build supports.
     const OLDEST: u32 = Self::VERSION;
-    /// Version of a file whose first line has none, where there were such files.
-    const UNNAMED: Option<u32> = None;
+    /// Version of a file without a version in its first line; `None` if every version has one.
+    const UNVERSIONED: Option<u32> = None;
 
     /// Line of an earlier version in the form of [`Self::VERSION`].
     fn upgrade(_version: u32, line: Value) -> Value {
@@ -42,7 +42,7 @@ pub trait Log: Serialize + DeserializeOwned {
     }
 }
 
-/// The number `N` as the `version` of a file: no other can be written, and none is read.
+/// Number `N` as the `version` of a file. Any other number is an error when parsing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Version<const N: u32>;
 
@@ -75,27 +75,27 @@ impl<const N: u32> JsonSchema for Version<N> {
     }
 }
 
-/// The versions of a kind of file that this build reads.
+/// Versions of a kind of file that this build supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readable {
-    /// First of them.
+    /// Oldest supported version.
     pub oldest: u32,
-    /// Last of them, which is the one that is written.
+    /// Newest supported version, which this build writes.
     pub newest: u32,
 }
 
 impl Readable {
-    /// Those of a document.
+    /// Supported versions of a document.
     pub const fn of<T: Document>() -> Self {
         Self { oldest: T::OLDEST, newest: T::VERSION }
     }
 
-    /// Those of a log.
+    /// Supported versions of a log.
     pub const fn of_log<T: Log>() -> Self {
         Self { oldest: T::OLDEST, newest: T::VERSION }
     }
 
-    /// Whether a version is among them.
+    /// Whether a version is supported.
     pub const fn contains(self, version: u32) -> bool {
         self.oldest <= version && version <= self.newest
     }
@@ -110,10 +110,10 @@ impl fmt::Display for Readable {
     }
 }
 
-/// The version that stands in a file, whatever else does.
+/// Version of a file, parsed without the rest of its content.
 #[derive(Deserialize)]
 pub(super) struct Versioned {
-    /// `None` where the file has none.
+    /// Version; `None` in a file without one.
     #[serde(default)]
     pub(super) version: Option<u32>,
 }

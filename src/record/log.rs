@@ -1,4 +1,4 @@
-//! Files that grow line by line, one JSON value a line.
+//! Files that grow line by line, with one JSON value per line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
@@ -11,7 +11,7 @@ use super::RecordError;
 use super::file::content;
 use super::format::{Log, Readable, Versioned};
 
-/// A file to which values are appended, one JSON value a line.
+/// Writer that appends values to a file, one JSON value per line.
 #[derive(Debug)]
 pub struct JsonLines<T> {
     path: PathBuf,
@@ -20,7 +20,7 @@ pub struct JsonLines<T> {
 }
 
 impl<T: Serialize> JsonLines<T> {
-    /// Opens the file at its end, creating it if need be.
+    /// Opens a file for appending; creates the file if it does not exist.
     pub fn append_to(path: &Path) -> Result<Self, RecordError> {
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(|source| {
             RecordError::Io { act: "open for appending", path: path.to_owned(), source }
@@ -28,7 +28,7 @@ impl<T: Serialize> JsonLines<T> {
         Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), values: PhantomData })
     }
 
-    /// Appends one line; it reaches the disk at the next flush.
+    /// Appends one line to the buffer, which [`Self::flush`] writes to the file.
     pub fn push(&mut self, value: &T) -> Result<(), RecordError> {
         serde_json::to_writer(&mut self.writer, value)
             .map_err(io::Error::from)
@@ -36,7 +36,7 @@ impl<T: Serialize> JsonLines<T> {
             .map_err(|source| RecordError::Io { act: "append to", path: self.path.clone(), source })
     }
 
-    /// Hands what was pushed to the operating system.
+    /// Writes buffered lines to the file.
     pub fn flush(&mut self) -> Result<(), RecordError> {
         self.writer.flush().map_err(|source| RecordError::Io {
             act: "append to",
@@ -46,12 +46,12 @@ impl<T: Serialize> JsonLines<T> {
     }
 }
 
-/// The values of a line file, and whether anything in it could not be read.
+/// Values of a file with one JSON value per line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lines<T> {
-    /// The values, in the order of the file.
+    /// Values in the order of the file.
     pub values: Vec<T>,
-    /// The last line broke off, as it does when its writer was killed.
+    /// Whether the last line is incomplete, as after a kill of its writer.
     pub cut_off: bool,
 }
 
@@ -61,8 +61,8 @@ impl<T> Default for Lines<T> {
     }
 }
 
-/// Reads a log of any version that this build knows. A missing file has no lines; a broken
-/// last line is left out and said; a broken line before the last is an error.
+/// Reads a log of any version that this build supports. A missing file has no lines. An invalid
+/// last line is left out and sets `cut_off`; any other invalid line is an error.
 pub fn read_log<T: Log>(path: &Path) -> Result<Lines<T>, RecordError> {
     let text = match content(path) {
         Err(error) if error.is_not_found() => return Ok(Lines::default()),
@@ -82,7 +82,7 @@ pub fn read_log<T: Log>(path: &Path) -> Result<Lines<T>, RecordError> {
     Ok(lines)
 }
 
-/// Reads the first line of a log alone.
+/// Reads the first line of a log.
 pub fn read_first<T: Log>(path: &Path) -> Result<T, RecordError> {
     let io = |source| RecordError::Io { act: "read", path: path.to_owned(), source };
     let mut line = Vec::new();
@@ -91,10 +91,11 @@ pub fn read_first<T: Log>(path: &Path) -> Result<T, RecordError> {
     value(version_of::<T>(path, &line)?, &line).map_err(format::<T>(path))
 }
 
-/// The version of a log by its first line. A line that is no JSON is dealt with as any other.
+/// Version of a log, from its first line. A first line that is not JSON has the current version
+/// here; parsing the line as a value reports the error.
 fn version_of<T: Log>(path: &Path, first: &[u8]) -> Result<u32, RecordError> {
-    let named = serde_json::from_slice::<Versioned>(first).ok().and_then(|first| first.version);
-    let found = named.or(T::UNNAMED).unwrap_or(T::VERSION);
+    let stated = serde_json::from_slice::<Versioned>(first).ok().and_then(|first| first.version);
+    let found = stated.or(T::UNVERSIONED).unwrap_or(T::VERSION);
     let readable = Readable::of_log::<T>();
     match readable.contains(found) {
         true => Ok(found),
@@ -104,12 +105,13 @@ fn version_of<T: Log>(path: &Path, first: &[u8]) -> Result<u32, RecordError> {
     }
 }
 
-/// The value of a line of a version that is read.
+/// Value of a line in a log of a supported version.
 fn value<T: Log>(version: u32, line: &[u8]) -> serde_json::Result<T> {
     if version == T::VERSION {
         return serde_json::from_slice(line);
     }
     let mut line = T::upgrade(version, serde_json::from_slice(line)?);
+    // Only the header has a version, which `Version` compares with the current one.
     if let Some(version) = line.get_mut("version") {
         *version = T::VERSION.into();
     }
@@ -120,7 +122,7 @@ fn format<T: Log>(path: &Path) -> impl Fn(serde_json::Error) -> RecordError {
     move |source| RecordError::Format { path: path.to_owned(), what: T::KIND, source }
 }
 
-/// The lines of a file; what follows its last line break is one, unless nothing does.
+/// Lines of a file with their line breaks. Text after the last line break is a line too.
 fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|byte| *byte == b'\n')
 }
@@ -146,7 +148,7 @@ mod tests {
         const KIND: &'static str = "list of lines";
         const VERSION: u32 = 3;
         const OLDEST: u32 = 2;
-        const UNNAMED: Option<u32> = Some(2);
+        const UNVERSIONED: Option<u32> = Some(2);
 
         fn upgrade(_version: u32, line: Value) -> Value {
             serde_json::json!({ "value": line })
@@ -163,20 +165,20 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cut_off_by_a_crash_is_left_out_and_said() {
+    fn a_line_cut_off_by_a_crash_is_left_out_and_reported() {
         let text = b"{\"version\":3,\"value\":1}\n{\"value\":2}\n{\"val";
         assert_eq!(log(text).unwrap(), Lines { values: vec![1, 2], cut_off: true });
     }
 
     #[test]
-    fn a_broken_line_in_the_middle_is_an_error() {
+    fn an_invalid_line_in_the_middle_is_an_error() {
         assert!(log(b"{\"version\":3,\"value\":1}\n\xff\n{\"value\":3}\n").is_err());
     }
 
     #[test]
-    fn a_log_of_an_earlier_version_is_read_in_todays_form() {
+    fn a_log_of_an_earlier_version_is_upgraded() {
         assert_eq!(log(b"1\n2\n").unwrap().values, [1, 2]);
         let error = log(b"{\"version\":9,\"value\":1}\n").unwrap_err();
-        assert_eq!(error.other_version(), Some(9));
+        assert_eq!(error.unsupported_version(), Some(9));
     }
 }

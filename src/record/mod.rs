@@ -1,9 +1,9 @@
-//! Everything that is on disk, and nothing else: what the files of a run are called, what
-//! is in them, and how they are written and read.
+//! Files of runs and profiles: their names, formats and versions, and how they are written and
+//! read.
 //!
-//! The parts of a run are processes that meet here. Files are either written whole (to a
-//! temporary file beside, then renamed) or grow line by line, so that whatever a crash
-//! leaves can still be read. `cargo xtask report RUN` rebuilds a report from nothing else.
+//! The processes of a run exchange data through these files. A file is either written as a whole
+//! (to a temporary file that is then renamed) or appended to line by line, so that it can be
+//! read after a crash. `cargo xtask report RUN` rebuilds a report from these files alone.
 
 mod checksums;
 mod directory;
@@ -24,7 +24,7 @@ mod run_dir;
 mod run_facts;
 pub(crate) mod v2;
 
-pub use directory::leads_to_run;
+pub use directory::is_run_link;
 pub use error::RecordError;
 pub use file::{read, read_json, read_json_optional, read_optional, write_json, write_with};
 pub use format::{Document, Log, Readable, Version};

@@ -1,8 +1,8 @@
-//! What the nodes of a loopback infrastructure cost: `nodes.json`, written by the
-//! supervisor of the nodes, read by the report.
+//! Resource use of the nodes of the loopback Slurm cluster: `nodes.json`, written by the nodes'
+//! supervisor, read by the report.
 //!
-//! Nodes stand for other machines. What they take of this one is no part of the
-//! API server, but whoever reads latencies should know of it.
+//! Nodes stand for other machines. Their resource use is not part of the API server's, but it
+//! affects latencies, so it is reported.
 
 use std::time::Duration;
 
@@ -12,34 +12,31 @@ use serde::{Deserialize, Serialize};
 use super::{Document, Version};
 use crate::units::{ByteSize, seconds};
 
-/// What the nodes have cost so far.
+/// Resource use of the loopback nodes, content of `nodes.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NodeFigures {
-    /// Format of this file.
+    /// Format of the file.
     pub version: Version<2>,
-    /// CPU time of all node processes, those that have ended included.
+    /// CPU time of all node processes, exited ones included, in seconds.
     #[serde(with = "seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub cpu: Duration,
-    /// The sum of the living processes' resident memory, where shared pages count
-    /// once for each process.
+    /// Sum of the RSS of all living node processes; a shared page counts once per process.
     pub memory: ByteSize,
-    /// The largest such sum that was seen, once a second.
+    /// Maximum of the RSS sum, sampled once per second.
     pub peak_memory: ByteSize,
-    /// How many node processes live.
+    /// Number of living node processes.
     pub processes: usize,
-    /// Sockets of node processes that were seen to wait for connections from
-    /// elsewhere than this machine, each as its address and its process. Should be
-    /// empty.
+    /// Sockets of node processes that listened for connections from other machines, each with
+    /// its address and process. Expected to be empty.
     pub exposed: Vec<String>,
-    /// Which daemon ended although nobody had asked it to: the nodes were of no
-    /// use from then on.
+    /// Daemon that exited unexpectedly; the nodes were unusable from then on.
     pub failure: Option<String>,
 }
 
 impl Document for NodeFigures {
-    const KIND: &'static str = "list of figures of the nodes";
+    const KIND: &'static str = "node resource list";
     const VERSION: u32 = 2;
 }
 

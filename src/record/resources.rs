@@ -1,5 +1,5 @@
-//! `resources.json`: what was set up and torn down, how long it took, and what is
-//! still there. Written by the coordinator, read by scenarios and by the report.
+//! Log of shared resources, `resources.json`: setup and teardown steps with their durations, and
+//! resources that remain. Written by the coordinator, read by scenarios and by the report.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use crate::record::outcome::{Failure, error_type};
 use crate::scenario::Need;
 use crate::units;
 
-/// What became of everything that scenarios share.
+/// Log of shared resources, content of `resources.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ResourceLog {
-    /// Format of this file.
+    /// Format of the file.
     pub version: Version<3>,
-    /// What there is on each infrastructure.
+    /// Shared resources of each infra.
     pub shared: Vec<SharedResources>,
-    /// What was done, in the order of its end.
+    /// Setup and teardown steps, in the order of their ends.
     pub steps: Vec<ResourceStep>,
-    /// Clusters, jobs and services of the run that were still there at the end.
+    /// Names of the run's clusters, jobs and services that still existed at the end.
     pub left: Vec<String>,
-    /// Whether what is left could be looked for.
+    /// Whether the remaining resources could be listed.
     pub verified: bool,
 }
 
 impl Document for ResourceLog {
-    const KIND: &'static str = "list of resources";
+    const KIND: &'static str = "resource log";
     const VERSION: u32 = 3;
     const OLDEST: u32 = v2::VERSION;
 
@@ -51,53 +51,54 @@ impl Default for ResourceLog {
     }
 }
 
-/// What there is on one infrastructure.
+/// Shared resources of one infra.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SharedResources {
-    /// What SkyPilot calls the infrastructure.
+    /// Infra, as a value of SkyPilot's `--infra`.
     pub infra: String,
-    /// The number of the managed job.
+    /// SkyPilot's ID of the managed job.
     pub job_id: Option<u64>,
 }
 
-/// Something that was set up or torn down.
+/// Setup or teardown of one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ResourceStep {
-    /// Before or after the load.
+    /// Setup or teardown.
     pub stage: Stage,
-    /// What it is that scenarios need; `None` for what they created themselves.
+    /// Need of scenarios that the resource meets; `None` for a resource that a scenario created.
     pub need: Option<Need>,
-    /// What was done, in words.
+    /// Description of the step.
     pub what: String,
-    /// The infrastructure, where it matters.
+    /// Infra; empty if the step depends on none.
     pub infra: String,
-    /// How long it took.
+    /// Duration of the step, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub took: Duration,
-    /// Why it was not done.
+    /// Failure of the step; `None` after success.
     pub failure: Option<Failure>,
 }
 
-/// Before or after the load.
+/// Stage of a resource step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// Before.
+    /// Setup, before the load.
     SetUp,
-    /// After.
+    /// Teardown, after the load.
     TearDown,
 }
 
 impl ResourceLog {
-    /// The number of the managed job on an infrastructure.
+    /// SkyPilot's ID of the managed job on an infra.
     pub fn job_id(&self, infra: &str) -> Option<u64> {
-        self.shared.iter().find(|things| things.infra == infra)?.job_id
+        self.shared.iter().find(|resources| resources.infra == infra)?.job_id
     }
 
-    /// Why what is needed on an infrastructure is not there, if it isn't.
+    /// Failure because of which a needed resource is missing on an infra; `None` if the resource
+    /// is available or needs no setup.
     pub fn missing(&self, need: Need, infra: &str) -> Option<Failure> {
         if !need.is_shared() {
             return None;
@@ -111,12 +112,12 @@ impl ResourceLog {
                 step: "shared-resource".to_owned(),
                 status: None,
                 error_type: error_type::NOT_SET_UP.to_owned(),
-                message: format!("nobody set up {} on {infra}", need.name()),
+                message: format!("{} on {infra} was not set up", need.name()),
             }),
         }
     }
 
-    /// Takes a secret out of everything that the server said: it may have repeated it.
+    /// Removes the secret from all texts of the server, which may have repeated it.
     pub fn hide(&mut self, credentials: &Credentials) {
         let hide = |text: &mut String| *text = credentials.hide_in(text);
         self.left.iter_mut().for_each(hide);
@@ -139,14 +140,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_set_up_is_missing_and_what_needs_no_setup_never_is() {
+    fn a_resource_without_a_setup_step_is_missing_unless_it_needs_none() {
         let log = ResourceLog::default();
         assert!(log.missing(Need::Cluster, "slurm/loop").is_some());
         assert!(log.missing(Need::Infrastructure, "slurm/loop").is_none());
     }
 
     #[test]
-    fn a_secret_that_the_server_repeats_is_in_no_word_of_the_resource_log() {
+    fn a_secret_repeated_by_the_server_is_removed_from_the_resource_log() {
         let failure = Failure {
             step: "launch".to_owned(),
             status: Some(500),

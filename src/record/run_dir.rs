@@ -1,9 +1,4 @@
-//! The run directory: where all parts of a run meet.
-//!
-//! The one place that knows file names. Files are either written whole (to a
-//! temporary file beside, then renamed) or grow line by line, so that whatever
-//! a crash leaves can still be read. `cargo xtask report RUN` rebuilds a report
-//! from nothing but this directory.
+//! Directory of a run, with the paths of all its files. File names are defined only here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,17 +14,17 @@ use super::{
 use crate::ids::{ProcessIdentity, RunId};
 use crate::scenario::{Group, ScenarioId};
 
-/// One run's directory.
+/// Directory of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunDir {
     path: PathBuf,
 }
 
 impl RunDir {
-    /// Creates the directory of a new run, readable by its owner alone: the
-    /// server's log in it may tell more than the server's users should know.
+    /// Creates the directory of a new run, readable by its owner only, since the server's log
+    /// may contain confidential data.
     pub fn create(path: &Path) -> Result<Self, RecordError> {
-        create_private(path, "create the run directory")?;
+        create_private(path, "create the run's directory")?;
         let run = Self { path: path.to_owned() };
         for folder in [run.outcomes(), run.barrier()] {
             fs::create_dir(&folder).map_err(|source| RecordError::Io {
@@ -43,52 +38,53 @@ impl RunDir {
 
     /// Opens the directory of an existing run.
     pub fn open(path: &Path) -> Result<Self, RecordError> {
-        Ok(Self { path: open(path, "open the run directory")? })
+        Ok(Self { path: open(path, "open the run's directory")? })
     }
 
-    /// Whether a directory is a run's.
+    /// Whether a directory is that of a run.
     pub(super) fn holds_run(path: &Path) -> bool {
         Self { path: path.to_owned() }.plan().exists()
     }
 
-    /// Makes `latest`, beside the run's directory, point to it, and says whether it does:
-    /// what somebody else has called that stays.
+    /// Points the link `latest` in the parent directory to the run. Returns false, without a
+    /// change, if `latest` is a file or link that skyload did not create.
     pub fn link_latest(&self) -> Result<bool, RecordError> {
         link_latest(&self.path)
     }
 
-    /// The run's id, which is the directory's name.
+    /// ID of the run, which is the directory's name.
     pub fn id(&self) -> RunId {
         RunId::of_directory(&self.path)
     }
 
-    /// A file, under the name that it had in format 2 where only that is there.
-    fn named(&self, name: &str, before: &str) -> PathBuf {
-        let (path, before) = (self.path.join(name), self.path.join(before));
-        if !path.exists() && before.exists() { before } else { path }
+    /// Path of a file that was renamed after format 2: the old name if only that one exists.
+    fn renamed_file(&self, name: &str, old_name: &str) -> PathBuf {
+        let (path, old_path) = (self.path.join(name), self.path.join(old_name));
+        if !path.exists() && old_path.exists() { old_path } else { path }
     }
 
-    /// The directory itself.
+    /// Path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What was typed: one `RequestFile`.
+    /// Path of the run's arguments: one `RequestFile`.
     pub fn request(&self) -> PathBuf {
         self.path.join("request.json")
     }
 
-    /// What was asked for: one `LoadPlan`.
+    /// Path of the run's plan: one `LoadPlan`.
     pub fn plan(&self) -> PathBuf {
         self.path.join("plan.json")
     }
 
-    /// What is known of the run beside its plan: one `RunFacts`.
+    /// Path of the facts of the run: one `RunFacts`.
     pub fn facts(&self) -> PathBuf {
         self.path.join("run.json")
     }
 
-    /// Reads what is known of the run beside its plan, which once stood in that.
+    /// Reads the facts of the run, which are part of the plan in format 2; `None` if there are
+    /// none.
     pub fn read_facts(&self) -> Result<Option<RunFacts>, RecordError> {
         let facts = read_optional(&self.facts())?;
         if facts.is_some() {
@@ -104,107 +100,109 @@ impl RunDir {
         })
     }
 
-    /// Process that runs the plan, whatever the version of the run's files: the run of
-    /// another build must not be taken for one that has ended.
+    /// Coordinator of the run. Also read from files of unsupported versions: a run of another
+    /// build must not be mistaken for one that has ended.
     pub fn coordinator(&self) -> Option<ProcessIdentity> {
         let found = |path: &Path, key: &str| {
             let file: Value = read_json(path, "JSON file").ok()?;
+            // Read from untyped JSON, so that the file's version does not matter.
             ProcessIdentity::deserialize(&file[key]).ok()
         };
+        // Format 2 recorded the coordinator in the plan, as `conductor`.
         found(&self.facts(), "coordinator").or_else(|| found(&self.plan(), "conductor"))
     }
 
-    /// What was found: one `Environment`.
+    /// Path of the run's environment: one `Environment`.
     pub fn environment(&self) -> PathBuf {
         self.path.join("environment.json")
     }
 
-    /// When what happened: one `LoggedEvent` a line.
+    /// Path of the event log: one `EventLine` per line.
     pub fn events(&self) -> PathBuf {
-        self.named("events.jsonl", v2::EVENTS)
+        self.renamed_file("events.jsonl", v2::EVENTS)
     }
 
-    /// The two files of the profile.
+    /// Paths of the profile's two files.
     pub fn profile(&self) -> ProfileFiles {
-        ProfileFiles::within(&self.path)
+        ProfileFiles::in_directory(&self.path)
     }
 
-    /// The profile: one `ProfileLine` a line.
+    /// Path of the profile's samples: one `ProfileLine` per line.
     pub fn samples(&self) -> PathBuf {
         self.profile().samples
     }
 
-    /// Every process of the profile: one `ProcessTable`.
+    /// Path of the profile's process table: one `ProcessTable`.
     pub fn processes(&self) -> PathBuf {
         self.profile().processes
     }
 
-    /// What each scenario recorded.
+    /// Path of the directory of all scenario outcomes.
     pub fn outcomes(&self) -> PathBuf {
         self.path.join("outcomes")
     }
 
-    /// What one scenario recorded: one `ScenarioOutcome`.
+    /// Path of the outcome of one scenario: one `ScenarioOutcome`.
     pub fn outcome(&self, scenario: ScenarioId) -> PathBuf {
         self.outcomes().join(format!("{}.json", scenario.file_stem()))
     }
 
-    /// What scenarios share, and what became of it: one `ResourceLog`.
+    /// Path of the log of shared resources: one `ResourceLog`.
     pub fn resources(&self) -> PathBuf {
-        self.named("resources.json", v2::RESOURCES)
+        self.renamed_file("resources.json", v2::RESOURCES)
     }
 
-    /// What the nodes of the loopback infrastructure cost: one `NodeFigures`.
+    /// Path of the resource use of loopback nodes: one `NodeFigures`.
     pub fn nodes(&self) -> PathBuf {
         self.path.join("nodes.json")
     }
 
-    /// Where scenarios wait for one another.
+    /// Path of the directory in which scenarios synchronize the starts of iterations.
     pub fn barrier(&self) -> PathBuf {
         self.path.join("barrier")
     }
 
-    /// File that says that a group may start.
+    /// Path of the file that permits a scenario group to start, by its existence.
     pub fn group_start(&self, group: Group) -> PathBuf {
         self.barrier().join(format!("start-{}", group.name()))
     }
 
-    /// The end of the server's log.
+    /// Path of the end of the server's log.
     pub fn server_log_tail(&self) -> PathBuf {
         self.path.join("server.log.tail")
     }
 
-    /// The result: one `Report`.
+    /// Path of the JSON report: one `Report`.
     pub fn report(&self) -> PathBuf {
         self.path.join("report.json")
     }
 
-    /// The result for a pull request.
+    /// Path of the Markdown report, for a pull request.
     pub fn report_markdown(&self) -> PathBuf {
         self.path.join("report.md")
     }
 
-    /// The result as test cases.
+    /// Path of the JUnit report.
     pub fn junit(&self) -> PathBuf {
         self.path.join("junit.xml")
     }
 
-    /// The result as a page for a browser.
-    pub fn report_page(&self) -> PathBuf {
+    /// Path of the HTML report.
+    pub fn report_html(&self) -> PathBuf {
         self.path.join("report.html")
     }
 
-    /// Where an isolated server has its home and its temporary files.
+    /// Path of the isolated server's home and temporary files.
     pub fn instance(&self) -> PathBuf {
         self.path.join("instance")
     }
 
-    /// What the scenarios printed while they ran.
+    /// Path of the scenarios' output.
     pub fn load_log(&self) -> PathBuf {
         self.path.join("load.log")
     }
 
-    /// What the gate printed.
+    /// Path of the gate's output.
     pub fn gate_log(&self) -> PathBuf {
         self.path.join("gate.log")
     }

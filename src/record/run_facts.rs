@@ -1,4 +1,4 @@
-//! What is known of a run beside its plan: `run.json`, written when it begins.
+//! Facts of a run that are not part of its plan: `run.json`, written at the start of the run.
 
 use std::time::Duration;
 
@@ -11,46 +11,47 @@ use crate::limits::Cpus;
 use crate::units;
 use crate::units::ByteSize;
 
-/// How long a plan will take.
+/// Estimate of a plan's duration and CPU time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Estimate {
-    /// From the server's start to its end.
+    /// Time from the server's start to its end, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub duration: Duration,
-    /// CPU time in all processes of the run.
+    /// CPU time of all processes of the run, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub cpu: Duration,
-    /// CPUs that share it.
+    /// Number of CPUs that the estimate assumes.
     pub cpus: usize,
-    /// Time of the load alone, without setup and teardown.
+    /// Time of the load without setup and teardown, in seconds.
     #[serde(with = "units::seconds::option", default)]
     #[schemars(with = "Option<crate::units::Seconds>")]
     pub load: Option<Duration>,
-    /// What a quota leaves of these: 1.5, say; `None` where there is none.
+    /// CPU quota in CPUs, such as 1.5; `None` without a quota.
     #[serde(default)]
     pub cpu_quota: Option<f64>,
 }
 
 impl Estimate {
-    /// CPUs that share the CPU time, a quota included.
+    /// CPUs and CPU quota that the estimate assumes.
     pub const fn all_cpus(&self) -> Cpus {
         Cpus { allowed: self.cpus, quota: self.cpu_quota }
     }
 }
 
-/// Facts of one run. A plan holds what will be done, so none of these is part of it.
+/// Facts of one run, content of `run.json`. A plan is the same for every run of it, so these
+/// are not part of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RunFacts {
     /// Format of the file.
     pub version: Version<1>,
-    /// Process that runs the plan: scenarios end when it does. `None` where `/proc` does not
-    /// tell its start time.
+    /// Coordinator, with which scenarios end. `None` if its start time cannot be read from
+    /// `/proc`.
     pub coordinator: Option<ProcessIdentity>,
-    /// What the plan takes on this machine; `None` where its speed could not be measured.
+    /// Estimate for this machine; `None` if the machine's speed could not be measured.
     pub estimate: Option<Estimate>,
     /// Memory in use on the host before the server was started; `None` in runs of builds that
     /// did not record it.
@@ -59,6 +60,6 @@ pub struct RunFacts {
 }
 
 impl Document for RunFacts {
-    const KIND: &'static str = "list of a run's facts";
+    const KIND: &'static str = "list of run facts";
     const VERSION: u32 = 1;
 }

@@ -1,7 +1,8 @@
-//! Files of format 2, brought into today's form: for `report`, `runs` and `recommend`.
+//! Upgrade of files of format 2 to the current formats, for `report`, `runs` and `recommend`.
 //!
-//! Format 2 was one number for all files of a run. Its content is today's but for names, so
-//! it is renamed, key by key, before it is read. A run's own files keep their names.
+//! Format 2 was one number for all files of a run. Its content differs from the current formats
+//! mostly in names, so keys and values are renamed before parsing. The files on disk are not
+//! changed.
 
 mod limits;
 
@@ -9,15 +10,15 @@ use serde_json::{Map, Value, json};
 
 use super::outcome::{ClientFault, error_type};
 
-/// Version that all files had.
+/// Version number of all files of format 2.
 pub(crate) const VERSION: u32 = 2;
 
-/// Name of what is `events.jsonl` now.
+/// Former name of `events.jsonl`.
 pub(super) const EVENTS: &str = "marks.jsonl";
-/// Name of what is `resources.json` now.
+/// Former name of `resources.json`.
 pub(super) const RESOURCES: &str = "fixtures.json";
 
-/// Keys that are called otherwise now, wherever they stand.
+/// Renamed keys, at any depth: old and new name.
 const KEYS: [(&str, &str); 24] = [
     ("at-once", "concurrency"),
     ("changes", "modifications"),
@@ -45,7 +46,7 @@ const KEYS: [(&str, &str); 24] = [
     ("turns", "iteration-duration"),
 ];
 
-/// Words that are others now, where they name a class, a phase, a budget or a state.
+/// Renamed classes, phases, budgets and states: old and new name.
 const WORDS: [(&str, &str); 6] = [
     ("drain", "cooldown"),
     ("helper", "subprocess"),
@@ -55,7 +56,7 @@ const WORDS: [(&str, &str); 6] = [
     ("starting", "starting-executor"),
 ];
 
-/// Types of errors that are named otherwise now.
+/// Renamed error types: old and new name.
 const ERROR_TYPES: [(&str, &str); 16] = [
     ("cannot run sky", ClientFault::Start.name()),
     ("client out of memory", ClientFault::Memory.name()),
@@ -75,10 +76,10 @@ const ERROR_TYPES: [(&str, &str); 16] = [
     ("wrong value", error_type::UNEXPECTED_RESPONSE),
 ];
 
-/// Keys below which such words stand, in today's form.
+/// Current names of the keys whose values are renamed by [`WORDS`].
 const WORDED: [&str; 7] = ["budget", "class", "phase", "phase-began", "state", "subject", "window"];
 
-/// The plan. Facts of the run that stood in it are no part of one any more: [`facts`].
+/// Upgrades a plan, without the facts of the run, which are a file of their own now: [`facts`].
 pub(crate) fn plan(mut plan: Value) -> Value {
     rename_all(&mut plan);
     let Some(fields) = plan.as_object_mut() else { return plan };
@@ -90,12 +91,12 @@ pub(crate) fn plan(mut plan: Value) -> Value {
     plan
 }
 
-/// Facts of the run that stood in its plan.
+/// Facts of a run, from its plan of format 2.
 pub(super) fn facts(plan: &Value) -> Value {
     json!({ "version": 1, "coordinator": plan["conductor"], "estimate": plan["estimate"] })
 }
 
-/// The request, whose version was 1.
+/// Upgrades a request, whose version was 1.
 pub(super) fn request(mut file: Value) -> Value {
     if let Some(request) = file.get_mut("request") {
         request_itself(request);
@@ -123,7 +124,7 @@ fn request_itself(request: &mut Value) {
     }
 }
 
-/// A budget, as it is typed today.
+/// Upgrades an argument of `--budget`.
 fn budget(typed: &mut Value) {
     let Some((metric, limit)) = typed.as_str().and_then(|text| text.split_once('=')) else {
         return;
@@ -133,7 +134,8 @@ fn budget(typed: &mut Value) {
     }
 }
 
-/// A variable that the server was given, as it was typed: of the shell's, its name alone.
+/// Replaces a variable of the server by its argument of `--server-env`: `NAME=VALUE`, or only
+/// `NAME` for a value from the shell.
 fn variable(variable: &mut Value) {
     let Some(name) = variable["name"].as_str() else { return };
     *variable = match variable["value"]["typed"].as_str() {
@@ -142,7 +144,7 @@ fn variable(variable: &mut Value) {
     };
 }
 
-/// What a run found.
+/// Upgrades the environment of a run.
 pub(super) fn environment(mut environment: Value) -> Value {
     rename_all(&mut environment);
     if let Some(consolidation) = environment.pointer_mut("/server/consolidation")
@@ -153,7 +155,7 @@ pub(super) fn environment(mut environment: Value) -> Value {
     environment
 }
 
-/// One line of the events.
+/// Upgrades a line of the event log.
 pub(super) fn event(mut line: Value) -> Value {
     rename_all(&mut line);
     let Some(fields) = line.as_object_mut() else { return line };
@@ -161,7 +163,7 @@ pub(super) fn event(mut line: Value) -> Value {
     line
 }
 
-/// One line of a profile.
+/// Upgrades a line of a profile's samples.
 pub(super) fn profile_line(mut line: Value) -> Value {
     rename_all(&mut line);
     match line["kind"].as_str() {
@@ -172,7 +174,7 @@ pub(super) fn profile_line(mut line: Value) -> Value {
     line
 }
 
-/// What a scenario recorded.
+/// Upgrades the outcome of a scenario.
 pub(super) fn outcome(mut outcome: Value) -> Value {
     rename_all(&mut outcome);
     if let Some(fields) = outcome.as_object_mut() {
@@ -181,13 +183,13 @@ pub(super) fn outcome(mut outcome: Value) -> Value {
     outcome
 }
 
-/// Any other file: processes, resources, nodes.
+/// Upgrades any other file: processes, resources, nodes.
 pub(super) fn other(mut content: Value) -> Value {
     rename_all(&mut content);
     content
 }
 
-/// The report, with the files that it repeats.
+/// Upgrades a report, with the files that the report includes.
 pub(crate) fn report(report: Value, versions: [(&str, u32); 3]) -> Value {
     let mut report = other(report);
     let Some(fields) = report.as_object_mut() else { return report };
@@ -227,7 +229,7 @@ fn rename_all(value: &mut Value) {
                             *word = (*new).to_owned();
                         }
                     }
-                    Value::String(name) if key == "error-type" => *name = error_type_now(name),
+                    Value::String(name) if key == "error-type" => *name = current_error_type(name),
                     value => rename_all(value),
                 }
             }
@@ -236,11 +238,11 @@ fn rename_all(value: &mut Value) {
     }
 }
 
-/// Today's name of a type of errors. The limit of a timeout was part of its name.
-fn error_type_now(name: &str) -> String {
-    let known = ERROR_TYPES.iter().find(|(old, _)| *old == name);
-    match known {
-        Some((_, now)) => (*now).to_owned(),
+/// Current name of an error type. The name of a timeout used to include its limit.
+fn current_error_type(name: &str) -> String {
+    let renamed = ERROR_TYPES.iter().find(|(old, _)| *old == name);
+    match renamed {
+        Some((_, new)) => (*new).to_owned(),
         None if name.starts_with("no answer in ") => error_type::TIMEOUT.to_owned(),
         None => name.to_owned(),
     }
@@ -252,7 +254,7 @@ fn rename(fields: &mut Map<String, Value>, old: &str, new: &str) {
     }
 }
 
-/// Does something to each of a list of objects.
+/// Applies `change` to each object of a list.
 fn each(fields: &mut Map<String, Value>, list: &str, change: impl Fn(&mut Map<String, Value>)) {
     let values = fields.get_mut(list).and_then(Value::as_array_mut);
     values.into_iter().flatten().filter_map(Value::as_object_mut).for_each(change);
@@ -263,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_of_before_asks_for_the_same() {
+    fn a_request_of_format_2_is_upgraded() {
         let before = json!({ "version": 1, "request": {
             "requests-per-scenario": "4", "apis": ["status"], "profile": "smoke",
             "budgets": ["leftovers=0", "threads=9"],
@@ -280,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_of_errors_is_named_as_today() {
+    fn error_types_are_renamed() {
         for (before, now) in [
             ("no answer in 5s", "timeout"),
             ("wrong value", "unexpected-response"),
@@ -292,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_a_server_consolidates_is_a_word_now() {
+    fn a_boolean_consolidation_becomes_a_fact() {
         let before = json!({ "server": { "has-consolidation": false } });
         assert_eq!(environment(before), json!({ "server": { "consolidation": "no" } }));
     }

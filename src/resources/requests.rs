@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::{ApiClient, for_ourselves, while_unavailable, wrong_value};
+use crate::api::{ApiClient, retry_while_unavailable, unexpected_response, with_retries};
 use crate::record::outcome::Failure;
 use crate::scenario::{Call, IterationNames};
 
@@ -40,12 +40,16 @@ impl Requests {
         if call.expect.value.fits(&value) {
             return Ok(value);
         }
-        Err(wrong_value(call.step, 200, format!("{} was expected", call.expect.value.name())))
+        Err(unexpected_response(
+            call.step,
+            200,
+            format!("{} was expected", call.expect.value.name()),
+        ))
     }
 
     /// Waits for a request to end, and returns its value.
     pub(super) async fn result(&self, step: &str, id: &str) -> Result<Value, Failure> {
-        for_ourselves(async || self.client.get(step, id).await).await?.result
+        with_retries(async || self.client.get(step, id).await).await?.result
     }
 
     /// Sends a queued request and returns its id.
@@ -55,10 +59,9 @@ impl Requests {
         names: &IterationNames,
     ) -> Result<String, Failure> {
         let sent = async || self.client.send(call, names).await?.expect_ok(call.step);
-        while_unavailable(sent, || {})
-            .await?
-            .request_id
-            .ok_or_else(|| wrong_value(call.step, 200, "the response has no request id".to_owned()))
+        retry_while_unavailable(sent, || {}).await?.request_id.ok_or_else(|| {
+            unexpected_response(call.step, 200, "the response has no request id".to_owned())
+        })
     }
 
     /// Lists what belongs to the run: what `call` returns, without what has
@@ -67,7 +70,7 @@ impl Requests {
         let value = self.ask(call, &IterationNames::none()).await?;
         let rows = value
             .as_array()
-            .ok_or_else(|| wrong_value(call.step, 200, "a list was expected".to_owned()))?;
+            .ok_or_else(|| unexpected_response(call.step, 200, "a list was expected".to_owned()))?;
         Ok(rows.iter().filter_map(|row| Row::parse(row, tag)).collect())
     }
 }

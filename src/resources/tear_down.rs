@@ -146,7 +146,7 @@ impl Creations<'_> {
     fn creates(&self, row: &RequestRow) -> bool {
         const CREATING: [&str; 4] = ["sky.launch", "sky.exec", "sky.jobs.launch", "sky.serve.up"];
         row.user_id.starts_with(&self.run.user_prefix())
-            && row.is_under_way()
+            && row.is_active()
             && CREATING.contains(&row.name.as_str())
     }
 

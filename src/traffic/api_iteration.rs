@@ -12,7 +12,8 @@ use super::iteration::Iteration;
 use super::reading::{Reading, What};
 use super::segment::{self, Until};
 use crate::api::{
-    Answer, ApiClient, HealthPatience, Response, no_request_id, while_unavailable, wrong_value,
+    ApiClient, HealthPolicy, RequestResult, Response, no_request_id, retry_while_unavailable,
+    unexpected_response,
 };
 use crate::record::outcome::{Ended, Failure, SegmentOutcome};
 use crate::scenario::{Action, Call, Circumstances, IterationNames};
@@ -90,11 +91,11 @@ impl User {
         let (mut looks, retries) = (if self.remote { 1 } else { 2 }, Retries::default());
         let health = loop {
             let asked =
-                async || client.health_with_tries(HealthPatience::SDK, || retries.add()).await;
-            let health = while_unavailable(asked, || retries.add()).await;
+                async || client.health_with_retries(HealthPolicy::SDK, || retries.add()).await;
+            let health = retry_while_unavailable(asked, || retries.add()).await;
             looks -= 1;
             match health {
-                Err(failure) if looks > 0 && failure.is_of_transport() => retries.add(),
+                Err(failure) if looks > 0 && failure.is_transport_error() => retries.add(),
                 health => break health,
             }
         };
@@ -106,7 +107,7 @@ impl User {
     async fn send_inline(&mut self, call: &Call) -> Result<(), Failure> {
         let response = self.send(call, call.step.to_owned()).await?;
         let value: Value = serde_json::from_slice(&response.body)
-            .map_err(|_| wrong_value(call.step, 200, "the body is not JSON".to_owned()))?;
+            .map_err(|_| unexpected_response(call.step, 200, "the body is not JSON".to_owned()))?;
         self.judge(call, Ok(value));
         Ok(())
     }
@@ -123,7 +124,7 @@ impl User {
         let (start, mut retries) = (Instant::now(), 0);
         let (client, names) = (&self.client, &self.names);
         let sent = async || client.send(call, names).await?.expect_ok(call.step);
-        let response = while_unavailable(sent, || retries += 1).await;
+        let response = retry_while_unavailable(sent, || retries += 1).await;
         self.iteration.retried(retries);
         self.iteration.step(step, start.elapsed());
         response
@@ -155,7 +156,7 @@ impl User {
         &mut self,
         call: &Call,
         reading: &Reading<'_>,
-        answer: Result<Answer, Failure>,
+        answer: Result<RequestResult, Failure>,
     ) -> Result<(), Failure> {
         self.iteration.retried(reading.retries);
         self.iteration.step(format!("{}/stream", call.step), reading.streamed);

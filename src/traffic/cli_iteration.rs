@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::Stage;
 use super::iteration::Iteration;
 use super::segment::{self, Until};
-use crate::api::{ApiClient, RequestRow, excerpt, for_ourselves};
+use crate::api::{ApiClient, RequestRow, excerpt, with_retries};
 use crate::credentials::Credentials;
 use crate::env;
 use crate::record::environment::{ClientSettings, Inherited};
@@ -241,7 +241,7 @@ async fn audit(
     iteration: &mut Iteration,
 ) {
     let ask = async || client.get(&row.name, &row.request_id).await;
-    let answer = for_ourselves(ask).await;
+    let answer = with_retries(ask).await;
     let Err(failure) = answer.and_then(|answer| answer.result) else { return };
     let refusals =
         command.refusals.iter().filter(|(name, _)| *name == row.name).map(|(_, refusal)| refusal);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::api::wrong_value;
+use crate::api::unexpected_response;
 use crate::record::outcome::{Failure, SegmentOutcome, Tally};
 use crate::scenario::{Circumstances, Expectation, Refusal, Ruling};
 
@@ -96,7 +96,7 @@ impl Iteration {
             Ok(value) => {
                 let wanted = expect.value.name();
                 let text = excerpt(&value);
-                self.fail(wrong_value(step, 200, format!("expected {wanted}, got {text}")));
+                self.fail(unexpected_response(step, 200, format!("expected {wanted}, got {text}")));
             }
         }
     }

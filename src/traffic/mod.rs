@@ -29,7 +29,7 @@ use crate::ids::ProcessIdentity;
 use crate::limits::raise_open_files;
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::environment::Environment;
-use crate::record::outcome::{ClientCost, Ended, ScenarioOutcome, SegmentOutcome};
+use crate::record::outcome::{Ended, LoadGeneratorOverhead, ScenarioOutcome, SegmentOutcome};
 use crate::record::{RecordError, RunDir, Version, read, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
@@ -94,9 +94,9 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
 }
 
 /// The cost of this process and of its children that have ended, up to now.
-fn cost_so_far() -> ClientCost {
+fn cost_so_far() -> LoadGeneratorOverhead {
     let (own, children) = (Usage::own(), Usage::of_children());
-    ClientCost {
+    LoadGeneratorOverhead {
         own_cpu: own.cpu,
         own_peak: own.peak,
         children_cpu: children.cpu,
@@ -128,7 +128,7 @@ impl Stage {
     ) -> Result<Self, TrafficError> {
         let command = format!("skyload {}", planned.id);
         let credentials = Credentials::for_server(&plan.server);
-        let client = ApiClient::of_run(&run.id(), plan, environment, command, &credentials)?;
+        let client = ApiClient::for_run(&run.id(), plan, environment, command, &credentials)?;
         Ok(Self {
             run: run.clone(),
             planned,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::iteration::Iteration;
 use super::segment::Until;
 use super::{Stage, Stop, TrafficError};
-use crate::api::HealthPatience;
+use crate::api::HealthPolicy;
 use crate::plan::LoadPlan;
 use crate::record::outcome::{Ended, SegmentOutcome};
 
@@ -25,7 +25,7 @@ pub(super) async fn watch(
     limit: Instant,
 ) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
     // The others take at most their limit, which began about when ours did.
-    let until = Until { stop, limit: limit + HealthPatience::PROBE.answer_within };
+    let until = Until { stop, limit: limit + HealthPolicy::PROBE.timeout };
     if !stage.barrier.wait_for(0, until).await? {
         return Ok((Vec::new(), Ended::Stopped));
     }
@@ -65,7 +65,7 @@ pub(super) async fn watch(
 
 async fn ask(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Iteration, Duration) {
     let mut iteration = Iteration::default();
-    if let Err(failure) = client.health(HealthPatience::PROBE).await {
+    if let Err(failure) = client.health(HealthPolicy::PROBE).await {
         iteration.fail(failure);
     }
     (iteration, scheduled.elapsed())

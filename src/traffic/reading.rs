@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{
-    Answer, ApiClient, Backoff, INTERRUPTED, Progress, TRIES, no_request_id, while_unavailable,
-    wrong_value,
+    ApiClient, Backoff, INTERRUPTED, MAX_TRIES, Progress, RequestResult, no_request_id,
+    retry_while_unavailable, unexpected_response,
 };
 use crate::record::outcome::{Failure, error_type};
 use crate::scenario::{Call, IterationNames};
@@ -65,7 +65,7 @@ impl Trouble {
         match failure.error_type.as_str() {
             INTERRUPTED => Self::Interrupted(failure),
             error_type::PLAIN_TEXT_ERROR if failure.status == Some(200) => Self::Transient(failure),
-            _ if failure.is_of_transport() => Self::Transient(failure),
+            _ if failure.is_transport_error() => Self::Transient(failure),
             _ => Self::Permanent(failure),
         }
     }
@@ -120,7 +120,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads to the end and gets the result, as the SDK of a release does.
-    pub(super) async fn read_whole(&mut self, release: &str) -> Result<Answer, Failure> {
+    pub(super) async fn read_whole(&mut self, release: &str) -> Result<RequestResult, Failure> {
         let counting = Counting::of(release, self.call);
         let (mut failed, mut before, mut backoff) = (0, 0, Backoff::transient());
         loop {
@@ -136,7 +136,9 @@ impl<'a> Reading<'a> {
             }
             match trouble {
                 Trouble::Permanent(failure) => return Err(failure),
-                Trouble::Interrupted(failure) | Trouble::Transient(failure) if failed >= TRIES => {
+                Trouble::Interrupted(failure) | Trouble::Transient(failure)
+                    if failed >= MAX_TRIES =>
+                {
                     return Err(failure);
                 }
                 Trouble::Transient(_) if failed > 0 => {
@@ -150,7 +152,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    async fn once(&mut self) -> Result<Answer, Trouble> {
+    async fn once(&mut self) -> Result<RequestResult, Trouble> {
         let start = Instant::now();
         let read = self.stream().await;
         self.streamed += start.elapsed();
@@ -159,10 +161,10 @@ impl<'a> Reading<'a> {
         let answer = self.client.get(self.call.step, &id).await;
         *self.waited.get_or_insert_default() += start.elapsed();
         match answer.map_err(Trouble::of_get)? {
-            Answer { result: Err(failure), .. } if failure.error_type == INTERRUPTED => {
+            RequestResult { result: Err(failure), .. } if failure.error_type == INTERRUPTED => {
                 Err(Trouble::Interrupted(failure))
             }
-            Answer { result: Err(failure), .. } if is_connection_error(&failure) => {
+            RequestResult { result: Err(failure), .. } if is_connection_error(&failure) => {
                 Err(Trouble::Transient(failure))
             }
             answer => Ok(answer),
@@ -182,8 +184,8 @@ impl<'a> Reading<'a> {
                 Err(_) => Ok(id.to_owned()),
             },
             What::Output(names) => {
-                let watched = while_unavailable(
-                    async || client.watch(call, names, progress).await,
+                let watched = retry_while_unavailable(
+                    async || client.stream_output(call, names, progress).await,
                     || *retries += 1,
                 );
                 let watched = watched.await.map_err(Trouble::of_post)?;
@@ -197,7 +199,7 @@ impl<'a> Reading<'a> {
     pub(super) fn missing(&self) -> Option<Failure> {
         let text = self.call.prints.filter(|_| !self.printed)?;
         let message = format!("`{text}` is not in the job's output");
-        Some(wrong_value(self.call.step, 200, message))
+        Some(unexpected_response(self.call.step, 200, message))
     }
 }
 

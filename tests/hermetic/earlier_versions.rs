@@ -117,16 +117,16 @@ fn of_version(file: &str, version: u32) -> (TempDir, RunDir) {
 fn a_plan_of_another_version_is_refused_with_its_name(#[case] version: u32) {
     let (_folder, run) = of_version("plan.json", version);
     let error = read::<LoadPlan>(&run.plan()).expect_err("it is of another version");
-    assert_eq!(error.other_version(), Some(version));
+    assert_eq!(error.unsupported_version(), Some(version));
     let text = error.to_string();
-    assert!(text.contains(&format!("has version {version} of a plan")), "{text}");
-    assert!(text.ends_with("this build reads versions 2 to 3"), "{text}");
+    let expected = format!("expected plan versions 2 to 3, found version {version}");
+    assert!(text.ends_with(&expected), "{text}");
 }
 
 #[test]
 fn another_file_of_another_version_makes_a_run_inconclusive_and_is_named() {
     let (_folder, run) = of_version("environment.json", 99);
     let evidence = Evidence::read(&run).expect("its plan can be read");
-    let named = |damage: &String| damage.contains("has version 99");
+    let named = |damage: &String| damage.contains("found version 99");
     assert!(evidence.damage.iter().any(named), "{:?}", evidence.damage);
 }

@@ -22,7 +22,7 @@ fn quantities_are_described_as_they_are_written() {
     let schema = schema::of_report().to_value();
     let property = |of: &str, name: &str| schema["$defs"][of]["properties"][name]["$ref"].clone();
     assert_eq!(property("Stats", "p95"), "#/$defs/Seconds");
-    assert_eq!(property("ProfilerCost", "longest-gap"), "#/$defs/Duration");
+    assert_eq!(property("ProfilerOverhead", "longest-gap"), "#/$defs/Duration");
     assert_eq!(property("ValidityLimits", "profiler-gap"), "#/$defs/Duration");
     assert_eq!(property("SnapshotMemory", "pss"), "#/$defs/ByteSize");
     assert_eq!(schema["$defs"]["Seconds"]["type"], "number");

@@ -26,7 +26,7 @@ const LIST_WITHIN: Duration = Duration::from_secs(10);
 
 /// What is wrong with a path that should name a profile, if anything is.
 pub(crate) fn mistake(path: &Path) -> Option<String> {
-    let error = anyhow::Error::new(ProfileFiles::named(path).header().err()?);
+    let error = anyhow::Error::new(ProfileFiles::at(path).header().err()?);
     Some(format!(
         "--server-profile: there is no profile at `{}`: {error:#}\n  hint: `cargo xtask profile` on \
          the server's machine makes one; start it before the load, where this machine can read it",
@@ -39,7 +39,7 @@ pub(crate) fn compare_clocks(context: &Context<'_>) -> Result<ClockOffset> {
     let Context { plan, run, signals, .. } = *context;
     let environment: Environment = read(&run.environment())?;
     let command = "skyload clocks".to_owned();
-    let client = ApiClient::of_run(&run.id(), plan, &environment, command, &context.credentials)?;
+    let client = ApiClient::for_run(&run.id(), plan, &environment, command, &context.credentials)?;
     let compared = runtime()?.block_on(async {
         match signals.interrupted() {
             // It takes a moment from a server that answers, and without it a profile of
@@ -57,7 +57,7 @@ pub(crate) fn compare_clocks(context: &Context<'_>) -> Result<ClockOffset> {
 /// Waits until the profile's list of processes is younger than a moment of the server's
 /// clock, or nobody seems to renew it.
 pub(crate) fn wait_for_list(path: &Path, after: Timestamp, signals: &Signals) {
-    let files = ProfileFiles::named(path);
+    let files = ProfileFiles::at(path);
     let read = || {
         let table = files.table().ok()??;
         table.processes.iter().filter_map(|record| record.last_read).max()
@@ -72,7 +72,7 @@ pub(crate) fn wait_for_list(path: &Path, after: Timestamp, signals: &Signals) {
 /// Takes a profile into the run, in the place of one of the run's own.
 pub(crate) fn take(path: &Path, run: &RunDir) -> Result<()> {
     run.profile()
-        .replace_by(&ProfileFiles::named(path))
-        .and_then(|()| run.renew_checksums_of_profile())
+        .replace_with(&ProfileFiles::at(path))
+        .and_then(|()| run.update_profile_checksums())
         .with_context(|| format!("taking the server's profile from `{}`", path.display()))
 }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use host::progress::Progress;
 use host::signals::Signals;
 use serde::{Deserialize, Serialize};
-use skyload::api::{ApiClient, ClientIdentity, HealthPatience};
+use skyload::api::{ApiClient, ClientIdentity, HealthPolicy};
 use skyload::credentials::Credentials;
 use skyload::record::outcome::{Failure, Latencies};
 use skyload::record::{RunDir, read_json, write_json};
@@ -203,7 +203,7 @@ async fn iteration(
     window: &mut Window,
 ) -> Result<(), Failure> {
     let start = Instant::now();
-    client.health(HealthPatience::PROBE).await?;
+    client.health(HealthPolicy::PROBE).await?;
     window.health.record(start.elapsed());
     let start = Instant::now();
     let response = client.send(call, names).await?;

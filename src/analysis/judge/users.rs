@@ -99,7 +99,7 @@ impl Findings {
                 scenario.id,
                 worst.count,
                 brief(&worst.example.to_string()),
-                fault.cure()
+                fault.hint()
             ),
         );
     }

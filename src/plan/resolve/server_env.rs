@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use crate::env;
-use crate::record::request::{KeptValue, ServerVariable};
+use crate::record::request::{RecordedValue, ServerVariable};
 
 /// Names of variables that skyload decides itself, or by which another SkyPilot would be
 /// tested than the one that is named.
@@ -62,9 +62,10 @@ fn variable(text: &str, shell: &[ServerVariable]) -> Result<ServerVariable, Stri
              processes would show; set it in the shell and give `--server-env {name}`, of which \
              only a hash is kept"
         )),
-        Some(value) => {
-            Ok(ServerVariable { name: name.to_owned(), value: KeptValue::Typed(value.to_owned()) })
-        }
+        Some(value) => Ok(ServerVariable {
+            name: name.to_owned(),
+            value: RecordedValue::Typed(value.to_owned()),
+        }),
         None => shell.iter().find(|variable| variable.name == name).cloned().ok_or_else(|| {
             format!(
                 "`{name}` is not set in this shell; set it, or give `--server-env {name}=VALUE`"
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn a_typed_value_is_kept_and_of_the_shells_a_hash() {
         let variables = resolved(&["MALLOC_ARENA_MAX=1", "MALLOC_TOP_PAD_"]).unwrap();
-        assert_eq!(variables[0].value, KeptValue::Typed("1".to_owned()));
+        assert_eq!(variables[0].value, RecordedValue::Typed("1".to_owned()));
         assert_eq!(variables[1].value.to_string(), "sha256:2bb80d537b1d");
     }
 

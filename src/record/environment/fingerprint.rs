@@ -1,4 +1,5 @@
-//! Whether two runs can be compared: one hash of the host, one of what was set.
+//! Fingerprint of a run, by which comparable runs are recognised: a hash of the host and one of
+//! the settings.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,27 +8,28 @@ use super::{Environment, HugePages, MachineFacts};
 use crate::hash;
 use crate::units::ByteSize;
 
-/// Hashes of what shapes a run's figures. Runs whose hashes are equal differ in none of the
-/// facts that are named here; which of them differ otherwise stands in the environment.
+/// Hashes of the facts that affect a run's figures. Runs with equal hashes agree in all of these
+/// facts; the facts themselves are in the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Fingerprint {
-    /// Hash of the machine: CPUs, memory, kernel, its mode of huge pages, limits of control
-    /// groups on memory and CPU time, and the numbers by which SkyPilot sizes its workers.
+    /// Hash of the machine: CPUs, memory, kernel, mode of huge pages, limits of control groups
+    /// on memory and CPU time, machine size as SkyPilot counts it, and numbers of workers.
     pub host: String,
-    /// Hash of what can be the same on any machine: SkyPilot's build, how the server was
-    /// started, variables that shape its memory, and what it launches on.
+    /// Hash of settings that do not depend on the machine: SkyPilot's build and constants, the
+    /// server's mode, variables that affect memory, infras and modifications.
     pub settings: String,
 }
 
-/// Digits of a hash that are kept: two of a million runs do not share them by chance.
+/// Number of hexadecimal digits of a fingerprint: 64 bits, enough that no two of a million runs
+/// are expected to collide.
 const DIGITS: usize = 16;
 
 impl Fingerprint {
-    /// Fingerprint of what a run found.
+    /// Fingerprint of an environment.
     pub fn of(environment: &Environment) -> Self {
         let Environment {
-            // No fact of host or settings: the formats, and who measured.
+            // The file format and skyload's version do not affect the server's figures.
             version: _,
             skyload: _,
             sky,
@@ -35,36 +37,37 @@ impl Fingerprint {
             server_environment,
             infrastructure,
             modifications,
-            // An address and paths, which differ from run to run.
+            // Addresses and paths differ in each run.
             client: _,
             machine,
             fingerprint: _,
         } = environment;
         let MachineFacts { cpus, cpu_model, memory_total, system, limits } = machine;
-        // A kernel keeps some memory for itself, at each boot another amount.
+        // Rounded down to 256 MiB: the kernel reserves a different amount at each boot.
         let memory = memory_total.as_u64() / ByteSize::mib(256).as_u64();
-        // The files in which limits stand have the names of containers.
+        // Without the paths of the limits' files, which contain names of containers.
         let limits = (
             limits.memory.as_ref().map(|memory| memory.limit),
             limits.cpu.as_ref().map(|quota| (quota.quota_micros, quota.period_micros)),
         );
-        // SkyPilot sizes its workers by the machine.
+        // Facts of the machine, since SkyPilot derives its numbers of workers from its size.
         let counted = (sky.counted, server.workers);
-        let shape = server_environment.memory();
-        // Where nothing was recorded, as little is known as where it could not be read.
-        let huge_pages = shape.map_or(&HugePages::Unknown, |shape| &shape.huge_pages);
+        let memory_settings = server_environment.memory();
+        // An unrecorded mode hashes like an unreadable one.
+        let huge_pages =
+            memory_settings.map_or(&HugePages::Unknown, |settings| &settings.huge_pages);
         let host = (cpus, cpu_model, memory, system, limits, counted, huge_pages);
         let settings = (
             (&sky.version, &sky.commit, sky.constants),
             (&server.version, &server.commit, &server.api_version),
             (server.consolidation, server.serve_consolidation, server.clouds),
-            (shape.map(|shape| &shape.variables), infrastructure, modifications),
+            (memory_settings.map(|settings| &settings.variables), infrastructure, modifications),
         );
         Self { host: hash(&host), settings: hash(&settings) }
     }
 }
 
-/// Hash of values in the form in which they are written down.
+/// Hash of the JSON text of `facts`.
 fn hash(facts: &impl Serialize) -> String {
     let text = serde_json::to_vec(facts).unwrap_or_default();
     let mut digits = hash::sha256(&text);
@@ -75,7 +78,7 @@ fn hash(facts: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::environment::{MemoryShape, ServerEnvironment, Surroundings};
+    use crate::record::environment::{MemorySettings, RecordedEnvironment, ServerEnvironment};
 
     fn environment() -> Environment {
         let text = r#"{
@@ -93,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_one_host_and_setting_have_one_fingerprint() {
+    fn runs_with_equal_host_and_settings_have_equal_fingerprints() {
         let other = Environment {
             skyload: "9".to_owned(),
             client: crate::record::environment::ClientSettings {
@@ -106,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_is_another_host_with_the_same_settings() {
+    fn another_machine_changes_the_host_hash_only() {
         let here = environment();
         let there = Environment {
             machine: MachineFacts { cpus: 64, ..here.machine.clone() },
@@ -118,15 +121,15 @@ mod tests {
     }
 
     #[test]
-    fn what_shapes_memory_is_another_setting_on_the_same_host() {
+    fn a_memory_setting_changes_the_settings_hash_only() {
         let plain = environment();
         let variables = [("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())].into();
-        let memory = MemoryShape { variables, huge_pages: HugePages::Unknown };
-        let found = Surroundings { passed_on: Vec::new(), left_out: Vec::new(), memory };
-        let shaped =
+        let memory = MemorySettings { variables, huge_pages: HugePages::Unknown };
+        let found = RecordedEnvironment { passed_on: Vec::new(), left_out: Vec::new(), memory };
+        let changed =
             Environment { server_environment: ServerEnvironment::Recorded(found), ..plain.clone() };
-        let [plain, shaped] = [plain, shaped].map(|environment| Fingerprint::of(&environment));
-        assert_eq!(plain.host, shaped.host);
-        assert_ne!(plain.settings, shaped.settings);
+        let [plain, changed] = [plain, changed].map(|environment| Fingerprint::of(&environment));
+        assert_eq!(plain.host, changed.host);
+        assert_ne!(plain.settings, changed.settings);
     }
 }

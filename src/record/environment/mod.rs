@@ -1,8 +1,8 @@
-//! What a run found: SkyPilot, the server, the machine. `environment.json`,
-//! written by the coordinator, read by scenarios and by the report.
+//! Environment of a run (SkyPilot, server, client, machine): `environment.json`, written by the
+//! coordinator, read by scenarios and by the report.
 
 mod fingerprint;
-mod surroundings;
+mod server_environment;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 pub use fingerprint::Fingerprint;
-pub use surroundings::{HugePages, MemoryShape, ServerEnvironment, Surroundings};
+pub use server_environment::{HugePages, MemorySettings, RecordedEnvironment, ServerEnvironment};
 
 use super::{Document, Version, v2};
 use crate::class::ProcessClass;
@@ -20,36 +20,36 @@ use crate::limits::MachineLimits;
 use crate::scenario::Circumstances;
 use crate::units::ByteSize;
 
-/// What a run found.
+/// Environment of a run, content of `environment.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Environment {
-    /// Format of this file.
+    /// Format of the file.
     pub version: Version<3>,
-    /// The version of skyload.
+    /// Version of skyload.
     pub skyload: String,
-    /// The SkyPilot that clients are, and that a local server is.
+    /// SkyPilot of the clients, and of a server on this machine.
     pub sky: SkyUnderTest,
-    /// The server under test.
+    /// Server under test.
     pub server: ServerUnderTest,
-    /// What its processes found in their environment.
+    /// Environment variables and memory settings of the server's processes.
     #[serde(default)]
     pub server_environment: ServerEnvironment,
-    /// What is launched on, in the words of SkyPilot's `--infra`.
+    /// Infras to launch on, as values of SkyPilot's `--infra`.
     pub infrastructure: Vec<String>,
-    /// What differs, for the infrastructure's sake, from SkyPilot as it is.
+    /// Differences from an unmodified SkyPilot, which the loopback Slurm cluster needs.
     pub modifications: Vec<String>,
-    /// How scenarios reach it.
+    /// Settings with which scenarios connect to the server.
     pub client: ClientSettings,
-    /// The machine that all of this ran on.
+    /// Machine of the load generator, and of a server that is not remote.
     pub machine: MachineFacts,
-    /// Hashes of the above; `None` in runs of earlier builds.
+    /// Hashes of the environment, to compare runs; `None` in runs of earlier builds.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
 }
 
 impl Document for Environment {
-    const KIND: &'static str = "description of an environment";
+    const KIND: &'static str = "environment description";
     const VERSION: u32 = 3;
     const OLDEST: u32 = v2::VERSION;
 
@@ -58,35 +58,35 @@ impl Document for Environment {
     }
 }
 
-/// An installed SkyPilot.
+/// Installed SkyPilot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SkyUnderTest {
-    /// Its version.
+    /// SkyPilot version.
     pub version: String,
-    /// The commit that it was built from.
+    /// Commit that the version was built from.
     pub commit: Option<String>,
-    /// Its own memory estimates.
+    /// SkyPilot's estimates of its workers' memory.
     pub constants: WorkerConstants,
-    /// Where those stand.
+    /// File that the constants were read from.
     pub constants_source: String,
-    /// What it counts of this machine; `None` where it does not say, and where the server is
-    /// on another one.
+    /// Machine size as SkyPilot counts it; `None` if SkyPilot does not report it, or for a
+    /// remote server.
     #[serde(default)]
     pub counted: Option<CountedMachine>,
 }
 
-/// What SkyPilot counts of a machine: it sizes its workers by it.
+/// Machine size as SkyPilot counts it, from which SkyPilot derives its numbers of workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CountedMachine {
-    /// CPUs.
+    /// Number of CPUs.
     pub cpus: u32,
-    /// Memory.
+    /// Total memory, in bytes.
     pub memory: ByteSize,
 }
 
-/// SkyPilot's estimates of its workers' peak memory, from its config module.
+/// SkyPilot's estimates of its workers' peak memory in bytes, from its config module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WorkerConstants {
@@ -99,7 +99,7 @@ pub struct WorkerConstants {
 }
 
 impl WorkerConstants {
-    /// The estimate for a class, if SkyPilot has one.
+    /// SkyPilot's estimate for a process class; `None` for a class without one.
     pub fn for_class(&self, class: ProcessClass) -> Option<ByteSize> {
         match class {
             ProcessClass::ShortExecutor => self.short,
@@ -110,62 +110,63 @@ impl WorkerConstants {
     }
 }
 
-/// The server under test, once it answered.
+/// Server under test, as found after its first response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerUnderTest {
-    /// Its main process, where that is on this machine.
+    /// Main process of the server; `None` on a remote machine.
     pub identity: Option<ProcessIdentity>,
-    /// The version that it says it is.
+    /// SkyPilot version that the server reports.
     pub version: String,
-    /// The commit that it says it is.
+    /// Commit that the server reports.
     pub commit: Option<String>,
-    /// Its API version.
+    /// API version that the server reports.
     pub api_version: String,
-    /// How many workers it announced at its start.
+    /// Numbers of workers that the server logs at its start.
     pub workers: Option<WorkerCounts>,
-    /// Whether it runs managed jobs itself.
+    /// Whether the server runs managed jobs itself (consolidation mode).
     pub consolidation: Fact,
-    /// Whether it runs services itself.
+    /// Whether the server runs services itself (consolidation mode).
     #[serde(default)]
     pub serve_consolidation: Fact,
-    /// Whether it can launch on anything that the run does not bring.
+    /// Whether the server can launch on an infra that the run does not provide.
     #[serde(default)]
     pub clouds: Fact,
 }
 
 impl Environment {
-    /// What server and clients are where they are not the same SkyPilot, in words:
-    /// constants, and budgets that follow from them, are those of the clients'.
+    /// Message that names the SkyPilot versions of server and client; `None` if they are equal.
+    /// Constants, and the budgets derived from them, are those of the client's version.
     pub fn skew(&self) -> Option<String> {
         let (server, sky) = (&self.server, &self.sky);
-        // Releases are built from trees with changes; a server need not tell.
+        // A released server reports a commit with `-dirty`, since it was built from a modified
+        // tree, or no commit at all.
         let commit = |commit: &str| commit.trim_end_matches("-dirty").to_owned();
         let commits = server.commit.as_deref().zip(sky.commit.as_deref());
-        let differ = commits.is_some_and(|(theirs, ours)| commit(theirs) != commit(ours));
+        let differ = commits.is_some_and(|(server, client)| commit(server) != commit(client));
         if server.version == sky.version && !differ {
             return None;
         }
-        let of = |version: &str, commit: &Option<String>| match commit {
+        let name = |version: &str, commit: &Option<String>| match commit {
             Some(commit) if differ && server.version == sky.version => {
                 format!("{version} ({commit})")
             }
             _ => version.to_owned(),
         };
         Some(format!(
-            "its server is SkyPilot {}, and its client {}",
-            of(&server.version, &server.commit),
-            of(&sky.version, &sky.commit)
+            "server is SkyPilot {}, client is {}",
+            name(&server.version, &server.commit),
+            name(&sky.version, &sky.commit)
         ))
     }
 
-    /// The same with its fingerprint.
+    /// Environment with its fingerprint added.
     #[must_use]
-    pub fn fingerprinted(self) -> Self {
+    pub fn with_fingerprint(self) -> Self {
         Self { fingerprint: Some(Fingerprint::of(&self)), ..self }
     }
 
-    /// What decides which refusals are right.
+    /// Facts that decide which errors are expected.
     pub fn circumstances(&self) -> Circumstances {
         Circumstances {
             infrastructure: match self.infrastructure.is_empty() {
@@ -178,70 +179,71 @@ impl Environment {
     }
 }
 
-/// How many workers a server announced at its start.
+/// Numbers of workers that a server logs at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WorkerCounts {
-    /// Web workers.
+    /// Number of web workers.
     pub server: u32,
-    /// Executors for long requests.
+    /// Number of executors for long requests.
     pub long: u32,
-    /// Short requests that run in parallel at the most.
+    /// Maximum number of short requests that run in parallel.
     pub short: u32,
 }
 
 impl WorkerCounts {
-    /// Finds the announcement in a server's log.
+    /// Numbers in the last start message of a server's log.
     pub fn from_log(log: &str) -> Option<Self> {
-        let (_, announcement) = log.rsplit_once("SkyPilot API server will start ")?;
-        let line = announcement.lines().next()?;
+        let (_, message) = log.rsplit_once("SkyPilot API server will start ")?;
+        let line = message.lines().next()?;
+        // The numbers come in this order: web workers, long, short.
         let mut numbers = line.split(' ').filter_map(|word| word.parse::<u32>().ok());
         Some(Self { server: numbers.next()?, long: numbers.next()?, short: numbers.next()? })
     }
 }
 
-/// How scenarios reach the server.
+/// Settings with which scenarios connect to the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClientSettings {
-    /// The server's address, without a password: that stays in the environment.
+    /// URL of the server, without a login; credentials are passed in environment variables.
     pub endpoint: Url,
-    /// The `sky` program.
+    /// Path of the `sky` program.
     pub sky: std::path::PathBuf,
-    /// Variables that `sky` processes are given.
+    /// Environment variables that are set for `sky` processes.
     pub variables: Vec<(String, String)>,
-    /// Variables that are taken from them.
+    /// Names of environment variables that are removed for `sky` processes.
     pub without: Vec<String>,
-    /// What else they find in their environment.
+    /// Environment variables that `sky` processes inherit from the shell.
     #[serde(default)]
     pub inherits: Inherited,
 }
 
-/// What a process inherits of the shell's variables.
+/// Environment variables that a process inherits from the shell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Inherited {
-    /// All of them but those that are taken from it.
+    /// Every variable except the removed ones.
     #[default]
     All,
-    /// Those of these names.
+    /// Variables with these names.
     Only(Vec<String>),
 }
 
-/// The machine that a run took place on.
+/// Machine that a run took place on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MachineFacts {
-    /// CPUs that can be used, whatever share of their time.
+    /// Number of usable CPUs, without regard to a CPU quota.
     pub cpus: usize,
-    /// Model of the first of them, as the kernel has it; `None` where it has none.
+    /// Model of the first CPU, as the kernel names it; `None` if the kernel has no name.
     #[serde(default)]
     pub cpu_model: Option<String>,
-    /// Its memory.
+    /// Total memory, in bytes.
     pub memory_total: ByteSize,
     /// Operating system and kernel.
     pub system: String,
-    /// Limits that control groups and the shell put on the run.
+    /// Limits on the run by control groups and the shell.
     #[serde(default)]
     pub limits: MachineLimits,
 }
@@ -251,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn worker_counts_are_read_from_the_last_announcement_of_a_log() {
+    fn worker_counts_are_read_from_the_last_start_message_of_a_log() {
         let line = "I 11-24 08:13:50.854 PID=2369 config.py:200] SkyPilot API server will start 1 \
                     server processes with 4 background workers for long requests and will allow at \
                     max 59 short requests in parallel.\nmore";

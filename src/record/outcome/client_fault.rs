@@ -1,4 +1,4 @@
-//! What the load generator itself could not do. That says nothing of the server.
+//! Faults of the load generator itself, which are no evidence about the server.
 
 use std::error::Error;
 use std::io;
@@ -7,20 +7,20 @@ use nix::errno::Errno;
 
 use super::Failure;
 
-/// What the load generator itself could not do.
+/// Fault of the load generator itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClientFault {
-    /// It has as many files and connections open as it may.
+    /// Limit of open files and connections reached.
     OpenFiles,
-    /// It gets no memory.
+    /// Memory allocation failed.
     Memory,
-    /// The machine has no port left for another connection.
+    /// Local ports for outgoing connections used up.
     Ports,
-    /// It may start no process more.
+    /// Limit of processes reached.
     Processes,
-    /// A process could not be started for another reason.
+    /// Process not started for another reason.
     Start,
-    /// A fault of its own.
+    /// Bug in skyload.
     Skyload,
 }
 
@@ -28,8 +28,8 @@ impl ClientFault {
     const ALL: [Self; 6] =
         [Self::OpenFiles, Self::Memory, Self::Ports, Self::Processes, Self::Start, Self::Skyload];
 
-    /// The type of error under which failures of this kind are counted. No error of a
-    /// server has it: those are named by Python.
+    /// Error type under which failures of this kind are counted. A server's errors never have
+    /// one of these types, since they are named after Python classes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenFiles => "load-generator-out-of-open-files",
@@ -41,24 +41,25 @@ impl ClientFault {
         }
     }
 
-    /// What to do about it.
-    pub const fn cure(self) -> &'static str {
+    /// Hint for the user, starting with an imperative.
+    pub const fn hint(self) -> &'static str {
         match self {
             Self::OpenFiles => "raise the hard limit (ulimit -Hn) or use fewer users (-n)",
             Self::Memory => "use fewer users (-n), or a machine with more memory",
             Self::Ports => {
-                "use fewer users (-n), or widen net.ipv4.ip_local_port_range: every \
-                 connection takes a port, for a minute after its end, too"
+                "use fewer users (-n), or widen net.ipv4.ip_local_port_range: a connection \
+                 occupies a port until a minute after its end"
             }
             Self::Processes => {
                 "raise the limit on processes (ulimit -u, pids.max) or use fewer users (-n)"
             }
-            Self::Start => "see load.log, and whether `--sky` names a program that can be run",
-            Self::Skyload => "see load.log, and report it",
+            Self::Start => "see load.log, and check that `--sky` is an executable program",
+            Self::Skyload => "see load.log, and report this bug",
         }
     }
 
-    /// What an error of the operating system says of whoever made the call.
+    /// Fault of the load generator that an error of the operating system shows; `None` for
+    /// errors that a server may have caused.
     pub fn of_error(error: &io::Error) -> Option<Self> {
         match Errno::from_raw(error.raw_os_error()?) {
             Errno::EMFILE | Errno::ENFILE => Some(Self::OpenFiles),
@@ -68,16 +69,16 @@ impl ClientFault {
         }
     }
 
-    /// What an error's causes say of whoever made the call: the operating system's error is the
-    /// innermost of them.
+    /// Fault of the load generator among the causes of an error. The operating system's error
+    /// is the innermost cause.
     pub fn among_causes(error: &dyn Error) -> Option<Self> {
         let causes = std::iter::successors(error.source(), |&cause| Error::source(cause));
         causes.filter_map(|cause| cause.downcast_ref()).find_map(Self::of_error)
     }
 
-    /// Why a process could not be started, by the operating system's error: nobody but us is to
-    /// blame.
+    /// Fault of the load generator that prevented the start of a process.
     pub fn of_start(error: &io::Error) -> Self {
+        // fork(2) fails with EAGAIN at the limit of processes (RLIMIT_NPROC, pids.max).
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EAGAIN) => Self::Processes,
             _ => Self::of_error(error).unwrap_or(Self::Start),
@@ -86,8 +87,9 @@ impl ClientFault {
 }
 
 impl Failure {
-    /// Whether it is the load generator's own, and which.
+    /// Fault of the load generator that caused the failure, if any.
     pub fn client_fault(&self) -> Option<ClientFault> {
+        // With an HTTP status, the error type is a server's, whatever its name.
         let mut faults = ClientFault::ALL.into_iter();
         faults.find(|fault| self.status.is_none() && fault.name() == self.error_type)
     }
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_the_operating_system_are_told_from_those_of_the_server() {
+    fn errors_of_the_operating_system_are_distinguished_from_those_of_the_server() {
         let of = |errno: Errno| ClientFault::of_error(&io::Error::from(errno));
         assert_eq!(of(Errno::EMFILE), Some(ClientFault::OpenFiles));
         assert_eq!(of(Errno::ENFILE), Some(ClientFault::OpenFiles));

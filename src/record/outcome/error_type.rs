@@ -1,9 +1,9 @@
-//! Types of errors that no server names: skyload's own, in lower case with hyphens.
+//! Error types of skyload, in lower case with hyphens, for errors that no server reports.
 
-/// No response within the limit.
+/// Response that did not arrive within the time limit.
 pub const TIMEOUT: &str = "timeout";
 
-/// No connection to the server.
+/// Connection to the server that could not be made.
 pub const CONNECT_ERROR: &str = "connect-error";
 
 /// Connection that ended before the response did.
@@ -12,25 +12,25 @@ pub const CONNECTION_LOST: &str = "connection-lost";
 /// Response of another form or content than SkyPilot's SDK expects.
 pub const UNEXPECTED_RESPONSE: &str = "unexpected-response";
 
-/// Output of a `sky` process without what it should have.
+/// Output of a `sky` process that lacks the expected text.
 pub const UNEXPECTED_OUTPUT: &str = "unexpected-output";
 
-/// Error that the server reports without its type.
+/// Error that the server reports without a type.
 pub const UNTYPED_ERROR: &str = "untyped-error";
 
-/// Error that the server sends as plain text where JSON is due, such as a proxy's page.
+/// Error that the server sends as plain text where JSON is expected, such as a proxy's page.
 pub const PLAIN_TEXT_ERROR: &str = "plain-text-error";
 
 /// Server that answers only requests with credentials.
 pub const NEEDS_AUTHENTICATION: &str = "needs-authentication";
 
-/// Request of a `sky` process that the server does not list.
+/// Request of a `sky` process that is missing in the server's list.
 pub const REQUEST_NOT_FOUND: &str = "request-not-found";
 
-/// Request that still ran when its `sky` process had ended.
+/// Request that was still running after its `sky` process had exited.
 pub const REQUEST_NOT_FINISHED: &str = "request-not-finished";
 
-/// Iteration that still ran at the end of its scenario.
+/// Iteration that was still running at the end of its scenario.
 pub const ITERATION_NOT_FINISHED: &str = "iteration-not-finished";
 
 /// Shared resource that was not set up.

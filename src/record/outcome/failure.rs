@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::error_type;
 
-/// Reason why one request did not have the right response.
+/// Failure of one request: error response, unexpected response, or transport error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Failure {
-    /// The step of the iteration.
+    /// Step of the iteration.
     pub step: String,
     /// HTTP status; `None` when there was no response.
     pub status: Option<u16>,
-    /// Type of the error as the server names it, such as `ValueError`, or, for an error that
-    /// the server does not name, one of skyload's types such as `timeout`.
+    /// Error type: the server's, such as `ValueError`, or one of skyload's, such as `timeout`,
+    /// for an error without a type of the server.
     pub error_type: String,
     /// Message of the server or of the operating system.
     pub message: String,
@@ -32,14 +32,14 @@ impl Failure {
         self.message = hide(&self.message);
     }
 
-    /// Whether there was no response, or none to its end.
-    pub(crate) const fn is_of_transport(&self) -> bool {
+    /// Whether there was no complete response.
+    pub(crate) const fn is_transport_error(&self) -> bool {
         self.status.is_none()
     }
 
     /// Whether there was no response in time.
     pub(crate) fn is_timeout(&self) -> bool {
-        self.is_of_transport() && self.error_type == error_type::TIMEOUT
+        self.is_transport_error() && self.error_type == error_type::TIMEOUT
     }
 }
 
@@ -54,36 +54,36 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Failures and refusals of one segment.
+/// Counts of failures and expected errors of one segment, by type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally(Vec<FailureTally>);
 
-/// One kind of failure, and how often it was seen.
+/// Count of failures with equal step, HTTP status and error type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FailureTally {
-    /// The first of its kind: its message may differ from the others'.
+    /// First failure of the kind; later ones may have other messages.
     pub example: Failure,
-    /// Why it is the right answer, for a refusal that is.
+    /// Reason why the error is expected; `None` for other errors.
     pub expected_because: Option<String>,
-    /// The servers on which it would be the right answer, for a refusal of which nobody
-    /// knows whether this is one of them.
+    /// Servers on which the error would be expected, if it is unknown whether the server under
+    /// test is one of them; `None` for other errors.
     #[serde(default)]
     pub expected_only_on: Option<String>,
-    /// How often.
+    /// Number of failures.
     pub count: u64,
 }
 
 impl FailureTally {
-    /// Whether it was an error, and no refusal that is or may be right.
+    /// Whether the failure is an error that is not expected, and cannot be.
     pub const fn is_error(&self) -> bool {
         self.expected_because.is_none() && self.expected_only_on.is_none()
     }
 }
 
 impl Tally {
-    /// Counts a failure; with a reason why it is right, a refusal.
+    /// Counts a failure, as an expected error if a reason is given.
     pub fn add(&mut self, failure: Failure, expected_because: Option<&str>) {
         self.merge(&FailureTally {
             example: failure,
@@ -93,7 +93,8 @@ impl Tally {
         });
     }
 
-    /// Counts a refusal that would be right on such servers.
+    /// Counts an error that would be expected on certain servers, where it is unknown whether
+    /// the server under test is one of them.
     pub fn add_unjudged(&mut self, failure: Failure, expected_only_on: &str) {
         self.merge(&FailureTally {
             example: failure,
@@ -103,19 +104,19 @@ impl Tally {
         });
     }
 
-    /// Counts all of another tally.
+    /// Adds the counts of another tally.
     pub fn add_all(&mut self, other: &Self) {
         for entry in &other.0 {
             self.merge(entry);
         }
     }
 
-    /// The kinds, in the order in which they were first seen.
+    /// Kinds of failures, in the order of their first occurrence.
     pub fn kinds(&self) -> &[FailureTally] {
         &self.0
     }
 
-    /// Changes the message of every kind.
+    /// Replaces the message of every kind by the result of `map`.
     pub(super) fn map_messages(&mut self, map: impl Fn(&str) -> String) {
         for kind in &mut self.0 {
             kind.example.message = map(&kind.example.message);
@@ -123,14 +124,14 @@ impl Tally {
     }
 
     fn merge(&mut self, new: &FailureTally) {
-        let same = |old: &&mut FailureTally| {
+        let is_same_kind = |old: &&mut FailureTally| {
             old.example.step == new.example.step
                 && old.example.status == new.example.status
                 && old.example.error_type == new.example.error_type
                 && old.expected_because == new.expected_because
                 && old.expected_only_on == new.expected_only_on
         };
-        match self.0.iter_mut().find(same) {
+        match self.0.iter_mut().find(is_same_kind) {
             Some(old) => old.count = old.count.saturating_add(new.count),
             None => self.0.push(new.clone()),
         }
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_counted_by_kind_and_refusals_apart() {
+    fn failures_are_counted_by_kind_and_expected_errors_separately() {
         let mut tally = Tally::default();
         tally.add(failure("ValueError"), None);
         tally.add(failure("ValueError"), None);

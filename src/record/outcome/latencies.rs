@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::total;
 
-/// A distribution of durations with three significant digits, from one
-/// microsecond to a day. Serialises as `[microseconds, count]` pairs.
+/// Distribution of durations with three significant digits, from one microsecond to one day.
+/// Serialized as `[microseconds, count]` pairs.
 #[derive(Clone, PartialEq)]
 pub struct Latencies(Histogram<u64>);
 
-/// The histogram's own has one number for each of its thousands of buckets.
+/// Summary in one line: the histogram's own `Debug` prints thousands of buckets.
 impl fmt::Debug for Latencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [min, mean, max] = [self.min(), self.mean(), self.max()].map(Option::unwrap_or_default);
@@ -23,8 +23,9 @@ impl fmt::Debug for Latencies {
     }
 }
 
-/// More durations than any run can have: thousands of such distributions still add up.
-const MOST: u64 = 1 << 40;
+/// Maximum number of durations when parsing, far above that of any run. Low enough that counts
+/// of thousands of distributions can be added without overflow.
+const MAX_COUNT: u64 = 1 << 40;
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -32,19 +33,20 @@ impl Default for Latencies {
     fn default() -> Self {
         let longest = u64::try_from(LONGEST.as_micros()).unwrap_or(u64::MAX);
         let histogram = Histogram::new_with_bounds(1, longest, 3);
-        // The bounds are constants that the crate accepts, as every test proves.
+        // Cannot fail: the bounds are constants, so every test would fail.
         Self(histogram.unwrap_or_else(|_| unreachable!("constant bounds are valid")))
     }
 }
 
 impl Latencies {
-    /// Records one duration; one beyond the range counts as its end.
+    /// Records one duration, limited to the range of the distribution.
     pub fn record(&mut self, duration: Duration) {
         self.record_n(duration, 1);
     }
 
     fn record_n(&mut self, duration: Duration, count: u64) {
         let micros = u64::try_from(duration.min(LONGEST).as_micros()).unwrap_or(u64::MAX);
+        // The histogram cannot record 0.
         self.0.saturating_record_n(micros.max(1), count);
     }
 
@@ -53,39 +55,39 @@ impl Latencies {
         self.0 += &other.0;
     }
 
-    /// How many durations there are.
+    /// Number of durations.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The duration below which `percent` percent of them lie; `None` when there
-    /// are none.
+    /// Percentile: the duration that `percent` percent of the durations do not exceed; `None`
+    /// for an empty distribution.
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
         self.if_any(|h| Duration::from_micros(h.value_at_percentile(percent).min(h.max())))
     }
 
-    /// The shortest.
+    /// Shortest duration; `None` for an empty distribution.
     pub fn min(&self) -> Option<Duration> {
-        // As percentiles are: the upper end of what three digits leave open. Else the
-        // shortest of one were below the longest.
+        // Upper end of the bucket, as for percentiles: otherwise a single duration would have
+        // a minimum below its maximum.
         self.if_any(|h| Duration::from_micros(h.highest_equivalent(h.min())))
     }
 
-    /// The longest.
+    /// Longest duration; `None` for an empty distribution.
     pub fn max(&self) -> Option<Duration> {
         self.if_any(|h| Duration::from_micros(h.max()))
     }
 
-    /// The average.
+    /// Mean duration; `None` for an empty distribution.
     pub fn mean(&self) -> Option<Duration> {
         let mean =
             self.if_any(|h| Duration::try_from_secs_f64(h.mean() / 1e6).unwrap_or(LONGEST))?;
+        // The histogram averages the middles of buckets, which may be outside of min and max.
         Some(mean.clamp(self.min()?, self.max()?))
     }
 
-    /// How many there are in each tenth of a power of ten of microseconds, for a chart
-    /// with a logarithmic axis: those of `n` last from 10^(n/10) microseconds up to the
-    /// beginning of the next. Tenths without any are left out.
+    /// Counts per bucket of a logarithmic axis with ten buckets per decade, as pairs of bucket
+    /// `n` and count. Bucket `n` begins at 10^(n/10) microseconds. Empty buckets are left out.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
@@ -122,8 +124,8 @@ impl<'de> Deserialize<'de> for Latencies {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut latencies = Self::default();
         let counts = Vec::<(u64, u64)>::deserialize(deserializer)?;
-        if total(counts.iter().map(|(_, count)| *count)) > MOST {
-            return Err(D::Error::custom("a distribution of more durations than there can be"));
+        if total(counts.iter().map(|(_, count)| *count)) > MAX_COUNT {
+            return Err(D::Error::custom(format!("expected at most {MAX_COUNT} durations")));
         }
         for (micros, count) in counts {
             latencies.record_n(Duration::from_micros(micros), count);
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_duration_is_the_shortest_the_longest_and_all_between() {
+    fn a_single_duration_is_min_mean_max_and_percentile() {
         for micros in [3, 120_237_000, 999_999, 86_400_000_000] {
             let mut latencies = Latencies::default();
             latencies.record(Duration::from_micros(micros));
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn more_durations_than_can_be_are_damage() {
+    fn too_many_durations_are_an_error() {
         let most = u64::MAX;
         for text in [format!("[[1, {most}]]"), format!("[[1, 1], [2, {most}]]")] {
             assert!(serde_json::from_str::<Latencies>(&text).is_err(), "{text}");
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_distribution_survives_the_way_through_a_file() {
+    fn a_distribution_survives_a_round_trip_through_a_file() {
         let mut latencies = Latencies::default();
         for millis in 1..=1000 {
             latencies.record(Duration::from_millis(millis));
@@ -192,14 +194,14 @@ mod tests {
         for millis in [1, 1, 10, 15, 99, 8_000] {
             latencies.record(Duration::from_millis(millis));
         }
-        // 10^(n/10) microseconds: 1 ms is n = 30, 8 s lie in n = 69.
+        // 1 ms is 10^(30/10) microseconds, so bucket 30; 8 s are in bucket 69.
         let expected = [(30, 2), (40, 1), (41, 1), (49, 1), (69, 1)];
         assert_eq!(latencies.counts_by_tenth_of_decade(), expected);
         assert_eq!(Latencies::default().counts_by_tenth_of_decade(), []);
     }
 
     #[test]
-    fn the_longest_is_never_rounded_past_itself() {
+    fn no_percentile_exceeds_the_maximum() {
         let mut latencies = Latencies::default();
         latencies.record(Duration::from_micros(12_345_678));
         let max = latencies.max().unwrap();

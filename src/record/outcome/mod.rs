@@ -1,8 +1,8 @@
-//! What a scenario process recorded: `outcomes/<scenario>.json`, one each.
+//! Outcome of a scenario, recorded by its process: `outcomes/<scenario>.json`.
 //!
-//! Written by the drivers in [`crate::traffic`] before anything is asserted, so
-//! that a failed scenario leaves its numbers. A file that is missing is itself a
-//! result: the process ended without a word, and the run is inconclusive.
+//! The file is written by [`crate::traffic`] before anything is asserted, so that a failed
+//! scenario has its figures too. A missing file means that the process exited without a result,
+//! and makes the run inconclusive.
 
 mod client_fault;
 pub mod error_type;
@@ -28,22 +28,22 @@ use crate::scenario::ScenarioId;
 use crate::units;
 use crate::units::ByteSize;
 
-/// What one scenario process recorded.
+/// Outcome of a scenario, content of `outcomes/<scenario>.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ScenarioOutcome {
-    /// Format of this file.
+    /// Format of the file.
     pub version: Version<3>,
-    /// Which scenario.
+    /// Scenario.
     pub scenario: ScenarioId,
-    /// The process that ran it.
+    /// Process that ran the scenario.
     pub process: Option<ProcessIdentity>,
-    /// One entry for each segment of iterations, in their order.
+    /// Segments in the order of their iterations.
     pub segments: Vec<SegmentOutcome>,
-    /// How it ended.
+    /// End of the scenario.
     pub ended: Ended,
-    /// What the scenario itself cost.
-    pub cost: ClientCost,
+    /// Overhead of the scenario's process and its children.
+    pub cost: LoadGeneratorOverhead,
 }
 
 impl Document for ScenarioOutcome {
@@ -57,8 +57,8 @@ impl Document for ScenarioOutcome {
 }
 
 impl ScenarioOutcome {
-    /// Takes a secret out of every message: a server, or a `sky` process, may have
-    /// repeated it.
+    /// Removes the secret from every message: the server or a `sky` process may have repeated
+    /// the credentials.
     pub fn hide(&mut self, credentials: &Credentials) {
         for segment in &mut self.segments {
             segment.tally.map_messages(|message| credentials.hide_in(message));
@@ -66,57 +66,57 @@ impl ScenarioOutcome {
     }
 }
 
-/// How a scenario ended.
+/// End of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
-    /// All iterations have run.
+    /// Completion of all iterations.
     Finished,
-    /// It was told to stop: by a signal, or since its coordinator had gone.
+    /// Stop by a signal, or after the exit of the coordinator.
     Stopped,
-    /// It ran into its time limit with iterations still under way.
+    /// Time limit reached with iterations still running.
     TimedOut,
 }
 
-/// Iterations that began together.
+/// Segment of a scenario: one synchronized iteration of all its users.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SegmentOutcome {
-    /// The moment for which the iterations were scheduled.
+    /// Scheduled start of the iterations.
     pub began: Timestamp,
-    /// When the last of them ended.
+    /// End of the last iteration.
     pub ended: Timestamp,
-    /// Iterations that were scheduled.
+    /// Number of scheduled iterations.
     pub scheduled: u64,
-    /// Iterations whose every request had the right answer.
+    /// Number of iterations in which every request had the expected response.
     pub succeeded: u64,
-    /// Iterations in which a request was refused, and rightly so, and all others had
-    /// the right answer.
+    /// Number of iterations with an expected error and no failure.
     pub expected_errors: u64,
-    /// Iterations in which a request was refused, of which nobody knows whether rightly so, and
-    /// all others had the right answer.
+    /// Number of iterations without a failure, but with an error of which it is unknown whether
+    /// it is expected on this server.
     #[serde(default)]
     pub unjudged: u64,
-    /// Iterations in which a request failed.
+    /// Number of iterations in which a request failed.
     pub failed: u64,
-    /// Iterations that the load generator could not finish. They say nothing
-    /// of the server, so they are in no other count, and in no latency.
+    /// Number of iterations that the load generator could not finish. They are in no other
+    /// count and in no latency, since they are no evidence about the server.
     #[serde(default)]
     pub client_failed: u64,
-    /// What failed, and what was refused, by kind.
+    /// Failures and expected errors, by type.
     pub tally: Tally,
-    /// From the scheduled start of an iteration to its last answer, failed iterations too.
+    /// Latencies from the scheduled start of an iteration to its last response, failed
+    /// iterations included.
     pub iteration_duration: Latencies,
-    /// By step of an iteration, from the start of that step.
+    /// Latencies by step, from the start of the step.
     pub steps: BTreeMap<String, Latencies>,
-    /// How much later than scheduled iterations began.
+    /// Delays of iterations' starts after their scheduled times.
     pub send_lateness: Latencies,
-    /// How often something was sent again, as SkyPilot's SDK does.
+    /// Number of retries, which follow the rules of SkyPilot's SDK.
     pub retries: u64,
 }
 
 impl SegmentOutcome {
-    /// A segment whose iterations have yet to run.
+    /// Segment before the start of its iterations.
     pub fn begin(at: Timestamp, scheduled: u64) -> Self {
         Self {
             began: at,
@@ -135,7 +135,7 @@ impl SegmentOutcome {
         }
     }
 
-    /// Iterations that came to an end.
+    /// Number of iterations that ended, without those in `client_failed`.
     pub const fn completed(&self) -> u64 {
         self.succeeded
             .saturating_add(self.expected_errors)
@@ -144,20 +144,20 @@ impl SegmentOutcome {
     }
 }
 
-/// What a scenario process and its children cost.
+/// Overhead of a scenario's process and its children.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ClientCost {
-    /// CPU time of the scenario process.
+pub struct LoadGeneratorOverhead {
+    /// CPU time of the scenario's process.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub own_cpu: Duration,
-    /// Its peak resident memory.
+    /// Peak RSS of the scenario's process.
     pub own_peak: ByteSize,
-    /// CPU time of the processes that it started.
+    /// CPU time of the scenario's child processes.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub children_cpu: Duration,
-    /// Peak resident memory of the largest of them; `None` if there were none.
+    /// Peak RSS of the largest child process; `None` without children.
     pub largest_child: Option<ByteSize>,
 }

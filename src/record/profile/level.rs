@@ -1,40 +1,39 @@
-//! How peaks are read: as was asked for, and as the machine grants.
+//! Methods of reading peaks: the requested one, and the one in use.
 
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How peaks are to be read, as `--help` describes it.
+/// Requested method of reading peaks, as described in `--help`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum LevelChoice {
-    /// As exactly as this machine grants.
+    /// Most exact method that is available on this machine.
     #[default]
     Best,
-    /// With the kernel's exit records, or not at all.
+    /// Exit records of the kernel (taskstats); an error if not available.
     ExitRecords,
-    /// By the kernel's high-water marks at each look.
+    /// High-water marks (VmHWM) at each sample.
     HighWaterMark,
-    /// By sampling resident memory: short peaks are missed.
+    /// Sampled RSS: short peaks are missed.
     Sampled,
 }
 
-/// How exactly this machine lets peaks be read.
+/// Method of reading peaks that a profiler uses, by what is available on the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfilerLevel {
-    /// The kernel's own high-water mark of each process, as `VmHWM` of proc(5) while it
-    /// lives and from its exit record (taskstats, `hiwater_rss`) when it ends: misses
-    /// nothing.
+    /// High-water mark of each process: `VmHWM` of proc(5) while the process lives, and
+    /// `hiwater_rss` of its exit record (taskstats) after that. No peak is missed.
     ExitRecords,
-    /// `VmHWM`, read at each tick: misses what a process allocates after its last.
+    /// High-water mark (`VmHWM`), read at each sample: growth of a process after its last
+    /// sample is missed.
     HighWaterMark,
-    /// The same of another user's processes, whose proportional memory, environment and
-    /// sockets are out of sight.
+    /// High-water mark (`VmHWM`) of another user's processes, whose PSS, environment and
+    /// sockets cannot be read.
     HighWaterMarkOfAnother,
-    /// Resident memory by sampling, where the kernel offers no mark: short peaks
-    /// are missed.
+    /// Sampled RSS, on a kernel without high-water marks: short peaks are missed.
     SampledRss,
 }

@@ -1,13 +1,12 @@
-//! What the profiler writes down: the contract between it and the report.
+//! Files of a profile, written by the profiler and read by the report.
 //!
-//! `samples.jsonl` holds one [`ProfileLine`] per line, in the order of time, and
-//! is readable up to its last complete line. `processes.json` holds one
-//! [`ProcessTable`], written when the profiler ends.
+//! `samples.jsonl` has one [`ProfileLine`] per line and can be read up to its last complete
+//! line. `processes.json` has one [`ProcessTable`], renewed regularly and at the end.
 
 mod level;
 mod phase;
 mod process;
-mod tick;
+mod sample;
 
 use std::time::Duration;
 
@@ -16,39 +15,39 @@ use serde_json::Value;
 
 pub use level::{LevelChoice, ProfilerLevel};
 pub use phase::{ClassSnapshot, Phase, PhasePeaks, Snapshot, Window};
-pub use process::{Ending, ProcessRecord, ProcessTable, ProfilerCost};
-pub use tick::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
+pub use process::{Ending, ProcessRecord, ProcessTable, ProfilerOverhead};
+pub use sample::{ClassSample, KeywordMemory, Sample, SystemSample, UpstreamSample};
 
 use crate::clock::Timestamp;
 use crate::ids::ProcessIdentity;
 use crate::record::{Log, Version, v2};
 use crate::units::ByteSize;
 
-/// One line of `samples.jsonl`.
+/// Line of `samples.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ProfileLine {
-    /// Always the first line.
+    /// First line.
     Header(ProfileHeader),
-    /// One tick of the sampling loop.
+    /// Sample of all server processes.
     Sample(Sample),
-    /// Proportional memory of the whole tree, read at the end of a phase.
+    /// PSS and USS of the process tree, read at the end of a phase.
     Snapshot(Snapshot),
-    /// Peaks of one phase, where they were asked for.
+    /// Peaks of one phase, with `--phase-peaks`.
     PhasePeaks(PhasePeaks),
-    /// What the original tool would have seen, where that was asked for. Stands before
-    /// the tick at which it was written down, and may be older than the one before.
+    /// Sample by the rule of upstream's script, with `--upstream-figures`. Written just before
+    /// the next [`Self::Sample`], and possibly older than the previous one.
     Upstream(UpstreamSample),
-    /// The server's main process was not there any more.
+    /// Exit of the server's main process.
     ServerGone {
-        /// When the profiler noticed.
+        /// Time at which the profiler noticed the exit.
         at: Timestamp,
     },
-    /// The last line of a profiler that ended in good order.
+    /// Last line, written by a profiler that ended cleanly.
     Footer {
-        /// When it ended.
+        /// Time at which the profiler ended.
         at: Timestamp,
-        /// What it had written by then; `None` where the profiler did not count that.
+        /// Numbers of records written; `None` in profiles of builds that did not count them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wrote: Option<Wrote>,
     },
@@ -64,36 +63,36 @@ impl Log for ProfileLine {
     }
 }
 
-/// What a profiler has written in all, by its own count.
+/// Numbers of records that a profiler wrote, by its own count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Wrote {
-    /// Lines of `samples.jsonl` before the last.
+    /// Number of lines of `samples.jsonl` before the last.
     pub lines: u64,
-    /// Processes in `processes.json`.
+    /// Number of processes in `processes.json`.
     pub processes: u64,
 }
 
-/// What was profiled, and how.
+/// Header of a profile: server, method and machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfileHeader {
-    /// Format of this file.
+    /// Format of the file.
     pub version: Version<3>,
-    /// When the profiler started.
+    /// Start time of the profiler.
     pub at: Timestamp,
-    /// The main process of the server.
+    /// Main process of the server.
     pub root: ProcessIdentity,
-    /// The distance between two ticks that was asked for.
+    /// Requested sampling interval.
     #[serde(with = "crate::units::duration")]
     pub interval: Duration,
-    /// How peaks are read on this machine.
+    /// Method of reading peaks.
     pub level: ProfilerLevel,
-    /// The kernel tells of each fork, exec and exit: no process is too brief to be
-    /// known of. Without, one that lives between two ticks is not.
+    /// Whether the kernel reports each fork, exec and exit (proc connector). Without these
+    /// events, processes that live only between two samples are missed.
     pub kernel_events: bool,
-    /// The machine's memory.
+    /// Total memory of the machine.
     pub memory_total: ByteSize,
-    /// The machine's CPUs.
+    /// Number of CPUs of the machine.
     pub cpus: usize,
 }

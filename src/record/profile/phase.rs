@@ -1,4 +1,4 @@
-//! The parts of a run, and what is read at their ends.
+//! Phases of a run, and the memory figures that are read at the end of each.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,28 +11,28 @@ use crate::clock::Timestamp;
 use crate::scenario::Group;
 use crate::units::ByteSize;
 
-/// The parts of a run.
+/// Phase of a run.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// The idle server, before any load.
+    /// Idle server before the load.
     Baseline,
-    /// What scenarios share is launched.
+    /// Setup of shared resources.
     SetUp,
-    /// From the first request to the last answer.
+    /// Load, from the first request to the last response.
     Load,
-    /// What the run has created is taken down.
+    /// Teardown of the resources that the run has created.
     TearDown,
-    /// The idle server after the load.
+    /// Idle server after the load.
     Cooldown,
-    /// All that a profile outside of a run covers after its baseline.
+    /// Time after the baseline in a profile that belongs to no run.
     Watch,
 }
 
 impl Phase {
-    /// The name used in files and tables.
+    /// Name used in files and tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Baseline => "baseline",
@@ -45,19 +45,19 @@ impl Phase {
     }
 }
 
-/// Proportional and unique memory of the tree at the end of a phase.
+/// PSS and USS of the process tree at the end of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Snapshot {
-    /// When reading began.
+    /// Time at which reading began.
     pub at: Timestamp,
-    /// When it ended: the profiler took no ticks in between.
+    /// Time at which reading ended; the profiler took no samples in between.
     pub until: Timestamp,
-    /// The phase that ended.
+    /// Phase that ended.
     pub phase: Phase,
-    /// By class, over the processes that could be read.
+    /// Memory by class, over the processes that could be read.
     pub classes: BTreeMap<ProcessClass, ClassSnapshot>,
-    /// Processes that could not be read (ended meanwhile, or permission denied).
+    /// Number of processes that could not be read (exited meanwhile, or permission denied).
     pub unread: u32,
 }
 
@@ -65,25 +65,25 @@ pub struct Snapshot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClassSnapshot {
-    /// Processes that were read.
+    /// Number of processes that were read.
     pub count: u32,
-    /// Threads of these processes.
+    /// Number of threads of these processes.
     pub threads: u32,
-    /// Sum of proportional set sizes: a shared page counts once in all.
+    /// Sum of PSS: shared pages are divided among the processes that share them.
     pub pss: ByteSize,
-    /// Sum of the pages that no other process has.
+    /// Sum of USS: pages that no other process shares.
     pub uss: ByteSize,
 }
 
-/// A time that has memory peaks of its own.
+/// Period of a run with separate memory peaks.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Window {
-    /// A whole phase.
+    /// Whole phase.
     Phase(Phase),
-    /// The load of one group of scenarios.
+    /// Load of one scenario group.
     Load(Group),
 }
 
@@ -96,17 +96,17 @@ impl fmt::Display for Window {
     }
 }
 
-/// The largest process of each class in one phase, or in the load of one group.
+/// Peaks of each class's largest process, in one phase or in the load of one scenario group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PhasePeaks {
-    /// When it ended.
+    /// Time at which the period ended.
     pub at: Timestamp,
-    /// Of which time they are.
+    /// Period in which the peaks were reached.
     pub window: Window,
-    /// The peak of the largest process of each class, those that ended in it included.
+    /// Peak of the largest process of each class, processes that exited in the period included.
     pub classes: BTreeMap<ProcessClass, ByteSize>,
-    /// Processes whose marks could not be lowered when it began: theirs may be of an
-    /// earlier time.
+    /// Number of processes whose peak could not be reset at the start of the period: their
+    /// peaks may be from an earlier one.
     pub not_reset: u32,
 }

@@ -1,4 +1,5 @@
-//! `processes.json`: each process over its whole life, and what watching cost.
+//! Process table of a profile, `processes.json`: one record per process, and the profiler's
+//! overhead.
 
 use std::time::Duration;
 
@@ -12,19 +13,19 @@ use crate::ids::ProcessIdentity;
 use crate::record::{Document, Version, v2};
 use crate::units::ByteSize;
 
-/// All processes that the profiler saw, and what watching them cost.
+/// Process table of a profile, content of `processes.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessTable {
-    /// Format of this file.
+    /// Format of the file.
     pub version: Version<3>,
-    /// One record for each process.
+    /// Records of all processes that the profiler saw.
     pub processes: Vec<ProcessRecord>,
-    /// Times at which the kernel had more to tell than it could keep for the profiler:
-    /// processes may have come and gone unknown.
+    /// Number of times that the kernel dropped process events since the profiler's queue was
+    /// full: short-lived processes may be missing.
     pub dropped_events: u64,
-    /// The profiler's own cost and punctuality.
-    pub profiler: ProfilerCost,
+    /// Overhead and punctuality of the profiler.
+    pub profiler: ProfilerOverhead,
 }
 
 impl Document for ProcessTable {
@@ -37,78 +38,79 @@ impl Document for ProcessTable {
     }
 }
 
-/// One process of the tree, over its whole life.
+/// Record of one server process over its whole life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessRecord {
-    /// Which process.
+    /// Process ID and start time.
     pub identity: ProcessIdentity,
-    /// Its parent when it was first seen.
+    /// Process ID of the parent when the process was first seen.
     pub parent: u32,
-    /// Its last known class.
+    /// Last known class.
     pub class: ProcessClass,
-    /// The first word of its command line, as last seen.
+    /// First argument of the command line (`argv[0]`), as last read.
     pub title: String,
-    /// What it is, in a word or two for a reader: `ssh`, `container_memory.py`. `None`
-    /// when its command line was never read.
+    /// Short name of the program for reports: `ssh`, `container_memory.py`. `None` if the
+    /// command line was never read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// When it was first seen.
+    /// Time at which the process was first seen.
     pub first_seen: Timestamp,
-    /// When its memory was last read.
+    /// Time of the last memory reading.
     pub last_read: Option<Timestamp>,
-    /// Its peak; `None` when its memory was never read.
+    /// Peak RSS; `None` if memory was never read.
     pub peak: Option<ByteSize>,
-    /// Its peak up to when it took its title, for a worker seen untitled.
+    /// Peak RSS of an executor before it set its title; `None` if the process was not seen
+    /// without a title.
     pub peak_while_starting: Option<ByteSize>,
-    /// The most of it that was in swap at one reading, if anything was: its peak is a
-    /// lower bound then.
+    /// Maximum memory in swap at one reading; `None` if there was none. With swap, the peak
+    /// is a lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swapped: Option<ByteSize>,
-    /// The most threads that it had.
+    /// Maximum number of threads.
     pub threads: u32,
-    /// The fastest that its mark was seen to rise from one reading to the next, in bytes
-    /// per second; `None` when it was not read twice.
+    /// Fastest growth of the peak between two readings, in bytes per second; `None` with
+    /// fewer than two readings.
     pub fastest_growth: Option<ByteSize>,
-    /// How it ended, as far as the profiler knows.
+    /// End of the process, as far as the profiler knows.
     pub ending: Ending,
 }
 
-/// How a process left the profiler's sight.
+/// End of a process, which decides whether its peak is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// It lived when the profiler ended: its peak is exact, unless it had pages in swap.
+    /// Process alive when the profiler ended: exact peak, unless pages were in swap.
     Alive,
-    /// It exited, and the kernel's record of that has its mark: its peak is exact, unless
-    /// it had pages in swap.
+    /// Process that exited with an exit record of the kernel (taskstats): exact peak, unless
+    /// pages were in swap.
     Recorded,
-    /// It exited without a final reading: its peak is a lower bound.
+    /// Process that exited without a final reading: the peak is a lower bound.
     Unread {
-        /// The time between its last reading and the moment at which it was found to be
-        /// gone, in which it may have grown; `None` when it was never read.
+        /// Time from the last reading until the exit was noticed, in which the process may
+        /// have grown; `None` if the process was never read.
         #[serde(with = "crate::units::duration::option")]
         unseen: Option<Duration>,
     },
 }
 
-/// What profiling cost, and how punctual it was.
+/// Overhead of the profiler, and punctuality of its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ProfilerCost {
-    /// Ticks taken.
+pub struct ProfilerOverhead {
+    /// Number of samples taken.
     pub samples: u64,
-    /// Ticks that fell away since the one before took too long.
+    /// Number of samples skipped because the one before took too long.
     pub missed_samples: u64,
-    /// Ticks per second that were achieved.
+    /// Achieved sampling rate, in samples per second.
     pub rate_hz: f64,
     /// CPU time of the profiler, user and system.
     #[serde(with = "crate::units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub cpu: Duration,
-    /// Its own peak memory.
+    /// Peak RSS of the profiler.
     pub peak: ByteSize,
-    /// The longest time between two ticks.
+    /// Longest time between two samples.
     #[serde(with = "crate::units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub longest_gap: Duration,

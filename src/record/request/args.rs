@@ -1,8 +1,8 @@
-//! The command that makes a request.
+//! Command line of a request.
 //!
-//! How a flag is written is said once, where [`LoadRequest`] declares it, and clap reads that
-//! in one direction. Here it is read in the other: for each argument that clap knows of, the
-//! request's own JSON has the value. A flag that is added is therefore repeated as well.
+//! Flags are declared once, in [`LoadRequest`], from which clap parses a command line. This
+//! module goes the other way: it takes each flag from clap's declaration and its value from the
+//! request's JSON. A new flag is therefore included without a change here.
 
 use clap::{Arg, Args as _, Command};
 use serde_json::Value;
@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::record::request::LoadRequest;
 use crate::shell;
 
-/// The fields whose flags a command begins with: what is tested, what it is loaded with, and
-/// how much. All others follow in the order in which they are declared.
-const FIRST: [&str; 15] = [
+/// Fields whose flags a command begins with: server, scenarios and size of the load. All other
+/// flags follow in the order of their declaration.
+const LEADING_FIELDS: [&str; 15] = [
     "config",
     "plan",
     "sky",
@@ -31,41 +31,43 @@ const FIRST: [&str; 15] = [
 ];
 
 impl LoadRequest {
-    /// The arguments of `cargo xtask load` that ask for the same. `--yes` is not among
-    /// them: it is for one run, and whoever repeats the command is asked again.
+    /// Arguments of `cargo xtask load` that repeat the request, except `--yes`, which is a
+    /// confirmation for one run only.
     pub fn to_args(&self) -> Vec<String> {
-        // Only a path that is not Unicode cannot be written, and then there is no run.
+        // Serialization fails only for a path that is not Unicode. There is no run then, since
+        // its `request.json` could not be written either.
         let Ok(Value::Object(values)) = serde_json::to_value(self) else { return Vec::new() };
         let flags = flags();
-        let typed = flags.iter().filter_map(|flag| Some((flag, values.get(&key(flag))?)));
-        typed.flat_map(|(flag, value)| words(flag, value)).collect()
+        let set = flags.iter().filter_map(|flag| Some((flag, values.get(&key(flag))?)));
+        set.flat_map(|(flag, value)| flag_args(flag, value)).collect()
     }
 
-    /// The whole command, as a POSIX shell takes it.
+    /// Complete command, quoted for a POSIX shell.
     pub fn command(&self) -> String {
         let args = self.to_args();
-        let words = args.iter().map(|arg| shell::word(arg));
+        let quoted = args.iter().map(|arg| shell::word(arg));
         let command = ["cargo", "xtask", "load"].into_iter().map(Into::into);
-        command.chain(words).collect::<Vec<_>>().join(" ")
+        command.chain(quoted).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// All flags, in the order in which a command has them.
+/// Flags of `load`, in the order of a generated command.
 fn flags() -> Vec<Arg> {
     let command = LoadRequest::augment_args(Command::new("load"));
     let mut flags: Vec<Arg> = command.get_arguments().cloned().collect();
-    let rank = |flag: &Arg| FIRST.iter().position(|id| *id == flag.get_id().as_str());
-    flags.sort_by_key(|flag| rank(flag).unwrap_or(FIRST.len()));
+    let rank = |flag: &Arg| LEADING_FIELDS.iter().position(|id| *id == flag.get_id().as_str());
+    // The sort is stable, so all other flags stay in the order of their declaration.
+    flags.sort_by_key(|flag| rank(flag).unwrap_or(LEADING_FIELDS.len()));
     flags
 }
 
-/// The key of a flag's value in the request's JSON, which has the same fields.
+/// Key of a flag's value in the request's JSON.
 fn key(flag: &Arg) -> String {
     flag.get_id().as_str().replace('_', "-")
 }
 
-/// A flag with its value, as they are typed; nothing where it was left out.
-fn words(flag: &Arg, value: &Value) -> Vec<String> {
+/// Arguments of a flag with its value; empty for a flag that is not set.
+fn flag_args(flag: &Arg, value: &Value) -> Vec<String> {
     match value {
         Value::Bool(true) => vec![name(flag)],
         Value::String(text) => with_value(flag, text),
@@ -74,7 +76,8 @@ fn words(flag: &Arg, value: &Value) -> Vec<String> {
     }
 }
 
-/// A value that looks like a flag is attached to the long name, which nothing else can.
+/// Arguments of a flag with one value. A value with a leading `-` would be parsed as a flag, so
+/// it is joined to the long name by `=`.
 fn with_value(flag: &Arg, value: &str) -> Vec<String> {
     match value.starts_with('-') {
         true => vec![format!("{}={value}", long_name(flag))],
@@ -82,8 +85,8 @@ fn with_value(flag: &Arg, value: &str) -> Vec<String> {
     }
 }
 
-/// A list is typed behind one flag if that takes all words up to the next flag, and else, or
-/// where a word looks like one, behind a flag for each.
+/// Arguments of a flag with a list: the flag once if it takes several values and none of them
+/// has a leading `-`, otherwise the flag once per value.
 fn with_list(flag: &Arg, list: &[Value]) -> Vec<String> {
     let values: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
     let takes_all = flag.get_num_args().is_some_and(|range| range.max_values() > 1);
@@ -94,7 +97,7 @@ fn with_list(flag: &Arg, list: &[Value]) -> Vec<String> {
     }
 }
 
-/// The short name if there is one.
+/// Short name of a flag, or the long name of a flag without one.
 fn name(flag: &Arg) -> String {
     flag.get_short().map_or_else(|| long_name(flag), |short| format!("-{short}"))
 }
@@ -118,18 +121,18 @@ mod tests {
     use super::*;
     use crate::record::request::RequestFile;
 
-    /// The request that a command line makes.
-    fn typed(args: Vec<String>) -> LoadRequest {
+    /// Request of a command line.
+    fn parse(args: Vec<String>) -> LoadRequest {
         let command = LoadRequest::augment_args(Command::new("load").no_binary_name(true));
         LoadRequest::from_arg_matches(&command.try_get_matches_from(args).unwrap()).unwrap()
     }
 
-    /// Flags that a request keeps: all but the one that is agreed to anew.
-    fn kept_flags() -> Vec<Arg> {
+    /// Flags that are recorded in a request: all except `--yes`.
+    fn recorded_flags() -> Vec<Arg> {
         flags().into_iter().filter(|flag| flag.get_id() != "yes").collect()
     }
 
-    /// Whatever a shell can hand over: signs, spaces, quotes, flags and nothing at all.
+    /// Arbitrary argument as a shell may pass it: signs, spaces, quotes, flags, or empty.
     fn word(flag: &Arg) -> BoxedStrategy<String> {
         let possible = flag.get_possible_values();
         if !possible.is_empty() {
@@ -138,11 +141,11 @@ mod tests {
         }
         let word = prop_oneof!["[a-z0-9.:/=]{1,8}", "[^\0]{0,6}", "-{1,2}[a-z]{0,4}"];
         let is_path = flag.get_value_parser().type_id() == TypeId::of::<PathBuf>();
-        // A path that is empty is refused by clap itself.
+        // clap rejects an empty path.
         word.prop_filter("no path", move |word| !(is_path && word.is_empty())).boxed()
     }
 
-    /// Any value that a flag can have.
+    /// Arbitrary value of a flag.
     fn value(flag: &Arg) -> BoxedStrategy<Value> {
         match flag.get_action() {
             ArgAction::SetTrue => any::<bool>().prop_map(Value::from).boxed(),
@@ -151,9 +154,9 @@ mod tests {
         }
     }
 
-    /// Any request, over all flags that there are.
+    /// Arbitrary request with values for all recorded flags.
     fn any_request() -> impl Strategy<Value = LoadRequest> {
-        let flags = kept_flags();
+        let flags = recorded_flags();
         let keys: Vec<String> = flags.iter().map(key).collect();
         flags.iter().map(value).collect::<Vec<_>>().prop_map(move |values| {
             let request = keys.iter().cloned().zip(values).collect();
@@ -163,14 +166,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_flag_survives_the_way_to_a_command_and_back(request in any_request()) {
-            prop_assert_eq!(&typed(request.to_args()), &request);
-            let words = shlex::split(&request.command()).unwrap();
-            prop_assert_eq!(typed(words[3..].to_vec()), request);
+        fn every_flag_survives_a_round_trip_through_a_command(request in any_request()) {
+            prop_assert_eq!(&parse(request.to_args()), &request);
+            let args = shlex::split(&request.command()).unwrap();
+            prop_assert_eq!(parse(args[3..].to_vec()), request);
         }
 
         #[test]
-        fn every_flag_survives_the_way_to_a_file_and_back(request in any_request()) {
+        fn every_flag_survives_a_round_trip_through_a_file(request in any_request()) {
             let file = RequestFile::of(request);
             let text = serde_json::to_string(&file).unwrap();
             prop_assert_eq!(serde_json::from_str::<RequestFile>(&text).unwrap(), file);
@@ -178,21 +181,21 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_kept_of_a_request_is_a_flag_with_a_name() {
-        let Value::Object(kept) = serde_json::to_value(LoadRequest::default()).unwrap() else {
+    fn every_recorded_field_is_a_flag_with_a_long_name() {
+        let Value::Object(recorded) = serde_json::to_value(LoadRequest::default()).unwrap() else {
             panic!("a request has fields");
         };
-        let keys: BTreeSet<String> = kept_flags().iter().map(key).collect();
-        assert_eq!(kept.into_iter().map(|(key, _)| key).collect::<BTreeSet<_>>(), keys);
+        let keys: BTreeSet<String> = recorded_flags().iter().map(key).collect();
+        assert_eq!(recorded.into_iter().map(|(key, _)| key).collect::<BTreeSet<_>>(), keys);
         assert!(flags().iter().all(|flag| flag.get_long().is_some()));
         let is_declared = |id: &&str| flags().iter().any(|flag| flag.get_id() == *id);
-        assert!(FIRST.iter().all(is_declared));
+        assert!(LEADING_FIELDS.iter().all(is_declared));
     }
 
     #[test]
-    fn no_password_is_part_of_a_request_that_is_kept() {
+    fn a_recorded_request_has_no_password() {
         let args = ["--server", "http://me:s3cret@127.0.0.1:1/"].map(str::to_owned);
-        let kept = RequestFile::of(typed(args.to_vec())).request;
-        assert_eq!(kept.server.as_deref(), Some("http://127.0.0.1:1/"));
+        let recorded = RequestFile::of(parse(args.to_vec())).request;
+        assert_eq!(recorded.server.as_deref(), Some("http://127.0.0.1:1/"));
     }
 }

@@ -1,9 +1,8 @@
-//! What was typed, before anybody asks what it means: the flags of `cargo xtask load`, and
-//! the file that keeps them.
+//! Flags of `cargo xtask load` as text, and the file `request.json` that records them.
 //!
-//! Each flag is a field of [`LoadRequest`], whose documentation is what `--help` says. clap
-//! makes a request of a command line, and `args.rs` a command line of a request, by clap's
-//! own description of the flags. [`crate::plan`] gives them their meaning.
+//! Each flag is a field of [`LoadRequest`], whose doc comment is its text in `--help`. clap
+//! parses a command line into a request, and `args.rs` turns a request back into a command line.
+//! [`crate::plan`] interprets the values.
 
 mod aliases;
 mod args;
@@ -16,17 +15,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use server_variable::{KeptValue, ServerVariable};
+pub use server_variable::{RecordedValue, ServerVariable};
 
 use super::{Document, Version, v2};
 use crate::credentials;
 use crate::metric;
 use crate::record::profile::LevelChoice;
 
-/// The arguments of `cargo xtask load`, as text. [`crate::plan::LoadPlan::resolve`]
-/// gives them their meaning, so that all mistakes are found together.
+/// Arguments of `cargo xtask load`, as text. [`crate::plan::LoadPlan::resolve`] interprets them,
+/// so that all usage errors are reported together.
 ///
-/// A server's URL may have a login in it, until the request is kept: [`RequestFile`].
+/// The URL in `server` may contain a login, which [`RequestFile`] removes.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[group(skip)]
@@ -53,25 +52,25 @@ pub struct LoadRequest {
     #[arg(value_name = "LIST", num_args = 1..)]
     pub infra: Vec<String>,
 
-    /// Let CLI scenarios that launch something return at once (`--async`).
+    /// Add `--async` to CLI commands that launch something: they do not wait for the launch.
     #[arg(long)]
     pub run_async: bool,
 
-    /// Copy your cloud credentials into the isolated server for the time of the run.
+    /// Copy your cloud credentials into the isolated server for the duration of the run.
     #[arg(long)]
     pub copy_credentials: bool,
 
-    /// Spread the starts of users over this time: `auto` takes as long as this machine needs
-    /// for the executors, 0s is a burst [default: the plan's; with -n, a burst].
+    /// Spread the starts of users over this time: `auto` is the time that this machine needs to
+    /// start the executors, 0s is a burst [default: the plan's; with -n, a burst].
     #[arg(long, value_name = "auto|TIME", allow_hyphen_values = true)]
     pub ramp: Option<String>,
 
-    /// Do less where the load would take longer: fewer iterations first, then fewer users
+    /// Reduce the load if it would take longer than this: iterations first, then users
     /// [default: the plan's; with -n or --iterations, off].
     #[arg(long, value_name = "off|TIME", allow_hyphen_values = true)]
     pub fit: Option<String>,
 
-    /// Iterations that each user takes; the first meets cold executors.
+    /// Iterations of each user; in the first, executors are cold [default: the plan's].
     #[arg(long, value_name = "N", allow_hyphen_values = true, aliases = aliases::ITERATIONS)]
     pub iterations: Option<String>,
 
@@ -80,18 +79,18 @@ pub struct LoadRequest {
     #[arg(long, value_name = "VERSION|nightly|PATH")]
     pub sky: Option<String>,
 
-    /// Server under test: an isolated one of our own, the user's own, or a remote one
-    /// [default: isolated].
+    /// Server under test: an isolated server, your local server (system), or a remote server
+    /// (URL) [default: isolated].
     #[arg(long, value_name = "isolated|system|URL")]
     pub server: Option<String>,
 
-    /// Give the isolated server a variable of the shell's, or this one; may be repeated. It is
-    /// otherwise given none that would change results.
+    /// Pass a variable of the shell, or one with this value, to the isolated server; may be
+    /// repeated. Other variables that would change results are not passed.
     #[arg(long, value_name = "NAME|NAME=VALUE")]
     pub server_env: Vec<String>,
 
-    /// A profile that `cargo xtask profile` makes on the machine of a server elsewhere: its
-    /// directory or its samples.jsonl, as seen from here.
+    /// Profile of a remote server, made by `cargo xtask profile` on the server's machine:
+    /// directory or samples.jsonl, as a path on this machine.
     #[arg(long, value_name = "PATH")]
     pub server_profile: Option<PathBuf>,
 
@@ -99,15 +98,15 @@ pub struct LoadRequest {
     #[arg(long)]
     pub deploy: bool,
 
-    /// A named plan of skyload.toml [default: default].
+    /// Plan to run, by its name in skyload.toml [default: default].
     #[arg(long, value_name = "NAME", aliases = aliases::PLAN)]
     pub plan: Option<String>,
 
-    /// Read this file instead of the checkout's skyload.toml.
+    /// Configuration file to read instead of the checkout's skyload.toml.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Budgets, each on what is measured of the server.
+    /// Budgets, each a limit on a metric of the server.
     #[arg(
         long = "budget",
         value_name = "WHAT=LIMIT",
@@ -115,8 +114,8 @@ pub struct LoadRequest {
     )]
     pub budgets: Vec<String>,
 
-    /// How peaks are read: with the kernel's exit records (root's), by high-water marks at each
-    /// tick, or by sampling [default: as exactly as the machine grants].
+    /// Method of reading peaks: the kernel's exit records (needs root), high-water marks at each
+    /// sample, or sampled RSS [default: the most exact that is available].
     #[arg(long, value_enum, value_name = "HOW")]
     pub peaks: Option<LevelChoice>,
 
@@ -125,7 +124,7 @@ pub struct LoadRequest {
     #[arg(long)]
     pub phase_peaks: bool,
 
-    /// Also show executor figures by the rule of upstream's script.
+    /// Add executor figures that are computed by the rule of upstream's script.
     #[arg(long)]
     pub upstream_figures: bool,
 
@@ -133,21 +132,21 @@ pub struct LoadRequest {
     #[arg(long)]
     pub keep_server: bool,
 
-    /// Go on where it would otherwise ask or refuse: launches that cost money, requests in
-    /// flight on the user's own server, or a plan that may not fit into memory.
-    // It is agreed to anew each time: no file has it, and no command that is shown.
+    /// Run without asking: launches that cost money, a restart that aborts running requests on
+    /// your local server, or a plan that may not fit into memory.
+    // Confirmed anew for each run, so neither `request.json` nor a suggested command has it.
     #[arg(long)]
     #[serde(skip)]
     pub yes: bool,
 }
 
-/// What was typed, in a file of its own: `request.json`.
+/// Content of `request.json`: the arguments of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RequestFile {
-    /// Format of this file.
+    /// Format of the file.
     version: Version<2>,
-    /// The request.
+    /// Arguments as text.
     pub request: LoadRequest,
 }
 
@@ -162,8 +161,8 @@ impl Document for RequestFile {
 }
 
 impl RequestFile {
-    /// The file of a request, without a login that stands in a URL: files of a run are read by
-    /// more people than should know it.
+    /// File of a request, without the login in a URL: a run's files are shared with people who
+    /// must not know the login.
     pub fn of(request: LoadRequest) -> Self {
         let server = request.server.map(|server| credentials::stripped(&server));
         Self { version: Version, request: LoadRequest { server, ..request } }

@@ -1,46 +1,46 @@
-//! A variable that an isolated server is given on purpose.
+//! Environment variables that `--server-env` passes to an isolated server.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hash;
 
-/// A variable that an isolated server is given on purpose: `--server-env`.
+/// Environment variable that `--server-env` passes to an isolated server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerVariable {
-    /// Its name.
+    /// Name of the variable.
     pub name: String,
-    /// What is kept of its value.
-    pub value: KeptValue,
+    /// Value, or a hash of the value.
+    pub value: RecordedValue,
 }
 
-/// What is kept of a variable's value.
+/// Value of a variable as recorded in files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum KeptValue {
-    /// All of it: it was typed.
+pub enum RecordedValue {
+    /// Value that was given on the command line.
     Typed(String),
-    /// SHA-256 of it, in hexadecimal: it is the shell's, and may be nobody's business.
+    /// SHA-256 of a value from the shell, in hexadecimal: the value may be a secret.
     Sha256(String),
 }
 
 impl ServerVariable {
-    /// The variable as `--server-env` takes it.
-    pub fn typed(&self) -> String {
+    /// Argument of `--server-env` for the variable.
+    pub fn to_arg(&self) -> String {
         match &self.value {
-            KeptValue::Typed(value) => format!("{}={value}", self.name),
-            KeptValue::Sha256(_) => self.name.clone(),
+            RecordedValue::Typed(value) => format!("{}={value}", self.name),
+            RecordedValue::Sha256(_) => self.name.clone(),
         }
     }
 
-    /// A variable that is passed on from the shell, where it has this value.
+    /// Variable that is passed from the shell, with a hash of its value.
     pub fn of_shell(name: &str, value: &[u8]) -> Self {
-        Self { name: name.to_owned(), value: KeptValue::Sha256(hash::sha256(value)) }
+        Self { name: name.to_owned(), value: RecordedValue::Sha256(hash::sha256(value)) }
     }
 }
 
-impl std::fmt::Display for KeptValue {
+impl std::fmt::Display for RecordedValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Typed(value) => f.write_str(value),

@@ -1,10 +1,10 @@
-//! Budgets and thresholds of format 2, which were of two forms, as limits on metrics.
+//! Upgrade of budgets and thresholds of format 2, which had two forms, to limits on metrics.
 
 use serde_json::{Map, Value, json};
 
 use super::{each, rename};
 
-/// Limits of a plan.
+/// Upgrades the limits of a plan.
 pub(super) fn of_plan(plan: &mut Map<String, Value>) {
     each(plan, "budgets", |budget| {
         name_metric(budget, "subject");
@@ -15,7 +15,7 @@ pub(super) fn of_plan(plan: &mut Map<String, Value>) {
     *thresholds = scenarios.iter().flat_map(of_scenario).collect();
 }
 
-/// Thresholds of one scenario, which were one object.
+/// Limits that replace the thresholds of one scenario, which were one object.
 fn of_scenario(limits: &Value) -> Vec<Value> {
     let figures = limits["limits"].as_object().into_iter().flatten();
     let limit = |(figure, limit): (&String, &Value)| {
@@ -26,13 +26,13 @@ fn of_scenario(limits: &Value) -> Vec<Value> {
         };
         Some(json!({ "metric": metric_of(&limits["scenario"], figure), "at-most": at_most }))
     };
-    // In the order in which they are checked, and not in that of their names.
+    // Percentiles first: the order in which limits are checked, not the order of their names.
     let mut limits: Vec<Value> = figures.filter_map(limit).collect();
     limits.sort_by_key(|limit| limit["metric"].as_str().map(|name| !name.contains(" p")));
     limits
 }
 
-/// Limits of a report, and what was found about them.
+/// Upgrades the limits of a report, and the findings about them.
 pub(super) fn of_report(report: &mut Map<String, Value>) {
     each(report, "budgets", |check| name_metric(check, "subject"));
     each(report, "thresholds", |check| {
@@ -71,7 +71,7 @@ pub(super) fn of_report(report: &mut Map<String, Value>) {
     }
 }
 
-/// Gives what was the subject of a budget the name of its metric.
+/// Replaces the subject of a budget by the name of its metric.
 fn name_metric(fields: &mut Map<String, Value>, subject: &str) {
     if let Some(mut name) = fields.remove(subject) {
         if let Some(class) = name.get_mut("class") {
@@ -92,12 +92,12 @@ mod tests {
     use crate::metric::Limit;
 
     fn fields(value: Value) -> Map<String, Value> {
-        let Value::Object(fields) = value else { panic!("it is an object") };
+        let Value::Object(fields) = value else { panic!("expected an object") };
         fields
     }
 
     #[test]
-    fn limits_of_a_plan_are_on_metrics() {
+    fn limits_of_a_plan_become_limits_on_metrics() {
         let mut plan = fields(json!({
             "budgets": [
                 { "subject": { "class": "short-executor" }, "limit": null },
@@ -110,10 +110,10 @@ mod tests {
         of_plan(&mut plan);
         let limits = |list: &str| -> Vec<(String, Option<String>)> {
             let limits: Vec<Limit> = serde_json::from_value(plan[list].clone()).unwrap();
-            let words = |limit: Limit| {
+            let as_text = |limit: Limit| {
                 (limit.metric.to_string(), limit.at_most.map(|amount| amount.to_string()))
             };
-            limits.into_iter().map(words).collect()
+            limits.into_iter().map(as_text).collect()
         };
         let some = |metric: &str, amount: &str| (metric.to_owned(), Some(amount.to_owned()));
         assert_eq!(
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_of_a_report_and_what_was_found_are_about_metrics() {
+    fn checks_and_findings_of_a_report_become_ones_on_metrics() {
         let mut report = fields(json!({
             "budgets": [{
                 "subject": "tree-rss", "limit": { "size": 5 }, "source": "configured",

@@ -97,7 +97,7 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
         plan: (plan.name != "default").then(|| plan.name.clone()),
         config: plan.config.clone(),
         server_profile: plan.server_profile.clone(),
-        server_env: plan.server_env.iter().map(ServerVariable::typed).collect(),
+        server_env: plan.server_env.iter().map(ServerVariable::to_arg).collect(),
         upstream_figures: plan.upstream_figures,
         keep_server: plan.keep_server,
         // Where the rest came from, a flag or a file, no plan says.

@@ -172,7 +172,7 @@ fn a_server_that_did_not_come_to_rest_is_said_and_proves_no_growth() {
     evidence.happens(LOAD_ENDED + 500, starting());
     let judgement = Report::assemble(&evidence);
     assert_eq!(judgement.verdict, Pass, "nobody set a limit");
-    let words = "not settled after the load (2 workers are starting)";
+    let words = "not settled after the load (2 executors starting)";
     assert!(judgement.messages(Severity::Note).iter().any(|note| note.contains(words)));
 
     evidence.limit(Zombies, count(0));

@@ -18,10 +18,10 @@ use skyload::record::environment::{
     SkyUnderTest, WorkerConstants,
 };
 use skyload::record::events::{Event, LoggedEvent};
-use skyload::record::outcome::{ClientCost, Ended, ScenarioOutcome, SegmentOutcome};
+use skyload::record::outcome::{Ended, LoadGeneratorOverhead, ScenarioOutcome, SegmentOutcome};
 use skyload::record::profile::{
     ClassSample, ClassSnapshot, Ending, Phase, ProcessRecord, ProcessTable, ProfileHeader,
-    ProfileLine, ProfilerCost, ProfilerLevel, Sample, Snapshot, SystemSample,
+    ProfileLine, ProfilerLevel, ProfilerOverhead, Sample, Snapshot, SystemSample,
 };
 use skyload::record::request::LoadRequest;
 use skyload::record::{RunFacts, Version};
@@ -246,7 +246,7 @@ fn processes() -> ProcessTable {
             record(3, ProcessClass::ShortExecutor, 180, None),
         ],
         dropped_events: 0,
-        profiler: ProfilerCost {
+        profiler: ProfilerOverhead {
             samples: 71,
             missed_samples: 0,
             rate_hz: 5.0,
@@ -271,6 +271,6 @@ fn outcome(scenario: ScenarioId, users: u64) -> ScenarioOutcome {
         process: Some(process(9)),
         segments: vec![segment],
         ended: Ended::Finished,
-        cost: ClientCost::default(),
+        cost: LoadGeneratorOverhead::default(),
     }
 }

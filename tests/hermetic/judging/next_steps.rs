@@ -75,7 +75,7 @@ fn a_breach_that_says_nothing_of_constants_is_looked_at_again() {
     let next = after(&run);
     let command = "cargo xtask load --sky 0.12.0 --server system --api status -n 4 --iterations 1";
     assert_eq!(next.command, command);
-    assert!(next.purpose.contains("its server is SkyPilot 0.12.0"), "{next:?}");
+    assert!(next.purpose.contains("server is SkyPilot 0.12.0"), "{next:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use skyload::recommend::{
     Refusal, Support, Workers, text,
 };
 use skyload::record::environment::{
-    Environment, HugePages, MemoryShape, ServerEnvironment, Surroundings,
+    Environment, HugePages, MemorySettings, RecordedEnvironment, ServerEnvironment,
 };
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::Ending;
@@ -34,8 +34,8 @@ fn environment(run: &mut Evidence) -> &mut Environment {
 fn with_memory(name: &str, variables: &[(&str, &str)]) -> Evidence {
     let mut run = run(name);
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let memory = MemoryShape { variables: owned.collect(), huge_pages: HugePages::Unknown };
-    environment(&mut run).server_environment = ServerEnvironment::Recorded(Surroundings {
+    let memory = MemorySettings { variables: owned.collect(), huge_pages: HugePages::Unknown };
+    environment(&mut run).server_environment = ServerEnvironment::Recorded(RecordedEnvironment {
         passed_on: Vec::new(),
         left_out: Vec::new(),
         memory,
@@ -159,7 +159,7 @@ fn a_server_of_another_version_than_its_client_is_refused() {
     let mut other = good_run(&remote);
     environment(&mut other).server.version = "0.12.0".to_owned();
     let refusal = recommend(&[other]).expect_err("it is refused").to_string();
-    assert!(refusal.contains("its server is SkyPilot 0.12.0, and its client 0.14.1"), "{refusal}");
+    assert!(refusal.contains("server is SkyPilot 0.12.0, client is 0.14.1"), "{refusal}");
 }
 
 #[test]

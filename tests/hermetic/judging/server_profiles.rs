@@ -144,11 +144,11 @@ fn constants_of_another_skypilot_are_no_budgets_for_a_server() {
     let mut run = remote_run();
     run.environment.as_mut().expect("it is good").server.version = "0.12.0".to_owned();
     assert_eq!(assembled(run.clone()).verdict, Verdict::Inconclusive);
-    let words = "its server is SkyPilot 0.12.0, and its client 0.14.1: its constants may differ";
+    let words = "server is SkyPilot 0.12.0, client is 0.14.1: its constants may differ";
     assert_finds(&run, Severity::Inconclusive, words);
     run.plan.budgets.clear();
     run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(200));
-    assert_finds(&run, Severity::Note, "its server is SkyPilot 0.12.0, and its client 0.14.1");
+    assert_finds(&run, Severity::Note, "server is SkyPilot 0.12.0, client is 0.14.1");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn one_version_may_be_two_builds() {
     environment.server.commit = Some("7e59".to_owned());
     assert_eq!(environment.skew(), None, "the change is the packager's");
     environment.server.commit = Some("84a8".to_owned());
-    let skew = "its server is SkyPilot 0.14.1 (84a8), and its client 0.14.1 (7e59-dirty)";
+    let skew = "server is SkyPilot 0.14.1 (84a8), client is 0.14.1 (7e59-dirty)";
     assert_eq!(environment.skew().as_deref(), Some(skew));
 }
 

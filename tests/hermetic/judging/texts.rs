@@ -6,7 +6,7 @@ use skyload::analysis::{Evidence, Report};
 use skyload::class::ProcessClass;
 use skyload::metric::{Amount, Metric, ServerMetric};
 use skyload::record::events::{Event, StopReason};
-use skyload::record::outcome::{ClientCost, Ended, Failure, SegmentOutcome};
+use skyload::record::outcome::{Ended, Failure, LoadGeneratorOverhead, SegmentOutcome};
 use skyload::record::profile::{
     ClassSnapshot, Ending, Phase, PhasePeaks, ProfileLine, ProfilerLevel, Window,
 };
@@ -70,7 +70,7 @@ pub(crate) fn eventful_run() -> Evidence {
     status.segments.push(warm);
     status.ended = Ended::TimedOut;
     let sky = run.outcomes.get_mut(&CliStatus).expect("it is planned");
-    sky.cost = ClientCost {
+    sky.cost = LoadGeneratorOverhead {
         own_cpu: Duration::from_millis(400),
         own_peak: ByteSize::mib(20),
         children_cpu: Duration::from_secs(7),

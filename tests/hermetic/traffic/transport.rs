@@ -83,7 +83,7 @@ async fn a_server_that_misses_the_sdks_limits_is_not_there_to_its_user() -> anyh
     let segment = &outcome.segments[0];
     assert_eq!(kinds(segment), [(None, "timeout", 3)]);
     let message = &segment.tally.kinds()[0].example.message;
-    assert!(message.ends_with("(asked 3x)"), "{message}");
+    assert!(message.ends_with("(tried 3x)"), "{message}");
     // Nothing but health was asked for, and the whole of it counts.
     assert_eq!(segment.steps.keys().collect::<Vec<_>>(), ["health"]);
     assert!(

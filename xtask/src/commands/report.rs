@@ -64,7 +64,7 @@ pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
     write_with(&run.report_markdown(), |out| markdown::render(&report, out))?;
     write_with(&run.junit(), |out| junit::render(&report, out))?;
     let data = ChartData::assemble(&report, &evidence);
-    write_with(&run.report_page(), |out| html::render(&report, &data, out))?;
+    write_with(&run.report_html(), |out| html::render(&report, &data, out))?;
     Ok(report)
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn assemble_profile(profile: &ProfileDir) -> Result<ProfileReport> {
 
 /// Writes a report to standard output.
 pub(crate) fn show(run: &RunDir, report: &Report, output: Output) -> Result<()> {
-    let page = run.report_page();
+    let page = run.report_html();
     let paths = text::Paths { results: run.path(), page: &page };
     match output.format {
         Format::Json => print::json("the report", report),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use host::signals::Signals;
-use skyload::api::{ApiClient, ClientIdentity, Health, HealthPatience, RequestRow};
+use skyload::api::{ApiClient, ClientIdentity, Health, HealthPolicy, RequestRow};
 use skyload::credentials::Credentials;
 use skyload::ids::RunId;
 use skyload::record::outcome::Failure;
@@ -13,8 +13,7 @@ use url::Url;
 use super::Context;
 
 /// One answer may take this long: a server that still starts takes its time.
-const PATIENCE: HealthPatience =
-    HealthPatience { answer_within: Duration::from_secs(10), tries: 1 };
+const PATIENCE: HealthPolicy = HealthPolicy { timeout: Duration::from_secs(10), tries: 1 };
 
 /// Asks for the health of the server at `url`.
 pub(super) fn health(
@@ -48,7 +47,7 @@ pub(super) fn requests_in_flight(
 
 /// Daemons are requests that never end; they are the server's own.
 fn is_in_flight(row: &RequestRow) -> bool {
-    row.is_under_way() && row.user_id != "skypilot-system" && !row.request_id.ends_with("-daemon")
+    row.is_active() && row.user_id != "skypilot-system" && !row.request_id.ends_with("-daemon")
 }
 
 pub(super) fn with_client<T>(

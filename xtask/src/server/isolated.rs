@@ -13,7 +13,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::infrastructure::Infrastructure;
 use skyload::record::RunDir;
 use skyload::record::environment::{
-    ClientSettings, Inherited, ServerEnvironment, Surroundings as Recorded,
+    ClientSettings, Inherited, RecordedEnvironment, ServerEnvironment,
 };
 use url::Url;
 
@@ -263,7 +263,7 @@ fn recorded(context: &Context<'_>) -> ServerEnvironment {
     let inherited = inherited(context);
     let variables = inherited.iter();
     let memory = memory::shape(variables, &context.plan.server_env);
-    ServerEnvironment::Recorded(Recorded {
+    ServerEnvironment::Recorded(RecordedEnvironment {
         passed_on: inherited.names(),
         left_out: inherited.left_out(),
         memory,

@@ -11,7 +11,7 @@ use skyload::ids::ProcessIdentity;
 use skyload::plan::UsageErrors;
 use skyload::record::RunDir;
 use skyload::record::environment::{
-    ClientSettings, Inherited, ServerEnvironment, Surroundings as Recorded,
+    ClientSettings, Inherited, RecordedEnvironment, ServerEnvironment,
 };
 use url::Url;
 
@@ -120,7 +120,7 @@ fn recorded() -> ServerEnvironment {
         shell.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
     passed_on.retain(|name| withheld().all(|withheld| withheld != name));
     passed_on.sort();
-    ServerEnvironment::Recorded(Recorded {
+    ServerEnvironment::Recorded(RecordedEnvironment {
         passed_on,
         left_out: Vec::new(),
         memory: memory::shape(variables, &[]),

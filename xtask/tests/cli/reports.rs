@@ -17,7 +17,7 @@ fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
     let printed: Report = serde_json::from_slice(&run.output.stdout)?;
     assert_eq!(printed, report, "standard output is the report and nothing else");
 
-    let page = run.run_dir()?.report_page();
+    let page = run.run_dir()?.report_html();
     assert!(fs::read_to_string(&page)?.contains("<h1><strong>PASS</strong>: "));
     fs::remove_file(&page)?;
 

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use skyload::env;
-use skyload::record::request::{KeptValue, ServerVariable};
+use skyload::record::request::{RecordedValue, ServerVariable};
 
 /// The variables that are named without a value, as far as the shell has them.
 pub fn of_shell(typed: &[String]) -> Vec<ServerVariable> {
@@ -16,8 +16,8 @@ pub fn of_shell(typed: &[String]) -> Vec<ServerVariable> {
 /// The variables with their values, of which the shell's are read once more.
 pub fn with_values(variables: &[ServerVariable]) -> Vec<(OsString, OsString)> {
     let value = |variable: &ServerVariable| match &variable.value {
-        KeptValue::Typed(value) => Some(value.into()),
-        KeptValue::Sha256(_) => env::raw(&variable.name),
+        RecordedValue::Typed(value) => Some(value.into()),
+        RecordedValue::Sha256(_) => env::raw(&variable.name),
     };
     let pairs = variables.iter();
     pairs.filter_map(|it| Some((OsStr::new(&it.name).to_owned(), value(it)?))).collect()

@@ -1,7 +1,7 @@
 //! The names of variables that are passed on, for each kind of process.
 
 use skyload::env;
-use skyload::record::environment::MemoryShape;
+use skyload::record::environment::MemorySettings;
 
 use super::proxies;
 
@@ -153,7 +153,7 @@ fn reads(infra: &str, name: &str) -> bool {
 pub(super) fn is_of_consequence(name: &str) -> bool {
     name.starts_with("PYTHON")
         || proxies::is_about_proxies(name)
-        || MemoryShape::is_shaped_by(name)
+        || MemorySettings::affects_memory(name)
         || CLOUDS.iter().any(|(_, prefixes)| begins(name, prefixes))
         || ["SKYPILOT_", "SKY_"].iter().any(|prefix| name.starts_with(prefix))
 }

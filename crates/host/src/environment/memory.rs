@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs;
 
-use skyload::record::environment::{HugePages, MemoryShape};
+use skyload::record::environment::{HugePages, MemorySettings};
 use skyload::record::request::ServerVariable;
 
 const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
@@ -13,12 +13,12 @@ const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 pub fn shape<'a>(
     inherited: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>,
     asked: &[ServerVariable],
-) -> MemoryShape {
+) -> MemorySettings {
     let text = |it: &OsStr| it.to_string_lossy().into_owned();
     let inherited = inherited.into_iter().map(|(name, value)| (text(name), text(value)));
-    let shaping = inherited.filter(|(name, _)| MemoryShape::is_shaped_by(name));
+    let shaping = inherited.filter(|(name, _)| MemorySettings::affects_memory(name));
     let asked = asked.iter().map(|given| (given.name.clone(), given.value.to_string()));
-    MemoryShape { variables: shaping.chain(asked).collect(), huge_pages: huge_pages() }
+    MemorySettings { variables: shaping.chain(asked).collect(), huge_pages: huge_pages() }
 }
 
 fn huge_pages() -> HugePages {

@@ -259,7 +259,7 @@ pub(super) fn environment(
         },
         fingerprint: None,
     };
-    Ok(environment.fingerprinted())
+    Ok(environment.with_fingerprint())
 }
 
 /// This machine, without a word on what can be launched on it.

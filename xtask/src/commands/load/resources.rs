@@ -96,5 +96,5 @@ pub(super) fn requests(
 ) -> Result<Requests> {
     let environment: Environment = read(&run.environment())?;
     let command = "skyload shared resources".to_owned();
-    Ok(Requests::new(ApiClient::of_run(&run.id(), plan, &environment, command, credentials)?))
+    Ok(Requests::new(ApiClient::for_run(&run.id(), plan, &environment, command, credentials)?))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use host::print;
 use host::workspace::Workspace;
-use skyload::record::leads_to_run;
+use skyload::record::is_run_link;
 use skyload::units::{ByteSize, as_mib};
 
 use super::{RunDirectory, RunState, RunSummary};
@@ -89,7 +89,7 @@ fn why_not(directory: &RunDirectory, run: &RunSummary) -> Result<Option<&'static
 /// that is gone. What else is called that is somebody else's.
 fn renew_latest(folder: &Path, newest: Option<&RunDirectory>) -> Result<()> {
     let link = folder.join("latest");
-    if link.exists() || !leads_to_run(&link) {
+    if link.exists() || !is_run_link(&link) {
         return Ok(());
     }
     match newest {

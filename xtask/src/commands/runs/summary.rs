@@ -97,7 +97,7 @@ impl RunSummary {
             Ok(None) => return RunState::Broken("it has no plan.json".to_owned()),
             Err(_) if is_under_way => return RunState::UnderWay,
             Err(error) => {
-                return match error.other_version() {
+                return match error.unsupported_version() {
                     Some(version) => RunState::OtherVersion(version),
                     None => RunState::Broken(error.in_one_line()),
                 };

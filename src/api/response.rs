@@ -1,8 +1,8 @@
-//! What the server answers, taken apart.
+//! Parsing of the server's responses.
 //!
-//! A request that failed in the executor is an HTTP 500 whose `detail` is an
-//! object; a 500 with anything else is a fault of the server itself. A cancelled
-//! request is an HTTP 200. Return values and errors are JSON texts within JSON.
+//! A request that failed in its executor is an HTTP 500 whose `detail` is an object; any other
+//! 500 is an error of the server itself. A cancelled request is an HTTP 200. Return values and
+//! errors are JSON text in a JSON string.
 
 use std::time::Duration;
 
@@ -14,36 +14,36 @@ use crate::clock::Timestamp;
 use crate::record::outcome::{Failure, error_type};
 use crate::scenario::Call;
 
-/// The error type of a request that the server interrupted, for its client to send it again.
+/// Error type of a request that the server interrupted because it restarts. The SDK retries it.
 pub(crate) const INTERRUPTED: &str = "RequestInterruptedError";
 
-/// How a queued request ended.
+/// Result of a queued request that has ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The value that it returned, or why it has none.
+pub struct RequestResult {
+    /// Return value, or the failure of a request without one.
     pub result: Result<Value, Failure>,
-    /// When the server took it in, by the server's clock.
+    /// Time at which the server received the request, by the server's clock.
     pub created: Option<Timestamp>,
-    /// From its creation to its end, by the server's clock: queueing and running.
+    /// Time from creation to end by the server's clock: queueing and running.
     pub on_server: Option<Duration>,
 }
 
-/// One row of the server's list of requests.
+/// Row of the server's list of requests.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RequestRow {
-    /// Its id.
+    /// ID of the request.
     pub request_id: String,
-    /// What it does, such as `sky.status`.
+    /// Name of the request, such as `sky.status`.
     pub name: String,
-    /// `SUCCEEDED`, `FAILED`, ..
+    /// SkyPilot's status: `PENDING`, `RUNNING`, `SUCCEEDED`, `FAILED`, ..
     pub status: String,
-    /// Who made it.
+    /// SkyPilot user ID of the request's sender.
     pub user_id: String,
 }
 
 impl RequestRow {
-    /// Whether it has not ended.
-    pub fn is_under_way(&self) -> bool {
+    /// Whether the request has not ended.
+    pub fn is_active(&self) -> bool {
         matches!(self.status.as_str(), "PENDING" | "WAITING" | "RUNNING")
     }
 }
@@ -62,38 +62,36 @@ struct RequestBody {
 }
 
 impl Response {
-    /// The response, if its status is that of success.
+    /// Response with status 200, or the failure of any other status.
     pub(crate) fn expect_ok(self, step: &str) -> Result<Self, Failure> {
         if self.status == 200 { Ok(self) } else { Err(http_failure(step, &self)) }
     }
 
-    /// The beginning of the body. The secret is hidden before anything is cut off: of half a
-    /// secret nothing would be recognised.
+    /// Beginning of the body. The secret is removed before the text is cut: half of a secret
+    /// would not be recognised.
     pub(super) fn excerpt(&self) -> String {
         excerpt(self.credentials.hide_in(&String::from_utf8_lossy(&self.body)).as_bytes())
     }
 
-    /// A response to a client that has no secret.
+    /// Response to a client without credentials.
     #[cfg(test)]
     pub(super) fn of(status: u16, body: impl AsRef<[u8]>) -> Self {
         let (body, credentials) = (body.as_ref().to_vec(), crate::credentials::Credentials::None);
         Self { status, request_id: None, body, credentials }
     }
 
-    /// Failure whose text may be the body's, without the secret.
-    fn hidden(&self, mut failure: Failure) -> Failure {
+    /// Failure without the secret, which the server may have repeated in its error.
+    fn without_secret(&self, mut failure: Failure) -> Failure {
         failure.hide(|text| self.credentials.hide_in(text));
         failure
     }
 }
 
-impl Answer {
+impl RequestResult {
     pub(super) fn parse(step: &str, response: &Response) -> Result<Self, Failure> {
-        let answer = Self::parse_body(step, response).map_err(|failure| response.hidden(failure));
-        answer.map(|answer| Self {
-            result: answer.result.map_err(|failure| response.hidden(failure)),
-            ..answer
-        })
+        let hide = |failure| response.without_secret(failure);
+        let parsed = Self::parse_body(step, response).map_err(hide)?;
+        Ok(Self { result: parsed.result.map_err(hide), ..parsed })
     }
 
     fn parse_body(step: &str, response: &Response) -> Result<Self, Failure> {
@@ -107,7 +105,8 @@ impl Answer {
             _ => return Err(http_failure(step, response)),
         };
         let request: RequestBody = serde_json::from_value(body).map_err(|error| {
-            wrong_value(step, response.status, format!("not a request: {error}"))
+            let message = format!("expected a SkyPilot request: {error}");
+            unexpected_response(step, response.status, message)
         })?;
         Ok(Self {
             result: result(step, response.status, &request),
@@ -122,7 +121,7 @@ fn result(step: &str, status: u16, request: &RequestBody) -> Result<Value, Failu
         "SUCCEEDED" => {
             let text = request.return_value.as_deref().unwrap_or("null");
             serde_json::from_str(text).map_err(|error| {
-                wrong_value(step, status, format!("the return value is not JSON: {error}"))
+                unexpected_response(step, status, format!("return value is not JSON: {error}"))
             })
         }
         "FAILED" => {
@@ -140,7 +139,7 @@ fn result(step: &str, status: u16, request: &RequestBody) -> Result<Value, Failu
             step: step.to_owned(),
             status: Some(status),
             error_type: other.to_lowercase(),
-            message: format!("the request ended as {other}"),
+            message: format!("request ended with status {other}"),
         }),
     }
 }
@@ -160,10 +159,11 @@ pub(super) fn parse_rows(step: &str, response: &Response) -> Result<Vec<RequestR
         return Err(http_failure(step, response));
     }
     serde_json::from_slice(&response.body)
-        .map_err(|error| response.hidden(wrong_value(step, response.status, error.to_string())))
+        .map_err(|error| unexpected_response(step, response.status, error.to_string()))
+        .map_err(|failure| response.without_secret(failure))
 }
 
-/// The failure that an HTTP status other than 200 stands for.
+/// Failure of a response with another status than 200, or with a body that is not JSON.
 pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
     let body = &response.body[..];
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -172,7 +172,7 @@ pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
     if json.is_null()
         && let Some((error_type, message)) = end_of_traceback(&String::from_utf8_lossy(body))
     {
-        return response.hidden(Failure {
+        return response.without_secret(Failure {
             step: step.to_owned(),
             status: Some(response.status),
             error_type,
@@ -183,7 +183,7 @@ pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
     let message = text(detail.get("message"))
         .or_else(|| detail.as_str().map(str::to_owned))
         .unwrap_or_else(|| response.excerpt());
-    response.hidden(Failure {
+    response.without_secret(Failure {
         step: step.to_owned(),
         status: Some(response.status),
         error_type: error_type.unwrap_or_else(|| {
@@ -194,26 +194,27 @@ pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
     })
 }
 
-/// The error's type and message, which a Python traceback names in its last line.
+/// Type and message of an error, from the last line of a Python traceback.
 fn end_of_traceback(text: &str) -> Option<(String, String)> {
     let (_, lines) = text.trim_end().split_once("Traceback (most recent call last):")?;
     let (error_type, message) = lines.lines().last()?.split_once(": ")?;
+    // The last line may also be the rest of a message that has several.
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     error_type.chars().all(is_name).then(|| (error_type.to_owned(), message.to_owned()))
 }
 
-/// A stream in which the server says that it restarts.
+/// Failure of a stream that the server ended with a request to retry, since it restarts.
 pub(super) fn interrupted(step: &str) -> Failure {
     Failure {
         step: step.to_owned(),
         status: Some(200),
         error_type: INTERRUPTED.to_owned(),
-        message: "the server ended the stream and wants to be asked again".to_owned(),
+        message: "server ended the stream and requested a retry".to_owned(),
     }
 }
 
-/// A response of the right status whose content is not what it should be.
-pub(crate) fn wrong_value(step: &str, status: u16, message: String) -> Failure {
+/// Failure of a response with an expected status and unexpected content.
+pub(crate) fn unexpected_response(step: &str, status: u16, message: String) -> Failure {
     Failure {
         step: step.to_owned(),
         status: Some(status),
@@ -222,12 +223,12 @@ pub(crate) fn wrong_value(step: &str, status: u16, message: String) -> Failure {
     }
 }
 
-/// Failure of a response that names no request.
+/// Failure of a response without the ID of its request.
 pub(crate) fn no_request_id(call: &Call) -> Failure {
-    wrong_value(call.step, 200, "the response has no request id".to_owned())
+    unexpected_response(call.step, 200, "response without a request ID".to_owned())
 }
 
-/// The beginning of a body, in one line.
+/// Beginning of a body in one line, at most 300 characters.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     const LENGTH: usize = 300;
     let text = String::from_utf8_lossy(body);
@@ -238,13 +239,13 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     }
 }
 
-/// A message without terminal colours and line breaks.
+/// Message without terminal colours and control characters, in one line.
 pub(super) fn plain(message: &str) -> String {
     let mut plain = String::with_capacity(message.len());
     let mut chars = message.chars();
     while let Some(c) = chars.next() {
         match c {
-            // An escape sequence ends with its first letter.
+            // The sequences that set colours end with their first letter: `ESC [ 1 m`.
             '\u{1b}' => _ = chars.find(char::is_ascii_alphabetic),
             '\n' | '\r' | '\t' => plain.push(' '),
             c if c.is_control() => {}
@@ -274,15 +275,15 @@ mod tests {
     #[test]
     fn a_failed_request_names_its_error_without_terminal_colours() {
         let error = json!({"object": "..", "type": "E", "message": "Run: \u{1b}[1msky\u{1b}[0m"});
-        let answer = Answer::parse("s", &response(500, &failed(&error))).unwrap();
-        let failure = answer.result.unwrap_err();
+        let parsed = RequestResult::parse("s", &response(500, &failed(&error))).unwrap();
+        let failure = parsed.result.unwrap_err();
         assert_eq!((failure.error_type.as_str(), failure.message.as_str()), ("E", "Run: sky"));
-        assert_eq!(answer.on_server, Some(Duration::from_millis(500)));
-        assert_eq!(answer.created, Some(Timestamp::from_micros(1_000_000)));
+        assert_eq!(parsed.on_server, Some(Duration::from_millis(500)));
+        assert_eq!(parsed.created, Some(Timestamp::from_micros(1_000_000)));
     }
 
     #[test]
-    fn no_answer_is_too_odd_to_be_taken_apart() {
+    fn no_response_is_too_odd_to_be_parsed() {
         let error = json!({"object": "..", "type": "E", "message": "Run: \u{1b}[1msky\u{1b}[0m"});
         let rows =
             json!([{"request_id": "1", "name": "sky.status", "status": "FAILED", "user_id": "2"}]);
@@ -297,7 +298,7 @@ mod tests {
             crate::changes::try_changes(body.as_bytes(), |body| {
                 for status in [200, 500] {
                     let response = Response::of(status, body);
-                    _ = Answer::parse("s", &response);
+                    _ = RequestResult::parse("s", &response);
                     _ = parse_rows("s", &response);
                     _ = super::super::health::Health::parse(&response);
                 }
@@ -306,9 +307,9 @@ mod tests {
     }
 
     #[test]
-    fn a_server_error_in_plain_text_is_a_failure_of_its_own_kind() {
+    fn a_server_error_in_plain_text_has_its_own_error_type() {
         let response = Response::of(500, "Traceback (most");
-        let failure = Answer::parse("s", &response).unwrap_err();
+        let failure = RequestResult::parse("s", &response).unwrap_err();
         assert_eq!(failure.error_type, "plain-text-error");
     }
 
@@ -324,24 +325,24 @@ mod tests {
     #[test]
     fn a_cancelled_request_is_a_failure_although_its_status_is_200() {
         let body = json!({"status": "CANCELLED", "return_value": "null", "error": "null"});
-        let answer = Answer::parse("s", &response(200, &body)).unwrap();
-        assert_eq!(answer.result.unwrap_err().error_type, "cancelled");
+        let parsed = RequestResult::parse("s", &response(200, &body)).unwrap();
+        assert_eq!(parsed.result.unwrap_err().error_type, "cancelled");
     }
 
     #[test]
-    fn a_value_is_parsed_out_of_its_text() {
+    fn a_return_value_is_parsed_from_its_json_text() {
         let body = json!({"status": "SUCCEEDED", "return_value": "[]", "error": "null"});
-        let answer = Answer::parse("s", &response(200, &body)).unwrap();
-        assert_eq!(answer.result.unwrap(), json!([]));
+        let parsed = RequestResult::parse("s", &response(200, &body)).unwrap();
+        assert_eq!(parsed.result.unwrap(), json!([]));
     }
 
     #[test]
-    fn exhausted_workers_and_refused_tasks_keep_the_servers_words() {
+    fn exhausted_workers_and_rejected_tasks_keep_the_servers_message() {
         let busy =
             http_failure("s", &Response::of(503, r#"{"detail":"The server has exhausted .."}"#));
         assert_eq!(busy.message, "The server has exhausted ..");
-        let refused = r#"{"detail":{"type":"CloudError","message":"no"}}"#;
-        let refused = http_failure("s", &Response::of(400, refused));
-        assert_eq!(refused.error_type, "CloudError");
+        let rejected = r#"{"detail":{"type":"CloudError","message":"no"}}"#;
+        let rejected = http_failure("s", &Response::of(400, rejected));
+        assert_eq!(rejected.error_type, "CloudError");
     }
 }

@@ -1,5 +1,4 @@
-//! What processes of the server under test found in their environment, and what of it
-//! shapes their memory.
+//! Environment variables of the server under test, and settings that affect its memory.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,53 +6,53 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is known of the environment of the server's processes.
+/// Environment of the server's processes, as far as recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerEnvironment {
-    /// Nothing: the server is elsewhere, or the run is of a skyload that did not record it.
+    /// Unrecorded environment: the server is remote, or the run is of an earlier build of skyload.
     #[default]
     Unrecorded,
-    /// What it was started with.
-    Recorded(Surroundings),
+    /// Environment that the server was started with.
+    Recorded(RecordedEnvironment),
 }
 
-/// What a server was started with.
+/// Environment that a server was started with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Surroundings {
-    /// Names of variables that were passed on to it from the shell.
+pub struct RecordedEnvironment {
+    /// Names of the shell's variables that were passed to the server.
     pub passed_on: Vec<String>,
-    /// Names of the shell's variables that were not.
+    /// Names of the shell's variables that were not passed to the server.
     pub left_out: Vec<String>,
-    /// What shapes the memory of its processes.
-    pub memory: MemoryShape,
+    /// Settings that affect the memory of the server's processes.
+    pub memory: MemorySettings,
 }
 
-/// What shapes the memory of a process beside its program. Peaks of servers that differ in
-/// it are not comparable.
+/// Settings that affect the memory of a process. Peaks of servers with different settings are
+/// not comparable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct MemoryShape {
-    /// Variables of allocators and interpreters, and those that the server was given on
-    /// purpose, with their values, or a hash where the value is nobody's business.
+pub struct MemorySettings {
+    /// Variables of memory allocators and of Python, and those of `--server-env`, with their
+    /// values, or with a hash of a value that may be a secret.
     pub variables: BTreeMap<String, String>,
-    /// Whether the kernel backs memory with huge pages by itself.
+    /// Mode of transparent huge pages.
     pub huge_pages: HugePages,
 }
 
-/// The machine's mode of transparent huge pages.
+/// Mode of the kernel's transparent huge pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HugePages {
-    /// The machine does not say.
+    /// Mode that could not be read.
     #[default]
     Unknown,
-    /// `always`, `madvise` or `never`.
+    /// Mode as the kernel names it: `always`, `madvise` or `never`.
     Mode(String),
 }
 
-/// Variables that change how much memory a Python process takes.
+/// Names of variables that change the memory use of a Python process.
 const MEMORY_VARIABLES: [&str; 11] = [
     "GLIBC_TUNABLES",
     "LD_PRELOAD",
@@ -68,29 +67,29 @@ const MEMORY_VARIABLES: [&str; 11] = [
     "PYTHON_GIL",
 ];
 
-/// Beginnings of the names of more variables that change how much memory a process takes.
-/// glibc and jemalloc share the first.
+/// Prefixes of the names of allocator variables that change the memory use of a process.
+/// `MALLOC_` is used by both glibc and jemalloc.
 const MEMORY_PREFIXES: [&str; 3] = ["MALLOC_", "MIMALLOC_", "TCMALLOC_"];
 
 impl ServerEnvironment {
-    /// What shapes the memory of the server's processes, where that is on record.
-    pub const fn memory(&self) -> Option<&MemoryShape> {
+    /// Settings that affect the memory of the server's processes, if recorded.
+    pub const fn memory(&self) -> Option<&MemorySettings> {
         match self {
             Self::Unrecorded => None,
-            Self::Recorded(found) => Some(&found.memory),
+            Self::Recorded(recorded) => Some(&recorded.memory),
         }
     }
 }
 
-impl MemoryShape {
-    /// Whether a variable of this name shapes memory.
-    pub fn is_shaped_by(name: &str) -> bool {
+impl MemorySettings {
+    /// Whether a variable with this name affects memory.
+    pub fn affects_memory(name: &str) -> bool {
         MEMORY_VARIABLES.contains(&name)
             || MEMORY_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     }
 
-    /// What differs, in words; `None` where nothing does. A mode of huge pages that one
-    /// of the two does not know says nothing.
+    /// Message that names the differences; `None` if there are none. Modes of huge pages are
+    /// compared only if both are known.
     pub fn difference_to(&self, other: &Self) -> Option<String> {
         let names: std::collections::BTreeSet<&String> =
             self.variables.keys().chain(other.variables.keys()).collect();
@@ -98,31 +97,33 @@ impl MemoryShape {
             .into_iter()
             .filter(|name| self.variables.get(*name) != other.variables.get(*name))
             .map(|name| {
-                let value = |of: &Self| {
-                    of.variables
+                let value = |settings: &Self| {
+                    settings
+                        .variables
                         .get(name)
-                        .map_or_else(|| "unset".to_owned(), |it| format!("`{it}`"))
+                        .map_or_else(|| "unset".to_owned(), |value| format!("`{value}`"))
                 };
                 format!("{name} is {} and {}", value(self), value(other))
             })
             .collect();
-        if let (HugePages::Mode(ours), HugePages::Mode(theirs)) =
+        if let (HugePages::Mode(mode), HugePages::Mode(other_mode)) =
             (&self.huge_pages, &other.huge_pages)
-            && ours != theirs
+            && mode != other_mode
         {
-            differences.push(format!("transparent huge pages are `{ours}` and `{theirs}`"));
+            differences.push(format!("transparent huge pages are `{mode}` and `{other_mode}`"));
         }
         (!differences.is_empty()).then(|| differences.join("; "))
     }
 
-    /// The variables, as they would be typed.
+    /// Variables as shell assignments, `NAME=value`.
     pub fn assignments(&self) -> Vec<String> {
         self.variables.iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 }
 
 impl HugePages {
-    /// The mode in `/sys/kernel/mm/transparent_hugepage/enabled`: `always [madvise] never`.
+    /// Mode in brackets in the text of `/sys/kernel/mm/transparent_hugepage/enabled`, such as
+    /// `always [madvise] never`.
     pub fn parse(text: &str) -> Self {
         let mode = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
         mode.map_or(Self::Unknown, |(mode, _)| Self::Mode(mode.to_owned()))
@@ -142,15 +143,15 @@ impl fmt::Display for HugePages {
 mod tests {
     use super::*;
 
-    fn shape(variables: &[(&str, &str)], mode: &str) -> MemoryShape {
+    fn settings(variables: &[(&str, &str)], mode: &str) -> MemorySettings {
         let owned = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        MemoryShape { variables: owned.collect(), huge_pages: HugePages::parse(mode) }
+        MemorySettings { variables: owned.collect(), huge_pages: HugePages::parse(mode) }
     }
 
     #[test]
-    fn differences_are_named_and_equal_shapes_have_none() {
-        let plain = shape(&[], "always [madvise] never");
-        let other = shape(&[("MALLOC_ARENA_MAX", "1")], "[always] madvise never");
+    fn differences_are_named_and_equal_settings_have_none() {
+        let plain = settings(&[], "always [madvise] never");
+        let other = settings(&[("MALLOC_ARENA_MAX", "1")], "[always] madvise never");
         assert_eq!(plain.difference_to(&plain), None);
         assert_eq!(
             plain.difference_to(&other).unwrap(),
@@ -159,17 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_does_not_say_differs_from_none() {
-        assert_eq!(shape(&[], "").difference_to(&shape(&[], "[never]")), None);
+    fn an_unknown_mode_of_huge_pages_is_no_difference() {
+        assert_eq!(settings(&[], "").difference_to(&settings(&[], "[never]")), None);
     }
 
     #[test]
-    fn allocators_settings_shape_memory_and_a_locale_does_not() {
+    fn allocator_variables_affect_memory_and_a_locale_does_not() {
         for name in ["MALLOC_ARENA_MAX", "PYTHONMALLOC", "LD_PRELOAD", "MALLOC_CONF"] {
-            assert!(MemoryShape::is_shaped_by(name), "{name}");
+            assert!(MemorySettings::affects_memory(name), "{name}");
         }
         for name in ["LANG", "PYTHONPATH", "PATH"] {
-            assert!(!MemoryShape::is_shaped_by(name), "{name}");
+            assert!(!MemorySettings::affects_memory(name), "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The client of a run: for the server that was found, as a user of that run.
+//! Client for the server under test of a run, acting for a user of that run.
 
 use super::{ApiClient, ClientError, ClientIdentity, ClientVersions};
 use crate::credentials::Credentials;
@@ -7,8 +7,8 @@ use crate::plan::{LoadPlan, ServerTarget};
 use crate::record::environment::Environment;
 
 impl ApiClient {
-    /// A client for one more user of a run, who says that `command` is what he runs.
-    pub fn of_run(
+    /// Client for a new user of a run. `command` is the command that the server records.
+    pub fn for_run(
         run: &RunId,
         plan: &LoadPlan,
         environment: &Environment,

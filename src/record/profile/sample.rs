@@ -1,4 +1,4 @@
-//! What one tick sees, and what the original tool would have seen.
+//! Samples of the server's processes, of the machine, and by the rule of upstream's script.
 
 use std::collections::BTreeMap;
 
@@ -8,35 +8,35 @@ use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::units::ByteSize;
 
-/// One look at all processes of the tree.
+/// Sample of all server processes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Sample {
-    /// When the tick began.
+    /// Time at which reading began.
     pub at: Timestamp,
-    /// How much later than planned that was.
+    /// Delay of the sample after its scheduled time, in microseconds.
     pub late_micros: u64,
-    /// Resident memory by class; a class without a process is left out.
+    /// RSS by class; a class without processes is left out.
     pub classes: BTreeMap<ProcessClass, ClassSample>,
-    /// Processes that have ended and that no parent has waited for.
+    /// Number of zombies: processes that exited and were not waited for by their parents.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub zombies: u32,
-    /// The machine as a whole, at every few ticks.
+    /// Figures of the machine, which are read less often; `None` in the samples between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<SystemSample>,
 }
 
-/// The processes of one class at one tick.
+/// Processes of one class in a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClassSample {
-    /// How many there are.
+    /// Number of processes.
     pub count: u32,
-    /// Sum of their resident memory (shared pages count once for each process).
+    /// Sum of RSS; a shared page counts once per process.
     pub rss_sum: ByteSize,
-    /// Resident memory of the largest of them.
+    /// RSS of the largest process.
     pub rss_max: ByteSize,
-    /// Their threads.
+    /// Number of threads.
     pub threads: u32,
 }
 
@@ -45,45 +45,46 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// The machine at one tick.
+/// CPU and memory use of the machine in a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SystemSample {
-    /// Use of all CPUs since the last such reading, in percent of all of them.
+    /// CPU use since the previous reading, in percent of all CPUs.
     pub cpu_percent: f32,
     /// Memory in use.
     pub memory_used: ByteSize,
-    /// Memory that could still be had without swapping.
+    /// Memory available without swapping, or below the memory limit of the server's control
+    /// group, whichever is less.
     pub memory_available: ByteSize,
 }
 
-/// One look at the machine's executors by the rule of the original tool: whatever has
-/// the keyword anywhere in its command line, on the whole machine.
+/// Sample of executors by the rule of upstream's script: all processes of the machine with the
+/// keyword anywhere in their command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UpstreamSample {
-    /// When it ended.
+    /// Time at which reading ended.
     pub at: Timestamp,
-    /// `SkyPilot:executor:short`.
+    /// Processes with the keyword `SkyPilot:executor:short`.
     pub short: KeywordMemory,
-    /// `SkyPilot:executor:long`.
+    /// Processes with the keyword `SkyPilot:executor:long`.
     pub long: KeywordMemory,
 }
 
-/// Processes with one keyword at one look.
+/// Processes with one keyword in a sample by upstream's rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KeywordMemory {
-    /// How many there are.
+    /// Number of processes.
     pub count: u32,
-    /// Their resident memory in sum.
+    /// Sum of RSS.
     pub rss_sum: ByteSize,
-    /// Resident memory of the largest.
+    /// RSS of the largest process.
     pub rss_max: ByteSize,
 }
 
 impl KeywordMemory {
-    /// Their mean resident memory, if there are any.
+    /// Mean RSS; `None` without processes.
     pub fn mean(&self) -> Option<ByteSize> {
         self.rss_sum.as_u64().checked_div(u64::from(self.count)).map(ByteSize)
     }
