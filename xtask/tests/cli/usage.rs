@@ -150,7 +150,7 @@ fn a_state_directory_that_skypilot_cannot_work_in_is_refused_beforehand() -> any
 #[case::a_misspelled_scheme("htp://me:s3cret@127.0.0.1:9", "`htp://..@127.0.0.1:9` is none of")]
 #[case::a_slash_in_the_password("http://me:1/s3cret@127.0.0.1:9", "an `@` after the host")]
 #[case::no_port("http://me:s3cret/@127.0.0.1:9", "`http://..@127.0.0.1:9` is none of")]
-#[case::a_colon_in_the_user("http://me%3Ax:s3cret@127.0.0.1:9", "a `:` in the user's name")]
+#[case::a_colon_in_the_user("http://me%3Ax:s3cret@127.0.0.1:9", "the user name contains a `:`")]
 #[case::no_text("http://me:s3cret%FF@127.0.0.1:9", "not UTF-8")]
 #[case::an_end_of_text("http://me:s3cret%00@127.0.0.1:9", "a control character")]
 fn a_login_that_cannot_be_sent_is_refused_without_being_shown(
