@@ -283,10 +283,7 @@ mod tests {
     #[case::signs_in_the_password("http://me:p@w/x@h", "http://..@h")]
     #[case::a_scheme_in_the_password("me:p://w@h", "..@h")]
     #[case::no_login("h:1/x", "h:1/x")]
-    fn a_possible_login_in_an_invalid_url_is_not_quoted(
-        #[case] text: &str,
-        #[case] quoted: &str,
-    ) {
+    fn a_possible_login_in_an_invalid_url_is_not_quoted(#[case] text: &str, #[case] quoted: &str) {
         assert_eq!(without_login(text), quoted);
     }
 
