@@ -25,7 +25,7 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_
 /// Credentials of a client.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// No authentication.
+    /// Access without authentication.
     None,
     /// Token of a service account.
     Token(String),

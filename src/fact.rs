@@ -11,7 +11,7 @@ pub enum Fact {
     Yes,
     /// Known to be false.
     No,
-    /// Not determined.
+    /// Undetermined.
     #[default]
     Unknown,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Infrastructure {
-    /// No infra: only scenarios that launch nothing can run.
+    /// Empty infra: only scenarios that launch nothing can run.
     None,
     /// Loopback Slurm cluster, which skyload starts on this machine.
     Loopback,

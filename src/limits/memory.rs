@@ -92,7 +92,7 @@ impl MemoryGroups {
         entry(&groups.folders().first()?.join(file), "oom_kill")
     }
 
-    /// All limits, each with the folder of its group and its file.
+    /// Limits of all groups, each with the folder of its group and its file.
     fn limits(&self) -> Vec<(PathBuf, PathBuf, ByteSize)> {
         let Some(groups) = &self.0 else { return Vec::new() };
         let names: &[&str] = match groups.version {
