@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_with_a_name_that_is_not_utf8_is_found() {
+    fn a_name_that_ends_inside_a_character_hides_no_process() {
         let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
         let found = ProcessIdentity::of(named.pid()).expect("it runs");
         assert!(found.is_alive());
