@@ -105,7 +105,6 @@ impl fmt::Display for RunId {
 }
 
 /// Process, distinguished by its start time from a later process with the same pid.
-/// [`crate::process`] reads both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessIdentity {
