@@ -1,7 +1,7 @@
-//! The kinds of process that make up a SkyPilot API server.
+//! Classes of the processes that make up a SkyPilot API server.
 //!
-//! Memory is judged by kind and not by pid: executors come and go, and what an
-//! operator provisions is "so much for each long executor".
+//! Memory budgets apply to a class and not to a pid: executors come and go, and SkyPilot's
+//! constants provision memory per executor of a class.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,38 +9,38 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The kind of a process in the tree of the server under test.
+/// Class of a process in the process tree of the server under test.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum ProcessClass {
-    /// The server's main process; in local mode also its only web worker.
+    /// Main process of the server; in local mode also its only web worker.
     Server,
-    /// A web worker of a deployed server, which runs one per CPU.
+    /// Web worker of a server in deploy mode, which has one per CPU.
     ServerWorker,
-    /// The process that holds the request queues.
+    /// Process that holds the request queues.
     Queue,
-    /// Runs requests that answer soon ("non-blocking" in the original tool).
+    /// Executor of short requests ("non-blocking" in upstream's `tests/load_tests`).
     ShortExecutor,
-    /// Runs requests that take long ("blocking" in the original tool).
+    /// Executor of long requests ("blocking" in upstream's `tests/load_tests`).
     LongExecutor,
-    /// A worker that still imports SkyPilot and has not taken its title yet.
+    /// Executor that still imports SkyPilot and has not set its process title yet.
     StartingExecutor,
-    /// Runs managed jobs inside the server (consolidation mode).
+    /// Controller of managed jobs inside the server (consolidation mode).
     JobsController,
-    /// Runs a service inside the server (consolidation mode).
+    /// Controller of a service inside the server (consolidation mode).
     ServeController,
-    /// Follows a managed job's log for one client (consolidation mode).
+    /// Process that follows a managed job's log for one client (consolidation mode).
     LogFollower,
-    /// A command that an executor or a controller started.
+    /// Command that an executor or a controller started.
     Subprocess,
-    /// Anything else in the tree.
+    /// Process of the tree that belongs to no other class.
     Other,
 }
 
 impl ProcessClass {
-    /// All classes, in the order in which they are reported.
+    /// List of all classes, in report order.
     pub const ALL: [Self; 11] = [
         Self::Server,
         Self::ServerWorker,
@@ -55,7 +55,7 @@ impl ProcessClass {
         Self::Other,
     ];
 
-    /// The name used in files, flags and tables.
+    /// Name in files, flags and tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -90,7 +90,7 @@ impl FromStr for ProcessClass {
     }
 }
 
-/// A word that names no process class.
+/// Error for a name that is no process class.
 #[derive(Debug, thiserror::Error)]
-#[error("no process class is called `{0}`")]
+#[error("unknown process class `{0}`")]
 pub struct UnknownClass(String);

@@ -1,8 +1,8 @@
-//! How a client proves to a server elsewhere who it is.
+//! Authentication of a client at a remote server.
 //!
-//! A login is taken out of the server's URL before anything else is done with that. It
-//! stands in no file, in no message and in no command line: it is handed on in the
-//! environment alone, decoded, and put back into a URL only for `sky` processes.
+//! A login is removed from the server's URL before the URL is used for anything else. No
+//! file, message or command line contains it: child processes get it in an environment
+//! variable, decoded, and only `sky` processes get it in a URL again.
 
 use std::fmt;
 use std::process::Output;
@@ -15,20 +15,21 @@ use url::Url;
 use crate::env;
 use crate::target::ServerTarget;
 
-/// What stands in a message where a secret stood.
+/// Replacement for a secret in a message.
 const HIDDEN: &str = "..";
 
-/// What Python's `quote` leaves as it is, and every parser of URLs takes for itself.
-const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Characters to percent-encode: all but the unreserved ones of RFC 3986, as Python's
+/// `urllib.parse.quote` does.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How a client proves who it is.
+/// Credentials of a client.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// Not at all.
+    /// Access without authentication.
     None,
-    /// By the token of a service account.
+    /// Token of a service account.
     Token(String),
-    /// By a user's name and password.
+    /// User name and password.
     Login(Login),
 }
 
@@ -39,8 +40,8 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Those for a server, as the environment has them. A server of our own knows nobody:
-    /// SkyPilot's refuses every request with a token that it has not made.
+    /// Credentials for a server, from the environment; none for an isolated server, since
+    /// SkyPilot's server rejects every token that it did not issue itself.
     pub fn for_server(server: &ServerTarget) -> Self {
         match server {
             ServerTarget::Isolated { .. } => Self::None,
@@ -48,10 +49,11 @@ impl Credentials {
         }
     }
 
-    /// Those of the environment: [`env::SERVER_CREDENTIALS`], or else
-    /// [`env::SERVICE_ACCOUNT_TOKEN`]. In this order, since Python's `requests`, which
-    /// SkyPilot's client is made of, sends the login of a URL instead of a token.
+    /// Credentials from [`env::SERVER_CREDENTIALS`], or else
+    /// [`env::SERVICE_ACCOUNT_TOKEN`].
     fn from_environment() -> Self {
+        // Login first, as in SkyPilot's client: with a login in the URL, Python's `requests`
+        // sends that login and drops the token.
         let login = env::text(env::SERVER_CREDENTIALS);
         if let Some(login) = login.as_deref().and_then(Login::from_variable) {
             return Self::Login(login);
@@ -59,8 +61,8 @@ impl Credentials {
         env::text(env::SERVICE_ACCOUNT_TOKEN).map_or(Self::None, Self::Token)
     }
 
-    /// What a process wrote, without the secret. Before anything is cut off from it: of
-    /// half a secret nothing would be recognised.
+    /// Output of a process with the secret replaced. Must run before the output is
+    /// truncated: a truncated secret would not be found.
     pub(crate) fn hide_in_output(&self, output: Output) -> Output {
         if *self == Self::None {
             return output;
@@ -69,7 +71,7 @@ impl Credentials {
         Output { stdout: hide(&output.stdout), stderr: hide(&output.stderr), ..output }
     }
 
-    /// A text without the secret.
+    /// Copy of a text with the secret replaced.
     pub fn hide_in(&self, text: &str) -> String {
         match self {
             Self::None => text.to_owned(),
@@ -79,7 +81,7 @@ impl Credentials {
     }
 }
 
-/// A user's name and password, as HTTP's Basic scheme sends them.
+/// User name and password for HTTP Basic authentication, decoded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     user: String,
@@ -92,41 +94,41 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Why a URL's login cannot be sent. The words hold nothing of it.
+/// Reason why a URL's login cannot be sent. No message contains any part of the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    /// The name would end at its colon.
+    /// Colon in the user name, where HTTP Basic authentication would split it.
     #[error(
-        "there is a `:` in the user's name, at which the name would end: HTTP's Basic \
-         authentication cannot send it\n  hint: a service account's token, in {token}, has no \
-         user's name",
+        "the user name contains a `:`, which HTTP Basic authentication cannot send\n  hint: use \
+         a service account token instead, in {token}",
         token = env::SERVICE_ACCOUNT_TOKEN
     )]
     ColonInUser,
-    /// Its bytes are no text.
+    /// Percent-encoded bytes that are not UTF-8.
     #[error(
-        "the user's name or the password is not UTF-8\n  hint: encode characters as their UTF-8 \
-         bytes, `é` as `%C3%A9`"
+        "the user name or the password is not UTF-8\n  hint: percent-encode the UTF-8 bytes of \
+         a character, `é` as `%C3%A9`"
     )]
     NotUtf8,
-    /// Basic authentication does not allow for it.
+    /// Control character, which HTTP Basic authentication does not allow.
     #[error(
-        "there is a control character in the user's name or the password, which HTTP's Basic \
+        "the user name or the password contains a control character, which HTTP Basic \
          authentication does not allow"
     )]
     ControlCharacter,
-    /// What was meant as a password is taken for a path.
+    /// `@` after the host: an unencoded `/`, `?` or `#` in the password ended the host early.
     #[error(
-        "there is an `@` after the host\n  hint: in a user's name and a password write `/` as \
-         `%2F`, `?` as `%3F`, `#` as `%23`, `%` as `%25` and `@` as `%40`"
+        "the URL contains an `@` after the host\n  hint: in the user name and the password, \
+         write `/` as `%2F`, `?` as `%3F`, `#` as `%23`, `%` as `%25` and `@` as `%40`"
     )]
     AtSignAfterHost,
 }
 
 impl Login {
-    /// Takes the login out of a URL; `None` if there is none.
+    /// Removes the login from a URL and returns it; `None` if there is none.
     pub fn take_from(url: &mut Url) -> Result<Option<Self>, LoginError> {
         let (user, password) = (url.username().to_owned(), url.password().map(str::to_owned));
+        // Before any check: the caller keeps the URL after an error, too.
         strip(url);
         if url.path().contains('@') || url.query().is_some_and(|query| query.contains('@')) {
             return Err(LoginError::AtSignAfterHost);
@@ -144,17 +146,17 @@ impl Login {
         Ok(Some(Self { user, password }))
     }
 
-    /// The user's name.
+    /// User name.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The password; empty where the URL has none.
+    /// Password; empty if the URL has none.
     pub fn password(&self) -> &str {
         &self.password
     }
 
-    /// The value of [`env::SERVER_CREDENTIALS`].
+    /// Value for [`env::SERVER_CREDENTIALS`].
     pub fn to_variable(&self) -> String {
         format!("{}:{}", self.user, self.password)
     }
@@ -164,18 +166,22 @@ impl Login {
         Some(Self { user: user.to_owned(), password: password.to_owned() })
     }
 
-    /// A URL with the login in it. Also an empty password has its colon: without one,
-    /// Python's `requests` sends nothing at all.
+    /// Copy of a URL with the login inserted.
     pub fn put_into(&self, url: &Url) -> String {
         let [user, password] = [&self.user, &self.password].map(|part| encoded(part));
         let url = url.as_str();
         match url.split_once("://") {
+            // The colon stays with an empty password too: without a colon, Python's `requests`
+            // sends no login.
             Some((scheme, rest)) => format!("{scheme}://{user}:{password}@{rest}"),
             None => url.to_owned(),
         }
     }
 
     fn hide_in(&self, text: &str) -> String {
+        // All forms in which a client or a server may print the secret: the value of the
+        // `Authorization` header, percent-encoded with either case of digits, and plain. The
+        // plain form last, since it may be part of another one.
         let pair = BASE64_STANDARD.encode(self.to_variable());
         let mut text = text.replace(&pair, HIDDEN);
         let encoded = encoded(&self.password);
@@ -187,10 +193,10 @@ impl Login {
     }
 }
 
-/// A text that was typed as a URL and is none, without what may be a login in it.
+/// Copy of a text that is not a valid URL, with a possible login replaced.
 pub fn without_login(text: &str) -> String {
     let Some((before, after)) = text.rsplit_once('@') else { return text.to_owned() };
-    // Of what stands before the `@`, nothing but a scheme is certain to be no secret.
+    // Everything before the `@` but a scheme may be secret.
     let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
     match !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric()) {
         true => format!("{scheme}://{HIDDEN}@{after}"),
@@ -198,7 +204,7 @@ pub fn without_login(text: &str) -> String {
     }
 }
 
-/// What was typed as a server, without what may be a login in it.
+/// Value of `--server` without a login, whether or not the value is a valid URL.
 pub(crate) fn stripped(text: &str) -> String {
     match Url::parse(text) {
         Ok(url) if url.username().is_empty() && url.password().is_none() => text.to_owned(),
@@ -210,15 +216,15 @@ pub(crate) fn stripped(text: &str) -> String {
     }
 }
 
-/// Takes a login out of a URL and forgets it.
+/// Removes a login from a URL.
 pub(crate) fn strip(url: &mut Url) {
-    // Both fail only for URLs that can't have a login to begin with.
+    // Both fail only for URLs that cannot have a login.
     _ = url.set_username("");
     _ = url.set_password(None);
 }
 
 fn encoded(part: &str) -> String {
-    utf8_percent_encode(part, &UNRESERVED).to_string()
+    utf8_percent_encode(part, &RESERVED).to_string()
 }
 
 fn decoded(part: &str) -> Result<String, LoginError> {
@@ -247,27 +253,27 @@ mod tests {
 
     #[rstest]
     #[case::encoded("http://me:p%40ss%2F%3a%25@h:1/x", "me", "p@ss/:%")]
-    #[case::as_it_is("http://me:p@ss@h:1/x", "me", "p@ss")]
+    #[case::not_encoded("http://me:p@ss@h:1/x", "me", "p@ss")]
     #[case::with_a_colon("http://me:a:b@h:1/x", "me", "a:b")]
-    #[case::no_ascii("http://m%C3%A9:ü@h:1/x", "mé", "ü")]
+    #[case::not_ascii("http://m%C3%A9:ü@h:1/x", "mé", "ü")]
     #[case::no_password("http://me@h:1/x", "me", "")]
     #[case::an_empty_password("http://me:@h:1/x", "me", "")]
-    #[case::no_name("http://:p@h:1/x", "", "p")]
-    fn a_login_is_taken_out_of_a_url_and_decoded(
+    #[case::no_user_name("http://:p@h:1/x", "", "p")]
+    fn a_login_is_removed_from_a_url_and_decoded(
         #[case] url: &str,
         #[case] user: &str,
         #[case] password: &str,
     ) {
         let expected = login(user, password);
         assert_eq!(taken(url), ("http://h:1/x".to_owned(), Ok(Some(expected.clone()))));
-        // And back: what `sky` is given means the same.
+        // Round trip: the URL that `sky` gets holds the same login.
         let given = expected.put_into(&"http://h:1/x".parse().unwrap());
         assert_eq!(taken(&given).1, Ok(Some(expected.clone())), "{given}");
         assert_eq!(Login::from_variable(&expected.to_variable()), Some(expected));
     }
 
     #[test]
-    fn a_url_without_a_login_stays_as_it_is() {
+    fn a_url_without_a_login_is_unchanged() {
         assert_eq!(taken("https://h/east"), ("https://h/east".to_owned(), Ok(None)));
     }
 
@@ -277,15 +283,12 @@ mod tests {
     #[case::signs_in_the_password("http://me:p@w/x@h", "http://..@h")]
     #[case::a_scheme_in_the_password("me:p://w@h", "..@h")]
     #[case::no_login("h:1/x", "h:1/x")]
-    fn a_text_that_is_no_url_is_quoted_without_what_may_be_a_login(
-        #[case] text: &str,
-        #[case] quoted: &str,
-    ) {
+    fn a_possible_login_in_an_invalid_url_is_not_quoted(#[case] text: &str, #[case] quoted: &str) {
         assert_eq!(without_login(text), quoted);
     }
 
     #[test]
-    fn a_secret_is_hidden_in_every_form_in_which_it_may_be_printed() {
+    fn a_secret_is_hidden_in_every_form_that_may_be_printed() {
         let login = Credentials::Login(login("me", "p@ss/é"));
         let text = "p@ss/é p%40ss%2F%C3%A9 p%40ss%2f%c3%a9 bWU6cEBzcy/DqQ== me";
         assert_eq!(login.hide_in(text), ".. .. .. .. me");
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_do_not_show_in_what_is_printed() {
+    fn debug_output_shows_no_credentials() {
         let token = Credentials::Token("secret".to_owned());
         let both = format!("{:?}{token:?}", login("u", "secret"));
         assert!(!both.contains("secret"), "{both}");

@@ -1,23 +1,23 @@
-//! What is so, is not so, or is not known: absence of evidence is no "no".
+//! Boolean that can be unknown: missing evidence is not "no".
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Whether something is so, as far as anybody could find out.
+/// Answer to a yes-or-no question about a server, if it could be determined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact {
-    /// It is so.
+    /// Known to be true.
     Yes,
-    /// It is not.
+    /// Known to be false.
     No,
-    /// Nobody could find out.
+    /// Undetermined.
     #[default]
     Unknown,
 }
 
 impl Fact {
-    /// What is known; `None` if nothing is.
+    /// Known value; `None` for [`Fact::Unknown`].
     pub const fn known(self) -> Option<bool> {
         match self {
             Self::Yes => Some(true),
@@ -28,7 +28,7 @@ impl Fact {
 }
 
 impl From<bool> for Fact {
-    fn from(is_so: bool) -> Self {
-        if is_so { Self::Yes } else { Self::No }
+    fn from(value: bool) -> Self {
+        if value { Self::Yes } else { Self::No }
     }
 }

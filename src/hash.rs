@@ -1,15 +1,15 @@
-//! Hashes of texts and files, as hexadecimal digits.
+//! SHA-256 hashes of texts and files, as hexadecimal digits.
 
 use std::io::{self, Read};
 
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of a text.
+/// SHA-256 of a byte string, in hexadecimal.
 pub fn sha256(text: &[u8]) -> String {
     digits(&Sha256::digest(text))
 }
 
-/// SHA-256 of all that can be read.
+/// SHA-256 of all bytes of `content`, in hexadecimal.
 ///
 /// # Errors
 ///

@@ -1,8 +1,7 @@
-//! Identities that cross process boundaries: of a run, and of a process.
+//! Identifiers of runs and of processes, valid across processes.
 //!
-//! A pid alone names nothing for long, since the kernel hands it out again.
-//! Everything that is signalled, counted or compared here is therefore a pid
-//! *with* the time at which that process started.
+//! A pid alone is ambiguous, since the kernel reuses pids. Signals, counts and comparisons
+//! therefore use a pid *with* the start time of its process.
 
 use std::fmt;
 use std::path::Path;
@@ -11,9 +10,9 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Names one run: its directory, and the resources that it creates.
+/// Id of a run: the name of its directory, and part of the names of its resources.
 ///
-/// Looks like `20261124-081512-3fa9`: sortable by date, unique by its last part.
+/// Format: `20261124-081512-3fa9`. Sorts by date; the last part is random.
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -21,10 +20,10 @@ use serde::{Deserialize, Serialize};
 pub struct RunId(String);
 
 impl RunId {
-    /// A new id for a run that begins now.
+    /// New id for a run that starts now.
     pub fn generate() -> Self {
-        let stamp = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let digits: String = stamp
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let digits: String = now
             .chars()
             .filter_map(|c| match c {
                 'T' => Some('-'),
@@ -36,13 +35,12 @@ impl RunId {
         Self(format!("{digits}-{}", &unique[..4]))
     }
 
-    /// The name of a run's directory.
+    /// Id of the run whose directory is `path`: the last part of the path.
     pub fn of_directory(path: &Path) -> Self {
         Self(path.file_name().unwrap_or_default().to_string_lossy().into_owned())
     }
 
-    /// The moment at which the run began; `None` where the directory is not called as
-    /// those of runs are.
+    /// Start time of the run, to a second; `None` if the directory's name is no run id.
     pub fn began(&self) -> Option<SystemTime> {
         let mut parts = self.0.split('-');
         let (day, time, unique) = (parts.next()?, parts.next()?, parts.next()?);
@@ -68,33 +66,33 @@ impl RunId {
         humantime::parse_rfc3339(&date).ok()
     }
 
-    /// Its last part: what tells it from other runs of the same second.
+    /// Last part of the id, which differs between runs of the same second.
     fn unique_part(&self) -> &str {
         self.0.rsplit('-').next().unwrap_or_default()
     }
 
-    /// With what the names of everything begin that the run creates on an
-    /// infrastructure: clusters, jobs, services.
+    /// Prefix of the names of all clusters, jobs and services that the run creates.
     pub fn tag(&self) -> String {
         format!("skyload-{}", self.unique_part())
     }
 
-    /// With what the ids of all SkyPilot users begin that act in the run:
-    /// hexadecimal digits, fewer than the eight of a whole id.
+    /// Prefix of the ids of all SkyPilot users of the run: four of the eight hexadecimal
+    /// digits of a user id.
     pub fn user_prefix(&self) -> String {
         let digits = self.unique_part().chars().filter(char::is_ascii_hexdigit);
         let prefix: String = digits.take(4).collect();
+        // A directory that was renamed may have no hexadecimal digits in its last part.
         format!("{prefix:0<4}")
     }
 
-    /// An id for one more user of the run: eight hexadecimal digits, as SkyPilot
-    /// derives them from a machine.
+    /// New id for a SkyPilot user of the run: eight hexadecimal digits, the format of
+    /// SkyPilot's own user hash.
     pub fn new_user(&self) -> String {
         let random = uuid::Uuid::new_v4().simple().to_string();
         format!("{}{}", self.user_prefix(), &random[..4])
     }
 
-    /// The id as text.
+    /// Id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -106,15 +104,14 @@ impl fmt::Display for RunId {
     }
 }
 
-/// A process, told from any later one that is given the same pid. Whether it runs
-/// is looked up in [`crate::process`].
+/// Process, distinguished by its start time from a later process with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessIdentity {
-    /// The process id.
+    /// Process id.
     pub pid: u32,
-    /// When it started: clock ticks since boot on Linux (field 22 of
-    /// `/proc/PID/stat`), seconds since the epoch elsewhere.
+    /// Start time: clock ticks since boot on Linux (field 22 of `/proc/PID/stat`), seconds
+    /// since the Unix epoch on other systems.
     pub started: u64,
 }
 
@@ -141,22 +138,22 @@ mod tests {
 
     #[rstest]
     #[case::latest("latest")]
-    #[case::a_month_that_is_none("20261324-080000-00aa")]
-    #[case::more_behind_it("20261124-080000-00aa-old")]
+    #[case::invalid_month("20261324-080000-00aa")]
+    #[case::extra_part("20261124-080000-00aa-old")]
     #[case::no_hexadecimal_digits("20261124-080000-test")]
-    #[case::letters_of_many_bytes("2026112é-080000-00aa")]
-    fn other_names_are_not_those_of_runs(#[case] name: &str) {
+    #[case::multibyte_letter("2026112é-080000-00aa")]
+    fn other_names_are_no_run_ids(#[case] name: &str) {
         assert_eq!(RunId::of_directory(Path::new(name)).began(), None);
     }
 
     #[test]
-    fn users_and_names_of_a_run_can_be_told_from_those_of_another() {
+    fn users_and_names_identify_their_run() {
         let run = RunId::of_directory(Path::new("20261124-081512-3fa9"));
         assert_eq!(run.tag(), "skyload-3fa9");
         let users = [run.new_user(), run.new_user()];
         assert!(users.iter().all(|user| user.len() == 8 && user.starts_with("3fa9")), "{users:?}");
         assert_ne!(users[0], users[1]);
-        let odd = RunId::of_directory(Path::new("my-run"));
-        assert_eq!(odd.new_user().len(), 8);
+        let renamed = RunId::of_directory(Path::new("my-run"));
+        assert_eq!(renamed.new_user().len(), 8);
     }
 }

@@ -1,25 +1,25 @@
-//! What clusters, jobs and services of a run are launched on.
+//! Infra of a run: where clusters, jobs and services are launched.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a plan launches on.
+/// Infra that a plan launches on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Infrastructure {
-    /// Nothing: only scenarios that need no infrastructure can run.
+    /// Empty infra: only scenarios that launch nothing can run.
     None,
-    /// Slurm on this machine, on its loopback interface, brought up by skyload.
+    /// Loopback Slurm cluster, which skyload starts on this machine.
     Loopback,
-    /// Infrastructures of the user's own, in the words of SkyPilot's `--infra`.
+    /// Infras of the user, as values of SkyPilot's `--infra`.
     Clouds(Vec<String>),
 }
 
-/// What SkyPilot calls the loopback infrastructure: its Slurm cluster `loop`.
+/// Value of SkyPilot's `--infra` for the loopback Slurm cluster.
 pub const LOOPBACK: &str = "slurm/loop";
 
 impl Infrastructure {
-    /// What SkyPilot calls them.
+    /// Values of SkyPilot's `--infra`.
     pub fn names(&self) -> Vec<String> {
         match self {
             Self::None => Vec::new(),
@@ -28,7 +28,7 @@ impl Infrastructure {
         }
     }
 
-    /// How many there are.
+    /// Number of infras.
     pub fn count(&self) -> u32 {
         match self {
             Self::None => 0,
@@ -38,7 +38,7 @@ impl Infrastructure {
     }
 }
 
-/// What SkyPilot 0.14.1 takes as the first part of `--infra`.
+/// Values for the first part of `--infra` in SkyPilot 0.14.1.
 /// Source: `sky/clouds/*.py`, the names in `CLOUD_REGISTRY`, and `k8s`.
 pub const CLOUDS: [&str; 27] = [
     "aws",

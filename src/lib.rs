@@ -1,24 +1,25 @@
 //! Load tests and memory budgets for the SkyPilot API server.
 //!
-//! This library holds the words, the contract between the parts of a run, the
-//! measuring and the judging. It prints nothing. One command line it knows, that of `load`:
-//! [`record::request`] declares its flags, and what goes wrong is told by their names.
+//! The library has the shared types, the file formats, the load, the profiler and the
+//! analysis. It prints nothing, and knows the command line of `load` only:
+//! [`record::request`] declares its flags, and error messages name them.
 //!
-//! In reading order:
+//! Modules in reading order:
 //!
 //! * [`units`], [`fact`], [`hash`], [`ids`], [`clock`], [`class`], [`process`], [`listeners`],
-//!   [`server_command`], [`env`], [`shell`], [`target`], [`credentials`]: the words.
-//! * [`scenario`] and [`infrastructure`]: what users do, on what, and which answers are
-//!   right.
-//! * [`metric`]: what can be measured, limited and shown: one table.
-//! * [`limits`]: what the machine puts in the way.
-//! * [`config`] and [`plan`]: from what was typed to what will happen.
-//! * [`record`]: everything on disk: the files where all parts of a run meet.
+//!   [`server_command`], [`env`], [`shell`], [`target`], [`credentials`], [`poll`], [`usage`]:
+//!   shared types and helpers.
+//! * [`scenario`] and [`infrastructure`]: steps of each scenario, the infra that they need,
+//!   and expected responses.
+//! * [`metric`]: table of all metrics, with their budgets and places in reports.
+//! * [`limits`]: limits of the machine: control groups, CPUs, open files.
+//! * [`config`] and [`plan`]: resolution of flags and `skyload.toml` to a plan.
+//! * [`record`]: files of a run, through which its processes exchange data.
 //! * [`api`], [`resources`] and [`traffic`]: the load.
-//! * [`profiler`]: the server's processes, from outside.
-//! * [`analysis`]: what a run amounts to, and the verdict; [`schema`]: its form as JSON.
-//! * [`render`]: a report written for its readers.
-//! * [`recommend`]: the constants that runs support, and a patch of SkyPilot.
+//! * [`profiler`]: measurement of the server's processes from outside.
+//! * [`analysis`]: report and verdict of a run; [`schema`]: JSON schema of the report.
+//! * [`render`]: output formats of a report.
+//! * [`recommend`]: recommended constants, and a patch for SkyPilot.
 
 #[cfg(test)]
 #[path = "../tests/support/changes.rs"]

@@ -1,52 +1,54 @@
-//! On which TCP ports a process waits for connections.
+//! TCP ports on which a process listens.
 //!
-//! A dear question: `/proc` knows a process's sockets only by
-//! number, and a number's port only by walking all sockets of the machine, which
-//! takes 6 ms even when there are few.
+//! Expensive to find: `/proc/PID/fd` lists the inodes of a process's sockets, and only the
+//! kernel's table of all sockets maps an inode to a port. Reading that table takes 6 ms even
+//! when it is short, so it is cached.
 
 use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// A connection's state in `/proc/net/tcp` when it is none yet.
-const LISTENING: &str = "0A";
+/// State of a listening socket (`TCP_LISTEN`) in `/proc/net/tcp`.
+const TCP_LISTEN: &str = "0A";
 
-/// For how long one walk serves all processes. Who asks again does so a second
-/// later, and gets a new one.
-const SERVES: Duration = Duration::from_millis(900);
+/// Lifetime of the cached socket table. Shorter than a second, since callers that find no
+/// port ask again after a second and then need a new table.
+const CACHE_TTL: Duration = Duration::from_millis(900);
 
-/// The sockets of the machine that wait for connections, as of some moment ago.
+/// Cache of the machine's listening sockets.
 #[derive(Debug, Default)]
 pub struct Listeners {
-    walked: Option<Instant>,
-    port_of: HashMap<u64, u16>,
+    read_at: Option<Instant>,
+    /// Port of each listening socket, by the inode of the socket.
+    ports: HashMap<u64, u16>,
 }
 
 impl Listeners {
-    /// The ports of one process, as far as they can be read.
+    /// Ports on which a process listens; empty if its files cannot be read.
     pub fn ports_of(&mut self, pid: u32) -> Vec<u16> {
         let sockets = sockets_of(pid);
-        // Most executors have none until their imports end.
+        // Most executors have no socket until their imports end: skip the table for them.
         if sockets.is_empty() {
             return Vec::new();
         }
-        if self.walked.is_none_or(|walked| walked.elapsed() > SERVES) {
-            // Through the process, which may live in a network of its own.
+        if self.read_at.is_none_or(|read_at| read_at.elapsed() > CACHE_TTL) {
+            // `/proc/PID/net` instead of `/proc/net`: the process may be in another network
+            // namespace.
             let tables = ["tcp", "tcp6"].map(|table| format!("/proc/{pid}/net/{table}"));
-            self.port_of = tables
+            self.ports = tables
                 .iter()
                 .filter_map(|table| fs::read(table).ok())
-                .flat_map(|table| listening(&String::from_utf8_lossy(&table)))
-                .map(|found| (found.socket, found.address.port()))
+                .flat_map(|table| listening_sockets(&String::from_utf8_lossy(&table)))
+                .map(|socket| (socket.inode, socket.address.port()))
                 .collect();
-            self.walked = Some(Instant::now());
+            self.read_at = Some(Instant::now());
         }
-        sockets.iter().filter_map(|socket| self.port_of.get(socket)).copied().collect()
+        sockets.iter().filter_map(|inode| self.ports.get(inode)).copied().collect()
     }
 }
 
-/// The numbers of a process's sockets, as far as they can be read.
+/// Inodes of a process's sockets; empty if its files cannot be read.
 pub fn sockets_of(pid: u32) -> Vec<u64> {
     let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     files
@@ -57,37 +59,38 @@ pub fn sockets_of(pid: u32) -> Vec<u64> {
         .collect()
 }
 
-/// A socket that waits for connections.
+/// Listening TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listening {
-    /// Where.
+pub struct ListeningSocket {
+    /// Local address and port.
     pub address: SocketAddr,
-    /// Whose it is.
+    /// User id of the socket's owner.
     pub uid: u32,
-    /// Its number.
-    pub socket: u64,
+    /// Inode, the `N` of `socket:[N]` in `/proc/PID/fd`.
+    pub inode: u64,
 }
 
-/// Those of one of the kernel's tables, `/proc/net/tcp` or `/proc/net/tcp6`.
-pub fn listening(table: &str) -> Vec<Listening> {
-    table.lines().skip(1).filter_map(row).collect()
+/// Listening sockets in the text of `/proc/net/tcp` or `/proc/net/tcp6`.
+pub fn listening_sockets(table: &str) -> Vec<ListeningSocket> {
+    table.lines().skip(1).filter_map(parse_row).collect()
 }
 
-/// Reads `  0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000
-/// UID 0 SOCKET ..`.
-fn row(line: &str) -> Option<Listening> {
+/// Parses `  0: 0100007F:0CEA 00000000:0000 0A 00000000:00000000 00:00000000 00000000
+/// UID 0 INODE ..`; `None` if the socket does not listen.
+fn parse_row(line: &str) -> Option<ListeningSocket> {
     let mut fields = line.split_ascii_whitespace();
     let local = fields.nth(1)?;
-    if fields.nth(1)? != LISTENING {
+    if fields.nth(1)? != TCP_LISTEN {
         return None;
     }
     let uid = fields.nth(3)?.parse().ok()?;
-    let socket = fields.nth(1)?.parse().ok()?;
-    Some(Listening { address: address(local)?, uid, socket })
+    let inode = fields.nth(1)?.parse().ok()?;
+    Some(ListeningSocket { address: parse_address(local)?, uid, inode })
 }
 
-/// Addresses are words of 32 bits, each in the machine's own order.
-fn address(text: &str) -> Option<SocketAddr> {
+/// Parses `ADDRESS:PORT` in hexadecimal. An address is one 32-bit word or four, each in
+/// native byte order.
+fn parse_address(text: &str) -> Option<SocketAddr> {
     let (digits, port) = text.split_once(':')?;
     let word = |at: usize| {
         let word = u32::from_str_radix(digits.get(at * 8..(at + 1) * 8)?, 16).ok()?;
@@ -118,16 +121,18 @@ mod tests {
 ";
 
     #[test]
-    fn only_sockets_that_wait_for_connections_count() {
-        let found =
-            |address: &str, socket| Listening { address: address.parse().unwrap(), uid: 0, socket };
-        let expected = [found("127.0.0.1:50011", 111), found("127.0.0.1:46580", 222)];
-        assert_eq!(listening(TABLE), expected);
+    fn only_listening_sockets_are_returned() {
+        let socket = |address: &str, inode| {
+            let address = address.parse().unwrap();
+            ListeningSocket { address, uid: 0, inode }
+        };
+        let expected = [socket("127.0.0.1:50011", 111), socket("127.0.0.1:46580", 222)];
+        assert_eq!(listening_sockets(TABLE), expected);
     }
 
     #[test]
-    fn addresses_of_both_families_are_read() {
-        let ip = |text| address(&format!("{text}:0050")).unwrap().ip().to_string();
+    fn ipv4_and_ipv6_addresses_are_parsed() {
+        let ip = |text| parse_address(&format!("{text}:0050")).unwrap().ip().to_string();
         assert_eq!(ip("00000000"), "0.0.0.0");
         assert_eq!(ip("00000000000000000000000001000000"), "::1");
         assert_eq!(ip("0000000000000000FFFF00000100007F"), "::ffff:127.0.0.1");
@@ -136,7 +141,7 @@ mod tests {
     #[test]
     fn no_table_is_too_odd_to_be_read() {
         crate::changes::try_changes(TABLE.as_bytes(), |table| {
-            _ = listening(&String::from_utf8_lossy(table));
+            _ = listening_sockets(&String::from_utf8_lossy(table));
         });
     }
 
@@ -145,7 +150,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(Listeners::default().ports_of(std::process::id()).contains(&port));
-        // The same walk tells that it is nobody else's.
+        // The parent process must not get the port: it belongs to this process alone.
         assert!(
             !Listeners::default().ports_of(std::os::unix::process::parent_id()).contains(&port)
         );

@@ -1,44 +1,43 @@
-//! Waiting for something: with a limit and a reason, for a time, or until somebody has an
-//! answer.
+//! Polling loops: with a time limit and a reason in the error, for a fixed time, or without
+//! a limit.
 //!
-//! Whatever else is to end a wait is asked for together with what is waited for, so that
-//! no wait is deaf: a question that fails ends it, too.
+//! The closure of a long wait checks for interrupts, too: its result or error ends the wait.
 
 use std::convert::Infallible;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What a probe found.
+/// Result of one check in [`wait_until`].
 #[derive(Debug)]
 pub enum Probe<T> {
-    /// It is true now.
+    /// Condition met, with a value.
     Ready(T),
-    /// It is not; this is how things stand.
+    /// Condition not met, with the present state for the error message.
     NotYet(String),
 }
 
 impl Probe<()> {
-    /// Ready when `is_true`, and else how things stand.
-    pub fn of(is_true: bool, otherwise: &str) -> Self {
-        match is_true {
+    /// [`Probe::Ready`] if `is_met`, else [`Probe::NotYet`] with `state`.
+    pub fn of(is_met: bool, state: &str) -> Self {
+        match is_met {
             true => Self::Ready(()),
-            false => Self::NotYet(otherwise.to_owned()),
+            false => Self::NotYet(state.to_owned()),
         }
     }
 }
 
-/// It did not become true in time.
+/// Error of [`wait_until`] when its time limit has passed.
 #[derive(Debug, thiserror::Error)]
-#[error("not within {}; last: {last}", humantime::format_duration(*.limit))]
+#[error("timed out after {}; last state: {last}", humantime::format_duration(*.limit))]
 pub struct TimedOut {
-    /// How long was waited.
+    /// Time limit that has passed.
     pub limit: Duration,
-    /// How things stood at the end.
+    /// State at the last check.
     pub last: String,
 }
 
-/// Probes until it is true, at most for `limit`. The last state goes into the
-/// error: a time-out that doesn't say what was waited for helps nobody.
+/// Runs `probe` until its condition is met, for at most `limit`. The error has the last
+/// state.
 pub fn wait_until<T>(
     limit: Duration,
     every: Duration,
@@ -57,42 +56,45 @@ pub fn wait_until<T>(
     found.ok_or(TimedOut { limit, last })
 }
 
-/// Asks for as long as `time`, at its end as well, and returns the first answer; `None`
-/// when the time is over.
+/// Polls for `time`, once more at its end, and returns the first result; `None` if there
+/// was none.
 pub fn during<T, E>(
     time: Duration,
     every: Duration,
-    mut ask: impl FnMut() -> Result<Option<T>, E>,
+    mut poll: impl FnMut() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
     let end = Instant::now() + time;
     loop {
-        let answer = ask()?;
+        let result = poll()?;
         let left = end.saturating_duration_since(Instant::now());
-        if answer.is_some() || left.is_zero() {
-            return Ok(answer);
+        if result.is_some() || left.is_zero() {
+            return Ok(result);
         }
         sleep(left.min(every));
     }
 }
 
-/// Asks until there is an answer, however long that takes.
-pub fn until<T, E>(every: Duration, mut ask: impl FnMut() -> Result<Option<T>, E>) -> Result<T, E> {
+/// Polls until there is a result, without a time limit.
+pub fn until<T, E>(
+    every: Duration,
+    mut poll: impl FnMut() -> Result<Option<T>, E>,
+) -> Result<T, E> {
     loop {
-        match ask()? {
-            Some(answer) => return Ok(answer),
+        match poll()? {
+            Some(result) => return Ok(result),
             None => sleep(every),
         }
     }
 }
 
-/// The same beside other work of the thread.
+/// Polls until there is a result, without a time limit and without blocking the thread.
 pub async fn until_async<T, E>(
     every: Duration,
-    mut ask: impl FnMut() -> Result<Option<T>, E>,
+    mut poll: impl FnMut() -> Result<Option<T>, E>,
 ) -> Result<T, E> {
     loop {
-        match ask()? {
-            Some(answer) => return Ok(answer),
+        match poll()? {
+            Some(result) => return Ok(result),
             None => tokio::time::sleep(every).await,
         }
     }
@@ -106,37 +108,37 @@ mod tests {
     const LONG: Duration = Duration::from_secs(600);
 
     #[test]
-    fn a_time_out_tells_how_things_stood() {
+    fn a_timeout_names_the_last_state() {
         let error = wait_until::<()>(TICK, TICK, || Probe::NotYet("port closed".to_owned()));
-        assert!(error.unwrap_err().to_string().ends_with("last: port closed"));
+        assert!(error.unwrap_err().to_string().ends_with("last state: port closed"));
     }
 
     #[test]
-    fn a_wait_ends_with_the_first_answer() {
-        let mut asked = 0;
+    fn a_wait_ends_with_the_first_result() {
+        let mut polls = 0;
         let mut third = || {
-            asked += 1;
-            Ok::<_, Infallible>((asked % 3 == 0).then_some(asked))
+            polls += 1;
+            Ok::<_, Infallible>((polls % 3 == 0).then_some(polls))
         };
         assert_eq!(during(LONG, TICK, &mut third), Ok(Some(3)));
         assert_eq!(until(TICK, &mut third), Ok(6));
     }
 
     #[test]
-    fn a_question_that_fails_ends_the_wait() {
+    fn an_error_ends_the_wait() {
         assert_eq!(during::<(), _>(LONG, TICK, || Err("interrupted")), Err("interrupted"));
         assert_eq!(until::<(), _>(TICK, || Err("interrupted")), Err("interrupted"));
     }
 
     #[test]
-    fn a_time_that_is_over_is_no_answer_and_is_asked_at_its_end() {
+    fn polling_without_a_result_polls_once_more_at_the_end() {
         let began = Instant::now();
         let mut last = Duration::ZERO;
-        let answer = during::<(), Infallible>(3 * TICK, 2 * TICK, || {
+        let result = during::<(), Infallible>(3 * TICK, 2 * TICK, || {
             last = began.elapsed();
             Ok(None)
         });
-        assert_eq!(answer, Ok(None));
+        assert_eq!(result, Ok(None));
         assert!(last >= 3 * TICK, "{last:?}");
     }
 }

@@ -1,6 +1,7 @@
-//! The JSON schema of `report.json`, generated from the types that write it.
+//! JSON schema of `report.json`, generated from the types that are written to it.
 //!
-//! `schema/report.schema.json` is what `cargo xtask schema` writes; a test compares.
+//! `cargo xtask schema` writes `schema/report.schema.json`; a test checks that the file is
+//! up to date.
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
@@ -8,24 +9,24 @@ use schemars::transform::{Transform as _, transform_subschemas};
 
 use crate::analysis::Report;
 
-/// The file of the repository that holds the schema.
+/// Path of the schema, from the root of the repository.
 pub const FILE: &str = "schema/report.schema.json";
 
-/// The schema of `report.json` as this build writes it.
+/// Schema of `report.json` as this build writes it.
 pub fn of_report() -> Schema {
     let mut schema = SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator()
         .into_root_schema_for::<Report>();
-    say_null.transform(&mut schema);
+    null_for_none.transform(&mut schema);
     schema.insert("title".to_owned(), "skyload's report.json".into());
     schema
 }
 
-/// Descriptions are what the types' documentation says: in JSON, `None` is `null`.
-fn say_null(schema: &mut Schema) {
-    if let Some(serde_json::Value::String(words)) = schema.get_mut("description") {
-        *words = words.replace("`None`", "`null`").replace('\n', " ");
+/// Replaces `None` by `null` in descriptions, which are the doc comments of the Rust types.
+fn null_for_none(schema: &mut Schema) {
+    if let Some(serde_json::Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace("`None`", "`null`").replace('\n', " ");
     }
-    transform_subschemas(&mut say_null, schema);
+    transform_subschemas(&mut null_for_none, schema);
 }

@@ -1,37 +1,43 @@
-//! What a process runs, by its command line: an API server, a controller, or a program
-//! that only passes their words on.
+//! Command lines of processes: which module or program a process runs, and on which port.
 //!
-//! `timeout 600 python -m sky.server.server` has all the words of a server and is none.
-//! Only of a Python is `-m` the module that it runs, and only before its first argument.
+//! `timeout 600 python -m sky.server.server` contains all arguments of a server and is none.
+//! Only for Python does `-m` name the module to run, and only before the first argument that
+//! is no option.
 
-/// The module that is an API server.
+/// Module of SkyPilot's API server.
 pub const SERVER: &[u8] = b"sky.server.server";
 
-/// The words of a command line as the kernel keeps it: each ended by a NUL. A title that
-/// a process gave itself is filled up with more of these.
-pub fn words(command_line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    command_line.split(|&byte| byte == 0).map(<[u8]>::trim_ascii).filter(|word| !word.is_empty())
+/// Arguments of a command line in the format of `/proc/PID/cmdline`: separated by NULs.
+pub fn arguments(command_line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    // A process that sets its title pads the rest of the command line with NULs: skip empty
+    // arguments.
+    command_line
+        .split(|&byte| byte == 0)
+        .map(<[u8]>::trim_ascii)
+        .filter(|argument| !argument.is_empty())
 }
 
-/// The module that a Python with these words runs; `None` of any other program, and of a
+/// Module that a Python with these arguments runs; `None` for other programs, and for a
 /// Python that runs a script or code.
-pub fn python_module<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
-    if !is_python(words.next()?) {
+pub fn python_module<'a>(mut arguments: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    if !is_python(arguments.next()?) {
         return None;
     }
-    while let Some(word) = words.next() {
-        if word == b"--check-hash-based-pycs" {
-            words.next()?;
-        } else if !word.starts_with(b"--") {
-            // The first that is no option is a script.
-            let letters = word.strip_prefix(b"-").filter(|letters| !letters.is_empty())?;
-            // `-u -B -m module` may be written as `-uBmmodule`.
-            let taker = letters.iter().position(|letter| b"mcXW".contains(letter));
-            match taker.map(|at| letters.split_at(at + 1)) {
-                Some(([.., b'm'], [])) => return words.next(),
+    while let Some(argument) = arguments.next() {
+        // The only long option of CPython that takes a value.
+        if argument == b"--check-hash-based-pycs" {
+            arguments.next()?;
+        } else if !argument.starts_with(b"--") {
+            // The first argument that is no option is a script.
+            let letters = argument.strip_prefix(b"-").filter(|letters| !letters.is_empty())?;
+            // `-u -B -m module` may be written as `-uBmmodule`: the first letter that takes a
+            // value ends the group.
+            let with_value = letters.iter().position(|letter| b"mcXW".contains(letter));
+            match with_value.map(|at| letters.split_at(at + 1)) {
+                Some(([.., b'm'], [])) => return arguments.next(),
                 Some(([.., b'm'], module)) => return Some(module),
                 Some(([.., b'c'], _)) => return None,
-                Some((_, [])) => _ = words.next()?,
+                Some((_, [])) => _ = arguments.next()?,
                 _ => {}
             }
         }
@@ -39,79 +45,83 @@ pub fn python_module<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<&'
     None
 }
 
-/// Whether the words name the server's module as one to be run: by whoever has them, or
-/// by what that starts.
-pub fn mentions_server<'a>(words: impl Iterator<Item = &'a [u8]>) -> bool {
-    after_module(words).is_some()
+/// Whether the arguments run the server's module, in this process or in one that the
+/// process starts.
+pub fn mentions_server<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> bool {
+    after_module(arguments).is_some()
 }
 
-/// The port that a server's words name. Words before the module are not the server's.
-pub fn port<'a>(words: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
-    let (mut words, mut found) = (after_module(words)?, None);
-    while let Some(word) = words.next() {
-        let port = match word.strip_prefix(b"--port") {
-            Some([]) => words.next(),
+/// Port in the arguments of a server; `None` without a valid `--port`.
+pub fn port<'a>(arguments: impl Iterator<Item = &'a [u8]>) -> Option<u16> {
+    // Arguments before the module belong to a program around the server.
+    let (mut arguments, mut found) = (after_module(arguments)?, None);
+    while let Some(argument) = arguments.next() {
+        let port = match argument.strip_prefix(b"--port") {
+            Some([]) => arguments.next(),
             Some(rest) => rest.strip_prefix(b"="),
             None => None,
         };
-        // The last one counts.
+        // The last valid one counts.
         found = port.and_then(|port| std::str::from_utf8(port).ok()?.parse().ok()).or(found);
     }
     found
 }
 
-/// The words after the server's module.
+/// Arguments after the server's module; `None` without the module.
 fn after_module<'a>(
-    mut words: impl Iterator<Item = &'a [u8]>,
+    mut arguments: impl Iterator<Item = &'a [u8]>,
 ) -> Option<impl Iterator<Item = &'a [u8]>> {
-    let mut before: &[u8] = b"";
+    let mut previous: &[u8] = b"";
     loop {
-        let word = words.next()?;
-        if (before == b"-m" && word == SERVER) || word.strip_prefix(b"-m") == Some(SERVER) {
-            return Some(words);
+        let argument = arguments.next()?;
+        if (previous == b"-m" && argument == SERVER) || argument.strip_prefix(b"-m") == Some(SERVER)
+        {
+            return Some(arguments);
         }
-        before = word;
+        previous = argument;
     }
 }
 
-/// What a process is, in a word or two for a reader: its title, or its program, and of
-/// an interpreter the module or script that it runs. `None` without any words.
-pub fn kind<'a>(words: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
+/// Short name of a process for reports: its title or program, or the module or script of
+/// an interpreter. `None` without arguments.
+pub fn kind<'a>(arguments: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
     const LENGTH: usize = 40;
-    let first = String::from_utf8_lossy(words.clone().next()?).into_owned();
+    let first = String::from_utf8_lossy(arguments.clone().next()?).into_owned();
     let kind = if first.starts_with("ssh: ") && first.contains("[mux]") {
-        // A connection that is kept open; its title holds a path that differs for each.
+        // A persistent connection (`ControlPersist`). Its title contains the path of its
+        // socket, which would make every connection a kind of its own.
         "ssh [mux]".to_owned()
     } else if first.starts_with("SkyPilot:") {
-        // The pid would make every executor a kind of its own.
+        // A SkyPilot title ends with a pid, which would make every executor a kind of its own.
         first.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':').to_owned()
     } else {
         let program = file_name(first.split([':', ' ']).next().unwrap_or(&first));
-        interpreted(words).unwrap_or_else(|| program.to_owned())
+        interpreted(arguments).unwrap_or_else(|| program.to_owned())
     };
     Some(kind.chars().filter(|c| !c.is_control()).take(LENGTH).collect())
 }
 
-/// What an interpreter runs: a module, a script, or a known piece of code. `None` of any
-/// other program, and of code that nobody knows.
-fn interpreted<'a>(words: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
+/// Module, script or known code that an interpreter runs; `None` for other programs and
+/// for unknown code.
+fn interpreted<'a>(arguments: impl Iterator<Item = &'a [u8]> + Clone) -> Option<String> {
     const SHELLS: [&[u8]; 5] = [b"sh", b"bash", b"dash", b"ash", b"zsh"];
     const CODE: [&str; 2] = ["multiprocessing.resource_tracker", "multiprocessing.spawn"];
-    if let Some(module) = python_module(words.clone()) {
+    if let Some(module) = python_module(arguments.clone()) {
         return Some(String::from_utf8_lossy(module).into_owned());
     }
-    let first = words.clone().next()?;
+    let first = arguments.clone().next()?;
     let name = first.rsplit(|&byte| byte == b'/').next().unwrap_or(first);
+    // A login shell has a `-` before its name.
     if !is_python(first) && !SHELLS.contains(&name.strip_prefix(b"-").unwrap_or(name)) {
         return None;
     }
-    for word in words.skip(1) {
-        let text = String::from_utf8_lossy(word);
+    for argument in arguments.skip(1) {
+        let text = String::from_utf8_lossy(argument);
         let known = CODE.iter().find(|code| text.contains(*code));
         if let Some(code) = known {
             return Some((*code).to_owned());
         }
-        // Code of which nothing is known: the program's name says as much.
+        // `-c CODE`: the code is the next argument, and may be a known one.
         if text.starts_with('-') && text.ends_with('c') {
             continue;
         }
@@ -127,7 +137,7 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// `python3.11`, wherever it is.
+/// Whether a program is CPython or PyPy by its file name, such as `python3.11`.
 fn is_python(program: &[u8]) -> bool {
     let name = program.rsplit(|&byte| byte == b'/').next().unwrap_or(program);
     let name = name.to_ascii_lowercase();
@@ -138,7 +148,7 @@ fn is_python(program: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// Words are separated by spaces in these tables.
+    /// Arguments of a line, separated by spaces in these tables.
     fn split(line: &str) -> impl Iterator<Item = &[u8]> + Clone {
         line.as_bytes().split(|&byte| byte == b' ')
     }
@@ -165,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_the_servers_own_however_it_is_spelled() {
+    fn the_port_is_found_in_the_servers_arguments_alone() {
         for (line, named) in [
             ("python -m sky.server.server --host=:: --port=46780", Some(46780)),
             ("python -m sky.server.server --port 46780", Some(46780)),
@@ -180,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_what_a_reader_calls_it() {
+    fn a_kind_is_a_short_name() {
         for (line, expected) in [
             ("ssh|-T|node|true", "ssh"),
             ("/usr/bin/rsync|-a|x|y", "rsync"),
@@ -202,14 +212,14 @@ mod tests {
             ("SkyPilot:executor:short:4711", "SkyPilot:executor:short"),
             ("kubectl|exec|pod", "kubectl"),
         ] {
-            let words = line.as_bytes().split(|&byte| byte == b'|');
-            assert_eq!(kind(words).as_deref(), Some(expected), "{line}");
+            let arguments = line.as_bytes().split(|&byte| byte == b'|');
+            assert_eq!(kind(arguments).as_deref(), Some(expected), "{line}");
         }
         assert_eq!(kind(std::iter::empty()), None);
     }
 
     #[test]
-    fn whoever_passes_the_words_on_mentions_the_server() {
+    fn a_program_that_starts_the_server_mentions_it() {
         assert!(mentions_server(split("timeout 600 python -m sky.server.server")));
         assert!(mentions_server(split("sudo python -msky.server.server")));
         assert!(!mentions_server(split("grep sky.server.server -m 1")));

@@ -1,4 +1,4 @@
-//! What is tested: a SkyPilot, and a server of it.
+//! SkyPilot and API server under test.
 
 use std::path::PathBuf;
 
@@ -6,24 +6,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// The SkyPilot release that is tested unless another is asked for.
+/// SkyPilot release under test by default.
 pub const PINNED_SKYPILOT: &str = "0.14.1";
 
-/// Which SkyPilot is tested.
+/// SkyPilot under test: the value of `--sky`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkySelection {
-    /// A release from PyPI.
+    /// Release from PyPI.
     Version(String),
-    /// The newest nightly build from PyPI.
+    /// Newest nightly build from PyPI.
     Nightly,
-    /// This `sky` program.
+    /// Path of an installed `sky` program.
     Executable(PathBuf),
 }
 
 impl SkySelection {
-    /// What `--sky` names: a version, `nightly`, or a program, which has a `/` in its
-    /// path.
+    /// Selection for a value of `--sky`: a version, `nightly`, or the path of a `sky`
+    /// program, which contains a `/`. `None` for any other value.
     pub fn parse(text: &str) -> Option<Self> {
         let looks_like_version = text.starts_with(|c: char| c.is_ascii_digit())
             && !text.contains('/')
@@ -36,23 +36,23 @@ impl SkySelection {
         }
     }
 
-    /// The release that is tested where none is named.
+    /// Default release.
     pub fn pinned() -> Self {
         Self::Version(PINNED_SKYPILOT.to_owned())
     }
 }
 
-/// Which server is tested.
+/// API server under test: the value of `--server`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerTarget {
-    /// One of our own: own home, own ports, gone afterwards.
+    /// Isolated server: a home and ports of its own, stopped after the run.
     Isolated {
-        /// In SkyPilot's deploy mode.
+        /// Whether the server runs in SkyPilot's deploy mode.
         deploy: bool,
     },
-    /// The user's own server on this machine.
+    /// Local server: the user's own, on this machine.
     System,
-    /// A server somewhere else: no restart, and no profile but one that is made there.
+    /// Remote server: not restarted, and profiled only on its own machine.
     Remote(Url),
 }

@@ -1,8 +1,8 @@
-//! Quantities as people write them: `"30s"`, `"1%"`, `"512 MiB"`.
+//! Quantities with units, in the formats of flags, config and files: `"30s"`, `"1%"`,
+//! `"512 MiB"`.
 //!
-//! Sizes are [`crate::units::ByteSize`]. A size without an `i` in its unit is decimal
-//! there (`1 GB` = 10^9 bytes), as everywhere but in SkyPilot, whose constants
-//! named `.._GB` count units of 1024^3: those come in through [`gib`].
+//! In a [`ByteSize`], units without an `i` are decimal: `1 GB` is 10^9 bytes. SkyPilot's
+//! constants named `.._GB` are in units of 1024^3 bytes and are converted by [`gib`].
 
 mod schema;
 
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use schema::{DurationText, Seconds};
 
-/// An amount of memory, in bytes. In files it is a number, and exact.
+/// Amount of memory in bytes; an exact number in files.
 #[derive(
     Clone,
     Copy,
@@ -34,23 +34,23 @@ pub use schema::{DurationText, Seconds};
 pub struct ByteSize(pub u64);
 
 impl ByteSize {
-    /// So many units of 1024^2 bytes.
+    /// Size of `number` MiB (1024^2 bytes); saturates.
     pub const fn mib(number: u64) -> Self {
         Self(number.saturating_mul(1 << 20))
     }
 
-    /// So many units of 1024^3 bytes.
+    /// Size of `number` GiB (1024^3 bytes); saturates.
     pub const fn gib(number: u64) -> Self {
         Self(number.saturating_mul(1 << 30))
     }
 
-    /// The number of bytes.
+    /// Number of bytes.
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 }
 
-/// Sums end at the largest size: what stands in files can be any number.
+/// Saturating addition, since sizes from files can be any number.
 impl std::ops::AddAssign for ByteSize {
     fn add_assign(&mut self, more: Self) {
         self.0 = self.0.saturating_add(more.0);
@@ -63,39 +63,39 @@ impl std::iter::Sum for ByteSize {
     }
 }
 
-/// Amounts that can be added up, however large they are.
+/// Amount with a saturating addition, for [`total`].
 pub trait Additive: Default {
-    /// The sum, or the largest amount where it would be larger.
+    /// Sum, capped at the largest value of the type.
     #[must_use]
-    fn and(self, more: Self) -> Self;
+    fn plus(self, more: Self) -> Self;
 }
 
-/// The sum of amounts from files, which can be any: it ends at the largest amount, where
-/// [`Iterator::sum`] would panic.
+/// Saturating sum, for amounts from files, which can be any number: [`Iterator::sum`] would
+/// overflow.
 pub fn total<T: Additive>(amounts: impl IntoIterator<Item = T>) -> T {
-    amounts.into_iter().fold(T::default(), T::and)
+    amounts.into_iter().fold(T::default(), T::plus)
 }
 
 impl Additive for u32 {
-    fn and(self, more: Self) -> Self {
+    fn plus(self, more: Self) -> Self {
         self.saturating_add(more)
     }
 }
 
 impl Additive for u64 {
-    fn and(self, more: Self) -> Self {
+    fn plus(self, more: Self) -> Self {
         self.saturating_add(more)
     }
 }
 
 impl Additive for std::time::Duration {
-    fn and(self, more: Self) -> Self {
+    fn plus(self, more: Self) -> Self {
         self.saturating_add(more)
     }
 }
 
 impl Additive for ByteSize {
-    fn and(self, more: Self) -> Self {
+    fn plus(self, more: Self) -> Self {
         Self(self.0.saturating_add(more.0))
     }
 }
@@ -106,18 +106,18 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// A share, between 0 % and 100 %.
+/// Share of a whole, in percent; 0 % to 100 % when parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Percent(f64);
 
 impl Percent {
-    /// `part` of `whole`; `None` when there is no whole to have a share of.
+    /// Percentage of `part` in `whole`; `None` if `whole` is 0.
     #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
     pub fn of(part: u64, whole: u64) -> Option<Self> {
         (whole > 0).then(|| Self(part as f64 * 100.0 / whole as f64))
     }
 
-    /// The number before the percent sign.
+    /// Number before the percent sign.
     pub const fn value(self) -> f64 {
         self.0
     }
@@ -156,29 +156,29 @@ impl<'de> Deserialize<'de> for Percent {
     }
 }
 
-/// A text that is not the quantity it should be.
+/// Error for a text that is not the expected quantity.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is not {expected}")]
+#[error("expected {expected}, got `{text}`")]
 pub struct QuantityError {
     pub(crate) text: String,
     pub(crate) expected: &'static str,
 }
 
 impl QuantityError {
-    /// For a text that should be what `expected` says.
+    /// Error for `text`, where `expected` is a noun phrase with examples.
     pub(crate) fn new(text: &str, expected: &'static str) -> Self {
         Self { text: text.to_owned(), expected }
     }
 }
 
-/// Parses a size such as `512MiB`, `0.4 GiB` or `1.5GB`: a number with its unit.
+/// Parses a size with a unit, such as `512MiB`, `0.4 GiB` or `1.5GB`; 0 is an error.
 pub fn parse_size(text: &str) -> Result<ByteSize, QuantityError> {
     let error = || QuantityError {
         text: text.to_owned(),
         expected: "a size, such as `100MiB`, `0.3GiB` or `1.5GB` (units: B, KB, KiB, MB, MiB, \
                    GB, GiB, TB, TiB)",
     };
-    // Without a unit it would be bytes, which nobody means by `500`.
+    // `bytesize` reads `500` as bytes. A user who leaves out the unit hardly means bytes.
     if !text.contains(char::is_alphabetic) {
         return Err(error());
     }
@@ -186,8 +186,7 @@ pub fn parse_size(text: &str) -> Result<ByteSize, QuantityError> {
     if size.as_u64() == 0 { Err(error()) } else { Ok(ByteSize(size.as_u64())) }
 }
 
-/// The size that SkyPilot means by `gigabytes` in a constant named `.._GB`:
-/// its tools divide by 1024^3.
+/// Size for the value of a SkyPilot constant named `.._GB`, in units of 1024^3 bytes.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -197,19 +196,19 @@ pub fn gib(gigabytes: f64) -> ByteSize {
     ByteSize((gigabytes * 1024.0 * 1024.0 * 1024.0).round() as u64)
 }
 
-/// A size as the original tool prints it: units of 1024^3 with two digits.
+/// Size in GiB (1024^3 bytes), the unit of upstream's `tests/load_tests`.
 #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^52 bytes")]
 pub fn as_gib(size: ByteSize) -> f64 {
     size.as_u64() as f64 / (1024.0 * 1024.0 * 1024.0)
 }
 
-/// A size in whole-ish MiB, for tables: `168.9 MiB`.
+/// Size in MiB (1024^2 bytes), for tables.
 #[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^52 bytes")]
 pub fn as_mib(size: ByteSize) -> f64 {
     size.as_u64() as f64 / (1024.0 * 1024.0)
 }
 
-/// Durations in files, as `"1m 30s"`.
+/// Durations as text with units, in plans and overhead figures: `"1m 30s"`.
 pub mod duration {
     use std::time::Duration;
 
@@ -224,11 +223,13 @@ pub mod duration {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text).map_err(|error| {
-            D::Error::custom(format!("`{text}` is not a duration such as `30s` or `5m`: {error}"))
+            D::Error::custom(format!(
+                "expected a duration, such as `30s` or `5m`, got `{text}`: {error}"
+            ))
         })
     }
 
-    /// The same for a duration that may be absent.
+    /// Optional durations as text with units, or null.
     pub mod option {
         use super::{Deserializer, Duration, Serializer};
         use serde::{Deserialize, Serialize};
@@ -254,7 +255,7 @@ pub mod duration {
     }
 }
 
-/// Durations in results, as seconds: `1.25`.
+/// Durations as numbers of seconds, in results: `1.25`.
 pub mod seconds {
     use std::time::Duration;
 
@@ -271,13 +272,13 @@ pub mod seconds {
             .map_err(serde::de::Error::custom)
     }
 
-    /// The same for durations that may be absent.
+    /// Optional durations as numbers of seconds, or null.
     pub mod option {
         use std::time::Duration;
 
         use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-        /// Writes a duration as a number of seconds, or nothing.
+        /// Writes a duration as a number of seconds, or null.
         pub fn serialize<S: Serializer>(
             value: &Option<Duration>,
             serializer: S,
@@ -285,7 +286,7 @@ pub mod seconds {
             value.map(|value| value.as_secs_f64()).serialize(serializer)
         }
 
-        /// Reads what [`serialize`] writes.
+        /// Reads a duration from a number of seconds, or null.
         pub fn deserialize<'de, D: Deserializer<'de>>(
             deserializer: D,
         ) -> Result<Option<Duration>, D::Error> {
@@ -295,7 +296,7 @@ pub mod seconds {
     }
 }
 
-/// `4 min 10 s`.
+/// Duration in minutes and whole seconds: `4 min 10 s`.
 pub fn in_minutes(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round();
     let minutes = (seconds / 60.0).floor();
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_with_units_that_do_not_exist_are_refused() {
+    fn sizes_without_a_known_unit_are_errors() {
         assert!(parse_size("1XB").is_err());
         assert!(parse_size("-1GiB").is_err());
         assert!(parse_size("0").is_err());
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_end_at_the_largest_amount() {
+    fn sums_saturate() {
         assert_eq!(total([u32::MAX, 1]), u32::MAX);
         assert_eq!(total([u64::MAX, 1]), u64::MAX);
         assert_eq!([ByteSize(u64::MAX), ByteSize(1)].into_iter().sum::<ByteSize>().0, u64::MAX);
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn percentages_carry_their_sign() {
+    fn percentages_need_a_percent_sign() {
         assert_eq!("0.5%".parse::<Percent>().unwrap().value(), 0.5);
         assert!("5".parse::<Percent>().is_err());
         assert!("101%".parse::<Percent>().is_err());

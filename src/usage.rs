@@ -1,5 +1,4 @@
-//! What this process and its children have cost, from the kernel's own accounts
-//! (getrusage(2)). Read by everything that says what it costs.
+//! CPU time and memory of this process and its children, from getrusage(2).
 
 use std::time::Duration;
 
@@ -8,22 +7,22 @@ use nix::sys::time::TimeValLike;
 
 use crate::units::ByteSize;
 
-/// CPU time and memory, up to now; nothing where the kernel doesn't tell.
+/// CPU time and memory until now; zero if getrusage(2) fails.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// User and system time.
+    /// CPU time, user and system.
     pub cpu: Duration,
-    /// Peak resident memory; of children, that of the largest.
+    /// Peak RSS in bytes; for children, the peak of the largest one.
     pub peak: ByteSize,
 }
 
 impl Usage {
-    /// Of this process.
+    /// Usage of this process.
     pub fn own() -> Self {
         Self::of(UsageWho::RUSAGE_SELF)
     }
 
-    /// Of its children that have ended.
+    /// Usage of the children that have exited and were waited for.
     pub fn of_children() -> Self {
         Self::of(UsageWho::RUSAGE_CHILDREN)
     }

@@ -42,7 +42,7 @@ struct Upon {
 
 impl Upon {
     fn ours(&self, theirs: Timestamp) -> Timestamp {
-        self.offset.map_or(theirs, |offset| offset.to_ours(theirs))
+        self.offset.map_or(theirs, |offset| offset.to_local(theirs))
     }
 
     fn is_of_run(&self, at: Timestamp) -> bool {

@@ -1,5 +1,4 @@
-//! CPUs that count: those that a process may run on, and the share of their time that a
-//! control group is given.
+//! CPU limits: the CPUs that a process may run on, and the CPU quota of its control groups.
 
 use std::fmt;
 use std::fs;
@@ -14,30 +13,31 @@ use super::groups::{Groups, Version, number};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CpuQuota {
-    /// The share, in microseconds of CPU time.
+    /// CPU time per period, in microseconds.
     pub quota_micros: u64,
-    /// The period, in microseconds.
+    /// Length of the period, in microseconds.
     pub period_micros: u64,
-    /// The file in which the quota stands.
+    /// Path of the file that sets the quota.
     pub file: String,
 }
 
 impl CpuQuota {
-    /// How many CPUs that comes to: 1.5, say.
+    /// Quota as a number of CPUs, such as 1.5.
     #[expect(clippy::cast_precision_loss, reason = "microseconds are far below 2^52")]
     pub fn cpus(&self) -> f64 {
         self.quota_micros as f64 / self.period_micros as f64
     }
 
-    /// The smallest quota of any group, as the files below `root` have it.
+    /// Smallest quota of the control groups of this process, from files below `root`.
     pub(super) fn below(root: &Path) -> Option<Self> {
         let groups = Groups::find(root, "self", "cpu")?;
         let quotas = groups.folders().iter().filter_map(|folder| {
             let (file, quota_micros, period_micros) = match groups.version {
-                Version::One => first_version(folder)?,
-                Version::Two => second_version(folder)?,
+                Version::V1 => read_v1(folder)?,
+                Version::V2 => read_v2(folder)?,
             };
             let file = groups.name(&file);
+            // A file may hold any number, and a period of 0 would make the quota infinite.
             (period_micros > 0).then_some(Self { quota_micros, period_micros, file })
         });
         quotas.min_by(|one, other| one.cpus().total_cmp(&other.cpus()))
@@ -50,34 +50,36 @@ impl fmt::Display for CpuQuota {
     }
 }
 
-fn first_version(folder: &Path) -> Option<(PathBuf, u64, u64)> {
+fn read_v1(folder: &Path) -> Option<(PathBuf, u64, u64)> {
+    // Without a quota the file has -1, which `number` does not read.
     let file = folder.join("cpu.cfs_quota_us");
     Some((file.clone(), number(&file)?, number(&folder.join("cpu.cfs_period_us"))?))
 }
 
-fn second_version(folder: &Path) -> Option<(PathBuf, u64, u64)> {
+fn read_v2(folder: &Path) -> Option<(PathBuf, u64, u64)> {
     let file = folder.join("cpu.max");
     let text = fs::read_to_string(&file).ok()?;
+    // Without a quota the first field is `max`, which is no number.
     let (quota, period) = text.trim().split_once(' ')?;
     Some((file, quota.parse().ok()?, period.parse().ok()?))
 }
 
-/// CPUs that the processes of a run have for themselves and the server.
+/// CPUs available to a run, the server included.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Cpus {
-    /// CPUs that a process may run on.
+    /// Number of CPUs in the process's affinity mask.
     pub allowed: usize,
-    /// What a quota leaves of them: 1.5, say.
+    /// CPU quota of the control groups as a number of CPUs, such as 1.5.
     pub quota: Option<f64>,
 }
 
 impl Cpus {
-    /// CPUs of this process.
+    /// CPUs available to this process.
     pub fn here() -> Self {
         let root = Path::new("/");
         let allowed = allowed(root);
-        // The standard library rounds a quota down, which is the better guess than none.
+        // Only a fallback: the standard library applies the quota, too, and rounds it down.
         let fallback = || std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             allowed: allowed.unwrap_or_else(fallback),
@@ -85,15 +87,15 @@ impl Cpus {
         }
     }
 
-    /// CPUs that can be filled by one process each, at least one.
+    /// Number of processes that can each use a whole CPU; at least one.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few CPUs")]
     pub fn whole(self) -> usize {
-        (self.that_count() as usize).max(1)
+        (self.usable() as usize).max(1)
     }
 
-    /// The smaller of both.
+    /// Number of usable CPUs: the smaller of affinity mask and quota.
     #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 CPUs")]
-    pub fn that_count(self) -> f64 {
+    pub fn usable(self) -> f64 {
         let allowed = self.allowed.max(1) as f64;
         self.quota.map_or(allowed, |quota| quota.min(allowed))
     }
@@ -101,7 +103,7 @@ impl Cpus {
 
 impl fmt::Display for Cpus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&in_tenths(self.that_count()))
+        f.write_str(&in_tenths(self.usable()))
     }
 }
 
@@ -118,7 +120,7 @@ fn allowed(root: &Path) -> Option<usize> {
     count(list.trim())
 }
 
-/// How many numbers a list such as `0-3,8` has.
+/// Count of the CPUs in a list such as `0-3,8`.
 fn count(list: &str) -> Option<usize> {
     let of_range = |range: &str| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_above_all_cpus_is_none() {
+    fn a_quota_above_all_cpus_has_no_effect() {
         let cpus = |quota| Cpus { allowed: 4, quota };
         assert_eq!(cpus(Some(1.5)).to_string(), "1.5");
         assert_eq!(cpus(Some(8.0)).to_string(), "4");

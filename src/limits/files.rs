@@ -1,4 +1,4 @@
-//! The limit on open files of a process.
+//! Limit on open files per process (`RLIMIT_NOFILE`).
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Files and connections that a process may have open.
+/// Limits on the files and connections that a process may have open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OpenFiles {
-    /// What it has (`ulimit -Sn`).
+    /// Soft limit, the one in force (`ulimit -Sn`).
     pub soft: u64,
-    /// Up to where it may raise that itself (`ulimit -Hn`).
+    /// Hard limit, up to which a process may raise its soft limit (`ulimit -Hn`).
     pub hard: u64,
 }
 
 impl OpenFiles {
-    /// The limit of this process, which those that it starts inherit.
+    /// Limits of this process, inherited by its children; `None` if getrlimit(2) fails.
     pub fn here() -> Option<Self> {
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
         Some(Self { soft, hard })
@@ -30,12 +30,11 @@ impl fmt::Display for OpenFiles {
     }
 }
 
-/// Raises the limit of this process to what it needs, or as far as it may. Returns the
-/// limit that then holds; `None` where nobody could say.
-///
-/// No further than needed: what this process starts inherits it.
+/// Raises the soft limit of this process to `needed`, or to the hard limit if that is
+/// lower. Returns the limit now in force; `None` if getrlimit(2) fails.
 pub fn raise_open_files(needed: u64) -> Option<u64> {
     let OpenFiles { soft, hard } = OpenFiles::here()?;
+    // No higher than needed, since children inherit the limit.
     let wanted = needed.min(hard);
     if soft >= wanted {
         return Some(soft);

@@ -1,39 +1,41 @@
-//! Control groups that a process belongs to, from its own up to the outermost that can
-//! be seen.
+//! Control groups of a process, from its own group up to the outermost visible one.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// Version of the hierarchy that has a controller. Both may be mounted at once.
+/// Version of the cgroup hierarchy that has a controller. On a hybrid system both versions
+/// are mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
-    One,
-    Two,
+    V1,
+    V2,
 }
 
-/// Groups of a process in the hierarchy of one controller.
+/// Control groups of a process in the hierarchy of one controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Groups {
     pub(super) version: Version,
     root: PathBuf,
-    /// The process's own group first.
+    /// Folders of the groups; the process's own group first.
     folders: Vec<PathBuf>,
 }
 
 impl Groups {
-    /// Groups of process `pid` (or `self`), whose limits on `controller` apply to it.
+    /// Groups whose limits on `controller` apply to process `pid` (or `self`).
     pub(super) fn find(root: &Path, pid: &str, controller: &str) -> Option<Self> {
         let membership = fs::read_to_string(root.join("proc").join(pid).join("cgroup")).ok()?;
-        // Ours: mount points of another mount namespace would be paths of another root.
+        // Always the mounts of this process: mount points of another mount namespace would be
+        // paths below another root.
         let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).ok()?;
-        let (version, group) = membership_in(&membership, controller)?;
+        let (version, group) = group_of(&membership, controller)?;
         let mounts = mounts.lines().filter_map(Mount::parse);
         let mounts: Vec<Mount> = mounts.filter(|mount| mount.has(version, controller)).collect();
-        let seen = |mount: &Mount| mount.folder_of(root, group).filter(|folder| folder.is_dir());
-        let mount = mounts.iter().find(|mount| seen(mount).is_some()).or(mounts.first())?;
+        let visible = |mount: &Mount| mount.folder_of(root, group).filter(|folder| folder.is_dir());
+        let mount = mounts.iter().find(|mount| visible(mount).is_some()).or(mounts.first())?;
         let top = below(root, &mount.point);
-        // A container may be told its group by the host's name, and see it as the top.
-        let own = seen(mount).unwrap_or_else(|| top.clone());
+        // In a container, `/proc/self/cgroup` may have the host's path of the group, while the
+        // group is mounted as the top.
+        let own = visible(mount).unwrap_or_else(|| top.clone());
         let folders = own.ancestors().take_while(|folder| folder.starts_with(&top));
         Some(Self {
             version,
@@ -47,46 +49,47 @@ impl Groups {
         &self.folders
     }
 
-    /// The name by which users know a file.
+    /// Absolute path of a file, without `root`, for messages.
     pub(super) fn name(&self, file: &Path) -> String {
         let inside = file.strip_prefix(&self.root).unwrap_or(file);
         Path::new("/").join(inside).display().to_string()
     }
 }
 
-/// The number in a file; `None` for `max`, `-1`, and where there is no such file.
+/// Number in a file; `None` for `max`, for `-1`, and if there is no such file.
 pub(super) fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// The number behind a name, in a file with one of each a line.
+/// Value of `name` in a file with lines `NAME NUMBER`.
 pub(super) fn entry(file: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let mut lines = text.lines().filter_map(|line| line.split_once(' '));
     lines.find(|(found, _)| *found == name)?.1.trim().parse().ok()
 }
 
-/// The group's name in the hierarchy that has the controller. Version 2 lists none: it
-/// has those that version 1 has not.
-fn membership_in<'a>(membership: &'a str, controller: &str) -> Option<(Version, &'a str)> {
+/// Path of a process's group in the hierarchy that has the controller, from
+/// `/proc/PID/cgroup`.
+fn group_of<'a>(membership: &'a str, controller: &str) -> Option<(Version, &'a str)> {
     let lines = membership.lines().filter_map(|line| {
         let (_, rest) = line.split_once(':')?;
         rest.split_once(':')
     });
-    let (mut first, mut second) = (None, None);
+    let (mut v1, mut v2) = (None, None);
     for (controllers, group) in lines {
         if controllers.split(',').any(|name| name == controller) {
-            first = Some((Version::One, group));
+            v1 = Some((Version::V1, group));
         } else if controllers.is_empty() {
-            second = Some((Version::Two, group));
+            v2 = Some((Version::V2, group));
         }
     }
-    first.or(second)
+    // The line of version 2 lists no controllers: it has those that version 1 does not have.
+    v1.or(v2)
 }
 
-/// A line of `mountinfo`.
+/// Line of `/proc/self/mountinfo` (proc(5)).
 struct Mount {
-    /// The group that is mounted.
+    /// Path of the mounted group, below the root of its hierarchy.
     group: PathBuf,
     point: PathBuf,
     kind: String,
@@ -108,16 +111,17 @@ impl Mount {
 
     fn has(&self, version: Version, controller: &str) -> bool {
         match version {
-            Version::One => {
+            Version::V1 => {
                 self.kind == "cgroup" && self.options.split(',').any(|name| name == controller)
             }
-            Version::Two => self.kind == "cgroup2",
+            Version::V2 => self.kind == "cgroup2",
         }
     }
 
-    /// Where a group is seen, if it is below the one that is mounted.
+    /// Folder of a group in this mount; `None` if the group is not below the mounted one.
     fn folder_of(&self, root: &Path, group: &str) -> Option<PathBuf> {
         let inside = Path::new(group).strip_prefix(&self.group).ok()?;
+        // The path of a group outside of the cgroup namespace begins with `/..`.
         let is_inside = inside.components().all(|part| matches!(part, Component::Normal(_)));
         is_inside.then(|| below(root, &self.point).join(inside))
     }
@@ -127,7 +131,7 @@ fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
-/// A path as `mountinfo` writes it: blanks and the like are three octal digits.
+/// Path from `mountinfo`, where whitespace and backslashes are octal escapes.
 fn unescaped(text: &str) -> String {
     let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
     escapes.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain))

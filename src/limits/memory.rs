@@ -1,5 +1,4 @@
-//! Memory limits of control groups, what is left below them, and whom they cost their
-//! lives.
+//! Memory limits of control groups: limit, available memory, OOM kills.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,16 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::groups::{Groups, Version, entry, number};
 use crate::units::ByteSize;
 
-/// Version 1 writes a number where version 2 writes `max`: whatever nobody can have.
+/// Threshold in bytes from which a limit counts as none. Version 2 has `max` for "no limit";
+/// version 1 has the largest multiple of the page size, just below 2^63.
 const UNLIMITED: u64 = 1 << 60;
 
-/// The memory limit of a control group.
+/// Memory limit of a control group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MemoryLimit {
-    /// How much all processes of the group may have.
+    /// Limit in bytes, for all processes of the group together.
     pub limit: ByteSize,
-    /// The file in which it stands.
+    /// Path of the file that sets the limit.
     pub file: String,
 }
 
@@ -29,13 +29,13 @@ impl fmt::Display for MemoryLimit {
     }
 }
 
-/// Memory that can still be had below a limit.
+/// Memory available below a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// The limit.
+pub struct AvailableMemory {
+    /// Limit in bytes.
     pub limit: ByteSize,
-    /// What is left of it: the cache of files that nobody has used lately counts as left,
-    /// since the kernel gives it up first.
+    /// Available memory in bytes. Inactive page cache counts as available, since the kernel
+    /// reclaims it first.
     pub available: ByteSize,
 }
 
@@ -49,7 +49,7 @@ impl MemoryGroups {
         Self::below(Path::new("/"), "self")
     }
 
-    /// Groups of another process, or of this one where the other's can't be seen.
+    /// Groups of another process; those of this process if the other's cannot be read.
     pub fn of(pid: u32) -> Self {
         let root = Path::new("/");
         match Self::below(root, &pid.to_string()) {
@@ -58,50 +58,52 @@ impl MemoryGroups {
         }
     }
 
-    /// Groups of process `pid`, or `self`, as the files below `root` have them.
+    /// Groups of process `pid` (or `self`), from files below `root`.
     pub fn below(root: &Path, pid: &str) -> Self {
         Self(Groups::find(root, pid, "memory"))
     }
 
-    /// The smallest limit.
+    /// Smallest limit of all groups.
     pub fn limit(&self) -> Option<MemoryLimit> {
         let (groups, limits) = (self.0.as_ref()?, self.limits());
         let (_, file, limit) = limits.into_iter().min_by_key(|(_, _, limit)| *limit)?;
         Some(MemoryLimit { limit, file: groups.name(&file) })
     }
 
-    /// What is left below the limit that leaves the least.
-    pub fn room(&self) -> Option<Room> {
+    /// Available memory below the limit that leaves the least; not necessarily the smallest
+    /// limit, since other processes use memory of outer groups.
+    pub fn available(&self) -> Option<AvailableMemory> {
         let version = self.0.as_ref()?.version;
-        let rooms = self.limits().into_iter().map(|(folder, _, limit)| Room {
+        let available = self.limits().into_iter().map(|(folder, _, limit)| AvailableMemory {
             limit,
             available: ByteSize(limit.as_u64().saturating_sub(used(version, &folder))),
         });
-        rooms.min_by_key(|room| room.available)
+        available.min_by_key(|memory| memory.available)
     }
 
-    /// Processes of the own group that the kernel has ended so far for want of memory;
-    /// `None` where it doesn't count them.
-    pub fn kills(&self) -> Option<u64> {
+    /// Number of OOM kills in the process's own group so far; `None` if the kernel does not
+    /// count them.
+    pub fn oom_kills(&self) -> Option<u64> {
         let groups = self.0.as_ref()?;
         let file = match groups.version {
-            Version::One => "memory.oom_control",
-            Version::Two => "memory.events",
+            Version::V1 => "memory.oom_control",
+            Version::V2 => "memory.events",
         };
         entry(&groups.folders().first()?.join(file), "oom_kill")
     }
 
-    /// Groups that have a limit, its file, and the limit.
+    /// Limits of all groups, each with the folder of its group and its file.
     fn limits(&self) -> Vec<(PathBuf, PathBuf, ByteSize)> {
         let Some(groups) = &self.0 else { return Vec::new() };
         let names: &[&str] = match groups.version {
-            Version::One => &["memory.limit_in_bytes"],
-            // Above `high` the kernel slows the group down until it uses less.
-            Version::Two => &["memory.max", "memory.high"],
+            Version::V1 => &["memory.limit_in_bytes"],
+            // Above `memory.high` the kernel does not kill, but throttles the group heavily.
+            Version::V2 => &["memory.max", "memory.high"],
         };
         let mut limits = Vec::new();
         for (depth, folder) in groups.folders().iter().enumerate() {
-            // In version 1 a group may leave its children to themselves.
+            // In version 1, limits of a group without `use_hierarchy` do not apply to child
+            // groups.
             if depth > 0 && number(&folder.join("memory.use_hierarchy")) == Some(0) {
                 break;
             }
@@ -114,11 +116,12 @@ impl MemoryGroups {
     }
 }
 
+/// Memory use of a group in bytes, without inactive page cache.
 fn used(version: Version, folder: &Path) -> u64 {
-    let (usage, unused) = match version {
-        Version::One => ("memory.usage_in_bytes", "total_inactive_file"),
-        Version::Two => ("memory.current", "inactive_file"),
+    let (usage, inactive) = match version {
+        Version::V1 => ("memory.usage_in_bytes", "total_inactive_file"),
+        Version::V2 => ("memory.current", "inactive_file"),
     };
     let usage = number(&folder.join(usage)).unwrap_or(0);
-    usage.saturating_sub(entry(&folder.join("memory.stat"), unused).unwrap_or(0))
+    usage.saturating_sub(entry(&folder.join("memory.stat"), inactive).unwrap_or(0))
 }

@@ -1,9 +1,8 @@
-//! Limits that this machine puts on a run: control groups and open files.
+//! Resource limits on a run: control groups (cgroups, versions 1 and 2) and open files.
 //!
-//! A container mostly sees the memory and the CPUs of its host, and is killed or slowed
-//! down at limits of its own. They stand in files of control groups, of its own and of
-//! every group above it, in one of two versions. Files are read below a root that tests
-//! choose; what is read is parsed purely.
+//! Inside a container, `/proc` mostly shows the memory and CPUs of the host, while the
+//! limits of its control groups apply: those of its own group and of every group above.
+//! Files are read below a root folder, which tests replace.
 
 mod cpu;
 mod files;
@@ -18,42 +17,42 @@ use serde::{Deserialize, Serialize};
 
 pub use cpu::{CpuQuota, Cpus};
 pub use files::{OpenFiles, raise_open_files};
-pub use memory::{MemoryGroups, MemoryLimit, Room};
+pub use memory::{AvailableMemory, MemoryGroups, MemoryLimit};
 pub use tasks::TaskLimit;
 
 /// Limits that the processes of a run share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MachineLimits {
-    /// The smallest memory limit of any control group; `None` where there is none.
+    /// Smallest memory limit of any control group; `None` if there is none.
     #[serde(default)]
     pub memory: Option<MemoryLimit>,
-    /// The smallest CPU quota.
+    /// Smallest CPU quota of any control group; `None` if there is none.
     #[serde(default)]
     pub cpu: Option<CpuQuota>,
-    /// The smallest limit on processes and threads.
+    /// Smallest limit of any control group on processes and threads; `None` if there is none.
     #[serde(default)]
     pub tasks: Option<TaskLimit>,
-    /// Open files that the shell allows a process; `None` where nobody could say.
+    /// Limits on open files per process, inherited from the shell; `None` if unknown.
     #[serde(default)]
     pub open_files: Option<OpenFiles>,
 }
 
 impl MachineLimits {
-    /// A machine without limits.
+    /// Limits of a machine that has none.
     pub const NONE: Self = Self { memory: None, cpu: None, tasks: None, open_files: None };
 
-    /// Limits of this process, which it passes on to all that it starts.
+    /// Limits of this process, inherited by its children.
     pub fn here() -> Self {
         Self { open_files: OpenFiles::here(), ..Self::of_groups() }
     }
 
-    /// Limits of this process's control groups alone.
+    /// Limits of this process's control groups, without open files.
     pub fn of_groups() -> Self {
         Self::below(Path::new("/"))
     }
 
-    /// Limits of control groups as the files below `root` have them.
+    /// Limits of control groups, from files below `root`.
     pub fn below(root: &Path) -> Self {
         Self {
             memory: MemoryGroups::below(root, "self").limit(),
@@ -63,7 +62,7 @@ impl MachineLimits {
         }
     }
 
-    /// Every limit in words, for people who read a report.
+    /// Descriptions of all limits, for reports.
     pub fn in_words(&self) -> Vec<String> {
         let memory = self.memory.as_ref().map(ToString::to_string);
         let cpu = self.cpu.as_ref().map(ToString::to_string);

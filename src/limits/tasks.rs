@@ -1,4 +1,4 @@
-//! Limits on the number of processes and threads.
+//! Limit of control groups on the number of processes and threads.
 
 use std::fmt;
 use std::path::Path;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::groups::{Groups, number};
 
-/// How many processes and threads a control group may have.
+/// Limit on the number of processes and threads in a control group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TaskLimit {
-    /// How many.
+    /// Maximum number of processes and threads.
     pub tasks: u64,
-    /// The file in which it stands.
+    /// Path of the file that sets the limit.
     pub file: String,
 }
 

@@ -1,4 +1,4 @@
-//! Trees of control groups as machines and containers have them.
+//! Tests on cgroup file trees of machines and containers.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ const VERSION_1: &str = "\
 ";
 const VERSION_2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
 
-/// A machine's files, below a folder.
+/// Files of a machine in a temporary folder.
 struct Tree(TempDir);
 
 impl Tree {
@@ -52,7 +52,7 @@ fn gib(gib: u64) -> String {
 fn a_machine_without_control_groups_has_no_limits() {
     let tree = Tree(tempfile::tempdir().unwrap());
     assert_eq!(tree.limits(), MachineLimits::NONE);
-    assert_eq!((tree.memory().room(), tree.memory().kills()), (None, None));
+    assert_eq!((tree.memory().available(), tree.memory().oom_kills()), (None, None));
 }
 
 #[test]
@@ -77,12 +77,13 @@ fn limits_of_version_1_are_read() {
     assert_eq!(limits.memory, memory_limit(4, file));
     assert_eq!(limits.cpu.map(|quota| quota.cpus()), Some(1.5));
     assert_eq!(limits.tasks.map(|limit| limit.tasks), Some(512));
-    let room = Room { limit: ByteSize::gib(4), available: ByteSize::gib(2) };
-    assert_eq!((tree.memory().room(), tree.memory().kills()), (Some(room), Some(2)));
+    let available = AvailableMemory { limit: ByteSize::gib(4), available: ByteSize::gib(2) };
+    let memory = tree.memory();
+    assert_eq!((memory.available(), memory.oom_kills()), (Some(available), Some(2)));
 }
 
 #[test]
-fn limits_of_version_2_are_read_and_high_is_one() {
+fn limits_of_version_2_are_read_and_memory_high_counts() {
     let tree = Tree::new("0::/a\n", VERSION_2)
         .with("sys/fs/cgroup/a/memory.max", &gib(8))
         .with("sys/fs/cgroup/a/memory.high", &gib(6))
@@ -95,12 +96,13 @@ fn limits_of_version_2_are_read_and_high_is_one() {
     assert_eq!(limits.memory, memory_limit(6, "/sys/fs/cgroup/a/memory.high"));
     assert_eq!(limits.cpu.map(|quota| quota.cpus()), Some(0.5));
     assert_eq!(limits.tasks, None);
-    let room = Room { limit: ByteSize::gib(6), available: ByteSize::gib(3) };
-    assert_eq!((tree.memory().room(), tree.memory().kills()), (Some(room), Some(1)));
+    let available = AvailableMemory { limit: ByteSize::gib(6), available: ByteSize::gib(3) };
+    let memory = tree.memory();
+    assert_eq!((memory.available(), memory.oom_kills()), (Some(available), Some(1)));
 }
 
 #[test]
-fn the_tightest_of_nested_limits_counts() {
+fn the_smallest_of_nested_limits_counts() {
     let tree = Tree::new("0::/slice/pod/box\n", VERSION_2)
         .with("sys/fs/cgroup/slice/memory.max", &gib(12))
         .with("sys/fs/cgroup/slice/memory.current", &gib(11))
@@ -114,13 +116,13 @@ fn the_tightest_of_nested_limits_counts() {
     assert_eq!(limits.memory, memory_limit(4, "/sys/fs/cgroup/slice/pod/memory.max"));
     assert_eq!(limits.tasks.map(|limit| limit.tasks), Some(100));
     assert_eq!(limits.cpu.map(|quota| quota.file), Some("/sys/fs/cgroup/slice/cpu.max".to_owned()));
-    // Neighbours in the slice have taken more than we may.
-    let room = Room { limit: ByteSize::gib(12), available: ByteSize::gib(1) };
-    assert_eq!(tree.memory().room(), Some(room));
+    // Other groups of the slice use 10 GiB, so the outer limit leaves less than the inner one.
+    let available = AvailableMemory { limit: ByteSize::gib(12), available: ByteSize::gib(1) };
+    assert_eq!(tree.memory().available(), Some(available));
 }
 
 #[test]
-fn a_parent_of_version_1_that_leaves_its_children_alone_limits_nobody() {
+fn a_version_1_parent_without_use_hierarchy_does_not_limit_its_children() {
     let tree = Tree::new("4:memory:/a/b\n", VERSION_1)
         .with("sys/fs/cgroup/memory/a/memory.limit_in_bytes", &gib(1))
         .with("sys/fs/cgroup/memory/a/memory.use_hierarchy", "0\n")
@@ -131,13 +133,13 @@ fn a_parent_of_version_1_that_leaves_its_children_alone_limits_nobody() {
 }
 
 #[test]
-fn a_container_that_is_told_the_hosts_name_of_its_group_sees_it_as_the_top() {
+fn a_container_with_the_hosts_path_of_its_group_reads_the_top() {
     let bind = "35 31 0:32 /docker/7 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
     let tree = Tree::new("4:memory:/docker/7\n", bind)
         .with("sys/fs/cgroup/memory/memory.limit_in_bytes", &gib(3));
     let file = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
     assert_eq!(tree.limits().memory, memory_limit(3, file));
-    // The same, where not even the mount tells.
+    // The mount does not show the host's path either.
     let tree = Tree::new("0::/docker/7\n", VERSION_2).with("sys/fs/cgroup/memory.max", &gib(3));
     assert_eq!(tree.limits().memory, memory_limit(3, "/sys/fs/cgroup/memory.max"));
     let tree = Tree::new("0::/../other\n", VERSION_2).with("sys/fs/cgroup/memory.max", &gib(3));
@@ -145,7 +147,7 @@ fn a_container_that_is_told_the_hosts_name_of_its_group_sees_it_as_the_top() {
 }
 
 #[test]
-fn each_controller_is_looked_for_in_the_hierarchy_that_has_it() {
+fn each_controller_is_read_from_the_hierarchy_that_has_it() {
     let hybrid = "\
 35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
 41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
@@ -160,14 +162,14 @@ fn each_controller_is_looked_for_in_the_hierarchy_that_has_it() {
 }
 
 #[test]
-fn mount_points_with_blanks_are_found() {
+fn mount_points_with_spaces_are_found() {
     let mounts = "30 23 0:26 / /my\\040groups rw - cgroup2 cgroup2 rw\n";
     let tree = Tree::new("0::/\n", mounts).with("my groups/memory.max", &gib(2));
     assert_eq!(tree.limits().memory, memory_limit(2, "/my groups/memory.max"));
 }
 
 #[test]
-fn limits_are_told_with_the_files_in_which_they_stand() {
+fn descriptions_of_limits_name_their_files() {
     let tree = Tree::new("0::/\n", VERSION_2)
         .with("sys/fs/cgroup/memory.max", &gib(4))
         .with("sys/fs/cgroup/cpu.max", "150000 100000\n");

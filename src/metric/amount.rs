@@ -153,7 +153,7 @@ impl FromStr for Amount {
         }
         parse_size(text).map(Self::Size).map_err(|error| QuantityError {
             expected: "a size, such as `100MiB` or `0.3GiB` (units: B, KB, KiB, MB, MiB, GB, GiB, \
-                       TB, TiB), nor a count, such as `500`",
+                       TB, TiB) or a count, such as `500`",
             ..error
         })
     }

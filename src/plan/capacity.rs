@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedScenario, Speed, needs_of};
-use crate::limits::{MachineLimits, Room};
+use crate::limits::{AvailableMemory, MachineLimits};
 use crate::record::request::ServerVariable;
 use crate::scenario::{Need, Scenario, ScenarioKind};
 use crate::units::{ByteSize, total};
@@ -54,11 +54,11 @@ pub struct Machine {
 impl Machine {
     /// The same machine below the memory limit of a control group.
     #[must_use]
-    pub fn below(self, room: Option<Room>) -> Self {
-        let Some(room) = room else { return self };
+    pub fn below(self, memory: Option<AvailableMemory>) -> Self {
+        let Some(memory) = memory else { return self };
         Self {
-            memory_total: self.memory_total.min(room.limit),
-            memory_available: self.memory_available.min(room.available),
+            memory_total: self.memory_total.min(memory.limit),
+            memory_available: self.memory_available.min(memory.available),
             ..self
         }
     }

@@ -36,7 +36,7 @@ impl Speed {
     pub fn effective_cpus(self) -> f64 {
         // What takes longer than 20 times its CPU time waits for something else.
         const LEAST: f64 = 0.05;
-        let cpus = self.cpus.that_count();
+        let cpus = self.cpus.usable();
         #[expect(clippy::cast_precision_loss, reason = "there are four at the most")]
         let concurrency = self.concurrency.max(1) as f64;
         // A quota of half a CPU lets an import take twice its CPU time, and nobody else has
@@ -46,7 +46,7 @@ impl Speed {
         let share = if share.is_finite() { share.clamp(LEAST, 1.0) } else { 1.0 };
         // A few imports find free CPUs on a machine of many that are mostly taken. A quota is
         // less than the machine: what others take of the rest is nothing to it.
-        let allowed = Cpus { quota: None, ..self.cpus }.that_count();
+        let allowed = Cpus { quota: None, ..self.cpus }.usable();
         let free = self.others.filter(|others| others.is_finite()).map(|others| allowed - others);
         free.map_or(cpus * share, |free| free.min(cpus * share)).max(cpus * LEAST)
     }
@@ -63,7 +63,7 @@ impl Speed {
     pub fn leaves_cpu_for_nodes(self) -> bool {
         const FREE: f64 = 0.75;
         const LEAST: f64 = 1.5;
-        self.effective_cpus() >= LEAST.max(FREE * self.cpus.that_count())
+        self.effective_cpus() >= LEAST.max(FREE * self.cpus.usable())
     }
 
     /// CPU-seconds that this machine takes for one of the table of costs.

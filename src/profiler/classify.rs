@@ -6,7 +6,7 @@
 //! neither is a program that passes a controller's words on ([`server_command`]).
 
 use crate::class::ProcessClass;
-use crate::server_command::{self, python_module, words};
+use crate::server_command::{self, arguments, python_module};
 
 /// What is known of a process.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub(super) fn classify(subject: &Subject<'_>) -> Classified {
     if subject.is_copy {
         return Classified::Still(below(subject.parent));
     }
-    let words = || words(subject.command_line);
+    let words = || arguments(subject.command_line);
     let module = python_module(words());
     let Some(first) = words().next() else { return Classified::Still(below(subject.parent)) };
     if let Some(title) = first.strip_prefix(b"SkyPilot:") {
@@ -96,19 +96,19 @@ pub(super) fn by_ports(listens_on: &[u16], ports: ServerPorts) -> Classified {
 /// default when that runs the server without naming one.
 pub(super) fn api_port_in(command_line: &[u8]) -> Option<u16> {
     const DEFAULT: u16 = 46580;
-    let named = server_command::port(words(command_line));
+    let named = server_command::port(arguments(command_line));
     named.or_else(|| runs_server(command_line).then_some(DEFAULT))
 }
 
 /// Whether a process with this command line is an API server, if the words are its own.
 pub(super) fn runs_server(command_line: &[u8]) -> bool {
-    python_module(words(command_line)) == Some(server_command::SERVER)
+    python_module(arguments(command_line)) == Some(server_command::SERVER)
 }
 
 /// The first word of a command line. A title that a process gave itself stands in
 /// the place of all words, filled up with NULs.
 pub(super) fn first_word(command_line: &[u8]) -> &[u8] {
-    words(command_line).next().unwrap_or_default()
+    arguments(command_line).next().unwrap_or_default()
 }
 
 /// `executor:short:4711`; older releases number their executors: `long-0`.

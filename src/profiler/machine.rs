@@ -56,7 +56,7 @@ impl Machine {
     /// group, whichever is less: the kernel ends processes at either.
     fn memory_available(&self) -> ByteSize {
         let available = ByteSize(self.system.available_memory());
-        self.groups.room().map_or(available, |room| available.min(room.available))
+        self.groups.available().map_or(available, |memory| available.min(memory.available))
     }
 
     fn refresh(&mut self) {

@@ -139,7 +139,7 @@ fn inherit(process: &mut Process, settings: &ClientSettings) {
         process.env_clear();
         process.envs(names.iter().filter_map(|name| Some((name, env::raw(name)?))));
     }
-    for name in settings.without.iter().map(String::as_str).chain(env::OF_SCENARIOS) {
+    for name in settings.without.iter().map(String::as_str).chain(env::SCENARIO_ONLY) {
         process.env_remove(name);
     }
 }
@@ -280,7 +280,7 @@ mod tests {
         let mut process = Process::new("sky");
         inherit(&mut process, &settings);
         let set: Vec<_> = process.as_std().get_envs().collect();
-        for name in env::OF_SCENARIOS {
+        for name in env::SCENARIO_ONLY {
             assert!(set.contains(&(OsStr::new(name), None)), "{name}: {set:?}");
         }
     }

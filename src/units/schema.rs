@@ -1,4 +1,4 @@
-//! JSON schemas of quantities, which are written in ways of their own.
+//! JSON schemas of quantities with their own serialization.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::Percent;
 
-/// A duration in results: [`super::seconds`].
+/// Schema of a duration in results, written by [`super::seconds`].
 pub enum Seconds {}
 
 impl JsonSchema for Seconds {
@@ -19,7 +19,7 @@ impl JsonSchema for Seconds {
     }
 }
 
-/// A duration in plans and costs: [`super::duration`].
+/// Schema of a duration with units, written by [`super::duration`].
 pub enum DurationText {}
 
 impl JsonSchema for DurationText {
@@ -29,7 +29,7 @@ impl JsonSchema for DurationText {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A duration in words: numbers with their units, the largest first.",
+            "description": "A duration as text: numbers with units, the largest first.",
             "type": "string",
             "pattern": "^[0-9]+[a-z]+( [0-9]+[a-z]+)*$",
             "examples": ["50ms", "1m 30s"],

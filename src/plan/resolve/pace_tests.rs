@@ -65,9 +65,9 @@ fn a_load_whose_size_was_asked_for_is_not_made_smaller(#[case] request: LoadRequ
 }
 
 #[rstest]
-#[case::no_time("--ramp", Some("soon"), None, "`soon` is not `auto` or a time such as `30s`")]
+#[case::no_time("--ramp", Some("soon"), None, "expected `auto` or a time such as `30s`")]
 #[case::longer_than_the_load("--ramp", Some("20m"), None, "the last users would start after 20m")]
-#[case::nothing_at_all("--fit", None, Some("0s"), "`0s` is not `off` or a time such as `5m`")]
+#[case::nothing_at_all("--fit", None, Some("0s"), "or a time such as `5m`, got `0s`")]
 #[case::less_than_the_starts(
     "--fit",
     Some("6m"),

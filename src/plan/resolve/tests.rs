@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::class::ProcessClass;
-use crate::limits::{MachineLimits, OpenFiles};
+use crate::limits::{AvailableMemory, MachineLimits, OpenFiles};
 use crate::metric::{Amount, Metric, ServerMetric};
 use crate::scenario::{Group, Need, ScenarioKind};
 use crate::units::ByteSize;
@@ -249,7 +249,7 @@ fn a_budget_for_a_server_out_of_sight_is_refused() {
 #[case::a_size_for_a_count(&["threads=500MiB"], "`threads` is limited to a count, such as `500`, and 500.0 MiB is a size")]
 #[case::a_count_for_a_size(&["growth=500"], "`growth` is limited to a size, such as `300MiB`, and 500 is a count")]
 #[case::a_class_by_a_count(&["server=500"], "`server` is limited to a size")]
-#[case::neither(&["zombies=1.5"], "--budget zombies: `1.5` is not a size, such as")]
+#[case::neither(&["zombies=1.5"], "--budget zombies: expected a size, such as")]
 #[case::no_limit(&["leaked-processes"], "`leaked-processes` is not WHAT=LIMIT")]
 #[case::no_subject(&["thread=500"], "did you mean `threads`?")]
 fn a_budget_that_limits_nothing_is_refused(#[case] budgets: &[&str], #[case] message: &str) {
@@ -280,11 +280,11 @@ fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case]
 #[test]
 fn a_memory_limit_is_what_can_be_used_and_refusals_name_it() {
     let limit = ByteSize::gib(2);
-    let room = crate::limits::Room { limit, available: ByteSize::mib(1_900) };
+    let available = AvailableMemory { limit, available: ByteSize::mib(1_900) };
     let file = "/sys/fs/cgroup/memory.max".to_owned();
     let memory = Some(crate::limits::MemoryLimit { limit, file });
     let limits = MachineLimits { memory, ..MachineLimits::NONE };
-    let machine = Machine { limits, ..MACHINE }.below(Some(room));
+    let machine = Machine { limits, ..MACHINE }.below(Some(available));
     assert_eq!(machine.memory_total, limit);
     let UsageErrors(errors) =
         LoadPlan::resolve(&LoadRequest::default(), &config(), &machine).unwrap_err();
@@ -292,8 +292,8 @@ fn a_memory_limit_is_what_can_be_used_and_refusals_name_it() {
                   (/sys/fs/cgroup/memory.max))";
     assert!(errors.iter().any(|error| error.contains(wanted)), "{errors:?}");
     // A limit above what the machine has changes nothing.
-    let room = crate::limits::Room { limit: ByteSize::gib(90), available: ByteSize::gib(90) };
-    assert_eq!(MACHINE.below(Some(room)).memory_available, MACHINE.memory_available);
+    let available = AvailableMemory { limit: ByteSize::gib(90), available: ByteSize::gib(90) };
+    assert_eq!(MACHINE.below(Some(available)).memory_available, MACHINE.memory_available);
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl<S: ProcessSource> Tree<S> {
         // A copy has its parent's words.
         member.kind = match member.is_copy() {
             true => Some("fork".to_owned()),
-            false => server_command::kind(server_command::words(&self.command_line)),
+            false => server_command::kind(server_command::arguments(&self.command_line)),
         };
         member.take_class(class);
         if member.is_untitled() {

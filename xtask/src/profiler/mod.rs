@@ -1,5 +1,4 @@
-//! The profiler from outside: a process of its own, started, asked, looked at while it
-//! works, and ended.
+//! Client side of the profiler, which runs in a process of its own.
 
 mod live;
 mod process;
@@ -7,15 +6,16 @@ mod process;
 use skyload::profiler::check_level;
 use skyload::record::profile::LevelChoice;
 
-pub(crate) use live::last_ticks;
+pub(crate) use live::last_samples;
 pub(crate) use process::ProfilerProcess;
 
-/// Why peaks cannot be read here as was asked for in this flag or key, if they cannot.
-pub(crate) fn refusal(place: &str, peaks: LevelChoice) -> Option<String> {
-    let refused = check_level(peaks).err()?;
-    let reason = match std::error::Error::source(&refused) {
-        Some(source) => format!("{refused} ({source})"),
-        None => refused.to_string(),
+/// Usage error if the selected level of reading peaks is not available on this machine.
+/// `setting` is the flag or key that selects the level.
+pub(crate) fn unavailable_level(setting: &str, peaks: LevelChoice) -> Option<String> {
+    let error = check_level(peaks).err()?;
+    let reason = match std::error::Error::source(&error) {
+        Some(source) => format!("{error} ({source})"),
+        None => error.to_string(),
     };
-    Some(format!("{place}: {reason}"))
+    Some(format!("{setting}: {reason}"))
 }

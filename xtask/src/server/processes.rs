@@ -94,7 +94,7 @@ impl From<Found> for Owned {
 
 fn title(words: &[OsString]) -> String {
     let line = words.join(OsStr::new("\0"));
-    let kind = server_command::kind(server_command::words(line.as_encoded_bytes()));
+    let kind = server_command::kind(server_command::arguments(line.as_encoded_bytes()));
     kind.unwrap_or_else(|| "(no title)".to_owned())
 }
 

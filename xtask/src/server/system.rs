@@ -99,7 +99,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
 /// What is not passed on from the shell: with the endpoint, `sky` would turn to another server
 /// than the user's own.
 fn withheld() -> impl Iterator<Item = &'static str> {
-    env::OF_SCENARIOS.into_iter().chain([env::ENDPOINT])
+    env::SCENARIO_ONLY.into_iter().chain([env::ENDPOINT])
 }
 
 /// The shell's environment as it is, but that nobody asks a proxy for what is here.

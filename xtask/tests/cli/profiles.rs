@@ -140,8 +140,8 @@ fn any_process_is_profiled_by_its_pid_for_a_given_time() -> anyhow::Result<()> {
     ended
         .assert()
         .code(0)
-        .stderr(predicate::str::contains(format!("Attached to pid {pid} and all that it starts")))
-        .stderr(predicate::str::contains("the time is up"));
+        .stderr(predicate::str::contains(format!("Attached to pid {pid} and its descendants")))
+        .stderr(predicate::str::contains("time limit reached"));
     let printed: ProfileReport = serde_json::from_slice(&ended.output.stdout)?;
     let profile = only_profile(&site)?;
     let evidence = ProfileEvidence::read(&profile)?;
@@ -166,7 +166,7 @@ fn the_end_of_the_server_ends_its_profile() -> anyhow::Result<()> {
     ended
         .assert()
         .code(0)
-        .stderr(predicate::str::contains("Profiling: the server ended"))
+        .stderr(predicate::str::contains("Profiling: the server exited"))
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
         .stdout(predicate::str::contains("the main process of the server ended after "));
     site.assert_nothing_is_left();
@@ -222,8 +222,8 @@ fn a_server_that_is_not_there_is_an_error_that_names_those_that_are() -> anyhow:
     let (site, server) = (Site::new()?, FakeServer::start(&[])?);
     let seen = format!("port {} (pid {})", server.port(), server.pid());
     for (flag, value, words) in [
-        ("--port", "9", "--port: no API server answers on port 9"),
-        ("--pid", "4194305", "--pid: no process with pid 4194305 runs here"),
+        ("--port", "9", "--port: no API server on port 9"),
+        ("--pid", "4194305", "--pid: no process with pid 4194305 on this machine"),
     ] {
         let refused = site.xtask(["profile", flag, value]).run()?;
         refused

@@ -123,7 +123,7 @@ const CLOUDS: [(&[&str], &[&str]); 19] = [
 impl For<'_> {
     /// Whether they are given a variable of this name.
     pub(super) fn is_given(&self, name: &str) -> bool {
-        if env::OF_SCENARIOS.contains(&name) {
+        if env::SCENARIO_ONLY.contains(&name) {
             return false;
         }
         let is_everybodys = ALL.contains(&name) || begins(name, &ALL_PREFIXES);

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
 use skyload::ids::ProcessIdentity;
-use skyload::listeners::{listening, sockets_of};
+use skyload::listeners::{listening_sockets, sockets_of};
 
 /// The sockets of `members`, who run as `uid`, that wait for connections from
 /// elsewhere: address and process of each.
@@ -14,9 +14,9 @@ pub(super) fn of(uid: u32, members: &[ProcessIdentity]) -> Vec<String> {
     let suspects: HashMap<u64, SocketAddr> = tables
         .iter()
         .flatten()
-        .flat_map(|table| listening(&String::from_utf8_lossy(table)))
+        .flat_map(|table| listening_sockets(&String::from_utf8_lossy(table)))
         .filter(|listener| listener.uid == uid && !is_loopback(listener.address.ip()))
-        .map(|listener| (listener.socket, listener.address))
+        .map(|listener| (listener.inode, listener.address))
         .collect();
     // Whose they are is dear to find out, and there should be none.
     if suspects.is_empty() {

@@ -50,7 +50,7 @@ impl Inputs {
             Ok(plan) if !plan.is_remote() => {
                 let is_typed = self.request.peaks.is_some();
                 let place = if is_typed { "--peaks" } else { "[profiler] peaks" };
-                mistakes.extend(profiler::refusal(place, plan.peaks));
+                mistakes.extend(profiler::unavailable_level(place, plan.peaks));
             }
             Ok(_) => {}
             Err(UsageErrors(others)) => mistakes.extend_from_slice(others),

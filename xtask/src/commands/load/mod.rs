@@ -120,7 +120,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
     let mut events = Events::open(run)?;
     events.note(Event::Began)?;
     let groups = MemoryGroups::here();
-    let kills_before = groups.kills();
+    let kills_before = groups.oom_kills();
     let server = ServerSession::begin(context)?;
     write_json(&run.environment(), &prepare::environment(context, &server, ground.changes())?)?;
     ground.check(context)?;
@@ -179,7 +179,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
 /// How many processes of our control group the kernel has ended since it had ended
 /// `before`; `None` for none, and where nobody counts.
 fn more_kills(groups: &MemoryGroups, before: Option<u64>) -> Option<u64> {
-    groups.kills()?.checked_sub(before?).filter(|processes| *processes > 0)
+    groups.oom_kills()?.checked_sub(before?).filter(|processes| *processes > 0)
 }
 
 /// Runs the gate and shows its lines. Gate and verdict judge by the same report,

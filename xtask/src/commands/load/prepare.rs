@@ -273,7 +273,7 @@ pub(crate) fn machine() -> Result<Machine> {
         speed: None,
         shell: Vec::new(),
     };
-    Ok(machine.below(MemoryGroups::here().room()))
+    Ok(machine.below(MemoryGroups::here().available()))
 }
 
 /// Model of the machine's CPUs, where the kernel tells it.

@@ -38,7 +38,7 @@ fn compare_and_take(context: &Context<'_>, events: &mut Events) -> Result<()> {
     let Some(path) = &plan.server_profile else { return Ok(()) };
     let step = progress.step("Taking in the server's profile");
     if let Ok(offset) = offset {
-        server_profile::wait_for_list(path, offset.to_theirs(ended), signals);
+        server_profile::wait_for_list(path, offset.to_remote(ended), signals);
     }
     server_profile::take(path, run).context("the server's profile was there before the load")?;
     step.done("done");

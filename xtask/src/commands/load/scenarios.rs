@@ -17,7 +17,7 @@ use skyload::units::{ByteSize, as_gib};
 use super::active::ActiveRun;
 use super::watch::{GLANCE, in_words};
 use crate::nextest::LoadProcess;
-use crate::profiler::last_ticks;
+use crate::profiler::last_samples;
 
 /// Runs all scenarios of the plan. A reason to stop ends them.
 pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
@@ -102,7 +102,7 @@ fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir) {
     let ended = plan.scenarios.iter().filter(|scenario| run.outcome(scenario.id).exists()).count();
     let done = format!("{ended} of {} scenarios done", plan.scenarios.len());
     let mut text = done.clone();
-    if let Some(tick) = last_ticks(&run.samples()).last() {
+    if let Some(tick) = last_samples(&run.samples()).last() {
         let processes: u32 = tick.classes.values().map(|class| class.count).sum();
         let rss: u64 = tick.classes.values().map(|class| class.rss_sum.as_u64()).sum();
         text += &format!("; server {processes} processes, {:.1} GiB RSS", as_gib(ByteSize(rss)));

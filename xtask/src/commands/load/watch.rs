@@ -73,11 +73,11 @@ impl<'a> Watch<'a> {
             return Ok(Some(StopReason::Interrupted));
         }
         if let Some(profiler) = &mut self.profiler {
-            let news = profiler.news();
-            if news.iter().any(|notice| matches!(notice, Notice::MemoryFloor { .. })) {
+            let notices = profiler.take_notices();
+            if notices.iter().any(|notice| matches!(notice, Notice::MemoryFloor { .. })) {
                 return Ok(Some(StopReason::MemoryFloor));
             }
-            if news.iter().any(|notice| matches!(notice, Notice::ServerGone { .. })) {
+            if notices.iter().any(|notice| matches!(notice, Notice::ServerGone { .. })) {
                 self.next_look = Instant::now();
             }
             if !profiler.is_alive() {

@@ -1,8 +1,8 @@
-//! `cargo xtask profile`: a server that runs already, watched until somebody has seen
-//! enough. The successor of the original's `sys_profiling.py`.
+//! `cargo xtask profile`: profiles a server that already runs, until Ctrl-C, a time limit or
+//! the server's exit. Replaces `sys_profiling.py` of upstream's `tests/load_tests`.
 //!
-//! It starts nothing on the server and ends nothing of it: whoever loads it does so
-//! from elsewhere, or with a `load` of another terminal.
+//! The command neither starts nor stops a server and sends no load. The load comes from
+//! another machine, or from `cargo xtask load` in another terminal.
 
 mod target;
 
@@ -27,29 +27,29 @@ use skyload::units::{as_gib, as_mib};
 
 use crate::commands::{report, runs};
 use crate::flags;
-use crate::profiler::{ProfilerProcess, last_ticks, refusal};
+use crate::profiler::{ProfilerProcess, last_samples, unavailable_level};
 use target::Target;
 
-/// How often it is looked whether to end.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Interval of the checks whether to stop.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often the live line changes.
-const SAY_EVERY: Duration = Duration::from_secs(1);
+/// Interval of updates of the status line.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why a profile ended.
+/// Reason why a profile ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    Asked,
-    TimeIsUp,
-    ServerEnded,
-    ProfilerLost,
+    Interrupted,
+    TimeElapsed,
+    ServerExited,
+    ProfilerExited,
 }
 
 pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     let progress = Progress::new();
     let target = target::find(flags)?;
-    if let Some(refusal) = refusal("--peaks", flags.peaks) {
-        bail!(UsageErrors(vec![refusal]));
+    if let Some(error) = unavailable_level("--peaks", flags.peaks) {
+        bail!(UsageErrors(vec![error]));
     }
     let profile = directory(flags)?;
     let signals = Signals::listen()?;
@@ -66,20 +66,22 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
     announce(&target, &profile, progress)?;
 
     let step = progress.step("Profiling");
-    let (end, mut snapshots) = watch(&mut profiler, &profile, flags.time, &signals, &step);
-    if matches!(end, End::Asked | End::TimeIsUp) {
+    let (end, mut snapshots) =
+        profile_until_end(&mut profiler, &profile, flags.time, &signals, &step);
+    // Without a server or a profiler there is nothing to snapshot.
+    if matches!(end, End::Interrupted | End::TimeElapsed) {
         snapshots = snapshots.and(profiler.snapshot(Phase::Watch));
     }
     let finished = snapshots.and(profiler.finish());
     step.done(match end {
-        End::Asked => "done",
-        End::TimeIsUp => "done, the time is up",
-        End::ServerEnded => "the server ended",
-        End::ProfilerLost => "the profiler ended by itself",
+        End::Interrupted => "done",
+        End::TimeElapsed => "done, time limit reached",
+        End::ServerExited => "the server exited",
+        End::ProfilerExited => "the profiler exited early",
     });
     let report = report::assemble_profile(&profile)?;
     report::show_profile(&profile, &report, flags.format)?;
-    // Last: what was measured until then is shown all the same.
+    // Returned after the report: a failure to finish does not hide what was measured.
     finished
 }
 
@@ -90,21 +92,23 @@ fn directory(flags: &flags::Profile) -> Result<ProfileDir> {
     };
     let path: PathBuf = under.join(RunId::generate().as_str());
     ProfileDir::create(&path)
-        .context("making the profile's directory; --out DIR makes it elsewhere")
+        .context("creating the profile's directory; use --out DIR for another place")
 }
 
-/// Says what is profiled, and how exactly that can be done.
+/// Prints the target, the level of peaks and the profile's directory.
 fn announce(target: &Target, profile: &ProfileDir, progress: Progress) -> Result<()> {
-    let what = target.describe();
-    // The profiler alone knows what this machine grants.
-    let profiler = report::assemble_profile(profile)?.profiler.context("reading its header")?;
-    progress.note(format!("Attached to {what}; {}", profiler.describe()));
+    let description = target.describe();
+    // The level that is available is known to the profiler only, which writes it to the header.
+    let profiler =
+        report::assemble_profile(profile)?.profiler.context("reading the profile's header")?;
+    progress.note(format!("Attached to {description}; {}", profiler.describe()));
     progress.note(format!("Profile directory: {}", profile.path().display()));
     Ok(())
 }
 
-/// Watches until there is a reason to end. A snapshot that failed is none.
-fn watch(
+/// Waits until the profile ends. Returns the reason, and the result of the baseline
+/// snapshot: a failed snapshot does not end the profile.
+fn profile_until_end(
     profiler: &mut ProfilerProcess,
     profile: &ProfileDir,
     time: Option<Duration>,
@@ -114,30 +118,30 @@ fn watch(
     let began = Instant::now();
     let samples = profile.files().samples;
     let (mut has_baseline, mut snapshots) = (false, Ok(()));
-    let mut next_line = began;
-    let Ok(end) = poll::until::<_, Infallible>(LOOK_EVERY, || {
+    let mut next_status = began;
+    let Ok(end) = poll::until::<_, Infallible>(POLL_INTERVAL, || {
         let elapsed = began.elapsed();
         if signals.interrupted() {
-            return Ok(Some(End::Asked));
+            return Ok(Some(End::Interrupted));
         }
         if time.is_some_and(|time| elapsed >= time) {
-            return Ok(Some(End::TimeIsUp));
+            return Ok(Some(End::TimeElapsed));
         }
-        let news = profiler.news();
-        if news.iter().any(|notice| matches!(notice, Notice::ServerGone { .. })) {
-            return Ok(Some(End::ServerEnded));
+        let notices = profiler.take_notices();
+        if notices.iter().any(|notice| matches!(notice, Notice::ServerGone { .. })) {
+            return Ok(Some(End::ServerExited));
         }
         if !profiler.is_alive() {
-            return Ok(Some(End::ProfilerLost));
+            return Ok(Some(End::ProfilerExited));
         }
         if !has_baseline && elapsed >= PROFILE_BASELINE {
             has_baseline = true;
             snapshots = profiler.snapshot(Phase::Baseline);
         }
-        if Instant::now() >= next_line {
-            next_line = Instant::now() + SAY_EVERY;
-            if let Some(state) = in_one_line(&last_ticks(&samples)) {
-                step.update(state);
+        if Instant::now() >= next_status {
+            next_status = Instant::now() + STATUS_INTERVAL;
+            if let Some(status) = status_line(&last_samples(&samples)) {
+                step.update(status);
             }
         }
         Ok(None)
@@ -145,9 +149,10 @@ fn watch(
     (end, snapshots)
 }
 
-/// `short-executor 5 x 168 MiB, tree 1.24 GiB, CPU 34%`.
-fn in_one_line(ticks: &[Sample]) -> Option<String> {
-    let latest = ticks.last()?;
+/// Status line: `short-executor 5 x 168 MiB, tree 1.24 GiB, CPU 34%`. Executors are count x
+/// largest, sizes are RSS, CPU is the machine's.
+fn status_line(samples: &[Sample]) -> Option<String> {
+    let latest = samples.last()?;
     let mut parts = Vec::new();
     for class in [ProcessClass::ShortExecutor, ProcessClass::LongExecutor] {
         if let Some(executors) = latest.classes.get(&class) {
@@ -157,7 +162,9 @@ fn in_one_line(ticks: &[Sample]) -> Option<String> {
     }
     let tree = latest.classes.values().map(|class| class.rss_sum).sum();
     parts.push(format!("tree {:.2} GiB", as_gib(tree)));
-    let cpu = ticks.iter().rev().find_map(|tick| tick.system).map(|system| system.cpu_percent);
+    // Most samples have no CPU figure: sysinfo needs 200 ms between two.
+    let system = samples.iter().rev().find_map(|sample| sample.system);
+    let cpu = system.map(|system| system.cpu_percent);
     parts.extend(cpu.map(|cpu| format!("CPU {cpu:.0}%")));
     Some(parts.join(", "))
 }
@@ -172,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    fn tick(system: Option<SystemSample>) -> Sample {
+    fn sample(system: Option<SystemSample>) -> Sample {
         let rss = |count, each| ClassSample {
             count,
             rss_sum: ByteSize::mib(u64::from(count) * each),
@@ -192,15 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn the_live_line_tells_of_executors_and_of_the_latest_known_cpu() {
+    fn the_status_line_has_executors_and_the_latest_known_cpu_figure() {
         let system = SystemSample {
             cpu_percent: 34.4,
             memory_used: ByteSize::gib(1),
             memory_available: ByteSize::gib(1),
         };
-        let line = in_one_line(&[tick(Some(system)), tick(None)]);
+        let line = status_line(&[sample(Some(system)), sample(None)]);
         let expected = "short-executor 5 x 168 MiB, tree 1.00 GiB, CPU 34%";
         assert_eq!(line.as_deref(), Some(expected));
-        assert_eq!(in_one_line(&[]), None);
+        assert_eq!(status_line(&[]), None);
     }
 }

@@ -1,5 +1,5 @@
-//! Which process a profile is about: found by port or by pid, or not at all, and then
-//! it is said what there is instead.
+//! Target of a profile: the process with the given port or pid. The error for a missing
+//! target lists the API servers of this machine.
 
 use anyhow::Result;
 use skyload::ids::ProcessIdentity;
@@ -9,15 +9,16 @@ use skyload::process::look_up;
 use crate::flags;
 use crate::server::{ApiServer, DEFAULT_API_PORT, api_servers};
 
-/// The root of the tree that is profiled.
+/// Process tree to profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
+    /// Root of the tree.
     pub(super) root: ProcessIdentity,
-    /// The API server that it is, or has started.
+    /// API server in the tree: the root or a descendant; `None` if there is none or several.
     pub(super) server: Option<ApiServer>,
 }
 
-/// Finds what was asked for.
+/// Finds the target of `--pid` or `--port`.
 pub(super) fn find(flags: &flags::Profile) -> Result<Target> {
     let servers = api_servers()?;
     let found = match flags.pid {
@@ -34,37 +35,37 @@ fn by_pid(
 ) -> Result<Target, UsageErrors> {
     let Some(root) = process else {
         return Err(UsageErrors(vec![format!(
-            "--pid: no process with pid {pid} runs here; {}",
-            seen(servers)
+            "--pid: no process with pid {pid} on this machine; {}",
+            running_servers(servers)
         )]));
     };
-    let is_it = |server: &&ApiServer| server.root == root || is_below(server.root, root);
-    let mut of_it = servers.iter().filter(is_it);
-    // Of several none is the one that is meant.
-    let server = of_it.next().copied().filter(|_| of_it.next().is_none());
+    let is_in_tree = |server: &&ApiServer| server.root == root || is_below(server.root, root);
+    let mut in_tree = servers.iter().filter(is_in_tree);
+    // With several servers in the tree, none is certain to be the intended one.
+    let server = in_tree.next().copied().filter(|_| in_tree.next().is_none());
     Ok(Target { root, server })
 }
 
-fn by_port(asked: Option<u16>, servers: &[ApiServer]) -> Result<Target, UsageErrors> {
-    let port = asked.unwrap_or(DEFAULT_API_PORT);
+fn by_port(requested: Option<u16>, servers: &[ApiServer]) -> Result<Target, UsageErrors> {
+    let port = requested.unwrap_or(DEFAULT_API_PORT);
     if let Some(server) = servers.iter().find(|server| server.port == port) {
         return Ok(Target { root: server.root, server: Some(*server) });
     }
-    let whose = if asked.is_some() { "" } else { ", SkyPilot's own" };
+    let default = if requested.is_some() { "" } else { ", SkyPilot's default" };
     Err(UsageErrors(vec![format!(
-        "--port: no API server answers on port {port}{whose} (looked for a process \
-         `-m sky.server.server` with that port); {}",
-        seen(servers)
+        "--port: no API server on port {port}{default} (searched for a process \
+         `-m sky.server.server` with this port); {}",
+        running_servers(servers)
     )]))
 }
 
 impl Target {
-    /// Where its server answers, if there is one.
+    /// Port of the API server in the tree.
     pub(super) fn port(&self) -> Option<u16> {
         self.server.map(|server| server.port)
     }
 
-    /// What is profiled, in words.
+    /// Description of the target, for messages.
     pub(super) fn describe(&self) -> String {
         let root = self.root;
         match self.server {
@@ -72,26 +73,27 @@ impl Target {
                 format!("the API server on port {} ({root})", server.port)
             }
             Some(ApiServer { root: server, port }) => format!(
-                "{root} and all that it starts: the API server on port {port} ({server}) among it"
+                "{root} and its descendants, including the API server on port {port} ({server})"
             ),
-            None => format!("{root} and all that it starts"),
+            None => format!("{root} and its descendants"),
         }
     }
 }
 
-/// Whether a process descends from another.
+/// Whether a process is a descendant of `root`.
 fn is_below(process: ProcessIdentity, root: ProcessIdentity) -> bool {
-    let parent = |pid: &u32| look_up(*pid).map(|seen| seen.parent).filter(|pid| *pid > 0);
+    // The parent of pid 1 is 0, which is no process.
+    let parent = |pid: &u32| look_up(*pid).map(|process| process.parent).filter(|pid| *pid > 0);
     std::iter::successors(parent(&process.pid), parent).any(|ancestor| ancestor == root.pid)
 }
 
-/// What there is, and what to type.
-fn seen(servers: &[ApiServer]) -> String {
+/// List of the API servers of this machine, with a hint.
+fn running_servers(servers: &[ApiServer]) -> String {
     let list: Vec<String> =
         servers.iter().map(|server| format!("port {} ({})", server.port, server.root)).collect();
     match servers {
-        [] => "no API server runs on this machine\n  hint: `sky api start` starts one; --pid P \
-               profiles any process and all that it starts"
+        [] => "no API server runs on this machine\n  hint: start one with `sky api start`, or \
+               profile any process and its descendants with --pid P"
             .to_owned(),
         [server] => format!(
             "an API server runs on {}\n  hint: `cargo xtask profile --port {}`",
@@ -118,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn the_server_on_skypilots_own_port_is_taken_unless_another_is_named() {
+    fn the_server_on_the_default_port_is_used_without_port() {
         let servers = [server(10, DEFAULT_API_PORT), server(20, 46_601)];
         let chosen = |port| by_port(port, &servers).unwrap().root.pid;
         assert_eq!((chosen(None), chosen(Some(46_601))), (10, 20));
     }
 
     #[test]
-    fn a_server_that_is_named_by_its_pid_has_its_port() {
+    fn a_server_given_by_pid_has_its_port() {
         let servers = [server(10, 46_601)];
         let target = |pid| by_pid(pid, Some(process(pid)), &servers).unwrap();
         assert_eq!(target(10).port(), Some(46_601));
@@ -134,27 +136,29 @@ mod tests {
     }
 
     #[test]
-    fn a_program_around_one_server_has_its_port() {
-        let (me, mine) = (std::process::id(), std::os::unix::process::parent_id());
-        let around = |servers: &[ApiServer]| by_pid(mine, Some(process(mine)), servers).unwrap();
-        let one = around(&[server(me, 46_601)]);
-        assert_eq!((one.root.pid, one.port()), (mine, Some(46_601)));
+    fn a_program_around_one_server_has_the_servers_port() {
+        // `by_pid` reads real parents, so this process and its parent serve as the tree.
+        let (own, parent) = (std::process::id(), std::os::unix::process::parent_id());
+        let around =
+            |servers: &[ApiServer]| by_pid(parent, Some(process(parent)), servers).unwrap();
+        let one = around(&[server(own, 46_601)]);
+        assert_eq!((one.root.pid, one.port()), (parent, Some(46_601)));
         assert!(one.describe().contains("the API server on port 46601"), "{}", one.describe());
-        assert_eq!(around(&[server(me, 46_601), server(me, 46_602)]).port(), None);
+        assert_eq!(around(&[server(own, 46_601), server(own, 46_602)]).port(), None);
     }
 
     #[test]
-    fn what_is_not_there_is_named_with_what_is() {
-        let words = |error: UsageErrors| error.to_string();
-        let none = words(by_port(None, &[]).unwrap_err());
-        assert!(none.contains("port 46580, SkyPilot's own"), "{none}");
+    fn errors_for_a_missing_target_list_the_running_servers() {
+        let text = |error: UsageErrors| error.to_string();
+        let none = text(by_port(None, &[]).unwrap_err());
+        assert!(none.contains("port 46580, SkyPilot's default"), "{none}");
         assert!(none.contains("no API server runs on this machine"), "{none}");
-        assert!(none.contains("hint: `sky api start`"), "{none}");
-        let one = words(by_port(None, &[server(10, 46_601)]).unwrap_err());
+        assert!(none.contains("hint: start one with `sky api start`"), "{none}");
+        let one = text(by_port(None, &[server(10, 46_601)]).unwrap_err());
         assert!(one.contains("port 46601 (pid 10)"), "{one}");
         assert!(one.contains("hint: `cargo xtask profile --port 46601`"), "{one}");
         let servers = [server(10, 46_601), server(20, 46_602)];
-        let several = words(by_pid(30, None, &servers).unwrap_err());
+        let several = text(by_pid(30, None, &servers).unwrap_err());
         assert!(several.contains("no process with pid 30"), "{several}");
         assert!(several.contains("port 46601 (pid 10), port 46602 (pid 20)"), "{several}");
         assert!(several.contains("hint: choose one with --port"), "{several}");

@@ -20,7 +20,7 @@ use skyload::record::profile::Sample;
 
 use super::active::ActiveRun;
 use super::watch::Watch;
-use crate::profiler::last_ticks;
+use crate::profiler::last_samples;
 use activity::{Activity, Usage};
 
 /// How often it is looked at what goes on.
@@ -77,7 +77,7 @@ pub(super) fn wait(run: &mut ActiveRun<'_>, point: Point, step: &Step) -> Result
             return Ok(Some(()));
         }
         usage = activity.measure().or(usage.take());
-        let ticks = last_ticks(&directory.samples());
+        let ticks = last_samples(&directory.samples());
         unrest = what_is_going_on(&ticks, usage.as_ref(), busy, &mut controllers);
         if let Some(unrest) = &unrest {
             idle_since = Instant::now();
