@@ -1,10 +1,9 @@
-//! Looking one process up: is it there, since when, whose child is it.
+//! Lookup of one process: existence, start time, parent.
 //!
-//! The profiler has its own, cheaper way of reading many processes again and
-//! again; this is for the rare question about one of them.
+//! For occasional lookups. The profiler has a cheaper reader for many processes.
 //!
-//! The texts of `/proc` are bytes: a name is whatever its owner made it, and the kernel
-//! cuts it off after 15 bytes, also within a character.
+//! Files of `/proc` are read as bytes: a process can set its name to anything, and the
+//! kernel truncates names to 15 bytes, even within a UTF-8 character.
 
 use std::io;
 
@@ -16,101 +15,101 @@ use nix::unistd::Pid;
 
 use crate::ids::ProcessIdentity;
 
-/// What can be said of a process at one moment.
+/// State of a process at one moment, from `/proc/PID/stat` on Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProcessGlance {
-    /// Its pid and start time.
+pub struct ProcessStat {
+    /// Pid and start time.
     pub identity: ProcessIdentity,
-    /// Its parent's pid.
+    /// Parent's pid.
     pub parent: u32,
-    /// It has ended and waits to be reaped: it holds no memory any more.
+    /// Whether the process has exited and waits to be reaped; a zombie has no memory.
     pub zombie: bool,
 }
 
 impl ProcessIdentity {
-    /// The process that has `pid` at this moment; `None` when there is none,
-    /// or when it is a zombie, which runs and holds nothing any more.
+    /// Process that has `pid` now; `None` if there is none, or only a zombie.
     pub fn of(pid: u32) -> Option<Self> {
         let process = look_up(pid)?;
         (!process.zombie).then_some(process.identity)
     }
 
-    /// This very process.
+    /// Current process.
     pub fn current() -> Option<Self> {
         Self::of(std::process::id())
     }
 
-    /// Whether this process, and not a successor on its pid, still runs.
-    ///
-    /// Whoever can't look has not seen it end: a process that has as many files open as
-    /// it may is told only whether there is somebody of that pid.
+    /// Whether this process, and not a later one with its pid, still runs.
     pub fn is_alive(self) -> bool {
-        match glance(self.pid) {
+        match read_stat(self.pid) {
             Ok(process) => {
                 process.is_some_and(|process| !process.zombie && process.identity == self)
             }
+            // A failed read, such as at the limit on open files, does not mean that the
+            // process has exited. Signal 0 needs no file, but cannot detect a reused pid.
             Err(_) => exists(self.pid),
         }
     }
 }
 
-/// Looks up the process that has `pid` now.
+/// Looks up the process that has `pid` now; `None` if there is none or reading fails.
 #[cfg(target_os = "linux")]
-pub fn look_up(pid: u32) -> Option<ProcessGlance> {
-    glance(pid).ok()?
+pub fn look_up(pid: u32) -> Option<ProcessStat> {
+    read_stat(pid).ok()?
 }
 
-/// The process that has `pid` now, if there is one; an error where nobody could look.
+/// Reads `/proc/PID/stat`; `Ok(None)` if there is no such process.
 #[cfg(target_os = "linux")]
-fn glance(pid: u32) -> io::Result<Option<ProcessGlance>> {
+fn read_stat(pid: u32) -> io::Result<Option<ProcessStat>> {
     match std::fs::read(format!("/proc/{pid}/stat")) {
         Ok(stat) => Ok(parse_stat(pid, &stat)),
-        Err(error) if is_of_nobody(&error) => Ok(None),
+        Err(error) if is_exit(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// It has ended before its file was opened, or between that and reading.
+/// Whether the read failed because the process has exited: before the file was opened
+/// (`ENOENT`), or between opening and reading (`ESRCH`).
 #[cfg(target_os = "linux")]
-fn is_of_nobody(error: &io::Error) -> bool {
+fn is_exit(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "on Linux it may fail")]
-fn glance(pid: u32) -> io::Result<Option<ProcessGlance>> {
+fn read_stat(pid: u32) -> io::Result<Option<ProcessStat>> {
     Ok(look_up(pid))
 }
 
-/// Whether there is any process of this pid; asking takes no file.
+/// Whether there is any process with this pid, by signal 0 (kill(2)).
 fn exists(pid: u32) -> bool {
     let pid = i32::try_from(pid).map(Pid::from_raw);
+    // `EPERM` means that the process exists and belongs to another user.
     pid.is_ok_and(|pid| kill(pid, None) != Err(Errno::ESRCH))
 }
 
-/// Reads `/proc/PID/stat` (proc(5)).
-pub fn parse_stat(pid: u32, stat: &[u8]) -> Option<ProcessGlance> {
+/// Parses `/proc/PID/stat` (proc(5)); `None` if the line is incomplete.
+pub fn parse_stat(pid: u32, stat: &[u8]) -> Option<ProcessStat> {
     let mut fields = stat_fields(stat)?;
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    // Field 22 of the line; state was field 3 and the parent field 4.
+    // Start time is field 22. State (3) and parent (4) were taken, so the next one is field 5.
     let started = fields.nth(22 - 5)?.parse().ok()?;
     let identity = ProcessIdentity { pid, started };
-    Some(ProcessGlance { identity, parent, zombie: matches!(state, "Z" | "X") })
+    Some(ProcessStat { identity, parent, zombie: matches!(state, "Z" | "X") })
 }
 
-/// Fields of `/proc/PID/stat` from the third, the state, on. The second is the name,
-/// which stands in parentheses and may be any bytes, parentheses and spaces among them:
-/// fields are counted from the last parenthesis.
+/// Fields of `/proc/PID/stat` from field 3, the state, on.
 pub fn stat_fields(stat: &[u8]) -> Option<impl Iterator<Item = &str>> {
+    // Field 2 is the name in parentheses, and may contain any bytes, spaces and parentheses
+    // included: the last parenthesis ends it.
     let name_ends = stat.iter().rposition(|&byte| byte == b')')?;
     let after_name = std::str::from_utf8(&stat[name_ends + 1..]).ok()?;
     Some(after_name.split_ascii_whitespace())
 }
 
-/// Looks up the process that has `pid` now.
+/// Looks up the process that has `pid` now; `None` if there is none.
 #[cfg(not(target_os = "linux"))]
-pub fn look_up(pid: u32) -> Option<ProcessGlance> {
+pub fn look_up(pid: u32) -> Option<ProcessStat> {
     use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
     let mut system = System::new().ok()?;
     let pid_key = Pid::from_u32(pid);
@@ -120,7 +119,7 @@ pub fn look_up(pid: u32) -> Option<ProcessGlance> {
         ProcessRefreshKind::nothing(),
     );
     let process = system.process(pid_key)?;
-    Some(ProcessGlance {
+    Some(ProcessStat {
         identity: ProcessIdentity { pid, started: process.start_time() },
         parent: process.parent().map_or(0, Pid::as_u32),
         zombie: process.status() == ProcessStatus::Zombie,
@@ -134,10 +133,10 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
         let stat = b"42 (a) b (c)) S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 98765 1 2 3";
-        let glance = parse_stat(42, stat).expect("the line is complete");
-        assert_eq!(glance.parent, 7);
-        assert_eq!(glance.identity, ProcessIdentity { pid: 42, started: 98765 });
-        assert!(!glance.zombie);
+        let process = parse_stat(42, stat).expect("the line is complete");
+        assert_eq!(process.parent, 7);
+        assert_eq!(process.identity, ProcessIdentity { pid: 42, started: 98765 });
+        assert!(!process.zombie);
     }
 
     #[test]
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_line_is_no_process() {
+    fn an_incomplete_line_is_no_process() {
         assert_eq!(parse_stat(42, b"42 (python) S 7 42"), None);
     }
 
