@@ -1,5 +1,5 @@
-//! Writing the two files of a profile, so that both are of use at any moment at
-//! which the profiler might be killed.
+//! Writer of the two files of a profile, which stay readable if the profiler is killed at
+//! any moment.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -7,57 +7,58 @@ use std::time::{Duration, Instant};
 use crate::record::profile::{ProcessTable, ProfileLine};
 use crate::record::{JsonLines, RecordError, write_json};
 
-/// How much of `samples.jsonl` a killed profiler may take with it.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// Time between flushes of `samples.jsonl`: about as much is lost if the profiler is killed.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How much older than the last sample `processes.json` may be. It is written
-/// whole, which costs too much for more.
-const TABLE_EVERY: Duration = Duration::from_secs(5);
+/// Time between writes of `processes.json`. Longer than [`FLUSH_INTERVAL`] because the file
+/// is rewritten as a whole.
+const TABLE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Open files of a profile.
 #[derive(Debug)]
 pub(super) struct Journal {
     samples: JsonLines<ProfileLine>,
     lines: u64,
     flushed: Instant,
     processes: PathBuf,
-    tabled: Instant,
+    table_written: Instant,
 }
 
 impl Journal {
-    /// Begins both files.
+    /// Opens `samples` for appending; `processes` is created by the first table.
     pub(super) fn open(samples: &std::path::Path, processes: PathBuf) -> Result<Self, RecordError> {
         let now = Instant::now();
         let samples = JsonLines::append_to(samples)?;
-        Ok(Self { samples, lines: 0, flushed: now, processes, tabled: now })
+        Ok(Self { samples, lines: 0, flushed: now, processes, table_written: now })
     }
 
-    /// Adds a line, which reaches the file within a second or so.
+    /// Appends a line, and flushes if the last flush was [`FLUSH_INTERVAL`] ago.
     pub(super) fn push(&mut self, line: &ProfileLine) -> Result<(), RecordError> {
         self.samples.push(line)?;
         self.lines += 1;
-        if self.flushed.elapsed() >= FLUSH_EVERY { self.flush() } else { Ok(()) }
+        if self.flushed.elapsed() >= FLUSH_INTERVAL { self.flush() } else { Ok(()) }
     }
 
-    /// How many lines were added.
+    /// Number of lines added.
     pub(super) const fn lines(&self) -> u64 {
         self.lines
     }
 
-    /// Hands all lines to the operating system.
+    /// Flushes all lines to the operating system.
     pub(super) fn flush(&mut self) -> Result<(), RecordError> {
         self.flushed = Instant::now();
         self.samples.flush()
     }
 
-    /// Whether the table in the file has become old.
-    pub(super) fn wants_table(&self) -> bool {
-        self.tabled.elapsed() >= TABLE_EVERY
+    /// Whether the table is due to be written again.
+    pub(super) fn is_table_due(&self) -> bool {
+        self.table_written.elapsed() >= TABLE_INTERVAL
     }
 
-    /// Replaces the table.
+    /// Replaces the table in `processes.json`.
     pub(super) fn write_table(&mut self, table: &ProcessTable) -> Result<(), RecordError> {
         write_json(&self.processes, table)?;
-        self.tabled = Instant::now();
+        self.table_written = Instant::now();
         Ok(())
     }
 }

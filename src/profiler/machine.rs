@@ -1,5 +1,5 @@
-//! The machine as a whole: the figures that the original tool printed, and the
-//! memory that is left.
+//! Samples of the whole machine: the figures that upstream's tool printed (CPU and memory
+//! in use), and the available memory.
 
 use std::time::{Duration, Instant};
 
@@ -9,39 +9,40 @@ use crate::limits::MemoryGroups;
 use crate::record::profile::SystemSample;
 use crate::units::ByteSize;
 
-/// A CPU percentage is a difference, and sysinfo gives the old one again when
-/// asked sooner than this.
+/// Minimum time between two samples. A CPU percentage is a difference of two readings, and
+/// sysinfo repeats the last one if it is asked sooner.
 const PERIOD: Duration = sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
 
+/// Reader of the machine's CPU and memory use.
 #[derive(Debug)]
 pub(super) struct Machine {
     system: System,
-    /// Whose memory limits leave the server less than the machine has.
+    /// Control groups of the server, whose memory limits may be below the machine's memory.
     groups: MemoryGroups,
-    read: Instant,
+    last_read: Instant,
 }
 
 impl Machine {
-    /// Takes the first reading, from which the first percentage will count.
+    /// Takes the first reading, the basis of the first CPU percentage.
     pub(super) fn new(groups: MemoryGroups) -> Result<Self, sysinfo::Error> {
-        let mut machine = Self { system: System::new()?, groups, read: Instant::now() };
+        let mut machine = Self { system: System::new()?, groups, last_read: Instant::now() };
         machine.refresh();
         Ok(machine)
     }
 
-    /// All of its memory.
+    /// Total memory of the machine.
     pub(super) fn memory_total(&self) -> ByteSize {
         ByteSize(self.system.total_memory())
     }
 
-    /// How many CPUs it has.
+    /// Number of CPUs of the machine.
     pub(super) fn cpus(&self) -> usize {
         self.system.cpus().len()
     }
 
-    /// Its present state, or nothing when it was read just now.
-    pub(super) fn tick(&mut self) -> Option<SystemSample> {
-        if self.read.elapsed() < PERIOD {
+    /// Sample of the machine; `None` less than [`PERIOD`] after the last one.
+    pub(super) fn sample(&mut self) -> Option<SystemSample> {
+        if self.last_read.elapsed() < PERIOD {
             return None;
         }
         self.refresh();
@@ -52,8 +53,8 @@ impl Machine {
         })
     }
 
-    /// What can be had of its memory, or below the memory limit of the server's control
-    /// group, whichever is less: the kernel ends processes at either.
+    /// Available memory: the machine's, or the rest up to the memory limit of the server's
+    /// control groups if that is less. At either limit the kernel kills processes.
     fn memory_available(&self) -> ByteSize {
         let available = ByteSize(self.system.available_memory());
         self.groups.available().map_or(available, |memory| available.min(memory.available))
@@ -62,8 +63,8 @@ impl Machine {
     fn refresh(&mut self) {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        // Taken last, so that sysinfo's own clock is never found too young.
-        self.read = Instant::now();
+        // Taken last, so that `PERIOD` after it has passed on sysinfo's clock as well.
+        self.last_read = Instant::now();
     }
 }
 
@@ -72,18 +73,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machine_is_read_no_more_often_than_its_figures_change() {
+    fn the_machine_is_sampled_once_per_period() {
         let mut machine = Machine::new(MemoryGroups::here()).unwrap();
-        assert_eq!(machine.tick(), None);
+        assert_eq!(machine.sample(), None);
         std::thread::sleep(PERIOD);
-        let tick = machine.tick().expect("the period is over");
-        assert!(tick.memory_available <= machine.memory_total());
-        assert!((0.0..=100.0).contains(&tick.cpu_percent));
+        let sample = machine.sample().expect("the period is over");
+        assert!(sample.memory_available <= machine.memory_total());
+        assert!((0.0..=100.0).contains(&sample.cpu_percent));
         assert!(machine.cpus() > 0);
     }
 
     #[test]
-    fn what_a_control_group_leaves_is_what_is_available() {
+    fn available_memory_is_limited_by_the_control_group() {
         let folder = tempfile::tempdir().unwrap();
         let files = [
             ("proc/self/cgroup", "0::/\n"),

@@ -1,28 +1,28 @@
-//! The profiler: watches every process of a server, from outside.
+//! Profiler: samples every process of a server, from outside.
 //!
-//! It runs as a process of its own, so that neither the load nor its own parent
-//! can starve it by much: `xtask` re-executes itself, and its child calls [`run`].
-//! The two talk in lines (see [`protocol`]); what was measured goes to two files,
-//! [`crate::record::profile`], which the report reads.
+//! The profiler is a process of its own, so that the load and its parent delay it as
+//! little as possible: `xtask` re-executes itself, and the child calls [`run`].
+//! Parent and child exchange lines of JSON (see [`protocol`]). Measurements go to the two
+//! files of [`crate::record::profile`], which the report reads.
 //!
-//! A tick lists the machine's processes, settles which new ones belong to the
-//! server (`tree/scope.rs`), reads the memory of each member once (`tree/mod.rs`,
-//! `tree/member.rs`) and sums up by class (`classify.rs`). Everything that
-//! depends on the operating system lies behind `source.rs`.
+//! A sample lists the machine's processes, decides which new ones belong to the server
+//! (`tree/scope.rs`), reads the memory of each member once (`tree/mod.rs`,
+//! `tree/member.rs`) and sums it by class (`classify.rs`). Everything that depends on the
+//! operating system is behind the trait in `source.rs`.
 
 mod classify;
-mod cost;
 mod journal;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod level;
 mod machine;
-mod original;
+mod overhead;
 pub mod protocol;
+mod schedule;
 mod session;
 mod source;
-mod ticker;
 mod tree;
+mod upstream;
 
 #[cfg(test)]
 mod fake;
@@ -37,46 +37,48 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use crate::record::profile::LevelChoice;
-pub use level::{LevelRefused, check_level};
+pub use level::{LevelUnavailable, check_level};
 
 use crate::ids::ProcessIdentity;
 use crate::record::RecordError;
 use crate::units::ByteSize;
 
-/// The distance between two ticks unless another is asked for. Measured: 72 % of
-/// 41 ms spikes are *seen* at this rate, and the kernel's mark catches the rest.
+/// Default sampling interval. Measured: 72 % of 41 ms spikes are *sampled* at this rate;
+/// the kernel's high-water mark (`VmHWM`) catches the rest.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What to watch, and where to write it down.
+/// Options of the profiler: the server to sample, and the files to write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfilerOptions {
-    /// Grows by one [`crate::record::profile::ProfileLine`] a tick.
+    /// Path of `samples.jsonl`, with one [`crate::record::profile::ProfileLine`] per sample.
     pub samples: PathBuf,
-    /// Gets one [`crate::record::profile::ProcessTable`], renewed every few seconds.
+    /// Path of `processes.json`, a [`crate::record::profile::ProcessTable`] that is rewritten
+    /// every few seconds.
     pub processes: PathBuf,
-    /// The main process of the server.
+    /// Root of the process tree: the server's main process, or a wrapper that starts it.
     pub root: ProcessIdentity,
-    /// The distance between two ticks.
+    /// Sampling interval.
     #[serde(with = "crate::units::duration")]
     pub interval: Duration,
-    /// How peaks are to be read.
+    /// Requested level of peaks.
     pub level: LevelChoice,
-    /// What tells the server's detached processes from those of other servers.
+    /// Environment variable that identifies the server's detached processes.
     pub marker: Option<Marker>,
-    /// Where the server answers; `None`: as its command line says.
+    /// TCP port of the API; `None`: the port in the server's command line.
     pub api_port: Option<u16>,
-    /// Where its queue process listens; `None`: anywhere else.
+    /// TCP port of the queue process; `None`: any port but the API port.
     pub queue_port: Option<u16>,
-    /// The parent is told when less memory than this is available.
+    /// Limit of available memory, in bytes; below it the profiler sends
+    /// [`protocol::Notice::MemoryFloor`] once.
     pub memory_floor: Option<ByteSize>,
-    /// Also write down what the original tool would have seen.
+    /// Whether to write samples by the rule of upstream's tool as well.
     #[serde(default)]
     pub upstream_figures: bool,
 }
 
 impl ProfilerOptions {
-    /// Watches the tree of `root` and nothing else, at the default interval.
+    /// Options for the tree of `root` alone, at the default interval.
     pub fn new(root: ProcessIdentity, samples: PathBuf, processes: PathBuf) -> Self {
         Self {
             samples,
@@ -93,69 +95,69 @@ impl ProfilerOptions {
     }
 }
 
-/// An environment variable that a server and all that it starts have in common.
+/// Environment variable that a server and all processes it starts have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Marker {
-    /// Its name.
+    /// Name of the variable.
     pub name: String,
-    /// Its value.
+    /// Value of the variable.
     pub value: String,
 }
 
-/// Why profiling could not go on.
+/// Error that ends a profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfilerError {
-    /// The operating system does not tell about itself.
+    /// CPUs and memory of the machine cannot be read.
     #[error("cannot read this machine's CPUs and memory")]
     Machine(#[source] sysinfo::Error),
-    /// A file of the run could not be written.
+    /// File of the profile that cannot be written.
     #[error(transparent)]
     Files(#[from] RecordError),
-    /// Peaks cannot be read as was asked for.
+    /// Level of peaks that is not available.
     #[error(transparent)]
-    Level(#[from] LevelRefused),
-    /// The operating system does not show its processes.
+    Level(#[from] LevelUnavailable),
+    /// List of the machine's processes that cannot be read.
     #[error("cannot list the processes of this machine")]
     List(#[source] io::Error),
-    /// No thread to read commands with, or to look as the original did.
+    /// Thread that cannot be started, for commands or for upstream's samples.
     #[error("cannot start a thread of the profiler")]
     Thread(#[source] io::Error),
-    /// The commands could not be read to their end.
+    /// I/O error on the commands.
     #[error("cannot read the profiler's commands")]
     Commands(#[source] io::Error),
-    /// The parent sent something else than a command.
-    #[error("`{line}` is not a command of the profiler")]
+    /// Line from the parent that is not a command.
+    #[error("expected a command of the profiler, got `{line}`")]
     NotACommand {
-        /// What it sent.
+        /// Line as received.
         line: String,
-        /// The parser's reason.
+        /// Error of the parser.
         source: serde_json::Error,
     },
-    /// An interval of nothing would be a busy loop.
-    #[error("the profiler's interval must not be zero")]
+    /// Interval of zero, which would be a busy loop.
+    #[error("expected a sampling interval above zero, got zero")]
     ZeroInterval,
 }
 
-/// Why a profile ended.
+/// Reason why a profile ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It was told to finish.
-    Told,
-    /// Nobody is there any more to tell it anything.
+    /// Command from the parent to finish.
+    Requested,
+    /// End of the commands, or a failed notice: the parent has exited.
     ParentGone,
 }
 
-/// Profiles until told to finish, or until `commands` ends: then the parent is
-/// gone and nobody wants the numbers.
+/// Profiles until [`protocol::Command::Finish`], or until `commands` ends because the parent
+/// has exited.
 ///
-/// Meant to have a process to itself: raises that process's limit of open files,
-/// and blocks a thread on `commands` that is not joined.
+/// Expects a process of its own: raises the process's limit of open files, and leaves a
+/// thread that blocks on `commands` and is not joined.
 ///
 /// # Errors
 ///
-/// Anything in [`ProfilerError`]. What was written until then stays readable. A
-/// parent that no longer takes notices is no error but the end.
+/// Any [`ProfilerError`]. Lines written before it stay readable. A parent that no longer
+/// reads notices is not an error: the profile ends.
 pub fn run(
     options: &ProfilerOptions,
     commands: impl Read + Send + 'static,
@@ -164,8 +166,8 @@ pub fn run(
     profile(options, Box::new(commands), &mut notices)
 }
 
-/// Not generic, and so compiled with this library, as optimised as that is: what is
-/// generic is compiled with the program that calls it.
+/// Profiles as [`run`] does. Not generic, so that the code is compiled in this library, at
+/// the library's optimisation level; generic code is compiled in the calling crate.
 fn profile(
     options: &ProfilerOptions,
     commands: Box<dyn Read + Send>,
@@ -174,12 +176,12 @@ fn profile(
     if options.interval.is_zero() {
         return Err(ProfilerError::ZeroInterval);
     }
-    let orders = protocol::listen(commands).map_err(ProfilerError::Thread)?;
+    let commands = protocol::listen(commands).map_err(ProfilerError::Thread)?;
     if options.level == LevelChoice::Sampled {
         let source = sampled::Sampled::new().map_err(ProfilerError::Machine)?;
-        return session::Session::start(options, source, notices)?.run(&orders);
+        return session::Session::start(options, source, notices)?.run(&commands);
     }
-    session::Session::start(options, native_source(options)?, notices)?.run(&orders)
+    session::Session::start(options, native_source(options)?, notices)?.run(&commands)
 }
 
 #[cfg(target_os = "linux")]
@@ -187,9 +189,9 @@ fn native_source(options: &ProfilerOptions) -> Result<procfs::ProcFs, ProfilerEr
     Ok(level::linux::open(options.level, options.root.pid, options.interval)?)
 }
 
-/// Processes for who only looks at them, and listens to nothing.
+/// Source of processes without kernel events.
 #[cfg(target_os = "linux")]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+#[expect(clippy::unnecessary_wraps, reason = "it may fail on other operating systems")]
 fn plain_source() -> Result<procfs::ProcFs, ProfilerError> {
     Ok(level::linux::plain())
 }

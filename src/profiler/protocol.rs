@@ -1,5 +1,5 @@
-//! What the profiler and its parent say to each other: one JSON value a line,
-//! commands on the profiler's standard input, notices on its standard output.
+//! Protocol between the profiler and its parent: one JSON value per line, commands on the
+//! profiler's standard input, notices on its standard output.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{self, Receiver};
@@ -12,61 +12,61 @@ use crate::clock::Timestamp;
 use crate::record::profile::{Phase, Window};
 use crate::units::ByteSize;
 
-/// What the parent can ask for.
+/// Command from the parent to the profiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Command {
-    /// Read the proportional memory of all processes, since a phase ends.
+    /// Reads PSS and USS of all processes at the end of a phase.
     Snapshot {
-        /// The phase.
+        /// Phase that ends.
         phase: Phase,
     },
-    /// Lower the high-water marks of the server's processes: what begins is to have peaks
-    /// of its own. Ends the window before, if any began.
+    /// Resets the peaks of the server's processes (`clear_refs`), so that the window has
+    /// peaks of its own. Ends the window before, if there is one.
     BeginWindow {
-        /// What begins.
+        /// Window that begins.
         window: Window,
     },
-    /// Take a last look, write everything down, and end.
+    /// Takes a last sample, completes the files, and exits.
     Finish,
 }
 
-/// What the profiler tells its parent.
+/// Notice from the profiler to its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Notice {
-    /// The first tick was taken.
+    /// First sample taken.
     Ready,
-    /// A snapshot was written down.
+    /// Snapshot written.
     SnapshotTaken {
-        /// The phase that it was asked for.
+        /// Phase of the snapshot.
         phase: Phase,
     },
-    /// Marks were lowered.
+    /// Peaks reset.
     WindowBegan {
-        /// What began.
+        /// Window that began.
         window: Window,
     },
-    /// The server's main process is not there any more. The rest of its tree is
-    /// still watched.
+    /// Exit of the root process. The rest of its tree is still sampled.
     ServerGone {
-        /// When that was noticed.
+        /// Time of the sample that noticed the exit.
         at: Timestamp,
     },
-    /// Less memory than the floor is available. Said once.
+    /// Available memory below [`super::ProfilerOptions::memory_floor`]. Sent once.
     MemoryFloor {
-        /// Memory that could still be had without swapping.
+        /// Available memory, in bytes: obtainable without swapping, within the memory limit
+        /// of the server's control groups.
         available: ByteSize,
     },
-    /// Everything is written down; the profiler ends.
+    /// Files complete; the profiler exits.
     Finished,
 }
 
-/// Writes one command or notice, so that the other side can read it at once.
+/// Writes one command or notice, and flushes it.
 ///
 /// # Errors
 ///
-/// When the other side is gone.
+/// If the receiver has closed its end.
 pub fn send<T: Serialize>(mut to: impl Write, message: &T) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
@@ -74,36 +74,36 @@ pub fn send<T: Serialize>(mut to: impl Write, message: &T) -> io::Result<()> {
     to.flush()
 }
 
-/// Reads one command or notice.
+/// Parses one command or notice.
 ///
 /// # Errors
 ///
-/// When the line is neither.
+/// If the line is not a `T`.
 pub fn parse<T: for<'de> Deserialize<'de>>(line: &str) -> serde_json::Result<T> {
     serde_json::from_str(line)
 }
 
-/// Reads commands in a thread of its own, so that no tick ever waits for one.
-/// The channel closes when the commands end.
+/// Reads commands in a thread of its own, so that no sample waits for a read.
+/// The channel closes when `commands` ends.
 pub(super) fn listen(
     commands: impl Read + Send + 'static,
 ) -> io::Result<Receiver<Result<Command, ProfilerError>>> {
-    let (orders, inbox) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("commands".to_owned()).spawn(move || {
         for line in BufReader::new(commands).lines() {
-            let order = match line {
+            let command = match line {
                 Ok(line) if line.trim().is_empty() => continue,
                 Ok(line) => parse(&line)
                     .map_err(|source| ProfilerError::NotACommand { line: line.clone(), source }),
                 Err(error) => Err(ProfilerError::Commands(error)),
             };
-            let is_last = order.is_err();
-            if orders.send(order).is_err() || is_last {
+            let is_last = command.is_err();
+            if sender.send(command).is_err() || is_last {
                 return;
             }
         }
     })?;
-    Ok(inbox)
+    Ok(receiver)
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_one_readable_line_each() {
+    fn each_message_is_one_line() {
         let mut sent = Vec::new();
         send(&mut sent, &Command::Snapshot { phase: Phase::Load }).unwrap();
         send(&mut sent, &Command::Finish).unwrap();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn no_command_is_too_odd_to_be_read() {
+    fn malformed_commands_do_not_panic() {
         let mut sent = Vec::new();
         send(&mut sent, &Command::Snapshot { phase: Phase::Load }).unwrap();
         crate::changes::try_changes(&sent, |line| {
@@ -134,16 +134,16 @@ mod tests {
     }
 
     #[test]
-    fn the_channel_closes_when_the_parent_is_gone() {
-        let inbox = listen(&b"{\"command\":\"finish\"}\n\n"[..]).unwrap();
-        assert_eq!(inbox.recv().unwrap().unwrap(), Command::Finish);
-        assert!(inbox.recv().is_err());
+    fn the_channel_closes_when_the_commands_end() {
+        let receiver = listen(&b"{\"command\":\"finish\"}\n\n"[..]).unwrap();
+        assert_eq!(receiver.recv().unwrap().unwrap(), Command::Finish);
+        assert!(receiver.recv().is_err());
     }
 
     #[test]
-    fn a_line_that_is_no_command_is_named_in_the_error() {
-        let inbox = listen(&b"stop!\n"[..]).unwrap();
-        let error = inbox.recv().unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "`stop!` is not a command of the profiler");
+    fn an_invalid_command_is_quoted_in_the_error() {
+        let receiver = listen(&b"stop!\n"[..]).unwrap();
+        let error = receiver.recv().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "expected a command of the profiler, got `stop!`");
     }
 }

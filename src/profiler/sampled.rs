@@ -1,8 +1,8 @@
-//! Processes as sysinfo shows them: for systems other than Linux, and to compare with.
+//! Process source based on sysinfo: for operating systems other than Linux, and for
+//! comparison.
 //!
-//! There is no high-water mark, so a peak is the largest of the samples and may be
-//! missed: [`ProfilerLevel::SampledRss`] says so. Nothing is known of sockets and
-//! of shared memory.
+//! sysinfo has no high-water marks, so a peak is the largest sample and short spikes are
+//! missed ([`ProfilerLevel::SampledRss`]). Sockets, PSS and USS are not available.
 
 use std::io;
 
@@ -11,12 +11,12 @@ use sysinfo::{
 };
 
 use super::Marker;
-use super::source::{Listed, Memory, Name, News, ProcessSource, Reading, Shares};
+use super::source::{Listed, Memory, Name, ProcessEvents, ProcessSource, PssUss, Reading};
 use crate::ids::ProcessIdentity;
-use crate::process::{self, ProcessGlance};
+use crate::process::{self, ProcessStat};
 use crate::record::profile::ProfilerLevel;
 
-/// The processes of this machine, as of the last list.
+/// Processes of this machine, as of the last list.
 pub(super) struct Sampled {
     system: System,
 }
@@ -38,11 +38,11 @@ impl ProcessSource for Sampled {
         ProfilerLevel::SampledRss
     }
 
-    fn tells_births(&self) -> bool {
+    fn has_fork_events(&self) -> bool {
         false
     }
 
-    fn take_news(&mut self, _news: &mut News) {}
+    fn drain_events(&mut self, _events: &mut ProcessEvents) {}
 
     fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
         // Without `without_tasks` each thread would count as a process.
@@ -62,8 +62,8 @@ impl ProcessSource for Sampled {
         Ok(())
     }
 
-    fn look_up(&mut self, pid: u32) -> Option<ProcessGlance> {
-        // Start times are counted otherwise here than by who named the root.
+    fn look_up(&mut self, pid: u32) -> Option<ProcessStat> {
+        // sysinfo counts start times in another unit than the identity of the root.
         process::look_up(pid)
     }
 
@@ -77,7 +77,7 @@ impl ProcessSource for Sampled {
         true
     }
 
-    fn carries(&mut self, pid: u32, marker: &Marker) -> bool {
+    fn has_marker(&mut self, pid: u32, marker: &Marker) -> bool {
         let wanted = format!("{}={}", marker.name, marker.value);
         self.process(pid)
             .is_some_and(|process| process.environ().iter().any(|have| *have == *wanted))
@@ -98,9 +98,9 @@ impl ProcessSource for Sampled {
                 if process.start_time() == handle.started
                     && process.status() != ProcessStatus::Zombie =>
             {
-                // The name that is known here stays when a process takes a title.
+                // sysinfo's name does not change when a process sets its title.
                 let first = process.cmd().first().map_or(&b""[..], |word| word.as_encoded_bytes());
-                // Threads are not to be had without listing them all.
+                // sysinfo has no thread count without listing all threads.
                 let (rss, name) = (process.memory(), Name::of(first));
                 Reading::Memory(Memory {
                     rss,
@@ -108,20 +108,20 @@ impl ProcessSource for Sampled {
                     swap: None,
                     threads: 1,
                     name,
-                    repeated: false,
+                    cached: false,
                 })
             }
             _ => Reading::Ended,
         }
     }
 
-    fn renew(&mut self, _handle: &mut ProcessIdentity) {}
+    fn invalidate(&mut self, _handle: &mut ProcessIdentity) {}
 
-    fn reset_mark(&mut self, _pid: u32) -> bool {
+    fn reset_peak(&mut self, _pid: u32) -> bool {
         false
     }
 
-    fn shares(&mut self, _pid: u32) -> Option<Shares> {
+    fn pss_uss(&mut self, _pid: u32) -> Option<PssUss> {
         None
     }
 }
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fallback_reads_this_process() {
+    fn this_process_is_listed_and_sampled() {
         let mut source = Sampled::new().unwrap();
         let (mut all, me) = (Vec::new(), std::process::id());
         source.list(&mut all).unwrap();

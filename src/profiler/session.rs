@@ -1,17 +1,17 @@
-//! One profile from its first tick to its last: the loop.
+//! Sampling loop of one profile, from the first sample to the footer.
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::cost::Punctuality;
 use super::journal::Journal;
 use super::machine::Machine;
-use super::original::OriginalLooks;
+use super::overhead::Overhead;
 use super::protocol::{self, Command, Notice};
+use super::schedule::Schedule;
 use super::source::ProcessSource;
-use super::ticker::Ticker;
 use super::tree::Tree;
+use super::upstream::UpstreamSampler;
 use super::{ProfilerError, ProfilerOptions, Reason};
 use crate::clock::Timeline;
 use crate::ids::ProcessIdentity;
@@ -22,27 +22,28 @@ use crate::record::profile::{
 };
 use crate::units::ByteSize;
 
-type Orders = Receiver<Result<Command, ProfilerError>>;
+type Commands = Receiver<Result<Command, ProfilerError>>;
 
+/// State of a running profile.
 pub(super) struct Session<S: ProcessSource, W: Write> {
     timeline: Timeline,
-    ticker: Ticker,
-    punctuality: Punctuality,
+    schedule: Schedule,
+    overhead: Overhead,
     tree: Tree<S>,
     machine: Machine,
-    original: Option<OriginalLooks>,
+    upstream: Option<UpstreamSampler>,
     journal: Journal,
     outbox: Outbox<W>,
     root: ProcessIdentity,
     root_gone: bool,
-    /// Whose peaks are being taken, where that was asked for.
+    /// Window whose peaks are being measured, if any was begun.
     window: Option<Window>,
-    /// Taken out once it has been reported.
-    floor: Option<ByteSize>,
+    /// Limit of available memory; `None` after the notice was sent.
+    memory_floor: Option<ByteSize>,
 }
 
 impl<S: ProcessSource, W: Write> Session<S, W> {
-    /// Writes the header, and takes the first tick.
+    /// Writes the header, and takes the first sample.
     pub(super) fn start(
         options: &ProfilerOptions,
         source: S,
@@ -51,46 +52,48 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         let timeline = Timeline::start();
         let machine =
             Machine::new(MemoryGroups::of(options.root.pid)).map_err(ProfilerError::Machine)?;
-        let original =
-            options.upstream_figures.then(|| OriginalLooks::start(timeline)).transpose()?;
+        let upstream =
+            options.upstream_figures.then(|| UpstreamSampler::start(timeline)).transpose()?;
         let mut session = Self {
             timeline,
-            ticker: Ticker::new(options.interval, Instant::now()),
-            punctuality: Punctuality::default(),
+            schedule: Schedule::new(options.interval, Instant::now()),
+            overhead: Overhead::default(),
             tree: Tree::new(source, options),
             machine,
-            original,
+            upstream,
             journal: Journal::open(&options.samples, options.processes.clone())?,
             outbox: Outbox { to: notices, closed: false },
             root: options.root,
             root_gone: false,
             window: None,
-            floor: options.memory_floor,
+            memory_floor: options.memory_floor,
         };
         session.write_header(options.interval)?;
-        session.scheduled_tick()?;
-        // From here on a killed profiler leaves both files behind.
+        session.take_scheduled_sample()?;
+        // If the profiler is killed from here on, both files exist.
         session.journal.flush()?;
         session.write_table()?;
         session.outbox.send(Notice::Ready);
         Ok(session)
     }
 
-    /// Ticks until told to finish.
-    pub(super) fn run(mut self, orders: &Orders) -> Result<Reason, ProfilerError> {
+    /// Samples until the parent sends `Finish` or exits.
+    pub(super) fn run(mut self, commands: &Commands) -> Result<Reason, ProfilerError> {
         let mut reason = Reason::ParentGone;
         while !self.outbox.closed {
-            match orders.recv_timeout(self.ticker.due().saturating_duration_since(Instant::now())) {
-                Ok(order) => match order? {
+            match commands
+                .recv_timeout(self.schedule.due().saturating_duration_since(Instant::now()))
+            {
+                Ok(command) => match command? {
                     Command::Snapshot { phase } => self.snapshot(phase)?,
                     Command::BeginWindow { window } => self.begin_window(window)?,
                     Command::Finish => {
-                        reason = Reason::Told;
+                        reason = Reason::Requested;
                         break;
                     }
                 },
-                Err(RecvTimeoutError::Timeout) => self.scheduled_tick()?,
-                // The parent died: whoever reads the run later wants the rest.
+                Err(RecvTimeoutError::Timeout) => self.take_scheduled_sample()?,
+                // The parent has exited: end cleanly, so that the files are complete.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -105,56 +108,56 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             root: self.root,
             interval,
             level: self.tree.level(),
-            kernel_events: self.tree.tells_births(),
+            kernel_events: self.tree.has_fork_events(),
             memory_total: self.machine.memory_total(),
             cpus: self.machine.cpus(),
         };
         Ok(self.journal.push(&ProfileLine::Header(header))?)
     }
 
-    fn scheduled_tick(&mut self) -> Result<(), ProfilerError> {
-        let began = Instant::now();
-        self.tick(began, began.saturating_duration_since(self.ticker.due()))?;
-        if self.journal.wants_table() {
+    fn take_scheduled_sample(&mut self) -> Result<(), ProfilerError> {
+        let started = Instant::now();
+        self.take_sample(started, started.saturating_duration_since(self.schedule.due()))?;
+        if self.journal.is_table_due() {
             self.write_table()?;
         }
-        self.ticker.advance(Instant::now());
+        self.schedule.advance(Instant::now());
         Ok(())
     }
 
-    fn tick(&mut self, began: Instant, late: Duration) -> Result<(), ProfilerError> {
-        self.punctuality.began(began);
-        for look in self.original.iter().flat_map(OriginalLooks::news) {
-            self.journal.push(&ProfileLine::Upstream(look))?;
+    fn take_sample(&mut self, started: Instant, late: Duration) -> Result<(), ProfilerError> {
+        self.overhead.sample_started(started);
+        for sample in self.upstream.iter().flat_map(UpstreamSampler::new_samples) {
+            self.journal.push(&ProfileLine::Upstream(sample))?;
         }
-        let at = self.timeline.at(began);
-        let look = self.tree.tick(at).map_err(ProfilerError::List)?;
-        let system = self.machine.tick();
+        let at = self.timeline.at(started);
+        let sample = self.tree.sample(at).map_err(ProfilerError::List)?;
+        let system = self.machine.sample();
         let late_micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
         self.journal.push(&ProfileLine::Sample(Sample {
             at,
             late_micros,
-            classes: look.classes,
-            zombies: look.zombies,
+            classes: sample.classes,
+            zombies: sample.zombies,
             system,
         }))?;
-        if !look.root_alive && !self.root_gone {
+        if !sample.root_alive && !self.root_gone {
             self.root_gone = true;
             self.journal.push(&ProfileLine::ServerGone { at })?;
             self.journal.flush()?;
             self.outbox.send(Notice::ServerGone { at });
         }
-        if let (Some(system), Some(floor)) = (system, self.floor)
-            && system.memory_available < floor
+        if let (Some(system), Some(memory_floor)) = (system, self.memory_floor)
+            && system.memory_available < memory_floor
         {
-            self.floor = None;
+            self.memory_floor = None;
             self.outbox.send(Notice::MemoryFloor { available: system.memory_available });
         }
         Ok(())
     }
 
-    /// Takes some milliseconds a process: the ticks that fall due meanwhile come
-    /// late or never, and are counted as such.
+    /// Takes a snapshot of PSS and USS, some milliseconds per process. Samples due meanwhile
+    /// are late or missed, and counted so.
     fn snapshot(&mut self, phase: Phase) -> Result<(), ProfilerError> {
         let timeline = self.timeline;
         let snapshot = self.tree.snapshot(phase, || timeline.now());
@@ -179,24 +182,25 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         Ok(self.journal.push(&ProfileLine::PhasePeaks(peaks))?)
     }
 
-    /// Returns how many processes are in it.
+    /// Writes the process table, and returns the number of processes in it.
     fn write_table(&mut self) -> Result<u64, ProfilerError> {
         let table = ProcessTable {
             version: Version,
             processes: self.tree.records(),
             dropped_events: self.tree.dropped_events(),
-            profiler: self.punctuality.cost(&self.ticker),
+            profiler: self.overhead.report(&self.schedule),
         };
         self.journal.write_table(&table)?;
         Ok(u64::try_from(table.processes.len()).unwrap_or(u64::MAX))
     }
 
     fn finish(mut self) -> Result<(), ProfilerError> {
-        // The last look is what makes the peaks of living processes exact.
-        self.tree.renew_all();
-        self.tick(Instant::now(), Duration::ZERO)?;
-        // What that found to be gone has been told by now.
-        self.tree.hear(self.timeline.now());
+        // The last sample reads every high-water mark, so that the peaks of processes that
+        // still run are exact.
+        self.tree.invalidate_all();
+        self.take_sample(Instant::now(), Duration::ZERO)?;
+        // Exit records of the processes that the last sample found to have exited.
+        self.tree.drain_events(self.timeline.now());
         self.end_window()?;
         let processes = self.write_table()?;
         let wrote = Some(Wrote { lines: self.journal.lines(), processes });
@@ -207,7 +211,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     }
 }
 
-/// The way to the parent, until it is seen to be gone.
+/// Writer of notices to the parent; closed after the first error.
 struct Outbox<W> {
     to: W,
     closed: bool,

@@ -1,65 +1,64 @@
-//! What the profiler asks of an operating system, and nothing more: `procfs`
-//! answers on Linux, `sampled` elsewhere, `fake` in the tests of the tree.
+//! Interface to the operating system: implemented by `procfs` on Linux, by `sampled` on
+//! other systems, and by `fake` in the tests of the tree.
 
 use std::io;
 use std::time::Duration;
 
 use super::Marker;
-use crate::process::ProcessGlance;
+use crate::process::ProcessStat;
 use crate::record::profile::ProfilerLevel;
 
-/// One process in a list of all.
+/// Entry of the list of all processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) pid: u32,
-    /// Changes when the pid is given to another process. A start time does not
-    /// always: it counts in steps of 10 ms.
+    /// Number that changes when the pid is reused. A start time may not: its unit is 10 ms.
     pub(super) generation: u64,
 }
 
-/// A look at the memory of one process.
+/// Result of reading the memory of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Memory(Memory),
-    /// There is no such process any more, or it is a zombie and holds nothing.
+    /// Process that has exited, or a zombie, which holds no memory.
     Ended,
 }
 
-/// The memory of a process, in bytes.
+/// Memory of a process, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) rss: u64,
-    /// The most that the present image of the process ever had; where the system
-    /// keeps no such mark, what it has now.
+    /// High-water mark of the current image (`VmHWM`); the resident memory where the
+    /// operating system has no high-water mark.
     pub(super) high_water: u64,
-    /// What of it is in swap and not resident, if that was read together with the rest.
+    /// Memory in swap, in addition to `rss`; `None` if it was not read.
     pub(super) swap: Option<u64>,
     pub(super) threads: u32,
     pub(super) name: Name,
-    /// Nobody looked this time: it is what was read last.
-    pub(super) repeated: bool,
+    /// Whether these are the values of an earlier reading.
+    pub(super) cached: bool,
 }
 
 impl Memory {
-    /// The most that the process is known to have had: what is in swap is in no mark,
-    /// but it was the process's own beside what is resident.
+    /// Lower bound of the peak: the high-water mark counts resident pages only, but at the
+    /// reading the process had its pages in swap as well.
     pub(super) fn at_least(&self) -> u64 {
         self.high_water.max(self.rss.saturating_add(self.swap.unwrap_or(0)))
     }
 }
 
-/// The short name that the system keeps of a process, beside its command line.
-/// Another one means that it has executed a program, or took a title.
+/// Short name of a process (`comm` on Linux). Changes at an exec, and when the process sets
+/// its title.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Name([u8; 16]);
 
 impl Name {
-    /// As text, as far as it is any.
+    /// Name as text; invalid UTF-8 is replaced.
     pub(super) fn text(self) -> String {
         String::from_utf8_lossy(&self.0).trim_end_matches('\0').to_owned()
     }
 
-    /// The first bytes of `name`, which are all of it on Linux.
+    /// Name of the first 16 bytes of `name`; Linux has 15 at most.
     pub(super) fn of(name: &[u8]) -> Self {
         let mut start = [0; 16];
         for (to, from) in start.iter_mut().zip(name) {
@@ -69,127 +68,128 @@ impl Name {
     }
 }
 
-/// What a process has for itself and what it shares, in bytes.
+/// PSS and USS of a process, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shares {
-    /// A page that N processes map counts as one Nth.
+pub(super) struct PssUss {
+    /// Proportional set size: a page that N processes map counts as one Nth.
     pub(super) pss: u64,
-    /// Pages that no other process maps.
+    /// Unique set size: pages that no other process maps.
     pub(super) uss: u64,
 }
 
-/// What has happened to processes of the machine, in no order beyond that of each list.
+/// Events of the machine's processes. Each list is in order; between lists there is none.
 #[derive(Debug, Default)]
-pub(super) struct News {
-    pub(super) births: Vec<Birth>,
+pub(super) struct ProcessEvents {
+    pub(super) forks: Vec<ForkEvent>,
     /// Pids of processes that executed a program.
     pub(super) execs: Vec<u32>,
     pub(super) exits: Vec<ExitRecord>,
-    /// How often more happened than the kernel could keep.
-    pub(super) lost: u64,
+    /// Number of times that the kernel dropped events (queue overrun).
+    pub(super) dropped: u64,
 }
 
-impl News {
+impl ProcessEvents {
     pub(super) fn clear(&mut self) {
-        self.births.clear();
+        self.forks.clear();
         self.execs.clear();
         self.exits.clear();
-        self.lost = 0;
+        self.dropped = 0;
     }
 }
 
-/// A process was forked.
+/// Fork of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Birth {
+pub(super) struct ForkEvent {
     pub(super) pid: u32,
     pub(super) parent: u32,
-    /// When: clock ticks since boot, as a process's start time is counted.
+    /// Time of the fork in clock ticks since boot, the unit of start times.
     pub(super) started: u64,
 }
 
-/// What the kernel says of a thread that ended.
+/// Exit record of a thread (taskstats).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ExitRecord {
-    /// The thread; a process's first has the pid of the process.
+    /// Thread ID; the first thread of a process has the pid of the process.
     pub(super) thread: u32,
-    /// The process whose thread it was; `None` where the kernel does not say.
+    /// Pid of the thread's process; `None` if the kernel's record lacks it.
     pub(super) process: Option<u32>,
-    /// The process's parent when the thread ended.
+    /// Pid of the process's parent at the exit.
     pub(super) parent: u32,
-    /// The most memory that the process's last image ever had, in bytes.
+    /// High-water mark of the process's last image, in bytes.
     pub(super) high_water: u64,
-    /// The process was forked and did not execute a program. Says nothing unless the
-    /// thread is its process's first.
+    /// Whether the process was forked and never executed a program. Valid for the first
+    /// thread of a process only.
     pub(super) never_executed: bool,
-    /// About when it began: clock ticks since boot, too late by the time from its end until
-    /// the record was asked for.
+    /// Approximate start of the thread in clock ticks since boot, too late by the time
+    /// between its exit and the reading of the record.
     pub(super) started: u64,
-    /// How long the thread lived.
+    /// Lifetime of the thread.
     pub(super) lived: Duration,
     pub(super) name: Name,
 }
 
 impl ExitRecord {
-    /// Whether it is of a process's first thread.
+    /// Whether the record is of the first thread of a process.
     pub(super) fn is_of_first_thread(&self) -> bool {
         self.process.is_none_or(|process| process == self.thread)
     }
 }
 
-/// An operating system's processes.
+/// Source of processes of an operating system.
 pub(super) trait ProcessSource {
-    /// Lets one process be read again and again cheaply. Never reads another
-    /// process that was given the same pid.
+    /// Handle for cheap repeated readings of one process. Never reads another process with
+    /// the same pid.
     type Handle;
 
-    /// How exact its readings are.
+    /// Level of peaks of the readings.
     fn level(&self) -> ProfilerLevel;
 
-    /// Whether its news tell of every birth and exec.
-    fn tells_births(&self) -> bool;
+    /// Whether every fork and exec is reported as an event.
+    fn has_fork_events(&self) -> bool;
 
-    /// Adds what has happened since it was last asked: an exit is not in it before the
-    /// birth of the same process is.
-    fn take_news(&mut self, news: &mut News);
+    /// Appends the events since the last call to `events`. The fork of a process comes with
+    /// its exit or in an earlier call.
+    fn drain_events(&mut self, events: &mut ProcessEvents);
 
     /// Replaces `found` by all processes of the machine.
     fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()>;
 
-    /// Who a process is and whose child.
-    fn look_up(&mut self, pid: u32) -> Option<ProcessGlance>;
+    /// Looks up identity, parent and state of a process.
+    fn look_up(&mut self, pid: u32) -> Option<ProcessStat>;
 
-    /// Replaces `text` by the words of a command line, each ended by a NUL. False
-    /// when there is no such process.
+    /// Replaces `text` by the arguments of a process, each followed by a NUL. False if there
+    /// is no such process.
     ///
-    /// On Linux this waits until the process has finished any change that it is
-    /// making to its address space, and on a busy machine it may be long until it
-    /// reaches it: several 100 ms were seen. Not to be asked without need.
+    /// On Linux this waits for the lock of the process's address space, which the process
+    /// holds while it changes its mappings. On a busy machine several 100 ms were observed,
+    /// so call this only when necessary.
     fn command_line(&mut self, pid: u32, text: &mut Vec<u8>) -> bool;
 
-    /// Whether the process is known to have the marker in its environment.
-    fn carries(&mut self, pid: u32, marker: &Marker) -> bool;
+    /// Whether the marker was found in the process's environment.
+    fn has_marker(&mut self, pid: u32, marker: &Marker) -> bool;
 
-    /// TCP ports on which the process waits for connections.
+    /// TCP ports on which the process listens.
     fn listening_ports(&mut self, pid: u32) -> Vec<u16>;
 
-    /// Gets ready to read a process often.
+    /// Opens a process for repeated readings.
     fn open(&mut self, pid: u32) -> Self::Handle;
 
-    /// Reads its memory. Where the end of a process brings its mark, the mark may be read
-    /// more seldom than the rest: what is given is a lower bound then, until it is read
-    /// the next time or [`ProcessSource::renew`] was called. Of a process at rest it may
-    /// be what was read a moment ago, which is said of it ([`Memory::repeated`]), and its end
-    /// be found a moment later.
+    /// Reads the memory of a process. A source with exit records may read the high-water
+    /// mark less often than the rest; in between it is a lower bound, until its next reading
+    /// or a call of [`ProcessSource::invalidate`]. For an idle process the source may return
+    /// an earlier reading ([`Memory::cached`]), and notice the exit some readings later.
     fn read(&mut self, handle: &mut Self::Handle) -> Reading;
 
-    /// Has everything read at the next reading, the mark among it: what is known is of
-    /// another image, was lowered, or is to be exact now; or the process has ended.
-    fn renew(&mut self, handle: &mut Self::Handle);
+    /// Discards the cached values of a handle: the next reading reads everything, including
+    /// the high-water mark. Needed after an exec, a reset or an exit, and before a reading
+    /// that must be exact.
+    fn invalidate(&mut self, handle: &mut Self::Handle);
 
-    /// Lowers a process's high-water mark to what it has now, so that the mark tells of
-    /// the time from here on. Whether that was granted.
-    fn reset_mark(&mut self, pid: u32) -> bool;
+    /// Resets a process's high-water mark to its current resident memory. False if this
+    /// was not permitted or the operating system has no high-water mark.
+    fn reset_peak(&mut self, pid: u32) -> bool;
 
-    /// Reads what it shares: some thousand times as costly on Linux.
-    fn shares(&mut self, pid: u32) -> Option<Shares>;
+    /// Reads PSS and USS. On Linux this takes about a thousand times as long as
+    /// [`ProcessSource::read`].
+    fn pss_uss(&mut self, pid: u32) -> Option<PssUss>;
 }

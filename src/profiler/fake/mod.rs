@@ -1,4 +1,4 @@
-//! A machine made of plain values, for the tests of the tree.
+//! Fake machine in memory, for the tests of the tree.
 
 mod source;
 
@@ -7,154 +7,155 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::source::{Birth, ExitRecord, Memory, Name, News};
+use super::source::{ExitRecord, ForkEvent, Memory, Name, ProcessEvents};
 use crate::ids::ProcessIdentity;
-use crate::process::ProcessGlance;
+use crate::process::ProcessStat;
 
-/// What the machine shows of one process.
+/// Process of the fake machine.
 #[derive(Clone, Debug)]
 pub(super) struct FakeProcess {
     pub(super) generation: u64,
-    pub(super) glance: ProcessGlance,
+    pub(super) stat: ProcessStat,
     pub(super) command_line: Vec<u8>,
-    pub(super) marked: bool,
+    pub(super) has_marker: bool,
     pub(super) has_executed: bool,
-    /// It has given its memory back already, on its way out.
-    pub(super) is_ending: bool,
+    /// Whether the process is exiting: its memory is freed, but it is no zombie yet.
+    pub(super) has_freed_memory: bool,
     pub(super) memory: Memory,
     pub(super) ports: Vec<u16>,
 }
 
-/// Something that a test lets happen on the machine.
-type Happening = fn(&FakeMachine);
+/// Callback that changes the machine in a test.
+type Action = fn(&FakeMachine);
 
-/// A machine whose processes a test moves about; clones are the same machine.
+/// Fake machine whose processes a test starts, changes and ends. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FakeMachine {
     processes: Rc<RefCell<BTreeMap<u32, FakeProcess>>>,
     generations: Rc<RefCell<u64>>,
-    /// What it has still to tell; `None` while nobody listens.
-    tells: Rc<RefCell<Option<News>>>,
-    keeps_exits: Rc<RefCell<bool>>,
-    /// How much it can have to tell at once; `None`: anything.
-    keeps: Rc<RefCell<Option<usize>>>,
-    /// What happens each time that somebody asks what a process shares.
-    meanwhile: Rc<RefCell<Option<Happening>>>,
-    refuses_resets: Rc<RefCell<bool>>,
-    reads_marks_seldom: Rc<RefCell<bool>>,
-    /// How often all its processes were listed.
-    pub(super) lists: Rc<RefCell<usize>>,
-    /// How often command lines and ports were asked for.
-    pub(super) questions: Rc<RefCell<BTreeMap<&'static str, usize>>>,
+    /// Events that were not drained yet; `None` while events are disabled.
+    events: Rc<RefCell<Option<ProcessEvents>>>,
+    records_exits: Rc<RefCell<bool>>,
+    /// Capacity of the queue of events; `None`: unlimited.
+    event_limit: Rc<RefCell<Option<usize>>>,
+    /// Callback for each reading of PSS.
+    on_pss_read: Rc<RefCell<Option<Action>>>,
+    denies_resets: Rc<RefCell<bool>>,
+    caches_readings: Rc<RefCell<bool>>,
+    /// Number of times that the processes were listed.
+    pub(super) list_count: Rc<RefCell<usize>>,
+    /// Number of calls by the name of the method.
+    pub(super) queries: Rc<RefCell<BTreeMap<&'static str, usize>>>,
 }
 
 impl FakeMachine {
-    /// From here on the machine tells of births, execs and exits.
-    pub(super) fn listen(&self) {
-        *self.tells.borrow_mut() = Some(News::default());
-        *self.keeps_exits.borrow_mut() = true;
+    /// Enables events of forks, execs and exits.
+    pub(super) fn enable_events(&self) {
+        *self.events.borrow_mut() = Some(ProcessEvents::default());
+        *self.records_exits.borrow_mut() = true;
     }
 
-    /// The machine tells of births and execs, and keeps no record of exits.
-    pub(super) fn keep_no_exits(&self) {
-        *self.keeps_exits.borrow_mut() = false;
+    /// Disables exit records; forks and execs are still reported.
+    pub(super) fn disable_exit_records(&self) {
+        *self.records_exits.borrow_mut() = false;
     }
 
-    /// It keeps so much of what it has to tell, and loses the rest.
-    pub(super) fn keep_at_most(&self, births_execs_and_exits: usize) {
-        *self.keeps.borrow_mut() = Some(births_execs_and_exits);
+    /// Limits the queue to this number of events; the rest is dropped.
+    pub(super) fn limit_events(&self, events: usize) {
+        *self.event_limit.borrow_mut() = Some(events);
     }
 
-    /// Lets something happen each time that somebody asks what a process shares.
-    pub(super) fn meanwhile(&self, happening: Happening) {
-        *self.meanwhile.borrow_mut() = Some(happening);
+    /// Runs `action` at each reading of PSS.
+    pub(super) fn on_pss_read(&self, action: Action) {
+        *self.on_pss_read.borrow_mut() = Some(action);
     }
 
-    /// Nobody may lower a mark any more.
-    pub(super) fn refuse_resets(&self) {
-        *self.refuses_resets.borrow_mut() = true;
+    /// Makes every reset of a peak fail.
+    pub(super) fn deny_resets(&self) {
+        *self.denies_resets.borrow_mut() = true;
     }
 
-    /// From here on a mark is read again only after a renewal, as procfs does for a while
-    /// where exits bring it.
-    pub(super) fn read_marks_seldom(&self) {
-        *self.reads_marks_seldom.borrow_mut() = true;
+    /// Makes readings reuse the high-water mark until the handle is invalidated. `procfs` does
+    /// so for a second at the level of exit records.
+    pub(super) fn cache_readings(&self) {
+        *self.caches_readings.borrow_mut() = true;
     }
 
-    /// Lets something happen of which the machine does not tell yet.
-    pub(super) fn hold_news(&self, happening: impl FnOnce(&Self)) -> News {
-        happening(self);
-        self.tells.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default()
+    /// Runs `action`, and withholds its events.
+    pub(super) fn hold_events(&self, action: impl FnOnce(&Self)) -> ProcessEvents {
+        action(self);
+        self.events.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Tells now what was held.
-    pub(super) fn release_news(&self, held: News) {
-        self.tell(|news| *news = held);
+    /// Emits events that were withheld.
+    pub(super) fn release_events(&self, held: ProcessEvents) {
+        self.emit(|events| *events = held);
     }
 
-    /// It had more to tell than it could keep, and forgot all of it.
-    pub(super) fn lose_news(&self) {
-        if let Some(news) = self.tells.borrow_mut().as_mut() {
-            *news = News { lost: 1, ..News::default() };
+    /// Drops all queued events, as a queue overrun.
+    pub(super) fn drop_events(&self) {
+        if let Some(events) = self.events.borrow_mut().as_mut() {
+            *events = ProcessEvents { dropped: 1, ..ProcessEvents::default() };
         }
     }
 
-    fn tell(&self, add: impl FnOnce(&mut News)) {
-        if let Some(news) = self.tells.borrow_mut().as_mut() {
-            let kept = news.births.len() + news.execs.len() + news.exits.len();
-            if self.keeps.borrow().is_some_and(|most| kept >= most) {
-                news.lost += 1;
+    fn emit(&self, add: impl FnOnce(&mut ProcessEvents)) {
+        if let Some(events) = self.events.borrow_mut().as_mut() {
+            let queued = events.forks.len() + events.execs.len() + events.exits.len();
+            if self.event_limit.borrow().is_some_and(|limit| queued >= limit) {
+                events.dropped += 1;
             } else {
-                add(news);
+                add(events);
             }
         }
     }
 
-    /// A process begins; its words are separated by spaces here.
-    pub(super) fn start(&self, pid: u32, parent: u32, words: &str, megabytes: u64) {
-        self.give_birth(pid, parent);
-        self.exec(pid, words, megabytes);
+    /// Starts a process by fork and exec. Arguments are separated by spaces.
+    pub(super) fn start(&self, pid: u32, parent: u32, command_line: &str, megabytes: u64) {
+        self.add_process(pid, parent);
+        self.exec(pid, command_line, megabytes);
     }
 
-    /// A process forks: words and memory are copies. The mark begins with what is copied.
+    /// Forks a process: command line and memory are the parent's, and the high-water mark
+    /// starts at the parent's resident memory.
     pub(super) fn fork(&self, pid: u32, parent: u32) {
-        self.give_birth(pid, parent);
-        let copied = self.processes.borrow()[&parent].clone();
+        self.add_process(pid, parent);
+        let parent = self.processes.borrow()[&parent].clone();
         self.with(pid, |process| {
-            process.command_line = copied.command_line;
-            process.memory = Memory { high_water: copied.memory.rss, ..copied.memory };
+            process.command_line = parent.command_line;
+            process.memory = Memory { high_water: parent.memory.rss, ..parent.memory };
         });
     }
 
-    fn give_birth(&self, pid: u32, parent: u32) {
+    fn add_process(&self, pid: u32, parent: u32) {
         *self.generations.borrow_mut() += 1;
-        // All at one time: immediate reuse of a pid does look like that.
+        // All start in the same clock tick, as with an immediate reuse of a pid.
         let identity = ProcessIdentity { pid, started: 100 };
         let process = FakeProcess {
             generation: *self.generations.borrow(),
-            glance: ProcessGlance { identity, parent, zombie: false },
+            stat: ProcessStat { identity, parent, zombie: false },
             command_line: Vec::new(),
-            marked: false,
+            has_marker: false,
             has_executed: false,
-            is_ending: false,
+            has_freed_memory: false,
             memory: Memory {
                 rss: 0,
                 high_water: 0,
                 swap: Some(0),
                 threads: 1,
                 name: Name::default(),
-                repeated: false,
+                cached: false,
             },
             ports: Vec::new(),
         };
         self.processes.borrow_mut().insert(pid, process);
-        self.tell(|news| news.births.push(Birth { pid, parent, started: 100 }));
+        self.emit(|events| events.forks.push(ForkEvent { pid, parent, started: 100 }));
     }
 
-    /// A process takes other words and other memory.
-    pub(super) fn exec(&self, pid: u32, words: &str, megabytes: u64) {
-        self.title(pid, words);
-        self.tell(|news| news.execs.push(pid));
+    /// Executes another program: command line and memory are replaced.
+    pub(super) fn exec(&self, pid: u32, command_line: &str, megabytes: u64) {
+        self.title(pid, command_line);
+        self.emit(|events| events.execs.push(pid));
         let bytes = megabytes << 20;
         self.with(pid, |process| {
             process.has_executed = true;
@@ -163,17 +164,17 @@ impl FakeMachine {
         });
     }
 
-    /// A process takes other words in the same image.
-    pub(super) fn title(&self, pid: u32, words: &str) {
-        let name = words.split(' ').next().unwrap_or_default();
-        let padded = words.replace(' ', "\0") + "\0\0\0";
+    /// Replaces the command line in the same image, as setproctitle does.
+    pub(super) fn title(&self, pid: u32, command_line: &str) {
+        let name = command_line.split(' ').next().unwrap_or_default();
+        let padded = command_line.replace(' ', "\0") + "\0\0\0";
         self.with(pid, |process| {
             process.memory.name = Name::of(name.as_bytes());
             process.command_line = padded.into_bytes();
         });
     }
 
-    /// A process comes to hold this much, and perhaps held more before.
+    /// Sets the resident memory, to less or more than before.
     pub(super) fn grow(&self, pid: u32, megabytes: u64) {
         let bytes = megabytes << 20;
         self.with(pid, |process| {
@@ -182,7 +183,7 @@ impl FakeMachine {
         });
     }
 
-    /// So much of what a process holds goes to swap; it may take it back with `0`.
+    /// Moves memory between RAM and swap, so that `megabytes` are in swap.
     pub(super) fn swap_out(&self, pid: u32, megabytes: u64) {
         let bytes = megabytes << 20;
         self.with(pid, |process| {
@@ -192,50 +193,50 @@ impl FakeMachine {
         });
     }
 
-    /// A process is gone after a short life; its children are adopted.
+    /// Ends and reaps a process that lived for 30 ms; init adopts its children.
     pub(super) fn end(&self, pid: u32) {
         self.end_after(pid, Duration::from_millis(30));
     }
 
-    /// A process ends, and nobody waits for it.
-    pub(super) fn die(&self, pid: u32) {
-        self.with(pid, |process| process.glance.zombie = true);
+    /// Ends a process that its parent does not reap.
+    pub(super) fn end_unreaped(&self, pid: u32) {
+        self.with(pid, |process| process.stat.zombie = true);
         let ended = self.processes.borrow().get(&pid).cloned();
         self.record_exit(ended, Duration::from_millis(30));
     }
 
-    /// A process is on its way out: it has given its memory back, its record is told, and
+    /// Begins the exit of a process: its memory is freed and its exit record is emitted, but
     /// it is no zombie before [`FakeMachine::become_zombie`].
-    pub(super) fn begin_to_die(&self, pid: u32) {
-        self.die(pid);
-        self.with(pid, |process| (process.glance.zombie, process.is_ending) = (false, true));
+    pub(super) fn begin_exit(&self, pid: u32) {
+        self.end_unreaped(pid);
+        self.with(pid, |process| (process.stat.zombie, process.has_freed_memory) = (false, true));
     }
 
     pub(super) fn become_zombie(&self, pid: u32) {
-        self.with(pid, |process| process.glance.zombie = true);
+        self.with(pid, |process| process.stat.zombie = true);
     }
 
-    /// A process is gone after a life of this length.
+    /// Ends and reaps a process that lived for `lived`.
     pub(super) fn end_after(&self, pid: u32, lived: Duration) {
         let ended = self.processes.borrow_mut().remove(&pid);
-        self.record_exit(ended.filter(|process| !process.glance.zombie), lived);
+        self.record_exit(ended.filter(|process| !process.stat.zombie), lived);
         for process in self.processes.borrow_mut().values_mut() {
-            if process.glance.parent == pid {
-                process.glance.parent = 1;
+            if process.stat.parent == pid {
+                process.stat.parent = 1;
             }
         }
     }
 
     fn record_exit(&self, ended: Option<FakeProcess>, lived: Duration) {
-        if let Some(ended) = ended.filter(|_| *self.keeps_exits.borrow()) {
-            self.tell(|news| {
-                news.exits.push(ExitRecord {
-                    thread: ended.glance.identity.pid,
-                    process: Some(ended.glance.identity.pid),
-                    parent: ended.glance.parent,
+        if let Some(ended) = ended.filter(|_| *self.records_exits.borrow()) {
+            self.emit(|events| {
+                events.exits.push(ExitRecord {
+                    thread: ended.stat.identity.pid,
+                    process: Some(ended.stat.identity.pid),
+                    parent: ended.stat.parent,
                     high_water: ended.memory.high_water,
                     never_executed: !ended.has_executed,
-                    started: ended.glance.identity.started,
+                    started: ended.stat.identity.started,
                     lived,
                     name: ended.memory.name,
                 });
@@ -247,13 +248,13 @@ impl FakeMachine {
         change(self.processes.borrow_mut().get_mut(&pid).expect("the test started it"));
     }
 
-    fn ask<T>(
+    fn query<T>(
         &self,
         what: &'static str,
         pid: u32,
         answer: impl Fn(&FakeProcess) -> T,
     ) -> Option<T> {
-        *self.questions.borrow_mut().entry(what).or_default() += 1;
+        *self.queries.borrow_mut().entry(what).or_default() += 1;
         self.processes.borrow().get(&pid).map(answer)
     }
 }

@@ -1,9 +1,9 @@
-//! The proc connector: the kernel tells of each fork and exec of the machine
+//! Proc connector: netlink events for each fork and exec on the machine
 //! (`linux/cn_proc.h`, `linux/connector.h`).
 //!
-//! Recent kernels grant it to everybody, older ones to root; in a container with pids
-//! or users of its own nobody has it, and nothing says so: the kernel's
-//! acknowledgement is what proves it.
+//! Available to all users since Linux 6.6, before that to root. In a pid or user
+//! namespace other than the initial one, the kernel ignores the request without an error:
+//! only its acknowledgement proves that events will come.
 
 use std::io;
 use std::time::Duration;
@@ -12,107 +12,110 @@ use rustix::net::netlink::CONNECTOR;
 
 use super::clock_ticks;
 use super::netlink::{Received, Socket, messages, u16_at, u32_at, u64_at};
-use crate::profiler::source::{Birth, News};
+use crate::profiler::source::{ForkEvent, ProcessEvents};
 
-/// `CN_IDX_PROC` and `CN_VAL_PROC`: which connector it is.
-const PROCESSES: (u32, u32) = (1, 1);
-/// `PROC_CN_MCAST_LISTEN`.
-const LISTEN: u32 = 1;
-/// `struct cn_msg` without its data.
-const ENVELOPE: usize = 20;
-/// `struct proc_event` without what is particular to one kind.
+/// Index and value of the proc connector: `CN_IDX_PROC`, `CN_VAL_PROC`.
+const PROC_CONNECTOR: (u32, u32) = (1, 1);
+/// Operation that subscribes to the events (`enum proc_cn_mcast_op`).
+const PROC_CN_MCAST_LISTEN: u32 = 1;
+/// Size of `struct cn_msg` without its data, in bytes.
+const CN_MSG_HEADER: usize = 20;
+/// Size of `struct proc_event` without `event_data`, in bytes.
 const EVENT_HEADER: usize = 16;
 
-/// `NLMSG_DONE`: the kind that every connector message has.
-const DONE: u16 = 3;
+/// Message type of every connector message.
+const NLMSG_DONE: u16 = 3;
 
-/// Kinds of event.
-const ACKNOWLEDGED: u32 = 0;
-const FORKED: u32 = 1;
-const EXECUTED: u32 = 2;
+/// Event types (`enum proc_cn_event`); `PROC_EVENT_NONE` is an acknowledgement.
+const PROC_EVENT_NONE: u32 = 0;
+const PROC_EVENT_FORK: u32 = 1;
+const PROC_EVENT_EXEC: u32 = 2;
 
+/// Subscription to fork and exec events.
 pub(super) struct Connector(Socket);
 
 impl Connector {
-    /// Asks to be told. `None` when the kernel does not grant that.
+    /// Subscribes to the events. `None` if the kernel rejects or ignores the request.
     ///
     /// # Errors
     ///
-    /// When the kernel has no such connector, or lets only root open it, as before 6.6.
+    /// If the kernel has no proc connector, or permits it to root only (before 6.6).
     pub(super) fn listen() -> io::Result<Option<Self>> {
-        let mut socket = Socket::open(CONNECTOR, PROCESSES.0)?;
-        let number = socket.port();
-        let mut envelope = Vec::with_capacity(ENVELOPE + 4);
-        for part in [PROCESSES.0, PROCESSES.1, 0, number] {
+        let mut socket = Socket::open(CONNECTOR, PROC_CONNECTOR.0)?;
+        let port = socket.port();
+        let mut envelope = Vec::with_capacity(CN_MSG_HEADER + 4);
+        // `seq` is not echoed, `ack` is: the port number there identifies our request.
+        for part in [PROC_CONNECTOR.0, PROC_CONNECTOR.1, 0, port] {
             envelope.extend(part.to_ne_bytes());
         }
         envelope.extend(4_u16.to_ne_bytes());
         envelope.extend(0_u16.to_ne_bytes());
-        envelope.extend(LISTEN.to_ne_bytes());
-        socket.ask(DONE, 0, &envelope)?;
-        let granted = socket.wait_for(|datagram| acknowledged(datagram, number))?;
-        Ok((granted == Some(true)).then_some(Self(socket)))
+        envelope.extend(PROC_CN_MCAST_LISTEN.to_ne_bytes());
+        socket.send_request(NLMSG_DONE, 0, &envelope)?;
+        let accepted = socket.wait_for(|datagram| parse_ack(datagram, port))?;
+        Ok((accepted == Some(true)).then_some(Self(socket)))
     }
 
-    /// Adds what has happened since it was last asked.
-    pub(super) fn take(&mut self, news: &mut News) -> io::Result<()> {
+    /// Appends the events since the last call to `events`.
+    pub(super) fn drain(&mut self, events: &mut ProcessEvents) -> io::Result<()> {
         loop {
             match self.0.receive()? {
-                Received::Datagram(datagram) => events(datagram).for_each(|event| {
-                    event.tell(news);
+                Received::Datagram(datagram) => parse_events(datagram).for_each(|event| {
+                    event.add_to(events);
                 }),
-                Received::Overrun => news.lost += 1,
+                Received::Overrun => events.dropped += 1,
                 Received::Nothing => return Ok(()),
             }
         }
     }
 }
 
-/// Whether the question of this number was granted, where that is what the datagram says.
-/// Everybody who listens is told of it, whoever asked.
-fn acknowledged(datagram: &[u8], number: u32) -> Option<bool> {
-    events(datagram)
-        .find(|event| event.kind == ACKNOWLEDGED && event.acknowledges == number.wrapping_add(1))
+/// Result of the subscription request sent from `port`, if the datagram acknowledges it.
+/// Acknowledgements are multicast, so those of other listeners arrive as well.
+fn parse_ack(datagram: &[u8], port: u32) -> Option<bool> {
+    parse_events(datagram)
+        .find(|event| event.kind == PROC_EVENT_NONE && event.acknowledges == port.wrapping_add(1))
         .and_then(|event| u32_at(event.rest, 0))
         .map(|error| error == 0)
 }
 
+/// Event of the proc connector (`struct proc_event`).
 struct Event<'a> {
     kind: u32,
-    /// Of an acknowledgement: one more than its question's number. The sequence number of a
-    /// question is lost: that of each event counts events.
+    /// `ack` of the message: in an acknowledgement, the `ack` of its request plus one. The
+    /// kernel replaces `seq` by a counter of events.
     acknowledges: u32,
-    /// Nanoseconds since the machine was started, without those that it slept.
+    /// Nanoseconds since boot, without suspend (`CLOCK_MONOTONIC`).
     at: u64,
     rest: &'a [u8],
 }
 
 impl Event<'_> {
-    fn tell(&self, news: &mut News) -> Option<()> {
+    fn add_to(&self, events: &mut ProcessEvents) -> Option<()> {
         match self.kind {
-            FORKED => {
-                // A thread's process is there already.
+            PROC_EVENT_FORK => {
+                // A new thread is reported as a fork with a pid other than its tgid.
                 let (thread, child) = (u32_at(self.rest, 8)?, u32_at(self.rest, 12)?);
                 if thread == child {
                     let parent = u32_at(self.rest, 4)?;
                     let started = clock_ticks(Duration::from_nanos(self.at));
-                    news.births.push(Birth { pid: child, parent, started });
+                    events.forks.push(ForkEvent { pid: child, parent, started });
                 }
             }
-            EXECUTED => news.execs.push(u32_at(self.rest, 4)?),
+            PROC_EVENT_EXEC => events.execs.push(u32_at(self.rest, 4)?),
             _ => {}
         }
         Some(())
     }
 }
 
-fn events(datagram: &[u8]) -> impl Iterator<Item = Event<'_>> {
+fn parse_events(datagram: &[u8]) -> impl Iterator<Item = Event<'_>> {
     messages(datagram).filter_map(|message| {
         let envelope = message.payload;
-        let is_ours =
-            (u32_at(envelope, 0), u32_at(envelope, 4)) == (Some(PROCESSES.0), Some(PROCESSES.1));
+        let is_ours = (u32_at(envelope, 0), u32_at(envelope, 4))
+            == (Some(PROC_CONNECTOR.0), Some(PROC_CONNECTOR.1));
         let length = usize::from(u16_at(envelope, 16)?);
-        let event = envelope.get(ENVELOPE..ENVELOPE + length).filter(|_| is_ours)?;
+        let event = envelope.get(CN_MSG_HEADER..CN_MSG_HEADER + length).filter(|_| is_ours)?;
         Some(Event {
             kind: u32_at(event, 0)?,
             acknowledges: u32_at(envelope, 12)?,
@@ -131,7 +134,7 @@ mod tests {
     use super::*;
     use crate::profiler::kernel::netlink::message;
 
-    /// Granted or not, depending on who runs the tests and on which kernel.
+    /// Connector, if this user and this kernel permit it.
     fn listen() -> Option<Connector> {
         match Connector::listen() {
             Ok(Some(connector)) => return Some(connector),
@@ -142,65 +145,67 @@ mod tests {
     }
 
     #[test]
-    fn no_event_is_too_odd_to_be_read() {
-        let words = [PROCESSES.0, PROCESSES.1, 5, 1];
-        let mut envelope: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+    fn malformed_events_do_not_panic() {
+        let fields = [PROC_CONNECTOR.0, PROC_CONNECTOR.1, 5, 1];
+        let mut envelope: Vec<u8> = fields.into_iter().flat_map(u32::to_ne_bytes).collect();
         envelope.extend([32_u16, 0].into_iter().flat_map(u16::to_ne_bytes));
-        envelope.extend([FORKED, 0, 9, 0, 1, 1, 2, 2].into_iter().flat_map(u32::to_ne_bytes));
+        envelope
+            .extend([PROC_EVENT_FORK, 0, 9, 0, 1, 1, 2, 2].into_iter().flat_map(u32::to_ne_bytes));
         let datagram = message(3, 0, 7, &envelope);
-        assert_eq!(events(&datagram).count(), 1);
+        assert_eq!(parse_events(&datagram).count(), 1);
         crate::changes::try_changes(&datagram, |datagram| {
-            let mut news = News::default();
-            events(datagram).for_each(|event| _ = event.tell(&mut news));
-            _ = acknowledged(datagram, 1);
+            let mut events = ProcessEvents::default();
+            parse_events(datagram).for_each(|event| _ = event.add_to(&mut events));
+            _ = parse_ack(datagram, 1);
         });
     }
 
     #[test]
-    fn an_acknowledgement_of_another_listener_is_not_ours() {
+    fn acknowledgement_of_another_listener_is_ignored() {
         let acknowledgement = |acknowledges: u32, error: u32| {
-            let words = [PROCESSES.0, PROCESSES.1, 5, acknowledges];
-            let mut envelope: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+            let fields = [PROC_CONNECTOR.0, PROC_CONNECTOR.1, 5, acknowledges];
+            let mut envelope: Vec<u8> = fields.into_iter().flat_map(u32::to_ne_bytes).collect();
             envelope.extend([20_u16, 0].into_iter().flat_map(u16::to_ne_bytes));
-            envelope.extend([ACKNOWLEDGED, 0, 0, 0, error].into_iter().flat_map(u32::to_ne_bytes));
-            message(DONE, 0, 0, &envelope)
+            envelope
+                .extend([PROC_EVENT_NONE, 0, 0, 0, error].into_iter().flat_map(u32::to_ne_bytes));
+            message(NLMSG_DONE, 0, 0, &envelope)
         };
-        assert_eq!(acknowledged(&acknowledgement(78, 0), 77), Some(true));
-        assert_eq!(acknowledged(&acknowledgement(78, 1), 77), Some(false));
-        assert_eq!(acknowledged(&acknowledgement(79, 0), 77), None);
-        assert_eq!(acknowledged(&acknowledgement(0, 0), 77), None);
+        assert_eq!(parse_ack(&acknowledgement(78, 0), 77), Some(true));
+        assert_eq!(parse_ack(&acknowledgement(78, 1), 77), Some(false));
+        assert_eq!(parse_ack(&acknowledgement(79, 0), 77), None);
+        assert_eq!(parse_ack(&acknowledgement(0, 0), 77), None);
     }
 
     #[test]
-    fn whoever_listens_beside_us_is_no_answer_to_us() {
+    fn a_second_listener_gets_its_own_acknowledgement() {
         let Some(_first) = listen() else { return };
         assert!(Connector::listen().unwrap().is_some());
     }
 
     #[test]
-    fn a_child_is_told_with_its_parent_and_its_exec_and_threads_are_not() {
+    fn forks_and_execs_of_processes_are_reported_and_threads_are_not() {
         let Some(mut connector) = listen() else { return };
         std::thread::spawn(|| ()).join().unwrap();
         let mut child = Command::new("/bin/true").spawn().unwrap();
         child.wait().unwrap();
-        let mut news = News::default();
-        connector.take(&mut news).unwrap();
+        let mut events = ProcessEvents::default();
+        connector.drain(&mut events).unwrap();
         let me = std::process::id();
         let ours: Vec<u32> =
-            news.births.iter().filter(|birth| birth.parent == me).map(|birth| birth.pid).collect();
-        assert!(ours.contains(&child.id()), "{news:?}");
+            events.forks.iter().filter(|fork| fork.parent == me).map(|fork| fork.pid).collect();
+        assert!(ours.contains(&child.id()), "{events:?}");
         assert!(!ours.contains(&me), "a thread is no process");
-        assert!(news.execs.contains(&child.id()));
+        assert!(events.execs.contains(&child.id()));
     }
 
     #[test]
-    fn what_is_cut_off_tells_nothing() {
-        let mut news = News::default();
+    fn truncated_messages_have_no_events() {
+        let mut events = ProcessEvents::default();
         for length in 0..60 {
-            events(&message(DONE, 0, 0, &[1; 60])[..length]).for_each(|event| {
-                event.tell(&mut news);
+            parse_events(&message(NLMSG_DONE, 0, 0, &[1; 60])[..length]).for_each(|event| {
+                event.add_to(&mut events);
             });
         }
-        assert!(news.births.is_empty() && news.execs.is_empty());
+        assert!(events.forks.is_empty() && events.execs.is_empty());
     }
 }

@@ -1,9 +1,9 @@
-//! What the kernel tells of processes without being asked for each: forks and execs
-//! ([`connector`]), and a record of every exit ([`taskstats`]).
+//! Process events that the kernel sends: forks and execs ([`connector`]), and a record of
+//! every exit ([`taskstats`]).
 //!
-//! Looking at `/proc` ever so often misses what happens between two looks: a process
-//! that is gone by then, and what a process allocated before its end. The kernel
-//! misses nothing, and tells it to whoever may know.
+//! Sampling `/proc` misses processes that start and exit between two samples, and memory
+//! that a process allocates after its last sample. Kernel events cover both, where the
+//! kernel permits them.
 
 mod connector;
 mod netlink;
@@ -14,51 +14,51 @@ use std::time::Duration;
 
 use self::connector::Connector;
 use self::taskstats::ExitRecords;
-use super::source::News;
+use super::source::ProcessEvents;
 
-/// A time since the machine was started, in the steps in which start times are counted.
+/// Time since boot in clock ticks of 10 ms, the unit of start times in `/proc`.
 fn clock_ticks(since_boot: Duration) -> u64 {
     u64::try_from(since_boot.as_millis() / 10).unwrap_or(u64::MAX)
 }
 
-/// The kernel's two ways of telling, as far as they are granted.
+/// Sources of events, each if it is available.
 pub(super) struct Kernel {
-    births: Option<Connector>,
+    forks: Option<Connector>,
     exits: Option<ExitRecords>,
 }
 
 impl Kernel {
-    /// Listens to nothing.
-    pub(super) fn unheard() -> Self {
-        Self { births: None, exits: None }
+    /// Source without any events.
+    pub(super) fn without_events() -> Self {
+        Self { forks: None, exits: None }
     }
 
-    /// Listens to forks and execs where that is granted, and to nothing else.
-    pub(super) fn births_only() -> Self {
-        Self { births: Connector::listen().ok().flatten(), exits: None }
+    /// Subscribes to forks and execs if available, and not to exits.
+    pub(super) fn forks_only() -> Self {
+        Self { forks: Connector::listen().ok().flatten(), exits: None }
     }
 
-    /// Listens to both.
+    /// Subscribes to exits, and to forks and execs if available.
     ///
     /// # Errors
     ///
-    /// When exit records are not granted.
+    /// If exit records are not available.
     pub(super) fn all() -> io::Result<Self> {
         let exits = ExitRecords::listen()?;
-        Ok(Self { exits: Some(exits), ..Self::births_only() })
+        Ok(Self { exits: Some(exits), ..Self::forks_only() })
     }
 
-    /// Whether it tells of forks and execs.
-    pub(super) fn tells_births(&self) -> bool {
-        self.births.is_some()
+    /// Whether forks and execs are reported.
+    pub(super) fn has_fork_events(&self) -> bool {
+        self.forks.is_some()
     }
 
-    /// Adds what has happened since it was last asked. Exits come first, so that no
-    /// record is there of a process whose birth is not.
-    pub(super) fn take(&mut self, news: &mut News) {
-        let exits = self.exits.as_mut().map_or(Ok(()), |exits| exits.take(news));
-        let births = self.births.as_mut().map_or(Ok(()), |births| births.take(news));
-        // A socket that fails has lost whatever came after.
-        news.lost += u64::from(exits.is_err()) + u64::from(births.is_err());
+    /// Appends the events since the last call to `events`. Exits are read first: a process
+    /// whose exit is read then has its fork in the other queue already.
+    pub(super) fn drain(&mut self, events: &mut ProcessEvents) {
+        let exits = self.exits.as_mut().map_or(Ok(()), |exits| exits.drain(events));
+        let forks = self.forks.as_mut().map_or(Ok(()), |forks| forks.drain(events));
+        // A socket that fails has dropped the events after the error.
+        events.dropped += u64::from(exits.is_err()) + u64::from(forks.is_err());
     }
 }

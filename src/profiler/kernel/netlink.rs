@@ -1,5 +1,4 @@
-//! Netlink (netlink(7)): the sockets on which the kernel tells of processes, and the
-//! shape of what it says. Numbers are in the machine's own byte order.
+//! Netlink sockets and messages (netlink(7)). Numbers are in native byte order.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,47 +14,50 @@ use rustix::net::{
     recv, send, socket_with,
 };
 
-/// What the kernel may keep for us between two ticks: an event takes about 1 kB of it,
-/// whatever its length. Without privilege it is far less.
-const KEEPS: usize = 8 << 20;
+/// Receive buffer for the events between two samples, in bytes. Each event takes about
+/// 1 kB, whatever its length. Without privilege the kernel caps the buffer at a far
+/// smaller size.
+const RECEIVE_BUFFER: usize = 8 << 20;
 
-/// Longer than any message that is expected here.
-const LONGEST: usize = 16 << 10;
+/// Size of the buffer for one datagram, in bytes; larger than any expected here.
+const MAX_DATAGRAM: usize = 16 << 10;
 
-/// How long the kernel may take to answer a question, whatever else it tells meanwhile.
-const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// Time limit for the kernel's reply to a request, however many other messages arrive.
+const REPLY_TIMEOUT: Duration = Duration::from_millis(500);
 
-const HEADER: usize = 16;
-const ALIGNED_TO: usize = 4;
+/// Size of `struct nlmsghdr`, in bytes.
+const NLMSG_HDRLEN: usize = 16;
+/// Alignment of messages and attributes (`NLA_ALIGNTO` has the same value), in bytes.
+const NLMSG_ALIGNTO: usize = 4;
 
-/// A socket to one part of the kernel.
+/// Netlink socket of one protocol.
 pub(super) struct Socket {
     socket: OwnedFd,
-    /// The number that no other socket to this part of the kernel has.
+    /// Port ID, unique among the sockets of this protocol.
     port: u32,
-    /// Questions asked so far.
-    asked: u32,
+    /// Number of requests sent, which is the sequence number of the last one.
+    sent: u32,
     buffer: Box<[u8]>,
 }
 
-/// A question that was asked. What answers it bears both numbers.
+/// Identity of a request; its reply has the same port ID and sequence number.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Question {
+pub(super) struct RequestId {
     port: u32,
     sequence: u32,
 }
 
-/// What there was to receive.
+/// Result of a receive call.
 pub(super) enum Received<'a> {
-    /// One or more messages.
+    /// Datagram of one or more messages.
     Datagram(&'a [u8]),
-    /// Nothing any more, for now.
+    /// Empty queue, also after the time limit.
     Nothing,
-    /// The kernel had more to tell than it could keep: something is lost.
+    /// Queue overrun (`ENOBUFS`): the kernel dropped messages.
     Overrun,
 }
 
-/// One message of a datagram.
+/// Message of a datagram.
 pub(super) struct Message<'a> {
     pub(super) kind: u16,
     sequence: u32,
@@ -64,54 +66,59 @@ pub(super) struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// Whether it is the answer to this very question.
-    pub(super) fn answers(&self, question: Question) -> bool {
-        (self.port, self.sequence) == (question.port, question.sequence)
+    /// Whether the message is the reply to `request`.
+    pub(super) fn is_reply_to(&self, request: RequestId) -> bool {
+        (self.port, self.sequence) == (request.port, request.sequence)
     }
 }
 
 impl Socket {
-    /// Opens a socket that hears what is said to `groups`, a set of bits.
+    /// Opens a socket that receives the multicast groups in `groups`, a bit mask.
     pub(super) fn open(protocol: Protocol, groups: u32) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let kind = SocketType::DGRAM;
         let socket = socket_with(AddressFamily::NETLINK, kind, flags, Some(protocol))?;
-        // With privilege beyond the system's limit, without it up to that.
-        if set_socket_recv_buffer_size_force(&socket, KEEPS).is_err() {
-            set_socket_recv_buffer_size(&socket, KEEPS)?;
+        // `SO_RCVBUFFORCE` exceeds `net.core.rmem_max` but needs CAP_NET_ADMIN.
+        if set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
+            set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
         }
         bind(&socket, &SocketAddrNetlink::new(0, groups))?;
         let port = SocketAddrNetlink::try_from(getsockname(&socket)?)?.pid();
-        Ok(Self { socket, port, asked: 0, buffer: vec![0; LONGEST].into() })
+        Ok(Self { socket, port, sent: 0, buffer: vec![0; MAX_DATAGRAM].into() })
     }
 
     pub(super) fn port(&self) -> u32 {
         self.port
     }
 
-    /// Asks the kernel something.
-    pub(super) fn ask(&mut self, kind: u16, flags: u16, payload: &[u8]) -> io::Result<Question> {
-        self.asked += 1;
-        let message = message(kind, flags, self.asked, payload);
+    /// Sends a request to the kernel.
+    pub(super) fn send_request(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        payload: &[u8],
+    ) -> io::Result<RequestId> {
+        self.sent += 1;
+        let message = message(kind, flags, self.sent, payload);
         send(&self.socket, &message, SendFlags::empty())?;
-        Ok(Question { port: self.port, sequence: self.asked })
+        Ok(RequestId { port: self.port, sequence: self.sent })
     }
 
-    /// What has already come.
+    /// Receives a queued datagram without waiting.
     pub(super) fn receive(&mut self) -> io::Result<Received<'_>> {
         self.receive_with(RecvFlags::DONTWAIT)
     }
 
-    /// Waits for a datagram in which `find` finds something. `None` when there was none in
-    /// the time that an answer may take: all others together do not extend it.
+    /// Waits for a datagram in which `find` finds something. `None` after
+    /// [`REPLY_TIMEOUT`], which other datagrams do not extend.
     pub(super) fn wait_for<T>(
         &mut self,
         mut find: impl FnMut(&[u8]) -> Option<T>,
     ) -> io::Result<Option<T>> {
-        let deadline = Instant::now() + ANSWERS_WITHIN;
+        let deadline = Instant::now() + REPLY_TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            // A limit of nothing would be none.
+            // A zero `SO_RCVTIMEO` means no time limit.
             if left.is_zero() {
                 return Ok(None);
             }
@@ -136,33 +143,33 @@ impl Socket {
     }
 }
 
-/// A message with its header.
+/// Encodes a message with its header.
 pub(super) fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(HEADER + payload.len()).unwrap_or(u32::MAX);
-    let mut message = Vec::with_capacity(HEADER + payload.len());
+    let length = u32::try_from(NLMSG_HDRLEN + payload.len()).unwrap_or(u32::MAX);
+    let mut message = Vec::with_capacity(NLMSG_HDRLEN + payload.len());
     message.extend(length.to_ne_bytes());
     message.extend(kind.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
     message.extend(sequence.to_ne_bytes());
-    // The kernel knows who sends.
+    // Port ID 0: the kernel knows the sender's.
     message.extend([0; 4]);
     message.extend(payload);
     message
 }
 
-/// The messages of a datagram, up to the first that is cut off.
+/// Messages of a datagram, up to the first truncated one.
 pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     std::iter::from_fn(move || {
         let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
         let (kind, sequence, port) =
             (u16_at(datagram, 4)?, u32_at(datagram, 8)?, u32_at(datagram, 12)?);
-        let payload = datagram.get(HEADER..length)?;
+        let payload = datagram.get(NLMSG_HDRLEN..length)?;
         datagram = datagram.get(aligned(length)..).unwrap_or_default();
         Some(Message { kind, sequence, port, payload })
     })
 }
 
-/// An attribute with its header, padded.
+/// Encodes an attribute with its header and padding.
 pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = 4 + value.len();
     let mut attribute = Vec::with_capacity(aligned(length));
@@ -173,13 +180,13 @@ pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     attribute
 }
 
-/// The attributes of a message or of an attribute, with their kinds.
+/// Attributes of a message or of a nested attribute, with their types.
 pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    /// These bits say how the value is built.
-    const MARKS: u16 = 0xC000;
+    /// Flag bits of an attribute's type: `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
+    const NLA_FLAGS: u16 = 0xC000;
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
-        let kind = u16_at(bytes, 2)? & !MARKS;
+        let kind = u16_at(bytes, 2)? & !NLA_FLAGS;
         let value = bytes.get(4..length)?;
         bytes = bytes.get(aligned(length)..).unwrap_or_default();
         Some((kind, value))
@@ -187,7 +194,7 @@ pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
 }
 
 const fn aligned(length: usize) -> usize {
-    length.next_multiple_of(ALIGNED_TO)
+    length.next_multiple_of(NLMSG_ALIGNTO)
 }
 
 pub(super) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
@@ -217,62 +224,62 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_told_other_things_all_the_time_does_not_wait_for_ever() {
+    fn other_messages_do_not_extend_the_time_limit() {
         let mut socket = Socket::open(USERSOCK, 0).unwrap();
         let (to, other) = (socket.port(), Socket::open(USERSOCK, 0).unwrap());
         let is_over = AtomicBool::new(false);
         thread::scope(|threads| {
-            let chatter = threads.spawn(|| {
-                // Far longer than an answer may take, and never so long without a word.
+            let sender = threads.spawn(|| {
+                // Lasts 40 times the limit, with a message every 25th of it.
                 for _ in 0..1000 {
                     if is_over.load(Ordering::Relaxed) {
                         return true;
                     }
-                    let word = message(3, 0, 0, b"word");
+                    let unrelated = message(3, 0, 0, b"word");
                     let to = SocketAddrNetlink::new(to, 0);
-                    sendto(&other.socket, &word, SendFlags::empty(), &to).unwrap();
-                    thread::sleep(ANSWERS_WITHIN / 25);
+                    sendto(&other.socket, &unrelated, SendFlags::empty(), &to).unwrap();
+                    thread::sleep(REPLY_TIMEOUT / 25);
                 }
                 false
             });
-            let mut heard = 0;
+            let mut received = 0;
             let found = socket.wait_for(|_| {
-                heard += 1;
+                received += 1;
                 None::<()>
             });
             is_over.store(true, Ordering::Relaxed);
-            assert!(found.unwrap().is_none() && heard > 0);
-            assert!(chatter.join().unwrap(), "it waited until the chatter was over");
+            assert!(found.unwrap().is_none() && received > 0);
+            assert!(sender.join().unwrap(), "wait_for waited until the sender had finished");
         });
     }
 
     #[test]
-    fn an_answer_is_told_by_the_numbers_of_its_question() {
-        let question = Question { port: 7, sequence: 2 };
-        let answers = |port: u32, sequence: u32| {
-            let mut answer = message(2, 0, sequence, b"");
-            answer[12..16].copy_from_slice(&port.to_ne_bytes());
-            messages(&answer).all(|message| message.answers(question))
+    fn a_reply_has_the_port_and_sequence_number_of_its_request() {
+        let request = RequestId { port: 7, sequence: 2 };
+        let is_reply = |port: u32, sequence: u32| {
+            let mut reply = message(2, 0, sequence, b"");
+            reply[12..16].copy_from_slice(&port.to_ne_bytes());
+            messages(&reply).all(|message| message.is_reply_to(request))
         };
-        assert!(answers(7, 2));
-        assert!(!answers(7, 1), "to the question before");
-        assert!(!answers(8, 2), "to somebody else's");
-        assert!(!answers(0, 0), "to none");
+        assert!(is_reply(7, 2));
+        assert!(!is_reply(7, 1), "reply to the previous request");
+        assert!(!is_reply(8, 2), "reply to another socket's request");
+        assert!(!is_reply(0, 0), "not a reply");
     }
 
     #[test]
-    fn messages_are_read_back_up_to_the_one_that_is_cut_off() {
+    fn messages_are_parsed_up_to_the_first_truncated_one() {
         let mut datagram = message(3, 0, 1, b"four");
         datagram.extend(message(5, 0, 1, b"12345678"));
         let kinds = |bytes: &[u8]| messages(bytes).map(|message| message.kind).collect::<Vec<_>>();
         assert_eq!(kinds(&datagram), [3, 5]);
         assert_eq!(kinds(&datagram[..datagram.len() - 1]), [3]);
         assert_eq!(kinds(&[]), [0; 0]);
-        assert!(messages(&[0; 64]).next().is_none(), "a length of nothing would never end");
+        assert!(messages(&[0; 64]).next().is_none(), "a zero length would loop forever");
     }
 
     #[test]
-    fn no_datagram_is_too_odd_to_be_read() {
+    fn malformed_datagrams_do_not_panic() {
         let mut datagram = message(3, 0, 1, &attribute(2, b"TASKSTATS\0"));
         datagram.extend(message(5, 0, 1, &attribute(0x8001, &7_u32.to_ne_bytes())));
         crate::changes::try_changes(&datagram, |datagram| {
@@ -282,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_read_back_without_their_padding() {
+    fn attributes_are_parsed_without_their_padding() {
         let mut bytes = attribute(2, b"TASKSTATS\0");
         bytes.extend(attribute(0x8001, &7_u32.to_ne_bytes()));
         let read: Vec<_> = attributes(&bytes).collect();

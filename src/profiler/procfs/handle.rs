@@ -1,13 +1,14 @@
-//! A process that is read often.
+//! Repeated readings of one process.
 //!
-//! Kept-open files belong to the process itself: once that has ended they answer ESRCH,
-//! whoever has the pid then. They are read into a reused buffer.
+//! Open files in `/proc/PID` belong to the process itself: after its exit, reads fail with
+//! ESRCH even if the pid is reused. They are read into a reused buffer.
 //!
-//! Three files tell of a process's memory: `status` has everything, the mark among it;
-//! `stat` the resident size, threads and name for half of that cost; `statm` the resident
-//! size alone for a sixth. Where the mark need not be read each time, neither must the
-//! rest; and a process whose size has not changed for a while is at rest, of which most
-//! readings are left out: nearly all of a server's executors are, at any moment.
+//! Three files have a process's memory: `status` has everything, including the high-water
+//! mark; `stat` has the resident size, threads and name at half the cost; `statm` has the
+//! resident size alone at a sixth. Where the high-water mark need not be read each time,
+//! the cheaper files suffice in between. A process whose size has not changed for a while
+//! is idle, and most of its readings are skipped: at any moment this applies to nearly all
+//! executors of a server.
 
 use std::fs::File;
 use std::io;
@@ -17,141 +18,148 @@ use std::rc::Rc;
 use super::text;
 use crate::profiler::source::Memory;
 
-/// How many files a handle keeps open.
-pub(super) const FILES: usize = 3;
+/// Number of files that a handle keeps open.
+pub(super) const FILES_PER_HANDLE: usize = 3;
 
-/// Between two readings of the mark, name and threads are read once in so many.
-const NAME_EVERY: u32 = 4;
+/// Period of readings of `stat` (name and threads) between two of `status`, in readings; the
+/// others read `statm`.
+const STAT_EVERY: u32 = 4;
 
-/// A process is at rest after so many readings of the same size, one after the other.
-const RESTS_AFTER: u32 = 8;
+/// Number of consecutive readings of the same size after which a process is idle.
+const IDLE_AFTER: u32 = 8;
 
-/// A size that differs by no more is the same one.
-const WAVERS: u64 = 256 << 10;
+/// Difference up to which two sizes count as the same, in bytes.
+const SIZE_TOLERANCE: u64 = 256 << 10;
 
-/// Of a process at rest so many readings are left out after each: at the default interval
-/// it is read as often as the original tool looked.
-const LEFT_OUT: u32 = 3;
+/// Number of readings of an idle process that are skipped after each one. At the default
+/// interval of 50 ms it is then read every 0.2 s, as often as by upstream's tool.
+const SKIPPED_READS: u32 = 3;
 
-/// Places of the two files that tell the size alone.
+/// Indexes into [`Handle::sizes`], by the file that was read.
 const STATM: usize = 0;
 const STAT: usize = 1;
 
+/// Handle of one process, with its open files and its last reading.
 pub(in crate::profiler) struct Handle {
     pid: u32,
-    kept: Option<Kept>,
-    /// What was read last with a mark; `None` when the next reading is to have one.
-    known: Option<Memory>,
-    /// Readings until the next that has a mark.
-    wait: u32,
-    /// Its size when it last changed, by `statm` and by `stat`: the kernel sums these up
-    /// otherwise, and they differ by up to some 100 kB a CPU.
+    files: Option<OpenFiles>,
+    /// Last reading; `None` if the next one must read the high-water mark.
+    last: Option<Memory>,
+    /// Number of readings before the next one of the high-water mark.
+    until_peak: u32,
+    /// Resident size at its last change, in bytes, by `statm` and by `stat`. The kernel sums
+    /// its per-CPU counters differently for each, and the two differ by up to about 100 kB
+    /// per CPU.
     sizes: [u64; 2],
-    /// Readings of the same size, one after the other.
-    same: u32,
-    /// Readings that are left out before the next.
-    left_out: u32,
+    /// Number of consecutive readings of the same size.
+    unchanged: u32,
+    /// Number of readings to skip before the next.
+    skip: u32,
 }
 
-struct Kept {
+/// Open files in `/proc/PID`.
+struct OpenFiles {
     status: File,
     stat: File,
     statm: File,
-    _counted: Rc<()>,
+    _count: Rc<()>,
 }
 
 impl Handle {
-    /// Keeps the process's files open where `counted` allows for that.
-    pub(super) fn open(pid: u32, counted: Option<Rc<()>>) -> Self {
-        let keep = |counted| {
-            Some(Kept {
+    /// Handle of `pid`, with open files if `count` is `Some` and they can be opened. `count`
+    /// is held for as long as the files are open.
+    pub(super) fn open(pid: u32, count: Option<Rc<()>>) -> Self {
+        let keep = |count| {
+            Some(OpenFiles {
                 status: open(pid, "status").ok()?,
                 stat: open(pid, "stat").ok()?,
                 statm: open(pid, "statm").ok()?,
-                _counted: counted,
+                _count: count,
             })
         };
-        // Not all marks in one tick.
         Self {
             pid,
-            kept: counted.and_then(keep),
-            known: None,
-            wait: 0,
+            files: count.and_then(keep),
+            last: None,
+            until_peak: 0,
             sizes: [0; 2],
-            same: 0,
-            left_out: 0,
+            unchanged: 0,
+            skip: 0,
         }
     }
 
-    pub(super) fn renew(&mut self) {
-        self.known = None;
-        self.left_out = 0;
+    /// Discards the last reading, so that the next one reads `status`.
+    pub(super) fn invalidate(&mut self) {
+        self.last = None;
+        self.skip = 0;
     }
 
-    /// Reads its memory, the mark among it once in `every` times. `None` when it has ended.
+    /// Reads the memory of the process, and its high-water mark once in `every` readings.
+    /// `None` after its exit.
     pub(super) fn read(&mut self, buffer: &mut [u8], every: u32) -> Option<Memory> {
-        if self.wait > 0
-            && let (Some(kept), Some(known)) = (&self.kept, self.known)
+        if self.until_peak > 0
+            && let (Some(files), Some(last)) = (&self.files, self.last)
         {
-            if self.left_out > 0 {
-                self.left_out -= 1;
-                self.wait -= 1;
-                return Some(Memory { swap: None, repeated: true, ..known });
+            if self.skip > 0 {
+                self.skip -= 1;
+                self.until_peak -= 1;
+                return Some(Memory { swap: None, cached: true, ..last });
             }
-            let by_stat = self.is_at_rest() || self.wait.is_multiple_of(NAME_EVERY);
+            let by_stat = self.is_idle() || self.until_peak.is_multiple_of(STAT_EVERY);
             let now = if by_stat {
-                let length = kept.stat.read_at(buffer, 0).ok()?;
-                text::resident(&buffer[..length])?
+                let length = files.stat.read_at(buffer, 0).ok()?;
+                text::stat_memory(&buffer[..length])?
             } else {
-                let length = kept.statm.read_at(buffer, 0).ok()?;
-                Memory { rss: text::resident_alone(&buffer[..length])?, swap: None, ..known }
+                let length = files.statm.read_at(buffer, 0).ok()?;
+                Memory { rss: text::statm_rss(&buffer[..length])?, swap: None, ..last }
             };
-            // Another name may mean another program.
-            if now.name == known.name {
-                self.wait -= 1;
-                self.compare(if by_stat { STAT } else { STATM }, now.rss);
-                let known = Memory { high_water: known.high_water.max(now.rss), ..now };
-                self.known = Some(known);
-                return Some(known);
+            // A new name may be a new program: then `status` is read below, since the
+            // high-water mark of the last reading is not that of the new image.
+            if now.name == last.name {
+                self.until_peak -= 1;
+                self.track_size(if by_stat { STAT } else { STATM }, now.rss);
+                let last = Memory { high_water: last.high_water.max(now.rss), ..now };
+                self.last = Some(last);
+                return Some(last);
             }
         }
-        let length = match &self.kept {
-            Some(kept) => kept.status.read_at(buffer, 0).ok()?,
+        let length = match &self.files {
+            Some(files) => files.status.read_at(buffer, 0).ok()?,
             None => open(self.pid, "status").ok()?.read_at(buffer, 0).ok()?,
         };
-        let memory = text::memory(&buffer[..length])?;
-        // The first wait is another for each, so that not all marks fall into one tick.
-        self.wait = match self.known {
+        let memory = text::status_memory(&buffer[..length])?;
+        // Offset by pid, so that the expensive readings are spread over the samples.
+        self.until_peak = match self.last {
             None => self.pid % every,
             Some(_) => every - 1,
         };
-        self.known = Some(memory);
+        self.last = Some(memory);
         Some(memory)
     }
 
-    fn is_at_rest(&self) -> bool {
-        self.same >= RESTS_AFTER
+    fn is_idle(&self) -> bool {
+        self.unchanged >= IDLE_AFTER
     }
 
-    /// Takes note of whether its size has changed, by one of two files.
-    fn compare(&mut self, file: usize, size: u64) {
-        if self.sizes[file].abs_diff(size) > WAVERS {
+    /// Updates the state of being idle after a reading of `size` from `file`.
+    fn track_size(&mut self, file: usize, size: u64) {
+        if self.sizes[file].abs_diff(size) > SIZE_TOLERANCE {
             self.sizes[file] = size;
-            (self.same, self.left_out) = (0, 0);
+            (self.unchanged, self.skip) = (0, 0);
             return;
         }
-        self.same = self.same.saturating_add(1);
-        self.left_out = match self.same {
-            0..RESTS_AFTER => 0,
-            // Not all readings in one tick.
-            RESTS_AFTER => self.pid % (LEFT_OUT + 1),
-            _ => LEFT_OUT,
+        self.unchanged = self.unchanged.saturating_add(1);
+        self.skip = match self.unchanged {
+            0..IDLE_AFTER => 0,
+            // Offset by pid, so that readings of idle processes are spread over the samples.
+            IDLE_AFTER => self.pid % (SKIPPED_READS + 1),
+            _ => SKIPPED_READS,
         };
     }
 
     #[cfg(test)]
-    pub(super) fn is_kept(&self) -> bool {
-        self.kept.is_some()
+    pub(super) fn keeps_files(&self) -> bool {
+        self.files.is_some()
     }
 }
 
@@ -170,14 +178,14 @@ mod tests {
     }
 
     fn read(handle: &mut Handle, every: u32) -> Memory {
-        handle.read(&mut [0; 8192], every).expect("we are alive")
+        handle.read(&mut [0; 8192], every).expect("the process runs")
     }
 
     #[test]
-    fn between_two_readings_of_the_mark_it_is_a_lower_bound_and_then_exact_again() {
+    fn the_high_water_mark_is_a_lower_bound_between_its_readings() {
         let mut handle = handle();
         let before = read(&mut handle, 1).high_water;
-        handle.wait = 2;
+        handle.until_peak = 2;
         drop(std::hint::black_box(vec![1_u8; 80 << 20]));
         let cheap = read(&mut handle, 3);
         assert!(cheap.high_water >= before && cheap.rss > 1 << 20, "{cheap:?}");
@@ -187,68 +195,68 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_handle_reads_the_mark_at_once() {
+    fn an_invalidated_handle_reads_the_high_water_mark_next() {
         let mut handle = handle();
         let before = read(&mut handle, 1000).high_water;
-        handle.wait = 500;
+        handle.until_peak = 500;
         drop(std::hint::black_box(vec![1_u8; 80 << 20]));
-        handle.renew();
+        handle.invalidate();
         assert!(read(&mut handle, 1000).high_water > before + (40 << 20));
     }
 
     #[test]
-    fn a_process_at_rest_is_read_less_often_until_it_grows() {
+    fn an_idle_process_is_read_less_often_until_it_grows() {
         let mut handle = handle();
         let first = read(&mut handle, 1);
-        (handle.wait, handle.same, handle.left_out) = (10, RESTS_AFTER, 2);
+        (handle.until_peak, handle.unchanged, handle.skip) = (10, IDLE_AFTER, 2);
         let grown = std::hint::black_box(vec![1_u8; 80 << 20]);
         for _ in 0..2 {
-            assert_eq!(read(&mut handle, 1), Memory { swap: None, repeated: true, ..first });
+            assert_eq!(read(&mut handle, 1), Memory { swap: None, cached: true, ..first });
         }
         let next = read(&mut handle, 1);
-        assert!(next.rss > first.rss + (40 << 20) && !next.repeated, "{}", grown.len());
-        assert_eq!((handle.wait, handle.is_at_rest(), handle.left_out), (7, false, 0));
+        assert!(next.rss > first.rss + (40 << 20) && !next.cached, "{}", grown.len());
+        assert_eq!((handle.until_peak, handle.is_idle(), handle.skip), (7, false, 0));
     }
 
     #[test]
-    fn rest_begins_after_several_readings_of_one_size() {
+    fn a_process_is_idle_after_several_readings_of_one_size() {
         let mut handle = handle();
         let sizes = [63 << 20, 64 << 20];
         let [by_statm, by_stat] = sizes;
-        handle.compare(STATM, by_statm);
-        handle.compare(STAT, by_stat);
+        handle.track_size(STATM, by_statm);
+        handle.track_size(STAT, by_stat);
         for file in [STAT, STATM, STATM, STATM, STAT, STATM, STATM] {
-            handle.compare(file, sizes[file]);
-            assert_eq!((handle.is_at_rest(), handle.left_out), (false, 0));
+            handle.track_size(file, sizes[file]);
+            assert_eq!((handle.is_idle(), handle.skip), (false, 0));
         }
-        handle.compare(STATM, by_statm);
-        assert!(handle.is_at_rest() && handle.left_out <= LEFT_OUT);
-        handle.compare(STAT, by_stat + WAVERS);
-        assert_eq!(handle.left_out, LEFT_OUT);
-        handle.compare(STAT, by_stat + WAVERS + 4096);
-        assert!(!handle.is_at_rest());
+        handle.track_size(STATM, by_statm);
+        assert!(handle.is_idle() && handle.skip <= SKIPPED_READS);
+        handle.track_size(STAT, by_stat + SIZE_TOLERANCE);
+        assert_eq!(handle.skip, SKIPPED_READS);
+        handle.track_size(STAT, by_stat + SIZE_TOLERANCE + 4096);
+        assert!(!handle.is_idle());
     }
 
     #[test]
-    fn a_renewed_handle_at_rest_sees_the_end_at_once() {
+    fn an_invalidated_handle_of_an_idle_process_notices_the_exit() {
         let mut command = Command::new("/bin/sh");
         let mut child = command.args(["-c", "read x"]).stdin(Stdio::piped()).spawn().unwrap();
         let mut handle = Handle::open(child.id(), Some(Rc::new(())));
         let before = read(&mut handle, 1000);
-        (handle.wait, handle.same, handle.left_out) = (10, RESTS_AFTER, 2);
+        (handle.until_peak, handle.unchanged, handle.skip) = (10, IDLE_AFTER, 2);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(read(&mut handle, 1000).rss, before.rss, "what was read a moment ago");
-        handle.renew();
+        assert_eq!(read(&mut handle, 1000).rss, before.rss, "the last reading is repeated");
+        handle.invalidate();
         assert_eq!(handle.read(&mut [0; 8192], 1000), None);
     }
 
     #[test]
-    fn all_files_tell_the_same_resident_size() {
+    fn all_files_have_the_same_resident_size() {
         let mut handle = handle();
         let exact = read(&mut handle, 1);
-        for wait in [1, NAME_EVERY] {
-            handle.wait = wait;
+        for wait in [1, STAT_EVERY] {
+            handle.until_peak = wait;
             let cheap = read(&mut handle, 1);
             assert!(exact.rss.abs_diff(cheap.rss) < 4 << 20, "{exact:?} is not {cheap:?}");
             assert_eq!(cheap.name, exact.name);
@@ -256,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_has_ended_has_no_memory_in_any_file() {
+    fn an_exited_process_has_no_memory_in_any_file() {
         let mut command = Command::new("/bin/sh");
         let mut child = command.args(["-c", "read x"]).stdin(Stdio::piped()).spawn().unwrap();
-        let mut handles = [0, 1, NAME_EVERY].map(|wait| {
+        let mut handles = [0, 1, STAT_EVERY].map(|wait| {
             let mut handle = Handle::open(child.id(), Some(Rc::new(())));
             _ = read(&mut handle, 1);
-            handle.wait = wait;
+            handle.until_peak = wait;
             handle
         });
         child.kill().unwrap();

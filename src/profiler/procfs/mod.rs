@@ -1,7 +1,7 @@
-//! Linux: processes as `/proc` shows them (proc(5)), read by hand.
+//! Process source for Linux: a reader of `/proc` (proc(5)).
 //!
-//! Crates that model all of `/proc` cost five to ten times as much per tick. What
-//! is read often is read through a kept-open file into a reused buffer.
+//! Crates that model all of `/proc` take five to ten times as much CPU per sample. Files
+//! that are read often stay open and are read into a reused buffer.
 
 mod handle;
 mod text;
@@ -18,58 +18,59 @@ use self::handle::Handle;
 
 use super::Marker;
 use super::kernel::Kernel;
-use super::source::{Listed, News, ProcessSource, Reading, Shares};
+use super::source::{Listed, ProcessEvents, ProcessSource, PssUss, Reading};
 use crate::listeners::Listeners;
-use crate::process::{self, ProcessGlance};
+use crate::process::{self, ProcessStat};
 use crate::record::profile::ProfilerLevel;
 
-/// `status` is some 1.5 kB; a process in hundreds of groups has a longer one.
+/// Size of the buffer for `/proc/PID/status`, in bytes. The file has about 1.5 kB, and more
+/// for a process with hundreds of supplementary groups.
 const STATUS_BUFFER: usize = 8 * 1024;
 
-/// A command line may be megabytes long. No class depends on so much of it.
+/// Length up to which a command line is read, in bytes. It may be megabytes long, but no
+/// class depends on more than this.
 const COMMAND_LINE_LIMIT: u64 = 64 * 1024;
 
-/// Where exit records bring the final mark, it is enough to read that of a living process
-/// so often.
-const MARK_EVERY: Duration = Duration::from_secs(1);
+/// Period of readings of the high-water mark with exit records, which have the final value.
+const PEAK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Open files that are left for everything but kept-open processes.
+/// Number of open files reserved for everything but [`Handle`]s.
 const SPARE_FILES: usize = 64;
 
-/// The processes of this machine.
+/// Processes of this machine.
 pub(super) struct ProcFs {
     level: ProfilerLevel,
-    /// One reading in so many has the mark.
-    mark_every: u32,
+    /// Period of readings of the high-water mark, in readings.
+    peak_every: u32,
     kernel: Kernel,
     buffer: Box<[u8; STATUS_BUFFER]>,
     listeners: Listeners,
-    /// Cloned into each kept-open handle, so that its count is theirs.
-    open: Rc<()>,
-    most_open: usize,
+    /// Counter of handles with open files: each has a clone.
+    open_handles: Rc<()>,
+    max_open: usize,
 }
 
 impl ProcFs {
-    /// Gets ready to read once in each interval, at a level that is granted. Raises the
-    /// limit of open files as far as that is allowed.
+    /// Source for one reading per interval, at a level that is available. Raises the soft
+    /// limit of open files to the hard limit.
     pub(super) fn new(level: ProfilerLevel, kernel: Kernel, interval: Duration) -> Self {
         let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, hard)| {
             let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
             if raised { hard } else { soft }
         });
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mark_every = match level {
-            ProfilerLevel::ExitRecords => MARK_EVERY.as_micros() / interval.as_micros().max(1),
+        let peak_every = match level {
+            ProfilerLevel::ExitRecords => PEAK_INTERVAL.as_micros() / interval.as_micros().max(1),
             _ => 1,
         };
         Self {
             level,
-            mark_every: u32::try_from(mark_every).unwrap_or(u32::MAX).max(1),
+            peak_every: u32::try_from(peak_every).unwrap_or(u32::MAX).max(1),
             kernel,
             buffer: Box::new([0; STATUS_BUFFER]),
             listeners: Listeners::default(),
-            open: Rc::new(()),
-            most_open: limit.saturating_sub(SPARE_FILES) / handle::FILES,
+            open_handles: Rc::new(()),
+            max_open: limit.saturating_sub(SPARE_FILES) / handle::FILES_PER_HANDLE,
         }
     }
 }
@@ -81,26 +82,26 @@ impl ProcessSource for ProcFs {
         self.level
     }
 
-    fn tells_births(&self) -> bool {
-        self.kernel.tells_births()
+    fn has_fork_events(&self) -> bool {
+        self.kernel.has_fork_events()
     }
 
-    fn take_news(&mut self, news: &mut News) {
-        self.kernel.take(news);
+    fn drain_events(&mut self, events: &mut ProcessEvents) {
+        self.kernel.drain(events);
     }
 
     fn list(&mut self, found: &mut Vec<Listed>) -> io::Result<()> {
         found.clear();
         for entry in fs::read_dir("/proc")? {
             let entry = entry?;
-            // The number of the directory is new with each process.
+            // The inode number of `/proc/PID` changes when the pid is reused.
             let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
             found.extend(pid.map(|pid| Listed { pid, generation: entry.ino() }));
         }
         Ok(())
     }
 
-    fn look_up(&mut self, pid: u32) -> Option<ProcessGlance> {
+    fn look_up(&mut self, pid: u32) -> Option<ProcessStat> {
         process::look_up(pid)
     }
 
@@ -111,7 +112,7 @@ impl ProcessSource for ProcFs {
             .is_ok()
     }
 
-    fn carries(&mut self, pid: u32, marker: &Marker) -> bool {
+    fn has_marker(&mut self, pid: u32, marker: &Marker) -> bool {
         fs::read(format!("/proc/{pid}/environ"))
             .is_ok_and(|environment| text::has_variable(&environment, marker))
     }
@@ -122,32 +123,32 @@ impl ProcessSource for ProcFs {
 
     fn open(&mut self, pid: u32) -> Handle {
         // The count includes the source's own.
-        let may_keep = Rc::strong_count(&self.open) <= self.most_open;
-        Handle::open(pid, may_keep.then(|| Rc::clone(&self.open)))
+        let may_keep = Rc::strong_count(&self.open_handles) <= self.max_open;
+        Handle::open(pid, may_keep.then(|| Rc::clone(&self.open_handles)))
     }
 
     fn read(&mut self, handle: &mut Handle) -> Reading {
-        handle.read(&mut self.buffer[..], self.mark_every).map_or(Reading::Ended, Reading::Memory)
+        handle.read(&mut self.buffer[..], self.peak_every).map_or(Reading::Ended, Reading::Memory)
     }
 
-    fn renew(&mut self, handle: &mut Handle) {
-        handle.renew();
+    fn invalidate(&mut self, handle: &mut Handle) {
+        handle.invalidate();
     }
 
-    fn reset_mark(&mut self, pid: u32) -> bool {
-        /// Resets the mark and nothing else (proc(5)).
+    fn reset_peak(&mut self, pid: u32) -> bool {
+        /// Value for `clear_refs` that resets the high-water mark only (proc(5)).
         const HIGH_WATER_MARK: &str = "5";
         fs::write(format!("/proc/{pid}/clear_refs"), HIGH_WATER_MARK).is_ok()
     }
 
-    fn shares(&mut self, pid: u32) -> Option<Shares> {
-        text::shares(&fs::read(format!("/proc/{pid}/smaps_rollup")).ok()?)
+    fn pss_uss(&mut self, pid: u32) -> Option<PssUss> {
+        text::pss_uss(&fs::read(format!("/proc/{pid}/smaps_rollup")).ok()?)
     }
 }
 
-/// The peak of this very process, in bytes.
+/// High-water mark of this process, in bytes.
 pub(super) fn own_peak() -> Option<u64> {
-    text::memory(&fs::read("/proc/self/status").ok()?).map(|memory| memory.high_water)
+    text::status_memory(&fs::read("/proc/self/status").ok()?).map(|memory| memory.high_water)
 }
 
 #[cfg(test)]
@@ -158,31 +159,31 @@ mod tests {
 
     fn source() -> ProcFs {
         let interval = Duration::from_millis(50);
-        ProcFs::new(ProfilerLevel::HighWaterMark, Kernel::births_only(), interval)
+        ProcFs::new(ProfilerLevel::HighWaterMark, Kernel::forks_only(), interval)
     }
 
     #[test]
-    fn marks_are_read_once_a_second_however_far_apart_ticks_are() {
+    fn with_exit_records_high_water_marks_are_read_once_a_second() {
         for (millis, expected) in [(50, 20), (200, 5), (700, 1), (2000, 1)] {
             let interval = Duration::from_millis(millis);
-            let source = |level| ProcFs::new(level, Kernel::unheard(), interval).mark_every;
+            let source = |level| ProcFs::new(level, Kernel::without_events(), interval).peak_every;
             assert_eq!(source(ProfilerLevel::ExitRecords), expected, "every {interval:?}");
             assert_eq!(source(ProfilerLevel::HighWaterMark), 1);
         }
     }
 
     #[test]
-    fn a_mark_that_was_reset_is_what_the_process_has_now() {
+    fn a_reset_peak_is_the_current_size() {
         let mut source = source();
         let mut handle = source.open(std::process::id());
         drop(std::hint::black_box(vec![1_u8; 80 << 20]));
         let mut read = || match source.read(&mut handle) {
             Reading::Memory(memory) => memory,
-            Reading::Ended => panic!("we are alive"),
+            Reading::Ended => panic!("the process runs"),
         };
         let before = read();
         assert!(before.high_water > before.rss + (40 << 20), "{before:?}");
-        assert!(super::ProcessSource::reset_mark(&mut self::source(), std::process::id()));
+        assert!(super::ProcessSource::reset_peak(&mut self::source(), std::process::id()));
         let after = read();
         assert!(after.high_water < before.high_water - (40 << 20), "{after:?}");
     }
@@ -193,16 +194,16 @@ mod tests {
         source.list(&mut all).unwrap();
         assert!(all.iter().any(|listed| listed.pid == std::process::id()));
         let mut handle = source.open(std::process::id());
-        let Reading::Memory(memory) = source.read(&mut handle) else { panic!("we are alive") };
+        let Reading::Memory(memory) = source.read(&mut handle) else { panic!("the process runs") };
         assert!(memory.high_water >= memory.rss && memory.rss > 1 << 20);
-        assert!(source.shares(std::process::id()).unwrap().uss > 0);
+        assert!(source.pss_uss(std::process::id()).unwrap().uss > 0);
     }
 
     #[test]
-    fn a_process_beyond_the_limit_of_open_files_is_read_all_the_same() {
-        let mut source = ProcFs { most_open: 1, ..source() };
+    fn a_process_beyond_the_limit_of_open_files_is_still_read() {
+        let mut source = ProcFs { max_open: 1, ..source() };
         let mut handles = [source.open(std::process::id()), source.open(std::process::id())];
-        assert!(handles[0].is_kept() && !handles[1].is_kept());
+        assert!(handles[0].keeps_files() && !handles[1].keeps_files());
         assert!(handles.iter_mut().all(|handle| source.read(handle) != Reading::Ended));
     }
 
@@ -217,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn a_zombie_has_ended_and_so_has_a_reaped_process() {
+    fn zombies_and_reaped_processes_have_ended() {
         let mut child = Command::new("/bin/sh").args(["-c", "read x"]).spawn().unwrap();
         let mut source = source();
         let mut handle = source.open(child.id());
         child.kill().unwrap();
-        while !source.look_up(child.id()).is_some_and(|glance| glance.zombie) {
+        while !source.look_up(child.id()).is_some_and(|stat| stat.zombie) {
             std::thread::yield_now();
         }
         assert_eq!(source.read(&mut handle), Reading::Ended);

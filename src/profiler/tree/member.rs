@@ -1,131 +1,134 @@
-//! The life of one process of the tree.
+//! State of one process of the tree, from its discovery to its exit.
 //!
-//! # Whose memory a reading shows
+//! # Forks before their exec
 //!
-//! Between its fork and its exec a process shows its *parent's* memory: 180 MB for
-//! what becomes a small `ssh`. It is told by its command line, which then still
-//! is the parent's to the byte. Until that changes it is a [`Image::Copy`], and
-//! its readings count for nothing, unless it stays one for [`GENUINE_AFTER`]: then
-//! it is a fork that works without an exec, and its pages are its own concern.
+//! Between fork and exec a process shows its *parent's* memory: 180 MB for a process that
+//! becomes a small `ssh`. Its command line is then identical to the parent's. Until it
+//! changes, the image is [`Image::Forked`] and readings are not counted. After
+//! [`PRE_EXEC_LIMIT`] the process is a fork that works without an exec, and its readings
+//! count as its own.
 //!
-//! When the command line has changed, the memory is read once more after it. Else
-//! an exec between the two would pass the parent's memory off as the new image's.
+//! When the command line has changed, the memory is read again after it. Otherwise an exec
+//! between the two readings would attribute the parent's memory to the new image.
 //!
 //! # Peaks and exec
 //!
-//! A process keeps its record when it executes another program. The peak is the
-//! largest of all its images' own marks: a shell that became python is as large as
-//! python was, and would have been as large as the shell had that been larger.
-//! What a copy showed is forgotten at its exec.
+//! A process keeps its record when it executes another program. Its peak is the largest
+//! high-water mark of all its own images: of a shell that executes python, the larger of the
+//! two. Readings before the exec of a fork are discarded.
 //!
-//! # What the kernel tells
+//! # Kernel events
 //!
-//! Where births and execs are told (`kernel/`), a process is a copy from its birth to
-//! its exec, and nobody need guess by its words. The record of its exit has the final
-//! mark of its last image, and whether it ever executed a program: a copy that ends as
-//! one leaves no peak, unless it lasted for [`GENUINE_AFTER`].
+//! With fork and exec events (`kernel/`), the image is [`Image::Forked`] from the fork event
+//! to the exec event, without a comparison of command lines. The exit record has the final
+//! high-water mark of the last image, and whether the process ever executed a program: a
+//! fork that exits without an exec has no peak, unless it lived for [`PRE_EXEC_LIMIT`].
 //!
 //! # Swap
 //!
-//! A mark is of resident pages alone. A process with pages in swap had at least both at
-//! the moment of the reading, and nobody knows what else: its peak is a lower bound.
+//! A high-water mark counts resident pages only. A process with pages in swap at a reading
+//! had at least the sum of both then, and an unknown amount at other times: its peak is a
+//! lower bound.
 
 use std::time::Duration;
 
-use super::looks::Print;
+use super::command_line::Fingerprint;
 use super::peak::Peak;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
-use crate::process::ProcessGlance;
+use crate::process::ProcessStat;
 use crate::profiler::classify::Classified;
 use crate::profiler::source::{ExitRecord, Memory, Name};
 use crate::record::profile::{Ending, ProcessRecord};
 use crate::units::ByteSize;
 
-/// How long a copy of its parent must last to be a process in its own right.
-pub(super) const GENUINE_AFTER: Duration = Duration::from_secs(1);
+/// Time after which a fork without an exec counts as a process of its own.
+pub(super) const PRE_EXEC_LIMIT: Duration = Duration::from_secs(1);
 
-/// By how much a mark may fall in one image: the kernel sums per-CPU counters up
-/// exactly when asked, and roughly when it keeps a maximum.
-const MARK_WAVERS: u64 = 4 << 20;
+/// Drop of a high-water mark that is possible without an exec, in bytes: the kernel sums its
+/// per-CPU counters exactly for a reading, and approximately for the maximum that it keeps.
+const HIGH_WATER_TOLERANCE: u64 = 4 << 20;
 
-/// Whose memory the process shows.
+/// Image whose memory the process shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Image {
-    /// Nobody has looked yet.
+    /// Image not known before the first reading of the command line.
     Unknown,
-    /// Its parent's, or a copy of that.
-    Copy,
-    /// Its own.
+    /// Image of the parent, after a fork without an exec.
+    Forked,
+    /// Image of its own.
     Own,
 }
 
-/// A process of the tree. `H` is how the source reads it.
+/// Process of the tree. `H` is the source's handle for readings.
 pub(super) struct Member<H> {
-    pub(super) glance: ProcessGlance,
-    /// Its parent's place among the members, if that is one.
+    pub(super) stat: ProcessStat,
+    /// Index of the parent, if that is a member.
     pub(super) parent: Option<usize>,
     pub(super) is_root: bool,
-    /// It is the main process of the server, as far as anyone can tell.
+    /// Whether the process is the main process of the server, as far as known.
     pub(super) is_main: bool,
-    /// Its own words say that it is an API server.
+    /// Whether its own command line is that of an API server.
     pub(super) runs_server: bool,
     pub(super) class: ProcessClass,
-    /// Its name when its command line was last read.
+    /// Name at the last reading of the command line.
     pub(super) name: Option<Name>,
-    pub(super) print: Option<Print>,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) title: String,
-    /// What it is for a reader.
+    /// Short description for reports, such as the name of the program.
     pub(super) kind: Option<String>,
     pub(super) threads: u32,
-    /// In bytes a second. Where marks are read once a second, a spike between two readings
-    /// counts as that of one tick: then it is too high, and never too low.
+    /// Fastest growth of the high-water mark, in bytes per second. If the mark is read less
+    /// often than the rest, its growth counts for the last sampling interval: the rate is
+    /// then too high, never too low.
     fastest_growth: Option<u64>,
     untitled: bool,
     state: State<H>,
     image: Image,
-    /// The high-water mark of its present image when it was last read; `None` when it was
-    /// not, or was lowered since.
-    mark: Option<u64>,
-    /// The kernel's record of its end has come.
-    is_recorded: bool,
+    /// Last reading of the current image's high-water mark, in bytes; `None` before the first
+    /// one and after a reset.
+    high_water: Option<u64>,
+    /// Whether the exit record of the process has arrived.
+    has_exit_record: bool,
     first_seen: Timestamp,
     last_read: Option<Timestamp>,
-    /// Of all its own images.
+    /// Peak over all images of its own.
     peak: Peak,
-    /// Of the copy that it is, since that was found to be a process in its own right: a
-    /// mark that was lowered does not tell it any more.
-    copied: Peak,
+    /// Peak as a fork without an exec, once older than [`PRE_EXEC_LIMIT`]. Kept apart because
+    /// an exec discards it, and kept at all because a reset of the high-water mark would
+    /// otherwise lose it.
+    forked_peak: Peak,
     peak_while_starting: Option<u64>,
-    /// The most that was in swap at one reading, if anything was.
+    /// Largest amount in swap at one reading, in bytes; `None` if there never was any.
     swapped: Option<u64>,
 }
 
+/// Whether a member runs, and how it exited.
 enum State<H> {
     Running(H),
-    Ended(Ending),
+    Exited(Ending),
 }
 
-/// Two readings that are closer to one another say little about how fast memory grows.
-const RATE_OVER: Duration = Duration::from_millis(5);
+/// Time between two readings below which no growth rate is computed: it would be inaccurate.
+const MIN_RATE_INTERVAL: Duration = Duration::from_millis(5);
 
 impl<H> Member<H> {
     pub(super) fn new(
-        glance: ProcessGlance,
+        stat: ProcessStat,
         parent: Option<usize>,
         is_root: bool,
         handle: H,
         at: Timestamp,
     ) -> Self {
         Self {
-            glance,
+            stat,
             parent,
             is_root,
             is_main: is_root,
             runs_server: false,
             class: ProcessClass::Other,
             name: None,
-            print: None,
+            fingerprint: None,
             title: String::new(),
             kind: None,
             threads: 0,
@@ -133,12 +136,12 @@ impl<H> Member<H> {
             untitled: false,
             state: State::Running(handle),
             image: Image::Unknown,
-            mark: None,
-            is_recorded: false,
+            high_water: None,
+            has_exit_record: false,
             first_seen: at,
             last_read: None,
             peak: Peak::default(),
-            copied: Peak::default(),
+            forked_peak: Peak::default(),
             peak_while_starting: None,
             swapped: None,
         }
@@ -147,7 +150,7 @@ impl<H> Member<H> {
     pub(super) fn handle(&mut self) -> Option<&mut H> {
         match &mut self.state {
             State::Running(handle) => Some(handle),
-            State::Ended(_) => None,
+            State::Exited(_) => None,
         }
     }
 
@@ -155,140 +158,147 @@ impl<H> Member<H> {
         matches!(self.state, State::Running(_))
     }
 
-    /// Still to exec, at `at`, as far as anyone can tell.
-    pub(super) fn is_artefact(&self, at: Timestamp) -> bool {
-        self.is_copy() && at.since(self.first_seen) < GENUINE_AFTER
+    /// Whether the process is presumably about to exec: a fork younger than
+    /// [`PRE_EXEC_LIMIT`] at `at`.
+    pub(super) fn is_pre_exec(&self, at: Timestamp) -> bool {
+        self.is_fork() && at.since(self.first_seen) < PRE_EXEC_LIMIT
     }
 
-    pub(super) fn is_copy(&self) -> bool {
-        matches!(self.image, Image::Copy)
+    /// Whether the process is a fork without an exec.
+    pub(super) fn is_fork(&self) -> bool {
+        matches!(self.image, Image::Forked)
     }
 
-    /// It was just forked, as the kernel told: it is a copy until the kernel tells of an
-    /// exec, or until it takes other words.
+    /// Applies a fork event: the image is the parent's until an exec event or a new command
+    /// line.
     pub(super) fn on_fork(&mut self) {
-        self.image = Image::Copy;
+        self.image = Image::Forked;
     }
 
-    /// It executed a program, as the kernel told.
+    /// Applies an exec event.
     pub(super) fn on_exec(&mut self) {
-        self.leave_image();
-        // Its words are to be read and looked at, whatever its name and though they may be
-        // known already.
+        self.start_own_image();
+        // So that the next reading reads the command line and classifies the process, even
+        // if neither name nor command line has changed.
         self.name = None;
-        self.print = None;
+        self.fingerprint = None;
     }
 
-    /// It has an image of its own from here on: marks of the one before say nothing of it,
-    /// and what a copy showed was its parent's.
-    fn leave_image(&mut self) {
+    /// Starts a new image: discards the high-water mark of the previous one, and the peak as
+    /// a fork, which was of the parent's memory.
+    fn start_own_image(&mut self) {
         self.image = Image::Own;
-        self.copied = Peak::default();
-        self.forget_mark();
+        self.forked_peak = Peak::default();
+        self.clear_high_water();
     }
 
-    /// Whether only its parent's words can tell whose memory it shows.
+    /// Whether a comparison with the parent's command line must decide whose image it has.
     pub(super) fn is_unknown(&self) -> bool {
         matches!(self.image, Image::Unknown)
     }
 
-    /// Takes note of its command line; `parents` are those that its parent had
-    /// shortly before and has now. Says whether it is another than before.
-    pub(super) fn take_command_line(&mut self, print: Print, parents: &[Print]) -> bool {
-        if self.print == Some(print) {
+    /// Updates the command line; `parents` are the fingerprints of the parent's previous and
+    /// current one. Returns whether it has changed.
+    pub(super) fn update_command_line(
+        &mut self,
+        fingerprint: Fingerprint,
+        parents: &[Fingerprint],
+    ) -> bool {
+        if self.fingerprint == Some(fingerprint) {
             return false;
         }
-        let is_first = self.print.replace(print).is_none();
+        let is_first = self.fingerprint.replace(fingerprint).is_none();
         let image = match self.image {
-            // So it was born, and these are its parent's words.
-            Image::Copy if is_first => Image::Copy,
-            Image::Unknown if parents.contains(&print) => Image::Copy,
-            Image::Unknown | Image::Copy | Image::Own => Image::Own,
+            // The first command line after a fork event is still the parent's.
+            Image::Forked if is_first => Image::Forked,
+            Image::Unknown if parents.contains(&fingerprint) => Image::Forked,
+            Image::Unknown | Image::Forked | Image::Own => Image::Own,
         };
         match (self.image, image) {
-            (Image::Copy, Image::Own) => self.leave_image(),
+            (Image::Forked, Image::Own) => self.start_own_image(),
             _ => self.image = image,
         }
         true
     }
 
-    /// Takes note of its class.
-    pub(super) fn take_class(&mut self, class: Classified) {
+    /// Sets the class.
+    pub(super) fn set_class(&mut self, class: Classified) {
         (self.class, self.untitled) = match class {
-            Classified::As(class) => (class, false),
-            Classified::Still(class) => (class, class == ProcessClass::StartingExecutor),
+            Classified::Final(class) => (class, false),
+            Classified::Provisional(class) => (class, class == ProcessClass::StartingExecutor),
         };
     }
 
-    /// Another process is the server's main one.
-    pub(super) fn lose_main(&mut self) {
+    /// Clears the flag of the main process, after another one was found.
+    pub(super) fn clear_main(&mut self) {
         if std::mem::take(&mut self.is_main) {
-            self.take_class(Classified::As(ProcessClass::Other));
+            self.set_class(Classified::Final(ProcessClass::Other));
         }
     }
 
-    /// The server spawned it, and it does not say yet as what.
+    /// Whether the server spawned the process and it has no title yet.
     pub(super) fn is_untitled(&self) -> bool {
         self.untitled
     }
 
-    /// Whether its mark says that it has executed a program: nothing else lets it
-    /// fall by much.
-    pub(super) fn has_fallen(&self, memory: Memory) -> bool {
-        self.mark.is_some_and(|mark| memory.high_water + MARK_WAVERS < mark)
+    /// Whether the high-water mark has dropped by more than the tolerance, which shows an
+    /// exec.
+    pub(super) fn peak_dropped(&self, memory: Memory) -> bool {
+        self.high_water
+            .is_some_and(|high_water| memory.high_water + HIGH_WATER_TOLERANCE < high_water)
     }
 
-    /// Takes note of its memory.
-    pub(super) fn take_memory(&mut self, memory: Memory, at: Timestamp) {
+    /// Updates peaks, growth and threads by a reading.
+    pub(super) fn update_memory(&mut self, memory: Memory, at: Timestamp) {
         self.threads = self.threads.max(memory.threads);
-        if self.is_copy() && self.has_fallen(memory) {
-            // An exec of the parent's very words.
-            self.leave_image();
+        if self.is_fork() && self.peak_dropped(memory) {
+            // An exec with the same command line as the parent's.
+            self.start_own_image();
         }
-        if !memory.repeated {
-            self.take_growth(memory, at);
+        if !memory.cached {
+            self.update_growth(memory, at);
         }
-        self.mark = Some(memory.high_water);
-        if self.is_artefact(at) {
+        self.high_water = Some(memory.high_water);
+        if self.is_pre_exec(at) {
             return;
         }
-        if !memory.repeated {
-            // What grew since then, nobody saw.
+        if !memory.cached {
+            // A cached reading must not count: growth since the last real one is unread.
             self.last_read = Some(at);
         }
         self.swapped = self.swapped.max(memory.swap.filter(|&swap| swap > 0));
-        if self.is_copy() {
-            self.copied.raise(memory.at_least());
+        if self.is_fork() {
+            self.forked_peak.raise(memory.at_least());
         } else {
             self.raise_peak(memory.at_least());
         }
     }
 
-    fn raise_peak(&mut self, mark: u64) {
-        self.peak.raise(mark);
+    fn raise_peak(&mut self, bytes: u64) {
+        self.peak.raise(bytes);
         if self.class == ProcessClass::StartingExecutor {
             self.peak_while_starting = self.peak.whole;
         }
     }
 
-    /// Takes the kernel's record of the end of one of its threads, all of which share its
-    /// memory.
-    pub(super) fn take_exit(&mut self, record: &ExitRecord) {
+    /// Applies the exit record of one of its threads, which all share its memory.
+    pub(super) fn apply_exit_record(&mut self, record: &ExitRecord) {
         let is_first = record.is_of_first_thread();
-        self.is_recorded |= is_first;
+        self.has_exit_record |= is_first;
         let has_own_memory = match self.image {
             Image::Own => true,
-            // Only of a first thread is it known whether it executed a program.
-            Image::Unknown | Image::Copy => {
-                is_first && (!record.never_executed || record.lived >= GENUINE_AFTER)
+            // `never_executed` is valid for the first thread only.
+            Image::Unknown | Image::Forked => {
+                is_first && (!record.never_executed || record.lived >= PRE_EXEC_LIMIT)
             }
         };
         if has_own_memory {
+            // Without an exec, the readings as a fork were of its own memory.
             if is_first && record.never_executed {
-                self.peak.absorb(self.copied);
+                self.peak.merge(self.forked_peak);
             }
             if self.image != Image::Own {
-                self.leave_image();
+                self.start_own_image();
             }
             self.raise_peak(record.high_water);
         }
@@ -297,56 +307,57 @@ impl<H> Member<H> {
         }
     }
 
-    /// Its class and its peak since marks were last reset; from here on it is of the time
-    /// from now on.
+    /// Class and peak of the current window; the next window starts without a peak.
     pub(super) fn take_window_peak(&mut self) -> Option<(ProcessClass, ByteSize)> {
-        let (own, copied) = (self.peak.take_window(), self.copied.take_window());
-        Some((self.class, ByteSize(own.max(copied)?)))
+        let (own, forked) = (self.peak.take_window(), self.forked_peak.take_window());
+        Some((self.class, ByteSize(own.max(forked)?)))
     }
 
-    /// Its mark was lowered, or is that of another image.
-    pub(super) fn forget_mark(&mut self) {
-        self.mark = None;
+    /// Discards the last high-water mark, after a reset or an exec.
+    pub(super) fn clear_high_water(&mut self) {
+        self.high_water = None;
     }
 
-    /// How fast its mark rose since its last reading, while it was the same image's.
-    fn take_growth(&mut self, memory: Memory, at: Timestamp) {
-        let (Some(mark), Some(last)) = (self.mark, self.last_read) else { return };
+    /// Updates the fastest growth by the rise of the high-water mark since the last reading of
+    /// the same image.
+    fn update_growth(&mut self, memory: Memory, at: Timestamp) {
+        let (Some(high_water), Some(last)) = (self.high_water, self.last_read) else { return };
         let pause = at.since(last);
-        if self.is_copy() || self.has_fallen(memory) || pause < RATE_OVER {
+        if self.is_fork() || self.peak_dropped(memory) || pause < MIN_RATE_INTERVAL {
             return;
         }
-        let grown = u128::from(memory.high_water.saturating_sub(mark));
+        let grown = u128::from(memory.high_water.saturating_sub(high_water));
         let rate = grown * 1_000_000 / pause.as_micros();
         self.fastest_growth = self.fastest_growth.max(u64::try_from(rate).ok());
     }
 
-    /// It was found to be gone at `at`.
-    pub(super) fn end(&mut self, at: Timestamp) {
+    /// Marks the process as exited; `at` is the time of the sample that noticed.
+    pub(super) fn set_exited(&mut self, at: Timestamp) {
         if self.is_alive() {
             let unseen = self.last_read.map(|last| at.since(last));
-            self.state = State::Ended(Ending::Unread { unseen });
+            self.state = State::Exited(Ending::Unread { unseen });
         }
     }
 
+    /// Record of the process for `processes.json`.
     pub(super) fn record(&self) -> ProcessRecord {
         ProcessRecord {
-            identity: self.glance.identity,
-            parent: self.glance.parent,
+            identity: self.stat.identity,
+            parent: self.stat.parent,
             class: self.class,
             title: self.title.clone(),
             kind: self.kind.clone(),
             first_seen: self.first_seen,
             last_read: self.last_read,
-            peak: self.peak.whole.max(self.copied.whole).map(ByteSize),
+            peak: self.peak.whole.max(self.forked_peak.whole).map(ByteSize),
             peak_while_starting: self.peak_while_starting.map(ByteSize),
             swapped: self.swapped.map(ByteSize),
             threads: self.threads,
             fastest_growth: self.fastest_growth.map(ByteSize),
             ending: match self.state {
                 State::Running(_) => Ending::Alive,
-                State::Ended(_) if self.is_recorded => Ending::Recorded,
-                State::Ended(unread) => unread,
+                State::Exited(_) if self.has_exit_record => Ending::Recorded,
+                State::Exited(unread) => unread,
             },
         }
     }

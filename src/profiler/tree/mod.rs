@@ -1,9 +1,9 @@
-//! The processes of the server: found, followed, read, classed.
+//! Process tree of one server: discovery, classification and sampling of its members.
 
-mod admission;
-mod looks;
+mod command_line;
+mod discovery;
+mod events;
 mod member;
-mod news;
 mod peak;
 mod scope;
 mod windows;
@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use self::events::RecentExits;
 use self::member::Member;
-use self::news::Departed;
 use self::scope::Scope;
 use self::zombies::Zombies;
 use super::ProfilerOptions;
 use super::classify::ServerPorts;
-use super::source::{Listed, Memory, News, ProcessSource, Reading};
+use super::source::{Listed, Memory, ProcessEvents, ProcessSource, Reading};
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::record::profile::{
@@ -30,48 +30,48 @@ use crate::record::profile::{
 };
 use crate::units::ByteSize;
 
-/// How often a command line is read although nothing speaks for a change of it: a
-/// program may execute itself with other words, and keeps its name then.
-const LOOK_AGAIN: Duration = Duration::from_secs(20);
+/// Period of readings of an unchanged member's command line: a program that executes itself
+/// with other arguments keeps its name, so that nothing else shows the exec.
+const COMMAND_LINE_INTERVAL: Duration = Duration::from_secs(20);
 
-/// How often the machine's processes are listed although every birth is told: to find
-/// what carries the marker and descends from nobody known.
-const LIST_AGAIN: Duration = Duration::from_secs(1);
+/// Period of lists of the machine's processes with fork events. They find processes with
+/// the marker whose parent is not in the tree.
+const LIST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often it is looked up where an untitled process waits for connections.
-const SEARCH_AGAIN: Duration = Duration::from_secs(1);
+/// Period of lookups of the ports on which an untitled process listens.
+const PORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The tree of one server.
+/// Process tree of one server.
 pub(super) struct Tree<S: ProcessSource> {
     source: S,
     scope: Scope,
     ports: ServerPorts,
     members: Vec<Member<S::Handle>>,
-    /// Places of the members that live.
+    /// Indexes of the members that run.
     alive: Vec<usize>,
-    /// Ticks so far.
+    /// Number of samples so far.
     round: u64,
     interval: Duration,
     listed: Vec<Listed>,
-    /// The machine's processes are to be listed in this round.
+    /// Whether the next sample must list the machine's processes.
     must_list: bool,
-    /// They were in the last one.
+    /// Whether the current sample has listed them.
     was_listed: bool,
-    news: News,
-    /// How often the kernel could not keep what it had to tell.
-    lost: u64,
-    departed: Departed,
+    events: ProcessEvents,
+    /// Number of times that the kernel dropped events.
+    dropped_events: u64,
+    recent_exits: RecentExits,
     zombies: Zombies,
-    /// Members whose marks were not lowered when the window began.
+    /// Number of members whose peaks could not be reset when the window began.
     not_reset: u32,
     command_line: Vec<u8>,
-    /// What the present tick has read, by the members' places.
+    /// Readings of the current sample, with the indexes of the members.
     readings: Vec<(usize, Memory)>,
 }
 
-/// What one tick saw.
+/// Sample of the tree.
 #[derive(Debug, PartialEq)]
-pub(super) struct Look {
+pub(super) struct TreeSample {
     pub(super) classes: BTreeMap<ProcessClass, ClassSample>,
     pub(super) zombies: u32,
     pub(super) root_alive: bool,
@@ -90,9 +90,9 @@ impl<S: ProcessSource> Tree<S> {
             listed: Vec::new(),
             must_list: true,
             was_listed: false,
-            news: News::default(),
-            lost: 0,
-            departed: Departed::default(),
+            events: ProcessEvents::default(),
+            dropped_events: 0,
+            recent_exits: RecentExits::default(),
             zombies: Zombies::default(),
             not_reset: 0,
             command_line: Vec::new(),
@@ -100,44 +100,46 @@ impl<S: ProcessSource> Tree<S> {
         }
     }
 
-    /// How exactly peaks are read.
+    /// Level at which peaks are read.
     pub(super) fn level(&self) -> ProfilerLevel {
         self.source.level()
     }
 
-    /// Whether every birth is told.
-    pub(super) fn tells_births(&self) -> bool {
-        self.source.tells_births()
+    /// Whether every fork and exec is reported as an event.
+    pub(super) fn has_fork_events(&self) -> bool {
+        self.source.has_fork_events()
     }
 
-    /// Has the marks of all members read in the next tick, so that they are exact.
-    pub(super) fn renew_all(&mut self) {
+    /// Makes the next sample read the high-water marks of all members, so that they are
+    /// exact.
+    pub(super) fn invalidate_all(&mut self) {
         for index in self.alive.clone() {
-            self.renew(index);
+            self.invalidate(index);
         }
     }
 
-    /// Looks at all processes once.
+    /// Takes a sample of all processes.
     ///
     /// # Errors
     ///
-    /// When the machine's processes cannot be listed.
-    pub(super) fn tick(&mut self, at: Timestamp) -> io::Result<Look> {
+    /// If the machine's processes cannot be listed.
+    pub(super) fn sample(&mut self, at: Timestamp) -> io::Result<TreeSample> {
         self.round += 1;
-        // Who is told of every birth need not look for them.
-        self.must_list |= !self.source.tells_births() || self.is_due(0, LIST_AGAIN);
-        self.hear(at);
+        // With fork events, a list once per `LIST_INTERVAL` suffices.
+        self.must_list |= !self.source.has_fork_events() || self.is_due(0, LIST_INTERVAL);
+        // Before the list, so that a new process is known by its fork event.
+        self.drain_events(at);
         let lists = std::mem::take(&mut self.must_list);
         if lists {
             self.source.list(&mut self.listed)?;
-            self.find_new(at);
+            self.track_new(at);
         }
         self.was_listed = lists;
         let mut alive = std::mem::take(&mut self.alive);
         let mut readings = std::mem::take(&mut self.readings);
         readings.clear();
         alive.retain(|&index| {
-            let Some(memory) = self.visit(index, at) else { return false };
+            let Some(memory) = self.sample_member(index, at) else { return false };
             readings.extend(memory.map(|memory| (index, memory)));
             true
         });
@@ -145,46 +147,46 @@ impl<S: ProcessSource> Tree<S> {
         self.readings = readings;
         let root_alive = alive.iter().any(|&index| self.members[index].is_root);
         self.alive = alive;
-        let is_due = self.is_due(0, LIST_AGAIN);
+        let is_due = self.is_due(0, LIST_INTERVAL);
         let zombies = self.zombies.count(&mut self.source, is_due);
-        Ok(Look { classes, zombies, root_alive })
+        Ok(TreeSample { classes, zombies, root_alive })
     }
 
-    /// Reads what the members share, which takes milliseconds for each: `now` is asked for
-    /// the time again and again.
+    /// Reads PSS and USS of the members. This takes milliseconds for each, so `now` is called
+    /// for each.
     pub(super) fn snapshot(&mut self, phase: Phase, now: impl Fn() -> Timestamp) -> Snapshot {
         let at = now();
         let mut snapshot = Snapshot { at, until: at, phase, classes: BTreeMap::new(), unread: 0 };
         for index in self.alive.clone() {
-            // By the end there might be more to tell than the kernel can keep.
-            self.hear(now());
+            // A snapshot can take so long that the event queue would overrun.
+            self.drain_events(now());
             let member = &mut self.members[index];
-            if member.is_artefact(at) {
+            if member.is_pre_exec(at) {
                 continue;
             }
             let memory = member.handle().map(|handle| self.source.read(handle));
-            let shares = self.source.shares(member.glance.identity.pid);
-            let (Some(Reading::Memory(memory)), Some(shares)) = (memory, shares) else {
+            let pss_uss = self.source.pss_uss(member.stat.identity.pid);
+            let (Some(Reading::Memory(memory)), Some(pss_uss)) = (memory, pss_uss) else {
                 snapshot.unread += 1;
                 continue;
             };
             let sum: &mut ClassSnapshot = snapshot.classes.entry(member.class).or_default();
             sum.count += 1;
             sum.threads += memory.threads;
-            sum.pss += ByteSize(shares.pss);
-            sum.uss += ByteSize(shares.uss);
+            sum.pss += ByteSize(pss_uss.pss);
+            sum.uss += ByteSize(pss_uss.uss);
         }
         snapshot.until = now();
         snapshot
     }
 
-    /// All processes that ever were in the tree, in the order in which they were found.
+    /// Records of all processes that were ever in the tree, in the order of discovery.
     pub(super) fn records(&self) -> Vec<ProcessRecord> {
         self.members.iter().map(Member::record).collect()
     }
 
-    /// What was read of the members, by class. What one has turned out to be may say
-    /// what another is, so all are read before.
+    /// Sums of the readings by class. Computed after all members were read, because one
+    /// member's command line may change the class of another.
     fn sums(&self, readings: &[(usize, Memory)]) -> BTreeMap<ProcessClass, ClassSample> {
         let mut classes = BTreeMap::<ProcessClass, ClassSample>::new();
         for &(index, Memory { rss, threads, .. }) in readings {
@@ -198,41 +200,41 @@ impl<S: ProcessSource> Tree<S> {
         classes
     }
 
-    /// Looks at one member: its memory, unless that is its parent's. `None` when it has
-    /// ended.
-    fn visit(&mut self, index: usize, at: Timestamp) -> Option<Option<Memory>> {
+    /// Samples one member: its memory, or `Some(None)` if that is still its parent's. `None`
+    /// after its exit.
+    fn sample_member(&mut self, index: usize, at: Timestamp) -> Option<Option<Memory>> {
         let Some(memory) = self.read(index, at) else {
-            self.end(index, at);
+            self.end_member(index, at);
             return None;
         };
         let member = &mut self.members[index];
-        member.take_memory(memory, at);
-        let counts = !member.is_artefact(at);
+        member.update_memory(memory, at);
+        let counts = !member.is_pre_exec(at);
         Some(counts.then_some(memory))
     }
 
-    /// Reads a member's memory, and before that whatever else of it may have
-    /// changed. `None` when it has ended.
+    /// Reads a member's memory, and its command line or ports if they may have changed.
+    /// `None` after its exit.
     fn read(&mut self, index: usize, at: Timestamp) -> Option<Memory> {
-        let pid = self.members[index].glance.identity.pid;
+        let pid = self.members[index].stat.identity.pid;
         if self.was_listed && !self.scope.is_listed(pid, self.round) {
             return None;
         }
         let memory = self.read_memory(index)?;
         let member = &self.members[index];
-        let has_changed = member.name != Some(memory.name) || member.has_fallen(memory);
-        // Nobody need look for an exec that will be told.
+        let has_changed = member.name != Some(memory.name) || member.peak_dropped(memory);
+        // With exec events there is no need to poll a fork's command line for its exec.
         let is_about_to_exec =
-            member.title.is_empty() || (member.is_artefact(at) && !self.source.tells_births());
-        if has_changed || is_about_to_exec || self.is_due(pid, LOOK_AGAIN) {
+            member.title.is_empty() || (member.is_pre_exec(at) && !self.source.has_fork_events());
+        if has_changed || is_about_to_exec || self.is_due(pid, COMMAND_LINE_INTERVAL) {
             self.members[index].name = Some(memory.name);
-            if self.look(index) {
-                // What is known of its mark may be that of the image before.
-                self.renew(index);
+            if self.read_command_line(index) {
+                // The high-water mark read above may be that of the previous image.
+                self.invalidate(index);
                 return self.read_memory(index);
             }
-        } else if member.is_untitled() && self.is_due(pid, SEARCH_AGAIN) {
-            self.search(index);
+        } else if member.is_untitled() && self.is_due(pid, PORT_INTERVAL) {
+            self.classify_by_ports(index);
         }
         Some(memory)
     }
@@ -244,8 +246,8 @@ impl<S: ProcessSource> Tree<S> {
         }
     }
 
-    /// Whether this process is due for what is done so often; the dates are
-    /// spread over the ticks by pid.
+    /// Whether an action with the period `every` is due for this process. Offset by pid, so
+    /// that actions are spread over the samples.
     fn is_due(&self, pid: u32, every: Duration) -> bool {
         let rounds = every.as_micros() / self.interval.as_micros().max(1);
         u128::from(self.round + u64::from(pid)).is_multiple_of(rounds.max(1))

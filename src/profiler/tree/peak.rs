@@ -1,6 +1,6 @@
-//! How large a process was, by the high-water marks that were read of it.
+//! Peak of a process over several readings of its high-water mark.
 
-/// The largest mark of several: over the whole profile, and since marks were last lowered.
+/// Largest of several readings, in bytes: over the whole profile, and in the current window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Peak {
     pub(super) whole: Option<u64>,
@@ -8,19 +8,18 @@ pub(super) struct Peak {
 }
 
 impl Peak {
-    /// Takes note of a mark.
-    pub(super) fn raise(&mut self, mark: u64) {
-        self.absorb(Self { whole: Some(mark), window: Some(mark) });
+    /// Raises both peaks to `bytes`, if that is larger.
+    pub(super) fn raise(&mut self, bytes: u64) {
+        self.merge(Self { whole: Some(bytes), window: Some(bytes) });
     }
 
-    /// Becomes the larger of both.
-    pub(super) fn absorb(&mut self, other: Self) {
+    /// Raises both peaks to those of `other`, if they are larger.
+    pub(super) fn merge(&mut self, other: Self) {
         self.whole = self.whole.max(other.whole);
         self.window = self.window.max(other.window);
     }
 
-    /// The largest since marks were last lowered; from here on it is of the time from now
-    /// on.
+    /// Peak of the current window; the next window starts without one.
     pub(super) fn take_window(&mut self) -> Option<u64> {
         self.window.take()
     }

@@ -1,12 +1,12 @@
-//! Peaks of each phase, or of each group's load, where they were asked for: by lowering
-//! the kernel's marks of the tree's own processes when it begins.
+//! Peaks of each window (a phase, or the load of a scenario group), measured by resetting
+//! the high-water marks of the tree's processes when the window begins.
 //!
-//! A window ends where the next one begins, process by process: a mark is read for the one
-//! and lowered for the other. Between the two lie some microseconds. What rises and falls
-//! again within these is in no peak.
+//! A window ends where the next one begins, process by process: the high-water mark is read
+//! for the one and reset for the other. Some microseconds pass in between; a spike within
+//! them is in neither peak.
 //!
-//! The kernel is heard before that and after it: of execs, so that marks are counted as
-//! whose they are, and of exits, whose marks are of the window that ends.
+//! Events are drained before and after: execs, so that each high-water mark counts for the
+//! right image, and exits, whose records belong to the window that ends.
 
 use std::collections::BTreeMap;
 
@@ -17,35 +17,37 @@ use crate::record::profile::{PhasePeaks, Window};
 use crate::units::ByteSize;
 
 impl<S: ProcessSource> Tree<S> {
-    /// The peaks since the window began, read once more, and the end of it.
+    /// Ends the window, and returns its peaks after a last reading.
     pub(in crate::profiler) fn end_window(&mut self, at: Timestamp, window: Window) -> PhasePeaks {
-        self.read_all_marks(at, |_, _| ());
+        self.read_all_peaks(at, |_, _| ());
         self.take_peaks(at, window)
     }
 
-    /// Lowers the marks of all members to what they have now. Ends the window before, if
-    /// there was one: its peaks.
+    /// Begins a window: resets the peaks of all members. Ends the window `before`, if there
+    /// is one, and returns its peaks.
     pub(in crate::profiler) fn begin_window(
         &mut self,
         at: Timestamp,
         before: Option<Window>,
     ) -> Option<PhasePeaks> {
         let mut not_reset = 0;
-        self.read_all_marks(at, |tree, index| {
+        self.read_all_peaks(at, |tree, index| {
             let member = &mut tree.members[index];
-            // Nobody knows yet whether its mark is its own. If it is, nothing else tells it.
-            if member.is_artefact(at) {
+            // The fork may turn out to work without an exec. Then its high-water mark is its
+            // own, and a reset would discard it.
+            if member.is_pre_exec(at) {
                 return;
             }
-            // It was read just now, so the pid is still its own.
-            if tree.source.reset_mark(member.glance.identity.pid) {
-                member.forget_mark();
-                tree.renew(index);
+            // Read a moment ago, so the pid was not reused.
+            if tree.source.reset_peak(member.stat.identity.pid) {
+                member.clear_high_water();
+                tree.invalidate(index);
             } else {
                 not_reset += 1;
             }
         });
         let peaks = before.map(|before| self.take_peaks(at, before));
+        // Discards the peaks up to now, so that the window starts empty.
         for member in &mut self.members {
             _ = member.take_window_peak();
         }
@@ -53,21 +55,21 @@ impl<S: ProcessSource> Tree<S> {
         peaks
     }
 
-    /// Reads the marks of all members that live, does `then` with each, and leaves nothing
-    /// unheard of those that do not.
-    fn read_all_marks(&mut self, at: Timestamp, mut then: impl FnMut(&mut Self, usize)) {
-        self.hear(at);
+    /// Reads the high-water marks of all members that run and calls `then` for each, and
+    /// drains the events of those that have exited.
+    fn read_all_peaks(&mut self, at: Timestamp, mut then: impl FnMut(&mut Self, usize)) {
+        self.drain_events(at);
         let mut alive = std::mem::take(&mut self.alive);
         alive.retain(|&index| {
-            self.renew(index);
-            let lives = self.visit(index, at).is_some();
+            self.invalidate(index);
+            let lives = self.sample_member(index, at).is_some();
             if lives {
                 then(self, index);
             }
             lives
         });
         self.alive = alive;
-        self.hear(at);
+        self.drain_events(at);
     }
 
     fn take_peaks(&mut self, at: Timestamp, window: Window) -> PhasePeaks {

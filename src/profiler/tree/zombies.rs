@@ -1,37 +1,36 @@
-//! Members that have ended and that no parent has waited for: they hold a pid each, and
-//! no memory.
+//! Zombies: members that have exited and that no parent has reaped. Each holds a pid, and no
+//! memory.
 
 use crate::ids::ProcessIdentity;
-use crate::process::ProcessGlance;
+use crate::process::ProcessStat;
 use crate::profiler::source::ProcessSource;
 
-/// Up to so many are looked at in each tick; more only every so often. A server may
-/// have thousands.
-const LOOKED_AT_EACH_TICK: usize = 32;
+/// Number of zombies up to which all are checked in each sample; more are checked only when
+/// `is_due`. A server may have thousands.
+const CHECKED_EACH_SAMPLE: usize = 32;
 
-/// The zombies of the tree, as they were when last looked at, and those about to be.
+/// Zombies of the tree at the last check, and exiting processes that are about to be.
 #[derive(Debug, Default)]
 pub(super) struct Zombies(Vec<ProcessIdentity>);
 
 impl Zombies {
-    /// Takes up a process that has just ended, if it is still there: it may have given
-    /// its memory back and not be a zombie yet.
+    /// Adds a process that has just ended, unless it was reaped. It may have freed its memory
+    /// and not be a zombie yet.
     pub(super) fn add(&mut self, source: &mut impl ProcessSource, process: ProcessIdentity) {
         if look_up(source, process).is_some() {
             self.0.push(process);
         }
     }
 
-    /// Whether a zombie is known to have been a member.
-    pub(super) fn knows(&self, process: ProcessIdentity) -> bool {
+    /// Whether the process is a former member that was not reaped.
+    pub(super) fn contains(&self, process: ProcessIdentity) -> bool {
         self.0.contains(&process)
     }
 
-    /// Forgets those that were reaped, and counts the others. `is_due`: however many
-    /// there are.
+    /// Number of zombies. Checks which were reaped if `is_due`, or if there are few.
     pub(super) fn count(&mut self, source: &mut impl ProcessSource, is_due: bool) -> u32 {
         let mut count = self.0.len();
-        if is_due || count <= LOOKED_AT_EACH_TICK {
+        if is_due || count <= CHECKED_EACH_SAMPLE {
             count = 0;
             self.0.retain(|&process| {
                 let seen = look_up(source, process);
@@ -43,7 +42,7 @@ impl Zombies {
     }
 }
 
-/// This very process, if it is still there.
-fn look_up(source: &mut impl ProcessSource, process: ProcessIdentity) -> Option<ProcessGlance> {
+/// Stat of the process, unless its pid is free or reused.
+fn look_up(source: &mut impl ProcessSource, process: ProcessIdentity) -> Option<ProcessStat> {
     source.look_up(process.pid).filter(|seen| seen.identity == process)
 }

@@ -1,7 +1,8 @@
-//! A whole server's profile against what the kernel and the server itself say.
+//! Accuracy of the profile of a whole server, compared with the kernel's high-water marks
+//! and with the server's own processes.
 //!
-//! The stand-in's executors are real processes that hold as much memory as they
-//! were told, and take more of it for 40 ms while they serve.
+//! Executors of the fake server are real processes that hold a configured amount of memory,
+//! and allocate more for 40 ms while they run a request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,23 +12,24 @@ use fake_sky::{FakeServer, http, queue_port};
 use serde_json::json;
 use skyload::class::ProcessClass;
 use skyload::profiler::Marker;
-use skyload::profiler::protocol::{Command as Order, Notice};
+use skyload::profiler::protocol::{Command as ProfilerCommand, Notice};
 use skyload::record::profile::{Ending, Phase, ProcessRecord, ProfileLine, Sample, Window};
 use skyload::units::ByteSize;
 
-use super::Bench;
-use super::bench::Profile;
+use super::ProfilerHarness;
+use super::harness::Profile;
 
-/// A peak that is off by more is wrong.
+/// Largest permitted difference of a peak from `VmHWM`.
 const TOLERANCE: ByteSize = ByteSize(512 << 10);
 
-/// Requests that run so long that none gets the executor of another.
-const SIDE_BY_SIDE: (&str, &str) = ("FAKE_SKY_SERVICE_MS", "1000");
+/// Setting of the fake server that makes requests run for a second, so that concurrent ones
+/// need an executor each.
+const CONCURRENT: (&str, &str) = ("FAKE_SKY_SERVICE_MS", "1000");
 
-/// Profiles a server as `xtask` does: by its tree, its ports, and the variable
-/// that its processes have in common.
-fn watch(server: &FakeServer) -> anyhow::Result<Bench> {
-    Bench::watch_pid(server.pid(), |options| {
+/// Starts a profiler on a server as `xtask` does: with its ports, and with an environment
+/// variable that its processes have in common.
+fn profile_server(server: &FakeServer) -> anyhow::Result<ProfilerHarness> {
+    ProfilerHarness::start_for_pid(server.pid(), |options| {
         let value = server.home().display().to_string();
         options.marker = Some(Marker { name: "HOME".to_owned(), value });
         options.api_port = Some(server.port());
@@ -35,28 +37,28 @@ fn watch(server: &FakeServer) -> anyhow::Result<Bench> {
     })
 }
 
-/// Has the server serve so many requests at once, and waits for their ends.
-fn serve(server: &FakeServer, path: &str, requests: usize) -> anyhow::Result<()> {
+/// Submits `count` requests, then waits for their results.
+fn send_requests(server: &FakeServer, path: &str, count: usize) -> anyhow::Result<()> {
     let body = json!({"task": "run: echo", "cluster_name": "c", "refresh": "NONE"});
     let submit = |_| {
         let response = http::post(&format!("{}{path}", server.url()), &body)?;
         Ok(response.request_id()?.to_owned())
     };
-    let ids = (0..requests).map(submit).collect::<anyhow::Result<Vec<_>>>()?;
+    let ids = (0..count).map(submit).collect::<anyhow::Result<Vec<_>>>()?;
     for id in ids {
-        // A launch is refused here, but an executor has served it.
+        // The fake server fails a launch, but an executor has run it.
         http::get(&format!("{}/api/get?request_id={id}", server.url()))?;
     }
     Ok(())
 }
 
-/// The kernel's own marks of these processes, by pid.
+/// High-water marks (`VmHWM`) of the processes, by pid.
 fn high_water_marks(processes: &[Process]) -> anyhow::Result<BTreeMap<u32, ByteSize>> {
-    let mark = |process: &Process| {
-        let kib = process.memory_kib("VmHWM").context("the process lives")?;
+    let high_water = |process: &Process| {
+        let kib = process.memory_kib("VmHWM").context("the process has exited")?;
         Ok((process.pid, ByteSize(kib << 10)))
     };
-    processes.iter().map(mark).collect()
+    processes.iter().map(high_water).collect()
 }
 
 fn pids_of(profile: &Profile, class: ProcessClass) -> BTreeSet<u32> {
@@ -64,39 +66,42 @@ fn pids_of(profile: &Profile, class: ProcessClass) -> BTreeSet<u32> {
     records.map(|record| record.identity.pid).collect()
 }
 
-fn titled(server: &FakeServer, queue: &str) -> BTreeSet<u32> {
+fn executor_pids(server: &FakeServer, queue: &str) -> BTreeSet<u32> {
     let title = format!("SkyPilot:executor:{queue}:");
     let executors = server.executors().into_iter();
     executors.filter(|one| one.command_line.starts_with(&title)).map(|one| one.pid).collect()
 }
 
-fn ticks(lines: &[ProfileLine]) -> Vec<&Sample> {
-    let ticks = lines.iter().filter_map(|line| match line {
-        ProfileLine::Sample(tick) => Some(tick),
+fn samples(lines: &[ProfileLine]) -> Vec<&Sample> {
+    let samples = lines.iter().filter_map(|line| match line {
+        ProfileLine::Sample(sample) => Some(sample),
         _ => None,
     });
-    ticks.collect()
+    samples.collect()
 }
 
-fn assert_near(peak: Option<ByteSize>, mark: ByteSize, what: u32) {
-    let peak = peak.expect("it was read");
-    let off = peak.as_u64().abs_diff(mark.as_u64());
-    assert!(off <= TOLERANCE.as_u64(), "pid {what}: peak {peak}, by the kernel {mark}");
+fn assert_near(peak: Option<ByteSize>, high_water: ByteSize, pid: u32) {
+    let peak = peak.expect("the process was read");
+    let off = peak.as_u64().abs_diff(high_water.as_u64());
+    assert!(
+        off <= TOLERANCE.as_u64(),
+        "pid {pid}: expected the peak {high_water} (VmHWM), got {peak}"
+    );
 }
 
 #[test]
-fn executors_are_classed_and_counted_as_the_server_has_them() -> anyhow::Result<()> {
-    let server = FakeServer::start(&[SIDE_BY_SIDE])?;
-    let bench = watch(&server)?;
-    serve(&server, "/status", 3)?;
-    serve(&server, "/launch", 2)?;
-    let (short, long) = (titled(&server, "short"), titled(&server, "long"));
-    assert_eq!((short.len(), long.len()), (1 + 3, 2), "the stand-in does as it should");
-    let profile = bench.finish()?;
+fn executors_are_classified_and_counted() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[CONCURRENT])?;
+    let harness = profile_server(&server)?;
+    send_requests(&server, "/status", 3)?;
+    send_requests(&server, "/launch", 2)?;
+    let (short, long) = (executor_pids(&server, "short"), executor_pids(&server, "long"));
+    assert_eq!((short.len(), long.len()), (1 + 3, 2), "executors of the fake server");
+    let profile = harness.finish()?;
     assert_eq!(pids_of(&profile, ProcessClass::ShortExecutor), short);
     assert_eq!(pids_of(&profile, ProcessClass::LongExecutor), long);
-    let ticks = ticks(&profile.lines);
-    let last = ticks.last().context("there are ticks")?;
+    let samples = samples(&profile.lines);
+    let last = samples.last().context("no samples")?;
     let count = |class| last.classes.get(&class).map_or(0, |class| class.count);
     assert_eq!(count(ProcessClass::ShortExecutor), 4);
     assert_eq!(count(ProcessClass::LongExecutor), 2);
@@ -106,18 +111,18 @@ fn executors_are_classed_and_counted_as_the_server_has_them() -> anyhow::Result<
 }
 
 #[test]
-fn every_peak_is_the_kernels_own_mark() -> anyhow::Result<()> {
+fn every_peak_is_the_high_water_mark() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_EXECUTOR_MIB", "48")])?;
-    let bench = watch(&server)?;
-    serve(&server, "/status", 3)?;
-    serve(&server, "/launch", 2)?;
-    let marks = high_water_marks(&server.processes())?;
-    let profile = bench.finish()?;
-    assert_eq!(profile.table.processes.len(), marks.len());
-    for (pid, mark) in marks {
-        let record = profile.record(pid).context("it was there all the while")?;
+    let harness = profile_server(&server)?;
+    send_requests(&server, "/status", 3)?;
+    send_requests(&server, "/launch", 2)?;
+    let high_water_marks = high_water_marks(&server.processes())?;
+    let profile = harness.finish()?;
+    assert_eq!(profile.table.processes.len(), high_water_marks.len());
+    for (pid, high_water) in high_water_marks {
+        let record = profile.record(pid).context("no record of the process")?;
         assert_eq!(record.ending, Ending::Alive);
-        assert_near(record.peak, mark, pid);
+        assert_near(record.peak, high_water, pid);
     }
     for executor in server.executors() {
         let peak = profile.record(executor.pid).and_then(|record| record.peak);
@@ -128,21 +133,21 @@ fn every_peak_is_the_kernels_own_mark() -> anyhow::Result<()> {
 
 #[test]
 fn no_spike_of_40_ms_is_missed() -> anyhow::Result<()> {
-    let server = FakeServer::start(&[SIDE_BY_SIDE, ("FAKE_SKY_SPIKE_MIB", "200")])?;
-    let bench = watch(&server)?;
-    serve(&server, "/status", 3)?;
-    serve(&server, "/launch", 1)?;
-    let marks = high_water_marks(&server.executors())?;
-    assert_eq!(marks.len(), 1 + 3 + 1);
-    let profile = bench.finish()?;
-    for (pid, mark) in marks {
-        let record = profile.record(pid).context("it was there")?;
+    let server = FakeServer::start(&[CONCURRENT, ("FAKE_SKY_SPIKE_MIB", "200")])?;
+    let harness = profile_server(&server)?;
+    send_requests(&server, "/status", 3)?;
+    send_requests(&server, "/launch", 1)?;
+    let high_water_marks = high_water_marks(&server.executors())?;
+    assert_eq!(high_water_marks.len(), 1 + 3 + 1);
+    let profile = harness.finish()?;
+    for (pid, high_water) in high_water_marks {
+        let record = profile.record(pid).context("no record of the process")?;
         assert!(record.peak >= Some(ByteSize::mib(200)), "{record:?}");
-        assert_near(record.peak, mark, pid);
+        assert_near(record.peak, high_water, pid);
     }
-    // The spikes were over when the last look was taken.
-    let ticks = ticks(&profile.lines);
-    let last = ticks.last().context("there are ticks")?;
+    // The spikes were over at the last sample.
+    let samples = samples(&profile.lines);
+    let last = samples.last().context("no samples")?;
     assert!(last.classes[&ProcessClass::ShortExecutor].rss_max < ByteSize::mib(100));
     Ok(())
 }
@@ -150,12 +155,12 @@ fn no_spike_of_40_ms_is_missed() -> anyhow::Result<()> {
 #[test]
 fn another_server_on_the_machine_is_not_counted() -> anyhow::Result<()> {
     let (ours, theirs) = (FakeServer::start(&[])?, FakeServer::start(&[])?);
-    let bench = watch(&ours)?;
-    serve(&ours, "/status", 2)?;
-    serve(&theirs, "/status", 2)?;
-    bench.let_it_tick()?;
+    let harness = profile_server(&ours)?;
+    send_requests(&ours, "/status", 2)?;
+    send_requests(&theirs, "/status", 2)?;
+    harness.wait_for_sample()?;
     let (own, foreign) = (ours.processes(), theirs.processes());
-    let profile = bench.finish()?;
+    let profile = harness.finish()?;
     assert!(foreign.len() >= 4, "{foreign:?}");
     assert!(foreign.iter().all(|process| profile.record(process.pid).is_none()));
     let seen: BTreeSet<_> = profile.table.processes.iter().map(|one| one.identity.pid).collect();
@@ -164,33 +169,33 @@ fn another_server_on_the_machine_is_not_counted() -> anyhow::Result<()> {
 }
 
 #[test]
-fn marks_of_another_server_are_not_lowered() -> anyhow::Result<()> {
-    let spikes = [("FAKE_SKY_SPIKE_MIB", "100"), SIDE_BY_SIDE];
+fn peaks_of_another_server_are_not_reset() -> anyhow::Result<()> {
+    let spikes = [("FAKE_SKY_SPIKE_MIB", "100"), CONCURRENT];
     let (ours, theirs) = (FakeServer::start(&spikes)?, FakeServer::start(&spikes)?);
-    let bench = watch(&ours)?;
-    serve(&ours, "/status", 1)?;
-    serve(&theirs, "/status", 1)?;
+    let harness = profile_server(&ours)?;
+    send_requests(&ours, "/status", 1)?;
+    send_requests(&theirs, "/status", 1)?;
     let (own, foreign) =
         (high_water_marks(&ours.executors())?, high_water_marks(&theirs.executors())?);
     let window = Window::Phase(Phase::Cooldown);
-    bench.order(&Order::BeginWindow { window })?;
-    bench.wait_for(|notice| *notice == Notice::WindowBegan { window })?;
-    let lowered = high_water_marks(&ours.executors())?;
+    harness.send(&ProfilerCommand::BeginWindow { window })?;
+    harness.wait_for(|notice| *notice == Notice::WindowBegan { window })?;
+    let reset = high_water_marks(&ours.executors())?;
     assert_eq!(high_water_marks(&theirs.executors())?, foreign);
-    let spiked = |marks: &BTreeMap<u32, ByteSize>| {
-        marks.values().filter(|mark| **mark > ByteSize::mib(100)).count()
+    let spiked = |high_water_marks: &BTreeMap<u32, ByteSize>| {
+        high_water_marks.values().filter(|high_water| **high_water > ByteSize::mib(100)).count()
     };
     assert!(spiked(&own) > 0 && spiked(&foreign) > 0);
-    assert_eq!(spiked(&lowered), 0);
-    let profile = bench.finish()?;
+    assert_eq!(spiked(&reset), 0);
+    let profile = harness.finish()?;
     let peaks = profile.lines.iter().find_map(|line| match line {
         ProfileLine::PhasePeaks(peaks) => Some(peaks),
         _ => None,
     });
-    let peaks = peaks.context("the window was ended with the profile")?;
+    let peaks = peaks.context("no peaks of the window")?;
     assert_eq!((peaks.window, peaks.not_reset), (window, 0));
     assert!(peaks.classes[&ProcessClass::ShortExecutor] < ByteSize::mib(100));
-    // The whole has them all the same.
+    // The reset does not change the peak of the whole profile.
     let of_class = |record: &&ProcessRecord| record.class == ProcessClass::ShortExecutor;
     let whole = profile.table.processes.iter().filter(of_class).filter_map(|one| one.peak).max();
     assert!(whole > Some(ByteSize::mib(100)));
@@ -198,42 +203,45 @@ fn marks_of_another_server_are_not_lowered() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_process_behind_the_queue_port_has_a_class_of_its_own() -> anyhow::Result<()> {
+fn the_queue_process_is_found_by_its_port() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let bench = watch(&server)?;
-    serve(&server, "/status", 1)?;
+    let harness = profile_server(&server)?;
+    send_requests(&server, "/status", 1)?;
     let spawned = |process: &Process| process.command_line.contains("multiprocessing.spawn");
     let queue: BTreeSet<_> =
         server.processes().into_iter().filter(spawned).map(|process| process.pid).collect();
-    let profile = bench.finish()?;
-    assert_eq!(queue.len(), 1, "executors have their titles by now");
+    let profile = harness.finish()?;
+    assert_eq!(queue.len(), 1, "only the queue has no title");
     assert_eq!(pids_of(&profile, ProcessClass::Queue), queue);
     Ok(())
 }
 
 #[test]
-fn a_killed_server_is_reported_and_its_orphans_are_still_counted() -> anyhow::Result<()> {
+fn after_a_server_is_killed_its_orphans_are_still_sampled() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let bench = watch(&server)?;
-    serve(&server, "/status", 2)?;
-    let orphans = titled(&server, "short");
+    let harness = profile_server(&server)?;
+    send_requests(&server, "/status", 2)?;
+    let orphans = executor_pids(&server, "short");
     kill_hard(server.pid());
-    bench.wait_for(|notice| matches!(notice, Notice::ServerGone { .. }))?;
-    bench.let_it_tick()?;
-    bench.let_it_tick()?;
-    let marks = high_water_marks(&server.executors())?;
-    let profile = bench.finish()?;
-    assert_ne!(profile.record(server.pid()).context("the server")?.ending, Ending::Alive);
-    assert_eq!(marks.keys().copied().collect::<BTreeSet<_>>(), orphans);
-    for (pid, mark) in marks {
-        let record = profile.record(pid).context("an orphan")?;
+    harness.wait_for(|notice| matches!(notice, Notice::ServerGone { .. }))?;
+    harness.wait_for_sample()?;
+    harness.wait_for_sample()?;
+    let high_water_marks = high_water_marks(&server.executors())?;
+    let profile = harness.finish()?;
+    assert_ne!(
+        profile.record(server.pid()).context("no record of the server")?.ending,
+        Ending::Alive
+    );
+    assert_eq!(high_water_marks.keys().copied().collect::<BTreeSet<_>>(), orphans);
+    for (pid, high_water) in high_water_marks {
+        let record = profile.record(pid).context("no record of an orphan")?;
         assert_eq!((record.class, record.ending), (ProcessClass::ShortExecutor, Ending::Alive));
-        assert_near(record.peak, mark, pid);
+        assert_near(record.peak, high_water, pid);
     }
     let gone = |line: &ProfileLine| matches!(line, ProfileLine::ServerGone { .. });
-    let at = profile.lines.iter().position(gone).context("it is in the file")?;
-    let after = ticks(&profile.lines[at..]);
-    let last = after.last().context("it went on")?;
+    let at = profile.lines.iter().position(gone).context("no ServerGone line")?;
+    let after = samples(&profile.lines[at..]);
+    let last = after.last().context("no samples after the exit")?;
     let counted = last.classes[&ProcessClass::ShortExecutor].count;
     assert_eq!(usize::try_from(counted)?, orphans.len());
     assert!(!last.classes.contains_key(&ProcessClass::Server));

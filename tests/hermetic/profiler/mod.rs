@@ -1,16 +1,16 @@
-//! The profiler on real processes: what it finds, what it writes, how it ends.
+//! Tests of the profiler on real processes: discovery, accuracy, files, and shutdown.
 //!
-//! The processes are shells and sleeps that the tests start themselves, and a
-//! stand-in server whose memory is known. The profiler runs in a thread here and in a process of its own in `xtask`; it
-//! cannot tell the difference.
+//! The processes are shells that the tests start, and a fake server whose memory is known.
+//! The profiler runs in a thread here, and in a process of its own in `xtask`; the code is
+//! the same.
 
 #![cfg(target_os = "linux")]
 
 mod accuracy;
-mod bench;
-mod brief;
-mod ending;
-mod finding;
-mod original;
+mod discovery;
+mod harness;
+mod short_lived;
+mod shutdown;
+mod upstream;
 
-use bench::Bench;
+use harness::ProfilerHarness;

@@ -1,8 +1,8 @@
-//! The tree on a machine made of plain values.
+//! Tests of the tree on a fake machine.
 
+mod events;
 mod images;
 mod life;
-mod news;
 mod scope;
 mod swap;
 mod windows;
@@ -24,14 +24,14 @@ const STEP: Duration = Duration::from_millis(50);
 const SERVER: &str = "python -m sky.server.server --port=46580";
 const SPAWN: &str = "python -c from_multiprocessing.spawn_import";
 
-/// A machine with a server of 100 MB, and the tree on it.
-struct Watched {
+/// Fake machine with a server of 100 MB, and its tree.
+struct Harness {
     machine: FakeMachine,
     tree: Tree<FakeMachine>,
     now: Timestamp,
 }
 
-fn watch() -> Watched {
+fn harness() -> Harness {
     let machine = FakeMachine::default();
     machine.start(1, 0, "init", 1);
     machine.start(ROOT, 1, SERVER, 100);
@@ -45,28 +45,28 @@ fn watch() -> Watched {
         )
     };
     let now = Timestamp::from_micros(1_000_000);
-    Watched { tree: Tree::new(machine.clone(), &options), machine, now }
+    Harness { tree: Tree::new(machine.clone(), &options), machine, now }
 }
 
-impl Watched {
-    fn tick(&mut self) -> Look {
-        self.tick_after(STEP)
+impl Harness {
+    fn sample(&mut self) -> TreeSample {
+        self.sample_after(STEP)
     }
 
-    fn tick_after(&mut self, pause: Duration) -> Look {
+    fn sample_after(&mut self, pause: Duration) -> TreeSample {
         self.now = self.now.plus(pause);
-        self.tree.tick(self.now).unwrap()
+        self.tree.sample(self.now).unwrap()
     }
 
-    fn ticks(&mut self, count: usize) -> Look {
-        (0..count).map(|_| self.tick()).last().unwrap()
+    fn samples(&mut self, count: usize) -> TreeSample {
+        (0..count).map(|_| self.sample()).last().unwrap()
     }
 
     fn begin_window(&mut self) {
         _ = self.tree.begin_window(self.now, None);
     }
 
-    /// Takes a snapshot, for which time passes.
+    /// Takes a snapshot; the time advances by a fifth of [`STEP`] at each call of `now`.
     fn snapshot(&mut self, phase: Phase) -> Snapshot {
         let now = Cell::new(self.now);
         let snapshot = self.tree.snapshot(phase, || now.replace(now.get().plus(STEP / 5)));
@@ -80,12 +80,12 @@ impl Watched {
     }
 
     fn record(&self, pid: u32) -> ProcessRecord {
-        self.records(pid).pop().expect("it is in the tree")
+        self.records(pid).pop().expect("the process is in the tree")
     }
 }
 
-fn counts(look: &Look) -> Vec<(ProcessClass, u32)> {
-    look.classes.iter().map(|(&class, tick)| (class, tick.count)).collect()
+fn counts(sample: &TreeSample) -> Vec<(ProcessClass, u32)> {
+    sample.classes.iter().map(|(&class, processes)| (class, processes.count)).collect()
 }
 
 fn mb(size: u64) -> Option<ByteSize> {

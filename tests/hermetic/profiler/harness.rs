@@ -1,4 +1,4 @@
-//! Sets a profiler upon a process and reads what it wrote.
+//! Harness that runs a profiler on a process and reads its files.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeWriter, Write, pipe};
@@ -12,26 +12,26 @@ use anyhow::Context;
 use nix::sys::signal::{SIGKILL, kill};
 use nix::unistd::Pid;
 use skyload::ids::ProcessIdentity;
-use skyload::profiler::protocol::{self, Command as Order, Notice};
+use skyload::profiler::protocol::{self, Command as ProfilerCommand, Notice};
 use skyload::profiler::{self, Marker, ProfilerError, ProfilerOptions};
 use skyload::record::profile::{ProcessRecord, ProcessTable, ProfileLine};
 use skyload::record::{read, read_log};
 use tempfile::TempDir;
 
-/// How long a notice may take on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit for a notice, on a machine that is busy with other tests.
+const NOTICE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A process that the test started, ended with it.
-pub(super) struct Owned(Child);
+/// Child process of the test, killed on drop.
+pub(super) struct TestProcess(Child);
 
-impl Owned {
-    /// A shell that runs `script`. It ends when the test does, since it is
-    /// killed, and `read` in a script ends by itself since its input closes.
+impl TestProcess {
+    /// Starts a shell that runs `script`. A `read` in it waits for [`Self::write_line`], or
+    /// for the end of the test, which closes the input.
     pub(super) fn shell(script: &str) -> anyhow::Result<Self> {
         Self::marked_shell(script, None)
     }
 
-    /// The same with a variable in its environment.
+    /// Starts a shell as [`Self::shell`] does, with a variable in its environment.
     pub(super) fn marked_shell(script: &str, marker: Option<&Marker>) -> anyhow::Result<Self> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -43,17 +43,18 @@ impl Owned {
         self.0.id()
     }
 
-    /// Ends the `read` that the shell is at.
+    /// Ends the current `read` of the shell.
     pub(super) fn write_line(&self) -> anyhow::Result<()> {
-        let mut input = self.0.stdin.as_ref().context("it is piped")?;
+        let mut input = self.0.stdin.as_ref().context("stdin is not piped")?;
         Ok(input.write_all(b"go\n")?)
     }
 
-    /// The next line that the shell prints.
+    /// Next line that the shell prints.
     pub(super) fn line(&mut self) -> anyhow::Result<String> {
-        let out = self.0.stdout.as_mut().context("it is piped")?;
+        let out = self.0.stdout.as_mut().context("stdout is not piped")?;
         let mut line = String::new();
-        // One shell, one reader, and never more than one line at a time.
+        // The reader is dropped after each line: with a larger buffer it would take bytes of
+        // the next line with it.
         BufReader::with_capacity(1, out).read_line(&mut line)?;
         Ok(line.trim().to_owned())
     }
@@ -65,30 +66,30 @@ impl Owned {
     }
 }
 
-impl Drop for Owned {
+impl Drop for TestProcess {
     fn drop(&mut self) {
         _ = self.kill();
     }
 }
 
-/// A process that a shell of the test left behind, ended with the test.
-pub(super) struct Stray(pub(super) u32);
+/// Background process of a shell, killed on drop.
+pub(super) struct Orphan(pub(super) u32);
 
-impl Drop for Stray {
+impl Drop for Orphan {
     fn drop(&mut self) {
         _ = kill(Pid::from_raw(self.0.cast_signed()), SIGKILL);
     }
 }
 
-/// A profiler at work.
-pub(super) struct Bench {
+/// Running profiler.
+pub(super) struct ProfilerHarness {
     folder: TempDir,
-    orders: Option<PipeWriter>,
+    commands: Option<PipeWriter>,
     notices: Receiver<Notice>,
     profiler: Option<JoinHandle<Result<(), ProfilerError>>>,
 }
 
-/// What a profiler left.
+/// Contents of a profiler's files.
 pub(super) struct Profile {
     pub(super) lines: Vec<ProfileLine>,
     pub(super) table: ProcessTable,
@@ -105,87 +106,90 @@ impl Profile {
     }
 }
 
-impl Bench {
-    /// Profiles the tree of `root`, and waits for the first tick.
-    pub(super) fn watch(
-        root: &Owned,
+impl ProfilerHarness {
+    /// Starts a profiler on the tree of `root`, and waits for the first sample.
+    pub(super) fn start(
+        root: &TestProcess,
         adjust: impl FnOnce(&mut ProfilerOptions),
     ) -> anyhow::Result<Self> {
-        Self::watch_pid(root.pid(), adjust)
+        Self::start_for_pid(root.pid(), adjust)
     }
 
-    /// The same with a root that is not ours to end.
-    pub(super) fn watch_pid(
+    /// Starts a profiler as [`Self::start`] does, by the pid of the root.
+    pub(super) fn start_for_pid(
         root: u32,
         adjust: impl FnOnce(&mut ProfilerOptions),
     ) -> anyhow::Result<Self> {
-        let root = ProcessIdentity::of(root).context("the root lives")?;
+        let root = ProcessIdentity::of(root).context("the root has exited")?;
         let folder = tempfile::tempdir()?;
         let [samples, processes] =
             ["samples.jsonl", "processes.json"].map(|name| folder.path().join(name));
         let mut options = ProfilerOptions::new(root, samples, processes);
         adjust(&mut options);
-        let (order_out, order_in) = pipe()?;
-        let (notice_out, notice_in) = pipe()?;
-        let profiler =
-            thread::spawn(move || profiler::run(&options, order_out, notice_in).map(|_| ()));
+        let (command_reader, command_writer) = pipe()?;
+        let (notice_reader, notice_writer) = pipe()?;
+        let profiler = thread::spawn(move || {
+            profiler::run(&options, command_reader, notice_writer).map(|_| ())
+        });
         let (sender, notices) = mpsc::channel();
         thread::spawn(move || {
-            for line in BufReader::new(notice_out).lines().map_while(Result::ok) {
+            for line in BufReader::new(notice_reader).lines().map_while(Result::ok) {
                 let notice = protocol::parse(&line).expect("a notice");
                 if sender.send(notice).is_err() {
                     return;
                 }
             }
         });
-        let bench = Self { folder, orders: Some(order_in), notices, profiler: Some(profiler) };
-        bench.wait_for(|notice| *notice == Notice::Ready)?;
-        Ok(bench)
+        let harness =
+            Self { folder, commands: Some(command_writer), notices, profiler: Some(profiler) };
+        harness.wait_for(|notice| *notice == Notice::Ready)?;
+        Ok(harness)
     }
 
-    /// Waits for a notice, and leaves out any before it.
+    /// Waits for a notice, and skips those before it.
     pub(super) fn wait_for(&self, wanted: impl Fn(&Notice) -> bool) -> anyhow::Result<Notice> {
         loop {
-            let notice = self.notices.recv_timeout(PATIENCE).context("the profiler is silent")?;
+            let notice =
+                self.notices.recv_timeout(NOTICE_TIMEOUT).context("waiting for a notice")?;
             if wanted(&notice) {
                 return Ok(notice);
             }
         }
     }
 
-    /// Gives the profiler a command.
-    pub(super) fn order(&self, order: &Order) -> anyhow::Result<()> {
-        let orders = self.orders.as_ref().context("the profiler was not told to end")?;
-        protocol::send(orders, order).context("the profiler takes commands")
+    /// Sends a command to the profiler.
+    pub(super) fn send(&self, command: &ProfilerCommand) -> anyhow::Result<()> {
+        let commands = self.commands.as_ref().context("the commands are closed")?;
+        protocol::send(commands, command).context("sending a command")
     }
 
-    /// Sends something that is no command.
-    pub(super) fn babble(&self) -> anyhow::Result<()> {
-        let mut orders = self.orders.as_ref().context("the profiler was not told to end")?;
-        Ok(orders.write_all(b"what?\n")?)
+    /// Sends a line that is not a command.
+    pub(super) fn send_invalid_command(&self) -> anyhow::Result<()> {
+        let mut commands = self.commands.as_ref().context("the commands are closed")?;
+        Ok(commands.write_all(b"what?\n")?)
     }
 
-    /// Ends the commands as the parent's death does.
-    pub(super) fn hang_up(&mut self) {
-        self.orders = None;
+    /// Closes the commands, as the exit of the parent does.
+    pub(super) fn close_commands(&mut self) {
+        self.commands = None;
     }
 
-    /// Waits for a profiler that was told to end.
+    /// Waits for the end of the profiler.
     pub(super) fn join(&mut self) -> anyhow::Result<Result<(), ProfilerError>> {
-        let profiler = self.profiler.take().context("it was not joined before")?;
+        let profiler = self.profiler.take().context("the profiler was joined before")?;
         profiler.join().map_err(|_| anyhow::anyhow!("the profiler panicked"))
     }
 
-    /// What is in the files now.
+    /// Reads the current contents of the files.
     pub(super) fn read(&self) -> anyhow::Result<Profile> {
         let lines = read_log(&self.samples())?.values;
         let table = read(&self.folder.path().join("processes.json"))?;
         Ok(Profile { lines, table })
     }
 
-    /// Tells the profiler to finish, and reads what it left.
+    /// Finishes the profile, and reads the files.
     pub(super) fn finish(mut self) -> anyhow::Result<Profile> {
-        self.order(&Order::Finish)?;
+        self.send(&ProfilerCommand::Finish)?;
         self.wait_for(|notice| *notice == Notice::Finished)?;
         self.join()??;
         self.read()
@@ -195,8 +199,8 @@ impl Bench {
         self.folder.path().join("samples.jsonl")
     }
 
-    /// Waits until the profiler has taken some more ticks.
-    pub(super) fn let_it_tick(&self) -> anyhow::Result<()> {
+    /// Waits until the profiler has flushed another sample.
+    pub(super) fn wait_for_sample(&self) -> anyhow::Result<()> {
         let size = || File::open(self.samples()).and_then(|file| file.metadata()).map(|m| m.len());
         let before = size()?;
         for _ in 0..400 {
@@ -205,6 +209,6 @@ impl Bench {
             }
             thread::sleep(Duration::from_millis(50));
         }
-        anyhow::bail!("the profiler stands still")
+        anyhow::bail!("no sample was written in 20 s")
     }
 }

@@ -1,6 +1,6 @@
-//! What a sampler cannot see: processes that live between two ticks, and what a process
-//! takes just before its end. The ticks here are far apart, so that each test fails for
-//! whoever only looks at living processes.
+//! Peaks that sampling misses: of processes that live between two samples, and of memory
+//! allocated just before an exit. The sampling interval is long here, so that each test
+//! fails for a profiler that reads running processes only.
 
 use std::time::Duration;
 
@@ -9,33 +9,34 @@ use skyload::profiler::check_level;
 use skyload::record::profile::{Ending, LevelChoice, ProcessRecord, ProfileLine, ProfilerLevel};
 use skyload::units::ByteSize;
 
-use super::Bench;
-use super::bench::{Owned, Profile};
+use super::ProfilerHarness;
+use super::harness::{Profile, TestProcess};
 
-const FAR_APART: Duration = Duration::from_secs(2);
+/// Sampling interval, far longer than each program of the scripts runs.
+const LONG_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Twenty programs one after the other, each of which holds 60 MB for some milliseconds.
-const BRIEF_PROGRAMS: &str = "read go
+/// Script of twenty programs in sequence that hold 60 MB for some milliseconds each.
+const SHORT_LIVED_PROGRAMS: &str = "read go
     for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         dd if=/dev/zero of=/dev/null bs=60M count=1 2>/dev/null
     done
     echo done; read forever";
 
 fn profile(script: &str, level: LevelChoice, interval: Duration) -> anyhow::Result<Profile> {
-    let mut root = Owned::shell(script)?;
-    let bench = Bench::watch(&root, |options| {
+    let mut root = TestProcess::shell(script)?;
+    let harness = ProfilerHarness::start(&root, |options| {
         options.level = level;
         options.interval = interval;
     })?;
     root.write_line()?;
     while root.line()? != "done" {}
-    bench.finish()
+    harness.finish()
 }
 
 fn level_of(profile: &Profile) -> (ProfilerLevel, bool) {
     match profile.lines.first() {
         Some(ProfileLine::Header(header)) => (header.level, header.kernel_events),
-        other => panic!("{other:?} is no header"),
+        other => panic!("expected a header, got {other:?}"),
     }
 }
 
@@ -48,18 +49,18 @@ fn root_of(profile: &Profile) -> u32 {
 }
 
 #[test]
-fn no_process_is_too_brief_to_leave_its_peak() -> anyhow::Result<()> {
+fn with_exit_records_every_short_lived_process_has_its_peak() -> anyhow::Result<()> {
     if let Err(reason) = check_level(LevelChoice::ExitRecords) {
         leave_test_out(Grant::ExitRecords, reason);
         return Ok(());
     }
-    let profile = profile(BRIEF_PROGRAMS, LevelChoice::ExitRecords, FAR_APART)?;
+    let profile = profile(SHORT_LIVED_PROGRAMS, LevelChoice::ExitRecords, LONG_INTERVAL)?;
     assert_eq!(level_of(&profile).0, ProfilerLevel::ExitRecords);
     let programs = programs(&profile);
     assert_eq!(programs.len(), 20);
     for program in programs {
         assert_eq!(program.ending, Ending::Recorded, "{program:?}");
-        let peak = program.peak.expect("it is in the record");
+        let peak = program.peak.expect("the exit record has the peak");
         assert!(peak > ByteSize::mib(60) && peak < ByteSize::mib(64), "{program:?}");
     }
     assert_eq!(profile.table.dropped_events, 0);
@@ -67,11 +68,11 @@ fn no_process_is_too_brief_to_leave_its_peak() -> anyhow::Result<()> {
 }
 
 #[test]
-fn without_exit_records_brief_processes_are_counted_as_unread() -> anyhow::Result<()> {
-    let profile = profile(BRIEF_PROGRAMS, LevelChoice::HighWaterMark, FAR_APART)?;
-    let (level, is_told) = level_of(&profile);
+fn without_exit_records_short_lived_processes_are_unread() -> anyhow::Result<()> {
+    let profile = profile(SHORT_LIVED_PROGRAMS, LevelChoice::HighWaterMark, LONG_INTERVAL)?;
+    let (level, has_events) = level_of(&profile);
     assert_eq!(level, ProfilerLevel::HighWaterMark);
-    if is_told {
+    if has_events {
         assert_eq!(programs(&profile).len(), 20);
     } else {
         leave_test_out(Grant::Births, "brief processes may be unknown");
@@ -83,12 +84,12 @@ fn without_exit_records_brief_processes_are_counted_as_unread() -> anyhow::Resul
 }
 
 #[test]
-fn what_a_process_takes_just_before_its_end_is_in_its_peak() -> anyhow::Result<()> {
+fn memory_allocated_just_before_the_exit_is_in_the_peak() -> anyhow::Result<()> {
     if let Err(reason) = check_level(LevelChoice::ExitRecords) {
         leave_test_out(Grant::ExitRecords, reason);
         return Ok(());
     }
-    // The inner shell is read while it is small, then takes 50 MB and ends at once.
+    // The inner shell is sampled while it is small, then allocates 50 MB and exits.
     let script =
         "sh -c 'read go; v=$(head -c 50000000 /dev/zero | tr \"\\0\" x)'; echo done; read forever";
     let profile = profile(script, LevelChoice::Best, Duration::from_millis(500))?;
@@ -99,9 +100,9 @@ fn what_a_process_takes_just_before_its_end_is_in_its_peak() -> anyhow::Result<(
 }
 
 #[test]
-fn a_sampler_says_that_it_is_one() -> anyhow::Result<()> {
-    let every = Duration::from_millis(50);
-    let profile = profile("read go; echo done; read forever", LevelChoice::Sampled, every)?;
+fn the_header_of_a_sampled_profile_has_its_level() -> anyhow::Result<()> {
+    let interval = Duration::from_millis(50);
+    let profile = profile("read go; echo done; read forever", LevelChoice::Sampled, interval)?;
     assert_eq!(level_of(&profile), (ProfilerLevel::SampledRss, false));
     assert!(profile.table.processes[0].peak > Some(ByteSize(0)));
     Ok(())
