@@ -143,7 +143,7 @@ impl ApiClient {
     /// Sends a call and reads its response whole. Its time limit is the SDK's: a
     /// server that misses it has failed the request, whatever becomes of it.
     pub async fn send(&self, call: &Call, names: &IterationNames) -> Result<Response, Failure> {
-        let limit = call.answer_within.map(TimeLimit::of_sdk);
+        let limit = call.sdk_timeout.map(TimeLimit::of_sdk);
         self.execute(call.step, self.request(call, names), limit).await
     }
 
