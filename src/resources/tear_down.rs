@@ -341,7 +341,10 @@ mod tests {
         let ended =
             Remaining { jobs: vec![row("skyload-1-job", "SUCCEEDED")], ..Remaining::default() };
         assert!(!ended.is_owned(&cluster));
-        assert!(!running.is_owned(&row("skyload-1-jobs", "UP")), "another name with the same beginning");
+        assert!(
+            !running.is_owned(&row("skyload-1-jobs", "UP")),
+            "another name with the same beginning"
+        );
     }
 
     #[test]
