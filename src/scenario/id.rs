@@ -161,8 +161,8 @@ impl ScenarioId {
         format!("{}-{}", self.kind().name(), self.name())
     }
 
-    /// Scenario of a test case in `tests/load`. In `api::every_request_is_answered::case_1_status`
-    /// the module is the scenario's kind, and its name follows the ordinal.
+    /// Scenario of a test case in `tests/load`, such as `api::every_request_..::case_01_status`:
+    /// the module is the scenario's kind, and the scenario's name follows the ordinal.
     pub fn of_test(test_name: &str) -> Option<Self> {
         let (kind, rest) = test_name.split_once("::")?;
         let (_, case) = rest.rsplit_once("::case_")?;
@@ -234,9 +234,9 @@ mod tests {
     #[test]
     fn a_test_case_maps_to_the_scenario_of_its_module_and_name() {
         let of = ScenarioId::of_test;
-        assert_eq!(of("api::is_answered::case_02_cli_status"), Some(ScenarioId::ApiCliStatus));
-        assert_eq!(of("cli::ends_well::case_1_status"), Some(ScenarioId::CliStatus));
-        assert_eq!(of("cli::ends_well::case_1_nosuch"), None);
-        assert_eq!(of("api::is_answered"), None);
+        assert_eq!(of("api::succeeds::case_02_cli_status"), Some(ScenarioId::ApiCliStatus));
+        assert_eq!(of("cli::succeeds::case_1_status"), Some(ScenarioId::CliStatus));
+        assert_eq!(of("cli::succeeds::case_1_nosuch"), None);
+        assert_eq!(of("api::succeeds"), None);
     }
 }
