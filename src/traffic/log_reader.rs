@@ -29,7 +29,7 @@ enum ProgressRule {
 }
 
 impl ProgressRule {
-    /// Rule of the SDK of a release. A version without numbers, such as a nightly build, is
+    /// Rule of the SDK of a release. An unknown version, such as that of a nightly build, is
     /// taken for a recent one.
     fn of(release: &str, call: &Call) -> Self {
         let mut numbers = release.split('.').map(|part| part.parse::<u32>().ok());
