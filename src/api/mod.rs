@@ -144,7 +144,7 @@ impl ApiClient {
     /// Sends a call and reads its whole response within the SDK timeout. A later response
     /// counts as a failure, as it does for a user of the SDK.
     pub async fn send(&self, call: &Call, names: &IterationNames) -> Result<Response, Failure> {
-        let limit = call.answer_within.map(TimeLimit::of_sdk);
+        let limit = call.sdk_timeout.map(TimeLimit::of_sdk);
         self.execute(call.step, self.request(call, names), limit).await
     }
 

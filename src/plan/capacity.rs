@@ -151,7 +151,7 @@ fn base(scenarios: &[PlannedScenario], here: Here) -> u64 {
 fn cost_of_one_user(planned: &PlannedScenario, here: Here) -> u64 {
     let scenario = Scenario::of(planned.id);
     let on_server = match here.server {
-        true => EXECUTOR.as_u64() * u64::from(scenario.processes_at_once),
+        true => EXECUTOR.as_u64() * u64::from(scenario.concurrent_processes),
         false => 0,
     };
     let on_nodes = match scenario.needs {

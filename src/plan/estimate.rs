@@ -157,7 +157,7 @@ mod tests {
             shell: Vec::new(),
         };
         let plan = LoadPlan::resolve(request, &config, &machine).unwrap();
-        let import = Duration::from_secs_f64(Cost::OF_ONE_IMPORT);
+        let import = Duration::from_secs_f64(Cost::REFERENCE_IMPORT);
         let cpus = Cpus { allowed: 1 << 20, quota: None };
         let speed = Speed { cpus, import, elapsed: import, concurrency: 1, others: None };
         Estimate::of(&plan, speed).duration.as_secs_f64()

@@ -68,7 +68,7 @@ impl Speed {
 
     /// CPU-seconds that this machine takes for one of the table of costs.
     pub fn factor(self) -> f64 {
-        self.import.as_secs_f64() / Cost::OF_ONE_IMPORT
+        self.import.as_secs_f64() / Cost::REFERENCE_IMPORT
     }
 }
 

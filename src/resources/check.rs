@@ -1,24 +1,24 @@
-//! Whether the server can use the infrastructures that are to be launched on.
+//! Check that the server can launch on the plan's infras.
 
 use serde_json::Value;
 
-use super::requests::{Requests, naming};
+use super::requests::{Requests, only_own};
 use crate::fact::Fact;
 use crate::record::outcome::Failure;
 use crate::scenario::IterationNames;
 use crate::scenario::shared_calls::{CHECK, ENABLED_CLOUDS};
 
-/// Infrastructures that the server cannot use.
+/// Infras that are not enabled on the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disabled {
-    /// Their names, as they were asked for.
+    /// Names of the infras, as in the plan.
     pub infras: Vec<String>,
-    /// What SkyPilot says of them.
+    /// Output of `sky check`, without its decoration.
     pub reason: String,
 }
 
-/// Asks the server to check `infras`, as `sky check` does. Returns those that it
-/// cannot use, if there are any.
+/// Lets the server check `infras`, as `sky check` does, and returns those that it cannot use;
+/// `None` if it can use all.
 pub async fn find_disabled(
     requests: &Requests,
     infras: &[String],
@@ -26,29 +26,29 @@ pub async fn find_disabled(
     let mut clouds: Vec<&str> = infras.iter().map(|infra| cloud_of(infra)).collect();
     clouds.sort_unstable();
     clouds.dedup();
-    let id = requests.submit(&CHECK, &naming(&clouds.join(","))).await?;
+    let id = requests.submit(&CHECK, &only_own(&clouds.join(","))).await?;
     let reason = requests.client().log(CHECK.step, &id).await?;
     let value = requests.result(CHECK.step, &id).await?;
     let disabled = infras.iter().filter(|infra| !is_enabled(&value, cloud_of(infra)));
     let infras: Vec<String> = disabled.cloned().collect();
-    Ok((!infras.is_empty()).then(|| Disabled { infras, reason: essence(&reason) }))
+    Ok((!infras.is_empty()).then(|| Disabled { infras, reason: plain_lines(&reason) }))
 }
 
-/// Whether the server can launch on anything at all. It may take its time to answer; who
-/// waits for it sets a limit.
+/// Whether the server can launch on any cloud. The request has no time limit; the caller
+/// sets one.
 pub async fn has_clouds(requests: &Requests) -> Fact {
     let answer = requests.ask(&ENABLED_CLOUDS, &IterationNames::none()).await;
     let clouds = answer.ok().and_then(|value| value.as_array().map(Vec::len));
     clouds.map_or(Fact::Unknown, |count| (count > 0).into())
 }
 
-/// The first part of what `--infra` takes.
+/// Cloud of an infra: the first part of the form that `--infra` takes.
 fn cloud_of(infra: &str) -> &str {
     infra.split('/').next().unwrap_or_default()
 }
 
-/// Whether any workspace can compute on a cloud: `{"default": {"AWS": ["compute"]}}`,
-/// or a list of names in older releases.
+/// Whether any workspace can compute on a cloud. `value` is the result of `sky check`:
+/// `{"default": {"AWS": ["compute"]}}`, or `{"default": ["AWS"]}` in older releases.
 fn is_enabled(value: &Value, cloud: &str) -> bool {
     let names = |clouds: &Value| match clouds {
         Value::Object(clouds) => clouds.iter().any(|(name, capabilities)| {
@@ -66,11 +66,12 @@ fn is_enabled(value: &Value, cloud: &str) -> bool {
     value.as_object().is_some_and(|workspaces| workspaces.values().any(names))
 }
 
-/// What SkyPilot says, without empty lines and what it asks terminals to draw.
-fn essence(log: &str) -> String {
+/// Indented lines of a log, without empty ones and without SkyPilot's messages to the
+/// terminal, such as spinners.
+fn plain_lines(log: &str) -> String {
     let lines = log.lines().map(str::trim_end);
-    let said = lines.filter(|line| !line.trim().is_empty() && !line.contains("<sky-payload>"));
-    said.map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    let text = lines.filter(|line| !line.trim().is_empty() && !line.contains("<sky-payload>"));
+    text.map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -81,22 +82,19 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::of_now(json!({"default": {"AWS": ["compute", "storage"]}}), true)]
-    #[case::for_storage_alone(json!({"default": {"AWS": ["storage"]}}), false)]
-    #[case::of_older_releases(json!({"default": ["AWS"]}), true)]
-    #[case::of_another_cloud(json!({"default": {"GCP": ["compute"]}}), false)]
-    #[case::of_none(json!({"default": {}}), false)]
-    fn a_cloud_is_enabled_when_something_can_be_run_on_it(
-        #[case] value: Value,
-        #[case] enabled: bool,
-    ) {
+    #[case::current_form(json!({"default": {"AWS": ["compute", "storage"]}}), true)]
+    #[case::storage_only(json!({"default": {"AWS": ["storage"]}}), false)]
+    #[case::form_of_older_releases(json!({"default": ["AWS"]}), true)]
+    #[case::other_cloud(json!({"default": {"GCP": ["compute"]}}), false)]
+    #[case::no_cloud(json!({"default": {}}), false)]
+    fn a_cloud_is_enabled_if_it_can_compute(#[case] value: Value, #[case] enabled: bool) {
         assert_eq!(is_enabled(&value, cloud_of("aws/us-east-1")), enabled);
     }
 
     #[test]
-    fn what_skypilot_says_is_kept_without_its_decoration() {
+    fn output_of_sky_check_is_kept_without_its_decoration() {
         let log =
             "<sky-payload>\"<rich_init>..\"</sky-payload>\n\n  AWS: disabled\n    Reason: no\n";
-        assert_eq!(essence(log), "      AWS: disabled\n        Reason: no");
+        assert_eq!(plain_lines(log), "      AWS: disabled\n        Reason: no");
     }
 }

@@ -1,9 +1,10 @@
-//! What scenarios share: a cluster, a managed job, a service; set up before the
-//! load, torn down after it, and looked for afterwards.
+//! Shared resources: a cluster, a managed job, a service. Set up before the load, torn down
+//! and verified as removed after it.
 //!
-//! [`set_up`] and [`tear_down`] are the coordinator's; scenarios read the [`ResourceLog`](crate::record::resources::ResourceLog)
-//! that both write. Tearing down covers *everything* that the run has created,
-//! whoever created it: all of it carries the run's tag in its name.
+//! The coordinator calls [`set_up`] and [`tear_down`]; scenarios read the
+//! [`ResourceLog`](crate::record::resources::ResourceLog) that both write. The teardown covers
+//! *everything* that the run has created, resources of single iterations included: all names
+//! begin with the run's tag.
 
 mod check;
 mod requests;
@@ -13,4 +14,4 @@ mod tear_down;
 pub use check::{Disabled, find_disabled, has_clouds};
 pub use requests::Requests;
 pub use set_up::set_up;
-pub use tear_down::{Hurry, tear_down};
+pub use tear_down::{TeardownMode, tear_down};

@@ -1,4 +1,4 @@
-//! Requests that are sent one at a time and waited for.
+//! API requests of skyload itself: sent, and awaited to their result.
 
 use serde_json::Value;
 
@@ -6,45 +6,44 @@ use crate::api::{ApiClient, retry_while_unavailable, unexpected_response, with_r
 use crate::record::outcome::Failure;
 use crate::scenario::{Call, IterationNames};
 
-/// A client that waits for what it asked for.
+/// Client that waits for the result of each request.
 #[derive(Clone, Debug)]
 pub struct Requests {
     client: ApiClient,
 }
 
-/// Something of the run that the server knows.
+/// Cluster, managed job or service of the run in a list of the server's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) name: String,
     pub(super) status: String,
     pub(super) id: Option<u64>,
-    /// What the controller of a managed job has yet to do with it.
+    /// State of a managed job in the controller's scheduler. Source:
+    /// `ManagedJobScheduleState` in `sky/jobs/state.py`.
     pub(super) schedule_state: Option<String>,
 }
 
 impl Requests {
-    /// Requests through `client`.
+    /// Requests that are sent through `client`.
     pub fn new(client: ApiClient) -> Self {
         Self { client }
     }
 
-    /// The client.
+    /// HTTP client.
     pub(super) fn client(&self) -> &ApiClient {
         &self.client
     }
 
-    /// Sends a queued request and waits for its value.
+    /// Sends a queued request, waits for its value, and checks the value's shape.
     pub async fn ask(&self, call: &Call, names: &IterationNames) -> Result<Value, Failure> {
         let id = self.submit(call, names).await?;
         let value = self.result(call.step, &id).await?;
         if call.expect.value.fits(&value) {
             return Ok(value);
         }
-        Err(unexpected_response(
-            call.step,
-            200,
-            format!("{} was expected", call.expect.value.name()),
-        ))
+        let (expected, excerpt) =
+            (call.expect.value.name(), self.client.excerpt(&value.to_string()));
+        Err(unexpected_response(call.step, 200, format!("expected {expected}, got {excerpt}")))
     }
 
     /// Waits for a request to end, and returns its value.
@@ -52,7 +51,7 @@ impl Requests {
         with_retries(async || self.client.get(step, id).await).await?.result
     }
 
-    /// Sends a queued request and returns its id.
+    /// Sends a queued request and returns its ID.
     pub(super) async fn submit(
         &self,
         call: &Call,
@@ -64,20 +63,22 @@ impl Requests {
         })
     }
 
-    /// Lists what belongs to the run: what `call` returns, without what has
-    /// another tag in its name.
+    /// Lists the run's resources: the rows that `call` returns, without those whose names
+    /// lack the run's tag.
     pub(super) async fn list(&self, call: &Call, tag: &str) -> Result<Vec<Row>, Failure> {
         let value = self.ask(call, &IterationNames::none()).await?;
         let rows = value
             .as_array()
-            .ok_or_else(|| unexpected_response(call.step, 200, "a list was expected".to_owned()))?;
+            .ok_or_else(|| unexpected_response(call.step, 200, "expected a list".to_owned()))?;
         Ok(rows.iter().filter_map(|row| Row::parse(row, tag)).collect())
     }
 }
 
 impl Row {
+    /// Row of the run with this tag; `None` if the name begins with another one.
     fn parse(row: &Value, tag: &str) -> Option<Self> {
         let text = |field: &str| row.get(field).and_then(Value::as_str);
+        // Managed jobs have a `job_name`, clusters and services a `name`.
         let name = text("job_name").or_else(|| text("name"))?;
         name.starts_with(&format!("{tag}-")).then(|| Self {
             name: name.to_owned(),
@@ -88,7 +89,7 @@ impl Row {
     }
 }
 
-/// The names of a request that names one thing.
-pub(super) fn naming(own: &str) -> IterationNames {
+/// Names for a request about a single resource.
+pub(super) fn only_own(own: &str) -> IterationNames {
     IterationNames { own: own.to_owned(), ..IterationNames::none() }
 }

@@ -1,5 +1,5 @@
-//! Before the load: what scenarios share is launched, all of it at once or, where the
-//! load's starts are spread, one after the other.
+//! Setup of the shared resources before the load: all concurrently, or spread over time if
+//! the load has a ramp.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
 use crate::scenario::{IterationNames, Need, SharedNames, job_id, shared_calls as calls};
 
-/// How often the service is asked whether its replica is ready.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Interval at which the status of a starting service is polled.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Sets up what the plan's scenarios share, each within `limit`. `free_port` is for
-/// the services' replicas.
+/// Sets up the shared resources of the plan's scenarios on every infra, each within `limit`.
+/// `free_port` is for the services' replicas.
 pub async fn set_up(
     requests: &Requests,
     run: &RunId,
@@ -26,27 +26,29 @@ pub async fn set_up(
     limit: Duration,
 ) -> ResourceLog {
     let mut needs: Vec<Need> = plan.needs().into_iter().filter(|need| need.is_shared()).collect();
-    // The job last: it is followed from the load's beginning, while it runs.
+    // The job comes last: it must still run when users follow its output.
     needs.sort_by_key(|need| *need == Need::Job);
     let infras = plan.infrastructure.names();
-    let places = infras.iter().enumerate().map(|(number, infra)| IterationNames {
+    let names_by_infra = infras.iter().enumerate().map(|(number, infra)| IterationNames {
         shared: SharedNames::new(run, infra, number),
         own: String::new(),
         service_port: free_port,
         job_seconds: plan.shared_job_seconds(),
         ..IterationNames::none()
     });
-    let places: Vec<IterationNames> = places.collect();
-    let all = places.iter().flat_map(|names| needs.iter().map(move |need| (names, *need)));
+    let names_by_infra: Vec<IterationNames> = names_by_infra.collect();
+    let resources =
+        names_by_infra.iter().flat_map(|names| needs.iter().map(move |need| (names, *need)));
     let interval = plan.setup_interval();
-    let all = (0..).zip(all).map(async |(number, (names, need))| {
+    let setups = (0..).zip(resources).map(async |(number, (names, need))| {
         tokio::time::sleep(interval * number).await;
-        one(requests, names, need, limit).await
+        set_up_one(requests, names, need, limit).await
     });
-    let done = join_all(all).await;
+    let done = join_all(setups).await;
     let mut log = ResourceLog::default();
-    for names in &places {
+    for names in &names_by_infra {
         let infra = names.shared.infra.clone();
+        // Only the step of the managed job has an ID.
         let job = done.iter().find(|(step, id)| step.infra == infra && id.is_some());
         log.shared.push(SharedResources { infra, job_id: job.and_then(|(_, id)| *id) });
     }
@@ -54,31 +56,32 @@ pub async fn set_up(
     log
 }
 
-async fn one(
+/// Sets up one shared resource. Returns the step for the log, and the ID of a managed job.
+async fn set_up_one(
     requests: &Requests,
     names: &IterationNames,
     need: Need,
     limit: Duration,
 ) -> (ResourceStep, Option<u64>) {
     let start = Instant::now();
-    let what = match need {
+    let name = match need {
         Need::Job => &names.shared.job,
         Need::Service => &names.shared.service,
         _ => &names.shared.cluster,
     };
-    let done = async {
+    let setup = async {
         match need {
             Need::Job => requests.ask(&calls::LAUNCH_JOB, names).await.map(|value| job_id(&value)),
             Need::Service => {
                 requests.ask(&calls::UP_SERVICE, names).await?;
-                until_ready(requests, &names.shared.service).await.map(|()| None)
+                wait_until_ready(requests, &names.shared.service).await.map(|()| None)
             }
             _ => requests.ask(&calls::LAUNCH_CLUSTER, names).await.map(|_| None),
         }
     };
-    let result = match tokio::time::timeout(limit, done).await {
+    let result = match tokio::time::timeout(limit, setup).await {
         Ok(result) => result,
-        Err(_) => Err(too_long(need, limit)),
+        Err(_) => Err(timed_out(need, limit)),
     };
     let (id, failure) = match result {
         Ok(id) => (id, None),
@@ -87,7 +90,7 @@ async fn one(
     let step = ResourceStep {
         stage: Stage::SetUp,
         need: Some(need),
-        what: format!("{} ({what})", need.name()),
+        what: format!("{} ({name})", need.name()),
         infra: names.shared.infra.clone(),
         took: start.elapsed(),
         failure,
@@ -95,9 +98,10 @@ async fn one(
     (step, id)
 }
 
-async fn until_ready(requests: &Requests, service: &str) -> Result<(), Failure> {
+/// Waits until a service is ready or has failed.
+async fn wait_until_ready(requests: &Requests, service: &str) -> Result<(), Failure> {
     loop {
-        // A busy server may fail to answer once; the limit is the end of patience.
+        // A busy server may fail to list services now and then; the caller has a time limit.
         let rows = requests.list(&calls::SERVICES, service_tag(service)).await.unwrap_or_default();
         let status = rows.iter().find(|row| row.name == service).map(|row| row.status.as_str());
         match status {
@@ -107,24 +111,24 @@ async fn until_ready(requests: &Requests, service: &str) -> Result<(), Failure> 
                     step: "serve up".to_owned(),
                     status: None,
                     error_type: failed.to_lowercase(),
-                    message: format!("service {service} came to be {failed}"),
+                    message: format!("expected status READY of service {service}, got {failed}"),
                 });
             }
-            _ => tokio::time::sleep(LOOK_EVERY).await,
+            _ => tokio::time::sleep(POLL_INTERVAL).await,
         }
     }
 }
 
-/// The tag that a service's name begins with.
+/// Tag of the run, with which a service's name begins.
 fn service_tag(service: &str) -> &str {
     service.rsplit_once('-').map_or(service, |(tag, _)| tag)
 }
 
-fn too_long(need: Need, limit: Duration) -> Failure {
+fn timed_out(need: Need, limit: Duration) -> Failure {
     Failure {
         step: "shared-resource".to_owned(),
         status: None,
         error_type: error_type::NOT_READY_IN_TIME.to_owned(),
-        message: format!("{} took longer than {}", need.name(), humantime::format_duration(limit)),
+        message: format!("{} not ready after {}", need.name(), humantime::format_duration(limit)),
     }
 }

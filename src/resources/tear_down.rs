@@ -1,5 +1,5 @@
-//! After the load: everything that the run has created is taken down, and looked
-//! for afterwards.
+//! Teardown after the load: removes everything that the run has created, and verifies that
+//! it is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
-use super::requests::{Requests, Row, naming};
+use super::requests::{Requests, Row, only_own};
 use crate::api::RequestRow;
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
@@ -15,16 +15,16 @@ use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceLog, ResourceStep, Stage};
 use crate::scenario::{Call, IterationNames, Need, ScenarioId, shared_calls as calls};
 
-/// How often the server is asked what is still there.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Pause between two rounds of listing and removing resources.
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Clusters that are taken down at once: each takes an executor, and a number of
-/// commands on its nodes.
-const AT_ONCE: usize = 4;
+/// Maximum of concurrent removals. The removal of a cluster takes an executor of the server,
+/// and runs several commands on the cluster's nodes.
+const CONCURRENCY: usize = 4;
 
-/// States of managed jobs that have ended without having done their work.
-/// Source: `ManagedJobStatus` in `sky/jobs/state.py`.
-const BAD_ENDS: [&str; 6] = [
+/// Final states of managed jobs that failed. Source: `ManagedJobStatus` in
+/// `sky/jobs/state.py`.
+const FAILED_STATES: [&str; 6] = [
     "FAILED",
     "FAILED_SETUP",
     "FAILED_PRECHECKS",
@@ -33,73 +33,74 @@ const BAD_ENDS: [&str; 6] = [
     "FAILED_DRIVER",
 ];
 
-/// Whether the run came to its end or was stopped.
+/// Treatment of managed jobs that still run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hurry {
-    /// Managed jobs may end by themselves, and must have done their work.
-    No,
-    /// Requests and jobs that are under way are cancelled.
-    Stopped,
+pub enum TeardownMode {
+    /// Wait until managed jobs end by themselves, and report those that failed: for a
+    /// finished run.
+    WaitForJobs,
+    /// Cancel managed jobs: for a run that was stopped.
+    CancelJobs,
 }
 
-/// What a run may have created on the server.
-struct Creations<'a> {
+/// Resources that a run may have created on the server.
+struct RunResources<'a> {
     requests: &'a Requests,
     run: &'a RunId,
     uses_jobs: bool,
     uses_services: bool,
 }
 
-/// What of it is there.
+/// Resources of the run that are still on the server.
 #[derive(Debug, Default)]
-struct Found {
+struct Remaining {
     clusters: Vec<Row>,
     jobs: Vec<Row>,
     services: Vec<Row>,
+    /// Active requests that create resources.
     requests: Vec<RequestRow>,
-    /// Why something could not be listed.
-    unseen: Vec<Failure>,
+    /// Failures to list resources of some kind.
+    list_failures: Vec<Failure>,
 }
 
-/// Takes down everything of the run, within `limit`, and notes in the log what
-/// was done and what is left.
+/// Tears down everything that the run has created, within `limit`. Adds the steps to `log`,
+/// and the resources that are left.
 pub async fn tear_down(
     requests: &Requests,
     run: &RunId,
     plan: &LoadPlan,
-    hurry: Hurry,
+    mode: TeardownMode,
     limit: Duration,
     log: &mut ResourceLog,
 ) {
-    let has = |wanted: &[ScenarioId]| wanted.iter().any(|id| plan.scenario(*id).is_some());
+    let has_any = |ids: &[ScenarioId]| ids.iter().any(|id| plan.scenario(*id).is_some());
     let needs = plan.needs();
-    let creations = Creations {
+    let resources = RunResources {
         requests,
         run,
-        uses_jobs: has(&[ScenarioId::ApiJobsLaunch, ScenarioId::CliJobs])
+        uses_jobs: has_any(&[ScenarioId::ApiJobsLaunch, ScenarioId::CliJobs])
             || needs.contains(&Need::Job),
         uses_services: needs.contains(&Need::Service),
     };
     let began = Instant::now();
-    let mut asked = Asked::default();
+    let mut attempts = Attempts::default();
     let work = async {
         loop {
-            let found = creations.find().await;
-            // A job that is still there when most of the time is over won't end by
-            // itself.
+            let remaining = resources.list().await;
+            // A job that still runs after most of the time does not end by itself.
             let is_late = began.elapsed() > limit.mul_f64(0.6);
-            if hurry == Hurry::No {
-                log.steps.extend(asked.failed_jobs(&found.jobs, is_late));
+            if mode == TeardownMode::WaitForJobs {
+                log.steps.extend(attempts.failed_jobs(&remaining.jobs, is_late));
             }
-            log.left = found.names();
-            log.verified = found.unseen.is_empty();
+            log.left = remaining.names();
+            log.verified = remaining.list_failures.is_empty();
             if log.left.is_empty() && log.verified {
                 return;
             }
-            let hurry = if is_late { Hurry::Stopped } else { hurry };
-            creations.take_down(&found, hurry, &mut asked, log).await;
-            log.steps.extend(asked.new_failures(found.unseen));
-            tokio::time::sleep(LOOK_EVERY).await;
+            let mode = if is_late { TeardownMode::CancelJobs } else { mode };
+            resources.remove(&remaining, mode, &mut attempts, log).await;
+            log.steps.extend(attempts.new_failures(remaining.list_failures));
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     if tokio::time::timeout(limit, work).await.is_err() {
@@ -107,153 +108,158 @@ pub async fn tear_down(
             step: "teardown".to_owned(),
             status: None,
             error_type: error_type::NOT_REMOVED_IN_TIME.to_owned(),
-            message: format!("it took longer than {}", humantime::format_duration(limit)),
+            message: format!("resources not removed after {}", humantime::format_duration(limit)),
         };
-        log.steps.push(step("taking everything down", began, Some(failure)));
+        log.steps.push(step("teardown", began, Some(failure)));
     }
 }
 
-impl Creations<'_> {
-    /// What is there. What can't be listed doesn't keep the rest from being found.
-    async fn find(&self) -> Found {
+impl RunResources<'_> {
+    /// Lists the resources that are still on the server. A kind that cannot be listed does not
+    /// keep the others from being listed.
+    async fn list(&self) -> Remaining {
         let tag = self.run.tag();
-        let mut found = Found::default();
+        let mut remaining = Remaining::default();
         let kinds = [
-            (&calls::SERVICES, self.uses_services, &mut found.services),
-            (&calls::JOBS, self.uses_jobs, &mut found.jobs),
-            (&calls::CLUSTERS, true, &mut found.clusters),
+            (&calls::SERVICES, self.uses_services, &mut remaining.services),
+            (&calls::JOBS, self.uses_jobs, &mut remaining.jobs),
+            (&calls::CLUSTERS, true, &mut remaining.clusters),
         ];
         for (call, is_used, rows) in kinds {
             if !is_used {
                 continue;
             }
             match self.requests.list(call, &tag).await {
-                Ok(there) => *rows = there,
-                // Where nothing was ever launched there is no controller to ask.
+                Ok(listed) => *rows = listed,
+                // There is no controller, since nothing of this kind was ever launched.
                 Err(failure) if failure.error_type == "ClusterNotUpError" => {}
-                Err(failure) => found.unseen.push(failure),
+                Err(failure) => remaining.list_failures.push(failure),
             }
         }
         match self.requests.client().list_requests().await {
-            Ok(rows) => found.requests = rows.into_iter().filter(|row| self.creates(row)).collect(),
-            Err(failure) => found.unseen.push(failure),
+            Ok(rows) => {
+                remaining.requests = rows.into_iter().filter(|row| self.is_creating(row)).collect()
+            }
+            Err(failure) => remaining.list_failures.push(failure),
         }
-        found
+        remaining
     }
 
-    /// Whether a request is one of the run's users that is under way, and goes on
-    /// creating: nobody waits for it any more.
-    fn creates(&self, row: &RequestRow) -> bool {
+    /// Whether an active request of one of the run's users may still create resources. No user
+    /// waits for such a request any more.
+    fn is_creating(&self, row: &RequestRow) -> bool {
         const CREATING: [&str; 4] = ["sky.launch", "sky.exec", "sky.jobs.launch", "sky.serve.up"];
         row.user_id.starts_with(&self.run.user_prefix())
             && row.is_active()
             && CREATING.contains(&row.name.as_str())
     }
 
-    /// Asks for the end of what has not been asked to end yet. A cluster that
-    /// belongs to a job or a service is left to that as long as it is there.
-    async fn take_down(
+    /// Removes the resources for which an attempt is due. A cluster of a managed job or a
+    /// service is left to its owner as long as the owner exists.
+    async fn remove(
         &self,
-        found: &Found,
-        hurry: Hurry,
-        asked: &mut Asked,
+        remaining: &Remaining,
+        mode: TeardownMode,
+        attempts: &mut Attempts,
         log: &mut ResourceLog,
     ) {
-        let mut orders: Vec<(&Call, IterationNames, &str, &String)> = Vec::new();
-        for request in &found.requests {
-            if asked.take_due(&request.request_id) {
-                let names = naming(&request.request_id);
-                orders.push((&calls::CANCEL_REQUEST, names, "request", &request.request_id));
+        let mut removals: Vec<(&Call, IterationNames, &str, &String)> = Vec::new();
+        for request in &remaining.requests {
+            if attempts.start_if_due(&request.request_id) {
+                let names = only_own(&request.request_id);
+                removals.push((&calls::CANCEL_REQUEST, names, "request", &request.request_id));
             }
         }
-        for service in &found.services {
-            if asked.take_due(&service.name) {
-                let names = naming(&service.name);
-                orders.push((&calls::DOWN_SERVICE, names, "service", &service.name));
+        for service in &remaining.services {
+            if attempts.start_if_due(&service.name) {
+                let names = only_own(&service.name);
+                removals.push((&calls::DOWN_SERVICE, names, "service", &service.name));
             }
         }
-        for job in found.jobs.iter().filter(|row| !has_ended(row)) {
-            if hurry == Hurry::Stopped && asked.take_due(&job.name) {
-                let mut names = naming(&job.name);
+        for job in remaining.jobs.iter().filter(|row| !has_ended(row)) {
+            if mode == TeardownMode::CancelJobs && attempts.start_if_due(&job.name) {
+                let mut names = only_own(&job.name);
                 names.job_id = job.id;
-                orders.push((&calls::CANCEL_JOB, names, "managed job", &job.name));
+                removals.push((&calls::CANCEL_JOB, names, "managed job", &job.name));
             }
         }
-        for cluster in found.clusters.iter().filter(|row| !found.is_owned(row)) {
-            if asked.take_due(&cluster.name) {
-                let names = naming(&cluster.name);
-                orders.push((&calls::DOWN, names, "cluster", &cluster.name));
+        for cluster in remaining.clusters.iter().filter(|row| !remaining.is_owned(row)) {
+            if attempts.start_if_due(&cluster.name) {
+                let names = only_own(&cluster.name);
+                removals.push((&calls::DOWN, names, "cluster", &cluster.name));
             }
         }
-        let done = stream::iter(orders).map(|(call, names, what, name)| async move {
+        let done = stream::iter(removals).map(|(call, names, kind, name)| async move {
             let start = Instant::now();
             let failure = self.requests.ask(call, &names).await.err();
-            (name, step(format!("{what} {name}"), start, failure))
+            (name, step(format!("{kind} {name}"), start, failure))
         });
-        let done: Vec<(&String, ResourceStep)> = done.buffer_unordered(AT_ONCE).collect().await;
+        let done: Vec<(&String, ResourceStep)> = done.buffer_unordered(CONCURRENCY).collect().await;
         for (name, step) in done {
-            asked.done(name, step.failure.is_some());
+            attempts.finish(name, step.failure.is_some());
             log.steps.push(step);
         }
     }
 }
 
-/// What has been asked to end, and how that went.
+/// Attempts to remove resources, and failures that are already in the log.
 #[derive(Debug, Default)]
-struct Asked {
-    /// For how many rounds each is not asked again, and how often it was asked.
-    names: BTreeMap<String, Order>,
-    bad_ends: BTreeSet<String>,
-    failures: BTreeSet<String>,
+struct Attempts {
+    by_name: BTreeMap<String, Attempt>,
+    reported_jobs: BTreeSet<String>,
+    reported_failures: BTreeSet<String>,
 }
 
+/// Attempts to remove one resource.
 #[derive(Clone, Copy, Debug)]
-struct Order {
-    times: u32,
-    rounds: u32,
+struct Attempt {
+    /// Number of attempts so far.
+    count: u32,
+    /// Rounds until the next attempt.
+    rounds_to_wait: u32,
 }
 
-impl Asked {
-    /// One round for one name: whether it is to be asked to end now, and if so, it counts
-    /// as asked. What is still there long after it was asked is asked again: a launch
-    /// that came late may have made it anew.
-    fn take_due(&mut self, name: &str) -> bool {
-        const TIMES: u32 = 3;
-        const ROUNDS: u32 = 10;
-        let new = Order { times: 0, rounds: 0 };
-        let order = self.names.entry(name.to_owned()).or_insert(new);
-        let is_due = order.rounds == 0 && order.times < TIMES;
+impl Attempts {
+    /// Whether an attempt to remove a resource is due in this round; if so, it is counted. An
+    /// attempt is repeated after some rounds: a launch that was still running may have
+    /// created the resource again.
+    fn start_if_due(&mut self, name: &str) -> bool {
+        const MAX_ATTEMPTS: u32 = 3;
+        const ROUNDS_BETWEEN: u32 = 10;
+        let new = Attempt { count: 0, rounds_to_wait: 0 };
+        let attempt = self.by_name.entry(name.to_owned()).or_insert(new);
+        let is_due = attempt.rounds_to_wait == 0 && attempt.count < MAX_ATTEMPTS;
         if is_due {
-            *order = Order { times: order.times + 1, rounds: ROUNDS };
+            *attempt = Attempt { count: attempt.count + 1, rounds_to_wait: ROUNDS_BETWEEN };
         } else {
-            order.rounds = order.rounds.saturating_sub(1);
+            attempt.rounds_to_wait = attempt.rounds_to_wait.saturating_sub(1);
         }
         is_due
     }
 
-    /// Notes how asking went: what failed is asked again at once.
-    fn done(&mut self, name: &str, failed: bool) {
-        if failed && let Some(order) = self.names.get_mut(name) {
-            order.rounds = 0;
+    /// Records the end of an attempt. After a failure the next one is due in the next round.
+    fn finish(&mut self, name: &str, failed: bool) {
+        if failed && let Some(attempt) = self.by_name.get_mut(name) {
+            attempt.rounds_to_wait = 0;
         }
     }
 
-    /// Steps for jobs that have not done their work, each once: only now it is known
-    /// of a job that was submitted whether it did.
+    /// Steps for managed jobs that failed, each job once. Scenarios that submit jobs do not
+    /// wait for their end, so failures are seen only here.
     fn failed_jobs(&mut self, jobs: &[Row], is_late: bool) -> Vec<ResourceStep> {
         let mut steps = Vec::new();
         for job in jobs {
             let status = job.status.as_str();
-            // A job that nobody of ours cancelled has not done its work either.
-            let was_cancelled = status == "CANCELLED" && !self.names.contains_key(&job.name);
-            let (error_type, message) = if BAD_ENDS.contains(&status) || was_cancelled {
+            // Cancelled, but not by this teardown: the job has not done its work.
+            let was_cancelled = status == "CANCELLED" && !self.by_name.contains_key(&job.name);
+            let (error_type, message) = if FAILED_STATES.contains(&status) || was_cancelled {
                 (status.to_lowercase(), format!("{} ended as {status}", job.name))
             } else if is_late && !has_ended(job) {
                 ("does not end".to_owned(), format!("{} was still {status}", job.name))
             } else {
                 continue;
             };
-            if self.bad_ends.insert(job.name.clone()) {
+            if self.reported_jobs.insert(job.name.clone()) {
                 let step_name = "managed job".to_owned();
                 let failure = Failure { step: step_name, status: None, error_type, message };
                 let what = format!("managed job {}", job.name);
@@ -263,22 +269,26 @@ impl Asked {
         steps
     }
 
-    /// Steps for failures that have not been noted yet: each kind once.
+    /// Steps for failures to list resources, each failure once.
     fn new_failures(&mut self, failures: Vec<Failure>) -> Vec<ResourceStep> {
-        let new = failures.into_iter().filter(|failure| self.failures.insert(failure.to_string()));
-        new.map(|failure| step("looking for what is left", Instant::now(), Some(failure))).collect()
+        let new = failures
+            .into_iter()
+            .filter(|failure| self.reported_failures.insert(failure.to_string()));
+        new.map(|failure| step("listing resources", Instant::now(), Some(failure))).collect()
     }
 }
 
-impl Found {
-    /// Whether a job or service that is still there will take the cluster down.
+impl Remaining {
+    /// Whether the cluster belongs to a running managed job or a service, which removes the
+    /// cluster itself.
     fn is_owned(&self, cluster: &Row) -> bool {
         let owners = self.jobs.iter().filter(|job| !has_ended(job)).chain(&self.services);
         let mut names = owners.map(|owner| format!("{}-", owner.name));
         names.any(|prefix| cluster.name.starts_with(&prefix))
     }
 
-    /// What is still there. Jobs stay in the server's list when they have ended.
+    /// Names of the remaining resources with their kinds. Managed jobs count until they have
+    /// ended: the server lists ended ones, too.
     fn names(&self) -> Vec<String> {
         let clusters = self.clusters.iter().map(|row| format!("cluster {}", row.name));
         let jobs = self.jobs.iter().filter(|row| !has_ended(row));
@@ -289,16 +299,18 @@ impl Found {
     }
 }
 
-/// Whether a job has ended and its cluster is gone, as far as the server says: the
-/// list of clusters leaves those of jobs out.
+/// Whether a managed job has ended and its cluster is removed. Only the job's scheduler state
+/// shows the latter: the server's list of clusters excludes those of managed jobs.
 fn has_ended(job: &Row) -> bool {
     let status = job.status.as_str();
-    let is_over = matches!(status, "SUCCEEDED" | "CANCELLED") || BAD_ENDS.contains(&status);
-    let is_cleared = job
+    let is_final = matches!(status, "SUCCEEDED" | "CANCELLED") || FAILED_STATES.contains(&status);
+    // SkyPilot's state is `DONE` after the controller's cleanup, and `INVALID` for jobs of
+    // releases without the scheduler.
+    let is_cleaned_up = job
         .schedule_state
         .as_deref()
         .is_none_or(|state| state.ends_with("DONE") || state.ends_with("INVALID"));
-    is_over && is_cleared
+    is_final && is_cleaned_up
 }
 
 fn step(what: impl Into<String>, start: Instant, failure: Option<Failure>) -> ResourceStep {
@@ -321,17 +333,22 @@ mod tests {
     }
 
     #[test]
-    fn a_jobs_cluster_is_left_to_the_job_until_that_has_ended() {
+    fn a_jobs_cluster_is_left_to_the_job_until_the_job_has_ended() {
         let cluster = row("skyload-1-job-3", "UP");
-        let running = Found { jobs: vec![row("skyload-1-job", "RUNNING")], ..Found::default() };
+        let running =
+            Remaining { jobs: vec![row("skyload-1-job", "RUNNING")], ..Remaining::default() };
         assert!(running.is_owned(&cluster));
-        let ended = Found { jobs: vec![row("skyload-1-job", "SUCCEEDED")], ..Found::default() };
+        let ended =
+            Remaining { jobs: vec![row("skyload-1-job", "SUCCEEDED")], ..Remaining::default() };
         assert!(!ended.is_owned(&cluster));
-        assert!(!running.is_owned(&row("skyload-1-jobs", "UP")), "another's name");
+        assert!(
+            !running.is_owned(&row("skyload-1-jobs", "UP")),
+            "another name with the same beginning"
+        );
     }
 
     #[test]
-    fn a_job_that_has_ended_counts_until_its_cluster_is_cleared_away() {
+    fn a_finished_job_counts_until_its_cluster_is_removed() {
         let state = |state: &str| Row {
             schedule_state: Some(state.to_owned()),
             ..row("skyload-1-a", "SUCCEEDED")
@@ -341,21 +358,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_still_there_is_asked_again_later_and_not_for_ever() {
-        let mut asked = Asked::default();
-        let orders = (0..100).filter(|_| asked.take_due("cluster")).count();
-        assert_eq!(orders, 3);
-        assert!(asked.take_due("other"));
-        asked.done("other", true);
-        assert!(asked.take_due("other"), "a failure is tried again at once");
+    fn attempts_are_repeated_after_some_rounds_and_limited() {
+        let mut attempts = Attempts::default();
+        let count = (0..100).filter(|_| attempts.start_if_due("cluster")).count();
+        assert_eq!(count, 3);
+        assert!(attempts.start_if_due("other"));
+        attempts.finish("other", true);
+        assert!(attempts.start_if_due("other"), "a failed attempt is repeated in the next round");
     }
 
     #[test]
-    fn jobs_that_have_ended_are_not_left_behind_and_clusters_always_are() {
+    fn ended_jobs_are_not_remaining_resources_but_clusters_are_in_any_state() {
         let jobs = vec![row("skyload-1-a", "SUCCEEDED"), row("skyload-1-b", "FAILED_SETUP")];
-        assert!(Found { jobs, ..Found::default() }.names().is_empty());
+        assert!(Remaining { jobs, ..Remaining::default() }.names().is_empty());
         let clusters = vec![row("skyload-1-c", "INIT")];
-        let found = Found { clusters, ..Found::default() };
-        assert_eq!(found.names(), ["cluster skyload-1-c"]);
+        let remaining = Remaining { clusters, ..Remaining::default() };
+        assert_eq!(remaining.names(), ["cluster skyload-1-c"]);
     }
 }

@@ -1,34 +1,34 @@
-//! What counts as the right answer.
+//! Expected results of calls: the shape of a value, and expected errors.
 //!
-//! A server without a cloud must refuse some requests. Such a refusal is listed
-//! here with the circumstances that make it right; it is counted apart from
-//! successes, and any other failure is a failure.
+//! A server without a cloud must answer some requests with an error. Each such error is
+//! listed here with the condition under which it is expected. Expected errors are counted
+//! separately from successes; any other error is a failure.
 
 use serde_json::Value;
 
 use crate::fact::Fact;
 
-/// What the right answer to a call looks like.
+/// Expected result of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct Expectation {
-    /// The shape of the value that a successful request returns.
+    /// Shape of the value that a successful request returns.
     pub value: Shape,
-    /// Failures that are the right answer in some circumstances.
-    pub refusals: &'static [Refusal],
+    /// Errors that are expected under some circumstances.
+    pub errors: &'static [ExpectedError],
 }
 
-/// The outer shape of a JSON value.
+/// Outer shape of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// A list.
+    /// JSON array.
     List,
-    /// `null`.
+    /// JSON `null`.
     Null,
-    /// The number 0: the exit code of a job that did its work.
+    /// Number 0: the exit code of a job that succeeded.
     ExitCodeZero,
-    /// An object with the number of the job that was submitted.
+    /// Object with the ID of the submitted job, see [`job_id`].
     JobId,
-    /// Anything: what the request returns is nobody's promise.
+    /// Any value: SkyPilot does not specify what the request returns.
     Any,
 }
 
@@ -44,129 +44,137 @@ impl Shape {
         }
     }
 
-    /// The shape in words.
+    /// Name of the shape in error messages, after the word "expected".
     pub const fn name(self) -> &'static str {
         match self {
             Self::List => "a list",
             Self::Null => "null",
             Self::ExitCodeZero => "exit code 0",
-            Self::JobId => "the number of a job",
+            Self::JobId => "a job ID",
             Self::Any => "a value",
         }
     }
 }
 
-/// The number of the job that a launch submitted. Managed jobs come as a list,
-/// since one launch may submit several.
+/// ID of the job that a launch submitted. For managed jobs SkyPilot returns a list of IDs,
+/// since one launch may submit several; the first one is taken.
 pub fn job_id(value: &Value) -> Option<u64> {
     let id = value.get("job_id")?;
     id.as_u64().or_else(|| id.get(0)?.as_u64())
 }
 
-/// A failure that is the right answer.
+/// Error response that is right under some condition.
 #[derive(Clone, Copy, Debug)]
-pub struct Refusal {
-    /// The error's type, as the server names it.
+pub struct ExpectedError {
+    /// Type of the error, as the server names it.
     pub error_type: &'static str,
-    /// Part of its message, where the type alone says too little.
+    /// Text that the error's message must contain, where the type alone is ambiguous.
     pub message: &'static str,
-    /// When it is right.
-    pub when: When,
-    /// Why it is right, for the report.
+    /// Condition under which the error is expected.
+    pub when: Condition,
+    /// Reason why the error is expected, for the report.
     pub reason: &'static str,
 }
 
-/// Circumstances in which a refusal is right.
+/// Condition under which an error is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// The server has no infrastructure to run anything on.
+pub enum Condition {
+    /// Server without an infra to launch on.
     NoInfrastructure,
-    /// The server doesn't run managed jobs itself (no consolidation mode).
+    /// Server that does not run managed jobs itself (no consolidation mode for jobs).
     NoConsolidation,
-    /// The server doesn't run services itself, which is a setting of its own.
+    /// Server that does not run services itself (no consolidation mode for services, a
+    /// separate setting).
     NoServeConsolidation,
 }
 
-impl When {
-    /// The servers that these circumstances are those of.
+impl Condition {
+    /// Description of the servers for which the condition holds.
     pub const fn servers(self) -> &'static str {
         match self {
-            Self::NoInfrastructure => "a server that has no infrastructure to launch on",
+            Self::NoInfrastructure => "a server without an infra to launch on",
             Self::NoConsolidation => "a server that does not run managed jobs itself",
             Self::NoServeConsolidation => "a server that does not run services itself",
         }
     }
 }
 
-/// What is known of the server that scenarios run against.
+/// Facts about the server under test that decide which errors are expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Circumstances {
-    /// It has an infrastructure to run on.
+    /// Whether the server has an infra to launch on.
     pub infrastructure: Fact,
-    /// It runs managed jobs itself.
+    /// Whether the server runs managed jobs itself.
     pub consolidation: Fact,
-    /// It runs services itself.
+    /// Whether the server runs services itself.
     pub serve_consolidation: Fact,
 }
 
-/// What is to be thought of an error that may be a refusal.
+/// Result of comparing an error with an [`ExpectedError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ruling {
-    /// It is this refusal, and is right.
-    Right,
-    /// It is this refusal, and nobody knows whether it is right.
+pub enum Assessment {
+    /// Error matches, and its condition holds.
+    Expected,
+    /// Error matches, but it is unknown whether its condition holds.
     Unknown,
-    /// It is another error, or not right.
-    Wrong,
+    /// Error does not match, or its condition does not hold.
+    Unexpected,
 }
 
-impl Refusal {
-    /// Whether an error is this refusal, and is right in the circumstances.
-    pub fn rule(&self, error_type: &str, message: &str, circumstances: Circumstances) -> Ruling {
+impl ExpectedError {
+    /// Assessment of an error with this type and message, from a server in `circumstances`.
+    pub fn assess(
+        &self,
+        error_type: &str,
+        message: &str,
+        circumstances: Circumstances,
+    ) -> Assessment {
         let possible = match self.when {
-            When::NoInfrastructure => circumstances.infrastructure,
-            When::NoConsolidation => circumstances.consolidation,
-            When::NoServeConsolidation => circumstances.serve_consolidation,
+            Condition::NoInfrastructure => circumstances.infrastructure,
+            Condition::NoConsolidation => circumstances.consolidation,
+            Condition::NoServeConsolidation => circumstances.serve_consolidation,
         };
         match possible {
-            _ if error_type != self.error_type || !message.contains(self.message) => Ruling::Wrong,
-            // What is possible must not be refused.
-            Fact::Yes => Ruling::Wrong,
-            Fact::No => Ruling::Right,
-            Fact::Unknown => Ruling::Unknown,
+            _ if error_type != self.error_type || !message.contains(self.message) => {
+                Assessment::Unexpected
+            }
+            // The server is able to serve the request, so an error is a failure.
+            Fact::Yes => Assessment::Unexpected,
+            Fact::No => Assessment::Expected,
+            Fact::Unknown => Assessment::Unknown,
         }
     }
 }
 
-pub(super) const NO_CLOUD: Refusal = Refusal {
+pub(super) const NO_CLOUD: ExpectedError = ExpectedError {
     error_type: "NoCloudAccessError",
     message: "Cloud access is not set up",
-    when: When::NoInfrastructure,
-    reason: "there is no infrastructure to launch on",
+    when: Condition::NoInfrastructure,
+    reason: "no infra to launch on",
 };
 
-pub(super) const NO_NETWORK_FOR_SERVICES: Refusal = Refusal {
+pub(super) const NO_NETWORK_FOR_SERVICES: ExpectedError = ExpectedError {
     error_type: "RuntimeError",
     message: "network error",
-    when: When::NoInfrastructure,
-    reason: "SkyPilot asks public addresses before it lists services",
+    when: Condition::NoInfrastructure,
+    reason: "SkyPilot contacts public addresses before it lists services",
 };
 
-pub(super) const NO_NETWORK_FOR_POOLS: Refusal = Refusal {
-    reason: "SkyPilot asks public addresses before it lists pools",
+pub(super) const NO_NETWORK_FOR_POOLS: ExpectedError = ExpectedError {
+    reason: "SkyPilot contacts public addresses before it lists pools",
     ..NO_NETWORK_FOR_SERVICES
 };
 
-pub(super) const NO_JOBS_CONTROLLER: Refusal = Refusal {
+pub(super) const NO_JOBS_CONTROLLER: ExpectedError = ExpectedError {
     error_type: "ClusterNotUpError",
     message: "",
-    when: When::NoConsolidation,
-    reason: "there is no jobs controller",
+    when: Condition::NoConsolidation,
+    reason: "no jobs controller",
 };
 
-pub(super) const NO_SERVE_CONTROLLER: Refusal = Refusal {
-    when: When::NoServeConsolidation,
-    reason: "there is no service controller",
+pub(super) const NO_SERVE_CONTROLLER: ExpectedError = ExpectedError {
+    when: Condition::NoServeConsolidation,
+    reason: "no service controller",
     ..NO_JOBS_CONTROLLER
 };
 
@@ -181,35 +189,35 @@ mod tests {
     };
 
     #[test]
-    fn a_refusal_is_right_only_in_its_circumstances() {
+    fn an_error_is_expected_only_under_its_condition() {
         let message = "Cloud access is not set up. Run: sky check";
-        let rule = |infrastructure| {
+        let assess = |infrastructure| {
             let circumstances = Circumstances { infrastructure, ..BARE };
-            NO_CLOUD.rule("NoCloudAccessError", message, circumstances)
+            NO_CLOUD.assess("NoCloudAccessError", message, circumstances)
         };
-        assert_eq!(rule(Fact::No), Ruling::Right);
-        assert_eq!(rule(Fact::Yes), Ruling::Wrong);
-        assert_eq!(rule(Fact::Unknown), Ruling::Unknown);
+        assert_eq!(assess(Fact::No), Assessment::Expected);
+        assert_eq!(assess(Fact::Yes), Assessment::Unexpected);
+        assert_eq!(assess(Fact::Unknown), Assessment::Unknown);
     }
 
     #[test]
-    fn services_and_managed_jobs_may_run_in_different_places() {
-        let rule = |refusal: Refusal| refusal.rule("ClusterNotUpError", "m", BARE);
-        assert_eq!(rule(NO_JOBS_CONTROLLER), Ruling::Wrong);
-        assert_eq!(rule(NO_SERVE_CONTROLLER), Ruling::Right);
+    fn consolidation_of_jobs_and_of_services_are_separate_conditions() {
+        let assess = |expected: ExpectedError| expected.assess("ClusterNotUpError", "m", BARE);
+        assert_eq!(assess(NO_JOBS_CONTROLLER), Assessment::Unexpected);
+        assert_eq!(assess(NO_SERVE_CONTROLLER), Assessment::Expected);
     }
 
     #[test]
-    fn a_launch_without_a_job_is_not_the_right_answer() {
+    fn a_launch_result_without_a_job_id_is_unexpected() {
         let fits = |value: &str| Shape::JobId.fits(&serde_json::from_str(value).unwrap());
         assert!(fits(r#"{"job_id": 1, "handle": ""}"#) && fits(r#"{"job_id": [7], "handle": ""}"#));
         assert!(!fits(r#"{"job_id": null}"#) && !fits(r#"{"job_id": []}"#) && !fits("null"));
     }
 
     #[test]
-    fn another_error_of_the_same_type_is_no_refusal() {
-        let rule = |message| NO_NETWORK_FOR_SERVICES.rule("RuntimeError", message, BARE);
-        assert_eq!(rule("due to network error."), Ruling::Right);
-        assert_eq!(rule("database is locked"), Ruling::Wrong);
+    fn an_error_of_the_same_type_with_another_message_is_unexpected() {
+        let assess = |message| NO_NETWORK_FOR_SERVICES.assess("RuntimeError", message, BARE);
+        assert_eq!(assess("due to network error."), Assessment::Expected);
+        assert_eq!(assess("database is locked"), Assessment::Unexpected);
     }
 }

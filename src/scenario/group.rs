@@ -1,32 +1,32 @@
-//! Groups of scenarios: what is loaded one after the other where each is to have
-//! memory peaks of its own.
+//! Groups of scenarios, which run sequentially with `--phase-peaks` so that each has its own
+//! memory peaks.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Scenario, ScenarioId, ScenarioKind};
 
-/// Scenarios of one kind, that launch something or don't.
+/// Scenario group: the API or the CLI scenarios, without or with an infra.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
-    /// HTTP requests to a server that need nothing else.
+    /// API scenarios that need only a server.
     Api,
-    /// `sky` processes that need nothing but a server.
+    /// CLI scenarios that need only a server.
     Cli,
-    /// HTTP requests that launch something, or ask about what was launched.
+    /// API scenarios that need an infra: they launch or use clusters, jobs or services.
     ApiInfra,
-    /// `sky` processes that launch something, or ask about what was launched.
+    /// CLI scenarios that need an infra: they launch or use clusters, jobs or services.
     CliInfra,
 }
 
 impl Group {
-    /// All groups, in the order in which they run.
+    /// Groups in the order in which they run.
     pub const ALL: [Self; 4] = [Self::Api, Self::Cli, Self::ApiInfra, Self::CliInfra];
 
-    /// The name used in files and tables.
+    /// Name used in files and tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -38,7 +38,7 @@ impl Group {
 }
 
 impl ScenarioId {
-    /// The group of a scenario; `None` for the health probe, which runs during every load.
+    /// Group of a scenario; `None` for the health probe, which runs during every load.
     pub fn group(self) -> Option<Group> {
         let takes_infrastructure = Scenario::of(self).needs.takes_infrastructure();
         match (self.kind(), takes_infrastructure) {

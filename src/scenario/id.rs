@@ -1,14 +1,14 @@
-//! Names of scenarios: in flags, files, tables and tests.
+//! Identifiers of scenarios, and their names in flags, files, tables and tests.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How a scenario reaches the server.
+/// Kind of client with which a scenario reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScenarioKind {
-    /// The HTTP requests of SkyPilot's Python SDK, sent by skyload itself.
+    /// HTTP requests of SkyPilot's Python SDK, sent by skyload itself.
     Api,
     /// Real `sky` processes.
     Cli,
@@ -17,7 +17,7 @@ pub enum ScenarioKind {
 }
 
 impl ScenarioKind {
-    /// The first part of a scenario's name.
+    /// Name of the kind: the first part of a scenario's full name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -27,12 +27,12 @@ impl ScenarioKind {
     }
 }
 
-/// One kind of user action; what it does stands in [`super::TABLE`].
+/// Identifier of a scenario, which [`super::TABLE`] defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScenarioId {
     /// `sky.status()`.
     ApiStatus,
-    /// The three requests that `sky status` makes.
+    /// Three requests of `sky status`: managed jobs, services, clusters.
     ApiCliStatus,
     /// `sky.validate()`.
     ApiValidate,
@@ -40,9 +40,9 @@ pub enum ScenarioId {
     ApiApiStatus,
     /// `sky.jobs.queue()`.
     ApiJobsQueue,
-    /// `sky.status(refresh=FORCE)`, which a long executor serves.
+    /// `sky.status(refresh=FORCE)`, served by a long executor.
     ApiStatusRefresh,
-    /// `sky.launch(dryrun=True)`, which a long executor serves.
+    /// `sky.launch(dryrun=True)`, served by a long executor.
     ApiLaunchDryrun,
     /// `sky.launch()` of a new cluster, then `sky.tail_logs()` of its job.
     ApiLaunchAndLogs,
@@ -75,7 +75,7 @@ pub enum ScenarioId {
 }
 
 impl ScenarioId {
-    /// All scenarios, in the order in which they are reported.
+    /// Scenarios in the order of reports.
     pub const ALL: [Self; 21] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
@@ -100,7 +100,7 @@ impl ScenarioId {
         Self::ProbeHealth,
     ];
 
-    /// How it reaches the server.
+    /// Kind of the scenario.
     pub const fn kind(self) -> ScenarioKind {
         match self {
             Self::ApiStatus
@@ -127,7 +127,7 @@ impl ScenarioId {
         }
     }
 
-    /// Its name within its kind, as `-r` and `--api` take it.
+    /// Name within the kind, as `-r` and `--api` take it: `status`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ApiStatus | Self::CliStatus => "status",
@@ -151,19 +151,18 @@ impl ScenarioId {
         }
     }
 
-    /// The scenarios of one kind, in the order of [`Self::ALL`].
+    /// Scenarios of one kind, in the order of [`Self::ALL`].
     pub fn of_kind(kind: ScenarioKind) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |id| id.kind() == kind)
     }
 
-    /// Its name for files: `api-cli_status`.
+    /// Name for files: `api-cli_status`.
     pub fn file_stem(self) -> String {
         format!("{}-{}", self.kind().name(), self.name())
     }
 
-    /// Finds the scenario that a test of `tests/load` stands for. Its cases are
-    /// named as `api::sequence_is_answered::case_1_status`: the module is the
-    /// kind, and what follows the ordinal is the name.
+    /// Scenario of a test case in `tests/load`, such as `api::every_request_..::case_01_status`:
+    /// the module is the scenario's kind, and the scenario's name follows the ordinal.
     pub fn of_test(test_name: &str) -> Option<Self> {
         let (kind, rest) = test_name.split_once("::")?;
         let (_, case) = rest.rsplit_once("::case_")?;
@@ -179,9 +178,9 @@ impl fmt::Display for ScenarioId {
     }
 }
 
-/// A word that names no scenario.
+/// Text that is not the full name of a scenario.
 #[derive(Debug, thiserror::Error)]
-#[error("no scenario is called `{0}`")]
+#[error("unknown scenario `{0}`")]
 pub struct UnknownScenario(String);
 
 impl FromStr for ScenarioId {
@@ -214,7 +213,7 @@ impl schemars::JsonSchema for ScenarioId {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "A scenario: its kind and its name.",
+            "description": "Full name of a scenario: kind and name within the kind, as in `api:status`.",
             "type": "string",
             "enum": Self::ALL.map(|id| id.to_string()),
         })
@@ -226,18 +225,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scenario_is_found_by_its_own_name() {
+    fn every_full_name_parses_to_its_scenario() {
         for id in ScenarioId::ALL {
             assert_eq!(id.to_string().parse::<ScenarioId>().unwrap(), id);
         }
     }
 
     #[test]
-    fn a_test_case_stands_for_the_scenario_of_its_module_and_name() {
+    fn a_test_case_maps_to_the_scenario_of_its_module_and_name() {
         let of = ScenarioId::of_test;
-        assert_eq!(of("api::is_answered::case_02_cli_status"), Some(ScenarioId::ApiCliStatus));
-        assert_eq!(of("cli::ends_well::case_1_status"), Some(ScenarioId::CliStatus));
-        assert_eq!(of("cli::ends_well::case_1_nosuch"), None);
-        assert_eq!(of("api::is_answered"), None);
+        assert_eq!(of("api::succeeds::case_02_cli_status"), Some(ScenarioId::ApiCliStatus));
+        assert_eq!(of("cli::succeeds::case_1_status"), Some(ScenarioId::CliStatus));
+        assert_eq!(of("cli::succeeds::case_1_nosuch"), None);
+        assert_eq!(of("api::succeeds"), None);
     }
 }

@@ -1,8 +1,7 @@
-//! What users do to an API server: the one table of all scenarios.
+//! Scenarios: the table of everything that users do to an API server.
 //!
-//! An entry says what a scenario needs, which requests it makes, what counts as
-//! success, and which refusals are the right answer in a given environment. The
-//! drivers in [`crate::traffic`] carry entries out; the plan reads their weight.
+//! An entry has a scenario's requirements, requests, criteria of success, expected errors
+//! and cost. The drivers in [`crate::traffic`] run the entries; the plan reads their cost.
 
 mod calls;
 mod expect;
@@ -14,33 +13,32 @@ mod table;
 pub use calls::Body;
 pub(crate) use calls::STATUS;
 pub use calls::shared as shared_calls;
-pub use expect::{Circumstances, Expectation, Refusal, Ruling, Shape, When, job_id};
+pub use expect::{Assessment, Circumstances, Condition, Expectation, ExpectedError, Shape, job_id};
 pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub(crate) use names::JOB_SECONDS;
 pub use names::{IterationNames, SharedNames};
 pub use table::TABLE;
 
-/// One scenario.
+/// Entry of a scenario in [`TABLE`].
 #[derive(Debug)]
 pub struct Scenario {
-    /// Its name.
+    /// Identifier of the scenario.
     pub id: ScenarioId,
-    /// What a user does, in a few words.
+    /// Summary of a user's action, in a few words.
     pub summary: &'static str,
-    /// What must be there for it.
+    /// Requirement that must be met before the load starts.
     pub needs: Need,
-    /// What one user's iteration consists of.
+    /// Work of one iteration.
     pub work: Work,
-    /// How many processes of the server one user keeps busy at once: an executor
-    /// for each queued request under way, another for a managed job that is
-    /// followed.
-    pub processes_at_once: u32,
-    /// What one iteration costs.
+    /// Number of server processes that one user keeps busy concurrently: an executor for
+    /// each queued request that runs, another one for a followed managed job.
+    pub concurrent_processes: u32,
+    /// Cost of one iteration.
     pub cost: Cost,
 }
 
-/// What must be there for a scenario.
+/// Requirement of a scenario.
 #[derive(
     Clone,
     Copy,
@@ -55,34 +53,35 @@ pub struct Scenario {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
-    /// A server.
+    /// Server, nothing else.
     Nothing,
-    /// An infrastructure that it can launch on.
+    /// Infra that the server can launch on.
     Infrastructure,
-    /// A cluster that all users share, with one job that has ended.
+    /// Shared cluster with one finished job.
     Cluster,
-    /// A managed job that all users share.
+    /// Shared managed job.
     Job,
-    /// A service that all users share.
+    /// Shared service.
     Service,
 }
 
 impl Need {
-    /// Whether it takes an infrastructure.
+    /// Whether the requirement includes an infra.
     pub const fn takes_infrastructure(self) -> bool {
         !matches!(self, Self::Nothing)
     }
 
-    /// Whether it is set up before the load and torn down after it.
+    /// Whether the requirement is a shared resource: set up before the load, torn down after
+    /// it.
     pub const fn is_shared(self) -> bool {
         matches!(self, Self::Cluster | Self::Job | Self::Service)
     }
 
-    /// In words.
+    /// Name of the requirement in messages, with its article.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Infrastructure => "an infrastructure",
+            Self::Infrastructure => "an infra",
             Self::Cluster => "a cluster",
             Self::Job => "a managed job",
             Self::Service => "a service",
@@ -90,111 +89,112 @@ impl Need {
     }
 }
 
-/// CPU-seconds of an operation on a machine where `import sky` takes
-/// [`Cost::OF_ONE_IMPORT`]. Not measured one by one, but fitted to whole runs: those
-/// took between 0.6 and 1.2 of the time that follows from them.
+/// CPU-seconds of an operation on the reference machine, where `import sky` takes
+/// [`Cost::REFERENCE_IMPORT`]. The figures are not measured one by one but fitted to whole
+/// runs, which took 0.6 to 1.2 times the duration that the figures predict.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// In the server's processes.
+    /// CPU-seconds in server processes.
     pub server: f64,
-    /// On the nodes, which on loopback are this machine.
+    /// CPU-seconds on nodes, which are on this machine with `-c loopback`.
     pub nodes: f64,
-    /// In the client's own processes.
+    /// CPU-seconds in the client's `sky` process.
     pub client: f64,
 }
 
 impl Cost {
-    /// CPU-seconds of an `import sky` that the table's figures are for.
-    pub const OF_ONE_IMPORT: f64 = 2.0;
+    /// CPU-seconds of one `import sky` on the reference machine.
+    pub const REFERENCE_IMPORT: f64 = 2.0;
 
-    /// A cluster that is launched, runs a short job, and is taken down again.
+    /// Cost of launching a cluster, running a short job on it, and tearing it down. `client`
+    /// is the CPU-seconds of the client.
     pub const fn of_launch(client: f64) -> Self {
         Self { server: 8.0, nodes: 27.0, client }
     }
 }
 
-/// What one user's iteration consists of.
+/// Work of one iteration.
 #[derive(Debug)]
 pub enum Work {
     /// HTTP requests in this order.
     Api(&'static [Action]),
-    /// One `sky` process.
+    /// Single `sky` process.
     Cli(Command),
-    /// A health request at each beat of a fixed rate.
+    /// Health requests at a fixed rate.
     Probe,
 }
 
-/// One step of an API scenario.
+/// Action of an API scenario.
 #[derive(Debug)]
 pub enum Action {
-    /// Ask for the server's health first, as each SDK process does.
+    /// Requests the server's health, as each SDK process does first.
     Health,
-    /// Send a request that is answered at once.
+    /// Sends a request whose response is its result.
     Inline(&'static Call),
-    /// Send a request that is queued, and keep its id.
+    /// Sends a request that is queued, and keeps its ID.
     Submit(&'static Call),
-    /// Stream the log of a submitted request to its end, then get its result.
+    /// Streams the log of a submitted request to its end, then gets its result.
     Follow(&'static Call),
-    /// Send a request whose response is a job's output, read that to its end,
-    /// then get the request's result: the job's exit code.
-    Watch(&'static Call),
+    /// Sends a request whose response is a job's output, reads the output to its end, then
+    /// gets the request's result: the job's exit code.
+    TailLogs(&'static Call),
 }
 
 impl Action {
-    /// Whether its request may fail without ending the iteration: the SDK's callers
-    /// pass over errors of requests that some servers must refuse.
-    pub fn may_be_refused(&self) -> bool {
+    /// Whether the iteration goes on after a failure of the action's request: callers of the
+    /// SDK ignore errors of requests that some servers cannot serve.
+    pub fn may_fail(&self) -> bool {
         match self {
             Self::Health | Self::Submit(_) => false,
-            Self::Inline(call) | Self::Follow(call) | Self::Watch(call) => {
-                !call.expect.refusals.is_empty()
+            Self::Inline(call) | Self::Follow(call) | Self::TailLogs(call) => {
+                !call.expect.errors.is_empty()
             }
         }
     }
 }
 
-/// One HTTP request.
+/// HTTP request of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// Its name in results.
+    /// Name of the step in results.
     pub step: &'static str,
     /// Path below the server's address.
     pub path: &'static str,
-    /// What is sent; `GET` where there is no body.
+    /// Body of the request; without one it is a `GET`.
     pub body: Body,
-    /// How long the SDK waits for the response to begin; `None` is for ever.
-    pub answer_within: Option<std::time::Duration>,
-    /// What the right answer looks like.
+    /// SDK timeout for the response; `None` if the SDK waits without limit.
+    pub sdk_timeout: Option<std::time::Duration>,
+    /// Expected result.
     pub expect: Expectation,
-    /// What a job's output that is watched must contain.
+    /// Text that a job's output must contain, if the response is a job's output.
     pub prints: Option<&'static str>,
 }
 
-/// One run of the `sky` command line.
+/// Invocation of the `sky` command line.
 #[derive(Debug)]
 pub struct Command {
-    /// Its arguments; [`IterationNames::fill`] says what stands in braces.
+    /// Arguments, with placeholders that [`IterationNames::fill`] replaces.
     pub args: &'static [&'static str],
-    /// Whether `--run-async` adds `--async`.
+    /// Whether `--run-async` adds `--async` to the arguments.
     pub can_be_async: bool,
-    /// What its output must contain. Its exit code proves nothing: `sky status`
-    /// exits with 0 when the server failed the request.
+    /// Texts that the output must contain. The exit code proves nothing: `sky status` exits
+    /// with 0 even when the server failed the request.
     pub prints: &'static [&'static str],
-    /// Requests that must have succeeded on the server in its name. Of each
-    /// entry's names, which vary by release, one must be found.
+    /// Requests that the server must have completed for the process. An entry lists the
+    /// names of one request in different releases; one of them must be found.
     pub requests: &'static [&'static [&'static str]],
-    /// Failures of its other requests that are the right answer.
-    pub refusals: &'static [(&'static str, Refusal)],
+    /// Expected errors of the process's other requests, by request name.
+    pub expected_errors: &'static [(&'static str, ExpectedError)],
 }
 
 impl Scenario {
-    /// The table's entry for a scenario.
+    /// Entry of a scenario in [`TABLE`].
     pub fn of(id: ScenarioId) -> &'static Self {
         &TABLE[id as usize]
     }
 }
 
-/// Each scenario's entry is where its id says; else this does not compile.
+/// Compile-time check that each entry of the table is at the index of its scenario's ID.
 const _: () = {
     assert!(TABLE.len() == ScenarioId::ALL.len());
     let mut at = 0;
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scenario_has_one_entry_of_its_own() {
+    fn every_scenario_has_its_own_entry() {
         for id in ScenarioId::ALL {
             assert_eq!(Scenario::of(id).id, id);
         }
@@ -226,10 +226,10 @@ mod tests {
                     Action::Follow(call) => {
                         assert!(submitted.contains(&call.step), "{}: {}", scenario.id, call.step);
                     }
-                    Action::Health | Action::Inline(_) | Action::Watch(_) => {}
+                    Action::Health | Action::Inline(_) | Action::TailLogs(_) => {}
                 }
             }
-            assert!(usize::try_from(scenario.processes_at_once).unwrap() >= submitted.len());
+            assert!(usize::try_from(scenario.concurrent_processes).unwrap() >= submitted.len());
         }
     }
 }

@@ -1,29 +1,29 @@
-//! What the things are called that scenarios create and share.
+//! Names of clusters, managed jobs and services that a run creates on the server.
 //!
-//! Every name begins with the run's tag, so that whatever is left of a run can be
-//! told from what belongs to others.
+//! Every name begins with the run's tag, which tells the run's resources from those of
+//! others.
 
 use crate::ids::RunId;
 
-/// The things of one infrastructure that all scenarios share.
+/// Names of the shared resources on one infra.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedNames {
-    /// What SkyPilot calls the infrastructure.
+    /// Infra in SkyPilot's form: `aws`, `slurm/NAME`.
     pub infra: String,
-    /// The cluster.
+    /// Name of the shared cluster.
     pub cluster: String,
-    /// The managed job.
+    /// Name of the shared managed job.
     pub job: String,
-    /// The service.
+    /// Name of the shared service.
     pub service: String,
 }
 
 impl SharedNames {
-    /// The names of a run's resources on its infrastructure with this number.
+    /// Names of a run's shared resources on its infra number `number`, counted from 0.
     pub fn new(run: &RunId, infra: &str, number: usize) -> Self {
-        let name = |what: &str| match number {
-            0 => format!("{}-{what}", run.tag()),
-            n => format!("{}-{what}{n}", run.tag()),
+        let name = |kind: &str| match number {
+            0 => format!("{}-{kind}", run.tag()),
+            n => format!("{}-{kind}{n}", run.tag()),
         };
         Self {
             infra: infra.to_owned(),
@@ -34,26 +34,27 @@ impl SharedNames {
     }
 }
 
-/// What one iteration of one user has to name.
+/// Names and numbers that the requests of one iteration contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IterationNames {
-    /// What is shared.
+    /// Names of the shared resources.
     pub shared: SharedNames,
-    /// What this iteration alone creates: a cluster or a job.
+    /// Name of the cluster or managed job that this iteration creates.
     pub own: String,
-    /// The number of the managed job that is shared, once there is one.
+    /// ID of the shared managed job, once it is submitted.
     pub job_id: Option<u64>,
-    /// A free port for the service's replica, where one was looked for.
+    /// Free port for the replica of the shared service; 8080 if `None`.
     pub service_port: Option<u16>,
-    /// Seconds that the managed job runs which is shared: it is to be followed while it does.
+    /// Duration of the shared managed job in seconds. Users must begin to follow its output
+    /// before it ends, since SkyPilot may show nothing of a job that is just ending.
     pub job_seconds: u64,
 }
 
-/// Seconds that the shared job runs where all follow it at once.
+/// Duration of the shared managed job in seconds, without a ramp.
 pub(crate) const JOB_SECONDS: u64 = 30;
 
 impl IterationNames {
-    /// Those of a request that names nothing.
+    /// Empty names, for a request that contains none.
     pub fn none() -> Self {
         let none = String::new;
         Self {
@@ -65,7 +66,7 @@ impl IterationNames {
         }
     }
 
-    /// Replaces `{infra}`, `{own}`, `{cluster}` and `{service}` in an argument.
+    /// Argument with `{infra}`, `{own}`, `{cluster}` and `{service}` replaced.
     pub fn fill(&self, argument: &str) -> String {
         argument
             .replace("{infra}", &self.shared.infra)
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_a_run_creates_begins_with_its_tag() {
+    fn all_shared_names_begin_with_the_tag_of_the_run() {
         let run = RunId::of_directory(Path::new("20261124-081512-3fa9"));
         for number in [0, 1] {
             let names = SharedNames::new(&run, "aws", number);
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_names_what_is_shared_and_what_is_the_iterations_own() {
+    fn placeholders_are_filled_with_shared_and_own_names() {
         let shared = SharedNames::new(&RunId::of_directory(Path::new("x-1")), "slurm/loop", 0);
         let names = IterationNames { shared, own: "mine".to_owned(), ..IterationNames::none() };
         assert_eq!(names.fill("{own}@{infra}"), "mine@slurm/loop");

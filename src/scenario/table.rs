@@ -1,10 +1,10 @@
-//! The table of all scenarios.
+//! Table of all scenarios.
 
 use super::expect;
 use super::{Action, Command, Cost, Need, Scenario, ScenarioId, Work, calls};
 
-/// Every scenario. The sequences are those of SkyPilot's own SDK and command
-/// line at 0.14.1, recorded through a logging proxy.
+/// Entries of all scenarios, indexed by [`ScenarioId`]. The sequences of requests are those
+/// of SkyPilot 0.14.1's SDK and command line, recorded through a logging proxy.
 pub static TABLE: [Scenario; 21] = [
     Scenario {
         id: ScenarioId::ApiStatus,
@@ -15,7 +15,7 @@ pub static TABLE: [Scenario; 21] = [
             Action::Submit(&calls::STATUS),
             Action::Follow(&calls::STATUS),
         ]),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost { server: 2.5, nodes: 0.0, client: 0.0 },
     },
     Scenario {
@@ -31,7 +31,7 @@ pub static TABLE: [Scenario; 21] = [
             Action::Follow(&calls::SERVE_STATUS),
             Action::Follow(&calls::STATUS),
         ]),
-        processes_at_once: 3,
+        concurrent_processes: 3,
         cost: Cost { server: 7.5, nodes: 0.0, client: 0.0 },
     },
     Scenario {
@@ -39,7 +39,7 @@ pub static TABLE: [Scenario; 21] = [
         summary: "validate a task",
         needs: Need::Nothing,
         work: Work::Api(&[Action::Health, Action::Inline(&calls::VALIDATE)]),
-        processes_at_once: 0,
+        concurrent_processes: 0,
         cost: Cost { server: 0.1, nodes: 0.0, client: 0.0 },
     },
     Scenario {
@@ -47,7 +47,7 @@ pub static TABLE: [Scenario; 21] = [
         summary: "list API requests",
         needs: Need::Nothing,
         work: Work::Api(&[Action::Inline(&calls::API_STATUS)]),
-        processes_at_once: 0,
+        concurrent_processes: 0,
         cost: Cost { server: 0.1, nodes: 0.0, client: 0.0 },
     },
     Scenario {
@@ -59,19 +59,19 @@ pub static TABLE: [Scenario; 21] = [
             Action::Submit(&calls::JOBS_QUEUE),
             Action::Follow(&calls::JOBS_QUEUE),
         ]),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost { server: 2.5, nodes: 0.0, client: 0.0 },
     },
     Scenario {
         id: ScenarioId::ApiStatusRefresh,
-        summary: "list clusters after asking their clouds (long executor)",
+        summary: "list clusters after querying their clouds (long executor)",
         needs: Need::Nothing,
         work: Work::Api(&[
             Action::Health,
             Action::Submit(&calls::STATUS_REFRESH),
             Action::Follow(&calls::STATUS_REFRESH),
         ]),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost { server: 2.5, nodes: 0.0, client: 0.0 },
     },
     Scenario {
@@ -84,7 +84,7 @@ pub static TABLE: [Scenario; 21] = [
             Action::Submit(&calls::LAUNCH_DRYRUN),
             Action::Follow(&calls::LAUNCH_DRYRUN),
         ]),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost { server: 3.0, nodes: 0.0, client: 0.0 },
     },
     Scenario {
@@ -96,17 +96,17 @@ pub static TABLE: [Scenario; 21] = [
             Action::Inline(&calls::launching::VALIDATE_LAUNCH),
             Action::Submit(&calls::launching::LAUNCH),
             Action::Follow(&calls::launching::LAUNCH),
-            Action::Watch(&calls::launching::LAUNCHED_LOGS),
+            Action::TailLogs(&calls::launching::LAUNCHED_LOGS),
         ]),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost::of_launch(0.0),
     },
     Scenario {
         id: ScenarioId::ApiTailLogs,
         summary: "read the output of a cluster's job",
         needs: Need::Cluster,
-        work: Work::Api(&[Action::Health, Action::Watch(&calls::launching::TAIL_LOGS)]),
-        processes_at_once: 0,
+        work: Work::Api(&[Action::Health, Action::TailLogs(&calls::launching::TAIL_LOGS)]),
+        concurrent_processes: 0,
         cost: Cost { server: 0.5, nodes: 4.5, client: 0.0 },
     },
     Scenario {
@@ -119,7 +119,7 @@ pub static TABLE: [Scenario; 21] = [
             Action::Submit(&calls::launching::EXEC),
             Action::Follow(&calls::launching::EXEC),
         ]),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost { server: 3.0, nodes: 7.0, client: 0.0 },
     },
     Scenario {
@@ -131,7 +131,7 @@ pub static TABLE: [Scenario; 21] = [
             Action::Submit(&calls::launching::CLUSTER_QUEUE),
             Action::Follow(&calls::launching::CLUSTER_QUEUE),
         ]),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost { server: 2.5, nodes: 0.5, client: 0.0 },
     },
     Scenario {
@@ -144,15 +144,15 @@ pub static TABLE: [Scenario; 21] = [
             Action::Submit(&calls::launching::JOBS_LAUNCH),
             Action::Follow(&calls::launching::JOBS_LAUNCH),
         ]),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost::of_launch(0.0),
     },
     Scenario {
         id: ScenarioId::ApiJobsLogs,
         summary: "follow the output of a managed job",
         needs: Need::Job,
-        work: Work::Api(&[Action::Health, Action::Watch(&calls::launching::JOBS_LOGS)]),
-        processes_at_once: 1,
+        work: Work::Api(&[Action::Health, Action::TailLogs(&calls::launching::JOBS_LOGS)]),
+        concurrent_processes: 1,
         cost: Cost { server: 3.0, nodes: 2.5, client: 0.0 },
     },
     Scenario {
@@ -164,7 +164,8 @@ pub static TABLE: [Scenario; 21] = [
             can_be_async: false,
             prints: &["Clusters"],
             requests: &[&["sky.status"]],
-            refusals: &[
+            // A request is listed once for each error that it may return.
+            expected_errors: &[
                 ("sky.serve.status", expect::NO_NETWORK_FOR_SERVICES),
                 ("sky.jobs.pool_status", expect::NO_NETWORK_FOR_POOLS),
                 ("sky.jobs.queue", expect::NO_JOBS_CONTROLLER),
@@ -173,7 +174,7 @@ pub static TABLE: [Scenario; 21] = [
                 ("sky.jobs.pool_status", expect::NO_JOBS_CONTROLLER),
             ],
         }),
-        processes_at_once: 6,
+        concurrent_processes: 6,
         cost: Cost { server: 16.0, nodes: 0.0, client: 3.0 },
     },
     Scenario {
@@ -185,27 +186,27 @@ pub static TABLE: [Scenario; 21] = [
             can_be_async: false,
             prints: &["Managed jobs"],
             requests: &[&["sky.jobs.queue_v2", "sky.jobs.queue"]],
-            refusals: &[
+            expected_errors: &[
                 ("sky.jobs.pool_status", expect::NO_NETWORK_FOR_POOLS),
                 ("sky.jobs.pool_status", expect::NO_JOBS_CONTROLLER),
             ],
         }),
-        processes_at_once: 2,
+        concurrent_processes: 2,
         cost: Cost { server: 5.0, nodes: 0.0, client: 3.0 },
     },
     Scenario {
         id: ScenarioId::CliApiStatus,
         summary: "sky api status",
-        // The server's own daemons are always in this list.
         needs: Need::Nothing,
         work: Work::Cli(Command {
             args: &["api", "status"],
             can_be_async: false,
+            // The list is never empty: it always contains the server's own daemons.
             prints: &["ID", "Status"],
             requests: &[],
-            refusals: &[],
+            expected_errors: &[],
         }),
-        processes_at_once: 0,
+        concurrent_processes: 0,
         cost: Cost { server: 0.1, nodes: 0.0, client: 2.5 },
     },
     Scenario {
@@ -227,9 +228,9 @@ pub static TABLE: [Scenario; 21] = [
             can_be_async: true,
             prints: &[],
             requests: &[&["sky.launch"]],
-            refusals: &[],
+            expected_errors: &[],
         }),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost::of_launch(4.5),
     },
     Scenario {
@@ -241,9 +242,9 @@ pub static TABLE: [Scenario; 21] = [
             can_be_async: false,
             prints: &["hello", "Job finished (status: SUCCEEDED)"],
             requests: &[&["sky.logs"]],
-            refusals: &[],
+            expected_errors: &[],
         }),
-        processes_at_once: 0,
+        concurrent_processes: 0,
         cost: Cost { server: 0.5, nodes: 4.5, client: 3.5 },
     },
     Scenario {
@@ -266,9 +267,9 @@ pub static TABLE: [Scenario; 21] = [
             can_be_async: true,
             prints: &[],
             requests: &[&["sky.jobs.launch"]],
-            refusals: &[],
+            expected_errors: &[],
         }),
-        processes_at_once: 2,
+        concurrent_processes: 2,
         cost: Cost::of_launch(4.5),
     },
     Scenario {
@@ -280,9 +281,9 @@ pub static TABLE: [Scenario; 21] = [
             can_be_async: false,
             prints: &["{service}", "Service Replicas"],
             requests: &[&["sky.serve.status"]],
-            refusals: &[],
+            expected_errors: &[],
         }),
-        processes_at_once: 1,
+        concurrent_processes: 1,
         cost: Cost { server: 2.5, nodes: 0.0, client: 3.5 },
     },
     Scenario {
@@ -290,7 +291,7 @@ pub static TABLE: [Scenario; 21] = [
         summary: "health probe: /api/health at a fixed rate",
         needs: Need::Nothing,
         work: Work::Probe,
-        processes_at_once: 0,
+        concurrent_processes: 0,
         cost: Cost { server: 0.5, nodes: 0.0, client: 0.0 },
     },
 ];

@@ -1,4 +1,4 @@
-//! An iteration that consists of HTTP requests, in the order in which the SDK sends them.
+//! Iterations of API scenarios: HTTP requests in the order in which the SDK sends them.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Stage;
+use super::ScenarioContext;
 use super::iteration::Iteration;
-use super::reading::{Reading, What};
-use super::segment::{self, Until};
+use super::log_reader::{LogReader, Source};
+use super::segment::{self, EndCondition};
 use crate::api::{
     ApiClient, HealthPolicy, RequestResult, Response, no_request_id, retry_while_unavailable,
     unexpected_response,
@@ -20,37 +20,37 @@ use crate::scenario::{Action, Call, Circumstances, IterationNames};
 
 /// Runs one segment of iterations.
 pub(super) async fn segment(
-    stage: &Stage,
+    context: &ScenarioContext,
     actions: &'static [Action],
     number: u32,
-    until: Until<'_>,
+    end: EndCondition<'_>,
 ) -> (SegmentOutcome, Ended) {
-    let circumstances = stage.environment.circumstances();
-    let iterations = segment::take(stage, number, until, |user| {
+    let circumstances = context.environment.circumstances();
+    let iterations = segment::run_users(context, number, end, |user| {
         let user = User {
-            client: Arc::clone(&stage.client),
-            names: stage.names(number, user),
+            client: Arc::clone(&context.client),
+            names: context.names(number, user),
             circumstances,
-            release: stage.environment.server.version.clone(),
-            remote: stage.plan.is_remote(),
-            iteration: Iteration::at(stage.place(user)),
+            release: context.environment.server.version.clone(),
+            remote: context.plan.is_remote(),
+            iteration: Iteration::on(context.infra_label(user)),
         };
         user.run_iteration(actions)
     })
     .await;
     let mut outcome = iterations.outcome;
-    for taken in iterations.taken {
-        taken.iteration.add_to(&mut outcome, taken.whole);
+    for finished in iterations.finished {
+        finished.iteration.add_to(&mut outcome, finished.duration);
     }
     (outcome, iterations.ended)
 }
 
-/// One user while the iteration lasts.
+/// User during one iteration.
 struct User {
     client: Arc<ApiClient>,
     names: IterationNames,
     circumstances: Circumstances,
-    /// The release that the SDK is of.
+    /// SkyPilot version of the SDK whose retries the user has.
     release: String,
     /// Whether the server is on another machine.
     remote: bool,
@@ -62,7 +62,7 @@ impl User {
         let mut ids = HashMap::new();
         for action in actions {
             let done = match action {
-                Action::Health => self.ask_for_health().await,
+                Action::Health => self.check_health().await,
                 Action::Inline(call) => self.send_inline(call).await,
                 Action::Submit(call) => self.submit(call).await.map(|id| {
                     ids.insert(call.step, id);
@@ -71,61 +71,63 @@ impl User {
                     Some(id) => self.follow(call, id).await,
                     None => Ok(()),
                 },
-                Action::Watch(call) => self.watch(call).await,
+                Action::TailLogs(call) => self.tail_logs(call).await,
             };
             if let Err(failure) = done {
                 self.iteration.fail(failure);
             }
-            if self.iteration.has_failed() && !action.may_be_refused() {
-                // The SDK raises here, and its user sends nothing more.
+            if self.iteration.has_failed() && !action.may_fail() {
+                // The SDK raises an exception here, which ends the user's program.
                 break;
             }
         }
         self.iteration
     }
 
-    /// Asks for the server's health, as each SDK process does first. On this machine the SDK
-    /// looks a second time before it would start a server of its own.
-    async fn ask_for_health(&mut self) -> Result<(), Failure> {
+    /// Requests the server's health, as each SDK process does first. For a server on this
+    /// machine the SDK checks again after a transport error, before it would start a server
+    /// itself.
+    async fn check_health(&mut self) -> Result<(), Failure> {
         let (start, client) = (Instant::now(), Arc::clone(&self.client));
-        let (mut looks, retries) = (if self.remote { 1 } else { 2 }, Retries::default());
+        let (mut checks, retries) = (if self.remote { 1 } else { 2 }, Retries::default());
         let health = loop {
-            let asked =
+            let request =
                 async || client.health_with_retries(HealthPolicy::SDK, || retries.add()).await;
-            let health = retry_while_unavailable(asked, || retries.add()).await;
-            looks -= 1;
+            let health = retry_while_unavailable(request, || retries.add()).await;
+            checks -= 1;
             match health {
-                Err(failure) if looks > 0 && failure.is_transport_error() => retries.add(),
+                Err(failure) if checks > 0 && failure.is_transport_error() => retries.add(),
                 health => break health,
             }
         };
-        self.iteration.retried(retries.count());
+        self.iteration.add_retries(retries.count());
         self.iteration.step("health", start.elapsed());
         health.map(|_| ())
     }
 
+    /// Sends a request and judges the value in its response.
     async fn send_inline(&mut self, call: &Call) -> Result<(), Failure> {
         let response = self.send(call, call.step.to_owned()).await?;
         let value: Value = serde_json::from_slice(&response.body)
-            .map_err(|_| unexpected_response(call.step, 200, "the body is not JSON".to_owned()))?;
+            .map_err(|_| unexpected_response(call.step, 200, "expected a JSON body".to_owned()))?;
         self.judge(call, Ok(value));
         Ok(())
     }
 
-    /// Sends a queued request and returns its id.
+    /// Sends a queued request and returns its ID.
     async fn submit(&mut self, call: &Call) -> Result<String, Failure> {
         let response = self.send(call, format!("{}/submit", call.step)).await?;
         response.request_id.ok_or_else(|| no_request_id(call))
     }
 
-    /// Sends a call, and sends it again while no server or no worker is free. A connection
-    /// that breaks is the end of it: the request may have arrived.
+    /// Sends a call, and retries it while the response is 503: no server or no free worker. A
+    /// lost connection is not retried: the server may have received the request.
     async fn send(&mut self, call: &Call, step: String) -> Result<Response, Failure> {
         let (start, mut retries) = (Instant::now(), 0);
         let (client, names) = (&self.client, &self.names);
-        let sent = async || client.send(call, names).await?.expect_ok(call.step);
-        let response = retry_while_unavailable(sent, || retries += 1).await;
-        self.iteration.retried(retries);
+        let request = async || client.send(call, names).await?.expect_ok(call.step);
+        let response = retry_while_unavailable(request, || retries += 1).await;
+        self.iteration.add_retries(retries);
         self.iteration.step(step, start.elapsed());
         response
     }
@@ -133,34 +135,34 @@ impl User {
     /// Streams a request's log to its end and gets its result, as the SDK does.
     async fn follow(&mut self, call: &Call, request_id: &str) -> Result<(), Failure> {
         let client = Arc::clone(&self.client);
-        let mut reading = Reading::new(&client, call, What::Log(request_id));
-        let answer = reading.read_whole(&self.release).await;
-        self.note(call, &reading, answer)
+        let mut reader = LogReader::new(&client, call, Source::Log(request_id));
+        let answer = reader.read_to_end(&self.release).await;
+        self.record(call, &reader, answer)
     }
 
     /// Reads a job's output to its end and gets its exit code, as the SDK does.
-    async fn watch(&mut self, call: &Call) -> Result<(), Failure> {
+    async fn tail_logs(&mut self, call: &Call) -> Result<(), Failure> {
         let (client, names) = (Arc::clone(&self.client), self.names.clone());
-        let mut reading = Reading::new(&client, call, What::Output(&names));
-        let answer = reading.read_whole(&self.release).await;
-        self.note(call, &reading, answer)?;
-        // Said only of a job that did its work: if it didn't, that has been said.
-        match reading.missing() {
+        let mut reader = LogReader::new(&client, call, Source::Output(&names));
+        let answer = reader.read_to_end(&self.release).await;
+        self.record(call, &reader, answer)?;
+        // After another failure, missing output is a consequence, not a second failure.
+        match reader.missing_output() {
             Some(missing) if !self.iteration.has_failed() => Err(missing),
             _ => Ok(()),
         }
     }
 
-    /// Notes what a reading took and how it ended.
-    fn note(
+    /// Records the durations of a reader's steps, and judges the result.
+    fn record(
         &mut self,
         call: &Call,
-        reading: &Reading<'_>,
+        reader: &LogReader<'_>,
         answer: Result<RequestResult, Failure>,
     ) -> Result<(), Failure> {
-        self.iteration.retried(reading.retries);
-        self.iteration.step(format!("{}/stream", call.step), reading.streamed);
-        if let Some(waited) = reading.waited {
+        self.iteration.add_retries(reader.retries);
+        self.iteration.step(format!("{}/stream", call.step), reader.streamed);
+        if let Some(waited) = reader.waited {
             self.iteration.step(format!("{}/get", call.step), waited);
         }
         let answer = answer?;
@@ -178,7 +180,7 @@ impl User {
     }
 }
 
-/// A count that several may add to.
+/// Count of retries to which several closures add.
 #[derive(Default)]
 struct Retries(Cell<u64>);
 

@@ -1,146 +1,156 @@
-//! Where scenario processes wait for one another before each iteration.
+//! Barrier at which scenario processes wait for one another before each iteration.
 //!
-//! A file in the run directory says "I am here"; who sees all of them starts.
-//! Files need no server near the measured thing, and a process that dies takes
-//! nobody with it: whoever has ended, or is gone, is not waited for.
+//! A process arrives by writing a file in the run directory, and passes once the files of all
+//! participants exist. Files need no server on the measured machine, and a process that dies
+//! does not block the others: scenarios that have ended are not waited for.
 //!
-//! Where Groups of scenarios are loaded one after the other, all are here from the
-//! beginning, and each waits until the coordinator says that its group may start.
+//! With `--phase-peaks` groups of scenarios run sequentially. All processes start at the
+//! beginning of the load, and each waits until the coordinator starts its group.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::segment::Until;
-use super::stop::Stop;
-use super::{GLANCE, TrafficError};
+use super::segment::EndCondition;
+use super::stop::StopSignal;
+use super::{POLL_INTERVAL, TrafficError};
 use crate::ids::ProcessIdentity;
 use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::{RunDir, read_json, write_json};
 use crate::scenario::{ScenarioId, ScenarioKind};
 
-/// A scenario whose process has not shown up by then never will.
-const SHOW_UP_WITHIN: Duration = Duration::from_secs(60);
+/// Time limit for the first arrival of a scenario. Processes that have not arrived by then
+/// are taken for never started.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The start line of one run.
+/// Barrier of one run.
 #[derive(Clone, Debug)]
 pub(super) struct Barrier {
     run: RunDir,
-    runners: Vec<PlannedScenario>,
+    participants: Vec<PlannedScenario>,
     groups_are_sequential: bool,
 }
 
 impl Barrier {
     pub(super) fn of(run: &RunDir, plan: &LoadPlan) -> Self {
-        let runners = plan
+        let participants = plan
             .scenarios
             .iter()
             .copied()
             .filter(|scenario| scenario.id.kind() != ScenarioKind::Probe)
             .collect();
-        Self { run: run.clone(), runners, groups_are_sequential: plan.phase_peaks }
+        Self { run: run.clone(), participants, groups_are_sequential: plan.phase_peaks }
     }
 
-    /// Says "here", and waits until its group may start. Returns false when it was
-    /// stopped before that.
+    /// Arrives at the barrier of the first iteration, and waits until the scenario's group may
+    /// start. Returns false if a stop was requested before that.
     pub(super) async fn wait_for_group(
         &self,
-        me: ScenarioId,
-        stop: &Stop,
+        scenario: ScenarioId,
+        stop: &StopSignal,
     ) -> Result<bool, TrafficError> {
-        let Some(group) = me.group().filter(|_| self.groups_are_sequential) else {
+        let Some(group) = scenario.group().filter(|_| self.groups_are_sequential) else {
             return Ok(true);
         };
-        if let Some(identity) = ProcessIdentity::current() {
-            write_json(&self.place(me, 0), &identity)?;
-        }
+        // The arrival names this process, so that others notice its death while it waits.
+        self.arrive(scenario, 0)?;
         while !self.run.group_start(group).exists() {
             tokio::select! {
-                () = tokio::time::sleep(GLANCE) => {}
-                () = stop.asked_for() => return Ok(false),
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
+                () = stop.requested() => return Ok(false),
             }
         }
         Ok(true)
     }
 
-    /// Says "here" for a iteration and waits until all who still can are. Returns
-    /// false when it was stopped before that.
-    pub(super) async fn meet(
+    /// Arrives at the barrier of an iteration, and waits until all other running scenarios
+    /// have arrived. Returns false if `end` was reached before that.
+    pub(super) async fn arrive_and_wait(
         &self,
-        me: ScenarioId,
+        scenario: ScenarioId,
         iteration: u32,
-        until: Until<'_>,
+        end: EndCondition<'_>,
     ) -> Result<bool, TrafficError> {
+        self.arrive(scenario, iteration)?;
+        let is_awaited = |participant: ScenarioId| {
+            !self.groups_are_sequential || participant.group() == scenario.group()
+        };
+        self.wait_for_arrivals(is_awaited, iteration, end).await
+    }
+
+    /// Waits until all running scenarios have arrived for an iteration, without arriving: the
+    /// health probe is no participant. Returns false if `end` was reached before that.
+    pub(super) async fn wait(
+        &self,
+        iteration: u32,
+        end: EndCondition<'_>,
+    ) -> Result<bool, TrafficError> {
+        self.wait_for_arrivals(|_| true, iteration, end).await
+    }
+
+    /// Writes the file by which other processes see the arrival, and whether this process is
+    /// still alive.
+    fn arrive(&self, scenario: ScenarioId, iteration: u32) -> Result<(), TrafficError> {
         if let Some(identity) = ProcessIdentity::current() {
-            write_json(&self.place(me, iteration), &identity)?;
+            write_json(&arrival_file(&self.run, scenario, iteration), &identity)?;
         }
-        let mine = |runner: ScenarioId| !self.groups_are_sequential || runner.group() == me.group();
-        self.wait_for_those(mine, iteration, until).await
+        Ok(())
     }
 
-    /// Waits until all are here for a iteration, without taking part.
-    pub(super) async fn wait_for(
+    async fn wait_for_arrivals(
         &self,
+        is_awaited: impl Fn(ScenarioId) -> bool,
         iteration: u32,
-        until: Until<'_>,
+        end: EndCondition<'_>,
     ) -> Result<bool, TrafficError> {
-        self.wait_for_those(|_| true, iteration, until).await
-    }
-
-    async fn wait_for_those(
-        &self,
-        matters: impl Fn(ScenarioId) -> bool,
-        iteration: u32,
-        until: Until<'_>,
-    ) -> Result<bool, TrafficError> {
-        let patience = tokio::time::Instant::now() + SHOW_UP_WITHIN;
-        while !self.all_settled(iteration, |runner| {
-            !matters(runner)
-                || self.is_here(runner, iteration)
-                || self.has_ended(runner)
-                || (tokio::time::Instant::now() > patience && !self.is_here(runner, 0))
+        let deadline = tokio::time::Instant::now() + ARRIVAL_TIMEOUT;
+        while !self.all_participants(iteration, |participant| {
+            !is_awaited(participant)
+                || self.has_arrived(participant, iteration)
+                || self.has_ended(participant)
+                || (tokio::time::Instant::now() > deadline && !self.has_arrived(participant, 0))
         }) {
             tokio::select! {
-                () = tokio::time::sleep(GLANCE) => {}
-                () = until.over() => return Ok(false),
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
+                () = end.reached() => return Ok(false),
             }
         }
         Ok(true)
     }
 
-    /// Whether every scenario that came to the line has ended.
+    /// Whether every scenario that has arrived for its first iteration has ended.
     pub(super) fn all_have_ended(&self) -> bool {
-        self.all_settled(0, |runner| self.has_ended(runner) || !self.is_here(runner, 0))
+        self.all_participants(0, |scenario| {
+            self.has_ended(scenario) || !self.has_arrived(scenario, 0)
+        })
     }
 
-    /// Whether all are settled that take part in a iteration.
-    fn all_settled(&self, iteration: u32, settled: impl Fn(ScenarioId) -> bool) -> bool {
-        let mut taking_part = self.runners.iter().filter(|runner| iteration < runner.iterations);
-        taking_part.all(|runner| settled(runner.id))
+    /// Whether `condition` holds for all scenarios that have an iteration with this number.
+    fn all_participants(&self, iteration: u32, condition: impl Fn(ScenarioId) -> bool) -> bool {
+        let mut scenarios =
+            self.participants.iter().filter(|planned| iteration < planned.iterations);
+        scenarios.all(|planned| condition(planned.id))
     }
 
-    fn is_here(&self, runner: ScenarioId, iteration: u32) -> bool {
-        self.place(runner, iteration).exists()
+    fn has_arrived(&self, scenario: ScenarioId, iteration: u32) -> bool {
+        arrival_file(&self.run, scenario, iteration).exists()
     }
 
-    fn has_ended(&self, runner: ScenarioId) -> bool {
-        has_ended(&self.run, runner)
-    }
-
-    fn place(&self, runner: ScenarioId, iteration: u32) -> PathBuf {
-        place(&self.run, runner, iteration)
+    fn has_ended(&self, scenario: ScenarioId) -> bool {
+        has_ended(&self.run, scenario)
     }
 }
 
-/// Whether a scenario of a run has ended: its outcome is there, or its process is not.
-pub fn has_ended(run: &RunDir, runner: ScenarioId) -> bool {
-    if run.outcome(runner).exists() {
+/// Whether a scenario of a run has ended: its outcome exists, or its process has exited.
+pub fn has_ended(run: &RunDir, scenario: ScenarioId) -> bool {
+    if run.outcome(scenario).exists() {
         return true;
     }
     let process: Option<ProcessIdentity> =
-        read_json(&place(run, runner, 0), "process identity").ok();
+        read_json(&arrival_file(run, scenario, 0), "process identity").ok();
     process.is_some_and(|process| !process.is_alive())
 }
 
-fn place(run: &RunDir, runner: ScenarioId, iteration: u32) -> PathBuf {
-    run.barrier().join(format!("{iteration}-{}.json", runner.file_stem()))
+/// Path of the file that marks the arrival of a scenario for an iteration.
+fn arrival_file(run: &RunDir, scenario: ScenarioId, iteration: u32) -> PathBuf {
+    run.barrier().join(format!("{iteration}-{}.json", scenario.file_stem()))
 }

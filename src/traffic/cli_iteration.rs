@@ -1,8 +1,8 @@
-//! An iteration that is one real `sky` process.
+//! Iterations of CLI scenarios: one real `sky` process each.
 //!
-//! The process's exit code is 0 even when the server failed its requests. Each
-//! process therefore runs as a SkyPilot user of its own, and after the segment the
-//! server is asked what became of that user's requests.
+//! A `sky` process exits with 0 even when the server failed its requests. Each process
+//! therefore runs as its own SkyPilot user, and after the segment the states of this user's
+//! requests are read from the server.
 
 use std::process::Stdio;
 use std::rc::Rc;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::process::Command as Process;
 use tokio::time::Instant;
 
-use super::Stage;
+use super::ScenarioContext;
 use super::iteration::Iteration;
-use super::segment::{self, Until};
+use super::segment::{self, EndCondition};
 use crate::api::{ApiClient, RequestRow, excerpt, with_retries};
 use crate::credentials::Credentials;
 use crate::env;
@@ -21,11 +21,12 @@ use crate::record::environment::{ClientSettings, Inherited};
 use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome, error_type};
 use crate::scenario::{Circumstances, Command, IterationNames};
 
-/// A `sky` process that ended.
-struct Ran {
+/// `sky` process that has exited, or could not be started.
+struct FinishedProcess {
     user_id: String,
     names: IterationNames,
-    place: Option<String>,
+    /// Infra, where a scenario runs on several.
+    infra: Option<String>,
     was_async: bool,
     took: Duration,
     output: Result<std::process::Output, std::io::Error>,
@@ -33,77 +34,84 @@ struct Ran {
 
 /// Runs one segment of iterations.
 pub(super) async fn segment(
-    stage: &Stage,
+    context: &ScenarioContext,
     command: &'static Command,
     number: u32,
-    until: Until<'_>,
+    end: EndCondition<'_>,
 ) -> (SegmentOutcome, Ended) {
-    let settings = Rc::new(stage.environment.client.clone());
-    let iterations = segment::take(stage, number, until, |user| {
+    let settings = Rc::new(context.environment.client.clone());
+    let iterations = segment::run_users(context, number, end, |user| {
         let process = SkyProcess {
             settings: Rc::clone(&settings),
-            credentials: stage.credentials.clone(),
-            user_id: stage.run.id().new_user(),
-            names: stage.names(number, user),
-            place: stage.place(user).map(str::to_owned),
-            runs_async: stage.plan.run_async && command.can_be_async,
+            credentials: context.credentials.clone(),
+            user_id: context.run.id().new_user(),
+            names: context.names(number, user),
+            infra: context.infra_label(user).map(str::to_owned),
+            runs_async: context.plan.run_async && command.can_be_async,
         };
         process.run(command)
     })
     .await;
     let (mut outcome, mut judged) = (iterations.outcome, 0);
     let judging = async {
-        let rows = if command.requests.is_empty() || iterations.taken.is_empty() {
+        let rows = if command.requests.is_empty() || iterations.finished.is_empty() {
             Ok(Vec::new())
         } else {
-            stage.client.list_requests().await
+            context.client.list_requests().await
         };
-        let circumstances = stage.environment.circumstances();
-        for taken in &iterations.taken {
+        let circumstances = context.environment.circumstances();
+        for finished in &iterations.finished {
             let iteration =
-                judge(&stage.client, command, &taken.iteration, &rows, circumstances).await;
-            iteration.add_to(&mut outcome, taken.whole);
+                judge(&context.client, command, &finished.iteration, &rows, circumstances).await;
+            iteration.add_to(&mut outcome, finished.duration);
             judged += 1;
         }
     };
     tokio::select! {
         biased;
         () = judging => return (outcome, iterations.ended),
-        () = no_time_is_left(iterations.ended, until) => {}
+        () = judging_deadline(iterations.ended, end) => {}
     }
-    if until.stop.is_asked_for() {
+    // Iterations that were judged before the deadline are in `outcome`.
+    if end.stop.is_requested() {
         return (outcome, Ended::Stopped);
     }
-    let unjudged = &iterations.taken[judged..];
-    segment::give_up(&mut outcome, unjudged.len(), unjudged.iter().map(|taken| taken.whole));
+    let unjudged = &iterations.finished[judged..];
+    segment::fail_unfinished(
+        &mut outcome,
+        unjudged.len(),
+        unjudged.iter().map(|finished| finished.duration),
+    );
     (outcome, Ended::TimedOut)
 }
 
-/// Returns when the server can't be asked any longer. A request may outlive its
-/// process, and never end; and a scenario that was stopped is soon killed.
-async fn no_time_is_left(ended: Ended, until: Until<'_>) {
-    const AT_LEAST: Duration = Duration::from_secs(10);
-    const WHEN_STOPPED: Duration = Duration::from_secs(2);
+/// Waits until judging must end. Without a deadline, judging would wait forever for a request
+/// that outlives its process and never ends.
+async fn judging_deadline(ended: Ended, end: EndCondition<'_>) {
+    // Judging still gets some time when the iterations have used up the scenario's limit.
+    const MIN_TIME: Duration = Duration::from_secs(10);
+    // A stopped scenario that does not exit soon is killed, and then leaves no outcome.
+    const TIME_AFTER_STOP: Duration = Duration::from_secs(2);
     if ended == Ended::Stopped {
-        tokio::time::sleep(WHEN_STOPPED).await;
+        tokio::time::sleep(TIME_AFTER_STOP).await;
     } else {
-        let limit = until.limit.max(Instant::now() + AT_LEAST);
-        Until { limit, ..until }.over().await;
+        let limit = end.limit.max(Instant::now() + MIN_TIME);
+        EndCondition { limit, ..end }.reached().await;
     }
 }
 
-/// A `sky` process that is to run.
+/// `sky` process to run.
 struct SkyProcess {
     settings: Rc<ClientSettings>,
     credentials: Credentials,
     user_id: String,
     names: IterationNames,
-    place: Option<String>,
+    infra: Option<String>,
     runs_async: bool,
 }
 
 impl SkyProcess {
-    async fn run(self, command: &'static Command) -> Ran {
+    async fn run(self, command: &'static Command) -> FinishedProcess {
         let start = Instant::now();
         let settings = &self.settings;
         let mut process = Process::new(&settings.sky);
@@ -119,10 +127,10 @@ impl SkyProcess {
             .output()
             .await;
         let took = start.elapsed();
-        Ran {
+        FinishedProcess {
             user_id: self.user_id,
             names: self.names,
-            place: self.place,
+            infra: self.infra,
             was_async: self.runs_async,
             took,
             output: output.map(|output| self.credentials.hide_in_output(output)),
@@ -130,10 +138,10 @@ impl SkyProcess {
     }
 }
 
-/// Leaves a process what it is to find of our own environment, which is the shell's and
-/// what cargo and nextest have put beside it.
+/// Sets the working directory of a process, and the variables that it inherits: this process
+/// has those of the shell, of cargo and of nextest.
 fn inherit(process: &mut Process, settings: &ClientSettings) {
-    // Python looks for packages in the working directory, and SkyPilot for settings.
+    // Python imports packages from the working directory, and SkyPilot reads settings in it.
     process.current_dir("/");
     if let Inherited::Only(names) = &settings.inherits {
         process.env_clear();
@@ -144,8 +152,8 @@ fn inherit(process: &mut Process, settings: &ClientSettings) {
     }
 }
 
-/// A login stands in no file, so it is put back into the address here. A token `sky` finds
-/// in the environment by itself.
+/// Variable with the server's address and the login. The address in the run's files has no
+/// login. A token needs no variable here: `sky` reads it from the environment.
 fn endpoint_with_login(
     settings: &ClientSettings,
     credentials: &Credentials,
@@ -154,23 +162,25 @@ fn endpoint_with_login(
     Some((env::ENDPOINT, login.put_into(&settings.endpoint)))
 }
 
+/// Judges a process by its exit code, its output, and the states of its requests on the
+/// server, which `rows` lists.
 async fn judge(
     client: &ApiClient,
     command: &Command,
-    ran: &Ran,
+    process: &FinishedProcess,
     rows: &Result<Vec<RequestRow>, Failure>,
     circumstances: Circumstances,
 ) -> Iteration {
-    let mut iteration = Iteration::at(ran.place.as_deref());
+    let mut iteration = Iteration::on(process.infra.as_deref());
     let name = command_name(command);
-    iteration.step(&name, ran.took);
+    iteration.step(&name, process.took);
     let failure = |error_type: String, message: String| Failure {
         step: name.clone(),
         status: None,
         error_type,
         message,
     };
-    let output = match &ran.output {
+    let output = match &process.output {
         Ok(output) => output,
         Err(error) => {
             let fault = ClientFault::of_start(error);
@@ -179,27 +189,30 @@ async fn judge(
         }
     };
     if !output.status.success() {
-        iteration.fail(failure(output.status.to_string(), last_words(output)));
+        iteration.fail(failure(output.status.to_string(), output_tail(output)));
         return iteration;
     }
     let printed = String::from_utf8_lossy(&output.stdout);
-    let mut wanted = command.prints.iter().map(|text| ran.names.fill(text));
-    if let Some(missing) = wanted.find(|text| !printed.contains(text)) {
-        let message = format!("`{missing}` is not in its output: {}", last_words(output));
+    let mut expected = command.prints.iter().map(|text| process.names.fill(text));
+    if let Some(missing) = expected.find(|text| !printed.contains(text)) {
+        let message = format!("expected `{missing}` in the output, got: {}", output_tail(output));
         iteration.fail(failure(error_type::UNEXPECTED_OUTPUT.to_owned(), message));
         return iteration;
     }
     let rows = match rows {
         Ok(rows) => rows,
-        Err(unlisted) => {
-            iteration.fail(unlisted.clone());
+        Err(failure) => {
+            iteration.fail(failure.clone());
             return iteration;
         }
     };
-    let own: Vec<&RequestRow> = rows.iter().filter(|row| row.user_id == ran.user_id).collect();
+    let own: Vec<&RequestRow> = rows.iter().filter(|row| row.user_id == process.user_id).collect();
     for names in command.requests {
         if !own.iter().any(|row| names.contains(&row.name.as_str())) {
-            let message = format!("the server has no request `{}` of this process", names[0]);
+            let message = format!(
+                "expected a request `{}` of the process on the server, found none",
+                names[0]
+            );
             iteration.fail(failure(error_type::REQUEST_NOT_FOUND.to_owned(), message));
         }
     }
@@ -208,58 +221,60 @@ async fn judge(
         match row.status.as_str() {
             "SUCCEEDED" => {}
             "FAILED" | "CANCELLED" => {
-                audit(client, command, row, circumstances, &mut iteration).await
+                check_request(client, command, row, circumstances, &mut iteration).await
             }
-            // With `--async` the process didn't wait for the end, but we do.
-            _ if is_wanted && ran.was_async => {
-                audit(client, command, row, circumstances, &mut iteration).await;
+            // With `--async` the process does not wait for its request; judging does.
+            _ if is_wanted && process.was_async => {
+                check_request(client, command, row, circumstances, &mut iteration).await;
             }
             _ if is_wanted => {
-                let message = format!("request `{}` outlived the process", row.name);
+                let message = format!("request `{}` still runs after the process exited", row.name);
                 iteration.fail(failure(error_type::REQUEST_NOT_FINISHED.to_owned(), message));
             }
-            // For the end of other requests no process waits.
+            // The process does not wait for its other requests.
             _ => {}
         }
     }
     iteration
 }
 
-/// The words that say what it does: `sky jobs launch`.
+/// Name of a command, as a step: `sky jobs launch`.
 fn command_name(command: &Command) -> String {
     let words = command.args.iter().take_while(|word| !word.starts_with(['-', '{']));
     words.fold("sky".to_owned(), |name, word| format!("{name} {word}"))
 }
 
-/// Waits for a request to end, and finds out why it did not succeed, and whether
-/// that is right.
-async fn audit(
+/// Waits for a request to end. Records its failure, unless the error is expected.
+async fn check_request(
     client: &ApiClient,
     command: &Command,
     row: &RequestRow,
     circumstances: Circumstances,
     iteration: &mut Iteration,
 ) {
-    let ask = async || client.get(&row.name, &row.request_id).await;
-    let answer = with_retries(ask).await;
+    let get = async || client.get(&row.name, &row.request_id).await;
+    let answer = with_retries(get).await;
     let Err(failure) = answer.and_then(|answer| answer.result) else { return };
-    let refusals =
-        command.refusals.iter().filter(|(name, _)| *name == row.name).map(|(_, refusal)| refusal);
-    iteration.fail_unless_right(failure, refusals, circumstances);
+    let expected_errors = command
+        .expected_errors
+        .iter()
+        .filter(|(name, _)| *name == row.name)
+        .map(|(_, expected)| expected);
+    iteration.fail_unless_expected(failure, expected_errors, circumstances);
 }
 
-/// The ends of what a process wrote to both of its outputs: what went wrong stands
-/// there, after whatever it had said before.
-fn last_words(output: &std::process::Output) -> String {
-    let ends = [&output.stdout, &output.stderr].map(|text| end_of(text));
-    ends.join(" ").trim().to_owned()
+/// Ends of a process's standard output and standard error, where errors are reported.
+fn output_tail(output: &std::process::Output) -> String {
+    let tails = [&output.stdout, &output.stderr].map(|text| tail(text));
+    tails.join(" ").trim().to_owned()
 }
 
-fn end_of(text: &[u8]) -> String {
+/// Last 300 bytes of a text, in one line.
+fn tail(text: &[u8]) -> String {
     const LENGTH: usize = 300;
     let start = text.len().saturating_sub(LENGTH);
-    let words = excerpt(&text[start..]);
-    if start > 0 { format!("..{words}") } else { words }
+    let tail = excerpt(&text[start..]);
+    if start > 0 { format!("..{tail}") } else { tail }
 }
 
 #[cfg(test)]
@@ -269,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_client_finds_what_scenarios_alone_are_told() {
+    fn sky_processes_do_not_inherit_variables_of_scenarios() {
         let settings = ClientSettings {
             endpoint: "http://127.0.0.1:1".parse().unwrap(),
             sky: "sky".into(),

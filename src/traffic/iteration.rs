@@ -1,4 +1,4 @@
-//! One user's iteration: how long each step took, and what became of each request.
+//! Result of one user's iteration: durations of its steps, and failures of its requests.
 
 use std::time::Duration;
 
@@ -6,45 +6,45 @@ use serde_json::Value;
 
 use crate::api::unexpected_response;
 use crate::record::outcome::{Failure, SegmentOutcome, Tally};
-use crate::scenario::{Circumstances, Expectation, Refusal, Ruling};
+use crate::scenario::{Assessment, Circumstances, Expectation, ExpectedError};
 
-/// What one iteration brought.
+/// Result of one iteration.
 #[derive(Debug, Default)]
 pub(super) struct Iteration {
-    /// Added to the names of steps, where iterations run in several places.
-    place: String,
+    /// Suffix of step names: the infra, if the scenario runs on several.
+    step_suffix: String,
     steps: Vec<(String, Duration)>,
     tally: Tally,
     failed: bool,
     client_failed: bool,
-    refused: bool,
+    has_expected_error: bool,
     unjudged: bool,
     retries: u64,
 }
 
 impl Iteration {
-    /// An iteration on one of several infrastructures, or on the only one.
-    pub(super) fn at(place: Option<&str>) -> Self {
-        let place = place.map(|place| format!(" @{place}")).unwrap_or_default();
-        Self { place, ..Self::default() }
+    /// Empty result of an iteration, whose step names get `infra` as a suffix.
+    pub(super) fn on(infra: Option<&str>) -> Self {
+        let step_suffix = infra.map(|infra| format!(" @{infra}")).unwrap_or_default();
+        Self { step_suffix, ..Self::default() }
     }
 
-    /// Notes how long a step took.
+    /// Records the duration of a step.
     pub(super) fn step(&mut self, name: impl Into<String>, took: Duration) {
-        self.steps.push((name.into() + &self.place, took));
+        self.steps.push((name.into() + &self.step_suffix, took));
     }
 
-    /// Whether any of its requests failed.
+    /// Whether any request has failed, expected errors excluded.
     pub(super) const fn has_failed(&self) -> bool {
         self.failed || self.client_failed
     }
 
-    /// Notes how often something was sent again.
-    pub(super) fn retried(&mut self, times: u64) {
-        self.retries += times;
+    /// Records the number of retries of a request.
+    pub(super) fn add_retries(&mut self, count: u64) {
+        self.retries += count;
     }
 
-    /// Notes a request that failed.
+    /// Records a request that failed.
     pub(super) fn fail(&mut self, failure: Failure) {
         match failure.client_fault() {
             Some(_) => self.client_failed = true,
@@ -53,22 +53,22 @@ impl Iteration {
         self.tally.add(failure, None);
     }
 
-    /// Notes a failure that may be a refusal which is the right answer.
-    pub(super) fn fail_unless_right<'a>(
+    /// Records a failure unless it is one of `expected_errors`, which are counted separately.
+    pub(super) fn fail_unless_expected<'a>(
         &mut self,
         failure: Failure,
-        refusals: impl Iterator<Item = &'a Refusal>,
+        expected_errors: impl Iterator<Item = &'a ExpectedError>,
         circumstances: Circumstances,
     ) {
         let mut unknown = None;
-        for refusal in refusals {
-            match refusal.rule(&failure.error_type, &failure.message, circumstances) {
-                Ruling::Right => {
-                    self.refused = true;
-                    return self.tally.add(failure, Some(refusal.reason));
+        for expected in expected_errors {
+            match expected.assess(&failure.error_type, &failure.message, circumstances) {
+                Assessment::Expected => {
+                    self.has_expected_error = true;
+                    return self.tally.add(failure, Some(expected.reason));
                 }
-                Ruling::Unknown => unknown = unknown.or(Some(refusal.when)),
-                Ruling::Wrong => {}
+                Assessment::Unknown => unknown = unknown.or(Some(expected.when)),
+                Assessment::Unexpected => {}
             }
         }
         match unknown {
@@ -80,8 +80,8 @@ impl Iteration {
         }
     }
 
-    /// Judges the result of a request. What is wrong of a value is quoted by `excerpt`, which
-    /// knows what must not be.
+    /// Judges the result of a request. An unexpected value is quoted through `excerpt`, which
+    /// removes credentials.
     pub(super) fn judge(
         &mut self,
         step: &str,
@@ -91,7 +91,7 @@ impl Iteration {
         excerpt: impl Fn(&Value) -> String,
     ) {
         match result {
-            Err(failure) => self.fail_unless_right(failure, expect.refusals.iter(), circumstances),
+            Err(failure) => self.fail_unless_expected(failure, expect.errors.iter(), circumstances),
             Ok(value) if expect.value.fits(&value) => {}
             Ok(value) => {
                 let wanted = expect.value.name();
@@ -101,14 +101,15 @@ impl Iteration {
         }
     }
 
-    /// Adds the iteration, which took `whole` from its scheduled start, to its segment.
-    pub(super) fn add_to(self, segment: &mut SegmentOutcome, whole: Duration) {
+    /// Adds the iteration to its segment. `duration` counts from its scheduled start.
+    pub(super) fn add_to(self, segment: &mut SegmentOutcome, duration: Duration) {
         segment.tally.add_all(&self.tally);
         segment.retries += self.retries;
-        match (self.failed, self.client_failed, self.unjudged, self.refused) {
+        match (self.failed, self.client_failed, self.unjudged, self.has_expected_error) {
             (true, _, _, _) => segment.failed += 1,
             (false, true, _, _) => {
-                // A connection that was never made is not a fast one.
+                // The duration is not recorded: requests that the load generator could not
+                // send would count as fast ones.
                 segment.client_failed += 1;
                 return;
             }
@@ -116,7 +117,7 @@ impl Iteration {
             (false, false, false, true) => segment.expected_errors += 1,
             (false, false, false, false) => segment.succeeded += 1,
         }
-        segment.iteration_duration.record(whole);
+        segment.iteration_duration.record(duration);
         for (step, took) in self.steps {
             segment.steps.entry(step).or_default().record(took);
         }

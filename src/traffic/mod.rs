@@ -1,21 +1,21 @@
-//! Driving load: what a scenario process does between its start and its outcome.
+//! Load generator: one scenario in one process, from its start to its outcome.
 //!
-//! [`drive`] is the story. Each scenario is a process of its own, started by
-//! nextest; they meet at the [`barrier`] before each segment, so that the first
-//! request of the last one doesn't come when the first has finished. What a
-//! scenario saw is on disk before anybody judges it.
+//! [`drive`] is the entry point. nextest starts a process for each scenario. The processes
+//! meet at the [`barrier`] before each segment; without it, the first scenario could have
+//! finished before the last one has started. A scenario writes its outcome to the run
+//! directory, and is judged later from this file.
 
+mod active;
 mod api_iteration;
 mod barrier;
 mod cli_iteration;
+mod infra_resources;
 mod iteration;
+mod log_reader;
 mod probe;
-mod reading;
 mod reserve;
 mod segment;
-mod shared;
 mod stop;
-mod under_way;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,23 +36,23 @@ use crate::units::ByteSize;
 use crate::usage::Usage;
 use barrier::Barrier;
 pub use barrier::has_ended;
-use reserve::Reserve;
-use shared::Shared;
-use stop::Stop;
+use infra_resources::InfraResources;
+use reserve::ReservedFiles;
+use stop::StopSignal;
 
-/// Why a scenario could not be driven at all.
+/// Error that keeps a scenario from running at all.
 #[derive(Debug, thiserror::Error)]
 pub enum TrafficError {
-    /// A file of the run could not be read or written.
+    /// Failure to read or write a file of the run.
     #[error(transparent)]
     RunDir(#[from] RecordError),
-    /// There is no client to drive it with.
+    /// Failure to set up the HTTP client.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// It is not in the plan.
+    /// Scenario that is not in the run's plan.
     #[error("scenario `{0}` is not in the run's plan")]
     NotPlanned(ScenarioId),
-    /// Signals can't be listened to.
+    /// Failure to install signal handlers.
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
 }
@@ -62,23 +62,24 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     let plan: LoadPlan = read(&run.plan())?;
     let environment: Environment = read(&run.environment())?;
     let planned = *plan.scenario(id).ok_or(TrafficError::NotPlanned(id))?;
-    // Where the limit cannot be raised as far, the operating system says so soon enough.
-    // Twice what it needs: a connection may be made anew before the old one is closed.
+    // Twice the need: a connection may be replaced before the old one is closed. A limit that
+    // cannot be raised is no error here: if it is too low, iterations fail and report that.
     _ = raise_open_files(planned.open_files().saturating_mul(2));
     let coordinator = run.read_facts()?.and_then(|facts| facts.coordinator);
-    let stop = Stop::listen(coordinator).map_err(TrafficError::Signals)?;
-    let stage = Stage::set(run, &plan, &environment, planned)?;
-    let has_started = stage.barrier.wait_for_group(id, &stop).await?;
+    let stop = StopSignal::listen(coordinator).map_err(TrafficError::Signals)?;
+    let context = ScenarioContext::new(run, &plan, &environment, planned)?;
+    let has_started = context.barrier.wait_for_group(id, &stop).await?;
     let limit = Instant::now() + plan.time_limit(id);
-    let mut reserve = Reserve::hold();
-    let (segments, ended) = match (&Scenario::of(id).work, stage.missing()) {
-        (Work::Probe, _) => probe::watch(&stage, &plan, &stop, limit).await?,
+    let mut reserve = ReservedFiles::open();
+    let (segments, ended) = match (&Scenario::of(id).work, context.setup_failure()) {
+        (Work::Probe, _) => probe::run(&context, &plan, &stop, limit).await?,
         _ if !has_started => (Vec::new(), Ended::Stopped),
-        (_, Some(failure)) => (vec![stage.all_failed(failure)], Ended::Finished),
+        (_, Some(failure)) => (vec![context.fail_all(failure)], Ended::Finished),
         (Work::Api(_) | Work::Cli(_), None) => {
-            run_segments(&stage, &stop, limit, &mut reserve).await?
+            run_segments(&context, &stop, limit, &mut reserve).await?
         }
     };
+    // Writing the outcome takes a file descriptor, and idle connections may hold all others.
     drop(reserve);
     let mut outcome = ScenarioOutcome {
         version: Version,
@@ -86,15 +87,16 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         process: ProcessIdentity::current(),
         segments,
         ended,
-        cost: cost_so_far(),
+        cost: overhead(),
     };
-    outcome.hide(&stage.credentials);
+    // Messages of the server may repeat the credentials.
+    outcome.hide(&context.credentials);
     write_json(&run.outcome(id), &outcome)?;
     Ok(outcome)
 }
 
-/// The cost of this process and of its children that have ended, up to now.
-fn cost_so_far() -> LoadGeneratorOverhead {
+/// Overhead of this process and of its exited children up to now.
+fn overhead() -> LoadGeneratorOverhead {
     let (own, children) = (Usage::own(), Usage::of_children());
     LoadGeneratorOverhead {
         own_cpu: own.cpu,
@@ -104,13 +106,13 @@ fn cost_so_far() -> LoadGeneratorOverhead {
     }
 }
 
-/// What all iterations of a scenario share.
-struct Stage {
+/// Context that all iterations of a scenario share.
+struct ScenarioContext {
     run: RunDir,
     planned: PlannedScenario,
     plan: LoadPlan,
-    /// What is shared on each infrastructure; users are assigned to them round-robin.
-    shared: Vec<Shared>,
+    /// Shared resources of each infra; users are assigned to infras round-robin.
+    resources: Vec<InfraResources>,
     scenario: &'static Scenario,
     environment: Environment,
     client: Arc<ApiClient>,
@@ -119,8 +121,8 @@ struct Stage {
     timeline: Timeline,
 }
 
-impl Stage {
-    fn set(
+impl ScenarioContext {
+    fn new(
         run: &RunDir,
         plan: &LoadPlan,
         environment: &Environment,
@@ -133,7 +135,7 @@ impl Stage {
             run: run.clone(),
             planned,
             plan: plan.clone(),
-            shared: Shared::of(run, plan, Scenario::of(planned.id).needs)?,
+            resources: InfraResources::of(run, plan, Scenario::of(planned.id).needs)?,
             scenario: Scenario::of(planned.id),
             environment: environment.clone(),
             client: Arc::new(client),
@@ -145,22 +147,24 @@ impl Stage {
 }
 
 async fn run_segments(
-    stage: &Stage,
-    stop: &Stop,
+    context: &ScenarioContext,
+    stop: &StopSignal,
     limit: Instant,
-    reserve: &mut Reserve,
+    reserve: &mut ReservedFiles,
 ) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
     let mut segments = Vec::new();
-    for number in 0..stage.planned.iterations {
-        let until = segment::Until { stop, limit };
-        if !reserve.lend(stage.barrier.meet(stage.planned.id, number, until)).await? {
-            let ended = if stop.is_asked_for() { Ended::Stopped } else { Ended::TimedOut };
+    for number in 0..context.planned.iterations {
+        let end = segment::EndCondition { stop, limit };
+        // The barrier opens files, for which connections may have left no descriptors.
+        let barrier = context.barrier.arrive_and_wait(context.planned.id, number, end);
+        if !reserve.release_during(barrier).await? {
+            let ended = if stop.is_requested() { Ended::Stopped } else { Ended::TimedOut };
             return Ok((segments, ended));
         }
-        let (outcome, ended) = match &stage.scenario.work {
-            Work::Api(actions) => api_iteration::segment(stage, actions, number, until).await,
-            Work::Cli(command) => cli_iteration::segment(stage, command, number, until).await,
-            Work::Probe => unreachable!("the health probe has a driver of its own"),
+        let (outcome, ended) = match &context.scenario.work {
+            Work::Api(actions) => api_iteration::segment(context, actions, number, end).await,
+            Work::Cli(command) => cli_iteration::segment(context, command, number, end).await,
+            Work::Probe => unreachable!("the health probe has its own driver"),
         };
         segments.push(outcome);
         if ended != Ended::Finished {
@@ -170,6 +174,5 @@ async fn run_segments(
     Ok((segments, Ended::Finished))
 }
 
-/// How often a process looks whether something has happened that only a file or
-/// another process can tell.
-const GLANCE: Duration = Duration::from_millis(20);
+/// Interval at which files of other processes are polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);

@@ -1,8 +1,8 @@
-//! Health probe: requests `/api/health` at a fixed rate (open loop), however long answers take.
+//! Health probe: requests `/api/health` at a fixed rate (open loop).
 //!
-//! It is an open loop: a request is sent when its time has come, whether or not
-//! those before it were answered. Latency counts from the scheduled time, so a
-//! server that stands still for 10 s shows it in every request of these 10 s.
+//! Open loop: a request is sent at its scheduled time, whether or not earlier responses have
+//! arrived. Latency counts from the scheduled time, so if the server stalls for 10 s, all
+//! requests of these 10 s show it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,59 +11,62 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::iteration::Iteration;
-use super::segment::Until;
-use super::{Stage, Stop, TrafficError};
+use super::segment::EndCondition;
+use super::{ScenarioContext, StopSignal, TrafficError};
 use crate::api::HealthPolicy;
 use crate::plan::LoadPlan;
 use crate::record::outcome::{Ended, SegmentOutcome};
 
-/// Asks from the first segment on, until all other scenarios have ended.
-pub(super) async fn watch(
-    stage: &Stage,
+/// Sends health requests from the first iteration of the load until all other scenarios have
+/// ended.
+pub(super) async fn run(
+    context: &ScenarioContext,
     plan: &LoadPlan,
-    stop: &Stop,
+    stop: &StopSignal,
     limit: Instant,
 ) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
-    // The others take at most their limit, which began about when ours did.
-    let until = Until { stop, limit: limit + HealthPolicy::PROBE.timeout };
-    if !stage.barrier.wait_for(0, until).await? {
+    // The other scenarios end within their time limits, which started at about the same time
+    // as this one. The last request may take up to its own timeout after that.
+    let end = EndCondition { stop, limit: limit + HealthPolicy::PROBE.timeout };
+    if !context.barrier.wait(0, end).await? {
         return Ok((Vec::new(), Ended::Stopped));
     }
-    let mut outcome = SegmentOutcome::begin(stage.timeline.now(), 0);
-    let mut beat = interval(Duration::from_secs(1) / plan.probe_rate);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut asked = JoinSet::new();
-    let mut next_look = Instant::now();
+    let mut outcome = SegmentOutcome::begin(context.timeline.now(), 0);
+    let mut schedule = interval(Duration::from_secs(1) / plan.probe_rate);
+    // Requests that were missed are sent late instead of left out.
+    schedule.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut requests = JoinSet::new();
+    let mut next_check = Instant::now();
     let ended = loop {
         tokio::select! {
             biased;
-            () = until.over() => {
-                break if stop.is_asked_for() { Ended::Stopped } else { Ended::TimedOut };
+            () = end.reached() => {
+                break if stop.is_requested() { Ended::Stopped } else { Ended::TimedOut };
             }
-            scheduled = beat.tick() => {
+            scheduled = schedule.tick() => {
                 outcome.send_lateness.record(scheduled.elapsed());
                 outcome.scheduled += 1;
-                asked.spawn(ask(Arc::clone(&stage.client), scheduled));
-                if Instant::now() >= next_look {
-                    next_look = Instant::now() + Duration::from_millis(200);
-                    if stage.barrier.all_have_ended() {
+                requests.spawn(send(Arc::clone(&context.client), scheduled));
+                if Instant::now() >= next_check {
+                    next_check = Instant::now() + Duration::from_millis(200);
+                    if context.barrier.all_have_ended() {
                         break Ended::Finished;
                     }
                 }
             }
-            Some(answered) = asked.join_next() => record(answered, &mut outcome),
+            Some(finished) = requests.join_next() => record(finished, &mut outcome),
         }
     };
     if ended == Ended::Finished {
-        while let Some(answered) = asked.join_next().await {
-            record(answered, &mut outcome);
+        while let Some(finished) = requests.join_next().await {
+            record(finished, &mut outcome);
         }
     }
-    outcome.ended = stage.timeline.now();
+    outcome.ended = context.timeline.now();
     Ok((vec![outcome], ended))
 }
 
-async fn ask(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Iteration, Duration) {
+async fn send(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Iteration, Duration) {
     let mut iteration = Iteration::default();
     if let Err(failure) = client.health(HealthPolicy::PROBE).await {
         iteration.fail(failure);
@@ -72,11 +75,11 @@ async fn ask(client: Arc<crate::api::ApiClient>, scheduled: Instant) -> (Iterati
 }
 
 fn record(
-    answered: Result<(Iteration, Duration), tokio::task::JoinError>,
+    finished: Result<(Iteration, Duration), tokio::task::JoinError>,
     outcome: &mut SegmentOutcome,
 ) {
-    // A task that panicked is left out of the completed ones, which shows.
-    if let Ok((iteration, whole)) = answered {
-        iteration.add_to(outcome, whole);
+    // A request whose task panicked is scheduled but not completed, which the report finds.
+    if let Ok((iteration, duration)) = finished {
+        iteration.add_to(outcome, duration);
     }
 }

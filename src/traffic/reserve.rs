@@ -1,28 +1,28 @@
-//! Open files that are held back while iterations run.
+//! Reserve of file descriptors for everything but iterations.
 //!
-//! Connections may take all that a process may have. What happened has to be written down
-//! all the same, and scenarios have to meet at the start line.
+//! Connections of users may take all file descriptors of the process. The outcome must still
+//! be written, and scenarios must still meet at the barrier.
 
 use std::fs::File;
 
-/// So many are open at once for anything that is no iteration.
-const HELD_BACK: usize = 8;
+/// Number of files that are open concurrently outside of iterations.
+const RESERVED: usize = 8;
 
-/// Open files that are held back.
+/// File descriptors that iterations cannot take.
 #[derive(Debug)]
-pub(super) struct Reserve(Vec<File>);
+pub(super) struct ReservedFiles(Vec<File>);
 
-impl Reserve {
-    /// Holds some back, or as many of them as there are.
-    pub(super) fn hold() -> Self {
-        Self((0..HELD_BACK).map_while(|_| File::open("/dev/null").ok()).collect())
+impl ReservedFiles {
+    /// Opens the reserve, or as much of it as the limit on open files permits.
+    pub(super) fn open() -> Self {
+        Self((0..RESERVED).map_while(|_| File::open("/dev/null").ok()).collect())
     }
 
-    /// Gives them up, and holds them back again when `work` is done.
-    pub(super) async fn lend<T>(&mut self, work: impl Future<Output = T>) -> T {
+    /// Runs `work` with the reserve closed, then opens the reserve again.
+    pub(super) async fn release_during<T>(&mut self, work: impl Future<Output = T>) -> T {
         self.0.clear();
         let done = work.await;
-        *self = Self::hold();
+        *self = Self::open();
         done
     }
 }

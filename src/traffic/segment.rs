@@ -1,4 +1,5 @@
-//! Iterations of one segment, each begun at its offset: together in a burst, spread by a ramp.
+//! Iterations of one segment, each started at its scheduled time: all together in a burst,
+//! spread over time by a ramp.
 
 use std::future::Future;
 use std::rc::Rc;
@@ -8,115 +9,117 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
-use super::Stage;
-use super::stop::Stop;
-use super::under_way::UnderWay;
+use super::ScenarioContext;
+use super::active::ActiveIterations;
+use super::stop::StopSignal;
 use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome, error_type};
 
-/// When a segment ends although iterations are still under way.
+/// Condition under which a segment ends although iterations are still active.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Until<'a> {
-    pub(super) stop: &'a Stop,
+pub(super) struct EndCondition<'a> {
+    pub(super) stop: &'a StopSignal,
     pub(super) limit: Instant,
 }
 
-impl Until<'_> {
-    /// Returns when it is time to end.
-    pub(super) async fn over(self) {
+impl EndCondition<'_> {
+    /// Waits until the stop is requested or the time limit has passed.
+    pub(super) async fn reached(self) {
         tokio::select! {
-            () = self.stop.asked_for() => {}
+            () = self.stop.requested() => {}
             () = tokio::time::sleep_until(self.limit) => {}
         }
     }
 }
 
-/// An iteration that came to its end.
-pub(super) struct Taken<T> {
-    /// What it brought.
+/// Iteration that ran to its end.
+pub(super) struct FinishedIteration<T> {
+    /// Result of the iteration.
     pub(super) iteration: T,
-    /// From its scheduled start to its end.
-    pub(super) whole: Duration,
+    /// Time from the scheduled start to the end.
+    pub(super) duration: Duration,
 }
 
-/// The iterations of a segment, before they are judged.
+/// Iterations of a segment before they are judged.
 pub(super) struct Segment<T> {
-    /// What is known without judging: times, lateness, iterations that never ended.
+    /// Outcome so far: times, send lateness, and iterations that did not finish.
     pub(super) outcome: SegmentOutcome,
-    /// The iterations that ended.
-    pub(super) taken: Vec<Taken<T>>,
-    /// How the segment ended.
+    /// Iterations that ran to their end.
+    pub(super) finished: Vec<FinishedIteration<T>>,
+    /// Reason for the end of the segment.
     pub(super) ended: Ended,
 }
 
-/// Lets all users of the scenario run an iteration, each from the moment for which the plan
-/// has scheduled it, which is when latency begins to count; where the machine can't hold
-/// them all at once, an iteration is scheduled for when its place becomes free.
-pub(super) async fn take<T: 'static, F: Future<Output = T> + 'static>(
-    stage: &Stage,
+/// Runs one iteration of every user of the scenario. An iteration is scheduled by the plan,
+/// and its latency counts from its scheduled start. With a concurrency below the number of
+/// users, the scheduled start is the moment at which a slot becomes free.
+pub(super) async fn run_users<T: 'static, F: Future<Output = T> + 'static>(
+    context: &ScenarioContext,
     number: u32,
-    until: Until<'_>,
+    end: EndCondition<'_>,
     iteration: impl Fn(u32) -> F,
 ) -> Segment<T> {
-    let users = stage.planned.users;
-    let offsets = stage.plan.start_offsets(stage.planned.id, number);
+    let users = context.planned.users;
+    let offsets = context.plan.start_offsets(context.planned.id, number);
     let start = Instant::now();
-    let mut outcome = SegmentOutcome::begin(stage.timeline.now(), u64::from(users));
-    let mut taken = Vec::new();
-    // Semaphores are fair, so users come in the order in which they queue.
-    let places = Rc::new(Semaphore::new(stage.planned.concurrency as usize));
-    let under_way = UnderWay::default();
-    let all_fit = stage.planned.concurrency >= users;
+    let mut outcome = SegmentOutcome::begin(context.timeline.now(), u64::from(users));
+    let mut finished = Vec::new();
+    // Tokio's semaphores are fair: users get slots in the order in which they queue.
+    let slots = Rc::new(Semaphore::new(context.planned.concurrency as usize));
+    let active = ActiveIterations::default();
+    let has_slot_for_all = context.planned.concurrency >= users;
     let local = LocalSet::new();
     let ended = local
         .run_until(async {
             let mut iterations = JoinSet::new();
             for (user, offset) in (0..users).zip(offsets) {
-                let (places, under_way) = (Rc::clone(&places), under_way.clone());
+                let (slots, active) = (Rc::clone(&slots), active.clone());
                 let iteration = iteration(user);
                 iterations.spawn_local(async move {
                     tokio::time::sleep_until(start + offset).await;
-                    let _place = places.acquire().await;
-                    let scheduled = if all_fit { start + offset } else { Instant::now() };
-                    let begun = under_way.begin(user, scheduled);
-                    let late = scheduled.elapsed();
+                    let _slot = slots.acquire().await;
+                    let scheduled = if has_slot_for_all { start + offset } else { Instant::now() };
+                    let guard = active.start(user, scheduled);
+                    let lateness = scheduled.elapsed();
                     let iteration = iteration.await;
-                    drop(begun);
-                    (late, Taken { iteration, whole: scheduled.elapsed() })
+                    drop(guard);
+                    (lateness, FinishedIteration { iteration, duration: scheduled.elapsed() })
                 });
             }
             loop {
                 tokio::select! {
+                    // An iteration that finished just before the limit still counts.
                     biased;
                     next = iterations.join_next() => match next {
                         None => break Ended::Finished,
-                        Some(Ok((late, iteration))) => {
-                            outcome.send_lateness.record(late);
-                            taken.push(iteration);
+                        Some(Ok((lateness, iteration))) => {
+                            outcome.send_lateness.record(lateness);
+                            finished.push(iteration);
                         }
-                        Some(Err(error)) => panicked(&mut outcome, &error),
+                        Some(Err(error)) => record_panic(&mut outcome, &error),
                     },
-                    () = until.stop.asked_for() => break Ended::Stopped,
-                    () = tokio::time::sleep_until(until.limit) => {
-                        give_up(&mut outcome, iterations.len(), under_way.took().into_iter());
+                    () = end.stop.requested() => break Ended::Stopped,
+                    () = tokio::time::sleep_until(end.limit) => {
+                        let elapsed = active.elapsed().into_iter();
+                        fail_unfinished(&mut outcome, iterations.len(), elapsed);
                         break Ended::TimedOut;
                     }
                 }
             }
         })
         .await;
-    outcome.ended = stage.timeline.now();
-    Segment { outcome, taken, ended }
+    outcome.ended = context.timeline.now();
+    Segment { outcome, finished, ended }
 }
 
-/// Iterations that have not ended by the scenario's limit have failed. Those that had
-/// begun took at least as long as until now, which is their latency: without it, a
-/// server that never answers would look faster than one that does.
-pub(super) fn give_up(
+/// Counts `unfinished` iterations as failed at the scenario's time limit. The time that an
+/// active one has taken so far, in `elapsed`, is recorded as its duration: without it, a
+/// server that never responds would appear faster than one that does.
+pub(super) fn fail_unfinished(
     outcome: &mut SegmentOutcome,
     unfinished: usize,
-    took: impl Iterator<Item = Duration>,
+    elapsed: impl Iterator<Item = Duration>,
 ) {
-    took.for_each(|took| outcome.iteration_duration.record(took));
+    elapsed.for_each(|elapsed| outcome.iteration_duration.record(elapsed));
     for _ in 0..unfinished {
         outcome.failed += 1;
         outcome.tally.add(
@@ -124,14 +127,15 @@ pub(super) fn give_up(
                 step: "iteration".to_owned(),
                 status: None,
                 error_type: error_type::ITERATION_NOT_FINISHED.to_owned(),
-                message: "the scenario's time limit ran out".to_owned(),
+                message: "not finished within the scenario's time limit".to_owned(),
             },
             None,
         );
     }
 }
 
-fn panicked(outcome: &mut SegmentOutcome, error: &tokio::task::JoinError) {
+/// Counts an iteration that panicked as a failure of the load generator.
+fn record_panic(outcome: &mut SegmentOutcome, error: &tokio::task::JoinError) {
     outcome.client_failed += 1;
     outcome.tally.add(
         Failure {

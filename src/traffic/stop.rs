@@ -1,4 +1,4 @@
-//! When a scenario must end early: a signal, or a coordinator that has gone.
+//! Request to end a scenario early: a signal, or the death of the coordinator.
 
 use std::io;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use tokio::sync::watch;
 
 use crate::ids::ProcessIdentity;
 
-/// Whether, and from when on, the scenario was told to stop.
+/// Request to stop the scenario, which may come at any time.
 #[derive(Clone, Debug)]
-pub(super) struct Stop(watch::Receiver<bool>);
+pub(super) struct StopSignal(watch::Receiver<bool>);
 
-impl Stop {
-    /// Listens for SIGINT and SIGTERM, and watches `coordinator`: when that has
-    /// been killed, nobody is left who would end the scenario.
+impl StopSignal {
+    /// Listens for SIGINT and SIGTERM, and watches `coordinator`: after its death nothing
+    /// else would end the scenario.
     pub(super) fn listen(coordinator: Option<ProcessIdentity>) -> io::Result<Self> {
-        const LOOK_EVERY: Duration = Duration::from_secs(1);
+        const POLL_INTERVAL: Duration = Duration::from_secs(1);
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(async move {
             let gone = async {
                 while coordinator.is_none_or(ProcessIdentity::is_alive) {
-                    tokio::time::sleep(LOOK_EVERY).await;
+                    tokio::time::sleep(POLL_INTERVAL).await;
                 }
             };
             tokio::select! {
@@ -31,22 +31,22 @@ impl Stop {
                 _ = terminate.recv() => {}
                 () = gone => {}
             }
-            // Without a receiver nobody wants to know any more.
+            // Fails only when the scenario has ended and dropped its receivers.
             _ = sender.send(true);
         });
         Ok(Self(receiver))
     }
 
-    /// Whether it was told to stop.
-    pub(super) fn is_asked_for(&self) -> bool {
+    /// Whether the stop is requested.
+    pub(super) fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Returns when it is told to stop.
-    pub(super) async fn asked_for(&self) {
+    /// Waits until the stop is requested.
+    pub(super) async fn requested(&self) {
         let mut receiver = self.0.clone();
-        if receiver.wait_for(|asked| *asked).await.is_err() {
-            // The listener has gone, which it does only together with the runtime.
+        if receiver.wait_for(|requested| *requested).await.is_err() {
+            // The sender is dropped without a request only when the runtime shuts down.
             std::future::pending::<()>().await;
         }
     }

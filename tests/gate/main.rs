@@ -1,10 +1,10 @@
-//! The gate: one case per budget, over a finished run.
+//! Gate: budgets of a finished run, one test case each.
 //!
-//! `cargo xtask load` runs the cases of the budgets that are configured. By hand:
+//! `cargo xtask load` runs the cases of the configured budgets. By hand:
 //! `cargo nextest run --profile gate`, for the latest run or for the one that
-//! `SKYLOAD_RUN_DIR` names. A budget that isn't configured limits nothing, so its
-//! case passes and says so. A test beside those of the library fails where a budget of the
-//! table of metrics has no case here.
+//! `SKYLOAD_RUN_DIR` names. The case of a budget that is not configured passes, and reports
+//! this. `tests/hermetic/metrics.rs` fails if a budget in the table of metrics has no case
+//! here.
 
 #![expect(clippy::print_stdout, reason = "what a test prints goes to nextest's log")]
 
@@ -17,6 +17,7 @@ use skyload::env;
 use skyload::metric::{Amount, Metric};
 use skyload::record::{RunDir, read};
 
+/// Report of the run that `SKYLOAD_RUN_DIR` names, or of the latest run.
 fn finished_run() -> anyhow::Result<Report> {
     let path = env::path(env::RUN_DIR).unwrap_or_else(|| {
         let state = env::path(env::STATE_DIR)
@@ -24,10 +25,10 @@ fn finished_run() -> anyhow::Result<Report> {
         state.join("runs/latest")
     });
     let run = RunDir::open(&path)
-        .context("there is no finished run to judge\n  hint: `cargo xtask load` makes one")?;
+        .context("no finished run found\n  hint: start one with `cargo xtask load`")?;
     read(&run.report()).with_context(|| {
         format!(
-            "the run has no report\n  hint: `cargo xtask report {}` assembles it",
+            "the run has no report\n  hint: create it with `cargo xtask report {}`",
             run.path().display()
         )
     })
@@ -51,35 +52,35 @@ fn finished_run() -> anyhow::Result<Report> {
 #[case::threads("threads")]
 #[case::zombies("zombies")]
 #[case::leaked_processes("leaked-processes")]
-fn budget_is_kept(#[case] metric: Metric) -> anyhow::Result<()> {
+fn within_budget(#[case] metric: Metric) -> anyhow::Result<()> {
     let report = finished_run()?;
     let Some(check) = report.budgets.iter().find(|check| check.metric == metric) else {
         println!("run {} has no budget for {metric}", report.run);
         return Ok(());
     };
-    let words = |amount: Option<Amount>| {
+    let text = |amount: Option<Amount>| {
         amount.map_or_else(|| "nothing".to_owned(), |amount| amount.to_string())
     };
     let figures = format!(
         "{metric}: measured {}, budget {} ({})",
-        words(check.measured),
-        words(check.limit),
+        text(check.measured),
+        text(check.limit),
         check.source
     );
     println!("{figures}");
     match check.state {
         LimitState::Within | LimitState::Skipped | LimitState::NoConstant => Ok(()),
         LimitState::Over => bail!("over budget: {figures}"),
-        LimitState::LimitUnknown => bail!("its limit is not known: {figures}"),
+        LimitState::LimitUnknown => bail!("unknown limit: {figures}"),
         LimitState::NotMeasured => bail!("not measured: {figures}"),
     }
 }
 
 #[rstest]
-fn numbers_can_be_trusted() -> anyhow::Result<()> {
+fn measurements_are_valid() -> anyhow::Result<()> {
     let report = finished_run()?;
-    let doubts = report.messages(Severity::Inconclusive);
-    ensure!(doubts.is_empty(), "inconclusive:\n  {}", doubts.join("\n  "));
+    let findings = report.judgement.messages(Severity::Inconclusive);
+    ensure!(findings.is_empty(), "inconclusive:\n  {}", findings.join("\n  "));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Scenarios that speak HTTP, in the SDK's own sequences.
+//! API scenarios: HTTP requests in the SDK's sequences.
 
 use rstest::rstest;
 use skyload::scenario::ScenarioId;
@@ -20,6 +20,6 @@ use crate::support;
 #[case::jobs_launch(ScenarioId::ApiJobsLaunch)]
 #[case::jobs_logs(ScenarioId::ApiJobsLogs)]
 #[tokio::test]
-async fn every_request_is_answered(#[case] id: ScenarioId) -> anyhow::Result<()> {
+async fn every_request_gets_the_expected_response(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await
 }

@@ -1,4 +1,4 @@
-//! Scenarios that run real `sky` processes.
+//! CLI scenarios: real `sky` processes.
 
 use rstest::rstest;
 use skyload::scenario::ScenarioId;
@@ -14,6 +14,6 @@ use crate::support;
 #[case::jobs(ScenarioId::CliJobs)]
 #[case::serve(ScenarioId::CliServe)]
 #[tokio::test]
-async fn every_command_does_its_work(#[case] id: ScenarioId) -> anyhow::Result<()> {
+async fn every_command_succeeds(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await
 }

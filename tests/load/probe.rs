@@ -1,4 +1,4 @@
-//! The health probe beside every load.
+//! Health probe, which runs during every load.
 
 use rstest::rstest;
 use skyload::scenario::ScenarioId;
@@ -8,6 +8,6 @@ use crate::support;
 #[rstest]
 #[case::health(ScenarioId::ProbeHealth)]
 #[tokio::test]
-async fn the_server_answers_the_health_probe(#[case] id: ScenarioId) -> anyhow::Result<()> {
+async fn the_server_responds_to_the_health_probe(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await
 }

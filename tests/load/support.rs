@@ -1,4 +1,4 @@
-//! What all live scenarios share: find the run, drive, assert.
+//! Driver of all live scenarios: finds the run, drives a scenario, asserts its success.
 
 use anyhow::{Context, ensure};
 use skyload::analysis::{ScenarioState, state};
@@ -7,13 +7,11 @@ use skyload::record::{RunDir, read};
 use skyload::scenario::ScenarioId;
 use skyload::{env, traffic};
 
-/// Drives a scenario of the run that this test was started for.
+/// Drives a scenario of the run that `SKYLOAD_RUN_DIR` names, and fails unless the scenario
+/// succeeds.
 pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
     let path = env::path(env::RUN_DIR).with_context(|| {
-        format!(
-            "{} is not set\n  hint: live scenarios are started by `cargo xtask load`",
-            env::RUN_DIR
-        )
+        format!("{} is not set\n  hint: start live scenarios with `cargo xtask load`", env::RUN_DIR)
     })?;
     let run = RunDir::open(&path)?;
     let plan: LoadPlan = read(&run.plan())?;
@@ -21,13 +19,13 @@ pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
     let outcome = traffic::drive(&run, id).await?;
 
     for kind in outcome.segments.iter().flat_map(|segment| segment.tally.kinds()) {
-        let why = kind.expected_because.as_ref().or(kind.expected_only_on.as_ref());
-        println!("{}x {} ({why:?})", kind.count, kind.example);
+        let reason = kind.expected_because.as_ref().or(kind.expected_only_on.as_ref());
+        println!("{}x {} ({reason:?})", kind.count, kind.example);
     }
     let state = state(&outcome, plan.error_rate(id));
     ensure!(
         state == ScenarioState::Succeeded,
-        "{id} ended as {state:?}; what failed stands above and in {}",
+        "{id}: expected state Succeeded, got {state:?}; failures are listed above and in {}",
         run.outcome(id).display()
     );
     Ok(())

@@ -1,5 +1,5 @@
-//! Changes to valid inputs, such as damage, other programs and other versions make them:
-//! of the structure more than of single bytes.
+//! Random changes to valid inputs of parsers: to their structure more than to single bytes,
+//! as damaged files, other programs and other versions have them.
 //!
 //! Tests try a few hundred cases of each parser; `PROPTEST_CASES=1000000` tries more.
 
@@ -9,37 +9,40 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
-/// One change; a place is chosen once it is known how many there are.
+/// Change of an input. An [`Index`] selects a position when the length of the input is known.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    /// Of the JSON value in a line, or in the whole text.
+    /// Changes the JSON value in a line, or the whole text if that is one JSON value.
     Json(Index, Index, JsonChange),
-    /// A number within the text becomes another.
+    /// Replaces a number in the text.
     Number(Index, &'static str),
     RemoveLine(Index),
     DuplicateLine(Index),
     SwapLines(Index, Index),
     RemoveLines(Index, Index),
+    /// Truncates the input.
     Cut(Index),
+    /// Replaces a byte.
     Byte(Index, u8),
     Insert(Index, Vec<u8>),
     RemoveBytes(Index, u8),
 }
 
-/// A change of one value within a JSON value.
+/// Change of one value within a JSON value.
 #[derive(Clone, Debug)]
 pub(crate) enum JsonChange {
     Replace(Value),
-    /// Without one of its keys or elements.
+    /// Removes a key or an element.
     Remove(Index),
-    /// An element or key once more.
+    /// Duplicates an element, or copies the value of a key to the first key.
     Duplicate(Index),
-    /// With a key that nobody knows.
+    /// Adds an unknown key.
     Add,
-    /// Takes the place of another value of the same text.
+    /// Replaces the value by a copy of another value in the same text.
     Copy(Index),
 }
 
+/// Numbers at and beyond the limits of integers, floats and timestamps.
 const NUMBERS: [&str; 14] = [
     "0",
     "-1",
@@ -57,6 +60,8 @@ const NUMBERS: [&str; 14] = [
     "99999999999999999999999999999999999999999",
 ];
 
+/// Replacement values: other types, and texts that parsers, renderers and terminals treat
+/// specially.
 fn values() -> Vec<Value> {
     let mut values = vec![
         Value::Null,
@@ -78,7 +83,7 @@ fn values() -> Vec<Value> {
     values
 }
 
-/// One to four changes.
+/// Strategy for one to four changes.
 pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
     let (place, other) = (any::<Index>, any::<Index>);
     let json = prop_oneof![
@@ -103,18 +108,20 @@ pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
     vec(change, 1..5)
 }
 
-/// The input with these changes.
+/// Input with all changes applied.
 pub(crate) fn changed(input: &[u8], changes: &[Change]) -> Vec<u8> {
-    changes.iter().fold(input.to_vec(), one)
+    changes.iter().fold(input.to_vec(), apply)
 }
 
-/// Tries changes of one input, as many as proptest's configuration says.
+/// Calls `parse` with changed versions of an input, for as many cases as proptest is
+/// configured to run. Fails if `parse` panics.
 #[track_caller]
 pub(crate) fn try_changes(input: &[u8], mut parse: impl FnMut(&[u8])) {
     try_all(&[input], |inputs| parse(&inputs[0]));
 }
 
-/// The same of several inputs that belong together.
+/// Calls `parse` like [`try_changes`], with several inputs that belong together, of which one
+/// or two are changed. The same input may be chosen twice.
 #[track_caller]
 pub(crate) fn try_all(inputs: &[&[u8]], parse: impl FnMut(&[Vec<u8>])) {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
@@ -132,7 +139,7 @@ pub(crate) fn try_all(inputs: &[&[u8]], parse: impl FnMut(&[Vec<u8>])) {
     tried.unwrap_or_else(|error| panic!("{error}"));
 }
 
-fn one(mut input: Vec<u8>, change: &Change) -> Vec<u8> {
+fn apply(mut input: Vec<u8>, change: &Change) -> Vec<u8> {
     match change {
         Change::Json(line, at, change) => return change_json(&input, line, at, change),
         Change::Number(at, to) => return change_number(&input, at, to),
@@ -209,7 +216,7 @@ fn change_value(mut value: Value, at: &Index, change: &JsonChange) -> Vec<u8> {
             JsonChange::Copy(_) => *place = copy.unwrap_or_default(),
             JsonChange::Add => {
                 if let Value::Object(map) = place {
-                    map.insert("nobody-knows".to_owned(), Value::Null);
+                    map.insert("unknown-key".to_owned(), Value::Null);
                 }
             }
             JsonChange::Remove(which) => remove(place, which),
@@ -250,6 +257,7 @@ fn key(map: &Map<String, Value>, which: &Index) -> String {
     (*which.get(&keys)).clone()
 }
 
+/// Elements or values of a JSON value.
 fn children(value: &mut Value) -> Box<dyn Iterator<Item = &mut Value> + '_> {
     match value {
         Value::Array(list) => Box::new(list.iter_mut()),
@@ -258,6 +266,7 @@ fn children(value: &mut Value) -> Box<dyn Iterator<Item = &mut Value> + '_> {
     }
 }
 
+/// Number of values in a JSON value, itself included.
 fn count(value: &Value) -> usize {
     1 + match value {
         Value::Array(list) => list.iter().map(count).sum(),
@@ -266,6 +275,7 @@ fn count(value: &Value) -> usize {
     }
 }
 
+/// Value number `index` in depth-first order, starting with `value` itself as number 0.
 fn nth<'a>(value: &'a mut Value, index: &mut usize) -> Option<&'a mut Value> {
     if *index == 0 {
         return Some(value);

@@ -1,4 +1,4 @@
-//! Stand-ins for the programs that tools call, as shell scripts.
+//! Shell scripts as stand-ins for programs that tests must not run.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use xshell::Shell;
 
-/// Writes a program whose body is `text`.
+/// Writes an executable shell script with the body `text` to `path`.
 pub(crate) fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A shell for which no program exists but those in `bin` below `folder`.
+/// Shell that finds only the programs in `bin` below `folder`.
 pub(crate) fn shell(folder: &Path) -> Shell {
     let shell = Shell::new().unwrap();
     shell.set_var("PATH", folder.join("bin"));

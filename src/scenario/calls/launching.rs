@@ -1,4 +1,4 @@
-//! Requests that launch something, or that ask about what was launched.
+//! Requests that launch clusters and jobs, or that use launched ones.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use super::{Body, FIVE_SECONDS, launch};
 use crate::scenario::expect::{Expectation, Shape};
 use crate::scenario::{Call, IterationNames};
 
-/// What a job prints, and what whoever reads its output must find.
+/// Text that jobs print, which their output must contain.
 const HELLO: &str = "hello";
 
-/// A task of the SDK's form that runs `command` on an infrastructure.
+/// Task that runs `command` on an infra, in the YAML that the SDK sends.
 pub(super) fn task(infra: &str, command: &str) -> String {
     format!(
         "name: null\n---\n\nname: skyload\n\nresources:\n  infra: {infra}\n  cpus: 2\n\n\
@@ -17,11 +17,12 @@ pub(super) fn task(infra: &str, command: &str) -> String {
     )
 }
 
+/// Task of a cluster's job.
 fn echo(names: &IterationNames) -> String {
     task(&names.shared.infra, "echo hello")
 }
 
-/// A managed job: as in the original, with a shorter sleep.
+/// Task of a managed job: upstream's, with a shorter sleep.
 fn job(names: &IterationNames) -> String {
     task(&names.shared.infra, "echo hello && sleep 10")
 }
@@ -38,8 +39,8 @@ pub(in crate::scenario) static VALIDATE_LAUNCH: Call = Call {
         });
         json!({"dag": echo(names), "request_options": options})
     }),
-    answer_within: None,
-    expect: Expectation { value: Shape::Null, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::Null, errors: &[] },
     prints: None,
 };
 
@@ -47,12 +48,12 @@ pub(in crate::scenario) static LAUNCH: Call = Call {
     step: "launch",
     path: "/launch",
     body: Body::Fields(|names| launch(&echo(names), &names.own)),
-    answer_within: FIVE_SECONDS,
-    expect: Expectation { value: Shape::JobId, refusals: &[] },
+    sdk_timeout: FIVE_SECONDS,
+    expect: Expectation { value: Shape::JobId, errors: &[] },
     prints: None,
 };
 
-/// The output of a cluster's first job.
+/// Fields of a request for the output of a cluster's first job.
 fn logs(cluster: &str) -> Value {
     json!({"cluster_name": cluster, "job_id": 1, "follow": true, "tail": 0})
 }
@@ -61,8 +62,8 @@ pub(in crate::scenario) static LAUNCHED_LOGS: Call = Call {
     step: "logs",
     path: "/logs",
     body: Body::Fields(|names| logs(&names.own)),
-    answer_within: None,
-    expect: Expectation { value: Shape::ExitCodeZero, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::ExitCodeZero, errors: &[] },
     prints: Some(HELLO),
 };
 
@@ -81,8 +82,8 @@ pub(in crate::scenario) static EXEC: Call = Call {
             "backend": null,
         })
     }),
-    answer_within: FIVE_SECONDS,
-    expect: Expectation { value: Shape::JobId, refusals: &[] },
+    sdk_timeout: FIVE_SECONDS,
+    expect: Expectation { value: Shape::JobId, errors: &[] },
     prints: None,
 };
 
@@ -96,8 +97,8 @@ pub(in crate::scenario) static CLUSTER_QUEUE: Call = Call {
             "all_users": false,
         })
     }),
-    answer_within: None,
-    expect: Expectation { value: Shape::List, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::List, errors: &[] },
     prints: None,
 };
 
@@ -105,8 +106,8 @@ pub(in crate::scenario) static VALIDATE_JOB: Call = Call {
     step: "validate",
     path: "/validate",
     body: Body::Fields(|names| json!({"dag": job(names), "request_options": null})),
-    answer_within: None,
-    expect: Expectation { value: Shape::Null, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::Null, errors: &[] },
     prints: None,
 };
 
@@ -114,8 +115,8 @@ pub(in crate::scenario) static JOBS_LAUNCH: Call = Call {
     step: "jobs_launch",
     path: "/jobs/launch",
     body: Body::Fields(|names| json!({"task": job(names), "name": names.own})),
-    answer_within: None,
-    expect: Expectation { value: Shape::JobId, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::JobId, errors: &[] },
     prints: None,
 };
 
@@ -132,7 +133,7 @@ pub(in crate::scenario) static JOBS_LOGS: Call = Call {
             "tail": null,
         })
     }),
-    answer_within: None,
-    expect: Expectation { value: Shape::ExitCodeZero, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::ExitCodeZero, errors: &[] },
     prints: Some(HELLO),
 };

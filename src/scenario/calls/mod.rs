@@ -1,4 +1,4 @@
-//! The HTTP requests of scenarios, as SkyPilot's SDK sends them.
+//! HTTP requests of scenarios, as SkyPilot's SDK sends them.
 
 pub(super) mod launching;
 pub mod shared;
@@ -10,20 +10,20 @@ use serde_json::{Value, json};
 use super::expect::{self, Expectation, Shape};
 use super::{Call, IterationNames};
 
-/// What a request carries.
+/// Body of a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Body {
-    /// Nothing: the request is a `GET`.
+    /// `GET` request without a body.
     None,
-    /// These fields, beside those that every request of the SDK has.
+    /// JSON fields, added to those that every request of the SDK has.
     Fields(fn(&IterationNames) -> Value),
 }
 
-/// The SDK gives some requests five seconds to be answered, and does not send
-/// them again. Source: `timeout=5` in `sky/client/sdk.py`.
+/// SDK timeout of some requests, which the SDK does not retry. Source: `timeout=5` in
+/// `sky/client/sdk.py`.
 const FIVE_SECONDS: Option<Duration> = Some(Duration::from_secs(5));
 
-/// The task that is validated and planned.
+/// Task for validation and dry runs.
 const TASK: &str = "name: null\n---\n\nname: echo\n\nresources: {}\n\nnum_nodes: 1\n\n\
                     run: echo hello\n\nfile_mounts: {}\n\nvolumes: {}\n";
 
@@ -31,8 +31,8 @@ pub(crate) static STATUS: Call = Call {
     step: "status",
     path: "/status",
     body: Body::Fields(|_| status("NONE")),
-    answer_within: None,
-    expect: Expectation { value: Shape::List, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::List, errors: &[] },
     prints: None,
 };
 
@@ -40,8 +40,8 @@ pub(super) static STATUS_REFRESH: Call = Call {
     step: "status_refresh",
     path: "/status",
     body: Body::Fields(|_| status("FORCE")),
-    answer_within: None,
-    expect: Expectation { value: Shape::List, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::List, errors: &[] },
     prints: None,
 };
 
@@ -60,8 +60,8 @@ pub(super) static JOBS_QUEUE: Call = Call {
     step: "jobs_queue",
     path: "/jobs/queue",
     body: Body::Fields(|_| jobs_queue(false)),
-    answer_within: None,
-    expect: Expectation { value: Shape::List, refusals: &[expect::NO_JOBS_CONTROLLER] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::List, errors: &[expect::NO_JOBS_CONTROLLER] },
     prints: None,
 };
 
@@ -69,8 +69,8 @@ pub(super) static JOBS_QUEUE_UNFINISHED: Call = Call {
     step: "jobs_queue",
     path: "/jobs/queue",
     body: Body::Fields(|_| jobs_queue(true)),
-    answer_within: None,
-    expect: Expectation { value: Shape::List, refusals: &[expect::NO_JOBS_CONTROLLER] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::List, errors: &[expect::NO_JOBS_CONTROLLER] },
     prints: None,
 };
 
@@ -87,10 +87,10 @@ pub(super) static SERVE_STATUS: Call = Call {
     step: "serve_status",
     path: "/serve/status",
     body: Body::Fields(|_| json!({"service_names": null})),
-    answer_within: None,
+    sdk_timeout: None,
     expect: Expectation {
         value: Shape::List,
-        refusals: &[expect::NO_NETWORK_FOR_SERVICES, expect::NO_SERVE_CONTROLLER],
+        errors: &[expect::NO_NETWORK_FOR_SERVICES, expect::NO_SERVE_CONTROLLER],
     },
     prints: None,
 };
@@ -99,8 +99,8 @@ pub(super) static VALIDATE: Call = Call {
     step: "validate",
     path: "/validate",
     body: Body::Fields(|_| json!({"dag": TASK, "request_options": null})),
-    answer_within: None,
-    expect: Expectation { value: Shape::Null, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::Null, errors: &[] },
     prints: None,
 };
 
@@ -108,8 +108,8 @@ pub(super) static API_STATUS: Call = Call {
     step: "api_status",
     path: "/api/status?all_status=False",
     body: Body::None,
-    answer_within: None,
-    expect: Expectation { value: Shape::List, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::List, errors: &[] },
     prints: None,
 };
 
@@ -121,12 +121,12 @@ pub(super) static LAUNCH_DRYRUN: Call = Call {
         fields["dryrun"] = true.into();
         fields
     }),
-    answer_within: FIVE_SECONDS,
-    expect: Expectation { value: Shape::Any, refusals: &[expect::NO_CLOUD] },
+    sdk_timeout: FIVE_SECONDS,
+    expect: Expectation { value: Shape::Any, errors: &[expect::NO_CLOUD] },
     prints: None,
 };
 
-/// The fields of a launch. An older server passes over those that it doesn't know.
+/// Fields of a launch. Older servers ignore fields that they do not know.
 fn launch(task: &str, cluster: &str) -> Value {
     json!({
         "task": task,

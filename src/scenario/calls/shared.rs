@@ -1,5 +1,5 @@
-//! Requests that set up what scenarios share, and that clear away what a run has
-//! created. No user waits for these, so the SDK's time limits don't count.
+//! Requests that set up shared resources, and that find and tear down everything that a run
+//! has created. No user waits for these, so SDK timeouts do not apply.
 
 use serde_json::{Value, json};
 
@@ -9,40 +9,41 @@ use crate::infrastructure::LOOPBACK;
 use crate::scenario::expect::{Expectation, Shape};
 use crate::scenario::{Call, IterationNames};
 
-const A_JOB: Expectation = Expectation { value: Shape::JobId, refusals: &[] };
+const JOB_ID: Expectation = Expectation { value: Shape::JobId, errors: &[] };
 
 const fn call(step: &'static str, path: &'static str, body: fn(&IterationNames) -> Value) -> Call {
     Call {
         step,
         path,
         body: Body::Fields(body),
-        answer_within: None,
-        expect: Expectation { value: Shape::Any, refusals: &[] },
+        sdk_timeout: None,
+        expect: Expectation { value: Shape::Any, errors: &[] },
         prints: None,
     }
 }
 
-/// Launches the shared cluster, and on it the job whose output is read.
+/// Launch of the shared cluster, with the job whose output users read.
 pub static LAUNCH_CLUSTER: Call = Call {
-    expect: A_JOB,
+    expect: JOB_ID,
     ..call("launch", "/launch", |names| {
         launch(&task(&names.shared.infra, "echo hello"), &names.shared.cluster)
     })
 };
 
-/// Submits the shared job.
+/// Submission of the shared managed job.
 pub static LAUNCH_JOB: Call = Call {
-    expect: A_JOB,
+    expect: JOB_ID,
     ..call("jobs launch", "/jobs/launch", |names| {
         let command = format!("echo hello && sleep {}", names.job_seconds);
         json!({"task": task(&names.shared.infra, &command), "name": names.shared.job})
     })
 };
 
-/// Brings the shared service up: one replica, a web server.
+/// Start of the shared service: one replica, which is a web server.
 pub static UP_SERVICE: Call = call("serve up", "/serve/up", |names| {
     let port = names.service_port.unwrap_or(8080);
-    // On somebody else's machine it must be reached from outside.
+    // A cloud's replica must be reachable from the server's machine; on loopback the web
+    // server must not be reachable from outside.
     let bind = if names.shared.infra == LOOPBACK { "--bind 127.0.0.1 " } else { "" };
     let task = format!(
         "name: null\n---\n\nname: {name}\n\nservice:\n  readiness_probe:\n    path: /\n    \
@@ -54,7 +55,7 @@ pub static UP_SERVICE: Call = call("serve up", "/serve/up", |names| {
     json!({"task": task, "service_name": names.shared.service})
 });
 
-/// Lists everybody's clusters.
+/// List of the clusters of all users.
 pub static CLUSTERS: Call = call("status", "/status", |_| {
     json!({
         "cluster_names": null,
@@ -66,50 +67,50 @@ pub static CLUSTERS: Call = call("status", "/status", |_| {
     })
 });
 
-/// Lists everybody's managed jobs.
+/// List of the managed jobs of all users.
 pub static JOBS: Call = call(
     "jobs queue",
     "/jobs/queue",
     |_| json!({"refresh": false, "skip_finished": false, "all_users": true, "job_ids": null}),
 );
 
-/// Lists all services.
+/// List of all services.
 pub static SERVICES: Call =
     call("serve status", "/serve/status", |_| json!({"service_names": null}));
 
-/// Takes the cluster down that `own` names.
+/// Teardown of the cluster that `own` names.
 pub static DOWN: Call =
     call("down", "/down", |names| json!({"cluster_name": names.own, "purge": false}));
 
-/// Takes the service down that `own` names.
+/// Teardown of the service that `own` names.
 pub static DOWN_SERVICE: Call = call(
     "serve down",
     "/serve/down",
     |names| json!({"service_names": [names.own], "all": false, "purge": false}),
 );
 
-/// Cancels the managed job with the number `job_id`.
+/// Cancellation of the managed job with ID `job_id`.
 pub static CANCEL_JOB: Call = call(
     "jobs cancel",
     "/jobs/cancel",
     |names| json!({"name": null, "job_ids": [names.job_id], "all": false, "all_users": false}),
 );
 
-/// Cancels the request that `own` names.
+/// Cancellation of the API request with the ID in `own`.
 pub static CANCEL_REQUEST: Call =
     call("api cancel", "/api/cancel", |names| json!({"request_ids": [names.own], "user_id": null}));
 
-/// Asks which clouds can be launched on.
+/// List of the clouds that the server can launch on.
 pub static ENABLED_CLOUDS: Call = Call {
     step: "enabled clouds",
     path: "/enabled_clouds?expand=True",
     body: Body::None,
-    answer_within: None,
-    expect: Expectation { value: Shape::List, refusals: &[] },
+    sdk_timeout: None,
+    expect: Expectation { value: Shape::List, errors: &[] },
     prints: None,
 };
 
-/// Asks whether the clouds can be used that `own` lists, separated by commas.
+/// `sky check` of the clouds that `own` lists, separated by commas.
 pub static CHECK: Call = call("check", "/check", |names| {
     let clouds: Vec<&str> = names.own.split(',').collect();
     json!({"clouds": clouds, "verbose": false, "workspace": null})

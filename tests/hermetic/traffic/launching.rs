@@ -1,5 +1,5 @@
-//! Scenarios that launch something, or that ask about what was launched, against a
-//! stand-in that can launch.
+//! Scenarios that launch or use clusters, managed jobs and services, against a stand-in with
+//! an infra, and the shared resources of these scenarios.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use skyload::infrastructure::Infrastructure;
 use skyload::record::outcome::{Ended, SegmentOutcome};
 use skyload::record::resources::ResourceLog;
 use skyload::record::{read, write_json};
-use skyload::resources::{self, Hurry, Requests};
+use skyload::resources::{self, Requests, TeardownMode};
 use skyload::scenario::ScenarioId;
 
-use super::Scene;
-use super::scene::{counts, kinds};
+use super::TestRun;
+use super::test_run::{counts, kinds};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A server that can launch on AWS, where a second of sleep is short.
+/// Server that can launch on AWS, where a job's second of sleep takes 20 ms.
 pub(super) fn server(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
     let mut all = vec![("FAKE_SKY_INFRA", "aws")];
     if !settings.iter().any(|(name, _)| *name == "FAKE_SKY_SLEEP_MS") {
@@ -29,9 +29,9 @@ pub(super) fn server(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
     FakeServer::start(&all)
 }
 
-fn requests(scene: &Scene, server: &FakeServer) -> anyhow::Result<Requests> {
+fn requests(test: &TestRun, server: &FakeServer) -> anyhow::Result<Requests> {
     let identity = ClientIdentity {
-        user_id: scene.run.id().new_user(),
+        user_id: test.dir.id().new_user(),
         command: "test".to_owned(),
         variables: Vec::new(),
         remote: false,
@@ -39,38 +39,42 @@ fn requests(scene: &Scene, server: &FakeServer) -> anyhow::Result<Requests> {
     Ok(Requests::new(ApiClient::new(&server.url().parse()?, &identity, None, &Credentials::None)?))
 }
 
-/// A scene with one scenario on AWS, whose resources are set up.
-async fn scene(server: &FakeServer, id: ScenarioId) -> anyhow::Result<Scene> {
-    scene_of(server, &[id]).await
+/// Run with one scenario on AWS, whose shared resources are set up.
+async fn set_up(server: &FakeServer, id: ScenarioId) -> anyhow::Result<TestRun> {
+    set_up_all(server, &[id]).await
 }
 
-async fn scene_of(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<Scene> {
-    let scene = Scene::of(server, ids)?
-        .planned(|plan| plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]))
-        .found(|environment| environment.infrastructure = vec!["aws".to_owned()])
-        .set()?;
-    let requests = requests(&scene, server)?;
-    let log = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
-    write_json(&scene.run.resources(), &log)?;
-    Ok(scene)
+async fn set_up_all(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<TestRun> {
+    let test = TestRun::of(server, ids)?
+        .with_plan(|plan| plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]))
+        .with_environment(|environment| environment.infrastructure = vec!["aws".to_owned()])
+        .write()?;
+    let requests = requests(&test, server)?;
+    let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
+    write_json(&test.dir.resources(), &log)?;
+    Ok(test)
 }
 
-pub(super) async fn play(server: &FakeServer, id: ScenarioId) -> anyhow::Result<SegmentOutcome> {
-    let outcome = scene(server, id).await?.drive(id).await?;
+/// First segment of a scenario on AWS.
+pub(super) async fn first_segment(
+    server: &FakeServer,
+    id: ScenarioId,
+) -> anyhow::Result<SegmentOutcome> {
+    let outcome = set_up(server, id).await?.drive(id).await?;
     assert_eq!(outcome.ended, Ended::Finished);
     Ok(outcome.segments.into_iter().next().expect("there is a segment"))
 }
 
 async fn tear_down(
     server: &FakeServer,
-    scene: &Scene,
-    hurry: Hurry,
+    test: &TestRun,
+    mode: TeardownMode,
     limit: Duration,
 ) -> anyhow::Result<ResourceLog> {
-    let requests = requests(scene, server)?;
-    let mut log: ResourceLog = read(&scene.run.resources())?;
-    let (id, plan) = (scene.run.id(), scene.plan());
-    resources::tear_down(&requests, &id, plan, hurry, limit, &mut log).await;
+    let requests = requests(test, server)?;
+    let mut log: ResourceLog = read(&test.dir.resources())?;
+    let (id, plan) = (test.dir.id(), test.plan());
+    resources::tear_down(&requests, &id, plan, mode, limit, &mut log).await;
     Ok(log)
 }
 
@@ -88,78 +92,80 @@ async fn tear_down(
 #[tokio::test]
 async fn every_user_succeeds_and_nothing_is_left(#[case] id: ScenarioId) -> anyhow::Result<()> {
     let server = server(&[])?;
-    let scene = scene(&server, id).await?;
-    let segment = scene.drive(id).await?.segments.remove(0);
+    let test = set_up(&server, id).await?;
+    let segment = test.drive(id).await?.segments.remove(0);
     assert_eq!((counts(&segment), kinds(&segment)), ((3, 0, 0), vec![]), "{:?}", segment.tally);
-    let log = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
+    let log = tear_down(&server, &test, TeardownMode::WaitForJobs, LIMIT).await?;
     assert!(log.verified && log.left.is_empty(), "{log:?}");
     assert_eq!(log.failed().count(), 0, "{log:?}");
     Ok(())
 }
 
 #[rstest]
-#[case::a_launch(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_INFRA_FAIL", "sky.launch:3"), "ResourcesUnavailableError")]
-#[case::a_launch_by_command(ScenarioId::CliLaunch, ("FAKE_SKY_INFRA_FAIL", "sky.launch:3"), "exit status: 1")]
-#[case::a_job(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_JOB_FAILED", "sky.launch:3"), "unexpected-response")]
+#[case::launch(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_INFRA_FAIL", "sky.launch:3"), "ResourcesUnavailableError")]
+#[case::launch_by_cli(ScenarioId::CliLaunch, ("FAKE_SKY_INFRA_FAIL", "sky.launch:3"), "exit status: 1")]
+#[case::job(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_JOB_FAILED", "sky.launch:3"), "unexpected-response")]
 #[tokio::test]
-async fn what_fails_is_one_users_failure(
+async fn a_failure_counts_for_one_user_only(
     #[case] id: ScenarioId,
     #[case] setting: (&str, &str),
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
     let server = server(&[setting])?;
-    let segment = play(&server, id).await?;
+    let segment = first_segment(&server, id).await?;
     assert_eq!(counts(&segment), (2, 0, 1), "{:?}", segment.tally);
     assert_eq!(segment.tally.kinds()[0].example.error_type, error_type);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_launch_that_is_answered_after_the_sdks_five_seconds_has_failed() -> anyhow::Result<()> {
+async fn a_launch_that_exceeds_the_sdk_timeout_has_failed() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_LATE", "sky.launch:3")])?;
-    let segment = play(&server, ScenarioId::ApiLaunchAndLogs).await?;
+    let segment = first_segment(&server, ScenarioId::ApiLaunchAndLogs).await?;
     assert_eq!((counts(&segment), kinds(&segment)), ((2, 0, 1), vec![(None, "timeout", 1)]));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_launch_that_is_not_waited_for_counts_when_it_has_ended() -> anyhow::Result<()> {
+async fn an_async_launch_is_judged_by_its_result() -> anyhow::Result<()> {
     let server =
         server(&[("FAKE_SKY_LAUNCH_MS", "3000"), ("FAKE_SKY_INFRA_FAIL", "sky.launch:3")])?;
-    let scene =
-        scene(&server, ScenarioId::CliLaunch).await?.planned(|plan| plan.run_async = true).set()?;
-    let segment = scene.drive(ScenarioId::CliLaunch).await?.segments.remove(0);
+    let test = set_up(&server, ScenarioId::CliLaunch)
+        .await?
+        .with_plan(|plan| plan.run_async = true)
+        .write()?;
+    let segment = test.drive(ScenarioId::CliLaunch).await?.segments.remove(0);
     assert_eq!(counts(&segment), (2, 0, 1), "{:?}", segment.tally);
     assert_eq!(kinds(&segment), [(Some(500), "ResourcesUnavailableError", 1)]);
     let slowest = segment.steps["sky launch"].max().expect("three were measured");
-    assert!(slowest < Duration::from_millis(2500), "{slowest:?} is the process's time alone");
+    assert!(slowest < Duration::from_millis(2500), "{slowest:?} is longer than the process ran");
     Ok(())
 }
 
 #[tokio::test]
-async fn without_its_resource_every_user_fails_for_the_reason_of_its_setup() -> anyhow::Result<()> {
+async fn without_a_shared_resource_every_user_fails_with_the_setups_error() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_INFRA_FAIL", "sky.launch:1")])?;
-    let segment = play(&server, ScenarioId::ApiExec).await?;
+    let segment = first_segment(&server, ScenarioId::ApiExec).await?;
     assert_eq!(counts(&segment), (0, 0, 3));
     assert_eq!(kinds(&segment), [(Some(500), "ResourcesUnavailableError", 3)]);
     Ok(())
 }
 
 #[tokio::test]
-async fn users_are_spread_over_all_infrastructures_and_told_apart() -> anyhow::Result<()> {
+async fn users_are_spread_over_all_infras_with_separate_steps() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_INFRA", "aws,kubernetes")])?;
     let infras = || vec!["aws".to_owned(), "kubernetes".to_owned()];
     let id = ScenarioId::ApiTailLogs;
-    let scene = Scene::of(&server, &[id])?
-        .planned(|plan| plan.infrastructure = Infrastructure::Clouds(infras()))
-        .found(|environment| environment.infrastructure = infras())
+    let test = TestRun::of(&server, &[id])?
+        .with_plan(|plan| plan.infrastructure = Infrastructure::Clouds(infras()))
+        .with_environment(|environment| environment.infrastructure = infras())
         .users(4, 4)
-        .set()?;
-    let requests = requests(&scene, &server)?;
-    let log = resources::set_up(&requests, &scene.run.id(), scene.plan(), None, LIMIT).await;
+        .write()?;
+    let requests = requests(&test, &server)?;
+    let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
     assert_eq!((log.steps.len(), log.failed().count()), (2, 0), "a cluster on each");
-    write_json(&scene.run.resources(), &log)?;
-    let segment = scene.drive(id).await?.segments.remove(0);
+    write_json(&test.dir.resources(), &log)?;
+    let segment = test.drive(id).await?.segments.remove(0);
     assert_eq!(counts(&segment), (4, 0, 0), "{:?}", segment.tally);
     for infra in infras() {
         assert_eq!(segment.steps[&format!("logs/stream @{infra}")].count(), 2);
@@ -168,27 +174,27 @@ async fn users_are_spread_over_all_infrastructures_and_told_apart() -> anyhow::R
 }
 
 #[rstest]
-#[case::a_cluster(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_SURVIVOR", "sky.down:1"), "cluster skyload-run-api-launch")]
-#[case::a_service(ScenarioId::CliServe, ("FAKE_SKY_SURVIVOR", "sky.serve.down:1"), "service skyload-run-service")]
+#[case::cluster(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_SURVIVOR", "sky.down:1"), "cluster skyload-run-api-launch")]
+#[case::service(ScenarioId::CliServe, ("FAKE_SKY_SURVIVOR", "sky.serve.down:1"), "service skyload-run-service")]
 #[tokio::test]
-async fn what_stays_although_it_was_taken_down_is_named(
+async fn a_resource_that_survives_its_teardown_is_reported_as_left(
     #[case] id: ScenarioId,
     #[case] setting: (&str, &str),
     #[case] left: &str,
 ) -> anyhow::Result<()> {
     let server = server(&[setting])?;
-    let scene = scene(&server, id).await?;
-    scene.drive(id).await?;
-    let log = tear_down(&server, &scene, Hurry::No, Duration::from_secs(4)).await?;
+    let test = set_up(&server, id).await?;
+    test.drive(id).await?;
+    let log = tear_down(&server, &test, TeardownMode::WaitForJobs, Duration::from_secs(4)).await?;
     assert!(log.left.iter().any(|name| name.starts_with(left)), "{log:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_teardown_that_fails_is_noted_with_its_reason() -> anyhow::Result<()> {
+async fn a_failed_teardown_is_logged_with_its_error() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_INFRA_FAIL", "sky.down:1")])?;
-    let scene = scene(&server, ScenarioId::ApiExec).await?;
-    let log = tear_down(&server, &scene, Hurry::No, Duration::from_secs(3)).await?;
+    let test = set_up(&server, ScenarioId::ApiExec).await?;
+    let log = tear_down(&server, &test, TeardownMode::WaitForJobs, Duration::from_secs(3)).await?;
     let (step, failure) = log.failed().next().expect("it failed");
     assert_eq!(
         (step.what.as_str(), failure.error_type.as_str()),
@@ -201,33 +207,32 @@ async fn a_teardown_that_fails_is_noted_with_its_reason() -> anyhow::Result<()> 
 #[tokio::test]
 async fn a_managed_job_that_fails_after_it_was_submitted_is_a_failure() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_JOB_FAILED", "sky.jobs.launch:3")])?;
-    let scene = scene(&server, ScenarioId::ApiJobsLaunch).await?;
-    let segment = scene.drive(ScenarioId::ApiJobsLaunch).await?.segments.remove(0);
+    let test = set_up(&server, ScenarioId::ApiJobsLaunch).await?;
+    let segment = test.drive(ScenarioId::ApiJobsLaunch).await?.segments.remove(0);
     assert_eq!(counts(&segment), (3, 0, 0), "all were submitted");
-    let log = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
+    let log = tear_down(&server, &test, TeardownMode::WaitForJobs, LIMIT).await?;
     let failed: Vec<&str> = log.failed().map(|(_, f)| f.error_type.as_str()).collect();
     assert_eq!(failed, ["failed"]);
     Ok(())
 }
 
 #[tokio::test]
-async fn what_is_under_way_when_the_run_is_stopped_is_cancelled_and_taken_down()
--> anyhow::Result<()> {
+async fn managed_jobs_of_a_stopped_run_are_cancelled() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_SLEEP_MS", "60000")])?;
-    let scene = scene(&server, ScenarioId::ApiJobsLaunch).await?;
-    scene.drive(ScenarioId::ApiJobsLaunch).await?;
-    let log = tear_down(&server, &scene, Hurry::Stopped, LIMIT).await?;
+    let test = set_up(&server, ScenarioId::ApiJobsLaunch).await?;
+    test.drive(ScenarioId::ApiJobsLaunch).await?;
+    let log = tear_down(&server, &test, TeardownMode::CancelJobs, LIMIT).await?;
     assert!(log.verified && log.left.is_empty(), "{log:?}");
-    assert_eq!(log.failed().count(), 0, "a job that was cancelled has not failed: {log:?}");
+    assert_eq!(log.failed().count(), 0, "a cancelled job is no failure: {log:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
+async fn clusters_of_others_are_not_torn_down() -> anyhow::Result<()> {
     let server = server(&[])?;
-    let scene = scene(&server, ScenarioId::ApiTailLogs).await?;
-    let (requests, other) = (requests(&scene, &server)?, "skyload-other");
-    let theirs = skyload::scenario::IterationNames {
+    let test = set_up(&server, ScenarioId::ApiTailLogs).await?;
+    let (requests, other) = (requests(&test, &server)?, "skyload-other");
+    let names_of_other = skyload::scenario::IterationNames {
         shared: skyload::scenario::SharedNames {
             infra: "aws".to_owned(),
             cluster: other.to_owned(),
@@ -237,11 +242,11 @@ async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
         own: String::new(),
         ..skyload::scenario::IterationNames::none()
     };
-    let calls = &skyload::scenario::shared_calls::LAUNCH_CLUSTER;
-    requests.ask(calls, &theirs).await.map_err(anyhow::Error::msg)?;
-    let log = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
+    let launch = &skyload::scenario::shared_calls::LAUNCH_CLUSTER;
+    requests.ask(launch, &names_of_other).await.map_err(anyhow::Error::msg)?;
+    let log = tear_down(&server, &test, TeardownMode::WaitForJobs, LIMIT).await?;
     assert!(log.verified && log.left.is_empty());
-    let rows = requests.ask(&skyload::scenario::shared_calls::CLUSTERS, &theirs).await;
+    let rows = requests.ask(&skyload::scenario::shared_calls::CLUSTERS, &names_of_other).await;
     let names: Vec<String> = rows
         .map_err(anyhow::Error::msg)?
         .as_array()
@@ -254,12 +259,12 @@ async fn what_others_have_launched_is_left_alone() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_launch_that_nobody_waits_for_any_more_is_ended_too() -> anyhow::Result<()> {
+async fn an_active_launch_whose_user_timed_out_is_cancelled() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_LATE", "sky.launch:1"), ("FAKE_SKY_LAUNCH_MS", "20000")])?;
-    let scene = scene(&server, ScenarioId::ApiLaunchAndLogs).await?;
-    let segment = scene.drive(ScenarioId::ApiLaunchAndLogs).await?.segments.remove(0);
+    let test = set_up(&server, ScenarioId::ApiLaunchAndLogs).await?;
+    let segment = test.drive(ScenarioId::ApiLaunchAndLogs).await?.segments.remove(0);
     assert_eq!(kinds(&segment), [(None, "timeout", 3)]);
-    let log = tear_down(&server, &scene, Hurry::No, LIMIT).await?;
+    let log = tear_down(&server, &test, TeardownMode::WaitForJobs, LIMIT).await?;
     assert!(log.verified && log.left.is_empty(), "{log:?}");
     let cancelled = log.steps.iter().filter(|step| step.what.starts_with("request "));
     assert_eq!(cancelled.count(), 3, "{log:?}");
@@ -267,22 +272,23 @@ async fn a_launch_that_nobody_waits_for_any_more_is_ended_too() -> anyhow::Resul
 }
 
 #[tokio::test]
-async fn clusters_are_taken_down_although_jobs_cannot_be_listed() -> anyhow::Result<()> {
+async fn clusters_are_torn_down_although_jobs_cannot_be_listed() -> anyhow::Result<()> {
     let server = server(&[("FAKE_SKY_FAIL", "sky.jobs.queue:1")])?;
     let ids = [ScenarioId::ApiTailLogs, ScenarioId::ApiJobsLaunch];
-    let scene = scene_of(&server, &ids).await?;
-    let log = tear_down(&server, &scene, Hurry::No, Duration::from_secs(8)).await?;
+    let test = set_up_all(&server, &ids).await?;
+    let log = tear_down(&server, &test, TeardownMode::WaitForJobs, Duration::from_secs(8)).await?;
     assert!(log.steps.iter().any(|step| step.what == "cluster skyload-run-cluster"));
-    assert!(log.left.is_empty() && !log.verified, "nobody knows of jobs: {log:?}");
+    assert!(log.left.is_empty() && !log.verified, "jobs were not listed: {log:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_job_that_does_not_end_is_cancelled_before_the_time_is_over() -> anyhow::Result<()> {
+async fn a_job_that_does_not_end_is_cancelled_before_the_teardown_times_out() -> anyhow::Result<()>
+{
     let server = server(&[("FAKE_SKY_SLEEP_MS", "60000")])?;
-    let scene = scene(&server, ScenarioId::ApiJobsLaunch).await?;
-    scene.drive(ScenarioId::ApiJobsLaunch).await?;
-    let log = tear_down(&server, &scene, Hurry::No, Duration::from_secs(25)).await?;
+    let test = set_up(&server, ScenarioId::ApiJobsLaunch).await?;
+    test.drive(ScenarioId::ApiJobsLaunch).await?;
+    let log = tear_down(&server, &test, TeardownMode::WaitForJobs, Duration::from_secs(25)).await?;
     assert!(log.verified && log.left.is_empty(), "{log:?}");
     let failed: Vec<&str> = log.failed().map(|(_, f)| f.error_type.as_str()).collect();
     assert_eq!(failed, ["does not end"; 3]);

@@ -1,22 +1,22 @@
-//! Scenarios driven against the stand-in server: what becomes of its answers.
+//! Load generator against the stand-in server.
 //!
-//! The driver runs in the test's own process here and in one of its own in a
-//! run; it cannot tell the difference.
+//! The driver of a scenario runs in the test's process here, and in a process of its own in
+//! a load. The driver does not depend on this.
 
 #![cfg(target_os = "linux")]
 
-mod answers;
+mod barrier;
 mod cli;
 mod exhaustion;
+mod expected_errors;
 mod launching;
 mod limits;
 mod probe;
-mod refusals;
+mod responses;
 mod retries;
-mod scene;
 mod script;
 mod sequence;
-mod together;
+mod test_run;
 mod transport;
 
-use scene::Scene;
+use test_run::TestRun;

@@ -1,4 +1,4 @@
-//! The health probe: it ends with the others, and counts from the schedule.
+//! Health probe: runs during the load, and measures from the scheduled time of each request.
 
 use std::time::Duration;
 
@@ -9,112 +9,115 @@ use skyload::record::write_json;
 use skyload::scenario::ScenarioId::{ApiStatus, ApiValidate, ProbeHealth};
 use skyload::traffic::TrafficError;
 
-use super::Scene;
-use super::scene::{counts, kinds};
+use super::TestRun;
+use super::test_run::{counts, kinds};
 
-/// All of them together, in seconds.
+/// Sum of latencies in seconds.
 fn total(latencies: &Latencies) -> f64 {
     let mean = latencies.mean().unwrap_or_default();
     mean.as_secs_f64() * f64::from(u32::try_from(latencies.count()).expect("a few"))
 }
 
 #[tokio::test]
-async fn it_asks_from_the_first_iteration_until_all_others_have_ended() -> anyhow::Result<()> {
+async fn the_probe_runs_from_the_first_iteration_until_all_scenarios_have_ended()
+-> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400")])?;
-    let scene = Scene::of(&server, &[ApiStatus, ApiValidate, ProbeHealth])?.set()?;
+    let test = TestRun::of(&server, &[ApiStatus, ApiValidate, ProbeHealth])?.write()?;
     let (status, validate, probe) =
-        tokio::join!(scene.drive(ApiStatus), scene.drive(ApiValidate), scene.drive(ProbeHealth));
+        tokio::join!(test.drive(ApiStatus), test.drive(ApiValidate), test.drive(ProbeHealth));
     let (status, validate, probe) = (status?, validate?, probe?);
     assert_eq!((probe.ended, probe.segments.len()), (Ended::Finished, 1));
-    let [asked, slow, quick] = [&probe, &status, &validate].map(|outcome| &outcome.segments[0]);
-    assert_eq!((asked.failed, asked.expected_errors), (0, 0));
+    let [probed, slow, fast] = [&probe, &status, &validate].map(|outcome| &outcome.segments[0]);
+    assert_eq!((probed.failed, probed.expected_errors), (0, 0));
     assert_eq!(
-        (asked.completed(), asked.iteration_duration.count()),
-        (asked.scheduled, asked.scheduled)
+        (probed.completed(), probed.iteration_duration.count()),
+        (probed.scheduled, probed.scheduled)
     );
-    assert!(asked.scheduled > 1, "{asked:?}");
-    // The quick one's end was not the end of all.
-    assert!(slow.ended > quick.ended && asked.ended >= slow.ended);
+    assert!(probed.scheduled > 1, "{probed:?}");
+    // The probe went on after the end of the fast scenario.
+    assert!(slow.ended > fast.ended && probed.ended >= slow.ended);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_standstill_shows_in_every_request_of_its_time() -> anyhow::Result<()> {
+async fn a_stall_of_the_server_shows_in_every_request_of_its_time() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_STALL_MS", "2000")])?;
-    let scene = Scene::of(&server, &[ApiStatus, ProbeHealth])?
-        .planned(|plan| plan.probe_rate = 20)
-        .set()?;
-    let (status, probe) = tokio::join!(scene.drive(ApiStatus), scene.drive(ProbeHealth));
-    assert_eq!(counts(&status?.segments[0]), (3, 0, 0), "it waits, as the SDK does");
+    let test = TestRun::of(&server, &[ApiStatus, ProbeHealth])?
+        .with_plan(|plan| plan.probe_rate = 20)
+        .write()?;
+    let (status, probe) = tokio::join!(test.drive(ApiStatus), test.drive(ProbeHealth));
+    assert_eq!(counts(&status?.segments[0]), (3, 0, 0), "users wait, as the SDK does");
     let probe = probe?;
-    let asked = &probe.segments[0];
-    assert_eq!(asked.failed, 0);
-    // 40 requests of 0 to 2 s each. Who asks again only after an answer has one.
+    let probed = &probe.segments[0];
+    assert_eq!(probed.failed, 0);
+    // 40 requests of 0 to 2 s each. A closed loop would have sent only one.
     assert!(
-        total(&asked.iteration_duration) > 10.0,
+        total(&probed.iteration_duration) > 10.0,
         "{} requests",
-        asked.iteration_duration.count()
+        probed.iteration_duration.count()
     );
-    assert!(asked.iteration_duration.max() >= Some(Duration::from_millis(1500)));
+    assert!(probed.iteration_duration.max() >= Some(Duration::from_millis(1500)));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_starved_client_is_counted_from_the_schedule() -> anyhow::Result<()> {
+async fn an_overloaded_load_generator_shows_in_send_lateness_and_latency() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "2500")])?;
-    let scene = Scene::of(&server, &[ApiStatus, ProbeHealth])?
-        .planned(|plan| plan.probe_rate = 20)
-        .set()?;
-    let starve = async {
-        scene.begun(ApiStatus).await?;
+    let test = TestRun::of(&server, &[ApiStatus, ProbeHealth])?
+        .with_plan(|plan| plan.probe_rate = 20)
+        .write()?;
+    let overload = async {
+        test.wait_until_started(ApiStatus).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        // The runtime has one thread, and nothing is sent meanwhile.
+        // Blocks the only thread of the runtime, so that nothing is sent for a second.
         std::thread::sleep(Duration::from_secs(1));
         anyhow::Ok(())
     };
-    let (status, probe, starved) =
-        tokio::join!(scene.drive(ApiStatus), scene.drive(ProbeHealth), starve);
-    starved?;
+    let (status, probe, overloaded) =
+        tokio::join!(test.drive(ApiStatus), test.drive(ProbeHealth), overload);
+    overloaded?;
     assert_eq!(counts(&status?.segments[0]), (3, 0, 0));
     let probe = probe?;
-    let asked = &probe.segments[0];
-    // Twenty requests were due in that second, none was left out, and each of
-    // them was late: ten seconds in all.
-    assert_eq!(asked.send_lateness.count(), asked.scheduled);
-    assert!(total(&asked.send_lateness) > 5.0, "late by {:?}", asked.send_lateness.max());
-    assert!(total(&asked.iteration_duration) > 5.0, "took {:?}", asked.iteration_duration.max());
+    let probed = &probe.segments[0];
+    // 20 requests were scheduled in this second, 0 to 1 s before they were sent: 10 s in all.
+    assert_eq!(probed.send_lateness.count(), probed.scheduled);
+    assert!(total(&probed.send_lateness) > 5.0, "late by {:?}", probed.send_lateness.max());
+    assert!(total(&probed.iteration_duration) > 5.0, "took {:?}", probed.iteration_duration.max());
     Ok(())
 }
 
 #[tokio::test]
-async fn it_asks_on_when_the_server_has_died_and_counts_what_fails() -> anyhow::Result<()> {
+async fn the_probe_continues_after_the_servers_death_and_counts_failures() -> anyhow::Result<()> {
     let server =
         FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "600000"), ("FAKE_SKY_DIE_AFTER_MS", "300")])?;
-    let scene = Scene::of(&server, &[ApiStatus, ApiValidate, ProbeHealth])?.set()?;
-    // One of them is at the line, and slower than the server's end.
-    let place = scene.run.barrier().join("0-api-validate.json");
-    write_json(&place, &ProcessIdentity::current())?;
+    let test = TestRun::of(&server, &[ApiStatus, ApiValidate, ProbeHealth])?.write()?;
+    // `api:validate` has arrived at the barrier, and ends after the server's death.
+    let arrival = test.dir.barrier().join("0-api-validate.json");
+    write_json(&arrival, &ProcessIdentity::current())?;
     let load = async {
-        let status = scene.drive(ApiStatus).await?;
+        let status = test.drive(ApiStatus).await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        scene.drive(ApiValidate).await?;
+        test.drive(ApiValidate).await?;
         Ok::<_, TrafficError>(status)
     };
-    let (status, probe) = tokio::join!(load, scene.drive(ProbeHealth));
+    let (status, probe) = tokio::join!(load, test.drive(ProbeHealth));
     let (status, probe) = (status?, probe?);
     assert_eq!((status.ended, counts(&status.segments[0])), (Ended::Finished, (0, 0, 3)));
-    let asked = &probe.segments[0];
-    assert_eq!((probe.ended, asked.completed()), (Ended::Finished, asked.scheduled));
-    assert!(asked.failed >= 2 && asked.iteration_duration.count() == asked.scheduled, "{asked:?}");
-    assert!(kinds(asked).iter().all(|(status, ..)| status.is_none()));
+    let probed = &probe.segments[0];
+    assert_eq!((probe.ended, probed.completed()), (Ended::Finished, probed.scheduled));
+    assert!(
+        probed.failed >= 2 && probed.iteration_duration.count() == probed.scheduled,
+        "{probed:?}"
+    );
+    assert!(kinds(probed).iter().all(|(status, ..)| status.is_none()));
     Ok(())
 }
 
 #[tokio::test]
-async fn it_does_not_ask_before_the_load_begins() -> anyhow::Result<()> {
+async fn the_probe_sends_nothing_before_the_load_starts() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ApiStatus, ProbeHealth])?.set()?;
-    let asked = tokio::time::timeout(Duration::from_millis(500), scene.drive(ProbeHealth)).await;
-    assert!(asked.is_err(), "nobody has come to the start line");
+    let test = TestRun::of(&server, &[ApiStatus, ProbeHealth])?.write()?;
+    let probe = tokio::time::timeout(Duration::from_millis(500), test.drive(ProbeHealth)).await;
+    assert!(probe.is_err(), "the probe ended although no scenario had arrived");
     Ok(())
 }

@@ -1,31 +1,31 @@
-//! A server that misbehaves as a test says: in ways in which the stand-in can't.
+//! Scripted server, for faults that the stand-in cannot inject.
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a call is met with.
+/// Reaction of the server to a call.
 #[derive(Clone, Copy)]
 pub(super) enum Reaction {
-    /// A response with this status and JSON body.
-    Answer(u16, &'static str),
-    /// The beginning of a response, and no more of it.
+    /// Response with this status and JSON body.
+    Respond(u16, &'static str),
+    /// Response that ends in the middle of its first chunk.
     CutOff,
-    /// The beginning of a response that has these whole lines in it, and no more of it.
+    /// Response that ends in the middle of a line, after these complete lines.
     CutAfter(&'static str),
-    /// The end of the connection.
+    /// Connection closed without a response.
     HangUp,
-    /// Nothing at all, and the connection stays.
+    /// Open connection without a response.
     Silence,
 }
 
-/// What a healthy server says of itself.
-pub(super) const HEALTHY: Reaction = Reaction::Answer(
+/// Health of a healthy server.
+pub(super) const HEALTHY: Reaction = Reaction::Respond(
     200,
     r#"{"status":"healthy","api_version":"62","version":"0.14.1","commit":null}"#,
 );
 
-/// Starts the server, which reacts to the `n`th call of a path (counted from 1)
-/// as `react` says. It ends with the test's runtime. Returns its address.
+/// Starts a server and returns its address. `react` returns the reaction to the `n`th call of
+/// a path, counted from 1. The server runs until the test's async runtime ends.
 pub(super) async fn serve(
     mut react: impl FnMut(&str, u32) -> Reaction + Send + 'static,
 ) -> anyhow::Result<String> {
@@ -37,7 +37,7 @@ pub(super) async fn serve(
             let mut stream = BufReader::new(stream);
             let Ok(path) = read_request(&mut stream).await else { continue };
             paths.push(path.clone());
-            let calls = paths.iter().filter(|known| **known == path).count();
+            let calls = paths.iter().filter(|other| **other == path).count();
             let reaction = react(&path, u32::try_from(calls).unwrap_or(u32::MAX));
             tokio::spawn(respond(stream, reaction));
         }
@@ -65,7 +65,7 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> std::io::Result<Stri
 
 async fn respond(mut stream: BufReader<TcpStream>, reaction: Reaction) -> std::io::Result<()> {
     let response = match reaction {
-        Reaction::Answer(status, body) => format!(
+        Reaction::Respond(status, body) => format!(
             "HTTP/1.1 {status} As Told\r\nConnection: close\r\nX-SkyPilot-Request-ID: 7\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -78,7 +78,7 @@ async fn respond(mut stream: BufReader<TcpStream>, reaction: Reaction) -> std::i
         ),
         Reaction::HangUp => return Ok(()),
         Reaction::Silence => {
-            // Until the other side hangs up.
+            // Waits until the client closes the connection.
             stream.read_to_end(&mut Vec::new()).await?;
             return Ok(());
         }

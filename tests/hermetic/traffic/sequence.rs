@@ -1,16 +1,16 @@
-//! What the server sees of an iteration: the calls of SkyPilot's SDK, in its order.
+//! Sequence of calls that the server receives in an iteration, compared with the SDK's.
 
 use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::scenario::ScenarioId;
 
-use super::Scene;
+use super::TestRun;
 
 const HEALTH: &str = "GET /api/health";
 const STREAM: &str = "GET /api/stream";
 const GET: &str = "GET /api/get";
 
-/// The calls that the server has logged, without their queries.
+/// Calls in the server's log, without their queries.
 fn calls(log: &str) -> Vec<&str> {
     let calls = log.lines().filter_map(|line| line.split_once('"')?.1.split_once(" HTTP/1.1\""));
     calls.map(|(call, _)| call.split_once('?').map_or(call, |(call, _)| call)).collect()
@@ -32,21 +32,21 @@ fn calls(log: &str) -> Vec<&str> {
     &[HEALTH, "POST /validate", "POST /launch", STREAM, GET]
 )]
 #[tokio::test]
-async fn one_users_iteration_is_the_sdks_sequence(
+async fn an_iteration_is_the_sequence_of_the_sdk(
     #[case] id: ScenarioId,
     #[case] sequence: &[&str],
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let before = calls(&server.log()).len();
-    Scene::of(&server, &[id])?.users(1, 1).play().await?;
+    TestRun::of(&server, &[id])?.users(1, 1).run().await?;
     assert_eq!(calls(&server.log())[before..], *sequence);
     Ok(())
 }
 
 #[tokio::test]
-async fn requests_are_followed_in_the_order_in_which_they_were_sent() -> anyhow::Result<()> {
+async fn requests_are_followed_in_the_order_of_their_submission() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    Scene::of(&server, &[ScenarioId::ApiCliStatus])?.users(1, 1).play().await?;
+    TestRun::of(&server, &[ScenarioId::ApiCliStatus])?.users(1, 1).run().await?;
     let log = server.log();
     let ids = |path: &str| -> Vec<String> {
         let of_path = log.lines().filter_map(|line| line.split_once(path));
@@ -57,8 +57,9 @@ async fn requests_are_followed_in_the_order_in_which_they_were_sent() -> anyhow:
     assert_eq!((streamed.len(), &streamed), (3, &got));
     let name_of = |id: &String| -> anyhow::Result<String> {
         let url = format!("{}/api/get?request_id={id}", server.url());
-        let answer = fake_sky::http::get(&url)?.json()?;
-        let request = answer.get("detail").unwrap_or(&answer);
+        let response = fake_sky::http::get(&url)?.json()?;
+        // The server returns failed requests in `detail`.
+        let request = response.get("detail").unwrap_or(&response);
         Ok(request["name"].as_str().unwrap_or_default().to_owned())
     };
     let names = got.iter().map(name_of).collect::<anyhow::Result<Vec<_>>>()?;

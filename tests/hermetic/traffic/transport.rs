@@ -1,5 +1,5 @@
-//! What goes wrong between client and server, before there is an answer: it is
-//! counted by its kind, and the step in which it went wrong keeps its time.
+//! Errors between client and server. They are counted by kind, and the latency of a failed
+//! step is recorded.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use rstest::rstest;
 use skyload::record::outcome::{Ended, ScenarioOutcome};
 use skyload::scenario::ScenarioId::{self, ApiLaunchDryrun, ApiStatus};
 
-use super::Scene;
-use super::scene::{counts, kinds};
-use super::script::Reaction::{Answer, CutOff, HangUp, Silence};
+use super::TestRun;
+use super::script::Reaction::{CutOff, HangUp, Respond, Silence};
 use super::script::{HEALTHY, Reaction, serve};
+use super::test_run::{counts, kinds};
 
-const DONE: Reaction = Answer(200, r#"{"status":"SUCCEEDED","return_value":"[]"}"#);
-const BUSY: Reaction = Answer(503, r#"{"detail":"The server has exhausted its workers."}"#);
+const DONE: Reaction = Respond(200, r#"{"status":"SUCCEEDED","return_value":"[]"}"#);
+const BUSY: Reaction = Respond(503, r#"{"detail":"The server has exhausted its workers."}"#);
 
-/// Three users of a scenario upon a server that is healthy, answers everything,
-/// and reacts to one path otherwise.
-async fn play_with(
+/// Outcome of three users against a server that serves all calls, except for those of `path`,
+/// to which `react` returns the reaction.
+async fn run_with_reaction(
     id: ScenarioId,
     path: &'static str,
     mut react: impl FnMut(u32) -> Reaction + Send + 'static,
@@ -27,47 +27,41 @@ async fn play_with(
     let url = serve(move |called, count| match called {
         called if called == path => react(count),
         "/api/health" => HEALTHY,
-        "/validate" => Answer(200, "null"),
+        "/validate" => Respond(200, "null"),
         _ => DONE,
     });
     let url = url.await?.parse()?;
-    let scene = Scene::of(&server, &[id])?;
-    scene.found(|environment| environment.client.endpoint = url).play().await
+    let test = TestRun::of(&server, &[id])?;
+    test.with_environment(|environment| environment.client.endpoint = url).run().await
 }
 
 #[rstest]
-#[case::a_connection_that_breaks_at_once(
+#[case::submission_with_a_closed_connection(
     ApiStatus,
     "/status",
     HangUp,
     "status/submit",
     "connection-lost"
 )]
-#[case::a_log_that_breaks_off(ApiStatus, "/api/stream", CutOff, "status/stream", "connection-lost")]
-#[case::a_result_that_breaks_off(ApiStatus, "/api/get", CutOff, "status/get", "connection-lost")]
-#[case::a_launch_that_is_not_accepted_in_time(
+#[case::log_cut_off(ApiStatus, "/api/stream", CutOff, "status/stream", "connection-lost")]
+#[case::result_cut_off(ApiStatus, "/api/get", CutOff, "status/get", "connection-lost")]
+#[case::launch_without_a_response(
     ApiLaunchDryrun,
     "/launch",
     Silence,
     "launch_dryrun/submit",
     "timeout"
 )]
-#[case::a_validation_that_breaks_off(
-    ApiLaunchDryrun,
-    "/validate",
-    CutOff,
-    "validate",
-    "connection-lost"
-)]
+#[case::validation_cut_off(ApiLaunchDryrun, "/validate", CutOff, "validate", "connection-lost")]
 #[tokio::test]
-async fn a_broken_step_fails_the_iteration_and_is_its_last(
+async fn a_step_with_a_transport_error_fails_the_iteration_and_is_its_last(
     #[case] id: ScenarioId,
     #[case] path: &'static str,
     #[case] reaction: Reaction,
     #[case] step: &str,
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
-    let outcome = play_with(id, path, move |_| reaction).await?;
+    let outcome = run_with_reaction(id, path, move |_| reaction).await?;
     let segment = &outcome.segments[0];
     assert_eq!((outcome.ended, counts(segment)), (Ended::Finished, (0, 0, 3)));
     assert_eq!(kinds(segment), [(None, error_type, 3)]);
@@ -78,13 +72,13 @@ async fn a_broken_step_fails_the_iteration_and_is_its_last(
 }
 
 #[tokio::test]
-async fn a_server_that_misses_the_sdks_limits_is_not_there_to_its_user() -> anyhow::Result<()> {
-    let outcome = play_with(ApiStatus, "/api/health", |_| Silence).await?;
+async fn health_that_exceeds_the_sdk_timeout_fails_the_iteration() -> anyhow::Result<()> {
+    let outcome = run_with_reaction(ApiStatus, "/api/health", |_| Silence).await?;
     let segment = &outcome.segments[0];
     assert_eq!(kinds(segment), [(None, "timeout", 3)]);
     let message = &segment.tally.kinds()[0].example.message;
-    assert!(message.ends_with("(tried 3x)"), "{message}");
-    // Nothing but health was asked for, and the whole of it counts.
+    assert!(message.ends_with("(asked 3x)"), "{message}");
+    // The only request is health, and the time of all three attempts counts.
     assert_eq!(segment.steps.keys().collect::<Vec<_>>(), ["health"]);
     assert!(
         segment.iteration_duration.min() >= Some(Duration::from_millis(7_499)),
@@ -95,45 +89,45 @@ async fn a_server_that_misses_the_sdks_limits_is_not_there_to_its_user() -> anyh
 }
 
 #[tokio::test]
-async fn a_health_that_comes_at_the_second_try_is_no_failure() -> anyhow::Result<()> {
+async fn health_that_succeeds_at_the_second_attempt_is_no_failure() -> anyhow::Result<()> {
     let react = |count| if count == 1 { HangUp } else { HEALTHY };
-    let outcome = play_with(ApiStatus, "/api/health", react).await?;
+    let outcome = run_with_reaction(ApiStatus, "/api/health", react).await?;
     assert_eq!(counts(&outcome.segments[0]), (3, 0, 0), "{:?}", outcome.segments[0].tally);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_request_that_finds_no_worker_is_sent_again_and_its_wait_counts() -> anyhow::Result<()> {
+async fn a_request_without_a_free_worker_is_retried_and_its_wait_counts() -> anyhow::Result<()> {
     // The first call of each of the three users.
     let react = |count| if count <= 3 { BUSY } else { DONE };
-    let outcome = play_with(ApiStatus, "/status", react).await?;
+    let outcome = run_with_reaction(ApiStatus, "/status", react).await?;
     let segment = &outcome.segments[0];
     assert_eq!((counts(segment), segment.retries), ((3, 0, 0), 3));
     let submitted = &segment.steps["status/submit"];
-    // The pause is five seconds, give or take 40 %.
+    // The pause is 5 s, plus or minus 40 %.
     assert!(submitted.min() >= Some(Duration::from_millis(2_999)), "{:?}", submitted.min());
     Ok(())
 }
 
 #[rstest]
-#[case::of_no_id(
-    Answer(404, r#"{"detail":"Request '7' not found"}"#),
+#[case::of_an_unknown_request(
+    Respond(404, r#"{"detail":"Request '7' not found"}"#),
     Some(404),
-    "error without a type"
+    "untyped-error"
 )]
-#[case::that_is_no_request(Answer(200, "[]"), Some(200), "unexpected-response")]
-#[case::whose_value_is_no_json(
-    Answer(200, r#"{"status":"SUCCEEDED","return_value":"b'..'"}"#),
+#[case::that_is_not_a_request(Respond(200, "[]"), Some(200), "unexpected-response")]
+#[case::whose_value_is_not_json(
+    Respond(200, r#"{"status":"SUCCEEDED","return_value":"b'..'"}"#),
     Some(200),
     "unexpected-response"
 )]
 #[tokio::test]
-async fn a_result_is_a_failure(
+async fn an_unusable_result_is_a_failure(
     #[case] reaction: Reaction,
     #[case] status: Option<u16>,
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
-    let outcome = play_with(ApiStatus, "/api/get", move |_| reaction).await?;
+    let outcome = run_with_reaction(ApiStatus, "/api/get", move |_| reaction).await?;
     assert_eq!(counts(&outcome.segments[0]), (0, 0, 3));
     assert_eq!(kinds(&outcome.segments[0]), [(status, error_type, 3)]);
     Ok(())

@@ -15,13 +15,13 @@ fn a_budget_that_is_exceeded_is_named_by_report_and_gate() -> anyhow::Result<()>
     assert_finding(&report, Severity::OverBudget, "short-executor: 24.");
     assert_finding(&report, Severity::OverBudget, "budget 8.0 MiB (configured)");
     let gate = |word, case| {
-        predicate::str::is_match(format!(r"gate: {word} .*budget_is_kept::case_\d+_{case}"))
+        predicate::str::is_match(format!(r"gate: {word} .*within_budget::case_\d+_{case}"))
     };
     run.assert()
         .stdout(predicate::str::contains("OVER BUDGET: short-executor: 24."))
         .stderr(gate("FAIL", "short_executor")?)
         .stderr(gate("PASS", "long_executor")?)
-        .stderr(predicate::str::is_match("gate: PASS .*numbers_can_be_trusted")?);
+        .stderr(predicate::str::is_match("gate: PASS .*measurements_are_valid")?);
     let junit = run.junit("gate")?;
     assert_eq!(junit.matches("<failure").count(), 1, "{junit}");
     assert!(junit.contains("over budget: short-executor: measured 24."), "{junit}");

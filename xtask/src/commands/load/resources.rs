@@ -14,7 +14,7 @@ use skyload::record::events::StopReason;
 use skyload::record::profile::Phase;
 use skyload::record::resources::ResourceLog;
 use skyload::record::{RunDir, read, read_optional, write_json};
-use skyload::resources::{self, Hurry, Requests};
+use skyload::resources::{self, Requests, TeardownMode};
 
 use super::active::ActiveRun;
 use super::watch::{GLANCE, Watch};
@@ -50,9 +50,9 @@ pub(super) fn set_up(run: &mut ActiveRun<'_>) -> Result<Option<StopReason>> {
 /// Takes down what the run has created, and looks whether it is gone.
 pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
     let (plan, file) = (run.plan, run.directory.resources());
-    let (hurry, limit) = match run.watch.stopped() {
-        None => (Hurry::No, plan.teardown_timeout),
-        Some(_) => (Hurry::Stopped, TEAR_DOWN_IN_HURRY.min(plan.teardown_timeout)),
+    let (mode, limit) = match run.watch.stopped() {
+        None => (TeardownMode::WaitForJobs, plan.teardown_timeout),
+        Some(_) => (TeardownMode::CancelJobs, TEAR_DOWN_IN_HURRY.min(plan.teardown_timeout)),
     };
     let step = run.progress.step("Tearing down");
     run.begin_phase(Phase::TearDown)?;
@@ -62,7 +62,7 @@ pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
     let mut log: ResourceLog = log.unwrap_or_default();
     // Not watched: what costs money is taken down however often somebody presses
     // Ctrl-C, and the limit is the end of it.
-    runtime()?.block_on(resources::tear_down(&requests, &id, plan, hurry, limit, &mut log));
+    runtime()?.block_on(resources::tear_down(&requests, &id, plan, mode, limit, &mut log));
     log.hide(run.credentials);
     write_json(&file, &log)?;
     run.watch.check_server()?;

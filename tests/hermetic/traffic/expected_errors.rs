@@ -1,32 +1,33 @@
-//! Failures that are the right answer, and when they are not.
+//! Expected errors, and the conditions under which they are failures.
 
 use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::fact::Fact;
 use skyload::scenario::ScenarioId;
 
-use super::Scene;
-use super::scene::{counts, kinds};
+use super::TestRun;
+use super::test_run::{counts, kinds};
 
-/// All three users are refused something, and nothing else goes wrong.
-const REFUSED: (u64, u64, u64) = (0, 3, 0);
-const FAILED: (u64, u64, u64) = (0, 0, 3);
+/// Counts of three iterations with expected errors only.
+const ALL_EXPECTED: (u64, u64, u64) = (0, 3, 0);
+/// Counts of three failed iterations.
+const ALL_FAILED: (u64, u64, u64) = (0, 0, 3);
 
 #[rstest]
-#[case::on_a_bare_server_it_is_right(false, REFUSED)]
-#[case::where_there_is_a_cloud_it_is_not(true, FAILED)]
+#[case::expected_without_infra(false, ALL_EXPECTED)]
+#[case::failure_with_infra(true, ALL_FAILED)]
 #[tokio::test]
-async fn a_launch_without_a_cloud_is_refused(
+async fn no_cloud_access_is_expected_only_without_infra(
     #[case] has_infrastructure: bool,
     #[case] expected: (u64, u64, u64),
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let outcome = Scene::of(&server, &[ScenarioId::ApiLaunchDryrun])?
-        .found(|environment| {
+    let outcome = TestRun::of(&server, &[ScenarioId::ApiLaunchDryrun])?
+        .with_environment(|environment| {
             environment.infrastructure =
                 has_infrastructure.then(|| "slurm/loop".to_owned()).into_iter().collect();
         })
-        .play()
+        .run()
         .await?;
     let segment = &outcome.segments[0];
     assert_eq!(counts(segment), expected);
@@ -40,18 +41,18 @@ async fn a_launch_without_a_cloud_is_refused(
 }
 
 #[rstest]
-#[case::without_consolidation_it_is_right(Fact::No, REFUSED)]
-#[case::with_consolidation_it_is_not(Fact::Yes, FAILED)]
-#[case::where_nobody_knows_it_is_neither(Fact::Unknown, (0, 0, 0))]
+#[case::expected_without_consolidation(Fact::No, ALL_EXPECTED)]
+#[case::failure_with_consolidation(Fact::Yes, ALL_FAILED)]
+#[case::unjudged_if_unknown(Fact::Unknown, (0, 0, 0))]
 #[tokio::test]
-async fn a_queue_without_a_jobs_controller_is_refused(
+async fn a_missing_jobs_controller_is_expected_only_without_consolidation(
     #[case] consolidation: Fact,
     #[case] expected: (u64, u64, u64),
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0")])?;
-    let outcome = Scene::of(&server, &[ScenarioId::ApiJobsQueue])?
-        .found(|environment| environment.server.consolidation = consolidation)
-        .play()
+    let outcome = TestRun::of(&server, &[ScenarioId::ApiJobsQueue])?
+        .with_environment(|environment| environment.server.consolidation = consolidation)
+        .run()
         .await?;
     let segment = &outcome.segments[0];
     assert_eq!((counts(segment), segment.completed()), (expected, 3));
@@ -61,31 +62,34 @@ async fn a_queue_without_a_jobs_controller_is_refused(
 }
 
 #[tokio::test]
-async fn a_refused_request_does_not_end_the_iteration() -> anyhow::Result<()> {
+async fn an_expected_error_does_not_end_the_iteration() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let outcome = Scene::of(&server, &[ScenarioId::ApiCliStatus])?.play().await?;
+    let outcome = TestRun::of(&server, &[ScenarioId::ApiCliStatus])?.run().await?;
     let segment = &outcome.segments[0];
-    assert_eq!((counts(segment), kinds(segment)), (REFUSED, vec![(Some(500), "RuntimeError", 3)]));
+    assert_eq!(
+        (counts(segment), kinds(segment)),
+        (ALL_EXPECTED, vec![(Some(500), "RuntimeError", 3)])
+    );
     assert_eq!(segment.steps["status/get"].count(), 3);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_iteration_with_a_refusal_and_a_failure_has_failed() -> anyhow::Result<()> {
+async fn an_iteration_with_an_expected_error_and_a_failure_has_failed() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:1")])?;
-    let outcome = Scene::of(&server, &[ScenarioId::ApiCliStatus])?.play().await?;
+    let outcome = TestRun::of(&server, &[ScenarioId::ApiCliStatus])?.run().await?;
     let segment = &outcome.segments[0];
-    assert_eq!(counts(segment), FAILED);
+    assert_eq!(counts(segment), ALL_FAILED);
     let expected = [(Some(500), "RuntimeError", 3), (Some(500), "ValueError", 3)];
     assert_eq!(kinds(segment), expected);
     Ok(())
 }
 
 #[tokio::test]
-async fn another_failure_of_a_request_that_may_be_refused_is_a_failure() -> anyhow::Result<()> {
+async fn another_error_of_a_request_with_expected_errors_is_a_failure() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.launch:1")])?;
-    let outcome = Scene::of(&server, &[ScenarioId::ApiLaunchDryrun])?.play().await?;
-    assert_eq!(counts(&outcome.segments[0]), FAILED);
+    let outcome = TestRun::of(&server, &[ScenarioId::ApiLaunchDryrun])?.run().await?;
+    assert_eq!(counts(&outcome.segments[0]), ALL_FAILED);
     assert_eq!(kinds(&outcome.segments[0]), [(Some(500), "ValueError", 3)]);
     Ok(())
 }

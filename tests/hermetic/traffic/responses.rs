@@ -1,4 +1,4 @@
-//! Right answers and wrong ones, and how they are counted.
+//! Responses of the server, right and wrong, and their counts.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use skyload::record::read;
 use skyload::scenario::ScenarioId;
 use skyload::traffic::TrafficError;
 
-use super::Scene;
-use super::scene::{counts, kinds};
+use super::TestRun;
+use super::test_run::{counts, kinds};
 
 #[tokio::test]
 async fn every_user_runs_every_iteration_and_the_outcome_is_on_disk() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.iterations(2);
-    let scene = scene.set()?;
-    let outcome = scene.drive(ScenarioId::ApiStatus).await?;
+    let test = TestRun::of(&server, &[ScenarioId::ApiStatus])?.iterations(2);
+    let test = test.write()?;
+    let outcome = test.drive(ScenarioId::ApiStatus).await?;
     assert_eq!((outcome.ended, outcome.segments.len()), (Ended::Finished, 2));
     for segment in &outcome.segments {
         assert_eq!((segment.scheduled, counts(segment)), (3, (3, 0, 0)));
@@ -25,7 +25,7 @@ async fn every_user_runs_every_iteration_and_the_outcome_is_on_disk() -> anyhow:
         assert!(segment.tally.kinds().is_empty() && segment.ended > segment.began);
     }
     assert!(outcome.segments[1].began >= outcome.segments[0].ended);
-    let read: ScenarioOutcome = read(&scene.run.outcome(ScenarioId::ApiStatus))?;
+    let read: ScenarioOutcome = read(&test.dir.outcome(ScenarioId::ApiStatus))?;
     assert_eq!(read.process, skyload::ids::ProcessIdentity::current());
     assert_eq!(read.segments[1].iteration_duration.count(), 3);
     server.finish()
@@ -48,12 +48,12 @@ async fn every_user_runs_every_iteration_and_the_outcome_is_on_disk() -> anyhow:
     &["health", "jobs_queue/get", "jobs_queue/queue+run", "jobs_queue/stream", "jobs_queue/submit"]
 )]
 #[tokio::test]
-async fn the_steps_are_those_of_the_sdk(
+async fn steps_are_those_of_the_sdk(
     #[case] id: ScenarioId,
     #[case] steps: &[&str],
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let outcome = Scene::of(&server, &[id])?.play().await?;
+    let outcome = TestRun::of(&server, &[id])?.run().await?;
     let segment = &outcome.segments[0];
     assert_eq!(counts(segment), (3, 0, 0), "{:?}", segment.tally);
     assert_eq!(segment.steps.keys().collect::<Vec<_>>(), steps);
@@ -62,9 +62,9 @@ async fn the_steps_are_those_of_the_sdk(
 }
 
 #[tokio::test]
-async fn the_server_tells_how_long_a_request_queued_and_ran() -> anyhow::Result<()> {
+async fn queue_and_run_time_comes_from_the_server() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "300")])?;
-    let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
+    let outcome = TestRun::of(&server, &[ScenarioId::ApiStatus])?.run().await?;
     let segment = &outcome.segments[0];
     let shortest = |step: &str| segment.steps[step].min().expect("there are some");
     assert!(shortest("status/queue+run") >= Duration::from_millis(299));
@@ -75,10 +75,10 @@ async fn the_server_tells_how_long_a_request_queued_and_ran() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn every_third_failure_is_counted_by_kind_and_keeps_its_latency() -> anyhow::Result<()> {
+async fn failures_are_counted_by_kind_and_in_latencies() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_FAIL", "sky.status:3")])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.iterations(2);
-    let outcome = scene.play().await?;
+    let test = TestRun::of(&server, &[ScenarioId::ApiStatus])?.iterations(2);
+    let outcome = test.run().await?;
     assert_eq!(outcome.ended, Ended::Finished);
     for segment in &outcome.segments {
         assert_eq!(counts(segment), (2, 0, 1));
@@ -96,16 +96,16 @@ async fn every_third_failure_is_counted_by_kind_and_keeps_its_latency() -> anyho
 
 #[rstest]
 #[case::cancelled("FAKE_SKY_CANCEL", Some(200), "cancelled")]
-#[case::a_wrong_value("FAKE_SKY_WRONG_VALUE", Some(200), "unexpected-response")]
-#[case::a_traceback_as_text("FAKE_SKY_TEXT_500", Some(500), "sqlite3.OperationalError")]
+#[case::unexpected_value("FAKE_SKY_WRONG_VALUE", Some(200), "unexpected-response")]
+#[case::traceback_as_text("FAKE_SKY_TEXT_500", Some(500), "sqlite3.OperationalError")]
 #[tokio::test]
-async fn what_is_no_success_is_a_failure(
+async fn every_response_but_success_is_a_failure(
     #[case] setting: &str,
     #[case] status: Option<u16>,
     #[case] error_type: &str,
 ) -> anyhow::Result<()> {
     let server = FakeServer::start(&[(setting, "sky.status:1")])?;
-    let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
+    let outcome = TestRun::of(&server, &[ScenarioId::ApiStatus])?.run().await?;
     let segment = &outcome.segments[0];
     assert_eq!(counts(segment), (0, 0, 3));
     assert_eq!(kinds(segment), [(status, error_type, 3)]);
@@ -114,33 +114,32 @@ async fn what_is_no_success_is_a_failure(
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_fails_every_iteration_and_not_the_driver() -> anyhow::Result<()>
-{
+async fn an_unreachable_server_fails_every_iteration_and_not_the_driver() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?;
+    let test = TestRun::of(&server, &[ScenarioId::ApiStatus])?;
     server.finish()?;
-    let outcome = scene.play().await?;
+    let outcome = test.run().await?;
     assert_eq!(counts(&outcome.segments[0]), (0, 0, 3));
     assert_eq!(kinds(&outcome.segments[0]), [(None, "connect-error", 3)]);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_server_that_dies_amid_the_load_fails_the_iterations_under_way() -> anyhow::Result<()> {
+async fn a_server_that_dies_during_the_load_fails_active_iterations() -> anyhow::Result<()> {
     let server =
         FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "60000"), ("FAKE_SKY_DIE_AFTER_MS", "300")])?;
-    let outcome = Scene::of(&server, &[ScenarioId::ApiStatus])?.play().await?;
+    let outcome = TestRun::of(&server, &[ScenarioId::ApiStatus])?.run().await?;
     assert_eq!((outcome.ended, counts(&outcome.segments[0])), (Ended::Finished, (0, 0, 3)));
     assert!(kinds(&outcome.segments[0]).iter().all(|(status, ..)| status.is_none()));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_scenario_that_is_not_planned_is_an_error() -> anyhow::Result<()> {
+async fn driving_a_scenario_that_is_not_planned_is_an_error() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
-    let scene = Scene::of(&server, &[ScenarioId::ApiStatus])?.set()?;
-    let refused = scene.drive(ScenarioId::ApiValidate).await;
-    assert!(matches!(refused, Err(TrafficError::NotPlanned(ScenarioId::ApiValidate))));
-    assert!(!scene.run.outcome(ScenarioId::ApiValidate).exists());
+    let test = TestRun::of(&server, &[ScenarioId::ApiStatus])?.write()?;
+    let driven = test.drive(ScenarioId::ApiValidate).await;
+    assert!(matches!(driven, Err(TrafficError::NotPlanned(ScenarioId::ApiValidate))));
+    assert!(!test.dir.outcome(ScenarioId::ApiValidate).exists());
     Ok(())
 }

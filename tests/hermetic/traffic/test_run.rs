@@ -1,4 +1,4 @@
-//! A run directory as the coordinator leaves it for the scenarios of a run.
+//! Run directory as the coordinator prepares it for scenarios.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use skyload::traffic::{self, TrafficError};
 use skyload::units::ByteSize;
 use tempfile::TempDir;
 
-/// Holds any plan of these tests: what a machine can't hold is tested elsewhere.
+/// Machine with enough memory for any plan of these tests.
 const MACHINE: Machine = Machine {
     memory_total: ByteSize::gib(64),
     memory_available: ByteSize::gib(60),
@@ -31,21 +31,21 @@ const MACHINE: Machine = Machine {
     shell: Vec::new(),
 };
 
-/// Requests that end long after any test.
+/// Setting for requests that take longer than any test.
 pub(super) const ENDLESS: (&str, &str) = ("FAKE_SKY_SERVICE_MS", "600000");
 
-/// A run that is about to begin.
-pub(super) struct Scene {
+/// Run whose scenarios have not started.
+pub(super) struct TestRun {
     _folder: TempDir,
-    pub(super) run: RunDir,
+    pub(super) dir: RunDir,
     plan: LoadPlan,
     coordinator: Option<ProcessIdentity>,
     environment: Environment,
 }
 
-impl Scene {
-    /// Three users of each of these scenarios, one iteration each, upon a server that
-    /// has no infrastructure and runs managed jobs itself.
+impl TestRun {
+    /// Run of these scenarios with three users and one iteration each, against a server that
+    /// has no infra and runs managed jobs itself.
     pub(super) fn of(server: &FakeServer, scenarios: &[ScenarioId]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let config = Config::parse(include_str!("../../../skyload.toml"), "skyload.toml")?;
@@ -56,7 +56,7 @@ impl Scene {
             .collect();
         plan.scenario_timeout = Duration::from_secs(120);
         Ok(Self {
-            run: RunDir::create(&folder.path().join("run"))?,
+            dir: RunDir::create(&folder.path().join("run"))?,
             _folder: folder,
             plan,
             coordinator: ProcessIdentity::current(),
@@ -64,75 +64,70 @@ impl Scene {
         })
     }
 
-    /// The plan.
+    /// Plan of the run.
     pub(super) fn plan(&self) -> &LoadPlan {
         &self.plan
     }
 
     /// Changes the plan.
-    pub(super) fn planned(mut self, change: impl FnOnce(&mut LoadPlan)) -> Self {
+    pub(super) fn with_plan(mut self, change: impl FnOnce(&mut LoadPlan)) -> Self {
         change(&mut self.plan);
         self
     }
 
-    /// Changes how many users each scenario has, and how many of them fit.
+    /// Changes the number of users of each scenario, and their concurrency.
     pub(super) fn users(self, users: u32, concurrency: u32) -> Self {
-        self.planned(|plan| {
+        self.with_plan(|plan| {
             plan.scenarios.iter_mut().for_each(|scenario| {
                 (scenario.users, scenario.concurrency) = (users, concurrency);
             });
         })
     }
 
-    /// Changes how many iterations each user takes.
+    /// Changes the number of iterations of each user.
     pub(super) fn iterations(self, iterations: u32) -> Self {
-        self.planned(|plan| {
+        self.with_plan(|plan| {
             plan.scenarios.iter_mut().for_each(|scenario| scenario.iterations = iterations)
         })
     }
 
-    /// Changes which process runs the plan.
+    /// Changes the process that is the coordinator.
     pub(super) fn coordinated_by(mut self, coordinator: ProcessIdentity) -> Self {
         self.coordinator = Some(coordinator);
         self
     }
 
-    /// Changes what is known of the server.
-    pub(super) fn found(mut self, change: impl FnOnce(&mut Environment)) -> Self {
+    /// Changes the environment, which describes server and client.
+    pub(super) fn with_environment(mut self, change: impl FnOnce(&mut Environment)) -> Self {
         change(&mut self.environment);
         self
     }
 
-    /// Writes down what scenarios read.
-    pub(super) fn set(self) -> anyhow::Result<Self> {
-        write_json(&self.run.plan(), &self.plan)?;
-        let facts = RunFacts {
-            version: Version,
-            coordinator: self.coordinator,
-            estimate: None,
-            memory_before: None,
-        };
-        write_json(&self.run.facts(), &facts)?;
-        write_json(&self.run.environment(), &self.environment)?;
+    /// Writes the files that scenarios read.
+    pub(super) fn write(self) -> anyhow::Result<Self> {
+        write_json(&self.dir.plan(), &self.plan)?;
+        let facts = RunFacts { version: Version, coordinator: self.coordinator, estimate: None };
+        write_json(&self.dir.facts(), &facts)?;
+        write_json(&self.dir.environment(), &self.environment)?;
         Ok(self)
     }
 
-    /// Drives one scenario of a scene that is set.
+    /// Drives one scenario, after [`Self::write`].
     pub(super) async fn drive(&self, id: ScenarioId) -> Result<ScenarioOutcome, TrafficError> {
-        traffic::drive(&self.run, id).await
+        traffic::drive(&self.dir, id).await
     }
 
-    /// Waits until a scenario that is driven beside has come to its first segment.
-    pub(super) async fn begun(&self, id: ScenarioId) -> anyhow::Result<()> {
-        let place = self.run.barrier().join(format!("0-{}.json", id.file_stem()));
-        let come = || place.exists();
-        until(come).await.with_context(|| format!("{id} did not come to the start line"))
+    /// Waits until a scenario that is driven concurrently has arrived at its first barrier.
+    pub(super) async fn wait_until_started(&self, id: ScenarioId) -> anyhow::Result<()> {
+        let arrival = self.dir.barrier().join(format!("0-{}.json", id.file_stem()));
+        let has_arrived = || arrival.exists();
+        wait_until(has_arrived).await.with_context(|| format!("{id} did not arrive at the barrier"))
     }
 
-    /// Sets the scene and drives the only scenario of it.
-    pub(super) async fn play(self) -> anyhow::Result<ScenarioOutcome> {
+    /// Writes the files, and drives the first scenario.
+    pub(super) async fn run(self) -> anyhow::Result<ScenarioOutcome> {
         let id = self.plan.scenarios.first().context("there is a scenario")?.id;
-        Ok(self.set()?.drive(id).await?)
+        Ok(self.write()?.drive(id).await?)
     }
 }
 
@@ -179,23 +174,22 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
     })
 }
 
-/// Waits for something that is due any moment.
-pub(super) async fn until(is_so: impl Fn() -> bool) -> anyhow::Result<()> {
-    let patience = Duration::from_secs(20);
-    let waited = async {
-        while !is_so() {
+/// Waits until the condition holds, for 20 s at most.
+pub(super) async fn wait_until(condition: impl Fn() -> bool) -> anyhow::Result<()> {
+    let wait = async {
+        while !condition() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(patience, waited).await.context("it did not happen in 20 s")
+    tokio::time::timeout(Duration::from_secs(20), wait).await.context("no change after 20 s")
 }
 
-/// Iterations that succeeded, were refused, and failed.
+/// Numbers of iterations that succeeded, had only expected errors, and failed.
 pub(super) fn counts(segment: &SegmentOutcome) -> (u64, u64, u64) {
     (segment.succeeded, segment.expected_errors, segment.failed)
 }
 
-/// The kinds of failure of a segment: status, type, and how often.
+/// Kinds of failure in a segment: HTTP status, error type, and count.
 pub(super) fn kinds(segment: &SegmentOutcome) -> Vec<(Option<u16>, &str, u64)> {
     let kinds = segment.tally.kinds().iter();
     kinds.map(|kind| (kind.example.status, kind.example.error_type.as_str(), kind.count)).collect()

@@ -1,0 +1,77 @@
+//! Assignment of users to infras, and the names in their requests.
+
+use super::{ScenarioContext, TrafficError};
+use crate::plan::LoadPlan;
+use crate::record::RunDir;
+use crate::record::outcome::{Failure, SegmentOutcome};
+use crate::record::read_optional;
+use crate::record::resources::ResourceLog;
+use crate::scenario::{IterationNames, Need, SharedNames};
+
+/// Shared resources on one infra.
+#[derive(Clone, Debug)]
+pub(super) struct InfraResources {
+    names: SharedNames,
+    job_id: Option<u64>,
+    /// Failure to set up the resource that the scenario needs; `None` if it exists.
+    setup_failure: Option<Failure>,
+}
+
+impl InfraResources {
+    /// Shared resources on each infra of the plan. A plan without infras gets one entry with
+    /// an empty name, whose resources no request uses.
+    pub(super) fn of(run: &RunDir, plan: &LoadPlan, need: Need) -> Result<Vec<Self>, TrafficError> {
+        let log: Option<ResourceLog> = read_optional(&run.resources())?;
+        let log = log.unwrap_or_default();
+        let mut infras = plan.infrastructure.names();
+        if infras.is_empty() {
+            infras.push(String::new());
+        }
+        let shared = infras.iter().enumerate().map(|(number, infra)| Self {
+            names: SharedNames::new(&run.id(), infra, number),
+            job_id: log.job_id(infra),
+            setup_failure: log.missing(need, infra),
+        });
+        Ok(shared.collect())
+    }
+}
+
+impl ScenarioContext {
+    fn resources_of(&self, user: u32) -> &InfraResources {
+        // Round-robin: each infra has the same number of users, give or take one.
+        &self.resources[user as usize % self.resources.len()]
+    }
+
+    /// First failure to set up a resource that the scenario needs.
+    pub(super) fn setup_failure(&self) -> Option<&Failure> {
+        self.resources.iter().find_map(|resources| resources.setup_failure.as_ref())
+    }
+
+    /// Segment in which the iterations of all users failed with `failure`.
+    pub(super) fn fail_all(&self, failure: &Failure) -> SegmentOutcome {
+        let users = u64::from(self.planned.users);
+        let mut outcome = SegmentOutcome::begin(self.timeline.now(), users);
+        outcome.failed = users;
+        (0..users).for_each(|_| outcome.tally.add(failure.clone(), None));
+        outcome
+    }
+
+    /// Names in the requests of one user in one segment.
+    pub(super) fn names(&self, segment: u32, user: u32) -> IterationNames {
+        let resources = self.resources_of(user);
+        let scenario = self.planned.id.file_stem().replace('_', "-");
+        IterationNames {
+            shared: resources.names.clone(),
+            own: format!("{}-{scenario}-{segment}-{user}", self.run.id().tag()),
+            job_id: resources.job_id,
+            ..IterationNames::none()
+        }
+    }
+
+    /// Infra of a user's iterations, to distinguish steps in results; `None` if the scenario
+    /// runs on one infra only or needs none.
+    pub(super) fn infra_label(&self, user: u32) -> Option<&str> {
+        let is_ambiguous = self.resources.len() > 1 && self.scenario.needs != Need::Nothing;
+        is_ambiguous.then(|| self.resources_of(user).names.infra.as_str())
+    }
+}
