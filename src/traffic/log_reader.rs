@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{
-    ApiClient, Backoff, INTERRUPTED, MAX_TRIES, Progress, RequestResult,
-    error_type::PLAIN_TEXT_ERROR, no_request_id, retry_while_unavailable, unexpected_response,
+    ApiClient, Backoff, INTERRUPTED, MAX_TRIES, Progress, RequestResult, no_request_id,
+    retry_while_unavailable, unexpected_response,
 };
 use crate::record::outcome::{Failure, error_type};
 use crate::scenario::{Call, IterationNames};
@@ -192,7 +192,7 @@ impl<'a> LogReader<'a> {
             },
             Source::Output(names) => {
                 let watched = retry_while_unavailable(
-                    async || client.watch(call, names, progress).await,
+                    async || client.stream_output(call, names, progress).await,
                     || *retries += 1,
                 );
                 let watched = watched.await.map_err(ReadError::of_post)?;

@@ -79,7 +79,7 @@ fn within_budget(#[case] metric: Metric) -> anyhow::Result<()> {
 #[rstest]
 fn measurements_are_valid() -> anyhow::Result<()> {
     let report = finished_run()?;
-    let findings = report.judgement.messages(Severity::Inconclusive);
+    let findings = report.messages(Severity::Inconclusive);
     ensure!(findings.is_empty(), "inconclusive:\n  {}", findings.join("\n  "));
     Ok(())
 }

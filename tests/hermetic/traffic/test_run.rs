@@ -106,7 +106,12 @@ impl TestRun {
     /// Writes the files that scenarios read.
     pub(super) fn write(self) -> anyhow::Result<Self> {
         write_json(&self.dir.plan(), &self.plan)?;
-        let facts = RunFacts { version: Version, coordinator: self.coordinator, estimate: None };
+        let facts = RunFacts {
+            version: Version,
+            coordinator: self.coordinator,
+            estimate: None,
+            memory_before: None,
+        };
         write_json(&self.dir.facts(), &facts)?;
         write_json(&self.dir.environment(), &self.environment)?;
         Ok(self)
