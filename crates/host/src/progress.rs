@@ -1,5 +1,4 @@
-//! What the user sees while things take their time: on standard error, so that
-//! standard output is the result alone.
+//! Progress of a command, on standard error: standard output has only the result.
 
 use std::cell::Cell;
 use std::io::{IsTerminal, Write, stderr};
@@ -7,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Shows one step after the other.
+/// Display of steps that run one after the other.
 #[derive(Clone, Copy)]
 pub struct Progress {
     live: bool,
 }
 
-/// A step that is under way.
+/// Step that is running.
 pub struct Step {
     what: String,
     bar: Option<ProgressBar>,
@@ -21,7 +20,7 @@ pub struct Step {
     last_line: Cell<Instant>,
 }
 
-/// Without a terminal, a step under way speaks up this often.
+/// Interval of a running step's lines when standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 impl Default for Progress {
@@ -31,12 +30,12 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// As a spinner on a terminal, and line by line elsewhere.
+    /// Progress shown as a spinner on a terminal, else line by line.
     pub fn new() -> Self {
         Self { live: stderr().is_terminal() }
     }
 
-    /// Begins a step. It ends with [`Step::done`], or unsaid when dropped.
+    /// Begins a step, which ends with [`Step::done`], or without a line when dropped.
     pub fn step(&self, what: impl Into<String>) -> Step {
         let what = what.into();
         let bar = self.live.then(|| {
@@ -55,14 +54,14 @@ impl Progress {
         Step { what, bar, began: now, last_line: Cell::new(now) }
     }
 
-    /// Says something that is no step.
+    /// Writes a line that belongs to no step.
     pub fn note(&self, what: impl AsRef<str>) {
         line(what.as_ref());
     }
 }
 
 impl Step {
-    /// Says how far it is.
+    /// Shows the step's current state.
     pub fn update(&self, state: impl AsRef<str>) {
         let text = format!("{}: {}", self.what, state.as_ref());
         match &self.bar {
@@ -75,7 +74,7 @@ impl Step {
         }
     }
 
-    /// Ends it with its result.
+    /// Ends the step and shows its result.
     pub fn done(mut self, result: impl AsRef<str>) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -93,7 +92,7 @@ impl Drop for Step {
     }
 }
 
-/// One line on standard error. A terminal that has gone must not end the run.
+/// Writes a line to standard error. Errors are ignored: a closed terminal must not end the run.
 fn line(text: &str) {
     _ = writeln!(stderr(), "{text}");
 }

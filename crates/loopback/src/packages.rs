@@ -56,7 +56,7 @@ const WANTED: [&str; 8] = [
 /// Why there can't be any packages on this machine.
 pub(super) fn obstacle() -> Option<String> {
     let shell = Shell::new().ok()?;
-    if installed(&system_folders()).is_some() || debian::is_at_hand(&shell) {
+    if installed(&system_folders()).is_some() || debian::is_available(&shell) {
         return None;
     }
     let names = WANTED.join(" ");

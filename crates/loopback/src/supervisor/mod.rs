@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use host::process::scan::end_again;
+use host::process::scan::end_repeatedly;
 use host::signals::Signals;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
@@ -280,7 +280,7 @@ impl Nodes {
             self.reap();
             Probe::of(self.running.is_empty(), "daemons are left")
         });
-        _ = end_again(ROUNDS, || {
+        _ = end_repeatedly(ROUNDS, || {
             self.reap();
             // What has ended is one of them, too, until it is buried.
             Ok(family::descendants()?.into_iter().map(|member| member.identity).collect())
