@@ -48,6 +48,7 @@ impl Progress {
             bar
         });
         if bar.is_none() {
+            // A log shows the running step too, not only finished ones.
             line(&format!("{what} .."));
         }
         let now = Instant::now();

@@ -39,6 +39,7 @@ impl Account {
         }
         let known = [read("/etc/passwd")?, read("/etc/group")?].concat();
         let is_free = |uid: &u32| {
+            // The files have group ids too; the lookup covers other sources such as LDAP.
             !has_id(&known, *uid)
                 && matches!(User::from_uid(Uid::from_raw(*uid)), Ok(None))
                 && !has_process(*uid)

@@ -28,6 +28,9 @@ pub(super) fn slurm_conf(
     ports: &Ports,
     host: &str,
 ) -> String {
+    // `NoInAddrAny` and `NoCtldInAddrAny` bind the daemons to their addresses instead of all.
+    // `config_overrides` accepts a node with fewer CPUs than configured. `linuxproc` and
+    // `task/none` work without cgroups.
     let plugins = packages.plugins.as_ref();
     let plugins = plugins.map(|folder| format!("PluginDir={}\n", folder.display()));
     format!(
@@ -83,6 +86,7 @@ pub(super) fn sshd_config(
     ports: &Ports,
     variables: &[(String, String)],
 ) -> String {
+    // sshd's defaults of 10 sessions and 10 starting connections are too few for a load.
     let variables: Vec<String> =
         variables.iter().map(|(name, value)| format!("\"{name}={value}\"")).collect();
     format!(
@@ -154,6 +158,8 @@ pub(super) fn slurm_hosts(layout: &Layout, ports: &Ports) -> String {
 
 /// Content of the API server's `~/.sky/config.yaml`.
 pub(super) fn sky_config(layout: &Layout) -> String {
+    // Consolidation runs the jobs and serve controllers in the API server, not on clusters of
+    // their own.
     format!(
         "slurm:
   cluster_configs:

@@ -36,6 +36,7 @@ pub(super) fn remove<P: AsRef<Path>>(account: Account, folders: &[P]) {
 
 /// Files and folders of a user in these folders. Symbolic links are not followed.
 fn owned<P: AsRef<Path>>(uid: u32, folders: &[P]) -> impl Iterator<Item = DirEntry> {
+    // `DirEntry::metadata` does not follow links.
     let entries = folders.iter().flat_map(fs::read_dir).flatten().flatten();
     entries.filter(move |entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == uid))
 }

@@ -32,6 +32,7 @@ impl Node {
             ("LANG", "C.UTF-8".to_owned()),
             ("PATH", path(packages)),
             ("SLURM_CONF", text(&layout.slurm_conf())),
+            // nss_wrapper reads users, groups and hosts from the files below.
             ("LD_PRELOAD", text(&packages.nss_wrapper)),
             ("NSS_WRAPPER_PASSWD", text(&layout.at("passwd"))),
             ("NSS_WRAPPER_GROUP", text(&layout.at("group"))),
@@ -56,6 +57,7 @@ impl Node {
             .args(args)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            // The nodes' user may not be able to enter the current one.
             .current_dir("/")
             .stdin(Stdio::null());
         if geteuid().is_root() {

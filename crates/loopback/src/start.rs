@@ -64,6 +64,7 @@ pub(super) fn provision(
     }
     let session = SSH_RC.replace("@NICE@", record.priority.nice());
     write(&layout.home().join(".ssh/rc"), &session)?;
+    // The first line of the file is the port that `skyload_node.py` begins after.
     write(&layout.skylet_ports(), &format!("{}\n", record.ports.skylets))?;
     write(&layout.task_prolog(), &configs::task_prolog(&layout, image, record.priority))?;
     fs::set_permissions(layout.task_prolog(), Permissions::from_mode(0o755))
@@ -200,6 +201,7 @@ pub(super) fn start(
     Command::new(own_program()?)
         .arg(supervisor::COMMAND)
         .arg(serde_json::to_string(&options).context("writing the supervisor's options")?)
+        // Cleanup finds a supervisor by this even if it is in no record yet.
         .env(skyload::env::NODES_OF, &record.id)
         .current_dir("/")
         .stdin(Stdio::null())
@@ -220,6 +222,7 @@ pub(super) fn wait_until_ready(
     let ready = poll::during(READY_WITHIN, Duration::from_millis(100), || {
         signals.check()?;
         last = match node.read("sinfo", &["-h", "-o", "%t"]) {
+            // Slurm's node is ready; the login node's sshd may still be starting.
             Ok(state) if state.trim() == "idle" => {
                 match TcpStream::connect((Ipv4Addr::LOCALHOST, record.ports.ssh)) {
                     Ok(_) => return Ok(Some(())),

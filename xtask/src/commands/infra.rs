@@ -99,6 +99,7 @@ fn status(workspace: &Workspace) -> Result<()> {
     let figures = record.figures()?;
     let since = record.folder.metadata().and_then(|folder| folder.created());
     let age = since.ok().and_then(|since| SystemTime::now().duration_since(since).ok());
+    // Whole seconds, since humantime would print nanoseconds.
     let age = age.map(|age| std::time::Duration::from_secs(age.as_secs()));
     let mut text = format!(
         "up: slurm/loop, for SkyPilot {} (`{}`)\n",

@@ -96,6 +96,7 @@ impl OwnedChild {
 
     /// Waits for the child to exit by itself, and kills it after a limit.
     pub fn end_within(&mut self, limit: Duration) {
+        // After an error the child is killed as well.
         _ = poll::during(limit, POLL_INTERVAL, || self.status());
         self.kill();
     }

@@ -39,6 +39,7 @@ pub fn run(command: &mut Command, within: Duration, interrupted: impl Fn() -> bo
             None => interrupted().then_some(None),
         })
     })?;
+    // A command that timed out or was interrupted still runs here.
     child.kill();
     let text = all_of(&mut output)?;
     Ok(match outcome {

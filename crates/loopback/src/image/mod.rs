@@ -72,6 +72,7 @@ pub(super) fn obstacle(sky: &SkyPilot) -> Option<String> {
         return Some(obstacle);
     }
     let packages = site_packages(python.parent()?.parent()?).ok()?.join("sky/clouds");
+    // Nightlies have version 1.0.0: an old one is recognized by the missing module.
     let is_too_old = packages.is_dir() && !packages.join("slurm.py").exists();
     is_too_old.then(|| wheel::no_slurm(version))
 }
@@ -101,6 +102,7 @@ impl Image {
             write_patches(&image.folder)?;
             return Ok(image.into());
         }
+        // Held until the stamp is written: a concurrent run would build into the same folder.
         let _lock = SetupLock::take(&workspace.state)?;
         let uv = Uv::find_or_install(&workspace.state, &progress)?
             .context("uv, which SkyPilot's nodes need, cannot be installed on this machine")?;
