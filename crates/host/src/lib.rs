@@ -1,10 +1,11 @@
-//! What commands do on the machine that they run on.
+//! Host-side helpers that skyload's commands share.
 //!
-//! * [`process`]: those that are started and owned, and those that are looked for.
-//! * [`tools`]: programs that are found or installed, in an [`environment`] that is chosen.
-//! * [`ports`], [`lock`] and [`workspace`]: what one command has for itself, and where.
-//! * [`signals`]: Ctrl-C as a flag; [`progress`]: what a user sees meanwhile;
-//!   [`print`]: what the command answers.
+//! * [`process`]: child processes, commands with a time limit, and a scan of all processes.
+//! * [`tools`]: programs that are found on PATH or installed; [`environment`]: the variables
+//!   that each kind of process gets.
+//! * [`ports`], [`lock`] and [`workspace`]: ports, locks and directories of one command.
+//! * [`signals`]: Ctrl-C as a flag; [`progress`]: steps on standard error; [`print`]: results
+//!   on standard output.
 
 #[cfg(test)]
 #[path = "../../../tests/support/changes.rs"]

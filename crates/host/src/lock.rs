@@ -1,4 +1,4 @@
-//! A file that one process at a time holds.
+//! File locks, each held by one process at a time.
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
@@ -6,21 +6,22 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// Held until it is dropped. The kernel lets go of it when the process ends, however it
-/// ends.
+/// Exclusive lock of a file, held until dropped. The kernel releases the lock of a process
+/// that exits or is killed.
 #[derive(Debug)]
 pub struct FileLock {
     _file: File,
 }
 
 impl FileLock {
-    /// Takes the lock, and notes in the file who holds it; `None` where another process does.
+    /// Takes the lock and writes this process's pid to the file; `None` if another process
+    /// holds the lock.
     ///
-    /// It does not wait: a process that waits for a lock is deaf to Ctrl-C.
+    /// Never blocks: a process that is blocked in `flock` does not react to Ctrl-C.
     pub fn try_take(path: &Path) -> Result<Option<Self>> {
         let opening = || format!("opening `{}`", path.display());
         let mut options = File::options();
-        // What stands in it is the holder's, until it is ours.
+        // Not truncated here: until the lock is taken, the content is the holder's pid.
         let options = options.create(true).truncate(false).read(true).write(true);
         let mut file = options.open(path).with_context(opening)?;
         match file.try_lock() {
@@ -36,7 +37,7 @@ impl FileLock {
         Ok(Some(Self { _file: file }))
     }
 
-    /// The pid of who holds it, as far as that is noted.
+    /// Pid of the process that holds the lock, as written in the file; empty if unknown.
     pub fn holder(path: &Path) -> String {
         fs::read_to_string(path).unwrap_or_default().trim().to_owned()
     }
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_holds_it_at_a_time_and_is_named() {
+    fn one_process_holds_the_lock_and_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let first = FileLock::try_take(&path).unwrap().unwrap();

@@ -1,14 +1,14 @@
-//! What a command answers, on standard output: as JSON or as text.
+//! Result of a command on standard output, as JSON or as text.
 //!
-//! Whoever reads it may stop at any time (`| head`): that is no error, and changes no exit
-//! code. Anything else that keeps it from being written is one.
+//! A reader that closes the pipe early (`| head`) is not an error and does not change the exit
+//! code. Any other write error is one.
 
 use std::io::{self, ErrorKind, StdoutLock, Write as _, stdout};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-/// Writes a value as JSON, with the end of a line.
+/// Writes `value` as indented JSON with a final newline; `what` names the result in errors.
 pub fn json(what: &str, value: &impl Serialize) -> Result<()> {
     text(what, |out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
@@ -16,18 +16,18 @@ pub fn json(what: &str, value: &impl Serialize) -> Result<()> {
     })
 }
 
-/// Writes a text.
+/// Writes a text to standard output; `what` names the text in errors.
 pub fn text(
     what: &str,
     write: impl FnOnce(&mut StdoutLock<'static>) -> io::Result<()>,
 ) -> Result<()> {
     let mut out = stdout().lock();
-    // What is still held back would be lost in silence.
+    // Rust ignores errors when it flushes standard output at exit.
     let written = write(&mut out).and_then(|()| out.flush());
-    unless_unread(written).with_context(|| format!("writing {what}"))
+    ignore_broken_pipe(written).with_context(|| format!("writing {what}"))
 }
 
-fn unless_unread(written: io::Result<()>) -> io::Result<()> {
+fn ignore_broken_pipe(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,
@@ -39,8 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_reader_that_has_gone_is_no_error() {
-        assert!(unless_unread(Err(ErrorKind::BrokenPipe.into())).is_ok());
-        assert!(unless_unread(Err(ErrorKind::StorageFull.into())).is_err());
+    fn only_a_broken_pipe_is_no_error() {
+        assert!(ignore_broken_pipe(Err(ErrorKind::BrokenPipe.into())).is_ok());
+        assert!(ignore_broken_pipe(Err(ErrorKind::StorageFull.into())).is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! Ctrl-C as a flag: the run ends early and in good order.
+//! Ctrl-C, SIGTERM and SIGHUP as a flag, so that a run ends early but cleanly.
 //!
-//! The default action of these signals runs no destructor, and destructors are
-//! what stops servers here.
+//! The default action of these signals runs no destructors, and destructors stop the servers
+//! that a run has started.
 
 use std::convert::Infallible;
 use std::fs;
@@ -13,86 +13,88 @@ use anyhow::Context as _;
 use nix::libc::{SIGHUP, SIGINT, SIGTERM};
 use skyload::poll;
 
-/// Those of this process, once they are taken over: signals are sent to processes, and
-/// whoever waits for a tool deep below a command is to hear them, too.
-static TAKEN_OVER: OnceLock<Signals> = OnceLock::new();
+/// Flags of this process's signal handlers, once installed. Global because a signal concerns
+/// the whole process, including code that waits for a tool and was not passed a [`Signals`].
+static INSTALLED: OnceLock<Signals> = OnceLock::new();
 
-/// How often it is looked at whether somebody asks for an end.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Interval at which waits check for a signal.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Whether somebody asked this process for an end, so far as it is for us to hear.
-pub fn end_is_asked_for() -> bool {
-    TAKEN_OVER.get().is_some_and(Signals::interrupted)
+/// Whether this process was interrupted by a signal; `false` as long as no handlers are
+/// installed.
+pub fn is_interrupted() -> bool {
+    INSTALLED.get().is_some_and(Signals::interrupted)
 }
 
-/// Whether somebody asked for an end.
+/// Flags that are set when a signal asks this process to end.
 #[derive(Clone)]
 pub struct Signals {
-    asked: Arc<AtomicBool>,
-    /// The same, for as long as nobody has taken note of it.
-    anew: Arc<AtomicBool>,
+    received: Arc<AtomicBool>,
+    /// Whether a signal was received since the last [`Signals::acknowledge`].
+    unacknowledged: Arc<AtomicBool>,
 }
 
 impl Signals {
-    /// Takes over Ctrl-C, SIGTERM and SIGHUP for the rest of the process's life. Those
-    /// that whoever started us has us ignore stay ignored, as `nohup` wants it of SIGHUP
-    /// and a shell of SIGINT for what it runs in the background.
+    /// Installs handlers of SIGINT, SIGTERM and SIGHUP for the rest of the process's life.
+    /// SIGINT and SIGHUP stay ignored if they were at the start: `nohup` ignores SIGHUP, and
+    /// shells ignore SIGINT for background jobs.
     pub fn listen() -> anyhow::Result<Self> {
-        let signals = Self { asked: Arc::default(), anew: Arc::default() };
+        let signals = Self { received: Arc::default(), unacknowledged: Arc::default() };
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if signal != SIGTERM && is_ignored(&status, signal) {
                 continue;
             }
-            for flag in [&signals.asked, &signals.anew] {
+            for flag in [&signals.received, &signals.unacknowledged] {
                 signal_hook::flag::register(signal, Arc::clone(flag))
                     .context("listening for signals")?;
             }
         }
-        Ok(TAKEN_OVER.get_or_init(|| signals).clone())
+        Ok(INSTALLED.get_or_init(|| signals).clone())
     }
 
-    /// Whether somebody asked for an end.
+    /// Whether a signal was received.
     pub fn interrupted(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        self.received.load(Ordering::Relaxed)
     }
 
-    /// Takes note of what has been asked for: from now on, only a further signal counts
-    /// as [`Self::interrupted_again`].
-    pub fn note(&self) {
-        self.anew.store(false, Ordering::Relaxed);
+    /// Acknowledges the signals received so far: only a later one counts as
+    /// [`Self::interrupted_again`].
+    pub fn acknowledge(&self) {
+        self.unacknowledged.store(false, Ordering::Relaxed);
     }
 
-    /// Whether somebody asked for an end since that was last taken note of.
+    /// Whether a signal was received since the last [`Self::acknowledge`].
     pub fn interrupted_again(&self) -> bool {
-        self.anew.load(Ordering::Relaxed)
+        self.unacknowledged.load(Ordering::Relaxed)
     }
 
-    /// Returns an error once somebody has asked for an end: for the time in which
-    /// there is nothing yet to report on.
+    /// Returns [`Interrupted`] once a signal was received. Meant for the part of a run that
+    /// has no results to report yet.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.interrupted() { Err(Interrupted.into()) } else { Ok(()) }
     }
 
-    /// Waits for a measured time, unless somebody asks for an end.
+    /// Waits for `time`, or until a signal is received.
     pub fn wait(&self, time: Duration) -> anyhow::Result<()> {
-        poll::during(time, LOOK_EVERY, || self.check().map(|()| None::<()>))?;
+        poll::during(time, POLL_INTERVAL, || self.check().map(|()| None::<()>))?;
         Ok(())
     }
 
-    /// Carries out `work` until it is done or somebody asks for an end.
+    /// Runs `work` until it is done or a signal is received.
     pub async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> anyhow::Result<T> {
-        let asked =
-            poll::until_async(LOOK_EVERY, || Ok::<_, Infallible>(self.interrupted().then_some(())));
+        let interrupted = poll::until_async(POLL_INTERVAL, || {
+            Ok::<_, Infallible>(self.interrupted().then_some(()))
+        });
         tokio::select! {
             done = work => Ok(done),
-            _ = asked => Err(Interrupted.into()),
+            _ = interrupted => Err(Interrupted.into()),
         }
     }
 
-    /// What came of a command. A Ctrl-C reaches compilers and installers, too: that they
-    /// failed after it is no news.
-    pub fn excuse<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    /// Result of a command, its error marked as [`Interrupted`] if a signal was received. A
+    /// terminal sends Ctrl-C to compilers and installers too, so their failure is expected.
+    pub fn mark_interrupted<T>(&self, result: anyhow::Result<T>) -> anyhow::Result<T> {
         result.map_err(|error| match self.interrupted() {
             true if !error.is::<Interrupted>() => error.context(Interrupted),
             _ => error,
@@ -100,14 +102,14 @@ impl Signals {
     }
 }
 
-/// Whether `/proc/PID/status` says that a signal is ignored.
+/// Whether a process ignores `signal`, by the `SigIgn` mask of its `/proc/PID/status`.
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }
 
-/// The run was interrupted before there was anything to report on.
+/// Error of a run that was interrupted before it had results to report.
 #[derive(Debug)]
 pub struct Interrupted;
 
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ignored_signals_are_bits_of_a_mask() {
+    fn ignored_signals_are_read_from_the_mask() {
         let status = "Name:\txtask\nSigBlk:\t0000000000000003\nSigIgn:\t0000000000001001\n";
         assert!(is_ignored(status, SIGHUP));
         assert!(!is_ignored(status, SIGINT));

@@ -1,5 +1,5 @@
-//! Where things are: the checkout, and the state directory with tools,
-//! installations and runs.
+//! Directories of skyload: the checkout, and the state directory with tools, installations and
+//! runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,17 @@ use skyload::record::RunDir;
 
 use crate::lock::FileLock;
 
-/// The checkout and its state directory.
+/// Checkout and state directory.
 pub struct Workspace {
-    /// The checkout.
+    /// Root of the checkout.
     pub root: PathBuf,
-    /// The state directory.
+    /// State directory, an absolute path without symbolic links.
     pub state: PathBuf,
 }
 
 impl Workspace {
-    /// This checkout, and the state directory in it, or where the environment says.
+    /// Workspace of this checkout. The state directory is `target/skyload` in the checkout
+    /// unless `SKYLOAD_STATE_DIR` names another one.
     pub fn locate() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
@@ -33,13 +34,13 @@ impl Workspace {
         Ok(Self { root, state })
     }
 
-    /// Where runs are kept.
+    /// Directory of the results of runs.
     pub fn runs(&self) -> PathBuf {
         self.state.join("runs")
     }
 
-    /// How commands are told which run: by its id, or by its directory where they would not
-    /// look for it.
+    /// Name of a run for command lines: its id, or its path if it is not below
+    /// [`Self::runs`].
     pub fn name_of(&self, run: &RunDir) -> String {
         match run.path().parent() == Some(&self.runs()) {
             true => run.id().to_string(),
@@ -47,34 +48,33 @@ impl Workspace {
         }
     }
 
-    /// Where profiles are kept that belong to no run.
+    /// Directory of the profiles that belong to no run.
     pub fn profiles(&self) -> PathBuf {
         self.state.join("profiles")
     }
 
-    /// Where benchmarks leave their figures.
+    /// Directory of the results of benchmarks.
     pub fn bench(&self) -> PathBuf {
         self.state.join("bench")
     }
 
-    /// Where runs note what they have yet to clear away.
+    /// Directory of the cleanup records of runs.
     pub fn custody(&self) -> PathBuf {
         self.state.join("custody")
     }
 
-    /// Makes sure that only one run at a time loads this machine from here: two
-    /// would measure each other.
+    /// Takes the lock that allows one run at a time: concurrent runs would measure each other.
     pub fn lock(&self) -> Result<FileLock> {
         match self.try_lock()? {
             Some(lock) => Ok(lock),
             None => bail!(
-                "another run is under way here (pid {})\n  hint: wait for it, or press Ctrl-C there",
+                "another run is active (pid {})\n  hint: wait for it, or press Ctrl-C there",
                 FileLock::holder(&self.lock_file())
             ),
         }
     }
 
-    /// The same, or `None` when a run is under way.
+    /// Takes the lock of [`Self::lock`]; `None` if a run is active.
     pub fn try_lock(&self) -> Result<Option<FileLock>> {
         FileLock::try_take(&self.lock_file())
     }
@@ -84,10 +84,10 @@ impl Workspace {
     }
 }
 
-/// This very program, even where its file was replaced by a newer build meanwhile:
-/// parts of a run that are processes of their own are this program once more.
+/// Path that starts this program once more, for parts of a run that are separate processes.
 pub fn own_program() -> Result<PathBuf> {
     if cfg!(target_os = "linux") {
+        // The running build, even if a newer one has replaced its file.
         return Ok(PathBuf::from("/proc/self/exe"));
     }
     std::env::current_exe().context("finding this program's own file")

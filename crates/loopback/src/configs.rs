@@ -1,4 +1,4 @@
-//! The texts of all files that the daemons and their users read.
+//! Content of the configuration files and scripts of the daemons, node sessions and API server.
 
 use std::path::Path;
 
@@ -9,23 +9,28 @@ use super::packages::Packages;
 use super::ports::Ports;
 use super::priority::NodePriority;
 
-/// The host alias in `~/.slurm/config`, which is SkyPilot's region.
+/// Host alias in `~/.slurm/config`, which SkyPilot takes for the name of the Slurm cluster and
+/// for its region.
 pub(super) const CLUSTER: &str = "loop";
 
-/// The one node claims so much that no launch ever waits for room: what is loaded
-/// is the API server.
+/// CPUs of the node in Slurm, more than it has: launches must not wait for free resources, since
+/// the load is on the API server.
 const NODE_CPUS: u32 = 64;
+/// Memory of the node in Slurm, in MiB, more than it has like [`NODE_CPUS`].
 const NODE_MEMORY_MIB: u32 = 262_144;
 
 const TASK_PROLOG: &str = include_str!("site/task-prolog.sh");
 
-/// Slurm's configuration. All of it listens on loopback, and schedules at once.
+/// Content of `slurm.conf`: all daemons listen on loopback, and jobs are scheduled immediately.
 pub(super) fn slurm_conf(
     layout: &Layout,
     packages: &Packages,
     ports: &Ports,
     host: &str,
 ) -> String {
+    // `NoInAddrAny` and `NoCtldInAddrAny` bind the daemons to their addresses instead of all.
+    // `config_overrides` accepts a node with fewer CPUs than configured. `linuxproc` and
+    // `task/none` work without cgroups.
     let plugins = packages.plugins.as_ref();
     let plugins = plugins.map(|folder| format!("PluginDir={}\n", folder.display()));
     format!(
@@ -75,12 +80,13 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 DefaultTime=1-00:00:
     )
 }
 
-/// The login node. Sessions see `variables`.
+/// Content of `sshd_config` of the login node. Sessions get the environment `variables`.
 pub(super) fn sshd_config(
     layout: &Layout,
     ports: &Ports,
     variables: &[(String, String)],
 ) -> String {
+    // sshd's defaults of 10 sessions and 10 starting connections are too few for a load.
     let variables: Vec<String> =
         variables.iter().map(|(name, value)| format!("\"{name}={value}\"")).collect();
     format!(
@@ -107,17 +113,19 @@ SetEnv {variables}
     )
 }
 
-/// Login shells read `/etc/profile` first, which sets PATH anew.
+/// Content of `.bash_profile` and `.bashrc`, which set PATH.
 pub(super) fn shell_profile(path: &str) -> String {
+    // sshd sets PATH too, but login shells read `/etc/profile` first, which replaces it.
     format!("export PATH='{path}'\n")
 }
 
-/// Names that must mean this machine: SkyPilot's task runner looks both up.
+/// Content of `/etc/hosts` for node processes. SkyPilot's task runner looks up both names.
 pub(super) fn hosts(host: &str) -> String {
     format!("127.0.0.1 localhost {host}\n")
 }
 
-/// Lays the node image where SkyPilot looks for what it would install.
+/// Content of Slurm's task prolog, which links the node image to the paths where SkyPilot looks
+/// for installed files.
 pub(super) fn task_prolog(layout: &Layout, image: &Image, priority: NodePriority) -> String {
     let path = |path: &Path| path.display().to_string();
     TASK_PROLOG
@@ -128,12 +136,12 @@ pub(super) fn task_prolog(layout: &Layout, image: &Image, priority: NodePriority
         .replace("@NICE@", priority.nice())
 }
 
-/// A program that finds its libraries.
+/// Script that runs an unpacked program with its libraries.
 pub(super) fn wrapper(program: &Path, libraries: &str) -> String {
     format!("#!/bin/sh\nLD_LIBRARY_PATH='{libraries}' exec '{}' \"$@\"\n", program.display())
 }
 
-/// The API server's `~/.slurm/config`.
+/// Content of the API server's `~/.slurm/config`.
 pub(super) fn slurm_hosts(layout: &Layout, ports: &Ports) -> String {
     format!(
         "Host {CLUSTER}
@@ -148,8 +156,10 @@ pub(super) fn slurm_hosts(layout: &Layout, ports: &Ports) -> String {
     )
 }
 
-/// The API server's `~/.sky/config.yaml`.
+/// Content of the API server's `~/.sky/config.yaml`.
 pub(super) fn sky_config(layout: &Layout) -> String {
+    // Consolidation runs the jobs and serve controllers in the API server, not on clusters of
+    // their own.
     format!(
         "slurm:
   cluster_configs:
@@ -197,13 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn unpacked_plugins_are_named() {
+    fn the_folder_of_unpacked_plugins_is_configured() {
         let conf = slurm_conf(&layout(), &packages(Some("/p/slurm-wlm")), &PORTS, "host");
         assert!(conf.contains("\nPluginDir=/p/slurm-wlm\n"), "{conf}");
     }
 
     #[test]
-    fn sessions_see_the_nodes_variables() {
+    fn sessions_get_the_nodes_variables() {
         let variables = [("PATH".to_owned(), "/a:/b".to_owned()), ("X".into(), "y".into())];
         let config = sshd_config(&layout(), &PORTS, &variables);
         assert!(config.contains("\nSetEnv \"PATH=/a:/b\" \"X=y\"\n"), "{config}");
@@ -211,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prolog_has_no_gap_left() {
+    fn the_task_prolog_has_no_placeholder_left() {
         let image = Image { folder: "/images/1".into(), hash: "ab12".into() };
         let prolog = task_prolog(&layout(), &image, NodePriority::Idle);
         assert!(!prolog.contains('@'), "{prolog}");

@@ -1,17 +1,17 @@
-//! The folder of one infrastructure: who finds what where in it.
+//! Paths in the folder of a loopback Slurm cluster.
 //!
-//! Everything in it is made anew each time and goes with the infrastructure. What is
-//! in it belongs to the nodes' user, but for what the API server logs in and runs with.
+//! The folder is created at each start and removed at teardown. Its files belong to the nodes'
+//! user, except for the API server's key, programs and patches in `client`.
 
 use std::path::{Path, PathBuf};
 
-/// One infrastructure's folder.
+/// Folder of a loopback Slurm cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     folder: PathBuf,
 }
 
-/// Folders that must be there before anything starts.
+/// Subfolders that must exist before the daemons start.
 pub(super) const FOLDERS: [&str; 9] =
     ["munge", "slurmctld", "slurmd", "log", "ssh", "tmp", "pid", "home", "home/.ssh"];
 
@@ -24,12 +24,12 @@ impl Layout {
         &self.folder
     }
 
-    /// The file or folder `name` in it.
+    /// Path of the file or folder `name`.
     pub(super) fn at(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The home of the user that SkyPilot logs in as.
+    /// Home of the user that SkyPilot logs in as.
     pub(super) fn home(&self) -> PathBuf {
         self.at("home")
     }
@@ -58,17 +58,17 @@ impl Layout {
         self.at("ssh/host_key")
     }
 
-    /// With this the API server logs in.
+    /// Private key that the API server logs in with.
     pub(super) fn client_key(&self) -> PathBuf {
         self.at("client/key")
     }
 
-    /// Programs for the API server's PATH.
+    /// Folder for the API server's PATH.
     pub(super) fn server_programs(&self) -> PathBuf {
         self.at("client/bin")
     }
 
-    /// For the API server's PYTHONPATH.
+    /// Folder for the API server's PYTHONPATH.
     pub(super) fn server_site(&self) -> PathBuf {
         self.at("client/site")
     }
@@ -81,12 +81,12 @@ impl Layout {
         self.at("skylet-ports")
     }
 
-    /// A `NodeFigures`, written by the supervisor.
+    /// File with the `NodeFigures`, written by the supervisor.
     pub(super) fn figures(&self) -> PathBuf {
         self.at("figures.json")
     }
 
-    /// Who lives, written by the supervisor.
+    /// File with the list of running node processes, written by the supervisor.
     pub(super) fn members(&self) -> PathBuf {
         self.at("members.json")
     }

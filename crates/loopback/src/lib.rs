@@ -1,47 +1,49 @@
-//! A real SkyPilot infrastructure on loopback: Slurm, from the distribution's
-//! packages, with one node that is login node and compute node at once.
+//! Loopback Slurm cluster: a real Slurm from the distribution's packages, with one node that is
+//! both login node and compute node, on 127.0.0.1.
 //!
-//! [`Loopback::up`] is the story. What it needs, from the ground up:
+//! [`Loopback::start`] starts the cluster. Its parts, from the bottom up:
 //!
-//! * [`place`]: folders that node processes can reach.
-//! * [`packages`]: the programs, installed or unpacked.
-//! * [`image`]: what SkyPilot would install on each new node.
-//! * [`account`], [`ports`], [`layout`] and [`configs`]: who, where, and all texts.
-//! * [`record`]: what is to be cleared away, noted before it exists.
-//! * [`raise`] furnishes the folder and starts the [`supervisor`], a process of its
-//!   own that is the parent of all daemons and counts what they use.
-//! * [`node`]: commands as the nodes' user, [`queue`] among them; [`processes`] and
-//!   [`strays`]: what was left.
-//! * [`setup`]: what an API server needs to use it; [`site`]: what changes SkyPilot.
+//! * [`base_dir`]: base folder that node processes can reach.
+//! * [`packages`]: programs, installed or unpacked.
+//! * [`image`]: files that SkyPilot would install on each new node.
+//! * [`account`], [`ports`], [`layout`] and [`configs`]: user, ports, paths and configuration
+//!   files.
+//! * [`record`]: cleanup record, written before anything is started.
+//! * [`start`]: provisioning of the folder, and start of the [`supervisor`], a separate process
+//!   that is the ancestor of all node processes and measures their CPU and memory.
+//! * [`node`] and [`queue`]: Slurm commands as the nodes' user.
+//! * [`processes`] and [`leaked_files`]: cleanup after a killed supervisor.
+//! * [`setup`]: settings of an API server that launches on the cluster; [`site`]: patches of
+//!   SkyPilot.
 //!
-//! Nothing is installed, no user is added, no system file is touched.
+//! Nothing is installed, no user is added, no system file is changed.
 
 mod account;
+mod base_dir;
 #[cfg(test)]
 #[path = "../../../tests/support/changes.rs"]
 mod changes;
 mod configs;
 mod image;
 mod layout;
+mod leaked_files;
 mod node;
 mod packages;
-mod place;
 mod ports;
 mod priority;
 mod processes;
 mod queue;
-mod raise;
 mod record;
 mod setup;
 mod site;
 #[cfg(test)]
 mod site_tests;
 mod skypilot;
-mod strays;
+mod start;
 mod supervisor;
 #[cfg(test)]
 #[path = "../../../tests/support/scripts.rs"]
-#[expect(dead_code, reason = "nodes call no tools by a shell of theirs")]
+#[expect(dead_code, reason = "`shell` is for tests of other crates")]
 mod testing;
 
 use std::fs;
@@ -61,76 +63,78 @@ pub use skypilot::SkyPilot;
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, run as supervise};
 
 use account::Account;
+use base_dir::BaseDir;
 use image::Image;
 use node::Node;
 use packages::Packages;
-use place::Place;
 use ports::Ports;
 
-/// Why this machine can't have an infrastructure, in one line.
+/// Reason why a loopback Slurm cluster cannot run on this machine, in one line.
 pub fn obstacle() -> Option<String> {
     if !cfg!(target_os = "linux") {
-        return Some("only Linux can have Slurm".to_owned());
+        return Some("Slurm requires Linux".to_owned());
     }
     packages::obstacle()
 }
 
-/// Why this SkyPilot can't have one, in one line, as far as that is seen without
-/// starting it.
+/// Reason why `sky` cannot launch on a loopback Slurm cluster, in one line, as far as known
+/// without running `sky`.
 pub fn obstacle_of(sky: &SkyPilot) -> Option<String> {
     image::obstacle(sky)
 }
 
-/// Clears away an infrastructure whose run was killed. Leaves a kept one alone.
+/// Removes the loopback Slurm cluster of a run that was killed, but not a persistent one.
 pub fn clean_up_after_dead_runs(workspace: &Workspace, progress: Progress) -> Result<()> {
     let Some(record) = Record::read(workspace)? else { return Ok(()) };
-    if record.is_kept() || record.is_in_use() {
+    if record.is_persistent() || record.is_in_use() {
         return Ok(());
     }
-    let step = progress.step("Clearing away the infrastructure of a run that was killed");
-    let (_, ended) = record.clear(workspace)?;
-    step.done(format!("{ended} processes ended"));
+    let step = progress.step("Removing the loopback Slurm cluster of a run that was killed");
+    let (_, killed) = record.tear_down(workspace)?;
+    step.done(format!("killed {killed} leaked processes"));
     Ok(())
 }
 
-/// An infrastructure that is up.
+/// Running loopback Slurm cluster. Dropping it tears the cluster down if this process has
+/// started it and neither [`Self::finish`] nor [`Self::keep`] was called.
 pub struct Loopback {
     workspace: Workspace,
     record: Record,
     node: Node,
     setup: ServerSetup,
-    /// It was up before, and stays.
-    is_taken: bool,
-    /// What was known of it by then.
+    /// Whether the cluster ran before this process, so that it continues to run afterwards.
+    is_reused: bool,
+    /// Figures of a reused cluster when this process began to use it.
     before: NodeFigures,
+    /// Whether dropping has nothing left to do.
     ended: bool,
 }
 
-/// How an infrastructure is to run.
+/// Options of a loopback Slurm cluster.
 #[derive(Clone, Copy)]
-pub struct Terms {
-    /// For how long it stays.
-    pub stay: Stay,
-    /// Priority of what runs on its nodes.
+pub struct LoopbackOptions {
+    /// Lifetime of the cluster.
+    pub lifetime: Lifetime,
+    /// CPU priority of node processes.
     pub priority: NodePriority,
 }
 
-/// For how long an infrastructure stays.
+/// Lifetime of a loopback Slurm cluster.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Stay {
-    /// As long as the process that brings it up.
-    WithThisProcess,
-    /// Until a command takes it down.
-    UntilTakenDown,
+pub enum Lifetime {
+    /// Cluster ends with the process that starts it.
+    ThisProcess,
+    /// Cluster runs until `cargo xtask infra down`.
+    UntilInfraDown,
 }
 
 impl Loopback {
-    /// Brings it up, or takes the kept one if it is for the same SkyPilot. Fetches
-    /// packages and builds the node image where they are missing.
-    pub fn up(
+    /// Starts the cluster, or reuses a persistent one that is for the same SkyPilot. Downloads
+    /// packages and builds the node image if missing.
+    pub fn start(
         workspace: &Workspace,
         sky: &SkyPilot,
-        Terms { stay, priority }: Terms,
+        LoopbackOptions { lifetime, priority }: LoopbackOptions,
         signals: &Signals,
         progress: Progress,
     ) -> Result<Self> {
@@ -140,34 +144,36 @@ impl Loopback {
         }
         let existing = Record::read(workspace)?;
         if let Some(record) = &existing {
-            // Before anything is built for a SkyPilot that can't be started yet.
-            record.ensure_free_for(&sky.program)?;
+            // Checked first: building an image for another SkyPilot would be in vain.
+            record.ensure_usable_by(&sky.program)?;
         }
-        let place = Place::of(workspace)?;
-        if let Some(note) = &place.note {
+        let base_dir = BaseDir::of(workspace)?;
+        if let Some(note) = &base_dir.note {
             progress.note(note);
         }
-        let packages = Packages::prepare(&place, &workspace.state, progress)?;
+        let packages = Packages::prepare(&base_dir, &workspace.state, progress)?;
         signals.check()?;
-        let image = Image::prepare(&place, workspace, sky, progress)?;
+        let image = Image::prepare(&base_dir, workspace, sky, progress)?;
         signals.check()?;
         if let Some(record) = existing {
             if record.priority != priority {
-                progress.note(record.priority.kept());
+                progress.note(record.priority.mismatch_note());
             }
-            return Self::take_kept(workspace, record, &packages, &image, progress);
+            return Self::reuse(workspace, record, &packages, &image, progress);
         }
 
         let id = RunId::generate().to_string();
         let record = Record {
             version: Version,
-            owner: match stay {
-                Stay::WithThisProcess => ProcessIdentity::current(),
-                Stay::UntilTakenDown => None,
+            owner: match lifetime {
+                Lifetime::ThisProcess => ProcessIdentity::current(),
+                Lifetime::UntilInfraDown => None,
             },
             supervisor: None,
-            folder: place.nodes(&id),
-            account: Account::choose(|uid| strays::has_any(uid, &strays::SHARED_FOLDERS))?,
+            folder: base_dir.nodes(&id),
+            account: Account::choose(|uid| {
+                leaked_files::has_any(uid, &leaked_files::SHARED_FOLDERS)
+            })?,
             ports: Ports::find_free()?,
             sky: sky.program.clone(),
             sky_version: sky.version.clone(),
@@ -178,31 +184,33 @@ impl Loopback {
         };
         let step = progress.step("Starting Slurm on loopback");
         record.write(workspace)?;
-        // From here on, Drop clears away.
+        // From here on, Drop tears down in case of an error.
         let mut loopback = Self::of(workspace, record, &packages, &image)?;
-        raise::furnish(&loopback.record, &packages, &image, &loopback.node)?;
-        let mut supervisor = raise::start(workspace, &loopback.record, &packages, &loopback.node)?;
-        loopback.record.supervisor = raise::identity(&supervisor);
+        start::provision(&loopback.record, &packages, &image, &loopback.node)?;
+        let mut supervisor =
+            start::start_supervisor(workspace, &loopback.record, &packages, &loopback.node)?;
+        loopback.record.supervisor = start::identity(&supervisor);
+        // Written again, so that the next run finds the supervisor if this one is killed.
         loopback.record.write(workspace)?;
         let ready =
-            raise::wait_until_ready(&loopback.record, &loopback.node, &mut supervisor, signals);
+            start::wait_until_ready(&loopback.record, &loopback.node, &mut supervisor, signals);
         ready.context("starting Slurm")?;
         step.done(format!("{}, ssh on port {}", loopback.setup.infra, loopback.record.ports.ssh));
         Ok(loopback)
     }
 
-    fn take_kept(
+    fn reuse(
         workspace: &Workspace,
         record: Record,
         packages: &Packages,
         image: &Image,
         progress: Progress,
     ) -> Result<Self> {
-        // Its files may have changed meanwhile, where it is not one of ours.
-        ensure!(record.wheel_hash == image.hash, record.of_another_sky());
-        progress.note(format!("Taking the infrastructure that is up ({})", record.id));
+        // A SkyPilot that skyload did not install may have changed since the cluster's start.
+        ensure!(record.wheel_hash == image.hash, record.wrong_sky());
+        progress.note(format!("Using the running loopback Slurm cluster ({})", record.id));
         let mut loopback = Self::of(workspace, record, packages, image)?;
-        loopback.is_taken = true;
+        loopback.is_reused = true;
         loopback.before = loopback.record.figures()?;
         Ok(loopback)
     }
@@ -217,34 +225,34 @@ impl Loopback {
         let node = Node::new(&record.id, record.account, packages, &layout);
         let setup = ServerSetup::new(&layout, packages, &record.ports, image, record.priority)?;
         let workspace = Workspace { root: workspace.root.clone(), state: workspace.state.clone() };
-        let (is_taken, before, ended) = (false, NodeFigures::default(), false);
-        Ok(Self { workspace, record, node, setup, is_taken, before, ended })
+        let (is_reused, before, ended) = (false, NodeFigures::default(), false);
+        Ok(Self { workspace, record, node, setup, is_reused, before, ended })
     }
 
-    /// What an API server needs to use it.
+    /// Settings of an API server that launches on the cluster.
     pub fn server_setup(&self) -> &ServerSetup {
         &self.setup
     }
 
-    /// What the nodes have cost since this was brought up or taken; at most a second
-    /// old. The peak of memory is that since the nodes were started.
+    /// CPU and memory of the nodes since this process started or began to reuse the cluster, at
+    /// most a second old. Peak memory is since the nodes were started.
     fn figures(&self) -> Result<NodeFigures> {
-        Ok(self.since_taken(self.record.figures()?))
+        Ok(self.without_earlier(self.record.figures()?))
     }
 
-    /// Whether it was up before, and so stays when this process is gone.
-    pub const fn was_up(&self) -> bool {
-        self.is_taken
+    /// Whether the cluster ran before this process, so that it continues to run afterwards.
+    pub const fn is_reused(&self) -> bool {
+        self.is_reused
     }
 
-    fn since_taken(&self, mut figures: NodeFigures) -> NodeFigures {
+    /// Figures without CPU time and exposed sockets from before this process.
+    fn without_earlier(&self, mut figures: NodeFigures) -> NodeFigures {
         figures.cpu = figures.cpu.saturating_sub(self.before.cpu);
         figures.exposed.retain(|socket| !self.before.exposed.contains(socket));
         figures
     }
 
-    /// The names of jobs that are in Slurm's queue, running ones included: each is a
-    /// SkyPilot cluster.
+    /// Names of the jobs in Slurm's queue, pending and running: each job is a SkyPilot cluster.
     pub fn slurm_jobs(&self) -> Result<Vec<String>> {
         Ok(queue::jobs(&self.node)?.into_iter().map(|job| job.name).collect())
     }
@@ -254,44 +262,43 @@ impl Loopback {
         queue::cancel(&self.node, text)
     }
 
-    /// Takes it down, unless it is one that stays. Returns what the nodes cost.
+    /// Tears the cluster down, unless it was reused. Returns CPU and memory of the nodes.
     pub fn finish(mut self) -> Result<NodeFigures> {
         self.ended = true;
-        let killed = (!self.record.is_up()).then(|| "its supervisor was killed".to_owned());
-        if self.is_taken {
+        let killed = (!self.record.is_up()).then(|| "the nodes' supervisor was killed".to_owned());
+        if self.is_reused {
             let figures = self.figures()?;
             return Ok(NodeFigures { failure: figures.failure.or(killed), ..figures });
         }
-        let (figures, _) = self.record.clear(&self.workspace)?;
+        let (figures, _) = self.record.tear_down(&self.workspace)?;
         ensure!(
             !self.record.folder.exists() && fs::metadata(Record::file(&self.workspace)).is_err(),
-            "`{}` could not be removed",
+            "`{}` still exists after teardown",
             self.record.folder.display()
         );
-        let figures = self.since_taken(figures);
+        let figures = self.without_earlier(figures);
         Ok(NodeFigures { failure: figures.failure.or(killed), ..figures })
     }
 
-    /// Leaves it up: `infra down` ends it.
+    /// Leaves the cluster running, until `cargo xtask infra down`.
     pub fn keep(mut self) -> Record {
         self.ended = true;
         self.record.clone()
     }
 }
 
-/// The jobs in the queue of an infrastructure that is up, with their states.
+/// Names and states of the jobs in the queue of a running loopback Slurm cluster.
 pub fn jobs(record: &Record, workspace: &Workspace, progress: Progress) -> Result<Vec<String>> {
-    let place = Place::of(workspace)?;
-    let packages = Packages::prepare(&place, &workspace.state, progress)?;
+    let base_dir = BaseDir::of(workspace)?;
+    let packages = Packages::prepare(&base_dir, &workspace.state, progress)?;
     let node = Node::new(&record.id, record.account, &packages, &record.layout());
-    queue::described(&node)
+    queue::names_and_states(&node)
 }
 
 impl Drop for Loopback {
     fn drop(&mut self) {
-        // One that is to stay after it was brought up is told so by `keep`.
-        if !self.ended && !self.is_taken {
-            _ = self.record.clear(&self.workspace);
+        if !self.ended && !self.is_reused {
+            _ = self.record.tear_down(&self.workspace);
         }
     }
 }

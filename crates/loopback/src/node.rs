@@ -1,4 +1,4 @@
-//! The node as its processes see it: variables, and commands run as its user.
+//! Environment of node processes, and Slurm commands as the nodes' user.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -12,12 +12,12 @@ use super::account::{Account, USER};
 use super::layout::Layout;
 use super::packages::Packages;
 
-/// What node processes share.
+/// Node of the cluster: user, programs and environment of its processes.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     account: Account,
     packages: Packages,
-    /// All that they find in their environment.
+    /// Environment variables of node processes, complete.
     pub(super) variables: Vec<(String, String)>,
 }
 
@@ -32,11 +32,12 @@ impl Node {
             ("LANG", "C.UTF-8".to_owned()),
             ("PATH", path(packages)),
             ("SLURM_CONF", text(&layout.slurm_conf())),
+            // nss_wrapper reads users, groups and hosts from the files below.
             ("LD_PRELOAD", text(&packages.nss_wrapper)),
             ("NSS_WRAPPER_PASSWD", text(&layout.at("passwd"))),
             ("NSS_WRAPPER_GROUP", text(&layout.at("group"))),
             ("NSS_WRAPPER_HOSTS", text(&layout.at("hosts"))),
-            // Nothing leaves the machine, and nothing is fetched.
+            // Nothing is sent to or downloaded from other machines.
             ("UV_PYTHON_DOWNLOADS", "never".to_owned()),
             (env::NO_USAGE, "1".to_owned()),
             (env::SKYLET_PORTS, text(&layout.skylet_ports())),
@@ -49,13 +50,14 @@ impl Node {
         Self { account, packages: packages.clone(), variables: variables.collect() }
     }
 
-    /// Runs one of Slurm's commands and returns what it prints.
+    /// Output of the Slurm command `program`, run as the nodes' user.
     pub(super) fn read(&self, program: &str, args: &[&str]) -> Result<String> {
         let mut command = Command::new(self.packages.program(program)?);
         command
             .args(args)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            // The nodes' user may not be able to enter the current one.
             .current_dir("/")
             .stdin(Stdio::null());
         if geteuid().is_root() {
@@ -63,23 +65,23 @@ impl Node {
         }
         let output = command.output().with_context(|| format!("running `{program}`"))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("`{program} {}` failed ({}): {}", args.join(" "), output.status, said.trim());
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            bail!("`{program} {}` failed ({}): {}", args.join(" "), output.status, stderr.trim());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 
-/// The PATH of node processes.
+/// PATH of node processes.
 pub(super) fn path(packages: &Packages) -> String {
     const SYSTEM: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
-    // What was unpacked goes first. What is installed is in the system's folders.
+    // Installed programs are in the system's folders already.
     let unpacked = packages.programs.iter().filter(|_| packages.is_unpacked());
     let unpacked = unpacked.map(|folder| folder.display().to_string());
     unpacked.chain(SYSTEM.map(str::to_owned)).collect::<Vec<_>>().join(":")
 }
 
-/// What `LD_LIBRARY_PATH` must be for unpacked programs.
+/// Value of `LD_LIBRARY_PATH` for unpacked programs.
 pub(super) fn libraries(packages: &Packages) -> String {
     let folders = packages.libraries.iter().map(|folder| folder.display().to_string());
     folders.collect::<Vec<_>>().join(":")

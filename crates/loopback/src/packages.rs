@@ -1,5 +1,5 @@
-//! The programs of Slurm and of a login node: installed ones, or Debian's packages
-//! unpacked into a folder of ours. Nothing is installed.
+//! Programs of Slurm and of a login node: installed ones, or Debian packages that are unpacked
+//! into a folder of skyload, without installing them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,24 @@ use host::tools::{debian, is_program};
 use skyload::env;
 use xshell::Shell;
 
-use super::place::{Place, open_all};
+use super::base_dir::{BaseDir, open_tree};
 
-/// Where programs are.
+/// Locations of the programs, their libraries and plugins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Packages {
-    /// Folders with programs, first come first served.
+    /// Folders with programs, in search order.
     pub(super) programs: Vec<PathBuf>,
-    /// Folders with libraries that the system doesn't know.
+    /// Folders with libraries for `LD_LIBRARY_PATH`; empty for installed programs.
     pub(super) libraries: Vec<PathBuf>,
-    /// Where Slurm finds its plugins, unless it knows.
+    /// Folder for Slurm's `PluginDir`; `None` if the default is right.
     pub(super) plugins: Option<PathBuf>,
-    /// `libnss_wrapper.so`.
+    /// Path of `libnss_wrapper.so`.
     pub(super) nss_wrapper: PathBuf,
-    /// What was unpacked, if anything was.
+    /// Folder that packages were unpacked into; `None` for installed programs.
     root: Option<PathBuf>,
 }
 
+/// Programs that must all be found.
 const PROGRAMS: [&str; 10] = [
     "slurmctld",
     "slurmd",
@@ -41,7 +42,7 @@ const PROGRAMS: [&str; 10] = [
     "rsync",
 ];
 
-/// The packages whose programs are used.
+/// Debian packages with the programs.
 const WANTED: [&str; 8] = [
     "slurmctld",
     "slurmd",
@@ -53,49 +54,53 @@ const WANTED: [&str; 8] = [
     "libnss-wrapper",
 ];
 
-/// Why there can't be any packages on this machine.
+/// Reason why this machine cannot have the programs.
 pub(super) fn obstacle() -> Option<String> {
     let shell = Shell::new().ok()?;
-    if installed(&system_folders()).is_some() || debian::is_at_hand(&shell) {
+    if installed(&system_folders()).is_some() || debian::is_available(&shell) {
         return None;
     }
     let names = WANTED.join(" ");
-    Some(format!("Slurm is not installed, and there is no apt to fetch it with ({names})"))
+    Some(format!(
+        "Slurm is not installed, and cannot be downloaded without apt-get and dpkg (packages: \
+         {names})"
+    ))
 }
 
 impl Packages {
-    /// The installed ones if all are there, else those of the last time, else new ones.
-    pub(super) fn prepare(place: &Place, state: &Path, progress: Progress) -> Result<Self> {
+    /// Installed programs if complete, else the unpacked ones of an earlier run, else newly
+    /// downloaded and unpacked ones.
+    pub(super) fn prepare(base_dir: &BaseDir, state: &Path, progress: Progress) -> Result<Self> {
         if env::text(env::UNPACK_ALWAYS).is_none()
             && let Some(installed) = installed(&system_folders())
         {
             return Ok(installed);
         }
-        let folder = place.packages();
+        let folder = base_dir.packages();
         if let Some(unpacked) = unpacked(&folder) {
             return Ok(unpacked);
         }
         let _lock = SetupLock::take(state)?;
-        let step = progress.step("Fetching Slurm from the distribution's packages (once, 10 MB)");
+        let step =
+            progress.step("Downloading Slurm from the distribution's packages (once, 10 MB)");
         let count = debian::unpack(&WANTED, &folder, state, &step)?;
-        open_all(&folder)?;
+        open_tree(&folder)?;
         let found = unpacked(&folder).context("finding Slurm in the unpacked packages")?;
         step.done(format!("{count} packages, in {}", folder.display()));
         Ok(found)
     }
 
-    /// The program `name`. Debian calls Slurm's daemons by other names until an
-    /// installation makes links to them.
+    /// Path of the program `name`.
     pub(super) fn program(&self, name: &str) -> Result<PathBuf> {
         self.find(name).with_context(|| format!("finding `{name}` in {}", shown(&self.programs)))
     }
 
-    /// Whether they are ours, with libraries that nobody else finds.
+    /// Whether the programs were unpacked by skyload, so that they need `LD_LIBRARY_PATH`.
     pub(super) fn is_unpacked(&self) -> bool {
         self.root.is_some()
     }
 
-    /// Where `slurmstepd` is, if `slurmd` must be told.
+    /// Path of `slurmstepd` for slurmd's option `-d`; `None` for installed programs.
     pub(super) fn step_daemon(&self) -> Option<PathBuf> {
         self.root.as_ref().and_then(|_| self.find("slurmstepd"))
     }
@@ -108,13 +113,14 @@ impl Packages {
 
     fn find(&self, name: &str) -> Option<PathBuf> {
         let folders = self.programs.iter();
+        // Debian's packages contain `NAME-wlm`; the installation adds links without the suffix.
         folders
             .flat_map(|folder| [folder.join(format!("{name}-wlm")), folder.join(name)])
             .find(|program| is_program(program))
     }
 }
 
-/// Everything from the system's own folders, or nothing.
+/// Packages in the system's folders; `None` if a program is missing.
 fn installed(folders: &[PathBuf]) -> Option<Packages> {
     let packages = Packages {
         programs: folders.to_vec(),
@@ -126,7 +132,7 @@ fn installed(folders: &[PathBuf]) -> Option<Packages> {
     PROGRAMS.iter().all(|name| packages.find(name).is_some()).then_some(packages)
 }
 
-/// Everything from a folder that packages were unpacked into.
+/// Packages in a folder that they were unpacked into; `None` if incomplete.
 fn unpacked(folder: &Path) -> Option<Packages> {
     if !debian::is_unpacked(folder) {
         return None;
@@ -137,7 +143,7 @@ fn unpacked(folder: &Path) -> Option<Packages> {
     let packages = Packages {
         programs: ["usr/bin", "usr/sbin"].map(|part| folder.join(part)).to_vec(),
         libraries: vec![libraries.clone(), plugins.clone(), libraries.join("pmix2/lib")],
-        // Without them, the system's own are known to the programs.
+        // Not unpacked if the plugins' package is installed: Slurm's default folder is right then.
         plugins: plugins.is_dir().then_some(plugins),
         nss_wrapper,
         root: Some(folder.to_owned()),
@@ -145,14 +151,15 @@ fn unpacked(folder: &Path) -> Option<Packages> {
     PROGRAMS.iter().all(|name| packages.find(name).is_some()).then_some(packages)
 }
 
-/// In the folder of this machine's architecture, whatever that is called.
+/// Path of `libnss_wrapper.so` in a subfolder of `libraries`, which has the name of the
+/// machine's architecture.
 fn nss_wrapper(libraries: &Path) -> Option<PathBuf> {
     const NAME: &str = "libnss_wrapper.so";
     let below = fs::read_dir(libraries).ok()?.flatten().map(|entry| entry.path());
     below.map(|folder| folder.join(NAME)).find(|library| library.is_file())
 }
 
-/// Those on PATH, and those of daemons, which only root's PATH names.
+/// Folders of PATH, and those of daemons, which an ordinary user's PATH may lack.
 fn system_folders() -> Vec<PathBuf> {
     let path = env::path("PATH").unwrap_or_default();
     let daemons = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
@@ -194,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn one_missing_program_makes_an_installation_unfit() {
+    fn packages_without_one_of_the_programs_are_not_used() {
         let folder = tempfile::tempdir().unwrap();
         unpack(folder.path());
         fs::remove_file(folder.path().join("usr/sbin/munged")).unwrap();

@@ -1,4 +1,4 @@
-//! Ports on loopback for one infrastructure, chosen anew each time.
+//! Ports of a loopback Slurm cluster, chosen at each start.
 
 use std::net::Ipv4Addr;
 
@@ -6,18 +6,19 @@ use anyhow::{Context as _, Result};
 use host::ports::{DAEMONS, is_free_on};
 use serde::{Deserialize, Serialize};
 
-/// Skylets get ports from here on, one for each cluster.
+/// First port of the range for skylets, which need one port for each SkyPilot cluster.
 const SKYLETS: u16 = 24_000;
+/// Distance between the first ports that different processes choose.
 const SKYLETS_APART: u16 = 500;
 
-/// The ports of one infrastructure.
+/// Ports of a loopback Slurm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Ports {
     pub(super) ssh: u16,
     pub(super) slurmctld: u16,
     pub(super) slurmd: u16,
-    /// Where the search for a skylet's port begins.
+    /// First port for skylets.
     pub(super) skylets: u16,
 }
 
@@ -26,6 +27,7 @@ impl Ports {
         let mut free =
             DAEMONS.ports().into_iter().filter(|port| is_free_on(Ipv4Addr::UNSPECIFIED, *port));
         let mut next = || free.next().context("finding a free port");
+        // By pid, so that clusters of several state directories rarely share a range.
         let apart = u16::try_from(std::process::id() % 10).unwrap_or(0) * SKYLETS_APART;
         Ok(Self { ssh: next()?, slurmctld: next()?, slurmd: next()?, skylets: SKYLETS + apart })
     }

@@ -1,25 +1,24 @@
-//! How much of the CPU nodes get.
+//! CPU priority of node processes.
 //!
-//! They stand for other machines, so the server under test comes first. Where other
-//! processes keep the machine busy, or there is but one CPU, what nobody else wants is
-//! nothing, and nodes would never come up.
+//! Nodes stand for other machines, so the server under test has priority. On a busy machine, or
+//! with one CPU, idle priority would leave nodes without any CPU, and they would never start.
 
 use serde::{Deserialize, Serialize};
 use skyload::plan::Speed;
 
-/// Priority of all processes of the nodes.
+/// CPU priority of all node processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodePriority {
-    /// They get what nobody else wants.
+    /// Idle priority (`SCHED_IDLE`): CPU that no other process uses.
     #[default]
     Idle,
-    /// They get a third of what anybody else does.
+    /// Low priority (nice 5): about a third of the CPU that a process of nice 0 gets.
     Low,
 }
 
 impl NodePriority {
-    /// The priority that lets nodes come up on a machine of this speed.
+    /// Priority that lets nodes start on a machine of this speed; idle if unknown.
     pub fn on(speed: Option<Speed>) -> Self {
         match speed {
             Some(speed) if !speed.leaves_cpu_for_nodes() => Self::Low,
@@ -27,7 +26,7 @@ impl NodePriority {
         }
     }
 
-    /// Niceness of their sessions, where the kernel groups processes by sessions.
+    /// Nice value of the nodes' sessions, on kernels that schedule by session (autogroup).
     pub(super) const fn nice(self) -> &'static str {
         match self {
             Self::Idle => "19",
@@ -35,38 +34,36 @@ impl NodePriority {
         }
     }
 
-    /// The command that starts a program with this priority.
-    pub(super) const fn starter(self) -> (&'static str, &'static [&'static str]) {
+    /// Program and arguments that start another program with this priority.
+    pub(super) const fn prefix(self) -> (&'static str, &'static [&'static str]) {
         match self {
             Self::Idle => ("chrt", &["--idle", "0"]),
             Self::Low => ("nice", &["-n", "5"]),
         }
     }
 
-    /// What is to be known of nodes that are up with it, and would not be started so now.
-    pub(super) const fn kept(self) -> &'static str {
+    /// Message for the user if running nodes have this priority, but would now be started with
+    /// the other one.
+    pub(super) const fn mismatch_note(self) -> &'static str {
         match self {
             Self::Idle => {
-                "The nodes that are up get only the CPU that nobody else wants, which is little now; \
-                 `cargo xtask infra down` first starts others"
+                "The running nodes have idle CPU priority and may be slow, since the machine has \
+                 little idle CPU now; run `cargo xtask infra down` to have new ones started"
             }
             Self::Low => {
-                "The nodes that are up take CPU from the API server, as they were started on a busy \
-                 machine; `cargo xtask infra down` first starts others"
+                "The running nodes take CPU from the API server, since the machine had little idle \
+                 CPU at their start; run `cargo xtask infra down` to have new ones started"
             }
         }
     }
 
-    /// What this changes, in one sentence for the report.
-    pub(super) const fn change(self) -> &'static str {
+    /// Modification for loopback: the difference to nodes on machines of their own.
+    pub(super) const fn modification(self) -> &'static str {
         match self {
-            Self::Idle => {
-                "Nodes are processes on this machine that get the CPU which nobody else wants \
-                 (SCHED_IDLE)."
-            }
+            Self::Idle => "nodes are local processes at idle CPU priority (SCHED_IDLE)",
             Self::Low => {
-                "Nodes are processes on this machine, at a lower priority than the API server (nice 5): \
-                 little CPU is left that nobody else wants."
+                "nodes are local processes at low CPU priority (nice 5), since the machine has \
+                 little idle CPU"
             }
         }
     }
@@ -81,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_get_more_than_nothing_where_others_keep_the_machine_busy() {
+    fn nodes_have_low_instead_of_idle_priority_on_a_busy_machine() {
         let speed = |elapsed| {
             let import = Duration::from_secs(2);
             let cpus = Cpus { allowed: 2, quota: None };

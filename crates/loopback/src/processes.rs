@@ -1,8 +1,9 @@
-//! What an infrastructure left behind whose supervisor was killed, and its end.
+//! Node processes that leaked because the supervisor was killed.
 //!
-//! A process is the infrastructure's if it carries its mark, if the supervisor had
-//! noted it (a title may have overwritten the mark), if it runs as the user that
-//! exists for the nodes alone, or if it descends from one of these.
+//! A process belongs to a cluster if its environment has the cluster's id
+//! (`SKYLOAD_NODES_OF`), if the supervisor has listed it (a process title may have overwritten
+//! the environment), if it runs as the user id that only nodes have, or if it descends from
+//! such a process.
 
 use std::ffi::OsString;
 
@@ -13,31 +14,33 @@ use skyload::ids::ProcessIdentity;
 
 use super::account::Account;
 
-/// What tells an infrastructure's processes from all others.
-pub(super) struct Marks<'a> {
+/// Facts that identify the node processes of a cluster.
+pub(super) struct NodeProcesses<'a> {
+    /// Id of the cluster.
     pub(super) id: &'a str,
     pub(super) account: Account,
+    /// Supervisor, and the processes that it has listed.
     pub(super) known: Vec<ProcessIdentity>,
 }
 
-impl Marks<'_> {
-    /// Ends all of them, and returns how many there were.
+impl NodeProcesses<'_> {
+    /// Kills all node processes and returns their number.
     pub(super) fn end_all(&self) -> Result<usize> {
-        Ok(scan::end_all(&self.known, self.rule())?.len())
+        Ok(scan::end_all(&self.known, self.matcher())?.len())
     }
 
-    /// All that live.
+    /// Node processes that are running.
     #[cfg(test)]
     fn find(&self) -> Result<Vec<ProcessIdentity>> {
-        let found = scan::find(&self.known, self.rule())?;
+        let found = scan::find(&self.known, self.matcher())?;
         Ok(found.into_iter().map(|found| found.identity).collect())
     }
 
-    /// What tells a process as a node's that was not known before.
-    fn rule(&self) -> impl Fn(&Seen<'_>) -> bool {
-        let mark = OsString::from(format!("{}={}", env::NODES_OF, self.id));
+    /// Matcher of node processes that the supervisor has not listed.
+    fn matcher(&self) -> impl Fn(&Seen<'_>) -> bool {
+        let variable = OsString::from(format!("{}={}", env::NODES_OF, self.id));
         let user = self.account.is_nodes_only.then_some(self.account.uid);
-        move |seen| user.is_some() && seen.uid() == user || seen.variables().contains(&mark)
+        move |seen| user.is_some() && seen.uid() == user || seen.variables().contains(&variable)
     }
 }
 
@@ -53,36 +56,37 @@ mod tests {
     const ACCOUNT: Account = Account { uid: 0, gid: 0, is_nodes_only: false };
 
     #[test]
-    fn marked_processes_and_their_children_are_ended_and_no_others() {
+    fn processes_with_the_variable_and_their_children_are_killed_and_no_others() {
         let id = format!("test-{}", std::process::id());
-        let mut marked = Command::new("sh")
-            // A child without the mark.
+        let mut parent = Command::new("sh")
+            // A child without the variable.
             .args(["-c", "env -i sleep 61 & wait"])
             .env(env::NODES_OF, &id)
             .spawn()
             .unwrap();
         let mut other = Command::new("sleep").arg("61").spawn().unwrap();
-        let marks = Marks { id: &id, account: ACCOUNT, known: Vec::new() };
-        let both = wait_until(Duration::from_secs(5), Duration::from_millis(10), || {
-            match marks.find().unwrap().len() {
-                2 => Probe::Ready(()),
-                number => Probe::NotYet(number.to_string()),
-            }
-        });
+        let processes = NodeProcesses { id: &id, account: ACCOUNT, known: Vec::new() };
+        let both =
+            wait_until(Duration::from_secs(5), Duration::from_millis(10), || {
+                match processes.find().unwrap().len() {
+                    2 => Probe::Ready(()),
+                    number => Probe::NotYet(number.to_string()),
+                }
+            });
         both.unwrap();
-        assert_eq!(marks.end_all().unwrap(), 2);
-        marked.wait().unwrap();
+        assert_eq!(processes.end_all().unwrap(), 2);
+        parent.wait().unwrap();
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();
         other.wait().unwrap();
     }
 
     #[test]
-    fn a_known_process_is_ended_without_a_mark() {
+    fn a_known_process_is_killed_without_the_variable() {
         let mut known = Command::new("sleep").arg("61").spawn().unwrap();
         let identity = ProcessIdentity::of(known.id()).unwrap();
-        let marks = Marks { id: "none", account: ACCOUNT, known: vec![identity] };
-        assert_eq!(marks.end_all().unwrap(), 1);
+        let processes = NodeProcesses { id: "none", account: ACCOUNT, known: vec![identity] };
+        assert_eq!(processes.end_all().unwrap(), 1);
         assert!(!known.wait().unwrap().success());
     }
 }

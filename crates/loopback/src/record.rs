@@ -1,7 +1,7 @@
-//! What is to be cleared away, written down before it exists.
+//! Cleanup record of a loopback Slurm cluster, written before anything is started.
 //!
-//! One infrastructure at a time belongs to a state directory. Its record says whose
-//! it is, which SkyPilot it is for, and by what its processes are told from others.
+//! A state directory has at most one cluster at a time. The record has the cluster's owner, its
+//! SkyPilot, and the facts that identify its processes and files.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -20,42 +20,42 @@ use skyload::record::{Document, Version, read_json_optional, read_optional, writ
 
 use super::account::{Account, has_process};
 use super::layout::Layout;
+use super::leaked_files;
 use super::ports::Ports;
 use super::priority::NodePriority;
-use super::processes::Marks;
-use super::strays;
+use super::processes::NodeProcesses;
 
-/// An infrastructure that exists, or did.
+/// Record of a loopback Slurm cluster that runs or has run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Record {
     pub(super) version: Version<2>,
-    /// Tells it from others.
+    /// Id of the cluster, part of its folder's name.
     pub id: String,
-    /// The run that it goes with; `None` for one that stays.
+    /// Process of the run that the cluster ends with; `None` for a persistent cluster.
     pub owner: Option<ProcessIdentity>,
     pub(super) supervisor: Option<ProcessIdentity>,
-    /// Where everything of it is.
+    /// Folder with all files of the cluster.
     pub folder: PathBuf,
     pub(super) account: Account,
     pub(super) ports: Ports,
-    /// The SkyPilot that its nodes are for.
+    /// Path of the `sky` program that the node image was built from.
     pub sky: PathBuf,
-    /// The version of that.
+    /// Version of SkyPilot that the node image was built from.
     pub sky_version: String,
     pub(super) wheel_hash: String,
     pub(super) image: PathBuf,
-    /// The priority of its processes.
+    /// CPU priority of node processes.
     #[serde(default)]
     pub(super) priority: NodePriority,
 }
 
 impl Document for Record {
-    const KIND: &'static str = "record of an infrastructure";
+    const KIND: &'static str = "record of a loopback Slurm cluster";
     const VERSION: u32 = 2;
 }
 
-/// The supervisor ends everything in good order within this.
+/// Time limit for the supervisor to end all node processes cleanly.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 impl Record {
@@ -63,87 +63,91 @@ impl Record {
         workspace.state.join("infrastructure.json")
     }
 
-    /// The one of this state directory, if there is one.
+    /// Record in the state directory; `None` if there is none.
     pub fn read(workspace: &Workspace) -> Result<Option<Self>> {
         Ok(read_optional(&Self::file(workspace))?)
     }
 
     pub(super) fn write(&self, workspace: &Workspace) -> Result<()> {
-        write_json(&Self::file(workspace), self).context("noting the infrastructure")
+        write_json(&Self::file(workspace), self)
+            .context("writing the loopback Slurm cluster's record")
     }
 
     pub(super) fn layout(&self) -> Layout {
         Layout::new(self.folder.clone())
     }
 
-    /// Whether its nodes are there.
+    /// Whether the cluster is running.
     pub fn is_up(&self) -> bool {
         self.supervisor.is_some_and(ProcessIdentity::is_alive)
     }
 
-    /// Whether another run is using it.
+    /// Whether the cluster belongs to another run, which is active.
     pub fn is_in_use(&self) -> bool {
         self.owner.is_some_and(ProcessIdentity::is_alive)
             && self.owner != ProcessIdentity::current()
     }
 
-    /// Whether it is up and stays so.
-    pub(super) fn is_kept(&self) -> bool {
+    /// Whether the cluster is running and ends with no run.
+    pub(super) fn is_persistent(&self) -> bool {
         self.owner.is_none() && self.is_up()
     }
 
-    /// Refuses it to a second run, and to another SkyPilot than it is for.
-    pub(super) fn ensure_free_for(&self, sky: &Path) -> Result<()> {
+    /// Returns an error if the cluster is in use by another run, or is for another SkyPilot than
+    /// the program `sky`.
+    pub(super) fn ensure_usable_by(&self, sky: &Path) -> Result<()> {
         ensure!(
             !self.is_in_use(),
-            "another run is using an infrastructure here\n  hint: wait for it, or use another \
-             SKYLOAD_STATE_DIR"
+            "another run is using the loopback Slurm cluster\n  hint: wait for it, or set \
+             SKYLOAD_STATE_DIR to another directory"
         );
-        ensure!(self.sky == sky, self.of_another_sky());
+        ensure!(self.sky == sky, self.wrong_sky());
         Ok(())
     }
 
-    /// What to say to another SkyPilot.
-    pub(super) fn of_another_sky(&self) -> String {
+    /// Error text for a SkyPilot that the cluster is not for.
+    pub(super) fn wrong_sky(&self) -> String {
         format!(
-            "the infrastructure that is up is for SkyPilot {} as it was in `{}`\n  hint: `cargo \
-             xtask infra down`",
+            "the running loopback Slurm cluster was started for another SkyPilot ({}, `{}` at \
+             that time)\n  hint: `cargo xtask infra down`",
             self.sky_version,
             self.sky.display()
         )
     }
 
-    /// What its nodes have used so far.
+    /// CPU and memory of the nodes so far, as the supervisor has written them.
     pub fn figures(&self) -> Result<NodeFigures> {
         let figures = read_optional(&self.layout().figures())?;
         Ok(figures.unwrap_or_default())
     }
 
-    /// Ends all of it and removes everything. Returns what it had cost, and how many
-    /// processes its supervisor had not ended.
-    pub fn clear(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
+    /// Tears the cluster down: ends all node processes and removes all files. Returns CPU and
+    /// memory of the nodes, and the number of processes that the supervisor had not ended.
+    pub fn tear_down(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
         if let Some(supervisor) = self.supervisor {
-            // Should it not end, it is one of those that are ended below.
+            // A supervisor that does not end in time is killed below.
             _ = signal_and_wait(supervisor, Signal::SIGTERM, ENDS_WITHIN);
         }
         let members = read_json_optional(&self.layout().members(), "list of node processes");
         let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();
         known.extend(self.supervisor);
-        let marks = Marks { id: &self.id, account: self.account, known };
-        let left = marks.end_all()?;
+        let processes = NodeProcesses { id: &self.id, account: self.account, known };
+        let leaked = processes.end_all()?;
+        // Read before the folder with them is removed.
         let figures = self.figures().unwrap_or_default();
         remove_folder(&self.folder)?;
-        // A process of the user that could not be ended may be another infrastructure's.
+        // A process that still runs as this user may belong to the cluster of another state
+        // directory, and use these files.
         if !has_process(self.account.uid) {
-            strays::remove(self.account, &strays::SHARED_FOLDERS);
+            leaked_files::remove(self.account, &leaked_files::SHARED_FOLDERS);
         }
         match fs::remove_file(Self::file(workspace)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).context("removing the infrastructure's record");
+                return Err(error).context("removing the loopback Slurm cluster's record");
             }
             _ => {}
         }
-        Ok((figures, left))
+        Ok((figures, leaked))
     }
 }
 
@@ -169,31 +173,32 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_infrastructure_is_for_one_skypilot() {
+    fn a_persistent_cluster_is_for_one_skypilot() {
         let me = ProcessIdentity::current();
-        let kept = record(None, me);
-        assert!(kept.is_kept());
-        kept.ensure_free_for(Path::new("/venv/bin/sky")).unwrap();
-        let error = kept.ensure_free_for(Path::new("/other/bin/sky")).unwrap_err().to_string();
+        let persistent = record(None, me);
+        assert!(persistent.is_persistent());
+        persistent.ensure_usable_by(Path::new("/venv/bin/sky")).unwrap();
+        let error = persistent.ensure_usable_by(Path::new("/other/bin/sky"));
+        let error = error.unwrap_err().to_string();
         assert!(error.contains("0.14.1") && error.ends_with("xtask infra down`"), "{error}");
     }
 
     #[test]
-    fn one_whose_supervisor_was_killed_is_not_kept() {
+    fn a_cluster_whose_supervisor_was_killed_is_not_persistent() {
         let dead = ProcessIdentity { pid: std::process::id(), started: 1 };
-        assert!(!record(None, Some(dead)).is_kept());
+        assert!(!record(None, Some(dead)).is_persistent());
         assert!(!record(None, None).is_up());
     }
 
     #[test]
-    fn one_of_another_living_run_is_in_use() {
+    fn a_cluster_of_another_active_run_is_in_use() {
         let parent = ProcessIdentity::of(std::os::unix::process::parent_id());
         assert!(record(parent, None).is_in_use());
         assert!(!record(ProcessIdentity::current(), None).is_in_use());
     }
 
     #[test]
-    fn clearing_away_leaves_neither_folder_nor_record() {
+    fn teardown_removes_the_folder_and_the_record() {
         let state = tempfile::tempdir().unwrap();
         let workspace = Workspace { root: "/".into(), state: state.path().to_owned() };
         let folder = state.path().join("nodes-1");
@@ -202,7 +207,7 @@ mod tests {
         let record = Record { folder: folder.clone(), account, ..record(None, None) };
         record.write(&workspace).unwrap();
         assert!(Record::read(&workspace).unwrap().is_some());
-        record.clear(&workspace).unwrap();
+        record.tear_down(&workspace).unwrap();
         assert!(!folder.exists());
         assert!(Record::read(&workspace).unwrap().is_none());
     }

@@ -1,4 +1,4 @@
-//! What an API server needs to use the infrastructure.
+//! Settings of an API server that launches on the loopback Slurm cluster.
 
 use std::path::PathBuf;
 
@@ -13,52 +13,52 @@ use super::packages::Packages;
 use super::ports::Ports;
 use super::priority::NodePriority;
 
-/// What an API server needs to use the infrastructure.
+/// Settings of an API server that launches on the loopback Slurm cluster.
 #[derive(Clone, Debug)]
 pub struct ServerSetup {
-    /// Where SkyPilot launches to.
+    /// Value of SkyPilot's `--infra`.
     pub infra: String,
-    /// The text of `~/.sky/config.yaml`.
+    /// Content of `~/.sky/config.yaml`.
     pub config: String,
-    /// Other files below the server's home.
+    /// Further files below the server's home.
     pub home_files: Vec<HomeFile>,
-    /// To be copied to `~/.sky/wheels`, so that the server finds the nodes' wheel
-    /// built. As copies, with the time of copying: SkyPilot builds a new one where
-    /// its own files are younger.
+    /// Folder to copy to `~/.sky/wheels`, so that the server finds the nodes' wheel built. The
+    /// copies must have the time of copying: SkyPilot builds a new wheel if its own files are
+    /// newer than the wheel.
     pub wheels: PathBuf,
-    /// One sentence for each thing that is not as in an ordinary SkyPilot.
-    pub changes: Vec<String>,
-    /// For the server's PATH, before anything else, where programs are missing.
+    /// Modifications for loopback: one statement for each difference from an unmodified
+    /// SkyPilot.
+    pub modifications: Vec<String>,
+    /// Folder to put first on the server's PATH, if programs are missing there.
     pub programs: Option<PathBuf>,
+    /// Folder with the `sitecustomize` that patches the API server.
     site: PathBuf,
 }
 
-/// A file below a home.
+/// File below a home directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HomeFile {
-    /// From the home on.
+    /// Path relative to the home.
     pub path: PathBuf,
-    /// What stands in it.
+    /// Content of the file.
     pub content: String,
-    /// Who may read it.
+    /// Mode bits of the file.
     pub mode: u32,
 }
 
-/// What the API server starts to reach nodes.
+/// Programs that the API server starts to reach nodes.
 pub(super) const SERVER_PROGRAMS: [&str; 4] = ["ssh", "scp", "ssh-keygen", "rsync"];
 
-/// What is not as in an ordinary SkyPilot.
-const CHANGES: [&str; 8] = [
-    "Nodes find SkyPilot's runtime prepared instead of installing it from the internet.",
-    "On nodes, each cluster's skylet gets a port of its own, on loopback instead of all interfaces.",
-    "On nodes, `sky logs` waits ten minutes instead of five seconds for a job to begin to write.",
-    "On nodes, a job's driver may take ten minutes instead of one to start before the job is called \
-     failed.",
-    "In the API server, nobody checks for a network by asking public addresses.",
-    "In the API server, Slurm counts as a cloud that can open ports, which needs nothing on loopback.",
-    "In the API server, there is one consolidated jobs controller instead of as many as fit into \
-     memory.",
-    "In the API server, load balancers of services listen on loopback instead of all interfaces.",
+/// Modifications for loopback, next to the one of [`NodePriority`].
+const MODIFICATIONS: [&str; 8] = [
+    "nodes: SkyPilot's runtime is prebuilt, not installed from the internet",
+    "nodes: one skylet port per cluster, on loopback instead of all interfaces",
+    "nodes: `sky logs` waits 10 min for a job's first output, instead of 5 s",
+    "nodes: a job's driver may take 10 min to start before the job fails, instead of 1 min",
+    "API server: no network check against public addresses",
+    "API server: Slurm counts as a cloud that can open ports (nothing to open on loopback)",
+    "API server: one consolidated jobs controller, instead of as many as fit into memory",
+    "API server: load balancers of services listen on loopback instead of all interfaces",
 ];
 
 impl ServerSetup {
@@ -78,19 +78,23 @@ impl ServerSetup {
                 mode: 0o600,
             }],
             wheels: image.wheels(),
-            changes: [priority.change()].into_iter().chain(CHANGES).map(str::to_owned).collect(),
+            modifications: [priority.modification()]
+                .into_iter()
+                .chain(MODIFICATIONS)
+                .map(str::to_owned)
+                .collect(),
             programs: (!missing(packages)?.is_empty()).then(|| layout.server_programs()),
             site: layout.server_site(),
         })
     }
 
-    /// For the environment of the API server. Its PATH must have
-    /// `programs` first; its users' need nothing.
+    /// Environment variables of the API server, PATH excepted (see [`Self::path`]). Clients of
+    /// the server need none.
     pub fn variables(&self) -> Vec<(String, String)> {
         vec![("PYTHONPATH".to_owned(), self.site.display().to_string())]
     }
 
-    /// `path` with the programs in it that the server needs.
+    /// Value of PATH for the API server: `path`, with the missing programs first.
     pub fn path(&self, path: &str) -> String {
         match &self.programs {
             Some(programs) => format!("{}:{path}", programs.display()),
@@ -99,7 +103,7 @@ impl ServerSetup {
     }
 }
 
-/// The programs that the API server needs and does not find.
+/// Programs that the API server needs and that are only in the unpacked packages.
 pub(super) fn missing(packages: &Packages) -> Result<Vec<&'static str>> {
     let shell = Shell::new().context("reading the current directory")?;
     let is_missing = |name: &&str| packages.is_unpacked() && on_path(&shell, name).is_none();

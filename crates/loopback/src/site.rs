@@ -1,9 +1,9 @@
-//! What changes SkyPilot in memory, as Python modules.
+//! Python modules that patch SkyPilot in memory.
 
-/// What changes an API server: its `sitecustomize`.
-pub(crate) const SERVER_SITE: &str =
+/// Patches of the API server: its `sitecustomize`.
+pub(crate) const SERVER_PATCHES: &str =
     concat!(include_str!("site/sitecustomize.py"), include_str!("site/after_import.py"));
 
-/// What changes SkyPilot on nodes.
-pub(crate) const NODE_SITE: &str =
+/// Patches of SkyPilot on nodes: the module `skyload_node` of the node image.
+pub(crate) const NODE_PATCHES: &str =
     concat!(include_str!("site/skyload_node.py"), include_str!("site/after_import.py"));

@@ -1,4 +1,4 @@
-//! What the Python files change, shown on stand-ins for the modules that they change.
+//! Tests of the Python patches, on stand-ins for the modules that they change.
 
 use std::fs;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::process::Command;
 
 use rstest::rstest;
 
-use crate::site::{NODE_SITE, SERVER_SITE};
+use crate::site::{NODE_PATCHES, SERVER_PATCHES};
 
-/// Modules as SkyPilot and gRPC have them, as far as they matter.
-fn lay_out(folder: &Path) {
+/// Writes stand-ins for the patched modules of SkyPilot and gRPC, and the patches.
+fn write_modules(folder: &Path) {
     for (path, content) in [
         ("grpc/__init__.py", ""),
         (
@@ -30,8 +30,8 @@ fn lay_out(folder: &Path) {
             "def check_network_connection():\n    raise OSError('no network')\n",
         ),
         ("uvicorn.py", "def run(app, host, port):\n    return f'{host}:{port}'\n"),
-        ("skyload_node.py", NODE_SITE),
-        ("server_site.py", SERVER_SITE),
+        ("skyload_node.py", NODE_PATCHES),
+        ("server_site.py", SERVER_PATCHES),
     ] {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -39,10 +39,10 @@ fn lay_out(folder: &Path) {
     }
 }
 
-/// What a program prints that runs with those modules.
+/// Output of a Python program that can import these modules.
 fn python(program: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    lay_out(folder.path());
+    write_modules(folder.path());
     let ports = folder.path().join("ports");
     fs::write(&ports, "46590\n").unwrap();
     let output = Command::new("python3")
@@ -69,22 +69,18 @@ const DRIVERS: &str = "from sky.skylet import job_lib\nprint(job_lib._INIT_SUBMI
 
 #[rstest]
 #[case::a_skylet("skyload_node", SKYLET, "127.0.0.1:46590")]
-#[case::patience_with_logs("skyload_node", LOGS, "600")]
-#[case::patience_with_drivers("skyload_node", DRIVERS, "600")]
+#[case::log_timeout("skyload_node", LOGS, "600")]
+#[case::driver_timeout("skyload_node", DRIVERS, "600")]
 #[case::a_load_balancer("server_site", BALANCER, "127.0.0.1:30001")]
-#[case::the_network("server_site", NETWORK, "None")]
+#[case::network_check("server_site", NETWORK, "None")]
 #[case::jobs_controllers("server_site", CONTROLLERS, "1")]
-fn what_a_cure_changes_is_changed(
-    #[case] cure: &str,
-    #[case] program: &str,
-    #[case] expected: &str,
-) {
-    assert_eq!(python(&format!("import {cure}\n{program}")), expected);
+fn a_patch_takes_effect(#[case] patch: &str, #[case] program: &str, #[case] expected: &str) {
+    assert_eq!(python(&format!("import {patch}\n{program}")), expected);
 }
 
 #[rstest]
 #[case::a_skylet(SKYLET)]
 #[case::a_load_balancer(BALANCER)]
-fn without_its_cure_it_listens_on_all_interfaces(#[case] program: &str) {
+fn without_the_patch_all_interfaces_are_listened_on(#[case] program: &str) {
     assert!(python(program).starts_with("0.0.0.0:"));
 }

@@ -1,18 +1,18 @@
-//! The SkyPilot that an infrastructure is for, as far as nodes must know it.
+//! SkyPilot installation that nodes are prepared for.
 
 use std::path::PathBuf;
 
-/// A SkyPilot that is installed.
+/// Installed SkyPilot.
 #[derive(Clone, Debug)]
 pub struct SkyPilot {
-    /// The `sky` program, by its absolute path.
+    /// Absolute path of the `sky` program.
     pub program: PathBuf,
-    /// The Python that it runs under; `None` for a program that isn't a script.
+    /// Python that runs the program; `None` if the program is not a Python script.
     pub python: Option<PathBuf>,
-    /// Its version.
+    /// Version of SkyPilot.
     pub version: String,
-    /// The commit that it was made from, where it says so.
+    /// Commit that SkyPilot was built from; `None` if not recorded.
     pub commit: Option<String>,
-    /// As of when its dependencies were resolved, in RFC 3339; `None` for "without a limit".
+    /// Date that dependencies were resolved as of, in RFC 3339; `None` if not limited.
     pub resolved_as_of: Option<String>,
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(flags: &flags::Bench) -> Result<u8> {
     let machine = load::machine()?;
     let server = server::plan(flags.sky.as_deref(), &workspace, &machine)?;
     let signals = Signals::listen()?;
-    signals.excuse(measure(flags, &machine, &server, &workspace, &signals))
+    signals.mark_interrupted(measure(flags, &machine, &server, &workspace, &signals))
 }
 
 fn measure(

@@ -55,7 +55,7 @@ pub(super) fn with<T>(
         credentials: Credentials::None,
     })?;
     let done = work(&session);
-    signals.note();
+    signals.acknowledge();
     let step = progress.step("Ending the server");
     session.finish(false, signals).context("ending the server")?;
     step.done("done");

@@ -1,5 +1,5 @@
-//! `cargo xtask infra up|status|down`: an infrastructure that stays, for one load
-//! after the other and for use by hand.
+//! Commands `cargo xtask infra up|status|down`: a persistent loopback Slurm cluster, for several
+//! loads and for use by hand.
 
 use std::io::Write as _;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use host::print;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use loopback::{Loopback, NodePriority, Record, ServerSetup, Stay, Terms};
+use loopback::{Lifetime, Loopback, LoopbackOptions, NodePriority, Record, ServerSetup};
 use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
@@ -30,8 +30,8 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
         None => SkySelection::pinned(),
         Some(text) => SkySelection::parse(text).ok_or_else(|| {
             UsageErrors(vec![format!(
-                "--sky: `{text}` is none of a version (such as {PINNED_SKYPILOT}), nightly and the \
-                 path of a sky program (with a `/` in it)"
+                "--sky: expected a version ({PINNED_SKYPILOT}), nightly or a path to sky (with a \
+                 `/`), got `{text}`"
             )])
         })?,
     };
@@ -41,21 +41,25 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     signals.check()?;
     let measured = speed::measure(&sky, Whose::Ours, &signals, progress)?;
     let priority = NodePriority::on(measured.map(|measured| measured.speed));
-    let terms = Terms { stay: Stay::UntilTakenDown, priority };
-    let loopback = Loopback::up(workspace, &sky.for_nodes(), terms, &signals, progress)?;
+    let options = LoopbackOptions { lifetime: Lifetime::UntilInfraDown, priority };
+    let loopback = Loopback::start(workspace, &sky.for_nodes(), options, &signals, progress)?;
     let usage = usage(&sky, loopback.server_setup());
-    let was_up = loopback.was_up();
+    let state = if loopback.is_reused() { "already running" } else { "running" };
     let record = loopback.keep();
-    let head = if was_up { "It is up already" } else { "It is up" };
-    say(&format!("{head}: slurm/loop, for SkyPilot {}.\n\n{usage}", record.sky_version))
+    write_output(&format!(
+        "Loopback Slurm cluster {state}: slurm/loop, for SkyPilot {}.\n\n{usage}",
+        record.sky_version
+    ))
 }
 
-/// How to use it from a shell. Lines to be pasted begin at the margin, where a shell
-/// wants the end of a text.
+/// Instructions to use the cluster from a shell. Lines to paste are not indented: the end marker
+/// of a here-document must be at the start of its line.
 fn usage(sky: &SkyInstallation, setup: &ServerSetup) -> String {
+    // Not SkyPilot's default port 46580, which the user's own server may have.
     const PORT: u16 = 46_680;
     let mut lines = vec![
-        "A load takes it by itself. By hand, with a home and a port of its own:".to_owned(),
+        "`cargo xtask load` uses this cluster. To use it by hand, with a separate home and port:"
+            .to_owned(),
         String::new(),
         format!("export HOME=$(mktemp -d) {}=1", env::NO_USAGE),
         format!("export {}={PORT}", env::LOCAL_PORT),
@@ -75,26 +79,27 @@ fn usage(sky: &SkyInstallation, setup: &ServerSetup) -> String {
     lines.push(format!("sky api start --port {PORT} && sky check slurm"));
     lines.push(format!("sky launch -y -c mine --infra {} --cpus 1 'echo hello'", setup.infra));
     lines.push(String::new());
-    lines.push("To end it: `sky api stop` there, then `cargo xtask infra down`.".to_owned());
-    lines.push("What is not as in an ordinary SkyPilot:".to_owned());
-    lines.extend(setup.changes.iter().map(|change| format!("* {change}")));
+    lines.push("To stop: `sky api stop` in that shell, then `cargo xtask infra down`.".to_owned());
+    lines.push("Modified for loopback:".to_owned());
+    lines.extend(setup.modifications.iter().map(|modification| format!("* {modification}")));
     lines.join("\n") + "\n"
 }
 
 fn status(workspace: &Workspace) -> Result<()> {
     let Some(record) = Record::read(workspace)? else {
-        return say("down: there is no infrastructure\n");
+        return write_output("down: no loopback Slurm cluster\n");
     };
     if !record.is_up() {
-        return say(&format!(
-            "down: the supervisor of {} was killed\n  hint: `cargo xtask infra down` clears away \
-             what is left\n",
+        return write_output(&format!(
+            "down: the supervisor of cluster {} was killed\n  hint: remove leaked processes and \
+             files with `cargo xtask infra down`\n",
             record.id
         ));
     }
     let figures = record.figures()?;
     let since = record.folder.metadata().and_then(|folder| folder.created());
     let age = since.ok().and_then(|since| SystemTime::now().duration_since(since).ok());
+    // Whole seconds, since humantime would print nanoseconds.
     let age = age.map(|age| std::time::Duration::from_secs(age.as_secs()));
     let mut text = format!(
         "up: slurm/loop, for SkyPilot {} (`{}`)\n",
@@ -105,48 +110,50 @@ fn status(workspace: &Workspace) -> Result<()> {
         text.push_str(&format!("since: {} ago\n", humantime::format_duration(age)));
     }
     text.push_str(match record.owner {
-        None => "stays until `cargo xtask infra down`\n",
-        Some(_) => "ends with the load that brought it up\n",
+        None => "until: `cargo xtask infra down`\n",
+        Some(_) => "until: the end of the load that started it\n",
     });
     text.push_str(&format!(
-        "nodes: {} processes, {} now, {} at most, {:.1} s of CPU\n",
+        "nodes: {} processes, RSS sum {} (max {}), {:.1} CPU-s\n",
         figures.processes,
         figures.memory,
         figures.peak_memory,
         figures.cpu.as_secs_f64()
     ));
     for exposed in &figures.exposed {
-        text.push_str(&format!("warning: reachable from elsewhere: {exposed}\n"));
+        text.push_str(&format!("warning: reachable from other machines: {exposed}\n"));
     }
     match loopback::jobs(&record, workspace, Progress::new()) {
         Ok(jobs) if jobs.is_empty() => text.push_str("jobs: none\n"),
         Ok(jobs) => text.push_str(&format!("jobs: {}\n", jobs.join(", "))),
         Err(error) => text.push_str(&format!("jobs: unknown ({error:#})\n")),
     }
-    say(&text)
+    write_output(&text)
 }
 
 fn down(workspace: &Workspace) -> Result<()> {
     let _lock = workspace.lock()?;
     let Some(record) = Record::read(workspace)? else {
-        return say("There is no infrastructure.\n");
+        return write_output("No loopback Slurm cluster to stop.\n");
     };
     if record.is_in_use() {
         bail!(
-            "another run is using the infrastructure\n  hint: wait for it, or press Ctrl-C there"
+            "another run is using the loopback Slurm cluster\n  hint: wait for it, or press Ctrl-C \
+             there"
         );
     }
     let was_up = record.is_up();
-    let step = Progress::new().step("Taking the infrastructure down");
-    let (figures, left) = record.clear(workspace)?;
-    step.done(if was_up && left == 0 {
-        format!("its nodes used {:.1} s of CPU", figures.cpu.as_secs_f64())
+    let step = Progress::new().step("Stopping the loopback Slurm cluster");
+    let (figures, leaked) = record.tear_down(workspace)?;
+    step.done(if was_up && leaked == 0 {
+        format!("nodes used {:.1} CPU-s", figures.cpu.as_secs_f64())
     } else {
-        format!("{left} processes were left of it, which are gone now")
+        format!("killed {leaked} leaked processes")
     });
-    say("Nothing is left of it; packages and node images stay.\n")
+    write_output("Cluster removed; packages and node images are kept.\n")
 }
 
-fn say(text: &str) -> Result<()> {
-    print::text("the answer", |out| out.write_all(text.as_bytes()))
+/// Writes `text` to standard output.
+fn write_output(text: &str) -> Result<()> {
+    print::text("the output", |out| out.write_all(text.as_bytes()))
 }

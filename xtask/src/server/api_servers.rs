@@ -29,7 +29,7 @@ pub(crate) struct ApiServer {
 pub(crate) fn api_servers() -> Result<Vec<ApiServer>> {
     let scan = Scan::now()?;
     let processes = scan.processes().map(|seen| {
-        let words = seen.words().iter().map(|word| word.as_encoded_bytes().to_vec()).collect();
+        let words = seen.args().iter().map(|word| word.as_encoded_bytes().to_vec()).collect();
         (seen.pid, Seen { parent: seen.parent(), words })
     });
     let answers = |pid, port| Listeners::default().ports_of(pid).contains(&port);

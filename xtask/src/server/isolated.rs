@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use host::environment::{Environment, For, LIBRARIES, asked, memory};
+use host::environment::{Environment, For, LIBRARIES, memory, server_env};
 use host::progress::Step;
 use host::signals::Signals;
 use skyload::env;
@@ -98,7 +98,7 @@ impl IsolatedServer {
         let surroundings = Surroundings {
             inherited: Some(inherited(context)),
             unset: Vec::new(),
-            asked: asked::with_values(&context.plan.server_env),
+            asked: server_env::with_values(&context.plan.server_env),
             folder: home.clone(),
             set: vec![
                 ("HOME".to_owned(), text(&home)),
@@ -242,7 +242,7 @@ fn inherited(context: &Context<'_>) -> Environment {
 fn tell_what_is_left_out(context: &Context<'_>) {
     const SHOWN: usize = 8;
     let asked = &context.plan.server_env;
-    let mut names = inherited(context).of_consequence();
+    let mut names = inherited(context).affecting_results();
     names.retain(|name| asked.iter().all(|given| given.name != *name));
     if names.is_empty() {
         return;

@@ -76,7 +76,7 @@ impl Belongings {
                 || self.directory.as_deref().is_some_and(|home| writes_into(seen.pid, home));
             // `ssh: /tmp/sky_ssh_<user>/.. [mux]`: the title overwrote its environment.
             let shares = || {
-                seen.words().iter().any(|word| {
+                seen.args().iter().any(|word| {
                     let word = word.to_string_lossy();
                     word.starts_with("ssh: ") && word.contains(&sockets)
                 })
@@ -88,7 +88,7 @@ impl Belongings {
 
 impl From<Found> for Owned {
     fn from(found: Found) -> Self {
-        Self { identity: found.identity, title: title(&found.words) }
+        Self { identity: found.identity, title: title(&found.args) }
     }
 }
 

@@ -198,7 +198,7 @@ impl SystemServer {
             return;
         }
         // Another Ctrl-C is for this start.
-        self.signals.note();
+        self.signals.acknowledge();
         let step = self.progress.step("Starting the user's API server again, as it was found");
         let patience = Patience::UntilInterruptedAgain(&self.signals);
         match launch::sky_ok(&self.sky, &["api", "start"], &surroundings(), patience) {

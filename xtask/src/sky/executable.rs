@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use host::tools::{cure, is_program, on_path};
+use host::tools::{hint, is_program, on_path};
 use xshell::Shell;
 
 use super::constants::Answer;
@@ -24,7 +24,7 @@ pub(super) fn adopt(path: &Path, whose: Whose) -> Result<SkyInstallation> {
         }
         None => {
             let answer = Answer::of_program(&shell, &sky, whose).map_err(|error| {
-                cure::with_hint(
+                hint::with_hint(
                     &error.context(format!("{} is not a Python script", sky.display())),
                     "of a wrapper or a version manager's shim, give the `sky` that it ends up \
                      calling (pyenv: `pyenv which sky`)",

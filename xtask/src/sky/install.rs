@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use host::environment::{Environment, For};
 use host::progress::{Progress, Step};
 use host::signals::Interrupted;
-use host::tools::cure;
+use host::tools::hint;
 use host::tools::lock::SetupLock;
 use host::tools::python::{Python, for_installers};
 use host::tools::run::{Finished, run};
@@ -248,7 +248,7 @@ impl Installer {
             .env("HOME", home.path())
             .env(env::NO_USAGE, "1");
         run(tried, step)?.into_output().map_err(|error| {
-            cure::with_hint(
+            hint::with_hint(
                 &error.context("loading the installed SkyPilot's server"),
                 if self.uv.is_some() { OTHER_COMBINATION } else { NEEDS_UV },
             )

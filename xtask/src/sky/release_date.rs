@@ -39,7 +39,7 @@ pub(super) fn cutoff(
             .arg(requirement),
         step,
     )?;
-    if host::tools::cure::is_about_network(&refused.output) {
+    if host::tools::hint::is_network_failure(&refused.output) {
         return Err(refused.failure());
     }
     Ok(published(&refused.output).map(after_grace))

@@ -10,7 +10,7 @@ use host::progress::Progress;
 use host::tools::lock::SetupLock;
 use host::tools::run::run;
 use host::tools::version::ToolVersion;
-use host::tools::{cure, debian, is_program, on_path, shell_in};
+use host::tools::{debian, hint, is_program, on_path, shell_in};
 use skyload::env;
 use xshell::{Shell, cmd};
 
@@ -40,14 +40,14 @@ fn find_or_unpack_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> 
         return Ok(launcher);
     }
     ensure!(
-        debian::is_at_hand(shell),
+        debian::is_available(shell),
         "there is no `chromium`, and no apt to fetch it with\n  hint: {HINT}"
     );
     let _lock = SetupLock::take(state_dir)?;
     let step = progress.step("Fetching Chromium from the distribution's packages (once, 110 MB)");
     let count = debian::unpack(&["chromium"], &folder, state_dir, &step)
         .and_then(|count| write_launcher(&folder, &launcher).map(|()| count))
-        .map_err(|error| cure::with_hint(&error, HINT))?;
+        .map_err(|error| hint::with_hint(&error, HINT))?;
     step.done(format!("{count} packages, in {}", folder.display()));
     Ok(launcher)
 }

@@ -10,7 +10,7 @@ use host::tools::python::Python;
 use host::tools::run::run;
 use host::tools::uv::Uv;
 use host::tools::version::ToolVersion;
-use host::tools::{cure, is_program, on_path, remove_folder, shell_in};
+use host::tools::{hint, is_program, on_path, remove_folder, shell_in};
 use xshell::{Shell, cmd};
 
 /// The first version that tells each test its name and attempt.
@@ -62,7 +62,7 @@ fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) ->
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
     run(install, &step)?.into_output().map_err(|error| {
-        cure::with_hint(
+        hint::with_hint(
             &error.context("installing cargo-nextest"),
             "a ready-made `cargo-nextest` on PATH is used as it is, whichever way it came there",
         )

@@ -8,9 +8,9 @@ use crate::support::Site;
 fn nothing_is_up_and_nothing_is_to_be_taken_down() -> anyhow::Result<()> {
     let site = Site::new()?;
     let status = site.xtask(["infra", "status"]).run()?;
-    status.assert().code(0).stdout("down: there is no infrastructure\n");
+    status.assert().code(0).stdout("down: no loopback Slurm cluster\n");
     let down = site.xtask(["infra", "down"]).run()?;
-    down.assert().code(0).stdout("There is no infrastructure.\n");
+    down.assert().code(0).stdout("No loopback Slurm cluster to stop.\n");
     site.assert_nothing_is_left();
     Ok(())
 }
@@ -30,7 +30,9 @@ fn a_skypilot_without_python_can_have_no_nodes() -> anyhow::Result<()> {
 fn a_mistaken_sky_is_refused_with_what_would_be_right() -> anyhow::Result<()> {
     let site = Site::new()?;
     let up = site.xtask(["infra", "up", "--sky", "14"]).run()?;
-    up.assert().code(2).stdout("").stderr(predicate::str::contains("`14` is none of a version"));
+    up.assert().code(2).stdout("").stderr(predicate::str::contains(
+        "expected a version (0.14.1), nightly or a path to sky (with a `/`), got `14`",
+    ));
     site.assert_nothing_is_left();
     Ok(())
 }

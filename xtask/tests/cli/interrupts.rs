@@ -92,7 +92,7 @@ fn a_budget_that_was_exceeded_before_an_interruption_counts() -> anyhow::Result<
     run.scenario(ScenarioId::ApiStatus)?;
 
     let second = site.load([""; 0]).run()?;
-    second.assert().code(1).stderr(predicate::str::is_match(r"another run is under way.*pid \d+")?);
+    second.assert().code(1).stderr(predicate::str::is_match(r"another run is active.*pid \d+")?);
     assert!(second.run.is_none());
 
     run.signal(Signal::SIGTERM)?;

@@ -1,32 +1,32 @@
-//! The names of variables that are passed on, for each kind of process.
+//! Names of the variables that are passed on, for each kind of process.
 
 use skyload::env;
 use skyload::record::environment::MemorySettings;
 
 use super::proxies;
 
-/// Whom an environment is for.
+/// Kind of process that an environment is for.
 #[derive(Clone, Copy, Debug)]
 pub enum For<'a> {
-    /// SkyPilot, where it needs no cloud: an isolated server, its clients, and whoever
-    /// asks SkyPilot something.
+    /// Process of SkyPilot that needs no cloud: an isolated server, its clients, and scripts
+    /// that query SkyPilot.
     SkyPilot,
-    /// An isolated server with copies of the user's credentials for these clouds, and
-    /// whoever looks for them.
+    /// Isolated server with copies of the user's credentials for these clouds, and scripts that
+    /// look for these credentials.
     ServerOn(&'a [String]),
-    /// uv and pip.
+    /// Installer: uv, pip, and the builds that they start.
     Installers,
 }
 
-/// Where programs are, who is at work, and in which language.
-const ALL: [&str; 15] = [
+/// Variables of every process: paths of programs, the user, the language.
+const COMMON: [&str; 15] = [
     "HOME",
     "LANG",
     "LANGUAGE",
     "LD_LIBRARY_PATH",
     "LOGNAME",
     "PATH",
-    // Which Python a shim of pyenv's stands for.
+    // Shims of pyenv choose the Python by these.
     "PYENV_ROOT",
     "PYENV_VERSION",
     "SHELL",
@@ -38,16 +38,16 @@ const ALL: [&str; 15] = [
     "USER",
 ];
 
-/// The same, by how names begin: also our own marks and the settings of the stand-in for
-/// SkyPilot, which nobody else reads.
-const ALL_PREFIXES: [&str; 3] = ["LC_", "SKYLOAD_", "FAKE_SKY_"];
+/// Prefixes of further variables of every process: the language, skyload's own variables, and
+/// settings of the stand-in for SkyPilot.
+const COMMON_PREFIXES: [&str; 3] = ["LC_", "SKYLOAD_", "FAKE_SKY_"];
 
-/// Whose certificates are trusted.
+/// Variables that name trusted certificates.
 const CERTIFICATES: [&str; 5] =
     ["CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE", "SSL_CERTS_DIR"];
 
-/// Where uv and pip get packages from, what they keep, and what they compile with. Where
-/// packages are put is not theirs to decide.
+/// Variables of uv and pip: package indexes, caches and compilers. Variables that set where
+/// packages are installed are left out: skyload sets that.
 const INSTALLERS: [&str; 43] = [
     "CC",
     "CFLAGS",
@@ -94,10 +94,11 @@ const INSTALLERS: [&str; 43] = [
     "UV_SYSTEM_CERTS",
 ];
 
-/// The same, by how names begin: user and password of each named index, and caches.
+/// Prefixes of further variables of uv and pip: user and password of each named index, and
+/// caches.
 const INSTALLERS_PREFIXES: [&str; 2] = ["UV_INDEX_", "XDG_"];
 
-/// How names of variables begin that clouds read, by SkyPilot's names of clouds.
+/// Prefixes of the variables that clouds read, by SkyPilot's names of clouds.
 const CLOUDS: [(&[&str], &[&str]); 19] = [
     (&["aws"], &["AWS_", "BOTO_"]),
     (&["gcp"], &["GOOGLE_", "CLOUDSDK_", "GCLOUD_", "GCP_"]),
@@ -121,38 +122,43 @@ const CLOUDS: [(&[&str], &[&str]); 19] = [
 ];
 
 impl For<'_> {
-    /// Whether they are given a variable of this name.
-    pub(super) fn is_given(&self, name: &str) -> bool {
+    /// Whether this kind of process gets the variable `name`.
+    pub(super) fn allows(&self, name: &str) -> bool {
+        // These start with `SKYLOAD_` too, but one of them has a password.
         if env::SCENARIO_ONLY.contains(&name) {
             return false;
         }
-        let is_everybodys = ALL.contains(&name) || begins(name, &ALL_PREFIXES);
-        let goes_out = || proxies::is_about_proxies(name) || CERTIFICATES.contains(&name);
-        is_everybodys
+        let is_common = COMMON.contains(&name) || begins(name, &COMMON_PREFIXES);
+        let is_for_network = || proxies::is_proxy_variable(name) || CERTIFICATES.contains(&name);
+        is_common
             || match self {
                 Self::SkyPilot => false,
-                Self::ServerOn(clouds) => goes_out() || clouds.iter().any(|it| reads(it, name)),
+                Self::ServerOn(clouds) => {
+                    is_for_network() || clouds.iter().any(|infra| reads(infra, name))
+                }
                 Self::Installers => {
-                    goes_out() || INSTALLERS.contains(&name) || begins(name, &INSTALLERS_PREFIXES)
+                    is_for_network()
+                        || INSTALLERS.contains(&name)
+                        || begins(name, &INSTALLERS_PREFIXES)
                 }
             }
     }
 }
 
-/// Whether a cloud, in the words of `--infra`, reads a variable of this name.
+/// Whether the cloud of `infra`, a value of `--infra`, reads the variable `name`.
 fn reads(infra: &str, name: &str) -> bool {
     let cloud = infra.split('/').next().unwrap_or_default();
     let mut known = CLOUDS.iter().filter(|(clouds, _)| clouds.contains(&cloud));
-    // One that is not known here is given what has its name in front.
+    // Also covers clouds that the table does not have.
     let own = format!("{}_", cloud.to_uppercase());
-    let logs_in = matches!(cloud, "slurm" | "ssh") && name == "SSH_AUTH_SOCK";
-    logs_in || name.starts_with(&own) || known.any(|(_, prefixes)| begins(name, prefixes))
+    let is_ssh_agent = matches!(cloud, "slurm" | "ssh") && name == "SSH_AUTH_SOCK";
+    is_ssh_agent || name.starts_with(&own) || known.any(|(_, prefixes)| begins(name, prefixes))
 }
 
-/// Whether somebody who has set it would expect, or fear, that it changes results.
-pub(super) fn is_of_consequence(name: &str) -> bool {
+/// Whether a left-out variable could have affected results, so that skyload names it.
+pub(super) fn affects_results(name: &str) -> bool {
     name.starts_with("PYTHON")
-        || proxies::is_about_proxies(name)
+        || proxies::is_proxy_variable(name)
         || MemorySettings::affects_memory(name)
         || CLOUDS.iter().any(|(_, prefixes)| begins(name, prefixes))
         || ["SKYPILOT_", "SKY_"].iter().any(|prefix| name.starts_with(prefix))

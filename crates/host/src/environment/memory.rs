@@ -1,5 +1,4 @@
-//! What shapes the memory of the server's processes, found in their environment and on
-//! this machine.
+//! Variables and kernel settings that affect the memory use of the server's processes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +8,8 @@ use skyload::record::request::ServerVariable;
 
 const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
-/// The shape of a server that is given these variables by the shell, and these on purpose.
+/// Memory settings of a server: variables `inherited` from the shell, variables `asked` for by
+/// `--server-env`, and the kernel's setting of transparent huge pages.
 pub fn shape<'a>(
     inherited: impl IntoIterator<Item = (&'a OsStr, &'a OsStr)>,
     asked: &[ServerVariable],

@@ -1,20 +1,19 @@
-//! What the processes that skyload starts find in their environment.
+//! Environment variables of the processes that skyload starts.
 //!
-//! The shell's environment is full of what changes results: proxies, another Python's
-//! paths, credentials, allocators' settings. So it is a list of what is passed on that
-//! decides, and not a list of what is taken away:
+//! Many variables of a shell change results: proxies, paths of another Python, credentials,
+//! settings of memory allocators. So variables are passed on from an allowlist:
 //!
-//! * [`list`] holds the names, for each kind of process.
-//! * [`proxies`] excepts the loopback address from proxies, where they are passed on.
-//! * [`libraries`] takes out of `LD_LIBRARY_PATH` what cargo has put there.
-//! * [`asked`] reads what the shell has of variables that are given on purpose.
-//! * [`memory`] finds what shapes the memory of processes.
+//! * [`list`]: the names, for each kind of process.
+//! * [`proxies`]: the loopback address as an exception from proxies.
+//! * [`libraries`]: `LD_LIBRARY_PATH` without the folders that cargo adds.
+//! * [`server_env`]: the variables that `--server-env` passes to a server.
+//! * [`memory`]: the variables and kernel settings that affect memory use.
 
-pub mod asked;
 mod libraries;
 mod list;
 pub mod memory;
 pub mod proxies;
+pub mod server_env;
 
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
@@ -25,38 +24,39 @@ use xshell::Cmd;
 pub use libraries::NAME as LIBRARIES;
 pub use list::For;
 
-/// Variables with their values.
+/// Names and values of environment variables.
 pub type Variables = Vec<(OsString, OsString)>;
 
-/// What is passed on to a process.
+/// Variables of the shell that a process gets, and the names of those it does not get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
-    /// With their values, by name.
+    /// Variables of the process, sorted by name.
     passed_on: Variables,
-    /// The names of all others.
+    /// Names of the shell's other variables, sorted.
     left_out: Vec<OsString>,
 }
 
 impl Environment {
-    /// What is passed on of this process's own environment, which is the shell's.
-    pub fn of(whom: For<'_>) -> Self {
-        Self::select(env::all(), whom)
+    /// Part of this process's own environment that a `recipient` gets.
+    pub fn of(recipient: For<'_>) -> Self {
+        Self::select(env::all(), recipient)
     }
 
-    /// What of these variables is passed on.
-    fn select(shell: Variables, whom: For<'_>) -> Self {
-        let (given, left_out): (Variables, Variables) =
-            shell.into_iter().partition(|(name, _)| whom.is_given(&name.to_string_lossy()));
+    /// Part of the variables `shell` that a `recipient` gets.
+    fn select(shell: Variables, recipient: For<'_>) -> Self {
+        let (allowed, left_out): (Variables, Variables) =
+            shell.into_iter().partition(|(name, _)| recipient.allows(&name.to_string_lossy()));
         let mut left_out: Vec<OsString> = left_out.into_iter().map(|(name, _)| name).collect();
         let mut passed_on = Variables::new();
-        for (name, value) in given {
-            match libraries::without_cargos((name.clone(), value)) {
+        for (name, value) in allowed {
+            match libraries::without_cargo_folders((name.clone(), value)) {
                 Some(kept) => passed_on.push(kept),
                 None => left_out.push(name),
             }
         }
         passed_on.extend(proxies::exceptions(&passed_on));
-        // The last one of a name counts.
+        // Of several variables with one name, the last one is kept: the proxy exceptions
+        // replace the shell's.
         let mut names: Vec<OsString> = Vec::new();
         passed_on.reverse();
         passed_on.retain(|(name, _)| {
@@ -69,41 +69,42 @@ impl Environment {
         Self { passed_on, left_out }
     }
 
-    /// The value that is passed on for `name`.
+    /// Value of the passed-on variable `name`.
     pub fn value(&self, name: &str) -> Option<&OsStr> {
         let found = self.passed_on.iter().find(|(passed, _)| passed == name);
         found.map(|(_, value)| value.as_os_str())
     }
 
-    /// Everything that is passed on.
+    /// Names and values of the passed-on variables.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.passed_on.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
-    /// The names of what is passed on.
+    /// Names of the passed-on variables.
     pub fn names(&self) -> Vec<String> {
         self.passed_on.iter().map(|(name, _)| text(name)).collect()
     }
 
-    /// The names of what is not.
+    /// Names of the shell's variables that are left out.
     pub fn left_out(&self) -> Vec<String> {
         self.left_out.iter().map(|name| text(name)).collect()
     }
 
-    /// The same, of those alone that would have changed results.
-    pub fn of_consequence(&self) -> Vec<String> {
-        self.left_out().into_iter().filter(|name| list::is_of_consequence(name)).collect()
+    /// Names of the left-out variables that could have affected results.
+    pub fn affecting_results(&self) -> Vec<String> {
+        self.left_out().into_iter().filter(|name| list::affects_results(name)).collect()
     }
 
-    /// Gives a process this environment.
+    /// Sets the environment of `command` to the passed-on variables alone.
     pub fn apply(&self, command: &mut Command) {
         command.env_clear().envs(self.passed_on.iter().map(|(name, value)| (name, value)));
     }
 
-    /// The same for one of xshell's, whose own variables stay.
+    /// Applies the environment to a command of xshell, which keeps the variables that its shell
+    /// sets.
     pub fn apply_to<'a>(&self, command: Cmd<'a>) -> Cmd<'a> {
         let command = self.left_out.iter().fold(command, |command, name| command.env_remove(name));
-        // The others are there, but for these, which differ from the shell's.
+        // A child of xshell inherits this process's variables; only different values are set.
         let differing = self.passed_on.iter().filter(|(name, value)| {
             env::raw(&name.to_string_lossy()).as_deref() != Some(value.as_os_str())
         });
@@ -128,26 +129,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_no_list_is_left_out_by_name() {
+    fn variables_on_no_list_are_left_out() {
         let typed = shell(&[("PATH", "/bin"), ("LC_ALL", "C"), ("AWS_PROFILE", "a"), ("X", "y")]);
         let environment = Environment::select(typed, For::SkyPilot);
         assert_eq!(environment.names(), ["LC_ALL", "PATH"]);
         assert_eq!(environment.left_out(), ["AWS_PROFILE", "X"]);
-        assert_eq!(environment.of_consequence(), ["AWS_PROFILE"]);
+        assert_eq!(environment.affecting_results(), ["AWS_PROFILE"]);
     }
 
     #[test]
-    fn what_scenarios_alone_are_told_is_passed_on_to_nobody() {
+    fn variables_of_scenarios_are_never_passed_on() {
         let typed =
             shell(&[("SKYLOAD_SERVER_CREDENTIALS", "me:secret"), ("SKYLOAD_RUN_DIR", "/r")]);
-        for whom in [For::SkyPilot, For::ServerOn(&["aws".to_owned()]), For::Installers] {
-            let environment = Environment::select(typed.clone(), whom);
+        for recipient in [For::SkyPilot, For::ServerOn(&["aws".to_owned()]), For::Installers] {
+            let environment = Environment::select(typed.clone(), recipient);
             assert!(environment.names().is_empty(), "{:?}", environment.names());
         }
     }
 
     #[test]
-    fn libraries_of_cargo_alone_are_left_out_by_name() {
+    fn a_library_path_set_by_cargo_alone_is_left_out() {
         let own = std::env::current_exe().unwrap();
         let own = own.parent().unwrap().to_str().unwrap();
         let environment = Environment::select(shell(&[("LD_LIBRARY_PATH", own)]), For::SkyPilot);
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cloud_brings_its_own_variables_proxies_and_certificates() {
+    fn a_server_on_a_cloud_gets_its_variables_proxies_and_certificates() {
         let typed = shell(&[
             ("AWS_PROFILE", "a"),
             ("KUBECONFIG", "/k"),
@@ -170,11 +171,11 @@ mod tests {
         assert_eq!(environment.left_out(), ["KUBECONFIG", "PYTHONPATH"]);
         let no_proxy = Some("intranet,127.0.0.1,localhost,::1".to_owned());
         assert_eq!(value(&environment, "NO_PROXY"), no_proxy);
-        assert_eq!(value(&environment, "no_proxy"), no_proxy, "each program reads one of them");
+        assert_eq!(value(&environment, "no_proxy"), no_proxy, "programs read only one spelling");
     }
 
     #[test]
-    fn installers_keep_their_indexes_and_not_their_targets() {
+    fn installers_get_package_indexes_but_no_target_folders() {
         let typed = shell(&[
             ("PIP_INDEX_URL", "https://mirror"),
             ("PIP_TARGET", "/t"),

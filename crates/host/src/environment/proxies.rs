@@ -1,22 +1,23 @@
-//! Proxies: they are for what is elsewhere, never for the loopback address.
+//! Proxy variables, with the loopback address as an exception.
 
 use std::ffi::OsString;
 
 use super::Variables;
 
-/// The names in one spelling: programs read the other one as well, or it alone.
+/// Names of proxy variables in lower case. Programs read the lower-case spelling, the
+/// upper-case one, or both.
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "ftp_proxy"];
 const EXCEPTIONS: &str = "no_proxy";
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
 
-/// Whether a variable says through which proxy to go, or for what not to.
-pub(super) fn is_about_proxies(name: &str) -> bool {
+/// Whether `name` is a variable that names a proxy or the exceptions from proxies.
+pub(super) fn is_proxy_variable(name: &str) -> bool {
     let name = name.to_lowercase();
     name == EXCEPTIONS || PROXIES.contains(&name.as_str())
 }
 
-/// The exceptions of these variables with the loopback address among them, in both
-/// spellings; nothing where no proxy is named.
+/// Variables `no_proxy` and `NO_PROXY`: the exceptions among `variables` and the loopback
+/// address. Empty if `variables` name no proxy.
 pub fn exceptions(variables: &[(OsString, OsString)]) -> Variables {
     let named = |(name, value): &&(OsString, OsString)| {
         PROXIES.contains(&name.to_string_lossy().to_lowercase().as_str()) && !value.is_empty()
@@ -39,7 +40,8 @@ pub fn exceptions(variables: &[(OsString, OsString)]) -> Variables {
         .to_vec()
 }
 
-/// The same as text, of the shell's variables, for processes that inherit those.
+/// [`exceptions`] of the shell's variables as text, for processes that inherit the shell's
+/// environment.
 pub fn exceptions_of_shell() -> Vec<(String, String)> {
     let text = |it: OsString| it.to_string_lossy().into_owned();
     let exceptions = exceptions(&skyload::env::all());
@@ -57,12 +59,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_proxy_there_is_nothing_to_except() {
+    fn without_a_proxy_there_are_no_exceptions() {
         assert_eq!(excepted(&[("no_proxy", "a"), ("http_proxy", "")]), []);
     }
 
     #[test]
-    fn both_spellings_are_joined_and_each_host_stands_once() {
+    fn both_spellings_are_merged_without_duplicates() {
         let list: OsString = "a,127.0.0.1,b,localhost,::1".into();
         let typed =
             [("HTTPS_PROXY", "http://p"), ("no_proxy", "a, 127.0.0.1"), ("NO_PROXY", "b,a")];

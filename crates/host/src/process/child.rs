@@ -1,4 +1,4 @@
-//! A process that this one has started, and that does not outlive its guard.
+//! Child processes that do not outlive their guard.
 
 use std::io;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
@@ -12,58 +12,58 @@ use skyload::poll;
 use super::scan;
 use crate::signals::Interrupted;
 
-/// How often it is looked at whether a child has ended.
-pub(super) const GLANCE: Duration = Duration::from_millis(20);
+/// Interval at which waits check whether a child has exited.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A child that is killed when its guard is dropped, unless it has ended.
+/// Child process that is killed when dropped, unless it has exited.
 ///
-/// Nobody else waits for it, so its pid cannot become another's while it is used here.
+/// Only this guard reaps the child, so the pid cannot be reused while the guard signals it.
 #[derive(Debug)]
 pub struct OwnedChild(Child);
 
 impl OwnedChild {
-    /// Starts a command.
+    /// Starts `command` as a child.
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         command.spawn().map(Self)
     }
 
-    /// Its pid, also when it has ended.
+    /// Pid of the child, also after it has exited.
     pub fn pid(&self) -> u32 {
         self.0.id()
     }
 
-    /// Its piped input, for the first who asks.
+    /// Write end of the child's piped standard input; `None` from the second call on.
     pub fn take_input(&mut self) -> Option<ChildStdin> {
         self.0.stdin.take()
     }
 
-    /// Its piped output, for the first who asks.
+    /// Read end of the child's piped standard output; `None` from the second call on.
     pub fn take_output(&mut self) -> Option<ChildStdout> {
         self.0.stdout.take()
     }
 
-    /// How it ended; `None` while it runs.
+    /// Exit status of the child; `None` while it runs.
     pub fn status(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
     }
 
-    /// Whether it is known to run.
+    /// Whether the child still runs; `false` also if that cannot be determined.
     pub fn is_running(&mut self) -> bool {
         matches!(self.status(), Ok(None))
     }
 
-    /// Waits until it has ended, however long that takes.
+    /// Waits without a limit until the child has exited.
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         self.0.wait()
     }
 
-    /// Waits until it has ended. Once somebody asks for an end, that is given to it: its
-    /// failure would be no news.
+    /// Waits until the child has exited. Once `interrupted` is true, ends the child and its
+    /// descendants and returns [`Interrupted`], also if the child failed by itself.
     pub fn wait_unless(&mut self, interrupted: impl Fn() -> bool) -> Result<ExitStatus> {
-        poll::until(GLANCE, || {
-            let status = self.status().context("waiting for it")?;
+        poll::until(POLL_INTERVAL, || {
+            let status = self.status().context("waiting for the process")?;
             match status {
-                // A Ctrl-C has reached it as well as us.
+                // A terminal sends Ctrl-C to the child too, so its failure is expected.
                 Some(status) if !status.success() && interrupted() => Err(Interrupted.into()),
                 None if interrupted() => {
                     self.end_with_descendants();
@@ -74,16 +74,17 @@ impl OwnedChild {
         })
     }
 
-    /// Ends a tool, which may have files to remove, and then what is left of those that it
-    /// has started.
+    /// Ends the child by SIGTERM, so that it can remove temporary files, then kills its
+    /// descendants that still run.
     pub fn end_with_descendants(&mut self) {
         const WITHIN: Duration = Duration::from_secs(3);
+        // Listed first: descendants of a process that has exited get another parent.
         let descendants = scan::descendants(self.pid());
         self.end(Signal::SIGTERM, WITHIN);
         descendants.into_iter().for_each(scan::end);
     }
 
-    /// Asks it to end by a signal, and kills it if it has not within a limit.
+    /// Sends `signal` to the child, and kills it if it has not exited within a limit.
     pub fn end(&mut self, signal: Signal, within: Duration) {
         if self.is_running()
             && let Ok(pid) = i32::try_from(self.pid())
@@ -93,15 +94,16 @@ impl OwnedChild {
         self.end_within(within);
     }
 
-    /// Kills it if it has not ended by itself within a limit.
+    /// Waits for the child to exit by itself, and kills it after a limit.
     pub fn end_within(&mut self, limit: Duration) {
-        _ = poll::during(limit, GLANCE, || self.status());
+        // After an error the child is killed as well.
+        _ = poll::during(limit, POLL_INTERVAL, || self.status());
         self.kill();
     }
 
-    /// Kills it, and waits for that.
+    /// Kills the child and waits until it has exited.
     pub fn kill(&mut self) {
-        // Neither has anything to do for one that was waited for.
+        // Both do nothing for a child that was reaped before.
         _ = self.0.kill();
         _ = self.0.wait();
     }
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_fails_after_a_ctrl_c_has_not_failed() {
+    fn a_tool_that_fails_after_a_ctrl_c_counts_as_interrupted() {
         let mut child = OwnedChild::spawn(&mut shell("exit 1")).unwrap();
         child.wait().unwrap();
         assert!(child.wait_unless(|| true).unwrap_err().is::<Interrupted>());
@@ -144,21 +146,21 @@ mod tests {
     }
 
     #[test]
-    fn a_child_is_asked_before_it_is_killed() {
+    fn a_child_gets_the_signal_before_it_is_killed() {
         let script = "trap 'exit 7' TERM; echo; while :; do sleep 0.01; done";
         let mut child = OwnedChild::spawn(shell(script).stdout(Stdio::piped())).unwrap();
-        let mut said = child.take_output().unwrap();
-        io::Read::read_exact(&mut said, &mut [0]).unwrap();
+        let mut output = child.take_output().unwrap();
+        io::Read::read_exact(&mut output, &mut [0]).unwrap();
         child.end(Signal::SIGTERM, Duration::from_secs(60));
         assert_eq!(child.wait().unwrap().code(), Some(7));
     }
 
     #[test]
-    fn a_child_that_does_not_listen_is_killed() {
+    fn a_child_that_ignores_the_signal_is_killed() {
         let script = "trap '' TERM; echo; while :; do sleep 0.01; done";
         let mut child = OwnedChild::spawn(shell(script).stdout(Stdio::piped())).unwrap();
-        let mut said = child.take_output().unwrap();
-        io::Read::read_exact(&mut said, &mut [0]).unwrap();
+        let mut output = child.take_output().unwrap();
+        io::Read::read_exact(&mut output, &mut [0]).unwrap();
         child.end(Signal::SIGTERM, Duration::from_millis(1));
         assert!(!child.wait().unwrap().success());
     }

@@ -1,4 +1,4 @@
-//! Commands that are waited for: not longer than a limit, and not past a Ctrl-C.
+//! Commands that run until they exit, a time limit passes or a signal arrives.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -9,49 +9,50 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use skyload::poll;
 
-use super::child::{GLANCE, OwnedChild};
+use super::child::{OwnedChild, POLL_INTERVAL};
 use crate::signals::{self, Interrupted};
 
-/// How a command came to its end.
+/// Outcome of a command, with the combined output.
 #[derive(Debug)]
 pub enum Ran {
-    /// By itself.
+    /// Command exited by itself.
     Ended(ExitStatus, Vec<u8>),
-    /// Its limit ran out, so it was ended.
+    /// Command was killed because its time limit passed.
     TimedOut(Vec<u8>),
-    /// It was ended since somebody asked for an end.
+    /// Command was killed because of an interruption.
     Interrupted,
 }
 
-/// Runs a command, and returns what it wrote to both of its outputs.
+/// Runs a command with a time limit and returns its standard output and error, combined.
 ///
-/// They go to a file, not to a pipe: a process that the command leaves behind would
-/// hold that open. In a process group of its own, so that a Ctrl-C does not cut it off
-/// half-way unless `interrupted` says so.
+/// The output goes to a file: a process that the command leaves running would keep a pipe open.
+/// The command gets a process group of its own, so a terminal's Ctrl-C does not reach it: only
+/// `interrupted` ends it early.
 pub fn run(command: &mut Command, within: Duration, interrupted: impl Fn() -> bool) -> Result<Ran> {
     let mut output = file()?;
     command.stdin(Stdio::null()).stdout(shared(&output)?).stderr(shared(&output)?).process_group(0);
-    let mut child = OwnedChild::spawn(command).context("starting it")?;
-    // Its status, or none where it is not waited for any longer.
-    let seen = poll::during(within, GLANCE, || {
-        Ok::<_, anyhow::Error>(match child.status().context("waiting for it")? {
+    let mut child = OwnedChild::spawn(command).context("starting the command")?;
+    // `Some(None)`: interrupted; `None`: timed out.
+    let outcome = poll::during(within, POLL_INTERVAL, || {
+        Ok::<_, anyhow::Error>(match child.status().context("waiting for the command")? {
             Some(status) => Some(Some(status)),
             None => interrupted().then_some(None),
         })
     })?;
+    // A command that timed out or was interrupted still runs here.
     child.kill();
     let text = all_of(&mut output)?;
-    Ok(match seen {
+    Ok(match outcome {
         Some(Some(status)) => Ran::Ended(status, text),
         Some(None) => Ran::Interrupted,
         None => Ran::TimedOut(text),
     })
 }
 
-/// Runs a tool to its end, or to that which somebody asks for: a compiler takes minutes.
-/// It stays in our process group, so that a terminal's Ctrl-C ends it, too.
+/// Runs a tool without a time limit, until it exits or this process is interrupted. The tool
+/// stays in this process group, so a terminal's Ctrl-C reaches it too.
 pub fn output(command: &mut Command) -> Result<Output> {
-    output_unless(command, signals::end_is_asked_for)
+    output_unless(command, signals::is_interrupted)
 }
 
 fn output_unless(command: &mut Command, interrupted: impl Fn() -> bool) -> Result<Output> {
@@ -60,21 +61,24 @@ fn output_unless(command: &mut Command, interrupted: impl Fn() -> bool) -> Resul
     if interrupted() {
         return Err(Interrupted.into());
     }
-    let status = OwnedChild::spawn(command).context("starting it")?.wait_unless(interrupted)?;
+    let status =
+        OwnedChild::spawn(command).context("starting the command")?.wait_unless(interrupted)?;
     Ok(Output { status, stdout: all_of(&mut stdout)?, stderr: all_of(&mut stderr)? })
 }
 
 fn file() -> Result<File> {
-    tempfile::tempfile().context("making a file for its output")
+    tempfile::tempfile().context("creating a file for the command's output")
 }
 
 fn shared(file: &File) -> Result<File> {
-    file.try_clone().context("sharing the file of its output")
+    file.try_clone().context("sharing the file for the command's output")
 }
 
 fn all_of(file: &mut File) -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    file.rewind().and_then(|()| file.read_to_end(&mut text)).context("reading its output")?;
+    file.rewind()
+        .and_then(|()| file.read_to_end(&mut text))
+        .context("reading the command's output")?;
     Ok(text)
 }
 
@@ -93,14 +97,14 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn both_outputs_and_the_status_are_kept() {
+    fn both_outputs_and_the_status_are_returned() {
         let ran = run(&mut shell("echo one; echo two >&2; exit 3"), LONG, || false).unwrap();
         let Ran::Ended(status, output) = ran else { panic!("{ran:?}") };
         assert_eq!((status.code(), output.as_slice()), (Some(3), &b"one\ntwo\n"[..]));
     }
 
     #[test]
-    fn a_process_that_is_left_behind_is_not_waited_for() {
+    fn a_leaked_process_is_not_waited_for() {
         let ran = run(&mut shell("sleep 60 & echo $!"), LONG, || false).unwrap();
         let Ran::Ended(_, output) = ran else { panic!("{ran:?}") };
         let pid = String::from_utf8(output).unwrap().trim().parse().unwrap();
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tool_has_started_ends_with_it() {
+    fn descendants_of_an_interrupted_tool_are_ended() {
         let folder = tempfile::tempdir().unwrap();
         let started = folder.path().join("pid");
         let script =
@@ -120,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_hangs_is_ended() {
+    fn a_command_that_hangs_is_killed() {
         let ran = run(&mut shell("echo begun; exec sleep 600"), Duration::from_secs(1), || false);
         assert!(matches!(ran.unwrap(), Ran::TimedOut(output) if output == b"begun\n"));
         let ran = run(&mut shell("exec sleep 600"), LONG, || true).unwrap();

@@ -1,11 +1,11 @@
-//! Processes: those that this one starts, and those that it looks for.
+//! Processes: starting them, waiting for them, finding and ending them.
 //!
-//! * [`child`] owns one that was started, and ends it with its guard.
-//! * [`command`] runs one to its end, not longer than a limit, and not past a Ctrl-C.
-//! * [`scan`] finds on the whole machine what belongs together, and ends it.
+//! * [`child`] owns a child process and kills it when its guard is dropped.
+//! * [`command`] runs a command until it exits, a time limit passes or a signal arrives.
+//! * [`scan`] finds related processes on the whole machine and ends them.
 //!
-//! A process is known by its pid *and* start time, or is a child that nobody has waited for,
-//! whose pid is nobody else's; never by its name alone.
+//! A process is identified by pid *and* start time, or is a child that was not reaped yet,
+//! whose pid cannot be reused; never by name alone.
 
 pub mod child;
 pub mod command;

@@ -1,9 +1,8 @@
-//! The processes of this machine: a look at all of them, which belong together, and the end
-//! of those.
+//! Scan of all processes of this machine, to find related ones and end them.
 //!
-//! Never by name alone: other servers and nodes may run here. What is looked for is known by
-//! pid *and* start time, or carries what it was given (a variable, a user, a file that it
-//! writes to), or descends from one of these.
+//! Processes are never matched by name alone: other servers and nodes may run here. They are
+//! known by pid *and* start time, carry something that they were given (an environment
+//! variable, a user, an open file), or descend from such a process.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -16,37 +15,37 @@ use skyload::ids::ProcessIdentity;
 use skyload::poll::{Probe, wait_until};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-/// How often it is looked again for those that were started while others were ended.
+/// Maximum number of scans for processes that were started while others were being ended.
 const ROUNDS: usize = 10;
 
-/// How often it is looked at whether a process is gone.
-const GLANCE: Duration = Duration::from_millis(5);
+/// Interval at which waits check whether a process is gone.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// All processes of this machine at one moment.
+/// Snapshot of all processes of this machine.
 pub struct Scan {
     system: System,
     parents: HashMap<u32, u32>,
 }
 
-/// A process as it was seen.
+/// Process of a [`Scan`].
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
-    /// Its pid.
+    /// Process id.
     pub pid: u32,
     process: &'a sysinfo::Process,
 }
 
-/// A process that was looked for.
+/// Process that [`find`] matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its pid and start time.
+    /// Pid and start time.
     pub identity: ProcessIdentity,
-    /// Its command line.
-    pub words: Vec<OsString>,
+    /// Arguments, the program's name included.
+    pub args: Vec<OsString>,
 }
 
 impl Scan {
-    /// Looks at all processes, with their command lines, environments and users.
+    /// Snapshot of the processes that run now, with arguments, environments and users.
     pub fn now() -> Result<Self> {
         let mut system = System::new().context("listing the processes of this machine")?;
         system.refresh_processes_specifics(
@@ -56,23 +55,23 @@ impl Scan {
                 .with_cmd(UpdateKind::Always)
                 .with_environ(UpdateKind::Always)
                 .with_user(UpdateKind::Always)
-                // Threads are listed as processes otherwise.
+                // sysinfo lists threads as processes by default.
                 .without_tasks(),
         );
         let parents = parents(&system);
         Ok(Self { system, parents })
     }
 
-    /// Each of them.
+    /// Iterator over the processes, in no particular order.
     pub fn processes(&self) -> impl Iterator<Item = Seen<'_>> {
         self.system.processes().iter().map(|(pid, process)| Seen { pid: pid.as_u32(), process })
     }
 
-    /// This process, and all that it was started by.
+    /// Pids of this process and its ancestors.
     fn ancestors(&self) -> HashSet<u32> {
         let mut ancestors = HashSet::new();
         let mut next = Some(std::process::id());
-        // Processes are not seen all at one moment: a reused pid might make a circle.
+        // The snapshot is not atomic: a pid that was reused meanwhile might close a cycle.
         while let Some(pid) = next.filter(|pid| *pid > 0 && ancestors.insert(*pid)) {
             next = self.parents.get(&pid).copied();
         }
@@ -81,51 +80,53 @@ impl Scan {
 }
 
 impl Seen<'_> {
-    /// Its parent's pid; 0 where nobody knows.
+    /// Pid of the parent; 0 if unknown.
     pub fn parent(&self) -> u32 {
         self.process.parent().map_or(0, sysinfo::Pid::as_u32)
     }
 
-    /// Its command line.
-    pub fn words(&self) -> &[OsString] {
+    /// Arguments, the program's name included.
+    pub fn args(&self) -> &[OsString] {
         self.process.cmd()
     }
 
-    /// The variables that it was started with, unless its title has overwritten them.
+    /// Environment variables at the start, as `NAME=value`. A process title may have
+    /// overwritten them.
     pub fn variables(&self) -> &[OsString] {
         self.process.environ()
     }
 
-    /// Whom it runs as, where that can be seen.
+    /// User id; `None` if not readable.
     pub fn uid(&self) -> Option<u32> {
         self.process.user_id().map(|uid| **uid)
     }
 }
 
-/// All that are alive of those that are known, that are ours by what is seen of them, or
-/// that descend from one of these. This process is none of them, and whom it was started by.
+/// Running processes that are `known`, that `is_ours` matches, or that descend from one of
+/// these. This process and its ancestors are never among them.
 pub fn find(known: &[ProcessIdentity], is_ours: impl Fn(&Seen<'_>) -> bool) -> Result<Vec<Found>> {
     let scan = Scan::now()?;
-    let spared = scan.ancestors();
+    let excluded = scan.ancestors();
     let known = known.iter().filter(|known| known.is_alive()).map(|known| known.pid);
-    let seen = scan.processes().filter(is_ours).map(|seen| seen.pid);
-    let mut ours: HashSet<u32> = known.chain(seen).filter(|pid| !spared.contains(pid)).collect();
+    let matched = scan.processes().filter(is_ours).map(|seen| seen.pid);
+    let mut ours: HashSet<u32> =
+        known.chain(matched).filter(|pid| !excluded.contains(pid)).collect();
     add_descendants(&mut ours, &scan.parents);
     let found =
-        scan.processes().filter(|seen| ours.contains(&seen.pid) && !spared.contains(&seen.pid));
+        scan.processes().filter(|seen| ours.contains(&seen.pid) && !excluded.contains(&seen.pid));
     let found = found.filter_map(|seen| {
-        Some(Found { identity: ProcessIdentity::of(seen.pid)?, words: seen.words().to_vec() })
+        Some(Found { identity: ProcessIdentity::of(seen.pid)?, args: seen.args().to_vec() })
     });
     Ok(found.collect())
 }
 
-/// Ends all that [`find`] finds, and returns those that there were.
+/// Kills all processes that [`find`] returns, again until there are none, and returns them.
 pub fn end_all(
     known: &[ProcessIdentity],
     is_ours: impl Fn(&Seen<'_>) -> bool,
 ) -> Result<Vec<Found>> {
     let mut ended = Vec::new();
-    end_again(ROUNDS, || {
+    end_repeatedly(ROUNDS, || {
         let found = find(known, &is_ours)?;
         let identities = found.iter().map(|found| found.identity).collect();
         ended.extend(found);
@@ -134,14 +135,14 @@ pub fn end_all(
     Ok(ended)
 }
 
-/// Ends what a look finds, until one finds nothing: a process may start another while it is
-/// being looked for.
-pub fn end_again(
+/// Kills the processes that `find` returns until there are none, at most `rounds` times: a
+/// process may start another one between the scan and its own end.
+pub fn end_repeatedly(
     rounds: usize,
-    mut look: impl FnMut() -> Result<Vec<ProcessIdentity>>,
+    mut find: impl FnMut() -> Result<Vec<ProcessIdentity>>,
 ) -> Result<()> {
     for _ in 0..rounds {
-        let found = look()?;
+        let found = find()?;
         if found.is_empty() {
             break;
         }
@@ -150,41 +151,42 @@ pub fn end_again(
     Ok(())
 }
 
-/// Ends one process and waits until it is gone. It is not asked: many ignore that.
+/// Kills a process and waits up to 5 s until it is gone. SIGKILL, since many ignore SIGTERM.
 pub fn end(process: ProcessIdentity) {
     const WITHIN: Duration = Duration::from_secs(5);
     _ = signal_and_wait(process, Signal::SIGKILL, WITHIN);
 }
 
-/// Sends a process a signal that ends it, and waits at most so long until it is gone.
+/// Sends a process a signal that ends it, and waits until it is gone, at most for `within`.
 pub fn signal_and_wait(process: ProcessIdentity, signal: Signal, within: Duration) -> Result<()> {
     if !process.is_alive() {
         return Ok(());
     }
     let pid = i32::try_from(process.pid).context("sending a signal")?;
-    // It may have ended just now.
+    // Fails if the process has exited since the check above.
     _ = kill(Pid::from_raw(pid), signal);
-    wait_until(within, GLANCE, || Probe::of(!process.is_alive(), "it is still there"))?;
+    wait_until(within, POLL_INTERVAL, || Probe::of(!process.is_alive(), "the process still runs"))?;
     Ok(())
 }
 
-/// All that descend from a process; none where nobody can look.
-pub fn descendants(of: u32) -> Vec<ProcessIdentity> {
+/// Descendants of the process `pid`; empty if processes cannot be listed.
+pub fn descendants(pid: u32) -> Vec<ProcessIdentity> {
     let Ok(scan) = Scan::now() else { return Vec::new() };
-    let mut found = HashSet::from([of]);
+    let mut found = HashSet::from([pid]);
     add_descendants(&mut found, &scan.parents);
-    found.remove(&of);
+    found.remove(&pid);
     found.into_iter().filter_map(ProcessIdentity::of).collect()
 }
 
-/// Everybody's parent, by pid; 0 where nobody knows.
+/// Parent pid of each process, by pid; 0 if unknown.
 pub fn parents(system: &System) -> HashMap<u32, u32> {
     let parent = |process: &sysinfo::Process| process.parent().map_or(0, sysinfo::Pid::as_u32);
     system.processes().iter().map(|(pid, process)| (pid.as_u32(), parent(process))).collect()
 }
 
-/// Adds those who descend from `ours`, given everybody's parent.
+/// Adds all descendants to the set of pids `ours`, given the [`parents`] of all processes.
 pub fn add_descendants(ours: &mut HashSet<u32>, parents: &HashMap<u32, u32>) {
+    // One generation per round, since the map goes from child to parent.
     loop {
         let children: Vec<u32> = parents
             .iter()
@@ -203,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_this_process_nor_whom_it_was_started_by_is_found() {
+    fn this_process_and_its_ancestors_are_never_found() {
         let me = ProcessIdentity::current().unwrap();
         let parent = std::os::unix::process::parent_id();
         let found = find(&[me], |seen| seen.pid == parent).unwrap();
@@ -211,11 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn those_who_descend_from_one_that_is_known_are_found() {
+    fn descendants_of_a_known_process_are_found() {
         let mut script = std::process::Command::new("sh");
         let mut known = script.args(["-c", "sleep 61 & wait"]).spawn().unwrap();
         let identity = ProcessIdentity::of(known.id()).unwrap();
-        let both = wait_until(Duration::from_secs(20), GLANCE, || {
+        let both = wait_until(Duration::from_secs(20), POLL_INTERVAL, || {
             match find(&[identity], |_| false).unwrap().len() {
                 2 => Probe::Ready(()),
                 number => Probe::NotYet(number.to_string()),
@@ -224,7 +226,7 @@ mod tests {
         both.unwrap();
         let ended = end_all(&[identity], |_| false).unwrap();
         known.wait().unwrap();
-        assert!(ended.iter().any(|found| found.words.contains(&"61".into())), "{ended:?}");
+        assert!(ended.iter().any(|found| found.args.contains(&"61".into())), "{ended:?}");
         assert!(ended.iter().all(|found| !found.identity.is_alive()));
     }
 }

@@ -1,15 +1,14 @@
-//! The programs that skyload needs beside itself, found or installed.
+//! Tools that skyload needs, found on `PATH` or installed.
 //!
-//! What is found on `PATH` and new enough is used as it is. What is missing goes
-//! under the state directory, each tool into a folder of its own, so that
-//! deleting the state directory undoes all of it.
+//! A tool on `PATH` that is new enough is used as it is. Missing tools are installed below the
+//! state directory, each in its own folder: deleting the state directory removes them all.
 //!
-//! * [`python`] and [`uv`] make the environment of the SkyPilot under test;
+//! * [`python`] and [`uv`] create the environment of the SkyPilot under test;
 //! * [`debian`] unpacks the distribution's packages;
-//! * [`run`], [`cure`], [`version`] and [`lock`] are what they share.
+//! * [`run`], [`hint`], [`version`] and [`lock`] are shared by these.
 
-pub mod cure;
 pub mod debian;
+pub mod hint;
 pub mod lock;
 pub mod python;
 pub mod run;
@@ -23,10 +22,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::Shell;
 
-/// A shell that stands in the state directory, created if need be.
+/// Shell whose working directory is the state directory, created if missing.
 ///
-/// Tools look for settings in the working directory and above it: started from
-/// here, they don't see those of whatever project the user happens to stand in.
+/// Tools look for settings in the working directory and above. Started from the state
+/// directory, they ignore the settings of the project in the user's working directory.
 pub fn shell_in(state_dir: &Path) -> Result<Shell> {
     let shell = Shell::new().context("reading the current directory")?;
     fs::create_dir_all(state_dir)
@@ -35,19 +34,19 @@ pub fn shell_in(state_dir: &Path) -> Result<Shell> {
     Ok(shell)
 }
 
-/// The program called `name` that a shell would run.
+/// Path of the program `name`, the first one on the shell's PATH.
 pub fn on_path(shell: &Shell, name: &str) -> Option<PathBuf> {
     let path = shell.var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| is_program(file))
 }
 
-/// Whether `path` is a file that may be executed.
+/// Whether `path` is an executable file.
 pub fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
-/// Removes a folder that may not be there.
+/// Removes a folder with its contents; does nothing if there is none.
 pub fn remove_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

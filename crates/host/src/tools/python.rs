@@ -1,4 +1,4 @@
-//! Finding a Python that SkyPilot runs on.
+//! Search for a Python that SkyPilot supports.
 
 use std::path::{Path, PathBuf};
 
@@ -11,75 +11,74 @@ use super::{on_path, remove_folder};
 use crate::environment::{Environment, For};
 use crate::progress::Step;
 
-/// The versions that SkyPilot's packages are made for.
+/// Oldest version that SkyPilot's packages support.
 const OLDEST: ToolVersion = ToolVersion(3, 9, 0);
+/// First version that SkyPilot's packages do not support.
 const FIRST_TOO_NEW: ToolVersion = ToolVersion(3, 14, 0);
 
-/// `python3` first, as the user's own choice; then whatever else fits.
+/// Names to look for, in this order: `python3` first, since it is the user's choice.
 const NAMES: [&str; 6] =
     ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9"];
 
-const CURE: &str = "install Python 3.9 to 3.13 (Debian, Ubuntu: `sudo apt install python3 \
+const HINT: &str = "install Python 3.9 to 3.13 (Debian, Ubuntu: `sudo apt install python3 \
                     python3-venv`; Fedora: `sudo dnf install python3`; macOS: `brew install \
-                    python@3.13`) and see that it is on PATH";
+                    python@3.13`) and put it on PATH";
 
-/// An interpreter of a fitting version.
+/// Python interpreter of a supported version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Python {
-    /// Its real path, not that of a version manager's shim.
+    /// Real path, not the one of a version manager's shim.
     pub path: PathBuf,
-    /// Its version.
+    /// Version of the interpreter.
     pub version: ToolVersion,
 }
 
 impl Python {
-    /// Finds the interpreter to make environments with.
+    /// First supported interpreter on the shell's PATH.
     pub fn find(shell: &Shell) -> Result<Self> {
-        let mut unfit = Vec::new();
+        let mut unsupported = Vec::new();
         for name in NAMES {
             let Some(program) = on_path(shell, name) else { continue };
-            // A shim of a version that isn't chosen answers with an error.
-            let Some(python) = ask(shell, &program) else { continue };
+            // A shim of pyenv fails for a version that is not selected.
+            let Some(python) = query(shell, &program) else { continue };
             if (OLDEST..FIRST_TOO_NEW).contains(&python.version) {
                 return Ok(python);
             }
-            unfit.push(format!("{name} is {} ({})", python.version, python.path.display()));
+            unsupported.push(format!("{name} is {} ({})", python.version, python.path.display()));
         }
-        if unfit.is_empty() {
-            bail!("there is no `python3` on PATH\n  hint: {CURE}");
+        if unsupported.is_empty() {
+            bail!("no `python3` on PATH\n  hint: {HINT}");
         }
-        bail!(
-            "no Python on PATH is one that SkyPilot runs on: {}\n  hint: {CURE}",
-            unfit.join(", ")
-        )
+        bail!("no supported Python on PATH; found: {}\n  hint: {HINT}", unsupported.join(", "))
     }
 
-    /// Makes a virtual environment with pip in it, in place of what is there.
+    /// Creates a virtual environment with pip in `folder`, whose old contents are removed.
     pub fn make_venv(&self, shell: &Shell, folder: &Path, step: &Step) -> Result<()> {
         remove_folder(folder)?;
         let python = &self.path;
         run(for_installers(cmd!(shell, "{python} -m venv {folder}")), step)?
             .into_output()
-            .with_context(|| format!("making a virtual environment in {}", folder.display()))?;
+            .with_context(|| format!("creating a virtual environment in {}", folder.display()))?;
         Ok(())
     }
 }
 
-/// The environment of whatever installs: where to get packages from is the shell's to
-/// say, and where to put them is not.
+/// Command with the environment of installers: the shell's variables choose the package index,
+/// but not the folder to install into.
 pub fn for_installers(command: Cmd<'_>) -> Cmd<'_> {
-    // A configuration file, which may name an index, may say otherwise.
+    // pip's configuration file is passed on, as it may name an index. It may also set these.
     Environment::of(For::Installers)
         .apply_to(command)
         .env("PIP_USER", "0")
         .env("PIP_REQUIRE_VIRTUALENV", "0")
 }
 
-fn ask(shell: &Shell, program: &Path) -> Option<Python> {
-    let question = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";
-    let ask = for_installers(cmd!(shell, "{program} -c {question}"));
-    let answer = ask.quiet().ignore_stderr().read().ok()?;
-    let (version, path) = answer.split_once('\n')?;
+/// Version and real path of the Python `program`; `None` if it does not run.
+fn query(shell: &Shell, program: &Path) -> Option<Python> {
+    let script = "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";
+    let command = for_installers(cmd!(shell, "{program} -c {script}"));
+    let output = command.quiet().ignore_stderr().read().ok()?;
+    let (version, path) = output.split_once('\n')?;
     Some(Python { path: PathBuf::from(path.trim_end()), version: ToolVersion::find_in(version)? })
 }
 
@@ -97,10 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_python_is_an_error_with_a_cure() {
+    fn a_missing_python_is_an_error_with_a_hint() {
         let folder = tempfile::tempdir().unwrap();
         let error = Python::find(&shell_with(folder.path(), &[])).unwrap_err().to_string();
-        assert!(error.starts_with("there is no `python3` on PATH\n  hint: install"), "{error}");
+        assert!(error.starts_with("no `python3` on PATH\n  hint: install"), "{error}");
     }
 
     #[test]
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn another_python_stands_in_for_one_that_does_not_fit() {
+    fn a_supported_python_is_found_behind_an_unsupported_one() {
         let folder = tempfile::tempdir().unwrap();
         let shell = shell_with(
             folder.path(),
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_python_without_venv_is_an_error_with_a_cure() {
+    fn a_python_without_venv_is_an_error_with_a_hint() {
         let folder = tempfile::tempdir().unwrap();
         let script = "case $2 in venv) echo \"$0: No module named venv\" >&2; exit 1;; esac";
         let shell = shell_with(folder.path(), &[("python3", script)]);

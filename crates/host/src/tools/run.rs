@@ -1,4 +1,4 @@
-//! Running a tool to its end, its output kept off the terminal.
+//! Execution of tools, with their output as progress instead of on the terminal.
 
 use std::io::{self, BufRead, BufReader};
 use std::process::{Command, ExitStatus, Stdio};
@@ -9,39 +9,39 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use xshell::Cmd;
 
-use super::cure;
+use super::hint;
 use crate::process::child::OwnedChild;
 use crate::progress::Step;
 use crate::signals::{self, Interrupted};
 
-/// How often it is looked at whether somebody has asked for an end.
-const GLANCE: Duration = Duration::from_millis(50);
+/// Interval at which a wait for a tool's output checks for an interruption.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How much of a failed tool's output an error shows: enough for its last
-/// message and what led to it.
+/// Number of a failed tool's last lines that an error shows: the message and its context.
 const LINES_SHOWN: usize = 15;
 
-/// A tool that has ended, well or not.
+/// Tool that has exited, successfully or not.
 #[derive(Debug)]
 pub struct Finished {
     command: String,
     status: ExitStatus,
-    /// What it wrote to both of its outputs, in that order.
+    /// Lines of standard output and error, in the order in which they were written.
     pub output: String,
 }
 
 impl Finished {
-    /// Whether it exited with 0.
+    /// Whether the tool exited with status 0.
     pub fn succeeded(&self) -> bool {
         self.status.success()
     }
 
-    /// What it wrote, or an error with the end of that and a cure if one is known.
+    /// Output of a tool that succeeded, else [`Self::failure`].
     pub fn into_output(self) -> Result<String> {
         if self.succeeded() { Ok(self.output) } else { Err(self.failure()) }
     }
 
-    /// The error that says how this tool failed.
+    /// Error with the command, its status, the last lines of its output, and a hint if the
+    /// failure is known.
     pub fn failure(&self) -> anyhow::Error {
         let lines: Vec<&str> = self.output.lines().collect();
         let shown = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
@@ -50,21 +50,21 @@ impl Finished {
             message.push_str("\n    ");
             message.push_str(line);
         }
-        if let Some(cure) = cure::for_output(&self.output) {
+        if let Some(hint) = hint::for_output(&self.output) {
             message.push_str("\n  hint: ");
-            message.push_str(cure);
+            message.push_str(hint);
         }
         anyhow!(message)
     }
 }
 
-/// Runs `command`, showing its newest line of output as what `step` is at.
+/// Runs `command` until it exits, and shows its newest line of output as the state of `step`.
 ///
-/// It stays in our process group, so that the terminal's Ctrl-C ends it too. Once somebody
-/// has asked for an end, it is ended, or not started: that is an [`Interrupted`], and no
-/// failure that there may be another way around.
+/// The command stays in this process group, so a terminal's Ctrl-C reaches it too. When this
+/// process is interrupted, the command is ended, or not started, and the error is
+/// [`Interrupted`], so that callers do not try an alternative.
 pub fn run(command: Cmd<'_>, step: &Step) -> Result<Finished> {
-    run_unless(command, step, signals::end_is_asked_for)
+    run_unless(command, step, signals::is_interrupted)
 }
 
 fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> Result<Finished> {
@@ -77,19 +77,19 @@ fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> 
     let mut command = Command::from(command);
     command.stdin(Stdio::null()).stdout(writer.try_clone().with_context(starting)?).stderr(writer);
     let mut child = OwnedChild::spawn(&mut command).with_context(starting)?;
-    // It holds our copies of the pipe's writing end: with one of them open, the
-    // reader would wait for ever.
+    // Drops the write ends of the pipe in this process: with one of them open, the reader
+    // would never see the end of the output.
     drop(command);
 
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
-        // A read error ends the listening, never the waiting for the child.
+        // A read error ends this thread; the child is waited for below in any case.
         let mut lines = BufReader::new(reader).split(b'\n').map_while(Result::ok);
         while lines.next().is_some_and(|line| sender.send(line).is_ok()) {}
     });
     let mut output = String::new();
     loop {
-        match lines.recv_timeout(GLANCE) {
+        match lines.recv_timeout(POLL_INTERVAL) {
             Ok(line) => note(&line, &mut output, step),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -104,7 +104,7 @@ fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> 
     Ok(Finished { command: shown, status, output })
 }
 
-/// Keeps a line of output, and shows it.
+/// Appends a line to `output` and shows it as the state of `step`.
 fn note(line: &[u8], output: &mut String, step: &Step) {
     let line = String::from_utf8_lossy(line);
     let line = line.trim_end();
@@ -128,22 +128,22 @@ mod tests {
     }
 
     #[test]
-    fn both_outputs_are_kept_in_order() {
+    fn both_outputs_are_returned_in_order() {
         let finished = run_script("echo one; echo two >&2; echo three");
         assert_eq!(finished.into_output().unwrap(), "one\ntwo\nthree\n");
     }
 
     #[test]
-    fn a_tool_is_ended_when_somebody_asks_for_an_end() {
+    fn an_interrupted_tool_is_ended() {
         let (shell, folder) = (Shell::new().unwrap(), tempfile::tempdir().unwrap());
         let begun = folder.path().join("begun");
         let script = format!(": > {}; exec sleep 600", begun.display());
         let step = Progress::new().step("a script");
-        let asked_for = || begun.exists();
-        let error = run_unless(cmd!(shell, "sh -c {script}"), &step, asked_for).unwrap_err();
+        let interrupted = || begun.exists();
+        let error = run_unless(cmd!(shell, "sh -c {script}"), &step, interrupted).unwrap_err();
         assert!(error.is::<Interrupted>(), "{error:#}");
-        // Nor is another attempt made.
-        let error = run_unless(cmd!(shell, "skyload-no-such"), &step, asked_for).unwrap_err();
+        // A further tool is not even started.
+        let error = run_unless(cmd!(shell, "skyload-no-such"), &step, interrupted).unwrap_err();
         assert!(error.is::<Interrupted>(), "{error:#}");
     }
 
@@ -156,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_has_a_known_cure_names_it() {
+    fn a_known_failure_has_a_hint() {
         let error = run_script("echo 'No space left on device'; exit 1").failure().to_string();
         assert!(error.contains("hint: the disk is full"), "{error}");
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_named() {
+    fn a_missing_program_is_named() {
         let shell = Shell::new().unwrap();
         let step = Progress::new().step("nothing");
         let error = run(cmd!(shell, "skyload-no-such-program"), &step).unwrap_err();

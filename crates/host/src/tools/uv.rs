@@ -1,4 +1,4 @@
-//! `uv`, which installs Python packages quickly and as of a date.
+//! Python packages installed with `uv`, which is fast and can resolve as of a date.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,29 +9,29 @@ use xshell::{Cmd, Shell, cmd};
 use super::python::{Python, for_installers};
 use super::run::{Finished, run};
 use super::version::ToolVersion;
-use super::{cure, is_program, on_path, shell_in};
+use super::{hint, is_program, on_path, shell_in};
 use crate::progress::{Progress, Step};
 
-/// The first version known to have all that is used here.
+/// Oldest version that is known to have all options used here.
 const OLDEST: ToolVersion = ToolVersion(0, 5, 0);
 
-/// A `uv` that answers.
+/// Working `uv` program of a supported version.
 #[derive(Clone, Debug)]
 pub struct Uv {
     program: PathBuf,
     version: ToolVersion,
-    /// Where it leaves its locks, which would stay in the machine's own `/tmp`.
+    /// Folder for temporary files: uv's lock files would stay in `/tmp` otherwise.
     temporary: PathBuf,
 }
 
 impl Uv {
-    /// The `uv` on PATH, else our own, else a newly installed one. `None` is
-    /// pip's case: `uv` has no package for every machine.
+    /// `uv` on PATH, else the one in the state directory, else a newly installed one. `None` if
+    /// uv cannot be installed on this machine: callers use pip instead.
     pub fn find_or_install(state_dir: &Path, progress: &Progress) -> Result<Option<Self>> {
         Self::find_or_install_with(&shell_in(state_dir)?, state_dir, progress)
     }
 
-    /// The same for a shell that knows the programs.
+    /// [`Self::find_or_install`] with the PATH of `shell`.
     pub fn find_or_install_with(
         shell: &Shell,
         state_dir: &Path,
@@ -40,16 +40,16 @@ impl Uv {
         find_or_install(shell, state_dir, progress)
     }
 
-    /// Where it is.
+    /// Path of the program.
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// The start of a command line of this `uv`.
+    /// Command that runs this `uv`, without arguments.
     pub fn command<'a>(&self, shell: &'a Shell) -> Cmd<'a> {
         let program = &self.program;
-        // It makes environments from the Python that was found and checked,
-        // and is not to download one of its own.
+        // Environments are made from the Python that was found and checked, never from one
+        // that uv downloads.
         for_installers(cmd!(shell, "{program}"))
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_NO_PROGRESS", "1")
@@ -57,16 +57,18 @@ impl Uv {
     }
 }
 
-/// How many packages are built from their sources before all of them may be.
-const MOST_BUILT: usize = 8;
+/// Number of packages that are allowed to be built from source one by one, before uv may build
+/// any.
+const MAX_BUILT: usize = 8;
 
 impl Uv {
-    /// Installs packages for `python`, ready-made ones wherever there are any.
+    /// Installs packages for `python`, from wheels wherever there are any. `what` are arguments
+    /// of `uv pip install`.
     ///
-    /// A date may fall between the upload of a package's source and that of its ready-made
-    /// ones (SQLAlchemy 2.1.6 with SkyPilot 0.14.1): compiling it takes half a minute and
-    /// a compiler, and the version before it does as well. So only what has never been
-    /// ready-made (python-hostlist) is built.
+    /// With a resolution date between the uploads of a release's source and of its wheels
+    /// (SQLAlchemy 2.1.6 with SkyPilot 0.14.1), uv would build the package, which takes half a
+    /// minute and a compiler; an earlier release with wheels is as good. So only packages
+    /// without any wheel (python-hostlist) are built.
     pub fn install(
         &self,
         shell: &Shell,
@@ -74,19 +76,19 @@ impl Uv {
         what: &[&str],
         step: &Step,
     ) -> Result<Finished> {
-        // Compiled as pip does it: an import that compiles takes 2.9 CPU-seconds
-        // instead of 1.3, again and again where PYTHONDONTWRITEBYTECODE is set.
+        // Bytecode is compiled at installation, as pip does. Without it an import of SkyPilot
+        // takes 2.9 CPU-seconds instead of 1.3, each time if PYTHONDONTWRITEBYTECODE is set.
         let install = || {
             let options = ["pip", "install", "--compile-bytecode", "--python"];
             self.command(shell).args(options).arg(python)
         };
         let mut built: Vec<String> = Vec::new();
-        while built.len() < MOST_BUILT {
+        while built.len() < MAX_BUILT {
             let sources = built.iter().flat_map(|name| ["--no-binary", name]);
-            let ready_made =
+            let from_wheels =
                 install().args(["--only-binary", ":all:"]).args(sources).args(what.iter());
-            let finished = run(ready_made, step)?;
-            if finished.succeeded() || cure::is_about_network(&finished.output) {
+            let finished = run(from_wheels, step)?;
+            if finished.succeeded() || hint::is_network_failure(&finished.output) {
                 return Ok(finished);
             }
             match without_wheels(&finished.output).filter(|name| !built.contains(name)) {
@@ -94,15 +96,16 @@ impl Uv {
                 None => break,
             }
         }
+        // Without a limit: the failure may have another reason than a missing wheel.
         run(install().args(what.iter()), step)
     }
 }
 
-/// The package of which uv says that no version has ready-made packages: `Because all
-/// versions of python-hostlist have no usable wheels and ..`, or, of one version alone,
-/// `Because python-hostlist==2.3.0 has no usable wheels and ..`.
+/// Name of a package without wheels in uv's error: `Because all versions of python-hostlist
+/// have no usable wheels and ..`, or `Because python-hostlist==2.3.0 has no usable wheels and
+/// ..` for a single version.
 fn without_wheels(output: &str) -> Option<String> {
-    // A terminal's width may break the sentence anywhere.
+    // uv wraps its messages, so the sentence may be broken anywhere.
     let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
     let (before, _) = output
         .split_once(" have no usable wheels")
@@ -117,40 +120,40 @@ fn find_or_install(shell: &Shell, state_dir: &Path, progress: &Progress) -> Resu
     let folder = state_dir.join("tools/uv");
     let ours = folder.join("bin/uv");
     let temporary = state_dir.join("tmp");
-    fs::create_dir_all(&temporary).context("making a folder for uv's temporary files")?;
+    fs::create_dir_all(&temporary).context("creating a folder for uv's temporary files")?;
     let candidates =
         on_path(shell, "uv").into_iter().chain(is_program(&ours).then(|| ours.clone()));
-    if let Some(uv) = candidates.filter_map(|program| ask(shell, program, &temporary)).next() {
+    if let Some(uv) = candidates.filter_map(|program| query(shell, program, &temporary)).next() {
         return Ok(Some(uv));
     }
 
-    let step = progress.step("Installing uv (once, some seconds)");
+    let step = progress.step("Installing uv (once, a few seconds)");
     let python = Python::find(shell)?;
     python.make_venv(shell, &folder, &step)?;
     let venv_python = folder.join("bin/python");
     let install =
         cmd!(shell, "{venv_python} -m pip install --no-input --disable-pip-version-check uv");
     let installed = run(for_installers(install), &step)?;
-    if cure::is_about_network(&installed.output) && !installed.succeeded() {
-        // Without a network pip would fail at SkyPilot just the same.
+    if hint::is_network_failure(&installed.output) && !installed.succeeded() {
+        // Without a network, installing SkyPilot with pip would fail too.
         return Err(installed.failure()).context("installing uv");
     }
-    let uv = ask(shell, ours, &temporary);
+    let uv = query(shell, ours, &temporary);
     match &uv {
         Some(uv) => step.done(format!("{}, in {}", uv.version, folder.display())),
         None => step.done(
-            "warning: it cannot be installed here; pip is used instead, which is slower and \
-             resolves an old release's dependencies as of today",
+            "warning: uv cannot be installed on this machine; using pip, which is slower and \
+             resolves the dependencies of old releases as of today",
         ),
     }
     Ok(uv)
 }
 
-/// The `uv` at `program`, if it answers and is new enough.
-fn ask(shell: &Shell, program: PathBuf, temporary: &Path) -> Option<Uv> {
-    let ask = for_installers(cmd!(shell, "{program} --version"));
-    let answer = ask.quiet().ignore_stderr().read().ok()?;
-    let version = ToolVersion::find_in(&answer).filter(|version| *version >= OLDEST)?;
+/// `uv` at `program`; `None` if it does not run or is too old.
+fn query(shell: &Shell, program: PathBuf, temporary: &Path) -> Option<Uv> {
+    let command = for_installers(cmd!(shell, "{program} --version"));
+    let output = command.quiet().ignore_stderr().read().ok()?;
+    let version = ToolVersion::find_in(&output).filter(|version| *version >= OLDEST)?;
     Some(Uv { program, version, temporary: temporary.to_owned() })
 }
 
@@ -160,7 +163,7 @@ mod tests {
     use crate::testing::{script, shell};
 
     #[test]
-    fn an_old_uv_on_path_gives_way_to_our_own() {
+    fn an_old_uv_on_path_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         script(&folder.path().join("bin/uv"), "echo uv 0.4.30");
         script(&folder.path().join("tools/uv/bin/uv"), "echo uv 0.13.9");
@@ -170,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_no_ready_made_packages_is_built() {
+    fn only_packages_without_wheels_are_built() {
         let folder = tempfile::tempdir().unwrap();
-        // As uv 0.13 does it. Without a limit it would build whatever is newest.
+        // Behaves like uv 0.13, which builds the newest release unless that is forbidden.
         script(
             &folder.path().join("bin/uv"),
             "case \"$*\" in\n\
              --version) echo uv 0.13.9;;\n\
-             *'--only-binary :all: --no-binary python-hostlist'*) echo \"$*\" > asked;;\n\
+             *'--only-binary :all: --no-binary python-hostlist'*) echo \"$*\" > args;;\n\
              *'--only-binary :all:'*) echo 'cause: Because all versions of python-hostlist have no\n\
              usable wheels and skypilot[slurm]>=0.14.1 depends on python-hostlist, ..'; exit 1;;\n\
              *) echo 'built from source'; exit 1;;\n\
@@ -189,15 +192,15 @@ mod tests {
         let (python, step) = (folder.path().join("python"), Progress::new().step("Installing"));
         let finished = uv.install(&shell, &python, &["skypilot==0.14.1"], &step).unwrap();
         assert!(finished.succeeded(), "{}", finished.output);
-        let asked = fs::read_to_string(folder.path().join("asked")).unwrap();
+        let args = fs::read_to_string(folder.path().join("args")).unwrap();
         assert!(
-            asked.trim_end().ends_with("--no-binary python-hostlist skypilot==0.14.1"),
-            "{asked}"
+            args.trim_end().ends_with("--no-binary python-hostlist skypilot==0.14.1"),
+            "{args}"
         );
     }
 
     #[test]
-    fn what_cannot_be_had_ready_made_is_built_all_the_same() {
+    fn packages_are_built_if_installing_from_wheels_fails() {
         let folder = tempfile::tempdir().unwrap();
         script(
             &folder.path().join("bin/uv"),
@@ -210,8 +213,8 @@ mod tests {
     }
 
     #[test]
-    fn the_package_without_wheels_is_found_in_uvs_words() {
-        for (words, name) in [
+    fn a_package_without_wheels_is_found_in_uvs_message() {
+        for (message, name) in [
             (
                 "Because all versions of python-hostlist\n  have no usable wheels and",
                 "python-hostlist",
@@ -219,12 +222,12 @@ mod tests {
             ("Because python-hostlist==2.3.0 has no usable wheels and", "python-hostlist"),
             ("Because only python-hostlist<=2.3.0 is available", ""),
         ] {
-            assert_eq!(without_wheels(words).unwrap_or_default(), name);
+            assert_eq!(without_wheels(message).unwrap_or_default(), name);
         }
     }
 
     #[test]
-    fn its_temporary_files_are_in_the_state_directory() {
+    fn temporary_files_of_uv_are_in_the_state_directory() {
         let folder = tempfile::tempdir().unwrap();
         script(&folder.path().join("bin/uv"), "echo uv 0.13.9; : > \"$TMPDIR/uv-$1.lock\"");
         let shell = shell(folder.path());
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn without_uv_and_without_python_the_error_names_python() {
+    fn without_uv_and_python_the_error_names_python() {
         let folder = tempfile::tempdir().unwrap();
         let shell = shell(folder.path());
         let error = find_or_install(&shell, folder.path(), &Progress::new()).unwrap_err();
@@ -242,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn a_uv_that_has_no_package_here_leaves_the_work_to_pip() {
+    fn without_a_package_of_uv_there_is_no_uv() {
         let folder = tempfile::tempdir().unwrap();
-        // Makes a "virtual environment" whose pip finds nothing.
+        // Creates a "virtual environment" whose pip finds no package.
         script(
             &folder.path().join("bin/python3"),
             "case $2 in\n\

@@ -1,13 +1,13 @@
-//! The version that a tool reports of itself.
+//! Versions that tools report.
 
 use std::fmt;
 
-/// A version of up to three numbers; what follows them is not compared.
+/// Version of up to three numbers; suffixes such as `-rc.1` are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ToolVersion(pub u32, pub u32, pub u32);
 
 impl ToolVersion {
-    /// Finds the version in what a tool prints for `--version`, such as
+    /// Version in a tool's output of `--version`, such as
     /// `uv 0.13.9 (x86_64-unknown-linux-gnu)`.
     pub fn find_in(output: &str) -> Option<Self> {
         output.split_whitespace().find_map(Self::parse)
@@ -42,12 +42,12 @@ mod tests {
     )]
     #[case("uv 0.5", ToolVersion(0, 5, 0))]
     #[case("tool 1.2.3-rc.1", ToolVersion(1, 2, 3))]
-    fn versions_are_found_in_what_tools_print(#[case] output: &str, #[case] version: ToolVersion) {
+    fn versions_are_found_in_output_of_tools(#[case] output: &str, #[case] version: ToolVersion) {
         assert_eq!(ToolVersion::find_in(output), Some(version));
     }
 
     #[test]
-    fn no_text_is_too_odd_to_be_searched() {
+    fn no_text_is_too_odd_to_be_parsed() {
         crate::changes::try_changes(
             b"cargo-nextest 0.9.143 (60fa45f63)\nrelease: 1.2.3-rc.1",
             |text| {

@@ -1,9 +1,9 @@
-//! The node image: what SkyPilot installs on every new node, installed once.
+//! Node image: files that SkyPilot installs on every new node, installed once.
 //!
-//! A node of SkyPilot gets uv, a Python and the API server's own wheel from the
-//! internet, which takes minutes. Here they are prepared, and each new allocation
-//! finds them where SkyPilot looks (`site/task-prolog.sh`). SkyPilot compares the
-//! wheel's hash, so the image is of that very wheel.
+//! SkyPilot installs uv, a Python environment and the API server's wheel on a node, from the
+//! internet, which takes minutes. The image has them prebuilt, and each new allocation links
+//! them to the paths where SkyPilot looks (`site/task-prolog.sh`). SkyPilot compares the wheel's
+//! hash, so the image has the same wheel as the API server.
 
 mod wheel;
 
@@ -25,30 +25,30 @@ use serde::{Deserialize, Serialize};
 use skyload::record::{read_json, write_json};
 use xshell::Shell;
 
-use super::place::{Place, is_open, open_all};
-use crate::site::NODE_SITE;
+use super::base_dir::{BaseDir, is_open_to_all, open_tree};
+use crate::site::NODE_PATCHES;
 use crate::skypilot::SkyPilot;
 use wheel::Wheel;
 
 const STAMP: &str = "skyload-ready.json";
 
-/// To be raised with every change of what an image holds.
+/// Format of images, to be increased with every change of their contents.
 const FORMAT: u32 = 1;
 
-/// A finished image.
+/// Complete node image.
 #[derive(Clone, Debug)]
 pub(super) struct Image {
     pub(super) folder: PathBuf,
-    /// The hash of the wheel in it, which SkyPilot compares.
+    /// Hash of the wheel, by SkyPilot.
     pub(super) hash: String,
 }
 
-/// What says that an image is complete, written last.
+/// Stamp of a complete image, written last.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Stamp {
     format: u32,
-    /// An environment does not work elsewhere than where it was made.
+    /// Folder that the image was built in: Python environments cannot be moved.
     folder: PathBuf,
     sky: PathBuf,
     version: String,
@@ -56,14 +56,14 @@ struct Stamp {
     hash: String,
 }
 
-/// The first release whose jobs run on the nodes of one host.
+/// First release of SkyPilot whose jobs run on nodes that share a host.
 const SINCE: ToolVersion = ToolVersion(0, 14, 0);
 
-/// Why there can't be an image for `sky`, as far as that is seen without starting it.
+/// Reason why there cannot be an image for `sky`, as far as known without running `sky`.
 pub(super) fn obstacle(sky: &SkyPilot) -> Option<String> {
     let Some(python) = &sky.python else {
         return Some(format!(
-            "`{}` is no Python program, and so has nothing for nodes",
+            "expected a Python program to build the node image from, got `{}`",
             sky.program.display()
         ));
     };
@@ -72,45 +72,47 @@ pub(super) fn obstacle(sky: &SkyPilot) -> Option<String> {
         return Some(obstacle);
     }
     let packages = site_packages(python.parent()?.parent()?).ok()?.join("sky/clouds");
+    // Nightlies have version 1.0.0: an old one is recognized by the missing module.
     let is_too_old = packages.is_dir() && !packages.join("slurm.py").exists();
     is_too_old.then(|| wheel::no_slurm(version))
 }
 
-/// Clusters of 0.12.0 come up, and their jobs fail: it knows Slurm, but not several
-/// clusters on one host.
+/// Reason why a release cannot be used. SkyPilot 0.12.0 supports Slurm, but not several clusters
+/// on one host: the clusters start, but their jobs fail.
 fn obstacle_of_version(version: &str) -> Option<String> {
     let number = ToolVersion::find_in(version)?;
     (number < SINCE).then(|| {
-        format!("SkyPilot {version} cannot run jobs on Slurm's nodes here; {SINCE} and newer can")
+        format!("the loopback Slurm cluster needs SkyPilot {SINCE} or newer, got {version}")
     })
 }
 
 impl Image {
-    /// The image for `sky`: found, or built.
+    /// Image for `sky`, built if there is none.
     pub(super) fn prepare(
-        place: &Place,
+        base_dir: &BaseDir,
         workspace: &Workspace,
         sky: &SkyPilot,
         progress: Progress,
     ) -> Result<Self> {
-        let images = place.images();
-        // What we installed ourselves does not change. Anything else may, and is
-        // asked for its wheel each time.
+        let images = base_dir.images();
+        // A SkyPilot that skyload has installed does not change. Another one may, so its wheel
+        // is built, or found unchanged, each time.
         let is_ours = sky.program.starts_with(&workspace.state);
         if let Some(image) = finished(&images).into_iter().find(|it| is_ours && it.is_of(sky)) {
-            adapt(&image.folder)?;
+            write_patches(&image.folder)?;
             return Ok(image.into());
         }
+        // Held until the stamp is written: a concurrent run would build into the same folder.
         let _lock = SetupLock::take(&workspace.state)?;
         let uv = Uv::find_or_install(&workspace.state, &progress)?
-            .context("there is no `uv` for this machine, which SkyPilot's nodes need")?;
+            .context("uv, which SkyPilot's nodes need, cannot be installed on this machine")?;
         let step = progress.step("Building SkyPilot's wheel for the nodes");
-        let wheel = wheel::build(place, workspace, sky, &uv, &step)?;
+        let wheel = wheel::build(base_dir, workspace, sky, &uv, &step)?;
         let hash = wheel.hash.clone();
         let folder = images.join(format!("{}-{}", sky.version, short(&hash)));
         if let Some(image) = finished(&images).into_iter().find(|it| it.folder == folder) {
-            step.done(format!("its image is in {}", folder.display()));
-            adapt(&folder)?;
+            step.done(format!("image found in {}", folder.display()));
+            write_patches(&folder)?;
             return Ok(image.into());
         }
         step.done(&hash);
@@ -129,13 +131,14 @@ impl Image {
         Ok(stamp.into())
     }
 
-    /// What belongs to the API server's `~/.sky/wheels`.
+    /// Folder with the content of the API server's `~/.sky/wheels`.
     pub(super) fn wheels(&self) -> PathBuf {
         self.folder.join("wheels")
     }
 }
 
 impl Stamp {
+    /// Whether the image was built for `sky`.
     fn is_of(&self, sky: &SkyPilot) -> bool {
         self.sky == sky.program && self.version == sky.version && self.commit == sky.commit
     }
@@ -147,10 +150,12 @@ impl From<Stamp> for Image {
     }
 }
 
+/// Stamps of the usable images in the folder `images`.
 fn finished(images: &Path) -> Vec<Stamp> {
     let Ok(entries) = fs::read_dir(images) else { return Vec::new() };
     let stamps = entries.flatten().filter_map(|entry| {
         let stamp: Stamp = read_json(&entry.path().join(STAMP), "stamp").ok()?;
+        // A link, which is broken if the distribution's Python was replaced since.
         let works = entry.path().join("skypilot-runtime/bin/python").exists();
         (stamp.format == FORMAT && stamp.folder == entry.path() && works).then_some(stamp)
     });
@@ -172,49 +177,50 @@ fn build(
     let shell = shell_in(&workspace.state)?;
     let python = node_python(&shell)?;
     remove_folder(folder)?;
-    fs::create_dir_all(folder).context("making the image's folder")?;
+    fs::create_dir_all(folder).context("creating the image's folder")?;
     let wheels = folder.join("wheels").join(&wheel.hash);
-    fs::create_dir_all(&wheels).context("making a folder for the wheel")?;
+    fs::create_dir_all(&wheels).context("creating a folder for the wheel")?;
     let name = wheel.path.file_name().context("finding the wheel's name")?;
     fs::copy(&wheel.path, wheels.join(name)).context("copying the wheel")?;
     fs::copy(uv.program(), folder.join("uv")).context("copying uv")?;
 
     let runtime = folder.join("skypilot-runtime");
-    let make = || uv.command(&shell).args(["venv", "--seed", "--python"]).arg(&python);
-    run(make().arg(&runtime), step)?.into_output()?;
+    let make_venv = || uv.command(&shell).args(["venv", "--seed", "--python"]).arg(&python);
+    run(make_venv().arg(&runtime), step)?.into_output()?;
     let requirement = format!("{}[slurm,remote]", wheel.path.display());
     let until = sky.resolved_as_of.as_deref().map(|date| ["--exclude-newer", date]);
     let what: Vec<&str> = until.into_iter().flatten().chain([requirement.as_str()]).collect();
     uv.install(&shell, &runtime.join("bin/python"), &what, step)?.into_output()?;
-    let user = make().args(["--relocatable", "--system-site-packages"]);
-    run(user.arg(folder.join("sky-user-env")), step)?.into_output()?;
+    // Environment of the user's jobs, separate from the runtime's.
+    let user_venv = make_venv().args(["--relocatable", "--system-site-packages"]);
+    run(user_venv.arg(folder.join("sky-user-env")), step)?.into_output()?;
 
-    adapt(folder)?;
-    open_all(folder)?;
+    write_patches(folder)?;
+    open_tree(folder)?;
     let site = site_packages(&runtime)?;
     if geteuid().is_root() {
         ensure!(
-            is_open(folder) && is_open(&site.join("sky")),
-            "node processes can't read the image in `{}`\n  hint: see that everybody may enter the folders above it",
+            is_open_to_all(folder) && is_open_to_all(&site.join("sky")),
+            "node processes cannot read the image in `{}`\n  hint: make the folders above it \
+             accessible to all users (`chmod o+x`)",
             folder.display()
         );
     }
     Ok(())
 }
 
-/// Lays the changes for nodes into an image: those of now, also where it was built
-/// by an earlier version of this program.
-fn adapt(folder: &Path) -> Result<()> {
+/// Writes the current patches into an image, which an earlier version of skyload may have built.
+fn write_patches(folder: &Path) -> Result<()> {
     let site = site_packages(&folder.join("skypilot-runtime"))?;
-    // Distributions have a `sitecustomize` of their own, hence a file of a path.
+    // A `.pth` file, since distributions have a `sitecustomize` of their own.
     for (name, content) in
-        [("skyload_node.py", NODE_SITE), ("skyload_node.pth", "import skyload_node\n")]
+        [("skyload_node.py", NODE_PATCHES), ("skyload_node.pth", "import skyload_node\n")]
     {
         let path = site.join(name);
         if fs::read_to_string(&path).is_ok_and(|there| there == content) {
             continue;
         }
-        // Whole, or not at all: nodes that are up may be reading it.
+        // Replaced atomically: running nodes may be reading the file.
         let new = path.with_extension("new");
         fs::write(&new, content)
             .and_then(|()| fs::set_permissions(&new, fs::Permissions::from_mode(0o644)))
@@ -224,23 +230,23 @@ fn adapt(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A Python that node processes can start: the distribution's before any other.
+/// Python that node processes can start: the distribution's if supported, else one on PATH.
 fn node_python(shell: &Shell) -> Result<PathBuf> {
-    let systems = {
+    let distributions = {
         let _path = shell.push_env("PATH", "/usr/bin:/usr/local/bin:/bin");
         Python::find(shell)
     };
-    let python = systems.or_else(|_| Python::find(shell))?.path;
+    let python = distributions.or_else(|_| Python::find(shell))?.path;
     let real = python.canonicalize().context("finding the real path of Python")?;
     ensure!(
-        !geteuid().is_root() || is_open(&real),
-        "node processes can't start `{}`, which is out of their reach\n  hint: `apt-get install \
-         python3`",
+        !geteuid().is_root() || is_open_to_all(&real),
+        "node processes cannot enter the folder of `{}`\n  hint: `apt-get install python3`",
         real.display()
     );
     Ok(python)
 }
 
+/// Folder `site-packages` of a Python environment.
 fn site_packages(environment: &Path) -> Result<PathBuf> {
     let lib = environment.join("lib");
     let entries = fs::read_dir(&lib).with_context(|| format!("reading `{}`", lib.display()))?;
@@ -254,8 +260,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn releases_whose_jobs_fail_on_one_host_are_an_obstacle_and_nightlies_are_not() {
-        assert!(obstacle_of_version("0.12.0").unwrap().contains("0.14.0 and newer can"));
+    fn releases_before_0_14_are_an_obstacle_and_nightlies_are_not() {
+        assert!(obstacle_of_version("0.12.0").unwrap().contains("0.14.0 or newer, got 0.12.0"));
         assert_eq!(obstacle_of_version("0.14.1"), None);
         assert_eq!(obstacle_of_version("1.0.0.dev20261027"), None);
     }

@@ -1,4 +1,4 @@
-//! SkyPilot's own wheel, built by SkyPilot itself as its API server would.
+//! SkyPilot's own wheel, built by SkyPilot's code as its API server does.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,31 +14,32 @@ use serde::Deserialize;
 use skyload::env;
 use xshell::cmd;
 
-use crate::place::{Place, short_sum};
+use crate::base_dir::{BaseDir, short_hash};
 use crate::skypilot::SkyPilot;
 
 const BUILD: &str = include_str!("../site/wheel.py");
 
-/// A wheel and its hash.
+/// Wheel of SkyPilot.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wheel {
     #[serde(rename = "wheel")]
     pub(super) path: PathBuf,
+    /// Hash by SkyPilot, which compares it with the hash on a node.
     pub(super) hash: String,
 }
 
-/// What `wheel.py` prints.
+/// Output of `wheel.py`, as JSON.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "lowercase")]
-enum Answer {
+enum BuildOutput {
     Built(Wheel),
-    /// A module that isn't there.
+    /// Name of a module that SkyPilot cannot import.
     Missing(String),
 }
 
 pub(super) fn build(
-    place: &Place,
+    base_dir: &BaseDir,
     workspace: &Workspace,
     sky: &SkyPilot,
     uv: &Uv,
@@ -46,17 +47,17 @@ pub(super) fn build(
 ) -> Result<Wheel> {
     let python = sky.python.as_ref().with_context(|| {
         format!(
-            "finding the Python of `{}`, which builds the wheel for the nodes\n  hint: give the \
-             `sky` of a Python environment",
+            "expected a `sky` with a Python, to build the wheel for the nodes, got `{}`\n  hint: \
+             pass the `sky` of a Python environment",
             sky.program.display()
         )
     })?;
     let shell = shell_in(&workspace.state)?;
-    // SkyPilot keeps its wheels there and builds no new one while they fit.
-    let home = place.images().join(format!("wheels-of-{}", short_sum(&sky.program)));
-    fs::create_dir_all(&home).context("making a home to build the wheel in")?;
-    let temporary = tempfile::tempdir().context("making a folder to build the wheel in")?;
-    // It calls pip, which fetches what it builds with.
+    // SkyPilot caches wheels in its home, and builds a new one only if its files have changed.
+    let home = base_dir.images().join(format!("wheels-of-{}", short_hash(&sky.program)));
+    fs::create_dir_all(&home).context("creating a home to build the wheel in")?;
+    let temporary = tempfile::tempdir().context("creating a folder to build the wheel in")?;
+    // The environment of installers, since SkyPilot calls pip, which downloads build tools.
     let mut build = for_installers(cmd!(shell, "{python} -c {BUILD}"))
         .env("HOME", &home)
         .env("TMPDIR", temporary.path())
@@ -64,11 +65,11 @@ pub(super) fn build(
     let has_pip = for_installers(cmd!(shell, "{python} -m pip --version"));
     let has_pip = has_pip.quiet().ignore_stdout().ignore_stderr().run();
     if has_pip.is_err() {
-        // SkyPilot builds with pip, which environments made by uv don't have. Ours
-        // is put beside, not into, an environment that may be somebody else's.
+        // SkyPilot builds with pip, which environments made by uv do not have. It is installed
+        // into a folder of skyload, since the environment may be the user's.
         let pip = workspace.state.join("tools/pip");
         if !pip.join("pip").is_dir() {
-            step.update("fetching pip");
+            step.update("downloading pip");
             let install = uv.command(&shell).args(["pip", "install", "--python"]).arg(python);
             run(install.arg("--target").arg(&pip).arg("pip"), step)?.into_output()?;
         }
@@ -76,12 +77,12 @@ pub(super) fn build(
     }
     step.update("importing SkyPilot");
     let output = run(build, step)?.into_output().context("building SkyPilot's wheel")?;
-    match answer(&output)? {
-        Answer::Built(wheel) => Ok(wheel),
-        Answer::Missing(module) if module.starts_with("sky") => {
+    match parse_output(&output)? {
+        BuildOutput::Built(wheel) => Ok(wheel),
+        BuildOutput::Missing(module) if module.starts_with("sky") => {
             bail!("{}", no_slurm(&sky.version))
         }
-        Answer::Missing(module) => bail!(
+        BuildOutput::Missing(module) => bail!(
             "`{}` lacks `{module}`, which SkyPilot needs for Slurm\n  hint: `{} -m pip install \
              'skypilot[slurm]'`",
             sky.program.display(),
@@ -90,15 +91,15 @@ pub(super) fn build(
     }
 }
 
-/// What to say of a release that is too old.
+/// Error text for a release without support for Slurm.
 pub(super) fn no_slurm(version: &str) -> String {
-    format!("SkyPilot {version} has no Slurm")
+    format!("SkyPilot {version} does not support Slurm")
 }
 
-/// SkyPilot may print before.
-fn answer(output: &str) -> Result<Answer> {
+/// JSON in the output of `wheel.py`, which is the last line: SkyPilot may print others before.
+fn parse_output(output: &str) -> Result<BuildOutput> {
     let last = output.lines().rfind(|line| line.starts_with('{')).unwrap_or(output);
-    serde_json::from_str(last).with_context(|| format!("reading where the wheel is from `{last}`"))
+    serde_json::from_str(last).with_context(|| format!("reading the wheel's path from `{last}`"))
 }
 
 #[cfg(test)]
@@ -108,22 +109,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_is_found_behind_what_skypilot_prints() {
+    fn the_json_is_found_after_other_output_of_skypilot() {
         let output = "Building..\n{\"built\": {\"wheel\": \"/w/sky.whl\", \"hash\": \"ab\"}}\n";
         let wheel = Wheel { path: "/w/sky.whl".into(), hash: "ab".into() };
-        assert_eq!(answer(output).unwrap(), Answer::Built(wheel));
+        assert_eq!(parse_output(output).unwrap(), BuildOutput::Built(wheel));
     }
 
     #[test]
-    fn no_answer_is_too_odd_to_be_read() {
+    fn no_output_is_too_odd_to_be_parsed() {
         let output = "Building..\n{\"built\": {\"wheel\": \"/w/sky.whl\", \"hash\": \"ab\"}}\n";
         crate::changes::try_changes(output.as_bytes(), |output| {
-            _ = answer(&String::from_utf8_lossy(output));
+            _ = parse_output(&String::from_utf8_lossy(output));
         });
     }
 
-    /// Asks the system's Python, with a made-up SkyPilot of which this is `sky.adaptors.slurm`.
-    fn build_with(adaptor: &str) -> Answer {
+    /// Output of `wheel.py` with the system's Python and a fake SkyPilot that has `adaptor` as its
+    /// module `sky.adaptors.slurm`.
+    fn build_with(adaptor: &str) -> BuildOutput {
         let folder = tempfile::tempdir().unwrap();
         let wheels = "import pathlib\nWHEEL_DIR = pathlib.Path(__file__).parent\n\
                       def build_sky_wheel():\n    return None, 'ab'\n";
@@ -139,26 +141,26 @@ mod tests {
         }
         let shell = xshell::Shell::new().unwrap();
         let python = cmd!(shell, "python3 -c {BUILD}").env("PYTHONPATH", folder.path());
-        answer(&python.quiet().read().unwrap()).unwrap()
+        parse_output(&python.quiet().read().unwrap()).unwrap()
     }
 
     #[test]
     fn a_missing_module_is_named() {
-        // As SkyPilot 0.14.1 does it.
+        // As in SkyPilot 0.14.1.
         let missing = build_with(
             "class Lazy:\n    def __getattr__(self, name):\n        try:\n            \
              import hostlist_of_slurm\n        except ImportError as error:\n            \
              raise ImportError('Failed to import dependencies.') from error\n\
              hostlist = Lazy()\n",
         );
-        assert_eq!(missing, Answer::Missing("hostlist_of_slurm".to_owned()));
+        assert_eq!(missing, BuildOutput::Missing("hostlist_of_slurm".to_owned()));
     }
 
     #[rstest]
-    #[case::brings_it_along("class hostlist:\n    expand_hostlist = list\n")]
-    #[case::does_without("")]
-    fn nothing_is_missing_where_skypilot(#[case] adaptor: &str) {
+    #[case::includes_it("class hostlist:\n    expand_hostlist = list\n")]
+    #[case::does_not_use_it("")]
+    fn hostlist_is_not_missing_if_skypilot(#[case] adaptor: &str) {
         let built = build_with(adaptor);
-        assert!(matches!(&built, Answer::Built(wheel) if wheel.hash == "ab"), "{built:?}");
+        assert!(matches!(&built, BuildOutput::Built(wheel) if wheel.hash == "ab"), "{built:?}");
     }
 }

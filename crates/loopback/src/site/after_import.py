@@ -1,7 +1,7 @@
 
 
-# From here on the same in all files that change SkyPilot in memory: calls what `_AFTER_IMPORT` names once a
-# module has been imported.
+# Shared end of all files that patch SkyPilot in memory: calls the function of `_AFTER_IMPORT` for a module after
+# the module's import. No module is imported earlier than SkyPilot does it.
 import importlib.abc
 import importlib.machinery
 import sys

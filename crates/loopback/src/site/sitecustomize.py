@@ -1,30 +1,30 @@
-"""Adapts an API server to an infrastructure that lives on loopback only.
+"""Patches of an API server that launches on the loopback Slurm cluster.
 
-On the PYTHONPATH of the API server, hence of its executors and of the consolidated jobs and serve
-controllers. SkyPilot itself stays as it was installed; these settings, which it hard-codes, are changed in
-memory. Every report names them (`setup.rs`).
+On the PYTHONPATH of the API server, and thus of its executors and of the consolidated jobs and serve
+controllers. The installed SkyPilot is not changed: settings that it hard-codes are changed in memory. Every
+report lists these modifications (`setup.rs`).
 """
 
 
 def _network(module):
-    # The managed-jobs controller and /serve/status wait until one of two public addresses answers. Nothing
-    # here is reached through a network, and an address of ours would answer late under load.
-    async def is_there():
+    # The managed-jobs controller and /serve/status wait until one of two public addresses answers. Loopback
+    # needs no network, and a local address in their place would answer late under load.
+    async def check_nothing():
         return None
 
     module.check_network_connection = lambda: None
-    module.async_check_network_connection = is_there
+    module.async_check_network_connection = check_nothing
 
 
 def _ports(module):
-    # Compute nodes of Slurm are in general not reachable from the API server. These are.
+    # SkyPilot assumes that the API server cannot reach compute nodes of Slurm. On loopback it can.
     from sky import clouds
     features = getattr(module.Slurm, '_CLOUD_UNSUPPORTED_FEATURES', {})
     features.pop(clouds.CloudImplementationFeatures.OPEN_PORTS, None)
 
 
 def _one_jobs_controller(module):
-    # As many as fit into the machine's memory otherwise, all started with the server.
+    # SkyPilot starts as many as fit into the machine's memory, all with the server.
     if hasattr(module, 'get_number_of_jobs_controllers'):
         module.get_number_of_jobs_controllers = lambda: 1
 
@@ -44,7 +44,7 @@ class _LoopbackUvicorn:
 
 
 def _load_balancer(module):
-    # A service's load balancer listens on all interfaces.
+    # SkyPilot's load balancers of services listen on all interfaces.
     if hasattr(module, 'uvicorn'):
         module.uvicorn = _LoopbackUvicorn(module.uvicorn)
 

@@ -1,15 +1,15 @@
-"""Lets the SkyPilot clusters of one loopback node live beside each other, and on loopback alone.
+"""Patches of SkyPilot on nodes: several SkyPilot clusters share one node, on loopback only.
 
 Part of the node image (the runtime that `sky launch` would install on a node), never of the API server.
 
-1. A skylet port of its own for each cluster. All nodes share one network namespace. SkyPilot picks a free
-   port and the skylet binds it seconds later, when its imports are done: of the clusters launched meanwhile
-   all but one get a port that is taken by then, and their keepers restart the skylet for ever (2-3 CPU
-   seconds each time). A port that was handed out here is not handed out again.
-2. The skylet listens on all interfaces, without any authentication. Here it listens on loopback.
-3. `sky logs` gives a job 5 seconds to begin to write, then reports that it has not finished; and a job whose
-   driver has not started after 60 seconds is called failed (FAILED_DRIVER). On nodes that get what the server
-   under test leaves of one machine, that took 65 seconds.
+1. A separate skylet port for each cluster. All nodes share one network namespace. SkyPilot picks a free port
+   and the skylet binds it seconds later, when its imports are done. Of the clusters launched meanwhile, all
+   but one get a port that is in use by then, and their skylets are restarted forever (2-3 CPU-seconds each
+   time). The patch never assigns a port twice.
+2. The skylet listens on all interfaces, without any authentication. The patch restricts it to loopback.
+3. `sky logs` waits 5 s for a job's first output, then reports that the job has not finished; and a job whose
+   driver has not started after 60 s fails (FAILED_DRIVER). On nodes with the CPU that the server under test
+   leaves of one machine, that took 65 s. The patch allows 10 min for both.
 """
 import fcntl
 import os
@@ -26,7 +26,7 @@ def _is_free(port):
 
 
 def _find_free_port(start_port):
-    # The file's first line is where to begin; the others are the ports that were handed out.
+    # The file has one number per line: first the one to begin after, then the ports assigned so far.
     with open(os.environ['SKYLOAD_SKYLET_PORTS'], 'a+', encoding='utf-8') as ports:
         fcntl.flock(ports, fcntl.LOCK_EX)
         ports.seek(0)
@@ -47,30 +47,30 @@ def _loopback(module):
     add_port = module._Server.add_insecure_port
 
     def add_loopback_port(self, address):
-        for everywhere in ('0.0.0.0:', '[::]:'):
-            address = address.replace(everywhere, '127.0.0.1:')
+        for all_interfaces in ('0.0.0.0:', '[::]:'):
+            address = address.replace(all_interfaces, '127.0.0.1:')
         return add_port(self, address)
 
     module._Server.add_insecure_port = add_loopback_port
 
 
-# Seconds; of logs as many looks, one a second.
-_PATIENCE = 600
+# In seconds. For logs also the number of retries, one per second.
+_TIMEOUT = 600
 
 
-def _patience_with_logs(module):
+def _log_timeout(module):
     if hasattr(module, 'SKY_LOG_WAITING_MAX_RETRY'):
-        module.SKY_LOG_WAITING_MAX_RETRY = _PATIENCE
+        module.SKY_LOG_WAITING_MAX_RETRY = _TIMEOUT
 
 
-def _patience_with_drivers(module):
+def _driver_timeout(module):
     if hasattr(module, '_INIT_SUBMIT_GRACE_PERIOD'):
-        module._INIT_SUBMIT_GRACE_PERIOD = _PATIENCE
+        module._INIT_SUBMIT_GRACE_PERIOD = _TIMEOUT
 
 
 _AFTER_IMPORT = {
     'sky.utils.common_utils': _ports,
     'grpc._server': _loopback,
-    'sky.skylet.job_lib': _patience_with_drivers,
-    'sky.skylet.log_lib': _patience_with_logs,
+    'sky.skylet.job_lib': _driver_timeout,
+    'sky.skylet.log_lib': _log_timeout,
 }

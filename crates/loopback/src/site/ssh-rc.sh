@@ -1,3 +1,3 @@
-# Run by sshd for every command. Each is a session of its own, and where the kernel groups processes by sessions
-# (autogroup), idle priority counts only within one. The group as a whole must be at a lower priority.
+# Run by sshd for every command. Each command is a session, and on kernels that schedule by session (autogroup),
+# idle priority counts only within a session. So the session as a whole gets a lower priority.
 { echo @NICE@ > /proc/self/autogroup; } 2>/dev/null

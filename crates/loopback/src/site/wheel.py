@@ -1,15 +1,15 @@
-"""Builds the wheel that an API server ships to its nodes; prints where it is, and its hash."""
+"""Builds the wheel that an API server copies to its nodes; prints the wheel's path and hash as JSON."""
 import json
 import sys
 
 try:
     import sky.clouds.slurm  # pylint: disable=unused-import
     from sky.adaptors import slurm
-    # Loaded when it is used, from a package of its own; later releases bring it along.
+    # Imported on first use, from a separate package. Later releases of SkyPilot include it.
     if hasattr(slurm, 'hostlist'):
         slurm.hostlist.expand_hostlist('node')
 except ImportError as error:
-    # SkyPilot's own words for it stand in front of the cause.
+    # SkyPilot raises an ImportError of its own; the cause has the module's name.
     cause = error.__cause__ or error
     print(json.dumps({'missing': getattr(cause, 'name', None) or str(error)}))
     sys.exit()

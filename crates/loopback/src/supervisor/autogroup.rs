@@ -1,44 +1,46 @@
-//! Sessions of node processes at a lower priority.
+//! CPU priority of node processes' sessions.
 //!
-//! Where the kernel groups processes by sessions (`CONFIG_SCHED_AUTOGROUP`, the
-//! default of many distributions), every session gets the same share of the CPU, and
-//! `SCHED_IDLE` counts only among the processes of one. Each command over ssh and
-//! each Slurm step is a session: ten of them would leave the server under test, with
-//! all its executors, an eleventh. They lower themselves where a script of ours is
-//! run in them; the others are lowered from here. See sched(7).
+//! On kernels that schedule by session (`CONFIG_SCHED_AUTOGROUP`, the default of many
+//! distributions, see sched(7)), each session gets the same share of the CPU, and `SCHED_IDLE`
+//! counts only within a session. Each command over ssh and each Slurm step is a session: with
+//! ten of them, the server under test and all its executors would get an eleventh. Sessions that
+//! run a script of skyload lower their own priority; the supervisor does so for the others.
 
 use std::collections::HashSet;
 use std::fs;
 
 use super::super::priority::NodePriority;
-use super::family::Member;
+use super::descendants::Descendant;
 
-/// Sessions that have been lowered.
+/// Sessions whose priority was lowered.
 #[derive(Debug, Default)]
-pub(super) struct Lowered(HashSet<u32>);
+pub(super) struct LoweredSessions(HashSet<u32>);
 
-impl Lowered {
-    /// Lowers sessions that are new, but for that of the daemons.
+impl LoweredSessions {
+    /// Lowers the priority of new sessions among those of `running`, except for the daemons'
+    /// session `own`.
     pub(super) fn extend<'a>(
         &mut self,
-        living: impl IntoIterator<Item = &'a Member>,
+        running: impl IntoIterator<Item = &'a Descendant>,
         own: u32,
         priority: NodePriority,
     ) {
         let mut present = HashSet::from([own]);
-        for member in living {
-            let is_new = present.insert(member.session) && !self.0.contains(&member.session);
-            // The kernel lets an ordinary user do this ten times a second; what it
-            // refuses now is tried again.
-            if is_new && lower(member.identity.pid, priority) {
-                self.0.insert(member.session);
+        for process in running {
+            let is_new = present.insert(process.session) && !self.0.contains(&process.session);
+            // The kernel allows an ordinary user ten such changes a second. A session whose
+            // change fails is not inserted, so the next call tries again.
+            if is_new && lower(process.identity.pid, priority) {
+                self.0.insert(process.session);
             }
         }
+        // Session ids are reused.
         self.0.retain(|session| present.contains(session));
     }
 }
 
-/// Whether it was lowered, or can't be: there is no such file without autogroups.
+/// Lowers the priority of a process's session. Returns whether that is done: also if the kernel
+/// has no autogroups, and thus no such file.
 fn lower(pid: u32, priority: NodePriority) -> bool {
     let file = format!("/proc/{pid}/autogroup");
     match fs::write(&file, priority.nice()) {
@@ -51,18 +53,18 @@ fn lower(pid: u32, priority: NodePriority) -> bool {
 mod tests {
     use std::process::Command;
 
-    use super::super::family::descendants;
+    use super::super::descendants::descendants;
     use super::*;
 
     #[test]
-    fn a_session_is_lowered_and_that_of_the_daemons_is_not() {
+    fn a_new_session_is_lowered_and_the_daemons_session_is_not() {
         let mut apart = Command::new("setsid").args(["sleep", "60"]).spawn().unwrap();
         let own = u32::try_from(nix::unistd::getsid(None).unwrap().as_raw()).unwrap();
         let file = format!("/proc/{}/autogroup", apart.id());
-        // Where the kernel knows no groups, there is nothing to lower, and that is all.
+        // Without autogroups there is nothing to lower.
         let has_groups = fs::exists(&file).unwrap();
-        let mut lowered = Lowered::default();
-        // `setsid` needs a moment to become a session's leader.
+        let mut lowered = LoweredSessions::default();
+        // `setsid` becomes a session's leader some time after its start.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while !lowered.0.contains(&apart.id()) && std::time::Instant::now() < until {
             lowered.extend(&descendants().unwrap(), own, NodePriority::Idle);
@@ -71,7 +73,7 @@ mod tests {
         let nice = fs::read_to_string(&file);
         apart.kill().unwrap();
         apart.wait().unwrap();
-        assert!(lowered.0.contains(&apart.id()), "it is seen to");
+        assert!(lowered.0.contains(&apart.id()));
         assert!(!lowered.0.contains(&own));
         match has_groups {
             true => assert!(nice.as_ref().unwrap().trim_end().ends_with("nice 19"), "{nice:?}"),

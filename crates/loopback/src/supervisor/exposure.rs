@@ -1,4 +1,4 @@
-//! Which sockets of the nodes can be reached from elsewhere than this machine.
+//! Listening sockets of node processes that other machines can reach.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,24 +7,24 @@ use std::net::{IpAddr, SocketAddr};
 use skyload::ids::ProcessIdentity;
 use skyload::listeners::{listening_sockets, sockets_of};
 
-/// The sockets of `members`, who run as `uid`, that wait for connections from
-/// elsewhere: address and process of each.
-pub(super) fn of(uid: u32, members: &[ProcessIdentity]) -> Vec<String> {
+/// Listening TCP sockets of `processes`, which run as the user `uid`, that are not on loopback:
+/// address and command line of each.
+pub(super) fn exposed_sockets(uid: u32, processes: &[ProcessIdentity]) -> Vec<String> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read);
-    let suspects: HashMap<u64, SocketAddr> = tables
+    let candidates: HashMap<u64, SocketAddr> = tables
         .iter()
         .flatten()
         .flat_map(|table| listening_sockets(&String::from_utf8_lossy(table)))
         .filter(|listener| listener.uid == uid && !is_loopback(listener.address.ip()))
         .map(|listener| (listener.inode, listener.address))
         .collect();
-    // Whose they are is dear to find out, and there should be none.
-    if suspects.is_empty() {
+    // Usually none, which saves reading the file descriptors of all processes.
+    if candidates.is_empty() {
         return Vec::new();
     }
-    let exposed = members.iter().flat_map(|member| {
-        let found = sockets_of(member.pid).into_iter().filter_map(|inode| suspects.get(&inode));
-        found.map(|address| format!("{address} ({})", title(member.pid))).collect::<Vec<_>>()
+    let exposed = processes.iter().flat_map(|process| {
+        let found = sockets_of(process.pid).into_iter().filter_map(|inode| candidates.get(&inode));
+        found.map(|address| format!("{address} ({})", title(process.pid))).collect::<Vec<_>>()
     });
     exposed.collect()
 }
@@ -38,7 +38,7 @@ fn is_loopback(address: IpAddr) -> bool {
     }
 }
 
-/// The beginning of its command line.
+/// Beginning of a process's command line.
 fn title(pid: u32) -> String {
     const LENGTH: usize = 60;
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -70,7 +70,7 @@ mod tests {
         let open = TcpListener::bind("0.0.0.0:0").unwrap();
         let loopback = TcpListener::bind("127.0.0.1:0").unwrap();
         let me = ProcessIdentity::current().unwrap();
-        let exposed = of(nix::unistd::geteuid().as_raw(), &[me]).join("\n");
+        let exposed = exposed_sockets(nix::unistd::geteuid().as_raw(), &[me]).join("\n");
         assert!(exposed.contains(&open.local_addr().unwrap().to_string()), "{exposed}");
         assert!(!exposed.contains(&loopback.local_addr().unwrap().to_string()), "{exposed}");
     }

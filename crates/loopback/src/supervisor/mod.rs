@@ -1,13 +1,13 @@
-//! The parent of all node processes: `__nodes`, a process of its own.
+//! Supervisor of all node processes, the separate process `__nodes`.
 //!
-//! It is the subreaper of its descendants: however a node process makes itself a
-//! daemon, it stays one of them. Hence ending all descendants ends all there is,
-//! and what they used can be counted to the last process. It ends when it is told
-//! to, when the process that asked for it is gone, or when a daemon ends.
+//! The supervisor is the subreaper of its descendants: a node process that becomes a daemon
+//! stays a descendant. So ending all descendants ends all node processes, and no CPU time is
+//! missed. The supervisor ends on a signal, when the process that owns the nodes is gone, or
+//! when a daemon exits.
 
 mod autogroup;
+mod descendants;
 mod exposure;
-mod family;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use host::process::scan::end_again;
+use host::process::scan::end_repeatedly;
 use host::signals::Signals;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
@@ -34,95 +34,101 @@ use skyload::usage::Usage;
 
 use super::account::Account;
 use super::priority::NodePriority;
-use autogroup::Lowered;
-use family::Member;
+use autogroup::LoweredSessions;
+use descendants::Descendant;
 
-/// How often it looks whether something has ended, or should.
-const TICK: Duration = Duration::from_millis(50);
-/// How often it counts.
-const COUNT_EVERY: Duration = Duration::from_secs(1);
-/// A daemon must have opened what shows that it is ready within this.
+/// Interval at which the supervisor checks for exited daemons, signals and its owner.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Interval at which CPU, memory and sockets of node processes are read.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+/// Time limit for a daemon to create the file [`Daemon::opens`].
 const READY_WITHIN: Duration = Duration::from_secs(20);
-/// What daemons have for an end in good order.
+/// Time for daemons to exit after SIGTERM, before they are killed.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often it is looked again for what is left of them.
+/// Maximum number of scans for descendants that remain after the daemons.
 const ROUNDS: usize = 100;
 
-/// What it is to do.
+/// Options of the supervisor, passed as JSON on its command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct NodesOptions {
-    /// Marks all node processes, by `SKYLOAD_NODES_OF`.
+    /// Id of the cluster, in all node processes' variable `SKYLOAD_NODES_OF`.
     pub(super) id: String,
-    /// The nodes end with this process; without one they stay.
+    /// Process that the nodes end with; `None` for a persistent cluster.
     pub(super) owner: Option<ProcessIdentity>,
-    /// Whom the daemons run as.
+    /// User that daemons run as.
     pub(super) account: Account,
-    /// All variables that they see.
+    /// Environment variables of daemons, complete.
     pub(super) variables: Vec<(String, String)>,
-    /// In the order in which they are started.
+    /// Daemons, in the order in which they are started.
     pub(super) daemons: Vec<Daemon>,
-    /// Where it writes a `NodeFigures`.
+    /// File for the `NodeFigures`.
     pub(super) figures: PathBuf,
-    /// Where it writes who lives, so that leaked nodes can be found without it.
+    /// File for the list of running node processes, which finds them if the supervisor is
+    /// killed.
     pub(super) members: PathBuf,
-    /// What it removes when its owner is gone.
+    /// Folder to remove when the owner is gone.
     pub(super) folder: Option<PathBuf>,
+    /// Cleanup record to remove when the owner is gone.
     pub(super) record: Option<PathBuf>,
 }
 
-/// One daemon, which stays in the foreground.
+/// Daemon that runs in the foreground.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Daemon {
     pub(super) name: String,
     pub(super) program: PathBuf,
     pub(super) args: Vec<String>,
-    /// Its priority, and that of all its children, where it is not the usual one.
+    /// CPU priority of the daemon and its children; `None` for the normal one.
     pub(super) priority: Option<NodePriority>,
+    /// File for standard output and error.
     pub(super) log: PathBuf,
-    /// The next daemon is started once this file is there.
+    /// File that the daemon creates when ready, before the next daemon is started.
     pub(super) opens: Option<PathBuf>,
 }
 
-/// Why it ends.
-enum Reason {
-    Asked,
+/// Reason why the supervisor ends.
+enum ExitReason {
+    Signal,
     OwnerGone,
-    DaemonEnded(String),
+    /// Exit of a daemon, with its name and status.
+    DaemonExited(String),
 }
 
-/// The command by which a program that is started again is the supervisor.
+/// Command of this program that runs the supervisor.
 pub const COMMAND: &str = "__nodes";
 
-/// Runs as the supervisor that these options describe.
+/// Runs the supervisor with [`NodesOptions`] as JSON.
 pub fn run(options: &str) -> Result<()> {
     let options: NodesOptions =
         serde_json::from_str(options).context("reading the supervisor's options")?;
-    // Neither a Ctrl-C nor the end of a terminal is for the nodes. It fails only
-    // where that is so already.
+    // A new session: neither Ctrl-C nor a closed terminal ends the nodes. Fails only if this
+    // process is a session leader already.
     _ = setsid();
-    // Daemons and jobs are to find the same whoever runs skyload. Nothing secret of theirs
-    // depends on it: their keys have modes of their own.
+    // The same umask for daemons and jobs, whichever skyload was started with. Files with
+    // secrets have explicit modes.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    set_child_subreaper(true).context("adopting the descendants")?;
+    set_child_subreaper(true).context("becoming the subreaper of node processes")?;
     let signals = Signals::listen()?;
     let mut nodes = Nodes::new(options);
-    let result = nodes.watch(&signals);
+    let result = nodes.supervise(&signals);
     nodes.end_all();
     let reason = result.inspect_err(|error| nodes.fail(format!("{error:#}")))?;
     match reason {
-        Reason::Asked => nodes.count(),
-        Reason::DaemonEnded(how) => {
-            nodes.fail(how.clone());
-            bail!("{how}")
+        ExitReason::Signal => nodes.update_figures(),
+        ExitReason::DaemonExited(message) => {
+            nodes.fail(message.clone());
+            bail!("{message}")
         }
-        Reason::OwnerGone => {
+        // No other process is left that would tear the cluster down.
+        ExitReason::OwnerGone => {
             if let Some(folder) = &nodes.options.folder {
-                fs::remove_dir_all(folder).context("removing the infrastructure's folder")?;
+                fs::remove_dir_all(folder)
+                    .context("removing the loopback Slurm cluster's folder")?;
             }
             if let Some(record) = &nodes.options.record {
-                fs::remove_file(record).context("removing the infrastructure's record")?;
+                fs::remove_file(record).context("removing the loopback Slurm cluster's record")?;
             }
             Ok(())
         }
@@ -131,11 +137,11 @@ pub fn run(options: &str) -> Result<()> {
 
 struct Nodes {
     options: NodesOptions,
-    /// Daemons that were not buried yet: their pids are no others'.
+    /// Daemons that were not reaped yet, so that their pids cannot be reused.
     running: Vec<(Pid, String)>,
     figures: NodeFigures,
     exposed: BTreeSet<String>,
-    lowered: Lowered,
+    lowered: LoweredSessions,
 }
 
 impl Nodes {
@@ -145,12 +151,12 @@ impl Nodes {
             running: Vec::new(),
             figures: NodeFigures::default(),
             exposed: BTreeSet::new(),
-            lowered: Lowered::default(),
+            lowered: LoweredSessions::default(),
         }
     }
 
-    /// Starts the daemons, then counts until it is time to end.
-    fn watch(&mut self, signals: &Signals) -> Result<Reason> {
+    /// Starts the daemons, then updates the figures until there is a reason to end.
+    fn supervise(&mut self, signals: &Signals) -> Result<ExitReason> {
         for daemon in self.options.daemons.clone() {
             self.start(&daemon)?;
             if let Some(reason) = self.wait_for(&daemon, signals)? {
@@ -158,26 +164,25 @@ impl Nodes {
             }
         }
         loop {
-            self.count()?;
+            self.update_figures()?;
             let reason = || anyhow::Ok(self.reason_to_end(signals));
-            if let Some(reason) = poll::during(COUNT_EVERY, TICK, reason)? {
+            if let Some(reason) = poll::during(COUNT_INTERVAL, POLL_INTERVAL, reason)? {
                 return Ok(reason);
             }
         }
     }
 
-    /// Waits until a daemon has opened what shows that it is ready, or there is a reason to
-    /// end.
-    fn wait_for(&mut self, daemon: &Daemon, signals: &Signals) -> Result<Option<Reason>> {
-        let has_opened = || daemon.opens.as_ref().is_none_or(|file| file.exists());
-        let waited = poll::during(READY_WITHIN, TICK, || {
-            anyhow::Ok(match has_opened() {
+    /// Waits until a daemon is ready; a reason if the supervisor must end before.
+    fn wait_for(&mut self, daemon: &Daemon, signals: &Signals) -> Result<Option<ExitReason>> {
+        let is_ready = || daemon.opens.as_ref().is_none_or(|file| file.exists());
+        let waited = poll::during(READY_WITHIN, POLL_INTERVAL, || {
+            anyhow::Ok(match is_ready() {
                 true => Some(None),
                 false => self.reason_to_end(signals).map(Some),
             })
         });
         waited?.with_context(|| {
-            format!("{} was not ready within {} s", daemon.name, READY_WITHIN.as_secs())
+            format!("{} not ready after {} s", daemon.name, READY_WITHIN.as_secs())
         })
     }
 
@@ -185,9 +190,9 @@ impl Nodes {
         let starting = || format!("starting {} (`{}`)", daemon.name, daemon.program.display());
         let log = fs::File::options().create(true).append(true).open(&daemon.log);
         let log = log.with_context(starting)?;
-        let mut command = match daemon.priority.map(NodePriority::starter) {
-            Some((starter, args)) => {
-                let mut command = Command::new(starter);
+        let mut command = match daemon.priority.map(NodePriority::prefix) {
+            Some((prefix, args)) => {
+                let mut command = Command::new(prefix);
                 command.args(args).arg(&daemon.program);
                 command
             }
@@ -211,79 +216,83 @@ impl Nodes {
         Ok(())
     }
 
-    fn reason_to_end(&mut self, signals: &Signals) -> Option<Reason> {
-        let ended = self.reap();
+    fn reason_to_end(&mut self, signals: &Signals) -> Option<ExitReason> {
+        let exited = self.reap();
+        // Daemons last: one that exits at the same time is not the reason.
         if signals.interrupted() {
-            Some(Reason::Asked)
+            Some(ExitReason::Signal)
         } else if self.options.owner.is_some_and(|owner| !owner.is_alive()) {
-            Some(Reason::OwnerGone)
+            Some(ExitReason::OwnerGone)
         } else {
-            ended.map(Reason::DaemonEnded)
+            exited.map(ExitReason::DaemonExited)
         }
     }
 
-    /// Buries what has ended. Says so if a daemon was among them.
+    /// Reaps exited descendants. Returns name and status of the first daemon among them.
     fn reap(&mut self) -> Option<String> {
-        let mut ended = None;
+        let mut exited = None;
         while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            let how = match status {
-                WaitStatus::Exited(_, code) => format!("ended with exit status {code}"),
-                WaitStatus::Signaled(_, signal, _) => format!("was ended by {signal}"),
+            let description = match status {
+                WaitStatus::Exited(_, code) => format!("exited with status {code}"),
+                WaitStatus::Signaled(_, signal, _) => format!("was killed by {signal}"),
                 _ => break,
             };
-            let is_it = |(pid, _): &(Pid, String)| Some(*pid) == status.pid();
-            if let Some(place) = self.running.iter().position(is_it) {
-                let (_, name) = self.running.remove(place);
-                ended.get_or_insert(format!("{name} {how}"));
+            let is_reaped = |(pid, _): &(Pid, String)| Some(*pid) == status.pid();
+            if let Some(index) = self.running.iter().position(is_reaped) {
+                let (_, name) = self.running.remove(index);
+                exited.get_or_insert(format!("{name} {description}"));
             }
         }
-        ended
+        exited
     }
 
-    fn count(&mut self) -> Result<()> {
-        let members = family::descendants()?;
-        let living: Vec<&Member> = members.iter().filter(|member| !member.zombie).collect();
+    /// Reads CPU, memory and sockets of all node processes, writes the figures and the list of
+    /// processes, and lowers the priority of new sessions.
+    fn update_figures(&mut self) -> Result<()> {
+        let all = descendants::descendants()?;
+        let running: Vec<&Descendant> = all.iter().filter(|process| !process.zombie).collect();
         if let Some(priority) = self.options.daemons.iter().find_map(|daemon| daemon.priority)
             && let Ok(own) =
-                u32::try_from(getsid(None).context("finding the own session")?.as_raw())
+                u32::try_from(getsid(None).context("finding the supervisor's session")?.as_raw())
         {
-            self.lowered.extend(living.iter().copied(), own, priority);
+            self.lowered.extend(running.iter().copied(), own, priority);
         }
-        // A process that was buried between the two readings is in neither.
-        let cpu = Usage::of_children().cpu + members.iter().map(|member| member.cpu).sum();
+        // A process that its parent reaps between the readings of the two is missing, hence the
+        // maximum.
+        let cpu = Usage::of_children().cpu + all.iter().map(|process| process.cpu).sum();
         self.figures.cpu = self.figures.cpu.max(cpu);
-        self.figures.memory = living.iter().map(|member| member.memory).sum::<ByteSize>();
+        self.figures.memory = running.iter().map(|process| process.memory).sum::<ByteSize>();
         self.figures.peak_memory = self.figures.peak_memory.max(self.figures.memory);
-        self.figures.processes = living.len();
+        self.figures.processes = running.len();
         let identities: Vec<ProcessIdentity> =
-            living.iter().map(|member| member.identity).collect();
-        self.exposed.extend(exposure::of(self.options.account.uid, &identities));
+            running.iter().map(|process| process.identity).collect();
+        self.exposed.extend(exposure::exposed_sockets(self.options.account.uid, &identities));
         self.figures.exposed = self.exposed.iter().cloned().collect();
         write_json(&self.options.members, &identities)?;
         write_json(&self.options.figures, &self.figures)?;
         Ok(())
     }
 
-    /// Notes why the nodes are of no use any more.
-    fn fail(&mut self, how: String) {
-        self.figures.failure = Some(how);
-        // The error itself is in the supervisor's log as well.
-        _ = self.count();
+    /// Writes the figures with a failure, after which the nodes cannot be used.
+    fn fail(&mut self, message: String) {
+        self.figures.failure = Some(message);
+        // Errors are ignored: the failure is in the supervisor's log too.
+        _ = self.update_figures();
     }
 
-    /// Ends all descendants: the daemons in good order, then whatever is left.
+    /// Ends all descendants: the daemons by SIGTERM, then the others by SIGKILL.
     fn end_all(&mut self) {
         for (pid, _) in &self.running {
             _ = kill(*pid, Signal::SIGTERM);
         }
-        _ = wait_until(GRACE, TICK, || {
+        _ = wait_until(GRACE, POLL_INTERVAL, || {
             self.reap();
-            Probe::of(self.running.is_empty(), "daemons are left")
+            Probe::of(self.running.is_empty(), "daemons are running")
         });
-        _ = end_again(ROUNDS, || {
+        _ = end_repeatedly(ROUNDS, || {
+            // Zombies count as descendants until they are reaped.
             self.reap();
-            // What has ended is one of them, too, until it is buried.
-            Ok(family::descendants()?.into_iter().map(|member| member.identity).collect())
+            Ok(descendants::descendants()?.into_iter().map(|process| process.identity).collect())
         });
     }
 }

@@ -1,6 +1,6 @@
-//! The supervisor with stand-ins for daemons. It must be a process of its own, for
-//! it adopts and buries whatever its process starts; so this test binary starts
-//! itself again, for the one "test" that is the supervisor.
+//! Tests of the supervisor with stand-ins for daemons. The supervisor needs a separate process,
+//! since it reaps all children: the test binary starts itself again with the "test" that is the
+//! supervisor.
 
 use super::super::priority::NodePriority;
 use super::*;
@@ -12,7 +12,7 @@ use std::process::Child;
 
 const OPTIONS: &str = "SKYLOAD_TEST_NODES_OPTIONS";
 
-/// Does nothing unless a test below starts it.
+/// Supervisor process of the other tests; does nothing when run as a test.
 #[test]
 fn supervisor_process() {
     if let Some(options) = env::text(OPTIONS) {
@@ -20,13 +20,13 @@ fn supervisor_process() {
     }
 }
 
-struct Scene {
+struct TestSupervisor {
     folder: tempfile::TempDir,
     child: Child,
 }
 
-impl Scene {
-    /// Has `body` run as the only daemon.
+impl TestSupervisor {
+    /// Starts a supervisor with the shell script `body` as its only daemon.
     fn with(body: &str, owner: Option<ProcessIdentity>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -74,7 +74,7 @@ impl Scene {
         self.folder.path().join(name)
     }
 
-    /// The process that the stand-in wrote down in `file`.
+    /// Process whose pid the stand-in has written to `file`.
     fn process(&self, file: &str) -> ProcessIdentity {
         soon(|| {
             let pid = fs::read_to_string(self.path(file)).ok()?;
@@ -86,7 +86,7 @@ impl Scene {
         read_json(&self.path("figures.json"), "figures").ok()
     }
 
-    fn ask_to_end(&mut self) {
+    fn terminate(&mut self) {
         if self.child.try_wait().is_ok_and(|status| status.is_none()) {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
@@ -95,10 +95,10 @@ impl Scene {
     }
 }
 
-impl Drop for Scene {
+impl Drop for TestSupervisor {
     fn drop(&mut self) {
-        // Never SIGKILL: it is the supervisor that ends the stand-ins.
-        self.ask_to_end();
+        // Never SIGKILL: the supervisor must end the stand-ins.
+        self.terminate();
     }
 }
 
@@ -111,47 +111,48 @@ fn soon<T>(mut probe: impl FnMut() -> Option<T>) -> T {
     .unwrap()
 }
 
-/// A process that does all it can to belong to nobody.
+/// Daemon whose child leaves its parent, session and environment.
 const ESCAPES: &str = "(setsid env -i /bin/sh -c 'echo $$ > '$HERE'/escaped; exec sleep 600' &)
 touch $HERE/ready; exec sleep 600";
 
 #[test]
-fn a_process_that_left_its_parent_and_session_is_ended_with_the_rest() {
-    let mut scene = Scene::with(ESCAPES, None);
-    let escaped = scene.process("escaped");
-    scene.ask_to_end();
+fn a_process_that_left_its_parent_and_session_is_ended() {
+    let mut supervisor = TestSupervisor::with(ESCAPES, None);
+    let escaped = supervisor.process("escaped");
+    supervisor.terminate();
     assert!(!escaped.is_alive());
-    assert_eq!(scene.figures().unwrap().failure, None);
+    assert_eq!(supervisor.figures().unwrap().failure, None);
 }
 
 #[test]
 fn nodes_end_when_their_owner_is_gone() {
     let mut owner = Command::new("sleep").arg("600").spawn().unwrap();
-    let mut scene = Scene::with(ESCAPES, ProcessIdentity::of(owner.id()));
-    let escaped = scene.process("escaped");
+    let mut supervisor = TestSupervisor::with(ESCAPES, ProcessIdentity::of(owner.id()));
+    let escaped = supervisor.process("escaped");
     owner.kill().unwrap();
     owner.wait().unwrap();
-    assert!(scene.child.wait().unwrap().success());
+    assert!(supervisor.child.wait().unwrap().success());
     assert!(!escaped.is_alive());
 }
 
 #[test]
-fn cpu_of_ended_and_of_living_processes_is_counted() {
+fn cpu_of_exited_and_running_processes_is_counted() {
     let burn = "burn() { i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; }
         (burn) & wait; touch $HERE/ready; burn; times > $HERE/times; exec sleep 600";
-    let scene = Scene::with(burn, None);
-    let times =
-        soon(|| fs::read_to_string(scene.path("times")).ok().filter(|t| t.lines().count() == 2));
-    let used = burnt(&times);
-    let counted = soon(|| {
-        scene.figures().map(|it| it.cpu).filter(|cpu| *cpu + Duration::from_millis(30) >= used)
+    let supervisor = TestSupervisor::with(burn, None);
+    let times = soon(|| {
+        fs::read_to_string(supervisor.path("times")).ok().filter(|t| t.lines().count() == 2)
     });
-    // What else there was is the start of some small programs.
+    let used = cpu_time(&times);
+    let counted = soon(|| {
+        supervisor.figures().map(|it| it.cpu).filter(|cpu| *cpu + Duration::from_millis(30) >= used)
+    });
+    // The difference is the start of some small programs.
     assert!(counted < used + Duration::from_millis(300), "{counted:?} of {used:?}");
 }
 
-/// The sum of what the shell's `times` prints: two lines of `0m0.100s 0m0.020s`.
-fn burnt(times: &str) -> Duration {
+/// Sum of the times in the output of the shell's `times`: two lines of `0m0.100s 0m0.020s`.
+fn cpu_time(times: &str) -> Duration {
     let seconds = times.split_whitespace().map(|word| {
         let (minutes, seconds) = word.trim_end_matches('s').split_once('m').unwrap();
         minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
@@ -160,11 +161,11 @@ fn burnt(times: &str) -> Duration {
 }
 
 #[test]
-fn a_daemon_that_ends_by_itself_ends_all_and_is_named() {
-    let mut scene = Scene::with("touch $HERE/ready; sleep 1; exit 3", None);
-    assert!(!scene.child.wait().unwrap().success());
-    let failure = scene.figures().unwrap().failure;
-    assert_eq!(failure.as_deref(), Some("stand-in ended with exit status 3"));
+fn a_daemon_that_exits_ends_all_nodes_and_is_named() {
+    let mut supervisor = TestSupervisor::with("touch $HERE/ready; sleep 1; exit 3", None);
+    assert!(!supervisor.child.wait().unwrap().success());
+    let failure = supervisor.figures().unwrap().failure;
+    assert_eq!(failure.as_deref(), Some("stand-in exited with status 3"));
 }
 
 #[test]
@@ -173,22 +174,24 @@ fn an_exposed_listener_of_a_node_process_is_named() {
 s = socket.socket(); s.bind((\"0.0.0.0\", 0)); s.listen()
 t = socket.socket(); t.bind((\"127.0.0.1\", 0)); t.listen()
 print(s.getsockname()[1], flush=True); time.sleep(600)' > $HERE/port & touch $HERE/ready; wait";
-    let scene = Scene::with(listen, None);
-    let port: u16 = soon(|| fs::read_to_string(scene.path("port")).ok()?.trim().parse().ok());
-    let exposed = soon(|| scene.figures().map(|it| it.exposed).filter(|list| !list.is_empty()));
+    let supervisor = TestSupervisor::with(listen, None);
+    let port: u16 = soon(|| fs::read_to_string(supervisor.path("port")).ok()?.trim().parse().ok());
+    let exposed =
+        soon(|| supervisor.figures().map(|it| it.exposed).filter(|list| !list.is_empty()));
     assert_eq!(exposed.len(), 1, "{exposed:?}");
     assert!(exposed[0].starts_with(&format!("0.0.0.0:{port} (python3")), "{exposed:?}");
 }
 
 #[test]
-fn nodes_get_the_cpu_that_nobody_else_wants() {
-    let scene = Scene::with("echo $$ > $HERE/pid; touch $HERE/ready; exec sleep 600", None);
-    let process = scene.process("pid");
+fn nodes_have_idle_priority() {
+    let supervisor =
+        TestSupervisor::with("echo $$ > $HERE/pid; touch $HERE/ready; exec sleep 600", None);
+    let process = supervisor.process("pid");
     let policy = policy_of(Path::new(&format!("/proc/{}/stat", process.pid)));
     assert_eq!(policy.as_deref(), Some("5"), "SCHED_IDLE is 5");
 }
 
-/// Field 41 of `/proc/PID/stat`.
+/// Scheduling policy in a `/proc/PID/stat` (field 41 in proc(5)).
 fn policy_of(stat: &Path) -> Option<String> {
     let stat = fs::read_to_string(stat).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(41 - 3).map(str::to_owned)

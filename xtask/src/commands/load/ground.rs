@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use loopback::{Loopback, NodePriority, ServerSetup, Stay, Terms};
+use loopback::{Lifetime, Loopback, LoopbackOptions, NodePriority, ServerSetup};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::RunDir;
@@ -37,10 +37,13 @@ impl Ground {
         Ok(match plan.infrastructure {
             _ if !plan.launches() => Self::None,
             Infrastructure::None => Self::None,
-            Infrastructure::Loopback => Self::Loopback(Box::new(Loopback::up(
+            Infrastructure::Loopback => Self::Loopback(Box::new(Loopback::start(
                 workspace,
                 &sky.for_nodes(),
-                Terms { stay: Stay::WithThisProcess, priority: NodePriority::on(plan.speed) },
+                LoopbackOptions {
+                    lifetime: Lifetime::ThisProcess,
+                    priority: NodePriority::on(plan.speed),
+                },
                 signals,
                 progress,
             )?)),
@@ -58,7 +61,7 @@ impl Ground {
 
     /// What differs for its sake from SkyPilot as it is.
     pub(super) fn changes(&self) -> Vec<String> {
-        self.server_setup().map(|setup| setup.changes.clone()).unwrap_or_default()
+        self.server_setup().map(|setup| setup.modifications.clone()).unwrap_or_default()
     }
 
     /// Has the server check, as `sky check` does, that it can launch on it.
@@ -85,7 +88,7 @@ impl Ground {
     /// Whether it is there when the run is gone.
     pub(super) fn stays(&self) -> bool {
         match self {
-            Self::Loopback(loopback) => loopback.was_up(),
+            Self::Loopback(loopback) => loopback.is_reused(),
             Self::None | Self::Clouds => true,
         }
     }

@@ -11,7 +11,7 @@ use super::{places, prepare};
 use crate::profiler;
 use crate::server;
 use crate::server_profile;
-use host::environment::asked;
+use host::environment::server_env;
 use host::workspace::Workspace;
 
 /// What a plan is resolved from.
@@ -36,7 +36,7 @@ impl Inputs {
         let mistakes = unreadable.into_iter().chain(unfit).chain(server::mistake_in_limit());
         let machine = Machine {
             loopback_obstacle: loopback::obstacle(),
-            shell: asked::of_shell(&request.server_env),
+            shell: server_env::from_shell(&request.server_env),
             ..prepare::machine()?
         };
         Ok(Self { request, config, machine, mistakes: mistakes.collect() })

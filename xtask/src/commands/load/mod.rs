@@ -52,7 +52,7 @@ pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     // Before Ctrl-C is taken over: here it simply ends the program.
     prepare::confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
-    signals.excuse(run_plan(inputs, &plan, &results, &workspace, &signals))
+    signals.mark_interrupted(run_plan(inputs, &plan, &results, &workspace, &signals))
 }
 
 fn run_plan(
@@ -149,7 +149,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         events.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }
     // From here on, another Ctrl-C is for the stop.
-    context.signals.note();
+    context.signals.acknowledge();
     let step = progress.step("Stopping the server");
     let farewell =
         server.finish(plan.keep_server, context.signals).context("stopping the server")?;

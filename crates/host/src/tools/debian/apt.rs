@@ -1,4 +1,4 @@
-//! `apt-get` as an ordinary user: what is missing, and fetching it.
+//! `apt-get` as an unprivileged user: lists missing packages and downloads them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use xshell::{Cmd, Shell, cmd};
 use crate::progress::Step;
 use crate::tools::run::{Finished, run};
 
-/// `apt-get` with the system's lists of packages, or with lists of our own.
+/// `apt-get` with the system's package lists, or with lists in a folder of skyload.
 pub(super) struct Apt<'a> {
     shell: &'a Shell,
     own_lists: Option<PathBuf>,
@@ -20,28 +20,29 @@ impl<'a> Apt<'a> {
         Self { shell, own_lists: None }
     }
 
-    /// Fetches lists into `folder`: a fresh container has none, and one of long ago
-    /// has old ones, whose packages are gone.
+    /// `apt-get` with package lists that are downloaded into `folder`. The system's lists are
+    /// missing in a new container, and in an old one they name packages that were replaced.
     pub(super) fn with_own_lists(shell: &'a Shell, folder: &Path, step: &Step) -> Result<Self> {
         for part in ["state/lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(folder.join(part)).context("making a folder for package lists")?;
+            fs::create_dir_all(folder.join(part)).context("creating a folder for package lists")?;
         }
         let apt = Self { shell, own_lists: Some(folder.to_owned()) };
-        step.update("fetching the lists of packages");
+        step.update("downloading the package lists");
         run(apt.command(&["update"]), step)?.into_output()?;
         Ok(apt)
     }
 
-    /// The names of the packages that an installation of these would unpack.
+    /// Names of the packages `wanted` and of their dependencies that are not installed.
     pub(super) fn missing(&self, wanted: &[&str], step: &Step) -> Result<Vec<String>> {
         let install = self.command(&["install", "-s", "--no-install-recommends"]).args(wanted);
         let simulated = run(install, step)?.into_output()?;
         Ok(to_install(&simulated, wanted))
     }
 
-    /// Fetches packages into the folder `into`.
+    /// Downloads packages into the folder `into`.
     pub(super) fn download(&self, names: &[String], into: &Path, step: &Step) -> Result<Finished> {
-        let _there = self.shell.push_dir(into);
+        // `apt-get download` writes to the working directory.
+        let _restored = self.shell.push_dir(into);
         run(self.command(&["download"]).args(names), step)
     }
 
@@ -53,6 +54,7 @@ impl<'a> Apt<'a> {
                 let path = folder.join(path);
                 command = command.arg("-o").arg(format!("{name}={}", path.display()));
             }
+            // The system's database of installed packages, without its lock, which needs root.
             command = command
                 .args(["-o", "Dir::State::status=/var/lib/dpkg/status"])
                 .args(["-o", "Debug::NoLocking=1"]);
@@ -61,14 +63,14 @@ impl<'a> Apt<'a> {
     }
 }
 
-/// The packages in what `apt-get install -s` prints: `Inst NAME [OLD] (NEW ..)`.
+/// Packages in the output of `apt-get install -s` (`Inst NAME [OLD] (NEW ..)`), and `wanted`.
 fn to_install(simulated: &str, wanted: &[&str]) -> Vec<String> {
     let mut names: Vec<String> = simulated
         .lines()
         .filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next())
         .map(str::to_owned)
         .collect();
-    // What is there already has programs that must fit to the others'.
+    // Installed ones too: all programs must come from the same folder and fit together.
     names.extend(wanted.iter().copied().map(str::to_owned));
     names.sort();
     names.dedup();
@@ -87,7 +89,7 @@ mod tests {
         Conf libmunge2 (0.5.15-2+deb12u1 Debian:12.14/oldstable [amd64])\n";
 
     #[test]
-    fn what_apt_would_install_is_fetched_and_what_is_wanted() {
+    fn wanted_packages_and_missing_dependencies_are_downloaded() {
         let names = to_install(SIMULATED, &["openssh-client", "rsync"]);
         assert_eq!(names, ["libmunge2", "openssh-client", "rsync"]);
     }

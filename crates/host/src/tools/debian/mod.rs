@@ -1,5 +1,4 @@
-//! Debian's packages, unpacked into a folder of ours. Nothing is installed, and nobody
-//! needs to be root.
+//! Debian packages unpacked into a folder of skyload, without root and without installing them.
 
 mod apt;
 
@@ -16,11 +15,11 @@ use super::{on_path, remove_folder, shell_in};
 use crate::progress::Step;
 use apt::Apt;
 
-/// What says that a folder is complete, written last.
+/// Stamp of a complete folder, written last.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Stamp {
-    /// The distribution whose packages they are.
+    /// Distribution and release that the packages are from.
     system: String,
     packages: Vec<String>,
 }
@@ -28,18 +27,18 @@ struct Stamp {
 const STAMP: &str = "skyload-ready.json";
 
 /// Whether this machine has the programs to fetch and unpack packages with.
-pub fn is_at_hand(shell: &Shell) -> bool {
+pub fn is_available(shell: &Shell) -> bool {
     ["apt-get", "dpkg"].into_iter().all(|program| on_path(shell, program).is_some())
 }
 
-/// Whether a folder holds packages, all of them, of this very distribution.
+/// Whether a folder is complete and has packages of this machine's distribution and release.
 pub fn is_unpacked(folder: &Path) -> bool {
     let stamp = read_json::<Stamp>(&folder.join(STAMP), "stamp");
     stamp.is_ok_and(|stamp| stamp.system == system())
 }
 
-/// Fetches these packages and what they need that is not installed, and unpacks them
-/// into a folder, which is emptied first. Says how many they are.
+/// Downloads the packages `wanted` and their dependencies that are not installed, and unpacks
+/// them into `folder`, whose old contents are removed. Returns the number of packages.
 pub fn unpack(wanted: &[&str], folder: &Path, state: &Path, step: &Step) -> Result<usize> {
     unpack_with(&shell_in(state)?, wanted, folder, state, step)
 }
@@ -51,9 +50,9 @@ fn unpack_with(
     state: &Path,
     step: &Step,
 ) -> Result<usize> {
-    let downloads = tempfile::tempdir_in(state).context("making a folder for packages")?;
+    let downloads = tempfile::tempdir_in(state).context("creating a folder for packages")?;
     let archives = downloads.path().join("archives");
-    fs::create_dir(&archives).context("making a folder for packages")?;
+    fs::create_dir(&archives).context("creating a folder for packages")?;
 
     let apt = Apt::with_system_lists(shell);
     let first = apt.missing(wanted, step).and_then(|names| {
@@ -63,9 +62,10 @@ fn unpack_with(
     let names = match first {
         Ok(names) => names,
         Err(_) => {
-            // What came before it failed is of the system's lists, and may be half a file.
+            // The system's lists may be missing or outdated. Files downloaded with them may be
+            // incomplete.
             remove_folder(&archives)?;
-            fs::create_dir(&archives).context("making a folder for packages")?;
+            fs::create_dir(&archives).context("creating a folder for packages")?;
             let own = Apt::with_own_lists(shell, &downloads.path().join("apt"), step)?;
             let names = own.missing(wanted, step)?;
             own.download(&names, &archives, step)?.into_output()?;
@@ -74,34 +74,35 @@ fn unpack_with(
     };
 
     remove_folder(folder)?;
-    fs::create_dir_all(folder).context("making a folder for packages")?;
+    fs::create_dir_all(folder).context("creating a folder for packages")?;
     step.update("unpacking");
-    for archive in fs::read_dir(&archives).context("listing the fetched packages")? {
-        let archive = archive.context("listing the fetched packages")?.path();
+    for archive in fs::read_dir(&archives).context("listing the downloaded packages")? {
+        let archive = archive.context("listing the downloaded packages")?.path();
         run(cmd!(shell, "dpkg -x {archive} {folder}"), step)?.into_output()?;
     }
     open(folder)?;
     if names.is_empty() {
-        bail!("apt-get names no packages to fetch");
+        bail!("apt-get listed no packages to download");
     }
     let count = names.len();
     stamp(folder, names)?;
     Ok(count)
 }
 
-/// Says that a folder is complete.
+/// Marks a folder as complete.
 pub fn stamp(folder: &Path, packages: Vec<String>) -> Result<()> {
     Ok(write_json(&folder.join(STAMP), &Stamp { system: system(), packages })?)
 }
 
-/// `dpkg -x` gives the folder the mode that the package has for `/`.
+/// Makes the folder accessible to all users: `dpkg -x` sets its mode to the package's mode of
+/// `/`.
 fn open(folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
-        .context("opening the folder of packages")
+        .context("setting the mode of the folder of packages")
 }
 
-/// The distribution and its version.
+/// Distribution and release of this machine, from `/etc/os-release`.
 fn system() -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let parts = text.lines().filter(|line| line.starts_with("ID=") || line.starts_with("VERSION_"));
@@ -115,7 +116,7 @@ mod tests {
     use crate::testing::{script, shell};
 
     #[test]
-    fn what_a_failed_download_left_is_not_unpacked() {
+    fn files_of_a_failed_download_are_not_unpacked() {
         let state = tempfile::tempdir().unwrap();
         let apt = "case \"$*\" in\n\
                    *Dir::State*download*) echo new > new.deb;;\n\
@@ -123,7 +124,7 @@ mod tests {
                    *install*) echo 'Inst chromium (1 Debian)';;\n\
                    esac";
         script(&state.path().join("bin/apt-get"), apt);
-        // Takes `-x ARCHIVE FOLDER`.
+        // Called as `dpkg -x ARCHIVE FOLDER`.
         script(&state.path().join("bin/dpkg"), "echo unpacked > \"$3/${2##*/}\"");
         let folder = state.path().join("packages");
         let step = Progress::new().step("Fetching");
@@ -134,9 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_another_release_of_the_distribution_are_not_used() {
+    fn packages_of_another_release_are_not_used() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(!is_unpacked(folder.path()), "an empty one is not complete");
+        assert!(!is_unpacked(folder.path()), "an empty folder is not complete");
         stamp(folder.path(), Vec::new()).unwrap();
         assert!(is_unpacked(folder.path()));
         let stamp = Stamp { system: "ID=older".to_owned(), packages: Vec::new() };

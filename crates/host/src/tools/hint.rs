@@ -1,18 +1,18 @@
-//! Failures that every installer reports in words of its own, and what helps.
+//! Hints for failures of installers, recognized by the installers' messages.
 
-const NETWORK: &str = "the package index cannot be reached: check the network, and behind a proxy \
-                       set HTTPS_PROXY; with a mirror set UV_DEFAULT_INDEX and PIP_INDEX_URL";
+const NETWORK: &str = "cannot reach the package index: check the network; set HTTPS_PROXY for a \
+                       proxy, or UV_DEFAULT_INDEX and PIP_INDEX_URL for a mirror";
 const CERTIFICATE: &str = "the connection's certificate is not trusted: behind a proxy that \
-                           opens TLS, set SSL_CERT_FILE and PIP_CERT to its certificate";
-const DISK: &str = "the disk is full: make room, or choose another place by SKYLOAD_STATE_DIR";
-const VENV: &str = "this Python cannot make virtual environments: install its venv module \
+                           intercepts TLS, set SSL_CERT_FILE and PIP_CERT to its certificate";
+const DISK: &str = "the disk is full: free some space, or set SKYLOAD_STATE_DIR to another disk";
+const VENV: &str = "this Python cannot create virtual environments: install its venv module \
                     (Debian, Ubuntu: `sudo apt install python3-venv`), or put `uv` on PATH";
-const COMPILER: &str = "a package was compiled for lack of a ready one: another Python, 3.9 to \
-                        3.13, first on PATH as `python3`, may have ready ones";
+const COMPILER: &str = "a package without a wheel for this Python failed to build: put another \
+                        Python, 3.9 to 3.13, first on PATH as `python3`";
 
-/// What gives a failure away, in lower case, and its cure. The first that fits
-/// counts: a certificate that is refused also looks like a failed connection.
-const CURES: &[(&str, &str)] = &[
+/// Parts of installers' messages, in lower case, each with a hint. The first match counts: an
+/// untrusted certificate is also reported as a failed connection.
+const HINTS: &[(&str, &str)] = &[
     ("no space left on device", DISK),
     ("certificate", CERTIFICATE),
     ("ensurepip is not available", VENV),
@@ -33,19 +33,19 @@ const CURES: &[(&str, &str)] = &[
     ("failed building wheel", COMPILER),
 ];
 
-/// The cure for a tool that failed with this output, if one is known.
+/// Hint for a tool that failed with this output; `None` if the failure is unknown.
 pub fn for_output(output: &str) -> Option<&'static str> {
-    // Debian's Python breaks its sentence in the middle of ours.
+    // Messages may be wrapped anywhere: Debian's Python breaks the one about ensurepip.
     let output = output.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    CURES.iter().find(|(sign, _)| output.contains(sign)).map(|(_, cure)| *cure)
+    HINTS.iter().find(|(part, _)| output.contains(part)).map(|(_, hint)| *hint)
 }
 
-/// Whether the network is what failed.
-pub fn is_about_network(output: &str) -> bool {
-    for_output(output).is_some_and(|cure| cure == NETWORK || cure == CERTIFICATE)
+/// Whether a tool's output reports a network failure.
+pub fn is_network_failure(output: &str) -> bool {
+    for_output(output).is_some_and(|hint| hint == NETWORK || hint == CERTIFICATE)
 }
 
-/// Ends an error with a hint, unless it already ends with a better one.
+/// Error with `hint` appended, unless the error already has a hint, which is more specific.
 pub fn with_hint(error: &anyhow::Error, hint: &str) -> anyhow::Error {
     let text = format!("{error:#}");
     if text.contains("\n  hint: ") {
@@ -60,14 +60,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debians_words_for_a_missing_venv_module_are_known() {
+    fn debians_message_for_a_missing_venv_module_is_recognized() {
         let debian = "The virtual environment was not created successfully because ensurepip is \
                       not\navailable.  On Debian/Ubuntu systems, you need to install the";
         assert_eq!(for_output(debian), Some(VENV));
     }
 
     #[test]
-    fn an_error_has_one_hint_and_it_stands_last() {
+    fn an_error_has_one_hint_at_its_end() {
         let error = anyhow::anyhow!("no such host").context("installing");
         let hinted = with_hint(&error, "check the network");
         assert_eq!(hinted.to_string(), "installing: no such host\n  hint: check the network");
@@ -76,22 +76,22 @@ mod tests {
     }
 
     #[test]
-    fn each_installers_words_for_no_network_are_known() {
-        // uv 0.13 and pip 23, behind a proxy that refuses connections.
+    fn network_failures_of_each_installer_are_recognized() {
+        // Output of uv 0.13 and pip 23 behind a proxy that refuses connections.
         let uv = "error: Request failed after 3 retries in 6.6s\n  \
                   cause: Failed to fetch: https://index.invalid/simple/skypilot/\n  \
                   cause: tcp connect error";
         let pip = "WARNING: Retrying (Retry(total=0)) after connection broken by 'ProxyError'\n\
                    ERROR: Could not find a version that satisfies the requirement \
                    skypilot==0.14.0 (from versions: none)";
-        assert!(is_about_network(uv));
-        assert!(is_about_network(pip));
+        assert!(is_network_failure(uv));
+        assert!(is_network_failure(pip));
     }
 
     #[test]
     fn an_unknown_version_is_not_a_network_failure() {
         let pip = "ERROR: Could not find a version that satisfies the requirement \
                    skypilot==0.99.1 (from versions: 0.1.1, 0.1.2)";
-        assert!(!is_about_network(pip));
+        assert!(!is_network_failure(pip));
     }
 }

@@ -1,5 +1,4 @@
-//! Bringing an infrastructure up: its folder, its supervisor, and waiting until a
-//! job could be submitted.
+//! Start of a loopback Slurm cluster: folder, supervisor, and the wait until jobs are accepted.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -25,29 +24,30 @@ use super::packages::Packages;
 use super::priority::NodePriority;
 use super::record::Record;
 use super::setup;
-use super::site::SERVER_SITE;
+use super::site::SERVER_PATCHES;
 use super::supervisor::{self, Daemon, NodesOptions};
 
-/// A start takes two seconds on an idle machine.
+/// Time limit for a start, which takes 2 s on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// What each session of the nodes runs first.
+/// Script that sshd runs first in each session on a node.
 const SSH_RC: &str = include_str!("site/ssh-rc.sh");
 
-/// Puts everything into the infrastructure's folder that is read there.
-pub(super) fn furnish(
+/// Creates the cluster's folder with configuration files, keys, scripts and patches.
+pub(super) fn provision(
     record: &Record,
     packages: &Packages,
     image: &Image,
     node: &Node,
 ) -> Result<()> {
     let layout = record.layout();
-    let making = || format!("making `{}`", layout.folder().display());
-    make_folder(layout.folder(), 0o711).with_context(making)?;
+    let creating = || format!("creating `{}`", layout.folder().display());
+    make_folder(layout.folder(), 0o711).with_context(creating)?;
     for name in FOLDERS {
         let mode = if name.ends_with(".ssh") { 0o700 } else { 0o755 };
-        make_folder(&layout.at(name), mode).with_context(making)?;
+        make_folder(&layout.at(name), mode).with_context(creating)?;
     }
+    // Slurm knows a host by its short name.
     let host = fs::read("/proc/sys/kernel/hostname").context("reading the host's name")?;
     let host = String::from_utf8_lossy(&host);
     let host = host.trim().split('.').next().unwrap_or("localhost");
@@ -64,54 +64,56 @@ pub(super) fn furnish(
     }
     let session = SSH_RC.replace("@NICE@", record.priority.nice());
     write(&layout.home().join(".ssh/rc"), &session)?;
+    // The first line of the file is the port that `skyload_node.py` begins after.
     write(&layout.skylet_ports(), &format!("{}\n", record.ports.skylets))?;
     write(&layout.task_prolog(), &configs::task_prolog(&layout, image, record.priority))?;
     fs::set_permissions(layout.task_prolog(), Permissions::from_mode(0o755))
-        .context("making the prolog a program")?;
+        .context("making the task prolog executable")?;
     write_key(&layout.munge_key())?;
     make_ssh_key(packages, &layout.host_key())?;
 
-    // The API server's part, which the nodes have no business with.
+    // Files of the API server, which nodes must not read or change.
     for folder in [layout.at("client"), layout.server_programs(), layout.server_site()] {
-        make_folder(&folder, 0o700).with_context(making)?;
+        make_folder(&folder, 0o700).with_context(creating)?;
     }
     make_ssh_key(packages, &layout.client_key())?;
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
-        .context("letting the API server in")?;
-    write(&layout.server_site().join("sitecustomize.py"), SERVER_SITE)?;
+        .context("authorizing the API server's key")?;
+    write(&layout.server_site().join("sitecustomize.py"), SERVER_PATCHES)?;
     for name in setup::missing(packages)? {
         let wrapper = layout.server_programs().join(name);
         let program = packages.program(name)?;
         write(&wrapper, &configs::wrapper(&program, &node::libraries(packages)))?;
         fs::set_permissions(&wrapper, Permissions::from_mode(0o755))
-            .context("making a wrapper a program")?;
+            .context("making a wrapper executable")?;
     }
     if geteuid().is_root() {
-        // Not the folder itself: whoever owns it can put a folder of his own in the
-        // place of the API server's, from which root runs programs.
-        for entry in fs::read_dir(layout.folder()).context("listing what belongs to the nodes")? {
-            let path = entry.context("listing what belongs to the nodes")?.path();
+        // Root keeps the folder itself: its owner could replace `client`, from which root runs
+        // programs.
+        for entry in fs::read_dir(layout.folder()).context("listing the nodes' files")? {
+            let path = entry.context("listing the nodes' files")?.path();
             if path != layout.at("client") {
-                hand_over(record, &path)?;
+                chown_all(record, &path)?;
             }
         }
     }
     Ok(())
 }
 
-/// Makes a folder of exactly this mode, which a umask would otherwise take from.
+/// Creates a folder with the mode `mode`, regardless of the umask.
 fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
+    // Restrictive first, so that the folder never has more permissions than `mode`.
     DirBuilder::new().mode(0o700).create(path)?;
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-/// Gives a file or a folder to the nodes' user.
-fn hand_over(record: &Record, path: &Path) -> Result<()> {
-    let giving = || format!("giving `{}` to the nodes", path.display());
-    chown(path, Some(record.account.uid), Some(record.account.gid)).with_context(giving)?;
+/// Makes the nodes' user the owner of a file, or of a folder with its contents.
+fn chown_all(record: &Record, path: &Path) -> Result<()> {
+    let changing = || format!("changing the owner of `{}`", path.display());
+    chown(path, Some(record.account.uid), Some(record.account.gid)).with_context(changing)?;
     if path.is_dir() {
-        for entry in fs::read_dir(path).with_context(giving)? {
-            hand_over(record, &entry.with_context(giving)?.path())?;
+        for entry in fs::read_dir(path).with_context(changing)? {
+            chown_all(record, &entry.with_context(changing)?.path())?;
         }
     }
     Ok(())
@@ -124,7 +126,7 @@ fn write_key(path: &Path) -> Result<()> {
         .and_then(|mut random| random.read_exact(&mut key))
         .and_then(|()| File::options().write(true).create_new(true).mode(0o600).open(path))
         .and_then(|mut file| file.write_all(&key))
-        .context("making munge's key")
+        .context("creating munge's key")
 }
 
 fn make_ssh_key(packages: &Packages, path: &Path) -> Result<()> {
@@ -135,10 +137,10 @@ fn make_ssh_key(packages: &Packages, path: &Path) -> Result<()> {
     if packages.is_unpacked() {
         command = command.env("LD_LIBRARY_PATH", node::libraries(packages));
     }
-    command.run().context("making a key for ssh")
+    command.run().context("creating an ssh key")
 }
 
-/// The daemons of one node that is login node and compute node at once.
+/// Daemons of the one node, in the order in which they are started.
 fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Result<Vec<Daemon>> {
     let daemon = |name: &str, args: &[String]| -> Result<Daemon> {
         Ok(Daemon {
@@ -154,6 +156,7 @@ fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Resu
     let conf = text(&layout.slurm_conf());
     let munged = [
         "--foreground".to_owned(),
+        // Overrides munged's checks of the permissions of its folders.
         "--force".to_owned(),
         format!("--key-file={}", text(&layout.munge_key())),
         format!("--socket={}", text(&layout.munge_socket())),
@@ -175,7 +178,7 @@ fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Resu
     ])
 }
 
-/// Starts the supervisor, by starting this program once more.
+/// Starts the supervisor: this program with the command [`supervisor::COMMAND`].
 pub(super) fn start(
     workspace: &Workspace,
     record: &Record,
@@ -198,6 +201,7 @@ pub(super) fn start(
     Command::new(own_program()?)
         .arg(supervisor::COMMAND)
         .arg(serde_json::to_string(&options).context("writing the supervisor's options")?)
+        // Cleanup finds a supervisor by this even if it is in no record yet.
         .env(skyload::env::NODES_OF, &record.id)
         .current_dir("/")
         .stdin(Stdio::null())
@@ -207,7 +211,7 @@ pub(super) fn start(
         .context("starting the nodes' supervisor")
 }
 
-/// Waits until a job could be submitted.
+/// Waits until the node is idle in Slurm and the ssh server accepts connections.
 pub(super) fn wait_until_ready(
     record: &Record,
     node: &Node,
@@ -218,30 +222,34 @@ pub(super) fn wait_until_ready(
     let ready = poll::during(READY_WITHIN, Duration::from_millis(100), || {
         signals.check()?;
         last = match node.read("sinfo", &["-h", "-o", "%t"]) {
+            // Slurm's node is ready; the login node's sshd may still be starting.
             Ok(state) if state.trim() == "idle" => {
                 match TcpStream::connect((Ipv4Addr::LOCALHOST, record.ports.ssh)) {
                     Ok(_) => return Ok(Some(())),
                     Err(error) => format!("ssh: {error}"),
                 }
             }
-            Ok(state) => format!("the node is `{}`", state.trim()),
+            Ok(state) => format!("the node's state is `{}`", state.trim()),
             Err(error) => format!("{error:#}"),
         };
         if let Ok(Some(status)) = supervisor.try_wait() {
-            bail!("the nodes ended as they started ({status})\n{}", logs(&record.layout()));
+            bail!(
+                "the nodes' supervisor exited during startup ({status}); last log lines:\n{}",
+                logs(&record.layout())
+            );
         }
         Ok(None)
     })?;
     ready.with_context(|| {
         format!(
-            "the nodes were not ready within {} s; last: {last}\n{}",
+            "nodes not ready after {} s; last state: {last}; last log lines:\n{}",
             READY_WITHIN.as_secs(),
             logs(&record.layout())
         )
     })
 }
 
-/// The ends of all logs.
+/// Last lines of all logs, with a hint.
 fn logs(layout: &Layout) -> String {
     const LINES: usize = 6;
     let mut text = String::new();
@@ -253,10 +261,10 @@ fn logs(layout: &Layout) -> String {
             text.push_str(&format!("    {name}: {line}\n"));
         }
     }
-    text + "  hint: the last lines of the daemon that ended first say what it lacks"
+    text + "  hint: look at the lines of the daemon that exited first"
 }
 
-/// The supervisor as a process that can be told from others.
+/// Pid and start time of the supervisor.
 pub(super) fn identity(supervisor: &Child) -> Option<ProcessIdentity> {
     ProcessIdentity::of(supervisor.id())
 }

@@ -1,4 +1,4 @@
-//! `--server-env`: variables of the shell that an isolated server is given on purpose.
+//! Variables that `--server-env` passes to an isolated server.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -6,14 +6,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use skyload::env;
 use skyload::record::request::{RecordedValue, ServerVariable};
 
-/// The variables that are named without a value, as far as the shell has them.
-pub fn of_shell(typed: &[String]) -> Vec<ServerVariable> {
+/// Variables of `typed` that are named without a value and that the shell has.
+pub fn from_shell(typed: &[String]) -> Vec<ServerVariable> {
     let named = typed.iter().filter(|text| !text.contains('='));
     let read = |name: &String| Some(ServerVariable::of_shell(name, env::raw(name)?.as_bytes()));
     named.filter_map(read).collect()
 }
 
-/// The variables with their values, of which the shell's are read once more.
+/// Names and values of `variables`. Values of the shell are read again here: records have only
+/// their SHA-256.
 pub fn with_values(variables: &[ServerVariable]) -> Vec<(OsString, OsString)> {
     let value = |variable: &ServerVariable| match &variable.value {
         RecordedValue::Typed(value) => Some(value.into()),

@@ -1,9 +1,9 @@
-//! What node processes leave in folders that belong to everybody.
+//! Files that node processes leave in folders shared by all users.
 //!
-//! SkyPilot and uv write below `/tmp` on a node whatever the environment says
-//! (`/tmp/sky_app_*`, `/tmp/*_ha_recovery.log`, `/tmp/uv-*.lock`), and a node's `/tmp` is
-//! the machine's. Where a user of their own owns the node processes, their files are
-//! told by that. Any other user's files on nodes are like that user's own: they stay.
+//! On a node, SkyPilot and uv write to `/tmp` regardless of the environment
+//! (`/tmp/sky_app_*`, `/tmp/*_ha_recovery.log`, `/tmp/uv-*.lock`), and a node's `/tmp` is the
+//! machine's. If node processes have a user id of their own, its files are removed. Otherwise
+//! the files cannot be distinguished from the user's, and stay.
 
 use std::fs::{self, DirEntry};
 use std::os::unix::fs::MetadataExt as _;
@@ -11,21 +11,22 @@ use std::path::Path;
 
 use super::account::Account;
 
-/// Where every user may write.
+/// Folders that all users can write to.
 pub(super) const SHARED_FOLDERS: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
-/// Whether a user owns anything in these folders. Who does is no user of nodes to come.
+/// Whether the user `uid` owns any file in these folders.
 pub(super) fn has_any<P: AsRef<Path>>(uid: u32, folders: &[P]) -> bool {
     owned(uid, folders).next().is_some()
 }
 
-/// Removes what the nodes' user owns in these folders, once it has no process.
+/// Removes the files of the nodes' user in these folders. The caller makes sure that the user has
+/// no process.
 pub(super) fn remove<P: AsRef<Path>>(account: Account, folders: &[P]) {
     if !account.is_nodes_only {
         return;
     }
     for entry in owned(account.uid, folders) {
-        // What cannot be removed does no harm.
+        // Errors are ignored: a file that remains does no harm.
         _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             true => fs::remove_dir_all(entry.path()),
             false => fs::remove_file(entry.path()),
@@ -33,8 +34,9 @@ pub(super) fn remove<P: AsRef<Path>>(account: Account, folders: &[P]) {
     }
 }
 
-/// What a user owns there. Of a link it is the link itself: it is not followed.
+/// Files and folders of a user in these folders. Symbolic links are not followed.
 fn owned<P: AsRef<Path>>(uid: u32, folders: &[P]) -> impl Iterator<Item = DirEntry> {
+    // `DirEntry::metadata` does not follow links.
     let entries = folders.iter().flat_map(fs::read_dir).flatten().flatten();
     entries.filter(move |entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == uid))
 }
@@ -45,12 +47,12 @@ mod tests {
 
     use super::*;
 
-    /// A folder with a file, a folder and a link to a file elsewhere, of this user.
-    fn shared(elsewhere: &Path) -> tempfile::TempDir {
+    /// Folder with a file, a folder and a link to the file `target` outside, of this user.
+    fn shared(target: &Path) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("uv-1.lock"), "").unwrap();
         fs::create_dir_all(folder.path().join("sky_app_1/x")).unwrap();
-        symlink(elsewhere, folder.path().join("link")).unwrap();
+        symlink(target, folder.path().join("link")).unwrap();
         folder
     }
 
@@ -59,19 +61,19 @@ mod tests {
     }
 
     #[test]
-    fn what_the_nodes_own_user_left_is_removed() {
-        let elsewhere = tempfile::NamedTempFile::new().unwrap();
-        let folder = shared(elsewhere.path());
+    fn files_of_the_nodes_user_are_removed() {
+        let target = tempfile::NamedTempFile::new().unwrap();
+        let folder = shared(target.path());
         let me = nix::unistd::geteuid().as_raw();
         remove(account(me, true), &[folder.path()]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert!(elsewhere.path().exists());
+        assert!(target.path().exists());
     }
 
     #[test]
-    fn files_of_others_and_of_a_user_with_other_work_stay() {
-        let elsewhere = tempfile::NamedTempFile::new().unwrap();
-        let folder = shared(elsewhere.path());
+    fn files_of_a_user_with_other_processes_stay() {
+        let target = tempfile::NamedTempFile::new().unwrap();
+        let folder = shared(target.path());
         let me = nix::unistd::geteuid().as_raw();
         remove(account(me, false), &[folder.path()]);
         remove(account(me + 1, true), &[folder.path()]);

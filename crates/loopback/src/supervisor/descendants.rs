@@ -1,4 +1,4 @@
-//! The descendants of this process, and what they use.
+//! Descendants of this process, with their CPU time and memory.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -10,21 +10,22 @@ use skyload::ids::ProcessIdentity;
 use skyload::process::{parse_stat, stat_fields};
 use skyload::units::{ByteSize, total};
 
-/// One descendant.
+/// Process that descends from this one.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Member {
+pub(super) struct Descendant {
     pub(super) identity: ProcessIdentity,
     parent: u32,
     pub(super) session: u32,
-    /// It has ended and waits to be buried.
+    /// Whether the process has exited and was not reaped yet.
     pub(super) zombie: bool,
-    /// What it has used, and those of its children that it has buried.
+    /// CPU time of the process and of its reaped children.
     pub(super) cpu: Duration,
+    /// Resident memory (RSS).
     pub(super) memory: ByteSize,
 }
 
-/// All descendants of this process.
-pub(super) fn descendants() -> Result<Vec<Member>> {
+/// Descendants of this process, zombies included.
+pub(super) fn descendants() -> Result<Vec<Descendant>> {
     let (ticks, page) = (rustix::param::clock_ticks_per_second(), rustix::param::page_size());
     let page = u64::try_from(page).context("reading the size of a page")?;
     let mut all = HashMap::new();
@@ -33,29 +34,33 @@ pub(super) fn descendants() -> Result<Vec<Member>> {
             continue;
         };
         let Ok(stat) = fs::read(entry.path().join("stat")) else { continue };
-        if let Some(member) = parse(pid, &stat, ticks, page) {
-            all.insert(pid, member);
+        if let Some(process) = parse(pid, &stat, ticks, page) {
+            all.insert(pid, process);
         }
     }
-    let parents = all.iter().map(|(pid, member): (&u32, &Member)| (*pid, member.parent)).collect();
+    let parents =
+        all.iter().map(|(pid, process): (&u32, &Descendant)| (*pid, process.parent)).collect();
     let mut ours = HashSet::from([std::process::id()]);
     add_descendants(&mut ours, &parents);
     ours.remove(&std::process::id());
     Ok(ours.into_iter().filter_map(|pid| all.remove(&pid)).collect())
 }
 
-fn parse(pid: u32, stat: &[u8], ticks: u64, page: u64) -> Option<Member> {
-    let glance = parse_stat(pid, stat)?;
+/// Process of a `/proc/PID/stat`. `ticks` is the number of clock ticks per second, `page` the
+/// page size in bytes.
+fn parse(pid: u32, stat: &[u8], ticks: u64, page: u64) -> Option<Descendant> {
+    let parsed = parse_stat(pid, stat)?;
     let fields: Vec<&str> = stat_fields(stat)?.collect();
     // Numbered as in proc(5), where the field after the name is the third.
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    let used = total([field(14)?, field(15)?, field(16)?, field(17)?]);
-    Some(Member {
-        identity: glance.identity,
-        parent: glance.parent,
+    // utime, stime, cutime, cstime.
+    let cpu = total([field(14)?, field(15)?, field(16)?, field(17)?]);
+    Some(Descendant {
+        identity: parsed.identity,
+        parent: parsed.parent,
         session: u32::try_from(field(6)?).ok()?,
-        zombie: glance.zombie,
-        cpu: Duration::from_millis(used.saturating_mul(1000) / ticks.max(1)),
+        zombie: parsed.zombie,
+        cpu: Duration::from_millis(cpu.saturating_mul(1000) / ticks.max(1)),
         memory: ByteSize(field(24)?.saturating_mul(page)),
     })
 }
@@ -65,23 +70,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_has_used_what_its_buried_children_used() {
+    fn cpu_time_includes_reaped_children() {
         let stat = b"42 (a b) S 7 42 42 0 -1 0 1 0 0 0 100 50 30 20 20 0 1 0 98765 4096 10 0";
-        let member = parse(42, stat, 100, 4096).unwrap();
-        assert_eq!(member.cpu, Duration::from_secs(2));
-        assert_eq!(member.memory, ByteSize(40960));
-        assert_eq!((member.parent, member.session), (7, 42));
+        let process = parse(42, stat, 100, 4096).unwrap();
+        assert_eq!(process.cpu, Duration::from_secs(2));
+        assert_eq!(process.memory, ByteSize(40960));
+        assert_eq!((process.parent, process.session), (7, 42));
     }
 
     #[test]
-    fn a_name_that_ends_inside_a_character_hides_no_member() {
+    fn a_name_that_ends_inside_a_character_hides_no_descendant() {
         let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
-        let members = descendants().unwrap();
-        assert!(members.iter().any(|member| member.identity.pid == named.pid()));
+        let found = descendants().unwrap();
+        assert!(found.iter().any(|process| process.identity.pid == named.pid()));
     }
 
     #[test]
-    fn no_line_is_too_odd_to_be_read() {
+    fn no_line_is_too_odd_to_be_parsed() {
         let stat = "42 (a b) S 7 42 42 0 -1 0 1 0 0 0 100 50 30 20 20 0 1 0 98765 4096 10 0";
         crate::changes::try_changes(stat.as_bytes(), |stat| {
             _ = parse(42, stat, 100, 4096);
@@ -91,10 +96,10 @@ mod tests {
     }
 
     #[test]
-    fn only_descendants_are_members() {
+    fn only_descendants_are_found() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let members = descendants().unwrap();
-        let pids: Vec<u32> = members.iter().map(|member| member.identity.pid).collect();
+        let found = descendants().unwrap();
+        let pids: Vec<u32> = found.iter().map(|process| process.identity.pid).collect();
         assert!(pids.contains(&child.id()));
         assert!(!pids.contains(&std::process::id()) && !pids.contains(&1));
         child.kill().unwrap();
