@@ -187,8 +187,7 @@ impl Loopback {
         // From here on, Drop tears down in case of an error.
         let mut loopback = Self::of(workspace, record, &packages, &image)?;
         start::provision(&loopback.record, &packages, &image, &loopback.node)?;
-        let mut supervisor =
-            start::start_supervisor(workspace, &loopback.record, &packages, &loopback.node)?;
+        let mut supervisor = start::start(workspace, &loopback.record, &packages, &loopback.node)?;
         loopback.record.supervisor = start::identity(&supervisor);
         // Written again, so that the next run finds the supervisor if this one is killed.
         loopback.record.write(workspace)?;
