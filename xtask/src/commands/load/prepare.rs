@@ -183,7 +183,7 @@ pub(super) fn run_dir(
     let facts = RunFacts { version: Version, coordinator, estimate: plan.estimate() };
     write_json(&run.facts(), &facts)?;
     write_json(&run.plan(), plan)?;
-    runs::say_whether_latest(run.link_latest()?, run.path(), progress);
+    runs::warn_if_not_latest(run.link_latest()?, run.path(), progress);
     Ok(run)
 }
 
