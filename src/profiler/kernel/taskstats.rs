@@ -214,7 +214,7 @@ impl Layout {
 mod tests {
     use std::process::Command;
 
-    use fake_sky::grants::{Grant, leave_test_out};
+    use fake_sky::kernel_features::{KernelFeature, skip_test};
 
     use super::*;
     use crate::process;
@@ -223,7 +223,7 @@ mod tests {
     /// Granted or not, depending on who runs the tests.
     fn listen() -> Option<ExitRecords> {
         let listening = ExitRecords::listen();
-        listening.map_err(|reason| leave_test_out(Grant::ExitRecords, reason)).ok()
+        listening.map_err(|reason| skip_test(KernelFeature::ExitRecords, reason)).ok()
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use fake_sky::grants::{Grant, leave_test_out};
+use fake_sky::kernel_features::{KernelFeature, skip_test};
 use skyload::profiler::check_level;
 use skyload::record::profile::{Ending, LevelChoice, ProcessRecord, ProfileLine, ProfilerLevel};
 use skyload::units::ByteSize;
@@ -50,7 +50,7 @@ fn root_of(profile: &Profile) -> u32 {
 #[test]
 fn no_process_is_too_brief_to_leave_its_peak() -> anyhow::Result<()> {
     if let Err(reason) = check_level(LevelChoice::ExitRecords) {
-        leave_test_out(Grant::ExitRecords, reason);
+        skip_test(KernelFeature::ExitRecords, reason);
         return Ok(());
     }
     let profile = profile(BRIEF_PROGRAMS, LevelChoice::ExitRecords, FAR_APART)?;
@@ -74,7 +74,7 @@ fn without_exit_records_brief_processes_are_counted_as_unread() -> anyhow::Resul
     if is_told {
         assert_eq!(programs(&profile).len(), 20);
     } else {
-        leave_test_out(Grant::Births, "brief processes may be unknown");
+        skip_test(KernelFeature::ForkEvents, "brief processes may be unknown");
     }
     for program in programs(&profile) {
         assert!(matches!(program.ending, Ending::Unread { .. }), "{program:?}");
@@ -85,7 +85,7 @@ fn without_exit_records_brief_processes_are_counted_as_unread() -> anyhow::Resul
 #[test]
 fn what_a_process_takes_just_before_its_end_is_in_its_peak() -> anyhow::Result<()> {
     if let Err(reason) = check_level(LevelChoice::ExitRecords) {
-        leave_test_out(Grant::ExitRecords, reason);
+        skip_test(KernelFeature::ExitRecords, reason);
         return Ok(());
     }
     // The inner shell is read while it is small, then takes 50 MB and ends at once.

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_name_that_ends_inside_a_character_hides_no_member() {
-        let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
+        let named = fake_sky::non_utf8::NonUtf8Process::start().unwrap();
         let members = descendants().unwrap();
         assert!(members.iter().any(|member| member.identity.pid == named.pid()));
     }
