@@ -79,8 +79,8 @@ fn overheads(results: &BenchResults) -> Titled {
         "ratio to skyload",
         "of a core",
         "samples/s",
-        "requested",
-        "max MiB",
+        "target",
+        "peak MiB",
     ];
     let title = format!("Overhead of profilers, each window {}", in_minutes(results.plan.window));
     let mut table = Table::new(&headings, 1);
