@@ -247,12 +247,11 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
-        let text = "[plans.ci]\nwaves = 1\nuser = 2\n";
+        let text = "[plans.ci]\niterations = 1\nuser = 2\n";
         let error = Config::parse(text, "skyload.toml").unwrap_err().to_string();
         assert_eq!(
             error,
-            "skyload.toml:3: unknown key `plans.ci.user`; did you mean \
-             `users`?"
+            "skyload.toml:3: unknown key `plans.ci.user`; did you mean `users`?"
         );
     }
 
@@ -269,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_mistaken_value_hides_no_other_mistake() {
-        let text = "[budgets]\nserver = \"1XB\"\nserverr = 1\n[plans.ci]\nwaves = \"two\"\n\
+        let text = "[budgets]\nserver = \"1XB\"\nserverr = 1\n[plans.ci]\niterations = \"two\"\n\
                     coldown = \"3s\"\n[safety]\nmemory-floor = { auto = true }\n";
         let error = Config::parse(text, "f").unwrap_err().to_string();
         let messages: Vec<&str> = error.lines().collect();

@@ -261,8 +261,8 @@ fn a_budget_that_limits_nothing_is_refused(#[case] budgets: &[&str], #[case] mes
 
 #[rstest]
 #[case::flag("", &["threads=500", "growth=300MiB", "leaked-processes=0"])]
-#[case::file("threads = 500\ngrowth = \"300 MiB\"\nleftovers = \"0\"\n", &[])]
-#[case::flag_over_file("threads = 9\ngrowth = \"300 MiB\"\nleftovers = 0\n", &["threads=500"])]
+#[case::file("threads = 500\ngrowth = \"300 MiB\"\nleaked-processes = \"0\"\n", &[])]
+#[case::flag_over_file("threads = 9\ngrowth = \"300 MiB\"\nleaked-processes = 0\n", &["threads=500"])]
 fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case] flags: &[&str]) {
     let text = format!("[plans.default]\n[budgets]\n{file}");
     let config = Config::parse(&text, "skyload.toml").unwrap();

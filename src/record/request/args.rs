@@ -193,6 +193,19 @@ mod tests {
     }
 
     #[test]
+    fn names_of_upstream_and_of_earlier_builds_ask_for_the_same() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect();
+        let now = "-n 4 -r status --api validate -c none --iterations 2 --plan smoke";
+        for before in [
+            "-n 4 --requests status --apis validate --clouds none --iterations 2 --plan smoke",
+            "--requests-per-scenario 4 -r status --api validate --cloud none --waves 2 \
+             --profile smoke",
+        ] {
+            assert_eq!(typed(words(before)), typed(words(now)), "{before}");
+        }
+    }
+
+    #[test]
     fn a_recorded_request_has_no_password() {
         let args = ["--server", "http://me:s3cret@127.0.0.1:1/"].map(str::to_owned);
         let recorded = RequestFile::of(parse(args.to_vec())).request;

@@ -63,7 +63,7 @@ fn ctrl_c_ends_a_health_check_without_a_response() -> anyhow::Result<()> {
 
 #[test]
 fn ctrl_c_ends_a_comparison_of_clocks_without_a_response() -> anyhow::Result<()> {
-    let more = "[plans.patient]\nbaseline = \"200ms\"\ndrain = \"3s\"\nwaves = 1";
+    let more = "[plans.patient]\nbaseline = \"200ms\"\ncooldown = \"3s\"\niterations = 1";
     let site = Site::with(&Settings { more, ..Settings::default() })?;
     let server = FakeServer::start(&[])?;
     let main = server.main().context("the server runs")?.pid;
@@ -122,7 +122,7 @@ fn processes_of_a_killed_run_are_removed_by_its_profiler() -> anyhow::Result<()>
         .assert()
         .code(12)
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
-        .stdout(predicate::str::contains("INCONCLUSIVE: the run broke off before its end"))
+        .stdout(predicate::str::contains("INCONCLUSIVE: the run ended early"))
         .stdout(predicate::str::contains("does not cover baseline to cooldown to the end"));
     Ok(())
 }

@@ -37,7 +37,7 @@ fn all_launches_succeed_and_are_torn_down() -> anyhow::Result<()> {
     assert_eq!(phases, expected);
     let log = report.resources.expect("resources were launched");
     assert!(log.verified && log.left.is_empty(), "{log:?}");
-    run.assert().stderr(predicate::str::contains("it costs money there"));
+    run.assert().stderr(predicate::str::contains("which costs money"));
     Ok(())
 }
 
@@ -48,7 +48,7 @@ fn all_launches_succeed_and_are_torn_down() -> anyhow::Result<()> {
 )]
 #[case::whose_end_fails(
     ("INFRA_FAIL", "sky.down:1"),
-    "ending it failed: down: HTTP 500 RuntimeError"
+    "failed: down: HTTP 500 RuntimeError"
 )]
 #[case::that_cannot_be_launched(
     ("INFRA_FAIL", "sky.launch:1"),

@@ -30,3 +30,4 @@ mod unread_outputs;
 mod usage;
 mod verdicts;
 mod whole_server;
+mod wording;

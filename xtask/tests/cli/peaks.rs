@@ -62,8 +62,8 @@ fn the_default_level_is_the_best_available_and_named() -> anyhow::Result<()> {
     let run = site.load(["--api", "status"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let (level, words) = match check_level(LevelChoice::ExitRecords) {
-        Ok(()) => (ProfilerLevel::ExitRecords, "marks, exits included"),
-        Err(_) => (ProfilerLevel::HighWaterMark, "marks, read at each tick"),
+        Ok(()) => (ProfilerLevel::ExitRecords, "VmHWM, exit records"),
+        Err(_) => (ProfilerLevel::HighWaterMark, "VmHWM, read at each sample"),
     };
     assert_eq!(report.profiler.expect("the server was profiled").level, level);
     run.assert().stdout(predicate::str::contains(words));
@@ -77,7 +77,7 @@ fn a_lower_level_can_be_forced() -> anyhow::Result<()> {
     let report = run.expect(&site, Verdict::Pass)?;
     let level = report.profiler.expect("the server was profiled").level;
     assert_eq!(level, ProfilerLevel::HighWaterMark);
-    run.assert().stdout(predicate::str::contains("marks, read at each tick"));
+    run.assert().stdout(predicate::str::contains("VmHWM, read at each sample"));
     Ok(())
 }
 

@@ -96,7 +96,7 @@ fn a_stop_that_hangs_does_not_change_the_verdict_and_the_server_is_killed() -> a
 fn ctrl_c_ends_a_stop_that_hangs() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "validate"]).fake("STOP_MS", 600_000).start()?;
-    run.says("Ending the server")?;
+    run.says("Stopping the server")?;
     run.signal(Signal::SIGINT)?;
     let run = run.finish()?;
     run.expect(&site, Verdict::Pass)?;

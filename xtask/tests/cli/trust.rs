@@ -82,7 +82,7 @@ fn an_overloaded_load_generator_is_inconclusive() -> anyhow::Result<()> {
     signal(probe, Signal::SIGCONT)?;
     let run = run.finish()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, "probe:health: the client was starved");
+    assert_finding(&report, Severity::Inconclusive, "probe:health: load generator overloaded");
     Ok(())
 }
 

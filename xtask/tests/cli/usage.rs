@@ -189,7 +189,7 @@ fn a_malformed_server_timeout_is_a_usage_error() -> anyhow::Result<()> {
 
 #[rstest]
 #[case::unknown_key(
-    "[plans.ci]\nwaves = 1\ncoldown = \"3s\"\n",
+    "[plans.ci]\niterations = 1\ncoldown = \"3s\"\n",
     ":3: unknown key `plans.ci.coldown`; did you mean `cooldown`?"
 )]
 #[case::no_size("[budgets]\nserver = \"1XB\"\n", ":2: expected a size")]

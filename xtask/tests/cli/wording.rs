@@ -1,0 +1,34 @@
+//! Words of `--help`: those of the glossary.
+
+#[path = "../../../tests/support/glossary.rs"]
+mod glossary;
+
+use std::path::Path;
+
+use glossary::GivenUp;
+use rstest::rstest;
+
+use crate::support::Site;
+
+#[rstest]
+#[case::all(&[])]
+#[case::load(&["load"])]
+#[case::profile(&["profile"])]
+#[case::report(&["report"])]
+#[case::runs(&["runs"])]
+#[case::prune(&["runs", "prune"])]
+#[case::recommend(&["recommend"])]
+#[case::test(&["test"])]
+#[case::infra(&["infra"])]
+#[case::infra_up(&["infra", "up"])]
+#[case::bench(&["bench", "profiler"])]
+fn help_uses_the_words_of_the_glossary(#[case] command: &[&str]) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let given_up = GivenUp::read(&root.join("docs/glossary.md"));
+    let site = Site::new()?;
+    let help = site.xtask(command.iter().chain(&["--help"])).run()?;
+    help.assert().code(0);
+    let found = given_up.in_text(&help.stdout());
+    assert!(found.is_empty(), "{found:?} in\n{}", help.stdout());
+    Ok(())
+}
