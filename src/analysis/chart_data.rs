@@ -1,20 +1,20 @@
-//! What charts are drawn from beside the report, which has no room for it.
+//! Data of the charts in the HTML report, too large for `report.json`.
 
 use super::distributions::{self, Distribution};
 use super::timeline::{self, Timeline};
 use super::{Evidence, Report};
 
-/// Courses over time, and distributions of latencies.
+/// Time series and latency distributions of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChartData {
-    /// What the profile says over time.
+    /// Time series of the profile.
     pub timeline: Timeline,
-    /// What users waited for.
+    /// Latency distributions of iterations and steps.
     pub distributions: Vec<Distribution>,
 }
 
 impl ChartData {
-    /// Assembles it for the report of a run.
+    /// Assembles the chart data of a run from its report and evidence.
     pub fn assemble(report: &Report, evidence: &Evidence) -> Self {
         Self {
             timeline: timeline::assemble(evidence),

@@ -1,4 +1,4 @@
-//! What of the run the profile covers: a pass needs all of it.
+//! Coverage of a run by its profile. A pass requires complete coverage.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,31 +12,33 @@ use crate::clock::Timestamp;
 use crate::record::profile::{Ending, ProfileLine};
 use crate::units;
 
-/// What of the run the profile covers.
+/// Coverage of a run by its profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Coverage {
-    /// The server could be profiled at all.
+    /// Whether the plan requires a profile of the server, or there is one.
     pub profiled: bool,
-    /// The profiler was there from the baseline to the end of the cooldown.
+    /// Whether there are samples from the start of the baseline to the end of the cooldown.
     pub from_baseline_to_cooldown: bool,
-    /// It ended in good order; one on the server's machine may go on after the run.
+    /// Whether the profiler ended cleanly; for a profile from the server's machine, whether its
+    /// processes were read at the end of the cooldown or later.
     pub ended_well: bool,
-    /// Times in which it was silent for longer than the plan allows.
+    /// Sampling gaps longer than the plan's `profiler-gap`.
     pub gaps: Vec<Gap>,
-    /// Processes that exited without a final reading, by class.
+    /// Number of processes that exited without a final reading, by class.
     pub unread_exits: BTreeMap<ProcessClass, u32>,
-    /// Times at which the kernel had more to tell than it could keep.
+    /// Number of times that the kernel dropped process events since the profiler's queue was
+    /// full.
     pub dropped_events: u64,
 }
 
-/// A silence of the profiler.
+/// Sampling gap: a time without samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Gap {
-    /// Its last sign of life.
+    /// Time of the last sample before the gap, or of the end of a snapshot.
     pub from: Timestamp,
-    /// How long there was no other.
+    /// Length of the gap, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub length: Duration,
@@ -45,8 +47,9 @@ pub struct Gap {
 pub(super) fn assemble(evidence: &Evidence) -> Coverage {
     let (began, ended) = (evidence.phases_began(), evidence.phases_ended());
     let limit = evidence.plan.validity.profiler_gap;
-    let first = evidence.ticks().next().map(|tick| tick.at);
-    let last = evidence.ticks().last().map(|tick| tick.at);
+    let first = evidence.samples().next().map(|sample| sample.at);
+    let last = evidence.samples().last().map(|sample| sample.at);
+    // A delay of up to `profiler-gap` is no gap: neither between samples nor at both ends.
     let covered = match (first, last, began, ended) {
         (Some(first), Some(last), Some(began), Some(ended)) => {
             first <= began.plus(limit) && last.plus(limit) >= ended
@@ -62,8 +65,8 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
         profiled: evidence.is_profiled(),
         from_baseline_to_cooldown: covered,
         ended_well: match evidence.has_server_profile() {
-            false => evidence.recording().ended_well(),
-            // It may go on after the run, once its processes were read after it.
+            false => evidence.recording().ended_cleanly(),
+            // A profiler on the server's machine may outlast the run, so no footer is required.
             true => {
                 let read = records.iter().filter_map(|record| record.last_read).max();
                 ended.is_some_and(|ended| read.is_some_and(|read| read.plus(limit) >= ended))
@@ -75,9 +78,9 @@ pub(super) fn assemble(evidence: &Evidence) -> Coverage {
     }
 }
 
-/// Silences between the first phase's beginning and the last one's end. Taking
-/// proportional memory takes its time, during which the profiler is at work and
-/// the load is over: that is no silence, but what is before and after it may be.
+/// Sampling gaps between the start of the first phase and the end of the last one. Reading a
+/// snapshot (PSS) takes time in which the profiler takes no samples and no load runs: that time
+/// is no gap, but the times before and after it may be.
 fn gaps(
     evidence: &Evidence,
     limit: Duration,
@@ -88,7 +91,7 @@ fn gaps(
     let mut previous: Option<Timestamp> = None;
     for line in &evidence.profile {
         let (at, until) = match line {
-            ProfileLine::Sample(tick) => (tick.at, tick.at),
+            ProfileLine::Sample(sample) => (sample.at, sample.at),
             ProfileLine::Snapshot(snapshot) => (snapshot.at, snapshot.until),
             _ => continue,
         };

@@ -1,4 +1,4 @@
-//! Distributions of latencies: of the iterations of each scenario, and of each step of them.
+//! Latency distributions of each scenario's iterations and of their steps.
 
 use std::collections::BTreeMap;
 
@@ -7,48 +7,48 @@ use super::scenarios::{ScenarioReport, Start};
 use crate::record::outcome::Latencies;
 use crate::scenario::ScenarioId;
 
-/// A distribution that can be shown by itself.
+/// Latency distribution of the iterations of a scenario, or of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     /// Scenario of the iterations.
     pub scenario: ScenarioId,
-    /// Step of them; `None` for iterations as a whole.
+    /// Name of the step; `None` for whole iterations.
     pub step: Option<String>,
-    /// Segments that met executors alike, together: warm ones are one distribution, and cold
-    /// ones another.
+    /// Counts for each kind of start: cold segments are one distribution, warm ones another.
     pub segments: Vec<SegmentCounts>,
 }
 
-/// Counts of the latencies of segments that met executors alike.
+/// Latency counts of all segments with the same kind of start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SegmentCounts {
-    /// Name of these segments in tables.
+    /// Name of the segments in tables.
     pub name: &'static str,
-    /// Whether executors were up when they began.
+    /// Kind of start of the segments.
     pub start: Start,
-    /// Which tenth of a power of ten of microseconds, and how many.
+    /// Index and count of each latency bucket, in microseconds, ten buckets per decade.
     pub counts: Vec<(u32, u64)>,
 }
 
-/// Of each scenario that left an outcome: the whole first, then its steps.
+/// Distributions of each scenario with an outcome: whole iterations first, then steps.
 pub(super) fn assemble(scenarios: &[ScenarioReport], evidence: &Evidence) -> Vec<Distribution> {
     type Segments = BTreeMap<(&'static str, Start), Latencies>;
     let mut all = Vec::new();
     for scenario in scenarios {
         let Some(outcome) = evidence.outcomes.get(&scenario.id) else { continue };
-        let mut parts: BTreeMap<Option<&str>, Segments> = BTreeMap::new();
+        let mut by_step: BTreeMap<Option<&str>, Segments> = BTreeMap::new();
         for (segment, recorded) in scenario.segments.iter().zip(&outcome.segments) {
-            let name = (scenario.start_name(segment), segment.start);
+            let start = (scenario.start_name(segment), segment.start);
             let mut add = |step, latencies: &Latencies| {
-                let segments = parts.entry(step).or_default();
-                segments.entry(name).or_default().add(latencies);
+                let segments = by_step.entry(step).or_default();
+                segments.entry(start).or_default().add(latencies);
             };
             add(None, &recorded.iteration_duration);
             for (step, latencies) in &recorded.steps {
                 add(Some(step), latencies);
             }
         }
-        for (step, segments) in parts {
+        // `None`, the whole iterations, is the smallest key and comes first.
+        for (step, segments) in by_step {
             let counts = |((name, start), latencies): ((_, _), Latencies)| SegmentCounts {
                 name,
                 start,

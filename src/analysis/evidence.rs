@@ -1,4 +1,5 @@
-//! All that a run left, read once. Whatever can't be read is said, not skipped.
+//! Evidence: contents of all files of a run directory, read once. An unreadable file is reported
+//! as damage, not ignored.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,67 +21,71 @@ use crate::scenario::ScenarioId;
 use super::losses;
 use super::recording::Recording;
 
-/// All that a run left.
+/// Contents of all files of a run directory.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    /// Which run.
+    /// ID of the run.
     pub run: RunId,
-    /// How commands are told which run: its id, or its directory where they would not
-    /// look for it.
+    /// Argument that names the run in commands: the ID, or the path of a directory in which
+    /// commands do not look.
     pub name: String,
-    /// What was typed; `None` of runs that did not write it down.
+    /// Arguments of the command line; `None` in runs of builds that did not record them.
     pub request: Option<LoadRequest>,
-    /// What was asked for.
+    /// Plan of the run.
     pub plan: LoadPlan,
-    /// What is known of the run beside its plan.
+    /// Facts of the run that are not part of its plan.
     pub facts: Option<RunFacts>,
-    /// What was found.
+    /// SkyPilot, server and machine under test.
     pub environment: Option<Environment>,
-    /// When what happened.
+    /// Events of the run with their times.
     pub events: Vec<LoggedEvent>,
-    /// The profile.
+    /// Lines of the profile; empty without one.
     pub profile: Vec<ProfileLine>,
-    /// The processes of the profile.
+    /// Process table of the profile.
     pub processes: Option<ProcessTable>,
-    /// What scenarios shared, and what became of it.
+    /// Log of shared resources.
     pub resources: Option<ResourceLog>,
-    /// What the nodes of the loopback infrastructure cost.
+    /// Resource use of the nodes of the loopback Slurm cluster.
     pub nodes: Option<NodeFigures>,
-    /// What the scenarios recorded.
+    /// Outcomes of the scenarios that have one.
     pub outcomes: BTreeMap<ScenarioId, ScenarioOutcome>,
-    /// Files that broke off, or that can't be read.
+    /// Messages about files that are unreadable, incomplete or changed.
     pub damage: Vec<String>,
 }
 
 impl Evidence {
-    /// Reads a run directory. Only the plan must be there and readable: without
-    /// it nobody knows what the rest should have been.
+    /// Reads a run directory.
+    ///
+    /// # Errors
+    ///
+    /// If the plan is missing or unreadable: without a plan, it is unknown which other files and
+    /// figures a complete run has. Damage to other files is recorded in the evidence.
     pub fn read(run: &RunDir) -> Result<Self, RecordError> {
         let plan: LoadPlan = read(&run.plan())?;
         let mut damage = Vec::new();
         let mut note = |error: RecordError| damage.push(error.in_one_line());
-        let request: Option<RequestFile> = readable(&run.request(), &mut note);
+        let request: Option<RequestFile> = read_or_note(&run.request(), &mut note);
         let facts = run.read_facts().unwrap_or_else(|error| {
             note(error);
             None
         });
-        let environment = readable(&run.environment(), &mut note);
-        let processes = readable(&run.processes(), &mut note);
-        let resources = readable(&run.resources(), &mut note);
-        let nodes = readable(&run.nodes(), &mut note);
-        let (mut outcomes, mut others) = (BTreeMap::new(), Vec::new());
+        let environment = read_or_note(&run.environment(), &mut note);
+        let processes = read_or_note(&run.processes(), &mut note);
+        let resources = read_or_note(&run.resources(), &mut note);
+        let nodes = read_or_note(&run.nodes(), &mut note);
+        let (mut outcomes, mut misplaced) = (BTreeMap::new(), Vec::new());
         for scenario in &plan.scenarios {
             let path = run.outcome(scenario.id);
             match read_optional::<ScenarioOutcome>(&path) {
                 Ok(Some(outcome)) if outcome.scenario != scenario.id => {
-                    others.push(losses::of_another(&path, &outcome.scenario));
+                    misplaced.push(losses::misplaced_outcome(&path, &outcome.scenario));
                 }
                 Ok(Some(outcome)) => _ = outcomes.insert(scenario.id, outcome),
                 Ok(None) => {}
                 Err(error) => note(error),
             }
         }
-        let marks = run.read_events().unwrap_or_else(|error| {
+        let events = run.read_events().unwrap_or_else(|error| {
             note(error);
             Default::default()
         });
@@ -88,11 +93,11 @@ impl Evidence {
             note(error);
             Default::default()
         });
-        for (path, cut_off) in [(run.events(), marks.cut_off), (run.samples(), profile.cut_off)] {
-            damage.extend(cut_off.then(|| breaks_off(&path)));
+        for (path, cut_off) in [(run.events(), events.cut_off), (run.samples(), profile.cut_off)] {
+            damage.extend(cut_off.then(|| incomplete_line(&path)));
         }
-        damage.extend(others);
-        damage.extend(losses::of_marks(&run.events(), &marks.values));
+        damage.extend(misplaced);
+        damage.extend(losses::of_events(&run.events(), &events.values));
         damage.extend(losses::of_profile(
             &run.samples(),
             &run.processes(),
@@ -110,7 +115,7 @@ impl Evidence {
             plan,
             facts,
             environment,
-            events: marks.values,
+            events: events.values,
             profile: profile.values,
             processes,
             resources,
@@ -118,113 +123,115 @@ impl Evidence {
             outcomes,
             damage,
         };
-        Ok(evidence.by_our_clock())
+        Ok(evidence.on_local_clock())
     }
 
-    /// The profile and its processes.
+    /// Profile with its process table.
     pub(crate) fn recording(&self) -> Recording<'_> {
         Recording { lines: &self.profile, processes: self.processes.as_ref() }
     }
 
-    /// The ticks of the profile.
-    pub fn ticks(&self) -> impl Iterator<Item = &Sample> {
-        self.recording().ticks()
+    /// Samples of the profile, in their order.
+    pub fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.recording().samples()
     }
 
-    /// Whether there is a profile, or ought to be one.
+    /// Whether there is a profile, or the plan requires one.
     pub fn is_profiled(&self) -> bool {
         self.plan.is_profiled() || !self.profile.is_empty()
     }
 
-    /// Whether the profile was made on another machine than the run.
+    /// Whether the profile was made on the remote server's machine (`--server-profile`).
     pub fn has_server_profile(&self) -> bool {
         self.plan.is_remote() && self.is_profiled()
     }
 
-    /// How far the server's clock is from ours, where that was asked.
+    /// Offset of the remote server's clock from the local one; `None` if they were not compared.
     pub fn clock_offset(&self) -> Option<ClockOffset> {
-        self.events.iter().find_map(|mark| match mark.event {
+        self.events.iter().find_map(|logged| match logged.event {
             Event::ClockCompared(offset) => Some(offset),
             _ => None,
         })
     }
 
-    /// When the first phase began.
+    /// Time at which the first phase began.
     pub fn phases_began(&self) -> Option<Timestamp> {
-        let begins = |mark: &&LoggedEvent| matches!(mark.event, Event::PhaseBegan(_));
-        self.events.iter().find(begins).map(|mark| mark.at)
+        let begins = |logged: &&LoggedEvent| matches!(logged.event, Event::PhaseBegan(_));
+        self.events.iter().find(begins).map(|logged| logged.at)
     }
 
-    /// When the last phase ended.
+    /// Time at which the last phase ended.
     pub fn phases_ended(&self) -> Option<Timestamp> {
-        let ends = |mark: &&LoggedEvent| mark.event == Event::PhasesEnded;
-        self.events.iter().find(ends).map(|mark| mark.at)
+        let ends = |logged: &&LoggedEvent| logged.event == Event::PhasesEnded;
+        self.events.iter().find(ends).map(|logged| logged.at)
     }
 
-    /// Whether the server of the beginning was not that of the end.
+    /// Whether the server exited or was replaced during the run.
     pub fn server_was_lost(&self) -> bool {
         self.events
             .iter()
-            .any(|mark| matches!(mark.event, Event::ServerGone | Event::ServerReplaced))
+            .any(|logged| matches!(logged.event, Event::ServerGone | Event::ServerReplaced))
     }
 
-    /// Whether the load was stopped before its end.
+    /// Whether the load was stopped before all scenarios had ended.
     pub fn was_stopped(&self) -> bool {
-        self.events.iter().any(|mark| matches!(mark.event, Event::LoadStopped(_)))
+        self.events.iter().any(|logged| matches!(logged.event, Event::LoadStopped(_)))
     }
 
-    /// Whether the load began at all.
+    /// Whether the load began.
     pub fn was_loaded(&self) -> bool {
         self.began(Phase::Load)
     }
 
     /// Whether a phase began.
     pub fn began(&self, phase: Phase) -> bool {
-        self.events.iter().any(|mark| mark.event == Event::PhaseBegan(phase))
+        self.events.iter().any(|logged| logged.event == Event::PhaseBegan(phase))
     }
 
-    /// Whether the run did not come to its last mark: it was killed, most likely.
-    pub fn broke_off(&self) -> bool {
-        !self.events.iter().any(|mark| mark.event == Event::PhasesEnded)
+    /// Whether the run ended early, without the end of its phases: most likely it was killed.
+    pub fn ended_early(&self) -> bool {
+        !self.events.iter().any(|logged| logged.event == Event::PhasesEnded)
     }
 
-    /// Whether the server of the beginning was given the whole cooldown to settle.
-    pub fn came_to_rest(&self) -> bool {
-        !self.was_stopped() && !self.server_was_lost() && !self.broke_off()
+    /// Whether the load ran to its end and one server lived through the whole cooldown.
+    pub fn completed_cooldown(&self) -> bool {
+        !self.was_stopped() && !self.server_was_lost() && !self.ended_early()
     }
 
-    /// How many processes a stop of the server left behind; `None` when it was not
-    /// stopped.
+    /// Number of leaked processes; `None` if the server was not stopped by `sky api stop`.
     pub fn leaked_processes(&self) -> Option<u32> {
-        self.events.iter().rev().find_map(|mark| match &mark.event {
+        self.events.iter().rev().find_map(|logged| match &logged.event {
             Event::LeakedProcesses(titles) => Some(u32::try_from(titles.len()).unwrap_or(u32::MAX)),
             _ => None,
         })
     }
 
-    /// From the server's start to its end.
+    /// Time from the server's start to its end; `None` if one of the two was not recorded.
     pub fn duration(&self) -> Option<Duration> {
-        let moment = |event| self.events.iter().find(|mark| mark.event == event);
+        let moment = |event| self.events.iter().find(|logged| logged.event == event);
         Some(moment(Event::Ended)?.at.since(moment(Event::Began)?.at))
     }
 
-    /// The last moment of which there is any trace.
+    /// Time of the last event or sample, whichever is later.
     pub fn last_moment(&self) -> Option<Timestamp> {
-        let mark = self.events.last().map(|mark| mark.at);
-        let tick = self.ticks().last().map(|tick| tick.at);
-        mark.max(tick)
+        let event = self.events.last().map(|logged| logged.at);
+        let sample = self.samples().last().map(|sample| sample.at);
+        event.max(sample)
     }
 }
 
-/// What a file holds; `None` if it isn't there, or can't be read, which is noted.
-pub(super) fn readable<T: Document>(path: &Path, note: &mut impl FnMut(RecordError)) -> Option<T> {
+/// Content of a file; `None` if the file is missing, or unreadable: then the error goes to `note`.
+pub(super) fn read_or_note<T: Document>(
+    path: &Path,
+    note: &mut impl FnMut(RecordError),
+) -> Option<T> {
     read_optional(path).unwrap_or_else(|error| {
         note(error);
         None
     })
 }
 
-pub(super) fn breaks_off(path: &Path) -> String {
+pub(super) fn incomplete_line(path: &Path) -> String {
     format!("`{}` ends in an incomplete line", path.display())
 }
 
@@ -244,7 +251,7 @@ mod tests {
     use crate::record::write_json;
     use crate::units::ByteSize;
 
-    /// The directory of a run that was killed right after it was planned.
+    /// Directory of a run that was killed right after its plan was written.
     fn planned() -> (TempDir, RunDir) {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(&folder.path().join("20261124-080000-test")).unwrap();
@@ -263,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_only_planned_lacks_everything_and_nothing_is_damaged() {
+    fn a_run_with_only_a_plan_has_no_evidence_and_no_damage() {
         let (_folder, run) = planned();
         let evidence = Evidence::read(&run).unwrap();
         assert_eq!(evidence.run.to_string(), "20261124-080000-test");
@@ -274,13 +281,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case::an_environment_that_is_cut_off(RunDir::environment, "{")]
-    #[case::a_process_table_without_its_fields(RunDir::processes, "{}")]
-    #[case::an_outcome_of_another_kind(|run: &RunDir| run.outcome(ScenarioId::ApiStatus), "[]")]
-    #[case::marks_with_a_broken_line_between(RunDir::events, "{\n{}\n")]
-    #[case::a_profile_with_a_broken_line_between(RunDir::samples, "{\n{}\n")]
-    #[case::marks_whose_last_line_is_cut_off(RunDir::events, "{\"at\":")]
-    #[case::a_profile_whose_last_line_is_cut_off(RunDir::samples, "{\"kind\":\"tick\"")]
+    #[case::truncated_environment(RunDir::environment, "{")]
+    #[case::process_table_without_fields(RunDir::processes, "{}")]
+    #[case::outcome_of_another_type(|run: &RunDir| run.outcome(ScenarioId::ApiStatus), "[]")]
+    #[case::events_with_an_invalid_line(RunDir::events, "{\n{}\n")]
+    #[case::samples_with_an_invalid_line(RunDir::samples, "{\n{}\n")]
+    #[case::events_with_a_truncated_last_line(RunDir::events, "{\"at\":")]
+    #[case::samples_with_a_truncated_last_line(RunDir::samples, "{\"kind\":\"tick\"")]
     fn a_damaged_file_is_named_and_the_others_are_read(
         #[case] path: impl Fn(&RunDir) -> PathBuf,
         #[case] content: &str,
@@ -308,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_before_the_one_that_is_cut_off_count() {
+    fn lines_before_a_truncated_one_are_read() {
         let (_folder, run) = planned();
         let line = |at| serde_json::to_string(&ProfileLine::ServerGone { at }).unwrap();
         let lines = [1, 2].map(|at| line(Timestamp::from_micros(at)));
@@ -319,7 +326,7 @@ mod tests {
     #[rstest]
     #[case::missing(None)]
     #[case::damaged(Some("{"))]
-    fn without_its_plan_a_run_means_nothing(#[case] plan: Option<&str>) {
+    fn a_run_without_a_readable_plan_is_an_error(#[case] plan: Option<&str>) {
         let (_folder, run) = planned();
         match plan {
             Some(text) => fs::write(run.plan(), text).unwrap(),

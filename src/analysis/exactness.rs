@@ -1,4 +1,4 @@
-//! Whether a class's peak is the true one, and how far from it it may be if not.
+//! Exactness of a class's peak: exact, or a lower bound with an estimated maximum.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,35 +7,34 @@ use super::recording::Recording;
 use crate::record::profile::{Ending, ProcessRecord, ProfilerLevel};
 use crate::units::ByteSize;
 
-/// How far a class's true peak may be from the one that was measured.
+/// Exactness of the measured peak of a process class.
 ///
-/// The rule: in the time for which nobody looked, no process grew faster than the
-/// fastest growth that was seen of any process of its class.
+/// The estimated maximum assumes that no process grew faster between its last reading and its
+/// end than the fastest growth measured of any process of the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exactness {
-    /// It is the true one.
+    /// Exact peak.
     Exact,
-    /// It is a lower bound, and the true one is at most this by the rule.
+    /// Lower bound, with the estimated maximum of the true peak.
     AtMost(ByteSize),
-    /// It is a lower bound, and nothing can be said of the true one: a process was
-    /// never read, had pages in swap, no growth was seen to judge by, or the list of
-    /// processes is from before the profile's end.
+    /// Lower bound without an estimate: a process was never read or had pages in swap, no
+    /// growth was measured, or the process table is older than the last sample.
     Unbounded,
 }
 
-/// How exact the largest peak of these processes is.
+/// Exactness of the largest peak among processes of one class.
 pub(super) fn of(recording: Recording<'_>, records: &[&ProcessRecord]) -> Exactness {
-    if !recording.lists_processes() || records.iter().any(|record| record.swapped.is_some()) {
+    if !recording.has_current_table() || records.iter().any(|record| record.swapped.is_some()) {
         return Exactness::Unbounded;
     }
     let header = recording.header();
-    // Between two samples of resident memory a process may have been larger.
+    // With sampled RSS, a process may have been larger between any two samples.
     let between = header
         .filter(|header| header.level == ProfilerLevel::SampledRss)
         .map(|header| header.interval);
     let growth = records.iter().filter_map(|record| record.fastest_growth).max();
-    let mut most = Exactness::Exact;
+    let mut exactness = Exactness::Exact;
     for record in records {
         let unseen = match (record.ending, between) {
             (Ending::Alive | Ending::Recorded, None) => continue,
@@ -47,19 +46,20 @@ pub(super) fn of(recording: Recording<'_>, records: &[&ProcessRecord]) -> Exactn
         let (Some(peak), Some(unseen), Some(growth)) = (record.peak, unseen, growth) else {
             return Exactness::Unbounded;
         };
+        // Growth is in bytes per second.
         let grown = u128::from(growth.as_u64()).saturating_mul(unseen.as_micros()) / 1_000_000;
         let grown = u64::try_from(grown).unwrap_or(u64::MAX);
-        let could_be = ByteSize(peak.as_u64().saturating_add(grown));
-        most = match most {
-            Exactness::AtMost(other) => Exactness::AtMost(other.max(could_be)),
-            _ => Exactness::AtMost(could_be),
+        let possible = ByteSize(peak.as_u64().saturating_add(grown));
+        exactness = match exactness {
+            Exactness::AtMost(other) => Exactness::AtMost(other.max(possible)),
+            _ => Exactness::AtMost(possible),
         };
     }
-    match most {
-        // The largest may be one whose peak is exact.
-        Exactness::AtMost(could_be) => {
+    match exactness {
+        // A process with an exact peak may be larger than all estimates.
+        Exactness::AtMost(possible) => {
             let peak = records.iter().filter_map(|record| record.peak).max();
-            Exactness::AtMost(could_be.max(peak.unwrap_or_default()))
+            Exactness::AtMost(possible.max(peak.unwrap_or_default()))
         }
         other => other,
     }

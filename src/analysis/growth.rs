@@ -1,5 +1,5 @@
-//! What a server at rest holds after the load beyond what it held before: memory that
-//! executors keep.
+//! Growth: PSS of the idle server after the load, beyond that before the load. Mostly memory
+//! that executors keep.
 
 use std::collections::BTreeSet;
 
@@ -11,39 +11,38 @@ use crate::class::ProcessClass;
 use crate::record::profile::{ClassSnapshot, Phase};
 use crate::units::ByteSize;
 
-/// The server at the end of the baseline, and at the end of the last phase.
+/// Growth of the server from the end of the baseline to the end of the last phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Growth {
-    /// The proportional memory that all processes hold beyond what they held before; 0
-    /// when they hold less. `None` when a process was not read before: then nobody knows
-    /// how much they held.
+    /// Growth of the PSS of all processes; 0 if it shrank. `None` if a process could not be
+    /// read before the load: the growth would be too high by its PSS.
     pub pss: Option<ByteSize>,
-    /// Processes that were not read before.
+    /// Number of processes that could not be read at the end of the baseline.
     pub unread_before: u32,
-    /// Processes that were not read after: then it is a lower bound.
+    /// Number of processes that could not be read at the end of the last phase: the growth is
+    /// then a lower bound.
     pub unread_after: u32,
-    /// By class, for classes of which there was a process.
+    /// Growth by class, for classes with a process in either snapshot.
     pub classes: Vec<ClassGrowth>,
 }
 
-/// The processes of one class before and after.
+/// Processes of one class before and after the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClassGrowth {
-    /// Which class.
+    /// Process class.
     pub class: ProcessClass,
-    /// At the end of the baseline.
+    /// Snapshot at the end of the baseline.
     pub before: ClassSnapshot,
-    /// At the end of the last phase.
+    /// Snapshot at the end of the last phase.
     pub after: ClassSnapshot,
 }
 
-/// The phases whose end shows what a server holds at last: of a run, and of a profile
-/// without one.
+/// Last phases: of a run, and of a profile that belongs to no run.
 pub(super) const LAST_PHASES: [Phase; 2] = [Phase::Cooldown, Phase::Watch];
 
-/// Takes both snapshots: without one nothing is known.
+/// Growth between the two snapshots; `None` if one of them is missing.
 pub(super) fn assemble(snapshots: &[SnapshotMemory]) -> Option<Growth> {
     let before = snapshots.iter().find(|snapshot| snapshot.phase == Phase::Baseline)?;
     let after = snapshots.iter().find(|snapshot| LAST_PHASES.contains(&snapshot.phase))?;

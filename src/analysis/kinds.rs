@@ -1,4 +1,4 @@
-//! What processes were in classes that hold many kinds: commands, and the rest.
+//! Kinds of processes in the classes `subprocess` and `other`, which hold many programs.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,10 +8,10 @@ use crate::record::profile::ProcessRecord;
 use crate::server_command;
 use crate::units::total;
 
-/// How many processes of each kind there were in each such class.
+/// Number of processes of each kind, by class.
 pub(super) type Kinds = BTreeMap<ProcessClass, BTreeMap<String, u32>>;
 
-/// Of each class, the most frequent kinds first.
+/// Lines, one per class: the most frequent kinds with their counts, and the sum of the others.
 pub(super) fn in_words(kinds: &Kinds) -> impl Iterator<Item = String> {
     const NAMED: usize = 8;
     kinds.iter().map(|(class, kinds)| {
@@ -24,15 +24,16 @@ pub(super) fn in_words(kinds: &Kinds) -> impl Iterator<Item = String> {
     })
 }
 
-/// What the processes were in classes that are not all of one kind.
+/// Counts the kinds of processes in the classes `subprocess` and `other`.
 pub(super) fn of(records: &[ProcessRecord]) -> Kinds {
     let mut kinds = BTreeMap::<_, BTreeMap<_, _>>::new();
     for record in records {
         if !matches!(record.class, ProcessClass::Subprocess | ProcessClass::Other) {
             continue;
         }
-        let title = || server_command::kind(std::iter::once(record.title.as_bytes()));
-        let kind = record.kind.clone().or_else(title).filter(|kind| !kind.is_empty());
+        // Without a recorded kind, the title (`argv[0]`) still names the program.
+        let from_title = || server_command::kind(std::iter::once(record.title.as_bytes()));
+        let kind = record.kind.clone().or_else(from_title).filter(|kind| !kind.is_empty());
         let kind = kind.unwrap_or_else(|| "unknown".to_owned());
         *kinds.entry(record.class).or_default().entry(kind).or_insert(0) += 1;
     }

@@ -1,4 +1,4 @@
-//! What was measured, checked against the limits of the plan: budgets and thresholds.
+//! Checks of measured figures against the limits of the plan: budgets and thresholds.
 
 use std::cmp::Ordering;
 
@@ -10,45 +10,46 @@ use super::metrics::{Absence, Measured, Sources};
 use crate::metric::{Amount, Limit, Metric, ScenarioMetric, Worse};
 use crate::record::environment::Environment;
 
-/// The source of a limit that somebody set, in a flag or in `skyload.toml`.
+/// Source of a limit that is set by a flag or in `skyload.toml`.
 pub(crate) const CONFIGURED: &str = "configured";
 
-/// One budget or threshold and what became of it.
+/// Check of one budget or threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LimitCheck {
-    /// What is limited.
+    /// Limited metric.
     pub metric: Metric,
-    /// Limit; `None` where SkyPilot has no constant for it, or nobody knows which.
+    /// Limit; `None` if SkyPilot has no constant for the metric, or its constants are unknown.
     pub limit: Option<Amount>,
-    /// Where the limit comes from.
+    /// Source of the limit: `configured`, or SkyPilot's version and file.
     pub source: String,
-    /// What was measured; `None` when there was nothing to measure.
+    /// Measured amount; `None` if nothing was measured.
     pub measured: Option<Amount>,
-    /// What follows.
+    /// Result of the check.
     pub state: LimitState,
 }
 
-/// What became of a limit.
+/// Result of checking a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LimitState {
-    /// What was measured is no worse than the limit.
+    /// Measured amount no worse than the limit.
     Within,
-    /// What was measured is worse than the limit.
+    /// Measured amount worse than the limit.
     Over,
-    /// No process of the class ran, or the server was not stopped: nothing was proved.
+    /// Nothing to check: no process of the class ran, or the server was not stopped.
     Skipped,
-    /// `auto`, and this SkyPilot has no constant for it.
+    /// Limit `auto`, and this SkyPilot has no constant for the metric.
     NoConstant,
-    /// `auto`, and nobody knows which constants this SkyPilot has.
+    /// Limit `auto`, and the constants of this SkyPilot are unknown.
     LimitUnknown,
-    /// There is nothing to measure it by.
+    /// Missing measurement: no profile, unread processes, or a server that was not
+    /// idle.
     NotMeasured,
 }
 
 impl LimitState {
-    /// Word that stands in tables.
+    /// Name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Within => "ok",
@@ -62,8 +63,8 @@ impl LimitState {
 }
 
 impl LimitCheck {
-    /// Share of the limit that is left, in percent; negative when over. `None` where
-    /// nothing was measured, and where nothing is allowed.
+    /// Headroom: share of the limit that is left, in percent; negative if over. `None` if
+    /// nothing was measured, or the limit is 0.
     pub fn headroom(&self) -> Option<f64> {
         Some((1.0 - self.measured?.share_of(self.limit?)?) * 100.0)
     }
@@ -72,15 +73,15 @@ impl LimitCheck {
 /// Amount that a limit allows.
 enum Allowed {
     AtMost(Amount),
-    /// The constant of a SkyPilot that has none.
+    /// Limit `auto` with a SkyPilot that has no constant for the metric.
     NoConstant,
-    /// The constant of a SkyPilot of which nothing is known.
+    /// Limit `auto` with a SkyPilot whose constants are unknown.
     Unknown,
 }
 
 impl Allowed {
-    /// What a limit allows, and where that comes from.
-    fn by(limit: Limit, environment: Option<&Environment>) -> (Self, String) {
+    /// Allowed amount of a limit, and its source.
+    fn of(limit: Limit, environment: Option<&Environment>) -> (Self, String) {
         let sky = match (limit.at_most, environment) {
             (Some(amount), _) => return (Self::AtMost(amount), CONFIGURED.to_owned()),
             (None, Some(environment)) => &environment.sky,
@@ -105,25 +106,25 @@ impl Allowed {
     }
 }
 
-/// Checks the budgets of a run that is profiled.
+/// Checks the budgets of a run; none without a profile.
 pub(super) fn budgets(evidence: &Evidence, sources: Sources<'_>) -> Vec<LimitCheck> {
     let budgets = evidence.plan.budgets.iter().filter(|_| evidence.is_profiled());
     budgets.map(|budget| check(*budget, evidence, sources)).collect()
 }
 
-/// Checks the thresholds for latencies. How many iterations may fail is part of how a
-/// scenario ended.
+/// Checks the latency thresholds. Error rates are part of the state of a scenario
+/// ([`state`](super::scenarios::state)).
 pub(super) fn thresholds(evidence: &Evidence, sources: Sources<'_>) -> Vec<LimitCheck> {
-    let is_rate =
+    let is_error_rate =
         |limit: &Limit| matches!(limit.metric, Metric::Scenario(_, ScenarioMetric::ErrorRate));
-    let latencies = evidence.plan.thresholds.iter().filter(|limit| !is_rate(limit));
+    let latencies = evidence.plan.thresholds.iter().filter(|limit| !is_error_rate(limit));
     latencies.map(|threshold| check(*threshold, evidence, sources)).collect()
 }
 
 fn check(limit: Limit, evidence: &Evidence, sources: Sources<'_>) -> LimitCheck {
     let metric = limit.metric;
     let measured = sources.measure(metric);
-    let (allowed, source) = Allowed::by(limit, evidence.environment.as_ref());
+    let (allowed, source) = Allowed::of(limit, evidence.environment.as_ref());
     LimitCheck {
         metric,
         limit: allowed.amount(),
@@ -133,7 +134,7 @@ fn check(limit: Limit, evidence: &Evidence, sources: Sources<'_>) -> LimitCheck 
     }
 }
 
-/// The one rule for what becomes of a limit.
+/// Result of checking a limit, by the first rule that applies.
 fn state(metric: Metric, allowed: &Allowed, measured: Measured) -> LimitState {
     match (allowed, measured) {
         (_, Measured::Absent(Absence::NoProfile)) => LimitState::NotMeasured,
@@ -147,7 +148,7 @@ fn state(metric: Metric, allowed: &Allowed, measured: Measured) -> LimitState {
                     LimitState::Over
                 }
                 (Some(_), _) => LimitState::Within,
-                // A limit in another unit limits nothing.
+                // Amounts in different units are not comparable.
                 (None, _) => LimitState::NotMeasured,
             }
         }
@@ -173,25 +174,25 @@ mod tests {
     }
 
     #[rstest]
-    #[case::as_much_as_is_allowed(
+    #[case::at_the_limit(
         THREADS,
         Allowed::AtMost(Amount::Count(5)),
         value(Amount::Count(5)),
         LimitState::Within
     )]
-    #[case::more_than_is_allowed(
+    #[case::above_the_limit(
         THREADS,
         Allowed::AtMost(Amount::Count(5)),
         value(Amount::Count(6)),
         LimitState::Over
     )]
-    #[case::less_where_less_is_worse(
+    #[case::below_the_limit_where_less_is_worse(
         RATE,
         Allowed::AtMost(Amount::Rate(2.0)),
         value(Amount::Rate(1.5)),
         LimitState::Over
     )]
-    #[case::more_where_less_is_worse(
+    #[case::above_the_limit_where_less_is_worse(
         RATE,
         Allowed::AtMost(Amount::Rate(2.0)),
         value(Amount::Rate(2.5)),
@@ -203,25 +204,25 @@ mod tests {
         value(Amount::Size(Default::default())),
         LimitState::NotMeasured
     )]
-    #[case::nothing_to_try_it_on(
+    #[case::no_process(
         PEAK,
         Allowed::AtMost(Amount::Count(5)),
         Measured::Absent(Absence::NoProcess),
         LimitState::Skipped
     )]
-    #[case::nothing_that_was_read(
+    #[case::no_process_read(
         PEAK,
         Allowed::AtMost(Amount::Count(5)),
         Measured::Absent(Absence::NotRead),
         LimitState::NotMeasured
     )]
-    #[case::a_constant_that_does_not_exist(
+    #[case::no_constant(
         PEAK,
         Allowed::NoConstant,
         Measured::Absent(Absence::NoProcess),
         LimitState::NoConstant
     )]
-    #[case::constants_of_which_nothing_is_known(
+    #[case::unknown_constants(
         PEAK,
         Allowed::Unknown,
         value(Amount::Size(Default::default())),
@@ -233,7 +234,7 @@ mod tests {
         Measured::Absent(Absence::NoProfile),
         LimitState::NotMeasured
     )]
-    fn what_becomes_of_a_limit_follows_from_what_was_measured(
+    fn state_of_a_limit_follows_from_the_measured_amount(
         #[case] metric: Metric,
         #[case] allowed: Allowed,
         #[case] measured: Measured,

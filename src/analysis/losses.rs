@@ -1,5 +1,6 @@
-//! What files have lost, as far as they tell themselves. What they were when the run
-//! ended is compared in [`RunDir::changes`](crate::record::RunDir).
+//! Lost data that the files of a run or profile reveal by themselves: missing lines, wrong order,
+//! wrong counts. [`RunDir::changes`](crate::record::RunDir) compares the files with their
+//! checksums from the end of the run.
 
 use std::path::Path;
 
@@ -8,17 +9,17 @@ use crate::record::events::LoggedEvent;
 use crate::record::profile::{ProcessTable, ProfileLine, Wrote};
 use crate::scenario::ScenarioId;
 
-/// What the file of marks has lost.
-pub(super) fn of_marks(path: &Path, marks: &[LoggedEvent]) -> Option<String> {
-    (!marks.is_sorted_by_key(|mark| mark.at)).then(|| disordered(path))
+/// Damage of an event log: events out of order.
+pub(super) fn of_events(path: &Path, events: &[LoggedEvent]) -> Option<String> {
+    (!events.is_sorted_by_key(|logged| logged.at)).then(|| out_of_order(path))
 }
 
-/// What is said of an outcome that is another scenario's.
-pub(super) fn of_another(path: &Path, scenario: &ScenarioId) -> String {
+/// Message about an outcome file that holds the outcome of another scenario.
+pub(super) fn misplaced_outcome(path: &Path, scenario: &ScenarioId) -> String {
     format!("`{}` is the outcome of {scenario}", path.display())
 }
 
-/// What the two files of a profile have lost.
+/// Damage of the two files of a profile.
 pub(super) fn of_profile(
     samples: &Path,
     processes: &Path,
@@ -29,15 +30,16 @@ pub(super) fn of_profile(
     if lines.first().is_some_and(|line| !matches!(line, ProfileLine::Header(_))) {
         losses.push(format!("`{}` has no header", samples.display()));
     }
-    if !ticks(lines).is_sorted_by(|one, next| one < next) {
-        losses.push(disordered(samples));
+    if !sample_times(lines).is_sorted_by(|one, next| one < next) {
+        losses.push(out_of_order(samples));
     }
+    // Without a footer, the process table may be older than the last samples.
     let is_complete = lines.iter().any(|line| matches!(line, ProfileLine::Footer { .. }));
-    let (found, taken) = (ticks(lines).count(), table.map(|table| table.profiler.samples));
+    let (found, taken) = (sample_times(lines).count(), table.map(|table| table.profiler.samples));
     if let Some(taken) = taken.filter(|taken| is_complete && *taken != as_count(found)) {
-        losses.push(format!("`{}` has {found} tick(s) of {taken}", samples.display()));
+        losses.push(format!("`{}` has {found} of {taken} sample(s)", samples.display()));
     }
-    let Some((before, wrote)) = closing_line(lines) else { return losses };
+    let Some((before, wrote)) = footer_counts(lines) else { return losses };
     if before != wrote.lines {
         losses.push(format!(
             "`{}` has {before} line(s) before its last, expected {}",
@@ -60,21 +62,21 @@ fn as_count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-fn ticks(lines: &[ProfileLine]) -> impl Iterator<Item = Timestamp> {
+fn sample_times(lines: &[ProfileLine]) -> impl Iterator<Item = Timestamp> {
     lines.iter().filter_map(|line| match line {
-        ProfileLine::Sample(tick) => Some(tick.at),
+        ProfileLine::Sample(sample) => Some(sample.at),
         _ => None,
     })
 }
 
-/// What the profiler counted at its end, and how many lines are before that.
-fn closing_line(lines: &[ProfileLine]) -> Option<(u64, Wrote)> {
+/// Number of lines before the footer, and the counts in the footer; `None` without either.
+fn footer_counts(lines: &[ProfileLine]) -> Option<(u64, Wrote)> {
     lines.iter().zip(0..).find_map(|(line, before)| match line {
         ProfileLine::Footer { wrote, .. } => Some((before, (*wrote)?)),
         _ => None,
     })
 }
 
-fn disordered(path: &Path) -> String {
-    format!("lines of `{}` are not in order of time", path.display())
+fn out_of_order(path: &Path) -> String {
+    format!("lines of `{}` are not in chronological order", path.display())
 }

@@ -1,4 +1,4 @@
-//! Memory of the server's processes, by class.
+//! Memory of the server's processes: peaks by class, totals, snapshots and growth.
 
 use std::collections::BTreeMap;
 
@@ -19,106 +19,108 @@ use crate::units::{ByteSize, as_mib, total};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MemoryReport {
-    /// By class, for classes of which there was a process.
+    /// Memory by class, for classes with processes.
     pub classes: Vec<ClassMemory>,
-    /// The largest sum of resident memory over all processes at one tick.
+    /// Largest RSS sum of all processes in one sample; `None` without samples.
     pub tree_rss_peak: Option<ByteSize>,
-    /// The most processes at one tick.
+    /// Largest number of processes in one sample.
     pub most_processes: u32,
-    /// The most threads of all processes at one tick; `None` without a tick.
+    /// Largest number of threads of all processes in one sample; `None` without samples.
     pub most_threads: Option<u32>,
-    /// The server at the ends of phases.
+    /// Snapshots at phase ends.
     pub snapshots: Vec<SnapshotMemory>,
-    /// Peaks of each phase and of each group's load, where the plan wanted them.
+    /// Peaks of each phase and of the load of each group; empty without `--phase-peaks`.
     pub windows: Vec<PhasePeaks>,
-    /// How many processes of each kind there were, in classes that hold many kinds.
+    /// Number of processes of each kind, for the classes `subprocess` and `other`.
     #[serde(default)]
     pub kinds: BTreeMap<ProcessClass, BTreeMap<String, u32>>,
-    /// What it holds after the cooldown beyond what it held before the load; `None` when it
-    /// did not come to rest, or was not read before or after.
+    /// Growth of the server's PSS from the baseline to the cooldown; `None` if the cooldown was
+    /// not completed, or a snapshot is missing.
     pub growth: Option<Growth>,
-    /// Processes that have ended by the end of the cooldown, and that no parent has waited
-    /// for; `None` when the server did not come to rest, or nobody looked.
+    /// Number of zombies at the end of the cooldown; `None` if the cooldown was not completed,
+    /// or has no sample.
     pub zombies: Option<u32>,
 }
 
-/// Memory of one class.
+/// Memory of one process class over the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClassMemory {
-    /// Which class.
+    /// Process class.
     pub class: ProcessClass,
-    /// Processes of it over the whole run.
+    /// Number of processes over the whole run.
     pub processes: u32,
-    /// The most of them at one tick.
+    /// Largest number of processes in one sample.
     pub concurrent: u32,
-    /// The peak of the largest.
+    /// Peak RSS of the largest process; `None` if no process was read.
     pub peak: Option<ByteSize>,
-    /// Which process that was.
+    /// Process with the largest peak; `None` if the peak is from the samples, which do not name
+    /// processes.
     pub largest: Option<ProcessIdentity>,
-    /// The average of all processes' peaks.
+    /// Mean of the peaks of all processes.
     pub mean_peak: Option<ByteSize>,
-    /// The highest mean resident memory at one tick.
+    /// Highest mean RSS in one sample.
     pub mean_rss_peak: Option<ByteSize>,
-    /// The largest sum of resident memory at one tick.
+    /// Largest RSS sum in one sample.
     pub rss_sum_peak: Option<ByteSize>,
-    /// Whether the peak is exact.
+    /// Exactness of the peak.
     pub exactness: Exactness,
-    /// Processes that exited without a final reading.
+    /// Number of processes that exited without a final reading.
     pub unread_exits: u32,
-    /// Processes that had pages in swap.
+    /// Number of processes with pages in swap.
     #[serde(default)]
     pub swapped: u32,
-    /// The most that one of them had in swap at one reading.
+    /// Maximum memory of one process in swap, at one reading.
     #[serde(default)]
     pub most_swapped: Option<ByteSize>,
 }
 
 impl ClassMemory {
-    /// Why its peak is a lower bound, and how high the true one may be; `None` when it
-    /// is exact.
+    /// Message with the reasons why the peak is a lower bound, and its estimated maximum; `None`
+    /// if the peak is exact.
     pub fn doubt(&self) -> Option<String> {
-        let most = match self.exactness {
+        let estimate = match self.exactness {
             Exactness::Exact => return None,
             Exactness::AtMost(most) => {
                 format!("estimated max {:.1} MiB", as_mib(most))
             }
             Exactness::Unbounded => "max unknown".to_owned(),
         };
-        let mut why = Vec::new();
+        let mut reasons = Vec::new();
         if let Some(most) = self.most_swapped {
             let (count, most) = (self.swapped, as_mib(most));
-            why.push(format!("{count} process(es) had pages in swap, one of them {most:.1} MiB"));
+            reasons
+                .push(format!("{count} process(es) had pages in swap, one of them {most:.1} MiB"));
         }
         if self.unread_exits > 0 {
             let count = self.unread_exits;
-            why.push(format!("{count} process(es) exited without a final reading"));
+            reasons.push(format!("{count} process(es) exited without a final reading"));
         }
-        if why.is_empty() {
-            why.push(match self.exactness {
+        if reasons.is_empty() {
+            reasons.push(match self.exactness {
                 Exactness::Unbounded => "only sampled, or not to the end".to_owned(),
                 _ => "only sampled".to_owned(),
             });
         }
-        let why = why.join(" and ");
-        Some(format!("{}: peak is a lower bound ({why}); {most}", self.class))
+        let reasons = reasons.join(" and ");
+        Some(format!("{}: peak is a lower bound ({reasons}); {estimate}", self.class))
     }
 }
 
 impl MemoryReport {
-    /// The most proportional memory at the end of a phase; `None` where no process
-    /// could be read, as those of another user can't.
+    /// Largest PSS of the process tree at a phase end; `None` if no process could be read, as
+    /// those of another user.
     pub fn tree_pss_peak(&self) -> Option<ByteSize> {
         self.read_snapshots().map(|snapshot| snapshot.pss).max()
     }
 
-    /// Snapshots of which there is anything to say.
+    /// Snapshots in which at least one process could be read.
     pub fn read_snapshots(&self) -> impl Iterator<Item = &SnapshotMemory> {
         self.snapshots.iter().filter(|snapshot| snapshot.processes > 0)
     }
 
-    /// That the machine swapped, and what that means; `None` when no process of the
-    /// server was seen with pages in swap.
+    /// Message that the machine swapped, with the consequence; `None` if no server process was
+    /// seen with pages in swap.
     pub fn swapping(&self) -> Option<String> {
         let count = total(self.classes.iter().map(|class| class.swapped));
         (count > 0).then(|| {
@@ -129,37 +131,38 @@ impl MemoryReport {
         })
     }
 
-    /// `subprocess: 12 ssh, 3 rsync, 1 squeue`, for each class that holds many kinds.
+    /// Counts of kinds, one line per class: `subprocess: 12 ssh, 3 rsync, 1 squeue`.
     pub fn kinds_in_words(&self) -> impl Iterator<Item = String> {
         kinds::in_words(&self.kinds)
     }
 
-    /// The figures of one class.
+    /// Memory of one class; `None` without a process of the class.
     pub fn class(&self, class: ProcessClass) -> Option<&ClassMemory> {
         self.classes.iter().find(|memory| memory.class == class)
     }
 }
 
-/// `came_to_rest`: what the last phase's end shows is a server at rest. Of one that is
-/// still at work it says nothing what it holds, and of another one neither.
-pub(super) fn assemble(recording: Recording<'_>, came_to_rest: bool) -> Option<MemoryReport> {
+/// Memory of the server; `None` without a profile. Growth and zombies need
+/// `completed_cooldown`: a server that is still busy, or was replaced, has no valid ones.
+pub(super) fn assemble(recording: Recording<'_>, completed_cooldown: bool) -> Option<MemoryReport> {
     recording.header()?;
     let records = recording.processes.map_or(&[][..], |table| &table.processes);
-    let rss = |tick: &Sample| tick.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
-    let count = |tick: &Sample| total(tick.classes.values().map(|class| class.count));
-    let threads = |tick: &Sample| total(tick.classes.values().map(|class| class.threads));
+    let rss =
+        |sample: &Sample| sample.classes.values().map(|class| class.rss_sum).sum::<ByteSize>();
+    let count = |sample: &Sample| total(sample.classes.values().map(|class| class.count));
+    let threads = |sample: &Sample| total(sample.classes.values().map(|class| class.threads));
     let snapshots = snapshots::assemble(recording);
-    let at_rest = if came_to_rest { &snapshots[..] } else { &[] };
-    let last = at_rest.iter().find(|snapshot| growth::LAST_PHASES.contains(&snapshot.phase));
+    let valid = if completed_cooldown { &snapshots[..] } else { &[] };
+    let last = valid.iter().find(|snapshot| growth::LAST_PHASES.contains(&snapshot.phase));
     Some(MemoryReport {
         classes: ProcessClass::ALL
             .into_iter()
             .filter_map(|class| class_memory(recording, records, class))
             .collect(),
-        tree_rss_peak: recording.ticks().map(rss).max(),
-        most_processes: recording.ticks().map(count).max().unwrap_or(0),
-        most_threads: recording.ticks().map(threads).max(),
-        growth: growth::assemble(at_rest),
+        tree_rss_peak: recording.samples().map(rss).max(),
+        most_processes: recording.samples().map(count).max().unwrap_or(0),
+        most_threads: recording.samples().map(threads).max(),
+        growth: growth::assemble(valid),
         zombies: last.and_then(|snapshot| snapshot.zombies),
         snapshots,
         windows: windows(recording),
@@ -174,8 +177,8 @@ fn class_memory(
 ) -> Option<ClassMemory> {
     let of_class: Vec<&ProcessRecord> =
         records.iter().filter(|record| belongs(record, class)).collect();
-    let ticks = || recording.ticks().filter_map(|tick| tick.classes.get(&class));
-    let concurrent = ticks().map(|tick| tick.count).max().unwrap_or(0);
+    let samples = || recording.samples().filter_map(|sample| sample.classes.get(&class));
+    let concurrent = samples().map(|sample| sample.count).max().unwrap_or(0);
     if of_class.is_empty() && concurrent == 0 {
         return None;
     }
@@ -184,10 +187,11 @@ fn class_memory(
         .filter_map(|record| Some((peak_as(record, class)?, record.identity)))
         .collect();
     let largest = peaks.iter().max_by_key(|(peak, _)| *peak);
-    let sampled = ticks().map(|tick| tick.rss_max).max();
-    // Marks are above what was sampled, but not those of an older time.
+    let sampled = samples().map(|sample| sample.rss_max).max();
+    // A high-water mark is never below a sample of its process, unless the process table is
+    // older than the sample.
     let is_sampled = largest.is_none()
-        || !recording.lists_processes() && sampled > largest.map(|(peak, _)| *peak);
+        || !recording.has_current_table() && sampled > largest.map(|(peak, _)| *peak);
     let sum = total(peaks.iter().map(|(peak, _)| peak.as_u64()));
     let count = u64::try_from(peaks.len()).unwrap_or(u64::MAX);
     let ended: Vec<&ProcessRecord> =
@@ -202,11 +206,11 @@ fn class_memory(
         peak: if is_sampled { sampled } else { largest.map(|(peak, _)| *peak) },
         largest: largest.filter(|_| !is_sampled).map(|(_, identity)| *identity),
         mean_peak: sum.checked_div(count).map(ByteSize),
-        mean_rss_peak: ticks()
-            .filter_map(|tick| tick.rss_sum.as_u64().checked_div(u64::from(tick.count)))
+        mean_rss_peak: samples()
+            .filter_map(|sample| sample.rss_sum.as_u64().checked_div(u64::from(sample.count)))
             .max()
             .map(ByteSize),
-        rss_sum_peak: ticks().map(|tick| tick.rss_sum).max(),
+        rss_sum_peak: samples().map(|sample| sample.rss_sum).max(),
         exactness: if is_sampled && sampled.is_some() {
             Exactness::Unbounded
         } else {
@@ -218,7 +222,8 @@ fn class_memory(
     })
 }
 
-/// A worker was "starting" until it took its title, and is what it became.
+/// Whether a process counts for a class. An executor counts twice: as `starting-executor` until
+/// it set its title, and as the class it has since then.
 fn belongs(record: &ProcessRecord, class: ProcessClass) -> bool {
     record.class == class
         || (class == ProcessClass::StartingExecutor && record.peak_while_starting.is_some())

@@ -1,7 +1,7 @@
-//! Measuring: what the evidence says of each metric of the table.
+//! Measured amounts of all metrics of the table ([`crate::metric`]), from the evidence.
 //!
-//! One function for each kind of subject. What is not there is said with the reason, since
-//! a budget for a process that never ran is another matter than one that nobody could read.
+//! An amount that is missing has a reason: a budget for a process that never ran is skipped, one
+//! for a process that could not be read is inconclusive.
 
 use std::collections::BTreeMap;
 
@@ -17,34 +17,34 @@ use crate::record::profile::Phase;
 use crate::scenario::ScenarioId;
 use crate::units::{ByteSize, Percent, total};
 
-/// What was measured of a metric.
+/// Measured amount of a metric, or the reason why there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Measured {
-    /// An amount, and how far from the true one it may be.
+    /// Amount, with its exactness.
     Value(Amount, Exactness),
-    /// Nothing, and why.
+    /// Reason why nothing was measured.
     Absent(Absence),
 }
 
-/// Why nothing was measured.
+/// Reason why nothing was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// There is no profile of the server.
+    /// Server without a profile.
     NoProfile,
-    /// No process of the class ran.
+    /// Class without processes.
     NoProcess,
-    /// Processes ran, and what it takes was not read of them.
+    /// Processes whose figures could not be read.
     NotRead,
-    /// The server was not idle when it would have been measured.
+    /// Server that was not idle when the metric is measured.
     NotIdle,
-    /// The server was not stopped as its users stop it.
+    /// Server that was not stopped by `sky api stop`.
     NotStopped,
-    /// No iteration came to its end.
+    /// Scenario without a completed iteration.
     NoIteration,
 }
 
 impl Measured {
-    /// Amount that was measured.
+    /// Measured amount.
     pub const fn amount(self) -> Option<Amount> {
         match self {
             Self::Value(amount, _) => Some(amount),
@@ -52,7 +52,7 @@ impl Measured {
         }
     }
 
-    /// Size that was measured; `None` also of an amount in another unit.
+    /// Measured size; `None` also for an amount in another unit.
     pub const fn size(self) -> Option<ByteSize> {
         match self {
             Self::Value(amount, _) => amount.as_size(),
@@ -60,17 +60,17 @@ impl Measured {
         }
     }
 
-    /// Whether the amount is known to lack something.
+    /// Whether the amount is a lower bound.
     pub const fn is_lower_bound(self) -> bool {
         matches!(self, Self::Value(_, Exactness::AtMost(_) | Exactness::Unbounded))
     }
 
-    /// An amount that lacks nothing; without one, nothing for this reason.
+    /// Exact amount, or the reason why there is none.
     fn exact(amount: Option<Amount>, otherwise: Absence) -> Self {
         amount.map_or(Self::Absent(otherwise), |amount| Self::Value(amount, Exactness::Exact))
     }
 
-    /// The same as a lower bound, if it is one.
+    /// Marks an amount as a lower bound if `is_lower_bound` is set.
     fn bounded(self, is_lower_bound: bool) -> Self {
         match self {
             Self::Value(amount, _) if is_lower_bound => Self::Value(amount, Exactness::Unbounded),
@@ -79,7 +79,7 @@ impl Measured {
     }
 }
 
-/// Everything that metrics are measured from.
+/// Sources of all metrics.
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub(super) memory: Option<&'a MemoryReport>,
@@ -102,17 +102,17 @@ impl Sources<'_> {
 }
 
 impl Report {
-    /// What was measured of the server as a whole.
+    /// Measured amount of a metric of the whole server.
     pub fn of_server(&self, statistic: ServerMetric) -> Measured {
         of_server(self.memory.as_ref(), self.leaked_processes, statistic)
     }
 
-    /// What was measured of a class of processes.
+    /// Measured amount of a metric of a process class.
     pub fn of_class(&self, class: ProcessClass, statistic: ClassMetric) -> Measured {
         of_class(self.memory.as_ref(), class, statistic)
     }
 
-    /// Whether the figure that a limit is about is known to lack something.
+    /// Whether the measured amount of a metric is a lower bound.
     pub fn is_lower_bound(&self, metric: Metric) -> bool {
         match metric {
             Metric::Class(class, statistic) => self.of_class(class, statistic).is_lower_bound(),
@@ -123,32 +123,32 @@ impl Report {
 }
 
 impl MemoryReport {
-    /// What was measured of a class of processes.
+    /// Measured amount of a metric of a process class.
     pub fn of_class(&self, class: ProcessClass, statistic: ClassMetric) -> Measured {
         of_class(Some(self), class, statistic)
     }
 
-    /// Largest proportional memory at the end of a phase, before the load or after it.
+    /// Largest PSS of the process tree at the end of any phase.
     pub fn tree_pss(&self) -> Measured {
-        let lacks_some = self.has_swapped() || self.snapshots.iter().any(|one| one.unread > 0);
+        let is_incomplete = self.has_swapped() || self.snapshots.iter().any(|one| one.unread > 0);
         let peak = self.tree_pss_peak().map(Amount::Size);
-        Measured::exact(peak, Absence::NotRead).bounded(lacks_some)
+        Measured::exact(peak, Absence::NotRead).bounded(is_incomplete)
     }
 
-    /// Largest sum of resident memory.
+    /// Largest RSS of the process tree in one sample.
     pub fn tree_rss(&self) -> Measured {
         let peak = self.tree_rss_peak.map(Amount::Size);
         Measured::exact(peak, Absence::NotRead).bounded(self.has_swapped())
     }
 
-    /// Whether a process of the server was seen with pages in swap, which every sum lacks.
+    /// Whether a server process was seen with pages in swap, which no RSS or PSS includes.
     fn has_swapped(&self) -> bool {
         self.classes.iter().any(|class| class.swapped > 0)
     }
 }
 
 impl SegmentReport {
-    /// What was measured of its iterations.
+    /// Measured amount of a metric of the segment's iterations.
     pub fn measured(&self, statistic: ScenarioMetric) -> Measured {
         let iterations = Iterations {
             latencies: self.iteration_duration,
@@ -173,7 +173,7 @@ fn of_class(
         ClassMetric::Concurrent => Measured::exact(count(Some(found.concurrent)), Absence::NotRead),
         ClassMetric::MaxPeak => match (found.peak, found.exactness) {
             (Some(peak), exactness) => Measured::Value(Amount::Size(peak), exactness),
-            // A fork that ran nothing of its own has no peak of its own either.
+            // All processes were forks that exited without an exec, which have no peak.
             (None, Exactness::Exact) => Measured::Absent(Absence::NoProcess),
             (None, _) => Measured::Absent(Absence::NotRead),
         },
@@ -188,17 +188,18 @@ fn of_server(
     statistic: ServerMetric,
 ) -> Measured {
     match (statistic, memory) {
-        // A stop is seen without a profile.
+        // `sky api stop` is observed without a profile.
         (ServerMetric::LeakedProcesses, _) => {
             Measured::exact(count(leaked_processes), Absence::NotStopped)
         }
         (_, None) => Measured::Absent(Absence::NoProfile),
         (ServerMetric::TreeRss, Some(memory)) => memory.tree_rss(),
         (ServerMetric::TreePss, Some(memory)) => {
-            // A profile that was made elsewhere may have one from before the load alone.
-            let is_of_load =
+            // A profile of a remote server may have snapshots of the idle server only, which
+            // must not pass the budget.
+            let is_after_setup =
                 |one: &SnapshotMemory| !matches!(one.phase, Phase::Baseline | Phase::SetUp);
-            match memory.read_snapshots().any(is_of_load) {
+            match memory.read_snapshots().any(is_after_setup) {
                 true => memory.tree_pss(),
                 false => Measured::Absent(Absence::NotRead),
             }
@@ -224,7 +225,7 @@ fn count(count: Option<u32>) -> Option<Amount> {
     count.map(|count| Amount::Count(count.into()))
 }
 
-/// What is measured of a scenario's iterations: of one segment, or of all.
+/// Figures of a scenario's iterations, of one segment or of all.
 struct Iterations {
     latencies: Option<Stats>,
     completed: u64,

@@ -1,11 +1,12 @@
-//! What a run amounts to: assembled from the run directory, and judged.
+//! Analysis of a run: assembles a [`Report`] from the files of the run directory and judges it.
 //!
-//! Assembling is pure: [`Evidence`] in, [`Report`] out, so any old run can be
-//! reported on again.
+//! Only [`Evidence::read`] and [`ProfileEvidence::read`] do I/O. [`Report::assemble`] is a pure
+//! function of the evidence, so a report can be made again from the files of an earlier run.
 
 mod chart_data;
 mod coverage;
 mod distributions;
+mod downsampling;
 mod evidence;
 mod exactness;
 mod growth;
@@ -21,7 +22,6 @@ mod scenarios;
 mod server_profile;
 mod snapshots;
 mod summary;
-mod thinning;
 mod timeline;
 
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{ScenarioReport, ScenarioState, SegmentReport, Start, Stats, state};
 pub use snapshots::SnapshotMemory;
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
-pub use timeline::{Course, Line, Quantity, Subject, Timeline, rounded};
+pub use timeline::{Line, Quantity, Subject, TimeSeries, Timeline, rounded};
 
 use crate::ids::RunId;
 use crate::plan::LoadPlan;
@@ -60,60 +60,63 @@ use crate::scenario::ScenarioId;
 use crate::units;
 use crate::units::ByteSize;
 
-/// What a run amounts to: `report.json`.
+/// Report of a run, content of `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Report {
     /// Format of this file.
     pub version: Version<3>,
-    /// Which run.
+    /// ID of the run.
     pub run: RunId,
-    /// How commands are told which run: its id, or its directory where they would not
-    /// look for it.
+    /// Argument that names the run in commands: the ID, or the path of a directory in which
+    /// commands do not look.
     #[serde(default)]
     pub name: String,
-    /// What was typed; `None` of runs that did not write it down.
+    /// Arguments of the command line; `None` in runs of builds that did not record them.
     #[serde(default)]
     pub request: Option<LoadRequest>,
-    /// What was asked for.
+    /// Plan of the run.
     pub plan: LoadPlan,
-    /// What the plan was to take; `None` where the machine's speed was not measured.
+    /// Estimate of the plan's duration and CPU time; `None` if the machine's speed was not
+    /// measured.
     pub estimate: Option<Estimate>,
     /// Memory in use on the host before the server was started.
     #[serde(default)]
     pub memory_before: Option<ByteSize>,
-    /// What was found; `None` when the run ended before the server was ready.
+    /// SkyPilot, server and machine under test; `None` if the run ended before the server was
+    /// ready.
     pub environment: Option<Environment>,
-    /// The phases that took place.
+    /// Phases that took place, in their order.
     pub phases: Vec<PhaseSpan>,
-    /// The original tool's figures; `None` without a profile.
+    /// Figures of upstream's MONITORING SUMMARY; `None` without a profile.
     pub summary: Option<MonitoringSummary>,
-    /// Each planned scenario.
+    /// Results of each planned scenario.
     pub scenarios: Vec<ScenarioReport>,
-    /// What scenarios shared; `None` where nothing was launched.
+    /// Log of shared resources; `None` if nothing was launched.
     pub resources: Option<ResourceLog>,
-    /// What the nodes of the loopback infrastructure cost; `None` without one.
+    /// Resource use of the nodes of the loopback Slurm cluster; `None` without one.
     pub nodes: Option<NodeFigures>,
-    /// From the server's start to its end, as the plan's estimate counts; `None` when
-    /// the run did not come to its end.
+    /// Time from the server's start to its end, in seconds, to compare with the estimate;
+    /// `None` if the run ended early.
     #[serde(with = "units::seconds::option")]
     #[schemars(with = "Option<crate::units::Seconds>")]
     pub duration: Option<Duration>,
     /// Memory of the server; `None` without a profile.
     pub memory: Option<MemoryReport>,
-    /// Processes that a stop of the server left behind; `None` when it was not stopped.
+    /// Number of leaked processes; `None` if the server was not stopped by `sky api stop`.
     pub leaked_processes: Option<u32>,
-    /// How the profile was made; `None` without one.
+    /// Method and overhead of the profiler; `None` without a profile.
     pub profiler: Option<ProfilerReport>,
-    /// What of the run the profile covers.
+    /// Coverage of the run by the profile.
     pub coverage: Coverage,
-    /// Each configured budget.
+    /// Checks of the plan's budgets; empty if the server is not profiled.
     pub budgets: Vec<LimitCheck>,
-    /// Each configured threshold for latencies.
+    /// Checks of the plan's latency thresholds.
     pub thresholds: Vec<LimitCheck>,
-    /// Verdict: the first that applies of scenario failed, over budget and inconclusive.
+    /// Verdict: the first that applies of scenario failed, over budget and inconclusive, else
+    /// pass.
     pub verdict: Verdict,
-    /// Findings, gravest first.
+    /// Findings, most severe first.
     pub findings: Vec<Finding>,
 }
 
@@ -134,19 +137,20 @@ impl Document for Report {
     }
 }
 
-/// How a profile was made.
+/// Method and overhead of a profiler.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfilerReport {
-    /// How peaks were read.
+    /// Method of reading peaks.
     pub level: ProfilerLevel,
-    /// Whether the kernel told of each process, however brief.
+    /// Whether the kernel reported fork, exec and exit events, so that short-lived processes
+    /// are known too.
     pub kernel_events: bool,
-    /// The distance between two ticks that was asked for.
+    /// Requested sampling interval.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub interval: Duration,
-    /// What it cost; `None` when the profiler was killed before it could say.
+    /// Overhead of the profiler; `None` without a process table, which has it.
     pub cost: Option<ProfilerOverhead>,
 }
 
@@ -161,7 +165,7 @@ impl ProfilerReport {
         })
     }
 
-    /// How peaks were read, and what that leaves in the dark, as the value of a fact.
+    /// Method of reading peaks, and the processes or peaks that it misses.
     pub(crate) fn peaks(&self) -> String {
         let level = match self.level {
             ProfilerLevel::ExitRecords => "VmHWM, exit records",
@@ -177,7 +181,7 @@ impl ProfilerReport {
         }
     }
 
-    /// The same as a clause.
+    /// Method of reading peaks, for a place without a heading.
     pub fn describe(&self) -> String {
         match self.level {
             ProfilerLevel::SampledRss => self.peaks(),
@@ -187,11 +191,11 @@ impl ProfilerReport {
 }
 
 impl Report {
-    /// Assembles and judges.
+    /// Assembles the report from the evidence and judges the run.
     pub fn assemble(evidence: &Evidence) -> Self {
         let phases = summary::phases(&evidence.events, evidence.last_moment());
         let recording = evidence.recording();
-        let memory = memory::assemble(recording, evidence.came_to_rest());
+        let memory = memory::assemble(recording, evidence.completed_cooldown());
         let coverage = coverage::assemble(evidence);
         let scenarios = scenarios::assemble(evidence);
         let sources = metrics::Sources {
@@ -235,7 +239,7 @@ impl Report {
         }
     }
 
-    /// Types of errors of all scenarios, expected ones and the load generator's included.
+    /// Error types of all scenarios, with expected errors and those of the load generator.
     pub fn errors(&self) -> impl Iterator<Item = (ScenarioId, &FailureTally)> {
         self.scenarios
             .iter()
@@ -248,8 +252,9 @@ impl Report {
         findings.map(|finding| finding.message.as_str()).collect()
     }
 
-    /// Reasons why the run as a whole proves nothing, whatever else was found. A doubt about one
-    /// budget says only how far that budget's figure can be relied upon.
+    /// Messages of findings that make the measurements invalid or incomplete, whatever the
+    /// verdict. An inconclusive budget counts only in an inconclusive run: in others it concerns
+    /// no more than the figure of that budget.
     pub fn doubts(&self) -> Vec<&str> {
         let findings = self.findings.iter().filter(|finding| {
             finding.severity == Severity::Inconclusive
@@ -259,13 +264,14 @@ impl Report {
         findings.map(|finding| finding.message.as_str()).collect()
     }
 
-    /// Reason of the verdict, in one clause: the gravest finding without its details.
+    /// Reason for the verdict, in one clause: the most severe finding without its details.
     pub fn reason(&self) -> String {
         let mut findings = self.findings.iter().filter(|found| found.severity != Severity::Note);
-        let Some(gravest) = findings.next() else {
+        let Some(worst) = findings.next() else {
             return "all budgets met, no failed iterations, measurements valid".to_owned();
         };
-        let clause = gravest.message.split("; ").next().unwrap_or_default();
+        // Findings put details after a semicolon.
+        let clause = worst.message.split("; ").next().unwrap_or_default();
         match findings.count() {
             0 => clause.to_owned(),
             1 => format!("{clause} (and 1 more finding)"),

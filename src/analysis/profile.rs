@@ -1,14 +1,14 @@
-//! What a profile alone amounts to: figures, and no verdict.
+//! Report of a profile that belongs to no run: figures, without a verdict.
 //!
-//! Nothing was promised of a server that somebody just looks at, so there are no
-//! budgets, and nothing passes or fails. What puts the figures in doubt is said.
+//! Such a server has no plan, so there are no budgets, and nothing passes or fails. Notes name
+//! the figures that are incomplete or lower bounds.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::ProfilerReport;
-use super::evidence::{breaks_off, readable};
+use super::evidence::{incomplete_line, read_or_note};
 use super::losses;
 use super::memory::{self, ClassMemory, MemoryReport};
 use super::recording::Recording;
@@ -18,40 +18,40 @@ use crate::ids::{ProcessIdentity, RunId};
 use crate::record::profile::{Phase, ProcessTable, ProfileLine};
 use crate::record::{ProfileDir, RecordError, Version, read_log};
 
-/// The baseline of a profile is its first seconds. The original took the readings
-/// before the load, which its user started by hand a moment after the profiler.
+/// Length of a profile's baseline, from the first sample. Upstream's script takes the time before
+/// the load, which its user starts by hand after the profiler.
 pub const PROFILE_BASELINE: Duration = Duration::from_secs(5);
 
-/// Longest time without a sample that is not worth a note.
+/// Length above which a sampling gap gets a note.
 const SAMPLING_GAP: Duration = Duration::from_secs(2);
 
-/// All that a profile left.
+/// Contents of the files of a profile.
 #[derive(Clone, Debug)]
 pub struct ProfileEvidence {
-    /// Which profile.
+    /// ID of the profile.
     pub profile: RunId,
-    /// Its lines.
+    /// Lines of `samples.jsonl`.
     pub lines: Vec<ProfileLine>,
-    /// Its processes.
+    /// Process table; `None` if missing or unreadable.
     pub processes: Option<ProcessTable>,
-    /// Files that broke off, or that can't be read.
+    /// Messages about files that are unreadable or incomplete.
     pub damage: Vec<String>,
 }
 
 impl ProfileEvidence {
-    /// Reads a profile's directory.
+    /// Reads the directory of a profile.
     ///
     /// # Errors
     ///
-    /// When the samples cannot be read: there is nothing without them.
+    /// If the samples cannot be read: without them there are no figures.
     pub fn read(profile: &ProfileDir) -> Result<Self, RecordError> {
         let files = profile.files();
         let lines = read_log(&files.samples)?;
         let mut damage = Vec::new();
-        let processes = readable(&files.processes, &mut |error| {
+        let processes = read_or_note(&files.processes, &mut |error| {
             damage.push(error.in_one_line());
         });
-        damage.extend(lines.cut_off.then(|| breaks_off(&files.samples)));
+        damage.extend(lines.cut_off.then(|| incomplete_line(&files.samples)));
         damage.extend(losses::of_profile(
             &files.samples,
             &files.processes,
@@ -62,31 +62,32 @@ impl ProfileEvidence {
     }
 }
 
-/// What a profile alone amounts to.
+/// Report of a profile that belongs to no run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProfileReport {
     /// Format of this report.
     pub version: Version<3>,
-    /// Which profile.
+    /// ID of the profile.
     pub profile: RunId,
-    /// The root of the tree that was watched; `None` when the profile has no header.
+    /// Root of the profiled process tree; `None` without a header.
     pub root: Option<ProcessIdentity>,
-    /// The original tool's figures.
+    /// Figures of upstream's MONITORING SUMMARY.
     pub summary: Option<MonitoringSummary>,
-    /// Memory of the tree.
+    /// Memory of the process tree.
     pub memory: Option<MemoryReport>,
-    /// How the profile was made.
+    /// Method and overhead of the profiler.
     pub profiler: Option<ProfilerReport>,
-    /// What puts the figures in doubt, and what happened.
+    /// Notes on events, and on figures that are incomplete or lower bounds.
     pub notes: Vec<String>,
 }
 
 impl ProfileReport {
-    /// Assembles it.
+    /// Assembles the report from the evidence.
     pub fn assemble(evidence: &ProfileEvidence) -> Self {
         let recording =
             Recording { lines: &evidence.lines, processes: evidence.processes.as_ref() };
+        // A profile alone has no load, so nothing cuts its cooldown short.
         let memory = memory::assemble(recording, true);
         let mut notes = evidence.damage.clone();
         notes.extend(notes_of(recording));
@@ -107,7 +108,7 @@ impl ProfileReport {
 }
 
 fn baseline(recording: Recording<'_>) -> Option<PhaseSpan> {
-    let began = recording.ticks().next()?.at;
+    let began = recording.samples().next()?.at;
     Some(PhaseSpan { phase: Phase::Baseline, began, ended: began.plus(PROFILE_BASELINE) })
 }
 
@@ -121,15 +122,15 @@ fn notes_of(recording: Recording<'_>) -> Vec<String> {
                 notes.push(format!("the server's main process exited after {:.1} s", after(*at)))
             }
             ProfileLine::Snapshot(snapshot) if snapshot.unread > 0 => notes.push(format!(
-                "proportional memory of {} process(es) could not be read after {:.1} s: they had \
-                 ended, or belong to another user",
+                "PSS of {} process(es) could not be read after {:.1} s: they had exited, or belong \
+                 to another user",
                 snapshot.unread,
                 after(snapshot.at)
             )),
             _ => {}
         }
     }
-    if !recording.ended_well() {
+    if !recording.ended_cleanly() {
         notes.push(
             "the profiler did not end cleanly, or has not ended yet: peaks of the last \
              seconds may be missing"

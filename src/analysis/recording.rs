@@ -1,20 +1,20 @@
-//! What a profiler wrote down, wherever it was read from: a run or a profile alone.
+//! Recording of a profiler, of a run or of a profile that belongs to no run.
 
 use crate::record::profile::{
     ProcessTable, ProfileHeader, ProfileLine, ProfilerOverhead, Sample, UpstreamSample,
 };
 
-/// A profile that was read.
+/// Lines and process table of a profile.
 #[derive(Clone, Copy)]
 pub(crate) struct Recording<'a> {
-    /// Its lines.
+    /// Lines of `samples.jsonl`.
     pub(crate) lines: &'a [ProfileLine],
-    /// Its processes; `None` when the profiler was killed before it could list them.
+    /// Process table; `None` if the profiler was killed before it wrote one.
     pub(crate) processes: Option<&'a ProcessTable>,
 }
 
 impl<'a> Recording<'a> {
-    /// The first line.
+    /// Header of the profile; `None` if the first line is lost.
     pub(crate) fn header(self) -> Option<&'a ProfileHeader> {
         self.lines.iter().find_map(|line| match line {
             ProfileLine::Header(header) => Some(header),
@@ -22,39 +22,38 @@ impl<'a> Recording<'a> {
         })
     }
 
-    /// The ticks.
-    pub(crate) fn ticks(self) -> impl Iterator<Item = &'a Sample> {
+    /// Samples in the order of the file.
+    pub(crate) fn samples(self) -> impl Iterator<Item = &'a Sample> {
         self.lines.iter().filter_map(|line| match line {
-            ProfileLine::Sample(tick) => Some(tick),
+            ProfileLine::Sample(sample) => Some(sample),
             _ => None,
         })
     }
 
-    /// What the original tool would have seen, where that was asked for.
+    /// Samples by the rule of upstream's script; none without `--upstream-figures`.
     pub(crate) fn upstream_samples(self) -> impl Iterator<Item = &'a UpstreamSample> {
         self.lines.iter().filter_map(|line| match line {
-            ProfileLine::Upstream(look) => Some(look),
+            ProfileLine::Upstream(sample) => Some(sample),
             _ => None,
         })
     }
 
-    /// Whether the profiler came to its end in good order.
-    pub(crate) fn ended_well(self) -> bool {
+    /// Whether the profiler ended cleanly: with a footer and a process table.
+    pub(crate) fn ended_cleanly(self) -> bool {
         let has_footer = self.lines.iter().any(|line| matches!(line, ProfileLine::Footer { .. }));
         has_footer && self.processes.is_some()
     }
 
-    /// Whether the list of processes shows each as it was at the profile's end: it is
-    /// renewed every few seconds, and one that was killed, or still goes on, leaves an
-    /// older one.
-    pub(crate) fn lists_processes(self) -> bool {
+    /// Whether the process table is as new as the last sample. The profiler rewrites the table
+    /// every few seconds, so one that was killed or is still running leaves an older table.
+    pub(crate) fn has_current_table(self) -> bool {
         let records = self.processes.iter().flat_map(|table| &table.processes);
         let read = records.filter_map(|record| record.last_read).max();
-        self.ended_well()
-            || read.is_some_and(|read| self.ticks().last().is_none_or(|tick| read >= tick.at))
+        self.ended_cleanly()
+            || read.is_some_and(|read| self.samples().last().is_none_or(|last| read >= last.at))
     }
 
-    /// What profiling cost.
+    /// Overhead of the profiler.
     pub(crate) fn cost(self) -> Option<ProfilerOverhead> {
         self.processes.map(|table| table.profiler)
     }

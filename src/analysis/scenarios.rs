@@ -1,4 +1,4 @@
-//! What users of each scenario saw.
+//! Results of each scenario: state, latencies, and counts of iterations and errors.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,48 +16,49 @@ use crate::record::outcome::{
 use crate::scenario::ScenarioId;
 use crate::units::{self, Percent, total};
 
-/// One planned scenario.
+/// Results of one planned scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ScenarioReport {
-    /// Which scenario.
+    /// ID of the scenario.
     pub id: ScenarioId,
-    /// Users, each with one iteration per segment.
+    /// Number of users, each with one iteration per segment.
     pub users: u32,
-    /// Users that were at it at once.
+    /// Maximum number of users with an iteration at the same time.
     pub concurrency: u32,
-    /// How it ended.
+    /// State at the end of the run.
     pub state: ScenarioState,
-    /// Latency over all segments; `None` where no iteration ended, and in reports of format 2.
+    /// Latency per iteration over all segments; `None` if no iteration ended, and in reports of
+    /// format 2.
     #[serde(default)]
     pub iteration_duration: Option<Stats>,
-    /// Its segments.
+    /// Segments, in their order.
     pub segments: Vec<SegmentReport>,
-    /// Failures and refusals of all segments, by kind.
+    /// Counts of failures and expected errors of all segments, by type.
     pub failures: Vec<FailureTally>,
-    /// What the client cost; `None` when it left no outcome.
+    /// Overhead of the load generator; `None` without an outcome.
     pub cost: Option<LoadGeneratorOverhead>,
 }
 
-/// How a scenario ended.
+/// State of a scenario at the end of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioState {
-    /// All iterations have run, and no more failed than may.
+    /// Every iteration ran, with an error rate within its threshold.
     Succeeded,
-    /// More iterations failed than may, or it ran into its time limit.
+    /// Error rate above its threshold, or scenario timeout reached.
     Failed,
-    /// It was stopped before all iterations ran.
+    /// Scenario stopped before all iterations ran.
     Stopped,
-    /// Its process left no outcome.
+    /// Process without an outcome, or without a completed iteration.
     NoResult,
-    /// Some of its iterations failed for want of something on the load generator's machine, and
-    /// no more of the others than may.
+    /// Some iterations failed because of the load generator's machine, such as a lack of open
+    /// files; the error rate of the others is within its threshold.
     ClientFailed,
 }
 
 impl ScenarioState {
-    /// State in words.
+    /// Name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "ok",
@@ -69,94 +70,96 @@ impl ScenarioState {
     }
 }
 
-/// Whether executors were up when a segment began.
+/// Kind of start of a segment: whether executors were running.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// The first segment: executors are started for it, and import SkyPilot first.
+    /// First segment after a restart of the server: executors start and import SkyPilot.
     Cold,
-    /// A later segment.
+    /// Later segment.
     Warm,
-    /// The server was not restarted, so nobody knows.
+    /// Any segment on a server that was not restarted.
     Unknown,
 }
 
-/// One segment of iterations.
+/// Results of one segment: one synchronized iteration of all users.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SegmentReport {
-    /// The first segment or a later one.
+    /// Kind of start: cold, warm or unknown.
     pub start: Start,
-    /// When its iterations were scheduled.
+    /// Time for which the iterations were scheduled.
     pub began: Timestamp,
-    /// When the last of them ended.
+    /// Time at which the last iteration ended.
     pub ended: Timestamp,
-    /// Iterations that were scheduled.
+    /// Number of scheduled iterations.
     pub scheduled: u64,
-    /// Iterations with right answers only.
+    /// Number of iterations without any error.
     pub succeeded: u64,
-    /// Iterations with a refusal that was right.
+    /// Number of iterations that ended in an expected error.
     pub expected_errors: u64,
-    /// Iterations with a refusal of which nobody knows whether it was right.
+    /// Number of iterations with an error that is expected on certain servers only, where it is
+    /// unknown whether the server under test is one of them.
     #[serde(default)]
     pub unjudged: u64,
-    /// Iterations with a failure.
+    /// Number of iterations that failed.
     pub failed: u64,
-    /// Iterations that the load generator could not finish: in no other count.
+    /// Number of iterations that the load generator could not finish; not part of any other
+    /// count but `scheduled`.
     #[serde(default)]
     pub client_failed: u64,
-    /// Completed iterations per second.
+    /// Completed iterations per second; `None` for a segment without a duration.
     pub throughput: Option<f64>,
-    /// How often something was sent again, as SkyPilot's SDK does.
+    /// Number of retries, under the conditions of SkyPilot's SDK.
     pub retries: u64,
-    /// From the scheduled start to the last answer.
+    /// Latency from the scheduled start to the last response.
     pub iteration_duration: Option<Stats>,
-    /// By step.
+    /// Latency by step.
     pub steps: BTreeMap<String, Stats>,
-    /// How much later than scheduled iterations began.
+    /// Delay of the starts after their scheduled times.
     pub send_lateness: Option<Stats>,
 }
 
-/// A distribution of durations, in seconds.
+/// Statistics of durations, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Stats {
-    /// How many.
+    /// Number of durations.
     pub count: u64,
-    /// The shortest.
+    /// Minimum, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub min: Duration,
-    /// The average.
+    /// Arithmetic mean, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub avg: Duration,
-    /// The median.
+    /// Median, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub p50: Duration,
-    /// The 90th percentile.
+    /// 90th percentile, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub p90: Duration,
-    /// The 95th percentile.
+    /// 95th percentile, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub p95: Duration,
-    /// The 99th percentile.
+    /// 99th percentile, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub p99: Duration,
-    /// The longest.
+    /// Maximum, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub max: Duration,
 }
 
 impl Stats {
-    /// The figures of a distribution; `None` when it is empty.
+    /// Statistics of a distribution; `None` if it is empty.
     pub fn of(latencies: &Latencies) -> Option<Self> {
         Some(Self {
             count: latencies.count(),
@@ -170,7 +173,7 @@ impl Stats {
         })
     }
 
-    /// Latency of a statistic; `None` where the statistic is no latency.
+    /// Value of a statistic; `None` if the statistic is no latency.
     pub const fn latency(&self, statistic: ScenarioMetric) -> Option<Duration> {
         match statistic {
             ScenarioMetric::Min => Some(self.min),
@@ -184,15 +187,14 @@ impl Stats {
         }
     }
 
-    /// Latency of a statistic as reports show it: only from enough samples on.
+    /// Value of a statistic as reports show it; `None` also with too few samples for it.
     pub fn shown(&self, statistic: ScenarioMetric) -> Option<Duration> {
         self.latency(statistic).filter(|_| self.count >= statistic.row().samples)
     }
 }
 
 impl ScenarioReport {
-    /// What one of its segments is called: only where there are several is it known which
-    /// one met executors that were up.
+    /// Name of a segment's start in tables; `all` if the scenario has a single segment.
     pub fn start_name(&self, segment: &SegmentReport) -> &'static str {
         match (self.segments.len(), segment.start) {
             (1, _) => "all",
@@ -202,39 +204,39 @@ impl ScenarioReport {
         }
     }
 
-    /// Iterations that came to an end, over all segments.
+    /// Number of completed iterations, over all segments.
     pub fn completed(&self) -> u64 {
         total(self.segments.iter().map(SegmentReport::completed))
     }
 
-    /// Iterations with a refusal of which nobody knows whether it was right, over all segments.
+    /// Number of iterations with an error that may be expected, over all segments.
     pub fn unjudged(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.unjudged))
     }
 
-    /// Iterations that the load generator could not finish, over all segments.
+    /// Number of iterations that the load generator could not finish, over all segments.
     pub fn client_failed(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.client_failed))
     }
 
-    /// How often something was sent again, over all segments.
+    /// Number of retries, over all segments.
     pub fn retries(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.retries))
     }
 
-    /// Iterations that ended in an expected error, over all segments.
+    /// Number of iterations that ended in an expected error, over all segments.
     pub fn expected_errors(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.expected_errors))
     }
 
-    /// Iterations with a failure, over all segments.
+    /// Number of failed iterations, over all segments.
     pub fn failed(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.failed))
     }
 }
 
 impl SegmentReport {
-    /// Iterations that came to an end.
+    /// Number of completed iterations, whether they succeeded or not.
     pub fn completed(&self) -> u64 {
         total([self.succeeded, self.expected_errors, self.unjudged, self.failed])
     }
@@ -278,8 +280,8 @@ fn report(
     }
 }
 
-/// The one rule for when a scenario has failed, of whose iterations a share is allowed to;
-/// also what its own test asserts.
+/// State of a scenario, given the share of iterations that may fail. Used by the report and by
+/// the test that runs the scenario.
 pub fn state(outcome: &ScenarioOutcome, allowed: Percent) -> ScenarioState {
     let failed = total(outcome.segments.iter().map(|segment| segment.failed));
     let completed = total(outcome.segments.iter().map(SegmentOutcome::completed));
@@ -291,13 +293,13 @@ pub fn state(outcome: &ScenarioOutcome, allowed: Percent) -> ScenarioState {
         Ended::Finished if outcome.segments.iter().any(|segment| segment.client_failed > 0) => {
             ScenarioState::ClientFailed
         }
-        // No iterations ran, so nothing was proved.
+        // Without a completed iteration there is nothing to pass.
         Ended::Finished if completed == 0 => ScenarioState::NoResult,
         Ended::Finished => ScenarioState::Succeeded,
     }
 }
 
-/// Completed iterations per second; `None` where they took no time.
+/// Completed iterations per second; `None` for a duration of zero.
 #[expect(clippy::cast_precision_loss, reason = "counts of iterations are far below 2^52")]
 pub(super) fn throughput(completed: u64, took: Duration) -> Option<f64> {
     let seconds = took.as_secs_f64();

@@ -1,4 +1,4 @@
-//! The server at the ends of phases.
+//! Memory of the server at phase ends.
 
 use std::collections::BTreeMap;
 
@@ -10,26 +10,25 @@ use crate::class::ProcessClass;
 use crate::record::profile::{ClassSnapshot, Phase, ProfileLine, Snapshot};
 use crate::units::{ByteSize, total};
 
-/// The tree at the end of a phase.
+/// Server's process tree at the end of a phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SnapshotMemory {
-    /// Which phase ended.
+    /// Phase that ended.
     pub phase: Phase,
-    /// Processes that were read.
+    /// Number of processes that were read.
     pub processes: u32,
-    /// Processes that could not be read.
+    /// Number of processes that could not be read; not part of any sum.
     pub unread: u32,
-    /// Their threads.
+    /// Number of threads of the processes that were read.
     pub threads: u32,
-    /// Processes that have ended and that no parent has waited for, at the last tick of
-    /// the phase; `None` when it had none.
+    /// Number of zombies in the last sample of the phase; `None` if the phase has no sample.
     pub zombies: Option<u32>,
-    /// Their proportional memory, in sum.
+    /// Sum of PSS.
     pub pss: ByteSize,
-    /// The memory that is theirs alone, in sum.
+    /// Sum of USS.
     pub uss: ByteSize,
-    /// By class.
+    /// Memory by class.
     pub classes: BTreeMap<ProcessClass, ClassSnapshot>,
 }
 
@@ -39,8 +38,8 @@ pub(super) fn assemble(recording: Recording<'_>) -> Vec<SnapshotMemory> {
     let mut snapshots = Vec::new();
     for line in recording.lines {
         match line {
-            ProfileLine::Sample(tick) => zombies = Some(tick.zombies),
-            // The next phase has ticks of its own, or none.
+            ProfileLine::Sample(sample) => zombies = Some(sample.zombies),
+            // A phase without samples must not get the zombies of the one before.
             ProfileLine::Snapshot(snapshot) => {
                 snapshots.push(at_phase_end(snapshot, zombies.take()));
             }

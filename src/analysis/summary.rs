@@ -1,4 +1,4 @@
-//! The figures of the original tool, and the phases that they refer to.
+//! Figures of upstream's MONITORING SUMMARY, and the phases of a run.
 
 use std::time::Duration;
 
@@ -14,116 +14,118 @@ use crate::record::profile::{KeywordMemory, Phase, SystemSample, UpstreamSample}
 use crate::units;
 use crate::units::ByteSize;
 
-/// A phase that took place.
+/// Phase that took place, with its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PhaseSpan {
-    /// Which phase.
+    /// Phase.
     pub phase: Phase,
-    /// Its beginning.
+    /// Time of the start.
     pub began: Timestamp,
-    /// Its end, or the last moment of the run that is known.
+    /// Time of the end, or of the last event or sample of a run that ended early.
     pub ended: Timestamp,
 }
 
-/// The MONITORING SUMMARY of the original tool.
+/// MONITORING SUMMARY, the output of upstream's `tests/load_tests`.
 ///
-/// The figures mean what they meant there, but for two that are exact here:
-/// the executors' peaks are the kernel's marks and not samples.
+/// Figures have upstream's definitions, but for the peaks of the largest executors: those are
+/// high-water marks here, and samples there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MonitoringSummary {
-    /// From the profiler's first tick to its last.
+    /// Time from the first sample to the last, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub duration: Duration,
-    /// Use of all CPUs, averaged over the baseline, in percent.
+    /// Mean CPU use of the machine in the baseline, in percent of all CPUs.
     pub baseline_cpu: f64,
-    /// Used memory, averaged over the baseline.
+    /// Mean memory in use on the machine in the baseline.
     pub baseline_memory: ByteSize,
-    /// Highest use of all CPUs, in percent.
+    /// Highest CPU use of the machine, in percent of all CPUs.
     pub peak_cpu: f64,
-    /// Most memory in use.
+    /// Highest memory in use on the machine.
     pub peak_memory: ByteSize,
-    /// The machine's memory.
+    /// Total memory of the machine.
     pub memory_total: ByteSize,
-    /// Peak of the largest short executor.
+    /// Peak RSS of the largest short executor.
     pub short_peak: Option<ByteSize>,
-    /// Highest mean resident memory of the short executors.
+    /// Highest mean RSS of the short executors in one sample.
     pub short_average_peak: Option<ByteSize>,
-    /// Peak of the largest long executor.
+    /// Peak RSS of the largest long executor.
     pub long_peak: Option<ByteSize>,
-    /// Highest mean resident memory of the long executors.
+    /// Highest mean RSS of the long executors in one sample.
     pub long_average_peak: Option<ByteSize>,
-    /// Average use of all CPUs, in percent.
+    /// Mean CPU use of the machine, in percent of all CPUs.
     pub average_cpu: f64,
-    /// Average of used memory.
+    /// Mean memory in use on the machine.
     pub average_memory: ByteSize,
-    /// The executors' figures by the original's own rule, where that was asked for.
+    /// Figures of executors by the rule of upstream's script; `None` without
+    /// `--upstream-figures`.
     pub upstream: Option<UpstreamFigures>,
 }
 
-/// Figures of the executors as the original tool came by them.
+/// Figures of executors by the rule of upstream's script: sampled RSS of all processes of the
+/// machine with a keyword in their command line.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UpstreamFigures {
-    /// How often it looked.
+    /// Number of samples.
     pub samples: u64,
-    /// How often it looked per second.
+    /// Sampling rate, in samples per second.
     pub rate_hz: f64,
-    /// Most resident memory of a short executor at one look.
+    /// Largest RSS of a short executor in one sample.
     pub short_peak: Option<ByteSize>,
-    /// Highest mean resident memory of short executors at one look.
+    /// Highest mean RSS of short executors in one sample.
     pub short_average_peak: Option<ByteSize>,
-    /// Most resident memory of a long executor at one look.
+    /// Largest RSS of a long executor in one sample.
     pub long_peak: Option<ByteSize>,
-    /// Highest mean resident memory of long executors at one look.
+    /// Highest mean RSS of long executors in one sample.
     pub long_average_peak: Option<ByteSize>,
 }
 
 impl UpstreamFigures {
-    #[expect(clippy::cast_precision_loss, reason = "a count of looks is far below 2^52")]
+    #[expect(clippy::cast_precision_loss, reason = "a count of samples is far below 2^52")]
     fn of(recording: Recording<'_>) -> Option<Self> {
-        let looks: Vec<&UpstreamSample> = recording.upstream_samples().collect();
-        let (first, last) = (looks.first()?, looks.last()?);
+        let samples: Vec<&UpstreamSample> = recording.upstream_samples().collect();
+        let (first, last) = (samples.first()?, samples.last()?);
         let peak = |of: fn(&UpstreamSample) -> &KeywordMemory| {
-            let found = looks.iter().map(|look| of(look)).filter(|memory| memory.count > 0);
+            let found = samples.iter().map(|sample| of(sample)).filter(|memory| memory.count > 0);
             found.map(|memory| memory.rss_max).max()
         };
         let average = |of: fn(&UpstreamSample) -> &KeywordMemory| {
-            looks.iter().filter_map(|look| of(look).mean()).max()
+            samples.iter().filter_map(|sample| of(sample).mean()).max()
         };
         let seconds = last.at.since(first.at).as_secs_f64();
-        let count = looks.len() as u64;
+        let count = samples.len() as u64;
         Some(Self {
             samples: count,
+            // Samples at both ends of the time: one interval less than samples.
             rate_hz: if seconds > 0.0 { (count - 1) as f64 / seconds } else { 0.0 },
-            short_peak: peak(|look| &look.short),
-            short_average_peak: average(|look| &look.short),
-            long_peak: peak(|look| &look.long),
-            long_average_peak: average(|look| &look.long),
+            short_peak: peak(|sample| &sample.short),
+            short_average_peak: average(|sample| &sample.short),
+            long_peak: peak(|sample| &sample.long),
+            long_average_peak: average(|sample| &sample.long),
         })
     }
 }
 
-/// The phases that the marks tell of.
-pub(super) fn phases(marks: &[LoggedEvent], last_moment: Option<Timestamp>) -> Vec<PhaseSpan> {
+/// Phases of a run, from its events. A phase without an end extends to `last_moment`.
+pub(super) fn phases(events: &[LoggedEvent], last_moment: Option<Timestamp>) -> Vec<PhaseSpan> {
     let mut spans: Vec<PhaseSpan> = Vec::new();
-    for mark in marks {
-        let ends_phase = matches!(mark.event, Event::PhaseBegan(_) | Event::PhasesEnded);
+    for logged in events {
+        let ends_phase = matches!(logged.event, Event::PhaseBegan(_) | Event::PhasesEnded);
         if ends_phase && let Some(last) = spans.last_mut() {
-            last.ended = last.ended.min(mark.at);
+            last.ended = last.ended.min(logged.at);
         }
-        if let Event::PhaseBegan(phase) = mark.event {
-            let ended = last_moment.unwrap_or(mark.at);
-            spans.push(PhaseSpan { phase, began: mark.at, ended });
+        if let Event::PhaseBegan(phase) = logged.event {
+            let ended = last_moment.unwrap_or(logged.at);
+            spans.push(PhaseSpan { phase, began: logged.at, ended });
         }
     }
     spans
 }
 
-/// The baseline of a run. The profiler is there before it: the server comes to rest
-/// first.
+/// Baseline of a run. Samples begin before the baseline, while the server settles.
 pub(super) fn baseline_of(phases: &[PhaseSpan]) -> Option<PhaseSpan> {
     phases.iter().copied().find(|span| span.phase == Phase::Baseline)
 }
@@ -134,15 +136,16 @@ pub(super) fn assemble(
     baseline: Option<PhaseSpan>,
 ) -> Option<MonitoringSummary> {
     let header = recording.header()?;
-    let first = recording.ticks().next()?.at;
-    let last = recording.ticks().last()?.at;
+    let first = recording.samples().next()?.at;
+    let last = recording.samples().last()?.at;
+    // Figures of the machine are read less often than processes.
     let readings: Vec<(Timestamp, SystemSample)> =
-        recording.ticks().filter_map(|tick| Some((tick.at, tick.system?))).collect();
+        recording.samples().filter_map(|sample| Some((sample.at, sample.system?))).collect();
     let all = || readings.iter().map(|(_, system)| *system);
-    let is_of_baseline = |at| baseline.is_some_and(|span| span.began <= at && at <= span.ended);
+    let is_in_baseline = |at| baseline.is_some_and(|span| span.began <= at && at <= span.ended);
     let in_baseline: Vec<SystemSample> =
-        readings.iter().filter(|(at, _)| is_of_baseline(*at)).map(|(_, system)| *system).collect();
-    // A run that was stopped at once has no baseline but its first reading.
+        readings.iter().filter(|(at, _)| is_in_baseline(*at)).map(|(_, system)| *system).collect();
+    // Without a reading in the baseline, the first reading of all is the best substitute.
     let baseline = if in_baseline.is_empty() { all().take(1).collect() } else { in_baseline };
     let class = |class| memory.and_then(|memory| memory.class(class));
     Some(MonitoringSummary {

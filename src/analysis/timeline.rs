@@ -1,79 +1,79 @@
-//! Figures over time: memory and processes by class, and the machine, thinned so that they
-//! can be drawn.
+//! Time series of the HTML report's charts: memory and processes by class, CPU and memory of the
+//! machine, downsampled.
 //!
-//! Values are rounded before they are thinned: what cannot be told apart in a chart is one
-//! value, of which the first counts.
+//! Values are rounded before they are downsampled: of values that look equal in a chart, the
+//! first is kept.
 
 use std::time::Duration;
 
 use super::Evidence;
-use super::thinning::Chunks;
+use super::downsampling::Chunks;
 use crate::class::ProcessClass;
 use crate::clock::Timestamp;
 use crate::record::profile::{ClassSample, Sample, SystemSample};
 use crate::units::{ByteSize, as_gib, as_mib};
 
-/// Everything that a profile says over time.
+/// Time series of a profile.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
     /// Times of the first and the last sample; `None` without any.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// One course for each quantity of which there are samples.
-    pub courses: Vec<Course>,
-    /// Memory of the machine; `None` without a profile.
+    /// Time series of each quantity with samples.
+    pub series: Vec<TimeSeries>,
+    /// Total memory of the machine; `None` without a profile.
     pub memory_total: Option<ByteSize>,
 }
 
-/// A quantity over time.
+/// Quantity over time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Course {
-    /// What it is a course of.
+pub struct TimeSeries {
+    /// Quantity of all lines.
     pub quantity: Quantity,
-    /// When its points are.
+    /// Times of the points, for all lines.
     pub times: Vec<Timestamp>,
-    /// How many samples in a row became two points.
+    /// Number of consecutive samples that became two points; 1 if no point was left out.
     pub samples_each: usize,
-    /// Its lines.
+    /// Lines, one per subject.
     pub lines: Vec<Line>,
 }
 
-/// One line of a course.
+/// Line of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// Whose figures they are.
+    /// Subject of the values.
     pub subject: Subject,
-    /// A value for each time, in the unit of the quantity; `None` where there was nothing.
+    /// Value at each time, in the unit of the quantity; `None` without a measurement.
     pub values: Vec<Option<f64>>,
 }
 
-/// Whose figures a line has.
+/// Subject of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// All processes of the server.
+    /// Server, with all of its processes.
     AllProcesses,
-    /// The processes of one class.
+    /// Processes of one class.
     Class(ProcessClass),
-    /// The machine.
+    /// Machine as a whole.
     Machine,
 }
 
-/// What changes over time.
+/// Quantity of a chart, with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
-    /// Sum of resident memory, in MiB.
+    /// Sum of RSS, in MiB.
     MemorySum,
-    /// Resident memory of the largest process, in MiB.
+    /// RSS of the largest process, in MiB.
     MemoryOfLargest,
-    /// Processes.
+    /// Number of processes.
     Processes,
-    /// Use of all CPUs, in percent.
+    /// CPU use, in percent of all CPUs.
     Cpu,
     /// Memory in use, in GiB.
     MachineMemory,
 }
 
 impl Quantity {
-    /// Digits behind the point.
+    /// Number of digits after the decimal point.
     pub const fn digits(self) -> u32 {
         match self {
             Self::MemorySum | Self::MemoryOfLargest | Self::Cpu => 1,
@@ -87,46 +87,47 @@ impl Quantity {
     }
 }
 
-/// What is drawn needs no more digits than can be seen.
+/// Value rounded to a number of digits after the decimal point, which keeps the page small.
 pub fn rounded(value: f64, digits: u32) -> f64 {
     let factor = f64::from(10_u32.pow(digits));
     (value * factor).round() / factor
 }
 
 pub(super) fn assemble(evidence: &Evidence) -> Timeline {
-    let samples: Vec<&Sample> = evidence.ticks().collect();
-    let silence = evidence.plan.validity.profiler_gap;
+    let samples: Vec<&Sample> = evidence.samples().collect();
+    let max_gap = evidence.plan.validity.profiler_gap;
     let times = || samples.iter().map(|sample| sample.at);
     let span = times().min().zip(times().max());
     let header = evidence.recording().header();
-    let mut courses = Vec::new();
+    let mut series = Vec::new();
     if !samples.is_empty() {
-        courses.extend(of_processes(&samples, silence));
-        courses.extend(header.and_then(|_| of_machine(&samples, silence)).into_iter().flatten());
+        series.extend(of_processes(&samples, max_gap));
+        series.extend(header.and_then(|_| of_machine(&samples, max_gap)).into_iter().flatten());
     }
-    Timeline { span, courses, memory_total: header.map(|header| header.memory_total) }
+    Timeline { span, series, memory_total: header.map(|header| header.memory_total) }
 }
 
-fn of_processes(samples: &[&Sample], silence: Duration) -> [Course; 3] {
+fn of_processes(samples: &[&Sample], max_gap: Duration) -> [TimeSeries; 3] {
     let times: Vec<Timestamp> = samples.iter().map(|sample| sample.at).collect();
-    let chunks = Chunks::of(&times, silence);
-    let course = |quantity: Quantity, of: fn(Option<&ClassSample>) -> Option<f64>| Course {
+    let chunks = Chunks::of(&times, max_gap);
+    let series = |quantity: Quantity, of: fn(Option<&ClassSample>) -> Option<f64>| TimeSeries {
         quantity,
         times: chunks.times(&times),
-        samples_each: chunks.ticks_each(),
-        lines: by_class(samples, &chunks, |class| of(class).map(|it| quantity.rounded(it))),
+        samples_each: chunks.samples_each(),
+        lines: by_class(samples, &chunks, |class| of(class).map(|value| quantity.rounded(value))),
     };
+    // A class without processes has a sum and a count of 0, but no largest process.
     let mut sums =
-        course(Quantity::MemorySum, |class| Some(class.map_or(0.0, |class| as_mib(class.rss_sum))));
+        series(Quantity::MemorySum, |class| Some(class.map_or(0.0, |class| as_mib(class.rss_sum))));
     sums.lines.insert(0, total(samples, &chunks));
-    let largest = course(Quantity::MemoryOfLargest, |class| Some(as_mib(class?.rss_max)));
-    let counts = course(Quantity::Processes, |class| {
+    let largest = series(Quantity::MemoryOfLargest, |class| Some(as_mib(class?.rss_max)));
+    let counts = series(Quantity::Processes, |class| {
         Some(class.map_or(0.0, |class| f64::from(class.count)))
     });
     [sums, largest, counts]
 }
 
-/// A line for each class of which there was a process.
+/// Lines of all classes with processes.
 fn by_class(
     samples: &[&Sample],
     chunks: &Chunks,
@@ -148,32 +149,33 @@ fn total(samples: &[&Sample], chunks: &Chunks) -> Line {
     Line { subject: Subject::AllProcesses, values: chunks.values(value) }
 }
 
-/// `None` where the machine was never read.
-fn of_machine(samples: &[&Sample], silence: Duration) -> Option<[Course; 2]> {
+/// CPU and memory of the machine; `None` without a reading.
+fn of_machine(samples: &[&Sample], max_gap: Duration) -> Option<[TimeSeries; 2]> {
     let readings: Vec<(Timestamp, SystemSample)> =
         samples.iter().filter_map(|sample| Some((sample.at, sample.system?))).collect();
     let times: Vec<Timestamp> = readings.iter().map(|(at, _)| *at).collect();
-    // The machine is read at every few ticks only.
-    let chunks = Chunks::of(&times, silence.max(silence_between(&times)));
-    let course = |quantity: Quantity, of: fn(SystemSample) -> f64| {
+    // The machine is read with some of the samples only: at a long sampling interval, normal
+    // times between two readings exceed `profiler-gap`.
+    let chunks = Chunks::of(&times, max_gap.max(twice_the_median(&times)));
+    let series = |quantity: Quantity, of: fn(SystemSample) -> f64| {
         let value = |index: usize| Some(quantity.rounded(of(readings[index].1)));
-        Course {
+        TimeSeries {
             quantity,
             times: chunks.times(&times),
-            samples_each: chunks.ticks_each(),
+            samples_each: chunks.samples_each(),
             lines: vec![Line { subject: Subject::Machine, values: chunks.values(value) }],
         }
     };
-    let courses = [
-        course(Quantity::Cpu, |system| f64::from(system.cpu_percent)),
-        course(Quantity::MachineMemory, |system| as_gib(system.memory_used)),
+    let both = [
+        series(Quantity::Cpu, |system| f64::from(system.cpu_percent)),
+        series(Quantity::MachineMemory, |system| as_gib(system.memory_used)),
     ];
-    (!readings.is_empty()).then_some(courses)
+    (!readings.is_empty()).then_some(both)
 }
 
-/// The usual distance between two readings, doubled: more than that is a silence.
-fn silence_between(times: &[Timestamp]) -> Duration {
-    let mut distances: Vec<_> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
-    distances.sort();
-    distances.get(distances.len() / 2).copied().unwrap_or_default().saturating_mul(2)
+/// Twice the median time between two readings, above which a time without one is a gap.
+fn twice_the_median(times: &[Timestamp]) -> Duration {
+    let mut intervals: Vec<_> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+    intervals.sort();
+    intervals.get(intervals.len() / 2).copied().unwrap_or_default().saturating_mul(2)
 }

@@ -1,6 +1,5 @@
-//! The report as a page, in a real browser: `cargo xtask test --browser`, which has
-//! Chromium and what drives it. The claims stand in `tests/browser/`; here are only
-//! the pages that they are about.
+//! HTML reports in a real browser. `cargo xtask test --browser` installs Chromium and its driver
+//! and runs this test, which renders pages and passes them to the claims in `tests/browser/`.
 
 use std::fs;
 use std::path::Path;
@@ -9,22 +8,23 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use skyload::env;
 
-use crate::judging::evidence::{four_users, good_run, hardly_anything_of_a_run};
+use crate::judging::evidence::{four_users, good_run, run_with_only_a_plan};
 use crate::judging::hour::hour_run;
-use crate::judging::page_words::two_iterations;
+use crate::judging::page_texts::two_iterations;
 use crate::judging::pages::page;
 
 #[test]
 #[ignore = "needs a browser: `cargo xtask test --browser`"]
-fn pages_keep_their_claims() -> anyhow::Result<()> {
-    let browser = env::path(env::BROWSER)
-        .context("no browser is named\n  hint: `cargo xtask test --browser` does that")?;
-    let pages = tempfile::tempdir().context("making a folder for pages")?;
+fn claims_about_html_reports_hold_in_a_browser() -> anyhow::Result<()> {
+    let browser = env::path(env::BROWSER).with_context(|| {
+        format!("{} is not set\n  hint: run `cargo xtask test --browser`", env::BROWSER)
+    })?;
+    let pages = tempfile::tempdir().context("creating a directory for pages")?;
     for (name, run) in [
         ("hour", hour_run()),
         ("short", good_run(&four_users())),
         ("remote", two_iterations(false)),
-        ("unknown", hardly_anything_of_a_run()),
+        ("unknown", run_with_only_a_plan()),
     ] {
         fs::write(pages.path().join(format!("{name}.html")), page(&run))
             .with_context(|| format!("writing the page of the run `{name}`"))?;

@@ -1,5 +1,4 @@
-//! Changed inputs of all kinds: nothing that stands in a file makes reading, judging or
-//! rendering panic.
+//! Fuzz tests: no content of a file makes reading, judging or rendering panic.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,18 +24,19 @@ use skyload::units::ByteSize;
 use crate::changes::{changed, changes, try_all, try_changes};
 use crate::judging::changes::{Change, resource_fails};
 use crate::judging::evidence::{LOAD_BEGAN, at, four_users, good_run};
-use crate::kept::{keep, keep_profile};
+use crate::run_files::{write_profile, write_run};
 use proptest::prelude::*;
 
-/// A small run that has something of everything.
+/// Small run with every kind of record.
 fn small_run() -> Evidence {
     let cli = vec!["launch".to_owned()];
     let mut run = good_run(&LoadRequest { cli, phase_peaks: true, ..four_users() });
-    let mut ticks = 0;
+    // A tenth of the samples: changes then also hit the other kinds of lines.
+    let mut samples = 0;
     run.profile.retain(|line| match line {
         ProfileLine::Sample(_) => {
-            ticks += 1;
-            ticks % 10 == 1
+            samples += 1;
+            samples % 10 == 1
         }
         _ => true,
     });
@@ -49,8 +49,8 @@ fn small_run() -> Evidence {
             not_reset: 1,
         }),
     );
-    resource_fails(&mut run, Stage::TearDown, "it stays");
-    let log = run.resources.as_mut().expect("it was just made");
+    resource_fails(&mut run, Stage::TearDown, "not removed");
+    let log = run.resources.as_mut().expect("the log was just added");
     log.shared = vec![SharedResources { infra: "slurm/loop".to_owned(), job_id: Some(1) }];
     log.steps.push(ResourceStep {
         need: Some(Need::Cluster),
@@ -63,7 +63,7 @@ fn small_run() -> Evidence {
     run
 }
 
-/// The files of a small run, in this order.
+/// Names of the files of a small run.
 const FILES: [&str; 11] = [
     "request.json",
     "plan.json",
@@ -79,8 +79,8 @@ const FILES: [&str; 11] = [
 ];
 
 fn files() -> Vec<Vec<u8>> {
-    let (_folder, run) = keep(&small_run());
-    let read = |name: &&str| fs::read(run.path().join(name)).expect("it was just written");
+    let (_folder, run) = write_run(&small_run());
+    let read = |name: &&str| fs::read(run.path().join(name)).expect("the file was just written");
     FILES.iter().map(read).collect()
 }
 
@@ -97,7 +97,8 @@ fn events(text: &[u8]) -> Vec<LoggedEvent> {
     lines(text).into_iter().filter_map(of_line).collect()
 }
 
-/// What [`Evidence::read`] makes of these, without a disk; what it cannot read is left out.
+/// Evidence from the contents of all files, as by [`Evidence::read`] but without a disk.
+/// Unreadable files and lines are left out.
 fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
     fn whole<T: DeserializeOwned>(text: &[u8]) -> Option<T> {
         serde_json::from_slice(text).ok()
@@ -118,22 +119,22 @@ fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
         outcomes: outcomes.into_iter().flatten().collect(),
         ..good.clone()
     };
-    Some(evidence.by_our_clock())
+    Some(evidence.on_local_clock())
 }
 
-/// Assembles, judges and renders in all forms.
+/// Assembles, judges and renders a run in all output formats.
 fn all_forms(evidence: &Evidence) {
     let report = Report::assemble(evidence);
     let mut out = Vec::new();
     for detail in [Detail::Compact, Detail::Full] {
-        text::render(&report, detail, None, &mut out).expect("it is memory");
+        text::render(&report, detail, None, &mut out).expect("writing to memory cannot fail");
     }
-    markdown::render(&report, &mut out).expect("it is memory");
-    junit::render(&report, &mut out).expect("it is memory");
-    github::annotations(&report, &mut out).expect("it is memory");
+    markdown::render(&report, &mut out).expect("writing to memory cannot fail");
+    junit::render(&report, &mut out).expect("writing to memory cannot fail");
+    github::annotations(&report, &mut out).expect("writing to memory cannot fail");
     let data = ChartData::assemble(&report, evidence);
-    html::render(&report, &data, &mut out).expect("it is memory");
-    let json = serde_json::to_vec(&report).expect("it can be written");
+    html::render(&report, &data, &mut out).expect("writing to memory cannot fail");
+    let json = serde_json::to_vec(&report).expect("serialization cannot fail");
     _ = serde_json::from_slice::<Report>(&json);
     _ = Recommendation::assemble(&[report.clone(), report]);
 }
@@ -142,15 +143,15 @@ fn all_forms_of_profile(lines: Vec<ProfileLine>, processes: Option<ProcessTable>
     let evidence =
         ProfileEvidence { profile: good.run.clone(), lines, processes, damage: Vec::new() };
     let report = ProfileReport::assemble(&evidence);
-    text::render_profile(&report, &mut Vec::new()).expect("it is memory");
+    text::render_profile(&report, &mut Vec::new()).expect("writing to memory cannot fail");
 }
 
 #[test]
 fn no_run_is_too_odd_to_be_judged_and_shown() {
     let (files, good) = (files(), small_run());
     let inputs: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
-    let tried = evidence(&files, &good).expect("it is complete");
-    all_forms(&tried);
+    let unchanged = evidence(&files, &good).expect("the files are complete");
+    all_forms(&unchanged);
     try_all(&inputs, |files| {
         if let Some(evidence) = evidence(files, &good) {
             all_forms(&evidence);
@@ -158,20 +159,20 @@ fn no_run_is_too_odd_to_be_judged_and_shown() {
     });
 }
 
-/// What was found by changes like those, or is like it.
+/// Overflows that were found by fuzzing, and similar ones.
 #[test]
-fn the_largest_numbers_are_shown_all_the_same() {
+fn the_largest_numbers_can_be_judged_and_shown() {
     let mut run = small_run();
     for line in &mut run.profile {
-        let ProfileLine::Sample(tick) = line else { continue };
-        tick.zombies = u32::MAX;
-        tick.system.as_mut().expect("it is good").memory_used = ByteSize(u64::MAX);
-        for class in tick.classes.values_mut() {
+        let ProfileLine::Sample(sample) = line else { continue };
+        sample.zombies = u32::MAX;
+        sample.system.as_mut().expect("every sample has one").memory_used = ByteSize(u64::MAX);
+        for class in sample.classes.values_mut() {
             (class.count, class.threads) = (u32::MAX, u32::MAX);
             (class.rss_sum, class.rss_max) = (ByteSize(u64::MAX), ByteSize(u64::MAX));
         }
     }
-    for record in &mut run.processes.as_mut().expect("it is good").processes {
+    for record in &mut run.processes.as_mut().expect("a good run has one").processes {
         (record.peak, record.fastest_growth) = (Some(ByteSize(u64::MAX)), Some(ByteSize(u64::MAX)));
         record.ending =
             skyload::record::profile::Ending::Unread { unseen: Some(std::time::Duration::MAX) };
@@ -184,14 +185,14 @@ fn the_largest_numbers_are_shown_all_the_same() {
             segment.ended = skyload::clock::Timestamp::from_micros(u64::MAX);
         }
     }
-    run.events.last_mut().expect("it is good").at =
+    run.events.last_mut().expect("a good run has one").at =
         skyload::clock::Timestamp::from_micros(u64::MAX);
     all_forms(&run);
 }
 
-/// One file at a time: it is read, or it is not.
+/// Parses changed contents of one file, and of its lines, and writes back what could be parsed.
 fn reads<T: DeserializeOwned + serde::Serialize>(name: &str) {
-    let which = FILES.iter().position(|file| *file == name).expect("it is a file of a run");
+    let which = FILES.iter().position(|file| *file == name).expect("a file of FILES");
     try_changes(&files()[which], |text| {
         if let Ok(value) = serde_json::from_slice::<T>(text) {
             _ = serde_json::to_vec(&value);
@@ -223,7 +224,7 @@ fn no_environment_is_too_odd_to_be_read() {
 }
 
 #[test]
-fn no_marks_are_too_odd_to_be_read() {
+fn no_event_is_too_odd_to_be_read() {
     reads::<EventLine>("events.jsonl");
 }
 
@@ -255,17 +256,17 @@ fn no_outcome_is_too_odd_to_be_read() {
 #[test]
 fn no_report_is_too_odd_to_be_shown_again() {
     let run = small_run();
-    let report = serde_json::to_vec(&Report::assemble(&run)).expect("it can be written");
+    let report = serde_json::to_vec(&Report::assemble(&run)).expect("serialization cannot fail");
     try_changes(&report, |text| {
         let Ok(report) = serde_json::from_slice::<Report>(text) else { return };
         let mut out = Vec::new();
         for detail in [Detail::Compact, Detail::Full] {
-            text::render(&report, detail, None, &mut out).expect("it is memory");
+            text::render(&report, detail, None, &mut out).expect("writing to memory cannot fail");
         }
-        markdown::render(&report, &mut out).expect("it is memory");
-        junit::render(&report, &mut out).expect("it is memory");
+        markdown::render(&report, &mut out).expect("writing to memory cannot fail");
+        junit::render(&report, &mut out).expect("writing to memory cannot fail");
         let data = ChartData::assemble(&report, &run);
-        html::render(&report, &data, &mut out).expect("it is memory");
+        html::render(&report, &data, &mut out).expect("writing to memory cannot fail");
         _ = Recommendation::assemble(&[report]);
     });
 }
@@ -300,15 +301,15 @@ fn no_configuration_is_too_odd_to_be_planned_with() {
         let Ok(config) = Config::parse(&String::from_utf8_lossy(text), "skyload.toml") else {
             return;
         };
-        // What follows from the machine's speed is in the plan as well.
+        // A machine with a known speed: the estimate and the fit are part of the plan then.
         _ = LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE);
     });
 }
 
 #[test]
 fn no_request_is_too_odd_to_be_planned() {
-    let config =
-        Config::parse(include_str!("../../skyload.toml"), "skyload.toml").expect("it is ours");
+    let config = Config::parse(include_str!("../../skyload.toml"), "skyload.toml")
+        .expect("the repository's file is valid");
     let request = RequestFile::of(LoadRequest {
         users: Some("4".to_owned()),
         cli: vec!["launch".to_owned()],
@@ -320,7 +321,7 @@ fn no_request_is_too_odd_to_be_planned() {
         budgets: vec!["tree-rss=1GiB".to_owned(), "threads=4".to_owned()],
         ..LoadRequest::default()
     });
-    let text = serde_json::to_vec(&request).expect("it can be written");
+    let text = serde_json::to_vec(&request).expect("serialization cannot fail");
     try_changes(&text, |text| {
         let Ok(file) = serde_json::from_slice::<RequestFile>(text) else { return };
         _ = LoadPlan::resolve(&file.request, &config, &MACHINE);
@@ -330,21 +331,22 @@ fn no_request_is_too_odd_to_be_planned() {
 
 #[test]
 fn no_directory_of_a_run_or_profile_is_too_odd_to_be_read() {
-    let ((_one, run), (_two, profile)) = (keep(&small_run()), keep_profile(&small_run()));
+    let (_run_folder, run) = write_run(&small_run());
+    let (_profile_folder, profile) = write_profile(&small_run());
     let files = files();
-    // A few: it is the disk that takes the time.
+    // Fewer cases than in other tests, since each one writes to the disk.
     let cases = ProptestConfig::default().cases.div_ceil(20);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let which = any::<prop::sample::Index>();
     proptest!(config, |(which in which, changes in changes())| {
         let at = which.index(FILES.len());
         let path = run.path().join(FILES[at]);
-        fs::write(&path, changed(&files[at], &changes)).expect("it can be written");
+        fs::write(&path, changed(&files[at], &changes)).expect("the file can be written");
         if let Ok(evidence) = Evidence::read(&run) {
             all_forms(&evidence);
         }
-        fs::write(&path, &files[at]).expect("it can be written");
-        fs::write(&profile.files().samples, changed(&files[5], &changes)).expect("it can be written");
+        fs::write(&path, &files[at]).expect("the file can be written");
+        fs::write(&profile.files().samples, changed(&files[5], &changes)).expect("the file can be written");
         if let Ok(evidence) = ProfileEvidence::read(&profile) {
             _ = ProfileReport::assemble(&evidence);
         }

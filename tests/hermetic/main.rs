@@ -1,6 +1,5 @@
-//! Everything about the library that can be shown without a SkyPilot server: with
-//! a stateful stand-in for it (`fake-sky`), whose executors are real processes of
-//! known memory.
+//! Tests of the library without a SkyPilot server. A stateful stand-in (`fake-sky`) takes the
+//! server's place; its executors are real processes of known memory.
 
 mod browser;
 #[path = "../support/changes.rs"]
@@ -8,9 +7,9 @@ mod changes;
 mod earlier_versions;
 mod fuzz;
 mod judging;
-mod kept;
 mod metrics;
 mod profiler;
+mod run_files;
 mod schema;
 mod structure;
 mod traffic;

@@ -1,5 +1,5 @@
-//! The table of metrics, and the lists that cannot be made from it: the gate's cases, and
-//! what users read.
+//! Agreement of the table of metrics with two lists that are written by hand: the gate's cases,
+//! and `docs/metrics.md`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use skyload::metric::{Limits, Metric, ScenarioMetric};
 const GATE: &str = include_str!("../gate/main.rs");
 const DOCS: &str = include_str!("../../docs/metrics.md");
 
-/// Texts between these two, of each line that begins like that.
+/// Texts between `from` and `to`, of each line that starts with `begin`.
 fn between(text: &str, begin: &str, from: &str, to: &str) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| line.starts_with(begin));
     let names = lines.filter_map(|line| Some(line.split_once(from)?.1.split_once(to)?.0));
@@ -20,18 +20,18 @@ fn budgets() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_budget_has_a_case_of_the_gate_and_no_case_is_of_anything_else() {
+fn gate_cases_and_budgets_are_the_same() {
     assert_eq!(between(GATE, "#[case::", "(\"", "\")"), budgets());
 }
 
 #[test]
-fn a_case_of_the_gate_is_chosen_by_the_name_of_its_budget() {
+fn gate_cases_are_named_after_their_budgets() {
     let names = budgets().iter().map(|name| name.replace('-', "_")).collect();
     assert_eq!(between(GATE, "#[case::", "#[case::", "("), names);
 }
 
 #[test]
-fn every_limit_that_can_be_set_is_documented() {
+fn every_budget_and_threshold_is_documented() {
     let documented: BTreeSet<String> = DOCS
         .lines()
         .filter(|line| line.starts_with("| `"))

@@ -1,4 +1,4 @@
-//! The schema of report.json that is kept in the repository.
+//! Schema of `report.json` in the repository.
 
 use std::path::Path;
 
@@ -6,19 +6,19 @@ use serde_json::Value;
 use skyload::schema;
 
 #[test]
-fn the_schema_in_the_repository_is_that_of_the_types() {
+fn the_schema_in_the_repository_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(schema::FILE);
-    let kept = std::fs::read_to_string(path).expect("it is in the repository");
-    let kept: Value = serde_json::from_str(&kept).expect("it is JSON");
+    let kept = std::fs::read_to_string(path).expect("the schema is in the repository");
+    let kept: Value = serde_json::from_str(&kept).expect("valid JSON");
     assert!(
         kept == *schema::of_report().as_value(),
-        "{} is not what the types say\n  hint: `cargo xtask schema` writes it",
+        "{} differs from the types\n  hint: run `cargo xtask schema`",
         schema::FILE
     );
 }
 
 #[test]
-fn quantities_are_described_as_they_are_written() {
+fn quantities_have_the_schema_of_their_json_form() {
     let schema = schema::of_report().to_value();
     let property = |of: &str, name: &str| schema["$defs"][of]["properties"][name]["$ref"].clone();
     assert_eq!(property("Stats", "p95"), "#/$defs/Seconds");
@@ -32,7 +32,7 @@ fn quantities_are_described_as_they_are_written() {
 }
 
 #[test]
-fn the_schema_speaks_of_json_and_not_of_rust() {
+fn descriptions_use_null_instead_of_none() {
     let text = schema::of_report().to_value().to_string();
-    assert!(!text.contains("`None`"), "its word for that is `null`");
+    assert!(!text.contains("`None`"), "JSON has `null`");
 }

@@ -1,4 +1,4 @@
-//! What happened to the run and its server.
+//! Findings on events of the run and its server.
 
 use super::{Case, Findings, Severity};
 use crate::analysis::evidence::Evidence;
@@ -8,10 +8,10 @@ use crate::record::events::{Event, StopReason};
 impl Findings {
     pub(super) fn of_events(&mut self, case: &Case<'_>) {
         let evidence = case.evidence;
-        let began = evidence.events.first().map(|mark| mark.at);
-        for mark in &evidence.events {
-            let when = began.map_or_else(String::new, |began| after(began, mark.at));
-            match &mark.event {
+        let began = evidence.events.first().map(|logged| logged.at);
+        for logged in &evidence.events {
+            let when = began.map_or_else(String::new, |began| after(began, logged.at));
+            match &logged.event {
                 Event::ServerGone => self.add(
                     Severity::Inconclusive,
                     format!(
@@ -45,6 +45,7 @@ impl Findings {
                         limit.as_ref().map_or_else(String::new, |limit| format!(": {limit}"))
                     ),
                 ),
+                // Other functions judge these, or they need no finding.
                 Event::NotSettled(_)
                 | Event::BusyBeside(_)
                 | Event::LoadStopped(StopReason::ServerLost)
@@ -54,7 +55,7 @@ impl Findings {
                 | Event::GroupBegan(_)
                 | Event::PhasesEnded
                 | Event::ClockCompared(_) => {}
-                // After a stop they are expected: they go with the nodes.
+                // After a stop, remaining jobs are expected: they end with the nodes.
                 Event::LeftInQueue(_) if evidence.was_stopped() => {}
                 Event::LeftInQueue(jobs) => self.add(
                     Severity::ScenarioFailed,
@@ -74,13 +75,13 @@ impl Findings {
                 ),
             }
         }
-        if evidence.broke_off() {
+        if evidence.ended_early() {
             self.add(Severity::Inconclusive, "the run ended early");
         }
     }
 }
 
-/// Of what memory was available, where that was less than the machine's.
+/// Clause that names the memory limit of the machine; empty without one.
 fn below_limit(evidence: &Evidence) -> String {
     let environment = evidence.environment.as_ref();
     let limit = environment.and_then(|environment| environment.machine.limits.memory.as_ref());
@@ -91,7 +92,7 @@ fn after(began: Timestamp, at: Timestamp) -> String {
     format!(" after {:.1} s", at.since(began).as_secs_f64())
 }
 
-/// `3x SkyPilot:executor:short, 1x python`.
+/// List of titles with their counts: `3x SkyPilot:executor:short, 1x python`.
 fn counted(titles: &[String]) -> String {
     let mut counts = std::collections::BTreeMap::new();
     for title in titles {

@@ -1,4 +1,4 @@
-//! What scenarios shared, what was left of it, and where it ran.
+//! Findings on shared resources, their teardown, and the loopback nodes.
 
 use super::{Case, Findings, Severity};
 use crate::infrastructure::Infrastructure;
@@ -8,8 +8,8 @@ use crate::record::resources::Stage;
 impl Findings {
     pub(super) fn of_infrastructure(&mut self, case: &Case<'_>) {
         let evidence = case.evidence;
-        // After a stop nobody takes down one by one what goes together with the nodes.
-        let goes_with_nodes =
+        // A stopped run skips the teardown on loopback: removing the nodes removes everything.
+        let removed_with_nodes =
             evidence.was_stopped() && evidence.plan.infrastructure == Infrastructure::Loopback;
         if let Some(log) = &evidence.resources {
             for (step, failure) in log.failed() {
@@ -24,7 +24,7 @@ impl Findings {
                     Severity::ScenarioFailed,
                     format!("not removed when the server was stopped: {}", log.left.join(", ")),
                 );
-            } else if !log.verified && !goes_with_nodes {
+            } else if !log.verified && !removed_with_nodes {
                 self.add(Severity::Inconclusive, "teardown not verified: listing resources failed");
             }
         }
@@ -42,10 +42,10 @@ impl Findings {
                 );
             }
         }
-        // Of a server that isn't ours nobody expects it.
-        let is_ours = matches!(evidence.plan.server, ServerTarget::Isolated { .. });
+        // Servers of other kinds launch nothing by default, which needs no note.
+        let is_isolated = matches!(evidence.plan.server, ServerTarget::Isolated { .. });
         if let (Infrastructure::None, true, Some(reason)) =
-            (&evidence.plan.infrastructure, is_ours, &evidence.plan.without_infrastructure)
+            (&evidence.plan.infrastructure, is_isolated, &evidence.plan.without_infrastructure)
         {
             self.add(Severity::Note, format!("nothing was launched: {reason}"));
         }

@@ -1,4 +1,4 @@
-//! Budgets, and whether the profile covers what they are about.
+//! Findings on budgets, and on the coverage of the run by the profile.
 
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::limits::{CONFIGURED, LimitCheck, LimitState};
@@ -27,7 +27,7 @@ impl Findings {
                     Measured::Absent(Absence::NotStopped) => self.add_about(
                         about,
                         Severity::Note,
-                        format!("{metric}: budget skipped, {}", why_unstopped(case)),
+                        format!("{metric}: budget skipped, {}", reason_not_stopped(case)),
                     ),
                     _ if could_have_run(case, metric) => skipped.push(metric.to_string()),
                     _ => {}
@@ -53,7 +53,7 @@ impl Findings {
                     Severity::Inconclusive,
                     format!(
                         "{metric}: budget not checked, nothing was measured{}",
-                        what_it_takes(metric)
+                        conditions(metric)
                     ),
                 ),
             }
@@ -66,7 +66,8 @@ impl Findings {
         }
     }
 
-    /// Limits that are the constants of another SkyPilot than the server's hold nothing.
+    /// Adds findings on a server whose version differs from the client's: budgets from the
+    /// client's constants do not apply to such a server.
     pub(super) fn of_versions(&mut self, case: &Case<'_>) {
         let Some(skew) = case.evidence.environment.as_ref().and_then(Environment::skew) else {
             return;
@@ -109,6 +110,7 @@ impl Findings {
         } else if !coverage.from_baseline_to_cooldown {
             self.add(Severity::Inconclusive, "the profile does not cover baseline to cooldown");
         } else if !coverage.ended_well {
+            // One of the two is enough: a killed profiler mostly misses the cooldown as well.
             self.add(Severity::Inconclusive, "the profiler did not end cleanly");
         }
         let longest = coverage.gaps.iter().max_by_key(|gap| gap.length);
@@ -138,8 +140,8 @@ impl Findings {
         self.of_swap(case);
     }
 
-    /// What is in swap is missing in every mark and in every sum. Of classes their own
-    /// findings say so.
+    /// Adds findings on swap: no peak and no sum includes memory in swap. Budgets of classes are
+    /// judged with unread exits, since their peaks are lower bounds as well.
     fn of_swap(&mut self, case: &Case<'_>) {
         let Some(swapping) = case.memory().and_then(MemoryReport::swapping) else { return };
         self.add(Severity::Note, swapping);
@@ -155,20 +157,21 @@ impl Findings {
         }
     }
 
-    /// A process whose proportional memory could not be read is missing in every sum.
+    /// Adds findings on processes whose PSS could not be read: sums of PSS are lower bounds.
     fn of_unread_processes(&mut self, case: &Case<'_>) {
         let memory = case.memory();
-        let after = memory.and_then(|memory| memory.growth.as_ref());
+        let growth = memory.and_then(|memory| memory.growth.as_ref());
         let in_any =
             memory.iter().flat_map(|memory| &memory.snapshots).map(|snapshot| snapshot.unread);
+        // Growth with processes that were unread before has no amount at all.
         let sums: [(Metric, u32); 2] = [
             (ServerMetric::TreePss.into(), total(in_any)),
-            (ServerMetric::Growth.into(), after.map_or(0, |growth| growth.unread_after)),
+            (ServerMetric::Growth.into(), growth.map_or(0, |growth| growth.unread_after)),
         ];
         for (metric, unread) in sums {
-            let has_figure =
+            let is_measured =
                 |check: &LimitCheck| check.metric == metric && check.measured.is_some();
-            if unread > 0 && case.budgets.iter().any(has_figure) {
+            if unread > 0 && case.budgets.iter().any(is_measured) {
                 self.add_about(
                     About::Metric(metric),
                     Severity::Inconclusive,
@@ -178,48 +181,48 @@ impl Findings {
         }
     }
 
-    /// A process that nobody read at its end may have had a higher peak, and so may
-    /// every process that was only sampled. That puts a verdict in doubt where the class
-    /// has a budget that it may have exceeded.
+    /// Adds findings on peaks that are lower bounds: of processes that exited without a final
+    /// reading, were only sampled, or had pages in swap. The run is inconclusive if the estimated
+    /// maximum exceeds a budget that the measured peak is within.
     fn of_unread_exits(&mut self, case: &Case<'_>) {
         for memory in case.memory().iter().flat_map(|memory| &memory.classes) {
             let metric = Metric::max_peak(memory.class);
-            let could_be = match memory.exactness {
+            let possible = match memory.exactness {
                 Exactness::Exact => continue,
-                Exactness::AtMost(could_be) => Some(could_be),
+                Exactness::AtMost(possible) => Some(possible),
                 Exactness::Unbounded => None,
             };
-            let is_kept =
+            let is_within =
                 |check: &&LimitCheck| check.metric == metric && check.state == LimitState::Within;
-            let limit = case.budgets.iter().find(is_kept).and_then(|check| check.limit);
+            let limit = case.budgets.iter().find(is_within).and_then(|check| check.limit);
             let limit = limit.and_then(Amount::as_size);
-            let margin = match (limit, could_be) {
+            let consequence = match (limit, possible) {
                 (None, _) => "",
-                (Some(limit), Some(could_be)) if could_be <= limit => ", within budget",
+                (Some(limit), Some(possible)) if possible <= limit => ", within budget",
                 (Some(_), _) => "; may exceed its budget",
             };
-            let severity = match (limit, could_be) {
-                (Some(limit), could_be) if could_be.is_none_or(|most| most > limit) => {
+            let severity = match (limit, possible) {
+                (Some(limit), possible) if possible.is_none_or(|possible| possible > limit) => {
                     Severity::Inconclusive
                 }
                 _ => Severity::Note,
             };
             if let Some(doubt) = memory.doubt() {
-                self.add_about(About::Metric(metric), severity, format!("{doubt}{margin}"));
+                self.add_about(About::Metric(metric), severity, format!("{doubt}{consequence}"));
             }
         }
     }
 }
 
-/// Whether a server of this run could have had a process of the metric's class: only one in
-/// deploy mode has web workers.
+/// Whether the server of this run could have a process of the metric's class. Web workers exist
+/// in deploy mode only.
 fn could_have_run(case: &Case<'_>, metric: Metric) -> bool {
     let is_local = case.evidence.plan.server == ServerTarget::Isolated { deploy: false };
     !(is_local && matches!(metric, Metric::Class(ProcessClass::ServerWorker, _)))
 }
 
-/// What a figure needs that only some runs have, and which this one had not.
-const fn what_it_takes(metric: Metric) -> &'static str {
+/// Clause that names the conditions for measuring a metric; empty without conditions.
+const fn conditions(metric: Metric) -> &'static str {
     match metric.row().needs {
         Needs::Nothing => "",
         Needs::IdleAfter => "; needs the same server before and after the load, idle after it",
@@ -230,7 +233,7 @@ const fn what_it_takes(metric: Metric) -> &'static str {
     }
 }
 
-fn why_unstopped(case: &Case<'_>) -> &'static str {
+fn reason_not_stopped(case: &Case<'_>) -> &'static str {
     if case.evidence.plan.keep_server {
         "the server was kept running"
     } else if lost_its_server(case) {

@@ -1,4 +1,4 @@
-//! What a run must have left and did not: absence of evidence is no evidence of absence.
+//! Findings on missing files, phases and iterations: a run without them must not pass.
 
 use super::{About, Case, Findings, Severity};
 use crate::analysis::Evidence;
@@ -35,73 +35,74 @@ impl Findings {
         self.of_missing_iterations(evidence);
     }
 
-    /// A run that came to its end went through these, unless something stopped it.
+    /// Adds a finding on phases that every completed run has.
     fn of_missing_phases(&mut self, evidence: &Evidence) {
-        if !evidence.came_to_rest() {
+        // Other findings say why a run was not completed.
+        if !evidence.completed_cooldown() {
             return;
         }
-        let lost: Vec<&str> = [Phase::Baseline, Phase::Load, Phase::Cooldown]
+        let missing: Vec<&str> = [Phase::Baseline, Phase::Load, Phase::Cooldown]
             .into_iter()
             .filter(|phase| !evidence.began(*phase))
             .map(Phase::name)
             .collect();
-        if !lost.is_empty() {
+        if !missing.is_empty() {
             self.add(
                 Severity::Inconclusive,
-                format!("events.jsonl has no beginning of these phases: {}", lost.join(", ")),
+                format!("events.jsonl has no beginning of these phases: {}", missing.join(", ")),
             );
         }
     }
 
-    /// A scenario that says that it has finished has run all iterations of its plan.
+    /// Adds findings on finished scenarios with fewer iterations than planned.
     fn of_missing_iterations(&mut self, evidence: &Evidence) {
         for planned in &evidence.plan.scenarios {
             let Some(outcome) = evidence.outcomes.get(&planned.id) else { continue };
-            let (taken, expected) = (iterations(outcome), expected_iterations(outcome, planned));
-            // What cannot even begin, since what it shares is not there, is one failed segment.
-            let is_in_vain =
-                outcome.segments.iter().all(|segment| taken_in(segment) == segment.failed);
-            if outcome.ended == Ended::Finished && !is_in_vain && taken < expected {
+            let (found, expected) = (iterations(outcome), expected_iterations(outcome, planned));
+            // A scenario without its shared resources records a single failed segment.
+            let has_only_failures =
+                outcome.segments.iter().all(|segment| iterations_of(segment) == segment.failed);
+            if outcome.ended == Ended::Finished && !has_only_failures && found < expected {
                 self.add_about(
                     About::Scenario(planned.id),
                     Severity::Inconclusive,
-                    format!("{}: outcome file has {taken} of {expected} iterations", planned.id),
+                    format!("{}: outcome file has {found} of {expected} iterations", planned.id),
                 );
             }
         }
     }
 }
 
-/// Written at the end of the setup, and again at the end of the teardown.
+/// Whether `resources.json` must exist: written after the setup, and again after the teardown.
 fn must_have_resources(evidence: &Evidence) -> bool {
     let is_loaded = evidence.plan.launches() && evidence.was_loaded();
     is_loaded || evidence.began(Phase::SetUp) || evidence.began(Phase::TearDown)
 }
 
-/// Written when the nodes are ended, before the run's last mark.
+/// Whether `nodes.json` must exist: written when the nodes are stopped, before the run's last
+/// event.
 fn must_have_nodes(evidence: &Evidence) -> bool {
     evidence.plan.infrastructure == Infrastructure::Loopback
         && evidence.plan.launches()
-        && evidence.events.iter().any(|mark| mark.event == Event::Ended)
+        && evidence.events.iter().any(|logged| logged.event == Event::Ended)
 }
 
 fn iterations(outcome: &ScenarioOutcome) -> u64 {
-    total(outcome.segments.iter().map(taken_in))
+    total(outcome.segments.iter().map(iterations_of))
 }
 
-/// Iterations that a segment tells of, those among them that the load generator could not take to
-/// their end.
-fn taken_in(segment: &SegmentOutcome) -> u64 {
+/// Number of iterations of a segment, with those that the load generator could not finish.
+fn iterations_of(segment: &SegmentOutcome) -> u64 {
     segment.completed().saturating_add(segment.client_failed)
 }
 
 fn expected_iterations(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {
-    let of_segments = total(outcome.segments.iter().map(|segment| segment.scheduled));
+    let scheduled = total(outcome.segments.iter().map(|segment| segment.scheduled));
     match planned.id.kind() {
-        // It asks for as long as the load goes on.
-        ScenarioKind::Probe => of_segments,
+        // The health probe runs until the load ends, so the plan has no number.
+        ScenarioKind::Probe => scheduled,
         ScenarioKind::Api | ScenarioKind::Cli => {
-            of_segments.max(u64::from(planned.users) * u64::from(planned.iterations))
+            scheduled.max(u64::from(planned.users) * u64::from(planned.iterations))
         }
     }
 }

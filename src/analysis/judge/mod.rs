@@ -1,14 +1,14 @@
-//! The verdict: pass, over budget, scenario failed, or inconclusive.
+//! Verdict of a run: pass, over budget, scenario failed, or inconclusive.
 //!
-//! A breach that was seen is a breach whatever else went wrong. A pass needs
-//! everything: each scenario's outcome, a server that stayed the same, a profile
-//! without gaps, a client that was punctual. What is in between is inconclusive.
+//! An exceeded limit counts whatever else went wrong. A pass requires complete evidence: an
+//! outcome of each scenario, the same server throughout, a profile without gaps, a load generator
+//! that was not overloaded. Everything else is inconclusive.
 
 mod events;
+mod idleness;
 mod infrastructure;
 mod memory;
 mod missing;
-mod rest;
 mod server_profile;
 mod users;
 
@@ -28,22 +28,22 @@ use crate::plan::LoadPlan;
 use crate::scenario::ScenarioId;
 use crate::units::in_minutes;
 
-/// The verdict on a run.
+/// Verdict of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Every budget was kept, every answer was right, and the numbers count.
+    /// Budgets met, no more failed iterations than thresholds allow, measurements valid.
     Pass,
-    /// A scenario failed, or a latency limit was exceeded.
+    /// Scenario failed, latency threshold exceeded, or setup or teardown failed.
     ScenarioFailed,
-    /// A budget was exceeded.
+    /// Budget exceeded.
     OverBudget,
-    /// The numbers cannot be trusted, or are not complete.
+    /// Measurements invalid or incomplete.
     Inconclusive,
 }
 
 impl Verdict {
-    /// The exit code of `cargo xtask load`.
+    /// Exit code of `cargo xtask load`.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Pass => 0,
@@ -53,7 +53,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict in words.
+    /// Name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
@@ -64,36 +64,36 @@ impl Verdict {
     }
 }
 
-/// Verdict with its findings, gravest first.
+/// Verdict with its findings, most severe first.
 pub(super) struct Judgement {
     pub(super) verdict: Verdict,
     pub(super) findings: Vec<Finding>,
 }
 
-/// One thing that was found.
+/// Statement about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Finding {
-    /// What it means for the verdict.
+    /// Severity, which decides the verdict.
     pub severity: Severity,
-    /// What it is about; `None` for the run as a whole.
+    /// Metric or scenario concerned; `None` for the run as a whole.
     pub about: Option<About>,
-    /// What was found.
+    /// Message: subject, event, value and limit, consequence.
     pub message: String,
 }
 
-/// What one finding is about.
+/// Metric or scenario that a finding concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum About {
-    /// A metric that has a limit, or could have one.
+    /// Metric that has a limit, or could have one.
     Metric(Metric),
-    /// A scenario.
+    /// Scenario.
     Scenario(ScenarioId),
 }
 
 impl About {
-    /// Whether it is a metric that a budget can be set for.
+    /// Whether the finding concerns a metric that can have a budget.
     pub(crate) fn is_budget(&self) -> bool {
         matches!(self, Self::Metric(metric) if metric.row().limits == Limits::Budget)
     }
@@ -108,24 +108,24 @@ impl fmt::Display for About {
     }
 }
 
-/// What a finding means for the verdict.
+/// Severity of a finding, most severe first: the first one of a run decides the verdict.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// A scenario failed.
+    /// Scenario failed, latency threshold exceeded, or setup or teardown failed.
     ScenarioFailed,
-    /// A budget was exceeded.
+    /// Budget exceeded.
     OverBudget,
-    /// The numbers cannot be trusted, or are not complete.
+    /// Measurements invalid or incomplete.
     Inconclusive,
-    /// Worth knowing; changes nothing.
+    /// Information without an effect on the verdict.
     Note,
 }
 
 impl Severity {
-    /// The word that stands before a finding.
+    /// Label before a finding.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ScenarioFailed => "FAILED",
@@ -136,7 +136,7 @@ impl Severity {
     }
 }
 
-/// All that a verdict is made of.
+/// Inputs of the verdict.
 pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) coverage: &'a Coverage,
@@ -147,7 +147,7 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// The server's memory; `None` without a profile.
+    /// Memory of the server; `None` without a profile.
     fn memory(&self) -> Option<&'a MemoryReport> {
         self.sources.memory
     }
@@ -155,7 +155,7 @@ impl<'a> Case<'a> {
 
 pub(super) fn judge(case: &Case<'_>) -> Judgement {
     let mut findings = Findings(Vec::new());
-    // Causes before their consequences: the sort below keeps this order.
+    // Causes before their consequences: the sort by severity is stable and keeps this order.
     findings.of_events(case);
     findings.of_missing(case);
     findings.of_infrastructure(case);
@@ -165,9 +165,9 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     findings.of_thresholds(case);
     findings.of_budgets(case);
     findings.of_versions(case);
-    findings.of_rest(case);
+    findings.of_idleness(case);
     findings.of_coverage(case);
-    findings.of_punctuality(case);
+    findings.of_send_lateness(case);
     findings.of_plan(case);
     let Findings(mut findings) = findings;
     findings.sort_by_key(|finding| finding.severity);
@@ -183,7 +183,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Adds what is to be said of the run as a whole.
+    /// Adds a finding about the run as a whole.
     fn add(&mut self, severity: Severity, message: impl Into<String>) {
         self.0.push(Finding { severity, about: None, message: message.into() });
     }
@@ -203,11 +203,11 @@ impl Findings {
                 ),
             );
         }
-        self.of_pace(plan);
+        self.of_fit(plan);
     }
 
-    /// What of a load depends on the machine that it ran on.
-    fn of_pace(&mut self, plan: &LoadPlan) {
+    /// Adds notes on a load that was reduced to fit the machine, or is too much for its CPUs.
+    fn of_fit(&mut self, plan: &LoadPlan) {
         if let Some(fit) = plan.fit.filter(|fit| !fit.left_out.is_none()) {
             self.add(
                 Severity::Note,
@@ -232,7 +232,8 @@ impl Findings {
     }
 }
 
-/// A run that is killed loses its server as well, before or after its scenarios.
+/// Whether the server was lost. A run that ended early lost its server too: both were killed, in
+/// an unknown order.
 fn lost_its_server(case: &Case<'_>) -> bool {
-    case.evidence.server_was_lost() || case.evidence.broke_off()
+    case.evidence.server_was_lost() || case.evidence.ended_early()
 }

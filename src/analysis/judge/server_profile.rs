@@ -1,4 +1,4 @@
-//! Whether a profile that was made on the server's machine is one of this run.
+//! Findings on a profile from the server's machine (`--server-profile`): clock and coverage.
 
 use super::{Case, Findings, Severity};
 use crate::record::profile::ProfileLine;

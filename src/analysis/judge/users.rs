@@ -1,4 +1,4 @@
-//! What users saw: failed scenarios, exceeded limits, a client that was late.
+//! Findings on scenarios: failures, exceeded thresholds, an overloaded load generator.
 
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::evidence::Evidence;
@@ -14,11 +14,10 @@ impl Findings {
         for scenario in case.scenarios {
             let id = scenario.id;
             let about = About::Scenario(id);
-            self.of_client(scenario);
+            self.of_load_generator(scenario);
             match scenario.state {
                 ScenarioState::Succeeded | ScenarioState::ClientFailed => {}
-                // Without its server no scenario can succeed: that says nothing
-                // about what it would have done with it.
+                // No scenario can succeed without its server, so such failures prove nothing.
                 ScenarioState::Failed if lost_its_server(case) => {
                     self.add_about(
                         about,
@@ -35,7 +34,7 @@ impl Findings {
                         .failures
                         .iter()
                         .filter(|kind| kind.is_error())
-                        .filter(|kind| !is_told_apart(scenario, kind))
+                        .filter(|kind| !is_counted_apart(scenario, kind))
                         .max_by_key(|kind| kind.count);
                     let worst = worst
                         .map(|kind| {
@@ -50,7 +49,7 @@ impl Findings {
                             "{id}: {} of {} iterations failed{}{worst}",
                             scenario.failed(),
                             scenario.completed(),
-                            out_of_time(case.evidence, id)
+                            timeout_clause(case.evidence, id)
                         ),
                     );
                 }
@@ -79,13 +78,14 @@ impl Findings {
         }
     }
 
-    /// What the load generator could not do proves nothing of the server.
-    fn of_client(&mut self, scenario: &ScenarioReport) {
+    /// Adds a finding on iterations that failed because of the load generator.
+    fn of_load_generator(&mut self, scenario: &ScenarioReport) {
         let faults = scenario
             .failures
             .iter()
             .filter_map(|kind| kind.example.client_fault().map(|fault| (kind, fault)));
         let Some((worst, fault)) = faults.max_by_key(|(kind, _)| kind.count) else { return };
+        // Earlier builds did not count such iterations; their errors are the best estimate.
         let iterations = match scenario.client_failed() {
             0 => worst.count,
             iterations => iterations,
@@ -104,8 +104,8 @@ impl Findings {
         );
     }
 
-    /// A refusal of which nobody knows whether it is right is no success, and where there was
-    /// nothing else the scenario proves nothing.
+    /// Adds findings on errors that are expected on certain servers only. If all iterations ended
+    /// in one, the scenario is inconclusive.
     pub(super) fn of_unjudged(&mut self, case: &Case<'_>) {
         for scenario in case.scenarios.iter().filter(|scenario| scenario.unjudged() > 0) {
             let (unjudged, completed) = (scenario.unjudged(), scenario.completed());
@@ -129,7 +129,7 @@ impl Findings {
         }
     }
 
-    /// What was sent again would have been by SkyPilot's own client: no failure, and no secret.
+    /// Adds notes on retries: SkyPilot's SDK retries in the same cases, so they are no failures.
     pub(super) fn of_retries(&mut self, case: &Case<'_>) {
         for scenario in case.scenarios.iter().filter(|scenario| scenario.retries() > 0) {
             self.add_about(
@@ -155,13 +155,10 @@ impl Findings {
                     let over =
                         format!("{metric}: {:.3} s, threshold {limit} s", measured.as_secs_f64());
                     match metric {
-                        // The client's own delay would be checked against the server's limit.
-                        Metric::Scenario(id, _) if is_starved(case, id) => (
+                        // The latency includes the load generator's own delay.
+                        Metric::Scenario(id, _) if is_overloaded(case, id) => (
                             Severity::Inconclusive,
-                            format!(
-                                "{over}, with an overloaded load \
-                                                              generator"
-                            ),
+                            format!("{over}, with an overloaded load generator"),
                         ),
                         _ if lost_its_server(case) => {
                             (Severity::Inconclusive, format!("{over}, after the server was lost"))
@@ -179,9 +176,9 @@ impl Findings {
         }
     }
 
-    pub(super) fn of_punctuality(&mut self, case: &Case<'_>) {
+    pub(super) fn of_send_lateness(&mut self, case: &Case<'_>) {
         let limit = case.evidence.plan.validity.send_lateness_p99;
-        for scenario in case.scenarios.iter().filter(|s| is_starved(case, s.id)) {
+        for scenario in case.scenarios.iter().filter(|s| is_overloaded(case, s.id)) {
             let worst = scenario
                 .segments
                 .iter()
@@ -203,13 +200,15 @@ impl Findings {
     }
 }
 
-/// Whether a kind of failure is the load generator's own and in a count of its own. Runs of
-/// skyload before there was one counted such iterations among those that failed.
-fn is_told_apart(scenario: &ScenarioReport, kind: &FailureTally) -> bool {
+/// Whether iterations with this kind of failure are counted as `client_failed`, apart from the
+/// failed ones. Earlier builds counted them as failed.
+fn is_counted_apart(scenario: &ScenarioReport, kind: &FailureTally) -> bool {
     scenario.client_failed() > 0 && kind.example.client_fault().is_some()
 }
 
-fn is_starved(case: &Case<'_>, id: ScenarioId) -> bool {
+/// Whether the load generator of a scenario was overloaded: requests sent later than the plan's
+/// limit (p99, in any segment).
+fn is_overloaded(case: &Case<'_>, id: ScenarioId) -> bool {
     let limit = case.evidence.plan.validity.send_lateness_p99;
     case.scenarios
         .iter()
@@ -218,8 +217,8 @@ fn is_starved(case: &Case<'_>, id: ScenarioId) -> bool {
         .any(|segment| segment.send_lateness.is_some_and(|lateness| lateness.p99 > limit))
 }
 
-/// What to add for a scenario that may have failed without a failed iteration.
-fn out_of_time(evidence: &Evidence, id: ScenarioId) -> String {
+/// Clause on a scenario that reached its timeout, and may have no failed iteration; else empty.
+fn timeout_clause(evidence: &Evidence, id: ScenarioId) -> String {
     let limit = humantime::format_duration(evidence.plan.scenario_timeout);
     match evidence.outcomes.get(&id).map(|outcome| outcome.ended) {
         Some(Ended::TimedOut) => format!(", scenario timeout of {limit} reached"),
@@ -227,7 +226,7 @@ fn out_of_time(evidence: &Evidence, id: ScenarioId) -> String {
     }
 }
 
-/// The beginning of a text: its whole stands in the table of errors.
+/// Beginning of a message; the table of errors has all of it.
 fn brief(text: &str) -> String {
     const LENGTH: usize = 140;
     match text.char_indices().nth(LENGTH) {

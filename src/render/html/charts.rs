@@ -2,7 +2,7 @@
 
 use super::data::{Axis, Chart, Limit, Series};
 use crate::analysis::{
-    ChartData, Course, LimitCheck, Line, Quantity, Report, Subject, Timeline, rounded,
+    ChartData, LimitCheck, Line, Quantity, Report, Subject, TimeSeries, Timeline, rounded,
 };
 use crate::metric::{Amount, Metric, ServerMetric};
 use crate::units::{as_gib, as_mib};
@@ -10,20 +10,20 @@ use crate::units::{as_gib, as_mib};
 /// The charts over time; none without a profile.
 pub(super) fn over_time(report: &Report, data: &ChartData, axis: Axis) -> Vec<Chart> {
     let timeline = &data.timeline;
-    let chart = |course: &Course| {
-        let look = Look::of(course.quantity);
+    let chart = |time_series: &TimeSeries| {
+        let look = Look::of(time_series.quantity);
         Chart {
             id: look.id,
             title: look.title,
-            note: thinned(course.samples_each, look.note),
+            note: thinned(time_series.samples_each, look.note),
             unit: look.unit,
-            digits: course.quantity.digits(),
-            times: course.times.iter().map(|at| axis.seconds(*at)).collect(),
-            series: course.lines.iter().map(series).collect(),
-            limits: limits(report, timeline, course.quantity),
+            digits: time_series.quantity.digits(),
+            times: time_series.times.iter().map(|at| axis.seconds(*at)).collect(),
+            series: time_series.lines.iter().map(series).collect(),
+            limits: limits(report, timeline, time_series.quantity),
         }
     };
-    timeline.courses.iter().map(chart).collect()
+    timeline.series.iter().map(chart).collect()
 }
 
 /// What a chart is called, and what is said of it.

@@ -1,4 +1,4 @@
-//! The changes that tests make to a good run.
+//! Changes that tests make to a good run, and assertions on the result.
 
 use std::time::Duration;
 
@@ -16,23 +16,36 @@ use super::evidence::{at, four_users, good_run};
 
 /// Changes that tests make to a good run.
 pub(crate) trait Change {
+    /// First segment of `api:status`.
     fn segment(&mut self) -> &mut SegmentOutcome;
+    /// Outcome of `api:status`.
     fn status(&mut self) -> &mut ScenarioOutcome;
+    /// Lets iterations of `api:status` fail.
     fn fail_iterations(&mut self, count: u64);
-    fn client_fails(&mut self, count: u64);
-    fn client_failed_before_it_was_told_apart(&mut self, count: u64);
+    /// Lets iterations of `api:status` fail because of the load generator.
+    fn load_generator_fails(&mut self, count: u64);
+    /// Lets iterations of `api:status` fail because of the load generator, as earlier builds
+    /// recorded such failures: among the failed ones.
+    fn load_generator_fails_in_old_format(&mut self, count: u64);
+    /// Lets iterations of a scenario fail.
     fn fail_iterations_of(&mut self, scenario: ScenarioId, count: u64);
+    /// Adds an event, `millis` after the start of the run.
     fn happens(&mut self, millis: u64, event: Event);
+    /// Removes all samples between two times, exclusive, in ms after the start of the run.
     fn silence(&mut self, from: u64, to: u64);
+    /// Record of a process: 1 is the server, 2 and 3 are short executors.
     fn record(&mut self, pid: u32) -> &mut ProcessRecord;
+    /// Sets a budget.
     fn limit(&mut self, metric: impl Into<Metric>, limit: impl Into<Amount>);
+    /// Snapshot at the end of a phase.
     fn snapshot(&mut self, phase: Phase) -> &mut Snapshot;
+    /// Sets the number of zombies in all samples from a time on, in ms after the start of the run.
     fn zombies_from(&mut self, millis: u64, count: u32);
 }
 
 impl Change for Evidence {
     fn status(&mut self) -> &mut ScenarioOutcome {
-        self.outcomes.get_mut(&ScenarioId::ApiStatus).expect("a test knows its own data")
+        self.outcomes.get_mut(&ScenarioId::ApiStatus).expect("the test's data is valid")
     }
 
     fn segment(&mut self) -> &mut SegmentOutcome {
@@ -43,7 +56,7 @@ impl Change for Evidence {
         self.fail_iterations_of(ScenarioId::ApiStatus, count);
     }
 
-    fn client_fails(&mut self, count: u64) {
+    fn load_generator_fails(&mut self, count: u64) {
         let segment = self.segment();
         segment.succeeded -= count;
         segment.client_failed += count;
@@ -58,15 +71,15 @@ impl Change for Evidence {
         }
     }
 
-    fn client_failed_before_it_was_told_apart(&mut self, count: u64) {
-        self.client_fails(count);
+    fn load_generator_fails_in_old_format(&mut self, count: u64) {
+        self.load_generator_fails(count);
         let segment = self.segment();
         segment.client_failed -= count;
         segment.failed += count;
     }
 
     fn fail_iterations_of(&mut self, scenario: ScenarioId, count: u64) {
-        let outcome = self.outcomes.get_mut(&scenario).expect("a test knows its own data");
+        let outcome = self.outcomes.get_mut(&scenario).expect("the test's data is valid");
         let segment = &mut outcome.segments[0];
         segment.succeeded -= count;
         segment.failed += count;
@@ -82,25 +95,25 @@ impl Change for Evidence {
     }
 
     fn happens(&mut self, millis: u64, event: Event) {
-        let position = self.events.iter().position(|mark| mark.at > at(millis));
+        let position = self.events.iter().position(|logged| logged.at > at(millis));
         let position = position.unwrap_or(self.events.len());
         self.events.insert(position, LoggedEvent { at: at(millis), event });
     }
 
     fn silence(&mut self, from: u64, to: u64) {
         self.profile.retain(|line| match line {
-            ProfileLine::Sample(tick) => tick.at <= at(from) || tick.at >= at(to),
+            ProfileLine::Sample(sample) => sample.at <= at(from) || sample.at >= at(to),
             _ => true,
         });
     }
 
     fn record(&mut self, pid: u32) -> &mut ProcessRecord {
-        let table = self.processes.as_mut().expect("a test knows its own data");
+        let table = self.processes.as_mut().expect("the test's data is valid");
         table
             .processes
             .iter_mut()
             .find(|record| record.identity.pid == pid)
-            .expect("a test knows its own data")
+            .expect("the test's data is valid")
     }
 
     fn limit(&mut self, metric: impl Into<Metric>, limit: impl Into<Amount>) {
@@ -114,27 +127,27 @@ impl Change for Evidence {
             ProfileLine::Snapshot(snapshot) => Some(snapshot),
             _ => None,
         });
-        snapshots.find(|snapshot| snapshot.phase == phase).expect("a test knows its own data")
+        snapshots.find(|snapshot| snapshot.phase == phase).expect("the test's data is valid")
     }
 
     fn zombies_from(&mut self, millis: u64, count: u32) {
         for line in &mut self.profile {
-            if let ProfileLine::Sample(tick) = line
-                && tick.at >= at(millis)
+            if let ProfileLine::Sample(sample) = line
+                && sample.at >= at(millis)
             {
-                tick.zombies = count;
+                sample.zombies = count;
             }
         }
     }
 }
 
-/// Users waited for longer than the plan allows.
+/// Sets a threshold that the latencies of `api:status` exceed.
 pub(crate) fn slow(evidence: &mut Evidence) {
     let limits = Thresholds { p95: Some(Duration::from_millis(50)), ..Thresholds::default() };
     evidence.plan.thresholds = limits.limits(ScenarioId::ApiStatus).collect();
 }
 
-/// A cluster that scenarios share could not be set up or taken down.
+/// Lets setup or teardown of the shared cluster fail.
 pub(crate) fn resource_fails(evidence: &mut Evidence, stage: Stage, message: &str) {
     let failure = Failure {
         step: "launch".to_owned(),
@@ -154,7 +167,7 @@ pub(crate) fn resource_fails(evidence: &mut Evidence, stage: Stage, message: &st
         Some(ResourceLog { steps: vec![step], verified: true, ..ResourceLog::default() });
 }
 
-/// The executors came and went between two ticks.
+/// Lets both executors exit unread, as if they had lived between two samples.
 pub(crate) fn never_read(evidence: &mut Evidence) {
     for pid in [2, 3] {
         let record = evidence.record(pid);
@@ -162,19 +175,20 @@ pub(crate) fn never_read(evidence: &mut Evidence) {
         record.ending = Ending::Unread { unseen: None };
     }
     for line in &mut evidence.profile {
-        if let ProfileLine::Sample(tick) = line {
-            tick.classes.remove(&ProcessClass::ShortExecutor);
+        if let ProfileLine::Sample(sample) = line {
+            sample.classes.remove(&ProcessClass::ShortExecutor);
         }
     }
 }
 
-/// Asserts what a change to a good run amounts to, and that a finding says these words.
+/// Asserts the verdict on a good run after a change, and that a finding's message contains
+/// `expected`.
 #[track_caller]
-pub(crate) fn assert_follows(change: fn(&mut Evidence), verdict: Verdict, words: &str) {
+pub(crate) fn assert_verdict(change: fn(&mut Evidence), verdict: Verdict, expected: &str) {
     let mut evidence = good_run(&four_users());
     change(&mut evidence);
-    let judgement = Report::assemble(&evidence);
-    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
-    let found = judgement.findings.iter().any(|finding| finding.message.contains(words));
-    assert!(words.is_empty() || found, "`{words}` is not in {judgement:#?}");
+    let report = Report::assemble(&evidence);
+    assert_eq!(report.verdict, verdict, "{report:#?}");
+    let is_found = report.findings.iter().any(|finding| finding.message.contains(expected));
+    assert!(expected.is_empty() || is_found, "no finding has `{expected}`: {report:#?}");
 }

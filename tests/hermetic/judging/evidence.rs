@@ -1,5 +1,5 @@
-//! A run in which everything went well: 2 s of baseline, 10 s of load, 2 s of
-//! cooldown, one API scenario of four users, the health probe, and a small server.
+//! Evidence of a run without any problem: 2 s of baseline, 10 s of load, 2 s of cooldown, one API
+//! scenario of four users, the health probe, and a small server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,13 +32,14 @@ pub(crate) const LOAD_BEGAN: u64 = 2_000;
 pub(crate) const LOAD_ENDED: u64 = 12_000;
 pub(crate) const ALL_ENDED: u64 = 14_000;
 
-/// The moment `millis` after the run began.
+/// Timestamp, in ms after the start of the run.
 pub(crate) fn at(millis: u64) -> Timestamp {
     Timestamp::from_micros(1_795_000_000_000_000 + millis * 1_000)
 }
 
 const NAME: &str = "20261124-080000-test";
 
+/// Evidence of a run without any problem.
 pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
     let plan = plan(request);
     let outcomes = plan.scenarios.iter().map(|s| (s.id, outcome(s.id, u64::from(s.users))));
@@ -71,8 +72,8 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
     }
 }
 
-/// What a crash right after the plan leaves of a run.
-pub(crate) fn hardly_anything_of_a_run() -> Evidence {
+/// Evidence of a run that was killed right after its plan was written.
+pub(crate) fn run_with_only_a_plan() -> Evidence {
     Evidence {
         environment: None,
         events: Vec::new(),
@@ -83,7 +84,7 @@ pub(crate) fn hardly_anything_of_a_run() -> Evidence {
     }
 }
 
-/// Four users of `api:status`, one segment.
+/// Request for four users of `api:status`, one iteration each.
 pub(crate) fn four_users() -> LoadRequest {
     LoadRequest {
         api: vec!["status".to_owned()],
@@ -95,7 +96,7 @@ pub(crate) fn four_users() -> LoadRequest {
 
 fn plan(request: &LoadRequest) -> LoadPlan {
     let config = Config::parse(include_str!("../../../skyload.toml"), "skyload.toml")
-        .expect("a test knows its own data");
+        .expect("the test's data is valid");
     let machine = Machine {
         memory_total: ByteSize::gib(16),
         memory_available: ByteSize::gib(15),
@@ -104,7 +105,7 @@ fn plan(request: &LoadRequest) -> LoadPlan {
         speed: None,
         shell: Vec::new(),
     };
-    LoadPlan::resolve(request, &config, &machine).expect("a test knows its own data")
+    LoadPlan::resolve(request, &config, &machine).expect("the test's data is valid")
 }
 
 fn environment() -> Environment {
@@ -136,7 +137,7 @@ fn environment() -> Environment {
         infrastructure: Vec::new(),
         modifications: Vec::new(),
         client: ClientSettings {
-            endpoint: "http://127.0.0.1:46600".parse().expect("a test knows its own data"),
+            endpoint: "http://127.0.0.1:46600".parse().expect("the test's data is valid"),
             sky: "sky".into(),
             variables: Vec::new(),
             without: Vec::new(),
@@ -157,8 +158,8 @@ fn process(pid: u32) -> ProcessIdentity {
     ProcessIdentity { pid, started: u64::from(pid) }
 }
 
-/// Ticks every 200 ms: a server, and from the load on two short executors whose
-/// resident memory grows with time; the machine is at 10 % before the load.
+/// Profile with samples every 200 ms: a server, and from the load on two short executors whose
+/// RSS grows with time. CPU use of the machine is 10 % before the load and 90 % after that.
 fn profile() -> Vec<ProfileLine> {
     let mut lines = vec![ProfileLine::Header(ProfileHeader {
         version: Version,
@@ -171,7 +172,7 @@ fn profile() -> Vec<ProfileLine> {
         cpus: 2,
     })];
     for millis in (0..=ALL_ENDED).step_by(200) {
-        lines.push(ProfileLine::Sample(tick(millis)));
+        lines.push(ProfileLine::Sample(sample(millis)));
         let ended = match millis {
             LOAD_BEGAN => Phase::Baseline,
             LOAD_ENDED => Phase::Load,
@@ -184,7 +185,7 @@ fn profile() -> Vec<ProfileLine> {
     lines
 }
 
-fn tick(millis: u64) -> Sample {
+fn sample(millis: u64) -> Sample {
     let under_load = millis > LOAD_BEGAN;
     let rss = |count, each: u64| ClassSample {
         count,

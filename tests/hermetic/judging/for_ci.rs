@@ -1,4 +1,4 @@
-//! The report as CI and pull requests show it.
+//! Reports for CI and pull requests: Markdown, JUnit, and annotations of GitHub.
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
@@ -14,39 +14,41 @@ use skyload::scenario::ScenarioId;
 use skyload::units::ByteSize;
 
 use super::changes::{Change, resource_fails, slow};
-use super::evidence::{ALL_ENDED, four_users, good_run, hardly_anything_of_a_run};
-use super::page_words::two_iterations;
+use super::evidence::{ALL_ENDED, four_users, good_run, run_with_only_a_plan};
+use super::page_texts::two_iterations;
 use super::texts::eventful_run;
 
-/// What a server may call something, or say.
+/// Text from a server with markup of HTML, Markdown, GitHub's commands and XML.
 const HOSTILE: &str = "<script>alert(1)</script> | @octocat\n## `x` ::error::y ]]>";
 
 fn markdown_of(evidence: &Evidence) -> String {
     let mut text = Vec::new();
-    markdown::render(&Report::assemble(evidence), &mut text).expect("memory takes everything");
-    String::from_utf8(text).expect("it is text")
+    markdown::render(&Report::assemble(evidence), &mut text)
+        .expect("writing to memory cannot fail");
+    String::from_utf8(text).expect("output is UTF-8")
 }
 
-/// All but the report as text, which is shown to the terminal's tests.
+/// Markdown report without the folded text report, which `texts.rs` tests.
 fn own_parts(markdown: &str) -> &str {
-    markdown.split("\n<details><summary>Full report").next().expect("it begins")
+    markdown.split("\n<details><summary>Full report").next().expect("the report has a first part")
 }
 
 fn junit_of(evidence: &Evidence) -> (String, quick_junit::Report) {
     let mut text = Vec::new();
-    junit::render(&Report::assemble(evidence), &mut text).expect("memory takes everything");
-    let text = String::from_utf8(text).expect("it is text");
-    let read = quick_junit::Report::deserialize_from_str(&text).expect("it is JUnit's XML");
+    junit::render(&Report::assemble(evidence), &mut text).expect("writing to memory cannot fail");
+    let text = String::from_utf8(text).expect("output is UTF-8");
+    let read = quick_junit::Report::deserialize_from_str(&text).expect("valid JUnit XML");
     (text, read)
 }
 
 fn annotations_of(evidence: &Evidence) -> String {
     let mut text = Vec::new();
-    github::annotations(&Report::assemble(evidence), &mut text).expect("memory takes everything");
-    String::from_utf8(text).expect("it is text")
+    github::annotations(&Report::assemble(evidence), &mut text)
+        .expect("writing to memory cannot fail");
+    String::from_utf8(text).expect("output is UTF-8")
 }
 
-fn nothing(_: &mut Evidence) {}
+fn no_change(_: &mut Evidence) {}
 
 fn over_budget(run: &mut Evidence) {
     run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(100));
@@ -64,7 +66,7 @@ fn without_outcome(run: &mut Evidence) {
     run.outcomes.remove(&ScenarioId::ApiStatus);
 }
 
-fn cut_off(run: &mut Evidence) {
+fn incomplete_file(run: &mut Evidence) {
     run.damage.push("`samples.jsonl` ends in an incomplete line".to_owned());
 }
 
@@ -73,7 +75,7 @@ fn without_a_snapshot(run: &mut Evidence) {
     run.snapshot(Phase::Baseline).unread = 1;
 }
 
-/// The class has no budget, so that nothing is in doubt.
+/// Adds an unread exit in a class without a budget, which does not affect the verdict.
 fn unread_without_budget(run: &mut Evidence) {
     run.plan.budgets.clear();
     run.record(3).ending = Ending::Unread { unseen: None };
@@ -84,7 +86,7 @@ fn failed_setup(run: &mut Evidence) {
 }
 
 #[rstest]
-#[case::nothing(nothing, Verdict::Pass, "")]
+#[case::no_change(no_change, Verdict::Pass, "")]
 #[case::over_budget(over_budget, Verdict::OverBudget, "budgets/short-executor failure")]
 #[case::failed_iterations(
     failed_iterations,
@@ -94,11 +96,11 @@ fn failed_setup(run: &mut Evidence) {
 #[case::slow(slow, Verdict::ScenarioFailed, "thresholds/api:status p95 failure")]
 #[case::interrupted(interrupted, Verdict::Inconclusive, "run/measurements valid error")]
 #[case::without_outcome(without_outcome, Verdict::Inconclusive, "scenarios/api:status error")]
-#[case::cut_off(cut_off, Verdict::Inconclusive, "run/measurements valid error")]
+#[case::incomplete_file(incomplete_file, Verdict::Inconclusive, "run/measurements valid error")]
 #[case::unmeasured(without_a_snapshot, Verdict::Inconclusive, "budgets/growth error")]
 #[case::unread(unread_without_budget, Verdict::Pass, "")]
 #[case::failed_setup(failed_setup, Verdict::ScenarioFailed, "run/setup and teardown failure")]
-fn test_cases_fail_exactly_where_the_verdict_says_so(
+fn junit_cases_fail_in_accordance_with_the_verdict(
     #[case] change: impl Fn(&mut Evidence),
     #[case] verdict: Verdict,
     #[case] expected: &str,
@@ -121,20 +123,20 @@ fn test_cases_fail_exactly_where_the_verdict_says_so(
         .collect();
     assert_eq!(bad.join(", "), expected, "{text}");
     let sign = if verdict == Verdict::Pass { "✅ **PASS**" } else { verdict.name() };
-    let first = markdown_of(&run).lines().next().map(str::to_owned).expect("it has lines");
+    let first = markdown_of(&run).lines().next().map(str::to_owned).expect("the report has lines");
     assert!(first.contains(sign), "{first}");
     assert_eq!(annotations_of(&run).is_empty(), verdict == Verdict::Pass);
 }
 
 #[test]
-fn a_case_that_had_nothing_to_be_tried_on_is_skipped_and_says_so() {
+fn the_junit_case_of_a_skipped_budget_has_the_reason() {
     let (text, read) = junit_of(&good_run(&four_users()));
     assert_eq!(read.test_suites[0].skipped, 2, "{text}");
     assert!(text.contains(r#"<skipped message="no process of this class ran"/>"#), "{text}");
 }
 
 #[test]
-fn a_failed_case_has_its_figures_and_what_to_do() {
+fn a_failed_junit_case_has_figures_and_a_hint() {
     let mut run = good_run(&four_users());
     over_budget(&mut run);
     let (text, _) = junit_of(&run);
@@ -144,38 +146,38 @@ fn a_failed_case_has_its_figures_and_what_to_do() {
 }
 
 #[test]
-fn a_pull_request_is_told_the_verdict_first_then_budgets_and_scenarios() {
+fn markdown_has_the_verdict_before_budgets_and_scenarios() {
     insta::assert_snapshot!(own_parts(&markdown_of(&eventful_run())));
 }
 
 #[rstest]
 #[case::restarted(true, "first iteration (cold) / last (warm).")]
 #[case::remote(false, "first / last iteration.")]
-fn executors_are_called_cold_only_where_the_server_was_restarted(
+fn iterations_are_called_cold_only_after_a_restart_of_the_server(
     #[case] restarted: bool,
-    #[case] words: &str,
+    #[case] legend: &str,
 ) {
     let markdown = markdown_of(&two_iterations(restarted));
-    assert!(markdown.contains(&format!("in seconds: {words}\n")), "{markdown}");
+    assert!(markdown.contains(&format!("in seconds: {legend}\n")), "{markdown}");
 }
 
 #[test]
-fn a_pull_request_is_told_what_the_way_of_reading_peaks_leaves_in_the_dark() {
+fn markdown_has_the_limitations_of_reading_peaks() {
     let mut run = good_run(&four_users());
     let Some(ProfileLine::Header(header)) = run.profile.first_mut() else { panic!("a header") };
     (header.level, header.kernel_events) = (ProfilerLevel::HighWaterMark, false);
-    let words = "- peaks: VmHWM, read at each sample; processes between two samples";
-    assert!(own_parts(&markdown_of(&run)).contains(words));
+    let line = "- peaks: VmHWM, read at each sample; processes between two samples";
+    assert!(own_parts(&markdown_of(&run)).contains(line));
 }
 
 #[test]
-fn a_pass_says_so_in_its_first_line() {
+fn markdown_of_a_pass_begins_with_the_verdict() {
     insta::assert_snapshot!(own_parts(&markdown_of(&good_run(&four_users()))));
 }
 
 #[test]
-fn a_run_of_which_hardly_anything_is_left_is_rendered_all_the_same() {
-    let run = hardly_anything_of_a_run();
+fn a_run_with_only_a_plan_is_rendered() {
+    let run = run_with_only_a_plan();
     let markdown = markdown_of(&run);
     assert!(markdown.starts_with("⚠️ **INCONCLUSIVE**: "), "{markdown}");
     assert!(markdown.contains("the run ended early"), "{markdown}");
@@ -183,7 +185,7 @@ fn a_run_of_which_hardly_anything_is_left_is_rendered_all_the_same() {
 }
 
 #[test]
-fn the_text_report_is_folded_in_whole() {
+fn markdown_has_the_folded_text_report() {
     let markdown = markdown_of(&good_run(&four_users()));
     assert!(markdown.contains("<pre>====="), "{markdown}");
     assert!(markdown.contains("\nVERDICT: PASS (exit code 0): all budgets met, no failed iterations, measurements valid\nNEXT: "), "{markdown}");
@@ -191,7 +193,7 @@ fn the_text_report_is_folded_in_whole() {
 }
 
 #[test]
-fn what_a_server_says_does_nothing_in_a_pull_request() {
+fn text_from_a_server_is_escaped_in_markdown_and_junit() {
     let mut run = good_run(&four_users());
     failed_setup(&mut run);
     run.fail_iterations(1);
@@ -200,7 +202,7 @@ fn what_a_server_says_does_nothing_in_a_pull_request() {
         Failure { message: HOSTILE.to_owned(), error_type: HOSTILE.to_owned(), ..example },
         Some(HOSTILE),
     );
-    let environment = run.environment.as_mut().expect("it is good");
+    let environment = run.environment.as_mut().expect("a good run has one");
     environment.sky.version = HOSTILE.to_owned();
     environment.server.version = HOSTILE.to_owned();
     run.happens(ALL_ENDED, Event::LeakedProcesses(vec![HOSTILE.to_owned()]));
@@ -216,7 +218,7 @@ fn what_a_server_says_does_nothing_in_a_pull_request() {
 }
 
 #[test]
-fn what_a_server_says_is_no_command_to_github_in_the_text_either() {
+fn text_from_a_server_is_no_github_command_in_the_text_report() {
     let mut run = good_run(&four_users());
     failed_setup(&mut run);
     let example = Failure {
@@ -228,22 +230,23 @@ fn what_a_server_says_is_no_command_to_github_in_the_text_either() {
     run.segment().tally.add(example, None);
     let mut text = Vec::new();
     for detail in [Detail::Compact, Detail::Full] {
-        text::render(&Report::assemble(&run), detail, None, &mut text).expect("memory is enough");
+        text::render(&Report::assemble(&run), detail, None, &mut text)
+            .expect("writing to memory cannot fail");
     }
-    let text = String::from_utf8(text).expect("it is text");
+    let text = String::from_utf8(text).expect("output is UTF-8");
     assert!(text.contains("a ::error::b ::add-mask::c"), "{text}");
     assert!(!text.split(['\n', '\r']).any(|line| line.trim_start().starts_with("::")), "{text}");
 }
 
 #[test]
-fn annotations_name_what_they_are_about_and_cannot_be_forged() {
+fn annotations_name_their_subject_and_cannot_be_forged() {
     let mut run = good_run(&four_users());
     over_budget(&mut run);
     failed_setup(&mut run);
-    cut_off(&mut run);
+    incomplete_file(&mut run);
     let annotations = annotations_of(&run);
     let lines: Vec<&str> = annotations.lines().collect();
-    let [setup, budget, doubt] = lines[..] else { panic!("one line each: {annotations}") };
+    let [setup, budget, damage] = lines[..] else { panic!("one line each: {annotations}") };
     assert!(setup.starts_with("::error title=skyload%3A FAILED::setup of a cluster"), "{setup}");
     assert!(setup.contains("@octocat%0A## `x` ::error::y"), "{setup}");
     assert_eq!(
@@ -251,11 +254,11 @@ fn annotations_name_what_they_are_about_and_cannot_be_forged() {
         "::error title=skyload%3A OVER BUDGET%2C short-executor::short-executor: 180.0 MiB, \
          budget 100.0 MiB (configured)"
     );
-    assert!(doubt.starts_with("::warning title=skyload%3A INCONCLUSIVE::"), "{doubt}");
+    assert!(damage.starts_with("::warning title=skyload%3A INCONCLUSIVE::"), "{damage}");
 }
 
 #[test]
-fn notes_are_no_annotations() {
+fn notes_have_no_annotations() {
     let mut run = good_run(&four_users());
     unread_without_budget(&mut run);
     assert!(!Report::assemble(&run).messages(Severity::Note).is_empty());
@@ -263,9 +266,9 @@ fn notes_are_no_annotations() {
 }
 
 #[test]
-fn a_case_counts_what_the_client_could_not_do() {
+fn a_junit_case_counts_iterations_that_the_load_generator_could_not_finish() {
     let mut run = good_run(&four_users());
-    run.client_fails(2);
+    run.load_generator_fails(2);
     let (text, _) = junit_of(&run);
     assert!(text.contains("2 iterations, 0 failed, 2 more that the load generator"), "{text}");
 }

@@ -1,5 +1,5 @@
-//! A run of one hour, of a hundred processes of all classes at 20 ticks per second,
-//! on a server that answers with markup.
+//! Evidence of a run of one hour: a hundred processes of all classes, 20 samples per second, and
+//! a server whose names and errors contain markup.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,16 +15,17 @@ use skyload::units::ByteSize;
 
 use super::evidence::{at, good_run};
 
-/// What a hostile server calls its clusters and errors.
+/// Markup in the names of clusters and the errors of the server.
 pub(crate) const MARKUP: &str = "<script>alert(1)</script>";
 
-/// Of one process at one tick of 72,000.
+/// RSS of one process in one of 72,000 samples.
 pub(crate) const SPIKE: ByteSize = ByteSize::mib(777);
 
-const TICKS: u64 = 72_000;
+const SAMPLES: u64 = 72_000;
 const INTERVAL: u64 = 50;
 const MINUTE: u64 = 60_000;
 
+/// Evidence of a run of one hour.
 pub(crate) fn hour_run() -> Evidence {
     let request = LoadRequest { api: vec!["all".to_owned()], ..LoadRequest::default() };
     let mut run = good_run(&request);
@@ -39,7 +40,7 @@ pub(crate) fn hour_run() -> Evidence {
     .map(|(millis, event)| LoggedEvent { at: at(millis), event })
     .to_vec();
     let header = run.profile.remove(0);
-    run.profile = std::iter::once(header).chain((0..TICKS).map(tick)).collect();
+    run.profile = std::iter::once(header).chain((0..SAMPLES).map(sample)).collect();
     run.profile.push(ProfileLine::Footer { at: at(60 * MINUTE), wrote: None });
     for (index, outcome) in (0_u64..).zip(run.outcomes.values_mut()) {
         let segments =
@@ -71,12 +72,12 @@ pub(crate) fn hour_run() -> Evidence {
     run
 }
 
-fn tick(index: u64) -> ProfileLine {
+fn sample(index: u64) -> ProfileLine {
     let class = |position: u64| {
-        // Never the same twice in a row, as in life: nothing compresses by chance.
+        // Pseudo-random values, so that the page is not smaller than that of a real run.
         let wobble = index.wrapping_mul(7_919).wrapping_add(position * 104_729) % 50_000;
         let each = ByteSize((90 + 10 * position) * 1024 * 1024 + wobble * 1024);
-        let count = u32::try_from(5 + (index / 97 + position) % 9).expect("it is small");
+        let count = u32::try_from(5 + (index / 97 + position) % 9).expect("the number is small");
         ClassSample {
             count,
             rss_sum: ByteSize(each.as_u64() * u64::from(count)),
@@ -87,7 +88,8 @@ fn tick(index: u64) -> ProfileLine {
     let classes: BTreeMap<ProcessClass, ClassSample> =
         (0..).zip(ProcessClass::ALL).map(|(position, name)| (name, class(position))).collect();
     let system = index.is_multiple_of(4).then(|| SystemSample {
-        cpu_percent: f32::from(u16::try_from(index * 31 % 1000).expect("it is small")) / 10.0,
+        cpu_percent: f32::from(u16::try_from(index * 31 % 1000).expect("the number is small"))
+            / 10.0,
         memory_used: ByteSize::mib(4_000 + index * 13 % 3_000),
         memory_available: ByteSize::mib(8_000),
     });

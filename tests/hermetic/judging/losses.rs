@@ -1,4 +1,4 @@
-//! What is lost of a finished run: absence of evidence is never a pass.
+//! Lost data of finished runs and profiles: never a pass.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,33 +13,33 @@ use skyload::record::resources::ResourceLog;
 use skyload::record::{ProfileDir, RunDir, write_json};
 use skyload::scenario::ScenarioId;
 
-use super::changes::{Change, assert_follows};
+use super::changes::{Change, assert_verdict};
 use super::evidence::{ALL_ENDED, LOAD_BEGAN, at, four_users, good_run};
-use crate::kept::{keep, keep_profile};
+use crate::run_files::{write_profile, write_run};
 
 #[test]
-fn a_lost_environment_is_inconclusive() {
+fn a_missing_environment_is_inconclusive() {
     let change = |run: &mut Evidence| run.environment = None;
-    assert_follows(change, Verdict::Inconclusive, "environment.json is missing");
-    assert_follows(change, Verdict::Inconclusive, "short-executor: budget not checked");
+    assert_verdict(change, Verdict::Inconclusive, "environment.json is missing");
+    assert_verdict(change, Verdict::Inconclusive, "short-executor: budget not checked");
 }
 
 #[test]
-fn a_lost_environment_is_inconclusive_also_without_budgets() {
+fn a_missing_environment_is_inconclusive_without_budgets() {
     let change = |run: &mut Evidence| {
         run.environment = None;
         run.plan.budgets.clear();
     };
-    assert_follows(change, Verdict::Inconclusive, "environment.json is missing");
+    assert_verdict(change, Verdict::Inconclusive, "environment.json is missing");
 }
 
 #[test]
-fn a_lost_list_of_processes_is_inconclusive() {
+fn a_missing_process_table_is_inconclusive() {
     let change = |run: &mut Evidence| run.processes = None;
-    assert_follows(change, Verdict::Inconclusive, "did not end cleanly");
+    assert_verdict(change, Verdict::Inconclusive, "did not end cleanly");
 }
 
-/// A run that launched on the loopback infrastructure.
+/// Evidence of a run that launched on the loopback Slurm cluster.
 fn launching() -> Evidence {
     let cli = vec!["launch".to_owned()];
     let mut run = good_run(&LoadRequest { cli, api: Vec::new(), ..four_users() });
@@ -53,53 +53,53 @@ fn launching() -> Evidence {
 
 #[test]
 fn a_run_that_launched_passes_with_all_its_files() {
-    let judgement = Report::assemble(&launching());
-    assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
+    let report = Report::assemble(&launching());
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
 }
 
 #[rstest]
 #[case::resources(|run: &mut Evidence| run.resources = None, "resources.json is missing")]
 #[case::nodes(|run: &mut Evidence| run.nodes = None, "nodes.json is missing")]
-fn a_lost_file_of_what_was_launched_is_inconclusive(
+fn a_missing_file_on_launched_resources_is_inconclusive(
     #[case] change: fn(&mut Evidence),
-    #[case] words: &str,
+    #[case] message: &str,
 ) {
     let mut run = launching();
     change(&mut run);
-    let judgement = Report::assemble(&run);
-    assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:#?}");
-    assert!(judgement.findings.iter().any(|one| one.message.contains(words)), "{judgement:#?}");
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{report:#?}");
+    assert!(report.findings.iter().any(|one| one.message.contains(message)), "{report:#?}");
 }
 
 #[rstest]
 #[case(Phase::Baseline)]
 #[case(Phase::Load)]
 #[case(Phase::Cooldown)]
-fn a_lost_mark_of_a_phase_is_inconclusive(#[case] lost: Phase) {
+fn a_missing_start_of_a_phase_is_inconclusive(#[case] phase: Phase) {
     let mut run = good_run(&four_users());
-    run.events.retain(|mark| mark.event != Event::PhaseBegan(lost));
-    let judgement = Report::assemble(&run);
-    assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:#?}");
+    run.events.retain(|logged| logged.event != Event::PhaseBegan(phase));
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{report:#?}");
 }
 
 #[test]
-fn a_lost_segment_is_inconclusive() {
+fn a_missing_segment_is_inconclusive() {
     let change = |run: &mut Evidence| {
         run.plan.scenarios.iter_mut().for_each(|planned| planned.iterations = 2);
     };
-    assert_follows(change, Verdict::Inconclusive, "api:status: outcome file has 4 of");
+    assert_verdict(change, Verdict::Inconclusive, "api:status: outcome file has 4 of");
 }
 
 #[test]
-fn lost_iterations_are_inconclusive() {
-    assert_follows(
+fn missing_iterations_are_inconclusive() {
+    assert_verdict(
         |run| run.segment().succeeded = 1,
         Verdict::Inconclusive,
         "api:status: outcome file has 1 of 4 iterations",
     );
 }
 
-/// What happens to lines.
+/// Text with damaged lines.
 fn damage(how: &str, text: &str) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     let (third, half) = (lines.len() / 3, lines.len() / 2);
@@ -118,16 +118,16 @@ fn damage(how: &str, text: &str) -> String {
 fn assert_inconclusive(run: &RunDir, file: &Path) {
     let evidence = match Evidence::read(run) {
         Ok(evidence) => evidence,
-        // Without its plan nobody judges at all.
+        // A run without a plan has no verdict.
         Err(_) if file == run.plan() => return,
         Err(error) => panic!("{}: {error}", file.display()),
     };
-    let judgement = Report::assemble(&evidence);
-    assert_eq!(judgement.verdict, Verdict::Inconclusive, "{}: {judgement:#?}", file.display());
+    let report = Report::assemble(&evidence);
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{}: {report:#?}", file.display());
 }
 
 #[rstest]
-fn no_run_passes_once_a_file_of_it_has_changed(
+fn no_run_passes_with_a_changed_or_missing_file(
     #[values(
         "the middle third",
         "one line",
@@ -150,89 +150,90 @@ fn no_run_passes_once_a_file_of_it_has_changed(
         |run: &RunDir| run.outcome(ScenarioId::CliLaunch),
     ] as [fn(&RunDir) -> PathBuf; 9]
     {
-        let (_folder, run) = keep(&evidence);
+        let (_folder, run) = write_run(&evidence);
         let path = file(&run);
-        let text = fs::read_to_string(&path).expect("it is there");
+        let text = fs::read_to_string(&path).expect("the file exists");
         let changed = if text.lines().count() > 3 { damage(how, &text) } else { String::new() };
-        fs::write(&path, changed).expect("it can be written");
+        fs::write(&path, changed).expect("the file can be written");
         assert_inconclusive(&run, &path);
-        fs::remove_file(&path).expect("it can be removed");
+        fs::remove_file(&path).expect("the file can be removed");
         assert_inconclusive(&run, &path);
     }
 }
 
 #[test]
-fn no_run_passes_with_a_file_of_another() {
+fn no_run_passes_with_a_file_of_another_run_or_scenario() {
     let (mut other, evidence) = (launching(), launching());
-    for mark in &mut other.events {
-        mark.at = mark.at.plus(std::time::Duration::from_millis(1));
+    for logged in &mut other.events {
+        logged.at = logged.at.plus(std::time::Duration::from_millis(1));
     }
     other.outcomes.values_mut().for_each(|outcome| outcome.cost.own_cpu *= 3);
     other.record(1).title = "another".to_owned();
-    let (_other_folder, other) = keep(&other);
+    let (_other_folder, other) = write_run(&other);
     for file in [RunDir::events, RunDir::processes] as [fn(&RunDir) -> PathBuf; 2] {
-        let (_folder, run) = keep(&evidence);
-        fs::copy(file(&other), file(&run)).expect("it can be copied");
+        let (_folder, run) = write_run(&evidence);
+        fs::copy(file(&other), file(&run)).expect("the file can be copied");
         assert_inconclusive(&run, &file(&run));
     }
-    // Nor one scenario's under another's name, in runs of before as well.
-    let (_folder, run) = keep(&evidence);
-    fs::remove_file(run.checksums()).expect("it is there");
-    fs::remove_file(run.request()).expect("it is there");
-    let (one, two) = (run.outcome(ScenarioId::CliLaunch), run.outcome(ScenarioId::ProbeHealth));
-    fs::copy(two, &one).expect("it can be copied");
-    assert_inconclusive(&run, &one);
+    // Runs of earlier builds have no checksums that would show a misplaced outcome.
+    let (_folder, run) = write_run(&evidence);
+    fs::remove_file(run.checksums()).expect("the file exists");
+    fs::remove_file(run.request()).expect("the file exists");
+    let (launch, health) =
+        (run.outcome(ScenarioId::CliLaunch), run.outcome(ScenarioId::ProbeHealth));
+    fs::copy(health, &launch).expect("the file can be copied");
+    assert_inconclusive(&run, &launch);
 }
 
 #[test]
-fn a_run_that_was_kept_is_judged_as_before() {
-    let (_folder, run) = keep(&launching());
-    let judgement = Report::assemble(&Evidence::read(&run).expect("it is there"));
-    assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
-    fs::remove_file(run.checksums()).expect("it is there");
+fn a_run_without_checksums_passes_only_if_an_earlier_build_wrote_it() {
+    let (_folder, run) = write_run(&launching());
+    let report = Report::assemble(&Evidence::read(&run).expect("the run can be read"));
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
+    fs::remove_file(run.checksums()).expect("the file exists");
     assert_inconclusive(&run, &run.checksums());
-    // Runs of before have neither.
-    fs::remove_file(run.request()).expect("it is there");
-    let judgement = Report::assemble(&Evidence::read(&run).expect("it is there"));
-    assert_eq!(judgement.verdict, Verdict::Pass, "{judgement:#?}");
+    // Builds before the checksums did not write the request either.
+    fs::remove_file(run.request()).expect("the file exists");
+    let report = Report::assemble(&Evidence::read(&run).expect("the run can be read"));
+    assert_eq!(report.verdict, Verdict::Pass, "{report:#?}");
 }
 
-/// What a profile alone is in doubt of.
-fn doubts(profile: &ProfileDir) -> Vec<String> {
-    ProfileReport::assemble(&ProfileEvidence::read(profile).expect("it is there")).notes
+/// Notes on a profile that belongs to no run.
+fn notes(profile: &ProfileDir) -> Vec<String> {
+    ProfileReport::assemble(&ProfileEvidence::read(profile).expect("the profile can be read")).notes
 }
 
 #[rstest]
 #[case("the middle third", "samples.jsonl` has 50 line(s)")]
 #[case("one line", "samples.jsonl` has 74 line(s)")]
-#[case("a line twice", "are not in order of time")]
-#[case("another order", "are not in order of time")]
-fn a_profile_says_what_it_has_lost(#[case] how: &str, #[case] words: &str) {
+#[case("a line twice", "are not in chronological order")]
+#[case("another order", "are not in chronological order")]
+fn damage_of_samples_is_a_note_of_a_profile(#[case] how: &str, #[case] note: &str) {
     let evidence = good_run(&four_users());
-    let (_folder, profile) = keep_profile(&evidence);
-    assert!(doubts(&profile).is_empty(), "{:?}", doubts(&profile));
+    let (_folder, profile) = write_profile(&evidence);
+    assert!(notes(&profile).is_empty(), "{:?}", notes(&profile));
     let path = profile.files().samples;
-    let text = fs::read_to_string(&path).expect("it is there");
-    fs::write(&path, damage(how, &text)).expect("it can be written");
-    let found = doubts(&profile);
-    assert!(found.iter().any(|doubt| doubt.contains(words)), "{found:?}");
+    let text = fs::read_to_string(&path).expect("the file exists");
+    fs::write(&path, damage(how, &text)).expect("the file can be written");
+    let found = notes(&profile);
+    assert!(found.iter().any(|found| found.contains(note)), "{found:?}");
 }
 
 #[test]
-fn a_profile_says_which_processes_it_has_lost() {
+fn missing_processes_are_a_note_of_a_profile() {
     let mut evidence = good_run(&four_users());
-    let (_folder, profile) = keep_profile(&evidence);
-    let table = evidence.processes.as_mut().expect("it is good");
+    let (_folder, profile) = write_profile(&evidence);
+    let table = evidence.processes.as_mut().expect("a good run has one");
     table.processes.remove(1);
-    write_json(&profile.files().processes, table).expect("it can be written");
-    let found = doubts(&profile);
-    assert!(found.iter().any(|doubt| doubt.contains("processes.json` lists 2")), "{found:?}");
+    write_json(&profile.files().processes, table).expect("the file can be written");
+    let found = notes(&profile);
+    assert!(found.iter().any(|note| note.contains("processes.json` lists 2")), "{found:?}");
 }
 
 #[test]
-fn a_profile_of_before_is_read_as_it_was() {
+fn a_footer_of_an_earlier_build_has_no_counts() {
     let line = r#"{"kind":"footer","at":7}"#;
-    let line: ProfileLine = serde_json::from_str(line).expect("it is a footer of before");
+    let line: ProfileLine = serde_json::from_str(line).expect("valid footer of an earlier build");
     assert_eq!(
         line,
         ProfileLine::Footer { at: skyload::clock::Timestamp::from_micros(7), wrote: None }
@@ -240,9 +241,9 @@ fn a_profile_of_before_is_read_as_it_was() {
 }
 
 #[test]
-fn marks_are_in_the_order_of_time() {
+fn events_out_of_order_are_inconclusive() {
     let mut evidence = launching();
     evidence.events.push(LoggedEvent { at: at(1), event: Event::Began });
-    let (_folder, run) = keep(&evidence);
+    let (_folder, run) = write_run(&evidence);
     assert_inconclusive(&run, &run.events());
 }

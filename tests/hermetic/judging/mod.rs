@@ -1,19 +1,19 @@
-//! Assembling and judging, over runs that never took place.
+//! Tests of reports and verdicts on made-up runs.
 //!
-//! `evidence.rs` composes a run in which everything went well; each test changes
-//! one thing about it, by the words of `changes.rs`, and looks at what follows.
+//! `evidence.rs` has a run without any problem. Each test makes one change to it, with the
+//! helpers of `changes.rs`, and checks the report.
 
 mod budgets;
 pub(crate) mod changes;
 pub(crate) mod evidence;
 mod figures;
+mod fitted_loads;
 mod for_ci;
 pub(crate) mod hour;
 mod losses;
 mod next_steps;
-mod paces;
 mod page_tables;
-pub(crate) mod page_words;
+pub(crate) mod page_texts;
 pub(crate) mod pages;
 mod profiles;
 mod recommending;

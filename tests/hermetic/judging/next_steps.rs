@@ -1,4 +1,4 @@
-//! The one command that a report ends with.
+//! NEXT: the command at the end of a report.
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Verdict};
@@ -21,18 +21,18 @@ pub(super) fn after(run: &Evidence) -> NextStep {
 }
 
 #[test]
-fn a_pass_is_followed_by_the_constants_that_it_supports() {
+fn the_next_step_after_a_pass_is_recommend() {
     let next = after(&good_run(&four_users()));
     assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
 }
 
-/// A run of the user's own server, which is of another version or commit than its `sky`:
-/// no more than a note where no budget is one of the constants.
+/// Evidence of a run on the local server, with a version or commit other than that of `sky`. A
+/// difference is a note as long as no budget is from SkyPilot's constants.
 fn with_server(version: &str, commit: Option<&str>) -> Evidence {
     let server = Some("system".to_owned());
     let mut run = good_run(&LoadRequest { server, ..four_users() });
     run.plan.budgets.clear();
-    let environment = run.environment.as_mut().expect("a test knows its own data");
+    let environment = run.environment.as_mut().expect("the test's data is valid");
     environment.server.version = version.to_owned();
     environment.server.commit = commit.map(str::to_owned);
     environment.sky.commit = Some("7e59".to_owned());
@@ -40,35 +40,35 @@ fn with_server(version: &str, commit: Option<&str>) -> Evidence {
 }
 
 #[rstest]
-#[case::of_a_release(
+#[case::another_release(
     "0.12.0",
     None,
     "cargo xtask load --sky 0.12.0 --server system --api status -n 4 --iterations 1"
 )]
-#[case::of_a_checkout(
+#[case::a_checkout(
     "1.0.0-dev0",
     None,
     "cargo xtask load --server system --api status -n 8 --iterations 1"
 )]
-#[case::of_another_commit(
+#[case::another_commit(
     "0.14.1",
     Some("abcd"),
     "cargo xtask load --server system --api status -n 8 --iterations 1"
 )]
-fn a_pass_that_says_nothing_of_constants_is_not_followed_by_them(
+fn the_next_step_is_not_recommend_if_versions_differ(
     #[case] version: &str,
     #[case] commit: Option<&str>,
     #[case] command: &str,
 ) {
     let run = with_server(version, commit);
     let report = Report::assemble(&run);
-    assert!(Recommendation::assemble(std::slice::from_ref(&report)).is_err(), "it refuses");
+    assert!(Recommendation::assemble(std::slice::from_ref(&report)).is_err(), "versions differ");
     assert_eq!(report.verdict, Verdict::Pass);
     assert_eq!(next_step(&report).command, command);
 }
 
 #[test]
-fn a_breach_that_says_nothing_of_constants_is_looked_at_again() {
+fn an_exceeded_budget_is_repeated_with_the_servers_version() {
     let mut run = with_server("0.12.0", None);
     run.record(3).peak = Some(ByteSize::gib(1));
     run.limit(ServerMetric::TreeRss, Amount::Size(ByteSize::mib(1)));
@@ -79,7 +79,7 @@ fn a_breach_that_says_nothing_of_constants_is_looked_at_again() {
 }
 
 #[test]
-fn a_remote_pass_says_nothing_of_memory_and_is_followed_by_more_users() {
+fn the_next_step_after_a_pass_without_a_profile_is_twice_the_users() {
     let server = Some("http://127.0.0.1:9".to_owned());
     let mut run = good_run(&LoadRequest { server, ..four_users() });
     run.profile.clear();
@@ -92,7 +92,7 @@ fn a_remote_pass_says_nothing_of_memory_and_is_followed_by_more_users() {
 }
 
 #[test]
-fn a_budget_that_was_set_and_exceeded_may_be_raised() {
+fn the_next_step_names_the_flag_of_an_exceeded_budget() {
     let mut run = good_run(&four_users());
     let metric = ServerMetric::TreeRss.into();
     run.plan.budgets = vec![Limit { metric, at_most: Some(Amount::Size(ByteSize::mib(1))) }];
@@ -102,7 +102,7 @@ fn a_budget_that_was_set_and_exceeded_may_be_raised() {
 }
 
 #[test]
-fn a_count_that_was_exceeded_is_no_matter_of_constants() {
+fn the_next_step_after_an_exceeded_count_is_not_recommend() {
     let mut run = good_run(&four_users());
     run.limit(ServerMetric::Threads, Amount::Count(1));
     let next = after(&run);
@@ -111,20 +111,20 @@ fn a_count_that_was_exceeded_is_no_matter_of_constants() {
 }
 
 #[test]
-fn a_breach_of_a_run_that_broke_off_is_looked_at_again() {
+fn an_interrupted_run_over_budget_is_repeated() {
     let mut run = good_run(&four_users());
     run.record(3).peak = Some(ByteSize::gib(1));
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let next = after(&run);
     assert_eq!(
         next.command, "cargo xtask load --api status -n 4 --iterations 1",
-        "`recommend` refuses it"
+        "`recommend` needs a complete run"
     );
     assert!(next.purpose.starts_with("to measure the rest: interrupted after"), "{next:?}");
 }
 
 #[test]
-fn a_constant_that_was_exceeded_is_not_raised_by_a_flag() {
+fn the_next_step_after_an_exceeded_constant_names_no_flag() {
     let mut run = good_run(&four_users());
     run.record(3).peak = Some(ByteSize::gib(1));
     let next = after(&run);
@@ -133,7 +133,7 @@ fn a_constant_that_was_exceeded_is_not_raised_by_a_flag() {
 }
 
 #[test]
-fn a_scenario_that_failed_is_tried_with_half_of_its_users() {
+fn a_failed_scenario_is_repeated_with_half_the_users() {
     let request = LoadRequest {
         cli: vec!["status".to_owned()],
         deploy: true,
@@ -151,7 +151,7 @@ fn a_scenario_that_failed_is_tried_with_half_of_its_users() {
 }
 
 #[test]
-fn a_latency_limit_that_was_exceeded_names_its_scenario() {
+fn a_scenario_over_its_threshold_is_repeated_with_half_the_users() {
     let mut run = good_run(&four_users());
     let limits = Thresholds { p50: Some(std::time::Duration::from_millis(1)), ..<_>::default() };
     run.plan.thresholds = limits.limits(ScenarioId::ApiStatus).collect();
@@ -159,7 +159,7 @@ fn a_latency_limit_that_was_exceeded_names_its_scenario() {
 }
 
 #[test]
-fn a_cloud_is_named_again_whatever_failed() {
+fn the_infra_is_repeated_for_scenarios_that_launch_nothing() {
     let request = LoadRequest {
         cli: vec!["launch".to_owned()],
         infra: vec!["aws".to_owned()],
@@ -173,7 +173,7 @@ fn a_cloud_is_named_again_whatever_failed() {
 }
 
 #[test]
-fn a_single_user_that_failed_is_tried_alone() {
+fn a_failed_scenario_with_one_user_is_repeated_with_one() {
     let one = Some("1".to_owned());
     let mut run = good_run(&LoadRequest { users: one, ..four_users() });
     run.fail_iterations(1);
@@ -181,7 +181,7 @@ fn a_single_user_that_failed_is_tried_alone() {
 }
 
 #[test]
-fn a_health_probe_that_failed_is_tried_with_half_of_the_users() {
+fn a_failed_health_probe_is_repeated_with_half_the_users_of_the_load() {
     let mut run = good_run(&four_users());
     run.fail_iterations_of(ScenarioId::ProbeHealth, 1);
     let next = after(&run);
@@ -195,7 +195,7 @@ fn a_health_probe_that_failed_is_tried_with_half_of_the_users() {
     |run: &mut Evidence| run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted)),
     4
 )]
-fn users_are_counted_of_each_cloud(#[case] change: fn(&mut Evidence), #[case] users: u32) {
+fn users_are_counted_per_infra(#[case] change: fn(&mut Evidence), #[case] users: u32) {
     let request = LoadRequest {
         api: Vec::new(),
         cli: vec!["launch".to_owned()],
@@ -212,7 +212,7 @@ fn users_are_counted_of_each_cloud(#[case] change: fn(&mut Evidence), #[case] us
 }
 
 #[test]
-fn scenarios_with_fewer_users_are_not_given_the_number_of_others() {
+fn scenarios_with_fewer_users_are_left_out_of_a_repetition() {
     let cli = vec!["status".to_owned()];
     let mut run = good_run(&LoadRequest { cli, ..four_users() });
     for planned in &mut run.plan.scenarios {
@@ -223,7 +223,7 @@ fn scenarios_with_fewer_users_are_not_given_the_number_of_others() {
 }
 
 #[test]
-fn what_no_scenario_did_is_looked_at_again_as_it_was() {
+fn a_failed_setup_is_repeated_unchanged() {
     let mut run = good_run(&four_users());
     resource_fails(&mut run, Stage::SetUp, "no");
     let next = after(&run);
@@ -232,7 +232,7 @@ fn what_no_scenario_did_is_looked_at_again_as_it_was() {
 }
 
 #[test]
-fn an_inconclusive_run_is_repeated_as_it_was_and_the_reason_is_named() {
+fn an_inconclusive_run_is_repeated_unchanged_with_the_reason() {
     let mut run = good_run(&four_users());
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     let next = after(&run);
@@ -241,7 +241,7 @@ fn an_inconclusive_run_is_repeated_as_it_was_and_the_reason_is_named() {
 }
 
 #[test]
-fn a_plan_of_another_file_is_found_in_it_again() {
+fn config_and_plan_are_repeated() {
     let config = Some("/plans/ours.toml".into());
     let plan = Some("smoke".to_owned());
     let mut run = good_run(&LoadRequest { config, plan, ..four_users() });
@@ -252,7 +252,7 @@ fn a_plan_of_another_file_is_found_in_it_again() {
 }
 
 #[test]
-fn what_a_shell_would_take_apart_is_quoted() {
+fn arguments_are_quoted_for_a_shell() {
     let config = Some("/our plans/a.toml".into());
     let server = Some("http://127.0.0.1:1/?of=us&them".to_owned());
     let mut run = good_run(&LoadRequest { config, server, ..four_users() });
@@ -267,7 +267,7 @@ fn what_a_shell_would_take_apart_is_quoted() {
 }
 
 #[test]
-fn lists_of_everything_are_short() {
+fn lists_of_all_scenarios_are_abbreviated() {
     let all = || vec!["all".to_owned()];
     let request = LoadRequest { cli: all(), api: all(), ..four_users() };
     let mut run = good_run(&LoadRequest { infra: vec!["loopback".to_owned()], ..request });
@@ -279,7 +279,7 @@ fn lists_of_everything_are_short() {
 }
 
 #[test]
-fn an_isolated_server_gets_the_clouds_credentials_again() {
+fn copied_credentials_are_repeated() {
     let request = LoadRequest {
         api: Vec::new(),
         cli: vec!["launch".to_owned()],
@@ -294,7 +294,7 @@ fn an_isolated_server_gets_the_clouds_credentials_again() {
 }
 
 #[test]
-fn every_flag_that_was_given_is_given_again() {
+fn all_flags_are_repeated() {
     let request = LoadRequest {
         cli: vec!["launch".to_owned()],
         api: Vec::new(),
@@ -316,7 +316,7 @@ fn every_flag_that_was_given_is_given_again() {
 }
 
 #[test]
-fn no_infrastructure_and_a_server_that_is_kept_are_asked_for_again() {
+fn no_infra_and_keep_server_are_repeated() {
     let infra = vec!["none".to_owned()];
     let mut run = good_run(&LoadRequest { infra, keep_server: true, ..four_users() });
     run.fail_iterations(2);
@@ -325,7 +325,7 @@ fn no_infrastructure_and_a_server_that_is_kept_are_asked_for_again() {
 }
 
 #[test]
-fn a_profile_of_the_servers_machine_is_asked_for_again() {
+fn a_server_profile_is_repeated() {
     let server = Some("http://127.0.0.1:9".to_owned());
     let server_profile = Some("/there/a profile".into());
     let mut run = good_run(&LoadRequest { server, server_profile, ..four_users() });
@@ -336,7 +336,7 @@ fn a_profile_of_the_servers_machine_is_asked_for_again() {
 }
 
 #[test]
-fn a_part_of_a_load_is_not_given_flags_that_it_would_leave_idle() {
+fn flags_without_a_use_are_left_out_of_a_repetition() {
     let cli = vec!["launch".to_owned()];
     let infra = vec!["loopback".to_owned()];
     let mut run = good_run(&LoadRequest { cli, infra, run_async: true, ..four_users() });
@@ -345,14 +345,14 @@ fn a_part_of_a_load_is_not_given_flags_that_it_would_leave_idle() {
 }
 
 #[test]
-fn what_a_profile_of_skyload_toml_chose_is_chosen_again() {
+fn a_plan_is_repeated_by_its_name() {
     let mut run = good_run(&LoadRequest { plan: Some("smoke".to_owned()), ..<_>::default() });
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
     assert_eq!(after(&run).command, "cargo xtask load --plan smoke");
 }
 
 #[test]
-fn a_run_that_did_not_write_its_request_down_is_repeated_as_far_as_its_plan_tells() {
+fn a_run_without_a_request_is_repeated_from_its_plan() {
     let server = Some("system".to_owned());
     let infra = vec!["aws".to_owned()];
     let sky = Some("0.12.0".to_owned());

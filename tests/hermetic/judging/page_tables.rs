@@ -1,4 +1,4 @@
-//! The page's tables: the figures of the text report, as exact and as complete.
+//! Tables of the HTML report: the same figures as in the text report.
 
 use std::time::Duration;
 
@@ -6,44 +6,44 @@ use rstest::rstest;
 use skyload::record::profile::{Ending, Phase};
 
 use super::changes::Change;
-use super::evidence::{four_users, good_run, hardly_anything_of_a_run};
+use super::evidence::{four_users, good_run, run_with_only_a_plan};
 use super::pages::page;
 use super::texts::eventful_run;
 
-/// The cells of a row: of the table whose caption begins so, the one of this name.
+/// Cells of the row `name`, in the table whose caption starts with `caption`.
 fn row(page: &str, caption: &str, name: &str) -> Vec<String> {
     let begin = format!("<caption class=\"spoken\">{caption}");
     let (_, table) = page.split_once(&begin).unwrap_or_else(|| panic!("no table `{caption}`"));
-    let (table, _) = table.split_once("</table>").expect("it ends");
+    let (table, _) = table.split_once("</table>").expect("the part has an end");
     let name = format!("<th scope=\"row\">{name}</th>");
     let (_, row) = table.split_once(&name).unwrap_or_else(|| panic!("no `{name}` in {table}"));
-    let (row, _) = row.split_once("</tr>").expect("it ends");
+    let (row, _) = row.split_once("</tr>").expect("the part has an end");
     let cells = row.split("</td>").filter_map(|cell| cell.rsplit_once('>'));
     cells.map(|(_, cell)| cell.to_owned()).collect()
 }
 
-/// What stands with the key figure of this name.
+/// HTML of the key figure `name`, after the name.
 fn key_figure<'a>(page: &'a str, name: &str) -> &'a str {
     let name = format!("<span class=\"name\">{name}<");
     let (_, figure) = page.split_once(&name).unwrap_or_else(|| panic!("no key figure `{name}`"));
-    figure.split_once("</li>").expect("it ends").0
+    figure.split_once("</li>").expect("the part has an end").0
 }
 
 #[test]
-fn what_the_health_probe_asks_is_no_iteration_of_a_user() {
+fn requests_of_the_health_probe_are_not_counted_as_iterations() {
     let run = good_run(&four_users());
-    let asked: u64 =
+    let all: u64 =
         run.outcomes.values().flat_map(|o| &o.segments).map(|segment| segment.succeeded).sum();
-    assert!(asked > 4, "there is a health probe");
+    assert!(all > 4, "the run has a health probe");
     let page = page(&run);
     let figure = key_figure(&page, "iterations");
     assert!(figure.contains(">4<") && figure.contains("0 failed"), "{figure}");
 }
 
 #[test]
-fn iterations_that_the_client_could_not_run_are_told_apart() {
+fn iterations_that_the_load_generator_could_not_finish_are_counted_apart() {
     let mut run = good_run(&four_users());
-    run.client_fails(2);
+    run.load_generator_fails(2);
     let page = page(&run);
     let figure = key_figure(&page, "iterations");
     assert!(
@@ -55,7 +55,7 @@ fn iterations_that_the_client_could_not_run_are_told_apart() {
 }
 
 #[test]
-fn memory_of_which_nothing_could_be_read_is_not_nothing() {
+fn memory_that_could_not_be_read_is_not_zero() {
     let mut run = good_run(&four_users());
     for phase in [Phase::Baseline, Phase::Load, Phase::Cooldown] {
         let snapshot = run.snapshot(phase);
@@ -67,7 +67,7 @@ fn memory_of_which_nothing_could_be_read_is_not_nothing() {
 }
 
 #[test]
-fn memory_that_lacks_a_process_is_a_lower_bound() {
+fn memory_without_an_unread_process_is_a_lower_bound() {
     let mut run = good_run(&four_users());
     run.snapshot(Phase::Load).unread = 1;
     let peaks = row(&page(&run), "Memory by process class", "process tree PSS");
@@ -75,14 +75,14 @@ fn memory_that_lacks_a_process_is_a_lower_bound() {
 }
 
 #[test]
-fn the_profilers_samples_are_counted_by_its_own_interval() {
+fn the_sampling_rate_is_compared_with_the_profiles_interval() {
     let mut run = good_run(&four_users());
     run.plan.profiler_interval = Duration::from_millis(50);
     assert!(page(&run).contains("5.0 of 5.0 samples per second"));
 }
 
 #[test]
-fn a_key_figure_that_is_a_lower_bound_says_so() {
+fn a_key_figure_that_is_a_lower_bound_is_marked() {
     let mut run = good_run(&four_users());
     run.record(3).ending = Ending::Unread { unseen: None };
     let page = page(&run);
@@ -110,7 +110,7 @@ fn a_key_figure_that_is_a_lower_bound_says_so() {
 #[case::lower_bound(
     "Budgets", "short-executor", &["≥ 180.0 MiB", "307.2 MiB", "41%", "ok"])]
 #[case::absent_class("Budgets", "long-executor", &["–", "409.6 MiB", "–", "skipped"])]
-fn what_the_text_tells_of_the_server_is_told(
+fn tables_have_the_figures_of_the_text_report(
     #[case] caption: &str,
     #[case] name: &str,
     #[case] cells: &[&str],
@@ -119,7 +119,7 @@ fn what_the_text_tells_of_the_server_is_told(
 }
 
 #[test]
-fn growth_lacks_processes_that_could_not_be_read_and_says_so() {
+fn growth_names_the_processes_that_could_not_be_read() {
     assert!(page(&eventful_run()).contains("without 1 process(es) that could not be read after"));
 }
 
@@ -130,7 +130,7 @@ fn a_scenario_without_an_outcome_has_a_row() {
 }
 
 #[test]
-fn a_budget_that_nothing_was_measured_for_has_a_row() {
-    let page = page(&hardly_anything_of_a_run());
+fn a_budget_without_a_measurement_has_a_row() {
+    let page = page(&run_with_only_a_plan());
     assert_eq!(row(&page, "Budgets", "long-executor"), ["–", "–", "–", "not measured"]);
 }

@@ -1,4 +1,4 @@
-//! The report as people read it.
+//! Text report, compact and full.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use skyload::scenario::ScenarioId::{CliStatus, ProbeHealth};
 use skyload::units::ByteSize;
 
 use super::changes::Change;
-use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run, hardly_anything_of_a_run};
+use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run, run_with_only_a_plan};
 
 fn rendered(evidence: &Evidence) -> String {
     rendered_with(evidence, Detail::Full)
@@ -25,19 +25,20 @@ fn rendered(evidence: &Evidence) -> String {
 
 fn rendered_with(evidence: &Evidence, detail: Detail) -> String {
     let mut text = Vec::new();
-    text::render(&Report::assemble(evidence), detail, None, &mut text).expect("memory is enough");
-    String::from_utf8(text).expect("it is text")
+    text::render(&Report::assemble(evidence), detail, None, &mut text)
+        .expect("writing to memory cannot fail");
+    String::from_utf8(text).expect("output is UTF-8")
 }
 
 #[test]
-fn the_text_begins_with_the_original_block() {
+fn the_text_begins_with_upstreams_summary() {
     insta::assert_snapshot!(rendered(&good_run(&four_users())));
 }
 
 #[test]
-fn what_the_client_could_not_do_is_no_error_of_the_server() {
+fn failures_of_the_load_generator_are_no_errors_of_the_server() {
     let mut run = good_run(&four_users());
-    run.client_fails(2);
+    run.load_generator_fails(2);
     let text = rendered(&run);
     assert!(text.contains("[load generator's own, says nothing about the server]"), "{text}");
     let row = text.lines().find(|line| line.trim_start().starts_with("api:status")).unwrap();
@@ -45,16 +46,16 @@ fn what_the_client_could_not_do_is_no_error_of_the_server() {
 }
 
 #[test]
-fn a_run_without_a_server_is_rendered_all_the_same() {
-    insta::assert_snapshot!(rendered(&hardly_anything_of_a_run()));
+fn a_run_without_a_server_is_rendered() {
+    insta::assert_snapshot!(rendered(&run_with_only_a_plan()));
 }
 
-/// A run of which there is something to say in every part of the report.
+/// Evidence of a run with contents for every section of the report.
 pub(crate) fn eventful_run() -> Evidence {
     let request = LoadRequest { cli: vec!["status".to_owned()], ..four_users() };
     let mut run = good_run(&request);
     run.fail_iterations(1);
-    refuse(&mut run);
+    add_expected_error(&mut run);
     let mut warm = SegmentOutcome::begin(at(7_000), 4);
     (warm.ended, warm.succeeded) = (at(9_000), 3);
     for iteration in 1..=3 {
@@ -69,7 +70,7 @@ pub(crate) fn eventful_run() -> Evidence {
     let status = run.status();
     status.segments.push(warm);
     status.ended = Ended::TimedOut;
-    let sky = run.outcomes.get_mut(&CliStatus).expect("it is planned");
+    let sky = run.outcomes.get_mut(&CliStatus).expect("the scenario is planned");
     sky.cost = LoadGeneratorOverhead {
         own_cpu: Duration::from_millis(400),
         own_peak: ByteSize::mib(20),
@@ -82,36 +83,37 @@ pub(crate) fn eventful_run() -> Evidence {
     run.limit(ServerMetric::Growth, ByteSize::mib(200));
     run.limit(ServerMetric::Threads, Amount::Count(12));
     run.limit(ServerMetric::LeakedProcesses, Amount::Count(2));
-    let kept = run.snapshot(Phase::Cooldown);
-    kept.unread = 1;
-    let short = kept.classes[&ProcessClass::ShortExecutor];
+    let cooldown = run.snapshot(Phase::Cooldown);
+    cooldown.unread = 1;
+    let short = cooldown.classes[&ProcessClass::ShortExecutor];
     let long = ClassSnapshot { pss: ByteSize::mib(150), uss: ByteSize::mib(120), ..short };
-    kept.classes.insert(ProcessClass::LongExecutor, long);
+    cooldown.classes.insert(ProcessClass::LongExecutor, long);
     run.zombies_from(LOAD_ENDED, 2);
-    run.environment.as_mut().expect("it is good").sky.constants.server = None;
+    run.environment.as_mut().expect("a good run has one").sky.constants.server = None;
     run.happens(ALL_ENDED, Event::LeakedProcesses(["a", "b", "a"].map(str::to_owned).to_vec()));
     run
 }
 
-fn refuse(run: &mut Evidence) {
-    let segment = &mut run.outcomes.get_mut(&CliStatus).expect("it is planned").segments[0];
+fn add_expected_error(run: &mut Evidence) {
+    let segment =
+        &mut run.outcomes.get_mut(&CliStatus).expect("the scenario is planned").segments[0];
     (segment.succeeded, segment.expected_errors) = (segment.succeeded - 1, 1);
-    let refusal = Failure {
+    let error = Failure {
         step: "sky.serve.status".to_owned(),
         status: Some(500),
         error_type: "RuntimeError".to_owned(),
         message: "network error".to_owned(),
     };
-    segment.tally.add(refusal, Some("it asks public addresses"));
+    segment.tally.add(error, Some("it asks public addresses"));
 }
 
 #[test]
-fn an_eventful_run_has_something_in_every_part() {
+fn an_eventful_run_has_every_section() {
     insta::assert_snapshot!(rendered(&eventful_run()));
 }
 
 #[test]
-fn an_interrupted_run_shows_what_was_measured_until_then() {
+fn an_interrupted_run_has_its_measurements() {
     let mut run = good_run(&four_users());
     run.happens(6_000, Event::LoadStopped(StopReason::Interrupted));
     run.silence(6_200, ALL_ENDED + 1);
@@ -123,7 +125,7 @@ fn an_interrupted_run_shows_what_was_measured_until_then() {
 }
 
 #[test]
-fn it_is_said_when_peaks_were_sampled() {
+fn sampled_peaks_are_marked_as_sampled() {
     let mut run = good_run(&four_users());
     for line in &mut run.profile {
         if let ProfileLine::Header(header) = line {
@@ -134,7 +136,7 @@ fn it_is_said_when_peaks_were_sampled() {
 }
 
 #[test]
-fn it_is_said_when_brief_processes_are_not_known_of() {
+fn a_profile_without_kernel_events_is_marked_as_incomplete() {
     let mut run = good_run(&four_users());
     let Some(ProfileLine::Header(header)) = run.profile.first_mut() else { panic!("a header") };
     (header.level, header.kernel_events) = (ProfilerLevel::HighWaterMarkOfAnother, false);
@@ -143,7 +145,7 @@ fn it_is_said_when_brief_processes_are_not_known_of() {
 }
 
 #[test]
-fn peaks_of_phases_and_groups_stand_side_by_side() {
+fn peaks_of_phases_and_groups_are_in_one_table() {
     let mut run = good_run(&four_users());
     let peaks = |window, sizes: &[(ProcessClass, u64)], not_reset| {
         let classes = sizes.iter().map(|&(class, size)| (class, ByteSize::mib(size))).collect();
@@ -156,19 +158,19 @@ fn peaks_of_phases_and_groups_stand_side_by_side() {
         peaks(Window::Load(Group::CliInfra), &[(server, 195)], 2),
     ]);
     let text = rendered(&run);
-    let part = text.split("\nPEAKS").nth(1).expect("it has a part of its own");
-    insta::assert_snapshot!(part.split("\n\n").next().expect("it ends"));
+    let section = text.split("\nPEAKS").nth(1).expect("the report has the section");
+    insta::assert_snapshot!(section.split("\n\n").next().expect("the part has an end"));
 }
 
 #[test]
-fn a_budget_of_a_class_that_did_not_run_is_listed_all_the_same() {
+fn a_budget_of_a_class_without_processes_is_listed() {
     let mut run = good_run(&four_users());
     run.limit(Metric::max_peak(ProcessClass::Subprocess), ByteSize::mib(50));
     assert!(rendered(&run).contains("\n  subprocess: budget 50.0, skipped\n"));
 }
 
-/// The summary in the original's instructions.
-const ORIGINAL: &str = "\
+/// Summary in the instructions of upstream's `tests/load_tests`.
+const UPSTREAM: &str = "\
 ==================================================
 MONITORING SUMMARY
 ==================================================
@@ -193,12 +195,12 @@ Average Memory: 63.1%
 ==================================================
 ";
 
-/// Each run of digits before the point as one digit.
+/// Text with `9` for each digit, and a single `9` for all digits of an integer part.
 fn shape(text: &str) -> String {
     let mut shape = String::new();
     for c in text.chars() {
         let c = if c.is_ascii_digit() { '9' } else { c };
-        // How many digits follow the point is part of the shape.
+        // The number of decimals is part of the shape.
         let repeats = c == '9' && shape.ends_with('9') && !shape.ends_with(".9");
         if !repeats {
             shape.push(c);
@@ -208,22 +210,23 @@ fn shape(text: &str) -> String {
 }
 
 #[test]
-fn the_block_of_the_original_comes_first_to_the_letter_but_for_its_figures() {
+fn the_summary_equals_upstreams_but_for_the_figures() {
     let mut run = good_run(&four_users());
-    // The original knew no run without long executors.
+    // Upstream's example has long executors.
     run.record(3).class = ProcessClass::LongExecutor;
     for line in &mut run.profile {
-        if let ProfileLine::Sample(tick) = line
-            && let Some(short) = tick.classes.get(&ProcessClass::ShortExecutor).copied()
+        if let ProfileLine::Sample(sample) = line
+            && let Some(short) = sample.classes.get(&ProcessClass::ShortExecutor).copied()
         {
-            tick.classes.insert(ProcessClass::LongExecutor, short);
+            sample.classes.insert(ProcessClass::LongExecutor, short);
         }
     }
     let text = shape(&rendered(&run));
-    assert!(text.starts_with(&shape(ORIGINAL)), "{text}");
+    assert!(text.starts_with(&shape(UPSTREAM)), "{text}");
 }
 
-/// Run of all API and CLI scenarios that need no infra, with an error of its own type in each.
+/// Evidence of a run of all API and CLI scenarios that need no infra, with one error each, all of
+/// different types.
 fn crowded_run() -> Evidence {
     let all = || vec!["all".to_owned()];
     let request = LoadRequest { api: all(), cli: all(), ..four_users() };
@@ -247,7 +250,7 @@ fn the_compact_text_fits_a_screen() {
     for run in [good_run(&four_users()), eventful_run(), crowded_run()] {
         let text = rendered_with(&run, Detail::Compact);
         // Findings and the next command are sentences, which a terminal wraps.
-        let (tables, rest) = text.split_once("\nFINDINGS\n").expect("every run has a finding");
+        let (tables, rest) = text.split_once("\nFINDINGS\n").expect("the report has findings");
         let too_wide: Vec<&str> = tables.lines().filter(|l| l.chars().count() > 100).collect();
         assert!(too_wide.is_empty(), "{too_wide:#?}");
         let failed = rest.lines().filter(|line| line.contains("FAILED: ")).count();
@@ -267,9 +270,9 @@ fn the_compact_text_ends_with_verdict_reason_and_next_command() {
 }
 
 #[test]
-fn the_compact_text_has_what_decides_and_says_where_the_rest_is() {
+fn the_compact_text_has_latencies_and_points_to_the_rest() {
     let text = rendered_with(&eventful_run(), Detail::Compact);
-    insta::assert_snapshot!(text.split("\nLATENCY").nth(1).expect("it has latencies"));
+    insta::assert_snapshot!(text.split("\nLATENCY").nth(1).expect("the report has latencies"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which module may import which: the layers of the library, and no circle among files.
+//! Import rules: layers of the library, and no import cycles among files.
 
 mod source;
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use rstest::rstest;
 use source::{Module, Sources};
 
-/// Modules of the library from the bottom up: each imports from rows above its own alone.
+/// Modules of the library, lowest layer first. A module may import from lower layers only.
 const LAYERS: [&[&str]; 9] = [
     &[
         "class",
@@ -35,8 +35,9 @@ const LAYERS: [&[&str]; 9] = [
     &["recommend"],
 ];
 
-/// Parts of a run that meet in the run directory and nowhere else.
-const STRANGERS: [(&str, &[&str]); 3] = [
+/// Modules with the modules that they must not import: parts of a run exchange data through files
+/// in the run directory only.
+const INDEPENDENT: [(&str, &[&str]); 3] = [
     ("analysis", &["api", "profiler", "traffic"]),
     ("profiler", &["analysis", "api", "plan", "traffic"]),
     ("traffic", &["analysis", "profiler"]),
@@ -46,64 +47,65 @@ fn root(folder: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
 }
 
-/// The first names of modules and of what they import.
-fn rooms(sources: &Sources) -> BTreeMap<String, BTreeSet<String>> {
-    let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+/// Imports among the top-level modules.
+fn top_level_imports(sources: &Sources) -> BTreeMap<String, BTreeSet<String>> {
+    let mut top_level: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (module, imports) in sources.imports() {
-        let Some(room) = module.first() else { continue };
-        let others = imports.iter().filter_map(|import| import.first()).filter(|one| *one != room);
-        rooms.entry(room.clone()).or_default().extend(others.cloned());
+        let Some(top) = module.first() else { continue };
+        let others = imports.iter().filter_map(|import| import.first()).filter(|one| *one != top);
+        top_level.entry(top.clone()).or_default().extend(others.cloned());
     }
-    rooms
+    top_level
 }
 
 #[test]
-fn modules_of_the_library_import_from_the_layers_below_them() {
-    let layer = |room: &String| LAYERS.iter().position(|rooms| rooms.contains(&room.as_str()));
-    for (room, imports) in rooms(&Sources::read(&root("src"))) {
-        let own = layer(&room).unwrap_or_else(|| panic!("`{room}` has no layer: add it to LAYERS"));
+fn modules_of_the_library_import_from_lower_layers_only() {
+    let layer = |name: &String| LAYERS.iter().position(|layer| layer.contains(&name.as_str()));
+    for (module, imports) in top_level_imports(&Sources::read(&root("src"))) {
+        let own =
+            layer(&module).unwrap_or_else(|| panic!("`{module}` has no layer: add it to LAYERS"));
         for import in &imports {
-            let below = layer(import).is_some_and(|theirs| theirs < own);
-            assert!(below, "`{room}` imports `{import}`, which is not below it");
+            let is_lower = layer(import).is_some_and(|other| other < own);
+            assert!(is_lower, "`{module}` imports `{import}`, which is not in a lower layer");
         }
-        let strangers = STRANGERS.iter().filter(|(one, _)| *one == room);
-        for stranger in strangers.flat_map(|(_, others)| *others) {
-            assert!(!imports.contains(*stranger), "`{room}` knows of `{stranger}`");
+        let independent = INDEPENDENT.iter().filter(|(one, _)| *one == module);
+        for other in independent.flat_map(|(_, others)| *others) {
+            assert!(!imports.contains(*other), "`{module}` imports `{other}`, see INDEPENDENT");
         }
     }
 }
 
 #[rstest]
-#[case::the_library("src")]
-#[case::the_commands("xtask/src")]
-#[case::what_they_do_on_a_machine("crates/host/src")]
-#[case::the_nodes("crates/loopback/src")]
-#[case::the_benchmark("crates/bench/src")]
-#[case::the_stand_in("crates/fake-sky/src")]
-fn no_files_import_one_another_in_a_circle(#[case] folder: &str) {
+#[case::library("src")]
+#[case::xtask("xtask/src")]
+#[case::host("crates/host/src")]
+#[case::loopback("crates/loopback/src")]
+#[case::bench("crates/bench/src")]
+#[case::fake_sky("crates/fake-sky/src")]
+fn files_have_no_import_cycle(#[case] folder: &str) {
     let sources = Sources::read(&root(folder));
     let imports = sources.imports();
     assert!(imports.len() > 10, "{folder} has few files: {}", imports.len());
-    let mut free: BTreeSet<&Module> = BTreeSet::new();
-    // What imports only what is free of circles is free of them itself.
+    // Topological sort: a file whose imports are all sorted is on no cycle.
+    let mut sorted: BTreeSet<&Module> = BTreeSet::new();
     loop {
         let next = imports.iter().filter(|(module, imports)| {
-            !free.contains(module) && imports.iter().all(|import| free.contains(import))
+            !sorted.contains(module) && imports.iter().all(|import| sorted.contains(import))
         });
         let next: Vec<&Module> = next.map(|(module, _)| module).collect();
         if next.is_empty() {
             break;
         }
-        free.extend(next);
+        sorted.extend(next);
     }
-    let tied: Vec<String> = imports
+    let unsorted: Vec<String> = imports
         .iter()
-        .filter(|(module, _)| !free.contains(module))
+        .filter(|(module, _)| !sorted.contains(module))
         .map(|(module, imports)| {
-            let tied = imports.iter().filter(|import| !free.contains(import));
-            let names: Vec<String> = tied.map(|import| import.join("::")).collect();
+            let unsorted = imports.iter().filter(|import| !sorted.contains(import));
+            let names: Vec<String> = unsorted.map(|import| import.join("::")).collect();
             format!("{} imports {}", module.join("::"), names.join(", "))
         })
         .collect();
-    assert!(tied.is_empty(), "in a circle, or above one:\n{}", tied.join("\n"));
+    assert!(unsorted.is_empty(), "on an import cycle, or above one:\n{}", unsorted.join("\n"));
 }

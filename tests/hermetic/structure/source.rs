@@ -1,17 +1,17 @@
-//! Imports of a package's files, read from their text.
+//! Imports of a package's files, from their text.
 //!
-//! A parser of Rust would do better, and costs more to build than all of these tests. What
-//! counts is what `use` names, and paths from `crate` and `super` elsewhere. A file and the
-//! folder that it stands in belong together: neither imports the other.
+//! A Rust parser would be more exact, but takes longer to build than all of these tests. Imports
+//! are the paths of `use` statements, and inline paths that start with `crate` or `super`. A file
+//! and the module of its folder belong together: imports between them do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A module by its path below the crate.
+/// Path of a module below the crate.
 pub(super) type Module = Vec<String>;
 
-/// The files of a package, by their modules, without tests and comments.
+/// Code of a package's files by module, without tests and comments.
 pub(super) struct Sources(BTreeMap<Module, String>);
 
 impl Sources {
@@ -21,19 +21,20 @@ impl Sources {
         Self(sources)
     }
 
-    /// What each file imports of the others.
+    /// Imports of each file from other files.
     pub(super) fn imports(&self) -> BTreeMap<Module, BTreeSet<Module>> {
         let names = self.0.keys().map(|module| (module.clone(), self.public_names(module)));
         let names: BTreeMap<Module, BTreeMap<String, Module>> = names.collect();
-        let of = |module: &Module| {
-            let found = self.paths(module).into_iter();
-            let found = found.filter_map(|path| self.resolve(&path, &names, 0));
-            found.filter(|other| !belong_together(module, other)).collect()
+        let imports_of = |module: &Module| {
+            let paths = self.paths(module).into_iter();
+            let files = paths.filter_map(|path| self.resolve(&path, &names, 0));
+            files.filter(|other| !belong_together(module, other)).collect()
         };
-        self.0.keys().map(|module| (module.clone(), of(module))).collect()
+        self.0.keys().map(|module| (module.clone(), imports_of(module))).collect()
     }
 
-    /// All paths that a file names, from the root of the crate.
+    /// Paths in a file, as paths from the root of the crate. A `pub use` is not an import: only
+    /// files that use the exported name import from its origin.
     fn paths(&self, module: &Module) -> Vec<Module> {
         let mut paths = Vec::new();
         let mut rest = String::new();
@@ -52,7 +53,7 @@ impl Sources {
         paths.iter().filter_map(|path| self.absolute(module, path)).collect()
     }
 
-    /// Names that a file hands on from others.
+    /// Names that a file re-exports, with the paths of their origins.
     fn public_names(&self, module: &Module) -> BTreeMap<String, Module> {
         let mut names = BTreeMap::new();
         for part in self.0[module].split(';') {
@@ -86,6 +87,7 @@ impl Sources {
                     base.pop();
                 }
             }
+            // A path without a keyword is of this crate if it starts with a child module.
             first => {
                 let child = [base.as_slice(), &[first.to_owned()]].concat();
                 self.0.contains_key(&child).then_some(())?;
@@ -95,7 +97,7 @@ impl Sources {
         Some(base)
     }
 
-    /// The file that a path leads to.
+    /// Module of the file in which the item of a path is defined, through re-exports.
     fn resolve(
         &self,
         path: &[String],
@@ -104,8 +106,9 @@ impl Sources {
     ) -> Option<Module> {
         let length = (1..=path.len()).rev().find(|end| self.0.contains_key(&path[..*end]))?;
         let module = path[..length].to_vec();
-        let handed_on = path.get(length).and_then(|name| names[&module].get(name));
-        match handed_on {
+        let re_exported = path.get(length).and_then(|name| names[&module].get(name));
+        match re_exported {
+            // The depth is bounded since re-exports may form a cycle.
             Some(target) if target.as_slice() != path && depth < 5 => {
                 let rest = [target.as_slice(), &path[length + 1..]].concat();
                 self.resolve(&rest, names, depth + 1)
@@ -115,18 +118,19 @@ impl Sources {
     }
 }
 
-/// Whether one is the other, or the folder that the other stands in.
+/// Whether two modules are the same, or one is a folder that contains the other.
 fn belong_together(one: &Module, other: &Module) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }
 
-/// Whether what stands before `use` ends an item or begins a file, so that it is a statement.
+/// Whether the text before `use` is the end of an item or the start of the file, so that `use`
+/// begins a statement.
 fn is_statement(before: &str) -> bool {
     let before = before.trim_end();
     before.is_empty() || before.ends_with(['}', ']', '{', ')']) || before.ends_with("pub")
 }
 
-/// The paths of a tree of imports: `a::{b, c::{d, e}}`.
+/// Paths of an import tree: `a::{b, c::{d, e}}`.
 fn expand(tree: &str) -> Vec<String> {
     let tree = tree.trim();
     let Some((before, rest)) = tree.split_once('{') else {
@@ -152,7 +156,7 @@ fn expand(tree: &str) -> Vec<String> {
     paths
 }
 
-/// Paths from `crate` and `super` in a text.
+/// Paths in a text that start with `crate` or `super`.
 fn inline_paths(text: &str) -> Vec<String> {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == ':';
     let words = text.split(|letter: char| !is_part(letter));
@@ -161,8 +165,8 @@ fn inline_paths(text: &str) -> Vec<String> {
 }
 
 fn collect(folder: &Path, above: &Module, sources: &mut BTreeMap<Module, String>) {
-    for entry in fs::read_dir(folder).expect("the sources are beside their tests") {
-        let path = entry.expect("they can be listed").path();
+    for entry in fs::read_dir(folder).expect("the package has sources") {
+        let path = entry.expect("the folder can be listed").path();
         let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
         let module = [above.as_slice(), &[name.to_owned()]].concat();
         if path.is_dir() {
@@ -170,9 +174,9 @@ fn collect(folder: &Path, above: &Module, sources: &mut BTreeMap<Module, String>
                 collect(&path, &module, sources);
             }
         } else if path.extension().is_some_and(|it| it == "rs") && !name.ends_with("tests") {
-            let text = fs::read_to_string(&path).expect("they can be read");
+            let text = fs::read_to_string(&path).expect("the file can be read");
             match name {
-                // The root names all modules, and none of them imports it.
+                // The root declares all modules, and no module imports from the root.
                 "lib" | "main" if above.is_empty() => {}
                 "mod" => _ = sources.insert(above.clone(), code(&text)),
                 _ => _ = sources.insert(module, code(&text)),
@@ -181,7 +185,7 @@ fn collect(folder: &Path, above: &Module, sources: &mut BTreeMap<Module, String>
     }
 }
 
-/// A text without comments, and without the tests at its end.
+/// Text of a file without comments and without the tests at its end.
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());

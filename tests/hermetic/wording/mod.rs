@@ -14,7 +14,7 @@ use skyload::record::RunDir;
 use skyload::render::text::{self, Detail};
 use skyload::render::{html, junit, markdown};
 
-use crate::judging::evidence::{four_users, good_run, hardly_anything_of_a_run};
+use crate::judging::evidence::{four_users, good_run, run_with_only_a_plan};
 use crate::judging::texts::eventful_run;
 
 fn root(path: &str) -> PathBuf {
@@ -59,7 +59,7 @@ fn kept(name: &str) -> Evidence {
 #[rstest]
 #[case::eventful(eventful_run())]
 #[case::good(good_run(&four_users()))]
-#[case::without_a_server(hardly_anything_of_a_run())]
+#[case::without_a_server(run_with_only_a_plan())]
 #[case::kept_passed(kept("passed"))]
 #[case::kept_failed(kept("failed"))]
 #[case::kept_ended_early(kept("broken-off"))]

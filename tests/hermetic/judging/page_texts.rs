@@ -1,4 +1,4 @@
-//! The page's words: true of the run in question.
+//! Sentences and legends of the HTML report that depend on the run.
 
 use rstest::rstest;
 use serde_json::Value;
@@ -14,11 +14,11 @@ use super::changes::{Change, resource_fails, slow};
 use super::evidence::{ALL_ENDED, four_users, good_run};
 use super::pages::{data, heading, page};
 
-fn large(run: &mut Evidence) {
+fn class_over_budget(run: &mut Evidence) {
     run.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(100));
 }
 
-fn many_threads(run: &mut Evidence) {
+fn threads_over_budget(run: &mut Evidence) {
     run.limit(ServerMetric::Threads, Amount::Count(1));
 }
 
@@ -28,25 +28,25 @@ fn leaked_processes(run: &mut Evidence) {
 }
 
 #[rstest]
-#[case::a_class(large, "OVER BUDGET", "the budget for short-executor was exceeded.")]
-#[case::threads(many_threads, "OVER BUDGET", "the budget for threads was exceeded.")]
+#[case::class(class_over_budget, "OVER BUDGET", "the budget for short-executor was exceeded.")]
+#[case::threads(threads_over_budget, "OVER BUDGET", "the budget for threads was exceeded.")]
 #[case::several(
-    |run: &mut Evidence| { many_threads(run); leaked_processes(run) },
+    |run: &mut Evidence| { threads_over_budget(run); leaked_processes(run) },
     "OVER BUDGET", "budgets were exceeded: threads, leaked-processes.")]
-#[case::wrong(
+#[case::failed_iteration(
     |run: &mut Evidence| run.fail_iterations(1),
     "SCENARIO FAILED", "iterations failed or timed out.")]
-#[case::slow(slow, "SCENARIO FAILED", "latency threshold exceeded.")]
+#[case::threshold(slow, "SCENARIO FAILED", "latency threshold exceeded.")]
 #[case::setup(
     |run: &mut Evidence| resource_fails(run, Stage::SetUp, "no"),
     "SCENARIO FAILED", "setup of shared resources failed.")]
 #[case::teardown(
     |run: &mut Evidence| resource_fails(run, Stage::TearDown, "no"),
     "SCENARIO FAILED", "teardown failed; resources may still exist.")]
-#[case::wrong_and_not_taken_down(
+#[case::failed_iteration_and_teardown(
     |run: &mut Evidence| { run.fail_iterations(1); resource_fails(run, Stage::TearDown, "no") },
     "SCENARIO FAILED", "iterations failed or timed out.")]
-fn the_verdicts_sentence_says_what_happened(
+fn the_heading_has_the_verdict_and_its_reason(
     #[case] change: fn(&mut Evidence),
     #[case] verdict: &str,
     #[case] sentence: &str,
@@ -56,21 +56,21 @@ fn the_verdicts_sentence_says_what_happened(
     assert_eq!(heading(&page(&run)), format!("<strong>{verdict}</strong>: {sentence}"));
 }
 
-/// A run of two segments, on a server that was restarted for it or not.
+/// Evidence of a run with two segments, on a server that was restarted for the run or not.
 pub(crate) fn two_iterations(restarted: bool) -> Evidence {
     let mut run = good_run(&four_users());
     let segment = run.segment().clone();
     run.status().segments.push(segment);
     if !restarted {
-        let url = "http://127.0.0.1:1".parse().expect("it is an address");
+        let url = "http://127.0.0.1:1".parse().expect("a valid URL");
         run.plan.server = ServerTarget::Remote(url);
     }
     run
 }
 
-/// Whether a segment of such a temperature is explained beside the charts.
-fn explains(page: &str, look: &str) -> bool {
-    page.contains(&format!("<li class=\"{look}\">"))
+/// Whether the legend has an entry for a kind of start.
+fn explains(page: &str, start: &str) -> bool {
+    page.contains(&format!("<li class=\"{start}\">"))
 }
 
 #[test]
@@ -78,8 +78,8 @@ fn iterations_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
     let page = page(&two_iterations(false));
     let data = data(&page);
     for part in [&data["scenarios"][0]["segments"], &data["distributions"][0]["segments"]] {
-        let looks = part.as_array().expect("it is a list").iter().map(|segment| &segment["look"]);
-        assert!(looks.clone().all(|look| look == "unknown") && looks.count() > 0, "{part}");
+        let starts = part.as_array().expect("a JSON array").iter().map(|segment| &segment["look"]);
+        assert!(starts.clone().all(|start| start == "unknown") && starts.count() > 0, "{part}");
     }
     assert!(page.contains("class=\"strip unknown\"") && !page.contains("class=\"strip cold\""));
     assert!(explains(&page, "unknown") && !explains(&page, "cold") && !explains(&page, "warm"));
@@ -89,7 +89,7 @@ fn iterations_on_a_server_that_was_not_restarted_are_neither_cold_nor_warm() {
 fn iterations_on_a_server_that_was_restarted_are_cold_and_warm() {
     let page = page(&two_iterations(true));
     let segments = data(&page)["scenarios"][0]["segments"].clone();
-    let looks: Vec<&Value> = (0..2).map(|segment| &segments[segment]["look"]).collect();
-    assert_eq!(looks, ["cold", "warm"]);
+    let starts: Vec<&Value> = (0..2).map(|segment| &segments[segment]["look"]).collect();
+    assert_eq!(starts, ["cold", "warm"]);
     assert!(!explains(&page, "unknown") && explains(&page, "cold") && explains(&page, "warm"));
 }

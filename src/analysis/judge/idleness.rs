@@ -1,4 +1,5 @@
-//! Whether the server was at rest when figures were taken that are about that.
+//! Findings on a server that was not idle, or a busy machine, when figures of an idle server were
+//! measured.
 
 use super::{About, Case, Findings, Severity};
 use crate::metric::{Metric, Needs, ServerMetric};
@@ -6,24 +7,24 @@ use crate::record::events::{BusyProcess, Event, Unsettled};
 use crate::record::profile::Phase;
 
 impl Findings {
-    /// Growth and zombies are those of a server that has nothing to do: of one whose
-    /// workers still start they say nothing. A machine that is busy with other things is
-    /// worth knowing of; what the server holds does not hang on that.
-    pub(super) fn of_rest(&mut self, case: &Case<'_>) {
+    /// Adds findings on servers that did not settle. Growth and zombies are defined for an idle
+    /// server: with executors that still start they are not valid. A machine that is busy with
+    /// other processes does not change them and gets a note.
+    pub(super) fn of_idleness(&mut self, case: &Case<'_>) {
+        // Events before the first phase are of the time before the baseline.
         let mut phase = None;
-        for mark in &case.evidence.events {
-            match &mark.event {
+        for logged in &case.evidence.events {
+            match &logged.event {
                 Event::PhaseBegan(began) => phase = Some(*began),
-                Event::NotSettled(why) => self.of_unrest(case, phase, *why),
-                Event::BusyBeside(others) => self.of_others(phase, others),
+                Event::NotSettled(reason) => self.of_unsettled_server(case, phase, *reason),
+                Event::BusyBeside(others) => self.of_other_processes(phase, others),
                 _ => {}
             }
         }
     }
 
-    /// What other processes take of the CPUs makes the server slower, and its memory no
-    /// larger.
-    fn of_others(&mut self, phase: Option<Phase>, others: &[BusyProcess]) {
+    /// Adds a note on other processes that used the CPUs: they affect latencies, not memory.
+    fn of_other_processes(&mut self, phase: Option<Phase>, others: &[BusyProcess]) {
         const NAMED: usize = 3;
         let names: Vec<String> = others.iter().take(NAMED).map(ToString::to_string).collect();
         let more = match others.len().saturating_sub(NAMED) {
@@ -41,18 +42,21 @@ impl Findings {
         );
     }
 
-    fn of_unrest(&mut self, case: &Case<'_>, phase: Option<Phase>, why: Unsettled) {
+    fn of_unsettled_server(&mut self, case: &Case<'_>, phase: Option<Phase>, reason: Unsettled) {
         let when = when(phase);
         self.add(
             Severity::Note,
-            format!("server not settled {when} ({why}); latency and growth may include other work"),
+            format!(
+                "server not settled {when} ({reason}); latency and growth may include other work"
+            ),
         );
-        if matches!(why, Unsettled::Busy(_)) {
+        // Recorded by earlier builds only: the machine was busy, not necessarily the server.
+        if matches!(reason, Unsettled::Busy(_)) {
             return;
         }
         for statistic in ServerMetric::ALL {
             let metric = Metric::Server(*statistic);
-            let is_concerned = match statistic.row().needs {
+            let is_affected = match statistic.row().needs {
                 Needs::Nothing => false,
                 Needs::IdleAfter => phase.is_some(),
                 Needs::IdleBeforeAndAfter => true,
@@ -60,7 +64,7 @@ impl Findings {
             let is_checked = case.budgets.iter().any(|check| {
                 check.metric == metric && check.limit.is_some() && check.measured.is_some()
             });
-            if is_concerned && is_checked {
+            if is_affected && is_checked {
                 self.add_about(
                     About::Metric(metric),
                     Severity::Inconclusive,

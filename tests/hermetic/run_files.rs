@@ -1,4 +1,4 @@
-//! Runs and profiles that never took place, as files.
+//! Files of made-up runs and profiles.
 
 use skyload::analysis::Evidence;
 use skyload::record::events::EventLog;
@@ -10,16 +10,15 @@ use tempfile::TempDir;
 
 const WRITTEN: &str = "a temporary directory can be written";
 
-/// The directory of a finished run.
-pub(crate) fn keep(evidence: &Evidence) -> (TempDir, RunDir) {
+/// Writes a finished run into a temporary directory.
+pub(crate) fn write_run(evidence: &Evidence) -> (TempDir, RunDir) {
     let folder = tempfile::tempdir().expect(WRITTEN);
     let run = RunDir::create(&folder.path().join(evidence.run.as_str())).expect(WRITTEN);
-    write(evidence, &run);
+    write_run_files(evidence, &run);
     (folder, run)
 }
 
-/// Writes all files of a run.
-pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
+fn write_run_files(evidence: &Evidence, run: &RunDir) {
     if let Some(request) = &evidence.request {
         write_json(&run.request(), &RequestFile::of(request.clone())).expect(WRITTEN);
     }
@@ -41,22 +40,23 @@ pub(crate) fn write(evidence: &Evidence, run: &RunDir) {
     }
     let mut log = EventLog::begin(run).expect(WRITTEN);
     evidence.events.iter().for_each(|event| log.note(event.clone()).expect(WRITTEN));
-    write_profile(evidence, &run.profile());
+    write_profile_files(evidence, &run.profile());
     run.write_checksums().expect(WRITTEN);
 }
 
-/// The directory of a profile alone.
-pub(crate) fn keep_profile(evidence: &Evidence) -> (TempDir, ProfileDir) {
+/// Writes the profile of a run into a temporary directory, as one that belongs to no run.
+pub(crate) fn write_profile(evidence: &Evidence) -> (TempDir, ProfileDir) {
     let folder = tempfile::tempdir().expect(WRITTEN);
     let profile = ProfileDir::create(&folder.path().join("20261124-080000-test")).expect(WRITTEN);
-    write_profile(evidence, &profile.files());
+    write_profile_files(evidence, &profile.files());
     (folder, profile)
 }
 
-fn write_profile(evidence: &Evidence, files: &ProfileFiles) {
+fn write_profile_files(evidence: &Evidence, files: &ProfileFiles) {
     let mut lines = JsonLines::append_to(&files.samples).expect(WRITTEN);
     for (line, before) in evidence.profile.iter().zip(0..) {
         let mut line = line.clone();
+        // Tests change the evidence, so the footer's counts are those of the written lines.
         if let ProfileLine::Footer { wrote, .. } = &mut line {
             *wrote = evidence.processes.as_ref().map(|table| Wrote {
                 lines: before,

@@ -1,4 +1,4 @@
-//! Loads that were made to suit the machine, repeated.
+//! NEXT after loads that were reduced or spread to fit the machine.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::changes::Change as _;
 use super::evidence::{LOAD_ENDED, four_users, good_run};
 use super::next_steps::after;
 
-/// A run that was interrupted, whose load was made to suit the machine.
-fn suited(left_out: Reduction, ramp: Duration) -> Evidence {
+/// Evidence of an interrupted run whose load was reduced to fit the machine.
+fn fitted(left_out: Reduction, ramp: Duration) -> Evidence {
     let mut run = good_run(&LoadRequest::default());
     let seconds = Duration::from_secs;
     let (within, wanted, planned) = (seconds(300), seconds(600), seconds(280));
@@ -30,24 +30,24 @@ fn suited(left_out: Reduction, ramp: Duration) -> Evidence {
     1,
     "cargo xtask load -n 1 --iterations 1 --ramp 45s"
 )]
-#[case::smaller_in_unlike_parts(
+#[case::smaller_with_different_users(
     Reduction { one_iteration: true, halvings: 1 },
     2,
     "cargo xtask load --ramp 45s"
 )]
-fn what_skyload_chose_for_the_machine_is_repeated_by_its_value(
+fn values_that_were_chosen_for_the_machine_are_repeated(
     #[case] left_out: Reduction,
     #[case] users_of_one: u32,
     #[case] command: &str,
 ) {
-    let mut run = suited(left_out, Duration::from_secs(45));
+    let mut run = fitted(left_out, Duration::from_secs(45));
     run.plan.scenarios.iter_mut().for_each(|planned| planned.users = 1);
     run.plan.scenarios[0].users = users_of_one;
     assert_eq!(after(&run).command, command);
 }
 
 #[test]
-fn half_of_the_users_are_spread_where_all_were() {
+fn half_the_users_are_spread_if_all_were() {
     let mut run = good_run(&LoadRequest { ramp: Some("30s".to_owned()), ..four_users() });
     run.plan.ramp = Duration::from_secs(30);
     run.fail_iterations(2);
