@@ -5,8 +5,8 @@
 
 mod budget_setting;
 mod keys;
-mod pace_setting;
 mod parse;
+mod timing_setting;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 pub use budget_setting::{BudgetSetting, SizeSetting};
 pub(crate) use keys::{budget_names, suggest};
-pub use pace_setting::{FitSetting, RampSetting};
+pub use timing_setting::{FitSetting, RampSetting};
 
 use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
@@ -214,7 +214,7 @@ pub enum ConfigError {
     },
     /// It has keys or values that mean nothing; one message each.
     #[error("{}", .0.join("\n"))]
-    Mistakes(Vec<String>),
+    Invalid(Vec<String>),
 }
 
 impl Config {
@@ -227,7 +227,7 @@ impl Config {
 
     /// Parses the text of the file called `name`.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
-        parse::parse(text, name).map_err(ConfigError::Mistakes)
+        parse::parse(text, name).map_err(ConfigError::Invalid)
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
     fn all_mistaken_keys_are_reported_at_once() {
         let text =
             "[budget]\n[safety]\nfloor = \"1GiB\"\n[thresholds.\"api:stats\"]\np95 = \"1s\"\n";
-        let ConfigError::Mistakes(mistakes) = Config::parse(text, "f").unwrap_err() else {
+        let ConfigError::Invalid(mistakes) = Config::parse(text, "f").unwrap_err() else {
             panic!("the mistakes are in the keys");
         };
         assert_eq!(mistakes.len(), 3, "{mistakes:?}");

@@ -13,7 +13,7 @@ use crate::analysis::{
 use crate::metric::{Amount, Metric, ScenarioMetric};
 use crate::render::table::{self, Cell};
 use crate::render::tables::latency;
-use crate::render::words::{seconds, status};
+use crate::render::format::{seconds, status};
 
 /// A distribution that can be chosen: of one scenario's iterations, or of one step of them.
 #[derive(Debug, Serialize)]
@@ -61,8 +61,8 @@ pub(super) struct Strips {
 }
 
 /// What a segment looks like wherever it is drawn.
-pub(super) const fn look(temperature: Start) -> &'static str {
-    match temperature {
+pub(super) const fn look(start: Start) -> &'static str {
+    match start {
         Start::Cold => "cold",
         Start::Warm => "warm",
         Start::Unknown => "unknown",
@@ -76,9 +76,9 @@ pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
         (Start::Warm, "warm"),
         (Start::Unknown, "unknown start: the server was not restarted"),
     ];
-    let occurs = |temperature| segments(report).any(|(_, segment)| segment.start == temperature);
-    let those = ALL.into_iter().filter(|(temperature, _)| occurs(*temperature));
-    those.map(|(temperature, meaning)| (look(temperature), meaning)).collect()
+    let occurs = |start| segments(report).any(|(_, segment)| segment.start == start);
+    let those = ALL.into_iter().filter(|(start, _)| occurs(*start));
+    those.map(|(start, meaning)| (look(start), meaning)).collect()
 }
 
 type Segment<'a> = (&'a ScenarioReport, &'a SegmentReport);

@@ -9,7 +9,7 @@ use self::escape::{inline, preformatted};
 use super::table::Table;
 use super::tables::budgets;
 use super::text::{self, Detail};
-use super::words::seconds;
+use super::format::seconds;
 use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
 use crate::metric::ScenarioMetric;
 use crate::plan::{ServerTarget, SkySelection};

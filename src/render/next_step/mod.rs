@@ -1,6 +1,6 @@
 //! The one command to type after a run, for the end of every report.
 
-mod asked_for;
+mod request;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::plan::{LoadPlan, MAX_USERS};
 use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shell;
-use asked_for::{as_it_ran, with_scenarios};
+use request::{request_as_run, with_scenarios};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ fn recommend(report: &Report, purpose: &str) -> Option<NextStep> {
     // Of another commit of the same version, and of a checkout, nobody can be had.
     let can_be_had = *version != environment.sky.version
         && version.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let request = || LoadRequest { sky: Some(version.clone()), ..as_it_ran(report) };
+    let request = || LoadRequest { sky: Some(version.clone()), ..request_as_run(report) };
     can_be_had.then(|| NextStep {
         command: request().command(),
         purpose: format!("{purpose}, once they are the server's: {skew}"),
@@ -88,7 +88,7 @@ fn after_breach(report: &Report) -> NextStep {
 
 /// The same load again.
 fn repeat(report: &Report, purpose: String) -> NextStep {
-    NextStep { command: as_it_ran(report).command(), purpose }
+    NextStep { command: request_as_run(report).command(), purpose }
 }
 
 /// The load of these scenarios alone, with so many users each.
@@ -170,7 +170,7 @@ fn with_most_users(plan: &LoadPlan, ids: &[ScenarioId]) -> (Vec<ScenarioId>, u32
 
 /// The number of users of these scenarios, where it is the same: only then is it one
 /// that `-n` can give.
-fn alike(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
+fn common_users(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
     let (with_most, users) = with_most_users(plan, ids);
     (with_most.len() == ids.len() && users > 0).then_some(users)
 }

@@ -3,7 +3,7 @@
 use super::{Cell, Table};
 use crate::analysis::{Report, ScenarioReport, SegmentReport, Start, Stats};
 use crate::metric::{ScenarioMetric, Unit};
-use crate::render::words::seconds;
+use crate::render::format::seconds;
 use crate::scenario::ScenarioKind;
 
 /// Headings of [`in_seconds`].

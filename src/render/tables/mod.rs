@@ -2,15 +2,15 @@
 //! is a lower bound, or not known, is each renderer's own.
 
 pub(super) mod budgets;
-pub(super) mod cost;
 pub(super) mod latency;
 pub(super) mod memory;
+pub(super) mod overhead;
 pub(super) mod phases;
 
 use super::table::{Cell, Table};
 use crate::analysis::Measured;
 use crate::metric::Amount;
-use crate::render::words::seconds;
+use crate::render::format::seconds;
 use crate::units::{ByteSize, as_mib};
 
 impl Cell {

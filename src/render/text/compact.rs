@@ -8,7 +8,7 @@ use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
 use crate::render::table::Signs;
 use crate::render::tables::{self, latency, phases};
-use crate::render::words::seconds;
+use crate::render::format::seconds;
 use crate::scenario::ScenarioKind;
 use crate::units::total;
 

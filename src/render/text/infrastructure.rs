@@ -6,7 +6,7 @@ use super::INDENT;
 use crate::analysis::Report;
 use crate::record::resources::{ResourceLog, Stage};
 use crate::render::table::Table;
-use crate::render::words::seconds;
+use crate::render::format::seconds;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if let Some(environment) = &report.environment

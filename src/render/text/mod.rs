@@ -4,10 +4,10 @@
 //! [`Detail::Compact`] fits a screen or two; [`Detail::Full`] has every table.
 
 mod compact;
-mod cost;
 mod full;
 mod infrastructure;
 mod memory;
+mod overhead;
 mod phases;
 mod profile;
 mod summary;

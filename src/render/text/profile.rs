@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{cost, memory, phases, summary};
+use super::{memory, overhead, phases, summary};
 use crate::analysis::ProfileReport;
 use crate::render::tables;
 
@@ -13,7 +13,7 @@ pub fn render(report: &ProfileReport, out: &mut impl Write) -> io::Result<()> {
     if let Some(memory) = &report.memory {
         phases::ends(memory, out)?;
     }
-    cost::render(tables::cost::of_profiler(report.profiler).into_iter(), out)?;
+    overhead::render(tables::overhead::of_profiler(report.profiler).into_iter(), out)?;
     if !report.notes.is_empty() {
         writeln!(out, "\nNOTES")?;
     }

@@ -9,7 +9,7 @@ use skyload::record::RunDir;
 use skyload::record::events::Event;
 use skyload::record::profile::{Phase, Window};
 
-use super::watch::Watch;
+use super::monitor::Monitor;
 use crate::nextest::Tests;
 
 /// A run while it is measured.
@@ -22,7 +22,7 @@ pub(super) struct ActiveRun<'a> {
     pub(super) progress: Progress,
     /// Whether what the run launches on is there when the run is gone.
     pub(super) nodes_stay: bool,
-    pub(super) watch: Watch<'a>,
+    pub(super) watch: Monitor<'a>,
 }
 
 impl ActiveRun<'_> {

@@ -7,7 +7,7 @@ use skyload::config::{Config, ConfigError};
 use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
 use skyload::record::request::LoadRequest;
 
-use super::{places, prepare};
+use super::{paths, prepare};
 use crate::profiler;
 use crate::server;
 use crate::server_profile;
@@ -29,8 +29,8 @@ impl Inputs {
     /// Reads everything. Touches nothing.
     pub(super) fn read(typed: LoadRequest, workspace: &Workspace) -> Result<Self> {
         let config = config(typed.config.as_deref(), workspace)?;
-        // Messages have places as they were typed.
-        let unfit = places::unfit(&typed, workspace);
+        // Messages have paths as they were typed.
+        let unfit = paths::unfit(&typed, workspace);
         let request = from_anywhere(typed)?;
         let unreadable = request.server_profile.as_deref().and_then(server_profile::mistake);
         let mistakes = unreadable.into_iter().chain(unfit).chain(server::mistake_in_limit());
@@ -84,7 +84,7 @@ fn config(named: Option<&Path>, workspace: &Workspace) -> Result<Config> {
             UsageErrors(vec![format!("--config: cannot read `{}`: {source}", path.display())])
                 .into()
         }
-        mistakes @ ConfigError::Mistakes(_) => mistakes.into(),
+        mistakes @ ConfigError::Invalid(_) => mistakes.into(),
     })
 }
 

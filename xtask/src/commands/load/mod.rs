@@ -7,16 +7,16 @@
 
 mod active;
 mod events;
-mod ground;
+mod infra;
 mod inputs;
 mod phases;
-mod places;
+mod paths;
 mod prepare;
 mod remote;
 mod resources;
 mod scenarios;
 mod settle;
-mod watch;
+mod monitor;
 
 use anyhow::{Context as _, Result, ensure};
 use host::progress::Progress;
@@ -39,10 +39,10 @@ use crate::sky::{SkyInstallation, Whose, speed};
 use crate::tools;
 use active::ActiveRun;
 use events::Events;
-use ground::Ground;
+use infra::Infra;
 use inputs::Inputs;
 pub(crate) use prepare::machine;
-use watch::Watch;
+use monitor::Monitor;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let flags::Load { request, results } = flags;
@@ -86,7 +86,7 @@ fn run_plan(
     let plan = inputs.plan()?;
     let request = &inputs.request;
     prepare::announce(&plan, progress);
-    let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)
+    let infra = Infra::prepare(&plan, workspace, &sky, signals, progress)
         .context("starting the loopback Slurm cluster; skip it with `-c none`")?;
 
     let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;
@@ -99,11 +99,11 @@ fn run_plan(
         signals,
         progress,
         yes: request.yes,
-        setup: ground.server_setup().cloned(),
+        setup: infra.server_setup().cloned(),
         copies_credentials: request.copy_credentials,
         credentials,
     };
-    conduct(&context, ground, &tests).with_context(|| format!("run {} has no result", run.id()))?;
+    measure(&context, infra, &tests).with_context(|| format!("run {} has no result", run.id()))?;
 
     let report = report::assemble(&run, workspace)?;
     let agreed = gate(&tests, &run, &report, progress)?;
@@ -115,15 +115,15 @@ fn run_plan(
 }
 
 /// From the server's start to its end, with everything measured in between.
-fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Result<()> {
+fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result<()> {
     let (plan, run, progress) = (context.plan, context.run, context.progress);
     let mut events = Events::open(run)?;
     events.note(Event::Began)?;
     let groups = MemoryGroups::here();
     let kills_before = groups.oom_kills();
     let server = ServerSession::begin(context)?;
-    write_json(&run.environment(), &prepare::environment(context, &server, ground.changes())?)?;
-    ground.check(context)?;
+    write_json(&run.environment(), &prepare::environment(context, &server, infra.changes())?)?;
+    infra.check(context)?;
     let profiler = server
         .addresses
         .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, addresses)))
@@ -134,13 +134,13 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         tests,
         credentials: &context.credentials,
         progress,
-        nodes_stay: ground.stays(),
-        watch: Watch::new(context.signals, &server, profiler, events),
+        nodes_stay: infra.stays(),
+        watch: Monitor::new(context.signals, &server, profiler, events),
     };
     // Not `?` yet: what was measured is worth having, whatever went wrong.
     let measured = phases::run(&mut active);
     let stopped = active.watch.stopped();
-    let Watch { profiler, mut events, .. } = active.watch;
+    let Monitor { profiler, mut events, .. } = active.watch;
     let profiled = match plan.is_remote() {
         true => remote::fetch_profile(context, stopped, &mut events),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
@@ -163,7 +163,7 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
             progress.note(format!("`sky api stop` failed, skyload killed the server: {error:#}"));
         }
     }
-    let left = ground.finish(run)?;
+    let left = infra.finish(run)?;
     if !left.is_empty() {
         events.note(Event::LeftInQueue(left))?;
     }

@@ -10,7 +10,7 @@ use super::active::ActiveRun;
 use super::resources;
 use super::scenarios;
 use super::settle::{self, Point};
-use super::watch::{GLANCE, in_words};
+use super::monitor::{POLL_INTERVAL, in_words};
 
 /// Lets the phases follow one another. A reason to stop ends the load; what was
 /// measured until then is kept.
@@ -43,7 +43,7 @@ pub(super) fn run(run: &mut ActiveRun<'_>) -> Result<()> {
     // Somebody who presses Ctrl-C wants an end, and a server that is gone has none.
     if matches!(stopped, None | Some(StopReason::MemoryFloor)) {
         let signals = run.watch.signals;
-        poll::during(plan.cooldown, GLANCE, || anyhow::Ok(signals.interrupted().then_some(())))?;
+        poll::during(plan.cooldown, POLL_INTERVAL, || anyhow::Ok(signals.interrupted().then_some(())))?;
         run.watch.check_server()?;
         run.watch.look()?;
     }

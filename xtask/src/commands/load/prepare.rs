@@ -146,7 +146,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     for limit in MachineLimits::of_groups().in_words() {
         progress.note(format!("Control group limit: {limit}"));
     }
-    if capacity.is_lowered() {
+    if capacity.is_reduced() {
         progress.note(format!(
             "Concurrency reduced to fit memory: all users need about {:.1} GiB",
             as_gib(capacity.wanted)

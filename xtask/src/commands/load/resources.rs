@@ -17,7 +17,7 @@ use skyload::record::{RunDir, read, read_optional, write_json};
 use skyload::resources::{self, Requests, TeardownMode};
 
 use super::active::ActiveRun;
-use super::watch::{GLANCE, Watch};
+use super::monitor::{POLL_INTERVAL, Monitor};
 use crate::server::runtime;
 
 /// When somebody wants an end.
@@ -76,10 +76,10 @@ pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
 
 /// Carries out `work` until it is done or there is a reason to end early.
 fn while_watching<T>(
-    watch: &mut Watch<'_>,
+    watch: &mut Monitor<'_>,
     work: impl Future<Output = T>,
 ) -> Result<(Option<T>, Option<StopReason>)> {
-    let reason = poll::until_async(GLANCE, || watch.look());
+    let reason = poll::until_async(POLL_INTERVAL, || watch.look());
     runtime()?.block_on(async {
         tokio::select! {
             done = work => Ok((Some(done), None)),

@@ -15,7 +15,7 @@ use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};
 
 use super::active::ActiveRun;
-use super::watch::{GLANCE, in_words};
+use super::monitor::{POLL_INTERVAL, in_words};
 use crate::nextest::LoadProcess;
 use crate::profiler::last_samples;
 
@@ -83,7 +83,7 @@ impl Load<'_, '_> {
     fn wait(&mut self, over: impl Fn(&RunDir) -> bool) -> Result<Option<StopReason>> {
         let (plan, directory) = (self.run.plan, self.run.directory);
         let mut next_line = Instant::now();
-        poll::until(GLANCE, || {
+        poll::until(POLL_INTERVAL, || {
             let has_ended = self.process.has_ended()? || over(directory);
             let stopped = self.run.watch.look()?;
             if has_ended || stopped.is_some() {

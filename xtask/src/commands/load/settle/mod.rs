@@ -19,7 +19,7 @@ use skyload::record::events::{BusyProcess, Unsettled};
 use skyload::record::profile::Sample;
 
 use super::active::ActiveRun;
-use super::watch::Watch;
+use super::monitor::Monitor;
 use crate::profiler::last_samples;
 use activity::{Activity, Usage};
 
@@ -104,7 +104,7 @@ struct Controllers {
 }
 
 impl Controllers {
-    fn expected_by(watch: &Watch<'_>, plan: &LoadPlan) -> Self {
+    fn expected_by(watch: &Monitor<'_>, plan: &LoadPlan) -> Self {
         // Their start is an import, as slow as the machine is; a server that imports
         // nothing is none of SkyPilot's, and starts none.
         let speed = plan.speed.filter(|_| watch.server.server.consolidation == Fact::Yes);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{alike, loaded};
+use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
 use crate::infrastructure::Infrastructure;
@@ -12,7 +12,7 @@ use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
 
 /// What was asked for.
-pub(super) fn asked_for(report: &Report) -> LoadRequest {
+pub(super) fn original_request(report: &Report) -> LoadRequest {
     let request = match &report.request {
         Some(request) => request.clone(),
         None => of_plan(&report.plan),
@@ -23,14 +23,14 @@ pub(super) fn asked_for(report: &Report) -> LoadRequest {
 
 /// What was asked for, with what skyload chose for this machine as plain flags: the same
 /// load again, whatever the machine's speed then is.
-pub(super) fn as_it_ran(report: &Report) -> LoadRequest {
-    let (request, plan) = (asked_for(report), &report.plan);
+pub(super) fn request_as_run(report: &Report) -> LoadRequest {
+    let (request, plan) = (original_request(report), &report.plan);
     let request = match plan.fit {
         None => request,
         Some(fit) if fit.left_out.is_none() => {
             LoadRequest { fit: Some("off".to_owned()), ..request }
         }
-        Some(_) => match alike(plan, &loaded(plan)) {
+        Some(_) => match common_users(plan, &loaded(plan)) {
             Some(users) => LoadRequest {
                 users: Some(users.to_string()),
                 iterations: Some("1".to_owned()),
@@ -52,7 +52,7 @@ pub(super) fn as_it_ran(report: &Report) -> LoadRequest {
 
 /// The same of some of the plan's scenarios, without the flags that would then be idle.
 pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadRequest {
-    let mut request = asked_for(report);
+    let mut request = original_request(report);
     if scenarios == loaded(&report.plan) {
         return request;
     }
@@ -80,7 +80,7 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
         Infrastructure::None | Infrastructure::Loopback => Vec::new(),
     };
     LoadRequest {
-        users: alike(plan, &scenarios).map(|users| users.to_string()),
+        users: common_users(plan, &scenarios).map(|users| users.to_string()),
         cli: list(ScenarioKind::Cli, &scenarios),
         api: list(ScenarioKind::Api, &scenarios),
         // An isolated server has no other way to a cloud.

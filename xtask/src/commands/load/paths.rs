@@ -13,13 +13,13 @@ pub(super) fn unfit(typed: &LoadRequest, workspace: &Workspace) -> Vec<String> {
         return Vec::new();
     }
     let state = format!("the state directory `{}`", workspace.state.display());
-    let mut places = vec![(state, workspace.state.clone(), env::STATE_DIR)];
+    let mut paths = vec![(state, workspace.state.clone(), env::STATE_DIR)];
     if let Some(sky) = typed.sky.as_deref().filter(|sky| sky.contains('/')) {
         // The folder that it was typed in is part of where it is.
         let path = std::path::absolute(sky).unwrap_or_else(|_| PathBuf::from(sky));
-        places.push((format!("--sky `{sky}`"), path, "--sky"));
+        paths.push((format!("--sky `{sky}`"), path, "--sky"));
     }
-    let unfit = places.into_iter().filter(|(_, path, _)| !is_plain(path));
+    let unfit = paths.into_iter().filter(|(_, path, _)| !is_plain(path));
     let message = |(what, _, cure): (String, PathBuf, &str)| {
         format!(
             "{what}: SkyPilot quotes no path in the commands that start its controllers, so none \

@@ -16,7 +16,7 @@ use crate::server::{self, runtime};
 use crate::sky::SkyInstallation;
 
 /// What a run launches on.
-pub(super) enum Ground {
+pub(super) enum Infra {
     /// Nothing.
     None,
     /// A Slurm of our own.
@@ -25,7 +25,7 @@ pub(super) enum Ground {
     Clouds,
 }
 
-impl Ground {
+impl Infra {
     /// Gets it ready, as far as that is possible before there is a server.
     pub(super) fn prepare(
         plan: &LoadPlan,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::render::tables::cost::Cost;
+use crate::render::tables::overhead::Cost;
 
 /// Says nothing where nobody noted a cost.
 pub(super) fn render(costs: impl Iterator<Item = Cost>, out: &mut impl Write) -> io::Result<()> {

@@ -13,13 +13,13 @@ use crate::profiler::ProfilerProcess;
 use crate::server::{Fate, ServerSession};
 
 /// How often it is looked at whether there is a reason to end.
-pub(super) const GLANCE: Duration = Duration::from_millis(50);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How often the server's identity is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Everything that can end a load early.
-pub(super) struct Watch<'a> {
+pub(super) struct Monitor<'a> {
     pub(super) signals: &'a Signals,
     pub(super) server: &'a ServerSession,
     pub(super) profiler: Option<ProfilerProcess>,
@@ -29,7 +29,7 @@ pub(super) struct Watch<'a> {
     server_lost: bool,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> Monitor<'a> {
     pub(super) fn new(
         signals: &'a Signals,
         server: &'a ServerSession,
@@ -110,7 +110,7 @@ impl<'a> Watch<'a> {
 
     /// Waits for a measured time, or until there is a reason to end.
     pub(super) fn wait(&mut self, time: Duration) -> Result<Option<StopReason>> {
-        poll::during(time, GLANCE, || self.look())
+        poll::during(time, POLL_INTERVAL, || self.look())
     }
 }
 
