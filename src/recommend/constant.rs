@@ -1,4 +1,4 @@
-//! SkyPilot's estimates of its processes' peak memory, each a constant in its source.
+//! Constants in SkyPilot's source: its estimates of the peak memory of its processes.
 
 use std::fmt;
 
@@ -8,25 +8,25 @@ use crate::class::ProcessClass;
 use crate::record::environment::WorkerConstants;
 use crate::units::{ByteSize, as_gib, as_mib, gib};
 
-/// One of the constants.
+/// Constant in SkyPilot's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Constant {
-    /// Of an executor for long requests.
+    /// Memory of a long executor.
     Long,
-    /// Of an executor for short requests.
+    /// Memory of a short executor.
     Short,
-    /// Of a web worker, and of the process above them.
+    /// Memory of a web worker, or of the server's main process.
     Server,
-    /// Of a managed-jobs controller inside of the server.
+    /// Memory of a managed-jobs controller inside of the server.
     Controller,
 }
 
 impl Constant {
-    /// All of them, in the order in which they are shown.
+    /// Constants in the order in which they are shown.
     pub const ALL: [Self; 4] = [Self::Long, Self::Short, Self::Server, Self::Controller];
 
-    /// Its name in SkyPilot's source. Releases before 0.10.5 put a `_` before it.
+    /// Name in SkyPilot's source. Releases before 0.10.5 have a leading `_`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Long => "LONG_WORKER_MEM_GB",
@@ -36,7 +36,7 @@ impl Constant {
         }
     }
 
-    /// The classes of processes that it is an estimate for.
+    /// Classes of processes that the constant is an estimate for.
     pub const fn classes(self) -> &'static [ProcessClass] {
         match self {
             Self::Long => &[ProcessClass::LongExecutor],
@@ -46,13 +46,13 @@ impl Constant {
         }
     }
 
-    /// Whether a run's peaks say enough to change it. A controller looks after up to
-    /// 200 jobs, a run's after a few: what it peaks at then is no estimate for the other.
+    /// Whether a patch may change the constant. A controller manages up to 200 jobs but has only a
+    /// few in a run, so the peaks of runs are no estimate for it.
     pub const fn is_patched(self) -> bool {
         !matches!(self, Self::Controller)
     }
 
-    /// What the version under test plans; the controllers' is not in its config module.
+    /// Value in the version under test. `None` for the controllers', which is in another module.
     pub(super) fn of(self, constants: &WorkerConstants) -> Option<ByteSize> {
         match self {
             Self::Long => constants.long,
@@ -62,8 +62,8 @@ impl Constant {
         }
     }
 
-    /// The smallest value that is a whole number of steps and at least `size`: 0.05 GB
-    /// or 50 MB, as finely as SkyPilot's own ever were.
+    /// Smallest multiple of the step that is at least `size`. Steps are 0.05 GB, or 50 MB for
+    /// controllers, the finest that SkyPilot's own values have had.
     pub(super) fn round_up(self, size: ByteSize) -> ByteSize {
         const STEPS_PER_GIB: u64 = 20;
         const STEP_OF_CONTROLLERS: u64 = 50 << 20;
@@ -72,11 +72,12 @@ impl Constant {
                 size.as_u64().div_ceil(STEP_OF_CONTROLLERS).saturating_mul(STEP_OF_CONTROLLERS),
             ),
             Self::Long | Self::Short | Self::Server => {
-                // Half a byte less: numbers are read to the nearest byte, some from below.
+                // Half a byte less, since the sizes of SkyPilot's numbers are rounded to the
+                // nearest byte: a size that was rounded up must not become the next step.
                 let halves = (u128::from(size.as_u64()) * 2).saturating_sub(1);
                 let steps = (halves * u128::from(STEPS_PER_GIB)).div_ceil(1 << 31);
-                // To the nearest byte, as the constants of an installed SkyPilot are read:
-                // equal numbers have to be equal sizes.
+                // Rounded to the nearest byte, like the constants of an installed SkyPilot, so
+                // that equal numbers are equal sizes.
                 let bytes =
                     ((steps << 30) + u128::from(STEPS_PER_GIB / 2)) / u128::from(STEPS_PER_GIB);
                 ByteSize(u64::try_from(bytes).unwrap_or(u64::MAX))
@@ -84,11 +85,11 @@ impl Constant {
         }
     }
 
-    /// A size as the number that stands in SkyPilot's source: `0.25`.
-    pub fn spell(self, size: ByteSize) -> String {
+    /// Size as a number in SkyPilot's source, in the constant's unit: `0.25`.
+    pub fn literal(self, size: ByteSize) -> String {
         match self {
             Self::Controller => format!("{:.0}", as_mib(size)),
-            // Sizes come from such numbers, so more digits would show rounding alone.
+            // Sizes come from numbers with few digits; more would only show rounding errors.
             Self::Long | Self::Short | Self::Server => format!("{:.4}", as_gib(size))
                 .trim_end_matches('0')
                 .trim_end_matches('.')
@@ -96,7 +97,7 @@ impl Constant {
         }
     }
 
-    /// The size that a number in SkyPilot's source means.
+    /// Size of a number in SkyPilot's source, in the constant's unit.
     pub fn size(self, number: f64) -> ByteSize {
         match self {
             Self::Controller => gib(number / 1024.0),
@@ -118,12 +119,12 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::of_a_number_is_the_number(gib(0.3), "0.3")]
-    #[case::of_a_byte_more_is_the_next(ByteSize(gib(0.3).as_u64() + 2), "0.35")]
-    #[case::of_little_is_a_step(ByteSize(1), "0.05")]
-    #[case::of_whole_units_has_no_point(ByteSize::gib(1), "1")]
-    fn rounding_up(#[case] size: ByteSize, #[case] spelled: &str) {
-        assert_eq!(Constant::Short.spell(Constant::Short.round_up(size)), spelled);
+    #[case::a_step_stays(gib(0.3), "0.3")]
+    #[case::a_byte_more_is_the_next_step(ByteSize(gib(0.3).as_u64() + 2), "0.35")]
+    #[case::one_byte_is_a_step(ByteSize(1), "0.05")]
+    #[case::whole_units_have_no_point(ByteSize::gib(1), "1")]
+    fn rounding_up(#[case] size: ByteSize, #[case] expected: &str) {
+        assert_eq!(Constant::Short.literal(Constant::Short.round_up(size)), expected);
     }
 
     #[test]
@@ -135,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn controllers_count_in_megabytes_of_which_1024_are_a_gigabyte() {
+    fn the_unit_of_controllers_is_a_mebibyte() {
         let controller = Constant::Controller;
         assert_eq!(controller.size(400.0), ByteSize::mib(400));
-        assert_eq!(controller.spell(controller.round_up(ByteSize::mib(197))), "200");
+        assert_eq!(controller.literal(controller.round_up(ByteSize::mib(197))), "200");
     }
 }

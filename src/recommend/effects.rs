@@ -1,6 +1,6 @@
-//! What other constants would change: how many workers SkyPilot starts on machines.
+//! Effects of changed constants: numbers of workers that SkyPilot starts on given machines.
 //!
-//! The numbers are SkyPilot's own answers; this module only gives them types.
+//! Types only; the numbers are computed by SkyPilot's own formulas.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,38 +11,38 @@ use super::constant::Constant;
 use super::{Recommendation, Support};
 use crate::units::{ByteSize, QuantityError, as_gib, gib};
 
-/// What the constants would change.
+/// Effects of the recommended constants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Effects {
-    /// SkyPilot has not been asked.
+    /// Effects that are not computed yet.
     NotAsked,
-    /// It could not be asked, for this reason.
+    /// Reason for which they could not be computed.
     Unknown(String),
-    /// It was asked.
+    /// Computed by SkyPilot.
     Known {
-        /// Whether managed jobs were reckoned to run inside of the server, as they did in
-        /// the runs.
+        /// Whether managed jobs run inside of the server, as in the runs.
         consolidated: bool,
-        /// What it plans for each jobs controller; `None` for one that has no such constant.
+        /// Memory that SkyPilot plans for each jobs controller; `None` in a release without this
+        /// constant.
         controller: Option<ByteSize>,
-        /// Each machine, in each mode.
+        /// Effect on each machine in each mode.
         machines: Vec<MachineEffect>,
     },
 }
 
-/// A machine, or a pod, that a server runs on.
+/// Machine, or pod, that a server runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MachineSize {
-    /// Its CPUs.
+    /// Number of CPUs.
     pub cpus: u32,
-    /// Its memory.
+    /// Memory in bytes.
     pub memory: ByteSize,
 }
 
-/// The machines that are shown where none are named.
-pub const USUAL: [MachineSize; 5] = [
+/// Machines that are shown by default.
+pub const DEFAULT_MACHINES: [MachineSize; 5] = [
     MachineSize { cpus: 2, memory: ByteSize::gib(4) },
     MachineSize { cpus: 2, memory: ByteSize::gib(8) },
     MachineSize { cpus: 4, memory: ByteSize::gib(16) },
@@ -58,7 +58,7 @@ impl FromStr for MachineSize {
         let (cpus, memory) = text.trim().split_once('x').ok_or_else(error)?;
         let cpus: u32 = cpus.trim().parse().map_err(|_| error())?;
         let memory: f64 = memory.trim().parse().map_err(|_| error())?;
-        // The upper ends keep slips such as bytes for GiB out of SkyPilot's arithmetic.
+        // The upper limits catch mistakes such as bytes instead of GiB.
         if (1..=4096).contains(&cpus) && memory > 0.0 && memory <= 65536.0 {
             Ok(Self { cpus, memory: gib(memory) })
         } else {
@@ -75,18 +75,18 @@ impl fmt::Display for MachineSize {
     }
 }
 
-/// How a server is started.
+/// Mode in which a server is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// `sky api start`: at most four long executors that stay, and bursts.
+    /// `sky api start`: at most four permanent long executors, and more in bursts.
     Local,
-    /// `sky api start --deploy`: as many as fit, and no bursts.
+    /// `sky api start --deploy`: as many permanent executors as fit into memory, no bursts.
     Deploy,
 }
 
 impl Mode {
-    /// Its name in tables and files.
+    /// Name in tables and files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -95,40 +95,40 @@ impl Mode {
     }
 }
 
-/// How many workers SkyPilot starts.
+/// Numbers of workers that SkyPilot starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Workers {
     /// Web workers.
     pub server: u32,
-    /// Executors for long requests that stay.
+    /// Permanent long executors.
     pub long: u32,
-    /// Executors for short requests that stay.
+    /// Permanent short executors.
     pub short: u32,
-    /// More executors of each kind at the most, each for one request.
+    /// Maximum number of additional executors of each kind, each for one request.
     pub burst: u32,
-    /// Jobs controllers inside of the server; `None` where there are none, or where this
-    /// SkyPilot cannot be asked for their number.
+    /// Jobs controllers inside of the server; `None` if there are none, or if this SkyPilot has no
+    /// function for their number.
     pub controllers: Option<u32>,
 }
 
-/// One machine in one mode, before and after.
+/// Numbers of workers on one machine in one mode, before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MachineEffect {
-    /// The machine.
+    /// Machine that the server runs on.
     pub machine: MachineSize,
-    /// How the server is started.
+    /// Mode of the server.
     pub mode: Mode,
-    /// With SkyPilot's constants as they are.
+    /// Workers with SkyPilot's present constants.
     pub before: Workers,
-    /// With the recommended ones.
+    /// Workers with the recommended constants.
     pub after: Workers,
 }
 
 impl Recommendation {
-    /// The memory of so many workers if each were at its peak at the same moment, bursts
-    /// left out; `None` when a peak is missing.
+    /// Memory of these workers if all are at their peaks at the same moment, without bursts;
+    /// `None` if a peak is missing.
     pub fn at_peak(&self, mode: Mode, workers: &Workers) -> Option<ByteSize> {
         let peak = |constant: Constant| {
             self.constants.iter().find(|advice| advice.constant == constant).and_then(|advice| {
@@ -138,7 +138,7 @@ impl Recommendation {
                 }
             })
         };
-        // Above deployed web workers there is the process that started them.
+        // In deploy mode a main process starts the web workers.
         let servers = match mode {
             Mode::Local => u64::from(workers.server),
             Mode::Deploy => u64::from(workers.server) + 1,

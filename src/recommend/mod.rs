@@ -1,12 +1,12 @@
-//! The constants that runs support: from their peaks to a patch of SkyPilot.
+//! Recommended constants: from the peaks of runs to a patch of SkyPilot.
 //!
-//! Pure: reports in, [`Recommendation`] out. In the order of the work:
+//! Pure functions from reports to a [`Recommendation`], in this order:
 //!
-//! * [`Recommendation::assemble`] takes the runs, or says which of them it refuses.
-//! * [`support`] finds each constant's peak and applies the headroom rule to it.
-//! * [`effects`] holds what SkyPilot's own formulas answer for machines before and
-//!   after; they are asked by the command, in the SkyPilot of the runs.
-//! * [`patch`] changes the constants in SkyPilot's source, [`text`] renders.
+//! * [`Recommendation::assemble`] checks that the runs can be used together.
+//! * [`support`] finds each constant's peak and adds headroom.
+//! * [`effects`] has types for the numbers of workers before and after, which the command
+//!   computes with the formulas of the runs' SkyPilot.
+//! * [`patch`] changes the constants in SkyPilot's source, [`text`] renders the recommendation.
 
 mod constant;
 pub mod effects;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use constant::Constant;
 pub use effects::{Effects, MachineEffect, MachineSize, Mode, Workers};
-pub use support::{Advice, Caution, Counted, HEADROOM_PERCENT, PeakSeen, Support};
+pub use support::{Advice, Caution, ClassPeak, Counted, HEADROOM_PERCENT, Support};
 
 use crate::analysis::{Report, Verdict};
 use crate::ids::RunId;
@@ -30,31 +30,31 @@ use crate::record::environment::{Environment, MemorySettings};
 use crate::record::profile::ProfilerLevel;
 use crate::units::ByteSize;
 
-/// The constants that runs support, and why.
+/// Recommended constants, with the evidence for each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Recommendation {
-    /// The SkyPilot that the runs were of.
+    /// SkyPilot of the runs.
     pub sky: SkyVersion,
-    /// The runs.
+    /// Runs that the recommendation is based on.
     pub runs: Vec<RunUsed>,
-    /// Variables that shaped the memory of their servers: the constants hold for servers
-    /// that have the same.
+    /// Environment variables that affected the memory of the runs' servers. The constants hold
+    /// for servers with the same variables.
     #[serde(default)]
     pub memory_variables: Vec<String>,
-    /// Each constant, with what the runs say of it.
+    /// Advice on each constant.
     pub constants: Vec<Advice>,
-    /// How many workers SkyPilot starts before and after.
+    /// Numbers of workers that SkyPilot starts before and after.
     pub effects: Effects,
 }
 
-/// Which SkyPilot.
+/// Version and commit of a SkyPilot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SkyVersion {
-    /// Its version.
+    /// Version, such as `0.14.1`.
     pub version: String,
-    /// The commit that it was built from.
+    /// Commit that this SkyPilot was built from.
     pub commit: Option<String>,
 }
 
@@ -67,66 +67,66 @@ impl std::fmt::Display for SkyVersion {
     }
 }
 
-/// A run that was taken.
+/// Run that a recommendation is based on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RunUsed {
-    /// Which run.
+    /// Id of the run.
     pub run: RunId,
-    /// Its verdict. A failed scenario says nothing against the peaks, but some of its
-    /// load may not have taken place.
+    /// Verdict of the run. With a failed scenario the peaks are valid, but the load may be
+    /// incomplete.
     pub verdict: Verdict,
-    /// What it launched on.
+    /// Infra that the run launched on.
     pub infrastructure: Infrastructure,
-    /// How its peaks were read; `None` for a server elsewhere, which has no profile.
+    /// Level at which peaks were measured; `None` for a remote server without a profile.
     pub level: Option<ProfilerLevel>,
 }
 
-/// Why there is no recommendation.
+/// Reason for which runs give no recommendation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Runs whose numbers cannot be trusted, or are of another SkyPilot than its constants.
+pub enum RecommendError {
+    /// Runs with invalid measurements, or with another version of the server than of the client;
+    /// one message each.
     #[error("{}", .0.join("\n"))]
     Inconclusive(Vec<String>),
     /// Runs of more than one SkyPilot.
     #[error(
-        "runs of different SkyPilots support no common constants: {0}, {1}\n  hint: recommend for each \
-         of them apart"
+        "expected runs of one SkyPilot, got {0} and {1}\n  hint: run `recommend` for each SkyPilot \
+         separately"
     )]
     DifferentVersions(String, String),
-    /// Runs of servers whose memory was shaped otherwise, beside their program.
+    /// Runs whose servers had different settings that affect memory.
     #[error(
-        "the peaks of {first} and {other} are not comparable: {difference}\n  hint: recommend for \
-         each of them apart; `cargo xtask load` passes such variables on to an isolated server by \
-         --server-env alone"
+        "the peaks of {first} and {other} are not comparable: {difference}\n  hint: run `recommend` \
+         for each separately; to pass such variables to an isolated server, use --server-env"
     )]
     DifferentMemory {
-        /// A run.
+        /// First run.
         first: RunId,
-        /// A run that differs from it.
+        /// Run with other settings than the first.
         other: RunId,
-        /// In what.
+        /// Setting that differs, with both values.
         difference: String,
     },
-    /// There was no run at all.
-    #[error("no run was given")]
+    /// Empty list of runs.
+    #[error("expected at least one run, got none")]
     NoRun,
 }
 
 impl Recommendation {
-    /// What these runs support. What it would change is not known yet.
-    pub fn assemble(reports: &[Report]) -> Result<Self, Refusal> {
-        let refused: Vec<String> = reports.iter().filter_map(inconclusive).collect();
-        if !refused.is_empty() {
-            return Err(Refusal::Inconclusive(refused));
+    /// Recommendation from these runs, without effects.
+    pub fn assemble(reports: &[Report]) -> Result<Self, RecommendError> {
+        let unusable: Vec<String> = reports.iter().filter_map(inconclusive).collect();
+        if !unusable.is_empty() {
+            return Err(RecommendError::Inconclusive(unusable));
         }
         let mut versions = reports.iter().filter_map(|report| Some((report, version(report)?)));
-        let (first, sky) = versions.next().ok_or(Refusal::NoRun)?;
+        let (first, sky) = versions.next().ok_or(RecommendError::NoRun)?;
         if let Some((other, other_sky)) = versions.find(|(_, other)| *other != sky) {
-            let is_of = |run: &RunId, sky: &SkyVersion| format!("{run} is of {sky}");
-            return Err(Refusal::DifferentVersions(
-                is_of(&first.run, &sky),
-                is_of(&other.run, &other_sky),
+            let with = |run: &RunId, sky: &SkyVersion| format!("{run} with {sky}");
+            return Err(RecommendError::DifferentVersions(
+                with(&first.run, &sky),
+                with(&other.run, &other_sky),
             ));
         }
         let memory_variables = memory_variables(reports)?;
@@ -139,7 +139,7 @@ impl Recommendation {
         })
     }
 
-    /// The same with what SkyPilot answered, or why it could not be asked.
+    /// Recommendation with effects, or with the reason for which they are unknown.
     pub fn with_effects(mut self, effects: Effects) -> Self {
         if let Effects::Known { controller, .. } = &effects {
             for advice in &mut self.constants {
@@ -152,15 +152,15 @@ impl Recommendation {
         self
     }
 
-    /// Whether any constant that is patched is supported.
+    /// Whether the runs support a value of any constant that can be patched.
     pub fn is_usable(&self) -> bool {
         self.constants
             .iter()
             .any(|advice| advice.constant.is_patched() && advice.recommended().is_some())
     }
 
-    /// The values to write into SkyPilot's source: of the constants that it has and that
-    /// the runs support, whether or not they differ.
+    /// Values for SkyPilot's source: of each constant that it has and the runs support, changed or
+    /// not.
     pub fn values(&self) -> BTreeMap<Constant, ByteSize> {
         let patched = self.constants.iter().filter(|advice| advice.constant.is_patched());
         patched
@@ -169,33 +169,33 @@ impl Recommendation {
             .collect()
     }
 
-    /// Whether any of these values differs from the present one.
+    /// Whether any recommended value differs from the present one.
     pub fn changes_anything(&self) -> bool {
         self.constants.iter().any(|advice| advice.change().is_some_and(Ordering::is_ne))
     }
 }
 
-/// Why a run's numbers cannot be taken, with its own words.
+/// Message on a run that cannot be used, with the findings of its report.
 fn inconclusive(report: &Report) -> Option<String> {
     let mut reasons = report.doubts();
     if report.environment.is_none() {
-        reasons.push("the SkyPilot under test is not on record");
+        reasons.push("no record of the SkyPilot under test");
     }
     let skew = report.environment.as_ref().and_then(Environment::skew);
     match (skew, reasons.is_empty()) {
         (None, true) => None,
         (_, false) => Some(format!("run {} is inconclusive: {}", report.run, reasons.join("; "))),
         (Some(skew), true) => Some(format!(
-            "run {} says nothing about constants: {skew}, whose constants are known; load it with \
-             --sky and the server's version",
+            "run {} supports no constants: {skew}, whose constants are the recorded ones; run `load` \
+             with --sky and the server's version",
             report.run
         )),
     }
 }
 
-/// What shaped the memory of all servers alike. A run of which nothing is on record says
-/// nothing against it.
-fn memory_variables(reports: &[Report]) -> Result<Vec<String>, Refusal> {
+/// Variables that affected the memory of all servers. Fails if they differ between runs; a run
+/// without a record is not compared.
+fn memory_variables(reports: &[Report]) -> Result<Vec<String>, RecommendError> {
     let shape = |report: &'_ Report| -> Option<MemorySettings> {
         report.environment.as_ref()?.server_environment.memory().cloned()
     };
@@ -204,7 +204,7 @@ fn memory_variables(reports: &[Report]) -> Result<Vec<String>, Refusal> {
     for (other, shape) in shapes {
         if let Some(difference) = expected.difference_to(&shape) {
             let (first, other) = (first.run.clone(), other.run.clone());
-            return Err(Refusal::DifferentMemory { first, other, difference });
+            return Err(RecommendError::DifferentMemory { first, other, difference });
         }
     }
     Ok(expected.assignments())

@@ -1,4 +1,4 @@
-//! The recommended constants as a change of SkyPilot's source.
+//! Patch of SkyPilot's source with the recommended constants.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,46 +8,45 @@ use similar::TextDiff;
 use super::constant::Constant;
 use crate::units::ByteSize;
 
-/// Why a module cannot be patched.
+/// Reason for which a module cannot be patched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatchError {
-    /// It does not assign a number to a constant at its top level.
-    #[error("`{path}` assigns no number to {constant}")]
+    /// Module without an assignment of a number to the constant at its top level.
+    #[error("expected `{constant} = NUMBER` in `{path}`, found none")]
     NotFound {
-        /// Which module.
+        /// Path of the module.
         path: String,
-        /// Which constant.
+        /// Constant that is missing.
         constant: Constant,
     },
-    /// It is not what the runs were made with.
+    /// Module with another value than in the runs.
     #[error(
-        "`{path}` sets {constant} to {found}, and the runs were made with {expected}: it has changed \
-         since"
+        "expected {constant} = {expected} in `{path}`, as in the runs, found {found}: the module has \
+         changed since"
     )]
     Changed {
-        /// Which module.
+        /// Path of the module.
         path: String,
-        /// Which constant.
+        /// Constant with another value.
         constant: Constant,
-        /// Its value there.
+        /// Value in the module.
         found: String,
-        /// Its value in the runs.
+        /// Value in the runs.
         expected: String,
     },
 }
 
-/// What a constant is to become.
+/// Change of a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Its value in the runs.
+    /// Value in the runs.
     pub from: ByteSize,
-    /// Its value after.
+    /// Recommended value.
     pub to: ByteSize,
 }
 
-/// A unified diff of the module at `path` (as in a checkout of SkyPilot), whose text is
-/// `source`; empty when nothing differs. Only numbers change, whatever stands around
-/// them.
+/// Unified diff of the module at `path` (as in a checkout of SkyPilot) with the text `source`;
+/// empty if nothing changes. Replaces only the numbers, not annotations or comments.
 pub fn unified(
     path: &str,
     source: &str,
@@ -58,21 +57,21 @@ pub fn unified(
         let number = find(source, constant)
             .ok_or_else(|| PatchError::NotFound { path: path.to_owned(), constant })?;
         let found = &source[number.clone()];
-        // Parsed once already, when it was found.
+        // Cannot fail: `find` accepts only text that parses.
         let size = found.replace('_', "").parse().map(|number| constant.size(number));
         if size != Ok(change.from) {
             return Err(PatchError::Changed {
                 path: path.to_owned(),
                 constant,
                 found: found.to_owned(),
-                expected: constant.spell(change.from),
+                expected: constant.literal(change.from),
             });
         }
         if change.from != change.to {
-            numbers.push((number, constant.spell(change.to)));
+            numbers.push((number, constant.literal(change.to)));
         }
     }
-    // From the end, so that what is yet to be replaced keeps its place.
+    // From the end, so that the remaining ranges stay valid.
     numbers.sort_by_key(|(number, _)| std::cmp::Reverse(number.start));
     let mut changed = source.to_owned();
     for (number, value) in numbers {
@@ -83,7 +82,7 @@ pub fn unified(
     Ok(diff.unified_diff().context_radius(3).header(&names.0, &names.1).to_string())
 }
 
-/// Where the number stands that a module assigns to a constant at its top level.
+/// Range of the number that a module assigns to a constant at its top level.
 fn find(source: &str, constant: Constant) -> Option<Range<usize>> {
     let mut begin = 0;
     for line in source.split_inclusive('\n') {
@@ -95,7 +94,7 @@ fn find(source: &str, constant: Constant) -> Option<Range<usize>> {
     None
 }
 
-/// The number in `NAME = 0.4`, `_NAME: float = 0.4  # why`.
+/// Range of the number in `NAME = 0.4` or `_NAME: float = 0.4  # why`.
 fn number_of(line: &str, name: &str) -> Option<Range<usize>> {
     let after_name = line.strip_prefix('_').unwrap_or(line).strip_prefix(name)?;
     let (annotation, value) = after_name.split_once('=')?;
@@ -108,7 +107,7 @@ fn number_of(line: &str, name: &str) -> Option<Range<usize>> {
     let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '_');
     let length = value.find(|c| !is_of_number(c)).unwrap_or(value.len());
     let rest = value[length..].trim();
-    // `0.4 * FACTOR` is not a number that could be replaced by another.
+    // In an expression such as `0.4 * FACTOR` the number is not the constant's value.
     let stands_alone = rest.is_empty() || rest.starts_with('#') || rest.starts_with(';');
     let is_number = value[..length].replace('_', "").parse::<f64>().is_ok();
     (stands_alone && is_number).then(|| start..start + length)
@@ -165,23 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_change_is_no_diff() {
+    fn an_unchanged_value_gives_an_empty_diff() {
         let changes = BTreeMap::from([(Constant::Long, change(0.4, 0.4))]);
         assert_eq!(unified("sky/server/config.py", MODULE, &changes).unwrap(), "");
     }
 
     #[test]
-    fn a_module_without_the_constant_is_refused_by_its_name() {
+    fn a_module_without_the_constant_is_an_error_with_its_name() {
         let changes = BTreeMap::from([(Constant::Long, change(0.4, 0.5))]);
         let error = unified("sky/x.py", "import os\n", &changes).unwrap_err();
-        assert_eq!(error.to_string(), "`sky/x.py` assigns no number to LONG_WORKER_MEM_GB");
+        let expected = "expected `LONG_WORKER_MEM_GB = NUMBER` in `sky/x.py`, found none";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]
-    fn a_module_that_has_changed_since_the_runs_is_refused() {
+    fn a_module_that_has_changed_since_the_runs_is_an_error() {
         let changes = BTreeMap::from([(Constant::Short, change(0.25, 0.35))]);
         let error = unified("sky/x.py", MODULE, &changes).unwrap_err().to_string();
-        assert!(error.contains("sets SHORT_WORKER_MEM_GB to 0.3"), "{error}");
-        assert!(error.contains("made with 0.25"), "{error}");
+        assert!(error.contains("expected SHORT_WORKER_MEM_GB = 0.25"), "{error}");
+        assert!(error.contains("found 0.3:"), "{error}");
     }
 }

@@ -1,12 +1,11 @@
-//! What runs say of one constant: the largest peak, and the headroom above it.
+//! Advice on one constant: the largest peak of all runs plus headroom.
 //!
-//! The rule is the largest peak of all runs, and a quarter of it on top, rounded up.
-//! Why a quarter: in 29 runs of SkyPilot 0.14.1 with loads from one user to fifty, the
-//! largest peak was from 182 to 191 MiB (long executors), 168 to 189 (short), 157 to 197
-//! (controllers) and 174 to 232 (server). With a quarter on top and rounded up to
-//! 0.05 GB (50 MB for controllers), the lowest of each class still covers the highest.
-//! More would be wasted many times over: SkyPilot reckons with each of its workers at
-//! this size at the same moment.
+//! Headroom is 25 % of the peak, rounded up. In 29 runs of SkyPilot 0.14.1 with 1 to 50 users, the
+//! largest peak was 182 to 191 MiB (long executors), 168 to 189 (short), 157 to 197 (controllers)
+//! and 174 to 232 (server). With 25 % headroom, rounded up to 0.05 GB (50 MB for controllers), the
+//! value from the lowest peak of each class still covers the highest. More headroom would be
+//! multiplied by the number of workers, since SkyPilot plans for all of them at their peaks at the
+//! same moment.
 
 use std::cmp::Ordering;
 
@@ -20,90 +19,90 @@ use crate::infrastructure::Infrastructure;
 use crate::metric::ClassMetric;
 use crate::units::ByteSize;
 
-/// What is left above the largest peak, in percent of it.
+/// Headroom above the largest peak, in percent of the peak.
 pub const HEADROOM_PERCENT: u64 = 25;
 
-/// What the runs say of one constant.
+/// Advice on one constant, with the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Advice {
-    /// Which constant.
+    /// Constant that the advice is about.
     pub constant: Constant,
-    /// What the version under test plans; `None` where it has no such constant.
+    /// Value in the version under test; `None` if the version has no such constant.
     pub current: Option<ByteSize>,
-    /// The peaks of the largest processes that it is an estimate for, of each run.
-    pub peaks: Vec<PeakSeen>,
-    /// What follows.
+    /// Peaks of the constant's classes in each run.
+    pub peaks: Vec<ClassPeak>,
+    /// Conclusion from the peaks.
     pub support: Support,
-    /// What to know before it is used.
+    /// Limitations of the recommended value.
     pub cautions: Vec<Caution>,
 }
 
-/// What follows from the peaks for a constant.
+/// Conclusion from the peaks on a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Support {
-    /// The runs support a value.
+    /// Recommended value.
     Supported {
-        /// The largest peak that counts.
+        /// Largest peak that counts.
         peak: ByteSize,
-        /// That with its headroom.
+        /// Largest peak plus headroom, rounded up.
         recommended: ByteSize,
     },
-    /// No process of it ran.
+    /// Runs without a process of the constant's classes.
     NotTried,
-    /// The highest peak is a lower bound, and nobody knows how high it was.
+    /// Runs whose largest peak is a lower bound without an estimated maximum.
     Unbounded,
 }
 
-/// The peak of one class in one run.
+/// Peak of one class in one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PeakSeen {
-    /// In which run.
+pub struct ClassPeak {
+    /// Run in which the peak was measured.
     pub run: RunId,
-    /// Of which class.
+    /// Class of the processes.
     pub class: ProcessClass,
-    /// How many processes of it there were.
+    /// Number of processes of the class.
     pub processes: u32,
-    /// The largest one's peak, as measured; `None` where none was ever read.
+    /// Measured peak of the largest process; `None` if no process of the class was ever read.
     pub peak: Option<ByteSize>,
-    /// What it counts as.
+    /// Value that the peak counts as.
     pub counted: Counted,
 }
 
-/// What a measured peak counts as.
+/// Value that a measured peak counts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Counted {
-    /// As it is: it is exact.
+    /// Measured value, which is exact.
     AsMeasured,
-    /// It is a lower bound; by the fastest growth seen, it was at most this.
+    /// Estimated maximum of a lower bound, by the fastest growth that was seen.
     AtMost(ByteSize),
-    /// Not at all: it is a lower bound, and the true one may be anything above.
+    /// Nothing: a lower bound without an estimated maximum.
     LeftOut,
 }
 
-/// What to know before a value is used.
+/// Limitation of a recommended value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Caution {
-    /// It rests on one run alone.
+    /// Peaks of a single run.
     OneRun,
-    /// It is below the present one, and no run launched on a cloud: executors that work
-    /// on one load its client libraries and hold its answers.
+    /// Value below the present one from runs without a cloud. Executors that work on a cloud need
+    /// more, since they load the cloud's client libraries and hold its responses.
     LoweredWithoutClouds,
-    /// The peak that it rests on is an upper estimate of one that was not fully seen.
+    /// Largest peak that is the estimated maximum of a lower bound.
     Estimated,
-    /// A peak of another process is a lower bound of which nobody knows how high the true
-    /// one was, and does not count.
+    /// Peak of another class or run that is a lower bound without an estimated maximum, and does
+    /// not count.
     LeftOut,
-    /// Controllers had a few jobs in the runs; in earnest they have up to 200.
+    /// Controllers with a few jobs in the runs; in production they manage up to 200.
     FewJobs,
 }
 
 impl Advice {
-    /// The value that the runs support.
+    /// Recommended value.
     pub const fn recommended(&self) -> Option<ByteSize> {
         match self.support {
             Support::Supported { recommended, .. } => Some(recommended),
@@ -111,7 +110,7 @@ impl Advice {
         }
     }
 
-    /// Whether the peak itself is above the present value, headroom aside.
+    /// Whether the peak without headroom exceeds the present value.
     pub fn is_exceeded(&self) -> bool {
         match (self.support, self.current) {
             (Support::Supported { peak, .. }, Some(current)) => peak > current,
@@ -119,8 +118,8 @@ impl Advice {
         }
     }
 
-    /// How that compares with the present one; `None` where there is no such pair, or
-    /// where it is not one to be patched.
+    /// Comparison of the recommended value with the present one; `None` if either is missing, or if
+    /// the constant is not patched.
     pub fn change(&self) -> Option<Ordering> {
         let pair = self.recommended().zip(self.current);
         pair.filter(|_| self.constant.is_patched())
@@ -128,8 +127,8 @@ impl Advice {
     }
 }
 
-impl PeakSeen {
-    /// The size that a constant has to cover for its sake; `None` when nobody knows.
+impl ClassPeak {
+    /// Size that the constant has to cover; `None` if the peak does not count.
     pub const fn size(&self) -> Option<ByteSize> {
         match self.counted {
             Counted::AsMeasured => self.peak,
@@ -142,26 +141,27 @@ impl PeakSeen {
 pub(super) fn advice(constant: Constant, reports: &[Report]) -> Advice {
     let environments = reports.iter().filter_map(|report| report.environment.as_ref());
     let current = environments.map(|found| constant.of(&found.sky.constants)).next().flatten();
-    let peaks: Vec<PeakSeen> = reports.iter().flat_map(|report| peaks(constant, report)).collect();
+    let peaks: Vec<ClassPeak> = reports.iter().flat_map(|report| peaks(constant, report)).collect();
     let support = support(constant, &peaks);
     let cautions = cautions(constant, current, &peaks, support, reports);
     Advice { constant, current, peaks, support, cautions }
 }
 
-fn peaks(constant: Constant, report: &Report) -> Vec<PeakSeen> {
+fn peaks(constant: Constant, report: &Report) -> Vec<ClassPeak> {
     let classes = report.memory.iter().flat_map(|memory| &memory.classes);
     classes
         .filter(|memory| constant.classes().contains(&memory.class))
         .filter_map(|memory| {
             let measured = report.of_class(memory.class, ClassMetric::MaxPeak);
             let counted = match measured {
-                // Forks that ran nothing of their own have no peak of their own, for sure.
+                // All its processes were forks that never called exec, which have no peak of
+                // their own.
                 Measured::Absent(Absence::NoProcess) => return None,
                 Measured::Value(_, Exactness::Exact) => Counted::AsMeasured,
                 Measured::Value(_, Exactness::AtMost(most)) => Counted::AtMost(most),
                 Measured::Value(_, Exactness::Unbounded) | Measured::Absent(_) => Counted::LeftOut,
             };
-            Some(PeakSeen {
+            Some(ClassPeak {
                 run: report.run.clone(),
                 class: memory.class,
                 processes: memory.processes,
@@ -172,15 +172,16 @@ fn peaks(constant: Constant, report: &Report) -> Vec<PeakSeen> {
         .collect()
 }
 
-fn support(constant: Constant, peaks: &[PeakSeen]) -> Support {
+fn support(constant: Constant, peaks: &[ClassPeak]) -> Support {
     let Some(seen) = peaks.iter().map(|peak| peak.peak).max() else { return Support::NotTried };
-    match peaks.iter().filter_map(PeakSeen::size).max() {
-        // A lower bound that is left out must not lie above what is recommended for: then
-        // it is known to be too little.
+    match peaks.iter().filter_map(ClassPeak::size).max() {
+        // If a lower bound that is left out exceeds every peak that counts, then these are known
+        // to be too low.
         Some(peak) if seen.is_none_or(|seen| peak >= seen) => {
+            // In 128 bits the multiplication cannot overflow.
             let headroom = u128::from(peak.as_u64()) * u128::from(100 + HEADROOM_PERCENT);
-            let with = ByteSize(u64::try_from(headroom.div_ceil(100)).unwrap_or(u64::MAX));
-            Support::Supported { peak, recommended: constant.round_up(with) }
+            let raised = ByteSize(u64::try_from(headroom.div_ceil(100)).unwrap_or(u64::MAX));
+            Support::Supported { peak, recommended: constant.round_up(raised) }
         }
         Some(_) | None => Support::Unbounded,
     }
@@ -189,7 +190,7 @@ fn support(constant: Constant, peaks: &[PeakSeen]) -> Support {
 fn cautions(
     constant: Constant,
     current: Option<ByteSize>,
-    peaks: &[PeakSeen],
+    peaks: &[ClassPeak],
     support: Support,
     reports: &[Report],
 ) -> Vec<Caution> {

@@ -1,4 +1,4 @@
-//! What a run tells GitHub, where it is GitHub that runs it.
+//! Annotations and job summary of a run in GitHub Actions.
 
 use std::fs::{self, File};
 use std::io::{self, Write, stderr};
@@ -9,24 +9,24 @@ use skyload::env;
 use skyload::record::RunDir;
 use skyload::render::github;
 
-/// Annotates the workflow run with what was found, and adds report.md to its page.
+/// Writes annotations for the findings, and appends report.md to the job summary.
 ///
-/// Annotations go to standard error, which GitHub reads as well: standard output is
-/// the report's. That the page could not be written is said and changes no verdict.
-pub(crate) fn tell(run: &RunDir, report: &Report) {
+/// Annotations go to standard error, which GitHub reads too, since standard output is for the
+/// report. A summary that cannot be written is reported and changes no verdict.
+pub(crate) fn publish(run: &RunDir, report: &Report) {
     let mut out = stderr().lock();
     if env::text(env::GITHUB_ACTIONS).is_some_and(|value| value == "true") {
         _ = github::annotations(report, &mut out);
     }
-    if let Some(page) = env::path(env::GITHUB_STEP_SUMMARY)
-        && let Err(error) = append(&run.report_markdown(), &page)
+    if let Some(summary) = env::path(env::GITHUB_STEP_SUMMARY)
+        && let Err(error) = append(&run.report_markdown(), &summary)
     {
-        _ = writeln!(out, "Adding report.md to `{}` failed: {error}", page.display());
+        _ = writeln!(out, "Adding report.md to `{}` failed: {error}", summary.display());
     }
 }
 
-fn append(report: &Path, page: &Path) -> io::Result<()> {
+fn append(report: &Path, summary: &Path) -> io::Result<()> {
     let text = fs::read(report)?;
-    let mut page = File::options().create(true).append(true).open(page)?;
-    page.write_all(&text)
+    let mut summary = File::options().create(true).append(true).open(summary)?;
+    summary.write_all(&text)
 }

@@ -1,6 +1,6 @@
-//! `cargo xtask`: the commands of skyload.
+//! Commands of skyload: `cargo xtask`.
 //!
-//! `load` is the main job; its story is in `commands/load/mod.rs`.
+//! The main one is `load`; its steps are in `commands/load/mod.rs`.
 
 mod bench;
 #[cfg(test)]
@@ -31,9 +31,9 @@ use skyload::plan::UsageErrors;
 use commands::{load, profile, recommend, report, runs, schema, test};
 use flags::Command;
 
-/// A tool error.
+/// Exit code of a tool error.
 const TOOL_ERROR: u8 = 1;
-/// A mistake in what was typed or configured.
+/// Exit code of a mistake in the command line or the configuration.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Command::Profiler(flags) => commands::profiler::run(&flags).map(|()| 0),
     };
     ExitCode::from(result.unwrap_or_else(|error| {
-        // A terminal that has gone must not hide the exit code.
+        // A closed terminal must not change the exit code.
         _ = writeln!(std::io::stderr(), "error: {error:#}");
         exit_code(&error)
     }))

@@ -1,4 +1,4 @@
-//! The `cargo nextest` command lines: which tests there are, the load, the gate.
+//! Command lines of `cargo nextest`: listing tests, the load, the gate.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -18,14 +18,14 @@ use skyload::plan::LoadPlan;
 use skyload::record::RunDir;
 use skyload::scenario::ScenarioId;
 
-/// nextest's exit code for "some test failed"; others mean that it could not run.
+/// Exit code of nextest for failed tests; any other but 0 means that tests could not run.
 const TESTS_FAILED: i32 = 100;
 
-/// How long interrupted scenarios get to write their outcomes. nextest itself
-/// kills them after 10 s.
-const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// Time limit for interrupted scenarios to write their outcomes. Longer than nextest's own grace
+/// period of 10 s, after which it kills them.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The test binaries of load and gate, built, with the names of their tests.
+/// Test binaries of the load and the gate, with the names of their tests.
 pub(crate) struct Tests {
     build: Build,
     scenarios: Vec<(ScenarioId, String)>,
@@ -34,9 +34,9 @@ pub(crate) struct Tests {
 }
 
 impl Tests {
-    /// Builds both binaries and lists what is in them. This comes before any
-    /// server is started: the compiler must not compete with it. `secrets` are
-    /// variables that scenarios get and no file does.
+    /// Builds both binaries and lists their tests, before any server is started, so that the
+    /// compiler does not compete with the server. `secrets` are environment variables for
+    /// scenarios that are written to no file.
     pub(crate) fn build(
         nextest: &Path,
         workspace: &Workspace,
@@ -62,20 +62,20 @@ impl Tests {
         Ok(Self { build, scenarios, gate: names("gate"), secrets })
     }
 
-    /// Fails if a planned scenario has no test, or more than one.
+    /// Checks that each planned scenario has exactly one test.
     pub(crate) fn expect_all_of(&self, plan: &LoadPlan) -> Result<()> {
         for scenario in &plan.scenarios {
             let tests = self.scenarios.iter().filter(|(id, _)| *id == scenario.id).count();
             ensure!(
                 tests == 1,
-                "scenario {} has {tests} tests in tests/load instead of one",
+                "expected one test for scenario {} in tests/load, got {tests}",
                 scenario.id
             );
         }
         Ok(())
     }
 
-    /// Starts all scenarios of the plan at once.
+    /// Starts all scenarios of the plan concurrently.
     pub(crate) fn start_load(&self, plan: &LoadPlan, run: &RunDir) -> Result<LoadProcess> {
         let planned: Vec<&str> = self
             .scenarios
@@ -95,15 +95,17 @@ impl Tests {
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("sharing load.log")?)
             .stderr(log)
-            // The terminal's Ctrl-C is ours to hear; we pass it on when it is time.
+            // In the foreground group, nextest would get the terminal's Ctrl-C directly. The
+            // coordinator forwards it instead, when it stops the load.
             .process_group(0);
         let nextest = OwnedChild::spawn(&mut command).context("starting the scenarios")?;
-        Ok(LoadProcess { nextest, junit, kept: run.path().join("junit-load.xml") })
+        Ok(LoadProcess { nextest, junit, junit_copy: run.path().join("junit-load.xml") })
     }
 
-    /// Runs the gate over a finished run. Returns whether all cases passed, and
-    /// nextest's lines about them.
+    /// Runs the gate over a finished run. Returns whether all cases passed, and nextest's line on
+    /// each.
     pub(crate) fn run_gate(&self, report: &Report, run: &RunDir) -> Result<(bool, Vec<String>)> {
+        // A case of a metric without a budget in this run would have nothing to check.
         let case = |check: &LimitCheck| check.metric.to_string().replace('-', "_");
         let budgeted: Vec<String> = report.budgets.iter().map(case).collect();
         let chosen: Vec<&str> = self
@@ -127,30 +129,30 @@ impl Tests {
             .context("running the gate")?;
         fs::write(run.gate_log(), [&output.stdout[..], &output.stderr[..]].concat())
             .context("writing gate.log")?;
-        keep(&junit, &run.path().join("junit-gate.xml"));
+        copy_junit(&junit, &run.path().join("junit-gate.xml"));
         let passed = match output.status.code() {
             Some(0) => true,
             Some(TESTS_FAILED) => false,
             _ => bail!(
-                "the gate could not be run ({})\n  hint: see {}",
+                "the gate failed to run ({})\n  hint: see {}",
                 output.status,
                 run.gate_log().display()
             ),
         };
-        let words = String::from_utf8_lossy(&output.stderr);
-        let mut lines: Vec<String> = words
+        let text = String::from_utf8_lossy(&output.stderr);
+        let mut lines: Vec<String> = text
             .lines()
             .map(str::trim_start)
             .filter(|line| line.starts_with("PASS [") || line.starts_with("FAIL ["))
             .map(str::to_owned)
             .collect();
-        // nextest repeats failures at its end.
+        // nextest repeats failures at the end of its output.
         lines.sort();
         lines.dedup();
         Ok((passed, lines))
     }
 
-    /// Where nextest writes a profile's JUnit file; an old one is removed.
+    /// Path of the JUnit file that nextest writes for a profile. Removes an old one.
     fn junit(&self, profile: &str) -> PathBuf {
         let path = self.build.store.join(profile).join("junit.xml");
         _ = fs::remove_file(&path);
@@ -158,11 +160,12 @@ impl Tests {
     }
 }
 
-/// The scenarios under way.
+/// Running scenarios, which are stopped when dropped.
 pub(crate) struct LoadProcess {
     nextest: OwnedChild,
     junit: PathBuf,
-    kept: PathBuf,
+    /// Path of the JUnit file in the results.
+    junit_copy: PathBuf,
 }
 
 impl LoadProcess {
@@ -171,16 +174,16 @@ impl LoadProcess {
         Ok(self.nextest.status().context("waiting for the scenarios")?.is_some())
     }
 
-    /// Asks all scenarios to stop, and waits until they have written their outcomes.
+    /// Interrupts all scenarios, and waits until they have written their outcomes.
     pub(crate) fn stop(&mut self) {
-        // Should nextest be killed, its tests stop by themselves once we have ended.
-        self.nextest.end(Signal::SIGINT, STOP_WITHIN);
+        // If nextest has to be killed, scenarios exit by themselves once this process is gone.
+        self.nextest.end(Signal::SIGINT, STOP_TIMEOUT);
     }
 
-    /// Takes note of how the scenarios ended.
+    /// Waits for the scenarios and copies their JUnit file to the results.
     pub(crate) fn finish(mut self) -> Result<ExitStatus> {
         let status = self.nextest.wait().context("waiting for the scenarios")?;
-        keep(&self.junit, &self.kept);
+        copy_junit(&self.junit, &self.junit_copy);
         Ok(status)
     }
 }
@@ -191,25 +194,26 @@ impl Drop for LoadProcess {
     }
 }
 
-/// A JUnit file that isn't there was not written, which the log explains.
-fn keep(junit: &Path, kept: &Path) {
-    _ = fs::copy(junit, kept);
+/// Copies a JUnit file to the results, if nextest has written one; if not, its log has the reason.
+fn copy_junit(junit: &Path, copy: &Path) {
+    _ = fs::copy(junit, copy);
 }
 
+/// Filter expression of nextest for these tests.
 fn any_of(names: &[&str]) -> String {
     let tests: Vec<String> = names.iter().map(|name| format!("test(={name})")).collect();
     tests.join(" | ")
 }
 
-/// The test binaries as nextest knows them, so that it need not ask cargo again:
-/// nothing is compiled, or even looked at, while a server is measured.
+/// Metadata of the built test binaries. With it nextest does not call cargo, so nothing is
+/// compiled or checked while a server is measured.
 struct Build {
     nextest: PathBuf,
     root: PathBuf,
     cargo: PathBuf,
     binaries: PathBuf,
-    /// Where nextest writes its results, instead of `target/nextest`: runs from
-    /// different state directories must not find one another's.
+    /// Directory of nextest's results. Not `target/nextest`, since runs from different state
+    /// directories must not overwrite each other's.
     store: PathBuf,
     settings: PathBuf,
 }
@@ -217,7 +221,7 @@ struct Build {
 impl Build {
     fn make(nextest: &Path, workspace: &Workspace) -> Result<Self> {
         let folder = workspace.state.join("tests");
-        fs::create_dir_all(&folder).context("creating the folder of the tests' metadata")?;
+        fs::create_dir_all(&folder).context("creating the directory of the tests' metadata")?;
         let root = workspace.root.clone();
         let build = Self {
             nextest: nextest.to_owned(),
@@ -227,21 +231,22 @@ impl Build {
             store: folder.join("nextest"),
             settings: folder.join("nextest.toml"),
         };
-        // A string of JSON is one of TOML, too.
-        let store = serde_json::to_string(&build.store).context("naming nextest's folder")?;
+        // A JSON string is also a TOML string.
+        let store = serde_json::to_string(&build.store).context("naming nextest's directory")?;
         fs::write(&build.settings, format!("[store]\ndir = {store}\n"))
             .context("writing nextest's settings")?;
         let mut metadata = Command::new("cargo");
         metadata.args(["metadata", "--format-version", "1"]).current_dir(&root);
-        let metadata = output_of(without_outer_cargo(&mut metadata)).context("asking cargo")?;
-        fs::write(&build.cargo, metadata).context("keeping cargo's metadata")?;
+        let metadata =
+            output_of(without_outer_cargo(&mut metadata)).context("running `cargo metadata`")?;
+        fs::write(&build.cargo, metadata).context("writing cargo's metadata")?;
         let mut list = Command::new(nextest);
         list.args(["nextest", "list", "--package", "skyload", "--test", "load", "--test", "gate"])
             .args(["--list-type", "binaries-only", "--message-format", "json"])
             .args(["--color", "never"])
             .current_dir(&root);
         let binaries = output_of(without_outer_cargo(&mut list)).context("building the tests")?;
-        fs::write(&build.binaries, binaries).context("keeping the list of test binaries")?;
+        fs::write(&build.binaries, binaries).context("writing the list of test binaries")?;
         Ok(build)
     }
 
@@ -260,8 +265,8 @@ impl Build {
     }
 }
 
-/// Takes away what an outer cargo or nextest has set for *its* package. Build
-/// scripts that look at it would otherwise be run again for each change of caller.
+/// Removes variables that an outer cargo or nextest has set for its own package. Build scripts that
+/// depend on one would otherwise run again whenever the caller changes.
 pub(crate) fn without_outer_cargo(command: &mut Command) -> &mut Command {
     const PREFIXES: [&str; 6] = [
         "NEXTEST",
@@ -277,12 +282,12 @@ pub(crate) fn without_outer_cargo(command: &mut Command) -> &mut Command {
     command
 }
 
-/// What a command wrote to its standard output, if it succeeded.
+/// Standard output of a command that must succeed.
 fn output_of(command: &mut Command) -> Result<Vec<u8>> {
     let output = command::output(command)?;
     if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
-        bail!("it failed ({}):\n{}", output.status, words.trim_end());
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!("failed ({}):\n{}", output.status, error.trim_end());
     }
     Ok(output.stdout)
 }

@@ -1,4 +1,4 @@
-//! A profile that is made on the server's machine, taken into a run of this one.
+//! Profile from the server's machine, merged into a run on this machine.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,27 +14,27 @@ use tokio::time::timeout;
 
 use crate::server::{Context, runtime};
 
-/// The comparison of clocks is given up after this: a server under load may take its
-/// time, and one that is gone has no clock.
-const COMPARE_WITHIN: Duration = Duration::from_secs(60);
+/// Time limit of the comparison of clocks. A server under load responds slowly.
+const COMPARE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The same when somebody wants an end already.
-const COMPARE_IN_HURRY: Duration = Duration::from_secs(3);
+/// Time limit of the comparison of clocks after Ctrl-C.
+const COMPARE_TIMEOUT_INTERRUPTED: Duration = Duration::from_secs(3);
 
-/// The profiler lists processes every five seconds.
-const LIST_WITHIN: Duration = Duration::from_secs(10);
+/// Time limit of the wait for a newer list of processes, which the profiler writes every 5 s.
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is wrong with a path that should name a profile, if anything is.
-pub(crate) fn mistake(path: &Path) -> Option<String> {
+/// Usage error of a path that should name a profile, if it does not.
+pub(crate) fn usage_error(path: &Path) -> Option<String> {
     let error = anyhow::Error::new(ProfileFiles::at(path).header().err()?);
     Some(format!(
-        "--server-profile: there is no profile at `{}`: {error:#}\n  hint: `cargo xtask profile` on \
-         the server's machine makes one; start it before the load, where this machine can read it",
+        "--server-profile: no profile found at `{}`: {error:#}\n  hint: run `cargo xtask profile` on \
+         the server's machine before the load, with results that this machine can read",
         path.display()
     ))
 }
 
-/// Asks how far the server's clock is from ours, unless somebody asks for an end.
+/// Offset of the server's clock from this machine's. Ctrl-C cancels the comparison; after an
+/// earlier Ctrl-C it has a short time limit.
 pub(crate) fn compare_clocks(context: &Context<'_>) -> Result<ClockOffset> {
     let Context { plan, run, signals, .. } = *context;
     let environment: Environment = read(&run.environment())?;
@@ -42,37 +42,37 @@ pub(crate) fn compare_clocks(context: &Context<'_>) -> Result<ClockOffset> {
     let client = ApiClient::for_run(&run.id(), plan, &environment, command, &context.credentials)?;
     let compared = runtime()?.block_on(async {
         match signals.interrupted() {
-            // It takes a moment from a server that answers, and without it a profile of
-            // what was measured is worth nothing.
-            true => Ok(timeout(COMPARE_IN_HURRY, client.compare_clocks()).await),
+            // Fast if the server responds, and without it a profile cannot be merged into
+            // what was measured.
+            true => Ok(timeout(COMPARE_TIMEOUT_INTERRUPTED, client.compare_clocks()).await),
             false => {
-                signals.unless_interrupted(timeout(COMPARE_WITHIN, client.compare_clocks())).await
+                signals.unless_interrupted(timeout(COMPARE_TIMEOUT, client.compare_clocks())).await
             }
         }
     });
-    let compared = compared?.context("the server took too long")?;
+    let compared = compared?.context("no response from the server in time")?;
     compared.map_err(|failure| anyhow::anyhow!("{failure}"))
 }
 
-/// Waits until the profile's list of processes is younger than a moment of the server's
-/// clock, or nobody seems to renew it.
+/// Waits until the profile's list of processes is newer than `after`, by the server's clock, or
+/// for the time in which a running profiler would have written one.
 pub(crate) fn wait_for_list(path: &Path, after: Timestamp, signals: &Signals) {
     let files = ProfileFiles::at(path);
     let read = || {
         let table = files.table().ok()??;
         table.processes.iter().filter_map(|record| record.last_read).max()
     };
-    // Whether it came to that is seen in the files.
-    _ = wait_until(LIST_WITHIN, Duration::from_millis(200), || {
+    // A list that stays old is not an error here: the report tells from the files.
+    _ = wait_until(LIST_TIMEOUT, Duration::from_millis(200), || {
         let is_over = signals.interrupted() || read().is_some_and(|read| read >= after);
         Probe::of(is_over, "the list of processes is older")
     });
 }
 
-/// Takes a profile into the run, in the place of one of the run's own.
-pub(crate) fn take(path: &Path, run: &RunDir) -> Result<()> {
+/// Merges a profile into the run. Replaces the run's profile.
+pub(crate) fn merge(path: &Path, run: &RunDir) -> Result<()> {
     run.profile()
         .replace_with(&ProfileFiles::at(path))
         .and_then(|()| run.update_profile_checksums())
-        .with_context(|| format!("taking the server's profile from `{}`", path.display()))
+        .with_context(|| format!("merging the server's profile from `{}`", path.display()))
 }

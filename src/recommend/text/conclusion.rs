@@ -1,4 +1,4 @@
-//! The answer in one sentence, and the command to type next.
+//! Conclusion in one sentence, and the next command.
 
 use std::cmp::Ordering;
 use std::io::{self, Write};
@@ -7,42 +7,39 @@ use super::super::Recommendation;
 use super::super::support::{Advice, Caution};
 use crate::shell;
 
-/// Whether SkyPilot's constants are right, as far as the runs can tell.
-pub(super) fn answer(recommendation: &Recommendation) -> String {
-    let names = |is_meant: &dyn Fn(&Advice) -> bool| {
-        let meant = recommendation.constants.iter().filter(|advice| is_meant(advice));
-        meant.map(|advice| advice.constant.name()).collect::<Vec<_>>().join(", ")
+/// Sentence on whether SkyPilot's constants are too low, enough, or can be lowered.
+pub(super) fn sentence(recommendation: &Recommendation) -> String {
+    let names = |selects: &dyn Fn(&Advice) -> bool| {
+        let selected = recommendation.constants.iter().filter(|advice| selects(advice));
+        selected.map(|advice| advice.constant.name()).collect::<Vec<_>>().join(", ")
     };
     let is_raised = |advice: &Advice| advice.change() == Some(Ordering::Greater);
     let low = names(&|advice| is_raised(advice) && advice.is_exceeded());
     let close = names(&|advice| is_raised(advice) && !advice.is_exceeded());
     let high = names(&|advice| advice.change() == Some(Ordering::Less));
-    let raised =
-        [("Too low for what these runs did", low), ("With less than the headroom above", close)];
+    let raised = [("Below the peaks of these runs", low), ("With too little headroom", close)];
     let raised: Vec<String> = raised
         .into_iter()
         .filter(|(_, names)| !names.is_empty())
-        .map(|(what, names)| format!("{what}: {names}."))
+        .map(|(problem, names)| format!("{problem}: {names}."))
         .collect();
     if !raised.is_empty() {
         return raised.join(" ");
     }
     if !recommendation.is_usable() {
-        return "These runs say nothing about them.".to_owned();
+        return "These runs support no value of any constant.".to_owned();
     }
-    let none = "No constant that was tried is too low for what these runs did.";
+    let enough = "No measured constant is too low for these runs.";
     if high.is_empty() {
-        none.to_owned()
+        enough.to_owned()
     } else if is_lowered_without_clouds(recommendation) {
-        format!(
-            "{none} Whether they can be lowered, these runs cannot tell: none launched on a cloud."
-        )
+        format!("{enough} Whether any can be lowered is unknown, since no run launched on a cloud.")
     } else {
-        format!("{none} {high} can be lowered: SkyPilot then starts more workers.")
+        format!("{enough} {high} can be lowered: SkyPilot then starts more workers.")
     }
 }
 
-/// Writes the command to type next; in that, the runs are called by these names.
+/// Writes the next command, with these names of the runs.
 pub(super) fn next(
     recommendation: &Recommendation,
     names: &[String],
@@ -52,15 +49,15 @@ pub(super) fn next(
     if !recommendation.is_usable() {
         return writeln!(
             out,
-            "\nNEXT: cargo xtask load --sky {version}\n      no constant can be recommended; the \
+            "\nNEXT: cargo xtask load --sky {version}\n      to get recommended constants; the \
              default plan runs processes of every class"
         );
     }
     if !recommendation.changes_anything() {
         return writeln!(
             out,
-            "\nNEXT: cargo xtask load --sky {version} -n 20\n      nothing is to be changed; more \
-             users would say whether that holds"
+            "\nNEXT: cargo xtask load --sky {version} -n 20\n      to check with more users; no \
+             constant changes so far"
         );
     }
     let names: Vec<_> = names.iter().map(|name| shell::word(name)).collect();
@@ -69,15 +66,15 @@ pub(super) fn next(
     if is_lowered_without_clouds(recommendation) {
         return writeln!(
             out,
-            "\nNEXT: cargo xtask load --sky {version} -n 20 -c CLOUD --copy-credentials\n      with a cloud that you \
-             use, then `recommend` again with that run as well. For these values as they are: `{patch}`, \
-             then {apply}"
+            "\nNEXT: cargo xtask load --sky {version} -n 20 -c CLOUD --copy-credentials\n      on a \
+             cloud that you use, then run `recommend` with that run too. To apply these values now: \
+             `{patch}`, then {apply}"
         );
     }
     writeln!(out, "\nNEXT: {patch}\n      then {apply}")
 }
 
-/// The patch as it is named where it is applied, which is another folder.
+/// Path of the patch in the command that applies it, from another directory.
 const APPLIED: &str = "PATH/constants.patch";
 
 fn is_lowered_without_clouds(recommendation: &Recommendation) -> bool {

@@ -1,4 +1,4 @@
-//! What a recommendation would change, as a table.
+//! Effects of a recommendation, as a table.
 
 use std::io::{self, Write};
 
@@ -7,19 +7,20 @@ use super::INDENT;
 use crate::render::table::Table;
 use crate::units::{ByteSize, as_gib};
 
-/// Writes how many workers SkyPilot starts before and after, if that is known.
+/// Writes the numbers of workers that SkyPilot starts before and after, or why they are unknown.
 pub(super) fn write(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
     let (consolidated, machines) = match &recommendation.effects {
         Effects::NotAsked => return Ok(()),
         Effects::Unknown(reason) => {
-            return writeln!(out, "\nWHAT IT WOULD CHANGE is not known: {reason}");
+            return writeln!(out, "\nWORKERS with the recommended constants: unknown, {reason}");
         }
         Effects::Known { consolidated, machines, .. } => (*consolidated, machines),
     };
-    let jobs = if consolidated { "inside of the server" } else { "on a machine of their own" };
+    let jobs = if consolidated { "inside of the server" } else { "on a separate machine" };
     writeln!(
         out,
-        "\nWHAT IT WOULD CHANGE, by SkyPilot's own formulas (managed jobs {jobs}, as in the runs)"
+        "\nWORKERS, present -> recommended constants, by SkyPilot's formulas (managed jobs {jobs}, as \
+         in the runs)"
     )?;
     let headings =
         ["machine", "mode", "web workers", "long", "short", "controllers", "all at peak, GiB"];
@@ -32,8 +33,8 @@ pub(super) fn write(recommendation: &Recommendation, out: &mut impl Write) -> io
     if burst > 0 {
         writeln!(
             out,
-            "  Local servers start up to {burst} more executors of each kind, each for one request; \
-             they are in no sum."
+            "  Servers in local mode start up to {burst} more executors of each kind, each for one \
+             request; the sums leave them out."
         )?;
     }
     Ok(())
@@ -60,7 +61,7 @@ fn effect_row(recommendation: &Recommendation, effect: &MachineEffect) -> Vec<St
     ]
 }
 
-/// `36 -> 44`, or `36` where nothing changes.
+/// Cell such as `36 -> 44`, or `36` if nothing changes.
 fn arrow(before: &str, after: &str) -> String {
     if before == after { before.to_owned() } else { format!("{before} -> {after}") }
 }

@@ -1,4 +1,4 @@
-//! A recommendation as text: for a terminal, and as the words above a patch.
+//! Recommendation as text: for a terminal, and as the preamble of a patch.
 
 mod cautions;
 mod conclusion;
@@ -7,31 +7,29 @@ mod effects;
 use std::cmp::Ordering;
 use std::io::{self, Write};
 
-use super::support::{Advice, Caution, Counted, PeakSeen, Support};
+use super::support::{Advice, Caution, ClassPeak, Counted, Support};
 use super::{Constant, Effects, Recommendation, RunUsed};
 use crate::analysis::Verdict;
 use crate::record::profile::ProfilerLevel;
 use crate::render::table::Table;
 use crate::units::as_mib;
 
-/// What stands before each line below a heading.
+/// Indentation of lines below a heading.
 const INDENT: &str = "  ";
 
-/// Writes all of it, ending with the command to type next; in that, the runs are called by
-/// these names.
+/// Writes the recommendation, ending with the next command, which has these names of the runs.
 pub fn render(
     recommendation: &Recommendation,
     names: &[String],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    writeln!(out, "CONSTANTS that these runs of SkyPilot {} support", recommendation.sky)?;
+    writeln!(out, "RECOMMENDED CONSTANTS for SkyPilot {}", recommendation.sky)?;
     constants(recommendation, out)?;
-    writeln!(out, "  {}", conclusion::answer(recommendation))?;
+    writeln!(out, "  {}", conclusion::sentence(recommendation))?;
     cautions::write(recommendation, out)?;
     writeln!(
         out,
-        "\nRUNS and the peak of the largest process of each class, in MiB; in parentheses, how many \
-         processes there were"
+        "\nRUNS with the max peak per class, in MiB (in parentheses: number of processes)"
     )?;
     runs(recommendation, out)?;
     writeln!(out, "\nHEADROOM: {}", cautions::headroom_rule())?;
@@ -39,11 +37,11 @@ pub fn render(
     conclusion::next(recommendation, names, out)
 }
 
-/// The words above a patch: `git apply` passes over them.
+/// Writes the preamble of a patch, which `git apply` ignores.
 pub fn preamble(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "Worker memory of SkyPilot {}, from the peaks that skyload measured.\n",
+        "Worker memory of SkyPilot {}, from peaks that skyload measured.\n",
         recommendation.sky
     )?;
     let values = recommendation.values();
@@ -58,7 +56,7 @@ pub fn preamble(recommendation: &Recommendation, out: &mut impl Write) -> io::Re
             "{}: {} -> {}, from a peak of {:.1} MiB",
             advice.constant,
             present(advice),
-            advice.constant.spell(*value),
+            advice.constant.literal(*value),
             as_mib(peak)
         )?;
     }
@@ -74,17 +72,17 @@ pub fn preamble(recommendation: &Recommendation, out: &mut impl Write) -> io::Re
 }
 
 fn constants(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
-    let mut rows = Table::new(&["constant", "supported", "now", "recommended", "largest peak"], 2);
+    let mut rows = Table::new(&["constant", "change", "now", "recommended", "max peak"], 2);
     for advice in &recommendation.constants {
         let (recommended, peak) = match advice.support {
             Support::Supported { peak, recommended } => {
-                (advice.constant.spell(recommended), format!("{:.1} MiB", as_mib(peak)))
+                (advice.constant.literal(recommended), format!("{:.1} MiB", as_mib(peak)))
             }
             Support::NotTried | Support::Unbounded => ("-".to_owned(), "-".to_owned()),
         };
         rows.row([
             advice.constant.to_string(),
-            what_follows(recommendation, advice).to_owned(),
+            change(recommendation, advice).to_owned(),
             present(advice),
             recommended,
             peak,
@@ -94,24 +92,23 @@ fn constants(recommendation: &Recommendation, out: &mut impl Write) -> io::Resul
 }
 
 fn present(advice: &Advice) -> String {
-    advice.current.map_or_else(|| "-".to_owned(), |size| advice.constant.spell(size))
+    advice.current.map_or_else(|| "-".to_owned(), |size| advice.constant.literal(size))
 }
 
-fn what_follows(recommendation: &Recommendation, advice: &Advice) -> &'static str {
-    // The controllers' stands in another module, which only SkyPilot itself is asked about.
+/// Change of a constant (lower, keep, raise), or why there is none.
+fn change(recommendation: &Recommendation, advice: &Advice) -> &'static str {
+    // The present value of the controllers' constant comes with the effects.
     let is_unknown = advice.constant == Constant::Controller
         && !matches!(recommendation.effects, Effects::Known { .. });
     match (advice.support, advice.current) {
         (Support::NotTried, _) => "no such process ran",
-        (Support::Unbounded, _) => {
-            "the highest peak is a lower bound: nobody knows how high it was"
-        }
+        (Support::Unbounded, _) => "unknown, max peak is a lower bound",
         (Support::Supported { .. }, None) if is_unknown => "for comparison, not patched",
         (Support::Supported { .. }, None) => "not in this SkyPilot",
         (Support::Supported { .. }, Some(_)) => match advice.change() {
             None => "for comparison, not patched",
             Some(Ordering::Less) if advice.cautions.contains(&Caution::LoweredWithoutClouds) => {
-                "lower, without clouds"
+                "lower (no run on a cloud)"
             }
             Some(Ordering::Less) => "lower",
             Some(Ordering::Equal) => "keep",
@@ -148,7 +145,7 @@ const fn short_name(constant: Constant) -> &'static str {
 
 fn verdict(used: &RunUsed) -> String {
     match used.verdict {
-        Verdict::ScenarioFailed => "SCENARIO FAILED (not all of its load took place)".to_owned(),
+        Verdict::ScenarioFailed => "SCENARIO FAILED (load incomplete)".to_owned(),
         verdict => verdict.name().to_owned(),
     }
 }
@@ -174,7 +171,7 @@ fn peaks_of(advice: &Advice, used: &RunUsed) -> String {
     of_run.max_by_key(|seen| seen.size().or(seen.peak)).map_or_else(|| "-".to_owned(), peak)
 }
 
-fn peak(seen: &PeakSeen) -> String {
+fn peak(seen: &ClassPeak) -> String {
     let processes = seen.processes;
     let Some(measured) = seen.peak.map(as_mib) else {
         return format!("not read ({processes}), left out");

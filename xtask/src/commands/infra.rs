@@ -14,7 +14,7 @@ use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
 use crate::flags;
-use crate::sky::{SkyInstallation, Whose, speed};
+use crate::sky::{SkyEnvironment, SkyInstallation, speed};
 
 pub(crate) fn run(flags: &flags::Infra) -> Result<()> {
     let workspace = Workspace::locate()?;
@@ -39,7 +39,7 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     let (signals, progress) = (Signals::listen()?, Progress::new());
     let sky = SkyInstallation::prepare(&selection, &workspace.state, &progress)?;
     signals.check()?;
-    let measured = speed::measure(&sky, Whose::Ours, &signals, progress)?;
+    let measured = speed::measure(&sky, SkyEnvironment::Filtered, &signals, progress)?;
     let priority = NodePriority::on(measured.map(|measured| measured.speed));
     let options = LoopbackOptions { lifetime: Lifetime::UntilInfraDown, priority };
     let loopback = Loopback::start(workspace, &sky.for_nodes(), options, &signals, progress)?;

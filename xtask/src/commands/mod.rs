@@ -1,7 +1,7 @@
-//! The commands, one module each: what was typed is carried out, and what came of it shown.
+//! Commands, one module each: each runs what its flags request and shows the result.
 //!
-//! Whatever they share is beside them and knows none of them; but `report` shows what
-//! `load` and `profile` have made, and `runs` knows which run a name stands for.
+//! Shared code is outside of this module and does not depend on commands. Exceptions: `report`
+//! shows the results of `load` and `profile`, and `runs` finds runs by name.
 
 pub(crate) mod infra;
 pub(crate) mod load;

@@ -1,4 +1,4 @@
-//! `cargo xtask recommend`: the constants that runs support, and a patch of SkyPilot.
+//! `cargo xtask recommend`: recommended constants, and a patch of SkyPilot.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,35 +20,35 @@ use super::runs::find;
 use crate::flags::{self, Format};
 use crate::sky::{SkyInstallation, sizing};
 
-/// The modules that have held the constants, from the newest releases to the oldest.
+/// SkyPilot's modules with the constants, from the newest releases to the oldest.
 const MODULES: [&str; 2] = ["sky/server/config.py", "sky/server/requests/executor.py"];
 
 pub(crate) fn run(flags: &flags::Recommend) -> Result<u8> {
     let workspace = Workspace::locate()?;
     let machines = machines(&flags.machines)?;
     let reports = runs(&workspace, &flags.runs)?;
-    let recommendation = Recommendation::assemble(&reports)
-        .map_err(|refused| UsageErrors(vec![refused.to_string()]))?;
+    let recommendation =
+        Recommendation::assemble(&reports).map_err(|error| UsageErrors(vec![error.to_string()]))?;
     let environment = reports
         .iter()
         .find_map(|report| report.environment.as_ref())
-        .context("no run says which SkyPilot it was of")?;
+        .context("no run has a record of its SkyPilot")?;
     let code = if recommendation.is_usable() { 0 } else { Verdict::Inconclusive.exit_code() };
     if flags.patch {
         print_patch(&workspace, &recommendation, environment)?;
         return Ok(code);
     }
-    let effects = ask(&workspace, flags, &machines, &recommendation, environment);
+    let effects = effects_of(&workspace, flags, &machines, &recommendation, environment);
     let names: Vec<String> = reports.into_iter().map(|report| report.name).collect();
     show(&recommendation.with_effects(effects), &names, flags.format)?;
     Ok(code)
 }
 
 fn machines(lists: &[String]) -> Result<Vec<MachineSize>> {
-    let words = || lists.iter().flat_map(|list| list.split([',', ' ']));
+    let items = || lists.iter().flat_map(|list| list.split([',', ' ']));
     let (mut machines, mut mistakes) = (Vec::new(), Vec::new());
-    for word in words().map(str::trim).filter(|word| !word.is_empty()) {
-        match word.parse() {
+    for item in items().map(str::trim).filter(|item| !item.is_empty()) {
+        match item.parse() {
             Ok(machine) => machines.push(machine),
             Err(error) => mistakes.push(format!("--machines: {error}")),
         }
@@ -56,11 +56,11 @@ fn machines(lists: &[String]) -> Result<Vec<MachineSize>> {
     if !mistakes.is_empty() {
         return Err(UsageErrors(mistakes).into());
     }
-    Ok(if machines.is_empty() { effects::USUAL.to_vec() } else { machines })
+    Ok(if machines.is_empty() { effects::DEFAULT_MACHINES.to_vec() } else { machines })
 }
 
-/// All runs, or all the reasons why some cannot be read. A run that is named twice counts
-/// once.
+/// Reports of all runs, or a usage error for each that cannot be read. A run that is named twice
+/// counts once.
 fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<Report>> {
     let (mut runs, mut mistakes) = (Vec::<Report>::new(), Vec::new());
     for name in names {
@@ -73,15 +73,16 @@ fn runs(workspace: &Workspace, names: &[PathBuf]) -> Result<Vec<Report>> {
     if mistakes.is_empty() { Ok(runs) } else { Err(UsageErrors(mistakes).into()) }
 }
 
-/// The report of a run: assembled anew and not kept, since the run may be somebody else's.
+/// Report of a run, assembled again and not written to the run's directory, which may belong to
+/// another user.
 fn read_run(workspace: &Workspace, name: &Path) -> Result<Report> {
     let run = find::run(workspace, name)?;
     Ok(Report::assemble(&report::evidence(&run, workspace)?))
 }
 
-/// What the constants would change. That SkyPilot cannot be asked takes nothing away from
-/// what the runs support.
-fn ask(
+/// Effects of the recommended constants. A failure to compute them is no error, since the
+/// recommendation does not depend on them.
+fn effects_of(
     workspace: &Workspace,
     flags: &flags::Recommend,
     machines: &[MachineSize],
@@ -94,42 +95,42 @@ fn ask(
         _ => &[Mode::Local, Mode::Deploy],
     };
     let Some(consolidated) = environment.server.consolidation.known() else {
-        let reason =
-            "nobody could find out whether the server of the runs runs managed jobs itself";
+        let reason = "no record of whether managed jobs ran inside of the server";
         return Effects::Unknown(reason.to_owned());
     };
-    let answer = installation(workspace, environment).and_then(|sky| {
+    let effects = installation(workspace, environment).and_then(|sky| {
         let python =
-            sky.python.with_context(|| format!("{} is not run by a Python", sky.sky.display()))?;
-        let question =
-            sizing::Question { machines, modes, consolidated, constants: &recommendation.values() };
-        sizing::ask(&python, &question)
+            sky.python.with_context(|| format!("{} is not a Python script", sky.sky.display()))?;
+        let query =
+            sizing::Query { machines, modes, consolidated, constants: &recommendation.values() };
+        sizing::run(&python, &query)
     });
-    answer.unwrap_or_else(|error| Effects::Unknown(format!("{error:#}")))
+    effects.unwrap_or_else(|error| Effects::Unknown(format!("{error:#}")))
 }
 
-/// The SkyPilot of the runs: where it was, or else the same release once more.
+/// SkyPilot of the runs: the one at its recorded path, or else the same release, installed again.
 fn installation(workspace: &Workspace, environment: &Environment) -> Result<SkyInstallation> {
-    let wanted = &environment.sky;
-    let was_at = &environment.client.sky;
+    let recorded = &environment.sky;
+    let path = &environment.client.sky;
     let progress = Progress::new();
     let prepare = |selection| SkyInstallation::prepare(&selection, &workspace.state, &progress);
-    let there = prepare(SkySelection::Executable(was_at.clone()))
+    let present = prepare(SkySelection::Executable(path.clone()))
         .ok()
-        .filter(|sky| sky.facts.version == wanted.version && sky.facts.commit == wanted.commit);
-    if let Some(there) = there {
-        return Ok(there);
+        .filter(|sky| sky.facts.version == recorded.version && sky.facts.commit == recorded.commit);
+    if let Some(present) = present {
+        return Ok(present);
     }
-    let again = is_release(&wanted.version)
-        .then(|| prepare(SkySelection::Version(wanted.version.clone())))
+    let release = is_release(&recorded.version)
+        .then(|| prepare(SkySelection::Version(recorded.version.clone())))
         .transpose()?
-        .filter(|sky| sky.facts.commit == wanted.commit);
-    again.with_context(|| {
-        format!("SkyPilot {} is not at {} any more", wanted.version, was_at.display())
+        .filter(|sky| sky.facts.commit == recorded.commit);
+    release.with_context(|| {
+        format!("SkyPilot {} not found at {} any more", recorded.version, path.display())
     })
 }
 
-/// Whether PyPI has it under this version: builds and checkouts have other names.
+/// Whether this is the version of a release on PyPI. Nightly builds and checkouts have letters in
+/// theirs.
 fn is_release(version: &str) -> bool {
     version.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
@@ -142,10 +143,10 @@ fn print_patch(
     if !recommendation.changes_anything() {
         return writeln!(
             stderr(),
-            "no constant of SkyPilot {} is to be changed, so there is no patch",
+            "no constant of SkyPilot {} changes, so there is no patch",
             recommendation.sky
         )
-        .context("saying so");
+        .context("writing to standard error");
     }
     let present: BTreeMap<_, _> = recommendation
         .constants
@@ -162,7 +163,7 @@ fn print_patch(
     let (module, source) = module(workspace, environment)?;
     let diff = patch::unified(module, &source, &changes).map_err(|error| match error {
         PatchError::Changed { .. } => {
-            anyhow!("{error}\n  hint: `cargo xtask load` it as it is now")
+            anyhow!("{error}\n  hint: run `cargo xtask load` with the present SkyPilot")
         }
         PatchError::NotFound { .. } => error.into(),
     })?;
@@ -172,8 +173,8 @@ fn print_patch(
     })
 }
 
-/// The module with the constants: its path in a checkout, and its text. Where the runs
-/// found it, or else in the same SkyPilot elsewhere.
+/// Module with the constants: its path in a checkout, and its text. Read from its recorded path,
+/// or else from another installation of the same SkyPilot.
 fn module(workspace: &Workspace, environment: &Environment) -> Result<(&'static str, String)> {
     let SkyUnderTest { constants_source: source, .. } = &environment.sky;
     if let Some((module, path)) = located(source)
@@ -182,9 +183,9 @@ fn module(workspace: &Workspace, environment: &Environment) -> Result<(&'static 
         return read(module, &path);
     }
     let sky = installation(workspace, environment)
-        .context("finding the module with the constants, to make a patch of it")?;
+        .context("finding SkyPilot's module with the constants")?;
     let (module, path) = located(&sky.facts.source).with_context(|| {
-        format!("no module of SkyPilot's is known to hold the constants: {}", sky.facts.source)
+        format!("expected the constants in {}, got {}", MODULES.join(" or "), sky.facts.source)
     })?;
     read(module, &path)
 }
@@ -194,11 +195,11 @@ fn read(module: &'static str, path: &Path) -> Result<(&'static str, String)> {
     Ok((module, text))
 }
 
-/// The module and the file in `/venv/../sky/server/config.py: LONG_.., SHORT_..`.
+/// Module and file in a source such as `/venv/../sky/server/config.py: LONG_.., SHORT_..`.
 fn located(source: &str) -> Option<(&'static str, PathBuf)> {
     MODULES.into_iter().find_map(|module| {
         let (before, _) = source.split_once(&format!("/{module}: "))?;
-        // Where two modules hold constants, the other one stands before it.
+        // A source with two modules: `A: NAMES; B: NAMES`.
         let before = before.rsplit_once("; ").map_or(before, |(_, before)| before);
         Some((module, Path::new(before).join(module)))
     })

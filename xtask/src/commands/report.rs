@@ -1,5 +1,4 @@
-//! `cargo xtask report`: a finished run or a profile again, from nothing but its
-//! directory.
+//! `cargo xtask report`: report of a finished run or of a profile, from its directory alone.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -17,13 +16,13 @@ use crate::flags::{self, Format, Output};
 use crate::github;
 use crate::server_profile;
 
-/// Returns the exit code: a run's verdict, or success for a profile, which has none.
+/// Exit code: that of a run's verdict, or success for a profile, which has no verdict.
 pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
     let workspace = Workspace::locate()?;
     let run = match (find::run_or_profile(&workspace, &flags.run)?, &flags.server_profile) {
         (Found::Run(run), None) => run,
         (Found::Run(run), Some(server_profile)) => {
-            take_in(server_profile, &run)?;
+            merge_profile(server_profile, &run)?;
             run
         }
         (Found::Profile(profile), None) => {
@@ -31,32 +30,32 @@ pub(crate) fn run(flags: &flags::Report) -> Result<u8> {
             return Ok(0);
         }
         (Found::Profile(profile), Some(_)) => bail!(UsageErrors(vec![format!(
-            "--server-profile: {} is a profile itself; name the run that it is to be taken into",
+            "--server-profile: expected a run to merge a profile into, got the profile {}",
             profile.id()
         )])),
     };
     let report = assemble(&run, &workspace)?;
-    // Whoever reads standard output may stop at any time.
-    github::tell(&run, &report);
+    // Before standard output, whose reader may close it at any time.
+    github::publish(&run, &report);
     show(&run, &report, flags.output)?;
     Ok(report.verdict.exit_code())
 }
 
-/// Takes the profile of a server elsewhere into a run that has loaded it.
-fn take_in(server_profile: &Path, run: &RunDir) -> Result<()> {
+/// Merges the profile of a remote server into a run on that server.
+fn merge_profile(server_profile: &Path, run: &RunDir) -> Result<()> {
     let plan: LoadPlan = read(&run.plan()).context("reading the run")?;
-    let mut mistakes = Vec::from_iter(server_profile::mistake(server_profile));
+    let mut mistakes = Vec::from_iter(server_profile::usage_error(server_profile));
     if !plan.is_remote() {
         mistakes.push(format!(
-            "--server-profile: run {} has a profile of its own, since its server was on this machine",
+            "--server-profile: run {} already has a profile, since its server ran on this machine",
             run.id()
         ));
     }
     ensure!(mistakes.is_empty(), UsageErrors(mistakes));
-    server_profile::take(server_profile, run)
+    server_profile::merge(server_profile, run)
 }
 
-/// Assembles the report of a run and keeps it there, in each of its forms.
+/// Assembles the report of a run and writes all its formats to the run's directory.
 pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
     let evidence = evidence(run, workspace)?;
     let report = Report::assemble(&evidence);
@@ -68,13 +67,13 @@ pub(crate) fn assemble(run: &RunDir, workspace: &Workspace) -> Result<Report> {
     Ok(report)
 }
 
-/// All that a run left, and how commands are told which run.
+/// Evidence that a run left, with the name by which commands find the run.
 pub(crate) fn evidence(run: &RunDir, workspace: &Workspace) -> Result<Evidence> {
     let evidence = Evidence::read(run).context("reading the run")?;
     Ok(Evidence { name: workspace.name_of(run), ..evidence })
 }
 
-/// Assembles what a profile amounts to.
+/// Assembles the report of a profile.
 pub(crate) fn assemble_profile(profile: &ProfileDir) -> Result<ProfileReport> {
     let evidence = ProfileEvidence::read(profile).context("reading the profile")?;
     Ok(ProfileReport::assemble(&evidence))
@@ -92,7 +91,7 @@ pub(crate) fn show(run: &RunDir, report: &Report, output: Output) -> Result<()> 
     }
 }
 
-/// The same for a profile.
+/// Writes the report of a profile to standard output.
 pub(crate) fn show_profile(
     profile: &ProfileDir,
     report: &ProfileReport,

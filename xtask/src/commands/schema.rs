@@ -1,4 +1,4 @@
-//! `cargo xtask schema`: the JSON schema of report.json, from the types.
+//! `cargo xtask schema`: JSON schema of report.json, generated from the types.
 
 use std::fs;
 use std::io::Write as _;

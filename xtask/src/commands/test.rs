@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that passes without a SkyPilot server.
+//! `cargo xtask test`: all tests that need no SkyPilot server.
 
 use std::process::Command;
 
@@ -19,26 +19,27 @@ pub(crate) fn run(flags: &flags::Test) -> Result<()> {
     tests.args(["nextest", "run"]);
     if flags.browser {
         let browser = browser::find_or_unpack(&workspace.state, &progress)
-            .context("getting a browser to try pages in")?;
+            .context("getting a browser for the tests")?;
         browser::install_driver(&workspace.root.join("tests/browser"), &progress)
-            .context("getting the driver of the browser")?;
+            .context("getting the browser's driver")?;
         tests.args(["--package", "skyload", "--run-ignored", "only", "browser::"]);
         tests.args(&flags.nextest).env(env::BROWSER, browser);
-        return succeed(&workspace, &mut tests).context("running the tests in a browser");
+        return run_in_checkout(&workspace, &mut tests).context("running the tests in a browser");
     }
     tests.arg("--workspace").args(&flags.nextest);
-    succeed(&workspace, &mut tests).context("running the tests")?;
+    run_in_checkout(&workspace, &mut tests).context("running the tests")?;
     // nextest runs no doctests.
     let mut doctests = Command::new("cargo");
     doctests.args(["test", "--quiet", "--doc", "--workspace"]);
-    succeed(&workspace, &mut doctests).context("running the doctests")
+    run_in_checkout(&workspace, &mut doctests).context("running the doctests")
 }
 
-fn succeed(workspace: &Workspace, command: &mut Command) -> Result<()> {
+/// Runs a command in the checkout that must succeed.
+fn run_in_checkout(workspace: &Workspace, command: &mut Command) -> Result<()> {
     let status = without_outer_cargo(command)
         .current_dir(&workspace.root)
         .status()
-        .context("starting them")?;
-    ensure!(status.success(), "they failed ({status})");
+        .context("starting the command")?;
+    ensure!(status.success(), "failed ({status})");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The flags of `load`: what is asked for, and where its results go.
+//! Flags of `load`: the request, and where results go.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use super::Output;
 /// Exit codes: 0 pass, 1 tool error, 2 usage, 10 over budget, 11 scenario failed,
 /// 12 inconclusive.
 #[derive(Args)]
-#[command(after_help = "LIST = words separated by spaces or commas. If neither -r nor --api is \
-                        given, the plan decides.\nExit codes: 0 pass, 1 tool error, 2 usage, \
+#[command(after_help = "LIST: words separated by spaces or commas. Without -r and --api, the \
+                        plan selects the scenarios.\nExit codes: 0 pass, 1 tool error, 2 usage, \
                         10 over budget, 11 scenario failed, 12 inconclusive.")]
 pub(crate) struct Load {
     #[command(flatten)]
@@ -21,10 +21,10 @@ pub(crate) struct Load {
     pub(crate) results: Results,
 }
 
-/// Where results go, which is no part of what is asked for.
+/// Flags for results, which are not part of the request.
 #[derive(Args)]
 pub(crate) struct Results {
-    /// Make the run directory here instead of under target/skyload/runs.
+    /// Directory for the results of runs [default: target/skyload/runs].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 

@@ -1,5 +1,5 @@
-//! What was typed. Meaning is given to it in `skyload::plan`, so that all
-//! mistakes in flags and in skyload.toml are reported together.
+//! Command-line flags as typed. `skyload::plan` interprets them, so that all mistakes in flags and
+//! in skyload.toml are reported together.
 
 mod bench;
 mod load;
@@ -23,66 +23,66 @@ pub(crate) struct Xtask {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Restart the API server, load it, profile it, and judge its memory.
+    /// Restart the API server, run concurrent users against it, and check its memory budgets.
     Load(Box<Load>),
-    /// Profile a server that runs on this machine, until Ctrl-C.
+    /// Profile a running server on this machine until Ctrl-C.
     Profile(Profile),
-    /// Show a finished run again: its figures, findings and verdict; or a profile.
+    /// Show the report of a finished run or of a profile.
     Report(Report),
-    /// List the runs that were made here, the newest first, or remove old ones.
+    /// List runs, newest first, or remove old ones.
     Runs(Runs),
-    /// Say which memory constants runs support, and make a patch of SkyPilot.
+    /// Recommend SkyPilot's memory constants from the peaks of runs, or print a patch.
     Recommend(Recommend),
     /// Write the JSON schema of report.json into the checkout.
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),
-    /// Bring up, look at, or take down a real SkyPilot infrastructure on loopback.
+    /// Start, show or stop a loopback Slurm cluster.
     #[command(subcommand)]
     Infra(Infra),
-    /// Measure skyload itself against other tools, in one run and as ratios.
+    /// Compare skyload with other tools in one run, as ratios.
     #[command(subcommand)]
     Bench(Bench),
-    /// The parent of all node processes; started by `infra up` and `load`.
+    /// Parent of all node processes; started by `infra up` and `load`.
     #[command(name = loopback::SUPERVISOR_COMMAND, hide = true)]
     Nodes(Nodes),
-    /// The profiler's own process; started by `load` and `profile`.
+    /// Process of the profiler; started by `load` and `profile`.
     #[command(name = "__profile", hide = true)]
     Profiler(Profiler),
 }
 
 #[derive(Args)]
 pub(crate) struct Test {
-    /// Run the tests that try report.html in Chromium instead; they need Node.js, and fetch
-    /// Chromium where there is none.
+    /// Run the tests of report.html in Chromium instead. Needs Node.js; downloads Chromium if there
+    /// is none.
     #[arg(long)]
     pub(crate) browser: bool,
 
-    /// Passed on to `cargo nextest run`.
+    /// Arguments for `cargo nextest run`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) nextest: Vec<String>,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Infra {
-    /// Start Slurm with one node, and leave it up for loads and for you.
+    /// Start a loopback Slurm cluster with one node, which runs until `infra down`.
     Up(InfraUp),
-    /// Say what is up.
+    /// Show whether the cluster is running.
     Status,
-    /// End it and remove everything of it.
+    /// Stop the cluster and remove its files.
     Down,
 }
 
 #[derive(Args)]
 pub(crate) struct InfraUp {
-    /// SkyPilot that the nodes are for: a version from PyPI, the newest nightly, or a
-    /// sky program [default: 0.14.1].
+    /// SkyPilot of the nodes: a version from PyPI, the newest nightly, or a sky program
+    /// [default: 0.14.1].
     #[arg(long, value_name = "VERSION|nightly|PATH")]
     pub(crate) sky: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Nodes {
-    /// The supervisor's options as one JSON value.
+    /// Options of the supervisor as one JSON value.
     pub(crate) options: String,
 }

@@ -1,4 +1,4 @@
-//! The flags of what looks at finished runs: `report`, `recommend`, `runs`.
+//! Flags of the commands on finished runs: `report`, `recommend`, `runs`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use skyload::render::text::Detail;
 
 #[derive(Args)]
 pub(crate) struct Report {
-    /// A run's directory or its id, or a profile's.
+    /// Directory or id of a run or of a profile.
     #[arg(default_value = "latest")]
     pub(crate) run: PathBuf,
 
-    /// Take this profile of the server's machine into the run first.
+    /// Merge this profile from the server's machine into the run first.
     #[arg(long, value_name = "PATH")]
     pub(crate) server_profile: Option<PathBuf>,
 
@@ -39,25 +39,25 @@ impl Output {
     }
 }
 
-/// The memory constants that runs support: for each the largest peak, with headroom.
+/// Recommended memory constants: for each the largest peak of the runs, with headroom.
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 a recommendation, 1 tool error, 2 usage, or a run that is \
-                        refused, 12 no constant can be recommended.")]
+#[command(after_help = "Exit codes: 0 recommendation, 1 tool error, 2 usage or unusable run, \
+                        12 no constant can be recommended.")]
 pub(crate) struct Recommend {
     /// Directories or ids of runs of one SkyPilot.
     #[arg(default_value = "latest")]
     pub(crate) runs: Vec<PathBuf>,
 
-    /// Machines to say for how many workers SkyPilot starts, as CPUs x GiB, separated by
-    /// commas [default: 2x4,2x8,4x16,8x32,16x64].
+    /// Machines for which to show the number of workers that SkyPilot starts, as CPUs x GiB,
+    /// separated by commas [default: 2x4,2x8,4x16,8x32,16x64].
     #[arg(long, value_name = "LIST")]
     pub(crate) machines: Vec<String>,
 
-    /// Say that of deployed servers alone [default: of both].
+    /// Show workers of servers in deploy mode only [default: both modes].
     #[arg(long, conflicts_with = "local")]
     pub(crate) deploy: bool,
 
-    /// Say that of local servers alone.
+    /// Show workers of servers in local mode only.
     #[arg(long)]
     pub(crate) local: bool,
 
@@ -65,7 +65,7 @@ pub(crate) struct Recommend {
     #[arg(long, conflicts_with_all = ["deploy", "format", "local", "machines"])]
     pub(crate) patch: bool,
 
-    /// What is written to standard output.
+    /// Format of the recommendation on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
@@ -76,44 +76,44 @@ pub(crate) struct Runs {
     #[command(subcommand)]
     pub(crate) act: Option<RunsAct>,
 
-    /// Runs that were made with `load --out DIR`.
+    /// Directory of runs that were made with `load --out DIR`.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// What is written to standard output.
+    /// Format of the list on standard output.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum RunsAct {
-    /// Remove old runs; never one that is under way or has yet to be cleared away.
+    /// Remove old runs, except those that are running or need cleanup.
     Prune(Prune),
 }
 
 #[derive(Args)]
 pub(crate) struct Prune {
-    /// Leave the newest N runs alone.
+    /// Keep the newest N runs.
     #[arg(long, value_name = "N", default_value_t = 10, allow_hyphen_values = true)]
     pub(crate) keep: usize,
 
-    /// Of the others, remove only those that began longer ago than this, such as 30d.
+    /// Remove only runs that started longer ago than this, such as 30d.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) older_than: Option<Duration>,
 
-    /// Say what would be removed, and remove nothing.
+    /// Show which runs would be removed, without removing any.
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Runs that were made with `load --out DIR`.
+    /// Directory of runs that were made with `load --out DIR`.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Tables for people.
+    /// Tables.
     Text,
-    /// The same as JSON; of a run, the whole of report.json.
+    /// JSON; for a run, all of report.json.
     Json,
 }

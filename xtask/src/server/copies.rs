@@ -1,4 +1,4 @@
-//! Copies of files for the home of a server of our own.
+//! Copies of files for the home of an isolated server.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// Copies files and folders, as files of now: SkyPilot looks at their age.
+/// Copies a directory tree. Copies get the current time, since SkyPilot checks how old its wheels
+/// are.
 pub(super) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     let copying = || format!("copying `{}` to `{}`", from.display(), to.display());
     fs::create_dir_all(to).with_context(copying)?;
@@ -22,7 +23,7 @@ pub(super) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file that only its owner may read.
+/// Copies a file and makes the copy readable by its owner alone.
 pub(super) fn copy_secret(from: &Path, to: &Path) -> Result<()> {
     let copy = || {
         if let Some(folder) = to.parent() {

@@ -1,7 +1,7 @@
-"""Prints where the credentials of clouds stand, one `name<TAB>path` a line.
+"""Prints the credential files of clouds, one `target<TAB>source` per line.
 
-Runs under the interpreter of the SkyPilot under test, with the user's own HOME:
-SkyPilot knows which files it would look for, and by which name below the home.
+Runs under the interpreter of the SkyPilot under test, with the user's HOME. SkyPilot
+knows which files each cloud needs, and their names below a server's home.
 """
 import sys
 

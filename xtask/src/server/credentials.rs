@@ -1,5 +1,5 @@
-//! Copies of the user's cloud credentials, where they are asked for: they go into the
-//! isolated server's home and are removed with it.
+//! Copies of the user's cloud credentials (`--copy-credentials`), in the isolated server's home
+//! and removed with it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,12 +14,12 @@ use skyload::env;
 use super::copies::{copy_folder, copy_secret};
 use crate::sky::SkyInstallation;
 
-/// It imports what it needs of SkyPilot, and asks no cloud; a plug-in may.
-const WITHIN: Duration = Duration::from_secs(120);
+/// Time limit of the script. It imports SkyPilot and contacts no cloud, but a plug-in may.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-const LIST: &str = include_str!("credentials.py");
+const SCRIPT: &str = include_str!("credentials.py");
 
-/// Copies what SkyPilot needs for these clouds from the user's home to `home`.
+/// Copies the credential files of these clouds from the user's home to `home`.
 pub(super) fn copy(
     sky: &SkyInstallation,
     clouds: &[String],
@@ -27,23 +27,23 @@ pub(super) fn copy(
     signals: &Signals,
 ) -> Result<()> {
     let python = sky.python.as_deref().with_context(|| {
-        format!("finding the Python of `{}`, which knows of credentials", sky.sky.display())
+        format!("finding the Python of `{}`, to list credential files", sky.sky.display())
     })?;
     let mut command = Command::new(python);
     Environment::of(For::ServerOn(clouds)).apply(&mut command);
-    command.current_dir("/").args(["-c", LIST]).args(clouds);
-    let ran = command::run(&mut command, WITHIN, || signals.interrupted())
+    command.current_dir("/").args(["-c", SCRIPT]).args(clouds);
+    let ran = command::run(&mut command, TIMEOUT, || signals.interrupted())
         .with_context(|| format!("running `{}`", python.display()))?;
-    let asking = "asking SkyPilot where credentials stand";
+    let listing = "listing SkyPilot's credential files";
     let output = match ran {
         Ran::Ended(status, output) if status.success() => output,
         Ran::Ended(status, output) => {
-            bail!("{asking} failed ({status}):\n{}", String::from_utf8_lossy(&output))
+            bail!("{listing} failed ({status}):\n{}", String::from_utf8_lossy(&output))
         }
         Ran::TimedOut(output) => {
-            let within = humantime::format_duration(WITHIN);
-            let said = String::from_utf8_lossy(&output);
-            bail!("{asking} did not end within {within}:\n{said}")
+            let timeout = humantime::format_duration(TIMEOUT);
+            let output = String::from_utf8_lossy(&output);
+            bail!("{listing} timed out after {timeout}:\n{output}")
         }
         Ran::Interrupted => return Err(Interrupted.into()),
     };
@@ -59,7 +59,8 @@ pub(super) fn copy(
     Ok(())
 }
 
-/// Pairs of a path below the new home and the file to be copied there.
+/// Pairs of a path below the server's home and the file to copy there. Files outside of a home
+/// directory are left out.
 fn parse(list: &str, users_home: &Path) -> Vec<(PathBuf, PathBuf)> {
     let pairs = list.lines().filter_map(|line| line.split_once('\t'));
     let expand = |path: &str| match path.strip_prefix("~/") {
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_come_from_the_users_home_and_go_below_the_new_one() {
+    fn credentials_are_copied_from_the_users_home_to_the_servers() {
         let list = "~/.aws/credentials\t~/.aws/credentials\n/etc/key\t/etc/key\nnoise\n";
         let pairs = parse(list, Path::new("/home/u"));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a server is that decides which refusals are right.
+//! Facts about a server that decide which error responses are expected.
 
 use std::time::Duration;
 
@@ -12,43 +12,46 @@ use url::Url;
 
 use super::{Context, health};
 
-/// A server that does not say so in this time may say it to nobody.
-const TELL_WITHIN: Duration = Duration::from_secs(60);
+/// Time limit of each query. What the server does not tell by then stays unknown.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What decides which refusals are right.
+/// Facts that decide which error responses are expected.
 #[derive(Clone, Copy)]
 pub(super) struct Facts {
+    /// Whether the managed jobs and services controllers run inside of the server.
     pub(super) consolidation: Consolidation,
+    /// Whether any cloud is enabled on the server.
     pub(super) clouds: Fact,
 }
 
-/// Asks a server of the user's, or one that is elsewhere. What it does not tell is unknown.
-pub(super) fn of_any(url: &Url, context: &Context<'_>) -> Result<Facts> {
-    let asks = context.plan.infrastructure == Infrastructure::None;
+/// Queries a local or remote server. What the server does not tell is unknown.
+pub(super) fn of_external(url: &Url, context: &Context<'_>) -> Result<Facts> {
+    // With an infra, the expected responses do not depend on the server's clouds.
+    let depends_on_clouds = context.plan.infrastructure == Infrastructure::None;
     let facts = health::with_client(url, context.signals, &context.credentials, async |client| {
-        let consolidation = timeout(TELL_WITHIN, client.consolidation()).await;
+        let consolidation = timeout(QUERY_TIMEOUT, client.consolidation()).await;
         let clouds = async {
             let requests = Requests::new(client.clone());
-            timeout(TELL_WITHIN, has_clouds(&requests)).await.unwrap_or_default()
+            timeout(QUERY_TIMEOUT, has_clouds(&requests)).await.unwrap_or_default()
         };
-        // Where the run brings one, nothing hangs on others.
-        let clouds = if asks { clouds.await } else { Fact::Unknown };
+        let clouds = if depends_on_clouds { clouds.await } else { Fact::Unknown };
         Ok(Facts { consolidation: consolidation.unwrap_or_default(), clouds })
     });
     Ok(facts?.unwrap_or(Facts { consolidation: Consolidation::default(), clouds: Fact::Unknown }))
 }
 
-/// Asks a server of our own. It has no cloud but those that the run names, and managed jobs
-/// run where we have configured it.
-pub(super) fn of_ours(url: &Url, context: &Context<'_>) -> Result<Facts> {
+/// Queries an isolated server. Only clouds that the run names are enabled there, and managed
+/// jobs run inside of the server, as configured.
+pub(super) fn of_isolated(url: &Url, context: &Context<'_>) -> Result<Facts> {
     if !context.sky.facts.consolidates {
         let consolidation = Consolidation { jobs: Fact::No, services: Fact::No };
         return Ok(Facts { consolidation, clouds: Fact::No });
     }
-    let asked = health::with_client(url, context.signals, &context.credentials, async |client| {
-        Ok(timeout(TELL_WITHIN, client.consolidation()).await.unwrap_or_default())
+    let answer = health::with_client(url, context.signals, &context.credentials, async |client| {
+        Ok(timeout(QUERY_TIMEOUT, client.consolidation()).await.unwrap_or_default())
     });
-    let mut consolidation = asked?.unwrap_or_default();
+    let mut consolidation = answer?.unwrap_or_default();
+    // A server that does not tell was still configured to consolidate jobs.
     if consolidation.jobs == Fact::Unknown {
         consolidation.jobs = Fact::Yes;
     }

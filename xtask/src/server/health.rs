@@ -1,4 +1,4 @@
-//! Asking a server for its health and its requests, without async at the caller.
+//! Health and running requests of a server, without async at the caller.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use url::Url;
 
 use super::Context;
 
-/// One answer may take this long: a server that still starts takes its time.
+/// Limits of one health request: a server that is still starting responds slowly.
 const PATIENCE: HealthPolicy = HealthPolicy { timeout: Duration::from_secs(10), tries: 1 };
 
-/// Asks for the health of the server at `url`.
+/// Health of the server at `url`.
 pub(super) fn health(
     url: &Url,
     signals: &Signals,
@@ -24,7 +24,7 @@ pub(super) fn health(
     with_client(url, signals, credentials, async |client| client.health(PATIENCE).await)
 }
 
-/// The same of a server elsewhere, which may be behind a load balancer that has none at the
+/// Health of a remote server. Waits a while if a load balancer has no server behind it at the
 /// moment.
 pub(super) fn health_once_available(
     url: &Url,
@@ -35,7 +35,7 @@ pub(super) fn health_once_available(
     })
 }
 
-/// Lists the requests that users of the server at `url` have under way.
+/// Running requests of users of the server at `url`.
 pub(super) fn requests_in_flight(
     url: &Url,
     signals: &Signals,
@@ -45,11 +45,13 @@ pub(super) fn requests_in_flight(
     Ok(rows.map(|rows| rows.into_iter().filter(is_in_flight).collect()))
 }
 
-/// Daemons are requests that never end; they are the server's own.
+/// Whether a user's request is unfinished. SkyPilot's daemons are requests of the server
+/// itself that never finish.
 fn is_in_flight(row: &RequestRow) -> bool {
     row.is_active() && row.user_id != "skypilot-system" && !row.request_id.ends_with("-daemon")
 }
 
+/// Runs `ask` with a client of the server at `url`, until Ctrl-C.
 pub(super) fn with_client<T>(
     url: &Url,
     signals: &Signals,
@@ -66,7 +68,7 @@ pub(super) fn with_client<T>(
     runtime()?.block_on(signals.unless_interrupted(ask(&client)))
 }
 
-/// What carries out the few things here that are async.
+/// Single-threaded async runtime, for the few async calls outside of scenarios.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

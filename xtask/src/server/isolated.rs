@@ -1,5 +1,5 @@
-//! A server of our own: own home, own temporary files, own ports. The user's
-//! server, state and configuration are never touched.
+//! Isolated server: separate home, temporary directory and ports. The user's local server, state
+//! and configuration are never touched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,38 +17,38 @@ use skyload::record::environment::{
 };
 use url::Url;
 
-use super::custody::Custody;
-use super::launch::{self, Patience, Surroundings};
+use super::cleanup_record::CleanupRecord;
+use super::launch::{self, Cancellation, CommandEnvironment};
 use super::ports::{self, PortPair};
-use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, furnish};
+use super::{Addresses, Context, Kind, ServerSession, StopOutcome, api_servers, facts, provision};
 
-/// How often another pair of ports is tried: one may be taken between our look
-/// and the server's.
-const TRIES: u32 = 5;
+/// Maximum number of starts, each with other ports: another process may take a port between
+/// the check that it is free and the server's bind.
+const ATTEMPTS: u32 = 5;
 
-/// A server of our own.
+/// Guard of an isolated server: removes it when dropped.
 pub(super) struct IsolatedServer {
     run: RunDir,
     sky: PathBuf,
-    /// `sky api stop` stops servers by their port; in releases that know no other
-    /// port than the default one it stops every server of the machine instead.
+    /// Whether `sky api stop` stops this server alone, by its port. In releases that cannot
+    /// select a port it stops every API server of the machine.
     can_stop: bool,
     ports: PortPair,
     root: Option<ProcessIdentity>,
-    surroundings: Surroundings,
+    command_env: CommandEnvironment,
     log: PathBuf,
-    custody: Custody,
+    cleanup: CleanupRecord,
     ended: bool,
 }
 
 pub(super) fn begin(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
-    tell_what_is_left_out(context);
+    report_withheld_variables(context);
     let mut attempt = 1;
     loop {
         match begin_once(context, deploy) {
-            Err(error) if attempt < TRIES && ports::is_clash(&error) => {
+            Err(error) if attempt < ATTEMPTS && ports::is_port_conflict(&error) => {
                 attempt += 1;
-                context.progress.note("A port was taken meanwhile; trying another pair");
+                context.progress.note("Another process has taken a port; trying other ports");
             }
             result => return result,
         }
@@ -60,23 +60,23 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     let ports = ports::find_free(!facts.selects_port)?;
     let mut server = IsolatedServer::prepare(context, ports)?;
     let step = context.progress.step(format!(
-        "Restarting the API server (SkyPilot {}, isolated, port {})",
+        "Restarting the isolated API server (SkyPilot {}, port {})",
         facts.version, ports.api
     ));
     let url = server.url()?;
-    // Custody is taken: from here on, every way out clears the server away.
+    // The cleanup record exists: from here on, dropping the guard removes the server.
     let health = server.start(context, deploy, &url, &step)?;
     let root = api_servers::main_process(ports.api)?
-        .context("finding the main process of the server, which answers")?;
+        .context("finding the main process of the server, which responds")?;
     server.root = Some(root);
-    server.custody.add([root])?;
+    server.cleanup.add([root])?;
     let workers = launch::worker_counts(&server.log);
-    let facts = facts::of_ours(&url, context)?;
+    let facts = facts::of_isolated(&url, context)?;
     step.done(format!("ready, {root}"));
     let client = server.client_settings(context, &url);
     let environment = recorded(context);
     Ok(ServerSession {
-        server: super::under_test(health, Some(root), workers, facts),
+        server: super::server_under_test(health, Some(root), workers, facts),
         environment,
         addresses: Some(Addresses { root, api_port: ports.api, queue_port: ports.queue }),
         client,
@@ -87,19 +87,19 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
 impl IsolatedServer {
     fn prepare(context: &Context<'_>, ports: PortPair) -> Result<Self> {
         let instance = context.run.instance();
-        // An earlier try with other ports may have left its files.
+        // An earlier attempt with other ports may have left files.
         _ = fs::remove_dir_all(&instance);
         let (home, temporary) = (instance.join("home"), instance.join("tmp"));
         for folder in [&home.join(".sky"), &temporary] {
             fs::create_dir_all(folder).context("creating the server's directories")?;
         }
-        let custody = Custody::take(context, Some(instance), false)?;
+        let cleanup = CleanupRecord::create(context, Some(instance), false)?;
         let text = |path: &Path| path.display().to_string();
-        let surroundings = Surroundings {
+        let command_env = CommandEnvironment {
             inherited: Some(inherited(context)),
             unset: Vec::new(),
-            asked: server_env::with_values(&context.plan.server_env),
-            folder: home.clone(),
+            requested: server_env::with_values(&context.plan.server_env),
+            directory: home.clone(),
             set: vec![
                 ("HOME".to_owned(), text(&home)),
                 ("TMPDIR".to_owned(), text(&temporary)),
@@ -108,7 +108,7 @@ impl IsolatedServer {
                 (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string()),
             ]
             .into_iter()
-            .chain(furnish::variables(context))
+            .chain(provision::variables(context))
             .collect(),
         };
         let server = Self {
@@ -117,13 +117,13 @@ impl IsolatedServer {
             can_stop: context.sky.facts.selects_port,
             ports,
             root: None,
-            surroundings,
+            command_env,
             log: home.join(".sky/api_server/server.log"),
-            custody,
+            cleanup,
             ended: false,
         };
-        // Not before there is somebody who clears it away: credentials are copied.
-        furnish::home(context, &home)?;
+        // After the cleanup record and the guard, since this copies credentials.
+        provision::home(context, &home)?;
         Ok(server)
     }
 
@@ -136,27 +136,27 @@ impl IsolatedServer {
     ) -> Result<skyload::api::Health> {
         let port = self.ports.api.to_string();
         if self.can_stop && !deploy {
-            let patience = Patience::UntilInterrupted(context.signals);
-            launch::sky_ok(&self.sky, &["api", "stop"], &self.surroundings, patience)?;
+            let cancellation = Cancellation::OnInterrupt(context.signals);
+            launch::run_sky(&self.sky, &["api", "stop"], &self.command_env, cancellation)?;
             step.update("sky api start");
             let start = ["api", "start", "--port", &port];
-            let started = launch::sky_ok(&self.sky, &start, &self.surroundings, patience);
-            launch::excuse_slow_start(started, self.ports.api, &self.log)?;
-            let died = launch::is_gone(self.ports.api);
+            let started = launch::run_sky(&self.sky, &start, &self.command_env, cancellation);
+            launch::accept_slow_start(started, self.ports.api, &self.log)?;
+            let died = launch::exit_check(self.ports.api);
             return launch::wait_until_ready(url, &self.log, context, step, died);
         }
-        // `sky api start --deploy` listens on all interfaces, and old releases can't
-        // be given a port; the module can do both.
+        // `sky api start --deploy` listens on all interfaces, and in old releases it takes no
+        // port. The module takes a host and a port in either case.
         let python = context.sky.python.as_deref().with_context(|| {
-            format!("finding the Python of `{}`, which this needs", self.sky.display())
+            format!("finding the Python of `{}`, to start the server's module", self.sky.display())
         })?;
         let mut args = vec!["--host=127.0.0.1".to_owned(), format!("--port={port}")];
         if deploy {
             args.push("--deploy".to_owned());
         }
-        let mut child = launch::module(python, &args, &self.log, &self.surroundings)?;
+        let mut child = launch::spawn_module(python, &args, &self.log, &self.command_env)?;
         if let Some(identity) = ProcessIdentity::of(child.id()) {
-            self.custody.add([identity])?;
+            self.cleanup.add([identity])?;
         }
         launch::wait_until_ready(url, &self.log, context, step, || {
             child.try_wait().is_ok_and(|status| status.is_some())
@@ -168,23 +168,23 @@ impl IsolatedServer {
     }
 
     fn client_settings(&self, context: &Context<'_>, url: &Url) -> ClientSettings {
-        // What an infrastructure wants of the server is nothing to its clients.
-        let for_infrastructure = furnish::variables(context);
-        let is_servers_own = |name: &str| {
+        // Variables for the loopback Slurm cluster are for the server, not for clients.
+        let for_infra = provision::variables(context);
+        let is_server_only = |name: &str| {
             matches!(name, "TMPDIR" | env::NO_USAGE | env::SERVER_OF_RUN)
-                || for_infrastructure.iter().any(|(variable, _)| variable == name)
+                || for_infra.iter().any(|(variable, _)| variable == name)
         };
-        let set = self.surroundings.set.iter();
+        let set = self.command_env.set.iter();
         let mut variables: Vec<(String, String)> =
-            set.filter(|(name, _)| !is_servers_own(name)).cloned().collect();
+            set.filter(|(name, _)| !is_server_only(name)).cloned().collect();
         let inherited = Environment::of(For::SkyPilot);
         let mut names = inherited.names();
-        // Cargo and nextest set it for scenarios, which are who starts clients.
+        // Clients are started by scenarios, for which cargo and nextest set another value.
         if let Some(value) = inherited.value(LIBRARIES) {
             variables.push((LIBRARIES.to_owned(), value.to_string_lossy().into_owned()));
         }
         names.retain(|name| name != LIBRARIES);
-        variables.extend(super::of_clients(context));
+        variables.extend(super::client_variables(context));
         if !context.sky.facts.selects_port {
             let endpoint = url.as_str().trim_end_matches('/').to_owned();
             variables.push((env::ENDPOINT.to_owned(), endpoint));
@@ -198,39 +198,39 @@ impl IsolatedServer {
         }
     }
 
-    /// Stops the server as its users do, then clears away what that left behind.
-    pub(super) fn finish(mut self, signals: &Signals) -> Result<Farewell> {
+    /// Stops the server by `sky api stop` where possible, then kills and removes what is left.
+    pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
         self.ended = true;
-        launch::keep_log(&self.log, &self.run.server_log_tail())?;
+        launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
         if !self.can_stop {
-            self.custody.clear()?;
-            return Ok(Farewell::Otherwise);
+            self.cleanup.clean_up()?;
+            return Ok(StopOutcome::NoStop);
         }
         let was_alive = self.root.is_some_and(ProcessIdentity::is_alive);
-        self.custody.stop_and_clear(was_alive, || {
-            let patience = Patience::UntilInterruptedAgain(signals);
-            launch::sky_ok(&self.sky, &["api", "stop"], &self.surroundings, patience)
+        self.cleanup.stop_and_clean_up(was_alive, || {
+            let cancellation = Cancellation::OnNewInterrupt(signals);
+            launch::run_sky(&self.sky, &["api", "stop"], &self.command_env, cancellation)
         })
     }
 
     /// Leaves the server running.
     pub(super) fn keep(mut self) -> Result<()> {
         self.ended = true;
-        launch::keep_log(&self.log, &self.run.server_log_tail())?;
-        self.custody.keep()
+        launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
+        self.cleanup.keep()
     }
 }
 
 impl Drop for IsolatedServer {
     fn drop(&mut self) {
         if !self.ended {
-            _ = launch::keep_log(&self.log, &self.run.server_log_tail());
-            _ = self.custody.clear();
+            _ = launch::save_log_tail(&self.log, &self.run.server_log_tail());
+            _ = self.cleanup.clean_up();
         }
     }
 }
 
-/// What the server is given of the shell's variables.
+/// Shell variables that the server inherits.
 fn inherited(context: &Context<'_>) -> Environment {
     Environment::of(match &context.plan.infrastructure {
         Infrastructure::Clouds(clouds) if context.copies_credentials => For::ServerOn(clouds),
@@ -238,12 +238,12 @@ fn inherited(context: &Context<'_>) -> Environment {
     })
 }
 
-/// Says by name what somebody who has set it may look for in vain.
-fn tell_what_is_left_out(context: &Context<'_>) {
+/// Reports which variables of the shell the server does not inherit although they would matter.
+fn report_withheld_variables(context: &Context<'_>) {
     const SHOWN: usize = 8;
-    let asked = &context.plan.server_env;
+    let requested = &context.plan.server_env;
     let mut names = inherited(context).affecting_results();
-    names.retain(|name| asked.iter().all(|given| given.name != *name));
+    names.retain(|name| requested.iter().all(|given| given.name != *name));
     if names.is_empty() {
         return;
     }
@@ -258,7 +258,7 @@ fn tell_what_is_left_out(context: &Context<'_>) {
     ));
 }
 
-/// What is noted of it.
+/// Record of the variables that the server inherits and does not inherit.
 fn recorded(context: &Context<'_>) -> ServerEnvironment {
     let inherited = inherited(context);
     let variables = inherited.iter();

@@ -1,4 +1,4 @@
-//! Starting an API server and waiting until it answers.
+//! Start of an API server, until its first response.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -19,57 +19,58 @@ use url::Url;
 
 use super::{Context, api_servers, health};
 
-/// A start or a stop that takes longer has failed, unless another limit is asked for. A
-/// start takes 5 to 10 s on an idle machine.
-const WITHIN: Duration = Duration::from_secs(180);
+/// Time limit of a start or a stop, unless another one is set. A start takes 5 to 10 s on an idle
+/// machine.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// How long a start or a stop may take.
-fn within() -> Result<Duration> {
-    let Some(text) = env::text(env::SERVER_WITHIN) else { return Ok(WITHIN) };
-    humantime::parse_duration(&text)
-        .with_context(|| format!("{}: `{text}` is no duration, such as `300s`", env::SERVER_WITHIN))
+/// Time limit of a start or a stop.
+fn timeout() -> Result<Duration> {
+    let Some(text) = env::text(env::SERVER_WITHIN) else { return Ok(DEFAULT_TIMEOUT) };
+    humantime::parse_duration(&text).with_context(|| {
+        format!("{}: expected a duration, such as `300s`, got `{text}`", env::SERVER_WITHIN)
+    })
 }
 
-/// What is wrong with the limit that is asked for, before anything is started.
-pub(crate) fn mistake_in_limit() -> Option<String> {
-    within().err().map(|error| error.to_string())
+/// Usage error of the time limit that is set in the environment, if it is malformed.
+pub(crate) fn timeout_usage_error() -> Option<String> {
+    timeout().err().map(|error| error.to_string())
 }
 
-/// Whose Ctrl-C ends a command before its limit.
+/// Condition under which a command is cancelled before its time limit.
 #[derive(Clone, Copy)]
-pub(super) enum Patience<'a> {
-    /// Anybody's, also one that came before.
-    UntilInterrupted(&'a Signals),
-    /// Only one that came since the last was taken note of: a run that was interrupted is
-    /// ended in good order, too.
-    UntilInterruptedAgain(&'a Signals),
+pub(super) enum Cancellation<'a> {
+    /// Any Ctrl-C, also an earlier one.
+    OnInterrupt(&'a Signals),
+    /// A Ctrl-C since the last one that was noted: a run that was interrupted still stops its
+    /// server cleanly.
+    OnNewInterrupt(&'a Signals),
 }
 
-impl Patience<'_> {
-    fn is_over(self) -> bool {
+impl Cancellation<'_> {
+    fn is_requested(self) -> bool {
         match self {
-            Self::UntilInterrupted(signals) => signals.interrupted(),
-            Self::UntilInterruptedAgain(signals) => signals.interrupted_again(),
+            Self::OnInterrupt(signals) => signals.interrupted(),
+            Self::OnNewInterrupt(signals) => signals.interrupted_again(),
         }
     }
 }
 
-/// What commands of one server find in their environment, and where they are started.
+/// Environment and working directory of the commands of one server.
 #[derive(Clone, Debug)]
-pub(super) struct Surroundings {
-    /// What they inherit of the shell's variables; `None` for all of them.
+pub(super) struct CommandEnvironment {
+    /// Inherited variables of the shell; `None` for all of them.
     pub(super) inherited: Option<Environment>,
-    /// Variables that are taken from them.
+    /// Names of inherited variables to remove.
     pub(super) unset: Vec<String>,
-    /// Variables that they are given on purpose (`--server-env`).
-    pub(super) asked: environment::Variables,
-    /// Variables that they need.
+    /// Variables that the user requested (`--server-env`).
+    pub(super) requested: environment::Variables,
+    /// Variables that skyload sets.
     pub(super) set: Vec<(String, String)>,
-    /// Their working directory, where Python looks for packages: hence not the user's.
-    pub(super) folder: PathBuf,
+    /// Working directory. Never the user's, since Python looks for packages there.
+    pub(super) directory: PathBuf,
 }
 
-impl Surroundings {
+impl CommandEnvironment {
     fn apply(&self, command: &mut Command) {
         if let Some(inherited) = &self.inherited {
             inherited.apply(command);
@@ -78,101 +79,102 @@ impl Surroundings {
             command.env_remove(name);
         }
         command
-            .envs(self.asked.iter().map(|(name, value)| (name, value)))
+            .envs(self.requested.iter().map(|(name, value)| (name, value)))
             .envs(self.set.iter().map(|(name, value)| (name, value)))
-            .current_dir(&self.folder);
+            .current_dir(&self.directory);
     }
 }
 
-/// Runs a `sky` command that must succeed, and within a limit. What it has started by
-/// then is left to custody.
-pub(super) fn sky_ok(
+/// Runs a `sky` command that must succeed within the time limit. Processes that a failed command
+/// has started are left to the cleanup.
+pub(super) fn run_sky(
     program: &Path,
     args: &[&str],
-    surroundings: &Surroundings,
-    patience: Patience<'_>,
+    command_env: &CommandEnvironment,
+    cancellation: Cancellation<'_>,
 ) -> Result<()> {
-    let within = within()?;
+    let timeout = timeout()?;
     let mut command = Command::new(program);
     command.args(args);
-    surroundings.apply(&mut command);
-    let words = args.join(" ");
-    let ran = command::run(&mut command, within, || patience.is_over())
-        .with_context(|| format!("running `{} {words}`", program.display()))?;
+    command_env.apply(&mut command);
+    let args = args.join(" ");
+    let ran = command::run(&mut command, timeout, || cancellation.is_requested())
+        .with_context(|| format!("running `{} {args}`", program.display()))?;
     match ran {
         Ran::Ended(status, _) if status.success() => Ok(()),
         Ran::Ended(status, output) => {
-            bail!("`sky {words}` failed ({status}):\n{}", last_lines(&output, 15))
+            bail!("`sky {args}` failed ({status}):\n{}", last_lines(&output, 15))
         }
         Ran::TimedOut(output) => {
-            Err(TimedOut { words, within, said: last_lines(&output, 15) }.into())
+            Err(TimedOut { args, timeout, output: last_lines(&output, 15) }.into())
         }
         Ran::Interrupted => Err(Interrupted.into()),
     }
 }
 
-/// A `sky` command did not end within its limit.
+/// Timeout of a `sky` command.
 #[derive(Debug)]
 struct TimedOut {
-    words: String,
-    within: Duration,
-    said: String,
+    args: String,
+    timeout: Duration,
+    output: String,
 }
 
 impl std::fmt::Display for TimedOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let within = humantime::format_duration(self.within);
-        let limit = env::SERVER_WITHIN;
-        write!(f, "`sky {}` did not end within {within} ({limit} changes that)", self.words)?;
-        if self.said.is_empty() { Ok(()) } else { write!(f, ":\n{}", self.said) }
+        let timeout = humantime::format_duration(self.timeout);
+        let variable = env::SERVER_WITHIN;
+        write!(f, "`sky {}` timed out after {timeout} (limit: {variable})", self.args)?;
+        if self.output.is_empty() { Ok(()) } else { write!(f, ":\n{}", self.output) }
     }
 }
 
 impl std::error::Error for TimedOut {}
 
-/// What came of `sky api start`. It gives up after a minute, and its server goes on: on a
-/// machine under pressure that one is waited for as long as any other.
-pub(super) fn excuse_slow_start(started: Result<()>, port: u16, log: &Path) -> Result<()> {
+/// Accepts a failed `sky api start` whose server still runs. The command gives up after a minute
+/// while its server goes on starting, as on a busy machine; the caller then waits for the server.
+pub(super) fn accept_slow_start(started: Result<()>, port: u16, log: &Path) -> Result<()> {
     let Err(error) = started else { return Ok(()) };
     if error.is::<Interrupted>() {
         return Err(error);
     }
-    if error.is::<TimedOut>() || !is_there(port)? {
-        return Err(error.context(format!("the end of the server's log:\n{}\n", tail(log, 15))));
+    if error.is::<TimedOut>() || !is_running(port)? {
+        let log = tail(log, 15);
+        return Err(error.context(format!("API server not started; last log lines:\n{log}\n")));
     }
     Ok(())
 }
 
-fn is_there(port: u16) -> Result<bool> {
+fn is_running(port: u16) -> Result<bool> {
     Ok(api_servers::main_process(port)?.is_some())
 }
 
-/// Whether a server that `sky api start` has left behind is gone, asked again and again:
-/// a look at all processes takes time, so there is one a second.
-pub(super) fn is_gone(port: u16) -> impl FnMut() -> bool {
-    const EVERY: Duration = Duration::from_secs(1);
+/// Check for the exit of a server that `sky api start` has started, to be called repeatedly.
+/// Scans all processes at most once per second, since a scan is expensive.
+pub(super) fn exit_check(port: u16) -> impl FnMut() -> bool {
+    const INTERVAL: Duration = Duration::from_secs(1);
     let mut last = Instant::now();
     move || {
-        if last.elapsed() < EVERY {
+        if last.elapsed() < INTERVAL {
             return false;
         }
         last = Instant::now();
-        // Nobody knows where a look fails.
-        is_there(port).is_ok_and(|is_there| !is_there)
+        // A failed scan proves no exit.
+        is_running(port).is_ok_and(|is_running| !is_running)
     }
 }
 
-/// Starts the server's module directly, for what `sky api start` cannot do: deploy
-/// mode on loopback, and another port with old releases. Like `sky api start`, it
-/// leaves the server in a session of its own, with its log in the usual place.
-pub(super) fn module(
+/// Starts the server's module directly, for what `sky api start` cannot do: deploy mode on the
+/// loopback address, and a port in old releases. Detaches the server and writes its log to the
+/// usual place, like `sky api start`.
+pub(super) fn spawn_module(
     python: &Path,
     args: &[String],
     log: &Path,
-    surroundings: &Surroundings,
+    command_env: &CommandEnvironment,
 ) -> Result<std::process::Child> {
     if let Some(folder) = log.parent() {
-        fs::create_dir_all(folder).context("creating the folder of the server's log")?;
+        fs::create_dir_all(folder).context("creating the directory of the server's log")?;
     }
     let log = fs::File::create(log).context("creating the server's log")?;
     let mut command = Command::new(python);
@@ -183,11 +185,11 @@ pub(super) fn module(
         .stdout(log.try_clone().context("sharing the server's log")?)
         .stderr(log)
         .process_group(0);
-    surroundings.apply(&mut command);
+    command_env.apply(&mut command);
     command.spawn().context("starting the API server")
 }
 
-/// Waits until the server at `url` answers; gives up at once when `died` says so.
+/// Waits until the server at `url` responds, or fails as soon as `died` returns true.
 pub(super) fn wait_until_ready(
     url: &Url,
     log: &Path,
@@ -195,36 +197,36 @@ pub(super) fn wait_until_ready(
     step: &Step,
     mut died: impl FnMut() -> bool,
 ) -> Result<Health> {
-    const EVERY: Duration = Duration::from_millis(200);
-    let within = within()?;
+    const INTERVAL: Duration = Duration::from_millis(200);
+    let timeout = timeout()?;
     let mut last = String::new();
-    let ready = poll::during(within, EVERY, || {
+    let ready = poll::during(timeout, INTERVAL, || {
         context.signals.check()?;
         match health::health(url, context.signals, &context.credentials)? {
             Ok(health) => return Ok(Some(health)),
             Err(failure) => last = failure.to_string(),
         }
         if died() {
-            bail!("the API server ended while it started; the end of its log:\n{}", tail(log, 15));
+            bail!("API server exited during startup; last log lines:\n{}", tail(log, 15));
         }
-        step.update("waiting for its first answer");
+        step.update("waiting for the first response");
         Ok(None)
     })?;
     ready.with_context(|| {
         format!(
-            "the API server was not ready within {}; last: {last}\nthe end of its log:\n{}",
-            humantime::format_duration(within),
+            "API server not ready after {}; last error: {last}\nlast log lines:\n{}",
+            humantime::format_duration(timeout),
             tail(log, 15)
         )
     })
 }
 
-/// How many workers the server announced in its log.
+/// Numbers of workers that the server wrote to its log.
 pub(super) fn worker_counts(log: &Path) -> Option<WorkerCounts> {
     WorkerCounts::from_log(&fs::read_to_string(log).ok()?)
 }
 
-/// The last lines of a log.
+/// Last lines of a log.
 pub(super) fn tail(log: &Path, lines: usize) -> String {
     match fs::read(log) {
         Ok(text) => last_lines(&text, lines),
@@ -232,11 +234,11 @@ pub(super) fn tail(log: &Path, lines: usize) -> String {
     }
 }
 
-/// Keeps the end of a server's log in the run directory.
-pub(super) fn keep_log(log: &Path, kept: &Path) -> Result<()> {
+/// Saves the last lines of a server's log to `target`.
+pub(super) fn save_log_tail(log: &Path, target: &Path) -> Result<()> {
     const LINES: usize = 400;
     if log.exists() {
-        fs::write(kept, tail(log, LINES) + "\n").context("keeping the end of the server's log")?;
+        fs::write(target, tail(log, LINES) + "\n").context("saving the end of the server's log")?;
     }
     Ok(())
 }

@@ -1,19 +1,19 @@
-//! The server under test: started, watched, handed back or removed.
+//! Server under test: starting, checking, stopping and cleaning up.
 //!
-//! [`ServerSession`] owns it. `finish()` ends the session in good order and says
-//! what the server left behind; Drop is the backstop for every other way out.
+//! [`ServerSession`] owns the server. `finish()` stops it cleanly and returns the processes
+//! that the stop leaked; on every other path Drop cleans up.
 
 mod api_servers;
+mod cleanup_record;
 mod copies;
 mod credentials;
-mod custody;
 mod facts;
-mod furnish;
 mod health;
 mod isolated;
 mod launch;
 mod ports;
 mod processes;
+mod provision;
 mod remote;
 mod semaphores;
 mod ssh_sockets;
@@ -35,9 +35,9 @@ use skyload::record::environment::{
 };
 
 pub(crate) use api_servers::{ApiServer, api_servers};
-pub(crate) use custody::{clean_up_after_dead_runs, has_processes};
+pub(crate) use cleanup_record::{clean_up_after_dead_runs, has_processes};
 pub(crate) use health::runtime;
-pub(crate) use launch::mistake_in_limit;
+pub(crate) use launch::timeout_usage_error;
 pub(crate) use ports::DEFAULT_API_PORT;
 
 use crate::sky::SkyInstallation;
@@ -45,34 +45,34 @@ use facts::Facts;
 use isolated::IsolatedServer;
 use system::SystemServer;
 
-/// What a server is started with.
+/// Inputs of starting a server.
 pub(crate) struct Context<'a> {
     pub(crate) plan: &'a LoadPlan,
     pub(crate) run: &'a RunDir,
     pub(crate) workspace: &'a Workspace,
     pub(crate) sky: &'a SkyInstallation,
-    /// What that counts of this machine.
+    /// CPUs and memory of this machine as this SkyPilot counts them.
     pub(crate) counted: Option<CountedMachine>,
     pub(crate) signals: &'a Signals,
     pub(crate) progress: Progress,
     /// `--yes`.
     pub(crate) yes: bool,
-    /// What the loopback infrastructure wants of a server of ours.
+    /// Settings of an isolated server that launches on the loopback Slurm cluster.
     pub(crate) setup: Option<ServerSetup>,
     /// `--copy-credentials`.
     pub(crate) copies_credentials: bool,
-    /// How clients tell the server who they are.
+    /// Credentials that clients send to the server.
     pub(crate) credentials: Credentials,
 }
 
-/// The server under test for as long as the run lasts.
+/// Server under test, from its start to the end of the run.
 pub(crate) struct ServerSession {
     kind: Kind,
     pub(crate) server: ServerUnderTest,
-    /// What its processes found in their environment.
+    /// Record of the environment variables that the server's processes inherited.
     pub(crate) environment: ServerEnvironment,
     pub(crate) client: ClientSettings,
-    /// What the profiler must know; `None` for a server on another machine.
+    /// Main process and ports; `None` for a remote server.
     pub(crate) addresses: Option<Addresses>,
 }
 
@@ -82,7 +82,7 @@ enum Kind {
     Remote,
 }
 
-/// What the profiler must know of a server.
+/// Main process and ports of a server, for the profiler.
 #[derive(Clone, Copy)]
 pub(crate) struct Addresses {
     pub(crate) root: ProcessIdentity,
@@ -90,17 +90,16 @@ pub(crate) struct Addresses {
     pub(crate) queue_port: u16,
 }
 
-/// How a server fares.
+/// State of the server under test.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum ServerState {
     Alive,
     Gone,
     Replaced,
 }
 
 impl ServerSession {
-    /// Restarts the server (or, if it is elsewhere, looks it up) and waits until
-    /// it answers.
+    /// Restarts the server and waits until it responds. A remote server is not restarted.
     pub(crate) fn begin(context: &Context<'_>) -> Result<Self> {
         match &context.plan.server {
             ServerTarget::Isolated { deploy } => isolated::begin(context, *deploy),
@@ -109,47 +108,46 @@ impl ServerSession {
         }
     }
 
-    /// Whether the server is still the one that was started. One that is elsewhere
-    /// counts as alive: its clients will say.
-    pub(crate) fn fate(&self) -> Result<Fate> {
-        let Some(addresses) = self.addresses else { return Ok(Fate::Alive) };
+    /// State of the server, told from its main process. A remote server counts as alive: if
+    /// it is gone, the clients' requests fail.
+    pub(crate) fn state(&self) -> Result<ServerState> {
+        let Some(addresses) = self.addresses else { return Ok(ServerState::Alive) };
         Ok(if addresses.root.is_alive() {
-            Fate::Alive
+            ServerState::Alive
         } else if api_servers::main_process(addresses.api_port)?.is_some() {
-            Fate::Replaced
+            ServerState::Replaced
         } else {
-            Fate::Gone
+            ServerState::Gone
         })
     }
 
-    /// Ends the session: keeps the end of the server's log, stops the server or
-    /// leaves it as it was found.
-    pub(crate) fn finish(self, keep: bool, signals: &Signals) -> Result<Farewell> {
+    /// Ends the session: saves the end of the server's log, then stops the server or leaves
+    /// it as it was found.
+    pub(crate) fn finish(self, keep: bool, signals: &Signals) -> Result<StopOutcome> {
         match self.kind {
-            Kind::Isolated(server) if keep => server.keep().map(|()| Farewell::Otherwise),
+            Kind::Isolated(server) if keep => server.keep().map(|()| StopOutcome::NoStop),
             Kind::Isolated(server) => server.finish(signals),
             Kind::System(server) => server.finish(signals),
-            Kind::Remote => Ok(Farewell::Otherwise),
+            Kind::Remote => Ok(StopOutcome::NoStop),
         }
     }
 }
 
-/// How a server was left.
+/// Outcome of a session's end.
 #[derive(Debug)]
-pub(crate) enum Farewell {
-    /// Stopped as its users do. The titles of processes that this left behind, which are
-    /// gone by now.
+pub(crate) enum StopOutcome {
+    /// Titles of the processes that `sky api stop` leaked. They have been killed.
     Stopped(Vec<String>),
-    /// It stays, or had died before and was cleared away.
-    Otherwise,
-    /// A stop as its users do failed, or took too long, so that it was cleared away.
-    NotStopped(anyhow::Error),
+    /// Server that stays, had died before, or was killed since `sky api stop` cannot select it.
+    NoStop,
+    /// Error or timeout of `sky api stop`, after which all processes were killed.
+    StopFailed(anyhow::Error),
 }
 
-/// Variables of all clients, whatever their server.
-fn of_clients(context: &Context<'_>) -> [(String, String); 3] {
+/// Variables of all clients, for any kind of server.
+fn client_variables(context: &Context<'_>) -> [(String, String); 3] {
     [
-        // Without it, a client that finds no server starts one.
+        // Otherwise a client that finds no server would start one.
         ("SKYPILOT_DISABLE_LOCAL_API_SERVER", "1".to_owned()),
         (env::NO_USAGE, "1".to_owned()),
         (env::CLIENT_OF_RUN, context.run.id().to_string()),
@@ -157,8 +155,8 @@ fn of_clients(context: &Context<'_>) -> [(String, String); 3] {
     .map(|(name, value)| (name.to_owned(), value))
 }
 
-/// A server that has answered.
-fn under_test(
+/// Description of a server that has responded.
+fn server_under_test(
     health: Health,
     identity: Option<ProcessIdentity>,
     workers: Option<WorkerCounts>,

@@ -1,30 +1,31 @@
-//! Ports for a server of our own.
+//! Ports of an isolated server.
 //!
-//! SkyPilot derives the port of its request queue from that of its API; both must
-//! be free. The API's lies outside the range from which the system hands out ports; the
-//! queue's lies in it, so a start can fail by chance: the caller then tries another pair.
+//! SkyPilot derives the port of its request queue from the API port, and both must be free.
+//! The API port is outside of the kernel's range of ephemeral ports. The queue port can be
+//! inside, so another process may take it before the server does: the caller then tries
+//! another pair.
 
 use anyhow::{Context, Result};
 use host::ports::{API_SERVERS, is_free};
 
-/// SkyPilot's own port, which belongs to the user's own server.
+/// SkyPilot's default API port, which the user's local server has.
 pub(crate) const DEFAULT_API_PORT: u16 = 46580;
 
-/// A free pair.
+/// Free ports of an API and its request queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PortPair {
     pub(super) api: u16,
     pub(super) queue: u16,
 }
 
-/// The queue's port of a server whose API port is `api`.
+/// Port of the request queue of a server whose API port is `api`, by SkyPilot's formula.
 pub(super) fn queue_port(api: u16) -> u16 {
     let offset = (i32::from(api) - i32::from(DEFAULT_API_PORT) + 11).rem_euclid(10_000);
     u16::try_from(50_000 + offset).unwrap_or(50_011)
 }
 
-/// Finds a free pair. Releases whose queue cannot be moved (`fixed_queue`) get
-/// SkyPilot's own queue port, if it is free.
+/// Finds a free pair. Releases whose queue port cannot be changed (`fixed_queue`) get
+/// SkyPilot's default one, if it is free.
 pub(super) fn find_free(fixed_queue: bool) -> Result<PortPair> {
     API_SERVERS
         .ports()
@@ -37,24 +38,24 @@ pub(super) fn find_free(fixed_queue: bool) -> Result<PortPair> {
         .with_context(|| {
             if fixed_queue {
                 format!(
-                    "finding free ports: this release of SkyPilot always puts its queue on port \
-                     {}, which is taken\n  hint: stop the other API server first, or test a release \
-                     since 0.14",
+                    "finding free ports: this SkyPilot release always uses port {} for its request \
+                     queue, and that port is taken\n  hint: stop the other API server, or test \
+                     SkyPilot 0.14 or newer",
                     queue_port(DEFAULT_API_PORT)
                 )
             } else {
-                "finding a free pair of ports".to_owned()
+                "finding free ports for the API and its request queue".to_owned()
             }
         })
 }
 
-/// Whether a server could not be started since one of its ports was taken meanwhile: its
-/// log, which the error quotes, says so in the words of SkyPilot or of its web server.
-pub(super) fn is_clash(error: &anyhow::Error) -> bool {
+/// Whether a server failed to start because another process had taken one of its ports. Found
+/// in the server's log, which the error quotes: messages of SkyPilot and of its web server.
+pub(super) fn is_port_conflict(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
-    let words = ["is already in use", "address already in use"];
+    let messages = ["is already in use", "address already in use"];
     let is_api = text.contains("Port ") && text.contains(" is not available");
-    is_api || words.iter().any(|words| text.contains(words))
+    is_api || messages.iter().any(|message| text.contains(message))
 }
 
 #[cfg(test)]
@@ -67,19 +68,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_queue_of_the_default_server_is_on_its_well_known_port() {
+    fn queue_ports_are_those_of_skypilot() {
         assert_eq!(queue_port(DEFAULT_API_PORT), 50_011);
         assert_eq!(queue_port(46_680), 50_111);
         assert_eq!(queue_port(46_560), 59_991);
     }
 
     #[test]
-    fn a_server_listens_where_no_connection_begins() {
+    fn the_api_port_is_outside_of_the_ephemeral_range() {
         let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
         let mut ends = range.split_whitespace().map(|end| end.parse::<u16>().unwrap());
         let (first, last) = (ends.next().unwrap(), ends.next().unwrap());
         let found = find_free(false).unwrap();
-        // Where nearly all ports are handed out there is no room outside.
+        // If nearly all ports are ephemeral, there is no room outside.
         assert!(first < 11_000 || !(first..=last).contains(&found.api), "{found:?}");
         assert!((50_000..60_000).contains(&found.queue), "{found:?}");
     }
@@ -96,9 +97,9 @@ mod tests {
         true
     )]
     #[case::of_nothing("ModuleNotFoundError: No module named 'sky'", false)]
-    fn a_taken_port_is_told_from_other_failures(#[case] log: &str, #[case] expected: bool) {
+    fn a_taken_port_differs_from_other_failures(#[case] log: &str, #[case] expected: bool) {
         let error = anyhow!("`sky api start` failed (exit status: 1)").context(log.to_owned());
-        assert_eq!(is_clash(&error), expected);
+        assert_eq!(is_port_conflict(&error), expected);
     }
 
     #[test]

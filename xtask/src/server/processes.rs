@@ -1,10 +1,10 @@
-//! Which processes belong to a server of ours, and getting rid of them.
+//! Processes of an isolated server: finding and killing them.
 //!
-//! Never by name alone: other API servers may run on this machine. A process is
-//! ours if it descends from the server that we started, carries the variable that
-//! we gave it, writes its output into the instance's own directory, or shares an ssh
-//! connection of the run's users. The last two hold even for processes whose titles
-//! overwrote their environment: orphaned executors, ssh.
+//! Never by name alone, since other API servers may run on this machine. A process belongs
+//! to the server if it descends from the server's main process, has the run's marker in its
+//! environment, writes its output below the server's directory, or shares an ssh connection of
+//! the run's users. The last two find processes whose titles overwrote their environment:
+//! orphaned executors, and ssh.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -20,19 +20,19 @@ use skyload::server_command;
 
 use super::ssh_sockets;
 
-/// What tells a server's processes from all others.
+/// Marks by which a server's processes are found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Belongings {
-    /// The run that started it.
+    /// Run that started the server.
     pub(super) run: RunId,
-    /// The directory that only this server uses, if there is one.
+    /// Directory that only this server uses; `None` for the user's local server.
     pub(super) directory: Option<PathBuf>,
-    /// Processes that are known to be its.
+    /// Processes that are known to be the server's; their descendants are too.
     pub(super) known: Vec<ProcessIdentity>,
 }
 
-/// A process that belongs to a server.
+/// Process that belongs to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owned {
     pub(super) identity: ProcessIdentity,
@@ -40,18 +40,17 @@ pub(super) struct Owned {
 }
 
 impl Belongings {
-    /// All living processes that belong to the server.
+    /// Living processes of the server.
     pub(super) fn find(&self) -> Result<Vec<Owned>> {
         Ok(scan::find(&self.known, self.rule())?.into_iter().map(Owned::from).collect())
     }
 
-    /// Those that are still there after a moment. What was just told to end needs
-    /// one to do so; SkyPilot's own reapers (`subprocess_daemon.py`) need longer,
-    /// and end by themselves.
-    pub(super) fn find_lasting(&self) -> Result<Vec<Owned>> {
-        const MOMENT: Duration = Duration::from_secs(3);
+    /// Leaked processes: those that still run 3 s after the stop. SkyPilot's reapers
+    /// (`subprocess_daemon.py`) are left out, since they exit by themselves, but later.
+    pub(super) fn find_leaked(&self) -> Result<Vec<Owned>> {
+        const GRACE: Duration = Duration::from_secs(3);
         let mut found = Vec::new();
-        poll::during(MOMENT, Duration::from_millis(100), || {
+        poll::during(GRACE, Duration::from_millis(100), || {
             found = self.find()?;
             found.retain(|owned| !owned.title.ends_with("subprocess_daemon.py"));
             anyhow::Ok(found.is_empty().then_some(()))
@@ -59,13 +58,13 @@ impl Belongings {
         Ok(found)
     }
 
-    /// Ends all processes that belong to the server, and returns those that there
-    /// were. Executors ignore SIGTERM, so it is SIGKILL; each by its own pid.
-    pub(super) fn remove(&self) -> Result<Vec<Owned>> {
+    /// Kills all processes of the server, each by its pid, and returns them. By SIGKILL, since
+    /// executors ignore SIGTERM.
+    pub(super) fn kill(&self) -> Result<Vec<Owned>> {
         Ok(scan::end_all(&self.known, self.rule())?.into_iter().map(Owned::from).collect())
     }
 
-    /// What tells a process as the server's that was not known before.
+    /// Rule by which processes are found that are neither known nor descend from known ones.
     fn rule(&self) -> impl Fn(&Seen<'_>) -> bool {
         let markers = [env::SERVER_OF_RUN, env::CLIENT_OF_RUN]
             .map(|name| OsString::from(format!("{name}={}", self.run)));
@@ -74,7 +73,8 @@ impl Belongings {
             let marked = || seen.variables().iter().any(|pair| markers.contains(pair));
             let writes =
                 || self.directory.as_deref().is_some_and(|home| writes_into(seen.pid, home));
-            // `ssh: /tmp/sky_ssh_<user>/.. [mux]`: the title overwrote its environment.
+            // The title of a shared ssh connection, `ssh: /tmp/sky_ssh_<user>/.. [mux]`,
+            // overwrote its environment.
             let shares = || {
                 seen.args().iter().any(|word| {
                     let word = word.to_string_lossy();
@@ -98,7 +98,7 @@ fn title(words: &[OsString]) -> String {
     kind.unwrap_or_else(|| "(no title)".to_owned())
 }
 
-/// Whether its standard output or error goes to a file below `home`.
+/// Whether the process's standard output or error goes to a file below `home`.
 fn writes_into(pid: u32, home: &Path) -> bool {
     [1, 2].iter().any(|fd| {
         std::fs::read_link(format!("/proc/{pid}/fd/{fd}"))

@@ -1,4 +1,4 @@
-//! A server on another machine: looked up, never restarted.
+//! Remote server: queried, never restarted.
 
 use anyhow::{Result, bail};
 use host::environment::proxies;
@@ -13,30 +13,30 @@ use url::Url;
 use super::{Context, Kind, ServerSession, facts, health};
 
 pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
-    let step = context.progress.step(format!("Asking {url} for its health"));
+    let step = context.progress.step(format!("Checking the health of {url}"));
     if matches!(context.credentials, Credentials::Login(_))
         && env::text(env::SERVICE_ACCOUNT_TOKEN).is_some()
     {
         context.progress.note(format!(
-            "the login of the URL is sent, and {} is not: SkyPilot's client does the same",
+            "Sending the login of the URL and not {}, as SkyPilot's client does",
             env::SERVICE_ACCOUNT_TOKEN
         ));
     }
     let health = match health::health_once_available(url, context)? {
         Ok(health) => health,
         Err(failure) => bail!(
-            "the server at {url} cannot be loaded: {}\n  hint: {}",
+            "cannot reach the API server at {url}: {}\n  hint: {}",
             context.credentials.hide_in(&failure.to_string()),
             hint(&failure, &context.credentials)
         ),
     };
-    let facts = facts::of_any(url, context)?;
+    let facts = facts::of_external(url, context)?;
     step.done(format!("SkyPilot {}", health.version));
     let exceptions = if is_loopback(url) { proxies::exceptions_of_shell() } else { Vec::new() };
     let endpoint = [(env::ENDPOINT.to_owned(), url.to_string())];
-    let variables = exceptions.into_iter().chain(endpoint).chain(super::of_clients(context));
+    let variables = exceptions.into_iter().chain(endpoint).chain(super::client_variables(context));
     Ok(ServerSession {
-        server: super::under_test(health, None, None, facts),
+        server: super::server_under_test(health, None, None, facts),
         environment: ServerEnvironment::Unrecorded,
         addresses: None,
         client: ClientSettings {
@@ -50,23 +50,19 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
     })
 }
 
-/// What to do about a server that cannot be loaded.
+/// Hint for a server whose health could not be read.
 fn hint(failure: &Failure, credentials: &Credentials) -> String {
     let token = env::SERVICE_ACCOUNT_TOKEN;
-    let wants_credentials = matches!(failure.status, Some(401 | 403))
+    let needs_credentials = matches!(failure.status, Some(401 | 403))
         || failure.error_type == error_type::NEEDS_AUTHENTICATION;
     match credentials {
-        _ if !wants_credentials => "check the address".to_owned(),
-        Credentials::None => format!(
-            "the server wants credentials: write them into the URL, as in \
-             `http://user:password@host`, or set {token}"
-        ),
-        Credentials::Token(_) => format!("the server does not accept the token in {token}"),
-        Credentials::Login(_) => {
-            "the server does not accept the login of the URL; in it, `@`, `:`, \
-                                  `/` and `%` of a password are written as `%40`, `%3A`, `%2F` and \
-                                  `%25`"
-                .to_owned()
+        _ if !needs_credentials => "check the URL".to_owned(),
+        Credentials::None => {
+            format!("set {token}, or put credentials in the URL, as in `http://user:password@host`")
         }
+        Credentials::Token(_) => format!("check {token}: the server rejected this token"),
+        Credentials::Login(_) => "check the login in the URL: the server rejected it; write `@`, \
+                                  `:`, `/` and `%` of a password as `%40`, `%3A`, `%2F` and `%25`"
+            .to_owned(),
     }
 }

@@ -1,10 +1,9 @@
 //! Named semaphores that a server leaves in `/dev/shm`.
 //!
-//! Python's `multiprocessing` makes one for each lock and queue that spawned processes
-//! share, and removes it when the process that made it ends in good order. A server
-//! ends by SIGKILL, also by `sky api stop`, and its semaphores would stay until the
-//! machine is restarted. Their names are random: whose one is, is told by who has it
-//! mapped, as long as there is somebody.
+//! Python's `multiprocessing` creates one for each lock and queue that spawned processes share,
+//! and removes it when its creator exits cleanly. A server ends by SIGKILL, also with
+//! `sky api stop`, so its semaphores would stay until the machine is rebooted. Their names are
+//! random: a semaphore is attributed to a server by the processes that map it, while they run.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -15,30 +14,30 @@ use std::path::{Path, PathBuf};
 
 use super::processes::Owned;
 
-/// Where the C library keeps them (`sem_overview(7)`).
+/// Directory in which the C library keeps semaphores (`sem_overview(7)`).
 pub(super) const FOLDER: &str = "/dev/shm";
 
-/// How the names of `multiprocessing` begin (`SemLock._make_name`), after the C
-/// library's `sem.`.
+/// Prefix of file names: the C library's `sem.`, then that of `multiprocessing`
+/// (`SemLock._make_name`).
 const PREFIX: &str = "sem.mp-";
 
-/// Those in this folder that these processes have mapped.
+/// Semaphores in this directory that these processes map.
 pub(super) fn of(processes: &[Owned], folder: &Path) -> BTreeSet<PathBuf> {
     processes.iter().flat_map(|owned| mapped_by(owned.identity.pid, folder)).collect()
 }
 
-/// Removes them, once nobody uses them any more.
+/// Removes semaphores. Called when the processes that map them are gone.
 pub(super) fn remove(semaphores: &BTreeSet<PathBuf>) {
     for semaphore in semaphores {
-        // Gone already, or somebody else's.
+        // May be gone already, or belong to another user.
         _ = fs::remove_file(semaphore);
     }
 }
 
-/// By inode: whoever made a semaphore has it mapped under the name of a file that is gone,
-/// which was linked to the semaphore's name when it was complete (`sem_open` of glibc).
+/// Semaphores that a process maps, found by inode. The process that created a semaphore maps it
+/// under a temporary name, which glibc's `sem_open` links to the final name and then removes.
 fn mapped_by(pid: u32, folder: &Path) -> Vec<PathBuf> {
-    // A process that has ended has none, and another user's is none of ours.
+    // Unreadable if the process has exited or is another user's: then there is nothing to find.
     let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
     let lines = maps.split(|&byte| byte == b'\n');
     let mapped: Vec<u64> = lines.filter_map(|line| inode_below(line, folder)).collect();
@@ -48,10 +47,10 @@ fn mapped_by(pid: u32, folder: &Path) -> Vec<PathBuf> {
     semaphores.map(|entry| entry.path()).collect()
 }
 
-/// The inode of a file of this folder, in a line of `maps`: addresses, permissions, offset,
-/// device, inode, path (`proc_pid_maps(5)`).
+/// Inode of a file in this directory, from a line of `/proc/PID/maps`: addresses, permissions,
+/// offset, device, inode, path (`proc_pid_maps(5)`).
 ///
-/// Any of the process's files may have a name that is no text.
+/// Works on bytes, since a mapped file's name need not be UTF-8.
 fn inode_below(line: &[u8], folder: &Path) -> Option<u64> {
     let path_at = line.iter().position(|&byte| byte == b'/')?;
     let (figures, path) = line.split_at(path_at);
@@ -61,30 +60,30 @@ fn inode_below(line: &[u8], folder: &Path) -> Option<u64> {
 
 #[cfg(test)]
 pub(super) mod testing {
-    //! A process that has a file mapped, without a line of unsafe code: as its program.
+    //! Processes that map a file without unsafe code: the file is their program.
 
     use std::fs;
     use std::io::Read as _;
     use std::path::Path;
     use std::process::{Child, Command, Stdio};
 
-    /// Makes the file, and a process that has it mapped until its input ends: as who made
-    /// it, under a name that is gone.
+    /// Process that maps a new file at `path` until its standard input is closed. Maps the file
+    /// under a removed name, like the creator of a semaphore.
     pub(crate) fn mapping(path: &Path) -> Child {
-        let made = path.with_extension("incomplete");
-        fs::copy("/bin/sh", &made).unwrap();
-        fs::hard_link(&made, path).unwrap();
-        let child = opening(&made);
-        fs::remove_file(made).unwrap();
+        let temporary = path.with_extension("incomplete");
+        fs::copy("/bin/sh", &temporary).unwrap();
+        fs::hard_link(&temporary, path).unwrap();
+        let child = opening(&temporary);
+        fs::remove_file(temporary).unwrap();
         child
     }
 
-    /// A process that has the file mapped under the name that it has.
+    /// Process that maps an existing file under its present name.
     pub(crate) fn opening(path: &Path) -> Child {
         let mut command = Command::new(path);
         command.args(["-c", "echo; read _"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A process is started before the kernel has mapped its program.
+        // The shell's first output shows that the kernel has mapped it.
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         child
     }
@@ -96,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mapped_file_whose_name_is_no_text_hides_no_semaphore() {
+    fn a_path_that_is_not_utf8_hides_no_semaphore() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().canonicalize().unwrap().join(OsStr::from_bytes(b"no\xfftext"));
         fs::create_dir(&path).unwrap();
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_semaphore_is_found_by_who_has_it_mapped() {
+    fn a_semaphore_is_found_by_the_processes_that_map_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().canonicalize().unwrap();
         let [ours, others, no_semaphore] =
@@ -118,7 +117,7 @@ mod tests {
         let (mut with_one, mut with_none) = (mapping(&ours), mapping(&no_semaphore));
         let mut opener = opening(&ours);
         let found: BTreeSet<PathBuf> = mapped_by(with_one.id(), &path).into_iter().collect();
-        let elsewhere = mapped_by(with_one.id(), Path::new(FOLDER));
+        let in_dev_shm = mapped_by(with_one.id(), Path::new(FOLDER));
         let none = mapped_by(with_none.id(), &path);
         let opened = mapped_by(opener.id(), &path);
         for child in [&mut with_one, &mut with_none, &mut opener] {
@@ -127,7 +126,7 @@ mod tests {
         }
         assert_eq!(found, BTreeSet::from([ours.clone()]));
         assert!(opened.contains(&ours), "{opened:?}");
-        assert_eq!((elsewhere, none), (Vec::new(), Vec::new()));
+        assert_eq!((in_dev_shm, none), (Vec::new(), Vec::new()));
         remove(&found);
         assert!(!ours.exists() && others.exists() && no_semaphore.exists());
     }

@@ -1,9 +1,9 @@
-//! Sockets that SkyPilot leaves in `/tmp`, whatever `TMPDIR` says.
+//! ssh sockets that SkyPilot leaves in `/tmp`, regardless of `TMPDIR`.
 //!
-//! SkyPilot shares ssh connections to nodes through sockets in
-//! `/tmp/sky_ssh_<user>` (`ssh_control_path` in `sky/utils/command_runner.py`), and
-//! neither the connections nor the folders end with its server. The ids of a run's
-//! users have a beginning of their own, which tells its folders from others.
+//! SkyPilot shares ssh connections to nodes through sockets in `/tmp/sky_ssh_<user>`
+//! (`ssh_control_path` in `sky/utils/command_runner.py`). Both the connections and the
+//! directories outlive the server. All user ids of a run have the same prefix, by which its
+//! directories are found.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use skyload::ids::RunId;
 
 const FOLDER: &str = "/tmp";
 
-/// With what the paths of a run's sockets begin.
+/// Prefix of the paths of a run's sockets.
 pub(super) fn prefix(run: &RunId) -> String {
     format!("{FOLDER}/sky_ssh_{}", run.user_prefix())
 }
 
-/// Removes a run's folders of sockets, once nobody uses them any more.
+/// Removes a run's socket directories. Called when its processes are gone.
 pub(super) fn remove(run: &RunId) {
     for folder in folders(Path::new(FOLDER), run) {
-        // What belongs to somebody else can't be removed, and isn't ours.
+        // Another user's directory cannot be removed, and is not the run's.
         _ = fs::remove_dir_all(folder);
     }
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_folders_of_the_runs_own_users_are_found() {
+    fn only_directories_of_the_runs_users_are_found() {
         let below = tempfile::tempdir().unwrap();
         for name in ["sky_ssh_3fa91234", "sky_ssh_3fa9_log", "sky_ssh_fcd1e5cf", "other"] {
             fs::create_dir(below.path().join(name)).unwrap();

@@ -1,4 +1,4 @@
-//! The user's own server: restarted, loaded, and left as it was found.
+//! Local server (`--server system`): restarted, loaded, and left as it was found.
 
 use std::path::PathBuf;
 
@@ -15,11 +15,13 @@ use skyload::record::environment::{
 };
 use url::Url;
 
-use super::custody::Custody;
-use super::launch::{self, Patience, Surroundings};
-use super::{Addresses, Context, Farewell, Kind, ServerSession, api_servers, facts, health, ports};
+use super::cleanup_record::CleanupRecord;
+use super::launch::{self, Cancellation, CommandEnvironment};
+use super::{
+    Addresses, Context, Kind, ServerSession, StopOutcome, api_servers, facts, health, ports,
+};
 
-/// The user's own server.
+/// Guard of the local server: restores its state when dropped.
 pub(super) struct SystemServer {
     run: RunDir,
     sky: PathBuf,
@@ -29,7 +31,7 @@ pub(super) struct SystemServer {
     root: Option<ProcessIdentity>,
     was_running: bool,
     log: PathBuf,
-    custody: Custody,
+    cleanup: CleanupRecord,
     ended: bool,
 }
 
@@ -42,14 +44,14 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let log = home.join(".sky/api_server/server.log");
     let was_running = api_servers::main_process(port)?.is_some();
     if was_running {
-        refuse_to_disturb(context, &url)?;
+        confirm_restart(context, &url)?;
     }
     let sky = &context.sky.sky;
     let step = context.progress.step(format!(
-        "Restarting the user's API server (SkyPilot {}, port {port})",
+        "Restarting your API server (SkyPilot {}, port {port})",
         context.sky.facts.version
     ));
-    // From here on, every way out leaves the server as it was found, or clears it away.
+    // From here on, dropping the guard restores a server that was running and removes any other.
     let mut server = SystemServer {
         run: context.run.clone(),
         sky: sky.clone(),
@@ -59,27 +61,27 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         root: None,
         was_running,
         log: log.clone(),
-        custody: Custody::take(context, None, was_running)?,
+        cleanup: CleanupRecord::create(context, None, was_running)?,
         ended: false,
     };
-    let mut surroundings = surroundings();
-    let patience = Patience::UntilInterrupted(context.signals);
-    launch::sky_ok(sky, &["api", "stop"], &surroundings, patience)?;
+    let mut environment = shell_environment();
+    let cancellation = Cancellation::OnInterrupt(context.signals);
+    launch::run_sky(sky, &["api", "stop"], &environment, cancellation)?;
     let marker = (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string());
-    surroundings.set.push(marker);
+    environment.set.push(marker);
     step.update("sky api start");
-    let started = launch::sky_ok(sky, &["api", "start"], &surroundings, patience);
-    launch::excuse_slow_start(started, port, &log)?;
-    let died = launch::is_gone(port);
+    let started = launch::run_sky(sky, &["api", "start"], &environment, cancellation);
+    launch::accept_slow_start(started, port, &log)?;
+    let died = launch::exit_check(port);
     let health = launch::wait_until_ready(&url, &log, context, &step, died)?;
     let root = api_servers::main_process(port)?
-        .context("finding the main process of the server, which answers")?;
+        .context("finding the main process of the server, which responds")?;
     server.root = Some(root);
-    server.custody.add([root])?;
-    let facts = facts::of_any(&url, context)?;
+    server.cleanup.add([root])?;
+    let facts = facts::of_external(&url, context)?;
     step.done(format!("ready, {root}"));
     Ok(ServerSession {
-        server: super::under_test(health, Some(root), launch::worker_counts(&log), facts),
+        server: super::server_under_test(health, Some(root), launch::worker_counts(&log), facts),
         environment: recorded(),
         addresses: Some(Addresses { root, api_port: port, queue_port: ports::queue_port(port) }),
         client: ClientSettings {
@@ -87,7 +89,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
             sky: sky.clone(),
             variables: proxies::exceptions_of_shell()
                 .into_iter()
-                .chain(super::of_clients(context))
+                .chain(super::client_variables(context))
                 .collect(),
             without: vec![env::ENDPOINT.to_owned()],
             inherits: Inherited::All,
@@ -96,23 +98,24 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     })
 }
 
-/// What is not passed on from the shell: with the endpoint, `sky` would turn to another server
-/// than the user's own.
+/// Variables of the shell that are not passed on. With the endpoint, `sky` would use another
+/// server than the local one.
 fn withheld() -> impl Iterator<Item = &'static str> {
     env::SCENARIO_ONLY.into_iter().chain([env::ENDPOINT])
 }
 
-/// The shell's environment as it is, but that nobody asks a proxy for what is here.
-fn surroundings() -> Surroundings {
-    Surroundings {
+/// Shell's environment, with loopback addresses exempt from proxies.
+fn shell_environment() -> CommandEnvironment {
+    CommandEnvironment {
         inherited: None,
         unset: withheld().map(str::to_owned).collect(),
-        asked: Vec::new(),
+        requested: Vec::new(),
         set: proxies::exceptions_of_shell(),
-        folder: PathBuf::from("/"),
+        directory: PathBuf::from("/"),
     }
 }
 
+/// Record of the names of variables that the server inherits from the shell.
 fn recorded() -> ServerEnvironment {
     let shell = env::all();
     let variables = shell.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
@@ -127,45 +130,44 @@ fn recorded() -> ServerEnvironment {
     })
 }
 
-/// A restart ends what runs on the server and wipes its list of requests.
-fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
+/// Checks that a restart of the server aborts no running requests, unless `--yes` permits it.
+fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
     let in_flight = match health::requests_in_flight(url, context.signals, &context.credentials)? {
         Ok(rows) => rows,
-        // It answers, and may have requests to lose that it does not tell us of.
+        // A server that responds with an error may have running requests that it does not list.
         Err(failure) if failure.status.is_some() && !context.yes => {
             return Err(UsageErrors(vec![format!(
-                "--server system: nobody can tell whether requests are under way on the user's \
-                 server, which would be ended by its restart: {}\n  hint: add --yes to restart it all \
-                 the same",
+                "--server system: cannot list the running requests on your server, which a restart \
+                 would abort: {}\n  hint: pass --yes to restart anyway",
                 context.credentials.hide_in(&failure.to_string())
             )])
             .into());
         }
         Err(failure) if failure.status.is_some() => {
             let why = context.credentials.hide_in(&failure.to_string());
-            context.progress.note(format!(
-                "Nobody can tell whether requests are under way on the user's server: {why}"
-            ));
+            context
+                .progress
+                .note(format!("Cannot list the running requests on your server: {why}"));
             Vec::new()
         }
-        // A server that doesn't answer has nobody's requests to lose.
+        // A server that does not respond has no requests to abort.
         Err(failure) => {
             let why = context.credentials.hide_in(&failure.to_string());
-            context.progress.note(format!("The user's server does not answer ({why})"));
+            context.progress.note(format!("Your server does not respond ({why})"));
             return Ok(());
         }
     };
     context.progress.note(
-        "The user's API server will be restarted: its list of requests and their logs are lost; \
-         clusters, jobs and settings stay",
+        "Restarting your API server deletes its list of requests and their logs; clusters, jobs and \
+         settings stay",
     );
     if in_flight.is_empty() || context.yes {
         return Ok(());
     }
     let names: Vec<&str> = in_flight.iter().map(|row| row.name.as_str()).take(5).collect();
     Err(UsageErrors(vec![format!(
-        "--server system: {} request(s) are under way on the user's server and would be ended by \
-         its restart: {}{}\n  hint: wait until they are done, or add --yes to end them",
+        "--server system: restarting would abort {} running request(s) on your server: {}{}\n  hint: \
+         wait for them, or pass --yes to abort them",
         in_flight.len(),
         names.join(", "),
         if in_flight.len() > names.len() { ", .." } else { "" }
@@ -174,36 +176,36 @@ fn refuse_to_disturb(context: &Context<'_>, url: &Url) -> Result<()> {
 }
 
 impl SystemServer {
-    /// Leaves the server running if it was, and stops it if it wasn't.
-    pub(super) fn finish(mut self, signals: &Signals) -> Result<Farewell> {
+    /// Leaves the server running if it was running before the run, and stops it otherwise.
+    pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
         self.ended = true;
-        launch::keep_log(&self.log, &self.run.server_log_tail())?;
+        launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
         let is_alive = self.root.is_some_and(ProcessIdentity::is_alive);
         if self.was_running && is_alive {
-            self.custody.release()?;
-            return Ok(Farewell::Otherwise);
+            self.cleanup.delete()?;
+            return Ok(StopOutcome::NoStop);
         }
-        let farewell = self.custody.stop_and_clear(is_alive, || {
-            let patience = Patience::UntilInterruptedAgain(signals);
-            launch::sky_ok(&self.sky, &["api", "stop"], &surroundings(), patience)
+        let outcome = self.cleanup.stop_and_clean_up(is_alive, || {
+            let cancellation = Cancellation::OnNewInterrupt(signals);
+            launch::run_sky(&self.sky, &["api", "stop"], &shell_environment(), cancellation)
         });
-        self.bring_back();
-        farewell
+        self.restore();
+        outcome
     }
 
-    /// Starts a server that was running, and is no longer, as the user would.
-    fn bring_back(&self) {
+    /// Starts the server again if it was running before the run and is gone.
+    fn restore(&self) {
         let is_gone = || api_servers::main_process(self.port).is_ok_and(|main| main.is_none());
         if !self.was_running || !is_gone() {
             return;
         }
-        // Another Ctrl-C is for this start.
+        // An earlier Ctrl-C ended the run; only a new one cancels this start.
         self.signals.acknowledge();
-        let step = self.progress.step("Starting the user's API server again, as it was found");
-        let patience = Patience::UntilInterruptedAgain(&self.signals);
-        match launch::sky_ok(&self.sky, &["api", "start"], &surroundings(), patience) {
+        let step = self.progress.step("Starting your API server again");
+        let cancellation = Cancellation::OnNewInterrupt(&self.signals);
+        match launch::run_sky(&self.sky, &["api", "start"], &shell_environment(), cancellation) {
             Ok(()) => step.done("started"),
-            Err(error) => step.done(format!("it is not running: {error:#}")),
+            Err(error) => step.done(format!("failed, your server is not running: {error:#}")),
         }
     }
 }
@@ -214,10 +216,10 @@ impl Drop for SystemServer {
             return;
         }
         if self.was_running {
-            self.bring_back();
-            _ = self.custody.release();
+            self.restore();
+            _ = self.cleanup.delete();
         } else {
-            _ = self.custody.clear();
+            _ = self.cleanup.clean_up();
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a SkyPilot says of itself: version, commit, memory constants.
+//! Facts about a SkyPilot: version, commit, memory constants.
 //!
-//! The answers come from `probe.py`, which reads SkyPilot's source without
-//! importing it, or from a stand-in that prints the same JSON.
+//! Printed as JSON by `probe.py`, which reads SkyPilot's source without importing it, or by a
+//! stand-in for tests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,45 +14,46 @@ use skyload::record::environment::WorkerConstants;
 use skyload::units::gib;
 use xshell::{Cmd, Shell, cmd};
 
-use super::Whose;
+use super::SkyEnvironment;
 
-const LEFT_OUT: &str = "\n  hint: PYTHONPATH is not passed on to a server of skyload's own; install \
-                        that checkout into this Python (`pip install -e CHECKOUT`), or test your \
-                        own server with --server system";
+/// Hint for a SkyPilot that the user's shell would find by PYTHONPATH alone.
+const NO_PYTHONPATH: &str = "\n  hint: install that checkout into this Python (`pip install -e \
+                             CHECKOUT`), since an isolated server does not inherit PYTHONPATH, or \
+                             test your local server with --server system";
 const PROBE: &str = include_str!("probe.py");
 
-/// What is known of the SkyPilot under test before it is started.
+/// Facts about the SkyPilot under test that are known before its start.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SkyFacts {
-    /// Its version, such as `0.14.1`.
+    /// Version, such as `0.14.1`.
     pub(crate) version: String,
-    /// The commit it was built from; `-dirty` at its end says that there were
-    /// changes on top (PyPI's releases of 0.9 to 0.12 have that too).
+    /// Commit that this SkyPilot was built from. Ends in `-dirty` if there were uncommitted
+    /// changes; PyPI's releases of 0.9 to 0.12 have that too.
     pub(crate) commit: Option<String>,
-    /// What it plans per worker: the budgets when these are `auto`.
+    /// Memory that SkyPilot plans per worker: the budgets that are `auto`.
     pub(crate) constants: WorkerConstants,
-    /// Where the constants stand, file and names, for the report.
+    /// File and names of the constants, for the report.
     pub(crate) source: String,
     /// Whether `sky api start` takes `--port`, and clients follow
-    /// `SKYPILOT_API_SERVER_LOCAL_PORT`. Not so in 0.12.0 and older.
+    /// `SKYPILOT_API_SERVER_LOCAL_PORT`. False for 0.12.0 and older.
     pub(crate) selects_port: bool,
-    /// Whether managed jobs can run inside of the server. Not so in 0.9.3 and older,
-    /// which refuse a configuration that says so.
+    /// Whether managed jobs can run inside of the server. False for 0.9.3 and older, which
+    /// reject a configuration with `consolidation_mode`.
     pub(crate) consolidates: bool,
 }
 
-/// The probe's answer as it is printed and kept.
+/// Output of the probe, as printed and as stored in a [`Stamp`](super::stamp::Stamp).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Answer {
+pub(super) struct ProbeOutput {
     version: String,
     commit: Option<String>,
     constants: BTreeMap<String, f64>,
     source: String,
-    /// Left out by stand-ins, which are made to be started on any port.
+    /// Absent from stand-ins, which take any port.
     #[serde(default = "yes")]
     selects_port: bool,
-    /// The same: they take any configuration.
+    /// Absent from stand-ins, which take any configuration.
     #[serde(default = "yes")]
     consolidates: bool,
 }
@@ -61,38 +62,47 @@ fn yes() -> bool {
     true
 }
 
-impl Whose {
-    /// A question in this environment.
-    fn ask(self, question: Cmd<'_>) -> Cmd<'_> {
+impl SkyEnvironment {
+    /// Command with this environment.
+    fn apply_to(self, command: Cmd<'_>) -> Cmd<'_> {
         match self {
-            Self::Ours => Environment::of(For::SkyPilot).apply_to(question),
-            Self::Users => question,
+            Self::Filtered => Environment::of(For::SkyPilot).apply_to(command),
+            Self::Shell => command,
         }
     }
 }
 
-impl Answer {
-    /// Asks the SkyPilot that `python` imports.
-    pub(super) fn of_python(shell: &Shell, python: &Path, whose: Whose) -> Result<Self> {
-        // Python looks for modules in the working directory before anywhere else.
+impl ProbeOutput {
+    /// Probes the SkyPilot that `python` imports.
+    pub(super) fn of_python(
+        shell: &Shell,
+        python: &Path,
+        environment: SkyEnvironment,
+    ) -> Result<Self> {
+        // Python looks for modules in the working directory first.
         let _folder = shell.push_dir("/");
-        let probe = whose.ask(cmd!(shell, "{python} -").stdin(PROBE).quiet().ignore_status());
+        let probe = cmd!(shell, "{python} -").stdin(PROBE).quiet().ignore_status();
+        let probe = environment.apply_to(probe);
         let output = probe.output().with_context(|| format!("starting {}", python.display()))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let is_missed = said.trim_start().starts_with("SkyPilot is not installed")
-                && whose == Whose::Ours
+            let error = String::from_utf8_lossy(&output.stderr);
+            let needs_pythonpath = error.trim_start().starts_with("SkyPilot is not installed")
+                && environment == SkyEnvironment::Filtered
                 && env::text("PYTHONPATH").is_some();
-            bail!("{}{}", said.trim(), if is_missed { LEFT_OUT } else { "" });
+            bail!("{}{}", error.trim(), if needs_pythonpath { NO_PYTHONPATH } else { "" });
         }
         Self::parse(&output.stdout)
     }
 
-    /// Asks a program that isn't a Python script, by its command `constants`.
-    pub(super) fn of_program(shell: &Shell, program: &Path, whose: Whose) -> Result<Self> {
+    /// Runs the command `constants` of a program that is not a Python script.
+    pub(super) fn of_program(
+        shell: &Shell,
+        program: &Path,
+        environment: SkyEnvironment,
+    ) -> Result<Self> {
         let _folder = shell.push_dir("/");
-        let asked = whose.ask(cmd!(shell, "{program} constants").quiet().ignore_status());
-        let output = asked.output()?;
+        let probe = cmd!(shell, "{program} constants").quiet().ignore_status();
+        let output = environment.apply_to(probe).output()?;
         if !output.status.success() {
             bail!("`{} constants` failed ({})", program.display(), output.status);
         }
@@ -100,15 +110,15 @@ impl Answer {
     }
 
     fn parse(json: &[u8]) -> Result<Self> {
-        let answer: Self = serde_json::from_slice(json).with_context(|| {
+        let output: Self = serde_json::from_slice(json).with_context(|| {
             format!("reading SkyPilot's constants from `{}`", String::from_utf8_lossy(json).trim())
         })?;
-        for (name, gigabytes) in &answer.constants {
+        for (name, gigabytes) in &output.constants {
             if !(gigabytes.is_finite() && *gigabytes > 0.0) {
-                bail!("SkyPilot's {name} = {gigabytes} is not an amount of memory");
+                bail!("SkyPilot's constants: expected amounts of memory, got {name} = {gigabytes}");
             }
         }
-        Ok(answer)
+        Ok(output)
     }
 
     pub(super) fn into_facts(self) -> SkyFacts {
@@ -141,34 +151,34 @@ mod tests {
 
     #[test]
     fn constants_count_units_of_1024_cubed() {
-        let facts = Answer::parse(STAND_IN.as_bytes()).unwrap().into_facts();
+        let facts = ProbeOutput::parse(STAND_IN.as_bytes()).unwrap().into_facts();
         assert_eq!(facts.constants.long, Some(ByteSize(429_496_730)));
         assert_eq!(facts.constants.server, None);
     }
 
     #[test]
-    fn a_stand_in_may_be_started_on_any_port() {
-        assert!(Answer::parse(STAND_IN.as_bytes()).unwrap().into_facts().selects_port);
+    fn a_stand_in_takes_any_port() {
+        assert!(ProbeOutput::parse(STAND_IN.as_bytes()).unwrap().into_facts().selects_port);
     }
 
     #[test]
-    fn an_answer_with_an_unknown_field_is_refused() {
+    fn an_unknown_field_is_an_error() {
         let json = STAND_IN.replace("\"source\"", "\"origin\": \"x\", \"source\"");
-        let error = format!("{:#}", Answer::parse(json.as_bytes()).unwrap_err());
+        let error = format!("{:#}", ProbeOutput::parse(json.as_bytes()).unwrap_err());
         assert!(error.contains("unknown field `origin`"), "{error}");
     }
 
     #[test]
-    fn no_answer_is_too_odd_to_be_read() {
+    fn no_output_is_too_odd_to_be_read() {
         crate::changes::try_changes(STAND_IN.as_bytes(), |json| {
-            _ = Answer::parse(json).map(Answer::into_facts);
+            _ = ProbeOutput::parse(json).map(ProbeOutput::into_facts);
         });
     }
 
     #[test]
-    fn a_constant_that_is_no_amount_of_memory_is_refused() {
+    fn a_constant_that_is_no_amount_of_memory_is_an_error() {
         let json = STAND_IN.replace("0.3", "-0.3");
-        let error = Answer::parse(json.as_bytes()).unwrap_err().to_string();
+        let error = ProbeOutput::parse(json.as_bytes()).unwrap_err().to_string();
         assert!(error.contains("SHORT_WORKER_MEM_GB = -0.3"), "{error}");
     }
 }

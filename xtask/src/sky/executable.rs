@@ -1,4 +1,4 @@
-//! A `sky` that somebody else installed.
+//! Existing `sky` program, installed by the user.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,32 +8,32 @@ use anyhow::{Context, Result, bail};
 use host::tools::{hint, is_program, on_path};
 use xshell::Shell;
 
-use super::constants::Answer;
-use super::{SkyInstallation, Whose};
+use super::constants::ProbeOutput;
+use super::{SkyEnvironment, SkyInstallation};
 
-/// Takes the `sky` at `path`: a program, a name on PATH, or the folder of a
-/// virtual environment.
-pub(super) fn adopt(path: &Path, whose: Whose) -> Result<SkyInstallation> {
+/// Installation of the `sky` at `path`: a program, a name on PATH, or the directory of a virtual
+/// environment.
+pub(super) fn from_path(path: &Path, environment: SkyEnvironment) -> Result<SkyInstallation> {
     let shell = Shell::new().context("reading the current directory")?;
     let sky = find(&shell, path)?;
-    let (python, answer) = match python_of(&shell, &sky)? {
+    let (python, probe) = match python_of(&shell, &sky)? {
         Some(python) => {
-            let answer = Answer::of_python(&shell, &python, whose)
-                .with_context(|| format!("{} is run by {}", sky.display(), python.display()))?;
-            (Some(python), answer)
+            let probe = ProbeOutput::of_python(&shell, &python, environment)
+                .with_context(|| format!("{} runs under {}", sky.display(), python.display()))?;
+            (Some(python), probe)
         }
         None => {
-            let answer = Answer::of_program(&shell, &sky, whose).map_err(|error| {
+            let probe = ProbeOutput::of_program(&shell, &sky, environment).map_err(|error| {
                 hint::with_hint(
                     &error.context(format!("{} is not a Python script", sky.display())),
-                    "of a wrapper or a version manager's shim, give the `sky` that it ends up \
-                     calling (pyenv: `pyenv which sky`)",
+                    "pass the `sky` that a wrapper or a version manager's shim calls (pyenv: `pyenv \
+                     which sky`)",
                 )
             })?;
-            (None, answer)
+            (None, probe)
         }
     };
-    Ok(SkyInstallation { sky, python, resolved_as_of: None, facts: answer.into_facts() })
+    Ok(SkyInstallation { sky, python, resolved_as_of: None, facts: probe.into_facts() })
 }
 
 fn find(shell: &Shell, path: &Path) -> Result<PathBuf> {
@@ -51,16 +51,17 @@ fn find(shell: &Shell, path: &Path) -> Result<PathBuf> {
         return Ok(found);
     }
     if absolute.is_file() {
-        bail!("{} is not executable\n  hint: `chmod +x` it", absolute.display());
+        let path = absolute.display();
+        bail!("{path} is not executable\n  hint: `chmod +x {path}`");
     }
     bail!(
-        "there is no `sky` at {}\n  hint: `--sky` takes a version such as 0.14.1, `nightly`, a \
-         `sky` program, or a virtual environment that has one",
+        "no `sky` found at {}\n  hint: pass `--sky` a version (0.14.1), `nightly`, a `sky` program, \
+         or a virtual environment that has one",
         absolute.display()
     )
 }
 
-/// The Python that runs `script`, if it is a script that a Python runs.
+/// Python that runs `script`, if it is a Python script.
 fn python_of(shell: &Shell, script: &Path) -> Result<Option<PathBuf>> {
     let mut head = Vec::new();
     File::open(script)
@@ -79,12 +80,13 @@ fn python_of(shell: &Shell, script: &Path) -> Result<Option<PathBuf>> {
     })
 }
 
+/// Python interpreter that a script's first lines name.
 #[derive(Debug, PartialEq, Eq)]
 enum Interpreter {
     At(PathBuf),
     /// `#!/usr/bin/env python3`.
     OnPath(String),
-    /// In the script's own folder, as in an environment that may be moved.
+    /// Name in the script's directory, as in a relocatable virtual environment.
     Beside(String),
 }
 
@@ -102,9 +104,9 @@ fn interpreter(head: &str) -> Option<Interpreter> {
     }
 }
 
-/// The kernel takes neither long paths nor paths with spaces after `#!`, so
-/// installers then write a script that is both shell and Python: its second line
-/// is `'''exec' "/path/with a space/python" "$0" "$@"`.
+/// Interpreter in the second line of a script that is both shell and Python:
+/// `'''exec' "/path/with a space/python" "$0" "$@"`. Installers write such scripts since the
+/// kernel takes neither long paths nor paths with spaces after `#!`.
 fn after_exec(line: &str) -> Option<Interpreter> {
     let command = line.trim().strip_prefix("'''exec'")?.trim_start();
     if let Some((_, name)) = command.split_once(")\"/") {
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_no_script_answers_for_itself() {
+    fn a_program_that_is_no_script_prints_its_constants() {
         let folder = tempfile::tempdir().unwrap();
         let stand_in = folder.path().join("fake-sky");
         testing::script(
@@ -169,17 +171,17 @@ mod tests {
             r#"[ "$1" = constants ] && echo '{"version": "0.14.1", "commit": "abc",
                "constants": {"SHORT_WORKER_MEM_GB": 0.3}, "source": "fake"}'"#,
         );
-        let installation = adopt(&stand_in, Whose::Ours).unwrap();
+        let installation = from_path(&stand_in, SkyEnvironment::Filtered).unwrap();
         assert_eq!(installation.python, None);
         assert_eq!(installation.facts.version, "0.14.1");
     }
 
     #[test]
-    fn a_wrapper_that_hides_its_python_is_an_error_with_a_cure() {
+    fn a_wrapper_that_hides_its_python_is_an_error_with_a_hint() {
         let folder = tempfile::tempdir().unwrap();
         let wrapper = folder.path().join("sky");
         testing::script(&wrapper, "exit 2");
-        let error = format!("{:#}", adopt(&wrapper, Whose::Ours).unwrap_err());
+        let error = format!("{:#}", from_path(&wrapper, SkyEnvironment::Filtered).unwrap_err());
         assert!(error.contains("pyenv which sky"), "{error}");
     }
 
@@ -192,9 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn a_path_without_sky_is_an_error_with_a_cure() {
+    fn a_path_without_sky_is_an_error_with_a_hint() {
         let shell = Shell::new().unwrap();
         let error = find(&shell, Path::new("/nowhere/sky")).unwrap_err().to_string();
-        assert!(error.starts_with("there is no `sky` at /nowhere/sky\n  hint:"), "{error}");
+        assert!(error.starts_with("no `sky` found at /nowhere/sky\n  hint:"), "{error}");
     }
 }

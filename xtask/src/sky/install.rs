@@ -1,4 +1,4 @@
-//! Installing a SkyPilot into a virtual environment of its own.
+//! Installation of SkyPilot into virtual environments below the state directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,21 +17,21 @@ use host::tools::{remove_folder, shell_in};
 use skyload::env;
 use xshell::{Shell, cmd};
 
-use super::constants::Answer;
+use super::constants::ProbeOutput;
 use super::release_date;
 use super::stamp::Stamp;
-use super::{SkyInstallation, Whose};
+use super::{SkyEnvironment, SkyInstallation};
 
-/// The release `version`, with its dependencies as they were when it came out.
+/// Installs the release `version`, with dependencies as of its release date.
 pub(super) fn release(
     version: &str,
     state_dir: &Path,
     progress: &Progress,
 ) -> Result<SkyInstallation> {
-    // It becomes the name of a folder and a part of a command line.
+    // The version becomes a directory name and part of a command line.
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
     if !(version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(fits)) {
-        bail!("`{version}` is not a version of SkyPilot\n  hint: give it as in `--sky 0.14.1`");
+        bail!("expected a version of SkyPilot, got `{version}`\n  hint: `--sky 0.14.1`");
     }
     let folder = state_dir.join("sky").join(version);
     if let Some(stamp) = Stamp::of(&folder) {
@@ -46,11 +46,11 @@ pub(super) fn release(
     let requirement = format!("skypilot{EXTRA}=={version}");
     let finished = installer.install(&folder, &requirement, as_of.as_deref(), &step)?;
     if is_unknown_version(&finished) {
-        // An empty environment of a version that isn't there is only clutter.
+        // An empty environment would stay for every mistyped version.
         remove_folder(&folder)?;
         bail!(
-            "there is no SkyPilot {version} on PyPI\n  hint: `python3 -m pip index versions \
-             skypilot` lists the releases; `--sky nightly` is the newest nightly build"
+            "SkyPilot {version} not found on PyPI\n  hint: `python3 -m pip index versions skypilot` \
+             lists the releases; `--sky nightly` is the newest nightly build"
         );
     }
     finished.into_output()?;
@@ -58,17 +58,18 @@ pub(super) fn release(
     step.done(match &stamp.resolved_as_of {
         Some(date) => format!("dependencies as of {}, in {}", &date[..10], folder.display()),
         None => format!(
-            "warning: its release date could not be learnt, so its dependencies are today's; in {}",
+            "warning: release date unknown, so dependencies are the newest; in {}",
             folder.display()
         ),
     });
     Ok(installation(stamp, &folder))
 }
 
-/// The newest nightly build, looked for at most once a day.
+/// Installs the newest nightly build, at most once a day. Without one, for example without a
+/// network, an earlier build is used.
 pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstallation> {
     let today = humantime::format_rfc3339_seconds(SystemTime::now()).to_string()[..10].to_owned();
-    // One folder a day, so that a run with yesterday's isn't changed under way.
+    // One directory per day: a run that uses yesterday's build must not see it change.
     let folder = state_dir.join("sky").join(format!("{NIGHTLY}{today}"));
     if let Some(stamp) = Stamp::of(&folder) {
         return Ok(installation(stamp, &folder));
@@ -88,7 +89,7 @@ pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstal
         }
         Err(error) => {
             remove_folder(&folder)?;
-            // An older one is better than none, for example without a network.
+            // Ctrl-C is no reason to fall back.
             if error.is::<Interrupted>() {
                 return Err(error);
             }
@@ -100,7 +101,7 @@ pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstal
             };
             let older = installation(stamp, &folder);
             step.done(format!(
-                "warning: {}; taking {} of an earlier day",
+                "warning: {}; using {} from an earlier day",
                 in_one_line(&error),
                 older.facts.version
             ));
@@ -109,7 +110,7 @@ pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstal
     }
 }
 
-/// The hint that ends an error, or else its first line.
+/// Hint of an error, or else its first line.
 fn in_one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let line = match text.split_once("\n  hint: ") {
@@ -121,8 +122,8 @@ fn in_one_line(error: &anyhow::Error) -> String {
 
 const NIGHTLY: &str = "nightly-";
 
-/// What a loopback infrastructure needs. Releases that have no such extra are
-/// installed all the same.
+/// Extra that the loopback Slurm cluster needs. For releases without it, installers only print a
+/// warning.
 const EXTRA: &str = "[slurm]";
 
 fn install_nightly(installer: &Installer, folder: &Path, step: &Step) -> Result<Stamp> {
@@ -132,7 +133,7 @@ fn install_nightly(installer: &Installer, folder: &Path, step: &Step) -> Result<
     installer.finish(folder, None, step)
 }
 
-/// The environments of nightly builds, oldest first.
+/// Directories of nightly builds, oldest first.
 fn nightlies(state_dir: &Path) -> Result<Vec<PathBuf>> {
     let parent = state_dir.join("sky");
     if !parent.is_dir() {
@@ -159,25 +160,29 @@ fn installation(stamp: Stamp, folder: &Path) -> SkyInstallation {
     }
 }
 
-/// uv and pip both say so in words of their own.
+/// Whether the installation failed because PyPI does not have the version.
 fn is_unknown_version(finished: &Finished) -> bool {
     says_unknown_version(&finished.output) && !finished.succeeded()
 }
 
+/// Whether this output of uv or of pip says that the version does not exist.
 fn says_unknown_version(output: &str) -> bool {
     let output = output.replace(EXTRA, "");
     output.contains("there is no version of skypilot==")
+        // pip says this too when it cannot reach the index; then it lists no versions.
         || (output.contains("No matching distribution found for skypilot==")
             && !output.contains("(from versions: none)"))
 }
 
-const OTHER_COMBINATION: &str = "one of its dependencies doesn't fit: another version (`--sky \
-                                 VERSION`) may load, or another Python, first on PATH as \
-                                 `python3` (3.11 fits every version since 0.9)";
-const NEEDS_UV: &str = "one of its dependencies is too new for it: put `uv` on PATH, which can \
-                        resolve them as of the release, as pip cannot";
+/// Hint for a server that cannot be imported although uv resolved its dependencies by date.
+const TRY_ANOTHER: &str = "try another version (`--sky VERSION`) or another Python, first on PATH as \
+                           `python3` (3.11 works for every version since 0.9): a dependency is \
+                           incompatible";
+/// Hint for a server that cannot be imported after an installation by pip.
+const USE_UV: &str = "put `uv` on PATH: a dependency is too new, and unlike pip, uv can resolve \
+                      dependencies as of the release date";
 
-/// What fills an environment: uv, or pip where there is no uv.
+/// Installer of virtual environments: uv, or pip if uv is not available.
 struct Installer {
     shell: Shell,
     python: Python,
@@ -203,7 +208,7 @@ impl Installer {
         Ok(())
     }
 
-    /// As of when to resolve `requirement`, where that can be found out.
+    /// Date limit for the dependencies of `requirement`; `None` if unknown.
     fn release_date(
         &self,
         folder: &Path,
@@ -228,32 +233,31 @@ impl Installer {
             return run(for_installers(install), step);
         };
         let until = as_of.map(|date| ["--exclude-newer", date]).into_iter().flatten();
-        let what: Vec<&str> = until.chain([requirement]).collect();
-        uv.install(shell, &python, &what, step)
+        let args: Vec<&str> = until.chain([requirement]).collect();
+        uv.install(shell, &python, &args, step)
     }
 
-    /// Sees that the server starts to load, learns the facts, and sets the stamp.
+    /// Probes the installation, checks that its server can be imported, and writes the stamp.
     fn finish(&self, folder: &Path, as_of: Option<String>, step: &Step) -> Result<Stamp> {
         let (shell, python) = (&self.shell, folder.join("bin/python"));
-        let answer = Answer::of_python(shell, &python, Whose::Ours)?;
-        // A broken dependency would otherwise show only as a server that doesn't
-        // come up. It also compiles what the server imports, which is not to
-        // happen in the first measured start.
-        step.update("trying its server's modules");
+        let probe = ProbeOutput::of_python(shell, &python, SkyEnvironment::Filtered)?;
+        // Shows a broken dependency now instead of at the server's start. Also compiles the
+        // server's modules, so that the first measured start does not have to.
+        step.update("importing the server");
         let home = tempfile::tempdir().context("making a temporary home")?;
         let _folder = shell.push_dir(home.path());
-        let tried = cmd!(shell, "{python} -c 'import sky.server.server'");
-        let tried = Environment::of(For::SkyPilot)
-            .apply_to(tried)
+        let import = cmd!(shell, "{python} -c 'import sky.server.server'");
+        let import = Environment::of(For::SkyPilot)
+            .apply_to(import)
             .env("HOME", home.path())
             .env(env::NO_USAGE, "1");
-        run(tried, step)?.into_output().map_err(|error| {
+        run(import, step)?.into_output().map_err(|error| {
             hint::with_hint(
-                &error.context("loading the installed SkyPilot's server"),
-                if self.uv.is_some() { OTHER_COMBINATION } else { NEEDS_UV },
+                &error.context("importing the server of the installed SkyPilot"),
+                if self.uv.is_some() { TRY_ANOTHER } else { USE_UV },
             )
         })?;
-        let stamp = Stamp::new(folder, as_of, answer);
+        let stamp = Stamp::new(folder, as_of, probe);
         stamp.write()?;
         Ok(stamp)
     }
@@ -269,10 +273,11 @@ mod tests {
     #[case("v0.14.1")]
     #[case("0.14.1 --index-url x")]
     #[case("")]
-    fn what_is_not_a_version_installs_nothing(#[case] version: &str) {
+    fn a_malformed_version_installs_nothing(#[case] version: &str) {
         let folder = tempfile::tempdir().unwrap();
         let error = release(version, folder.path(), &Progress::new()).unwrap_err().to_string();
-        assert!(error.contains("is not a version of SkyPilot\n  hint:"), "{error}");
+        assert!(error.starts_with("expected a version of SkyPilot, got `"), "{error}");
+        assert!(error.contains("\n  hint: "), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -281,7 +286,7 @@ mod tests {
     #[case("ERROR: No matching distribution found for skypilot[slurm]==0.99.5", true)]
     #[case("(from versions: none)\nNo matching distribution found for skypilot==0.14.1", false)]
     #[case("warning: skypilot==0.10.5 does not have an extra named `slurm`", false)]
-    fn both_installers_words_for_an_unknown_version_are_known(
+    fn unknown_versions_are_recognized_in_the_output_of_uv_and_pip(
         #[case] output: &str,
         #[case] is_unknown: bool,
     ) {
@@ -289,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn nightlies_are_listed_by_age_and_apart_from_releases() {
+    fn nightlies_are_listed_by_age_without_releases() {
         let folder = tempfile::tempdir().unwrap();
         let sky = folder.path().join("sky");
         for name in ["nightly-2026-11-24", "0.14.1", "nightly-2026-09-30"] {
@@ -300,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_gives_the_hint_rather_than_the_output() {
+    fn a_warning_has_the_hint_and_not_the_output() {
         let error = anyhow::anyhow!("`uv` failed\n    much\n  hint: check the network");
         assert_eq!(in_one_line(&error), "check the network");
         assert_eq!(in_one_line(&anyhow::anyhow!("one\ntwo")), "one");

@@ -1,12 +1,12 @@
-//! The SkyPilot under test: found or installed, and asked what it is.
+//! SkyPilot under test: finding or installing it, and reading its facts.
 //!
-//! * [`install`] puts a release or the newest nightly into a virtual environment
-//!   of its own below the state directory, [`release_date`] finding out as of
-//!   when its dependencies must be resolved; [`stamp`] marks a finished one.
-//! * [`executable`] takes a `sky` that somebody else installed.
-//! * [`constants`] reads version, commit and memory constants of either, and
-//!   [`sizing`] asks it how many workers it would start with others.
-//! * [`speed`] times an import of it.
+//! * [`install`] installs a release or the newest nightly into a virtual environment below the
+//!   state directory, with dependencies as of its [`release_date`]; a [`stamp`] marks a complete
+//!   environment.
+//! * [`executable`] uses a `sky` that is installed already.
+//! * [`constants`] reads version, commit and memory constants of either.
+//! * [`sizing`] computes with SkyPilot's formulas how many workers other constants lead to.
+//! * [`speed`] times an import of SkyPilot.
 
 mod constants;
 mod executable;
@@ -29,60 +29,60 @@ use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 
 pub(crate) use constants::SkyFacts;
 
-/// A SkyPilot that can be started.
+/// Installed SkyPilot that can be started.
 #[derive(Clone, Debug)]
 pub(crate) struct SkyInstallation {
-    /// The `sky` program, by its absolute path.
+    /// Absolute path of the `sky` program.
     pub(crate) sky: PathBuf,
-    /// The Python that it runs under; `None` for a program that isn't a script.
+    /// Python that runs `sky`; `None` for a program that is not a Python script.
     pub(crate) python: Option<PathBuf>,
-    /// As of when its dependencies were resolved, in RFC 3339; `None` for "without a
-    /// limit", and where somebody else installed it.
+    /// Date limit (RFC 3339) by which dependencies were resolved; `None` without a limit, and for
+    /// a `sky` that skyload did not install.
     pub(crate) resolved_as_of: Option<String>,
-    /// What it says of itself.
+    /// Version, commit and constants.
     pub(crate) facts: SkyFacts,
 }
 
-/// In whose environment a SkyPilot is asked and started, and so where its Python looks
-/// for packages.
+/// Environment variables that a SkyPilot program gets, which decide where its Python looks for
+/// packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// In one that skyload chooses.
-    Ours,
-    /// In the shell's.
-    Users,
+pub(crate) enum SkyEnvironment {
+    /// Variables of the shell that skyload passes on, as to an isolated server.
+    Filtered,
+    /// Every variable of the shell.
+    Shell,
 }
 
-impl Whose {
-    /// In whose environment the SkyPilot of a server is started.
-    pub(crate) const fn of(server: &ServerTarget) -> Self {
+impl SkyEnvironment {
+    /// Environment of the SkyPilot programs for this kind of server.
+    pub(crate) const fn of_server(server: &ServerTarget) -> Self {
         match server {
-            ServerTarget::Isolated { .. } => Self::Ours,
-            ServerTarget::System | ServerTarget::Remote(_) => Self::Users,
+            ServerTarget::Isolated { .. } => Self::Filtered,
+            ServerTarget::System | ServerTarget::Remote(_) => Self::Shell,
         }
     }
 }
 
 impl SkyInstallation {
-    /// Finds or installs the selected SkyPilot, to be started in an environment of ours.
+    /// Finds or installs the selected SkyPilot, to be started in the filtered environment.
     pub(crate) fn prepare(
         selection: &SkySelection,
         state_dir: &Path,
         progress: &Progress,
     ) -> Result<Self> {
-        Self::prepare_in(Whose::Ours, selection, state_dir, progress)
+        Self::prepare_in(SkyEnvironment::Filtered, selection, state_dir, progress)
     }
 
-    /// The same for a plan's server.
+    /// Finds or installs the SkyPilot of a plan, to be started in its server's environment.
     pub(crate) fn prepare_for(
         plan: &LoadPlan,
         state_dir: &Path,
         progress: &Progress,
     ) -> Result<Self> {
-        Self::prepare_in(Whose::of(&plan.server), &plan.sky, state_dir, progress)
+        Self::prepare_in(SkyEnvironment::of_server(&plan.server), &plan.sky, state_dir, progress)
     }
 
-    /// As far as nodes must know it.
+    /// Description of this SkyPilot for the nodes of the loopback Slurm cluster.
     pub(crate) fn for_nodes(&self) -> SkyPilot {
         SkyPilot {
             program: self.sky.clone(),
@@ -94,17 +94,17 @@ impl SkyInstallation {
     }
 
     fn prepare_in(
-        whose: Whose,
+        environment: SkyEnvironment,
         selection: &SkySelection,
         state_dir: &Path,
         progress: &Progress,
     ) -> Result<Self> {
-        // Environments keep their own absolute path in their scripts.
+        // Scripts of a virtual environment contain its absolute path.
         let state_dir = std::path::absolute(state_dir).context("finding the state directory")?;
         match selection {
             SkySelection::Version(version) => install::release(version, &state_dir, progress),
             SkySelection::Nightly => install::nightly(&state_dir, progress),
-            SkySelection::Executable(path) => executable::adopt(path, whose),
+            SkySelection::Executable(path) => executable::from_path(path, environment),
         }
     }
 }

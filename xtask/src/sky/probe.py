@@ -1,8 +1,8 @@
-"""Prints what skyload must know of an installed SkyPilot, as one JSON object.
+"""Prints facts about an installed SkyPilot as one JSON object.
 
-Runs under the interpreter of the SkyPilot in question, from standard input, and
-only reads its source: importing `sky` would cost about two CPU seconds. Has to
-run on every Python that SkyPilot runs on, hence 3.9.
+Runs under the interpreter of that SkyPilot, from standard input, and only reads its source:
+importing `sky` would take about two CPU seconds. Compatible with Python 3.9, the oldest that
+SkyPilot runs on.
 """
 import ast
 import importlib.util
@@ -12,18 +12,18 @@ import re
 import subprocess
 import sys
 
-# Newer versions first: where two files name a constant, the first one wins.
+# Newer releases first: if two files assign a constant, the first one counts.
 CONSTANT_FILES = ('server/config.py', 'server/requests/executor.py')
 CONSTANT = re.compile(r'_?((?:LONG|SHORT|SERVER)_WORKER_MEM_GB)$')
 COMMAND_FILES = ('client/cli/command.py', 'client/cli.py', 'cli.py')
-# The name is put together from two parts in the source, so only its end is looked for.
+# The source composes the name from two parts, so only its end can be searched for.
 PORT_VARIABLE = 'API_SERVER_LOCAL_PORT'
 PORT_VARIABLE_FILES = ('skylet/constants.py', 'server/common.py')
 
 
 def find_package():
-    # From standard input the working directory comes first on the path, and a
-    # folder named `sky` there is not the installation that is asked about.
+    # A script from standard input has the working directory first on its path. A
+    # directory named `sky` there is not the installation to probe.
     if sys.path and sys.path[0] == '':
         del sys.path[0]
     spec = importlib.util.find_spec('sky')
@@ -41,7 +41,7 @@ def read(package, name):
 
 
 def assignments(source):
-    """The constants that a module assigns at its top level."""
+    """Names and values that a module assigns at its top level."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign):
             targets = node.targets
@@ -74,7 +74,7 @@ def worker_constants(package):
 
 
 def commit_of(package, recorded):
-    """The commit of a release stands in it; that of a checkout is git's to say."""
+    """Commit: recorded in a release, otherwise that of the git checkout."""
     if recorded and 'SKYPILOT_COMMIT_SHA' not in recorded:
         return recorded
 
@@ -94,9 +94,9 @@ def commit_of(package, recorded):
 
 
 def selects_port(package):
-    """Whether `sky api start` takes a port, and its clients look there."""
-    # A search in the text: parsing the 340 kB of `command.py` would take longer
-    # than everything else together.
+    """Whether `sky api start` takes a port, and clients use it."""
+    # A text search: parsing the 340 kB of `command.py` would take longer than all
+    # the rest.
     takes_port = any(
         re.search(r'\bdef api_start\([^)]*\bport\b', read(package, name) or '')
         for name in COMMAND_FILES)
@@ -105,7 +105,7 @@ def selects_port(package):
 
 
 def consolidates(package):
-    """Whether managed jobs can run inside of the server: its configuration says where."""
+    """Whether the configuration can make managed jobs run inside of the server."""
     return 'consolidation_mode' in (read(package, 'utils/schemas.py') or '')
 
 
@@ -114,9 +114,9 @@ def main():
     init = dict(assignments(read(package, '__init__.py') or ''))
     version = init.get('__version__')
     if not isinstance(version, str):
-        sys.exit(f'{package} is not SkyPilot: it names no version')
+        sys.exit(f'{package} is not SkyPilot: no __version__ found')
     if not os.path.isdir(os.path.join(package, 'server')):
-        sys.exit(f'SkyPilot {version} has no API server (0.9.0 was the first with one)')
+        sys.exit(f'SkyPilot {version} has no API server (the first release with one is 0.9.0)')
     constants, source = worker_constants(package)
     print(
         json.dumps({

@@ -1,4 +1,4 @@
-//! The probe over made-up packages, one for each layout that SkyPilot has had.
+//! Tests of the probe with made-up packages, one for each layout that SkyPilot has had.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,11 @@ use skyload::units::ByteSize;
 use skyload::units::gib;
 use xshell::Shell;
 
-use super::Whose;
-use super::constants::{Answer, SkyFacts};
+use super::SkyEnvironment;
+use super::constants::{ProbeOutput, SkyFacts};
 use crate::testing;
 
-/// Asks the system's Python, with a package `sky` of these files on its path.
+/// Runs the probe under the system's Python, with a package `sky` of these files on its path.
 fn probe(files: &[(&str, &str)]) -> Result<SkyFacts, String> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -23,8 +23,8 @@ fn probe(files: &[(&str, &str)]) -> Result<SkyFacts, String> {
     let python = folder.path().join("bin/python");
     let line = format!("PYTHONPATH={} exec python3 \"$@\"", folder.path().display());
     testing::script(&python, &line);
-    Answer::of_python(&shell, &python, Whose::Ours)
-        .map(Answer::into_facts)
+    ProbeOutput::of_python(&shell, &python, SkyEnvironment::Filtered)
+        .map(ProbeOutput::into_facts)
         .map_err(|error| error.to_string())
 }
 
@@ -47,7 +47,7 @@ fn version_0_9_1_has_its_constants_in_the_executor() {
 }
 
 #[test]
-fn version_0_9_3_has_them_in_the_config() {
+fn version_0_9_3_has_its_constants_in_the_config() {
     let facts = probe(&[
         ("__init__.py", INIT),
         ("server/config.py", "_LONG_WORKER_MEM_GB = 0.4\n_SHORT_WORKER_MEM_GB = 0.25\n"),
@@ -60,7 +60,7 @@ fn version_0_9_3_has_them_in_the_config() {
 }
 
 #[test]
-fn version_0_14_has_the_servers_too_and_selects_its_port() {
+fn version_0_14_has_a_constant_for_web_workers_and_selects_its_port() {
     let facts = probe(&[
         ("__init__.py", INIT),
         (
@@ -91,24 +91,25 @@ fn a_checkout_without_git_has_no_commit() {
 #[test]
 fn another_package_named_sky_is_not_skypilot() {
     let error = probe(&[("__init__.py", "blue = True\n")]).unwrap_err();
-    assert!(error.ends_with("is not SkyPilot: it names no version"), "{error}");
+    assert!(error.ends_with("is not SkyPilot: no __version__ found"), "{error}");
 }
 
 #[test]
-fn a_skypilot_before_the_api_server_is_refused() {
+fn a_skypilot_without_an_api_server_is_an_error() {
     let error = probe(&[("__init__.py", "__version__ = '0.8.0'\n")]).unwrap_err();
     assert!(error.contains("0.8.0 has no API server"), "{error}");
 }
 
 #[test]
-fn a_python_without_skypilot_says_so() {
+fn a_python_without_skypilot_is_an_error() {
     let shell = Shell::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    // A folder of that name in the working directory is not an installation.
+    // A directory named `sky` in the working directory is not an installation.
     fs::create_dir(folder.path().join("sky")).unwrap();
     fs::write(folder.path().join("sky/__init__.py"), INIT).unwrap();
     shell.change_dir(folder.path());
-    let error = Answer::of_python(&shell, Path::new("python3"), Whose::Ours).unwrap_err();
+    let error =
+        ProbeOutput::of_python(&shell, Path::new("python3"), SkyEnvironment::Filtered).unwrap_err();
     let error = error.to_string();
     assert!(error.starts_with("SkyPilot is not installed for "), "{error}");
 }

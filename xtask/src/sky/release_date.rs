@@ -1,9 +1,8 @@
-//! As of when a release's dependencies are to be resolved.
+//! Date limit for the dependencies of a release.
 //!
-//! SkyPilot's dependencies have no upper bounds, so an old release installed
-//! with today's ones doesn't start. uv can leave out what was published after a
-//! date, and it knows the date: asked for a version with a date before its
-//! publication, it says when that was.
+//! SkyPilot's dependencies have no upper bounds, so an old release does not start with the newest
+//! ones. uv can ignore packages published after a date (`--exclude-newer`). It also tells the
+//! release date: with a limit before a version's publication, its error names that date.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,15 +14,15 @@ use host::tools::uv::Uv;
 use skyload::clock::Timestamp;
 use xshell::Shell;
 
-/// Before the first SkyPilot.
+/// Date before the first release of SkyPilot.
 const TOO_EARLY: &str = "2019-01-01";
 
-/// A release whose dependencies prove broken is fixed within days, by a
-/// new version of the dependency. It is the mended one that people ran.
+/// Time after a release in which its dependencies may still change. A broken dependency is
+/// usually fixed by a new version of it within days, and most users ran the fixed one.
 const GRACE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
-/// The moment for `--exclude-newer`, in RFC 3339; `None` when uv doesn't tell
-/// the date, be it that the package index has none or that the version is not there.
+/// Date for `--exclude-newer`, in RFC 3339. `None` if the package index has no dates or does not
+/// have the version.
 pub(super) fn cutoff(
     uv: &Uv,
     shell: &Shell,
@@ -31,24 +30,24 @@ pub(super) fn cutoff(
     requirement: &str,
     step: &Step,
 ) -> Result<Option<String>> {
-    let asked = uv.command(shell);
-    let refused = run(
-        asked
+    // Fails in any case, since the limit excludes every version.
+    let finished = run(
+        uv.command(shell)
             .args(["pip", "install", "--dry-run", "--exclude-newer", TOO_EARLY, "--python"])
             .arg(python)
             .arg(requirement),
         step,
     )?;
-    if host::tools::hint::is_network_failure(&refused.output) {
-        return Err(refused.failure());
+    if host::tools::hint::is_network_failure(&finished.output) {
+        return Err(finished.failure());
     }
-    Ok(published(&refused.output).map(after_grace))
+    Ok(published(&finished.output).map(after_grace))
 }
 
-/// The time that uv's hint names: `The requested version, v0.12.0, was published
-/// at 2026-03-24T01:08:12.708Z. Consider ...`.
+/// Publication time in uv's hint: `The requested version, v0.12.0, was published at
+/// 2026-03-24T01:08:12.708Z. Consider ...`.
 fn published(output: &str) -> Option<SystemTime> {
-    // A terminal's width may break the sentence anywhere.
+    // uv wraps lines to the width of the terminal.
     let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
     let (_, rest) = output.split_once("was published at ")?;
     let time = rest.split(' ').next()?.trim_end_matches(['.', ',']);
@@ -75,13 +74,13 @@ mod tests {
         for this package.";
 
     #[test]
-    fn uvs_hint_names_the_release_and_days_are_added() {
+    fn the_limit_is_two_days_after_the_date_in_uvs_hint() {
         let cutoff = published(HINT).map(after_grace);
         assert_eq!(cutoff.as_deref(), Some("2026-03-26T01:08:12Z"));
     }
 
     #[test]
-    fn a_hint_broken_by_a_terminals_width_is_understood() {
+    fn a_hint_may_be_wrapped() {
         let broken = HINT.replace("published at ", "published\n      at ");
         assert!(published(&broken).is_some());
     }
@@ -94,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_of_all_has_no_day_after_it() {
+    fn the_grace_period_ends_at_the_last_representable_day() {
         let last = HINT.replace("2026-03-24T01:08:12.708Z", "9999-12-31T01:08:12.708Z");
         let cutoff = published(&last).map(after_grace);
         assert_eq!(cutoff.as_deref(), Some("9999-12-31T23:59:59Z"));
     }
 
     #[test]
-    fn without_the_hint_there_is_no_date() {
+    fn an_output_without_the_hint_has_no_date() {
         assert_eq!(published("cause: Because there is no version of skypilot==0.99.5"), None);
         assert_eq!(published("the version was published at some time"), None);
     }

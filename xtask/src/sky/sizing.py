@@ -1,9 +1,8 @@
-"""Asks an installed SkyPilot how many workers it would start on given machines.
+"""Computes how many workers an installed SkyPilot would start on given machines.
 
-Runs under the interpreter of the SkyPilot in question, from standard input, with a
-home of its own. What is asked stands in the first argument, the answer on standard
-output, both as one JSON object. Has to run on every Python that SkyPilot runs on,
-hence 3.9.
+Runs under the interpreter of that SkyPilot, from standard input, with a temporary home.
+Input is the first argument, output goes to standard output, both as one JSON object.
+Compatible with Python 3.9, the oldest that SkyPilot runs on.
 """
 import inspect
 import json
@@ -16,9 +15,9 @@ NAMES = ('LONG_WORKER_MEM_GB', 'SHORT_WORKER_MEM_GB', 'SERVER_WORKER_MEM_GB')
 
 
 def consolidate():
-    """Has managed jobs run inside of the server, as a server at its start does.
+    """Makes managed jobs run inside of the server, with the files that a server's start writes.
 
-    Releases that cannot do that refuse the configuration, so it is written only here.
+    Older releases reject the configuration, so it is written only on demand.
     """
     os.makedirs(os.path.expanduser('~/.sky'), exist_ok=True)
     with open(os.path.expanduser('~/.sky/config.yaml'), 'w', encoding='utf-8') as file:
@@ -28,16 +27,16 @@ def consolidate():
 
 
 def import_sky():
-    # From standard input the working directory comes first on the path, and a
-    # folder named `sky` there is not the installation that is asked.
+    # A script from standard input has the working directory first on its path. A
+    # directory named `sky` there is not the installation to import.
     if sys.path and sys.path[0] == '':
         del sys.path[0]
     try:
         from sky.server import config
     except ImportError as error:
-        sys.exit(f'this SkyPilot has no sky.server.config to ask ({error})')
+        sys.exit(f'this SkyPilot has no sky.server.config ({error})')
     if not hasattr(config, 'compute_server_config'):
-        sys.exit('this SkyPilot has no compute_server_config() to ask')
+        sys.exit('this SkyPilot has no sky.server.config.compute_server_config()')
     from sky.utils import common_utils
     try:
         from sky.utils import controller_utils
@@ -48,13 +47,14 @@ def import_sky():
 
 def set_constants(config, values):
     for name in NAMES:
-        for spelled in (name, '_' + name):
-            if name in values and hasattr(config, spelled):
-                setattr(config, spelled, values[name])
+        # Older releases have a leading underscore.
+        for attribute in (name, '_' + name):
+            if name in values and hasattr(config, attribute):
+                setattr(config, attribute, values[name])
 
 
-def forget(modules):
-    """Some of SkyPilot's formulas remember their first answer."""
+def clear_caches(modules):
+    """Clears the caches of SkyPilot's formulas, some of which keep their first result."""
     for module in modules:
         for value in vars(module or object).values():
             if callable(getattr(value, 'cache_clear', None)):
@@ -62,7 +62,7 @@ def forget(modules):
 
 
 def compute(config, controller_utils, deploy):
-    """Calls SkyPilot's function as its server does."""
+    """Calls SkyPilot's function with the arguments that its server passes."""
     accepted = inspect.signature(config.compute_server_config).parameters
     reserve = getattr(controller_utils, 'compute_memory_reserved_for_controllers', None)
     options = {}
@@ -73,19 +73,20 @@ def compute(config, controller_utils, deploy):
     return config.compute_server_config(deploy, **options)
 
 
-def workers(asked, modules, machine, mode):
+def workers(request, modules, machine, mode):
     config, common_utils, controller_utils = modules
-    forget(modules)
+    clear_caches(modules)
     common_utils.get_cpu_count = lambda: machine['cpus']
     common_utils.get_mem_size_gb = lambda: machine['memory_gib']
-    answer = compute(config, controller_utils, mode == 'deploy')
+    result = compute(config, controller_utils, mode == 'deploy')
     controllers = None
     count = getattr(controller_utils, 'get_number_of_jobs_controllers', None)
-    if asked['consolidated'] and count is not None:
+    if request['consolidated'] and count is not None:
         controllers = count()
-    long, short = answer.long_worker_config, answer.short_worker_config
+    long, short = result.long_worker_config, result.short_worker_config
+    # "garanteed" is SkyPilot's spelling.
     return {
-        'server': answer.num_server_workers,
+        'server': result.num_server_workers,
         'long': long.garanteed_parallelism,
         'short': short.garanteed_parallelism,
         'burst': max(long.burstable_parallelism, short.burstable_parallelism),
@@ -93,27 +94,27 @@ def workers(asked, modules, machine, mode):
     }
 
 
-def all_workers(asked, modules):
+def all_workers(request, modules):
     return [
-        workers(asked, modules, machine, mode)
-        for machine in asked['machines']
-        for mode in asked['modes']
+        workers(request, modules, machine, mode)
+        for machine in request['machines']
+        for mode in request['modes']
     ]
 
 
 def main():
-    asked = json.loads(sys.argv[1])
-    # SkyPilot logs to standard output.
-    answer_to, sys.stdout = sys.stdout, sys.stderr
-    if asked['consolidated']:
+    request = json.loads(sys.argv[1])
+    # SkyPilot logs to standard output, which is reserved for the result here.
+    output, sys.stdout = sys.stdout, sys.stderr
+    if request['consolidated']:
         consolidate()
     modules = import_sky()
-    before = all_workers(asked, modules)
-    set_constants(modules[0], asked['constants'])
-    after = all_workers(asked, modules)
+    before = all_workers(request, modules)
+    set_constants(modules[0], request['constants'])
+    after = all_workers(request, modules)
     controller = getattr(modules[2], 'JOB_WORKER_MEMORY_MB', None)
     print(json.dumps({'controller_mb': controller, 'before': before, 'after': after}),
-          file=answer_to)
+          file=output)
 
 
 main()

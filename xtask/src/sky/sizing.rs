@@ -1,5 +1,5 @@
-//! How many workers a SkyPilot would start: asked of its own formulas, which differ
-//! from release to release.
+//! Numbers of workers that a SkyPilot would start, computed by its own formulas, which differ
+//! between releases.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,101 +14,106 @@ use xshell::{Shell, cmd};
 
 const SCRIPT: &str = include_str!("sizing.py");
 
-/// What to ask.
-pub(crate) struct Question<'a> {
-    /// The machines.
+/// Query for worker counts, before and after a change of constants.
+pub(crate) struct Query<'a> {
+    /// Machines that the server could run on.
     pub(crate) machines: &'a [MachineSize],
-    /// The modes, for each of them.
+    /// Modes of the server, for each machine.
     pub(crate) modes: &'a [Mode],
     /// Whether managed jobs run inside of the server.
     pub(crate) consolidated: bool,
-    /// The constants of "after".
+    /// Changed constants, for the counts of "after".
     pub(crate) constants: &'a BTreeMap<Constant, ByteSize>,
 }
 
+/// Input of the script.
 #[derive(Serialize)]
-struct Asked {
-    machines: Vec<AskedMachine>,
+struct Input {
+    machines: Vec<InputMachine>,
     modes: Vec<&'static str>,
     consolidated: bool,
     constants: BTreeMap<&'static str, f64>,
 }
 
 #[derive(Serialize)]
-struct AskedMachine {
+struct InputMachine {
     cpus: u32,
     memory_gib: f64,
 }
 
+/// Output of the script.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Answer {
+struct Output {
     controller_mb: Option<f64>,
     before: Vec<Workers>,
     after: Vec<Workers>,
 }
 
-/// Asks the SkyPilot that `python` imports. It touches nothing but a temporary home.
-pub(crate) fn ask(python: &Path, question: &Question<'_>) -> Result<Effects> {
+/// Worker counts by the SkyPilot that `python` imports. Writes to a temporary home only.
+pub(crate) fn run(python: &Path, query: &Query<'_>) -> Result<Effects> {
     let home = tempfile::tempdir().context("making a temporary home")?;
     let shell = Shell::new().context("reading the current directory")?;
-    let asked = serde_json::to_string(&question.asked()).context("writing down the question")?;
+    let input = serde_json::to_string(&query.input()).context("writing the query as JSON")?;
     shell.change_dir(home.path());
-    let ask = cmd!(shell, "{python} - {asked}").stdin(SCRIPT).quiet().ignore_status();
-    // Settings of whoever asks are not those of the machines that are asked about.
-    let ask = Environment::of(For::SkyPilot).apply_to(ask);
-    let ask = ask.env("HOME", home.path()).env(env::NO_USAGE, "1");
-    let output = ask.output().with_context(|| format!("starting {}", python.display()))?;
+    let script = cmd!(shell, "{python} - {input}").stdin(SCRIPT).quiet().ignore_status();
+    // Settings in this shell are not those of the machines in the query.
+    let script = Environment::of(For::SkyPilot).apply_to(script);
+    let script = script.env("HOME", home.path()).env(env::NO_USAGE, "1");
+    let output = script.output().with_context(|| format!("starting {}", python.display()))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}", said.lines().last().unwrap_or("it said nothing").trim());
+        let error = String::from_utf8_lossy(&output.stderr);
+        bail!("{}", error.lines().last().unwrap_or("failed without a message").trim());
     }
-    let answer: Answer =
-        serde_json::from_slice(&output.stdout).context("reading SkyPilot's answer")?;
-    question.effects(&answer)
+    let output: Output =
+        serde_json::from_slice(&output.stdout).context("reading SkyPilot's worker counts")?;
+    query.effects(&output)
 }
 
-impl Question<'_> {
-    fn asked(&self) -> Asked {
-        Asked {
+impl Query<'_> {
+    fn input(&self) -> Input {
+        Input {
             machines: self
                 .machines
                 .iter()
-                .map(|machine| AskedMachine {
+                .map(|machine| InputMachine {
                     cpus: machine.cpus,
                     memory_gib: as_gib(machine.memory),
                 })
                 .collect(),
             modes: self.modes.iter().map(|mode| mode.name()).collect(),
             consolidated: self.consolidated,
-            // The number that a patch writes, and not the size that is nearest to it.
+            // The number that a patch writes, rather than the rounded size in bytes.
             constants: self
                 .constants
                 .iter()
                 .filter_map(|(constant, size)| {
-                    Some((constant.name(), constant.spell(*size).parse().ok()?))
+                    Some((constant.name(), constant.literal(*size).parse().ok()?))
                 })
                 .collect(),
         }
     }
 
-    fn effects(&self, answer: &Answer) -> Result<Effects> {
-        let asked: Vec<(MachineSize, Mode)> = self
+    fn effects(&self, output: &Output) -> Result<Effects> {
+        let requested: Vec<(MachineSize, Mode)> = self
             .machines
             .iter()
             .flat_map(|machine| self.modes.iter().map(|mode| (*machine, *mode)))
             .collect();
         ensure!(
-            answer.before.len() == asked.len() && answer.after.len() == asked.len(),
-            "SkyPilot answered for other machines than it was asked about"
+            output.before.len() == requested.len() && output.after.len() == requested.len(),
+            "expected worker counts for {} machines and modes, got {} and {}",
+            requested.len(),
+            output.before.len(),
+            output.after.len()
         );
-        let answers = answer.before.iter().zip(&answer.after);
+        let counts = output.before.iter().zip(&output.after);
         Ok(Effects::Known {
             consolidated: self.consolidated,
-            controller: answer.controller_mb.map(|number| Constant::Controller.size(number)),
-            machines: asked
+            controller: output.controller_mb.map(|number| Constant::Controller.size(number)),
+            machines: requested
                 .into_iter()
-                .zip(answers)
+                .zip(counts)
                 .map(|((machine, mode), (before, after))| MachineEffect {
                     machine,
                     mode,

@@ -1,4 +1,5 @@
-//! Asking for sizes, over made-up packages with formulas of two releases' shapes.
+//! Tests of worker counts with made-up packages, whose formulas have the signatures of two
+//! releases.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,10 +9,10 @@ use skyload::recommend::{Constant, Effects, MachineEffect, MachineSize, Mode};
 use skyload::units::{ByteSize, gib};
 use tempfile::TempDir;
 
-use super::sizing::{Question, ask};
+use super::sizing::{Query, run};
 use crate::testing;
 
-/// A Python that imports a package `sky` of these files.
+/// Python that imports a package `sky` of these files.
 fn python(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -25,16 +26,17 @@ fn python(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
     (folder, python)
 }
 
-fn asked(python: &Path, consolidated: bool) -> Result<Vec<MachineEffect>, String> {
+/// Effects of two changed constants on two machines in both modes.
+fn effects(python: &Path, consolidated: bool) -> Result<Vec<MachineEffect>, String> {
     let constants = BTreeMap::from([(Constant::Long, gib(0.2)), (Constant::Short, gib(0.25))]);
     let machine = |gib| MachineSize { cpus: 4, memory: ByteSize::gib(gib) };
-    let question = Question {
+    let query = Query {
         machines: &[machine(16), machine(64)],
         modes: &[Mode::Local, Mode::Deploy],
         consolidated,
         constants: &constants,
     };
-    match ask(python, &question).map_err(|error| format!("{error:#}"))? {
+    match run(python, &query).map_err(|error| format!("{error:#}"))? {
         Effects::Known { machines, .. } => Ok(machines),
         other => Err(format!("{other:?}")),
     }
@@ -42,7 +44,7 @@ fn asked(python: &Path, consolidated: bool) -> Result<Vec<MachineEffect>, String
 
 const COMMON: &str = "def get_cpu_count():\n    return 1\n\ndef get_mem_size_gb():\n    return 1\n";
 
-/// A formula over constants of these names.
+/// Module with a formula over constants of these names.
 fn formula(long: &str, short: &str, signature: &str) -> String {
     format!(
         "from types import SimpleNamespace\nfrom sky.utils import common_utils\n\
@@ -59,7 +61,7 @@ fn formula(long: &str, short: &str, signature: &str) -> String {
 }
 
 #[test]
-fn a_release_of_today_is_asked_before_and_after() {
+fn a_current_release_computes_counts_before_and_after() {
     let formula =
         formula("LONG_WORKER_MEM_GB", "SHORT_WORKER_MEM_GB", "deploy, quiet, reserved_memory_mb");
     let (_folder, python) = python(&[
@@ -78,34 +80,34 @@ fn a_release_of_today_is_asked_before_and_after() {
              return int(common_utils.get_mem_size_gb())\n",
         ),
     ]);
-    let effects = asked(&python, true).unwrap();
-    let [local, deploy, _, larger] = effects.as_slice() else { panic!("{effects:?}") };
+    let found = effects(&python, true).unwrap();
+    let [local, deploy, _, larger] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((local.mode, local.before.server, local.before.burst), (Mode::Local, 1, 1024));
     assert_eq!((deploy.mode, deploy.before.server, deploy.before.burst), (Mode::Deploy, 4, 0));
     assert_eq!((deploy.before.long, deploy.after.long), (40, 80));
     assert_eq!((deploy.before.short, deploy.after.short), (32, 64));
     assert_eq!(deploy.after.controllers, Some(16));
-    assert_eq!(larger.after.controllers, Some(64), "and not what was remembered");
-    let apart = asked(&python, false).unwrap();
-    assert_eq!(apart[1].after.controllers, None, "they are on a machine of their own");
+    assert_eq!(larger.after.controllers, Some(64), "not the cached result");
+    let separate = effects(&python, false).unwrap();
+    assert_eq!(separate[1].after.controllers, None, "controllers run on a separate machine");
 }
 
 #[test]
-fn names_and_arguments_of_an_older_release_are_known() {
+fn names_and_arguments_of_an_older_release_are_supported() {
     let formula = formula("_LONG_WORKER_MEM_GB", "_SHORT_WORKER_MEM_GB", "deploy");
     let (_folder, python) = python(&[
         ("__init__.py", ""),
         ("server/config.py", &formula),
         ("utils/common_utils.py", COMMON),
     ]);
-    let effects = asked(&python, true).unwrap();
-    assert_eq!((effects[1].before.long, effects[1].after.long), (40, 80));
-    assert_eq!(effects[1].after.controllers, None);
+    let found = effects(&python, true).unwrap();
+    assert_eq!((found[1].before.long, found[1].after.long), (40, 80));
+    assert_eq!(found[1].after.controllers, None);
 }
 
 #[test]
-fn a_release_without_such_a_function_says_so() {
+fn a_release_without_the_function_is_an_error() {
     let (_folder, python) = python(&[("__init__.py", ""), ("server/config.py", "")]);
-    let error = asked(&python, true).unwrap_err();
-    assert!(error.ends_with("no compute_server_config() to ask"), "{error}");
+    let error = effects(&python, true).unwrap_err();
+    assert!(error.ends_with("no sky.server.config.compute_server_config()"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Measuring how fast this machine is, and what SkyPilot counts of it.
+//! Speed of this machine, and its CPUs and memory as SkyPilot counts them.
 
 use std::fs;
 use std::path::Path;
@@ -18,16 +18,17 @@ use skyload::record::environment::CountedMachine;
 use skyload::units::{gib, total};
 use skyload::usage::Usage;
 
-use super::{SkyInstallation, Whose};
+use super::{SkyEnvironment, SkyInstallation};
 
-/// An import that takes longer is not waited for: nobody can say how long the plan takes.
-const WITHIN: Duration = Duration::from_secs(180);
+/// Time limit of an import.
+const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Imports that run at once, at the most: one on each CPU shows what other processes take,
-/// and so many show it on a machine of many CPUs.
+/// Maximum number of concurrent imports. One on each CPU shows how much other processes use;
+/// on a machine with many CPUs four are enough.
 const MAX_CONCURRENCY: usize = 4;
 
-/// Imports SkyPilot, then says how many CPUs and how much memory it sizes its workers by.
+/// Script that imports SkyPilot, then prints the CPUs and GiB of memory by which SkyPilot sizes
+/// its workers.
 const SCRIPT: &str = "import sky
 try:
     from sky.utils import common_utils
@@ -36,20 +37,20 @@ except Exception:
     pass
 ";
 
-/// What was measured of a machine before a run.
+/// Measurements of a machine before a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measured {
     pub(crate) speed: Speed,
-    /// `None` for releases that do not say.
+    /// CPUs and memory as SkyPilot counts them; `None` for releases without these functions.
     pub(crate) counted: Option<CountedMachine>,
 }
 
-/// Times imports, one on each CPU. `None` for a program that isn't Python, or where they
-/// fail: what is wrong with it will be said when it is started. One that does not end says
-/// how slow the machine is at least.
+/// Times imports of SkyPilot, one on each CPU. `None` for a program that is not a Python script,
+/// or if an import fails: the server's start will report the cause. An import that times out
+/// still gives a lower bound of the time.
 pub(crate) fn measure(
     sky: &SkyInstallation,
-    whose: Whose,
+    environment: SkyEnvironment,
     signals: &Signals,
     progress: Progress,
 ) -> Result<Option<Measured>> {
@@ -59,19 +60,19 @@ pub(crate) fn measure(
     let concurrency = cpus.whole().min(MAX_CONCURRENCY);
     let step = progress.step("Timing an import of sky");
     let (before, busy, start) = (Usage::of_children().cpu, busy(cpus), Instant::now());
-    let answers = thread::scope(|scope| -> Result<Vec<Import>> {
-        let import = || import(python, home.path(), whose, signals);
-        let imports: Vec<_> = (0..concurrency).map(|_| scope.spawn(import)).collect();
-        imports
+    let imports = thread::scope(|scope| -> Result<Vec<Import>> {
+        let import = || import(python, home.path(), environment, signals);
+        let threads: Vec<_> = (0..concurrency).map(|_| scope.spawn(import)).collect();
+        threads
             .into_iter()
-            .map(|import| import.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     })?;
     let elapsed = start.elapsed();
     signals.check()?;
     let own = Usage::of_children().cpu.saturating_sub(before);
-    if answers.contains(&Import::Failed) {
-        step.done("it failed, so nothing is known of this machine's speed");
+    if imports.contains(&Import::Failed) {
+        step.done("failed; machine speed unknown");
         return Ok(None);
     }
     let speed = Speed {
@@ -83,31 +84,35 @@ pub(crate) fn measure(
     };
     let (import, free) = (speed.import.as_secs_f64(), speed.effective_cpus());
     step.done(format!("{import:.1} CPU-s; {free:.1} of {cpus} CPUs are free"));
-    let counted = answers.iter().find_map(|answer| match answer {
-        Import::Done(printed) => parse(printed),
+    let counted = imports.iter().find_map(|import| match import {
+        Import::Done(output) => parse(output),
         Import::Failed | Import::TimedOut => None,
     });
     Ok(Some(Measured { speed, counted }))
 }
 
-/// What became of one import.
+/// Result of one import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Import {
-    /// It ended, and printed this.
+    /// Output of a completed import.
     Done(String),
-    /// It was given up.
     TimedOut,
     Failed,
 }
 
-fn import(python: &Path, home: &Path, whose: Whose, signals: &Signals) -> Result<Import> {
+fn import(
+    python: &Path,
+    home: &Path,
+    environment: SkyEnvironment,
+    signals: &Signals,
+) -> Result<Import> {
     let mut command = Command::new(python);
-    match whose {
-        Whose::Ours => Environment::of(For::SkyPilot).apply(&mut command),
-        Whose::Users => {}
+    match environment {
+        SkyEnvironment::Filtered => Environment::of(For::SkyPilot).apply(&mut command),
+        SkyEnvironment::Shell => {}
     }
     command.args(["-c", SCRIPT]).env("HOME", home).env(env::NO_USAGE, "1").current_dir(home);
-    let ran = command::run(&mut command, WITHIN, || signals.interrupted())
+    let ran = command::run(&mut command, TIMEOUT, || signals.interrupted())
         .with_context(|| format!("running `{}`", python.display()))?;
     Ok(match ran {
         Ran::Ended(status, output) if status.success() => {
@@ -118,20 +123,22 @@ fn import(python: &Path, home: &Path, whose: Whose, signals: &Signals) -> Result
     })
 }
 
-/// CPUs that processes other than ours have used since `before`.
+/// Number of CPUs that other processes used on average since `before`; `own` is the CPU time of
+/// the imports.
 fn others(before: Duration, cpus: Cpus, own: Duration, elapsed: Duration) -> Option<f64> {
     let used = busy(cpus)?.saturating_sub(before).saturating_sub(own);
-    let taken = used.as_secs_f64() / elapsed.as_secs_f64();
-    taken.is_finite().then_some(taken)
+    let average = used.as_secs_f64() / elapsed.as_secs_f64();
+    average.is_finite().then_some(average)
 }
 
-/// CPU time that all processes of this machine have used since it was started; `None` where
-/// that is of more CPUs than ours.
+/// CPU time of all processes of this machine since boot. `None` if the kernel counts more CPUs
+/// than this process may use: their share cannot be told apart.
 fn busy(cpus: Cpus) -> Option<Duration> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     (cpus.allowed == cpus_of(&text)).then(|| busy_of(&text))?
 }
 
+/// Number of CPUs in `/proc/stat`.
 fn cpus_of(stat: &str) -> usize {
     let is_cpu = |line: &&str| {
         line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -139,8 +146,8 @@ fn cpus_of(stat: &str) -> usize {
     stat.lines().filter(is_cpu).count()
 }
 
-/// The first line of `/proc/stat` (proc(5)): user, nice, system, idle, iowait, irq, softirq,
-/// steal, in clock ticks.
+/// CPU time in the first line of `/proc/stat` (`proc(5)`): user, nice, system, idle, iowait, irq,
+/// softirq, steal, in clock ticks. Idle and iowait do not count.
 fn busy_of(stat: &str) -> Option<Duration> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: Vec<u64> =
@@ -151,14 +158,15 @@ fn busy_of(stat: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// `2 23.5`: CPUs, and memory in units of 1024^3 bytes.
-fn parse(answer: &str) -> Option<CountedMachine> {
+/// CPUs and GiB of memory in a line such as `2 23.5`, the last one of the script's output:
+/// SkyPilot may print warnings.
+fn parse(output: &str) -> Option<CountedMachine> {
     let counted = |line: &str| {
         let (cpus, memory) = line.split_once(' ')?;
         let memory: f64 = memory.parse().ok().filter(|memory: &f64| memory.is_finite())?;
         Some(CountedMachine { cpus: cpus.parse().ok()?, memory: gib(memory) })
     };
-    answer.lines().rev().find_map(counted)
+    output.lines().rev().find_map(counted)
 }
 
 #[cfg(test)]
@@ -168,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_skypilot_counts_is_found_among_its_warnings() {
+    fn counted_cpus_and_memory_are_found_among_warnings() {
         let counted = CountedMachine { cpus: 2, memory: ByteSize::gib(24) };
         assert_eq!(parse("a warning\n2 24.0\nand one more\n"), Some(counted));
         assert_eq!(parse("a warning\n"), None);
@@ -176,10 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_not_busy() {
+    fn idle_and_iowait_are_not_busy() {
         let stat = "cpu  100 10 50 9000 400 5 5 30 7 0\ncpu0 50 5\ncpu1 50 5\nintr 1 2\n";
         let ticks = rustix::param::clock_ticks_per_second();
-        #[expect(clippy::cast_precision_loss, reason = "it is 100")]
+        #[expect(clippy::cast_precision_loss, reason = "100 on Linux")]
         let expected = Duration::from_secs_f64(200.0 / ticks as f64);
         assert_eq!(busy_of(stat), Some(expected));
         assert_eq!(cpus_of(stat), 2);

@@ -1,7 +1,7 @@
-//! The mark of a finished environment, written last.
+//! Stamp of a complete virtual environment, written last.
 //!
-//! An environment cannot be made aside and moved into place, since its scripts
-//! hold its path. Instead one without this mark is not finished, and is made anew.
+//! An environment cannot be built in a temporary place and moved, since its scripts contain its
+//! path. Instead, an environment without a stamp is incomplete and is built again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,38 +11,38 @@ use host::tools::is_program;
 use serde::{Deserialize, Serialize};
 use skyload::record::write_json;
 
-use super::constants::Answer;
+use super::constants::ProbeOutput;
 
 const FILE: &str = "skyload-ready.json";
 
-/// To be raised with every change of this file's or the probe's meaning, or of what
-/// is installed.
+/// Format of the stamp. Raise it when the meaning of the stamp or of the probe's output changes,
+/// or the set of installed packages.
 const FORMAT: u32 = 4;
 
-/// What is in an environment. Its facts are kept so that a second run needn't
-/// start a Python to learn them.
+/// Contents of an environment. Includes the probe's output, so that later runs need not start a
+/// Python to get it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Stamp {
     format: u32,
-    /// Where it was made: a copy of it elsewhere would run this one's Python.
+    /// Directory of the environment: a copy in another place would run this one's Python.
     folder: PathBuf,
-    /// As of when its packages were resolved; `None` for "without a limit".
+    /// Date limit (RFC 3339) by which packages were resolved; `None` without a limit.
     pub(super) resolved_as_of: Option<String>,
-    pub(super) answer: Answer,
+    pub(super) answer: ProbeOutput,
 }
 
 impl Stamp {
-    pub(super) fn new(folder: &Path, resolved_as_of: Option<String>, answer: Answer) -> Self {
+    pub(super) fn new(folder: &Path, resolved_as_of: Option<String>, answer: ProbeOutput) -> Self {
         Self { format: FORMAT, folder: folder.to_owned(), resolved_as_of, answer }
     }
 
-    /// The stamp of a finished and usable environment in `folder`.
+    /// Stamp of a complete and usable environment in `folder`.
     pub(super) fn of(folder: &Path) -> Option<Self> {
         let text = fs::read(folder.join(FILE)).ok()?;
-        // Whatever cannot be read is of another time: the environment is made anew.
+        // A stamp of another format need not parse: the environment is built again.
         let stamp: Self = serde_json::from_slice(&text).ok()?;
-        // The Python it links to goes away when the system gets a newer one.
+        // `bin/python` is a link to the system's Python, which an upgrade may remove.
         let usable = stamp.format == FORMAT
             && stamp.folder == folder
             && is_program(&folder.join("bin/python"))
@@ -50,9 +50,9 @@ impl Stamp {
         usable.then_some(stamp)
     }
 
-    /// Declares the environment finished.
+    /// Writes the stamp, which declares the environment complete.
     pub(super) fn write(&self) -> Result<()> {
-        write_json(&self.folder.join(FILE), self).context("declaring the environment finished")
+        write_json(&self.folder.join(FILE), self).context("writing the environment's stamp")
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::testing::script;
 
-    fn answer() -> Answer {
+    fn answer() -> ProbeOutput {
         serde_json::from_str(
             r#"{"version": "0.14.1", "commit": "7e59", "source": "config.py", "selects_port": true,
                 "constants": {"LONG_WORKER_MEM_GB": 0.4}}"#,
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_environment_is_known_with_its_facts() {
+    fn the_stamp_of_a_complete_environment_is_read_back() {
         let folder = environment();
         assert_eq!(Stamp::of(folder.path()), None);
         let stamp = Stamp::new(folder.path(), Some("2026-11-03T00:00:00Z".into()), answer());
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_whose_python_went_away_is_not_usable() {
+    fn an_environment_without_its_python_is_not_usable() {
         let folder = environment();
         Stamp::new(folder.path(), None, answer()).write().unwrap();
         let python = folder.path().join("bin/python");

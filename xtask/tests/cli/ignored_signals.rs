@@ -1,28 +1,28 @@
-//! Commands that were started to outlive their terminal: `nohup cargo xtask ..`.
+//! Commands that are started with ignored signals: `nohup cargo xtask ..`.
 
 use fake_sky::FakeServer;
 use nix::sys::signal::Signal;
 use rstest::rstest;
 
-use crate::profiles::{end, ticks};
+use crate::profiles::{end, wait_for_samples};
 use crate::support::Site;
 
 #[rstest]
 #[case::a_hangup("HUP", Signal::SIGHUP, Signal::SIGINT)]
 #[case::an_interrupt("INT", Signal::SIGINT, Signal::SIGHUP)]
-fn a_signal_that_is_ignored_from_the_start_ends_nothing(
+fn a_signal_that_is_ignored_from_the_start_has_no_effect(
     #[case] name: &str,
     #[case] ignored: Signal,
-    #[case] heard: Signal,
+    #[case] handled: Signal,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
     let pid = server.pid().to_string();
     let ignoring = format!("trap '' {name}");
     let profile = site.xtask(["profile", "--pid", &pid]).after(&ignoring).start()?;
-    ticks(&site, 3)?;
+    wait_for_samples(&site, 3)?;
     profile.signal(ignored)?;
-    ticks(&site, 40)?;
-    end(profile, &site, heard)?;
+    wait_for_samples(&site, 40)?;
+    end(profile, &site, handled)?;
     server.finish()
 }

@@ -1,4 +1,4 @@
-//! Runs that somebody ends, gently or not.
+//! Runs that are interrupted or killed.
 
 use anyhow::Context as _;
 use fake_sky::FakeServer;
@@ -11,19 +11,19 @@ use skyload::scenario::ScenarioId;
 
 use crate::support::{Finished, Running, Settings, Site, assert_finding, signal, soon};
 
-/// Interrupts a run and sees that it ends in good order, saying these words.
-fn interrupt(run: Running<'_>, site: &Site, words: &str) -> anyhow::Result<Finished> {
+/// Interrupts a run, and asserts that it ends cleanly with this finding.
+fn interrupt(run: Running<'_>, site: &Site, finding: &str) -> anyhow::Result<Finished> {
     run.signal(Signal::SIGINT)?;
     let run = run.finish()?;
     let report = run.expect(site, Verdict::Inconclusive)?;
     assert_finding(&report, Severity::Inconclusive, "interrupted after ");
-    assert_finding(&report, Severity::Inconclusive, words);
+    assert_finding(&report, Severity::Inconclusive, finding);
     run.assert().stdout(predicate::str::contains("MONITORING SUMMARY"));
     Ok(run)
 }
 
 #[test]
-fn ctrl_c_during_the_baseline_ends_the_run_in_good_order() -> anyhow::Result<()> {
+fn ctrl_c_during_the_baseline_ends_the_run_cleanly() -> anyhow::Result<()> {
     let site = Site::with(&Settings { baseline: "90s", ..Settings::default() })?;
     let run = site.load([""; 0]).start()?;
     run.phase(Phase::Baseline)?;
@@ -32,7 +32,7 @@ fn ctrl_c_during_the_baseline_ends_the_run_in_good_order() -> anyhow::Result<()>
 }
 
 #[test]
-fn ctrl_c_during_the_load_keeps_what_was_measured() -> anyhow::Result<()> {
+fn ctrl_c_during_the_load_keeps_the_measurements() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
     run.scenario(ScenarioId::ApiStatus)?;
@@ -42,27 +42,27 @@ fn ctrl_c_during_the_load_keeps_what_was_measured() -> anyhow::Result<()> {
 }
 
 #[test]
-fn ctrl_c_ends_a_question_that_nobody_answers() -> anyhow::Result<()> {
+fn ctrl_c_ends_a_health_check_without_a_response() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
     let main = server.main().context("the server runs")?.pid;
-    // One that stands still takes connections and says nothing.
+    // A stopped server accepts connections and sends no response.
     signal(main, Signal::SIGSTOP)?;
     let run = site.load(["--server", &server.url(), "--api", "validate"]).start()?;
-    run.says("for its health")?;
+    run.says("Checking the health of ")?;
     run.signal(Signal::SIGINT)?;
     let run = run.finish()?;
     signal(main, Signal::SIGCONT)?;
     run.assert()
         .code(12)
         .stderr(predicate::str::contains("interrupted before there was a result"))
-        // It did not wait until there was something else to say of the server.
-        .stderr(predicate::str::contains("cannot be loaded").not());
+        // The check was cancelled before its timeout.
+        .stderr(predicate::str::contains("cannot reach").not());
     server.finish()
 }
 
 #[test]
-fn ctrl_c_ends_a_comparison_of_clocks_that_nobody_answers() -> anyhow::Result<()> {
+fn ctrl_c_ends_a_comparison_of_clocks_without_a_response() -> anyhow::Result<()> {
     let more = "[plans.patient]\nbaseline = \"200ms\"\ndrain = \"3s\"\nwaves = 1";
     let site = Site::with(&Settings { more, ..Settings::default() })?;
     let server = FakeServer::start(&[])?;
@@ -70,11 +70,11 @@ fn ctrl_c_ends_a_comparison_of_clocks_that_nobody_answers() -> anyhow::Result<()
     let load = ["--plan", "patient", "--server", &server.url(), "--api", "validate"];
     let run = site.load(load).start()?;
     let dir = run.phase(Phase::Cooldown)?;
-    // One that stands still takes connections and says nothing.
+    // A stopped server accepts connections and sends no response.
     signal(main, Signal::SIGSTOP)?;
-    soon("the load is over", || {
-        let marks = dir.read_events().ok()?;
-        marks.values.iter().any(|mark| mark.event == Event::PhasesEnded).then_some(())
+    soon("the phases have ended", || {
+        let events = dir.read_events().ok()?;
+        events.values.iter().any(|entry| entry.event == Event::PhasesEnded).then_some(())
     })?;
     run.signal(Signal::SIGINT)?;
     let run = run.finish()?;
@@ -104,7 +104,7 @@ fn a_budget_that_was_exceeded_before_an_interruption_counts() -> anyhow::Result<
 }
 
 #[test]
-fn what_a_killed_run_had_started_ends_by_itself() -> anyhow::Result<()> {
+fn processes_of_a_killed_run_are_removed_by_its_profiler() -> anyhow::Result<()> {
     let site = Site::new()?;
     let killed = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
     killed.scenario(ScenarioId::ApiStatus)?;
@@ -115,7 +115,7 @@ fn what_a_killed_run_had_started_ends_by_itself() -> anyhow::Result<()> {
     let dead = killed.run_dir()?;
     assert!(!dead.instance().exists());
 
-    // Nobody has reported on it, and what it left is enough to do so.
+    // The run has written no report; its files are enough for one.
     let id = dead.id().to_string();
     let report = site.xtask(["report", &id]).run()?;
     report
@@ -128,7 +128,7 @@ fn what_a_killed_run_had_started_ends_by_itself() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_next_run_clears_away_what_a_killed_profiler_could_not() -> anyhow::Result<()> {
+fn the_next_run_cleans_up_if_the_profiler_was_killed_too() -> anyhow::Result<()> {
     let site = Site::new()?;
     let killed = site.load([""; 0]).fake("SERVICE_MS", 90_000).start()?;
     killed.scenario(ScenarioId::ApiStatus)?;
@@ -148,8 +148,8 @@ fn the_next_run_clears_away_what_a_killed_profiler_could_not() -> anyhow::Result
     let next = site.load(["--api", "validate"]).run()?;
     next.expect(&site, Verdict::Pass)?;
     let dead = killed.run_dir()?;
-    let word = format!("Cleaned up after run {}, which was killed: ", dead.id());
-    next.assert().stderr(predicate::str::contains(word));
+    let note = format!("Cleaned up after run {}, which was killed: ", dead.id());
+    next.assert().stderr(predicate::str::contains(note));
     assert!(!dead.instance().exists());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Runs that launch, on a stand-in for the user's own server, which has a cloud.
+//! Runs that launch on a cloud of a local server, which is the stand-in here.
 
 use fake_sky::free_port;
 use predicates::prelude::predicate;
@@ -10,7 +10,7 @@ use skyload::scenario::ScenarioId;
 use crate::support::{Finished, Settings, Site};
 use crate::system_servers::command;
 
-/// A load of a server that can launch on AWS, in no time.
+/// Runs a load of a server on which AWS is enabled, with fast launches.
 fn load(site: &Site, settings: &[(&str, &str)], args: &[&str]) -> anyhow::Result<Finished> {
     let home = site.path("home");
     std::fs::create_dir(&home)?;
@@ -23,7 +23,7 @@ fn load(site: &Site, settings: &[(&str, &str)], args: &[&str]) -> anyhow::Result
 }
 
 #[test]
-fn everything_that_is_launched_succeeds_and_is_taken_down() -> anyhow::Result<()> {
+fn all_launches_succeed_and_are_torn_down() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = load(&site, &[], &["--yes", "-r", "all", "--api", "all"])?;
     let report = run.expect(&site, Verdict::Pass)?;
@@ -35,7 +35,7 @@ fn everything_that_is_launched_succeeds_and_is_taken_down() -> anyhow::Result<()
     let phases: Vec<_> = report.phases.iter().map(|span| span.phase).collect();
     let expected = [Phase::Baseline, Phase::SetUp, Phase::Load, Phase::TearDown, Phase::Cooldown];
     assert_eq!(phases, expected);
-    let log = report.resources.expect("something was launched");
+    let log = report.resources.expect("resources were launched");
     assert!(log.verified && log.left.is_empty(), "{log:?}");
     run.assert().stderr(predicate::str::contains("it costs money there"));
     Ok(())
@@ -67,24 +67,24 @@ fn a_shared_cluster_fails_the_run(
 }
 
 #[test]
-fn what_costs_money_needs_consent() -> anyhow::Result<()> {
+fn paid_launches_need_consent() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let refused = load(&site, &[], &["-r", "launch"])?;
-    refused
+    let failed = load(&site, &[], &["-r", "launch"])?;
+    failed
         .assert()
         .code(2)
         .stdout("")
         .stderr(predicate::str::contains("launches 1 cluster(s)"))
         .stderr(predicate::str::contains("need --yes where nobody can be asked"));
-    assert!(site.runs().is_empty(), "no run is made");
+    assert!(site.runs().is_empty(), "no run is created");
     Ok(())
 }
 
 #[test]
-fn a_cloud_that_is_not_enabled_is_refused_with_skypilots_own_words() -> anyhow::Result<()> {
+fn a_cloud_that_is_not_enabled_is_an_error_with_skypilots_message() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let refused = load(&site, &[("INFRA", "kubernetes")], &["-r", "launch", "--yes"])?;
-    refused
+    let failed = load(&site, &[("INFRA", "kubernetes")], &["-r", "launch", "--yes"])?;
+    failed
         .assert()
         .code(2)
         .stderr(predicate::str::contains("-c: the server cannot launch on aws"))

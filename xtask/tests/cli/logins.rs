@@ -1,4 +1,4 @@
-//! `--server http://user:password@host`: the login reaches the server, and nothing else.
+//! `--server http://user:password@host`: the login is sent to the server and written nowhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,45 +13,45 @@ use skyload::env;
 
 use crate::support::{Running, Site};
 
-/// A password with everything that means something in a URL, or is no ASCII.
+/// Password with all characters that have a meaning in a URL, and one that is not ASCII.
 const PASSWORD: &str = "p@ss/w:%é";
-/// The same in a URL.
+/// Password as encoded in a URL.
 const IN_URL: &str = "p%40ss%2Fw%3A%25%C3%A9";
 
-/// The address of a server with a login in it.
+/// URL of a server with a login.
 fn address(server: &FakeServer, login: &str) -> String {
     server.url().replacen("http://", &format!("http://{login}@"), 1)
 }
 
-/// The responses that the server gave to somebody whom it did not know.
-fn refusals(server: &FakeServer) -> usize {
+/// Number of responses with status 401.
+fn unauthorized(server: &FakeServer) -> usize {
     server.log().lines().filter(|line| line.ends_with("HTTP/1.1\" 401")).count()
 }
 
 #[rstest]
-#[case::with_signs_of_urls("me:p@ss/w:%é", "me:p%40ss%2Fw%3A%25%C3%A9")]
+#[case::with_special_characters("me:p@ss/w:%é", "me:p%40ss%2Fw%3A%25%C3%A9")]
 #[case::without_a_password("me:", "me")]
 #[case::without_a_name(":p", ":p")]
-fn a_login_is_sent_decoded_and_from_the_first_request_on(
+fn a_login_is_decoded_and_sent_with_every_request(
     #[case] login: &str,
     #[case] in_url: &str,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", login)])?;
-    let before = refusals(&server);
+    let before = unauthorized(&server);
     let url = address(&server, in_url);
     let run = site.load(["--server", &url, "--api", "status", "-r", "api_status"]).run()?;
     run.expect(&site, Verdict::Pass)?;
-    assert_eq!(refusals(&server), before, "{}", server.log());
+    assert_eq!(unauthorized(&server), before, "{}", server.log());
     server.finish()
 }
 
 #[test]
-fn a_password_stands_in_no_file_no_output_and_no_command_line() -> anyhow::Result<()> {
+fn a_password_is_in_no_file_no_output_and_no_command_line() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[
         ("FAKE_SKY_BASIC_AUTH", &format!("me:{PASSWORD}")),
-        // So that every `sky` process lives for several looks at all processes.
+        // Every `sky` process lives long enough to be seen in several scans.
         ("FAKE_SKY_STREAM_FLOOR_MS", "3000"),
     ])?;
     let url = address(&server, &format!("me:{IN_URL}"));
@@ -73,7 +73,7 @@ fn a_password_that_sky_prints_when_it_fails_is_hidden() -> anyhow::Result<()> {
     let login = format!("me:{PASSWORD}");
     let server = FakeServer::start(&[
         ("FAKE_SKY_BASIC_AUTH", &login),
-        // `sky` prints the address at which this failed.
+        // `sky` prints the URL of a failed request.
         ("FAKE_SKY_UNAVAILABLE", "/api/stream:1"),
     ])?;
     let url = address(&server, &format!("me:{IN_URL}"));
@@ -81,16 +81,16 @@ fn a_password_that_sky_prints_when_it_fails_is_hidden() -> anyhow::Result<()> {
     let mut texts = files_below(run.run_dir()?.path())?;
     texts.push(("stdout".to_owned(), String::from_utf8_lossy(&run.output.stdout).into_owned()));
     texts.push(("stderr".to_owned(), run.stderr()));
-    assert!(texts.iter().any(|(_, text)| text.contains("exit status: 1")), "it has failed");
+    assert!(texts.iter().any(|(_, text)| text.contains("exit status: 1")), "the command failed");
     assert_absent(&texts, &[PASSWORD, IN_URL]);
     server.finish()
 }
 
 #[rstest]
-#[case::in_the_url("me:wr0ng@", &[], "the server does not accept the login of the URL")]
-#[case::in_a_variable("", &[(env::SERVICE_ACCOUNT_TOKEN, "wr0ng")], "does not accept the token")]
-#[case::nowhere("", &[], "wants credentials: write them into the URL")]
-fn a_refused_login_is_told_by_where_it_came_from(
+#[case::in_the_url("me:wr0ng@", &[], "hint: check the login in the URL: the server rejected it")]
+#[case::in_a_variable("", &[(env::SERVICE_ACCOUNT_TOKEN, "wr0ng")], "the server rejected this token")]
+#[case::missing("", &[], "or put credentials in the URL")]
+fn the_hint_on_a_rejected_login_names_its_source(
     #[case] login: &str,
     #[case] variables: &[(&str, &str)],
     #[case] hint: &str,
@@ -109,7 +109,7 @@ fn a_refused_login_is_told_by_where_it_came_from(
 }
 
 #[test]
-fn a_login_in_the_url_goes_before_a_token_as_in_skypilots_client() -> anyhow::Result<()> {
+fn a_login_in_the_url_has_priority_over_a_token_as_in_skypilots_client() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[("FAKE_SKY_BASIC_AUTH", "me:right")])?;
     let url = address(&server, "me:right");
@@ -119,7 +119,7 @@ fn a_login_in_the_url_goes_before_a_token_as_in_skypilots_client() -> anyhow::Re
         .run()?;
     run.expect(&site, Verdict::Pass)?;
     run.assert().stderr(predicate::str::contains(format!(
-        "the login of the URL is sent, and {} is not",
+        "Sending the login of the URL and not {}",
         env::SERVICE_ACCOUNT_TOKEN
     )));
     server.finish()
@@ -134,8 +134,8 @@ fn a_token_for_another_server_is_not_sent_to_an_isolated_one() -> anyhow::Result
     Ok(())
 }
 
-/// Every command line that was seen until the command had ended, but its own: that is
-/// what the user typed.
+/// Command lines of all processes of the site until the command has ended, except for the
+/// command's own, which the user typed.
 fn command_lines_until_the_end(site: &Site, running: &Running<'_>) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     while !running.has_ended() {
@@ -147,7 +147,7 @@ fn command_lines_until_the_end(site: &Site, running: &Running<'_>) -> BTreeSet<S
     seen
 }
 
-/// Every file below a folder, as text.
+/// Files below a directory, as paths and texts.
 fn files_below(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -166,7 +166,7 @@ fn files_below(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
 fn assert_absent(texts: &[(String, String)], secrets: &[&str]) {
     for (place, text) in texts {
         for secret in secrets {
-            assert!(!text.contains(secret), "`{secret}` stands in {place}:\n{text}");
+            assert!(!text.contains(secret), "`{secret}` is in {place}:\n{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Servers that don't start, die, or are replaced.
+//! Servers that do not start, die, or are replaced.
 
 use predicates::prelude::predicate;
 use rstest::rstest;
@@ -7,7 +7,7 @@ use skyload::analysis::{Severity, Verdict};
 use crate::support::{Site, assert_finding};
 
 #[test]
-fn a_server_that_exits_at_its_start_is_an_error_with_the_words_of_its_log() -> anyhow::Result<()> {
+fn a_server_that_exits_during_startup_is_an_error_with_its_log() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load([""; 0]).fake("EXIT_AT_START", "no such table: users").run()?;
     run.assert()
@@ -20,18 +20,18 @@ fn a_server_that_exits_at_its_start_is_an_error_with_the_words_of_its_log() -> a
     Ok(())
 }
 
-/// Its executors survive it: they are found, and removed, as orphans.
+/// Executors of a lost server survive, and are found and killed as orphans.
 #[rstest]
 #[case::dead("DIE_AFTER_MS", "the server died after ")]
 #[case::replaced("REPLACE_AFTER_MS", "the server was replaced after ")]
 fn a_server_that_is_lost_makes_the_run_inconclusive(
     #[case] fault: &str,
-    #[case] words: &str,
+    #[case] finding: &str,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load([""; 0]).fake("SERVICE_MS", 30_000).fake(fault, 1_000).run()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, words);
-    assert!(run.run_dir()?.server_log_tail().exists(), "the end of its log is kept");
+    assert_finding(&report, Severity::Inconclusive, finding);
+    assert!(run.run_dir()?.server_log_tail().exists(), "the end of the log is saved");
     Ok(())
 }

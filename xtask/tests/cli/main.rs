@@ -1,13 +1,12 @@
-//! `cargo xtask` from end to end: the real program against the stand-in server.
+//! End-to-end tests of `cargo xtask` against the stand-in server.
 //!
-//! Each test has a state directory of its own, and everything that is started
-//! from there can be found by it: that nothing is left is asserted after every
-//! run. Phases are short here, and limits so wide that a busy machine does not
-//! run into them; a test that is about a limit sets it.
+//! Each test has its own state directory, by which all processes that it has started are found:
+//! every run asserts that none is left. Phases are short and limits so wide that a busy machine
+//! does not exceed them; a test of a limit sets it.
 
 mod for_ci;
 mod ignored_signals;
-mod infrastructures;
+mod infra;
 mod interrupts;
 mod kept_servers;
 mod launching;

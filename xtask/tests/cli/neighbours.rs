@@ -1,4 +1,4 @@
-//! Runs that share a machine.
+//! Concurrent runs on one machine.
 
 use predicates::prelude::predicate;
 use skyload::analysis::Verdict;
@@ -7,7 +7,7 @@ use skyload::scenario::ScenarioId;
 use crate::support::Site;
 
 #[test]
-fn runs_from_different_state_directories_do_not_meet() -> anyhow::Result<()> {
+fn runs_from_different_state_directories_do_not_interfere() -> anyhow::Result<()> {
     let (here, there) = (Site::new()?, Site::new()?);
     let long = here.load(["--api", "status"]).fake("SERVICE_MS", 4_000).start()?;
     long.scenario(ScenarioId::ApiStatus)?;

@@ -1,4 +1,4 @@
-//! A run in which everything is as it should be.
+//! Runs that pass.
 
 use predicates::prelude::predicate;
 use skyload::analysis::{ScenarioState, Severity, Verdict};
@@ -11,7 +11,7 @@ use crate::support::{Site, assert_finding};
 
 const EXECUTOR_MIB: f64 = 40.0;
 
-/// The original tool's block, line by line, in its words and order.
+/// Upstream's block, with its labels and their order.
 const MONITORING_SUMMARY: &str = r"={50}
 MONITORING SUMMARY
 ={50}
@@ -37,7 +37,7 @@ Average Memory: \d+\.\d%
 ";
 
 #[test]
-fn a_run_that_keeps_its_budgets_passes() -> anyhow::Result<()> {
+fn a_run_within_its_budgets_passes() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site
         .load(["--api", "all", "-r", "all", "-n", "2", "--iterations", "2"])
@@ -47,9 +47,9 @@ fn a_run_that_keeps_its_budgets_passes() -> anyhow::Result<()> {
     run.assert().stdout(predicate::str::is_match(MONITORING_SUMMARY)?);
 
     let reported: Vec<_> = report.scenarios.iter().map(|scenario| scenario.id).collect();
-    let without_infrastructure = |id: &ScenarioId| Scenario::of(*id).needs == Need::Nothing;
-    let expected: Vec<_> = ScenarioId::ALL.into_iter().filter(without_infrastructure).collect();
-    assert_eq!(reported, expected, "the stand-in is no Python program, so Slurm can't be");
+    let without_infra = |id: &ScenarioId| Scenario::of(*id).needs == Need::Nothing;
+    let expected: Vec<_> = ScenarioId::ALL.into_iter().filter(without_infra).collect();
+    assert_eq!(reported, expected, "Slurm needs a Python program, which the stand-in is not");
     for scenario in &report.scenarios {
         let (id, state) = (scenario.id, scenario.state);
         assert_eq!(state, ScenarioState::Succeeded, "{id}: {:?}", scenario.failures);
@@ -78,7 +78,7 @@ fn a_run_that_keeps_its_budgets_passes() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_budget_that_could_not_be_tried_is_told() -> anyhow::Result<()> {
+fn a_skipped_budget_is_noted() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site
         .load(["--api", "validate"])

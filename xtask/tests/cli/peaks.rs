@@ -1,4 +1,4 @@
-//! How peaks are read, and of which times.
+//! Levels at which peaks are measured, and the phases that they belong to.
 
 use predicates::prelude::predicate;
 use skyload::analysis::{Exactness, Verdict};
@@ -11,7 +11,7 @@ use skyload::units::ByteSize;
 use crate::support::{Site, scenario};
 
 #[test]
-fn each_phase_and_each_group_has_peaks_of_its_own() -> anyhow::Result<()> {
+fn each_phase_and_each_group_has_its_own_peaks() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site
         .load(["--api", "status", "-r", "api_status", "--phase-peaks"])
@@ -28,7 +28,7 @@ fn each_phase_and_each_group_has_peaks_of_its_own() -> anyhow::Result<()> {
         Window::Phase(Phase::Cooldown),
     ];
     assert_eq!(windows, expected);
-    // Only requests of the API scenario are served by an executor, with a spike each.
+    // Only requests of the API scenario run in an executor, and each has a spike.
     let spiked: Vec<bool> = memory
         .windows
         .iter()
@@ -49,7 +49,7 @@ fn each_phase_and_each_group_has_peaks_of_its_own() -> anyhow::Result<()> {
 }
 
 #[test]
-fn without_the_flag_no_mark_is_lowered() -> anyhow::Result<()> {
+fn without_the_flag_no_peak_is_reset() -> anyhow::Result<()> {
     let site = Site::new()?;
     let report = site.load(["--api", "status"]).run()?.expect(&site, Verdict::Pass)?;
     assert!(report.memory.expect("the server was profiled").windows.is_empty());
@@ -57,7 +57,7 @@ fn without_the_flag_no_mark_is_lowered() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_level_in_force_is_the_best_that_is_granted_and_named() -> anyhow::Result<()> {
+fn the_default_level_is_the_best_available_and_named() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
@@ -84,7 +84,7 @@ fn a_lower_level_can_be_forced() -> anyhow::Result<()> {
 #[test]
 fn sampled_peaks_are_lower_bounds() -> anyhow::Result<()> {
     let site = Site::new()?;
-    // So much that whatever was missed is within it.
+    // Large enough for any estimated maximum.
     let budgets = ["short-executor=1TiB", "long-executor=1TiB", "server=1TiB"];
     let budgets = budgets.iter().flat_map(|budget| ["--budget", budget]);
     let args = ["--api", "status", "--peaks", "sampled"].into_iter().chain(budgets);

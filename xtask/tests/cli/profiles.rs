@@ -1,4 +1,4 @@
-//! `cargo xtask profile`: a server that runs already.
+//! `cargo xtask profile`: profiles of running servers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,24 +16,24 @@ use skyload::record::{ProfileDir, read_log};
 
 use crate::support::{Running, Site, signal, soon};
 
-/// The one profile that was made here.
+/// Single profile of the site.
 fn only_profile(site: &Site) -> anyhow::Result<ProfileDir> {
     let made = site.profiles();
     let [path] = made.as_slice() else { anyhow::bail!("one profile was expected: {made:?}") };
     ProfileDir::open(path)?.context("it holds a profile")
 }
 
-/// Waits until the one profile that is being made has so many ticks.
-pub(crate) fn ticks(site: &Site, count: usize) -> anyhow::Result<ProfileDir> {
-    soon("there are ticks", || {
+/// Waits until the site's single profile has this number of samples.
+pub(crate) fn wait_for_samples(site: &Site, count: usize) -> anyhow::Result<ProfileDir> {
+    soon("there are samples", || {
         let profile = only_profile(site).ok()?;
         let lines = read_log::<ProfileLine>(&profile.files().samples).ok()?;
-        let ticks = lines.values.iter().filter(|line| matches!(line, ProfileLine::Sample(_)));
-        (ticks.count() >= count).then_some(profile)
+        let samples = lines.values.iter().filter(|line| matches!(line, ProfileLine::Sample(_)));
+        (samples.count() >= count).then_some(profile)
     })
 }
 
-/// Ends a profile with a signal, and sees that it ends in good order.
+/// Ends a profile with a signal, and asserts that it ends cleanly.
 pub(crate) fn end(
     running: Running<'_>,
     site: &Site,
@@ -53,7 +53,7 @@ pub(crate) fn end(
 }
 
 fn pids_in(evidence: &ProfileEvidence) -> anyhow::Result<BTreeSet<u32>> {
-    let table = evidence.processes.as_ref().context("the profiler came to its end")?;
+    let table = evidence.processes.as_ref().context("the profiler ended cleanly")?;
     Ok(table.processes.iter().map(|record| record.identity.pid).collect())
 }
 
@@ -62,7 +62,7 @@ fn a_server_is_found_by_its_port_and_profiled_until_sigterm() -> anyhow::Result<
     let (site, server) = (Site::new()?, FakeServer::start(&[])?);
     let port = server.port().to_string();
     let running = site.xtask(["profile", "--port", &port, "--upstream-figures"]).start()?;
-    ticks(&site, 10)?;
+    wait_for_samples(&site, 10)?;
     let evidence = end(running, &site, Signal::SIGTERM)?;
     let report = ProfileReport::assemble(&evidence);
     assert!(report.summary.as_ref().is_some_and(|summary| summary.upstream.is_some()));
@@ -70,12 +70,12 @@ fn a_server_is_found_by_its_port_and_profiled_until_sigterm() -> anyhow::Result<
     let memory = report.memory.context("it was profiled")?;
     assert!(memory.class(ProcessClass::Server).is_some());
     assert!(memory.class(ProcessClass::ShortExecutor).is_some());
-    assert!(server.main().is_some(), "nobody has ended the server");
+    assert!(server.main().is_some(), "the server still runs");
     server.finish()
 }
 
 #[test]
-fn a_program_around_the_server_is_not_taken_for_it() -> anyhow::Result<()> {
+fn a_wrapper_is_not_taken_for_the_server() -> anyhow::Result<()> {
     let (site, server) =
         (Site::new()?, FakeServer::start_within(&["timeout", "--signal=KILL", "600"], &[])?);
     let (outer, port) = (server.pid().to_string(), server.port().to_string());
@@ -99,7 +99,7 @@ fn a_program_around_the_server_is_not_taken_for_it() -> anyhow::Result<()> {
 fn only_the_processes_of_the_chosen_server_count() -> anyhow::Result<()> {
     let (site, server, other) = (Site::new()?, FakeServer::start(&[])?, FakeServer::start(&[])?);
     let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
-    ticks(&site, 10)?;
+    wait_for_samples(&site, 10)?;
     let pids = pids_in(&end(running, &site, Signal::SIGINT)?)?;
     assert!(server.processes().iter().all(|process| pids.contains(&process.pid)), "{pids:?}");
     assert!(other.processes().iter().all(|process| !pids.contains(&process.pid)), "{pids:?}");
@@ -107,7 +107,7 @@ fn only_the_processes_of_the_chosen_server_count() -> anyhow::Result<()> {
     other.finish()
 }
 
-/// A shell with a child, both ended with the test.
+/// Shell with a child, both killed when dropped.
 struct Shell(Child);
 
 impl Shell {
@@ -147,7 +147,10 @@ fn any_process_is_profiled_by_its_pid_for_a_given_time() -> anyhow::Result<()> {
     let evidence = ProfileEvidence::read(&profile)?;
     let again = site.xtask(["report", profile.id().as_str(), "--format", "json"]).run()?;
     again.assert().code(0).stderr("");
-    assert_eq!(again.output.stdout, ended.output.stdout, "its directory alone tells all of it");
+    assert_eq!(
+        again.output.stdout, ended.output.stdout,
+        "the directory alone gives the same report"
+    );
     let interval = printed.profiler.map(|profiler| profiler.interval);
     assert_eq!(interval, Some(Duration::from_millis(10)));
     assert_eq!(pids_in(&evidence)?, BTreeSet::from([shell.0.id(), child]));
@@ -160,7 +163,7 @@ fn any_process_is_profiled_by_its_pid_for_a_given_time() -> anyhow::Result<()> {
 fn the_end_of_the_server_ends_its_profile() -> anyhow::Result<()> {
     let (site, server) = (Site::new()?, FakeServer::start(&[])?);
     let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
-    ticks(&site, 5)?;
+    wait_for_samples(&site, 5)?;
     server.finish()?;
     let ended = running.finish()?;
     ended
@@ -177,11 +180,11 @@ fn the_end_of_the_server_ends_its_profile() -> anyhow::Result<()> {
 fn a_killed_profile_leaves_no_profiler_and_a_report() -> anyhow::Result<()> {
     let (site, server) = (Site::new()?, FakeServer::start(&[])?);
     let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
-    let profile = ticks(&site, 5)?;
+    let profile = wait_for_samples(&site, 5)?;
     running.signal(Signal::SIGKILL)?;
     running.finish()?;
     soon("nothing is left of it", || site.processes().is_empty().then_some(()))?;
-    assert!(server.main().is_some(), "the server is not the profile's");
+    assert!(server.main().is_some(), "the server does not belong to the profile");
 
     let samples = profile.files().samples;
     let text = fs::read_to_string(&samples)?;
@@ -197,12 +200,12 @@ fn a_killed_profile_leaves_no_profiler_and_a_report() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_last_reading_that_failed_takes_nothing_from_the_report() -> anyhow::Result<()> {
+fn a_failed_last_reading_still_gives_a_report() -> anyhow::Result<()> {
     let (site, server) = (Site::new()?, FakeServer::start(&[])?);
     let running = site.xtask(["profile", "--port", &server.port().to_string()]).start()?;
-    ticks(&site, 5)?;
+    wait_for_samples(&site, 5)?;
     let profiler = running.profiler()?;
-    // Somebody asks for an end at the moment at which the profiler dies.
+    // Ctrl-C at the moment at which the profiler dies.
     running.signal(Signal::SIGSTOP)?;
     signal(profiler, Signal::SIGKILL)?;
     running.signal(Signal::SIGINT)?;
@@ -218,24 +221,24 @@ fn a_last_reading_that_failed_takes_nothing_from_the_report() -> anyhow::Result<
 }
 
 #[test]
-fn a_server_that_is_not_there_is_an_error_that_names_those_that_are() -> anyhow::Result<()> {
+fn a_server_that_is_not_found_is_an_error_that_names_running_ones() -> anyhow::Result<()> {
     let (site, server) = (Site::new()?, FakeServer::start(&[])?);
     let seen = format!("port {} (pid {})", server.port(), server.pid());
-    for (flag, value, words) in [
+    for (flag, value, message) in [
         ("--port", "9", "--port: no API server on port 9"),
         ("--pid", "4194305", "--pid: no process with pid 4194305 on this machine"),
     ] {
-        let refused = site.xtask(["profile", flag, value]).run()?;
-        refused
+        let failed = site.xtask(["profile", flag, value]).run()?;
+        failed
             .assert()
             .code(2)
             .stdout("")
-            .stderr(predicate::str::contains(words))
+            .stderr(predicate::str::contains(message))
             .stderr(predicate::str::contains(seen.as_str()))
             .stderr(predicate::str::contains("hint: "));
     }
     let both = site.xtask(["profile", "--pid", "1", "--port", "9"]).run()?;
     both.assert().code(2).stderr(predicate::str::contains("cannot be used with"));
-    assert!(site.profiles().is_empty(), "none is made");
+    assert!(site.profiles().is_empty(), "no profile is created");
     server.finish()
 }

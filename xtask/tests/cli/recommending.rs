@@ -1,4 +1,4 @@
-//! `cargo xtask recommend`: from finished runs to a patch that `git apply` accepts.
+//! `cargo xtask recommend`: recommended constants from finished runs, and the patch.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ use skyload::units::gib;
 use crate::support::Site;
 
 #[test]
-fn a_run_supports_constants_and_says_what_is_next() -> anyhow::Result<()> {
+fn a_run_gives_recommended_constants_and_the_next_command() -> anyhow::Result<()> {
     let site = Site::new()?;
     let report = site.load(["--api", "status"]).run()?.expect(&site, Verdict::Pass)?;
     let id = report.run.to_string();
@@ -28,10 +28,10 @@ fn a_run_supports_constants_and_says_what_is_next() -> anyhow::Result<()> {
         .assert()
         .code(0)
         .stderr("")
-        .stdout(predicate::str::contains("that these runs of SkyPilot 0.14.1"))
+        .stdout(predicate::str::contains("RECOMMENDED CONSTANTS for SkyPilot 0.14.1"))
         .stdout(predicate::str::contains("LONG_WORKER_MEM_GB    no such process ran"))
-        // The stand-in has no formulas: that takes nothing away from the rest.
-        .stdout(predicate::str::contains("WHAT IT WOULD CHANGE is not known"))
+        // The stand-in has no formulas; the rest of the recommendation is shown.
+        .stdout(predicate::str::contains("WORKERS with the recommended constants: unknown"))
         .stdout(predicate::str::contains(format!("`cargo xtask recommend {id} --patch")));
 
     let json = site.xtask(["recommend", &id, &id, "--format", "json"]).run()?;
@@ -44,14 +44,14 @@ fn a_run_supports_constants_and_says_what_is_next() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_run_that_was_made_elsewhere_is_named_so_that_it_is_found() -> anyhow::Result<()> {
+fn a_run_outside_of_the_state_directory_is_named_by_its_path() -> anyhow::Result<()> {
     let site = Site::new()?;
     let out = site.path("our runs");
     let run = site.load(["--api", "status", "--out", &out.display().to_string()]).run()?;
     run.assert().code(0);
     let report = String::from_utf8(run.output.stdout)?;
     let next = report.lines().find_map(|line| line.strip_prefix("NEXT: cargo xtask "));
-    let words = next.and_then(shlex::split).context("it ends with a command")?;
+    let words = next.and_then(shlex::split).context("the report ends with a command")?;
     let shown = site.xtask(words).run()?;
     let name = shell::path(&out.join("latest").canonicalize()?);
     shown
@@ -112,9 +112,9 @@ fn a_patch_applies_to_a_checkout(
     assert!(before.next().is_none() && after.next().is_none(), "{patched}");
     assert_eq!(patched.contains("# profiled"), source.contains("# profiled"));
 
-    // The module is not what the run was made with any more.
+    // The module differs from the one of the run now.
     let again = site.xtask(["recommend", "--patch"]).run()?;
-    again.assert().code(1).stdout("").stderr(predicate::str::contains("it has changed since"));
+    again.assert().code(1).stdout("").stderr(predicate::str::contains("module has changed since"));
     Ok(())
 }
 
@@ -130,7 +130,7 @@ fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_run_that_cannot_be_trusted_is_refused_with_its_reason() -> anyhow::Result<()> {
+fn a_run_with_invalid_measurements_is_an_error_with_its_findings() -> anyhow::Result<()> {
     let site = Site::new()?;
     let loaded = site.load(["--api", "status"]).run()?;
     loaded.expect(&site, Verdict::Pass)?;
@@ -138,8 +138,8 @@ fn a_run_that_cannot_be_trusted_is_refused_with_its_reason() -> anyhow::Result<(
     let text = fs::read_to_string(&samples)?;
     fs::write(&samples, &text[..text.len() - 10])?;
     for arguments in [&["recommend"][..], &["recommend", "--patch"]] {
-        let refused = site.xtask(arguments).run()?;
-        refused
+        let failed = site.xtask(arguments).run()?;
+        failed
             .assert()
             .code(2)
             .stdout("")
@@ -150,7 +150,7 @@ fn a_run_that_cannot_be_trusted_is_refused_with_its_reason() -> anyhow::Result<(
 }
 
 #[test]
-fn a_run_without_a_profile_supports_nothing() -> anyhow::Result<()> {
+fn a_run_without_a_profile_supports_no_constant() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
     let url = server.url();
@@ -168,8 +168,8 @@ fn a_run_without_a_profile_supports_nothing() -> anyhow::Result<()> {
 }
 
 #[rstest]
-#[case::no_such_run(&["nosuch"], "there is no run `nosuch`")]
-#[case::no_run_yet(&[], "there is no run `latest`")]
+#[case::no_such_run(&["nosuch"], "run `nosuch` not found")]
+#[case::no_run_yet(&[], "run `latest` not found: no runs yet")]
 #[case::no_machine(&["--machines", "4x16,4y16"], "CPUs x GiB, such as `4x16`, got `4y16`")]
 #[case::a_machine_without_memory(&["--machines", "4x0"], "CPUs x GiB, such as `4x16`, got `4x0`")]
 #[case::both_modes(&["--deploy", "--local"], "cannot be used with")]
@@ -177,8 +177,8 @@ fn a_run_without_a_profile_supports_nothing() -> anyhow::Result<()> {
 #[case::a_patch_of_a_mode(&["--patch", "--local"], "'--patch' cannot be used with")]
 fn a_mistake_is_named(#[case] arguments: &[&str], #[case] message: &str) -> anyhow::Result<()> {
     let site = Site::new()?;
-    let refused = site.xtask(["recommend"].iter().chain(arguments)).run()?;
-    refused.assert().code(2).stdout("").stderr(predicate::str::contains(message));
+    let failed = site.xtask(["recommend"].iter().chain(arguments)).run()?;
+    failed.assert().code(2).stdout("").stderr(predicate::str::contains(message));
     Ok(())
 }
 
@@ -188,12 +188,12 @@ fn a_profile_is_no_run() -> anyhow::Result<()> {
     let id = "20200101-000000-00aa";
     let profile = ProfileDir::create(&site.path("state/profiles").join(id))?;
     fs::write(profile.files().samples, "")?;
-    let refused = site.xtask(["recommend", id]).run()?;
-    refused
+    let failed = site.xtask(["recommend", id]).run()?;
+    failed
         .assert()
         .code(2)
         .stdout("")
-        .stderr(predicate::str::contains(format!("`{id}` is a profile and not a run")))
+        .stderr(predicate::str::contains(format!("expected a run, got the profile `{id}`")))
         .stderr(predicate::str::contains(format!("`cargo xtask report {id}` shows it")));
     Ok(())
 }

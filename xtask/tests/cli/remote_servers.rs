@@ -1,4 +1,4 @@
-//! `--server URL`: a server that is elsewhere, as far as a run can tell.
+//! `--server URL`: a remote server, as far as a run can tell.
 
 use fake_sky::FakeServer;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
@@ -8,7 +8,7 @@ use skyload::analysis::{Severity, Verdict};
 use crate::support::{Site, assert_finding};
 
 #[test]
-fn a_remote_server_is_loaded_and_left_alone() -> anyhow::Result<()> {
+fn a_remote_server_is_loaded_and_not_restarted() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[])?;
     let pid = server.main().map(|main| main.pid);
@@ -21,11 +21,11 @@ fn a_remote_server_is_loaded_and_left_alone() -> anyhow::Result<()> {
         .stdout(predicate::str::contains("MONITORING SUMMARY").not())
         .stdout(predicate::str::contains("api:cli_status"))
         .stderr(predicate::str::contains("no restart, no memory profile"));
-    assert_eq!(server.main().map(|main| main.pid), pid, "nobody has restarted it");
+    assert_eq!(server.main().map(|main| main.pid), pid, "the same process still runs");
     server.finish()
 }
 
-/// A refusal that would be right on a server without consolidation, or without a cloud.
+/// Error response that is expected on a server without consolidation, or without a cloud.
 #[rstest]
 #[case::by_a_server_that_consolidates(
     "sky.jobs.queue:1",
@@ -35,14 +35,14 @@ fn a_remote_server_is_loaded_and_left_alone() -> anyhow::Result<()> {
 )]
 #[case::by_a_server_with_a_cloud("sky.launch:1", "aws", "launch_dryrun", Verdict::ScenarioFailed)]
 #[case::by_a_server_without_one("sky.launch:1", "", "launch_dryrun", Verdict::Pass)]
-fn a_refusal_is_judged_by_what_the_server_is(
-    #[case] refused: &str,
+fn whether_an_error_is_expected_depends_on_the_server(
+    #[case] fault: &str,
     #[case] infra: &str,
     #[case] scenario: &str,
     #[case] verdict: Verdict,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
-    let mut settings = vec![("FAKE_SKY_REFUSE", refused)];
+    let mut settings = vec![("FAKE_SKY_REFUSE", fault)];
     if !infra.is_empty() {
         settings.push(("FAKE_SKY_INFRA", infra));
     }
@@ -53,7 +53,7 @@ fn a_refusal_is_judged_by_what_the_server_is(
 }
 
 #[test]
-fn a_refusal_by_a_server_that_does_not_consolidate_is_right() -> anyhow::Result<()> {
+fn an_error_of_a_server_that_does_not_consolidate_is_expected() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0")])?;
     let run = site.load(["--server", &server.url(), "--api", "jobs_queue"]).run()?;
@@ -62,9 +62,9 @@ fn a_refusal_by_a_server_that_does_not_consolidate_is_right() -> anyhow::Result<
 }
 
 #[test]
-fn a_refusal_that_nobody_can_judge_is_no_success() -> anyhow::Result<()> {
+fn an_error_that_may_be_expected_is_inconclusive() -> anyhow::Result<()> {
     let site = Site::new()?;
-    // A server that does not list its own requests, as to a user who may not see them.
+    // The server does not list its daemons, as for a user without permission to see them.
     let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0"), ("FAKE_SKY_DAEMONS", "0")])?;
     let run = site.load(["--server", &server.url(), "--api", "jobs_queue"]).run()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
@@ -75,12 +75,12 @@ fn a_refusal_that_nobody_can_judge_is_no_success() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_remote_server_that_is_not_there_is_an_error() -> anyhow::Result<()> {
+fn an_unreachable_remote_server_is_an_error() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--server", "http://127.0.0.1:9"]).run()?;
     run.assert()
         .code(1)
-        .stderr(predicate::str::contains("the server at http://127.0.0.1:9/ cannot be loaded"))
-        .stderr(predicate::str::contains("hint: check the address"));
+        .stderr(predicate::str::contains("cannot reach the API server at http://127.0.0.1:9/: "))
+        .stderr(predicate::str::contains("hint: check the URL"));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask report`, and reports as JSON.
+//! `cargo xtask report`, and reports in JSON.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use skyload::record::RunDir;
 use crate::support::Site;
 
 #[test]
-fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
+fn the_report_of_a_finished_run_is_reproduced() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status", "--format", "json"]).run()?;
     run.assert().code(0);
@@ -36,20 +36,20 @@ fn a_finished_run_is_reported_on_again() -> anyhow::Result<()> {
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
         .stdout(predicate::str::contains("samples.jsonl` ends in an incomplete line"))
         .stdout(predicate::str::contains("VERDICT: INCONCLUSIVE (exit code 12)"))
-        .stdout(predicate::str::contains(format!("Page: {}", page.display())));
+        .stdout(predicate::str::contains(format!("HTML report: {}", page.display())));
     let text = fs::read_to_string(&page)?;
-    assert!(text.contains("<h1><strong>INCONCLUSIVE</strong>: "), "it was written anew");
+    assert!(text.contains("<h1><strong>INCONCLUSIVE</strong>: "), "the page was written again");
     assert!(text.contains("samples.jsonl` ends in an incomplete line"));
     Ok(())
 }
 
 #[test]
-fn a_run_shows_the_originals_figures_beside_ours_if_asked_to() -> anyhow::Result<()> {
+fn upstreams_figures_are_shown_on_request() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status", "--upstream-figures"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let summary = report.summary.expect("it was profiled");
-    assert!(summary.upstream.is_some_and(|original| original.short_peak.is_some()));
+    assert!(summary.upstream.is_some_and(|upstream| upstream.short_peak.is_some()));
     run.assert().stdout(predicate::str::contains("EXECUTORS, in MiB: ours beside the original's"));
     let without = site.load(["--api", "status"]).run()?;
     let summary = without.expect(&site, Verdict::Pass)?.summary.expect("it was profiled");
@@ -58,18 +58,18 @@ fn a_run_shows_the_originals_figures_beside_ours_if_asked_to() -> anyhow::Result
 }
 
 #[test]
-fn a_run_that_is_not_there_is_a_mistake_that_names_those_that_are() -> anyhow::Result<()> {
+fn a_run_that_is_not_found_is_an_error_that_names_similar_ones() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let refused = |name: &str, words: &str| -> anyhow::Result<()> {
+    let fails = |name: &str, message: &str| -> anyhow::Result<()> {
         let report = site.xtask(["report", name]).run()?;
-        report.assert().code(2).stdout("").stderr(predicate::str::contains(words));
+        report.assert().code(2).stdout("").stderr(predicate::str::contains(message));
         Ok(())
     };
-    refused("NOPE", "no run or profile `NOPE`: none was made here\n  hint: `cargo xtask load`")?;
+    fails("NOPE", "run or profile `NOPE` not found: no runs yet\n  hint: start one with `cargo")?;
     let run = RunDir::create(&site.path("state/runs/20200101-000000-00aa"))?;
-    refused("NOPE", "`NOPE`; the newest is `20200101-000000-00aa`\n  hint: `cargo xtask runs`")?;
-    refused("20200101", "; did you mean `20200101-000000-00aa`?")?;
-    // It broke off before there was anything in it.
-    refused(run.id().as_str(), "`20200101-000000-00aa` holds no run or profile: there is no plan")?;
+    fails("NOPE", "`NOPE` not found; the newest is `20200101-000000-00aa`\n  hint: `cargo xtask")?;
+    fails("20200101", "; did you mean `20200101-000000-00aa`?")?;
+    // The run ended before it wrote any file.
+    fails(run.id().as_str(), "`20200101-000000-00aa` is not a run or profile: no plan.json")?;
     Ok(())
 }

@@ -15,12 +15,12 @@ use skyload::record::profile::Phase;
 
 use crate::support::{Finished, Settings, Site};
 
-/// The site's folder of runs.
+/// Directory of the site's runs.
 fn folder(site: &Site) -> std::path::PathBuf {
     site.path("state/runs")
 }
 
-/// A run that was never more than its directory and a plan.
+/// Creates a run that has nothing but its directory and a plan.
 fn old_run(site: &Site, id: &str, plan: &str) -> anyhow::Result<()> {
     let run = RunDir::create(&folder(site).join(id))?;
     fs::write(run.plan(), plan)?;
@@ -37,7 +37,7 @@ fn listed(list: &Finished) -> anyhow::Result<Vec<Value>> {
 }
 
 #[test]
-fn every_run_is_listed_and_what_has_no_result_says_why() -> anyhow::Result<()> {
+fn every_run_is_listed_with_its_verdict_or_its_state() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status"]).run()?;
     let id = run.run_dir()?.id().to_string();
@@ -72,21 +72,22 @@ fn every_run_is_listed_and_what_has_no_result_says_why() -> anyhow::Result<()> {
 
     fs::write(run.run_dir()?.report(), "{}")?;
     let list = site.xtask(["runs"]).run()?;
-    let words = format!("`cargo xtask report {id}` makes it anew");
-    list.assert().code(0).stdout(predicate::str::contains(words));
+    let remark = format!("`cargo xtask report {id}` writes it again");
+    list.assert().code(0).stdout(predicate::str::contains(remark));
     Ok(())
 }
 
 #[test]
-fn where_there_are_no_runs_a_hint_says_how_to_make_one() -> anyhow::Result<()> {
+fn an_empty_list_has_a_hint() -> anyhow::Result<()> {
     let site = Site::new()?;
-    site.xtask(["runs"]).run()?.assert().code(0).stdout(predicate::str::contains("hint: `cargo"));
+    let hint = "hint: start one with `cargo xtask load`";
+    site.xtask(["runs"]).run()?.assert().code(0).stdout(predicate::str::contains(hint));
     assert_eq!(listed(&site.xtask(["runs", "--format", "json"]).run()?)?, [] as [Value; 0]);
     Ok(())
 }
 
 #[test]
-fn runs_beyond_the_newest_are_removed_and_nothing_else_is() -> anyhow::Result<()> {
+fn only_runs_beyond_the_newest_are_removed() -> anyhow::Result<()> {
     let site = Site::new()?;
     for day in 1..=4 {
         old_run(&site, &format!("2020010{day}-000000-00aa"), r#"{"version":1}"#)?;
@@ -111,12 +112,12 @@ fn runs_beyond_the_newest_are_removed_and_nothing_else_is() -> anyhow::Result<()
 
     site.xtask(["runs", "prune", "--keep", "0"]).run()?.assert().code(0);
     assert_eq!(ids(&site), ["notes"]);
-    assert!(!folder(&site).join("latest").is_symlink(), "it leads nowhere any more");
+    assert!(!folder(&site).join("latest").is_symlink(), "a link without a target is removed");
     Ok(())
 }
 
 #[test]
-fn the_link_to_the_latest_run_follows_when_that_is_removed() -> anyhow::Result<()> {
+fn the_link_to_a_removed_run_is_set_to_the_newest_one() -> anyhow::Result<()> {
     let site = Site::new()?;
     for day in 1..=2 {
         old_run(&site, &format!("2020010{day}-000000-00aa"), r#"{"version":1}"#)?;
@@ -142,17 +143,17 @@ fn runs_that_are_younger_than_the_limit_stay() -> anyhow::Result<()> {
 #[rstest]
 #[case::list(&["runs", "--out", "/nowhere"])]
 #[case::prune(&["runs", "prune", "--out", "/nowhere"])]
-fn a_folder_that_is_not_there_is_a_mistake(#[case] line: &[&str]) -> anyhow::Result<()> {
-    let refused = Site::new()?.xtask(line).run()?;
-    let words = "--out: there is no folder `/nowhere`\n  hint: `cargo xtask runs`";
-    refused.assert().code(2).stdout("").stderr(predicate::str::contains(words));
+fn a_missing_directory_is_a_usage_error(#[case] line: &[&str]) -> anyhow::Result<()> {
+    let failed = Site::new()?.xtask(line).run()?;
+    let message = "--out: directory `/nowhere` not found\n  hint: `cargo xtask runs`";
+    failed.assert().code(2).stdout("").stderr(predicate::str::contains(message));
     Ok(())
 }
 
 #[rstest]
 #[case::no_time(["--older-than", "soon"])]
 #[case::no_number(["--keep", "-1"])]
-fn a_limit_that_means_nothing_is_refused(#[case] flags: [&str; 2]) -> anyhow::Result<()> {
+fn a_malformed_limit_is_a_usage_error(#[case] flags: [&str; 2]) -> anyhow::Result<()> {
     let site = Site::new()?;
     old_run(&site, "20200101-000000-00aa", r#"{"version":1}"#)?;
     let prune = site.xtask(["runs", "prune"].into_iter().chain(flags)).run()?;
@@ -162,7 +163,7 @@ fn a_limit_that_means_nothing_is_refused(#[case] flags: [&str; 2]) -> anyhow::Re
 }
 
 #[test]
-fn a_run_of_format_2_is_listed_reported_on_and_taken_for_recommendations() -> anyhow::Result<()> {
+fn a_run_of_format_2_is_listed_reported_on_and_used_for_recommendations() -> anyhow::Result<()> {
     let site = Site::new()?;
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/kept/v2/passed");
     let id = "20261124-080000-00aa";
@@ -185,14 +186,14 @@ fn a_run_of_format_2_is_listed_reported_on_and_taken_for_recommendations() -> an
 }
 
 #[test]
-fn a_run_that_is_under_way_is_listed_as_such_and_never_removed() -> anyhow::Result<()> {
+fn a_running_run_is_listed_as_running_and_never_removed() -> anyhow::Result<()> {
     let site = Site::with(&Settings { baseline: "90s", ..Settings::default() })?;
     let running = site.load(["--api", "status"]).start()?;
     let id = running.phase(Phase::Baseline)?.id().to_string();
     let list = site.xtask(["runs"]).run()?;
-    list.assert().code(0).stdout(predicate::str::contains("(under way)"));
+    list.assert().code(0).stdout(predicate::str::contains("(running)"));
     let pruned = site.xtask(["runs", "prune", "--keep", "0"]).run()?;
-    pruned.assert().code(0).stdout(predicate::str::contains(format!("Kept {id}: it is under way")));
+    pruned.assert().code(0).stdout(predicate::str::contains(format!("Kept {id}: running")));
     assert_eq!(ids(&site), [id]);
     running.signal(Signal::SIGINT)?;
     running.finish()?.expect(&site, Verdict::Inconclusive)?;
@@ -200,7 +201,7 @@ fn a_run_that_is_under_way_is_listed_as_such_and_never_removed() -> anyhow::Resu
 }
 
 #[test]
-fn a_run_of_another_build_that_is_under_way_is_never_removed() -> anyhow::Result<()> {
+fn a_running_run_of_another_build_is_never_removed() -> anyhow::Result<()> {
     let site = Site::new()?;
     let conductor = serde_json::to_value(ProcessIdentity::current())?;
     for (day, plan) in [
@@ -213,16 +214,16 @@ fn a_run_of_another_build_that_is_under_way_is_never_removed() -> anyhow::Result
     {
         old_run(&site, &format!("2020010{}-000000-00aa", day + 1), &plan.to_string())?;
     }
-    // Its plan is yet to be written.
+    // A run that has not written its plan yet.
     RunDir::create(&folder(&site).join("20200104-000000-00aa"))?;
     let pruned = site.xtask(["runs", "prune", "--keep", "0"]).run()?;
     pruned
         .assert()
         .code(0)
-        .stdout(predicate::str::contains("Kept 20200101-000000-00aa: it is under way"))
-        .stdout(predicate::str::contains("Kept 20200102-000000-00aa: it is under way"))
+        .stdout(predicate::str::contains("Kept 20200101-000000-00aa: running"))
+        .stdout(predicate::str::contains("Kept 20200102-000000-00aa: running"))
         .stdout(predicate::str::contains("Removed 20200103-000000-00aa"))
-        .stdout(predicate::str::contains("Kept 20200104-000000-00aa: it was made just now"));
+        .stdout(predicate::str::contains("Kept 20200104-000000-00aa: created just now"));
     Ok(())
 }
 
@@ -234,14 +235,14 @@ fn a_run_of_another_checkout_whose_server_still_runs_stays() -> anyhow::Result<(
     let prune = ["runs", "prune", "--keep", "0", "--out", &out];
     let pruned = site.xtask(prune).run()?;
     pruned.assert().code(0).stdout(predicate::str::contains("its server still runs"));
-    // The next run ends that server.
+    // The next run of the other checkout removes that server.
     other.load(["--api", "status"]).run()?.assert().code(0);
     site.xtask(prune).run()?.assert().code(0).stdout(predicate::str::contains("1 run(s) removed"));
     Ok(())
 }
 
 #[test]
-fn what_else_is_called_latest_stays_as_it_is() -> anyhow::Result<()> {
+fn a_latest_that_skyload_did_not_make_is_not_changed() -> anyhow::Result<()> {
     let site = Site::new()?;
     old_run(&site, "20200101-000000-00aa", r#"{"version":1}"#)?;
     let link = folder(&site).join("latest");
@@ -249,13 +250,13 @@ fn what_else_is_called_latest_stays_as_it_is() -> anyhow::Result<()> {
     site.xtask(["runs", "prune", "--keep", "0"]).run()?.assert().code(0);
     assert_eq!(fs::read_link(&link)?.to_str(), Some("/elsewhere/latest"));
     let run = site.load(["--api", "status"]).run()?;
-    run.assert().code(0).stderr(predicate::str::contains("latest` is not skyload's and stays"));
+    run.assert().code(0).stderr(predicate::str::contains("latest` was not made by skyload and"));
     assert_eq!(fs::read_link(&link)?.to_str(), Some("/elsewhere/latest"));
     Ok(())
 }
 
 #[test]
-fn a_run_whose_server_was_kept_stays_until_that_is_gone() -> anyhow::Result<()> {
+fn a_run_with_a_kept_server_stays_until_the_server_is_gone() -> anyhow::Result<()> {
     let site = Site::new()?;
     site.load(["--api", "status", "--keep-server"]).run()?.assert().code(0);
     let id = ids(&site).remove(0);

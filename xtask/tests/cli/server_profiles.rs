@@ -1,6 +1,6 @@
-//! A server elsewhere, with a profile that is made on its machine.
+//! Remote servers with a profile from their machine (`--server-profile`).
 //!
-//! Two sites stand for two machines: one profiles the server, the other loads it.
+//! Two sites stand for two machines: one profiles the server, the other runs the load.
 
 use std::fs;
 use std::path::Path;
@@ -14,18 +14,18 @@ use skyload::class::ProcessClass;
 use skyload::metric::Metric;
 use skyload::record::ProfileDir;
 
-use crate::profiles::{end, ticks};
+use crate::profiles::{end, wait_for_samples};
 use crate::support::{Running, Site, assert_finding};
 
-/// Profiles the server on its own machine.
+/// Starts a profile of the server on its machine.
 fn profile<'a>(there: &'a Site, server: &FakeServer) -> anyhow::Result<(Running<'a>, ProfileDir)> {
     let running = there.xtask(["profile", "--port", &server.port().to_string()]).start()?;
-    let profile = ticks(there, 5)?;
+    let profile = wait_for_samples(there, 5)?;
     Ok((running, profile))
 }
 
 #[test]
-fn a_server_elsewhere_is_held_against_budgets_by_the_profile_of_its_machine() -> anyhow::Result<()>
+fn a_remote_server_is_checked_against_budgets_by_the_profile_of_its_machine() -> anyhow::Result<()>
 {
     let (here, there) = (Site::new()?, Site::new()?);
     let server = FakeServer::start(&[])?;
@@ -38,8 +38,8 @@ fn a_server_elsewhere_is_held_against_budgets_by_the_profile_of_its_machine() ->
     assert_finding(&report, Severity::Note, "its profile was shifted by that");
     assert!(report.memory.is_some_and(|memory| memory.class(ProcessClass::Server).is_some()));
     let short = Metric::max_peak(ProcessClass::ShortExecutor);
-    let kept = report.budgets.iter().find(|check| check.metric == short);
-    assert_eq!(kept.map(|check| check.state), Some(LimitState::Within));
+    let check = report.budgets.iter().find(|check| check.metric == short);
+    assert_eq!(check.map(|check| check.state), Some(LimitState::Within));
     run.assert()
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
         .stderr(predicate::str::contains("Taking in the server's profile: done"));
@@ -52,15 +52,15 @@ fn a_server_elsewhere_is_held_against_budgets_by_the_profile_of_its_machine() ->
 }
 
 #[test]
-fn a_profile_that_ended_too_soon_is_no_pass() -> anyhow::Result<()> {
+fn a_profile_that_ends_before_the_run_is_inconclusive() -> anyhow::Result<()> {
     let (here, there) = (Site::new()?, Site::new()?);
     let server = FakeServer::start(&[])?;
     let (profiling, profile) = profile(&there, &server)?;
     end(profiling, &there, Signal::SIGTERM)?;
-    // Older than any limit allows for.
-    put_forward(&profile, -3_600)?;
-    let samples = profile.files().samples.display().to_string();
-    let run = here.load(["--server", &server.url(), "--server-profile", &samples]).run()?;
+    // An hour back, which exceeds any tolerance.
+    shift_clock(&profile, -3_600)?;
+    let file = profile.files().samples.display().to_string();
+    let run = here.load(["--server", &server.url(), "--server-profile", &file]).run()?;
     let report = run.expect(&here, Verdict::Inconclusive)?;
     assert_finding(&report, Severity::Inconclusive, "does not cover baseline to cooldown");
     assert_finding(&report, Severity::Inconclusive, "--server-profile PATH` takes all of it");
@@ -68,7 +68,7 @@ fn a_profile_that_ended_too_soon_is_no_pass() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_profile_by_the_servers_clock_is_shifted_to_ours() -> anyhow::Result<()> {
+fn a_profile_by_the_servers_clock_is_shifted_to_the_coordinators() -> anyhow::Result<()> {
     let (here, there) = (Site::new()?, Site::new()?);
     let server = FakeServer::start(&[("FAKE_SKY_CLOCK_AHEAD_MS", "300000")])?;
     let (profiling, profile) = profile(&there, &server)?;
@@ -80,11 +80,11 @@ fn a_profile_by_the_servers_clock_is_shifted_to_ours() -> anyhow::Result<()> {
     let id = report.run.to_string();
     let path = profile.path().display().to_string();
     let line = ["report", &id, "--server-profile", &path];
-    // It was written by this machine's clock, which is not the one that the server has.
+    // The profile was written by this machine's clock, 300 s behind the server's.
     let unshifted = here.xtask(line).run()?;
     unshifted.assert().code(12).stdout(predicate::str::contains("does not reach from the"));
 
-    put_forward(&profile, 300)?;
+    shift_clock(&profile, 300)?;
     let shifted = here.xtask(line).run()?;
     shifted
         .assert()
@@ -92,28 +92,28 @@ fn a_profile_by_the_servers_clock_is_shifted_to_ours() -> anyhow::Result<()> {
         .stdout(predicate::str::is_match(r"the server's clock is (299\.9|300\.0)\d+ s ahead")?)
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
         .stdout(predicate::str::contains("short-executor"));
-    // It is in the run now.
+    // The run has the profile now.
     here.xtask(["report", &id]).run()?.assert().code(0);
     server.finish()
 }
 
 #[test]
-fn a_run_that_profiled_its_own_server_takes_no_other_profile() -> anyhow::Result<()> {
+fn a_run_that_profiled_its_server_accepts_no_other_profile() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
     let path = run.run_dir()?.path().display().to_string();
     let line = ["report", report.run.as_str(), "--server-profile", &path];
-    let refused = site.xtask(line).run()?;
-    refused.assert().code(2).stderr(predicate::str::contains("has a profile of its own"));
+    let failed = site.xtask(line).run()?;
+    failed.assert().code(2).stderr(predicate::str::contains("already has a profile"));
     Ok(())
 }
 
-/// Rewrites a finished profile as by a clock that is so many seconds ahead.
-fn put_forward(profile: &ProfileDir, seconds: i64) -> anyhow::Result<()> {
+/// Rewrites a finished profile as if written by a clock that is this many seconds ahead.
+fn shift_clock(profile: &ProfileDir, seconds: i64) -> anyhow::Result<()> {
     let files = profile.files();
-    let samples = fs::read_to_string(&files.samples)?;
-    let lines = samples.lines().map(|line| {
+    let text = fs::read_to_string(&files.samples)?;
+    let lines = text.lines().map(|line| {
         let mut line: Value = serde_json::from_str(line)?;
         shift(&mut line, seconds * 1_000_000);
         Ok(line.to_string() + "\n")

@@ -1,4 +1,4 @@
-//! What of the shell's environment reaches the server under test and its clients.
+//! Environment variables of the shell that the server under test and its clients inherit.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,7 +16,7 @@ use skyload::scenario::ScenarioId;
 use super::system_servers;
 use crate::support::{Running, Site, Xtask, soon};
 
-/// Nobody listens there.
+/// URL of a proxy that does not exist.
 const DEAD_PROXY: &str = "http://127.0.0.1:9";
 
 const PROXIES: [&str; 6] =
@@ -29,13 +29,14 @@ fn behind_a_proxy(mut xtask: Xtask<'_>) -> Xtask<'_> {
     xtask
 }
 
-/// A load of one CLI and one API scenario whose requests take long enough to look at it.
+/// Load of one CLI and one API scenario, with requests that take long enough for the test to
+/// inspect the processes.
 fn slow_load<'a>(site: &'a Site, args: &[&str]) -> Xtask<'a> {
     let line = ["--api", "status", "-r", "status", "-n", "1"].iter().chain(args);
     site.load(line).fake("SERVICE_MS", 3_000)
 }
 
-/// A process of the server, once executors are there, and one of its clients.
+/// Process of the server, once executors run, and a process of a client.
 fn server_and_client(site: &Site, run: &Running<'_>) -> anyhow::Result<[Process; 2]> {
     run.scenario(ScenarioId::ApiStatus)?;
     let marked = |name: &str, run: &str| {
@@ -50,13 +51,13 @@ fn server_and_client(site: &Site, run: &Running<'_>) -> anyhow::Result<[Process;
 
 #[rstest]
 #[case::proxies(&PROXIES)]
-#[case::what_pythons_look_at(&["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"])]
+#[case::settings_of_python(&["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"])]
 #[case::credentials_of_clouds(&[
     "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "AWS_PROFILE", "AWS_ACCESS_KEY_ID",
     "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "AZURE_CLIENT_ID", "ARM_CLIENT_ID",
 ])]
-#[case::what_shapes_memory(&["MALLOC_ARENA_MAX", "PYTHONMALLOC", "PYTHONDONTWRITEBYTECODE"])]
-fn an_isolated_server_and_its_clients_are_not_given(#[case] names: &[&str]) -> anyhow::Result<()> {
+#[case::settings_that_affect_memory(&["MALLOC_ARENA_MAX", "PYTHONMALLOC", "PYTHONDONTWRITEBYTECODE"])]
+fn an_isolated_server_and_its_clients_do_not_inherit(#[case] names: &[&str]) -> anyhow::Result<()> {
     let site = Site::new()?;
     let mut load = slow_load(&site, &[]);
     for name in names {
@@ -73,7 +74,8 @@ fn an_isolated_server_and_its_clients_are_not_given(#[case] names: &[&str]) -> a
     Ok(())
 }
 
-/// A `sky` of a made-up SkyPilot 7.7.7, whose Python finds it behind what is found before.
+/// Creates the `sky` of a made-up SkyPilot 7.7.7. Its Python looks for packages in the inherited
+/// PYTHONPATH first.
 fn made_up_sky(folder: &Path) -> anyhow::Result<PathBuf> {
     let packages = folder.join("packages");
     let (python, sky) = (folder.join("bin/python"), folder.join("bin/sky"));
@@ -93,7 +95,7 @@ fn made_up_sky(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(sky)
 }
 
-/// A package `sky` of this version below a folder.
+/// Creates a package `sky` of this version below a directory.
 fn package(folder: &Path, version: &str) -> anyhow::Result<()> {
     let package = folder.join("sky");
     fs::create_dir_all(package.join("server"))?;
@@ -105,8 +107,7 @@ fn package(folder: &Path, version: &str) -> anyhow::Result<()> {
 }
 
 #[test]
-fn another_sky_in_the_shells_pythonpath_or_folder_is_not_the_one_under_test() -> anyhow::Result<()>
-{
+fn a_sky_in_the_shells_pythonpath_or_directory_is_not_the_one_under_test() -> anyhow::Result<()> {
     let site = Site::new()?;
     let sky = made_up_sky(&site.path("venv"))?;
     let other = site.path("other");
@@ -114,8 +115,8 @@ fn another_sky_in_the_shells_pythonpath_or_folder_is_not_the_one_under_test() ->
     let args = ["load", "--yes", "--api", "status", "-c", "none", "--sky"].map(Into::into);
     let config = site.path("skyload.toml");
     let args = args.into_iter().chain([sky, "--config".into(), config]);
-    let run = site.xtask(args).env("PYTHONPATH", &other).typed_in(&other).run()?;
-    // It is no server, but by then it has been said which one was to be started.
+    let run = site.xtask(args).env("PYTHONPATH", &other).in_directory(&other).run()?;
+    // The made-up server exits at once; its message shows which package was started.
     run.assert()
         .code(1)
         .stderr(predicate::str::contains("made up server of 7.7.7"))
@@ -124,7 +125,8 @@ fn another_sky_in_the_shells_pythonpath_or_folder_is_not_the_one_under_test() ->
 }
 
 #[test]
-fn a_users_own_server_keeps_its_environment_and_loopback_meets_no_proxy() -> anyhow::Result<()> {
+fn a_local_server_inherits_the_shells_environment_and_uses_no_proxy_for_loopback()
+-> anyhow::Result<()> {
     let site = Site::new()?;
     let home = site.path("home");
     fs::create_dir(&home)?;
@@ -148,7 +150,7 @@ fn a_users_own_server_keeps_its_environment_and_loopback_meets_no_proxy() -> any
 }
 
 #[test]
-fn clients_of_a_server_at_a_loopback_url_meet_no_proxy() -> anyhow::Result<()> {
+fn clients_use_no_proxy_for_a_loopback_url() -> anyhow::Result<()> {
     let site = Site::new()?;
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "3000")])?;
     let run = behind_a_proxy(slow_load(&site, &["--server", &server.url()])).start()?;
@@ -163,9 +165,9 @@ fn clients_of_a_server_at_a_loopback_url_meet_no_proxy() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_server_elsewhere_is_reached_through_the_proxy() -> anyhow::Result<()> {
+fn clients_use_the_proxy_for_a_remote_server() -> anyhow::Result<()> {
     let site = Site::new()?;
-    // It answers to any name, as a proxy does.
+    // The stand-in accepts requests for any host, like a proxy.
     let proxy = FakeServer::start(&[])?;
     let args = ["--server", "http://sky.invalid:46580", "--api", "status"];
     let run = site.load(args).env("http_proxy", proxy.url()).run()?;
@@ -174,8 +176,7 @@ fn a_server_elsewhere_is_reached_through_the_proxy() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_variable_that_is_asked_for_reaches_the_server_alone_and_its_value_no_file()
--> anyhow::Result<()> {
+fn a_requested_variable_is_for_the_server_only_and_its_value_is_in_no_file() -> anyhow::Result<()> {
     let site = Site::new()?;
     let args = ["--server-env", "MALLOC_ARENA_MAX=7", "--server-env", "MY_TOKEN"];
     let run = slow_load(&site, &args).env("MY_TOKEN", "hunter2hunter2").start()?;
@@ -186,13 +187,13 @@ fn a_variable_that_is_asked_for_reaches_the_server_alone_and_its_value_no_file()
     }
     let run = run.finish()?;
     let report = run.expect(&site, Verdict::Pass)?;
-    let environment = report.environment.as_ref().context("it is on record")?;
-    let memory = environment.server_environment.memory().context("it is on record")?;
+    let environment = report.environment.as_ref().context("the report has a record")?;
+    let memory = environment.server_environment.memory().context("the report has a record")?;
     assert_eq!(memory.variables["MALLOC_ARENA_MAX"], "7");
     assert!(memory.variables["MY_TOKEN"].starts_with("sha256:"), "{memory:?}");
     for file in fs::read_dir(run.run_dir()?.path())? {
         let text = fs::read(file?.path()).unwrap_or_default();
-        assert!(!String::from_utf8_lossy(&text).contains("hunter2"), "a hash is kept");
+        assert!(!String::from_utf8_lossy(&text).contains("hunter2"), "only a hash is written");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Runs whose numbers cannot be trusted, or are not complete.
+//! Runs with invalid or incomplete measurements.
 
 use std::fs;
 use std::time::Duration;
@@ -22,14 +22,14 @@ fn a_killed_scenario_is_inconclusive() -> anyhow::Result<()> {
     assert_finding(&report, Severity::Inconclusive, "api:status: no result");
     assert_eq!(scenario(&report, ScenarioId::ApiStatus)?.state, ScenarioState::NoResult);
     let other = scenario(&report, ScenarioId::ApiLaunchDryrun)?;
-    assert_eq!(other.state, ScenarioState::Succeeded, "the others went on");
+    assert_eq!(other.state, ScenarioState::Succeeded, "the other scenarios continued");
     Ok(())
 }
 
 #[rstest]
 #[case::during_the_load(Phase::Load)]
 #[case::across_the_end_of_the_load(Phase::Cooldown)]
-fn a_silence_of_the_profiler_is_inconclusive(#[case] until: Phase) -> anyhow::Result<()> {
+fn a_sampling_gap_is_inconclusive(#[case] until: Phase) -> anyhow::Result<()> {
     let site = Site::with(&Settings { profiler_gap: "1s", ..Settings::default() })?;
     let service = if until == Phase::Load { 6_000 } else { 1_500 };
     let run = site.load(["--api", "status"]).fake("SERVICE_MS", service).start()?;
@@ -65,17 +65,17 @@ fn a_killed_profiler_ends_the_run() -> anyhow::Result<()> {
         Severity::Inconclusive,
         "stopped before all iterations ran: api:status, ",
     );
-    assert!(report.memory.is_some(), "what it wrote until then is shown");
+    assert!(report.memory.is_some(), "samples until then are shown");
     Ok(())
 }
 
 #[test]
-fn a_starved_client_is_inconclusive() -> anyhow::Result<()> {
+fn an_overloaded_load_generator_is_inconclusive() -> anyhow::Result<()> {
     let site = Site::with(&Settings { send_lateness_p99: "800ms", ..Settings::default() })?;
     let run = site.load(["--api", "status"]).fake("SERVICE_MS", 5_000).start()?;
     run.scenario(ScenarioId::ApiStatus)?;
     let probe = run.probe()?;
-    // More than one in a hundred of its requests will leave by a second too late.
+    // More than 1 % of the probe's requests will be sent more than a second late.
     std::thread::sleep(Duration::from_millis(500));
     signal(probe, Signal::SIGSTOP)?;
     std::thread::sleep(Duration::from_secs(2));
@@ -87,7 +87,7 @@ fn a_starved_client_is_inconclusive() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_machine_without_memory_to_spare_is_not_loaded() -> anyhow::Result<()> {
+fn a_machine_below_the_memory_floor_is_not_loaded() -> anyhow::Result<()> {
     let floor = "100 TiB".to_owned();
     let site = Site::with(&Settings { memory_floor: floor, ..Settings::default() })?;
     let run = site.load([""; 0]).run()?;
@@ -102,8 +102,8 @@ fn a_machine_without_memory_to_spare_is_not_loaded() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_load_that_eats_up_the_memory_is_stopped() -> anyhow::Result<()> {
-    // Others use this machine too, and may give memory back at the wrong moment.
+fn a_load_that_reaches_the_memory_floor_is_stopped() -> anyhow::Result<()> {
+    // Several attempts, since other processes may free memory at the wrong moment.
     for _ in 0..3 {
         let floor = format!("{} KiB", available_kib()? - (400 << 10));
         let site = Site::with(&Settings { memory_floor: floor, ..Settings::default() })?;
@@ -121,7 +121,7 @@ fn a_load_that_eats_up_the_memory_is_stopped() -> anyhow::Result<()> {
             return Ok(());
         }
     }
-    anyhow::bail!("in three attempts no load met the floor")
+    anyhow::bail!("no load reached the memory floor in three attempts")
 }
 
 fn available_kib() -> anyhow::Result<u64> {

@@ -33,7 +33,7 @@ fn a_budget_that_is_exceeded_is_named_by_report_and_gate() -> anyhow::Result<()>
 #[case::answered_with_text("TEXT_500", 500, "sqlite3.OperationalError")]
 #[case::cancelled("CANCEL", 200, "cancelled")]
 #[case::answered_wrongly("WRONG_VALUE", 200, "unexpected-response")]
-fn requests_that_fail_are_counted_shown_and_measured(
+fn failed_requests_are_counted_shown_and_measured(
     #[case] fault: &str,
     #[case] status: u16,
     #[case] error_type: &str,
@@ -69,7 +69,7 @@ fn a_failed_scenario_outweighs_an_exceeded_budget() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_latency_limit_that_is_exceeded_fails_its_scenario() -> anyhow::Result<()> {
+fn an_exceeded_latency_threshold_fails_its_scenario() -> anyhow::Result<()> {
     let site = Site::with(&Settings {
         more: r#"
             [thresholds."api:status"]

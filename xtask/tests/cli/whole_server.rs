@@ -1,4 +1,4 @@
-//! Budgets of the whole server beyond its peaks: what it keeps, and what it leaves.
+//! Budgets on server totals: growth, threads, zombies and leaked processes.
 
 use predicates::prelude::predicate;
 use rstest::rstest;
@@ -7,10 +7,10 @@ use skyload::metric::{Amount, Metric, ServerMetric};
 
 use crate::support::{Site, assert_finding};
 
-/// What was measured for a budget, and what followed.
+/// Measured amount and state of a budget.
 fn check(report: &Report, metric: Metric) -> (Option<Amount>, LimitState) {
     let mut checks = report.budgets.iter();
-    let check = checks.find(|check| check.metric == metric).expect("it was given");
+    let check = checks.find(|check| check.metric == metric).expect("the budget was given");
     (check.measured, check.state)
 }
 
@@ -19,13 +19,13 @@ fn check(report: &Report, metric: Metric) -> (Option<Amount>, LimitState) {
 #[case::threads("threads=60", "threads", ("LEAKED_THREADS", 100))]
 #[case::zombies("zombies=0", "zombies", ("ZOMBIES", 3))]
 #[case::leaked_processes("leaked-processes=0", "leaked-processes", ("STOP_SPARES", 2))]
-fn a_server_that_takes_more_than_it_may_is_over_budget(
+fn a_server_that_exceeds_a_total_is_over_budget(
     #[case] budget: &str,
     #[case] metric: Metric,
     #[case] (setting, value): (&str, u32),
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
-    // An executor that still starts as the baseline begins would prove nothing.
+    // Without daemons no executor still starts during the baseline, which would hide growth.
     let load = || site.load(["--api", "status", "--budget", budget]).fake("DAEMONS", 0);
     let modest = load().run()?;
     let report = modest.expect(&site, Verdict::Pass)?;
@@ -46,7 +46,7 @@ fn a_server_that_takes_more_than_it_may_is_over_budget(
 }
 
 #[test]
-fn memory_that_executors_keep_is_told_by_class() -> anyhow::Result<()> {
+fn growth_is_shown_by_class() -> anyhow::Result<()> {
     let site = Site::new()?;
     let run = site.load(["--api", "status"]).fake("LEAKED_MIB", 100).run()?;
     run.expect(&site, Verdict::Pass)?;
@@ -57,7 +57,7 @@ fn memory_that_executors_keep_is_told_by_class() -> anyhow::Result<()> {
 }
 
 #[test]
-fn limits_of_the_file_are_sizes_and_counts() -> anyhow::Result<()> {
+fn budgets_in_the_configuration_are_sizes_and_counts() -> anyhow::Result<()> {
     let site = Site::new()?;
     let config = site.path("skyload.toml");
     let text = std::fs::read_to_string(&config)?;

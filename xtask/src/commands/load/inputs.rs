@@ -32,8 +32,8 @@ impl Inputs {
         // Messages have paths as they were typed.
         let unfit = paths::unfit(&typed, workspace);
         let request = from_anywhere(typed)?;
-        let unreadable = request.server_profile.as_deref().and_then(server_profile::mistake);
-        let mistakes = unreadable.into_iter().chain(unfit).chain(server::mistake_in_limit());
+        let unreadable = request.server_profile.as_deref().and_then(server_profile::usage_error);
+        let mistakes = unreadable.into_iter().chain(unfit).chain(server::timeout_usage_error());
         let machine = Machine {
             loopback_obstacle: loopback::obstacle(),
             shell: server_env::from_shell(&request.server_env),

@@ -34,8 +34,8 @@ use crate::flags;
 use crate::github;
 use crate::nextest::Tests;
 use crate::profiler::ProfilerProcess;
-use crate::server::{self, Farewell, ServerSession};
-use crate::sky::{SkyInstallation, Whose, speed};
+use crate::server::{self, ServerSession, StopOutcome};
+use crate::sky::{SkyEnvironment, SkyInstallation, speed};
 use crate::tools;
 use active::ActiveRun;
 use events::Events;
@@ -80,8 +80,8 @@ fn run_plan(
     // What was unknown when mistakes were looked for: the SkyPilot, and the machine's speed.
     let is_needed = plan.infrastructure == Infrastructure::Loopback;
     let obstacle = is_needed.then(|| loopback::obstacle_of(&sky.for_nodes())).flatten();
-    let whose = Whose::of(&plan.server);
-    let measured = speed::measure(&sky, whose, signals, progress)?;
+    let environment = SkyEnvironment::of_server(&plan.server);
+    let measured = speed::measure(&sky, environment, signals, progress)?;
     let inputs = inputs.with_sky(obstacle, measured.map(|measured| measured.speed))?;
     let plan = inputs.plan()?;
     let request = &inputs.request;
@@ -108,7 +108,7 @@ fn run_plan(
     let report = report::assemble(&run, workspace)?;
     let agreed = gate(&tests, &run, &report, progress)?;
     // Whoever reads standard output may stop at any time.
-    github::tell(&run, &report);
+    github::publish(&run, &report);
     report::show(&run, &report, results.output)?;
     agreed?;
     Ok(report.verdict)
@@ -151,15 +151,15 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
     // From here on, another Ctrl-C is for the stop.
     context.signals.acknowledge();
     let step = progress.step("Stopping the server");
-    let farewell =
+    let outcome =
         server.finish(plan.keep_server, context.signals).context("stopping the server")?;
     step.done(if plan.keep_server { "kept running" } else { "done" });
-    match farewell {
-        Farewell::Stopped(leaked_processes) => {
+    match outcome {
+        StopOutcome::Stopped(leaked_processes) => {
             events.note(Event::LeakedProcesses(leaked_processes))?
         }
-        Farewell::Otherwise => {}
-        Farewell::NotStopped(error) => {
+        StopOutcome::NoStop => {}
+        StopOutcome::StopFailed(error) => {
             progress.note(format!("`sky api stop` failed, skyload killed the server: {error:#}"));
         }
     }

@@ -10,7 +10,7 @@ use skyload::record::events::{Event, StopReason};
 
 use super::events::Events;
 use crate::profiler::ProfilerProcess;
-use crate::server::{Fate, ServerSession};
+use crate::server::{ServerSession, ServerState};
 
 /// How often it is looked at whether there is a reason to end.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -98,10 +98,10 @@ impl<'a> Monitor<'a> {
         if self.server_lost {
             return Ok(true);
         }
-        let event = match self.server.fate()? {
-            Fate::Alive => return Ok(false),
-            Fate::Gone => Event::ServerGone,
-            Fate::Replaced => Event::ServerReplaced,
+        let event = match self.server.state()? {
+            ServerState::Alive => return Ok(false),
+            ServerState::Gone => Event::ServerGone,
+            ServerState::Replaced => Event::ServerReplaced,
         };
         self.server_lost = true;
         self.events.note(event)?;

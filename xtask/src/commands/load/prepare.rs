@@ -204,7 +204,7 @@ pub(super) fn run_dir(
     };
     write_json(&run.facts(), &facts)?;
     write_json(&run.plan(), plan)?;
-    runs::say_whether_latest(run.link_latest()?, run.path(), progress);
+    runs::warn_if_not_latest(run.link_latest()?, run.path(), progress);
     Ok(run)
 }
 

@@ -40,7 +40,7 @@ fn compare_and_take(context: &Context<'_>, events: &mut Events) -> Result<()> {
     if let Ok(offset) = offset {
         server_profile::wait_for_list(path, offset.to_remote(ended), signals);
     }
-    server_profile::take(path, run).context("the server's profile was there before the load")?;
+    server_profile::merge(path, run).context("the server's profile was there before the load")?;
     step.done("done");
     Ok(())
 }

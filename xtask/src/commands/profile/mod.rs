@@ -62,7 +62,7 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
         ..ProfilerOptions::new(target.root, files.samples, files.processes)
     };
     let mut profiler = ProfilerProcess::spawn(&options)?;
-    runs::say_whether_latest(profile.link_latest()?, profile.path(), progress);
+    runs::warn_if_not_latest(profile.link_latest()?, profile.path(), progress);
     announce(&target, &profile, progress)?;
 
     let step = progress.step("Profiling");

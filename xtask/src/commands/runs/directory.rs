@@ -1,4 +1,4 @@
-//! Which directories are those of runs.
+//! Directories of runs.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,18 +9,17 @@ use anyhow::{Context as _, Result};
 use skyload::ids::RunId;
 use skyload::record::RunDir;
 
-/// The directory of a run.
+/// Directory of a run, with the run's start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RunDirectory {
     pub(super) run: RunDir,
-    /// When the run began, by its id.
+    /// Start of the run, from its id.
     pub(super) began: SystemTime,
 }
 
 impl RunDirectory {
-    /// All in a folder, the newest first. Whatever else is there is left out: links,
-    /// files, and directories that are not called as runs are or hold nothing that a
-    /// run's does. No folder, no runs.
+    /// Runs in a directory, newest first; none if it does not exist. Leaves out links, files, and
+    /// directories without the name and the files of a run.
     pub(super) fn all_in(folder: &Path) -> Result<Vec<Self>> {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -32,7 +31,7 @@ impl RunDirectory {
         let mut runs = Vec::new();
         for entry in entries {
             let entry = entry.with_context(|| format!("reading `{}`", folder.display()))?;
-            // A link is no directory here, not even one to a directory.
+            // Not `Path::is_dir`, which follows links such as `latest`.
             let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
             let began = RunId::of_directory(&entry.path()).began();
             if let (true, Some(began)) = (is_directory, began) {
@@ -46,23 +45,23 @@ impl RunDirectory {
         Ok(runs)
     }
 
-    /// How long ago the run began.
+    /// Time since the run's start.
     pub(super) fn age(&self) -> Duration {
         SystemTime::now().duration_since(self.began).unwrap_or_default()
     }
 
-    /// How long nothing has been added to it or taken from it.
+    /// Time since an entry was last added to the directory or removed from it.
     pub(super) fn unchanged_for(&self) -> Duration {
         let changed = self.run.path().metadata().and_then(|facts| facts.modified());
         changed.ok().and_then(|changed| changed.elapsed().ok()).unwrap_or_default()
     }
 
-    /// When it began, for people.
+    /// Start of the run as text, in UTC.
     pub(super) fn date(&self) -> String {
         humantime::format_rfc3339_seconds(self.began).to_string().replace('T', " ").replace('Z', "")
     }
 
-    /// The bytes of all its files.
+    /// Size of all files, in bytes.
     pub(super) fn size(&self) -> u64 {
         size_of(self.run.path())
     }
@@ -72,7 +71,8 @@ impl RunDirectory {
     }
 }
 
-/// What cannot be read counts nothing: this is a figure for people.
+/// Size of all files below a path, in bytes. Unreadable ones are left out: the figure is only
+/// shown.
 fn size_of(path: &Path) -> u64 {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_found_newest_first_and_nothing_else_is() {
+    fn only_runs_are_found_newest_first() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for id in ["20261123-080000-00aa", "20261124-080000-00bb"] {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_run_was_ever_made_there_are_none() {
+    fn a_missing_directory_has_no_runs() {
         assert_eq!(RunDirectory::all_in(Path::new("/nonexistent/runs")).unwrap(), []);
     }
 }

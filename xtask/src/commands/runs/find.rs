@@ -1,4 +1,4 @@
-//! A run or a profile by what was typed: its directory, or its id.
+//! Finding a run or a profile by its directory or its id.
 
 use std::fs;
 use std::path::Path;
@@ -9,16 +9,16 @@ use skyload::ids::RunId;
 use skyload::plan::UsageErrors;
 use skyload::record::{ProfileDir, RunDir};
 
-/// So many ids are named to somebody who mistyped one.
-const NAMED: usize = 3;
+/// Maximum number of suggestions for a mistyped id.
+const MAX_SUGGESTIONS: usize = 3;
 
-/// What a name stands for.
+/// Result of a lookup.
 pub(crate) enum Found {
     Run(RunDir),
     Profile(ProfileDir),
 }
 
-/// What is looked for.
+/// Kind of result that a command accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Run,
@@ -39,13 +39,13 @@ pub(crate) fn run_or_profile(workspace: &Workspace, name: &Path) -> Result<Found
     look_up(workspace, name, Wanted::RunOrProfile)
 }
 
-/// Finds a run, for what a profile on its own cannot serve.
+/// Finds a run, for a command that does not accept a profile.
 pub(crate) fn run(workspace: &Workspace, name: &Path) -> Result<RunDir> {
     match look_up(workspace, name, Wanted::Run)? {
         Found::Run(run) => Ok(run),
-        Found::Profile(profile) => Err(mistake(format!(
-            "`{}` is a profile and not a run: it has neither a plan nor a verdict\n  hint: `cargo \
-             xtask report {}` shows it, `cargo xtask runs` lists the runs",
+        Found::Profile(profile) => Err(usage_error(format!(
+            "expected a run, got the profile `{}`\n  hint: `cargo xtask report {}` shows it, `cargo \
+             xtask runs` lists the runs",
             name.display(),
             profile.id()
         ))),
@@ -62,7 +62,7 @@ fn look_up(workspace: &Workspace, name: &Path, wanted: Wanted) -> Result<Found> 
             Wanted::Run => runs,
             Wanted::RunOrProfile => [runs, profiles].concat(),
         };
-        return Err(mistake(absent(name, wanted, ids)));
+        return Err(usage_error(not_found(name, wanted, ids)));
     };
     if let Some(profile) = ProfileDir::open(&path)? {
         return Ok(Found::Profile(profile));
@@ -71,32 +71,30 @@ fn look_up(workspace: &Workspace, name: &Path, wanted: Wanted) -> Result<Found> 
     let holds_run = run.plan().try_exists().with_context(|| format!("opening {}", name.display()));
     match holds_run? {
         true => Ok(Found::Run(run)),
-        false => Err(mistake(format!(
-            "`{}` holds no {wanted}: there is no plan.json in it\n  hint: `cargo xtask runs` lists \
-             the runs",
+        false => Err(usage_error(format!(
+            "`{}` is not a {wanted}: no plan.json found\n  hint: `cargo xtask runs` lists the runs",
             name.display()
         ))),
     }
 }
 
-fn mistake(message: String) -> anyhow::Error {
+fn usage_error(message: String) -> anyhow::Error {
     UsageErrors(vec![message]).into()
 }
 
-/// The ids of all that was made in a folder.
+/// Ids of the runs or profiles in a directory.
 fn ids_in(folder: &Path) -> Vec<RunId> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let ids = entries.map(|entry| RunId::of_directory(&entry.path()));
     ids.filter(|id| id.began().is_some()).collect()
 }
 
-fn absent(name: &Path, wanted: Wanted, mut ids: Vec<RunId>) -> String {
+/// Message on a name that was not found, with similar ids.
+fn not_found(name: &Path, wanted: Wanted, mut ids: Vec<RunId>) -> String {
     ids.sort_unstable_by(|one, other| other.cmp(one));
-    let there_is_none = format!("there is no {wanted} `{}`", name.display());
+    let not_found = format!("{wanted} `{}` not found", name.display());
     let Some(newest) = ids.first() else {
-        return format!(
-            "{there_is_none}: none was made here\n  hint: `cargo xtask load` makes one"
-        );
+        return format!("{not_found}: no runs yet\n  hint: start one with `cargo xtask load`");
     };
     let typed = name.file_name().unwrap_or_default().to_string_lossy();
     let guess = match nearest(&typed, &ids).as_slice() {
@@ -106,11 +104,10 @@ fn absent(name: &Path, wanted: Wanted, mut ids: Vec<RunId>) -> String {
             format!("did you mean {}?", near.join(" or "))
         }
     };
-    format!("{there_is_none}; {guess}\n  hint: `cargo xtask runs` lists the runs")
+    format!("{not_found}; {guess}\n  hint: `cargo xtask runs` lists the runs")
 }
 
-/// The ids with what was typed in them, or else those that differ from it in a few
-/// letters, the nearest first.
+/// Ids that contain the typed text, or else those within a small edit distance, nearest first.
 fn nearest<'a>(typed: &str, ids: &'a [RunId]) -> Vec<&'a RunId> {
     let mut near: Vec<&RunId> =
         ids.iter().filter(|id| !typed.is_empty() && id.as_str().contains(typed)).collect();
@@ -119,7 +116,7 @@ fn nearest<'a>(typed: &str, ids: &'a [RunId]) -> Vec<&'a RunId> {
         near = ids.iter().filter(|id| distance(id) <= id.as_str().len() / 4).collect();
         near.sort_by_key(|id| distance(id));
     }
-    near.truncate(NAMED);
+    near.truncate(MAX_SUGGESTIONS);
     near
 }
 
@@ -134,18 +131,18 @@ mod tests {
     const NEW: &str = "20261124-080000-00cc";
 
     #[rstest]
-    #[case::a_beginning("20261123", "did you mean `20261123-080000-00bb`?")]
-    #[case::an_end("00aa", "did you mean `20261122-080000-00aa`?")]
-    #[case::of_several("202611", "did you mean `20261124-080000-00cc` or `20261123-")]
-    #[case::a_slip("20261123-080000-00bd", "did you mean `20261123-080000-00bb` or ")]
-    #[case::nothing_like_it("nope", "; the newest is `20261124-080000-00cc`\n")]
-    #[case::of_another_folder("/elsewhere/20261122-080000-00aa", "did you mean `20261122-")]
-    fn ids_like_what_was_typed_are_named(#[case] typed: &str, #[case] words: &str) {
+    #[case::prefix("20261123", "did you mean `20261123-080000-00bb`?")]
+    #[case::suffix("00aa", "did you mean `20261122-080000-00aa`?")]
+    #[case::prefix_of_several("202611", "did you mean `20261124-080000-00cc` or `20261123-")]
+    #[case::typo("20261123-080000-00bd", "did you mean `20261123-080000-00bb` or ")]
+    #[case::nothing_similar("nope", "; the newest is `20261124-080000-00cc`\n")]
+    #[case::in_another_directory("/other/20261122-080000-00aa", "did you mean `20261122-")]
+    fn similar_ids_are_suggested(#[case] typed: &str, #[case] message: &str) {
         let ids = [MIDDLE, NEW, OLD].map(|id| RunId::of_directory(Path::new(id))).to_vec();
-        let text = absent(Path::new(typed), Wanted::Run, ids);
-        assert!(text.starts_with(&format!("there is no run `{typed}`; ")), "{text}");
+        let text = not_found(Path::new(typed), Wanted::Run, ids);
+        assert!(text.starts_with(&format!("run `{typed}` not found; ")), "{text}");
         assert!(
-            text.contains(words) && text.ends_with("`cargo xtask runs` lists the runs"),
+            text.contains(message) && text.ends_with("`cargo xtask runs` lists the runs"),
             "{text}"
         );
     }

@@ -1,4 +1,4 @@
-//! The runs, one a line.
+//! List of runs as a table, one run per line.
 
 use std::io::Write;
 use std::path::Path;
@@ -24,31 +24,31 @@ pub(super) fn show(runs: &[RunSummary], folder: &Path, format: Format) -> Result
 
 fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Result<()> {
     if runs.is_empty() {
-        writeln!(out, "There are no runs in {}", folder.display())?;
-        return writeln!(out, "  hint: `cargo xtask load` makes one");
+        writeln!(out, "No runs in {}", folder.display())?;
+        return writeln!(out, "  hint: start one with `cargo xtask load`");
     }
-    const WORDS: usize = 6;
+    const TEXT_COLUMNS: usize = 6;
     let headings = [
-        "began (UTC)",
+        "started (UTC)",
         "run",
         "SkyPilot",
         "plan",
         "server",
         "verdict",
-        "short",
-        "long",
-        "server",
+        "short peak",
+        "long peak",
+        "server peak",
         "disk",
     ];
-    let mut table = Table::new(&headings, WORDS);
+    let mut table = Table::new(&headings, TEXT_COLUMNS);
     for run in runs {
-        let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
         table.row([
             run.began.clone(),
             run.run.clone(),
-            or_none(run.skypilot.as_deref()),
-            or_none(run.plan.as_deref()),
-            or_none(run.server),
+            or_dash(run.skypilot.as_deref()),
+            or_dash(run.plan.as_deref()),
+            or_dash(run.server),
             verdict(run),
             mib(run.peaks.short),
             mib(run.peaks.long),
@@ -57,13 +57,16 @@ fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Re
         ]);
     }
     table.text("", out)?;
-    writeln!(out, "\nPeaks of the largest process of each class, and the run's files, in MiB.")?;
+    writeln!(
+        out,
+        "\nPeaks (largest process of the class) and disk (files of the run) are in MiB."
+    )?;
     for run in runs {
-        if let Some(words) = remark(run) {
-            writeln!(out, "{}: {words}", run.run)?;
+        if let Some(remark) = remark(run) {
+            writeln!(out, "{}: {remark}", run.run)?;
         }
     }
-    // Said once: after a change of the format, there are many.
+    // Once for all runs: after a change of the format, many have another version.
     if runs.iter().any(|run| matches!(run.state, RunState::OtherVersion(_))) {
         let readable = Readable::of::<LoadPlan>();
         writeln!(out, "This build reads runs whose plan.json has {readable}.")?;
@@ -73,7 +76,7 @@ fn text(runs: &[RunSummary], folder: &Path, out: &mut impl Write) -> std::io::Re
 
 fn verdict(run: &RunSummary) -> String {
     match (&run.state, run.verdict) {
-        (RunState::UnderWay, _) => "(under way)".to_owned(),
+        (RunState::Running, _) => "(running)".to_owned(),
         (RunState::Unfinished, _) => "(unfinished)".to_owned(),
         (RunState::OtherVersion(version), _) => format!("(version {version})"),
         (RunState::Broken(_), _) => "(broken)".to_owned(),
@@ -82,18 +85,18 @@ fn verdict(run: &RunSummary) -> String {
     }
 }
 
-/// What is to be said of a run that has no verdict, and what can be done.
+/// Remark on a run without a verdict or with a need for cleanup, with what to do.
 fn remark(run: &RunSummary) -> Option<String> {
     match &run.state {
         RunState::Unfinished => Some(format!(
-            "it broke off; `cargo xtask report {}` shows what it left",
+            "ended early; `cargo xtask report {}` shows what was measured",
             shell::word(&run.name)
         )),
         RunState::Broken(why) => Some(why.clone()),
-        RunState::Finished if run.in_custody => {
-            Some("its server was kept, or is still to be cleared away by the next run".to_owned())
+        RunState::Finished if run.needs_cleanup => {
+            Some("its server was kept or not cleaned up; the next run removes it".to_owned())
         }
-        RunState::Finished | RunState::UnderWay | RunState::OtherVersion(_) => None,
+        RunState::Finished | RunState::Running | RunState::OtherVersion(_) => None,
     }
 }
 

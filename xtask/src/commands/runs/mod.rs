@@ -1,5 +1,5 @@
-//! `cargo xtask runs`: the runs that were made here, and the removal of old ones; and for
-//! all commands, which run a name stands for.
+//! `cargo xtask runs`: list of runs, and removal of old ones. Also finds runs by name, for all
+//! commands.
 
 mod directory;
 pub(crate) mod find;
@@ -35,12 +35,12 @@ pub(crate) fn run(flags: &flags::Runs) -> Result<()> {
     }
 }
 
-/// Where the runs are.
+/// Directory of the runs.
 fn folder(workspace: &Workspace, out: Option<&Path>) -> Result<PathBuf> {
     match out {
         Some(out) if !out.is_dir() => {
             bail!(UsageErrors(vec![format!(
-                "--out: there is no folder `{}`\n  hint: `cargo xtask runs` lists the runs that were \
+                "--out: directory `{}` not found\n  hint: `cargo xtask runs` lists the runs that were \
                  made without --out",
                 out.display()
             )]))
@@ -52,11 +52,11 @@ fn folder(workspace: &Workspace, out: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// Says that `latest` does not lead to what was just made, if it doesn't.
-pub(crate) fn say_whether_latest(is_latest: bool, made: &Path, progress: Progress) {
+/// Notes that the link `latest` was not set to a new directory, if so.
+pub(crate) fn warn_if_not_latest(is_latest: bool, made: &Path, progress: Progress) {
     if !is_latest && let Some(folder) = made.parent() {
         progress.note(format!(
-            "`{}` is not skyload's and stays as it is; this one is {}",
+            "`{}` was not made by skyload and is not changed; the new results are in {}",
             folder.join("latest").display(),
             made.display()
         ));

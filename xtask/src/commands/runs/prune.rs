@@ -1,4 +1,4 @@
-//! `cargo xtask runs prune`: old runs are removed, others are not touched.
+//! `cargo xtask runs prune`: removal of old runs.
 
 use std::fs;
 use std::io::Write as _;
@@ -15,26 +15,26 @@ use super::{RunDirectory, RunState, RunSummary};
 use crate::flags::Prune;
 use crate::server;
 
-/// A run's plan is written a moment after its directory is made: a younger one without may
-/// be beginning, also where another checkout does it.
-const BEGUN_WITHIN: Duration = Duration::from_secs(60);
+/// Age up to which a directory without a plan may belong to a run that is starting, also from
+/// another checkout: a run writes its plan shortly after it has created its directory.
+const MAY_BE_STARTING: Duration = Duration::from_secs(60);
 
 pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result<()> {
-    // Held, no run of this state directory begins meanwhile.
+    // While this is held, no run of this state directory can start.
     let _lock = workspace.try_lock()?;
     let directories = RunDirectory::all_in(folder)?;
-    let is_due = |place: usize, run: &RunDirectory| {
-        place >= flags.keep && flags.older_than.is_none_or(|limit| run.age() > limit)
+    let is_due = |index: usize, run: &RunDirectory| {
+        index >= flags.keep && flags.older_than.is_none_or(|limit| run.age() > limit)
     };
     let (mut kept, mut count, mut freed, mut failures) = (Vec::new(), 0, 0, Vec::new());
-    for (place, directory) in directories.iter().enumerate() {
-        if !is_due(place, directory) {
+    for (index, directory) in directories.iter().enumerate() {
+        if !is_due(index, directory) {
             kept.push(directory);
             continue;
         }
         let summary = RunSummary::read(directory, workspace);
-        if let Some(reason) = why_not(directory, &summary)? {
-            say(format_args!("Kept {}: {reason}", summary.run))?;
+        if let Some(reason) = reason_to_keep(directory, &summary)? {
+            print_line(format_args!("Kept {}: {reason}", summary.run))?;
             kept.push(directory);
             continue;
         }
@@ -47,14 +47,14 @@ pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result
             kept.push(directory);
             continue;
         }
-        say(format_args!("{verb} {} ({size:.1} MiB)", summary.run))?;
+        print_line(format_args!("{verb} {} ({size:.1} MiB)", summary.run))?;
         (count, freed) = (count + 1, freed + summary.bytes);
     }
     if !flags.dry_run {
-        renew_latest(folder, kept.first().copied())?;
+        update_latest(folder, kept.first().copied())?;
     }
     let verb = if flags.dry_run { "would be removed" } else { "removed" };
-    say(format_args!(
+    print_line(format_args!(
         "{count} run(s) {verb}, {:.1} MiB; {} kept",
         as_mib(ByteSize(freed)),
         kept.len()
@@ -63,31 +63,31 @@ pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result
     Ok(())
 }
 
-fn say(line: std::fmt::Arguments<'_>) -> Result<()> {
+fn print_line(line: std::fmt::Arguments<'_>) -> Result<()> {
     print::text("what was removed", |out| writeln!(out, "{line}"))
 }
 
-/// Why a run must stay, if it must. It need not be one of this checkout.
-fn why_not(directory: &RunDirectory, run: &RunSummary) -> Result<Option<&'static str>> {
+/// Reason for which a run must not be removed, if any. The run may be another checkout's.
+fn reason_to_keep(directory: &RunDirectory, run: &RunSummary) -> Result<Option<&'static str>> {
     let reason = match run.state {
-        RunState::UnderWay => Some("it is under way"),
-        RunState::Broken(_) if directory.unchanged_for() < BEGUN_WITHIN => {
-            Some("it was made just now, and may be beginning")
+        RunState::Running => Some("running"),
+        RunState::Broken(_) if directory.unchanged_for() < MAY_BE_STARTING => {
+            Some("created just now, may be starting")
         }
-        _ if run.in_custody => {
-            Some("its server was kept or has yet to be cleared away, which the next run does")
+        _ if run.needs_cleanup => {
+            Some("its server was kept or not cleaned up; the next run removes it")
         }
         _ if server::has_processes(&directory.run)? => {
-            Some("its server still runs; the next run from where it was made clears that away")
+            Some("its server still runs; the next run from its checkout removes it")
         }
         _ => None,
     };
     Ok(reason)
 }
 
-/// Has `latest` lead to the newest run that is still there, or nowhere, if it led to one
-/// that is gone. What else is called that is somebody else's.
-fn renew_latest(folder: &Path, newest: Option<&RunDirectory>) -> Result<()> {
+/// Sets the link `latest` to the newest remaining run if its target was removed, or removes the
+/// link if there is none. A `latest` that skyload did not make is left alone.
+fn update_latest(folder: &Path, newest: Option<&RunDirectory>) -> Result<()> {
     let link = folder.join("latest");
     if link.exists() || !is_run_link(&link) {
         return Ok(());

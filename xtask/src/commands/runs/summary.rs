@@ -1,4 +1,4 @@
-//! One run in one line: what it was, and what came of it.
+//! Summary of a run, for one line of a list.
 
 use std::path::PathBuf;
 
@@ -16,18 +16,18 @@ use skyload::units::ByteSize;
 
 use super::RunDirectory;
 
-/// One run.
+/// Summary of a run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct RunSummary {
     pub(super) run: String,
-    /// How commands are told which run.
+    /// Name by which commands find the run.
     #[serde(skip)]
     pub(super) name: String,
     pub(super) began: String,
     pub(super) path: PathBuf,
     pub(super) state: RunState,
-    /// The version of SkyPilot, or what was asked for where none was found.
+    /// Version of SkyPilot, or the requested one if the run has no record of it.
     pub(super) skypilot: Option<String>,
     pub(super) commit: Option<String>,
     pub(super) plan: Option<String>,
@@ -35,27 +35,29 @@ pub(super) struct RunSummary {
     pub(super) verdict: Option<Verdict>,
     pub(super) peaks: Peaks,
     pub(super) bytes: u64,
-    /// Something of it runs still, or is to be cleared away.
-    pub(super) in_custody: bool,
+    /// Whether a cleanup record is left: processes may still run, or files remain.
+    #[serde(rename = "in-custody")]
+    pub(super) needs_cleanup: bool,
 }
 
-/// How far a run came.
+/// State of a run, from its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RunState {
-    /// It has a report.
+    /// Run with a report.
     Finished,
-    /// Its coordinator lives.
-    UnderWay,
-    /// Its coordinator has gone, and there is no report.
+    /// Run whose coordinator lives.
+    #[serde(rename = "under-way")]
+    Running,
+    /// Run without a report, whose coordinator has exited.
     Unfinished,
-    /// Its plan is of a version that this build does not read.
+    /// Run whose plan has a version that this build does not read.
     OtherVersion(u32),
-    /// A file that must be there is missing or makes no sense.
+    /// Run with a missing or malformed file, named in the message.
     Broken(String),
 }
 
-/// The largest process of each class that has a constant.
+/// Peak of the largest process of each class that has a constant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Peaks {
@@ -65,7 +67,7 @@ pub(super) struct Peaks {
 }
 
 impl RunSummary {
-    /// Reads what there is; what there isn't is part of the answer.
+    /// Summary of a run from the files that exist.
     pub(super) fn read(directory: &RunDirectory, workspace: &Workspace) -> Self {
         let run = &directory.run;
         let id = run.id();
@@ -82,20 +84,20 @@ impl RunSummary {
             verdict: None,
             peaks: Peaks::default(),
             bytes: directory.size(),
-            in_custody: workspace.custody().join(format!("{id}.json")).exists(),
+            needs_cleanup: workspace.custody().join(format!("{id}.json")).exists(),
         };
-        summary.state = summary.look(run);
+        summary.state = summary.fill_in(run);
         summary
     }
 
-    /// Fills in what the run's files say. Returns how far it came.
-    fn look(&mut self, run: &RunDir) -> RunState {
-        // Before anything else: it may be the run of another build, with files of other versions.
-        let is_under_way = run.coordinator().is_some_and(ProcessIdentity::is_alive);
+    /// Fills in the summary from the run's files. Returns the state of the run.
+    fn fill_in(&mut self, run: &RunDir) -> RunState {
+        // First of all, since files of a running run may be of another build's versions.
+        let is_running = run.coordinator().is_some_and(ProcessIdentity::is_alive);
         let plan: LoadPlan = match read_optional(&run.plan()) {
             Ok(Some(plan)) => plan,
-            Ok(None) => return RunState::Broken("it has no plan.json".to_owned()),
-            Err(_) if is_under_way => return RunState::UnderWay,
+            Ok(None) => return RunState::Broken("no plan.json".to_owned()),
+            Err(_) if is_running => return RunState::Running,
             Err(error) => {
                 return match error.unsupported_version() {
                     Some(version) => RunState::OtherVersion(version),
@@ -107,8 +109,8 @@ impl RunSummary {
         if let Ok(Some(environment)) = read_optional(&run.environment()) {
             self.of_environment(environment);
         }
-        if is_under_way {
-            return RunState::UnderWay;
+        if is_running {
+            return RunState::Running;
         }
         match read_optional::<Report>(&run.report()) {
             Ok(Some(report)) => {
@@ -117,7 +119,7 @@ impl RunSummary {
             }
             Ok(None) => RunState::Unfinished,
             Err(error) => RunState::Broken(format!(
-                "{error}; `cargo xtask report {}` makes it anew",
+                "{error}; `cargo xtask report {}` writes it again",
                 shell::word(&self.name)
             )),
         }

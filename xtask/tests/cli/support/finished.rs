@@ -1,4 +1,4 @@
-//! A command that has ended, and the run directory that it left.
+//! Finished command, and the results of its run.
 
 use std::fs;
 use std::path::Path;
@@ -16,15 +16,15 @@ use skyload::scenario::ScenarioId;
 
 use super::Site;
 
-/// A command that has ended.
+/// Finished command.
 pub(crate) struct Finished {
     pub(crate) output: Output,
-    /// The run that it made, if it came to that.
+    /// Directory of the run, if the command created one.
     pub(crate) run: Option<RunDir>,
 }
 
 impl Finished {
-    /// The command's exit code and output, to assert on.
+    /// Assertion on the command's exit code and output.
     pub(crate) fn assert(&self) -> Assert {
         self.output.clone().assert()
     }
@@ -33,14 +33,13 @@ impl Finished {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 
-    /// The directory of the run that it made.
+    /// Directory of the run, which must exist.
     pub(crate) fn run_dir(&self) -> anyhow::Result<&RunDir> {
-        self.run.as_ref().with_context(|| format!("no run was made:\n{}", self.stderr()))
+        self.run.as_ref().with_context(|| format!("no run was created:\n{}", self.stderr()))
     }
 
-    /// Asserts what holds at the end of every run, whatever its verdict: the exit
-    /// code and the last lines say it, the files say it too, the gate agrees, and
-    /// nothing is left. Returns the report.
+    /// Asserts what holds at the end of every run: exit code, last lines, files and gate agree with
+    /// the verdict, and no process or file of the server is left. Returns the report.
     #[track_caller]
     pub(crate) fn expect(&self, site: &Site, verdict: Verdict) -> anyhow::Result<Report> {
         let last = format!("VERDICT: {} (exit code {})", verdict.name(), verdict.exit_code());
@@ -51,7 +50,7 @@ impl Finished {
         self.expect_in_files(site, verdict)
     }
 
-    /// The same without a look at the output.
+    /// Asserts the part of [`expect`](Self::expect) that needs no output. Returns the report.
     #[track_caller]
     pub(crate) fn expect_in_files(&self, site: &Site, verdict: Verdict) -> anyhow::Result<Report> {
         site.assert_nothing_is_left();
@@ -71,18 +70,18 @@ impl Finished {
         if report.phases.iter().any(|span| span.phase == Phase::Load) {
             assert!(self.junit("load")?.contains("<testcase "), "the load's tests are listed");
         }
-        assert!(!run.instance().exists(), "the server's own directory is gone");
+        assert!(!run.instance().exists(), "the server's directory is gone");
         Ok(report)
     }
 
-    /// `junit-load.xml` or `junit-gate.xml` of the run.
+    /// Text of `junit-load.xml` or `junit-gate.xml` of the run.
     pub(crate) fn junit(&self, of: &str) -> anyhow::Result<String> {
         let path = self.run_dir()?.path().join(format!("junit-{of}.xml"));
         fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
     }
 }
 
-/// The schema of report.json that is kept in the repository.
+/// Schema of report.json in the repository.
 pub(crate) struct Schema {
     schemas: Schemas,
     index: SchemaIndex,
@@ -93,7 +92,7 @@ impl Schema {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(skyload::schema::FILE);
         let schema = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        // Its errors may not cross threads, so their words are taken.
+        // The compiler's errors are not Send, so only their text is kept.
         compiler
             .add_resource(skyload::schema::FILE, serde_json::from_slice(&schema)?)
             .map_err(|error| anyhow!("{error:#}"))?;
@@ -103,24 +102,24 @@ impl Schema {
         Ok(Self { schemas, index })
     }
 
-    /// Fails with every place that does not keep to the schema.
+    /// Fails with every place that does not conform to the schema.
     pub(crate) fn check(&self, json: &Value) -> anyhow::Result<()> {
         self.schemas.validate(json, self.index).map_err(|error| anyhow!("{error:#}"))
     }
 }
 
-/// The report's entry for a scenario.
+/// Entry of a scenario in the report.
 pub(crate) fn scenario(report: &Report, id: ScenarioId) -> anyhow::Result<&ScenarioReport> {
     let mut scenarios = report.scenarios.iter();
     scenarios.find(|scenario| scenario.id == id).with_context(|| format!("no report on {id}"))
 }
 
-/// Asserts that the report has a finding with these words.
+/// Asserts that the report has a finding with this text.
 #[track_caller]
-pub(crate) fn assert_finding(report: &Report, severity: Severity, words: &str) {
+pub(crate) fn assert_finding(report: &Report, severity: Severity, text: &str) {
     let findings = &report.findings;
     let is_there = findings
         .iter()
-        .any(|finding| finding.severity == severity && finding.message.contains(words));
-    assert!(is_there, "no {severity:?} finding says `{words}`: {findings:#?}");
+        .any(|finding| finding.severity == severity && finding.message.contains(text));
+    assert!(is_there, "no {severity:?} finding contains `{text}`: {findings:#?}");
 }

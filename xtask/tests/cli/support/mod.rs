@@ -1,4 +1,4 @@
-//! What all tests share: a place for runs, a run under way, a run that has ended.
+//! Shared code of the tests: a site for runs, running commands, finished commands.
 
 mod finished;
 mod running;
@@ -13,14 +13,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use skyload::poll::{Probe, wait_until};
 
-/// Longer than anything takes here on a machine that does other work as well.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Timeout of a wait, long enough for a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Waits for something that is bound to happen.
-pub(crate) fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
-    wait_until(PATIENCE, Duration::from_millis(10), || match look() {
+/// Waits until `check` returns a value.
+pub(crate) fn soon<T>(condition: &str, mut check: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    wait_until(TIMEOUT, Duration::from_millis(10), || match check() {
         Some(found) => Probe::Ready(found),
-        None => Probe::NotYet("not so".to_owned()),
+        None => Probe::NotYet("not yet".to_owned()),
     })
-    .with_context(|| format!("waiting until {what}"))
+    .with_context(|| format!("waiting until {condition}"))
 }

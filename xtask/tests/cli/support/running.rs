@@ -1,4 +1,4 @@
-//! A command under way: what can be seen of it, and done to it.
+//! Running command: waiting for its progress, and sending signals.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -16,8 +16,8 @@ use skyload::scenario::ScenarioId;
 
 use super::{Finished, Site, soon};
 
-/// A command under way. Its output goes to files: a pipe would be held open by
-/// processes that outlive it, which is what some tests are about.
+/// Running command. Output goes to files, since processes that outlive the command, as in some
+/// tests, would hold a pipe open.
 pub(crate) struct Running<'a> {
     site: &'a Site,
     child: Child,
@@ -45,20 +45,20 @@ impl<'a> Running<'a> {
         Ok(Self { site, child, stdout, stderr, runs_before })
     }
 
-    /// Sends a signal to the command itself, and to nothing that it has started.
+    /// Sends a signal to the command, but not to its children.
     pub(crate) fn signal(&self, with: Signal) -> anyhow::Result<()> {
         signal(self.child.id(), with)
     }
 
-    /// Waits until it has ended.
+    /// Waits until the command has ended.
     pub(crate) fn finish(mut self) -> anyhow::Result<Finished> {
         let child = &mut self.child;
         let status = match soon("xtask has ended", || child.try_wait().transpose()) {
             Ok(status) => status?,
             Err(error) => {
                 _ = child.kill();
-                let said = fs::read_to_string(&self.stderr).unwrap_or_default();
-                return Err(error.context(format!("it said:\n{said}")));
+                let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
+                return Err(error.context(format!("standard error:\n{stderr}")));
             }
         };
         let run = self.new_run().map(|path| RunDir::open(&path)).transpose()?;
@@ -67,24 +67,24 @@ impl<'a> Running<'a> {
         Ok(Finished { output: Output { status, stdout, stderr }, run })
     }
 
-    /// Its pid.
+    /// Process id of the command.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it has ended, though nobody has waited for it yet.
+    /// Whether the command has ended. Does not reap its process.
     pub(crate) fn has_ended(&self) -> bool {
         Process::look_up(self.child.id()).is_none()
     }
 
-    /// Waits until it has said these words about its progress.
-    pub(crate) fn says(&self, words: &str) -> anyhow::Result<()> {
-        soon(&format!("it says `{words}`"), || {
-            fs::read_to_string(&self.stderr).ok()?.contains(words).then_some(())
+    /// Waits until the command has written this text to standard error.
+    pub(crate) fn says(&self, text: &str) -> anyhow::Result<()> {
+        soon(&format!("standard error contains `{text}`"), || {
+            fs::read_to_string(&self.stderr).ok()?.contains(text).then_some(())
         })
     }
 
-    /// The directory of the run that this command makes.
+    /// Directory of the command's run. Waits until it exists.
     pub(crate) fn run_dir(&self) -> anyhow::Result<RunDir> {
         let path = soon("the run has a directory", || self.new_run())?;
         Ok(RunDir::open(&path)?)
@@ -98,48 +98,48 @@ impl<'a> Running<'a> {
     pub(crate) fn phase(&self, phase: Phase) -> anyhow::Result<RunDir> {
         let run = self.run_dir()?;
         soon(&format!("the {} has begun", phase.name()), || {
-            let marks = run.read_events().ok()?;
+            let events = run.read_events().ok()?;
             let begun = Event::PhaseBegan(phase);
-            marks.values.iter().any(|mark| mark.event == begun).then_some(())
+            events.values.iter().any(|entry| entry.event == begun).then_some(())
         })?;
         Ok(run)
     }
 
-    /// Waits until a scenario has come to the start line of the first segment, and
-    /// the server has a process that works for it.
+    /// Pid of a scenario. Waits until the scenario is at the barrier of its first segment and the
+    /// server has an executor.
     pub(crate) fn scenario(&self, id: ScenarioId) -> anyhow::Result<u32> {
         let run = self.phase(Phase::Load)?;
         let place = run.barrier().join(format!("0-{}.json", id.file_stem()));
-        soon(&format!("{id} is at it"), || {
+        soon(&format!("{id} is running"), || {
             self.executors().first()?;
             let process: ProcessIdentity = read_json(&place, "process identity").ok()?;
             Some(process.pid)
         })
     }
 
-    /// Waits for the health probe's process.
+    /// Pid of the health probe. Waits until it runs.
     pub(crate) fn probe(&self) -> anyhow::Result<u32> {
         self.process("the health probe runs", |line| {
             line.contains(" probe::") && line.contains(" --exact")
         })
     }
 
-    /// Waits for the profiler's process.
+    /// Pid of the profiler. Waits until it runs.
     pub(crate) fn profiler(&self) -> anyhow::Result<u32> {
         self.process("the profiler runs", |line| line.contains(" __profile "))
     }
 
-    /// The server's executors that have taken their title.
+    /// Executors of the server that have set their title.
     pub(crate) fn executors(&self) -> Vec<Process> {
         let mut processes = self.site.processes();
         processes.retain(|process| process.command_line.starts_with("SkyPilot:executor:"));
         processes
     }
 
-    fn process(&self, what: &str, is_it: impl Fn(&str) -> bool) -> anyhow::Result<u32> {
-        soon(what, || {
+    fn process(&self, condition: &str, matches: impl Fn(&str) -> bool) -> anyhow::Result<u32> {
+        soon(condition, || {
             let found = self.site.processes();
-            Some(found.iter().find(|process| is_it(&process.command_line))?.pid)
+            Some(found.iter().find(|process| matches(&process.command_line))?.pid)
         })
     }
 }
@@ -151,7 +151,7 @@ pub(crate) fn signal(pid: u32, with: Signal) -> anyhow::Result<()> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // What it has started is ended by the site.
+        // The site kills the command's children.
         _ = self.child.kill();
         _ = self.child.wait();
     }

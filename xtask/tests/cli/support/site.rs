@@ -1,4 +1,4 @@
-//! A state directory and a configuration of a test's own.
+//! Site of a test: its own state directory and configuration.
 
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -14,15 +14,16 @@ use tempfile::TempDir;
 
 use super::{Finished, Running};
 
-/// Where runs of one test are made; dropping it ends whatever they have left.
+/// State directory for the runs of one test. Kills all processes of the site when dropped.
 pub(crate) struct Site {
     folder: TempDir,
     commands: Cell<u32>,
 }
 
-/// How names of variables begin, in capitals, that change what a run does or says. What
-/// cargo and compilers read stays: the tests' binaries would be built anew without it.
-const SHELLS_OWN: [&str; 26] = [
+/// Prefixes, in capitals, of variables that are removed since they change the behaviour or the
+/// output of a run. Variables of cargo and compilers stay: without them the test binaries would be
+/// rebuilt.
+const REMOVED_PREFIXES: [&str; 26] = [
     "ALL_PROXY",
     "AWS_",
     "AZURE_",
@@ -51,7 +52,7 @@ const SHELLS_OWN: [&str; 26] = [
     "UV_",
 ];
 
-/// The values of a test's `skyload.toml` that tests change.
+/// Values in the site's `skyload.toml` that differ between tests.
 pub(crate) struct Settings {
     pub(crate) baseline: &'static str,
     pub(crate) memory_floor: String,
@@ -74,11 +75,11 @@ impl Default for Settings {
     }
 }
 
-/// A command line of `xtask` that is still being put together.
+/// Builder of an `xtask` command.
 pub(crate) struct Xtask<'a> {
     site: &'a Site,
     command: Command,
-    /// In the place of the file that tests read.
+    /// Standard output, if not the file that tests read.
     stdout: Option<Stdio>,
 }
 
@@ -130,14 +131,13 @@ impl Site {
         Ok(site)
     }
 
-    /// A path below the site's folder.
+    /// Path below the site's directory.
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// `cargo xtask load` with the stand-in and this site's configuration. With
-    /// `--yes`: executors of the stand-in are far smaller than those that a plan
-    /// reckons with.
+    /// `cargo xtask load` with the stand-in and this site's configuration. Passes `--yes`, since
+    /// plans estimate far more memory than the stand-in's executors use.
     pub(crate) fn load<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Xtask<'_> {
         let sky = fake_sky::executable();
         let config = self.path("skyload.toml");
@@ -152,10 +152,10 @@ impl Site {
     /// `cargo xtask` with nothing but these arguments.
     pub(crate) fn xtask<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Xtask<'_> {
         let mut command = Command::new(cargo_bin!("xtask"));
-        // Settings of whoever runs the tests are not for runs that are tested.
+        // Settings in the shell of the developer must not affect the tested runs.
         for (name, _) in env::all() {
             let text = name.to_string_lossy();
-            if SHELLS_OWN.iter().any(|prefix| text.to_uppercase().starts_with(prefix)) {
+            if REMOVED_PREFIXES.iter().any(|prefix| text.to_uppercase().starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }
@@ -163,27 +163,27 @@ impl Site {
         Xtask { site: self, command, stdout: None }
     }
 
-    /// The directories of all runs that were made here, the oldest first.
+    /// Directories of the site's runs, oldest first.
     pub(crate) fn runs(&self) -> Vec<PathBuf> {
-        self.made_in("runs")
+        self.directories_in("runs")
     }
 
-    /// The same for profiles that belong to no run.
+    /// Directories of the site's profiles that belong to no run, oldest first.
     pub(crate) fn profiles(&self) -> Vec<PathBuf> {
-        self.made_in("profiles")
+        self.directories_in("profiles")
     }
 
-    fn made_in(&self, folder: &str) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.state().join(folder)).into_iter().flatten().flatten();
-        // A link is `latest`, or what is about to be called that.
+    fn directories_in(&self, parent: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.state().join(parent)).into_iter().flatten().flatten();
+        // Leaves out the link `latest` and its temporary name.
         let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let mut made: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
-        made.sort();
-        made
+        let mut paths: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
+        paths.sort();
+        paths
     }
 
-    /// Every process that was started from here and has not ended: they all
-    /// inherit the variable that names the state directory.
+    /// Running processes that were started in this site. All of them inherit the variable with the
+    /// state directory.
     pub(crate) fn processes(&self) -> Vec<Process> {
         let marker = format!("{}={}", env::STATE_DIR, self.state().display());
         let mut processes = procfs::all();
@@ -191,18 +191,17 @@ impl Site {
         processes
     }
 
-    /// Fails if anything that was started from here still runs, or is noted as to
-    /// be cleared away.
+    /// Asserts that no process of the site still runs, and that no cleanup record is left.
     #[track_caller]
     pub(crate) fn assert_nothing_is_left(&self) {
         let left = self.processes();
         assert!(left.is_empty(), "these processes are left: {left:#?}");
-        let noted = self.in_custody();
-        assert!(noted.is_empty(), "this is still to be cleared away: {noted:?}");
+        let records = self.cleanup_records();
+        assert!(records.is_empty(), "these cleanup records are left: {records:?}");
     }
 
-    /// The notes of runs on what they have yet to clear away.
-    pub(crate) fn in_custody(&self) -> Vec<PathBuf> {
+    /// Cleanup records of the site's runs.
+    pub(crate) fn cleanup_records(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.state().join("custody")).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).collect()
     }
@@ -214,7 +213,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // Backstop of tests that failed. What is killed may be starting others.
+        // For tests that failed. Repeated, since a killed process may just have started others.
         for _ in 0..50 {
             let left = self.processes();
             if left.is_empty() {
@@ -232,8 +231,8 @@ impl Xtask<'_> {
         self.env(format!("FAKE_SKY_{setting}"), value.to_string())
     }
 
-    /// Has it typed in another folder.
-    pub(crate) fn typed_in(mut self, folder: impl AsRef<Path>) -> Self {
+    /// Sets the working directory.
+    pub(crate) fn in_directory(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);
         self
     }
@@ -243,7 +242,7 @@ impl Xtask<'_> {
         self
     }
 
-    /// Has it started by a shell that carries out `script` before.
+    /// Starts the command from a shell that runs `script` first.
     pub(crate) fn after(mut self, script: &str) -> Self {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("{script}; exec \"$0\" \"$@\""));
@@ -258,7 +257,7 @@ impl Xtask<'_> {
         self
     }
 
-    /// Nobody reads its standard output.
+    /// Makes standard output a pipe whose reader is closed.
     pub(crate) fn unread(mut self) -> anyhow::Result<Self> {
         let (reader, writer) = std::io::pipe()?;
         drop(reader);
@@ -266,13 +265,13 @@ impl Xtask<'_> {
         Ok(self)
     }
 
-    /// Its standard output is a file that takes nothing.
+    /// Makes standard output a file on a full disk (`/dev/full`).
     pub(crate) fn on_full_disk(mut self) -> anyhow::Result<Self> {
         self.stdout = Some(fs::File::options().write(true).open("/dev/full")?.into());
         Ok(self)
     }
 
-    /// Starts it, and waits until it has ended.
+    /// Starts the command, and waits until it has ended.
     pub(crate) fn run(self) -> anyhow::Result<Finished> {
         self.start()?.finish()
     }

@@ -1,5 +1,4 @@
-//! What stands in the home of a server of our own, and in its environment, before it
-//! is started.
+//! Home directory and environment of an isolated server, prepared before its start.
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,17 +11,19 @@ use skyload::infrastructure::Infrastructure;
 use super::copies::copy_folder;
 use super::{Context, credentials};
 
-/// Managed jobs run in the server, so that listing them needs no cloud.
+/// SkyPilot configuration by which managed jobs run inside of the server, so that listing them
+/// needs no cloud.
 const CONFIG: &str = "jobs:\n  controller:\n    consolidation_mode: true\n";
 
-/// Furnishes the home, which is empty but for `.sky`.
+/// Fills the home, which holds nothing but an empty `.sky`.
 pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
     let setup = context.setup.as_ref();
-    let without_nodes = context.sky.facts.consolidates.then_some(CONFIG);
-    if let Some(config) = setup.map(|setup| setup.config.as_str()).or(without_nodes) {
+    // Older releases reject a configuration with `consolidation_mode`.
+    let default_config = context.sky.facts.consolidates.then_some(CONFIG);
+    if let Some(config) = setup.map(|setup| setup.config.as_str()).or(default_config) {
         write(&home.join(".sky/config.yaml"), config, 0o600)?;
     }
-    // SkyPilot names sockets in /tmp after this id; of ours they can be told apart.
+    // SkyPilot names its ssh sockets in /tmp after this id, by which cleanup finds them.
     write(&home.join(".sky/user_hash"), &context.run.id().new_user(), 0o600)?;
     if let Some(setup) = setup {
         for file in &setup.home_files {
@@ -38,7 +39,7 @@ pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Variables that the infrastructure wants the server to have.
+/// Variables of a server that launches on the loopback Slurm cluster.
 pub(super) fn variables(context: &Context<'_>) -> Vec<(String, String)> {
     let Some(setup) = &context.setup else { return Vec::new() };
     let mut variables = setup.variables();

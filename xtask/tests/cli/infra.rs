@@ -1,11 +1,11 @@
-//! `cargo xtask infra`, as far as it goes without a real SkyPilot.
+//! `cargo xtask infra`, as far as possible without a real SkyPilot.
 
 use predicates::prelude::predicate;
 
 use crate::support::Site;
 
 #[test]
-fn nothing_is_up_and_nothing_is_to_be_taken_down() -> anyhow::Result<()> {
+fn status_and_down_work_without_a_cluster() -> anyhow::Result<()> {
     let site = Site::new()?;
     let status = site.xtask(["infra", "status"]).run()?;
     status.assert().code(0).stdout("down: no loopback Slurm cluster\n");
@@ -16,7 +16,7 @@ fn nothing_is_up_and_nothing_is_to_be_taken_down() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_skypilot_without_python_can_have_no_nodes() -> anyhow::Result<()> {
+fn a_skypilot_without_python_cannot_have_nodes() -> anyhow::Result<()> {
     let site = Site::new()?;
     let sky = fake_sky::executable().display().to_string();
     let up = site.xtask(["infra", "up", "--sky", &sky]).run()?;
@@ -27,7 +27,7 @@ fn a_skypilot_without_python_can_have_no_nodes() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_mistaken_sky_is_refused_with_what_would_be_right() -> anyhow::Result<()> {
+fn a_malformed_sky_is_an_error_with_the_valid_forms() -> anyhow::Result<()> {
     let site = Site::new()?;
     let up = site.xtask(["infra", "up", "--sky", "14"]).run()?;
     up.assert().code(2).stdout("").stderr(predicate::str::contains(

@@ -1,9 +1,8 @@
-//! What a run has yet to clear away, written down before it exists.
+//! Cleanup record of a run: processes and files to remove, written before they exist.
 //!
-//! A run that is killed outright can't clean up. Its custody file, in the state
-//! directory, says which processes and directories are its; the run's own profiler
-//! clears them away when it finds its parent gone, and the next run does where that
-//! was killed, too.
+//! A run that gets a SIGKILL cannot clean up. Its record, a file in the state directory,
+//! names the processes and directories that belong to it. The run's profiler removes them
+//! when its parent is gone; if the profiler was killed too, the next run does.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,51 +17,51 @@ use skyload::ids::ProcessIdentity;
 use skyload::record::{Document, RunDir, Version, read, write_json};
 
 use super::processes::{Belongings, Owned};
-use super::{Context, Farewell, semaphores, ssh_sockets};
+use super::{Context, StopOutcome, semaphores, ssh_sockets};
 
-/// A run's custody: the file, and what stands in it.
+/// Cleanup record of a run: the file and its contents.
 #[derive(Clone, Debug)]
-pub(super) struct Custody {
+pub(super) struct CleanupRecord {
     file: PathBuf,
     record: Record,
-    /// Where semaphores are.
+    /// Directory of named semaphores; a test has its own.
     shared_memory: PathBuf,
 }
 
-/// What a run has yet to clear away.
+/// Contents of the file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Record {
     version: Version<2>,
-    /// The process that looks after it, as long as that lives.
+    /// Process of the run, which cleans up as long as it lives.
     owner: Option<ProcessIdentity>,
-    /// Left running on purpose (`--keep-server`).
+    /// Whether the server was left running on request (`--keep-server`).
     kept: bool,
-    /// The server was there before the run and stays when the run is gone.
+    /// Whether the server ran before the run, so that it must not be killed.
     is_users: bool,
     belongings: Belongings,
-    /// Files of semaphores whose processes may be gone by now.
+    /// Semaphore files, recorded while the processes that map them still run.
     #[serde(default)]
     semaphores: BTreeSet<PathBuf>,
 }
 
 impl Document for Record {
-    const KIND: &'static str = "custody file";
+    const KIND: &'static str = "cleanup record";
     const VERSION: u32 = 2;
 }
 
-impl Custody {
-    /// Takes a server into custody that is about to be started. `directory` is the
-    /// one that only this server uses.
-    pub(super) fn take(
+impl CleanupRecord {
+    /// Creates the record of a server that is about to be started. `directory` is used by this
+    /// server alone, and is removed with it.
+    pub(super) fn create(
         context: &Context<'_>,
         directory: Option<PathBuf>,
         is_users: bool,
     ) -> Result<Self> {
         let folder = context.workspace.custody();
-        fs::create_dir_all(&folder).context("creating the folder of custody files")?;
+        fs::create_dir_all(&folder).context("creating the directory of cleanup records")?;
         let id = context.run.id();
-        let custody = Self {
+        let cleanup = Self {
             file: folder.join(format!("{id}.json")),
             record: Record {
                 version: Version,
@@ -74,11 +73,11 @@ impl Custody {
             },
             shared_memory: semaphores::FOLDER.into(),
         };
-        custody.write()?;
-        Ok(custody)
+        cleanup.write()?;
+        Ok(cleanup)
     }
 
-    /// Notes processes that belong to the server.
+    /// Adds processes that belong to the server.
     pub(super) fn add(
         &mut self,
         processes: impl IntoIterator<Item = ProcessIdentity>,
@@ -87,62 +86,63 @@ impl Custody {
         self.write()
     }
 
-    /// Has the server stopped as its users do, then clears away what that left. When the
-    /// server had died before, it is no surprise that there was something; a stop that
-    /// failed is told, and everything is cleared away all the same.
-    pub(super) fn stop_and_clear(
+    /// Stops the server by `stop`, then kills and removes what is left. Leaked processes are
+    /// reported only if the server `was_alive`: one that died before leaves executors anyway.
+    pub(super) fn stop_and_clean_up(
         &mut self,
         was_alive: bool,
         stop: impl FnOnce() -> Result<()>,
-    ) -> Result<Farewell> {
-        // Once it is told to stop, its orphans may be hard to tell, and its semaphores are.
+    ) -> Result<StopOutcome> {
+        // Before the stop: orphans are harder to attribute afterwards, and a semaphore can be
+        // attributed only while a process maps it.
         let found = self.record.belongings.find()?;
         self.record.semaphores.extend(semaphores::of(&found, &self.shared_memory));
         self.add(found.into_iter().map(|owned| owned.identity))?;
         if let Err(error) = stop() {
-            self.clear()?;
-            return Ok(Farewell::NotStopped(error));
+            self.clean_up()?;
+            return Ok(StopOutcome::StopFailed(error));
         }
-        let leaked_processes = self.record.belongings.find_lasting()?;
-        self.clear()?;
+        let leaked_processes = self.record.belongings.find_leaked()?;
+        self.clean_up()?;
         Ok(match was_alive {
-            true => {
-                Farewell::Stopped(leaked_processes.into_iter().map(|owned| owned.title).collect())
-            }
-            false => Farewell::Otherwise,
+            true => StopOutcome::Stopped(
+                leaked_processes.into_iter().map(|owned| owned.title).collect(),
+            ),
+            false => StopOutcome::NoStop,
         })
     }
 
-    /// Leaves everything as it is, for the next run to find.
+    /// Marks the server as kept: the next run removes it.
     pub(super) fn keep(&mut self) -> Result<()> {
         self.record.kept = true;
         self.write()
     }
 
-    /// Gives up custody of a server that stays.
-    pub(super) fn release(&self) -> Result<()> {
-        unless_absent(fs::remove_file(&self.file)).context("removing the run's custody file")
+    /// Deletes the record, of a server that stays or is gone.
+    pub(super) fn delete(&self) -> Result<()> {
+        ignore_absent(fs::remove_file(&self.file)).context("removing the run's cleanup record")
     }
 
-    /// Clears everything away. Returns the processes that were still there.
-    pub(super) fn clear(&self) -> Result<Vec<Owned>> {
+    /// Kills all processes of the server and removes its files. Returns the processes that
+    /// were still running.
+    pub(super) fn clean_up(&self) -> Result<Vec<Owned>> {
         let mut semaphores = self.record.semaphores.clone();
         let found = self.record.belongings.find()?;
         semaphores.extend(semaphores::of(&found, &self.shared_memory));
-        let removed = self.record.belongings.remove()?;
+        let removed = self.record.belongings.kill()?;
         semaphores::remove(&semaphores);
         if let Some(directory) = &self.record.belongings.directory {
-            unless_absent(fs::remove_dir_all(directory)).with_context(|| {
+            ignore_absent(fs::remove_dir_all(directory)).with_context(|| {
                 format!("removing the server's directory `{}`", directory.display())
             })?;
         }
         ssh_sockets::remove(&self.record.belongings.run);
-        self.release()?;
+        self.delete()?;
         Ok(removed)
     }
 
     fn write(&self) -> Result<()> {
-        write_json(&self.file, &self.record).context("noting what is to be cleared away")
+        write_json(&self.file, &self.record).context("writing the run's cleanup record")
     }
 
     fn read(file: &Path) -> Result<Self> {
@@ -151,22 +151,22 @@ impl Custody {
     }
 }
 
-fn unless_absent(result: std::io::Result<()>) -> std::io::Result<()> {
+fn ignore_absent(result: std::io::Result<()>) -> std::io::Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result,
     }
 }
 
-/// Whether processes of a run's own server, or of its clients, are still there: also those
-/// of a run of another checkout, whose custody file is out of sight.
+/// Whether processes of a run's isolated server, or of its clients, still run. Works without a
+/// cleanup record, so also for a run of another checkout.
 pub(crate) fn has_processes(run: &RunDir) -> Result<bool> {
     let directory = Some(run.instance());
     Ok(!Belongings { run: run.id(), directory, known: Vec::new() }.find()?.is_empty())
 }
 
-/// Clears away what runs left that were killed. A server that was kept on purpose
-/// is cleared away too if `kept_too`.
+/// Cleans up after runs that were killed, and with `kept_too` removes servers that were kept
+/// by `--keep-server`.
 pub(crate) fn clean_up_after_dead_runs(
     workspace: &Workspace,
     kept_too: bool,
@@ -174,8 +174,8 @@ pub(crate) fn clean_up_after_dead_runs(
 ) -> Result<()> {
     let Ok(files) = fs::read_dir(workspace.custody()) else { return Ok(()) };
     for file in files.filter_map(Result::ok) {
-        let custody = Custody::read(&file.path())?;
-        let record = &custody.record;
+        let cleanup = CleanupRecord::read(&file.path())?;
+        let record = &cleanup.record;
         let is_due = match record.kept {
             true => kept_too,
             false => !record.owner.is_some_and(ProcessIdentity::is_alive),
@@ -183,14 +183,15 @@ pub(crate) fn clean_up_after_dead_runs(
         if !is_due {
             continue;
         }
+        // The user's local server was running before the run: only the record goes.
         if record.is_users {
-            custody.release()?;
+            cleanup.delete()?;
             continue;
         }
-        let removed = custody.clear()?;
+        let removed = cleanup.clean_up()?;
         let why = if record.kept { "kept its server" } else { "was killed" };
         progress.note(format!(
-            "Cleaned up after run {}, which {why}: {} process(es) ended",
+            "Cleaned up after run {}, which {why}: {} process(es) killed",
             record.belongings.run,
             removed.len()
         ));
@@ -208,12 +209,12 @@ mod tests {
     use super::semaphores::testing::mapping;
     use super::*;
 
-    /// Custody of a process that has a semaphore mapped, both in this folder.
-    fn custody(folder: &Path) -> (Custody, PathBuf, Child) {
+    /// Record of a process that maps a semaphore, both in this folder.
+    fn record_of_mapping(folder: &Path) -> (CleanupRecord, PathBuf, Child) {
         let semaphore = folder.join("sem.mp-a1b2");
         let server = mapping(&semaphore);
         let known = ProcessIdentity::of(server.id()).into_iter().collect();
-        let custody = Custody {
+        let cleanup = CleanupRecord {
             file: folder.join("run.json"),
             record: Record {
                 version: Version,
@@ -225,27 +226,28 @@ mod tests {
             },
             shared_memory: folder.to_owned(),
         };
-        (custody, semaphore, server)
+        (cleanup, semaphore, server)
     }
 
     #[rstest]
-    #[case::a_server_that_is_stopped(true)]
-    #[case::a_server_that_is_cleared_away(false)]
-    fn no_semaphore_is_left_of(#[case] is_stopped: bool) {
+    #[case::by_a_stop(true)]
+    #[case::by_cleaning_up_alone(false)]
+    fn semaphores_are_removed(#[case] is_stopped: bool) {
         let folder = tempfile::tempdir().unwrap();
-        let (mut custody, semaphore, mut server) = custody(&folder.path().canonicalize().unwrap());
+        let path = folder.path().canonicalize().unwrap();
+        let (mut cleanup, semaphore, mut server) = record_of_mapping(&path);
         if is_stopped {
             let stop = || {
                 server.kill()?;
                 server.wait().map(drop).map_err(Into::into)
             };
-            custody.stop_and_clear(true, stop).unwrap();
+            cleanup.stop_and_clean_up(true, stop).unwrap();
         } else {
-            // Its parent has to wait for it, or it stays a zombie, and to keep its input, or
-            // it ends by itself.
+            // Waiting for the child keeps it from staying a zombie; holding its standard input
+            // keeps it from exiting by itself.
             let input = server.stdin.take();
             let reaper = std::thread::spawn(move || server.wait());
-            custody.clear().unwrap();
+            cleanup.clean_up().unwrap();
             reaper.join().unwrap().unwrap();
             drop(input);
         }
