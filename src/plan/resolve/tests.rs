@@ -261,8 +261,8 @@ fn an_invalid_budget_is_an_error(#[case] budgets: &[&str], #[case] message: &str
 
 #[rstest]
 #[case::flag("", &["threads=500", "growth=300MiB", "leaked-processes=0"])]
-#[case::file("threads = 500\ngrowth = \"300 MiB\"\nleftovers = \"0\"\n", &[])]
-#[case::flag_over_file("threads = 9\ngrowth = \"300 MiB\"\nleftovers = 0\n", &["threads=500"])]
+#[case::file("threads = 500\ngrowth = \"300 MiB\"\nleaked-processes = \"0\"\n", &[])]
+#[case::flag_over_file("threads = 9\ngrowth = \"300 MiB\"\nleaked-processes = 0\n", &["threads=500"])]
 fn a_budget_is_a_size_or_a_count_according_to_its_metric(#[case] file: &str, #[case] flags: &[&str]) {
     let text = format!("[plans.default]\n[budgets]\n{file}");
     let config = Config::parse(&text, "skyload.toml").unwrap();

@@ -61,7 +61,7 @@ fn budgets_in_the_configuration_are_sizes_and_counts() -> anyhow::Result<()> {
     let site = Site::new()?;
     let config = site.path("skyload.toml");
     let text = std::fs::read_to_string(&config)?;
-    let limits = "[budgets]\ngrowth = \"1GiB\"\nthreads = 5\nleftovers = \"0\"\n";
+    let limits = "[budgets]\ngrowth = \"1GiB\"\nthreads = 5\nleaked-processes = \"0\"\n";
     std::fs::write(&config, text.replace("[budgets]", limits))?;
     let run = site.load(["--api", "status"]).run()?;
     let report = run.expect(&site, Verdict::OverBudget)?;
