@@ -1,7 +1,7 @@
-//! A finished report, written for its readers. Nothing is computed here.
+//! Renderers of a finished report. They compute no results.
 //!
-//! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request,
-//! [`junit`] and [`github`] for CI; all of them end with the [`next_step`].
+//! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request, [`junit`]
+//! and [`github`] for CI. [`next_step`] is the command that text and HTML suggest.
 
 mod format;
 pub mod github;

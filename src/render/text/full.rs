@@ -1,4 +1,4 @@
-//! All tables and findings.
+//! Full text report: all tables and findings.
 
 use std::io::{self, Write};
 

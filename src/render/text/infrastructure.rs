@@ -1,4 +1,4 @@
-//! What was launched on, what differs for its sake, and what scenarios shared.
+//! Infra, modifications for loopback, and shared resources in the text report.
 
 use std::io::{self, Write};
 

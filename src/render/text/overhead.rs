@@ -1,17 +1,17 @@
-//! What measuring cost.
+//! OVERHEAD in the text report.
 
 use std::io::{self, Write};
 
-use crate::render::tables::overhead::Cost;
+use crate::render::tables::overhead::Row;
 
-/// Says nothing where nobody noted a cost.
-pub(super) fn render(costs: impl Iterator<Item = Cost>, out: &mut impl Write) -> io::Result<()> {
-    let mut costs = costs.peekable();
-    if costs.peek().is_some() {
+/// Writes the rows, with a heading if there are any.
+pub(super) fn render(rows: impl Iterator<Item = Row>, out: &mut impl Write) -> io::Result<()> {
+    let mut rows = rows.peekable();
+    if rows.peek().is_some() {
         writeln!(out, "\nOVERHEAD")?;
     }
-    for (whose, cost) in costs {
-        writeln!(out, "  {whose}: {cost}")?;
+    for (name, text) in rows {
+        writeln!(out, "  {name}: {text}")?;
     }
     Ok(())
 }

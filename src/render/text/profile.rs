@@ -1,4 +1,4 @@
-//! A profile alone, as text.
+//! Text report of a profile without a run.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use super::{memory, overhead, phases, summary};
 use crate::analysis::ProfileReport;
 use crate::render::tables;
 
-/// Writes what a profile amounts to.
+/// Writes the summary, memory, overhead and notes of a profile.
 pub fn render(report: &ProfileReport, out: &mut impl Write) -> io::Result<()> {
     summary::render(report.summary.as_ref(), out)?;
     memory::render(report.memory.as_ref(), report.profiler, &[], out)?;
