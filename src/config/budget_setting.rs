@@ -88,10 +88,7 @@ mod tests {
     #[case::bytes("500B", BudgetSetting::Limit(Amount::Size(ByteSize(500))))]
     #[case::count("500 ", BudgetSetting::Limit(Amount::Count(500)))]
     #[case::nothing("0", BudgetSetting::Limit(Amount::Count(0)))]
-    fn the_notation_of_a_limit_tells_its_unit(
-        #[case] text: &str,
-        #[case] setting: BudgetSetting,
-    ) {
+    fn the_notation_of_a_limit_tells_its_unit(#[case] text: &str, #[case] setting: BudgetSetting) {
         assert_eq!(text.parse::<BudgetSetting>().unwrap(), setting);
     }
 

@@ -199,8 +199,13 @@ mod tests {
     #[test]
     fn followers_of_the_running_job_start_first() {
         let all = [ScenarioId::CliLaunch, ScenarioId::ApiJobsLogs].map(|id| planned(id, 1));
-        let offsets =
-            offsets(ScenarioId::ApiJobsLogs, &all, &all, NodeCpu::Separate, Duration::from_secs(60));
+        let offsets = offsets(
+            ScenarioId::ApiJobsLogs,
+            &all,
+            &all,
+            NodeCpu::Separate,
+            Duration::from_secs(60),
+        );
         assert_eq!(offsets, [Duration::ZERO]);
     }
 

@@ -56,7 +56,10 @@ fn of_budget(report: &Report, check: &LimitCheck) -> TestCase {
     let about = About::Metric(metric);
     let hint = match metric {
         Metric::Class(..) => {
-            format!("hint: `cargo xtask report {}` shows growth by class", shell::word(&report.name))
+            format!(
+                "hint: `cargo xtask report {}` shows growth by class",
+                shell::word(&report.name)
+            )
         }
         _ => format!(
             "hint: set another limit for one run with --budget {metric}={}",
@@ -105,10 +108,8 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
     ));
     let mut figures = format!("{} iterations, {} failed", scenario.completed(), scenario.failed());
     if scenario.client_failed() > 0 {
-        figures.push_str(&format!(
-            ", {} more failed in the load generator",
-            scenario.client_failed()
-        ));
+        figures
+            .push_str(&format!(", {} more failed in the load generator", scenario.client_failed()));
     }
     figures.push('\n');
     for (number, segment) in scenario.segments.iter().enumerate() {
@@ -138,8 +139,7 @@ fn of_threshold(report: &Report, check: &LimitCheck) -> TestCase {
         Metric::Scenario(id, _) => format!("hint: the threshold is set in [thresholds.\"{id}\"]"),
         _ => "hint: the threshold is set in [thresholds]".to_owned(),
     };
-    let mut case =
-        TestCase::new(metric.to_string(), status(report, Some(&about), &hint, default));
+    let mut case = TestCase::new(metric.to_string(), status(report, Some(&about), &hint, default));
     let measured = check.measured.map_or_else(|| "-".to_owned(), |measured| measured.to_string());
     let limit = check.limit.and_then(Amount::as_duration).unwrap_or_default();
     case.set_system_out(format!("measured {measured}, threshold {} s", limit.as_secs_f64()));

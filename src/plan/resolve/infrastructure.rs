@@ -88,8 +88,8 @@ impl Resolver<'_> {
                 },
                 ServerTarget::System | ServerTarget::Remote(_) => {
                     self.error(format!(
-                        "{place}: only an isolated server can use the loopback Slurm cluster; remove \
-                         --server, or name an infra that the server has enabled"
+                        "{place}: only an isolated server can use the loopback Slurm cluster; \
+                         remove --server, or name an infra that the server has enabled"
                     ));
                     Choice::none("the server is not isolated")
                 }

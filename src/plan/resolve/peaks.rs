@@ -28,9 +28,7 @@ impl Resolver<'_> {
         // A file applies to remote servers, too, where the setting has no effect.
         let Some(place) = place.filter(|_| !is_remote) else { return false };
         if level == LevelChoice::Sampled {
-            self.error(format!(
-                "{place}: sampling cannot reset peaks; remove it or {level_place}"
-            ));
+            self.error(format!("{place}: sampling cannot reset peaks; remove it or {level_place}"));
         }
         true
     }

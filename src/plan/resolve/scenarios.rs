@@ -49,10 +49,7 @@ impl Resolver<'_> {
             .collect();
         if !impossible.is_empty() {
             let reason = infrastructure.reason_for_none.as_deref().unwrap_or("-c none");
-            self.error(format!(
-                "{} cannot run without an infra: {reason}",
-                impossible.join(", ")
-            ));
+            self.error(format!("{} cannot run without an infra: {reason}", impossible.join(", ")));
         }
         chosen.retain(|id| !needs_infra(id));
     }

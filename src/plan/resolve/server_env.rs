@@ -112,10 +112,7 @@ mod tests {
     #[case::reserved("HOME=/x", "`HOME` is set by skyload")]
     #[case::another_sky("PYTHONPATH=/x", "use --sky for the SkyPilot under test")]
     #[case::no_name("=x", "expected NAME or NAME=VALUE")]
-    fn an_error_names_the_variable_and_hides_its_value(
-        #[case] text: &str,
-        #[case] message: &str,
-    ) {
+    fn an_error_names_the_variable_and_hides_its_value(#[case] text: &str, #[case] message: &str) {
         let UsageErrors(errors) = resolved(&[text]).unwrap_err();
         assert!(errors[0].contains(message) && !errors[0].contains("abc"), "{errors:?}");
     }

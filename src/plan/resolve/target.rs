@@ -53,8 +53,7 @@ impl Resolver<'_> {
         }
         if deploy {
             self.error(
-                "--deploy: only for an isolated server; remove --server or --deploy"
-                    .to_owned(),
+                "--deploy: only for an isolated server; remove --server or --deploy".to_owned(),
             );
         }
         if request.keep_server {

@@ -125,10 +125,7 @@ fn typed_sizes_apply_to_scenarios_of_every_kind_and_to_each_infra() {
 #[rstest]
 #[case::near("stauts", "did you mean `status`?")]
 #[case::far("nothing-like-it", "valid: status, ")]
-fn an_unknown_scenario_is_an_error_with_the_valid_names(
-    #[case] word: &str,
-    #[case] message: &str,
-) {
+fn an_unknown_scenario_is_an_error_with_the_valid_names(#[case] word: &str, #[case] message: &str) {
     let request = LoadRequest { cli: words(&[word]), ..LoadRequest::default() };
     let UsageErrors(errors) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
     assert!(errors[0].contains(message), "{errors:#?}");
@@ -171,7 +168,7 @@ fn if_no_scenario_launches_the_server_gets_no_infra() {
 fn a_named_scenario_that_cannot_run_is_an_error(
     #[case] cli: &[&str],
     #[case] api: &[&str],
-    #[case] refused: bool,
+    #[case] is_error: bool,
 ) {
     let request = LoadRequest {
         cli: words(cli),
@@ -180,7 +177,7 @@ fn a_named_scenario_that_cannot_run_is_an_error(
         ..LoadRequest::default()
     };
     let result = LoadPlan::resolve(&request, &config(), &MACHINE);
-    assert_eq!(result.is_err(), refused, "{result:?}");
+    assert_eq!(result.is_err(), is_error, "{result:?}");
 }
 
 #[test]
@@ -263,7 +260,10 @@ fn an_invalid_budget_is_an_error(#[case] budgets: &[&str], #[case] message: &str
 #[case::flag("", &["threads=500", "growth=300MiB", "leaked-processes=0"])]
 #[case::file("threads = 500\ngrowth = \"300 MiB\"\nleaked-processes = \"0\"\n", &[])]
 #[case::flag_over_file("threads = 9\ngrowth = \"300 MiB\"\nleaked-processes = 0\n", &["threads=500"])]
-fn a_budget_is_a_size_or_a_count_according_to_its_metric(#[case] file: &str, #[case] flags: &[&str]) {
+fn a_budget_is_a_size_or_a_count_according_to_its_metric(
+    #[case] file: &str,
+    #[case] flags: &[&str],
+) {
     let text = format!("[plans.default]\n[budgets]\n{file}");
     let config = Config::parse(&text, "skyload.toml").unwrap();
     let request = LoadRequest { budgets: words(flags), ..LoadRequest::default() };
@@ -316,7 +316,10 @@ fn only_concurrent_users_need_open_files() {
 #[case::every_kind("users = 900", "users: 900 concurrent users of api:")]
 #[case::the_cli("cli-users = 900", "cli-users: 900 concurrent users of cli:")]
 #[case::launches("infra-users = 900", "infra-users: 900 concurrent users of ")]
-fn an_error_about_open_files_names_the_key_that_set_the_users(#[case] setting: &str, #[case] expected: &str) {
+fn an_error_about_open_files_names_the_key_that_set_the_users(
+    #[case] setting: &str,
+    #[case] expected: &str,
+) {
     let open_files = Some(OpenFiles { soft: 512, hard: 512 });
     let limits = MachineLimits { open_files, ..MachineLimits::NONE };
     let machine = Machine { memory_available: ByteSize::gib(9_000_000), limits, ..MACHINE };

@@ -66,7 +66,12 @@ fn a_load_of_a_requested_size_is_not_reduced(#[case] request: LoadRequest) {
 
 #[rstest]
 #[case::no_time("--ramp", Some("soon"), None, "expected `auto` or a time such as `30s`")]
-#[case::longer_than_the_load("--ramp", Some("20m"), None, "expected less than the scenario-timeout of 15m, got 20m")]
+#[case::longer_than_the_load(
+    "--ramp",
+    Some("20m"),
+    None,
+    "expected less than the scenario-timeout of 15m, got 20m"
+)]
 #[case::nothing_at_all("--fit", None, Some("0s"), "or a time such as `5m`, got `0s`")]
 #[case::less_than_the_starts(
     "--fit",

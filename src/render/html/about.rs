@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::plan::ServerTarget;
 use crate::record::environment::{Environment, SkyUnderTest};
 use crate::record::resources::Stage;
-use crate::render::tables::overhead;
 use crate::render::format::seconds;
+use crate::render::tables::overhead;
 use crate::units::in_minutes;
 use crate::units::{as_gib, as_mib};
 

@@ -11,9 +11,9 @@ use crate::analysis::{
     self, ChartData, LimitState, Report, ScenarioReport, SegmentReport, Start, Stats,
 };
 use crate::metric::{Amount, Metric, ScenarioMetric};
+use crate::render::format::{seconds, status};
 use crate::render::table::{self, Cell};
 use crate::render::tables::latency;
-use crate::render::format::{seconds, status};
 
 /// Latency distribution of a scenario's iterations, or of one of their steps.
 #[derive(Debug, Serialize)]

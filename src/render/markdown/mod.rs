@@ -6,10 +6,10 @@ mod escape;
 use std::io::{self, Write};
 
 use self::escape::{inline, preformatted};
+use super::format::seconds;
 use super::table::Table;
 use super::tables::budgets;
 use super::text::{self, Detail};
-use super::format::seconds;
 use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
 use crate::metric::ScenarioMetric;
 use crate::plan::{ServerTarget, SkySelection};

@@ -7,9 +7,9 @@ use super::{INDENT, findings, memory, one_line};
 use crate::analysis::{Report, ScenarioReport, ScenarioState, Severity};
 use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
+use crate::render::format::seconds;
 use crate::render::table::Signs;
 use crate::render::tables::{self, latency, phases};
-use crate::render::format::seconds;
 use crate::scenario::ScenarioKind;
 use crate::units::total;
 

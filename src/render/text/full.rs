@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{INDENT, findings, infrastructure, memory, one_line, overhead, phases};
 use crate::analysis::Report;
-use crate::render::tables::{self, latency};
 use crate::render::format::status;
+use crate::render::tables::{self, latency};
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     latencies(report, out)?;

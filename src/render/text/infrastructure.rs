@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::INDENT;
 use crate::analysis::Report;
 use crate::record::resources::{ResourceLog, Stage};
-use crate::render::table::Table;
 use crate::render::format::seconds;
+use crate::render::table::Table;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if let Some(environment) = &report.environment

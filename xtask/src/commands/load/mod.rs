@@ -1,22 +1,22 @@
-//! `cargo xtask load`: the story of a run.
+//! `cargo xtask load`: the sequence of a run.
 //!
-//! Plan, build, install; bring up what is launched on; restart the server; profile
-//! it through baseline, setup, load, teardown and cooldown; hand the server back;
-//! report, gate, verdict. Guards own whatever runs, so that every way out of here
-//! leaves nothing behind.
+//! Resolve the plan; build and install; start the infra; restart the server; profile the server
+//! through baseline, setup, load, teardown and cooldown; stop the server; write the report and
+//! run the gate. Processes are owned by guards that stop them on drop, so that no error path
+//! leaks any.
 
 mod active;
 mod events;
 mod infra;
 mod inputs;
-mod phases;
+mod monitor;
 mod paths;
+mod phases;
 mod prepare;
 mod remote;
 mod resources;
 mod scenarios;
 mod settle;
-mod monitor;
 
 use anyhow::{Context as _, Result, ensure};
 use host::progress::Progress;
@@ -41,15 +41,15 @@ use active::ActiveRun;
 use events::Events;
 use infra::Infra;
 use inputs::Inputs;
-pub(crate) use prepare::machine;
 use monitor::Monitor;
+pub(crate) use prepare::machine;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let flags::Load { request, results } = flags;
     let workspace = Workspace::locate()?;
     let inputs = Inputs::read(request, &workspace)?;
     let plan = inputs.check()?;
-    // Before Ctrl-C is taken over: here it simply ends the program.
+    // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
     prepare::confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
     signals.mark_interrupted(run_plan(inputs, &plan, &results, &workspace, &signals))
@@ -77,7 +77,8 @@ fn run_plan(
     signals.check()?;
     let sky = SkyInstallation::prepare_for(plan, &workspace.state, &progress)?;
     signals.check()?;
-    // What was unknown when mistakes were looked for: the SkyPilot, and the machine's speed.
+    // The plan is resolved again with what is known only now: whether this SkyPilot can launch on
+    // loopback, and the machine's speed.
     let is_needed = plan.infrastructure == Infrastructure::Loopback;
     let obstacle = is_needed.then(|| loopback::obstacle_of(&sky.for_nodes())).flatten();
     let environment = SkyEnvironment::of_server(&plan.server);
@@ -86,7 +87,7 @@ fn run_plan(
     let plan = inputs.plan()?;
     let request = &inputs.request;
     prepare::announce(&plan, progress);
-    let infra = Infra::prepare(&plan, workspace, &sky, signals, progress)
+    let infra = Infra::start(&plan, workspace, &sky, signals, progress)
         .context("starting the loopback Slurm cluster; skip it with `-c none`")?;
 
     let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;
@@ -107,14 +108,14 @@ fn run_plan(
 
     let report = report::assemble(&run, workspace)?;
     let agreed = gate(&tests, &run, &report, progress)?;
-    // Whoever reads standard output may stop at any time.
+    // Before standard output, whose reader may close the pipe at any time.
     github::publish(&run, &report);
     report::show(&run, &report, results.output)?;
     agreed?;
     Ok(report.verdict)
 }
 
-/// From the server's start to its end, with everything measured in between.
+/// Starts the server, measures it through all phases, and stops it.
 fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result<()> {
     let (plan, run, progress) = (context.plan, context.run, context.progress);
     let mut events = Events::open(run)?;
@@ -122,7 +123,10 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
     let groups = MemoryGroups::here();
     let kills_before = groups.oom_kills();
     let server = ServerSession::begin(context)?;
-    write_json(&run.environment(), &prepare::environment(context, &server, infra.changes())?)?;
+    write_json(
+        &run.environment(),
+        &prepare::environment(context, &server, infra.modifications())?,
+    )?;
     infra.check(context)?;
     let profiler = server
         .addresses
@@ -134,21 +138,21 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         tests,
         credentials: &context.credentials,
         progress,
-        nodes_stay: infra.stays(),
-        watch: Monitor::new(context.signals, &server, profiler, events),
+        nodes_persist: infra.persists(),
+        monitor: Monitor::new(context.signals, &server, profiler, events),
     };
-    // Not `?` yet: what was measured is worth having, whatever went wrong.
+    // No `?` before the end: measurements until an error are still reported.
     let measured = phases::run(&mut active);
-    let stopped = active.watch.stopped();
-    let Monitor { profiler, mut events, .. } = active.watch;
+    let stopped = active.monitor.stopped();
+    let Monitor { profiler, mut events, .. } = active.monitor;
     let profiled = match plan.is_remote() {
         true => remote::fetch_profile(context, stopped, &mut events),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
     };
-    if let Some(processes) = more_kills(&groups, kills_before) {
+    if let Some(processes) = new_oom_kills(&groups, kills_before) {
         events.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }
-    // From here on, another Ctrl-C is for the stop.
+    // A Ctrl-C so far has ended the load. Another one from here on shortens the stop.
     context.signals.acknowledge();
     let step = progress.step("Stopping the server");
     let outcome =
@@ -170,26 +174,25 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
     events.note(Event::Ended)?;
     measured?;
     if let Err(error) = profiled {
-        // Its files say how far it came, and the verdict follows from them.
+        // No error of the run: the report judges the profile by its files.
         progress.note(format!("The profile is incomplete: {error:#}"));
     }
     Ok(run.write_checksums()?)
 }
 
-/// How many processes of our control group the kernel has ended since it had ended
-/// `before`; `None` for none, and where nobody counts.
-fn more_kills(groups: &MemoryGroups, before: Option<u64>) -> Option<u64> {
+/// Number of processes in the run's control group that the kernel killed for lack of memory since
+/// there were `before`; `None` if there are none, or if the kernel does not count them.
+fn new_oom_kills(groups: &MemoryGroups, before: Option<u64>) -> Option<u64> {
     groups.oom_kills()?.checked_sub(before?).filter(|processes| *processes > 0)
 }
 
-/// Runs the gate and shows its lines. Gate and verdict judge by the same report,
-/// so they must agree; that they do is the inner result.
+/// Runs the gate and shows its lines. The inner result is an error if the gate and the verdict,
+/// which judge the same report, disagree.
 fn gate(tests: &Tests, run: &RunDir, report: &Report, progress: Progress) -> Result<Result<()>> {
     let (passed, lines) = tests.run_gate(report, run)?;
-    // A gate that passes says what the report has said.
-    let is_worth_showing =
-        |line: &str| progress.is_verbose() || line.trim_start().starts_with("FAIL");
-    for line in lines.iter().filter(|line| is_worth_showing(line)) {
+    // Lines of passed cases only repeat the report.
+    let is_shown = |line: &str| progress.is_verbose() || line.trim_start().starts_with("FAIL");
+    for line in lines.iter().filter(|line| is_shown(line)) {
         progress.note(format!("gate: {line}"));
     }
     let verdict = report.verdict;
