@@ -107,11 +107,11 @@ fn run_plan(
     measure(&context, infra, &tests).with_context(|| format!("run {} has no result", run.id()))?;
 
     let report = report::assemble(&run, workspace)?;
-    let agreed = gate(&tests, &run, &report, progress)?;
+    let agreement = gate(&tests, &run, &report, progress)?;
     // Before standard output, whose reader may close the pipe at any time.
     github::publish(&run, &report);
     report::show(&run, &report, results.output)?;
-    agreed?;
+    agreement?;
     Ok(report.verdict)
 }
 
@@ -196,7 +196,7 @@ fn gate(tests: &Tests, run: &RunDir, report: &Report, progress: Progress) -> Res
         progress.note(format!("gate: {line}"));
     }
     let verdict = report.verdict;
-    let agreed = || {
+    let agreement = || {
         ensure!(
             passed == (verdict == Verdict::Pass),
             "the gate {} although the verdict is {}\n  hint: see {}",
@@ -206,5 +206,5 @@ fn gate(tests: &Tests, run: &RunDir, report: &Report, progress: Progress) -> Res
         );
         Ok(())
     };
-    Ok(agreed())
+    Ok(agreement())
 }
