@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_name_that_ends_inside_a_character_hides_no_process() {
-        let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
+        let named = fake_sky::non_utf8::NonUtf8Process::start().unwrap();
         let found = ProcessIdentity::of(named.pid()).expect("it runs");
         assert!(found.is_alive());
     }

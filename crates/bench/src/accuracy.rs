@@ -1,8 +1,9 @@
-//! What is caught: of short spikes, and of processes that live briefly.
+//! Measurement of the accuracy of each candidate: peaks of short spikes, and of brief
+//! processes.
 //!
-//! Each of them is a process of its own, and says afterwards what the kernel says
-//! of it. All candidates get the same sizes at the same distances, by the round's seed;
-//! at which moment of a candidate's interval they fall is left to chance.
+//! Each spike is in a process of its own, and each process reports its own peak afterwards.
+//! All candidates get the same sizes and delays, from the seed of the round. The time between
+//! a candidate's sample and a spike is left to chance.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -14,102 +15,107 @@ use fastrand::Rng;
 use skyload::units::ByteSize;
 
 use crate::candidate::Candidate;
-use crate::cost::report;
 use crate::harness::{Harness, workload};
-use crate::plan::{SPIKE_LASTS, SPIKE_MIB};
-use crate::statistics::Claim;
+use crate::overhead::report;
+use crate::plan::{SPIKE_DURATION, SPIKE_MIB};
+use crate::statistics::PeakComparison;
 
-/// One candidate's claims of one round.
+/// Accuracy of one candidate in one round.
 #[derive(Debug)]
-pub(crate) struct Caught {
-    /// Its place among the candidates.
+pub(crate) struct AccuracyMeasurement {
+    /// Index of the candidate.
     pub(crate) candidate: usize,
-    pub(crate) spikes: Vec<Claim>,
-    pub(crate) brief: Vec<Claim>,
+    pub(crate) spikes: Vec<PeakComparison>,
+    pub(crate) brief: Vec<PeakComparison>,
 }
 
-/// What a process said of itself.
-struct Truth {
+/// Peak that a process reports about itself.
+struct ActualPeak {
     pid: u32,
     peak: ByteSize,
 }
 
-/// Has all candidates watch spikes and brief processes, once.
-pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Caught>> {
-    let mut caught = Vec::new();
-    for (candidate, who) in harness.rotated(round) {
+/// Measures each candidate with spikes and with brief processes once.
+pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<AccuracyMeasurement>> {
+    let mut measurements = Vec::new();
+    for (index, candidate) in harness.rotated(round) {
         let mut rng = Rng::with_seed(harness.plan.seed + u64::from(round));
-        let mut watch = |what: &str, count: u32, show: Show| {
+        let mut measure_with = |name: &str, count: u32, run_process: RunProcess| {
             let step = harness.progress.step(format!(
-                "Round {}/{}: {what} seen by {who}",
+                "Round {}/{}: {name}, {candidate}",
                 round + 1,
                 harness.plan.rounds
             ));
-            let claims = watch(harness, who, |workload| {
-                let truths = (0..count).map(|number| {
+            let comparisons = measure(harness, candidate, |workload| {
+                let peaks = (0..count).map(|number| {
                     step.update(format!("{number} of {count}"));
-                    show(harness, workload, &mut rng)
+                    run_process(harness, workload, &mut rng)
                 });
-                truths.collect()
+                peaks.collect()
             })
-            .with_context(|| format!("showing {what} to {who}"))?;
-            step.done(format!("{count} shown"));
-            anyhow::Ok(claims)
+            .with_context(|| format!("measuring {candidate} with {name}"))?;
+            step.done(format!("{count} measured"));
+            anyhow::Ok(comparisons)
         };
-        let spikes = watch("spikes", harness.plan.spikes_per_round, spike)?;
-        let brief = watch("brief processes", harness.plan.brief_per_round, brief)?;
-        caught.push(Caught { candidate, spikes, brief });
+        let spikes = measure_with("spikes", harness.plan.spikes_per_round, spike)?;
+        let brief = measure_with("brief processes", harness.plan.brief_per_round, brief)?;
+        measurements.push(AccuracyMeasurement { candidate: index, spikes, brief });
     }
-    Ok(caught)
+    Ok(measurements)
 }
 
-/// Has one process do what is to be seen, and returns what it says of it.
-type Show = fn(&Harness, &mut Workload, &mut Rng) -> Result<Truth>;
+/// Function that runs one process of a workload, and returns the peak it reports.
+type RunProcess = fn(&Harness, &mut Workload, &mut Rng) -> Result<ActualPeak>;
 
-fn watch(
+fn measure(
     harness: &Harness,
     candidate: &Candidate,
-    show: impl FnOnce(&mut Workload) -> Result<Vec<Truth>>,
-) -> Result<Vec<Claim>> {
+    run_processes: impl FnOnce(&mut Workload) -> Result<Vec<ActualPeak>>,
+) -> Result<Vec<PeakComparison>> {
     let mut workload = workload()?;
     let watcher = harness.watch(candidate, &workload)?;
-    let truths = show(&mut workload)?;
-    let watched = watcher.finish()?;
+    let peaks = run_processes(&mut workload)?;
+    // The candidate ends first: it must still see the processes that had a spike.
+    let observation = watcher.finish()?;
     workload.finish()?;
-    Ok(claims(&truths, &watched.peaks))
+    Ok(compare(&peaks, &observation.peaks))
 }
 
-fn claims(truths: &[Truth], said: &HashMap<u32, ByteSize>) -> Vec<Claim> {
-    let claim = |truth: &Truth| Claim { truth: truth.peak, said: said.get(&truth.pid).copied() };
-    truths.iter().map(claim).collect()
+fn compare(peaks: &[ActualPeak], reported: &HashMap<u32, ByteSize>) -> Vec<PeakComparison> {
+    let comparison = |actual: &ActualPeak| PeakComparison {
+        actual: actual.peak,
+        reported: reported.get(&actual.pid).copied(),
+    };
+    peaks.iter().map(comparison).collect()
 }
 
-/// A process of its own, which then stays: its high-water mark is there to be read.
-fn spike(harness: &Harness, workload: &mut Workload, rng: &mut Rng) -> Result<Truth> {
+/// Runs a process with a spike. The process then stays, so that its high-water mark can be
+/// read.
+fn spike(harness: &Harness, workload: &mut Workload, rng: &mut Rng) -> Result<ActualPeak> {
     let (mib, after) = (usize::try_from(SPIKE_MIB)?, millis(rng, 100..=400));
-    workload.order(Task::Spike { mib, after, lasting: SPIKE_LASTS })?;
-    next_truth(harness, workload)
+    workload.start_worker(Task::Spike { mib, after, lasting: SPIKE_DURATION })?;
+    next_peak(harness, workload)
 }
 
-/// It is gone when the next one comes.
-fn brief(harness: &Harness, workload: &mut Workload, rng: &mut Rng) -> Result<Truth> {
+/// Runs a brief process. It has exited before the next one starts.
+fn brief(harness: &Harness, workload: &mut Workload, rng: &mut Rng) -> Result<ActualPeak> {
     let mib = rng.usize(40..=120);
-    workload.order(Task::Brief { mib, lasting: millis(rng, 100..=300) })?;
-    let truth = next_truth(harness, workload)?;
-    // The end of the last one is to be seen, too.
+    workload.start_worker(Task::Brief { mib, lasting: millis(rng, 100..=300) })?;
+    let peak = next_peak(harness, workload)?;
+    // Time for the candidate to see the exit, also of the last process.
     harness.signals.wait(millis(rng, 50..=100))?;
-    Ok(truth)
+    Ok(peak)
 }
 
-/// A number of milliseconds.
+/// Random duration within bounds in milliseconds.
 fn millis(rng: &mut Rng, bounds: RangeInclusive<u64>) -> Duration {
     Duration::from_millis(rng.u64(bounds))
 }
 
-fn next_truth(harness: &Harness, workload: &Workload) -> Result<Truth> {
+fn next_peak(harness: &Harness, workload: &Workload) -> Result<ActualPeak> {
     loop {
         if let Report::Peak { pid, kib } = report(harness, workload)? {
-            return Ok(Truth { pid, peak: ByteSize(kib << 10) });
+            return Ok(ActualPeak { pid, peak: ByteSize(kib << 10) });
         }
     }
 }
@@ -119,14 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_truth_meets_what_was_said_of_the_same_process() {
-        let truth = |pid, mib| Truth { pid, peak: ByteSize::mib(mib) };
-        let said = HashMap::from([(7, ByteSize::mib(70)), (9, ByteSize::mib(1))]);
-        let claims = claims(&[truth(7, 80), truth(8, 90)], &said);
-        let claim = |truth, said: Option<u64>| Claim {
-            truth: ByteSize::mib(truth),
-            said: said.map(ByteSize::mib),
+    fn an_actual_peak_is_compared_with_the_reported_one_of_the_same_process() {
+        let actual = |pid, mib| ActualPeak { pid, peak: ByteSize::mib(mib) };
+        let reported = HashMap::from([(7, ByteSize::mib(70)), (9, ByteSize::mib(1))]);
+        let comparisons = compare(&[actual(7, 80), actual(8, 90)], &reported);
+        let comparison = |actual, reported: Option<u64>| PeakComparison {
+            actual: ByteSize::mib(actual),
+            reported: reported.map(ByteSize::mib),
         };
-        assert_eq!(claims, [claim(80, Some(70)), claim(90, None)]);
+        assert_eq!(comparisons, [comparison(80, Some(70)), comparison(90, None)]);
     }
 }

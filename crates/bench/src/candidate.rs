@@ -1,5 +1,4 @@
-//! What is measured: our profiler at each level that this machine grants, and what
-//! else one could take.
+//! Candidates: skyload's profiler at each level that is available here, and other tools.
 
 use std::fmt;
 use std::io::{Cursor, sink};
@@ -8,41 +7,41 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
-use skyload::profiler::protocol::{self, Command as Order};
+use skyload::profiler::protocol::{self, Command as ProfilerCommand};
 use skyload::profiler::{self, DEFAULT_INTERVAL, LevelChoice, ProfilerOptions};
 use skyload::record::profile::{ProfileLine, ProfilerLevel};
 use skyload::record::read_log;
 use skyload::units;
 
-/// The original tool's distance between two ticks.
+/// Sampling interval of upstream's script.
 const PSUTIL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A profiler that is measured.
+/// Profiler that is measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Candidate {
     pub(crate) kind: Kind,
-    /// The distance between two ticks that it is given.
+    /// Configured sampling interval.
     #[serde(with = "units::duration")]
     pub(crate) interval: Duration,
 }
 
-/// What it is.
+/// Kind of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
-    /// Our profiler.
+    /// Skyload's profiler.
     Skyload {
-        /// What it was asked for.
+        /// Requested level.
         asked: LevelChoice,
-        /// What it does, by its own word.
+        /// Level in force, from the header of the profile.
         level: ProfilerLevel,
-        /// Whether the kernel tells it of each fork and exit.
+        /// Whether the profiler gets fork, exec and exit events from the kernel.
         kernel_events: bool,
     },
-    /// The original tool's loop.
+    /// Loop over psutil, like upstream's script.
     Psutil,
-    /// A loop over sysinfo.
+    /// Loop over sysinfo.
     Sysinfo,
 }
 
@@ -65,55 +64,57 @@ const fn level_name(level: ProfilerLevel) -> &'static str {
     }
 }
 
-/// All profilers that are measured, ours at its best first; and which of its levels are not,
-/// with the reason.
+/// Candidates, beginning with skyload's profiler at its best level, and its unavailable
+/// levels with the reasons.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidates {
     pub(crate) all: Vec<Candidate>,
-    pub(crate) not_granted: Vec<String>,
+    pub(crate) unavailable: Vec<String>,
 }
 
 impl Candidates {
-    /// Asks the profiler for each level once, on the tree of `root`.
+    /// Finds the available levels by running the profiler once with each, on the tree of
+    /// `root`.
     pub(crate) fn find(root: ProcessIdentity) -> Result<Self> {
-        let best = ask(root, LevelChoice::Best)
-            .context("asking the profiler for its best level")?
-            .map_err(|refusal| anyhow::anyhow!("the profiler refuses to work: {refusal}"))?;
-        let mut candidates = Self { all: vec![best], not_granted: Vec::new() };
-        let (exit, marks, rss) =
+        let best = try_level(root, LevelChoice::Best)
+            .context("trying the profiler's best level")?
+            .map_err(|reason| anyhow::anyhow!("the profiler does not run here: {reason}"))?;
+        let mut candidates = Self { all: vec![best], unavailable: Vec::new() };
+        let (exit, peaks, rss) =
             (LevelChoice::ExitRecords, LevelChoice::HighWaterMark, LevelChoice::Sampled);
         for (choice, name) in
-            [(exit, "exit records"), (marks, "high-water marks"), (rss, "sampled RSS")]
+            [(exit, "exit records"), (peaks, "high-water marks"), (rss, "sampled RSS")]
         {
-            match ask(root, choice).with_context(|| format!("asking the profiler for {name}"))? {
-                Err(refusal) => {
-                    candidates.not_granted.push(format!("{name}: not granted here ({refusal})"))
+            let tried = try_level(root, choice)
+                .with_context(|| format!("trying the profiler's level `{name}`"))?;
+            match tried {
+                Err(reason) => {
+                    candidates.unavailable.push(format!("{name}: not available here ({reason})"))
                 }
                 Ok(other) if !other.is_at(choice) => {
                     candidates
-                        .not_granted
-                        .push(format!("{name}: asked for, and given {}", other.how()));
+                        .unavailable
+                        .push(format!("{name}: requested, but the profiler used {}", other.how()));
                 }
-                Ok(granted) => candidates.add(granted),
+                Ok(available) => candidates.add(available),
             }
         }
-        let (marks, original) = (DEFAULT_INTERVAL, PSUTIL_INTERVAL);
-        candidates.all.push(Candidate { kind: Kind::Psutil, interval: original });
-        candidates.all.push(Candidate { kind: Kind::Sysinfo, interval: marks });
+        candidates.all.push(Candidate { kind: Kind::Psutil, interval: PSUTIL_INTERVAL });
+        candidates.all.push(Candidate { kind: Kind::Sysinfo, interval: DEFAULT_INTERVAL });
         Ok(candidates)
     }
 
-    /// A level that was asked for by name may be the best one, which is there.
-    fn add(&mut self, granted: Candidate) {
-        let name = granted.to_string();
+    /// Adds a level, unless it is the best one, which is already a candidate.
+    fn add(&mut self, available: Candidate) {
+        let name = available.to_string();
         if self.all.iter().all(|other| other.to_string() != name) {
-            self.all.push(granted);
+            self.all.push(available);
         }
     }
 }
 
 impl Candidate {
-    /// How it comes by its figures.
+    /// Method by which the candidate measures.
     fn how(&self) -> String {
         match self.kind {
             Kind::Skyload { level, kernel_events: true, .. } => {
@@ -140,19 +141,19 @@ impl Candidate {
     }
 }
 
-/// Has a profile of a moment taken in this process, and reads what its header says;
-/// the inner result is the profiler's refusal.
-fn ask(root: ProcessIdentity, choice: LevelChoice) -> Result<Result<Candidate, String>> {
-    let folder = tempfile::tempdir().context("making a folder for a profile")?;
+/// Runs the profiler in this process just long enough for a header, and returns the candidate
+/// that the header describes. The inner error is the reason why the level is unavailable.
+fn try_level(root: ProcessIdentity, choice: LevelChoice) -> Result<Result<Candidate, String>> {
+    let folder = tempfile::tempdir().context("creating a directory for a profile")?;
     let samples = folder.path().join("samples.jsonl");
     let options = ProfilerOptions {
         level: choice,
         ..ProfilerOptions::new(root, samples.clone(), folder.path().join("processes.json"))
     };
-    let mut orders = Vec::new();
-    protocol::send(&mut orders, &Order::Finish).context("writing an order")?;
-    if let Err(refusal) = profiler::run(&options, Cursor::new(orders), sink()) {
-        return Ok(Err(format!("{:#}", anyhow::Error::from(refusal))));
+    let mut commands = Vec::new();
+    protocol::send(&mut commands, &ProfilerCommand::Finish).context("writing a command")?;
+    if let Err(error) = profiler::run(&options, Cursor::new(commands), sink()) {
+        return Ok(Err(format!("{:#}", anyhow::Error::from(error))));
     }
     let lines = read_log(&samples)?.values;
     let Some(ProfileLine::Header(header)) = lines.into_iter().next() else {
@@ -167,32 +168,32 @@ fn ask(root: ProcessIdentity, choice: LevelChoice) -> Result<Result<Candidate, S
 mod tests {
     use super::*;
 
-    fn ours(asked: LevelChoice, level: ProfilerLevel) -> Candidate {
+    fn skyload_at(asked: LevelChoice, level: ProfilerLevel) -> Candidate {
         let kind = Kind::Skyload { asked, level, kernel_events: false };
         Candidate { kind, interval: DEFAULT_INTERVAL }
     }
 
     #[test]
-    fn a_level_that_is_the_best_anyway_is_not_measured_twice() {
-        let best = ours(LevelChoice::Best, ProfilerLevel::HighWaterMark);
-        let mut candidates = Candidates { all: vec![best], not_granted: Vec::new() };
-        candidates.add(ours(LevelChoice::HighWaterMark, ProfilerLevel::HighWaterMark));
+    fn the_best_level_is_not_measured_twice() {
+        let best = skyload_at(LevelChoice::Best, ProfilerLevel::HighWaterMark);
+        let mut candidates = Candidates { all: vec![best], unavailable: Vec::new() };
+        candidates.add(skyload_at(LevelChoice::HighWaterMark, ProfilerLevel::HighWaterMark));
         assert_eq!(candidates.all.len(), 1);
-        candidates.add(ours(LevelChoice::Sampled, ProfilerLevel::SampledRss));
+        candidates.add(skyload_at(LevelChoice::Sampled, ProfilerLevel::SampledRss));
         assert_eq!(candidates.all[1].to_string(), "skyload: sampled RSS");
     }
 
     #[test]
-    fn a_level_counts_as_granted_when_the_header_says_so() {
+    fn the_header_decides_whether_a_level_is_available() {
         let (asked, level) = (LevelChoice::ExitRecords, ProfilerLevel::HighWaterMark);
-        assert!(!ours(asked, level).is_at(asked));
-        assert!(ours(asked, ProfilerLevel::ExitRecords).is_at(asked));
+        assert!(!skyload_at(asked, level).is_at(asked));
+        assert!(skyload_at(asked, ProfilerLevel::ExitRecords).is_at(asked));
         let another = ProfilerLevel::HighWaterMarkOfAnother;
-        assert!(ours(asked, another).is_at(LevelChoice::HighWaterMark));
+        assert!(skyload_at(asked, another).is_at(LevelChoice::HighWaterMark));
     }
 
     #[test]
-    fn the_candidates_begin_with_our_best_and_hold_the_other_tools() {
+    fn the_candidates_begin_with_the_best_level_and_include_the_other_tools() {
         let root = ProcessIdentity::current().unwrap();
         let candidates = Candidates::find(root).unwrap();
         let asked = |candidate: &Candidate| match candidate.kind {

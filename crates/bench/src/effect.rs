@@ -1,8 +1,8 @@
-//! The effect of profiling on a real server: windows with and without the
-//! profiler alternately, the same users in each.
+//! Effect of profiling on a real server: windows with and without the profiler alternate,
+//! with the same users in each.
 //!
-//! Latencies of a busy machine wander. How far apart windows *of the same kind* lie
-//! is therefore said beside the ratio: a difference below that is none.
+//! Latencies on a busy machine vary. Therefore the variation between windows *of the same
+//! kind* is reported too: a difference smaller than that is not significant.
 
 use std::time::{Duration, Instant};
 
@@ -22,72 +22,73 @@ use crate::files;
 use crate::flags::EffectFlags;
 use crate::plan::{Plan, ServerPlan};
 use crate::statistics::{Micros, Spread};
-use crate::watcher::{Watched, Watcher};
+use crate::watcher::{Observation, Watcher};
 
-/// The time between two windows: what one leaves must not run into the next.
-const BETWEEN: Duration = Duration::from_secs(1);
+/// Pause before each window, so that requests of the last one do not run into the next.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// A result that has not come by then has failed.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Time limit of an iteration.
+const ITERATION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One window, as the users saw it.
+/// Latencies of all users in one window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Window {
     pub(crate) profiled: bool,
     pub(crate) health: Latencies,
-    /// From the request to its result.
+    /// Latencies from the request to its result.
     pub(crate) status: Latencies,
     pub(crate) failed: u64,
 }
 
-/// All windows, and what the profiler cost meanwhile.
+/// Windows, and the overhead of the profiler in those with it.
 #[derive(Debug)]
-struct Observed {
+struct EffectMeasurement {
     sky: String,
     windows: Vec<Window>,
-    watched: Vec<Watched>,
+    observations: Vec<Observation>,
 }
 
-/// The effect of the first candidate on a real server.
+/// Effect of the first candidate on a real server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Effect {
-    /// The release of SkyPilot.
+    /// SkyPilot release of the server.
     pub(crate) sky: String,
     pub(crate) windows: Vec<Window>,
-    pub(crate) cpu_micros_per_tick: Spread<Micros>,
+    #[serde(rename = "cpu-micros-per-tick")]
+    pub(crate) cpu_micros_per_sample: Spread<Micros>,
 }
 
 impl Effect {
-    fn of(observed: Observed) -> Result<Self> {
+    fn of(measurement: EffectMeasurement) -> Result<Self> {
         let cpu: Option<Vec<Micros>> =
-            observed.watched.iter().map(Watched::micros_per_tick).collect();
+            measurement.observations.iter().map(Observation::micros_per_sample).collect();
         let cpu = cpu.as_deref().and_then(Spread::of);
         Ok(Self {
-            sky: observed.sky,
-            windows: observed.windows,
-            cpu_micros_per_tick: cpu.context("the profiler took no tick beside the server")?,
+            sky: measurement.sky,
+            windows: measurement.windows,
+            cpu_micros_per_sample: cpu.context("the profiler took no sample of the server")?,
         })
     }
 }
 
-/// Measures the effect on the server that was started for it, and writes it down.
+/// Measures the effect on the server that xtask started, and writes the result to its file.
 pub(crate) fn run(flags: &EffectFlags) -> Result<()> {
     let signals = Signals::listen()?;
     let run = RunDir::open(&flags.common.directory)?;
     let plan: Plan = read_json(&files::plan(&run), "plan of the benchmark")?;
-    let plan = plan.server.context("the plan leaves out the effect on a server")?;
-    let observed = observe(flags, plan, &run, &signals)?;
-    Ok(write_json(&files::effect(&run), &Effect::of(observed)?)?)
+    let plan = plan.server.context("the plan skips the effect on a server")?;
+    let measurement = measure(flags, plan, &run, &signals)?;
+    Ok(write_json(&files::effect(&run), &Effect::of(measurement)?)?)
 }
 
-fn observe(
+fn measure(
     flags: &EffectFlags,
     plan: ServerPlan,
     run: &RunDir,
     signals: &Signals,
-) -> Result<Observed> {
+) -> Result<EffectMeasurement> {
     let identity = ClientIdentity {
         user_id: run.id().new_user(),
         command: "skyload bench".to_owned(),
@@ -97,47 +98,47 @@ fn observe(
     let endpoint = &flags.client.endpoint;
     let client = ApiClient::new(endpoint, &identity, None, &Credentials::None)?;
     let users = Users { client, names: names(run), count: plan.users };
-    let step = Progress::new().step("The server with and without the profiler");
+    let step = Progress::new().step("Measuring the server with and without the profiler");
     step.update("warming up");
-    // The first answers come when executors have been started for them; what else
-    // starts then is over in the second window.
-    users.ask(signals, plan.warm_up)?;
-    let (warm, failure) = users.ask(signals, plan.warm_up)?;
+    // The first load starts the executors. Other startup work is over after the second.
+    users.run(signals, plan.warm_up)?;
+    let (warm, failure) = users.run(signals, plan.warm_up)?;
     ensure!(
         warm.status.count() > 0,
-        "asking {} for all clusters: no answer within {} ({} failed{})",
-        endpoint.join(status_call()?.path).context("composing the address")?,
+        "POST {}: no result within {} ({} failed{})",
+        endpoint.join(status_call()?.path).context("building the URL")?,
         humantime::format_duration(plan.warm_up),
         warm.failed,
-        failure.map_or_else(String::new, |failure| format!("; last: {failure}"))
+        failure.map_or_else(String::new, |failure| format!("; last error: {failure}"))
     );
-    let (mut windows, mut watched) = (Vec::new(), Vec::new());
+    let (mut windows, mut observations) = (Vec::new(), Vec::new());
     for (number, profiled) in order(plan.pairs).into_iter().enumerate() {
         step.update(format!("window {} of {}", number + 1, plan.pairs * 2));
         let profiler = || Watcher::profiler(flags.profile.clone(), &flags.common.xtask);
         let watcher = profiled.then(profiler).transpose()?;
-        signals.wait(BETWEEN)?;
-        let (asked, _) = users.ask(signals, plan.window)?;
-        windows.push(Window { profiled, ..asked });
-        watched.extend(watcher.map(Watcher::finish).transpose()?);
+        signals.wait(PAUSE)?;
+        let (window, _) = users.run(signals, plan.window)?;
+        windows.push(Window { profiled, ..window });
+        observations.extend(watcher.map(Watcher::finish).transpose()?);
     }
     step.done(format!("{} windows", windows.len()));
-    Ok(Observed { sky: flags.release.clone(), windows, watched })
+    Ok(EffectMeasurement { sky: flags.release.clone(), windows, observations })
 }
 
-/// Whether each window is profiled. The pairs begin with either kind alternately, so
-/// that neither gets the better of a machine that warms up or tires.
+/// Whether each window has the profiler. Every other pair has the reverse order, so that a
+/// machine that becomes faster or slower favors neither kind.
 fn order(pairs: u32) -> Vec<bool> {
     (0..pairs).flat_map(|pair| if pair % 2 == 0 { [false, true] } else { [true, false] }).collect()
 }
 
-/// What a request for clusters has to name: nothing of its own.
+/// Names for the status call, which uses no cluster or job of its own.
 fn names(run: &RunDir) -> IterationNames {
     let shared = SharedNames::new(&run.id(), "none", 0);
     IterationNames { own: shared.cluster.clone(), shared, ..IterationNames::none() }
 }
 
-/// Users who each ask for the server's health and for all clusters, again and again.
+/// Concurrent users. Each requests the server's health, then the status of all clusters, in
+/// a loop.
 struct Users {
     client: ApiClient,
     names: IterationNames,
@@ -145,20 +146,20 @@ struct Users {
 }
 
 impl Users {
-    /// What they saw, and how the last request failed that did.
-    fn ask(&self, signals: &Signals, window: Duration) -> Result<(Window, Option<String>)> {
+    /// Runs all users for a window, and returns their latencies and the last error, if any.
+    fn run(&self, signals: &Signals, window: Duration) -> Result<(Window, Option<String>)> {
         let call = status_call()?;
         let end = Instant::now() + window;
-        let ask = async {
+        let run = async {
             let mut users = JoinSet::new();
             for _ in 0..self.count {
-                users.spawn(ask_until(end, self.client.clone(), call, self.names.clone()));
+                users.spawn(run_user(end, self.client.clone(), call, self.names.clone()));
             }
             users.join_all().await
         };
-        let asked = runtime()?.block_on(signals.unless_interrupted(ask))?;
+        let results = runtime()?.block_on(signals.unless_interrupted(run))?;
         let (mut sum, mut last) = (Window::default(), None);
-        for (window, failure) in asked {
+        for (window, failure) in results {
             sum.health.add(&window.health);
             sum.status.add(&window.status);
             sum.failed += window.failed;
@@ -175,8 +176,8 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .context("starting an async runtime")
 }
 
-/// One user, who asks again until the end.
-async fn ask_until(
+/// Runs iterations of one user until `end`.
+async fn run_user(
     end: Instant,
     client: ApiClient,
     call: &Call,
@@ -184,13 +185,15 @@ async fn ask_until(
 ) -> (Window, Option<String>) {
     let (mut window, mut last) = (Window::default(), None);
     while Instant::now() < end {
-        let asked = timeout(ANSWER_WITHIN, iteration(&client, call, &names, &mut window)).await;
-        let failure = match asked {
+        let result =
+            timeout(ITERATION_TIMEOUT, iteration(&client, call, &names, &mut window)).await;
+        let failure = match result {
             Ok(Ok(())) => continue,
             Ok(Err(failure)) => failure.to_string(),
-            Err(_) => format!("no result within {}", humantime::format_duration(ANSWER_WITHIN)),
+            Err(_) => format!("no result within {}", humantime::format_duration(ITERATION_TIMEOUT)),
         };
         (window.failed, last) = (window.failed + 1, Some(failure));
+        // Errors may come without delay, so do not retry in a busy loop.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     (window, last)
@@ -207,17 +210,17 @@ async fn iteration(
     window.health.record(start.elapsed());
     let start = Instant::now();
     let response = client.send(call, names).await?;
-    // Without an id there is no result to be had, which the server then says.
+    // A missing request id makes the next call fail with the server's error.
     let id = response.request_id.unwrap_or_default();
     client.get(call.step, &id).await?.result?;
     window.status.record(start.elapsed());
     Ok(())
 }
 
-/// The request that `api:status` makes.
+/// Call of the scenario `api:status`.
 fn status_call() -> Result<&'static Call> {
     let Work::Api(actions) = Scenario::of(ScenarioId::ApiStatus).work else {
-        bail!("{} makes no requests", ScenarioId::ApiStatus);
+        bail!("{} has no API calls", ScenarioId::ApiStatus);
     };
     let submitted = actions.iter().find_map(|action| match action {
         Action::Submit(call) => Some(*call),
@@ -231,12 +234,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_have_as_many_windows_and_neither_always_comes_first() {
+    fn both_kinds_have_the_same_number_of_windows_and_alternate_in_being_first() {
         assert_eq!(order(3), [false, true, true, false, false, true]);
     }
 
     #[test]
-    fn users_ask_for_the_status_of_clusters() {
+    fn users_request_the_status_of_clusters() {
         assert_eq!(status_call().unwrap().path, "/status");
     }
 }

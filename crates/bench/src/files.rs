@@ -1,25 +1,25 @@
-//! The files in which the steps meet.
+//! Files that the steps share.
 
 use std::path::PathBuf;
 
 use skyload::record::RunDir;
 
-/// How much is measured: written by whoever runs the steps.
+/// Path of the plan, which `cargo xtask bench` writes.
 pub(crate) fn plan(run: &RunDir) -> PathBuf {
     run.path().join("bench-plan.json")
 }
 
-/// The effect on a server; absent where that was not measured.
+/// Path of the effect on a server; no such file if the step was skipped.
 pub(crate) fn effect(run: &RunDir) -> PathBuf {
     run.path().join("effect.json")
 }
 
-/// Everything that was found.
-pub(crate) fn findings(run: &RunDir) -> PathBuf {
+/// Path of the results of all steps.
+pub(crate) fn results(run: &RunDir) -> PathBuf {
     run.path().join("profiler.json")
 }
 
-/// The same as tables for docs/peaks.md.
+/// Path of the results as Markdown tables, for docs/peaks.md.
 pub(crate) fn tables(run: &RunDir) -> PathBuf {
     run.path().join("profiler.md")
 }

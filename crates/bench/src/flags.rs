@@ -1,4 +1,4 @@
-//! What the program is started with, by `cargo xtask bench` or by itself.
+//! Command line of the program, as `cargo xtask bench` and the program itself use it.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use skyload::profiler::ProfilerOptions;
 use skyload::record::environment::ClientSettings;
 
-/// Skyload's profiler measured beside other tools.
+/// Benchmark of skyload's profiler and other tools.
 #[derive(Parser)]
 pub(crate) struct Bench {
     #[command(subcommand)]
@@ -15,36 +15,36 @@ pub(crate) struct Bench {
 
 #[derive(Subcommand)]
 pub(crate) enum Step {
-    /// Print how much will be measured, as JSON.
+    /// Print the plan of the benchmark, as JSON.
     Plan(PlanFlags),
     /// Measure the effect of profiling on a server.
     Effect(Box<EffectFlags>),
-    /// Measure what profiling costs and what it catches, and show all results.
+    /// Measure the overhead and accuracy of profilers, and show all results.
     Profiler(ProfilerFlags),
-    /// A profiler made of sysinfo, to be compared with.
+    /// Run a simple profiler made with sysinfo, for comparison.
     SysinfoLoop(SysinfoLoopFlags),
-    /// The root of a workload; orders come through standard input.
+    /// Run the root of a workload, which reads tasks from standard input.
     Workload,
 }
 
 #[derive(Args)]
 pub(crate) struct PlanFlags {
-    /// Numbers of worker processes to measure the cost at.
+    /// Numbers of worker processes at which the overhead is measured.
     #[arg(long, value_delimiter = ',')]
     pub(crate) workers: Vec<u32>,
-    /// How often everything is measured.
+    /// Number of rounds, each of which measures everything once.
     #[arg(long)]
     pub(crate) rounds: Option<u32>,
-    /// Small numbers, to see that it works.
+    /// Small counts, to check that the benchmark works.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Leave out the effect on a real server.
+    /// Skip the effect on a real server.
     #[arg(long)]
     pub(crate) without_server: bool,
-    /// Bytes of memory that can be used.
+    /// Usable memory, in bytes.
     #[arg(long)]
     pub(crate) usable: u64,
-    /// Bytes of memory that stay free beside them.
+    /// Memory kept free in addition, in bytes.
     #[arg(long)]
     pub(crate) floor: u64,
 }
@@ -53,13 +53,13 @@ pub(crate) struct PlanFlags {
 pub(crate) struct EffectFlags {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// The release of SkyPilot that the server is.
+    /// SkyPilot release of the server.
     #[arg(long)]
     pub(crate) release: String,
-    /// How clients reach the server, as JSON.
+    /// Client settings for the server, as JSON.
     #[arg(long, value_parser = json::<ClientSettings>)]
     pub(crate) client: ClientSettings,
-    /// How the server is profiled, as JSON.
+    /// Profiler options for the server, as JSON.
     #[arg(long, value_parser = json::<ProfilerOptions>)]
     pub(crate) profile: ProfilerOptions,
 }
@@ -68,13 +68,13 @@ pub(crate) struct EffectFlags {
 pub(crate) struct ProfilerFlags {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// A Python that has psutil.
+    /// Python interpreter with psutil.
     #[arg(long)]
     pub(crate) python: PathBuf,
-    /// The versions of both.
+    /// Versions of psutil and Python, as text.
     #[arg(long)]
     pub(crate) psutil: String,
-    /// Bytes of memory that this machine has.
+    /// Total memory of this machine, in bytes.
     #[arg(long)]
     pub(crate) memory: u64,
 }
@@ -82,16 +82,16 @@ pub(crate) struct ProfilerFlags {
 /// Flags of all steps that measure.
 #[derive(Args)]
 pub(crate) struct Common {
-    /// The directory with the plan, for the results.
+    /// Directory with the plan, to which the results are written.
     pub(crate) directory: PathBuf,
-    /// The program whose `__profile` is skyload's profiler.
+    /// Program whose `__profile` command is skyload's profiler.
     #[arg(long)]
     pub(crate) xtask: PathBuf,
 }
 
 #[derive(Args)]
 pub(crate) struct SysinfoLoopFlags {
-    /// Milliseconds between two ticks.
+    /// Sampling interval, in milliseconds.
     pub(crate) interval: u64,
 }
 

@@ -1,5 +1,4 @@
-//! What everything is measured with: the candidates, the workloads that they watch, and how
-//! to end early.
+//! Harness of all measurements: candidates, workloads, interruption, progress.
 
 use std::path::Path;
 
@@ -14,7 +13,7 @@ use crate::candidate::{Candidate, Candidates};
 use crate::plan::Plan;
 use crate::watcher::{Programs, Watcher};
 
-/// What one run of the benchmark has of all this.
+/// Harness of one run of the benchmark.
 pub(crate) struct Harness {
     pub(crate) plan: Plan,
     pub(crate) candidates: Candidates,
@@ -24,8 +23,8 @@ pub(crate) struct Harness {
 }
 
 impl Harness {
-    /// Finds the candidates of this machine. Which levels of the profiler it grants is asked
-    /// on a workload without workers.
+    /// Finds the candidates of this machine. The levels of the profiler are tried on a
+    /// workload without workers.
     pub(crate) fn new(plan: Plan, programs: Programs, signals: Signals) -> Result<Self> {
         let workload = workload()?;
         let candidates = Candidates::find(root_of(&workload)?)?;
@@ -33,28 +32,29 @@ impl Harness {
         Ok(Self { plan, candidates, programs, signals, progress: Progress::new() })
     }
 
-    /// All candidates with their places, each round in another order.
+    /// Candidates with their indices. Each round begins with another candidate, so that none
+    /// always has the same position.
     pub(crate) fn rotated(&self, round: u32) -> impl Iterator<Item = (usize, &Candidate)> {
         let candidates = &self.candidates.all;
         let count = candidates.len();
         let first = usize::try_from(round).unwrap_or_default() % count;
         (0..count).map(move |step| {
-            let place = (first + step) % count;
-            (place, &candidates[place])
+            let index = (first + step) % count;
+            (index, &candidates[index])
         })
     }
 
-    /// Has a candidate watch a workload.
+    /// Starts a candidate that watches a workload.
     pub(crate) fn watch(&self, candidate: &Candidate, workload: &Workload) -> Result<Watcher> {
         Watcher::start(candidate, root_of(workload)?, &self.programs)
     }
 }
 
-/// A workload without workers, made of this program.
+/// Starts a workload without workers, which runs this program.
 pub(crate) fn workload() -> Result<Workload> {
     Workload::start(Path::new(THIS_PROGRAM))
 }
 
 fn root_of(workload: &Workload) -> Result<ProcessIdentity> {
-    ProcessIdentity::of(workload.pid()).context("the root of the workload has ended")
+    ProcessIdentity::of(workload.pid()).context("the root of the workload has exited")
 }

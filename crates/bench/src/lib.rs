@@ -1,8 +1,8 @@
-//! The workloads on which profilers are measured.
+//! Workloads for the benchmark of profilers.
 //!
-//! Why this is a package of its own: a workload is made of *processes* whose memory is
-//! known, and which are this package's program, started again. The measuring is in that
-//! program, `bench`; the workloads are a library, so that tests of the profiler can have
-//! them, too. `cargo xtask bench` prepares what the program needs, and runs it.
+//! A package of its own, because a workload consists of *processes* of known memory, which
+//! run this package's program, `bench`. The program does the measuring; the workloads are a
+//! library, so that tests of the profiler can use them too. `cargo xtask bench` prepares the
+//! prerequisites of the program and runs it.
 
 pub mod workload;

@@ -1,4 +1,4 @@
-//! A child that is told things, and answers, line by line.
+//! Child process with a line protocol on its standard input and output.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -10,23 +10,24 @@ use anyhow::{Context as _, Result, bail, ensure};
 use host::process::child::OwnedChild;
 use skyload::profiler::protocol;
 
-/// How long an answer may take, even on a machine that is saturated: a tick of psutil's
-/// over hundreds of processes takes a fraction of a second on an idle one.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Time limit for the next line. Generous, for a saturated machine: on an idle one, a
+/// psutil sample of hundreds of processes takes a fraction of a second.
+const LINE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The child. It ends with its owner: each of them ends when its input does.
+/// Child process. Each such program exits at the end of its input, so none outlives this
+/// process.
 pub(crate) struct LineProcess {
     child: OwnedChild,
     input: Option<ChildStdin>,
-    /// Its lines, as they come; closed when it says no more.
+    /// Lines of the output; disconnected at its end.
     lines: Receiver<std::io::Result<String>>,
 }
 
 impl LineProcess {
-    /// Starts `command`, which is called `what` in errors.
-    pub(crate) fn start(mut command: Command, what: &str) -> Result<Self> {
-        let starting = || format!("starting the {what}");
-        // A terminal's Ctrl-C is for this program, which then ends the child.
+    /// Starts `command`. Errors call it `name`.
+    pub(crate) fn start(mut command: Command, name: &str) -> Result<Self> {
+        let starting = || format!("starting the {name}");
+        // Ctrl-C at the terminal must only reach this program, which then ends the child.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         let mut child = OwnedChild::spawn(&mut command).with_context(starting)?;
         let input = child.take_input();
@@ -34,47 +35,47 @@ impl LineProcess {
         let (sender, lines) = channel();
         let process = Self { child, input, lines };
         let output = output.with_context(starting)?;
-        // Reading has no limit of time, receiving has.
+        // In a thread, because reading from a pipe has no timeout; receiving has one.
         std::thread::spawn(move || output.lines().try_for_each(|line| sender.send(line)));
         Ok(process)
     }
 
-    /// The pid of the child.
+    /// Process id of the child.
     pub(crate) fn pid(&self) -> u32 {
         self.child.pid()
     }
 
     /// Sends one message, as a line of JSON.
-    pub(crate) fn say(&mut self, message: &impl serde::Serialize) -> Result<()> {
-        let input = self.input.as_mut().context("its input was closed")?;
-        protocol::send(input, message).context("speaking to a process that has ended")
+    pub(crate) fn send(&mut self, message: &impl serde::Serialize) -> Result<()> {
+        let input = self.input.as_mut().context("the child's input is closed")?;
+        protocol::send(input, message).context("sending a message to the child")
     }
 
-    /// The next line; `None` where no more come.
-    pub(crate) fn line(&mut self) -> Result<Option<String>> {
-        self.line_within(ANSWER_WITHIN)
+    /// Next line of the output; `None` at its end.
+    pub(crate) fn next_line(&mut self) -> Result<Option<String>> {
+        self.next_line_within(LINE_TIMEOUT)
     }
 
-    fn line_within(&mut self, limit: Duration) -> Result<Option<String>> {
-        match self.lines.recv_timeout(limit) {
-            Ok(line) => Ok(Some(line.context("reading what it says")?.trim_end().to_owned())),
+    fn next_line_within(&mut self, timeout: Duration) -> Result<Option<String>> {
+        match self.lines.recv_timeout(timeout) {
+            Ok(line) => Ok(Some(line.context("reading the child's output")?.trim_end().to_owned())),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(RecvTimeoutError::Timeout) => {
-                bail!("it said nothing within {}", humantime::format_duration(limit))
+                bail!("no output of the child within {}", humantime::format_duration(timeout))
             }
         }
     }
 
-    /// Ends its input.
+    /// Closes the child's input.
     pub(crate) fn close(&mut self) {
         self.input = None;
     }
 
-    /// Waits for its end.
+    /// Closes the child's input, and waits until the child has exited.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.close();
-        let status = self.child.wait().context("waiting for the end of a process")?;
-        ensure!(status.success(), "a process ended with {status}");
+        let status = self.child.wait().context("waiting for the child's exit")?;
+        ensure!(status.success(), "the child failed: {status}");
         Ok(())
     }
 }
@@ -84,11 +85,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_says_nothing_is_not_waited_for_for_ever() {
+    fn waiting_for_a_silent_process_times_out() {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "exec sleep 600"]);
         let mut process = LineProcess::start(command, "psutil loop").unwrap();
-        let error = process.line_within(Duration::from_millis(10)).unwrap_err().to_string();
-        assert_eq!(error, "it said nothing within 10ms");
+        let error = process.next_line_within(Duration::from_millis(10)).unwrap_err().to_string();
+        assert_eq!(error, "no output of the child within 10ms");
     }
 }

@@ -1,23 +1,22 @@
-//! The program `bench`: what profiling costs, what it catches, and its effect on a real
-//! server.
+//! Program `bench`: overhead and accuracy of the profiler, and its effect on a real server.
 //!
-//! Our profiler, the original tool's psutil loop and a loop over sysinfo watch the
-//! same processes in one run, one after the other and in several rounds, so that
-//! what the machine does meanwhile happens to all of them. Costs are CPU time, which
-//! other work on the machine moves less than wall time, and ratios of it. No test
-//! looks at them.
+//! The candidates are skyload's profiler, a psutil loop like upstream's, and a sysinfo loop.
+//! They watch the same processes in one run, one after the other and in several rounds, so
+//! that other work on the machine affects all of them. Overhead is measured as CPU time,
+//! which other work changes less than wall time, and as ratios of CPU times. No test depends
+//! on the results.
 //!
-//! `cargo xtask bench profiler` runs it step by step: [`plan`] first, then [`effect`] beside
-//! a server that xtask has started, then [`profiler`]. The steps meet in a directory.
+//! `cargo xtask bench profiler` runs the steps: [`plan`], then [`effect`] with a server that
+//! xtask starts, then [`profiler`]. The steps share a directory of files.
 
 mod accuracy;
 mod candidate;
-mod cost;
 mod effect;
 mod files;
 mod flags;
 mod harness;
 mod line_process;
+mod overhead;
 mod plan;
 mod profiler;
 mod result;
@@ -40,13 +39,13 @@ use skyload::plan::UsageErrors;
 use flags::{Bench, Step};
 use plan::Plan;
 
-/// A tool error.
+/// Exit code of a tool error.
 const TOOL_ERROR: u8 = 1;
-/// A mistake in what was asked for.
+/// Exit code of a usage error.
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    // A worker's command line is its title.
+    // A worker gets its task by an environment variable: its command line is its title.
     let ran = worker::task().map_or_else(|| run(&Bench::parse()), |task| worker::work(&task));
     ran.map_or_else(|error| ExitCode::from(report(&error)), |()| ExitCode::SUCCESS)
 }
@@ -65,13 +64,12 @@ fn run(flags: &Bench) -> Result<()> {
     }
 }
 
-/// Says what went wrong; the exit code for it. That somebody asked for an end is no news to
-/// them.
+/// Prints an error, except an interruption by the user, and returns the exit code for it.
 fn report(error: &anyhow::Error) -> u8 {
     if error.is::<Interrupted>() {
         return Verdict::Inconclusive.exit_code();
     }
-    // A terminal that has gone must not hide the exit code.
+    // A closed terminal must not change the exit code.
     _ = writeln!(stderr(), "error: {error:#}");
     if error.is::<UsageErrors>() { USAGE } else { TOOL_ERROR }
 }

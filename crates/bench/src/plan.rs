@@ -1,4 +1,4 @@
-//! How much is measured: from flags, and checked against this machine's memory.
+//! Plan of the benchmark, resolved from flags and checked against this machine's memory.
 
 use std::time::Duration;
 
@@ -9,54 +9,55 @@ use skyload::units::{self, ByteSize, as_gib};
 
 use crate::flags::PlanFlags;
 
-/// What an idle worker holds: little, so that many fit.
+/// Memory of an idle worker, in MiB. Small, so that many workers fit.
 pub(crate) const WORKER_MIB: u64 = 20;
 
-/// What a spike takes on top of that.
+/// Additional memory of a spike, in MiB.
 pub(crate) const SPIKE_MIB: u64 = 300;
 
-/// How long all of a spike is held at the least; a busy machine wakes it later.
-pub(crate) const SPIKE_LASTS: Duration = Duration::from_millis(41);
+/// Minimum time that a spike is held in full. On a busy machine it is held longer.
+pub(crate) const SPIKE_DURATION: Duration = Duration::from_millis(41);
 
-/// How many of each the figures of docs/peaks.md rest on.
+/// Number of spikes of all rounds, for the figures in docs/peaks.md.
 const SPIKES: u32 = 60;
+/// Number of brief processes of all rounds, for the figures in docs/peaks.md.
 const BRIEF: u32 = 120;
 
-/// How much is measured.
+/// Plan of the benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Plan {
-    /// Numbers of worker processes at which the cost is measured.
+    /// Numbers of worker processes at which the overhead is measured.
     pub(crate) workers: Vec<u32>,
     pub(crate) rounds: u32,
-    /// How long each candidate is measured at each number of workers, in each round.
+    /// Duration of one measurement: a candidate, a number of workers, a round.
     #[serde(with = "units::duration")]
     pub(crate) window: Duration,
     pub(crate) spikes_per_round: u32,
     pub(crate) brief_per_round: u32,
-    /// `None` leaves out the effect on a real server.
+    /// Measurement of the effect on a real server; `None` skips it.
     pub(crate) server: Option<ServerPlan>,
-    /// Sizes and moments follow from it.
+    /// Seed of the sizes and delays of spikes and brief processes.
     pub(crate) seed: u64,
 }
 
-/// How the effect on a real server is measured.
+/// Plan of the measurement of the effect on a real server.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ServerPlan {
-    /// Windows with the profiler, and as many without.
+    /// Number of windows with the profiler, which is also the number without it.
     pub(crate) pairs: u32,
     #[serde(with = "units::duration")]
     pub(crate) window: Duration,
-    /// Twice so long the users ask before anything is measured.
+    /// Half the duration of the load before the first window.
     #[serde(with = "units::duration")]
     pub(crate) warm_up: Duration,
-    /// Users, each of whom sends a request when the last one is answered.
+    /// Concurrent users, each of which sends its next request after the last response.
     pub(crate) users: u32,
 }
 
 impl Plan {
-    /// What was asked for, if this machine can hold it.
+    /// Resolves the plan from flags. A usage error if this machine has too little memory.
     pub(crate) fn resolve(flags: &PlanFlags) -> Result<Self> {
         let mut workers = match (flags.workers.is_empty(), flags.quick) {
             (false, _) => flags.workers.clone(),
@@ -66,7 +67,7 @@ impl Plan {
         workers.sort_unstable();
         workers.dedup();
         let rounds = flags.rounds.unwrap_or(if flags.quick { 1 } else { 3 });
-        let each_round = |whole: u32| whole.div_ceil(if flags.quick { 10 } else { rounds });
+        let per_round = |total: u32| total.div_ceil(if flags.quick { 10 } else { rounds });
         let seconds = Duration::from_secs;
         let server = match flags.quick {
             true => ServerPlan { pairs: 2, window: seconds(4), warm_up: seconds(5), users: 2 },
@@ -76,9 +77,10 @@ impl Plan {
             workers,
             rounds,
             window: seconds(if flags.quick { 2 } else { 5 }),
-            spikes_per_round: each_round(SPIKES),
-            brief_per_round: each_round(BRIEF),
+            spikes_per_round: per_round(SPIKES),
+            brief_per_round: per_round(BRIEF),
             server: (!flags.without_server).then_some(server),
+            // Constant, so that runs are comparable.
             seed: 0x5eed,
         };
         plan.check(ByteSize(flags.usable), ByteSize(flags.floor))?;
@@ -87,13 +89,14 @@ impl Plan {
 
     fn check(&self, usable: ByteSize, floor: ByteSize) -> Result<()> {
         let most = self.workers.last().copied().unwrap_or_default();
+        // After its spike, a process keeps an idle worker's memory until the workload ends.
         let processes = u64::from(most.max(self.spikes_per_round));
         let needed = ByteSize::mib(processes * WORKER_MIB + SPIKE_MIB);
         ensure!(
             needed <= usable,
             UsageErrors(vec![format!(
-                "--workers: {most} processes of {WORKER_MIB} MiB and a spike need {:.1} GiB; {:.1} \
-                 GiB can be used here, and {:.1} GiB stay free",
+                "--workers: not enough memory: {most} processes of {WORKER_MIB} MiB and a spike \
+                 need {:.1} GiB, {:.1} GiB is usable ({:.1} GiB kept free)",
                 as_gib(needed),
                 as_gib(usable),
                 as_gib(floor)
@@ -119,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rounds_together_make_up_all_spikes() {
+    fn all_rounds_together_have_all_spikes() {
         for rounds in [1, 3, 7] {
             let plan = Plan::resolve(&flags(&[], Some(rounds), ByteSize::gib(7))).unwrap();
             assert!(plan.spikes_per_round * rounds >= SPIKES);
@@ -134,11 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn more_workers_than_memory_holds_are_refused_in_numbers() {
+    fn more_workers_than_fit_into_memory_are_a_usage_error() {
         let error = Plan::resolve(&flags(&[300], None, ByteSize::gib(3))).unwrap_err();
         assert!(error.is::<UsageErrors>());
         let error = error.to_string();
-        assert!(error.starts_with("--workers: 300 processes of 20 MiB"), "{error}");
-        assert!(error.contains("need 6.2 GiB; 3.0 GiB can be used here"), "{error}");
+        assert!(
+            error.starts_with("--workers: not enough memory: 300 processes of 20 MiB"),
+            "{error}"
+        );
+        assert!(error.contains("need 6.2 GiB, 3.0 GiB is usable"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The main step: all rounds of costs and of what is caught, and the results.
+//! Main step: all rounds of the overhead and accuracy measurements, and the results.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,9 +12,9 @@ use skyload::units::ByteSize;
 use crate::effect::Effect;
 use crate::flags::ProfilerFlags;
 use crate::harness::Harness;
-use crate::result::{self, Findings, Load, Setting};
+use crate::result::{self, BenchResults, Load, Setting};
 use crate::watcher::Programs;
-use crate::{accuracy, cost, files, tables};
+use crate::{accuracy, files, overhead, tables};
 
 pub(crate) fn run(flags: &ProfilerFlags) -> Result<()> {
     let signals = Signals::listen()?;
@@ -25,36 +25,36 @@ pub(crate) fn run(flags: &ProfilerFlags) -> Result<()> {
     let harness = Harness::new(plan, programs, signals)?;
     let setting = Setting::find(&flags.psutil, ByteSize(flags.memory))?;
 
-    let (mut measured, mut caught) = (Vec::new(), Vec::new());
+    let (mut overheads, mut accuracies) = (Vec::new(), Vec::new());
     for round in 0..harness.plan.rounds {
-        measured.extend(cost::measure_round(&harness, round)?);
-        caught.extend(accuracy::measure_round(&harness, round)?);
+        overheads.extend(overhead::measure_round(&harness, round)?);
+        accuracies.extend(accuracy::measure_round(&harness, round)?);
     }
     let candidates = &harness.candidates.all;
-    let findings = Findings {
+    let results = BenchResults {
         version: result::VERSION,
         setting,
         load_average: Load::read()?,
-        costs: result::costs(&harness.plan, candidates, &measured)?,
-        accuracies: result::accuracies(candidates, &caught)?,
+        overheads: result::overheads(&harness.plan, candidates, &overheads)?,
+        accuracies: result::accuracies(candidates, &accuracies)?,
         effect,
         candidates: candidates.clone(),
-        not_granted: harness.candidates.not_granted.clone(),
+        unavailable: harness.candidates.unavailable.clone(),
         plan: harness.plan,
     };
-    show(&findings, &run)
+    write_and_print(&results, &run)
 }
 
-/// Writes the findings down, and shows them.
-fn show(findings: &Findings, run: &RunDir) -> Result<()> {
-    let (json, markdown) = (files::findings(run), files::tables(run));
-    write_json(&json, findings)?;
+/// Writes the results to their files, and prints them.
+fn write_and_print(results: &BenchResults, run: &RunDir) -> Result<()> {
+    let (json, markdown) = (files::results(run), files::tables(run));
+    write_json(&json, results)?;
     let mut text = Vec::new();
-    tables::markdown(findings, &mut text).context("making the table for docs/peaks.md")?;
+    tables::markdown(results, &mut text).context("writing the tables for docs/peaks.md")?;
     fs::write(&markdown, text).with_context(|| format!("writing `{}`", markdown.display()))?;
-    print::text("the result", |out| {
-        tables::text(findings, out)?;
-        writeln!(out, "\nFigures: {}", json.display())?;
-        writeln!(out, "For docs/peaks.md: {}", markdown.display())
+    print::text("the results", |out| {
+        tables::text(results, out)?;
+        writeln!(out, "\nResults: {}", json.display())?;
+        writeln!(out, "Tables for docs/peaks.md: {}", markdown.display())
     })
 }

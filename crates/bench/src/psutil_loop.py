@@ -1,9 +1,9 @@
-"""What the original tool did, as a process to be measured.
+"""Sampling loop like that of upstream's script, as a process to be measured.
 
-Each tick looks through all processes of the machine once for each keyword, takes
-the resident memory of those that match (their maximum and mean), and reads the
-machine's CPU use and memory; then it sleeps. Says "ready" after the first tick,
-and ends, with its result as one line of JSON, when its input does.
+Each sample iterates over all processes of the machine once per keyword, records
+the maximum and mean RSS of the processes that match, and reads the machine's CPU
+and memory usage; then the loop sleeps. Prints "ready" after the first sample. At
+the end of its input, it prints its result as one line of JSON and exits.
 """
 
 import json
@@ -16,13 +16,13 @@ import psutil
 KEYWORDS = ('SkyPilot:executor:short', 'SkyPilot:executor:long')
 INTERVAL = int(sys.argv[1]) / 1000
 
-ticks = 0
+samples = 0
 peaks = {}
 top = dict.fromkeys(KEYWORDS, 0)
 average = dict.fromkeys(KEYWORDS, 0.0)
 
 
-def look(keyword):
+def sample(keyword):
     sizes = []
     for process in psutil.process_iter(['cmdline']):
         if keyword not in ' '.join(process.info['cmdline'] or []):
@@ -40,13 +40,15 @@ def look(keyword):
 
 while True:
     for keyword in KEYWORDS:
-        look(keyword)
+        sample(keyword)
+    # Only for their cost: upstream's script reads both.
     psutil.cpu_percent(interval=None)
     psutil.virtual_memory()
-    ticks += 1
-    if ticks == 1:
+    samples += 1
+    if samples == 1:
         print('ready', flush=True)
+    # Sleeps for the interval, or until the end of the input.
     if select.select([sys.stdin], [], [], INTERVAL)[0]:
         break
 
-print(json.dumps({'ticks': ticks, 'cpu-seconds': time.process_time(), 'peaks': peaks}))
+print(json.dumps({'ticks': samples, 'cpu-seconds': time.process_time(), 'peaks': peaks}))

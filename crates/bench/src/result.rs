@@ -1,4 +1,4 @@
-//! What the benchmark found: `profiler.json`, from which the tables are made.
+//! Results of the benchmark: `profiler.json`, from which the tables are made.
 
 use std::fs;
 use std::path::Path;
@@ -8,91 +8,94 @@ use serde::{Deserialize, Serialize};
 use skyload::units::ByteSize;
 use sysinfo::System;
 
-use crate::accuracy::Caught;
+use crate::accuracy::AccuracyMeasurement;
 use crate::candidate::Candidate;
-use crate::cost::Measured;
 use crate::effect::Effect;
+use crate::overhead::OverheadMeasurement;
 use crate::plan::Plan;
 use crate::statistics::{Hertz, Micros, Ratio, Recall, Spread};
-use crate::watcher::{Account, Watched};
+use crate::watcher::{Account, Observation};
 
-/// The format of `profiler.json`.
+/// Format version of `profiler.json`.
 pub(crate) const VERSION: u32 = 3;
 
-/// All that was found.
+/// Results of the benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Findings {
+pub(crate) struct BenchResults {
     pub(crate) version: u32,
     pub(crate) setting: Setting,
     pub(crate) plan: Plan,
-    /// Ours at its best is the first.
+    /// Candidates. The first one is skyload's profiler at its best level.
     pub(crate) candidates: Vec<Candidate>,
-    pub(crate) not_granted: Vec<String>,
-    /// The machine's load average over the last 15 minutes, at the end: what else ran.
+    /// Levels of skyload's profiler that were not measured, with reasons.
+    #[serde(rename = "not-granted")]
+    pub(crate) unavailable: Vec<String>,
+    /// Load average of the machine at the end: shows what else ran.
     pub(crate) load_average: Load,
-    pub(crate) costs: Vec<Cost>,
+    #[serde(rename = "costs")]
+    pub(crate) overheads: Vec<Overhead>,
     pub(crate) accuracies: Vec<Accuracy>,
     pub(crate) effect: Option<Effect>,
 }
 
-/// On what, with what, and when.
+/// Date, machine and tools of the benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Setting {
-    /// The day, as `2026-11-24`.
+    /// Day, in UTC: `2026-11-24`.
     pub(crate) date: String,
     pub(crate) kernel: String,
     pub(crate) cpus: usize,
     pub(crate) memory: ByteSize,
-    /// Processes of the machine beside the watched: every candidate has to skip them.
+    /// Number of other processes on the machine, which every candidate has to skip.
     pub(crate) other_processes: usize,
     pub(crate) skyload: String,
     pub(crate) psutil: String,
     pub(crate) sysinfo: String,
 }
 
-/// Processes that run or want to, on average.
+/// Load average over 15 minutes: processes that run or wait for a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Load(pub(crate) f64);
 
 impl Load {
-    /// Of the last 15 minutes.
+    /// Current load average of this machine.
     pub(crate) fn read() -> Result<Self> {
-        Ok(Self(System::load_average().context("reading the machine's load")?.fifteen))
+        Ok(Self(System::load_average().context("reading the load average")?.fifteen))
     }
 }
 
-/// What a candidate costs among so many workers.
+/// Overhead of a candidate at a number of workers, over all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Cost {
+pub(crate) struct Overhead {
     pub(crate) workers: u32,
-    /// Its place among the candidates.
+    /// Index of the candidate.
     pub(crate) candidate: usize,
-    pub(crate) cpu_micros_per_tick: Spread<Micros>,
-    /// Of the CPU per tick to that of the first candidate in the same round.
+    #[serde(rename = "cpu-micros-per-tick")]
+    pub(crate) cpu_micros_per_sample: Spread<Micros>,
+    /// Ratio of the CPU time per sample to that of the first candidate in the same round.
     pub(crate) ratio_to_ours: Spread<Ratio>,
     pub(crate) achieved_hertz: Spread<Hertz>,
-    /// Its own peak memory, in the worst round.
+    /// High-water mark (VmHWM) of the candidate, maximum of all rounds.
     pub(crate) memory: ByteSize,
     pub(crate) accounts: Vec<Account>,
 }
 
-/// What a candidate catches.
+/// Accuracy of a candidate over all rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Accuracy {
-    /// Its place among the candidates.
+    /// Index of the candidate.
     pub(crate) candidate: usize,
     pub(crate) spikes: Recall,
     pub(crate) brief: Recall,
 }
 
 impl Setting {
-    /// This machine and these tools. The versions of psutil and its Python, and the machine's
-    /// memory, are known to whoever starts this program.
+    /// Setting of this run. The version of psutil and the machine's memory come from xtask.
     pub(crate) fn find(psutil: &str, memory: ByteSize) -> Result<Self> {
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
         let lock = fs::read_to_string(&lock)
@@ -117,56 +120,76 @@ fn locked_version(lock: &str, package: &str) -> Option<String> {
     entry.split_once('"').map(|(version, _)| version.to_owned())
 }
 
-/// Sums up all rounds.
-pub(crate) fn costs(
+/// Summarizes the overhead of all rounds, per number of workers and candidate.
+pub(crate) fn overheads(
     plan: &Plan,
     candidates: &[Candidate],
-    measured: &[Measured],
-) -> Result<Vec<Cost>> {
-    let mut costs = Vec::new();
+    measurements: &[OverheadMeasurement],
+) -> Result<Vec<Overhead>> {
+    let mut overheads = Vec::new();
     for &workers in &plan.workers {
-        for (place, who) in candidates.iter().enumerate() {
-            let cost = cost(workers, place, measured);
-            costs
-                .push(cost.with_context(|| format!("{who} took no tick among {workers} workers"))?);
+        for (index, candidate) in candidates.iter().enumerate() {
+            let overhead = overhead(workers, index, measurements);
+            overheads.push(
+                overhead
+                    .with_context(|| format!("{candidate} took no sample of {workers} workers"))?,
+            );
         }
     }
-    Ok(costs)
+    Ok(overheads)
 }
 
-fn cost(workers: u32, candidate: usize, measured: &[Measured]) -> Option<Cost> {
-    let of = |place: usize| {
-        let here = move |one: &&Measured| one.workers == workers && one.candidate == place;
-        measured.iter().filter(here).map(|one| &one.watched)
+fn overhead(
+    workers: u32,
+    candidate: usize,
+    measurements: &[OverheadMeasurement],
+) -> Option<Overhead> {
+    let observations = |candidate: usize| {
+        let matches = move |measurement: &&OverheadMeasurement| {
+            measurement.workers == workers && measurement.candidate == candidate
+        };
+        measurements.iter().filter(matches).map(|measurement| &measurement.observation)
     };
-    let per_tick = |place| of(place).map(Watched::micros_per_tick).collect::<Option<Vec<_>>>();
-    let (theirs, ours) = (per_tick(candidate)?, per_tick(0)?);
+    let per_sample = |candidate| {
+        observations(candidate).map(Observation::micros_per_sample).collect::<Option<Vec<_>>>()
+    };
+    // Both lists are in the order of the rounds, so the ratios are those of single rounds.
+    let (own, first) = (per_sample(candidate)?, per_sample(0)?);
     let ratios: Vec<Ratio> =
-        theirs.iter().zip(&ours).map(|(theirs, ours)| Ratio(theirs.0 / ours.0)).collect();
-    #[expect(clippy::cast_precision_loss, reason = "a count of ticks is far below 2^52")]
-    let rates: Vec<Hertz> =
-        of(candidate).map(|one| Hertz(one.ticks as f64 / one.time.as_secs_f64())).collect();
-    Some(Cost {
+        own.iter().zip(&first).map(|(own, first)| Ratio(own.0 / first.0)).collect();
+    #[expect(clippy::cast_precision_loss, reason = "a count of samples is far below 2^52")]
+    let rates: Vec<Hertz> = observations(candidate)
+        .map(|observation| Hertz(observation.samples as f64 / observation.time.as_secs_f64()))
+        .collect();
+    Some(Overhead {
         workers,
         candidate,
-        cpu_micros_per_tick: Spread::of(&theirs)?,
+        cpu_micros_per_sample: Spread::of(&own)?,
         ratio_to_ours: Spread::of(&ratios)?,
         achieved_hertz: Spread::of(&rates)?,
-        memory: of(candidate).map(|one| one.memory).max()?,
-        accounts: of(candidate).map(|one| one.account).collect(),
+        memory: observations(candidate).map(|observation| observation.memory).max()?,
+        accounts: observations(candidate).map(|observation| observation.account).collect(),
     })
 }
 
-/// Puts the claims of all rounds together.
-pub(crate) fn accuracies(candidates: &[Candidate], caught: &[Caught]) -> Result<Vec<Accuracy>> {
+/// Summarizes the accuracy of all rounds, per candidate.
+pub(crate) fn accuracies(
+    candidates: &[Candidate],
+    measurements: &[AccuracyMeasurement],
+) -> Result<Vec<Accuracy>> {
     let accuracy = |candidate: usize| {
-        let of = || caught.iter().filter(move |one| one.candidate == candidate);
-        let spikes: Vec<_> = of().flat_map(|one| one.spikes.iter().copied()).collect();
-        let brief: Vec<_> = of().flat_map(|one| one.brief.iter().copied()).collect();
+        let matching =
+            || measurements.iter().filter(move |measurement| measurement.candidate == candidate);
+        let spikes: Vec<_> =
+            matching().flat_map(|measurement| measurement.spikes.iter().copied()).collect();
+        let brief: Vec<_> =
+            matching().flat_map(|measurement| measurement.brief.iter().copied()).collect();
         let (spikes, brief) = (Recall::of(&spikes)?, Recall::of(&brief)?);
         Some(Accuracy { candidate, spikes, brief })
     };
     let each = candidates.iter().enumerate();
-    each.map(|(place, who)| accuracy(place).with_context(|| format!("nothing was shown to {who}")))
-        .collect()
+    each.map(|(index, candidate)| {
+        accuracy(index).with_context(|| format!("no accuracy measured for {candidate}"))
+    })
+    .collect()
 }

@@ -1,39 +1,39 @@
-//! From single measurements to figures.
+//! Statistics of measurements: spreads over rounds, and the accuracy of peaks.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use skyload::units::ByteSize;
 
-/// Microseconds.
+/// CPU time in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Micros(pub(crate) f64);
 
-/// How many times as much.
+/// Ratio of two measurements.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Ratio(pub(crate) f64);
 
-/// Ticks per second.
+/// Samples per second.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Hertz(pub(crate) f64);
 
 impl Micros {
-    /// CPU per tick; `None` where there was no tick.
-    #[expect(clippy::cast_precision_loss, reason = "a count of ticks is far below 2^52")]
-    pub(crate) fn per_tick(cpu: Duration, ticks: u64) -> Option<Self> {
-        (ticks > 0).then(|| Self(cpu.as_secs_f64() * 1e6 / ticks as f64))
+    /// CPU time per sample; `None` without a sample.
+    #[expect(clippy::cast_precision_loss, reason = "a count of samples is far below 2^52")]
+    pub(crate) fn per_sample(cpu: Duration, samples: u64) -> Option<Self> {
+        (samples > 0).then(|| Self(cpu.as_secs_f64() * 1e6 / samples as f64))
     }
 
-    /// The share of one core, in percent, that so much every `interval` is.
+    /// Share of one core, in percent, if this CPU time is used once per `interval`.
     pub(crate) fn percent_of_a_core(self, interval: Duration) -> f64 {
         self.0 / 1e6 / interval.as_secs_f64() * 100.0
     }
 }
 
-/// What a figure was in the middle of all rounds, and between what it lay.
+/// Median and range of a figure over all rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Spread<T> {
@@ -43,8 +43,8 @@ pub(crate) struct Spread<T> {
 }
 
 impl<T: Copy + PartialOrd> Spread<T> {
-    /// `None` of no values. Of an even number the lower middle is the median, so
-    /// that it is a value that was measured.
+    /// Spread of values; `None` without a value. For an even number of values, the median is
+    /// the lower of the middle two, which is a measured value.
     pub(crate) fn of(values: &[T]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
@@ -53,78 +53,81 @@ impl<T: Copy + PartialOrd> Spread<T> {
     }
 }
 
-/// A peak that differs by less is the same: the kernel sums its counters up exactly
-/// when it is asked, and roughly when it keeps a maximum.
-const SAME: ByteSize = ByteSize(512 << 10);
+/// Tolerance within which a peak counts as exact. The kernel sums its per-CPU counters
+/// exactly when `VmRSS` is read, but only approximately when it updates a high-water mark.
+pub(crate) const EXACT: ByteSize = ByteSize(512 << 10);
 
-/// What still counts as "caught".
-const CAUGHT: ByteSize = ByteSize::mib(5);
+/// Tolerance of the second, less strict count.
+const APPROXIMATE: ByteSize = ByteSize::mib(5);
 
-/// What one process says of its own peak, and what a candidate says.
+/// Actual peak of a process, and the peak that a candidate reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
-    pub(crate) truth: ByteSize,
-    /// `None` when the candidate never saw the process.
-    pub(crate) said: Option<ByteSize>,
+pub(crate) struct PeakComparison {
+    pub(crate) actual: ByteSize,
+    /// Peak that the candidate reports; `None` if it did not see the process.
+    pub(crate) reported: Option<ByteSize>,
 }
 
-impl Claim {
-    /// By how much less was said; of a process that was not seen, that is all of it.
+impl PeakComparison {
+    /// Difference by which the reported peak is too low: the whole peak if the process was not
+    /// seen.
     fn shortfall(self) -> ByteSize {
-        let said = self.said.unwrap_or_default().as_u64();
-        ByteSize(self.truth.as_u64().saturating_sub(said))
+        let reported = self.reported.unwrap_or_default().as_u64();
+        ByteSize(self.actual.as_u64().saturating_sub(reported))
     }
 
     fn excess(self) -> ByteSize {
-        let said = self.said.unwrap_or_default().as_u64();
-        ByteSize(said.saturating_sub(self.truth.as_u64()))
+        let reported = self.reported.unwrap_or_default().as_u64();
+        ByteSize(reported.saturating_sub(self.actual.as_u64()))
     }
 
     fn is_within(self, tolerance: ByteSize) -> bool {
-        self.said.is_some() && self.shortfall().max(self.excess()) <= tolerance
+        self.reported.is_some() && self.shortfall().max(self.excess()) <= tolerance
     }
 }
 
-/// How well a candidate knew the peaks of many processes.
+/// Accuracy of a candidate's peaks of many processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Recall {
-    /// Processes there were.
+    /// Number of processes.
     pub(crate) processes: usize,
-    /// Those that the candidate saw at all.
+    /// Number of processes that the candidate saw.
     pub(crate) seen: usize,
-    /// Those whose peak it knew to half a MiB.
+    /// Number of processes whose reported peak is within 0.5 MiB of the actual one.
     pub(crate) within_half_mib: usize,
-    /// Those whose peak it knew to five MiB.
+    /// Number of processes whose reported peak is within 5 MiB of the actual one.
     pub(crate) within_5_mib: usize,
     pub(crate) shortfall_median: ByteSize,
     pub(crate) shortfall_p90: ByteSize,
     pub(crate) shortfall_max: ByteSize,
-    /// The most that was said beyond a truth.
+    /// Maximum by which a reported peak exceeds the actual one.
     pub(crate) excess_max: ByteSize,
 }
 
 impl Recall {
-    /// `None` of no processes.
-    pub(crate) fn of(claims: &[Claim]) -> Option<Self> {
-        let count =
-            |holds: &dyn Fn(Claim) -> bool| claims.iter().filter(|claim| holds(**claim)).count();
-        let mut shortfalls: Vec<ByteSize> = claims.iter().map(|claim| claim.shortfall()).collect();
+    /// Accuracy over all comparisons; `None` without one.
+    pub(crate) fn of(comparisons: &[PeakComparison]) -> Option<Self> {
+        let count = |holds: &dyn Fn(PeakComparison) -> bool| {
+            comparisons.iter().filter(|comparison| holds(**comparison)).count()
+        };
+        let mut shortfalls: Vec<ByteSize> =
+            comparisons.iter().map(|comparison| comparison.shortfall()).collect();
         shortfalls.sort_unstable();
         Some(Self {
-            processes: claims.len(),
-            seen: count(&|claim| claim.said.is_some()),
-            within_half_mib: count(&|claim| claim.is_within(SAME)),
-            within_5_mib: count(&|claim| claim.is_within(CAUGHT)),
+            processes: comparisons.len(),
+            seen: count(&|comparison| comparison.reported.is_some()),
+            within_half_mib: count(&|comparison| comparison.is_within(EXACT)),
+            within_5_mib: count(&|comparison| comparison.is_within(APPROXIMATE)),
             shortfall_median: percentile(&shortfalls, 50)?,
             shortfall_p90: percentile(&shortfalls, 90)?,
             shortfall_max: *shortfalls.last()?,
-            excess_max: claims.iter().map(|claim| claim.excess()).max()?,
+            excess_max: comparisons.iter().map(|comparison| comparison.excess()).max()?,
         })
     }
 }
 
-/// The least of the sorted values that `percent` percent of them do not exceed.
+/// Percentile of sorted values by the nearest-rank method.
 fn percentile(sorted: &[ByteSize], percent: usize) -> Option<ByteSize> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied()
@@ -134,34 +137,34 @@ fn percentile(sorted: &[ByteSize], percent: usize) -> Option<ByteSize> {
 mod tests {
     use super::*;
 
-    fn claim(truth: u64, said: Option<u64>) -> Claim {
-        Claim { truth: ByteSize::mib(truth), said: said.map(ByteSize::mib) }
+    fn comparison(actual: u64, reported: Option<u64>) -> PeakComparison {
+        PeakComparison { actual: ByteSize::mib(actual), reported: reported.map(ByteSize::mib) }
     }
 
     #[test]
-    fn a_median_is_one_of_the_values_and_the_spread_holds_them_all() {
+    fn a_median_is_one_of_the_values_and_the_range_includes_all() {
         let spread = Spread::of(&[5.0, 1.0, 3.0, 2.0]).unwrap();
         assert_eq!(spread, Spread { median: 2.0, min: 1.0, max: 5.0 });
         assert_eq!(Spread::of(&[7]).unwrap().median, 7);
     }
 
     #[test]
-    fn of_nothing_there_is_no_figure() {
+    fn no_values_have_no_statistics() {
         assert_eq!(Spread::<u32>::of(&[]), None);
         assert_eq!(Recall::of(&[]), None);
     }
 
     #[test]
-    fn a_process_that_was_not_seen_falls_short_by_all_it_had() {
-        let recall = Recall::of(&[claim(100, None), claim(80, Some(80))]).unwrap();
+    fn the_shortfall_of_an_unseen_process_is_its_whole_peak() {
+        let recall = Recall::of(&[comparison(100, None), comparison(80, Some(80))]).unwrap();
         assert_eq!((recall.processes, recall.seen, recall.within_half_mib), (2, 1, 1));
         assert_eq!(recall.shortfall_max, ByteSize::mib(100));
         assert_eq!(recall.shortfall_median, ByteSize(0));
     }
 
     #[test]
-    fn saying_too_much_is_no_more_right_than_saying_too_little() {
-        let recall = Recall::of(&[claim(80, Some(182)), claim(80, Some(77))]).unwrap();
+    fn a_peak_that_is_too_high_is_as_wrong_as_one_that_is_too_low() {
+        let recall = Recall::of(&[comparison(80, Some(182)), comparison(80, Some(77))]).unwrap();
         assert_eq!((recall.within_half_mib, recall.within_5_mib), (0, 1));
         assert_eq!(recall.excess_max, ByteSize::mib(102));
         assert_eq!(recall.shortfall_max, ByteSize::mib(3));
@@ -169,8 +172,9 @@ mod tests {
 
     #[test]
     fn nine_of_ten_do_not_exceed_the_90th_percentile() {
-        let claims: Vec<Claim> = (1..=10).map(|short| claim(100, Some(100 - short))).collect();
-        let recall = Recall::of(&claims).unwrap();
+        let comparisons: Vec<PeakComparison> =
+            (1..=10).map(|shortfall| comparison(100, Some(100 - shortfall))).collect();
+        let recall = Recall::of(&comparisons).unwrap();
         assert_eq!(recall.shortfall_p90, ByteSize::mib(9));
         assert_eq!(recall.shortfall_median, ByteSize::mib(5));
     }

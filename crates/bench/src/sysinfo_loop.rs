@@ -1,5 +1,7 @@
-//! A profiler as one would write it with sysinfo, as a process to be measured: by
-//! keyword, and at our rate. Speaks as `psutil_loop.py` does.
+//! Simple profiler made with sysinfo, as a process to be measured.
+//!
+//! It finds processes by keyword, like `psutil_loop.py`, and has the same output. Its
+//! sampling interval is that of skyload's profiler.
 
 use std::collections::HashMap;
 use std::io::{Write as _, copy, sink, stdin, stdout};
@@ -19,47 +21,51 @@ const KEYWORDS: [&str; 2] = ["SkyPilot:executor:short", "SkyPilot:executor:long"
 
 pub(crate) fn run(flags: &SysinfoLoopFlags) -> Result<()> {
     let interval = Duration::from_millis(flags.interval);
-    // Only ever dropped: the end of our input is the end of its thread.
-    let (alive, ended) = channel::<()>();
+    // Nothing is sent: the thread drops the sender at the end of the input, which
+    // disconnects the channel and wakes the loop.
+    let (input_open, input) = channel::<()>();
     thread::spawn(move || {
         _ = copy(&mut stdin(), &mut sink());
-        drop(alive);
+        drop(input_open);
     });
     let mut system = System::new().context("reading this machine's processes")?;
-    let mut result = LoopResult { ticks: 0, cpu: Duration::ZERO, peaks: HashMap::new() };
+    let mut result = LoopResult { samples: 0, cpu: Duration::ZERO, peaks: HashMap::new() };
     let mut due = Instant::now();
     loop {
-        look(&mut system, &mut result.peaks);
-        result.ticks += 1;
-        if result.ticks == 1 {
-            writeln!(stdout(), "ready").context("speaking to the benchmark")?;
+        sample(&mut system, &mut result.peaks);
+        result.samples += 1;
+        if result.samples == 1 {
+            writeln!(stdout(), "ready").context("writing to the benchmark")?;
         }
+        // After a late sample the next one follows immediately, but missed ones are skipped.
         due = (due + interval).max(Instant::now());
         let pause = due.saturating_duration_since(Instant::now());
-        if ended.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
+        if input.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
             break;
         }
     }
     result.cpu = Usage::own().cpu;
-    let text = serde_json::to_string(&result).context("writing the result")?;
-    writeln!(stdout(), "{text}").context("speaking to the benchmark")
+    let text = serde_json::to_string(&result).context("serializing the result")?;
+    writeln!(stdout(), "{text}").context("writing to the benchmark")
 }
 
-fn look(system: &mut System, peaks: &mut HashMap<u32, ByteSize>) {
-    let what = ProcessRefreshKind::nothing()
+fn sample(system: &mut System, peaks: &mut HashMap<u32, ByteSize>) {
+    let refresh = ProcessRefreshKind::nothing()
         .with_memory()
-        // A worker takes its title after its start; `OnlyIfNotSet` never sees it.
+        // A worker sets its title after its start, which `OnlyIfNotSet` would miss.
         .with_cmd(UpdateKind::Always)
-        // Each thread would count as a process.
+        // Otherwise each thread would be listed as a process.
         .without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, refresh);
     for (pid, process) in system.processes() {
-        let title = process.cmd().first().map(|word| word.to_string_lossy()).unwrap_or_default();
+        let title =
+            process.cmd().first().map(|argument| argument.to_string_lossy()).unwrap_or_default();
         if KEYWORDS.iter().any(|keyword| title.contains(keyword)) {
             let peak = peaks.entry(pid.as_u32()).or_default();
             *peak = ByteSize(process.memory()).max(*peak);
         }
     }
+    // Only for their cost: upstream's script reads both.
     system.refresh_cpu_usage();
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
 }

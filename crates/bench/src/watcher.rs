@@ -1,11 +1,11 @@
-//! A candidate at work: a process that watches the tree of a root, and whose own
-//! cost is read from outside.
+//! Running candidate: a process that watches a process tree, with its overhead measured
+//! from outside.
 //!
-//! The CPU time of all candidates is read in the same way, between the first tick and the
-//! end: what its threads have run, by the kernel's account of nanoseconds
-//! (`/proc/PID/task/*/schedstat`). `/proc/PID/stat` counts in hundredths of a
-//! second, of which one of our ticks takes a small part. What each says of itself
-//! is kept for comparison.
+//! CPU time is read in the same way for all candidates, between the first sample and the
+//! end, from `/proc/PID/task/*/schedstat`, which counts nanoseconds per thread.
+//! `/proc/PID/stat` would be too coarse: it counts in units of 10 ms, far more than one
+//! sample of skyload's profiler. The CPU time that each candidate reports itself is kept for
+//! comparison.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,7 +18,7 @@ use fake_sky::title::THIS_PROGRAM;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::profiler::ProfilerOptions;
-use skyload::profiler::protocol::{self, Command as Order, Notice};
+use skyload::profiler::protocol::{self, Command as ProfilerCommand, Notice};
 use skyload::record::profile::ProcessTable;
 use skyload::record::read;
 use skyload::units::{self, ByteSize};
@@ -30,7 +30,7 @@ use crate::statistics::Micros;
 
 const PSUTIL_LOOP: &str = include_str!("psutil_loop.py");
 
-/// A candidate at work. It ends with its owner: all of them read from us.
+/// Running candidate. It exits at the end of its input, so it does not outlive this process.
 pub(crate) struct Watcher {
     process: Process,
     pid: u32,
@@ -38,12 +38,12 @@ pub(crate) struct Watcher {
     cpu_before: Duration,
 }
 
-/// The programs that candidates are made of, beside this one.
+/// Programs of the candidates, besides this one.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
-    /// Its `__profile` is our profiler.
+    /// Program whose `__profile` command is skyload's profiler.
     pub(crate) xtask: PathBuf,
-    /// A Python that has psutil.
+    /// Python interpreter with psutil.
     pub(crate) python: PathBuf,
 }
 
@@ -52,48 +52,49 @@ enum Process {
     Loop(LineProcess),
 }
 
-/// What a candidate did, from its first tick to its end.
+/// Overhead of a candidate between its first sample and its end, and the peaks it reports.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct Observation {
     pub(crate) cpu: Duration,
-    pub(crate) ticks: u64,
+    pub(crate) samples: u64,
     pub(crate) time: Duration,
-    /// Its own peak memory.
+    /// High-water mark (VmHWM) of the candidate itself.
     pub(crate) memory: ByteSize,
-    /// What it says of others, by pid.
+    /// Reported peaks of the watched processes, by pid.
     pub(crate) peaks: HashMap<u32, ByteSize>,
     pub(crate) account: Account,
 }
 
-impl Watched {
-    /// CPU per tick; `None` where there was no tick.
-    pub(crate) fn micros_per_tick(&self) -> Option<Micros> {
-        Micros::per_tick(self.cpu, self.ticks)
+impl Observation {
+    /// CPU time per sample; `None` without a sample.
+    pub(crate) fn micros_per_sample(&self) -> Option<Micros> {
+        Micros::per_sample(self.cpu, self.samples)
     }
 }
 
-/// CPU time of a candidate's whole life, by two accounts.
+/// CPU time of a candidate since its start, from two sources.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Account {
-    /// As it says itself.
+    /// CPU time that the candidate reports itself, in seconds.
     #[serde(with = "units::seconds")]
     pub(crate) own: Duration,
-    /// As was read from outside, just before it was told to end.
+    /// CPU time read from `/proc` just before the end, in seconds.
     #[serde(with = "units::seconds")]
     pub(crate) from_outside: Duration,
 }
 
 impl Account {
-    /// Whether both say the same, but for the end that only one of them has.
+    /// Whether both sources agree within 10 %, or 20 ms for the work at the end, which only
+    /// the candidate's own figure includes.
     pub(crate) fn agrees(self) -> bool {
-        const END_TAKES: Duration = Duration::from_millis(20);
-        self.own.abs_diff(self.from_outside) <= END_TAKES.max(self.own / 10)
+        const END_WORK: Duration = Duration::from_millis(20);
+        self.own.abs_diff(self.from_outside) <= END_WORK.max(self.own / 10)
     }
 }
 
 impl Watcher {
-    /// Starts a candidate on the tree of `root`, and waits for its first tick.
+    /// Starts a candidate on the tree of `root`, and waits for its first sample.
     pub(crate) fn start(
         candidate: &Candidate,
         root: ProcessIdentity,
@@ -101,7 +102,7 @@ impl Watcher {
     ) -> Result<Self> {
         let mut command = match candidate.kind {
             Kind::Skyload { asked, .. } => {
-                // Where it writes is decided below.
+                // `Self::profiler` sets the paths of the files.
                 let options = ProfilerOptions {
                     interval: candidate.interval,
                     level: asked,
@@ -121,12 +122,12 @@ impl Watcher {
             }
         };
         command.arg(candidate.interval.as_millis().to_string());
-        Self::at_work(Process::Loop(ready_loop(command, &candidate.to_string())?))
+        Self::running(Process::Loop(start_loop(command, &candidate.to_string())?))
     }
 
-    /// Starts our profiler, which is the `__profile` of `xtask`.
+    /// Starts skyload's profiler, which is the `__profile` command of `xtask`.
     pub(crate) fn profiler(options: ProfilerOptions, xtask: &Path) -> Result<Self> {
-        let folder = tempfile::tempdir().context("making a folder for a profile")?;
+        let folder = tempfile::tempdir().context("creating a directory for a profile")?;
         let [samples, processes] =
             ["samples.jsonl", "processes.json"].map(|name| folder.path().join(name));
         let options = ProfilerOptions { samples, processes, ..options };
@@ -136,10 +137,10 @@ impl Watcher {
             .arg(serde_json::to_string(&options).context("writing the profiler's options")?);
         let mut process = LineProcess::start(command, "profiler")?;
         wait_for(&mut process, &Notice::Ready).context("starting the profiler")?;
-        Self::at_work(Process::Profiler { process, folder })
+        Self::running(Process::Profiler { process, folder })
     }
 
-    fn at_work(process: Process) -> Result<Self> {
+    fn running(process: Process) -> Result<Self> {
         let pid = match &process {
             Process::Profiler { process, .. } | Process::Loop(process) => process.pid(),
         };
@@ -147,13 +148,14 @@ impl Watcher {
         Ok(Self { process, pid, began, cpu_before: cpu_of(pid)? })
     }
 
-    /// Ends it, and says what it did.
-    pub(crate) fn finish(self) -> Result<Watched> {
+    /// Ends the candidate, and returns its overhead and results.
+    pub(crate) fn finish(self) -> Result<Observation> {
+        // Before the end: afterwards there is no process to read from.
         let (from_outside, memory) = (cpu_of(self.pid)?, high_water_mark(self.pid)?);
         let time = self.began.elapsed();
-        let (ticks, own, peaks) = match self.process {
+        let (samples, own, peaks) = match self.process {
             Process::Profiler { mut process, folder } => {
-                process.say(&Order::Finish)?;
+                process.send(&ProfilerCommand::Finish)?;
                 wait_for(&mut process, &Notice::Finished).context("ending the profiler")?;
                 process.finish()?;
                 let table: ProcessTable = read(&folder.path().join("processes.json"))?;
@@ -161,19 +163,20 @@ impl Watcher {
                     .processes
                     .iter()
                     .filter_map(|record| Some((record.identity.pid, record.peak?)));
-                let cost = table.profiler;
-                // Its last tick is the end's, and belongs to no interval.
-                (cost.samples.saturating_sub(1), cost.cpu, peaks.collect())
+                let overhead = table.profiler;
+                // The profiler takes its last sample because of `Finish`, after the reading of
+                // the CPU time above.
+                (overhead.samples.saturating_sub(1), overhead.cpu, peaks.collect())
             }
             Process::Loop(process) => {
                 let result = loop_result(process)?;
-                (result.ticks, result.cpu, result.peaks)
+                (result.samples, result.cpu, result.peaks)
             }
         };
-        Ok(Watched {
+        Ok(Observation {
             cpu: from_outside.saturating_sub(self.cpu_before),
-            // The first one came before we began to look.
-            ticks: ticks.saturating_sub(1),
+            // The first sample was taken before `cpu_before` was read.
+            samples: samples.saturating_sub(1),
             time,
             memory,
             peaks,
@@ -182,51 +185,53 @@ impl Watcher {
     }
 }
 
-/// Waits for what the profiler is to say next.
-fn wait_for(process: &mut LineProcess, wanted: &Notice) -> Result<()> {
+/// Waits for a notice of the profiler, ignoring all others.
+fn wait_for(process: &mut LineProcess, expected: &Notice) -> Result<()> {
     loop {
-        let line = process.line()?.context("it has ended")?;
-        if protocol::parse::<Notice>(&line).is_ok_and(|notice| notice == *wanted) {
+        let line = process.next_line()?.context("the profiler has exited")?;
+        if protocol::parse::<Notice>(&line).is_ok_and(|notice| notice == *expected) {
             return Ok(());
         }
     }
 }
 
-/// What a loop says at its end.
+/// Result of a psutil or sysinfo loop.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LoopResult {
-    pub(crate) ticks: u64,
+    #[serde(rename = "ticks")]
+    pub(crate) samples: u64,
     #[serde(rename = "cpu-seconds", with = "units::seconds")]
     pub(crate) cpu: Duration,
     pub(crate) peaks: HashMap<u32, ByteSize>,
 }
 
-/// Starts a loop, which says "ready" after its first tick.
-fn ready_loop(command: Command, what: &str) -> Result<LineProcess> {
-    let mut process = LineProcess::start(command, what)?;
-    let line = process.line().with_context(|| format!("starting the {what}"))?;
+/// Starts a loop, and waits for the "ready" that follows its first sample.
+fn start_loop(command: Command, name: &str) -> Result<LineProcess> {
+    let mut process = LineProcess::start(command, name)?;
+    let line = process.next_line().with_context(|| format!("starting the {name}"))?;
     let line = line.unwrap_or_default();
-    ensure!(line == "ready", "starting the {what}: it said `{line}`");
+    ensure!(line == "ready", "starting the {name}: expected `ready`, got `{line}`");
     Ok(process)
 }
 
-/// Ends a loop by the end of its input, and reads its result.
+/// Ends a loop by closing its input, and reads its result.
 fn loop_result(mut process: LineProcess) -> Result<LoopResult> {
     process.close();
-    let line = process.line().context("waiting for a loop's result")?.unwrap_or_default();
+    let line = process.next_line().context("waiting for a loop's result")?.unwrap_or_default();
     process.finish()?;
     serde_json::from_str(&line).with_context(|| format!("reading a loop's result `{line}`"))
 }
 
-/// What all threads of a process have run until now.
+/// CPU time of all threads of a process until now.
 fn cpu_of(pid: u32) -> Result<Duration> {
     let folder = format!("/proc/{pid}/task");
-    let reading = || format!("reading what pid {pid} has run from `{folder}`");
+    let reading = || format!("reading the CPU time of pid {pid} from `{folder}`");
     let mut nanos = 0;
     for thread in fs::read_dir(&folder).with_context(reading)? {
         let path = thread.with_context(reading)?.path().join("schedstat");
         let text = fs::read_to_string(path).with_context(reading)?;
+        // The first field is the time on the CPU, in nanoseconds.
         nanos += text.split(' ').next().unwrap_or_default().parse::<u64>().with_context(reading)?;
     }
     Ok(Duration::from_nanos(nanos))
@@ -248,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_differ_when_they_do_by_more_than_an_end_takes() {
+    fn accounts_agree_within_ten_percent_or_20_ms() {
         assert!(account(70, 55).agrees());
         assert!(account(1000, 920).agrees());
         assert!(!account(70, 30).agrees());
@@ -256,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_process_has_run_and_held_is_known() {
+    fn cpu_time_and_peak_of_this_process_are_read() {
         let me = std::process::id();
         let usage = skyload::usage::Usage::own().cpu;
         assert!(cpu_of(me).unwrap() + Duration::from_millis(20) >= usage);
@@ -270,17 +275,20 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_that_does_not_get_ready_is_named_with_what_it_said() {
-        let error = ready_loop(shell("echo no module named psutil"), "psutil loop").err().unwrap();
-        assert_eq!(error.to_string(), "starting the psutil loop: it said `no module named psutil`");
+    fn a_loop_that_does_not_start_is_an_error_with_its_output() {
+        let error = start_loop(shell("echo no module named psutil"), "psutil loop").err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "starting the psutil loop: expected `ready`, got `no module named psutil`"
+        );
     }
 
     #[test]
-    fn a_loop_says_what_it_saw_when_its_input_ends() {
+    fn a_loop_prints_its_result_when_its_input_ends() {
         let result = r#"{"ticks": 3, "cpu-seconds": 0.25, "peaks": {"42": 1048576}}"#;
         let script = format!("echo ready; read end; echo '{result}'");
-        let result = loop_result(ready_loop(shell(&script), "psutil loop").unwrap()).unwrap();
-        assert_eq!((result.ticks, result.cpu), (3, Duration::from_millis(250)));
+        let result = loop_result(start_loop(shell(&script), "psutil loop").unwrap()).unwrap();
+        assert_eq!((result.samples, result.cpu), (3, Duration::from_millis(250)));
         assert_eq!(result.peaks[&42], ByteSize::mib(1));
     }
 }

@@ -1,4 +1,4 @@
-//! A server of one's own for a test, and the certainty that it is gone after.
+//! Fake API server for one test, with all its processes killed at the end.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -17,14 +17,14 @@ use crate::ports::free_port;
 use crate::procfs::{self, Process};
 use crate::settings::Settings;
 
-/// How long a start may take that no setting delays.
-const READY_WITHIN: Duration = Duration::from_secs(20);
-/// What the log of a server says once the port is its own.
+/// Time limit of a start, without the delays that settings add.
+const READY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Log line of a server that has bound its port.
 const STARTED: &str = "Application startup complete.";
-/// How often a start is tried anew when its ports were taken meanwhile.
+/// Number of attempts to start, since another process may take the ports in between.
 const ATTEMPTS: usize = 5;
 
-/// A running fake API server in a HOME of its own; dropping it ends all of it.
+/// Running fake API server with a HOME of its own. Dropping it kills all its processes.
 #[derive(Debug)]
 pub struct FakeServer {
     home: TempDir,
@@ -33,30 +33,31 @@ pub struct FakeServer {
 }
 
 impl FakeServer {
-    /// Starts a server with these settings (see [`crate::settings`]) or any other
-    /// environment variables, and returns when it is healthy.
+    /// Starts a server with these environment variables, among them settings (see
+    /// [`crate::settings`]), and waits until the server is healthy.
     ///
     /// # Errors
     ///
-    /// When it does not become healthy; the message carries its log.
+    /// When the server does not become healthy; the message contains the server's log.
     pub fn start(variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Self::start_within(&[], variables)
+        Self::start_under(&[], variables)
     }
 
-    /// The same below another program, which is called with the server's whole command
-    /// line: `["timeout", "600"]`. It has [`Self::pid`] then.
+    /// Starts a server like [`Self::start`], as a child of `wrapper`, which gets the server's
+    /// command line as further arguments: `["timeout", "600"]`. [`Self::pid`] is then the
+    /// pid of the wrapper.
     ///
     /// # Errors
     ///
-    /// As for [`Self::start`].
-    pub fn start_within(around: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+    /// See [`Self::start`].
+    pub fn start_under(wrapper: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::read(owned)?;
-        let within = READY_WITHIN + settings.not_ready;
+        let timeout = READY_TIMEOUT + settings.not_ready;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let server = Self::spawn(around, variables)?;
-            match server.wait_until_healthy(within) {
+            let server = Self::spawn(wrapper, variables)?;
+            match server.wait_until_healthy(timeout) {
                 Ok(()) => return Ok(server),
                 Err(error) if server.log().contains("already in use") => last = Some(error),
                 Err(error) => return Err(error),
@@ -65,33 +66,33 @@ impl FakeServer {
         Err(last.context("no attempt was made")?)
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// URL of the API: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The port of the API.
+    /// Port of the API.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The pid of the main process as it was started. A server that replaced
-    /// itself has another one: see [`Self::main`].
+    /// Pid of the main process at the start. After `FAKE_SKY_REPLACE_AFTER_MS` the main
+    /// process is another one: see [`Self::main`].
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The main process that holds the port now.
+    /// Main process on the port now.
     pub fn main(&self) -> Option<Process> {
         self.processes().into_iter().find(|process| process.is_server_on(self.port))
     }
 
-    /// The HOME of the instance.
+    /// HOME of the instance.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// The environment in which `sky` (or any client) finds this server.
+    /// Environment variables by which `sky` and other clients find this server.
     pub fn client_env(&self) -> Vec<(&'static str, String)> {
         vec![
             ("HOME", self.home().display().to_string()),
@@ -100,66 +101,66 @@ impl FakeServer {
         ]
     }
 
-    /// Variables of this process's own environment that would lead a client of this server
-    /// somewhere else: whoever runs the tests may use a SkyPilot of their own.
-    pub fn not_for_clients(&self) -> Vec<String> {
+    /// Names of this process's `SKYPILOT_*` variables that a client of this server must not
+    /// inherit: the shell that runs the tests may be set up for another server.
+    pub fn variables_to_unset(&self) -> Vec<String> {
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let given = self.client_env();
-        let is_given = |name: &String| given.iter().any(|(given, _)| given == name);
-        names.filter(|name| name.starts_with("SKYPILOT_") && !is_given(name)).collect()
+        let client_env = self.client_env();
+        let is_set = |name: &String| client_env.iter().any(|(set, _)| set == name);
+        names.filter(|name| name.starts_with("SKYPILOT_") && !is_set(name)).collect()
     }
 
-    /// A command of a client of this server: `sky` with nothing of SkyPilot's in its
-    /// environment but what leads to the server.
+    /// Command that runs `sky` as a client of this server, without inherited `SKYPILOT_*`
+    /// variables.
     pub fn client(&self) -> Command {
         let mut command = Command::new(executable());
-        for name in self.not_for_clients() {
+        for name in self.variables_to_unset() {
             command.env_remove(name);
         }
         command.envs(self.client_env());
         command
     }
 
-    /// What the server has logged so far.
+    /// Log of the server so far.
     pub fn log(&self) -> String {
         fs::read_to_string(log_path(self.home())).unwrap_or_default()
     }
 
-    /// Every process of the instance, orphans included.
+    /// Processes of the instance, orphans included.
     pub fn processes(&self) -> Vec<Process> {
         processes_of(self.home())
     }
 
-    /// The executors that carry their title, of both queues.
+    /// Executors of both queues that have their title.
     pub fn executors(&self) -> Vec<Process> {
         let titled = |process: &Process| process.command_line.starts_with("SkyPilot:executor:");
         self.processes().into_iter().filter(titled).collect()
     }
 
-    /// Ends every process of the instance and removes its HOME.
+    /// Kills every process of the instance and removes its HOME.
     ///
     /// # Errors
     ///
-    /// When a process survives, or the directory cannot be removed.
+    /// When a process survives SIGKILL.
     pub fn finish(self) -> anyhow::Result<()> {
         kill_instance(self.home())?;
-        // `Drop` finds nothing left to kill, and the directory goes with it.
+        // Dropping `self` removes the directory; there is nothing left to kill.
         Ok(())
     }
 
-    fn spawn(around: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+    fn spawn(wrapper: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let home = tempfile::Builder::new().prefix("fake-sky-").tempdir()?;
         let port = free_port()?;
         let log_path = log_path(home.path());
         fs::create_dir_all(log_path.parent().unwrap_or(home.path()))?;
         let log = File::create(&log_path)?;
-        // Whatever starts it, it has the name of an interpreter.
+        // The real server's command line begins with its Python interpreter.
         let program = home.path().join("python");
         symlink(executable(), &program)?;
-        let mut command = match around {
+        let mut command = match wrapper {
             [] => Command::new(&program),
-            [outer, arguments @ ..] => {
-                let mut command = Command::new(outer);
+            [wrapper, arguments @ ..] => {
+                let mut command = Command::new(wrapper);
                 command.args(arguments).arg(&program);
                 command
             }
@@ -174,44 +175,44 @@ impl FakeServer {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
-            // A Ctrl-C at the terminal is for the test, which ends us in order.
+            // Ctrl-C at the terminal must only reach the test, which then kills the server.
             .process_group(0)
             .spawn()
             .with_context(|| format!("starting {}", program.display()))?;
         let pid = child.id();
-        // The real server is a child of init, which reaps it: a test that
-        // watches it die must not find a zombie.
+        // Reap the server when it exits. The real one is a child of init, which reaps it,
+        // so a test must not find a zombie here either.
         thread::spawn(move || child.wait());
         Ok(Self { home, port, pid })
     }
 
-    fn wait_until_healthy(&self, within: Duration) -> anyhow::Result<()> {
-        let deadline = Instant::now() + within;
+    fn wait_until_healthy(&self, timeout: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
-            // Not by the answer alone: it may be another test's server that has
-            // taken the port in between.
+            // A healthy response alone is not enough: another test's server may have taken
+            // the port in between.
             if self.log().contains(STARTED) && http::is_healthy(&self.url()) {
                 return Ok(());
             }
             if Process::look_up(self.pid).is_none() {
-                bail!("the fake server exited at its start; its log:\n{}", self.log());
+                bail!("the fake server exited during startup; log:\n{}", self.log());
             }
             thread::sleep(Duration::from_millis(20));
         }
-        bail!("the fake server was not healthy after {within:?}; its log:\n{}", self.log())
+        bail!("the fake server was not healthy after {timeout:?}; log:\n{}", self.log())
     }
 }
 
 impl Drop for FakeServer {
     fn drop(&mut self) {
-        // Backstop: a test that wants to know calls `finish`.
+        // For tests that fail or panic; `finish` reports errors.
         _ = kill_instance(self.home());
     }
 }
 
-/// Every process that was started with this HOME, orphans included.
+/// Processes that were started with this HOME, orphans included, except this process.
 ///
-/// Only to be asked about a HOME that nothing else uses: a fake instance's.
+/// `home` must be that of a fake instance, which no other process uses.
 pub fn processes_of(home: &Path) -> Vec<Process> {
     let assignment = format!("HOME={}", home.display());
     let mut processes = procfs::all();
@@ -221,22 +222,22 @@ pub fn processes_of(home: &Path) -> Vec<Process> {
     processes
 }
 
-/// Ends every process of the instance whose HOME this is.
+/// Kills every process of the instance with this HOME.
 ///
 /// # Errors
 ///
-/// When a process is still there after many attempts.
+/// When a process still runs after 2 s of attempts.
 pub fn kill_instance(home: &Path) -> anyhow::Result<()> {
-    // A process may have been starting another one while it was killed.
+    // Repeat: a process may have started another one just before it was killed.
     for _ in 0..200 {
-        let left = processes_of(home);
-        if left.is_empty() {
+        let remaining = processes_of(home);
+        if remaining.is_empty() {
             return Ok(());
         }
-        left.iter().for_each(|process| procfs::kill_hard(process.pid));
+        remaining.iter().for_each(|process| procfs::kill_hard(process.pid));
         thread::sleep(Duration::from_millis(10));
     }
-    bail!("processes of the fake instance in {} survive SIGKILL", home.display())
+    bail!("processes of the fake instance in {} still run after SIGKILL", home.display())
 }
 
 fn log_path(home: &Path) -> PathBuf {

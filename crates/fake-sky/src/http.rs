@@ -1,7 +1,7 @@
-//! The least of an HTTP/1.1 client: one blocking request per connection.
+//! Minimal HTTP/1.1 client: one blocking request per connection.
 //!
-//! Used by the stand-in's `sky` command line and by its tests. It is no
-//! example for load: skyload's own client is another one.
+//! The stand-in's `sky` command line and tests use it. Load does not: skyload has a client
+//! of its own for that.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -15,61 +15,61 @@ use serde_json::Value;
 
 use crate::release::{API_VERSION, VERSION};
 
-/// Longer than any test waits for an answer, and never forever.
-const WAIT: Duration = Duration::from_secs(120);
-/// Longer than any job is silent.
-const SILENCE: Duration = Duration::from_secs(3600);
+/// Read timeout of a request: longer than any test waits for a response.
+const READ_TIMEOUT: Duration = Duration::from_secs(120);
+/// Read timeout of a log stream: longer than any job is silent.
+const STREAM_READ_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// What a server answered.
+/// Response of a server.
 #[derive(Debug)]
 pub struct Response {
-    /// The status code.
+    /// HTTP status code.
     pub status: u16,
-    /// The header lines, names in lower case.
+    /// Headers, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body, decoded if it came in chunks.
+    /// Body, with a chunked transfer encoding removed.
     pub body: String,
 }
 
 impl Response {
-    /// The value of the header `name` (lower case).
+    /// Value of the header `name` (lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 
-    /// The id under which a queued request can be waited for.
+    /// Request id of a queued request, for `/api/get` and `/api/stream`.
     pub fn request_id(&self) -> anyhow::Result<&str> {
-        self.header("x-skypilot-request-id").context("the response names no request id")
+        self.header("x-skypilot-request-id").context("the response has no request id")
     }
 
-    /// The body as JSON.
+    /// Body as JSON.
     pub fn json(&self) -> anyhow::Result<Value> {
-        serde_json::from_str(&self.body).with_context(|| format!("not JSON: {}", self.body))
+        serde_json::from_str(&self.body)
+            .with_context(|| format!("expected JSON, got `{}`", self.body))
     }
 }
 
 /// Sends `GET url`.
 pub fn get(url: &str) -> anyhow::Result<Response> {
-    request("GET", url, None, WAIT, &mut |_| Ok(()))
+    request("GET", url, None, READ_TIMEOUT, &mut |_| Ok(()))
 }
 
 /// Sends `POST url` with a JSON body.
 pub fn post(url: &str, body: &Value) -> anyhow::Result<Response> {
-    request("POST", url, Some(body), WAIT, &mut |_| Ok(()))
+    request("POST", url, Some(body), READ_TIMEOUT, &mut |_| Ok(()))
 }
 
-/// Sends a request for a stream, and hands over what comes when it comes.
+/// Sends a request for a stream, and passes each chunk to `on_chunk` as it arrives.
 pub fn stream(
     url: &str,
     body: Option<&Value>,
-    heard: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+    on_chunk: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Response> {
     let method = if body.is_some() { "POST" } else { "GET" };
-    request(method, url, body, SILENCE, heard)
+    request(method, url, body, STREAM_READ_TIMEOUT, on_chunk)
 }
 
-/// Whether an API server answers at `endpoint` that is healthy, or that wants to know first
-/// who asks.
+/// Whether the API server at `endpoint` is healthy, or requires authentication.
 pub fn is_healthy(endpoint: &str) -> bool {
     get(&format!("{endpoint}/api/health"))
         .is_ok_and(|response| matches!(response.status, 200 | 401))
@@ -79,10 +79,12 @@ fn request(
     method: &str,
     url: &str,
     body: Option<&Value>,
-    wait: Duration,
-    heard: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+    read_timeout: Duration,
+    on_chunk: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Response> {
-    let rest = url.strip_prefix("http://").with_context(|| format!("not an http URL: {url}"))?;
+    let rest = url
+        .strip_prefix("http://")
+        .with_context(|| format!("expected an http:// URL, got `{url}`"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (login, authority) = match authority.rsplit_once('@') {
         Some((login, authority)) => (authorization(login), authority),
@@ -91,7 +93,7 @@ fn request(
     let body = body.map(Value::to_string).unwrap_or_default();
 
     let mut stream =
-        connect(authority, wait).with_context(|| format!("connecting to {authority}"))?;
+        connect(authority, read_timeout).with_context(|| format!("connecting to {authority}"))?;
     write!(
         stream,
         "{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
@@ -101,11 +103,11 @@ fn request(
         VERSION,
         body.len()
     )?;
-    read_response(BufReader::new(stream), heard).with_context(|| format!("{method} {url}"))
+    read_response(BufReader::new(stream), on_chunk).with_context(|| format!("{method} {url}"))
 }
 
-/// The header line for the login of a URL. As Python's `requests`, which SkyPilot's client
-/// is made of, it sends none for a user without a password.
+/// Header line for the credentials in a URL. None for a user without a password, like
+/// Python's `requests`, which SkyPilot's client uses.
 fn authorization(login: &str) -> String {
     match login.split_once(':') {
         None => String::new(),
@@ -117,32 +119,36 @@ fn authorization(login: &str) -> String {
     }
 }
 
-fn connect(authority: &str, wait: Duration) -> anyhow::Result<TcpStream> {
-    let address = authority.to_socket_addrs()?.next().context("it has no address")?;
+fn connect(authority: &str, read_timeout: Duration) -> anyhow::Result<TcpStream> {
+    let address = authority.to_socket_addrs()?.next().context("the host has no address")?;
     let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(wait))?;
+    stream.set_read_timeout(Some(read_timeout))?;
     Ok(stream)
 }
 
 fn read_response(
     mut reader: impl BufRead,
-    heard: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+    on_chunk: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Response> {
     let status_line = read_line(&mut reader)?;
     let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let status = status.with_context(|| format!("not a status line: {status_line:?}"))?;
+    let status =
+        status.with_context(|| format!("expected an HTTP status line, got {status_line:?}"))?;
     let mut headers = Vec::new();
     loop {
         let line = read_line(&mut reader)?;
         if line.is_empty() {
             break;
         }
-        let (name, value) = line.split_once(':').context("a header line without a colon")?;
+        let (name, value) = line
+            .split_once(':')
+            .with_context(|| format!("expected a colon in the header line {line:?}"))?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let mut response = Response { status, headers, body: String::new() };
     let bytes = match response.header("transfer-encoding") {
-        Some("chunked") => read_chunks(&mut reader, heard)?,
+        Some("chunked") => read_chunks(&mut reader, on_chunk)?,
+        // The client sends `Connection: close`, so the body ends with the connection.
         _ => {
             let mut bytes = Vec::new();
             reader.read_to_end(&mut bytes)?;
@@ -155,15 +161,17 @@ fn read_response(
 
 fn read_chunks(
     reader: &mut impl BufRead,
-    heard: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+    on_chunk: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let size = usize::from_str_radix(&read_line(reader)?, 16).context("a chunk's size")?;
+        let size = usize::from_str_radix(&read_line(reader)?, 16)
+            .context("reading the size of a chunk")?;
         let mut chunk = vec![0; size];
         reader.read_exact(&mut chunk)?;
-        heard(&chunk)?;
+        on_chunk(&chunk)?;
         body.append(&mut chunk);
+        // Each chunk ends with CRLF, also the last, empty one.
         read_line(reader)?;
         if size == 0 {
             return Ok(body);
@@ -174,7 +182,7 @@ fn read_chunks(
 fn read_line(reader: &mut impl BufRead) -> anyhow::Result<String> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
-        bail!("the connection was closed in the middle of a response");
+        bail!("the connection closed before the end of the response");
     }
     Ok(line.trim_end().to_owned())
 }
@@ -184,7 +192,7 @@ mod tests {
     use super::{authorization, read_response};
 
     #[test]
-    fn a_login_of_a_url_is_decoded_and_one_without_a_password_is_not_sent() {
+    fn credentials_of_a_url_are_decoded_and_not_sent_without_a_password() {
         // `me:p@ss`
         assert_eq!(authorization("me:p%40ss"), "Authorization: Basic bWU6cEBzcw==\r\n");
         assert_eq!(authorization("me"), "");
@@ -199,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_response_is_an_error() {
+    fn a_truncated_response_is_an_error() {
         let text = "HTTP/1.1 200 OK\r\nA: b\r\n";
         assert!(read_response(text.as_bytes(), &mut |_| Ok(())).is_err());
     }

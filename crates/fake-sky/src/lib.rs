@@ -1,12 +1,11 @@
-//! A stand-in for SkyPilot, so that every hermetic test runs without Python.
+//! Stand-in for SkyPilot, so that hermetic tests run without Python.
 //!
-//! Why this is a package of its own: the library's hermetic tests and the CLI tests
-//! of `xtask` both need the API server and its executors as real *processes*
-//! (with a pid, a command line, and memory of a known size), and cargo offers a
-//! test only the programs of its own package. So the program lives here, and
-//! both ask this library where it is.
+//! A package of its own, because the library's hermetic tests and the CLI tests of `xtask`
+//! both need the API server and its executors as real *processes* (with a pid, a command
+//! line, and memory of a known size), and cargo gives a test the path of its own package's
+//! programs only. Tests get the path of the program from [`executable`].
 //!
-//! The program, `fake-sky`, plays every role by how it is called:
+//! The command line and environment of the program, `fake-sky`, select its role:
 //!
 //! * the `sky` command line: `api start|stop|status|info`, `status`, `launch`,
 //!   `logs`, `jobs launch|queue`, `serve status` (`program::cli`,
@@ -15,25 +14,25 @@
 //!   protocol of SkyPilot 0.14.1 (`program::server`);
 //! * the server's children: executors that hold known memory, the queue
 //!   manager, the resource tracker (`program::executor`, `program::idle`);
-//! * `constants`: what SkyPilot's own config module would say of its budgets.
+//! * `constants`: the memory constants of SkyPilot's config module, as JSON.
 //!
-//! By default the server has no infrastructure, as a real one without a cloud.
-//! The setting `FAKE_SKY_INFRA` gives it one: clusters come up, jobs run as long as
-//! the `sleep` in them says, services become ready, all by the clock
-//! (`program::server::cloud`).
+//! By default the server has no infra, like a real one without a cloud.
+//! The setting `FAKE_SKY_INFRA` gives it one: clusters become UP, jobs run as long as
+//! the `sleep` in them says, and services become READY. The clock alone decides their
+//! states (`program::server::cloud`).
 //!
-//! What differs from the real one is in size and speed, never in shape. How it
-//! behaves, and misbehaves, is set by environment variables: see [`settings`].
+//! Processes and responses have the form of SkyPilot's; only sizes and times differ.
+//! Environment variables change the behavior and inject faults: see [`settings`].
 //!
-//! Tests start here: [`FakeServer::start`] for a server of one's own,
-//! [`executable`] for the path to give to `--sky`.
+//! Entry points for tests: [`FakeServer::start`] starts a server for one test,
+//! [`executable`] is the path to pass to `--sky`.
 
 mod executable;
 mod fake_server;
-pub mod grants;
 pub mod http;
+pub mod kernel_features;
 pub mod memory;
-pub mod odd_name;
+pub mod non_utf8;
 mod ports;
 pub mod procfs;
 mod release;

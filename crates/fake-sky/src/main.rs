@@ -1,5 +1,5 @@
-//! The program `fake-sky`: SkyPilot's command line, its server, and the
-//! server's children, by how it is called. The library says why it exists.
+//! Program `fake-sky`: SkyPilot's command line, its API server, and the server's child
+//! processes. Its command line and environment select the role; see the library's docs.
 
 mod program;
 
@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match program::run() {
         Ok(code) => code,
         Err(error) => {
-            // For the server and its children this is the server's log.
+            // In the server and its children, stderr is the server's log.
             _ = writeln!(std::io::stderr(), "{error:#}");
             ExitCode::FAILURE
         }

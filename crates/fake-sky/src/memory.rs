@@ -1,23 +1,25 @@
-//! Memory of a known size.
+//! Allocation of memory of a known resident size.
 
 use crate::procfs;
 
-/// From this size on, glibc always takes memory straight from the kernel and
-/// gives it straight back. Below, a freed block may stay resident.
+/// Size in bytes above which glibc always maps memory directly from the kernel and
+/// unmaps it when it is freed (`DEFAULT_MMAP_THRESHOLD_MAX` is 32 MiB). A smaller block may
+/// stay resident after it was freed.
 const ALWAYS_MAPPED: usize = 33 << 20;
 
-/// Takes so much memory that this process has `mib` resident.
+/// Allocates memory until this process has `mib` MiB resident.
 ///
-/// The caller keeps the result for as long as the memory is to stay.
+/// The memory stays resident until the result is dropped.
 pub fn fill_to(mib: usize) -> Vec<u8> {
     let resident = procfs::own_memory_kib("VmRSS").and_then(|kib| usize::try_from(kib).ok());
     touched((mib << 20).saturating_sub(resident.unwrap_or_default() << 10))
 }
 
-/// `bytes` of memory, every page of it touched.
+/// Buffer of `bytes` bytes, with every page resident.
 pub fn touched(bytes: usize) -> Vec<u8> {
     let mut memory = Vec::with_capacity(bytes.max(ALWAYS_MAPPED));
-    // Not zero: pages of zeros come from the kernel without being there.
+    // Not zero: the compiler may turn filling with zeros into `calloc`, whose pages are not
+    // resident.
     memory.resize(bytes, 1);
     std::hint::black_box(memory)
 }

@@ -1,23 +1,25 @@
-//! The two ports of an API server: its own, and the queue manager's, which follows from it.
+//! Ports of an API server: the API's, and the queue manager's, which is derived from it.
 
 use anyhow::bail;
 
-/// The port of the queue manager beside an API server on `port`.
+/// Port of the queue manager of an API server on `port`.
 ///
-/// SkyPilot derives it, so that several servers can share a machine.
+/// SkyPilot derives one from the other, so that several servers can run on one machine.
 pub fn queue_port(port: u16) -> u16 {
     const DEFAULT_PORT: i32 = 46580;
+    // SkyPilot's formula: 50011 for the default port, always within 50000 to 59999.
     let offset = (11 + i32::from(port) - DEFAULT_PORT).rem_euclid(10_000);
     50_000 + u16::try_from(offset).unwrap_or_default()
 }
 
-/// A port that is free now, together with the queue port derived from it, which is odd:
-/// connections are given even ports as long as there are any (Linux's
-/// `__inet_hash_connect`).
+/// API port that is free now, like the queue port derived from it.
+///
+/// API ports are even, so queue ports are odd: Linux prefers even ports for outgoing
+/// connections (`__inet_hash_connect`), so that these rarely take a queue port.
 ///
 /// # Errors
 ///
-/// When many that were tried are taken.
+/// When 100 random ports are in use.
 pub fn free_port() -> anyhow::Result<u16> {
     for _ in 0..100 {
         let port = 20_000 + fastrand::u16(..5_000) * 2;
@@ -25,7 +27,7 @@ pub fn free_port() -> anyhow::Result<u16> {
             return Ok(port);
         }
     }
-    bail!("no pair of free ports found")
+    bail!("no free pair of API port and queue port after 100 attempts")
 }
 
 fn is_free(port: u16) -> bool {

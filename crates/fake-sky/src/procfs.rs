@@ -1,4 +1,4 @@
-//! Looking at, and ending, processes of this machine (Linux only).
+//! Processes of this machine, read from `/proc`, and killing them (Linux only).
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,19 +6,20 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A process as `/proc` shows it.
+/// Process, as read from `/proc`.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// Its pid.
+    /// Process id.
     pub pid: u32,
-    /// Its parent's pid.
+    /// Process id of the parent.
     pub parent: u32,
-    /// Its arguments, joined by spaces; `SkyPilot:executor:short:42` once titled.
+    /// Arguments, joined by spaces; an executor's title, once set:
+    /// `SkyPilot:executor:short:42`.
     pub command_line: String,
 }
 
 impl Process {
-    /// The process that has `pid` now, unless it has ended.
+    /// Process with this pid; `None` if there is none or it is a zombie.
     pub fn look_up(pid: u32) -> Option<Self> {
         let (state, parent) = state_and_parent(pid)?;
         if matches!(state, 'Z' | 'X') {
@@ -29,32 +30,33 @@ impl Process {
         Some(Self { pid, parent, command_line: command_line.trim_end().to_owned() })
     }
 
-    /// How many threads it has.
+    /// Number of threads.
     pub fn threads(&self) -> usize {
         fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count)
     }
 
-    /// How many of its children have ended without its waiting for them.
+    /// Number of zombies among the children.
     pub fn zombies(&self) -> usize {
         pids().filter(|pid| state_and_parent(*pid) == Some(('Z', self.pid))).count()
     }
 
-    /// A memory figure of `/proc/PID/status` in KiB, as `VmRSS` or `VmHWM`.
+    /// Memory figure of `/proc/PID/status` in KiB: `VmRSS`, `VmHWM`.
     pub fn memory_kib(&self, figure: &str) -> Option<u64> {
         memory_kib(&self.pid.to_string(), figure)
     }
 
-    /// Whether `assignment` (`NAME=value`) is in the environment it began with.
+    /// Whether `assignment` (`NAME=value`) is in the initial environment of the process.
     pub fn was_started_with(&self, assignment: &str) -> bool {
         fs::read(format!("/proc/{}/environ", self.pid)).is_ok_and(|environment| {
-            environment.split(|byte| *byte == 0).any(|one| one == assignment.as_bytes())
+            environment.split(|byte| *byte == 0).any(|variable| variable == assignment.as_bytes())
         })
     }
 
-    /// Whether it is the main process of the API server on `port`, judged as
-    /// `sky api stop` does.
+    /// Whether this is the main process of the API server on `port`, by the command line,
+    /// like in `sky api stop`.
     pub fn is_server_on(&self, port: u16) -> bool {
         let line = &self.command_line;
+        // A digit after the port would make it another, longer port number.
         line.contains("-m sky.server.server")
             && [format!("--port={port}"), format!("--port {port}")]
                 .iter()
@@ -62,17 +64,17 @@ impl Process {
     }
 }
 
-/// A memory figure of this process in KiB.
+/// Memory figure of this process in KiB, from `/proc/self/status`.
 pub fn own_memory_kib(figure: &str) -> Option<u64> {
     memory_kib("self", figure)
 }
 
-/// All processes of the machine that have not ended.
+/// List of all processes of the machine, without zombies.
 pub fn all() -> Vec<Process> {
     pids().filter_map(Process::look_up).collect()
 }
 
-/// Everything below `root`, parents before their children.
+/// Descendants of `root`, parents before their children.
 pub fn descendants_of(root: u32) -> Vec<Process> {
     let mut children: HashMap<u32, Vec<Process>> = HashMap::new();
     for process in all() {
@@ -87,10 +89,10 @@ pub fn descendants_of(root: u32) -> Vec<Process> {
     found
 }
 
-/// Sends SIGKILL to `pid`, if it is there.
+/// Sends SIGKILL to `pid`, if such a process exists.
 pub fn kill_hard(pid: u32) {
     if let Ok(pid) = i32::try_from(pid) {
-        // Gone already is what was wanted.
+        // The only expected error is that the process has already exited.
         _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
 }
@@ -101,10 +103,10 @@ fn pids() -> impl Iterator<Item = u32> {
 }
 
 fn state_and_parent(pid: u32) -> Option<(char, u32)> {
-    // The name may be any bytes.
+    // Not `read_to_string`: the process name may be invalid UTF-8.
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
-    // It stands in parentheses and may itself hold some.
+    // The name is in parentheses and may contain parentheses itself.
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
@@ -126,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_told_by_its_exact_port() {
+    fn a_server_is_found_by_its_exact_port() {
         let line = "/x/python -m sky.server.server --host=127.0.0.1 --port=4658".to_owned();
         let process = Process { pid: 1, parent: 0, command_line: line };
         assert!(process.is_server_on(4658));
@@ -135,16 +137,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_ends_inside_a_character_hides_no_process() {
-        let named = crate::odd_name::OddlyNamed::start().unwrap();
-        let found = Process::look_up(named.pid()).expect("it runs");
+    fn a_process_with_a_non_utf8_name_is_found() {
+        let named = crate::non_utf8::NonUtf8Process::start().unwrap();
+        let found = Process::look_up(named.pid()).expect("the process runs");
         assert_eq!(found.parent, std::process::id());
         assert!(found.memory_kib("VmRSS").is_some_and(|kib| kib > 100));
     }
 
     #[test]
     fn this_process_has_memory_and_is_below_its_parent() {
-        let me = Process::look_up(std::process::id()).expect("it runs");
+        let me = Process::look_up(std::process::id()).expect("the process runs");
         assert!(own_memory_kib("VmHWM").is_some_and(|kib| kib > 100));
         assert!(descendants_of(me.parent).iter().any(|process| process.pid == me.pid));
     }

@@ -1,10 +1,10 @@
-//! The release of SkyPilot that the stand-in claims to be.
+//! Release of SkyPilot that the stand-in reports.
 
-/// The version that the stand-in claims to be.
+/// Version of SkyPilot that the stand-in reports.
 pub const VERSION: &str = "0.14.1";
-/// The commit that the stand-in claims to be built from.
+/// Commit of SkyPilot that the stand-in reports.
 pub const COMMIT: &str = "7e595970a806dcc9eefadf459f399edf1733e962";
-/// The version of the HTTP protocol that the stand-in speaks.
+/// API version of the stand-in: SkyPilot's version number of its HTTP protocol.
 pub const API_VERSION: u32 = 62;
-/// The user of a client and of a server that were told of none.
+/// User id of clients and servers for which none is set.
 pub const DEFAULT_USER_ID: &str = "fcd1e5cf";

@@ -1,53 +1,55 @@
-//! How the stand-in behaves, and which faults are injected: the `FAKE_SKY_*` variables.
+//! Settings and injected faults of the stand-in: the `FAKE_SKY_*` environment variables.
 //!
-//! Every process of an instance inherits them and reads them once, at start.
-//! A variable that is not in this table is an error: a misspelled setting is a
-//! test that tests nothing.
+//! Every process of an instance inherits the variables and reads them once, at start.
+//! An unknown variable is an error: a test with a misspelled setting would test nothing.
+//!
+//! Names of faults: `sky.status:3` is every 3rd request of this name, `sky.status:3!` only
+//! the 3rd; `,` separates several. "Main" is the server's main process.
 //!
 //! | variable | meaning (default) |
 //! |---|---|
 //! | `FAKE_SKY_EXECUTOR_MIB` | resident memory of an executor (24) |
-//! | `FAKE_SKY_IMPORT_MS` | how long an executor stays untitled (100) |
-//! | `FAKE_SKY_SERVICE_MS` | how long a request runs (20) |
-//! | `FAKE_SKY_SPIKE_MIB` | memory that serving takes for 40 ms on top (0) |
+//! | `FAKE_SKY_IMPORT_MS` | import time of an executor, until it has its title (100) |
+//! | `FAKE_SKY_SERVICE_MS` | run time of a request (20) |
+//! | `FAKE_SKY_SPIKE_MIB` | memory that each request takes for 40 ms in addition (0) |
 //! | `FAKE_SKY_LEAKED_MIB` | memory that an executor leaks with its first request (0) |
-//! | `FAKE_SKY_LEAKED_THREADS` | likewise: threads that do nothing (0) |
-//! | `FAKE_SKY_ZOMBIES` | likewise: children that have ended, and that it does not wait for (0) |
-//! | `FAKE_SKY_SHORT_POOL` | executors that are kept for short requests (4); for long ones, that are 2 |
-//! | `FAKE_SKY_BURST` | executors beyond the pool, one request each, per queue (0) |
-//! | `FAKE_SKY_DAEMONS` | requests that hold a short executor forever, up to 4 (1) |
-//! | `FAKE_SKY_STREAM_FLOOR_MS` | a stream's shortest duration (200) |
-//! | `FAKE_SKY_FAIL` | `sky.status:3`: every 3rd of them FAILs with ValueError; `,` separates several |
-//! | `FAKE_SKY_CANCEL` | likewise: ends CANCELLED |
-//! | `FAKE_SKY_WRONG_VALUE` | likewise: SUCCEEDED, but returns `null` |
-//! | `FAKE_SKY_REFUSE` | likewise: FAILs as on a server that has no cloud, for `sky.launch`, or no jobs controller |
-//! | `FAKE_SKY_TEXT_500` | likewise: the submission answers 500 with a traceback as text |
-//! | `FAKE_SKY_BASIC_AUTH` | `user:password`: calls without it are answered 401 (none) |
-//! | `FAKE_SKY_UNAVAILABLE` | `/status:3`: every 3rd call of this path is answered 503; `/status:3!`: the 3rd alone |
-//! | `FAKE_SKY_RESET` | likewise: the connection ends without an answer |
-//! | `FAKE_SKY_CUT` | likewise: the connection ends after the first piece of the answer |
-//! | `FAKE_SKY_CONSOLIDATION` | 0: the managed-job queue FAILs with ClusterNotUpError (1) |
-//! | `FAKE_SKY_INFRA` | `kubernetes,aws`: the infrastructures that launches can use (none) |
-//! | `FAKE_SKY_LAUNCH_MS` | how long a cluster takes to come UP, also one for a managed job (200) |
-//! | `FAKE_SKY_SLEEP_MS` | how long a job takes for a second of `sleep` in its `run` (1000) |
-//! | `FAKE_SKY_INFRA_FAIL` | like `FAIL`, as of infrastructure: ResourcesUnavailableError for `sky.launch`, else RuntimeError |
-//! | `FAKE_SKY_SURVIVOR` | `sky.down:2`: every 2nd SUCCEEDs, and what it was to end stays; also `sky.jobs.cancel`, `sky.serve.down` |
-//! | `FAKE_SKY_JOB_FAILED` | `sky.launch:2`: the job of every 2nd ends FAILED; also `sky.exec`, `sky.jobs.launch` |
-//! | `FAKE_SKY_LATE` | like `FAIL`: runs as ever, but the submission is answered 6 s later: the SDK waits 5 s for `/launch` and `/exec` |
-//! | `FAKE_SKY_DIE_AFTER_MS` | main is SIGKILLed so long after its first queued request (never) |
-//! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, then main dies (never) |
-//! | `FAKE_SKY_STALL_MS` | the event loop stands still once, 50 ms after the first queued request (0) |
-//! | `FAKE_SKY_CLOCK_AHEAD_MS` | how far the server's clock is ahead of the machine's (0) |
-//! | `FAKE_SKY_NOT_READY_MS` | the port opens only so long after start (0) |
+//! | `FAKE_SKY_LEAKED_THREADS` | likewise: idle threads (0) |
+//! | `FAKE_SKY_ZOMBIES` | likewise: child processes that exited and are not reaped (0) |
+//! | `FAKE_SKY_SHORT_POOL` | size of the executor pool for short requests (4); for long ones it is 2 |
+//! | `FAKE_SKY_BURST` | executors beyond the pool, for one request each, per queue (0) |
+//! | `FAKE_SKY_DAEMONS` | the server's own requests, each of which occupies a short executor, up to 4 (1) |
+//! | `FAKE_SKY_STREAM_FLOOR_MS` | minimum duration of a log stream (200) |
+//! | `FAKE_SKY_FAIL` | `sky.status:3`: these requests FAIL with ValueError |
+//! | `FAKE_SKY_CANCEL` | likewise: they end CANCELLED |
+//! | `FAKE_SKY_WRONG_VALUE` | likewise: they SUCCEED, but return `null` |
+//! | `FAKE_SKY_REFUSE` | likewise: `sky.launch` FAILs as without a cloud, others as without a jobs controller |
+//! | `FAKE_SKY_TEXT_500` | likewise: the submission gets HTTP 500 with a traceback as text |
+//! | `FAKE_SKY_BASIC_AUTH` | `user:password`: calls without these credentials get HTTP 401 (none) |
+//! | `FAKE_SKY_UNAVAILABLE` | `/status:3`: these calls of the path get HTTP 503 |
+//! | `FAKE_SKY_RESET` | likewise: the connection closes without a response |
+//! | `FAKE_SKY_CUT` | likewise: the connection closes after the first chunk of the response |
+//! | `FAKE_SKY_CONSOLIDATION` | 0: the managed-job queue FAILs with ClusterNotUpError until a controller is launched (1) |
+//! | `FAKE_SKY_INFRA` | `kubernetes,aws`: the enabled infras (none) |
+//! | `FAKE_SKY_LAUNCH_MS` | time until a cluster is UP, or a managed job runs (200) |
+//! | `FAKE_SKY_SLEEP_MS` | duration of one second of `sleep` in the `run` of a job (1000) |
+//! | `FAKE_SKY_INFRA_FAIL` | like `FAIL`, with errors of infra: ResourcesUnavailableError for `sky.launch`, else RuntimeError |
+//! | `FAKE_SKY_SURVIVOR` | `sky.down:2`: these SUCCEED without removing anything; also `sky.jobs.cancel`, `sky.serve.down` |
+//! | `FAKE_SKY_JOB_FAILED` | `sky.launch:2`: the jobs that these submit end FAILED; also `sky.exec`, `sky.jobs.launch` |
+//! | `FAKE_SKY_LATE` | like `FAIL`: the request runs, but the response to its submission takes 6 s more (SDK timeout of `/launch` and `/exec`: 5 s) |
+//! | `FAKE_SKY_DIE_AFTER_MS` | main gets SIGKILL this long after its first queued request (never) |
+//! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, and main is killed (never) |
+//! | `FAKE_SKY_STALL_MS` | duration for which the event loop blocks once, 50 ms after the first queued request (0) |
+//! | `FAKE_SKY_CLOCK_AHEAD_MS` | offset of the server's clock, ahead of the machine's (0) |
+//! | `FAKE_SKY_NOT_READY_MS` | delay from the start until the port opens (0) |
 //! | `FAKE_SKY_NEVER_READY` | 1: the port never opens (0) |
 //! | `FAKE_SKY_EXIT_AT_START` | main logs this message and exits with 1 (unset) |
-//! | `FAKE_SKY_START_TIMEOUT_MS` | how long `sky api start` waits for health (60000) |
-//! | `FAKE_SKY_START_MS` | how long `sky api start` does nothing before it starts a server (0) |
-//! | `FAKE_SKY_STOP_MS` | how long `sky api stop` does nothing before it stops a server (0) |
-//! | `FAKE_SKY_STOP_SPARES` | executors that `sky api stop` overlooks (0) |
-//! | `FAKE_SKY_ORPHAN_MS` | a child's life after main is gone (300000) |
-//! | `FAKE_SKY_IDLE_EXIT_MS` | main exits when no request came for so long (300000) |
-//! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` reports instead of SkyPilot's |
+//! | `FAKE_SKY_START_TIMEOUT_MS` | time limit of `sky api start` for the server to be healthy (60000) |
+//! | `FAKE_SKY_START_MS` | delay before `sky api start` starts a server (0) |
+//! | `FAKE_SKY_STOP_MS` | delay before `sky api stop` stops a server (0) |
+//! | `FAKE_SKY_STOP_SPARES` | number of executors that `sky api stop` leaves running (0) |
+//! | `FAKE_SKY_ORPHAN_MS` | time that a child process keeps running after main is gone (300000) |
+//! | `FAKE_SKY_IDLE_EXIT_MS` | time without calls after which main exits (300000) |
+//! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` prints instead of SkyPilot's |
 
 mod faults;
 
@@ -59,9 +61,9 @@ pub use self::faults::Faults;
 
 const PREFIX: &str = "FAKE_SKY_";
 
-/// The settings of one instance.
+/// Settings of one instance.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the table above says what each of them means, by the same name")]
+#[expect(missing_docs, reason = "the table of the module describes each variable")]
 pub struct Settings {
     pub executor_mib: usize,
     pub import: Duration,
@@ -157,12 +159,12 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads the variables of this process.
+    /// Reads the settings from this process's environment.
     pub fn from_env() -> anyhow::Result<Self> {
         Self::read(std::env::vars())
     }
 
-    /// Reads those of `variables` that are settings; the others are not ours.
+    /// Reads the settings among `variables`, and ignores variables without the prefix.
     pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Self> {
         let mut settings = Self::default();
         for (name, value) in variables {
@@ -217,7 +219,7 @@ impl Settings {
             "ORPHAN_MS" => self.orphan = millis(value)?,
             "IDLE_EXIT_MS" => self.idle_exit = millis(value)?,
             "CONSTANTS" => self.constants = Some(value.to_owned()),
-            _ => bail!("there is no such setting; `fake_sky::settings` lists them"),
+            _ => bail!("unknown setting; `fake_sky::settings` lists them all"),
         }
         Ok(())
     }
@@ -231,7 +233,7 @@ fn flag(value: &str) -> anyhow::Result<bool> {
     match value {
         "0" => Ok(false),
         "1" => Ok(true),
-        _ => bail!("expected 0 or 1"),
+        _ => bail!("expected 0 or 1, got `{value}`"),
     }
 }
 

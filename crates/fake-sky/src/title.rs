@@ -1,18 +1,18 @@
-//! What a process shows of itself: its name, and a title in the place of its arguments.
+//! Names and titles of processes: `/proc/PID/comm`, and a title that replaces the arguments.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// This program. The link stays good when the file is rebuilt meanwhile.
+/// Path of the running program. Valid also after the file was replaced by a rebuild.
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// SkyPilot's titles overwrite a longer command line and leave so many NULs;
-/// empty arguments read the same.
+/// Number of empty arguments after a title. SkyPilot's titles overwrite a longer command
+/// line and leave NULs behind; empty arguments look the same in `/proc/PID/cmdline`.
 const PADDING: usize = 100;
 
-/// This program under a title, to take the place of this process by `exec`: without unsafe
-/// code, only the start of a program can give it one.
+/// Command that runs this program under `title`, to be passed to `exec`. Without unsafe
+/// code, a process can set its title only when it starts.
 pub fn titled(title: &str) -> Command {
     let mut command = Command::new(THIS_PROGRAM);
     command.arg0(title).args([""; PADDING]);
@@ -21,6 +21,6 @@ pub fn titled(title: &str) -> Command {
 
 /// Sets what `/proc/PID/comm` shows (the kernel cuts it off at 15 bytes).
 pub fn set_process_name(name: &str) {
-    // Only looks: a kernel that refuses changes nothing that is measured.
+    // Cosmetic: on failure, everything that is measured stays correct.
     _ = fs::write("/proc/self/comm", name);
 }

@@ -129,7 +129,7 @@ fn parse_events(datagram: &[u8]) -> impl Iterator<Item = Event<'_>> {
 mod tests {
     use std::process::Command;
 
-    use fake_sky::grants::{Grant, leave_test_out};
+    use fake_sky::kernel_features::{KernelFeature, skip_test};
 
     use super::*;
     use crate::profiler::kernel::netlink::message;
@@ -138,8 +138,8 @@ mod tests {
     fn listen() -> Option<Connector> {
         match Connector::listen() {
             Ok(Some(connector)) => return Some(connector),
-            Ok(None) => leave_test_out(Grant::Births, "no acknowledgement"),
-            Err(refusal) => leave_test_out(Grant::Births, refusal),
+            Ok(None) => skip_test(KernelFeature::ForkEvents, "no acknowledgement"),
+            Err(refusal) => skip_test(KernelFeature::ForkEvents, refusal),
         }
         None
     }

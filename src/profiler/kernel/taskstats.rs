@@ -226,7 +226,7 @@ impl Layout {
 mod tests {
     use std::process::Command;
 
-    use fake_sky::grants::{Grant, leave_test_out};
+    use fake_sky::kernel_features::{KernelFeature, skip_test};
 
     use super::*;
     use crate::process;
@@ -235,7 +235,7 @@ mod tests {
     /// Exit records, if this user and this kernel permit them.
     fn listen() -> Option<ExitRecords> {
         let listening = ExitRecords::listen();
-        listening.map_err(|reason| leave_test_out(Grant::ExitRecords, reason)).ok()
+        listening.map_err(|reason| skip_test(KernelFeature::ExitRecords, reason)).ok()
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use fake_sky::grants::{Grant, leave_test_out};
+use fake_sky::kernel_features::{KernelFeature, skip_test};
 use skyload::profiler::check_level;
 use skyload::record::profile::{Ending, LevelChoice, ProcessRecord, ProfileLine, ProfilerLevel};
 use skyload::units::ByteSize;
@@ -51,7 +51,7 @@ fn root_of(profile: &Profile) -> u32 {
 #[test]
 fn with_exit_records_every_short_lived_process_has_its_peak() -> anyhow::Result<()> {
     if let Err(reason) = check_level(LevelChoice::ExitRecords) {
-        leave_test_out(Grant::ExitRecords, reason);
+        skip_test(KernelFeature::ExitRecords, reason);
         return Ok(());
     }
     let profile = profile(SHORT_LIVED_PROGRAMS, LevelChoice::ExitRecords, LONG_INTERVAL)?;
@@ -75,7 +75,7 @@ fn without_exit_records_short_lived_processes_are_unread() -> anyhow::Result<()>
     if has_events {
         assert_eq!(programs(&profile).len(), 20);
     } else {
-        leave_test_out(Grant::Births, "brief processes may be unknown");
+        skip_test(KernelFeature::ForkEvents, "brief processes may be unknown");
     }
     for program in programs(&profile) {
         assert!(matches!(program.ending, Ending::Unread { .. }), "{program:?}");
@@ -86,7 +86,7 @@ fn without_exit_records_short_lived_processes_are_unread() -> anyhow::Result<()>
 #[test]
 fn memory_allocated_just_before_the_exit_is_in_the_peak() -> anyhow::Result<()> {
     if let Err(reason) = check_level(LevelChoice::ExitRecords) {
-        leave_test_out(Grant::ExitRecords, reason);
+        skip_test(KernelFeature::ExitRecords, reason);
         return Ok(());
     }
     // The inner shell is sampled while it is small, then allocates 50 MB and exits.

@@ -165,7 +165,7 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             endpoint: server.url().parse()?,
             sky: fake_sky::executable(),
             variables: client_env.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
-            without: server.not_for_clients(),
+            without: server.variables_to_unset(),
             inherits: Inherited::All,
         },
         fingerprint: None,

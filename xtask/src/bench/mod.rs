@@ -1,8 +1,8 @@
-//! `cargo xtask bench profiler`: prepares what the benchmark needs, and runs it.
+//! `cargo xtask bench profiler`: prepares the prerequisites of the benchmark, and runs it.
 //!
-//! The benchmark is a program of its own (`crates/bench`), so that this one need not hold
-//! what is measured beside the profiler. It is given what only this one can get: a Python
-//! with psutil, a SkyPilot server, the profiler, which is this program, and a directory.
+//! The benchmark is a program of its own (`crates/bench`), so that xtask does not depend on
+//! the tools that are compared with the profiler. xtask provides a Python with psutil, a
+//! SkyPilot server, the profiler (a command of xtask), and a directory for the files.
 
 mod program;
 mod psutil;
@@ -21,10 +21,10 @@ use skyload::record::RunDir;
 use crate::commands::load;
 use crate::flags;
 use crate::server::clean_up_after_dead_runs;
-use program::{Ended, Program};
+use program::{Program, StepResult};
 use psutil::Psutil;
 
-/// Runs the benchmark; the exit code for it.
+/// Runs the benchmark, and returns the exit code.
 pub(crate) fn run(flags: &flags::Bench) -> Result<u8> {
     let flags::Bench::Profiler(flags) = flags;
     let workspace = Workspace::locate()?;
@@ -46,18 +46,18 @@ fn measure(
     clean_up_after_dead_runs(workspace, true, progress)?;
     let program = Program::build(workspace, signals, progress)?;
     let plan = match program.plan(flags, machine)? {
-        Ended::Well(plan) => plan,
-        Ended::Badly(code) => return Ok(code),
+        StepResult::Succeeded(plan) => plan,
+        StepResult::Failed(code) => return Ok(code),
     };
     let psutil = Psutil::find_or_install(&workspace.state, progress)?;
     signals.check()?;
     let run = RunDir::create(&workspace.bench().join(RunId::generate().as_str()))?;
-    // Where the benchmark looks for it; no plan of a load.
+    // The path that the benchmark reads. `plan.json` would be the plan of a load.
     let file = run.path().join("bench-plan.json");
     fs::write(&file, plan).with_context(|| format!("writing `{}`", file.display()))?;
-    // The server first: one that does not start is to be known at once.
+    // The server first, so that a server that does not start fails the benchmark early.
     if !flags.without_server
-        && let Ended::Badly(code) =
+        && let StepResult::Failed(code) =
             server::with(server, &run, workspace, signals, progress, |server| {
                 program.effect(&run, server)
             })?
@@ -65,7 +65,7 @@ fn measure(
         return Ok(code);
     }
     match program.profiler(&run, &psutil, machine)? {
-        Ended::Well(_) => Ok(0),
-        Ended::Badly(code) => Ok(code),
+        StepResult::Succeeded(_) => Ok(0),
+        StepResult::Failed(code) => Ok(code),
     }
 }

@@ -1,4 +1,4 @@
-//! The program `bench` of `crates/bench`: built, and run step by step.
+//! Program `bench` of `crates/bench`: its build, and its steps.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -22,22 +22,22 @@ use crate::flags;
 use crate::nextest::without_outer_cargo;
 use crate::server::ServerSession;
 
-/// The program, ready to be run.
+/// Built program.
 pub(super) struct Program<'a> {
     path: PathBuf,
     signals: &'a Signals,
 }
 
-/// How a step ended; it has said itself what went wrong.
-pub(super) enum Ended {
-    /// With success, after it wrote this to its standard output, if that was kept.
-    Well(String),
-    /// With this exit code.
-    Badly(u8),
+/// Result of a step, which prints its errors itself.
+pub(super) enum StepResult {
+    /// Exit code 0, with the standard output if that was piped.
+    Succeeded(String),
+    /// Exit code of a failed step.
+    Failed(u8),
 }
 
 impl<'a> Program<'a> {
-    /// Builds it as this program was built.
+    /// Builds the program with the same cargo profile (debug or release) as xtask.
     pub(super) fn build(
         workspace: &Workspace,
         signals: &'a Signals,
@@ -52,17 +52,22 @@ impl<'a> Program<'a> {
             .current_dir(&workspace.root);
         let output = output(without_outer_cargo(&mut cargo)).context("starting cargo")?;
         if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            bail!("building the benchmark failed ({}):\n{}", output.status, words.trim_end());
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            bail!("building the benchmark failed ({}):\n{}", output.status, stderr.trim_end());
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        let path = executable_in(&text).context("finding what cargo has built of the benchmark")?;
+        let path =
+            executable_in(&text).context("no path of the benchmark's program in cargo's output")?;
         step.done("built");
         Ok(Self { path, signals })
     }
 
-    /// Finds out how much will be measured, if this machine can hold it.
-    pub(super) fn plan(&self, flags: &flags::BenchProfiler, machine: &Machine) -> Result<Ended> {
+    /// Runs the step that resolves the plan; its output is the plan as JSON.
+    pub(super) fn plan(
+        &self,
+        flags: &flags::BenchProfiler,
+        machine: &Machine,
+    ) -> Result<StepResult> {
         let floor = machine.default_floor();
         let usable = machine.memory_available.as_u64().saturating_sub(floor.as_u64());
         let mut command = self.step("plan");
@@ -79,16 +84,18 @@ impl<'a> Program<'a> {
         self.run(command.stdout(Stdio::piped()))
     }
 
-    /// Measures the effect of profiling on a server.
-    pub(super) fn effect(&self, run: &RunDir, server: &ServerSession) -> Result<Ended> {
+    /// Runs the step that measures the effect of profiling on a server.
+    pub(super) fn effect(&self, run: &RunDir, server: &ServerSession) -> Result<StepResult> {
         let addresses = server.addresses.context("finding the processes of the server")?;
         let profile = ProfilerOptions {
             api_port: Some(addresses.api_port),
             queue_port: Some(addresses.queue_port),
             ..ProfilerOptions::new(addresses.root, run.samples(), run.processes())
         };
-        let client = serde_json::to_string(&server.client).context("writing how it is reached")?;
-        let profile = serde_json::to_string(&profile).context("writing the profiler's options")?;
+        let client =
+            serde_json::to_string(&server.client).context("serializing the client settings")?;
+        let profile =
+            serde_json::to_string(&profile).context("serializing the profiler's options")?;
         let mut command = self.step("effect");
         command.arg(run.path()).args(["--xtask", &this_program()]);
         command.args(["--release", &server.server.version]);
@@ -96,13 +103,13 @@ impl<'a> Program<'a> {
         self.run(&mut command)
     }
 
-    /// Measures what profiling costs and what it catches, and shows all results.
+    /// Runs the step that measures overhead and accuracy, and prints all results.
     pub(super) fn profiler(
         &self,
         run: &RunDir,
         psutil: &Psutil,
         machine: &Machine,
-    ) -> Result<Ended> {
+    ) -> Result<StepResult> {
         let mut command = self.step("profiler");
         command.arg(run.path()).args(["--xtask", &this_program()]);
         command.arg("--python").arg(&psutil.python).args(["--psutil", &psutil.versions]);
@@ -110,7 +117,7 @@ impl<'a> Program<'a> {
         self.run(&mut command)
     }
 
-    /// All that is measured finds what SkyPilot finds in its environment.
+    /// Command of a step, with SkyPilot's environment for all measured processes.
     fn step(&self, name: &str) -> Command {
         let mut command = Command::new(&self.path);
         Environment::of(For::SkyPilot).apply(&mut command);
@@ -118,23 +125,24 @@ impl<'a> Program<'a> {
         command
     }
 
-    fn run(&self, command: &mut Command) -> Result<Ended> {
+    fn run(&self, command: &mut Command) -> Result<StepResult> {
         let mut child = OwnedChild::spawn(command).context("starting the benchmark")?;
         let output = child.take_output();
         let status = child.wait_unless(|| self.signals.interrupted())?;
         let mut text = String::new();
         if let Some(mut output) = output {
-            output.read_to_string(&mut text).context("reading what the benchmark says")?;
+            output.read_to_string(&mut text).context("reading the benchmark's output")?;
         }
         match status.code() {
-            Some(0) => Ok(Ended::Well(text)),
-            Some(code) => Ok(Ended::Badly(u8::try_from(code).unwrap_or(u8::MAX))),
+            Some(0) => Ok(StepResult::Succeeded(text)),
+            Some(code) => Ok(StepResult::Failed(u8::try_from(code).unwrap_or(u8::MAX))),
             None => bail!("the benchmark ended with {status}"),
         }
     }
 }
 
-/// This very program, for another one: also where its file was replaced by a newer build.
+/// Path of the running xtask for other processes. Valid also after its file was replaced by
+/// a newer build.
 fn this_program() -> String {
     format!("/proc/{}/exe", std::process::id())
 }
@@ -143,7 +151,7 @@ fn bytes(name: &str, size: ByteSize) -> [String; 2] {
     [name.to_owned(), size.as_u64().to_string()]
 }
 
-/// The program in cargo's messages; those about libraries name none.
+/// Path of the program in cargo's JSON messages. Messages about libraries have none.
 fn executable_in(messages: &str) -> Option<PathBuf> {
     messages.lines().find_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;

@@ -1,4 +1,4 @@
-//! A server for the benchmark: nothing is launched on it, and it is ended again.
+//! API server for the benchmark, without shared resources.
 
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
@@ -13,7 +13,7 @@ use skyload::record::request::LoadRequest;
 use crate::server::{Context, ServerSession};
 use crate::sky::SkyInstallation;
 
-/// The plan of a load that needs nothing else.
+/// Plan of a load that launches nothing, for the start of the server.
 pub(super) fn plan(
     sky: Option<&str>,
     workspace: &Workspace,
@@ -30,7 +30,7 @@ pub(super) fn plan(
     Ok(LoadPlan::resolve(&request, &config, machine)?)
 }
 
-/// Starts the server, carries out `work` beside it, and ends it, whatever became of that.
+/// Starts the server, runs `work`, and stops the server, also if `work` failed.
 pub(super) fn with<T>(
     plan: &LoadPlan,
     run: &RunDir,
@@ -56,8 +56,8 @@ pub(super) fn with<T>(
     })?;
     let done = work(&session);
     signals.acknowledge();
-    let step = progress.step("Ending the server");
-    session.finish(false, signals).context("ending the server")?;
+    let step = progress.step("Stopping the server");
+    session.finish(false, signals).context("stopping the server")?;
     step.done("done");
     done
 }

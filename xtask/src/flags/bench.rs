@@ -1,16 +1,16 @@
-//! The flags of `bench`.
+//! Flags of `bench`.
 
 use clap::{Args, Subcommand, value_parser};
 
 #[derive(Subcommand)]
 pub(crate) enum Bench {
-    /// What profiling costs, what it catches, and what the server feels of it.
+    /// Measure the overhead and accuracy of the profiler, and its effect on a server.
     Profiler(BenchProfiler),
 }
 
 #[derive(Args)]
 pub(crate) struct BenchProfiler {
-    /// Numbers of worker processes to measure the cost at [default: 30,100,300].
+    /// Numbers of worker processes at which the overhead is measured [default: 30,100,300].
     #[arg(
         long,
         value_name = "LIST",
@@ -19,20 +19,20 @@ pub(crate) struct BenchProfiler {
     )]
     pub(crate) workers: Vec<u32>,
 
-    /// How often everything is measured [default: 3].
+    /// Number of rounds, each of which measures everything once [default: 3].
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100))]
     pub(crate) rounds: Option<u32>,
 
-    /// Small numbers, to see that it works: they prove nothing.
+    /// Small counts, to check that the benchmark works; the figures are not meaningful.
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Leave out the effect on a real server.
+    /// Skip the effect on a real server.
     #[arg(long)]
     pub(crate) without_server: bool,
 
-    /// SkyPilot of that server: a version from PyPI, the newest nightly, or a sky
-    /// program [default: 0.14.1].
+    /// SkyPilot of the server: a version from PyPI, `nightly`, or the path of a sky program
+    /// [default: 0.14.1].
     #[arg(long, value_name = "VERSION|nightly|PATH", conflicts_with = "without_server")]
     pub(crate) sky: Option<String>,
 }

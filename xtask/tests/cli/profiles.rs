@@ -77,7 +77,7 @@ fn a_server_is_found_by_its_port_and_profiled_until_sigterm() -> anyhow::Result<
 #[test]
 fn a_wrapper_is_not_taken_for_the_server() -> anyhow::Result<()> {
     let (site, server) =
-        (Site::new()?, FakeServer::start_within(&["timeout", "--signal=KILL", "600"], &[])?);
+        (Site::new()?, FakeServer::start_under(&["timeout", "--signal=KILL", "600"], &[])?);
     let (outer, port) = (server.pid().to_string(), server.port().to_string());
     let inner = server.processes().into_iter().find(|process| process.parent == server.pid());
     let inner = inner.context("the server runs below it")?.pid;

@@ -1,12 +1,12 @@
-//! A root process and workers below it whose memory is known to the byte, or
-//! nearly: what profilers are measured on.
+//! Workload: a root process and workers of known memory, for measuring profilers.
 //!
 //! ```text
-//! root  --starts-->  a worker for each order, titled like an executor
-//!   ^ orders, one a line      | reports, one a line
+//! root  --starts-->  one worker per task, with an executor's title
+//!   ^ tasks, one per line     | reports, one per line
 //! ```
 //!
-//! Each worker reports the truth about itself: its own `VmHWM`, read last.
+//! Each worker reports its own high-water mark (`VmHWM`), which it reads at the end of its
+//! task. Profilers are compared with that.
 
 mod root;
 pub mod worker;
@@ -26,31 +26,31 @@ use skyload::poll::{Probe, wait_until};
 
 pub use root::run as run_root;
 
-/// The argument by which this package's program becomes the root of a workload.
+/// Argument with which this package's program runs the root of a workload.
 pub const ARGUMENT: &str = "workload";
 
-/// What a worker is there for.
+/// Task of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Hold memory, in a process of some threads, until the workload ends.
+    /// Hold memory, with several threads, until the workload ends.
     Idle {
-        /// How much.
+        /// Resident memory, in MiB.
         mib: usize,
     },
-    /// Take much memory once and for a moment; then be there until the workload ends.
+    /// Allocate much memory once for a short time, then stay until the workload ends.
     Spike {
-        /// How much, on top of what an idle worker has.
+        /// Size of the spike in MiB, in addition to an idle worker's memory.
         mib: usize,
-        /// How long after its first report.
+        /// Delay of the spike after the first report.
         after: Duration,
-        /// How long all of it is held, at the least.
+        /// Minimum time for which the whole spike is held.
         lasting: Duration,
     },
-    /// Hold memory for a short life.
+    /// Hold memory for a short time, then exit.
     Brief {
-        /// How much.
+        /// Resident memory, in MiB.
         mib: usize,
-        /// From birth to death.
+        /// Lifetime of the process.
         lasting: Duration,
     },
 }
@@ -79,24 +79,24 @@ impl FromStr for Task {
                 Self::Spike { mib: mib.parse()?, after: millis(after)?, lasting: millis(lasting)? }
             }
             ["brief", mib, lasting] => Self::Brief { mib: mib.parse()?, lasting: millis(lasting)? },
-            _ => bail!("`{text}` is not an order to a workload"),
+            _ => bail!("expected a task (idle, spike or brief), got `{text}`"),
         })
     }
 }
 
-/// What a worker says.
+/// Report of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// It has its title and its memory; a spike is still to come.
+    /// Title and memory of the worker are set; a spike is still to come.
     Ready {
-        /// Which process.
+        /// Process id of the worker.
         pid: u32,
     },
-    /// It did what it was there for.
+    /// Task of the worker is done.
     Peak {
-        /// Which process.
+        /// Process id of the worker.
         pid: u32,
-        /// The kernel's mark of it (`VmHWM`), read afterwards.
+        /// High-water mark (`VmHWM`) of the worker in KiB, read after the task.
         kib: u64,
     },
 }
@@ -118,36 +118,37 @@ impl FromStr for Report {
         Ok(match words[..] {
             ["ready", pid] => Self::Ready { pid: pid.parse()? },
             ["peak", pid, kib] => Self::Peak { pid: pid.parse()?, kib: kib.parse()? },
-            _ => bail!("`{text}` is not a report of a worker"),
+            _ => bail!("expected a report of a worker (ready or peak), got `{text}`"),
         })
     }
 }
 
-/// How long a workload may take to end. Workers end as soon as it lets go of them.
-const END_WITHIN: Duration = Duration::from_secs(20);
+/// Time limit of the exit of a workload, whose workers exit when their input closes.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A workload that runs. It ends with its owner, and its workers with it, however that
-/// comes about: each waits for the end of what it reads from.
+/// Running workload. Root and workers exit at the end of their input, so they end with this
+/// process even if it is killed.
 #[derive(Debug)]
 pub struct Workload {
     root: Option<Child>,
     pid: u32,
-    orders: Option<ChildStdin>,
+    tasks: Option<ChildStdin>,
     reports: Receiver<anyhow::Result<Report>>,
 }
 
 impl Workload {
-    /// Starts a root without workers, which is `program`, this package's.
+    /// Starts a root without workers. `program` is this package's program.
     pub fn start(program: &Path) -> anyhow::Result<Self> {
         let mut root = Command::new(program)
             .arg(ARGUMENT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A terminal's Ctrl-C is for the owner, who then ends the workload.
+            // Ctrl-C at the terminal must only reach this process, which then ends the
+            // workload.
             .process_group(0)
             .spawn()
-            .with_context(|| format!("starting a workload of `{}`", program.display()))?;
-        let (pid, orders) = (root.id(), root.stdin.take());
+            .with_context(|| format!("starting a workload with `{}`", program.display()))?;
+        let (pid, tasks) = (root.id(), root.stdin.take());
         let output = root.stdout.take().context("reading from the workload")?;
         let (sender, reports) = channel();
         thread::spawn(move || {
@@ -157,47 +158,49 @@ impl Workload {
                 }
             }
         });
-        Ok(Self { root: Some(root), pid, orders, reports })
+        Ok(Self { root: Some(root), pid, tasks, reports })
     }
 
-    /// The pid of the root, of which all workers are children.
+    /// Process id of the root, the parent of all workers.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Has one more worker started.
-    pub fn order(&mut self, task: Task) -> anyhow::Result<()> {
-        let orders = self.orders.as_mut().context("the workload was told to end")?;
-        writeln!(orders, "{task}").with_context(|| format!("ordering `{task}` of the workload"))
+    /// Starts another worker.
+    pub fn start_worker(&mut self, task: Task) -> anyhow::Result<()> {
+        let tasks = self.tasks.as_mut().context("the input of the workload is closed")?;
+        writeln!(tasks, "{task}").with_context(|| format!("sending `{task}` to the workload"))
     }
 
-    /// The next report; nothing when there is none for so long.
-    pub fn report_within(&self, limit: Duration) -> anyhow::Result<Option<Report>> {
-        match self.reports.recv_timeout(limit) {
+    /// Next report; `None` if there is none within `timeout`.
+    pub fn report_within(&self, timeout: Duration) -> anyhow::Result<Option<Report>> {
+        match self.reports.recv_timeout(timeout) {
             Ok(report) => report.map(Some),
             Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => bail!("the workload has ended"),
+            Err(RecvTimeoutError::Disconnected) => bail!("the workload has exited"),
         }
     }
 
-    /// Ends the root and all its workers, and waits until they are gone.
+    /// Ends the root and all its workers, and waits until they have exited.
     pub fn finish(mut self) -> anyhow::Result<()> {
-        self.orders = None;
-        let mut root = self.root.take().context("it was ended before")?;
+        self.tasks = None;
+        let mut root = self.root.take().context("the workload was already ended")?;
         let ended = wait(&mut root);
         if ended.is_none() {
             _ = root.kill();
             _ = root.wait();
         }
-        let status = ended.context("the workload did not end when it was told to")?;
-        ensure!(status.success(), "the workload ended with {status}");
+        let status = ended.with_context(|| {
+            format!("the workload did not exit within {} s", EXIT_TIMEOUT.as_secs())
+        })?;
+        ensure!(status.success(), "the workload failed: {status}");
         Ok(())
     }
 }
 
 impl Drop for Workload {
     fn drop(&mut self) {
-        self.orders = None;
+        self.tasks = None;
         if let Some(mut root) = self.root.take() {
             _ = wait(&mut root);
             _ = root.kill();
@@ -207,9 +210,9 @@ impl Drop for Workload {
 }
 
 fn wait(root: &mut Child) -> Option<ExitStatus> {
-    let ended = wait_until(END_WITHIN, Duration::from_millis(5), || match root.try_wait() {
+    let ended = wait_until(EXIT_TIMEOUT, Duration::from_millis(5), || match root.try_wait() {
         Ok(Some(status)) => Probe::Ready(status),
-        _ => Probe::NotYet("it is alive".to_owned()),
+        _ => Probe::NotYet("the workload still runs".to_owned()),
     });
     ended.ok()
 }
@@ -219,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orders_and_reports_survive_the_way_through_a_pipe() {
+    fn tasks_and_reports_are_parsed_from_their_lines() {
         let millis = Duration::from_millis;
         for task in [
             Task::Idle { mib: 20 },
@@ -234,8 +237,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_order_is_named() {
+    fn an_unknown_task_is_an_error() {
         let error = "rest 5".parse::<Task>().unwrap_err().to_string();
-        assert_eq!(error, "`rest 5` is not an order to a workload");
+        assert_eq!(error, "expected a task (idle, spike or brief), got `rest 5`");
     }
 }

@@ -1,5 +1,5 @@
-//! The root of a workload: starts a worker for each order, and ends them all when
-//! its orders end.
+//! Root of a workload: starts a worker for each task, and ends all workers at the end of its
+//! input.
 
 use std::io::{PipeReader, pipe, stdin};
 use std::process::{Child, Command};
@@ -10,33 +10,34 @@ use fake_sky::title::THIS_PROGRAM;
 
 use super::{Task, worker};
 
-/// Carries out the orders that standard input has, until there are no more.
+/// Starts a worker for each task on standard input, then ends all workers.
 pub fn run() -> anyhow::Result<()> {
-    // What workers read from. It ends when this process does, however it dies.
-    let (lifeline, held) = pipe().context("making the lifeline of the workers")?;
+    // Standard input of all workers. The kernel closes the writing end when this process
+    // exits, even by SIGKILL, and the workers exit at the end of their input.
+    let (worker_input, writing_end) = pipe().context("creating the input of the workers")?;
     let (mut lasting, mut brief) = (Vec::new(), Vec::new());
-    for order in stdin().lines() {
-        let task: Task = order.context("reading an order")?.parse()?;
-        let mut worker = start(task, &lifeline)?;
+    for line in stdin().lines() {
+        let task: Task = line.context("reading a task")?.parse()?;
+        let mut worker = start(task, &worker_input)?;
         match task {
             Task::Idle { .. } | Task::Spike { .. } => lasting.push(worker),
-            // Reaped at once, as a server's own children are.
+            // Reaped immediately, like the children of an API server.
             Task::Brief { .. } => brief.push(thread::spawn(move || worker.wait())),
         }
     }
-    drop(held);
+    drop(writing_end);
     for mut worker in lasting {
         worker.wait().context("waiting for a worker")?;
     }
     for waiting in brief {
-        // A panic would be one of `wait`, which has none.
+        // The thread only calls `wait`, which does not panic.
         _ = waiting.join();
     }
     Ok(())
 }
 
-fn start(task: Task, lifeline: &PipeReader) -> anyhow::Result<Child> {
-    let stdin = lifeline.try_clone().context("sharing the lifeline of the workers")?;
+fn start(task: Task, input: &PipeReader) -> anyhow::Result<Child> {
+    let stdin = input.try_clone().context("duplicating the input of the workers")?;
     Command::new(THIS_PROGRAM)
         .env(worker::TASK, task.to_string())
         .stdin(stdin)

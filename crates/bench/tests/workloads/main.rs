@@ -1,19 +1,19 @@
-//! Workloads as processes: what they promise, and what the profiler says of them.
+//! Workloads as processes: behavior of the workers, and the profiler's figures for them.
 
 #![cfg(target_os = "linux")]
 
 mod profile;
 mod profiler;
-mod promises;
+mod workers;
 
 use std::path::Path;
 
 use bench::workload::Workload;
 
-/// The program that workloads are made of.
+/// Program of the workloads.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bench");
 
-/// A workload without workers.
+/// Starts a workload without workers.
 fn workload() -> anyhow::Result<Workload> {
     Workload::start(Path::new(PROGRAM))
 }

@@ -1,4 +1,4 @@
-//! The profiler on workloads, whose workers tell the truth about themselves.
+//! Peaks of the profiler, compared with those that the workers report themselves.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,15 +12,16 @@ use skyload::units::ByteSize;
 use super::profile::{Profiling, record};
 use super::workload;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A peak that is off by more is wrong.
+/// Tolerance of a peak, in bytes: the kernel updates high-water marks approximately.
 const TOLERANCE: u64 = 512 << 10;
 
-/// Waits for the next worker that has done its work.
+/// Waits for the next worker that has done its task, and returns its pid and peak in bytes.
 fn peak(workload: &Workload) -> anyhow::Result<(u32, u64)> {
     loop {
-        let report = workload.report_within(PATIENCE)?.context("the workload is silent")?;
+        let report =
+            workload.report_within(REPORT_TIMEOUT)?.context("no report of a worker in 20 s")?;
         if let Report::Peak { pid, kib } = report {
             return Ok((pid, kib << 10));
         }
@@ -28,47 +29,48 @@ fn peak(workload: &Workload) -> anyhow::Result<(u32, u64)> {
 }
 
 #[test]
-fn the_peak_of_every_spike_is_what_its_process_says() -> anyhow::Result<()> {
+fn the_peak_of_every_spike_is_the_one_that_its_process_reports() -> anyhow::Result<()> {
     let mut workload = workload()?;
     let profiling = Profiling::start(workload.pid())?;
-    let mut truths = Vec::new();
+    let mut peaks = Vec::new();
     for millis in [20, 50, 110] {
         let (after, lasting) = (Duration::from_millis(millis), Duration::from_millis(5));
-        workload.order(Task::Spike { mib: 100, after, lasting })?;
-        truths.push(peak(&workload)?);
+        workload.start_worker(Task::Spike { mib: 100, after, lasting })?;
+        peaks.push(peak(&workload)?);
     }
     let profile = profiling.finish()?;
-    for (pid, truth) in truths {
-        let record = record(&profile, pid).context("it lives on")?;
+    for (pid, actual) in peaks {
+        let record = record(&profile, pid).context("no record of the worker")?;
         assert_eq!((record.class, record.ending), (ProcessClass::ShortExecutor, Ending::Alive));
-        let said = record.peak.context("it was read")?.as_u64();
-        assert!(said.abs_diff(truth) <= TOLERANCE, "{record:?}: {truth} bytes in truth");
+        let recorded = record.peak.context("no peak in the worker's record")?.as_u64();
+        assert!(recorded.abs_diff(actual) <= TOLERANCE, "{record:?}: actual peak {actual} bytes");
     }
     workload.finish()
 }
 
 #[test]
-fn a_brief_process_is_never_said_to_have_been_larger_than_it_was() -> anyhow::Result<()> {
+fn the_peak_of_a_brief_process_is_never_too_high() -> anyhow::Result<()> {
     let mut workload = workload()?;
-    // Its children begin with its own memory: none of that may be theirs.
+    // A worker starts as a fork of the root, with the root's memory, which must not count as
+    // the worker's.
     let profiling = Profiling::start(workload.pid())?;
-    let mut truths = Vec::new();
+    let mut peaks = Vec::new();
     for mib in [10, 40, 80] {
-        workload.order(Task::Brief { mib, lasting: Duration::from_millis(150) })?;
-        truths.push(peak(&workload)?);
+        workload.start_worker(Task::Brief { mib, lasting: Duration::from_millis(150) })?;
+        peaks.push(peak(&workload)?);
     }
-    for (pid, _) in &truths {
-        // Reaped: nothing of it is left to be read.
+    for (pid, _) in &peaks {
+        // Wait until the process is reaped and cannot be read any more.
         while Path::new(&format!("/proc/{pid}")).exists() {
             std::thread::yield_now();
         }
     }
     let profile = profiling.finish()?;
-    for (pid, truth) in truths {
+    for (pid, actual) in peaks {
         let Some(record) = record(&profile, pid) else { continue };
         assert_ne!(record.ending, Ending::Alive);
-        let said = record.peak.unwrap_or(ByteSize(0)).as_u64();
-        assert!(said <= truth + TOLERANCE, "{record:?}: {truth} bytes in truth");
+        let recorded = record.peak.unwrap_or(ByteSize(0)).as_u64();
+        assert!(recorded <= actual + TOLERANCE, "{record:?}: actual peak {actual} bytes");
     }
     workload.finish()
 }

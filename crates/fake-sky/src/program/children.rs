@@ -1,4 +1,4 @@
-//! How the server starts its children, so that they look like SkyPilot's.
+//! Start of the server's child processes, with the command lines of SkyPilot's.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use super::role::Role;
 /// Resident memory of the server's main process and of each web worker, in MiB.
 pub(crate) const SERVER_MIB: usize = 16;
 
-/// The command line of a process that `multiprocessing` has spawned.
+/// Arguments of a process that Python's `multiprocessing` spawned.
 pub(crate) const SPAWN_MAIN: [&str; 4] = [
     "-B",
     "-c",
@@ -20,12 +20,12 @@ pub(crate) const SPAWN_MAIN: [&str; 4] = [
     "--multiprocessing-fork",
 ];
 
-/// The command line of the process that tidies up after `multiprocessing`.
+/// Arguments of the resource tracker of Python's `multiprocessing`.
 pub(crate) const RESOURCE_TRACKER: [&str; 3] =
     ["-B", "-c", "from multiprocessing.resource_tracker import main;main(21)"];
 
-/// Starts a child that plays `role` behind a Python command line; it is reaped
-/// as soon as it ends. Needs the runtime.
+/// Starts a child with a role and a Python command line, reaps it when it exits, and
+/// returns its pid. Needs the tokio runtime.
 pub(crate) fn spawn(role: Role, arguments: &[&str], stdin: Stdio) -> anyhow::Result<u32> {
     let mut child = Command::new(THIS_PROGRAM)
         .arg0(python().display().to_string())
@@ -34,12 +34,12 @@ pub(crate) fn spawn(role: Role, arguments: &[&str], stdin: Stdio) -> anyhow::Res
         .stdin(stdin)
         .spawn()
         .with_context(|| format!("starting a child ({role:?})"))?;
-    let pid = child.id().context("the child ended at once")?;
+    let pid = child.id().context("the child exited right after its start")?;
     tokio::spawn(async move { child.wait().await });
     Ok(pid)
 }
 
-/// The interpreter that the command lines name: beside `sky`, as in a venv.
+/// Path of the Python interpreter in command lines: next to `sky`, as in a venv.
 pub(crate) fn python() -> PathBuf {
     std::env::current_exe().unwrap_or_default().with_file_name("python")
 }

@@ -1,4 +1,4 @@
-//! The `sky` command line: what was typed, and which command that is.
+//! `sky` command line: arguments, and the dispatch to each command.
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
@@ -8,10 +8,10 @@ use fake_sky::settings::Settings;
 use fake_sky::{COMMIT, VERSION};
 use serde_json::{Value, json};
 
-use super::client::{self, Ask};
+use super::client::{self, ClientCommand};
 use super::server_control;
 
-/// The part of SkyPilot's command line that skyload and its tests call.
+/// Part of SkyPilot's command line that skyload and its tests call.
 #[derive(Debug, Parser)]
 #[command(name = "sky", disable_version_flag = true, arg_required_else_help = true)]
 struct Sky {
@@ -24,7 +24,7 @@ struct Sky {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Controls the API server.
+    /// API server commands.
     #[command(subcommand)]
     Api(Api),
     /// Managed jobs.
@@ -45,13 +45,13 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Api {
-    /// Starts the server unless it is there.
+    /// Starts the server unless it is running.
     Start(server_control::Start),
     /// Kills the server on this client's port.
     Stop,
     /// Lists requests.
     Status(Rest),
-    /// Shows the server.
+    /// Shows the server's URL, version and status.
     Info(Rest),
 }
 
@@ -69,14 +69,14 @@ enum Serve {
     Status(client::ServiceNames),
 }
 
-/// Whatever else SkyPilot would understand.
+/// Remaining arguments, accepted and ignored.
 #[derive(Debug, Args)]
 struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
-/// Runs the command that this process was called with.
+/// Runs the command of this process's arguments.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     let sky = Sky::parse();
     let mut out = stdout();
@@ -84,7 +84,7 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         writeln!(out, "skypilot, version {VERSION}")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let ask = match sky.command {
+    let command = match sky.command {
         None => return Ok(ExitCode::SUCCESS),
         Some(Command::Constants) => {
             writeln!(out, "{}", constants(settings)?)?;
@@ -96,19 +96,19 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         Some(Command::Api(Api::Stop)) => return server_control::stop(settings, &mut out),
         Some(Command::Api(Api::Status(_))) => return client::api_status(&mut out),
         Some(Command::Api(Api::Info(_))) => return client::api_info(&mut out),
-        Some(Command::Jobs(Jobs::Queue(_))) => Ask::JobsQueue,
-        Some(Command::Jobs(Jobs::Launch(launch))) => Ask::JobsLaunch(launch),
-        Some(Command::Serve(Serve::Status(names))) => Ask::ServeStatus(names),
-        Some(Command::Status(rest)) => {
-            Ask::Status { detached: rest.arguments.iter().any(|argument| argument == "--async") }
-        }
-        Some(Command::Launch(launch)) => Ask::Launch(launch),
-        Some(Command::Logs(logs)) => Ask::Logs(logs),
+        Some(Command::Jobs(Jobs::Queue(_))) => ClientCommand::JobsQueue,
+        Some(Command::Jobs(Jobs::Launch(launch))) => ClientCommand::JobsLaunch(launch),
+        Some(Command::Serve(Serve::Status(names))) => ClientCommand::ServeStatus(names),
+        Some(Command::Status(rest)) => ClientCommand::Status {
+            detached: rest.arguments.iter().any(|argument| argument == "--async"),
+        },
+        Some(Command::Launch(launch)) => ClientCommand::Launch(launch),
+        Some(Command::Logs(logs)) => ClientCommand::Logs(logs),
     };
-    client::run(&ask, &mut out)
+    client::run(&command, &mut out)
 }
 
-/// What skyload otherwise reads with the Python of the SkyPilot under test.
+/// Constants that skyload reads from a real SkyPilot with its Python interpreter.
 fn constants(settings: &Settings) -> anyhow::Result<Value> {
     let constants = match &settings.constants {
         Some(given) => serde_json::from_str(given)?,

@@ -1,8 +1,8 @@
-//! An executor: a process that holds known memory and takes known time.
+//! Executor: a process of known memory that runs requests of known duration.
 //!
-//! Two lives in one pid, as with the real ones: at first it imports and looks
-//! like any process that Python has spawned ([`import`]); then it has its title
-//! and runs requests ([`serve`]). Taking a title is another `exec`.
+//! Two phases in one process, like in SkyPilot: while it imports, it looks like any process
+//! that Python spawned ([`import`]); then it sets its title and runs requests ([`serve`]).
+//! The phases are separated by an `exec`, which sets the title.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write, stdin, stdout};
@@ -23,10 +23,10 @@ use super::protocol::{DONE, Order, Queue, READY};
 use super::role::{self, Role};
 use super::{leaks, watchdog};
 
-/// How long a spike of memory lasts: less than two samples of most profilers.
+/// Duration of a memory spike: shorter than the sampling interval of most profilers.
 const SPIKE: Duration = Duration::from_millis(40);
 
-/// Looks like a process that imports SkyPilot, then becomes the executor.
+/// Waits for the import time, then becomes the executor with its title.
 pub(crate) fn import(queue: Queue, settings: &Settings) -> anyhow::Result<()> {
     title::set_process_name("python");
     watchdog::start(settings)?;
@@ -38,10 +38,10 @@ pub(crate) fn import(queue: Queue, settings: &Settings) -> anyhow::Result<()> {
     Err(error).context("becoming an executor")
 }
 
-/// Runs requests until told to exit.
+/// Runs requests until the server orders the exit.
 pub(crate) fn serve(settings: &Settings) -> anyhow::Result<()> {
-    // Before there is a second thread: threads inherit the mask. A blocked
-    // signal never arrives, and SkyPilot's executors ignore this one.
+    // SkyPilot's executors ignore SIGTERM. Blocking has that effect, and must happen before
+    // the first thread starts, since threads inherit the mask.
     let mut ignored = SigSet::empty();
     ignored.add(Signal::SIGTERM);
     ignored.thread_block()?;
@@ -50,49 +50,50 @@ pub(crate) fn serve(settings: &Settings) -> anyhow::Result<()> {
 
     let _memory = memory::fill_to(settings.executor_mib);
     let server = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
-    let mut kept = None;
-    if matches!(obey(server, settings, &mut kept)?, End::Told) {
+    let mut leaked = None;
+    if matches!(run_orders(server, settings, &mut leaked)?, End::Dismissed) {
         return Ok(());
     }
-    // Its executors stay, with all their memory, until the watchdog ends them.
+    // SkyPilot's executors outlive a killed server, with all their memory. Here the
+    // watchdog kills them later.
     loop {
         thread::park();
     }
 }
 
-/// Why there are no more orders.
+/// Reason for the end of orders.
 enum End {
-    /// The last one was to exit.
-    Told,
-    /// The server has died; it may not even have heard that this one is ready.
+    /// Order of the server to exit.
+    Dismissed,
+    /// Death of the server, possibly before it read that this executor is ready.
     Orphaned,
 }
 
-/// Runs what the server orders; what it keeps of that outlives the server.
-fn obey(
+/// Runs the server's orders. Leaked memory goes to `leaked`, to outlive the server.
+fn run_orders(
     server: UnixStream,
     settings: &Settings,
-    kept: &mut Option<Vec<u8>>,
+    leaked: &mut Option<Vec<u8>>,
 ) -> anyhow::Result<End> {
     let orders = BufReader::new(server.try_clone()?).lines();
-    if say(&server, READY).is_err() {
+    if send(&server, READY).is_err() {
         return Ok(End::Orphaned);
     }
-    // A reset connection is the end of the server too.
+    // A read error (connection reset) means that the server died, like the end of input.
     for line in orders.map_while(Result::ok) {
         match line.parse()? {
             Order::Run { request, service } => {
                 let log = RequestLog::open(&request)?;
                 run(service, settings.spike_mib);
-                if kept.is_none() {
-                    *kept = Some(leaks::take(settings)?);
+                if leaked.is_none() {
+                    *leaked = Some(leaks::create(settings)?);
                 }
                 log.close()?;
-                if say(&server, DONE).is_err() {
+                if send(&server, DONE).is_err() {
                     break;
                 }
             }
-            Order::Exit => return Ok(End::Told),
+            Order::Exit => return Ok(End::Dismissed),
         }
     }
     Ok(End::Orphaned)
@@ -108,12 +109,12 @@ fn run(service: Duration, spike_mib: usize) {
     thread::sleep(service.saturating_sub(SPIKE));
 }
 
-/// Fails when the server is gone.
-fn say(mut server: &UnixStream, word: &str) -> io::Result<()> {
-    writeln!(server, "{word}")
+/// Sends a message to the server; an error if the server is gone.
+fn send(mut server: &UnixStream, message: &str) -> io::Result<()> {
+    writeln!(server, "{message}")
 }
 
-/// While a request runs, stdout leads to its log; else to the server's.
+/// Redirection of stdout to a request's log while the request runs, else to the server's.
 struct RequestLog {
     server_log: std::os::fd::OwnedFd,
 }
@@ -124,8 +125,8 @@ impl RequestLog {
         writeln!(stdout(), "Running request {request} with pid {}", std::process::id())?;
         let home = role::read("HOME").unwrap_or_default();
         let directory = PathBuf::from(home).join(".sky/api_server/request_logs");
-        // The directory is made by the server, which has to be asked elsewhere
-        // when it could not: a request does not fail for its log.
+        // The server creates the directory at its start. A missing log is no failure of the
+        // request.
         if let Ok(log) = File::create(directory.join(format!("{request}.log"))) {
             dup2_stdout(&log)?;
         }
@@ -133,6 +134,6 @@ impl RequestLog {
     }
 
     fn close(self) -> anyhow::Result<()> {
-        dup2_stdout(&self.server_log).context("handing stdout back to the server's log")
+        dup2_stdout(&self.server_log).context("redirecting stdout to the server's log")
     }
 }

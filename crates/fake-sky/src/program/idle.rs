@@ -1,8 +1,7 @@
-//! Children of the server that do nothing but be there.
+//! Idle child processes of the server: queue manager, resource tracker, web workers.
 //!
-//! What they hold, they hold as stdin: the queue manager its listening socket
-//! (which keeps the port taken when it outlives its server), a web worker the
-//! API's own.
+//! Sockets are passed as stdin: the queue manager holds its listening socket (so the port
+//! stays in use if it outlives the server), a web worker the socket of the API.
 
 use std::thread;
 
@@ -12,7 +11,7 @@ use fake_sky::{memory, title};
 use super::children::SERVER_MIB;
 use super::watchdog;
 
-/// The queue manager and the resource tracker.
+/// Runs the queue manager or the resource tracker: waits forever.
 pub(crate) fn wait(settings: &Settings) -> anyhow::Result<()> {
     title::set_process_name("python");
     watchdog::start(settings)?;
@@ -21,8 +20,8 @@ pub(crate) fn wait(settings: &Settings) -> anyhow::Result<()> {
     }
 }
 
-/// A web worker: as large as the main process.
-pub(crate) fn work(settings: &Settings) -> anyhow::Result<()> {
+/// Runs a web worker: holds as much memory as the main process, and waits forever.
+pub(crate) fn run_web_worker(settings: &Settings) -> anyhow::Result<()> {
     let memory = memory::fill_to(SERVER_MIB);
     let waited = wait(settings);
     drop(memory);

@@ -1,4 +1,4 @@
-//! What an executor leaks: threads, children that are not waited for, memory.
+//! Injected leaks of an executor: threads, zombies, memory.
 
 use std::process::{Command, Stdio};
 use std::thread;
@@ -10,9 +10,9 @@ use fake_sky::title::THIS_PROGRAM;
 
 use super::role::Role;
 
-/// Starts threads that do nothing and children that nobody waits for, and takes memory,
-/// which the caller keeps for as long as it is to stay.
-pub(crate) fn take(settings: &Settings) -> anyhow::Result<Vec<u8>> {
+/// Creates the leaks of the settings: starts idle threads, leaves zombies, and returns the
+/// leaked memory, which the caller keeps.
+pub(crate) fn create(settings: &Settings) -> anyhow::Result<Vec<u8>> {
     for _ in 0..settings.leaked_threads {
         thread::spawn(|| {
             loop {
@@ -26,14 +26,15 @@ pub(crate) fn take(settings: &Settings) -> anyhow::Result<Vec<u8>> {
     Ok(memory::touched(settings.leaked_mib << 20))
 }
 
-/// Starts a child that ends at once. Forgetting one does not wait for it.
+/// Starts a child that exits immediately, and does not reap it.
 fn leave_zombie() -> anyhow::Result<()> {
+    // Dropping a `Child` neither kills nor reaps the process.
     Command::new(THIS_PROGRAM)
         .arg("--version")
         .envs(Role::CommandLine.variables())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
-        .context("starting a child that nobody waits for")?;
+        .context("starting a child to be left as a zombie")?;
     Ok(())
 }

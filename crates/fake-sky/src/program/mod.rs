@@ -1,9 +1,9 @@
-//! Every role of the program. [`run`] finds out which one is to be played.
+//! Roles of the program. [`run`] selects the role of this process and runs it.
 //!
 //! ```text
-//! cli  --asks----->  server, through client
-//! cli  --starts-->  server  --starts-->  idle (tracker, queue, web workers)
-//!                           --starts-->  executor, spoken to by protocol
+//! cli  --requests-->  server, through client
+//! cli  --starts---->  server  --starts-->  idle (tracker, queue manager, web workers)
+//!                             --starts-->  executor, which takes orders (protocol)
 //! ```
 
 mod children;
@@ -25,7 +25,7 @@ use fake_sky::settings::Settings;
 
 use self::role::Role;
 
-/// Plays the role that this process was started for.
+/// Runs the role for which this process was started.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env()?;
     let arguments: Vec<String> = std::env::args().collect();
@@ -35,7 +35,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Role::StartingExecutor(queue) => executor::import(queue, &settings)?,
         Role::Executor => executor::serve(&settings)?,
         Role::Idle => idle::wait(&settings)?,
-        Role::WebWorker => idle::work(&settings)?,
+        Role::WebWorker => idle::run_web_worker(&settings)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,8 @@
-//! The line protocol between the server and an executor.
+//! Line protocol between the server and an executor.
 //!
-//! It runs over a socket pair that is the executor's stdin, in both
-//! directions. Stdout is left alone, because where it leads to is a fact that
-//! SkyPilot's executors show: the log of their request while they are busy.
+//! Both directions use a socket pair, which is the executor's stdin. Stdout is not used:
+//! its target is observable in SkyPilot, where a busy executor writes to the log of its
+//! request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-/// One of SkyPilot's two request queues.
+/// Request queue of SkyPilot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queue {
-    /// Requests that answer soon.
+    /// Queue for requests that finish soon.
     Short,
-    /// Requests that provision, and the like.
+    /// Queue for requests that take long, such as launches.
     Long,
 }
 
 impl Queue {
-    /// The word that stands in titles and in answers.
+    /// Name of the queue in process titles and responses.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Short => "short",
@@ -29,22 +29,22 @@ impl Queue {
     }
 }
 
-/// What an executor says once it has its memory.
+/// Message of an executor that has its memory and takes orders.
 pub(crate) const READY: &str = "ready";
-/// What an executor says when it has run its request.
+/// Message of an executor that has run its request.
 pub(crate) const DONE: &str = "done";
 
-/// What a server tells an executor.
+/// Order of the server to an executor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Run this request.
+    /// Order to run a request.
     Run {
-        /// The request's id, which names its log.
+        /// Request id, which is also the name of the request's log.
         request: String,
-        /// How long it takes.
+        /// Run time of the request.
         service: Duration,
     },
-    /// End: this executor was there for one request.
+    /// Order to exit, for an executor beyond the pool after its one request.
     Exit,
 }
 
@@ -65,7 +65,8 @@ impl FromStr for Order {
             return Ok(Self::Exit);
         }
         let order = line.strip_prefix("run ").and_then(|order| order.split_once(' '));
-        let (request, millis) = order.with_context(|| format!("not an order: {line:?}"))?;
+        let (request, millis) =
+            order.with_context(|| format!("expected `run ID MILLIS` or `exit`, got {line:?}"))?;
         let service = Duration::from_millis(millis.parse()?);
         Ok(Self::Run { request: request.to_owned(), service })
     }
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_survives_the_wire() {
+    fn an_order_is_parsed_from_its_line() {
         let run = Order::Run { request: "a-1".to_owned(), service: Duration::from_millis(20) };
         for order in [run, Order::Exit] {
             assert_eq!(order.to_string().parse::<Order>().unwrap(), order);

@@ -1,8 +1,8 @@
-//! Which of its roles a process plays.
+//! Role of a process.
 //!
-//! The command lines must read like SkyPilot's, where an executor that still
-//! imports and a queue manager look the same. So parents tell their children
-//! by two variables; the names do not begin like those of the settings.
+//! Command lines must look like SkyPilot's, in which a starting executor and the queue
+//! manager are the same. Therefore a parent passes the role in environment variables. Their
+//! names do not have the prefix of the settings, where unknown names are errors.
 
 use std::process::id;
 
@@ -13,36 +13,36 @@ use super::protocol::Queue;
 const ROLE: &str = "_FAKE_SKY_ROLE";
 const PARENT: &str = "_FAKE_SKY_PARENT";
 
-/// What a process is there for.
+/// Purpose of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The `sky` command line.
+    /// `sky` command line.
     CommandLine,
-    /// The server's main process.
+    /// Main process of the server.
     Server(StartMode),
-    /// An executor that has not taken its title yet.
+    /// Executor that still imports and has no title.
     StartingExecutor(Queue),
-    /// An executor that serves requests.
+    /// Executor that runs requests.
     Executor,
-    /// A child that does nothing: the queue manager, the resource tracker.
+    /// Idle child process: the queue manager, the resource tracker.
     Idle,
-    /// A web worker of a deployed server: memory, and the API's socket.
+    /// Web worker of a server in deploy mode: holds memory and the socket of the API.
     WebWorker,
 }
 
-/// How a server is started.
+/// Way in which a server is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StartMode {
-    /// In the foreground, by whoever wants to be its parent.
+    /// Start in the foreground: the server stays a child in its parent's session.
     Foreground,
-    /// By `sky api start`: it leaves the session of its parent.
+    /// Start by `sky api start`: the server leaves its parent's session.
     Detached,
-    /// By a server that it replaces: the ports are not free yet.
+    /// Start by the server that is replaced: the ports are not free yet.
     Successor,
 }
 
 impl Role {
-    /// The role of this process, which was called with `arguments`.
+    /// Role of this process, from its environment or else its arguments.
     pub(crate) fn of(arguments: &[String]) -> anyhow::Result<Self> {
         if let Some(name) = read(ROLE) {
             return Self::from_name(&name);
@@ -55,13 +55,13 @@ impl Role {
         }
     }
 
-    /// The variables by which a child of this process learns its role.
+    /// Environment variables that give a child process this role.
     pub(crate) fn variables(self) -> [(&'static str, String); 2] {
         [(ROLE, self.name().to_owned()), (PARENT, id().to_string())]
     }
 
-    /// The variable for the program that takes this process's place: its
-    /// parent stays the same.
+    /// Environment variable that gives this process the role after an `exec`, which does not
+    /// change its parent.
     pub(crate) fn variable(self) -> (&'static str, &'static str) {
         (ROLE, self.name())
     }
@@ -91,19 +91,19 @@ impl Role {
             "executor" => Self::Executor,
             "idle" => Self::Idle,
             "web-worker" => Self::WebWorker,
-            _ => bail!("{ROLE}={name}: there is no such role"),
+            _ => bail!("{ROLE}: unknown role `{name}`"),
         })
     }
 }
 
-/// The pid of the server that started this process.
+/// Pid of the server that started this process.
 pub(crate) fn parent() -> anyhow::Result<i32> {
     let pid = read(PARENT).with_context(|| format!("{PARENT} is not set"))?;
-    pid.parse().with_context(|| format!("{PARENT}={pid} is not a pid"))
+    pid.parse().with_context(|| format!("{PARENT}: expected a pid, got `{pid}`"))
 }
 
-/// Reads one environment variable.
-#[expect(clippy::disallowed_methods, reason = "here, the names are this package's own")]
+/// Value of an environment variable; `None` if it is unset or not valid UTF-8.
+#[expect(clippy::disallowed_methods, reason = "the names are constants of this package")]
 pub(crate) fn read(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

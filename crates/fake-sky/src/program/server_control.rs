@@ -1,5 +1,5 @@
-//! `sky api start` and `sky api stop`, with what is dangerous about them: stop
-//! kills by port, over the whole machine.
+//! `sky api start` and `sky api stop`. Like SkyPilot's, stop kills the servers on a port on
+//! the whole machine, not only this client's.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -22,27 +22,27 @@ use super::role::{self, Role, StartMode};
 
 const LOG: &str = "~/.sky/api_server/server.log";
 
-/// How `sky api start` is called.
+/// Arguments of `sky api start`.
 #[derive(Debug, Args)]
 pub(crate) struct Start {
-    /// Serves remote clients, with a web worker for each CPU.
+    /// Deploy mode: listens on all addresses, with web workers.
     #[arg(long)]
     deploy: bool,
-    /// The address to listen on.
+    /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
-    /// The port to listen on.
+    /// Port to listen on.
     #[arg(long)]
     port: Option<u16>,
-    /// Stays in the foreground.
+    /// Runs in the foreground.
     #[arg(long)]
     foreground: bool,
-    /// Accepted, and without effect.
+    /// Accepted and ignored.
     #[arg(long)]
     enable_basic_auth: bool,
 }
 
-/// Starts the server, unless it is healthy, and waits until it is.
+/// Starts the server and waits until it is healthy; does nothing if it already is.
 pub(crate) fn start(
     start: &Start,
     settings: &Settings,
@@ -53,7 +53,7 @@ pub(crate) fn start(
     if !http::is_healthy(&url) {
         if start.foreground {
             return Err(server(start, port, StartMode::Foreground).exec())
-                .context("becoming the server");
+                .context("executing the server");
         }
         thread::sleep(settings.start);
         let child = spawn(start, port)?;
@@ -65,32 +65,33 @@ pub(crate) fn start(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Kills every server on this client's port, whoever started it, with all of
-/// its descendants, but for executors that it is to overlook. Orphans of a server that
-/// died before stay, unseen.
+/// Kills every server on this client's port and all their descendants, except the executors
+/// that `FAKE_SKY_STOP_SPARES` leaves running. Orphans of a server that died before are not
+/// descendants, and keep running.
 pub(crate) fn stop(settings: &Settings, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let port = local_port()?;
-    let mut doomed = Vec::new();
+    let mut targets = Vec::new();
     for server in procfs::all().into_iter().filter(|process| process.is_server_on(port)) {
-        doomed.extend(procfs::descendants_of(server.pid));
-        doomed.push(server);
+        targets.extend(procfs::descendants_of(server.pid));
+        targets.push(server);
     }
-    if !doomed.is_empty() {
+    if !targets.is_empty() {
         thread::sleep(settings.stop);
     }
     let mut spared = 0;
-    doomed.retain(|process| {
+    targets.retain(|process| {
         let is_spared =
             spared < settings.stop_spares && process.command_line.starts_with("SkyPilot:executor:");
         spared += usize::from(is_spared);
         !is_spared
     });
-    // A server last: it must not find out that its executors die.
-    for process in doomed.iter().rev() {
+    // In reverse order, the server first: it must not see its executors die, which would
+    // fail their requests.
+    for process in targets.iter().rev() {
         procfs::kill_hard(process.pid);
     }
-    wait_until_gone(&doomed);
-    match doomed.len() {
+    wait_until_gone(&targets);
+    match targets.len() {
         0 => writeln!(out, "SkyPilot API server is not running.")?,
         _ => writeln!(out, "SkyPilot API server stopped.")?,
     }
@@ -100,7 +101,7 @@ pub(crate) fn stop(settings: &Settings, out: &mut impl Write) -> anyhow::Result<
 fn spawn(start: &Start, port: u16) -> anyhow::Result<Child> {
     let directory = PathBuf::from(role::read("HOME").context("HOME is not set")?);
     let directory = directory.join(".sky/api_server");
-    // Every start of the real one forgets the requests of the last.
+    // SkyPilot deletes the requests of the previous server at each start.
     _ = fs::remove_dir_all(directory.join("request_logs"));
     fs::create_dir_all(&directory)?;
     let log = File::create(directory.join("server.log"))?;
@@ -126,8 +127,8 @@ fn server(start: &Start, port: u16, mode: StartMode) -> Command {
     command
 }
 
-fn wait_until_healthy(mut server: Child, url: &str, within: Duration) -> anyhow::Result<()> {
-    let deadline = Instant::now() + within;
+fn wait_until_healthy(mut server: Child, url: &str, timeout: Duration) -> anyhow::Result<()> {
+    let deadline = Instant::now() + timeout;
     while !http::is_healthy(url) {
         if server.try_wait()?.is_some() {
             bail!("SkyPilot API server process exited unexpectedly.\nView logs at: {LOG}");
@@ -142,8 +143,8 @@ fn wait_until_healthy(mut server: Child, url: &str, within: Duration) -> anyhow:
 
 fn wait_until_gone(processes: &[Process]) {
     let deadline = Instant::now() + Duration::from_secs(5);
-    let there = |process: &Process| Process::look_up(process.pid).is_some();
-    while processes.iter().any(there) && Instant::now() < deadline {
+    let runs = |process: &Process| Process::look_up(process.pid).is_some();
+    while processes.iter().any(runs) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
 }

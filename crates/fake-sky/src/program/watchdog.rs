@@ -1,7 +1,8 @@
-//! What keeps a failed test from littering: children whose server is gone end.
+//! Watchdog in each child of the server: kills the child some time after the server is gone,
+//! so that a failed test leaves no processes behind.
 //!
-//! Not at once, by default: SkyPilot's own executors survive a killed server,
-//! and how our tool deals with them is to be tested.
+//! The delay is 5 minutes by default: SkyPilot's executors outlive a killed server, and
+//! tests check that skyload handles that.
 
 use std::thread;
 use std::time::Duration;
@@ -12,16 +13,17 @@ use nix::unistd::getppid;
 
 use super::role;
 
-/// How often a child looks whether its parent is still there.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Interval at which a child checks that its parent still runs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Ends this process some time after the server that started it.
+/// Starts a thread that kills this process some time after its server is gone.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
     let parent = role::parent()?;
     let grace = settings.orphan;
     thread::spawn(move || {
+        // An orphan gets another parent (init or a subreaper).
         while getppid().as_raw() == parent {
-            thread::sleep(LOOK_EVERY);
+            thread::sleep(CHECK_INTERVAL);
         }
         thread::sleep(grace);
         procfs::kill_hard(std::process::id());

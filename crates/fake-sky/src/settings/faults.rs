@@ -1,11 +1,11 @@
-//! Which requests a fault is injected into.
+//! Selection of the requests into which a fault is injected.
 
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
 
-/// The requests that a fault is injected into: of each name, every `k`th, or the `k`th alone.
+/// Requests into which a fault is injected: per name, every `k`th one or only the `k`th.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
@@ -17,10 +17,10 @@ struct Fault {
 }
 
 impl Faults {
-    /// Whether the `count`th request called `name` (counted from 1) is one.
+    /// Whether the fault is injected into the `count`th request of this name (from 1).
     pub fn hit(&self, name: &str, count: u64) -> bool {
-        let mut of_name = self.0.iter().filter(|fault| fault.name == name);
-        of_name.any(|Fault { k, once, .. }| match once {
+        let mut matching = self.0.iter().filter(|fault| fault.name == name);
+        matching.any(|Fault { k, once, .. }| match once {
             true => count == *k,
             false => count.is_multiple_of(*k),
         })
@@ -31,16 +31,21 @@ impl FromStr for Faults {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let one = |item: &str| {
-            let (name, k) = item.split_once(':').context("expected NAME:K, as sky.status:3")?;
+        let parse = |item: &str| {
+            let (name, k) = item
+                .split_once(':')
+                .with_context(|| format!("expected NAME:K (sky.status:3), got `{item}`"))?;
             let once = k.ends_with('!');
-            let k = k.trim_end_matches('!').parse().context("K must be a number")?;
+            let k = k
+                .trim_end_matches('!')
+                .parse()
+                .with_context(|| format!("expected a number after `{name}:`, got `{k}`"))?;
             if k == 0 {
-                bail!("K counts from 1");
+                bail!("expected at least 1 after `{name}:`, got 0");
             }
             Ok(Fault { name: name.to_owned(), k, once })
         };
-        text.split(',').map(one).collect::<anyhow::Result<_>>().map(Self)
+        text.split(',').map(parse).collect::<anyhow::Result<_>>().map(Self)
     }
 }
 
@@ -58,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_hit_every_kth_of_their_name() {
+    fn faults_hit_every_kth_request_of_their_name() {
         let faults: Faults = "sky.status:3,sky.launch:1".parse().unwrap();
         let hits: Vec<_> = (1..=6).filter(|count| faults.hit("sky.status", *count)).collect();
         assert_eq!(hits, [3, 6]);

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_name_that_ends_inside_a_character_hides_no_descendant() {
-        let named = fake_sky::odd_name::OddlyNamed::start().unwrap();
+        let named = fake_sky::non_utf8::NonUtf8Process::start().unwrap();
         let found = descendants().unwrap();
         assert!(found.iter().any(|process| process.identity.pid == named.pid()));
     }

@@ -1,4 +1,4 @@
-//! The commands about clusters: `launch` and `logs`.
+//! Commands for clusters: `launch` and `logs`.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 use super::connection::Connection;
 use super::task::{TaskOptions, validate};
 
-/// How `sky launch` is called.
+/// Arguments of `sky launch`.
 #[derive(Debug, Args)]
 pub(crate) struct Launch {
-    /// The cluster.
+    /// Cluster name.
     #[arg(long, short = 'c')]
     cluster: String,
     #[command(flatten)]
     task: TaskOptions,
 }
 
-/// How `sky logs` is called.
+/// Arguments of `sky logs`.
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
     cluster: String,
@@ -31,7 +31,7 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &Launch) -> anyhow::Re
     });
     validate(server, &dag, &options)?;
     launch.task.confirm()?;
-    server.say(format!("Running on cluster: {cluster}"))?;
+    server.print(format!("Running on cluster: {cluster}"))?;
     let id = server.post(
         "/launch",
         &json!({
@@ -45,28 +45,28 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &Launch) -> anyhow::Re
         }),
     )?;
     if launch.task.detached {
-        return server.submitted("sky.launch", &id);
+        return server.print_submitted("sky.launch", &id);
     }
     let value = match server.stream_and_get(&id)? {
         Ok(value) => value,
         Err(error) => return server.print_error(&error),
     };
-    // For the SSH configuration of the cluster.
+    // SkyPilot's client requests the status here to write the cluster's SSH configuration.
     let fields = json!({
         "cluster_names": [cluster], "refresh": "NONE", "all_users": true,
         "include_credentials": true, "summary_response": true, "include_handle": true,
     });
-    if let Err(error) = server.ask("/status", &fields)? {
+    if let Err(error) = server.post_and_stream("/status", &fields)? {
         return server.print_error(&error);
     }
     let job = &value["job_id"];
     let code = follow(server, cluster, job, 0)?;
-    server.say("\n📋 Useful Commands")?;
-    server.say(format!(
+    server.print("\n📋 Useful Commands")?;
+    server.print(format!(
         "Job ID: {job}\n├── To cancel the job:\t\tsky cancel {cluster} {job}\n├── To stream job \
          logs:\t\tsky logs {cluster} {job}\n└── To view job queue:\t\tsky queue {cluster}"
     ))?;
-    server.say(format!(
+    server.print(format!(
         "Cluster name: {cluster}\n├── To log into the head VM:\tssh {cluster}\n└── To teardown \
          the cluster:\tsky down {cluster}"
     ))?;
@@ -74,14 +74,14 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &Launch) -> anyhow::Re
 }
 
 pub(super) fn logs(server: &mut Connection<'_>, logs: &Logs) -> anyhow::Result<u8> {
-    /// Lines of the log that `sky logs` shows at most.
+    /// Maximum number of past log lines that `sky logs` shows.
     const TAIL: u64 = 1000;
     let Logs { cluster, job } = logs;
-    server.say(format!("Tailing logs of job {job} on cluster '{cluster}'..."))?;
+    server.print(format!("Tailing logs of job {job} on cluster '{cluster}'..."))?;
     follow(server, cluster, &json!(job), TAIL)
 }
 
-/// Shows the last `tail` lines of a job's log, or all of them for 0, and those that come.
+/// Prints the last `tail` lines of a job's log (0: all), then follows the log to its end.
 fn follow(
     server: &mut Connection<'_>,
     cluster: &str,

@@ -1,5 +1,5 @@
-//! A client's way to its server: what every call carries, and how an answer is
-//! waited for.
+//! Connection of a client command to the API server: common request fields, waiting for
+//! results, output.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,14 +14,14 @@ use crate::program::role;
 
 const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
 
-/// A server that is there, and the terminal of who asks.
+/// Reachable server, and the output of the command that uses it.
 pub(super) struct Connection<'a> {
     endpoint: String,
-    words: &'static str,
+    command: &'static str,
     pub(super) out: &'a mut dyn Write,
 }
 
-/// Why a request did not succeed, as the server tells it.
+/// Error of a request, as the server reports it.
 #[derive(Debug)]
 pub(super) struct RequestError {
     pub(super) kind: String,
@@ -29,35 +29,34 @@ pub(super) struct RequestError {
 }
 
 impl RequestError {
-    /// Whether SkyPilot's client would catch it as an error of this class.
+    /// Whether SkyPilot's client would catch the error as one of these classes.
     pub(super) fn is(&self, kinds: &[&str]) -> bool {
         kinds.contains(&self.kind.as_str())
     }
 }
 
-/// What a request returned.
+/// Return value of a request, or its error.
 pub(super) type Returned = Result<Value, RequestError>;
 
 impl<'a> Connection<'a> {
-    /// Connects the command called `words`. The real client would start a
-    /// missing local server; load clients forbid it that.
-    pub(super) fn open(words: &'static str, out: &'a mut dyn Write) -> anyhow::Result<Self> {
-        Ok(Self { endpoint: reachable_endpoint()?, words, out })
+    /// Connects `command` to the server. SkyPilot's client would start a missing local
+    /// server; skyload's clients disable that (`SKYPILOT_DISABLE_LOCAL_API_SERVER`).
+    pub(super) fn open(command: &'static str, out: &'a mut dyn Write) -> anyhow::Result<Self> {
+        Ok(Self { endpoint: reachable_endpoint()?, command, out })
     }
 
     /// Prints a line.
-    pub(super) fn say(&mut self, line: impl AsRef<str>) -> anyhow::Result<()> {
+    pub(super) fn print(&mut self, line: impl AsRef<str>) -> anyhow::Result<()> {
         Ok(writeln!(self.out, "{}", line.as_ref())?)
     }
 
-    /// Prints why a request did not succeed; the exit code for it.
+    /// Prints the error of a request, and returns the exit code for it.
     pub(super) fn print_error(&mut self, error: &RequestError) -> anyhow::Result<u8> {
-        self.say(format!("{}: {}", error.kind, error.message))?;
+        self.print(format!("{}: {}", error.kind, error.message))?;
         Ok(1)
     }
 
-    /// Submits `POST path`, with what every body has and these fields; the id
-    /// to wait for.
+    /// Submits `POST path` with the common fields and `fields`, and returns the request id.
     pub(super) fn post(&mut self, path: &str, fields: &Value) -> anyhow::Result<String> {
         let response = http::post(&format!("{}{path}", self.endpoint), &self.body(fields))?;
         if response.status != 200 {
@@ -66,7 +65,7 @@ impl<'a> Connection<'a> {
         Ok(response.request_id()?.to_owned())
     }
 
-    /// Submits `GET path`; the id to wait for.
+    /// Submits `GET path`, and returns the request id.
     pub(super) fn get(&mut self, path: &str) -> anyhow::Result<String> {
         let response = http::get(&format!("{}{path}", self.endpoint))?;
         if response.status != 200 {
@@ -75,10 +74,11 @@ impl<'a> Connection<'a> {
         Ok(response.request_id()?.to_owned())
     }
 
-    /// Waits for a request.
+    /// Waits for a request, and returns its result.
     pub(super) fn result(&mut self, id: &str) -> anyhow::Result<Returned> {
         let response = http::get(&format!("{}/api/get?request_id={id}", self.endpoint))?;
         let body = response.json()?;
+        // SkyPilot puts return values and errors as JSON text into the JSON of the request.
         let inner = |text: &Value| serde_json::from_str(text.as_str().unwrap_or_default());
         if response.status != 200 {
             let error: Value = inner(&body["detail"]["error"]).unwrap_or_default();
@@ -92,43 +92,47 @@ impl<'a> Connection<'a> {
         Ok(Ok(inner(&body["return_value"]).unwrap_or_default()))
     }
 
-    /// Shows the log of a request until it ends, and returns its result.
+    /// Prints the log of a request until the request ends, and returns its result.
     pub(super) fn stream_and_get(&mut self, id: &str) -> anyhow::Result<Returned> {
         let query = format!("request_id={id}&follow=True&format=console");
         let url = format!("{}/api/stream?{query}", self.endpoint);
-        self.show(&url, None)?;
+        self.print_stream(&url, None)?;
         self.result(id)
     }
 
-    /// Submits and waits as [`Self::stream_and_get`] does.
-    pub(super) fn ask(&mut self, path: &str, fields: &Value) -> anyhow::Result<Returned> {
+    /// Submits `POST path`, then prints its log and returns its result.
+    pub(super) fn post_and_stream(
+        &mut self,
+        path: &str,
+        fields: &Value,
+    ) -> anyhow::Result<Returned> {
         let id = self.post(path, fields)?;
         self.stream_and_get(&id)
     }
 
-    /// Shows a job's log until it ends; the exit code for it.
+    /// Prints a job's log until the log ends, and returns the exit code of the job.
     pub(super) fn follow(&mut self, path: &str, fields: &Value) -> anyhow::Result<u8> {
         let url = format!("{}{path}", self.endpoint);
         let body = self.body(fields);
-        let id = self.show(&url, Some(&body))?;
+        let id = self.print_stream(&url, Some(&body))?;
         match self.result(&id)? {
             Ok(code) => Ok(code.as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
             Err(error) => self.print_error(&error),
         }
     }
 
-    /// Says that nobody waits for a request.
-    pub(super) fn submitted(&mut self, name: &str, id: &str) -> anyhow::Result<u8> {
+    /// Prints that a request was submitted (`--async`), and returns the exit code.
+    pub(super) fn print_submitted(&mut self, name: &str, id: &str) -> anyhow::Result<u8> {
         let short = id.get(..8).unwrap_or(id);
-        self.say(format!("Submitted {name} request: {id}"))?;
-        self.say(format!("├── Check logs with: sky api logs {short}"))?;
-        self.say(format!("└── To cancel the request, run: sky api cancel {short}\n"))?;
+        self.print(format!("Submitted {name} request: {id}"))?;
+        self.print(format!("├── Check logs with: sky api logs {short}"))?;
+        self.print(format!("└── To cancel the request, run: sky api cancel {short}\n"))?;
         Ok(0)
     }
 
-    /// Shows a stream as it comes, without its control lines; returns the id
-    /// that its response names.
-    fn show(&mut self, url: &str, body: Option<&Value>) -> anyhow::Result<String> {
+    /// Prints a stream as it arrives, without control lines, and returns the request id in
+    /// the response's header.
+    fn print_stream(&mut self, url: &str, body: Option<&Value>) -> anyhow::Result<String> {
         let out = &mut *self.out;
         let mut line = Vec::new();
         let response = http::stream(url, body, &mut |chunk| {
@@ -156,8 +160,8 @@ impl<'a> Connection<'a> {
                 "SKYPILOT_USER": role::read("SKYPILOT_USER").unwrap_or_else(|| "root".to_owned()),
                 "SKYPILOT_USAGE_RUN_ID": Uuid::new_v4().to_string(),
             },
-            "entrypoint": format!("sky.client.cli.command.{}", self.words.replace(' ', "_")),
-            "entrypoint_command": format!("sky {}", self.words),
+            "entrypoint": format!("sky.client.cli.command.{}", self.command.replace(' ', "_")),
+            "entrypoint_command": format!("sky {}", self.command),
             "using_remote_api_server": false,
             "override_skypilot_config": {},
             "override_skypilot_config_path": "[null, null]",
@@ -169,11 +173,12 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// `sky api status`: lists the requests of the server.
+/// Runs `sky api status`: prints the requests of the server.
 pub(crate) fn api_status(out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let local = role::read(ENDPOINT).is_none();
     let Ok(endpoint) = reachable_endpoint() else {
-        // Asked about a local server, SkyPilot looks for its process first.
+        // For a local server SkyPilot first looks for its process, and exits with 0 if there
+        // is none. An unreachable endpoint of the user's is an error.
         writeln!(out, "SkyPilot API server is not running.")?;
         return Ok(ExitCode::from(u8::from(!local)));
     };
@@ -188,13 +193,13 @@ pub(crate) fn api_status(out: &mut impl Write) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `sky api info`: shows the server.
+/// Runs `sky api info`: prints the server's URL, version and status.
 pub(crate) fn api_info(out: &mut impl Write) -> anyhow::Result<ExitCode> {
     writeln!(out, "SkyPilot client version: {VERSION}, commit: {COMMIT}")?;
     let endpoint = match reachable_endpoint() {
         Ok(endpoint) => endpoint,
         Err(error) => {
-            // No failure: that there is none is what was asked.
+            // An unreachable server is a valid result of this command, not a failure.
             writeln!(out, "{error}")?;
             return Ok(ExitCode::SUCCESS);
         }

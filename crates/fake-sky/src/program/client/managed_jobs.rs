@@ -1,4 +1,4 @@
-//! The command about managed jobs that submits one: `jobs launch`.
+//! Command for managed jobs: `jobs launch`.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::connection::Connection;
 use super::task::{TaskOptions, validate};
 
-/// How `sky jobs launch` is called.
+/// Arguments of `sky jobs launch`.
 #[derive(Debug, Args)]
 pub(crate) struct JobsLaunch {
-    /// The name of the job.
+    /// Job name.
     #[arg(long, short = 'n')]
     name: String,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &JobsLaunch) -> anyhow
         }),
     )?;
     if launch.task.detached {
-        return server.submitted("sky.jobs.launch", &id);
+        return server.print_submitted("sky.jobs.launch", &id);
     }
     let value = match server.stream_and_get(&id)? {
         Ok(value) => value,
@@ -41,7 +41,7 @@ pub(super) fn launch(server: &mut Connection<'_>, launch: &JobsLaunch) -> anyhow
         "tail": null, "tail_offset": null, "task": null,
     });
     let code = server.follow("/jobs/logs", &log)?;
-    server.say(format!(
+    server.print(format!(
         "\n📋 Useful Commands\nManaged Job ID: {job}\n├── To cancel the job:\t\tsky jobs cancel \
          {job}\n├── To stream job logs:\t\tsky jobs logs {job}\n├── To stream controller \
          logs:\tsky jobs logs --controller {job}\n└── To view all managed jobs:\tsky jobs queue"

@@ -1,9 +1,8 @@
-//! The commands of `sky` that ask the server: the same calls, in the same
-//! order, as SkyPilot's own client makes.
+//! Client commands of `sky`: the same calls in the same order as SkyPilot's client.
 //!
-//! Each command is a function of [`tables`] (what only shows something),
-//! [`clusters`] or [`managed_jobs`]; they speak through [`connection`] and
-//! return the exit code of the process.
+//! Each command is a function in [`tables`] (commands that only list something),
+//! [`clusters`] or [`managed_jobs`]. It calls the server through [`connection`] and returns
+//! the exit code of the process.
 
 mod clusters;
 mod connection;
@@ -21,11 +20,11 @@ pub(crate) use self::tables::ServiceNames;
 
 use self::connection::Connection;
 
-/// A command of the client.
+/// Client command.
 #[derive(Debug)]
-pub(crate) enum Ask {
-    /// Whether it waits for nothing, as no `sky status` does: for tests of what
-    /// a request is worth that outlives its process.
+pub(crate) enum ClientCommand {
+    /// `sky status`. `detached` does not wait for the requests, which SkyPilot's command has
+    /// no option for: tests use it for requests that outlive their client process.
     Status {
         detached: bool,
     },
@@ -36,22 +35,22 @@ pub(crate) enum Ask {
     JobsLaunch(JobsLaunch),
 }
 
-/// Runs a command.
-pub(crate) fn run(ask: &Ask, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let mut server = Connection::open(ask.words(), out)?;
-    let code = match ask {
-        Ask::Status { detached } => tables::status(&mut server, *detached),
-        Ask::JobsQueue => tables::jobs_queue(&mut server),
-        Ask::ServeStatus(names) => tables::serve_status(&mut server, names),
-        Ask::Launch(launch) => clusters::launch(&mut server, launch),
-        Ask::Logs(logs) => clusters::logs(&mut server, logs),
-        Ask::JobsLaunch(launch) => managed_jobs::launch(&mut server, launch),
+/// Runs a command, and returns its exit code.
+pub(crate) fn run(command: &ClientCommand, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let mut server = Connection::open(command.name(), out)?;
+    let code = match command {
+        ClientCommand::Status { detached } => tables::status(&mut server, *detached),
+        ClientCommand::JobsQueue => tables::jobs_queue(&mut server),
+        ClientCommand::ServeStatus(names) => tables::serve_status(&mut server, names),
+        ClientCommand::Launch(launch) => clusters::launch(&mut server, launch),
+        ClientCommand::Logs(logs) => clusters::logs(&mut server, logs),
+        ClientCommand::JobsLaunch(launch) => managed_jobs::launch(&mut server, launch),
     };
     code.map(ExitCode::from)
 }
 
-impl Ask {
-    fn words(&self) -> &'static str {
+impl ClientCommand {
+    fn name(&self) -> &'static str {
         match self {
             Self::Status { .. } => "status",
             Self::JobsQueue => "jobs queue",

@@ -1,12 +1,14 @@
-//! The commands that only show something. They print their headings whatever
-//! the server answered, and most exit with 0: their exit code proves nothing.
+//! Commands that list something: `status`, `jobs queue`, `serve status`.
+//!
+//! Like SkyPilot's, they print their headings and exit with 0 even when requests fail: the
+//! exit code proves nothing.
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::connection::{Connection, Returned};
 
-/// How `sky serve status` is called.
+/// Arguments of `sky serve status`.
 #[derive(Debug, Args)]
 pub(crate) struct ServiceNames {
     services: Vec<String>,
@@ -26,7 +28,7 @@ pub(super) fn status(server: &mut Connection<'_>, detached: bool) -> anyhow::Res
     let clusters = server.post("/status", &fields)?;
     if detached {
         for heading in ["Clusters", "Managed jobs", "Services"] {
-            server.say(heading)?;
+            server.print(heading)?;
         }
         return Ok(0);
     }
@@ -47,7 +49,7 @@ pub(super) fn status(server: &mut Connection<'_>, detached: bool) -> anyhow::Res
     Ok(0)
 }
 
-/// The columns of the table of jobs.
+/// Fields of the table of managed jobs.
 const JOB_FIELDS: [&str; 5] = ["job_id", "task_id", "job_name", "submitted_at", "status"];
 
 pub(super) fn jobs_queue(server: &mut Connection<'_>) -> anyhow::Result<u8> {
@@ -67,11 +69,11 @@ pub(super) fn serve_status(
     server: &mut Connection<'_>,
     names: &ServiceNames,
 ) -> anyhow::Result<u8> {
-    let asked = (!names.services.is_empty()).then_some(&names.services);
-    let id = server.post("/serve/status", &json!({"service_names": asked}))?;
+    let requested = (!names.services.is_empty()).then_some(&names.services);
+    let id = server.post("/serve/status", &json!({"service_names": requested}))?;
     let services = server.result(&id)?;
     if services.as_ref().is_err_and(|error| error.is(&["RuntimeError"])) {
-        // It may be that the controller is stopped.
+        // SkyPilot's client then checks whether the controller is stopped.
         let controller = json!({"cluster_names": ["sky-serve-controller-*"], "all_users": true});
         let id = server.post("/status", &controller)?;
         _ = server.result(&id)?;
@@ -80,9 +82,9 @@ pub(super) fn serve_status(
     let Ok(services) = services else { return Ok(0) };
     let services = services.as_array().map(Vec::as_slice).unwrap_or_default();
     if services.is_empty() {
-        server.say("No existing services.")?;
+        server.print("No existing services.")?;
     } else {
-        server.say("\nService Replicas")?;
+        server.print("\nService Replicas")?;
     }
     for replica in services.iter().flat_map(|service| service["replica_info"].as_array()).flatten()
     {
@@ -90,20 +92,20 @@ pub(super) fn serve_status(
     }
     for name in &names.services {
         if !services.iter().any(|service| service["name"] == name.as_str()) {
-            server.say(format!("\nService '{name}' not found."))?;
+            server.print(format!("\nService '{name}' not found."))?;
         }
     }
     Ok(0)
 }
 
-/// A heading with its rows, or with why there are none.
+/// Prints a heading, then the rows or the error of the request.
 fn table(
     server: &mut Connection<'_>,
     heading: &str,
     rows: &Returned,
     columns: &[&str],
 ) -> anyhow::Result<()> {
-    server.say(heading)?;
+    server.print(heading)?;
     match rows {
         Ok(rows) => {
             for row in rows.as_array().into_iter().flatten() {
@@ -124,5 +126,5 @@ fn line(server: &mut Connection<'_>, row: &Value, columns: &[&str]) -> anyhow::R
         value => value.to_string(),
     });
     let cells: Vec<_> = cells.map(|cell| format!("{cell:<24}")).collect();
-    server.say(cells.concat().trim_end())
+    server.print(cells.concat().trim_end())
 }

@@ -1,4 +1,4 @@
-//! The task that a command line asks for, as the YAML that the server gets.
+//! Task of a command line, as the YAML that the server gets.
 
 use anyhow::bail;
 use clap::Args;
@@ -6,37 +6,36 @@ use serde_json::{Value, json};
 
 use super::connection::Connection;
 
-/// The part of a command line that `launch` and `jobs launch` share: a task, and how it
-/// is submitted.
+/// Arguments that `launch` and `jobs launch` share: the task, and how to submit it.
 #[derive(Debug, Args)]
 pub(crate) struct TaskOptions {
-    /// The infrastructure to run on.
+    /// Infra to run on.
     #[arg(long)]
     infra: Option<String>,
-    /// How many CPUs each machine has; of no consequence.
+    /// CPUs per node; ignored.
     #[arg(long)]
     cpus: Option<String>,
-    /// Does not ask before.
+    /// Skips the confirmation.
     #[arg(long, short = 'y')]
     yes: bool,
-    /// Does not wait.
+    /// Submits without waiting for the request.
     #[arg(long = "async")]
     pub(super) detached: bool,
-    /// The words of the command to run.
+    /// Command to run.
     #[arg(required = true)]
     command: Vec<String>,
 }
 
 impl TaskOptions {
-    /// The YAML of the task.
+    /// YAML of the task.
     pub(super) fn dag(
         &self,
         server: &mut Connection<'_>,
         name: Option<&str>,
     ) -> anyhow::Result<String> {
         let command = self.command.join(" ");
-        server.say(format!("Command to run: {command}"))?;
-        // A string of JSON is one of YAML.
+        server.print(format!("Command to run: {command}"))?;
+        // Quoting as JSON: a JSON string is also a valid YAML string.
         let run = json!(command);
         let (dag, task) = (name.unwrap_or("null"), name.unwrap_or("sky-cmd"));
         let infra = self.infra.as_ref();
@@ -48,7 +47,7 @@ impl TaskOptions {
         ))
     }
 
-    /// Goes on only with `-y`, as SkyPilot does where it cannot ask.
+    /// Fails without `-y`, like SkyPilot without a terminal for the confirmation.
     pub(super) fn confirm(&self) -> anyhow::Result<()> {
         if !self.yes {
             bail!("Aborted!");
@@ -57,7 +56,7 @@ impl TaskOptions {
     }
 }
 
-/// Every submission of a task is validated first.
+/// Validates a task on the server, as SkyPilot's client does before each submission.
 pub(super) fn validate(
     server: &mut Connection<'_>,
     dag: &str,

@@ -1,4 +1,4 @@
-//! The state of a server, and a request's way through it.
+//! State of the server, and the processing of a request from its submission to its end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,11 @@ use fake_sky::settings::Settings;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answers;
 use super::cloud::Cloud;
+use super::completion;
 use super::endpoints::Endpoint;
 use super::log;
-use super::outcome::{Answer, Outcome};
+use super::outcome::{Completion, Outcome};
 use super::pool::Pool;
 use super::request::Request;
 use super::requests::Requests;
@@ -20,28 +20,27 @@ use super::server_fault::ServerFaults;
 use super::work::Work;
 use crate::program::protocol::{Order, Queue};
 
-/// SkyPilot's own requests, which hold a short executor for as long as the
-/// server lives.
+/// Daemon requests of SkyPilot (id, name): each occupies a short executor for the lifetime
+/// of the server.
 const DAEMONS: [(&str, &str); 4] = [
     ("skypilot-status-refresh-daemon", "sky.status-refresh"),
     ("skypilot-volume-status-refresh-daemon", "sky.volume-refresh"),
     ("pool-status-refresh-daemon", "sky.pool-status-refresh"),
     ("expired-token-cleanup-daemon", "sky.expired-token-cleanup"),
 ];
-/// The one of them that only a server has which runs managed jobs itself. It is listed by
-/// every such server; an executor it holds only where [`Settings::daemons`] reaches it.
-const OF_CONSOLIDATION: (&str, &str) = DAEMONS[2];
-/// Executors that are kept for long requests.
+/// Daemon request that only a server in consolidation mode has. Such a server always lists
+/// it, but it occupies an executor only if [`Settings::daemons`] is large enough.
+const CONSOLIDATION_DAEMON: (&str, &str) = DAEMONS[2];
+/// Size of the executor pool for long requests.
 pub(crate) const LONG_POOL: usize = 2;
 
-/// As good as forever.
+/// Run time of a daemon request: 10 years, longer than any server runs.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// How often an exec asks whether its cluster is there; SkyPilot does so every
-/// second.
-const LAUNCH_CHECK: Duration = Duration::from_millis(50);
+/// Interval at which an exec checks for the launch of its cluster; 1 s in SkyPilot.
+const LAUNCH_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What all handlers share.
+/// State that all handlers share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) settings: Settings,
@@ -56,7 +55,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// A server that has not served anything yet.
+    /// State of a server before its first call.
     pub(crate) fn new(settings: Settings, server_faults: ServerFaults) -> Self {
         Self {
             short: Pool::new(
@@ -75,15 +74,18 @@ impl App {
         }
     }
 
-    /// Starts the server's own requests.
+    /// Starts the daemon requests.
     pub(crate) fn start_daemons(self: &Arc<Self>) {
-        let held = held(&self.settings);
-        let (id, name) = OF_CONSOLIDATION;
-        if self.settings.consolidation && !held.is_empty() && !held.contains(&(id, name)) {
+        let with_executor = daemons_with_executor(&self.settings);
+        let (id, name) = CONSOLIDATION_DAEMON;
+        if self.settings.consolidation
+            && !with_executor.is_empty()
+            && !with_executor.contains(&(id, name))
+        {
             self.requests.add(Request::daemon(id, name));
             self.requests.start(id, None);
         }
-        for (id, name) in held {
+        for (id, name) in with_executor {
             log::info("executor.py:1385", &format!("Queuing request: {id}"));
             self.requests.add(Request::daemon(id, name));
             let order = Order::Run { request: id.to_owned(), service: FOREVER };
@@ -92,7 +94,7 @@ impl App {
         }
     }
 
-    /// Counts a call; returns which one of its path it is, from 1 on.
+    /// Counts a call, and returns its number among the calls of the path, from 1.
     pub(crate) fn count_call(&self, path: &str) -> u64 {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let count = calls.entry(path.to_owned()).or_default();
@@ -100,7 +102,7 @@ impl App {
         *count
     }
 
-    /// Counts a submission; returns which one of its name it is, from 1 on.
+    /// Counts a submission, and returns its number among those of the name, from 1.
     pub(crate) fn count(&self, name: &'static str) -> u64 {
         let mut submitted = self.submitted.lock().unwrap_or_else(PoisonError::into_inner);
         let count = submitted.entry(name).or_default();
@@ -108,64 +110,64 @@ impl App {
         *count
     }
 
-    /// Takes a request of an endpoint in; returns its id at once.
+    /// Queues a request of an endpoint, and returns its id without waiting for it.
     pub(crate) fn queue(self: &Arc<Self>, endpoint: &Endpoint, work: Work) -> String {
         let id = Uuid::new_v4().to_string();
         log::info("executor.py:1385", &format!("Queuing request: {id}"));
         let queue = endpoint.queue(&work.body, self.settings.consolidation);
         self.requests.add(Request::new(id.clone(), endpoint, &work.body, queue));
-        let service = self.cloud.takes(&work, &self.settings);
+        let service = self.cloud.service_time(&work, &self.settings);
         self.dispatch(queue, Order::Run { request: id.clone(), service }, work);
         self.server_faults.begin(&self.settings);
         id
     }
 
-    /// Remembers that somebody uses this server.
+    /// Records the time of a call, for [`Self::idle`].
     pub(crate) fn note_call(&self) {
         *self.last_call.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// For how long nobody has used this server.
+    /// Time since the last call.
     pub(crate) fn idle(&self) -> Duration {
         self.last_call.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
-    /// Has a request run by an executor, then finishes it.
+    /// Starts a task that runs a request on an executor, then finishes the request.
     fn dispatch(self: &Arc<Self>, queue: Queue, order: Order, work: Work) {
         let Order::Run { request, .. } = &order else { return };
         let (app, id) = (Arc::clone(self), request.clone());
         tokio::spawn(async move {
-            let injected = answers::injected(&work, &app.settings);
+            let injected = completion::injected(&work, &app.settings);
             app.wait_for_launch(&id, &work).await;
             let pool = match queue {
                 Queue::Short => &app.short,
                 Queue::Long => &app.long,
             };
-            let begins = |pid| {
-                let stands = app.requests.start(&id, Some(pid));
-                if stands && injected.is_none() {
+            let on_start = |pid| {
+                let is_open = app.requests.start(&id, Some(pid));
+                if is_open && injected.is_none() {
                     app.cloud.begin(&work, &app.settings);
                 }
-                stands
+                is_open
             };
-            let ran = pool.run(&order, begins).await;
-            // What was cancelled meanwhile has no effect.
+            let ran = pool.run(&order, on_start).await;
+            // A request that was cancelled while it ran has no effect.
             if !app.requests.is_open(&id) {
                 return;
             }
-            let answer = match (ran, injected) {
+            let completion = match (ran, injected) {
                 (Ok(()), Some(injected)) => injected.into(),
-                (Ok(()), None) => app.conclude(&work),
+                (Ok(()), None) => app.complete(&work),
                 (Err(error), _) => {
                     log::info("executor.py:448", &format!("Request {id}: {error:#}"));
                     Outcome::broken_pool().into()
                 }
             };
-            app.requests.finish(&id, answer);
+            app.requests.finish(&id, completion);
         });
     }
 
-    /// An exec waits, without an executor, while its cluster is being launched.
+    /// Delays an exec while its cluster is being launched. It occupies no executor then.
     async fn wait_for_launch(&self, id: &str, work: &Work) {
         let launching = || {
             work.name == "sky.exec"
@@ -173,37 +175,37 @@ impl App {
                 && self.requests.is_launching(work.cluster())
         };
         while launching() && self.requests.is_open(id) {
-            tokio::time::sleep(LAUNCH_CHECK).await;
+            tokio::time::sleep(LAUNCH_CHECK_INTERVAL).await;
         }
     }
 
-    fn conclude(&self, work: &Work) -> Answer {
+    fn complete(&self, work: &Work) -> Completion {
         if work.name == "sky.api_cancel" {
             return self.cancel(&work.body["request_ids"]).into();
         }
-        let answer = answers::conclude(work, &self.settings, &self.cloud);
-        if work.name == "sky.down" && matches!(answer.outcome, Outcome::Value(_)) {
-            self.requests.cancel_on(work.cluster());
+        let completion = completion::complete(work, &self.settings, &self.cloud);
+        if work.name == "sky.down" && matches!(completion.outcome, Outcome::Value(_)) {
+            self.requests.cancel_for_cluster(work.cluster());
         }
-        answer
+        completion
     }
 
-    fn cancel(&self, meant: &Value) -> Outcome {
-        // No list means everything, as with the real one.
-        let ids = meant.as_array().map(|ids| {
+    fn cancel(&self, request_ids: &Value) -> Outcome {
+        // Like in SkyPilot, `null` cancels all requests.
+        let ids = request_ids.as_array().map(|ids| {
             ids.iter().filter_map(|id| self.requests.resolve(id.as_str()?).ok()).collect::<Vec<_>>()
         });
         Outcome::Value(json!(self.requests.cancel(ids.as_deref())))
     }
 }
 
-/// How many of SkyPilot's own requests run.
+/// Number of executors that daemon requests occupy.
 pub(crate) fn daemons(settings: &Settings) -> usize {
-    held(settings).len()
+    daemons_with_executor(settings).len()
 }
 
-/// Those that hold an executor.
-fn held(settings: &Settings) -> Vec<(&'static str, &'static str)> {
-    let there = DAEMONS.into_iter().take(settings.daemons);
-    there.filter(|daemon| settings.consolidation || *daemon != OF_CONSOLIDATION).collect()
+/// Daemon requests that occupy an executor.
+fn daemons_with_executor(settings: &Settings) -> Vec<(&'static str, &'static str)> {
+    let daemons = DAEMONS.into_iter().take(settings.daemons);
+    daemons.filter(|daemon| settings.consolidation || *daemon != CONSOLIDATION_DAEMON).collect()
 }

@@ -1,5 +1,5 @@
-//! Faults injected into one call on its way, as behind a load balancer: it finds no server, it is
-//! cut off before its answer, or within it.
+//! Faults injected into single HTTP calls, like those of a load balancer: no server
+//! available, or a connection that closes before or within the response.
 
 use std::io;
 use std::pin::Pin;
@@ -13,19 +13,19 @@ use futures_core::Stream;
 use super::app::App;
 use super::replies;
 
-/// A fault of one call.
+/// Fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallFault {
-    /// It is answered 503.
+    /// Response 503.
     Unavailable,
-    /// Its connection ends without an answer.
+    /// Connection closed without a response.
     Reset,
-    /// Its connection ends within the answer.
+    /// Connection closed within the response.
     Cut,
 }
 
 impl CallFault {
-    /// The fault that is injected into the next call of `path`, if any.
+    /// Counts a call of `path`, and returns the fault to inject into it, if any.
     pub(crate) fn of(app: &App, path: &str) -> Option<Self> {
         let settings = &app.settings;
         let count = app.count_call(path);
@@ -38,7 +38,8 @@ impl CallFault {
     }
 }
 
-/// What SkyPilot answers when its threads are used up, and a load balancer without a server.
+/// Response 503, with SkyPilot's text for an exhausted thread pool. A load balancer without
+/// a server responds with the same status.
 pub(crate) fn unavailable() -> Response {
     replies::detail(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -47,22 +48,22 @@ pub(crate) fn unavailable() -> Response {
     )
 }
 
-/// Ends the task of the connection, and with it the connection. Not a panic in words: nothing
-/// has gone wrong here.
+/// Closes the connection by unwinding its task.
 pub(crate) fn reset() -> ! {
-    std::panic::resume_unwind(Box::new("the connection is to end"))
+    // Unlike `panic!`, this does not call the panic hook, which would write to the log.
+    std::panic::resume_unwind(Box::new("injected fault: close the connection"))
 }
 
-/// The answer up to its first piece, and then the end of the connection.
+/// Response that ends after its first chunk with an error, which closes the connection.
 pub(crate) fn cut(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    // A length would have to be kept.
+    // The body no longer has the full length.
     parts.headers.remove(header::CONTENT_LENGTH);
     let cut = CutShort { body: body.into_data_stream(), begun: false, sent: false };
     Response::from_parts(parts, Body::from_stream(cut))
 }
 
-/// A body that breaks after its first piece.
+/// Body that fails after its first chunk.
 struct CutShort {
     body: BodyDataStream,
     begun: bool,
@@ -73,20 +74,20 @@ impl Stream for CutShort {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let cut = || io::Error::other("the connection is to end");
+        let cut = || io::Error::other("injected fault: close the connection");
         if self.sent {
             return Poll::Ready(Some(Err(cut())));
         }
         if self.begun {
-            // The piece is sent when there is nothing more at the moment.
+            // Pending makes hyper flush the first chunk before the error.
             self.sent = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let first = Pin::new(&mut self.body).poll_next(context);
-        first.map(|piece| {
+        first.map(|chunk| {
             self.begun = true;
-            Some(piece.unwrap_or_else(|| Ok(Bytes::new())).map_err(|_| cut()))
+            Some(chunk.unwrap_or_else(|| Ok(Bytes::new())).map_err(|_| cut()))
         })
     }
 }

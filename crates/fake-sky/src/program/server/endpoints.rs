@@ -1,79 +1,77 @@
-//! The table of queued endpoints: what becomes a request, under which name, and
-//! on which queue.
+//! Table of the endpoints that create requests, with the names and queues of the requests.
 
 use fake_sky::DEFAULT_USER_ID;
 use serde_json::Value;
 
 use crate::program::protocol::Queue;
 
-/// How an endpoint is called.
+/// HTTP method of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
-    /// With a query.
+    /// GET with a query.
     Get,
-    /// With a JSON body.
+    /// POST with a JSON body.
     Post,
 }
 
-/// When a request goes to the queue for long ones.
+/// Rule that selects the queue of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Takes {
-    /// Never.
+pub(crate) enum QueueRule {
+    /// Short queue.
     Short,
-    /// Always.
+    /// Long queue.
     Long,
-    /// When the status of clusters is to be fetched from the cloud.
+    /// Long queue if the status of clusters must be fetched from the cloud, else short.
     LongToRefresh,
-    /// When a controller elsewhere may have to be launched for it.
+    /// Long queue if a controller cluster may have to be launched, else short.
     LongToLaunchController,
-    /// When a controller elsewhere is to be restarted.
+    /// Long queue if a controller cluster may have to be restarted, else short.
     LongToRestartController,
 }
 
-/// An endpoint whose requests wait for an executor.
+/// Endpoint whose calls create requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Endpoint {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
-    /// The name of its requests.
+    /// Name of the requests.
     pub(crate) name: &'static str,
-    /// The function that it runs.
+    /// Python function of the requests.
     pub(crate) entrypoint: &'static str,
-    pub(crate) takes: Takes,
-    /// The fields without which a body is refused.
+    pub(crate) queue_rule: QueueRule,
+    /// Required fields of the body. Without them the call gets HTTP 422.
     pub(crate) required: &'static [&'static str],
 }
 
 impl Endpoint {
-    /// What a request that comes from no endpoint begins with.
-    pub(crate) const INTERNAL: Self = post("", "", "", Takes::Short, &[]);
+    /// Template for requests that no endpoint creates.
+    pub(crate) const INTERNAL: Self = post("", "", "", QueueRule::Short, &[]);
 
-    /// The kind of controller that its requests are about; they name it as
-    /// their cluster.
+    /// Kind of controller for the requests, which report it as their cluster.
     pub(crate) fn controller(&self) -> Option<&'static str> {
         ["jobs", "serve"].into_iter().find(|kind| self.name.split('.').nth(1) == Some(*kind))
     }
 
-    /// The queue for a request with this body. A server that runs managed jobs
-    /// itself (`consolidation`) has no controller to care for.
+    /// Queue of a request with this body. In `consolidation` mode the server runs managed
+    /// jobs itself, so there is no jobs controller to launch or restart.
     pub(crate) fn queue(&self, body: &Value, consolidation: bool) -> Queue {
         let refresh = match &body["refresh"] {
             Value::Bool(refresh) => *refresh,
             Value::String(mode) => mode != "NONE",
             _ => false,
         };
-        let long = match self.takes {
-            Takes::Short => false,
-            Takes::Long => true,
-            Takes::LongToRefresh => refresh,
-            Takes::LongToLaunchController => !consolidation,
-            Takes::LongToRestartController => refresh && !consolidation,
+        let long = match self.queue_rule {
+            QueueRule::Short => false,
+            QueueRule::Long => true,
+            QueueRule::LongToRefresh => refresh,
+            QueueRule::LongToLaunchController => !consolidation,
+            QueueRule::LongToRestartController => refresh && !consolidation,
         };
         if long { Queue::Long } else { Queue::Short }
     }
 }
 
-/// The cluster that manages jobs or services.
+/// Name of the cluster that manages jobs or services.
 pub(crate) fn controller_name(kind: &str) -> String {
     format!("sky-{kind}-controller-{DEFAULT_USER_ID}")
 }
@@ -82,54 +80,55 @@ const fn post(
     path: &'static str,
     name: &'static str,
     entrypoint: &'static str,
-    takes: Takes,
+    queue_rule: QueueRule,
     required: &'static [&'static str],
 ) -> Endpoint {
-    Endpoint { method: Method::Post, path, name, entrypoint, takes, required }
+    Endpoint { method: Method::Post, path, name, entrypoint, queue_rule, required }
 }
 
 const fn get(path: &'static str, name: &'static str, entrypoint: &'static str) -> Endpoint {
-    Endpoint { method: Method::Get, path, name, entrypoint, takes: Takes::Short, required: &[] }
+    let queue_rule = QueueRule::Short;
+    Endpoint { method: Method::Get, path, name, entrypoint, queue_rule, required: &[] }
 }
 
-/// All of them.
+/// Endpoints whose requests wait in a queue for an executor.
 pub(crate) const QUEUED: [Endpoint; 17] = [
-    post("/status", "sky.status", "status", Takes::LongToRefresh, &[]),
-    post("/jobs/queue", "sky.jobs.queue", "queue", Takes::LongToRestartController, &[]),
+    post("/status", "sky.status", "status", QueueRule::LongToRefresh, &[]),
+    post("/jobs/queue", "sky.jobs.queue", "queue", QueueRule::LongToRestartController, &[]),
     post(
         "/jobs/queue/v2",
         "sky.jobs.queue_v2",
         "queue_v2_api",
-        Takes::LongToRestartController,
+        QueueRule::LongToRestartController,
         &[],
     ),
-    post("/jobs/pool_status", "sky.jobs.pool_status", "pool_status", Takes::Short, &[]),
-    post("/serve/status", "sky.serve.status", "status", Takes::Short, &["service_names"]),
+    post("/jobs/pool_status", "sky.jobs.pool_status", "pool_status", QueueRule::Short, &[]),
+    post("/serve/status", "sky.serve.status", "status", QueueRule::Short, &["service_names"]),
     post(
         "/jobs/launch",
         "sky.jobs.launch",
         "launch",
-        Takes::LongToLaunchController,
+        QueueRule::LongToLaunchController,
         &["task", "name"],
     ),
-    post("/jobs/cancel", "sky.jobs.cancel", "cancel", Takes::Short, &[]),
-    post("/serve/up", "sky.serve.up", "up", Takes::Long, &["task", "service_name"]),
-    post("/serve/down", "sky.serve.down", "down", Takes::Short, &["service_names"]),
-    post("/launch", "sky.launch", "launch", Takes::Long, &["task", "cluster_name"]),
-    post("/exec", "sky.exec", "exec", Takes::Long, &["task", "cluster_name"]),
-    post("/queue", "sky.queue", "queue", Takes::Short, &["cluster_name"]),
-    post("/down", "sky.down", "down", Takes::Short, &["cluster_name"]),
-    post("/check", "sky.check", "check", Takes::Short, &[]),
-    post("/api/cancel", "sky.api_cancel", "kill_requests", Takes::Short, &[]),
+    post("/jobs/cancel", "sky.jobs.cancel", "cancel", QueueRule::Short, &[]),
+    post("/serve/up", "sky.serve.up", "up", QueueRule::Long, &["task", "service_name"]),
+    post("/serve/down", "sky.serve.down", "down", QueueRule::Short, &["service_names"]),
+    post("/launch", "sky.launch", "launch", QueueRule::Long, &["task", "cluster_name"]),
+    post("/exec", "sky.exec", "exec", QueueRule::Long, &["task", "cluster_name"]),
+    post("/queue", "sky.queue", "queue", QueueRule::Short, &["cluster_name"]),
+    post("/down", "sky.down", "down", QueueRule::Short, &["cluster_name"]),
+    post("/check", "sky.check", "check", QueueRule::Short, &[]),
+    post("/api/cancel", "sky.api_cancel", "kill_requests", QueueRule::Short, &[]),
     get("/workspaces", "sky.workspaces.get", "get_workspaces"),
     get("/enabled_clouds", "sky.enabled_clouds", "enabled_clouds"),
 ];
 
-/// Endpoints that stream a log in their own response: a thread of the server
-/// runs their requests, and no executor.
-pub(crate) const FOLLOWING: [Endpoint; 2] = [
-    post("/logs", "sky.logs", "tail_logs", Takes::Short, &["cluster_name", "job_id"]),
-    post("/jobs/logs", "sky.jobs.logs", "tail_logs", Takes::Short, &[]),
+/// Endpoints that stream a job's log in their response. Their requests run in a thread of
+/// the server, not in an executor.
+pub(crate) const LOG_STREAMS: [Endpoint; 2] = [
+    post("/logs", "sky.logs", "tail_logs", QueueRule::Short, &["cluster_name", "job_id"]),
+    post("/jobs/logs", "sky.jobs.logs", "tail_logs", QueueRule::Short, &[]),
 ];
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! `/logs` and `/jobs/logs`: the log of a job in the response itself. A thread of
-//! the server runs their requests, and no executor.
+//! `/logs` and `/jobs/logs`: the log of a job, streamed in the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +11,29 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::answers;
 use super::app::App;
-use super::cloud::Followed;
+use super::cloud::FollowedJob;
+use super::completion;
 use super::endpoints::Endpoint;
-use super::outcome::{Answer, Outcome};
+use super::outcome::{Completion, Outcome};
 use super::replies::{self, REQUEST_ID, TEXT};
 use super::request::{Request, Status};
 use super::stream;
 use super::submission::accept;
 use super::work::Work;
 
-/// How often a log is looked at.
-const LOOK: Duration = Duration::from_millis(20);
-/// What following a log returns whose cluster vanishes: `ssh` says so.
+/// Interval at which a followed log is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Return value if the cluster disappears while its log is followed: the exit code of
+/// `ssh`.
 const CONNECTION_LOST: u8 = 255;
 
-/// Answers with the log of a job, as it grows. For a job that is not there that
-/// is an empty stream, and the reason stands only in the request's result.
+/// Responds with the log of a job, followed as it grows. For a missing cluster the stream is
+/// empty, and only the result of the request has the error.
 pub(crate) fn log(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) -> Response {
     let work = match accept(&app, endpoint, body) {
         Ok(work) => work,
-        Err(refused) => return *refused,
+        Err(response) => return *response,
     };
     let id = Uuid::new_v4().to_string();
     let queue = endpoint.queue(&work.body, app.settings.consolidation);
@@ -47,48 +47,50 @@ fn follow(app: Arc<App>, id: String, work: Work) -> Body {
     let (lines, body) = stream::open();
     tokio::spawn(async move {
         let begun = Instant::now();
-        let answer = match answers::injected(&work, &app.settings) {
+        let completion = match completion::injected(&work, &app.settings) {
             Some(injected) => injected.into(),
-            None => tell(&app, &id, &work, &lines).await,
+            None => send_log(&app, &id, &work, &lines).await,
         };
-        for line in &answer.log {
+        for line in &completion.log {
             _ = lines.send(format!("{line}\n")).await;
         }
         tokio::time::sleep_until(begun + app.settings.stream_floor).await;
-        app.requests.finish(&id, answer.outcome);
+        app.requests.finish(&id, completion.outcome);
+        // Dropped last: to a client, the end of the stream means that the request is finished.
         drop(lines);
     });
     body
 }
 
-/// Sends the log of a job until the job, the client or the request ends; what
-/// is left to say is in the answer.
-async fn tell(app: &App, id: &str, work: &Work, lines: &Sender<String>) -> Answer {
-    let followed = match app.cloud.to_follow(work, &app.settings) {
+/// Sends the log of a job until the job ends, the client disconnects or the request is
+/// cancelled. Returns the outcome with the final lines of the log.
+async fn send_log(app: &App, id: &str, work: &Work, lines: &Sender<String>) -> Completion {
+    let followed = match app.cloud.find_followed(work, &app.settings) {
         Ok(followed) => followed,
-        Err(answer) => return answer,
+        Err(completion) => return completion,
     };
     let Some(mut status) = app.requests.watch(id) else { return Outcome::Cancelled.into() };
-    let mut told = skipped(app, &followed, work);
+    let mut sent = skipped(app, &followed, work);
     loop {
         let Some((log, state)) = app.cloud.read(&followed) else {
             return Outcome::Value(json!(CONNECTION_LOST)).into();
         };
-        for line in log.iter().skip(told) {
+        for line in log.iter().skip(sent) {
             _ = lines.send(format!("{line}\n")).await;
         }
-        told = told.max(log.len());
+        sent = sent.max(log.len());
         if state.is_final() {
             let outcome = Outcome::Value(json!(state.exit_code()));
-            return Answer { outcome, log: followed.last_words(state) };
+            return Completion { outcome, log: followed.final_lines(state) };
         }
         if !work.flag("follow", true) {
             return Outcome::Value(json!(0)).into();
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            // Nobody listens any more, or somebody has cancelled it.
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
+            // The client has disconnected.
             () = lines.closed() => return Outcome::Cancelled.into(),
+            // The request was cancelled.
             _ = status.wait_for(|status: &Status| status.is_final()) => {
                 return Outcome::Cancelled.into();
             }
@@ -96,10 +98,10 @@ async fn tell(app: &App, id: &str, work: &Work, lines: &Sender<String>) -> Answe
     }
 }
 
-/// How many lines stand before the last ones that were asked for.
-fn skipped(app: &App, followed: &Followed, work: &Work) -> usize {
+/// Number of lines before the last `tail` ones of the request; 0 without `tail`.
+fn skipped(app: &App, followed: &FollowedJob, work: &Work) -> usize {
     let tail = work.body["tail"].as_u64().filter(|tail| *tail > 0);
     let tail = tail.and_then(|tail| usize::try_from(tail).ok());
-    let there = app.cloud.read(followed).map_or(0, |(log, _)| log.len());
-    tail.map_or(0, |tail| there.saturating_sub(tail))
+    let lines = app.cloud.read(followed).map_or(0, |(log, _)| log.len());
+    tail.map_or(0, |tail| lines.saturating_sub(tail))
 }

@@ -1,6 +1,6 @@
-//! The names of infrastructures.
+//! Names of SkyPilot's infras.
 
-/// SkyPilot's infrastructures, as it spells them.
+/// Infras of SkyPilot, in its spelling.
 pub(crate) const INFRASTRUCTURES: [&str; 25] = [
     "AWS",
     "Azure",
@@ -29,7 +29,7 @@ pub(crate) const INFRASTRUCTURES: [&str; 25] = [
     "vSphere",
 ];
 
-/// The spelling of the infrastructure that is called so.
+/// SkyPilot's spelling of an infra, from a name in any case or `k8s`.
 pub(crate) fn infrastructure(name: &str) -> Option<&'static str> {
     let name = if name.eq_ignore_ascii_case("k8s") { "kubernetes" } else { name };
     INFRASTRUCTURES.into_iter().find(|known| known.eq_ignore_ascii_case(name))

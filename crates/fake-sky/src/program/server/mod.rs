@@ -1,19 +1,19 @@
-//! The API server's main process: from its start to its listening.
+//! Main process of the API server: startup, ports, child processes.
 //!
-//! `routes` is what it answers, by the words of `replies` and `stream`; `app`
-//! takes a request from `endpoints` through a `pool` of executors to the end
-//! that `answers` has for it; `requests` keeps them all, and `cloud` what they
-//! have launched. One thread does everything, as one event loop does in SkyPilot.
+//! `middleware` and `routes` handle calls, and build responses with `replies` and `stream`.
+//! `endpoints` is the table of calls that create a request. `app` runs a request on a `pool`
+//! of executors, and `completion` decides its outcome. `requests` stores all requests,
+//! `cloud` what they launched. A single thread runs all of it, like SkyPilot's event loop.
 
-mod answers;
 mod app;
-mod around;
 mod call_fault;
 mod cloud;
+mod completion;
 mod endpoints;
 mod follow;
 mod infrastructures;
 mod log;
+mod middleware;
 mod outcome;
 mod pool;
 mod query;
@@ -45,19 +45,19 @@ use self::server_fault::ServerFaults;
 use super::children::{self, RESOURCE_TRACKER, SERVER_MIB, SPAWN_MAIN};
 use super::role::{self, Role, StartMode};
 
-/// Web workers of a server that is started with `--deploy`.
+/// Number of web workers with `--deploy`.
 const WEB_WORKERS: usize = 2;
 
-/// How long a successor waits for the ports of the server it replaces.
-const PORT_FREE_WITHIN: Duration = Duration::from_secs(5);
+/// Time limit of a successor for the ports of the replaced server to become free.
+const PORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs the server until it is killed, or nobody has used it for long.
+/// Runs the server until it is killed or idle for too long.
 pub(crate) fn run(mode: StartMode, arguments: &[String], settings: Settings) -> anyhow::Result<()> {
     title::set_process_name("python");
     if mode != StartMode::Foreground {
         setsid().context("leaving the parent's session")?;
     }
-    log::put_clock_forward(settings.clock_ahead);
+    log::advance_clock(settings.clock_ahead);
     let address = Address::of(arguments)?;
     log::info("config.py:200", &sizing(&settings));
     if let Some(message) = &settings.exit_at_start {
@@ -99,14 +99,14 @@ async fn serve(app: Arc<App>, mode: StartMode, address: &Address) -> anyhow::Res
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     log::info("on.py:62", "Application startup complete.");
-    // Not a graceful end: a client that stays connected must not delay it.
+    // No graceful shutdown: a client that stays connected must not delay the exit.
     tokio::select! {
         served = axum::serve(listener, routes::router(app)) => served.context("serving"),
         () = idle => Ok(()),
     }
 }
 
-/// The process that holds the request queues is known by its port.
+/// Starts the process that holds the request queues. Its listening port identifies it.
 fn start_queue_manager(mode: StartMode, port: u16) -> anyhow::Result<()> {
     let listener = bind(mode, IpAddr::from([127, 0, 0, 1]), port).with_context(|| {
         format!("SkyPilot API server fails to start as port {port} is already in use")
@@ -117,11 +117,11 @@ fn start_queue_manager(mode: StartMode, port: u16) -> anyhow::Result<()> {
 }
 
 fn bind(mode: StartMode, host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
-    let deadline = Instant::now() + PORT_FREE_WITHIN;
+    let deadline = Instant::now() + PORT_TIMEOUT;
     loop {
         match TcpListener::bind((host, port)) {
             Ok(listener) => return Ok(listener),
-            Err(error) if may_wait(mode, &error) && Instant::now() < deadline => {
+            Err(error) if may_retry(mode, &error) && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err(error) => return Err(error).with_context(|| format!("binding {host}:{port}")),
@@ -129,18 +129,18 @@ fn bind(mode: StartMode, host: IpAddr, port: u16) -> anyhow::Result<TcpListener>
     }
 }
 
-fn may_wait(mode: StartMode, error: &io::Error) -> bool {
+fn may_retry(mode: StartMode, error: &io::Error) -> bool {
     mode == StartMode::Successor && error.kind() == io::ErrorKind::AddrInUse
 }
 
-/// Returns when no call has come in for `limit`.
+/// Waits until there was no call for `limit`.
 async fn idle_for(app: Arc<App>, limit: Duration) {
     while app.idle() < limit {
         tokio::time::sleep((limit - app.idle()).max(Duration::from_millis(50))).await;
     }
 }
 
-/// The line from which the sizes of the pools are read.
+/// Log line with the sizes of the executor pools, which skyload reads.
 fn sizing(settings: &Settings) -> String {
     format!(
         "SkyPilot API server will start 1 server processes with {} background workers for long \
@@ -154,7 +154,7 @@ fn request_logs() -> PathBuf {
     PathBuf::from(role::read("HOME").unwrap_or_default()).join(".sky/api_server/request_logs")
 }
 
-/// Where the server listens, and in which mode.
+/// Address and mode of the server.
 #[derive(Debug)]
 struct Address {
     host: IpAddr,
@@ -163,7 +163,7 @@ struct Address {
 }
 
 impl Address {
-    /// Reads `--host H --port N --deploy`; a value may follow `=` as well.
+    /// Parses `--host H`, `--port N` and `--deploy`; `--host=H` is accepted as well.
     fn of(arguments: &[String]) -> anyhow::Result<Self> {
         let value_of = |name: &str| {
             let position = arguments.iter().position(|argument| argument == name);

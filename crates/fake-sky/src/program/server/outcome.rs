@@ -1,39 +1,39 @@
-//! How a request ends: what it returned or raised, and what it has written to its log.
+//! Outcome of a request: its return value or exception, and its log.
 
 use serde_json::{Value, json};
 
-/// What stands where SkyPilot puts a base64 pickle: one of `None`.
+/// Base64-encoded pickle of `None`, in fields where SkyPilot has a pickled object.
 pub(crate) const PICKLE: &str = "gASVAgAAAAAAAABOLg==";
 
-/// The end of a request.
+/// Outcome of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// It returned this.
+    /// Return value.
     Value(Value),
-    /// It raised this.
+    /// Exception.
     Error {
-        /// The class of the Python exception.
+        /// Class of the Python exception.
         kind: &'static str,
-        /// Its text.
+        /// Text of the exception.
         message: String,
     },
-    /// It was cancelled.
+    /// Cancellation.
     Cancelled,
 }
 
 impl Outcome {
-    /// The error of this class.
+    /// Exception of class `kind`.
     pub(crate) fn error(kind: &'static str, message: impl Into<String>) -> Self {
         Self::Error { kind, message: message.into() }
     }
 
-    /// There is no cluster of this name. Messages are coloured.
+    /// Exception for a cluster that does not exist, with SkyPilot's colored message.
     pub(crate) fn no_cluster(name: &str) -> Self {
         let message = format!("\u{1b}[33mCluster '{name}' does not exist.\u{1b}[0m");
         Self::error("ClusterDoesNotExist", message)
     }
 
-    /// What becomes of a request whose executor died.
+    /// Exception of a request whose executor died.
     pub(crate) fn broken_pool() -> Self {
         Self::error(
             "BrokenProcessPool",
@@ -43,44 +43,45 @@ impl Outcome {
     }
 }
 
-/// The end of a request, and what it has written to its log.
+/// Outcome of a request, with the lines of its log.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct Completion {
     pub(crate) outcome: Outcome,
     pub(crate) log: Vec<String>,
 }
 
-impl Answer {
-    /// SkyPilot's answer to who wants the log of a job that is not there.
+impl Completion {
+    /// Completion of a request for the log of a missing job: SkyPilot's exit code for it.
     pub(crate) fn not_found(line: String) -> Self {
+        /// `JobExitCode.NOT_FOUND` of SkyPilot.
         const NOT_FOUND: u8 = 102;
         Self { outcome: Outcome::Value(json!(NOT_FOUND)), log: vec![line] }
     }
 }
 
-impl From<Outcome> for Answer {
+impl From<Outcome> for Completion {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, log: Vec::new() }
     }
 }
 
-impl From<Verdict> for Answer {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Ok(Said { value, log }) => Self { outcome: Outcome::Value(value), log },
+impl From<RequestResult> for Completion {
+    fn from(result: RequestResult) -> Self {
+        match result {
+            Ok(Success { value, log }) => Self { outcome: Outcome::Value(value), log },
             Err(outcome) => outcome.into(),
         }
     }
 }
 
-/// What a request that succeeds returns, and what it writes to its log.
+/// Return value of a successful request, with the lines of its log.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Said {
+pub(crate) struct Success {
     pub(crate) value: Value,
     pub(crate) log: Vec<String>,
 }
 
-impl Said {
+impl Success {
     pub(crate) fn value(value: Value) -> Self {
         Self { value, log: Vec::new() }
     }
@@ -90,5 +91,5 @@ impl Said {
     }
 }
 
-/// The end of a request that no fault was injected into.
-pub(crate) type Verdict = Result<Said, Outcome>;
+/// Result of a request without an injected fault.
+pub(crate) type RequestResult = Result<Success, Outcome>;

@@ -1,9 +1,8 @@
-//! The executors of one queue: which of them runs a request, and how many
-//! there may be.
+//! Pool of the executors of one queue.
 //!
-//! As SkyPilot's: lazy (a process is started when a request finds no idle one),
-//! never shrinking, and beyond the guaranteed ones a burst of processes that
-//! serve one request each. What finds no place waits.
+//! Like SkyPilot's pools, it starts an executor when no idle one is left, and keeps up to
+//! the guaranteed number forever. Up to `burst` more run one request each and exit. Further
+//! requests wait.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -19,12 +18,12 @@ use crate::program::children::{self, SPAWN_MAIN};
 use crate::program::protocol::{DONE, Order, Queue, READY};
 use crate::program::role::Role;
 
-/// The executors of one queue.
+/// Executors of one queue.
 #[derive(Debug)]
 pub(crate) struct Pool {
     queue: Queue,
     guaranteed: usize,
-    places: Semaphore,
+    slots: Semaphore,
     members: Mutex<Members>,
 }
 
@@ -35,27 +34,27 @@ struct Members {
 }
 
 impl Pool {
-    /// A pool without processes yet.
+    /// Pool without processes.
     pub(crate) fn new(queue: Queue, guaranteed: usize, burst: usize) -> Self {
-        let places = Semaphore::new(guaranteed + burst);
-        Self { queue, guaranteed, places, members: Mutex::default() }
+        let slots = Semaphore::new(guaranteed + burst);
+        Self { queue, guaranteed, slots, members: Mutex::default() }
     }
 
-    /// Lets an executor follow `order`. `begins` hears its pid beforehand, and
-    /// says whether the order still stands.
+    /// Runs `order` on an executor. Before, calls `on_start` with the executor's pid; the
+    /// order is skipped if that returns `false`.
     ///
     /// # Errors
     ///
-    /// When the executor dies before it is done.
+    /// When the executor dies before it has run the order.
     pub(crate) async fn run(
         &self,
         order: &Order,
-        begins: impl FnOnce(u32) -> bool,
+        on_start: impl FnOnce(u32) -> bool,
     ) -> anyhow::Result<()> {
-        // Closed is what it never becomes; and it hands places out in order.
-        let _place = self.places.acquire().await?;
+        // A semaphore is fair, so orders start first in, first out. It is never closed.
+        let _slot = self.slots.acquire().await?;
         let mut executor = self.idle_or_new()?;
-        let ran = executor.run(order, begins).await;
+        let ran = executor.run(order, on_start).await;
         match ran {
             Ok(()) if executor.guaranteed => self.members().idle.push(executor),
             Ok(()) => executor.dismiss().await,
@@ -81,7 +80,7 @@ impl Pool {
     }
 }
 
-/// The server's end of one executor.
+/// Executor process, with the server's end of its socket pair.
 #[derive(Debug)]
 struct Executor {
     pid: u32,
@@ -92,40 +91,45 @@ struct Executor {
 
 impl Executor {
     fn start(queue: Queue, guaranteed: bool) -> anyhow::Result<Self> {
-        let (ours, theirs) = StdUnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let stdin = Stdio::from(OwnedFd::from(theirs));
+        let (own_end, child_end) = StdUnixStream::pair()?;
+        own_end.set_nonblocking(true)?;
+        let stdin = Stdio::from(OwnedFd::from(child_end));
         let pid = children::spawn(Role::StartingExecutor(queue), &SPAWN_MAIN, stdin)?;
-        let stream = BufReader::new(UnixStream::from_std(ours)?);
+        let stream = BufReader::new(UnixStream::from_std(own_end)?);
         Ok(Self { pid, guaranteed, ready: false, stream })
     }
 
-    async fn run(&mut self, order: &Order, begins: impl FnOnce(u32) -> bool) -> anyhow::Result<()> {
+    async fn run(
+        &mut self,
+        order: &Order,
+        on_start: impl FnOnce(u32) -> bool,
+    ) -> anyhow::Result<()> {
         if !self.ready {
             self.expect(READY).await?;
             self.ready = true;
         }
-        if begins(self.pid) {
-            self.tell(order).await?;
+        if on_start(self.pid) {
+            self.send(order).await?;
             self.expect(DONE).await?;
         }
         Ok(())
     }
 
     async fn dismiss(mut self) {
-        // One that is gone already needs no telling.
-        _ = self.tell(&Order::Exit).await;
+        // An error means that the executor has already exited.
+        _ = self.send(&Order::Exit).await;
     }
 
-    async fn tell(&mut self, order: &Order) -> anyhow::Result<()> {
-        self.stream.write_all(format!("{order}\n").as_bytes()).await.context("telling an executor")
+    async fn send(&mut self, order: &Order) -> anyhow::Result<()> {
+        let line = format!("{order}\n");
+        self.stream.write_all(line.as_bytes()).await.context("sending an order to an executor")
     }
 
-    async fn expect(&mut self, word: &str) -> anyhow::Result<()> {
+    async fn expect(&mut self, message: &str) -> anyhow::Result<()> {
         let mut line = String::new();
-        self.stream.read_line(&mut line).await.context("hearing from an executor")?;
-        if line.trim_end() != word {
-            bail!("executor {} said {line:?} instead of {word}", self.pid);
+        self.stream.read_line(&mut line).await.context("reading a message of an executor")?;
+        if line.trim_end() != message {
+            bail!("executor {}: expected `{message}`, got {line:?}", self.pid);
         }
         Ok(())
     }

@@ -1,31 +1,32 @@
-//! The query of a URL, as SkyPilot's clients send it: repeated names, and
-//! Python's `True`.
+//! Query string of a URL, as SkyPilot's clients send it: with repeated names and Python's
+//! `True`.
 
-/// The pairs of a query.
+/// Name-value pairs of a query string.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Takes a query apart. None of the values that matter needs escaping.
+    /// Parses a query string, without decoding: no value that is used here needs escaping.
     pub(crate) fn new(text: Option<&str>) -> Self {
         let pairs = text.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         Self(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// The first value of `name`.
+    /// First value of `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
-    /// All values of `name`.
+    /// Values of `name`.
     pub(crate) fn all(&self, name: &str) -> Vec<String> {
         let values = self.0.iter().filter(|(given, _)| given == name);
         values.map(|(_, value)| value.clone()).collect()
     }
 
-    /// The value of a switch.
+    /// Value of a boolean, or `default` if the query does not have it.
     pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
         self.get(name).map_or(default, |value| {
+            // Like pydantic, which parses the query in SkyPilot.
             ["true", "1", "yes", "on"].contains(&value.to_ascii_lowercase().as_str())
         })
     }
@@ -36,7 +37,7 @@ mod tests {
     use super::Query;
 
     #[test]
-    fn names_may_repeat_and_flags_are_python_s() {
+    fn names_may_repeat_and_booleans_are_pythons() {
         let query = Query::new(Some("all_status=True&limit=50&fields=name&fields=status"));
         assert!(query.flag("all_status", false));
         assert!(query.flag("follow", true));

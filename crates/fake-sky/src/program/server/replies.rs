@@ -1,32 +1,32 @@
-//! The forms of an answer.
+//! Builders of HTTP responses.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// The header that names a request.
+/// Name of the header with the request id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-skypilot-request-id");
-/// The header of a stream.
+/// Headers of a log stream.
 pub(crate) const TEXT: [(HeaderName, &str); 1] =
     [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
 
-/// What FastAPI says in a JSON object: `{"detail": ...}`.
+/// Response in the form of FastAPI's errors: `{"detail": ...}`.
 pub(crate) fn detail(status: StatusCode, detail: impl Into<Value>) -> Response {
     let detail: Value = detail.into();
     json_text(status, &json!({ "detail": detail }))
 }
 
-/// A JSON body.
+/// Response with a JSON body.
 pub(crate) fn json_text(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-/// The answer to a queued call: `null`, and the id to wait for.
+/// Response to a queued call: the body `null`, and the request id in a header.
 pub(crate) fn queued(id: &str) -> Response {
     with_header(json_text(StatusCode::OK, &Value::Null), REQUEST_ID, id)
 }
 
-/// A missing field of a query or a body.
+/// Response to a call without a required field of the query or the body.
 pub(crate) fn missing(place: &str, field: &str) -> Response {
     let error = json!([{
         "type": "missing", "loc": [place, field], "msg": "Field required", "input": null,
@@ -34,7 +34,7 @@ pub(crate) fn missing(place: &str, field: &str) -> Response {
     detail(StatusCode::UNPROCESSABLE_ENTITY, error)
 }
 
-/// A bug of the server: Python's traceback, as text.
+/// Response to a call that crashes the server's handler: a Python traceback as text.
 pub(crate) fn traceback(error: &str) -> Response {
     let text = format!(
         "Traceback (most recent call last):\n  File \"/fake/site-packages/sky/server/server.py\", \
@@ -46,7 +46,7 @@ pub(crate) fn traceback(error: &str) -> Response {
 
 /// Adds a header to a response.
 pub(crate) fn with_header(mut response: Response, name: HeaderName, value: &str) -> Response {
-    // Every value is an id or a version of ours.
+    // Always valid: values are ids, versions and constants.
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -1,30 +1,30 @@
-//! A request as the server keeps and shows it.
+//! Request of the API server: its state, and its JSON in responses.
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::endpoints::{Endpoint, controller_name};
 use super::log;
-use super::outcome::{Answer, Outcome, PICKLE};
+use super::outcome::{Completion, Outcome, PICKLE};
 use crate::program::protocol::Queue;
 
-/// How far a request has come.
+/// Status of a request. The order matters: those after `Running` are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Status {
-    /// It waits for an executor.
+    /// Waiting for an executor.
     Pending,
-    /// An executor runs it.
+    /// Running in an executor, or in a thread of the server.
     Running,
-    /// It has returned a value.
+    /// Ended with a return value.
     Succeeded,
-    /// It has raised an error.
+    /// Ended with an exception.
     Failed,
-    /// Somebody did not want it any more.
+    /// Ended by a cancellation.
     Cancelled,
 }
 
 impl Status {
-    /// The word in answers.
+    /// SkyPilot's name of the status.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",
@@ -35,13 +35,13 @@ impl Status {
         }
     }
 
-    /// Whether nothing more happens to it.
+    /// Whether the request has ended.
     pub(crate) fn is_final(self) -> bool {
         self > Self::Running
     }
 }
 
-/// One row of what SkyPilot keeps in `requests.db`.
+/// Row of SkyPilot's database `requests.db`.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) id: String,
@@ -54,13 +54,13 @@ pub(crate) struct Request {
     created_at: f64,
     finished_at: Option<f64>,
     pid: Option<u32>,
-    answer: Option<Answer>,
+    completion: Option<Completion>,
     status: watch::Sender<Status>,
     daemon: bool,
 }
 
 impl Request {
-    /// A request as it has just come in.
+    /// Pending request of an endpoint with this body.
     pub(crate) fn new(id: String, endpoint: &Endpoint, body: &Value, queue: Queue) -> Self {
         let user_id = body["env_vars"]["SKYPILOT_USER_ID"].as_str();
         let cluster_name = match endpoint.controller() {
@@ -78,13 +78,13 @@ impl Request {
             created_at: log::now().as_secs_f64(),
             finished_at: None,
             pid: None,
-            answer: None,
+            completion: None,
             status: watch::Sender::new(Status::Pending),
             daemon: false,
         }
     }
 
-    /// A request of the server's own, which runs for as long as the server.
+    /// Daemon request, which runs for the lifetime of the server.
     pub(crate) fn daemon(id: &str, name: &'static str) -> Self {
         let endpoint = Endpoint { name, entrypoint: "run_event", ..Endpoint::INTERNAL };
         let mut request =
@@ -94,60 +94,63 @@ impl Request {
         request
     }
 
-    /// Follows its status.
+    /// Subscribes to changes of the status.
     pub(crate) fn watch(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
     }
 
-    /// Its status now.
+    /// Current status.
     pub(crate) fn status(&self) -> Status {
         *self.status.borrow()
     }
 
-    /// Whether it is one of the server's own.
+    /// Whether this is a daemon request.
     pub(crate) fn is_daemon(&self) -> bool {
         self.daemon
     }
 
-    /// When it was submitted.
+    /// Time of the submission, in seconds since 1970.
     pub(crate) fn created_at(&self) -> f64 {
         self.created_at
     }
 
-    /// The process `pid` runs it from now on; none if a thread of the server.
+    /// Sets the status to running, in process `pid` or (`None`) in a thread of the server.
     pub(crate) fn start(&mut self, pid: Option<u32>) {
         self.pid = pid;
         self.status.send_replace(Status::Running);
     }
 
-    /// It has come to its end; unless it had come to one before.
-    pub(crate) fn finish(&mut self, answer: Answer) {
+    /// Ends the request; does nothing if it has already ended, for example by a
+    /// cancellation.
+    pub(crate) fn finish(&mut self, completion: Completion) {
         if self.status().is_final() {
             return;
         }
-        let status = match &answer.outcome {
+        let status = match &completion.outcome {
             Outcome::Value(_) => Status::Succeeded,
             Outcome::Error { .. } => Status::Failed,
             Outcome::Cancelled => Status::Cancelled,
         };
-        self.answer = Some(answer);
+        self.completion = Some(completion);
         self.finished_at = Some(log::now().as_secs_f64());
+        // Last, since it wakes the subscribers.
         self.status.send_replace(status);
     }
 
-    /// What it has written to its log.
+    /// Lines of the log; empty until the request has ended.
     pub(crate) fn log(&self) -> Vec<String> {
-        self.answer.as_ref().map(|answer| answer.log.clone()).unwrap_or_default()
+        self.completion.as_ref().map(|completion| completion.log.clone()).unwrap_or_default()
     }
 
-    /// The cluster that it is about.
+    /// Cluster that the request uses.
     pub(crate) fn cluster_name(&self) -> Option<&str> {
         self.cluster_name.as_deref()
     }
 
-    /// What `/api/get` shows of it. Values are JSON strings inside the JSON.
+    /// JSON of the request in `/api/get`. Return value and error are JSON text inside it.
     pub(crate) fn encoded(&self) -> Value {
-        let (value, error) = match self.answer.as_ref().map(|answer| &answer.outcome) {
+        let outcome = self.completion.as_ref().map(|completion| &completion.outcome);
+        let (value, error) = match outcome {
             Some(Outcome::Value(value)) => (value.clone(), Value::Null),
             Some(Outcome::Error { kind, message }) => {
                 (Value::Null, json!({"object": PICKLE, "type": kind, "message": message}))
@@ -175,10 +178,10 @@ impl Request {
         })
     }
 
-    /// Its row in `/api/status`: readable, without its result. When `fields`
-    /// are asked for, the others keep the value of an empty row.
+    /// JSON of the request in `/api/status`: in readable form, without the result. If
+    /// `fields` is not empty, the other fields have default values.
     pub(crate) fn row(&self, fields: &[String]) -> Value {
-        let asked = |field: &str| fields.is_empty() || fields.iter().any(|name| name == field);
+        let requested = |field: &str| fields.is_empty() || fields.iter().any(|name| name == field);
         let mut row = json!({
             "request_id": "", "name": "", "entrypoint": "", "request_body": "null",
             "status": "PENDING", "created_at": 0.0, "user_id": "", "return_value": "null",
@@ -199,11 +202,11 @@ impl Request {
             ("finished_at", json!(self.finished_at)),
         ];
         for (field, value) in readable {
-            if asked(field) {
+            if requested(field) {
                 row[field] = value;
             }
         }
-        if asked("user_id") {
+        if requested("user_id") {
             row["user_name"] = json!(if self.daemon { &self.user_id } else { "root" });
         }
         row

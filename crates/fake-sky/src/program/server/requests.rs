@@ -1,4 +1,4 @@
-//! All requests of this server: what SkyPilot keeps in `requests.db`.
+//! Store of all requests of the server, like SkyPilot's database `requests.db`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,29 +6,29 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::outcome::{Answer, Outcome};
+use super::outcome::{Completion, Outcome};
 use super::request::{Request, Status};
 
-/// The requests by their id.
+/// Requests by id.
 #[derive(Debug, Default)]
 pub(crate) struct Requests(Mutex<HashMap<String, Request>>);
 
-/// Why an id names no request.
+/// Reason why the prefix of an id does not identify a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotFound {
-    /// Nothing begins like it.
+    /// Prefix of no request id.
     Unknown,
-    /// Several requests do.
+    /// Prefix of several request ids.
     Ambiguous,
 }
 
 impl Requests {
-    /// Keeps a new request.
+    /// Adds a new request.
     pub(crate) fn add(&self, request: Request) {
         self.lock().insert(request.id.clone(), request);
     }
 
-    /// The full id of the request that `prefix` stands for.
+    /// Full id of the only request whose id begins with `prefix`.
     pub(crate) fn resolve(&self, prefix: &str) -> Result<String, NotFound> {
         let requests = self.lock();
         if requests.contains_key(prefix) {
@@ -42,41 +42,41 @@ impl Requests {
         }
     }
 
-    /// Looks at one request.
-    pub(crate) fn look<T>(&self, id: &str, at: impl FnOnce(&Request) -> T) -> Option<T> {
-        self.lock().get(id).map(at)
+    /// Applies `read` to one request; `None` if there is no such request.
+    pub(crate) fn inspect<T>(&self, id: &str, read: impl FnOnce(&Request) -> T) -> Option<T> {
+        self.lock().get(id).map(read)
     }
 
-    /// Follows the status of one request.
+    /// Subscribes to the status of one request.
     pub(crate) fn watch(&self, id: &str) -> Option<watch::Receiver<Status>> {
-        self.look(id, Request::watch)
+        self.inspect(id, Request::watch)
     }
 
-    /// The process `pid` (none: a thread of the server) begins to run a request;
-    /// `false` if nobody waits for it any more, so that it need not.
+    /// Starts a request in process `pid` or (`None`) in a thread of the server. Returns
+    /// `false` if the request has already ended, by a cancellation.
     pub(crate) fn start(&self, id: &str, pid: Option<u32>) -> bool {
         let mut requests = self.lock();
         let waiting = requests.get_mut(id).filter(|request| !request.status().is_final());
         waiting.map(|request| request.start(pid)).is_some()
     }
 
-    /// A request has come to its end; unless it had come to one before.
-    pub(crate) fn finish(&self, id: &str, answer: impl Into<Answer>) {
+    /// Ends a request; does nothing if it has already ended.
+    pub(crate) fn finish(&self, id: &str, completion: impl Into<Completion>) {
         if let Some(request) = self.lock().get_mut(id) {
-            request.finish(answer.into());
+            request.finish(completion.into());
         }
     }
 
-    /// Cancels those of `ids` (all, if there are none) that are not finished;
-    /// returns their ids.
+    /// Cancels the requests of `ids` (`None`: all) that have not ended, and returns the ids of
+    /// the cancelled ones.
     pub(crate) fn cancel(&self, ids: Option<&[String]>) -> Vec<String> {
         let mut requests = self.lock();
         let mut cancelled = Vec::new();
         for request in requests.values_mut() {
-            let meant = ids.is_none_or(|ids| ids.contains(&request.id));
-            // A cancellation is a request too, and does not end itself.
-            let can_be = !request.is_daemon() && request.name != "sky.api_cancel";
-            if meant && can_be && !request.status().is_final() {
+            let selected = ids.is_none_or(|ids| ids.contains(&request.id));
+            // A cancellation is a request itself and must not cancel itself.
+            let cancellable = !request.is_daemon() && request.name != "sky.api_cancel";
+            if selected && cancellable && !request.status().is_final() {
                 request.finish(Outcome::Cancelled.into());
                 cancelled.push(request.id.clone());
             }
@@ -84,18 +84,18 @@ impl Requests {
         cancelled
     }
 
-    /// Cancels what is under way for a cluster, for the sake of its end.
-    pub(crate) fn cancel_on(&self, cluster: &str) {
+    /// Cancels the active requests of a cluster that is being removed.
+    pub(crate) fn cancel_for_cluster(&self, cluster: &str) {
         let mut requests = self.lock();
         for request in requests.values_mut() {
-            let there = request.cluster_name() == Some(cluster) && request.name != "sky.down";
-            if there && !request.status().is_final() {
+            let affected = request.cluster_name() == Some(cluster) && request.name != "sky.down";
+            if affected && !request.status().is_final() {
                 request.finish(Outcome::Cancelled.into());
             }
         }
     }
 
-    /// Whether a launch of a cluster is under way.
+    /// Whether a launch of a cluster is pending or running.
     pub(crate) fn is_launching(&self, cluster: &str) -> bool {
         self.lock().values().any(|request| {
             request.name == "sky.launch"
@@ -104,23 +104,23 @@ impl Requests {
         })
     }
 
-    /// Whether a request has not come to its end.
+    /// Whether a request is pending or running.
     pub(crate) fn is_open(&self, id: &str) -> bool {
-        self.look(id, |request| !request.status().is_final()).unwrap_or_default()
+        self.inspect(id, |request| !request.status().is_final()).unwrap_or_default()
     }
 
-    /// The rows of `/api/status`, newest first.
+    /// Rows of `/api/status`, newest first.
     pub(crate) fn rows(&self, all: bool, limit: Option<usize>, fields: &[String]) -> Vec<Value> {
         let requests = self.lock();
         let shown = requests.values().filter(|request| all || !request.status().is_final());
         let mut shown: Vec<_> = shown.collect();
-        shown.sort_by(|one, other| other.created_at().total_cmp(&one.created_at()));
+        shown.sort_by(|a, b| b.created_at().total_cmp(&a.created_at()));
         shown.truncate(limit.unwrap_or(usize::MAX));
         shown.into_iter().map(|request| request.row(fields)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Request>> {
-        // A panic in one handler must not take the others with it.
+        // A panic in one handler must not make all others fail.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

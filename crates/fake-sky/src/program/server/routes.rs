@@ -1,4 +1,4 @@
-//! The paths of the server and what each of them does.
+//! Routes of the server and their handlers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, StatusCode};
-use axum::middleware;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use fake_sky::{API_VERSION, COMMIT, VERSION};
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::around;
-use super::endpoints::{Endpoint, FOLLOWING, Method, QUEUED};
+use super::endpoints::{Endpoint, LOG_STREAMS, Method, QUEUED};
 use super::follow;
+use super::middleware;
 use super::query::Query;
 use super::replies::{self, TEXT, detail, json_text, missing};
 use super::request::{Request, Status};
@@ -25,10 +25,11 @@ use super::stream;
 use super::submission::{accept, object};
 
 const STREAMED_ID: HeaderName = HeaderName::from_static("x-skypilot-stream-request-id");
-/// How late a submission is answered that is to be. The SDK waits 5 s for `/launch` and
-/// `/exec`.
+/// Delay of the response to a submission, for the injected fault `FAKE_SKY_LATE`. Longer than
+/// the SDK timeout of `/launch` and `/exec`, 5 s.
 const LATE_BY: Duration = Duration::from_secs(6);
-/// The whole HTTP interface.
+
+/// Router of the whole HTTP interface.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/api/health", get(health))
@@ -40,7 +41,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     for endpoint in QUEUED {
         router = router.route(endpoint.path, queued(endpoint));
     }
-    for endpoint in FOLLOWING {
+    for endpoint in LOG_STREAMS {
         let follow = move |app, body| async move { follow::log(app, &endpoint, &body) };
         router = router.route(endpoint.path, post(follow));
     }
@@ -49,7 +50,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), around::around))
+        .layer(from_fn_with_state(Arc::clone(&app), middleware::handle))
         .with_state(app)
 }
 
@@ -82,9 +83,10 @@ fn queued(endpoint: Endpoint) -> MethodRouter<Arc<App>> {
 async fn submit(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) -> Response {
     let work = match accept(&app, endpoint, body) {
         Ok(work) => work,
-        Err(refused) => return *refused,
+        Err(response) => return *response,
     };
     let late = app.settings.late.hit(work.name, work.count);
+    // Queued before the delay: the request runs even if the client gives up.
     let id = app.queue(endpoint, work);
     if late {
         tokio::time::sleep(LATE_BY).await;
@@ -95,7 +97,7 @@ async fn submit(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes) 
 async fn validate(body: Bytes) -> Response {
     let body = match object(&body) {
         Ok(body) => body,
-        Err(refused) => return *refused,
+        Err(response) => return *response,
     };
     match ["dag", "request_options"].into_iter().find(|field| !body.contains_key(*field)) {
         Some(field) => missing("body", field),
@@ -103,20 +105,20 @@ async fn validate(body: Bytes) -> Response {
     }
 }
 
-/// `/api/get`: waits for the end of a request and tells it. A request that
-/// failed is an HTTP error, one that was cancelled is not.
+/// Handles `/api/get`: waits for the end of a request and returns it. HTTP 500 if the
+/// request failed, but not if it was cancelled.
 async fn result(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let id = match named_request(&app, &Query::new(query.as_deref())) {
         Ok(id) => id,
-        Err(refused) => return *refused,
+        Err(response) => return *response,
     };
-    let daemon = app.requests.look(&id, Request::is_daemon).unwrap_or_default();
+    let daemon = app.requests.inspect(&id, Request::is_daemon).unwrap_or_default();
     if let Some(mut status) = app.requests.watch(&id) {
-        // The server's own requests never end: running is what they come to.
-        let enough = |status: &Status| status.is_final() || (daemon && *status == Status::Running);
-        _ = status.wait_for(enough).await;
+        // A daemon request never ends, so wait only until it runs.
+        let is_done = |status: &Status| status.is_final() || (daemon && *status == Status::Running);
+        _ = status.wait_for(is_done).await;
     }
-    let ended = app.requests.look(&id, |request| (request.status(), request.encoded()));
+    let ended = app.requests.inspect(&id, |request| (request.status(), request.encoded()));
     match ended {
         Some((Status::Failed, request)) => detail(StatusCode::INTERNAL_SERVER_ERROR, request),
         Some((_, request)) => json_text(StatusCode::OK, &request),
@@ -124,12 +126,12 @@ async fn result(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respo
     }
 }
 
-/// `/api/stream`: the log of a request, until it is finished.
+/// Handles `/api/stream`: streams the log of a request until the request ends.
 async fn stream_request(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let query = Query::new(query.as_deref());
     let id = match named_request(&app, &query) {
         Ok(id) => id,
-        Err(refused) => return *refused,
+        Err(response) => return *response,
     };
     match stream::of_request(app, id.clone(), query.flag("follow", true)) {
         Some(body) => replies::with_header((TEXT, body).into_response(), STREAMED_ID, &id),
@@ -141,8 +143,8 @@ fn named_request(app: &App, query: &Query) -> Result<String, Box<Response>> {
     let Some(prefix) = query.get("request_id") else {
         return Err(missing("query", "request_id").into());
     };
-    app.requests.resolve(prefix).map_err(|why| {
-        let refused = match why {
+    app.requests.resolve(prefix).map_err(|reason| {
+        let response = match reason {
             NotFound::Unknown => {
                 detail(StatusCode::NOT_FOUND, format!("Request '{prefix}' not found"))
             }
@@ -151,11 +153,11 @@ fn named_request(app: &App, query: &Query) -> Result<String, Box<Response>> {
                 format!("Multiple requests found for request ID prefix: {prefix}"),
             ),
         };
-        refused.into()
+        response.into()
     })
 }
 
-/// `/api/status`: the requests that are there, newest first.
+/// Handles `/api/status`: lists requests, newest first.
 async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let query = Query::new(query.as_deref());
     let limit = match query.get("limit").map(str::parse).transpose() {

@@ -1,5 +1,5 @@
-//! Faults injected into a whole server once it has work: it dies, it is
-//! replaced, its event loop stalls.
+//! Faults injected into the whole server after its first queued request: death, replacement
+//! by another server, a stalled event loop.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -15,26 +15,26 @@ use super::log;
 use crate::program::children::python;
 use crate::program::role::{Role, StartMode};
 
-/// So long after the first queued request its response is out, and the load
-/// is under way: then the event loop may stand still.
+/// Delay of the stall after the first queued request, so that the response to its submission
+/// is sent before.
 const STALL_AFTER: Duration = Duration::from_millis(50);
 
-/// Faults of a server that begin, once, with its first queued request.
+/// Faults of the server, which start once, with the first queued request.
 #[derive(Debug)]
 pub(crate) struct ServerFaults {
-    begun: Once,
+    started: Once,
     arguments: Vec<String>,
 }
 
 impl ServerFaults {
-    /// For a server that was called with `arguments`.
+    /// Faults of a server that was started with `arguments`.
     pub(crate) fn new(arguments: &[String]) -> Self {
-        Self { begun: Once::new(), arguments: arguments.to_vec() }
+        Self { started: Once::new(), arguments: arguments.to_vec() }
     }
 
-    /// Starts the faults that the settings inject.
+    /// Starts the timers of the faults in the settings, on the first call only.
     pub(crate) fn begin(&self, settings: &Settings) {
-        self.begun.call_once(|| {
+        self.started.call_once(|| {
             if let Some(after) = settings.die_after {
                 tokio::spawn(async move {
                     tokio::time::sleep(after).await;
@@ -52,18 +52,19 @@ impl ServerFaults {
                 let stall = settings.stall;
                 tokio::spawn(async move {
                     tokio::time::sleep(STALL_AFTER).await;
-                    stand_still(stall);
+                    block_event_loop(stall);
                 });
             }
         });
     }
 }
 
-/// Blocks the only thread of the runtime, as one slow call in a Python server.
-fn stand_still(stall: Duration) {
-    let begun = Instant::now();
+/// Blocks the only thread of the runtime, like a slow call in SkyPilot's event loop.
+fn block_event_loop(stall: Duration) {
+    let start = Instant::now();
     std::thread::sleep(stall);
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
+    // SkyPilot logs stalls above its threshold, 1 s.
     if seconds > 1.0 {
         let message =
             format!("Event loop stalled {seconds:.3} s (threshold 1.000s) in fake_sky.stall");
@@ -71,9 +72,9 @@ fn stand_still(stall: Duration) {
     }
 }
 
-/// Hands the ports over to another main process and dies.
+/// Starts another main process for the same ports, and kills this one.
 fn replace(arguments: &[String]) -> anyhow::Result<()> {
-    // The queue manager holds a port that the successor needs.
+    // The queue manager still holds a port that the successor needs.
     for child in procfs::descendants_of(std::process::id()) {
         procfs::kill_hard(child.pid);
     }
@@ -81,7 +82,7 @@ fn replace(arguments: &[String]) -> anyhow::Result<()> {
         .arg0(python())
         .args(arguments.iter().skip(1))
         .envs(Role::Server(StartMode::Successor).variables())
-        // Once is enough.
+        // The successor must not be replaced again.
         .env_remove("FAKE_SKY_REPLACE_AFTER_MS")
         .stdin(Stdio::null())
         .spawn()

@@ -1,5 +1,4 @@
-//! Responses that stay open until a request is finished, without a length. Their
-//! end is the end of the body. `/api/stream` is made here, `/logs` in `follow`.
+//! Streamed response bodies. `/api/stream` is here, `/logs` is in `follow`.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,15 +13,15 @@ use super::app::App;
 use super::request::{Request, Status};
 use crate::program::protocol::Queue;
 
-/// The body of a stream of the request `id`, if it is there. A stream that
-/// does not follow shows what there is and ends.
+/// Body with the log of request `id`; `None` if there is no such request. Without `follow`,
+/// it does not wait for the end of the request.
 pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body> {
-    let (queue, name) = app.requests.look(&id, |request| (request.queue, request.name))?;
+    let (queue, name) = app.requests.inspect(&id, |request| (request.queue, request.name))?;
     let mut status = app.requests.watch(&id)?;
     let (lines, body) = open();
     tokio::spawn(async move {
         let begun = tokio::time::Instant::now();
-        // Short requests print nothing while they wait a little.
+        // In SkyPilot, a short request prints no spinner during a short wait.
         if queue == Queue::Long && !status.borrow().is_final() {
             let text = format!("[dim]Checking request: {id}[/dim]");
             _ = lines.send(spinner("rich_init", &text)).await;
@@ -30,11 +29,11 @@ pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body
             _ = lines.send(spinner("rich_stop", "")).await;
         }
         if follow {
-            // An error would mean that the request is gone, and none ever is.
+            // An error would mean that the request was removed, and requests never are.
             _ = status.wait_for(|status| status.is_final()).await;
             tokio::time::sleep_until(begun + app.settings.stream_floor).await;
         }
-        for line in app.requests.look(&id, Request::log).unwrap_or_default() {
+        for line in app.requests.inspect(&id, Request::log).unwrap_or_default() {
             _ = lines.send(format!("{line}\n")).await;
         }
         let ended = *status.borrow();
@@ -45,18 +44,18 @@ pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body
     Some(body)
 }
 
-/// A body, and where its lines go in. It ends when that is dropped.
+/// Sender of lines, and the body that they form. The body ends when the sender is dropped.
 pub(crate) fn open() -> (mpsc::Sender<String>, Body) {
     let (sender, receiver) = mpsc::channel(16);
     (sender, Body::from_stream(Lines(receiver)))
 }
 
-/// One of the control lines that SkyPilot's client turns into a spinner.
+/// Control line, which SkyPilot's client shows as a spinner.
 fn spinner(kind: &str, text: &str) -> String {
     format!("<sky-payload>\"<{kind}>{text}</{kind}>\"</sky-payload>\n")
 }
 
-/// What comes through a channel, as a stream.
+/// Stream of the lines of a channel.
 struct Lines(mpsc::Receiver<String>);
 
 impl Stream for Lines {

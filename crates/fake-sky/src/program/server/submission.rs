@@ -1,4 +1,4 @@
-//! What a submission asks for, or why it is refused before it becomes a request.
+//! Validation of a submission, before it becomes a request.
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use super::endpoints::Endpoint;
 use super::replies::{detail, missing, traceback};
 use super::work::Work;
 
-/// What a submission asks for, unless it is to be refused.
+/// Validated submission, or the error response.
 pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Work, Box<Response>> {
     let body = object(body)?;
     if let Some(field) = endpoint.required.iter().find(|field| !body.contains_key(**field)) {
@@ -18,6 +18,7 @@ pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Wor
     }
     let body = Value::Object(body);
     if let Some(variables) = body["env_vars"].as_object() {
+        // SkyPilot's handler crashes with HTTP 500 if `env_vars` lacks one of these.
         let identity = ["SKYPILOT_USER_ID", "SKYPILOT_USER"];
         if let Some(name) = identity.into_iter().find(|name| !variables.contains_key(*name)) {
             return Err(traceback(&format!("KeyError: '{name}'")).into());
@@ -30,7 +31,7 @@ pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Wor
     Ok(Work { name: endpoint.name, count, body })
 }
 
-/// The fields of a body.
+/// Fields of a JSON body, or FastAPI's error response if it is no object.
 pub(crate) fn object(body: &Bytes) -> Result<Map<String, Value>, Box<Response>> {
     serde_json::from_slice(body).map_err(|_| {
         let text = String::from_utf8_lossy(body);

@@ -1,28 +1,27 @@
-//! What a submitted YAML says of its task: the few fields that matter here,
-//! read from what SkyPilot's client writes.
+//! Parser of the task YAML in a submission, for the few fields that are used here.
 //!
-//! The client sends two documents: the name of the whole and the task. One
-//! document is accepted as well.
+//! No general YAML parser: it reads the form that SkyPilot's client writes. The client sends
+//! two documents, the name of the DAG and the task; a single document is accepted as well.
 
 use serde_json::Value;
 
-/// A task, as far as it is of interest.
+/// Task of a submission.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Task {
-    /// Its name, or else that of the whole.
+    /// Name of the task, or else of the DAG.
     pub(crate) name: Option<String>,
-    /// Its commands.
+    /// Shell commands.
     pub(crate) run: Option<String>,
-    /// The name of the infrastructure that it insists on.
+    /// Required infra, in lower case; `None` for any.
     pub(crate) infra: Option<String>,
-    /// How many machines it wants.
+    /// Number of nodes.
     pub(crate) nodes: u64,
-    /// How many replicas its service has, if it is one.
+    /// Number of replicas; `None` if the task is not a service.
     pub(crate) replicas: Option<u64>,
 }
 
 impl Task {
-    /// Reads a YAML.
+    /// Parses the YAML of a task.
     pub(crate) fn of(yaml: &str) -> Self {
         let documents: Vec<_> = yaml.split("\n---").map(fields).collect();
         let first = documents.first().map(Vec::as_slice).unwrap_or_default();
@@ -50,8 +49,8 @@ impl Task {
     }
 }
 
-/// The keys of a document, each with its lines: the rest of its own and what
-/// is indented below.
+/// Top-level keys of a document, each with its lines: the rest of the key's line, then the
+/// lines below it.
 fn fields(document: &str) -> Vec<(String, Vec<String>)> {
     let mut fields: Vec<(String, Vec<String>)> = Vec::new();
     for line in document.lines() {
@@ -85,14 +84,16 @@ fn scalar(fields: &[(String, Vec<String>)], name: &str) -> Option<String> {
     }
 }
 
-/// Joins the lines of a scalar: a break is a space, an empty line is a break.
+/// Folds the lines of a scalar, by YAML's rules: a line break becomes a space, an empty line
+/// becomes a line break.
 fn folded(lines: &[String]) -> String {
     let mut text = String::new();
     for line in lines.iter().map(|line| line.trim()) {
         if line.is_empty() {
             text.push('\n');
         } else {
-            // A double quoted text says by a backslash that no space belongs here.
+            // In a double-quoted scalar, a backslash before the line break suppresses the
+            // space.
             let joined = text.strip_suffix('\\').map(str::to_owned);
             let space = joined.is_none() && !text.is_empty() && !text.ends_with('\n');
             text = joined.unwrap_or(text);
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_is_read_as_the_client_writes_it() {
+    fn a_task_of_skypilots_client_is_parsed() {
         let yaml = "name: null\n---\n\nname: sky-cmd\n\nresources:\n  cpus: 2+\n  infra: \
                     kubernetes/here\n\nnum_nodes: 2\n\nrun: 'echo it''s\n\n  sleep 3\n\n  \
                     '\n\nfile_mounts: {}\n";
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_as_people_write_it() {
+    fn a_hand_written_task_is_parsed() {
         let yaml = "service:\n  readiness_probe: /\n  replicas: 2\nrun: |\n  echo a\n  echo b\n";
         let task = Task::of(yaml);
         assert_eq!(task.run.as_deref(), Some("echo a\necho b"));

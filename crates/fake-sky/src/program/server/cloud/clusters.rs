@@ -1,4 +1,4 @@
-//! The clusters and the jobs on them.
+//! Simulated clusters and the jobs on them.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::job::{Job, finishing, starting};
 use crate::program::server::log;
-use crate::program::server::outcome::{Outcome, PICKLE, Said, Verdict};
+use crate::program::server::outcome::{Outcome, PICKLE, RequestResult, Success};
 use crate::program::server::work::Work;
 
-/// A cluster, from the moment on that its launch begins.
+/// Cluster whose launch has begun.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) name: String,
@@ -23,22 +23,23 @@ pub(crate) struct Cluster {
     pub(crate) jobs: Vec<Job>,
 }
 
-/// All clusters.
+/// Clusters, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Clusters(Vec<Cluster>);
 
 impl Clusters {
-    /// Looks one up.
+    /// Cluster of this name.
     pub(crate) fn find(&self, name: &str) -> Option<&Cluster> {
         self.0.iter().find(|cluster| cluster.name == name)
     }
 
-    /// Whether this one is UP.
+    /// Whether the cluster is UP.
     pub(crate) fn is_up(&self, name: &str) -> bool {
         self.find(name).is_some_and(|cluster| cluster.up)
     }
 
-    /// A launch begins: the cluster is there, and INIT until the launch ends.
+    /// Adds a cluster at the start of its launch, with the status INIT; does nothing if it
+    /// exists.
     pub(super) fn begin(&mut self, name: &str, user: &str, work: &Work, infra: &str) {
         if self.find(name).is_none() {
             self.0.push(Cluster {
@@ -54,72 +55,78 @@ impl Clusters {
         }
     }
 
-    /// A launch of this cluster has succeeded.
-    pub(super) fn come_up(&mut self, name: &str) {
+    /// Sets a cluster to UP after a successful launch.
+    pub(super) fn mark_up(&mut self, name: &str) {
         self.named(name).for_each(|cluster| cluster.up = true);
     }
 
-    /// A launch of this cluster has failed: what was up before stays up.
-    pub(super) fn give_up(&mut self, name: &str) {
+    /// Removes a cluster after a failed launch, unless it was UP before.
+    pub(super) fn discard_launch(&mut self, name: &str) {
         self.0.retain(|cluster| cluster.name != name || cluster.up);
     }
 
-    /// Submits the job of a launch or an exec; a task without `run` has none.
-    pub(super) fn submit(&mut self, work: &Work, settings: &Settings, now: Duration) -> Verdict {
+    /// Submits the job of a launch or an exec, if the task has a `run`.
+    pub(super) fn submit(
+        &mut self,
+        work: &Work,
+        settings: &Settings,
+        now: Duration,
+    ) -> RequestResult {
         let cluster = self.available(work.cluster(), "executing tasks")?;
         let task = work.task();
-        let mut said = Said::default();
+        let mut success = Success::default();
         let mut id = Value::Null;
         if task.run.is_some() {
             cluster.last_job += 1;
             id = json!(cluster.last_job);
             let job = Job::new(cluster.last_job, &task, work.user(), now, Duration::ZERO, settings);
-            cluster.jobs.push(job.doom(settings.job_failed.hit(work.name, work.count)));
-            said.log.push(starting(&format!("Job submitted, ID: {id}")));
+            let must_fail = settings.job_failed.hit(work.name, work.count);
+            cluster.jobs.push(job.with_failure(must_fail));
+            success.log.push(starting(&format!("Job submitted, ID: {id}")));
         }
-        said.value = json!({"job_id": id, "handle": PICKLE});
-        Ok(said)
+        success.value = json!({"job_id": id, "handle": PICKLE});
+        Ok(success)
     }
 
-    /// `sky.down`.
-    pub(super) fn down(&mut self, work: &Work, stays: bool) -> Verdict {
+    /// Handles `sky.down`: removes the cluster, unless it `survives` by an injected fault.
+    pub(super) fn down(&mut self, work: &Work, survives: bool) -> RequestResult {
         let name = work.cluster();
         if self.find(name).is_none() {
             let message = format!("Cluster '{name}' does not exist.");
             return Err(Outcome::error("ClusterDoesNotExist", message));
         }
-        if !stays {
+        if !survives {
             self.0.retain(|cluster| cluster.name != name);
         }
-        Ok(Said::default())
+        Ok(Success::default())
     }
 
-    /// `sky.queue`: the jobs of a cluster, newest first.
-    pub(super) fn queue(&mut self, work: &Work, now: Duration) -> Verdict {
+    /// Handles `sky.queue`: lists the jobs of a cluster, newest first.
+    pub(super) fn queue(&mut self, work: &Work, now: Duration) -> RequestResult {
         let cluster = self.available(work.cluster(), "getting the job queue")?;
         let all_users = work.flag("all_users", false);
-        let unfinished = work.flag("skip_finished", false);
+        let skip_finished = work.flag("skip_finished", false);
         let shown = cluster.jobs.iter().rev().filter(|job| {
-            (all_users || job.user == work.user()) && !(unfinished && job.state(now).is_final())
+            (all_users || job.user == work.user()) && !(skip_finished && job.state(now).is_final())
         });
-        Ok(Said::value(shown.map(|job| row_of_job(job, now)).collect()))
+        Ok(Success::value(shown.map(|job| row_of_job(job, now)).collect()))
     }
 
-    /// `sky.status`: the clusters, newest first.
-    pub(super) fn status(&self, work: &Work) -> Verdict {
+    /// Handles `sky.status`: lists the clusters, newest first.
+    pub(super) fn status(&self, work: &Work) -> RequestResult {
         let patterns = work.body["cluster_names"].as_array();
         let all_users = work.flag("all_users", true);
         let shown = self.0.iter().rev().filter(|cluster| {
-            let asked = patterns.is_none_or(|patterns| {
+            let requested = patterns.is_none_or(|patterns| {
                 let mut patterns = patterns.iter().filter_map(Value::as_str);
                 patterns.any(|pattern| matches(pattern, &cluster.name))
             });
-            asked && (all_users || cluster.user == work.user())
+            requested && (all_users || cluster.user == work.user())
         });
-        Ok(Said::value(shown.map(Cluster::row).collect()))
+        Ok(Success::value(shown.map(Cluster::row).collect()))
     }
 
-    /// The cluster for an operation that needs it to be UP.
+    /// Cluster for an operation that requires it to be UP, or SkyPilot's error.
     pub(super) fn available(
         &mut self,
         name: &str,
@@ -129,6 +136,7 @@ impl Clusters {
         if cluster.up {
             return Ok(cluster);
         }
+        // SkyPilot's message begins with the operation, capitalized.
         let mut operation = operation.to_owned();
         operation[..1].make_ascii_uppercase();
         let message = format!(
@@ -144,12 +152,12 @@ impl Clusters {
 }
 
 impl Cluster {
-    /// What a launch says at its end.
+    /// Last log line of a launch.
     pub(super) fn launched(name: &str) -> String {
         finishing(&format!("Cluster launched: {name}."))
     }
 
-    /// SkyPilot leaves out what it does not know.
+    /// Row of `sky.status`. Like SkyPilot, it omits fields without a value.
     fn row(&self) -> Value {
         let mut row = json!({
             "name": self.name, "launched_at": self.launched.as_secs(), "handle": PICKLE,
@@ -182,7 +190,7 @@ fn row_of_job(job: &Job, now: Duration) -> Value {
     })
 }
 
-/// Whether a name fits a pattern, in which `*` stands for anything.
+/// Whether a name matches a pattern with the wildcard `*`.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
@@ -197,7 +205,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn a_pattern_fits_what_begins_and_ends_like_it() {
+    fn a_wildcard_matches_any_text() {
         assert!(matches("sky-serve-controller-*", "sky-serve-controller-fcd1e5cf"));
         assert!(matches("*", "") && matches("a*c", "abc") && matches("a", "a"));
         assert!(!matches("a*c", "ab") && !matches("a", "ab"));

@@ -1,5 +1,5 @@
-//! One job, on a cluster or managed. Nothing runs: where a job stands follows
-//! from when it was submitted, what its script takes, and the time.
+//! Simulated job, on a cluster or managed. No command runs: the state of a job follows from
+//! its start time, the duration of its script, and the current time.
 
 use std::time::Duration;
 
@@ -8,35 +8,35 @@ use fake_sky::settings::Settings;
 use super::script::Script;
 use crate::program::server::task::Task;
 
-/// The green tick before everything that ends.
+/// Message with SkyPilot's green check mark, for the end of a step.
 pub(super) fn finishing(message: &str) -> String {
     format!("\u{1b}[0m\u{1b}[32m✓ {message}\u{1b}[0m\u{1b}[0m")
 }
 
-/// The gear before everything that begins.
+/// Message with SkyPilot's gear, for the start of a step.
 pub(super) fn starting(message: &str) -> String {
     format!("\u{1b}[0m⚙︎ {message}")
 }
 
-/// Where a job stands.
+/// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobState {
-    /// It waits for its machine.
+    /// Waiting for its cluster.
     Pending,
-    /// It runs.
+    /// Running its script.
     Running,
-    /// It has ended well.
+    /// Ended with exit code 0.
     Succeeded,
-    /// It has ended badly.
+    /// Ended with another exit code, or by an injected fault.
     Failed,
-    /// It is being cancelled.
+    /// Being cancelled.
     Cancelling,
-    /// It was cancelled.
+    /// Ended by a cancellation.
     Cancelled,
 }
 
 impl JobState {
-    /// The word in answers.
+    /// SkyPilot's name of the state.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",
@@ -48,12 +48,12 @@ impl JobState {
         }
     }
 
-    /// Whether nothing more happens to it.
+    /// Whether the job has ended.
     pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 
-    /// SkyPilot's `JobExitCode`: what following its log returns.
+    /// SkyPilot's `JobExitCode`: the return value of a request that follows the job's log.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Succeeded => 0,
@@ -64,29 +64,29 @@ impl JobState {
     }
 }
 
-/// A job. All times are times since 1970.
+/// Job. Points in time are durations since 1970.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) user: String,
     pub(crate) submitted: Duration,
-    /// When its machine is there.
+    /// Start of the script, when the cluster is UP.
     starts: Duration,
     script: Script,
-    doomed: bool,
-    /// When somebody did not want it any more, and when it is over then.
+    must_fail: bool,
+    /// Time of the cancellation, and time at which it takes effect.
     cancelled: Option<(Duration, Duration)>,
 }
 
 impl Job {
-    /// A job that is submitted now; its machine is there `after` a while.
+    /// Job that is submitted now and starts after `delay`.
     pub(super) fn new(
         id: u64,
         task: &Task,
         user: &str,
         now: Duration,
-        after: Duration,
+        delay: Duration,
         settings: &Settings,
     ) -> Self {
         Self {
@@ -94,58 +94,58 @@ impl Job {
             name: task.name.clone().unwrap_or_else(|| "-".to_owned()),
             user: user.to_owned(),
             submitted: now,
-            starts: now + after,
+            starts: now + delay,
             script: Script::of(task.run.as_deref().unwrap_or_default(), settings.sleep),
-            doomed: false,
+            must_fail: false,
             cancelled: None,
         }
     }
 
-    /// It will end badly, whatever its script says.
-    pub(super) fn doom(mut self, doomed: bool) -> Self {
-        self.doomed = doomed;
+    /// Job that fails regardless of its script, if `must_fail`.
+    pub(super) fn with_failure(mut self, must_fail: bool) -> Self {
+        self.must_fail = must_fail;
         self
     }
 
-    /// Where it stands.
+    /// State at time `now`.
     pub(crate) fn state(&self, now: Duration) -> JobState {
         match self.cancelled {
-            Some((_, over)) if now < over => JobState::Cancelling,
+            Some((_, end)) if now < end => JobState::Cancelling,
             Some(_) => JobState::Cancelled,
             None if now < self.starts => JobState::Pending,
-            None if now < self.starts + self.script.length => JobState::Running,
-            None if self.doomed || self.script.code != 0 => JobState::Failed,
+            None if now < self.starts + self.script.duration => JobState::Running,
+            None if self.must_fail || self.script.code != 0 => JobState::Failed,
             None => JobState::Succeeded,
         }
     }
 
-    /// When it started, if it has.
+    /// Time of the start; `None` if the job has not started, or was cancelled before.
     pub(super) fn started(&self, now: Duration) -> Option<Duration> {
         let until = self.cancelled.map_or(now, |(at, _)| at);
         (self.starts <= until).then_some(self.starts)
     }
 
-    /// When it ended, if it has.
+    /// Time of the end; `None` if the job has not ended.
     pub(super) fn ended(&self, now: Duration) -> Option<Duration> {
-        let over = self.cancelled.map_or(self.starts + self.script.length, |(_, over)| over);
-        (over <= now).then_some(over)
+        let end = self.cancelled.map_or(self.starts + self.script.duration, |(_, end)| end);
+        (end <= now).then_some(end)
     }
 
-    /// Cancels it, which takes a while; whether there was something to cancel.
-    pub(super) fn cancel(&mut self, now: Duration, takes: Duration) -> bool {
+    /// Cancels the job within `duration`. Returns whether the job had not ended yet.
+    pub(super) fn cancel(&mut self, now: Duration, duration: Duration) -> bool {
         let state = self.state(now);
         if state.is_final() {
             return false;
         }
         if self.cancelled.is_none() {
-            // What has not begun needs no ending.
-            let takes = if state == JobState::Pending { Duration::ZERO } else { takes };
-            self.cancelled = Some((now, now + takes));
+            // A job that has not started is cancelled immediately.
+            let duration = if state == JobState::Pending { Duration::ZERO } else { duration };
+            self.cancelled = Some((now, now + duration));
         }
         true
     }
 
-    /// The lines of its log so far.
+    /// Lines of the log until `now`.
     pub(crate) fn log(&self, now: Duration) -> Vec<String> {
         let Some(started) = self.started(now) else { return Vec::new() };
         let until = self.cancelled.map_or(now, |(at, _)| at);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_lives_as_long_as_its_script() {
+    fn a_job_runs_as_long_as_its_script() {
         let job = job("echo a; sleep 2; echo b");
         let states = [10, 11, 12, 13].map(|second| job.state(second * SECOND).name());
         assert_eq!(states, ["PENDING", "RUNNING", "RUNNING", "SUCCEEDED"]);
@@ -194,8 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn a_job_fails_by_its_exit_code_or_by_fate() {
+    fn a_job_fails_by_its_exit_code_or_by_an_injected_fault() {
         assert_eq!(job("exit 1").state(20 * SECOND), JobState::Failed);
-        assert_eq!(job("echo").doom(true).state(20 * SECOND), JobState::Failed);
+        assert_eq!(job("echo").with_failure(true).state(20 * SECOND), JobState::Failed);
     }
 }

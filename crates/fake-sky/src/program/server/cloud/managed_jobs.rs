@@ -1,4 +1,4 @@
-//! Managed jobs: each on a cluster of its own that nobody sees.
+//! Simulated managed jobs. Their clusters are not listed.
 
 use std::time::Duration;
 
@@ -6,53 +6,57 @@ use fake_sky::settings::Settings;
 use serde_json::{Map, Value, json};
 
 use super::job::{Job, JobState};
-use crate::program::server::outcome::{Answer, Outcome, PICKLE, Said, Verdict};
+use crate::program::server::outcome::{Completion, Outcome, PICKLE, RequestResult, Success};
 use crate::program::server::work::Work;
 
-/// How long a job is CANCELLING.
-const CANCELLED_WITHIN: Duration = Duration::from_millis(100);
+/// Duration of the state CANCELLING.
+const CANCEL_DURATION: Duration = Duration::from_millis(100);
 
-/// All managed jobs.
+/// Managed jobs, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct ManagedJobs(Vec<Job>);
 
 impl ManagedJobs {
-    /// Looks one up.
+    /// Managed job with this id.
     pub(crate) fn find(&self, id: u64) -> Option<&Job> {
         self.0.iter().find(|job| job.id == id)
     }
 
-    /// `sky.jobs.launch`: the ids of what was submitted.
-    pub(super) fn launch(&mut self, work: &Work, settings: &Settings, now: Duration) -> Verdict {
+    /// Handles `sky.jobs.launch`: submits jobs, and returns their ids.
+    pub(super) fn launch(
+        &mut self,
+        work: &Work,
+        settings: &Settings,
+        now: Duration,
+    ) -> RequestResult {
         let mut task = work.task();
         if let Some(name) = work.body["name"].as_str() {
             task.name = Some(name.to_owned());
         }
-        // Without an infrastructure the submission succeeds all the same.
-        let nowhere = settings.infra.is_empty();
-        if nowhere {
+        // In consolidation mode SkyPilot accepts a job also without an infra; the job fails.
+        let has_no_infra = settings.infra.is_empty();
+        if has_no_infra {
             task.run = None;
         }
-        let doomed = nowhere || settings.job_failed.hit(work.name, work.count);
+        let must_fail = has_no_infra || settings.job_failed.hit(work.name, work.count);
         let mut ids = Vec::new();
         for _ in 0..work.body["num_jobs"].as_u64().unwrap_or(1) {
             let id = self.0.last().map_or(1, |job| job.id + 1);
             ids.push(id);
-            self.0.push(
-                Job::new(id, &task, work.user(), now, settings.launch, settings).doom(doomed),
-            );
+            let job = Job::new(id, &task, work.user(), now, settings.launch, settings);
+            self.0.push(job.with_failure(must_fail));
         }
         let name = task.name.unwrap_or_default();
         let log = vec![format!("\u{1b}[33mLaunching managed job '{name}'...\u{1b}[0m")];
-        Ok(Said { value: json!({"job_id": ids, "handle": PICKLE}), log })
+        Ok(Success { value: json!({"job_id": ids, "handle": PICKLE}), log })
     }
 
-    /// `sky.jobs.queue` and `sky.jobs.queue_v2`: newest first.
-    pub(super) fn queue(&self, work: &Work, now: Duration) -> Verdict {
+    /// Handles `sky.jobs.queue` and `sky.jobs.queue_v2`: lists the jobs, newest first.
+    pub(super) fn queue(&self, work: &Work, now: Duration) -> RequestResult {
         let body = &work.body;
         let all_users = work.flag("all_users", false);
-        let own = |job: &&Job| all_users || job.user == work.user();
-        let asked = |job: &&Job| {
+        let of_user = |job: &&Job| all_users || job.user == work.user();
+        let requested = |job: &&Job| {
             let state = job.state(now);
             let one_of = |field: &str, value: Value| {
                 body[field].as_array().is_none_or(|values| values.contains(&value))
@@ -66,7 +70,8 @@ impl ManagedJobs {
                 .as_array()
                 .is_none_or(|names| names.iter().any(|name| *name == job.state(now).name()))
         };
-        let matching: Vec<_> = self.0.iter().rev().filter(own).filter(asked).collect();
+        let matching: Vec<_> = self.0.iter().rev().filter(of_user).filter(requested).collect();
+        // The counts ignore the filter by status and the page.
         let mut counts = Map::new();
         for job in &matching {
             let count = counts.entry(job.state(now).name()).or_insert(json!(0));
@@ -77,22 +82,24 @@ impl ManagedJobs {
             let Some(limit) = body["limit"].as_u64() else { return rows };
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let page = body["page"].as_u64().unwrap_or(1).saturating_sub(1);
-            let before = usize::try_from(page).unwrap_or(usize::MAX).saturating_mul(limit);
-            rows.into_iter().skip(before).take(limit).collect()
+            let skipped = usize::try_from(page).unwrap_or(usize::MAX).saturating_mul(limit);
+            rows.into_iter().skip(skipped).take(limit).collect()
         };
         let total = shown.len();
         let rows = page(shown.iter().map(|job| row(job, now, &body["fields"])).collect());
         if work.name == "sky.jobs.queue" {
-            return Ok(Said::value(Value::Array(rows)));
+            return Ok(Success::value(Value::Array(rows)));
         }
-        Ok(Said::value(json!({
-            "jobs": rows, "total": total, "total_no_filter": self.0.iter().filter(own).count(),
+        Ok(Success::value(json!({
+            "jobs": rows, "total": total,
+            "total_no_filter": self.0.iter().filter(of_user).count(),
             "status_counts": counts, "infra_options": [],
         })))
     }
 
-    /// `sky.jobs.cancel`: by ids, by name, or all.
-    pub(super) fn cancel(&mut self, work: &Work, now: Duration, stays: bool) -> Verdict {
+    /// Handles `sky.jobs.cancel`: cancels jobs by ids, by name, or all. The jobs keep running
+    /// if they `survive` by an injected fault.
+    pub(super) fn cancel(&mut self, work: &Work, now: Duration, survive: bool) -> RequestResult {
         let body = &work.body;
         let ids = body["job_ids"].as_array().filter(|ids| !ids.is_empty());
         let name = body["name"].as_str();
@@ -103,19 +110,20 @@ impl ManagedJobs {
             let message = "Can only specify one of JOB_IDS, name, pool, or all/all_users.";
             return Err(Outcome::error("ValueError", message));
         }
-        let meant = |job: &Job| match (ids, name) {
+        let selected = |job: &Job| match (ids, name) {
             (Some(ids), _) => ids.contains(&json!(job.id)),
             (None, Some(name)) => job.name == name,
             (None, None) => all && (all_users || job.user == work.user()),
         };
-        let unfinished = |job: &&mut Job| meant(job) && !job.state(now).is_final();
-        let doomed: Vec<_> = self.0.iter_mut().filter(unfinished).collect();
-        let names: Vec<_> = doomed.iter().map(|job| job.id.to_string()).collect();
-        let said = match (name, names.as_slice()) {
+        let unfinished = |job: &&mut Job| selected(job) && !job.state(now).is_final();
+        let cancelled: Vec<_> = self.0.iter_mut().filter(unfinished).collect();
+        let cancelled_ids: Vec<_> = cancelled.iter().map(|job| job.id.to_string()).collect();
+        let message = match (name, cancelled_ids.as_slice()) {
             (Some(name), []) => format!("No running job found with name '{name}'."),
+            // An ambiguous name cancels nothing.
             (Some(name), [_, _, ..]) => {
-                let ids = names.join(", ");
-                return Ok(Said::line(format!(
+                let ids = cancelled_ids.join(", ");
+                return Ok(Success::line(format!(
                     "\u{1b}[31mMultiple running jobs found with name '{name}'.\nJob IDs: \
                      [{ids}]\u{1b}[0m"
                 )));
@@ -126,31 +134,32 @@ impl ManagedJobs {
                 format!("Jobs with IDs {} are scheduled to be cancelled.", ids.join(", "))
             }
         };
-        if !stays {
-            doomed.into_iter().for_each(|job| _ = job.cancel(now, CANCELLED_WITHIN));
+        if !survive {
+            cancelled.into_iter().for_each(|job| _ = job.cancel(now, CANCEL_DURATION));
         }
-        Ok(Said::line(said))
+        Ok(Success::line(message))
     }
 
-    /// The job whose log somebody wants; or else what they are told instead.
-    pub(super) fn to_follow(&self, work: &Work, now: Duration) -> Result<u64, Answer> {
-        let told = |text: String| Err(Answer::not_found(text));
+    /// Id of the job whose log is requested, or the completion of a request without such a
+    /// job.
+    pub(super) fn find_followed(&self, work: &Work, now: Duration) -> Result<u64, Completion> {
+        let not_found = |text: String| Err(Completion::not_found(text));
         match (work.body["job_id"].as_u64(), work.body["name"].as_str()) {
             (Some(_), Some(_)) => {
                 Err(Outcome::error("ValueError", "Cannot specify both name and job_id.").into())
             }
             (Some(id), None) if self.find(id).is_some() => Ok(id),
-            (Some(id), None) => told(format!("Job {id} not found.")),
+            (Some(id), None) => not_found(format!("Job {id} not found.")),
             (None, None) => match self.0.last() {
                 Some(job) => Ok(job.id),
-                None => told("No managed job found.".to_owned()),
+                None => not_found("No managed job found.".to_owned()),
             },
             (None, Some(name)) => {
                 let running = |job: &&Job| job.name == name && !job.state(now).is_final();
                 let running: Vec<_> = self.0.iter().filter(running).collect();
                 match running.as_slice() {
                     [job] => Ok(job.id),
-                    [] => told(format!("No running managed job found with name '{name}'.")),
+                    [] => not_found(format!("No running managed job found with name '{name}'.")),
                     _ => {
                         let message = format!("Multiple running jobs found with name '{name}'.");
                         Err(Outcome::error("ValueError", message).into())
@@ -161,17 +170,17 @@ impl ManagedJobs {
     }
 }
 
-/// The row of a job. When `fields` are asked for, the others are left out, but
-/// for those that identify it.
+/// Row of a job. If `fields` is a list, it has only these fields and those that identify the
+/// job.
 fn row(job: &Job, now: Duration, fields: &Value) -> Value {
     let state = job.state(now);
     let (started, ended) = (job.started(now), job.ended(now));
-    let took = started.map(|started| ended.unwrap_or(now).saturating_sub(started));
+    let duration = started.map(|started| ended.unwrap_or(now).saturating_sub(started));
     let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
     let failed = state == JobState::Failed;
     let mut row = json!({
         "_job_id": job.id, "job_id": job.id, "task_id": 0, "job_name": job.name,
-        "task_name": job.name, "job_duration": seconds(took).unwrap_or_default(),
+        "task_name": job.name, "job_duration": seconds(duration).unwrap_or_default(),
         "workspace": "default", "status": state.name(),
         "schedule_state": if state.is_final() { "DONE" } else { "ALIVE" },
         "resources": "1x[CPU:1+]", "cluster_resources": "-", "cluster_resources_full": "-",
@@ -183,8 +192,8 @@ fn row(job: &Job, now: Duration, fields: &Value) -> Value {
         "last_recovered_at": seconds(started).unwrap_or(-1.0), "is_job_group": false,
     });
     if let (Some(fields), Some(row)) = (fields.as_array(), row.as_object_mut()) {
-        let kept = ["job_id", "task_id", "status"];
-        row.retain(|field, _| kept.contains(&field.as_str()) || fields.contains(&json!(field)));
+        let always = ["job_id", "task_id", "status"];
+        row.retain(|field, _| always.contains(&field.as_str()) || fields.contains(&json!(field)));
     }
     row
 }

@@ -1,10 +1,8 @@
-//! What a server with an infrastructure has on it: clusters, managed jobs and
-//! services. There is no infrastructure, of course: things come up, run and end
-//! by the clock, as long as the settings say.
+//! Simulated infra: clusters, managed jobs and services, whose states follow from the clock
+//! and the settings.
 //!
-//! A request touches this twice: when its executor begins ([`Cloud::begin`])
-//! and when it is done ([`Cloud::conclude`]). What follows a log reads here too
-//! ([`Cloud::read`]).
+//! A request uses it twice: at its start in an executor ([`Cloud::begin`]) and at its end
+//! ([`Cloud::complete`]). A request that follows a log reads it with [`Cloud::read`].
 
 mod clusters;
 mod job;
@@ -27,20 +25,20 @@ use self::services::Services;
 use super::endpoints::controller_name;
 use super::infrastructures;
 use super::log::now;
-use super::outcome::{Answer, Outcome, PICKLE, Said, Verdict};
+use super::outcome::{Completion, Outcome, PICKLE, RequestResult, Success};
 use super::task::Task;
 use super::work::Work;
 
-/// The job that a stream follows.
+/// Job whose log a stream follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Followed {
-    /// One on a cluster.
+pub(crate) enum FollowedJob {
+    /// Job on a cluster: cluster name and job id.
     OnCluster(String, u64),
-    /// A managed one.
+    /// Managed job.
     Managed(u64),
 }
 
-/// Everything that was launched.
+/// Simulated infra, with everything that was launched on it.
 #[derive(Debug, Default)]
 pub(crate) struct Cloud(Mutex<Launched>);
 
@@ -52,19 +50,19 @@ struct Launched {
 }
 
 impl Cloud {
-    /// How long a request takes: what launches something takes longer, unless
-    /// that is there.
-    pub(crate) fn takes(&self, work: &Work, settings: &Settings) -> Duration {
+    /// Run time of a request: the launch time if it launches a cluster that is not UP yet.
+    pub(crate) fn service_time(&self, work: &Work, settings: &Settings) -> Duration {
         match launched_by(work, settings) {
             Some(cluster) if !self.lock().clusters.is_up(&cluster) => settings.launch,
             _ => settings.service,
         }
     }
 
-    /// An executor begins with a request.
+    /// Applies the start of a request in an executor: a launch adds its cluster.
     pub(crate) fn begin(&self, work: &Work, settings: &Settings) {
         if let Some(cluster) = launched_by(work, settings) {
             let user = if work.name == "sky.launch" { work.user() } else { DEFAULT_USER_ID };
+            // A task without an infra gets the first one of the settings.
             let infra = settings.infra.first().map(String::as_str).unwrap_or_default();
             let infra = work.task().infra.unwrap_or_else(|| infra.to_owned());
             let infra = infrastructures::infrastructure(&infra).unwrap_or(&infra);
@@ -77,71 +75,75 @@ impl Cloud {
         self.lock().clusters.is_up(cluster)
     }
 
-    /// What a request that has run changes and returns, if no fault was injected into it.
-    pub(crate) fn conclude(&self, work: &Work, settings: &Settings) -> Verdict {
+    /// Applies the end of a request without an injected fault, and returns its result.
+    pub(crate) fn complete(&self, work: &Work, settings: &Settings) -> RequestResult {
         let now = now();
-        let stays = settings.survivor.hit(work.name, work.count);
+        let survives = settings.survivor.hit(work.name, work.count);
         let Launched { clusters, jobs, services } = &mut *self.lock();
         if let Some(cluster) = launched_by(work, settings) {
-            if let Err(broken) = infrastructure(work, settings) {
-                clusters.give_up(&cluster);
-                return Err(broken);
+            if let Err(error) = check_infra(work, settings) {
+                clusters.discard_launch(&cluster);
+                return Err(error);
             }
-            clusters.come_up(&cluster);
+            clusters.mark_up(&cluster);
         } else {
-            infrastructure(work, settings)?;
+            check_infra(work, settings)?;
         }
-        controller(work, settings, clusters)?;
+        check_controller(work, settings, clusters)?;
         match work.name {
             "sky.launch" if work.flag("dryrun", false) => {
-                Ok(Said::value(json!({"job_id": null, "handle": PICKLE})))
+                Ok(Success::value(json!({"job_id": null, "handle": PICKLE})))
             }
             "sky.launch" => {
-                let mut said = clusters.submit(work, settings, now)?;
-                said.log.insert(0, Cluster::launched(work.cluster()));
-                Ok(said)
+                let mut success = clusters.submit(work, settings, now)?;
+                success.log.insert(0, Cluster::launched(work.cluster()));
+                Ok(success)
             }
             "sky.exec" => clusters.submit(work, settings, now),
-            "sky.down" => clusters.down(work, stays),
+            "sky.down" => clusters.down(work, survives),
             "sky.queue" => clusters.queue(work, now),
             "sky.status" => clusters.status(work),
             "sky.jobs.launch" => jobs.launch(work, settings, now),
             "sky.jobs.queue" | "sky.jobs.queue_v2" => jobs.queue(work, now),
-            "sky.jobs.cancel" => jobs.cancel(work, now, stays),
+            "sky.jobs.cancel" => jobs.cancel(work, now, survives),
             "sky.serve.up" => services.up(work, now),
             "sky.serve.status" => services.status(work, now),
-            "sky.serve.down" => services.down(work, now, stays),
-            "sky.jobs.pool_status" => Ok(Said::value(json!([]))),
+            "sky.serve.down" => services.down(work, now, survives),
+            "sky.jobs.pool_status" => Ok(Success::value(json!([]))),
             name => Err(Outcome::error("NotSupportedError", format!("{name} is not supported"))),
         }
     }
 
-    /// Finds the job whose log is asked for; or how the request ends without.
-    pub(crate) fn to_follow(&self, work: &Work, settings: &Settings) -> Result<Followed, Answer> {
+    /// Job whose log is requested, or the completion of a request without such a job.
+    pub(crate) fn find_followed(
+        &self,
+        work: &Work,
+        settings: &Settings,
+    ) -> Result<FollowedJob, Completion> {
         let Launched { clusters, jobs, .. } = &mut *self.lock();
         if work.name == "sky.jobs.logs" {
-            controller(work, settings, clusters)?;
-            return jobs.to_follow(work, now()).map(Followed::Managed);
+            check_controller(work, settings, clusters)?;
+            return jobs.find_followed(work, now()).map(FollowedJob::Managed);
         }
         let cluster = clusters.available(work.cluster(), "tailing logs")?;
-        let wanted = work.body["job_id"].as_u64().or(cluster.jobs.last().map(|job| job.id));
-        let missing = match wanted {
+        let requested = work.body["job_id"].as_u64().or(cluster.jobs.last().map(|job| job.id));
+        let message = match requested {
             None => "Skip streaming logs as no job has been submitted.".to_owned(),
             Some(id) if cluster.jobs.iter().any(|job| job.id == id) => {
-                return Ok(Followed::OnCluster(cluster.name.clone(), id));
+                return Ok(FollowedJob::OnCluster(cluster.name.clone(), id));
             }
             Some(id) => format!("Job {id} not found (see `sky queue`)."),
         };
-        Err(Answer::not_found(missing))
+        Err(Completion::not_found(message))
     }
 
-    /// The log of a job so far and where it stands, unless it has vanished.
-    pub(crate) fn read(&self, followed: &Followed) -> Option<(Vec<String>, JobState)> {
+    /// Log of a job so far, and its state; `None` if its cluster was removed.
+    pub(crate) fn read(&self, followed: &FollowedJob) -> Option<(Vec<String>, JobState)> {
         let now = now();
         let launched = self.lock();
         let job = match followed {
-            Followed::Managed(id) => launched.jobs.find(*id),
-            Followed::OnCluster(cluster, id) => {
+            FollowedJob::Managed(id) => launched.jobs.find(*id),
+            FollowedJob::OnCluster(cluster, id) => {
                 launched.clusters.find(cluster)?.jobs.iter().find(|job| job.id == *id)
             }
         };
@@ -153,19 +155,19 @@ impl Cloud {
     }
 }
 
-impl Followed {
-    /// The last lines of a log whose job has ended.
-    pub(crate) fn last_words(&self, ended: JobState) -> Vec<String> {
-        let ended = ended.name();
-        let mut words = vec![finishing(&format!("Job finished (status: {ended})."))];
+impl FollowedJob {
+    /// Last lines of the log of a job that has ended.
+    pub(crate) fn final_lines(&self, state: JobState) -> Vec<String> {
+        let status = state.name();
+        let mut lines = vec![finishing(&format!("Job finished (status: {status})."))];
         if let Self::Managed(id) = self {
-            words.push(finishing(&format!("Managed job finished: {id} (status: {ended}).")));
+            lines.push(finishing(&format!("Managed job finished: {id} (status: {status}).")));
         }
-        words
+        lines
     }
 }
 
-/// The cluster that a request launches, if any.
+/// Name of the cluster that a request launches, if any.
 fn launched_by(work: &Work, settings: &Settings) -> Option<String> {
     match work.name {
         _ if settings.infra.is_empty() => None,
@@ -176,8 +178,8 @@ fn launched_by(work: &Work, settings: &Settings) -> Option<String> {
     }
 }
 
-/// What manages jobs or services must be there for most requests about them.
-fn controller(work: &Work, settings: &Settings, clusters: &Clusters) -> Result<(), Outcome> {
+/// Checks that the controller of jobs or services exists, if the request needs one.
+fn check_controller(work: &Work, settings: &Settings, clusters: &Clusters) -> Result<(), Outcome> {
     let (kind, missing) = match work.name.split('.').nth(1) {
         Some("jobs") if !settings.consolidation => ("jobs", "No in-progress managed jobs."),
         Some("serve") => ("serve", "No live services."),
@@ -189,8 +191,8 @@ fn controller(work: &Work, settings: &Settings, clusters: &Clusters) -> Result<(
     }
 }
 
-/// The infrastructure may not be what the task insists on, and may fail.
-fn infrastructure(work: &Work, settings: &Settings) -> Result<(), Outcome> {
+/// Checks that the infra of the task is enabled, and injects `FAKE_SKY_INFRA_FAIL`.
+fn check_infra(work: &Work, settings: &Settings) -> Result<(), Outcome> {
     if matches!(work.name, "sky.launch" | "sky.serve.up")
         && let Task { name, infra: Some(infra), .. } = work.task()
         && !settings.infra.iter().any(|known| known.eq_ignore_ascii_case(&infra))

@@ -1,23 +1,23 @@
-//! What a job does: as much of its `run` as is understood without a shell.
+//! Simulated shell script of a job: output and duration of its `run`, without a shell.
 //!
-//! That is `echo`, `sleep` and `exit`, one after the other; any other command
-//! takes no time and prints nothing.
+//! `echo`, `sleep` and `exit` are interpreted, one after the other. Other commands take no
+//! time and print nothing.
 
 use std::time::Duration;
 
-/// A job's output and its end, as times after its start.
+/// Output and duration of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Script {
-    /// What it prints, and when.
+    /// Lines of output, each with its time since the start.
     pub(crate) lines: Vec<(Duration, String)>,
-    /// How long it takes.
-    pub(crate) length: Duration,
-    /// What it exits with.
+    /// Run time.
+    pub(crate) duration: Duration,
+    /// Exit code.
     pub(crate) code: u8,
 }
 
 impl Script {
-    /// Reads a `run`, in which a `second` of sleep takes so long.
+    /// Script of a `run`. One second of `sleep` takes the time `second`.
     pub(crate) fn of(run: &str, second: Duration) -> Self {
         let mut script = Self::default();
         for command in commands(run) {
@@ -25,8 +25,8 @@ impl Script {
             let (word, rest) =
                 command.split_once(char::is_whitespace).unwrap_or((command, Default::default()));
             match word {
-                "echo" => script.lines.push((script.length, unquoted(rest.trim()))),
-                "sleep" => script.length += nap(rest.trim(), second),
+                "echo" => script.lines.push((script.duration, unquoted(rest.trim()))),
+                "sleep" => script.duration += sleep_time(rest.trim(), second),
                 "exit" => {
                     script.code = rest.trim().parse().unwrap_or_default();
                     break;
@@ -38,14 +38,14 @@ impl Script {
     }
 }
 
-/// A sleep that cannot be read takes no time; one that never ends, a century.
-fn nap(seconds: &str, second: Duration) -> Duration {
+/// Duration of a `sleep`: 0 if its argument is no number, at most a century (`infinity`).
+fn sleep_time(seconds: &str, second: Duration) -> Duration {
     const CENTURY: f64 = 3.2e9;
     let seconds: f64 = seconds.parse().unwrap_or_default();
     Duration::try_from_secs_f64(seconds.min(CENTURY) * second.as_secs_f64()).unwrap_or_default()
 }
 
-/// The commands between newlines, `;` and `&`, as far as those are not quoted.
+/// Commands of a script, split at newlines, `;` and `&` outside of quotes.
 fn commands(run: &str) -> Vec<String> {
     let mut commands = vec![String::new()];
     let mut quote = None;
@@ -79,15 +79,15 @@ mod tests {
         let lines =
             [(Duration::ZERO, "a; b".to_owned()), (Duration::from_millis(20), "done".to_owned())];
         assert_eq!(script.lines, lines);
-        assert_eq!((script.length, script.code), (Duration::from_millis(20), 3));
+        assert_eq!((script.duration, script.code), (Duration::from_millis(20), 3));
     }
 
     #[test]
-    fn a_sleep_may_be_anything() {
-        let length = |run| Script::of(run, Duration::from_secs(1)).length;
-        assert_eq!(length("sleep 0.5"), Duration::from_millis(500));
-        assert_eq!(length("sleep -1"), Duration::ZERO);
-        assert_eq!(length("sleep soon"), Duration::ZERO);
-        assert!(length("sleep infinity") > Duration::from_secs(1_000_000_000));
+    fn a_sleep_accepts_any_argument() {
+        let duration = |run| Script::of(run, Duration::from_secs(1)).duration;
+        assert_eq!(duration("sleep 0.5"), Duration::from_millis(500));
+        assert_eq!(duration("sleep -1"), Duration::ZERO);
+        assert_eq!(duration("sleep soon"), Duration::ZERO);
+        assert!(duration("sleep infinity") > Duration::from_secs(1_000_000_000));
     }
 }

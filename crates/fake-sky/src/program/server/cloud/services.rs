@@ -1,4 +1,4 @@
-//! Services: each becomes READY after a while.
+//! Simulated services (SkyServe).
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use serde_json::{Value, json};
 
 use super::clusters::matches;
 use super::job::finishing;
-use crate::program::server::outcome::{Outcome, Said, Verdict};
+use crate::program::server::outcome::{Outcome, RequestResult, Success};
 use crate::program::server::work::Work;
 
-/// The port of the first service's load balancer; each has its own.
+/// Load balancer port of the first service; later services get the next ports.
 const FIRST_PORT: u64 = 30_001;
 
-/// How long a service takes to become READY.
+/// Time until a service is READY.
 const READY_AFTER: Duration = Duration::from_millis(300);
 
-/// How long a service is SHUTTING_DOWN.
-const DOWN_WITHIN: Duration = Duration::from_millis(100);
+/// Duration of the state SHUTTING_DOWN.
+const SHUTDOWN_DURATION: Duration = Duration::from_millis(100);
 
-/// All services.
+/// Services, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Services {
-    there: Vec<Service>,
-    /// How many there ever were.
-    ever: u64,
+    services: Vec<Service>,
+    /// Number of services created so far, removed ones included.
+    created: u64,
 }
 
 #[derive(Debug)]
@@ -33,21 +33,21 @@ struct Service {
     port: u64,
     replicas: u64,
     submitted: Duration,
-    /// When it is READY.
+    /// Time at which the service is READY.
     ready: Duration,
-    /// When it is gone, after somebody did not want it any more.
-    gone: Option<Duration>,
+    /// Time at which the service is removed, after a `sky.serve.down`.
+    removed: Option<Duration>,
 }
 
 impl Services {
-    /// `sky.serve.up`: the name and where to reach it.
-    pub(super) fn up(&mut self, work: &Work, now: Duration) -> Verdict {
-        self.forget(now);
+    /// Handles `sky.serve.up`: adds a service, and returns its name and endpoint.
+    pub(super) fn up(&mut self, work: &Work, now: Duration) -> RequestResult {
+        self.discard_removed(now);
         let name = work.body["service_name"].as_str().unwrap_or_default();
         let Some(replicas) = work.task().replicas else {
             return Err(Outcome::error("RuntimeError", "Service section not found."));
         };
-        if self.there.iter().any(|service| service.name == name) {
+        if self.services.iter().any(|service| service.name == name) {
             return Err(Outcome::error(
                 "ValueError",
                 format!(
@@ -60,67 +60,68 @@ impl Services {
         let service = Service {
             name: name.to_owned(),
             user: work.user().to_owned(),
-            port: FIRST_PORT + self.ever,
+            port: FIRST_PORT + self.created,
             replicas,
             submitted: now,
             ready: now + READY_AFTER,
-            gone: None,
+            removed: None,
         };
-        self.ever += 1;
+        self.created += 1;
         let endpoint = service.endpoint();
         let log = vec![
             format!("\u{1b}[36mService name: \u{1b}[1m{name}\u{1b}[0m"),
             format!("\u{1b}[36mEndpoint URL: \u{1b}[1m{endpoint}\u{1b}[0m"),
             finishing("Service is spinning up and replicas will be ready shortly."),
         ];
-        self.there.push(service);
-        Ok(Said { value: json!([name, endpoint]), log })
+        self.services.push(service);
+        Ok(Success { value: json!([name, endpoint]), log })
     }
 
-    /// `sky.serve.status`.
-    pub(super) fn status(&mut self, work: &Work, now: Duration) -> Verdict {
-        self.forget(now);
+    /// Handles `sky.serve.status`: lists services.
+    pub(super) fn status(&mut self, work: &Work, now: Duration) -> RequestResult {
+        self.discard_removed(now);
         let patterns = names(&work.body["service_names"]);
         let all = work.body["service_names"].is_null();
-        let shown = self.there.iter().filter(|service| {
+        let shown = self.services.iter().filter(|service| {
             all || patterns.iter().any(|pattern| matches(pattern, &service.name))
         });
-        Ok(Said::value(shown.map(|service| service.row(now)).collect()))
+        Ok(Success::value(shown.map(|service| service.row(now)).collect()))
     }
 
-    /// `sky.serve.down`: what is meant is SHUTTING_DOWN for a while, then gone.
-    pub(super) fn down(&mut self, work: &Work, now: Duration, stays: bool) -> Verdict {
-        self.forget(now);
+    /// Handles `sky.serve.down`: services are SHUTTING_DOWN, then removed, unless they
+    /// `survive` by an injected fault.
+    pub(super) fn down(&mut self, work: &Work, now: Duration, survive: bool) -> RequestResult {
+        self.discard_removed(now);
         let patterns = names(&work.body["service_names"]);
         let all = work.flag("all", false);
         if patterns.is_empty() != all {
             let message = "Can only specify one of service_names or all.";
             return Err(Outcome::error("ValueError", message));
         }
-        let meant = self.there.iter_mut().filter(|service| {
+        let selected = self.services.iter_mut().filter(|service| {
             let named = patterns.iter().any(|pattern| matches(pattern, &service.name));
-            (all || named) && service.gone.is_none()
+            (all || named) && service.removed.is_none()
         });
         let mut down = Vec::new();
-        for service in meant {
+        for service in selected {
             down.push(format!("'{}'", service.name));
-            if !stays {
-                service.gone = Some(now + DOWN_WITHIN);
+            if !survive {
+                service.removed = Some(now + SHUTDOWN_DURATION);
             }
         }
-        Ok(Said::line(match down.as_slice() {
+        Ok(Success::line(match down.as_slice() {
             [] => "No service to terminate.".to_owned(),
             [one] => format!("Service {one} is scheduled to be terminated."),
             more => format!("Services {} are scheduled to be terminated.", more.join(", ")),
         }))
     }
 
-    fn forget(&mut self, now: Duration) {
-        self.there.retain(|service| service.gone.is_none_or(|gone| now < gone));
+    fn discard_removed(&mut self, now: Duration) {
+        self.services.retain(|service| service.removed.is_none_or(|removed| now < removed));
     }
 }
 
-/// One name, a list of them, or none.
+/// Names in a JSON value that is a string, a list of strings, or null.
 fn names(value: &Value) -> Vec<&str> {
     match value {
         Value::String(name) => vec![name],
@@ -136,7 +137,7 @@ impl Service {
 
     fn row(&self, now: Duration) -> Value {
         let ready = self.ready <= now;
-        let (status, replica) = match (self.gone, ready) {
+        let (status, replica) = match (self.removed, ready) {
             (Some(_), _) => ("SHUTTING_DOWN", "SHUTTING_DOWN"),
             (None, true) => ("READY", "READY"),
             (None, false) => ("REPLICA_INIT", "PROVISIONING"),

@@ -1,15 +1,15 @@
-//! What a request comes to: SkyPilot's answers on a machine without a cloud,
-//! unless a setting injects a fault.
+//! Completion of a request: an injected fault, or the outcome that SkyPilot has with the
+//! enabled infra.
 
 use fake_sky::settings::Settings;
 use serde_json::{Map, Value, json};
 
 use super::cloud::Cloud;
 use super::infrastructures::{INFRASTRUCTURES, infrastructure};
-use super::outcome::{Answer, Outcome, Said, Verdict};
+use super::outcome::{Completion, Outcome, RequestResult, Success};
 use super::work::Work;
 
-/// The end of a request that a fault is injected into.
+/// Outcome of a request into which a fault is injected; `None` without a fault.
 pub(crate) fn injected(work: &Work, settings: &Settings) -> Option<Outcome> {
     let Work { name, count, .. } = work;
     if settings.cancel.hit(name, *count) {
@@ -25,12 +25,12 @@ pub(crate) fn injected(work: &Work, settings: &Settings) -> Option<Outcome> {
     settings.wrong_value.hit(name, *count).then_some(Outcome::Value(Value::Null))
 }
 
-/// The end of a request that no fault was injected into.
-pub(crate) fn conclude(work: &Work, settings: &Settings, cloud: &Cloud) -> Answer {
+/// Runs the effects of a request without a fault, and returns its outcome and log.
+pub(crate) fn complete(work: &Work, settings: &Settings, cloud: &Cloud) -> Completion {
     let no_infrastructure = settings.infra.is_empty();
     match work.name {
         "sky.launch" | "sky.serve.up" if no_infrastructure => no_cloud().into(),
-        // Its controller would have to be launched.
+        // Without consolidation mode a jobs controller would have to be launched first.
         "sky.jobs.launch" if no_infrastructure && !settings.consolidation => no_cloud().into(),
         "sky.jobs.pool_status" if no_infrastructure => network_error("pools").into(),
         "sky.serve.status" if no_infrastructure => network_error("services").into(),
@@ -43,7 +43,7 @@ pub(crate) fn conclude(work: &Work, settings: &Settings, cloud: &Cloud) -> Answe
         "sky.workspaces.get" => {
             Outcome::Value(json!({"default": {"writable": true, "read_only": false}})).into()
         }
-        _ => cloud.conclude(work, settings).into(),
+        _ => cloud.complete(work, settings).into(),
     }
 }
 
@@ -61,15 +61,15 @@ fn network_error(what: &str) -> Outcome {
     Outcome::error("RuntimeError", message)
 }
 
-/// `sky.check`: of those asked about, the ones that can be used, and what for.
-fn check(work: &Work, settings: &Settings) -> Verdict {
-    let asked: Vec<&str> = match work.body["clouds"].as_array() {
+/// Outcome of `sky.check`: the requested infras that are enabled, with their capabilities.
+fn check(work: &Work, settings: &Settings) -> RequestResult {
+    let requested: Vec<&str> = match work.body["clouds"].as_array() {
         Some(clouds) => clouds.iter().filter_map(Value::as_str).collect(),
         None => INFRASTRUCTURES.to_vec(),
     };
     let mut enabled = Map::new();
     let mut log = vec!["Checking credentials to enable infra for SkyPilot.".to_owned()];
-    for name in asked {
+    for name in requested {
         let Some(known) = infrastructure(name) else {
             let valid = INFRASTRUCTURES.map(str::to_ascii_lowercase).join("', '");
             let message = format!("Cloud '{name}' is not a valid cloud among ['{valid}']");
@@ -77,8 +77,9 @@ fn check(work: &Work, settings: &Settings) -> Verdict {
         };
         if settings.infra.iter().any(|name| infrastructure(name) == Some(known)) {
             let stores = ["AWS", "Azure", "GCP", "IBM", "Nebius", "OCI"].contains(&known);
-            let able = if stores { json!(["compute", "storage"]) } else { json!(["compute"]) };
-            enabled.insert(known.to_owned(), able);
+            let capabilities =
+                if stores { json!(["compute", "storage"]) } else { json!(["compute"]) };
+            enabled.insert(known.to_owned(), capabilities);
         }
     }
     log.push(if enabled.is_empty() {
@@ -87,39 +88,40 @@ fn check(work: &Work, settings: &Settings) -> Verdict {
         "🎉 Enabled infra 🎉".to_owned()
     });
     log.extend(enabled.keys().map(|name| format!("  {name}")));
-    Ok(Said { value: json!({ "default": enabled }), log })
+    Ok(Success { value: json!({ "default": enabled }), log })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ended(name: &'static str, count: u64, settings: &Settings) -> Outcome {
+    fn outcome(name: &'static str, count: u64, settings: &Settings) -> Outcome {
         let work = Work { name, count, body: json!({}) };
         injected(&work, settings)
-            .unwrap_or_else(|| conclude(&work, settings, &Cloud::default()).outcome)
+            .unwrap_or_else(|| complete(&work, settings, &Cloud::default()).outcome)
     }
 
     #[test]
     fn without_a_cloud_a_launch_fails_and_a_status_does_not() {
         let settings = Settings::default();
-        let launch = ended("sky.launch", 1, &settings);
+        let launch = outcome("sky.launch", 1, &settings);
         assert!(matches!(launch, Outcome::Error { kind: "NoCloudAccessError", .. }));
-        assert_eq!(ended("sky.status", 1, &settings), Outcome::Value(json!([])));
+        assert_eq!(outcome("sky.status", 1, &settings), Outcome::Value(json!([])));
     }
 
     #[test]
     fn a_fault_is_injected_into_every_kth_request_alone() {
         let fail = "sky.status:2".parse().unwrap();
         let settings = Settings { fail, ..Settings::default() };
-        let failed = |count| matches!(ended("sky.status", count, &settings), Outcome::Error { .. });
+        let failed =
+            |count| matches!(outcome("sky.status", count, &settings), Outcome::Error { .. });
         assert_eq!((1..=4).map(failed).collect::<Vec<_>>(), [false, true, false, true]);
     }
 
     #[test]
-    fn a_check_tells_what_can_be_used() {
+    fn a_check_returns_the_enabled_infras() {
         let settings = Settings { infra: vec!["kubernetes".to_owned()], ..Settings::default() };
         let enabled = json!({"default": {"Kubernetes": ["compute"]}});
-        assert_eq!(ended("sky.check", 1, &settings), Outcome::Value(enabled));
+        assert_eq!(outcome("sky.check", 1, &settings), Outcome::Value(enabled));
     }
 }

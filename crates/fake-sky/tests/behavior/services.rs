@@ -3,11 +3,11 @@
 use fake_sky::FakeServer;
 use serde_json::{Value, json};
 
-use super::{returned, soon, with_infra};
+use super::{returned, wait_for, with_infra};
 
 const YAML: &str = "service:\n  readiness_probe: /\n  replicas: 2\nrun: python -m http.server\n";
 
-/// The rows of these services; all, if `names` is null.
+/// Rows of the services `names`, or of all if that is null.
 fn rows(server: &FakeServer, names: &Value) -> anyhow::Result<Vec<Value>> {
     let rows = returned(server, "/serve/status", &json!({"service_names": names}))?;
     Ok(rows.map_err(anyhow::Error::msg)?.as_array().cloned().unwrap_or_default())
@@ -15,17 +15,17 @@ fn rows(server: &FakeServer, names: &Value) -> anyhow::Result<Vec<Value>> {
 
 fn become_status(server: &FakeServer, status: &str) -> anyhow::Result<()> {
     let now = || rows(server, &Value::Null).ok()?.first()?["status"].as_str().map(str::to_owned);
-    soon(status, || (now()? == status).then_some(()))
+    wait_for(status, || (now()? == status).then_some(()))
 }
 
 #[test]
-fn a_service_becomes_ready_and_goes_away() -> anyhow::Result<()> {
+fn a_service_becomes_ready_and_is_removed() -> anyhow::Result<()> {
     let server = with_infra(&[])?;
     let error = returned(&server, "/serve/status", &json!({"service_names": null}))?;
     assert_eq!(error, Err("ClusterNotUpError: No live services.".to_owned()));
 
     let up = json!({"task": YAML, "service_name": "s"});
-    let value = returned(&server, "/serve/up", &up)?.expect("it is up");
+    let value = returned(&server, "/serve/up", &up)?.expect("the service is created");
     assert_eq!(value, json!(["s", "http://127.0.0.1:30001"]));
     become_status(&server, "READY")?;
     let row = &rows(&server, &json!(["s"]))?[0];
@@ -38,8 +38,9 @@ fn a_service_becomes_ready_and_goes_away() -> anyhow::Result<()> {
 
     let down = json!({"service_names": ["s"]});
     assert_eq!(returned(&server, "/serve/down", &down)?, Ok(Value::Null));
-    soon("it is gone", || rows(&server, &Value::Null).ok()?.is_empty().then_some(()))?;
-    // Nothing is left of it, which is no error; its controller stays.
+    let is_removed = || rows(&server, &Value::Null).ok()?.is_empty().then_some(());
+    wait_for("the service is removed", is_removed)?;
+    // Removing a missing service is no error. The controller keeps running.
     assert_eq!(returned(&server, "/serve/down", &down)?, Ok(Value::Null));
     let clusters = returned(&server, "/status", &json!({}))?.expect("a list");
     assert_eq!(clusters[0]["name"], "sky-serve-controller-fcd1e5cf");
@@ -47,7 +48,7 @@ fn a_service_becomes_ready_and_goes_away() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_task_that_is_no_service_is_refused() -> anyhow::Result<()> {
+fn a_task_without_a_service_section_is_rejected() -> anyhow::Result<()> {
     let server = with_infra(&[])?;
     let up = json!({"task": "run: x\n", "service_name": "s"});
     let error = returned(&server, "/serve/up", &up)?;

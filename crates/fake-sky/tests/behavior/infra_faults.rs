@@ -1,4 +1,4 @@
-//! Faults that settings inject into an infrastructure.
+//! Faults injected into the simulated infra.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn every_kth_launch_finds_no_resources() -> anyhow::Result<()> {
     let down = json!({"cluster_name": "c"});
     assert!(returned(&server, "/launch", &launch("x"))?.is_ok());
     assert!(returned(&server, "/down", &down)?.is_ok());
-    let error = returned(&server, "/launch", &launch("x"))?.expect_err("the second");
+    let error = returned(&server, "/launch", &launch("x"))?.expect_err("the second launch fails");
     assert!(error.starts_with("ResourcesUnavailableError: Failed to provision"), "{error}");
     assert_eq!(returned(&server, "/status", &json!({}))?, Ok(json!([])));
     server.finish()
@@ -32,21 +32,21 @@ fn a_down_may_fail_or_leave_its_cluster() -> anyhow::Result<()> {
         Ok(rows.as_array().map_or(0, Vec::len))
     };
     let down = json!({"cluster_name": "c"});
-    returned(&server, "/launch", &launch("x"))?.expect("it comes up");
+    returned(&server, "/launch", &launch("x"))?.expect("the launch succeeds");
     assert_eq!((returned(&server, "/down", &down)?, clusters()?), (Ok(Value::Null), 0));
-    returned(&server, "/launch", &launch("x"))?.expect("it comes up");
+    returned(&server, "/launch", &launch("x"))?.expect("the launch succeeds");
     assert_eq!((returned(&server, "/down", &down)?, clusters()?), (Ok(Value::Null), 1));
-    let error = returned(&server, "/down", &down)?.expect_err("the third");
+    let error = returned(&server, "/down", &down)?.expect_err("the third down fails");
     assert!(error.starts_with("RuntimeError"), "{error}");
     assert_eq!(clusters()?, 1);
     server.finish()
 }
 
 #[test]
-fn jobs_and_services_may_outlive_their_end() -> anyhow::Result<()> {
+fn jobs_and_services_may_survive_their_removal() -> anyhow::Result<()> {
     let survivor = ("FAKE_SKY_SURVIVOR", "sky.jobs.cancel:1,sky.serve.down:1");
     let server = with_infra(&[survivor])?;
-    // Longer than an end takes.
+    // Longer than cancelling a job or removing a service takes.
     let wait = || std::thread::sleep(Duration::from_millis(200));
     returned(&server, "/jobs/launch", &launch("sleep 600"))?.expect("submitted");
     returned(&server, "/jobs/cancel", &json!({"job_ids": [1]}))?.expect("cancelled");
@@ -55,8 +55,8 @@ fn jobs_and_services_may_outlive_their_end() -> anyhow::Result<()> {
     assert_eq!(queue.expect("a queue")[0]["job_id"], 1);
 
     let up = json!({"task": "service:\n  replicas: 1\n", "service_name": "s"});
-    returned(&server, "/serve/up", &up)?.expect("it is up");
-    returned(&server, "/serve/down", &json!({"service_names": "s"}))?.expect("it is down");
+    returned(&server, "/serve/up", &up)?.expect("the service is created");
+    returned(&server, "/serve/down", &json!({"service_names": "s"}))?.expect("the down succeeds");
     wait();
     let rows = returned(&server, "/serve/status", &json!({"service_names": null}))?;
     assert_eq!(rows.expect("a list")[0]["name"], "s");
@@ -64,10 +64,10 @@ fn jobs_and_services_may_outlive_their_end() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_job_may_fail_for_no_reason() -> anyhow::Result<()> {
+fn a_job_may_fail_by_an_injected_fault() -> anyhow::Result<()> {
     let settings = [("FAKE_SKY_JOB_FAILED", "sky.launch:1,sky.jobs.launch:1")];
     let server = with_infra(&settings)?;
-    returned(&server, "/launch", &launch("echo a"))?.expect("it comes up");
+    returned(&server, "/launch", &launch("echo a"))?.expect("the launch succeeds");
     returned(&server, "/jobs/launch", &launch("echo a"))?.expect("submitted");
     let (log, code) = followed(&server, "/logs", &json!({"cluster_name": "c", "job_id": 1}))?;
     assert!(log.contains("Job finished (status: FAILED)."), "{log}");

@@ -1,4 +1,4 @@
-//! The program as `sky`.
+//! Program `sky`.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -6,16 +6,16 @@ use std::process::{Command, Output};
 use fake_sky::{FakeServer, executable, http, kill_instance, processes_of};
 use serde_json::Value;
 
-use super::soon;
+use super::wait_for;
 
-/// A HOME and a port that a test uses through `sky` alone.
+/// HOME and port for a test that starts the server with `sky`.
 struct Client {
     home: tempfile::TempDir,
     port: String,
 }
 
 impl Client {
-    /// With the ports of a server that was there a moment ago.
+    /// Client with a free port, found by starting and stopping a server.
     fn new() -> anyhow::Result<Self> {
         let server = FakeServer::start(&[("FAKE_SKY_DAEMONS", "0")])?;
         let port = server.port().to_string();
@@ -53,7 +53,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn it_claims_a_version_and_its_constants() -> anyhow::Result<()> {
+fn the_program_prints_its_version_and_constants() -> anyhow::Result<()> {
     let output = Command::new(executable()).arg("--version").output()?;
     assert_eq!(text(&output), "skypilot, version 0.14.1\n");
     let output = Command::new(executable())
@@ -73,13 +73,13 @@ fn start_and_stop_leave_nothing() -> anyhow::Result<()> {
     assert!(client.is_healthy());
     let before = processes_of(client.home());
     let main = before.iter().find(|process| process.command_line.contains("sky.server.server"));
-    let line = &main.expect("it runs").command_line;
+    let line = &main.expect("the server runs").command_line;
     assert!(
         line.ends_with(&format!("-m sky.server.server --host=127.0.0.1 --port={}", client.port)),
         "{line}"
     );
 
-    // It is there already.
+    // A second start finds the running server.
     assert!(client.sky(&["api", "start"], &[])?.status.success());
     let mains = |line: &str| line.contains("sky.server.server");
     let running = processes_of(client.home());
@@ -94,15 +94,15 @@ fn start_and_stop_leave_nothing() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_stop_leaves_the_executors_that_it_overlooks() -> anyhow::Result<()> {
+fn a_stop_leaves_the_spared_executors() -> anyhow::Result<()> {
     let client = Client::new()?;
     assert!(client.sky(&["api", "start"], &[("FAKE_SKY_DAEMONS", "2")])?.status.success());
     let executors = || {
-        let mut left = processes_of(client.home());
-        left.retain(|process| process.command_line.starts_with("SkyPilot:executor:"));
-        left.len()
+        let mut processes = processes_of(client.home());
+        processes.retain(|process| process.command_line.starts_with("SkyPilot:executor:"));
+        processes.len()
     };
-    soon("both have their titles", || (executors() == 2).then_some(()))?;
+    wait_for("both executors have their titles", || (executors() == 2).then_some(()))?;
     let stopped = client.sky(&["api", "stop"], &[("FAKE_SKY_STOP_SPARES", "1")])?;
     assert!(stopped.status.success() && !client.is_healthy());
     assert_eq!((executors(), processes_of(client.home()).len()), (1, 1));
@@ -127,9 +127,9 @@ fn a_start_that_fails_is_an_error() -> anyhow::Result<()> {
 fn an_orphaned_queue_manager_prevents_the_next_start() -> anyhow::Result<()> {
     let client = Client::new()?;
     assert!(client.sky(&["api", "start"], &[("FAKE_SKY_DIE_AFTER_MS", "0")])?.status.success());
-    // Its first request kills it, whether or not the client hears of it.
+    // The first request kills the server. Whether the client gets a response is a race.
     _ = client.sky(&["status"], &[])?;
-    soon("main is gone", || (!client.is_healthy()).then_some(()))?;
+    wait_for("the server is dead", || (!client.is_healthy()).then_some(()))?;
     assert!(!client.sky(&["api", "start"], &[])?.status.success());
     let log = std::fs::read_to_string(client.home().join(".sky/api_server/server.log"))?;
     assert!(log.contains("fails to start as port"), "{log}");
@@ -151,7 +151,7 @@ fn a_deployed_server_has_web_workers() -> anyhow::Result<()> {
 }
 
 #[test]
-fn client_commands_ask_as_their_user() -> anyhow::Result<()> {
+fn client_commands_send_their_user_id() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "1")])?;
     let sky = |arguments: &[&str]| {
         server.client().args(arguments).env("SKYPILOT_USER_ID", "abcd0001").output()
@@ -174,10 +174,10 @@ fn client_commands_ask_as_their_user() -> anyhow::Result<()> {
     assert_eq!(count("sky.jobs.queue_v2"), 2);
     assert_eq!(count("sky.launch"), 2);
 
-    let nobody = Command::new(executable())
+    let unreachable = Command::new(executable())
         .arg("status")
         .env("SKYPILOT_API_SERVER_ENDPOINT", "http://127.0.0.1:1")
         .output()?;
-    assert_eq!(nobody.status.code(), Some(1));
+    assert_eq!(unreachable.status.code(), Some(1));
     server.finish()
 }

@@ -1,4 +1,4 @@
-//! What stands around every call: injected faults, the login, the check of versions.
+//! Middleware of every call: injected faults, authentication, the version check.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use super::replies::{REQUEST_ID, detail, json_text, traceback, with_header};
 
 const CLIENT_API_VERSION: HeaderName = HeaderName::from_static("x-skypilot-api-version");
 const CLIENT_VERSION: HeaderName = HeaderName::from_static("x-skypilot-version");
-/// The oldest protocol that SkyPilot 0.14.1 still serves.
+/// Oldest API version that SkyPilot 0.14.1 supports.
 const MIN_API_VERSION: u32 = 24;
 
-/// Around every call: faults, the login, the check of versions, a request id, a line in the
-/// log.
-pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Handles a call: injects faults, checks credentials and versions, adds a request id to the
+/// response, and logs the call.
+pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     app.note_call();
     let call = format!("{} {}", request.method(), request.uri());
     let fault = CallFault::of(&app, request.uri().path());
@@ -32,17 +32,17 @@ pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: 
     let mut response = match versions {
         _ if fault == Some(CallFault::Reset) => call_fault::reset(),
         _ if fault == Some(CallFault::Unavailable) => call_fault::unavailable(),
-        _ if !is_known(&app, request.headers()) => unauthorized(),
+        _ if !is_authorized(&app, request.headers()) => unauthorized(),
         Versions::TooOld => too_old(),
         Versions::Unreadable => traceback("ValueError: invalid literal for int() with base 10"),
-        Versions::Unsaid | Versions::Served => next.run(request).await,
+        Versions::Missing | Versions::Supported => next.run(request).await,
     };
-    if matches!(versions, Versions::TooOld | Versions::Served) {
+    if matches!(versions, Versions::TooOld | Versions::Supported) {
         response = with_header(response, CLIENT_API_VERSION, &API_VERSION.to_string());
         response = with_header(response, CLIENT_VERSION, VERSION);
     }
-    // Trap: every response carries an id, and only a queued call's can be
-    // waited for. A traceback comes from outside of what adds it.
+    // Like in SkyPilot, every response has a request id, although only that of a queued call
+    // names a request. A traceback has none: it does not pass the middleware that adds the id.
     let crashed =
         response.status() == StatusCode::INTERNAL_SERVER_ERROR && !is_json(response.headers());
     if !crashed && !response.headers().contains_key(&REQUEST_ID) {
@@ -53,13 +53,13 @@ pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: 
     if fault == Some(CallFault::Cut) { call_fault::cut(response) } else { response }
 }
 
-/// Whether whoever calls may do so.
-fn is_known(app: &App, headers: &HeaderMap) -> bool {
+/// Whether the credentials of a call are accepted.
+fn is_authorized(app: &App, headers: &HeaderMap) -> bool {
     let given = headers.get(header::AUTHORIZATION).map_or(&b""[..], |given| given.as_bytes());
     match &app.settings.basic_auth {
         Some(login) => given == format!("Basic {}", BASE64_STANDARD.encode(login)).as_bytes(),
-        // Trap: where service accounts are not enabled, their tokens are refused, and with
-        // them requests that need none.
+        // Like in SkyPilot without service accounts: their tokens are rejected, even on
+        // calls that need no authentication.
         None => !given.starts_with(b"Bearer sky_"),
     }
 }
@@ -69,12 +69,12 @@ fn unauthorized() -> Response {
     with_header(response, header::WWW_AUTHENTICATE, "Basic realm=\"SkyPilot\"")
 }
 
-/// What a client says of its version.
+/// Result of the check of a client's version headers.
 #[derive(Clone, Copy)]
 enum Versions {
-    /// Not both headers: nothing is checked.
-    Unsaid,
-    Served,
+    /// Missing header: without both, nothing is checked.
+    Missing,
+    Supported,
     TooOld,
     Unreadable,
 }
@@ -83,11 +83,11 @@ impl Versions {
     fn of(headers: &HeaderMap) -> Self {
         let (Some(api), Some(_)) = (headers.get(CLIENT_API_VERSION), headers.get(CLIENT_VERSION))
         else {
-            return Self::Unsaid;
+            return Self::Missing;
         };
         match api.to_str().ok().and_then(|api| api.parse::<u32>().ok()) {
             Some(api) if api < MIN_API_VERSION => Self::TooOld,
-            Some(_) => Self::Served,
+            Some(_) => Self::Supported,
             None => Self::Unreadable,
         }
     }

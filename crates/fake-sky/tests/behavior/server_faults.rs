@@ -1,4 +1,4 @@
-//! Faults that settings inject into a whole server.
+//! Faults injected into the whole server.
 
 use std::time::{Duration, Instant};
 
@@ -6,36 +6,36 @@ use anyhow::Context;
 use fake_sky::{FakeServer, http};
 use serde_json::json;
 
-use super::{ask, gone, soon, submit};
+use super::{submit, submit_and_wait, wait_for, wait_until_gone};
 
 #[test]
-fn a_server_may_die_of_its_first_request() -> anyhow::Result<()> {
+fn a_server_may_die_after_its_first_request() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_DIE_AFTER_MS", "200")])?;
     submit(&server, "/status", &json!({}))?;
-    gone(server.pid())?;
+    wait_until_gone(server.pid())?;
     assert!(!http::is_healthy(&server.url()));
     server.finish()
 }
 
 #[test]
-fn a_server_may_be_replaced_behind_our_back() -> anyhow::Result<()> {
+fn a_server_may_be_replaced_once() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_REPLACE_AFTER_MS", "200")])?;
     submit(&server, "/status", &json!({}))?;
-    gone(server.pid())?;
-    soon("the successor is healthy", || http::is_healthy(&server.url()).then_some(()))?;
+    wait_until_gone(server.pid())?;
+    wait_for("the successor is healthy", || http::is_healthy(&server.url()).then_some(()))?;
     let successor = server.main();
     let successor = successor
-        .with_context(|| format!("who answers? {:?}\n{}", server.processes(), server.log()))?;
+        .with_context(|| format!("no main in {:?}\n{}", server.processes(), server.log()))?;
     assert_ne!(successor.pid, server.pid());
-    // It is replaced once, not again and again.
-    ask(&server, "/status")?;
+    // The successor is not replaced again.
+    submit_and_wait(&server, "/status")?;
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(server.main().map(|main| main.pid), Some(successor.pid));
     server.finish()
 }
 
 #[test]
-fn the_event_loop_may_stand_still() -> anyhow::Result<()> {
+fn the_event_loop_may_stall() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_STALL_MS", "1200"), ("FAKE_SKY_IMPORT_MS", "0")])?;
     submit(&server, "/status", &json!({}))?;
     std::thread::sleep(Duration::from_millis(150));
@@ -47,9 +47,9 @@ fn the_event_loop_may_stand_still() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_server_may_exit_at_its_start_and_says_why() {
+fn a_server_may_exit_at_its_start_with_a_message() {
     let error = FakeServer::start(&[("FAKE_SKY_EXIT_AT_START", "no such table: users")]);
-    let error = error.expect_err("it does not start").to_string();
+    let error = error.expect_err("the server does not start").to_string();
     assert!(error.contains("no such table: users"), "{error}");
     assert!(FakeServer::start(&[("FAKE_SKY_NO_SUCH_SETTING", "1")]).is_err());
 }

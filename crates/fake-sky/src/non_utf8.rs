@@ -1,7 +1,7 @@
-//! A process whose name, as the kernel keeps it, is no text.
+//! Process with a name that is not valid UTF-8, for tests of readers of `/proc`.
 //!
-//! The kernel cuts names off after 15 bytes, also within a character: whoever reads
-//! `/proc` as text overlooks such a process.
+//! The kernel truncates names to 15 bytes, even inside a character. Code that reads `/proc`
+//! as UTF-8 text misses such a process.
 
 use std::io::{self, Read as _};
 use std::os::unix::fs::symlink;
@@ -9,22 +9,22 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// Its 15th byte is the first of the two of an `ö`.
+/// File name of the program: the 15th byte is the first of an `ö`'s two.
 const NAME: &str = "process-name-töööö";
 
-/// A shell of that name, which lives until this is dropped.
+/// Shell with a process name that is not valid UTF-8; killed on drop.
 #[derive(Debug)]
-pub struct OddlyNamed {
+pub struct NonUtf8Process {
     child: Child,
     _folder: TempDir,
 }
 
-impl OddlyNamed {
-    /// Starts it, and waits until it has its name.
+impl NonUtf8Process {
+    /// Starts the process, and waits until it has its name.
     ///
     /// # Errors
     ///
-    /// When it cannot be started.
+    /// When the process cannot be started.
     pub fn start() -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let program = folder.path().join(NAME);
@@ -32,19 +32,20 @@ impl OddlyNamed {
         let mut command = Command::new(program);
         command.args(["-c", "echo; read _"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
+        // The first output shows that `exec` is done, and with it the name is set.
         if let Some(output) = &mut child.stdout {
             output.read_exact(&mut [0])?;
         }
         Ok(Self { child, _folder: folder })
     }
 
-    /// Its pid.
+    /// Process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 }
 
-impl Drop for OddlyNamed {
+impl Drop for NonUtf8Process {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();

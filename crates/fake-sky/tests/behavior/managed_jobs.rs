@@ -3,13 +3,13 @@
 use fake_sky::FakeServer;
 use serde_json::{Value, json};
 
-use super::{followed, result, returned, soon, submit, with_infra};
+use super::{followed, result, returned, submit, wait_for, with_infra};
 
 fn launch(name: &str, run: &str) -> Value {
     json!({"task": format!("name: t\nrun: {run}\n"), "name": name})
 }
 
-/// The states of all jobs, newest first.
+/// States of all jobs, newest first.
 fn states(server: &FakeServer) -> anyhow::Result<Vec<String>> {
     let queue = returned(server, "/jobs/queue/v2", &json!({}))?.map_err(anyhow::Error::msg)?;
     let rows = queue["jobs"].as_array().into_iter().flatten();
@@ -21,12 +21,12 @@ fn a_job_is_pending_runs_and_succeeds() -> anyhow::Result<()> {
     let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "1000")])?;
     let id = submit(&server, "/jobs/launch", &launch("j", "echo hi; sleep 10"))?;
     let (_, request) = result(&server, &id)?;
-    // In consolidation mode it only writes down the job.
+    // In consolidation mode the request only records the job, without a launch.
     assert_eq!(request["schedule_type"], "short");
     let value: Value = serde_json::from_str(request["return_value"].as_str().unwrap_or_default())?;
     assert_eq!(value["job_id"], json!([1]));
     for state in ["PENDING", "RUNNING", "SUCCEEDED"] {
-        soon(state, || (states(&server).ok()? == [state]).then_some(()))?;
+        wait_for(state, || (states(&server).ok()? == [state]).then_some(()))?;
     }
     server.finish()
 }
@@ -41,7 +41,7 @@ fn a_log_is_followed_by_id_or_by_name() -> anyhow::Result<()> {
         assert!(log.contains("✓ Managed job finished: 1 (status: SUCCEEDED)."), "{log}");
         assert_eq!(code, Ok(json!(0)));
     }
-    // A name stands for what has not ended.
+    // A name only selects jobs that have not ended.
     let (log, code) = followed(&server, "/jobs/logs", &json!({"name": "j"}))?;
     assert_eq!(log, "No running managed job found with name 'j'.\n");
     assert_eq!(code, Ok(json!(102)));
@@ -58,18 +58,19 @@ fn jobs_are_cancelled_by_id_or_by_name() -> anyhow::Result<()> {
     }
     let cancel = |body: Value| returned(&server, "/jobs/cancel", &body);
     assert_eq!(cancel(json!({"job_ids": [1]}))?, Ok(Value::Null));
-    soon("over", || (states(&server).ok()? == ["RUNNING", "CANCELLED"]).then_some(()))?;
+    let is_cancelled = || (states(&server).ok()? == ["RUNNING", "CANCELLED"]).then_some(());
+    wait_for("job 1 is CANCELLED", is_cancelled)?;
     assert_eq!(cancel(json!({"name": "b"}))?, Ok(Value::Null));
     let (_, code) = followed(&server, "/jobs/logs", &json!({"job_id": 2}))?;
     assert_eq!(code, Ok(json!(103)));
-    // Nothing is left, which is no error; saying nothing is one.
+    // Cancelling jobs that have ended is no error; a body that selects no jobs is one.
     assert_eq!(cancel(json!({"job_ids": [1, 2]}))?, Ok(Value::Null));
     assert!(cancel(json!({}))?.is_err_and(|error| error.starts_with("ValueError")));
     server.finish()
 }
 
 #[test]
-fn a_queue_shows_what_is_asked_for() -> anyhow::Result<()> {
+fn a_queue_filters_jobs_and_fields() -> anyhow::Result<()> {
     let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "0")])?;
     for run in ["exit 1", "sleep 600", "sleep 600"] {
         returned(&server, "/jobs/launch", &launch("j", run))?.expect("submitted");
@@ -89,7 +90,7 @@ fn a_queue_shows_what_is_asked_for() -> anyhow::Result<()> {
 }
 
 #[test]
-fn without_consolidation_a_controller_comes_first() -> anyhow::Result<()> {
+fn without_consolidation_a_controller_is_launched_first() -> anyhow::Result<()> {
     let server = with_infra(&[("FAKE_SKY_CONSOLIDATION", "0")])?;
     for path in ["/jobs/queue", "/jobs/queue/v2", "/jobs/cancel"] {
         let error = returned(&server, path, &json!({"job_ids": [1]}))?.expect_err(path);
@@ -105,7 +106,7 @@ fn without_consolidation_a_controller_comes_first() -> anyhow::Result<()> {
 }
 
 #[test]
-fn without_an_infrastructure_a_job_is_accepted_and_fails() -> anyhow::Result<()> {
+fn without_an_infra_a_job_is_accepted_and_fails() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_LAUNCH_MS", "0")])?;
     returned(&server, "/jobs/launch", &launch("j", "sleep 600"))?.expect("submitted");
     assert_eq!(states(&server)?, ["FAILED"]);

@@ -1,4 +1,4 @@
-//! What the stand-in promises to the tests that build on it.
+//! Behavior of the stand-in that other tests rely on.
 
 mod clusters;
 mod command_line;
@@ -17,14 +17,14 @@ use fake_sky::procfs::Process;
 use fake_sky::{FakeServer, http};
 use serde_json::{Value, json};
 
-/// Submits `POST path` and returns the id to wait for.
+/// Submits `POST path`, and returns the request id.
 fn submit(server: &FakeServer, path: &str, body: &Value) -> anyhow::Result<String> {
     let response = http::post(&format!("{}{path}", server.url()), body)?;
     anyhow::ensure!(response.status == 200, "POST {path}: {response:?}");
     Ok(response.request_id()?.to_owned())
 }
 
-/// Waits for a request; its HTTP status and the request itself.
+/// Waits for a request, and returns the HTTP status and the request.
 fn result(server: &FakeServer, id: &str) -> anyhow::Result<(u16, Value)> {
     let response = http::get(&format!("{}/api/get?request_id={id}", server.url()))?;
     let body = response.json()?;
@@ -32,8 +32,8 @@ fn result(server: &FakeServer, id: &str) -> anyhow::Result<(u16, Value)> {
     Ok((response.status, request))
 }
 
-/// Submits and waits.
-fn ask(server: &FakeServer, path: &str) -> anyhow::Result<(u16, Value)> {
+/// Submits a request with a body that suits every path, and waits for it.
+fn submit_and_wait(server: &FakeServer, path: &str) -> anyhow::Result<(u16, Value)> {
     let body = json!({
         "task": "run: x", "cluster_name": "c", "dag": "", "request_options": null,
         "service_names": null,
@@ -41,7 +41,7 @@ fn ask(server: &FakeServer, path: &str) -> anyhow::Result<(u16, Value)> {
     result(server, &submit(server, path, &body)?)
 }
 
-/// Submits `POST path`, and what it returns; or how it failed: `Type: message`.
+/// Submits `POST path`, and returns the value or the error (`Type: message`).
 fn returned(
     server: &FakeServer,
     path: &str,
@@ -50,7 +50,7 @@ fn returned(
     value_of(server, &submit(server, path, body)?)
 }
 
-/// What a request returned, or how it failed.
+/// Return value of a request, or its error (`Type: message`).
 fn value_of(server: &FakeServer, id: &str) -> anyhow::Result<Result<Value, String>> {
     let (status, request) = result(server, id)?;
     if status == 500 {
@@ -62,7 +62,7 @@ fn value_of(server: &FakeServer, id: &str) -> anyhow::Result<Result<Value, Strin
     Ok(Ok(serde_json::from_str(request["return_value"].as_str().context("no value")?)?))
 }
 
-/// The log that `POST path` streams, and what its request returns.
+/// Log that `POST path` streams, and the return value or error of its request.
 fn followed(
     server: &FakeServer,
     path: &str,
@@ -74,9 +74,9 @@ fn followed(
     Ok((response.body, value))
 }
 
-/// A server with an infrastructure on which everything is quick.
+/// Server with an infra and short delays, and with these settings.
 fn with_infra(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
-    let quick = [
+    let fast = [
         ("FAKE_SKY_INFRA", "kubernetes"),
         ("FAKE_SKY_LAUNCH_MS", "100"),
         ("FAKE_SKY_SLEEP_MS", "100"),
@@ -84,27 +84,27 @@ fn with_infra(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
         ("FAKE_SKY_IMPORT_MS", "0"),
         ("FAKE_SKY_STREAM_FLOOR_MS", "10"),
     ];
-    FakeServer::start(&[&quick, settings].concat())
+    FakeServer::start(&[&fast, settings].concat())
 }
 
-/// The error that a failed request carries.
+/// Error of a failed request.
 fn error_of(request: &Value) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(request["error"].as_str().context("no error")?)?)
 }
 
-/// Waits for something that is bound to happen soon.
-fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+/// Waits up to 10 s until `check` returns a value; `what` names the condition in the error.
+fn wait_for<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = check() {
             return Ok(found);
         }
-        anyhow::ensure!(Instant::now() < deadline, "not so after 10 s: {what}");
+        anyhow::ensure!(Instant::now() < deadline, "not reached within 10 s: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Waits until a process has ended.
-fn gone(pid: u32) -> anyhow::Result<()> {
-    soon("the process is gone", || Process::look_up(pid).is_none().then_some(()))
+/// Waits until a process has exited.
+fn wait_until_gone(pid: u32) -> anyhow::Result<()> {
+    wait_for("process has exited", || Process::look_up(pid).is_none().then_some(()))
 }

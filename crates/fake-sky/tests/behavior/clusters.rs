@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fake_sky::FakeServer;
 use serde_json::{Value, json};
 
-use super::{followed, result, returned, soon, submit, value_of, with_infra};
+use super::{followed, result, returned, submit, value_of, wait_for, with_infra};
 
 fn launch(run: &str) -> Value {
     json!({"task": format!("name: t\nrun: {run}\n"), "cluster_name": "c"})
@@ -23,16 +23,17 @@ fn a_cluster_comes_up_runs_jobs_and_goes_down() -> anyhow::Result<()> {
     let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "1000")])?;
     let begun = Instant::now();
     let id = submit(&server, "/launch", &launch("echo hello"))?;
-    soon("it is INIT", || (statuses(&server, &Value::Null).ok()? == ["c INIT"]).then_some(()))?;
-    let value = value_of(&server, &id)?.expect("it comes up");
+    let is_init = || (statuses(&server, &Value::Null).ok()? == ["c INIT"]).then_some(());
+    wait_for("the cluster is INIT", is_init)?;
+    let value = value_of(&server, &id)?.expect("the launch succeeds");
     assert!(begun.elapsed() >= Duration::from_millis(1000));
     assert_eq!(value["job_id"], 1);
     assert!(value["handle"].is_string());
     let (_, request) = result(&server, &id)?;
     assert_eq!(request["schedule_type"], "long");
 
-    // Job ids count per cluster, and an exec submits the next.
-    let value = returned(&server, "/exec", &launch("echo again"))?.expect("it is UP");
+    // Job ids count per cluster, and an exec submits the next job.
+    let value = returned(&server, "/exec", &launch("echo again"))?.expect("the cluster is UP");
     assert_eq!(value["job_id"], 2);
     assert_eq!(statuses(&server, &json!(["c", "d"]))?, ["c UP"]);
     assert_eq!(statuses(&server, &json!(["d"]))?, [""; 0]);
@@ -48,7 +49,7 @@ fn a_cluster_comes_up_runs_jobs_and_goes_down() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_missing_cluster_is_missed_by_everything() -> anyhow::Result<()> {
+fn requests_for_a_missing_cluster_fail() -> anyhow::Result<()> {
     let server = with_infra(&[])?;
     let body = json!({"cluster_name": "c", "task": "run: x", "job_id": 1});
     for path in ["/exec", "/queue", "/down"] {
@@ -62,13 +63,13 @@ fn a_missing_cluster_is_missed_by_everything() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_queue_shows_where_jobs_stand() -> anyhow::Result<()> {
+fn a_queue_shows_the_states_of_jobs() -> anyhow::Result<()> {
     let server = with_infra(&[])?;
     for run in ["echo done", "sleep 600", "exit 1"] {
-        returned(&server, "/launch", &launch(run))?.expect("it comes up");
+        returned(&server, "/launch", &launch(run))?.expect("the launch succeeds");
     }
-    let queue = |unfinished| -> anyhow::Result<Vec<String>> {
-        let body = json!({"cluster_name": "c", "skip_finished": unfinished});
+    let queue = |skip_finished| -> anyhow::Result<Vec<String>> {
+        let body = json!({"cluster_name": "c", "skip_finished": skip_finished});
         let rows = returned(&server, "/queue", &body)?.map_err(anyhow::Error::msg)?;
         let rows = rows.as_array().into_iter().flatten();
         Ok(rows.map(|row| format!("{} {}", row["job_id"], row["status"])).collect())
@@ -85,7 +86,8 @@ fn a_queue_shows_where_jobs_stand() -> anyhow::Result<()> {
 #[test]
 fn a_log_is_followed_until_the_job_ends_or_not_at_all() -> anyhow::Result<()> {
     let server = with_infra(&[])?;
-    returned(&server, "/launch", &launch("echo a; sleep 20; echo b"))?.expect("it comes up");
+    let run = "echo a; sleep 20; echo b";
+    returned(&server, "/launch", &launch(run))?.expect("the launch succeeds");
     let body = json!({"cluster_name": "c", "job_id": null, "follow": false});
     let (log, code) = followed(&server, "/logs", &body)?;
     assert!(log.contains("a\n") && !log.contains("b\n") && code == Ok(json!(0)), "{log}");
@@ -101,37 +103,40 @@ fn a_log_is_followed_until_the_job_ends_or_not_at_all() -> anyhow::Result<()> {
 fn an_exec_waits_for_the_launch_of_its_cluster() -> anyhow::Result<()> {
     let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "500")])?;
     submit(&server, "/launch", &launch("echo a"))?;
-    let value = returned(&server, "/exec", &launch("echo b"))?.expect("it has waited");
+    let value = returned(&server, "/exec", &launch("echo b"))?.expect("the exec has waited");
     assert_eq!(value["job_id"], 2);
     server.finish()
 }
 
 #[test]
-fn a_cancelled_launch_leaves_its_cluster_and_a_down_takes_both() -> anyhow::Result<()> {
+fn a_cancelled_launch_leaves_its_cluster_and_a_down_removes_both() -> anyhow::Result<()> {
     let server = with_infra(&[("FAKE_SKY_LAUNCH_MS", "1500")])?;
     for ended_by in ["/api/cancel", "/down"] {
         let id = submit(&server, "/launch", &launch("echo a"))?;
-        soon("it runs", || (statuses(&server, &Value::Null).ok()? == ["c INIT"]).then_some(()))?;
+        let is_init = || (statuses(&server, &Value::Null).ok()? == ["c INIT"]).then_some(());
+        wait_for("the cluster is INIT", is_init)?;
         let body = json!({"request_ids": [id], "cluster_name": "c"});
         returned(&server, ended_by, &body)?.expect(ended_by);
         assert_eq!(result(&server, &id)?.1["status"], "CANCELLED", "{ended_by}");
-        let left = if ended_by == "/down" { vec![] } else { vec!["c INIT"] };
+        let remaining = if ended_by == "/down" { vec![] } else { vec!["c INIT"] };
+        // Longer than the launch would have taken.
         std::thread::sleep(Duration::from_millis(1600));
-        assert_eq!(statuses(&server, &Value::Null)?, left, "{ended_by}");
+        assert_eq!(statuses(&server, &Value::Null)?, remaining, "{ended_by}");
     }
     server.finish()
 }
 
 #[test]
-fn a_plan_launches_nothing_and_needs_what_is_enabled() -> anyhow::Result<()> {
+fn a_dry_run_launches_nothing_and_requires_an_enabled_infra() -> anyhow::Result<()> {
     let server = with_infra(&[])?;
-    let mut plan = launch("echo a");
-    plan["dryrun"] = json!(true);
-    assert_eq!(returned(&server, "/launch", &plan)?.expect("planned")["job_id"], Value::Null);
+    let mut dry_run = launch("echo a");
+    dry_run["dryrun"] = json!(true);
+    let value = returned(&server, "/launch", &dry_run)?.expect("the dry run succeeds");
+    assert_eq!(value["job_id"], Value::Null);
     assert_eq!(statuses(&server, &Value::Null)?, [""; 0]);
 
-    let elsewhere = json!({"task": "resources:\n  infra: aws\nrun: x\n", "cluster_name": "c"});
-    let error = returned(&server, "/launch", &elsewhere)?.expect_err("no aws");
+    let on_aws = json!({"task": "resources:\n  infra: aws\nrun: x\n", "cluster_name": "c"});
+    let error = returned(&server, "/launch", &on_aws)?.expect_err("aws is not enabled");
     assert!(error.starts_with("ResourcesUnavailableError: Task requires aws"), "{error}");
     assert_eq!(statuses(&server, &Value::Null)?, [""; 0]);
 
@@ -145,12 +150,12 @@ fn a_plan_launches_nothing_and_needs_what_is_enabled() -> anyhow::Result<()> {
 }
 
 #[test]
-fn users_see_their_own() -> anyhow::Result<()> {
+fn users_list_their_own_clusters() -> anyhow::Result<()> {
     let server = with_infra(&[])?;
     let mut body = launch("echo a");
     body["env_vars"] = json!({"SKYPILOT_USER_ID": "abcd0001", "SKYPILOT_USER": "me"});
     body["all_users"] = json!(false);
-    returned(&server, "/launch", &body)?.expect("it comes up");
+    returned(&server, "/launch", &body)?.expect("the launch succeeds");
     let count = |body: &Value| -> anyhow::Result<Option<usize>> {
         Ok(returned(&server, "/status", body)?.ok().and_then(|rows| Some(rows.as_array()?.len())))
     };

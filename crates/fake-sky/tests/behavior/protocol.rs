@@ -1,13 +1,13 @@
-//! The HTTP interface, against what SkyPilot 0.14.1 was seen to answer.
+//! HTTP interface, compared with responses observed from SkyPilot 0.14.1.
 
 use std::time::{Duration, Instant};
 
 use fake_sky::{FakeServer, http};
 use serde_json::{Value, json};
 
-use super::{ask, error_of, result, submit};
+use super::{error_of, result, submit, submit_and_wait};
 
-/// The fields of a request in `/api/get` of the real server.
+/// Fields of a request in SkyPilot's `/api/get`.
 const REQUEST_FIELDS: [&str; 17] = [
     "cluster_name",
     "created_at",
@@ -57,16 +57,16 @@ fn a_request_succeeds_with_json_in_json() -> anyhow::Result<()> {
     );
     assert_eq!(request["request_id"], id.as_str());
     assert_eq!(fields_of(&request), REQUEST_FIELDS);
-    // A unique prefix names it as well.
+    // A unique prefix of the id is accepted as well.
     assert_eq!(result(&server, &id[..13])?.1["request_id"], id.as_str());
     server.finish()
 }
 
 #[test]
-fn without_a_cloud_requests_end_as_they_really_do() -> anyhow::Result<()> {
+fn without_a_cloud_requests_end_like_in_skypilot() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "1")])?;
     for path in ["/status", "/jobs/queue", "/jobs/queue/v2", "/check"] {
-        assert_eq!(ask(&server, path)?.0, 200, "{path}");
+        assert_eq!(submit_and_wait(&server, path)?.0, 200, "{path}");
     }
     let failing = [
         ("/serve/status", "short", "RuntimeError"),
@@ -76,7 +76,7 @@ fn without_a_cloud_requests_end_as_they_really_do() -> anyhow::Result<()> {
         ("/exec", "long", "ClusterDoesNotExist"),
     ];
     for (path, queue, kind) in failing {
-        let (status, request) = ask(&server, path)?;
+        let (status, request) = submit_and_wait(&server, path)?;
         assert_eq!((status, request["schedule_type"].as_str()), (500, Some(queue)), "{path}");
         assert_eq!(error_of(&request)?["type"], kind, "{path}");
     }
@@ -84,7 +84,7 @@ fn without_a_cloud_requests_end_as_they_really_do() -> anyhow::Result<()> {
 }
 
 #[test]
-fn what_cannot_be_a_request_is_refused_as_fastapi_does() -> anyhow::Result<()> {
+fn invalid_calls_get_fastapis_errors() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let status = |path: &str, body: &Value| {
         http::post(&format!("{}{path}", server.url()), body).map(|response| response.status)
@@ -113,18 +113,20 @@ fn only_every_kth_request_of_a_name_has_the_fault() -> anyhow::Result<()> {
         ("FAKE_SKY_WRONG_VALUE", "sky.jobs.queue:2"),
         ("FAKE_SKY_TEXT_500", "sky.jobs.queue_v2:2"),
     ])?;
-    let statuses: Vec<_> =
-        (0..6).map(|_| Ok(ask(&server, "/status")?.0)).collect::<anyhow::Result<_>>()?;
+    let statuses: Vec<_> = (0..6)
+        .map(|_| Ok(submit_and_wait(&server, "/status")?.0))
+        .collect::<anyhow::Result<_>>()?;
     assert_eq!(statuses, [200, 200, 500, 200, 200, 500]);
 
-    ask(&server, "/check")?;
-    let (status, request) = ask(&server, "/check")?;
+    submit_and_wait(&server, "/check")?;
+    let (status, request) = submit_and_wait(&server, "/check")?;
     assert_eq!((status, request["status"].as_str()), (200, Some("CANCELLED")));
-    ask(&server, "/jobs/queue")?;
-    assert_eq!(ask(&server, "/jobs/queue")?.1["return_value"], "null");
-    ask(&server, "/jobs/queue/v2")?;
+    submit_and_wait(&server, "/jobs/queue")?;
+    assert_eq!(submit_and_wait(&server, "/jobs/queue")?.1["return_value"], "null");
+    submit_and_wait(&server, "/jobs/queue/v2")?;
     assert!(
-        ask(&server, "/jobs/queue/v2").is_err_and(|error| error.to_string().contains("Traceback"))
+        submit_and_wait(&server, "/jobs/queue/v2")
+            .is_err_and(|error| error.to_string().contains("Traceback"))
     );
     server.finish()
 }
@@ -144,16 +146,16 @@ fn a_stream_lasts_until_its_request_is_finished() -> anyhow::Result<()> {
         http::post(&format!("{}/logs", server.url()), &json!({"cluster_name": "c", "job_id": 1}))?;
     assert_eq!((logs.status, logs.body.as_str()), (200, ""));
     let (status, request) = result(&server, logs.request_id()?)?;
-    assert_eq!((status, request["pid"].as_u64()), (500, None), "a thread ran it");
+    assert_eq!((status, request["pid"].as_u64()), (500, None), "run by a thread, without a pid");
     server.finish()
 }
 
 #[test]
-fn the_list_shows_who_is_there() -> anyhow::Result<()> {
+fn the_list_has_active_requests_or_all() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_DAEMONS", "4"), ("FAKE_SKY_IMPORT_MS", "0")])?;
     let list = |query: &str| http::get(&format!("{}/api/status{query}", server.url()))?.json();
     assert_eq!(list("?all_status=False")?.as_array().map(Vec::len), Some(4));
-    ask(&server, "/status")?;
+    submit_and_wait(&server, "/status")?;
     assert_eq!(list("?all_status=False")?.as_array().map(Vec::len), Some(4));
     let rows = list("?all_status=True&limit=1&fields=name&fields=status")?;
     assert_eq!(
@@ -162,7 +164,7 @@ fn the_list_shows_who_is_there() -> anyhow::Result<()> {
     );
     assert_eq!(rows[0]["request_id"], "");
     assert_eq!(fields_of(&rows[0]), REQUEST_FIELDS);
-    // A daemon never ends: that it runs is its result.
+    // A daemon request never ends, so `/api/get` returns while it runs.
     assert_eq!(result(&server, "skypilot-status-refresh-daemon")?.1["status"], "RUNNING");
     server.finish()
 }
@@ -171,7 +173,7 @@ fn the_list_shows_who_is_there() -> anyhow::Result<()> {
 fn a_waiting_request_can_be_cancelled() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "400")])?;
     let launch = json!({"task": "run: x", "cluster_name": "c"});
-    // As many as there are executors for long requests.
+    // These two occupy both executors for long requests.
     let running = submit(&server, "/launch", &launch)?;
     submit(&server, "/launch", &launch)?;
     let waiting = submit(&server, "/launch", &launch)?;
