@@ -76,6 +76,7 @@ impl Estimate {
             let load =
                 loads.entry(planned.id.group().filter(|_| groups_are_sequential)).or_default();
             load.add(iterations, total(scenario.cost), critical_path);
+            // Each iteration of these scenarios launches a cluster, which the teardown removes.
             if scenario.needs == Need::Infrastructure {
                 tear_down.add(iterations, TEARDOWN_CPU, 15.0);
             }
@@ -134,7 +135,9 @@ fn seconds(seconds: f64) -> Duration {
 /// CPUs.
 fn critical_path_of(id: ScenarioId) -> f64 {
     match Scenario::of(id).needs {
+        // A launch.
         Need::Infrastructure => 25.0,
+        // The log is followed until the shared job ends.
         Need::Job => 30.0,
         _ => MIN_ITERATION,
     }

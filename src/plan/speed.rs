@@ -37,7 +37,7 @@ impl Speed {
         // An import that takes 20 times its CPU time waited for something else, such as a disk.
         const LEAST: f64 = 0.05;
         let cpus = self.cpus.usable();
-        #[expect(clippy::cast_precision_loss, reason = "there are four at the most")]
+        #[expect(clippy::cast_precision_loss, reason = "a few imports")]
         let concurrency = self.concurrency.max(1) as f64;
         // A quota of half a CPU alone doubles the elapsed time: `cpus` is the quota then, so that
         // the loss is not counted twice.

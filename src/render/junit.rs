@@ -43,6 +43,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
             suite.add_property(("skypilot", environment.sky.version.as_str()));
         }
         suite.add_test_cases(cases.into_iter().map(|mut case| {
+            // CI systems group test cases by class name.
             case.set_classname(format!("skyload.{name}"));
             case
         }));

@@ -126,6 +126,7 @@ fn canonical(infra: &str) -> String {
         Some((cloud, rest)) => (cloud, format!("/{rest}")),
         None => (infra, String::new()),
     };
+    // Only the cloud: names of regions and Slurm clusters after the slash may be case-sensitive.
     let cloud = match cloud.to_lowercase().as_str() {
         "k8s" => "kubernetes".to_owned(),
         "digitalocean" => "do".to_owned(),

@@ -148,6 +148,7 @@ impl Resolver<'_> {
         // Depends on the concurrency, which `capacity` may have reduced.
         self.check_open_files(&scenarios);
         let phase_peaks = self.phase_peaks(&basis.server);
+        // Only here, so that the errors of all checks are reported together.
         self.finish()?;
         let speed = self.machine.speed;
         let ramp = match (basis.timing.ramp, speed) {

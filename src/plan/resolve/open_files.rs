@@ -27,6 +27,7 @@ impl Resolver<'_> {
     /// server.
     pub(super) fn check_open_files(&mut self, scenarios: &[PlannedScenario]) {
         let Some(OpenFiles { hard, .. }) = self.machine.limits.open_files else { return };
+        // The limit is per process, and each scenario has its own.
         let Some(most) = scenarios.iter().max_by_key(|scenario| scenario.open_files()) else {
             return;
         };

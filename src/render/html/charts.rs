@@ -84,6 +84,7 @@ fn series(line: &Line) -> Series {
 fn limits(report: &Report, timeline: &Timeline, quantity: Quantity) -> Vec<Limit> {
     match quantity {
         Quantity::MemorySum => {
+            // The budget for PSS is not drawn: the chart shows RSS.
             let is_of_sum = |check: &&LimitCheck| check.metric == ServerMetric::TreeRss.into();
             report.budgets.iter().filter(is_of_sum).filter_map(as_limit).collect()
         }

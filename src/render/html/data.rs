@@ -150,6 +150,7 @@ impl Chart {
             _ => return Table::default(),
         };
         let points_each = self.times.len().div_ceil(ROWS).max(1);
+        // May be less than `ROWS`, since each row has a whole number of points.
         let count = self.times.len().div_ceil(points_each);
         let mut headings = vec!["from".to_owned()];
         headings.extend(self.series.iter().map(|series| series.name.clone()));

@@ -97,7 +97,9 @@ pub(super) fn strips(report: &Report) -> Strips {
     else {
         return Strips::default();
     };
+    // At least 1 µs, since the logarithm of 0 is infinite.
     let log = |duration: Duration| duration.as_secs_f64().max(1e-6).log10();
+    // Whole decades, at least one, so that the axis is never empty.
     let from = log(shortest).floor();
     let to = log(longest).ceil().max(from + 1.0);
     let place = |exponent: f64| format!("{:.2}%", (exponent - from) / (to - from) * 100.0);

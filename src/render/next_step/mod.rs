@@ -137,6 +137,7 @@ fn after_failure(report: &Report) -> NextStep {
         ids = loaded(plan);
     }
     match with_most_users(plan, &ids) {
+        // A failure that depends on the load may disappear with half the users.
         (ids, users) if users > 1 => NextStep {
             command: load(report, &ids, users / 2),
             purpose: format!("to check whether it also fails with half the users; {DETAILS}"),

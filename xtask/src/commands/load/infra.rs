@@ -99,7 +99,7 @@ impl Infra {
         let Self::Loopback(loopback) = self else { return Ok(Vec::new()) };
         let tag = run.id().tag();
         let jobs = loopback.slurm_jobs().unwrap_or_else(|error| {
-            // Reported as if it were a job: without a list it is unknown whether jobs are left.
+            // Reported like a job, since jobs may be left. The tag passes the filter below.
             vec![format!("{tag}: listing the queue failed: {error:#}")]
         });
         let left: Vec<String> = jobs.into_iter().filter(|job| job.contains(&tag)).collect();

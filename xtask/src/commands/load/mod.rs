@@ -64,6 +64,7 @@ fn run_plan(
 ) -> Result<Verdict> {
     let progress = Progress::new().verbose(results.output.verbose);
     let credentials = prepare::credentials(&inputs.request, plan);
+    // Before the cleanup: with the lock held, any other run of this workspace is dead.
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
     loopback::clean_up_after_dead_runs(workspace, progress)?;
@@ -121,6 +122,7 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
     let mut events = Events::open(run)?;
     events.note(Event::Began)?;
     let groups = MemoryGroups::here();
+    // The kernel counts since the creation of the control group, not of the run.
     let kills_before = groups.oom_kills();
     let server = ServerSession::begin(context)?;
     write_json(
@@ -167,6 +169,7 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
             progress.note(format!("`sky api stop` failed, skyload killed the server: {error:#}"));
         }
     }
+    // After the server's stop: jobs that are still queued now are leaked by SkyPilot.
     let left = infra.finish(run)?;
     if !left.is_empty() {
         events.note(Event::LeftInQueue(left))?;

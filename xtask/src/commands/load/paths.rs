@@ -34,6 +34,7 @@ pub(super) fn usage_errors(typed: &LoadRequest, workspace: &Workspace) -> Vec<St
 fn is_plain(path: &Path) -> bool {
     let is_plain = |c: char| match c.is_ascii() {
         true => c.is_ascii_alphanumeric() || "/._-+@:,=%^".contains(c),
+        // Letters of other scripts are plain for a shell; blanks of any script are rejected.
         false => !c.is_whitespace(),
     };
     path.to_string_lossy().chars().all(is_plain)

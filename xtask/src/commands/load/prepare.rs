@@ -195,6 +195,7 @@ pub(super) fn run_dir(
     let run = RunDir::create(&under.join(id.as_str()))?;
     write_json(&run.request(), &RequestFile::of(request.clone()))?;
     let coordinator = ProcessIdentity::current();
+    // The base of the actual memory figure that the report compares with the estimate.
     let memory_before = ByteSize(memory()?.used_memory());
     let facts = RunFacts {
         version: Version,

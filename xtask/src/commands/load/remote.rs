@@ -25,6 +25,7 @@ pub(super) fn fetch_profile(
 
 fn compare_and_merge(context: &Context<'_>, events: &mut Events) -> Result<()> {
     let Context { plan, run, signals, progress, .. } = *context;
+    // The end of the last phase, before the clock comparison takes its time.
     let ended = Timeline::start().now();
     let step = progress.step("Comparing the server's clock with the local clock");
     let offset = server_profile::compare_clocks(context);

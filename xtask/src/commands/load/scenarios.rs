@@ -91,6 +91,7 @@ impl RunningLoad<'_, '_> {
             if has_ended || stopped.is_some() {
                 return Ok(Some(stopped));
             }
+            // Reading the outcomes and the last samples at each poll would take CPU from the run.
             if Instant::now() >= next_line {
                 next_line = Instant::now() + Duration::from_secs(1);
                 show_progress(self.step, plan, directory);

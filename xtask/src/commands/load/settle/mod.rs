@@ -76,6 +76,7 @@ pub(super) fn wait(
     let (mut usage, mut unsettled) = (None, None);
     poll::during(plan.settle_timeout, POLL_INTERVAL, || {
         if monitor.stop_reason()?.is_some() {
+            // The wait was cut off, so a reason would not tell about the server.
             (usage, unsettled) = (None, None);
             return Ok(Some(()));
         }
@@ -96,7 +97,7 @@ pub(super) fn wait(
 
 /// CPU use in percent of one CPU above which a server on this machine is not idle. An idle server
 /// has some periodic work, which takes more CPU time on a slower machine.
-#[expect(clippy::cast_possible_truncation, reason = "it is at most 80")]
+#[expect(clippy::cast_possible_truncation, reason = "at most 80")]
 fn busy_above(plan: &LoadPlan) -> f32 {
     let factor = plan.speed.map_or(1.0, Speed::factor).max(1.0);
     (f64::from(BUSY) * factor).min(f64::from(MAX_BUSY)) as f32
@@ -130,6 +131,7 @@ fn reason_not_idle(
     busy: f32,
     controllers: &mut Controllers,
 ) -> Option<Unsettled> {
+    // The first sample of a new profiler takes a moment.
     let Some(latest) = samples.last() else { return Some(Unsettled::NoFigures) };
     if let Some(starting) = latest.classes.get(&ProcessClass::StartingExecutor) {
         return Some(Unsettled::Starting(starting.count));
