@@ -1,4 +1,4 @@
-//! Limits as people write them: `"auto"`, `"300 MiB"`, `500`.
+//! Values of budgets and of the memory floor: `"auto"`, `"300 MiB"`, `500`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,12 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use crate::metric::Amount;
 use crate::units::{ByteSize, QuantityError, parse_size};
 
-/// The limit of a budget. Whether its unit is that of its subject is decided in
-/// [`crate::plan`].
+/// Value of a budget. Its unit is checked against the metric in [`crate::plan`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BudgetSetting {
-    /// The constant of the SkyPilot under test.
+    /// `auto`: constant of the SkyPilot under test.
     Auto,
-    /// This much.
+    /// Fixed limit.
     Limit(Amount),
 }
 
@@ -59,12 +58,12 @@ impl<'de> Deserialize<'de> for BudgetSetting {
     }
 }
 
-/// A size that skyload can choose by itself.
+/// Value of the memory floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SizeSetting {
-    /// As skyload chooses.
+    /// `auto`: chosen by skyload for the machine.
     Auto,
-    /// This much.
+    /// Fixed size.
     Size(ByteSize),
 }
 
@@ -89,21 +88,18 @@ mod tests {
     #[case::bytes("500B", BudgetSetting::Limit(Amount::Size(ByteSize(500))))]
     #[case::count("500 ", BudgetSetting::Limit(Amount::Count(500)))]
     #[case::nothing("0", BudgetSetting::Limit(Amount::Count(0)))]
-    fn a_limit_says_its_unit_by_how_it_is_written(
-        #[case] text: &str,
-        #[case] setting: BudgetSetting,
-    ) {
+    fn the_notation_of_a_limit_tells_its_unit(#[case] text: &str, #[case] setting: BudgetSetting) {
         assert_eq!(text.parse::<BudgetSetting>().unwrap(), setting);
     }
 
     #[rstest]
     #[case::empty("")]
-    #[case::a_fraction_of_things("1.5")]
-    #[case::less_than_nothing("-3")]
-    #[case::more_than_can_be_counted("99999999999999999999")]
-    #[case::no_unit_that_exists("1XB")]
-    #[case::no_bytes("0B")]
-    fn what_is_neither_size_nor_count_is_refused(#[case] text: &str) {
+    #[case::fractional_count("1.5")]
+    #[case::negative("-3")]
+    #[case::count_overflow("99999999999999999999")]
+    #[case::unknown_unit("1XB")]
+    #[case::zero_bytes("0B")]
+    fn a_value_that_is_neither_size_nor_count_is_an_error(#[case] text: &str) {
         assert!(text.parse::<BudgetSetting>().is_err());
     }
 }

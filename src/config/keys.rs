@@ -1,6 +1,6 @@
-//! The keys that `skyload.toml` may have, with the nearest one for each that it may not.
+//! Valid keys of `skyload.toml`, and suggestions for unknown ones.
 //!
-//! Serde knows them: a key is a field, and no list beside it.
+//! The keys are the field names that serde derives, so there is no separate list of them.
 
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
@@ -10,7 +10,7 @@ use super::{Config, PlanSettings, ProfilerSettings, Safety, Thresholds, Validity
 use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 
-/// The keys of the table at this path; none where nobody knows which it may have.
+/// Valid keys of the table at `path`; empty for a table that does not exist.
 pub(super) fn of_table(path: &[&str]) -> Vec<String> {
     let fields = match path {
         [] => fields_of::<Config>(),
@@ -26,18 +26,19 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
     fields.into_iter().map(str::to_owned).collect()
 }
 
-/// What a budget can be set for.
+/// Names of the metrics that a budget can be set for.
 pub(crate) fn budget_names() -> Vec<String> {
     Metric::budgets().map(|metric| metric.to_string()).collect()
 }
 
-/// "did you mean ..?" when a valid word is near, all valid words otherwise.
+/// Suggestion for an unknown word: the most similar valid word, or all valid words.
 pub(crate) fn suggest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let nearest = known
         .clone()
         .map(|word| (strsim::damerau_levenshtein(found, word), word))
         .min_by_key(|(distance, _)| *distance);
     match nearest {
+        // Two typing errors, or one in four characters of a long word.
         Some((distance, word)) if distance <= 2.max(found.len() / 4) => {
             format!("did you mean `{word}`?")
         }
@@ -45,15 +46,15 @@ pub(crate) fn suggest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Cl
     }
 }
 
-/// The fields of a struct, by the names that they have in files.
+/// Field names of a struct as they are written in files.
 fn fields_of<T: for<'de> Deserialize<'de>>() -> Vec<&'static str> {
     let mut fields: &'static [&'static str] = &[];
-    // It ends as soon as the fields are known.
+    // Always an error: `Fields` has no value to deserialize.
     _ = T::deserialize(Fields(&mut fields));
     fields.to_vec()
 }
 
-/// Hears which fields a struct asks for, and has no value for any.
+/// Deserializer without a value, which records the field names that a struct expects.
 struct Fields<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for Fields<'_> {
@@ -70,7 +71,7 @@ impl<'de> Deserializer<'de> for Fields<'_> {
         _: V,
     ) -> Result<V::Value, Error> {
         *self.0 = fields;
-        Err(Error::custom("the fields are all that was asked for"))
+        Err(Error::custom("only the field names are needed"))
     }
 
     forward_to_deserialize_any! {

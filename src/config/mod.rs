@@ -1,12 +1,12 @@
-//! `skyload.toml`: plans, budgets, thresholds and limits, as written.
+//! `skyload.toml`: plans, budgets, thresholds and limits.
 //!
-//! Values stay what they are in the file; what they mean together with flags is
-//! decided in [`crate::plan`]. A file with mistakes is refused with all of them.
+//! Values are kept as written; [`crate::plan`] combines them with flags. Errors of a file are
+//! reported together.
 
 mod budget_setting;
 mod keys;
-mod pace_setting;
 mod parse;
+mod timing_setting;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,72 +16,70 @@ use serde::Deserialize;
 
 pub use budget_setting::{BudgetSetting, SizeSetting};
 pub(crate) use keys::{budget_names, suggest};
-pub use pace_setting::{FitSetting, RampSetting};
+pub use timing_setting::{FitSetting, RampSetting};
 
 use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
 use crate::scenario::ScenarioId;
 use crate::units::{self, Percent};
 
-/// The whole file.
+/// Content of `skyload.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Config {
-    /// Named plans.
+    /// Settings of plans by name.
     pub plans: BTreeMap<String, PlanSettings>,
-    /// Limits by subject: a process class, or something of the whole server.
+    /// Budgets by metric: a process class, or a metric of the whole server.
     pub budgets: BTreeMap<String, BudgetSetting>,
-    /// Latency and error limits by scenario.
+    /// Thresholds by scenario.
     pub thresholds: BTreeMap<String, Thresholds>,
-    /// What protects the machine.
+    /// Protection of the machine.
     pub safety: Safety,
-    /// When measurements valid.
+    /// Limits beyond which measurements are not valid.
     pub validity: Validity,
-    /// How the profiler samples.
+    /// Settings of the profiler.
     pub profiler: ProfilerSettings,
 }
 
-/// A named plan.
+/// Settings of a plan: `[plans.NAME]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct PlanSettings {
-    /// Concurrent users of each scenario.
+    /// Users of each scenario.
     pub users: u32,
-    /// Concurrent users of each CLI scenario, if it isn't the same: each is a process
-    /// of 160 MB and 1.6 CPU-s on the client's side alone.
+    /// Users of each CLI scenario, by default `users`. Each is a `sky` process that takes 160 MB
+    /// and 1.6 CPU-seconds on the client's side alone.
     pub cli_users: Option<u32>,
-    /// Concurrent users of each scenario that launches something, or asks about what
-    /// was launched, on each infrastructure: a launch is 40 CPU-s.
+    /// Users, per infra, of each scenario that needs an infra. A launch takes 40 CPU-seconds.
     pub infra_users: u32,
     /// CLI scenarios: names, `all` or `none`.
     pub cli: String,
     /// API scenarios: names, `all` or `none`.
     pub api: String,
-    /// What is launched on, as `-c`; without it, loopback for a server of our own.
+    /// Infras to launch on, as `-c`; by default loopback for an isolated server, otherwise none.
     pub infra: Option<String>,
-    /// Iterations of each user. The first meets cold executors.
+    /// Iterations of each user. The first is cold: executors start.
     pub iterations: u32,
-    /// The same for scenarios that need an infrastructure.
+    /// Iterations of each user of scenarios that need an infra.
     pub infra_iterations: u32,
-    /// Time over which the starts of users are spread, unless `-n` asks for a number of
-    /// them.
+    /// Time over which the starts of users are spread. Not used with `-n`.
     pub ramp: RampSetting,
-    /// Time that the load is to take at the most, unless its size is asked for by flags.
+    /// Time limit that the load is reduced to. Not used if flags set users or iterations.
     pub fit: FitSetting,
-    /// How long the idle server is watched before the load.
+    /// Duration of the baseline.
     #[serde(with = "units::duration")]
     pub baseline: Duration,
-    /// How long the idle server is watched after the load.
+    /// Duration of the cooldown.
     #[serde(with = "units::duration")]
     pub cooldown: Duration,
-    /// How long to wait at the most, before the baseline and before the cooldown,
-    /// until the server is idle; without it, as long as this machine's speed asks for.
+    /// Maximum time to wait until the server is idle, before the baseline and in the cooldown;
+    /// by default chosen by the speed of the machine.
     #[serde(with = "units::duration::option")]
     pub settle_timeout: Option<Duration>,
-    /// When a scenario that has not ended is given up.
+    /// Time after which an unfinished scenario is stopped, not counting the ramp.
     #[serde(with = "units::duration")]
     pub scenario_timeout: Duration,
-    /// How long to wait at the most until everything that was launched is gone.
+    /// Maximum time of the teardown.
     #[serde(with = "units::duration")]
     pub teardown_timeout: Duration,
     /// Health requests per second of the health probe.
@@ -105,38 +103,38 @@ impl Default for PlanSettings {
             cooldown: Duration::from_secs(5),
             settle_timeout: None,
             scenario_timeout: Duration::from_secs(15 * 60),
-            // Ten clusters at once took up to 150 s on 2 cores.
+            // Tearing down ten clusters concurrently took up to 150 s on 2 cores.
             teardown_timeout: Duration::from_secs(8 * 60),
             probe_rate: 2,
         }
     }
 }
 
-/// Limits on what users of one scenario see.
+/// Thresholds of a scenario: limits on latencies and the error rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Thresholds {
-    /// Median of the time from the scheduled start to the last answer.
+    /// Median latency of iterations, from scheduled start to last response.
     #[serde(with = "units::duration::option")]
     pub p50: Option<Duration>,
-    /// Its 90th percentile.
+    /// 90th percentile of the latency.
     #[serde(with = "units::duration::option")]
     pub p90: Option<Duration>,
-    /// Its 95th percentile.
+    /// 95th percentile of the latency.
     #[serde(with = "units::duration::option")]
     pub p95: Option<Duration>,
-    /// Its 99th percentile.
+    /// 99th percentile of the latency.
     #[serde(with = "units::duration::option")]
     pub p99: Option<Duration>,
-    /// Its longest.
+    /// Longest latency.
     #[serde(with = "units::duration::option")]
     pub max: Option<Duration>,
-    /// Share of iterations that may fail; without it, none may.
+    /// Share of iterations that may fail; zero by default.
     pub error_rate: Option<Percent>,
 }
 
 impl Thresholds {
-    /// The limits that are set.
+    /// Thresholds that are set, as limits on metrics of `scenario`.
     pub fn limits(self, scenario: ScenarioId) -> impl Iterator<Item = Limit> {
         let latencies = [
             (ScenarioMetric::P50, self.p50),
@@ -155,23 +153,23 @@ impl Thresholds {
     }
 }
 
-/// What protects the machine.
+/// Protection of the machine: `[safety]`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Safety {
-    /// Available memory below which the load is stopped; `auto` is the larger of
+    /// Available memory below which the load is stopped; `auto`, the default, is the larger of
     /// 1 GiB and 5 % of the machine's memory.
     pub memory_floor: Option<SizeSetting>,
 }
 
-/// When measurements valid.
+/// Limits beyond which measurements are not valid: `[validity]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Validity {
-    /// Requests sent later than this (99th percentile) mean a starved client.
+    /// Delay of requests (99th percentile) beyond which the load generator is overloaded.
     #[serde(with = "units::duration")]
     pub send_lateness_p99: Duration,
-    /// A longer silence of the profiler is a gap.
+    /// Time without samples beyond which it counts as a sampling gap.
     #[serde(with = "units::duration")]
     pub profiler_gap: Duration,
 }
@@ -182,16 +180,16 @@ impl Default for Validity {
     }
 }
 
-/// How the profiler samples.
+/// Settings of the profiler: `[profiler]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct ProfilerSettings {
-    /// Distance between two ticks.
+    /// Sampling interval.
     #[serde(with = "units::duration")]
     pub interval: Duration,
-    /// How peaks are read.
+    /// Method of reading peaks.
     pub peaks: LevelChoice,
-    /// Each phase, and each group of scenarios, has peaks of its own.
+    /// Whether peaks are recorded per phase and per scenario group.
     pub phase_peaks: bool,
 }
 
@@ -201,24 +199,24 @@ impl Default for ProfilerSettings {
     }
 }
 
-/// Why `skyload.toml` can't be used.
+/// Error of reading `skyload.toml`.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It can't be read.
+    /// Unreadable file.
     #[error("cannot read `{path}`")]
     Read {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// It has keys or values that mean nothing; one message each.
+    /// Unknown keys and invalid values, one message each.
     #[error("{}", .0.join("\n"))]
-    Mistakes(Vec<String>),
+    Invalid(Vec<String>),
 }
 
 impl Config {
-    /// Reads the file.
+    /// Reads and parses the file at `path`.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -227,7 +225,7 @@ impl Config {
 
     /// Parses the text of the file called `name`.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
-        parse::parse(text, name).map_err(ConfigError::Mistakes)
+        parse::parse(text, name).map_err(ConfigError::Invalid)
     }
 }
 
@@ -238,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_that_comes_with_skyload_is_valid() {
+    fn the_bundled_file_is_valid() {
         let text = include_str!("../../skyload.toml");
         let config = Config::parse(text, "skyload.toml").unwrap();
         assert_eq!(config.plans["smoke"].users, 1);
@@ -249,25 +247,22 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_one() {
         let text = "[plans.ci]\niterations = 1\nuser = 2\n";
         let error = Config::parse(text, "skyload.toml").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "skyload.toml:3: unknown key `plans.ci.user`; did you mean `users`?"
-        );
+        assert_eq!(error, "skyload.toml:3: unknown key `plans.ci.user`; did you mean `users`?");
     }
 
     #[test]
-    fn all_mistaken_keys_are_reported_at_once() {
+    fn all_unknown_keys_are_reported_together() {
         let text =
             "[budget]\n[safety]\nfloor = \"1GiB\"\n[thresholds.\"api:stats\"]\np95 = \"1s\"\n";
-        let ConfigError::Mistakes(mistakes) = Config::parse(text, "f").unwrap_err() else {
-            panic!("the mistakes are in the keys");
+        let ConfigError::Invalid(errors) = Config::parse(text, "f").unwrap_err() else {
+            panic!("unknown keys make a file invalid");
         };
-        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
-        assert!(mistakes[2].contains("did you mean `api:status`"), "{mistakes:?}");
+        assert_eq!(errors.len(), 3, "{errors:?}");
+        assert!(errors[2].contains("did you mean `api:status`"), "{errors:?}");
     }
 
     #[test]
-    fn a_mistaken_value_hides_no_other_mistake() {
+    fn an_invalid_value_hides_no_other_error() {
         let text = "[budgets]\nserver = \"1XB\"\nserverr = 1\n[plans.ci]\niterations = \"two\"\n\
                     coldown = \"3s\"\n[safety]\nmemory-floor = { auto = true }\n";
         let error = Config::parse(text, "f").unwrap_err().to_string();
@@ -287,11 +282,11 @@ mod tests {
     #[rstest]
     #[case::no_size("[budgets]\nserver = \"1XB\"\n", "got `1XB`")]
     #[case::no_count("[budgets]\nthreads = \"many\"\n", "or a count")]
-    #[case::less_than_nothing("[budgets]\nthreads = -1\n", "invalid value: integer `-1`")]
+    #[case::negative_count("[budgets]\nthreads = -1\n", "invalid value: integer `-1`")]
     #[case::a_fraction("[budgets]\nthreads = 1.5\n", "expected a size")]
     #[case::no_floor("[safety]\nmemory-floor = \"5\"\n", "got `5`")]
-    fn a_value_that_is_no_limit_is_named_with_its_line(#[case] text: &str, #[case] words: &str) {
+    fn an_invalid_value_is_named_with_its_line(#[case] text: &str, #[case] message: &str) {
         let error = Config::parse(text, "skyload.toml").unwrap_err().to_string();
-        assert!(error.starts_with("skyload.toml:2: ") && error.contains(words), "{error}");
+        assert!(error.starts_with("skyload.toml:2: ") && error.contains(message), "{error}");
     }
 }

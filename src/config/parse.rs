@@ -1,5 +1,4 @@
-//! The text of `skyload.toml` read, or all that is wrong with it: keys that mean nothing, and
-//! values that are none.
+//! Parser of `skyload.toml` that reports all unknown keys and invalid values together.
 
 use serde_ignored::Path;
 use toml::Spanned;
@@ -8,51 +7,53 @@ use toml::de::{DeTable, DeValue, Deserializer, Error};
 use super::Config;
 use super::keys::{self, suggest};
 
-/// Tables whose keys are names that no struct lists: serde takes any.
-const OF_NAMES: [&str; 2] = ["budgets", "thresholds"];
+/// Tables whose keys are names of metrics or scenarios. They are maps, for which serde accepts
+/// any key.
+const MAPS: [&str; 2] = ["budgets", "thresholds"];
 
-/// What is wrong, and where: a byte of the text.
-struct Mistake {
+/// Error in the text, with its byte offset.
+struct Diagnostic {
     offset: usize,
     message: String,
 }
 
-/// Parses the text of the file called `name`; otherwise one message for each mistake.
+/// Parses the text of the file called `name`. Returns one message per error.
 pub(super) fn parse(text: &str, name: &str) -> Result<Config, Vec<String>> {
-    read(text).map_err(|mut mistakes| {
-        mistakes.sort_by_key(|mistake| mistake.offset);
-        let with_place =
-            |Mistake { offset, message }| format!("{}: {message}", place(text, name, offset));
-        mistakes.into_iter().map(with_place).collect()
+    read(text).map_err(|mut diagnostics| {
+        diagnostics.sort_by_key(|diagnostic| diagnostic.offset);
+        let with_location =
+            |Diagnostic { offset, message }| format!("{}: {message}", location(text, name, offset));
+        diagnostics.into_iter().map(with_location).collect()
     })
 }
 
-fn read(text: &str) -> Result<Config, Vec<Mistake>> {
-    let document = DeTable::parse(text).map_err(|error| vec![Mistake::of(&error)])?;
-    let mut mistakes = Vec::new();
+fn read(text: &str) -> Result<Config, Vec<Diagnostic>> {
+    let document = DeTable::parse(text).map_err(|error| vec![Diagnostic::of(&error)])?;
+    let mut diagnostics = Vec::new();
     let mut valid = document.clone();
-    // Serde stops at the first value that is none. Without that it finds the next, and at last
-    // all keys that nothing asks for.
+    // Serde stops at the first invalid value. Each one is removed and the rest parsed again, until
+    // all invalid values and, in the last pass, all unknown keys have been found.
     let (config, ignored) = loop {
         let (config, ignored) = deserialized(valid.clone());
         match config {
             Ok(config) => break (Some(config), ignored),
             Err(error) => {
-                let mistake = Mistake::of(&error);
-                let is_out = take_out(valid.get_mut(), mistake.offset);
-                mistakes.push(mistake);
-                if !is_out {
+                let diagnostic = Diagnostic::of(&error);
+                let is_removed = remove_value_at(valid.get_mut(), diagnostic.offset);
+                diagnostics.push(diagnostic);
+                // Without a value to remove, the next pass would find this error again.
+                if !is_removed {
                     break (None, ignored);
                 }
             }
         }
     };
-    let unknown = ignored.into_iter().chain(misnamed(document.get_ref()));
-    mistakes.extend(unknown.map(|path| Mistake::unknown_key(document.get_ref(), &path)));
-    config.filter(|_| mistakes.is_empty()).ok_or(mistakes)
+    let unknown = ignored.into_iter().chain(unknown_names(document.get_ref()));
+    diagnostics.extend(unknown.map(|path| Diagnostic::unknown_key(document.get_ref(), &path)));
+    config.filter(|_| diagnostics.is_empty()).ok_or(diagnostics)
 }
 
-/// What a document says, and the paths of all keys that nothing asks for.
+/// Configuration in a document, and the paths of all keys that are no fields.
 fn deserialized(document: Spanned<DeTable<'_>>) -> (Result<Config, Error>, Vec<Vec<String>>) {
     let mut ignored = Vec::new();
     let note = |path: Path<'_>| ignored.push(keys_of(&path));
@@ -60,7 +61,7 @@ fn deserialized(document: Spanned<DeTable<'_>>) -> (Result<Config, Error>, Vec<V
     (config, ignored)
 }
 
-impl Mistake {
+impl Diagnostic {
     fn of(error: &Error) -> Self {
         let offset = error.span().map_or(0, |span| span.start);
         Self { offset, message: error.message().to_owned() }
@@ -76,7 +77,7 @@ impl Mistake {
     }
 }
 
-/// The keys that lead to something ignored.
+/// Keys on the path to an ignored value.
 fn keys_of(path: &Path<'_>) -> Vec<String> {
     match path {
         Path::Root => Vec::new(),
@@ -92,25 +93,25 @@ fn keys_of(path: &Path<'_>) -> Vec<String> {
     }
 }
 
-/// Keys that name nothing, where any name is taken for a key.
-fn misnamed(document: &DeTable<'_>) -> Vec<Vec<String>> {
-    let tables = OF_NAMES.iter().filter_map(|name| Some((*name, table_in(document, name)?)));
-    let misnamed = tables.flat_map(|(name, table)| {
+/// Paths of keys in [`MAPS`] that name no metric or scenario.
+fn unknown_names(document: &DeTable<'_>) -> Vec<Vec<String>> {
+    let tables = MAPS.iter().filter_map(|name| Some((*name, table_in(document, name)?)));
+    let unknown = tables.flat_map(|(name, table)| {
         let known = keys::of_table(&[name]);
         let found = table.keys().map(|key| key.get_ref().to_string());
         found.filter(move |key| !known.contains(key)).map(|key| vec![name.to_owned(), key])
     });
-    misnamed.collect()
+    unknown.collect()
 }
 
-/// Takes out the innermost value of which this byte is part; whether there is one.
-fn take_out(table: &mut DeTable<'_>, offset: usize) -> bool {
-    // The span of a table may be that of its header alone.
+/// Removes the innermost value that contains the byte at `offset`. Returns whether there was one.
+fn remove_value_at(table: &mut DeTable<'_>, offset: usize) -> bool {
+    // Tables are searched whatever their span: it may cover the header only.
     let mut tables = table.iter_mut().filter_map(|(_, value)| match value.get_mut() {
         DeValue::Table(inner) => Some(inner),
         _ => None,
     });
-    if tables.any(|inner| take_out(inner, offset)) {
+    if tables.any(|inner| remove_value_at(inner, offset)) {
         return true;
     }
     let found = table.iter().find(|(_, value)| value.span().contains(&offset));
@@ -118,7 +119,7 @@ fn take_out(table: &mut DeTable<'_>, offset: usize) -> bool {
     key.is_some_and(|key| table.remove(&key).is_some())
 }
 
-/// Where a key is in the text.
+/// Byte offset of a key in the text.
 fn offset_of(table: &DeTable<'_>, path: &[String]) -> Option<usize> {
     let (first, rest) = path.split_first()?;
     if rest.is_empty() {
@@ -131,8 +132,8 @@ fn table_in<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<&'a DeTable<'i>
     table.get(key)?.get_ref().as_table()
 }
 
-/// `name:line` of a byte offset into the text.
-fn place(text: &str, name: &str, offset: usize) -> String {
+/// Location of a byte offset in the text, as `name:line`.
+fn location(text: &str, name: &str, offset: usize) -> String {
     let line = text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
     format!("{name}:{line}")
 }

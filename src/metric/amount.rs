@@ -1,4 +1,4 @@
-//! Amounts with their units, so that nothing compares a size with a count.
+//! Amounts with units. Amounts of different units cannot be compared.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,23 +10,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{self, ByteSize, Percent, QuantityError, as_mib, parse_size};
 
-/// Unit that an amount is counted in.
+/// Unit of an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes.
     Size,
-    /// Things.
+    /// Pieces, such as processes or threads.
     Count,
     /// Seconds.
     Duration,
     /// Percent of a whole.
     Share,
-    /// Things per second.
+    /// Pieces per second, such as iterations.
     Rate,
 }
 
 impl Unit {
-    /// Word for an amount of it.
+    /// Name for an amount of this unit, in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Size => "size",
@@ -37,7 +37,7 @@ impl Unit {
         }
     }
 
-    /// An amount of it, as it is typed.
+    /// Example of an amount of this unit, as typed in a flag.
     pub const fn example(self) -> &'static str {
         match self {
             Self::Size => "300MiB",
@@ -49,13 +49,13 @@ impl Unit {
     }
 }
 
-/// Amount of something, in its unit.
+/// Amount with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Amount {
     /// Number of bytes.
     Size(ByteSize),
-    /// Number of things.
+    /// Number of pieces, such as processes or threads.
     Count(u64),
     /// Duration, in seconds.
     Duration(
@@ -65,12 +65,12 @@ pub enum Amount {
     ),
     /// Share of a whole.
     Share(Percent),
-    /// Number of things per second.
+    /// Number of pieces per second, such as iterations.
     Rate(f64),
 }
 
 impl Amount {
-    /// Unit that it is counted in.
+    /// Unit of the amount.
     pub const fn unit(self) -> Unit {
         match self {
             Self::Size(_) => Unit::Size,
@@ -81,7 +81,7 @@ impl Amount {
         }
     }
 
-    /// Number of bytes; `None` of an amount in another unit.
+    /// Number of bytes; `None` for an amount of another unit.
     pub const fn as_size(self) -> Option<ByteSize> {
         match self {
             Self::Size(size) => Some(size),
@@ -89,7 +89,7 @@ impl Amount {
         }
     }
 
-    /// Duration; `None` of an amount in another unit.
+    /// Duration; `None` for an amount of another unit.
     pub const fn as_duration(self) -> Option<Duration> {
         match self {
             Self::Duration(duration) => Some(duration),
@@ -97,13 +97,13 @@ impl Amount {
         }
     }
 
-    /// Share of `whole` that it is; `None` when the units differ or there is no whole.
+    /// Amount as a fraction of `whole`; `None` if the units differ or `whole` is zero.
     pub fn share_of(self, whole: Self) -> Option<f64> {
         let is_comparable = self.unit() == whole.unit() && whole.number() > 0.0;
         is_comparable.then(|| self.number() / whole.number())
     }
 
-    /// Number of its units.
+    /// Number in the amount's unit: bytes, pieces, seconds, percent or pieces per second.
     #[expect(clippy::cast_precision_loss, reason = "sizes and counts are far below 2^52")]
     fn number(self) -> f64 {
         match self {
@@ -116,7 +116,7 @@ impl Amount {
     }
 }
 
-/// Amounts of different units are neither equal nor is one of them more.
+/// Order of amounts of one unit; amounts of different units have none.
 impl PartialOrd for Amount {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
@@ -130,7 +130,7 @@ impl PartialOrd for Amount {
     }
 }
 
-/// Sizes in MiB throughout: figures that are compared should look alike.
+/// Text with the unit. Sizes are always in MiB, so that they are easy to compare.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -143,7 +143,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// A number with a unit is a size, one without is a count.
+/// Parser of budgets: a number with a unit is a size, a number without one is a count.
 impl FromStr for Amount {
     type Err = QuantityError;
 

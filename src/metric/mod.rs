@@ -1,8 +1,8 @@
-//! What can be measured: one table of subjects, statistics and units.
+//! Metrics of a run: one table of subjects, statistics and units.
 //!
-//! [`table`] has a row for each statistic. Limits, tables, key figures, test cases and the
-//! names of flags and files go over its rows; how a figure is measured stands in
-//! [`crate::analysis`], one function for each kind of subject.
+//! [`table`] has a row for each statistic. Limits, tables, key figures, test cases, and names in
+//! flags and files are derived from its rows. The measurements are in [`crate::analysis`], one
+//! function for each kind of subject.
 
 mod amount;
 mod limit;
@@ -11,13 +11,13 @@ mod table;
 
 pub use amount::{Amount, Unit};
 pub use limit::Limit;
-pub use name::{UnknownMetric, budgets_in_words};
+pub use name::{UnknownMetric, budgets_for_help};
 pub use table::{ClassMetric, Limits, Needs, Place, Row, ScenarioMetric, ServerMetric, Worse};
 
 use crate::class::ProcessClass;
 use crate::scenario::ScenarioId;
 
-/// A figure of a run: a statistic of a subject.
+/// Metric of a run: a statistic of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
     /// Statistic of the processes of one class.
@@ -34,7 +34,7 @@ impl Metric {
         Self::Class(class, ClassMetric::MaxPeak)
     }
 
-    /// Everything that can be measured, in the order of reports.
+    /// Metrics in the order of reports.
     pub fn all() -> impl Iterator<Item = Self> + Clone {
         let classes = ProcessClass::ALL.into_iter().flat_map(|class| {
             ClassMetric::ALL.iter().map(move |statistic| Self::Class(class, *statistic))
@@ -45,12 +45,12 @@ impl Metric {
         classes.chain(ServerMetric::ALL.iter().copied().map(Self::Server)).chain(scenarios)
     }
 
-    /// Everything that a budget can be set for.
+    /// Metrics that a budget can be set for.
     pub fn budgets() -> impl Iterator<Item = Self> + Clone {
         Self::all().filter(|metric| metric.row().limits == Limits::Budget)
     }
 
-    /// Row of the table that its statistic has.
+    /// Row of the metric's statistic in the table.
     pub const fn row(self) -> &'static Row {
         match self {
             Self::Class(_, statistic) => statistic.row(),
@@ -59,12 +59,12 @@ impl Metric {
         }
     }
 
-    /// Unit of its amounts.
+    /// Unit of the metric's amounts.
     pub const fn unit(self) -> Unit {
         self.row().unit
     }
 
-    /// Whether SkyPilot has a constant for it, which a budget of `auto` stands for.
+    /// Whether SkyPilot has a constant for the metric, the value of an `auto` budget.
     pub const fn has_constant(self) -> bool {
         matches!(
             self,

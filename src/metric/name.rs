@@ -1,7 +1,7 @@
 //! Names of metrics: `tree-rss`, `short-executor`, `api:status p95`.
 //!
-//! The peak of a class's largest process has the name of the class alone, and what is
-//! measured of the whole server that of its statistic.
+//! The largest peak of a process class has the class's name alone, and a metric of the whole
+//! server its statistic's name alone.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,13 +13,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ClassMetric, Limits, Metric, ServerMetric, Unit};
 
-/// A text that names no metric.
+/// Error for a text that names no metric.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown metric `{0}`")]
 pub struct UnknownMetric(String);
 
-/// Everything that a budget can be set for, as the help of commands names it.
-pub fn budgets_in_words() -> String {
+/// Metrics that a budget can be set for, as text for `--help`.
+pub fn budgets_for_help() -> String {
     let of = |unit| {
         let rows = ServerMetric::ALL.iter().map(|statistic| statistic.row());
         let budgets = rows.filter(move |row| row.limits == Limits::Budget && row.unit == unit);
@@ -30,7 +30,7 @@ pub fn budgets_in_words() -> String {
     format!("{sizes} to a size, or {} to a count", alternatives(of(Unit::Count)))
 }
 
-/// `a, b or c`.
+/// Names joined as `a, b or c`.
 fn alternatives(names: impl Iterator<Item = &'static str>) -> String {
     let names: Vec<&str> = names.collect();
     match names.split_last() {
@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Metric {
     }
 }
 
-/// The names are no part of the schema, which would otherwise be another for each of them.
+/// Schema of any string: with the names listed, each new metric would change the schema.
 impl JsonSchema for Metric {
     fn schema_name() -> Cow<'static, str> {
         "Metric".into()
@@ -79,9 +79,9 @@ impl JsonSchema for Metric {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "What was measured: the class of whose processes it is the largest \
-                            peak, a figure of the whole server, or one of a scenario. Those that \
-                            can be limited stand in docs/metrics.md.",
+            "description": "Name of a metric: a process class for the largest peak of its \
+                            processes, a statistic of the whole server, or a scenario with a \
+                            statistic. docs/metrics.md lists those that can have a limit.",
             "type": "string",
             "examples": ["short-executor", "tree-rss", "api:status p95"],
         })

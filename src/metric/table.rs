@@ -1,77 +1,77 @@
-//! The table: a row for each statistic of a class of processes, of the whole server and of
-//! a scenario.
+//! Table of metrics: a row for each statistic of a process class, of the whole server and of a
+//! scenario.
 
 use super::Unit;
 
-/// What is known of a statistic, whoever its subject is.
+/// Properties of a statistic, equal for all subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Name in flags, files and messages.
     pub name: &'static str,
-    /// Heading of its column, or beginning of its row.
+    /// Column heading, or text at the start of a row.
     pub heading: &'static str,
-    /// Unit of its amounts.
+    /// Unit of the amounts.
     pub unit: Unit,
-    /// Which way it gets worse.
+    /// Direction in which the figure gets worse.
     pub worse: Worse,
-    /// Kind of limit that can be set for it.
+    /// Kind of limit that can be set.
     pub limits: Limits,
-    /// What a run must have had for it to be measured.
+    /// Condition of a run under which the figure is measured.
     pub needs: Needs,
-    /// Where reports show it, with and without a limit.
+    /// Place in reports, with and without a limit.
     pub place: Place,
-    /// Fewest samples from which reports show it: a percentile of fewer is their largest.
+    /// Minimum number of samples to show the figure: with fewer, a percentile is the maximum.
     pub samples: u64,
 }
 
-/// Which way a figure gets worse.
+/// Direction in which a figure gets worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worse {
-    /// More is worse.
+    /// Higher figures are worse.
     Higher,
-    /// Less is worse.
+    /// Lower figures are worse.
     Lower,
 }
 
 /// Kind of limit that can be set for a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limits {
-    /// None.
+    /// Neither budget nor threshold.
     None,
-    /// A budget: on the server's memory, and on counts of what it consists of.
+    /// Budget: on the server's memory, processes and threads.
     Budget,
-    /// A threshold: on what users see.
+    /// Threshold: on latencies and error rates of scenarios.
     Threshold,
 }
 
-/// What a run must have had for a figure to be measured.
+/// Condition of a run under which a figure is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing beside its subject.
+    /// Unconditional: measured in every run.
     Nothing,
-    /// One server, idle after the load.
+    /// Server not replaced, and idle after the load.
     IdleAfter,
-    /// One server, idle before the load and after it.
+    /// Server not replaced, and idle before and after the load.
     IdleBeforeAndAfter,
 }
 
-/// Where reports show a figure, with and without a limit.
+/// Place of a figure in reports, with and without a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Column of the table of its subjects.
+    /// Column of the table of classes or scenarios.
     Column,
-    /// Row among the peaks of the server's processes.
+    /// Row of the table of peaks.
     Peaks,
     /// Row of the server's totals.
     Totals,
-    /// Key figure; a row of the server's totals where a budget is set for it.
+    /// Key figure; with a budget also a row of the server's totals.
     KeyFigure,
-    /// Nowhere by itself; a row of the server's totals where a budget is set for it.
+    /// Row of the server's totals with a budget; otherwise not shown.
     Nowhere,
 }
 
 impl Row {
-    /// Size of which more is worse, and that nobody limits.
+    /// Defaults of a size: higher is worse, and no limit can be set.
     const SIZE: Self = Self {
         name: "",
         heading: "",
@@ -82,9 +82,9 @@ impl Row {
         place: Place::Column,
         samples: 1,
     };
-    /// Count of which more is worse, and that nobody limits.
+    /// Defaults of a count: higher is worse, and no limit can be set.
     const COUNT: Self = Self { unit: Unit::Count, ..Self::SIZE };
-    /// Duration of which more is worse, and that nobody limits.
+    /// Defaults of a duration: higher is worse, and no limit can be set.
     const DURATION: Self = Self { unit: Unit::Duration, ..Self::SIZE };
 }
 
@@ -100,10 +100,10 @@ macro_rules! statistics {
         }
 
         impl $kind {
-            /// All of them, in the order of reports.
+            /// Statistics in the order of reports.
             pub const ALL: &'static [Self] = &[$(Self::$statistic),*];
 
-            /// Row of the table.
+            /// Row of the statistic in the table.
             pub const fn row(self) -> &'static Row {
                 match self {
                     $(Self::$statistic => {
@@ -119,15 +119,15 @@ macro_rules! statistics {
 statistics! {
     /// Statistic of the processes of one class.
     ClassMetric {
-        /// Processes over the whole run.
+        /// Number of processes over the whole run.
         Count: COUNT { name: "count", heading: "count" },
-        /// Most processes at one sample.
+        /// Largest number of processes in one sample.
         Concurrent: COUNT { name: "concurrent", heading: "concurrent" },
         /// Peak of the largest process.
         MaxPeak: SIZE { name: "max-peak", heading: "max peak", limits: Limits::Budget },
-        /// Average of all processes' peaks.
+        /// Mean of all processes' peaks.
         MeanPeak: SIZE { name: "mean-peak", heading: "mean peak" },
-        /// Largest RSS sum at one sample.
+        /// Largest RSS sum in one sample.
         MaxSum: SIZE { name: "max-sum", heading: "max sum" },
     }
 }
@@ -135,22 +135,21 @@ statistics! {
 statistics! {
     /// Statistic of the server as a whole.
     ServerMetric {
-        /// Largest sum of resident memory over the server's processes.
+        /// Largest RSS sum over the server's processes.
         TreeRss: SIZE {
             name: "tree-rss",
             heading: "process tree RSS",
             limits: Limits::Budget,
             place: Place::Peaks,
         },
-        /// Largest proportional memory of the server's processes at a phase's end.
+        /// Largest PSS sum over the server's processes, read at phase ends.
         TreePss: SIZE {
             name: "tree-pss",
             heading: "process tree PSS",
             limits: Limits::Budget,
             place: Place::Peaks,
         },
-        /// Proportional memory that the server holds after the cooldown, beyond what it held
-        /// at the end of the baseline.
+        /// Growth of the server's PSS from the end of the baseline to the end of the cooldown.
         Growth: SIZE {
             name: "growth",
             heading: "PSS growth after cooldown, MiB",
@@ -158,15 +157,14 @@ statistics! {
             needs: Needs::IdleBeforeAndAfter,
             place: Place::Totals,
         },
-        /// Most threads of all server processes at one sample.
+        /// Largest number of threads of all server processes in one sample.
         Threads: COUNT {
             name: "threads",
             heading: "max threads",
             limits: Limits::Budget,
             place: Place::Totals,
         },
-        /// Processes of the server that have ended by the end of the cooldown, and that no
-        /// parent has waited for.
+        /// Zombies at the end of the cooldown: exited server processes not reaped by a parent.
         Zombies: COUNT {
             name: "zombies",
             heading: "zombies after cooldown",
@@ -181,7 +179,7 @@ statistics! {
             limits: Limits::Budget,
             place: Place::Totals,
         },
-        /// Most server processes at one sample.
+        /// Largest number of server processes in one sample.
         Processes: COUNT {
             name: "processes",
             heading: "max processes",
@@ -191,12 +189,11 @@ statistics! {
 }
 
 statistics! {
-    /// Statistic of the iterations of one scenario, of which latencies count from the
-    /// scheduled start.
+    /// Statistic of the iterations of one scenario. Latencies count from the scheduled start.
     ScenarioMetric {
         /// Shortest latency.
         Min: DURATION { name: "min", heading: "min" },
-        /// Average latency.
+        /// Mean latency.
         Avg: DURATION { name: "avg", heading: "avg" },
         /// Median latency.
         P50: DURATION { name: "p50", heading: "p50", limits: Limits::Threshold },

@@ -1,4 +1,4 @@
-//! The table's names, and amounts that are compared.
+//! Tests of metric names and of comparisons of amounts.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::units::ByteSize;
 
 #[test]
-fn every_metric_has_a_name_of_its_own_and_is_found_by_it() {
+fn every_metric_has_a_unique_name_and_is_parsed_from_it() {
     let names: BTreeSet<String> = Metric::all().map(|metric| metric.to_string()).collect();
     assert_eq!(names.len(), Metric::all().count());
     for metric in Metric::all() {
@@ -16,7 +16,7 @@ fn every_metric_has_a_name_of_its_own_and_is_found_by_it() {
 }
 
 #[test]
-fn json_brings_every_metric_back() {
+fn every_metric_survives_a_round_trip_through_json() {
     for metric in Metric::all() {
         let json = serde_json::to_string(&metric).unwrap();
         assert_eq!(serde_json::from_str::<Metric>(&json).unwrap(), metric, "{json}");
@@ -27,14 +27,14 @@ fn json_brings_every_metric_back() {
 }
 
 #[test]
-fn amounts_of_one_unit_are_compared() {
+fn amounts_of_one_unit_are_comparable() {
     assert!(Amount::Count(3) > Amount::Count(2));
     assert!(Amount::from(ByteSize::mib(2)) <= ByteSize::mib(2).into());
     assert_eq!(Amount::Count(1).share_of(Amount::Count(4)), Some(0.25));
 }
 
 #[test]
-fn a_size_is_not_compared_with_a_count() {
+fn a_size_is_not_comparable_with_a_count() {
     let (size, count) = (Amount::Size(ByteSize(5)), Amount::Count(5));
     assert_ne!(size, count);
     assert_eq!(size.partial_cmp(&count), None);
@@ -42,12 +42,12 @@ fn a_size_is_not_compared_with_a_count() {
 }
 
 #[test]
-fn nothing_is_a_share_of_nothing() {
+fn there_is_no_share_of_zero() {
     assert_eq!(Amount::Count(0).share_of(Amount::Count(0)), None);
 }
 
 #[test]
-fn what_can_be_limited_to_a_constant_is_a_peak() {
+fn metrics_with_a_constant_are_sizes() {
     let with_constant: Vec<Metric> = Metric::budgets().filter(|one| one.has_constant()).collect();
     assert_eq!(with_constant.len(), 4);
     assert!(with_constant.iter().all(|metric| metric.unit() == Unit::Size));

@@ -1,9 +1,9 @@
-//! What a plan needs of the machine, and what the machine has.
+//! Capacity: memory that a plan needs, and memory that the machine has.
 //!
-//! A local server starts an executor for nearly every request that waits, without
-//! a limit that a machine could hold: 140 log followers have taken down a machine
-//! of 24 GB. A plan whose peak cannot fit is therefore cut down (fewer users at
-//! once, said in the report) or refused.
+//! A SkyPilot server in local mode starts an executor for nearly every waiting request, with no
+//! limit by the machine's memory: 140 users that followed logs exhausted a machine of 24 GB. A
+//! plan whose estimated peak does not fit gets a lower concurrency, which the report says, or is
+//! rejected.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,45 +14,45 @@ use crate::record::request::ServerVariable;
 use crate::scenario::{Need, Scenario, ScenarioKind};
 use crate::units::{ByteSize, total};
 
-/// Proportional memory of an idle server: main process, queue, the executors that
-/// its daemons occupy, and in consolidation mode the controllers (measured on
-/// 0.14.1 and 24 GB: 21 processes, 12 of them controllers, 2.6 GiB).
+/// PSS of an idle server: main process, queue, executors of its daemons, and controllers in
+/// consolidation mode. Measured with SkyPilot 0.14.1 on a machine of 24 GB: 21 processes, 12 of
+/// them controllers, 2.6 GiB.
 const IDLE_SERVER: ByteSize = ByteSize(2_700 << 20);
 
-/// Proportional memory of an executor (measured: 133 to 147 MB) with a margin.
+/// PSS of an executor, with a margin (measured: 133 to 147 MB).
 const EXECUTOR: ByteSize = ByteSize(150 << 20);
 
-/// Resident memory of a `sky` process (measured: 158 MB), little of it shared
-/// with the server's own Python.
+/// RSS of a `sky` process (measured: 158 MB); shares few pages with the server's processes.
 const SKY_PROCESS: ByteSize = ByteSize(158 << 20);
 
-/// The same on loopback, where there is one controller (measured: 1.45 GiB).
+/// PSS of an idle server with the loopback Slurm cluster, where one controller runs (measured:
+/// 1.45 GiB).
 const IDLE_SERVER_ON_LOOPBACK: ByteSize = ByteSize(1_500 << 20);
 
-/// Memory of one loopback cluster: skylet, its keeper, the job and its runner. What
-/// server and clients don't explain of the machine's growth was 410 MiB for each of
-/// ten clusters in one run, and 480 for each of seven in another.
+/// Memory of one cluster on the loopback Slurm cluster: skylet, job, and the processes that run
+/// them. Measured as growth of host memory less server and load generator: 410 MiB for each of
+/// ten clusters in one run, 480 MiB for each of seven in another.
 const CLUSTER: ByteSize = ByteSize(450 << 20);
 
-/// The machine that a run is planned for.
+/// Machine that a plan is made for.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// All its memory, or as much of it as a control group may have.
+    /// Memory of the machine, or the limit of its control group if that is lower.
     pub memory_total: ByteSize,
-    /// What can be had of it now.
+    /// Available memory, within the limit of the control group.
     pub memory_available: ByteSize,
     /// Limits of control groups and of the shell.
     pub limits: MachineLimits,
-    /// Why the loopback infrastructure can't be here, if it can't.
+    /// Reason why the loopback Slurm cluster cannot run; `None` if it can.
     pub loopback_obstacle: Option<String>,
-    /// How fast it is, once that was measured.
+    /// Speed of the machine; `None` before it was measured.
     pub speed: Option<Speed>,
-    /// Variables of the shell, as far as an isolated server is to be given them.
+    /// Shell variables that `--server-env` names without a value.
     pub shell: Vec<ServerVariable>,
 }
 
 impl Machine {
-    /// The same machine below the memory limit of a control group.
+    /// Machine with its memory restricted by the memory limit of a control group, if any.
     #[must_use]
     pub fn below(self, memory: Option<AvailableMemory>) -> Self {
         let Some(memory) = memory else { return self };
@@ -63,106 +63,109 @@ impl Machine {
         }
     }
 
-    /// The memory limit in words, to be put behind what can be used.
+    /// Memory limit of the control group as text that is appended to a figure; empty without one.
     pub fn memory_limit(&self) -> String {
         self.limits.memory.as_ref().map_or_else(String::new, |limit| format!("; {limit}"))
     }
 
-    /// Available memory that is left alone unless the user says otherwise: the
-    /// larger of 1 GiB and 5 %.
+    /// Default memory floor: the larger of 1 GiB and 5 % of the machine's memory.
     pub fn default_floor(&self) -> ByteSize {
         ByteSize::gib(1).max(ByteSize(self.memory_total.as_u64() / 20))
     }
 }
 
-/// What a plan needs of the machine.
+/// Estimated memory of a plan, and the memory that it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Capacity {
-    /// Estimated peak if all users were at it at once.
+    /// Estimated peak with all users concurrently active.
     pub wanted: ByteSize,
-    /// Estimated peak of the plan as it is.
+    /// Estimated peak with the planned concurrency.
     pub planned: ByteSize,
-    /// What may be used: available memory less the floor.
+    /// Usable memory: available memory less the memory floor.
     pub usable: ByteSize,
 }
 
 impl Capacity {
-    /// Whether fewer users than asked for are at it at once.
-    pub fn is_lowered(&self) -> bool {
+    /// Whether the concurrency was reduced to fit.
+    pub fn is_reduced(&self) -> bool {
         self.planned < self.wanted
     }
 }
 
-/// Why a plan does not fit: even one user at a time of each scenario is too much.
+/// Error for a plan that does not fit even with a concurrency of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DoesNotFit {
-    /// The least that is needed.
-    pub(super) least: ByteSize,
+    /// Estimated peak with one active user per scenario.
+    pub(super) needed: ByteSize,
 }
 
-/// Lowers `at_once` of the scenarios, all by the same factor, until their
-/// estimated peak is at most `usable`.
+/// Reduces the concurrency of the scenarios, all by one factor, so that their estimated peak is
+/// at most `usable`.
 pub(super) fn fit(
     scenarios: &mut [PlannedScenario],
     usable: ByteSize,
-    here: Here,
+    local: LocalParts,
 ) -> Result<Capacity, DoesNotFit> {
-    let base = base(scenarios, here);
-    let each = |scenario: &PlannedScenario| cost_of_one_user(scenario, here);
+    let base_memory = base_memory(scenarios, local);
+    let per_user = |scenario: &PlannedScenario| memory_of_one_user(scenario, local);
     let peak = |scenarios: &[PlannedScenario]| -> u64 {
-        let users = scenarios.iter().map(|s| each(s).saturating_mul(u64::from(s.concurrency)));
-        base.saturating_add(total(users))
+        let users = scenarios.iter().map(|s| per_user(s).saturating_mul(u64::from(s.concurrency)));
+        base_memory.saturating_add(total(users))
     };
     let wanted = peak(scenarios);
-    let for_users = usable.as_u64().saturating_sub(base);
+    let for_users = usable.as_u64().saturating_sub(base_memory);
     if wanted > usable.as_u64() {
-        let asked = wanted - base;
-        for scenario in scenarios.iter_mut().filter(|s| each(s) > 0) {
-            let share = u128::from(scenario.users) * u128::from(for_users) / u128::from(asked);
+        let wanted_for_users = wanted - base_memory;
+        // Users that need no memory keep their concurrency: fewer of them would free nothing.
+        for scenario in scenarios.iter_mut().filter(|s| per_user(s) > 0) {
+            let share =
+                u128::from(scenario.users) * u128::from(for_users) / u128::from(wanted_for_users);
             scenario.concurrency = u32::try_from(share).unwrap_or(u32::MAX).max(1);
         }
     }
+    // Every scenario keeps at least one user, so the peak may still be too high.
     let planned = peak(scenarios);
     if planned > usable.as_u64() {
-        return Err(DoesNotFit { least: ByteSize(planned) });
+        return Err(DoesNotFit { needed: ByteSize(planned) });
     }
     Ok(Capacity { wanted: ByteSize(wanted), planned: ByteSize(planned), usable })
 }
 
-/// What of a run takes place on this machine.
+/// Parts of a run that are on this machine and use its memory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Here {
-    /// The server.
+pub(super) struct LocalParts {
+    /// Whether the server is on this machine.
     pub(super) server: bool,
-    /// What is launched.
+    /// Whether clusters are on this machine.
     pub(super) clusters: bool,
 }
 
-/// What is there before the first user: the server, and what scenarios share.
-fn base(scenarios: &[PlannedScenario], here: Here) -> u64 {
+/// Memory in bytes before the first user starts: server and shared resources.
+fn base_memory(scenarios: &[PlannedScenario], local: LocalParts) -> u64 {
     let shared = needs_of(scenarios).into_iter().filter(|need| need.is_shared());
     let count = u64::try_from(shared.count()).unwrap_or(0);
-    let idle = if here.clusters { IDLE_SERVER_ON_LOOPBACK } else { IDLE_SERVER };
-    let server = if here.server { idle.as_u64() + count * EXECUTOR.as_u64() } else { 0 };
-    server + if here.clusters { count * CLUSTER.as_u64() } else { 0 }
+    let idle = if local.clusters { IDLE_SERVER_ON_LOOPBACK } else { IDLE_SERVER };
+    let server = if local.server { idle.as_u64() + count * EXECUTOR.as_u64() } else { 0 };
+    server + if local.clusters { count * CLUSTER.as_u64() } else { 0 }
 }
 
-fn cost_of_one_user(planned: &PlannedScenario, here: Here) -> u64 {
+fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts) -> u64 {
     let scenario = Scenario::of(planned.id);
-    let on_server = match here.server {
+    let on_server = match local.server {
         true => EXECUTOR.as_u64() * u64::from(scenario.concurrent_processes),
         false => 0,
     };
     let on_nodes = match scenario.needs {
-        Need::Infrastructure if here.clusters => CLUSTER.as_u64(),
+        Need::Infrastructure if local.clusters => CLUSTER.as_u64(),
         _ => 0,
     };
-    let own = match planned.id.kind() {
+    // Users of API scenarios share the scenario's process; each CLI user runs a `sky` process.
+    let client = match planned.id.kind() {
         ScenarioKind::Cli => SKY_PROCESS.as_u64(),
         ScenarioKind::Api | ScenarioKind::Probe => 0,
     };
-    on_server + on_nodes + own
+    on_server + on_nodes + client
 }
 
 #[cfg(test)]
@@ -170,56 +173,56 @@ mod tests {
     use super::*;
     use crate::scenario::ScenarioId;
 
-    const HERE: Here = Here { server: true, clusters: true };
+    const ALL_LOCAL: LocalParts = LocalParts { server: true, clusters: true };
 
     fn users(id: ScenarioId, users: u32) -> PlannedScenario {
         PlannedScenario { id, users, iterations: 2, concurrency: users }
     }
 
     #[test]
-    fn a_plan_that_fits_is_left_as_it_is() {
+    fn a_plan_that_fits_is_not_changed() {
         let mut scenarios = [users(ScenarioId::ApiStatus, 50)];
-        let capacity = fit(&mut scenarios, ByteSize::gib(20), HERE).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(20), ALL_LOCAL).unwrap();
         assert_eq!(scenarios[0].concurrency, 50);
-        assert!(!capacity.is_lowered());
+        assert!(!capacity.is_reduced());
     }
 
     #[test]
-    fn a_plan_that_does_not_fit_is_lowered_until_it_does() {
+    fn the_concurrency_of_a_plan_that_does_not_fit_is_reduced() {
         let mut scenarios = [
             users(ScenarioId::ApiStatus, 100),
             users(ScenarioId::CliStatus, 100),
             users(ScenarioId::ApiValidate, 100),
         ];
-        let capacity = fit(&mut scenarios, ByteSize::gib(16), HERE).unwrap();
-        assert!(capacity.is_lowered() && capacity.planned <= ByteSize::gib(16));
+        let capacity = fit(&mut scenarios, ByteSize::gib(16), ALL_LOCAL).unwrap();
+        assert!(capacity.is_reduced() && capacity.planned <= ByteSize::gib(16));
         assert!(scenarios[0].concurrency < 20 && scenarios[0].concurrency >= 1);
         assert_eq!(scenarios[2].concurrency, 100, "validation starts no executor");
         assert_eq!(scenarios[0].users, 100, "every user still runs an iteration");
     }
 
     #[test]
-    fn a_machine_that_cannot_hold_one_user_of_each_is_refused() {
+    fn a_plan_that_does_not_fit_with_one_user_each_is_an_error() {
         let mut scenarios = [users(ScenarioId::CliStatus, 5)];
-        assert!(fit(&mut scenarios, ByteSize::gib(2), HERE).is_err());
+        assert!(fit(&mut scenarios, ByteSize::gib(2), ALL_LOCAL).is_err());
     }
 
     #[test]
-    fn what_is_launched_on_this_machine_needs_its_memory() {
+    fn clusters_on_this_machine_need_its_memory() {
         let wanted = |clusters| {
             let mut scenarios = [users(ScenarioId::ApiLaunchAndLogs, 4)];
-            let here = Here { clusters, ..HERE };
-            fit(&mut scenarios, ByteSize::gib(16), here).unwrap().wanted.as_u64()
+            let local = LocalParts { clusters, ..ALL_LOCAL };
+            fit(&mut scenarios, ByteSize::gib(16), local).unwrap().wanted.as_u64()
         };
         let idle = IDLE_SERVER.as_u64() - IDLE_SERVER_ON_LOOPBACK.as_u64();
         assert_eq!(wanted(true) + idle - wanted(false), 4 * CLUSTER.as_u64());
     }
 
     #[test]
-    fn a_remote_servers_executors_cost_this_machine_nothing() {
-        let elsewhere = Here { server: false, clusters: false };
+    fn executors_of_a_remote_server_need_no_local_memory() {
+        let remote = LocalParts { server: false, clusters: false };
         let mut scenarios = [users(ScenarioId::ApiStatus, 1000)];
-        let capacity = fit(&mut scenarios, ByteSize::gib(1), elsewhere).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(1), remote).unwrap();
         assert_eq!(capacity.wanted, ByteSize(0));
     }
 }

@@ -1,9 +1,9 @@
-//! How long a plan will take, from what each of its operations costs.
+//! Estimate of a plan's duration and CPU time, from the costs of its operations.
 //!
-//! Everything is CPU: the machine is busy from the first request to the last. The
-//! time of a phase is therefore its CPU-seconds over the CPUs, or the longest chain
-//! of operations that wait for one another, whichever is longer. Where groups of
-//! scenarios run sequentially, the load is one such phase for each of them.
+//! A run is bound by the CPU from the first request to the last. The time of a phase is its
+//! CPU-seconds divided by the CPUs, or its critical path (the longest sequence of operations that
+//! wait for one another), whichever is longer. If scenario groups run sequentially, each has a
+//! load phase of its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,47 +13,47 @@ use crate::infrastructure::Infrastructure;
 use crate::record::Estimate;
 use crate::scenario::{Cost, Group, Need, Scenario, ScenarioId, ScenarioKind};
 
-/// CPU-seconds from the server's start until it is at rest: the main process, the
-/// executors of its daemons and its controllers import SkyPilot.
-const START: f64 = 34.0;
+/// CPU-seconds of the server from its start until it is idle: the main process, the executors of
+/// its daemons and its controllers import SkyPilot.
+const START_CPU: f64 = 34.0;
 
-/// Bounds of the time that a server is given to become idle.
-const LEAST_SETTLE: Duration = Duration::from_secs(60);
-const MOST_SETTLE: Duration = Duration::from_secs(180);
+/// Bounds of the default settle timeout.
+const MIN_SETTLE: Duration = Duration::from_secs(60);
+const MAX_SETTLE: Duration = Duration::from_secs(180);
 
-/// CPU-seconds of stopping it.
-const STOP: f64 = 5.0;
+/// CPU-seconds of stopping the server.
+const STOP_CPU: f64 = 5.0;
 
-/// CPU-seconds of taking one cluster down.
-const DOWN: f64 = 6.0;
+/// CPU-seconds of tearing down one cluster.
+const TEARDOWN_CPU: f64 = 6.0;
 
-/// The shortest time of an iteration that needs nothing but a server, in seconds.
-const QUICK_CHAIN: f64 = 5.0;
+/// Shortest time of an iteration that launches nothing, in seconds.
+const MIN_ITERATION: f64 = 5.0;
 
-/// Of the CPUs' time, what phases under load make use of: at their beginning and
-/// end some wait for others.
+/// Share of the CPUs that a phase uses: less than 1, since few operations run at its start and
+/// end.
 const UTILISATION: f64 = 0.85;
 
-/// One phase: all that is to be done, and the longest chain of it.
+/// Work of one phase in CPU-seconds, and its critical path in seconds.
 #[derive(Clone, Copy, Default)]
 struct Phase {
     cpu: f64,
-    chain: f64,
+    critical_path: f64,
 }
 
 impl Phase {
-    fn add(&mut self, count: f64, cost: f64, chain: f64) {
+    fn add(&mut self, count: f64, cost: f64, critical_path: f64) {
         self.cpu += count * cost;
-        self.chain = self.chain.max(chain);
+        self.critical_path = self.critical_path.max(critical_path);
     }
 
     fn seconds(self, cpus: f64) -> f64 {
-        (self.cpu / cpus / UTILISATION).max(self.chain)
+        (self.cpu / cpus / UTILISATION).max(self.critical_path)
     }
 }
 
 impl Estimate {
-    /// Of a plan on a machine.
+    /// Estimate for a plan on a machine of `speed`.
     pub fn of(plan: &LoadPlan, speed: Speed) -> Self {
         let on_nodes = if plan.infrastructure == Infrastructure::Loopback { 1.0 } else { 0.0 };
         let on_server = if plan.is_remote() { 0.0 } else { 1.0 };
@@ -67,45 +67,49 @@ impl Estimate {
         for planned in &plan.scenarios {
             let scenario = Scenario::of(planned.id);
             let iterations = f64::from(planned.users) * f64::from(planned.iterations);
-            // The health probe runs during the load of every group.
+            // The health probe runs for as long as the load and does not extend it.
             let waits = planned.id.kind() != ScenarioKind::Probe;
-            let chain =
-                if waits { f64::from(planned.iterations) * chain_of(planned.id) } else { 0.0 };
+            let critical_path = match waits {
+                true => f64::from(planned.iterations) * critical_path_of(planned.id),
+                false => 0.0,
+            };
             let load =
                 loads.entry(planned.id.group().filter(|_| groups_are_sequential)).or_default();
-            load.add(iterations, total(scenario.cost), chain);
+            load.add(iterations, total(scenario.cost), critical_path);
+            // Each iteration of these scenarios launches a cluster, which the teardown removes.
             if scenario.needs == Need::Infrastructure {
-                tear_down.add(iterations, DOWN, 15.0);
+                tear_down.add(iterations, TEARDOWN_CPU, 15.0);
             }
         }
         for shared in plan.needs().into_iter().filter(|need| need.is_shared()) {
+            // CPU-seconds of a service in addition to those of launching its replica.
             let service = if shared == Need::Service { 12.0 } else { 0.0 };
             set_up.add(infras, launch + service, 25.0 + 2.0 * service);
-            tear_down.add(infras, DOWN, 15.0);
+            tear_down.add(infras, TEARDOWN_CPU, 15.0);
         }
         let (factor, cpus) = (speed.factor(), speed.effective_cpus());
         let phases = || [set_up, tear_down].into_iter().chain(loads.values().copied());
-        // A chain waits for one thing after the other, at the machine's speed as well.
+        // The factor applies to critical paths, too: they consist of imports as well.
         let load: f64 = loads
             .iter()
             .map(|(group, phase)| {
-                // Who starts last has the whole iteration before them.
-                let starts = plan.starts_of(*group).as_secs_f64() + QUICK_CHAIN * factor;
-                // The health probe has no end of its own.
-                let is_waited_for = phase.chain > 0.0;
-                (phase.seconds(cpus) * factor).max(if is_waited_for { starts } else { 0.0 })
+                // The last user starts at the end of the ramp and still needs an iteration.
+                let last_end = plan.ramp_time(*group).as_secs_f64() + MIN_ITERATION * factor;
+                // A phase of the health probe alone has no users to wait for.
+                let has_users = phase.critical_path > 0.0;
+                (phase.seconds(cpus) * factor).max(if has_users { last_end } else { 0.0 })
             })
             .sum();
-        let edges_of_load = [set_up, tear_down].into_iter().map(|phase| phase.seconds(cpus));
-        let busy = edges_of_load.sum::<f64>() * factor + load;
-        let own: f64 = phases().map(|phase| phase.cpu).sum();
-        let (cpu, edges) = match plan.is_remote() {
-            true => (own, 0.0),
-            false => (own + START + STOP, (START + STOP) / cpus + 4.0),
+        let around_load = [set_up, tear_down].into_iter().map(|phase| phase.seconds(cpus));
+        let busy = around_load.sum::<f64>() * factor + load;
+        let phases_cpu: f64 = phases().map(|phase| phase.cpu).sum();
+        let (cpu, start_and_stop) = match plan.is_remote() {
+            true => (phases_cpu, 0.0),
+            false => (phases_cpu + START_CPU + STOP_CPU, (START_CPU + STOP_CPU) / cpus + 4.0),
         };
         let idle = plan.baseline.saturating_add(plan.cooldown);
         Self {
-            duration: seconds(busy + edges * factor).saturating_add(idle),
+            duration: seconds(busy + start_and_stop * factor).saturating_add(idle),
             cpu: seconds(cpu * factor),
             cpus: speed.cpus.allowed,
             cpu_quota: speed.cpus.quota,
@@ -114,25 +118,28 @@ impl Estimate {
     }
 }
 
-/// Time in which a server that was started comes to be idle, at the most: three times as
-/// long as its imports take, so that a machine that is slower for a moment is waited for.
+/// Default settle timeout: three times the estimate for the server's start, since the machine
+/// may be slower than when its speed was measured.
 pub(super) fn settle_time(speed: Option<Speed>) -> Duration {
-    let Some(speed) = speed else { return LEAST_SETTLE };
-    seconds(3.0 * speed.time_of(START)).clamp(LEAST_SETTLE, MOST_SETTLE)
+    let Some(speed) = speed else { return MIN_SETTLE };
+    seconds(3.0 * speed.time_of(START_CPU)).clamp(MIN_SETTLE, MAX_SETTLE)
 }
 
-/// A time that can be written down, however slow a machine is.
+/// Duration of at most a year: on a very slow machine, an estimate may exceed a [`Duration`].
 fn seconds(seconds: f64) -> Duration {
     const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     Duration::try_from_secs_f64(seconds).unwrap_or(A_YEAR).min(A_YEAR)
 }
 
-/// The shortest time that an iteration takes, in seconds, however many CPUs there are.
-fn chain_of(id: ScenarioId) -> f64 {
+/// Critical path of an iteration, in seconds: the shortest time that it takes with any number of
+/// CPUs.
+fn critical_path_of(id: ScenarioId) -> f64 {
     match Scenario::of(id).needs {
+        // A launch.
         Need::Infrastructure => 25.0,
+        // The log is followed until the shared job ends.
         Need::Job => 30.0,
-        _ => QUICK_CHAIN,
+        _ => MIN_ITERATION,
     }
 }
 
@@ -145,8 +152,8 @@ mod tests {
     use crate::record::request::LoadRequest;
     use crate::units::ByteSize;
 
-    /// On so many CPUs the longest chain is all that counts.
-    fn seconds_of_chains(request: &LoadRequest) -> f64 {
+    /// Estimate in seconds with so many CPUs that only critical paths count.
+    fn critical_path_seconds(request: &LoadRequest) -> f64 {
         let config = Config::parse(include_str!("../../skyload.toml"), "skyload.toml").unwrap();
         let machine = Machine {
             memory_total: ByteSize::gib(24),
@@ -164,17 +171,17 @@ mod tests {
     }
 
     #[test]
-    fn sequential_groups_take_as_long_as_all_of_them_together() {
+    fn sequential_groups_take_the_sum_of_their_critical_paths() {
         let list = |names: &str| vec![names.to_owned()];
-        let at_once = LoadRequest {
+        let concurrent = LoadRequest {
             iterations: Some("1".to_owned()),
             api: list("status launch_and_logs"),
             cli: list("status launch"),
             ..LoadRequest::default()
         };
-        let sequential = LoadRequest { phase_peaks: true, ..at_once.clone() };
-        // api, cli, api-infra, cli-infra: 5, 5, 25 and 25 s; at once, the longest alone.
-        let more = seconds_of_chains(&sequential) - seconds_of_chains(&at_once);
+        let sequential = LoadRequest { phase_peaks: true, ..concurrent.clone() };
+        // Groups api, cli, api-infra and cli-infra: 5, 5, 25 and 25 s; concurrently 25 s.
+        let more = critical_path_seconds(&sequential) - critical_path_seconds(&concurrent);
         assert!((more - 35.0).abs() < 0.1, "{more}");
     }
 }

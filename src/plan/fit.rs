@@ -1,8 +1,7 @@
-//! What a plan leaves out so that its load takes no longer than it should.
+//! Fit: reduction of a load to a time limit.
 //!
-//! A newcomer's first verdict must not depend on the day. On a slower machine the same
-//! scenarios run with fewer iterations, then with fewer users, and never without one of
-//! them.
+//! The default plan should pass on slow machines, too. There all scenarios still run, but with
+//! fewer iterations, then with fewer users.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,63 +12,63 @@ use serde::{Deserialize, Serialize};
 use super::LoadPlan;
 use crate::units;
 
-/// The time that a load was to take, and what became of it.
+/// Time limit of a load, and the reduction that keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Fit {
-    /// Time that the load was to take at the most.
+    /// Time limit of the load (`fit`).
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub within: Duration,
-    /// Estimate for the load as it was asked for.
+    /// Estimate for the requested load, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub wanted: Duration,
-    /// Estimate for the load as it is planned.
+    /// Estimate for the planned load, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub planned: Duration,
-    /// What was left out.
+    /// Reduction from the requested to the planned load.
     pub left_out: Reduction,
 }
 
-/// Steps by which a load is made smaller.
+/// Reduction of a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Reduction {
-    /// Each user has one iteration.
+    /// Whether each user has only one iteration.
     pub one_iteration: bool,
-    /// Times that the number of users was halved.
+    /// Number of times that the number of users was halved.
     pub halvings: u32,
 }
 
 impl Reduction {
-    /// Nothing is left out.
+    /// Reduction of nothing: the requested load.
     pub const NONE: Self = Self { one_iteration: false, halvings: 0 };
 
-    /// Each user has one iteration.
-    fn without_repetitions(self) -> Self {
+    /// Reduction to one iteration per user.
+    fn with_one_iteration(self) -> Self {
         Self { one_iteration: true, ..self }
     }
 
-    /// Half of the users are left.
+    /// Reduction to half of the users.
     fn with_half_the_users(self) -> Self {
         Self { halvings: self.halvings.saturating_add(1), ..self }
     }
 
-    /// Whether nothing is left out.
+    /// Whether the load is not reduced.
     pub fn is_none(self) -> bool {
         self == Self::NONE
     }
 
-    /// Iterations of each user that are left of `asked`.
-    pub(super) const fn iterations(self, asked: u32) -> u32 {
-        if self.one_iteration { 1 } else { asked }
+    /// Iterations of each user, out of `requested`.
+    pub(super) const fn iterations(self, requested: u32) -> u32 {
+        if self.one_iteration { 1 } else { requested }
     }
 
-    /// Users that are left of `asked`: at least one.
-    pub(super) fn users(self, asked: u32) -> u32 {
-        asked.div_ceil(1_u32.checked_shl(self.halvings).unwrap_or(u32::MAX)).max(1)
+    /// Users, out of `requested`: at least one.
+    pub(super) fn users(self, requested: u32) -> u32 {
+        requested.div_ceil(1_u32.checked_shl(self.halvings).unwrap_or(u32::MAX)).max(1)
     }
 }
 
@@ -89,8 +88,8 @@ impl fmt::Display for Reduction {
     }
 }
 
-/// The largest plan whose load takes at most `within`, by its own estimate; the smallest that
-/// is of any use where none does. `plan` makes one that is smaller by so much.
+/// Largest plan whose load is estimated to take at most `within`. If no plan fits, the smallest
+/// that still shortens the load. `plan` makes the plan for a reduction.
 pub(super) fn choose<E>(
     within: Duration,
     mut plan: impl FnMut(Reduction) -> Result<LoadPlan, E>,
@@ -98,8 +97,8 @@ pub(super) fn choose<E>(
     let mut planned = plan(Reduction::NONE)?;
     let Some(wanted) = planned.load_time() else { return Ok(planned) };
     let (mut left_out, mut time) = (Reduction::NONE, wanted);
-    // Repetitions go first, then users.
-    let mut step: fn(Reduction) -> Reduction = Reduction::without_repetitions;
+    // Iterations are reduced first, then users.
+    let mut step: fn(Reduction) -> Reduction = Reduction::with_one_iteration;
     while time > within {
         let smaller = plan(step(left_out))?;
         let is_smaller = smaller.scenarios != planned.scenarios;
@@ -107,7 +106,7 @@ pub(super) fn choose<E>(
         if is_smaller && takes < time {
             (left_out, planned, time) = (step(left_out), smaller, takes);
         } else if step(left_out).halvings > left_out.halvings {
-            // What is left takes its time however few do it.
+            // Fewer users no longer shorten the load: its critical path or its ramp is the limit.
             break;
         }
         step = Reduction::with_half_the_users;
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_said_in_words() {
+    fn a_reduction_is_displayed_as_text() {
         let left_out = |halvings| Reduction { one_iteration: true, halvings }.to_string();
         let users = Reduction { one_iteration: false, halvings: 1 };
         assert_eq!(users.to_string(), "half of the users");

@@ -1,8 +1,8 @@
-//! The plan of a run: everything it needs, decided once and before anything starts.
+//! Plan of a run, resolved completely before anything starts.
 //!
-//! [`LoadPlan::resolve`] turns a request and `skyload.toml` into a plan or into *all*
-//! the reasons why there is none. The plan goes into the run directory, where
-//! scenarios, profiler and report read it; none of them looks at a flag.
+//! [`LoadPlan::resolve`] turns a request and `skyload.toml` into a plan, or into *all* usage
+//! errors. The plan is written to the results. Scenarios, profiler and report read it from
+//! there and never read flags.
 
 mod capacity;
 mod estimate;
@@ -36,88 +36,88 @@ use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::{ByteSize, Percent};
 
-/// Everything that a run needs.
+/// Plan of a run: `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadPlan {
-    /// Format of this file.
+    /// Format version of the file.
     pub version: Version<3>,
-    /// The file in the place of `skyload.toml`, where one was named.
+    /// Path of the file used instead of `skyload.toml` (`--config`).
     #[serde(default)]
     pub config: Option<PathBuf>,
-    /// Name of the plan in that file.
+    /// Name of the plan in the configuration file.
     pub name: String,
-    /// The SkyPilot under test.
+    /// SkyPilot under test.
     pub sky: SkySelection,
-    /// The server under test.
+    /// Server under test.
     pub server: ServerTarget,
-    /// Variables that the isolated server is given on purpose.
+    /// Environment variables passed to the isolated server (`--server-env`).
     #[serde(default)]
     pub server_env: Vec<ServerVariable>,
-    /// The profile that is made on the machine of a server elsewhere.
+    /// Path of the profile that is recorded on a remote server's machine.
     #[serde(default)]
     pub server_profile: Option<PathBuf>,
-    /// What clusters, jobs and services are launched on.
+    /// Infra that clusters, jobs and services are launched on.
     pub infrastructure: Infrastructure,
-    /// Why there is none, where the default could not be had.
+    /// Reason for running without an infra; `None` if an infra is used, or none is needed.
     pub without_infrastructure: Option<String>,
-    /// Whether CLI scenarios that launch return before what they launched is there.
+    /// Whether CLI scenarios that launch return before the cluster or job is up (`--async`).
     pub run_async: bool,
-    /// Leave the server running at the end.
+    /// Whether the server is left running at the end.
     pub keep_server: bool,
-    /// What is run against it.
+    /// Scenarios of the load.
     pub scenarios: Vec<PlannedScenario>,
     /// Time over which the starts of users are spread; zero is a burst.
     #[serde(with = "units::duration", default)]
     #[schemars(with = "crate::units::DurationText")]
     pub ramp: Duration,
-    /// The time that the load was to take, where it was to take no longer than that.
+    /// Reduction of the load to a time limit; `None` without a limit.
     #[serde(default)]
     pub fit: Option<Fit>,
-    /// How long the idle server is watched before the load.
+    /// Duration of the baseline.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub baseline: Duration,
-    /// How long the idle server is watched after the load.
+    /// Duration of the cooldown.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub cooldown: Duration,
-    /// How long to wait at the most until the server is idle.
+    /// Maximum time to wait until the server is idle, before the baseline and in the cooldown.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub settle_timeout: Duration,
-    /// When a scenario that has not ended is given up.
+    /// Time after which an unfinished scenario is stopped, not counting the ramp.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub scenario_timeout: Duration,
-    /// When what is still not gone is left.
+    /// Maximum time of the teardown; resources that still exist after it are reported.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub teardown_timeout: Duration,
     /// Health requests per second of the health probe.
     pub probe_rate: u32,
-    /// Distance between two ticks of the profiler.
+    /// Sampling interval of the profiler.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub profiler_interval: Duration,
-    /// How peaks are read.
+    /// Method of reading peaks.
     pub peaks: LevelChoice,
-    /// Each phase has memory peaks of its own, and Groups of scenarios are loaded one
-    /// after the other so that each of them has, too.
+    /// Whether memory peaks are recorded per phase. Scenario groups then run sequentially, so
+    /// that each group has its peaks, too.
     pub phase_peaks: bool,
-    /// Whether the original's figures are taken beside ours.
+    /// Whether upstream's figures are recorded in addition to skyload's.
     pub upstream_figures: bool,
     /// Limits on memory and on counts of processes and threads.
     pub budgets: Vec<Limit>,
-    /// Limits on what users of scenarios see: latencies, and the share of errors.
+    /// Limits on latencies and error rates of scenarios.
     pub thresholds: Vec<Limit>,
     /// Available memory below which the load is stopped.
     pub memory_floor: ByteSize,
-    /// When measurements valid.
+    /// Limits beyond which measurements are not valid.
     pub validity: ValidityLimits,
-    /// What the plan needs, and whether that had to be cut down.
+    /// Memory that the plan needs and that is usable.
     pub capacity: Capacity,
-    /// How fast the machine is; `None` where that could not be measured.
+    /// Speed of the machine; `None` if it was not measured.
     #[serde(default)]
     pub speed: Option<Speed>,
 }
@@ -136,43 +136,43 @@ impl Document for LoadPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PlannedScenario {
-    /// Which one.
+    /// ID of the scenario.
     pub id: ScenarioId,
     /// Number of users; each runs all iterations.
     pub users: u32,
     /// Iterations of each user.
     pub iterations: u32,
-    /// How many of them may be at it at once: all, unless the machine can't
-    /// hold what they would start.
+    /// Maximum number of concurrently active users: all, unless the executors that they start
+    /// exceed the machine's memory.
     pub concurrency: u32,
 }
 
-/// When measurements valid.
+/// Limits beyond which measurements are not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ValidityLimits {
-    /// Requests sent later than this (99th percentile) mean a starved client.
+    /// Delay of requests (99th percentile) beyond which the load generator is overloaded.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub send_lateness_p99: Duration,
-    /// A longer silence of the profiler is a gap.
+    /// Time without samples beyond which it counts as a sampling gap.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub profiler_gap: Duration,
 }
 
-/// What scenarios need.
+/// Needs of scenarios.
 fn needs_of(scenarios: &[PlannedScenario]) -> BTreeSet<Need> {
     scenarios.iter().map(|planned| Scenario::of(planned.id).needs).collect()
 }
 
 impl LoadPlan {
-    /// The plan's entry for a scenario, if it has one.
+    /// Entry of a scenario; `None` if the plan does not run the scenario.
     pub fn scenario(&self, id: ScenarioId) -> Option<&PlannedScenario> {
         self.scenarios.iter().find(|scenario| scenario.id == id)
     }
 
-    /// Share of a scenario's iterations that may fail: none, unless a threshold allows for it.
+    /// Share of a scenario's iterations that may fail: zero without a threshold.
     pub fn error_rate(&self, id: ScenarioId) -> Percent {
         let metric = Metric::Scenario(id, ScenarioMetric::ErrorRate);
         let threshold = self.thresholds.iter().find(|threshold| threshold.metric == metric);
@@ -182,26 +182,24 @@ impl LoadPlan {
         }
     }
 
-    /// What its scenarios need.
+    /// Needs of the plan's scenarios.
     pub fn needs(&self) -> BTreeSet<Need> {
         needs_of(&self.scenarios)
     }
 
-    /// Whether any of its scenarios launches something, or asks about what was
-    /// launched.
+    /// Whether any scenario launches something, or requests something launched before.
     pub fn launches(&self) -> bool {
         self.needs().into_iter().any(Need::takes_infrastructure)
     }
 
-    /// The groups that are loaded one after the other; none where all are loaded at
-    /// once.
+    /// Scenario groups that run sequentially; empty if all scenarios run concurrently.
     pub fn groups(&self) -> Vec<Group> {
         let planned: BTreeSet<Group> =
             self.scenarios.iter().filter_map(|scenario| scenario.id.group()).collect();
         planned.into_iter().filter(|_| self.phase_peaks).collect()
     }
 
-    /// What the plan takes on this machine; `None` as long as its speed isn't known.
+    /// Estimate for the plan on this machine; `None` if its speed is unknown.
     pub fn estimate(&self) -> Option<Estimate> {
         self.speed.map(|speed| Estimate::of(self, speed))
     }
@@ -211,42 +209,44 @@ impl LoadPlan {
         self.estimate()?.load
     }
 
-    /// Offsets at which the users of a scenario start, from the beginning of an iteration.
+    /// Offsets at which a scenario's users start, from the start of an iteration.
     pub fn start_offsets(&self, id: ScenarioId, iteration: u32) -> Vec<Duration> {
-        let beside = self.beside(id.group(), iteration);
-        ramp::offsets(id, &beside, &self.scenarios, self.nodes(), self.ramp)
+        let participants = self.participants(id.group(), iteration);
+        ramp::offsets(id, &participants, &self.scenarios, self.nodes(), self.ramp)
     }
 
-    /// The place of its nodes' work beside the server's.
-    fn nodes(&self) -> ramp::Nodes {
-        ramp::Nodes::of(self.infrastructure == Infrastructure::Loopback, self.speed)
+    /// Whether the nodes of the plan's infra compete with the server for CPU.
+    fn nodes(&self) -> ramp::NodeCpu {
+        ramp::NodeCpu::of(self.infrastructure == Infrastructure::Loopback, self.speed)
     }
 
-    /// Scenarios that take part in an iteration beside those of a group: all, unless groups
-    /// are loaded one after the other.
-    fn beside(&self, group: Option<Group>, iteration: u32) -> Vec<PlannedScenario> {
-        let is_beside = |planned: &&PlannedScenario| {
+    /// Scenarios that run in an iteration, counted from 0: those of `group` if groups run
+    /// sequentially, otherwise all.
+    fn participants(&self, group: Option<Group>, iteration: u32) -> Vec<PlannedScenario> {
+        let takes_part = |planned: &&PlannedScenario| {
             planned.iterations > iteration && (!self.phase_peaks || planned.id.group() == group)
         };
-        self.scenarios.iter().filter(is_beside).copied().collect()
+        self.scenarios.iter().filter(takes_part).copied().collect()
     }
 
-    /// Time over which the starts of a group's iterations are spread, all together.
-    fn starts_of(&self, group: Option<Group>) -> Duration {
-        let iterations = self.beside(group, 0).iter().map(|planned| planned.iterations).max();
-        let starts = |iteration| {
-            ramp::spread(&self.beside(group, iteration), &self.scenarios, self.nodes(), self.ramp)
+    /// Sum of the times over which the starts of users are spread, over all iterations of a
+    /// group.
+    fn ramp_time(&self, group: Option<Group>) -> Duration {
+        let iterations = self.participants(group, 0).iter().map(|planned| planned.iterations).max();
+        let spread = |iteration| {
+            let participants = self.participants(group, iteration);
+            ramp::spread(&participants, &self.scenarios, self.nodes(), self.ramp)
         };
-        units::total((0..iterations.unwrap_or(0)).map(starts))
+        units::total((0..iterations.unwrap_or(0)).map(spread))
     }
 
-    /// Time after which a scenario that has not ended is given up: its timeout, beside the
-    /// time over which starts are spread.
+    /// Time after which an unfinished scenario is stopped: `scenario_timeout` plus the time over
+    /// which starts are spread.
     pub fn time_limit(&self, id: ScenarioId) -> Duration {
-        let limit_of = |group| self.starts_of(group).saturating_add(self.scenario_timeout);
+        let limit_of = |group| self.ramp_time(group).saturating_add(self.scenario_timeout);
         match self.groups().as_slice() {
             [] => limit_of(None),
-            // The health probe is there for every group, one after the other.
+            // The health probe runs during all groups, so its limit is the sum of theirs.
             groups if id.group().is_none() => {
                 units::total(groups.iter().map(|group| limit_of(Some(*group))))
             }
@@ -254,39 +254,38 @@ impl LoadPlan {
         }
     }
 
-    /// Time between the launches of what scenarios share, which are spread where the load is.
+    /// Time between the launches of shared resources; zero for a burst and a remote server.
     pub fn setup_interval(&self) -> Duration {
         let speed = self.speed.filter(|_| !self.ramp.is_zero() && !self.is_remote());
-        speed.map_or(Duration::ZERO, |speed| ramp::between_launches(self.nodes(), speed))
+        speed.map_or(Duration::ZERO, |speed| ramp::launch_interval(self.nodes(), speed))
     }
 
-    /// Seconds that the shared job runs: all who follow it begin while it does, since SkyPilot
-    /// may show nothing of one that ends just then.
+    /// Run time of the shared job, in seconds. The job outlasts the start of the last user that
+    /// follows its log, since SkyPilot may return an empty log for a job that is just ending.
     pub fn shared_job_seconds(&self) -> u64 {
         let offsets = self.start_offsets(ScenarioId::ApiJobsLogs, 0);
         let last = offsets.into_iter().max().unwrap_or_default();
         JOB_SECONDS.saturating_add(last.as_secs())
     }
 
-    /// Time in which this machine does what the starts of users give it to do, where they
-    /// start at once and that is so much that clients may meet timeouts of the SDK. `None`
-    /// where it is not, or where nobody knows.
+    /// Time that this machine needs for a burst's starts, if it is long enough for SDK timeouts;
+    /// `None` if it is not, with a ramp, for a remote server, or if the speed is unknown.
     pub fn overload(&self) -> Option<Duration> {
         let speed = self.speed.filter(|_| self.ramp.is_zero() && !self.is_remote())?;
-        let at_once = |group| ramp::overload(&self.beside(group, 0), self.nodes(), speed);
+        let overload_of = |group| ramp::overload(&self.participants(group, 0), self.nodes(), speed);
         match self.groups().as_slice() {
-            [] => at_once(None),
-            groups => groups.iter().filter_map(|group| at_once(Some(*group))).max(),
+            [] => overload_of(None),
+            groups => groups.iter().filter_map(|group| overload_of(Some(*group))).max(),
         }
     }
 
-    /// Whether the server is on another machine, as far as anybody can tell.
+    /// Whether the server is given by a URL. (It may still be on this machine.)
     pub const fn is_remote(&self) -> bool {
         matches!(self.server, ServerTarget::Remote(_))
     }
 
-    /// Whether the server's processes are to be profiled: by us if they are on this
-    /// machine, or by somebody on theirs.
+    /// Whether there will be a profile of the server: recorded by the run, or passed with
+    /// `--server-profile`.
     pub const fn is_profiled(&self) -> bool {
         !self.is_remote() || self.server_profile.is_some()
     }

@@ -1,149 +1,149 @@
-//! When each user of a load starts.
+//! Ramp: start times of a load's users.
 //!
-//! A local server starts an executor for nearly every request that waits, and each
-//! imports SkyPilot: seconds of CPU time. Imports that run at once starve the server's
-//! event loop, and clients give up after the SDK's timeouts. A ramp starts users one after
-//! the other, each as much later as the one before gives the machine to do.
+//! A SkyPilot server in local mode starts an executor for nearly every waiting request, and each
+//! executor imports SkyPilot: seconds of CPU time. Concurrent imports starve the server's event
+//! loop, and requests fail with SDK timeouts. A ramp delays each user's start by the CPU time
+//! that the starts before it need.
 
 use std::time::Duration;
 
 use super::{PlannedScenario, Speed};
 use crate::scenario::{Cost, Need, Scenario, ScenarioId, ScenarioKind};
 
-/// Ramps that skyload chooses, in seconds. Coarse, so that two runs on one machine have
-/// the same one and can be compared.
+/// Ramps that skyload chooses from, in seconds. The steps are coarse, so that two runs on one
+/// machine get the same ramp and can be compared.
 const STEPS: [u64; 24] = [
     0, 5, 10, 15, 20, 30, 40, 50, 60, 75, 90, 120, 150, 180, 210, 240, 300, 360, 420, 480, 540,
     600, 720, 900,
 ];
 
-/// Share of the CPUs that starts are to take: the rest is for the server's event loop and
-/// for what does not end when it should.
+/// Share of the CPUs that starts may use: the rest is for the server's event loop and for
+/// iterations that take longer than estimated.
 const SHARE: f64 = 0.85;
 
-/// Work of a burst, on the clock, up to which no load was seen to meet a timeout of the SDK.
-/// (Loads of all scenarios on 2 CPUs, their work reckoned by the table of costs: 21 s passed;
-/// 35 s passed once and failed once; 43 s and more failed.)
+/// Work of a burst, in seconds of elapsed time, up to which no load hit an SDK timeout.
+/// (Measured with all scenarios on 2 CPUs, work estimated from the scenario table's costs: 21 s
+/// passed, 35 s passed once and failed once, 43 s and more failed.)
 const BURST_LIMIT: Duration = Duration::from_secs(20);
 
-/// The place of the nodes' work beside the server's.
+/// Whether the work of cluster nodes competes with the server for CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Nodes {
-    /// They are other machines, or get what nobody else wants.
-    Behind,
-    /// They take CPU from server and clients: starts give the machine their work to do, too.
-    Beside,
+pub(super) enum NodeCpu {
+    /// Nodes on other machines, or with enough CPU left at idle priority.
+    Separate,
+    /// Loopback nodes on a busy or single-CPU machine: their work counts in the ramp, too.
+    Competing,
 }
 
-impl Nodes {
-    /// The nodes of a load, `on_loopback` or not, on a machine of this speed.
+impl NodeCpu {
+    /// Competition of a load's nodes on a machine of `speed`.
     pub(super) fn of(on_loopback: bool, speed: Option<Speed>) -> Self {
         match speed {
-            Some(speed) if on_loopback && !speed.leaves_cpu_for_nodes() => Self::Beside,
-            Some(_) | None => Self::Behind,
+            Some(speed) if on_loopback && !speed.leaves_cpu_for_nodes() => Self::Competing,
+            Some(_) | None => Self::Separate,
         }
     }
 
-    /// Work of a start that competes with the server's event loop, in CPU-seconds.
+    /// Work of one start on the CPUs of server and load generator, in CPU-seconds.
     const fn cost_of_start(self, cost: &Cost) -> f64 {
         match self {
-            Self::Behind => cost.server + cost.client,
-            Self::Beside => cost.server + cost.client + cost.nodes,
+            Self::Separate => cost.server + cost.client,
+            Self::Competing => cost.server + cost.client + cost.nodes,
         }
     }
 }
 
-/// One of the users of a load.
+/// Start of one user.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Start {
     scenario: ScenarioId,
     user: u32,
-    /// CPU-seconds that the user's start gives server and clients to do.
+    /// Work of the start, in CPU-seconds.
     cost: f64,
 }
 
-/// Offsets of the users of one scenario from the beginning of an iteration, when it is run
-/// together with `beside` (which includes it) and all starts are spread over `ramp`.
+/// Offsets at which the users of scenario `id` start, from the start of an iteration in which
+/// the scenarios `participants` (including `id`) run.
 ///
-/// Iterations in which fewer scenarios take part are spread over less time, as their starts
-/// are less work. `all` is what `ramp` was chosen for.
+/// `ramp` is the time for the starts of all scenarios in `all`. An iteration of fewer scenarios
+/// is spread over less time, in proportion to the work of its starts.
 pub(super) fn offsets(
     id: ScenarioId,
-    beside: &[PlannedScenario],
+    participants: &[PlannedScenario],
     all: &[PlannedScenario],
-    nodes: Nodes,
+    nodes: NodeCpu,
     ramp: Duration,
 ) -> Vec<Duration> {
-    let (order, whole) = (order(beside, nodes), total(&order(all, nodes)));
-    let mut before = 0.0;
+    let (order, whole) = (order(participants, nodes), total(&order(all, nodes)));
+    let mut started = 0.0;
     let mut offsets = Vec::new();
     for start in &order {
         if start.scenario == id {
-            offsets.push(part(ramp, before, whole));
+            offsets.push(proportion(ramp, started, whole));
         }
-        before += start.cost;
+        started += start.cost;
     }
     offsets
 }
 
-/// Time over which an iteration's starts are spread: `ramp` where all take part in it, and
-/// less where fewer do.
+/// Time over which an iteration's starts are spread: `ramp` if all scenarios run in it, less if
+/// fewer do.
 pub(super) fn spread(
-    beside: &[PlannedScenario],
+    participants: &[PlannedScenario],
     all: &[PlannedScenario],
-    nodes: Nodes,
+    nodes: NodeCpu,
     ramp: Duration,
 ) -> Duration {
-    part(ramp, total(&order(beside, nodes)), total(&order(all, nodes)))
+    proportion(ramp, total(&order(participants, nodes)), total(&order(all, nodes)))
 }
 
-fn part(ramp: Duration, cost: f64, of: f64) -> Duration {
-    let share = if of > 0.0 { cost / of } else { 0.0 };
+fn proportion(ramp: Duration, cost: f64, whole: f64) -> Duration {
+    let share = if whole > 0.0 { cost / whole } else { 0.0 };
     ramp.mul_f64(share.clamp(0.0, 1.0))
 }
 
-/// The ramp that this machine needs for a load.
-pub(super) fn choose(scenarios: &[PlannedScenario], nodes: Nodes, speed: Speed) -> Duration {
+/// Ramp that a machine of `speed` needs for a load.
+pub(super) fn choose(scenarios: &[PlannedScenario], nodes: NodeCpu, speed: Speed) -> Duration {
     let seconds = work(scenarios, nodes, speed).as_secs_f64() / SHARE;
     #[expect(clippy::cast_precision_loss, reason = "these steps are small")]
     let step = STEPS.into_iter().find(|step| *step as f64 >= seconds);
     Duration::from_secs(step.unwrap_or(STEPS[STEPS.len() - 1]))
 }
 
-/// Work of those users that start at once, where it is more than the machine can carry
-/// without timeouts.
+/// Work of the users that start together in a burst, if it exceeds [`BURST_LIMIT`].
 pub(super) fn overload(
     scenarios: &[PlannedScenario],
-    nodes: Nodes,
+    nodes: NodeCpu,
     speed: Speed,
 ) -> Option<Duration> {
-    let at_once: Vec<PlannedScenario> = scenarios
+    // Users beyond the concurrency wait for others to finish.
+    let concurrent: Vec<PlannedScenario> = scenarios
         .iter()
         .map(|planned| PlannedScenario { users: planned.concurrency, ..*planned })
         .collect();
-    Some(work(&at_once, nodes, speed)).filter(|work| *work > BURST_LIMIT)
+    Some(work(&concurrent, nodes, speed)).filter(|work| *work > BURST_LIMIT)
 }
 
-/// Time in which the machine does what the starts of all users give it to do.
-fn work(scenarios: &[PlannedScenario], nodes: Nodes, speed: Speed) -> Duration {
+/// Elapsed time that a machine of `speed` needs for the starts of all users.
+fn work(scenarios: &[PlannedScenario], nodes: NodeCpu, speed: Speed) -> Duration {
     let seconds = speed.time_of(total(&order(scenarios, nodes)));
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// Time in which the machine does its part of one launch.
-pub(super) fn between_launches(nodes: Nodes, speed: Speed) -> Duration {
-    const MOST: Duration = Duration::from_secs(60);
+/// Elapsed time that a machine of `speed` needs for one launch, at most 60 s.
+pub(super) fn launch_interval(nodes: NodeCpu, speed: Speed) -> Duration {
+    const MAX: Duration = Duration::from_secs(60);
     let seconds = speed.time_of(nodes.cost_of_start(&Cost::of_launch(0.0)));
-    Duration::try_from_secs_f64(seconds).unwrap_or(MOST).min(MOST)
+    Duration::try_from_secs_f64(seconds).unwrap_or(MAX).min(MAX)
 }
 
 fn total(starts: &[Start]) -> f64 {
     starts.iter().map(|start| start.cost).sum()
 }
 
-/// All users in the order in which they start: those first who take longest, and the first
-/// user of each scenario before the second of any.
-fn order(scenarios: &[PlannedScenario], nodes: Nodes) -> Vec<Start> {
+/// Starts of all users in order: the first user of each scenario, then the second, and so on;
+/// among them, scenarios that take longest come first.
+fn order(scenarios: &[PlannedScenario], nodes: NodeCpu) -> Vec<Start> {
     let mut starts: Vec<Start> = scenarios
         .iter()
         .filter(|planned| planned.id.kind() != ScenarioKind::Probe)
@@ -158,7 +158,7 @@ fn order(scenarios: &[PlannedScenario], nodes: Nodes) -> Vec<Start> {
 
 fn rank(id: ScenarioId) -> u8 {
     match Scenario::of(id).needs {
-        // The job is under way from the load's beginning.
+        // The shared job runs from the start of the load and has a fixed run time.
         Need::Job => 0,
         Need::Infrastructure => 1,
         Need::Cluster | Need::Service => 2,
@@ -186,10 +186,10 @@ mod tests {
     const TWO: [ScenarioId; 2] = [ScenarioId::ApiStatus, ScenarioId::CliLaunch];
 
     #[test]
-    fn starts_are_spread_by_the_work_that_they_make() {
+    fn starts_are_spread_in_proportion_to_their_work() {
         let all = TWO.map(|id| planned(id, 2));
         let ramp = Duration::from_secs(30);
-        let of = |id| offsets(id, &all, &all, Nodes::Behind, ramp);
+        let of = |id| offsets(id, &all, &all, NodeCpu::Separate, ramp);
         let (status, launch) = (of(ScenarioId::ApiStatus), of(ScenarioId::CliLaunch));
         // A launch is 12.5 CPU-s of server and client, a status 2.5: 30 together.
         assert_eq!(launch, [Duration::ZERO, Duration::from_secs(15)], "launches first");
@@ -197,17 +197,22 @@ mod tests {
     }
 
     #[test]
-    fn who_follows_the_job_that_is_under_way_starts_first() {
+    fn followers_of_the_running_job_start_first() {
         let all = [ScenarioId::CliLaunch, ScenarioId::ApiJobsLogs].map(|id| planned(id, 1));
-        let offsets =
-            offsets(ScenarioId::ApiJobsLogs, &all, &all, Nodes::Behind, Duration::from_secs(60));
+        let offsets = offsets(
+            ScenarioId::ApiJobsLogs,
+            &all,
+            &all,
+            NodeCpu::Separate,
+            Duration::from_secs(60),
+        );
         assert_eq!(offsets, [Duration::ZERO]);
     }
 
     #[test]
-    fn without_a_ramp_all_start_at_once() {
+    fn without_a_ramp_all_users_start_together() {
         let all = TWO.map(|id| planned(id, 3));
-        let offsets = offsets(ScenarioId::ApiStatus, &all, &all, Nodes::Behind, Duration::ZERO);
+        let offsets = offsets(ScenarioId::ApiStatus, &all, &all, NodeCpu::Separate, Duration::ZERO);
         assert_eq!(offsets, [Duration::ZERO; 3]);
     }
 
@@ -215,7 +220,7 @@ mod tests {
     fn an_iteration_of_fewer_scenarios_is_spread_over_less_time() {
         let all = TWO.map(|id| planned(id, 2));
         let ramp = Duration::from_secs(30);
-        let offsets = offsets(ScenarioId::ApiStatus, &all[..1], &all, Nodes::Behind, ramp);
+        let offsets = offsets(ScenarioId::ApiStatus, &all[..1], &all, NodeCpu::Separate, ramp);
         assert_eq!(offsets, [Duration::ZERO, Duration::from_millis(2_500)]);
     }
 
@@ -224,39 +229,39 @@ mod tests {
     #[case::half_as_many_cpus(speed(2.0, 2), speed(2.0, 1))]
     fn a_ramp_is_longer_where_imports_take_longer(#[case] quick: Speed, #[case] slow: Speed) {
         let all = TWO.map(|id| planned(id, 4));
-        assert!(choose(&all, Nodes::Behind, quick) < choose(&all, Nodes::Behind, slow));
-        assert!(STEPS.contains(&choose(&all, Nodes::Behind, slow).as_secs()));
+        assert!(choose(&all, NodeCpu::Separate, quick) < choose(&all, NodeCpu::Separate, slow));
+        assert!(STEPS.contains(&choose(&all, NodeCpu::Separate, slow).as_secs()));
     }
 
     #[test]
     fn nodes_that_take_cpu_from_the_server_make_a_ramp_longer() {
         let all = [planned(ScenarioId::CliLaunch, 4)];
         let (one, two) = (speed(2.0, 1), speed(2.0, 2));
-        assert_eq!(Nodes::of(true, Some(two)), Nodes::Behind);
-        assert_eq!(Nodes::of(false, Some(one)), Nodes::Behind, "they are other machines");
-        let nodes = Nodes::of(true, Some(one));
-        assert_eq!(nodes, Nodes::Beside);
+        assert_eq!(NodeCpu::of(true, Some(two)), NodeCpu::Separate);
+        assert_eq!(NodeCpu::of(false, Some(one)), NodeCpu::Separate, "nodes on other machines");
+        let nodes = NodeCpu::of(true, Some(one));
+        assert_eq!(nodes, NodeCpu::Competing);
         // 4 launches are 50 CPU-s of server and clients, and 108 of nodes.
-        assert_eq!(choose(&all, Nodes::Behind, one), Duration::from_secs(60));
+        assert_eq!(choose(&all, NodeCpu::Separate, one), Duration::from_secs(60));
         assert_eq!(choose(&all, nodes, one), Duration::from_secs(210));
-        assert!(between_launches(nodes, one) > between_launches(Nodes::Behind, one));
+        assert!(launch_interval(nodes, one) > launch_interval(NodeCpu::Separate, one));
     }
 
     #[test]
-    fn a_burst_is_too_much_where_its_imports_pile_up() {
+    fn a_burst_of_many_imports_on_few_cpus_is_an_overload() {
         let fifty = [planned(ScenarioId::ApiStatus, 50)];
         assert_eq!(
-            overload(&fifty, Nodes::Behind, speed(2.0, 2)),
+            overload(&fifty, NodeCpu::Separate, speed(2.0, 2)),
             Some(Duration::from_millis(62_500))
         );
-        assert_eq!(overload(&fifty, Nodes::Behind, speed(2.0, 16)), None);
-        let few_at_once = [PlannedScenario { concurrency: 5, ..fifty[0] }];
-        assert_eq!(overload(&few_at_once, Nodes::Behind, speed(2.0, 2)), None);
+        assert_eq!(overload(&fifty, NodeCpu::Separate, speed(2.0, 16)), None);
+        let five_concurrent = [PlannedScenario { concurrency: 5, ..fifty[0] }];
+        assert_eq!(overload(&five_concurrent, NodeCpu::Separate, speed(2.0, 2)), None);
     }
 
     #[test]
     fn the_longest_ramp_is_finite() {
         let all = [planned(ScenarioId::CliStatus, 10_000)];
-        assert_eq!(choose(&all, Nodes::Behind, speed(60.0, 1)), Duration::from_secs(900));
+        assert_eq!(choose(&all, NodeCpu::Separate, speed(60.0, 1)), Duration::from_secs(900));
     }
 }

@@ -1,4 +1,4 @@
-//! How fast a machine is, in the one unit that counts here: an `import sky`.
+//! Speed of a machine, measured by `import sky`: imports are most of a server's CPU time.
 
 use std::time::Duration;
 
@@ -9,64 +9,65 @@ use crate::limits::Cpus;
 use crate::scenario::Cost;
 use crate::units;
 
-/// Speed of a machine at the time of a run, with whatever else runs on it.
+/// Speed of a machine at the time of a run, with other processes running.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Speed {
-    /// CPUs that can be used.
+    /// Usable CPUs.
     pub cpus: Cpus,
-    /// CPU time of one `import sky`.
+    /// CPU time of one `import sky`, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub import: Duration,
-    /// Time of one on the clock, while `concurrency` of them run.
+    /// Elapsed time of one `import sky` while `concurrency` of them run, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub elapsed: Duration,
-    /// Imports that ran at once.
+    /// Number of concurrent imports in the measurement.
     pub concurrency: usize,
-    /// CPUs that other processes used meanwhile, where that is known.
+    /// CPUs that other processes used during the measurement; `None` if unknown.
     #[serde(default)]
     pub others: Option<f64>,
 }
 
 impl Speed {
-    /// CPUs that are left beside whatever else runs on the machine. An import is all
-    /// computing: the clock runs on only while others have the CPU.
+    /// CPUs that other processes leave. An import only computes, so elapsed time beyond its CPU
+    /// time is time in which other processes had the CPU.
     pub fn effective_cpus(self) -> f64 {
-        // What takes longer than 20 times its CPU time waits for something else.
+        // An import that takes 20 times its CPU time waited for something else, such as a disk.
         const LEAST: f64 = 0.05;
         let cpus = self.cpus.usable();
-        #[expect(clippy::cast_precision_loss, reason = "there are four at the most")]
+        #[expect(clippy::cast_precision_loss, reason = "a few imports")]
         let concurrency = self.concurrency.max(1) as f64;
-        // A quota of half a CPU lets an import take twice its CPU time, and nobody else has
-        // taken any of it.
-        let had = self.elapsed.as_secs_f64() * cpus.min(concurrency);
-        let share = self.import.as_secs_f64() * concurrency / had;
+        // A quota of half a CPU alone doubles the elapsed time: `cpus` is the quota then, so that
+        // the loss is not counted twice.
+        let offered = self.elapsed.as_secs_f64() * cpus.min(concurrency);
+        let share = self.import.as_secs_f64() * concurrency / offered;
         let share = if share.is_finite() { share.clamp(LEAST, 1.0) } else { 1.0 };
-        // A few imports find free CPUs on a machine of many that are mostly taken. A quota is
-        // less than the machine: what others take of the rest is nothing to it.
+        // A few imports find free CPUs on a large machine that is mostly busy, so the CPUs that
+        // others use are subtracted, too. A quota does not bound what others use: they are
+        // subtracted from all allowed CPUs.
         let allowed = Cpus { quota: None, ..self.cpus }.usable();
         let free = self.others.filter(|others| others.is_finite()).map(|others| allowed - others);
         free.map_or(cpus * share, |free| free.min(cpus * share)).max(cpus * LEAST)
     }
 
-    /// Time on the clock in which the machine does work of `cost` CPU-seconds, as
-    /// [`Cost`] counts them, when nothing of the run waits.
+    /// Elapsed time in seconds for work of `cost` CPU-seconds of the reference machine (see
+    /// [`Cost`]), if nothing waits.
     pub fn time_of(self, cost: f64) -> f64 {
         cost * self.factor() / self.effective_cpus()
     }
 
-    /// Whether processes that get what nobody else wants get anything: nodes of the loopback
-    /// infrastructure never come up on a machine that is kept busy, and on one CPU, which is
-    /// the server's for as long as users start.
+    /// Whether processes at idle CPU priority get enough CPU. At this priority, nodes of the
+    /// loopback Slurm cluster never start on a busy machine, nor on a single CPU, which the
+    /// server uses for as long as users start.
     pub fn leaves_cpu_for_nodes(self) -> bool {
         const FREE: f64 = 0.75;
         const LEAST: f64 = 1.5;
         self.effective_cpus() >= LEAST.max(FREE * self.cpus.usable())
     }
 
-    /// CPU-seconds that this machine takes for one of the table of costs.
+    /// CPU-seconds on this machine per CPU-second of the reference machine.
     pub fn factor(self) -> f64 {
         self.import.as_secs_f64() / Cost::REFERENCE_IMPORT
     }
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_take_of_the_cpus_is_not_counted() {
+    fn cpus_used_by_other_processes_are_not_effective() {
         assert_eq!(speed(2.0, 2.0).effective_cpus(), 2.0);
         assert_eq!(speed(2.0, 4.0).effective_cpus(), 1.0);
         assert_eq!(speed(2.0, 1.9).effective_cpus(), 2.0, "never more than there are");
@@ -101,12 +102,12 @@ mod tests {
         let cpus = Cpus { allowed: 2, quota: Some(0.5) };
         let throttled = Speed { cpus, concurrency: 1, ..speed(2.0, 4.0) };
         assert_eq!(throttled.effective_cpus(), 0.5);
-        let beside = Speed { others: Some(1.0), ..throttled };
-        assert_eq!(beside.effective_cpus(), 0.5, "another has the other CPU");
+        let shared = Speed { others: Some(1.0), ..throttled };
+        assert_eq!(shared.effective_cpus(), 0.5, "others use the other CPU");
     }
 
     #[test]
-    fn a_few_imports_stand_for_many_cpus() {
+    fn a_few_imports_measure_many_cpus() {
         let cpus = Cpus { allowed: 64, quota: None };
         let quiet = Speed { cpus, concurrency: 4, ..speed(2.0, 2.0) };
         let busy = Speed { elapsed: Duration::from_secs(4), ..quiet };

@@ -11,11 +11,11 @@
 //! operating system is behind the trait in `source.rs`.
 
 mod classify;
+mod host;
 mod journal;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod level;
-mod machine;
 mod overhead;
 pub mod protocol;
 mod schedule;

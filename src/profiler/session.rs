@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::host::HostSampler;
 use super::journal::Journal;
-use super::machine::Machine;
 use super::overhead::Overhead;
 use super::protocol::{self, Command, Notice};
 use super::schedule::Schedule;
@@ -30,7 +30,7 @@ pub(super) struct Session<S: ProcessSource, W: Write> {
     schedule: Schedule,
     overhead: Overhead,
     tree: Tree<S>,
-    machine: Machine,
+    host: HostSampler,
     upstream: Option<UpstreamSampler>,
     journal: Journal,
     outbox: Outbox<W>,
@@ -50,8 +50,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         notices: W,
     ) -> Result<Self, ProfilerError> {
         let timeline = Timeline::start();
-        let machine =
-            Machine::new(MemoryGroups::of(options.root.pid)).map_err(ProfilerError::Machine)?;
+        let host =
+            HostSampler::new(MemoryGroups::of(options.root.pid)).map_err(ProfilerError::Machine)?;
         let upstream =
             options.upstream_figures.then(|| UpstreamSampler::start(timeline)).transpose()?;
         let mut session = Self {
@@ -59,7 +59,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             schedule: Schedule::new(options.interval, Instant::now()),
             overhead: Overhead::default(),
             tree: Tree::new(source, options),
-            machine,
+            host,
             upstream,
             journal: Journal::open(&options.samples, options.processes.clone())?,
             outbox: Outbox { to: notices, closed: false },
@@ -109,8 +109,8 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
             interval,
             level: self.tree.level(),
             kernel_events: self.tree.has_fork_events(),
-            memory_total: self.machine.memory_total(),
-            cpus: self.machine.cpus(),
+            memory_total: self.host.memory_total(),
+            cpus: self.host.cpus(),
         };
         Ok(self.journal.push(&ProfileLine::Header(header))?)
     }
@@ -132,7 +132,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         }
         let at = self.timeline.at(started);
         let sample = self.tree.sample(at).map_err(ProfilerError::List)?;
-        let system = self.machine.sample();
+        let system = self.host.sample();
         let late_micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
         self.journal.push(&ProfileLine::Sample(Sample {
             at,

@@ -1,14 +1,14 @@
-//! Annotations: what GitHub shows on a workflow run's page and beside a pull request.
+//! Annotations of GitHub Actions, shown on the page of a workflow run and in pull requests.
 //!
-//! A line that begins with `::error` or `::warning` is one, on either stream of a
-//! step.
+//! GitHub takes any line of a step's output or error output that begins with `::error` or
+//! `::warning` as an annotation.
 
 use std::io::{self, Write};
 
 use crate::analysis::{Report, Severity};
 
-/// Writes one annotation for each finding that speaks against the run, gravest first.
-/// GitHub shows the first ten of a step.
+/// Writes one annotation for each finding that is not a note, most severe first. GitHub shows the
+/// first ten of a step.
 pub fn annotations(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for finding in &report.findings {
         let command = match finding.severity {
@@ -31,12 +31,12 @@ pub fn annotations(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// As GitHub's own toolkit escapes what follows the second `::`.
+/// Text escaped for the message after the second `::`, as GitHub's toolkit does.
 fn as_message(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// As it escapes what stands before.
+/// Text escaped for a property before the second `::`, as GitHub's toolkit does.
 fn as_property(text: &str) -> String {
     as_message(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -46,9 +46,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_text_ends_its_annotation_or_its_property() {
+    fn a_text_cannot_end_its_annotation_or_property() {
         assert_eq!(as_message("50% of\r\n::error::x"), "50%25 of%0D%0A::error::x");
         assert_eq!(as_property("a,title=b::c"), "a%2Ctitle=b%3A%3Ac");
-        assert_eq!(as_message("%0A"), "%250A", "what is escaped already stays as it was said");
+        assert_eq!(as_message("%0A"), "%250A", "an escape in the text stays literal");
     }
 }

@@ -1,10 +1,9 @@
-//! The report as one JUnit file, for CI that shows results by test case.
+//! JUnit report, for CI systems that show results by test case.
 //!
-//! A budget, a scenario and a latency limit are a case each, and so is what concerns
-//! the run as a whole. A failure is a breach that was seen; an error is a case that
-//! nobody can decide, since numbers are incomplete or cannot be trusted; what had
-//! nothing to be tried on is skipped. So the file has neither failures nor errors
-//! exactly when the verdict is a pass.
+//! Budgets, scenarios and thresholds are a test case each; two more are about the run as a whole.
+//! A failed case is a limit that was exceeded or a scenario that failed. A case with an error is
+//! inconclusive: its measurements are incomplete or not valid. A budget without anything to check
+//! it against is skipped. The file has no failures and no errors exactly if the verdict is `PASS`.
 
 use std::io::{self, Write};
 
@@ -17,10 +16,10 @@ use crate::metric::{Amount, Metric, ScenarioMetric};
 use crate::shell;
 use crate::units::total;
 
-/// What to do where nobody can decide.
-const UNTRUSTED: &str = "hint: this says nothing about the server; run it again";
+/// Hint for inconclusive cases.
+const INCONCLUSIVE_HINT: &str = "hint: inconclusive, no failure of the server; repeat the run";
 
-/// Writes the whole file.
+/// Writes the JUnit file.
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut file = quick_junit::Report::new(format!("skyload {}", report.run));
     if let Some(duration) = report.duration {
@@ -39,11 +38,12 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
         let mut suite = TestSuite::new(name);
         suite.add_property(("run", report.run.as_str()));
-        suite.add_property(("profile", report.plan.name.as_str()));
+        suite.add_property(("plan", report.plan.name.as_str()));
         if let Some(environment) = &report.environment {
             suite.add_property(("skypilot", environment.sky.version.as_str()));
         }
         suite.add_test_cases(cases.into_iter().map(|mut case| {
+            // CI systems group test cases by class name.
             case.set_classname(format!("skyload.{name}"));
             case
         }));
@@ -57,70 +57,71 @@ fn of_budget(report: &Report, check: &LimitCheck) -> TestCase {
     let about = About::Metric(metric);
     let hint = match metric {
         Metric::Class(..) => {
-            format!("hint: see `cargo xtask report {}` for what grew", shell::word(&report.name))
+            format!(
+                "hint: `cargo xtask report {}` shows growth by class",
+                shell::word(&report.name)
+            )
         }
         _ => format!(
             "hint: set another limit for one run with --budget {metric}={}",
             metric.unit().example()
         ),
     };
-    let otherwise = match check.state {
+    let default = match check.state {
         LimitState::Within => TestCaseStatus::success(),
         LimitState::Skipped => skipped("no process of this class ran"),
-        LimitState::NoConstant => skipped("this SkyPilot has no constant for it"),
+        LimitState::NoConstant => skipped("this SkyPilot has no constant for the budget"),
         LimitState::Over => failed(NonSuccessKind::Failure, "over budget"),
-        LimitState::LimitUnknown => failed(NonSuccessKind::Error, "limit unknown"),
-        LimitState::NotMeasured => failed(NonSuccessKind::Error, "nothing was measured"),
+        LimitState::LimitUnknown => failed(NonSuccessKind::Error, "budget unknown"),
+        LimitState::NotMeasured => failed(NonSuccessKind::Error, "not measured"),
     };
-    let status = status(report, Some(&about), &hint, otherwise);
-    let words =
+    let status = status(report, Some(&about), &hint, default);
+    let text =
         |amount: Option<Amount>| amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string());
     let mut case = TestCase::new(metric.to_string(), status);
     case.set_system_out(format!(
         "measured {}{}, budget {} ({})",
         if report.is_lower_bound(metric) { ">=" } else { "" },
-        words(check.measured),
-        words(check.limit),
+        text(check.measured),
+        text(check.limit),
         check.source
     ));
     case
 }
 
 fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
-    let otherwise = match scenario.state {
+    let default = match scenario.state {
         ScenarioState::Succeeded => TestCaseStatus::success(),
         ScenarioState::Failed => failed(NonSuccessKind::Failure, "too many iterations failed"),
         ScenarioState::Stopped => {
             failed(NonSuccessKind::Error, "stopped before all iterations ran")
         }
-        ScenarioState::NoResult => failed(NonSuccessKind::Error, "no outcome"),
+        ScenarioState::NoResult => failed(NonSuccessKind::Error, "no result"),
         ScenarioState::ClientFailed => failed(NonSuccessKind::Error, "the load generator failed"),
     };
     let hint = "hint: errors by type are in report.md, output of the scenario's process in \
                 load.log";
     let about = About::Scenario(scenario.id);
     let mut case =
-        TestCase::new(scenario.id.to_string(), status(report, Some(&about), hint, otherwise));
+        TestCase::new(scenario.id.to_string(), status(report, Some(&about), hint, default));
     case.set_time(total(
         scenario.segments.iter().map(|segment| segment.ended.since(segment.began)),
     ));
     let mut figures = format!("{} iterations, {} failed", scenario.completed(), scenario.failed());
     if scenario.client_failed() > 0 {
-        figures.push_str(&format!(
-            ", {} more that the load generator could not finish",
-            scenario.client_failed()
-        ));
+        figures
+            .push_str(&format!(", {} more failed in the load generator", scenario.client_failed()));
     }
     figures.push('\n');
     for (number, segment) in scenario.segments.iter().enumerate() {
         let percentiles = [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99];
-        let words = percentiles.map(|statistic| {
+        let latencies = percentiles.map(|statistic| {
             let latency = segment.iteration_duration?.shown(statistic)?;
             Some(format!("{} {}", statistic.row().name, Amount::Duration(latency)))
         });
-        let words: Vec<String> = words.into_iter().flatten().collect();
-        if !words.is_empty() {
-            figures.push_str(&format!("iteration {}: {}\n", number + 1, words.join(", ")));
+        let latencies: Vec<String> = latencies.into_iter().flatten().collect();
+        if !latencies.is_empty() {
+            figures.push_str(&format!("iteration {}: {}\n", number + 1, latencies.join(", ")));
         }
     }
     case.set_system_out(figures);
@@ -130,25 +131,24 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
 fn of_threshold(report: &Report, check: &LimitCheck) -> TestCase {
     let metric = check.metric;
     let about = About::Metric(metric);
-    let otherwise = match check.state {
+    let default = match check.state {
         LimitState::Within => TestCaseStatus::success(),
-        LimitState::Over => failed(NonSuccessKind::Failure, "over its threshold"),
-        _ => failed(NonSuccessKind::Error, "nothing was measured"),
+        LimitState::Over => failed(NonSuccessKind::Failure, "over threshold"),
+        _ => failed(NonSuccessKind::Error, "not measured"),
     };
     let hint = match metric {
         Metric::Scenario(id, _) => format!("hint: the threshold is set in [thresholds.\"{id}\"]"),
         _ => "hint: the threshold is set in [thresholds]".to_owned(),
     };
-    let mut case =
-        TestCase::new(metric.to_string(), status(report, Some(&about), &hint, otherwise));
+    let mut case = TestCase::new(metric.to_string(), status(report, Some(&about), &hint, default));
     let measured = check.measured.map_or_else(|| "-".to_owned(), |measured| measured.to_string());
     let limit = check.limit.and_then(Amount::as_duration).unwrap_or_default();
-    case.set_system_out(format!("measured {measured}, limit {} s", limit.as_secs_f64()));
+    case.set_system_out(format!("measured {measured}, threshold {} s", limit.as_secs_f64()));
     case
 }
 
-/// What concerns no single case: resources that could not be set up or were not taken
-/// down, and doubts about the run as a whole.
+/// Test cases of the run as a whole: setup and teardown of shared resources, and validity of the
+/// measurements.
 fn of_run(report: &Report) -> Vec<TestCase> {
     let of = |severity: Severity| {
         let about_run =
@@ -159,10 +159,10 @@ fn of_run(report: &Report) -> Vec<TestCase> {
         (
             "setup and teardown",
             of(Severity::ScenarioFailed),
-            "hint: see SETUP AND TEARDOWN in the report; what is still there has a name that begins \
-             with skyload-",
+            "hint: see SETUP AND TEARDOWN in the report; names of remaining resources begin with \
+             skyload-",
         ),
-        ("measurements valid", of(Severity::Inconclusive), UNTRUSTED),
+        ("measurements valid", of(Severity::Inconclusive), INCONCLUSIVE_HINT),
     ];
     cases
         .into_iter()
@@ -175,8 +175,8 @@ fn of_run(report: &Report) -> Vec<TestCase> {
         .collect()
 }
 
-/// Whether a finding is told by a case of its own: a finding about the memory of a
-/// class that has no budget is one about the run.
+/// Whether a finding belongs to the test case of a budget, threshold or scenario. A finding about
+/// a metric without a limit belongs to the run.
 fn has_case(report: &Report, finding: &Finding) -> bool {
     match &finding.about {
         None => false,
@@ -188,32 +188,32 @@ fn has_case(report: &Report, finding: &Finding) -> bool {
     }
 }
 
-/// A case's status by what was found about it, or another if nothing was.
+/// Status of a test case by the findings about it; `default` without findings.
 fn status(
     report: &Report,
     about: Option<&About>,
     hint: &str,
-    otherwise: TestCaseStatus,
+    default: TestCaseStatus,
 ) -> TestCaseStatus {
     let about_it =
         |finding: &&Finding| finding.about.as_ref() == about && finding.severity != Severity::Note;
     let findings: Vec<&Finding> = report.findings.iter().filter(about_it).collect();
-    of_findings(&findings, hint).unwrap_or(otherwise)
+    of_findings(&findings, hint).unwrap_or(default)
 }
 
-/// The status that findings amount to, of which the first is the gravest.
+/// Status by findings, which are sorted by severity; `None` without any but notes.
 fn of_findings(findings: &[&Finding], hint: &str) -> Option<TestCaseStatus> {
-    let gravest = findings.first()?;
-    let (kind, hint) = match gravest.severity {
+    let first = findings.first()?;
+    let (kind, hint) = match first.severity {
         Severity::ScenarioFailed | Severity::OverBudget => (NonSuccessKind::Failure, hint),
-        Severity::Inconclusive => (NonSuccessKind::Error, UNTRUSTED),
+        Severity::Inconclusive => (NonSuccessKind::Error, INCONCLUSIVE_HINT),
         Severity::Note => return None,
     };
-    let mut status = failed(kind, &gravest.message);
-    let words: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    let mut status = failed(kind, &first.message);
+    let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
     status
-        .set_type(gravest.severity.name())
-        .set_description(format!("{}\n{hint}", words.join("\n")));
+        .set_type(first.severity.name())
+        .set_description(format!("{}\n{hint}", messages.join("\n")));
     Some(status)
 }
 

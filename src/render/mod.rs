@@ -1,8 +1,9 @@
-//! A finished report, written for its readers. Nothing is computed here.
+//! Renderers of a finished report. They compute no results.
 //!
-//! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request,
-//! [`junit`] and [`github`] for CI; all of them end with the [`next_step`].
+//! [`text`] is for a terminal, [`html`] for a browser, [`markdown`] for a pull request, [`junit`]
+//! and [`github`] for CI. [`next_step`] is the command that text and HTML suggest.
 
+mod format;
 pub mod github;
 pub mod html;
 pub mod junit;
@@ -11,6 +12,5 @@ mod next_step;
 pub mod table;
 mod tables;
 pub mod text;
-mod words;
 
 pub use next_step::{NextStep, next_step};

@@ -1,101 +1,101 @@
-//! A table for a terminal and for Markdown: one type, so that figures are aligned alike
-//! wherever they are shown. The page writes the same rows by itself.
+//! Table for text and Markdown, with figures aligned alike in both. The HTML report writes the
+//! same rows in its template.
 
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, presets};
 
-/// Heading of the column that says how a row's figure compares with its limit.
+/// Heading of the column with the result of checking a figure against its limit.
 pub(super) const STATUS: &str = "status";
 
-/// Headings and rows. The first columns hold words, the others figures.
+/// Table with headings. The first columns hold text, the others figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// The headings of its columns.
+    /// Headings of the columns.
     pub(super) headings: Vec<String>,
-    /// How many of the columns hold words.
-    pub(super) words: usize,
-    /// Its rows, each as long as the headings.
+    /// Number of leading columns that hold text.
+    pub(super) text_columns: usize,
+    /// Rows, each as long as the headings.
     pub(super) rows: Vec<Vec<Cell>>,
-    /// Lines below it.
+    /// Lines below the table.
     pub(super) notes: Vec<String>,
 }
 
-/// The content of one place of a table.
+/// Cell of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// A word, a figure, or nothing where nothing belongs.
+    /// Text or figure; empty if the column does not apply to the row.
     Plain(String),
-    /// A figure that lacks something.
+    /// Lower bound.
     AtLeast(String),
-    /// A figure before and after.
+    /// Figure before and after.
     Change(String, String),
-    /// A figure that is not known.
+    /// Figure that is unknown.
     Unknown,
 }
 
-/// How a renderer writes a cell that is no plain text.
+/// Signs of a renderer for cells that are not plain.
 pub(super) struct Signs {
-    /// Before a lower bound.
+    /// Sign before a lower bound.
     pub(super) at_least: &'static str,
-    /// Between before and after.
+    /// Sign between the figures of a change.
     pub(super) to: &'static str,
-    /// For a figure that is not known.
+    /// Sign for an unknown figure.
     pub(super) unknown: &'static str,
 }
 
 impl Signs {
-    /// Those of a terminal.
+    /// Signs for text.
     pub(super) const TEXT: Self = Self { at_least: ">=", to: "->", unknown: "-" };
-    /// Those of Markdown.
+    /// Signs for Markdown.
     const MARKDOWN: Self = Self { at_least: "≥ ", to: "→", unknown: "-" };
 }
 
 impl Table {
-    /// A table without rows.
-    pub fn new(headings: &[&str], words: usize) -> Self {
+    /// Table without rows, with text in the first `text_columns` columns.
+    pub fn new(headings: &[&str], text_columns: usize) -> Self {
         Self {
             headings: headings.iter().map(|heading| (*heading).to_owned()).collect(),
-            words,
+            text_columns,
             rows: Vec::new(),
             notes: Vec::new(),
         }
     }
 
-    /// Adds a row, which is as long as the headings.
+    /// Adds a row as long as the headings.
     pub fn row<C: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = C>) {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// Whether it has no rows.
+    /// Whether the table has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Writes it for a terminal, each line behind `indent`. Of a table without rows, that is
-    /// only its notes.
+    /// Writes the table as text, each line after `indent`. Without rows, only the notes are
+    /// written.
     ///
     /// # Errors
     ///
     /// When `out` cannot be written to.
     pub fn text(&self, indent: &str, out: &mut impl Write) -> io::Result<()> {
         if !self.is_empty() {
-            for line in self.laid_out().lines() {
+            for line in self.layout().lines() {
                 writeln!(out, "{indent}{}", line.trim_end())?;
             }
         }
         self.notes.iter().try_for_each(|note| writeln!(out, "{indent}{note}"))
     }
 
-    /// Writes it as Markdown, but for its notes. Cells from outside come escaped. Words are
-    /// aligned to the left.
+    /// Writes the table as Markdown, without its notes. Cells must be escaped already if they may
+    /// contain Markdown.
     ///
     /// # Errors
     ///
     /// When `out` cannot be written to.
     pub fn markdown(&self, out: &mut impl Write) -> io::Result<()> {
         let mut row = |cells: &[String]| writeln!(out, "| {} |", cells.join(" | "));
-        let rule = |(column, heading): (usize, &String)| match self.has_words(column, heading) {
+        let rule = |(column, heading): (usize, &String)| match self.is_text(column, heading) {
             true => "---".to_owned(),
             false => "--:".to_owned(),
         };
@@ -104,22 +104,22 @@ impl Table {
         self.written(&Signs::MARKDOWN).try_for_each(|cells| row(&cells))
     }
 
-    /// Its rows as a renderer writes them.
+    /// Rows as text, with the signs of a renderer.
     pub(super) fn written(&self, signs: &Signs) -> impl Iterator<Item = Vec<String>> {
         self.rows.iter().map(|row| row.iter().map(|cell| cell.written(signs)).collect())
     }
 
-    /// Whether a column holds words: one of the first, or the last one's status.
-    fn has_words(&self, column: usize, heading: &str) -> bool {
-        column < self.words || heading.is_empty() || heading == STATUS
+    /// Whether a column holds text: one of the first, or a status.
+    fn is_text(&self, column: usize, heading: &str) -> bool {
+        column < self.text_columns || heading.is_empty() || heading == STATUS
     }
 
-    fn laid_out(&self) -> String {
+    fn layout(&self) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING).set_header(&self.headings);
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
-            if !self.has_words(index, self.headings.get(index).map_or("", String::as_str)) {
+            if !self.is_text(index, self.headings.get(index).map_or("", String::as_str)) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
@@ -129,7 +129,7 @@ impl Table {
 }
 
 impl Cell {
-    /// The cell as a renderer writes it.
+    /// Cell as text, with the signs of a renderer.
     pub(super) fn written(&self, signs: &Signs) -> String {
         match self {
             Self::Plain(text) => text.clone(),
@@ -151,10 +151,10 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new(&["who", "us", "x", ""], 1);
+        let mut table = Table::new(&["name", "us", "x", ""], 1);
         let plain = |text: &str| Cell::Plain(text.to_owned());
-        table.row([plain("ours"), plain("350"), Cell::AtLeast("1.0".to_owned()), plain("ok")]);
-        table.row([plain("theirs"), plain("16211"), Cell::Unknown, plain("FAILED")]);
+        table.row([plain("quick"), plain("350"), Cell::AtLeast("1.0".to_owned()), plain("ok")]);
+        table.row([plain("slow"), plain("16211"), Cell::Unknown, plain("FAILED")]);
         table.notes.push("a note".to_owned());
         table
     }
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn figures_are_right_aligned_on_a_terminal_and_notes_follow() {
         let lines = [
-            "  who        us      x",
-            "  ours      350  >=1.0  ok",
-            "  theirs  16211      -  FAILED",
+            "  name      us      x",
+            "  quick    350  >=1.0  ok",
+            "  slow   16211      -  FAILED",
             "  a note",
         ];
         assert_eq!(rendered(|out| table().text("  ", out)).lines().collect::<Vec<_>>(), lines);
@@ -179,10 +179,10 @@ mod tests {
     #[test]
     fn markdown_has_a_row_of_rules_with_a_cell_for_each_heading() {
         let lines = [
-            "| who | us | x |  |",
+            "| name | us | x |  |",
             "| --- | --: | --: | --- |",
-            "| ours | 350 | ≥ 1.0 | ok |",
-            "| theirs | 16211 | - | FAILED |",
+            "| quick | 350 | ≥ 1.0 | ok |",
+            "| slow | 16211 | - | FAILED |",
         ];
         assert_eq!(rendered(|out| table().markdown(out)).lines().collect::<Vec<_>>(), lines);
     }

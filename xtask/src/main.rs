@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     let is_config_mistake =
-        matches!(error.downcast_ref::<ConfigError>(), Some(ConfigError::Mistakes(_)));
+        matches!(error.downcast_ref::<ConfigError>(), Some(ConfigError::Invalid(_)));
     if error.is::<UsageErrors>() || is_config_mistake {
         USAGE
     } else if error.is::<signals::Interrupted>() {

@@ -12,7 +12,7 @@ use skyload::units::ByteSize;
 use crate::effect::Effect;
 use crate::flags::ProfilerFlags;
 use crate::harness::Harness;
-use crate::result::{self, BenchResults, Load, Setting};
+use crate::result::{self, BenchResults, LoadAverage, Setting};
 use crate::watcher::Programs;
 use crate::{accuracy, files, overhead, tables};
 
@@ -34,7 +34,7 @@ pub(crate) fn run(flags: &ProfilerFlags) -> Result<()> {
     let results = BenchResults {
         version: result::VERSION,
         setting,
-        load_average: Load::read()?,
+        load_average: LoadAverage::read()?,
         overheads: result::overheads(&harness.plan, candidates, &overheads)?,
         accuracies: result::accuracies(candidates, &accuracies)?,
         effect,

@@ -32,7 +32,7 @@ pub(crate) struct BenchResults {
     #[serde(rename = "not-granted")]
     pub(crate) unavailable: Vec<String>,
     /// Load average of the machine at the end: shows what else ran.
-    pub(crate) load_average: Load,
+    pub(crate) load_average: LoadAverage,
     #[serde(rename = "costs")]
     pub(crate) overheads: Vec<Overhead>,
     pub(crate) accuracies: Vec<Accuracy>,
@@ -58,9 +58,9 @@ pub(crate) struct Setting {
 /// Load average over 15 minutes: processes that run or wait for a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Load(pub(crate) f64);
+pub(crate) struct LoadAverage(pub(crate) f64);
 
-impl Load {
+impl LoadAverage {
     /// Current load average of this machine.
     pub(crate) fn read() -> Result<Self> {
         Ok(Self(System::load_average().context("reading the load average")?.fifteen))

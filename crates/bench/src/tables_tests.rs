@@ -4,7 +4,7 @@ use super::*;
 use crate::candidate::{Candidate, Kind};
 use crate::effect::Window;
 use crate::plan::Plan;
-use crate::result::{Accuracy, Load, Overhead, Setting};
+use crate::result::{Accuracy, LoadAverage, Overhead, Setting};
 use crate::statistics::{Hertz, Micros, Ratio};
 use skyload::profiler::LevelChoice;
 use skyload::record::profile::ProfilerLevel;
@@ -76,7 +76,7 @@ fn results() -> BenchResults {
         },
         candidates: vec![candidate(kind, 50 * MILLI), candidate(Kind::Psutil, 200 * MILLI)],
         unavailable: vec!["sampled RSS: not available here (no reason)".to_owned()],
-        load_average: Load(3.5),
+        load_average: LoadAverage(3.5),
         overheads: vec![overhead(0, 400.0, 1.0), overhead(1, 10_000.0, 25.0)],
         accuracies: vec![accuracy(0, recall(60, 60, 0)), accuracy(1, recall(60, 10, 299))],
         effect: Some(Effect {

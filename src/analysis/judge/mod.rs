@@ -194,7 +194,7 @@ impl Findings {
 
     fn of_plan(&mut self, case: &Case<'_>) {
         let plan = &case.evidence.plan;
-        if plan.capacity.is_lowered() {
+        if plan.capacity.is_reduced() {
             self.add(
                 Severity::Note,
                 format!(

@@ -1,4 +1,4 @@
-//! Limits on the server's memory and processes, of the file and of flags.
+//! Budgets of the configuration file and of `--budget`.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,13 @@ impl Resolver<'_> {
     pub(super) fn budgets(&mut self, server: &ServerTarget) -> Vec<Limit> {
         let request = self.request;
         if matches!(server, ServerTarget::Remote(_)) && request.server_profile.is_none() {
-            // Its processes are out of sight. Limits of the file are kept for a profile
-            // that `report` is given later; one that was asked for in so many words
-            // must not be passed over.
+            // Budgets of the file are kept: a profile may be merged into the run later. A flag
+            // is an error, since the user expects the run to check it.
             for text in &request.budgets {
                 self.error(format!(
-                    "--budget {text}: the memory of a remote server cannot be measured from here; \
-                     `cargo xtask profile` on its machine can, and --server-profile takes what that \
-                     writes"
+                    "--budget {text}: memory of a remote server cannot be measured from this \
+                     machine; run `cargo xtask profile` on the server's machine, and pass its \
+                     directory with --server-profile"
                 ));
             }
         }
@@ -33,12 +32,12 @@ impl Resolver<'_> {
         for text in &request.budgets {
             let Some((name, value)) = text.split_once('=') else {
                 self.error(format!(
-                    "--budget: `{text}` is not WHAT=LIMIT, such as `short-executor=300MiB` or \
-                     `threads=500`"
+                    "--budget: expected WHAT=LIMIT, such as `short-executor=300MiB` or \
+                     `threads=500`, got `{text}`"
                 ));
                 continue;
             };
-            // Both may be wrong, and both are to be said.
+            // Both are parsed before either is used, so that both errors are reported.
             let metric = self.budgeted("--budget", name);
             let setting = value.parse().map_err(|error| {
                 self.error(format!("--budget {name}: {error}"));
@@ -52,7 +51,7 @@ impl Resolver<'_> {
         budgets.into_values().collect()
     }
 
-    /// What a budget is to be set for.
+    /// Metric called `name`, if a budget can be set for it.
     fn budgeted(&mut self, place: &str, name: &str) -> Option<Metric> {
         let is_budget = |metric: &Metric| metric.row().limits == Limits::Budget;
         let metric = name.parse().ok().filter(is_budget);
@@ -72,16 +71,16 @@ impl Resolver<'_> {
             BudgetSetting::Auto if metric.has_constant() => None,
             BudgetSetting::Auto => {
                 self.error(format!(
-                    "{place}: SkyPilot has no constant for `{metric}`, so it needs a {unit} instead \
-                     of `auto`, such as `{example}`"
+                    "{place}: expected a {unit} for `{metric}`, such as `{example}`, got `auto`: \
+                     SkyPilot has no constant for it"
                 ));
                 return None;
             }
             BudgetSetting::Limit(amount) if amount.unit() == metric.unit() => Some(amount),
             BudgetSetting::Limit(amount) => {
                 self.error(format!(
-                    "{place}: `{metric}` is limited to a {unit}, such as `{example}`, and {amount} is \
-                     a {}",
+                    "{place}: expected a {unit} for `{metric}`, such as `{example}`, got the {} \
+                     {amount}",
                     amount.unit().name()
                 ));
                 return None;

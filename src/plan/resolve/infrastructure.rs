@@ -1,4 +1,4 @@
-//! What clusters, jobs and services are launched on.
+//! Infra that clusters, jobs and services are launched on: `-c` and the `infra` setting.
 
 use super::{Resolver, takes_infrastructure};
 use crate::config::suggest;
@@ -6,9 +6,10 @@ use crate::infrastructure::{CLOUDS, Infrastructure};
 use crate::plan::{Machine, ServerTarget};
 use crate::scenario::ScenarioId;
 
-/// What was chosen, and why it is nothing where it could have been something.
+/// Infra of a plan.
 pub(super) struct Choice {
     pub(super) chosen: Infrastructure,
+    /// Reason for running without an infra.
     pub(super) reason_for_none: Option<String>,
 }
 
@@ -21,9 +22,9 @@ impl Choice {
         Self { chosen: Infrastructure::None, reason_for_none: Some(reason.into()) }
     }
 
-    /// The same, unless nothing is launched on an infrastructure of ours: a server that has no
-    /// use for it is not given it, and must refuse what a server without one must refuse.
-    pub(super) fn unless_idle(self, scenarios: &[ScenarioId]) -> Self {
+    /// Choice without the loopback Slurm cluster if nothing is launched. The server then returns
+    /// the expected errors of a server without an infra.
+    pub(super) fn unless_unused(self, scenarios: &[ScenarioId]) -> Self {
         match self.chosen {
             Infrastructure::Loopback if !takes_infrastructure(scenarios) => {
                 Self { chosen: Infrastructure::None, ..self }
@@ -39,7 +40,7 @@ impl Resolver<'_> {
         let typed = request.infra.join(" ");
         if request.keep_server && request.copy_credentials {
             self.error(
-                "--keep-server: copied credentials are for the time of the run; leave out \
+                "--keep-server: copied credentials are removed after the run; remove \
                  --copy-credentials or --keep-server"
                     .to_owned(),
             );
@@ -48,6 +49,7 @@ impl Resolver<'_> {
             (typed, _) if !typed.is_empty() => ("-c", typed.as_str()),
             (_, Some(list)) => ("infra", list.as_str()),
             _ if request.keep_server => {
+                // Nodes of the loopback Slurm cluster are removed with the run.
                 return Choice::none("a kept server would lose its nodes (--keep-server)");
             }
             _ => return by_default(server, machine),
@@ -62,21 +64,22 @@ impl Resolver<'_> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             [] => {
-                self.error(format!("{place}: `{list}` names no infra"));
-                Choice::none(format!("{place} names none"))
+                self.error(format!("{place}: expected an infra, got `{list}`"));
+                Choice::none(format!("{place} names no infra"))
             }
             ["none"] => Choice::none(format!("{place} is none")),
             ["loopback"] if request.keep_server => {
                 self.error(format!(
-                    "{place}: a server that is kept would lose its nodes; leave out --keep-server, \
-                     or add `-c none`"
+                    "{place}: a kept server would lose its nodes; remove --keep-server, or add \
+                     `-c none`"
                 ));
                 Choice::none("--keep-server")
             }
             ["loopback"] => match server {
                 ServerTarget::Isolated { .. } => match &machine.loopback_obstacle {
                     None => Choice::of(Infrastructure::Loopback),
-                    // A file is for many machines; what is typed is for this one.
+                    // A file is for many machines, so an obstacle on this one is no error; a flag
+                    // is for this machine.
                     Some(obstacle) if place == "infra" => Choice::none(obstacle),
                     Some(obstacle) => {
                         self.error(format!("-c loopback: {obstacle}"));
@@ -85,9 +88,8 @@ impl Resolver<'_> {
                 },
                 ServerTarget::System | ServerTarget::Remote(_) => {
                     self.error(format!(
-                        "{place}: only a server of our own can be given the loopback \
-                         infrastructure; leave out --server, or name an infrastructure that the \
-                         server has"
+                        "{place}: only an isolated server can use the loopback Slurm cluster; \
+                         remove --server, or name an infra that the server has enabled"
                     ));
                     Choice::none("the server is not isolated")
                 }
@@ -108,9 +110,9 @@ impl Resolver<'_> {
         }
         if matches!(server, ServerTarget::Isolated { .. }) && !self.request.copy_credentials {
             self.error(format!(
-                "{place}: an isolated server has no credentials for {}\n  hint: --server system \
-                 tests your own server, which has; --copy-credentials copies yours into the \
-                 isolated one for the time of the run",
+                "{place}: the isolated server has no credentials for {}\n  hint: use \
+                 --copy-credentials (removed after the run), or --server system for your local \
+                 server",
                 clouds.join(", ")
             ));
         }
@@ -118,12 +120,13 @@ impl Resolver<'_> {
     }
 }
 
-/// One spelling for what SkyPilot takes in several.
+/// Infra in one spelling where SkyPilot accepts several.
 fn canonical(infra: &str) -> String {
     let (cloud, rest) = match infra.split_once('/') {
         Some((cloud, rest)) => (cloud, format!("/{rest}")),
         None => (infra, String::new()),
     };
+    // Only the cloud: names of regions and Slurm clusters after the slash may be case-sensitive.
     let cloud = match cloud.to_lowercase().as_str() {
         "k8s" => "kubernetes".to_owned(),
         "digitalocean" => "do".to_owned(),

@@ -1,18 +1,14 @@
-//! From what was typed and configured to a plan, or to all the reasons against it.
+//! Resolution of a request, the configuration file and the machine to a plan, or to all usage
+//! errors.
 //!
-//! A [`Resolver`] has the request, the file and the machine before it, and collects what is
-//! wrong with them. [`Resolver::basis`] resolves what every plan of this request has in
-//! common, once; [`Resolver::plan`] makes a plan of it, each time that a smaller load is
-//! tried.
+//! [`Resolver`] collects the errors. [`Resolver::basis`] resolves once what does not depend on
+//! the size of the load; [`Resolver::plan`] makes a plan for one size, and runs again for each
+//! reduction that is tried.
 
 mod budgets;
-mod idle;
 mod infrastructure;
 mod memory;
 mod open_files;
-mod pace;
-#[cfg(test)]
-mod pace_tests;
 mod peaks;
 mod scenarios;
 mod server_env;
@@ -21,12 +17,16 @@ mod size;
 mod target;
 #[cfg(test)]
 mod tests;
+mod timing;
+#[cfg(test)]
+mod timing_tests;
+mod unused_flags;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::capacity::{Here, Machine};
+use super::capacity::{LocalParts, Machine};
 use super::{
     LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate,
     fit, ramp,
@@ -38,11 +38,11 @@ use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId};
 use infrastructure::Choice;
-use pace::Pace;
 pub(crate) use size::MAX_USERS;
 use size::Size;
+use timing::Timing;
 
-/// Everything that is wrong with a request, one message each.
+/// Usage errors of a request, one message each.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UsageErrors(pub Vec<String>);
 
@@ -55,58 +55,58 @@ impl fmt::Display for UsageErrors {
 impl std::error::Error for UsageErrors {}
 
 impl LoadPlan {
-    /// Resolves a request. Pure: nothing is started, read or written. As long as the
-    /// machine's speed isn't known, nothing that follows from it is in the plan.
+    /// Resolves a request, without any side effects. While the machine's speed is unknown, the
+    /// plan lacks what depends on it: the chosen ramp and the estimate.
     pub fn resolve(
         request: &LoadRequest,
         config: &Config,
         machine: &Machine,
     ) -> Result<Self, UsageErrors> {
         let name = request.plan.as_deref().unwrap_or("default");
-        let unnamed = PlanSettings::default();
-        let settings = config.plans.get(name).unwrap_or(&unnamed);
+        let defaults = PlanSettings::default();
+        let settings = config.plans.get(name).unwrap_or(&defaults);
         let errors = Vec::new();
         let mut resolver = Resolver { request, config, machine, name, settings, errors };
         let basis = resolver.basis();
-        match basis.pace.within() {
-            Some(within) => fit::choose(within, |by| resolver.plan(&basis, by)),
+        match basis.timing.within() {
+            Some(within) => fit::choose(within, |reduction| resolver.plan(&basis, reduction)),
             None => resolver.plan(&basis, Reduction::NONE),
         }
     }
 }
 
-/// What a plan is resolved from, and all that is wrong with it so far.
+/// Sources of a plan, and the usage errors found so far.
 struct Resolver<'a> {
     request: &'a LoadRequest,
     config: &'a Config,
     machine: &'a Machine,
-    /// The name of the plan.
+    /// Name of the plan.
     name: &'a str,
     settings: &'a PlanSettings,
-    /// One message each, in the order in which they are shown.
+    /// Usage errors in the order in which they are shown, one message each.
     errors: Vec<String>,
 }
 
-/// What all plans of a request have in common, however small they are made.
+/// Parts of a plan that do not depend on the reduction of its load.
 struct Basis {
-    pace: Pace,
+    timing: Timing,
     server: ServerTarget,
     sky: SkySelection,
     server_env: Vec<ServerVariable>,
     budgets: Vec<Limit>,
     infrastructure: Choice,
     scenarios: Vec<ScenarioId>,
-    /// What was asked for.
+    /// Requested size, before any reduction.
     size: Size,
 }
 
 impl Resolver<'_> {
-    /// Notes what is wrong.
+    /// Adds a usage error.
     fn error(&mut self, message: String) {
         self.errors.push(message);
     }
 
-    /// Ends with what is wrong, if anything is.
+    /// Returns the usage errors, if there are any.
     fn finish(&mut self) -> Result<(), UsageErrors> {
         if self.errors.is_empty() {
             return Ok(());
@@ -114,45 +114,47 @@ impl Resolver<'_> {
         Err(UsageErrors(std::mem::take(&mut self.errors)))
     }
 
-    /// Resolves what has no size.
+    /// Resolves everything that does not depend on the reduction of the load.
     fn basis(&mut self) -> Basis {
+        // Usage errors are shown in the order of these calls.
         let server_env = self.server_env();
-        self.name_of_profile();
+        self.check_plan_name();
         let users = self.typed_users();
-        self.settings();
+        self.check_settings();
         let iterations = self.typed_iterations();
-        let pace = self.pace();
+        let timing = self.timing();
         let server = self.server();
         let sky = self.sky(&server);
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
         let size = self.size(users, iterations, &infrastructure.chosen);
         let scenarios = self.scenarios(&infrastructure);
-        self.idle_flags(&server, &infrastructure, &scenarios);
-        let infrastructure = infrastructure.unless_idle(&scenarios);
-        Basis { pace, server, sky, server_env, budgets, infrastructure, scenarios, size }
+        self.unused_flags(&server, &infrastructure, &scenarios);
+        let infrastructure = infrastructure.unless_unused(&scenarios);
+        Basis { timing, server, sky, server_env, budgets, infrastructure, scenarios, size }
     }
 
-    /// A plan with so much less to do than was asked for.
-    fn plan(&mut self, basis: &Basis, by: Reduction) -> Result<LoadPlan, UsageErrors> {
+    /// Plan whose load is reduced by `reduction`.
+    fn plan(&mut self, basis: &Basis, reduction: Reduction) -> Result<LoadPlan, UsageErrors> {
         let (request, config, settings) = (self.request, self.config, self.settings);
-        let here = Here {
+        let local = LocalParts {
             server: !matches!(basis.server, ServerTarget::Remote(_)),
             clusters: basis.infrastructure.chosen == Infrastructure::Loopback,
         };
-        let size = basis.size.smaller(by);
+        let size = basis.size.reduced(reduction);
         let mut scenarios: Vec<_> = basis.scenarios.iter().map(|id| size.plan(*id)).collect();
         let memory_floor = self.memory_floor();
-        let capacity = self.capacity(&mut scenarios, memory_floor, here);
-        // Only now is it known how many users are at it at once.
-        self.open_files(&scenarios);
+        let capacity = self.capacity(&mut scenarios, memory_floor, local);
+        // Depends on the concurrency, which `capacity` may have reduced.
+        self.check_open_files(&scenarios);
         let phase_peaks = self.phase_peaks(&basis.server);
+        // Only here, so that the errors of all checks are reported together.
         self.finish()?;
         let speed = self.machine.speed;
-        let ramp = match (basis.pace.ramp, speed) {
+        let ramp = match (basis.timing.ramp, speed) {
             (RampSetting::Over(time), _) => time,
-            (RampSetting::Auto, Some(speed)) if here.server => {
-                ramp::choose(&scenarios, ramp::Nodes::of(here.clusters, Some(speed)), speed)
+            (RampSetting::Auto, Some(speed)) if local.server => {
+                ramp::choose(&scenarios, ramp::NodeCpu::of(local.clusters, Some(speed)), speed)
             }
             (RampSetting::Auto, _) => Duration::ZERO,
         };
@@ -203,7 +205,7 @@ fn thresholds(config: &Config, scenarios: &[PlannedScenario]) -> Vec<Limit> {
     config.thresholds.iter().filter_map(of).flatten().collect()
 }
 
-/// Whether any of these scenarios launches something, or asks about what was launched.
+/// Whether any scenario launches something, or requests something launched before.
 fn takes_infrastructure(scenarios: &[ScenarioId]) -> bool {
     scenarios.iter().any(|id| Scenario::of(*id).needs.takes_infrastructure())
 }

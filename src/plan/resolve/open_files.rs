@@ -1,4 +1,4 @@
-//! How many files the load generator must have open.
+//! Open files that the load generator needs, checked against the hard limit.
 
 use super::Resolver;
 use crate::limits::OpenFiles;
@@ -6,33 +6,35 @@ use crate::plan::PlannedScenario;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 impl PlannedScenario {
-    /// Files that its process has open at least, with all users of it at once at work.
+    /// Minimum number of open files of the scenario's process with all concurrent users active.
     pub(crate) fn open_files(&self) -> u64 {
-        /// A runtime, a log, the files of the run.
-        const OWN: u64 = 32;
-        let of_user = match self.id.kind() {
-            // A connection.
+        /// Files of the async runtime, the log, and files of the run.
+        const BASE: u64 = 32;
+        let per_user = match self.id.kind() {
+            // One connection.
             ScenarioKind::Api => 1,
-            // Both outputs, and what tells of the process's end.
+            // Pipes for both outputs, and a handle that reports the exit of the process.
             ScenarioKind::Cli => 3,
             ScenarioKind::Probe => 0,
         };
-        OWN + of_user * u64::from(self.concurrency)
+        BASE + per_user * u64::from(self.concurrency)
     }
 }
 
 impl Resolver<'_> {
-    /// What a process may not even raise its limit to would be its own failure, not the
-    /// server's.
-    pub(super) fn open_files(&mut self, scenarios: &[PlannedScenario]) {
+    /// Checks the needed open files against the hard limit. (Scenarios raise their soft limit
+    /// themselves.) Beyond the limit the load generator fails, which says nothing about the
+    /// server.
+    pub(super) fn check_open_files(&mut self, scenarios: &[PlannedScenario]) {
         let Some(OpenFiles { hard, .. }) = self.machine.limits.open_files else { return };
+        // The limit is per process, and each scenario has its own.
         let Some(most) = scenarios.iter().max_by_key(|scenario| scenario.open_files()) else {
             return;
         };
         if most.open_files() > hard {
             self.error(format!(
-                "{}: {} users of {} at once need {} open files, and a process may have {hard} \
-                 here\n  hint: fewer requests (-n), or raise the hard limit (`ulimit -Hn`, \
+                "{}: {} concurrent users of {} need {} open files, the hard limit is {hard}\n  \
+                 hint: use fewer users (-n), or raise the hard limit (`ulimit -Hn`, \
                  /etc/security/limits.conf, LimitNOFILE= of a service)",
                 self.users_set_by(most.id),
                 most.concurrency,
@@ -42,7 +44,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// What set the number of a scenario's users: a flag, or a key of the plan.
+    /// Flag or plan key that set the number of a scenario's users.
     fn users_set_by(&self, id: ScenarioId) -> &'static str {
         match id.kind() {
             _ if self.request.users.is_some() => "-n",

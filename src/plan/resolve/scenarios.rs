@@ -1,4 +1,4 @@
-//! Which scenarios run.
+//! Selection of scenarios: `--api`, `--cli`, and the settings of a plan.
 
 use super::Resolver;
 use super::infrastructure::Choice;
@@ -7,12 +7,12 @@ use crate::infrastructure::Infrastructure;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
 impl Resolver<'_> {
-    /// The scenarios that were chosen, and the health probe.
+    /// Selected scenarios, and the health probe.
     pub(super) fn scenarios(&mut self, infrastructure: &Choice) -> Vec<ScenarioId> {
         let (request, settings) = (self.request, self.settings);
         let named = !request.cli.is_empty() || !request.api.is_empty();
         let (cli, api) = if named {
-            // As in the original: naming one kind leaves the other out.
+            // As upstream: selecting scenarios of one kind deselects those of the other.
             (request.cli.join(" "), request.api.join(" "))
         } else {
             (settings.cli.clone(), settings.api.clone())
@@ -20,18 +20,18 @@ impl Resolver<'_> {
         let mut chosen = self.select("--api", ScenarioKind::Api, &api);
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
         if infrastructure.chosen == Infrastructure::None {
-            self.leave_out_what_needs_one(&mut chosen, named, &[&cli, &api], infrastructure);
+            self.remove_those_that_launch(&mut chosen, named, &[&cli, &api], infrastructure);
         }
         if chosen.is_empty() && self.errors.is_empty() {
-            self.error("no scenario selected; name one with -r or --api".to_owned());
+            self.error("no scenario selected; select one with -r or --api".to_owned());
         }
         chosen.push(ScenarioId::ProbeHealth);
         chosen
     }
 
-    /// Without an infrastructure, scenarios that need one are left out; one that
-    /// was asked for by its name in a flag must not be passed over.
-    fn leave_out_what_needs_one(
+    /// Removes scenarios that need an infra. A scenario that a flag names is a usage error; those
+    /// selected by `all` or by the plan are removed silently.
+    fn remove_those_that_launch(
         &mut self,
         chosen: &mut Vec<ScenarioId>,
         by_flag: bool,
@@ -39,26 +39,22 @@ impl Resolver<'_> {
         infrastructure: &Choice,
     ) {
         let words: Vec<&str> = lists.iter().flat_map(|list| list.split([',', ' '])).collect();
-        let needs_one = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
-        let asked_for = |id: &&ScenarioId| by_flag && words.contains(&id.name());
-        let missed: Vec<String> = chosen
+        let needs_infra = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
+        let is_named = |id: &&ScenarioId| by_flag && words.contains(&id.name());
+        let impossible: Vec<String> = chosen
             .iter()
-            .filter(|id| needs_one(id))
-            .filter(asked_for)
+            .filter(|id| needs_infra(id))
+            .filter(is_named)
             .map(ToString::to_string)
             .collect();
-        if !missed.is_empty() {
+        if !impossible.is_empty() {
             let reason = infrastructure.reason_for_none.as_deref().unwrap_or("-c none");
-            self.error(format!(
-                "{} cannot run without an infrastructure to launch on: {reason}",
-                missed.join(", ")
-            ));
+            self.error(format!("{} cannot run without an infra: {reason}", impossible.join(", ")));
         }
-        chosen.retain(|id| !needs_one(id));
+        chosen.retain(|id| !needs_infra(id));
     }
 
-    /// The scenarios of one kind that a list names, without repetition and in
-    /// the table's order.
+    /// Scenarios of one kind that a list names, each once and in the order of the scenario table.
     fn select(&mut self, flag: &str, kind: ScenarioKind, list: &str) -> Vec<ScenarioId> {
         let mut chosen = Vec::new();
         for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {

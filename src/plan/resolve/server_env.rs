@@ -1,12 +1,11 @@
-//! Variables that an isolated server is given on purpose.
+//! Environment variables that are passed to an isolated server (`--server-env`).
 
 use super::Resolver;
 use crate::env;
 use crate::record::request::{RecordedValue, ServerVariable};
 
-/// Names of variables that skyload decides itself, or by which another SkyPilot would be
-/// tested than the one that is named.
-const DECIDED: [&str; 8] = [
+/// Variables that skyload sets itself, or that would replace the SkyPilot under test.
+const RESERVED: [&str; 8] = [
     "HOME",
     "PATH",
     "PYTHONHOME",
@@ -17,7 +16,7 @@ const DECIDED: [&str; 8] = [
     "TMPDIR",
 ];
 
-/// Words in names of variables whose values are nobody's business.
+/// Parts of the names of variables whose values are secret.
 const SECRET: [&str; 7] =
     ["AUTH", "CREDENTIAL", "KEY", "PASSPHRASE", "PASSWORD", "SECRET", "TOKEN"];
 
@@ -30,7 +29,7 @@ impl Resolver<'_> {
                     self.error(format!("--server-env: `{}` is given twice", variable.name));
                 }
                 Ok(variable) => variables.push(variable),
-                Err(mistake) => self.error(format!("--server-env: {mistake}")),
+                Err(error) => self.error(format!("--server-env: {error}")),
             }
         }
         variables
@@ -47,20 +46,20 @@ fn variable(text: &str, shell: &[ServerVariable]) -> Result<ServerVariable, Stri
         || !name.chars().all(is_name)
         || name.starts_with(|c: char| c.is_ascii_digit())
     {
-        // It may be a value that was meant to be kept to oneself.
+        // Without the text: the user may have typed a secret value instead of a name.
         return Err("expected NAME or NAME=VALUE".to_owned());
     }
-    if DECIDED.contains(&name) || name.starts_with("SKYLOAD_") {
+    if RESERVED.contains(&name) || name.starts_with("SKYLOAD_") {
         return Err(format!(
-            "`{name}` is decided by skyload; --sky chooses the SkyPilot under test, and \
-             SKYLOAD_STATE_DIR where its server lives"
+            "`{name}` is set by skyload; use --sky for the SkyPilot under test, and \
+             SKYLOAD_STATE_DIR for the directory of the isolated server"
         ));
     }
     match value {
         Some(_) if is_secret(name) => Err(format!(
-            "the value of `{name}` looks like a secret, which a file of the run and the list of \
-             processes would show; set it in the shell and give `--server-env {name}`, of which \
-             only a hash is kept"
+            "the value of `{name}` looks like a secret, which results and process list would \
+             show; set the variable in the shell and pass `--server-env {name}`, which stores only \
+             a hash"
         )),
         Some(value) => Ok(ServerVariable {
             name: name.to_owned(),
@@ -68,7 +67,7 @@ fn variable(text: &str, shell: &[ServerVariable]) -> Result<ServerVariable, Stri
         }),
         None => shell.iter().find(|variable| variable.name == name).cloned().ok_or_else(|| {
             format!(
-                "`{name}` is not set in this shell; set it, or give `--server-env {name}=VALUE`"
+                "`{name}` is not set in this shell; set it, or pass `--server-env {name}=VALUE`"
             )
         }),
     }
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typed_value_is_kept_and_of_the_shells_a_hash() {
+    fn a_typed_value_is_stored_and_a_shell_value_as_a_hash() {
         let variables = resolved(&["MALLOC_ARENA_MAX=1", "MALLOC_TOP_PAD_"]).unwrap();
         assert_eq!(variables[0].value, RecordedValue::Typed("1".to_owned()));
         assert_eq!(variables[1].value.to_string(), "sha256:2bb80d537b1d");
@@ -109,18 +108,18 @@ mod tests {
         "AWS_SECRET_ACCESS_KEY=abc",
         "the value of `AWS_SECRET_ACCESS_KEY` looks like"
     )]
-    #[case::in_small_letters("my_password=abc", "the value of `my_password` looks like a secret")]
-    #[case::decided("HOME=/x", "`HOME` is decided by skyload")]
-    #[case::another_sky("PYTHONPATH=/x", "--sky chooses the SkyPilot under test")]
-    #[case::no_name("=x", "neither NAME nor NAME=VALUE")]
-    fn a_mistake_is_named_and_no_value_shown(#[case] text: &str, #[case] words: &str) {
-        let UsageErrors(mistakes) = resolved(&[text]).unwrap_err();
-        assert!(mistakes[0].contains(words) && !mistakes[0].contains("abc"), "{mistakes:?}");
+    #[case::in_lower_case("my_password=abc", "the value of `my_password` looks like a secret")]
+    #[case::reserved("HOME=/x", "`HOME` is set by skyload")]
+    #[case::another_sky("PYTHONPATH=/x", "use --sky for the SkyPilot under test")]
+    #[case::no_name("=x", "expected NAME or NAME=VALUE")]
+    fn an_error_names_the_variable_and_hides_its_value(#[case] text: &str, #[case] message: &str) {
+        let UsageErrors(errors) = resolved(&[text]).unwrap_err();
+        assert!(errors[0].contains(message) && !errors[0].contains("abc"), "{errors:?}");
     }
 
     #[test]
     fn a_name_is_given_once() {
-        let UsageErrors(mistakes) = resolved(&["A=1", "A=2"]).unwrap_err();
-        assert_eq!(mistakes, ["--server-env: `A` is given twice"]);
+        let UsageErrors(errors) = resolved(&["A=1", "A=2"]).unwrap_err();
+        assert_eq!(errors, ["--server-env: `A` is given twice"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a file says that is of the right type and yet makes no sense.
+//! Checks of configuration values that have the right type but are out of range.
 
 use std::time::Duration;
 
@@ -6,12 +6,13 @@ use super::Resolver;
 use super::size::MAX_ITERATIONS;
 use crate::config::suggest;
 
-/// The longest time that any part of a run takes, or that any wait is meant to.
+/// Upper bound of configured times. Far longer ones would overflow when added to an instant.
 const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Resolver<'_> {
-    /// A plan that is named must be there; only an empty file needs none.
-    pub(super) fn name_of_profile(&mut self) {
+    /// Checks that the plan exists in the file. The default plan may be missing in a file without
+    /// plans.
+    pub(super) fn check_plan_name(&mut self) {
         let (name, plans) = (self.name, &self.config.plans);
         let is_wanted = self.request.plan.is_some() || !plans.is_empty();
         if is_wanted && !plans.contains_key(name) {
@@ -20,7 +21,7 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn settings(&mut self) {
+    pub(super) fn check_settings(&mut self) {
         let settings = self.settings;
         if self.config.profiler.interval < Duration::from_millis(1) {
             self.error("[profiler] interval: must be at least 1ms".to_owned());
@@ -28,7 +29,7 @@ impl Resolver<'_> {
         if settings.baseline.is_zero() {
             self.error("baseline: must be longer than 0s".to_owned());
         }
-        self.durations();
+        self.check_durations();
         if !(1..=1000).contains(&settings.probe_rate) {
             self.error(format!("probe-rate: expected 1 to 1000, got {}", settings.probe_rate));
         }
@@ -41,8 +42,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Times are counted from some moment: too long a one has no end.
-    fn durations(&mut self) {
+    /// Checks that no configured time exceeds [`LONGEST_TIME`].
+    fn check_durations(&mut self) {
         let (config, settings) = (self.config, self.settings);
         let all = [
             ("baseline", settings.baseline),

@@ -1,15 +1,15 @@
-//! How many users each scenario has, and how many iterations each of them.
+//! Size of a load: users of each scenario, and iterations of each user.
 
 use super::Resolver;
 use crate::infrastructure::Infrastructure;
 use crate::plan::{PlannedScenario, Reduction};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 
-/// The most users of one scenario: more than that is a slip of the finger, since each may
-/// cost the server a process.
+/// Maximum number of users of one scenario: a larger one is most likely a typing error, since
+/// each user may need a server process.
 pub(crate) const MAX_USERS: u32 = 10_000;
 
-/// The most iterations of a user: as many take days.
+/// Maximum number of iterations of a user: more would take days.
 pub(super) const MAX_ITERATIONS: u32 = 1_000;
 
 /// Users of each kind of scenario.
@@ -26,22 +26,27 @@ pub(super) struct Size {
     users: Users,
     iterations: u32,
     infra_iterations: u32,
+    /// Number of infras: users of scenarios that launch are per infra.
     infras: u32,
 }
 
 impl Size {
-    /// What is left of it in a smaller load.
-    pub(super) fn smaller(self, by: Reduction) -> Self {
+    /// Size of the reduced load.
+    pub(super) fn reduced(self, reduction: Reduction) -> Self {
         let Users { api, cli, infra } = self.users;
         Self {
-            users: Users { api: by.users(api), cli: by.users(cli), infra: by.users(infra) },
-            iterations: by.iterations(self.iterations),
-            infra_iterations: by.iterations(self.infra_iterations),
+            users: Users {
+                api: reduction.users(api),
+                cli: reduction.users(cli),
+                infra: reduction.users(infra),
+            },
+            iterations: reduction.iterations(self.iterations),
+            infra_iterations: reduction.iterations(self.infra_iterations),
             ..self
         }
     }
 
-    /// A scenario of this size.
+    /// Entry of a scenario in a plan of this size.
     pub(super) fn plan(self, id: ScenarioId) -> PlannedScenario {
         let takes_infrastructure = Scenario::of(id).needs.takes_infrastructure();
         let (users, iterations) = match id.kind() {
@@ -65,21 +70,20 @@ impl Resolver<'_> {
         self.count("--iterations", self.request.iterations.as_deref(), MAX_ITERATIONS)
     }
 
-    fn count(&mut self, flag: &str, text: Option<&str>, most: u32) -> Option<u32> {
+    fn count(&mut self, flag: &str, text: Option<&str>, max: u32) -> Option<u32> {
         let text = text?;
         match text.trim().parse::<u32>() {
-            Ok(number) if (1..=most).contains(&number) => Some(number),
+            Ok(number) if (1..=max).contains(&number) => Some(number),
             _ => {
                 self.error(format!(
-                    "{flag}: expected a whole number from 1 to {most}, got \
-                                    `{text}`"
+                    "{flag}: expected a whole number from 1 to {max}, got `{text}`"
                 ));
                 None
             }
         }
     }
 
-    /// The size that was typed; what was not is the plan's.
+    /// Requested size: values of flags, and the plan's settings for the rest.
     pub(super) fn size(
         &mut self,
         users: Option<u32>,
@@ -88,7 +92,7 @@ impl Resolver<'_> {
     ) -> Size {
         let users = match users {
             Some(typed) => Users { api: typed, cli: typed, infra: typed },
-            None => self.users_of_profile(),
+            None => self.users_of_plan(),
         };
         Size {
             users,
@@ -98,7 +102,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn users_of_profile(&mut self) -> Users {
+    fn users_of_plan(&mut self) -> Users {
         let api = self.settings.users;
         let cli = self.settings.cli_users.unwrap_or(api);
         let infra = self.settings.infra_users;

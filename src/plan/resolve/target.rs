@@ -1,4 +1,4 @@
-//! Which server is tested, and which SkyPilot.
+//! Server and SkyPilot under test: `--server` and `--sky`.
 
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ impl Resolver<'_> {
         let target = self.target();
         if self.request.server_profile.is_some() && !matches!(target, ServerTarget::Remote(_)) {
             self.error(
-                "--server-profile: a server on this machine is profiled by the run itself; leave it \
-                 out, or name a server elsewhere with --server URL"
+                "--server-profile: only for a remote server, the run itself profiles one on this \
+                 machine; remove it, or pass --server URL"
                     .to_owned(),
             );
         }
@@ -29,7 +29,7 @@ impl Resolver<'_> {
             Some("system") => ServerTarget::System,
             Some(text) => match Url::parse(text) {
                 Ok(mut url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-                    // A plan is a file, so a login must not be in it; see `Login`.
+                    // The plan is written to a file that must not contain the login.
                     if let Err(error) = Login::take_from(&mut url) {
                         self.error(format!("--server: {error}"));
                     }
@@ -46,36 +46,34 @@ impl Resolver<'_> {
         };
         if !request.server_env.is_empty() {
             self.error(
-                "--server-env: only an isolated server is given variables, any other has its own; \
-                 leave out --server or --server-env"
+                "--server-env: only for an isolated server, other servers have their own \
+                 environment; remove --server or --server-env"
                     .to_owned(),
             );
         }
         if deploy {
             self.error(
-                "--deploy: only an isolated server is started in a mode of our choice; leave out \
-                 --server or --deploy"
-                    .to_owned(),
+                "--deploy: only for an isolated server; remove --server or --deploy".to_owned(),
             );
         }
         if request.keep_server {
             self.error(
-                "--keep-server: only an isolated server is removed at the end, so only that can be \
-                 kept; leave out --server or --keep-server"
+                "--keep-server: only for an isolated server, others are never removed; remove \
+                 --server or --keep-server"
                     .to_owned(),
             );
         }
         if request.upstream_figures && matches!(target, ServerTarget::Remote(_)) {
             self.error(
-                "--upstream-figures: the processes of a remote server cannot be seen from here; \
-                 give the flag to `cargo xtask profile` on its machine"
+                "--upstream-figures: processes of a remote server are not visible on this machine; \
+                 pass the flag to `cargo xtask profile` on the server's machine"
                     .to_owned(),
             );
         }
         if request.peaks.is_some() && matches!(target, ServerTarget::Remote(_)) {
             self.error(
-                "--peaks: how the peaks of a remote server are read is decided where it is \
-                 profiled; give the flag to `cargo xtask profile` on its machine"
+                "--peaks: peaks of a remote server are read on its machine; pass the flag to \
+                 `cargo xtask profile` there"
                     .to_owned(),
             );
         }
@@ -85,14 +83,14 @@ impl Resolver<'_> {
     pub(super) fn sky(&mut self, server: &ServerTarget) -> SkySelection {
         let text = match (self.request.sky.as_deref(), server) {
             (Some(text), _) => text,
-            // The user's own server belongs to the user's own `sky`.
+            // A local server is loaded with the user's own `sky`, the one on PATH.
             (None, ServerTarget::System) => return SkySelection::Executable(PathBuf::from("sky")),
             (None, _) => return SkySelection::pinned(),
         };
         SkySelection::parse(text).unwrap_or_else(|| {
             self.error(format!(
-                "--sky: `{text}` is none of a version (such as {PINNED_SKYPILOT}), nightly and the \
-                 path of a sky program (with a `/` in it)"
+                "--sky: expected a version ({PINNED_SKYPILOT}), nightly or a path to sky (with a \
+                 `/`), got `{text}`"
             ));
             SkySelection::pinned()
         })

@@ -1,4 +1,4 @@
-//! What flags and files amount to, and all that can be wrong with them.
+//! Tests of the resolution of flags and files, and of its usage errors.
 
 use super::*;
 use crate::class::ProcessClass;
@@ -26,18 +26,18 @@ fn words(list: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn times_without_an_end_are_refused() {
+fn times_that_are_too_long_are_errors() {
     let config = "[plans.default]\nbaseline = \"5000years\"\nscenario-timeout = \"31days\"\n";
     let config = Config::parse(config, "skyload.toml").unwrap();
-    let UsageErrors(mistakes) =
+    let UsageErrors(errors) =
         LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE).unwrap_err();
-    let named = |key: &str| mistakes.iter().any(|mistake| mistake.starts_with(key));
-    assert!(named("baseline: it must be at most 30days"), "{mistakes:?}");
-    assert!(named("scenario-timeout: ") && !named("cooldown: "), "{mistakes:?}");
+    let named = |key: &str| errors.iter().any(|error| error.starts_with(key));
+    assert!(named("baseline: must be at most 30days"), "{errors:?}");
+    assert!(named("scenario-timeout: ") && !named("cooldown: "), "{errors:?}");
 }
 
 #[test]
-fn without_flags_the_default_profile_runs_everything() {
+fn without_flags_the_default_plan_runs_all_scenarios() {
     let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &MACHINE).unwrap();
     assert_eq!(plan.scenarios.len(), ScenarioId::ALL.len());
     let settings = &config().plans["default"];
@@ -54,7 +54,7 @@ fn without_flags_the_default_profile_runs_everything() {
 }
 
 #[test]
-fn groups_run_sequentially_only_where_each_is_to_have_its_peaks() {
+fn groups_run_sequentially_only_with_phase_peaks() {
     let plan = |phase_peaks| {
         let request = LoadRequest { phase_peaks, ..LoadRequest::default() };
         LoadPlan::resolve(&request, &config(), &MACHINE).unwrap()
@@ -68,27 +68,27 @@ fn groups_run_sequentially_only_where_each_is_to_have_its_peaks() {
     "",
     true,
     true,
-    "--phase-peaks: a sampler has no marks that could be lowered; leave it out, or --peaks sampled"
+    "--phase-peaks: sampling cannot reset peaks; remove it or --peaks sampled"
 )]
 #[case::of_the_file(
     "peaks = \"sampled\"\nphase-peaks = true",
     false,
     false,
-    "[profiler] phase-peaks: a sampler has no marks that could be lowered; leave it out, or [profiler] peaks = \"sampled\""
+    "[profiler] phase-peaks: sampling cannot reset peaks; remove it or [profiler] peaks = \"sampled\""
 )]
 #[case::a_flag_against_the_file(
     "peaks = \"sampled\"",
     true,
     false,
-    "--phase-peaks: a sampler has no marks that could be lowered; leave it out, or [profiler] peaks"
+    "--phase-peaks: sampling cannot reset peaks; remove it or [profiler] peaks"
 )]
 #[case::the_file_against_a_flag(
     "phase-peaks = true",
     false,
     true,
-    "[profiler] phase-peaks: a sampler has no marks that could be lowered; leave it out, or --peaks sampled"
+    "[profiler] phase-peaks: sampling cannot reset peaks; remove it or --peaks sampled"
 )]
-fn marks_that_a_sampler_lacks_are_refused_by_the_name_that_was_written(
+fn phase_peaks_with_sampling_are_an_error_that_names_what_was_written(
     #[case] file: &str,
     #[case] phase_peaks: bool,
     #[case] sampled: bool,
@@ -98,16 +98,16 @@ fn marks_that_a_sampler_lacks_are_refused_by_the_name_that_was_written(
     let config = Config::parse(&text, "skyload.toml").unwrap();
     let peaks = sampled.then_some(crate::record::profile::LevelChoice::Sampled);
     let request = LoadRequest { phase_peaks, peaks, ..LoadRequest::default() };
-    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config, &MACHINE).unwrap_err();
-    let [mistake] = &mistakes[..] else { panic!("{mistakes:#?}") };
-    assert!(mistake.starts_with(message), "{mistake}");
-    // What the file says of peaks is not about servers elsewhere.
+    let UsageErrors(errors) = LoadPlan::resolve(&request, &config, &MACHINE).unwrap_err();
+    let [error] = &errors[..] else { panic!("{errors:#?}") };
+    assert!(error.starts_with(message), "{error}");
+    // The file's setting has no effect on a remote server.
     let remote = LoadRequest { server: Some("http://127.0.0.1:1".to_owned()), ..<_>::default() };
     assert!(!LoadPlan::resolve(&remote, &config, &MACHINE).unwrap().phase_peaks);
 }
 
 #[test]
-fn what_is_typed_counts_for_scenarios_of_every_kind_and_each_infrastructure() {
+fn typed_sizes_apply_to_scenarios_of_every_kind_and_to_each_infra() {
     let request = LoadRequest {
         users: Some("3".to_owned()),
         iterations: Some("4".to_owned()),
@@ -124,22 +124,19 @@ fn what_is_typed_counts_for_scenarios_of_every_kind_and_each_infrastructure() {
 
 #[rstest]
 #[case::near("stauts", "did you mean `status`?")]
-#[case::far("nothing-like-it", "choose among status, ")]
-fn a_scenario_that_is_not_there_is_told_from_those_that_are(
-    #[case] word: &str,
-    #[case] message: &str,
-) {
+#[case::far("nothing-like-it", "valid: status, ")]
+fn an_unknown_scenario_is_an_error_with_the_valid_names(#[case] word: &str, #[case] message: &str) {
     let request = LoadRequest { cli: words(&[word]), ..LoadRequest::default() };
-    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
-    assert!(mistakes[0].contains(message), "{mistakes:#?}");
+    let UsageErrors(errors) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
+    assert!(errors[0].contains(message), "{errors:#?}");
 }
 
 #[rstest]
-#[case::unknown(&["nosuch"], "-c: SkyPilot knows no infrastructure called `nosuch`")]
+#[case::unknown(&["nosuch"], "-c: unknown infra `nosuch`")]
 #[case::misspelled(&["kubernets"], "did you mean `kubernetes`?")]
-#[case::without_credentials(&["aws"], "an isolated server has no credentials for aws\n  hint: --server")]
-#[case::mixed(&["loopback", "aws"], "`loopback` stands alone")]
-fn an_infrastructure_that_cannot_be_used_is_named(#[case] infra: &[&str], #[case] message: &str) {
+#[case::without_credentials(&["aws"], "the isolated server has no credentials for aws\n  hint: use --copy")]
+#[case::mixed(&["loopback", "aws"], "`loopback` cannot be combined")]
+fn an_unusable_infra_is_named(#[case] infra: &[&str], #[case] message: &str) {
     let request =
         LoadRequest { infra: words(infra), cli: words(&["launch"]), ..LoadRequest::default() };
     let error = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err().to_string();
@@ -147,7 +144,7 @@ fn an_infrastructure_that_cannot_be_used_is_named(#[case] infra: &[&str], #[case
 }
 
 #[test]
-fn where_loopback_cannot_be_everything_runs_that_does_not_need_it() {
+fn without_loopback_all_scenarios_run_that_do_not_need_it() {
     let machine = Machine { loopback_obstacle: Some("no Slurm here".to_owned()), ..MACHINE };
     let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &machine).unwrap();
     assert_eq!(plan.infrastructure, Infrastructure::None);
@@ -158,7 +155,7 @@ fn where_loopback_cannot_be_everything_runs_that_does_not_need_it() {
 }
 
 #[test]
-fn where_no_scenario_launches_the_server_is_given_nothing_to_launch_on() {
+fn if_no_scenario_launches_the_server_gets_no_infra() {
     let request = LoadRequest { cli: words(&["status"]), ..LoadRequest::default() };
     let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
     assert_eq!((plan.infrastructure, plan.without_infrastructure), (Infrastructure::None, None));
@@ -168,10 +165,10 @@ fn where_no_scenario_launches_the_server_is_given_nothing_to_launch_on() {
 #[case::named(&["launch"], &[], true)]
 #[case::as_part_of_all(&["all"], &[], false)]
 #[case::of_both_kinds(&["status"], &["exec"], true)]
-fn a_scenario_that_was_asked_for_by_name_is_not_passed_over(
+fn a_named_scenario_that_cannot_run_is_an_error(
     #[case] cli: &[&str],
     #[case] api: &[&str],
-    #[case] refused: bool,
+    #[case] is_error: bool,
 ) {
     let request = LoadRequest {
         cli: words(cli),
@@ -180,7 +177,7 @@ fn a_scenario_that_was_asked_for_by_name_is_not_passed_over(
         ..LoadRequest::default()
     };
     let result = LoadPlan::resolve(&request, &config(), &MACHINE);
-    assert_eq!(result.is_err(), refused, "{result:?}");
+    assert_eq!(result.is_err(), is_error, "{result:?}");
 }
 
 #[test]
@@ -197,7 +194,7 @@ fn naming_api_scenarios_leaves_the_cli_out_and_keeps_the_health_probe() {
 }
 
 #[test]
-fn all_mistakes_are_reported_together() {
+fn all_usage_errors_are_reported_together() {
     let request = LoadRequest {
         users: Some("abc".to_owned()),
         api: words(&["nosuch"]),
@@ -209,14 +206,14 @@ fn all_mistakes_are_reported_together() {
         iterations: Some("0".to_owned()),
         ..LoadRequest::default()
     };
-    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
-    assert_eq!(mistakes.len(), 10, "{mistakes:#?}");
-    assert!(mistakes.iter().any(|m| m.contains("did you mean `smoke`")), "{mistakes:#?}");
-    assert!(mistakes.iter().any(|m| m.contains("cli_status, validate")), "{mistakes:#?}");
+    let UsageErrors(errors) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
+    assert_eq!(errors.len(), 10, "{errors:#?}");
+    assert!(errors.iter().any(|m| m.contains("did you mean `smoke`")), "{errors:#?}");
+    assert!(errors.iter().any(|m| m.contains("cli_status, validate")), "{errors:#?}");
 }
 
 #[test]
-fn zero_requests_are_refused() {
+fn zero_users_are_an_error() {
     let request = LoadRequest { users: Some("0".to_owned()), ..LoadRequest::default() };
     assert!(LoadPlan::resolve(&request, &config(), &MACHINE).is_err());
 }
@@ -233,7 +230,7 @@ fn a_flag_overrides_the_budget_of_the_file() {
 }
 
 #[test]
-fn a_budget_for_a_server_out_of_sight_is_refused() {
+fn a_budget_for_a_remote_server_is_an_error() {
     let request = LoadRequest {
         server: Some("http://127.0.0.1:1".to_owned()),
         budgets: words(&["server=1GiB"]),
@@ -244,26 +241,29 @@ fn a_budget_for_a_server_out_of_sight_is_refused() {
 }
 
 #[rstest]
-#[case::a_class_without_constant(&["queue=auto"], "no constant for `queue`, so it needs a size instead of")]
-#[case::a_count_without_constant(&["threads=auto"], "no constant for `threads`, so it needs a count instead of")]
-#[case::a_size_for_a_count(&["threads=500MiB"], "`threads` is limited to a count, such as `500`, and 500.0 MiB is a size")]
-#[case::a_count_for_a_size(&["growth=500"], "`growth` is limited to a size, such as `300MiB`, and 500 is a count")]
-#[case::a_class_by_a_count(&["server=500"], "`server` is limited to a size")]
+#[case::a_class_without_constant(&["queue=auto"], "expected a size for `queue`, such as `300MiB`, got `auto`")]
+#[case::a_count_without_constant(&["threads=auto"], "expected a count for `threads`, such as `500`, got `auto`")]
+#[case::a_size_for_a_count(&["threads=500MiB"], "expected a count for `threads`, such as `500`, got the size 500.0 MiB")]
+#[case::a_count_for_a_size(&["growth=500"], "expected a size for `growth`, such as `300MiB`, got the count 500")]
+#[case::a_class_by_a_count(&["server=500"], "expected a size for `server`")]
 #[case::neither(&["zombies=1.5"], "--budget zombies: expected a size, such as")]
-#[case::no_limit(&["leaked-processes"], "`leaked-processes` is not WHAT=LIMIT")]
-#[case::no_subject(&["thread=500"], "did you mean `threads`?")]
-fn a_budget_that_limits_nothing_is_refused(#[case] budgets: &[&str], #[case] message: &str) {
+#[case::no_limit(&["leaked-processes"], "expected WHAT=LIMIT, such as `short-executor=300MiB` or `threads=500`, got `leaked-processes`")]
+#[case::unknown_name(&["thread=500"], "did you mean `threads`?")]
+fn an_invalid_budget_is_an_error(#[case] budgets: &[&str], #[case] message: &str) {
     let request = LoadRequest { budgets: words(budgets), ..LoadRequest::default() };
-    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
-    let [mistake] = &mistakes[..] else { panic!("{mistakes:#?}") };
-    assert!(mistake.contains(message), "{mistake}");
+    let UsageErrors(errors) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
+    let [error] = &errors[..] else { panic!("{errors:#?}") };
+    assert!(error.contains(message), "{error}");
 }
 
 #[rstest]
 #[case::flag("", &["threads=500", "growth=300MiB", "leaked-processes=0"])]
 #[case::file("threads = 500\ngrowth = \"300 MiB\"\nleaked-processes = \"0\"\n", &[])]
 #[case::flag_over_file("threads = 9\ngrowth = \"300 MiB\"\nleaked-processes = 0\n", &["threads=500"])]
-fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case] flags: &[&str]) {
+fn a_budget_is_a_size_or_a_count_according_to_its_metric(
+    #[case] file: &str,
+    #[case] flags: &[&str],
+) {
     let text = format!("[plans.default]\n[budgets]\n{file}");
     let config = Config::parse(&text, "skyload.toml").unwrap();
     let request = LoadRequest { budgets: words(flags), ..LoadRequest::default() };
@@ -278,7 +278,7 @@ fn a_limit_is_a_size_or_a_count_as_its_subject_wants(#[case] file: &str, #[case]
 }
 
 #[test]
-fn a_memory_limit_is_what_can_be_used_and_refusals_name_it() {
+fn a_memory_limit_bounds_usable_memory_and_errors_name_it() {
     let limit = ByteSize::gib(2);
     let available = AvailableMemory { limit, available: ByteSize::mib(1_900) };
     let file = "/sys/fs/cgroup/memory.max".to_owned();
@@ -288,10 +288,10 @@ fn a_memory_limit_is_what_can_be_used_and_refusals_name_it() {
     assert_eq!(machine.memory_total, limit);
     let UsageErrors(errors) =
         LoadPlan::resolve(&LoadRequest::default(), &config(), &machine).unwrap_err();
-    let wanted = "(1.9 GiB available, of which 1.0 GiB stay free; memory limit 2.0 GiB \
+    let wanted = "(1.9 GiB available, 1.0 GiB kept free; memory limit 2.0 GiB \
                   (/sys/fs/cgroup/memory.max))";
     assert!(errors.iter().any(|error| error.contains(wanted)), "{errors:?}");
-    // A limit above what the machine has changes nothing.
+    // A limit above the machine's memory has no effect.
     let available = AvailableMemory { limit: ByteSize::gib(90), available: ByteSize::gib(90) };
     assert_eq!(MACHINE.below(Some(available)).memory_available, MACHINE.memory_available);
 }
@@ -313,10 +313,13 @@ fn only_concurrent_users_need_open_files() {
 }
 
 #[rstest]
-#[case::every_kind("users = 900", "users: 900 users of api:")]
-#[case::the_cli("cli-users = 900", "cli-users: 900 users of cli:")]
-#[case::launches("infra-users = 900", "infra-users: 900 users of ")]
-fn open_files_are_asked_for_where_the_users_were(#[case] setting: &str, #[case] expected: &str) {
+#[case::every_kind("users = 900", "users: 900 concurrent users of api:")]
+#[case::the_cli("cli-users = 900", "cli-users: 900 concurrent users of cli:")]
+#[case::launches("infra-users = 900", "infra-users: 900 concurrent users of ")]
+fn an_error_about_open_files_names_the_key_that_set_the_users(
+    #[case] setting: &str,
+    #[case] expected: &str,
+) {
     let open_files = Some(OpenFiles { soft: 512, hard: 512 });
     let limits = MachineLimits { open_files, ..MachineLimits::NONE };
     let machine = Machine { memory_available: ByteSize::gib(9_000_000), limits, ..MACHINE };
@@ -336,17 +339,17 @@ fn open_files_are_asked_for_where_the_users_were(#[case] setting: &str, #[case] 
     "none",
     400,
     256,
-    Some("-n: 400 users of api:status at once need 432 open files")
+    Some("-n: 400 concurrent users of api:status need 432 open files")
 )]
 #[case::cli(
     "none",
     "status",
     80,
     256,
-    Some("-n: 80 users of cli:status at once need 272 open files")
+    Some("-n: 80 concurrent users of cli:status need 272 open files")
 )]
 #[case::that_fit("status", "status", 60, 256, None)]
-fn a_plan_that_needs_more_open_files_than_there_may_be_is_refused(
+fn a_plan_that_needs_more_open_files_than_the_hard_limit_is_an_error(
     #[case] api: &str,
     #[case] cli: &str,
     #[case] users: u32,

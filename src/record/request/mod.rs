@@ -110,7 +110,7 @@ pub struct LoadRequest {
     #[arg(
         long = "budget",
         value_name = "WHAT=LIMIT",
-        help = format!("Limit {}; may be repeated", metric::budgets_in_words())
+        help = format!("Limit {}; may be repeated", metric::budgets_for_help())
     )]
     pub budgets: Vec<String>,
 

@@ -1,4 +1,4 @@
-//! What ran: versions, machine, setup and teardown, and what measuring cost.
+//! Tables about the run: versions, host, setup and teardown, phases, and overhead.
 
 use super::table::Table;
 use crate::analysis::{PhaseSpan, Report};
@@ -6,12 +6,12 @@ use crate::clock::Timestamp;
 use crate::plan::ServerTarget;
 use crate::record::environment::{Environment, SkyUnderTest};
 use crate::record::resources::Stage;
-use crate::render::tables::cost;
-use crate::render::words::seconds;
+use crate::render::format::seconds;
+use crate::render::tables::overhead;
 use crate::units::in_minutes;
 use crate::units::{as_gib, as_mib};
 
-/// `2026-11-24 16:03:35 UTC`.
+/// Time in UTC: `2026-11-24 16:03:35 UTC`.
 pub(super) fn in_utc(at: Timestamp) -> String {
     let text = humantime::format_rfc3339_seconds(at.to_system_time()).to_string();
     text.replace('T', " ").replace('Z', " UTC")
@@ -21,8 +21,8 @@ pub(super) fn in_utc(at: Timestamp) -> String {
 pub(super) fn versions(report: &Report) -> Table {
     let mut table = Table::facts("Software and host under test");
     table.fact("run", Some(report.run.to_string()));
-    table.fact("profile", Some(report.plan.name.clone()));
-    // An address may have credentials in it, so it is left out.
+    table.fact("plan", Some(report.plan.name.clone()));
+    // Without the URL of a remote server: it may contain credentials.
     let server = match report.plan.server {
         ServerTarget::Isolated { deploy: false } => "isolated, local mode",
         ServerTarget::Isolated { deploy: true } => "isolated, deploy mode",
@@ -32,7 +32,7 @@ pub(super) fn versions(report: &Report) -> Table {
     table.fact("server", Some(server.to_owned()));
     match &report.environment {
         Some(environment) => of_environment(&mut table, environment),
-        None => table.fact("SkyPilot", Some("the server was never ready".to_owned())),
+        None => table.fact("SkyPilot", Some("unknown, the server was never ready".to_owned())),
     }
     table
 }
@@ -84,7 +84,7 @@ fn constants(sky: &SkyUnderTest) -> Option<String> {
     (!known.is_empty()).then(|| known.join(", "))
 }
 
-/// How long each phase took; `None` when there was none.
+/// Start and duration of each phase; `None` if none began.
 pub(super) fn phases(report: &Report) -> Option<Table> {
     let mut table = Table::new("Phases", &["phase", "began", "took"], 2);
     for PhaseSpan { phase, began, ended } in &report.phases {
@@ -94,7 +94,7 @@ pub(super) fn phases(report: &Report) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// What was set up and taken down; `None` where nothing was launched.
+/// Setup and teardown of shared resources; `None` if nothing was launched.
 pub(super) fn resources(report: &Report) -> Option<Table> {
     let log = report.resources.as_ref()?;
     let mut table = Table::new(
@@ -119,12 +119,12 @@ pub(super) fn resources(report: &Report) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// How peaks were read, and what measuring cost; `None` where nothing was measured.
-pub(super) fn cost(report: &Report) -> Option<Table> {
+/// Method of reading peaks, and overhead; `None` if nothing was measured.
+pub(super) fn overhead(report: &Report) -> Option<Table> {
     let mut table = Table::facts("Method and overhead");
     table.fact("peaks", report.profiler.map(|profiler| profiler.peaks()));
-    for (whose, cost) in cost::of_run(report) {
-        table.fact(whose, Some(cost));
+    for (name, text) in overhead::of_run(report) {
+        table.fact(name, Some(text));
     }
     table.fact("run duration", report.duration.map(in_minutes));
     (!table.rows.is_empty()).then_some(table)

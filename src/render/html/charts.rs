@@ -1,4 +1,4 @@
-//! Charts over time: memory and processes by class, and the machine.
+//! Charts over time: memory and processes by class, and the host.
 
 use super::data::{Axis, Chart, Limit, Series};
 use crate::analysis::{
@@ -7,16 +7,16 @@ use crate::analysis::{
 use crate::metric::{Amount, Metric, ServerMetric};
 use crate::units::{as_gib, as_mib};
 
-/// The charts over time; none without a profile.
+/// Charts over time; none without a profile.
 pub(super) fn over_time(report: &Report, data: &ChartData, axis: Axis) -> Vec<Chart> {
     let timeline = &data.timeline;
     let chart = |time_series: &TimeSeries| {
-        let look = Look::of(time_series.quantity);
+        let labels = Labels::of(time_series.quantity);
         Chart {
-            id: look.id,
-            title: look.title,
-            note: thinned(time_series.samples_each, look.note),
-            unit: look.unit,
+            id: labels.id,
+            title: labels.title,
+            note: note(time_series.samples_each, labels.note),
+            unit: labels.unit,
             digits: time_series.quantity.digits(),
             times: time_series.times.iter().map(|at| axis.seconds(*at)).collect(),
             series: time_series.lines.iter().map(series).collect(),
@@ -26,15 +26,15 @@ pub(super) fn over_time(report: &Report, data: &ChartData, axis: Axis) -> Vec<Ch
     timeline.series.iter().map(chart).collect()
 }
 
-/// What a chart is called, and what is said of it.
-struct Look {
+/// Labels of a chart.
+struct Labels {
     id: &'static str,
     title: &'static str,
     unit: &'static str,
     note: &'static str,
 }
 
-impl Look {
+impl Labels {
     const fn of(quantity: Quantity) -> Self {
         match quantity {
             Quantity::MemorySum => Self {
@@ -47,8 +47,8 @@ impl Look {
                 id: "memory-largest",
                 title: "Largest process of each class: RSS",
                 unit: "MiB",
-                note: "Budgets are held against the kernel's peaks in the table above, which also have \
-                       what came between two samples.",
+                note: "Budgets are checked against the peaks above (VmHWM), which include spikes \
+                       between samples.",
             },
             Quantity::Processes => Self {
                 id: "processes",
@@ -84,6 +84,7 @@ fn series(line: &Line) -> Series {
 fn limits(report: &Report, timeline: &Timeline, quantity: Quantity) -> Vec<Limit> {
     match quantity {
         Quantity::MemorySum => {
+            // The budget for PSS is not drawn: the chart shows RSS.
             let is_of_sum = |check: &&LimitCheck| check.metric == ServerMetric::TreeRss.into();
             report.budgets.iter().filter(is_of_sum).filter_map(as_limit).collect()
         }
@@ -97,12 +98,13 @@ fn limits(report: &Report, timeline: &Timeline, quantity: Quantity) -> Vec<Limit
     }
 }
 
-fn thinned(samples_each: usize, more: &str) -> String {
+/// Note below a chart, followed by how it was thinned.
+fn note(samples_each: usize, text: &str) -> String {
     match samples_each {
-        1 => format!("{more} Every sample is drawn."),
+        1 => format!("{text} Every sample is drawn."),
         samples => format!(
-            "{more} Of each {samples} ticks in a row the lowest and the highest value are drawn, so \
-             no extreme is lost."
+            "{text} Minimum and maximum of every {samples} consecutive samples are drawn, so no \
+             extreme is lost."
         ),
     }
 }
@@ -112,7 +114,7 @@ fn as_limit(check: &LimitCheck) -> Option<Limit> {
     Some(Limit { name: format!("budget: {}", check.metric), value: rounded(as_mib(limit), 1) })
 }
 
-/// Budgets of classes that ran; equal ones share a line.
+/// Budgets of classes that ran, with one line for equal budgets.
 fn class_limits(report: &Report) -> Vec<Limit> {
     let mut limits: Vec<Limit> = Vec::new();
     let ran = |class| report.memory.as_ref().is_some_and(|memory| memory.class(class).is_some());

@@ -1,4 +1,4 @@
-//! What the charts are drawn from: one block of JSON in the page, read by its scripts.
+//! Data of the charts: one block of JSON in the page, read by its scripts.
 
 use serde::Serialize;
 
@@ -7,11 +7,11 @@ use super::table::Table;
 use crate::analysis::{ChartData, PhaseSpan, Report, rounded};
 use crate::clock::Timestamp;
 
-/// Everything that is drawn in the browser.
+/// Data that the scripts draw in the browser.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Data {
-    /// The last moment of the axis of time, which begins at 0.
+    /// End of the time axis in seconds; its start is 0.
     pub(super) until: f64,
     pub(super) phases: Vec<Span>,
     pub(super) scenarios: Vec<ScenarioSpans>,
@@ -19,7 +19,7 @@ pub(super) struct Data {
     pub(super) distributions: Vec<Distribution>,
 }
 
-/// A named time, in seconds.
+/// Named time span on the time axis, in seconds.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Span {
@@ -28,7 +28,7 @@ pub(super) struct Span {
     pub(super) to: f64,
 }
 
-/// When a scenario was at it.
+/// Time spans of a scenario's segments.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct ScenarioSpans {
@@ -36,24 +36,24 @@ pub(super) struct ScenarioSpans {
     pub(super) segments: Vec<SegmentSpan>,
 }
 
-/// When a segment was under way, in seconds.
+/// Time span of a segment on the time axis, in seconds.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct SegmentSpan {
     pub(super) name: &'static str,
-    /// Its colour, by name.
+    /// Name of the colour.
     pub(super) look: &'static str,
     pub(super) from: f64,
     pub(super) to: f64,
 }
 
-/// A chart over time.
+/// Chart over time.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Chart {
     pub(super) id: &'static str,
     pub(super) unit: &'static str,
-    /// Digits after the point.
+    /// Number of decimals.
     pub(super) digits: u32,
     pub(super) times: Vec<f64>,
     pub(super) series: Vec<Series>,
@@ -64,17 +64,17 @@ pub(super) struct Chart {
     pub(super) note: String,
 }
 
-/// One line of a chart.
+/// Line of a chart.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Series {
     pub(super) name: String,
-    /// Its colour and dashes, by name.
+    /// Name of the colour and the line style.
     pub(super) look: &'static str,
     pub(super) values: Vec<Option<f64>>,
 }
 
-/// A limit that lines are held against.
+/// Limit, drawn as a horizontal line.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Limit {
@@ -82,18 +82,18 @@ pub(super) struct Limit {
     pub(super) value: f64,
 }
 
-/// The axis of time of all charts: seconds since the profile, or the first phase, began.
+/// Time axis of all charts, from the first sample or phase to the last sample, phase or segment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     pub(super) origin: Timestamp,
     pub(super) end: Timestamp,
 }
 
-/// Rows of the table behind a chart at the most.
+/// Maximum number of rows in the table behind a chart.
 const ROWS: usize = 40;
 
 impl Axis {
-    /// `None` for a run of which no moment is known.
+    /// Time axis of a run; `None` without samples and phases.
     pub(super) fn of(report: &Report, data: &ChartData) -> Option<Self> {
         let samples = data.timeline.span;
         let phases = || report.phases.iter();
@@ -107,7 +107,7 @@ impl Axis {
         Some(Self { origin: starts.min()?, end: ends.max()? })
     }
 
-    /// A moment, in seconds with two digits.
+    /// Time on the axis, in seconds with two decimals.
     pub(super) fn seconds(self, at: Timestamp) -> f64 {
         rounded(at.since(self.origin).as_secs_f64(), 2)
     }
@@ -143,46 +143,46 @@ impl Axis {
 }
 
 impl Chart {
-    /// The chart as a table: the highest value of each series in so many stretches of
-    /// time.
+    /// Chart as a table: the maximum of each series in at most [`ROWS`] time intervals.
     pub(super) fn table(&self) -> Table {
         let (first, last) = match (self.times.first(), self.times.last()) {
             (Some(first), Some(last)) => (*first, *last),
             _ => return Table::default(),
         };
         let points_each = self.times.len().div_ceil(ROWS).max(1);
+        // May be less than `ROWS`, since each row has a whole number of points.
         let count = self.times.len().div_ceil(points_each);
         let mut headings = vec!["from".to_owned()];
         headings.extend(self.series.iter().map(|series| series.name.clone()));
         let mut table = Table {
             caption: format!(
-                "{}, in {}: the highest of each of {count} stretches of time between {} and {}",
+                "{}, in {}: maximum in each of {count} intervals from {} to {}",
                 self.title,
                 self.unit,
                 clock(first),
                 clock(last)
             ),
             headings,
-            words: 1,
+            text_columns: 1,
             ..Table::default()
         };
         for from in (0..self.times.len()).step_by(points_each) {
             let to = (from + points_each).min(self.times.len());
-            let highest = |series: &Series| {
+            let maximum = |series: &Series| {
                 let values = series.values[from..to].iter().flatten().copied();
                 values.reduce(f64::max).map_or_else(
                     || "–".to_owned(),
                     |value| format!("{value:.digits$}", digits = self.digits as usize),
                 )
             };
-            let cells = self.series.iter().map(highest);
+            let cells = self.series.iter().map(maximum);
             table.row(std::iter::once(clock(self.times[from])).chain(cells));
         }
         table
     }
 }
 
-/// A time on the axis: `3:05`.
+/// Time on the axis as minutes and seconds: `3:05.0`.
 pub(super) fn clock(seconds: f64) -> String {
     let minutes = (seconds / 60.0).floor();
     format!("{minutes:.0}:{:04.1}", seconds - minutes * 60.0)

@@ -1,5 +1,5 @@
-//! Data and scripts inside of the page: written so that no name in them can end the
-//! block that they stand in, and allowed by their hashes alone.
+//! Data, scripts and styles that are embedded in the page. No text in them can end its block, and
+//! the browser runs scripts by their hashes only.
 
 use std::io;
 
@@ -24,10 +24,10 @@ pub(super) const SCRIPTS: [&str; 2] = [
 pub(super) const STYLES: [&str; 2] =
     [include_str!("vendor/uPlot.min.css"), include_str!("style/page.css")];
 
-/// JSON that HTML reads as nothing but text.
+/// JSON without characters that HTML interprets.
 pub(super) fn json(value: &impl Serialize) -> io::Result<String> {
     let text = serde_json::to_string(value)?;
-    // These occur in strings alone, where JSON has another spelling for them.
+    // In JSON, these characters occur only in strings, where they can be escaped.
     Ok(text
         .replace('<', "\\u003c")
         .replace('>', "\\u003e")
@@ -36,8 +36,8 @@ pub(super) fn json(value: &impl Serialize) -> io::Result<String> {
         .replace('\u{2029}', "\\u2029"))
 }
 
-/// The page's own rule for what it may load and run: what stands in it, and nothing
-/// else. A script that somebody smuggles in through a name has not the right hash.
+/// Content security policy of the page: embedded scripts and styles only. A script injected
+/// through a name has none of the allowed hashes.
 pub(super) fn security_policy() -> String {
     format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; base-uri 'none'; \
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_can_end_the_block_of_data() {
+    fn no_text_can_end_the_data_block() {
         let evil = "</script><!-- & \u{2028}\u{2029}";
         let text = json(&evil).unwrap();
         assert!(!text.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{text}");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_inlined_is_fetched_from_elsewhere() {
+    fn embedded_scripts_and_styles_load_nothing() {
         for text in SCRIPTS.iter().chain(&STYLES) {
             for loads in ["url(", "@import", "fetch(", "XMLHttpRequest", "import("] {
                 assert!(!text.contains(loads), "{loads}");

@@ -1,4 +1,4 @@
-//! The verdict in a sentence, what to do next, and the figures that it hangs on.
+//! Verdict as a sentence, first finding, and key figures.
 
 use crate::analysis::{About, LimitCheck, LimitState, Report, ScenarioReport, Severity, Verdict};
 use crate::metric::{Metric, Place, ServerMetric};
@@ -6,19 +6,19 @@ use crate::record::resources::{ResourceLog, ResourceStep, Stage};
 use crate::scenario::ScenarioKind;
 use crate::units::{as_gib, total};
 
-/// A key figure.
+/// Key figure of the report.
 #[derive(Debug)]
 pub(super) struct Figure {
     pub(super) name: String,
     pub(super) value: String,
     pub(super) detail: String,
-    /// How much of its limit it takes, in percent, at most 100; `None` without a limit.
+    /// Percentage of the limit, at most 100; `None` without a limit.
     pub(super) share: Option<String>,
-    /// Whether the limit is exceeded.
+    /// Whether the figure exceeds its limit.
     pub(super) is_over: bool,
 }
 
-/// The verdict as one sentence, after its name.
+/// Sentence about the verdict, shown after its name.
 pub(super) fn sentence(report: &Report) -> String {
     match report.verdict {
         Verdict::Pass => "all budgets met, no failed iterations, measurements valid.".to_owned(),
@@ -28,7 +28,7 @@ pub(super) fn sentence(report: &Report) -> String {
     }
 }
 
-/// What the findings are about that a verdict rests on.
+/// Subjects of the findings of a severity; `None` for a finding about the run.
 fn about(report: &Report, severity: Severity) -> impl Iterator<Item = Option<&About>> {
     let findings = report.findings.iter();
     findings.filter(move |found| found.severity == severity).map(|found| found.about.as_ref())
@@ -44,7 +44,7 @@ fn exceeded(report: &Report) -> String {
     }
 }
 
-/// What went wrong for users comes before what went wrong around them.
+/// Sentence about a failed scenario: failed iterations first, then thresholds, setup and teardown.
 fn failed(report: &Report) -> &'static str {
     let about = || about(report, Severity::ScenarioFailed).flatten();
     let is_setup = |(step, _): (&ResourceStep, _)| step.stage == Stage::SetUp;
@@ -59,7 +59,7 @@ fn failed(report: &Report) -> &'static str {
     }
 }
 
-/// What to look at first, unless all is well.
+/// Most severe finding; `None` if the verdict is a pass.
 pub(super) fn first_finding(report: &Report) -> Option<String> {
     let finding = report.findings.first()?;
     (report.verdict != Verdict::Pass).then(|| finding.message.clone())
@@ -84,14 +84,14 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     figures
 }
 
-/// Figures of the whole server that are shown without a limit, beside what was held.
+/// Key figures of the whole server, with the peak of its RSS as detail.
 fn of_server(report: &Report) -> impl Iterator<Item = Figure> {
-    let held = report.of_server(ServerMetric::TreeRss).size();
-    let held = held.map_or_else(String::new, |peak| format!("{:.2} GiB RSS", as_gib(peak)));
+    let rss = report.of_server(ServerMetric::TreeRss).size();
+    let rss = rss.map_or_else(String::new, |peak| format!("{:.2} GiB RSS", as_gib(peak)));
     let keys = ServerMetric::ALL.iter().filter(|one| one.row().place == Place::KeyFigure);
     keys.filter_map(move |statistic| {
         let amount = report.of_server(*statistic).amount()?;
-        Some(plain(statistic.row().heading, amount.to_string(), held.clone()))
+        Some(plain(statistic.row().heading, amount.to_string(), rss.clone()))
     })
 }
 
@@ -106,18 +106,18 @@ fn of_budget(report: &Report, check: &LimitCheck) -> Option<Figure> {
         true => ("≥ ", "at most ", "at least "),
         false => ("", "", ""),
     };
-    let left = check.headroom();
-    let rest = match left {
-        Some(left) if is_over => format!(", OVER by {by_at_least}{:.0}%", -left),
-        Some(left) => format!(", {at_most}{left:.0}% left"),
+    let headroom = check.headroom();
+    let result = match headroom {
+        Some(headroom) if is_over => format!(", OVER by {by_at_least}{:.0}%", -headroom),
+        Some(headroom) => format!(", {at_most}{headroom:.0}% left"),
         None if is_over => ", OVER".to_owned(),
         None => String::new(),
     };
     Some(Figure {
         name,
         value: format!("{at_least}{measured}"),
-        detail: format!("of {limit}{rest}"),
-        share: left.map(|left| format!("{:.1}%", (100.0 - left).clamp(0.0, 100.0))),
+        detail: format!("of {limit}{result}"),
+        share: headroom.map(|left| format!("{:.1}%", (100.0 - left).clamp(0.0, 100.0))),
         is_over,
     })
 }

@@ -1,5 +1,5 @@
-//! What users saw: percentiles on one logarithmic axis, tables, distributions, and
-//! errors by type.
+//! Latencies and errors: percentiles on a logarithmic axis, tables, distributions, and errors by
+//! type.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::analysis::{
     self, ChartData, LimitState, Report, ScenarioReport, SegmentReport, Start, Stats,
 };
 use crate::metric::{Amount, Metric, ScenarioMetric};
+use crate::render::format::{seconds, status};
 use crate::render::table::{self, Cell};
 use crate::render::tables::latency;
-use crate::render::words::{seconds, status};
 
-/// A distribution that can be chosen: of one scenario's iterations, or of one step of them.
+/// Latency distribution of a scenario's iterations, or of one of their steps.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Distribution {
     scenario: String,
-    /// `whole iteration`, or the step.
+    /// Name of the step, or `whole iteration`.
     part: String,
     segments: Vec<SegmentCounts>,
 }
@@ -29,21 +29,21 @@ pub(super) struct Distribution {
 #[serde(rename_all = "kebab-case")]
 struct SegmentCounts {
     name: &'static str,
-    /// Its colour, by name.
+    /// Name of the colour.
     look: &'static str,
-    /// Which tenth of a power of ten of microseconds, and how many.
+    /// Buckets and their counts. A bucket is a tenth of a decade of microseconds.
     counts: Vec<(u32, u64)>,
 }
 
-/// One row of the chart of percentiles: positions are percentages of the axis.
+/// Row of the chart of percentiles, with positions as percentages of the axis.
 #[derive(Debug)]
 pub(super) struct Strip {
     pub(super) scenario: String,
     pub(super) segment: &'static str,
-    /// Its colour, by name.
+    /// Name of the colour.
     pub(super) look: &'static str,
-    /// All its figures in words.
-    pub(super) words: String,
+    /// Figures of the row as text, for the tooltip and for screen readers.
+    pub(super) figures: String,
     pub(super) min: String,
     pub(super) p50: String,
     pub(super) p90: Option<String>,
@@ -52,33 +52,33 @@ pub(super) struct Strip {
     pub(super) max: String,
 }
 
-/// The chart of percentiles.
+/// Chart of percentiles.
 #[derive(Debug, Default)]
 pub(super) struct Strips {
     pub(super) rows: Vec<Strip>,
-    /// Where powers of ten are, and their names.
+    /// Powers of ten on the axis: position and label.
     pub(super) decades: Vec<(String, String)>,
 }
 
-/// What a segment looks like wherever it is drawn.
-pub(super) const fn look(temperature: Start) -> &'static str {
-    match temperature {
+/// Name of a segment's colour in all charts.
+pub(super) const fn look(start: Start) -> &'static str {
+    match start {
         Start::Cold => "cold",
         Start::Warm => "warm",
         Start::Unknown => "unknown",
     }
 }
 
-/// The looks of the segments that there are, with their meanings.
+/// Legend of the segments in the report: names of colours, and their meanings.
 pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
     const ALL: [(Start, &str); 3] = [
         (Start::Cold, "cold, or the only iteration"),
         (Start::Warm, "warm"),
         (Start::Unknown, "unknown start: the server was not restarted"),
     ];
-    let occurs = |temperature| segments(report).any(|(_, segment)| segment.start == temperature);
-    let those = ALL.into_iter().filter(|(temperature, _)| occurs(*temperature));
-    those.map(|(temperature, meaning)| (look(temperature), meaning)).collect()
+    let occurs = |start| segments(report).any(|(_, segment)| segment.start == start);
+    let present = ALL.into_iter().filter(|(start, _)| occurs(*start));
+    present.map(|(start, meaning)| (look(start), meaning)).collect()
 }
 
 type Segment<'a> = (&'a ScenarioReport, &'a SegmentReport);
@@ -97,7 +97,9 @@ pub(super) fn strips(report: &Report) -> Strips {
     else {
         return Strips::default();
     };
+    // At least 1 µs, since the logarithm of 0 is infinite.
     let log = |duration: Duration| duration.as_secs_f64().max(1e-6).log10();
+    // Whole decades, at least one, so that the axis is never empty.
     let from = log(shortest).floor();
     let to = log(longest).ceil().max(from + 1.0);
     let place = |exponent: f64| format!("{:.2}%", (exponent - from) / (to - from) * 100.0);
@@ -108,7 +110,7 @@ pub(super) fn strips(report: &Report) -> Strips {
             scenario: scenario.id.to_string(),
             segment: scenario.start_name(segment),
             look: look(segment.start),
-            words: in_words(&stats),
+            figures: figures(&stats),
             min: at(stats.min),
             p50: at(stats.p50),
             p90: stats.shown(ScenarioMetric::P90).map(at),
@@ -126,7 +128,7 @@ pub(super) fn strips(report: &Report) -> Strips {
     Strips { rows: segments(report).filter_map(row).collect(), decades }
 }
 
-/// `10 ms`, `100 s`.
+/// Label of a power of ten of seconds: `10 ms`, `100 s`.
 fn power_of_ten(exponent: f64) -> String {
     match exponent {
         e if e < -3.0 => format!("{:.0} µs", 10_f64.powf(e + 6.0)),
@@ -135,8 +137,8 @@ fn power_of_ten(exponent: f64) -> String {
     }
 }
 
-fn in_words(stats: &Stats) -> String {
-    let figures = [
+fn figures(stats: &Stats) -> String {
+    let shown = [
         ScenarioMetric::Min,
         ScenarioMetric::P50,
         ScenarioMetric::P90,
@@ -144,20 +146,20 @@ fn in_words(stats: &Stats) -> String {
         ScenarioMetric::P99,
         ScenarioMetric::Max,
     ];
-    let in_words = |statistic: ScenarioMetric| {
+    let figure = |statistic: ScenarioMetric| {
         let latency = stats.shown(statistic)?;
         Some(format!("{} {} s", statistic.row().name, seconds(latency)))
     };
-    figures.into_iter().filter_map(in_words).collect::<Vec<_>>().join(", ")
+    shown.into_iter().filter_map(figure).collect::<Vec<_>>().join(", ")
 }
 
-/// The iterations of every segment; `None` where none ran.
+/// Iterations of every segment; `None` if none ran.
 pub(super) fn iterations(report: &Report) -> Option<Table> {
     let caption = "Latency per iteration, from scheduled start to last response, in seconds";
     Some(Table::showing(caption, latency::iterations(report)?))
 }
 
-/// The steps of all segments; `None` where every iteration had but one.
+/// Steps of all segments; `None` if no iteration has more than one step.
 pub(super) fn steps(report: &Report) -> Option<Table> {
     let mut headings = vec!["scenario", "start", "step", "count"];
     headings.extend(latency::headings());
@@ -176,7 +178,7 @@ pub(super) fn steps(report: &Report) -> Option<Table> {
     (!table.is_empty()).then(|| Table::showing("Latency per step, in seconds", table))
 }
 
-/// Latency thresholds; `None` where there are none.
+/// Latency thresholds; `None` if none are set.
 pub(super) fn thresholds(report: &Report) -> Option<Table> {
     let mut table = Table::new(
         "Latency thresholds, in seconds",
@@ -202,7 +204,7 @@ pub(super) fn thresholds(report: &Report) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// Failures and refusals by type; `None` where every answer was right.
+/// Errors and expected errors by type; `None` if there are none.
 pub(super) fn errors(report: &Report) -> Option<Table> {
     let mut table = Table::new(
         "Errors by type, with the first message of each",
@@ -214,7 +216,7 @@ pub(super) fn errors(report: &Report) -> Option<Table> {
         .iter()
         .flat_map(|scenario| scenario.failures.iter().map(move |kind| (scenario, kind)))
         .collect();
-    // Errors first, and of them the most frequent.
+    // Errors come before expected errors, and frequent types before rare ones.
     kinds.sort_by_key(|(_, kind)| (!kind.is_error(), Reverse(kind.count)));
     for (scenario, kind) in kinds {
         let example = &kind.example;
@@ -231,7 +233,7 @@ pub(super) fn errors(report: &Report) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// Everything that has a distribution.
+/// Latency distributions of all scenarios and steps.
 pub(super) fn distributions(data: &ChartData) -> Vec<Distribution> {
     let counts = |segment: &analysis::SegmentCounts| SegmentCounts {
         name: segment.name,

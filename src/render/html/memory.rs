@@ -4,12 +4,12 @@ use super::table::Table;
 use crate::analysis::Report;
 use crate::render::tables::{budgets, memory, phases};
 
-/// Every budget; `None` where there is none.
+/// Table of all budgets; `None` without budgets.
 pub(super) fn budgets(report: &Report) -> Option<Table> {
     Some(Table::showing("Budgets", budgets::all(report)?))
 }
 
-/// The peaks by class; `None` without a profile.
+/// Peaks by class; `None` without a profile.
 pub(super) fn classes(report: &Report) -> Option<Table> {
     let memory = report.memory.as_ref()?;
     let how = report.profiler.map_or_else(String::new, |profiler| profiler.describe());
@@ -17,14 +17,12 @@ pub(super) fn classes(report: &Report) -> Option<Table> {
     Some(Table::showing(caption, memory::classes(memory, &report.budgets)))
 }
 
-/// Peaks of each phase and group, the server at the end of each phase, and what it
-/// holds at last beyond what it held before.
+/// Tables by phase: peaks, server at phase end, and growth. Empty without a profile.
 pub(super) fn by_phase(report: &Report) -> Vec<Table> {
     let Some(memory) = &report.memory else { return Vec::new() };
     let tables = [
         (
-            "Peak of the largest process by phase, in MiB (the kernel's marks were lowered when each \
-             began)",
+            "Peaks per phase, largest process, in MiB (reset at phase start)",
             memory::windows(memory),
         ),
         ("Server at phase end, in MiB", phases::ends(memory)),
@@ -33,11 +31,11 @@ pub(super) fn by_phase(report: &Report) -> Vec<Table> {
             memory.growth.as_ref().map(phases::growth),
         ),
     ];
-    let there = tables.into_iter().filter_map(|(caption, table)| Some((caption, table?)));
-    there.map(|(caption, table)| Table::showing(caption, table)).collect()
+    let present = tables.into_iter().filter_map(|(caption, table)| Some((caption, table?)));
+    present.map(|(caption, table)| Table::showing(caption, table)).collect()
 }
 
-/// What is told of all processes together; `None` without a profile.
+/// Totals of the whole server; `None` without a profile.
 pub(super) fn whole(report: &Report) -> Option<Table> {
     Some(Table::showing("Server totals", phases::whole(report)?))
 }

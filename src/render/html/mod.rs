@@ -1,10 +1,10 @@
-//! The report as one page that opens from disk: `report.html`.
+//! HTML report: one self-contained page, `report.html`.
 //!
-//! What goes in is decided by types of this module and not by those of the report:
-//! no variable and no address slips in because some type has got a new field.
-//! [`Page`] holds everything as the template writes it, escaped; [`data::Data`] is
-//! what charts are drawn from in the browser, by the scripts beside this file and
-//! uPlot. The page forbids itself to load anything.
+//! The page contains only what the types of this module hold. A new field of the report's types
+//! does not appear on the page by accident, such as an environment variable or an address.
+//! [`Page`] holds the text, which the template escapes; [`data::Data`] holds the data of the
+//! charts, which uPlot and the scripts in this folder draw in the browser. A security policy
+//! forbids the page to load anything.
 
 mod about;
 mod charts;
@@ -23,7 +23,7 @@ use askama::Template as _;
 use crate::analysis::{ChartData, Report};
 use page::Page;
 
-/// Writes the page. The report has the results, `data` what charts are drawn from.
+/// Writes the page with the results of `report` and charts of `data`.
 pub fn render(report: &Report, data: &ChartData, out: &mut impl Write) -> io::Result<()> {
     Page::of(report, data)?.write_into(out)
 }

@@ -1,5 +1,4 @@
-//! The page as its template writes it. Everything here is escaped on its way out, but
-//! for what [`embed`] prepares.
+//! Content of the page for the template, which escapes everything except what [`embed`] prepares.
 
 use std::io;
 
@@ -46,7 +45,7 @@ pub(super) struct Page {
     has_distributions: bool,
     errors: Option<Table>,
     resources: Option<Table>,
-    cost: Option<Table>,
+    overhead: Option<Table>,
     versions: Table,
     phases: Option<Table>,
 }
@@ -57,7 +56,7 @@ struct Finding {
     message: String,
 }
 
-/// A chart over time, and the table behind it.
+/// Chart over time, and the table behind it.
 struct Drawing {
     id: &'static str,
     title: &'static str,
@@ -116,14 +115,14 @@ impl Page {
             has_distributions: !data.distributions.is_empty(),
             errors: latency::errors(report),
             resources: about::resources(report),
-            cost: about::cost(report),
+            overhead: about::overhead(report),
             versions: about::versions(report),
             phases: about::phases(report),
             data: embed::json(&data)?,
         })
     }
 
-    /// The verdict as a class of the style sheet.
+    /// Class of the style sheet for the verdict.
     fn mood(&self) -> &'static str {
         match self.verdict {
             Verdict::Pass => "good",
@@ -143,7 +142,7 @@ impl Drawing {
     }
 }
 
-/// Why there are no charts over time.
+/// Reason why there are no charts over time; `None` if there are some.
 fn without_profile(report: &Report, charts: &[Chart]) -> Option<&'static str> {
     match (charts.is_empty(), report.coverage.profiled) {
         (false, _) => None,

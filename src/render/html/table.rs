@@ -1,47 +1,47 @@
-//! Tables of the page.
+//! Table of the page.
 
 use crate::render::table::{self, Signs};
 
-/// How the page writes what is no plain text.
+/// Signs of the page for cells that are not plain text.
 const SIGNS: Signs = Signs { at_least: "≥ ", to: "→", unknown: "–" };
 
-/// A table: its first column names its rows.
+/// Table with a caption. The first column names the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
-    /// What it shows.
+    /// Caption of the table, with its unit.
     pub(super) caption: String,
-    /// The headings of its columns; none for a list of facts.
+    /// Headings of the columns; empty for a list of facts.
     pub(super) headings: Vec<String>,
-    /// The first columns that hold words and not figures.
-    pub(super) words: usize,
-    /// Its rows, each as long as the headings where there are any.
+    /// Number of leading columns that hold text.
+    pub(super) text_columns: usize,
+    /// Rows, each as long as the headings if there are any.
     pub(super) rows: Vec<Vec<String>>,
-    /// What is to be known about it.
+    /// Lines below the table.
     pub(super) notes: Vec<String>,
 }
 
 impl Table {
-    pub(super) fn new(caption: impl Into<String>, headings: &[&str], words: usize) -> Self {
+    pub(super) fn new(caption: impl Into<String>, headings: &[&str], text_columns: usize) -> Self {
         Self {
             caption: caption.into(),
             headings: headings.iter().map(|heading| (*heading).to_owned()).collect(),
-            words,
+            text_columns,
             ..Self::default()
         }
     }
 
-    /// A table that other renderers show, too.
+    /// Table of all renderers, with a caption and the page's signs.
     pub(super) fn showing(caption: impl Into<String>, shown: table::Table) -> Self {
         Self {
             caption: caption.into(),
             rows: shown.written(&SIGNS).collect(),
             headings: shown.headings,
-            words: shown.words,
+            text_columns: shown.text_columns,
             notes: shown.notes,
         }
     }
 
-    /// A table of names and what they stand for, which needs no headings.
+    /// Table of facts: names and values, without headings.
     pub(super) fn facts(caption: &str) -> Self {
         Self::new(caption, &[], 2)
     }
@@ -51,7 +51,7 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Adds a row of a name and a text, where there is a text.
+    /// Adds a fact, if it has a value.
     pub(super) fn fact(&mut self, name: &str, value: Option<String>) {
         if let Some(value) = value {
             self.row([name.to_owned(), value]);

@@ -1,19 +1,18 @@
-//! Texts from outside inside of Markdown: names and messages of servers say what they
-//! say, and do nothing.
+//! Escapes for Markdown of texts from outside, such as names and messages of servers.
 
-/// A text in a line or in the cell of a table. What means something to Markdown, to
-/// HTML or to a table becomes a character reference, which Markdown never reads as
-/// markup. Nobody is mentioned and no issue is linked: behind `@` and `#` stands a
-/// space without width.
+/// Text for a line or a table cell. Special characters of Markdown, HTML and tables become
+/// character references, which Markdown never reads as markup. A zero-width space after `@` and
+/// `#` keeps GitHub from notifying users and linking issues.
 pub(super) fn inline(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    let mut before = ' ';
+    let mut previous = ' ';
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
-        // `launch_and_logs` is read by people who see the source, too.
-        let is_within_word = before.is_alphanumeric()
-            && rest.peek().is_some_and(|after: &char| after.is_alphanumeric());
-        before = c;
+        // Markdown ignores `_` within words. Unescaped, names such as `launch_and_logs` stay
+        // readable in the source.
+        let is_within_word = previous.is_alphanumeric()
+            && rest.peek().is_some_and(|next: &char| next.is_alphanumeric());
+        previous = c;
         match c {
             '@' | '#' => {
                 escaped.push_str(&reference(c));
@@ -31,7 +30,7 @@ pub(super) fn inline(text: &str) -> String {
     escaped
 }
 
-/// A text inside of `<pre>`, where nothing but HTML means anything.
+/// Text for a `<pre>` block, where only HTML is special.
 pub(super) fn preformatted(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -49,7 +48,8 @@ fn reference(c: char) -> String {
     format!("&#{};", u32::from(c))
 }
 
-/// Colours of terminals, and marks that turn the direction of what follows.
+/// Whether a character is a control character, such as the escape of terminal colours, or changes
+/// the direction of the text after it.
 fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -72,7 +72,7 @@ mod tests {
     #[case::emphasis("_a_b_", "&#95;a_b&#95;")]
     #[case::colours("\u{1b}[31mred", "&#91;31mred")]
     #[case::plain("api:status p95 1.5 s, 3x (12%)", "api:status p95 1.5 s, 3x (12%)")]
-    fn a_text_says_what_it_says_and_does_nothing(#[case] text: &str, #[case] escaped: &str) {
+    fn special_characters_are_escaped(#[case] text: &str, #[case] escaped: &str) {
         assert_eq!(inline(text), escaped);
     }
 

@@ -1,31 +1,30 @@
-//! The report for a pull request, and for the page of a workflow run: the verdict and
-//! why, what was limited, what users saw, what was found; everything else folded away.
+//! Markdown report for a pull request and the page of a workflow run: verdict, budgets, scenarios
+//! and findings. The rest is in collapsed sections.
 
 mod escape;
 
 use std::io::{self, Write};
 
 use self::escape::{inline, preformatted};
+use super::format::seconds;
 use super::table::Table;
 use super::tables::budgets;
 use super::text::{self, Detail};
-use super::words::seconds;
 use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
 use crate::metric::ScenarioMetric;
 use crate::plan::{ServerTarget, SkySelection};
 use crate::units::in_minutes;
 
-/// As much of the text report as is folded in. GitHub takes 65,536 characters in a
-/// comment.
-const LONGEST_TEXT: usize = 30_000;
+/// Maximum length of the included text report, in characters. GitHub accepts 65,536 in a comment.
+const MAX_TEXT: usize = 30_000;
 
-/// As much of one finding as is shown.
-const LONGEST_FINDING: usize = 1_000;
+/// Maximum length of a finding, in characters.
+const MAX_FINDING: usize = 1_000;
 
-/// As many findings as are shown of one kind.
-const MOST_FINDINGS: usize = 20;
+/// Maximum number of findings, and of notes.
+const MAX_FINDINGS: usize = 20;
 
-/// Writes the whole report.
+/// Writes the report.
 pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     verdict(report, out)?;
     budgets(report, out)?;
@@ -43,16 +42,16 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
         Verdict::Inconclusive => "⚠️",
     };
     let against = || report.findings.iter().filter(|found| found.severity != Severity::Note);
-    let why = match against().next() {
+    let reason = match against().next() {
         None => "all budgets met, no failed iterations, measurements valid".to_owned(),
-        Some(gravest) => message(gravest),
+        Some(first) => message(first),
     };
     let more = match against().count().saturating_sub(1) {
         0 => String::new(),
         1 => " (and one more finding)".to_owned(),
         more => format!(" (and {more} more findings)"),
     };
-    writeln!(out, "{sign} **{}**: {why}{more}\n", verdict.name())?;
+    writeln!(out, "{sign} **{}**: {reason}{more}\n", verdict.name())?;
     let took = report.duration.map(|took| format!(", {}", in_minutes(took))).unwrap_or_default();
     writeln!(
         out,
@@ -64,7 +63,7 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-/// The exact version, where the run came to know it.
+/// SkyPilot under test: its exact version if known, otherwise the request for it.
 fn skypilot(report: &Report) -> String {
     match (&report.environment, &report.plan.sky) {
         (Some(environment), _) => {
@@ -126,7 +125,7 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\nLatency per iteration, in seconds{segments}.")
 }
 
-/// Latency of the first segment, and of the last if there is another.
+/// Latency of the first segment, and of the last if there are several.
 fn first_and_last(scenario: &ScenarioReport, statistic: ScenarioMetric) -> String {
     let of = |segment: &SegmentReport| {
         let latency = segment.iteration_duration.and_then(|stats| stats.shown(statistic));
@@ -150,34 +149,34 @@ fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
         list(&against, out)?;
     }
     if !notes.is_empty() {
-        fold(out, &format!("Notes ({})", notes.len()))?;
+        begin_details(out, &format!("Notes ({})", notes.len()))?;
         list(&notes, out)?;
-        unfold(out)?;
+        end_details(out)?;
     }
     Ok(())
 }
 
 fn list(findings: &[&Finding], out: &mut impl Write) -> io::Result<()> {
-    for finding in findings.iter().take(MOST_FINDINGS) {
+    for finding in findings.iter().take(MAX_FINDINGS) {
         match finding.severity {
             Severity::Note => writeln!(out, "- {}", message(finding))?,
             severity => writeln!(out, "- **{}**: {}", severity.name(), message(finding))?,
         }
     }
-    match findings.len().saturating_sub(MOST_FINDINGS) {
+    match findings.len().saturating_sub(MAX_FINDINGS) {
         0 => Ok(()),
         more => writeln!(out, "- and {more} more"),
     }
 }
 
 fn message(finding: &Finding) -> String {
-    inline(&brief(&finding.message, LONGEST_FINDING))
+    inline(&shortened(&finding.message, MAX_FINDING))
 }
 
 fn versions(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(environment) = &report.environment else { return Ok(()) };
     let (sky, machine) = (&environment.sky, &environment.machine);
-    fold(out, "Versions and host")?;
+    begin_details(out, "Versions and host")?;
     let rows = [
         ("SkyPilot", skypilot(report)),
         ("constants", sky.constants_source.clone()),
@@ -197,24 +196,24 @@ fn versions(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "- {name}: {}", inline(value))?;
     }
-    unfold(out)
+    end_details(out)
 }
 
-/// What the terminal shows, for everything that has no table here.
+/// Writes the full text report as a collapsed section, for everything without a table above.
 fn whole_text(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let mut text = Vec::new();
     text::render(report, Detail::Full, None, &mut text)?;
-    let text = brief(&String::from_utf8_lossy(&text), LONGEST_TEXT);
-    fold(out, "Full report")?;
+    let text = shortened(&String::from_utf8_lossy(&text), MAX_TEXT);
+    begin_details(out, "Full report")?;
     writeln!(out, "<pre>{}</pre>", preformatted(&text))?;
-    unfold(out)
+    end_details(out)
 }
 
-fn fold(out: &mut impl Write, summary: &str) -> io::Result<()> {
+fn begin_details(out: &mut impl Write, summary: &str) -> io::Result<()> {
     writeln!(out, "\n<details><summary>{summary}</summary>\n")
 }
 
-fn unfold(out: &mut impl Write) -> io::Result<()> {
+fn end_details(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n</details>")
 }
 
@@ -222,9 +221,9 @@ fn none() -> String {
     "-".to_owned()
 }
 
-/// The beginning of a text that is too long, and that it goes on.
-fn brief(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
+/// Text cut to `max` characters, with a note where the rest is.
+fn shortened(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
         None => text.to_owned(),
         Some((end, _)) => format!("{} .. (continued in report.json)", &text[..end]),
     }

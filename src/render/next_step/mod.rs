@@ -1,6 +1,6 @@
-//! The one command to type after a run, for the end of every report.
+//! Next step after a run: one command, for the end of the text report and the top of the page.
 
-mod asked_for;
+mod request;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,19 +12,19 @@ use crate::plan::{LoadPlan, MAX_USERS};
 use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shell;
-use asked_for::{as_it_ran, with_scenarios};
+use request::{request_as_run, with_scenarios};
 
-/// What to do next.
+/// Command to type next, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NextStep {
-    /// The command, as it is typed in the checkout.
+    /// Command to type in the checkout.
     pub command: String,
-    /// What it is for: the end of a sentence.
+    /// Purpose of the command, as a phrase that begins with "to".
     pub purpose: String,
 }
 
-/// What to do after a run of which this is the report.
+/// Next step after the run of `report`.
 pub fn next_step(report: &Report) -> NextStep {
     let plan = &report.plan;
     match report.verdict {
@@ -47,9 +47,9 @@ fn more_users(report: &Report) -> NextStep {
     }
 }
 
-/// What leads to constants: `recommend`, or what it asks for where it refuses this run;
-/// `None` where nothing is known to lead there. It wants to know the constants of the very
-/// SkyPilot that the server was.
+/// Step to recommended constants. `recommend` needs the constants of the SkyPilot that the server
+/// ran: if `sky` has another version, the step is a run with the server's version. `None` if
+/// there is no such version, or without facts about the server.
 fn recommend(report: &Report, purpose: &str) -> Option<NextStep> {
     let environment = report.environment.as_ref()?;
     let Some(skew) = environment.skew() else {
@@ -59,26 +59,27 @@ fn recommend(report: &Report, purpose: &str) -> Option<NextStep> {
         });
     };
     let version = &environment.server.version;
-    // Of another commit of the same version, and of a checkout, nobody can be had.
-    let can_be_had = *version != environment.sky.version
+    // PyPI has no other commit of the same version, and no checkout.
+    let is_installable = *version != environment.sky.version
         && version.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let request = || LoadRequest { sky: Some(version.clone()), ..as_it_ran(report) };
-    can_be_had.then(|| NextStep {
+    let request = || LoadRequest { sky: Some(version.clone()), ..request_as_run(report) };
+    is_installable.then(|| NextStep {
         command: request().command(),
-        purpose: format!("{purpose}, once they are the server's: {skew}"),
+        purpose: format!("{purpose}, with the server's version: {skew}"),
     })
 }
 
 fn after_breach(report: &Report) -> NextStep {
-    // Constants are about memory, and what cannot be trusted says nothing of them.
-    let takes_memory =
+    // Constants are about memory only.
+    let is_memory =
         |check: &LimitCheck| check.state == LimitState::Over && check.metric.unit() == Unit::Size;
     match report.doubts().first() {
+        // `recommend` needs valid measurements.
         Some(doubt) => repeat(report, format!("to measure the rest: {doubt}")),
         None => {
             let purpose = format!("to get the constants that these peaks need{}", or_raise(report));
             let constants =
-                report.budgets.iter().any(takes_memory).then(|| recommend(report, &purpose));
+                report.budgets.iter().any(is_memory).then(|| recommend(report, &purpose));
             constants.flatten().unwrap_or_else(|| {
                 repeat(report, format!("to check whether it happens again{}", or_raise(report)))
             })
@@ -86,24 +87,24 @@ fn after_breach(report: &Report) -> NextStep {
     }
 }
 
-/// The same load again.
+/// Step that repeats the load as it ran.
 fn repeat(report: &Report, purpose: String) -> NextStep {
-    NextStep { command: as_it_ran(report).command(), purpose }
+    NextStep { command: request_as_run(report).command(), purpose }
 }
 
-/// The load of these scenarios alone, with so many users each.
+/// Command for a load of `scenarios` alone with `users` each.
 fn load(report: &Report, scenarios: &[ScenarioId], users: u32) -> String {
     let request = with_scenarios(report, scenarios);
-    // A number of users alone asks for a burst.
+    // `-n` without `--ramp` is a burst.
     let ramp = (!report.plan.ramp.is_zero()).then(|| "auto".to_owned());
     let ramp = request.ramp.clone().or(ramp);
-    // Nor is a number that is asked for made smaller.
+    // `--fit` would reduce the number of users again.
     let request = LoadRequest { ramp, fit: None, ..request };
     LoadRequest { users: Some(users.to_string()), ..request }.command()
 }
 
-/// A budget that somebody set can be set higher; SkyPilot's own constants are what
-/// `recommend` is about, and sums have no constant at all.
+/// Hint to raise a budget that was exceeded, if it was set by the user. For SkyPilot's constants,
+/// `recommend` is the step.
 fn or_raise(report: &Report) -> String {
     let set = report
         .budgets
@@ -116,12 +117,13 @@ fn or_raise(report: &Report) -> String {
 }
 
 fn after_failure(report: &Report) -> NextStep {
-    const LOOK: &str = "details: load.log, server.log.tail";
+    const DETAILS: &str = "details: load.log, server.log.tail";
     let plan = &report.plan;
     let is_breached = |id: ScenarioId| {
         report.thresholds.iter().any(|check| {
-            let is_of_it = matches!(check.metric, Metric::Scenario(scenario, _) if scenario == id);
-            is_of_it && check.state == LimitState::Over
+            let is_about_id =
+                matches!(check.metric, Metric::Scenario(scenario, _) if scenario == id);
+            is_about_id && check.state == LimitState::Over
         })
     };
     let has_failed = |scenario: &&ScenarioReport| {
@@ -131,20 +133,21 @@ fn after_failure(report: &Report) -> NextStep {
     let (probes, mut ids): (Vec<_>, Vec<_>) =
         failed.partition(|id| id.kind() == ScenarioKind::Probe);
     if ids.is_empty() && !probes.is_empty() {
-        // It waits behind what all others ask for.
+        // If only the health probe failed, the cause is the load of all scenarios.
         ids = loaded(plan);
     }
     match with_most_users(plan, &ids) {
+        // A failure that depends on the load may disappear with half the users.
         (ids, users) if users > 1 => NextStep {
             command: load(report, &ids, users / 2),
-            purpose: format!("to check whether it also fails with half the users; {LOOK}"),
+            purpose: format!("to check whether it also fails with half the users; {DETAILS}"),
         },
         (ids, 1) if probes.is_empty() => NextStep {
             command: load(report, &ids, 1),
-            purpose: format!("to check whether it also fails alone; {LOOK}"),
+            purpose: format!("to check whether it also fails alone; {DETAILS}"),
         },
-        // The health probe beside single users, what was shared, or the teardown.
-        _ => repeat(report, format!("to check whether it fails again; {LOOK}")),
+        // The health probe during a load of single users, or setup or teardown.
+        _ => repeat(report, format!("to check whether it fails again; {DETAILS}")),
     }
 }
 
@@ -153,14 +156,14 @@ fn why_not(report: &Report) -> String {
     doubts.first().map_or_else(String::new, |first| format!(": {first}"))
 }
 
-/// The scenarios of a plan that somebody can choose.
+/// Scenarios of a plan that flags can select: all but the health probe.
 fn loaded(plan: &LoadPlan) -> Vec<ScenarioId> {
     let ids = plan.scenarios.iter().map(|planned| planned.id);
     ids.filter(|id| id.kind() != ScenarioKind::Probe).collect()
 }
 
-/// Those of these scenarios that have the most users, and how many: `-n` is one number for
-/// all that a command names.
+/// Scenarios among `ids` with the most users, and that number. `-n` is one number for all
+/// scenarios of a command.
 fn with_most_users(plan: &LoadPlan, ids: &[ScenarioId]) -> (Vec<ScenarioId>, u32) {
     let users = users_of(plan, ids);
     let most = users.iter().map(|(_, users)| *users).max().unwrap_or_default();
@@ -168,14 +171,13 @@ fn with_most_users(plan: &LoadPlan, ids: &[ScenarioId]) -> (Vec<ScenarioId>, u32
     (with_most.map(|(id, _)| id).collect(), most)
 }
 
-/// The number of users of these scenarios, where it is the same: only then is it one
-/// that `-n` can give.
-fn alike(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
+/// Number of users of the scenarios, as a value for `-n`; `None` if they differ in it.
+fn common_users(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
     let (with_most, users) = with_most_users(plan, ids);
     (with_most.len() == ids.len() && users > 0).then_some(users)
 }
 
-/// The users of these scenarios as `-n` counts them: of each infrastructure.
+/// Users of each scenario as `-n` counts them: per infra.
 fn users_of(plan: &LoadPlan, ids: &[ScenarioId]) -> Vec<(ScenarioId, u32)> {
     let infras = |id| match Scenario::of(id).needs.takes_infrastructure() {
         true => plan.infrastructure.count().max(1),

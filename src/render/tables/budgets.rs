@@ -1,13 +1,13 @@
-//! Budgets: all of them, and the columns in which another table shows them.
+//! Table of budgets, and the columns for budgets in other tables.
 
 use super::{Cell, Table};
 use crate::analysis::{LimitCheck, Report};
 use crate::metric::Metric;
 
-/// The headings of [`columns`].
+/// Headings of [`columns`].
 pub(super) const HEADINGS: [&str; 3] = ["budget", "headroom", "status"];
 
-/// Every budget, also one that was not tried; `None` where there is none.
+/// Table of all budgets, skipped ones included; `None` without budgets.
 pub(in crate::render) fn all(report: &Report) -> Option<Table> {
     let mut table = Table::new(&["budget", "measured", "limit", "headroom", "status"], 1);
     for check in &report.budgets {
@@ -23,7 +23,7 @@ pub(in crate::render) fn all(report: &Report) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// The limit, what is left of it, and what follows.
+/// Cells of the budget for a metric: limit, headroom and status; blank without a budget.
 pub(in crate::render) fn columns(checks: &[LimitCheck], metric: Metric) -> [Cell; 3] {
     match checks.iter().find(|check| check.metric == metric) {
         None => [Cell::blank(), Cell::blank(), Cell::blank()],

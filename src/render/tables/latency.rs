@@ -1,9 +1,9 @@
-//! Latency of iterations and of their steps.
+//! Tables of the latency of iterations and of their steps.
 
 use super::{Cell, Table};
 use crate::analysis::{Report, ScenarioReport, SegmentReport, Start, Stats};
 use crate::metric::{ScenarioMetric, Unit};
-use crate::render::words::seconds;
+use crate::render::format::seconds;
 use crate::scenario::ScenarioKind;
 
 /// Headings of [`in_seconds`].
@@ -17,7 +17,7 @@ fn latencies() -> impl Iterator<Item = ScenarioMetric> {
     all.filter(|statistic| statistic.row().unit == Unit::Duration)
 }
 
-/// Iterations of every segment, in seconds; `None` where none ran.
+/// Iterations of every segment, in seconds; `None` if none ran.
 pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
     if report.scenarios.iter().all(|scenario| scenario.segments.is_empty()) {
         return None;
@@ -62,7 +62,7 @@ fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell
     counts.into_iter().chain([rate]).chain(figures).collect()
 }
 
-/// Scenarios but the health probe, a row each; `None` where no iteration ran.
+/// Scenarios without the health probe, one row each; `None` if no iteration ran.
 pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
     let scenarios = || report.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
     if scenarios().all(|scenario| scenario.segments.is_empty()) {
@@ -92,7 +92,7 @@ pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
         }));
         row.push(Cell::plain(scenario.failed()));
         for (start, _) in starts {
-            // Later iterations are alike; the last one has met the fewest cold executors.
+            // Of several warm segments, the last one is the furthest from the cold start.
             let segment = scenario.segments.iter().rfind(|segment| segment.start == *start);
             let stats = segment.and_then(|segment| segment.iteration_duration.as_ref());
             row.push(shown(stats, ScenarioMetric::P50));
@@ -108,7 +108,7 @@ pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
     Some(table)
 }
 
-/// Steps of each scenario's last segment; `None` where no iteration has more than one.
+/// Steps of each scenario's last segment; `None` if no iteration has more than one step.
 pub(in crate::render) fn steps<'a>(
     scenarios: impl Iterator<Item = &'a ScenarioReport>,
 ) -> Option<Table> {
@@ -133,7 +133,7 @@ pub(in crate::render) fn in_seconds(stats: &Stats) -> impl Iterator<Item = Cell>
     latencies().map(|statistic| shown(Some(stats), statistic))
 }
 
-/// Latency in seconds; unknown where there are too few samples for it.
+/// Latency in seconds; unknown if there are too few samples for the statistic.
 pub(in crate::render) fn shown(stats: Option<&Stats>, statistic: ScenarioMetric) -> Cell {
     let latency = stats.and_then(|stats| stats.shown(statistic));
     latency.map_or(Cell::Unknown, |latency| Cell::Plain(seconds(latency)))

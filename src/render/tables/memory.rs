@@ -1,4 +1,4 @@
-//! The peaks of the server's processes.
+//! Tables of the peaks of the server's processes.
 
 use super::budgets::{self, HEADINGS};
 use super::{Cell, Table};
@@ -6,11 +6,11 @@ use crate::analysis::{LimitCheck, Measured, MemoryReport};
 use crate::class::ProcessClass;
 use crate::metric::{ClassMetric, Metric, ServerMetric};
 
-/// By class and in sum, with the budgets for them, in MiB.
+/// Peaks by class and sums over the process tree, with their budgets, in MiB.
 pub(in crate::render) fn classes(memory: &MemoryReport, checks: &[LimitCheck]) -> Table {
     let figures = ClassMetric::ALL.iter().map(|statistic| statistic.row().heading);
     let mut headings: Vec<&str> = std::iter::once("class").chain(figures).collect();
-    // Where nothing is limited, nothing has to be kept.
+    // A profile without a run has no budgets.
     if !checks.is_empty() {
         headings.extend(HEADINGS);
     }
@@ -65,7 +65,7 @@ pub(in crate::render) fn with_budget(memory: &MemoryReport, checks: &[LimitCheck
     table
 }
 
-/// Sums over the process tree, each with the most processes that it was read of.
+/// Sums over the process tree, each with the largest number of processes in it.
 fn trees(memory: &MemoryReport) -> [(ServerMetric, u32, Measured); 2] {
     let in_snapshots = memory.snapshots.iter().map(|snapshot| snapshot.processes).max();
     [
@@ -74,7 +74,8 @@ fn trees(memory: &MemoryReport) -> [(ServerMetric, u32, Measured); 2] {
     ]
 }
 
-/// Of each phase and of each group's load, in MiB; `None` where the plan wanted none.
+/// Peaks of each phase and of each scenario group's load, in MiB; `None` without
+/// `--phase-peaks`.
 pub(in crate::render) fn windows(memory: &MemoryReport) -> Option<Table> {
     let windows = &memory.windows;
     let names: Vec<String> = windows.iter().map(|peaks| peaks.window.to_string()).collect();
@@ -88,12 +89,12 @@ pub(in crate::render) fn windows(memory: &MemoryReport) -> Option<Table> {
             table.rows.push(row.collect());
         }
     }
-    let kept = windows.iter().filter(|peaks| peaks.not_reset > 0).map(|peaks| {
+    let not_reset = windows.iter().filter(|peaks| peaks.not_reset > 0).map(|peaks| {
         format!(
             "{}: peaks of {} process(es) could not be reset and may be older than the phase",
             peaks.window, peaks.not_reset
         )
     });
-    table.notes.extend(kept);
+    table.notes.extend(not_reset);
     (!windows.is_empty()).then_some(table)
 }

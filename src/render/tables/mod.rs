@@ -1,16 +1,16 @@
-//! What stands in the tables that several renderers show. How a figure is written that
-//! is a lower bound, or not known, is each renderer's own.
+//! Contents of tables that several renderers write, each with its own signs for lower bounds and
+//! unknown figures.
 
 pub(super) mod budgets;
-pub(super) mod cost;
 pub(super) mod latency;
 pub(super) mod memory;
+pub(super) mod overhead;
 pub(super) mod phases;
 
 use super::table::{Cell, Table};
 use crate::analysis::Measured;
 use crate::metric::Amount;
-use crate::render::words::seconds;
+use crate::render::format::seconds;
 use crate::units::{ByteSize, as_mib};
 
 impl Cell {
@@ -22,7 +22,7 @@ impl Cell {
         Self::Plain(String::new())
     }
 
-    /// An amount in a table that names its unit: sizes are in MiB, durations in seconds.
+    /// Amount without its unit, which the table names: sizes in MiB, durations in seconds.
     fn amount(amount: Option<Amount>) -> Self {
         match amount {
             Some(Amount::Size(size)) => Self::Plain(in_mib(size)),
@@ -34,7 +34,7 @@ impl Cell {
         }
     }
 
-    /// What was measured, in a table that names its unit.
+    /// Measured amount without its unit, marked if it is a lower bound.
     fn measured(measured: Measured) -> Self {
         Self::amount(measured.amount()).bounded(measured.is_lower_bound())
     }
@@ -47,7 +47,7 @@ impl Cell {
         Self::amount(count.map(|count| Amount::Count(count.into())))
     }
 
-    /// The same as a lower bound, if it is one.
+    /// Cell marked as a lower bound if it is one.
     fn bounded(self, is_lower_bound: bool) -> Self {
         match self {
             Self::Plain(figure) if is_lower_bound => Self::AtLeast(figure),

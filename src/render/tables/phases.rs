@@ -1,11 +1,11 @@
-//! Server at the end of each phase, its growth, and its totals.
+//! Tables of the server at the end of each phase, its growth, and its totals.
 
 use super::budgets::{self, HEADINGS};
 use super::{Cell, Table, in_mib};
 use crate::analysis::{ClassGrowth, Growth, MemoryReport, Report};
 use crate::metric::{Metric, Place, ServerMetric};
 
-/// What it consisted of, in MiB; `None` where nobody looked.
+/// Processes, threads and memory (in MiB) of the server at phase ends; `None` without snapshots.
 pub(in crate::render) fn ends(memory: &MemoryReport) -> Option<Table> {
     let mut table = Table::new(&["phase", "processes", "threads", "zombies", "PSS", "USS"], 1);
     for snapshot in &memory.snapshots {
@@ -25,7 +25,7 @@ pub(in crate::render) fn ends(memory: &MemoryReport) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// What changed from the end of the baseline to that of the last phase, in MiB.
+/// Changes by class from the end of the baseline to the end of the last phase, in MiB.
 pub(in crate::render) fn growth(growth: &Growth) -> Table {
     let mut table = Table::new(&["class", "processes", "threads", "PSS", "USS"], 1);
     let changed = growth.classes.iter().filter(|class| class.before != class.after);
@@ -50,8 +50,8 @@ pub(in crate::render) fn growth(growth: &Growth) -> Table {
     table
 }
 
-/// Figures of all processes together that have no row among the peaks; `None` without a
-/// profile. Of those that are shown nowhere else by themselves, the ones with a budget.
+/// Totals of the whole server, without those in the table of peaks; `None` without a profile.
+/// Metrics that are not shown by default have a row if they have a budget.
 pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
     totals(report, |place, has_budget| match place {
         Place::Totals => true,
@@ -60,7 +60,7 @@ pub(in crate::render) fn whole(report: &Report) -> Option<Table> {
     })
 }
 
-/// Totals that have a budget; `None` where none has one.
+/// Totals of the whole server that have a budget; `None` if there are none.
 pub(in crate::render) fn with_budget(report: &Report) -> Option<Table> {
     let table = totals(report, |place, has_budget| {
         has_budget && !matches!(place, Place::Column | Place::Peaks)

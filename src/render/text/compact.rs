@@ -1,4 +1,5 @@
-//! One row per scenario and per class with a budget, and the findings that decide.
+//! Compact text report: one row per scenario and per class with a budget, findings, and a few
+//! notes.
 
 use std::io::{self, Write};
 
@@ -6,24 +7,24 @@ use super::{INDENT, findings, memory, one_line};
 use crate::analysis::{Report, ScenarioReport, ScenarioState, Severity};
 use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
+use crate::render::format::seconds;
 use crate::render::table::Signs;
 use crate::render::tables::{self, latency, phases};
-use crate::render::words::seconds;
 use crate::scenario::ScenarioKind;
 use crate::units::total;
 
-/// Most types of errors that are listed.
-const MOST_ERRORS: usize = 5;
+/// Maximum number of error types that are listed.
+const MAX_ERRORS: usize = 5;
 
-/// Most notes that are listed.
-const MOST_NOTES: usize = 3;
+/// Maximum number of notes that are listed.
+const MAX_NOTES: usize = 3;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     latencies(report, out)?;
     errors(report, out)?;
     peaks(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
-    said(report, out)?;
+    findings_and_notes(report, out)?;
     resources(report, out)
 }
 
@@ -33,7 +34,7 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
         table.text(INDENT, out)?;
     }
     for probe in report.scenarios.iter().filter(|one| one.id.kind() == ScenarioKind::Probe) {
-        writeln!(out, "  health probe at {}/s: {}", report.plan.probe_rate, probed(probe))?;
+        writeln!(out, "  health probe at {}/s: {}", report.plan.probe_rate, requests_of(probe))?;
     }
     let failed = report.scenarios.iter().filter(|one| one.state == ScenarioState::Failed);
     match latency::steps(failed) {
@@ -45,8 +46,8 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Requests of the health probe and their latency.
-fn probed(probe: &ScenarioReport) -> String {
+/// Requests of the health probe and their latencies.
+fn requests_of(probe: &ScenarioReport) -> String {
     if probe.segments.is_empty() {
         return probe.state.name().to_owned();
     }
@@ -61,18 +62,18 @@ fn probed(probe: &ScenarioReport) -> String {
     text
 }
 
-/// Lists types of errors where there are several: a finding quotes the only one.
+/// Lists error types if there are several. (A single one is quoted by a finding.)
 fn errors(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let kinds: Vec<_> = report.errors().filter(|(_, kind)| kind.is_error()).collect();
     if kinds.len() < 2 {
         return Ok(());
     }
     writeln!(out, "\nERRORS by type (first message of each)")?;
-    for (id, kind) in kinds.iter().take(MOST_ERRORS) {
+    for (id, kind) in kinds.iter().take(MAX_ERRORS) {
         let example = one_line(&kind.example.to_string());
         writeln!(out, "  {:>5}x {id}: {}", kind.count, shortened(&example))?;
     }
-    match kinds.len().saturating_sub(MOST_ERRORS) {
+    match kinds.len().saturating_sub(MAX_ERRORS) {
         0 => Ok(()),
         more => writeln!(out, "  {more} more types (-v)"),
     }
@@ -113,7 +114,7 @@ fn peaks(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn said(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn findings_and_notes(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let of = |is_note: bool| {
         report.findings.iter().filter(move |found| (found.severity == Severity::Note) == is_note)
     };
@@ -122,15 +123,15 @@ fn said(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\nFINDINGS")?;
     findings(of(false), out)?;
-    findings(of(true).take(MOST_NOTES), out)?;
-    match of(true).count().saturating_sub(MOST_NOTES) {
+    findings(of(true).take(MAX_NOTES), out)?;
+    match of(true).count().saturating_sub(MAX_NOTES) {
         0 => Ok(()),
         1 => writeln!(out, "  1 more note (-v)"),
         more => writeln!(out, "  {more} more notes (-v)"),
     }
 }
 
-/// Writes in one line what clusters were launched on, and what set-up and teardown took.
+/// Writes the infra and the times of setup and teardown in one line.
 fn resources(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)?;
     let Some(environment) = &report.environment else { return Ok(()) };

@@ -1,11 +1,11 @@
-//! All tables and findings.
+//! Full text report: all tables and findings.
 
 use std::io::{self, Write};
 
-use super::{INDENT, cost, findings, infrastructure, memory, one_line, phases};
+use super::{INDENT, findings, infrastructure, memory, one_line, overhead, phases};
 use crate::analysis::Report;
+use crate::render::format::status;
 use crate::render::tables::{self, latency};
-use crate::render::words::status;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     latencies(report, out)?;
@@ -14,7 +14,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
     phases::render(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
-    cost::render(tables::cost::of_run(report), out)?;
+    overhead::render(tables::overhead::of_run(report), out)?;
     writeln!(out, "\nFINDINGS")?;
     if report.findings.is_empty() {
         writeln!(out, "  none")?;

@@ -1,12 +1,12 @@
-//! What was launched on, what differs for its sake, and what scenarios shared.
+//! Infra, modifications for loopback, and shared resources in the text report.
 
 use std::io::{self, Write};
 
 use super::INDENT;
 use crate::analysis::Report;
 use crate::record::resources::{ResourceLog, Stage};
+use crate::render::format::seconds;
 use crate::render::table::Table;
-use crate::render::words::seconds;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if let Some(environment) = &report.environment

@@ -1,4 +1,4 @@
-//! The peaks of the server's processes, and the budgets for them.
+//! Peaks of the server's processes, and their budgets, in the text report.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use crate::metric::Metric;
 use crate::render::table::Signs;
 use crate::render::tables::{budgets, memory};
 
-/// The memory of a run's server or of a profile's, with the budgets for it.
+/// Writes the peaks of a run's or a profile's server, with their budgets.
 pub(super) fn render(
     memory: Option<&MemoryReport>,
     profiler: Option<ProfilerReport>,
@@ -22,7 +22,7 @@ pub(super) fn render(
     budgets_of_absent_classes(memory, checks, out)
 }
 
-/// Budgets for classes of which there was no process have no row of their own.
+/// Writes budgets of classes without any process, which have no row in the table.
 pub(super) fn budgets_of_absent_classes(
     memory: &MemoryReport,
     checks: &[LimitCheck],
@@ -40,7 +40,7 @@ pub(super) fn budgets_of_absent_classes(
     Ok(())
 }
 
-/// Peaks of each phase and of each group's load, where the plan wanted them.
+/// Writes the peaks of each phase and scenario group, if they were recorded.
 pub(super) fn windows(memory: Option<&MemoryReport>, out: &mut impl Write) -> io::Result<()> {
     let Some(windows) = memory.and_then(memory::windows) else { return Ok(()) };
     writeln!(out, "\nPEAKS per phase, largest process, in MiB (reset at phase start)")?;

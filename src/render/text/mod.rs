@@ -4,10 +4,10 @@
 //! [`Detail::Compact`] fits a screen or two; [`Detail::Full`] has every table.
 
 mod compact;
-mod cost;
 mod full;
 mod infrastructure;
 mod memory;
+mod overhead;
 mod phases;
 mod profile;
 mod summary;
@@ -26,9 +26,9 @@ const INDENT: &str = "  ";
 /// Amount of detail of the text report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// One row per scenario and per class with a budget; at most 75 lines for the default plan.
+    /// Row per scenario and per class with a budget; at most 75 lines for the default plan.
     Compact,
-    /// Every table, every finding.
+    /// Complete report: all tables and findings.
     Full,
 }
 
@@ -71,8 +71,8 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "NEXT: {command}\n      {purpose}")
 }
 
-/// Text with control characters replaced, so that what a server wrote stays in its line: it must
-/// not pass for a line of skyload's, nor for a command to GitHub, which begins a line.
+/// Text with control characters replaced by spaces. A server's message must stay in its line: a
+/// line of its own could look like skyload's, or be a command to GitHub Actions.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

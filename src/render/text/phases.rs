@@ -1,5 +1,4 @@
-//! The server at the ends of phases: what it consisted of, what it kept, and what it
-//! left behind.
+//! Server at phase ends, its growth, and its totals in the text report.
 
 use std::io::{self, Write};
 
@@ -16,7 +15,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     whole.text(INDENT, out)
 }
 
-/// What the server consisted of at the end of each phase, and how it grew.
+/// Writes the server's processes and memory at phase ends, and its growth.
 pub(super) fn ends(memory: &MemoryReport, out: &mut impl Write) -> io::Result<()> {
     if let Some(ends) = phases::ends(memory) {
         writeln!(out, "\nSERVER AT PHASE END, in MiB")?;

@@ -1,19 +1,19 @@
-//! A profile alone, as text.
+//! Text report of a profile without a run.
 
 use std::io::{self, Write};
 
-use super::{cost, memory, phases, summary};
+use super::{memory, overhead, phases, summary};
 use crate::analysis::ProfileReport;
 use crate::render::tables;
 
-/// Writes what a profile amounts to.
+/// Writes the summary, memory, overhead and notes of a profile.
 pub fn render(report: &ProfileReport, out: &mut impl Write) -> io::Result<()> {
     summary::render(report.summary.as_ref(), out)?;
     memory::render(report.memory.as_ref(), report.profiler, &[], out)?;
     if let Some(memory) = &report.memory {
         phases::ends(memory, out)?;
     }
-    cost::render(tables::cost::of_profiler(report.profiler).into_iter(), out)?;
+    overhead::render(tables::overhead::of_profiler(report.profiler).into_iter(), out)?;
     if !report.notes.is_empty() {
         writeln!(out, "\nNOTES")?;
     }

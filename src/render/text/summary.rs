@@ -1,4 +1,4 @@
-//! The block that the original tool printed, in its words and order.
+//! MONITORING SUMMARY, with upstream's labels in upstream's order.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::analysis::{MonitoringSummary, UpstreamFigures};
 use crate::render::table::Table;
 use crate::units::{ByteSize, as_gib, as_mib};
 
-/// The original's names of its figures on executors.
+/// Upstream's labels of figures about executors.
 const EXECUTORS: [&str; 4] = [
     "Peak Non-blocking Executor Memory",
     "Peak Non-blocking Executor Memory Average",
@@ -40,13 +40,13 @@ pub(super) fn render(summary: Option<&MonitoringSummary>, out: &mut impl Write) 
         share(summary.peak_memory)
     )?;
     writeln!(out, "Memory Delta: {delta:.1}GB")?;
-    let ours = [
+    let own = [
         summary.short_peak,
         summary.short_average_peak,
         summary.long_peak,
         summary.long_average_peak,
     ];
-    for (name, size) in EXECUTORS.into_iter().zip(ours) {
+    for (name, size) in EXECUTORS.into_iter().zip(own) {
         match size {
             Some(size) => writeln!(out, "{name}: {:.2}GB", as_gib(size))?,
             None => writeln!(out, "{name}: - (none ran)")?,
@@ -56,33 +56,33 @@ pub(super) fn render(summary: Option<&MonitoringSummary>, out: &mut impl Write) 
     writeln!(out, "Average CPU: {:.1}%", summary.average_cpu)?;
     writeln!(out, "Average Memory: {:.1}%", share(summary.average_memory))?;
     writeln!(out, "{rule}")?;
-    summary.upstream.map_or(Ok(()), |original| side_by_side(ours, original, out))
+    summary.upstream.map_or(Ok(()), |upstream| compare_with_upstream(own, upstream, out))
 }
 
-/// Our figures beside those of the original's rule, on one and the same run.
-fn side_by_side(
-    ours: [Option<ByteSize>; 4],
-    original: UpstreamFigures,
+/// Writes skyload's and upstream's figures of the same run as a table.
+fn compare_with_upstream(
+    own: [Option<ByteSize>; 4],
+    upstream: UpstreamFigures,
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(
         out,
-        "\nEXECUTORS, in MiB: ours beside the original's rule (resident memory of whatever on the \
-         machine has the keyword in its command line; {} looks, {:.1} per second)",
-        original.samples, original.rate_hz
+        "\nEXECUTORS, in MiB (upstream: RSS of all processes of the machine with the keyword in \
+         their command line; {} samples, {:.1} per second)",
+        upstream.samples, upstream.rate_hz
     )?;
-    let theirs = [
-        original.short_peak,
-        original.short_average_peak,
-        original.long_peak,
-        original.long_average_peak,
+    let by_upstream = [
+        upstream.short_peak,
+        upstream.short_average_peak,
+        upstream.long_peak,
+        upstream.long_average_peak,
     ];
     let size = |size: Option<ByteSize>| {
         size.map_or_else(|| "-".to_owned(), |size| format!("{:.1}", as_mib(size)))
     };
-    let mut rows = Table::new(&["", "ours", "original"], 1);
-    for ((name, ours), theirs) in EXECUTORS.into_iter().zip(ours).zip(theirs) {
-        rows.row([name.to_owned(), size(ours), size(theirs)]);
+    let mut rows = Table::new(&["figure", "skyload", "upstream"], 1);
+    for ((name, own), by_upstream) in EXECUTORS.into_iter().zip(own).zip(by_upstream) {
+        rows.row([name.to_owned(), size(own), size(by_upstream)]);
     }
     rows.text(INDENT, out)
 }

@@ -87,8 +87,8 @@ fn a_cloud_that_is_not_enabled_is_an_error_with_skypilots_message() -> anyhow::R
     failed
         .assert()
         .code(2)
-        .stderr(predicate::str::contains("-c: the server cannot launch on aws"))
-        .stderr(predicate::str::contains("hint: `sky check`"));
+        .stderr(predicate::str::contains("-c: aws is not enabled on the server"))
+        .stderr(predicate::str::contains("hint: fix the credentials"));
     site.assert_nothing_is_left();
     Ok(())
 }

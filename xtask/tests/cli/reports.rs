@@ -50,7 +50,7 @@ fn upstreams_figures_are_shown_on_request() -> anyhow::Result<()> {
     let report = run.expect(&site, Verdict::Pass)?;
     let summary = report.summary.expect("it was profiled");
     assert!(summary.upstream.is_some_and(|upstream| upstream.short_peak.is_some()));
-    run.assert().stdout(predicate::str::contains("EXECUTORS, in MiB: ours beside the original's"));
+    run.assert().stdout(predicate::str::contains("EXECUTORS, in MiB (upstream: RSS of"));
     let without = site.load(["--api", "status"]).run()?;
     let summary = without.expect(&site, Verdict::Pass)?.summary.expect("it was profiled");
     assert_eq!(summary.upstream, None);

@@ -42,7 +42,7 @@ fn a_remote_server_is_checked_against_budgets_by_the_profile_of_its_machine() ->
     assert_eq!(check.map(|check| check.state), Some(LimitState::Within));
     run.assert()
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
-        .stderr(predicate::str::contains("Taking in the server's profile: done"));
+        .stderr(predicate::str::contains("Merging the server's profile: done"));
 
     let over = here.load(line.into_iter().chain(["--budget", "short-executor=8MiB"])).run()?;
     let report = over.expect(&here, Verdict::OverBudget)?;

@@ -1,5 +1,4 @@
-//! A run while it is measured: what each of its phases needs, and what each begins and ends
-//! with.
+//! Active run: what its phases need, and the start and end of each phase.
 
 use anyhow::Result;
 use host::progress::Progress;
@@ -9,34 +8,34 @@ use skyload::record::RunDir;
 use skyload::record::events::Event;
 use skyload::record::profile::{Phase, Window};
 
-use super::watch::Watch;
+use super::monitor::Monitor;
 use crate::nextest::Tests;
 
-/// A run while it is measured.
+/// Run that is being measured.
 pub(super) struct ActiveRun<'a> {
     pub(super) plan: &'a LoadPlan,
     pub(super) directory: &'a RunDir,
     pub(super) tests: &'a Tests,
-    /// How clients tell the server who they are.
+    /// Credentials of clients for the server.
     pub(super) credentials: &'a Credentials,
     pub(super) progress: Progress,
-    /// Whether what the run launches on is there when the run is gone.
-    pub(super) nodes_stay: bool,
-    pub(super) watch: Watch<'a>,
+    /// Whether clusters outlive the run unless they are torn down.
+    pub(super) nodes_persist: bool,
+    pub(super) monitor: Monitor<'a>,
 }
 
 impl ActiveRun<'_> {
-    /// Notes that a phase begins, which has peaks of its own where the plan wants that. The
-    /// load's are those of its groups.
+    /// Begins a phase: resets peaks if the plan records them per phase, and logs the event. (In
+    /// the load, peaks are reset for each group instead.)
     pub(super) fn begin_phase(&mut self, phase: Phase) -> Result<()> {
         self.begin_window(Window::Phase(phase))?;
-        self.watch.events.note(Event::PhaseBegan(phase))
+        self.monitor.events.note(Event::PhaseBegan(phase))
     }
 
-    /// Has the peaks of the server's processes reset, where the plan wants that.
+    /// Resets the peaks of the server's processes, if the plan records them per phase.
     pub(super) fn begin_window(&mut self, window: Window) -> Result<()> {
         if self.plan.phase_peaks
-            && let Some(profiler) = &mut self.watch.profiler
+            && let Some(profiler) = &mut self.monitor.profiler
             && profiler.is_alive()
         {
             profiler.begin_window(window)?;
@@ -44,10 +43,10 @@ impl ActiveRun<'_> {
         Ok(())
     }
 
-    /// Has memory read at the end of a phase. A profiler that is lost has been noted; a lost
-    /// snapshot shows in the coverage.
+    /// Reads memory at the end of a phase. Without a profiler there is no snapshot, which the
+    /// report finds by itself.
     pub(super) fn snapshot(&mut self, phase: Phase) -> Result<()> {
-        if let Some(profiler) = &mut self.watch.profiler
+        if let Some(profiler) = &mut self.monitor.profiler
             && profiler.is_alive()
         {
             return profiler.snapshot(phase);

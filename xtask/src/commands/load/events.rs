@@ -1,11 +1,11 @@
-//! Noting when what happened, in the run directory, as it happens.
+//! Event log of the run in progress.
 
 use anyhow::{Context, Result};
 use skyload::clock::Timeline;
 use skyload::record::RunDir;
 use skyload::record::events::{Event, EventLog, LoggedEvent};
 
-/// What happens in a run, with the time at which it does.
+/// Event log with the clock of the run.
 pub(super) struct Events {
     log: EventLog,
     timeline: Timeline,
@@ -19,6 +19,6 @@ impl Events {
 
     pub(super) fn note(&mut self, event: Event) -> Result<()> {
         let event = LoggedEvent { at: self.timeline.now(), event };
-        self.log.note(event).context("noting what happened in the run")
+        self.log.note(event).context("writing to the event log")
     }
 }

@@ -1,22 +1,22 @@
-//! `cargo xtask load`: the story of a run.
+//! `cargo xtask load`: the sequence of a run.
 //!
-//! Plan, build, install; bring up what is launched on; restart the server; profile
-//! it through baseline, setup, load, teardown and cooldown; hand the server back;
-//! report, gate, verdict. Guards own whatever runs, so that every way out of here
-//! leaves nothing behind.
+//! Resolve the plan; build and install; start the infra; restart the server; profile the server
+//! through baseline, setup, load, teardown and cooldown; stop the server; write the report and
+//! run the gate. Processes are owned by guards that stop them on drop, so that no error path
+//! leaks any.
 
 mod active;
 mod events;
-mod ground;
+mod infra;
 mod inputs;
+mod monitor;
+mod paths;
 mod phases;
-mod places;
 mod prepare;
 mod remote;
 mod resources;
 mod scenarios;
 mod settle;
-mod watch;
 
 use anyhow::{Context as _, Result, ensure};
 use host::progress::Progress;
@@ -39,17 +39,17 @@ use crate::sky::{SkyEnvironment, SkyInstallation, speed};
 use crate::tools;
 use active::ActiveRun;
 use events::Events;
-use ground::Ground;
+use infra::Infra;
 use inputs::Inputs;
+use monitor::Monitor;
 pub(crate) use prepare::machine;
-use watch::Watch;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let flags::Load { request, results } = flags;
     let workspace = Workspace::locate()?;
     let inputs = Inputs::read(request, &workspace)?;
     let plan = inputs.check()?;
-    // Before Ctrl-C is taken over: here it simply ends the program.
+    // Before `Signals::listen`, so that Ctrl-C at the prompt ends the program immediately.
     prepare::confirm(&plan, inputs.request.yes, Progress::new())?;
     let signals = Signals::listen()?;
     signals.mark_interrupted(run_plan(inputs, &plan, &results, &workspace, &signals))
@@ -64,6 +64,7 @@ fn run_plan(
 ) -> Result<Verdict> {
     let progress = Progress::new().verbose(results.output.verbose);
     let credentials = prepare::credentials(&inputs.request, plan);
+    // Before the cleanup: with the lock held, any other run of this workspace is dead.
     let _lock = workspace.lock()?;
     server::clean_up_after_dead_runs(workspace, true, progress)?;
     loopback::clean_up_after_dead_runs(workspace, progress)?;
@@ -77,7 +78,8 @@ fn run_plan(
     signals.check()?;
     let sky = SkyInstallation::prepare_for(plan, &workspace.state, &progress)?;
     signals.check()?;
-    // What was unknown when mistakes were looked for: the SkyPilot, and the machine's speed.
+    // The plan is resolved again with what is known only now: whether this SkyPilot can launch on
+    // loopback, and the machine's speed.
     let is_needed = plan.infrastructure == Infrastructure::Loopback;
     let obstacle = is_needed.then(|| loopback::obstacle_of(&sky.for_nodes())).flatten();
     let environment = SkyEnvironment::of_server(&plan.server);
@@ -86,7 +88,7 @@ fn run_plan(
     let plan = inputs.plan()?;
     let request = &inputs.request;
     prepare::announce(&plan, progress);
-    let ground = Ground::prepare(&plan, workspace, &sky, signals, progress)
+    let infra = Infra::start(&plan, workspace, &sky, signals, progress)
         .context("starting the loopback Slurm cluster; skip it with `-c none`")?;
 
     let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;
@@ -99,31 +101,35 @@ fn run_plan(
         signals,
         progress,
         yes: request.yes,
-        setup: ground.server_setup().cloned(),
+        setup: infra.server_setup().cloned(),
         copies_credentials: request.copy_credentials,
         credentials,
     };
-    conduct(&context, ground, &tests).with_context(|| format!("run {} has no result", run.id()))?;
+    measure(&context, infra, &tests).with_context(|| format!("run {} has no result", run.id()))?;
 
     let report = report::assemble(&run, workspace)?;
-    let agreed = gate(&tests, &run, &report, progress)?;
-    // Whoever reads standard output may stop at any time.
+    let agreement = gate(&tests, &run, &report, progress)?;
+    // Before standard output, whose reader may close the pipe at any time.
     github::publish(&run, &report);
     report::show(&run, &report, results.output)?;
-    agreed?;
+    agreement?;
     Ok(report.verdict)
 }
 
-/// From the server's start to its end, with everything measured in between.
-fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Result<()> {
+/// Starts the server, measures it through all phases, and stops it.
+fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result<()> {
     let (plan, run, progress) = (context.plan, context.run, context.progress);
     let mut events = Events::open(run)?;
     events.note(Event::Began)?;
     let groups = MemoryGroups::here();
+    // The kernel counts since the creation of the control group, not of the run.
     let kills_before = groups.oom_kills();
     let server = ServerSession::begin(context)?;
-    write_json(&run.environment(), &prepare::environment(context, &server, ground.changes())?)?;
-    ground.check(context)?;
+    write_json(
+        &run.environment(),
+        &prepare::environment(context, &server, infra.modifications())?,
+    )?;
+    infra.check(context)?;
     let profiler = server
         .addresses
         .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, addresses)))
@@ -134,21 +140,21 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
         tests,
         credentials: &context.credentials,
         progress,
-        nodes_stay: ground.stays(),
-        watch: Watch::new(context.signals, &server, profiler, events),
+        nodes_persist: infra.persists(),
+        monitor: Monitor::new(context.signals, &server, profiler, events),
     };
-    // Not `?` yet: what was measured is worth having, whatever went wrong.
+    // No `?` before the end: measurements until an error are still reported.
     let measured = phases::run(&mut active);
-    let stopped = active.watch.stopped();
-    let Watch { profiler, mut events, .. } = active.watch;
+    let stopped = active.monitor.stopped();
+    let Monitor { profiler, mut events, .. } = active.monitor;
     let profiled = match plan.is_remote() {
         true => remote::fetch_profile(context, stopped, &mut events),
         false => profiler.map_or(Ok(()), ProfilerProcess::finish),
     };
-    if let Some(processes) = more_kills(&groups, kills_before) {
+    if let Some(processes) = new_oom_kills(&groups, kills_before) {
         events.note(Event::KilledForMemory { processes, limit: groups.limit() })?;
     }
-    // From here on, another Ctrl-C is for the stop.
+    // A Ctrl-C so far has ended the load. Another one from here on shortens the stop.
     context.signals.acknowledge();
     let step = progress.step("Stopping the server");
     let outcome =
@@ -163,37 +169,37 @@ fn conduct(context: &server::Context<'_>, ground: Ground, tests: &Tests) -> Resu
             progress.note(format!("`sky api stop` failed, skyload killed the server: {error:#}"));
         }
     }
-    let left = ground.finish(run)?;
+    // After the server's stop: jobs that are still queued now are leaked by SkyPilot.
+    let left = infra.finish(run)?;
     if !left.is_empty() {
         events.note(Event::LeftInQueue(left))?;
     }
     events.note(Event::Ended)?;
     measured?;
     if let Err(error) = profiled {
-        // Its files say how far it came, and the verdict follows from them.
+        // No error of the run: the report judges the profile by its files.
         progress.note(format!("The profile is incomplete: {error:#}"));
     }
     Ok(run.write_checksums()?)
 }
 
-/// How many processes of our control group the kernel has ended since it had ended
-/// `before`; `None` for none, and where nobody counts.
-fn more_kills(groups: &MemoryGroups, before: Option<u64>) -> Option<u64> {
+/// Number of processes in the run's control group that the kernel killed for lack of memory since
+/// there were `before`; `None` if there are none, or if the kernel does not count them.
+fn new_oom_kills(groups: &MemoryGroups, before: Option<u64>) -> Option<u64> {
     groups.oom_kills()?.checked_sub(before?).filter(|processes| *processes > 0)
 }
 
-/// Runs the gate and shows its lines. Gate and verdict judge by the same report,
-/// so they must agree; that they do is the inner result.
+/// Runs the gate and shows its lines. The inner result is an error if the gate and the verdict,
+/// which judge the same report, disagree.
 fn gate(tests: &Tests, run: &RunDir, report: &Report, progress: Progress) -> Result<Result<()>> {
     let (passed, lines) = tests.run_gate(report, run)?;
-    // A gate that passes says what the report has said.
-    let is_worth_showing =
-        |line: &str| progress.is_verbose() || line.trim_start().starts_with("FAIL");
-    for line in lines.iter().filter(|line| is_worth_showing(line)) {
+    // Lines of passed cases only repeat the report.
+    let is_shown = |line: &str| progress.is_verbose() || line.trim_start().starts_with("FAIL");
+    for line in lines.iter().filter(|line| is_shown(line)) {
         progress.note(format!("gate: {line}"));
     }
     let verdict = report.verdict;
-    let agreed = || {
+    let agreement = || {
         ensure!(
             passed == (verdict == Verdict::Pass),
             "the gate {} although the verdict is {}\n  hint: see {}",
@@ -203,5 +209,5 @@ fn gate(tests: &Tests, run: &RunDir, report: &Report, progress: Progress) -> Res
         );
         Ok(())
     };
-    Ok(agreed())
+    Ok(agreement())
 }

@@ -1,4 +1,4 @@
-//! The measured part of a run: baseline, setup, load, teardown, cooldown.
+//! Measured part of a run: baseline, setup, load, teardown, cooldown.
 
 use anyhow::Result;
 use skyload::infrastructure::Infrastructure;
@@ -7,48 +7,49 @@ use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::Phase;
 
 use super::active::ActiveRun;
+use super::monitor::{POLL_INTERVAL, step_result};
 use super::resources;
 use super::scenarios;
-use super::settle::{self, Point};
-use super::watch::{GLANCE, in_words};
+use super::settle::{self, SettlePoint};
 
-/// Lets the phases follow one another. A reason to stop ends the load; what was
-/// measured until then is kept.
+/// Runs all phases. A reason to end early ends the load; what was measured until then is kept.
 pub(super) fn run(run: &mut ActiveRun<'_>) -> Result<()> {
     let plan = run.plan;
-    settle(run, Point::BeforeBaseline)?;
+    settle(run, SettlePoint::BeforeBaseline)?;
     let baseline = humantime::format_duration(plan.baseline);
     let step = run.progress.step(format!("Baseline, {baseline}"));
     run.begin_phase(Phase::Baseline)?;
-    let mut stopped = run.watch.wait(plan.baseline)?;
+    let mut stopped = run.monitor.wait(plan.baseline)?;
     run.snapshot(Phase::Baseline)?;
-    step.done(in_words(stopped));
+    step.done(step_result(stopped));
 
     if stopped.is_none() {
-        // Not `?` yet: what was launched is taken down, whatever went wrong.
+        // No `?` before the teardown: resources are torn down after an error, too.
         let loaded = launch_and_load(run);
-        if plan.launches() && must_be_taken_down(run, loaded.is_err()) {
+        if plan.launches() && needs_teardown(run, loaded.is_err()) {
             resources::tear_down(run)?;
         }
         loaded?;
-        stopped = run.watch.stopped();
+        stopped = run.monitor.stopped();
     }
 
     run.begin_phase(Phase::Cooldown)?;
     if stopped.is_none() {
-        settle(run, Point::AfterLoad)?;
+        settle(run, SettlePoint::AfterLoad)?;
     }
     let cooldown = humantime::format_duration(plan.cooldown);
     let step = run.progress.step(format!("Cooldown, {cooldown}"));
-    // Somebody who presses Ctrl-C wants an end, and a server that is gone has none.
+    // Skipped after Ctrl-C, which should end the run soon, and without server or profiler.
     if matches!(stopped, None | Some(StopReason::MemoryFloor)) {
-        let signals = run.watch.signals;
-        poll::during(plan.cooldown, GLANCE, || anyhow::Ok(signals.interrupted().then_some(())))?;
-        run.watch.check_server()?;
-        run.watch.look()?;
+        let signals = run.monitor.signals;
+        poll::during(plan.cooldown, POLL_INTERVAL, || {
+            anyhow::Ok(signals.interrupted().then_some(()))
+        })?;
+        run.monitor.check_server()?;
+        run.monitor.stop_reason()?;
     }
     run.snapshot(Phase::Cooldown)?;
-    run.watch.events.note(Event::PhasesEnded)?;
+    run.monitor.events.note(Event::PhasesEnded)?;
     step.done("done");
     Ok(())
 }
@@ -61,38 +62,39 @@ fn launch_and_load(run: &mut ActiveRun<'_>) -> Result<()> {
     run.snapshot(Phase::Load)
 }
 
-/// Whether what was launched is taken down one by one. After a stop that isn't worth
-/// the time where it goes together with the nodes.
-fn must_be_taken_down(run: &ActiveRun<'_>, went_wrong: bool) -> bool {
-    let goes_with_nodes = run.plan.infrastructure == Infrastructure::Loopback && !run.nodes_stay;
-    let came_to_its_end = run.watch.stopped().is_none() && !went_wrong;
-    !run.watch.server_is_lost() && (came_to_its_end || !goes_with_nodes)
+/// Whether resources are torn down one by one. After an early end this is skipped if they are
+/// removed together with the nodes.
+fn needs_teardown(run: &ActiveRun<'_>, has_failed: bool) -> bool {
+    let removed_with_nodes =
+        run.plan.infrastructure == Infrastructure::Loopback && !run.nodes_persist;
+    let is_complete = run.monitor.stopped().is_none() && !has_failed;
+    !run.monitor.server_is_lost() && (is_complete || !removed_with_nodes)
 }
 
-fn settle(run: &mut ActiveRun<'_>, point: Point) -> Result<()> {
-    if run.watch.profiler.is_none() {
+fn settle(run: &mut ActiveRun<'_>, point: SettlePoint) -> Result<()> {
+    if run.monitor.profiler.is_none() {
         return Ok(());
     }
     let step = run.progress.step(match point {
-        Point::BeforeBaseline => "Waiting for the server to settle",
-        Point::AfterLoad => "Waiting for the server to settle after the load",
+        SettlePoint::BeforeBaseline => "Waiting for the server to settle",
+        SettlePoint::AfterLoad => "Waiting for the server to settle after the load",
     });
-    let settled = settle::wait(run, point, &step)?;
-    if let Some(unrest) = settled.unrest {
-        run.watch.events.note(Event::NotSettled(unrest))?;
+    let result = settle::wait(run, point, &step)?;
+    if let Some(reason) = result.unsettled {
+        run.monitor.events.note(Event::NotSettled(reason))?;
     }
-    let beside = match settled.others.first() {
+    let others = match result.others.first() {
         None => String::new(),
         Some(busiest) => format!("; other processes keep the machine busy: {busiest}"),
     };
-    if !settled.others.is_empty() {
-        run.watch.events.note(Event::BusyBeside(settled.others))?;
+    if !result.others.is_empty() {
+        run.monitor.events.note(Event::BusyBeside(result.others))?;
     }
     let limit = humantime::format_duration(run.plan.settle_timeout);
-    step.done(match settled.unrest {
-        _ if run.watch.stopped().is_some() => "stopped".to_owned(),
-        None => format!("idle{beside}"),
-        Some(unrest) => format!("timed out after {limit}: {unrest}{beside}"),
+    step.done(match result.unsettled {
+        _ if run.monitor.stopped().is_some() => "stopped".to_owned(),
+        None => format!("idle{others}"),
+        Some(reason) => format!("timed out after {limit}: {reason}{others}"),
     });
     Ok(())
 }

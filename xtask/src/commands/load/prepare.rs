@@ -1,4 +1,5 @@
-//! From a plan to everything that it needs.
+//! Preparation of a run: credentials, confirmation of costs, announcement of the plan, and files
+//! of the results.
 
 use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
@@ -26,16 +27,15 @@ use url::Url;
 use crate::commands::runs;
 use crate::server::{Addresses, Context, ServerSession};
 
-/// How the server is told who asks: by the login of its URL, or else as the environment
-/// says. The plan knows nothing of it: files of the run are read by more people than should.
+/// Credentials for the server: the login of its URL, or those of the environment. They are not in
+/// the plan, since results are shared with people who must not see them.
 pub(super) fn credentials(request: &LoadRequest, plan: &LoadPlan) -> Credentials {
     let url = request.server.as_deref().and_then(|server| Url::parse(server).ok());
     let login = url.and_then(|mut url| Login::take_from(&mut url).ok().flatten());
     login.map_or_else(|| Credentials::for_server(&plan.server), Credentials::Login)
 }
 
-/// What is launched on somebody else's machines costs money, and is there until it
-/// is taken down: that is said, and asked for, before anything is started.
+/// Asks for confirmation of launches on clouds, which cost money, before anything is started.
 pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
     let shared = plan.needs().into_iter().filter(|need| need.is_shared()).count() as u64;
@@ -51,9 +51,9 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
     }
     progress.note(format!(
         "This plan launches {launches} cluster(s), jobs and services included, on {}, which costs \
-         money. All names begin with `skyload-`. Resources are torn down and checked at the end; if \
-         this machine crashes before, remove them in the cloud itself. Controllers that SkyPilot \
-         launches for managed jobs and services stay until SkyPilot stops them.",
+         money. All names begin with `skyload-`. Resources are torn down and checked at the end; \
+         if this machine crashes before, remove them in the cloud itself. Controllers that \
+         SkyPilot launches for managed jobs and services stay until SkyPilot stops them.",
         clouds.join(", ")
     ));
     if yes {
@@ -67,18 +67,18 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
     progress.note("Continue? [y/N]");
     let mut answer = String::new();
     stdin().read_line(&mut answer).context("reading the answer")?;
-    agreed(&answer)
+    check_answer(&answer)
 }
 
-/// Who answers anything but yes makes no mistake: that ends the run, as Ctrl-C would.
-fn agreed(answer: &str) -> Result<()> {
+/// Checks the answer of the user. Anything but yes interrupts the run, like Ctrl-C.
+fn check_answer(answer: &str) -> Result<()> {
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(anyhow::Error::from(Interrupted).context("aborted, nothing launched")),
     }
 }
 
-/// Writes what the plan does, what it needs, and how it was fitted to this machine.
+/// Prints the plan, its estimate, and how it was fitted to this machine.
 pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     let capacity = &plan.capacity;
     let loads = || plan.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
@@ -103,9 +103,9 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
                 iterations => format!(" x{iterations}"),
             };
             match scenario.concurrency {
-                at_once if at_once < scenario.users => {
+                concurrency if concurrency < scenario.users => {
                     format!(
-                        "{} {}{iterations} (concurrency {at_once})",
+                        "{} {}{iterations} (concurrency {concurrency})",
                         scenario.id, scenario.users
                     )
                 }
@@ -124,7 +124,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         }
     }
     if plan.is_remote() {
-        announce_pace(plan, progress);
+        announce_timing(plan, progress);
         progress.note(match &plan.server_profile {
             None => "Remote server: no restart, no memory profile".to_owned(),
             Some(path) => {
@@ -142,11 +142,11 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         as_gib(capacity.usable),
         as_gib(plan.memory_floor)
     ));
-    announce_pace(plan, progress);
+    announce_timing(plan, progress);
     for limit in MachineLimits::of_groups().in_words() {
         progress.note(format!("Control group limit: {limit}"));
     }
-    if capacity.is_lowered() {
+    if capacity.is_reduced() {
         progress.note(format!(
             "Concurrency reduced to fit memory: all users need about {:.1} GiB",
             as_gib(capacity.wanted)
@@ -154,8 +154,8 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     }
 }
 
-/// Says how the load was made to suit this machine, or that it does not.
-fn announce_pace(plan: &LoadPlan, progress: Progress) {
+/// Prints ramp, reduction and overload of the load.
+fn announce_timing(plan: &LoadPlan, progress: Progress) {
     let ramp = humantime::format_duration(plan.ramp);
     if !plan.ramp.is_zero() {
         progress.note(format!("Ramp: starts of users spread over {ramp} (--ramp {ramp})"));
@@ -171,15 +171,15 @@ fn announce_pace(plan: &LoadPlan, progress: Progress) {
     }
     if let Some(work) = plan.overload() {
         progress.note(format!(
-            "Burst: all users start together, about {} of work for this machine's CPUs; SDK timeouts \
-             (5 s for /launch and /exec, 3 times 2.5 s for health) will be hit; spread the starts \
-             with `--ramp auto`",
+            "Burst: all users start together, about {} of work for this machine's CPUs; SDK \
+             timeouts (5 s for /launch and /exec, 3 times 2.5 s for health) will be hit; spread \
+             the starts with `--ramp auto`",
             in_minutes(work)
         ));
     }
 }
 
-/// Makes the run's directory.
+/// Creates the directory of the results, with request, facts and plan.
 pub(super) fn run_dir(
     out: Option<&Path>,
     request: &LoadRequest,
@@ -195,6 +195,7 @@ pub(super) fn run_dir(
     let run = RunDir::create(&under.join(id.as_str()))?;
     write_json(&run.request(), &RequestFile::of(request.clone()))?;
     let coordinator = ProcessIdentity::current();
+    // The base of the actual memory figure that the report compares with the estimate.
     let memory_before = ByteSize(memory()?.used_memory());
     let facts = RunFacts {
         version: Version,
@@ -208,7 +209,7 @@ pub(super) fn run_dir(
     Ok(run)
 }
 
-/// How the server of a run is profiled.
+/// Options for the profiler of a run's server.
 pub(super) fn profiler(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> ProfilerOptions {
     let marker = Marker { name: env::SERVER_OF_RUN.to_owned(), value: run.id().to_string() };
     ProfilerOptions {
@@ -223,11 +224,11 @@ pub(super) fn profiler(run: &RunDir, plan: &LoadPlan, addresses: Addresses) -> P
     }
 }
 
-/// Puts together what was found.
+/// Environment of the run: SkyPilot, server and machine.
 pub(super) fn environment(
     context: &Context<'_>,
     server: &ServerSession,
-    changes: Vec<String>,
+    modifications: Vec<String>,
 ) -> Result<Environment> {
     let facts = &context.sky.facts;
     let counted = context.counted.filter(|_| !context.plan.is_remote());
@@ -244,7 +245,7 @@ pub(super) fn environment(
         server: server.server.clone(),
         server_environment: server.environment.clone(),
         infrastructure: context.plan.infrastructure.names(),
-        modifications: changes,
+        modifications,
         client: server.client.clone(),
         machine: MachineFacts {
             cpus: Cpus::here().allowed,
@@ -262,7 +263,7 @@ pub(super) fn environment(
     Ok(environment.with_fingerprint())
 }
 
-/// This machine, without a word on what can be launched on it.
+/// Memory and limits of this machine; loopback, speed and shell variables are not filled in.
 pub(crate) fn machine() -> Result<Machine> {
     let system = memory()?;
     let machine = Machine {
@@ -276,7 +277,7 @@ pub(crate) fn machine() -> Result<Machine> {
     Ok(machine.below(MemoryGroups::here().available()))
 }
 
-/// Model of the machine's CPUs, where the kernel tells it.
+/// Model of the machine's CPUs; `None` if the kernel does not report it.
 fn cpu_model() -> Option<String> {
     let mut system = System::new().ok()?;
     system.refresh_cpu_list(CpuRefreshKind::nothing());
@@ -284,18 +285,18 @@ fn cpu_model() -> Option<String> {
     (!brand.is_empty()).then_some(brand)
 }
 
-/// Memory of the host, whatever a control group may have of it.
+/// Memory of the host, without limits of control groups.
 fn memory() -> Result<System> {
     let mut system = System::new().context("reading this machine's memory")?;
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     Ok(system)
 }
 
-/// The variables that scenario processes need beside the run directory.
+/// Environment variables with secrets for scenario processes.
 pub(super) fn secrets(credentials: &Credentials) -> Vec<(&'static str, String)> {
     match credentials {
         Credentials::Login(login) => vec![(env::SERVER_CREDENTIALS, login.to_variable())],
-        // It is in the environment already.
+        // Scenario processes inherit the token's variable.
         Credentials::Token(_) | Credentials::None => Vec::new(),
     }
 }
@@ -305,12 +306,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_does_not_agree_interrupts_the_run_and_makes_no_mistake() {
+    fn any_answer_but_yes_interrupts_the_run() {
         for answer in ["n\n", "no\n", "\n", ""] {
-            let error = agreed(answer).unwrap_err();
+            let error = check_answer(answer).unwrap_err();
             assert_eq!(crate::exit_code(&error), 12);
             assert!(error.to_string().contains("aborted, nothing launched"), "{error:#}");
         }
-        assert!(agreed("y\n").is_ok() && agreed("yes\n").is_ok());
+        assert!(check_answer("y\n").is_ok() && check_answer("yes\n").is_ok());
     }
 }

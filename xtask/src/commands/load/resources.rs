@@ -1,5 +1,4 @@
-//! Setup before the load and teardown after it: carried out by the library, watched
-//! from here.
+//! Setup of shared resources before the load, and teardown after it.
 
 use std::time::Duration;
 
@@ -17,13 +16,13 @@ use skyload::record::{RunDir, read, read_optional, write_json};
 use skyload::resources::{self, Requests, TeardownMode};
 
 use super::active::ActiveRun;
-use super::watch::{GLANCE, Watch};
+use super::monitor::{Monitor, POLL_INTERVAL};
 use crate::server::runtime;
 
-/// When somebody wants an end.
-const TEAR_DOWN_IN_HURRY: Duration = Duration::from_secs(3 * 60);
+/// Time limit of the teardown after the run was stopped early.
+const TEARDOWN_LIMIT_AFTER_STOP: Duration = Duration::from_secs(3 * 60);
 
-/// Launches what scenarios share. Returns why the run is to end early, if it is.
+/// Sets up the shared resources. Returns a reason to end the run early, if there is one.
 pub(super) fn set_up(run: &mut ActiveRun<'_>) -> Result<Option<StopReason>> {
     let (plan, file) = (run.plan, run.directory.resources());
     let step = run.progress.step("Setting up shared resources");
@@ -33,7 +32,7 @@ pub(super) fn set_up(run: &mut ActiveRun<'_>) -> Result<Option<StopReason>> {
     let port = ports.find(|port| is_free(*port)).context("finding a free port for the service")?;
     let id = run.directory.id();
     let work = resources::set_up(&requests, &id, plan, Some(port), plan.scenario_timeout);
-    let (log, stopped) = while_watching(&mut run.watch, work)?;
+    let (log, stopped) = until_stopped(&mut run.monitor, work)?;
     let mut log = log.unwrap_or_default();
     log.hide(run.credentials);
     write_json(&file, &log)?;
@@ -47,12 +46,12 @@ pub(super) fn set_up(run: &mut ActiveRun<'_>) -> Result<Option<StopReason>> {
     Ok(stopped)
 }
 
-/// Takes down what the run has created, and looks whether it is gone.
+/// Tears down the run's resources, and verifies that they are removed.
 pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
     let (plan, file) = (run.plan, run.directory.resources());
-    let (mode, limit) = match run.watch.stopped() {
+    let (mode, limit) = match run.monitor.stopped() {
         None => (TeardownMode::WaitForJobs, plan.teardown_timeout),
-        Some(_) => (TeardownMode::CancelJobs, TEAR_DOWN_IN_HURRY.min(plan.teardown_timeout)),
+        Some(_) => (TeardownMode::CancelJobs, TEARDOWN_LIMIT_AFTER_STOP.min(plan.teardown_timeout)),
     };
     let step = run.progress.step("Tearing down");
     run.begin_phase(Phase::TearDown)?;
@@ -60,12 +59,12 @@ pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
     let id = run.directory.id();
     let log = read_optional(&file)?;
     let mut log: ResourceLog = log.unwrap_or_default();
-    // Not watched: what costs money is taken down however often somebody presses
-    // Ctrl-C, and the limit is the end of it.
+    // Not interrupted by Ctrl-C, since remaining resources may cost money. The time limit bounds
+    // the teardown.
     runtime()?.block_on(resources::tear_down(&requests, &id, plan, mode, limit, &mut log));
     log.hide(run.credentials);
     write_json(&file, &log)?;
-    run.watch.check_server()?;
+    run.monitor.check_server()?;
     step.done(match log.left.as_slice() {
         [] if log.verified => "all removed".to_owned(),
         [] => "could not verify, listing failed".to_owned(),
@@ -74,12 +73,12 @@ pub(super) fn tear_down(run: &mut ActiveRun<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Carries out `work` until it is done or there is a reason to end early.
-fn while_watching<T>(
-    watch: &mut Watch<'_>,
+/// Runs `work` until it is done or there is a reason to end early.
+fn until_stopped<T>(
+    monitor: &mut Monitor<'_>,
     work: impl Future<Output = T>,
 ) -> Result<(Option<T>, Option<StopReason>)> {
-    let reason = poll::until_async(GLANCE, || watch.look());
+    let reason = poll::until_async(POLL_INTERVAL, || monitor.stop_reason());
     runtime()?.block_on(async {
         tokio::select! {
             done = work => Ok((Some(done), None)),
@@ -88,7 +87,7 @@ fn while_watching<T>(
     })
 }
 
-/// A client that acts for the run.
+/// Client that sends requests on behalf of the run.
 pub(super) fn requests(
     plan: &LoadPlan,
     run: &RunDir,

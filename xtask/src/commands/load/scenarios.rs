@@ -1,4 +1,4 @@
-//! Load phase: all scenarios concurrently, or one group of them after the other.
+//! Load phase: all scenarios concurrently, or scenario groups sequentially.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -15,24 +15,25 @@ use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};
 
 use super::active::ActiveRun;
-use super::watch::{GLANCE, in_words};
+use super::monitor::{POLL_INTERVAL, step_result};
 use crate::nextest::LoadProcess;
 use crate::profiler::last_samples;
 
-/// Runs all scenarios of the plan. A reason to stop ends them.
+/// Runs all scenarios of the plan, until they end or there is a reason to end the run early.
 pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
     let plan = run.plan;
     let groups = plan.groups();
-    let what = match groups.len() {
+    let title = match groups.len() {
         0 => "Load".to_owned(),
         count => format!("Load in {count} groups"),
     };
     let step = match plan.estimate().and_then(|estimate| estimate.load) {
-        Some(estimate) => run.progress.step_of(what, estimate),
-        None => run.progress.step(what),
+        Some(estimate) => run.progress.step_of(title, estimate),
+        None => run.progress.step(title),
     };
-    run.watch.events.note(Event::PhaseBegan(Phase::Load))?;
-    let mut load = Load { process: run.tests.start_load(plan, run.directory)?, run, step: &step };
+    run.monitor.events.note(Event::PhaseBegan(Phase::Load))?;
+    let mut load =
+        RunningLoad { process: run.tests.start_load(plan, run.directory)?, run, step: &step };
     let mut stopped = None;
     for group in groups {
         stopped = load.load_group(group)?;
@@ -43,32 +44,33 @@ pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
     if stopped.is_none() {
         stopped = load.wait(|_| false)?;
     }
-    let Load { mut process, .. } = load;
+    let RunningLoad { mut process, .. } = load;
     if let Some(reason) = stopped {
-        step.update(format!("stopping: {}", in_words(Some(reason))));
+        step.update(format!("stopping: {}", step_result(Some(reason))));
         process.stop();
     }
     process.finish()?;
-    step.done(in_words(stopped));
+    step.done(step_result(stopped));
     Ok(())
 }
 
-/// Scenarios under way.
-struct Load<'a, 'run> {
+/// Load in progress.
+struct RunningLoad<'a, 'run> {
     process: LoadProcess,
     run: &'a mut ActiveRun<'run>,
     step: &'a Step,
 }
 
-impl Load<'_, '_> {
-    /// Lets one group be loaded, and waits for its end.
+impl RunningLoad<'_, '_> {
+    /// Starts the load of one group, and waits for its end.
     fn load_group(&mut self, group: Group) -> Result<Option<StopReason>> {
         let plan = self.run.plan;
         self.run.begin_window(Window::Load(group))?;
-        self.run.watch.events.note(Event::GroupBegan(group))?;
+        self.run.monitor.events.note(Event::GroupBegan(group))?;
         let start = self.run.directory.group_start(group);
+        // Scenario processes wait for this file.
         fs::write(&start, "").with_context(|| format!("writing `{}`", start.display()))?;
-        // Scenarios keep this limit themselves; one that cannot is not waited for.
+        // Scenarios stop at their time limit themselves; the margin is for one that hangs.
         let members =
             || plan.scenarios.iter().filter(|scenario| scenario.id.group() == Some(group));
         let longest = members().map(|scenario| plan.time_limit(scenario.id)).max();
@@ -79,16 +81,17 @@ impl Load<'_, '_> {
         })
     }
 
-    /// Waits until it is `over`, all scenarios have ended, or there is a reason to stop.
-    fn wait(&mut self, over: impl Fn(&RunDir) -> bool) -> Result<Option<StopReason>> {
+    /// Waits until `is_over`, all scenarios have ended, or there is a reason to end early.
+    fn wait(&mut self, is_over: impl Fn(&RunDir) -> bool) -> Result<Option<StopReason>> {
         let (plan, directory) = (self.run.plan, self.run.directory);
         let mut next_line = Instant::now();
-        poll::until(GLANCE, || {
-            let has_ended = self.process.has_ended()? || over(directory);
-            let stopped = self.run.watch.look()?;
+        poll::until(POLL_INTERVAL, || {
+            let has_ended = self.process.has_ended()? || is_over(directory);
+            let stopped = self.run.monitor.stop_reason()?;
             if has_ended || stopped.is_some() {
                 return Ok(Some(stopped));
             }
+            // Reading the outcomes and the last samples at each poll would take CPU from the run.
             if Instant::now() >= next_line {
                 next_line = Instant::now() + Duration::from_secs(1);
                 show_progress(self.step, plan, directory);
@@ -102,9 +105,9 @@ fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir) {
     let ended = plan.scenarios.iter().filter(|scenario| run.outcome(scenario.id).exists()).count();
     let done = format!("{ended} of {} scenarios done", plan.scenarios.len());
     let mut text = done.clone();
-    if let Some(tick) = last_samples(&run.samples()).last() {
-        let processes: u32 = tick.classes.values().map(|class| class.count).sum();
-        let rss: u64 = tick.classes.values().map(|class| class.rss_sum.as_u64()).sum();
+    if let Some(sample) = last_samples(&run.samples()).last() {
+        let processes: u32 = sample.classes.values().map(|class| class.count).sum();
+        let rss: u64 = sample.classes.values().map(|class| class.rss_sum.as_u64()).sum();
         text += &format!("; server {processes} processes, {:.1} GiB RSS", as_gib(ByteSize(rss)));
     }
     step.reach(&done, text);

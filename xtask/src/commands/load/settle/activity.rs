@@ -1,7 +1,7 @@
-//! Who uses the CPUs: the server under test, or other processes of this machine.
+//! CPU use of the server under test and of other processes of the machine.
 //!
-//! A machine that is busy with other things says nothing of whether the server is idle,
-//! so the server's own CPU time is what counts.
+//! Whether the server is idle depends on its own CPU time only, not on that of a machine that may
+//! be busy with other processes.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -14,35 +14,35 @@ use skyload::ids::{ProcessIdentity, RunId};
 use skyload::record::events::BusyProcess;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-/// Time over which CPU time is counted.
+/// Minimum time over which CPU use is measured.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Use of one CPU, in percent, from which on another process is worth naming.
-const WORTH_NAMING: f32 = 20.0;
+/// CPU use in percent of one CPU from which on another process is reported.
+const REPORTED: f32 = 20.0;
 
 /// CPU use over the last window, in percent of one CPU.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Usage {
-    /// Of all processes of the server together.
+    /// CPU use of all server processes together.
     pub(super) server: f32,
-    /// Of processes that belong neither to the server nor to the run, busiest first.
+    /// Busy processes that belong neither to the server nor to the run, busiest first.
     pub(super) others: Vec<BusyProcess>,
 }
 
-/// A watch over the CPU time of this machine's processes.
+/// Measurement of the CPU use of this machine's processes.
 pub(super) struct Activity {
     system: System,
     root: u32,
-    /// The variable that everything of the server was given.
+    /// Environment variable that marks server processes.
     server_marker: OsString,
-    /// Those of everything else of the run: clients, and all loopback nodes.
+    /// Environment variables that mark clients of the run and nodes of any loopback Slurm cluster.
     other_markers: [OsString; 2],
     server: HashSet<u32>,
     measured: Option<Instant>,
 }
 
 impl Activity {
-    /// Begins to count.
+    /// Begins a measurement of the server with the main process `root`.
     pub(super) fn begin(root: ProcessIdentity, run: &RunId) -> Result<Self> {
         Ok(Self {
             system: System::new().context("listing the processes of this machine")?,
@@ -57,7 +57,7 @@ impl Activity {
         })
     }
 
-    /// The CPU use since the last answer; `None` until a window has passed.
+    /// CPU use since the last measurement; `None` if less than [`WINDOW`] has passed.
     pub(super) fn measure(&mut self) -> Option<Usage> {
         if self.measured.is_some_and(|last| last.elapsed() < WINDOW) {
             return None;
@@ -77,10 +77,10 @@ impl Activity {
         (!is_first).then(|| self.usage(&run))
     }
 
-    /// The pids of the server, and those of everything else of the run.
+    /// PIDs of the server, and of all other processes of the run.
     fn membership(&self) -> (HashSet<u32>, HashSet<u32>) {
         let parents = parents(&self.system);
-        // A process that was the server's stays so when its parent is gone.
+        // A known server process still counts when its parent has exited.
         let mut server = HashSet::from([self.root]);
         let mut run = HashSet::from([std::process::id()]);
         for (pid, process) in self.system.processes() {
@@ -106,7 +106,7 @@ impl Activity {
             let (pid, percent) = (pid.as_u32(), process.cpu_usage());
             if self.server.contains(&pid) {
                 usage.server += percent;
-            } else if !run.contains(&pid) && percent >= WORTH_NAMING {
+            } else if !run.contains(&pid) && percent >= REPORTED {
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// A process that does nothing but compute.
+    /// Process that uses a whole CPU.
     fn spinning(variable: Option<(&str, &str)>) -> Child {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -t 60; while :; do :; done"]).envs(variable);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_is_told_from_whatever_else_computes() {
+    fn cpu_use_of_the_server_is_told_from_that_of_other_processes() {
         let run = RunId::generate();
         let mut server = spinning(None);
         let mut orphan = spinning(Some((env::SERVER_OF_RUN, run.as_str())));
@@ -150,7 +150,7 @@ mod tests {
         let root = ProcessIdentity::of(server.id()).unwrap();
         let mut activity = Activity::begin(root, &run).unwrap();
         assert_eq!(activity.measure(), None, "nothing to compare with");
-        // A process whose first tick has not come yet counts from a later window on.
+        // A new process has no CPU time until the kernel's first clock tick in it.
         let usage = loop {
             match activity.measure() {
                 Some(usage) if usage.server > 0.0 => break usage,
@@ -168,7 +168,7 @@ mod tests {
         assert!(activity.server.contains(&orphan.id()) && !activity.server.contains(&other));
     }
 
-    /// The first line of what a command prints whose child goes on.
+    /// First line of the output of a command whose child keeps running.
     fn first_line_of(command: &mut Command) -> String {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -1,4 +1,4 @@
-//! Keeping an eye on everything that can end a load early.
+//! Monitor for reasons to end a run early: Ctrl-C, memory floor, loss of server or profiler.
 
 use std::time::{Duration, Instant};
 
@@ -12,24 +12,24 @@ use super::events::Events;
 use crate::profiler::ProfilerProcess;
 use crate::server::{ServerSession, ServerState};
 
-/// How often it is looked at whether there is a reason to end.
-pub(super) const GLANCE: Duration = Duration::from_millis(50);
+/// Interval between checks for a reason to end the run early.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often the server's identity is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Interval between checks whether the server still runs.
+const SERVER_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Everything that can end a load early.
-pub(super) struct Watch<'a> {
+/// Monitor for reasons to end a run early.
+pub(super) struct Monitor<'a> {
     pub(super) signals: &'a Signals,
     pub(super) server: &'a ServerSession,
     pub(super) profiler: Option<ProfilerProcess>,
     pub(super) events: Events,
     stopped: Option<StopReason>,
-    next_look: Instant,
+    next_server_check: Instant,
     server_lost: bool,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> Monitor<'a> {
     pub(super) fn new(
         signals: &'a Signals,
         server: &'a ServerSession,
@@ -42,23 +42,23 @@ impl<'a> Watch<'a> {
             profiler,
             events,
             stopped: None,
-            next_look: Instant::now(),
+            next_server_check: Instant::now(),
             server_lost: false,
         }
     }
 
-    /// Why the run ends early, as far as has been seen.
+    /// Reason to end early that was found so far.
     pub(super) const fn stopped(&self) -> Option<StopReason> {
         self.stopped
     }
 
-    /// Whether the server has been seen to be gone.
+    /// Whether the server was found to be gone or replaced.
     pub(super) const fn server_is_lost(&self) -> bool {
         self.server_lost
     }
 
-    /// Why the run is to end early, if it is. What is found is noted once.
-    pub(super) fn look(&mut self) -> Result<Option<StopReason>> {
+    /// Checks for a reason to end early. Once found, the reason stays and is logged once.
+    pub(super) fn stop_reason(&mut self) -> Result<Option<StopReason>> {
         if self.stopped.is_none()
             && let Some(reason) = self.find_reason()?
         {
@@ -78,14 +78,16 @@ impl<'a> Watch<'a> {
                 return Ok(Some(StopReason::MemoryFloor));
             }
             if notices.iter().any(|notice| matches!(notice, Notice::ServerGone { .. })) {
-                self.next_look = Instant::now();
+                // The profiler only sees that the main process has exited. The check below tells
+                // whether the server is gone or replaced.
+                self.next_server_check = Instant::now();
             }
             if !profiler.is_alive() {
                 return Ok(Some(StopReason::ProfilerLost));
             }
         }
-        if Instant::now() >= self.next_look {
-            self.next_look = Instant::now() + LOOK_EVERY;
+        if Instant::now() >= self.next_server_check {
+            self.next_server_check = Instant::now() + SERVER_CHECK_INTERVAL;
             if self.check_server()? {
                 return Ok(Some(StopReason::ServerLost));
             }
@@ -93,7 +95,7 @@ impl<'a> Watch<'a> {
         Ok(None)
     }
 
-    /// Whether the server was lost; noted when it is first seen.
+    /// Checks whether the server is gone or replaced, which is logged once.
     pub(super) fn check_server(&mut self) -> Result<bool> {
         if self.server_lost {
             return Ok(true);
@@ -108,14 +110,14 @@ impl<'a> Watch<'a> {
         Ok(true)
     }
 
-    /// Waits for a measured time, or until there is a reason to end.
+    /// Waits for `time`, or until there is a reason to end early.
     pub(super) fn wait(&mut self, time: Duration) -> Result<Option<StopReason>> {
-        poll::during(time, GLANCE, || self.look())
+        poll::during(time, POLL_INTERVAL, || self.stop_reason())
     }
 }
 
-/// How a part of the run ended.
-pub(super) fn in_words(stopped: Option<StopReason>) -> &'static str {
+/// Result of a step for the progress output.
+pub(super) fn step_result(stopped: Option<StopReason>) -> &'static str {
     match stopped {
         None => "done",
         Some(StopReason::Interrupted) => "interrupted",

@@ -1,4 +1,4 @@
-//! Overhead of measuring and of the load generator, and the estimate beside the actual figures.
+//! Overhead of profiler and load generator, speed of the host, and estimate with actual figures.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use crate::analysis::{ProfilerReport, Report};
 use crate::units::in_minutes;
 use crate::units::{ByteSize, as_gib, as_mib, total};
 
-/// Name of what takes CPU or memory, and how much.
-pub(in crate::render) type Cost = (&'static str, String);
+/// Row of the overhead: a name and its figures.
+pub(in crate::render) type Row = (&'static str, String);
 
-/// Overhead of everything that recorded its own.
-pub(in crate::render) fn of_run(report: &Report) -> impl Iterator<Item = Cost> {
+/// Rows of a run: those for which figures were recorded.
+pub(in crate::render) fn of_run(report: &Report) -> impl Iterator<Item = Row> {
     let nodes = report.nodes.as_ref().map(|nodes| {
         let (cpu, peak) = (nodes.cpu.as_secs_f64(), as_mib(nodes.peak_memory));
-        let cost = format!(
+        let text = format!(
             "{cpu:.1} CPU-s, max {peak:.0} MiB (RSS sum); lower CPU priority, not part of the \
              server"
         );
-        ("nodes", cost)
+        ("nodes", text)
     });
     let all = [
         clients(report),
@@ -25,13 +25,13 @@ pub(in crate::render) fn of_run(report: &Report) -> impl Iterator<Item = Cost> {
         nodes,
         of_profiler(report.profiler),
         speed(report),
-        starts(report),
+        ramp(report),
         estimate(report),
     ];
     all.into_iter().flatten()
 }
 
-fn clients(report: &Report) -> Option<Cost> {
+fn clients(report: &Report) -> Option<Row> {
     let costs = || report.scenarios.iter().filter_map(|scenario| scenario.cost);
     let peak = costs().map(|cost| cost.own_peak).max()?;
     let cpu: Duration = total(costs().map(|cost| cost.own_cpu));
@@ -39,20 +39,20 @@ fn clients(report: &Report) -> Option<Cost> {
     Some(("load generator", format!("{cpu:.1} CPU-s, max process {peak:.1} MiB")))
 }
 
-fn commands(report: &Report) -> Option<Cost> {
+fn commands(report: &Report) -> Option<Row> {
     let costs = || report.scenarios.iter().filter_map(|scenario| scenario.cost);
     let peak = costs().filter_map(|cost| cost.largest_child).max()?;
     let cpu: Duration = total(costs().map(|cost| cost.children_cpu));
     let (cpu, peak) = (cpu.as_secs_f64(), as_mib(peak));
-    let cost = format!("{cpu:.1} CPU-s, max process {peak:.1} MiB; part of the load generator");
-    Some(("sky processes", cost))
+    let text = format!("{cpu:.1} CPU-s, max process {peak:.1} MiB; part of the load generator");
+    Some(("sky processes", text))
 }
 
-/// Overhead of the profiler.
-pub(in crate::render) fn of_profiler(profiler: Option<ProfilerReport>) -> Option<Cost> {
+/// Row of the profiler.
+pub(in crate::render) fn of_profiler(profiler: Option<ProfilerReport>) -> Option<Row> {
     let ProfilerReport { interval, cost, .. } = profiler?;
     let cost = cost?;
-    let cost = format!(
+    let text = format!(
         "{:.1} CPU-s, {:.1} MiB, {:.1} of {:.1} samples per second, longest gap {:.2} s",
         cost.cpu.as_secs_f64(),
         as_mib(cost.peak),
@@ -60,11 +60,11 @@ pub(in crate::render) fn of_profiler(profiler: Option<ProfilerReport>) -> Option
         1.0 / interval.as_secs_f64(),
         cost.longest_gap.as_secs_f64()
     );
-    Some(("profiler", cost))
+    Some(("profiler", text))
 }
 
-/// Speed of the host, and the CPUs and memory that SkyPilot counted.
-fn speed(report: &Report) -> Option<Cost> {
+/// Row of the host's speed, and of the CPUs and memory that SkyPilot counted.
+fn speed(report: &Report) -> Option<Row> {
     let counted = report.environment.as_ref().and_then(|environment| environment.sky.counted);
     let counts = counted.map(|counted| {
         format!("SkyPilot counts {} CPUs and {:.1} GiB", counted.cpus, as_gib(counted.memory))
@@ -81,16 +81,16 @@ fn speed(report: &Report) -> Option<Cost> {
     (!facts.is_empty()).then(|| ("machine", facts.join("; ")))
 }
 
-/// Ramp: latencies and rates depend on it.
-fn starts(report: &Report) -> Option<Cost> {
+/// Row of the ramp, which latencies and rates depend on; `None` for a burst.
+fn ramp(report: &Report) -> Option<Row> {
     let ramp = report.plan.ramp;
-    let spread = || format!("starts of users spread over {}", humantime::format_duration(ramp));
-    (!ramp.is_zero()).then(|| ("ramp", spread()))
+    let text = || format!("starts of users spread over {}", humantime::format_duration(ramp));
+    (!ramp.is_zero()).then(|| ("ramp", text()))
 }
 
-/// Estimate of the plan, beside what the run took. Both are of everything: server, load
-/// generator and nodes.
-fn estimate(report: &Report) -> Option<Cost> {
+/// Row of the plan's estimate and the actual figures, both of server, load generator and nodes
+/// together.
+fn estimate(report: &Report) -> Option<Row> {
     let estimate = report.estimate?;
     let planned = as_gib(report.plan.capacity.planned);
     let mut text = format!("{}, {planned:.1} GiB", in_minutes(estimate.duration));

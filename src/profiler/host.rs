@@ -15,19 +15,19 @@ const PERIOD: Duration = sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
 
 /// Reader of the machine's CPU and memory use.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(super) struct HostSampler {
     system: System,
     /// Control groups of the server, whose memory limits may be below the machine's memory.
     groups: MemoryGroups,
     last_read: Instant,
 }
 
-impl Machine {
+impl HostSampler {
     /// Takes the first reading, the basis of the first CPU percentage.
     pub(super) fn new(groups: MemoryGroups) -> Result<Self, sysinfo::Error> {
-        let mut machine = Self { system: System::new()?, groups, last_read: Instant::now() };
-        machine.refresh();
-        Ok(machine)
+        let mut sampler = Self { system: System::new()?, groups, last_read: Instant::now() };
+        sampler.refresh();
+        Ok(sampler)
     }
 
     /// Total memory of the machine.
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_machine_is_sampled_once_per_period() {
-        let mut machine = Machine::new(MemoryGroups::here()).unwrap();
+        let mut machine = HostSampler::new(MemoryGroups::here()).unwrap();
         assert_eq!(machine.sample(), None);
         std::thread::sleep(PERIOD);
         let sample = machine.sample().expect("the period is over");
@@ -97,7 +97,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let machine = Machine::new(MemoryGroups::below(folder.path(), "self")).unwrap();
+        let machine = HostSampler::new(MemoryGroups::below(folder.path(), "self")).unwrap();
         assert_eq!(machine.memory_available(), ByteSize(2_000_000));
     }
 }

@@ -1,4 +1,4 @@
-//! How fast a load begins, and how long it may take, as people write it.
+//! Values of `ramp` and `fit`, in the file and as flags.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use crate::units::QuantityError;
 /// Time over which the starts of users are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RampSetting {
-    /// As long as this machine needs to start the executors that the plan needs.
+    /// `auto`: time that the machine needs to start the executors of the load.
     Auto,
-    /// This long; zero is a burst.
+    /// Fixed time; zero is a burst.
     Over(Duration),
 }
 
 impl RampSetting {
-    /// Every user starts at once.
+    /// Burst: all users start together.
     pub const BURST: Self = Self::Over(Duration::ZERO);
 }
 
-/// Time that the load is to take at the most.
+/// Time limit that the load is reduced to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FitSetting {
-    /// As long as it takes.
+    /// `off`: no limit.
     Off,
-    /// About this long: on a slower machine less is done.
+    /// Maximum of the load's estimated time.
     Within(Duration),
 }
 
@@ -37,7 +37,7 @@ impl FromStr for RampSetting {
         if text.trim() == "auto" {
             return Ok(Self::Auto);
         }
-        let expected = "`auto` or a time such as `30s`, where `0s` starts all users at once";
+        let expected = "`auto` or a time such as `30s`, where `0s` starts all users together";
         duration(text).map(Self::Over).ok_or_else(|| QuantityError::new(text, expected))
     }
 }
@@ -78,23 +78,23 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::by_the_machine("auto", RampSetting::Auto)]
+    #[case::auto("auto", RampSetting::Auto)]
     #[case::a_time(" 1m 30s", RampSetting::Over(Duration::from_secs(90)))]
     #[case::a_burst("0s", RampSetting::BURST)]
-    fn a_ramp_is_a_time_or_left_to_skyload(#[case] text: &str, #[case] ramp: RampSetting) {
+    fn a_ramp_is_a_time_or_auto(#[case] text: &str, #[case] ramp: RampSetting) {
         assert_eq!(text.parse::<RampSetting>().unwrap(), ramp);
     }
 
     #[rstest]
     #[case::without_a_unit("30")]
-    #[case::less_than_nothing("-1s")]
+    #[case::negative("-1s")]
     #[case::a_word("slow")]
-    fn a_ramp_that_is_neither_is_refused(#[case] text: &str) {
+    fn another_ramp_is_an_error(#[case] text: &str) {
         assert!(text.parse::<RampSetting>().is_err());
     }
 
     #[test]
-    fn a_load_that_is_to_take_no_time_is_refused() {
+    fn a_time_limit_of_zero_is_an_error() {
         assert_eq!("off".parse::<FitSetting>().unwrap(), FitSetting::Off);
         assert!("0s".parse::<FitSetting>().is_err());
     }

@@ -1,9 +1,9 @@
-//! What was asked for, to be asked for again: as it was typed, or, of a run that did not
-//! write that down, as far as its plan tells.
+//! Request of a run, as the base of the next command: the recorded one, or one that is derived
+//! from the plan for a run without a recorded request.
 
 use std::path::Path;
 
-use super::{alike, loaded};
+use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
 use crate::infrastructure::Infrastructure;
@@ -11,38 +11,38 @@ use crate::plan::{LoadPlan, ServerTarget, SkySelection};
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
 
-/// What was asked for.
-pub(super) fn asked_for(report: &Report) -> LoadRequest {
+/// Request of the run, without the login of the server's URL.
+pub(super) fn original_request(report: &Report) -> LoadRequest {
     let request = match &report.request {
         Some(request) => request.clone(),
         None => of_plan(&report.plan),
     };
-    // Reports are read by more people than should know a server's password.
+    // Reports are shared with people who must not see the server's password.
     LoadRequest { server: request.server.map(|server| credentials::stripped(&server)), ..request }
 }
 
-/// What was asked for, with what skyload chose for this machine as plain flags: the same
-/// load again, whatever the machine's speed then is.
-pub(super) fn as_it_ran(report: &Report) -> LoadRequest {
-    let (request, plan) = (asked_for(report), &report.plan);
+/// Request for the same load again, whatever the machine's speed is then: ramp and fit that
+/// skyload chose are written as flags.
+pub(super) fn request_as_run(report: &Report) -> LoadRequest {
+    let (request, plan) = (original_request(report), &report.plan);
     let request = match plan.fit {
         None => request,
         Some(fit) if fit.left_out.is_none() => {
             LoadRequest { fit: Some("off".to_owned()), ..request }
         }
-        Some(_) => match alike(plan, &loaded(plan)) {
+        Some(_) => match common_users(plan, &loaded(plan)) {
             Some(users) => LoadRequest {
                 users: Some(users.to_string()),
                 iterations: Some("1".to_owned()),
                 fit: None,
                 ..request
             },
-            // No number of users is that of all scenarios.
+            // `-n` cannot express users that differ by scenario.
             None => request,
         },
     };
     let ramp = humantime::format_duration(plan.ramp).to_string();
-    // A burst that nobody asked for was chosen for a machine of that speed.
+    // Without `-n`, a burst was chosen for the machine's speed.
     let is_chosen = plan.speed.is_some() && request.users.is_none();
     match plan.ramp.is_zero() && (plan.is_remote() || !is_chosen) {
         true => request,
@@ -50,9 +50,9 @@ pub(super) fn as_it_ran(report: &Report) -> LoadRequest {
     }
 }
 
-/// The same of some of the plan's scenarios, without the flags that would then be idle.
+/// Request for some of the plan's scenarios, without flags that would then be unused.
 pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadRequest {
-    let mut request = asked_for(report);
+    let mut request = original_request(report);
     if scenarios == loaded(&report.plan) {
         return request;
     }
@@ -71,7 +71,7 @@ fn can_be_async(id: ScenarioId) -> bool {
     matches!(&Scenario::of(id).work, Work::Cli(command) if command.can_be_async)
 }
 
-/// What leads to a plan like this one.
+/// Request that is resolved to a similar plan.
 fn of_plan(plan: &LoadPlan) -> LoadRequest {
     let scenarios = loaded(plan);
     let is_isolated = matches!(plan.server, ServerTarget::Isolated { .. });
@@ -80,10 +80,10 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
         Infrastructure::None | Infrastructure::Loopback => Vec::new(),
     };
     LoadRequest {
-        users: alike(plan, &scenarios).map(|users| users.to_string()),
+        users: common_users(plan, &scenarios).map(|users| users.to_string()),
         cli: list(ScenarioKind::Cli, &scenarios),
         api: list(ScenarioKind::Api, &scenarios),
-        // An isolated server has no other way to a cloud.
+        // An isolated server can only use a cloud with copied credentials.
         copy_credentials: is_isolated && !infra.is_empty(),
         infra,
         run_async: plan.run_async,
@@ -100,24 +100,24 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
         server_env: plan.server_env.iter().map(ServerVariable::to_arg).collect(),
         upstream_figures: plan.upstream_figures,
         keep_server: plan.keep_server,
-        // Where the rest came from, a flag or a file, no plan says.
+        // For the rest, a plan does not tell whether it came from a flag or a file.
         ..LoadRequest::default()
     }
 }
 
-/// What `--sky` must be for this plan, where it must be anything.
+/// Value of `--sky` for a plan; `None` if it is the default.
 fn sky(plan: &LoadPlan) -> Option<String> {
     match &plan.sky {
         sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => None,
         SkySelection::Version(version) => Some(version.clone()),
         SkySelection::Nightly => Some("nightly".to_owned()),
-        // The one on PATH is what a local server is loaded with anyway.
+        // `sky` on PATH is the default for a local server.
         SkySelection::Executable(path) if *path == Path::new("sky") => None,
         SkySelection::Executable(path) => Some(path.to_string_lossy().into_owned()),
     }
 }
 
-/// Scenarios as a flag of their kind names them.
+/// Values for the flag that selects scenarios of `kind`.
 fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
     let chosen: Vec<String> =
         scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name().to_owned()).collect();

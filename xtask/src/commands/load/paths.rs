@@ -1,4 +1,4 @@
-//! Where programs of an isolated server are: found unfit before anything is started.
+//! Check of the paths of an isolated server's programs, before anything is started.
 
 use std::path::{Path, PathBuf};
 
@@ -6,34 +6,35 @@ use host::workspace::Workspace;
 use skyload::env;
 use skyload::record::request::LoadRequest;
 
-/// Why a server of ours cannot be started from where its programs are: SkyPilot starts its jobs
-/// controllers by a shell command that quotes no path.
-pub(super) fn unfit(typed: &LoadRequest, workspace: &Workspace) -> Vec<String> {
+/// Usage errors about paths with characters that need quoting: SkyPilot starts its jobs
+/// controllers with a shell command that does not quote paths.
+pub(super) fn usage_errors(typed: &LoadRequest, workspace: &Workspace) -> Vec<String> {
     if typed.server.as_deref().is_some_and(|server| server != "isolated") {
         return Vec::new();
     }
     let state = format!("the state directory `{}`", workspace.state.display());
-    let mut places = vec![(state, workspace.state.clone(), env::STATE_DIR)];
+    let mut paths = vec![(state, workspace.state.clone(), env::STATE_DIR)];
     if let Some(sky) = typed.sky.as_deref().filter(|sky| sky.contains('/')) {
-        // The folder that it was typed in is part of where it is.
+        // The current directory is part of a relative path.
         let path = std::path::absolute(sky).unwrap_or_else(|_| PathBuf::from(sky));
-        places.push((format!("--sky `{sky}`"), path, "--sky"));
+        paths.push((format!("--sky `{sky}`"), path, "--sky"));
     }
-    let unfit = places.into_iter().filter(|(_, path, _)| !is_plain(path));
-    let message = |(what, _, cure): (String, PathBuf, &str)| {
+    let special = paths.into_iter().filter(|(_, path, _)| !is_plain(path));
+    let message = |(name, _, setting): (String, PathBuf, &str)| {
         format!(
-            "{what}: SkyPilot quotes no path in the commands that start its controllers, so none \
-             may have a blank or another character of the shell's in it\n  hint: another place by \
-             {cure}"
+            "{name}: expected a path without blanks and special characters of the shell; SkyPilot \
+             does not quote paths in the commands that start its controllers\n  hint: set another \
+             path with {setting}"
         )
     };
-    unfit.map(message).collect()
+    special.map(message).collect()
 }
 
-/// Whether a shell takes a path for one word, as it is.
+/// Whether a shell reads an unquoted path as one word, unchanged.
 fn is_plain(path: &Path) -> bool {
     let is_plain = |c: char| match c.is_ascii() {
         true => c.is_ascii_alphanumeric() || "/._-+@:,=%^".contains(c),
+        // Letters of other scripts are plain for a shell; blanks of any script are rejected.
         false => !c.is_whitespace(),
     };
     path.to_string_lossy().chars().all(is_plain)
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_that_a_shell_would_take_apart_are_told() {
+    fn paths_with_special_characters_are_not_plain() {
         for (path, plain) in [
             ("/var/tmp/skyload-1.2", true),
             ("/home/jos\u{e9}/x", true),

@@ -1,10 +1,11 @@
-//! Durations and statuses of errors as every renderer writes them.
+//! Format of durations and of error statuses, common to all renderers.
 
 use std::time::Duration;
 
 use crate::record::outcome::FailureTally;
 
-/// Three digits that count: `0.004`, `1.25`, `31.8`.
+/// Duration in seconds with three significant digits, or three decimals below 1 s: `0.004`,
+/// `1.25`, `31.8`.
 pub(super) fn seconds(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let digits = match seconds {

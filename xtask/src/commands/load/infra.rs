@@ -1,4 +1,4 @@
-//! What a run launches on, while it lasts.
+//! Infra of a run, from its start to its end.
 
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
@@ -15,19 +15,19 @@ use super::resources::requests;
 use crate::server::{self, runtime};
 use crate::sky::SkyInstallation;
 
-/// What a run launches on.
-pub(super) enum Ground {
-    /// Nothing.
+/// Infra that a run launches on.
+pub(super) enum Infra {
+    /// Run that launches nothing.
     None,
-    /// A Slurm of our own.
+    /// Loopback Slurm cluster.
     Loopback(Box<Loopback>),
-    /// What the user has.
+    /// Infras of the user, such as clouds.
     Clouds,
 }
 
-impl Ground {
-    /// Gets it ready, as far as that is possible before there is a server.
-    pub(super) fn prepare(
+impl Infra {
+    /// Starts the loopback Slurm cluster, if the plan uses it.
+    pub(super) fn start(
         plan: &LoadPlan,
         workspace: &Workspace,
         sky: &SkyInstallation,
@@ -51,7 +51,7 @@ impl Ground {
         })
     }
 
-    /// What the server must be given for it.
+    /// Setup of the server for the loopback Slurm cluster.
     pub(super) fn server_setup(&self) -> Option<&ServerSetup> {
         match self {
             Self::Loopback(loopback) => Some(loopback.server_setup()),
@@ -59,12 +59,12 @@ impl Ground {
         }
     }
 
-    /// What differs for its sake from SkyPilot as it is.
-    pub(super) fn changes(&self) -> Vec<String> {
+    /// Modifications of SkyPilot for loopback; empty otherwise.
+    pub(super) fn modifications(&self) -> Vec<String> {
         self.server_setup().map(|setup| setup.modifications.clone()).unwrap_or_default()
     }
 
-    /// Has the server check, as `sky check` does, that it can launch on it.
+    /// Checks that the infra is enabled on the server, as `sky check` does.
     pub(super) fn check(&self, context: &server::Context<'_>) -> Result<()> {
         if matches!(self, Self::None) {
             return Ok(());
@@ -77,45 +77,45 @@ impl Ground {
         let checked = runtime()?.block_on(signals.unless_interrupted(checked));
         match checked? {
             Ok(None) => step.done("enabled"),
-            Ok(Some(disabled)) => return Err(refusal(&disabled).into()),
+            Ok(Some(disabled)) => return Err(not_enabled(&disabled).into()),
             Err(failure) => {
-                anyhow::bail!("asking the server to check its infrastructure: {failure}")
+                anyhow::bail!("checking which infras are enabled on the server: {failure}")
             }
         }
         Ok(())
     }
 
-    /// Whether it is there when the run is gone.
-    pub(super) fn stays(&self) -> bool {
+    /// Whether clusters on the infra outlive the run unless they are torn down.
+    pub(super) fn persists(&self) -> bool {
         match self {
             Self::Loopback(loopback) => loopback.is_reused(),
             Self::None | Self::Clouds => true,
         }
     }
 
-    /// Ends it, once the server has ended, and notes what the nodes cost. Jobs of the
-    /// run that are still in Slurm's queue are cancelled; their names are returned.
+    /// Stops the loopback Slurm cluster after the server has stopped, and records the nodes' CPU
+    /// time and memory. Cancels the run's jobs in Slurm's queue, and returns their names.
     pub(super) fn finish(self, run: &RunDir) -> Result<Vec<String>> {
         let Self::Loopback(loopback) = self else { return Ok(Vec::new()) };
         let tag = run.id().tag();
         let jobs = loopback.slurm_jobs().unwrap_or_else(|error| {
-            // One that is taken down is empty whether or not it could be seen.
-            vec![format!("{tag}: the queue could not be listed: {error:#}")]
+            // Reported like a job, since jobs may be left. The tag passes the filter below.
+            vec![format!("{tag}: listing the queue failed: {error:#}")]
         });
         let left: Vec<String> = jobs.into_iter().filter(|job| job.contains(&tag)).collect();
         if !left.is_empty() {
-            loopback.cancel_jobs(&tag).context("cancelling what is left in Slurm's queue")?;
+            loopback.cancel_jobs(&tag).context("cancelling the run's jobs in Slurm's queue")?;
         }
-        let figures = loopback.finish().context("ending the loopback infrastructure")?;
+        let figures = loopback.finish().context("stopping the loopback Slurm cluster")?;
         write_json(&run.nodes(), &figures)?;
         Ok(left)
     }
 }
 
-fn refusal(disabled: &Disabled) -> UsageErrors {
+fn not_enabled(disabled: &Disabled) -> UsageErrors {
     UsageErrors(vec![format!(
-        "-c: the server cannot launch on {}; SkyPilot says:\n{}\n  hint: `sky check` says what to do; \
-         `-c loopback` needs nothing of yours",
+        "-c: {} is not enabled on the server; `sky check`:\n{}\n  hint: fix the credentials, or \
+         use `-c loopback`, which needs none",
         disabled.infras.join(", "),
         disabled.reason
     )])

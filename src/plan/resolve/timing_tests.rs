@@ -1,4 +1,4 @@
-//! Loads that suit a machine: how fast they begin, and what they leave out.
+//! Tests of ramps that are chosen for a machine, and of loads that are reduced to fit.
 
 use rstest::rstest;
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::limits::Cpus;
 use crate::plan::Speed;
 
-/// This machine on a day on which an import takes so many CPU-seconds.
+/// Machine on which `import sky` takes `import` CPU-seconds.
 fn machine_of(import: f64, cpus: usize) -> Machine {
     let import = Duration::from_secs_f64(import);
     let cpus = Cpus { allowed: cpus, quota: None };
@@ -27,14 +27,14 @@ fn the_default_load_is_spread_and_a_typed_number_is_a_burst() {
     let burst = LoadRequest { users: Some("5".to_owned()), ..<_>::default() };
     let plan = resolved(&burst, &machine);
     assert_eq!((plan.ramp, plan.fit), (Duration::ZERO, None));
-    assert!(plan.overload().is_some(), "and that is more than two CPUs carry");
+    assert!(plan.overload().is_some(), "too much for two CPUs");
     let spread = LoadRequest { ramp: Some("auto".to_owned()), ..burst };
     let plan = resolved(&spread, &machine);
     assert!(plan.ramp > by_default.ramp && plan.overload().is_none());
 }
 
 #[test]
-fn a_ramp_that_is_typed_is_taken_as_it_is() {
+fn a_typed_ramp_is_not_changed() {
     let request = LoadRequest { ramp: Some("7s".to_owned()), ..<_>::default() };
     for machine in [MACHINE, machine_of(9.0, 1)] {
         assert_eq!(resolved(&request, &machine).ramp, Duration::from_secs(7));
@@ -42,7 +42,7 @@ fn a_ramp_that_is_typed_is_taken_as_it_is() {
 }
 
 #[test]
-fn a_slower_machine_does_less_and_never_without_a_scenario() {
+fn a_slower_machine_runs_all_scenarios_with_a_reduced_load() {
     let quick = resolved(&LoadRequest::default(), &machine_of(1.3, 2));
     assert!(quick.fit.unwrap().left_out.is_none());
     let slow = resolved(&LoadRequest::default(), &machine_of(3.5, 2));
@@ -57,8 +57,8 @@ fn a_slower_machine_does_less_and_never_without_a_scenario() {
 #[rstest]
 #[case::by_its_users(LoadRequest { users: Some("2".to_owned()), ..<_>::default() })]
 #[case::by_its_iterations(LoadRequest { iterations: Some("2".to_owned()), ..<_>::default() })]
-#[case::as_whole_as_it_is(LoadRequest { fit: Some("off".to_owned()), ..<_>::default() })]
-fn a_load_whose_size_was_asked_for_is_not_made_smaller(#[case] request: LoadRequest) {
+#[case::with_fit_off(LoadRequest { fit: Some("off".to_owned()), ..<_>::default() })]
+fn a_load_of_a_requested_size_is_not_reduced(#[case] request: LoadRequest) {
     let plan = resolved(&request, &machine_of(60.0, 1));
     assert_eq!(plan.fit, None);
     assert_eq!(plan.scenario(ScenarioId::ApiStatus).unwrap().iterations, 2);
@@ -66,15 +66,20 @@ fn a_load_whose_size_was_asked_for_is_not_made_smaller(#[case] request: LoadRequ
 
 #[rstest]
 #[case::no_time("--ramp", Some("soon"), None, "expected `auto` or a time such as `30s`")]
-#[case::longer_than_the_load("--ramp", Some("20m"), None, "the last users would start after 20m")]
+#[case::longer_than_the_load(
+    "--ramp",
+    Some("20m"),
+    None,
+    "expected less than the scenario-timeout of 15m, got 20m"
+)]
 #[case::nothing_at_all("--fit", None, Some("0s"), "or a time such as `5m`, got `0s`")]
 #[case::less_than_the_starts(
     "--fit",
     Some("6m"),
     Some("5m"),
-    "spread over 6m (--ramp) leave nothing"
+    "expected more than the --ramp of 6m, got 5m"
 )]
-fn a_pace_that_makes_no_sense_is_refused(
+fn an_invalid_timing_is_an_error(
     #[case] flag: &str,
     #[case] ramp: Option<&str>,
     #[case] fit: Option<&str>,
@@ -83,13 +88,13 @@ fn a_pace_that_makes_no_sense_is_refused(
     let text = |text: &str| text.to_owned();
     let request =
         LoadRequest { ramp: ramp.map(text), fit: fit.map(text), ..LoadRequest::default() };
-    let UsageErrors(mistakes) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
-    let [mistake] = &mistakes[..] else { panic!("{mistakes:#?}") };
-    assert!(mistake.starts_with(flag) && mistake.contains(message), "{mistake}");
+    let UsageErrors(errors) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
+    let [error] = &errors[..] else { panic!("{errors:#?}") };
+    assert!(error.starts_with(flag) && error.contains(message), "{error}");
 }
 
 #[test]
-fn a_typed_ramp_takes_its_time_and_nothing_is_left_out_for_it() {
+fn a_load_is_not_reduced_below_the_time_of_a_typed_ramp() {
     let request = LoadRequest {
         ramp: Some("6m".to_owned()),
         iterations: Some("1".to_owned()),
@@ -106,7 +111,7 @@ fn a_typed_ramp_takes_its_time_and_nothing_is_left_out_for_it() {
 }
 
 #[test]
-fn what_a_load_does_not_have_is_not_left_out_of_it() {
+fn a_load_of_one_iteration_is_reduced_by_users_only() {
     let request = LoadRequest {
         users: Some("4".to_owned()),
         iterations: Some("1".to_owned()),
@@ -118,7 +123,7 @@ fn what_a_load_does_not_have_is_not_left_out_of_it() {
 }
 
 #[test]
-fn a_scenario_has_its_timeout_beside_the_time_of_the_starts() {
+fn the_time_limit_of_a_scenario_is_its_timeout_plus_the_ramp() {
     let request = |phase_peaks| LoadRequest {
         users: Some("50".to_owned()),
         api: vec!["status".to_owned()],
@@ -133,7 +138,7 @@ fn a_scenario_has_its_timeout_beside_the_time_of_the_starts() {
     };
     let minutes = |minutes: u64| minutes * 60;
     assert_eq!(limit(false, ScenarioId::ApiStatus), minutes(16), "two iterations");
-    // 2.5 of 21.5 CPU-seconds are those of the one, and they are loaded one after the other.
+    // api:status has 2.5 of 21.5 CPU-seconds, so its group has that share of the ramp.
     let (api, cli) = (limit(true, ScenarioId::ApiStatus), limit(true, ScenarioId::CliStatus));
     assert!(
         api < minutes(2)
@@ -146,7 +151,7 @@ fn a_scenario_has_its_timeout_beside_the_time_of_the_starts() {
 }
 
 #[test]
-fn another_machines_work_does_not_make_a_load_smaller() {
+fn the_work_of_a_remote_server_does_not_reduce_a_load() {
     let server = Some("http://127.0.0.1:1".to_owned());
     let request = LoadRequest { server, ..<_>::default() };
     let plan = resolved(&request, &machine_of(6.0, 1));
@@ -155,7 +160,7 @@ fn another_machines_work_does_not_make_a_load_smaller() {
 }
 
 #[test]
-fn groups_that_are_loaded_one_after_the_other_are_no_burst_together() {
+fn sequential_groups_are_smaller_bursts() {
     let request = |phase_peaks| LoadRequest {
         users: Some("3".to_owned()),
         infra: vec!["none".to_owned()],

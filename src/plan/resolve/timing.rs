@@ -1,19 +1,19 @@
-//! How fast a load begins, and how long it may take.
+//! Timing of a load: its ramp, and the time limit to fit it to.
 
 use std::time::Duration;
 
 use super::Resolver;
 use crate::config::{FitSetting, RampSetting};
 
-/// How fast a load begins, and how long it may take.
+/// Ramp and time limit of a load, from flags and settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pace {
+pub(super) struct Timing {
     pub(super) ramp: RampSetting,
     pub(super) fit: FitSetting,
 }
 
-impl Pace {
-    /// The time that the load is to take at the most, if it is limited.
+impl Timing {
+    /// Time limit of the load, if there is one.
     pub(super) const fn within(self) -> Option<Duration> {
         match self.fit {
             FitSetting::Off => None,
@@ -23,9 +23,10 @@ impl Pace {
 }
 
 impl Resolver<'_> {
-    /// Flags count before the file. The file's pace is for the file's load: `-n` alone asks
-    /// for a burst, as in the original, and whoever asks for a size gets that size.
-    pub(super) fn pace(&mut self) -> Pace {
+    /// Timing of flags, and of the plan's settings for the rest. The settings suit the plan's
+    /// own size: `-n` without `--ramp` is a burst, as upstream, and a size set by flags is not
+    /// reduced.
+    pub(super) fn timing(&mut self) -> Timing {
         let (request, settings) = (self.request, self.settings);
         let is_sized = request.users.is_some() || request.iterations.is_some();
         let by_default = match request.users {
@@ -40,10 +41,9 @@ impl Resolver<'_> {
         {
             let place = if request.ramp.is_some() { "--ramp" } else { "ramp" };
             self.error(format!(
-                "{place}: the last users would start after {}, when their scenarios end anyway \
-                 (scenario-timeout is {})",
-                humantime::format_duration(time),
-                humantime::format_duration(settings.scenario_timeout)
+                "{place}: expected less than the scenario-timeout of {}, got {}",
+                humantime::format_duration(settings.scenario_timeout),
+                humantime::format_duration(time)
             ));
         }
         if let (Some(_), RampSetting::Over(time), FitSetting::Within(within)) =
@@ -52,12 +52,12 @@ impl Resolver<'_> {
             && time >= within
         {
             self.error(format!(
-                "--fit: starts that are starts of users spread over {} leave nothing of {}",
+                "--fit: expected more than the --ramp of {}, got {}",
                 humantime::format_duration(time),
                 humantime::format_duration(within)
             ));
         }
-        Pace { ramp, fit }
+        Timing { ramp, fit }
     }
 
     fn setting<T: std::str::FromStr<Err: std::fmt::Display>>(

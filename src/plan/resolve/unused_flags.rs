@@ -1,0 +1,70 @@
+//! Flags that have no effect in a plan: usage errors, since the user expects an effect.
+
+use super::infrastructure::Choice;
+use super::{Resolver, takes_infrastructure};
+use crate::infrastructure::Infrastructure;
+use crate::plan::ServerTarget;
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
+
+impl Resolver<'_> {
+    pub(super) fn unused_flags(
+        &mut self,
+        server: &ServerTarget,
+        infrastructure: &Choice,
+        scenarios: &[ScenarioId],
+    ) {
+        self.unused_credentials(server, &infrastructure.chosen);
+        // If all scenario names are wrong, it is unknown which scenarios were meant.
+        if scenarios.iter().any(|id| id.kind() != ScenarioKind::Probe) {
+            self.unused_infra(&infrastructure.chosen, scenarios);
+            self.unused_async(infrastructure, scenarios);
+        }
+    }
+
+    fn unused_credentials(&mut self, server: &ServerTarget, chosen: &Infrastructure) {
+        if !self.request.copy_credentials {
+            return;
+        }
+        if !matches!(server, ServerTarget::Isolated { .. }) {
+            self.error(
+                "--copy-credentials: only for an isolated server, other servers have their own; \
+                 remove --server or --copy-credentials"
+                    .to_owned(),
+            );
+        } else if !matches!(chosen, Infrastructure::Clouds(_)) {
+            self.error(
+                "--copy-credentials: this plan launches on no cloud; name one with -c, or remove \
+                 --copy-credentials"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn unused_infra(&mut self, chosen: &Infrastructure, scenarios: &[ScenarioId]) {
+        let is_named = !self.request.infra.is_empty();
+        // A cloud is no error: enabled clouds change the server's responses and its memory even
+        // if nothing is launched.
+        if is_named && *chosen == Infrastructure::Loopback && !takes_infrastructure(scenarios) {
+            self.error(
+                "-c loopback: no selected scenario launches anything; remove it, or add one that \
+                 does, such as `-r launch`"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn unused_async(&mut self, infrastructure: &Choice, scenarios: &[ScenarioId]) {
+        let can_be_async = |id: &ScenarioId| match &Scenario::of(*id).work {
+            Work::Cli(command) => command.can_be_async,
+            Work::Api(_) | Work::Probe => false,
+        };
+        if self.request.run_async && !scenarios.iter().any(can_be_async) {
+            let reason = infrastructure.reason_for_none.as_deref();
+            self.error(format!(
+                "--run-async: no selected CLI scenario launches anything{}; remove it, or add one \
+                 that does: `-r launch`, `-r jobs`",
+                reason.map_or_else(String::new, |reason| format!(" ({reason})"))
+            ));
+        }
+    }
+}
