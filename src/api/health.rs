@@ -31,7 +31,11 @@ impl HealthPolicy {
 
     /// Time limit of one response.
     pub(super) fn limit(self) -> TimeLimit {
-        let name = if self == Self::PROBE { "health probe timeout" } else { "SDK timeout" };
+        let name = match self {
+            Self::SDK => "SDK timeout",
+            Self::PROBE => "health probe timeout",
+            _ => "skyload's timeout",
+        };
         TimeLimit { time: self.timeout, name }
     }
 }

@@ -57,7 +57,7 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 /// Renamed error types: old and new name.
-const ERROR_TYPES: [(&str, &str); 16] = [
+const ERROR_TYPES: [(&str, &str); 20] = [
     ("cannot run sky", ClientFault::Start.name()),
     ("client out of memory", ClientFault::Memory.name()),
     ("client out of open files", ClientFault::OpenFiles.name()),
@@ -65,10 +65,14 @@ const ERROR_TYPES: [(&str, &str); 16] = [
     ("client out of processes", ClientFault::Processes.name()),
     ("connect", error_type::CONNECT_ERROR),
     ("connection broke", error_type::CONNECTION_LOST),
+    ("does not end", error_type::JOB_NOT_FINISHED),
+    ("error in plain text", error_type::PLAIN_TEXT_ERROR),
     ("error without a type", error_type::UNTYPED_ERROR),
     ("fault of skyload", ClientFault::Skyload.name()),
+    ("needs authentication", error_type::NEEDS_AUTHENTICATION),
     ("no such request", error_type::REQUEST_NOT_FOUND),
     ("not done in time", error_type::NOT_REMOVED_IN_TIME),
+    ("not set up", error_type::NOT_SET_UP),
     ("not there in time", error_type::NOT_READY_IN_TIME),
     ("request under way", error_type::REQUEST_NOT_FINISHED),
     ("unfinished", error_type::ITERATION_NOT_FINISHED),

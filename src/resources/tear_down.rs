@@ -255,7 +255,10 @@ impl Attempts {
             let (error_type, message) = if FAILED_STATES.contains(&status) || was_cancelled {
                 (status.to_lowercase(), format!("{} ended as {status}", job.name))
             } else if is_late && !has_ended(job) {
-                ("does not end".to_owned(), format!("{} was still {status}", job.name))
+                (
+                    error_type::JOB_NOT_FINISHED.to_owned(),
+                    format!("{} was still {status}", job.name),
+                )
             } else {
                 continue;
             };

@@ -106,9 +106,10 @@ impl Resolver<'_> {
         let api = self.settings.users;
         let cli = self.settings.cli_users.unwrap_or(api);
         let infra = self.settings.infra_users;
-        for users in [api, cli, infra] {
-            if !(1..=MAX_USERS).contains(&users) {
-                self.error(format!("users: expected a number from 1 to {MAX_USERS}, got {users}"));
+        for (key, users) in [("users", api), ("cli-users", cli), ("infra-users", infra)] {
+            let is_inherited = key == "cli-users" && self.settings.cli_users.is_none();
+            if !(1..=MAX_USERS).contains(&users) && !is_inherited {
+                self.error(format!("{key}: expected a number from 1 to {MAX_USERS}, got {users}"));
             }
         }
         Users { api, cli, infra }

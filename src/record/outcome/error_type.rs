@@ -42,8 +42,11 @@ pub const NOT_READY_IN_TIME: &str = "not-ready-in-time";
 /// Teardown that did not end in time.
 pub const NOT_REMOVED_IN_TIME: &str = "not-removed-in-time";
 
-/// All of them.
-const ALL: [&str; 14] = [
+/// Managed job that still ran near the end of the teardown.
+pub const JOB_NOT_FINISHED: &str = "job-not-finished";
+
+/// All types of this module.
+const ALL: [&str; 15] = [
     TIMEOUT,
     CONNECT_ERROR,
     CONNECTION_LOST,
@@ -58,6 +61,7 @@ const ALL: [&str; 14] = [
     NOT_SET_UP,
     NOT_READY_IN_TIME,
     NOT_REMOVED_IN_TIME,
+    JOB_NOT_FINISHED,
 ];
 
 /// Whether a type is skyload's own: then no server wrote it, and no secret is part of it.

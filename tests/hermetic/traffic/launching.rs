@@ -291,6 +291,6 @@ async fn a_job_that_does_not_end_is_cancelled_before_the_teardown_times_out() ->
     let log = tear_down(&server, &test, TeardownMode::WaitForJobs, Duration::from_secs(25)).await?;
     assert!(log.verified && log.left.is_empty(), "{log:?}");
     let failed: Vec<&str> = log.failed().map(|(_, f)| f.error_type.as_str()).collect();
-    assert_eq!(failed, ["does not end"; 3]);
+    assert_eq!(failed, ["job-not-finished"; 3]);
     Ok(())
 }

@@ -85,7 +85,11 @@ fn a_skipped_budget_is_noted() -> anyhow::Result<()> {
         .fake("CONSTANTS", r#"{"SHORT_WORKER_MEM_GB": 0.3, "LONG_WORKER_MEM_GB": 0.4}"#)
         .run()?;
     let report = run.expect(&site, Verdict::Pass)?;
-    assert_finding(&report, Severity::Note, "its budget was not tried: long-executor");
-    assert_finding(&report, Severity::Note, "server: this SkyPilot has no constant for it");
+    assert_finding(&report, Severity::Note, "budget skipped, no such process: long-executor");
+    assert_finding(
+        &report,
+        Severity::Note,
+        "server: budget skipped, this SkyPilot has no constant for it",
+    );
     Ok(())
 }

@@ -172,7 +172,7 @@ fn announce_timing(plan: &LoadPlan, progress: Progress) {
     if let Some(work) = plan.overload() {
         progress.note(format!(
             "Burst: all users start together, about {} of work for this machine's CPUs; SDK \
-             timeouts (5 s for /launch and /exec, 3 times 2.5 s for health) will be hit; spread \
+             timeouts (5 s for /launch and /exec, 3 times 2.5 s for health) may be hit; spread \
              the starts with `--ramp auto`",
             in_minutes(work)
         ));
