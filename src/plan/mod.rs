@@ -27,6 +27,7 @@ pub use speed::Speed;
 
 pub use crate::target::{PINNED_SKYPILOT, ServerTarget, SkySelection};
 
+use crate::class::ProcessClass;
 use crate::infrastructure::Infrastructure;
 use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
@@ -190,6 +191,13 @@ impl LoadPlan {
     /// Whether any scenario launches something, or requests something launched before.
     pub fn launches(&self) -> bool {
         self.needs().into_iter().any(Need::takes_infrastructure)
+    }
+
+    /// Whether the server can have a process that the metric is about. Web workers exist in
+    /// deploy mode only.
+    pub fn can_have(&self, metric: Metric) -> bool {
+        let is_local = self.server == ServerTarget::Isolated { deploy: false };
+        !(is_local && matches!(metric, Metric::Class(ProcessClass::ServerWorker, _)))
     }
 
     /// Scenario groups that run sequentially; empty if all scenarios run concurrently.

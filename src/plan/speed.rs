@@ -67,6 +67,14 @@ impl Speed {
         self.effective_cpus() >= LEAST.max(FREE * self.cpus.usable())
     }
 
+    /// Whether other processes use at least one of the CPUs that a run may use. A quota leaves
+    /// CPUs to others, which take nothing from the run.
+    pub fn is_shared(self) -> bool {
+        let allowed = Cpus { quota: None, ..self.cpus }.usable();
+        let beyond = allowed - self.cpus.usable();
+        self.others.is_some_and(|others| others - beyond >= 1.0)
+    }
+
     /// CPU-seconds on this machine per CPU-second of the reference machine.
     pub fn factor(self) -> f64 {
         self.import.as_secs_f64() / Cost::REFERENCE_IMPORT

@@ -15,12 +15,18 @@ pub enum NodePriority {
     Idle,
     /// Low priority (nice 5): about a third of the CPU that a process of nice 0 gets.
     Low,
+    /// Normal priority (nice 0): as much CPU as any other process.
+    Normal,
 }
 
 impl NodePriority {
     /// Priority that lets nodes start on a machine of this speed; idle if unknown.
     pub fn on(speed: Option<Speed>) -> Self {
         match speed {
+            // Beside other programs a third of a share is too little: SkyPilot's jobs controller
+            // then takes more than the 120 s that a follower of a job's log waits for the
+            // job's final status.
+            Some(speed) if speed.is_shared() => Self::Normal,
             Some(speed) if !speed.leaves_cpu_for_nodes() => Self::Low,
             Some(_) | None => Self::Idle,
         }
@@ -31,6 +37,7 @@ impl NodePriority {
         match self {
             Self::Idle => "19",
             Self::Low => "5",
+            Self::Normal => "0",
         }
     }
 
@@ -39,6 +46,7 @@ impl NodePriority {
         match self {
             Self::Idle => ("chrt", &["--idle", "0"]),
             Self::Low => ("nice", &["-n", "5"]),
+            Self::Normal => ("nice", &["-n", "0"]),
         }
     }
 
@@ -50,7 +58,7 @@ impl NodePriority {
                 "The running nodes have idle CPU priority and may be slow, since the machine has \
                  little idle CPU now; run `cargo xtask infra down` to have new ones started"
             }
-            Self::Low => {
+            Self::Low | Self::Normal => {
                 "The running nodes take CPU from the API server, since the machine had little idle \
                  CPU at their start; run `cargo xtask infra down` to have new ones started"
             }
@@ -65,6 +73,10 @@ impl NodePriority {
                 "nodes are local processes at low CPU priority (nice 5), since the machine has \
                  little idle CPU"
             }
+            Self::Normal => {
+                "nodes are local processes at normal CPU priority, since other processes keep the \
+                 machine busy"
+            }
         }
     }
 }
@@ -78,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nodes_have_low_instead_of_idle_priority_on_a_busy_machine() {
+    fn nodes_get_more_than_idle_cpu_on_a_busy_machine() {
         let speed = |elapsed| {
             let import = Duration::from_secs(2);
             let cpus = Cpus { allowed: 2, quota: None };
@@ -91,5 +103,9 @@ mod tests {
         let one = Cpus { allowed: 2, quota: Some(1.0) };
         let one = speed(2).map(|speed| Speed { cpus: one, concurrency: 1, ..speed });
         assert_eq!(NodePriority::on(one), NodePriority::Low);
+        let beside = speed(4).map(|speed| Speed { others: Some(1.9), ..speed });
+        assert_eq!(NodePriority::on(beside), NodePriority::Normal);
+        let outside_of_the_quota = one.map(|speed| Speed { others: Some(1.0), ..speed });
+        assert_eq!(NodePriority::on(outside_of_the_quota), NodePriority::Low);
     }
 }

@@ -4,9 +4,7 @@ use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::limits::{CONFIGURED, LimitCheck, LimitState};
 use crate::analysis::metrics::{Absence, Measured};
 use crate::analysis::{Exactness, MemoryReport};
-use crate::class::ProcessClass;
 use crate::metric::{Amount, Metric, Needs, ServerMetric, Unit};
-use crate::plan::ServerTarget;
 use crate::record::environment::Environment;
 use crate::units::total;
 
@@ -29,9 +27,10 @@ impl Findings {
                         Severity::Note,
                         format!("{metric}: budget skipped, {}", reason_not_stopped(case)),
                     ),
-                    _ if could_have_run(case, metric) => skipped.push(metric.to_string()),
+                    _ if case.evidence.plan.can_have(metric) => skipped.push(metric.to_string()),
                     _ => {}
                 },
+                (LimitState::NoConstant, ..) if !case.evidence.plan.can_have(metric) => {}
                 (LimitState::NoConstant, ..) => self.add_about(
                     about,
                     Severity::Note,
@@ -212,13 +211,6 @@ impl Findings {
             }
         }
     }
-}
-
-/// Whether the server of this run could have a process of the metric's class. Web workers exist
-/// in deploy mode only.
-fn could_have_run(case: &Case<'_>, metric: Metric) -> bool {
-    let is_local = case.evidence.plan.server == ServerTarget::Isolated { deploy: false };
-    !(is_local && matches!(metric, Metric::Class(ProcessClass::ServerWorker, _)))
 }
 
 /// Clause that names the conditions for measuring a metric; empty without conditions.

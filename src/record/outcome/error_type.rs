@@ -45,7 +45,7 @@ pub const NOT_REMOVED_IN_TIME: &str = "not-removed-in-time";
 /// Managed job that still ran near the end of the teardown.
 pub const JOB_NOT_FINISHED: &str = "job-not-finished";
 
-/// All types of this module.
+/// Types of this module.
 const ALL: [&str; 15] = [
     TIMEOUT,
     CONNECT_ERROR,

@@ -201,7 +201,7 @@ mod tests {
             "--requests-per-scenario 4 -r status --api validate --cloud none --waves 2 \
              --profile smoke",
         ] {
-            assert_eq!(typed(words(before)), typed(words(now)), "{before}");
+            assert_eq!(parse(words(before)), parse(words(now)), "{before}");
         }
     }
 

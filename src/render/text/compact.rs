@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{INDENT, findings, memory, one_line};
-use crate::analysis::{Report, ScenarioReport, ScenarioState, Severity};
+use crate::analysis::{LimitCheck, Report, ScenarioReport, ScenarioState, Severity};
 use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
 use crate::render::format::seconds;
@@ -93,7 +93,9 @@ fn peaks(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let (how, classes) = (profiler.describe(), memory.classes.len());
     writeln!(out, "\nMEMORY by process class, in MiB ({how}; all {classes} classes with -v)")?;
     tables::memory::with_budget(memory, &report.budgets).text(INDENT, out)?;
-    memory::budgets_of_absent_classes(memory, &report.budgets, out)?;
+    let possible = report.budgets.iter().filter(|check| report.plan.can_have(check.metric));
+    let possible: Vec<LimitCheck> = possible.cloned().collect();
+    memory::budgets_of_absent_classes(memory, &possible, out)?;
     if let Some(budgeted) = phases::with_budget(report) {
         budgeted.text(INDENT, out)?;
     }

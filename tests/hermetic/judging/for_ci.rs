@@ -141,7 +141,7 @@ fn a_failed_junit_case_has_figures_and_a_hint() {
     over_budget(&mut run);
     let (text, _) = junit_of(&run);
     assert!(text.contains(r#"message="short-executor: 180.0 MiB, budget 100.0 MiB (configured)""#));
-    assert!(text.contains("hint: see `cargo xtask report 20261124"), "{text}");
+    assert!(text.contains("hint: `cargo xtask report 20261124"), "{text}");
     assert!(text.contains("measured 180.0 MiB, budget 100.0 MiB (configured)"), "{text}");
 }
 
@@ -270,5 +270,5 @@ fn a_junit_case_counts_iterations_that_the_load_generator_could_not_finish() {
     let mut run = good_run(&four_users());
     run.load_generator_fails(2);
     let (text, _) = junit_of(&run);
-    assert!(text.contains("2 iterations, 0 failed, 2 more that the load generator"), "{text}");
+    assert!(text.contains("2 iterations, 0 failed, 2 more failed in the load generator"), "{text}");
 }

@@ -77,7 +77,7 @@ async fn health_that_exceeds_the_sdk_timeout_fails_the_iteration() -> anyhow::Re
     let segment = &outcome.segments[0];
     assert_eq!(kinds(segment), [(None, "timeout", 3)]);
     let message = &segment.tally.kinds()[0].example.message;
-    assert!(message.ends_with("(asked 3x)"), "{message}");
+    assert!(message.ends_with("(tried 3x)"), "{message}");
     // The only request is health, and the time of all three attempts counts.
     assert_eq!(segment.steps.keys().collect::<Vec<_>>(), ["health"]);
     assert!(

@@ -18,7 +18,7 @@ use crate::support::Site;
 #[case::runs(&["runs"])]
 #[case::prune(&["runs", "prune"])]
 #[case::recommend(&["recommend"])]
-#[case::test(&["test"])]
+#[case::tests(&["test"])]
 #[case::infra(&["infra"])]
 #[case::infra_up(&["infra", "up"])]
 #[case::bench(&["bench", "profiler"])]
