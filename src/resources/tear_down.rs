@@ -110,7 +110,7 @@ pub async fn tear_down(
             error_type: error_type::NOT_REMOVED_IN_TIME.to_owned(),
             message: format!("resources not removed after {}", humantime::format_duration(limit)),
         };
-        log.steps.push(step("teardown", began, Some(failure)));
+        log.steps.push(step("all resources", began, Some(failure)));
     }
 }
 

@@ -91,7 +91,11 @@ fn shortened(text: &str) -> String {
 fn peaks(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let (Some(memory), Some(profiler)) = (&report.memory, report.profiler) else { return Ok(()) };
     let (how, classes) = (profiler.describe(), memory.classes.len());
-    writeln!(out, "\nMEMORY by process class, in MiB ({how}; all {classes} classes with -v)")?;
+    let more = match classes {
+        0 => String::new(),
+        classes => format!("; all {classes} classes with -v"),
+    };
+    writeln!(out, "\nMEMORY by process class, in MiB ({how}{more})")?;
     tables::memory::with_budget(memory, &report.budgets).text(INDENT, out)?;
     let possible = report.budgets.iter().filter(|check| report.plan.can_have(check.metric));
     let possible: Vec<LimitCheck> = possible.cloned().collect();

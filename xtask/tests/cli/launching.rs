@@ -44,7 +44,7 @@ fn all_launches_succeed_and_are_torn_down() -> anyhow::Result<()> {
 #[rstest]
 #[case::that_stays(
     ("SURVIVOR", "sky.down:1"),
-    "still there when the server was stopped: cluster skyload-"
+    "not removed when the server was stopped: cluster skyload-"
 )]
 #[case::whose_end_fails(
     ("INFRA_FAIL", "sky.down:1"),
@@ -75,7 +75,7 @@ fn paid_launches_need_consent() -> anyhow::Result<()> {
         .code(2)
         .stdout("")
         .stderr(predicate::str::contains("launches 1 cluster(s)"))
-        .stderr(predicate::str::contains("need --yes where nobody can be asked"));
+        .stderr(predicate::str::contains("need --yes when stdin is not a terminal"));
     assert!(site.runs().is_empty(), "no run is created");
     Ok(())
 }

@@ -14,7 +14,7 @@ fn a_server_that_exits_during_startup_is_an_error_with_its_log() -> anyhow::Resu
         .code(1)
         .stdout("")
         .stderr(predicate::str::contains("no such table: users"))
-        .stderr(predicate::str::contains("came to no result"));
+        .stderr(predicate::str::contains("has no result"));
     site.assert_nothing_is_left();
     assert!(!run.run_dir()?.instance().exists());
     Ok(())

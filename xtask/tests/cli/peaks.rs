@@ -94,7 +94,7 @@ fn sampled_peaks_are_lower_bounds() -> anyhow::Result<()> {
     let short = memory.class(ProcessClass::ShortExecutor).expect("some ran");
     assert_ne!(short.exactness, Exactness::Exact);
     run.assert()
-        .stdout(predicate::str::contains("(sampled: short peaks are missed"))
+        .stdout(predicate::str::contains("(sampled RSS, short peaks are missed"))
         .stdout(predicate::str::is_match(r"short-executor +\d+ +\d+ +>=")?);
     Ok(())
 }

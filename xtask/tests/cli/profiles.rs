@@ -171,7 +171,7 @@ fn the_end_of_the_server_ends_its_profile() -> anyhow::Result<()> {
         .code(0)
         .stderr(predicate::str::contains("Profiling: the server exited"))
         .stdout(predicate::str::contains("MONITORING SUMMARY"))
-        .stdout(predicate::str::contains("the main process of the server ended after "));
+        .stdout(predicate::str::contains("the server's main process exited after "));
     site.assert_nothing_is_left();
     Ok(())
 }

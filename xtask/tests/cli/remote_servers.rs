@@ -15,7 +15,7 @@ fn a_remote_server_is_loaded_and_not_restarted() -> anyhow::Result<()> {
     let url = server.url();
     let run = site.load(["--server", &url, "--api", "all", "-r", "all"]).run()?;
     let report = run.expect(&site, Verdict::Pass)?;
-    assert_finding(&report, Severity::Note, "its memory was not measured");
+    assert_finding(&report, Severity::Note, "memory not measured");
     assert!(report.summary.is_none() && report.memory.is_none() && report.budgets.is_empty());
     run.assert()
         .stdout(predicate::str::contains("MONITORING SUMMARY").not())
@@ -68,7 +68,7 @@ fn an_error_that_may_be_expected_is_inconclusive() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_CONSOLIDATION", "0"), ("FAKE_SKY_DAEMONS", "0")])?;
     let run = site.load(["--server", &server.url(), "--api", "jobs_queue"]).run()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
-    let words = "would be right only on a server that does not run managed jobs itself";
+    let words = "expected only on a server that does not run managed jobs itself";
     assert_finding(&report, Severity::Inconclusive, words);
     run.assert().stdout(predicate::str::contains("unjudged: expected only on"));
     server.finish()

@@ -45,7 +45,7 @@ fn a_sampling_gap_is_inconclusive(#[case] until: Phase) -> anyhow::Result<()> {
     signal(profiler, Signal::SIGCONT)?;
     let run = run.finish()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, "the profiler was silent for ");
+    assert_finding(&report, Severity::Inconclusive, "sampling gap of ");
     let longest = report.coverage.gaps.iter().map(|gap| gap.length).max();
     assert!(longest >= Some(Duration::from_millis(2_300)), "{:?}", report.coverage.gaps);
     Ok(())
@@ -59,7 +59,7 @@ fn a_killed_profiler_ends_the_run() -> anyhow::Result<()> {
     signal(run.profiler()?, Signal::SIGKILL)?;
     let run = run.finish()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, "the profiler ended by itself after ");
+    assert_finding(&report, Severity::Inconclusive, "the profiler exited unexpectedly after ");
     assert_finding(
         &report,
         Severity::Inconclusive,
@@ -92,12 +92,8 @@ fn a_machine_below_the_memory_floor_is_not_loaded() -> anyhow::Result<()> {
     let site = Site::with(&Settings { memory_floor: floor, ..Settings::default() })?;
     let run = site.load([""; 0]).run()?;
     let report = run.expect(&site, Verdict::Inconclusive)?;
-    assert_finding(&report, Severity::Inconclusive, "stopped to protect the machine after ");
-    assert_finding(
-        &report,
-        Severity::Inconclusive,
-        "the run ended before its load began: api:status, ",
-    );
+    assert_finding(&report, Severity::Inconclusive, "load stopped after ");
+    assert_finding(&report, Severity::Inconclusive, "the run ended before the load: api:status, ");
     Ok(())
 }
 
@@ -113,9 +109,9 @@ fn a_load_that_reaches_the_memory_floor_is_stopped() -> anyhow::Result<()> {
             .fake("BURST", 4)
             .fake("SERVICE_MS", 3_000)
             .run()?;
-        if run.stderr().contains("Load, 2 scenarios at once: stopped to protect the machine") {
+        if run.stderr().contains("Load: stopped, memory floor reached") {
             let report = run.expect(&site, Verdict::Inconclusive)?;
-            let (grave, words) = (Severity::Inconclusive, "stopped to protect the machine after ");
+            let (grave, words) = (Severity::Inconclusive, "load stopped after ");
             assert_finding(&report, grave, words);
             assert_finding(&report, grave, "stopped before all iterations ran: api:status");
             return Ok(());

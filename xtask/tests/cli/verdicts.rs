@@ -51,7 +51,7 @@ fn failed_requests_are_counted_shown_and_measured(
     let measured = failed.segments[0].iteration_duration.map(|iterations| iterations.count);
     assert_eq!(measured, Some(6), "failed iterations are in the statistics");
 
-    let line = format!(r"\n +2x api:status: status\S*: HTTP {status} .*{error_type}.*\[ERROR\]");
+    let line = format!(r"\n +2x api:status: status\S*: HTTP {status} .*{error_type}.*\[error\]");
     run.assert().stdout(predicate::str::is_match(line)?);
     let junit = run.junit("load")?;
     assert_eq!(junit.matches("<failure").count(), 1, "{junit}");

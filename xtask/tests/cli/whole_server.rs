@@ -31,7 +31,8 @@ fn a_server_that_exceeds_a_total_is_over_budget(
     let report = modest.expect(&site, Verdict::Pass)?;
     let (measured, state) = check(&report, metric);
     assert_eq!(state, LimitState::Within, "{measured:?}");
-    let case = |word| predicate::str::is_match(format!(r"gate: {word} .*::case_\d+_{metric}"));
+    let name = metric.to_string().replace('-', "_");
+    let case = |word| predicate::str::is_match(format!(r"gate: {word} .*::case_\d+_{name}"));
     modest.assert().stderr(case("PASS")?);
 
     let greedy = load().fake(setting, value).run()?;
@@ -40,7 +41,8 @@ fn a_server_that_exceeds_a_total_is_over_budget(
     assert_eq!(state, LimitState::Over, "{more:?}");
     assert!(more > measured, "{more:?} is not more than {measured:?}");
     assert_finding(&report, Severity::OverBudget, &format!("{metric}: "));
-    let row = format!(r"\n  {metric}\b.*-\d+%  OVER\n|\n  {metric}\b.* 0 +-  OVER\n");
+    let heading = metric.row().heading;
+    let row = format!(r"\n  {heading}\b.*-\d+%  OVER\n|\n  {heading}\b.* 0 +-  OVER\n");
     greedy.assert().stderr(case("FAIL")?).stdout(predicate::str::is_match(row)?);
     Ok(())
 }

@@ -121,7 +121,7 @@ pub(super) fn step_result(stopped: Option<StopReason>) -> &'static str {
     match stopped {
         None => "done",
         Some(StopReason::Interrupted) => "interrupted",
-        Some(StopReason::MemoryFloor) => "stopped to protect the machine",
+        Some(StopReason::MemoryFloor) => "stopped, memory floor reached",
         Some(StopReason::ServerLost) => "the server is gone",
         Some(StopReason::ProfilerLost) => "the profiler is gone",
     }
