@@ -43,6 +43,7 @@ impl Tests {
         secrets: Vec<(&'static str, String)>,
     ) -> Result<Self> {
         let build = Build::make(nextest, workspace)?;
+        // The default filter of the profile `load` would hide the tests of the gate.
         let list = output_of(build.nextest("list", "load").args([
             "--ignore-default-filter",
             "--message-format",
@@ -88,6 +89,7 @@ impl Tests {
         let mut command = self.build.nextest("run", "load");
         command
             .args(["--no-input-handler", "--show-progress", "none"])
+            // A thread for each scenario, since all of them run concurrently.
             .args(["--test-threads", &planned.len().to_string()])
             .args(["-E", &any_of(&planned)])
             .env(env::RUN_DIR, run.path())
@@ -112,6 +114,7 @@ impl Tests {
             .gate
             .iter()
             .map(String::as_str)
+            // rstest names a case `case_NN_NAME`; other tests have no metric and always run.
             .filter(|name| match name.split_once("::case_").and_then(|(_, n)| n.split_once('_')) {
                 Some((_, metric)) => budgeted.iter().any(|budget| budget == metric),
                 None => true,
@@ -139,6 +142,7 @@ impl Tests {
                 run.gate_log().display()
             ),
         };
+        // nextest writes the result of each test to standard error.
         let text = String::from_utf8_lossy(&output.stderr);
         let mut lines: Vec<String> = text
             .lines()

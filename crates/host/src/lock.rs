@@ -31,6 +31,7 @@ impl FileLock {
                 return Err(error).with_context(|| format!("locking `{}`", path.display()));
             }
         }
+        // Removes the pid of an earlier holder: the file stays when its lock is released.
         file.set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .with_context(|| format!("writing `{}`", path.display()))?;
@@ -39,6 +40,7 @@ impl FileLock {
 
     /// Pid of the process that holds the lock, as written in the file; empty if unknown.
     pub fn holder(path: &Path) -> String {
+        // Not exact for a moment: a new holder takes the lock before it writes its pid.
         fs::read_to_string(path).unwrap_or_default().trim().to_owned()
     }
 }

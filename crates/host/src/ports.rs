@@ -34,12 +34,14 @@ impl PortRange {
     /// Ports of the range, rotated by this process's pid so that concurrent processes try
     /// different ones first.
     pub fn ports(self) -> Vec<u16> {
+        // These files exist on Linux only. Without them, the range begins at its default.
         let read = |name| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
         let range = read("ip_local_port_range").unwrap_or_default();
         let reserved = read("ip_local_reserved_ports").unwrap_or_default();
         let pid = std::process::id();
         let offset = u16::try_from(pid % u32::from(self.count)).unwrap_or(0);
         let mut ports = self.outside(&range, &reserved);
+        // Without the reserved ports, there may be fewer than `count`.
         let middle = usize::from(offset).min(ports.len());
         ports.rotate_left(middle);
         ports
@@ -49,6 +51,7 @@ impl PortRange {
     /// format of `/proc/sys/net/ipv4/ip_local_*`.
     fn outside(self, range: &str, reserved: &str) -> Vec<u16> {
         let begin = range.split_whitespace().next().and_then(|first| first.parse::<u16>().ok());
+        // Leaves room for the ranges above, which move down with the ephemeral range, too.
         let highest = begin.and_then(|begin| begin.checked_sub(self.above + self.count));
         let first = match highest {
             Some(highest) if highest >= LOWEST => highest.min(self.first),
@@ -58,6 +61,7 @@ impl PortRange {
         let reserved = ranges(reserved);
         let is_reserved =
             |port: u16| reserved.iter().any(|(first, last)| (*first..=*last).contains(&port));
+        // The sum fits: `first` is at most `self.first`, and no range ends above 30,000.
         (first..first + self.count).filter(|port| !is_reserved(*port)).collect()
     }
 }
@@ -70,6 +74,7 @@ pub fn is_free(port: u16) -> bool {
 /// Whether `port` of `address` can be bound. With the unspecified address, only if no process
 /// listens on that port of any address.
 pub fn is_free_on(address: Ipv4Addr, port: u16) -> bool {
+    // Rust binds with SO_REUSEADDR, so a port with connections in TIME_WAIT is free.
     TcpListener::bind((address, port)).is_ok()
 }
 

@@ -64,6 +64,7 @@ impl Progress {
             line(&format!("{what} .."));
         }
         let line_every = if self.verbose { LINE_EVERY_IF_VERBOSE } else { LINE_EVERY };
+        // The line above counts as the first, so the next one follows after `line_every`.
         let (began, milestone) = (Instant::now(), RefCell::default());
         Step { what, bar, began, line_every, last_line: Cell::new(began), milestone }
     }
@@ -90,6 +91,7 @@ fn bar(what: &str, estimate: Option<Duration>) -> ProgressBar {
     let (bar, template) = match estimate {
         None => (ProgressBar::new_spinner(), "{spinner} {wide_msg} {elapsed}".to_owned()),
         Some(estimate) => (
+            // A bar of length 0 is always full.
             ProgressBar::new(estimate.as_secs().max(1)),
             format!("{{bar:20}} {{wide_msg}} {{elapsed}} of about {} s", estimate.as_secs()),
         ),
@@ -98,6 +100,7 @@ fn bar(what: &str, estimate: Option<Duration>) -> ProgressBar {
         bar.set_style(style);
     }
     bar.set_message(what.to_owned());
+    // Redraws between updates as well, so that the elapsed time does not stand still.
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
@@ -140,6 +143,7 @@ impl Step {
 
 fn show(bar: &ProgressBar, text: String, began: Instant) {
     // A step that takes longer than its estimate has a full bar, not a longer one.
+    // A spinner has no length, and its position is not shown.
     bar.set_position(began.elapsed().as_secs().min(bar.length().unwrap_or(u64::MAX)));
     bar.set_message(text);
 }

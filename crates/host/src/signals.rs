@@ -50,11 +50,13 @@ impl Signals {
                     .context("listening for signals")?;
             }
         }
+        // A second call returns the first flags, since `is_interrupted` reads only those.
         Ok(INSTALLED.get_or_init(|| signals).clone())
     }
 
     /// Whether a signal was received.
     pub fn interrupted(&self) -> bool {
+        // Relaxed, since the flag guards no other data.
         self.received.load(Ordering::Relaxed)
     }
 
@@ -106,6 +108,7 @@ impl Signals {
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The lowest bit of the mask stands for signal 1.
     mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }
 

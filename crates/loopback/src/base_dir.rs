@@ -151,6 +151,7 @@ fn fallback(state: &Path, temporary: &Path) -> Result<PathBuf> {
     let mut parents = [temporary, Path::new(DEFAULT_TEMPORARY)].into_iter();
     let is_suitable = |parent: &&Path| {
         parent.canonicalize().is_ok_and(|parent| {
+            // Less than the maximum, since a slash joins the two.
             obstacle(&parent).is_none() && parent.as_os_str().len() + name.len() < LONGEST_BASE
         })
     };

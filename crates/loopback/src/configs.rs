@@ -87,6 +87,7 @@ pub(super) fn sshd_config(
     variables: &[(String, String)],
 ) -> String {
     // sshd's defaults of 10 sessions and 10 starting connections are too few for a load.
+    // All variables in one line: sshd ignores further lines with `SetEnv`.
     let variables: Vec<String> =
         variables.iter().map(|(name, value)| format!("\"{name}={value}\"")).collect();
     format!(

@@ -263,7 +263,9 @@ impl Loopback {
 
     /// Tears the cluster down, unless it was reused. Returns CPU and memory of the nodes.
     pub fn finish(mut self) -> Result<NodeFigures> {
+        // Before the teardown: if that fails, Drop must not repeat it.
         self.ended = true;
+        // The teardown below ends the supervisor, so this must be known before.
         let killed = (!self.record.is_up()).then(|| "the nodes' supervisor was killed".to_owned());
         if self.is_reused {
             let figures = self.figures()?;
@@ -297,6 +299,7 @@ pub fn jobs(record: &Record, workspace: &Workspace, progress: Progress) -> Resul
 impl Drop for Loopback {
     fn drop(&mut self) {
         if !self.ended && !self.is_reused {
+            // After an error the record stays, and the next run tears down.
             _ = self.record.tear_down(&self.workspace);
         }
     }

@@ -44,6 +44,7 @@ impl NodePriority {
     /// Program and arguments that start another program with this priority.
     pub(super) const fn prefix(self) -> (&'static str, &'static [&'static str]) {
         match self {
+            // 0 is the only priority within SCHED_IDLE.
             Self::Idle => ("chrt", &["--idle", "0"]),
             Self::Low => ("nice", &["-n", "5"]),
             Self::Normal => ("nice", &["-n", "0"]),

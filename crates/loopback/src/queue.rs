@@ -13,6 +13,7 @@ pub(super) struct Job {
 
 /// Jobs that have not ended.
 pub(super) fn jobs(node: &Node) -> Result<Vec<Job>> {
+    // The name is last, since it may contain blanks.
     let queue = node.read("squeue", &["-h", "-o", "%i %T %j"])?;
     Ok(queue.lines().filter_map(parse_job).collect())
 }

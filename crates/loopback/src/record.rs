@@ -128,6 +128,7 @@ impl Record {
             // A supervisor that does not end in time is killed below.
             _ = signal_and_wait(supervisor, Signal::SIGTERM, ENDS_WITHIN);
         }
+        // Without a readable list, processes are found by user, variable and descent alone.
         let members = read_json_optional(&self.layout().members(), "list of node processes");
         let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();
         known.extend(self.supervisor);
@@ -141,6 +142,8 @@ impl Record {
         if !has_process(self.account.uid) {
             leaked_files::remove(self.account, &leaked_files::SHARED_FOLDERS);
         }
+        // Last, so that the next run continues if a step above fails. Absent if the supervisor has
+        // removed it, as it does when its owner is gone.
         match fs::remove_file(Self::file(workspace)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).context("removing the loopback Slurm cluster's record");

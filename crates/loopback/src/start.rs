@@ -42,6 +42,7 @@ pub(super) fn provision(
 ) -> Result<()> {
     let layout = record.layout();
     let creating = || format!("creating `{}`", layout.folder().display());
+    // Node processes pass through this folder, and need not list it.
     make_folder(layout.folder(), 0o711).with_context(creating)?;
     for name in FOLDERS {
         let mode = if name.ends_with(".ssh") { 0o700 } else { 0o755 };
@@ -163,16 +164,21 @@ fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Resu
         format!("--pid-file={}", text(&layout.at("pid/munged"))),
         format!("--seed-file={}", text(&layout.at("munge/seed"))),
     ];
+    // `-D`: in the foreground, so that the supervisor is the parent and notices an exit.
+    // `-N`: the name of the node in slurm.conf, which is not the name of the host.
     let mut slurmd =
         vec!["-D".to_owned(), "-f".to_owned(), conf.clone(), "-N".to_owned(), "localhost".into()];
     if let Some(program) = packages.step_daemon() {
         slurmd.extend(["-d".to_owned(), text(&program)]);
     }
+    // `-c`: without saved state, which a new folder does not have.
     let slurmctld = ["-D".to_owned(), "-c".to_owned(), "-f".to_owned(), conf];
     let sshd = ["-D".to_owned(), "-e".to_owned(), "-f".to_owned(), text(&layout.sshd_config())];
     Ok(vec![
+        // The daemons of Slurm authenticate to each other through this socket.
         Daemon { opens: Some(layout.munge_socket()), ..daemon("munged", &munged)? },
         daemon("slurmctld", &slurmctld)?,
+        // Jobs inherit the priority of slurmd, and sessions that of sshd.
         Daemon { priority: Some(priority), ..daemon("slurmd", &slurmd)? },
         Daemon { priority: Some(priority), ..daemon("sshd", &sshd)? },
     ])
@@ -198,6 +204,7 @@ pub(super) fn start(
         record: Some(Record::file(workspace)),
     };
     let log = File::create(layout.log("supervisor")).context("creating the supervisor's log")?;
+    // No guard owns the supervisor: a persistent cluster outlives this process.
     Command::new(own_program()?)
         .arg(supervisor::COMMAND)
         .arg(serde_json::to_string(&options).context("writing the supervisor's options")?)
@@ -223,6 +230,7 @@ pub(super) fn wait_until_ready(
         signals.check()?;
         last = match node.read("sinfo", &["-h", "-o", "%t"]) {
             // Slurm's node is ready; the login node's sshd may still be starting.
+            // Slurm writes `idle*` while slurmd does not respond.
             Ok(state) if state.trim() == "idle" => {
                 match TcpStream::connect((Ipv4Addr::LOCALHOST, record.ports.ssh)) {
                     Ok(_) => return Ok(Some(())),

@@ -128,6 +128,7 @@ impl<'a> Program<'a> {
     fn run(&self, command: &mut Command) -> Result<StepResult> {
         let mut child = OwnedChild::spawn(command).context("starting the benchmark")?;
         let output = child.take_output();
+        // The only piped output is the plan, a few lines, which fit into the buffer of the pipe.
         let status = child.wait_unless(|| self.signals.interrupted())?;
         let mut text = String::new();
         if let Some(mut output) = output {

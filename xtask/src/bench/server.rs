@@ -55,6 +55,7 @@ pub(super) fn with<T>(
         credentials: Credentials::None,
     })?;
     let done = work(&session);
+    // A Ctrl-C that ended the work does not cancel the stop; another one does.
     signals.acknowledge();
     let step = progress.step("Stopping the server");
     session.finish(false, signals).context("stopping the server")?;

@@ -97,6 +97,7 @@ fn status(workspace: &Workspace) -> Result<()> {
         ));
     }
     let figures = record.figures()?;
+    // Not all file systems record the time of creation.
     let since = record.folder.metadata().and_then(|folder| folder.created());
     let age = since.ok().and_then(|since| SystemTime::now().duration_since(since).ok());
     // Whole seconds, since humantime would print nanoseconds.

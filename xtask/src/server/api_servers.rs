@@ -73,11 +73,13 @@ fn servers_among(
 ) -> Vec<(u32, u16)> {
     let mut candidates = Vec::new();
     for (&pid, seen) in processes.iter().filter(|(_, seen)| mentions_server(seen.words())) {
+        // Without `--port`, SkyPilot listens on its default port.
         let port = port(seen.words()).unwrap_or(DEFAULT_API_PORT);
         let listens = listens(pid, port);
         // A fork that has not called exec has its parent's command line and sockets.
         let is_fork = processes.get(&seen.parent).is_some_and(|parent| parent.words == seen.words);
         let runs = python_module(seen.words()) == Some(SERVER) && !is_fork;
+        // `coverage run -m ..` only mentions the module: such a process counts if it listens.
         if runs || listens && !is_fork {
             candidates.push(Candidate { pid, port, listens });
         }

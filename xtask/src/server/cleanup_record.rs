@@ -137,6 +137,7 @@ impl CleanupRecord {
             })?;
         }
         ssh_sockets::remove(&self.record.belongings.run);
+        // Last, so that the next run cleans up again if a step above fails.
         self.delete()?;
         Ok(removed)
     }
@@ -172,6 +173,7 @@ pub(crate) fn clean_up_after_dead_runs(
     kept_too: bool,
     progress: Progress,
 ) -> Result<()> {
+    // The first run of a state directory finds no such directory.
     let Ok(files) = fs::read_dir(workspace.custody()) else { return Ok(()) };
     for file in files.filter_map(Result::ok) {
         let cleanup = CleanupRecord::read(&file.path())?;

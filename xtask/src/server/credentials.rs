@@ -31,6 +31,7 @@ pub(super) fn copy(
     })?;
     let mut command = Command::new(python);
     Environment::of(For::ServerOn(clouds)).apply(&mut command);
+    // With `-c`, Python looks for modules in the working directory first.
     command.current_dir("/").args(["-c", SCRIPT]).args(clouds);
     let ran = command::run(&mut command, TIMEOUT, || signals.interrupted())
         .with_context(|| format!("running `{}`", python.display()))?;

@@ -102,6 +102,7 @@ impl IsolatedServer {
             directory: home.clone(),
             set: vec![
                 ("HOME".to_owned(), text(&home)),
+                // A start with metrics on removes `$TMPDIR/metrics`, whichever server uses it.
                 ("TMPDIR".to_owned(), text(&temporary)),
                 (env::LOCAL_PORT.to_owned(), ports.api.to_string()),
                 (env::NO_USAGE.to_owned(), "1".to_owned()),
@@ -185,6 +186,7 @@ impl IsolatedServer {
         }
         names.retain(|name| name != LIBRARIES);
         variables.extend(super::client_variables(context));
+        // Clients of these releases do not read the port of a local server from a variable.
         if !context.sky.facts.selects_port {
             let endpoint = url.as_str().trim_end_matches('/').to_owned();
             variables.push((env::ENDPOINT.to_owned(), endpoint));
@@ -201,6 +203,7 @@ impl IsolatedServer {
     /// Stops the server by `sky api stop` where possible, then kills and removes what is left.
     pub(super) fn finish(mut self, signals: &Signals) -> Result<StopOutcome> {
         self.ended = true;
+        // Before the cleanup, which removes the server's home with the log.
         launch::save_log_tail(&self.log, &self.run.server_log_tail())?;
         if !self.can_stop {
             self.cleanup.clean_up()?;

@@ -80,6 +80,7 @@ impl CommandEnvironment {
         }
         command
             .envs(self.requested.iter().map(|(name, value)| (name, value)))
+            // Last, so that no variable of the user replaces one of skyload.
             .envs(self.set.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.directory);
     }

@@ -20,7 +20,9 @@ pub(super) struct PortPair {
 
 /// Port of the request queue of a server whose API port is `api`, by SkyPilot's formula.
 pub(super) fn queue_port(api: u16) -> u16 {
+    // SkyPilot computes this in Python, whose `%` is never negative for a positive divisor.
     let offset = (i32::from(api) - i32::from(DEFAULT_API_PORT) + 11).rem_euclid(10_000);
+    // Always fits: the sum is at most 59,999.
     u16::try_from(50_000 + offset).unwrap_or(50_011)
 }
 

@@ -93,6 +93,7 @@ impl From<Found> for Owned {
 }
 
 fn title(words: &[OsString]) -> String {
+    // Separated as in `/proc/PID/cmdline`, which `arguments` splits.
     let line = words.join(OsStr::new("\0"));
     let kind = server_command::kind(server_command::arguments(line.as_encoded_bytes()));
     kind.unwrap_or_else(|| "(no title)".to_owned())
@@ -100,6 +101,8 @@ fn title(words: &[OsString]) -> String {
 
 /// Whether the process's standard output or error goes to a file below `home`.
 fn writes_into(pid: u32, home: &Path) -> bool {
+    // SkyPilot redirects executors to logs below the server's home: `server.log` while idle, and
+    // the log of a request while one is executed.
     [1, 2].iter().any(|fd| {
         std::fs::read_link(format!("/proc/{pid}/fd/{fd}"))
             .is_ok_and(|target| target.starts_with(home))

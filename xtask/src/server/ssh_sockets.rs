@@ -26,6 +26,7 @@ pub(super) fn remove(run: &RunId) {
 }
 
 fn folders(below: &Path, run: &RunId) -> Vec<PathBuf> {
+    // Length of a SkyPilot user id, in hexadecimal digits.
     const ID_LENGTH: usize = 8;
     let is_ours = |name: &str| {
         let id = name.strip_prefix("sky_ssh_").unwrap_or_default();

@@ -67,6 +67,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
     let mut environment = shell_environment();
     let cancellation = Cancellation::OnInterrupt(context.signals);
     launch::run_sky(sky, &["api", "stop"], &environment, cancellation)?;
+    // The server inherits the marker, by which its orphaned processes are found.
     let marker = (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string());
     environment.set.push(marker);
     step.update("sky api start");

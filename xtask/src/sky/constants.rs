@@ -122,6 +122,7 @@ impl ProbeOutput {
     }
 
     pub(super) fn into_facts(self) -> SkyFacts {
+        // SkyPilot writes GB and computes with units of 1024 cubed.
         let constant = |name: &str| self.constants.get(name).copied().map(gib);
         let constants = WorkerConstants {
             long: constant("LONG_WORKER_MEM_GB"),

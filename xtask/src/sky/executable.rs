@@ -71,6 +71,7 @@ fn python_of(shell: &Shell, script: &Path) -> Result<Option<PathBuf>> {
         Some(Interpreter::At(python)) => Some(python),
         Some(Interpreter::OnPath(name)) => on_path(shell, &name),
         Some(Interpreter::Beside(name)) => {
+            // The script itself follows links, by `realpath`, before it looks in its directory.
             let real = script
                 .canonicalize()
                 .with_context(|| format!("following the links of {}", script.display()))?;
@@ -96,6 +97,7 @@ fn interpreter(head: &str) -> Option<Interpreter> {
     let program = words.next()?;
     match base_name(program) {
         "env" => {
+            // Options of `env`, such as `-S`, and variables stand before the program.
             let name = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
             is_python(name).then(|| Interpreter::OnPath(name.to_owned()))
         }

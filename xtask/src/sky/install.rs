@@ -68,6 +68,7 @@ pub(super) fn release(
 /// Installs the newest nightly build, at most once a day. Without one, for example without a
 /// network, an earlier build is used.
 pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstallation> {
+    // The first ten characters of an RFC 3339 time are its date, in ASCII.
     let today = humantime::format_rfc3339_seconds(SystemTime::now()).to_string()[..10].to_owned();
     // One directory per day: a run that uses yesterday's build must not see it change.
     let folder = state_dir.join("sky").join(format!("{NIGHTLY}{today}"));
@@ -76,12 +77,14 @@ pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstal
     }
 
     let _lock = SetupLock::take(state_dir)?;
+    // Not `?`: without a network, an earlier build is used.
     let installer = Installer::choose(state_dir, progress);
     let step = progress.step("Installing the newest SkyPilot nightly (once a day)");
     match installer.and_then(|installer| install_nightly(&installer, &folder, &step)) {
         Ok(stamp) => {
             let installed = installation(stamp, &folder);
             step.done(format!("{}, in {}", installed.facts.version, folder.display()));
+            // The previous build stays, since a run may still use it.
             for old in nightlies(state_dir)?.iter().rev().skip(2) {
                 remove_folder(old)?;
             }

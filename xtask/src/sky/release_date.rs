@@ -56,6 +56,7 @@ fn published(output: &str) -> Option<SystemTime> {
 
 fn after_grace(published: SystemTime) -> String {
     let published = published.duration_since(UNIX_EPOCH).unwrap_or_default();
+    // As a `Timestamp`, which is capped at the last date that `humantime` can format.
     let after = Timestamp::default().plus(published).plus(GRACE);
     humantime::format_rfc3339_seconds(after.to_system_time()).to_string()
 }

@@ -63,6 +63,7 @@ pub(crate) fn run(python: &Path, query: &Query<'_>) -> Result<Effects> {
     let output = script.output().with_context(|| format!("starting {}", python.display()))?;
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr);
+        // The last line of a Python traceback is the error itself.
         bail!("{}", error.lines().last().unwrap_or("failed without a message").trim());
     }
     let output: Output =
@@ -95,6 +96,7 @@ impl Query<'_> {
     }
 
     fn effects(&self, output: &Output) -> Result<Effects> {
+        // In the order of the script: all modes of a machine, then the next machine.
         let requested: Vec<(MachineSize, Mode)> = self
             .machines
             .iter()

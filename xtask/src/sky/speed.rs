@@ -119,6 +119,7 @@ fn import(
             Import::Done(String::from_utf8_lossy(&output).into_owned())
         }
         Ran::TimedOut(_) => Import::TimedOut,
+        // After an interruption, the caller ends with `Signals::check`.
         Ran::Ended(..) | Ran::Interrupted => Import::Failed,
     })
 }
@@ -152,6 +153,7 @@ fn busy_of(stat: &str) -> Option<Duration> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: Vec<u64> =
         line.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
+    // The figures of guests, which follow, are parts of user and nice.
     let busy = total([0, 1, 2, 5, 6, 7].iter().filter_map(|index| ticks.get(*index)).copied());
     #[expect(clippy::cast_precision_loss, reason = "ticks since the start of a machine")]
     let seconds = busy as f64 / rustix::param::clock_ticks_per_second() as f64;

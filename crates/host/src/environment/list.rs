@@ -103,6 +103,7 @@ const CLOUDS: [(&[&str], &[&str]); 19] = [
     (&["aws"], &["AWS_", "BOTO_"]),
     (&["gcp"], &["GOOGLE_", "CLOUDSDK_", "GCLOUD_", "GCP_"]),
     (&["azure"], &["AZURE_", "ARM_"]),
+    // SkyPilot runs Kubernetes on the machines of its SSH node pools.
     (&["kubernetes", "ssh"], &["KUBECONFIG", "KUBERNETES_", "USE_GKE_GCLOUD_AUTH_PLUGIN"]),
     (&["slurm"], &["SLURM_"]),
     (&["cudo"], &["CUDO_"]),

@@ -18,6 +18,7 @@ pub fn shape<'a>(
     let inherited = inherited.into_iter().map(|(name, value)| (text(name), text(value)));
     let shaping = inherited.filter(|(name, _)| MemorySettings::affects_memory(name));
     let asked = asked.iter().map(|given| (given.name.clone(), given.value.to_string()));
+    // The later entry of a name replaces the earlier one: `--server-env` takes precedence.
     MemorySettings { variables: shaping.chain(asked).collect(), huge_pages: huge_pages() }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn is_proxy_variable(name: &str) -> bool {
 /// address. Empty if `variables` name no proxy.
 pub fn exceptions(variables: &[(OsString, OsString)]) -> Variables {
     let named = |(name, value): &&(OsString, OsString)| {
+        // Programs read an empty value as no proxy.
         PROXIES.contains(&name.to_string_lossy().to_lowercase().as_str()) && !value.is_empty()
     };
     if variables.iter().find(named).is_none() {
@@ -35,6 +36,7 @@ pub fn exceptions(variables: &[(OsString, OsString)]) -> Variables {
         }
     }
     let list = hosts.join(",");
+    // Both spellings, since some programs read only one of them.
     [EXCEPTIONS.to_owned(), EXCEPTIONS.to_uppercase()]
         .map(|name| (name.into(), list.clone().into()))
         .to_vec()

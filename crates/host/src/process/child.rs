@@ -89,6 +89,7 @@ impl OwnedChild {
         if self.is_running()
             && let Ok(pid) = i32::try_from(self.pid())
         {
+            // An error is ignored: the child is killed below in any case.
             _ = kill(Pid::from_raw(pid), signal);
         }
         self.end_within(within);

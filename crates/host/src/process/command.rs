@@ -56,6 +56,7 @@ pub fn output(command: &mut Command) -> Result<Output> {
 }
 
 fn output_unless(command: &mut Command, interrupted: impl Fn() -> bool) -> Result<Output> {
+    // Files: the wait below reads no pipe, and a tool blocks when a pipe is full.
     let (mut stdout, mut stderr) = (file()?, file()?);
     command.stdin(Stdio::null()).stdout(shared(&stdout)?).stderr(shared(&stderr)?);
     if interrupted() {
@@ -71,6 +72,7 @@ fn file() -> Result<File> {
 }
 
 fn shared(file: &File) -> Result<File> {
+    // The copies share one position in the file, so outputs are appended and not overwritten.
     file.try_clone().context("sharing the file for the command's output")
 }
 

@@ -107,6 +107,7 @@ impl Seen<'_> {
 pub fn find(known: &[ProcessIdentity], is_ours: impl Fn(&Seen<'_>) -> bool) -> Result<Vec<Found>> {
     let scan = Scan::now()?;
     let excluded = scan.ancestors();
+    // The pid of a process that has exited may belong to another one by now.
     let known = known.iter().filter(|known| known.is_alive()).map(|known| known.pid);
     let matched = scan.processes().filter(is_ours).map(|seen| seen.pid);
     let mut ours: HashSet<u32> =
@@ -115,6 +116,7 @@ pub fn find(known: &[ProcessIdentity], is_ours: impl Fn(&Seen<'_>) -> bool) -> R
     let found =
         scan.processes().filter(|seen| ours.contains(&seen.pid) && !excluded.contains(&seen.pid));
     let found = found.filter_map(|seen| {
+        // A process that has exited since the snapshot is left out.
         Some(Found { identity: ProcessIdentity::of(seen.pid)?, args: seen.args().to_vec() })
     });
     Ok(found.collect())

@@ -28,6 +28,7 @@ const HINTS: &[(&str, &str)] = &[
     ("dns error", NETWORK),
     ("temporary failure in name resolution", NETWORK),
     ("spurious network error", NETWORK),
+    // pip lists no versions if it cannot reach the index.
     ("(from versions: none)", NETWORK),
     ("failed to build", COMPILER),
     ("failed building wheel", COMPILER),

@@ -73,6 +73,7 @@ fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> 
     }
     let shown = command.to_string();
     let starting = || format!("starting `{shown}`");
+    // One pipe for both outputs, so that their lines keep the order.
     let (reader, writer) = io::pipe().with_context(starting)?;
     let mut command = Command::from(command);
     command.stdin(Stdio::null()).stdout(writer.try_clone().with_context(starting)?).stderr(writer);
@@ -81,6 +82,7 @@ fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> 
     // would never see the end of the output.
     drop(command);
 
+    // Reading a pipe has no time limit: a thread reads, and this one checks for interruptions.
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         // A read error ends this thread; the child is waited for below in any case.
@@ -99,6 +101,7 @@ fn run_unless(command: Cmd<'_>, step: &Step, interrupted: impl Fn() -> bool) -> 
             return Err(Interrupted.into());
         }
     }
+    // A tool may close its outputs before it exits.
     let status =
         child.wait_unless(interrupted).with_context(|| format!("waiting for `{shown}`"))?;
     Ok(Finished { command: shown, status, output })

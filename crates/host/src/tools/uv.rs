@@ -91,6 +91,7 @@ impl Uv {
             if finished.succeeded() || hint::is_network_failure(&finished.output) {
                 return Ok(finished);
             }
+            // A package that may be built already is not the reason of this failure.
             match without_wheels(&finished.output).filter(|name| !built.contains(name)) {
                 Some(name) => built.push(name),
                 None => break,

@@ -73,6 +73,7 @@ pub(super) fn obstacle(sky: &SkyPilot) -> Option<String> {
     }
     let packages = site_packages(python.parent()?.parent()?).ok()?.join("sky/clouds");
     // Nightlies have version 1.0.0: an old one is recognized by the missing module.
+    // A checkout that is installed in place is not there: building its wheel finds what is missing.
     let is_too_old = packages.is_dir() && !packages.join("slurm.py").exists();
     is_too_old.then(|| wheel::no_slurm(version))
 }
@@ -178,6 +179,7 @@ fn build(
     let python = node_python(&shell)?;
     remove_folder(folder)?;
     fs::create_dir_all(folder).context("creating the image's folder")?;
+    // SkyPilot keeps a wheel in a folder that is named by its hash.
     let wheels = folder.join("wheels").join(&wheel.hash);
     fs::create_dir_all(&wheels).context("creating a folder for the wheel")?;
     let name = wheel.path.file_name().context("finding the wheel's name")?;
@@ -188,6 +190,7 @@ fn build(
     let make_venv = || uv.command(&shell).args(["venv", "--seed", "--python"]).arg(&python);
     run(make_venv().arg(&runtime), step)?.into_output()?;
     let requirement = format!("{}[slurm,remote]", wheel.path.display());
+    // The same limit as for the API server, so that nodes get the same dependencies.
     let until = sky.resolved_as_of.as_deref().map(|date| ["--exclude-newer", date]);
     let what: Vec<&str> = until.into_iter().flatten().chain([requirement.as_str()]).collect();
     uv.install(&shell, &runtime.join("bin/python"), &what, step)?.into_output()?;
@@ -232,6 +235,7 @@ fn write_patches(folder: &Path) -> Result<()> {
 
 /// Python that node processes can start: the distribution's if supported, else one on PATH.
 fn node_python(shell: &Shell) -> Result<PathBuf> {
+    // Other Pythons are often in a home directory, which the nodes' user cannot enter.
     let distributions = {
         let _path = shell.push_env("PATH", "/usr/bin:/usr/local/bin:/bin");
         Python::find(shell)

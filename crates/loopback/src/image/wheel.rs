@@ -79,6 +79,7 @@ pub(super) fn build(
     let output = run(build, step)?.into_output().context("building SkyPilot's wheel")?;
     match parse_output(&output)? {
         BuildOutput::Built(wheel) => Ok(wheel),
+        // Old releases lack SkyPilot's own modules for Slurm.
         BuildOutput::Missing(module) if module.starts_with("sky") => {
             bail!("{}", no_slurm(&sky.version))
         }

@@ -33,6 +33,7 @@ pub(super) fn descendants() -> Result<Vec<Descendant>> {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
+        // Fails for a process that has exited since the listing.
         let Ok(stat) = fs::read(entry.path().join("stat")) else { continue };
         if let Some(process) = parse(pid, &stat, ticks, page) {
             all.insert(pid, process);
@@ -61,6 +62,7 @@ fn parse(pid: u32, stat: &[u8], ticks: u64, page: u64) -> Option<Descendant> {
         session: u32::try_from(field(6)?).ok()?,
         zombie: parsed.zombie,
         cpu: Duration::from_millis(cpu.saturating_mul(1000) / ticks.max(1)),
+        // rss, in pages.
         memory: ByteSize(field(24)?.saturating_mul(page)),
     })
 }

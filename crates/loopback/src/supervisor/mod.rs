@@ -113,6 +113,7 @@ pub fn run(options: &str) -> Result<()> {
     let signals = Signals::listen()?;
     let mut nodes = Nodes::new(options);
     let result = nodes.supervise(&signals);
+    // After an error as well: no node process may outlive the supervisor.
     nodes.end_all();
     let reason = result.inspect_err(|error| nodes.fail(format!("{error:#}")))?;
     match reason {
@@ -127,6 +128,7 @@ pub fn run(options: &str) -> Result<()> {
                 fs::remove_dir_all(folder)
                     .context("removing the loopback Slurm cluster's folder")?;
             }
+            // Last: if removing the folder fails, the next run finds the rest by the record.
             if let Some(record) = &nodes.options.record {
                 fs::remove_file(record).context("removing the loopback Slurm cluster's record")?;
             }
@@ -190,6 +192,8 @@ impl Nodes {
         let starting = || format!("starting {} (`{}`)", daemon.name, daemon.program.display());
         let log = fs::File::options().create(true).append(true).open(&daemon.log);
         let log = log.with_context(starting)?;
+        // `chrt` and `nice` execute the daemon in their own process, so that the child is the
+        // daemon.
         let mut command = match daemon.priority.map(NodePriority::prefix) {
             Some((prefix, args)) => {
                 let mut command = Command::new(prefix);
@@ -208,6 +212,7 @@ impl Nodes {
             .stdout(log.try_clone().with_context(starting)?)
             .stderr(log);
         if geteuid().is_root() {
+            // With the user, Rust drops the supplementary groups of root, too.
             command.uid(self.options.account.uid).gid(self.options.account.gid);
         }
         let child = command.spawn().with_context(starting)?;
@@ -231,6 +236,7 @@ impl Nodes {
     /// Reaps exited descendants. Returns name and status of the first daemon among them.
     fn reap(&mut self) -> Option<String> {
         let mut exited = None;
+        // Any child: orphaned node processes become children of the subreaper.
         while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             let description = match status {
                 WaitStatus::Exited(_, code) => format!("exited with status {code}"),
@@ -251,6 +257,7 @@ impl Nodes {
     fn update_figures(&mut self) -> Result<()> {
         let all = descendants::descendants()?;
         let running: Vec<&Descendant> = all.iter().filter(|process| !process.zombie).collect();
+        // All daemons with a priority have the same one.
         if let Some(priority) = self.options.daemons.iter().find_map(|daemon| daemon.priority)
             && let Ok(own) =
                 u32::try_from(getsid(None).context("finding the supervisor's session")?.as_raw())

@@ -46,6 +46,7 @@ impl Inputs {
         let mut errors = self.errors.clone();
         let plan = self.plan();
         match &plan {
+            // For a remote server, no profiler runs on this machine.
             Ok(plan) if !plan.is_remote() => {
                 let is_typed = self.request.peaks.is_some();
                 let place = if is_typed { "--peaks" } else { "[profiler] peaks" };
@@ -67,6 +68,7 @@ impl Inputs {
     pub(super) fn with_sky(self, obstacle: Option<String>, speed: Option<Speed>) -> Result<Self> {
         let loopback_obstacle = self.machine.loopback_obstacle.or(obstacle);
         let shell = self.machine.shell;
+        // Memory is read again, since compiling and installing took place in between.
         let machine = Machine { loopback_obstacle, speed, shell, ..prepare::machine()? };
         Ok(Self { machine, ..self })
     }

@@ -112,6 +112,7 @@ fn run_plan(
     // Before standard output, whose reader may close the pipe at any time.
     github::publish(&run, &report);
     report::show(&run, &report, results.output)?;
+    // Last, so that a report is shown although the gate disagrees.
     agreement?;
     Ok(report.verdict)
 }

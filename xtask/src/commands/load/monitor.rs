@@ -73,6 +73,7 @@ impl<'a> Monitor<'a> {
             return Ok(Some(StopReason::Interrupted));
         }
         if let Some(profiler) = &mut self.profiler {
+            // Before the check whether the profiler runs: a notice tells more than its exit does.
             let notices = profiler.take_notices();
             if notices.iter().any(|notice| matches!(notice, Notice::MemoryFloor { .. })) {
                 return Ok(Some(StopReason::MemoryFloor));

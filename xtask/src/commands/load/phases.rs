@@ -42,9 +42,11 @@ pub(super) fn run(run: &mut ActiveRun<'_>) -> Result<()> {
     // Skipped after Ctrl-C, which should end the run soon, and without server or profiler.
     if matches!(stopped, None | Some(StopReason::MemoryFloor)) {
         let signals = run.monitor.signals;
+        // `Monitor::wait` would return at once after a stop at the memory floor.
         poll::during(plan.cooldown, POLL_INTERVAL, || {
             anyhow::Ok(signals.interrupted().then_some(()))
         })?;
+        // Logs what the wait did not check: the loss of the server, or the first reason to stop.
         run.monitor.check_server()?;
         run.monitor.stop_reason()?;
     }

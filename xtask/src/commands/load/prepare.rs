@@ -45,6 +45,7 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
         .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
     let iterations: u64 =
         launching.map(|planned| u64::from(planned.users) * u64::from(planned.iterations)).sum();
+    // Shared resources exist once on each infra.
     let launches = iterations + u64::from(plan.infrastructure.count()) * shared;
     if launches == 0 {
         return Ok(());
@@ -231,6 +232,7 @@ pub(super) fn environment(
     modifications: Vec<String>,
 ) -> Result<Environment> {
     let facts = &context.sky.facts;
+    // The figures are of this machine, on which a remote server does not run.
     let counted = context.counted.filter(|_| !context.plan.is_remote());
     let environment = Environment {
         version: Version,
@@ -274,6 +276,7 @@ pub(crate) fn machine() -> Result<Machine> {
         speed: None,
         shell: Vec::new(),
     };
+    // A container sees the memory of the host, and its control group may allow less.
     Ok(machine.below(MemoryGroups::here().available()))
 }
 

@@ -33,6 +33,7 @@ pub(super) fn set_up(run: &mut ActiveRun<'_>) -> Result<Option<StopReason>> {
     let id = run.directory.id();
     let work = resources::set_up(&requests, &id, plan, Some(port), plan.scenario_timeout);
     let (log, stopped) = until_stopped(&mut run.monitor, work)?;
+    // A setup that was stopped has no log. The teardown finds its resources by their names.
     let mut log = log.unwrap_or_default();
     log.hide(run.credentials);
     write_json(&file, &log)?;

@@ -49,6 +49,7 @@ pub(super) fn load(run: &mut ActiveRun<'_>) -> Result<()> {
         step.update(format!("stopping: {}", step_result(Some(reason))));
         process.stop();
     }
+    // The exit status is not used: outcomes tell which scenarios failed.
     process.finish()?;
     step.done(step_result(stopped));
     Ok(())

@@ -70,6 +70,7 @@ pub(crate) fn run(flags: &flags::Profile) -> Result<()> {
         profile_until_end(&mut profiler, &profile, flags.time, &signals, &step);
     // Without a server or a profiler there is nothing to snapshot.
     if matches!(end, End::Interrupted | End::TimeElapsed) {
+        // Taken after a failed baseline snapshot as well, whose error is kept.
         snapshots = snapshots.and(profiler.snapshot(Phase::Watch));
     }
     let finished = snapshots.and(profiler.finish());

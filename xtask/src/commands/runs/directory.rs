@@ -36,11 +36,13 @@ impl RunDirectory {
             let began = RunId::of_directory(&entry.path()).began();
             if let (true, Some(began)) = (is_directory, began) {
                 let run = RunDir::open(&entry.path())?;
+                // A run that is starting has the directory of outcomes before it has a plan.
                 if run.plan().is_file() || run.outcomes().is_dir() {
                     runs.push(Self { run, began });
                 }
             }
         }
+        // An id begins with the date of its run.
         runs.sort_by(|one, other| other.run.path().cmp(one.run.path()));
         Ok(runs)
     }

@@ -21,6 +21,7 @@ const MAY_BE_STARTING: Duration = Duration::from_secs(60);
 
 pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result<()> {
     // While this is held, no run of this state directory can start.
+    // Without it, a run may be active: that one is kept, since its coordinator lives.
     let _lock = workspace.try_lock()?;
     let directories = RunDirectory::all_in(folder)?;
     let is_due = |index: usize, run: &RunDirectory| {

@@ -48,6 +48,7 @@ impl<'a> Apt<'a> {
 
     fn command(&self, args: &[&str]) -> Cmd<'a> {
         let shell = self.shell;
+        // Untranslated, since the output is parsed, and hints are found by their English messages.
         let mut command = cmd!(shell, "apt-get").env("LC_ALL", "C").env("DEBIAN_FRONTEND", "none");
         if let Some(folder) = &self.own_lists {
             for (name, path) in [("Dir::State", "state"), ("Dir::Cache", "cache")] {

@@ -105,6 +105,7 @@ fn open(folder: &Path) -> Result<()> {
 /// Distribution and release of this machine, from `/etc/os-release`.
 fn system() -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    // `VERSION_CODENAME` too: testing releases of Debian have no `VERSION_ID`.
     let parts = text.lines().filter(|line| line.starts_with("ID=") || line.starts_with("VERSION_"));
     parts.collect::<Vec<_>>().join(" ")
 }

@@ -62,6 +62,7 @@ impl Activity {
         if self.measured.is_some_and(|last| last.elapsed() < WINDOW) {
             return None;
         }
+        // sysinfo computes CPU use between two refreshes, so the first has no result.
         let is_first = self.measured.replace(Instant::now()).is_none();
         self.system.refresh_processes_specifics(
             ProcessesToUpdate::All,
