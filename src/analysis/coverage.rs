@@ -97,6 +97,7 @@ fn gaps(
         };
         if let Some(from) = previous {
             let length = at.since(from);
+            // A run that ended early has no end of its phases: all gaps after their start count.
             let inside =
                 began.is_some_and(|began| at > began) && ended.is_none_or(|ended| from < ended);
             if length > limit && inside {

@@ -36,6 +36,7 @@ pub(super) fn assemble(scenarios: &[ScenarioReport], evidence: &Evidence) -> Vec
     for scenario in scenarios {
         let Some(outcome) = evidence.outcomes.get(&scenario.id) else { continue };
         let mut by_step: BTreeMap<Option<&str>, Segments> = BTreeMap::new();
+        // The report's segments are made from those of the outcome, so both lists agree.
         for (segment, recorded) in scenario.segments.iter().zip(&outcome.segments) {
             let start = (scenario.start_name(segment), segment.start);
             let mut add = |step, latencies: &Latencies| {

@@ -77,6 +77,8 @@ impl Evidence {
         for scenario in &plan.scenarios {
             let path = run.outcome(scenario.id);
             match read_optional::<ScenarioOutcome>(&path) {
+                // A file of another scenario is valid by itself, but its figures must not count
+                // here.
                 Ok(Some(outcome)) if outcome.scenario != scenario.id => {
                     misplaced.push(losses::misplaced_outcome(&path, &outcome.scenario));
                 }

@@ -25,6 +25,7 @@ pub enum Exactness {
 
 /// Exactness of the largest peak among processes of one class.
 pub(super) fn of(recording: Recording<'_>, records: &[&ProcessRecord]) -> Exactness {
+    // The use of swap between two readings is unknown, so no estimate bounds the peak.
     if !recording.has_current_table() || records.iter().any(|record| record.swapped.is_some()) {
         return Exactness::Unbounded;
     }

@@ -137,10 +137,13 @@ fn check(limit: Limit, evidence: &Evidence, sources: Sources<'_>) -> LimitCheck 
 /// Result of checking a limit, by the first rule that applies.
 fn state(metric: Metric, allowed: &Allowed, measured: Measured) -> LimitState {
     match (allowed, measured) {
+        // First: without a profile the server may have had any process, so no budget counts as
+        // skipped.
         (_, Measured::Absent(Absence::NoProfile)) => LimitState::NotMeasured,
         (Allowed::Unknown, _) => LimitState::LimitUnknown,
         (Allowed::NoConstant, _) => LimitState::NoConstant,
         (_, Measured::Absent(Absence::NoProcess | Absence::NotStopped)) => LimitState::Skipped,
+        // Processes that ran but were never read must not count as absent ones.
         (_, Measured::Absent(_)) => LimitState::NotMeasured,
         (Allowed::AtMost(limit), Measured::Value(amount, _)) => {
             match (amount.partial_cmp(limit), metric.row().worse) {

@@ -194,6 +194,7 @@ fn class_memory(
         || !recording.has_current_table() && sampled > largest.map(|(peak, _)| *peak);
     let sum = total(peaks.iter().map(|(peak, _)| peak.as_u64()));
     let count = u64::try_from(peaks.len()).unwrap_or(u64::MAX);
+    // Growth after the last reading belongs to the class that a process ended in.
     let ended: Vec<&ProcessRecord> =
         of_class.iter().copied().filter(|record| record.class == class).collect();
     let unread = ended.iter().filter(|record| matches!(record.ending, Ending::Unread { .. }));

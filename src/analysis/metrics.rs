@@ -240,6 +240,7 @@ impl Iterations {
             latencies.add(&segment.iteration_duration);
         }
         let completed = total(segments.iter().map(SegmentOutcome::completed));
+        // Between segments a scenario only waits for the others at the barrier.
         let took = total(segments.iter().map(|segment| segment.ended.since(segment.began)));
         Self {
             latencies: Stats::of(&latencies),

@@ -23,6 +23,7 @@ use crate::record::{ProfileDir, RecordError, Version, read_log};
 pub const PROFILE_BASELINE: Duration = Duration::from_secs(5);
 
 /// Length above which a sampling gap gets a note.
+// Default of `profiler-gap`: a profile without a run has no plan that could set it.
 const SAMPLING_GAP: Duration = Duration::from_secs(2);
 
 /// Contents of the files of a profile.

@@ -287,6 +287,7 @@ pub fn state(outcome: &ScenarioOutcome, allowed: Percent) -> ScenarioState {
     let completed = total(outcome.segments.iter().map(SegmentOutcome::completed));
     let too_many = Percent::of(failed, completed).is_some_and(|share| share > allowed);
     match outcome.ended {
+        // Failures that were seen count, even if the scenario was stopped later.
         _ if too_many => ScenarioState::Failed,
         Ended::TimedOut => ScenarioState::Failed,
         Ended::Stopped => ScenarioState::Stopped,

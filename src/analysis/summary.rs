@@ -89,6 +89,7 @@ impl UpstreamFigures {
         let samples: Vec<&UpstreamSample> = recording.upstream_samples().collect();
         let (first, last) = (samples.first()?, samples.last()?);
         let peak = |of: fn(&UpstreamSample) -> &KeywordMemory| {
+            // Without a process the maximum is 0, which is no measurement.
             let found = samples.iter().map(|sample| of(sample)).filter(|memory| memory.count > 0);
             found.map(|memory| memory.rss_max).max()
         };
@@ -174,6 +175,7 @@ fn mean_cpu(readings: impl Iterator<Item = SystemSample>) -> Option<f64> {
 }
 
 fn mean_used(readings: impl Iterator<Item = SystemSample>) -> Option<ByteSize> {
+    // In 128 bits the sum of a file's sizes cannot overflow.
     let (sum, count) = readings.fold((0_u128, 0_u128), |(sum, count), system| {
         (sum + u128::from(system.memory_used.as_u64()), count + 1)
     });

@@ -97,6 +97,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Timeline {
     let samples: Vec<&Sample> = evidence.samples().collect();
     let max_gap = evidence.plan.validity.profiler_gap;
     let times = || samples.iter().map(|sample| sample.at);
+    // Samples of a damaged file may be out of order.
     let span = times().min().zip(times().max());
     let header = evidence.recording().header();
     let mut series = Vec::new();

@@ -47,6 +47,7 @@ impl<'de> Deserialize<'de> for BudgetSetting {
                 Ok(BudgetSetting::Limit(Amount::Count(count)))
             }
 
+            // TOML has signed integers only, so this is what its parser calls.
             fn visit_i64<E: Error>(self, number: i64) -> Result<BudgetSetting, E> {
                 let count = u64::try_from(number)
                     .map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(number), &self))?;

@@ -48,6 +48,7 @@ fn read(text: &str) -> Result<Config, Vec<Diagnostic>> {
             }
         }
     };
+    // From `document`: `valid` lacks entries with invalid values, whose names may be unknown too.
     let unknown = ignored.into_iter().chain(unknown_names(document.get_ref()));
     diagnostics.extend(unknown.map(|path| Diagnostic::unknown_key(document.get_ref(), &path)));
     config.filter(|_| diagnostics.is_empty()).ok_or(diagnostics)

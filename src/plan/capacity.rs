@@ -116,9 +116,11 @@ pub(super) fn fit(
     let wanted = peak(scenarios);
     let for_users = usable.as_u64().saturating_sub(base_memory);
     if wanted > usable.as_u64() {
+        // No underflow: `peak` adds users to `base_memory`.
         let wanted_for_users = wanted - base_memory;
         // Users that need no memory keep their concurrency: fewer of them would free nothing.
         for scenario in scenarios.iter_mut().filter(|s| per_user(s) > 0) {
+            // In 128 bits the product fits. The divisor includes this scenario, so it is not 0.
             let share =
                 u128::from(scenario.users) * u128::from(for_users) / u128::from(wanted_for_users);
             scenario.concurrency = u32::try_from(share).unwrap_or(u32::MAX).max(1);

@@ -56,6 +56,7 @@ impl Estimate {
     /// Estimate for a plan on a machine of `speed`.
     pub fn of(plan: &LoadPlan, speed: Speed) -> Self {
         let on_nodes = if plan.infrastructure == Infrastructure::Loopback { 1.0 } else { 0.0 };
+        // Work of another machine takes no CPU from this one.
         let on_server = if plan.is_remote() { 0.0 } else { 1.0 };
         let total = |cost: Cost| on_server * cost.server + cost.client + on_nodes * cost.nodes;
         let launch = total(Cost::of_launch(0.0));

@@ -68,6 +68,7 @@ impl Reduction {
 
     /// Users, out of `requested`: at least one.
     pub(super) fn users(self, requested: u32) -> u32 {
+        // Shifts of 32 and more have no result; one user is left by then anyway.
         requested.div_ceil(1_u32.checked_shl(self.halvings).unwrap_or(u32::MAX)).max(1)
     }
 }
@@ -95,12 +96,14 @@ pub(super) fn choose<E>(
     mut plan: impl FnMut(Reduction) -> Result<LoadPlan, E>,
 ) -> Result<LoadPlan, E> {
     let mut planned = plan(Reduction::NONE)?;
+    // Without a measured speed there is no estimate, so nothing says how far to reduce.
     let Some(wanted) = planned.load_time() else { return Ok(planned) };
     let (mut left_out, mut time) = (Reduction::NONE, wanted);
     // Iterations are reduced first, then users.
     let mut step: fn(Reduction) -> Reduction = Reduction::with_one_iteration;
     while time > within {
         let smaller = plan(step(left_out))?;
+        // In a plan of one iteration the first step changes nothing; users are then reduced next.
         let is_smaller = smaller.scenarios != planned.scenarios;
         let takes = smaller.load_time().unwrap_or(time);
         if is_smaller && takes < time {

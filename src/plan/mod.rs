@@ -240,6 +240,7 @@ impl LoadPlan {
     /// Sum of the times over which the starts of users are spread, over all iterations of a
     /// group.
     fn ramp_time(&self, group: Option<Group>) -> Duration {
+        // Every scenario has a first iteration, so these are all scenarios of the group.
         let iterations = self.participants(group, 0).iter().map(|planned| planned.iterations).max();
         let spread = |iteration| {
             let participants = self.participants(group, iteration);

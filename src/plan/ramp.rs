@@ -146,6 +146,7 @@ fn total(starts: &[Start]) -> f64 {
 fn order(scenarios: &[PlannedScenario], nodes: NodeCpu) -> Vec<Start> {
     let mut starts: Vec<Start> = scenarios
         .iter()
+        // The health probe starts no executor, and runs from the start of the load to its end.
         .filter(|planned| planned.id.kind() != ScenarioKind::Probe)
         .flat_map(|planned| {
             let cost = nodes.cost_of_start(&Scenario::of(planned.id).cost);

@@ -63,6 +63,7 @@ impl Speed {
     /// server uses for as long as users start.
     pub fn leaves_cpu_for_nodes(self) -> bool {
         const FREE: f64 = 0.75;
+        // More than one CPU, since the imports of the server's executors can fill a whole one.
         const LEAST: f64 = 1.5;
         self.effective_cpus() >= LEAST.max(FREE * self.cpus.usable())
     }

@@ -150,6 +150,7 @@ impl Recommendation {
             (u64::from(workers.controllers.unwrap_or(0)), Constant::Controller),
         ];
         let mut sum = 0_u64;
+        // A missing peak matters only if there are workers that it is needed for.
         for (count, constant) in parts.into_iter().filter(|(count, _)| *count > 0) {
             sum = sum.saturating_add(count.saturating_mul(peak(constant)?));
         }

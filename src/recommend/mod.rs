@@ -141,6 +141,7 @@ impl Recommendation {
 
     /// Recommendation with effects, or with the reason for which they are unknown.
     pub fn with_effects(mut self, effects: Effects) -> Self {
+        // The controllers' constant is in another module, which is read only to compute effects.
         if let Effects::Known { controller, .. } = &effects {
             for advice in &mut self.constants {
                 if advice.constant == Constant::Controller {

@@ -99,6 +99,7 @@ fn number_of(line: &str, name: &str) -> Option<Range<usize>> {
     let after_name = line.strip_prefix('_').unwrap_or(line).strip_prefix(name)?;
     let (annotation, value) = after_name.split_once('=')?;
     let annotation = annotation.trim();
+    // Otherwise `name` is only the beginning of a longer name, as in `NAME_MAX = 1`.
     if !(annotation.is_empty() || annotation.starts_with(':')) {
         return None;
     }
@@ -109,6 +110,7 @@ fn number_of(line: &str, name: &str) -> Option<Range<usize>> {
     let rest = value[length..].trim();
     // In an expression such as `0.4 * FACTOR` the number is not the constant's value.
     let stands_alone = rest.is_empty() || rest.starts_with('#') || rest.starts_with(';');
+    // Python allows `_` between digits, Rust's parser does not.
     let is_number = value[..length].replace('_', "").parse::<f64>().is_ok();
     (stands_alone && is_number).then(|| start..start + length)
 }

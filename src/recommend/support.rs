@@ -140,6 +140,7 @@ impl ClassPeak {
 
 pub(super) fn advice(constant: Constant, reports: &[Report]) -> Advice {
     let environments = reports.iter().filter_map(|report| report.environment.as_ref());
+    // All runs have the same SkyPilot, so the constants of the first are those of all.
     let current = environments.map(|found| constant.of(&found.sky.constants)).next().flatten();
     let peaks: Vec<ClassPeak> = reports.iter().flat_map(|report| peaks(constant, report)).collect();
     let support = support(constant, &peaks);
@@ -197,6 +198,7 @@ fn cautions(
     let Support::Supported { peak, recommended } = support else { return Vec::new() };
     let mut runs: Vec<&RunId> =
         peaks.iter().filter(|seen| seen.size().is_some()).map(|seen| &seen.run).collect();
+    // Peaks are in the order of the runs, so equal ones are adjacent.
     runs.dedup();
     let is_estimate = peaks.iter().any(|seen| seen.counted == Counted::AtMost(peak));
     let is_left_out = peaks.iter().any(|seen| seen.counted == Counted::LeftOut);

@@ -82,6 +82,7 @@ impl RunDir {
 
     /// Checksums of all existing files that a report is assembled from.
     fn compute_checksums(&self) -> Result<BTreeMap<String, String>, RecordError> {
+        // Reports are left out: `cargo xtask report` writes them anew.
         let mut paths = vec![
             self.request(),
             self.plan(),
@@ -113,6 +114,8 @@ impl RunDir {
         let mut files = Vec::new();
         for entry in entries {
             let path = entry.map_err(io)?.path();
+            // A killed process may leave the temporary file of `write_with`, which has no
+            // extension.
             if path.extension().is_some_and(|extension| extension == "json") {
                 files.push(path);
             }

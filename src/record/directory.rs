@@ -13,6 +13,7 @@ pub(super) fn create_private(path: &Path, act: &'static str) -> Result<(), Recor
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(io("create the parent directory of"))?;
     }
+    // Fails if the directory exists, so that two runs cannot share one.
     fs::DirBuilder::new().mode(0o700).create(path).map_err(io(act))
 }
 
@@ -31,6 +32,7 @@ pub(super) fn link_latest(path: &Path) -> Result<bool, RecordError> {
     let io = |source| RecordError::Io { act: "update the link", path: link.clone(), source };
     // A crash may have left the temporary link. The rename replaces `latest` atomically.
     _ = fs::remove_file(&fresh);
+    // A relative target stays valid if the parent directory is moved.
     symlink(name, &fresh).map_err(io)?;
     fs::rename(&fresh, &link).map_err(io)?;
     Ok(true)

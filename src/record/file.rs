@@ -24,6 +24,7 @@ pub fn write_with(
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), RecordError> {
     let io = |source| RecordError::Io { act: "write", path: path.to_owned(), source };
+    // A rename is atomic only within one file system.
     let folder = path.parent().unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
     let (file, temporary) = file.into_parts();
@@ -49,6 +50,7 @@ pub fn read_json_optional<T: DeserializeOwned>(
 /// Reads a document of any version that this build supports.
 pub fn read<T: Document>(path: &Path) -> Result<T, RecordError> {
     let text = content(path)?;
+    // Parsed alone first: the content of another version may not parse as `T`.
     let Versioned { version } = parse(path, T::KIND, &text)?;
     let format = |source| RecordError::Format { path: path.to_owned(), what: T::KIND, source };
     let found = version.ok_or_else(|| format(serde_json::Error::custom("missing `version`")))?;

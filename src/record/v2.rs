@@ -110,6 +110,7 @@ pub(super) fn request(mut file: Value) -> Value {
 
 fn request_itself(request: &mut Value) {
     let Some(request) = request.as_object_mut() else { return };
+    // Listed apart from `KEYS`: in other files, keys such as `profile` have other meanings.
     for (old, new) in [
         ("apis", "api"),
         ("original-semantics", "upstream-figures"),
@@ -206,6 +207,7 @@ pub(crate) fn report(report: Value, versions: [(&str, u32); 3]) -> Value {
     if let Some(request) = fields.get_mut("request") {
         request_itself(request);
     }
+    // Files within a report have a `version` too, and `Version` accepts only the current one.
     for (file, version) in versions {
         if let Some(Value::Object(file)) = fields.get_mut(file) {
             file.insert("version".to_owned(), version.into());
@@ -228,6 +230,7 @@ fn rename_all(value: &mut Value) {
             }
             for (key, value) in fields.iter_mut() {
                 match value {
+                    // Under other keys such a word may be a name or part of a message.
                     Value::String(word) if WORDED.contains(&key.as_str()) => {
                         if let Some((_, new)) = WORDS.iter().find(|(old, _)| old == word) {
                             *word = (*new).to_owned();

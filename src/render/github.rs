@@ -33,6 +33,7 @@ pub fn annotations(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 /// Text escaped for the message after the second `::`, as GitHub's toolkit does.
 fn as_message(text: &str) -> String {
+    // `%` comes first, so that the other escapes are not escaped again.
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

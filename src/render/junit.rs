@@ -198,6 +198,7 @@ fn status(
     let about_it =
         |finding: &&Finding| finding.about.as_ref() == about && finding.severity != Severity::Note;
     let findings: Vec<&Finding> = report.findings.iter().filter(about_it).collect();
+    // Findings take precedence, as in the verdict: a budget that is met may be inconclusive.
     of_findings(&findings, hint).unwrap_or(default)
 }
 

@@ -25,8 +25,10 @@ pub async fn find_disabled(
 ) -> Result<Option<Disabled>, Failure> {
     let mut clouds: Vec<&str> = infras.iter().map(|infra| cloud_of(infra)).collect();
     clouds.sort_unstable();
+    // SkyPilot checks clouds as a whole: two regions of one cloud are one check.
     clouds.dedup();
     let id = requests.submit(&CHECK, &only_own(&clouds.join(","))).await?;
+    // Only the log says why a cloud is disabled; the result lists enabled ones.
     let reason = requests.client().log(CHECK.step, &id).await?;
     let value = requests.result(CHECK.step, &id).await?;
     let disabled = infras.iter().filter(|infra| !is_enabled(&value, cloud_of(infra)));

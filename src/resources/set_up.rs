@@ -14,6 +14,7 @@ use crate::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage
 use crate::scenario::{IterationNames, Need, SharedNames, job_id, shared_calls as calls};
 
 /// Interval at which the status of a starting service is polled.
+// Each poll is a queued request, which takes an executor of the server.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Sets up the shared resources of the plan's scenarios on every infra, each within `limit`.

@@ -97,6 +97,7 @@ pub async fn tear_down(
             if log.left.is_empty() && log.verified {
                 return;
             }
+            // Cancelled now, so that the rest of `limit` is left for removing the job's cluster.
             let mode = if is_late { TeardownMode::CancelJobs } else { mode };
             resources.remove(&remaining, mode, &mut attempts, log).await;
             log.steps.extend(attempts.new_failures(remaining.list_failures));
@@ -164,6 +165,7 @@ impl RunResources<'_> {
         log: &mut ResourceLog,
     ) {
         let mut removals: Vec<(&Call, IterationNames, &str, &String)> = Vec::new();
+        // Requests come first: a running launch could create its cluster again after the removal.
         for request in &remaining.requests {
             if attempts.start_if_due(&request.request_id) {
                 let names = only_own(&request.request_id);

@@ -155,7 +155,9 @@ pub(super) const NO_CLOUD: ExpectedError = ExpectedError {
 
 pub(super) const NO_NETWORK_FOR_SERVICES: ExpectedError = ExpectedError {
     error_type: "RuntimeError",
+    // The type alone could be any failure of the server's Python code.
     message: "network error",
+    // With loopback nodes the server is modified to skip this check; clouds need a network anyway.
     when: Condition::NoInfrastructure,
     reason: "SkyPilot contacts public addresses before it lists services",
 };

@@ -39,6 +39,7 @@ pub static TABLE: [Scenario; 21] = [
         summary: "validate a task",
         needs: Need::Nothing,
         work: Work::Api(&[Action::Health, Action::Inline(&calls::VALIDATE)]),
+        // Validation is no queued request: a thread of the main process does it.
         concurrent_processes: 0,
         cost: Cost { server: 0.1, nodes: 0.0, client: 0.0 },
     },
@@ -106,6 +107,7 @@ pub static TABLE: [Scenario; 21] = [
         summary: "read the output of a cluster's job",
         needs: Need::Cluster,
         work: Work::Api(&[Action::Health, Action::TailLogs(&calls::launching::TAIL_LOGS)]),
+        // A thread of the main process reads the log, not an executor.
         concurrent_processes: 0,
         cost: Cost { server: 0.5, nodes: 4.5, client: 0.0 },
     },
@@ -152,6 +154,7 @@ pub static TABLE: [Scenario; 21] = [
         summary: "follow the output of a managed job",
         needs: Need::Job,
         work: Work::Api(&[Action::Health, Action::TailLogs(&calls::launching::JOBS_LOGS)]),
+        // In consolidation mode each follower of a managed job's log is a process of its own.
         concurrent_processes: 1,
         cost: Cost { server: 3.0, nodes: 2.5, client: 0.0 },
     },
@@ -174,6 +177,7 @@ pub static TABLE: [Scenario; 21] = [
                 ("sky.jobs.pool_status", expect::NO_JOBS_CONTROLLER),
             ],
         }),
+        // `sky status` submits six requests before it waits for the first.
         concurrent_processes: 6,
         cost: Cost { server: 16.0, nodes: 0.0, client: 3.0 },
     },
@@ -191,6 +195,7 @@ pub static TABLE: [Scenario; 21] = [
                 ("sky.jobs.pool_status", expect::NO_JOBS_CONTROLLER),
             ],
         }),
+        // The lists of jobs and of pools are requested in parallel.
         concurrent_processes: 2,
         cost: Cost { server: 5.0, nodes: 0.0, client: 3.0 },
     },
@@ -203,6 +208,7 @@ pub static TABLE: [Scenario; 21] = [
             can_be_async: false,
             // The list is never empty: it always contains the server's own daemons.
             prints: &["ID", "Status"],
+            // `/api/status` is no queued request, so the server has no record of it.
             requests: &[],
             expected_errors: &[],
         }),

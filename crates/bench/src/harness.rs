@@ -37,6 +37,7 @@ impl Harness {
     pub(crate) fn rotated(&self, round: u32) -> impl Iterator<Item = (usize, &Candidate)> {
         let candidates = &self.candidates.all;
         let count = candidates.len();
+        // `count` is not 0: the psutil and sysinfo loops are always candidates.
         let first = usize::try_from(round).unwrap_or_default() % count;
         (0..count).map(move |step| {
             let index = (first + step) % count;

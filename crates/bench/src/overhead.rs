@@ -35,6 +35,7 @@ pub(crate) fn measure_round(harness: &Harness, round: u32) -> Result<Vec<Overhea
         for _ in 0..workers {
             workload.start_worker(Task::Idle { mib: usize::try_from(WORKER_MIB)? })?;
         }
+        // Workers that still fill their memory would take CPU time from the first candidate.
         for _ in 0..workers {
             match report(harness, &workload)? {
                 Report::Ready { .. } => {}

@@ -97,6 +97,7 @@ pub(crate) struct Accuracy {
 impl Setting {
     /// Setting of this run. The version of psutil and the machine's memory come from xtask.
     pub(crate) fn find(psutil: &str, memory: ByteSize) -> Result<Self> {
+        // The version of a dependency is known to cargo only, which writes it to the lock file.
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
         let lock = fs::read_to_string(&lock)
             .with_context(|| format!("reading versions from `{}`", lock.display()))?;

@@ -112,6 +112,8 @@ impl Watcher {
             }
             Kind::Psutil => {
                 let mut command = Command::new(&programs.python);
+                // With `-c`, Python imports modules from the current directory before installed
+                // ones.
                 command.current_dir("/").args(["-c", PSUTIL_LOOP]);
                 command
             }

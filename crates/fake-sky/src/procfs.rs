@@ -83,6 +83,7 @@ pub fn descendants_of(root: u32) -> Vec<Process> {
     let mut found = children.remove(&root).unwrap_or_default();
     let mut next = 0;
     while let Some(parent) = found.get(next).map(|process| process.pid) {
+        // Removed, so that a circle of processes that were read at different moments ends.
         found.extend(children.remove(&parent).unwrap_or_default());
         next += 1;
     }

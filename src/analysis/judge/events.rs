@@ -64,6 +64,7 @@ impl Findings {
                         jobs.join(", ")
                     ),
                 ),
+                // An empty list shows that the stop was checked, which a budget of 0 needs.
                 Event::LeakedProcesses(titles) if titles.is_empty() => {}
                 Event::LeakedProcesses(titles) => self.add(
                     Severity::Note,

@@ -20,6 +20,7 @@ impl Findings {
                     Severity::OverBudget,
                     format!("{metric}: {measured}, budget {limit} ({})", check.source),
                 ),
+                // A budget that only a lower bound is within gets its finding in `of_coverage`.
                 (LimitState::Over | LimitState::Within, ..) => {}
                 (LimitState::Skipped, ..) => match case.sources.measure(metric) {
                     Measured::Absent(Absence::NotStopped) => self.add_about(
@@ -27,6 +28,7 @@ impl Findings {
                         Severity::Note,
                         format!("{metric}: budget skipped, {}", reason_not_stopped(case)),
                     ),
+                    // skyload.toml limits web workers too, which only a server in deploy mode has.
                     _ if case.evidence.plan.can_have(metric) => skipped.push(metric.to_string()),
                     _ => {}
                 },

@@ -13,6 +13,7 @@ use crate::units::total;
 impl Findings {
     pub(super) fn of_missing(&mut self, case: &Case<'_>) {
         let evidence = case.evidence;
+        // A run that ended before its server was ready has no environment yet.
         if evidence.environment.is_none() && evidence.phases_began().is_some() {
             self.add(
                 Severity::Inconclusive,
@@ -102,6 +103,7 @@ fn expected_iterations(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> 
         // The health probe runs until the load ends, so the plan has no number.
         ScenarioKind::Probe => scheduled,
         ScenarioKind::Api | ScenarioKind::Cli => {
+            // A lost segment is missing in `scheduled` as well, so the plan's number counts too.
             scheduled.max(u64::from(planned.users) * u64::from(planned.iterations))
         }
     }

@@ -34,6 +34,7 @@ impl Findings {
                         .failures
                         .iter()
                         .filter(|kind| kind.is_error())
+                        // The quoted reason must be one of the failures that the finding counts.
                         .filter(|kind| !is_counted_apart(scenario, kind))
                         .max_by_key(|kind| kind.count);
                     let worst = worst

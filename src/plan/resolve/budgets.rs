@@ -29,6 +29,7 @@ impl Resolver<'_> {
                 budgets.insert(metric, budget);
             }
         }
+        // After those of the file, so that a flag replaces the file's budget for the same metric.
         for text in &request.budgets {
             let Some((name, value)) = text.split_once('=') else {
                 self.error(format!(

@@ -57,6 +57,7 @@ impl Resolver<'_> {
         let mut words: Vec<String> = Vec::new();
         for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
             let word = canonical(word);
+            // A repeated infra would multiply its users and shared resources.
             if !words.contains(&word) {
                 words.push(word);
             }

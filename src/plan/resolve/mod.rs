@@ -156,6 +156,7 @@ impl Resolver<'_> {
             (RampSetting::Auto, Some(speed)) if local.server => {
                 ramp::choose(&scenarios, ramp::NodeCpu::of(local.clusters, Some(speed)), speed)
             }
+            // The speed is unknown, or the server has other CPUs than those that were timed.
             (RampSetting::Auto, _) => Duration::ZERO,
         };
         Ok(LoadPlan {
@@ -198,7 +199,10 @@ impl Resolver<'_> {
 
 fn thresholds(config: &Config, scenarios: &[PlannedScenario]) -> Vec<Limit> {
     let of = |(name, thresholds): (&String, &Thresholds)| {
+        // Never fails: the parser of the file rejects unknown names.
         let scenario = ScenarioId::from_str(name).ok()?;
+        // The file's thresholds are for all plans; without its scenario, one would never be
+        // measured.
         let is_planned = scenarios.iter().any(|planned| planned.id == scenario);
         is_planned.then(|| thresholds.limits(scenario))
     };

@@ -22,6 +22,7 @@ impl Resolver<'_> {
         if infrastructure.chosen == Infrastructure::None {
             self.remove_those_that_launch(&mut chosen, named, &[&cli, &api], infrastructure);
         }
+        // After another error, such as a misspelled scenario, this one would only repeat it.
         if chosen.is_empty() && self.errors.is_empty() {
             self.error("no scenario selected; select one with -r or --api".to_owned());
         }

@@ -98,6 +98,7 @@ impl Resolver<'_> {
             users,
             iterations: iterations.unwrap_or(self.settings.iterations),
             infra_iterations: iterations.unwrap_or(self.settings.infra_iterations),
+            // Without an infra the count is 0, which must not make a plan with 0 users.
             infras: infrastructure.count().max(1),
         }
     }
@@ -107,6 +108,7 @@ impl Resolver<'_> {
         let cli = self.settings.cli_users.unwrap_or(api);
         let infra = self.settings.infra_users;
         for (key, users) in [("users", api), ("cli-users", cli), ("infra-users", infra)] {
+            // An invalid `users` is reported once, not for `cli-users` as well, which inherits it.
             let is_inherited = key == "cli-users" && self.settings.cli_users.is_none();
             if !(1..=MAX_USERS).contains(&users) && !is_inherited {
                 self.error(format!("{key}: expected a number from 1 to {MAX_USERS}, got {users}"));

@@ -40,6 +40,7 @@ impl Resolver<'_> {
                         "--server: expected isolated, system or an http(s) URL, got `{}`",
                         without_login(text)
                     ));
+                    // Any target, so that other flags are checked too and all errors reported.
                     return ServerTarget::Isolated { deploy };
                 }
             },

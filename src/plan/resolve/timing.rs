@@ -46,6 +46,7 @@ impl Resolver<'_> {
                 humantime::format_duration(time)
             ));
         }
+        // A typed ramp takes its time with any number of users, so no reduction gets below it.
         if let (Some(_), RampSetting::Over(time), FitSetting::Within(within)) =
             (&request.ramp, ramp, fit)
             && request.fit.is_some()

@@ -69,6 +69,7 @@ impl Fingerprint {
 
 /// Hash of the JSON text of `facts`.
 fn hash(facts: &impl Serialize) -> String {
+    // Never fails: the keys of all maps are strings.
     let text = serde_json::to_vec(facts).unwrap_or_default();
     let mut digits = hash::sha256(&text);
     digits.truncate(DIGITS);

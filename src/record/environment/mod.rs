@@ -104,6 +104,7 @@ impl WorkerConstants {
         match class {
             ProcessClass::ShortExecutor => self.short,
             ProcessClass::LongExecutor => self.long,
+            // In local mode there are no web workers, and the main process does their work.
             ProcessClass::Server | ProcessClass::ServerWorker => self.server,
             _ => None,
         }
@@ -171,6 +172,7 @@ impl Environment {
         Circumstances {
             infrastructure: match self.infrastructure.is_empty() {
                 true => self.server.clouds,
+                // The run itself provides an infra, so the server's clouds do not matter.
                 false => Fact::Yes,
             },
             consolidation: self.server.consolidation,

@@ -64,6 +64,7 @@ impl ClientFault {
         match Errno::from_raw(error.raw_os_error()?) {
             Errno::EMFILE | Errno::ENFILE => Some(Self::OpenFiles),
             Errno::ENOMEM | Errno::ENOBUFS => Some(Self::Memory),
+            // connect(2) fails with this if all ports of the ephemeral range are in use.
             Errno::EADDRNOTAVAIL => Some(Self::Ports),
             _ => None,
         }

@@ -121,6 +121,7 @@ fn class_limits(report: &Report) -> Vec<Limit> {
     for check in &report.budgets {
         let Metric::Class(class, _) = check.metric else { continue };
         let Some(limit) = as_limit(check).filter(|_| ran(class)) else { continue };
+        // Both are rounded, so equal budgets are equal numbers.
         match limits.iter_mut().find(|other| other.value == limit.value) {
             Some(other) => other.name = format!("{}, {class}", other.name),
             None => limits.push(limit),

@@ -169,6 +169,7 @@ impl Chart {
         for from in (0..self.times.len()).step_by(points_each) {
             let to = (from + points_each).min(self.times.len());
             let maximum = |series: &Series| {
+                // In bounds: each series has one value per time.
                 let values = series.values[from..to].iter().flatten().copied();
                 values.reduce(f64::max).map_or_else(
                     || "–".to_owned(),

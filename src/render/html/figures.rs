@@ -62,6 +62,7 @@ fn failed(report: &Report) -> &'static str {
 /// Most severe finding; `None` if the verdict is a pass.
 pub(super) fn first_finding(report: &Report) -> Option<String> {
     let finding = report.findings.first()?;
+    // Findings of a pass are notes.
     (report.verdict != Verdict::Pass).then(|| finding.message.clone())
 }
 

@@ -22,6 +22,7 @@ pub(super) fn inline(text: &str) -> String {
             '&' | '<' | '>' | '|' | '\\' | '`' | '*' | '_' | '~' | '[' | ']' | '$' => {
                 escaped.push_str(&reference(c));
             }
+            // A line break would end the table row or the list item.
             c if c.is_whitespace() => escaped.push(' '),
             c if is_invisible(c) => {}
             c => escaped.push(c),

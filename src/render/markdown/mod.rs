@@ -170,6 +170,7 @@ fn list(findings: &[&Finding], out: &mut impl Write) -> io::Result<()> {
 }
 
 fn message(finding: &Finding) -> String {
+    // Shortened before it is escaped, so that no escape is cut in two.
     inline(&shortened(&finding.message, MAX_FINDING))
 }
 

@@ -42,6 +42,7 @@ pub fn next_step(report: &Report) -> NextStep {
 fn more_users(report: &Report) -> NextStep {
     let (ids, users) = with_most_users(&report.plan, &loaded(&report.plan));
     NextStep {
+        // More users than `MAX_USERS` are a usage error.
         command: load(report, &ids, MAX_USERS.min(users.saturating_mul(2))),
         purpose: "to double the users".to_owned(),
     }

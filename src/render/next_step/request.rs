@@ -33,6 +33,7 @@ pub(super) fn request_as_run(report: &Report) -> LoadRequest {
         Some(_) => match common_users(plan, &loaded(plan)) {
             Some(users) => LoadRequest {
                 users: Some(users.to_string()),
+                // Iterations are reduced before users, so each user has a single one.
                 iterations: Some("1".to_owned()),
                 fit: None,
                 ..request

@@ -10,6 +10,7 @@ pub(in crate::render) fn ends(memory: &MemoryReport) -> Option<Table> {
     let mut table = Table::new(&["phase", "processes", "threads", "zombies", "PSS", "USS"], 1);
     for snapshot in &memory.snapshots {
         let read = |cell: Cell| match snapshot.processes {
+            // The sums of no process are 0, which would look like a measurement.
             0 => Cell::Unknown,
             _ => cell.bounded(snapshot.unread > 0),
         };

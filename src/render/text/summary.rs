@@ -19,6 +19,7 @@ pub(super) fn render(summary: Option<&MonitoringSummary>, out: &mut impl Write) 
     let Some(summary) = summary else { return Ok(()) };
     let rule = "=".repeat(50);
     let seconds = summary.duration.as_secs_f64();
+    // `GB` in the labels is upstream's and means 1024^3 bytes.
     let share = |size: ByteSize| as_gib(size) / as_gib(summary.memory_total) * 100.0;
     let delta = as_gib(summary.peak_memory) - as_gib(summary.baseline_memory);
     writeln!(out, "{rule}\nMONITORING SUMMARY\n{rule}")?;

@@ -60,6 +60,7 @@ pub static CLUSTERS: Call = call("status", "/status", |_| {
     json!({
         "cluster_names": null,
         "refresh": "NONE",
+        // Users of the load have IDs of their own; the run's tag selects its rows.
         "all_users": true,
         "include_credentials": false,
         "summary_response": false,

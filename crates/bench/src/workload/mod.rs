@@ -186,6 +186,7 @@ impl Workload {
         self.tasks = None;
         let mut root = self.root.take().context("the workload was already ended")?;
         let ended = wait(&mut root);
+        // Killing a hanging root closes the input of its workers, so that they exit as well.
         if ended.is_none() {
             _ = root.kill();
             _ = root.wait();

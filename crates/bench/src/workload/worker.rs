@@ -43,6 +43,7 @@ pub fn work(task: &str) -> anyhow::Result<()> {
         Task::Spike { mib, after, lasting } => spike(mib, after, lasting),
         Task::Brief { mib, lasting } => {
             let memory = memory::fill_to(mib);
+            // Filling the memory takes part of the lifetime.
             thread::sleep(lasting.saturating_sub(start.elapsed()));
             let reported = report_peak();
             drop(memory);

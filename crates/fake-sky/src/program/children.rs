@@ -35,6 +35,7 @@ pub(crate) fn spawn(role: Role, arguments: &[&str], stdin: Stdio) -> anyhow::Res
         .spawn()
         .with_context(|| format!("starting a child ({role:?})"))?;
     let pid = child.id().context("the child exited right after its start")?;
+    // A child that is not waited for stays a zombie, which skyload would count.
     tokio::spawn(async move { child.wait().await });
     Ok(pid)
 }

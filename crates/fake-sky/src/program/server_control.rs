@@ -90,6 +90,7 @@ pub(crate) fn stop(settings: &Settings, out: &mut impl Write) -> anyhow::Result<
     for process in targets.iter().rev() {
         procfs::kill_hard(process.pid);
     }
+    // A killed process holds its ports until it is gone, and the next start needs them.
     wait_until_gone(&targets);
     match targets.len() {
         0 => writeln!(out, "SkyPilot API server is not running.")?,

@@ -18,6 +18,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Starts a thread that kills this process some time after its server is gone.
 pub(crate) fn start(settings: &Settings) -> anyhow::Result<()> {
+    // From the environment: `getppid` names another process if the server is already gone.
     let parent = role::parent()?;
     let grace = settings.orphan;
     thread::spawn(move || {

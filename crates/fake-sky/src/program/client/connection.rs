@@ -137,6 +137,7 @@ impl<'a> Connection<'a> {
         let mut line = Vec::new();
         let response = http::stream(url, body, &mut |chunk| {
             for byte in chunk {
+                // A chunk may end within a line, so lines are put together byte by byte.
                 line.push(*byte);
                 if *byte == b'\n' {
                     if !line.starts_with(b"<sky-payload>") {

@@ -145,6 +145,7 @@ impl App {
             };
             let on_start = |pid| {
                 let is_open = app.requests.start(&id, Some(pid));
+                // A request that is made to fail must not leave a cluster behind.
                 if is_open && injected.is_none() {
                     app.cloud.begin(&work, &app.settings);
                 }

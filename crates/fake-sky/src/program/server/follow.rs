@@ -52,6 +52,7 @@ fn follow(app: Arc<App>, id: String, work: Work) -> Body {
             None => send_log(&app, &id, &work, &lines).await,
         };
         for line in &completion.log {
+            // An error means that the client has disconnected; the request ends all the same.
             _ = lines.send(format!("{line}\n")).await;
         }
         tokio::time::sleep_until(begun + app.settings.stream_floor).await;

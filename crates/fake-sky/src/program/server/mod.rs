@@ -70,6 +70,7 @@ pub(crate) fn run(mode: StartMode, arguments: &[String], settings: Settings) -> 
     let app = Arc::new(App::new(settings, server_faults));
     let ended = runtime.block_on(serve(app, mode, &address));
     drop(memory);
+    // SkyPilot leaves them running; the stand-in leaves no processes after a test.
     for child in procfs::descendants_of(std::process::id()) {
         procfs::kill_hard(child.pid);
     }
@@ -96,6 +97,7 @@ async fn serve(app: Arc<App>, mode: StartMode, address: &Address) -> anyhow::Res
             children::spawn(Role::WebWorker, &SPAWN_MAIN, socket)?;
         }
     }
+    // tokio's `from_std` expects a non-blocking socket.
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     log::info("on.py:62", "Application startup complete.");

@@ -58,6 +58,7 @@ impl Pool {
         match ran {
             Ok(()) if executor.guaranteed => self.members().idle.push(executor),
             Ok(()) => executor.dismiss().await,
+            // No underflow: this executor was counted at its start.
             Err(_) if executor.guaranteed => self.members().guaranteed -= 1,
             Err(_) => {}
         }
@@ -92,6 +93,7 @@ struct Executor {
 impl Executor {
     fn start(queue: Queue, guaranteed: bool) -> anyhow::Result<Self> {
         let (own_end, child_end) = StdUnixStream::pair()?;
+        // tokio's `from_std` expects a non-blocking socket.
         own_end.set_nonblocking(true)?;
         let stdin = Stdio::from(OwnedFd::from(child_end));
         let pid = children::spawn(Role::StartingExecutor(queue), &SPAWN_MAIN, stdin)?;

@@ -24,6 +24,7 @@ pub(crate) fn accept(app: &App, endpoint: &Endpoint, body: &Bytes) -> Result<Wor
             return Err(traceback(&format!("KeyError: '{name}'")).into());
         }
     }
+    // Counted only here: rejected submissions do not shift the numbers that faults are set for.
     let count = app.count(endpoint.name);
     if app.settings.text_500.hit(endpoint.name, count) {
         return Err(traceback("sqlite3.OperationalError: database is locked").into());

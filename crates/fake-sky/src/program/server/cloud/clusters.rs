@@ -138,6 +138,7 @@ impl Clusters {
         }
         // SkyPilot's message begins with the operation, capitalized.
         let mut operation = operation.to_owned();
+        // In bounds and no part of a character: operations are ASCII constants of this package.
         operation[..1].make_ascii_uppercase();
         let message = format!(
             "\u{1b}[33m{operation}: skipped for cluster '{name}' (status: INIT). It is only \

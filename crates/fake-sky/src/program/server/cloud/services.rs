@@ -117,6 +117,7 @@ impl Services {
     }
 
     fn discard_removed(&mut self, now: Duration) {
+        // The clock decides: no task removes a service when its time has come.
         self.services.retain(|service| service.removed.is_none_or(|removed| now < removed));
     }
 }
