@@ -96,8 +96,8 @@ impl Capacity {
 /// Error for a plan that does not fit even with a concurrency of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DoesNotFit {
-    /// Estimated peak with one active user per scenario.
-    pub(super) needed: ByteSize,
+    /// Estimate of the reduced plan, with one active user in most scenarios.
+    pub(super) reduced: Capacity,
 }
 
 /// Reduces the concurrency of the scenarios, all by one factor, so that their estimated peak is
@@ -128,10 +128,11 @@ pub(super) fn fit(
     }
     // Every scenario keeps at least one user, so the peak may still be too high.
     let planned = peak(scenarios);
-    if planned > usable.as_u64() {
-        return Err(DoesNotFit { needed: ByteSize(planned) });
+    let reduced = Capacity { wanted: ByteSize(wanted), planned: ByteSize(planned), usable };
+    match planned > usable.as_u64() {
+        true => Err(DoesNotFit { reduced }),
+        false => Ok(reduced),
     }
-    Ok(Capacity { wanted: ByteSize(wanted), planned: ByteSize(planned), usable })
 }
 
 /// Parts of a run that are on this machine and use its memory.
@@ -206,7 +207,9 @@ mod tests {
     #[test]
     fn a_plan_that_does_not_fit_with_one_user_each_is_an_error() {
         let mut scenarios = [users(ScenarioId::CliStatus, 5)];
-        assert!(fit(&mut scenarios, ByteSize::gib(2), ALL_LOCAL).is_err());
+        let error = fit(&mut scenarios, ByteSize::gib(2), ALL_LOCAL).unwrap_err();
+        assert_eq!(scenarios[0].concurrency, 1);
+        assert!(error.reduced.is_reduced(), "what runs with --yes is said to be reduced");
     }
 
     #[test]

@@ -53,6 +53,7 @@
 
 mod faults;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -161,7 +162,11 @@ impl Default for Settings {
 impl Settings {
     /// Reads the settings from this process's environment.
     pub fn from_env() -> anyhow::Result<Self> {
-        Self::read(std::env::vars())
+        // Other variables of the shell may be no text at all.
+        let text = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self::read(std::env::vars_os().filter_map(text))
     }
 
     /// Reads the settings among `variables`, and ignores variables without the prefix.

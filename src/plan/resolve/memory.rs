@@ -32,11 +32,11 @@ impl Resolver<'_> {
                     "not enough memory: the plan needs {}, {usable} is usable ({available} \
                      available, {floor} kept free{})\n  hint: use fewer scenarios (-r, --api), a \
                      larger machine, or --yes to run anyway",
-                    error.needed,
+                    error.reduced.planned,
                     machine.memory_limit()
                 ));
             }
-            Capacity { wanted: error.needed, planned: error.needed, usable }
+            error.reduced
         })
     }
 }

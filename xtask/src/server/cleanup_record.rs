@@ -176,6 +176,10 @@ pub(crate) fn clean_up_after_dead_runs(
     // The first run of a state directory finds no such directory.
     let Ok(files) = fs::read_dir(workspace.custody()) else { return Ok(()) };
     for file in files.filter_map(Result::ok) {
+        // A run that was killed while it wrote its record leaves a temporary file.
+        if file.path().extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
         let cleanup = CleanupRecord::read(&file.path())?;
         let record = &cleanup.record;
         let is_due = match record.kept {

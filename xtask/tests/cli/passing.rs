@@ -93,3 +93,14 @@ fn a_skipped_budget_is_noted() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn an_incomplete_cleanup_record_stops_no_run() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    // A record is written to a temporary file and renamed: a SIGKILL in between leaves this.
+    let records = site.path("state/custody");
+    fs::create_dir_all(&records)?;
+    fs::write(records.join(".tmpA1b2C3"), "{")?;
+    site.load(["--api", "validate"]).run()?.expect(&site, Verdict::Pass)?;
+    Ok(())
+}
