@@ -53,6 +53,7 @@ pub fn sockets_of(pid: u32) -> Vec<u64> {
     let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     files
         .filter_map(|file| {
+            // Descriptors that were closed since the list was read are skipped.
             let target = fs::read_link(file.ok()?.path()).ok()?;
             target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
         })
@@ -83,6 +84,7 @@ fn parse_row(line: &str) -> Option<ListeningSocket> {
     if fields.nth(1)? != TCP_LISTEN {
         return None;
     }
+    // The state is followed by the queues, the timer, retransmissions, uid, timeout and inode.
     let uid = fields.nth(3)?.parse().ok()?;
     let inode = fields.nth(1)?.parse().ok()?;
     Some(ListeningSocket { address: parse_address(local)?, uid, inode })

@@ -82,6 +82,7 @@ fn read_stat(pid: u32) -> io::Result<Option<ProcessStat>> {
 
 /// Whether there is any process with this pid, by signal 0 (kill(2)).
 fn exists(pid: u32) -> bool {
+    // Not a cast: kill(2) takes a negative number for a process group.
     let pid = i32::try_from(pid).map(Pid::from_raw);
     // `EPERM` means that the process exists and belongs to another user.
     pid.is_ok_and(|pid| kill(pid, None) != Err(Errno::ESRCH))

@@ -95,9 +95,11 @@ pub fn kind<'a>(arguments: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Str
         // A SkyPilot title ends with a pid, which would make every executor a kind of its own.
         first.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(':').to_owned()
     } else {
+        // A title such as `sshd: user@notty` begins with the name of the program.
         let program = file_name(first.split([':', ' ']).next().unwrap_or(&first));
         interpreted(arguments).unwrap_or_else(|| program.to_owned())
     };
+    // A process can set any text as its title, which reports print.
     Some(kind.chars().filter(|c| !c.is_control()).take(LENGTH).collect())
 }
 

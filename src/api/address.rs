@@ -5,6 +5,7 @@ use url::{Host, Url};
 /// Whether a server is on this machine, by the host in its URL.
 pub fn is_loopback(server: &Url) -> bool {
     match server.host() {
+        // All names below `localhost` are reserved for loopback (RFC 6761).
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

@@ -21,6 +21,7 @@ impl ApiClient {
             variables: environment.client.variables.clone(),
             remote: matches!(plan.server, ServerTarget::Remote(_)),
         };
+        // The server's own versions, which the server never rejects as too old.
         let versions = ClientVersions {
             api: environment.server.api_version.clone(),
             release: environment.server.version.clone(),

@@ -31,6 +31,7 @@ impl HealthPolicy {
 
     /// Time limit of one response.
     pub(super) fn limit(self) -> TimeLimit {
+        // A limit of skyload's own must not be read as the SDK's.
         let name = match self {
             Self::SDK => "SDK timeout",
             Self::PROBE => "health probe timeout",
@@ -72,6 +73,8 @@ impl Health {
         };
         match body.get("status").and_then(Value::as_str) {
             Some("healthy") => {}
+            // A server with authentication sends this with status 200, so that probes of its health
+            // pass.
             Some("needs_auth") => {
                 return Err(Failure {
                     error_type: error_type::NEEDS_AUTHENTICATION.to_owned(),

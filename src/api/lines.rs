@@ -35,7 +35,9 @@ impl<'a> Lines<'a> {
 
     /// Counts the lines of the next chunk.
     pub(super) fn read(&mut self, chunk: &[u8]) -> Result<(), Interrupted> {
+        // Lines of progress bars end with a carriage return.
         for part in chunk.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            // The rest of a longer line is dropped: output without line ends would fill the memory.
             let room = MAX_LINE.saturating_sub(self.line.len());
             self.line.extend_from_slice(&part[..part.len().min(room)]);
             if part.ends_with(b"\n") || part.ends_with(b"\r") {
@@ -52,6 +54,7 @@ impl<'a> Lines<'a> {
         let is_interrupted = is_control && line.contains("<retry>");
         self.line.clear();
         if is_interrupted {
+            // Not counted as a message: for the SDK, a request to retry is no progress.
             return Err(Interrupted);
         }
         self.progress.messages += 1;

@@ -191,6 +191,7 @@ impl ApiClient {
         address.query_pairs_mut().extend_pairs([
             ("request_id", request_id),
             ("follow", "True"),
+            // As the SDK does: the default format depends on the user agent and may be HTML.
             ("format", "console"),
         ]);
         address
@@ -218,6 +219,7 @@ impl ApiClient {
         let mut response = response.map_err(|error| transport(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
+            // The status is the failure, with or without a readable body.
             let body = response.bytes().await.unwrap_or_default().to_vec();
             return Err(response::http_failure(step, &self.response(status, None, body)));
         }
@@ -236,6 +238,7 @@ impl ApiClient {
     pub async fn get(&self, step: &str, request_id: &str) -> Result<RequestResult, Failure> {
         let mut address = self.address("/api/get");
         address.query_pairs_mut().append_pair("request_id", request_id);
+        // No time limit: `/api/get` responds only when the request has ended.
         let response = self.execute(step, self.http.get(address), None).await?;
         RequestResult::parse(step, &response)
     }
@@ -249,6 +252,7 @@ impl ApiClient {
     async fn list_requests_once(&self) -> Result<Vec<RequestRow>, Failure> {
         const STEP: &str = "list requests";
         let mut address = self.address("/api/status");
+        // Only these fields: complete rows contain the body of each request.
         address.query_pairs_mut().append_pair("all_status", "True").extend_pairs(
             ["request_id", "name", "status", "user_id"].map(|field| ("fields", field)),
         );
@@ -328,6 +332,7 @@ impl ApiClient {
     fn address(&self, path: &str) -> Url {
         // A server may have a base path (`https://host/east`), which `Url::join` would drop.
         let mut address = self.base.clone();
+        // `set_path` would encode the question mark.
         let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
         address.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         address.set_query(query);
@@ -336,6 +341,7 @@ impl ApiClient {
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
+    // Each response has this header. The ID can be waited for only if the call creates a request.
     headers.get("x-skypilot-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned)
 }
 
@@ -365,6 +371,7 @@ fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
         .filter(|(name, _)| name.starts_with("SKYPILOT_") && !name.starts_with("SKYPILOT_SERVER_"))
         .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
         .collect();
+    // These two replace the caller's. Without either of them the server responds with status 500.
     variables.insert(env::USER_ID.to_owned(), identity.user_id.as_str().into());
     variables.insert("SKYPILOT_USER".to_owned(), "skyload".into());
     let run = uuid::Uuid::new_v4().to_string();
@@ -382,6 +389,7 @@ fn common_fields(identity: &ClientIdentity) -> Map<String, Value> {
     });
     match fields {
         Value::Object(fields) => fields,
+        // Never reached: the literal above is an object.
         _ => Map::new(),
     }
 }

@@ -126,6 +126,7 @@ fn result(step: &str, status: u16, request: &RequestBody) -> Result<Value, Failu
         }
         "FAILED" => {
             let error = request.error.as_deref().unwrap_or("null");
+            // An error that cannot be parsed is still a failure, without a type.
             let error: Value = serde_json::from_str(error).unwrap_or_default();
             let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
             Err(Failure {
@@ -151,6 +152,7 @@ fn created(request: &RequestBody) -> Option<Timestamp> {
 
 fn on_server(request: &RequestBody) -> Option<Duration> {
     let seconds = request.finished_at? - request.created_at?;
+    // Negative if the clock of the server was set back; the time is then unknown.
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -169,6 +171,7 @@ pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let detail = json.get("detail").unwrap_or(&json);
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    // The app of SkyPilot's server runs in debug mode, which sends tracebacks as plain text.
     if json.is_null()
         && let Some((error_type, message)) = end_of_traceback(&String::from_utf8_lossy(body))
     {
@@ -179,8 +182,10 @@ pub(super) fn http_failure(step: &str, response: &Response) -> Failure {
             message: plain(&message),
         });
     }
+    // A version mismatch has no `detail`, and its type is in `error`.
     let error_type = text(detail.get("type")).or_else(|| text(detail.get("error")));
     let message = text(detail.get("message"))
+        // Responses with status 404 and 503 have their message as the whole `detail`.
         .or_else(|| detail.as_str().map(str::to_owned))
         .unwrap_or_else(|| response.excerpt());
     response.without_secret(Failure {

@@ -19,6 +19,7 @@ impl<'a> Search<'a> {
             return;
         }
         self.tail.extend_from_slice(chunk);
+        // `wanted` is not empty here, since an empty text is found from the start.
         self.found = self.tail.windows(self.wanted.len()).any(|window| window == self.wanted);
         // One byte less than the text: a match that begins here ends in a later chunk.
         let keep = self.tail.len().min(self.wanted.len() - 1);

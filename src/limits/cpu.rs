@@ -125,6 +125,7 @@ fn count(list: &str) -> Option<usize> {
     let of_range = |range: &str| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        // Checked, since a file may hold any number.
         last.checked_sub(first)?.checked_add(1)
     };
     list.split(',').try_fold(0_usize, |sum, range| sum.checked_add(of_range(range)?))

@@ -31,11 +31,13 @@ impl Groups {
         let mounts = mounts.lines().filter_map(Mount::parse);
         let mounts: Vec<Mount> = mounts.filter(|mount| mount.has(version, controller)).collect();
         let visible = |mount: &Mount| mount.folder_of(root, group).filter(|folder| folder.is_dir());
+        // A hierarchy may be mounted more than once, and not every mount shows the group.
         let mount = mounts.iter().find(|mount| visible(mount).is_some()).or(mounts.first())?;
         let top = below(root, &mount.point);
         // In a container, `/proc/self/cgroup` may have the host's path of the group, while the
         // group is mounted as the top.
         let own = visible(mount).unwrap_or_else(|| top.clone());
+        // Folders above the mount point are no groups.
         let folders = own.ancestors().take_while(|folder| folder.starts_with(&top));
         Some(Self {
             version,
@@ -72,6 +74,7 @@ pub(super) fn entry(file: &Path, name: &str) -> Option<u64> {
 /// `/proc/PID/cgroup`.
 fn group_of<'a>(membership: &'a str, controller: &str) -> Option<(Version, &'a str)> {
     let lines = membership.lines().filter_map(|line| {
+        // `ID:CONTROLLERS:PATH`; only the path may contain further colons.
         let (_, rest) = line.split_once(':')?;
         rest.split_once(':')
     });
@@ -98,6 +101,8 @@ struct Mount {
 
 impl Mount {
     fn parse(line: &str) -> Option<Self> {
+        // A varying number of optional fields precedes the separator, so fields are counted from
+        // both.
         let (mount, file_system) = line.split_once(" - ")?;
         let mut mount = mount.split(' ').skip(3);
         let mut file_system = file_system.split(' ');
@@ -133,6 +138,7 @@ fn below(root: &Path, path: &Path) -> PathBuf {
 
 /// Path from `mountinfo`, where whitespace and backslashes are octal escapes.
 fn unescaped(text: &str) -> String {
+    // The backslash is last: replaced earlier, it could start another escape.
     let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
     escapes.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
 }

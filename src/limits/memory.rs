@@ -119,9 +119,12 @@ impl MemoryGroups {
 /// Memory use of a group in bytes, without inactive page cache.
 fn used(version: Version, folder: &Path) -> u64 {
     let (usage, inactive) = match version {
+        // Without `total_`, an entry of version 1 leaves out child groups, which the usage
+        // includes.
         Version::V1 => ("memory.usage_in_bytes", "total_inactive_file"),
         Version::V2 => ("memory.current", "inactive_file"),
     };
     let usage = number(&folder.join(usage)).unwrap_or(0);
+    // The two files are read one after the other, so the page cache may exceed the usage.
     usage.saturating_sub(entry(&folder.join("memory.stat"), inactive).unwrap_or(0))
 }

@@ -23,6 +23,7 @@ impl TaskLimit {
         let groups = Groups::find(root, "self", "pids")?;
         let limits = groups.folders().iter().filter_map(|folder| {
             let file = folder.join("pids.max");
+            // No number means no limit: the file has `max`, and the root group has no such file.
             Some(Self { tasks: number(&file)?, file: groups.name(&file) })
         });
         limits.min_by_key(|limit| limit.tasks)

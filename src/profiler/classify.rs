@@ -44,9 +44,11 @@ pub(super) fn classify(subject: &Subject<'_>) -> Classified {
     use ProcessClass::{
         JobsController, LogFollower, Other, ServeController, Server, ServerWorker, StartingExecutor,
     };
+    // First: without a server in the tree, the root counts as one, whatever it runs.
     if subject.is_main {
         return Classified::Final(Server);
     }
+    // The command line is still the parent's and says nothing about this process.
     if subject.is_fork {
         return Classified::Provisional(by_parent(subject.parent));
     }
@@ -68,14 +70,18 @@ pub(super) fn classify(subject: &Subject<'_>) -> Classified {
     if arguments().any(|argument| contains(argument, b"multiprocessing.resource_tracker")) {
         return Classified::Final(Other);
     }
+    // Executors, the queue and web workers all start with this command line.
     let is_spawned = arguments().any(|argument| contains(argument, b"multiprocessing.spawn"));
     match subject.parent {
         Some(Server | ServerWorker) if is_spawned => Classified::Provisional(StartingExecutor),
+        // In consolidation mode the server runs a shell with this code for each client that follows
+        // the log of a managed job.
         Some(Server | ServerWorker)
             if arguments().any(|argument| contains(argument, b"sky.jobs")) =>
         {
             Classified::Final(LogFollower)
         }
+        // The controller and the load balancer of a service are spawned by `sky.serve.service`.
         Some(ServeController) if is_spawned => Classified::Final(ServeController),
         parent => Classified::Final(by_parent(parent)),
     }
@@ -92,6 +98,7 @@ pub(super) fn by_ports(listens_on: &[u16], ports: ServerPorts) -> Classified {
     if is_queue {
         Classified::Final(ProcessClass::Queue)
     } else if ports.api.is_some_and(|port| listens_on.contains(&port)) {
+        // A web worker inherits the listening socket of the API.
         Classified::Final(ProcessClass::ServerWorker)
     } else {
         Classified::Provisional(ProcessClass::StartingExecutor)
@@ -148,6 +155,7 @@ fn by_parent(parent: Option<ProcessClass>) -> ProcessClass {
     match parent {
         Some(ShortExecutor | LongExecutor | StartingExecutor) => Subprocess,
         Some(JobsController | ServeController | Subprocess) => Subprocess,
+        // A follower is a chain of shells, Python and `tee`, which counts as a whole.
         Some(LogFollower) => LogFollower,
         Some(Server | ServerWorker | Queue | Other) | None => Other,
     }

@@ -74,6 +74,7 @@ pub(super) mod linux {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 ProfilerLevel::HighWaterMarkOfAnother
             }
+            // Only a permission error shows another user's process; the root may also have exited.
             _ => ProfilerLevel::HighWaterMark,
         };
         let (level, kernel) = match (choice, Kernel::all()) {

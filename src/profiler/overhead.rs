@@ -43,6 +43,7 @@ impl Overhead {
     fn rate(&self) -> f64 {
         let (Some(first), Some(last)) = (self.first, self.last) else { return 0.0 };
         let seconds = last.duration_since(first).as_secs_f64();
+        // N samples have N - 1 intervals. `first` is set, so there is at least one sample.
         if seconds > 0.0 { (self.samples - 1) as f64 / seconds } else { 0.0 }
     }
 }

@@ -48,11 +48,14 @@ impl ProcessSource for Sampled {
         // Without `without_tasks` each thread would count as a process.
         let what = ProcessRefreshKind::nothing()
             .with_memory()
+            // SkyPilot's processes set their titles late, which `OnlyIfNotSet` would never show.
             .with_cmd(UpdateKind::Always)
             .with_environ(UpdateKind::OnlyIfNotSet)
             .without_tasks();
         self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
         found.clear();
+        // Start times are the best that sysinfo has: in seconds, so a pid that is reused within one
+        // is not noticed.
         found.extend(
             self.system.processes().iter().map(|(pid, process)| Listed {
                 pid: pid.as_u32(),
@@ -72,6 +75,7 @@ impl ProcessSource for Sampled {
         let Some(process) = self.process(pid) else { return false };
         for word in process.cmd() {
             text.extend_from_slice(word.as_encoded_bytes());
+            // As in `/proc/PID/cmdline`, which the classification parses.
             text.push(0);
         }
         true

@@ -80,7 +80,9 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
     /// Samples until the parent sends `Finish` or exits.
     pub(super) fn run(mut self, commands: &Commands) -> Result<Reason, ProfilerError> {
         let mut reason = Reason::ParentGone;
+        // A notice that cannot be sent shows that the parent has exited.
         while !self.outbox.closed {
+            // The wait is 0 if a sample is overdue; a queued command is still received first.
             match commands
                 .recv_timeout(self.schedule.due().saturating_duration_since(Instant::now()))
             {
@@ -121,6 +123,7 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         if self.journal.is_table_due() {
             self.write_table()?;
         }
+        // After the table is written, so that samples missed meanwhile are counted.
         self.schedule.advance(Instant::now());
         Ok(())
     }
@@ -198,12 +201,15 @@ impl<S: ProcessSource, W: Write> Session<S, W> {
         // The last sample reads every high-water mark, so that the peaks of processes that
         // still run are exact.
         self.tree.invalidate_all();
+        // Not scheduled, so it is not late.
         self.take_sample(Instant::now(), Duration::ZERO)?;
         // Exit records of the processes that the last sample found to have exited.
         self.tree.drain_events(self.timeline.now());
         self.end_window()?;
         let processes = self.write_table()?;
         let wrote = Some(Wrote { lines: self.journal.lines(), processes });
+        // Last, with the counts of both files: a reader can then tell whether either has lost
+        // anything.
         self.journal.push(&ProfileLine::Footer { at: self.timeline.now(), wrote })?;
         self.journal.flush()?;
         self.outbox.send(Notice::Finished);

@@ -35,6 +35,8 @@ impl UpstreamSampler {
         thread::Builder::new()
             .name("upstream".to_owned())
             .spawn(move || {
+                // If this fails, so does the source of the profiler's own samples, which reports
+                // the error.
                 let Ok(source) = plain_source() else { return };
                 let mut scan = KeywordScan::new(source);
                 // If the list fails here, it fails in the profiler's own samples as well,
@@ -42,8 +44,11 @@ impl UpstreamSampler {
                 while let Ok((short, long)) = scan.scan() {
                     let sample = UpstreamSample { at: timeline.now(), short, long };
                     if sender.send(sample).is_err() {
+                        // The profile has ended and dropped the receiver.
                         return;
                     }
+                    // A pause after each scan, not a fixed rate: upstream's tool slows down in the
+                    // same way.
                     thread::sleep(PAUSE);
                 }
             })

@@ -69,6 +69,7 @@ impl User {
                 }),
                 Action::Follow(call) => match ids.get(call.step) {
                     Some(id) => self.follow(call, id).await,
+                    // Not reached: a submission that fails ends the iteration.
                     None => Ok(()),
                 },
                 Action::TailLogs(call) => self.tail_logs(call).await,
@@ -160,6 +161,7 @@ impl User {
         reader: &LogReader<'_>,
         answer: Result<RequestResult, Failure>,
     ) -> Result<(), Failure> {
+        // Before the failure is returned: retries and times of a failed reading count as well.
         self.iteration.add_retries(reader.retries);
         self.iteration.step(format!("{}/stream", call.step), reader.streamed);
         if let Some(waited) = reader.waited {

@@ -36,6 +36,7 @@ impl Barrier {
             .scenarios
             .iter()
             .copied()
+            // The probe ends after all participants, so it cannot be one of them.
             .filter(|scenario| scenario.id.kind() != ScenarioKind::Probe)
             .collect();
         Self { run: run.clone(), participants, groups_are_sequential: plan.phase_peaks }
@@ -72,6 +73,7 @@ impl Barrier {
     ) -> Result<bool, TrafficError> {
         self.arrive(scenario, iteration)?;
         let is_awaited = |participant: ScenarioId| {
+            // Scenarios of other groups run before or after this one.
             !self.groups_are_sequential || participant.group() == scenario.group()
         };
         self.wait_for_arrivals(is_awaited, iteration, end).await
@@ -84,6 +86,7 @@ impl Barrier {
         iteration: u32,
         end: EndCondition<'_>,
     ) -> Result<bool, TrafficError> {
+        // With sequential groups, all of them arrive for the first iteration before theirs starts.
         self.wait_for_arrivals(|_| true, iteration, end).await
     }
 
@@ -102,6 +105,7 @@ impl Barrier {
         iteration: u32,
         end: EndCondition<'_>,
     ) -> Result<bool, TrafficError> {
+        // Only for processes that never started: a later iteration may take any time.
         let deadline = tokio::time::Instant::now() + ARRIVAL_TIMEOUT;
         while !self.all_participants(iteration, |participant| {
             !is_awaited(participant)
@@ -126,6 +130,7 @@ impl Barrier {
 
     /// Whether `condition` holds for all scenarios that have an iteration with this number.
     fn all_participants(&self, iteration: u32, condition: impl Fn(ScenarioId) -> bool) -> bool {
+        // Scenarios with fewer iterations never arrive for this one.
         let mut scenarios =
             self.participants.iter().filter(|planned| iteration < planned.iterations);
         scenarios.all(|planned| condition(planned.id))
@@ -145,6 +150,7 @@ pub fn has_ended(run: &RunDir, scenario: ScenarioId) -> bool {
     if run.outcome(scenario).exists() {
         return true;
     }
+    // A file that cannot be read, as at the limit on open files, does not show an end.
     let process: Option<ProcessIdentity> =
         read_json(&arrival_file(run, scenario, 0), "process identity").ok();
     process.is_some_and(|process| !process.is_alive())

@@ -64,11 +64,13 @@ pub(super) async fn segment(
             let iteration =
                 judge(&context.client, command, &finished.iteration, &rows, circumstances).await;
             iteration.add_to(&mut outcome, finished.duration);
+            // Counts in the order of `finished`, so that all from this index on are not judged yet.
             judged += 1;
         }
     };
     tokio::select! {
         biased;
+        // Judging that is complete at the deadline still counts.
         () = judging => return (outcome, iterations.ended),
         () = judging_deadline(iterations.ended, end) => {}
     }
@@ -120,9 +122,12 @@ impl SkyProcess {
             .args(command.args.iter().map(|argument| self.names.fill(argument)))
             .args(self.runs_async.then_some("--async"))
             .envs(settings.variables.iter().map(|(name, value)| (name, value)))
+            // After the variables of the settings, which these replace.
             .env(env::USER_ID, &self.user_id)
             .envs(endpoint_with_login(settings, &self.credentials))
+            // With a closed input, a prompt fails instead of waiting for an answer.
             .stdin(Stdio::null())
+            // At the time limit or after a stop, dropping the iterations also ends their processes.
             .kill_on_drop(true)
             .output()
             .await;
@@ -252,6 +257,7 @@ async fn check_request(
     circumstances: Circumstances,
     iteration: &mut Iteration,
 ) {
+    // A request of skyload's own, not of the `sky` process, so transport errors are retried.
     let get = async || client.get(&row.name, &row.request_id).await;
     let answer = with_retries(get).await;
     let Err(failure) = answer.and_then(|answer| answer.result) else { return };
@@ -273,6 +279,7 @@ fn output_tail(output: &std::process::Output) -> String {
 fn tail(text: &[u8]) -> String {
     const LENGTH: usize = 300;
     let start = text.len().saturating_sub(LENGTH);
+    // The cut may be within a character, which `excerpt` replaces.
     let tail = excerpt(&text[start..]);
     if start > 0 { format!("..{tail}") } else { tail }
 }

@@ -39,6 +39,7 @@ impl InfraResources {
 impl ScenarioContext {
     fn resources_of(&self, user: u32) -> &InfraResources {
         // Round-robin: each infra has the same number of users, give or take one.
+        // `InfraResources::of` makes at least one entry.
         &self.resources[user as usize % self.resources.len()]
     }
 

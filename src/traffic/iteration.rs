@@ -46,6 +46,7 @@ impl Iteration {
 
     /// Records a request that failed.
     pub(super) fn fail(&mut self, failure: Failure) {
+        // A request that this machine could not send says nothing about the server.
         match failure.client_fault() {
             Some(_) => self.client_failed = true,
             None => self.failed = true,
@@ -67,6 +68,7 @@ impl Iteration {
                     self.has_expected_error = true;
                     return self.tally.add(failure, Some(expected.reason));
                 }
+                // Not final: a later entry may match with certainty.
                 Assessment::Unknown => unknown = unknown.or(Some(expected.when)),
                 Assessment::Unexpected => {}
             }
@@ -105,6 +107,7 @@ impl Iteration {
     pub(super) fn add_to(self, segment: &mut SegmentOutcome, duration: Duration) {
         segment.tally.add_all(&self.tally);
         segment.retries += self.retries;
+        // An iteration is counted once, by the most serious of its results.
         match (self.failed, self.client_failed, self.unjudged, self.has_expected_error) {
             (true, _, _, _) => segment.failed += 1,
             (false, true, _, _) => {

@@ -118,6 +118,7 @@ impl<'a> LogReader<'a> {
             streamed: Duration::ZERO,
             waited: None,
             retries: 0,
+            // Only the output of a job is searched; no text is missing from the log of a request.
             printed: true,
         }
     }
@@ -135,6 +136,7 @@ impl<'a> LogReader<'a> {
             };
             let now = rule.amount(&self.progress);
             if now > before {
+                // As in the SDK: after progress, both the tries and the pauses start again.
                 (failed, before, backoff) = (0, now, Backoff::transient());
             } else {
                 failed += 1;
@@ -161,6 +163,7 @@ impl<'a> LogReader<'a> {
     async fn attempt(&mut self) -> Result<RequestResult, ReadError> {
         let start = Instant::now();
         let streamed = self.stream().await;
+        // Before the error is returned: a failed attempt takes the user's time as well.
         self.streamed += start.elapsed();
         let id = streamed?;
         let start = Instant::now();

@@ -69,6 +69,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     let stop = StopSignal::listen(coordinator).map_err(TrafficError::Signals)?;
     let context = ScenarioContext::new(run, &plan, &environment, planned)?;
     let has_started = context.barrier.wait_for_group(id, &stop).await?;
+    // After the wait for the group, which is not part of the scenario's time.
     let limit = Instant::now() + plan.time_limit(id);
     let mut reserve = ReservedFiles::open();
     let (segments, ended) = match (&Scenario::of(id).work, context.setup_failure()) {
@@ -102,6 +103,7 @@ fn overhead() -> LoadGeneratorOverhead {
         own_cpu: own.cpu,
         own_peak: own.peak,
         children_cpu: children.cpu,
+        // The kernel reports 0 for a process without children, as of an API scenario.
         largest_child: (children.peak > ByteSize(0)).then_some(children.peak),
     }
 }

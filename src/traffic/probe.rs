@@ -39,6 +39,8 @@ pub(super) async fn run(
     let mut next_check = Instant::now();
     let ended = loop {
         tokio::select! {
+            // In this order: overdue requests do not delay the end, nor do responses delay
+            // requests.
             biased;
             () = end.reached() => {
                 break if stop.is_requested() { Ended::Stopped } else { Ended::TimedOut };
@@ -48,6 +50,7 @@ pub(super) async fn run(
                 outcome.scheduled += 1;
                 requests.spawn(send(Arc::clone(&context.client), scheduled));
                 if Instant::now() >= next_check {
+                    // The check reads files, so it is not made for each request.
                     next_check = Instant::now() + Duration::from_millis(200);
                     if context.barrier.all_have_ended() {
                         break Ended::Finished;
@@ -57,6 +60,7 @@ pub(super) async fn run(
             Some(finished) = requests.join_next() => record(finished, &mut outcome),
         }
     };
+    // Otherwise requests without a response stay scheduled and not completed.
     if ended == Ended::Finished {
         while let Some(finished) = requests.join_next().await {
             record(finished, &mut outcome);

@@ -22,6 +22,7 @@ impl ReservedFiles {
     pub(super) async fn release_during<T>(&mut self, work: impl Future<Output = T>) -> T {
         self.0.clear();
         let done = work.await;
+        // May get fewer files than before: connections may have taken the descriptors meanwhile.
         *self = Self::open();
         done
     }

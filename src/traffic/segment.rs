@@ -76,7 +76,10 @@ pub(super) async fn run_users<T: 'static, F: Future<Output = T> + 'static>(
                 let iteration = iteration(user);
                 iterations.spawn_local(async move {
                     tokio::time::sleep_until(start + offset).await;
+                    // Fails only for a closed semaphore, and this one is never closed.
                     let _slot = slots.acquire().await;
+                    // If there is a slot for each user, any delay is the load generator's and
+                    // counts.
                     let scheduled = if has_slot_for_all { start + offset } else { Instant::now() };
                     let guard = active.start(user, scheduled);
                     let lateness = scheduled.elapsed();
@@ -97,6 +100,8 @@ pub(super) async fn run_users<T: 'static, F: Future<Output = T> + 'static>(
                         }
                         Some(Err(error)) => record_panic(&mut outcome, &error),
                     },
+                    // Iterations that a stop cuts off are not counted: they say nothing about the
+                    // server.
                     () = end.stop.requested() => break Ended::Stopped,
                     () = tokio::time::sleep_until(end.limit) => {
                         let elapsed = active.elapsed().into_iter();

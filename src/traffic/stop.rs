@@ -22,6 +22,7 @@ impl StopSignal {
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(async move {
             let gone = async {
+                // If the coordinator is unknown, only a signal stops the scenario.
                 while coordinator.is_none_or(ProcessIdentity::is_alive) {
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }

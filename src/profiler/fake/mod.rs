@@ -167,6 +167,7 @@ impl FakeMachine {
     /// Replaces the command line in the same image, as setproctitle does.
     pub(super) fn title(&self, pid: u32, command_line: &str) {
         let name = command_line.split(' ').next().unwrap_or_default();
+        // setproctitle pads the rest of the old command line with NULs.
         let padded = command_line.replace(' ', "\0") + "\0\0\0";
         self.with(pid, |process| {
             process.memory.name = Name::of(name.as_bytes());
@@ -219,6 +220,7 @@ impl FakeMachine {
     /// Ends and reaps a process that lived for `lived`.
     pub(super) fn end_after(&self, pid: u32, lived: Duration) {
         let ended = self.processes.borrow_mut().remove(&pid);
+        // The exit of a zombie is on record; reaping it makes no further record.
         self.record_exit(ended.filter(|process| !process.stat.zombie), lived);
         for process in self.processes.borrow_mut().values_mut() {
             if process.stat.parent == pid {

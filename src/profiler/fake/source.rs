@@ -71,6 +71,7 @@ impl ProcessSource for FakeMachine {
     }
 
     fn open(&mut self, pid: u32) -> FakeHandle {
+        // Generations start at 1, so the handle of a missing process reads none.
         let generation = self.processes.borrow().get(&pid).map_or(0, |process| process.generation);
         FakeHandle { pid, generation, last: None }
     }
@@ -87,6 +88,7 @@ impl ProcessSource for FakeMachine {
             None => *memory,
             Some(last) => {
                 let high_water = last.high_water.max(memory.rss);
+                // As in `procfs`, swap is read together with the high-water mark only.
                 Memory { rss: memory.rss, high_water, swap: None, ..last }
             }
         };

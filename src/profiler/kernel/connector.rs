@@ -48,6 +48,7 @@ impl Connector {
         for part in [PROC_CONNECTOR.0, PROC_CONNECTOR.1, 0, port] {
             envelope.extend(part.to_ne_bytes());
         }
+        // Length of the data, which is the operation below, and flags, of which there are none.
         envelope.extend(4_u16.to_ne_bytes());
         envelope.extend(0_u16.to_ne_bytes());
         envelope.extend(PROC_CN_MCAST_LISTEN.to_ne_bytes());
@@ -97,6 +98,7 @@ impl Event<'_> {
                 // A new thread is reported as a fork with a pid other than its tgid.
                 let (thread, child) = (u32_at(self.rest, 8)?, u32_at(self.rest, 12)?);
                 if thread == child {
+                    // The tgid, which `/proc` calls pid: any thread of the parent may have forked.
                     let parent = u32_at(self.rest, 4)?;
                     let started = clock_ticks(Duration::from_nanos(self.at));
                     events.forks.push(ForkEvent { pid: child, parent, started });

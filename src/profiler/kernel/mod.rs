@@ -18,6 +18,7 @@ use super::source::ProcessEvents;
 
 /// Time since boot in clock ticks of 10 ms, the unit of start times in `/proc`.
 fn clock_ticks(since_boot: Duration) -> u64 {
+    // `USER_HZ` is 100 on x86-64 and on ARM64.
     u64::try_from(since_boot.as_millis() / 10).unwrap_or(u64::MAX)
 }
 
@@ -35,6 +36,8 @@ impl Kernel {
 
     /// Subscribes to forks and execs if available, and not to exits.
     pub(super) fn forks_only() -> Self {
+        // The reason is not needed: without fork events the tree lists the processes at each
+        // sample.
         Self { forks: Connector::listen().ok().flatten(), exits: None }
     }
 

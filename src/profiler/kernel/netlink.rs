@@ -82,6 +82,7 @@ impl Socket {
         if set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
             set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
         }
+        // Port 0: the kernel chooses a port ID that no other socket of this protocol has.
         bind(&socket, &SocketAddrNetlink::new(0, groups))?;
         let port = SocketAddrNetlink::try_from(getsockname(&socket)?)?.pid();
         Ok(Self { socket, port, sent: 0, buffer: vec![0; MAX_DATAGRAM].into() })
@@ -100,6 +101,7 @@ impl Socket {
     ) -> io::Result<RequestId> {
         self.sent += 1;
         let message = message(kind, flags, self.sent, payload);
+        // Without a destination address, a netlink message goes to the kernel.
         send(&self.socket, &message, SendFlags::empty())?;
         Ok(RequestId { port: self.port, sequence: self.sent })
     }
@@ -123,6 +125,7 @@ impl Socket {
                 return Ok(None);
             }
             set_socket_timeout(&self.socket, Timeout::Recv, Some(left))?;
+            // An overrun is ignored: the reply may still be in the queue.
             if let Received::Datagram(datagram) = self.receive_with(RecvFlags::empty())?
                 && let Some(found) = find(datagram)
             {
@@ -136,6 +139,7 @@ impl Socket {
             Ok((_, length)) => {
                 Ok(Received::Datagram(&self.buffer[..length.min(self.buffer.len())]))
             }
+            // After a signal, `wait_for` goes on, and the next sample drains the rest of the queue.
             Err(Errno::AGAIN | Errno::INTR) => Ok(Received::Nothing),
             Err(Errno::NOBUFS) => Ok(Received::Overrun),
             Err(error) => Err(error.into()),
@@ -163,7 +167,9 @@ pub(super) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Message<'_>>
         let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
         let (kind, sequence, port) =
             (u16_at(datagram, 4)?, u32_at(datagram, 8)?, u32_at(datagram, 12)?);
+        // A length below the header's ends the iteration, which would never advance otherwise.
         let payload = datagram.get(NLMSG_HDRLEN..length)?;
+        // The last message may lack its padding.
         datagram = datagram.get(aligned(length)..).unwrap_or_default();
         Some(Message { kind, sequence, port, payload })
     })
@@ -187,6 +193,7 @@ pub(super) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(bytes, 0)?);
         let kind = u16_at(bytes, 2)? & !NLA_FLAGS;
+        // As for messages: a length of 0 would repeat one attribute forever.
         let value = bytes.get(4..length)?;
         bytes = bytes.get(aligned(length)..).unwrap_or_default();
         Some((kind, value))

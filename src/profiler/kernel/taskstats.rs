@@ -54,6 +54,7 @@ impl ExitRecords {
     pub(super) fn listen() -> io::Result<Self> {
         let mut socket = Socket::open(GENERIC, 0)?;
         let family = family(&mut socket)?;
+        // Not only the online CPUs: others may come online later.
         let mut cpus = fs::read("/sys/devices/system/cpu/possible")?;
         // The kernel expects a string that ends with a NUL, without the newline.
         cpus.truncate(cpus.trim_ascii_end().len());
@@ -61,6 +62,7 @@ impl ExitRecords {
         let request =
             genl_payload(TASKSTATS_CMD_GET, &attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, &cpus));
         let request_id = socket.send_request(family, REQUEST_WITH_ACK, &request)?;
+        // Without CAP_NET_ADMIN, this returns EPERM.
         wait_for_ack(&mut socket, request_id)?;
         let mut records = Self { socket, family };
         records.verify_delivery()?;
@@ -84,6 +86,7 @@ impl ExitRecords {
     /// Starts a thread and looks for its exit record. Detects pids of another namespace,
     /// an unknown layout of the structure, and a kernel without high-water marks.
     fn verify_delivery(&mut self) -> io::Result<()> {
+        // A thread is enough: the kernel sends a record for each, not only for each process.
         std::thread::spawn(|| ()).join().map_err(|_| io::Error::other("a thread panicked"))?;
         let (family, now) = (self.family, since_boot());
         let own =
@@ -126,7 +129,9 @@ fn family(socket: &mut Socket) -> io::Result<u16> {
     let request_id = socket.send_request(GENL_ID_CTRL, NLM_F_REQUEST, &request)?;
     let number = socket.wait_for(|datagram| {
         let reply = messages(datagram).find(|message| message.is_reply_to(request_id))?;
+        // For an unknown name, the reply is an error message, which has no attributes.
         let is_family = reply.kind == GENL_ID_CTRL;
+        // The attributes follow `struct genlmsghdr`, which has 4 bytes.
         let mut parts = attributes(reply.payload.get(4..).unwrap_or_default());
         let number = parts.find(|(kind, _)| is_family && *kind == CTRL_ATTR_FAMILY_ID);
         Some(number.and_then(|(_, value)| u16_at(value, 0)))
@@ -187,7 +192,9 @@ fn record(value: &[u8], now: Duration) -> Option<ExitRecord> {
         process: layout.process.and_then(|at| u32_at(stats, at)),
         parent: u32_at(stats, layout.parent)?,
         high_water: kilobytes.checked_mul(1024)?,
+        // `ac_flag` is before all inserted fields, so its offset is fixed.
         never_executed: stats.get(8)? & AFORK != 0,
+        // From the lifetime: the record's own start time (`ac_btime`) is in whole seconds.
         started: clock_ticks(now.saturating_sub(lived)),
         lived,
         name: Name::of(stats.get(layout.name..layout.name + 16)?.split(|&byte| byte == 0).next()?),

@@ -105,12 +105,16 @@ impl Handle {
                 self.until_peak -= 1;
                 return Some(Memory { swap: None, cached: true, ..last });
             }
+            // An idle process is read rarely, so each of its readings must show a new name.
             let by_stat = self.is_idle() || self.until_peak.is_multiple_of(STAT_EVERY);
             let now = if by_stat {
+                // The kernel writes the file anew for each reading from offset 0.
                 let length = files.stat.read_at(buffer, 0).ok()?;
                 text::stat_memory(&buffer[..length])?
             } else {
                 let length = files.statm.read_at(buffer, 0).ok()?;
+                // An earlier amount of swap may be resident again and must not be added to this
+                // size.
                 Memory { rss: text::statm_rss(&buffer[..length])?, swap: None, ..last }
             };
             // A new name may be a new program: then `status` is read below, since the
@@ -118,6 +122,7 @@ impl Handle {
             if now.name == last.name {
                 self.until_peak -= 1;
                 self.track_size(if by_stat { STAT } else { STATM }, now.rss);
+                // A lower bound until `status` is read again.
                 let last = Memory { high_water: last.high_water.max(now.rss), ..now };
                 self.last = Some(last);
                 return Some(last);
@@ -130,6 +135,7 @@ impl Handle {
         let memory = text::status_memory(&buffer[..length])?;
         // Offset by pid, so that the expensive readings are spread over the samples.
         self.until_peak = match self.last {
+            // `every` is at least 1, see `ProcFs::new`.
             None => self.pid % every,
             Some(_) => every - 1,
         };

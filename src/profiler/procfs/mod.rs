@@ -61,6 +61,7 @@ impl ProcFs {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let peak_every = match level {
             ProfilerLevel::ExitRecords => PEAK_INTERVAL.as_micros() / interval.as_micros().max(1),
+            // Without exit records, the last reading is all that is known of an exited process.
             _ => 1,
         };
         Self {
@@ -96,6 +97,7 @@ impl ProcessSource for ProcFs {
             let entry = entry?;
             // The inode number of `/proc/PID` changes when the pid is reused.
             let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            // From the directory entry itself, which takes no further call per process.
             found.extend(pid.map(|pid| Listed { pid, generation: entry.ino() }));
         }
         Ok(())

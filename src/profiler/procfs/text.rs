@@ -20,6 +20,7 @@ pub(super) fn status_memory(status: &[u8]) -> Option<Memory> {
         } else if let Some(value) = line.strip_prefix(b"VmRSS:") {
             rss = kilobytes(value);
         } else if let Some(value) = line.strip_prefix(b"VmSwap:") {
+            // Kernels without swap support have no such line: the amount stays unknown.
             swap = kilobytes(value);
         } else if let Some(value) = line.strip_prefix(b"Threads:") {
             threads = number(value);
@@ -38,6 +39,7 @@ pub(super) fn stat_memory(stat: &[u8]) -> Option<Memory> {
     let opened = stat.iter().position(|&byte| byte == b'(')?;
     let closed = stat.iter().rposition(|&byte| byte == b')')?;
     let name = Name::of(stat.get(opened + 1..closed)?);
+    // The blank after the name makes an empty first field.
     let mut fields = stat.get(closed + 1..)?.split(u8::is_ascii_whitespace).skip(1);
     if matches!(fields.next()?, b"Z" | b"X") {
         return None;

@@ -31,6 +31,7 @@ impl<S: ProcessSource> Tree<S> {
             return false;
         }
         let fingerprint = Fingerprint::of(&self.command_line);
+        // Only for an unknown image, since reading the command line of the parent may block.
         let parent_fingerprints =
             if is_unknown { self.fingerprints_of(parent) } else { Vec::new() };
         let has_changed =
@@ -44,6 +45,7 @@ impl<S: ProcessSource> Tree<S> {
     /// Fingerprints of a member's command line: as last read, and the current one.
     fn fingerprints_of(&mut self, member: Option<usize>) -> Vec<Fingerprint> {
         let Some(member) = member.map(|index| &self.members[index]) else { return Vec::new() };
+        // The parent may have set its title after the fork, so the fork may have either of the two.
         let mut fingerprints = Vec::from_iter(member.fingerprint);
         let mut now = Vec::new();
         if member.is_alive() && self.source.command_line(member.stat.identity.pid, &mut now) {
@@ -53,8 +55,10 @@ impl<S: ProcessSource> Tree<S> {
     }
 
     fn classify(&mut self, index: usize) {
+        // First: whether the process is the server decides the class.
         self.update_main(index);
         let member = &mut self.members[index];
+        // A port from the options has precedence.
         if member.is_main && self.ports.api.is_none() {
             self.ports.api = classify::api_port_in(&self.command_line);
         }
@@ -75,6 +79,7 @@ impl<S: ProcessSource> Tree<S> {
             false => server_command::kind(server_command::arguments(&self.command_line)),
         };
         member.set_class(class);
+        // The queue and web workers never get a title: only their ports tell them from executors.
         if member.is_untitled() {
             self.classify_by_ports(index);
         }
@@ -88,6 +93,7 @@ impl<S: ProcessSource> Tree<S> {
         let runs_server = !member.is_fork() && classify::runs_server(&self.command_line);
         let mut parent = member.parent;
         while let Some(ancestor) = parent.map(|parent| &self.members[parent]) {
+            // A server that a request starts is part of the load, not the server under test.
             if ancestor.runs_server {
                 return;
             }
@@ -95,8 +101,10 @@ impl<S: ProcessSource> Tree<S> {
         }
         let member = &mut self.members[index];
         member.runs_server = runs_server;
+        // A server that executes another program is none any more.
         member.is_main &= runs_server || member.is_root;
         if runs_server {
+            // An earlier server that was restarted keeps its class.
             for other in self.members.iter_mut().filter(|other| !other.runs_server) {
                 other.clear_main();
             }

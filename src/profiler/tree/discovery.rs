@@ -19,8 +19,11 @@ impl<S: ProcessSource> Tree<S> {
                 Some(Membership::Undecided { since }) => open.push((process, since)),
                 None if self.is_same_member(process) => {}
                 None => {
+                    // A new generation, and the old handle cannot be read: the pid was reused.
                     self.end_predecessor(process.pid, at);
                     let membership = Membership::Undecided { since: at };
+                    // Before any decision: children are judged by their parent's entry, which must
+                    // not be the one of an earlier process with its pid.
                     self.scope.set_membership(process, membership, self.round);
                     open.push((process, at));
                 }
@@ -43,6 +46,7 @@ impl<S: ProcessSource> Tree<S> {
     pub(super) fn is_same_member(&mut self, process: Listed) -> bool {
         let Some(index) = self.scope.member(process.pid) else { return false };
         let Some(handle) = self.members[index].handle() else { return false };
+        // A cached reading would not show the exit.
         self.source.invalidate(handle);
         if self.source.read(handle) == Reading::Ended {
             return false;
@@ -73,9 +77,12 @@ impl<S: ProcessSource> Tree<S> {
                 Membership::Foreign
             }
             Decision::Member { parent, .. } if has_ended => {
+                // A former member that is listed while it exits or as a zombie has a record
+                // already.
                 if !self.zombies.contains(stat.identity) {
                     self.add_exited(stat, parent, at);
                 }
+                // Nothing is left to read, so later lists may skip the process.
                 Membership::Foreign
             }
             Decision::Member { parent, is_root } => {

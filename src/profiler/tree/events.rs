@@ -46,11 +46,13 @@ impl<S: ProcessSource> Tree<S> {
                 self.invalidate(member);
             }
         }
+        // Execs before exits: a record of a further thread counts only for an image of its own.
         for record in &events.exits {
             self.apply_exit(record, at);
         }
         if events.dropped > 0 {
             self.dropped_events += events.dropped;
+            // A list finds the processes whose fork events were dropped.
             self.must_list = true;
             // Execs may be among the dropped events. A high-water mark that is read again
             // shows them by its drop.
@@ -75,6 +77,8 @@ impl<S: ProcessSource> Tree<S> {
 
     /// Index of the member that has this pid, or had it until its recent exit.
     fn member_by_pid(&self, pid: u32) -> Option<usize> {
+        // Until the next list the scope still knows members that have exited. Of these, only recent
+        // ones may get events.
         let listed = self.scope.member(pid).filter(|&member| self.members[member].is_alive());
         listed.or_else(|| self.recent_exits.get(pid))
     }
@@ -102,11 +106,14 @@ impl<S: ProcessSource> Tree<S> {
                 // updates it.
                 let listed = Listed { pid: fork.pid, generation: 0 };
                 self.scope.set_membership(listed, Membership::Member(index), self.round);
+                // If the exec is over already, its event comes after the fork's and starts a new
+                // image.
                 self.read_command_line(index);
                 index
             }
             seen => {
                 let identity = ProcessIdentity { pid: fork.pid, started: fork.started };
+                // The process was reaped, so its identity is known from the event only.
                 let gone = ProcessStat { identity, parent: fork.parent, zombie: true };
                 self.add_exited(seen.unwrap_or(gone), Some(parent), at)
             }
@@ -121,6 +128,7 @@ impl<S: ProcessSource> Tree<S> {
         at: Timestamp,
     ) -> usize {
         let (index, pid) = (self.members.len(), stat.identity.pid);
+        // A new member needs a handle; `end_member` below drops it unread.
         let handle = self.source.open(pid);
         let mut member = Member::new(stat, parent, false, handle, at);
         if self.source.has_fork_events() {
@@ -128,6 +136,7 @@ impl<S: ProcessSource> Tree<S> {
         }
         member.set_class(classify::classify(&Subject {
             pid,
+            // The command line is gone, so the class follows from the parent.
             command_line: &[],
             is_main: false,
             parent: parent.map(|parent| self.members[parent].class),
@@ -139,6 +148,8 @@ impl<S: ProcessSource> Tree<S> {
     }
 
     fn apply_exit(&mut self, record: &ExitRecord, at: Timestamp) {
+        // A record that lacks the process is found by its thread, which is the pid of a first
+        // thread.
         let member = self.member_by_pid(record.process.unwrap_or(record.thread));
         let member = match member {
             Some(member) => member,

@@ -124,6 +124,7 @@ impl<H> Member<H> {
             stat,
             parent,
             is_root,
+            // The root counts as the server until a process is found that runs one.
             is_main: is_root,
             runs_server: false,
             class: ProcessClass::Other,
@@ -211,6 +212,8 @@ impl<H> Member<H> {
         let image = match self.image {
             // The first command line after a fork event is still the parent's.
             Image::Forked if is_first => Image::Forked,
+            // Without a fork event, only the command line of the parent shows that there was no
+            // exec.
             Image::Unknown if parents.contains(&fingerprint) => Image::Forked,
             Image::Unknown | Image::Forked | Image::Own => Image::Own,
         };
@@ -225,6 +228,7 @@ impl<H> Member<H> {
     pub(super) fn set_class(&mut self, class: Classified) {
         (self.class, self.untitled) = match class {
             Classified::Final(class) => (class, false),
+            // Titles and ports are awaited only for processes that the server spawned.
             Classified::Provisional(class) => (class, class == ProcessClass::StartingExecutor),
         };
     }
@@ -232,6 +236,7 @@ impl<H> Member<H> {
     /// Clears the flag of the main process, after another one was found.
     pub(super) fn clear_main(&mut self) {
         if std::mem::take(&mut self.is_main) {
+            // The process is a program around the server, such as `timeout`.
             self.set_class(Classified::Final(ProcessClass::Other));
         }
     }
@@ -256,8 +261,10 @@ impl<H> Member<H> {
             self.start_own_image();
         }
         if !memory.cached {
+            // Needs the previous high-water mark and time of reading, which are replaced below.
             self.update_growth(memory, at);
         }
+        // Also set for a fork: a later drop below this value shows an exec without an event.
         self.high_water = Some(memory.high_water);
         if self.is_pre_exec(at) {
             return;
@@ -266,6 +273,7 @@ impl<H> Member<H> {
             // A cached reading must not count: growth since the last real one is unread.
             self.last_read = Some(at);
         }
+        // 0 stays `None`: any amount makes the peak a lower bound.
         self.swapped = self.swapped.max(memory.swap.filter(|&swap| swap > 0));
         if self.is_fork() {
             self.forked_peak.raise(memory.at_least());
@@ -276,6 +284,7 @@ impl<H> Member<H> {
 
     fn raise_peak(&mut self, bytes: u64) {
         self.peak.raise(bytes);
+        // Kept apart, since `peak` goes to the class that the executor gets later.
         if self.class == ProcessClass::StartingExecutor {
             self.peak_while_starting = self.peak.whole;
         }
@@ -286,6 +295,8 @@ impl<H> Member<H> {
         let is_first = record.is_of_first_thread();
         self.has_exit_record |= is_first;
         let has_own_memory = match self.image {
+            // Any thread counts: the last one to exit has the final value, and may not be the
+            // first.
             Image::Own => true,
             // `never_executed` is valid for the first thread only.
             Image::Unknown | Image::Forked => {
@@ -297,11 +308,13 @@ impl<H> Member<H> {
             if is_first && record.never_executed {
                 self.peak.merge(self.forked_peak);
             }
+            // If an exec was missed, the peak as a fork was of the parent's memory.
             if self.image != Image::Own {
                 self.start_own_image();
             }
             self.raise_peak(record.high_water);
         }
+        // A process that exited before any reading has no other name.
         if self.title.is_empty() {
             self.title = record.name.text();
         }
@@ -323,10 +336,12 @@ impl<H> Member<H> {
     fn update_growth(&mut self, memory: Memory, at: Timestamp) {
         let (Some(high_water), Some(last)) = (self.high_water, self.last_read) else { return };
         let pause = at.since(last);
+        // A fork may soon exec, and a drop shows an exec: between two images there is no growth.
         if self.is_fork() || self.peak_dropped(memory) || pause < MIN_RATE_INTERVAL {
             return;
         }
         let grown = u128::from(memory.high_water.saturating_sub(high_water));
+        // In 128 bits: 18 TB times a million overflow 64. The pause is not 0, see the check above.
         let rate = grown * 1_000_000 / pause.as_micros();
         self.fastest_growth = self.fastest_growth.max(u64::try_from(rate).ok());
     }
@@ -356,6 +371,8 @@ impl<H> Member<H> {
             fastest_growth: self.fastest_growth.map(ByteSize),
             ending: match self.state {
                 State::Running(_) => Ending::Alive,
+                // Decided here, since an exit record may arrive after a sample has noticed the
+                // exit.
                 State::Exited(_) if self.has_exit_record => Ending::Recorded,
                 State::Exited(unread) => unread,
             },

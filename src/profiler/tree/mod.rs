@@ -88,6 +88,8 @@ impl<S: ProcessSource> Tree<S> {
             round: 0,
             interval: options.interval,
             listed: Vec::new(),
+            // Processes that started before the profile have no fork events: only a list finds
+            // them.
             must_list: true,
             was_listed: false,
             events: ProcessEvents::default(),
@@ -129,6 +131,7 @@ impl<S: ProcessSource> Tree<S> {
         self.must_list |= !self.source.has_fork_events() || self.is_due(0, LIST_INTERVAL);
         // Before the list, so that a new process is known by its fork event.
         self.drain_events(at);
+        // After the events: the kernel may have dropped some, and then a list is needed.
         let lists = std::mem::take(&mut self.must_list);
         if lists {
             self.source.list(&mut self.listed)?;
@@ -146,6 +149,7 @@ impl<S: ProcessSource> Tree<S> {
         let classes = self.sums(&readings);
         self.readings = readings;
         let root_alive = alive.iter().any(|&index| self.members[index].is_root);
+        // Overwrites nothing: readings add no members, only events and lists do.
         self.alive = alive;
         let is_due = self.is_due(0, LIST_INTERVAL);
         let zombies = self.zombies.count(&mut self.source, is_due);
@@ -157,16 +161,21 @@ impl<S: ProcessSource> Tree<S> {
     pub(super) fn snapshot(&mut self, phase: Phase, now: impl Fn() -> Timestamp) -> Snapshot {
         let at = now();
         let mut snapshot = Snapshot { at, until: at, phase, classes: BTreeMap::new(), unread: 0 };
+        // A copy: the events drained below add members, which this snapshot leaves out.
         for index in self.alive.clone() {
             // A snapshot can take so long that the event queue would overrun.
             self.drain_events(now());
             let member = &mut self.members[index];
+            // Before its exec, a fork maps the memory of its parent.
             if member.is_pre_exec(at) {
                 continue;
             }
+            // May be a cached reading: only its threads are used, and a failed PSS reading shows
+            // the exit.
             let memory = member.handle().map(|handle| self.source.read(handle));
             let pss_uss = self.source.pss_uss(member.stat.identity.pid);
             let (Some(Reading::Memory(memory)), Some(pss_uss)) = (memory, pss_uss) else {
+                // The process has exited, or belongs to another user: the sums lack it.
                 snapshot.unread += 1;
                 continue;
             };
@@ -217,16 +226,21 @@ impl<S: ProcessSource> Tree<S> {
     /// `None` after its exit.
     fn read(&mut self, index: usize, at: Timestamp) -> Option<Memory> {
         let pid = self.members[index].stat.identity.pid;
+        // A sample without a list says nothing about exits. The reading below notices them.
         if self.was_listed && !self.scope.is_listed(pid, self.round) {
             return None;
         }
         let memory = self.read_memory(index)?;
         let member = &self.members[index];
+        // Reading a command line may block, so it is read only after a sign of a change: an exec
+        // and a new title both change the name.
         let has_changed = member.name != Some(memory.name) || member.peak_dropped(memory);
         // With exec events there is no need to poll a fork's command line for its exec.
+        // A title is empty if the command line was read in the middle of an exec, or not at all.
         let is_about_to_exec =
             member.title.is_empty() || (member.is_pre_exec(at) && !self.source.has_fork_events());
         if has_changed || is_about_to_exec || self.is_due(pid, COMMAND_LINE_INTERVAL) {
+            // The name as of the reading above: a change since then shows in the next sample.
             self.members[index].name = Some(memory.name);
             if self.read_command_line(index) {
                 // The high-water mark read above may be that of the previous image.
@@ -250,6 +264,7 @@ impl<S: ProcessSource> Tree<S> {
     /// that actions are spread over the samples.
     fn is_due(&self, pid: u32, every: Duration) -> bool {
         let rounds = every.as_micros() / self.interval.as_micros().max(1);
+        // At an interval longer than the period, the action is due in each sample.
         u128::from(self.round + u64::from(pid)).is_multiple_of(rounds.max(1))
     }
 }

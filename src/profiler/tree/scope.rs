@@ -59,6 +59,7 @@ pub(super) struct Scope {
 
 impl Scope {
     pub(super) fn new(root: ProcessIdentity, marker: Option<Marker>) -> Self {
+        // The third reaper is unknown until the root is looked up; 1 is a placeholder.
         Self { root, marker, reapers: [0, 1, 1], known: HashMap::new() }
     }
 
@@ -86,6 +87,7 @@ impl Scope {
 
     /// Forgets processes that were not listed in `round`.
     pub(super) fn forget_unlisted(&mut self, listed: usize, round: u64) {
+        // Each listed process has an entry, so any surplus is of processes that have exited.
         if self.known.len() > listed {
             self.known.retain(|_, known| known.round == round);
         }
@@ -114,12 +116,14 @@ impl Scope {
             Some(Membership::Member(parent)) => {
                 return Decision::Member { parent: Some(parent), is_root: false };
             }
+            // The child of a reaper may be an orphan of the server, which only its marker shows.
             Some(Membership::Foreign) if !self.reapers.contains(&stat.parent) => {
                 return Decision::Foreign;
             }
             _ => {}
         }
         match &self.marker {
+            // A process that has set its title shows no marker: the title overwrites `environ`.
             Some(marker) if source.has_marker(pid, marker) => {
                 return Decision::Member { parent: None, is_root: false };
             }

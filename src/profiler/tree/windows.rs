@@ -51,6 +51,7 @@ impl<S: ProcessSource> Tree<S> {
         for member in &mut self.members {
             _ = member.take_window_peak();
         }
+        // After `take_peaks`, which reports this number for the window that ends.
         self.not_reset = not_reset;
         peaks
     }
@@ -61,6 +62,7 @@ impl<S: ProcessSource> Tree<S> {
         self.drain_events(at);
         let mut alive = std::mem::take(&mut self.alive);
         alive.retain(|&index| {
+            // A cached high-water mark may be older than the boundary of the window.
             self.invalidate(index);
             let lives = self.sample_member(index, at).is_some();
             if lives {
@@ -68,6 +70,7 @@ impl<S: ProcessSource> Tree<S> {
             }
             lives
         });
+        // Overwrites nothing: neither readings nor resets add members.
         self.alive = alive;
         self.drain_events(at);
     }

@@ -29,12 +29,14 @@ impl Zombies {
 
     /// Number of zombies. Checks which were reaped if `is_due`, or if there are few.
     pub(super) fn count(&mut self, source: &mut impl ProcessSource, is_due: bool) -> u32 {
+        // Without a check, processes that were reaped since the last one still count.
         let mut count = self.0.len();
         if is_due || count <= CHECKED_EACH_SAMPLE {
             count = 0;
             self.0.retain(|&process| {
                 let seen = look_up(source, process);
                 count += usize::from(seen.is_some_and(|seen| seen.zombie));
+                // A process that is still exiting stays in the list, but does not count yet.
                 seen.is_some()
             });
         }
