@@ -1,5 +1,7 @@
 //! Runs that pass.
 
+use std::fs;
+
 use predicates::prelude::predicate;
 use skyload::analysis::{ScenarioState, Severity, Verdict};
 use skyload::class::ProcessClass;
