@@ -46,9 +46,8 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.step)?;
-        match self.status {
-            Some(status) => write!(f, "HTTP {status} ")?,
-            None => {}
+        if let Some(status) = self.status {
+            write!(f, "HTTP {status} ")?;
         }
         write!(f, "{}: {}", self.error_type, self.message)
     }
