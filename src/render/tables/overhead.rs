@@ -14,7 +14,7 @@ pub(in crate::render) fn of_run(report: &Report) -> impl Iterator<Item = Row> {
     let nodes = report.nodes.as_ref().map(|nodes| {
         let (cpu, peak) = (nodes.cpu.as_secs_f64(), as_mib(nodes.peak_memory));
         let text = format!(
-            "{cpu:.1} CPU-s, max {peak:.0} MiB (RSS sum); lower CPU priority, not part of the \
+            "{cpu:.1} CPU-s, max {peak:.0} MiB (RSS sum); not part of the \
              server"
         );
         ("nodes", text)

@@ -27,7 +27,7 @@ fn ctrl_c_during_the_baseline_ends_the_run_cleanly() -> anyhow::Result<()> {
     let site = Site::with(&Settings { baseline: "90s", ..Settings::default() })?;
     let run = site.load([""; 0]).start()?;
     run.phase(Phase::Baseline)?;
-    interrupt(run, &site, "the run ended before its load began: api:status, ")?;
+    interrupt(run, &site, "the run ended before the load: api:status, ")?;
     Ok(())
 }
 

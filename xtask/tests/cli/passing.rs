@@ -102,7 +102,10 @@ fn an_incomplete_cleanup_record_stops_no_run() -> anyhow::Result<()> {
     // A record is written to a temporary file and renamed: a SIGKILL in between leaves this.
     let records = site.path("state/custody");
     fs::create_dir_all(&records)?;
-    fs::write(records.join(".tmpA1b2C3"), "{")?;
-    site.load(["--api", "validate"]).run()?.expect(&site, Verdict::Pass)?;
+    let incomplete = records.join(".tmpA1b2C3");
+    fs::write(&incomplete, "{")?;
+    let run = site.load(["--api", "validate"]).run()?;
+    fs::remove_file(&incomplete)?;
+    run.expect(&site, Verdict::Pass)?;
     Ok(())
 }

@@ -90,10 +90,17 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         Some(_) => format!(", health probe at {}/s", plan.probe_rate),
         None => String::new(),
     };
+    let of = |count: u64, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
     progress.note(format!(
-        "Plan {}: {} scenarios, {users} users, {iterations} iterations{probe} (list with -v)",
+        "Plan {}: {}, {}, {}{probe}{}",
         plan.name,
-        loads().count()
+        of(loads().count() as u64, "scenario"),
+        of(users, "user"),
+        of(iterations, "iteration"),
+        if progress.is_verbose() { "" } else { " (list with -v)" }
     ));
     let names: Vec<String> = plan
         .scenarios
