@@ -266,7 +266,7 @@ describe("the page of an hour", () => {
   });
 });
 
-test("iterations of which nobody knows the temperature have a colour of their own", async () => {
+test("iterations with an unknown start have a colour of their own", async () => {
   const { page } = await open("remote");
   for (const canvas of ["[data-spans] canvas", "[data-distribution] canvas"]) {
     assert.ok((await inkOf(page, canvas, "unknown")) > 500, canvas);
@@ -275,9 +275,9 @@ test("iterations of which nobody knows the temperature have a colour of their ow
   await page.context().close();
 });
 
-test("without scripts the tables say everything", async () => {
+test("without scripts the tables have all data", async () => {
   const { page } = await open("hour", { javaScriptEnabled: false });
-  assert.ok(await page.getByText("Charts need scripts").isVisible());
+  assert.ok(await page.getByText("Charts need JavaScript").isVisible());
   assert.ok((await page.locator("details table tbody tr").count()) > 100);
   await page.context().close();
 });
