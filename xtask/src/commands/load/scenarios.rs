@@ -10,7 +10,7 @@ use skyload::poll;
 use skyload::record::RunDir;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::{Phase, Window};
-use skyload::scenario::Group;
+use skyload::scenario::{Group, ScenarioKind};
 use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};
 
@@ -103,8 +103,9 @@ impl RunningLoad<'_, '_> {
 }
 
 fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir) {
-    let ended = plan.scenarios.iter().filter(|scenario| run.outcome(scenario.id).exists()).count();
-    let done = format!("{ended} of {} scenarios done", plan.scenarios.len());
+    let loads = || plan.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
+    let ended = loads().filter(|scenario| run.outcome(scenario.id).exists()).count();
+    let done = format!("{ended} of {} scenarios done", loads().count());
     let mut text = done.clone();
     if let Some(sample) = last_samples(&run.samples()).last() {
         let processes: u32 = sample.classes.values().map(|class| class.count).sum();
