@@ -274,8 +274,7 @@ impl Report {
         let clause = worst.message.split("; ").next().unwrap_or_default();
         match findings.count() {
             0 => clause.to_owned(),
-            1 => format!("{clause} (and 1 more finding)"),
-            more => format!("{clause} (and {more} more findings)"),
+            more => format!("{clause} (and {more} more)"),
         }
     }
 }

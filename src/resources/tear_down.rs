@@ -279,7 +279,7 @@ impl Attempts {
         let new = failures
             .into_iter()
             .filter(|failure| self.reported_failures.insert(failure.to_string()));
-        new.map(|failure| step("listing resources", Instant::now(), Some(failure))).collect()
+        new.map(|failure| step("remaining resources", Instant::now(), Some(failure))).collect()
     }
 }
 

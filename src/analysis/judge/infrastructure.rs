@@ -15,7 +15,7 @@ impl Findings {
             for (step, failure) in log.failed() {
                 let what = match step.stage {
                     Stage::SetUp => format!("setup of {} on {} failed", step.what, step.infra),
-                    Stage::TearDown => format!("teardown: {} failed", step.what),
+                    Stage::TearDown => format!("teardown of {} failed", step.what),
                 };
                 self.add(Severity::ScenarioFailed, format!("{what}: {failure}"));
             }

@@ -118,7 +118,7 @@ fn or_raise(report: &Report) -> String {
 }
 
 fn after_failure(report: &Report) -> NextStep {
-    const DETAILS: &str = "details: load.log, server.log.tail";
+    const DETAILS: &str = "details: load.log, server.log.tail of the results";
     let plan = &report.plan;
     let is_breached = |id: ScenarioId| {
         report.thresholds.iter().any(|check| {

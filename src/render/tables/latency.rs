@@ -103,7 +103,7 @@ pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
         table.rows.push(row);
     }
     if !known(Start::Unknown) {
-        table.notes.push("cold: first iteration, executors start; warm: last iteration".to_owned());
+        table.notes.push("cold: first iteration, executors start; warm: last one".to_owned());
     }
     Some(table)
 }

@@ -51,7 +51,11 @@ fn requests_of(probe: &ScenarioReport) -> String {
     if probe.segments.is_empty() {
         return probe.state.name().to_owned();
     }
-    let mut text = format!("{} requests, {} failed", probe.completed(), probe.failed());
+    let requests = match probe.completed() {
+        1 => "1 request".to_owned(),
+        count => format!("{count} requests"),
+    };
+    let mut text = format!("{requests}, {} failed", probe.failed());
     let figures = [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::Max];
     for statistic in figures {
         let latency = probe.iteration_duration.and_then(|stats| stats.shown(statistic));
