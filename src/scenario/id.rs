@@ -27,7 +27,7 @@ impl ScenarioKind {
     }
 }
 
-/// Identifier of a scenario, which [`super::TABLE`] defines.
+/// Identifier of a scenario, which [`super::Scenario::of`] defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScenarioId {
     /// `sky.status()`.

@@ -18,9 +18,8 @@ pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub(crate) use names::JOB_SECONDS;
 pub use names::{IterationNames, SharedNames};
-pub use table::TABLE;
 
-/// Entry of a scenario in [`TABLE`].
+/// Entry of a scenario in the table of all scenarios.
 #[derive(Debug)]
 pub struct Scenario {
     /// Identifier of the scenario.
@@ -188,19 +187,19 @@ pub struct Command {
 }
 
 impl Scenario {
-    /// Entry of a scenario in [`TABLE`].
+    /// Entry of a scenario in the table of all scenarios.
     pub fn of(id: ScenarioId) -> &'static Self {
-        // In bounds, and the right entry: both are checked at compile time.
-        &TABLE[id as usize]
+        // The right entry: checked at compile time.
+        table::entry(id as usize)
     }
 }
 
 /// Compile-time check that each entry of the table is at the index of its scenario's ID.
 const _: () = {
-    assert!(TABLE.len() == ScenarioId::ALL.len());
+    assert!(table::LENGTH == ScenarioId::ALL.len());
     let mut at = 0;
-    while at < TABLE.len() {
-        assert!(TABLE[at].id as usize == at && ScenarioId::ALL[at] as usize == at);
+    while at < table::LENGTH {
+        assert!(table::entry(at).id as usize == at && ScenarioId::ALL[at] as usize == at);
         at += 1;
     }
 };
@@ -218,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_followed_call_was_submitted_before() {
-        for scenario in &TABLE {
+        for scenario in ScenarioId::ALL.map(Scenario::of) {
             let Work::Api(actions) = &scenario.work else { continue };
             let mut submitted = Vec::new();
             for action in *actions {
