@@ -14,7 +14,7 @@ use nix::unistd::{Uid, User, getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
 /// User name that SkyPilot logs in with.
-pub(super) const USER: &str = "skyload";
+pub(crate) const USER: &str = "skyload";
 
 /// First user id that is tried.
 const FIRST: u32 = 59_046;
@@ -22,17 +22,17 @@ const FIRST: u32 = 59_046;
 /// User and group id of node processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Account {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+pub(crate) struct Account {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
     /// Whether all processes of this user are node processes.
-    pub(super) is_nodes_only: bool,
+    pub(crate) is_nodes_only: bool,
 }
 
 impl Account {
     /// Unused user id for root, else the user's own ids. A user id is unused if it has no
     /// account, no process, and no files by `owns_files`.
-    pub(super) fn choose(owns_files: impl Fn(u32) -> bool) -> Result<Self> {
+    pub(crate) fn choose(owns_files: impl Fn(u32) -> bool) -> Result<Self> {
         if !geteuid().is_root() {
             let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
             return Ok(Self { uid, gid, is_nodes_only: false });
@@ -51,12 +51,12 @@ impl Account {
     }
 
     /// Content of `/etc/passwd` for node processes.
-    pub(super) fn passwd(&self, home: &Path) -> Result<String> {
+    pub(crate) fn passwd(&self, home: &Path) -> Result<String> {
         Ok(self.passwd_from(&read("/etc/passwd")?, home))
     }
 
     /// Content of `/etc/group` for node processes.
-    pub(super) fn group(&self) -> Result<String> {
+    pub(crate) fn group(&self) -> Result<String> {
         Ok(self.group_from(&read("/etc/group")?))
     }
 
@@ -95,7 +95,7 @@ fn has_id(lines: &str, id: u32) -> bool {
 }
 
 /// Whether any process runs as the user `uid`.
-pub(super) fn has_process(uid: u32) -> bool {
+pub(crate) fn has_process(uid: u32) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let Ok(entries) = fs::read_dir("/proc") else { return false };
     entries.flatten().any(|entry| entry.metadata().is_ok_and(|process| process.uid() == uid))

@@ -15,10 +15,10 @@ use host::workspace::Workspace;
 use nix::unistd::geteuid;
 
 /// Base folder of packages and node images, which are kept, and of clusters' folders.
-pub(super) struct BaseDir {
+pub(crate) struct BaseDir {
     path: PathBuf,
     /// Message for the user if the base folder is not the state directory.
-    pub(super) note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// Maximum length of a cluster's folder, in bytes. Linux limits a socket's path to 107 bytes;
@@ -32,7 +32,7 @@ const LONGEST_BASE: usize = LONGEST_FOLDER - "/nodes-20261124-081512-3fa9".len()
 const DEFAULT_TEMPORARY: &str = "/tmp";
 
 impl BaseDir {
-    pub(super) fn of(workspace: &Workspace) -> Result<Self> {
+    pub(crate) fn of(workspace: &Workspace) -> Result<Self> {
         let state = &workspace.state;
         let Some(obstacle) = obstacle(state) else {
             return Self::at(state.clone(), None);
@@ -52,16 +52,16 @@ impl BaseDir {
         Ok(base_dir)
     }
 
-    pub(super) fn packages(&self) -> PathBuf {
+    pub(crate) fn packages(&self) -> PathBuf {
         self.path.join("packages")
     }
 
-    pub(super) fn images(&self) -> PathBuf {
+    pub(crate) fn images(&self) -> PathBuf {
         self.path.join("images")
     }
 
     /// Folder of the cluster `id`.
-    pub(super) fn nodes(&self, id: &str) -> PathBuf {
+    pub(crate) fn nodes(&self, id: &str) -> PathBuf {
         self.path.join(format!("nodes-{id}"))
     }
 }
@@ -100,7 +100,7 @@ fn create_open(folder: &Path) -> Result<()> {
 
 /// Makes all files below a folder readable to all users, and executable if they are executable
 /// for their owner.
-pub(super) fn open_tree(folder: &Path) -> Result<()> {
+pub(crate) fn open_tree(folder: &Path) -> Result<()> {
     let opening = || format!("making `{}` readable to the nodes", folder.display());
     open(folder).with_context(opening)?;
     for entry in fs::read_dir(folder).with_context(opening)? {
@@ -132,13 +132,13 @@ fn open(path: &Path) -> io::Result<()> {
 }
 
 /// Whether all users can enter `path` and the folders above.
-pub(super) fn is_open_to_all(path: &Path) -> bool {
+pub(crate) fn is_open_to_all(path: &Path) -> bool {
     path.ancestors().all(|folder| folder.metadata().is_ok_and(|it| it.mode() & 0o001 != 0))
 }
 
 /// Hash of a path (djb2), in 8 hexadecimal digits. Stable across builds, as it names folders
 /// that later runs reuse.
-pub(super) fn short_hash(path: &Path) -> String {
+pub(crate) fn short_hash(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes().iter();
     let hash = bytes.fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(*byte));
     format!("{hash:08x}")

@@ -12,16 +12,16 @@ use std::path::Path;
 use super::account::Account;
 
 /// Folders that all users can write to.
-pub(super) const SHARED_FOLDERS: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+pub(crate) const SHARED_FOLDERS: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
 /// Whether the user `uid` owns any file in these folders.
-pub(super) fn has_any<P: AsRef<Path>>(uid: u32, folders: &[P]) -> bool {
+pub(crate) fn has_any<P: AsRef<Path>>(uid: u32, folders: &[P]) -> bool {
     owned(uid, folders).next().is_some()
 }
 
 /// Removes the files of the nodes' user in these folders. The caller makes sure that the user has
 /// no process.
-pub(super) fn remove<P: AsRef<Path>>(account: Account, folders: &[P]) {
+pub(crate) fn remove<P: AsRef<Path>>(account: Account, folders: &[P]) {
     if !account.is_nodes_only {
         return;
     }

@@ -1,19 +1,12 @@
-//! Loopback Slurm cluster: a real Slurm from the distribution's packages, with one node that is
-//! both login node and compute node, on 127.0.0.1.
+//! Infras on loopback that SkyPilot launches on.
 //!
-//! [`Loopback::start`] starts the cluster. Its parts, from the bottom up:
-//!
+//! * [`slurm`]: a real Slurm cluster of one node.
 //! * [`base_dir`]: base folder that node processes can reach.
-//! * [`packages`]: programs, installed or unpacked.
 //! * [`image`]: files that SkyPilot would install on each new node.
-//! * [`account`], [`ports`], [`layout`] and [`configs`]: user, ports, paths and configuration
-//!   files.
-//! * [`record`]: cleanup record, written before anything is started.
-//! * [`start`]: provisioning of the folder, and start of the [`supervisor`], a separate process
-//!   that is the ancestor of all node processes and measures their CPU and memory.
-//! * [`node`] and [`queue`]: Slurm commands as the nodes' user.
+//! * [`supervisor`]: separate process that is the ancestor of all node processes and measures
+//!   their CPU and memory.
 //! * [`processes`] and [`leaked_files`]: cleanup after a killed supervisor.
-//! * [`setup`]: settings of an API server that launches on the cluster; [`site`]: patches of
+//! * [`setup`]: settings of an API server that launches on an infra; [`site`]: patches of
 //!   SkyPilot.
 //!
 //! Nothing is installed, no user is added, no system file is changed.
@@ -23,284 +16,28 @@ mod base_dir;
 #[cfg(test)]
 #[path = "../../../tests/support/changes.rs"]
 mod changes;
-mod configs;
 mod image;
-mod layout;
 mod leaked_files;
-mod node;
-mod packages;
-mod ports;
+mod local_infras;
+mod obstacles;
 mod priority;
 mod processes;
-mod queue;
-mod record;
 mod setup;
 mod site;
 #[cfg(test)]
 mod site_tests;
 mod skypilot;
-mod start;
+mod slurm;
 mod supervisor;
 #[cfg(test)]
 #[path = "../../../tests/support/scripts.rs"]
 #[expect(dead_code, reason = "`shell` is for tests of other crates")]
 mod testing;
 
-use std::fs;
-
-use anyhow::{Context as _, Result, bail, ensure};
-use host::progress::Progress;
-use host::signals::Signals;
-use host::workspace::Workspace;
-use skyload::ids::{ProcessIdentity, RunId};
-use skyload::record::Version;
-use skyload::record::nodes::NodeFigures;
-
+pub use local_infras::LocalInfras;
+pub use obstacles::{Obstacles, obstacles, obstacles_of};
 pub use priority::NodePriority;
-pub use record::Record;
 pub use setup::{HomeFile, ServerSetup};
 pub use skypilot::SkyPilot;
+pub use slurm::{Lifetime, Loopback, LoopbackOptions, Record, clean_up_after_dead_runs, jobs};
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, run as supervise};
-
-use account::Account;
-use base_dir::BaseDir;
-use image::Image;
-use node::Node;
-use packages::Packages;
-use ports::Ports;
-
-/// Reason why a loopback Slurm cluster cannot run on this machine, in one line.
-pub fn obstacle() -> Option<String> {
-    if !cfg!(target_os = "linux") {
-        return Some("Slurm requires Linux".to_owned());
-    }
-    packages::obstacle()
-}
-
-/// Reason why `sky` cannot launch on a loopback Slurm cluster, in one line, as far as known
-/// without running `sky`.
-pub fn obstacle_of(sky: &SkyPilot) -> Option<String> {
-    image::obstacle(sky)
-}
-
-/// Removes the loopback Slurm cluster of a run that was killed, but not a persistent one.
-pub fn clean_up_after_dead_runs(workspace: &Workspace, progress: Progress) -> Result<()> {
-    let Some(record) = Record::read(workspace)? else { return Ok(()) };
-    if record.is_persistent() || record.is_in_use() {
-        return Ok(());
-    }
-    let step = progress.step("Removing the loopback Slurm cluster of a run that was killed");
-    let (_, killed) = record.tear_down(workspace)?;
-    step.done(format!("killed {killed} leaked processes"));
-    Ok(())
-}
-
-/// Running loopback Slurm cluster. Dropping it tears the cluster down if this process has
-/// started it and neither [`Self::finish`] nor [`Self::keep`] was called.
-pub struct Loopback {
-    workspace: Workspace,
-    record: Record,
-    node: Node,
-    setup: ServerSetup,
-    /// Whether the cluster ran before this process, so that it continues to run afterwards.
-    is_reused: bool,
-    /// Figures of a reused cluster when this process began to use it.
-    before: NodeFigures,
-    /// Whether dropping has nothing left to do.
-    ended: bool,
-}
-
-/// Options of a loopback Slurm cluster.
-#[derive(Clone, Copy)]
-pub struct LoopbackOptions {
-    /// Lifetime of the cluster.
-    pub lifetime: Lifetime,
-    /// CPU priority of node processes.
-    pub priority: NodePriority,
-}
-
-/// Lifetime of a loopback Slurm cluster.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
-    /// Cluster ends with the process that starts it.
-    ThisProcess,
-    /// Cluster runs until `cargo xtask infra down`.
-    UntilInfraDown,
-}
-
-impl Loopback {
-    /// Starts the cluster, or reuses a persistent one that is for the same SkyPilot. Downloads
-    /// packages and builds the node image if missing.
-    pub fn start(
-        workspace: &Workspace,
-        sky: &SkyPilot,
-        LoopbackOptions { lifetime, priority }: LoopbackOptions,
-        signals: &Signals,
-        progress: Progress,
-    ) -> Result<Self> {
-        clean_up_after_dead_runs(workspace, progress)?;
-        if let Some(obstacle) = obstacle().or_else(|| obstacle_of(sky)) {
-            bail!("{obstacle}");
-        }
-        let existing = Record::read(workspace)?;
-        if let Some(record) = &existing {
-            // Checked first: building an image for another SkyPilot would be in vain.
-            record.ensure_usable_by(&sky.program)?;
-        }
-        let base_dir = BaseDir::of(workspace)?;
-        if let Some(note) = &base_dir.note {
-            progress.note(note);
-        }
-        let packages = Packages::prepare(&base_dir, &workspace.state, progress)?;
-        signals.check()?;
-        let image = Image::prepare(&base_dir, workspace, sky, progress)?;
-        signals.check()?;
-        if let Some(record) = existing {
-            if record.priority != priority {
-                progress.note(record.priority.mismatch_note());
-            }
-            return Self::reuse(workspace, record, &packages, &image, progress);
-        }
-
-        let id = RunId::generate().to_string();
-        let record = Record {
-            version: Version,
-            owner: match lifetime {
-                Lifetime::ThisProcess => ProcessIdentity::current(),
-                Lifetime::UntilInfraDown => None,
-            },
-            supervisor: None,
-            folder: base_dir.nodes(&id),
-            account: Account::choose(|uid| {
-                leaked_files::has_any(uid, &leaked_files::SHARED_FOLDERS)
-            })?,
-            ports: Ports::find_free()?,
-            sky: sky.program.clone(),
-            sky_version: sky.version.clone(),
-            wheel_hash: image.hash.clone(),
-            image: image.folder.clone(),
-            priority,
-            id,
-        };
-        let step = progress.step("Starting Slurm on loopback");
-        record.write(workspace)?;
-        // From here on, Drop tears down in case of an error.
-        let mut loopback = Self::of(workspace, record, &packages, &image)?;
-        start::provision(&loopback.record, &packages, &image, &loopback.node)?;
-        let mut supervisor = start::start(workspace, &loopback.record, &packages, &loopback.node)?;
-        loopback.record.supervisor = start::identity(&supervisor);
-        // Written again, so that the next run finds the supervisor if this one is killed.
-        loopback.record.write(workspace)?;
-        let ready =
-            start::wait_until_ready(&loopback.record, &loopback.node, &mut supervisor, signals);
-        ready.context("starting Slurm")?;
-        step.done(format!("{}, ssh on port {}", loopback.setup.infra, loopback.record.ports.ssh));
-        Ok(loopback)
-    }
-
-    fn reuse(
-        workspace: &Workspace,
-        record: Record,
-        packages: &Packages,
-        image: &Image,
-        progress: Progress,
-    ) -> Result<Self> {
-        // A SkyPilot that skyload did not install may have changed since the cluster's start.
-        ensure!(record.wheel_hash == image.hash, record.wrong_sky());
-        progress.note(format!("Using the running loopback Slurm cluster ({})", record.id));
-        let mut loopback = Self::of(workspace, record, packages, image)?;
-        loopback.is_reused = true;
-        loopback.before = loopback.record.figures()?;
-        Ok(loopback)
-    }
-
-    fn of(
-        workspace: &Workspace,
-        record: Record,
-        packages: &Packages,
-        image: &Image,
-    ) -> Result<Self> {
-        let layout = record.layout();
-        let node = Node::new(&record.id, record.account, packages, &layout);
-        let setup = ServerSetup::new(&layout, packages, &record.ports, image, record.priority)?;
-        let workspace = Workspace { root: workspace.root.clone(), state: workspace.state.clone() };
-        let (is_reused, before, ended) = (false, NodeFigures::default(), false);
-        Ok(Self { workspace, record, node, setup, is_reused, before, ended })
-    }
-
-    /// Settings of an API server that launches on the cluster.
-    pub fn server_setup(&self) -> &ServerSetup {
-        &self.setup
-    }
-
-    /// CPU and memory of the nodes since this process started or began to reuse the cluster, at
-    /// most a second old. Peak memory is since the nodes were started.
-    fn figures(&self) -> Result<NodeFigures> {
-        Ok(self.without_earlier(self.record.figures()?))
-    }
-
-    /// Whether the cluster ran before this process, so that it continues to run afterwards.
-    pub const fn is_reused(&self) -> bool {
-        self.is_reused
-    }
-
-    /// Figures without CPU time and exposed sockets from before this process.
-    fn without_earlier(&self, mut figures: NodeFigures) -> NodeFigures {
-        figures.cpu = figures.cpu.saturating_sub(self.before.cpu);
-        figures.exposed.retain(|socket| !self.before.exposed.contains(socket));
-        figures
-    }
-
-    /// Names of the jobs in Slurm's queue, pending and running: each job is a SkyPilot cluster.
-    pub fn slurm_jobs(&self) -> Result<Vec<String>> {
-        Ok(queue::jobs(&self.node)?.into_iter().map(|job| job.name).collect())
-    }
-
-    /// Cancels the jobs whose names contain `text`, and no others.
-    pub fn cancel_jobs(&self, text: &str) -> Result<()> {
-        queue::cancel(&self.node, text)
-    }
-
-    /// Tears the cluster down, unless it was reused. Returns CPU and memory of the nodes.
-    pub fn finish(mut self) -> Result<NodeFigures> {
-        // Before the teardown: if that fails, Drop must not repeat it.
-        self.ended = true;
-        // The teardown below ends the supervisor, so this must be known before.
-        let killed = (!self.record.is_up()).then(|| "the nodes' supervisor was killed".to_owned());
-        if self.is_reused {
-            let figures = self.figures()?;
-            return Ok(NodeFigures { failure: figures.failure.or(killed), ..figures });
-        }
-        let (figures, _) = self.record.tear_down(&self.workspace)?;
-        ensure!(
-            !self.record.folder.exists() && fs::metadata(Record::file(&self.workspace)).is_err(),
-            "`{}` still exists after teardown",
-            self.record.folder.display()
-        );
-        let figures = self.without_earlier(figures);
-        Ok(NodeFigures { failure: figures.failure.or(killed), ..figures })
-    }
-
-    /// Leaves the cluster running, until `cargo xtask infra down`.
-    pub fn keep(mut self) -> Record {
-        self.ended = true;
-        self.record.clone()
-    }
-}
-
-/// Names and states of the jobs in the queue of a running loopback Slurm cluster.
-pub fn jobs(record: &Record, workspace: &Workspace, progress: Progress) -> Result<Vec<String>> {
-    let base_dir = BaseDir::of(workspace)?;
-    let packages = Packages::prepare(&base_dir, &workspace.state, progress)?;
-    let node = Node::new(&record.id, record.account, &packages, &record.layout());
-    queue::names_and_states(&node)
-}
-
-impl Drop for Loopback {
-    fn drop(&mut self) {
-        if !self.ended && !self.is_reused {
-            // After an error the record stays, and the next run tears down.
-            _ = self.record.tear_down(&self.workspace);
-        }
-    }
-}

@@ -33,7 +33,7 @@ impl NodePriority {
     }
 
     /// Nice value of the nodes' sessions, on kernels that schedule by session (autogroup).
-    pub(super) const fn nice(self) -> &'static str {
+    pub(crate) const fn nice(self) -> &'static str {
         match self {
             Self::Idle => "19",
             Self::Low => "5",
@@ -42,7 +42,7 @@ impl NodePriority {
     }
 
     /// Program and arguments that start another program with this priority.
-    pub(super) const fn prefix(self) -> (&'static str, &'static [&'static str]) {
+    pub(crate) const fn prefix(self) -> (&'static str, &'static [&'static str]) {
         match self {
             // 0 is the only priority within SCHED_IDLE.
             Self::Idle => ("chrt", &["--idle", "0"]),
@@ -53,7 +53,7 @@ impl NodePriority {
 
     /// Message for the user if running nodes have this priority, but would now be started with
     /// the other one.
-    pub(super) const fn mismatch_note(self) -> &'static str {
+    pub(crate) const fn mismatch_note(self) -> &'static str {
         match self {
             Self::Idle => {
                 "The running nodes have idle CPU priority and may be slow, since the machine has \
@@ -67,7 +67,7 @@ impl NodePriority {
     }
 
     /// Modification for loopback: the difference to nodes on machines of their own.
-    pub(super) const fn modification(self) -> &'static str {
+    pub(crate) const fn modification(self) -> &'static str {
         match self {
             Self::Idle => "nodes are local processes at idle CPU priority (SCHED_IDLE)",
             Self::Low => {

@@ -15,17 +15,17 @@ use skyload::ids::ProcessIdentity;
 use super::account::Account;
 
 /// Facts that identify the node processes of a cluster.
-pub(super) struct NodeProcesses<'a> {
+pub(crate) struct NodeProcesses<'a> {
     /// Id of the cluster.
-    pub(super) id: &'a str,
-    pub(super) account: Account,
+    pub(crate) id: &'a str,
+    pub(crate) account: Account,
     /// Supervisor, and the processes that it has listed.
-    pub(super) known: Vec<ProcessIdentity>,
+    pub(crate) known: Vec<ProcessIdentity>,
 }
 
 impl NodeProcesses<'_> {
     /// Kills all node processes and returns their number.
-    pub(super) fn end_all(&self) -> Result<usize> {
+    pub(crate) fn end_all(&self) -> Result<usize> {
         Ok(scan::end_all(&self.known, self.matcher())?.len())
     }
 

@@ -37,10 +37,10 @@ const FORMAT: u32 = 1;
 
 /// Complete node image.
 #[derive(Clone, Debug)]
-pub(super) struct Image {
-    pub(super) folder: PathBuf,
+pub(crate) struct Image {
+    pub(crate) folder: PathBuf,
     /// Hash of the wheel, by SkyPilot.
-    pub(super) hash: String,
+    pub(crate) hash: String,
 }
 
 /// Stamp of a complete image, written last.
@@ -60,7 +60,7 @@ struct Stamp {
 const SINCE: ToolVersion = ToolVersion(0, 14, 0);
 
 /// Reason why there cannot be an image for `sky`, as far as known without running `sky`.
-pub(super) fn obstacle(sky: &SkyPilot) -> Option<String> {
+pub(crate) fn obstacle(sky: &SkyPilot) -> Option<String> {
     let Some(python) = &sky.python else {
         return Some(format!(
             "expected a Python program to build the node image from, got `{}`",
@@ -89,7 +89,7 @@ fn obstacle_of_version(version: &str) -> Option<String> {
 
 impl Image {
     /// Image for `sky`, built if there is none.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         base_dir: &BaseDir,
         workspace: &Workspace,
         sky: &SkyPilot,
@@ -133,7 +133,7 @@ impl Image {
     }
 
     /// Folder with the content of the API server's `~/.sky/wheels`.
-    pub(super) fn wheels(&self) -> PathBuf {
+    pub(crate) fn wheels(&self) -> PathBuf {
         self.folder.join("wheels")
     }
 }

@@ -51,41 +51,41 @@ const ROUNDS: usize = 100;
 /// Options of the supervisor, passed as JSON on its command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct NodesOptions {
+pub(crate) struct NodesOptions {
     /// Id of the cluster, in all node processes' variable `SKYLOAD_NODES_OF`.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// Process that the nodes end with; `None` for a persistent cluster.
-    pub(super) owner: Option<ProcessIdentity>,
+    pub(crate) owner: Option<ProcessIdentity>,
     /// User that daemons run as.
-    pub(super) account: Account,
+    pub(crate) account: Account,
     /// Environment variables of daemons, complete.
-    pub(super) variables: Vec<(String, String)>,
+    pub(crate) variables: Vec<(String, String)>,
     /// Daemons, in the order in which they are started.
-    pub(super) daemons: Vec<Daemon>,
+    pub(crate) daemons: Vec<Daemon>,
     /// File for the `NodeFigures`.
-    pub(super) figures: PathBuf,
+    pub(crate) figures: PathBuf,
     /// File for the list of running node processes, which finds them if the supervisor is
     /// killed.
-    pub(super) members: PathBuf,
+    pub(crate) members: PathBuf,
     /// Folder to remove when the owner is gone.
-    pub(super) folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     /// Cleanup record to remove when the owner is gone.
-    pub(super) record: Option<PathBuf>,
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// Daemon that runs in the foreground.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Daemon {
-    pub(super) name: String,
-    pub(super) program: PathBuf,
-    pub(super) args: Vec<String>,
+pub(crate) struct Daemon {
+    pub(crate) name: String,
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<String>,
     /// CPU priority of the daemon and its children; `None` for the normal one.
-    pub(super) priority: Option<NodePriority>,
+    pub(crate) priority: Option<NodePriority>,
     /// File for standard output and error.
-    pub(super) log: PathBuf,
+    pub(crate) log: PathBuf,
     /// File that the daemon creates when ready, before the next daemon is started.
-    pub(super) opens: Option<PathBuf>,
+    pub(crate) opens: Option<PathBuf>,
 }
 
 /// Reason why the supervisor ends.

@@ -18,12 +18,12 @@ use skyload::ids::ProcessIdentity;
 use skyload::record::nodes::NodeFigures;
 use skyload::record::{Document, Version, read_json_optional, read_optional, write_json};
 
-use super::account::{Account, has_process};
 use super::layout::Layout;
-use super::leaked_files;
 use super::ports::Ports;
-use super::priority::NodePriority;
-use super::processes::NodeProcesses;
+use crate::account::{Account, has_process};
+use crate::leaked_files;
+use crate::priority::NodePriority;
+use crate::processes::NodeProcesses;
 
 /// Record of a loopback Slurm cluster that runs or has run.
 #[derive(Clone, Debug, Serialize, Deserialize)]

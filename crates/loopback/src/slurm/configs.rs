@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::account::USER;
-use super::image::Image;
 use super::layout::Layout;
 use super::packages::Packages;
 use super::ports::Ports;
-use super::priority::NodePriority;
+use crate::account::USER;
+use crate::image::Image;
+use crate::priority::NodePriority;
 
 /// Host alias in `~/.slurm/config`, which SkyPilot takes for the name of the Slurm cluster and
 /// for its region.

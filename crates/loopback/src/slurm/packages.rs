@@ -11,7 +11,7 @@ use host::tools::{debian, is_program};
 use skyload::env;
 use xshell::Shell;
 
-use super::base_dir::{BaseDir, open_tree};
+use crate::base_dir::{BaseDir, open_tree};
 
 /// Locations of the programs, their libraries and plugins.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,15 +17,15 @@ use skyload::poll;
 use xshell::{Shell, cmd};
 
 use super::configs;
-use super::image::Image;
 use super::layout::{FOLDERS, Layout};
 use super::node::{self, Node};
 use super::packages::Packages;
-use super::priority::NodePriority;
 use super::record::Record;
 use super::setup;
-use super::site::SERVER_PATCHES;
-use super::supervisor::{self, Daemon, NodesOptions};
+use crate::image::Image;
+use crate::priority::NodePriority;
+use crate::site::SERVER_PATCHES;
+use crate::supervisor::{self, Daemon, NodesOptions};
 
 /// Time limit for a start, which takes 2 s on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);

@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use nix::unistd::geteuid;
 use skyload::env;
 
-use super::account::{Account, USER};
 use super::layout::Layout;
 use super::packages::Packages;
+use crate::account::{Account, USER};
 
 /// Node of the cluster: user, programs and environment of its processes.
 #[derive(Clone, Debug)]
