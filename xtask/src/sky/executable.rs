@@ -9,17 +9,23 @@ use host::tools::{hint, is_program, on_path};
 use xshell::Shell;
 
 use super::constants::ProbeOutput;
+use super::extras::Extras;
 use super::{SkyEnvironment, SkyInstallation};
 
 /// Installation of the `sky` at `path`: a program, a name on PATH, or the directory of a virtual
-/// environment.
-pub(super) fn from_path(path: &Path, environment: SkyEnvironment) -> Result<SkyInstallation> {
+/// environment. An error if its Python lacks one of the `extras`.
+pub(super) fn from_path(
+    path: &Path,
+    extras: &Extras,
+    environment: SkyEnvironment,
+) -> Result<SkyInstallation> {
     let shell = Shell::new().context("reading the current directory")?;
     let sky = find(&shell, path)?;
     let (python, probe) = match python_of(&shell, &sky)? {
         Some(python) => {
             let probe = ProbeOutput::of_python(&shell, &python, environment)
                 .with_context(|| format!("{} runs under {}", sky.display(), python.display()))?;
+            extras.ensure_in(&sky, &python, environment)?;
             (Some(python), probe)
         }
         None => {
@@ -33,7 +39,13 @@ pub(super) fn from_path(path: &Path, environment: SkyEnvironment) -> Result<SkyI
             (None, probe)
         }
     };
-    Ok(SkyInstallation { sky, python, resolved_as_of: None, facts: probe.into_facts() })
+    Ok(SkyInstallation {
+        sky,
+        python,
+        resolved_as_of: None,
+        extras: None,
+        facts: probe.into_facts(),
+    })
 }
 
 fn find(shell: &Shell, path: &Path) -> Result<PathBuf> {
@@ -173,7 +185,8 @@ mod tests {
             r#"[ "$1" = constants ] && echo '{"version": "0.14.1", "commit": "abc",
                "constants": {"SHORT_WORKER_MEM_GB": 0.3}, "source": "fake"}'"#,
         );
-        let installation = from_path(&stand_in, SkyEnvironment::Filtered).unwrap();
+        let installation =
+            from_path(&stand_in, &Extras::default(), SkyEnvironment::Filtered).unwrap();
         assert_eq!(installation.python, None);
         assert_eq!(installation.facts.version, "0.14.1");
     }
@@ -183,7 +196,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wrapper = folder.path().join("sky");
         testing::script(&wrapper, "exit 2");
-        let error = format!("{:#}", from_path(&wrapper, SkyEnvironment::Filtered).unwrap_err());
+        let error = format!(
+            "{:#}",
+            from_path(&wrapper, &Extras::default(), SkyEnvironment::Filtered).unwrap_err()
+        );
         assert!(error.contains("pyenv which sky"), "{error}");
     }
 

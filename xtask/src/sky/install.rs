@@ -18,13 +18,15 @@ use skyload::env;
 use xshell::{Shell, cmd};
 
 use super::constants::ProbeOutput;
+use super::extras::Extras;
 use super::release_date;
 use super::stamp::Stamp;
 use super::{SkyEnvironment, SkyInstallation};
 
-/// Installs the release `version`, with dependencies as of its release date.
+/// Installs the release `version` with `extras`, with dependencies as of its release date.
 pub(super) fn release(
     version: &str,
+    extras: &Extras,
     state_dir: &Path,
     progress: &Progress,
 ) -> Result<SkyInstallation> {
@@ -33,17 +35,18 @@ pub(super) fn release(
     if !(version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(fits)) {
         bail!("expected a version of SkyPilot, got `{version}`\n  hint: `--sky 0.14.1`");
     }
-    let folder = state_dir.join("sky").join(version);
+    let folder = state_dir.join("sky").join(extras.folder_name(version));
     if let Some(stamp) = Stamp::of(&folder) {
-        return Ok(installation(stamp, &folder));
+        return Ok(installation(stamp, &folder, extras));
     }
 
     let _lock = SetupLock::take(state_dir)?;
     let installer = Installer::choose(state_dir, progress)?;
-    let step = progress.step(format!("Installing SkyPilot {version} (once, about half a minute)"));
+    let step = progress
+        .step(format!("Installing SkyPilot {version} {extras} (once, about half a minute)"));
     installer.make_environment(&folder, &step)?;
     let as_of = installer.release_date(&folder, &format!("skypilot=={version}"), &step)?;
-    let requirement = format!("skypilot{EXTRA}=={version}");
+    let requirement = format!("skypilot{extras}=={version}");
     let finished = installer.install(&folder, &requirement, as_of.as_deref(), &step)?;
     if is_unknown_version(&finished) {
         // An empty environment would stay for every mistyped version.
@@ -62,30 +65,35 @@ pub(super) fn release(
             folder.display()
         ),
     });
-    Ok(installation(stamp, &folder))
+    Ok(installation(stamp, &folder, extras))
 }
 
-/// Installs the newest nightly build, at most once a day. Without one, for example without a
-/// network, an earlier build is used.
-pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstallation> {
+/// Installs the newest nightly build with `extras`, at most once a day. Without one, for example
+/// without a network, an earlier build is used.
+pub(super) fn nightly(
+    extras: &Extras,
+    state_dir: &Path,
+    progress: &Progress,
+) -> Result<SkyInstallation> {
     // The first ten characters of an RFC 3339 time are its date, in ASCII.
     let today = humantime::format_rfc3339_seconds(SystemTime::now()).to_string()[..10].to_owned();
     // One directory per day: a run that uses yesterday's build must not see it change.
-    let folder = state_dir.join("sky").join(format!("{NIGHTLY}{today}"));
+    let folder = state_dir.join("sky").join(extras.folder_name(&format!("{NIGHTLY}{today}")));
     if let Some(stamp) = Stamp::of(&folder) {
-        return Ok(installation(stamp, &folder));
+        return Ok(installation(stamp, &folder, extras));
     }
 
     let _lock = SetupLock::take(state_dir)?;
     // Not `?`: without a network, an earlier build is used.
     let installer = Installer::choose(state_dir, progress);
-    let step = progress.step("Installing the newest SkyPilot nightly (once a day)");
-    match installer.and_then(|installer| install_nightly(&installer, &folder, &step)) {
+    let step =
+        progress.step(format!("Installing the newest SkyPilot nightly {extras} (once a day)"));
+    match installer.and_then(|installer| install_nightly(&installer, extras, &folder, &step)) {
         Ok(stamp) => {
-            let installed = installation(stamp, &folder);
+            let installed = installation(stamp, &folder, extras);
             step.done(format!("{}, in {}", installed.facts.version, folder.display()));
             // The previous build stays, since a run may still use it.
-            for old in nightlies(state_dir)?.iter().rev().skip(2) {
+            for old in nightlies(state_dir, extras)?.iter().rev().skip(2) {
                 remove_folder(old)?;
             }
             Ok(installed)
@@ -96,13 +104,13 @@ pub(super) fn nightly(state_dir: &Path, progress: &Progress) -> Result<SkyInstal
             if error.is::<Interrupted>() {
                 return Err(error);
             }
-            let older = nightlies(state_dir)?.into_iter().rev();
+            let older = nightlies(state_dir, extras)?.into_iter().rev();
             let Some((stamp, folder)) =
                 older.filter_map(|folder| Some((Stamp::of(&folder)?, folder))).next()
             else {
                 return Err(error);
             };
-            let older = installation(stamp, &folder);
+            let older = installation(stamp, &folder, extras);
             step.done(format!(
                 "warning: {}; using {} from an earlier day",
                 in_one_line(&error),
@@ -125,19 +133,21 @@ fn in_one_line(error: &anyhow::Error) -> String {
 
 const NIGHTLY: &str = "nightly-";
 
-/// Extra that the loopback Slurm cluster needs. For releases without it, installers only print a
-/// warning.
-const EXTRA: &str = "[slurm]";
-
-fn install_nightly(installer: &Installer, folder: &Path, step: &Step) -> Result<Stamp> {
+fn install_nightly(
+    installer: &Installer,
+    extras: &Extras,
+    folder: &Path,
+    step: &Step,
+) -> Result<Stamp> {
     installer.make_environment(folder, step)?;
-    let requirement = format!("skypilot-nightly{EXTRA}");
+    // Of an extra that the build does not have, installers only print a warning.
+    let requirement = format!("skypilot-nightly{extras}");
     installer.install(folder, &requirement, None, step)?.into_output()?;
     installer.finish(folder, None, step)
 }
 
-/// Directories of nightly builds, oldest first.
-fn nightlies(state_dir: &Path) -> Result<Vec<PathBuf>> {
+/// Directories of nightly builds with `extras`, oldest first.
+fn nightlies(state_dir: &Path, extras: &Extras) -> Result<Vec<PathBuf>> {
     let parent = state_dir.join("sky");
     if !parent.is_dir() {
         return Ok(Vec::new());
@@ -146,7 +156,9 @@ fn nightlies(state_dir: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(&parent).with_context(reading)? {
         let entry = entry.with_context(reading)?;
-        if entry.file_name().to_string_lossy().starts_with(NIGHTLY) {
+        let name = entry.file_name();
+        let base = extras.base_of(name.to_str().unwrap_or_default());
+        if base.is_some_and(|base| base.starts_with(NIGHTLY)) {
             folders.push(entry.path());
         }
     }
@@ -154,8 +166,9 @@ fn nightlies(state_dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-fn installation(stamp: Stamp, folder: &Path) -> SkyInstallation {
+fn installation(stamp: Stamp, folder: &Path, extras: &Extras) -> SkyInstallation {
     SkyInstallation {
+        extras: Some(extras.clone()),
         sky: folder.join("bin/sky"),
         python: Some(folder.join("bin/python")),
         resolved_as_of: stamp.resolved_as_of,
@@ -170,11 +183,25 @@ fn is_unknown_version(finished: &Finished) -> bool {
 
 /// Whether this output of uv or of pip says that the version does not exist.
 fn says_unknown_version(output: &str) -> bool {
-    let output = output.replace(EXTRA, "");
+    let output = without_extras(output);
     output.contains("there is no version of skypilot==")
         // pip says this too when it cannot reach the index; then it lists no versions.
         || (output.contains("No matching distribution found for skypilot==")
             && !output.contains("(from versions: none)"))
+}
+
+/// Output of an installer in one line, with `skypilot==1.0` in the place of `skypilot[aws]==1.0`:
+/// uv names one extra of a set, or none.
+fn without_extras(output: &str) -> String {
+    // Installers wrap their messages to the width of a terminal.
+    let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts = output.split("skypilot[");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text += "skypilot";
+        text += part.split_once(']').map_or(part, |(_, rest)| rest);
+    }
+    text
 }
 
 /// Hint for a server that cannot be imported although uv resolved its dependencies by date.
@@ -278,7 +305,8 @@ mod tests {
     #[case("")]
     fn a_malformed_version_installs_nothing(#[case] version: &str) {
         let folder = tempfile::tempdir().unwrap();
-        let error = release(version, folder.path(), &Progress::new()).unwrap_err().to_string();
+        let installed = release(version, &Extras::default(), folder.path(), &Progress::new());
+        let error = installed.unwrap_err().to_string();
         assert!(error.starts_with("expected a version of SkyPilot, got `"), "{error}");
         assert!(error.contains("\n  hint: "), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -286,7 +314,9 @@ mod tests {
 
     #[rstest]
     #[case("Because there is no version of skypilot[slurm]==0.99.5 and you require", true)]
-    #[case("ERROR: No matching distribution found for skypilot[slurm]==0.99.5", true)]
+    #[case("Because there is no version of\n  skypilot[aws]==0.99.5 and you require", true)]
+    #[case("ERROR: No matching distribution found for skypilot[aws,slurm]==0.99.5", true)]
+    #[case("Because there is no version of boto3==0.99.5 and skypilot[aws]==0.14.1", false)]
     #[case("(from versions: none)\nNo matching distribution found for skypilot==0.14.1", false)]
     #[case("warning: skypilot==0.10.5 does not have an extra named `slurm`", false)]
     fn unknown_versions_are_recognized_in_the_output_of_uv_and_pip(
@@ -297,14 +327,18 @@ mod tests {
     }
 
     #[test]
-    fn nightlies_are_listed_by_age_without_releases() {
+    fn nightlies_of_one_set_of_extras_are_listed_by_age_without_releases() {
         let folder = tempfile::tempdir().unwrap();
         let sky = folder.path().join("sky");
-        for name in ["nightly-2026-11-24", "0.14.1", "nightly-2026-09-30"] {
+        let (old, new) = ("nightly-2026-09-30", "nightly-2026-11-24");
+        let aws = Extras::of_infras(["aws"]);
+        for name in [new, "0.14.1", old, &aws.folder_name(new), &aws.folder_name("0.14.1")] {
             fs::create_dir_all(sky.join(name)).unwrap();
         }
-        let expected = [sky.join("nightly-2026-09-30"), sky.join("nightly-2026-11-24")];
-        assert_eq!(nightlies(folder.path()).unwrap(), expected);
+        let expected = [sky.join(old), sky.join(new)];
+        assert_eq!(nightlies(folder.path(), &Extras::default()).unwrap(), expected);
+        let expected = [sky.join("nightly-2026-11-24_aws_slurm")];
+        assert_eq!(nightlies(folder.path(), &aws).unwrap(), expected);
     }
 
     #[test]

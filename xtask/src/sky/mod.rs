@@ -3,6 +3,7 @@
 //! * [`install`] installs a release or the newest nightly into a virtual environment below the
 //!   state directory, with dependencies as of its [`release_date`]; a [`stamp`] marks a complete
 //!   environment.
+//! * [`extras`]: dependencies of clouds that SkyPilot is installed with.
 //! * [`executable`] uses a `sky` that is installed already.
 //! * [`constants`] reads version, commit and memory constants of either.
 //! * [`sizing`] computes with SkyPilot's formulas how many workers other constants lead to.
@@ -10,6 +11,7 @@
 
 mod constants;
 mod executable;
+mod extras;
 mod install;
 #[cfg(test)]
 mod probe_tests;
@@ -28,6 +30,7 @@ use loopback::SkyPilot;
 use skyload::plan::{LoadPlan, ServerTarget, SkySelection};
 
 pub(crate) use constants::SkyFacts;
+pub(crate) use extras::Extras;
 
 /// Installed SkyPilot that can be started.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub(crate) struct SkyInstallation {
     /// Date limit (RFC 3339) by which dependencies were resolved; `None` without a limit, and for
     /// a `sky` that skyload did not install.
     pub(crate) resolved_as_of: Option<String>,
+    /// Extras that skyload has installed; `None` for a `sky` that skyload did not install.
+    pub(crate) extras: Option<Extras>,
     /// Version, commit and constants.
     pub(crate) facts: SkyFacts,
 }
@@ -64,22 +69,31 @@ impl SkyEnvironment {
 }
 
 impl SkyInstallation {
-    /// Finds or installs the selected SkyPilot, to be started in the filtered environment.
+    /// Finds or installs the selected SkyPilot with `extras`, to be started in the filtered
+    /// environment.
     pub(crate) fn prepare(
         selection: &SkySelection,
+        extras: &Extras,
         state_dir: &Path,
         progress: &Progress,
     ) -> Result<Self> {
-        Self::prepare_in(SkyEnvironment::Filtered, selection, state_dir, progress)
+        Self::prepare_in(SkyEnvironment::Filtered, selection, extras, state_dir, progress)
     }
 
-    /// Finds or installs the SkyPilot of a plan, to be started in its server's environment.
+    /// Finds or installs the SkyPilot of a plan, to be started in its server's environment. The
+    /// extras are those of the plan's clouds for an isolated server; only a server needs them.
     pub(crate) fn prepare_for(
         plan: &LoadPlan,
         state_dir: &Path,
         progress: &Progress,
     ) -> Result<Self> {
-        Self::prepare_in(SkyEnvironment::of_server(&plan.server), &plan.sky, state_dir, progress)
+        let environment = SkyEnvironment::of_server(&plan.server);
+        let infras = plan.infrastructure.names();
+        let extras = match plan.server {
+            ServerTarget::Isolated { .. } => Extras::of_infras(infras.iter().map(String::as_str)),
+            ServerTarget::System | ServerTarget::Remote(_) => Extras::default(),
+        };
+        Self::prepare_in(environment, &plan.sky, &extras, state_dir, progress)
     }
 
     /// Description of this SkyPilot for the nodes of the loopback Slurm cluster.
@@ -96,15 +110,18 @@ impl SkyInstallation {
     fn prepare_in(
         environment: SkyEnvironment,
         selection: &SkySelection,
+        extras: &Extras,
         state_dir: &Path,
         progress: &Progress,
     ) -> Result<Self> {
         // Scripts of a virtual environment contain its absolute path.
         let state_dir = std::path::absolute(state_dir).context("finding the state directory")?;
         match selection {
-            SkySelection::Version(version) => install::release(version, &state_dir, progress),
-            SkySelection::Nightly => install::nightly(&state_dir, progress),
-            SkySelection::Executable(path) => executable::from_path(path, environment),
+            SkySelection::Version(version) => {
+                install::release(version, extras, &state_dir, progress)
+            }
+            SkySelection::Nightly => install::nightly(extras, &state_dir, progress),
+            SkySelection::Executable(path) => executable::from_path(path, extras, environment),
         }
     }
 }
