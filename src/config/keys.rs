@@ -19,7 +19,7 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
         ["safety"] => fields_of::<Safety>(),
         ["validity"] => fields_of::<Validity>(),
         ["profiler"] => fields_of::<ProfilerSettings>(),
-        ["budgets"] => return budget_names(),
+        ["budgets"] | ["plans", _, "budgets"] => return budget_names(),
         ["thresholds"] => return ScenarioId::ALL.iter().map(ToString::to_string).collect(),
         _ => Vec::new(),
     };

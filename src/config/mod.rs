@@ -84,6 +84,8 @@ pub struct PlanSettings {
     pub teardown_timeout: Duration,
     /// Health requests per second of the health probe.
     pub probe_rate: u32,
+    /// Budgets of this plan, each in the place of the file's budget for the same metric.
+    pub budgets: BTreeMap<String, BudgetSetting>,
 }
 
 impl Default for PlanSettings {
@@ -106,6 +108,7 @@ impl Default for PlanSettings {
             // Tearing down ten clusters concurrently took up to 150 s on 2 cores.
             teardown_timeout: Duration::from_secs(8 * 60),
             probe_rate: 2,
+            budgets: BTreeMap::new(),
         }
     }
 }
@@ -259,6 +262,13 @@ mod tests {
         };
         assert_eq!(errors.len(), 3, "{errors:?}");
         assert!(errors[2].contains("did you mean `api:status`"), "{errors:?}");
+    }
+
+    #[test]
+    fn an_unknown_budget_of_a_plan_is_named_with_its_line() {
+        let text = "[plans.ci]\nusers = 1\n[plans.ci.budgets]\nserver = \"1GiB\"\nservr = 1\n";
+        let error = Config::parse(text, "f").unwrap_err().to_string();
+        assert_eq!(error, "f:5: unknown key `plans.ci.budgets.servr`; did you mean `server`?");
     }
 
     #[test]

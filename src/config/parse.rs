@@ -8,7 +8,7 @@ use super::Config;
 use super::keys::{self, suggest};
 
 /// Tables whose keys are names of metrics or scenarios. They are maps, for which serde accepts
-/// any key.
+/// any key. A plan has budgets of its own, too.
 const MAPS: [&str; 2] = ["budgets", "thresholds"];
 
 /// Error in the text, with its byte offset.
@@ -96,11 +96,18 @@ fn keys_of(path: &Path<'_>) -> Vec<String> {
 
 /// Paths of keys in [`MAPS`] that name no metric or scenario.
 fn unknown_names(document: &DeTable<'_>) -> Vec<Vec<String>> {
-    let tables = MAPS.iter().filter_map(|name| Some((*name, table_in(document, name)?)));
-    let unknown = tables.flat_map(|(name, table)| {
-        let known = keys::of_table(&[name]);
-        let found = table.keys().map(|key| key.get_ref().to_string());
-        found.filter(move |key| !known.contains(key)).map(|key| vec![name.to_owned(), key])
+    let of_file = MAPS.iter().map(|name| vec![(*name).to_owned()]);
+    let plans = table_in(document, "plans").into_iter().flat_map(|plans| plans.keys());
+    let of_plans = plans
+        .map(|plan| vec!["plans".to_owned(), plan.get_ref().to_string(), "budgets".to_owned()]);
+    let unknown = of_file.chain(of_plans).flat_map(|path| {
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        let known = keys::of_table(&names);
+        let table = names.iter().try_fold(document, |table, key| table_in(table, key));
+        let found = table.into_iter().flat_map(|table| table.keys());
+        let found: Vec<String> = found.map(|key| key.get_ref().to_string()).collect();
+        let unknown = found.into_iter().filter(move |key| !known.contains(key));
+        unknown.map(move |key| path.iter().cloned().chain([key]).collect())
     });
     unknown.collect()
 }

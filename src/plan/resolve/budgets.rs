@@ -22,11 +22,18 @@ impl Resolver<'_> {
             }
         }
         let mut budgets = BTreeMap::new();
-        for (name, setting) in &self.config.budgets {
-            if let Some(metric) = self.budgeted("[budgets]", name)
-                && let Some(budget) = self.budget("[budgets]", metric, *setting)
-            {
-                budgets.insert(metric, budget);
+        let of_plan = format!("[plans.{}.budgets]", self.name);
+        let (config, settings) = (self.config, self.settings);
+        // Those of the plan last, so that they replace the file's for the same metrics.
+        for (place, table) in
+            [("[budgets]", &config.budgets), (of_plan.as_str(), &settings.budgets)]
+        {
+            for (name, setting) in table {
+                if let Some(metric) = self.budgeted(place, name)
+                    && let Some(budget) = self.budget(place, metric, *setting)
+                {
+                    budgets.insert(metric, budget);
+                }
             }
         }
         // After those of the file, so that a flag replaces the file's budget for the same metric.
