@@ -15,7 +15,6 @@ use super::constant::Constant;
 use crate::analysis::{Absence, Exactness, Measured, Report};
 use crate::class::ProcessClass;
 use crate::ids::RunId;
-use crate::infrastructure::Infrastructure;
 use crate::metric::ClassMetric;
 use crate::units::ByteSize;
 
@@ -89,9 +88,9 @@ pub enum Counted {
 pub enum Caution {
     /// Peaks of a single run.
     OneRun,
-    /// Value below the present one from runs without a cloud. Executors that work on a cloud need
-    /// more, since they load the cloud's client libraries and hold its responses.
-    LoweredWithoutClouds,
+    /// Present value, which runs without a cloud do not lower. Executors that work on a cloud need
+    /// more, since they load the cloud's client libraries, hold its catalog and its responses.
+    KeptWithoutClouds,
     /// Largest peak that is the estimated maximum of a lower bound.
     Estimated,
     /// Peak of another class or run that is a lower bound without an estimated maximum, and does
@@ -143,8 +142,22 @@ pub(super) fn advice(constant: Constant, reports: &[Report]) -> Advice {
     // All runs have the same SkyPilot, so the constants of the first are those of all.
     let current = environments.map(|found| constant.of(&found.sky.constants)).next().flatten();
     let peaks: Vec<ClassPeak> = reports.iter().flat_map(|report| peaks(constant, report)).collect();
-    let support = support(constant, &peaks);
-    let cautions = cautions(constant, current, &peaks, support, reports);
+    let measured = support(constant, &peaks);
+    let has_cloud = reports.iter().any(|report| report.plan.infrastructure.has_cloud_libraries());
+    let support = match measured {
+        Support::Supported { peak, recommended }
+            if !has_cloud && constant.is_patched() && Some(recommended) < current =>
+        {
+            // A lower value for servers with a cloud enabled would come from executors of which
+            // none had a cloud's libraries in memory.
+            Support::Supported { peak, recommended: current.unwrap_or(recommended) }
+        }
+        measured => measured,
+    };
+    let mut cautions = cautions(constant, &peaks, support);
+    if support != measured {
+        cautions.insert(0, Caution::KeptWithoutClouds);
+    }
     Advice { constant, current, peaks, support, cautions }
 }
 
@@ -188,29 +201,18 @@ fn support(constant: Constant, peaks: &[ClassPeak]) -> Support {
     }
 }
 
-fn cautions(
-    constant: Constant,
-    current: Option<ByteSize>,
-    peaks: &[ClassPeak],
-    support: Support,
-    reports: &[Report],
-) -> Vec<Caution> {
-    let Support::Supported { peak, recommended } = support else { return Vec::new() };
+fn cautions(constant: Constant, peaks: &[ClassPeak], support: Support) -> Vec<Caution> {
+    let Support::Supported { peak, .. } = support else { return Vec::new() };
     let mut runs: Vec<&RunId> =
         peaks.iter().filter(|seen| seen.size().is_some()).map(|seen| &seen.run).collect();
     // Peaks are in the order of the runs, so equal ones are adjacent.
     runs.dedup();
     let is_estimate = peaks.iter().any(|seen| seen.counted == Counted::AtMost(peak));
     let is_left_out = peaks.iter().any(|seen| seen.counted == Counted::LeftOut);
-    let on_a_cloud = reports
-        .iter()
-        .any(|report| matches!(report.plan.infrastructure, Infrastructure::Clouds(_)));
-    let lowered = current.is_some_and(|current| recommended < current);
     [
         (constant == Constant::Controller, Caution::FewJobs),
         (is_estimate, Caution::Estimated),
         (is_left_out, Caution::LeftOut),
-        (lowered && !on_a_cloud && constant.is_patched(), Caution::LoweredWithoutClouds),
         (runs.len() == 1, Caution::OneRun),
     ]
     .into_iter()

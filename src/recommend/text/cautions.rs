@@ -18,7 +18,7 @@ pub(super) fn headroom_rule() -> String {
 /// Writes a line for each caution, with the constants that it applies to.
 pub(super) fn write(recommendation: &Recommendation, out: &mut impl Write) -> io::Result<()> {
     const ALL: [Caution; 5] = [
-        Caution::LoweredWithoutClouds,
+        Caution::KeptWithoutClouds,
         Caution::Estimated,
         Caution::LeftOut,
         Caution::OneRun,
@@ -50,10 +50,10 @@ fn message(caution: Caution) -> &'static str {
         Caution::OneRun => {
             "peaks of one run only; use several runs, with the loads that you expect"
         }
-        Caution::LoweredWithoutClouds => {
-            "lower than now, but no run launched on a cloud, where executors need more: 0.53 GB \
-             (short) and 0.70 GB (long) in SkyPilot's own nightly tests. First run `load` with `-c` \
-             and the clouds that you use"
+        Caution::KeptWithoutClouds => {
+            "not lowered, although the peaks would allow it: no run had a cloud enabled, with which \
+             executors need more: 0.53 GB (short) and 0.70 GB (long) in SkyPilot's own nightly \
+             tests. First run `load` with a cloud, for example `-c emulated-aws`"
         }
         Caution::Estimated => {
             "the largest peak is not exact, but the estimated maximum of a lower bound, by the \

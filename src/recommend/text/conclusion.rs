@@ -30,10 +30,10 @@ pub(super) fn sentence(recommendation: &Recommendation) -> String {
         return "These runs support no value of any constant.".to_owned();
     }
     let enough = "No measured constant is too low for these runs.";
-    if high.is_empty() {
+    if is_kept_without_clouds(recommendation) {
+        format!("{enough} Whether any can be lowered is unknown, since no run had a cloud enabled.")
+    } else if high.is_empty() {
         enough.to_owned()
-    } else if is_lowered_without_clouds(recommendation) {
-        format!("{enough} Whether any can be lowered is unknown, since no run launched on a cloud.")
     } else {
         format!("{enough} {high} can be lowered: SkyPilot then starts more workers.")
     }
@@ -53,6 +53,13 @@ pub(super) fn next(
              default plan runs processes of every class"
         );
     }
+    if is_kept_without_clouds(recommendation) {
+        return writeln!(
+            out,
+            "\nNEXT: cargo xtask load --sky {version} -n 20 -c emulated-aws\n      then run \
+             `recommend` with that run too"
+        );
+    }
     if !recommendation.changes_anything() {
         return writeln!(
             out,
@@ -63,21 +70,13 @@ pub(super) fn next(
     let names: Vec<_> = names.iter().map(|name| shell::word(name)).collect();
     let patch = format!("cargo xtask recommend {} --patch > constants.patch", names.join(" "));
     let apply = format!("`git apply {APPLIED}` in a checkout of SkyPilot {version}");
-    if is_lowered_without_clouds(recommendation) {
-        return writeln!(
-            out,
-            "\nNEXT: cargo xtask load --sky {version} -n 20 -c CLOUD --copy-credentials\n      on a \
-             cloud that you use, then run `recommend` with that run too. To apply these values now: \
-             `{patch}`, then {apply}"
-        );
-    }
     writeln!(out, "\nNEXT: {patch}\n      then {apply}")
 }
 
 /// Path of the patch in the command that applies it, from another directory.
 const APPLIED: &str = "PATH/constants.patch";
 
-fn is_lowered_without_clouds(recommendation: &Recommendation) -> bool {
-    let cautioned = |advice: &Advice| advice.cautions.contains(&Caution::LoweredWithoutClouds);
-    recommendation.constants.iter().any(cautioned)
+fn is_kept_without_clouds(recommendation: &Recommendation) -> bool {
+    let is_kept = |advice: &Advice| advice.cautions.contains(&Caution::KeptWithoutClouds);
+    recommendation.constants.iter().any(is_kept)
 }

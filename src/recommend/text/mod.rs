@@ -107,8 +107,8 @@ fn change(recommendation: &Recommendation, advice: &Advice) -> &'static str {
         (Support::Supported { .. }, None) => "not in this SkyPilot",
         (Support::Supported { .. }, Some(_)) => match advice.change() {
             None => "for comparison, not patched",
-            Some(Ordering::Less) if advice.cautions.contains(&Caution::LoweredWithoutClouds) => {
-                "lower (no run on a cloud)"
+            Some(Ordering::Equal) if advice.cautions.contains(&Caution::KeptWithoutClouds) => {
+                "keep (no cloud enabled)"
             }
             Some(Ordering::Less) => "lower",
             Some(Ordering::Equal) => "keep",

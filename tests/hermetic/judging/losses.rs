@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, ProfileEvidence, ProfileReport, Report, Verdict};
-use skyload::infrastructure::Infrastructure;
+use skyload::infrastructure::{Infrastructure, LocalInfra};
 use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::profile::{Phase, ProfileLine};
 use skyload::record::request::LoadRequest;
@@ -43,7 +43,7 @@ fn a_missing_process_table_is_inconclusive() {
 fn launching() -> Evidence {
     let cli = vec!["launch".to_owned()];
     let mut run = good_run(&LoadRequest { cli, api: Vec::new(), ..four_users() });
-    assert_eq!(run.plan.infrastructure, Infrastructure::Loopback);
+    assert_eq!(run.plan.infrastructure, Infrastructure::local(LocalInfra::Loopback));
     run.happens(LOAD_BEGAN - 1, Event::PhaseBegan(Phase::SetUp));
     run.happens(ALL_ENDED, Event::Ended);
     run.resources = Some(ResourceLog { verified: true, ..ResourceLog::default() });

@@ -2,7 +2,7 @@
 
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::class::ProcessClass;
-use skyload::infrastructure::Infrastructure;
+use skyload::infrastructure::{Infrastructure, LocalInfra};
 use skyload::metric::{Metric, ServerMetric};
 use skyload::recommend::{
     Advice, Caution, Constant, Counted, Effects, MachineEffect, MachineSize, Mode, RecommendError,
@@ -254,15 +254,32 @@ fn web_workers_and_the_servers_main_process_share_a_constant() {
 }
 
 #[test]
-fn a_lower_value_has_a_caution_unless_a_run_launched_on_a_cloud() {
-    let caution = Caution::LoweredWithoutClouds;
-    let mut on_loopback = run("a");
-    on_loopback.plan.infrastructure = Infrastructure::Loopback;
-    assert!(advice(&[on_loopback], Constant::Server).cautions.contains(&caution));
-    let mut on_a_cloud = run("b");
-    on_a_cloud.plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]);
-    let server = advice(&[run("a"), on_a_cloud], Constant::Server);
-    assert_eq!((server.recommended(), server.cautions.as_slice()), (Some(gib(0.25)), &[][..]));
+fn a_constant_is_lowered_only_by_runs_with_a_cloud() {
+    let on = |infrastructure| {
+        let mut on_it = run("b");
+        on_it.plan.infrastructure = infrastructure;
+        advice(&[run("a"), on_it], Constant::Server)
+    };
+    let clouds = |name: &str| Infrastructure::Clouds(vec![name.to_owned()]);
+    for without in
+        [Infrastructure::None, Infrastructure::local(LocalInfra::Loopback), clouds("slurm/theirs")]
+    {
+        let server = on(without);
+        assert_eq!(server.recommended(), Some(gib(0.4)), "the present value");
+        assert_eq!(server.cautions, [Caution::KeptWithoutClouds]);
+    }
+    for with in [Infrastructure::local(LocalInfra::EmulatedAws), clouds("aws/us-east-1")] {
+        let server = on(with);
+        assert_eq!((server.recommended(), server.cautions.as_slice()), (Some(gib(0.25)), &[][..]));
+    }
+}
+
+#[test]
+fn a_constant_is_raised_also_without_a_cloud() {
+    let mut high = run("a");
+    high.record(1).peak = Some(ByteSize::mib(400));
+    let server = advice(&[high], Constant::Server);
+    assert_eq!((server.recommended(), server.cautions), (Some(gib(0.5)), vec![Caution::OneRun]));
 }
 
 #[test]
@@ -298,10 +315,7 @@ fn the_conclusion_agrees_with_the_next_command() {
     let text = |runs: &[Evidence]| rendered(&recommend(runs).expect("the runs are usable"));
     let on_loopback = text(&[run("a")]);
     assert!(on_loopback.contains("Whether any can be lowered is unknown"));
-    assert!(
-        on_loopback
-            .contains("NEXT: cargo xtask load --sky 0.14.1 -n 20 -c CLOUD --copy-credentials\n")
-    );
+    assert!(on_loopback.contains("NEXT: cargo xtask load --sky 0.14.1 -n 20 -c emulated-aws\n"));
     let mut on_a_cloud = run("a");
     on_a_cloud.plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]);
     let lowered = text(&[on_a_cloud]);

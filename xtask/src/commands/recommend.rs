@@ -18,7 +18,7 @@ use skyload::record::environment::{Environment, SkyUnderTest};
 use super::report;
 use super::runs::find;
 use crate::flags::{self, Format};
-use crate::sky::{SkyInstallation, sizing};
+use crate::sky::{Extras, SkyInstallation, sizing};
 
 /// SkyPilot's modules with the constants, from the newest releases to the oldest.
 const MODULES: [&str; 2] = ["sky/server/config.py", "sky/server/requests/executor.py"];
@@ -113,7 +113,9 @@ fn installation(workspace: &Workspace, environment: &Environment) -> Result<SkyI
     let recorded = &environment.sky;
     let path = &environment.client.sky;
     let progress = Progress::new();
-    let prepare = |selection| SkyInstallation::prepare(&selection, &workspace.state, &progress);
+    let prepare = |selection| {
+        SkyInstallation::prepare(&selection, &Extras::default(), &workspace.state, &progress)
+    };
     let present = prepare(SkySelection::Executable(path.clone()))
         .ok()
         .filter(|sky| sky.facts.version == recorded.version && sky.facts.commit == recorded.commit);
