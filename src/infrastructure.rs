@@ -1,5 +1,7 @@
 //! Infra of a run: where clusters, jobs and services are launched.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,31 +11,126 @@ use serde::{Deserialize, Serialize};
 pub enum Infrastructure {
     /// Empty infra: only scenarios that launch nothing can run.
     None,
-    /// Loopback Slurm cluster, which skyload starts on this machine.
-    Loopback,
+    /// Infras that skyload starts on this machine; at least one.
+    Local(BTreeSet<LocalInfra>),
     /// Infras of the user, as values of SkyPilot's `--infra`.
     Clouds(Vec<String>),
+}
+
+/// Infra that skyload starts on this machine.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocalInfra {
+    /// Loopback Slurm cluster.
+    Loopback,
+    /// Emulated AWS: AWS's API on loopback, with nodes in namespaces of this machine.
+    EmulatedAws,
 }
 
 /// Value of SkyPilot's `--infra` for the loopback Slurm cluster.
 pub const LOOPBACK: &str = "slurm/loop";
 
+impl LocalInfra {
+    /// Every local infra.
+    pub const ALL: [Self; 2] = [Self::Loopback, Self::EmulatedAws];
+
+    /// Argument of `-c`.
+    pub const fn argument(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::EmulatedAws => "emulated-aws",
+        }
+    }
+
+    /// Name in sentences.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loopback => "the loopback Slurm cluster",
+            Self::EmulatedAws => "emulated AWS",
+        }
+    }
+
+    /// Value of SkyPilot's `--infra`.
+    pub const fn infra(self) -> &'static str {
+        match self {
+            Self::Loopback => LOOPBACK,
+            // One region: its zones are asked for at the first launch, those of the others by
+            // `sky check` alone.
+            Self::EmulatedAws => "aws/us-east-1",
+        }
+    }
+
+    /// Infra with this argument of `-c`.
+    pub fn with_argument(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|infra| infra.argument() == text)
+    }
+
+    /// Whether executors load a cloud's client libraries for the infra. Slurm has none: SkyPilot
+    /// calls its commands by ssh.
+    pub const fn has_cloud_libraries(self) -> bool {
+        match self {
+            Self::Loopback => false,
+            Self::EmulatedAws => true,
+        }
+    }
+}
+
 impl Infrastructure {
+    /// Single local infra.
+    pub fn local(infra: LocalInfra) -> Self {
+        Self::Local(BTreeSet::from([infra]))
+    }
+
     /// Values of SkyPilot's `--infra`.
     pub fn names(&self) -> Vec<String> {
         match self {
             Self::None => Vec::new(),
-            Self::Loopback => vec![LOOPBACK.to_owned()],
+            Self::Local(infras) => infras.iter().map(|infra| infra.infra().to_owned()).collect(),
             Self::Clouds(names) => names.clone(),
         }
     }
 
     /// Number of infras.
     pub fn count(&self) -> u32 {
-        match self {
+        let count = match self {
             Self::None => 0,
-            Self::Loopback => 1,
-            Self::Clouds(names) => u32::try_from(names.len()).unwrap_or(u32::MAX),
+            Self::Local(infras) => infras.len(),
+            Self::Clouds(names) => names.len(),
+        };
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Infras on this machine; empty if there are none.
+    pub fn locals(&self) -> impl Iterator<Item = LocalInfra> {
+        let infras = match self {
+            Self::Local(infras) => Some(infras),
+            Self::None | Self::Clouds(_) => None,
+        };
+        infras.into_iter().flatten().copied()
+    }
+
+    /// Whether the infra is on this machine, so that its nodes take CPU and memory here.
+    pub const fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+
+    /// Whether `infra` is used.
+    pub fn uses(&self, infra: LocalInfra) -> bool {
+        self.locals().any(|used| used == infra)
+    }
+
+    /// Whether executors have a cloud's client libraries and catalog in memory.
+    pub fn has_cloud_libraries(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Local(infras) => infras.iter().any(|infra| infra.has_cloud_libraries()),
+            // SkyPilot's own kinds of machines have no client library either.
+            Self::Clouds(names) => names.iter().any(|name| {
+                let cloud = name.split('/').next().unwrap_or_default();
+                !matches!(cloud, "slurm" | "ssh")
+            }),
         }
     }
 }

@@ -261,7 +261,7 @@ mod tests {
             memory_total: ByteSize::gib(16),
             memory_available: ByteSize::gib(15),
             limits: MachineLimits::NONE,
-            loopback_obstacle: None,
+            obstacles: std::collections::BTreeMap::new(),
             speed: None,
             shell: Vec::new(),
         };

@@ -5,10 +5,13 @@
 //! plan whose estimated peak does not fit gets a lower concurrency, which the report says, or is
 //! rejected.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedScenario, Speed, needs_of};
+use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::limits::{AvailableMemory, MachineLimits};
 use crate::record::request::ServerVariable;
 use crate::scenario::{Need, Scenario, ScenarioKind};
@@ -34,6 +37,15 @@ const IDLE_SERVER_ON_LOOPBACK: ByteSize = ByteSize(1_500 << 20);
 /// ten clusters in one run, 480 MiB for each of seven in another.
 const CLUSTER: ByteSize = ByteSize(450 << 20);
 
+/// PSS of an executor with a cloud's client libraries and catalog, with a margin.
+const EXECUTOR_WITH_A_CLOUD: ByteSize = ByteSize(260 << 20);
+
+/// Memory of an instance of emulated AWS: Ray, skylet, job, and the processes that run them.
+const INSTANCE: ByteSize = ByteSize(850 << 20);
+
+/// RSS of the emulated API of AWS.
+const CLOUD_API: ByteSize = ByteSize(300 << 20);
+
 /// Machine that a plan is made for.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -43,8 +55,8 @@ pub struct Machine {
     pub memory_available: ByteSize,
     /// Limits of control groups and of the shell.
     pub limits: MachineLimits,
-    /// Reason why the loopback Slurm cluster cannot run; `None` if it can.
-    pub loopback_obstacle: Option<String>,
+    /// Reasons why local infras cannot run, of those that cannot.
+    pub obstacles: BTreeMap<LocalInfra, String>,
     /// Speed of the machine; `None` before it was measured.
     pub speed: Option<Speed>,
     /// Shell variables that `--server-env` names without a value.
@@ -105,7 +117,7 @@ pub(super) struct DoesNotFit {
 pub(super) fn fit(
     scenarios: &mut [PlannedScenario],
     usable: ByteSize,
-    local: LocalParts,
+    local: LocalParts<'_>,
 ) -> Result<Capacity, DoesNotFit> {
     let base_memory = base_memory(scenarios, local);
     let per_user = |scenario: &PlannedScenario| memory_of_one_user(scenario, local);
@@ -137,30 +149,65 @@ pub(super) fn fit(
 
 /// Parts of a run that are on this machine and use its memory.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LocalParts {
+pub(super) struct LocalParts<'a> {
     /// Whether the server is on this machine.
     pub(super) server: bool,
-    /// Whether clusters are on this machine.
-    pub(super) clusters: bool,
+    /// Infra that the plan launches on.
+    pub(super) infrastructure: &'a Infrastructure,
+}
+
+impl LocalParts<'_> {
+    /// Memory of an executor.
+    fn executor(self) -> u64 {
+        match self.infrastructure.has_cloud_libraries() {
+            true => EXECUTOR_WITH_A_CLOUD.as_u64(),
+            false => EXECUTOR.as_u64(),
+        }
+    }
+
+    /// Memory of a cluster on this machine, of the infra whose clusters need most; 0 if clusters
+    /// are on other machines.
+    fn cluster(self) -> u64 {
+        let clusters = self.infrastructure.locals().map(|infra| match infra {
+            LocalInfra::Loopback => CLUSTER.as_u64(),
+            LocalInfra::EmulatedAws => INSTANCE.as_u64(),
+        });
+        clusters.max().unwrap_or(0)
+    }
+
+    /// Memory of all shared resources of one kind: one on each infra.
+    fn shared_resource(self) -> u64 {
+        self.cluster().saturating_mul(u64::from(self.infrastructure.count()))
+    }
+
+    /// Memory of the idle server and of a cloud's emulated API.
+    fn base(self) -> u64 {
+        let idle = match (self.server, self.infrastructure.is_local()) {
+            (false, _) => 0,
+            (true, true) => IDLE_SERVER_ON_LOOPBACK.as_u64(),
+            (true, false) => IDLE_SERVER.as_u64(),
+        };
+        let has_cloud_api = self.infrastructure.uses(LocalInfra::EmulatedAws);
+        idle + if has_cloud_api { CLOUD_API.as_u64() } else { 0 }
+    }
 }
 
 /// Memory in bytes before the first user starts: server and shared resources.
-fn base_memory(scenarios: &[PlannedScenario], local: LocalParts) -> u64 {
+fn base_memory(scenarios: &[PlannedScenario], local: LocalParts<'_>) -> u64 {
     let shared = needs_of(scenarios).into_iter().filter(|need| need.is_shared());
     let count = u64::try_from(shared.count()).unwrap_or(0);
-    let idle = if local.clusters { IDLE_SERVER_ON_LOOPBACK } else { IDLE_SERVER };
-    let server = if local.server { idle.as_u64() + count * EXECUTOR.as_u64() } else { 0 };
-    server + if local.clusters { count * CLUSTER.as_u64() } else { 0 }
+    let executors = if local.server { count * local.executor() } else { 0 };
+    local.base() + executors + count * local.shared_resource()
 }
 
-fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts) -> u64 {
+fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
     let scenario = Scenario::of(planned.id);
     let on_server = match local.server {
-        true => EXECUTOR.as_u64() * u64::from(scenario.concurrent_processes),
+        true => local.executor() * u64::from(scenario.concurrent_processes),
         false => 0,
     };
     let on_nodes = match scenario.needs {
-        Need::Infrastructure if local.clusters => CLUSTER.as_u64(),
+        Need::Infrastructure => local.cluster(),
         _ => 0,
     };
     // Users of API scenarios share the scenario's process; each CLI user runs a `sky` process.
@@ -173,10 +220,17 @@ fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::scenario::ScenarioId;
 
-    const ALL_LOCAL: LocalParts = LocalParts { server: true, clusters: true };
+    static LOOPBACK: LazyLock<Infrastructure> =
+        LazyLock::new(|| Infrastructure::local(LocalInfra::Loopback));
+
+    fn all_local() -> LocalParts<'static> {
+        LocalParts { server: true, infrastructure: &LOOPBACK }
+    }
 
     fn users(id: ScenarioId, users: u32) -> PlannedScenario {
         PlannedScenario { id, users, iterations: 2, concurrency: users }
@@ -185,7 +239,7 @@ mod tests {
     #[test]
     fn a_plan_that_fits_is_not_changed() {
         let mut scenarios = [users(ScenarioId::ApiStatus, 50)];
-        let capacity = fit(&mut scenarios, ByteSize::gib(20), ALL_LOCAL).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(20), all_local()).unwrap();
         assert_eq!(scenarios[0].concurrency, 50);
         assert!(!capacity.is_reduced());
     }
@@ -197,7 +251,7 @@ mod tests {
             users(ScenarioId::CliStatus, 100),
             users(ScenarioId::ApiValidate, 100),
         ];
-        let capacity = fit(&mut scenarios, ByteSize::gib(16), ALL_LOCAL).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(16), all_local()).unwrap();
         assert!(capacity.is_reduced() && capacity.planned <= ByteSize::gib(16));
         assert!(scenarios[0].concurrency < 20 && scenarios[0].concurrency >= 1);
         assert_eq!(scenarios[2].concurrency, 100, "validation starts no executor");
@@ -207,25 +261,38 @@ mod tests {
     #[test]
     fn a_plan_that_does_not_fit_with_one_user_each_is_an_error() {
         let mut scenarios = [users(ScenarioId::CliStatus, 5)];
-        let error = fit(&mut scenarios, ByteSize::gib(2), ALL_LOCAL).unwrap_err();
+        let error = fit(&mut scenarios, ByteSize::gib(2), all_local()).unwrap_err();
         assert_eq!(scenarios[0].concurrency, 1);
         assert!(error.reduced.is_reduced(), "what runs with --yes is said to be reduced");
     }
 
     #[test]
     fn clusters_on_this_machine_need_its_memory() {
-        let wanted = |clusters| {
+        let wanted = |infrastructure: &Infrastructure| {
             let mut scenarios = [users(ScenarioId::ApiLaunchAndLogs, 4)];
-            let local = LocalParts { clusters, ..ALL_LOCAL };
+            let local = LocalParts { infrastructure, ..all_local() };
             fit(&mut scenarios, ByteSize::gib(16), local).unwrap().wanted.as_u64()
         };
+        let elsewhere = wanted(&Infrastructure::Clouds(vec!["slurm/theirs".to_owned()]));
         let idle = IDLE_SERVER.as_u64() - IDLE_SERVER_ON_LOOPBACK.as_u64();
-        assert_eq!(wanted(true) + idle - wanted(false), 4 * CLUSTER.as_u64());
+        assert_eq!(wanted(&LOOPBACK) + idle - elsewhere, 4 * CLUSTER.as_u64());
+    }
+
+    #[test]
+    fn executors_with_a_cloud_need_more_memory() {
+        let wanted = |infrastructure: &Infrastructure| {
+            let mut scenarios = [users(ScenarioId::ApiStatus, 4)];
+            let local = LocalParts { infrastructure, ..all_local() };
+            fit(&mut scenarios, ByteSize::gib(16), local).unwrap().wanted.as_u64()
+        };
+        let aws = Infrastructure::local(LocalInfra::EmulatedAws);
+        let executors = 4 * (EXECUTOR_WITH_A_CLOUD.as_u64() - EXECUTOR.as_u64());
+        assert_eq!(wanted(&aws) - wanted(&LOOPBACK), CLOUD_API.as_u64() + executors);
     }
 
     #[test]
     fn executors_of_a_remote_server_need_no_local_memory() {
-        let remote = LocalParts { server: false, clusters: false };
+        let remote = LocalParts { server: false, infrastructure: &Infrastructure::None };
         let mut scenarios = [users(ScenarioId::ApiStatus, 1000)];
         let capacity = fit(&mut scenarios, ByteSize::gib(1), remote).unwrap();
         assert_eq!(capacity.wanted, ByteSize(0));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{LoadPlan, Speed};
-use crate::infrastructure::Infrastructure;
+use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::record::Estimate;
 use crate::scenario::{Cost, Group, Need, Scenario, ScenarioId, ScenarioKind};
 
@@ -55,7 +55,7 @@ impl Phase {
 impl Estimate {
     /// Estimate for a plan on a machine of `speed`.
     pub fn of(plan: &LoadPlan, speed: Speed) -> Self {
-        let on_nodes = if plan.infrastructure == Infrastructure::Loopback { 1.0 } else { 0.0 };
+        let on_nodes = node_work(&plan.infrastructure);
         // Work of another machine takes no CPU from this one.
         let on_server = if plan.is_remote() { 0.0 } else { 1.0 };
         let total = |cost: Cost| on_server * cost.server + cost.client + on_nodes * cost.nodes;
@@ -119,6 +119,20 @@ impl Estimate {
     }
 }
 
+/// Work on this machine's nodes as a multiple of the scenario table's, which is that of the
+/// loopback Slurm cluster; 0 for nodes on other machines. Users alternate between infras.
+fn node_work(infrastructure: &Infrastructure) -> f64 {
+    let works: Vec<f64> = infrastructure
+        .locals()
+        .map(|infra| match infra {
+            LocalInfra::Loopback => 1.0,
+            // A node starts Ray, too.
+            LocalInfra::EmulatedAws => 2.0,
+        })
+        .collect();
+    works.iter().sum::<f64>() / f64::from(infrastructure.count().max(1))
+}
+
 /// Default settle timeout: three times the estimate for the server's start, since the machine
 /// may be slower than when its speed was measured.
 pub(super) fn settle_time(speed: Option<Speed>) -> Duration {
@@ -160,7 +174,7 @@ mod tests {
             memory_total: ByteSize::gib(24),
             memory_available: ByteSize::gib(22),
             limits: MachineLimits::NONE,
-            loopback_obstacle: None,
+            obstacles: BTreeMap::new(),
             speed: None,
             shell: Vec::new(),
         };

@@ -32,7 +32,7 @@ use crate::infrastructure::Infrastructure;
 use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
-use crate::record::{Document, Estimate, Version, v2};
+use crate::record::{Document, Estimate, Version, v2, v3};
 use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::{ByteSize, Percent};
@@ -42,7 +42,7 @@ use crate::units::{ByteSize, Percent};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadPlan {
     /// Format version of the file.
-    pub version: Version<3>,
+    pub version: Version<4>,
     /// Path of the file used instead of `skyload.toml` (`--config`).
     #[serde(default)]
     pub config: Option<PathBuf>,
@@ -125,11 +125,11 @@ pub struct LoadPlan {
 
 impl Document for LoadPlan {
     const KIND: &'static str = "plan";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const OLDEST: u32 = v2::VERSION;
 
-    fn upgrade(_version: u32, content: Value) -> Value {
-        v2::plan(content)
+    fn upgrade(version: u32, content: Value) -> Value {
+        v3::plan(if version == v2::VERSION { v2::plan(content) } else { content })
     }
 }
 
@@ -225,7 +225,7 @@ impl LoadPlan {
 
     /// Whether the nodes of the plan's infra compete with the server for CPU.
     fn nodes(&self) -> ramp::NodeCpu {
-        ramp::NodeCpu::of(self.infrastructure == Infrastructure::Loopback, self.speed)
+        ramp::NodeCpu::of(self.infrastructure.is_local(), self.speed)
     }
 
     /// Scenarios that run in an iteration, counted from 0: those of `group` if groups run

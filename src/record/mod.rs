@@ -23,6 +23,7 @@ pub mod resources;
 mod run_dir;
 mod run_facts;
 pub(crate) mod v2;
+pub(crate) mod v3;
 
 pub use directory::is_run_link;
 pub use error::RecordError;

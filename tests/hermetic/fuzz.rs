@@ -283,7 +283,7 @@ const MACHINE: Machine = Machine {
     memory_total: ByteSize::gib(16),
     memory_available: ByteSize::gib(15),
     limits: MachineLimits::NONE,
-    loopback_obstacle: None,
+    obstacles: std::collections::BTreeMap::new(),
     speed: Some(Speed {
         cpus: Cpus { allowed: 2, quota: None },
         import: Duration::from_secs(1),

@@ -9,8 +9,7 @@ impl Findings {
     pub(super) fn of_infrastructure(&mut self, case: &Case<'_>) {
         let evidence = case.evidence;
         // A stopped run skips the teardown on loopback: removing the nodes removes everything.
-        let removed_with_nodes =
-            evidence.was_stopped() && evidence.plan.infrastructure == Infrastructure::Loopback;
+        let removed_with_nodes = evidence.was_stopped() && evidence.plan.infrastructure.is_local();
         if let Some(log) = &evidence.resources {
             for (step, failure) in log.failed() {
                 let what = match step.stage {

@@ -2,7 +2,6 @@
 
 use super::{About, Case, Findings, Severity};
 use crate::analysis::Evidence;
-use crate::infrastructure::Infrastructure;
 use crate::plan::PlannedScenario;
 use crate::record::events::Event;
 use crate::record::outcome::{Ended, ScenarioOutcome, SegmentOutcome};
@@ -83,7 +82,7 @@ fn must_have_resources(evidence: &Evidence) -> bool {
 /// Whether `nodes.json` must exist: written when the nodes are stopped, before the run's last
 /// event.
 fn must_have_nodes(evidence: &Evidence) -> bool {
-    evidence.plan.infrastructure == Infrastructure::Loopback
+    evidence.plan.infrastructure.is_local()
         && evidence.plan.launches()
         && evidence.events.iter().any(|logged| logged.event == Event::Ended)
 }

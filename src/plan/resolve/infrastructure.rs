@@ -1,8 +1,10 @@
 //! Infra that clusters, jobs and services are launched on: `-c` and the `infra` setting.
 
+use std::collections::BTreeSet;
+
 use super::{Resolver, takes_infrastructure};
 use crate::config::suggest;
-use crate::infrastructure::{CLOUDS, Infrastructure};
+use crate::infrastructure::{CLOUDS, Infrastructure, LocalInfra};
 use crate::plan::{Machine, ServerTarget};
 use crate::scenario::ScenarioId;
 
@@ -23,14 +25,18 @@ impl Choice {
     }
 
     /// Choice without the loopback Slurm cluster if nothing is launched. The server then returns
-    /// the expected errors of a server without an infra.
+    /// the expected errors of a server without an infra. Clouds stay: being enabled, they change
+    /// the server's responses and its memory.
     pub(super) fn unless_unused(self, scenarios: &[ScenarioId]) -> Self {
-        match self.chosen {
-            Infrastructure::Loopback if !takes_infrastructure(scenarios) => {
-                Self { chosen: Infrastructure::None, ..self }
-            }
-            _ => self,
+        let Infrastructure::Local(mut infras) = self.chosen else { return self };
+        if !takes_infrastructure(scenarios) {
+            infras.retain(|infra| infra.has_cloud_libraries());
         }
+        let chosen = match infras.is_empty() {
+            true => Infrastructure::None,
+            false => Infrastructure::Local(infras),
+        };
+        Self { chosen, ..self }
     }
 }
 
@@ -69,43 +75,59 @@ impl Resolver<'_> {
                 Choice::none(format!("{place} names no infra"))
             }
             ["none"] => Choice::none(format!("{place} is none")),
-            ["loopback"] if request.keep_server => {
-                self.error(format!(
-                    "{place}: a kept server would lose its nodes; remove --keep-server, or add \
-                     `-c none`"
-                ));
-                Choice::none("--keep-server")
+            words if words.iter().all(|word| LocalInfra::with_argument(word).is_some()) => {
+                let infras = words.iter().filter_map(|word| LocalInfra::with_argument(word));
+                self.local(place, infras.collect(), server)
             }
-            ["loopback"] => match server {
-                ServerTarget::Isolated { .. } => match &machine.loopback_obstacle {
-                    None => Choice::of(Infrastructure::Loopback),
-                    // A file is for many machines, so an obstacle on this one is no error; a flag
-                    // is for this machine.
-                    Some(obstacle) if place == "infra" => Choice::none(obstacle),
-                    Some(obstacle) => {
-                        self.error(format!("-c loopback: {obstacle}"));
-                        Choice::none(obstacle)
-                    }
-                },
-                ServerTarget::System | ServerTarget::Remote(_) => {
-                    self.error(format!(
-                        "{place}: only an isolated server can use the loopback Slurm cluster; \
-                         remove --server, or name an infra that the server has enabled"
-                    ));
-                    Choice::none("the server is not isolated")
-                }
-            },
             clouds => self.clouds(place, clouds, server),
         }
+    }
+
+    fn local(
+        &mut self,
+        place: &str,
+        infras: BTreeSet<LocalInfra>,
+        server: &ServerTarget,
+    ) -> Choice {
+        if self.request.keep_server {
+            self.error(format!(
+                "{place}: a kept server would lose its nodes; remove --keep-server, or add `-c \
+                 none`"
+            ));
+            return Choice::none("--keep-server");
+        }
+        if !matches!(server, ServerTarget::Isolated { .. }) {
+            let names: Vec<&str> = infras.iter().map(|infra| infra.name()).collect();
+            self.error(format!(
+                "{place}: only an isolated server can use {}; remove --server, or name an infra \
+                 that the server has enabled",
+                names.join(" and ")
+            ));
+            return Choice::none("the server is not isolated");
+        }
+        let obstacles = &self.machine.obstacles;
+        let obstacle = infras.iter().find_map(|infra| Some((infra, obstacles.get(infra)?)));
+        let Some((infra, obstacle)) = obstacle else {
+            return Choice::of(Infrastructure::Local(infras));
+        };
+        // A file is for many machines, so an obstacle on this one is no error; a flag is for this
+        // machine.
+        if place == "-c" {
+            self.error(format!("-c {}: {obstacle}", infra.argument()));
+        }
+        Choice::none(obstacle)
     }
 
     fn clouds(&mut self, place: &str, clouds: &[&str], server: &ServerTarget) -> Choice {
         for word in clouds {
             let cloud = word.split('/').next().unwrap_or_default();
-            if matches!(*word, "none" | "loopback") {
+            if *word == "none" {
                 self.error(format!("{place}: `{word}` cannot be combined with other values"));
+            } else if LocalInfra::with_argument(word).is_some() {
+                self.error(format!("{place}: `{word}` cannot be combined with infras of yours"));
             } else if !CLOUDS.contains(&cloud) {
-                let known = CLOUDS.into_iter().chain(["loopback", "none"]);
+                let local = LocalInfra::ALL.map(LocalInfra::argument);
+                let known = CLOUDS.into_iter().chain(local).chain(["none"]);
                 self.error(format!("{place}: unknown infra `{word}`; {}", suggest(cloud, known)));
             }
         }
@@ -137,8 +159,10 @@ fn canonical(infra: &str) -> String {
 }
 
 fn by_default(server: &ServerTarget, machine: &Machine) -> Choice {
-    match (server, &machine.loopback_obstacle) {
-        (ServerTarget::Isolated { .. }, None) => Choice::of(Infrastructure::Loopback),
+    match (server, machine.obstacles.get(&LocalInfra::Loopback)) {
+        (ServerTarget::Isolated { .. }, None) => {
+            Choice::of(Infrastructure::local(LocalInfra::Loopback))
+        }
         (ServerTarget::Isolated { .. }, Some(obstacle)) => Choice::none(obstacle),
         (ServerTarget::System | ServerTarget::Remote(_), _) => {
             Choice::none("launches on a local or remote server need -c")

@@ -21,7 +21,7 @@ impl Resolver<'_> {
         &mut self,
         scenarios: &mut [PlannedScenario],
         floor: ByteSize,
-        local: LocalParts,
+        local: LocalParts<'_>,
     ) -> Capacity {
         let machine = self.machine;
         let available = machine.memory_available;

@@ -32,7 +32,6 @@ use super::{
     fit, ramp,
 };
 use crate::config::{Config, PlanSettings, RampSetting, Thresholds};
-use crate::infrastructure::Infrastructure;
 use crate::metric::Limit;
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
@@ -139,7 +138,7 @@ impl Resolver<'_> {
         let (request, config, settings) = (self.request, self.config, self.settings);
         let local = LocalParts {
             server: !matches!(basis.server, ServerTarget::Remote(_)),
-            clusters: basis.infrastructure.chosen == Infrastructure::Loopback,
+            infrastructure: &basis.infrastructure.chosen,
         };
         let size = basis.size.reduced(reduction);
         let mut scenarios: Vec<_> = basis.scenarios.iter().map(|id| size.plan(*id)).collect();
@@ -154,7 +153,8 @@ impl Resolver<'_> {
         let ramp = match (basis.timing.ramp, speed) {
             (RampSetting::Over(time), _) => time,
             (RampSetting::Auto, Some(speed)) if local.server => {
-                ramp::choose(&scenarios, ramp::NodeCpu::of(local.clusters, Some(speed)), speed)
+                let nodes = ramp::NodeCpu::of(local.infrastructure.is_local(), Some(speed));
+                ramp::choose(&scenarios, nodes, speed)
             }
             // The speed is unknown, or the server has other CPUs than those that were timed.
             (RampSetting::Auto, _) => Duration::ZERO,

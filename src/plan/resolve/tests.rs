@@ -1,7 +1,10 @@
 //! Tests of the resolution of flags and files, and of its usage errors.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::class::ProcessClass;
+use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::limits::{AvailableMemory, MachineLimits, OpenFiles};
 use crate::metric::{Amount, Metric, ServerMetric};
 use crate::scenario::{Group, Need, ScenarioKind};
@@ -12,7 +15,7 @@ pub(super) const MACHINE: Machine = Machine {
     memory_total: ByteSize::gib(24),
     memory_available: ByteSize::gib(22),
     limits: MachineLimits::NONE,
-    loopback_obstacle: None,
+    obstacles: BTreeMap::new(),
     speed: None,
     shell: Vec::new(),
 };
@@ -41,7 +44,7 @@ fn without_flags_the_default_plan_runs_all_scenarios() {
     let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &MACHINE).unwrap();
     assert_eq!(plan.scenarios.len(), ScenarioId::ALL.len());
     let settings = &config().plans["default"];
-    assert_eq!(plan.infrastructure, Infrastructure::Loopback);
+    assert_eq!(plan.infrastructure, Infrastructure::local(LocalInfra::Loopback));
     for scenario in &plan.scenarios {
         let expected = match (Scenario::of(scenario.id).needs, scenario.id.kind()) {
             (_, ScenarioKind::Probe) => (1, 1),
@@ -145,7 +148,10 @@ fn an_unusable_infra_is_named(#[case] infra: &[&str], #[case] message: &str) {
 
 #[test]
 fn without_loopback_all_scenarios_run_that_do_not_need_it() {
-    let machine = Machine { loopback_obstacle: Some("no Slurm here".to_owned()), ..MACHINE };
+    let machine = Machine {
+        obstacles: BTreeMap::from([(LocalInfra::Loopback, "no Slurm here".to_owned())]),
+        ..MACHINE
+    };
     let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &machine).unwrap();
     assert_eq!(plan.infrastructure, Infrastructure::None);
     assert_eq!(plan.without_infrastructure.as_deref(), Some("no Slurm here"));
@@ -227,6 +233,28 @@ fn a_flag_overrides_the_budget_of_the_file() {
     let budget = plan.budgets.iter().find(|budget| budget.metric == short).unwrap();
     assert_eq!(budget.at_most, Some(ByteSize::mib(100).into()));
     assert_eq!(plan.budgets.len(), 4);
+}
+
+#[test]
+fn a_plans_budget_replaces_the_one_of_the_file_and_a_flag_replaces_both() {
+    let text = "[budgets]\nserver = \"1GiB\"\nthreads = 500\n[plans.default.budgets]\nserver = \
+                \"2GiB\"\n";
+    let config = Config::parse(text, "f").unwrap();
+    let server = Metric::max_peak(ProcessClass::Server);
+    let budgets_of = |flags: &[&str], plan: Option<&str>| {
+        let request = LoadRequest {
+            budgets: words(flags),
+            plan: plan.map(str::to_owned),
+            ..LoadRequest::default()
+        };
+        LoadPlan::resolve(&request, &config, &MACHINE).map(|plan| {
+            let of_server = plan.budgets.iter().find(|budget| budget.metric == server);
+            (plan.budgets.len(), of_server.and_then(|budget| budget.at_most))
+        })
+    };
+    let amount = |gib| Some(ByteSize::gib(gib).into());
+    assert_eq!(budgets_of(&[], None), Ok((2, amount(2))));
+    assert_eq!(budgets_of(&["server=3GiB"], None), Ok((2, amount(3))));
 }
 
 #[test]

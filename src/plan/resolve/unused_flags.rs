@@ -2,7 +2,7 @@
 
 use super::infrastructure::Choice;
 use super::{Resolver, takes_infrastructure};
-use crate::infrastructure::Infrastructure;
+use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::plan::ServerTarget;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
 
@@ -44,7 +44,10 @@ impl Resolver<'_> {
         let is_named = !self.request.infra.is_empty();
         // A cloud is no error: enabled clouds change the server's responses and its memory even
         // if nothing is launched.
-        if is_named && *chosen == Infrastructure::Loopback && !takes_infrastructure(scenarios) {
+        if is_named
+            && *chosen == Infrastructure::local(LocalInfra::Loopback)
+            && !takes_infrastructure(scenarios)
+        {
             self.error(
                 "-c loopback: no selected scenario launches anything; remove it, or add one that \
                  does, such as `-r launch`"

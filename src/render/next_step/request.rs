@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
-use crate::infrastructure::Infrastructure;
+use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::plan::{LoadPlan, ServerTarget, SkySelection};
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
@@ -60,8 +60,8 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     (request.cli, request.api) =
         (list(ScenarioKind::Cli, scenarios), list(ScenarioKind::Api, scenarios));
     let is_launched = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
-    if report.plan.infrastructure == Infrastructure::Loopback && !scenarios.iter().any(is_launched)
-    {
+    let only_launches = report.plan.infrastructure == Infrastructure::local(LocalInfra::Loopback);
+    if only_launches && !scenarios.iter().any(is_launched) {
         request.infra.clear();
     }
     request.run_async &= scenarios.iter().any(|id| can_be_async(*id));
@@ -76,16 +76,22 @@ fn can_be_async(id: ScenarioId) -> bool {
 fn of_plan(plan: &LoadPlan) -> LoadRequest {
     let scenarios = loaded(plan);
     let is_isolated = matches!(plan.server, ServerTarget::Isolated { .. });
-    let infra = match &plan.infrastructure {
+    let clouds = match &plan.infrastructure {
         Infrastructure::Clouds(names) => names.clone(),
-        Infrastructure::None | Infrastructure::Loopback => Vec::new(),
+        Infrastructure::None | Infrastructure::Local(_) => Vec::new(),
+    };
+    let local = plan.infrastructure.locals().map(|infra| infra.argument().to_owned());
+    // The default needs no flag.
+    let infra = match plan.infrastructure == Infrastructure::local(LocalInfra::Loopback) {
+        true => Vec::new(),
+        false => clouds.iter().cloned().chain(local).collect(),
     };
     LoadRequest {
         users: common_users(plan, &scenarios).map(|users| users.to_string()),
         cli: list(ScenarioKind::Cli, &scenarios),
         api: list(ScenarioKind::Api, &scenarios),
         // An isolated server can only use a cloud with copied credentials.
-        copy_credentials: is_isolated && !infra.is_empty(),
+        copy_credentials: is_isolated && !clouds.is_empty(),
         infra,
         run_async: plan.run_async,
         sky: sky(plan),

@@ -26,7 +26,7 @@ const MACHINE: Machine = Machine {
     memory_total: ByteSize::gib(64),
     memory_available: ByteSize::gib(60),
     limits: MachineLimits::NONE,
-    loopback_obstacle: None,
+    obstacles: std::collections::BTreeMap::new(),
     speed: None,
     shell: Vec::new(),
 };

@@ -11,7 +11,7 @@ use skyload::record::RunDir;
 use skyload::record::request::LoadRequest;
 
 use crate::server::{Context, ServerSession};
-use crate::sky::SkyInstallation;
+use crate::sky::{Extras, SkyInstallation};
 
 /// Plan of a load that launches nothing, for the start of the server.
 pub(super) fn plan(
@@ -39,7 +39,7 @@ pub(super) fn with<T>(
     progress: Progress,
     work: impl FnOnce(&ServerSession) -> Result<T>,
 ) -> Result<T> {
-    let sky = SkyInstallation::prepare(&plan.sky, &workspace.state, &progress)?;
+    let sky = SkyInstallation::prepare(&plan.sky, &Extras::default(), &workspace.state, &progress)?;
     signals.check()?;
     let session = ServerSession::begin(&Context {
         plan,

@@ -14,7 +14,7 @@ use skyload::env;
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
 use crate::flags;
-use crate::sky::{SkyEnvironment, SkyInstallation, speed};
+use crate::sky::{Extras, SkyEnvironment, SkyInstallation, speed};
 
 pub(crate) fn run(flags: &flags::Infra) -> Result<()> {
     let workspace = Workspace::locate()?;
@@ -37,7 +37,8 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     };
     let _lock = workspace.lock()?;
     let (signals, progress) = (Signals::listen()?, Progress::new());
-    let sky = SkyInstallation::prepare(&selection, &workspace.state, &progress)?;
+    let sky =
+        SkyInstallation::prepare(&selection, &Extras::default(), &workspace.state, &progress)?;
     signals.check()?;
     let measured = speed::measure(&sky, SkyEnvironment::Filtered, &signals, progress)?;
     let priority = NodePriority::on(measured.map(|measured| measured.speed));

@@ -1,10 +1,10 @@
 //! Infra of a run, from its start to its end.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use loopback::{Lifetime, Loopback, LoopbackOptions, NodePriority, ServerSetup};
+use loopback::{Lifetime, LocalInfras, LoopbackOptions, NodePriority, ServerSetup};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::RunDir;
@@ -19,14 +19,14 @@ use crate::sky::SkyInstallation;
 pub(super) enum Infra {
     /// Run that launches nothing.
     None,
-    /// Loopback Slurm cluster.
-    Loopback(Box<Loopback>),
+    /// Infras on this machine.
+    Local(LocalInfras),
     /// Infras of the user, such as clouds.
     Clouds,
 }
 
 impl Infra {
-    /// Starts the loopback Slurm cluster, if the plan uses it.
+    /// Starts the local infras that the plan uses.
     pub(super) fn start(
         plan: &LoadPlan,
         workspace: &Workspace,
@@ -34,34 +34,35 @@ impl Infra {
         signals: &Signals,
         progress: Progress,
     ) -> Result<Self> {
-        Ok(match plan.infrastructure {
-            _ if !plan.launches() => Self::None,
-            Infrastructure::None => Self::None,
-            Infrastructure::Loopback => Self::Loopback(Box::new(Loopback::start(
-                workspace,
-                &sky.for_nodes(),
-                LoopbackOptions {
+        Ok(match &plan.infrastructure {
+            Infrastructure::Local(infras) => {
+                let options = LoopbackOptions {
                     lifetime: Lifetime::ThisProcess,
                     priority: NodePriority::on(plan.speed),
-                },
-                signals,
-                progress,
-            )?)),
+                };
+                let sky = sky.for_nodes();
+                Self::Local(LocalInfras::start(
+                    workspace, &sky, infras, options, signals, progress,
+                )?)
+            }
+            // Nothing is launched: `sky check` would change what the server has in memory.
+            Infrastructure::Clouds(_) if !plan.launches() => Self::None,
             Infrastructure::Clouds(_) => Self::Clouds,
+            Infrastructure::None => Self::None,
         })
     }
 
-    /// Setup of the server for the loopback Slurm cluster.
-    pub(super) fn server_setup(&self) -> Option<&ServerSetup> {
+    /// Setup of the server for the local infras.
+    pub(super) fn server_setup(&self) -> Option<ServerSetup> {
         match self {
-            Self::Loopback(loopback) => Some(loopback.server_setup()),
+            Self::Local(infras) => infras.server_setup(),
             Self::None | Self::Clouds => None,
         }
     }
 
     /// Modifications of SkyPilot for loopback; empty otherwise.
     pub(super) fn modifications(&self) -> Vec<String> {
-        self.server_setup().map(|setup| setup.modifications.clone()).unwrap_or_default()
+        self.server_setup().map(|setup| setup.modifications).unwrap_or_default()
     }
 
     /// Checks that the infra is enabled on the server, as `sky check` does.
@@ -88,25 +89,18 @@ impl Infra {
     /// Whether clusters on the infra outlive the run unless they are torn down.
     pub(super) fn persists(&self) -> bool {
         match self {
-            Self::Loopback(loopback) => loopback.is_reused(),
+            Self::Local(infras) => infras.are_reused(),
             Self::None | Self::Clouds => true,
         }
     }
 
-    /// Stops the loopback Slurm cluster after the server has stopped, and records the nodes' CPU
-    /// time and memory. Cancels the run's jobs in Slurm's queue, and returns their names.
+    /// Stops the local infras after the server has stopped, and records the nodes' CPU time and
+    /// memory. Removes what the run has left on them, and returns its names.
     pub(super) fn finish(self, run: &RunDir) -> Result<Vec<String>> {
-        let Self::Loopback(loopback) = self else { return Ok(Vec::new()) };
+        let Self::Local(infras) = self else { return Ok(Vec::new()) };
         let tag = run.id().tag();
-        let jobs = loopback.slurm_jobs().unwrap_or_else(|error| {
-            // Reported like a job, since jobs may be left. The tag passes the filter below.
-            vec![format!("{tag}: listing the queue failed: {error:#}")]
-        });
-        let left: Vec<String> = jobs.into_iter().filter(|job| job.contains(&tag)).collect();
-        if !left.is_empty() {
-            loopback.cancel_jobs(&tag).context("cancelling the run's jobs in Slurm's queue")?;
-        }
-        let figures = loopback.finish().context("stopping the loopback Slurm cluster")?;
+        let left = infras.left(&tag)?;
+        let figures = infras.finish()?;
         write_json(&run.nodes(), &figures)?;
         Ok(left)
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use loopback::Obstacles;
 use skyload::config::{Config, ConfigError};
 use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
 use skyload::record::request::LoadRequest;
@@ -34,7 +35,7 @@ impl Inputs {
         let unreadable = request.server_profile.as_deref().and_then(server_profile::usage_error);
         let errors = unreadable.into_iter().chain(paths).chain(server::timeout_usage_error());
         let machine = Machine {
-            loopback_obstacle: loopback::obstacle(),
+            obstacles: loopback::obstacles(),
             shell: server_env::from_shell(&request.server_env),
             ..prepare::machine()?
         };
@@ -63,13 +64,13 @@ impl Inputs {
         LoadPlan::resolve(&self.request, &self.config, &self.machine)
     }
 
-    /// Inputs with what is known once SkyPilot is installed: an obstacle to launching on loopback,
-    /// the machine's speed, and the memory that is available now.
-    pub(super) fn with_sky(self, obstacle: Option<String>, speed: Option<Speed>) -> Result<Self> {
-        let loopback_obstacle = self.machine.loopback_obstacle.or(obstacle);
-        let shell = self.machine.shell;
+    /// Inputs with what is known once SkyPilot is installed: obstacles to launching on local
+    /// infras, the machine's speed, and the memory that is available now.
+    pub(super) fn with_sky(self, obstacles: Obstacles, speed: Option<Speed>) -> Result<Self> {
+        let Machine { obstacles: mut known, shell, .. } = self.machine;
+        known.extend(obstacles);
         // Memory is read again, since compiling and installing took place in between.
-        let machine = Machine { loopback_obstacle, speed, shell, ..prepare::machine()? };
+        let machine = Machine { obstacles: known, speed, shell, ..prepare::machine()? };
         Ok(Self { machine, ..self })
     }
 }

@@ -23,7 +23,6 @@ use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
 use skyload::analysis::{Report, Verdict};
-use skyload::infrastructure::Infrastructure;
 use skyload::limits::MemoryGroups;
 use skyload::plan::LoadPlan;
 use skyload::record::events::Event;
@@ -79,17 +78,15 @@ fn run_plan(
     let sky = SkyInstallation::prepare_for(plan, &workspace.state, &progress)?;
     signals.check()?;
     // The plan is resolved again with what is known only now: whether this SkyPilot can launch on
-    // loopback, and the machine's speed.
-    let is_needed = plan.infrastructure == Infrastructure::Loopback;
-    let obstacle = is_needed.then(|| loopback::obstacle_of(&sky.for_nodes())).flatten();
+    // the local infras, and the machine's speed.
+    let obstacles = loopback::obstacles_of(&sky.for_nodes(), plan.infrastructure.locals());
     let environment = SkyEnvironment::of_server(&plan.server);
     let measured = speed::measure(&sky, environment, signals, progress)?;
-    let inputs = inputs.with_sky(obstacle, measured.map(|measured| measured.speed))?;
+    let inputs = inputs.with_sky(obstacles, measured.map(|measured| measured.speed))?;
     let plan = inputs.plan()?;
     let request = &inputs.request;
     prepare::announce(&plan, progress);
-    let infra = Infra::start(&plan, workspace, &sky, signals, progress)
-        .context("starting the loopback Slurm cluster; skip it with `-c none`")?;
+    let infra = Infra::start(&plan, workspace, &sky, signals, progress)?;
 
     let run = prepare::run_dir(results.out.as_deref(), request, &plan, workspace, progress)?;
     let context = server::Context {
@@ -101,7 +98,7 @@ fn run_plan(
         signals,
         progress,
         yes: request.yes,
-        setup: infra.server_setup().cloned(),
+        setup: infra.server_setup(),
         copies_credentials: request.copy_credentials,
         credentials,
     };

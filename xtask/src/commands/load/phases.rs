@@ -1,7 +1,6 @@
 //! Measured part of a run: baseline, setup, load, teardown, cooldown.
 
 use anyhow::Result;
-use skyload::infrastructure::Infrastructure;
 use skyload::poll;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::Phase;
@@ -67,8 +66,7 @@ fn launch_and_load(run: &mut ActiveRun<'_>) -> Result<()> {
 /// Whether resources are torn down one by one. After an early end this is skipped if they are
 /// removed together with the nodes.
 fn needs_teardown(run: &ActiveRun<'_>, has_failed: bool) -> bool {
-    let removed_with_nodes =
-        run.plan.infrastructure == Infrastructure::Loopback && !run.nodes_persist;
+    let removed_with_nodes = run.plan.infrastructure.is_local() && !run.nodes_persist;
     let is_complete = run.monitor.stopped().is_none() && !has_failed;
     !run.monitor.server_is_lost() && (is_complete || !removed_with_nodes)
 }

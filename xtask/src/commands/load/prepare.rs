@@ -1,6 +1,7 @@
 //! Preparation of a run: credentials, confirmation of costs, announcement of the plan, and files
 //! of the results.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 
@@ -279,7 +280,7 @@ pub(crate) fn machine() -> Result<Machine> {
         memory_total: ByteSize(system.total_memory()),
         memory_available: ByteSize(system.available_memory()),
         limits: MachineLimits::here(),
-        loopback_obstacle: None,
+        obstacles: BTreeMap::new(),
         speed: None,
         shell: Vec::new(),
     };
