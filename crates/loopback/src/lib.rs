@@ -5,6 +5,7 @@
 //! * [`image`]: files that SkyPilot would install on each new node.
 //! * [`supervisor`]: separate process that is the ancestor of all node processes and measures
 //!   their CPU and memory.
+//! * [`record`]: cleanup record; [`running`]: an infra from its start to its end.
 //! * [`processes`] and [`leaked_files`]: cleanup after a killed supervisor.
 //! * [`setup`]: settings of an API server that launches on an infra; [`site`]: patches of
 //!   SkyPilot.
@@ -20,8 +21,11 @@ mod image;
 mod leaked_files;
 mod local_infras;
 mod obstacles;
+mod ports;
 mod priority;
 mod processes;
+mod record;
+mod running;
 mod setup;
 mod site;
 #[cfg(test)]
@@ -34,10 +38,11 @@ mod supervisor;
 #[expect(dead_code, reason = "`shell` is for tests of other crates")]
 mod testing;
 
-pub use local_infras::LocalInfras;
+pub use local_infras::{LocalInfras, clusters};
 pub use obstacles::{Obstacles, obstacles, obstacles_of};
 pub use priority::NodePriority;
+pub use record::Record;
+pub use running::{InfraOptions, Lifetime, clean_up_after_dead_runs};
 pub use setup::{HomeFile, ServerSetup};
 pub use skypilot::SkyPilot;
-pub use slurm::{Lifetime, Loopback, LoopbackOptions, Record, clean_up_after_dead_runs, jobs};
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, run as supervise};

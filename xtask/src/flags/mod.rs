@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),
-    /// Start, show or stop a loopback Slurm cluster.
+    /// Start, show or stop local infras, for SkyPilot to launch on.
     #[command(subcommand)]
     Infra(Infra),
     /// Compare skyload with other tools in one run, as ratios.
@@ -65,16 +65,20 @@ pub(crate) struct Test {
 
 #[derive(Subcommand)]
 pub(crate) enum Infra {
-    /// Start a loopback Slurm cluster with one node, which runs until `infra down`.
+    /// Start local infras, which run until `infra down`.
     Up(InfraUp),
-    /// Show whether the cluster is running.
+    /// Show which local infras are running.
     Status,
-    /// Stop the cluster and remove its files.
+    /// Stop the local infras and remove their files.
     Down,
 }
 
 #[derive(Args)]
 pub(crate) struct InfraUp {
+    /// Local infras to start: loopback (a Slurm cluster), emulated-aws [default: loopback].
+    #[arg(short = 'c', long, value_name = "LIST", num_args = 1..)]
+    pub(crate) infra: Vec<String>,
+
     /// SkyPilot of the nodes: a version from PyPI, the newest nightly, or a sky program
     /// [default: 0.14.1].
     #[arg(long, value_name = "VERSION|nightly|PATH")]

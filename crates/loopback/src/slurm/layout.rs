@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::record::Record;
+
 /// Folder of a loopback Slurm cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
@@ -20,6 +22,10 @@ impl Layout {
         Self { folder }
     }
 
+    pub(super) fn of(record: &Record) -> Self {
+        Self::new(record.folder.clone())
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -32,10 +38,6 @@ impl Layout {
     /// Home of the user that SkyPilot logs in as.
     pub(super) fn home(&self) -> PathBuf {
         self.at("home")
-    }
-
-    pub(super) fn log(&self, daemon: &str) -> PathBuf {
-        self.at("log").join(format!("{daemon}.log"))
     }
 
     pub(super) fn slurm_conf(&self) -> PathBuf {
@@ -79,15 +81,5 @@ impl Layout {
 
     pub(super) fn skylet_ports(&self) -> PathBuf {
         self.at("skylet-ports")
-    }
-
-    /// File with the `NodeFigures`, written by the supervisor.
-    pub(super) fn figures(&self) -> PathBuf {
-        self.at("figures.json")
-    }
-
-    /// File with the list of running node processes, written by the supervisor.
-    pub(super) fn members(&self) -> PathBuf {
-        self.at("members.json")
     }
 }

@@ -7,7 +7,7 @@ use xshell::Shell;
 use super::configs;
 use super::layout::Layout;
 use super::packages::Packages;
-use super::ports::Ports;
+use super::ports::SlurmPorts;
 use crate::image::Image;
 use crate::priority::NodePriority;
 use crate::setup::{HomeFile, ServerSetup};
@@ -31,7 +31,7 @@ const MODIFICATIONS: [&str; 8] = [
 pub(super) fn server_setup(
     layout: &Layout,
     packages: &Packages,
-    ports: &Ports,
+    ports: &SlurmPorts,
     image: &Image,
     priority: NodePriority,
 ) -> Result<ServerSetup> {

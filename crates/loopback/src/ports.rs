@@ -1,0 +1,72 @@
+//! Ports of local infras, which tell the infras apart in records.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context as _, Result};
+use host::ports::{DAEMONS, is_free_on};
+use serde::{Deserialize, Serialize};
+use skyload::infrastructure::LocalInfra;
+
+use crate::slurm::SlurmPorts;
+
+/// Ports of one local infra.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum InfraPorts {
+    /// Ports of a loopback Slurm cluster.
+    Slurm(SlurmPorts),
+    /// Port of emulated AWS: that of AWS's API. Nodes have none on this machine.
+    EmulatedAws(ApiPort),
+}
+
+/// Port of a cloud's API on loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ApiPort {
+    pub(crate) api: u16,
+}
+
+impl InfraPorts {
+    /// Infra that has these ports.
+    pub(crate) const fn infra(self) -> LocalInfra {
+        match self {
+            Self::Slurm(_) => LocalInfra::Loopback,
+            Self::EmulatedAws(_) => LocalInfra::EmulatedAws,
+        }
+    }
+}
+
+impl ApiPort {
+    pub(crate) fn find_free() -> Result<Self> {
+        let mut ports = DAEMONS.ports().into_iter();
+        let api = ports.find(|port| is_free_on(Ipv4Addr::LOCALHOST, *port));
+        Ok(Self { api: api.context("finding a free port for the cloud's API")? })
+    }
+}
+
+#[cfg(test)]
+impl InfraPorts {
+    pub(crate) const fn for_tests() -> Self {
+        Self::Slurm(SlurmPorts { ssh: 1, slurmctld: 2, slurmd: 3, skylets: 4 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ports_in_a_record_tell_the_infra() {
+        let slurm = r#"{"ssh": 1, "slurmctld": 2, "slurmd": 3, "skylets": 4}"#;
+        for (text, infra) in
+            [(slurm, LocalInfra::Loopback), (r#"{"api": 1}"#, LocalInfra::EmulatedAws)]
+        {
+            let ports: InfraPorts = serde_json::from_str(text).unwrap();
+            assert_eq!(ports.infra(), infra);
+            assert_eq!(
+                serde_json::to_value(ports).unwrap(),
+                serde_json::from_str::<serde_json::Value>(text).unwrap()
+            );
+        }
+    }
+}
