@@ -1,6 +1,7 @@
 //! Infras on loopback that SkyPilot launches on.
 //!
 //! * [`slurm`]: a real Slurm cluster of one node.
+//! * [`kubernetes`]: the lists of a Kubernetes cluster, without launches.
 //! * [`base_dir`]: base folder that node processes can reach.
 //! * [`image`]: files that SkyPilot would install on each new node.
 //! * [`supervisor`]: separate process that is the ancestor of all node processes and measures
@@ -18,6 +19,7 @@ mod base_dir;
 #[path = "../../../tests/support/changes.rs"]
 mod changes;
 mod image;
+mod kubernetes;
 mod leaked_files;
 mod local_infras;
 mod obstacles;
@@ -38,6 +40,7 @@ mod supervisor;
 #[expect(dead_code, reason = "`shell` is for tests of other crates")]
 mod testing;
 
+pub use kubernetes::{COMMAND as KUBERNETES_API_COMMAND, run as serve_kubernetes};
 pub use local_infras::{LocalInfras, clusters};
 pub use obstacles::{Obstacles, obstacles, obstacles_of};
 pub use priority::NodePriority;

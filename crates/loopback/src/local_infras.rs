@@ -91,6 +91,6 @@ impl LocalInfras {
 pub fn clusters(record: &Record, workspace: &Workspace, progress: Progress) -> Result<Vec<String>> {
     match record.infra() {
         LocalInfra::Loopback => slurm::jobs(record, workspace, progress),
-        LocalInfra::EmulatedAws => Ok(Vec::new()),
+        LocalInfra::EmulatedAws | LocalInfra::EmulatedKubernetes => Ok(Vec::new()),
     }
 }

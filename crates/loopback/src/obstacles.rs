@@ -15,6 +15,7 @@ pub fn obstacles() -> Obstacles {
     of(LocalInfra::ALL, |infra| match infra {
         LocalInfra::Loopback => slurm::obstacle(),
         LocalInfra::EmulatedAws => Some("not available yet".to_owned()),
+        LocalInfra::EmulatedKubernetes => None,
     })
 }
 
@@ -22,7 +23,7 @@ pub fn obstacles() -> Obstacles {
 pub fn obstacles_of(sky: &SkyPilot, infras: impl IntoIterator<Item = LocalInfra>) -> Obstacles {
     of(infras, |infra| match infra {
         LocalInfra::Loopback => slurm::obstacle_of(sky),
-        LocalInfra::EmulatedAws => None,
+        LocalInfra::EmulatedAws | LocalInfra::EmulatedKubernetes => None,
     })
 }
 

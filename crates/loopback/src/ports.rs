@@ -15,15 +15,18 @@ use crate::slurm::SlurmPorts;
 pub(crate) enum InfraPorts {
     /// Ports of a loopback Slurm cluster.
     Slurm(SlurmPorts),
-    /// Port of emulated AWS: that of AWS's API. Nodes have none on this machine.
-    EmulatedAws(ApiPort),
-}
-
-/// Port of a cloud's API on loopback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct ApiPort {
-    pub(crate) api: u16,
+    /// Port of emulated AWS. Nodes have none on this machine.
+    #[serde(rename_all = "kebab-case")]
+    EmulatedAws {
+        /// Port of AWS's API.
+        aws_api: u16,
+    },
+    /// Port of emulated Kubernetes.
+    #[serde(rename_all = "kebab-case")]
+    EmulatedKubernetes {
+        /// Port of Kubernetes's API.
+        kubernetes_api: u16,
+    },
 }
 
 impl InfraPorts {
@@ -31,17 +34,18 @@ impl InfraPorts {
     pub(crate) const fn infra(self) -> LocalInfra {
         match self {
             Self::Slurm(_) => LocalInfra::Loopback,
-            Self::EmulatedAws(_) => LocalInfra::EmulatedAws,
+            Self::EmulatedAws { .. } => LocalInfra::EmulatedAws,
+            Self::EmulatedKubernetes { .. } => LocalInfra::EmulatedKubernetes,
         }
     }
 }
 
-impl ApiPort {
-    pub(crate) fn find_free() -> Result<Self> {
-        let mut ports = DAEMONS.ports().into_iter();
-        let api = ports.find(|port| is_free_on(Ipv4Addr::LOCALHOST, *port));
-        Ok(Self { api: api.context("finding a free port for the cloud's API")? })
-    }
+/// Free port for a cloud's API on loopback.
+pub(crate) fn find_free_for_an_api() -> Result<u16> {
+    let mut ports = DAEMONS.ports().into_iter();
+    ports
+        .find(|port| is_free_on(Ipv4Addr::LOCALHOST, *port))
+        .context("finding a free port for a cloud's API")
 }
 
 #[cfg(test)]
@@ -58,9 +62,11 @@ mod tests {
     #[test]
     fn the_ports_in_a_record_tell_the_infra() {
         let slurm = r#"{"ssh": 1, "slurmctld": 2, "slurmd": 3, "skylets": 4}"#;
-        for (text, infra) in
-            [(slurm, LocalInfra::Loopback), (r#"{"api": 1}"#, LocalInfra::EmulatedAws)]
-        {
+        for (text, infra) in [
+            (slurm, LocalInfra::Loopback),
+            (r#"{"aws-api": 1}"#, LocalInfra::EmulatedAws),
+            (r#"{"kubernetes-api": 1}"#, LocalInfra::EmulatedKubernetes),
+        ] {
             let ports: InfraPorts = serde_json::from_str(text).unwrap();
             assert_eq!(ports.infra(), infra);
             assert_eq!(

@@ -40,12 +40,14 @@ pub struct Record {
     pub(crate) account: Account,
     /// Ports of the infra, which tell its kind.
     pub(crate) ports: InfraPorts,
-    /// Path of the `sky` program that the node image was built from.
+    /// Path of the `sky` program that the infra was started for.
     pub sky: PathBuf,
-    /// Version of SkyPilot that the node image was built from.
+    /// Version of SkyPilot that the infra was started for.
     pub sky_version: String,
-    pub(crate) wheel_hash: String,
-    pub(crate) image: PathBuf,
+    /// Hash of SkyPilot's wheel in the node image; `None` for an infra without nodes.
+    pub(crate) wheel_hash: Option<String>,
+    /// Node image; `None` for an infra without nodes.
+    pub(crate) image: Option<PathBuf>,
     /// CPU priority of node processes.
     #[serde(default)]
     pub(crate) priority: NodePriority,
@@ -64,7 +66,8 @@ impl Record {
     fn file_name(infra: LocalInfra) -> &'static str {
         match infra {
             LocalInfra::Loopback => "infrastructure.json",
-            LocalInfra::EmulatedAws => "infrastructure-emulated-aws.json",
+            LocalInfra::EmulatedAws => "emulated-aws.json",
+            LocalInfra::EmulatedKubernetes => "emulated-kubernetes.json",
         }
     }
 
@@ -207,8 +210,8 @@ mod tests {
             ports: InfraPorts::for_tests(),
             sky: "/venv/bin/sky".into(),
             sky_version: "0.14.1".to_owned(),
-            wheel_hash: "ab".to_owned(),
-            image: "/state/images/1".into(),
+            wheel_hash: Some("ab".to_owned()),
+            image: Some("/state/images/1".into()),
             priority: NodePriority::default(),
         }
     }

@@ -85,16 +85,17 @@ impl Running {
         Self { workspace, record, setup, is_reused: false, before, ended: false }
     }
 
-    /// Persistent infra, for a SkyPilot whose wheel has the hash `wheel_hash`.
+    /// Persistent infra, for a SkyPilot whose wheel has the hash `wheel_hash`; `None` for an infra
+    /// without nodes.
     pub(crate) fn reused(
         workspace: &Workspace,
         record: Record,
         setup: ServerSetup,
-        wheel_hash: &str,
+        wheel_hash: Option<&str>,
         progress: Progress,
     ) -> Result<Self> {
         // A SkyPilot that skyload did not install may have changed since the infra's start.
-        if record.wheel_hash != wheel_hash {
+        if record.wheel_hash.as_deref() != wheel_hash {
             bail!("{}", record.wrong_sky());
         }
         progress.note(format!("Using {}, which is running ({})", record.name(), record.id));

@@ -78,8 +78,8 @@ fn infras(typed: &[String]) -> Result<BTreeSet<LocalInfra>, String> {
     }
     let infra = |word: &&str| {
         LocalInfra::with_argument(word).ok_or_else(|| {
-            let known = LocalInfra::ALL.map(|infra| format!("`{}`", infra.argument()));
-            format!("-c: expected {}, got `{word}`", known.join(" or "))
+            let [first @ .., last] = LocalInfra::ALL.map(|infra| format!("`{}`", infra.argument()));
+            format!("-c: expected {} or {last}, got `{word}`", first.join(", "))
         })
     };
     words.iter().map(infra).collect()

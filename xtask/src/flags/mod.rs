@@ -6,7 +6,10 @@ mod load;
 mod profile;
 mod results;
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
+use skyload::infrastructure::KubernetesSize;
 
 pub(crate) use bench::{Bench, BenchProfiler};
 pub(crate) use load::{Load, Results};
@@ -46,6 +49,9 @@ pub(crate) enum Command {
     /// Parent of all node processes; started by `infra up` and `load`.
     #[command(name = loopback::SUPERVISOR_COMMAND, hide = true)]
     Nodes(Nodes),
+    /// API of emulated Kubernetes; started by the parent of node processes.
+    #[command(name = loopback::KUBERNETES_API_COMMAND, hide = true)]
+    KubernetesApi(KubernetesApi),
     /// Process of the profiler; started by `load` and `profile`.
     #[command(name = "__profile", hide = true)]
     Profiler(Profiler),
@@ -75,9 +81,19 @@ pub(crate) enum Infra {
 
 #[derive(Args)]
 pub(crate) struct InfraUp {
-    /// Local infras to start: loopback (a Slurm cluster), emulated-aws [default: loopback].
+    /// Local infras to start: loopback (a Slurm cluster), emulated-aws, emulated-kubernetes
+    /// [default: loopback].
     #[arg(short = 'c', long, value_name = "LIST", num_args = 1..)]
     pub(crate) infra: Vec<String>,
+
+    /// Folder with SkyPilot's catalogs for emulated infras, such as aws/vms.csv [default: the
+    /// public catalogs, downloaded once].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) catalog: Option<PathBuf>,
+
+    /// Size of emulated Kubernetes [default: 100x1000].
+    #[arg(long, value_name = "NODESxPODS")]
+    pub(crate) kubernetes_size: Option<String>,
 
     /// SkyPilot of the nodes: a version from PyPI, the newest nightly, or a sky program
     /// [default: 0.14.1].
@@ -89,4 +105,12 @@ pub(crate) struct InfraUp {
 pub(crate) struct Nodes {
     /// Options of the supervisor as one JSON value.
     pub(crate) options: String,
+}
+
+#[derive(Args)]
+pub(crate) struct KubernetesApi {
+    /// Port on 127.0.0.1.
+    pub(crate) port: u16,
+    /// Size of the cluster.
+    pub(crate) size: KubernetesSize,
 }

@@ -32,7 +32,7 @@ fn an_unknown_infra_and_a_malformed_sky_are_reported_together() -> anyhow::Resul
     let up =
         site.xtask(["infra", "up", "-c", "loopback", "emulated-azure", "--sky", "14"]).run()?;
     up.assert().code(2).stdout("").stderr(predicate::str::contains(
-        "-c: expected `loopback` or `emulated-aws`, got `emulated-azure`\n--sky: expected",
+        "-c: expected `loopback`, `emulated-aws` or `emulated-kubernetes`, got `emulated-azure`\n--sky: expected",
     ));
     site.assert_nothing_is_left();
     Ok(())

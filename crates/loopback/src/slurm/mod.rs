@@ -89,7 +89,7 @@ impl Cluster {
                 progress.note(record.priority.mismatch_note());
             }
             let (node, setup) = parts(&record, &packages, &image)?;
-            let running = Running::reused(workspace, record, setup, &image.hash, progress)?;
+            let running = Running::reused(workspace, record, setup, Some(&image.hash), progress)?;
             return Ok(Self { running, node });
         }
 
@@ -109,8 +109,8 @@ impl Cluster {
             ports: InfraPorts::Slurm(ports),
             sky: sky.program.clone(),
             sky_version: sky.version.clone(),
-            wheel_hash: image.hash.clone(),
-            image: image.folder.clone(),
+            wheel_hash: Some(image.hash.clone()),
+            image: Some(image.folder.clone()),
             priority,
             id,
         };
