@@ -1,6 +1,7 @@
 //! Infras on loopback that SkyPilot launches on.
 //!
 //! * [`slurm`]: a real Slurm cluster of one node.
+//! * [`aws`]: AWS's API on loopback.
 //! * [`base_dir`]: base folder that node processes can reach.
 //! * [`image`]: files that SkyPilot would install on each new node.
 //! * [`supervisor`]: separate process that is the ancestor of all node processes and measures
@@ -12,6 +13,8 @@
 //! Nothing is installed, no user is added, no system file is changed.
 
 mod account;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired up with the nodes"))]
+mod aws;
 mod base_dir;
 #[cfg(test)]
 #[path = "../../../tests/support/changes.rs"]
@@ -37,7 +40,7 @@ mod testing;
 pub use local_infras::LocalInfras;
 pub use obstacles::{Obstacles, obstacles, obstacles_of};
 pub use priority::NodePriority;
-pub use setup::{HomeFile, ServerSetup};
+pub use setup::{HomeFile, HomeFolder, ServerSetup};
 pub use skypilot::SkyPilot;
 pub use slurm::{Lifetime, Loopback, LoopbackOptions, Record, clean_up_after_dead_runs, jobs};
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, run as supervise};

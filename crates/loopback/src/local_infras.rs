@@ -38,7 +38,8 @@ impl LocalInfras {
 
     /// Settings of an API server that launches on all of the infras.
     pub fn server_setup(&self) -> Option<ServerSetup> {
-        self.slurm.as_ref().map(|slurm| slurm.server_setup().clone())
+        let slurm = self.slurm.as_ref().map(|slurm| slurm.server_setup().clone());
+        ServerSetup::merged(slurm)
     }
 
     /// Whether any infra ran before this process, so that it continues to run afterwards.

@@ -69,16 +69,22 @@ fn usage(sky: &SkyInstallation, setup: &ServerSetup) -> String {
     lines.extend(variables.map(|(name, value)| format!("export {name}={value}")));
     let bin = sky.sky.parent().unwrap_or(&sky.sky).display();
     lines.push(format!("export PATH={}", setup.path(&format!("{bin}:$PATH"))));
-    lines.push("mkdir -p ~/.sky ~/.slurm".to_owned());
     for file in &setup.home_files {
         let name = file.path.display();
+        lines.push(format!("mkdir -p $(dirname ~/{name})"));
         lines.push(format!("cat > ~/{name} <<'END'\n{}END", file.content));
         lines.push(format!("chmod {:o} ~/{name}", file.mode));
     }
-    lines.push(format!("cat > ~/.sky/config.yaml <<'END'\n{}END", setup.config));
-    lines.push(format!("cp -r {} ~/.sky/wheels", setup.wheels.display()));
-    lines.push(format!("sky api start --port {PORT} && sky check slurm"));
-    lines.push(format!("sky launch -y -c mine --infra {} --cpus 1 'echo hello'", setup.infra));
+    lines.push("mkdir -p ~/.sky".to_owned());
+    lines.push(format!("cat > ~/.sky/config.yaml <<'END'\n{}END", setup.config()));
+    for folder in &setup.home_folders {
+        let (from, to) = (folder.from.display(), folder.to.display());
+        lines.push(format!("mkdir -p ~/{to} && cp -r {from}/. ~/{to}"));
+    }
+    lines.push(format!("sky api start --port {PORT} && sky check"));
+    for infra in &setup.infras {
+        lines.push(format!("sky launch -y -c mine --infra {infra} --cpus 1+ 'echo hello'"));
+    }
     lines.push(String::new());
     lines.push("To stop: `sky api stop` in that shell, then `cargo xtask infra down`.".to_owned());
     lines.push("Modified for loopback:".to_owned());

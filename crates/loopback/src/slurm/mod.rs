@@ -27,6 +27,7 @@ use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
 use skyload::ids::{ProcessIdentity, RunId};
+use skyload::infrastructure::LOOPBACK;
 use skyload::record::Version;
 use skyload::record::nodes::NodeFigures;
 
@@ -168,7 +169,7 @@ impl Loopback {
         let ready =
             start::wait_until_ready(&loopback.record, &loopback.node, &mut supervisor, signals);
         ready.context("starting Slurm")?;
-        step.done(format!("{}, ssh on port {}", loopback.setup.infra, loopback.record.ports.ssh));
+        step.done(format!("{LOOPBACK}, ssh on port {}", loopback.record.ports.ssh));
         Ok(loopback)
     }
 

@@ -24,8 +24,8 @@ use super::record::Record;
 use super::setup;
 use crate::image::Image;
 use crate::priority::NodePriority;
-use crate::site::SERVER_PATCHES;
-use crate::supervisor::{self, Daemon, NodesOptions};
+use crate::site::{SERVER_PATCHES, SERVER_PATCHES_FILE};
+use crate::supervisor::{self, Daemon, NodesOptions, Readiness};
 
 /// Time limit for a start, which takes 2 s on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -80,7 +80,7 @@ pub(super) fn provision(
     make_ssh_key(packages, &layout.client_key())?;
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
         .context("authorizing the API server's key")?;
-    write(&layout.server_site().join("sitecustomize.py"), SERVER_PATCHES)?;
+    write(&layout.server_site().join(SERVER_PATCHES_FILE), SERVER_PATCHES)?;
     for name in setup::missing(packages)? {
         let wrapper = layout.server_programs().join(name);
         let program = packages.program(name)?;
@@ -144,14 +144,8 @@ fn make_ssh_key(packages: &Packages, path: &Path) -> Result<()> {
 /// Daemons of the one node, in the order in which they are started.
 fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Result<Vec<Daemon>> {
     let daemon = |name: &str, args: &[String]| -> Result<Daemon> {
-        Ok(Daemon {
-            name: name.to_owned(),
-            program: packages.program(name)?,
-            args: args.to_vec(),
-            priority: None,
-            log: layout.log(name),
-            opens: None,
-        })
+        let daemon = Daemon::new(name, packages.program(name)?, layout.log(name));
+        Ok(Daemon { args: args.to_vec(), ..daemon })
     };
     let text = |path: &Path| path.display().to_string();
     let conf = text(&layout.slurm_conf());
@@ -176,7 +170,7 @@ fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Resu
     let sshd = ["-D".to_owned(), "-e".to_owned(), "-f".to_owned(), text(&layout.sshd_config())];
     Ok(vec![
         // The daemons of Slurm authenticate to each other through this socket.
-        Daemon { opens: Some(layout.munge_socket()), ..daemon("munged", &munged)? },
+        Daemon { ready: Readiness::Exists(layout.munge_socket()), ..daemon("munged", &munged)? },
         daemon("slurmctld", &slurmctld)?,
         // Jobs inherit the priority of slurmd, and sessions that of sshd.
         Daemon { priority: Some(priority), ..daemon("slurmd", &slurmd)? },
