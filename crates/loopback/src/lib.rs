@@ -1,6 +1,7 @@
 //! Infras on loopback that SkyPilot launches on.
 //!
 //! * [`slurm`]: a real Slurm cluster of one node.
+//! * [`aws`]: AWS's API on loopback, with nodes in namespaces.
 //! * [`kubernetes`]: the lists of a Kubernetes cluster, without launches.
 //! * [`base_dir`]: base folder that node processes can reach.
 //! * [`image`]: files that SkyPilot would install on each new node.
@@ -14,6 +15,8 @@
 //! Nothing is installed, no user is added, no system file is changed.
 
 mod account;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired up with the nodes"))]
+mod aws;
 mod base_dir;
 #[cfg(test)]
 #[path = "../../../tests/support/changes.rs"]
@@ -46,6 +49,6 @@ pub use obstacles::{Obstacles, obstacles, obstacles_of};
 pub use priority::NodePriority;
 pub use record::Record;
 pub use running::{InfraOptions, Lifetime, clean_up_after_dead_runs};
-pub use setup::{HomeFile, ServerSetup};
+pub use setup::{HomeFile, HomeFolder, ServerSetup};
 pub use skypilot::SkyPilot;
 pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, run as supervise};

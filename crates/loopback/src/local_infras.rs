@@ -44,7 +44,7 @@ impl LocalInfras {
 
     /// Settings of an API server that launches on all of the infras.
     pub fn server_setup(&self) -> Option<ServerSetup> {
-        self.slurm.as_ref().map(|cluster| cluster.running.server_setup().clone())
+        ServerSetup::merged(self.running().map(|running| running.server_setup().clone()))
     }
 
     /// Records of the infras.

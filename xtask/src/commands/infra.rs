@@ -112,20 +112,24 @@ fn usage(sky: &SkyInstallation, setup: &ServerSetup, infras: &BTreeSet<LocalInfr
     lines.extend(variables.map(|(name, value)| format!("export {name}={value}")));
     let bin = sky.sky.parent().unwrap_or(&sky.sky).display();
     lines.push(format!("export PATH={}", setup.path(&format!("{bin}:$PATH"))));
-    lines.push("mkdir -p ~/.sky ~/.slurm".to_owned());
     for file in &setup.home_files {
         let name = file.path.display();
+        lines.push(format!("mkdir -p $(dirname ~/{name})"));
         lines.push(format!("cat > ~/{name} <<'END'\n{}END", file.content));
         lines.push(format!("chmod {:o} ~/{name}", file.mode));
     }
-    lines.push(format!("cat > ~/.sky/config.yaml <<'END'\n{}END", setup.config));
-    lines.push(format!("cp -r {} ~/.sky/wheels", setup.wheels.display()));
+    lines.push("mkdir -p ~/.sky".to_owned());
+    lines.push(format!("cat > ~/.sky/config.yaml <<'END'\n{}END", setup.config()));
+    for folder in &setup.home_folders {
+        let (from, to) = (folder.from.display(), folder.to.display());
+        lines.push(format!("mkdir -p ~/{to} && cp -r {from}/. ~/{to}"));
+    }
     let clouds: Vec<&str> = infras.iter().filter_map(|it| it.infra().split('/').next()).collect();
     lines.push(format!("sky api start --port {PORT} && sky check {}", clouds.join(" ")));
-    for infra in infras {
+    for infra in infras.iter().filter(|infra| infra.can_launch()) {
         let name = format!("on-{}", infra.argument());
         let infra = infra.infra();
-        lines.push(format!("sky launch -y -c {name} --infra {infra} --cpus 2 'echo hello'"));
+        lines.push(format!("sky launch -y -c {name} --infra {infra} --cpus 2+ 'echo hello'"));
     }
     lines.push(String::new());
     lines.push("To stop: `sky api stop` in that shell, then `cargo xtask infra down`.".to_owned());

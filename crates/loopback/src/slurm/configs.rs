@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::layout::Layout;
 use super::packages::Packages;
 use super::ports::SlurmPorts;
@@ -157,24 +159,10 @@ pub(super) fn slurm_hosts(layout: &Layout, ports: &SlurmPorts) -> String {
     )
 }
 
-/// Content of the API server's `~/.sky/config.yaml`.
-pub(super) fn sky_config(layout: &Layout) -> String {
-    // Consolidation runs the jobs and serve controllers in the API server, not on clusters of
-    // their own.
-    format!(
-        "slurm:
-  cluster_configs:
-    {CLUSTER}:
-      tmpdir: {}
-jobs:
-  controller:
-    consolidation_mode: true
-serve:
-  controller:
-    consolidation_mode: true
-",
-        layout.at("tmp").display()
-    )
+/// Slurm's part of the API server's `~/.sky/config.yaml`.
+pub(super) fn sky_config(layout: &Layout) -> Value {
+    let cluster = json!({ "tmpdir": layout.at("tmp").display().to_string() });
+    json!({ "slurm": { "cluster_configs": { CLUSTER: cluster } } })
 }
 
 #[cfg(test)]

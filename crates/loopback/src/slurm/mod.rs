@@ -23,7 +23,7 @@ use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
 use skyload::ids::{ProcessIdentity, RunId};
-use skyload::infrastructure::LocalInfra;
+use skyload::infrastructure::{LOOPBACK, LocalInfra};
 use skyload::record::Version;
 
 pub(crate) use ports::SlurmPorts;
@@ -128,7 +128,7 @@ impl Cluster {
         running.record.write(workspace)?;
         let ready = launched.wait_until_ready(signals, || start::state(&ports, &node));
         ready.context("starting Slurm")?;
-        step.done(format!("{}, ssh on port {}", running.server_setup().infra, ports.ssh));
+        step.done(format!("{LOOPBACK}, ssh on port {}", ports.ssh));
         Ok(Self { running, node })
     }
 

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use host::tools::on_path;
+use skyload::infrastructure::LOOPBACK;
 use xshell::Shell;
 
 use super::configs;
@@ -15,16 +16,13 @@ use crate::setup::{HomeFile, ServerSetup};
 /// Programs that the API server starts to reach nodes.
 pub(super) const SERVER_PROGRAMS: [&str; 4] = ["ssh", "scp", "ssh-keygen", "rsync"];
 
-/// Modifications for loopback, next to the one of [`NodePriority`].
-const MODIFICATIONS: [&str; 8] = [
+/// Modifications for Slurm, next to the one of [`NodePriority`] and to those of every local infra.
+const MODIFICATIONS: [&str; 5] = [
     "nodes: SkyPilot's runtime is prebuilt, not installed from the internet",
     "nodes: one skylet port per cluster, on loopback instead of all interfaces",
     "nodes: `sky logs` waits 10 min for a job's first output, instead of 5 s",
     "nodes: a job's driver may take 10 min to start before the job fails, instead of 1 min",
-    "API server: no network check against public addresses",
     "API server: Slurm counts as a cloud that can open ports (nothing to open on loopback)",
-    "API server: one consolidated jobs controller, instead of as many as fit into memory",
-    "API server: load balancers of services listen on loopback instead of all interfaces",
 ];
 
 /// Settings of an API server that launches on the cluster.
@@ -35,22 +33,20 @@ pub(super) fn server_setup(
     image: &Image,
     priority: NodePriority,
 ) -> Result<ServerSetup> {
+    let modifications = [priority.modification()].into_iter().chain(MODIFICATIONS);
     Ok(ServerSetup {
-        infra: format!("slurm/{}", configs::CLUSTER),
         config: configs::sky_config(layout),
         home_files: vec![HomeFile {
             path: ".slurm/config".into(),
             content: configs::slurm_hosts(layout, ports),
             mode: 0o600,
         }],
-        wheels: image.wheels(),
-        modifications: [priority.modification()]
-            .into_iter()
-            .chain(MODIFICATIONS)
-            .map(str::to_owned)
-            .collect(),
-        programs: (!missing(packages)?.is_empty()).then(|| layout.server_programs()),
-        site: layout.server_site(),
+        programs: match missing(packages)?.is_empty() {
+            true => Vec::new(),
+            false => vec![layout.server_programs()],
+        },
+        ..ServerSetup::new(LOOPBACK.to_owned(), layout.server_site(), modifications)
+            .with_wheels(image.wheels())
     })
 }
 

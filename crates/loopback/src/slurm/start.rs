@@ -19,8 +19,8 @@ use super::ports::SlurmPorts;
 use super::setup;
 use crate::image::Image;
 use crate::record::Record;
-use crate::site::SERVER_PATCHES;
-use crate::supervisor::Daemon;
+use crate::site::{SERVER_PATCHES, SERVER_PATCHES_FILE};
+use crate::supervisor::{Daemon, Readiness};
 
 /// Script that sshd runs first in each session on a node.
 const SSH_RC: &str = include_str!("site/ssh-rc.sh");
@@ -73,7 +73,7 @@ pub(super) fn provision(
     make_ssh_key(packages, &layout.client_key())?;
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
         .context("authorizing the API server's key")?;
-    write(&layout.server_site().join("sitecustomize.py"), SERVER_PATCHES)?;
+    write(&layout.server_site().join(SERVER_PATCHES_FILE), SERVER_PATCHES)?;
     for name in setup::missing(packages)? {
         let wrapper = layout.server_programs().join(name);
         let program = packages.program(name)?;
@@ -138,14 +138,8 @@ fn make_ssh_key(packages: &Packages, path: &Path) -> Result<()> {
 pub(super) fn daemons(record: &Record, packages: &Packages) -> Result<Vec<Daemon>> {
     let (layout, priority) = (Layout::of(record), record.priority);
     let daemon = |name: &str, args: &[String]| -> Result<Daemon> {
-        Ok(Daemon {
-            name: name.to_owned(),
-            program: packages.program(name)?,
-            args: args.to_vec(),
-            priority: None,
-            log: record.log(name),
-            opens: None,
-        })
+        let daemon = Daemon::new(name, packages.program(name)?, record.log(name));
+        Ok(Daemon { args: args.to_vec(), ..daemon })
     };
     let text = |path: &Path| path.display().to_string();
     let conf = text(&layout.slurm_conf());
@@ -170,7 +164,7 @@ pub(super) fn daemons(record: &Record, packages: &Packages) -> Result<Vec<Daemon
     let sshd = ["-D".to_owned(), "-e".to_owned(), "-f".to_owned(), text(&layout.sshd_config())];
     Ok(vec![
         // The daemons of Slurm authenticate to each other through this socket.
-        Daemon { opens: Some(layout.munge_socket()), ..daemon("munged", &munged)? },
+        Daemon { ready: Readiness::Exists(layout.munge_socket()), ..daemon("munged", &munged)? },
         daemon("slurmctld", &slurmctld)?,
         // Jobs inherit the priority of slurmd, and sessions that of sshd.
         Daemon { priority: Some(priority), ..daemon("slurmd", &slurmd)? },

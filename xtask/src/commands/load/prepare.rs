@@ -258,6 +258,7 @@ pub(super) fn environment(
         server_environment: server.environment.clone(),
         infrastructure: context.plan.infrastructure.names(),
         modifications,
+        catalog: context.setup.as_ref().and_then(|setup| setup.catalog.clone()),
         client: server.client.clone(),
         machine: MachineFacts {
             cpus: Cpus::here().allowed,
