@@ -12,6 +12,7 @@
 //! Nothing is installed, no user is added, no system file is changed.
 
 mod account;
+mod aws;
 mod base_dir;
 #[cfg(test)]
 #[path = "../../../tests/support/changes.rs"]
@@ -34,6 +35,7 @@ mod supervisor;
 #[expect(dead_code, reason = "`shell` is for tests of other crates")]
 mod testing;
 
+pub use aws::nodes::{KEEPER_COMMAND, keep as keep_nodes, ssh as node_ssh};
 pub use local_infras::LocalInfras;
 pub use obstacles::{Obstacles, obstacles, obstacles_of};
 pub use priority::NodePriority;

@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// Parent of all node processes; started by `infra up` and `load`.
     #[command(name = loopback::SUPERVISOR_COMMAND, hide = true)]
     Nodes(Nodes),
+    /// Keeper of the nodes of emulated AWS; started by the supervisor.
+    #[command(name = loopback::KEEPER_COMMAND, hide = true)]
+    NodeKeeper(Nodes),
     /// Process of the profiler; started by `load` and `profile`.
     #[command(name = "__profile", hide = true)]
     Profiler(Profiler),
@@ -83,6 +86,6 @@ pub(crate) struct InfraUp {
 
 #[derive(Args)]
 pub(crate) struct Nodes {
-    /// Options of the supervisor as one JSON value.
+    /// Options of the process as one JSON value.
     pub(crate) options: String,
 }

@@ -34,7 +34,7 @@ pub use record::Record;
 
 use crate::account::Account;
 use crate::base_dir::BaseDir;
-use crate::image::{self, Image};
+use crate::image::{self, Image, ImageKind};
 use crate::leaked_files;
 use crate::priority::NodePriority;
 use crate::setup::ServerSetup;
@@ -54,7 +54,7 @@ pub(crate) fn obstacle() -> Option<String> {
 /// Reason why `sky` cannot launch on a loopback Slurm cluster, in one line, as far as known
 /// without running `sky`.
 pub(crate) fn obstacle_of(sky: &SkyPilot) -> Option<String> {
-    image::obstacle(sky)
+    image::obstacle(ImageKind::Slurm, sky)
 }
 
 /// Removes the loopback Slurm cluster of a run that was killed, but not a persistent one.
@@ -127,7 +127,7 @@ impl Loopback {
         }
         let packages = Packages::prepare(&base_dir, &workspace.state, progress)?;
         signals.check()?;
-        let image = Image::prepare(&base_dir, workspace, sky, progress)?;
+        let image = Image::prepare(ImageKind::Slurm, &base_dir, workspace, sky, progress)?;
         signals.check()?;
         if let Some(record) = existing {
             if record.priority != priority {
