@@ -15,7 +15,6 @@
 //! Nothing is installed, no user is added, no system file is changed.
 
 mod account;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired up with the nodes"))]
 mod aws;
 mod base_dir;
 #[cfg(test)]
@@ -43,6 +42,7 @@ mod supervisor;
 #[expect(dead_code, reason = "`shell` is for tests of other crates")]
 mod testing;
 
+pub use aws::nodes::{KEEPER_COMMAND, keep as keep_nodes, ssh as node_ssh};
 pub use kubernetes::{COMMAND as KUBERNETES_API_COMMAND, run as serve_kubernetes};
 pub use local_infras::{LocalInfras, clusters};
 pub use obstacles::{Obstacles, obstacles, obstacles_of};

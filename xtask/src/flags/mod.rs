@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Parent of all node processes; started by `infra up` and `load`.
     #[command(name = loopback::SUPERVISOR_COMMAND, hide = true)]
     Nodes(Nodes),
+    /// Keeper of the nodes of emulated AWS; started by the supervisor.
+    #[command(name = loopback::KEEPER_COMMAND, hide = true)]
+    NodeKeeper(Nodes),
     /// API of emulated Kubernetes; started by the parent of node processes.
     #[command(name = loopback::KUBERNETES_API_COMMAND, hide = true)]
     KubernetesApi(KubernetesApi),
@@ -103,7 +106,7 @@ pub(crate) struct InfraUp {
 
 #[derive(Args)]
 pub(crate) struct Nodes {
-    /// Options of the supervisor as one JSON value.
+    /// Options of the process as one JSON value.
     pub(crate) options: String,
 }
 

@@ -30,7 +30,7 @@ pub(crate) use ports::SlurmPorts;
 
 use crate::account::Account;
 use crate::base_dir::BaseDir;
-use crate::image::{self, Image};
+use crate::image::{self, Image, ImageKind};
 use crate::leaked_files;
 use crate::ports::InfraPorts;
 use crate::record::Record;
@@ -52,7 +52,7 @@ pub(crate) fn obstacle() -> Option<String> {
 /// Reason why `sky` cannot launch on a loopback Slurm cluster, in one line, as far as known
 /// without running `sky`.
 pub(crate) fn obstacle_of(sky: &SkyPilot) -> Option<String> {
-    image::obstacle(sky)
+    image::obstacle(ImageKind::Slurm, sky)
 }
 
 /// Running loopback Slurm cluster.
@@ -82,7 +82,7 @@ impl Cluster {
         }
         let packages = Packages::prepare(&base_dir, &workspace.state, progress)?;
         signals.check()?;
-        let image = Image::prepare(&base_dir, workspace, sky, progress)?;
+        let image = Image::prepare(ImageKind::Slurm, &base_dir, workspace, sky, progress)?;
         signals.check()?;
         if let Some(record) = existing {
             if record.priority != priority {
