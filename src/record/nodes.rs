@@ -52,6 +52,31 @@ pub struct CloudApiFigures {
     pub peak_memory: ByteSize,
 }
 
+impl NodeFigures {
+    /// Figures of several infras together. The peak is the sum of the infras' peaks, which may
+    /// have been at different times: an upper bound.
+    pub fn merged(figures: impl IntoIterator<Item = Self>) -> Self {
+        let add = |mut sum: Self, next: Self| {
+            sum.cpu += next.cpu;
+            sum.memory = [sum.memory, next.memory].into_iter().sum();
+            sum.peak_memory = [sum.peak_memory, next.peak_memory].into_iter().sum();
+            sum.processes += next.processes;
+            sum.cloud_api = match (sum.cloud_api, next.cloud_api) {
+                (Some(api), Some(other)) => Some(CloudApiFigures {
+                    cpu: api.cpu + other.cpu,
+                    memory: [api.memory, other.memory].into_iter().sum(),
+                    peak_memory: [api.peak_memory, other.peak_memory].into_iter().sum(),
+                }),
+                (api, other) => api.or(other),
+            };
+            sum.exposed.extend(next.exposed);
+            sum.failure = sum.failure.or(next.failure);
+            sum
+        };
+        figures.into_iter().reduce(add).unwrap_or_default()
+    }
+}
+
 impl CloudApiFigures {
     /// Figures before the first reading.
     pub const UNUSED: Self =
@@ -81,5 +106,33 @@ impl Default for NodeFigures {
             exposed: Vec::new(),
             failure: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_figures_are_sums_and_keep_the_first_failure() {
+        let one = NodeFigures {
+            cpu: Duration::from_secs(1),
+            peak_memory: ByteSize(100),
+            processes: 2,
+            exposed: vec!["0.0.0.0:1".to_owned()],
+            ..NodeFigures::default()
+        };
+        let api = CloudApiFigures { cpu: Duration::from_secs(5), ..CloudApiFigures::UNUSED };
+        let two = NodeFigures {
+            cloud_api: Some(api),
+            failure: Some("moto exited".to_owned()),
+            ..one.clone()
+        };
+        let merged = NodeFigures::merged([one, two]);
+        assert_eq!((merged.cpu, merged.processes), (Duration::from_secs(2), 4));
+        assert_eq!(merged.peak_memory, ByteSize(200));
+        assert_eq!((merged.cloud_api, merged.exposed.len()), (Some(api), 2));
+        assert_eq!(merged.failure.as_deref(), Some("moto exited"));
+        assert_eq!(NodeFigures::merged([]), NodeFigures::default());
     }
 }

@@ -4,7 +4,8 @@
 //! * [`aws`]: AWS's API on loopback, with nodes in namespaces.
 //! * [`kubernetes`]: the lists of a Kubernetes cluster, without launches.
 //! * [`base_dir`]: base folder that node processes can reach.
-//! * [`image`]: files that SkyPilot would install on each new node.
+//! * [`catalog`]: SkyPilot's catalogs of clouds, for emulated infras.
+//! * [`client`]: files of the API server; [`image`]: files that SkyPilot would install on each new node.
 //! * [`supervisor`]: separate process that is the ancestor of all node processes and measures
 //!   their CPU and memory.
 //! * [`record`]: cleanup record; [`running`]: an infra from its start to its end.
@@ -17,9 +18,11 @@
 mod account;
 mod aws;
 mod base_dir;
+mod catalog;
 #[cfg(test)]
 #[path = "../../../tests/support/changes.rs"]
 mod changes;
+mod client;
 mod image;
 mod kubernetes;
 mod leaked_files;

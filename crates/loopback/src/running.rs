@@ -1,11 +1,13 @@
 //! Local infra that this process uses: one that it has started, or a persistent one.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 use host::progress::Progress;
 use host::workspace::Workspace;
-use skyload::infrastructure::LocalInfra;
+use skyload::ids::ProcessIdentity;
+use skyload::infrastructure::{KubernetesSize, LocalInfra};
 use skyload::record::nodes::NodeFigures;
 
 use crate::priority::NodePriority;
@@ -14,12 +16,16 @@ use crate::setup::ServerSetup;
 use crate::skypilot::SkyPilot;
 
 /// Options of local infras.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct InfraOptions {
     /// Lifetime of the infras.
     pub lifetime: Lifetime,
     /// CPU priority of node processes.
     pub priority: NodePriority,
+    /// Folder with catalogs for emulated infras; `None` for the public ones.
+    pub catalog: Option<PathBuf>,
+    /// Size of emulated Kubernetes.
+    pub kubernetes_size: KubernetesSize,
 }
 
 /// Lifetime of a local infra.
@@ -75,6 +81,16 @@ fn clean_up(workspace: &Workspace, infra: LocalInfra, progress: Progress) -> Res
     let (_, killed) = record.tear_down(workspace)?;
     step.done(format!("killed {killed} leaked processes"));
     Ok(())
+}
+
+impl Lifetime {
+    /// Process that an infra of this lifetime ends with; `None` for a persistent infra.
+    pub(crate) fn owner(self) -> Option<ProcessIdentity> {
+        match self {
+            Self::ThisProcess => ProcessIdentity::current(),
+            Self::UntilInfraDown => None,
+        }
+    }
 }
 
 impl Running {

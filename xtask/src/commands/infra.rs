@@ -12,9 +12,10 @@ use host::signals::Signals;
 use host::workspace::Workspace;
 use loopback::{InfraOptions, Lifetime, LocalInfras, NodePriority, Record, ServerSetup};
 use skyload::env;
-use skyload::infrastructure::LocalInfra;
+use skyload::infrastructure::{KubernetesSize, LocalInfra};
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
 
+use crate::commands::load::catalog_error;
 use crate::flags;
 use crate::sky::{Extras, SkyEnvironment, SkyInstallation, speed};
 
@@ -28,15 +29,7 @@ pub(crate) fn run(flags: &flags::Infra) -> Result<()> {
 }
 
 fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
-    let (infras, selection) = (infras(&flags.infra), selection(flags.sky.as_deref()));
-    let (infras, selection) = match (infras, selection) {
-        (Ok(infras), Ok(selection)) => (infras, selection),
-        (infras, selection) => {
-            return Err(
-                UsageErrors(infras.err().into_iter().chain(selection.err()).collect()).into()
-            );
-        }
-    };
+    let Up { infras, selection, options } = Up::of(flags)?;
     let _lock = workspace.lock()?;
     let (signals, progress) = (Signals::listen()?, Progress::new());
     let extras = Extras::of_infras(infras.iter().map(|infra| infra.infra()));
@@ -44,9 +37,9 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     signals.check()?;
     let measured = speed::measure(&sky, SkyEnvironment::Filtered, &signals, progress)?;
     let priority = NodePriority::on(measured.map(|measured| measured.speed));
-    let options = InfraOptions { lifetime: Lifetime::UntilInfraDown, priority };
+    let options = InfraOptions { priority, ..options };
     let started =
-        LocalInfras::start(workspace, &sky.for_nodes(), &infras, options, &signals, progress)?;
+        LocalInfras::start(workspace, &sky.for_nodes(), &infras, &options, &signals, progress)?;
     let mut text = String::new();
     for record in started.records() {
         text.push_str(&format!(
@@ -61,6 +54,41 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     }
     started.keep();
     write_output(&text)
+}
+
+/// Meaning of the flags of `infra up`.
+struct Up {
+    infras: BTreeSet<LocalInfra>,
+    selection: SkySelection,
+    /// Options, with the default priority.
+    options: InfraOptions,
+}
+
+impl Up {
+    /// Meaning of `flags`, or all usage errors.
+    fn of(flags: &flags::InfraUp) -> Result<Self, UsageErrors> {
+        let infras = infras(&flags.infra);
+        let selection = selection(flags.sky.as_deref());
+        let size =
+            flags.kubernetes_size.as_deref().map_or(Ok(KubernetesSize::default()), str::parse);
+        let size = size.map_err(|message: String| format!("--kubernetes-size: {message}"));
+        let catalog = flags.catalog.as_deref().and_then(catalog_error);
+        match (infras, selection, size, catalog) {
+            (Ok(infras), Ok(selection), Ok(kubernetes_size), None) => {
+                let options = InfraOptions {
+                    lifetime: Lifetime::UntilInfraDown,
+                    priority: NodePriority::default(),
+                    catalog: flags.catalog.clone(),
+                    kubernetes_size,
+                };
+                Ok(Self { infras, selection, options })
+            }
+            (infras, selection, size, catalog) => {
+                let errors = [infras.err(), selection.err(), size.err(), catalog];
+                Err(UsageErrors(errors.into_iter().flatten().collect()))
+            }
+        }
+    }
 }
 
 /// Infras of `-c`, or an error message.

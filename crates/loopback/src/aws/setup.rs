@@ -7,8 +7,9 @@ use serde_json::json;
 use skyload::infrastructure::LocalInfra;
 
 use super::account::REGIONS;
-use super::catalog::Catalog;
+
 use super::moto::endpoint;
+use crate::catalog::Catalog;
 use crate::priority::NodePriority;
 use crate::setup::{HomeFile, ServerSetup};
 

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::client::ClientFiles;
 use crate::record::Record;
 
 /// Folder of a loopback Slurm cluster.
@@ -60,19 +61,14 @@ impl Layout {
         self.at("ssh/host_key")
     }
 
+    /// Files of the API server.
+    pub(super) fn client(&self) -> ClientFiles {
+        ClientFiles::of(&self.folder)
+    }
+
     /// Private key that the API server logs in with.
     pub(super) fn client_key(&self) -> PathBuf {
-        self.at("client/key")
-    }
-
-    /// Folder for the API server's PATH.
-    pub(super) fn server_programs(&self) -> PathBuf {
-        self.at("client/bin")
-    }
-
-    /// Folder for the API server's PYTHONPATH.
-    pub(super) fn server_site(&self) -> PathBuf {
-        self.at("client/site")
+        self.client().folder().join("key")
     }
 
     pub(super) fn task_prolog(&self) -> PathBuf {

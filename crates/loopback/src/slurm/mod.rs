@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, bail};
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use skyload::ids::{ProcessIdentity, RunId};
+use skyload::ids::RunId;
 use skyload::infrastructure::{LOOPBACK, LocalInfra};
 use skyload::record::Version;
 
@@ -34,7 +34,7 @@ use crate::image::{self, Image, ImageKind};
 use crate::leaked_files;
 use crate::ports::InfraPorts;
 use crate::record::Record;
-use crate::running::{InfraOptions, Lifetime, Running, existing};
+use crate::running::{InfraOptions, Running, existing};
 use crate::skypilot::SkyPilot;
 use crate::supervisor;
 use layout::Layout;
@@ -67,10 +67,11 @@ impl Cluster {
     pub(crate) fn start(
         workspace: &Workspace,
         sky: &SkyPilot,
-        InfraOptions { lifetime, priority }: InfraOptions,
+        options: &InfraOptions,
         signals: &Signals,
         progress: Progress,
     ) -> Result<Self> {
+        let (lifetime, priority) = (options.lifetime, options.priority);
         if let Some(obstacle) = obstacle().or_else(|| obstacle_of(sky)) {
             bail!("{obstacle}");
         }
@@ -97,10 +98,7 @@ impl Cluster {
         let ports = SlurmPorts::find_free()?;
         let record = Record {
             version: Version,
-            owner: match lifetime {
-                Lifetime::ThisProcess => ProcessIdentity::current(),
-                Lifetime::UntilInfraDown => None,
-            },
+            owner: lifetime.owner(),
             supervisor: None,
             folder: base_dir.nodes(&id),
             account: Account::choose(|uid| {

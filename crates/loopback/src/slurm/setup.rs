@@ -1,20 +1,16 @@
 //! Settings of an API server that launches on the loopback Slurm cluster.
 
-use anyhow::{Context as _, Result};
-use host::tools::on_path;
+use anyhow::Result;
 use skyload::infrastructure::LOOPBACK;
-use xshell::Shell;
 
 use super::configs;
 use super::layout::Layout;
 use super::packages::Packages;
 use super::ports::SlurmPorts;
+use crate::client::{self, NODE_CLIENTS};
 use crate::image::Image;
 use crate::priority::NodePriority;
 use crate::setup::{HomeFile, ServerSetup};
-
-/// Programs that the API server starts to reach nodes.
-pub(super) const SERVER_PROGRAMS: [&str; 4] = ["ssh", "scp", "ssh-keygen", "rsync"];
 
 /// Modifications for Slurm, next to the one of [`NodePriority`] and to those of every local infra.
 const MODIFICATIONS: [&str; 5] = [
@@ -43,16 +39,17 @@ pub(super) fn server_setup(
         }],
         programs: match missing(packages)?.is_empty() {
             true => Vec::new(),
-            false => vec![layout.server_programs()],
+            false => vec![layout.client().programs()],
         },
-        ..ServerSetup::new(LOOPBACK.to_owned(), layout.server_site(), modifications)
+        ..ServerSetup::new(LOOPBACK.to_owned(), layout.client().site(), modifications)
             .with_wheels(image.wheels())
     })
 }
 
 /// Programs that the API server needs and that are only in the unpacked packages.
 pub(super) fn missing(packages: &Packages) -> Result<Vec<&'static str>> {
-    let shell = Shell::new().context("reading the current directory")?;
-    let is_missing = |name: &&str| packages.is_unpacked() && on_path(&shell, name).is_none();
-    Ok(SERVER_PROGRAMS.into_iter().filter(is_missing).collect())
+    match packages.is_unpacked() {
+        true => client::missing(&NODE_CLIENTS),
+        false => Ok(Vec::new()),
+    }
 }

@@ -1,9 +1,8 @@
 //! Start of a loopback Slurm cluster: folder, daemons, and whether jobs are accepted.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io;
+use std::fs::{self, File, Permissions};
 use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -17,9 +16,9 @@ use super::node::{self, Node};
 use super::packages::Packages;
 use super::ports::SlurmPorts;
 use super::setup;
+use crate::client::make_folder;
 use crate::image::Image;
 use crate::record::Record;
-use crate::site::{SERVER_PATCHES, SERVER_PATCHES_FILE};
 use crate::supervisor::{Daemon, Readiness};
 
 /// Script that sshd runs first in each session on a node.
@@ -67,38 +66,25 @@ pub(super) fn provision(
     make_ssh_key(packages, &layout.host_key())?;
 
     // Files of the API server, which nodes must not read or change.
-    for folder in [layout.at("client"), layout.server_programs(), layout.server_site()] {
-        make_folder(&folder, 0o700).with_context(creating)?;
-    }
+    let client = layout.client();
+    client.create()?;
     make_ssh_key(packages, &layout.client_key())?;
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
         .context("authorizing the API server's key")?;
-    write(&layout.server_site().join(SERVER_PATCHES_FILE), SERVER_PATCHES)?;
     for name in setup::missing(packages)? {
-        let wrapper = layout.server_programs().join(name);
-        let program = packages.program(name)?;
-        write(&wrapper, &configs::wrapper(&program, &node::libraries(packages)))?;
-        fs::set_permissions(&wrapper, Permissions::from_mode(0o755))
-            .context("making a wrapper executable")?;
+        client.add_unpacked(name, &packages.program(name)?, &node::libraries(packages))?;
     }
     if geteuid().is_root() {
         // Root keeps the folder itself: its owner could replace `client`, from which root runs
         // programs.
         for entry in fs::read_dir(layout.folder()).context("listing the nodes' files")? {
             let path = entry.context("listing the nodes' files")?.path();
-            if path != layout.at("client") {
+            if path != client.folder() {
                 chown_all(record, &path)?;
             }
         }
     }
     Ok(())
-}
-
-/// Creates a folder with the mode `mode`, regardless of the umask.
-fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
-    // Restrictive first, so that the folder never has more permissions than `mode`.
-    DirBuilder::new().mode(0o700).create(path)?;
-    fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
 /// Makes the nodes' user the owner of a file, or of a folder with its contents.

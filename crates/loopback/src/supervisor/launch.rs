@@ -35,8 +35,9 @@ pub(crate) fn launch(
     variables: Vec<(String, String)>,
     daemons: Vec<Daemon>,
 ) -> Result<Launched> {
-    let names = ["supervisor"].into_iter().chain(daemons.iter().map(|daemon| daemon.name.as_str()));
-    let logs = names.map(|name| (name.to_owned(), record.log(name))).collect();
+    let own = ("supervisor".to_owned(), record.log("supervisor"));
+    let logs = daemons.iter().map(|daemon| (daemon.name.clone(), daemon.log.clone()));
+    let logs = [own].into_iter().chain(logs).collect();
     let options = NodesOptions {
         id: record.id.clone(),
         owner: record.owner,

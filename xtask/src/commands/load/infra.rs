@@ -39,10 +39,12 @@ impl Infra {
                 let options = InfraOptions {
                     lifetime: Lifetime::ThisProcess,
                     priority: NodePriority::on(plan.speed),
+                    catalog: plan.catalog.clone(),
+                    kubernetes_size: plan.kubernetes_size,
                 };
                 let sky = sky.for_nodes();
                 Self::Local(Box::new(LocalInfras::start(
-                    workspace, &sky, infras, options, signals, progress,
+                    workspace, &sky, infras, &options, signals, progress,
                 )?))
             }
             // Nothing is launched: `sky check` would change what the server has in memory.

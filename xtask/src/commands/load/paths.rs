@@ -31,7 +31,7 @@ pub(super) fn usage_errors(typed: &LoadRequest, workspace: &Workspace) -> Vec<St
 }
 
 /// Usage error about a folder of catalogs without the one that emulated AWS needs.
-pub(super) fn catalog_error(folder: &Path) -> Option<String> {
+pub(crate) fn catalog_error(folder: &Path) -> Option<String> {
     let instances = folder.join("aws/vms.csv");
     let error = std::fs::File::open(&instances).err()?;
     Some(format!(
