@@ -45,7 +45,7 @@ use crate::supervisor::Daemon;
 pub const KEEPER_COMMAND: &str = "__node-keeper";
 
 /// Command of this program that is ssh's `ProxyCommand`.
-pub const SSH_COMMAND: &str = "__node-ssh";
+pub(crate) const SSH_COMMAND: &str = "__node-ssh";
 
 /// User and group id of the user `ubuntu`, who exists in nodes alone.
 pub(crate) const UBUNTU: u32 = 59_040;
