@@ -221,7 +221,9 @@ fn a_stopped_node_keeps_its_files_and_a_terminated_one_does_not() {
         return;
     }
     let keeper = TestKeeper::with_instance();
-    keeper.run("echo kept >/home/ubuntu/file; echo kept >/etc/file; setsid sleep 603 >/dev/null 2>&1 &");
+    keeper.run(
+        "echo kept >/home/ubuntu/file; echo kept >/etc/file; setsid sleep 603 >/dev/null 2>&1 &",
+    );
     keeper.api.set("i-1", "stopped", None);
     soon(|| keeper.descendants().is_empty().then_some(()));
     let (_, error) = keeper.connect(ADDRESS, "echo");
