@@ -18,13 +18,6 @@ mount --make-rprivate /
 rm -rf "$folder"/work "$folder"/home-work
 mkdir -p "$folder"/root "$folder"/system "$folder"/work "$folder"/home "$folder"/home-work
 [ "$(stat -c %u "$folder"/home)" = "$uid" ] || chown "$uid:$uid" "$folder"/home
-if [ -n "$packages" ]; then
-    # A layer must not be below another one of the same file system.
-    mkdir -p "$folder"/packages
-    mount -t tmpfs -o mode=755 tmpfs "$folder"/packages
-    cp -a "$packages"/. "$folder"/packages
-    packages=$folder/packages
-fi
 # Nothing that a node writes has to survive the machine.
 mount -t overlay node \
     -o "lowerdir=/,upperdir=$folder/system,workdir=$folder/work,volatile" "$folder"/root
