@@ -29,6 +29,39 @@ pub enum LocalInfra {
     EmulatedAws,
 }
 
+/// Cloud of an infra: the first part of a value of SkyPilot's `--infra`.
+pub fn cloud_of(infra: &str) -> &str {
+    infra.split('/').next().unwrap_or_default()
+}
+
+/// Whether executors load a cloud's client libraries for an infra. SkyPilot's own kinds of machines
+/// have none: their commands run by ssh.
+pub fn has_cloud_libraries(infra: &str) -> bool {
+    !matches!(cloud_of(infra), "slurm" | "ssh")
+}
+
+/// Whether clusters on an infra can be stopped and started again. Source: `sky/clouds/*.py` of
+/// SkyPilot 0.14.1, `CloudImplementationFeatures.STOP`. Exceptions for single kinds of instances,
+/// such as spot instances, are left out.
+pub fn can_stop(infra: &str) -> bool {
+    const CANNOT: [&str; 13] = [
+        "cudo",
+        "fluidstack",
+        "hyperbolic",
+        "kubernetes",
+        "k8s",
+        "lambda",
+        "primeintellect",
+        "runpod",
+        "shadeform",
+        "slurm",
+        "ssh",
+        "verda",
+        "yotta",
+    ];
+    !CANNOT.contains(&cloud_of(infra))
+}
+
 /// Value of SkyPilot's `--infra` for the loopback Slurm cluster.
 pub const LOOPBACK: &str = "slurm/loop";
 
@@ -67,13 +100,14 @@ impl LocalInfra {
         Self::ALL.into_iter().find(|infra| infra.argument() == text)
     }
 
-    /// Whether executors load a cloud's client libraries for the infra. Slurm has none: SkyPilot
-    /// calls its commands by ssh.
-    pub const fn has_cloud_libraries(self) -> bool {
-        match self {
-            Self::Loopback => false,
-            Self::EmulatedAws => true,
-        }
+    /// Local infra with this value of SkyPilot's `--infra`.
+    pub fn with_infra(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|infra| infra.infra() == name)
+    }
+
+    /// Whether executors load a cloud's client libraries for the infra.
+    pub fn has_cloud_libraries(self) -> bool {
+        has_cloud_libraries(self.infra())
     }
 }
 
@@ -126,11 +160,7 @@ impl Infrastructure {
         match self {
             Self::None => false,
             Self::Local(infras) => infras.iter().any(|infra| infra.has_cloud_libraries()),
-            // SkyPilot's own kinds of machines have no client library either.
-            Self::Clouds(names) => names.iter().any(|name| {
-                let cloud = name.split('/').next().unwrap_or_default();
-                !matches!(cloud, "slurm" | "ssh")
-            }),
+            Self::Clouds(names) => names.iter().any(|name| has_cloud_libraries(name)),
         }
     }
 }

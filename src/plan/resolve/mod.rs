@@ -5,6 +5,7 @@
 //! the size of the load; [`Resolver::plan`] makes a plan for one size, and runs again for each
 //! reduction that is tried.
 
+mod assignment;
 mod budgets;
 mod infrastructure;
 mod memory;
@@ -28,15 +29,17 @@ use std::time::Duration;
 
 use super::capacity::{LocalParts, Machine};
 use super::{
-    LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate,
-    fit, ramp,
+    LeftOut, LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits,
+    estimate, fit, ramp,
 };
 use crate::config::{Config, PlanSettings, RampSetting, Thresholds};
 use crate::metric::Limit;
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId};
+use assignment::{Assigned, assign};
 use infrastructure::Choice;
+use scenarios::Selection;
 pub(crate) use size::MAX_USERS;
 use size::Size;
 use timing::Timing;
@@ -94,7 +97,8 @@ struct Basis {
     server_env: Vec<ServerVariable>,
     budgets: Vec<Limit>,
     infrastructure: Choice,
-    scenarios: Vec<ScenarioId>,
+    scenarios: Vec<Assigned>,
+    left_out: Vec<LeftOut>,
     /// Requested size, before any reduction.
     size: Size,
 }
@@ -126,11 +130,22 @@ impl Resolver<'_> {
         let sky = self.sky(&server);
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
-        let size = self.size(users, iterations, &infrastructure.chosen);
-        let scenarios = self.scenarios(&infrastructure);
+        let size = self.size(users, iterations);
+        let Selection { scenarios, left_out } = self.scenarios(&server, &infrastructure);
         self.unused_flags(&server, &infrastructure, &scenarios);
+        let scenarios = assign(&scenarios, &infrastructure.chosen.names());
         let infrastructure = infrastructure.unless_unused(&scenarios);
-        Basis { timing, server, sky, server_env, budgets, infrastructure, scenarios, size }
+        Basis {
+            timing,
+            server,
+            sky,
+            server_env,
+            budgets,
+            infrastructure,
+            scenarios,
+            left_out,
+            size,
+        }
     }
 
     /// Plan whose load is reduced by `reduction`.
@@ -141,7 +156,7 @@ impl Resolver<'_> {
             infrastructure: &basis.infrastructure.chosen,
         };
         let size = basis.size.reduced(reduction);
-        let mut scenarios: Vec<_> = basis.scenarios.iter().map(|id| size.plan(*id)).collect();
+        let mut scenarios: Vec<_> = basis.scenarios.iter().map(|one| size.plan(one)).collect();
         let memory_floor = self.memory_floor();
         let capacity = self.capacity(&mut scenarios, memory_floor, local);
         // Depends on the concurrency, which `capacity` may have reduced.
@@ -173,6 +188,7 @@ impl Resolver<'_> {
             keep_server: request.keep_server,
             thresholds: thresholds(config, &scenarios),
             scenarios,
+            left_out: basis.left_out.clone(),
             ramp,
             fit: None,
             baseline: settings.baseline,

@@ -101,6 +101,9 @@ impl Cloud {
             }
             "sky.exec" => clusters.submit(work, settings, now),
             "sky.down" => clusters.down(work, survives),
+            "sky.stop" => clusters.stop(work, survives),
+            "sky.start" => clusters.start(work),
+            "sky.cost_report" => clusters.cost_report(),
             "sky.queue" => clusters.queue(work, now),
             "sky.status" => clusters.status(work),
             "sky.jobs.launch" => jobs.launch(work, settings, now),
