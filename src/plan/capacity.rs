@@ -137,8 +137,14 @@ pub(super) fn fit(
                 u128::from(scenario.users) * u128::from(for_users) / u128::from(wanted_for_users);
             scenario.concurrency = u32::try_from(share).unwrap_or(u32::MAX).max(1);
         }
+        // Every scenario keeps at least one user, so those with more give up more than their share.
+        while peak(scenarios) > usable.as_u64() {
+            let reducible = scenarios.iter_mut().filter(|s| s.concurrency > 1 && per_user(s) > 0);
+            let Some(most) = reducible.max_by_key(|s| s.concurrency) else { break };
+            most.concurrency -= 1;
+        }
     }
-    // Every scenario keeps at least one user, so the peak may still be too high.
+    // With one user each, the peak may still be too high.
     let planned = peak(scenarios);
     let reduced = Capacity { wanted: ByteSize(wanted), planned: ByteSize(planned), usable };
     match planned > usable.as_u64() {
@@ -252,6 +258,17 @@ mod tests {
         assert!(scenarios[0].concurrency < 20 && scenarios[0].concurrency >= 1);
         assert_eq!(scenarios[2].concurrency, 100, "validation starts no executor");
         assert_eq!(scenarios[0].users, 100, "every user still runs an iteration");
+    }
+
+    #[test]
+    fn scenarios_with_one_user_are_made_up_for_by_the_others() {
+        let single = (0..20).map(|_| users(ScenarioId::ApiLaunchAndLogs, 1));
+        let mut scenarios: Vec<_> = single.chain([users(ScenarioId::CliStatus, 9)]).collect();
+        let most = fit(&mut scenarios.clone(), ByteSize::gib(60), all_local()).unwrap().wanted;
+        let usable = ByteSize(most.as_u64() - EXECUTOR.as_u64());
+        let capacity = fit(&mut scenarios, usable, all_local()).unwrap();
+        assert!(capacity.planned <= usable);
+        assert_eq!(scenarios[20].concurrency, 8, "the least that had to be given up");
     }
 
     #[test]

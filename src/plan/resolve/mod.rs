@@ -7,6 +7,8 @@
 
 mod assignment;
 mod budgets;
+#[cfg(test)]
+mod infra_tests;
 mod infrastructure;
 mod memory;
 mod open_files;
@@ -32,7 +34,7 @@ use super::{
     LeftOut, LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits,
     estimate, fit, ramp,
 };
-use crate::config::{Config, PlanSettings, RampSetting, Thresholds};
+use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting, Thresholds};
 use crate::metric::Limit;
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
@@ -133,7 +135,12 @@ impl Resolver<'_> {
         let size = self.size(users, iterations);
         let Selection { scenarios, left_out } = self.scenarios(&server, &infrastructure);
         self.unused_flags(&server, &infrastructure, &scenarios);
-        let scenarios = assign(&scenarios, &infrastructure.chosen.names());
+        let rule = match self.names_scenarios() {
+            // The plan's rule is for the plan's scenarios.
+            true => InfraAssignment::All,
+            false => self.settings.infra_assignment,
+        };
+        let scenarios = assign(&scenarios, &infrastructure.chosen.names(), rule);
         let infrastructure = infrastructure.unless_unused(&scenarios);
         Basis {
             timing,

@@ -26,7 +26,7 @@ impl Resolver<'_> {
         infrastructure: &Choice,
     ) -> Selection {
         let (request, settings) = (self.request, self.settings);
-        let named = !request.cli.is_empty() || !request.api.is_empty();
+        let named = self.names_scenarios();
         let (cli, api) = if named {
             // As upstream: selecting scenarios of one kind deselects those of the other.
             (request.cli.join(" "), request.api.join(" "))
@@ -58,6 +58,11 @@ impl Resolver<'_> {
             LeftOut { id, needs }
         });
         Selection { scenarios, left_out: left_out.collect() }
+    }
+
+    /// Whether flags name the scenarios.
+    pub(super) fn names_scenarios(&self) -> bool {
+        !self.request.cli.is_empty() || !self.request.api.is_empty()
     }
 
     /// Adds an error for each feature that scenarios need and no infra of the run has.
