@@ -157,6 +157,8 @@ fn critical_path_of(id: ScenarioId) -> f64 {
     match Scenario::of(id).needs {
         // A launch, a stop and a start.
         Need::Infrastructure if id == ScenarioId::ApiStartStop => 60.0,
+        // A launch, up to a minute until the cluster stops itself, and the stop.
+        Need::Infrastructure if id == ScenarioId::ApiAutostop => 120.0,
         // A launch.
         Need::Infrastructure => 25.0,
         // The log is followed until the shared job ends.

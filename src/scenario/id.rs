@@ -70,6 +70,8 @@ pub enum ScenarioId {
     ApiClusterRefresh,
     /// `sky.stop()`, then `sky.start()`, of a new cluster.
     ApiStartStop,
+    /// `sky.autostop()` of a new cluster, until the cluster is stopped.
+    ApiAutostop,
     /// `sky status`.
     CliStatus,
     /// `sky jobs queue`.
@@ -92,7 +94,7 @@ pub enum ScenarioId {
 
 impl ScenarioId {
     /// Scenarios in the order of reports.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -113,6 +115,7 @@ impl ScenarioId {
         Self::ApiCostReport,
         Self::ApiClusterRefresh,
         Self::ApiStartStop,
+        Self::ApiAutostop,
         Self::CliStatus,
         Self::CliJobsQueue,
         Self::CliApiStatus,
@@ -146,7 +149,8 @@ impl ScenarioId {
             | Self::ApiStorageLs
             | Self::ApiCostReport
             | Self::ApiClusterRefresh
-            | Self::ApiStartStop => ScenarioKind::Api,
+            | Self::ApiStartStop
+            | Self::ApiAutostop => ScenarioKind::Api,
             Self::CliStatus
             | Self::CliJobsQueue
             | Self::CliApiStatus
@@ -182,6 +186,7 @@ impl ScenarioId {
             Self::ApiCostReport => "cost_report",
             Self::ApiClusterRefresh => "cluster_refresh",
             Self::ApiStartStop => "start_stop",
+            Self::ApiAutostop => "autostop",
             Self::CliLaunch => "launch",
             Self::CliLogs => "logs",
             Self::CliJobs => "jobs",

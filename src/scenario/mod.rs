@@ -141,6 +141,9 @@ pub enum Action {
     /// Sends a request whose response is a job's output, reads the output to its end, then
     /// gets the request's result: the job's exit code.
     TailLogs(&'static Call),
+    /// Asks for a cluster's status at intervals, until the status is this one. The call returns a
+    /// list with the cluster.
+    WaitForStatus(&'static Call, &'static str),
 }
 
 impl Action {
@@ -148,7 +151,7 @@ impl Action {
     /// SDK ignore errors of requests that some servers cannot serve.
     pub fn may_fail(&self) -> bool {
         match self {
-            Self::Health | Self::Submit(_) => false,
+            Self::Health | Self::Submit(_) | Self::WaitForStatus(..) => false,
             Self::Inline(call) | Self::Follow(call) | Self::TailLogs(call) => {
                 !call.expect.errors.is_empty()
             }
@@ -232,7 +235,10 @@ mod tests {
                         let at = submitted.iter().position(|step| *step == call.step);
                         submitted.remove(at.unwrap_or_else(|| panic!("{}", scenario.id)));
                     }
-                    Action::Health | Action::Inline(_) | Action::TailLogs(_) => {}
+                    Action::Health
+                    | Action::Inline(_)
+                    | Action::TailLogs(_)
+                    | Action::WaitForStatus(..) => {}
                 }
                 concurrent = concurrent.max(submitted.len());
             }

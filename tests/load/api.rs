@@ -26,6 +26,7 @@ use crate::support;
 #[case::cost_report(ScenarioId::ApiCostReport)]
 #[case::cluster_refresh(ScenarioId::ApiClusterRefresh)]
 #[case::start_stop(ScenarioId::ApiStartStop)]
+#[case::autostop(ScenarioId::ApiAutostop)]
 #[tokio::test]
 async fn every_request_gets_the_expected_response(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await

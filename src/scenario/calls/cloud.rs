@@ -85,18 +85,26 @@ pub(in crate::scenario) static COST_REPORT: Call = Call {
 pub(in crate::scenario) static CLUSTER_REFRESH: Call = Call {
     step: "cluster_refresh",
     path: "/status",
-    body: Body::Fields(|names| refresh(&names.shared.cluster)),
+    // Another user has launched the shared cluster.
+    body: Body::Fields(|names| refresh(&names.shared.cluster, true)),
     sdk_timeout: None,
     expect: Expectation { value: Shape::ClusterUp, errors: &[] },
     prints: None,
 };
 
-fn refresh(cluster: &str) -> Value {
+/// List of the user's own cluster, about which SkyPilot asks the cloud first.
+pub(in crate::scenario) static OWN_REFRESH: Call = Call {
+    step: "autostop_status",
+    body: Body::Fields(|names| refresh(&names.own, false)),
+    expect: Expectation { value: Shape::List, errors: &[] },
+    ..CLUSTER_REFRESH
+};
+
+fn refresh(cluster: &str, all_users: bool) -> Value {
     json!({
         "cluster_names": [cluster],
         "refresh": "FORCE",
-        // Another user has launched the shared cluster.
-        "all_users": true,
+        "all_users": all_users,
         "include_credentials": false,
         "summary_response": false,
         "include_handle": true,
@@ -135,5 +143,25 @@ pub(in crate::scenario) static START: Call = Call {
     sdk_timeout: FIVE_SECONDS,
     // SkyPilot's handle of the cluster.
     expect: Expectation { value: Shape::Any, errors: &[] },
+    prints: None,
+};
+
+/// Autostop at the skylet's next look for idle clusters, which waits for jobs alone. (By default
+/// the skylet waits for ssh sessions, too.)
+pub(in crate::scenario) static AUTOSTOP: Call = Call {
+    step: "autostop",
+    path: "/autostop",
+    body: Body::Fields(|names| {
+        json!({
+            "cluster_name": names.own,
+            "idle_minutes": 0,
+            "wait_for": "jobs",
+            "down": false,
+            "hook": null,
+            "hook_timeout": null,
+        })
+    }),
+    sdk_timeout: FIVE_SECONDS,
+    expect: Expectation { value: Shape::Null, errors: &[] },
     prints: None,
 };

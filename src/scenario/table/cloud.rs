@@ -7,7 +7,7 @@
 use crate::scenario::{Action, Cost, Feature, Need, Scenario, ScenarioId, Work, calls};
 
 /// Entries of the API scenarios that need a cloud, in the order of [`ScenarioId::ALL`].
-pub(super) static SCENARIOS: [Scenario; 7] = [
+pub(super) static SCENARIOS: [Scenario; 8] = [
     Scenario {
         id: ScenarioId::ApiCheck,
         summary: "check a cloud's credentials",
@@ -103,5 +103,23 @@ pub(super) static SCENARIOS: [Scenario; 7] = [
         ]),
         concurrent_processes: 1,
         cost: Cost { server: 19.0, nodes: 45.0, client: 0.0 },
+    },
+    Scenario {
+        id: ScenarioId::ApiAutostop,
+        summary: "launch a cluster that stops itself, and wait for that (long executor)",
+        needs: Need::Infrastructure,
+        requires: Feature::Stop,
+        work: Work::Api(&[
+            Action::Health,
+            Action::Inline(&calls::launching::VALIDATE_LAUNCH),
+            Action::Submit(&calls::launching::LAUNCH),
+            Action::Follow(&calls::launching::LAUNCH),
+            Action::Submit(&calls::cloud::AUTOSTOP),
+            Action::Follow(&calls::cloud::AUTOSTOP),
+            Action::WaitForStatus(&calls::cloud::OWN_REFRESH, "STOPPED"),
+        ]),
+        concurrent_processes: 1,
+        // The skylet looks for idle clusters once a minute, and each poll is a request.
+        cost: Cost { server: 35.0, nodes: 35.0, client: 0.0 },
     },
 ];

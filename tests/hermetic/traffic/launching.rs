@@ -88,6 +88,7 @@ async fn tear_down(
 #[case::cost_report(ScenarioId::ApiCostReport)]
 #[case::cluster_refresh(ScenarioId::ApiClusterRefresh)]
 #[case::start_stop(ScenarioId::ApiStartStop)]
+#[case::autostop(ScenarioId::ApiAutostop)]
 #[case::cli_check(ScenarioId::CliCheck)]
 #[case::cli_launch(ScenarioId::CliLaunch)]
 #[case::cli_logs(ScenarioId::CliLogs)]

@@ -36,6 +36,8 @@ impl ClusterStatus {
 pub(crate) struct Cluster {
     pub(crate) name: String,
     pub(crate) status: ClusterStatus,
+    /// Time at which the cluster stops itself if no job is unfinished.
+    autostop: Option<Duration>,
     user: String,
     nodes: u64,
     infra: String,
@@ -69,6 +71,7 @@ impl Clusters {
             self.0.push(Cluster {
                 name: name.to_owned(),
                 status: ClusterStatus::Init,
+                autostop: None,
                 user: user.to_owned(),
                 nodes: work.task().nodes,
                 infra: infra.to_owned(),
@@ -127,15 +130,35 @@ impl Clusters {
 
     /// Handles `sky.stop`: stops the cluster, unless it stays up by an injected fault.
     pub(super) fn stop(&mut self, work: &Work, stays_up: bool) -> RequestResult {
-        let cluster = self.existing(work.cluster())?;
-        if !SLURM.eq_ignore_ascii_case(&cluster.infra) {
-            if !stays_up {
-                cluster.status = ClusterStatus::Stopped;
-            }
-            return Ok(Success::default());
+        let cluster = self.existing(work.cluster())?.stoppable("Stopping")?;
+        if !stays_up {
+            cluster.status = ClusterStatus::Stopped;
         }
-        let message = format!("Stopping cluster '{}'... skipped.", cluster.name);
-        Err(Outcome::error("NotSupportedError", message))
+        Ok(Success::default())
+    }
+
+    /// Handles `sky.autostop`: the cluster stops itself when idle for the requested minutes, unless
+    /// it stays up by an injected fault.
+    pub(super) fn autostop(&mut self, work: &Work, now: Duration, stays_up: bool) -> RequestResult {
+        let cluster = self.available(work.cluster(), "scheduling autostop")?;
+        let cluster = cluster.stoppable("Scheduling autostop on")?;
+        // Negative minutes cancel an autostop.
+        let idle = work.body["idle_minutes"].as_u64().map(|minutes| {
+            now + Duration::from_secs(60).saturating_mul(u32::try_from(minutes).unwrap_or(u32::MAX))
+        });
+        cluster.autostop = idle.filter(|_| !stays_up);
+        Ok(Success::default())
+    }
+
+    /// Stops clusters whose autostop is due.
+    pub(super) fn stop_idle(&mut self, now: Duration) {
+        let is_due = |cluster: &&mut Cluster| {
+            let is_idle = cluster.jobs.iter().all(|job| job.state(now).is_final());
+            cluster.autostop.is_some_and(|at| at <= now) && is_idle
+        };
+        for cluster in self.0.iter_mut().filter(is_due) {
+            (cluster.status, cluster.autostop) = (ClusterStatus::Stopped, None);
+        }
     }
 
     /// Handles `sky.start`: starts a stopped cluster; does nothing for one that is UP.
@@ -210,6 +233,15 @@ impl Clusters {
 }
 
 impl Cluster {
+    /// Cluster for an operation that stops it, or SkyPilot's error.
+    fn stoppable(&mut self, operation: &str) -> Result<&mut Self, Outcome> {
+        if self.infra.eq_ignore_ascii_case(SLURM) {
+            let message = format!("{operation} cluster '{}'... skipped.", self.name);
+            return Err(Outcome::error("NotSupportedError", message));
+        }
+        Ok(self)
+    }
+
     /// Last log line of a launch.
     pub(super) fn launched(name: &str) -> String {
         finishing(&format!("Cluster launched: {name}."))
