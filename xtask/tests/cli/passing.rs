@@ -6,7 +6,7 @@ use predicates::prelude::predicate;
 use skyload::analysis::{ScenarioState, Severity, Verdict};
 use skyload::class::ProcessClass;
 use skyload::record::profile::Phase;
-use skyload::scenario::{Need, Scenario, ScenarioId};
+use skyload::scenario::{Scenario, ScenarioId};
 use skyload::units::as_mib;
 
 use crate::support::{Site, assert_finding};
