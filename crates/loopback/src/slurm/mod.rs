@@ -211,19 +211,12 @@ impl Loopback {
     /// CPU and memory of the nodes since this process started or began to reuse the cluster, at
     /// most a second old. Peak memory is since the nodes were started.
     fn figures(&self) -> Result<NodeFigures> {
-        Ok(self.without_earlier(self.record.figures()?))
+        Ok(self.record.figures()?.since(&self.before))
     }
 
     /// Whether the cluster ran before this process, so that it continues to run afterwards.
     pub const fn is_reused(&self) -> bool {
         self.is_reused
-    }
-
-    /// Figures without CPU time and exposed sockets from before this process.
-    fn without_earlier(&self, mut figures: NodeFigures) -> NodeFigures {
-        figures.cpu = figures.cpu.saturating_sub(self.before.cpu);
-        figures.exposed.retain(|socket| !self.before.exposed.contains(socket));
-        figures
     }
 
     /// Cancels the jobs in Slurm's queue whose names contain `tag`, pending and running, and returns
@@ -258,7 +251,7 @@ impl Loopback {
             "`{}` still exists after teardown",
             self.record.folder.display()
         );
-        let figures = self.without_earlier(figures);
+        let figures = figures.since(&self.before);
         Ok(NodeFigures { failure: figures.failure.or(killed), ..figures })
     }
 
