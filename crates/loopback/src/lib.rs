@@ -7,6 +7,7 @@
 //! * [`supervisor`]: separate process that is the ancestor of all node processes and measures
 //!   their CPU and memory.
 //! * [`processes`] and [`leaked_files`]: cleanup after a killed supervisor.
+//! * [`server_programs`]: programs that an API server needs and this machine lacks.
 //! * [`setup`]: settings of an API server that launches on an infra; [`site`]: patches of
 //!   SkyPilot.
 //!
@@ -25,6 +26,7 @@ mod local_infras;
 mod obstacles;
 mod priority;
 mod processes;
+mod server_programs;
 mod setup;
 mod site;
 #[cfg(test)]

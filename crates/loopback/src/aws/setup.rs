@@ -37,6 +37,8 @@ pub(crate) struct ServerParts<'a> {
     pub(crate) catalog: &'a Catalog,
     /// Folder with the content of the API server's `~/.sky/wheels`.
     pub(crate) wheels: PathBuf,
+    /// Folder with wrappers of programs that this machine lacks; `None` if there are none.
+    pub(crate) programs: Option<PathBuf>,
     /// Folder with the patches of the API server.
     pub(crate) site: PathBuf,
     /// CPU priority of nodes.
@@ -45,7 +47,7 @@ pub(crate) struct ServerParts<'a> {
 
 /// Settings of an API server that launches on emulated AWS.
 pub(crate) fn server_setup(parts: ServerParts<'_>) -> ServerSetup {
-    let ServerParts { api, proxy_command, catalog, wheels, site, priority } = parts;
+    let ServerParts { api, proxy_command, catalog, wheels, programs, site, priority } = parts;
     let modifications = [priority.modification()].into_iter().chain(MODIFICATIONS);
     let infra = LocalInfra::EmulatedAws.infra().to_owned();
     let mut setup = ServerSetup {
@@ -58,6 +60,7 @@ pub(crate) fn server_setup(parts: ServerParts<'_>) -> ServerSetup {
             home_file(".aws/credentials", CREDENTIALS.to_owned()),
             home_file(".aws/config", format!("[default]\nregion = {}\n", REGIONS[0])),
         ],
+        programs,
         catalog: Some(catalog.facts.clone()),
         ..ServerSetup::new(infra, wheels, site, modifications)
     };
@@ -81,6 +84,7 @@ mod tests {
             proxy_command: "'/x y' %h",
             catalog: &catalog,
             wheels: "/wheels".into(),
+            programs: None,
             site: "/site".into(),
             priority: NodePriority::Idle,
         });

@@ -139,11 +139,6 @@ pub(super) fn task_prolog(layout: &Layout, image: &Image, priority: NodePriority
         .replace("@NICE@", priority.nice())
 }
 
-/// Script that runs an unpacked program with its libraries.
-pub(super) fn wrapper(program: &Path, libraries: &str) -> String {
-    format!("#!/bin/sh\nLD_LIBRARY_PATH='{libraries}' exec '{}' \"$@\"\n", program.display())
-}
-
 /// Content of the API server's `~/.slurm/config`.
 pub(super) fn slurm_hosts(layout: &Layout, ports: &Ports) -> String {
     format!(

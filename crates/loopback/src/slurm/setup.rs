@@ -1,8 +1,6 @@
 //! Settings of an API server that launches on the loopback Slurm cluster.
 
-use anyhow::{Context as _, Result};
-use host::tools::on_path;
-use xshell::Shell;
+use anyhow::Result;
 
 use super::configs;
 use super::layout::Layout;
@@ -10,10 +8,8 @@ use super::packages::Packages;
 use super::ports::Ports;
 use crate::image::Image;
 use crate::priority::NodePriority;
+use crate::server_programs;
 use crate::setup::{HomeFile, ServerSetup};
-
-/// Programs that the API server starts to reach nodes.
-pub(super) const SERVER_PROGRAMS: [&str; 4] = ["ssh", "scp", "ssh-keygen", "rsync"];
 
 /// Modifications for Slurm, next to the one of [`NodePriority`] and to those of every local infra.
 const MODIFICATIONS: [&str; 5] = [
@@ -40,7 +36,7 @@ pub(super) fn server_setup(
             content: configs::slurm_hosts(layout, ports),
             mode: 0o600,
         }],
-        programs: (!missing(packages)?.is_empty()).then(|| layout.server_programs()),
+        programs: needs_wrappers(packages)?.then(|| layout.server_programs()),
         ..ServerSetup::new(
             format!("slurm/{}", configs::CLUSTER),
             image.wheels(),
@@ -50,9 +46,7 @@ pub(super) fn server_setup(
     })
 }
 
-/// Programs that the API server needs and that are only in the unpacked packages.
-pub(super) fn missing(packages: &Packages) -> Result<Vec<&'static str>> {
-    let shell = Shell::new().context("reading the current directory")?;
-    let is_missing = |name: &&str| packages.is_unpacked() && on_path(&shell, name).is_none();
-    Ok(SERVER_PROGRAMS.into_iter().filter(is_missing).collect())
+/// Whether the API server needs programs that are only in the unpacked packages.
+pub(super) fn needs_wrappers(packages: &Packages) -> Result<bool> {
+    Ok(packages.is_unpacked() && server_programs::are_missing()?)
 }

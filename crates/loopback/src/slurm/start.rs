@@ -24,6 +24,7 @@ use super::record::Record;
 use super::setup;
 use crate::image::Image;
 use crate::priority::NodePriority;
+use crate::server_programs;
 use crate::site::{SERVER_PATCHES, SERVER_PATCHES_FILE};
 use crate::supervisor::{self, Daemon, NodesOptions, Readiness};
 
@@ -81,12 +82,8 @@ pub(super) fn provision(
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
         .context("authorizing the API server's key")?;
     write(&layout.server_site().join(SERVER_PATCHES_FILE), SERVER_PATCHES)?;
-    for name in setup::missing(packages)? {
-        let wrapper = layout.server_programs().join(name);
-        let program = packages.program(name)?;
-        write(&wrapper, &configs::wrapper(&program, &node::libraries(packages)))?;
-        fs::set_permissions(&wrapper, Permissions::from_mode(0o755))
-            .context("making a wrapper executable")?;
+    if setup::needs_wrappers(packages)? {
+        server_programs::write(&layout.server_programs(), &packages.unpacked())?;
     }
     if geteuid().is_root() {
         // Root keeps the folder itself: its owner could replace `client`, from which root runs
