@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Document, Version};
-use crate::units::{ByteSize, seconds, total};
+use crate::units::{ByteSize, seconds};
 
 /// Resource use of the loopback nodes, content of `nodes.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +53,31 @@ pub struct CloudApiFigures {
     pub peak_memory: ByteSize,
 }
 
+impl NodeFigures {
+    /// Figures of several infras together. The peak is the sum of the infras' peaks, which may
+    /// have been at different times: an upper bound.
+    pub fn merged(figures: impl IntoIterator<Item = Self>) -> Self {
+        let add = |mut sum: Self, next: Self| {
+            sum.cpu += next.cpu;
+            sum.memory = [sum.memory, next.memory].into_iter().sum();
+            sum.peak_memory = [sum.peak_memory, next.peak_memory].into_iter().sum();
+            sum.processes += next.processes;
+            sum.cloud_api = match (sum.cloud_api, next.cloud_api) {
+                (Some(api), Some(other)) => Some(CloudApiFigures {
+                    cpu: api.cpu + other.cpu,
+                    memory: [api.memory, other.memory].into_iter().sum(),
+                    peak_memory: [api.peak_memory, other.peak_memory].into_iter().sum(),
+                }),
+                (api, other) => api.or(other),
+            };
+            sum.exposed.extend(next.exposed);
+            sum.failure = sum.failure.or(next.failure);
+            sum
+        };
+        figures.into_iter().reduce(add).unwrap_or_default()
+    }
+}
+
 impl CloudApiFigures {
     /// Figures before the first reading.
     pub const UNUSED: Self =
@@ -79,73 +104,9 @@ impl Default for NodeFigures {
     }
 }
 
-impl NodeFigures {
-    /// Figures of two infras together. The peak is at most the sum of both peaks, which may be of
-    /// different times.
-    #[must_use]
-    pub fn with(self, other: Self) -> Self {
-        let cloud_api = match (self.cloud_api, other.cloud_api) {
-            (Some(one), Some(other)) => Some(CloudApiFigures {
-                cpu: total([one.cpu, other.cpu]),
-                memory: total([one.memory, other.memory]),
-                peak_memory: total([one.peak_memory, other.peak_memory]),
-            }),
-            (one, other) => one.or(other),
-        };
-        Self {
-            version: Version,
-            cpu: total([self.cpu, other.cpu]),
-            memory: total([self.memory, other.memory]),
-            peak_memory: total([self.peak_memory, other.peak_memory]),
-            processes: self.processes.saturating_add(other.processes),
-            cloud_api,
-            exposed: self.exposed.into_iter().chain(other.exposed).collect(),
-            failure: self.failure.or(other.failure),
-        }
-    }
-
-    /// Figures since `before`, without CPU time and exposed sockets of earlier. Peaks stay those
-    /// since the start.
-    #[must_use]
-    pub fn since(mut self, before: &Self) -> Self {
-        self.cpu = self.cpu.saturating_sub(before.cpu);
-        if let (Some(api), Some(before)) = (&mut self.cloud_api, before.cloud_api) {
-            api.cpu = api.cpu.saturating_sub(before.cpu);
-        }
-        self.exposed.retain(|socket| !before.exposed.contains(socket));
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn figures(seconds: u64, api: Option<u64>) -> NodeFigures {
-        let api = api.map(|seconds| CloudApiFigures {
-            cpu: Duration::from_secs(seconds),
-            ..CloudApiFigures::UNUSED
-        });
-        let exposed = vec![format!("0.0.0.0:{seconds}")];
-        let cpu = Duration::from_secs(seconds);
-        NodeFigures { cpu, cloud_api: api, exposed, ..NodeFigures::default() }
-    }
-
-    #[test]
-    fn figures_of_two_infras_are_summed_and_an_api_stays_apart() {
-        let both = figures(2, None).with(figures(3, Some(1)));
-        assert_eq!(both.cpu, Duration::from_secs(5));
-        assert_eq!(both.cloud_api.unwrap().cpu, Duration::from_secs(1));
-        assert_eq!(both.exposed, ["0.0.0.0:2", "0.0.0.0:3"]);
-    }
-
-    #[test]
-    fn figures_of_an_infra_that_ran_before_are_those_since() {
-        let since = figures(5, Some(4)).since(&figures(2, Some(1)));
-        assert_eq!(since.cpu, Duration::from_secs(3));
-        assert_eq!(since.cloud_api.unwrap().cpu, Duration::from_secs(3));
-        assert_eq!(since.exposed, ["0.0.0.0:5"]);
-    }
 
     #[test]
     fn figures_of_earlier_builds_have_no_api() {
@@ -156,5 +117,28 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let figures: NodeFigures = crate::record::read(&path).unwrap();
         assert_eq!((figures.processes, figures.cloud_api), (3, None));
+    }
+
+    #[test]
+    fn merged_figures_are_sums_and_keep_the_first_failure() {
+        let one = NodeFigures {
+            cpu: Duration::from_secs(1),
+            peak_memory: ByteSize(100),
+            processes: 2,
+            exposed: vec!["0.0.0.0:1".to_owned()],
+            ..NodeFigures::default()
+        };
+        let api = CloudApiFigures { cpu: Duration::from_secs(5), ..CloudApiFigures::UNUSED };
+        let two = NodeFigures {
+            cloud_api: Some(api),
+            failure: Some("moto exited".to_owned()),
+            ..one.clone()
+        };
+        let merged = NodeFigures::merged([one, two]);
+        assert_eq!((merged.cpu, merged.processes), (Duration::from_secs(2), 4));
+        assert_eq!(merged.peak_memory, ByteSize(200));
+        assert_eq!((merged.cloud_api, merged.exposed.len()), (Some(api), 2));
+        assert_eq!(merged.failure.as_deref(), Some("moto exited"));
+        assert_eq!(NodeFigures::merged([]), NodeFigures::default());
     }
 }

@@ -37,6 +37,10 @@ const TOOL_ERROR: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    // First of all: this process is part of the server under test, and has to stay small.
+    if let Some(code) = loopback::node_ssh(std::env::args_os()) {
+        return code;
+    }
     let flags = flags::Xtask::parse();
     let result = match flags.command {
         Command::Load(flags) => load::run(*flags).map(Verdict::exit_code),
@@ -48,6 +52,10 @@ fn main() -> ExitCode {
         Command::Bench(flags) => bench::run(&flags),
         Command::Infra(flags) => commands::infra::run(&flags).map(|()| 0),
         Command::Nodes(flags) => loopback::supervise(&flags.options).map(|()| 0),
+        Command::NodeKeeper(flags) => loopback::keep_nodes(&flags.options).map(|()| 0),
+        Command::KubernetesApi(flags) => {
+            loopback::serve_kubernetes(flags.port, flags.size).map(|()| 0)
+        }
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),
         Command::Profiler(flags) => commands::profiler::run(&flags).map(|()| 0),
     };

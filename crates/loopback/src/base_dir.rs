@@ -56,6 +56,11 @@ impl BaseDir {
         self.path.join("packages")
     }
 
+    /// Packages of the nodes of emulated AWS.
+    pub(crate) fn node_packages(&self) -> PathBuf {
+        self.path.join("node-packages")
+    }
+
     pub(crate) fn images(&self) -> PathBuf {
         self.path.join("images")
     }

@@ -27,8 +27,8 @@ pub struct ServerSetup {
     /// Modifications for loopback: one statement for each difference from an unmodified
     /// SkyPilot.
     pub modifications: Vec<String>,
-    /// Folder to put first on the server's PATH, if programs are missing there.
-    pub(crate) programs: Option<PathBuf>,
+    /// Folders to put first on the server's PATH, with programs that are missing there.
+    pub(crate) programs: Vec<PathBuf>,
     /// Folder with the `sitecustomize` that patches the API server, for all infras.
     pub(crate) site: PathBuf,
 }
@@ -57,11 +57,9 @@ pub struct HomeFolder {
 
 impl ServerSetup {
     /// Setup with the settings that every local infra needs, and the infra's `modifications`
-    /// before those. `wheels` is a folder with the nodes' wheel, so that the server finds the
-    /// wheel built; `site` has the patches of the API server.
+    /// before those. `site` has the patches of the API server.
     pub(crate) fn new<'a>(
         infra: String,
-        wheels: PathBuf,
         site: PathBuf,
         modifications: impl IntoIterator<Item = &'a str>,
     ) -> Self {
@@ -71,12 +69,18 @@ impl ServerSetup {
             config: Value::Null,
             variables: Vec::new(),
             home_files: Vec::new(),
-            home_folders: vec![HomeFolder { from: wheels, to: ".sky/wheels".into() }],
+            home_folders: Vec::new(),
             catalog: None,
             modifications: modifications.map(str::to_owned).collect(),
-            programs: None,
+            programs: Vec::new(),
             site,
         }
+    }
+
+    /// Setup with a folder that has the nodes' wheel, so that the server finds the wheel built.
+    pub(crate) fn with_wheels(mut self, wheels: PathBuf) -> Self {
+        self.home_folders.push(HomeFolder { from: wheels, to: ".sky/wheels".into() });
+        self
     }
 
     /// Setup for all of the infras of `setups`; `None` if there are none. What several have in
@@ -90,8 +94,9 @@ impl ServerSetup {
             append(&mut merged.home_folders, next.home_folders);
             merged.catalog = merged.catalog.or(next.catalog);
             append(&mut merged.modifications, next.modifications);
-            // Patches are the same for all infras, and Python imports one `sitecustomize` alone.
-            merged.programs = merged.programs.or(next.programs);
+            append(&mut merged.programs, next.programs);
+            // `site` stays: patches are the same for all infras, and Python imports one
+            // `sitecustomize` alone.
             merged
         })
     }
@@ -115,10 +120,8 @@ impl ServerSetup {
 
     /// Value of PATH for the API server: `path`, with the missing programs first.
     pub fn path(&self, path: &str) -> String {
-        match &self.programs {
-            Some(programs) => format!("{}:{path}", programs.display()),
-            None => path.to_owned(),
-        }
+        let programs = self.programs.iter().map(|folder| folder.display().to_string());
+        programs.chain([path.to_owned()]).collect::<Vec<_>>().join(":")
     }
 }
 
@@ -140,7 +143,8 @@ mod tests {
         ServerSetup {
             config: json!({ infra: { "setting": modification } }),
             variables: vec![("INFRA".to_owned(), infra.to_owned())],
-            ..ServerSetup::new(infra.to_owned(), folder("wheels"), folder("site"), [modification])
+            ..ServerSetup::new(infra.to_owned(), folder("site"), [modification])
+                .with_wheels(folder("wheels"))
         }
     }
 

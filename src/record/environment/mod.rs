@@ -80,6 +80,10 @@ pub struct SkyUnderTest {
     /// remote server.
     #[serde(default)]
     pub counted: Option<CountedMachine>,
+    /// Extras of SkyPilot's Python package, such as `aws`; `None` if skyload did not install
+    /// SkyPilot, or in runs of earlier builds.
+    #[serde(default)]
+    pub extras: Option<Vec<String>>,
 }
 
 /// Machine size as SkyPilot counts it, from which SkyPilot derives its numbers of workers.

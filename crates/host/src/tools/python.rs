@@ -36,12 +36,17 @@ pub struct Python {
 impl Python {
     /// First supported interpreter on the shell's PATH.
     pub fn find(shell: &Shell) -> Result<Self> {
+        Self::find_before(shell, FIRST_TOO_NEW)
+    }
+
+    /// First supported interpreter on the shell's PATH that is older than `end`.
+    pub fn find_before(shell: &Shell, end: ToolVersion) -> Result<Self> {
         let mut unsupported = Vec::new();
         for name in NAMES {
             let Some(program) = on_path(shell, name) else { continue };
             // A shim of pyenv fails for a version that is not selected.
             let Some(python) = query(shell, &program) else { continue };
-            if (OLDEST..FIRST_TOO_NEW).contains(&python.version) {
+            if (OLDEST..FIRST_TOO_NEW.min(end)).contains(&python.version) {
                 return Ok(python);
             }
             unsupported.push(format!("{name} is {} ({})", python.version, python.path.display()));

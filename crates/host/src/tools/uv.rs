@@ -22,6 +22,8 @@ pub struct Uv {
     version: ToolVersion,
     /// Folder for temporary files: uv's lock files would stay in `/tmp` otherwise.
     temporary: PathBuf,
+    /// Whether installed files are copies; else they are links into uv's cache where possible.
+    copies: bool,
 }
 
 impl Uv {
@@ -45,15 +47,21 @@ impl Uv {
         &self.program
     }
 
+    /// The same `uv`, installing copies of the files in its cache, which may then be changed.
+    pub fn copying(self) -> Self {
+        Self { copies: true, ..self }
+    }
+
     /// Command that runs this `uv`, without arguments.
     pub fn command<'a>(&self, shell: &'a Shell) -> Cmd<'a> {
         let program = &self.program;
         // Environments are made from the Python that was found and checked, never from one
         // that uv downloads.
-        for_installers(cmd!(shell, "{program}"))
+        let command = for_installers(cmd!(shell, "{program}"))
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env("UV_NO_PROGRESS", "1")
-            .env("TMPDIR", &self.temporary)
+            .env("TMPDIR", &self.temporary);
+        if self.copies { command.env("UV_LINK_MODE", "copy") } else { command }
     }
 }
 
@@ -155,7 +163,7 @@ fn query(shell: &Shell, program: PathBuf, temporary: &Path) -> Option<Uv> {
     let command = for_installers(cmd!(shell, "{program} --version"));
     let output = command.quiet().ignore_stderr().read().ok()?;
     let version = ToolVersion::find_in(&output).filter(|version| *version >= OLDEST)?;
-    Some(Uv { program, version, temporary: temporary.to_owned() })
+    Some(Uv { program, version, temporary: temporary.to_owned(), copies: false })
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 //! state directory.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use host::ports::{DAEMONS, is_free_on};
 use host::progress::{Progress, Step};
 use host::tools::hint::is_network_failure;
 use host::tools::lock::SetupLock;
@@ -43,14 +42,6 @@ struct Stamp {
     folder: PathBuf,
 }
 
-/// Address for moto: a free port of the loopback interface, outside of the kernel's ephemeral
-/// range.
-pub(crate) fn choose_address() -> Result<SocketAddr> {
-    let mut free = DAEMONS.ports().into_iter();
-    let port = free.find(|port| is_free_on(Ipv4Addr::UNSPECIFIED, *port));
-    Ok((Ipv4Addr::LOCALHOST, port.context("finding a free port for AWS's API")?).into())
-}
-
 /// URL of an API on loopback.
 pub(crate) fn endpoint(api: SocketAddr) -> String {
     format!("http://{api}")
@@ -77,22 +68,20 @@ impl Moto {
         self.folder.join("bin/python")
     }
 
-    /// Daemon for the supervisor, which serves AWS's API at `api`. `folder` is for moto's home
-    /// and log.
-    pub(crate) fn daemon(&self, api: SocketAddr, folder: &Path) -> Result<Daemon> {
-        let home = folder.join("moto");
-        fs::create_dir_all(&home).with_context(|| format!("creating `{}`", home.display()))?;
+    /// Daemon for the supervisor, which serves AWS's API at `api`.
+    pub(crate) fn daemon(&self, api: SocketAddr, home: &Path, log: PathBuf) -> Result<Daemon> {
+        fs::create_dir_all(home).with_context(|| format!("creating `{}`", home.display()))?;
         let text = |path: &Path| path.display().to_string();
         Ok(Daemon {
             args: vec!["-H".into(), api.ip().to_string(), "-p".into(), api.port().to_string()],
             ready: Readiness::Listens(api),
             role: Role::CloudApi,
             variables: vec![
-                ("HOME".to_owned(), text(&home)),
+                ("HOME".to_owned(), text(home)),
                 // AWS has managed policies, which SkyPilot attaches to roles.
                 ("MOTO_IAM_LOAD_MANAGED_POLICIES".to_owned(), "true".to_owned()),
             ],
-            ..Daemon::new("moto", self.program(), folder.join("moto.log"))
+            ..Daemon::new("moto", self.program(), log)
         })
     }
 
@@ -158,11 +147,10 @@ mod tests {
     #[test]
     fn the_daemon_listens_on_loopback_at_the_chosen_port() {
         let folder = tempfile::tempdir().unwrap();
-        let api = choose_address().unwrap();
-        assert!(api.ip().is_loopback());
+        let api = SocketAddr::from(([127, 0, 0, 1], 23_001));
         let moto = Moto { folder: "/tools/moto".into() };
-        let daemon = moto.daemon(api, folder.path()).unwrap();
-        assert_eq!(daemon.args, ["-H", "127.0.0.1", "-p", &api.port().to_string()]);
+        let daemon = moto.daemon(api, folder.path(), "/log".into()).unwrap();
+        assert_eq!(daemon.args, ["-H", "127.0.0.1", "-p", "23001"]);
         assert_eq!(daemon.ready, Readiness::Listens(api));
     }
 }

@@ -7,8 +7,9 @@ use serde_json::json;
 use skyload::infrastructure::LocalInfra;
 
 use super::account::REGIONS;
-use super::catalog::Catalog;
+
 use super::moto::endpoint;
+use crate::catalog::Catalog;
 use crate::priority::NodePriority;
 use crate::setup::{HomeFile, ServerSetup};
 
@@ -37,8 +38,6 @@ pub(crate) struct ServerParts<'a> {
     pub(crate) catalog: &'a Catalog,
     /// Folder with the content of the API server's `~/.sky/wheels`.
     pub(crate) wheels: PathBuf,
-    /// Folder with wrappers of programs that this machine lacks; `None` if there are none.
-    pub(crate) programs: Option<PathBuf>,
     /// Folder with the patches of the API server.
     pub(crate) site: PathBuf,
     /// CPU priority of nodes.
@@ -47,7 +46,7 @@ pub(crate) struct ServerParts<'a> {
 
 /// Settings of an API server that launches on emulated AWS.
 pub(crate) fn server_setup(parts: ServerParts<'_>) -> ServerSetup {
-    let ServerParts { api, proxy_command, catalog, wheels, programs, site, priority } = parts;
+    let ServerParts { api, proxy_command, catalog, wheels, site, priority } = parts;
     let modifications = [priority.modification()].into_iter().chain(MODIFICATIONS);
     let infra = LocalInfra::EmulatedAws.infra().to_owned();
     let mut setup = ServerSetup {
@@ -60,9 +59,8 @@ pub(crate) fn server_setup(parts: ServerParts<'_>) -> ServerSetup {
             home_file(".aws/credentials", CREDENTIALS.to_owned()),
             home_file(".aws/config", format!("[default]\nregion = {}\n", REGIONS[0])),
         ],
-        programs,
         catalog: Some(catalog.facts.clone()),
-        ..ServerSetup::new(infra, wheels, site, modifications)
+        ..ServerSetup::new(infra, site, modifications).with_wheels(wheels)
     };
     setup.home_folders.push(catalog.home_folder());
     setup
@@ -84,7 +82,6 @@ mod tests {
             proxy_command: "'/x y' %h",
             catalog: &catalog,
             wheels: "/wheels".into(),
-            programs: None,
             site: "/site".into(),
             priority: NodePriority::Idle,
         });

@@ -1,39 +1,45 @@
-//! Node image: files that SkyPilot installs on every new node, installed once.
+//! Node images: files that SkyPilot installs on every new node, installed once.
 //!
 //! SkyPilot installs uv, a Python environment and the API server's wheel on a node, from the
-//! internet, which takes minutes. The image has them prebuilt, and each new allocation links
-//! them to the paths where SkyPilot looks (`site/task-prolog.sh`). SkyPilot compares the wheel's
-//! hash, so the image has the same wheel as the API server.
+//! internet, which takes minutes. An image has them prebuilt. On Slurm, each new allocation
+//! links them to the paths where SkyPilot looks (`site/task-prolog.sh`). On emulated AWS, a
+//! folder of the image is the home of each new node. SkyPilot compares the wheel's hash, so an
+//! image has the same wheel as the API server.
 
+mod contents;
+mod python;
 mod wheel;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
-use host::progress::{Progress, Step};
+use anyhow::{Context as _, Result};
+use host::progress::Progress;
 use host::tools::lock::SetupLock;
-use host::tools::python::Python;
-use host::tools::run::run;
 use host::tools::uv::Uv;
 use host::tools::version::ToolVersion;
-use host::tools::{remove_folder, shell_in};
 use host::workspace::Workspace;
-use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 use skyload::record::{read_json, write_json};
-use xshell::Shell;
 
-use super::base_dir::{BaseDir, is_open_to_all, open_tree};
-use crate::site::NODE_PATCHES;
+use super::base_dir::BaseDir;
 use crate::skypilot::SkyPilot;
-use wheel::Wheel;
 
 const STAMP: &str = "skyload-ready.json";
 
 /// Format of images, to be increased with every change of their contents.
 const FORMAT: u32 = 1;
+
+/// Infra whose nodes an image is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ImageKind {
+    /// Loopback Slurm cluster.
+    #[default]
+    Slurm,
+    /// Emulated AWS.
+    Aws,
+}
 
 /// Complete node image.
 #[derive(Clone, Debug)]
@@ -48,6 +54,9 @@ pub(crate) struct Image {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Stamp {
     format: u32,
+    /// Absent for Slurm, as in the images of earlier versions.
+    #[serde(default, skip_serializing_if = "ImageKind::is_slurm")]
+    kind: ImageKind,
     /// Folder that the image was built in: Python environments cannot be moved.
     folder: PathBuf,
     sky: PathBuf,
@@ -60,22 +69,25 @@ struct Stamp {
 const SINCE: ToolVersion = ToolVersion(0, 14, 0);
 
 /// Reason why there cannot be an image for `sky`, as far as known without running `sky`.
-pub(crate) fn obstacle(sky: &SkyPilot) -> Option<String> {
+pub(crate) fn obstacle(kind: ImageKind, sky: &SkyPilot) -> Option<String> {
     let Some(python) = &sky.python else {
         return Some(format!(
             "expected a Python program to build the node image from, got `{}`",
             sky.program.display()
         ));
     };
-    let version = &sky.version;
-    if let Some(obstacle) = obstacle_of_version(version) {
-        return Some(obstacle);
+    let packages = || contents::site_packages(python.parent()?.parent()?).ok();
+    match kind {
+        ImageKind::Slurm => obstacle_of_version(&sky.version).or_else(|| {
+            // Nightlies have version 1.0.0: an old one is recognized by the missing module.
+            // A checkout that is installed in place is not there: building its wheel finds what
+            // is missing.
+            let clouds = packages()?.join("sky/clouds");
+            let is_too_old = clouds.is_dir() && !clouds.join("slurm.py").exists();
+            is_too_old.then(|| wheel::no_slurm(&sky.version))
+        }),
+        ImageKind::Aws => python::obstacle(&packages()?),
     }
-    let packages = site_packages(python.parent()?.parent()?).ok()?.join("sky/clouds");
-    // Nightlies have version 1.0.0: an old one is recognized by the missing module.
-    // A checkout that is installed in place is not there: building its wheel finds what is missing.
-    let is_too_old = packages.is_dir() && !packages.join("slurm.py").exists();
-    is_too_old.then(|| wheel::no_slurm(version))
 }
 
 /// Reason why a release cannot be used. SkyPilot 0.12.0 supports Slurm, but not several clusters
@@ -87,9 +99,39 @@ fn obstacle_of_version(version: &str) -> Option<String> {
     })
 }
 
+impl ImageKind {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_slurm(&self) -> bool {
+        *self == Self::Slurm
+    }
+
+    /// Name of the folder of an image.
+    fn folder_name(self, version: &str, hash: &str) -> String {
+        let hash = hash.get(..8).unwrap_or(hash);
+        match self {
+            Self::Slurm => format!("{version}-{hash}"),
+            Self::Aws => format!("aws-{version}-{hash}"),
+        }
+    }
+
+    /// Python environment of SkyPilot's own programs on nodes.
+    fn runtime(self, image: &Path) -> PathBuf {
+        match self {
+            Self::Slurm => image.join("skypilot-runtime"),
+            Self::Aws => home(image).join("skypilot-runtime"),
+        }
+    }
+}
+
+/// Home of a new node of emulated AWS.
+fn home(image: &Path) -> PathBuf {
+    image.join("home")
+}
+
 impl Image {
     /// Image for `sky`, built if there is none.
     pub(crate) fn prepare(
+        kind: ImageKind,
         base_dir: &BaseDir,
         workspace: &Workspace,
         sky: &SkyPilot,
@@ -99,8 +141,9 @@ impl Image {
         // A SkyPilot that skyload has installed does not change. Another one may, so its wheel
         // is built, or found unchanged, each time.
         let is_ours = sky.program.starts_with(&workspace.state);
-        if let Some(image) = finished(&images).into_iter().find(|it| is_ours && it.is_of(sky)) {
-            write_patches(&image.folder)?;
+        if let Some(image) = finished(kind, &images).into_iter().find(|it| is_ours && it.is_of(sky))
+        {
+            contents::refresh(kind, &image.folder)?;
             return Ok(image.into());
         }
         // Held until the stamp is written: a concurrent run would build into the same folder.
@@ -108,19 +151,23 @@ impl Image {
         let uv = Uv::find_or_install(&workspace.state, &progress)?
             .context("uv, which SkyPilot's nodes need, cannot be installed on this machine")?;
         let step = progress.step("Building SkyPilot's wheel for the nodes");
-        let wheel = wheel::build(base_dir, workspace, sky, &uv, &step)?;
+        let wheel = wheel::build(kind, base_dir, workspace, sky, &uv, &step)?;
         let hash = wheel.hash.clone();
-        let folder = images.join(format!("{}-{}", sky.version, short(&hash)));
-        if let Some(image) = finished(&images).into_iter().find(|it| it.folder == folder) {
+        let folder = images.join(kind.folder_name(&sky.version, &hash));
+        if let Some(image) = finished(kind, &images).into_iter().find(|it| it.folder == folder) {
             step.done(format!("image found in {}", folder.display()));
-            write_patches(&folder)?;
+            contents::refresh(kind, &folder)?;
             return Ok(image.into());
         }
         step.done(&hash);
-        let step = progress.step("Building the node image (once, about 20 s)");
-        build(&folder, workspace, sky, &wheel, &uv, &step)?;
+        let step = progress.step(match kind {
+            ImageKind::Slurm => "Building the node image (once, about 20 s)",
+            ImageKind::Aws => "Building the node image of emulated AWS (once, about 40 s)",
+        });
+        contents::build(kind, &folder, workspace, sky, &wheel, uv, &step)?;
         let stamp = Stamp {
             format: FORMAT,
+            kind,
             folder: folder.clone(),
             sky: sky.program.clone(),
             version: sky.version.clone(),
@@ -135,6 +182,11 @@ impl Image {
     /// Folder with the content of the API server's `~/.sky/wheels`.
     pub(crate) fn wheels(&self) -> PathBuf {
         self.folder.join("wheels")
+    }
+
+    /// Home of a new node, in an image for emulated AWS.
+    pub(crate) fn home(&self) -> PathBuf {
+        home(&self.folder)
     }
 }
 
@@ -151,112 +203,17 @@ impl From<Stamp> for Image {
     }
 }
 
-/// Stamps of the usable images in the folder `images`.
-fn finished(images: &Path) -> Vec<Stamp> {
+/// Stamps of the usable images of a kind in the folder `images`.
+fn finished(kind: ImageKind, images: &Path) -> Vec<Stamp> {
     let Ok(entries) = fs::read_dir(images) else { return Vec::new() };
     let stamps = entries.flatten().filter_map(|entry| {
         let stamp: Stamp = read_json(&entry.path().join(STAMP), "stamp").ok()?;
         // A link, which is broken if the distribution's Python was replaced since.
-        let works = entry.path().join("skypilot-runtime/bin/python").exists();
-        (stamp.format == FORMAT && stamp.folder == entry.path() && works).then_some(stamp)
+        let works = kind.runtime(&entry.path()).join("bin/python").exists();
+        let is_usable = stamp.format == FORMAT && stamp.kind == kind;
+        (is_usable && stamp.folder == entry.path() && works).then_some(stamp)
     });
     stamps.collect()
-}
-
-fn short(hash: &str) -> &str {
-    hash.get(..8).unwrap_or(hash)
-}
-
-fn build(
-    folder: &Path,
-    workspace: &Workspace,
-    sky: &SkyPilot,
-    wheel: &Wheel,
-    uv: &Uv,
-    step: &Step,
-) -> Result<()> {
-    let shell = shell_in(&workspace.state)?;
-    let python = node_python(&shell)?;
-    remove_folder(folder)?;
-    fs::create_dir_all(folder).context("creating the image's folder")?;
-    // SkyPilot keeps a wheel in a folder that is named by its hash.
-    let wheels = folder.join("wheels").join(&wheel.hash);
-    fs::create_dir_all(&wheels).context("creating a folder for the wheel")?;
-    let name = wheel.path.file_name().context("finding the wheel's name")?;
-    fs::copy(&wheel.path, wheels.join(name)).context("copying the wheel")?;
-    fs::copy(uv.program(), folder.join("uv")).context("copying uv")?;
-
-    let runtime = folder.join("skypilot-runtime");
-    let make_venv = || uv.command(&shell).args(["venv", "--seed", "--python"]).arg(&python);
-    run(make_venv().arg(&runtime), step)?.into_output()?;
-    let requirement = format!("{}[slurm,remote]", wheel.path.display());
-    // The same limit as for the API server, so that nodes get the same dependencies.
-    let until = sky.resolved_as_of.as_deref().map(|date| ["--exclude-newer", date]);
-    let what: Vec<&str> = until.into_iter().flatten().chain([requirement.as_str()]).collect();
-    uv.install(&shell, &runtime.join("bin/python"), &what, step)?.into_output()?;
-    // Environment of the user's jobs, separate from the runtime's.
-    let user_venv = make_venv().args(["--relocatable", "--system-site-packages"]);
-    run(user_venv.arg(folder.join("sky-user-env")), step)?.into_output()?;
-
-    write_patches(folder)?;
-    open_tree(folder)?;
-    let site = site_packages(&runtime)?;
-    if geteuid().is_root() {
-        ensure!(
-            is_open_to_all(folder) && is_open_to_all(&site.join("sky")),
-            "node processes cannot read the image in `{}`\n  hint: make the folders above it \
-             accessible to all users (`chmod o+x`)",
-            folder.display()
-        );
-    }
-    Ok(())
-}
-
-/// Writes the current patches into an image, which an earlier version of skyload may have built.
-fn write_patches(folder: &Path) -> Result<()> {
-    let site = site_packages(&folder.join("skypilot-runtime"))?;
-    // A `.pth` file, since distributions have a `sitecustomize` of their own.
-    for (name, content) in
-        [("skyload_node.py", NODE_PATCHES), ("skyload_node.pth", "import skyload_node\n")]
-    {
-        let path = site.join(name);
-        if fs::read_to_string(&path).is_ok_and(|there| there == content) {
-            continue;
-        }
-        // Replaced atomically: running nodes may be reading the file.
-        let new = path.with_extension("new");
-        fs::write(&new, content)
-            .and_then(|()| fs::set_permissions(&new, fs::Permissions::from_mode(0o644)))
-            .and_then(|()| fs::rename(&new, &path))
-            .with_context(|| format!("writing `{}`", path.display()))?;
-    }
-    Ok(())
-}
-
-/// Python that node processes can start: the distribution's if supported, else one on PATH.
-fn node_python(shell: &Shell) -> Result<PathBuf> {
-    // Other Pythons are often in a home directory, which the nodes' user cannot enter.
-    let distributions = {
-        let _path = shell.push_env("PATH", "/usr/bin:/usr/local/bin:/bin");
-        Python::find(shell)
-    };
-    let python = distributions.or_else(|_| Python::find(shell))?.path;
-    let real = python.canonicalize().context("finding the real path of Python")?;
-    ensure!(
-        !geteuid().is_root() || is_open_to_all(&real),
-        "node processes cannot enter the folder of `{}`\n  hint: `apt-get install python3`",
-        real.display()
-    );
-    Ok(python)
-}
-
-/// Folder `site-packages` of a Python environment.
-fn site_packages(environment: &Path) -> Result<PathBuf> {
-    let lib = environment.join("lib");
-    let entries = fs::read_dir(&lib).with_context(|| format!("reading `{}`", lib.display()))?;
-    let folders = entries.flatten().map(|entry| entry.path().join("site-packages"));
-    let found = folders.into_iter().find(|folder| folder.is_dir());
-    found.with_context(|| format!("finding Python's packages below `{}`", lib.display()))
 }
 
 #[cfg(test)]
@@ -268,5 +225,21 @@ mod tests {
         assert!(obstacle_of_version("0.12.0").unwrap().contains("0.14.0 or newer, got 0.12.0"));
         assert_eq!(obstacle_of_version("0.14.1"), None);
         assert_eq!(obstacle_of_version("1.0.0.dev20261027"), None);
+    }
+
+    #[test]
+    fn an_image_is_found_only_for_its_kind_of_nodes() {
+        let images = tempfile::tempdir().unwrap();
+        let folder = images.path().join("0.14.1-ab");
+        fs::create_dir_all(folder.join("skypilot-runtime/bin/python")).unwrap();
+        // As in images of earlier versions, without a kind.
+        let stamp = format!(
+            "{{\"format\": 1, \"folder\": \"{}\", \"sky\": \"/sky\", \"version\": \"0.14.1\", \
+             \"commit\": null, \"hash\": \"ab\"}}",
+            folder.display()
+        );
+        fs::write(folder.join(STAMP), stamp).unwrap();
+        assert_eq!(finished(ImageKind::Slurm, images.path()).len(), 1);
+        assert!(finished(ImageKind::Aws, images.path()).is_empty());
     }
 }

@@ -9,11 +9,13 @@ use host::tools::python::for_installers;
 use host::tools::run::run;
 use host::tools::shell_in;
 use host::tools::uv::Uv;
+use host::tools::version::ToolVersion;
 use host::workspace::Workspace;
 use serde::Deserialize;
 use skyload::env;
 use xshell::cmd;
 
+use super::ImageKind;
 use crate::base_dir::{BaseDir, short_hash};
 use crate::skypilot::SkyPilot;
 
@@ -27,6 +29,23 @@ pub(super) struct Wheel {
     pub(super) path: PathBuf,
     /// Hash by SkyPilot, which compares it with the hash on a node.
     pub(super) hash: String,
+    /// Packages that SkyPilot installs on a node of a cloud, next to the wheel; empty if the
+    /// release has others than expected.
+    #[serde(default)]
+    pub(super) requirements: Vec<String>,
+}
+
+impl Wheel {
+    /// Version of Ray on nodes of clouds.
+    pub(super) fn ray(&self) -> Result<ToolVersion> {
+        let ray = self.requirements.iter().find_map(|it| it.strip_prefix("ray[default]=="));
+        ray.and_then(ToolVersion::find_in).with_context(|| {
+            format!(
+                "expected a version of Ray among the packages of SkyPilot's nodes, got `{}`",
+                self.requirements.join(" ")
+            )
+        })
+    }
 }
 
 /// Output of `wheel.py`, as JSON.
@@ -39,6 +58,7 @@ enum BuildOutput {
 }
 
 pub(super) fn build(
+    kind: ImageKind,
     base_dir: &BaseDir,
     workspace: &Workspace,
     sky: &SkyPilot,
@@ -58,7 +78,11 @@ pub(super) fn build(
     fs::create_dir_all(&home).context("creating a home to build the wheel in")?;
     let temporary = tempfile::tempdir().context("creating a folder to build the wheel in")?;
     // The environment of installers, since SkyPilot calls pip, which downloads build tools.
-    let mut build = for_installers(cmd!(shell, "{python} -c {BUILD}"))
+    let nodes = match kind {
+        ImageKind::Slurm => "slurm",
+        ImageKind::Aws => "aws",
+    };
+    let mut build = for_installers(cmd!(shell, "{python} -c {BUILD} {nodes}"))
         .env("HOME", &home)
         .env("TMPDIR", temporary.path())
         .env(env::NO_USAGE, "1");
@@ -112,7 +136,8 @@ mod tests {
     #[test]
     fn the_json_is_found_after_other_output_of_skypilot() {
         let output = "Building..\n{\"built\": {\"wheel\": \"/w/sky.whl\", \"hash\": \"ab\"}}\n";
-        let wheel = Wheel { path: "/w/sky.whl".into(), hash: "ab".into() };
+        let wheel =
+            Wheel { path: "/w/sky.whl".into(), hash: "ab".into(), requirements: Vec::new() };
         assert_eq!(parse_output(output).unwrap(), BuildOutput::Built(wheel));
     }
 
@@ -141,7 +166,7 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let shell = xshell::Shell::new().unwrap();
-        let python = cmd!(shell, "python3 -c {BUILD}").env("PYTHONPATH", folder.path());
+        let python = cmd!(shell, "python3 -c {BUILD} slurm").env("PYTHONPATH", folder.path());
         parse_output(&python.quiet().read().unwrap()).unwrap()
     }
 
@@ -155,6 +180,36 @@ mod tests {
              hostlist = Lazy()\n",
         );
         assert_eq!(missing, BuildOutput::Missing("hostlist_of_slurm".to_owned()));
+    }
+
+    #[test]
+    fn the_packages_of_nodes_are_those_that_skypilot_installs() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            (
+                "backends/wheel_utils.py",
+                "import pathlib\nWHEEL_DIR = pathlib.Path(__file__).parent\n\
+              def build_sky_wheel():\n    return None, 'ab'\n",
+            ),
+            ("backends/ab/sky.whl", ""),
+            (
+                "skylet/constants.py",
+                "RAY_INSTALLATION_COMMANDS = ('uv pip install \"setuptools<70\"; \
+              list | grep ray || uv pip install -U \"ray[default]==2.9.3\" \"click<8.3.0\"; ')\n",
+            ),
+        ] {
+            let path = folder.path().join("sky").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let shell = xshell::Shell::new().unwrap();
+        let python = cmd!(shell, "python3 -c {BUILD} aws").env("PYTHONPATH", folder.path());
+        let BuildOutput::Built(wheel) = parse_output(&python.quiet().read().unwrap()).unwrap()
+        else {
+            panic!("no wheel");
+        };
+        assert_eq!(wheel.requirements, ["setuptools<70", "ray[default]==2.9.3", "click<8.3.0"]);
+        assert_eq!(wheel.ray().unwrap(), ToolVersion(2, 9, 3));
     }
 
     #[rstest]

@@ -12,7 +12,6 @@ use skyload::env;
 use xshell::Shell;
 
 use crate::base_dir::{BaseDir, open_tree};
-use crate::server_programs::Unpacked;
 
 /// Locations of the programs, their libraries and plugins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +98,6 @@ impl Packages {
     /// Whether the programs were unpacked by skyload, so that they need `LD_LIBRARY_PATH`.
     pub(super) fn is_unpacked(&self) -> bool {
         self.root.is_some()
-    }
-
-    /// Programs and libraries for wrappers.
-    pub(super) fn unpacked(&self) -> Unpacked {
-        Unpacked { programs: self.programs.clone(), libraries: self.libraries.clone() }
     }
 
     /// Path of `slurmstepd` for slurmd's option `-d`; `None` for installed programs.

@@ -1,14 +1,15 @@
 //! Settings of an API server that launches on the loopback Slurm cluster.
 
 use anyhow::Result;
+use skyload::infrastructure::LOOPBACK;
 
 use super::configs;
 use super::layout::Layout;
 use super::packages::Packages;
-use super::ports::Ports;
+use super::ports::SlurmPorts;
+use crate::client::{self, NODE_CLIENTS};
 use crate::image::Image;
 use crate::priority::NodePriority;
-use crate::server_programs;
 use crate::setup::{HomeFile, ServerSetup};
 
 /// Modifications for Slurm, next to the one of [`NodePriority`] and to those of every local infra.
@@ -24,7 +25,7 @@ const MODIFICATIONS: [&str; 5] = [
 pub(super) fn server_setup(
     layout: &Layout,
     packages: &Packages,
-    ports: &Ports,
+    ports: &SlurmPorts,
     image: &Image,
     priority: NodePriority,
 ) -> Result<ServerSetup> {
@@ -36,17 +37,19 @@ pub(super) fn server_setup(
             content: configs::slurm_hosts(layout, ports),
             mode: 0o600,
         }],
-        programs: needs_wrappers(packages)?.then(|| layout.server_programs()),
-        ..ServerSetup::new(
-            format!("slurm/{}", configs::CLUSTER),
-            image.wheels(),
-            layout.server_site(),
-            modifications,
-        )
+        programs: match missing(packages)?.is_empty() {
+            true => Vec::new(),
+            false => vec![layout.client().programs()],
+        },
+        ..ServerSetup::new(LOOPBACK.to_owned(), layout.client().site(), modifications)
+            .with_wheels(image.wheels())
     })
 }
 
-/// Whether the API server needs programs that are only in the unpacked packages.
-pub(super) fn needs_wrappers(packages: &Packages) -> Result<bool> {
-    Ok(packages.is_unpacked() && server_programs::are_missing()?)
+/// Programs that the API server needs and that are only in the unpacked packages.
+pub(super) fn missing(packages: &Packages) -> Result<Vec<&'static str>> {
+    match packages.is_unpacked() {
+        true => client::missing(&NODE_CLIENTS),
+        false => Ok(Vec::new()),
+    }
 }

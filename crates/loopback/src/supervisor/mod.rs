@@ -9,6 +9,7 @@ mod autogroup;
 mod daemon;
 mod descendants;
 mod exposure;
+mod launch;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -38,6 +39,7 @@ use super::priority::NodePriority;
 use autogroup::LoweredSessions;
 pub(crate) use daemon::{Daemon, Readiness, Role};
 use descendants::Descendant;
+pub(crate) use launch::launch;
 
 /// Interval at which the supervisor checks for exited daemons, signals and its owner.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -54,9 +56,9 @@ const ROUNDS: usize = 100;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct NodesOptions {
-    /// Id of the cluster, in all node processes' variable `SKYLOAD_NODES_OF`.
+    /// Id of the infra, in all node processes' variable `SKYLOAD_NODES_OF`.
     pub(crate) id: String,
-    /// Process that the nodes end with; `None` for a persistent cluster.
+    /// Process that the nodes end with; `None` for a persistent infra.
     pub(crate) owner: Option<ProcessIdentity>,
     /// User that daemons run as.
     pub(crate) account: Account,
@@ -113,11 +115,12 @@ pub fn run(options: &str) -> Result<()> {
         ExitReason::OwnerGone => {
             if let Some(folder) = &nodes.options.folder {
                 fs::remove_dir_all(folder)
-                    .context("removing the loopback Slurm cluster's folder")?;
+                    .with_context(|| format!("removing `{}`", folder.display()))?;
             }
             // Last: if removing the folder fails, the next run finds the rest by the record.
             if let Some(record) = &nodes.options.record {
-                fs::remove_file(record).context("removing the loopback Slurm cluster's record")?;
+                fs::remove_file(record)
+                    .with_context(|| format!("removing `{}`", record.display()))?;
             }
             Ok(())
         }

@@ -18,7 +18,7 @@ use xshell::cmd;
 use super::files::{self, AWS_OFFERS, NAMES};
 use crate::skypilot::SkyPilot;
 
-const SCRIPT: &str = include_str!("../site/catalog.py");
+const SCRIPT: &str = include_str!("download.py");
 
 /// Source of the public catalogs, as a SkyPilot has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

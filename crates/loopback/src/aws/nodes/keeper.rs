@@ -1,0 +1,184 @@
+//! Keeper of nodes, the separate process `__node-keeper`.
+//!
+//! Each connection has a thread: it finds the instance with the address, makes the instance's
+//! node if there is none, and runs sshd in the node until the session ends. The main thread
+//! ends the nodes of stopped and terminated instances.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, DirBuilder};
+use std::io::{Write as _, stderr};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::parent_id;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use host::signals::Signals;
+use skyload::poll;
+
+use super::NodesSettings;
+use super::ec2::{Ec2, Instance, State};
+use super::node::{self, Node, SCRIPT, Session, sshd};
+use super::streams::{self, Streams};
+
+/// Interval at which the states of instances are read.
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+/// Interval at which signals and the parent are checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Runs the keeper with its settings as JSON, until a signal or the end of the supervisor.
+pub fn keep(settings: &str) -> Result<()> {
+    let settings: NodesSettings =
+        serde_json::from_str(settings).context("reading the keeper's settings")?;
+    keep_with(settings, sshd())
+}
+
+/// [`keep`] with the program that serves each connection.
+pub(super) fn keep_with(settings: NodesSettings, program: Vec<String>) -> Result<()> {
+    let supervisor = parent_id();
+    let signals = Signals::listen()?;
+    let listener = listen(&settings)?;
+    let nodes = Arc::new(Nodes::new(settings, program));
+    let accepting = Arc::clone(&nodes);
+    thread::spawn(move || accept(&accepting, &listener));
+    let is_over = || signals.interrupted() || parent_id() != supervisor;
+    while poll::during(WATCH_INTERVAL, POLL_INTERVAL, || anyhow::Ok(is_over().then_some(())))?
+        .is_none()
+    {
+        if let Err(error) = nodes.watch() {
+            // The API may be starting or ending; the next round tries again.
+            log(&format!("{error:#}"));
+        }
+    }
+    nodes.end_all();
+    Ok(())
+}
+
+/// Writes the script and opens the socket, which only this user can connect to.
+fn listen(settings: &NodesSettings) -> Result<UnixListener> {
+    let folder = &settings.folder;
+    let making = || format!("making the keeper's folder `{}`", folder.display());
+    DirBuilder::new().recursive(true).mode(0o711).create(folder).with_context(making)?;
+    fs::write(node::script(settings), SCRIPT).with_context(making)?;
+    // No thread of this process is running yet that would make a file.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let listener = UnixListener::bind(settings.socket());
+    rustix::process::umask(before);
+    listener.with_context(|| format!("opening the socket `{}`", settings.socket().display()))
+}
+
+fn accept(nodes: &Arc<Nodes>, listener: &UnixListener) {
+    for connection in listener.incoming() {
+        let Ok(mut connection) = connection else { continue };
+        let nodes = Arc::clone(nodes);
+        thread::spawn(move || {
+            if let Err(error) = nodes.serve(&connection) {
+                let error = format!("{error:#}");
+                log(&error);
+                // The other side may be gone.
+                _ = connection.write_all(error.as_bytes());
+            }
+        });
+    }
+}
+
+/// Writes to the keeper's log, which is its standard error.
+fn log(message: &str) {
+    _ = writeln!(stderr(), "{message}");
+}
+
+/// Node of one instance; `None` while it is stopped.
+type Slot = Arc<Mutex<Option<Node>>>;
+
+/// Nodes of all instances that were connected to and are not terminated.
+struct Nodes {
+    settings: NodesSettings,
+    /// Program that serves a connection.
+    program: Vec<String>,
+    ec2: Ec2,
+    slots: Mutex<BTreeMap<String, Slot>>,
+}
+
+impl Nodes {
+    fn new(settings: NodesSettings, program: Vec<String>) -> Self {
+        let ec2 = Ec2 { api: settings.api, regions: settings.regions.clone() };
+        Self { settings, program, ec2, slots: Mutex::default() }
+    }
+
+    /// Serves a connection until the session in the node ends.
+    fn serve(&self, connection: &UnixStream) -> Result<()> {
+        let (address, streams): (String, Streams) = streams::receive(connection)?;
+        self.session(&address)?.serve(&self.program, streams)
+    }
+
+    /// Session in the node of the instance with an address. Makes the node if there is none.
+    fn session(&self, address: &str) -> Result<Session> {
+        let instance = self.ec2.with_address(address)?;
+        let instance =
+            instance.with_context(|| format!("no instance has the address {address}"))?;
+        if instance.state != State::Running {
+            bail!("instance {} with the address {address} is not running", instance.id);
+        }
+        let slot = self.slot(&instance.id);
+        // Held while the node is made: SkyPilot connects several times at once.
+        let mut node = lock(&slot);
+        if let Some(old) = node.take_if(|node| !node.is_alive() || is_restarted(node, &instance)) {
+            old.end();
+        }
+        if let Some(node) = &*node {
+            return Ok(node.session());
+        }
+        let keys = self.ec2.public_keys(&instance)?;
+        Ok(node.insert(Node::start(&self.settings, &instance, &keys)?).session())
+    }
+
+    fn slot(&self, id: &str) -> Slot {
+        Arc::clone(lock(&self.slots).entry(id.to_owned()).or_default())
+    }
+
+    /// Ends the nodes of instances that do not run, and removes the files of terminated ones.
+    fn watch(&self) -> Result<()> {
+        let slots = lock(&self.slots).clone();
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<&str> = slots.keys().map(String::as_str).collect();
+        let states: HashMap<String, State> =
+            self.ec2.with_ids(&ids)?.into_iter().map(|it| (it.id, it.state)).collect();
+        for (id, slot) in &slots {
+            let state = states.get(id).copied().unwrap_or(State::Terminated);
+            if state == State::Running {
+                continue;
+            }
+            let mut node = lock(slot);
+            if let Some(node) = node.take() {
+                node.end();
+            }
+            if state == State::Terminated {
+                node::remove(&self.settings, id)?;
+                lock(&self.slots).remove(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_all(&self) {
+        for slot in lock(&self.slots).values() {
+            if let Some(node) = lock(slot).take() {
+                node.end();
+            }
+        }
+    }
+}
+
+/// Whether an instance was stopped and started since its node started: its address is another.
+fn is_restarted(node: &Node, instance: &Instance) -> bool {
+    node.address != instance.public
+}
+
+/// Content of a lock. A thread that panicked holds no half-made node: nodes are inserted whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

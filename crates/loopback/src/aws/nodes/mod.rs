@@ -1,0 +1,124 @@
+//! Nodes of emulated AWS: one for each EC2 instance, in Linux namespaces of this machine.
+//!
+//! SkyPilot reaches an instance by ssh, with a program of skyload as ssh's `ProxyCommand`:
+//!
+//! ```text
+//! API server -> ssh -> `__node-ssh SOCKET ADDRESS`   [`ssh`]
+//!                        | its standard streams, by Unix socket   [`streams`]
+//!                      `__node-keeper`, a daemon of the supervisor   [`keeper`]
+//!                        | ADDRESS -> instance, by the cloud API   [`ec2`]
+//!                      node of the instance, made if it is missing   [`node`], `node.sh`
+//!                        | sshd on the streams
+//! ```
+//!
+//! So node processes descend from the supervisor, not from the API server, whose memory is
+//! measured. A node has a network of its own with only a loopback interface, whose one port
+//! leads to the cloud API ([`relay`]). The keeper ends the nodes of stopped and terminated
+//! instances, and all nodes end with the keeper.
+
+mod ec2;
+mod keeper;
+mod node;
+mod obstacle;
+mod packages;
+mod relay;
+mod ssh;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+pub use keeper::keep;
+pub(crate) use obstacle::{obstacle, obstacle_of};
+pub(crate) use packages::NodePackages;
+pub use ssh::ssh;
+
+use crate::priority::NodePriority;
+use crate::supervisor::{Daemon, Readiness};
+
+/// Command of this program that runs the keeper of nodes.
+pub const KEEPER_COMMAND: &str = "__node-keeper";
+
+/// Command of this program that is ssh's `ProxyCommand`.
+pub const SSH_COMMAND: &str = "__node-ssh";
+
+/// User and group id of the user `ubuntu`, who exists in nodes alone.
+pub(crate) const UBUNTU: u32 = 59_040;
+
+/// Settings of the keeper, passed as JSON on its command line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct NodesSettings {
+    /// Folder of the keeper, with its socket, its log and the nodes' files. Not on an overlay,
+    /// and without characters that are special in mount options.
+    pub(crate) folder: PathBuf,
+    /// Home of the user `ubuntu` on a new node.
+    pub(crate) home: PathBuf,
+    /// Folder with unpacked packages, laid over the machine's root; `None` if the programs are
+    /// installed.
+    pub(crate) packages: Option<PathBuf>,
+    /// Address of the cloud API on this machine, which nodes reach at the same address.
+    pub(crate) api: SocketAddr,
+    /// Regions with instances.
+    pub(crate) regions: Vec<String>,
+    /// CPU priority of the keeper and all nodes.
+    pub(crate) priority: NodePriority,
+}
+
+impl NodesSettings {
+    /// Unix socket of the keeper.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("keeper")
+    }
+}
+
+/// Terminates the instances whose names contain `text`, and returns the names.
+pub(crate) fn terminate_named(settings: &NodesSettings, text: &str) -> Result<Vec<String>> {
+    let regions = settings.regions.clone();
+    ec2::Ec2 { api: settings.api, regions }.terminate_named(text)
+}
+
+/// Names and states of all instances that are not terminated.
+pub(crate) fn instances(api: SocketAddr, regions: &[String]) -> Result<Vec<String>> {
+    let instances = ec2::Ec2 { api, regions: regions.to_vec() }.living()?;
+    let name = |it: ec2::Instance| format!("{} ({:?})", it.name.unwrap_or(it.id), it.state);
+    Ok(instances.into_iter().map(name).collect())
+}
+
+/// Keeper of nodes, as a daemon of the supervisor.
+pub(crate) fn daemon(settings: &NodesSettings, log: PathBuf) -> Result<Daemon> {
+    let options = serde_json::to_string(settings).context("writing the keeper's settings")?;
+    Ok(Daemon {
+        args: vec![KEEPER_COMMAND.to_owned(), options],
+        priority: Some(settings.priority),
+        ready: Readiness::Exists(settings.socket()),
+        ..Daemon::new("node keeper", own_file()?, log)
+    })
+}
+
+/// Value of SkyPilot's `aws.ssh_proxy_command`.
+pub(crate) fn proxy_command(settings: &NodesSettings) -> Result<String> {
+    proxy_command_of(&own_file()?, &settings.socket())
+}
+
+fn proxy_command_of(program: &Path, socket: &Path) -> Result<String> {
+    let quoted = |path: &Path| -> Result<String> {
+        let text = path.to_str().with_context(|| {
+            format!("expected a path in UTF-8 for ssh, got `{}`", path.display())
+        })?;
+        // ssh expands `%`.
+        let text = text.replace('%', "%%");
+        Ok(shlex::try_quote(&text).context("quoting a path for ssh")?.into_owned())
+    };
+    Ok(format!("{} {SSH_COMMAND} {} %h", quoted(program)?, quoted(socket)?))
+}
+
+/// File of this program, by a path that other processes can use.
+fn own_file() -> Result<PathBuf> {
+    std::env::current_exe().context("finding this program's own file")
+}

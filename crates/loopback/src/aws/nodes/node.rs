@@ -1,0 +1,166 @@
+//! Node of an instance: its init in namespaces of its own, its files, and sessions in it.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use host::tools::remove_folder;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::ec2::Instance;
+use super::relay::Relay;
+use super::streams::Streams;
+use super::{NodesSettings, UBUNTU};
+
+/// Init of a node.
+pub(super) const SCRIPT: &str = include_str!("node.sh");
+
+/// Folder of sshd's files in a node.
+const IN_NODE: &str = "/run/skyload";
+
+/// Running node.
+pub(super) struct Node {
+    /// Public address of the instance when the node started.
+    pub(super) address: Option<String>,
+    /// Pid of the node's init, outside of the node. Not reused while `parent` is not reaped.
+    init: u32,
+    /// Process that waits for init.
+    parent: Child,
+    /// Standard input of init, whose end ends the node: also after a SIGKILL of the keeper.
+    _lifeline: ChildStdin,
+    _relay: Relay,
+}
+
+/// Program that serves a connection to a node.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    init: u32,
+}
+
+impl Node {
+    /// Starts the node of an instance, with the files of its last start if there are any.
+    pub(super) fn start(
+        settings: &NodesSettings,
+        instance: &Instance,
+        public_keys: &str,
+    ) -> Result<Self> {
+        let folder = folder(settings, &instance.id);
+        let making = || format!("making `{}`", folder.display());
+        DirBuilder::new().recursive(true).mode(0o711).create(&folder).with_context(making)?;
+        fs::write(folder.join("authorized_keys"), public_keys).with_context(making)?;
+        fs::write(folder.join("sshd_config"), sshd_config(settings.api)).with_context(making)?;
+        let errors = File::create(folder.join("init.log")).with_context(making)?;
+        let mut parent = Command::new("unshare")
+            .args(["--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"])
+            .args(["bash", "-eu"])
+            .arg(script(settings))
+            .arg(&folder)
+            .arg(&settings.home)
+            .args([UBUNTU.to_string(), name(&instance.id)])
+            .args(&settings.packages)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .context("starting `unshare`\n  hint: install util-linux")?;
+        let lifeline = parent.stdin.take().context("opening the node's standard input")?;
+        let output = parent.stdout.take().context("opening the node's standard output")?;
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        let started = (lines.next().and_then(|pid| pid.parse::<u32>().ok()), lines.next());
+        let (Some(init), Some("ready")) = (started.0, started.1.as_deref()) else {
+            _ = parent.kill();
+            _ = parent.wait();
+            let errors = fs::read_to_string(folder.join("init.log")).unwrap_or_default();
+            bail!("making the node of {} failed: {}", instance.id, errors.trim());
+        };
+        let relay = Relay::start(init, settings.api).inspect_err(|_| {
+            _ = parent.kill();
+            _ = parent.wait();
+        })?;
+        let address = instance.public.clone();
+        Ok(Self { address, init, parent, _lifeline: lifeline, _relay: relay })
+    }
+
+    /// Whether the node's init is running.
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.parent.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    pub(super) fn session(&self) -> Session {
+        Session { init: self.init }
+    }
+
+    /// Ends all processes of the node. Its files stay.
+    pub(super) fn end(mut self) {
+        if self.is_alive()
+            && let Ok(init) = i32::try_from(self.init)
+        {
+            // The kernel ends all processes of the pid namespace with its init.
+            _ = kill(Pid::from_raw(init), Signal::SIGKILL);
+        }
+        _ = self.parent.wait();
+    }
+}
+
+impl Session {
+    /// Runs a program in the node on these streams: sshd, for one connection.
+    pub(super) fn serve(&self, program: &[String], streams: Streams) -> Result<()> {
+        let status = Command::new("nsenter")
+            .args(["-t", &self.init.to_string(), "-m", "-p", "-n", "-u", "-i", "--"])
+            .args(program)
+            .stdin(streams.input)
+            .stdout(streams.output)
+            .stderr(streams.error)
+            .status();
+        // The status is that of the connection, and errors of `nsenter` are in the streams.
+        status.map(drop).context("starting `nsenter`\n  hint: install util-linux")
+    }
+}
+
+/// Program for each connection to a node.
+pub(super) fn sshd() -> Vec<String> {
+    let config = format!("{IN_NODE}/sshd_config");
+    let log = format!("{IN_NODE}/sshd.log");
+    ["/usr/sbin/sshd", "-i", "-f", &config, "-E", &log].map(str::to_owned).to_vec()
+}
+
+/// Removes the files of an instance's node, which must have ended.
+pub(super) fn remove(settings: &NodesSettings, id: &str) -> Result<()> {
+    remove_folder(&folder(settings, id))
+}
+
+/// File with [`SCRIPT`].
+pub(super) fn script(settings: &NodesSettings) -> PathBuf {
+    settings.folder.join("node.sh")
+}
+
+fn folder(settings: &NodesSettings, id: &str) -> PathBuf {
+    settings.folder.join(Path::new("nodes").join(id))
+}
+
+/// Host name of a node.
+fn name(id: &str) -> String {
+    id.replace("i-", "node-")
+}
+
+fn sshd_config(api: SocketAddr) -> String {
+    format!(
+        "HostKey {IN_NODE}/host_key\n\
+         AuthorizedKeysFile {IN_NODE}/authorized_keys\n\
+         AllowUsers ubuntu\n\
+         PasswordAuthentication no\n\
+         StrictModes no\n\
+         UsePAM no\n\
+         UseDNS no\n\
+         PrintMotd no\n\
+         MaxSessions 200\n\
+         Subsystem sftp internal-sftp\n\
+         SetEnv AWS_ENDPOINT_URL=http://{api} AWS_EC2_METADATA_DISABLED=true \
+         SKYPILOT_DISABLE_USAGE_COLLECTION=1 UV_OFFLINE=1 UV_PYTHON_DOWNLOADS=never\n"
+    )
+}

@@ -1,0 +1,138 @@
+//! Programs that a node has and this machine may lack: installed ones, or Debian packages that
+//! are unpacked into a folder of skyload, which a node's root has as its upper layer.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use host::progress::Progress;
+use host::tools::lock::SetupLock;
+use host::tools::{debian, is_program};
+use skyload::env;
+use xshell::Shell;
+
+use crate::base_dir::BaseDir;
+
+/// Paths in a node at which SkyPilot and the keeper expect programs.
+const PROGRAMS: [&str; 5] =
+    ["/usr/sbin/sshd", "/usr/bin/ssh", "/usr/bin/ssh-keygen", "/usr/bin/sudo", "/usr/bin/rsync"];
+
+/// Debian packages with the programs.
+const WANTED: [&str; 4] = ["openssh-server", "openssh-client", "sudo", "rsync"];
+
+/// Folders at the root that are links to folders in `/usr` on current distributions.
+const MERGED: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
+
+/// Programs of nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct NodePackages {
+    /// Folder with unpacked packages; `None` if the programs are installed.
+    pub(crate) folder: Option<PathBuf>,
+}
+
+/// Reason why this machine cannot have the programs.
+pub(super) fn obstacle() -> Option<String> {
+    let shell = Shell::new().ok()?;
+    if are_below(Path::new("/")) || debian::is_available(&shell) {
+        return None;
+    }
+    let names = WANTED.join(" ");
+    Some(format!(
+        "nodes need sshd and sudo, which are not installed and cannot be downloaded without \
+         apt-get and dpkg (packages: {names})"
+    ))
+}
+
+impl NodePackages {
+    /// Installed programs if complete, else the unpacked ones of an earlier run, else newly
+    /// downloaded and unpacked ones.
+    pub(crate) fn prepare(base_dir: &BaseDir, state: &Path, progress: Progress) -> Result<Self> {
+        if env::text(env::UNPACK_ALWAYS).is_none() && are_below(Path::new("/")) {
+            return Ok(Self { folder: None });
+        }
+        let folder = base_dir.node_packages();
+        if !debian::is_unpacked(&folder) {
+            let _lock = SetupLock::take(state)?;
+            let step = progress.step("Downloading sshd and sudo for nodes (once, 4 MB)");
+            let count = debian::unpack(&WANTED, &folder, state, &step)?;
+            step.done(format!("{count} packages, in {}", folder.display()));
+        }
+        // Also after an interrupted first time: the folder is complete before.
+        merge(&folder, Path::new("/"))?;
+        anyhow::ensure!(
+            are_below(&folder),
+            "`{}` lacks a program of nodes\n  hint: remove the folder",
+            folder.display()
+        );
+        Ok(Self { folder: Some(folder) })
+    }
+
+    /// Folder with unpacked programs, and their value of `LD_LIBRARY_PATH`, for programs that
+    /// this machine itself lacks.
+    pub(crate) fn unpacked(&self) -> Option<(PathBuf, String)> {
+        let usr = self.folder.as_ref()?.join("usr");
+        // Libraries are in a folder with the name of the architecture.
+        let entries = fs::read_dir(usr.join("lib")).into_iter().flatten().flatten();
+        let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+        let libraries: Vec<String> = folders.map(|path| path.display().to_string()).collect();
+        Some((usr.join("bin"), libraries.join(":")))
+    }
+}
+
+fn are_below(root: &Path) -> bool {
+    PROGRAMS.iter().all(|program| is_program(&root.join(program.trim_start_matches('/'))))
+}
+
+/// Moves folders of packages to where `root` has them: a folder `lib` in the upper layer would
+/// hide the link `lib` of the machine's root.
+fn merge(folder: &Path, root: &Path) -> Result<()> {
+    for name in MERGED {
+        let from = folder.join(name);
+        if from.is_dir() && root.join(name).is_symlink() {
+            move_into(&from, &folder.join("usr").join(name))
+                .with_context(|| format!("moving `{}` into `usr`", from.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves the contents of a folder into another one, and removes the folder.
+fn move_into(from: &Path, to: &Path) -> std::io::Result<()> {
+    match fs::create_dir(to) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => move_into(&entry.path(), &target)?,
+            false => fs::rename(entry.path(), target)?,
+        }
+    }
+    fs::remove_dir(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_of_the_machine_is_not_hidden_by_a_folder_of_the_packages() {
+        let folder = tempfile::tempdir().unwrap();
+        let (packages, root) = (folder.path().join("packages"), folder.path().join("root"));
+        fs::create_dir_all(&root).unwrap();
+        std::os::unix::fs::symlink("usr/lib", root.join("lib")).unwrap();
+        for file in ["lib/a/x", "usr/lib/a/y", "bin/z"] {
+            let file = packages.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "").unwrap();
+        }
+        merge(&packages, &root).unwrap();
+        merge(&packages, &root).unwrap();
+        assert!(!packages.join("lib").exists());
+        assert!(packages.join("usr/lib/a/x").exists() && packages.join("usr/lib/a/y").exists());
+        assert!(packages.join("bin/z").exists(), "`bin` of the root is no link");
+    }
+}
