@@ -1,6 +1,7 @@
 //! Download of the public catalogs, from the address that SkyPilot downloads them from.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -45,6 +46,9 @@ impl Source {
         // Another SkyPilot may change while its path and version stay.
         if sky.program.starts_with(state) {
             known.insert(key, source.clone());
+            let folder = state.join("catalogs");
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("creating `{}`", folder.display()))?;
             write_json(&file, &known).context("remembering the source of catalogs")?;
         }
         Ok(source)

@@ -45,7 +45,7 @@ use crate::supervisor::{Daemon, Readiness};
 pub const KEEPER_COMMAND: &str = "__node-keeper";
 
 /// Command of this program that is ssh's `ProxyCommand`.
-pub const SSH_COMMAND: &str = "__node-ssh";
+pub(crate) const SSH_COMMAND: &str = "__node-ssh";
 
 /// User and group id of the user `ubuntu`, who exists in nodes alone.
 pub(crate) const UBUNTU: u32 = 59_040;
@@ -59,7 +59,7 @@ pub(crate) struct NodesSettings {
     pub(crate) folder: PathBuf,
     /// Home of the user `ubuntu` on a new node.
     pub(crate) home: PathBuf,
-    /// Folder with unpacked packages, laid over the machine's root; `None` if the programs are
+    /// Folder with unpacked packages, copied into each node; `None` if the programs are
     /// installed.
     pub(crate) packages: Option<PathBuf>,
     /// Address of the cloud API on this machine, which nodes reach at the same address.

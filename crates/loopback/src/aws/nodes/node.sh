@@ -20,9 +20,14 @@ mkdir -p "$folder"/root "$folder"/system "$folder"/work "$folder"/home "$folder"
 [ "$(stat -c %u "$folder"/home)" = "$uid" ] || chown "$uid:$uid" "$folder"/home
 # Nothing that a node writes has to survive the machine.
 mount -t overlay node \
-    -o "lowerdir=${packages:+$packages:}/,upperdir=$folder/system,workdir=$folder/work,volatile" \
-    "$folder"/root
+    -o "lowerdir=/,upperdir=$folder/system,workdir=$folder/work,volatile" "$folder"/root
 cd "$folder"/root
+# Copied, since layers of an overlay must not lie within each other. A node that starts again has
+# them.
+if [ -n "$packages" ] && ! [ -e "$folder"/packages ]; then
+    cp -a "$packages"/etc "$packages"/usr .
+    touch "$folder"/packages
+fi
 
 mount -t proc proc proc
 echo "$name" >proc/sys/kernel/hostname

@@ -1,5 +1,5 @@
 //! Programs that a node has and this machine may lack: installed ones, or Debian packages that
-//! are unpacked into a folder of skyload, which a node's root has as its upper layer.
+//! are unpacked into a folder of skyload and copied into each node.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
 use host::tools::lock::SetupLock;
-use host::tools::{debian, is_program};
+use host::tools::{debian, is_program, remove_folder};
 use skyload::env;
 use xshell::Shell;
 
@@ -23,6 +23,9 @@ const WANTED: [&str; 4] = ["openssh-server", "openssh-client", "sudo", "rsync"];
 
 /// Folders at the root that are links to folders in `/usr` on current distributions.
 const MERGED: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
+
+/// Folders of packages that no program reads.
+const NOT_COPIED: [&str; 3] = ["usr/share/doc", "usr/share/locale", "usr/share/man"];
 
 /// Programs of nodes.
 #[derive(Clone, Debug)]
@@ -60,6 +63,9 @@ impl NodePackages {
         }
         // Also after an interrupted first time: the folder is complete before.
         merge(&folder, Path::new("/"))?;
+        for name in NOT_COPIED {
+            remove_folder(&folder.join(name))?;
+        }
         anyhow::ensure!(
             are_below(&folder),
             "`{}` lacks a program of nodes\n  hint: remove the folder",
@@ -84,8 +90,7 @@ fn are_below(root: &Path) -> bool {
     PROGRAMS.iter().all(|program| is_program(&root.join(program.trim_start_matches('/'))))
 }
 
-/// Moves folders of packages to where `root` has them: a folder `lib` in the upper layer would
-/// hide the link `lib` of the machine's root.
+/// Moves folders of packages to where `root` has them: it may have a link `lib` to `usr/lib`.
 fn merge(folder: &Path, root: &Path) -> Result<()> {
     for name in MERGED {
         let from = folder.join(name);

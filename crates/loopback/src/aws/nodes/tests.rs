@@ -177,7 +177,7 @@ fn a_node_reaches_the_cloud_api_and_nothing_else_and_listens_to_nobody_outside()
 ls /sys/class/net
 python3 -c 'import socket, time
 s = socket.socket(); s.bind((\"0.0.0.0\", 47321)); s.listen(); print(\"listening\", flush=True)
-time.sleep(600)' >/tmp/out & until grep listening /tmp/out; do sleep 0.1; done",
+time.sleep(600)' >/tmp/out 2>&1 & until grep listening /tmp/out; do sleep 0.1; done",
         api.port()
     );
     assert_eq!(keeper.run(&script), "stand-in\nlo\nlistening");
@@ -221,7 +221,9 @@ fn a_stopped_node_keeps_its_files_and_a_terminated_one_does_not() {
         return;
     }
     let keeper = TestKeeper::with_instance();
-    keeper.run("echo kept >/home/ubuntu/file; echo kept >/etc/file; setsid sleep 603 >/dev/null &");
+    keeper.run(
+        "echo kept >/home/ubuntu/file; echo kept >/etc/file; setsid sleep 603 >/dev/null 2>&1 &",
+    );
     keeper.api.set("i-1", "stopped", None);
     soon(|| keeper.descendants().is_empty().then_some(()));
     let (_, error) = keeper.connect(ADDRESS, "echo");

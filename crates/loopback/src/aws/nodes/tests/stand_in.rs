@@ -55,7 +55,7 @@ fn answer(mut stream: TcpStream, instances: &Instances) {
         "<R><userData><value>I2Nsb3VkLWNvbmZpZwpzc2gtZWQyNTUxOSBBQUFBIHRlc3QK</value></userData></R>"
             .to_owned()
     } else {
-        "stand-in".to_owned()
+        "stand-in\n".to_owned()
     };
     // The node of a test may close first.
     _ = write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}");
