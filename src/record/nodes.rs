@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{Document, Version};
 use crate::units::{ByteSize, seconds};
@@ -18,7 +17,7 @@ use crate::units::{ByteSize, seconds};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NodeFigures {
     /// Format of the file.
-    pub version: Version<3>,
+    pub version: Version<2>,
     /// CPU time of all node processes, exited ones included, in seconds.
     #[serde(with = "seconds")]
     #[schemars(with = "crate::units::Seconds")]
@@ -29,7 +28,9 @@ pub struct NodeFigures {
     pub peak_memory: ByteSize,
     /// Number of living node processes.
     pub processes: usize,
-    /// Resource use of the API of an emulated cloud, not part of the nodes'; `None` without one.
+    /// Resource use of the API of an emulated cloud, not part of the nodes'; `None` without one,
+    /// or in runs of earlier builds.
+    #[serde(default)]
     pub cloud_api: Option<CloudApiFigures>,
     /// Sockets of node processes that listened for connections from other machines, each with
     /// its address and process. Expected to be empty.
@@ -85,13 +86,7 @@ impl CloudApiFigures {
 
 impl Document for NodeFigures {
     const KIND: &'static str = "node resource list";
-    const VERSION: u32 = 3;
-    const OLDEST: u32 = 2;
-
-    fn upgrade(_version: u32, content: Value) -> Value {
-        // Version 2 had no API of an emulated cloud, as a run without one has not today.
-        content
-    }
+    const VERSION: u32 = 2;
 }
 
 impl Default for NodeFigures {
@@ -112,6 +107,17 @@ impl Default for NodeFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_of_earlier_builds_have_no_api() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nodes.json");
+        let text = r#"{"version": 2, "cpu": 1.5, "memory": 1, "peak-memory": 2, "processes": 3,
+            "exposed": [], "failure": null}"#;
+        std::fs::write(&path, text).unwrap();
+        let figures: NodeFigures = crate::record::read(&path).unwrap();
+        assert_eq!((figures.processes, figures.cloud_api), (3, None));
+    }
 
     #[test]
     fn merged_figures_are_sums_and_keep_the_first_failure() {

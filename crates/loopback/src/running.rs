@@ -135,6 +135,9 @@ impl Running {
     /// since the nodes were started.
     fn without_earlier(&self, mut figures: NodeFigures) -> NodeFigures {
         figures.cpu = figures.cpu.saturating_sub(self.before.cpu);
+        if let (Some(api), Some(before)) = (&mut figures.cloud_api, self.before.cloud_api) {
+            api.cpu = api.cpu.saturating_sub(before.cpu);
+        }
         figures.exposed.retain(|socket| !self.before.exposed.contains(socket));
         figures
     }

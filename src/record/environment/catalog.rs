@@ -21,6 +21,37 @@ pub struct CatalogFacts {
     pub rows: u64,
 }
 
+impl CatalogFacts {
+    /// Source, format, size and hash in one line.
+    pub fn in_words(&self) -> String {
+        /// Number of the hash's digits that are shown.
+        const DIGITS: usize = 12;
+        let date = self.date.map(|date| {
+            // The first ten characters of a time in RFC 3339 are the date.
+            format!(" {}", &date.to_string()[..10])
+        });
+        let hash = self.hash.get(..DIGITS).unwrap_or(&self.hash);
+        format!(
+            "{}{} ({}, {} offers of AWS, SHA-256 {hash})",
+            self.source.name(),
+            date.unwrap_or_default(),
+            self.schema,
+            self.rows
+        )
+    }
+}
+
+impl CatalogSource {
+    /// Source in one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Downloaded => "downloaded",
+            Self::Given => "given",
+            Self::Generated => "generated",
+        }
+    }
+}
+
 /// Source of catalogs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

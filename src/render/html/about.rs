@@ -4,7 +4,7 @@ use super::table::Table;
 use crate::analysis::{PhaseSpan, Report};
 use crate::clock::Timestamp;
 use crate::plan::ServerTarget;
-use crate::record::environment::{Environment, SkyUnderTest};
+use crate::record::environment::{CatalogFacts, Environment, SkyUnderTest};
 use crate::record::resources::Stage;
 use crate::render::format::seconds;
 use crate::render::tables::overhead;
@@ -57,6 +57,7 @@ fn of_environment(table: &mut Table, environment: &Environment) {
     for change in &environment.modifications {
         table.fact("modified for loopback", Some(change.clone()));
     }
+    table.fact("catalog", environment.catalog.as_ref().map(CatalogFacts::in_words));
     table.fact(
         "machine",
         Some(format!(

@@ -13,6 +13,7 @@ use super::text::{self, Detail};
 use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
 use crate::metric::ScenarioMetric;
 use crate::plan::{ServerTarget, SkySelection};
+use crate::record::environment::CatalogFacts;
 use crate::units::in_minutes;
 
 /// Maximum length of the included text report, in characters. GitHub accepts 65,536 in a comment.
@@ -189,6 +190,7 @@ fn versions(report: &Report, out: &mut impl Write) -> io::Result<()> {
             ),
         ),
         ("launched on", environment.infrastructure.join(", ")),
+        ("catalog", environment.catalog.as_ref().map(CatalogFacts::in_words).unwrap_or_default()),
         ("skyload", environment.skyload.clone()),
         ("machine", format!("{} CPUs, {}, {}", machine.cpus, machine.memory_total, machine.system)),
         ("limits", machine.limits.in_words().join("; ")),

@@ -11,24 +11,25 @@ pub(in crate::render) type Row = (&'static str, String);
 
 /// Rows of a run: those for which figures were recorded.
 pub(in crate::render) fn of_run(report: &Report) -> impl Iterator<Item = Row> {
-    let nodes = report.nodes.as_ref().map(|nodes| {
-        let (cpu, peak) = (nodes.cpu.as_secs_f64(), as_mib(nodes.peak_memory));
-        let text = format!(
-            "{cpu:.1} CPU-s, max {peak:.0} MiB (RSS sum); not part of the \
-             server"
-        );
-        ("nodes", text)
-    });
+    let nodes = report.nodes.as_ref();
+    let cloud_api = nodes.and_then(|nodes| nodes.cloud_api);
     let all = [
         clients(report),
         commands(report),
-        nodes,
+        nodes.map(|nodes| elsewhere("nodes", nodes.cpu, nodes.peak_memory)),
+        cloud_api.map(|api| elsewhere("cloud API", api.cpu, api.peak_memory)),
         of_profiler(report.profiler),
         speed(report),
         ramp(report),
         estimate(report),
     ];
     all.into_iter().flatten()
+}
+
+/// Row of processes that stand for other machines.
+fn elsewhere(name: &'static str, cpu: Duration, peak: ByteSize) -> Row {
+    let (cpu, peak) = (cpu.as_secs_f64(), as_mib(peak));
+    (name, format!("{cpu:.1} CPU-s, max {peak:.0} MiB (RSS sum); not part of the server"))
 }
 
 fn clients(report: &Report) -> Option<Row> {

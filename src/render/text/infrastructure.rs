@@ -16,6 +16,9 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
         for change in &environment.modifications {
             writeln!(out, "  modified for loopback: {change}")?;
         }
+        if let Some(catalog) = &environment.catalog {
+            writeln!(out, "  catalog: {}", catalog.in_words())?;
+        }
     }
     match &report.resources {
         Some(log) if !log.steps.is_empty() => resources(log, out),

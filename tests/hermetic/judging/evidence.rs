@@ -137,6 +137,7 @@ fn environment() -> Environment {
         server_environment: ServerEnvironment::Unrecorded,
         infrastructure: Vec::new(),
         modifications: Vec::new(),
+        catalog: None,
         client: ClientSettings {
             endpoint: "http://127.0.0.1:46600".parse().expect("the test's data is valid"),
             sky: "sky".into(),

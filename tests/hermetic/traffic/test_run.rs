@@ -183,6 +183,7 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
         server_environment: ServerEnvironment::Unrecorded,
         infrastructure: Vec::new(),
         modifications: Vec::new(),
+        catalog: None,
         client: ClientSettings {
             endpoint: server.url().parse()?,
             sky: fake_sky::executable(),

@@ -37,11 +37,47 @@ const GENERATIONS: std::ops::RangeInclusive<u32> = 1..=8;
 const SUFFIXES: [&str; 4] = ["", "a", "i", "n"];
 const SIZES: [(&str, u32); 4] = [("large", 2), ("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16)];
 
-/// Instance types with GPUs: name, GPU, number of GPUs, CPUs, GiB of memory, price.
-const GPUS: [(&str, &str, u32, u32, u32, f64); 3] = [
-    ("p4d.24xlarge", "A100", 8, 96, 1152, 32.77),
-    ("g5.xlarge", "A10G", 1, 4, 16, 1.006),
-    ("p5.48xlarge", "H100", 8, 192, 2048, 98.3),
+/// Instance type with GPUs.
+struct GpuOffer {
+    name: &'static str,
+    gpu: &'static str,
+    count: u32,
+    /// Memory of one GPU, in GiB.
+    gpu_memory: u32,
+    cpus: u32,
+    /// Memory of the instance, in GiB.
+    memory: u32,
+    price: f64,
+}
+
+const GPUS: [GpuOffer; 3] = [
+    GpuOffer {
+        name: "p4d.24xlarge",
+        gpu: "A100",
+        count: 8,
+        gpu_memory: 40,
+        cpus: 96,
+        memory: 1152,
+        price: 32.77,
+    },
+    GpuOffer {
+        name: "g5.xlarge",
+        gpu: "A10G",
+        count: 1,
+        gpu_memory: 24,
+        cpus: 4,
+        memory: 16,
+        price: 1.006,
+    },
+    GpuOffer {
+        name: "p5.48xlarge",
+        gpu: "H100",
+        count: 8,
+        gpu_memory: 80,
+        cpus: 192,
+        memory: 2048,
+        price: 98.3,
+    },
 ];
 
 /// Names of images in SkyPilot 0.14.1: `sky/clouds/aws.py`.
@@ -71,7 +107,7 @@ pub(super) fn write(folder: &Path) -> Result<()> {
         // Without a quota's code for an instance type, SkyPilot asks for no quota.
         "InstanceType,OnDemandInstanceCode,SpotInstanceCode\n".to_owned(),
         accelerators(),
-        "GPU,MemoryGB,Manufacturer\nA100,40,NVIDIA\nA10G,24,NVIDIA\nH100,80,NVIDIA\n".to_owned(),
+        gpus(),
         kubernetes_images(),
     ];
     for (name, content) in NAMES.iter().zip(contents) {
@@ -113,9 +149,15 @@ fn aws_offers() -> String {
             }
         }
     }
-    for (name, gpu, count, cpus, memory, price) in GPUS {
-        let info = format!("\"{{'Gpus': [{{'Name': '{gpu}'}}]}}\"");
-        add(format!("{name},{gpu},{count}.0,{cpus}.0,{memory}.0,{info}"), price);
+    for offer in GPUS {
+        let GpuOffer { name, gpu, count, gpu_memory, cpus, memory, price } = offer;
+        let (each, all) = (gpu_memory * 1024, gpu_memory * 1024 * count);
+        // A literal of Python, as AWS describes GPUs.
+        let info = format!(
+            "{{'Gpus': [{{'Name': '{gpu}', 'Manufacturer': 'NVIDIA', 'Count': {count}, \
+             'MemoryInfo': {{'SizeInMiB': {each}}}}}], 'TotalGpuMemoryInMiB': {all}}}"
+        );
+        add(format!("{name},{gpu},{count}.0,{cpus}.0,{memory}.0,\"{info}\""), price);
     }
     text
 }
@@ -131,8 +173,13 @@ fn aws_images() -> String {
 }
 
 fn accelerators() -> String {
-    let names = GPUS.map(|(_, gpu, ..)| format!("{gpu},\"['AWS']\"\n"));
+    let names = GPUS.map(|offer| format!("{},\"['AWS']\"\n", offer.gpu));
     format!("AcceleratorName,Clouds\n{}", names.concat())
+}
+
+fn gpus() -> String {
+    let gpus = GPUS.map(|offer| format!("{},{},NVIDIA\n", offer.gpu, offer.gpu_memory));
+    format!("GPU,MemoryGB,Manufacturer\n{}", gpus.concat())
 }
 
 fn kubernetes_images() -> String {
@@ -154,8 +201,27 @@ mod tests {
         assert!((45_000..47_000).contains(&rows.len()), "{}", rows.len());
         let expected = "m6i.large,,,2.0,8.0,,0.0962,0.033670,us-east-1,use1-az1,x86_64";
         assert!(rows.contains(&expected));
-        let columns = text.lines().next().unwrap().matches(',').count();
-        // The only field with a comma in quotes has none within.
-        assert!(rows.iter().all(|row| row.matches(',').count() == columns));
+    }
+
+    #[test]
+    fn every_generated_row_has_all_columns_as_python_reads_them() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path()).unwrap();
+        let check = "import ast, csv, sys
+for name in sys.argv[1:]:
+    header, *rows = csv.reader(open(name))
+    assert all(len(row) == len(header) for row in rows), name
+    for row in (dict(zip(header, row)) for row in rows):
+        if row.get('GpuInfo'):
+            assert ast.literal_eval(row['GpuInfo'])['Gpus'][0]['MemoryInfo']['SizeInMiB'] > 0
+        if row.get('Clouds'):
+            assert ast.literal_eval(row['Clouds']) == ['AWS']";
+        let output = std::process::Command::new("python3")
+            .args(["-c", check])
+            .args(NAMES)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
