@@ -164,7 +164,10 @@ fn scenarios_of_a_list_that_no_infra_supports_are_left_out() {
 
 #[test]
 fn scenarios_run_on_all_infras_that_support_them() {
-    let plan = plan_of("infra = \"loopback emulated-aws\"\ninfra-users = 2");
+    let plan = plan_of(
+        "infra = \"loopback emulated-aws\"\ninfra-users = 2\ncli = \"launch\"\napi = \"status \
+         start_stop\"",
+    );
     assert_eq!(infras(&plan, ScenarioId::CliLaunch), ["slurm/loop", "aws/us-east-1"]);
     assert_eq!(infras(&plan, ScenarioId::ApiStartStop), ["aws/us-east-1"]);
     assert_eq!(infras(&plan, ScenarioId::ApiStatus), [""; 0]);

@@ -161,6 +161,6 @@ pub(super) static SCENARIOS: [Scenario; 8] = [
             expected_errors: &[],
         }),
         concurrent_processes: 1,
-        cost: Cost { server: 4.0, nodes: 0.0, client: 3.0 },
+        cost: Cost { server: 4.5, nodes: 0.0, client: 3.0 },
     },
 ];

@@ -19,7 +19,7 @@ pub(super) static SCENARIOS: [Scenario; 8] = [
             Action::Follow(&calls::cloud::CHECK),
         ]),
         concurrent_processes: 1,
-        cost: Cost { server: 4.0, nodes: 0.0, client: 0.0 },
+        cost: Cost { server: 4.5, nodes: 0.0, client: 0.0 },
     },
     Scenario {
         id: ScenarioId::ApiShowGpus,
@@ -45,7 +45,7 @@ pub(super) static SCENARIOS: [Scenario; 8] = [
             Action::Follow(&calls::cloud::OPTIMIZE),
         ]),
         concurrent_processes: 1,
-        cost: Cost { server: 3.5, nodes: 0.0, client: 0.0 },
+        cost: Cost { server: 4.0, nodes: 0.0, client: 0.0 },
     },
     Scenario {
         id: ScenarioId::ApiStorageLs,

@@ -173,6 +173,31 @@ async fn users_are_spread_over_all_infras_with_separate_steps() -> anyhow::Resul
     Ok(())
 }
 
+#[tokio::test]
+async fn a_shared_resource_is_set_up_only_where_a_scenario_needs_it() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_INFRA", "aws,kubernetes")])?;
+    let ids = [ScenarioId::ApiExec, ScenarioId::CliLaunch];
+    let test = TestRun::of(&server, &ids)?
+        .on(&["aws", "kubernetes"])
+        .with_plan(|plan| {
+            plan.scenarios[0].infras = vec!["kubernetes".to_owned()];
+            plan.scenarios[1].infras = vec!["aws".to_owned()];
+        })
+        .write()?;
+    let requests = requests(&test, &server)?;
+    let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
+    let set_up: Vec<_> = log.steps.iter().map(|step| step.infra.as_str()).collect();
+    assert_eq!(set_up, ["kubernetes"], "{log:?}");
+    write_json(&test.dir.resources(), &log)?;
+    // Together, since each waits for the other.
+    let (exec, launch) = tokio::join!(test.drive(ids[0]), test.drive(ids[1]));
+    for outcome in [exec?, launch?] {
+        let segment = &outcome.segments[0];
+        assert_eq!(counts(segment), (3, 0, 0), "{:?}", segment.tally);
+    }
+    Ok(())
+}
+
 #[rstest]
 #[case::cluster(ScenarioId::ApiLaunchAndLogs, ("FAKE_SKY_SURVIVOR", "sky.down:1"), "cluster skyload-run-api-launch")]
 #[case::service(ScenarioId::CliServe, ("FAKE_SKY_SURVIVOR", "sky.serve.down:1"), "service skyload-run-service")]

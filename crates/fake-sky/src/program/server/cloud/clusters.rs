@@ -46,8 +46,8 @@ pub(crate) struct Cluster {
     pub(crate) jobs: Vec<Job>,
 }
 
-/// Infra whose clusters cannot be stopped.
-const SLURM: &str = "Slurm";
+/// Infras whose clusters cannot be stopped.
+const WITHOUT_STOP: [&str; 2] = ["Kubernetes", "Slurm"];
 
 /// Clusters, oldest first.
 #[derive(Debug, Default)]
@@ -235,7 +235,7 @@ impl Clusters {
 impl Cluster {
     /// Cluster for an operation that stops it, or SkyPilot's error.
     fn stoppable(&mut self, operation: &str) -> Result<&mut Self, Outcome> {
-        if self.infra.eq_ignore_ascii_case(SLURM) {
+        if WITHOUT_STOP.contains(&self.infra.as_str()) {
             let message = format!("{operation} cluster '{}'... skipped.", self.name);
             return Err(Outcome::error("NotSupportedError", message));
         }
