@@ -1,6 +1,8 @@
 //! Infra of a run: where clusters, jobs and services are launched.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,8 @@ pub enum LocalInfra {
     Loopback,
     /// Emulated AWS: AWS's API on loopback, with nodes in namespaces of this machine.
     EmulatedAws,
+    /// Emulated Kubernetes: the lists of a cluster on loopback. Nothing can be launched.
+    EmulatedKubernetes,
 }
 
 /// Value of SkyPilot's `--infra` for the loopback Slurm cluster.
@@ -34,13 +38,14 @@ pub const LOOPBACK: &str = "slurm/loop";
 
 impl LocalInfra {
     /// Every local infra.
-    pub const ALL: [Self; 2] = [Self::Loopback, Self::EmulatedAws];
+    pub const ALL: [Self; 3] = [Self::Loopback, Self::EmulatedAws, Self::EmulatedKubernetes];
 
     /// Argument of `-c`.
     pub const fn argument(self) -> &'static str {
         match self {
             Self::Loopback => "loopback",
             Self::EmulatedAws => "emulated-aws",
+            Self::EmulatedKubernetes => "emulated-kubernetes",
         }
     }
 
@@ -49,6 +54,7 @@ impl LocalInfra {
         match self {
             Self::Loopback => "the loopback Slurm cluster",
             Self::EmulatedAws => "emulated AWS",
+            Self::EmulatedKubernetes => "emulated Kubernetes",
         }
     }
 
@@ -59,6 +65,7 @@ impl LocalInfra {
             // One region: its zones are asked for at the first launch, those of the others by
             // `sky check` alone.
             Self::EmulatedAws => "aws/us-east-1",
+            Self::EmulatedKubernetes => "kubernetes",
         }
     }
 
@@ -67,13 +74,65 @@ impl LocalInfra {
         Self::ALL.into_iter().find(|infra| infra.argument() == text)
     }
 
+    /// Whether clusters can be launched on the infra.
+    pub const fn can_launch(self) -> bool {
+        match self {
+            Self::Loopback | Self::EmulatedAws => true,
+            Self::EmulatedKubernetes => false,
+        }
+    }
+
     /// Whether executors load a cloud's client libraries for the infra. Slurm has none: SkyPilot
     /// calls its commands by ssh.
     pub const fn has_cloud_libraries(self) -> bool {
         match self {
             Self::Loopback => false,
-            Self::EmulatedAws => true,
+            Self::EmulatedAws | Self::EmulatedKubernetes => true,
         }
+    }
+}
+
+/// Size of emulated Kubernetes. Executors parse the lists of its nodes and pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KubernetesSize {
+    /// Number of nodes, at least 1.
+    pub nodes: u32,
+    /// Number of pods, spread evenly over the nodes.
+    pub pods: u32,
+}
+
+impl Default for KubernetesSize {
+    fn default() -> Self {
+        Self { nodes: 100, pods: 1_000 }
+    }
+}
+
+/// As in `--kubernetes-size`: `100x1000`.
+impl fmt::Display for KubernetesSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.nodes, self.pods)
+    }
+}
+
+/// Reads `100x1000`. The limits are those of Kubernetes itself.
+/// Source: <https://kubernetes.io/docs/setup/best-practices/cluster-large/>.
+impl FromStr for KubernetesSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size = text.split_once('x').and_then(|(nodes, pods)| {
+            Some(Self { nodes: nodes.parse().ok()?, pods: pods.parse().ok()? })
+        });
+        size.filter(|size| (1..=5_000).contains(&size.nodes) && size.pods <= 150_000).ok_or_else(
+            || {
+                format!(
+                    "expected NODESxPODS such as {}, with 1 to 5000 nodes and at most 150000 pods, \
+                     got `{text}`",
+                    Self::default()
+                )
+            },
+        )
     }
 }
 
@@ -166,3 +225,19 @@ pub const CLOUDS: [&str; 27] = [
     "vsphere",
     "yotta",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_kubernetes_are_read_as_they_are_written() {
+        let size = KubernetesSize { nodes: 20, pods: 300 };
+        assert_eq!("20x300".parse(), Ok(size));
+        assert_eq!(size.to_string(), "20x300");
+        for wrong in ["", "20", "0x10", "10x", "x10", "6000x1", "1x200000", "-1x5", "20X300"] {
+            let error = wrong.parse::<KubernetesSize>().unwrap_err();
+            assert!(error.contains("such as 100x1000") && error.contains(wrong), "{error}");
+        }
+    }
+}

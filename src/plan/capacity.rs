@@ -171,6 +171,7 @@ impl LocalParts<'_> {
         let clusters = self.infrastructure.locals().map(|infra| match infra {
             LocalInfra::Loopback => CLUSTER.as_u64(),
             LocalInfra::EmulatedAws => INSTANCE.as_u64(),
+            LocalInfra::EmulatedKubernetes => 0,
         });
         clusters.max().unwrap_or(0)
     }

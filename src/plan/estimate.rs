@@ -128,6 +128,7 @@ fn node_work(infrastructure: &Infrastructure) -> f64 {
             LocalInfra::Loopback => 1.0,
             // A node starts Ray, too.
             LocalInfra::EmulatedAws => 2.0,
+            LocalInfra::EmulatedKubernetes => 0.0,
         })
         .collect();
     works.iter().sum::<f64>() / f64::from(infrastructure.count().max(1))

@@ -28,7 +28,7 @@ pub use speed::Speed;
 pub use crate::target::{PINNED_SKYPILOT, ServerTarget, SkySelection};
 
 use crate::class::ProcessClass;
-use crate::infrastructure::Infrastructure;
+use crate::infrastructure::{Infrastructure, KubernetesSize};
 use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
@@ -62,6 +62,12 @@ pub struct LoadPlan {
     pub infrastructure: Infrastructure,
     /// Reason for running without an infra; `None` if an infra is used, or none is needed.
     pub without_infrastructure: Option<String>,
+    /// Folder with catalogs for emulated infras; `None` for the public ones.
+    #[serde(default)]
+    pub catalog: Option<PathBuf>,
+    /// Size of emulated Kubernetes.
+    #[serde(default)]
+    pub kubernetes_size: KubernetesSize,
     /// Whether CLI scenarios that launch return before the cluster or job is up (`--async`).
     pub run_async: bool,
     /// Whether the server is left running at the end.

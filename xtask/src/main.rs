@@ -53,6 +53,9 @@ fn main() -> ExitCode {
         Command::Infra(flags) => commands::infra::run(&flags).map(|()| 0),
         Command::Nodes(flags) => loopback::supervise(&flags.options).map(|()| 0),
         Command::NodeKeeper(flags) => loopback::keep_nodes(&flags.options).map(|()| 0),
+        Command::KubernetesApi(flags) => {
+            loopback::serve_kubernetes(flags.port, flags.size).map(|()| 0)
+        }
         Command::Profile(flags) => profile::run(&flags).map(|()| 0),
         Command::Profiler(flags) => commands::profiler::run(&flags).map(|()| 0),
     };

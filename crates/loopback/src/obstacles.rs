@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use skyload::infrastructure::LocalInfra;
 
 use crate::skypilot::SkyPilot;
-use crate::slurm;
+use crate::{aws, slurm};
 
 /// Reasons in one line each, of the infras that cannot run.
 pub type Obstacles = BTreeMap<LocalInfra, String>;
@@ -14,7 +14,8 @@ pub type Obstacles = BTreeMap<LocalInfra, String>;
 pub fn obstacles() -> Obstacles {
     of(LocalInfra::ALL, |infra| match infra {
         LocalInfra::Loopback => slurm::obstacle(),
-        LocalInfra::EmulatedAws => Some("not available yet".to_owned()),
+        LocalInfra::EmulatedAws => aws::obstacle(),
+        LocalInfra::EmulatedKubernetes => None,
     })
 }
 
@@ -22,7 +23,8 @@ pub fn obstacles() -> Obstacles {
 pub fn obstacles_of(sky: &SkyPilot, infras: impl IntoIterator<Item = LocalInfra>) -> Obstacles {
     of(infras, |infra| match infra {
         LocalInfra::Loopback => slurm::obstacle_of(sky),
-        LocalInfra::EmulatedAws => None,
+        LocalInfra::EmulatedAws => aws::obstacle_of(sky),
+        LocalInfra::EmulatedKubernetes => None,
     })
 }
 

@@ -7,3 +7,13 @@ pub(crate) const SERVER_PATCHES: &str =
 /// Patches of SkyPilot on nodes: the module `skyload_node` of the node image.
 pub(crate) const NODE_PATCHES: &str =
     concat!(include_str!("site/skyload_node.py"), include_str!("site/after_import.py"));
+
+/// Name of the file that Python imports at its start from a folder of PYTHONPATH.
+pub(crate) const SERVER_PATCHES_FILE: &str = "sitecustomize.py";
+
+/// Modifications of the API server by [`SERVER_PATCHES`] that concern every local infra.
+pub(crate) const MODIFICATIONS: [&str; 3] = [
+    "API server: no network check against public addresses",
+    "API server: one consolidated jobs controller, instead of as many as fit into memory",
+    "API server: load balancers of services listen on loopback instead of all interfaces",
+];

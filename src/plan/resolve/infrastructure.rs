@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Resolver, takes_infrastructure};
 use crate::config::suggest;
-use crate::infrastructure::{CLOUDS, Infrastructure, LocalInfra};
+use crate::infrastructure::{CLOUDS, Infrastructure, KubernetesSize, LocalInfra};
 use crate::plan::{Machine, ServerTarget};
 use crate::scenario::ScenarioId;
 
@@ -80,6 +80,18 @@ impl Resolver<'_> {
                 self.local(place, infras.collect(), server)
             }
             clouds => self.clouds(place, clouds, server),
+        }
+    }
+
+    /// Size of emulated Kubernetes, typed or the default.
+    pub(super) fn kubernetes_size(&mut self) -> KubernetesSize {
+        let typed = self.request.kubernetes_size.as_deref().map(str::parse);
+        match typed.transpose() {
+            Ok(size) => size.unwrap_or_default(),
+            Err(message) => {
+                self.error(format!("--kubernetes-size: {message}"));
+                KubernetesSize::default()
+            }
         }
     }
 

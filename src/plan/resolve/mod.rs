@@ -32,6 +32,7 @@ use super::{
     fit, ramp,
 };
 use crate::config::{Config, PlanSettings, RampSetting, Thresholds};
+use crate::infrastructure::KubernetesSize;
 use crate::metric::Limit;
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
@@ -94,6 +95,7 @@ struct Basis {
     server_env: Vec<ServerVariable>,
     budgets: Vec<Limit>,
     infrastructure: Choice,
+    kubernetes_size: KubernetesSize,
     scenarios: Vec<ScenarioId>,
     /// Requested size, before any reduction.
     size: Size,
@@ -126,11 +128,22 @@ impl Resolver<'_> {
         let sky = self.sky(&server);
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
+        let kubernetes_size = self.kubernetes_size();
         let size = self.size(users, iterations, &infrastructure.chosen);
         let scenarios = self.scenarios(&infrastructure);
         self.unused_flags(&server, &infrastructure, &scenarios);
         let infrastructure = infrastructure.unless_unused(&scenarios);
-        Basis { timing, server, sky, server_env, budgets, infrastructure, scenarios, size }
+        Basis {
+            timing,
+            server,
+            sky,
+            server_env,
+            budgets,
+            infrastructure,
+            kubernetes_size,
+            scenarios,
+            size,
+        }
     }
 
     /// Plan whose load is reduced by `reduction`.
@@ -169,6 +182,8 @@ impl Resolver<'_> {
             server_profile: request.server_profile.clone(),
             infrastructure: basis.infrastructure.chosen.clone(),
             without_infrastructure: basis.infrastructure.reason_for_none.clone(),
+            catalog: request.catalog.clone(),
+            kubernetes_size: basis.kubernetes_size,
             run_async: request.run_async,
             keep_server: request.keep_server,
             thresholds: thresholds(config, &scenarios),

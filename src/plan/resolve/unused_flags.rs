@@ -14,6 +14,7 @@ impl Resolver<'_> {
         scenarios: &[ScenarioId],
     ) {
         self.unused_credentials(server, &infrastructure.chosen);
+        self.unused_emulation(&infrastructure.chosen);
         // If all scenario names are wrong, it is unknown which scenarios were meant.
         if scenarios.iter().any(|id| id.kind() != ScenarioKind::Probe) {
             self.unused_infra(&infrastructure.chosen, scenarios);
@@ -35,6 +36,25 @@ impl Resolver<'_> {
             self.error(
                 "--copy-credentials: this plan launches on no cloud; name one with -c, or remove \
                  --copy-credentials"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn unused_emulation(&mut self, chosen: &Infrastructure) {
+        let (aws, kubernetes) = [LocalInfra::EmulatedAws, LocalInfra::EmulatedKubernetes]
+            .map(|it| chosen.uses(it))
+            .into();
+        if self.request.catalog.is_some() && !aws && !kubernetes {
+            self.error(
+                "--catalog: only for emulated infras; add `-c emulated-aws`, or remove --catalog"
+                    .to_owned(),
+            );
+        }
+        if self.request.kubernetes_size.is_some() && !kubernetes {
+            self.error(
+                "--kubernetes-size: only for `-c emulated-kubernetes`; add it, or remove \
+                 --kubernetes-size"
                     .to_owned(),
             );
         }

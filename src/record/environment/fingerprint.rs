@@ -17,7 +17,7 @@ pub struct Fingerprint {
     /// on memory and CPU time, machine size as SkyPilot counts it, and numbers of workers.
     pub host: String,
     /// Hash of settings that do not depend on the machine: SkyPilot's build and constants, the
-    /// server's mode, variables that affect memory, infras and modifications.
+    /// server's mode, variables that affect memory, infras, modifications and catalogs.
     pub settings: String,
 }
 
@@ -37,6 +37,7 @@ impl Fingerprint {
             server_environment,
             infrastructure,
             modifications,
+            catalog,
             // Addresses and paths differ in each run.
             client: _,
             machine,
@@ -57,13 +58,20 @@ impl Fingerprint {
         let huge_pages =
             memory_settings.map_or(&HugePages::Unknown, |settings| &settings.huge_pages);
         let host = (cpus, cpu_model, memory, system, limits, counted, huge_pages);
+        // Without the date: the same files of another day are the same settings.
+        let catalog = catalog.as_ref().map(|catalog| &catalog.hash);
         let settings = (
             (&sky.version, &sky.commit, sky.constants),
             (&server.version, &server.commit, &server.api_version),
             (server.consolidation, server.serve_consolidation, server.clouds),
             (memory_settings.map(|settings| &settings.variables), infrastructure, modifications),
         );
-        Self { host: hash(&host), settings: hash(&settings) }
+        let settings = match catalog {
+            Some(catalog) => hash(&(settings, catalog)),
+            // As earlier builds hashed them, so that runs without a cloud stay comparable.
+            None => hash(&settings),
+        };
+        Self { host: hash(&host), settings }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Environment of a run (SkyPilot, server, client, machine): `environment.json`, written by the
 //! coordinator, read by scenarios and by the report.
 
+mod catalog;
 mod fingerprint;
 mod server_environment;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
+pub use catalog::{CatalogFacts, CatalogSource};
 pub use fingerprint::Fingerprint;
 pub use server_environment::{HugePages, MemorySettings, RecordedEnvironment, ServerEnvironment};
 
@@ -39,6 +41,10 @@ pub struct Environment {
     pub infrastructure: Vec<String>,
     /// Differences from an unmodified SkyPilot, which the loopback Slurm cluster needs.
     pub modifications: Vec<String>,
+    /// Catalogs of clouds that the server was started with; `None` without any, or in runs of
+    /// earlier builds.
+    #[serde(default)]
+    pub catalog: Option<CatalogFacts>,
     /// Settings with which scenarios connect to the server.
     pub client: ClientSettings,
     /// Machine of the load generator, and of a server that is not remote.
@@ -74,6 +80,10 @@ pub struct SkyUnderTest {
     /// remote server.
     #[serde(default)]
     pub counted: Option<CountedMachine>,
+    /// Extras of SkyPilot's Python package, such as `aws`; `None` if skyload did not install
+    /// SkyPilot, or in runs of earlier builds.
+    #[serde(default)]
+    pub extras: Option<Vec<String>>,
 }
 
 /// Machine size as SkyPilot counts it, from which SkyPilot derives its numbers of workers.

@@ -45,12 +45,21 @@ pub struct LoadRequest {
     #[arg(long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::API)]
     pub api: Vec<String>,
 
-    /// Infra to launch on: loopback (a Slurm cluster on this machine), none, or values of
-    /// SkyPilot's --infra, such as aws or kubernetes [default: loopback for an isolated
-    /// server].
+    /// Infra to launch on: loopback (a Slurm cluster on this machine), emulated-aws,
+    /// emulated-kubernetes (without launches), none, or values of SkyPilot's --infra, such as
+    /// aws or kubernetes [default: loopback for an isolated server].
     #[arg(short = 'c', long, visible_aliases = aliases::INFRA)]
     #[arg(value_name = "LIST", num_args = 1..)]
     pub infra: Vec<String>,
+
+    /// Folder with SkyPilot's catalogs for emulated infras, such as aws/vms.csv [default: the
+    /// public catalogs, downloaded once].
+    #[arg(long, value_name = "DIR")]
+    pub catalog: Option<PathBuf>,
+
+    /// Size of emulated Kubernetes [default: 100x1000].
+    #[arg(long, value_name = "NODESxPODS", allow_hyphen_values = true)]
+    pub kubernetes_size: Option<String>,
 
     /// Add `--async` to CLI commands that launch something: they do not wait for the launch.
     #[arg(long)]

@@ -44,6 +44,7 @@ fn of_environment(table: &mut Table, environment: &Environment) {
         None => version.to_owned(),
     };
     table.fact("SkyPilot", Some(with_commit(&sky.version, &sky.commit)));
+    table.fact("extras of SkyPilot", sky.extras.as_ref().map(|extras| extras.join(", ")));
     table.fact("server version", Some(with_commit(&server.version, &server.commit)));
     table.fact("server API version", Some(server.api_version.clone()));
     let workers = server.workers.map(|workers| {

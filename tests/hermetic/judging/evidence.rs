@@ -122,6 +122,7 @@ fn environment() -> Environment {
             },
             constants_source: "sky/server/config.py".to_owned(),
             counted: None,
+            extras: None,
         },
         server: ServerUnderTest {
             identity: Some(process(1)),

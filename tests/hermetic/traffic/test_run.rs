@@ -147,6 +147,7 @@ fn environment(server: &FakeServer) -> anyhow::Result<Environment> {
             constants: WorkerConstants::default(),
             constants_source: "fake".to_owned(),
             counted: None,
+            extras: None,
         },
         server: ServerUnderTest {
             identity: ProcessIdentity::of(server.pid()),

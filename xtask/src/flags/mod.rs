@@ -6,7 +6,10 @@ mod load;
 mod profile;
 mod results;
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
+use skyload::infrastructure::KubernetesSize;
 
 pub(crate) use bench::{Bench, BenchProfiler};
 pub(crate) use load::{Load, Results};
@@ -37,7 +40,7 @@ pub(crate) enum Command {
     Schema,
     /// Run every test that needs no SkyPilot server.
     Test(Test),
-    /// Start, show or stop a loopback Slurm cluster.
+    /// Start, show or stop local infras, for SkyPilot to launch on.
     #[command(subcommand)]
     Infra(Infra),
     /// Compare skyload with other tools in one run, as ratios.
@@ -49,6 +52,9 @@ pub(crate) enum Command {
     /// Keeper of the nodes of emulated AWS; started by the supervisor.
     #[command(name = loopback::KEEPER_COMMAND, hide = true)]
     NodeKeeper(Nodes),
+    /// API of emulated Kubernetes; started by the parent of node processes.
+    #[command(name = loopback::KUBERNETES_API_COMMAND, hide = true)]
+    KubernetesApi(KubernetesApi),
     /// Process of the profiler; started by `load` and `profile`.
     #[command(name = "__profile", hide = true)]
     Profiler(Profiler),
@@ -68,16 +74,30 @@ pub(crate) struct Test {
 
 #[derive(Subcommand)]
 pub(crate) enum Infra {
-    /// Start a loopback Slurm cluster with one node, which runs until `infra down`.
+    /// Start local infras, which run until `infra down`.
     Up(InfraUp),
-    /// Show whether the cluster is running.
+    /// Show which local infras are running.
     Status,
-    /// Stop the cluster and remove its files.
+    /// Stop the local infras and remove their files.
     Down,
 }
 
 #[derive(Args)]
 pub(crate) struct InfraUp {
+    /// Local infras to start: loopback (a Slurm cluster), emulated-aws, emulated-kubernetes
+    /// [default: loopback].
+    #[arg(short = 'c', long, value_name = "LIST", num_args = 1..)]
+    pub(crate) infra: Vec<String>,
+
+    /// Folder with SkyPilot's catalogs for emulated infras, such as aws/vms.csv [default: the
+    /// public catalogs, downloaded once].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) catalog: Option<PathBuf>,
+
+    /// Size of emulated Kubernetes [default: 100x1000].
+    #[arg(long, value_name = "NODESxPODS")]
+    pub(crate) kubernetes_size: Option<String>,
+
     /// SkyPilot of the nodes: a version from PyPI, the newest nightly, or a sky program
     /// [default: 0.14.1].
     #[arg(long, value_name = "VERSION|nightly|PATH")]
@@ -88,4 +108,12 @@ pub(crate) struct InfraUp {
 pub(crate) struct Nodes {
     /// Options of the process as one JSON value.
     pub(crate) options: String,
+}
+
+#[derive(Args)]
+pub(crate) struct KubernetesApi {
+    /// Port on 127.0.0.1.
+    pub(crate) port: u16,
+    /// Size of the cluster.
+    pub(crate) size: KubernetesSize,
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use loopback::ServerSetup;
 use skyload::env;
 use skyload::infrastructure::Infrastructure;
 
@@ -19,9 +20,9 @@ const CONFIG: &str = "jobs:\n  controller:\n    consolidation_mode: true\n";
 pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
     let setup = context.setup.as_ref();
     // Older releases reject a configuration with `consolidation_mode`.
-    let default_config = context.sky.facts.consolidates.then_some(CONFIG);
-    if let Some(config) = setup.map(|setup| setup.config.as_str()).or(default_config) {
-        write(&home.join(".sky/config.yaml"), config, 0o600)?;
+    let default_config = context.sky.facts.consolidates.then(|| CONFIG.to_owned());
+    if let Some(config) = setup.map(ServerSetup::config).or(default_config) {
+        write(&home.join(".sky/config.yaml"), &config, 0o600)?;
     }
     // SkyPilot names its ssh sockets in /tmp after this id, by which cleanup finds them.
     write(&home.join(".sky/user_hash"), &context.run.id().new_user(), 0o600)?;
@@ -29,7 +30,9 @@ pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
         for file in &setup.home_files {
             write(&home.join(&file.path), &file.content, file.mode)?;
         }
-        copy_folder(&setup.wheels, &home.join(".sky/wheels"))?;
+        for folder in &setup.home_folders {
+            copy_folder(&folder.from, &home.join(&folder.to))?;
+        }
     }
     if let (Infrastructure::Clouds(clouds), true) =
         (&context.plan.infrastructure, context.copies_credentials)
@@ -39,7 +42,7 @@ pub(super) fn home(context: &Context<'_>, home: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Variables of a server that launches on the loopback Slurm cluster.
+/// Variables of a server that launches on local infras.
 pub(super) fn variables(context: &Context<'_>) -> Vec<(String, String)> {
     let Some(setup) = &context.setup else { return Vec::new() };
     let mut variables = setup.variables();

@@ -64,6 +64,17 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
     &["--api", "status", "--copy-credentials"],
     &["--copy-credentials: this plan launches on no cloud"],
 )]
+#[case::catalog_without_emulated_infra(
+    &["--api", "status", "--catalog", "/nowhere"],
+    &["--catalog: expected a folder with SkyPilot's catalogs", "--catalog: only for emulated infras"],
+)]
+#[case::size_of_kubernetes_without_it(
+    &["--api", "status", "--kubernetes-size", "10x"],
+    &[
+        "--kubernetes-size: expected NODESxPODS such as 100x1000",
+        "--kubernetes-size: only for `-c emulated-kubernetes`",
+    ],
+)]
 #[case::credentials_for_another_server(
     &["--server", "http://127.0.0.1:9", "--copy-credentials"],
     &["--copy-credentials: only for an isolated server"],

@@ -1,5 +1,246 @@
-//! Emulated AWS: AWS's API on loopback, with nodes in namespaces of this machine.
+//! Emulated AWS: AWS's API on loopback, answered by moto, for SkyPilot's own AWS code, with nodes in
+//! namespaces of this machine.
 //!
+//! [`Emulation::start`] starts it. Its parts:
+//!
+//! * [`moto`]: server of the API, in a Python environment of its own.
+//! * [`account`]: parts of an AWS account that moto's account lacks.
 //! * [`nodes`]: one node for each EC2 instance.
+//! * [`setup`]: settings of an API server that launches on emulated AWS.
 
+mod account;
+mod moto;
 pub(crate) mod nodes;
+mod setup;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context as _, Result, bail};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::Workspace;
+use nix::unistd::{getegid, geteuid};
+use skyload::ids::RunId;
+use skyload::infrastructure::LocalInfra;
+use skyload::poll::Probe;
+use skyload::record::Version;
+
+use crate::account::Account;
+use crate::base_dir::BaseDir;
+use crate::catalog::Catalog;
+use crate::client::{self, ClientFiles, NODE_CLIENTS, make_folder};
+use crate::image::{Image, ImageKind};
+use crate::ports::{InfraPorts, find_free_for_an_api};
+use crate::record::Record;
+use crate::running::{InfraOptions, Running, existing};
+use crate::setup::ServerSetup;
+use crate::skypilot::SkyPilot;
+use crate::supervisor;
+use account::REGIONS;
+use moto::Moto;
+use nodes::{NodePackages, NodesSettings};
+use setup::ServerParts;
+
+pub(crate) use nodes::{obstacle, obstacle_of};
+
+/// Running emulated AWS.
+pub(crate) struct Emulation {
+    pub(crate) running: Running,
+    nodes: NodesSettings,
+}
+
+/// Installed and built files that emulated AWS is made of.
+struct Parts {
+    packages: NodePackages,
+    moto: Moto,
+    catalog: Catalog,
+    image: Image,
+}
+
+impl Emulation {
+    /// Starts emulated AWS, or reuses a persistent one that is for the same SkyPilot. Installs
+    /// moto, downloads packages and catalogs, and builds the node image if missing.
+    pub(crate) fn start(
+        workspace: &Workspace,
+        sky: &SkyPilot,
+        options: &InfraOptions,
+        signals: &Signals,
+        progress: Progress,
+    ) -> Result<Self> {
+        if let Some(obstacle) = obstacle().or_else(|| obstacle_of(sky)) {
+            bail!("{obstacle}");
+        }
+        // Checked first: building an image for another SkyPilot would be in vain.
+        let existing = existing(workspace, LocalInfra::EmulatedAws, sky, progress)?;
+        let base_dir = BaseDir::of(workspace)?;
+        let state = &workspace.state;
+        let packages = NodePackages::prepare(&base_dir, state, progress)?;
+        signals.check()?;
+        let moto = Moto::prepare(state, progress)?;
+        signals.check()?;
+        let catalog = Catalog::prepare(sky, state, options.catalog.as_deref(), progress)?;
+        signals.check()?;
+        let image = Image::prepare(ImageKind::Aws, &base_dir, workspace, sky, progress)?;
+        signals.check()?;
+        let parts = Parts { packages, moto, catalog, image };
+        if let Some(record) = existing {
+            if record.priority != options.priority {
+                progress.note(record.priority.mismatch_note());
+            }
+            let api = api_of(&record)?;
+            let nodes = parts.nodes(&record, api);
+            let setup = parts.server_setup(&record, api, &nodes)?;
+            let hash = parts.image.hash.as_str();
+            let running = Running::reused(workspace, record, setup, Some(hash), progress)?;
+            return Ok(Self { running, nodes });
+        }
+        Self::start_new(workspace, sky, options, &base_dir, &parts, signals, progress)
+    }
+
+    fn start_new(
+        workspace: &Workspace,
+        sky: &SkyPilot,
+        options: &InfraOptions,
+        base_dir: &BaseDir,
+        parts: &Parts,
+        signals: &Signals,
+        progress: Progress,
+    ) -> Result<Self> {
+        let id = RunId::generate().to_string();
+        let port = find_free_for_an_api()?;
+        let api = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let record = Record {
+            version: Version,
+            owner: options.lifetime.owner(),
+            supervisor: None,
+            folder: base_dir.nodes(&id),
+            // Nodes have users of their own, in namespaces; daemons run as this user.
+            account: Account {
+                uid: geteuid().as_raw(),
+                gid: getegid().as_raw(),
+                is_nodes_only: false,
+            },
+            ports: InfraPorts::EmulatedAws { aws_api: port },
+            sky: sky.program.clone(),
+            sky_version: sky.version.clone(),
+            wheel_hash: Some(parts.image.hash.clone()),
+            image: Some(parts.image.folder.clone()),
+            priority: options.priority,
+            id,
+        };
+        let step = progress.step("Starting emulated AWS on loopback");
+        record.write(workspace)?;
+        let nodes = parts.nodes(&record, api);
+        let setup = parts.server_setup(&record, api, &nodes)?;
+        // From here on, Drop tears down in case of an error.
+        let mut running = Running::started(workspace, record, setup);
+        parts.provision(&running.record)?;
+        let home = running.record.folder.join("moto");
+        let daemons = vec![
+            parts.moto.daemon(api, &home, running.record.log("moto"))?,
+            nodes::daemon(&nodes, running.record.log("node-keeper"))?,
+        ];
+        let launched = supervisor::launch(workspace, &running.record, variables(), daemons)?;
+        running.record.supervisor = launched.identity();
+        // Written again, so that the next run finds the supervisor if this one is killed.
+        running.record.write(workspace)?;
+        // The keeper is started after moto answers.
+        let is_ready = || Probe::of(nodes.socket().exists(), "moto or the node keeper is starting");
+        launched.wait_until_ready(signals, is_ready)?;
+        account::fill(&parts.moto, api, &step)?;
+        step.done(format!("{}, AWS's API on port {port}", LocalInfra::EmulatedAws.infra()));
+        Ok(Self { running, nodes })
+    }
+
+    /// Terminates the instances whose names contain `tag`, and returns their names: each
+    /// instance is a node of a SkyPilot cluster.
+    pub(crate) fn terminate_left(&self, tag: &str) -> Vec<String> {
+        // An error is reported like an instance, since instances may be left.
+        nodes::terminate_named(&self.nodes, tag)
+            .unwrap_or_else(|error| vec![format!("{tag}: listing instances failed: {error:#}")])
+    }
+}
+
+/// Names and states of the instances of a running emulated AWS.
+pub(crate) fn instances(record: &Record) -> Result<Vec<String>> {
+    nodes::instances(api_of(record)?, &regions())
+}
+
+fn regions() -> Vec<String> {
+    REGIONS.map(str::to_owned).to_vec()
+}
+
+/// Address of AWS's API of the emulation of `record`.
+fn api_of(record: &Record) -> Result<SocketAddr> {
+    match record.ports {
+        InfraPorts::EmulatedAws { aws_api } => Ok((Ipv4Addr::LOCALHOST, aws_api).into()),
+        _ => bail!("expected the record of emulated AWS, got that of {}", record.name()),
+    }
+}
+
+/// Environment of the daemons, complete but for variables of their own.
+fn variables() -> Vec<(String, String)> {
+    const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    [("PATH", PATH), ("LANG", "C.UTF-8")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
+impl Parts {
+    fn nodes(&self, record: &Record, api: SocketAddr) -> NodesSettings {
+        NodesSettings {
+            folder: record.folder.join("nodes"),
+            home: self.image.home(),
+            packages: self.packages.folder.clone(),
+            api,
+            regions: regions(),
+            priority: record.priority,
+        }
+    }
+
+    fn server_setup(
+        &self,
+        record: &Record,
+        api: SocketAddr,
+        nodes: &NodesSettings,
+    ) -> Result<ServerSetup> {
+        let client = ClientFiles::of(&record.folder);
+        let mut setup = setup::server_setup(ServerParts {
+            api,
+            proxy_command: &nodes::proxy_command(nodes)?,
+            catalog: &self.catalog,
+            wheels: self.image.wheels(),
+            site: client.site(),
+            priority: record.priority,
+        });
+        if !self.missing_programs()?.is_empty() {
+            setup.programs.push(client.programs());
+        }
+        Ok(setup)
+    }
+
+    /// Creates the folder of the emulation, with the API server's files.
+    fn provision(&self, record: &Record) -> Result<()> {
+        let folder = &record.folder;
+        let creating = || format!("creating `{}`", folder.display());
+        make_folder(folder, 0o711).with_context(creating)?;
+        fs::create_dir(folder.join("log")).with_context(creating)?;
+        let client = ClientFiles::of(folder);
+        client.create()?;
+        if let Some((programs, libraries)) = self.packages.unpacked() {
+            for name in self.missing_programs()? {
+                client.add_unpacked(name, &programs.join(name), &libraries)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Programs that the API server needs and that are only in the unpacked packages.
+    fn missing_programs(&self) -> Result<Vec<&'static str>> {
+        match self.packages.folder {
+            Some(_) => client::missing(&NODE_CLIENTS),
+            None => Ok(Vec::new()),
+        }
+    }
+}

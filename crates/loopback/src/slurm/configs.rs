@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::layout::Layout;
 use super::packages::Packages;
-use super::ports::Ports;
+use super::ports::SlurmPorts;
 use crate::account::USER;
 use crate::image::Image;
 use crate::priority::NodePriority;
@@ -25,7 +27,7 @@ const TASK_PROLOG: &str = include_str!("site/task-prolog.sh");
 pub(super) fn slurm_conf(
     layout: &Layout,
     packages: &Packages,
-    ports: &Ports,
+    ports: &SlurmPorts,
     host: &str,
 ) -> String {
     // `NoInAddrAny` and `NoCtldInAddrAny` bind the daemons to their addresses instead of all.
@@ -83,7 +85,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 DefaultTime=1-00:00:
 /// Content of `sshd_config` of the login node. Sessions get the environment `variables`.
 pub(super) fn sshd_config(
     layout: &Layout,
-    ports: &Ports,
+    ports: &SlurmPorts,
     variables: &[(String, String)],
 ) -> String {
     // sshd's defaults of 10 sessions and 10 starting connections are too few for a load.
@@ -137,13 +139,8 @@ pub(super) fn task_prolog(layout: &Layout, image: &Image, priority: NodePriority
         .replace("@NICE@", priority.nice())
 }
 
-/// Script that runs an unpacked program with its libraries.
-pub(super) fn wrapper(program: &Path, libraries: &str) -> String {
-    format!("#!/bin/sh\nLD_LIBRARY_PATH='{libraries}' exec '{}' \"$@\"\n", program.display())
-}
-
 /// Content of the API server's `~/.slurm/config`.
-pub(super) fn slurm_hosts(layout: &Layout, ports: &Ports) -> String {
+pub(super) fn slurm_hosts(layout: &Layout, ports: &SlurmPorts) -> String {
     format!(
         "Host {CLUSTER}
   HostName 127.0.0.1
@@ -157,31 +154,18 @@ pub(super) fn slurm_hosts(layout: &Layout, ports: &Ports) -> String {
     )
 }
 
-/// Content of the API server's `~/.sky/config.yaml`.
-pub(super) fn sky_config(layout: &Layout) -> String {
-    // Consolidation runs the jobs and serve controllers in the API server, not on clusters of
-    // their own.
-    format!(
-        "slurm:
-  cluster_configs:
-    {CLUSTER}:
-      tmpdir: {}
-jobs:
-  controller:
-    consolidation_mode: true
-serve:
-  controller:
-    consolidation_mode: true
-",
-        layout.at("tmp").display()
-    )
+/// Slurm's part of the API server's `~/.sky/config.yaml`.
+pub(super) fn sky_config(layout: &Layout) -> Value {
+    let cluster = json!({ "tmpdir": layout.at("tmp").display().to_string() });
+    json!({ "slurm": { "cluster_configs": { CLUSTER: cluster } } })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PORTS: Ports = Ports { ssh: 23_001, slurmctld: 23_002, slurmd: 23_003, skylets: 24_000 };
+    const PORTS: SlurmPorts =
+        SlurmPorts { ssh: 23_001, slurmctld: 23_002, slurmd: 23_003, skylets: 24_000 };
 
     fn layout() -> Layout {
         Layout::new("/state/nodes-1".into())

@@ -5,6 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::client::ClientFiles;
+use crate::record::Record;
+
 /// Folder of a loopback Slurm cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
@@ -20,6 +23,10 @@ impl Layout {
         Self { folder }
     }
 
+    pub(super) fn of(record: &Record) -> Self {
+        Self::new(record.folder.clone())
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -32,10 +39,6 @@ impl Layout {
     /// Home of the user that SkyPilot logs in as.
     pub(super) fn home(&self) -> PathBuf {
         self.at("home")
-    }
-
-    pub(super) fn log(&self, daemon: &str) -> PathBuf {
-        self.at("log").join(format!("{daemon}.log"))
     }
 
     pub(super) fn slurm_conf(&self) -> PathBuf {
@@ -58,19 +61,14 @@ impl Layout {
         self.at("ssh/host_key")
     }
 
+    /// Files of the API server.
+    pub(super) fn client(&self) -> ClientFiles {
+        ClientFiles::of(&self.folder)
+    }
+
     /// Private key that the API server logs in with.
     pub(super) fn client_key(&self) -> PathBuf {
-        self.at("client/key")
-    }
-
-    /// Folder for the API server's PATH.
-    pub(super) fn server_programs(&self) -> PathBuf {
-        self.at("client/bin")
-    }
-
-    /// Folder for the API server's PYTHONPATH.
-    pub(super) fn server_site(&self) -> PathBuf {
-        self.at("client/site")
+        self.client().folder().join("key")
     }
 
     pub(super) fn task_prolog(&self) -> PathBuf {
@@ -79,15 +77,5 @@ impl Layout {
 
     pub(super) fn skylet_ports(&self) -> PathBuf {
         self.at("skylet-ports")
-    }
-
-    /// File with the `NodeFigures`, written by the supervisor.
-    pub(super) fn figures(&self) -> PathBuf {
-        self.at("figures.json")
-    }
-
-    /// File with the list of running node processes, written by the supervisor.
-    pub(super) fn members(&self) -> PathBuf {
-        self.at("members.json")
     }
 }

@@ -14,16 +14,16 @@ const SKYLETS_APART: u16 = 500;
 /// Ports of a loopback Slurm cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Ports {
-    pub(super) ssh: u16,
-    pub(super) slurmctld: u16,
-    pub(super) slurmd: u16,
+pub(crate) struct SlurmPorts {
+    pub(crate) ssh: u16,
+    pub(crate) slurmctld: u16,
+    pub(crate) slurmd: u16,
     /// First port for skylets.
-    pub(super) skylets: u16,
+    pub(crate) skylets: u16,
 }
 
-impl Ports {
-    pub(super) fn find_free() -> Result<Self> {
+impl SlurmPorts {
+    pub(crate) fn find_free() -> Result<Self> {
         let mut free =
             DAEMONS.ports().into_iter().filter(|port| is_free_on(Ipv4Addr::UNSPECIFIED, *port));
         let mut next = || free.next().context("finding a free port");
@@ -41,9 +41,9 @@ mod tests {
 
     #[test]
     fn ports_are_free_and_differ() {
-        let taken = Ports::find_free().unwrap();
+        let taken = SlurmPorts::find_free().unwrap();
         let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, taken.ssh)).unwrap();
-        let found = Ports::find_free().unwrap();
+        let found = SlurmPorts::find_free().unwrap();
         assert_ne!(found.ssh, taken.ssh);
         assert_ne!(found.ssh, found.slurmctld);
         assert_ne!(found.slurmctld, found.slurmd);

@@ -1,62 +1,55 @@
 //! Settings of an API server that launches on the loopback Slurm cluster.
 
-use anyhow::{Context as _, Result};
-use host::tools::on_path;
-use xshell::Shell;
+use anyhow::Result;
+use skyload::infrastructure::LOOPBACK;
 
 use super::configs;
 use super::layout::Layout;
 use super::packages::Packages;
-use super::ports::Ports;
+use super::ports::SlurmPorts;
+use crate::client::{self, NODE_CLIENTS};
 use crate::image::Image;
 use crate::priority::NodePriority;
 use crate::setup::{HomeFile, ServerSetup};
 
-/// Programs that the API server starts to reach nodes.
-pub(super) const SERVER_PROGRAMS: [&str; 4] = ["ssh", "scp", "ssh-keygen", "rsync"];
-
-/// Modifications for loopback, next to the one of [`NodePriority`].
-const MODIFICATIONS: [&str; 8] = [
+/// Modifications for Slurm, next to the one of [`NodePriority`] and to those of every local infra.
+const MODIFICATIONS: [&str; 5] = [
     "nodes: SkyPilot's runtime is prebuilt, not installed from the internet",
     "nodes: one skylet port per cluster, on loopback instead of all interfaces",
     "nodes: `sky logs` waits 10 min for a job's first output, instead of 5 s",
     "nodes: a job's driver may take 10 min to start before the job fails, instead of 1 min",
-    "API server: no network check against public addresses",
     "API server: Slurm counts as a cloud that can open ports (nothing to open on loopback)",
-    "API server: one consolidated jobs controller, instead of as many as fit into memory",
-    "API server: load balancers of services listen on loopback instead of all interfaces",
 ];
 
 /// Settings of an API server that launches on the cluster.
 pub(super) fn server_setup(
     layout: &Layout,
     packages: &Packages,
-    ports: &Ports,
+    ports: &SlurmPorts,
     image: &Image,
     priority: NodePriority,
 ) -> Result<ServerSetup> {
+    let modifications = [priority.modification()].into_iter().chain(MODIFICATIONS);
     Ok(ServerSetup {
-        infra: format!("slurm/{}", configs::CLUSTER),
         config: configs::sky_config(layout),
         home_files: vec![HomeFile {
             path: ".slurm/config".into(),
             content: configs::slurm_hosts(layout, ports),
             mode: 0o600,
         }],
-        wheels: image.wheels(),
-        modifications: [priority.modification()]
-            .into_iter()
-            .chain(MODIFICATIONS)
-            .map(str::to_owned)
-            .collect(),
-        programs: (!missing(packages)?.is_empty()).then(|| layout.server_programs()),
-        site: layout.server_site(),
+        programs: match missing(packages)?.is_empty() {
+            true => Vec::new(),
+            false => vec![layout.client().programs()],
+        },
+        ..ServerSetup::new(LOOPBACK.to_owned(), layout.client().site(), modifications)
+            .with_wheels(image.wheels())
     })
 }
 
 /// Programs that the API server needs and that are only in the unpacked packages.
 pub(super) fn missing(packages: &Packages) -> Result<Vec<&'static str>> {
-    let shell = Shell::new().context("reading the current directory")?;
-    let is_missing = |name: &&str| packages.is_unpacked() && on_path(&shell, name).is_none();
-    Ok(SERVER_PROGRAMS.into_iter().filter(is_missing).collect())
+    match packages.is_unpacked() {
+        true => client::missing(&NODE_CLIENTS),
+        false => Ok(Vec::new()),
+    }
 }

@@ -1,34 +1,25 @@
-//! Start of a loopback Slurm cluster: folder, supervisor, and the wait until jobs are accepted.
+//! Start of a loopback Slurm cluster: folder, daemons, and whether jobs are accepted.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io;
+use std::fs::{self, File, Permissions};
 use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use host::signals::Signals;
-use host::workspace::{Workspace, own_program};
+use anyhow::{Context as _, Result};
 use nix::unistd::geteuid;
-use skyload::ids::ProcessIdentity;
-use skyload::poll;
+use skyload::poll::Probe;
 use xshell::{Shell, cmd};
 
 use super::configs;
 use super::layout::{FOLDERS, Layout};
 use super::node::{self, Node};
 use super::packages::Packages;
-use super::record::Record;
+use super::ports::SlurmPorts;
 use super::setup;
+use crate::client::make_folder;
 use crate::image::Image;
-use crate::priority::NodePriority;
-use crate::site::SERVER_PATCHES;
-use crate::supervisor::{self, Daemon, NodesOptions};
-
-/// Time limit for a start, which takes 2 s on an idle machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+use crate::record::Record;
+use crate::supervisor::{Daemon, Readiness};
 
 /// Script that sshd runs first in each session on a node.
 const SSH_RC: &str = include_str!("site/ssh-rc.sh");
@@ -36,11 +27,12 @@ const SSH_RC: &str = include_str!("site/ssh-rc.sh");
 /// Creates the cluster's folder with configuration files, keys, scripts and patches.
 pub(super) fn provision(
     record: &Record,
+    ports: &SlurmPorts,
     packages: &Packages,
     image: &Image,
     node: &Node,
 ) -> Result<()> {
-    let layout = record.layout();
+    let layout = Layout::of(record);
     let creating = || format!("creating `{}`", layout.folder().display());
     // Node processes pass through this folder, and need not list it.
     make_folder(layout.folder(), 0o711).with_context(creating)?;
@@ -58,15 +50,15 @@ pub(super) fn provision(
     write(&layout.at("passwd"), &record.account.passwd(&layout.home())?)?;
     write(&layout.at("group"), &record.account.group()?)?;
     write(&layout.at("hosts"), &configs::hosts(host))?;
-    write(&layout.slurm_conf(), &configs::slurm_conf(&layout, packages, &record.ports, host))?;
-    write(&layout.sshd_config(), &configs::sshd_config(&layout, &record.ports, &node.variables))?;
+    write(&layout.slurm_conf(), &configs::slurm_conf(&layout, packages, ports, host))?;
+    write(&layout.sshd_config(), &configs::sshd_config(&layout, ports, &node.variables))?;
     for name in [".bash_profile", ".bashrc"] {
         write(&layout.home().join(name), &configs::shell_profile(&node::path(packages)))?;
     }
     let session = SSH_RC.replace("@NICE@", record.priority.nice());
     write(&layout.home().join(".ssh/rc"), &session)?;
     // The first line of the file is the port that `skyload_node.py` begins after.
-    write(&layout.skylet_ports(), &format!("{}\n", record.ports.skylets))?;
+    write(&layout.skylet_ports(), &format!("{}\n", ports.skylets))?;
     write(&layout.task_prolog(), &configs::task_prolog(&layout, image, record.priority))?;
     fs::set_permissions(layout.task_prolog(), Permissions::from_mode(0o755))
         .context("making the task prolog executable")?;
@@ -74,38 +66,25 @@ pub(super) fn provision(
     make_ssh_key(packages, &layout.host_key())?;
 
     // Files of the API server, which nodes must not read or change.
-    for folder in [layout.at("client"), layout.server_programs(), layout.server_site()] {
-        make_folder(&folder, 0o700).with_context(creating)?;
-    }
+    let client = layout.client();
+    client.create()?;
     make_ssh_key(packages, &layout.client_key())?;
     fs::copy(layout.client_key().with_extension("pub"), layout.home().join(".ssh/authorized_keys"))
         .context("authorizing the API server's key")?;
-    write(&layout.server_site().join("sitecustomize.py"), SERVER_PATCHES)?;
     for name in setup::missing(packages)? {
-        let wrapper = layout.server_programs().join(name);
-        let program = packages.program(name)?;
-        write(&wrapper, &configs::wrapper(&program, &node::libraries(packages)))?;
-        fs::set_permissions(&wrapper, Permissions::from_mode(0o755))
-            .context("making a wrapper executable")?;
+        client.add_unpacked(name, &packages.program(name)?, &node::libraries(packages))?;
     }
     if geteuid().is_root() {
         // Root keeps the folder itself: its owner could replace `client`, from which root runs
         // programs.
         for entry in fs::read_dir(layout.folder()).context("listing the nodes' files")? {
             let path = entry.context("listing the nodes' files")?.path();
-            if path != layout.at("client") {
+            if path != client.folder() {
                 chown_all(record, &path)?;
             }
         }
     }
     Ok(())
-}
-
-/// Creates a folder with the mode `mode`, regardless of the umask.
-fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
-    // Restrictive first, so that the folder never has more permissions than `mode`.
-    DirBuilder::new().mode(0o700).create(path)?;
-    fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
 /// Makes the nodes' user the owner of a file, or of a folder with its contents.
@@ -142,16 +121,11 @@ fn make_ssh_key(packages: &Packages, path: &Path) -> Result<()> {
 }
 
 /// Daemons of the one node, in the order in which they are started.
-fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Result<Vec<Daemon>> {
+pub(super) fn daemons(record: &Record, packages: &Packages) -> Result<Vec<Daemon>> {
+    let (layout, priority) = (Layout::of(record), record.priority);
     let daemon = |name: &str, args: &[String]| -> Result<Daemon> {
-        Ok(Daemon {
-            name: name.to_owned(),
-            program: packages.program(name)?,
-            args: args.to_vec(),
-            priority: None,
-            log: layout.log(name),
-            opens: None,
-        })
+        let daemon = Daemon::new(name, packages.program(name)?, record.log(name));
+        Ok(Daemon { args: args.to_vec(), ..daemon })
     };
     let text = |path: &Path| path.display().to_string();
     let conf = text(&layout.slurm_conf());
@@ -176,7 +150,7 @@ fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Resu
     let sshd = ["-D".to_owned(), "-e".to_owned(), "-f".to_owned(), text(&layout.sshd_config())];
     Ok(vec![
         // The daemons of Slurm authenticate to each other through this socket.
-        Daemon { opens: Some(layout.munge_socket()), ..daemon("munged", &munged)? },
+        Daemon { ready: Readiness::Exists(layout.munge_socket()), ..daemon("munged", &munged)? },
         daemon("slurmctld", &slurmctld)?,
         // Jobs inherit the priority of slurmd, and sessions that of sshd.
         Daemon { priority: Some(priority), ..daemon("slurmd", &slurmd)? },
@@ -184,95 +158,18 @@ fn daemons(packages: &Packages, layout: &Layout, priority: NodePriority) -> Resu
     ])
 }
 
-/// Starts the supervisor: this program with the command [`supervisor::COMMAND`].
-pub(super) fn start(
-    workspace: &Workspace,
-    record: &Record,
-    packages: &Packages,
-    node: &Node,
-) -> Result<Child> {
-    let layout = record.layout();
-    let options = NodesOptions {
-        id: record.id.clone(),
-        owner: record.owner,
-        account: record.account,
-        variables: node.variables.clone(),
-        daemons: daemons(packages, &layout, record.priority)?,
-        figures: layout.figures(),
-        members: layout.members(),
-        folder: Some(record.folder.clone()),
-        record: Some(Record::file(workspace)),
-    };
-    let log = File::create(layout.log("supervisor")).context("creating the supervisor's log")?;
-    // No guard owns the supervisor: a persistent cluster outlives this process.
-    Command::new(own_program()?)
-        .arg(supervisor::COMMAND)
-        .arg(serde_json::to_string(&options).context("writing the supervisor's options")?)
-        // Cleanup finds a supervisor by this even if it is in no record yet.
-        .env(skyload::env::NODES_OF, &record.id)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().context("sharing the supervisor's log")?)
-        .stderr(log)
-        .spawn()
-        .context("starting the nodes' supervisor")
-}
-
-/// Waits until the node is idle in Slurm and the ssh server accepts connections.
-pub(super) fn wait_until_ready(
-    record: &Record,
-    node: &Node,
-    supervisor: &mut Child,
-    signals: &Signals,
-) -> Result<()> {
-    let mut last = String::new();
-    let ready = poll::during(READY_WITHIN, Duration::from_millis(100), || {
-        signals.check()?;
-        last = match node.read("sinfo", &["-h", "-o", "%t"]) {
-            // Slurm's node is ready; the login node's sshd may still be starting.
-            // Slurm writes `idle*` while slurmd does not respond.
-            Ok(state) if state.trim() == "idle" => {
-                match TcpStream::connect((Ipv4Addr::LOCALHOST, record.ports.ssh)) {
-                    Ok(_) => return Ok(Some(())),
-                    Err(error) => format!("ssh: {error}"),
-                }
+/// State of the cluster: ready if the node is idle in Slurm and the ssh server accepts connections.
+pub(super) fn state(ports: &SlurmPorts, node: &Node) -> Probe<()> {
+    match node.read("sinfo", &["-h", "-o", "%t"]) {
+        // Slurm's node is ready; the login node's sshd may still be starting.
+        // Slurm writes `idle*` while slurmd does not respond.
+        Ok(state) if state.trim() == "idle" => {
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, ports.ssh)) {
+                Ok(_) => Probe::Ready(()),
+                Err(error) => Probe::NotYet(format!("ssh: {error}")),
             }
-            Ok(state) => format!("the node's state is `{}`", state.trim()),
-            Err(error) => format!("{error:#}"),
-        };
-        if let Ok(Some(status)) = supervisor.try_wait() {
-            bail!(
-                "the nodes' supervisor exited during startup ({status}); last log lines:\n{}",
-                logs(&record.layout())
-            );
         }
-        Ok(None)
-    })?;
-    ready.with_context(|| {
-        format!(
-            "nodes not ready after {} s; last state: {last}; last log lines:\n{}",
-            READY_WITHIN.as_secs(),
-            logs(&record.layout())
-        )
-    })
-}
-
-/// Last lines of all logs, with a hint.
-fn logs(layout: &Layout) -> String {
-    const LINES: usize = 6;
-    let mut text = String::new();
-    for name in ["supervisor", "munged", "slurmctld", "slurmd", "sshd"] {
-        let log = fs::read(layout.log(name)).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        for line in &lines[lines.len().saturating_sub(LINES)..] {
-            text.push_str(&format!("    {name}: {line}\n"));
-        }
+        Ok(state) => Probe::NotYet(format!("the node's state is `{}`", state.trim())),
+        Err(error) => Probe::NotYet(format!("{error:#}")),
     }
-    text + "  hint: look at the lines of the daemon that exited first"
-}
-
-/// Pid and start time of the supervisor.
-pub(super) fn identity(supervisor: &Child) -> Option<ProcessIdentity> {
-    ProcessIdentity::of(supervisor.id())
 }

@@ -47,6 +47,23 @@ pub(super) fn descendants() -> Result<Vec<Descendant>> {
     Ok(ours.into_iter().filter_map(|pid| all.remove(&pid)).collect())
 }
 
+impl Descendant {
+    pub(super) const fn pid(&self) -> u32 {
+        self.identity.pid
+    }
+}
+
+/// Pids of `processes`, and of those among `all` that descend from them.
+pub(super) fn with_descendants(
+    processes: impl Iterator<Item = u32>,
+    all: &[Descendant],
+) -> HashSet<u32> {
+    let parents = all.iter().map(|process| (process.pid(), process.parent)).collect();
+    let mut pids = processes.collect();
+    add_descendants(&mut pids, &parents);
+    pids
+}
+
 /// Process of a `/proc/PID/stat`. `ticks` is the number of clock ticks per second, `page` the
 /// page size in bytes.
 fn parse(pid: u32, stat: &[u8], ticks: u64, page: u64) -> Option<Descendant> {

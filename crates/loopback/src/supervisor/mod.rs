@@ -6,10 +6,12 @@
 //! when a daemon exits.
 
 mod autogroup;
+mod daemon;
 mod descendants;
 mod exposure;
+mod launch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
 use skyload::poll::{self, Probe, wait_until};
-use skyload::record::nodes::NodeFigures;
+use skyload::record::nodes::{CloudApiFigures, NodeFigures};
 use skyload::record::write_json;
 use skyload::units::ByteSize;
 use skyload::usage::Usage;
@@ -35,14 +37,16 @@ use skyload::usage::Usage;
 use super::account::Account;
 use super::priority::NodePriority;
 use autogroup::LoweredSessions;
+pub(crate) use daemon::{Daemon, Readiness, Role};
 use descendants::Descendant;
+pub(crate) use launch::launch;
 
 /// Interval at which the supervisor checks for exited daemons, signals and its owner.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Interval at which CPU, memory and sockets of node processes are read.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
-/// Time limit for a daemon to create the file [`Daemon::opens`].
-const READY_WITHIN: Duration = Duration::from_secs(20);
+/// Time limit for a daemon to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Time for daemons to exit after SIGTERM, before they are killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// Maximum number of scans for descendants that remain after the daemons.
@@ -52,9 +56,9 @@ const ROUNDS: usize = 100;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct NodesOptions {
-    /// Id of the cluster, in all node processes' variable `SKYLOAD_NODES_OF`.
+    /// Id of the infra, in all node processes' variable `SKYLOAD_NODES_OF`.
     pub(crate) id: String,
-    /// Process that the nodes end with; `None` for a persistent cluster.
+    /// Process that the nodes end with; `None` for a persistent infra.
     pub(crate) owner: Option<ProcessIdentity>,
     /// User that daemons run as.
     pub(crate) account: Account,
@@ -71,21 +75,6 @@ pub(crate) struct NodesOptions {
     pub(crate) folder: Option<PathBuf>,
     /// Cleanup record to remove when the owner is gone.
     pub(crate) record: Option<PathBuf>,
-}
-
-/// Daemon that runs in the foreground.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Daemon {
-    pub(crate) name: String,
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<String>,
-    /// CPU priority of the daemon and its children; `None` for the normal one.
-    pub(crate) priority: Option<NodePriority>,
-    /// File for standard output and error.
-    pub(crate) log: PathBuf,
-    /// File that the daemon creates when ready, before the next daemon is started.
-    pub(crate) opens: Option<PathBuf>,
 }
 
 /// Reason why the supervisor ends.
@@ -126,21 +115,29 @@ pub fn run(options: &str) -> Result<()> {
         ExitReason::OwnerGone => {
             if let Some(folder) = &nodes.options.folder {
                 fs::remove_dir_all(folder)
-                    .context("removing the loopback Slurm cluster's folder")?;
+                    .with_context(|| format!("removing `{}`", folder.display()))?;
             }
             // Last: if removing the folder fails, the next run finds the rest by the record.
             if let Some(record) = &nodes.options.record {
-                fs::remove_file(record).context("removing the loopback Slurm cluster's record")?;
+                fs::remove_file(record)
+                    .with_context(|| format!("removing `{}`", record.display()))?;
             }
             Ok(())
         }
     }
 }
 
+/// Daemon that was not reaped yet.
+struct Running {
+    pid: Pid,
+    name: String,
+    role: Role,
+}
+
 struct Nodes {
     options: NodesOptions,
     /// Daemons that were not reaped yet, so that their pids cannot be reused.
-    running: Vec<(Pid, String)>,
+    running: Vec<Running>,
     figures: NodeFigures,
     exposed: BTreeSet<String>,
     lowered: LoweredSessions,
@@ -176,9 +173,8 @@ impl Nodes {
 
     /// Waits until a daemon is ready; a reason if the supervisor must end before.
     fn wait_for(&mut self, daemon: &Daemon, signals: &Signals) -> Result<Option<ExitReason>> {
-        let is_ready = || daemon.opens.as_ref().is_none_or(|file| file.exists());
         let waited = poll::during(READY_WITHIN, POLL_INTERVAL, || {
-            anyhow::Ok(match is_ready() {
+            anyhow::Ok(match daemon.ready.is_met() {
                 true => Some(None),
                 false => self.reason_to_end(signals).map(Some),
             })
@@ -205,7 +201,7 @@ impl Nodes {
         command
             .args(&daemon.args)
             .env_clear()
-            .envs(self.options.variables.iter().map(|(name, value)| (name, value)))
+            .envs(self.options.variables.iter().chain(&daemon.variables).cloned())
             .env(env::NODES_OF, &self.options.id)
             .current_dir("/")
             .stdin(Stdio::null())
@@ -217,7 +213,7 @@ impl Nodes {
         }
         let child = command.spawn().with_context(starting)?;
         let pid = Pid::from_raw(i32::try_from(child.id()).with_context(starting)?);
-        self.running.push((pid, daemon.name.clone()));
+        self.running.push(Running { pid, name: daemon.name.clone(), role: daemon.role });
         Ok(())
     }
 
@@ -243,9 +239,9 @@ impl Nodes {
                 WaitStatus::Signaled(_, signal, _) => format!("was killed by {signal}"),
                 _ => break,
             };
-            let is_reaped = |(pid, _): &(Pid, String)| Some(*pid) == status.pid();
+            let is_reaped = |daemon: &Running| Some(daemon.pid) == status.pid();
             if let Some(index) = self.running.iter().position(is_reaped) {
-                let (_, name) = self.running.remove(index);
+                let Running { name, .. } = self.running.remove(index);
                 exited.get_or_insert(format!("{name} {description}"));
             }
         }
@@ -264,13 +260,17 @@ impl Nodes {
         {
             self.lowered.extend(running.iter().copied(), own, priority);
         }
+        self.update_cloud_api(&all);
+        let cloud_api = self.cloud_api_pids(&all);
+        let of_nodes = || running.iter().filter(|process| !cloud_api.contains(&process.pid()));
         // A process that its parent reaps between the readings of the two is missing, hence the
         // maximum.
         let cpu = Usage::of_children().cpu + all.iter().map(|process| process.cpu).sum();
-        self.figures.cpu = self.figures.cpu.max(cpu);
-        self.figures.memory = running.iter().map(|process| process.memory).sum::<ByteSize>();
+        let of_cloud_api = self.figures.cloud_api.map(|api| api.cpu).unwrap_or_default();
+        self.figures.cpu = self.figures.cpu.max(cpu.saturating_sub(of_cloud_api));
+        self.figures.memory = of_nodes().map(|process| process.memory).sum::<ByteSize>();
         self.figures.peak_memory = self.figures.peak_memory.max(self.figures.memory);
-        self.figures.processes = running.len();
+        self.figures.processes = of_nodes().count();
         let identities: Vec<ProcessIdentity> =
             running.iter().map(|process| process.identity).collect();
         self.exposed.extend(exposure::exposed_sockets(self.options.account.uid, &identities));
@@ -278,6 +278,26 @@ impl Nodes {
         write_json(&self.options.members, &identities)?;
         write_json(&self.options.figures, &self.figures)?;
         Ok(())
+    }
+
+    /// Reads CPU and memory of the API of an emulated cloud, if there is one.
+    fn update_cloud_api(&mut self, all: &[Descendant]) {
+        let pids = self.cloud_api_pids(all);
+        if pids.is_empty() {
+            return;
+        }
+        let processes = || all.iter().filter(|process| pids.contains(&process.pid()));
+        let figures = self.figures.cloud_api.get_or_insert(CloudApiFigures::UNUSED);
+        figures.cpu = figures.cpu.max(processes().map(|process| process.cpu).sum());
+        figures.memory = processes().map(|process| process.memory).sum::<ByteSize>();
+        figures.peak_memory = figures.peak_memory.max(figures.memory);
+    }
+
+    /// Pids of the daemons that serve the API of an emulated cloud, and of their descendants.
+    fn cloud_api_pids(&self, all: &[Descendant]) -> HashSet<u32> {
+        let daemons = self.running.iter().filter(|daemon| daemon.role == Role::CloudApi);
+        let daemons = daemons.filter_map(|daemon| u32::try_from(daemon.pid.as_raw()).ok());
+        descendants::with_descendants(daemons, all)
     }
 
     /// Writes the figures with a failure, after which the nodes cannot be used.
@@ -289,8 +309,8 @@ impl Nodes {
 
     /// Ends all descendants: the daemons by SIGTERM, then the others by SIGKILL.
     fn end_all(&mut self) {
-        for (pid, _) in &self.running {
-            _ = kill(*pid, Signal::SIGTERM);
+        for daemon in &self.running {
+            _ = kill(daemon.pid, Signal::SIGTERM);
         }
         _ = wait_until(GRACE, POLL_INTERVAL, || {
             self.reap();

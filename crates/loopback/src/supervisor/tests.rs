@@ -28,9 +28,23 @@ struct TestSupervisor {
 impl TestSupervisor {
     /// Starts a supervisor with the shell script `body` as its only daemon.
     fn with(body: &str, owner: Option<ProcessIdentity>) -> Self {
+        Self::with_daemons(owner, |at| {
+            script(&at("daemon"), body);
+            vec![Daemon {
+                priority: Some(NodePriority::Idle),
+                ready: Readiness::Exists(at("ready")),
+                ..Daemon::new("stand-in", at("daemon"), at("log"))
+            }]
+        })
+    }
+
+    /// Starts a supervisor with `daemons`, which gets the paths of files in its folder.
+    fn with_daemons(
+        owner: Option<ProcessIdentity>,
+        daemons: impl FnOnce(&dyn Fn(&str) -> PathBuf) -> Vec<Daemon>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        script(&at("daemon"), body);
         let me = nix::unistd::geteuid().as_raw();
         let variables = vec![
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
@@ -45,14 +59,7 @@ impl TestSupervisor {
                 is_nodes_only: false,
             },
             variables,
-            daemons: vec![Daemon {
-                name: "stand-in".to_owned(),
-                program: at("daemon"),
-                args: Vec::new(),
-                priority: Some(NodePriority::Idle),
-                log: at("log"),
-                opens: Some(at("ready")),
-            }],
+            daemons: daemons(&at),
             figures: at("figures.json"),
             members: at("members.json"),
             folder: None,
@@ -180,6 +187,36 @@ print(s.getsockname()[1], flush=True); time.sleep(600)' > $HERE/port & touch $HE
         soon(|| supervisor.figures().map(|it| it.exposed).filter(|list| !list.is_empty()));
     assert_eq!(exposed.len(), 1, "{exposed:?}");
     assert!(exposed[0].starts_with(&format!("0.0.0.0:{port} (python3")), "{exposed:?}");
+}
+
+#[test]
+fn the_api_of_an_emulated_cloud_has_figures_of_its_own() {
+    let port = host::ports::DAEMONS.ports().into_iter().find(|port| host::ports::is_free(*port));
+    let port = port.unwrap();
+    let supervisor = TestSupervisor::with_daemons(None, |at| {
+        // The child counts as the API's, too.
+        let serve = "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec sleep 600' &
+            exec python3 -c 'import os, socket, time
+s = socket.create_server((\"127.0.0.1\", int(os.environ[\"PORT\"]))); time.sleep(600)'";
+        script(&at("api"), serve);
+        let api = Daemon {
+            variables: vec![("PORT".to_owned(), port.to_string())],
+            ready: Readiness::Listens(([127, 0, 0, 1], port).into()),
+            role: Role::CloudApi,
+            ..Daemon::new("API", at("api"), at("api.log"))
+        };
+        // Starts when the API listens, without the API's variables.
+        script(&at("node"), "[ -z \"$PORT\" ] && touch $HERE/ready; exec sleep 600");
+        let ready = Readiness::Exists(at("ready"));
+        vec![api, Daemon { ready, ..Daemon::new("node", at("node"), at("log")) }]
+    });
+    let busy = Duration::from_millis(50);
+    let figures =
+        soon(|| supervisor.figures().filter(|it| it.cloud_api.is_some_and(|api| api.cpu > busy)));
+    let api = figures.cloud_api.unwrap();
+    assert_eq!(figures.processes, 1, "the node alone");
+    assert!(api.memory > figures.memory && api.peak_memory >= api.memory, "{figures:?}");
+    assert!(figures.cpu < api.cpu, "{figures:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use loopback::{Lifetime, LocalInfras, LoopbackOptions, NodePriority, ServerSetup};
+use loopback::{InfraOptions, Lifetime, LocalInfras, NodePriority, ServerSetup};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::RunDir;
@@ -20,7 +20,7 @@ pub(super) enum Infra {
     /// Run that launches nothing.
     None,
     /// Infras on this machine.
-    Local(LocalInfras),
+    Local(Box<LocalInfras>),
     /// Infras of the user, such as clouds.
     Clouds,
 }
@@ -36,14 +36,16 @@ impl Infra {
     ) -> Result<Self> {
         Ok(match &plan.infrastructure {
             Infrastructure::Local(infras) => {
-                let options = LoopbackOptions {
+                let options = InfraOptions {
                     lifetime: Lifetime::ThisProcess,
                     priority: NodePriority::on(plan.speed),
+                    catalog: plan.catalog.clone(),
+                    kubernetes_size: plan.kubernetes_size,
                 };
                 let sky = sky.for_nodes();
-                Self::Local(LocalInfras::start(
-                    workspace, &sky, infras, options, signals, progress,
-                )?)
+                Self::Local(Box::new(LocalInfras::start(
+                    workspace, &sky, infras, &options, signals, progress,
+                )?))
             }
             // Nothing is launched: `sky check` would change what the server has in memory.
             Infrastructure::Clouds(_) if !plan.launches() => Self::None,

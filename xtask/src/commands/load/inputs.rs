@@ -33,7 +33,9 @@ impl Inputs {
         let paths = paths::usage_errors(&typed, workspace);
         let request = with_absolute_paths(typed)?;
         let unreadable = request.server_profile.as_deref().and_then(server_profile::usage_error);
-        let errors = unreadable.into_iter().chain(paths).chain(server::timeout_usage_error());
+        let catalog = request.catalog.as_deref().and_then(paths::catalog_error);
+        let errors =
+            unreadable.into_iter().chain(catalog).chain(paths).chain(server::timeout_usage_error());
         let machine = Machine {
             obstacles: loopback::obstacles(),
             shell: server_env::from_shell(&request.server_env),
@@ -97,6 +99,7 @@ fn with_absolute_paths(typed: LoadRequest) -> Result<LoadRequest> {
         sky: typed.sky.as_deref().map(absolute_program).transpose()?,
         server_profile: absolute(typed.server_profile).context("finding the server's profile")?,
         config: absolute(typed.config).context("finding the configuration")?,
+        catalog: absolute(typed.catalog).context("finding the catalogs")?,
         ..typed
     })
 }

@@ -41,6 +41,7 @@ use events::Events;
 use infra::Infra;
 use inputs::Inputs;
 use monitor::Monitor;
+pub(crate) use paths::catalog_error;
 pub(crate) use prepare::machine;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {

@@ -30,6 +30,17 @@ pub(super) fn usage_errors(typed: &LoadRequest, workspace: &Workspace) -> Vec<St
     special.map(message).collect()
 }
 
+/// Usage error about a folder of catalogs without the one that emulated AWS needs.
+pub(crate) fn catalog_error(folder: &Path) -> Option<String> {
+    let instances = folder.join("aws/vms.csv");
+    let error = std::fs::File::open(&instances).err()?;
+    Some(format!(
+        "--catalog: expected a folder with SkyPilot's catalogs, such as \
+         `~/.sky/catalogs/v8`, but `{}` cannot be read: {error}",
+        instances.display()
+    ))
+}
+
 /// Whether a shell reads an unquoted path as one word, unchanged.
 fn is_plain(path: &Path) -> bool {
     let is_plain = |c: char| match c.is_ascii() {
@@ -43,6 +54,16 @@ fn is_plain(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_without_instance_types_is_no_catalog() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = catalog_error(folder.path()).unwrap();
+        assert!(error.starts_with("--catalog: expected a folder") && error.contains("aws/vms.csv"));
+        std::fs::create_dir(folder.path().join("aws")).unwrap();
+        std::fs::write(folder.path().join("aws/vms.csv"), "InstanceType\n").unwrap();
+        assert_eq!(catalog_error(folder.path()), None);
+    }
 
     #[test]
     fn paths_with_special_characters_are_not_plain() {

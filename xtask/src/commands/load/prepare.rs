@@ -27,6 +27,7 @@ use url::Url;
 
 use crate::commands::runs;
 use crate::server::{Addresses, Context, ServerSession};
+use crate::sky::Extras;
 
 /// Credentials for the server: the login of its URL, or those of the environment. They are not in
 /// the plan, since results are shared with people who must not see them.
@@ -251,11 +252,13 @@ pub(super) fn environment(
             constants: facts.constants,
             constants_source: facts.source.clone(),
             counted,
+            extras: context.sky.extras.as_ref().map(Extras::names),
         },
         server: server.server.clone(),
         server_environment: server.environment.clone(),
         infrastructure: context.plan.infrastructure.names(),
         modifications,
+        catalog: context.setup.as_ref().and_then(|setup| setup.catalog.clone()),
         client: server.client.clone(),
         machine: MachineFacts {
             cpus: Cpus::here().allowed,

@@ -32,6 +32,8 @@ pub(super) struct Instance {
     pub(super) state: State,
     /// Public address, which changes when a stopped instance starts; `None` for a private one.
     pub(super) public: Option<String>,
+    /// Value of the tag `Name`; `None` without one.
+    pub(super) name: Option<String>,
 }
 
 /// Cloud API on this machine.
@@ -42,6 +44,23 @@ pub(super) struct Ec2 {
 }
 
 impl Ec2 {
+    /// Terminates the instances whose names contain `text`, and returns the names.
+    pub(super) fn terminate_named(&self, text: &str) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for instance in self.living()? {
+            let Some(name) = instance.name.filter(|name| name.contains(text)) else { continue };
+            let id = [("InstanceId.1", instance.id.as_str())];
+            self.call(&instance.region, "TerminateInstances", &id)?;
+            names.push(name);
+        }
+        Ok(names)
+    }
+
+    /// Instances that are not terminated.
+    pub(super) fn living(&self) -> Result<Vec<Instance>> {
+        self.instances("instance-state-name", &["pending", "running", "stopping", "stopped"])
+    }
+
     /// Instance with a public or private address; `None` if there is none.
     pub(super) fn with_address(&self, address: &str) -> Result<Option<Instance>> {
         for name in ["ip-address", "private-ip-address"] {

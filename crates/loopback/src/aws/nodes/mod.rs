@@ -39,7 +39,7 @@ pub(crate) use packages::NodePackages;
 pub use ssh::ssh;
 
 use crate::priority::NodePriority;
-use crate::supervisor::Daemon;
+use crate::supervisor::{Daemon, Readiness};
 
 /// Command of this program that runs the keeper of nodes.
 pub const KEEPER_COMMAND: &str = "__node-keeper";
@@ -75,23 +75,29 @@ impl NodesSettings {
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.join("keeper")
     }
+}
 
-    /// File for the keeper's errors.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("keeper.log")
-    }
+/// Terminates the instances whose names contain `text`, and returns the names.
+pub(crate) fn terminate_named(settings: &NodesSettings, text: &str) -> Result<Vec<String>> {
+    let regions = settings.regions.clone();
+    ec2::Ec2 { api: settings.api, regions }.terminate_named(text)
+}
+
+/// Names and states of all instances that are not terminated.
+pub(crate) fn instances(api: SocketAddr, regions: &[String]) -> Result<Vec<String>> {
+    let instances = ec2::Ec2 { api, regions: regions.to_vec() }.living()?;
+    let name = |it: ec2::Instance| format!("{} ({:?})", it.name.unwrap_or(it.id), it.state);
+    Ok(instances.into_iter().map(name).collect())
 }
 
 /// Keeper of nodes, as a daemon of the supervisor.
-pub(crate) fn daemon(settings: &NodesSettings) -> Result<Daemon> {
+pub(crate) fn daemon(settings: &NodesSettings, log: PathBuf) -> Result<Daemon> {
     let options = serde_json::to_string(settings).context("writing the keeper's settings")?;
     Ok(Daemon {
-        name: "node keeper".to_owned(),
-        program: own_file()?,
         args: vec![KEEPER_COMMAND.to_owned(), options],
         priority: Some(settings.priority),
-        log: settings.log(),
-        opens: Some(settings.socket()),
+        ready: Readiness::Exists(settings.socket()),
+        ..Daemon::new("node keeper", own_file()?, log)
     })
 }
 

@@ -74,11 +74,15 @@ impl NodePackages {
         Ok(Self { folder: Some(folder) })
     }
 
-    /// Folders with unpacked programs and with their libraries, for programs that this machine
-    /// itself lacks.
-    pub(crate) fn unpacked(&self) -> Option<(PathBuf, PathBuf)> {
+    /// Folder with unpacked programs, and their value of `LD_LIBRARY_PATH`, for programs that
+    /// this machine itself lacks.
+    pub(crate) fn unpacked(&self) -> Option<(PathBuf, String)> {
         let usr = self.folder.as_ref()?.join("usr");
-        Some((usr.join("bin"), usr.join("lib")))
+        // Libraries are in a folder with the name of the architecture.
+        let entries = fs::read_dir(usr.join("lib")).into_iter().flatten().flatten();
+        let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+        let libraries: Vec<String> = folders.map(|path| path.display().to_string()).collect();
+        Some((usr.join("bin"), libraries.join(":")))
     }
 }
 

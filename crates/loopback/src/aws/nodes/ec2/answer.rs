@@ -18,6 +18,12 @@ pub(super) fn instances(answer: &str, region: &str) -> Result<Vec<Instance>> {
             }
             ([_, name], Some(text)) if name == "instanceId" => fields.id = Some(text),
             ([_, name], Some(text)) if name == "ipAddress" => fields.public = Some(text),
+            ([_, tags, _, part], Some(text)) if tags == "tagSet" => match part.as_str() {
+                "key" => fields.tag = Some(text),
+                // SkyPilot names an instance after its cluster.
+                "value" if fields.tag.as_deref() == Some("Name") => fields.name = Some(text),
+                _ => {}
+            },
             ([_, state, name], Some(text)) if state == "instanceState" && name == "name" => {
                 fields.state = Some(text);
             }
@@ -47,6 +53,9 @@ struct Fields {
     id: Option<String>,
     state: Option<String>,
     public: Option<String>,
+    /// Key of the tag whose value is next.
+    tag: Option<String>,
+    name: Option<String>,
 }
 
 impl Fields {
@@ -56,7 +65,8 @@ impl Fields {
             "stopping" | "stopped" => State::Stopped,
             _ => State::Terminated,
         };
-        Some(Instance { id: self.id?, region: region.to_owned(), state, public: self.public })
+        let (public, name) = (self.public, self.name);
+        Some(Instance { id: self.id?, region: region.to_owned(), state, public, name })
     }
 }
 
@@ -98,7 +108,8 @@ mod tests {
         <groupSet><item><groupId>sg-1</groupId></item></groupSet></item></networkInterfaceSet>\
         <metadataOptions><state>applied</state></metadataOptions><instanceId>i-1</instanceId>\
         <instanceState><code>16</code><name>running</name></instanceState><reason/>\
-        <ipAddress>54.1.2.3</ipAddress></item></instancesSet></item><item><instancesSet><item>\
+        <ipAddress>54.1.2.3</ipAddress><tagSet><item><key>Other</key><value>no</value></item>\
+        <item><key>Name</key><value>mine-head</value></item></tagSet></item></instancesSet></item><item><instancesSet><item>\
         <instanceId>i-2</instanceId><instanceState><name>stopped</name></instanceState></item>\
         <item><instanceId>i-3</instanceId><instanceState><name>shutting-down</name>\
         </instanceState></item></instancesSet></item></reservationSet></DescribeInstancesResponse>";
@@ -108,6 +119,8 @@ mod tests {
         let found = instances(ANSWER, "us-east-1").unwrap();
         let facts: Vec<_> =
             found.iter().map(|it| (it.id.as_str(), it.state, it.public.as_deref())).collect();
+        let names: Vec<_> = found.iter().map(|it| it.name.as_deref()).collect();
+        assert_eq!(names, [Some("mine-head"), None, None]);
         assert_eq!(
             facts,
             [

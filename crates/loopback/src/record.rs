@@ -1,7 +1,7 @@
-//! Cleanup record of a loopback Slurm cluster, written before anything is started.
+//! Cleanup record of a local infra, written before anything is started.
 //!
-//! A state directory has at most one cluster at a time. The record has the cluster's owner, its
-//! SkyPilot, and the facts that identify its processes and files.
+//! A state directory has at most one infra of each kind at a time. The record has the infra's
+//! owner, its SkyPilot, and the facts that identify its processes and files.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,43 +15,46 @@ use host::workspace::Workspace;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
+use skyload::infrastructure::LocalInfra;
 use skyload::record::nodes::NodeFigures;
 use skyload::record::{Document, Version, read_json_optional, read_optional, write_json};
 
-use super::layout::Layout;
-use super::ports::Ports;
 use crate::account::{Account, has_process};
 use crate::leaked_files;
+use crate::ports::InfraPorts;
 use crate::priority::NodePriority;
 use crate::processes::NodeProcesses;
 
-/// Record of a loopback Slurm cluster that runs or has run.
+/// Record of a local infra that runs or has run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Record {
-    pub(super) version: Version<2>,
-    /// Id of the cluster, part of its folder's name.
+    pub(crate) version: Version<2>,
+    /// Id of the infra, part of its folder's name.
     pub id: String,
-    /// Process of the run that the cluster ends with; `None` for a persistent cluster.
+    /// Process of the run that the infra ends with; `None` for a persistent infra.
     pub owner: Option<ProcessIdentity>,
-    pub(super) supervisor: Option<ProcessIdentity>,
-    /// Folder with all files of the cluster.
+    pub(crate) supervisor: Option<ProcessIdentity>,
+    /// Folder with all files of the infra.
     pub folder: PathBuf,
-    pub(super) account: Account,
-    pub(super) ports: Ports,
-    /// Path of the `sky` program that the node image was built from.
+    pub(crate) account: Account,
+    /// Ports of the infra, which tell its kind.
+    pub(crate) ports: InfraPorts,
+    /// Path of the `sky` program that the infra was started for.
     pub sky: PathBuf,
-    /// Version of SkyPilot that the node image was built from.
+    /// Version of SkyPilot that the infra was started for.
     pub sky_version: String,
-    pub(super) wheel_hash: String,
-    pub(super) image: PathBuf,
+    /// Hash of SkyPilot's wheel in the node image; `None` for an infra without nodes.
+    pub(crate) wheel_hash: Option<String>,
+    /// Node image; `None` for an infra without nodes.
+    pub(crate) image: Option<PathBuf>,
     /// CPU priority of node processes.
     #[serde(default)]
-    pub(super) priority: NodePriority,
+    pub(crate) priority: NodePriority,
 }
 
 impl Document for Record {
-    const KIND: &'static str = "record of a loopback Slurm cluster";
+    const KIND: &'static str = "record of a local infra";
     const VERSION: u32 = 2;
 }
 
@@ -59,69 +62,106 @@ impl Document for Record {
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 impl Record {
-    pub(super) fn file(workspace: &Workspace) -> PathBuf {
-        workspace.state.join("infrastructure.json")
+    /// Name of the record's file in the state directory.
+    fn file_name(infra: LocalInfra) -> &'static str {
+        match infra {
+            LocalInfra::Loopback => "infrastructure.json",
+            LocalInfra::EmulatedAws => "emulated-aws.json",
+            LocalInfra::EmulatedKubernetes => "emulated-kubernetes.json",
+        }
     }
 
-    /// Record in the state directory; `None` if there is none.
-    pub fn read(workspace: &Workspace) -> Result<Option<Self>> {
-        Ok(read_optional(&Self::file(workspace))?)
+    fn path(workspace: &Workspace, infra: LocalInfra) -> PathBuf {
+        workspace.state.join(Self::file_name(infra))
     }
 
-    pub(super) fn write(&self, workspace: &Workspace) -> Result<()> {
-        write_json(&Self::file(workspace), self)
-            .context("writing the loopback Slurm cluster's record")
+    /// Path of the record in the state directory.
+    pub(crate) fn file(&self, workspace: &Workspace) -> PathBuf {
+        Self::path(workspace, self.infra())
     }
 
-    pub(super) fn layout(&self) -> Layout {
-        Layout::new(self.folder.clone())
+    /// Record of `infra` in the state directory; `None` if there is none.
+    pub fn read(workspace: &Workspace, infra: LocalInfra) -> Result<Option<Self>> {
+        Ok(read_optional(&Self::path(workspace, infra))?)
     }
 
-    /// Whether the cluster is running.
+    pub(crate) fn write(&self, workspace: &Workspace) -> Result<()> {
+        write_json(&self.file(workspace), self)
+            .with_context(|| format!("writing the record of {}", self.name()))
+    }
+
+    /// Kind of the infra.
+    pub fn infra(&self) -> LocalInfra {
+        self.ports.infra()
+    }
+
+    /// Name of the infra in sentences.
+    pub fn name(&self) -> &'static str {
+        self.infra().name()
+    }
+
+    /// Whether the infra is running.
     pub fn is_up(&self) -> bool {
         self.supervisor.is_some_and(ProcessIdentity::is_alive)
     }
 
-    /// Whether the cluster belongs to another run, which is active.
+    /// Whether the infra belongs to another run, which is active.
     pub fn is_in_use(&self) -> bool {
         self.owner.is_some_and(ProcessIdentity::is_alive)
             && self.owner != ProcessIdentity::current()
     }
 
-    /// Whether the cluster is running and ends with no run.
-    pub(super) fn is_persistent(&self) -> bool {
+    /// Whether the infra is running and ends with no run.
+    pub(crate) fn is_persistent(&self) -> bool {
         self.owner.is_none() && self.is_up()
     }
 
-    /// Returns an error if the cluster is in use by another run, or is for another SkyPilot than
+    /// Returns an error if the infra is in use by another run, or is for another SkyPilot than
     /// the program `sky`.
-    pub(super) fn ensure_usable_by(&self, sky: &Path) -> Result<()> {
+    pub(crate) fn ensure_usable_by(&self, sky: &Path) -> Result<()> {
         ensure!(
             !self.is_in_use(),
-            "another run is using the loopback Slurm cluster\n  hint: wait for it, or set \
-             SKYLOAD_STATE_DIR to another directory"
+            "another run is using {}\n  hint: wait for it, or set SKYLOAD_STATE_DIR to another \
+             directory",
+            self.name()
         );
         ensure!(self.sky == sky, self.wrong_sky());
         Ok(())
     }
 
-    /// Error text for a SkyPilot that the cluster is not for.
-    pub(super) fn wrong_sky(&self) -> String {
+    /// Error text for a SkyPilot that the infra is not for.
+    pub(crate) fn wrong_sky(&self) -> String {
         format!(
-            "the running loopback Slurm cluster was started for another SkyPilot ({}, `{}` at \
-             that time)\n  hint: `cargo xtask infra down`",
+            "{}, which is running, was started for another SkyPilot ({}, `{}` at that time)\n  \
+             hint: `cargo xtask infra down`",
+            self.name(),
             self.sky_version,
             self.sky.display()
         )
     }
 
+    /// File with the `NodeFigures`, written by the supervisor.
+    pub(crate) fn figures_file(&self) -> PathBuf {
+        self.folder.join("figures.json")
+    }
+
+    /// File with the list of running node processes, written by the supervisor.
+    pub(crate) fn members_file(&self) -> PathBuf {
+        self.folder.join("members.json")
+    }
+
+    /// Log of a daemon.
+    pub(crate) fn log(&self, daemon: &str) -> PathBuf {
+        self.folder.join("log").join(format!("{daemon}.log"))
+    }
+
     /// CPU and memory of the nodes so far, as the supervisor has written them.
     pub fn figures(&self) -> Result<NodeFigures> {
-        let figures = read_optional(&self.layout().figures())?;
+        let figures = read_optional(&self.figures_file())?;
         Ok(figures.unwrap_or_default())
     }
 
-    /// Tears the cluster down: ends all node processes and removes all files. Returns CPU and
+    /// Tears the infra down: ends all node processes and removes all files. Returns CPU and
     /// memory of the nodes, and the number of processes that the supervisor had not ended.
     pub fn tear_down(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
         if let Some(supervisor) = self.supervisor {
@@ -129,7 +169,7 @@ impl Record {
             _ = signal_and_wait(supervisor, Signal::SIGTERM, ENDS_WITHIN);
         }
         // Without a readable list, processes are found by user, variable and descent alone.
-        let members = read_json_optional(&self.layout().members(), "list of node processes");
+        let members = read_json_optional(&self.members_file(), "list of node processes");
         let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();
         known.extend(self.supervisor);
         let processes = NodeProcesses { id: &self.id, account: self.account, known };
@@ -137,16 +177,17 @@ impl Record {
         // Read before the folder with them is removed.
         let figures = self.figures().unwrap_or_default();
         remove_folder(&self.folder)?;
-        // A process that still runs as this user may belong to the cluster of another state
+        // A process that still runs as this user may belong to the infra of another state
         // directory, and use these files.
         if !has_process(self.account.uid) {
             leaked_files::remove(self.account, &leaked_files::SHARED_FOLDERS);
         }
         // Last, so that the next run continues if a step above fails. Absent if the supervisor has
         // removed it, as it does when its owner is gone.
-        match fs::remove_file(Self::file(workspace)) {
+        match fs::remove_file(self.file(workspace)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).context("removing the loopback Slurm cluster's record");
+                return Err(error)
+                    .with_context(|| format!("removing the record of {}", self.name()));
             }
             _ => {}
         }
@@ -166,11 +207,11 @@ mod tests {
             supervisor,
             folder: "/state/nodes-1".into(),
             account: Account { uid: 59_046, gid: 59_046, is_nodes_only: true },
-            ports: Ports { ssh: 1, slurmctld: 2, slurmd: 3, skylets: 4 },
+            ports: InfraPorts::for_tests(),
             sky: "/venv/bin/sky".into(),
             sky_version: "0.14.1".to_owned(),
-            wheel_hash: "ab".to_owned(),
-            image: "/state/images/1".into(),
+            wheel_hash: Some("ab".to_owned()),
+            image: Some("/state/images/1".into()),
             priority: NodePriority::default(),
         }
     }
@@ -209,9 +250,9 @@ mod tests {
         let account = Account { uid: 0, gid: 0, is_nodes_only: false };
         let record = Record { folder: folder.clone(), account, ..record(None, None) };
         record.write(&workspace).unwrap();
-        assert!(Record::read(&workspace).unwrap().is_some());
+        assert!(Record::read(&workspace, LocalInfra::Loopback).unwrap().is_some());
         record.tear_down(&workspace).unwrap();
         assert!(!folder.exists());
-        assert!(Record::read(&workspace).unwrap().is_none());
+        assert!(Record::read(&workspace, LocalInfra::Loopback).unwrap().is_none());
     }
 }

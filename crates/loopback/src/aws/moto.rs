@@ -1,0 +1,156 @@
+//! moto: server that answers AWS's API, from PyPI, in a Python environment of its own below the
+//! state directory.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use host::progress::{Progress, Step};
+use host::tools::hint::is_network_failure;
+use host::tools::lock::SetupLock;
+use host::tools::run::run;
+use host::tools::uv::Uv;
+use host::tools::{is_program, remove_folder, shell_in};
+use serde::{Deserialize, Serialize};
+use skyload::record::{read_json, write_json};
+use xshell::Shell;
+
+use crate::supervisor::{Daemon, Readiness, Role};
+
+/// Version of moto.
+pub(crate) const VERSION: &str = "5.2.5";
+/// Date limit of moto's dependencies, which have no upper bounds.
+const RESOLVED_AS_OF: &str = "2026-11-20T00:00:00Z";
+/// Versions of Python that moto supports.
+const PYTHON: &str = ">=3.10,<3.14";
+
+const STAMP: &str = "skyload-ready.json";
+
+/// Installed moto.
+#[derive(Clone, Debug)]
+pub(crate) struct Moto {
+    folder: PathBuf,
+}
+
+/// Stamp of a complete installation, written last.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Stamp {
+    version: String,
+    /// Folder of the installation: Python environments cannot be moved.
+    folder: PathBuf,
+}
+
+/// URL of an API on loopback.
+pub(crate) fn endpoint(api: SocketAddr) -> String {
+    format!("http://{api}")
+}
+
+impl Moto {
+    /// Installed moto, installed if missing.
+    pub(crate) fn prepare(state: &Path, progress: Progress) -> Result<Self> {
+        let moto = Self { folder: state.join("tools").join(format!("moto-{VERSION}")) };
+        if moto.is_complete() {
+            return Ok(moto);
+        }
+        let _lock = SetupLock::take(state)?;
+        let uv = Uv::find_or_install(state, &progress)?
+            .context("uv, which installs moto, cannot be installed on this machine")?;
+        let step = progress.step(format!("Installing moto {VERSION} (once, a few seconds)"));
+        moto.install(&shell_in(state)?, &uv, &step).context("installing moto")?;
+        step.done(format!("in {}", moto.folder.display()));
+        Ok(moto)
+    }
+
+    /// Python of moto's environment, which has boto3.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.folder.join("bin/python")
+    }
+
+    /// Daemon for the supervisor, which serves AWS's API at `api`.
+    pub(crate) fn daemon(&self, api: SocketAddr, home: &Path, log: PathBuf) -> Result<Daemon> {
+        fs::create_dir_all(home).with_context(|| format!("creating `{}`", home.display()))?;
+        let text = |path: &Path| path.display().to_string();
+        Ok(Daemon {
+            args: vec!["-H".into(), api.ip().to_string(), "-p".into(), api.port().to_string()],
+            ready: Readiness::Listens(api),
+            role: Role::CloudApi,
+            variables: vec![
+                ("HOME".to_owned(), text(home)),
+                // AWS has managed policies, which SkyPilot attaches to roles.
+                ("MOTO_IAM_LOAD_MANAGED_POLICIES".to_owned(), "true".to_owned()),
+            ],
+            ..Daemon::new("moto", self.program(), log)
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.join("bin/moto_server")
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { version: VERSION.to_owned(), folder: self.folder.clone() }
+    }
+
+    fn is_complete(&self) -> bool {
+        let stamp = read_json::<Stamp>(&self.folder.join(STAMP), "stamp");
+        // `bin/python` is a link, which is broken if that Python was removed since.
+        stamp.is_ok_and(|stamp| stamp == self.stamp())
+            && is_program(&self.python())
+            && is_program(&self.program())
+    }
+
+    fn install(&self, shell: &Shell, uv: &Uv, step: &Step) -> Result<()> {
+        remove_folder(&self.folder)?;
+        let venv = uv.command(shell).args(["venv", "--python", PYTHON]).arg(&self.folder);
+        run(venv, step)?.into_output()?;
+        let requirement = format!("moto[server]=={VERSION}");
+        let as_of = ["--exclude-newer", RESOLVED_AS_OF, &requirement];
+        let mut finished = uv.install(shell, &self.python(), &as_of, step)?;
+        // To an index without dates, all packages are too new.
+        if !finished.succeeded() && !is_network_failure(&finished.output) {
+            finished = uv.install(shell, &self.python(), &[&requirement], step)?;
+        }
+        finished.into_output()?;
+        write_json(&self.folder.join(STAMP), &self.stamp()).context("writing moto's stamp")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::script;
+
+    #[test]
+    fn an_installation_counts_with_its_stamp_and_programs_alone() {
+        let state = tempfile::tempdir().unwrap();
+        let moto = Moto { folder: state.path().join(format!("tools/moto-{VERSION}")) };
+        for program in [moto.program(), moto.python()] {
+            script(&program, "");
+        }
+        assert!(!moto.is_complete(), "no stamp");
+        write_json(&moto.folder.join(STAMP), &moto.stamp()).unwrap();
+        assert!(moto.is_complete());
+        // Nothing is installed, so that no network is needed.
+        let found = Moto::prepare(state.path(), Progress::new()).unwrap();
+        assert_eq!(found.folder, moto.folder);
+        fs::remove_file(moto.program()).unwrap();
+        assert!(!moto.is_complete(), "no program");
+    }
+
+    #[test]
+    fn the_daemon_listens_on_loopback_at_the_chosen_port() {
+        let folder = tempfile::tempdir().unwrap();
+        let api = SocketAddr::from(([127, 0, 0, 1], 23_001));
+        let moto = Moto { folder: "/tools/moto".into() };
+        let daemon = moto.daemon(api, folder.path(), "/log".into()).unwrap();
+        assert_eq!(daemon.args, ["-H", "127.0.0.1", "-p", "23001"]);
+        assert_eq!(daemon.ready, Readiness::Listens(api));
+    }
+}

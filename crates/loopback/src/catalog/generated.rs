@@ -1,0 +1,161 @@
+//! Made-up catalogs of the public ones' shape and size: an executor that reads them takes as
+//! much memory.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::files::NAMES;
+
+/// Regions with the prefix of their zones' ids and the number of zones, as AWS has them: SkyPilot
+/// asks the account for the names of zones by their ids.
+const REGIONS: [(&str, &str, u32); 16] = [
+    ("us-east-1", "use1", 6),
+    ("us-east-2", "use2", 3),
+    ("us-west-1", "usw1", 2),
+    ("us-west-2", "usw2", 4),
+    ("eu-west-1", "euw1", 3),
+    ("eu-west-2", "euw2", 3),
+    ("eu-west-3", "euw3", 3),
+    ("eu-central-1", "euc1", 3),
+    ("eu-north-1", "eun1", 3),
+    ("ap-northeast-1", "apne1", 3),
+    ("ap-northeast-2", "apne2", 4),
+    ("ap-southeast-1", "apse1", 3),
+    ("ap-southeast-2", "apse2", 3),
+    ("ap-south-1", "aps1", 3),
+    ("ca-central-1", "cac1", 3),
+    ("sa-east-1", "sae1", 3),
+];
+
+/// Kinds of instances with their GiB of memory for each CPU.
+const KINDS: [(&str, u32); 7] =
+    [("c", 2), ("m", 4), ("r", 8), ("t", 4), ("x", 16), ("i", 8), ("d", 8)];
+const GENERATIONS: std::ops::RangeInclusive<u32> = 1..=8;
+const SUFFIXES: [&str; 4] = ["", "a", "i", "n"];
+const SIZES: [(&str, u32); 4] = [("large", 2), ("xlarge", 4), ("2xlarge", 8), ("4xlarge", 16)];
+
+/// Instance types with GPUs: name, GPU, number of GPUs, CPUs, GiB of memory, price.
+const GPUS: [(&str, &str, u32, u32, u32, f64); 3] = [
+    ("p4d.24xlarge", "A100", 8, 96, 1152, 32.77),
+    ("g5.xlarge", "A10G", 1, 4, 16, 1.006),
+    ("p5.48xlarge", "H100", 8, 192, 2048, 98.3),
+];
+
+/// Names of images in SkyPilot 0.14.1: `sky/clouds/aws.py`.
+const AWS_IMAGES: [&str; 8] = [
+    "skypilot:custom-cpu-ubuntu",
+    "skypilot:custom-cpu-ubuntu-arm64",
+    "skypilot:custom-gpu-ubuntu",
+    "skypilot:custom-gpu-ubuntu-arm64",
+    "skypilot:custom-gpu-ubuntu-cuda13",
+    "skypilot:custom-gpu-ubuntu-arm64-cuda13",
+    "skypilot:neuron-ubuntu-2204",
+    "skypilot:k80-ubuntu-2004",
+];
+/// Image that moto knows.
+const IMAGE: &str = "ami-12c6146b";
+
+/// Names of images in SkyPilot 0.14.1: `sky/clouds/kubernetes.py`.
+const KUBERNETES_IMAGES: [&str; 2] =
+    ["skypilot:custom-cpu-ubuntu-2204-v1", "skypilot:custom-gpu-ubuntu-2204-v1"];
+
+/// Writes all catalogs into `folder`, without the hashes by which SkyPilot would see them as
+/// outdated downloads.
+pub(super) fn write(folder: &Path) -> Result<()> {
+    let contents = [
+        aws_offers(),
+        aws_images(),
+        // Without a quota's code for an instance type, SkyPilot asks for no quota.
+        "InstanceType,OnDemandInstanceCode,SpotInstanceCode\n".to_owned(),
+        accelerators(),
+        "GPU,MemoryGB,Manufacturer\nA100,40,NVIDIA\nA10G,24,NVIDIA\nH100,80,NVIDIA\n".to_owned(),
+        kubernetes_images(),
+    ];
+    for (name, content) in NAMES.iter().zip(contents) {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::write(&path, content))
+            .with_context(|| format!("writing `{}`", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Region and id of each zone.
+fn zones() -> impl Iterator<Item = (&'static str, String)> {
+    REGIONS.into_iter().flat_map(|(region, prefix, count)| {
+        (1..=count).map(move |number| (region, format!("{prefix}-az{number}")))
+    })
+}
+
+// Writing to a string does not fail.
+fn aws_offers() -> String {
+    let mut text = "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,\
+                    SpotPrice,Region,AvailabilityZone,Arch\n"
+        .to_owned();
+    let mut add = |middle: String, price: f64| {
+        for (region, zone) in zones() {
+            let spot = price * 0.35;
+            _ = writeln!(text, "{middle},{price:.4},{spot:.6},{region},{zone},x86_64");
+        }
+    };
+    for (kind, ratio) in KINDS {
+        for generation in GENERATIONS {
+            for (suffix, (size, cpus)) in
+                SUFFIXES.iter().flat_map(|suffix| SIZES.map(|size| (suffix, size)))
+            {
+                let memory = cpus * ratio;
+                let price = f64::from(cpus) * 0.0481;
+                add(format!("{kind}{generation}{suffix}.{size},,,{cpus}.0,{memory}.0,"), price);
+            }
+        }
+    }
+    for (name, gpu, count, cpus, memory, price) in GPUS {
+        let info = format!("\"{{'Gpus': [{{'Name': '{gpu}'}}]}}\"");
+        add(format!("{name},{gpu},{count}.0,{cpus}.0,{memory}.0,{info}"), price);
+    }
+    text
+}
+
+fn aws_images() -> String {
+    let mut text = "Tag,Region,OS,OSVersion,ImageId,CreationDate\n".to_owned();
+    for tag in AWS_IMAGES {
+        for (region, ..) in REGIONS {
+            _ = writeln!(text, "{tag},{region},ubuntu,22.04,{IMAGE},20240101");
+        }
+    }
+    text
+}
+
+fn accelerators() -> String {
+    let names = GPUS.map(|(_, gpu, ..)| format!("{gpu},\"['AWS']\"\n"));
+    format!("AcceleratorName,Clouds\n{}", names.concat())
+}
+
+fn kubernetes_images() -> String {
+    let images = KUBERNETES_IMAGES.map(|tag| {
+        let name = tag.trim_start_matches("skypilot:");
+        format!("{tag},,ubuntu,22.04,docker:skypilot/{name},20240101\n")
+    });
+    format!("Tag,Region,OS,OSVersion,ImageId,CreationDate\n{}", images.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_offers_have_the_public_ones_size_and_the_default_instance_type() {
+        let text = aws_offers();
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        assert!((45_000..47_000).contains(&rows.len()), "{}", rows.len());
+        let expected = "m6i.large,,,2.0,8.0,,0.0962,0.033670,us-east-1,use1-az1,x86_64";
+        assert!(rows.contains(&expected));
+        let columns = text.lines().next().unwrap().matches(',').count();
+        // The only field with a comma in quotes has none within.
+        assert!(rows.iter().all(|row| row.matches(',').count() == columns));
+    }
+}

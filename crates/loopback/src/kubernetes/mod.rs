@@ -1,0 +1,109 @@
+//! Emulated Kubernetes: a cluster's API on loopback that answers SkyPilot's control plane.
+//!
+//! SkyPilot's real client reads real lists, so executors have its libraries and the lists in
+//! memory. There are no nodes: nothing can be launched.
+//!
+//! * [`objects`]: nodes and pods, as Kubernetes lists them.
+//! * [`api`]: process that answers with them.
+//! * [`setup`]: settings of an API server.
+
+mod api;
+mod objects;
+mod setup;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
+use anyhow::{Context as _, Result, bail};
+use host::progress::Progress;
+use host::signals::Signals;
+use host::workspace::{Workspace, own_program};
+use nix::unistd::{getegid, geteuid};
+use skyload::ids::RunId;
+use skyload::infrastructure::LocalInfra;
+use skyload::poll::Probe;
+use skyload::record::Version;
+
+pub use api::{COMMAND, run};
+
+use crate::account::Account;
+use crate::base_dir::BaseDir;
+use crate::catalog::Catalog;
+use crate::client::{ClientFiles, make_folder};
+use crate::ports::{InfraPorts, find_free_for_an_api};
+use crate::record::Record;
+use crate::running::{InfraOptions, Running, existing};
+use crate::skypilot::SkyPilot;
+use crate::supervisor::{self, Daemon, Readiness, Role};
+
+/// Starts emulated Kubernetes, or reuses a persistent one. Downloads catalogs if missing.
+pub(crate) fn start(
+    workspace: &Workspace,
+    sky: &SkyPilot,
+    options: &InfraOptions,
+    signals: &Signals,
+    progress: Progress,
+) -> Result<Running> {
+    let existing = existing(workspace, LocalInfra::EmulatedKubernetes, sky, progress)?;
+    let catalog = Catalog::prepare(sky, &workspace.state, options.catalog.as_deref(), progress)?;
+    if let Some(record) = existing {
+        let setup =
+            setup::server_setup(api_of(&record)?, &ClientFiles::of(&record.folder), &catalog);
+        return Running::reused(workspace, record, setup?, None, progress);
+    }
+    let (id, port) = (RunId::generate().to_string(), find_free_for_an_api()?);
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let record = Record {
+        version: Version,
+        owner: options.lifetime.owner(),
+        supervisor: None,
+        folder: BaseDir::of(workspace)?.nodes(&id),
+        account: Account { uid: geteuid().as_raw(), gid: getegid().as_raw(), is_nodes_only: false },
+        ports: InfraPorts::EmulatedKubernetes { kubernetes_api: port },
+        sky: sky.program.clone(),
+        sky_version: sky.version.clone(),
+        wheel_hash: None,
+        image: None,
+        priority: options.priority,
+        id,
+    };
+    let size = options.kubernetes_size;
+    let step = progress.step(format!("Starting emulated Kubernetes on loopback ({size})"));
+    record.write(workspace)?;
+    let client = ClientFiles::of(&record.folder);
+    let setup = setup::server_setup(address, &client, &catalog)?;
+    // From here on, Drop tears down in case of an error.
+    let mut running = Running::started(workspace, record, setup);
+    let folder = &running.record.folder;
+    let creating = || format!("creating `{}`", folder.display());
+    make_folder(folder, 0o711).with_context(creating)?;
+    fs::create_dir(folder.join("log")).with_context(creating)?;
+    client.create()?;
+    setup::add_programs(&client)?;
+    let daemon = Daemon {
+        args: vec![COMMAND.to_owned(), port.to_string(), size.to_string()],
+        ready: Readiness::Listens(address),
+        role: Role::CloudApi,
+        ..Daemon::new("kubernetes-api", own_program()?, running.record.log("kubernetes-api"))
+    };
+    let launched = supervisor::launch(workspace, &running.record, Vec::new(), vec![daemon])?;
+    running.record.supervisor = launched.identity();
+    // Written again, so that the next run finds the supervisor if this one is killed.
+    running.record.write(workspace)?;
+    launched.wait_until_ready(signals, || match TcpStream::connect(address) {
+        Ok(_) => Probe::Ready(()),
+        Err(error) => Probe::NotYet(error.to_string()),
+    })?;
+    step.done(format!("{}, API on port {port}", LocalInfra::EmulatedKubernetes.infra()));
+    Ok(running)
+}
+
+/// Address of the API of the emulation of `record`.
+fn api_of(record: &Record) -> Result<SocketAddr> {
+    match record.ports {
+        InfraPorts::EmulatedKubernetes { kubernetes_api } => {
+            Ok((Ipv4Addr::LOCALHOST, kubernetes_api).into())
+        }
+        _ => bail!("expected the record of emulated Kubernetes, got that of {}", record.name()),
+    }
+}
