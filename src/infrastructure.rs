@@ -33,6 +33,44 @@ pub enum LocalInfra {
     EmulatedKubernetes,
 }
 
+/// Cloud of an infra: the first part of a value of SkyPilot's `--infra`.
+pub fn cloud_of(infra: &str) -> &str {
+    infra.split('/').next().unwrap_or_default()
+}
+
+/// Whether executors load a cloud's client libraries for an infra. SkyPilot's own kinds of machines
+/// have none: their commands run by ssh.
+pub fn has_cloud_libraries(infra: &str) -> bool {
+    !matches!(cloud_of(infra), "slurm" | "ssh")
+}
+
+/// Whether clusters can be launched on an infra.
+pub fn can_launch(infra: &str) -> bool {
+    LocalInfra::with_infra(infra) != Some(LocalInfra::EmulatedKubernetes)
+}
+
+/// Whether clusters on an infra can be stopped and started again. Source: `sky/clouds/*.py` of
+/// SkyPilot 0.14.1, `CloudImplementationFeatures.STOP`. Exceptions for single kinds of instances,
+/// such as spot instances, are left out.
+pub fn can_stop(infra: &str) -> bool {
+    const CANNOT: [&str; 13] = [
+        "cudo",
+        "fluidstack",
+        "hyperbolic",
+        "kubernetes",
+        "k8s",
+        "lambda",
+        "primeintellect",
+        "runpod",
+        "shadeform",
+        "slurm",
+        "ssh",
+        "verda",
+        "yotta",
+    ];
+    !CANNOT.contains(&cloud_of(infra))
+}
+
 /// Value of SkyPilot's `--infra` for the loopback Slurm cluster.
 pub const LOOPBACK: &str = "slurm/loop";
 
@@ -65,7 +103,8 @@ impl LocalInfra {
             // One region: its zones are asked for at the first launch, those of the others by
             // `sky check` alone.
             Self::EmulatedAws => "aws/us-east-1",
-            Self::EmulatedKubernetes => "kubernetes",
+            // With its context, since clusters can be launched on a real one.
+            Self::EmulatedKubernetes => "kubernetes/skyload-emulated",
         }
     }
 
@@ -75,20 +114,18 @@ impl LocalInfra {
     }
 
     /// Whether clusters can be launched on the infra.
-    pub const fn can_launch(self) -> bool {
-        match self {
-            Self::Loopback | Self::EmulatedAws => true,
-            Self::EmulatedKubernetes => false,
-        }
+    pub fn can_launch(self) -> bool {
+        can_launch(self.infra())
     }
 
-    /// Whether executors load a cloud's client libraries for the infra. Slurm has none: SkyPilot
-    /// calls its commands by ssh.
-    pub const fn has_cloud_libraries(self) -> bool {
-        match self {
-            Self::Loopback => false,
-            Self::EmulatedAws | Self::EmulatedKubernetes => true,
-        }
+    /// Local infra with this value of SkyPilot's `--infra`.
+    pub fn with_infra(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|infra| infra.infra() == name)
+    }
+
+    /// Whether executors load a cloud's client libraries for the infra.
+    pub fn has_cloud_libraries(self) -> bool {
+        has_cloud_libraries(self.infra())
     }
 }
 
@@ -185,11 +222,7 @@ impl Infrastructure {
         match self {
             Self::None => false,
             Self::Local(infras) => infras.iter().any(|infra| infra.has_cloud_libraries()),
-            // SkyPilot's own kinds of machines have no client library either.
-            Self::Clouds(names) => names.iter().any(|name| {
-                let cloud = name.split('/').next().unwrap_or_default();
-                !matches!(cloud, "slurm" | "ssh")
-            }),
+            Self::Clouds(names) => names.iter().any(|name| has_cloud_libraries(name)),
         }
     }
 }

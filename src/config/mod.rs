@@ -3,6 +3,7 @@
 //! Values are kept as written; [`crate::plan`] combines them with flags. Errors of a file are
 //! reported together.
 
+mod assignment_setting;
 mod budget_setting;
 mod keys;
 mod parse;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use assignment_setting::InfraAssignment;
 pub use budget_setting::{BudgetSetting, SizeSetting};
 pub(crate) use keys::{budget_names, suggest};
 pub use timing_setting::{FitSetting, RampSetting};
@@ -58,6 +60,9 @@ pub struct PlanSettings {
     pub api: String,
     /// Infras to launch on, as `-c`; by default loopback for an isolated server, otherwise none.
     pub infra: Option<String>,
+    /// Rule by which scenarios are assigned to several infras. Not used for scenarios that flags
+    /// name, which run on all infras.
+    pub infra_assignment: InfraAssignment,
     /// Iterations of each user. The first is cold: executors start.
     pub iterations: u32,
     /// Iterations of each user of scenarios that need an infra.
@@ -97,6 +102,7 @@ impl Default for PlanSettings {
             cli: "all".to_owned(),
             api: "all".to_owned(),
             infra: None,
+            infra_assignment: InfraAssignment::All,
             iterations: 2,
             infra_iterations: 1,
             ramp: RampSetting::BURST,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PlannedScenario, Speed, needs_of};
+use super::{PlannedScenario, Speed, shared_resources};
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::limits::{AvailableMemory, MachineLimits};
 use crate::record::request::ServerVariable;
@@ -137,8 +137,14 @@ pub(super) fn fit(
                 u128::from(scenario.users) * u128::from(for_users) / u128::from(wanted_for_users);
             scenario.concurrency = u32::try_from(share).unwrap_or(u32::MAX).max(1);
         }
+        // Every scenario keeps at least one user, so those with more give up more than their share.
+        while peak(scenarios) > usable.as_u64() {
+            let reducible = scenarios.iter_mut().filter(|s| s.concurrency > 1 && per_user(s) > 0);
+            let Some(most) = reducible.max_by_key(|s| s.concurrency) else { break };
+            most.concurrency -= 1;
+        }
     }
-    // Every scenario keeps at least one user, so the peak may still be too high.
+    // With one user each, the peak may still be too high.
     let planned = peak(scenarios);
     let reduced = Capacity { wanted: ByteSize(wanted), planned: ByteSize(planned), usable };
     match planned > usable.as_u64() {
@@ -165,20 +171,13 @@ impl LocalParts<'_> {
         }
     }
 
-    /// Memory of a cluster on this machine, of the infra whose clusters need most; 0 if clusters
-    /// are on other machines.
-    fn cluster(self) -> u64 {
-        let clusters = self.infrastructure.locals().map(|infra| match infra {
-            LocalInfra::Loopback => CLUSTER.as_u64(),
-            LocalInfra::EmulatedAws => INSTANCE.as_u64(),
-            LocalInfra::EmulatedKubernetes => 0,
-        });
-        clusters.max().unwrap_or(0)
-    }
-
-    /// Memory of all shared resources of one kind: one on each infra.
-    fn shared_resource(self) -> u64 {
-        self.cluster().saturating_mul(u64::from(self.infrastructure.count()))
+    /// Memory of a cluster on an infra; 0 if its clusters are on other machines.
+    fn cluster(self, infra: &str) -> u64 {
+        match self.infrastructure.locals().find(|local| local.infra() == infra) {
+            Some(LocalInfra::Loopback) => CLUSTER.as_u64(),
+            Some(LocalInfra::EmulatedAws) => INSTANCE.as_u64(),
+            Some(LocalInfra::EmulatedKubernetes) | None => 0,
+        }
     }
 
     /// Memory of the idle server and of a cloud's emulated API.
@@ -195,10 +194,9 @@ impl LocalParts<'_> {
 
 /// Memory in bytes before the first user starts: server and shared resources.
 fn base_memory(scenarios: &[PlannedScenario], local: LocalParts<'_>) -> u64 {
-    let shared = needs_of(scenarios).into_iter().filter(|need| need.is_shared());
-    let count = u64::try_from(shared.count()).unwrap_or(0);
-    let executors = if local.server { count * local.executor() } else { 0 };
-    local.base() + executors + count * local.shared_resource()
+    let executor = if local.server { local.executor() } else { 0 };
+    let shared = shared_resources(scenarios);
+    local.base() + total(shared.into_iter().map(|(_, infra)| executor + local.cluster(infra)))
 }
 
 fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
@@ -208,7 +206,10 @@ fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
         false => 0,
     };
     let on_nodes = match scenario.needs {
-        Need::Infrastructure => local.cluster(),
+        // Users alternate between infras, so the largest clusters may be those of all users.
+        Need::Infrastructure => {
+            planned.infras.iter().map(|infra| local.cluster(infra)).max().unwrap_or(0)
+        }
         _ => 0,
     };
     // Users of API scenarios share the scenario's process; each CLI user runs a `sky` process.
@@ -234,7 +235,7 @@ mod tests {
     }
 
     fn users(id: ScenarioId, users: u32) -> PlannedScenario {
-        PlannedScenario { id, users, iterations: 2, concurrency: users }
+        PlannedScenario { id, users, iterations: 2, concurrency: users, infras: Vec::new() }
     }
 
     #[test]
@@ -260,6 +261,17 @@ mod tests {
     }
 
     #[test]
+    fn scenarios_with_one_user_are_made_up_for_by_the_others() {
+        let single = (0..20).map(|_| users(ScenarioId::ApiLaunchAndLogs, 1));
+        let mut scenarios: Vec<_> = single.chain([users(ScenarioId::CliStatus, 9)]).collect();
+        let most = fit(&mut scenarios.clone(), ByteSize::gib(60), all_local()).unwrap().wanted;
+        let usable = ByteSize(most.as_u64() - EXECUTOR.as_u64());
+        let capacity = fit(&mut scenarios, usable, all_local()).unwrap();
+        assert!(capacity.planned <= usable);
+        assert_eq!(scenarios[20].concurrency, 8, "the least that had to be given up");
+    }
+
+    #[test]
     fn a_plan_that_does_not_fit_with_one_user_each_is_an_error() {
         let mut scenarios = [users(ScenarioId::CliStatus, 5)];
         let error = fit(&mut scenarios, ByteSize::gib(2), all_local()).unwrap_err();
@@ -270,7 +282,9 @@ mod tests {
     #[test]
     fn clusters_on_this_machine_need_its_memory() {
         let wanted = |infrastructure: &Infrastructure| {
-            let mut scenarios = [users(ScenarioId::ApiLaunchAndLogs, 4)];
+            let infras = infrastructure.names();
+            let mut scenarios =
+                [PlannedScenario { infras, ..users(ScenarioId::ApiLaunchAndLogs, 4) }];
             let local = LocalParts { infrastructure, ..all_local() };
             fit(&mut scenarios, ByteSize::gib(16), local).unwrap().wanted.as_u64()
         };

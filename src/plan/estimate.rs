@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{LoadPlan, Speed};
-use crate::infrastructure::{Infrastructure, LocalInfra};
+use crate::infrastructure::LocalInfra;
 use crate::record::Estimate;
 use crate::scenario::{Cost, Group, Need, Scenario, ScenarioId, ScenarioKind};
 
@@ -55,12 +55,12 @@ impl Phase {
 impl Estimate {
     /// Estimate for a plan on a machine of `speed`.
     pub fn of(plan: &LoadPlan, speed: Speed) -> Self {
-        let on_nodes = node_work(&plan.infrastructure);
         // Work of another machine takes no CPU from this one.
         let on_server = if plan.is_remote() { 0.0 } else { 1.0 };
-        let total = |cost: Cost| on_server * cost.server + cost.client + on_nodes * cost.nodes;
-        let launch = total(Cost::of_launch(0.0));
-        let infras = f64::from(plan.infrastructure.count());
+        let total = |cost: Cost, on_nodes: f64| {
+            on_server * cost.server + cost.client + on_nodes * cost.nodes
+        };
+        let is_local = plan.infrastructure.is_local();
         let (mut set_up, mut tear_down) = (Phase::default(), Phase::default());
         // Scenarios of one group, which run concurrently; without groups, all do.
         let groups_are_sequential = !plan.groups().is_empty();
@@ -76,17 +76,19 @@ impl Estimate {
             };
             let load =
                 loads.entry(planned.id.group().filter(|_| groups_are_sequential)).or_default();
-            load.add(iterations, total(scenario.cost), critical_path);
+            let on_nodes = mean(planned.infras.iter().map(|infra| node_work(infra, is_local)));
+            load.add(iterations, total(scenario.cost, on_nodes), critical_path);
             // Each iteration of these scenarios launches a cluster, which the teardown removes.
             if scenario.needs == Need::Infrastructure {
                 tear_down.add(iterations, TEARDOWN_CPU, 15.0);
             }
         }
-        for shared in plan.needs().into_iter().filter(|need| need.is_shared()) {
+        for (shared, infra) in plan.shared_resources() {
             // CPU-seconds of a service in addition to those of launching its replica.
             let service = if shared == Need::Service { 12.0 } else { 0.0 };
-            set_up.add(infras, launch + service, 25.0 + 2.0 * service);
-            tear_down.add(infras, TEARDOWN_CPU, 15.0);
+            let launch = total(Cost::of_launch(0.0), node_work(infra, is_local));
+            set_up.add(1.0, launch + service, 25.0 + 2.0 * service);
+            tear_down.add(1.0, TEARDOWN_CPU, 15.0);
         }
         let (factor, cpus) = (speed.factor(), speed.effective_cpus());
         let phases = || [set_up, tear_down].into_iter().chain(loads.values().copied());
@@ -119,19 +121,21 @@ impl Estimate {
     }
 }
 
-/// Work on this machine's nodes as a multiple of the scenario table's, which is that of the
-/// loopback Slurm cluster; 0 for nodes on other machines. Users alternate between infras.
-fn node_work(infrastructure: &Infrastructure) -> f64 {
-    let works: Vec<f64> = infrastructure
-        .locals()
-        .map(|infra| match infra {
-            LocalInfra::Loopback => 1.0,
-            // A node starts Ray, too.
-            LocalInfra::EmulatedAws => 2.0,
-            LocalInfra::EmulatedKubernetes => 0.0,
-        })
-        .collect();
-    works.iter().sum::<f64>() / f64::from(infrastructure.count().max(1))
+/// Work on the nodes of an infra as a multiple of the scenario table's, which is that of the
+/// loopback Slurm cluster; 0 for nodes on other machines.
+fn node_work(infra: &str, is_local: bool) -> f64 {
+    match LocalInfra::with_infra(infra).filter(|_| is_local) {
+        Some(LocalInfra::Loopback) => 1.0,
+        // A node starts Ray, too.
+        Some(LocalInfra::EmulatedAws) => 2.0,
+        Some(LocalInfra::EmulatedKubernetes) | None => 0.0,
+    }
+}
+
+/// Mean of the values; 0 of none.
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
+    values.sum::<f64>() / f64::from(count.max(1))
 }
 
 /// Default settle timeout: three times the estimate for the server's start, since the machine
@@ -151,6 +155,10 @@ fn seconds(seconds: f64) -> Duration {
 /// CPUs.
 fn critical_path_of(id: ScenarioId) -> f64 {
     match Scenario::of(id).needs {
+        // A launch, a stop and a start.
+        Need::Infrastructure if id == ScenarioId::ApiStartStop => 60.0,
+        // A launch, up to a minute until the cluster stops itself, and the stop.
+        Need::Infrastructure if id == ScenarioId::ApiAutostop => 120.0,
         // A launch.
         Need::Infrastructure => 25.0,
         // The log is followed until the shared job ends.

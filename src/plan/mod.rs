@@ -74,6 +74,9 @@ pub struct LoadPlan {
     pub keep_server: bool,
     /// Scenarios of the load.
     pub scenarios: Vec<PlannedScenario>,
+    /// Scenarios of the plan's lists that no infra of the run supports.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     /// Time over which the starts of users are spread; zero is a burst.
     #[serde(with = "units::duration", default)]
     #[schemars(with = "crate::units::DurationText")]
@@ -140,7 +143,7 @@ impl Document for LoadPlan {
 }
 
 /// A scenario of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PlannedScenario {
     /// ID of the scenario.
@@ -152,6 +155,20 @@ pub struct PlannedScenario {
     /// Maximum number of concurrently active users: all, unless the executors that they start
     /// exceed the machine's memory.
     pub concurrency: u32,
+    /// Infras of the scenario, as values of SkyPilot's `--infra`; its users alternate between them.
+    /// Empty for a scenario that runs without an infra.
+    #[serde(default)]
+    pub infras: Vec<String>,
+}
+
+/// Scenario that the plan leaves out although a list of scenarios includes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LeftOut {
+    /// ID of the scenario.
+    pub id: ScenarioId,
+    /// Requirement that no infra of the run meets, as a phrase after "needs".
+    pub needs: String,
 }
 
 /// Limits beyond which measurements are not valid.
@@ -168,9 +185,14 @@ pub struct ValidityLimits {
     pub profiler_gap: Duration,
 }
 
-/// Needs of scenarios.
-fn needs_of(scenarios: &[PlannedScenario]) -> BTreeSet<Need> {
-    scenarios.iter().map(|planned| Scenario::of(planned.id).needs).collect()
+/// Shared resources of scenarios, each with its infra.
+fn shared_resources(scenarios: &[PlannedScenario]) -> BTreeSet<(Need, &str)> {
+    let shared = scenarios.iter().filter(|planned| Scenario::of(planned.id).needs.is_shared());
+    let resources = shared.flat_map(|planned| {
+        let need = Scenario::of(planned.id).needs;
+        planned.infras.iter().map(move |infra| (need, infra.as_str()))
+    });
+    resources.collect()
 }
 
 impl LoadPlan {
@@ -191,7 +213,12 @@ impl LoadPlan {
 
     /// Needs of the plan's scenarios.
     pub fn needs(&self) -> BTreeSet<Need> {
-        needs_of(&self.scenarios)
+        self.scenarios.iter().map(|planned| Scenario::of(planned.id).needs).collect()
+    }
+
+    /// Shared resources of the plan's scenarios, each with its infra.
+    pub fn shared_resources(&self) -> BTreeSet<(Need, &str)> {
+        shared_resources(&self.scenarios)
     }
 
     /// Whether any scenario launches something, or requests something launched before.
@@ -240,7 +267,7 @@ impl LoadPlan {
         let takes_part = |planned: &&PlannedScenario| {
             planned.iterations > iteration && (!self.phase_peaks || planned.id.group() == group)
         };
-        self.scenarios.iter().filter(takes_part).copied().collect()
+        self.scenarios.iter().filter(takes_part).cloned().collect()
     }
 
     /// Sum of the times over which the starts of users are spread, over all iterations of a

@@ -119,7 +119,7 @@ pub(super) fn overload(
     // Users beyond the concurrency wait for others to finish.
     let concurrent: Vec<PlannedScenario> = scenarios
         .iter()
-        .map(|planned| PlannedScenario { users: planned.concurrency, ..*planned })
+        .map(|planned| PlannedScenario { users: planned.concurrency, ..planned.clone() })
         .collect();
     Some(work(&concurrent, nodes, speed)).filter(|work| *work > BURST_LIMIT)
 }
@@ -175,7 +175,7 @@ mod tests {
     use crate::limits::Cpus;
 
     fn planned(id: ScenarioId, users: u32) -> PlannedScenario {
-        PlannedScenario { id, users, iterations: 2, concurrency: users }
+        PlannedScenario { id, users, iterations: 2, concurrency: users, infras: Vec::new() }
     }
 
     fn speed(import: f64, cpus: usize) -> Speed {
@@ -256,7 +256,7 @@ mod tests {
             Some(Duration::from_millis(62_500))
         );
         assert_eq!(overload(&fifty, NodeCpu::Separate, speed(2.0, 16)), None);
-        let five_concurrent = [PlannedScenario { concurrency: 5, ..fifty[0] }];
+        let five_concurrent = [PlannedScenario { concurrency: 5, ..fifty[0].clone() }];
         assert_eq!(overload(&five_concurrent, NodeCpu::Separate, speed(2.0, 2)), None);
     }
 

@@ -1,6 +1,10 @@
-//! Upgrade of plans of version 3, in which the only local infra was the loopback Slurm cluster.
+//! Upgrade of plans of version 3, in which the only local infra was the loopback Slurm cluster,
+//! and in which each scenario that launches ran on all infras.
 
 use serde_json::{Value, json};
+
+use crate::infrastructure::Infrastructure;
+use crate::scenario::{Scenario, ScenarioId};
 
 /// Upgrades a plan.
 pub(crate) fn plan(mut plan: Value) -> Value {
@@ -8,6 +12,19 @@ pub(crate) fn plan(mut plan: Value) -> Value {
         && infrastructure == "loopback"
     {
         *infrastructure = json!({ "local": ["loopback"] });
+    }
+    let infras = plan.get("infrastructure").cloned().map(serde_json::from_value);
+    let Some(Ok(infras)) = infras.map(|infras| infras.map(|one: Infrastructure| one.names()))
+    else {
+        return plan;
+    };
+    for scenario in plan.get_mut("scenarios").and_then(Value::as_array_mut).into_iter().flatten() {
+        let id = scenario.get("id").and_then(Value::as_str).map(str::parse::<ScenarioId>);
+        if let Some(Ok(id)) = id
+            && Scenario::of(id).needs.takes_infrastructure()
+        {
+            scenario["infras"] = json!(infras);
+        }
     }
     plan
 }
@@ -36,5 +53,15 @@ mod tests {
             let upgraded = report(json!({ "plan": { "infrastructure": before } }), 4);
             assert_eq!(upgraded["plan"], json!({ "infrastructure": now, "version": 4 }));
         }
+    }
+
+    #[test]
+    fn launching_scenarios_ran_on_all_infras() {
+        let scenarios = json!([{ "id": "api:status" }, { "id": "cli:logs" }]);
+        let plan =
+            plan(json!({ "infrastructure": { "clouds": ["aws", "gcp"] }, "scenarios": scenarios }));
+        let expected =
+            json!([{ "id": "api:status" }, { "id": "cli:logs", "infras": ["aws", "gcp"] }]);
+        assert_eq!(plan["scenarios"], expected);
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::requests::{Requests, only_own};
 use crate::fact::Fact;
+use crate::infrastructure::cloud_of;
 use crate::record::outcome::Failure;
 use crate::scenario::IterationNames;
 use crate::scenario::shared_calls::{CHECK, ENABLED_CLOUDS};
@@ -42,11 +43,6 @@ pub async fn has_clouds(requests: &Requests) -> Fact {
     let answer = requests.ask(&ENABLED_CLOUDS, &IterationNames::none()).await;
     let clouds = answer.ok().and_then(|value| value.as_array().map(Vec::len));
     clouds.map_or(Fact::Unknown, |count| (count > 0).into())
-}
-
-/// Cloud of an infra: the first part of the form that `--infra` takes.
-fn cloud_of(infra: &str) -> &str {
-    infra.split('/').next().unwrap_or_default()
 }
 
 /// Whether any workspace can compute on a cloud. `value` is the result of `sky check`:

@@ -17,8 +17,8 @@ use crate::scenario::{IterationNames, Need, SharedNames, job_id, shared_calls as
 // Each poll is a queued request, which takes an executor of the server.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Sets up the shared resources of the plan's scenarios on every infra, each within `limit`.
-/// `free_port` is for the services' replicas.
+/// Sets up the shared resources of the plan's scenarios on the infras where scenarios need them,
+/// each within `limit`. `free_port` is for the services' replicas.
 pub async fn set_up(
     requests: &Requests,
     run: &RunId,
@@ -26,9 +26,9 @@ pub async fn set_up(
     free_port: Option<u16>,
     limit: Duration,
 ) -> ResourceLog {
-    let mut needs: Vec<Need> = plan.needs().into_iter().filter(|need| need.is_shared()).collect();
-    // The job comes last: it must still run when users follow its output.
-    needs.sort_by_key(|need| *need == Need::Job);
+    let mut needed: Vec<(Need, &str)> = plan.shared_resources().into_iter().collect();
+    // Jobs come last: they must still run when users follow their output.
+    needed.sort_by_key(|(need, _)| *need == Need::Job);
     let infras = plan.infrastructure.names();
     let names_by_infra = infras.iter().enumerate().map(|(number, infra)| IterationNames {
         shared: SharedNames::new(run, infra, number),
@@ -38,8 +38,8 @@ pub async fn set_up(
         ..IterationNames::none()
     });
     let names_by_infra: Vec<IterationNames> = names_by_infra.collect();
-    let resources =
-        names_by_infra.iter().flat_map(|names| needs.iter().map(move |need| (names, *need)));
+    let names_on = |infra: &str| names_by_infra.iter().find(|names| names.shared.infra == infra);
+    let resources = needed.iter().filter_map(|(need, infra)| Some((names_on(infra)?, *need)));
     let interval = plan.setup_interval();
     let setups = (0..).zip(resources).map(async |(number, (names, need))| {
         tokio::time::sleep(interval * number).await;

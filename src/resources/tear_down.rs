@@ -149,7 +149,8 @@ impl RunResources<'_> {
     /// Whether an active request of one of the run's users may still create resources. No user
     /// waits for such a request any more.
     fn is_creating(&self, row: &RequestRow) -> bool {
-        const CREATING: [&str; 4] = ["sky.launch", "sky.exec", "sky.jobs.launch", "sky.serve.up"];
+        const CREATING: [&str; 5] =
+            ["sky.launch", "sky.start", "sky.exec", "sky.jobs.launch", "sky.serve.up"];
         row.user_id.starts_with(&self.run.user_prefix())
             && row.is_active()
             && CREATING.contains(&row.name.as_str())

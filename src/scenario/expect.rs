@@ -28,6 +28,12 @@ pub enum Shape {
     ExitCodeZero,
     /// Object with the ID of the submitted job, see [`job_id`].
     JobId,
+    /// Object with at least one entry.
+    Entries,
+    /// Result of a check of clouds, at least one of which is enabled.
+    EnabledClouds,
+    /// List with at least one cluster, all of which are up.
+    ClusterUp,
     /// Any value: SkyPilot does not specify what the request returns.
     Any,
 }
@@ -40,6 +46,12 @@ impl Shape {
             Self::Null => value.is_null(),
             Self::ExitCodeZero => value.as_i64() == Some(0),
             Self::JobId => job_id(value).is_some(),
+            Self::Entries => value.as_object().is_some_and(|entries| !entries.is_empty()),
+            Self::EnabledClouds => has_enabled_cloud(value),
+            Self::ClusterUp => {
+                let is_up = |row: &Value| row.get("status").is_some_and(|status| status == "UP");
+                value.as_array().is_some_and(|rows| !rows.is_empty() && rows.iter().all(is_up))
+            }
             Self::Any => true,
         }
     }
@@ -51,6 +63,9 @@ impl Shape {
             Self::Null => "null",
             Self::ExitCodeZero => "exit code 0",
             Self::JobId => "a job ID",
+            Self::Entries => "an object with entries",
+            Self::EnabledClouds => "an enabled cloud",
+            Self::ClusterUp => "a cluster with status UP",
             Self::Any => "a value",
         }
     }
@@ -61,6 +76,17 @@ impl Shape {
 pub fn job_id(value: &Value) -> Option<u64> {
     let id = value.get("job_id")?;
     id.as_u64().or_else(|| id.get(0)?.as_u64())
+}
+
+/// Whether a result of `sky check` has an enabled cloud in any workspace: `{"default": {"AWS":
+/// ["compute"]}}`, or `{"default": ["AWS"]}` in older releases.
+fn has_enabled_cloud(value: &Value) -> bool {
+    let has_any = |clouds: &Value| match clouds {
+        Value::Object(clouds) => !clouds.is_empty(),
+        Value::Array(clouds) => !clouds.is_empty(),
+        _ => false,
+    };
+    value.as_object().is_some_and(|workspaces| workspaces.values().any(has_any))
 }
 
 /// Error response that is right under some condition.
@@ -214,6 +240,20 @@ mod tests {
         let fits = |value: &str| Shape::JobId.fits(&serde_json::from_str(value).unwrap());
         assert!(fits(r#"{"job_id": 1, "handle": ""}"#) && fits(r#"{"job_id": [7], "handle": ""}"#));
         assert!(!fits(r#"{"job_id": null}"#) && !fits(r#"{"job_id": []}"#) && !fits("null"));
+    }
+
+    #[test]
+    fn a_check_that_enables_no_cloud_is_unexpected() {
+        let fits = |value: &str| Shape::EnabledClouds.fits(&serde_json::from_str(value).unwrap());
+        assert!(fits(r#"{"default": {"AWS": ["compute"]}}"#) && fits(r#"{"default": ["AWS"]}"#));
+        assert!(!fits(r#"{"default": {}}"#) && !fits(r#"{"default": []}"#) && !fits("null"));
+    }
+
+    #[test]
+    fn a_cluster_that_is_missing_or_not_up_is_unexpected() {
+        let fits = |value: &str| Shape::ClusterUp.fits(&serde_json::from_str(value).unwrap());
+        assert!(fits(r#"[{"name": "c", "status": "UP"}]"#));
+        assert!(!fits("[]") && !fits(r#"[{"name": "c", "status": "STOPPED"}]"#));
     }
 
     #[test]

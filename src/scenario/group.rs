@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{Scenario, ScenarioId, ScenarioKind};
 
-/// Scenario group: the API or the CLI scenarios, without or with an infra.
+/// Scenario group: the API or the CLI scenarios, without or with launches on an infra.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
-    /// API scenarios that need only a server.
+    /// API scenarios that launch nothing and use nothing launched.
     Api,
-    /// CLI scenarios that need only a server.
+    /// CLI scenarios that launch nothing and use nothing launched.
     Cli,
-    /// API scenarios that need an infra: they launch or use clusters, jobs or services.
+    /// API scenarios that launch or use clusters, jobs or services.
     ApiInfra,
-    /// CLI scenarios that need an infra: they launch or use clusters, jobs or services.
+    /// CLI scenarios that launch or use clusters, jobs or services.
     CliInfra,
 }
 

@@ -56,6 +56,22 @@ pub enum ScenarioId {
     ApiJobsLaunch,
     /// `sky.jobs.tail_logs()`.
     ApiJobsLogs,
+    /// `sky.check()` of a cloud.
+    ApiCheck,
+    /// `sky.list_accelerators()` of a cloud.
+    ApiShowGpus,
+    /// `sky.optimize()`.
+    ApiOptimize,
+    /// `sky.storage_ls()`.
+    ApiStorageLs,
+    /// `sky.cost_report()`.
+    ApiCostReport,
+    /// `sky.status(cluster, refresh=FORCE)` of a cluster whose cloud is asked.
+    ApiClusterRefresh,
+    /// `sky.stop()`, then `sky.start()`, of a new cluster.
+    ApiStartStop,
+    /// `sky.autostop()` of a new cluster, until the cluster is stopped.
+    ApiAutostop,
     /// `sky status`.
     CliStatus,
     /// `sky jobs queue`.
@@ -70,13 +86,15 @@ pub enum ScenarioId {
     CliJobs,
     /// `sky serve status`.
     CliServe,
+    /// `sky check` of a cloud.
+    CliCheck,
     /// `GET /api/health` at a fixed rate.
     ProbeHealth,
 }
 
 impl ScenarioId {
     /// Scenarios in the order of reports.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 30] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -90,6 +108,14 @@ impl ScenarioId {
         Self::ApiClusterQueue,
         Self::ApiJobsLaunch,
         Self::ApiJobsLogs,
+        Self::ApiCheck,
+        Self::ApiShowGpus,
+        Self::ApiOptimize,
+        Self::ApiStorageLs,
+        Self::ApiCostReport,
+        Self::ApiClusterRefresh,
+        Self::ApiStartStop,
+        Self::ApiAutostop,
         Self::CliStatus,
         Self::CliJobsQueue,
         Self::CliApiStatus,
@@ -97,6 +123,7 @@ impl ScenarioId {
         Self::CliLogs,
         Self::CliJobs,
         Self::CliServe,
+        Self::CliCheck,
         Self::ProbeHealth,
     ];
 
@@ -115,14 +142,23 @@ impl ScenarioId {
             | Self::ApiExec
             | Self::ApiClusterQueue
             | Self::ApiJobsLaunch
-            | Self::ApiJobsLogs => ScenarioKind::Api,
+            | Self::ApiJobsLogs
+            | Self::ApiCheck
+            | Self::ApiShowGpus
+            | Self::ApiOptimize
+            | Self::ApiStorageLs
+            | Self::ApiCostReport
+            | Self::ApiClusterRefresh
+            | Self::ApiStartStop
+            | Self::ApiAutostop => ScenarioKind::Api,
             Self::CliStatus
             | Self::CliJobsQueue
             | Self::CliApiStatus
             | Self::CliLaunch
             | Self::CliLogs
             | Self::CliJobs
-            | Self::CliServe => ScenarioKind::Cli,
+            | Self::CliServe
+            | Self::CliCheck => ScenarioKind::Cli,
             Self::ProbeHealth => ScenarioKind::Probe,
         }
     }
@@ -143,6 +179,14 @@ impl ScenarioId {
             Self::ApiClusterQueue => "cluster_queue",
             Self::ApiJobsLaunch => "jobs_launch",
             Self::ApiJobsLogs => "jobs_logs",
+            Self::ApiCheck | Self::CliCheck => "check",
+            Self::ApiShowGpus => "show_gpus",
+            Self::ApiOptimize => "optimize",
+            Self::ApiStorageLs => "storage_ls",
+            Self::ApiCostReport => "cost_report",
+            Self::ApiClusterRefresh => "cluster_refresh",
+            Self::ApiStartStop => "start_stop",
+            Self::ApiAutostop => "autostop",
             Self::CliLaunch => "launch",
             Self::CliLogs => "logs",
             Self::CliJobs => "jobs",

@@ -5,6 +5,7 @@
 
 mod calls;
 mod expect;
+mod feature;
 mod group;
 mod id;
 mod names;
@@ -14,6 +15,7 @@ pub use calls::Body;
 pub(crate) use calls::STATUS;
 pub use calls::shared as shared_calls;
 pub use expect::{Assessment, Circumstances, Condition, Expectation, ExpectedError, Shape, job_id};
+pub use feature::Feature;
 pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub(crate) use names::JOB_SECONDS;
@@ -28,6 +30,8 @@ pub struct Scenario {
     pub summary: &'static str,
     /// Requirement that must be met before the load starts.
     pub needs: Need,
+    /// Feature that an infra must have, or else the scenario is left out on the infra.
+    pub requires: Feature,
     /// Work of one iteration.
     pub work: Work,
     /// Number of server processes that one user keeps busy concurrently: an executor for
@@ -137,6 +141,9 @@ pub enum Action {
     /// Sends a request whose response is a job's output, reads the output to its end, then
     /// gets the request's result: the job's exit code.
     TailLogs(&'static Call),
+    /// Asks for a cluster's status at intervals, until the status is this one. The call returns a
+    /// list with the cluster.
+    WaitForStatus(&'static Call, &'static str),
 }
 
 impl Action {
@@ -144,7 +151,7 @@ impl Action {
     /// SDK ignore errors of requests that some servers cannot serve.
     pub fn may_fail(&self) -> bool {
         match self {
-            Self::Health | Self::Submit(_) => false,
+            Self::Health | Self::Submit(_) | Self::WaitForStatus(..) => false,
             Self::Inline(call) | Self::Follow(call) | Self::TailLogs(call) => {
                 !call.expect.errors.is_empty()
             }
@@ -220,16 +227,22 @@ mod tests {
         for scenario in ScenarioId::ALL.map(Scenario::of) {
             let Work::Api(actions) = &scenario.work else { continue };
             let mut submitted = Vec::new();
+            let mut concurrent = 0;
             for action in *actions {
                 match action {
                     Action::Submit(call) => submitted.push(call.step),
                     Action::Follow(call) => {
-                        assert!(submitted.contains(&call.step), "{}: {}", scenario.id, call.step);
+                        let at = submitted.iter().position(|step| *step == call.step);
+                        submitted.remove(at.unwrap_or_else(|| panic!("{}", scenario.id)));
                     }
-                    Action::Health | Action::Inline(_) | Action::TailLogs(_) => {}
+                    Action::Health
+                    | Action::Inline(_)
+                    | Action::TailLogs(_)
+                    | Action::WaitForStatus(..) => {}
                 }
+                concurrent = concurrent.max(submitted.len());
             }
-            assert!(usize::try_from(scenario.concurrent_processes).unwrap() >= submitted.len());
+            assert!(usize::try_from(scenario.concurrent_processes).unwrap() >= concurrent);
         }
     }
 }

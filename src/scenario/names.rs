@@ -4,6 +4,7 @@
 //! others.
 
 use crate::ids::RunId;
+use crate::infrastructure::cloud_of;
 
 /// Names of the shared resources on one infra.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,9 +67,10 @@ impl IterationNames {
         }
     }
 
-    /// Argument with `{infra}`, `{own}`, `{cluster}` and `{service}` replaced.
+    /// Argument with `{cloud}`, `{infra}`, `{own}`, `{cluster}` and `{service}` replaced.
     pub fn fill(&self, argument: &str) -> String {
         argument
+            .replace("{cloud}", cloud_of(&self.shared.infra))
             .replace("{infra}", &self.shared.infra)
             .replace("{own}", &self.own)
             .replace("{cluster}", &self.shared.cluster)
@@ -98,7 +100,7 @@ mod tests {
     fn placeholders_are_filled_with_shared_and_own_names() {
         let shared = SharedNames::new(&RunId::of_directory(Path::new("x-1")), "slurm/loop", 0);
         let names = IterationNames { shared, own: "mine".to_owned(), ..IterationNames::none() };
-        assert_eq!(names.fill("{own}@{infra}"), "mine@slurm/loop");
+        assert_eq!(names.fill("{own}@{infra} {cloud}"), "mine@slurm/loop slurm");
         assert_eq!(names.fill("{cluster} {service}"), "skyload-1-cluster skyload-1-service");
         assert_eq!(names.fill("echo hello"), "echo hello");
     }

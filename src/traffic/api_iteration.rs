@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -73,6 +74,7 @@ impl User {
                     None => Ok(()),
                 },
                 Action::TailLogs(call) => self.tail_logs(call).await,
+                Action::WaitForStatus(call, status) => self.wait_for_status(call, status).await,
             };
             if let Err(failure) = done {
                 self.iteration.fail(failure);
@@ -154,6 +156,33 @@ impl User {
         }
     }
 
+    /// Asks for a cluster's status until the status is `wanted`; without limit, since a scenario has
+    /// one.
+    async fn wait_for_status(&mut self, call: &Call, wanted: &str) -> Result<(), Failure> {
+        /// Pause between two requests, each of which takes an executor of the server.
+        const POLL_INTERVAL: Duration = Duration::from_secs(10);
+        let start = Instant::now();
+        loop {
+            let id = self.submit(call).await?;
+            let client = Arc::clone(&self.client);
+            let mut reader = LogReader::new(&client, call, Source::Log(&id));
+            let answer = reader.read_to_end(&self.release).await;
+            let rows = self.record_steps(call, &reader, answer)?.result?;
+            let status = rows.get(0).and_then(|row| row.get("status")).and_then(Value::as_str);
+            match status {
+                Some(status) if status == wanted => break,
+                Some(_) => tokio::time::sleep(POLL_INTERVAL).await,
+                None => {
+                    let message =
+                        format!("expected a cluster, got {}", client.excerpt(&rows.to_string()));
+                    return Err(unexpected_response(call.step, 200, message));
+                }
+            }
+        }
+        self.iteration.step(wanted.to_lowercase(), start.elapsed());
+        Ok(())
+    }
+
     /// Records the durations of a reader's steps, and judges the result.
     fn record(
         &mut self,
@@ -161,6 +190,18 @@ impl User {
         reader: &LogReader<'_>,
         answer: Result<RequestResult, Failure>,
     ) -> Result<(), Failure> {
+        let answer = self.record_steps(call, reader, answer)?;
+        self.judge(call, answer.result);
+        Ok(())
+    }
+
+    /// Records the durations of a reader's steps.
+    fn record_steps(
+        &mut self,
+        call: &Call,
+        reader: &LogReader<'_>,
+        answer: Result<RequestResult, Failure>,
+    ) -> Result<RequestResult, Failure> {
         // Before the failure is returned: retries and times of a failed reading count as well.
         self.iteration.add_retries(reader.retries);
         self.iteration.step(format!("{}/stream", call.step), reader.streamed);
@@ -171,8 +212,7 @@ impl User {
         if let Some(on_server) = answer.on_server {
             self.iteration.step(format!("{}/queue+run", call.step), on_server);
         }
-        self.judge(call, answer.result);
-        Ok(())
+        Ok(answer)
     }
 
     fn judge(&mut self, call: &Call, result: Result<Value, Failure>) {

@@ -35,9 +35,9 @@ impl Barrier {
         let participants = plan
             .scenarios
             .iter()
-            .copied()
             // The probe ends after all participants, so it cannot be one of them.
             .filter(|scenario| scenario.id.kind() != ScenarioKind::Probe)
+            .cloned()
             .collect();
         Self { run: run.clone(), participants, groups_are_sequential: plan.phase_peaks }
     }

@@ -1,12 +1,12 @@
 //! Assignment of users to infras, and the names in their requests.
 
 use super::{ScenarioContext, TrafficError};
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::RunDir;
 use crate::record::outcome::{Failure, SegmentOutcome};
 use crate::record::read_optional;
 use crate::record::resources::ResourceLog;
-use crate::scenario::{IterationNames, Need, SharedNames};
+use crate::scenario::{IterationNames, Scenario, SharedNames};
 
 /// Shared resources on one infra.
 #[derive(Clone, Debug)]
@@ -18,17 +18,25 @@ pub(super) struct InfraResources {
 }
 
 impl InfraResources {
-    /// Shared resources on each infra of the plan. A plan without infras gets one entry with
-    /// an empty name, whose resources no request uses.
-    pub(super) fn of(run: &RunDir, plan: &LoadPlan, need: Need) -> Result<Vec<Self>, TrafficError> {
+    /// Shared resources on each infra of the scenario. A scenario without infras gets one entry
+    /// with an empty name, whose resources no request uses.
+    pub(super) fn of(
+        run: &RunDir,
+        plan: &LoadPlan,
+        planned: &PlannedScenario,
+    ) -> Result<Vec<Self>, TrafficError> {
         let log: Option<ResourceLog> = read_optional(&run.resources())?;
-        let log = log.unwrap_or_default();
-        let mut infras = plan.infrastructure.names();
+        let (log, need) = (log.unwrap_or_default(), Scenario::of(planned.id).needs);
+        // Names contain the number of the infra among those of the plan.
+        let mut infras: Vec<_> = (0..)
+            .zip(plan.infrastructure.names())
+            .filter(|(_, infra)| planned.infras.contains(infra))
+            .collect();
         if infras.is_empty() {
-            infras.push(String::new());
+            infras.push((0, String::new()));
         }
-        let shared = infras.iter().enumerate().map(|(number, infra)| Self {
-            names: SharedNames::new(&run.id(), infra, number),
+        let shared = infras.iter().map(|(number, infra)| Self {
+            names: SharedNames::new(&run.id(), infra, *number),
             job_id: log.job_id(infra),
             setup_failure: log.missing(need, infra),
         });
@@ -72,7 +80,7 @@ impl ScenarioContext {
     /// Infra of a user's iterations, to distinguish steps in results; `None` if the scenario
     /// runs on one infra only or needs none.
     pub(super) fn infra_label(&self, user: u32) -> Option<&str> {
-        let is_ambiguous = self.resources.len() > 1 && self.scenario.needs != Need::Nothing;
+        let is_ambiguous = self.resources.len() > 1;
         is_ambiguous.then(|| self.resources_of(user).names.infra.as_str())
     }
 }

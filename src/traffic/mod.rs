@@ -61,7 +61,7 @@ pub enum TrafficError {
 pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, TrafficError> {
     let plan: LoadPlan = read(&run.plan())?;
     let environment: Environment = read(&run.environment())?;
-    let planned = *plan.scenario(id).ok_or(TrafficError::NotPlanned(id))?;
+    let planned = plan.scenario(id).cloned().ok_or(TrafficError::NotPlanned(id))?;
     // Twice the need: a connection may be replaced before the old one is closed. A limit that
     // cannot be raised is no error here: if it is too low, iterations fail and report that.
     _ = raise_open_files(planned.open_files().saturating_mul(2));
@@ -135,10 +135,10 @@ impl ScenarioContext {
         let client = ApiClient::for_run(&run.id(), plan, environment, command, &credentials)?;
         Ok(Self {
             run: run.clone(),
-            planned,
             plan: plan.clone(),
-            resources: InfraResources::of(run, plan, Scenario::of(planned.id).needs)?,
+            resources: InfraResources::of(run, plan, &planned)?,
             scenario: Scenario::of(planned.id),
+            planned,
             environment: environment.clone(),
             client: Arc::new(client),
             credentials,

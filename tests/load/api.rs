@@ -19,6 +19,14 @@ use crate::support;
 #[case::cluster_queue(ScenarioId::ApiClusterQueue)]
 #[case::jobs_launch(ScenarioId::ApiJobsLaunch)]
 #[case::jobs_logs(ScenarioId::ApiJobsLogs)]
+#[case::check(ScenarioId::ApiCheck)]
+#[case::show_gpus(ScenarioId::ApiShowGpus)]
+#[case::optimize(ScenarioId::ApiOptimize)]
+#[case::storage_ls(ScenarioId::ApiStorageLs)]
+#[case::cost_report(ScenarioId::ApiCostReport)]
+#[case::cluster_refresh(ScenarioId::ApiClusterRefresh)]
+#[case::start_stop(ScenarioId::ApiStartStop)]
+#[case::autostop(ScenarioId::ApiAutostop)]
 #[tokio::test]
 async fn every_request_gets_the_expected_response(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await

@@ -13,6 +13,7 @@ use crate::support;
 #[case::logs(ScenarioId::CliLogs)]
 #[case::jobs(ScenarioId::CliJobs)]
 #[case::serve(ScenarioId::CliServe)]
+#[case::check(ScenarioId::CliCheck)]
 #[tokio::test]
 async fn every_command_succeeds(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await

@@ -33,7 +33,7 @@
 //! | `FAKE_SKY_LAUNCH_MS` | time until a cluster is UP, or a managed job runs (200) |
 //! | `FAKE_SKY_SLEEP_MS` | duration of one second of `sleep` in the `run` of a job (1000) |
 //! | `FAKE_SKY_INFRA_FAIL` | like `FAIL`, with errors of infra: ResourcesUnavailableError for `sky.launch`, else RuntimeError |
-//! | `FAKE_SKY_SURVIVOR` | `sky.down:2`: these SUCCEED without removing anything; also `sky.jobs.cancel`, `sky.serve.down` |
+//! | `FAKE_SKY_SURVIVOR` | `sky.down:2`: these SUCCEED without removing anything; also `sky.jobs.cancel`, `sky.serve.down`, `sky.stop`, `sky.autostop` |
 //! | `FAKE_SKY_JOB_FAILED` | `sky.launch:2`: the jobs that these submit end FAILED; also `sky.exec`, `sky.jobs.launch` |
 //! | `FAKE_SKY_LATE` | like `FAIL`: the request runs, but the response to its submission takes 6 s more (SDK timeout of `/launch` and `/exec`: 5 s) |
 //! | `FAKE_SKY_DIE_AFTER_MS` | main gets SIGKILL this long after its first queued request (never) |

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Resolver, takes_infrastructure};
+use super::Resolver;
+use super::assignment::Assigned;
 use crate::config::suggest;
 use crate::infrastructure::{CLOUDS, Infrastructure, KubernetesSize, LocalInfra};
 use crate::plan::{Machine, ServerTarget};
-use crate::scenario::ScenarioId;
 
 /// Infra of a plan.
 pub(super) struct Choice {
@@ -24,14 +24,15 @@ impl Choice {
         Self { chosen: Infrastructure::None, reason_for_none: Some(reason.into()) }
     }
 
-    /// Choice without the loopback Slurm cluster if nothing is launched. The server then returns
-    /// the expected errors of a server without an infra. Clouds stay: being enabled, they change
-    /// the server's responses and its memory.
-    pub(super) fn unless_unused(self, scenarios: &[ScenarioId]) -> Self {
+    /// Choice without local infras on which no scenario runs. Without any, the server returns the
+    /// expected errors of a server without an infra. Clouds stay: being enabled, they change the
+    /// server's responses and its memory.
+    pub(super) fn unless_unused(self, scenarios: &[Assigned]) -> Self {
         let Infrastructure::Local(mut infras) = self.chosen else { return self };
-        if !takes_infrastructure(scenarios) {
-            infras.retain(|infra| infra.has_cloud_libraries());
-        }
+        infras.retain(|infra| {
+            let is_used = |one: &Assigned| one.infras.iter().any(|name| name == infra.infra());
+            infra.has_cloud_libraries() || scenarios.iter().any(is_used)
+        });
         let chosen = match infras.is_empty() {
             true => Infrastructure::None,
             false => Infrastructure::Local(infras),

@@ -5,7 +5,10 @@
 //! the size of the load; [`Resolver::plan`] makes a plan for one size, and runs again for each
 //! reduction that is tried.
 
+mod assignment;
 mod budgets;
+#[cfg(test)]
+mod infra_tests;
 mod infrastructure;
 mod memory;
 mod open_files;
@@ -28,16 +31,18 @@ use std::time::Duration;
 
 use super::capacity::{LocalParts, Machine};
 use super::{
-    LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate,
-    fit, ramp,
+    LeftOut, LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits,
+    estimate, fit, ramp,
 };
-use crate::config::{Config, PlanSettings, RampSetting, Thresholds};
+use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting, Thresholds};
 use crate::infrastructure::KubernetesSize;
 use crate::metric::Limit;
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId};
+use assignment::{Assigned, assign};
 use infrastructure::Choice;
+use scenarios::Selection;
 pub(crate) use size::MAX_USERS;
 use size::Size;
 use timing::Timing;
@@ -96,7 +101,8 @@ struct Basis {
     budgets: Vec<Limit>,
     infrastructure: Choice,
     kubernetes_size: KubernetesSize,
-    scenarios: Vec<ScenarioId>,
+    scenarios: Vec<Assigned>,
+    left_out: Vec<LeftOut>,
     /// Requested size, before any reduction.
     size: Size,
 }
@@ -129,9 +135,15 @@ impl Resolver<'_> {
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
         let kubernetes_size = self.kubernetes_size();
-        let size = self.size(users, iterations, &infrastructure.chosen);
-        let scenarios = self.scenarios(&infrastructure);
+        let size = self.size(users, iterations);
+        let Selection { scenarios, left_out } = self.scenarios(&server, &infrastructure);
         self.unused_flags(&server, &infrastructure, &scenarios);
+        let rule = match self.names_scenarios() {
+            // The plan's rule is for the plan's scenarios.
+            true => InfraAssignment::All,
+            false => self.settings.infra_assignment,
+        };
+        let scenarios = assign(&scenarios, &infrastructure.chosen.names(), rule);
         let infrastructure = infrastructure.unless_unused(&scenarios);
         Basis {
             timing,
@@ -142,6 +154,7 @@ impl Resolver<'_> {
             infrastructure,
             kubernetes_size,
             scenarios,
+            left_out,
             size,
         }
     }
@@ -154,7 +167,7 @@ impl Resolver<'_> {
             infrastructure: &basis.infrastructure.chosen,
         };
         let size = basis.size.reduced(reduction);
-        let mut scenarios: Vec<_> = basis.scenarios.iter().map(|id| size.plan(*id)).collect();
+        let mut scenarios: Vec<_> = basis.scenarios.iter().map(|one| size.plan(one)).collect();
         let memory_floor = self.memory_floor();
         let capacity = self.capacity(&mut scenarios, memory_floor, local);
         // Depends on the concurrency, which `capacity` may have reduced.
@@ -188,6 +201,7 @@ impl Resolver<'_> {
             keep_server: request.keep_server,
             thresholds: thresholds(config, &scenarios),
             scenarios,
+            left_out: basis.left_out.clone(),
             ramp,
             fit: None,
             baseline: settings.baseline,

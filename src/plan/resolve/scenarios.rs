@@ -1,16 +1,32 @@
 //! Selection of scenarios: `--api`, `--cli`, and the settings of a plan.
 
+use std::collections::BTreeMap;
+
 use super::Resolver;
 use super::infrastructure::Choice;
 use crate::config::suggest;
-use crate::infrastructure::Infrastructure;
-use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
+use crate::infrastructure::LocalInfra;
+use crate::plan::{LeftOut, ServerTarget};
+use crate::scenario::{Feature, Scenario, ScenarioId, ScenarioKind};
+
+/// Selected scenarios.
+pub(super) struct Selection {
+    /// Scenarios of the plan, and the health probe.
+    pub(super) scenarios: Vec<ScenarioId>,
+    /// Scenarios of the lists that no infra of the run supports.
+    pub(super) left_out: Vec<LeftOut>,
+}
 
 impl Resolver<'_> {
-    /// Selected scenarios, and the health probe.
-    pub(super) fn scenarios(&mut self, infrastructure: &Choice) -> Vec<ScenarioId> {
+    /// Selected scenarios. One that no infra of the run supports is a usage error if a flag names
+    /// it, and is left out if it is selected by `all` or by the plan.
+    pub(super) fn scenarios(
+        &mut self,
+        server: &ServerTarget,
+        infrastructure: &Choice,
+    ) -> Selection {
         let (request, settings) = (self.request, self.settings);
-        let named = !request.cli.is_empty() || !request.api.is_empty();
+        let named = self.names_scenarios();
         let (cli, api) = if named {
             // As upstream: selecting scenarios of one kind deselects those of the other.
             (request.cli.join(" "), request.api.join(" "))
@@ -19,40 +35,58 @@ impl Resolver<'_> {
         };
         let mut chosen = self.select("--api", ScenarioKind::Api, &api);
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
-        if infrastructure.chosen == Infrastructure::None {
-            self.remove_those_that_launch(&mut chosen, named, &[&cli, &api], infrastructure);
-        }
+        let infras = infrastructure.chosen.names();
+        let is_supported = |id: &ScenarioId| {
+            let scenario = Scenario::of(*id);
+            !scenario.takes_infra() || infras.iter().any(|infra| scenario.supports(infra))
+        };
+        let (mut scenarios, unsupported): (Vec<_>, Vec<_>) =
+            chosen.into_iter().partition(is_supported);
+        let words = |kind| if kind == ScenarioKind::Cli { &cli } else { &api };
+        let is_named = |id: &ScenarioId| {
+            named && words(id.kind()).split([',', ' ']).any(|word| word == id.name())
+        };
+        let impossible: Vec<_> = unsupported.iter().copied().filter(is_named).collect();
+        self.impossible(&impossible, server, infrastructure);
         // After another error, such as a misspelled scenario, this one would only repeat it.
-        if chosen.is_empty() && self.errors.is_empty() {
+        if scenarios.is_empty() && self.errors.is_empty() {
             self.error("no scenario selected; select one with -r or --api".to_owned());
         }
-        chosen.push(ScenarioId::ProbeHealth);
-        chosen
+        scenarios.push(ScenarioId::ProbeHealth);
+        let left_out = unsupported.into_iter().map(|id| {
+            let needs = lacking(id, infrastructure).name().to_owned();
+            LeftOut { id, needs }
+        });
+        Selection { scenarios, left_out: left_out.collect() }
     }
 
-    /// Removes scenarios that need an infra. A scenario that a flag names is a usage error; those
-    /// selected by `all` or by the plan are removed silently.
-    fn remove_those_that_launch(
-        &mut self,
-        chosen: &mut Vec<ScenarioId>,
-        by_flag: bool,
-        lists: &[&str],
-        infrastructure: &Choice,
-    ) {
-        let words: Vec<&str> = lists.iter().flat_map(|list| list.split([',', ' '])).collect();
-        let needs_infra = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
-        let is_named = |id: &&ScenarioId| by_flag && words.contains(&id.name());
-        let impossible: Vec<String> = chosen
-            .iter()
-            .filter(|id| needs_infra(id))
-            .filter(is_named)
-            .map(ToString::to_string)
-            .collect();
-        if !impossible.is_empty() {
-            let reason = infrastructure.reason_for_none.as_deref().unwrap_or("-c none");
-            self.error(format!("{} cannot run without an infra: {reason}", impossible.join(", ")));
+    /// Whether flags name the scenarios.
+    pub(super) fn names_scenarios(&self) -> bool {
+        !self.request.cli.is_empty() || !self.request.api.is_empty()
+    }
+
+    /// Adds an error for each feature that scenarios need and no infra of the run has.
+    fn impossible(&mut self, ids: &[ScenarioId], server: &ServerTarget, infrastructure: &Choice) {
+        let mut features: BTreeMap<Feature, Vec<String>> = BTreeMap::new();
+        for id in ids {
+            features.entry(lacking(*id, infrastructure)).or_default().push(id.to_string());
         }
-        chosen.retain(|id| !needs_infra(id));
+        let infras = infrastructure.chosen.names();
+        for (feature, ids) in features {
+            let (ids, reason) = (ids.join(", "), infrastructure.reason_for_none.as_deref());
+            let missing = match infras.is_empty() {
+                true => {
+                    format!("{ids} cannot run without an infra: {}", reason.unwrap_or("-c none"))
+                }
+                false => format!("{ids}: expected {}, got {}", feature.name(), infras.join(", ")),
+            };
+            self.error(match feature {
+                Feature::None => missing,
+                Feature::Nodes | Feature::Cloud | Feature::Stop => {
+                    format!("{missing}\n  hint: {}", with(feature, server))
+                }
+            });
+        }
     }
 
     /// Scenarios of one kind that a list names, each once and in the order of the scenario table.
@@ -78,5 +112,27 @@ impl Resolver<'_> {
             }
         }
         ScenarioId::of_kind(kind).filter(|id| chosen.contains(id)).collect()
+    }
+}
+
+/// Feature that a scenario requires and that the infras lack.
+fn lacking(id: ScenarioId, infrastructure: &Choice) -> Feature {
+    let (scenario, infras) = (Scenario::of(id), infrastructure.chosen.names());
+    let lacking = infras.iter().find_map(|infra| scenario.lacking_on(infra));
+    lacking.unwrap_or(scenario.requires)
+}
+
+/// Step towards an infra with a feature, as an imperative.
+fn with(feature: Feature, server: &ServerTarget) -> String {
+    match server {
+        ServerTarget::Isolated { .. } => {
+            let infras = LocalInfra::ALL.into_iter().filter(|local| feature.is_on(local.infra()));
+            let flags: Vec<String> =
+                infras.map(|infra| format!("-c {}", infra.argument())).collect();
+            format!("use {}", flags.join(" or "))
+        }
+        ServerTarget::System | ServerTarget::Remote(_) => {
+            format!("name {} that the server has enabled, such as -c aws", feature.name())
+        }
     }
 }

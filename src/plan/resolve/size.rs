@@ -1,9 +1,9 @@
 //! Size of a load: users of each scenario, and iterations of each user.
 
 use super::Resolver;
-use crate::infrastructure::Infrastructure;
+use super::assignment::Assigned;
 use crate::plan::{PlannedScenario, Reduction};
-use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
+use crate::scenario::{Scenario, ScenarioKind};
 
 /// Maximum number of users of one scenario: a larger one is most likely a typing error, since
 /// each user may need a server process.
@@ -26,8 +26,6 @@ pub(super) struct Size {
     users: Users,
     iterations: u32,
     infra_iterations: u32,
-    /// Number of infras: users of scenarios that launch are per infra.
-    infras: u32,
 }
 
 impl Size {
@@ -42,22 +40,23 @@ impl Size {
             },
             iterations: reduction.iterations(self.iterations),
             infra_iterations: reduction.iterations(self.infra_iterations),
-            ..self
         }
     }
 
     /// Entry of a scenario in a plan of this size.
-    pub(super) fn plan(self, id: ScenarioId) -> PlannedScenario {
+    pub(super) fn plan(self, Assigned { id, infras }: &Assigned) -> PlannedScenario {
+        let (id, infras) = (*id, infras.clone());
         let takes_infrastructure = Scenario::of(id).needs.takes_infrastructure();
         let (users, iterations) = match id.kind() {
             ScenarioKind::Probe => (1, 1),
-            _ if takes_infrastructure => {
-                (self.users.infra.saturating_mul(self.infras), self.infra_iterations)
-            }
+            _ if takes_infrastructure => (self.users.infra, self.infra_iterations),
             ScenarioKind::Api => (self.users.api, self.iterations),
             ScenarioKind::Cli => (self.users.cli, self.iterations),
         };
-        PlannedScenario { id, users, iterations, concurrency: users }
+        // Users are per infra. Without an infra the count is 0, which must not make 0 users.
+        let count = u32::try_from(infras.len().max(1)).unwrap_or(u32::MAX);
+        let users = users.saturating_mul(count);
+        PlannedScenario { id, users, iterations, concurrency: users, infras }
     }
 }
 
@@ -84,12 +83,7 @@ impl Resolver<'_> {
     }
 
     /// Requested size: values of flags, and the plan's settings for the rest.
-    pub(super) fn size(
-        &mut self,
-        users: Option<u32>,
-        iterations: Option<u32>,
-        infrastructure: &Infrastructure,
-    ) -> Size {
+    pub(super) fn size(&mut self, users: Option<u32>, iterations: Option<u32>) -> Size {
         let users = match users {
             Some(typed) => Users { api: typed, cli: typed, infra: typed },
             None => self.users_of_plan(),
@@ -98,8 +92,6 @@ impl Resolver<'_> {
             users,
             iterations: iterations.unwrap_or(self.settings.iterations),
             infra_iterations: iterations.unwrap_or(self.settings.infra_iterations),
-            // Without an infra the count is 0, which must not make a plan with 0 users.
-            infras: infrastructure.count().max(1),
         }
     }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::class::ProcessClass;
-use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::limits::{AvailableMemory, MachineLimits, OpenFiles};
 use crate::metric::{Amount, Metric, ServerMetric};
-use crate::scenario::{Group, Need, ScenarioKind};
+use crate::scenario::Group;
 use crate::units::ByteSize;
 use rstest::rstest;
 
@@ -24,7 +23,7 @@ pub(super) fn config() -> Config {
     Config::parse(include_str!("../../../skyload.toml"), "skyload.toml").unwrap()
 }
 
-fn words(list: &[&str]) -> Vec<String> {
+pub(super) fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| (*word).to_owned()).collect()
 }
 
@@ -37,23 +36,6 @@ fn times_that_are_too_long_are_errors() {
     let named = |key: &str| errors.iter().any(|error| error.starts_with(key));
     assert!(named("baseline: must be at most 30days"), "{errors:?}");
     assert!(named("scenario-timeout: ") && !named("cooldown: "), "{errors:?}");
-}
-
-#[test]
-fn without_flags_the_default_plan_runs_all_scenarios() {
-    let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &MACHINE).unwrap();
-    assert_eq!(plan.scenarios.len(), ScenarioId::ALL.len());
-    let settings = &config().plans["default"];
-    assert_eq!(plan.infrastructure, Infrastructure::local(LocalInfra::Loopback));
-    for scenario in &plan.scenarios {
-        let expected = match (Scenario::of(scenario.id).needs, scenario.id.kind()) {
-            (_, ScenarioKind::Probe) => (1, 1),
-            (Need::Nothing, ScenarioKind::Api) => (settings.users, settings.iterations),
-            (Need::Nothing, _) => (settings.cli_users.unwrap(), settings.iterations),
-            _ => (settings.infra_users, settings.infra_iterations),
-        };
-        assert_eq!((scenario.users, scenario.iterations), expected, "{}", scenario.id);
-    }
 }
 
 #[test]
@@ -109,22 +91,6 @@ fn phase_peaks_with_sampling_are_an_error_that_names_what_was_written(
     assert!(!LoadPlan::resolve(&remote, &config, &MACHINE).unwrap().phase_peaks);
 }
 
-#[test]
-fn typed_sizes_apply_to_scenarios_of_every_kind_and_to_each_infra() {
-    let request = LoadRequest {
-        users: Some("3".to_owned()),
-        iterations: Some("4".to_owned()),
-        infra: words(&["aws", "gcp/us-east1"]),
-        copy_credentials: true,
-        ..LoadRequest::default()
-    };
-    let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
-    let launch = plan.scenario(ScenarioId::CliLaunch).unwrap();
-    assert_eq!((launch.users, launch.iterations), (6, 4), "three on each of two");
-    let status = plan.scenario(ScenarioId::ApiStatus).unwrap();
-    assert_eq!((status.users, status.iterations), (3, 4));
-}
-
 #[rstest]
 #[case::near("stauts", "did you mean `status`?")]
 #[case::far("nothing-like-it", "valid: status, ")]
@@ -132,58 +98,6 @@ fn an_unknown_scenario_is_an_error_with_the_valid_names(#[case] word: &str, #[ca
     let request = LoadRequest { cli: words(&[word]), ..LoadRequest::default() };
     let UsageErrors(errors) = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err();
     assert!(errors[0].contains(message), "{errors:#?}");
-}
-
-#[rstest]
-#[case::unknown(&["nosuch"], "-c: unknown infra `nosuch`")]
-#[case::misspelled(&["kubernets"], "did you mean `kubernetes`?")]
-#[case::without_credentials(&["aws"], "the isolated server has no credentials for aws\n  hint: use --copy")]
-#[case::mixed(&["loopback", "aws"], "`loopback` cannot be combined")]
-fn an_unusable_infra_is_named(#[case] infra: &[&str], #[case] message: &str) {
-    let request =
-        LoadRequest { infra: words(infra), cli: words(&["launch"]), ..LoadRequest::default() };
-    let error = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap_err().to_string();
-    assert!(error.contains(message), "{error}");
-}
-
-#[test]
-fn without_loopback_all_scenarios_run_that_do_not_need_it() {
-    let machine = Machine {
-        obstacles: BTreeMap::from([(LocalInfra::Loopback, "no Slurm here".to_owned())]),
-        ..MACHINE
-    };
-    let plan = LoadPlan::resolve(&LoadRequest::default(), &config(), &machine).unwrap();
-    assert_eq!(plan.infrastructure, Infrastructure::None);
-    assert_eq!(plan.without_infrastructure.as_deref(), Some("no Slurm here"));
-    let needs = |s: &PlannedScenario| Scenario::of(s.id).needs;
-    assert!(plan.scenarios.iter().all(|s| needs(s) == Need::Nothing));
-    assert!(plan.scenario(ScenarioId::CliStatus).is_some() && !plan.launches());
-}
-
-#[test]
-fn if_no_scenario_launches_the_server_gets_no_infra() {
-    let request = LoadRequest { cli: words(&["status"]), ..LoadRequest::default() };
-    let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
-    assert_eq!((plan.infrastructure, plan.without_infrastructure), (Infrastructure::None, None));
-}
-
-#[rstest]
-#[case::named(&["launch"], &[], true)]
-#[case::as_part_of_all(&["all"], &[], false)]
-#[case::of_both_kinds(&["status"], &["exec"], true)]
-fn a_named_scenario_that_cannot_run_is_an_error(
-    #[case] cli: &[&str],
-    #[case] api: &[&str],
-    #[case] is_error: bool,
-) {
-    let request = LoadRequest {
-        cli: words(cli),
-        api: words(api),
-        infra: words(&["none"]),
-        ..LoadRequest::default()
-    };
-    let result = LoadPlan::resolve(&request, &config(), &MACHINE);
-    assert_eq!(result.is_err(), is_error, "{result:?}");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use crate::analysis::{
     CONFIGURED, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity, Verdict,
 };
 use crate::metric::{Metric, Unit};
-use crate::plan::{LoadPlan, MAX_USERS};
+use crate::plan::{LoadPlan, MAX_USERS, PlannedScenario};
 use crate::record::request::LoadRequest;
-use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
+use crate::scenario::{ScenarioId, ScenarioKind};
 use crate::shell;
 use request::{request_as_run, with_scenarios};
 
@@ -180,10 +180,8 @@ fn common_users(plan: &LoadPlan, ids: &[ScenarioId]) -> Option<u32> {
 
 /// Users of each scenario as `-n` counts them: per infra.
 fn users_of(plan: &LoadPlan, ids: &[ScenarioId]) -> Vec<(ScenarioId, u32)> {
-    let infras = |id| match Scenario::of(id).needs.takes_infrastructure() {
-        true => plan.infrastructure.count().max(1),
-        false => 1,
-    };
+    let infras =
+        |planned: &PlannedScenario| u32::try_from(planned.infras.len()).unwrap_or(u32::MAX);
     let planned = plan.scenarios.iter().filter(|planned| ids.contains(&planned.id));
-    planned.map(|planned| (planned.id, planned.users / infras(planned.id))).collect()
+    planned.map(|planned| (planned.id, planned.users / infras(planned).max(1))).collect()
 }

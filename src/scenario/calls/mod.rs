@@ -1,5 +1,6 @@
 //! HTTP requests of scenarios, as SkyPilot's SDK sends them.
 
+pub(super) mod cloud;
 pub(super) mod launching;
 pub mod shared;
 

@@ -1,7 +1,7 @@
-//! API scenarios. Their sequences of requests are those of SkyPilot 0.14.1's SDK, recorded
+//! API scenarios that run on any infra. Their sequences of requests are those of SkyPilot 0.14.1's SDK, recorded
 //! through a logging proxy.
 
-use crate::scenario::{Action, Cost, Need, Scenario, ScenarioId, Work, calls};
+use crate::scenario::{Action, Cost, Feature, Need, Scenario, ScenarioId, Work, calls};
 
 /// Entries of the API scenarios, in the order of [`ScenarioId::ALL`].
 pub(super) static SCENARIOS: [Scenario; 13] = [
@@ -9,6 +9,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiStatus,
         summary: "list clusters",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Submit(&calls::STATUS),
@@ -21,6 +22,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiCliStatus,
         summary: "list jobs, services and clusters, as `sky status` does",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Submit(&calls::JOBS_QUEUE_UNFINISHED),
@@ -37,6 +39,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiValidate,
         summary: "validate a task",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Api(&[Action::Health, Action::Inline(&calls::VALIDATE)]),
         // Validation is no queued request: a thread of the main process does it.
         concurrent_processes: 0,
@@ -46,6 +49,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiApiStatus,
         summary: "list API requests",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Api(&[Action::Inline(&calls::API_STATUS)]),
         concurrent_processes: 0,
         cost: Cost { server: 0.1, nodes: 0.0, client: 0.0 },
@@ -54,6 +58,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiJobsQueue,
         summary: "list managed jobs",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Submit(&calls::JOBS_QUEUE),
@@ -66,6 +71,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiStatusRefresh,
         summary: "list clusters after querying their clouds (long executor)",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Submit(&calls::STATUS_REFRESH),
@@ -78,6 +84,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiLaunchDryrun,
         summary: "plan a launch without launching (long executor)",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Inline(&calls::VALIDATE),
@@ -91,6 +98,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiLaunchAndLogs,
         summary: "launch a cluster and read its job's output (long executor)",
         needs: Need::Infrastructure,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Inline(&calls::launching::VALIDATE_LAUNCH),
@@ -105,6 +113,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiTailLogs,
         summary: "read the output of a cluster's job",
         needs: Need::Cluster,
+        requires: Feature::None,
         work: Work::Api(&[Action::Health, Action::TailLogs(&calls::launching::TAIL_LOGS)]),
         // A thread of the main process reads the log, not an executor.
         concurrent_processes: 0,
@@ -114,6 +123,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiExec,
         summary: "run a job on a cluster (long executor)",
         needs: Need::Cluster,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Inline(&calls::VALIDATE),
@@ -127,6 +137,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiClusterQueue,
         summary: "list the jobs of a cluster",
         needs: Need::Cluster,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Submit(&calls::launching::CLUSTER_QUEUE),
@@ -139,6 +150,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiJobsLaunch,
         summary: "submit a managed job",
         needs: Need::Infrastructure,
+        requires: Feature::None,
         work: Work::Api(&[
             Action::Health,
             Action::Inline(&calls::launching::VALIDATE_JOB),
@@ -152,6 +164,7 @@ pub(super) static SCENARIOS: [Scenario; 13] = [
         id: ScenarioId::ApiJobsLogs,
         summary: "follow the output of a managed job",
         needs: Need::Job,
+        requires: Feature::None,
         work: Work::Api(&[Action::Health, Action::TailLogs(&calls::launching::JOBS_LOGS)]),
         // In consolidation mode each follower of a managed job's log is a process of its own.
         concurrent_processes: 1,

@@ -2,14 +2,15 @@
 //! a logging proxy.
 
 use crate::scenario::expect;
-use crate::scenario::{Command, Cost, Need, Scenario, ScenarioId, Work};
+use crate::scenario::{Command, Cost, Feature, Need, Scenario, ScenarioId, Work};
 
 /// Entries of the CLI scenarios, in the order of [`ScenarioId::ALL`].
-pub(super) static SCENARIOS: [Scenario; 7] = [
+pub(super) static SCENARIOS: [Scenario; 8] = [
     Scenario {
         id: ScenarioId::CliStatus,
         summary: "sky status",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Cli(Command {
             args: &["status"],
             can_be_async: false,
@@ -33,6 +34,7 @@ pub(super) static SCENARIOS: [Scenario; 7] = [
         id: ScenarioId::CliJobsQueue,
         summary: "sky jobs queue",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Cli(Command {
             args: &["jobs", "queue"],
             can_be_async: false,
@@ -51,6 +53,7 @@ pub(super) static SCENARIOS: [Scenario; 7] = [
         id: ScenarioId::CliApiStatus,
         summary: "sky api status",
         needs: Need::Nothing,
+        requires: Feature::None,
         work: Work::Cli(Command {
             args: &["api", "status"],
             can_be_async: false,
@@ -67,6 +70,7 @@ pub(super) static SCENARIOS: [Scenario; 7] = [
         id: ScenarioId::CliLaunch,
         summary: "sky launch",
         needs: Need::Infrastructure,
+        requires: Feature::None,
         work: Work::Cli(Command {
             args: &[
                 "launch",
@@ -91,6 +95,7 @@ pub(super) static SCENARIOS: [Scenario; 7] = [
         id: ScenarioId::CliLogs,
         summary: "sky logs",
         needs: Need::Cluster,
+        requires: Feature::None,
         work: Work::Cli(Command {
             args: &["logs", "{cluster}", "1"],
             can_be_async: false,
@@ -105,6 +110,7 @@ pub(super) static SCENARIOS: [Scenario; 7] = [
         id: ScenarioId::CliJobs,
         summary: "sky jobs launch",
         needs: Need::Infrastructure,
+        requires: Feature::None,
         work: Work::Cli(Command {
             args: &[
                 "jobs",
@@ -130,6 +136,7 @@ pub(super) static SCENARIOS: [Scenario; 7] = [
         id: ScenarioId::CliServe,
         summary: "sky serve status",
         needs: Need::Service,
+        requires: Feature::None,
         work: Work::Cli(Command {
             args: &["serve", "status", "{service}"],
             can_be_async: false,
@@ -139,5 +146,21 @@ pub(super) static SCENARIOS: [Scenario; 7] = [
         }),
         concurrent_processes: 1,
         cost: Cost { server: 2.5, nodes: 0.0, client: 3.5 },
+    },
+    Scenario {
+        id: ScenarioId::CliCheck,
+        summary: "sky check",
+        needs: Need::Nothing,
+        requires: Feature::Cloud,
+        work: Work::Cli(Command {
+            args: &["check", "{cloud}"],
+            can_be_async: false,
+            // Printed only if the cloud is enabled; the exit code is 0 even if not.
+            prints: &["Enabled infra"],
+            requests: &[&["sky.check"]],
+            expected_errors: &[],
+        }),
+        concurrent_processes: 1,
+        cost: Cost { server: 4.5, nodes: 0.0, client: 3.0 },
     },
 ];

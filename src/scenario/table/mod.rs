@@ -1,30 +1,36 @@
-//! Table of all scenarios, one part for each kind.
+//! Table of all scenarios: API scenarios, those of them that need a cloud, and CLI scenarios.
 
 mod api;
 mod cli;
+mod cloud;
 
-use super::{Cost, Need, Scenario, ScenarioId, Work};
+use super::{Cost, Feature, Need, Scenario, ScenarioId, Work};
 
 /// Entry of the health probe.
 static PROBE: Scenario = Scenario {
     id: ScenarioId::ProbeHealth,
     summary: "health probe: /api/health at a fixed rate",
     needs: Need::Nothing,
+    requires: Feature::None,
     work: Work::Probe,
     concurrent_processes: 0,
     cost: Cost { server: 0.5, nodes: 0.0, client: 0.0 },
 };
 
 /// Number of entries.
-pub(super) const LENGTH: usize = api::SCENARIOS.len() + cli::SCENARIOS.len() + 1;
+pub(super) const LENGTH: usize =
+    api::SCENARIOS.len() + cloud::SCENARIOS.len() + cli::SCENARIOS.len() + 1;
 
 /// Entry number `index`, in the order of [`ScenarioId::ALL`].
 pub(super) const fn entry(index: usize) -> &'static Scenario {
-    let (api, cli) = (&api::SCENARIOS, &cli::SCENARIOS);
-    if index < api.len() {
+    let (api, cloud, cli) = (&api::SCENARIOS, &cloud::SCENARIOS, &cli::SCENARIOS);
+    let (first_of_cloud, first_of_cli) = (api.len(), api.len() + cloud.len());
+    if index < first_of_cloud {
         &api[index]
-    } else if index < api.len() + cli.len() {
-        &cli[index - api.len()]
+    } else if index < first_of_cli {
+        &cloud[index - first_of_cloud]
+    } else if index < first_of_cli + cli.len() {
+        &cli[index - first_of_cli]
     } else {
         &PROBE
     }

@@ -7,7 +7,6 @@ use fake_sky::FakeServer;
 use rstest::rstest;
 use skyload::api::{ApiClient, ClientIdentity};
 use skyload::credentials::Credentials;
-use skyload::infrastructure::Infrastructure;
 use skyload::record::outcome::{Ended, SegmentOutcome};
 use skyload::record::resources::ResourceLog;
 use skyload::record::{read, write_json};
@@ -45,10 +44,7 @@ async fn set_up(server: &FakeServer, id: ScenarioId) -> anyhow::Result<TestRun> 
 }
 
 async fn set_up_all(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<TestRun> {
-    let test = TestRun::of(server, ids)?
-        .with_plan(|plan| plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]))
-        .with_environment(|environment| environment.infrastructure = vec!["aws".to_owned()])
-        .write()?;
+    let test = TestRun::of(server, ids)?.on(&["aws"]).write()?;
     let requests = requests(&test, server)?;
     let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
     write_json(&test.dir.resources(), &log)?;
@@ -85,6 +81,15 @@ async fn tear_down(
 #[case::cluster_queue(ScenarioId::ApiClusterQueue)]
 #[case::jobs_launch(ScenarioId::ApiJobsLaunch)]
 #[case::jobs_logs(ScenarioId::ApiJobsLogs)]
+#[case::check(ScenarioId::ApiCheck)]
+#[case::show_gpus(ScenarioId::ApiShowGpus)]
+#[case::optimize(ScenarioId::ApiOptimize)]
+#[case::storage_ls(ScenarioId::ApiStorageLs)]
+#[case::cost_report(ScenarioId::ApiCostReport)]
+#[case::cluster_refresh(ScenarioId::ApiClusterRefresh)]
+#[case::start_stop(ScenarioId::ApiStartStop)]
+#[case::autostop(ScenarioId::ApiAutostop)]
+#[case::cli_check(ScenarioId::CliCheck)]
 #[case::cli_launch(ScenarioId::CliLaunch)]
 #[case::cli_logs(ScenarioId::CliLogs)]
 #[case::cli_jobs(ScenarioId::CliJobs)]
@@ -154,21 +159,41 @@ async fn without_a_shared_resource_every_user_fails_with_the_setups_error() -> a
 #[tokio::test]
 async fn users_are_spread_over_all_infras_with_separate_steps() -> anyhow::Result<()> {
     let server = FakeServer::start(&[("FAKE_SKY_INFRA", "aws,kubernetes")])?;
-    let infras = || vec!["aws".to_owned(), "kubernetes".to_owned()];
-    let id = ScenarioId::ApiTailLogs;
-    let test = TestRun::of(&server, &[id])?
-        .with_plan(|plan| plan.infrastructure = Infrastructure::Clouds(infras()))
-        .with_environment(|environment| environment.infrastructure = infras())
-        .users(4, 4)
-        .write()?;
+    let (infras, id) = (["aws", "kubernetes"], ScenarioId::ApiTailLogs);
+    let test = TestRun::of(&server, &[id])?.on(&infras).users(4, 4).write()?;
     let requests = requests(&test, &server)?;
     let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
     assert_eq!((log.steps.len(), log.failed().count()), (2, 0), "a cluster on each");
     write_json(&test.dir.resources(), &log)?;
     let segment = test.drive(id).await?.segments.remove(0);
     assert_eq!(counts(&segment), (4, 0, 0), "{:?}", segment.tally);
-    for infra in infras() {
+    for infra in infras {
         assert_eq!(segment.steps[&format!("logs/stream @{infra}")].count(), 2);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_shared_resource_is_set_up_only_where_a_scenario_needs_it() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_INFRA", "aws,kubernetes")])?;
+    let ids = [ScenarioId::ApiExec, ScenarioId::CliLaunch];
+    let test = TestRun::of(&server, &ids)?
+        .on(&["aws", "kubernetes"])
+        .with_plan(|plan| {
+            plan.scenarios[0].infras = vec!["kubernetes".to_owned()];
+            plan.scenarios[1].infras = vec!["aws".to_owned()];
+        })
+        .write()?;
+    let requests = requests(&test, &server)?;
+    let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
+    let set_up: Vec<_> = log.steps.iter().map(|step| step.infra.as_str()).collect();
+    assert_eq!(set_up, ["kubernetes"], "{log:?}");
+    write_json(&test.dir.resources(), &log)?;
+    // Together, since each waits for the other.
+    let (exec, launch) = tokio::join!(test.drive(ids[0]), test.drive(ids[1]));
+    for outcome in [exec?, launch?] {
+        let segment = &outcome.segments[0];
+        assert_eq!(counts(segment), (3, 0, 0), "{:?}", segment.tally);
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 mod barrier;
 mod cli;
+mod clouds;
 mod exhaustion;
 mod expected_errors;
 mod launching;

@@ -43,6 +43,29 @@ async fn an_iteration_is_the_sequence_of_the_sdk(
     Ok(())
 }
 
+#[rstest]
+#[case::check(ScenarioId::ApiCheck, &[HEALTH, "POST /check", STREAM, GET])]
+#[case::show_gpus(ScenarioId::ApiShowGpus, &[HEALTH, "POST /list_accelerators", STREAM, GET])]
+#[case::optimize(ScenarioId::ApiOptimize, &[HEALTH, "POST /optimize", STREAM, GET])]
+#[case::storage_ls(ScenarioId::ApiStorageLs, &[HEALTH, "GET /storage/ls", STREAM, GET])]
+#[case::cost_report(ScenarioId::ApiCostReport, &[HEALTH, "POST /cost_report", STREAM, GET])]
+#[case::start_stop(
+    ScenarioId::ApiStartStop,
+    &[HEALTH, "POST /validate", "POST /launch", STREAM, GET,
+      "POST /stop", STREAM, GET, "POST /start", STREAM, GET]
+)]
+#[tokio::test]
+async fn an_iteration_on_a_cloud_is_the_sequence_of_the_sdk(
+    #[case] id: ScenarioId,
+    #[case] sequence: &[&str],
+) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_INFRA", "aws")])?;
+    let before = calls(&server.log()).len();
+    TestRun::of(&server, &[id])?.on(&["aws"]).users(1, 1).run().await?;
+    assert_eq!(calls(&server.log())[before..], *sequence);
+    Ok(())
+}
+
 #[tokio::test]
 async fn requests_are_followed_in_the_order_of_their_submission() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;

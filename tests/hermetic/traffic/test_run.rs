@@ -7,6 +7,7 @@ use fake_sky::FakeServer;
 use skyload::config::Config;
 use skyload::fact::Fact;
 use skyload::ids::ProcessIdentity;
+use skyload::infrastructure::Infrastructure;
 use skyload::limits::MachineLimits;
 use skyload::plan::{LoadPlan, Machine, PlannedScenario};
 use skyload::record::environment::{
@@ -16,7 +17,7 @@ use skyload::record::environment::{
 use skyload::record::outcome::{ScenarioOutcome, SegmentOutcome};
 use skyload::record::request::LoadRequest;
 use skyload::record::{RunDir, RunFacts, Version, write_json};
-use skyload::scenario::ScenarioId;
+use skyload::scenario::{Scenario, ScenarioId};
 use skyload::traffic::{self, TrafficError};
 use skyload::units::ByteSize;
 use tempfile::TempDir;
@@ -52,7 +53,13 @@ impl TestRun {
         let mut plan = LoadPlan::resolve(&LoadRequest::default(), &config, &MACHINE)?;
         plan.scenarios = scenarios
             .iter()
-            .map(|&id| PlannedScenario { id, users: 3, iterations: 1, concurrency: 3 })
+            .map(|&id| PlannedScenario {
+                id,
+                users: 3,
+                iterations: 1,
+                concurrency: 3,
+                infras: Vec::new(),
+            })
             .collect();
         plan.scenario_timeout = Duration::from_secs(120);
         Ok(Self {
@@ -73,6 +80,20 @@ impl TestRun {
     pub(super) fn with_plan(mut self, change: impl FnOnce(&mut LoadPlan)) -> Self {
         change(&mut self.plan);
         self
+    }
+
+    /// Gives the server these clouds as infras, and each scenario those that it can run on.
+    pub(super) fn on(self, clouds: &[&str]) -> Self {
+        let clouds: Vec<String> = clouds.iter().map(|&cloud| cloud.to_owned()).collect();
+        let test = self.with_environment(|environment| environment.infrastructure = clouds.clone());
+        test.with_plan(|plan| {
+            for planned in &mut plan.scenarios {
+                let scenario = Scenario::of(planned.id);
+                let supports = |cloud: &&String| scenario.takes_infra() && scenario.supports(cloud);
+                planned.infras = clouds.iter().filter(supports).cloned().collect();
+            }
+            plan.infrastructure = Infrastructure::Clouds(clouds);
+        })
     }
 
     /// Changes the number of users of each scenario, and their concurrency.

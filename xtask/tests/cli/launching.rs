@@ -41,6 +41,26 @@ fn all_launches_succeed_and_are_torn_down() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn scenarios_that_no_infra_supports_are_left_out_of_all() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let home = site.path("home");
+    std::fs::create_dir(&home)?;
+    let args = ["-c", "kubernetes", "--yes", "--api", "all"];
+    let mut xtask = command(&site, &home, free_port()?, &args)?;
+    for (setting, value) in [("INFRA", "kubernetes"), ("LAUNCH_MS", "50"), ("SLEEP_MS", "20")] {
+        xtask = xtask.fake(setting, value);
+    }
+    let run = xtask.run()?;
+    let report = run.expect(&site, Verdict::Pass)?;
+    let left_out: Vec<_> = report.plan.left_out.iter().map(|left_out| left_out.id).collect();
+    assert_eq!(left_out, [ScenarioId::ApiStartStop, ScenarioId::ApiAutostop]);
+    run.assert().stderr(predicate::str::contains(
+        "Left out: 2 that need an infra whose clusters can be stopped (list with -v)",
+    ));
+    Ok(())
+}
+
 #[rstest]
 #[case::that_stays(
     ("SURVIVOR", "sky.down:1"),

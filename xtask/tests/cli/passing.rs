@@ -6,7 +6,7 @@ use predicates::prelude::predicate;
 use skyload::analysis::{ScenarioState, Severity, Verdict};
 use skyload::class::ProcessClass;
 use skyload::record::profile::Phase;
-use skyload::scenario::{Need, Scenario, ScenarioId};
+use skyload::scenario::{Scenario, ScenarioId};
 use skyload::units::as_mib;
 
 use crate::support::{Site, assert_finding};
@@ -49,7 +49,7 @@ fn a_run_within_its_budgets_passes() -> anyhow::Result<()> {
     run.assert().stdout(predicate::str::is_match(MONITORING_SUMMARY)?);
 
     let reported: Vec<_> = report.scenarios.iter().map(|scenario| scenario.id).collect();
-    let without_infra = |id: &ScenarioId| Scenario::of(*id).needs == Need::Nothing;
+    let without_infra = |id: &ScenarioId| !Scenario::of(*id).takes_infra();
     let expected: Vec<_> = ScenarioId::ALL.into_iter().filter(without_infra).collect();
     assert_eq!(reported, expected, "Slurm needs a Python program, which the stand-in is not");
     for scenario in &report.scenarios {

@@ -39,6 +39,8 @@ enum Command {
     Launch(client::Launch),
     /// Tails the log of a job.
     Logs(client::Logs),
+    /// Checks which clouds are enabled.
+    Check(client::Clouds),
     /// Prints the constants of SkyPilot's config module (no command of `sky`).
     Constants,
 }
@@ -104,6 +106,7 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
         },
         Some(Command::Launch(launch)) => ClientCommand::Launch(launch),
         Some(Command::Logs(logs)) => ClientCommand::Logs(logs),
+        Some(Command::Check(clouds)) => ClientCommand::Check(clouds),
     };
     client::run(&command, &mut out)
 }

@@ -164,3 +164,45 @@ fn users_list_their_own_clusters() -> anyhow::Result<()> {
     assert_eq!(count(&json!({"all_users": true}))?, Some(1));
     server.finish()
 }
+
+#[test]
+fn a_cluster_is_stopped_and_started_again() -> anyhow::Result<()> {
+    let server = with_infra(&[("FAKE_SKY_INFRA", "aws")])?;
+    value_of(&server, &submit(&server, "/launch", &launch("echo hello"))?)?.expect("it launches");
+    let cluster = json!({"cluster_name": "c"});
+    returned(&server, "/stop", &cluster)?.map_err(anyhow::Error::msg)?;
+    assert_eq!(statuses(&server, &Value::Null)?, ["c STOPPED"]);
+    assert!(returned(&server, "/queue", &cluster)?.is_err(), "a stopped cluster lists no jobs");
+    returned(&server, "/start", &cluster)?.map_err(anyhow::Error::msg)?;
+    assert_eq!(statuses(&server, &Value::Null)?, ["c UP"]);
+    assert!(returned(&server, "/stop", &json!({"cluster_name": "nosuch"}))?.is_err());
+    Ok(())
+}
+
+#[test]
+fn a_cluster_stops_itself_when_it_is_idle() -> anyhow::Result<()> {
+    let server = with_infra(&[("FAKE_SKY_INFRA", "aws"), ("FAKE_SKY_SLEEP_MS", "600000")])?;
+    let autostop = |minutes: i32| json!({"cluster_name": "c", "idle_minutes": minutes});
+    for (run, expected) in [("sleep 1", "c UP"), ("echo hello", "c STOPPED")] {
+        value_of(&server, &submit(&server, "/launch", &launch(run))?)?.expect("it launches");
+        returned(&server, "/autostop", &autostop(0))?.map_err(anyhow::Error::msg)?;
+        assert_eq!(statuses(&server, &Value::Null)?, [expected], "{run}");
+        returned(&server, "/down", &json!({"cluster_name": "c"}))?.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cluster_on_kubernetes_is_not_stopped() -> anyhow::Result<()> {
+    let server = with_infra(&[])?;
+    value_of(&server, &submit(&server, "/launch", &launch("echo hello"))?)?.expect("it launches");
+    for (path, body) in [
+        ("/stop", json!({"cluster_name": "c"})),
+        ("/autostop", json!({"cluster_name": "c", "idle_minutes": 0})),
+    ] {
+        let error = returned(&server, path, &body)?.expect_err("Kubernetes cannot stop");
+        assert!(error.starts_with("NotSupportedError: "), "{error}");
+    }
+    assert_eq!(statuses(&server, &Value::Null)?, ["c UP"]);
+    Ok(())
+}

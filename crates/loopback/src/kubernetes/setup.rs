@@ -60,22 +60,25 @@ pub(super) fn add_programs(client: &ClientFiles) -> Result<()> {
     client::missing(&PROGRAMS)?.into_iter().try_for_each(|name| client.add_program(name, STAND_IN))
 }
 
+/// Context of the cluster, part of [`LocalInfra::infra`].
+const CONTEXT: &str = "skyload-emulated";
+
 fn kubeconfig(api: SocketAddr) -> String {
     format!(
         "apiVersion: v1
 kind: Config
-current-context: emulated
+current-context: {CONTEXT}
 clusters:
-- name: emulated
+- name: {CONTEXT}
   cluster:
     server: http://{api}
 contexts:
-- name: emulated
+- name: {CONTEXT}
   context:
-    cluster: emulated
-    user: emulated
+    cluster: {CONTEXT}
+    user: {CONTEXT}
 users:
-- name: emulated
+- name: {CONTEXT}
   user: {{}}
 "
     )
@@ -106,5 +109,7 @@ mod tests {
     fn the_server_is_led_to_the_api_on_loopback() {
         let config = kubeconfig("127.0.0.1:23001".parse().unwrap());
         assert!(config.contains("server: http://127.0.0.1:23001\n"));
+        let infra = LocalInfra::EmulatedKubernetes.infra();
+        assert_eq!(infra.split_once('/'), Some(("kubernetes", CONTEXT)));
     }
 }

@@ -14,7 +14,7 @@ use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::{Cpus, MachineLimits, MemoryGroups};
-use skyload::plan::{LoadPlan, Machine, UsageErrors};
+use skyload::plan::{LeftOut, LoadPlan, Machine, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
@@ -40,15 +40,13 @@ pub(super) fn credentials(request: &LoadRequest, plan: &LoadPlan) -> Credentials
 /// Asks for confirmation of launches on clouds, which cost money, before anything is started.
 pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
-    let shared = plan.needs().into_iter().filter(|need| need.is_shared()).count() as u64;
     let launching = plan
         .scenarios
         .iter()
         .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
     let iterations: u64 =
         launching.map(|planned| u64::from(planned.users) * u64::from(planned.iterations)).sum();
-    // Shared resources exist once on each infra.
-    let launches = iterations + u64::from(plan.infrastructure.count()) * shared;
+    let launches = iterations + plan.shared_resources().len() as u64;
     if launches == 0 {
         return Ok(());
     }
@@ -78,6 +76,21 @@ fn check_answer(answer: &str) -> Result<()> {
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(anyhow::Error::from(Interrupted).context("aborted, nothing launched")),
+    }
+}
+
+/// Prints how many scenarios are left out, and the need that no infra of the run meets.
+fn announce_left_out(plan: &LoadPlan, progress: Progress) {
+    let mut left_out: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for LeftOut { id, needs } in &plan.left_out {
+        left_out.entry(needs).or_default().push(id.to_string());
+    }
+    for (needs, ids) in left_out {
+        let count = ids.len();
+        progress.note(match progress.is_verbose() {
+            true => format!("Left out, since they need {needs}: {}", ids.join(", ")),
+            false => format!("Left out: {count} that need {needs} (list with -v)"),
+        });
     }
 }
 
@@ -131,6 +144,7 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         (Infrastructure::None, None) => {}
         (infrastructure, _) => {
             progress.note(format!("Launching on {}", infrastructure.names().join(", ")));
+            announce_left_out(plan, progress);
         }
     }
     if plan.is_remote() {

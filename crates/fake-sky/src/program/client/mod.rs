@@ -16,7 +16,7 @@ use std::process::ExitCode;
 pub(crate) use self::clusters::{Launch, Logs};
 pub(crate) use self::connection::{api_info, api_status};
 pub(crate) use self::managed_jobs::JobsLaunch;
-pub(crate) use self::tables::ServiceNames;
+pub(crate) use self::tables::{Clouds, ServiceNames};
 
 use self::connection::Connection;
 
@@ -32,6 +32,7 @@ pub(crate) enum ClientCommand {
     ServeStatus(ServiceNames),
     Launch(Launch),
     Logs(Logs),
+    Check(Clouds),
     JobsLaunch(JobsLaunch),
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn run(command: &ClientCommand, out: &mut dyn Write) -> anyhow::Resul
         ClientCommand::ServeStatus(names) => tables::serve_status(&mut server, names),
         ClientCommand::Launch(launch) => clusters::launch(&mut server, launch),
         ClientCommand::Logs(logs) => clusters::logs(&mut server, logs),
+        ClientCommand::Check(clouds) => tables::check(&mut server, clouds),
         ClientCommand::JobsLaunch(launch) => managed_jobs::launch(&mut server, launch),
     };
     code.map(ExitCode::from)
@@ -57,6 +59,7 @@ impl ClientCommand {
             Self::ServeStatus(_) => "serve status",
             Self::Launch(_) => "launch",
             Self::Logs(_) => "logs",
+            Self::Check(_) => "check",
             Self::JobsLaunch(_) => "jobs launch",
         }
     }

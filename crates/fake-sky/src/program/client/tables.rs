@@ -1,4 +1,4 @@
-//! Commands that list something: `status`, `jobs queue`, `serve status`.
+//! Commands that list something: `status`, `jobs queue`, `serve status`, `check`.
 //!
 //! Like SkyPilot's, they print their headings and exit with 0 even when requests fail: the
 //! exit code proves nothing.
@@ -12,6 +12,21 @@ use super::connection::{Connection, Returned};
 #[derive(Debug, Args)]
 pub(crate) struct ServiceNames {
     services: Vec<String>,
+}
+
+/// Arguments of `sky check`.
+#[derive(Debug, Args)]
+pub(crate) struct Clouds {
+    clouds: Vec<String>,
+}
+
+pub(super) fn check(server: &mut Connection<'_>, clouds: &Clouds) -> anyhow::Result<u8> {
+    let requested = (!clouds.clouds.is_empty()).then_some(&clouds.clouds);
+    let fields = json!({"clouds": requested, "verbose": false, "workspace": null});
+    match server.post_and_stream("/check", &fields)? {
+        Ok(_) => Ok(0),
+        Err(error) => server.print_error(&error),
+    }
 }
 
 pub(super) fn status(server: &mut Connection<'_>, detached: bool) -> anyhow::Result<u8> {

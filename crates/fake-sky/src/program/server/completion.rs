@@ -29,7 +29,7 @@ pub(crate) fn injected(work: &Work, settings: &Settings) -> Option<Outcome> {
 pub(crate) fn complete(work: &Work, settings: &Settings, cloud: &Cloud) -> Completion {
     let no_infrastructure = settings.infra.is_empty();
     match work.name {
-        "sky.launch" | "sky.serve.up" if no_infrastructure => no_cloud().into(),
+        "sky.launch" | "sky.serve.up" | "sky.optimize" if no_infrastructure => no_cloud().into(),
         // Without consolidation mode a jobs controller would have to be launched first.
         "sky.jobs.launch" if no_infrastructure && !settings.consolidation => no_cloud().into(),
         "sky.jobs.pool_status" if no_infrastructure => network_error("pools").into(),
@@ -40,6 +40,10 @@ pub(crate) fn complete(work: &Work, settings: &Settings, cloud: &Cloud) -> Compl
             Outcome::Value(json!(names)).into()
         }
         "sky.check" => check(work, settings).into(),
+        "sky.list_accelerators" => list_accelerators(work, settings).into(),
+        // Like SkyPilot, which keeps the optimized tasks to itself.
+        "sky.optimize" => Outcome::Value(Value::Null).into(),
+        "sky.storage_ls" => Outcome::Value(json!([])).into(),
         "sky.workspaces.get" => {
             Outcome::Value(json!({"default": {"writable": true, "read_only": false}})).into()
         }
@@ -91,6 +95,19 @@ fn check(work: &Work, settings: &Settings) -> RequestResult {
     Ok(Success { value: json!({ "default": enabled }), log })
 }
 
+/// Outcome of `sky.list_accelerators`: one GPU of the requested cloud, if it is enabled here.
+/// (SkyPilot reads the catalogs of disabled clouds, too.)
+fn list_accelerators(work: &Work, settings: &Settings) -> RequestResult {
+    let requested = work.body["clouds"].as_str().and_then(infrastructure);
+    let enabled = settings.infra.iter().filter_map(|name| infrastructure(name));
+    let mut gpus = Map::new();
+    for cloud in enabled.filter(|cloud| requested.is_none_or(|requested| requested == *cloud)) {
+        let offering = json!([cloud, "g5.xlarge", "A10G", 1, 4, 22, 16, 1.006, 0.4, "us-east-1"]);
+        gpus.insert("A10G".to_owned(), json!([offering]));
+    }
+    Ok(Success::value(Value::Object(gpus)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +133,20 @@ mod tests {
         let failed =
             |count| matches!(outcome("sky.status", count, &settings), Outcome::Error { .. });
         assert_eq!((1..=4).map(failed).collect::<Vec<_>>(), [false, true, false, true]);
+    }
+
+    #[test]
+    fn gpus_are_those_of_the_enabled_clouds() {
+        let gpus = |infra: &[&str]| {
+            let infra = infra.iter().map(|name| (*name).to_owned()).collect();
+            let settings = Settings { infra, ..Settings::default() };
+            let Outcome::Value(gpus) = outcome("sky.list_accelerators", 1, &settings) else {
+                panic!("it succeeds without a cloud, too")
+            };
+            gpus
+        };
+        assert_eq!(gpus(&[]), json!({}));
+        assert_eq!(gpus(&["aws"])["A10G"][0][0], "AWS");
     }
 
     #[test]

@@ -92,7 +92,7 @@ const fn get(path: &'static str, name: &'static str, entrypoint: &'static str) -
 }
 
 /// Endpoints whose requests wait in a queue for an executor.
-pub(crate) const QUEUED: [Endpoint; 17] = [
+pub(crate) const QUEUED: [Endpoint; 24] = [
     post("/status", "sky.status", "status", QueueRule::LongToRefresh, &[]),
     post("/jobs/queue", "sky.jobs.queue", "queue", QueueRule::LongToRestartController, &[]),
     post(
@@ -118,8 +118,21 @@ pub(crate) const QUEUED: [Endpoint; 17] = [
     post("/exec", "sky.exec", "exec", QueueRule::Long, &["task", "cluster_name"]),
     post("/queue", "sky.queue", "queue", QueueRule::Short, &["cluster_name"]),
     post("/down", "sky.down", "down", QueueRule::Short, &["cluster_name"]),
+    post("/stop", "sky.stop", "stop", QueueRule::Short, &["cluster_name"]),
+    post("/start", "sky.start", "start", QueueRule::Long, &["cluster_name"]),
+    post(
+        "/autostop",
+        "sky.autostop",
+        "autostop",
+        QueueRule::Short,
+        &["cluster_name", "idle_minutes"],
+    ),
+    post("/optimize", "sky.optimize", "optimize", QueueRule::Short, &["dag", "request_options"]),
+    post("/list_accelerators", "sky.list_accelerators", "list_accelerators", QueueRule::Short, &[]),
+    post("/cost_report", "sky.cost_report", "cost_report", QueueRule::Short, &[]),
     post("/check", "sky.check", "check", QueueRule::Short, &[]),
     post("/api/cancel", "sky.api_cancel", "kill_requests", QueueRule::Short, &[]),
+    get("/storage/ls", "sky.storage_ls", "storage_ls"),
     get("/workspaces", "sky.workspaces.get", "get_workspaces"),
     get("/enabled_clouds", "sky.enabled_clouds", "enabled_clouds"),
 ];

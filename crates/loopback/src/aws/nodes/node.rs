@@ -23,6 +23,10 @@ pub(super) const SCRIPT: &str = include_str!("node.sh");
 /// Folder of sshd's files in a node.
 const IN_NODE: &str = "/run/skyload";
 
+/// Key in the place of the instance's role, whose credentials the metadata service would give.
+/// AWS's own example; the emulator takes any.
+const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+
 /// Running node.
 pub(super) struct Node {
     /// Public address of the instance when the node started.
@@ -161,6 +165,7 @@ fn sshd_config(api: SocketAddr) -> String {
          MaxSessions 200\n\
          Subsystem sftp internal-sftp\n\
          SetEnv AWS_ENDPOINT_URL=http://{api} AWS_EC2_METADATA_DISABLED=true \
+         AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY=none \
          SKYPILOT_DISABLE_USAGE_COLLECTION=1 UV_OFFLINE=1 UV_PYTHON_DOWNLOADS=never\n"
     )
 }

@@ -10,11 +10,34 @@ use crate::program::server::log;
 use crate::program::server::outcome::{Outcome, PICKLE, RequestResult, Success};
 use crate::program::server::work::Work;
 
+/// Status of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClusterStatus {
+    /// Launch or start has begun.
+    Init,
+    /// Launched or started.
+    Up,
+    /// Stopped.
+    Stopped,
+}
+
+impl ClusterStatus {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Init => "INIT",
+            Self::Up => "UP",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
 /// Cluster whose launch has begun.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) name: String,
-    pub(crate) up: bool,
+    pub(crate) status: ClusterStatus,
+    /// Time at which the cluster stops itself if no job is unfinished.
+    autostop: Option<Duration>,
     user: String,
     nodes: u64,
     infra: String,
@@ -22,6 +45,9 @@ pub(crate) struct Cluster {
     last_job: u64,
     pub(crate) jobs: Vec<Job>,
 }
+
+/// Infras whose clusters cannot be stopped.
+const WITHOUT_STOP: [&str; 2] = ["Kubernetes", "Slurm"];
 
 /// Clusters, oldest first.
 #[derive(Debug, Default)]
@@ -35,7 +61,7 @@ impl Clusters {
 
     /// Whether the cluster is UP.
     pub(crate) fn is_up(&self, name: &str) -> bool {
-        self.find(name).is_some_and(|cluster| cluster.up)
+        self.find(name).is_some_and(|cluster| cluster.status == ClusterStatus::Up)
     }
 
     /// Adds a cluster at the start of its launch, with the status INIT; does nothing if it
@@ -44,7 +70,8 @@ impl Clusters {
         if self.find(name).is_none() {
             self.0.push(Cluster {
                 name: name.to_owned(),
-                up: false,
+                status: ClusterStatus::Init,
+                autostop: None,
                 user: user.to_owned(),
                 nodes: work.task().nodes,
                 infra: infra.to_owned(),
@@ -57,12 +84,12 @@ impl Clusters {
 
     /// Sets a cluster to UP after a successful launch.
     pub(super) fn mark_up(&mut self, name: &str) {
-        self.named(name).for_each(|cluster| cluster.up = true);
+        self.named(name).for_each(|cluster| cluster.status = ClusterStatus::Up);
     }
 
     /// Removes a cluster after a failed launch, unless it was UP before.
     pub(super) fn discard_launch(&mut self, name: &str) {
-        self.0.retain(|cluster| cluster.name != name || cluster.up);
+        self.0.retain(|cluster| cluster.name != name || cluster.status != ClusterStatus::Init);
     }
 
     /// Submits the job of a launch or an exec, if the task has a `run`.
@@ -101,6 +128,58 @@ impl Clusters {
         Ok(Success::default())
     }
 
+    /// Handles `sky.stop`: stops the cluster, unless it stays up by an injected fault.
+    pub(super) fn stop(&mut self, work: &Work, stays_up: bool) -> RequestResult {
+        let cluster = self.existing(work.cluster())?.stoppable("Stopping")?;
+        if !stays_up {
+            cluster.status = ClusterStatus::Stopped;
+        }
+        Ok(Success::default())
+    }
+
+    /// Handles `sky.autostop`: the cluster stops itself when idle for the requested minutes, unless
+    /// it stays up by an injected fault.
+    pub(super) fn autostop(&mut self, work: &Work, now: Duration, stays_up: bool) -> RequestResult {
+        let cluster = self.available(work.cluster(), "scheduling autostop")?;
+        let cluster = cluster.stoppable("Scheduling autostop on")?;
+        // Negative minutes cancel an autostop.
+        let idle = work.body["idle_minutes"].as_u64().map(|minutes| {
+            now + Duration::from_secs(60).saturating_mul(u32::try_from(minutes).unwrap_or(u32::MAX))
+        });
+        cluster.autostop = idle.filter(|_| !stays_up);
+        Ok(Success::default())
+    }
+
+    /// Stops clusters whose autostop is due.
+    pub(super) fn stop_idle(&mut self, now: Duration) {
+        let is_due = |cluster: &&mut Cluster| {
+            let is_idle = cluster.jobs.iter().all(|job| job.state(now).is_final());
+            cluster.autostop.is_some_and(|at| at <= now) && is_idle
+        };
+        for cluster in self.0.iter_mut().filter(is_due) {
+            (cluster.status, cluster.autostop) = (ClusterStatus::Stopped, None);
+        }
+    }
+
+    /// Handles `sky.start`: starts a stopped cluster; does nothing for one that is UP.
+    pub(super) fn start(&mut self, work: &Work) -> RequestResult {
+        self.existing(work.cluster())?.status = ClusterStatus::Up;
+        Ok(Success::value(json!(PICKLE)))
+    }
+
+    /// Handles `sky.cost_report`: lists the clusters with their costs.
+    pub(super) fn cost_report(&self) -> RequestResult {
+        let row = |cluster: &Cluster| json!({"name": cluster.name, "num_nodes": cluster.nodes, "total_cost": 0.01});
+        Ok(Success::value(self.0.iter().map(row).collect()))
+    }
+
+    /// Cluster for a stop or a start.
+    fn existing(&mut self, name: &str) -> Result<&mut Cluster, Outcome> {
+        self.named(name).next().ok_or_else(|| {
+            Outcome::error("ClusterDoesNotExist", format!("Cluster '{name}' does not exist."))
+        })
+    }
+
     /// Handles `sky.queue`: lists the jobs of a cluster, newest first.
     pub(super) fn queue(&mut self, work: &Work, now: Duration) -> RequestResult {
         let cluster = self.available(work.cluster(), "getting the job queue")?;
@@ -133,7 +212,7 @@ impl Clusters {
         operation: &str,
     ) -> Result<&mut Cluster, Outcome> {
         let cluster = self.named(name).next().ok_or_else(|| Outcome::no_cluster(name))?;
-        if cluster.up {
+        if cluster.status == ClusterStatus::Up {
             return Ok(cluster);
         }
         // SkyPilot's message begins with the operation, capitalized.
@@ -141,8 +220,9 @@ impl Clusters {
         // In bounds and no part of a character: operations are ASCII constants of this package.
         operation[..1].make_ascii_uppercase();
         let message = format!(
-            "\u{1b}[33m{operation}: skipped for cluster '{name}' (status: INIT). It is only \
-             allowed for UP and AUTOSTOPPING clusters.\u{1b}[0m"
+            "\u{1b}[33m{operation}: skipped for cluster '{name}' (status: {}). It is only \
+             allowed for UP and AUTOSTOPPING clusters.\u{1b}[0m",
+            cluster.status.name()
         );
         Err(Outcome::error("ClusterNotUpError", message))
     }
@@ -153,6 +233,15 @@ impl Clusters {
 }
 
 impl Cluster {
+    /// Cluster for an operation that stops it, or SkyPilot's error.
+    fn stoppable(&mut self, operation: &str) -> Result<&mut Self, Outcome> {
+        if WITHOUT_STOP.contains(&self.infra.as_str()) {
+            let message = format!("{operation} cluster '{}'... skipped.", self.name);
+            return Err(Outcome::error("NotSupportedError", message));
+        }
+        Ok(self)
+    }
+
     /// Last log line of a launch.
     pub(super) fn launched(name: &str) -> String {
         finishing(&format!("Cluster launched: {name}."))
@@ -162,10 +251,10 @@ impl Cluster {
     fn row(&self) -> Value {
         let mut row = json!({
             "name": self.name, "launched_at": self.launched.as_secs(), "handle": PICKLE,
-            "last_use": "sky launch", "status": if self.up { "UP" } else { "INIT" },
+            "last_use": "sky launch", "status": self.status.name(),
             "autostop": -1, "to_down": false, "metadata": {},
             "cluster_hash": format!("fake-{}", self.launched.as_nanos()),
-            "cluster_ever_up": self.up, "status_updated_at": self.launched.as_secs(),
+            "cluster_ever_up": self.status != ClusterStatus::Init, "status_updated_at": self.launched.as_secs(),
             "user_hash": self.user, "user_name": "root", "workspace": "default",
             "is_managed": false, "resources_str": format!("{}x(cpus=2)", self.nodes),
             "resources_str_full": format!("{}x(cpus=2, mem=8)", self.nodes),
@@ -173,7 +262,7 @@ impl Cluster {
             "cluster_name_on_cloud": format!("{}-{}", self.name, self.user),
             "storage_mounts_metadata": PICKLE,
         });
-        if !self.up {
+        if self.status == ClusterStatus::Init {
             row["init_kind"] = json!("launching");
         }
         row

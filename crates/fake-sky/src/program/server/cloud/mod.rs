@@ -80,6 +80,7 @@ impl Cloud {
         let now = now();
         let survives = settings.survivor.hit(work.name, work.count);
         let Launched { clusters, jobs, services } = &mut *self.lock();
+        clusters.stop_idle(now);
         if let Some(cluster) = launched_by(work, settings) {
             if let Err(error) = check_infra(work, settings) {
                 clusters.discard_launch(&cluster);
@@ -101,6 +102,10 @@ impl Cloud {
             }
             "sky.exec" => clusters.submit(work, settings, now),
             "sky.down" => clusters.down(work, survives),
+            "sky.stop" => clusters.stop(work, survives),
+            "sky.start" => clusters.start(work),
+            "sky.autostop" => clusters.autostop(work, now, survives),
+            "sky.cost_report" => clusters.cost_report(),
             "sky.queue" => clusters.queue(work, now),
             "sky.status" => clusters.status(work),
             "sky.jobs.launch" => jobs.launch(work, settings, now),

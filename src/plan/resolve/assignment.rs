@@ -1,0 +1,54 @@
+//! Assignment of scenarios to the infras of a run.
+
+use crate::config::InfraAssignment;
+use crate::scenario::{Need, Scenario, ScenarioId};
+
+/// Scenario with the infras that its users alternate between; none if the scenario runs without
+/// an infra.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Assigned {
+    pub(super) id: ScenarioId,
+    pub(super) infras: Vec<String>,
+}
+
+/// Scenarios with those of `infras` that they run on.
+pub(super) fn assign(
+    scenarios: &[ScenarioId],
+    infras: &[String],
+    rule: InfraAssignment,
+) -> Vec<Assigned> {
+    let supported = scenarios.iter().map(|&id| {
+        let scenario = Scenario::of(id);
+        let supports = |infra: &&String| scenario.takes_infra() && scenario.supports(infra);
+        Assigned { id, infras: infras.iter().filter(supports).cloned().collect() }
+    });
+    let mut assigned: Vec<Assigned> = supported.collect();
+    match rule {
+        InfraAssignment::All => {}
+        InfraAssignment::RoundRobin => keep_one_infra_each(&mut assigned),
+    }
+    assigned
+}
+
+/// Keeps one infra of each scenario: the one with the fewest scenarios of the same need so far, so
+/// that each infra gets a scenario that launches.
+fn keep_one_infra_each(assigned: &mut [Assigned]) {
+    let mut order: Vec<usize> = (0..assigned.len()).collect();
+    // Scenarios that have no choice come first: the others make up for them.
+    order.sort_by_key(|at| assigned[*at].infras.len());
+    let mut taken: Vec<(Need, String)> = Vec::new();
+    for at in order {
+        let need = Scenario::of(assigned[at].id).needs;
+        let load = |infra: &String| {
+            let with_need = taken.iter().filter(|(other, on)| *other == need && on == infra);
+            (with_need.count(), taken.iter().filter(|(_, on)| on == infra).count())
+        };
+        // The first of equals, so that the order of infras decides.
+        let Some(chosen) = assigned[at].infras.iter().min_by_key(|infra| load(infra)).cloned()
+        else {
+            continue;
+        };
+        taken.push((need, chosen.clone()));
+        assigned[at].infras = vec![chosen];
+    }
+}
