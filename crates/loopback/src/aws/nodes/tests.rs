@@ -275,7 +275,7 @@ fn an_address_without_an_instance_is_an_error_in_one_line() {
     keeper.api.set("i-1", "pending", Some(ADDRESS));
     let (text, error) = keeper.connect("54.9.9.9", "echo");
     assert_eq!((text.as_str(), error.as_str()), ("", "no instance has the address 54.9.9.9"));
-    assert_eq!(keeper.folder.path().join("keeper/nodes").exists(), false);
+    assert!(!keeper.folder.path().join("keeper/nodes").exists());
 }
 
 #[test]
