@@ -8,7 +8,7 @@ use crate::analysis::{
     CONFIGURED, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity, Verdict,
 };
 use crate::metric::{Metric, Unit};
-use crate::plan::{LoadPlan, MAX_USERS, PlannedScenario};
+use crate::plan::{LoadPlan, MAX_USERS, PlannedScenario, ServerTarget};
 use crate::record::request::LoadRequest;
 use crate::scenario::{ScenarioId, ScenarioKind};
 use crate::shell;
@@ -28,6 +28,11 @@ pub struct NextStep {
 pub fn next_step(report: &Report) -> NextStep {
     let plan = &report.plan;
     match report.verdict {
+        Verdict::Pass if is_bare_default(report) => NextStep {
+            command: "cargo xtask load --plan clouds".to_owned(),
+            purpose: "to measure executors with a cloud enabled, which take up to twice the memory"
+                .to_owned(),
+        },
         Verdict::Pass if plan.is_profiled() => {
             let constants = recommend(report, "to get recommended constants");
             constants.unwrap_or_else(|| more_users(report))
@@ -37,6 +42,18 @@ pub fn next_step(report: &Report) -> NextStep {
         Verdict::ScenarioFailed => after_failure(report),
         Verdict::Inconclusive => repeat(report, format!("to repeat the run{}", why_not(report))),
     }
+}
+
+/// Whether the run was of the plan `default` as it is in the checkout, which has no cloud.
+fn is_bare_default(report: &Report) -> bool {
+    let plan = &report.plan;
+    let has_no_selection = |request: &LoadRequest| {
+        request.config.is_none() && request.cli.is_empty() && request.api.is_empty()
+    };
+    plan.name == "default"
+        && matches!(plan.server, ServerTarget::Isolated { .. })
+        && !plan.infrastructure.has_cloud_libraries()
+        && report.request.as_ref().is_some_and(has_no_selection)
 }
 
 fn more_users(report: &Report) -> NextStep {

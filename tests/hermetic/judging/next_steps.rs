@@ -26,6 +26,16 @@ fn the_next_step_after_a_pass_is_recommend() {
     assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
 }
 
+#[test]
+fn the_next_step_after_the_default_plan_has_a_cloud() {
+    let next = after(&good_run(&LoadRequest::default()));
+    assert_eq!(next.command, "cargo xtask load --plan clouds");
+    // One that names its own plans may have no such plan.
+    let config = Some("/my.toml".into());
+    let next = after(&good_run(&LoadRequest { config, ..LoadRequest::default() }));
+    assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
+}
+
 /// Evidence of a run on the local server, with a version or commit other than that of `sky`. A
 /// difference is a note as long as no budget is from SkyPilot's constants.
 fn with_server(version: &str, commit: Option<&str>) -> Evidence {
