@@ -47,7 +47,7 @@ impl Uv {
         &self.program
     }
 
-    /// The same `uv`, installing copies of the files in its cache, which may then be changed.
+    /// Variant that installs copies of the files in its cache, which may then be changed.
     pub fn copying(self) -> Self {
         Self { copies: true, ..self }
     }

@@ -48,9 +48,6 @@ pub const KEEPER_COMMAND: &str = "__node-keeper";
 /// Command of this program that is ssh's `ProxyCommand`.
 pub(crate) const SSH_COMMAND: &str = "__node-ssh";
 
-/// User and group id of the user `ubuntu`, who exists in nodes alone.
-pub(crate) const UBUNTU: u32 = 59_040;
-
 /// Settings of the keeper, passed as JSON on its command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -12,10 +12,11 @@ use host::tools::remove_folder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::NodesSettings;
 use super::ec2::Instance;
 use super::relay::Relay;
 use super::streams::Streams;
-use super::{NodesSettings, UBUNTU};
+use crate::account::UBUNTU;
 
 /// Init of a node.
 pub(super) const SCRIPT: &str = include_str!("node.sh");
@@ -26,7 +27,7 @@ const IN_NODE: &str = "/run/skyload";
 /// Address of the instance metadata on EC2.
 const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 
-/// Running node.
+/// Running node; ends when dropped.
 pub(super) struct Node {
     /// Public address of the instance when the node started.
     pub(super) address: Option<String>,
@@ -99,9 +100,11 @@ impl Node {
     pub(super) fn session(&self) -> Session {
         Session { init: self.init }
     }
+}
 
+impl Drop for Node {
     /// Ends all processes of the node. Its files stay.
-    pub(super) fn end(mut self) {
+    fn drop(&mut self) {
         if self.is_alive()
             && let Ok(init) = i32::try_from(self.init)
         {
