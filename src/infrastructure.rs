@@ -145,7 +145,7 @@ impl Default for KubernetesSize {
     }
 }
 
-/// As in `--kubernetes-size`: `100x1000`.
+/// Form of `--kubernetes-size`: `100x1000`.
 impl fmt::Display for KubernetesSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}", self.nodes, self.pods)

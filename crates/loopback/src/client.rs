@@ -66,7 +66,7 @@ impl ClientFiles {
     }
 }
 
-/// Those of `programs` that are not on PATH.
+/// Names of the `programs` that are not on PATH.
 pub(crate) fn missing(programs: &[&'static str]) -> Result<Vec<&'static str>> {
     let shell = Shell::new().context("reading the current directory")?;
     Ok(programs.iter().copied().filter(|name| on_path(&shell, name).is_none()).collect())

@@ -1,6 +1,7 @@
 //! Assignment of scenarios to the infras of a run.
 
 use crate::config::InfraAssignment;
+use crate::infrastructure::has_cloud_libraries;
 use crate::scenario::{Need, Scenario, ScenarioId};
 
 /// Scenario with the infras that its users alternate between; none if the scenario runs without
@@ -31,7 +32,8 @@ pub(super) fn assign(
 }
 
 /// Keeps one infra of each scenario: the one with the fewest scenarios of the same need so far, so
-/// that each infra gets a scenario that launches.
+/// that each infra gets a scenario that launches. Of equals, clouds come first: executors need most
+/// memory for launches there.
 fn keep_one_infra_each(assigned: &mut [Assigned]) {
     let mut order: Vec<usize> = (0..assigned.len()).collect();
     // Scenarios that have no choice come first: the others make up for them.
@@ -41,9 +43,10 @@ fn keep_one_infra_each(assigned: &mut [Assigned]) {
         let need = Scenario::of(assigned[at].id).needs;
         let load = |infra: &String| {
             let with_need = taken.iter().filter(|(other, on)| *other == need && on == infra);
-            (with_need.count(), taken.iter().filter(|(_, on)| on == infra).count())
+            // Scenarios that launch nothing take nothing from an infra.
+            let in_all = taken.iter().filter(|(other, on)| *other != Need::Nothing && on == infra);
+            (with_need.count(), in_all.count(), !has_cloud_libraries(infra))
         };
-        // The first of equals, so that the order of infras decides.
         let Some(chosen) = assigned[at].infras.iter().min_by_key(|infra| load(infra)).cloned()
         else {
             continue;

@@ -188,6 +188,7 @@ fn round_robin_runs_each_scenario_on_one_infra_and_a_launch_on_each() {
         });
         assert!(launches.count() >= 2, "{infra}");
     }
+    assert_eq!(infras(&plan, ScenarioId::CliJobs), ["aws/us-east-1"], "a cloud, of equals");
     let shared = |need| plan.shared_resources().into_iter().filter(move |(one, _)| *one == need);
     assert_eq!(shared(Need::Service).count(), 1, "one scenario needs a service");
     assert_eq!(shared(Need::Job).count(), 1, "one scenario needs a job");

@@ -1,5 +1,5 @@
 //! API scenarios that need a cloud. Their requests are those of SkyPilot 0.14.1's SDK
-//! (`sky/client/sdk.py`); all paths exist since SkyPilot 0.10 at the latest.
+//! (`sky/client/sdk.py`); 0.10.5 and later have all paths.
 //!
 //! Most of them would get a response without a cloud, too, but an empty one, which says nothing
 //! about a server that has a cloud's client libraries and catalog in memory.

@@ -214,6 +214,14 @@ fn status_of(record: &Record, workspace: &Workspace) -> Result<String> {
         figures.peak_memory,
         figures.cpu.as_secs_f64()
     ));
+    if let Some(api) = figures.cloud_api {
+        text.push_str(&format!(
+            "cloud API: RSS sum {} (max {}), {:.1} CPU-s\n",
+            api.memory,
+            api.peak_memory,
+            api.cpu.as_secs_f64()
+        ));
+    }
     for exposed in &figures.exposed {
         text.push_str(&format!("warning: reachable from other machines: {exposed}\n"));
     }

@@ -121,7 +121,7 @@ impl Extras {
     }
 }
 
-/// In pip's notation, such as `[aws,slurm]`.
+/// Notation of pip, such as `[aws,slurm]`.
 impl fmt::Display for Extras {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}]", self.names().join(","))

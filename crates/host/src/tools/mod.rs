@@ -88,7 +88,7 @@ mod tests {
         let folder = parent.path().join("folder");
         fs::create_dir_all(folder.join("work/work")).unwrap();
         for path in [folder.join("work/work"), folder.join("work")] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
         }
         remove_folder(&folder).unwrap();
         assert!(!folder.exists());

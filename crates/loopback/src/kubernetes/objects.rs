@@ -32,7 +32,7 @@ pub(super) fn list(kind: &str, items: Vec<Value>) -> Value {
 }
 
 fn has_gpus(node: u32) -> bool {
-    node % NODES_PER_GPU_NODE == 0
+    node.is_multiple_of(NODES_PER_GPU_NODE)
 }
 
 fn node_name(index: u32) -> String {
@@ -121,7 +121,7 @@ fn pod(index: u32, node: u32) -> Value {
         format!("service-{}-{:08x}-{index:05}", index % 20, index.wrapping_mul(2_654_435_761));
     let mut requests = json!({ "cpu": "500m", "memory": "1Gi" });
     // One pod in ten of a node with GPUs takes one of them.
-    if has_gpus(node) && index % 40 == 0 {
+    if has_gpus(node) && index.is_multiple_of(40) {
         requests["nvidia.com/gpu"] = json!("1");
     }
     let probe = json!({ "httpGet": { "path": "/health", "port": 8080, "scheme": "HTTP" },
