@@ -47,11 +47,7 @@ impl Uv {
         &self.program
     }
 
-<<<<<<< HEAD
-    /// Variant that installs copies of the files in its cache, which may then be changed.
-=======
     /// Variant of this `uv` that installs copies of the files in its cache, which may then be changed.
->>>>>>> main
     pub fn copying(self) -> Self {
         Self { copies: true, ..self }
     }
