@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// User name that SkyPilot logs in with.
 pub(crate) const USER: &str = "skyload";
 
+/// User and group id of `ubuntu`, the user of nodes of emulated AWS, who exists in nodes alone.
+pub(crate) const UBUNTU: u32 = 59_040;
+
 /// First user id that is tried.
 const FIRST: u32 = 59_046;
 

@@ -48,10 +48,50 @@ pub fn is_program(path: &Path) -> bool {
 
 /// Removes a folder with its contents; does nothing if there is none.
 pub fn remove_folder(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
+    let removed = match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_folders(folder).and_then(|()| fs::remove_dir_all(folder))
+        }
+        other => other,
+    };
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("removing {}", folder.display()))
         }
         _ => Ok(()),
+    }
+}
+
+/// Lets the owner list and change a folder and all those in it: the kernel makes folders without
+/// any permission for an overlay.
+fn open_folders(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_folders(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_without_permissions_is_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("folder");
+        fs::create_dir_all(folder.join("work/work")).unwrap();
+        for path in [folder.join("work/work"), folder.join("work")] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        remove_folder(&folder).unwrap();
+        assert!(!folder.exists());
+        remove_folder(&folder).unwrap();
     }
 }

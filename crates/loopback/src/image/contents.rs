@@ -14,7 +14,7 @@ use nix::unistd::geteuid;
 
 use super::wheel::Wheel;
 use super::{ImageKind, home, python};
-use crate::aws::nodes::UBUNTU;
+use crate::account::UBUNTU;
 use crate::base_dir::{is_open_to_all, open_tree};
 use crate::site::NODE_PATCHES;
 use crate::skypilot::SkyPilot;

@@ -124,9 +124,7 @@ impl Nodes {
         let slot = self.slot(&instance.id);
         // Held while the node is made: SkyPilot connects several times at once.
         let mut node = lock(&slot);
-        if let Some(old) = node.take_if(|node| !node.is_alive() || is_restarted(node, &instance)) {
-            old.end();
-        }
+        drop(node.take_if(|node| !node.is_alive() || is_restarted(node, &instance)));
         if let Some(node) = &*node {
             return Ok(node.session());
         }
@@ -153,9 +151,7 @@ impl Nodes {
                 continue;
             }
             let mut node = lock(slot);
-            if let Some(node) = node.take() {
-                node.end();
-            }
+            drop(node.take());
             if state == State::Terminated {
                 node::remove(&self.settings, id)?;
                 lock(&self.slots).remove(id);
@@ -166,9 +162,7 @@ impl Nodes {
 
     fn end_all(&self) {
         for slot in lock(&self.slots).values() {
-            if let Some(node) = lock(slot).take() {
-                node.end();
-            }
+            drop(lock(slot).take());
         }
     }
 }

@@ -31,6 +31,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 pub use keeper::keep;
@@ -46,9 +47,6 @@ pub const KEEPER_COMMAND: &str = "__node-keeper";
 
 /// Command of this program that is ssh's `ProxyCommand`.
 pub(crate) const SSH_COMMAND: &str = "__node-ssh";
-
-/// User and group id of the user `ubuntu`, who exists in nodes alone.
-pub(crate) const UBUNTU: u32 = 59_040;
 
 /// Settings of the keeper, passed as JSON on its command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,11 +91,19 @@ pub(crate) fn instances(api: SocketAddr, regions: &[String]) -> Result<Vec<Strin
 /// Keeper of nodes, as a daemon of the supervisor.
 pub(crate) fn daemon(settings: &NodesSettings, log: PathBuf) -> Result<Daemon> {
     let options = serde_json::to_string(settings).context("writing the keeper's settings")?;
+    let mut args = vec![KEEPER_COMMAND.to_owned(), options];
+    let mut program = own_file()?;
+    if !geteuid().is_root() {
+        // An ordinary user may make the other namespaces only in a user namespace of their own.
+        let keeper = program.display().to_string();
+        args.splice(0..0, ["--user", "--map-root-user", "--", &keeper].map(str::to_owned));
+        program = PathBuf::from("/usr/bin/unshare");
+    }
     Ok(Daemon {
-        args: vec![KEEPER_COMMAND.to_owned(), options],
+        args,
         priority: Some(settings.priority),
         ready: Readiness::Exists(settings.socket()),
-        ..Daemon::new("node keeper", own_file()?, log)
+        ..Daemon::new("node keeper", program, log)
     })
 }
 

@@ -2,8 +2,8 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -12,10 +12,11 @@ use host::tools::remove_folder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::NodesSettings;
 use super::ec2::Instance;
 use super::relay::Relay;
 use super::streams::Streams;
-use super::{NodesSettings, UBUNTU};
+use crate::account::UBUNTU;
 
 /// Init of a node.
 pub(super) const SCRIPT: &str = include_str!("node.sh");
@@ -23,11 +24,10 @@ pub(super) const SCRIPT: &str = include_str!("node.sh");
 /// Folder of sshd's files in a node.
 const IN_NODE: &str = "/run/skyload";
 
-/// Key in the place of the instance's role, whose credentials the metadata service would give.
-/// AWS's own example; the emulator takes any.
-const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+/// Address of the instance metadata on EC2.
+const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 
-/// Running node.
+/// Running node; ends when dropped.
 pub(super) struct Node {
     /// Public address of the instance when the node started.
     pub(super) address: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Node {
     parent: Child,
     /// Standard input of init, whose end ends the node: also after a SIGKILL of the keeper.
     _lifeline: ChildStdin,
-    _relay: Relay,
+    _relays: [Relay; 2],
 }
 
 /// Program that serves a connection to a node.
@@ -82,12 +82,14 @@ impl Node {
             let errors = fs::read_to_string(folder.join("init.log")).unwrap_or_default();
             bail!("making the node of {} failed: {}", instance.id, errors.trim());
         };
-        let relay = Relay::start(init, settings.api).inspect_err(|_| {
+        let relay = |address| Relay::start(init, address, settings.api);
+        let relays = relay(settings.api).and_then(|first| Ok([first, relay(METADATA)?]));
+        let relays = relays.inspect_err(|_| {
             _ = parent.kill();
             _ = parent.wait();
         })?;
         let address = instance.public.clone();
-        Ok(Self { address, init, parent, _lifeline: lifeline, _relay: relay })
+        Ok(Self { address, init, parent, _lifeline: lifeline, _relays: relays })
     }
 
     /// Whether the node's init is running.
@@ -98,9 +100,11 @@ impl Node {
     pub(super) fn session(&self) -> Session {
         Session { init: self.init }
     }
+}
 
+impl Drop for Node {
     /// Ends all processes of the node. Its files stay.
-    pub(super) fn end(mut self) {
+    fn drop(&mut self) {
         if self.is_alive()
             && let Ok(init) = i32::try_from(self.init)
         {
@@ -114,8 +118,15 @@ impl Node {
 impl Session {
     /// Runs a program in the node on these streams: sshd, for one connection.
     pub(super) fn serve(&self, program: &[String], streams: Streams) -> Result<()> {
+        let user: &[&str] = match is_in_user_namespace() {
+            // Where the only user has another name.
+            true => &["-U", "--preserve-credentials"],
+            false => &[],
+        };
         let status = Command::new("nsenter")
-            .args(["-t", &self.init.to_string(), "-m", "-p", "-n", "-u", "-i", "--"])
+            .args(["-t", &self.init.to_string(), "-m", "-p", "-n", "-u", "-i"])
+            .args(user)
+            .arg("--")
             .args(program)
             .stdin(streams.input)
             .stdout(streams.output)
@@ -124,6 +135,12 @@ impl Session {
         // The status is that of the connection, and errors of `nsenter` are in the streams.
         status.map(drop).context("starting `nsenter`\n  hint: install util-linux")
     }
+}
+
+/// Whether this process is root only in a user namespace, which does not know the machine's
+/// root user.
+fn is_in_user_namespace() -> bool {
+    fs::metadata("/").is_ok_and(|root| root.uid() != 0)
 }
 
 /// Program for each connection to a node.
@@ -164,8 +181,7 @@ fn sshd_config(api: SocketAddr) -> String {
          PrintMotd no\n\
          MaxSessions 200\n\
          Subsystem sftp internal-sftp\n\
-         SetEnv AWS_ENDPOINT_URL=http://{api} AWS_EC2_METADATA_DISABLED=true \
-         AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY=none \
+         SetEnv AWS_ENDPOINT_URL=http://{api} \
          SKYPILOT_DISABLE_USAGE_COLLECTION=1 UV_OFFLINE=1 UV_PYTHON_DOWNLOADS=never\n"
     )
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use host::workspace::Workspace;
+use nix::unistd::geteuid;
 use xshell::Shell;
 
 use super::packages;
@@ -11,13 +12,27 @@ use crate::image::{self, ImageKind};
 use crate::skypilot::SkyPilot;
 
 /// Programs that make a node.
-const TOOLS: [&str; 9] =
-    ["unshare", "nsenter", "bash", "mount", "umount", "pivot_root", "ip", "awk", "chrt"];
+const TOOLS: [&str; 10] = [
+    "unshare",
+    "nsenter",
+    "bash",
+    "mount",
+    "umount",
+    "pivot_root",
+    "ip",
+    "awk",
+    "chrt",
+    "hostname",
+];
 
-/// Namespaces and an overlay of the root, tried in a folder.
-const TRY: &str = "mount --make-rprivate /; cd \"$1\"; mkdir system work root
-mount -t overlay node -o \"lowerdir=/,upperdir=$1/system,workdir=$1/work\" root
-mount -t proc proc root/proc; mount -t tmpfs tmpfs root/run";
+/// Namespaces and an overlay as those of a node, tried in a folder: for root one of the whole
+/// root, as another user one of a folder in a user namespace, whose only user gets another name.
+const TRY: &str = "mount --make-rprivate /; cd \"$1\"; mkdir lower system work root
+lower=/ option=
+[ \"$2\" = 0 ] || { lower=$1/lower; option=,userxattr; mkdir lower/proc lower/run; }
+mount -t overlay node -o \"lowerdir=$lower,upperdir=$1/system,workdir=$1/work$option\" root
+mount -t proc proc root/proc; mount -t tmpfs tmpfs root/run
+[ \"$2\" = 0 ] || unshare --user --map-user=59040 --map-group=59040 true";
 
 /// Reason why nodes cannot run on this machine, in one line.
 pub(crate) fn obstacle() -> Option<String> {
@@ -49,10 +64,14 @@ pub(super) fn obstacle_in(folder: &Path) -> Option<String> {
         Ok(folder) => folder,
         Err(error) => return Some(format!("cannot write to `{}`: {error}", folder.display())),
     };
+    let user = geteuid();
+    let user_namespace: &[&str] = if user.is_root() { &[] } else { &["--user", "--map-root-user"] };
     let tried = Command::new("unshare")
+        .args(user_namespace)
         .args(["--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"])
         .args(["bash", "-euc", TRY, "try"])
         .arg(folder.path())
+        .arg(user.to_string())
         .stdin(Stdio::null())
         .output();
     let cause = match tried {
@@ -61,9 +80,9 @@ pub(super) fn obstacle_in(folder: &Path) -> Option<String> {
         Err(error) => error.to_string(),
     };
     let cause = cause.lines().next().unwrap_or("unknown error").trim().to_owned();
-    let who = match nix::unistd::geteuid().is_root() {
-        true => "this machine does not permit namespaces with an overlay of its root",
-        false => "nodes of emulated AWS need root",
+    let what = match user.is_root() {
+        true => "namespaces with an overlay of its root",
+        false => "user namespaces with an overlay",
     };
-    Some(format!("{who} ({cause})"))
+    Some(format!("this machine does not permit {what}, which nodes are made of ({cause})"))
 }

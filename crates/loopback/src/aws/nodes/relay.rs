@@ -1,7 +1,8 @@
 //! Way from a node to the cloud API: a listener in the node's network, whose connections are
 //! relayed to the API outside.
 //!
-//! A node has no other way out: its network has only a loopback interface.
+//! A node has no other way out: its network has only a loopback interface. The address of the
+//! instance metadata leads to the API too, which answers by the `Host` of a request.
 
 use std::fs::File;
 use std::io;
@@ -19,13 +20,13 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Listens at the address `api` in the network of the process `pid`.
-    pub(super) fn start(pid: u32, api: SocketAddr) -> Result<Self> {
+    /// Relays connections to `address` in the network of the process `pid` to `api` outside.
+    pub(super) fn start(pid: u32, address: SocketAddr, api: SocketAddr) -> Result<Self> {
         let network = File::open(format!("/proc/{pid}/ns/net")).context("finding the network")?;
         // A socket stays in the network that it was made in, so the thread is needed no longer.
         let listen = move || -> io::Result<TcpListener> {
             move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
-            TcpListener::bind(api)
+            TcpListener::bind(address)
         };
         let listener = thread::Builder::new()
             .name("listen".to_owned())
@@ -33,7 +34,7 @@ impl Relay {
             .context("starting a thread")?
             .join()
             .map_err(|_| anyhow::anyhow!("the thread that listens panicked"))?
-            .with_context(|| format!("listening at {api} in the node"))?;
+            .with_context(|| format!("listening at {address} in the node"))?;
         let listener = Arc::new(listener);
         let accepting = Arc::clone(&listener);
         spawn("relay", move || accept(&accepting, api))?;
