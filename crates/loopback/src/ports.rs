@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Context as _, Result};
 use host::ports::{DAEMONS, is_free_on};
 use serde::{Deserialize, Serialize};
-use skyload::infrastructure::LocalInfra;
+use skyload::infrastructure::{KubernetesSize, LocalInfra};
 
 use crate::slurm::SlurmPorts;
 
@@ -26,6 +26,8 @@ pub(crate) enum InfraPorts {
     EmulatedKubernetes {
         /// Port of Kubernetes's API.
         kubernetes_api: u16,
+        /// Size of the cluster, which does not change while it runs.
+        size: KubernetesSize,
     },
 }
 
@@ -62,10 +64,11 @@ mod tests {
     #[test]
     fn the_ports_in_a_record_tell_the_infra() {
         let slurm = r#"{"ssh": 1, "slurmctld": 2, "slurmd": 3, "skylets": 4}"#;
+        let kubernetes = r#"{"kubernetes-api": 1, "size": {"nodes": 2, "pods": 3}}"#;
         for (text, infra) in [
             (slurm, LocalInfra::Loopback),
             (r#"{"aws-api": 1}"#, LocalInfra::EmulatedAws),
-            (r#"{"kubernetes-api": 1}"#, LocalInfra::EmulatedKubernetes),
+            (kubernetes, LocalInfra::EmulatedKubernetes),
         ] {
             let ports: InfraPorts = serde_json::from_str(text).unwrap();
             assert_eq!(ports.infra(), infra);

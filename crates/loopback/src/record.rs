@@ -196,15 +196,13 @@ impl Record {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(owner: Option<ProcessIdentity>, supervisor: Option<ProcessIdentity>) -> Record {
-        Record {
+impl Record {
+    pub(crate) fn for_tests() -> Self {
+        Self {
             version: Version,
             id: "1".to_owned(),
-            owner,
-            supervisor,
+            owner: None,
+            supervisor: None,
             folder: "/state/nodes-1".into(),
             account: Account { uid: 59_046, gid: 59_046, is_nodes_only: true },
             ports: InfraPorts::for_tests(),
@@ -214,6 +212,15 @@ mod tests {
             image: Some("/state/images/1".into()),
             priority: NodePriority::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(owner: Option<ProcessIdentity>, supervisor: Option<ProcessIdentity>) -> Record {
+        Record { owner, supervisor, ..Record::for_tests() }
     }
 
     #[test]

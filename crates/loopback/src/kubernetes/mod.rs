@@ -20,7 +20,7 @@ use host::signals::Signals;
 use host::workspace::{Workspace, own_program};
 use nix::unistd::{getegid, geteuid};
 use skyload::ids::RunId;
-use skyload::infrastructure::LocalInfra;
+use skyload::infrastructure::{KubernetesSize, LocalInfra};
 use skyload::poll::Probe;
 use skyload::record::Version;
 
@@ -47,6 +47,7 @@ pub(crate) fn start(
     let existing = existing(workspace, LocalInfra::EmulatedKubernetes, sky, progress)?;
     let catalog = Catalog::prepare(sky, &workspace.state, options.catalog.as_deref(), progress)?;
     if let Some(record) = existing {
+        ensure_size(&record, options.kubernetes_size)?;
         let setup =
             setup::server_setup(api_of(&record)?, &ClientFiles::of(&record.folder), &catalog);
         return Running::reused(workspace, record, setup?, None, progress);
@@ -59,7 +60,10 @@ pub(crate) fn start(
         supervisor: None,
         folder: BaseDir::of(workspace)?.nodes(&id),
         account: Account { uid: geteuid().as_raw(), gid: getegid().as_raw(), is_nodes_only: false },
-        ports: InfraPorts::EmulatedKubernetes { kubernetes_api: port },
+        ports: InfraPorts::EmulatedKubernetes {
+            kubernetes_api: port,
+            size: options.kubernetes_size,
+        },
         sky: sky.program.clone(),
         sky_version: sky.version.clone(),
         wheel_hash: None,
@@ -98,12 +102,40 @@ pub(crate) fn start(
     Ok(running)
 }
 
+/// Returns an error if the running emulation of `record` has another size than `wanted`.
+fn ensure_size(record: &Record, wanted: KubernetesSize) -> Result<()> {
+    match record.ports {
+        InfraPorts::EmulatedKubernetes { size, .. } if size != wanted => bail!(
+            "emulated Kubernetes is running with {size}, wanted {wanted}\n  hint: `cargo xtask \
+             infra down`, or --kubernetes-size {size}"
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// Address of the API of the emulation of `record`.
 fn api_of(record: &Record) -> Result<SocketAddr> {
     match record.ports {
-        InfraPorts::EmulatedKubernetes { kubernetes_api } => {
+        InfraPorts::EmulatedKubernetes { kubernetes_api, .. } => {
             Ok((Ipv4Addr::LOCALHOST, kubernetes_api).into())
         }
         _ => bail!("expected the record of emulated Kubernetes, got that of {}", record.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_emulation_of_another_size_is_not_used() {
+        let size = KubernetesSize { nodes: 2, pods: 3 };
+        let record = Record {
+            ports: InfraPorts::EmulatedKubernetes { kubernetes_api: 1, size },
+            ..Record::for_tests()
+        };
+        ensure_size(&record, size).unwrap();
+        let error = ensure_size(&record, KubernetesSize::default()).unwrap_err().to_string();
+        assert!(error.contains("running with 2x3, wanted 100x1000"), "{error}");
     }
 }
