@@ -25,6 +25,9 @@ const RESOLVED_AS_OF: &str = "2026-11-20T00:00:00Z";
 /// Versions of Python that moto supports.
 const PYTHON: &str = ">=3.10,<3.14";
 
+/// Start of moto's server, with public addresses of instances on loopback.
+const SERVER: &str = include_str!("site/server.py");
+
 const STAMP: &str = "skyload-ready.json";
 
 /// Installed moto.
@@ -73,7 +76,9 @@ impl Moto {
         fs::create_dir_all(home).with_context(|| format!("creating `{}`", home.display()))?;
         let text = |path: &Path| path.display().to_string();
         Ok(Daemon {
-            args: vec!["-H".into(), api.ip().to_string(), "-p".into(), api.port().to_string()],
+            args: ["-c", SERVER, "-H", &api.ip().to_string(), "-p", &api.port().to_string()]
+                .map(str::to_owned)
+                .to_vec(),
             ready: Readiness::Listens(api),
             role: Role::CloudApi,
             variables: vec![
@@ -81,7 +86,7 @@ impl Moto {
                 // AWS has managed policies, which SkyPilot attaches to roles.
                 ("MOTO_IAM_LOAD_MANAGED_POLICIES".to_owned(), "true".to_owned()),
             ],
-            ..Daemon::new("moto", self.program(), log)
+            ..Daemon::new("moto", self.python(), log)
         })
     }
 
@@ -124,6 +129,8 @@ impl Moto {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
     use crate::testing::script;
 
@@ -152,5 +159,34 @@ mod tests {
         let daemon = moto.daemon(api, folder.path(), "/log".into()).unwrap();
         assert_eq!(daemon.args, ["-H", "127.0.0.1", "-p", "23001"]);
         assert_eq!(daemon.ready, Readiness::Listens(api));
+    }
+
+    #[test]
+    fn public_addresses_of_instances_are_on_loopback() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("__init__.py", ""),
+            ("ec2/__init__.py", ""),
+            ("ec2/models/__init__.py", ""),
+            ("ec2/models/elastic_network_interfaces.py", "random_public_ip = lambda: '54.0.0.1'"),
+            (
+                "server.py",
+                "import sys\nfrom .ec2.models import elastic_network_interfaces as eni\n\
+                 def main(): print(*sys.argv[1:], eni.random_public_ip())",
+            ),
+        ] {
+            let path = folder.path().join("moto").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let output = Command::new("python3")
+            .args(["-c", SERVER, "-H", "127.0.0.1", "-p", "5000"])
+            .env("PYTHONPATH", folder.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let address = text.trim().strip_prefix("-H 127.0.0.1 -p 5000 ").unwrap();
+        let address: std::net::Ipv4Addr = address.parse().unwrap();
+        assert!(address.is_loopback() && !address.octets().starts_with(&[127, 0]), "{address}");
     }
 }

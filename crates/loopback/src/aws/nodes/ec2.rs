@@ -5,6 +5,7 @@
 
 mod answer;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub(super) struct Instance {
     pub(super) public: Option<String>,
     /// Value of the tag `Name`; `None` without one.
     pub(super) name: Option<String>,
+    /// Ids of security groups.
+    pub(super) groups: BTreeSet<String>,
 }
 
 /// Cloud API on this machine.
@@ -79,6 +82,26 @@ impl Ec2 {
         self.instances("instance-id", ids)
     }
 
+    /// Ports that the security groups of `instances` open to all addresses, by the groups' ids.
+    /// The port of ssh is none: connections to sshd come through ssh's `ProxyCommand`.
+    pub(super) fn open_ports<'a>(
+        &self,
+        instances: impl IntoIterator<Item = &'a Instance>,
+    ) -> Result<HashMap<String, BTreeSet<u16>>> {
+        let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for instance in instances {
+            let ids = instance.groups.iter().map(String::as_str);
+            groups.entry(&instance.region).or_default().extend(ids);
+        }
+        let mut open = HashMap::new();
+        for (region, ids) in groups.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+            let ids: Vec<&str> = ids.into_iter().collect();
+            let answer = self.filtered(region, "DescribeSecurityGroups", "group-id", &ids)?;
+            open.extend(answer::open_ports(&answer)?);
+        }
+        Ok(open)
+    }
+
     /// Public keys of SkyPilot in the user data of an instance, in the format of sshd's
     /// `authorized_keys`.
     pub(super) fn public_keys(&self, instance: &Instance) -> Result<String> {
@@ -92,16 +115,27 @@ impl Ec2 {
     }
 
     fn instances(&self, filter: &str, values: &[&str]) -> Result<Vec<Instance>> {
-        let names: Vec<String> =
-            (1..=values.len()).map(|n| format!("Filter.1.Value.{n}")).collect();
-        let mut parameters = vec![("Filter.1.Name", filter)];
-        parameters.extend(names.iter().map(String::as_str).zip(values.iter().copied()));
         let mut instances = Vec::new();
         for region in &self.regions {
-            let answer = self.call(region, "DescribeInstances", &parameters)?;
+            let answer = self.filtered(region, "DescribeInstances", filter, values)?;
             instances.extend(answer::instances(&answer, region)?);
         }
         Ok(instances)
+    }
+
+    /// Answer to a request for the resources that a filter lets through.
+    fn filtered(
+        &self,
+        region: &str,
+        action: &str,
+        filter: &str,
+        values: &[&str],
+    ) -> Result<String> {
+        let names: Vec<String> =
+            (1..=values.len()).map(|number| format!("Filter.1.Value.{number}")).collect();
+        let mut parameters = vec![("Filter.1.Name", filter)];
+        parameters.extend(names.iter().map(String::as_str).zip(values.iter().copied()));
+        self.call(region, action, &parameters)
     }
 
     /// Answer to a request, in XML.

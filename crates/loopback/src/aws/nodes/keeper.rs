@@ -136,25 +136,36 @@ impl Nodes {
         Arc::clone(lock(&self.slots).entry(id.to_owned()).or_default())
     }
 
-    /// Ends the nodes of instances that do not run, and removes the files of terminated ones.
+    /// Opens ports of running instances' nodes, ends the nodes of other instances, and removes
+    /// the files of terminated ones.
     fn watch(&self) -> Result<()> {
         let slots = lock(&self.slots).clone();
         if slots.is_empty() {
             return Ok(());
         }
         let ids: Vec<&str> = slots.keys().map(String::as_str).collect();
-        let states: HashMap<String, State> =
-            self.ec2.with_ids(&ids)?.into_iter().map(|it| (it.id, it.state)).collect();
+        let instances: HashMap<String, Instance> =
+            self.ec2.with_ids(&ids)?.into_iter().map(|it| (it.id.clone(), it)).collect();
+        let running = instances.values().filter(|it| it.state == State::Running);
+        let open = self.ec2.open_ports(running)?;
         for (id, slot) in &slots {
-            let state = states.get(id).copied().unwrap_or(State::Terminated);
-            if state == State::Running {
-                continue;
-            }
+            let instance = instances.get(id).filter(|it| it.state != State::Terminated);
             let mut node = lock(slot);
-            drop(node.take());
-            if state == State::Terminated {
-                node::remove(&self.settings, id)?;
-                lock(&self.slots).remove(id);
+            match instance {
+                Some(instance) if instance.state == State::Running => {
+                    // The node of an earlier start is ended at the next connection.
+                    let node = node.as_mut().filter(|node| !is_restarted(node, instance));
+                    let ports = instance.groups.iter().filter_map(|group| open.get(group));
+                    let ports = ports.flatten().copied().collect();
+                    let errors = node.map(|node| node.open_ports(&ports)).unwrap_or_default();
+                    errors.iter().for_each(|error| log(&format!("{error:#}")));
+                }
+                Some(_) => drop(node.take()),
+                None => {
+                    drop(node.take());
+                    node::remove(&self.settings, id)?;
+                    lock(&self.slots).remove(id);
+                }
             }
         }
         Ok(())

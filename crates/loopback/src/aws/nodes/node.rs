@@ -1,5 +1,7 @@
 //! Node of an instance: its init in namespaces of its own, its files, and sessions in it.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File};
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -38,6 +40,8 @@ pub(super) struct Node {
     /// Standard input of init, whose end ends the node: also after a SIGKILL of the keeper.
     _lifeline: ChildStdin,
     _relays: [Relay; 2],
+    /// Ports that are open to the outside.
+    open: BTreeMap<u16, Relay>,
 }
 
 /// Program that serves a connection to a node.
@@ -82,19 +86,45 @@ impl Node {
             let errors = fs::read_to_string(folder.join("init.log")).unwrap_or_default();
             bail!("making the node of {} failed: {}", instance.id, errors.trim());
         };
-        let relay = |address| Relay::start(init, address, settings.api);
+        let relay = |address| Relay::outward(init, address, settings.api);
         let relays = relay(settings.api).and_then(|first| Ok([first, relay(METADATA)?]));
         let relays = relays.inspect_err(|_| {
             _ = parent.kill();
             _ = parent.wait();
         })?;
         let address = instance.public.clone();
-        Ok(Self { address, init, parent, _lifeline: lifeline, _relays: relays })
+        Ok(Self {
+            address,
+            init,
+            parent,
+            _lifeline: lifeline,
+            _relays: relays,
+            open: BTreeMap::new(),
+        })
     }
 
     /// Whether the node's init is running.
     pub(super) fn is_alive(&mut self) -> bool {
         self.parent.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// Opens these ports at the node's address, and closes all others. Returns the errors of
+    /// those that cannot be opened.
+    pub(super) fn open_ports(&mut self, ports: &BTreeSet<u16>) -> Vec<anyhow::Error> {
+        // Another address leads away from this machine.
+        let address = self.address.as_ref().and_then(|address| address.parse::<IpAddr>().ok());
+        let Some(address) = address.filter(IpAddr::is_loopback) else { return Vec::new() };
+        self.open.retain(|port, _| ports.contains(port));
+        let mut errors = Vec::new();
+        for port in ports {
+            if let Entry::Vacant(closed) = self.open.entry(*port) {
+                match Relay::inward(self.init, SocketAddr::new(address, *port)) {
+                    Ok(relay) => _ = closed.insert(relay),
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+        errors
     }
 
     pub(super) fn session(&self) -> Session {

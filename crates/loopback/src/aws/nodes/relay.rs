@@ -1,12 +1,12 @@
-//! Way from a node to the cloud API: a listener in the node's network, whose connections are
-//! relayed to the API outside.
+//! Relays of TCP connections between the network of a node and the one outside.
 //!
-//! A node has no other way out: its network has only a loopback interface. The address of the
-//! instance metadata leads to the API too, which answers by the `Host` of a request.
+//! A node's network has only a loopback interface. From the node, the addresses of the cloud API
+//! and of the instance metadata lead to the API, which tells the two by the `Host` of a request.
+//! From outside, the node's address leads to the ports that the instance's security groups open.
 
 use std::fs::File;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::thread;
@@ -21,23 +21,37 @@ pub(super) struct Relay {
 
 impl Relay {
     /// Relays connections to `address` in the network of the process `pid` to `api` outside.
-    pub(super) fn start(pid: u32, address: SocketAddr, api: SocketAddr) -> Result<Self> {
-        let network = File::open(format!("/proc/{pid}/ns/net")).context("finding the network")?;
-        // A socket stays in the network that it was made in, so the thread is needed no longer.
-        let listen = move || -> io::Result<TcpListener> {
-            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
-            TcpListener::bind(address)
-        };
-        let listener = thread::Builder::new()
-            .name("listen".to_owned())
-            .spawn(listen)
-            .context("starting a thread")?
-            .join()
-            .map_err(|_| anyhow::anyhow!("the thread that listens panicked"))?
-            .with_context(|| format!("listening at {address} in the node"))?;
+    pub(super) fn outward(pid: u32, address: SocketAddr, api: SocketAddr) -> Result<Self> {
+        // A socket stays in the network that it was made in.
+        let listener = Network::of(pid)?.run(move || TcpListener::bind(address));
+        let listener = listener.with_context(|| format!("listening at {address} in the node"))?;
+        Self::start(listener, move || TcpStream::connect(api))
+    }
+
+    /// Relays connections to `address` outside to its port in the network of the process `pid`.
+    pub(super) fn inward(pid: u32, address: SocketAddr) -> Result<Self> {
+        let network = Network::of(pid)?;
+        let listener = TcpListener::bind(address)
+            .with_context(|| format!("listening at {address} for the node"))?;
+        let service = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
+        Self::start(listener, move || network.run(move || TcpStream::connect(service)))
+    }
+
+    /// Relays each connection to `listener` to the one that `connect` makes.
+    fn start(
+        listener: TcpListener,
+        connect: impl Fn() -> io::Result<TcpStream> + Send + 'static,
+    ) -> Result<Self> {
         let listener = Arc::new(listener);
         let accepting = Arc::clone(&listener);
-        spawn("relay", move || accept(&accepting, api))?;
+        spawn("relay", move || {
+            for stream in accepting.incoming() {
+                // Shut down.
+                let Ok(stream) = stream else { return };
+                // After an error the connection is closed, as by a service that is gone.
+                _ = connect().and_then(|other| relay(stream, other));
+            }
+        })?;
         Ok(Self { listener })
     }
 }
@@ -49,20 +63,35 @@ impl Drop for Relay {
     }
 }
 
-/// Relays connections until the listener is shut down.
-fn accept(listener: &TcpListener, api: SocketAddr) {
-    for inside in listener.incoming() {
-        let Ok(inside) = inside else { return };
-        // After an error the connection is closed, which is what the node sees of a dead API.
-        _ = TcpStream::connect(api).and_then(|outside| relay(inside, outside));
+/// Network namespace of a process.
+struct Network(Arc<File>);
+
+impl Network {
+    fn of(pid: u32) -> Result<Self> {
+        let file = File::open(format!("/proc/{pid}/ns/net")).context("finding the network")?;
+        Ok(Self(Arc::new(file)))
+    }
+
+    /// Result of `work` in a thread that is in the network.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let file = Arc::clone(&self.0);
+        let run = move || {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+            work()
+        };
+        let thread = thread::Builder::new().name("network".to_owned()).spawn(run)?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
     }
 }
 
 /// Copies both ways, in threads of their own.
-fn relay(inside: TcpStream, outside: TcpStream) -> io::Result<()> {
-    let (from, to) = (inside.try_clone()?, outside.try_clone()?);
-    spawn("relay-out", move || copy(from, to))?;
-    spawn("relay-in", move || copy(outside, inside))
+fn relay(one: TcpStream, other: TcpStream) -> io::Result<()> {
+    let (from, to) = (one.try_clone()?, other.try_clone()?);
+    spawn("relay-there", move || copy(from, to))?;
+    spawn("relay-back", move || copy(other, one))
 }
 
 fn copy(mut from: TcpStream, mut to: TcpStream) {

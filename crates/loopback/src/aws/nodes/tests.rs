@@ -22,7 +22,7 @@ use skyload::poll::{Probe, wait_until};
 use super::keeper::keep_with;
 use super::*;
 use crate::account::UBUNTU;
-use stand_in::StandIn;
+use stand_in::{OPEN_PORT, StandIn};
 
 const SETTINGS: &str = "SKYLOAD_TEST_KEEPER_SETTINGS";
 const ADDRESS: &str = "54.0.0.1";
@@ -194,6 +194,33 @@ time.sleep(600)' >/tmp/out 2>&1 & until grep listening /tmp/out; do sleep 0.1; d
     let port = format!(":{:X} ", 47321);
     assert!(!listening().contains(&port));
     assert!(keeper.run("cat /proc/net/tcp").contains(&port));
+}
+
+#[test]
+fn a_port_that_the_security_group_opens_leads_to_the_node_while_the_instance_runs() {
+    if !can_run() {
+        return;
+    }
+    let keeper = TestKeeper::start();
+    let address = "127.54.83.1";
+    keeper.api.set("i-1", "running", Some(address));
+    let script = format!(
+        "mkdir /tmp/site; echo from-node >/tmp/site/file; cd /tmp/site
+setsid python3 -m http.server {OPEN_PORT} >/dev/null 2>&1 &"
+    );
+    let (text, error) = keeper.connect(address, &script);
+    assert_eq!((text.as_str(), error.as_str()), ("", ""));
+    let get = || -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect((address, OPEN_PORT))?;
+        stream.write_all(b"GET /file HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = soon(|| get().ok().filter(|answer| answer.contains(" 200 ")));
+    assert!(answer.ends_with("from-node\n"), "{answer}");
+    keeper.api.set("i-1", "terminated", None);
+    soon(|| get().is_err().then_some(()));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Answers of EC2's API, in XML.
 
+use std::collections::{BTreeSet, HashMap};
+
 use anyhow::{Context as _, Result};
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -18,6 +20,10 @@ pub(super) fn instances(answer: &str, region: &str) -> Result<Vec<Instance>> {
             }
             ([_, name], Some(text)) if name == "instanceId" => fields.id = Some(text),
             ([_, name], Some(text)) if name == "ipAddress" => fields.public = Some(text),
+            // Of the instance, or of its network interface.
+            ([.., set, _, name], Some(text)) if set == "groupSet" && name == "groupId" => {
+                fields.groups.insert(text);
+            }
             ([_, tags, _, part], Some(text)) if tags == "tagSet" => match part.as_str() {
                 "key" => fields.tag = Some(text),
                 // SkyPilot names an instance after its cluster.
@@ -31,6 +37,61 @@ pub(super) fn instances(answer: &str, region: &str) -> Result<Vec<Instance>> {
         }
     })?;
     Ok(found)
+}
+
+/// Ports that are open to all addresses, by the ids of the security groups in the answer to
+/// `DescribeSecurityGroups`.
+pub(super) fn open_ports(answer: &str) -> Result<HashMap<String, BTreeSet<u16>>> {
+    let mut found = HashMap::new();
+    let (mut id, mut ports, mut rule) = (None, BTreeSet::new(), Rule::default());
+    visit(answer, |path, text| {
+        let Some(at) = path.iter().position(|name| name == "securityGroupInfo") else { return };
+        let names: Vec<&str> = path[at + 1..].iter().map(String::as_str).collect();
+        match (names.as_slice(), text) {
+            (["item"], None) => {
+                found.extend(id.take().map(|id| (id, std::mem::take(&mut ports))));
+            }
+            (["item", "groupId"], Some(text)) => id = Some(text),
+            (["item", "ipPermissions", "item"], None) => {
+                ports.extend(std::mem::take(&mut rule).ports());
+            }
+            (["item", "ipPermissions", "item", rest @ ..], Some(text)) => match rest {
+                ["ipProtocol"] => rule.is_tcp = text == "tcp",
+                ["fromPort"] => rule.from = text.parse().ok(),
+                ["toPort"] => rule.to = text.parse().ok(),
+                ["ipRanges", "item", "cidrIp"] => rule.is_for_all |= text == "0.0.0.0/0",
+                _ => {}
+            },
+            _ => {}
+        }
+    })?;
+    Ok(found)
+}
+
+/// Rule of a security group for connections to instances.
+#[derive(Default)]
+struct Rule {
+    is_tcp: bool,
+    is_for_all: bool,
+    from: Option<u16>,
+    to: Option<u16>,
+}
+
+impl Rule {
+    /// Open ports; those of a range only as far as a service may plausibly use them.
+    fn ports(self) -> impl Iterator<Item = u16> {
+        /// Port of ssh.
+        const SSH: u16 = 22;
+        /// Maximum number of ports of a rule that are opened.
+        const MOST: usize = 32;
+        let range = match self {
+            Self { is_tcp: true, is_for_all: true, from: Some(from), to: Some(to) } => {
+                Some(from..=to)
+            }
+            _ => None,
+        };
+        range.into_iter().flatten().filter(|port| *port != SSH).take(MOST)
+    }
 }
 
 /// User data in the answer to `DescribeInstanceAttribute`, in Base64; `None` if there is none.
@@ -53,6 +114,7 @@ struct Fields {
     id: Option<String>,
     state: Option<String>,
     public: Option<String>,
+    groups: BTreeSet<String>,
     /// Key of the tag whose value is next.
     tag: Option<String>,
     name: Option<String>,
@@ -65,8 +127,8 @@ impl Fields {
             "stopping" | "stopped" => State::Stopped,
             _ => State::Terminated,
         };
-        let (public, name) = (self.public, self.name);
-        Some(Instance { id: self.id?, region: region.to_owned(), state, public, name })
+        let (public, name, groups) = (self.public, self.name, self.groups);
+        Some(Instance { id: self.id?, region: region.to_owned(), state, public, name, groups })
     }
 }
 
@@ -129,6 +191,24 @@ mod tests {
                 ("i-3", State::Terminated, None)
             ]
         );
+    }
+
+    #[test]
+    fn ports_that_a_security_group_opens_to_all_are_found() {
+        // As in moto 5.2.
+        let answer = "<R><securityGroupInfo><item><groupId>sg-1</groupId><ipPermissionsEgress><item>\
+            <ipProtocol>-1</ipProtocol><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges>\
+            </item></ipPermissionsEgress><ipPermissions><item><ipProtocol>-1</ipProtocol><groups>\
+            <item><groupId>sg-1</groupId></item></groups></item><item><ipProtocol>tcp</ipProtocol>\
+            <fromPort>22</fromPort><toPort>22</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp>\
+            </item></ipRanges></item><item><ipProtocol>tcp</ipProtocol><fromPort>8080</fromPort>\
+            <toPort>8081</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges></item>\
+            <item><ipProtocol>tcp</ipProtocol><fromPort>9000</fromPort><toPort>9000</toPort><ipRanges>\
+            <item><cidrIp>10.0.0.0/8</cidrIp></item></ipRanges></item></ipPermissions></item>\
+            <item><groupId>sg-2</groupId></item></securityGroupInfo></R>";
+        let open = open_ports(answer).unwrap();
+        assert_eq!(open["sg-1"], BTreeSet::from([8080, 8081]));
+        assert!(open["sg-2"].is_empty());
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+/// Port that the security group of all instances opens.
+pub(super) const OPEN_PORT: u16 = 8091;
+
 type Instances = Arc<Mutex<BTreeMap<String, (String, Option<String>)>>>;
 
 pub(super) struct StandIn {
@@ -50,6 +53,13 @@ fn answer(mut stream: TcpStream, instances: &Instances) {
     let body = if text.contains("Action=DescribeInstances&") {
         assert!(text.contains("/us-east-1/ec2/aws4_request"), "{text}");
         describe(&text, instances)
+    } else if text.contains("Action=DescribeSecurityGroups") {
+        format!(
+            "<R><securityGroupInfo><item><groupId>sg-1</groupId><ipPermissions><item><ipProtocol>tcp\
+             </ipProtocol><fromPort>{OPEN_PORT}</fromPort><toPort>{OPEN_PORT}</toPort><ipRanges><item>\
+             <cidrIp>0.0.0.0/0</cidrIp></item></ipRanges></item></ipPermissions></item>\
+             </securityGroupInfo></R>"
+        )
     } else if text.contains("Action=DescribeInstanceAttribute") {
         // #cloud-config with `ssh-ed25519 AAAA test`.
         "<R><userData><value>I2Nsb3VkLWNvbmZpZwpzc2gtZWQyNTUxOSBBQUFBIHRlc3QK</value></userData></R>"
@@ -78,7 +88,8 @@ fn describe(request: &str, instances: &Instances) -> String {
             let address = address.as_deref().unwrap_or_default();
             answer.push_str(&format!(
                 "<item><instanceId>{id}</instanceId><instanceState><name>{state}</name>\
-                 </instanceState><ipAddress>{address}</ipAddress></item>"
+                 </instanceState><ipAddress>{address}</ipAddress><groupSet><item><groupId>sg-1\
+                 </groupId></item></groupSet></item>"
             ));
         }
     }
