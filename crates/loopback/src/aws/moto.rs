@@ -157,7 +157,7 @@ mod tests {
         let api = SocketAddr::from(([127, 0, 0, 1], 23_001));
         let moto = Moto { folder: "/tools/moto".into() };
         let daemon = moto.daemon(api, folder.path(), "/log".into()).unwrap();
-        assert_eq!(daemon.args, ["-H", "127.0.0.1", "-p", "23001"]);
+        assert_eq!(daemon.args[2..], ["-H", "127.0.0.1", "-p", "23001"]);
         assert_eq!(daemon.ready, Readiness::Listens(api));
     }
 

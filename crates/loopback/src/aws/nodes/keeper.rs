@@ -163,12 +163,22 @@ impl Nodes {
                 Some(_) => drop(node.take()),
                 None => {
                     drop(node.take());
-                    node::remove(&self.settings, id)?;
                     lock(&self.slots).remove(id);
+                    self.remove(id);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Removes the files of an instance, in a thread: other nodes must not wait for it.
+    fn remove(&self, id: &str) {
+        let (settings, id) = (self.settings.clone(), id.to_owned());
+        thread::spawn(move || {
+            if let Err(error) = node::remove(&settings, &id) {
+                log(&format!("{error:#}"));
+            }
+        });
     }
 
     fn end_all(&self) {
