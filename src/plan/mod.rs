@@ -226,6 +226,14 @@ impl LoadPlan {
         self.needs().into_iter().any(Need::takes_infrastructure)
     }
 
+    /// Whether a cloud is enabled on the server, so that executors have its client libraries and
+    /// its catalog in memory: emulated ones are, and real ones if the run has checked them.
+    pub fn has_cloud_enabled(&self) -> bool {
+        let uses_infra = || self.scenarios.iter().any(|one| Scenario::of(one.id).takes_infra());
+        self.infrastructure.has_cloud_libraries()
+            && (self.infrastructure.is_local() || uses_infra())
+    }
+
     /// Whether the server can have a process that the metric is about. Web workers exist in
     /// deploy mode only.
     pub fn can_have(&self, metric: Metric) -> bool {

@@ -143,7 +143,10 @@ pub(super) fn advice(constant: Constant, reports: &[Report]) -> Advice {
     let current = environments.map(|found| constant.of(&found.sky.constants)).next().flatten();
     let peaks: Vec<ClassPeak> = reports.iter().flat_map(|report| peaks(constant, report)).collect();
     let measured = support(constant, &peaks);
-    let has_cloud = reports.iter().any(|report| report.plan.infrastructure.has_cloud_libraries());
+    // Of the runs with a cloud, one must have processes of the constant's classes.
+    let has_cloud = reports
+        .iter()
+        .any(|report| report.plan.has_cloud_enabled() && !self::peaks(constant, report).is_empty());
     let support = match measured {
         Support::Supported { peak, recommended }
             if !has_cloud && constant.is_patched() && Some(recommended) < current =>

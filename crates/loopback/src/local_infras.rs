@@ -84,11 +84,12 @@ impl LocalInfras {
     /// Names of the clusters that are left although SkyPilot was to remove them: those whose
     /// names contain `tag`. Removes them.
     pub fn left(&self, tag: &str) -> Result<Vec<String>> {
+        let in_aws: Vec<String> = self.aws.iter().flat_map(|aws| aws.terminate_left(tag)).collect();
         let mut left = match &self.slurm {
             Some(slurm) => slurm.cancel_left(tag)?,
             None => Vec::new(),
         };
-        left.extend(self.aws.iter().flat_map(|aws| aws.terminate_left(tag)));
+        left.extend(in_aws);
         Ok(left)
     }
 

@@ -27,6 +27,7 @@ pub(crate) enum InfraPorts {
         /// Port of Kubernetes's API.
         kubernetes_api: u16,
         /// Size of the cluster, which does not change while it runs.
+        #[serde(default)]
         size: KubernetesSize,
     },
 }

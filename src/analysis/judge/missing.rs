@@ -82,8 +82,10 @@ fn must_have_resources(evidence: &Evidence) -> bool {
 /// Whether `nodes.json` must exist: written when the nodes are stopped, before the run's last
 /// event.
 fn must_have_nodes(evidence: &Evidence) -> bool {
-    evidence.plan.infrastructure.is_local()
-        && evidence.plan.launches()
+    let infrastructure = &evidence.plan.infrastructure;
+    // An emulated cloud has an API even if nothing is launched.
+    infrastructure.is_local()
+        && (evidence.plan.launches() || infrastructure.has_cloud_libraries())
         && evidence.events.iter().any(|logged| logged.event == Event::Ended)
 }
 

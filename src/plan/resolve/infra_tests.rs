@@ -111,11 +111,13 @@ fn infras(plan: &LoadPlan, id: ScenarioId) -> Vec<&str> {
 #[rstest]
 #[case::on_slurm(
     &[],
-    "api:check, api:show_gpus: expected a cloud, got slurm/loop\n  hint: use -c emulated-aws"
+    "api:check, api:show_gpus: expected a cloud, got slurm/loop\n  hint: use -c emulated-aws or -c \
+     emulated-kubernetes"
 )]
 #[case::without_an_infra(
     &["none"],
-    "api:check, api:show_gpus cannot run without an infra: -c is none\n  hint: use -c emulated-aws"
+    "api:check, api:show_gpus cannot run without an infra: -c is none\n  hint: use -c \
+     emulated-aws or -c emulated-kubernetes"
 )]
 fn a_named_scenario_that_needs_a_cloud_is_an_error_that_names_the_infra_to_use(
     #[case] infra: &[&str],

@@ -39,7 +39,7 @@ pub struct Environment {
     pub server_environment: ServerEnvironment,
     /// Infras to launch on, as values of SkyPilot's `--infra`.
     pub infrastructure: Vec<String>,
-    /// Differences from an unmodified SkyPilot, which the loopback Slurm cluster needs.
+    /// Differences from an unmodified SkyPilot, which local infras need.
     pub modifications: Vec<String>,
     /// Catalogs of clouds that the server was started with; `None` without any, or in runs of
     /// earlier builds.

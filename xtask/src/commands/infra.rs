@@ -14,6 +14,7 @@ use loopback::{InfraOptions, Lifetime, LocalInfras, NodePriority, Record, Server
 use skyload::env;
 use skyload::infrastructure::{KubernetesSize, LocalInfra};
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
+use skyload::shell;
 
 use crate::commands::load::catalog_error;
 use crate::flags;
@@ -136,10 +137,12 @@ fn usage(sky: &SkyInstallation, setup: &ServerSetup, infras: &BTreeSet<LocalInfr
         format!("export HOME=$(mktemp -d) {}=1", env::NO_USAGE),
         format!("export {}={PORT}", env::LOCAL_PORT),
     ];
+    // Variables of the user's could lead to a real account.
+    lines.push("unset ${!AWS_@} KUBECONFIG".to_owned());
     let variables = setup.variables().into_iter();
-    lines.extend(variables.map(|(name, value)| format!("export {name}={value}")));
-    let bin = sky.sky.parent().unwrap_or(&sky.sky).display();
-    lines.push(format!("export PATH={}", setup.path(&format!("{bin}:$PATH"))));
+    lines.extend(variables.map(|(name, value)| format!("export {name}={}", shell::word(&value))));
+    let bin = sky.sky.parent().unwrap_or(&sky.sky).display().to_string();
+    lines.push(format!("export PATH={}:$PATH", shell::word(&setup.path(&bin))));
     for file in &setup.home_files {
         let name = file.path.display();
         lines.push(format!("mkdir -p $(dirname ~/{name})"));
@@ -149,7 +152,7 @@ fn usage(sky: &SkyInstallation, setup: &ServerSetup, infras: &BTreeSet<LocalInfr
     lines.push("mkdir -p ~/.sky".to_owned());
     lines.push(format!("cat > ~/.sky/config.yaml <<'END'\n{}END", setup.config()));
     for folder in &setup.home_folders {
-        let (from, to) = (folder.from.display(), folder.to.display());
+        let (from, to) = (shell::path(&folder.from), folder.to.display());
         lines.push(format!("mkdir -p ~/{to} && cp -r {from}/. ~/{to}"));
     }
     let clouds: Vec<&str> = infras.iter().filter_map(|it| it.infra().split('/').next()).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
-use fake_sky::FakeServer;
+use fake_sky::{FakeServer, free_port};
 use predicates::prelude::predicate;
 use rstest::rstest;
 use skyload::analysis::Verdict;
@@ -15,13 +15,42 @@ use skyload::record::{ProfileDir, read, write_json};
 use skyload::shell;
 use skyload::units::gib;
 
-use crate::support::Site;
+use crate::support::{Finished, Site};
+use crate::system_servers::command;
+
+/// Run of API scenarios on a server with AWS enabled: only such runs lower a constant.
+fn load_with_a_cloud(site: &Site, args: &[&str]) -> anyhow::Result<Finished> {
+    let home = site.path("home");
+    fs::create_dir(&home)?;
+    let mut xtask = command(site, &home, free_port()?, &[&["-c", "aws", "--yes"], args].concat())?;
+    for (setting, value) in [("INFRA", "aws"), ("SLEEP_MS", "20")] {
+        xtask = xtask.fake(setting, value);
+    }
+    xtask.run()
+}
+
+#[test]
+fn a_run_without_a_cloud_lowers_nothing_and_leads_to_one_with() -> anyhow::Result<()> {
+    let site = Site::new()?;
+    site.load(["--api", "status"]).run()?.expect(&site, Verdict::Pass)?;
+    let shown = site.xtask(["recommend"]).run()?;
+    shown
+        .assert()
+        .code(0)
+        .stdout(predicate::str::contains("SHORT_WORKER_MEM_GB   keep (no cloud enabled)"))
+        .stdout(predicate::str::contains(
+            "NEXT: cargo xtask load --sky 0.14.1 -n 20 -c emulated-aws",
+        ));
+    let patch = site.xtask(["recommend", "--patch"]).run()?;
+    patch.assert().code(0).stdout("").stderr(predicate::str::contains("so there is no patch"));
+    Ok(())
+}
 
 #[test]
 fn a_run_gives_recommended_constants_and_the_next_command() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let report = site.load(["--api", "status"]).run()?.expect(&site, Verdict::Pass)?;
-    let id = report.run.to_string();
+    let report = load_with_a_cloud(&site, &["--api", "status check"])?;
+    let id = report.expect(&site, Verdict::Pass)?.run.to_string();
 
     let shown = site.xtask(["recommend"]).run()?;
     shown
@@ -47,7 +76,8 @@ fn a_run_gives_recommended_constants_and_the_next_command() -> anyhow::Result<()
 fn a_run_outside_of_the_state_directory_is_named_by_its_path() -> anyhow::Result<()> {
     let site = Site::new()?;
     let out = site.path("our runs");
-    let run = site.load(["--api", "status", "--out", &out.display().to_string()]).run()?;
+    let out_text = out.display().to_string();
+    let run = load_with_a_cloud(&site, &["--api", "status check", "--out", &out_text])?;
     run.assert().code(0);
     let report = String::from_utf8(run.output.stdout)?;
     let next = report.lines().find_map(|line| line.strip_prefix("NEXT: cargo xtask "));
@@ -79,7 +109,7 @@ fn a_patch_applies_to_a_checkout(
     #[case] constants: WorkerConstants,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
-    let loaded = site.load(["--api", "status launch_dryrun"]).run()?;
+    let loaded = load_with_a_cloud(&site, &["--api", "status launch_dryrun check"])?;
     loaded.expect(&site, Verdict::Pass)?;
     let checkout = site.path("checkout");
     let file = checkout.join(module);

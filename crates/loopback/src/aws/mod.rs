@@ -15,6 +15,7 @@ mod setup;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use host::progress::Progress;
@@ -130,11 +131,11 @@ impl Emulation {
             id,
         };
         let step = progress.step("Starting emulated AWS on loopback");
-        record.write(workspace)?;
         let nodes = parts.nodes(&record, api);
         let setup = parts.server_setup(&record, api, &nodes)?;
         // From here on, Drop tears down in case of an error.
         let mut running = Running::started(workspace, record, setup);
+        running.record.write(workspace)?;
         parts.provision(&running.record)?;
         let home = running.record.folder.join("moto");
         let daemons = vec![
@@ -167,6 +168,20 @@ pub(crate) fn instances(record: &Record) -> Result<Vec<String>> {
     nodes::instances(api_of(record)?, &regions())
 }
 
+/// This program in the folder of an emulation.
+fn program_in(folder: &Path) -> PathBuf {
+    folder.join("skyload")
+}
+
+/// Links or copies this program's file to `path`.
+fn keep_program(path: &Path) -> Result<()> {
+    let own = std::env::current_exe().context("finding this program's own file")?;
+    // A link fails across file systems, and for a file that was replaced.
+    fs::hard_link(&own, path)
+        .or_else(|_| fs::copy("/proc/self/exe", path).map(drop))
+        .with_context(|| format!("copying this program to `{}`", path.display()))
+}
+
 fn regions() -> Vec<String> {
     REGIONS.map(str::to_owned).to_vec()
 }
@@ -191,6 +206,7 @@ impl Parts {
     fn nodes(&self, record: &Record, api: SocketAddr) -> NodesSettings {
         NodesSettings {
             folder: record.folder.join("nodes"),
+            program: program_in(&record.folder),
             home: self.image.home(),
             packages: self.packages.folder.clone(),
             api,
@@ -226,6 +242,8 @@ impl Parts {
         let creating = || format!("creating `{}`", folder.display());
         make_folder(folder, 0o711).with_context(creating)?;
         fs::create_dir(folder.join("log")).with_context(creating)?;
+        // A newer build may replace this program's file during the run.
+        keep_program(&program_in(folder))?;
         let client = ClientFiles::of(folder);
         client.create()?;
         if let Some((programs, libraries)) = self.packages.unpacked() {

@@ -28,6 +28,9 @@ const PYTHON: &str = ">=3.10,<3.14";
 /// Start of moto's server, with public addresses of instances on loopback.
 const SERVER: &str = include_str!("site/server.py");
 
+/// Address without a listener: the discard port.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
 const STAMP: &str = "skyload-ready.json";
 
 /// Installed moto.
@@ -58,6 +61,10 @@ impl Moto {
             return Ok(moto);
         }
         let _lock = SetupLock::take(state)?;
+        // Another process may have installed it meanwhile, and be using it.
+        if moto.is_complete() {
+            return Ok(moto);
+        }
         let uv = Uv::find_or_install(state, &progress)?
             .context("uv, which installs moto, cannot be installed on this machine")?;
         let step = progress.step(format!("Installing moto {VERSION} (once, a few seconds)"));
@@ -85,6 +92,11 @@ impl Moto {
                 ("HOME".to_owned(), text(home)),
                 // AWS has managed policies, which SkyPilot attaches to roles.
                 ("MOTO_IAM_LOAD_MANAGED_POLICIES".to_owned(), "true".to_owned()),
+                // moto sends notifications to any URL, and runs functions by Docker. Nodes can ask
+                // for both, and must reach nothing outside.
+                ("HTTP_PROXY".to_owned(), NOWHERE.to_owned()),
+                ("HTTPS_PROXY".to_owned(), NOWHERE.to_owned()),
+                ("DOCKER_HOST".to_owned(), NOWHERE.replace("http", "tcp")),
             ],
             ..Daemon::new("moto", self.python(), log)
         })

@@ -107,6 +107,10 @@ impl Catalog {
             return Ok(Self { folder, facts });
         }
         let _lock = SetupLock::take(state)?;
+        // Another process may have filled it meanwhile, and be using it.
+        if let Some(facts) = usable(&stamp, &folder) {
+            return Ok(Self { folder, facts });
+        }
         let step = progress.step("Downloading SkyPilot's catalogs (once, 4 MB)");
         // Filled under another name: a run that was killed leaves no incomplete catalogs.
         let new = folder.with_extension("new");

@@ -67,6 +67,7 @@ fn router(size: KubernetesSize) -> Router {
         .route("/api/v1/pods", get(list_pods))
         .route("/api/v1/namespaces/{namespace}/pods", get(list_pods_of))
         .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
         .with_state(Arc::new(cluster))
 }
 

@@ -73,11 +73,11 @@ pub(crate) fn start(
     };
     let size = options.kubernetes_size;
     let step = progress.step(format!("Starting emulated Kubernetes on loopback ({size})"));
-    record.write(workspace)?;
     let client = ClientFiles::of(&record.folder);
     let setup = setup::server_setup(address, &client, &catalog)?;
     // From here on, Drop tears down in case of an error.
     let mut running = Running::started(workspace, record, setup);
+    running.record.write(workspace)?;
     let folder = &running.record.folder;
     let creating = || format!("creating `{}`", folder.display());
     make_folder(folder, 0o711).with_context(creating)?;

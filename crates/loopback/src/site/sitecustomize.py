@@ -1,8 +1,8 @@
-"""Patches of an API server that launches on the loopback Slurm cluster.
+"""Patches of an API server that launches on local infras.
 
 On the PYTHONPATH of the API server, and thus of its executors and of the consolidated jobs and serve
 controllers. The installed SkyPilot is not changed: settings that it hard-codes are changed in memory. Every
-report lists these modifications (`setup.rs`).
+report lists these modifications (`site.rs`).
 """
 
 

@@ -113,10 +113,10 @@ impl Cluster {
             id,
         };
         let step = progress.step("Starting Slurm on loopback");
-        record.write(workspace)?;
         let (node, setup) = parts(&record, &packages, &image)?;
         // From here on, Drop tears down in case of an error.
         let mut running = Running::started(workspace, record, setup);
+        running.record.write(workspace)?;
         start::provision(&running.record, &ports, &packages, &image, &node)?;
         let daemons = start::daemons(&running.record, &packages)?;
         let variables = node.variables.clone();

@@ -21,6 +21,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use host::process::scan::end_repeatedly;
 use host::signals::Signals;
+use host::tools::remove_folder;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -114,8 +115,7 @@ pub fn run(options: &str) -> Result<()> {
         // No other process is left that would tear the cluster down.
         ExitReason::OwnerGone => {
             if let Some(folder) = &nodes.options.folder {
-                fs::remove_dir_all(folder)
-                    .with_context(|| format!("removing `{}`", folder.display()))?;
+                remove_folder(folder)?;
             }
             // Last: if removing the folder fails, the next run finds the rest by the record.
             if let Some(record) = &nodes.options.record {

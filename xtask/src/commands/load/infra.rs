@@ -48,7 +48,9 @@ impl Infra {
                 )?))
             }
             // Nothing is launched: `sky check` would change what the server has in memory.
-            Infrastructure::Clouds(_) if !plan.launches() => Self::None,
+            Infrastructure::Clouds(_) if !plan.launches() && !plan.has_cloud_enabled() => {
+                Self::None
+            }
             Infrastructure::Clouds(_) => Self::Clouds,
             Infrastructure::None => Self::None,
         })
@@ -80,6 +82,13 @@ impl Infra {
         let checked = runtime()?.block_on(signals.unless_interrupted(checked));
         match checked? {
             Ok(None) => step.done("enabled"),
+            Ok(Some(disabled)) if plan.infrastructure.is_local() => anyhow::bail!(
+                "{} is not enabled on SkyPilot {}, although skyload provides it; `sky check`:\n{}\n  \
+                 hint: try another release with --sky, or `-c loopback`",
+                disabled.infras.join(", "),
+                context.sky.facts.version,
+                disabled.reason
+            ),
             Ok(Some(disabled)) => return Err(not_enabled(&disabled).into()),
             Err(failure) => {
                 anyhow::bail!("checking which infras are enabled on the server: {failure}")

@@ -55,6 +55,8 @@ pub(crate) struct NodesSettings {
     /// Folder of the keeper, with its socket, its log and the nodes' files. Not on an overlay,
     /// and without characters that are special in mount options.
     pub(crate) folder: PathBuf,
+    /// File of this program, which does not change while nodes run.
+    pub(crate) program: PathBuf,
     /// Home of the user `ubuntu` on a new node.
     pub(crate) home: PathBuf,
     /// Folder with unpacked packages, copied into each node; `None` if the programs are
@@ -92,7 +94,7 @@ pub(crate) fn instances(api: SocketAddr, regions: &[String]) -> Result<Vec<Strin
 pub(crate) fn daemon(settings: &NodesSettings, log: PathBuf) -> Result<Daemon> {
     let options = serde_json::to_string(settings).context("writing the keeper's settings")?;
     let mut args = vec![KEEPER_COMMAND.to_owned(), options];
-    let mut program = own_file()?;
+    let mut program = settings.program.clone();
     if !geteuid().is_root() {
         // An ordinary user may make the other namespaces only in a user namespace of their own.
         let keeper = program.display().to_string();
@@ -109,7 +111,7 @@ pub(crate) fn daemon(settings: &NodesSettings, log: PathBuf) -> Result<Daemon> {
 
 /// Value of SkyPilot's `aws.ssh_proxy_command`.
 pub(crate) fn proxy_command(settings: &NodesSettings) -> Result<String> {
-    proxy_command_of(&own_file()?, &settings.socket())
+    proxy_command_of(&settings.program, &settings.socket())
 }
 
 fn proxy_command_of(program: &Path, socket: &Path) -> Result<String> {
@@ -122,9 +124,4 @@ fn proxy_command_of(program: &Path, socket: &Path) -> Result<String> {
         Ok(shlex::try_quote(&text).context("quoting a path for ssh")?.into_owned())
     };
     Ok(format!("{} {SSH_COMMAND} {} %h", quoted(program)?, quoted(socket)?))
-}
-
-/// File of this program, by a path that other processes can use.
-fn own_file() -> Result<PathBuf> {
-    std::env::current_exe().context("finding this program's own file")
 }

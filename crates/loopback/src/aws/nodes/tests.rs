@@ -64,6 +64,7 @@ impl TestKeeper {
         }
         let api = StandIn::start();
         let settings = NodesSettings {
+            program: std::env::current_exe().unwrap(),
             folder: folder.path().join("keeper"),
             home,
             packages: None,
