@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use host::tools::remove_folder;
 use host::workspace::Workspace;
 use nix::unistd::geteuid;
 use xshell::Shell;
@@ -74,6 +75,8 @@ pub(super) fn obstacle_in(folder: &Path) -> Option<String> {
         .arg(user.to_string())
         .stdin(Stdio::null())
         .output();
+    // An ordinary user cannot enter all folders of an overlay, so dropping is not enough.
+    _ = remove_folder(folder.path());
     let cause = match tried {
         Ok(output) if output.status.success() => return None,
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),

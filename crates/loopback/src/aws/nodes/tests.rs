@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use host::process::scan::descendants;
+use host::tools::remove_folder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use skyload::env;
@@ -136,6 +137,8 @@ impl Drop for TestKeeper {
     fn drop(&mut self) {
         _ = kill(self.pid(), Signal::SIGTERM);
         _ = self.child.wait();
+        // An ordinary user cannot enter all folders of an overlay.
+        _ = remove_folder(self.folder.path());
     }
 }
 
@@ -189,7 +192,7 @@ exec 3<>/dev/tcp/169.254.169.254/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; ta
 ls /sys/class/net
 python3 -c 'import socket, time
 s = socket.socket(); s.bind((\"0.0.0.0\", 47321)); s.listen(); print(\"listening\", flush=True)
-time.sleep(600)' >/tmp/out 2>&1 & until grep listening /tmp/out; do sleep 0.1; done",
+time.sleep(600)' >/tmp/out 2>&1 & until grep -s listening /tmp/out; do sleep 0.1; done",
         api.port()
     );
     assert_eq!(keeper.run(&script), "stand-in\nstand-in\nlo\nlistening");
