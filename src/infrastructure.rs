@@ -199,7 +199,7 @@ impl Infrastructure {
     }
 
     /// Infras on this machine; empty if there are none.
-    pub fn locals(&self) -> impl Iterator<Item = LocalInfra> {
+    pub fn locals(&self) -> impl Iterator<Item = LocalInfra> + Clone {
         let infras = match self {
             Self::Local(infras) => Some(infras),
             Self::None | Self::Clouds(_) => None,

@@ -262,6 +262,7 @@ mod tests {
             memory_available: ByteSize::gib(15),
             limits: MachineLimits::NONE,
             obstacles: std::collections::BTreeMap::new(),
+            without_nodes: std::collections::BTreeMap::new(),
             speed: None,
             shell: Vec::new(),
         };

@@ -57,6 +57,9 @@ pub struct Machine {
     pub limits: MachineLimits,
     /// Reasons why local infras cannot run, of those that cannot.
     pub obstacles: BTreeMap<LocalInfra, String>,
+    /// Reasons why local infras have no nodes, of those that run without: their control plane
+    /// answers, and nothing can be launched.
+    pub without_nodes: BTreeMap<LocalInfra, String>,
     /// Speed of the machine; `None` before it was measured.
     pub speed: Option<Speed>,
     /// Shell variables that `--server-env` names without a value.

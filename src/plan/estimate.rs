@@ -184,6 +184,7 @@ mod tests {
             memory_available: ByteSize::gib(22),
             limits: MachineLimits::NONE,
             obstacles: BTreeMap::new(),
+            without_nodes: BTreeMap::new(),
             speed: None,
             shell: Vec::new(),
         };

@@ -60,7 +60,8 @@ pub struct LoadPlan {
     pub server_profile: Option<PathBuf>,
     /// Infra that clusters, jobs and services are launched on.
     pub infrastructure: Infrastructure,
-    /// Reason for running without an infra; `None` if an infra is used, or none is needed.
+    /// Reason for running without an infra, or without nodes of one; `None` if all are used, or
+    /// none is needed.
     pub without_infrastructure: Option<String>,
     /// Folder with catalogs for emulated infras; `None` for the public ones.
     #[serde(default)]

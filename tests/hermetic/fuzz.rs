@@ -284,6 +284,7 @@ const MACHINE: Machine = Machine {
     memory_available: ByteSize::gib(15),
     limits: MachineLimits::NONE,
     obstacles: std::collections::BTreeMap::new(),
+    without_nodes: std::collections::BTreeMap::new(),
     speed: Some(Speed {
         cpus: Cpus { allowed: 2, quota: None },
         import: Duration::from_secs(1),

@@ -7,25 +7,46 @@ use skyload::infrastructure::LocalInfra;
 use crate::skypilot::SkyPilot;
 use crate::{aws, slurm};
 
-/// Reasons in one line each, of the infras that cannot run.
+/// Reasons in one line each, by infra.
 pub type Obstacles = BTreeMap<LocalInfra, String>;
 
-/// Obstacles on this machine.
+/// Obstacles that depend on the SkyPilot that launches.
+pub struct ObstaclesOfSky {
+    /// Reasons why infras cannot run.
+    pub obstacles: Obstacles,
+    /// Reasons why infras have no nodes.
+    pub without_nodes: Obstacles,
+}
+
+/// Reasons why infras cannot run on this machine.
 pub fn obstacles() -> Obstacles {
     of(LocalInfra::ALL, |infra| match infra {
         LocalInfra::Loopback => slurm::obstacle(),
-        LocalInfra::EmulatedAws => aws::obstacle(),
-        LocalInfra::EmulatedKubernetes => None,
+        LocalInfra::EmulatedAws | LocalInfra::EmulatedKubernetes => None,
     })
 }
 
-/// Obstacles to launching on `infras` with `sky`, as far as known without running `sky`.
-pub fn obstacles_of(sky: &SkyPilot, infras: impl IntoIterator<Item = LocalInfra>) -> Obstacles {
-    of(infras, |infra| match infra {
-        LocalInfra::Loopback => slurm::obstacle_of(sky),
-        LocalInfra::EmulatedAws => aws::obstacle_of(sky),
-        LocalInfra::EmulatedKubernetes => None,
-    })
+/// Reasons why infras have no nodes on this machine, of those that run without: nothing can be
+/// launched, and their control plane answers.
+pub fn without_nodes() -> Obstacles {
+    of([LocalInfra::EmulatedAws], |_| aws::nodes::obstacle())
+}
+
+/// Obstacles to `infras` with `sky`, as far as known without running `sky`.
+pub fn obstacles_of(
+    sky: &SkyPilot,
+    infras: impl IntoIterator<Item = LocalInfra> + Clone,
+) -> ObstaclesOfSky {
+    ObstaclesOfSky {
+        obstacles: of(infras.clone(), |infra| match infra {
+            LocalInfra::Loopback => slurm::obstacle_of(sky),
+            LocalInfra::EmulatedAws | LocalInfra::EmulatedKubernetes => None,
+        }),
+        without_nodes: of(infras, |infra| match infra {
+            LocalInfra::EmulatedAws => aws::nodes::obstacle_of(sky),
+            LocalInfra::Loopback | LocalInfra::EmulatedKubernetes => None,
+        }),
+    }
 }
 
 fn of(

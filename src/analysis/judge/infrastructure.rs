@@ -48,5 +48,10 @@ impl Findings {
         {
             self.add(Severity::Note, format!("nothing was launched: {reason}"));
         }
+        if let (true, Some(reason)) =
+            (evidence.plan.infrastructure.is_local(), &evidence.plan.without_infrastructure)
+        {
+            self.add(Severity::Note, format!("not used: {reason}"));
+        }
     }
 }

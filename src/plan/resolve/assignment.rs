@@ -1,5 +1,6 @@
 //! Assignment of scenarios to the infras of a run.
 
+use super::infrastructure::Choice;
 use crate::config::InfraAssignment;
 use crate::infrastructure::has_cloud_libraries;
 use crate::scenario::{Need, Scenario, ScenarioId};
@@ -12,15 +13,18 @@ pub(super) struct Assigned {
     pub(super) infras: Vec<String>,
 }
 
-/// Scenarios with those of `infras` that they run on.
+/// Scenarios with those of the infras that they run on.
 pub(super) fn assign(
     scenarios: &[ScenarioId],
-    infras: &[String],
+    infrastructure: &Choice,
     rule: InfraAssignment,
 ) -> Vec<Assigned> {
+    let infras = infrastructure.chosen.names();
     let supported = scenarios.iter().map(|&id| {
         let scenario = Scenario::of(id);
-        let supports = |infra: &&String| scenario.takes_infra() && scenario.supports(infra);
+        let supports = |infra: &&String| {
+            scenario.takes_infra() && infrastructure.lacking(scenario, infra).is_none()
+        };
         Assigned { id, infras: infras.iter().filter(supports).cloned().collect() }
     });
     let mut assigned: Vec<Assigned> = supported.collect();

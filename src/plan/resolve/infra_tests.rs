@@ -222,3 +222,49 @@ fn scenarios_that_flags_name_run_on_all_infras() {
     let plan = LoadPlan::resolve(&request, &config, &MACHINE).unwrap();
     assert_eq!(infras(&plan, ScenarioId::CliLaunch).len(), 2);
 }
+
+fn machine_without_nodes() -> Machine {
+    let reason = "nodes of emulated AWS need root".to_owned();
+    Machine { without_nodes: BTreeMap::from([(LocalInfra::EmulatedAws, reason)]), ..MACHINE }
+}
+
+#[test]
+fn without_nodes_the_control_plane_of_emulated_aws_alone_is_loaded() {
+    let request = LoadRequest {
+        api: words(&["all"]),
+        infra: words(&["emulated-aws"]),
+        ..LoadRequest::default()
+    };
+    let plan = LoadPlan::resolve(&request, &config(), &machine_without_nodes()).unwrap();
+    assert_eq!(plan.infrastructure, Infrastructure::local(LocalInfra::EmulatedAws));
+    assert_eq!(infras(&plan, ScenarioId::ApiCheck), ["aws/us-east-1"]);
+    assert!(plan.scenario(ScenarioId::ApiLaunchAndLogs).is_none() && !plan.launches());
+    let left_out: Vec<_> = plan.left_out.iter().map(|left_out| left_out.id).collect();
+    assert!(left_out.contains(&ScenarioId::ApiLaunchAndLogs));
+    assert_eq!(plan.without_infrastructure.as_deref(), Some("nodes of emulated AWS need root"));
+}
+
+#[test]
+fn a_named_launch_without_nodes_is_an_error_with_the_reason() {
+    let request = LoadRequest {
+        cli: words(&["launch"]),
+        infra: words(&["emulated-aws"]),
+        ..LoadRequest::default()
+    };
+    let error = LoadPlan::resolve(&request, &config(), &machine_without_nodes()).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("cli:launch: expected an infra to launch on"), "{error}");
+    assert!(error.contains("(nodes of emulated AWS need root)"), "{error}");
+}
+
+#[test]
+fn an_obstacle_to_one_infra_of_a_file_leaves_the_others() {
+    let config =
+        "[plans.default]\ninfra = \"loopback emulated-aws\"\napi = \"all\"\ncli = \"all\"\n";
+    let config = Config::parse(config, "skyload.toml").unwrap();
+    let obstacles = BTreeMap::from([(LocalInfra::Loopback, "no Slurm here".to_owned())]);
+    let machine = Machine { obstacles, ..MACHINE };
+    let plan = LoadPlan::resolve(&LoadRequest::default(), &config, &machine).unwrap();
+    assert_eq!(plan.infrastructure, Infrastructure::local(LocalInfra::EmulatedAws));
+    assert_eq!(plan.without_infrastructure.as_deref(), Some("no Slurm here"));
+}

@@ -1,27 +1,47 @@
 //! Infra that clusters, jobs and services are launched on: `-c` and the `infra` setting.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Resolver;
 use super::assignment::Assigned;
 use crate::config::suggest;
 use crate::infrastructure::{CLOUDS, Infrastructure, KubernetesSize, LocalInfra};
 use crate::plan::{Machine, ServerTarget};
+use crate::scenario::{Feature, Scenario};
 
 /// Infra of a plan.
 pub(super) struct Choice {
     pub(super) chosen: Infrastructure,
-    /// Reason for running without an infra.
+    /// Reason for running without an infra, or without some of those that a file names.
     pub(super) reason_for_none: Option<String>,
+    /// Reasons why chosen infras have no nodes.
+    without_nodes: BTreeMap<LocalInfra, String>,
 }
 
 impl Choice {
     const fn of(chosen: Infrastructure) -> Self {
-        Self { chosen, reason_for_none: None }
+        Self { chosen, reason_for_none: None, without_nodes: BTreeMap::new() }
     }
 
     fn none(reason: impl Into<String>) -> Self {
-        Self { chosen: Infrastructure::None, reason_for_none: Some(reason.into()) }
+        let reason_for_none = Some(reason.into());
+        Self { chosen: Infrastructure::None, reason_for_none, without_nodes: BTreeMap::new() }
+    }
+
+    /// Feature that a scenario requires and an infra lacks; `None` if the scenario can run on
+    /// the infra.
+    pub(super) fn lacking(&self, scenario: &Scenario, infra: &str) -> Option<Feature> {
+        let local = LocalInfra::with_infra(infra).filter(|local| self.chosen.uses(*local));
+        let has_nodes = local.is_none_or(|local| !self.without_nodes.contains_key(&local));
+        match !has_nodes && scenario.needs.takes_infrastructure() {
+            true => Some(Feature::Nodes),
+            false => scenario.lacking_on(infra),
+        }
+    }
+
+    /// Reasons why chosen infras have no nodes.
+    pub(super) fn reasons_without_nodes(&self) -> impl Iterator<Item = &str> {
+        self.without_nodes.values().map(String::as_str)
     }
 
     /// Choice without local infras on which no scenario runs. Without any, the server returns the
@@ -118,17 +138,31 @@ impl Resolver<'_> {
             ));
             return Choice::none("the server is not isolated");
         }
-        let obstacles = &self.machine.obstacles;
-        let obstacle = infras.iter().find_map(|infra| Some((infra, obstacles.get(infra)?)));
-        let Some((infra, obstacle)) = obstacle else {
-            return Choice::of(Infrastructure::Local(infras));
-        };
-        // A file is for many machines, so an obstacle on this one is no error; a flag is for this
-        // machine.
-        if place == "-c" {
-            self.error(format!("-c {}: {obstacle}", infra.argument()));
+        let (machine, is_typed) = (self.machine, place == "-c");
+        let mut obstacles = Vec::new();
+        for (infra, obstacle) in &machine.obstacles {
+            if !infras.contains(infra) {
+                continue;
+            }
+            // A file is for many machines, so an obstacle on this one is no error; a flag is for
+            // this machine.
+            match is_typed {
+                true => self.error(format!("-c {}: {obstacle}", infra.argument())),
+                false => obstacles.push(obstacle.clone()),
+            }
         }
-        Choice::none(obstacle)
+        let mut usable = infras;
+        usable.retain(|infra| is_typed || !machine.obstacles.contains_key(infra));
+        if usable.is_empty() {
+            return Choice::none(obstacles.join("; "));
+        }
+        let without_nodes: BTreeMap<LocalInfra, String> = usable
+            .iter()
+            .filter_map(|infra| Some((*infra, machine.without_nodes.get(infra)?.clone())))
+            .collect();
+        obstacles.extend(without_nodes.values().cloned());
+        let reason_for_none = (!obstacles.is_empty()).then(|| obstacles.join("; "));
+        Choice { chosen: Infrastructure::Local(usable), reason_for_none, without_nodes }
     }
 
     fn clouds(&mut self, place: &str, clouds: &[&str], server: &ServerTarget) -> Choice {

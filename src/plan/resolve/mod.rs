@@ -143,7 +143,7 @@ impl Resolver<'_> {
             true => InfraAssignment::All,
             false => self.settings.infra_assignment,
         };
-        let scenarios = assign(&scenarios, &infrastructure.chosen.names(), rule);
+        let scenarios = assign(&scenarios, &infrastructure, rule);
         let infrastructure = infrastructure.unless_unused(&scenarios);
         Basis {
             timing,

@@ -38,7 +38,8 @@ impl Resolver<'_> {
         let infras = infrastructure.chosen.names();
         let is_supported = |id: &ScenarioId| {
             let scenario = Scenario::of(*id);
-            !scenario.takes_infra() || infras.iter().any(|infra| scenario.supports(infra))
+            !scenario.takes_infra()
+                || infras.iter().any(|infra| infrastructure.lacking(scenario, infra).is_none())
         };
         let (mut scenarios, unsupported): (Vec<_>, Vec<_>) =
             chosen.into_iter().partition(is_supported);
@@ -78,7 +79,17 @@ impl Resolver<'_> {
                 true => {
                     format!("{ids} cannot run without an infra: {}", reason.unwrap_or("-c none"))
                 }
-                false => format!("{ids}: expected {}, got {}", feature.name(), infras.join(", ")),
+                false => {
+                    let why: String = match feature {
+                        Feature::Nodes => infrastructure
+                            .reasons_without_nodes()
+                            .map(|reason| format!(" ({reason})"))
+                            .collect(),
+                        _ => String::new(),
+                    };
+                    let (name, infras) = (feature.name(), infras.join(", "));
+                    format!("{ids}: expected {name}, got {infras}{why}")
+                }
             };
             self.error(match feature {
                 Feature::None => missing,
@@ -118,7 +129,7 @@ impl Resolver<'_> {
 /// Feature that a scenario requires and that the infras lack.
 fn lacking(id: ScenarioId, infrastructure: &Choice) -> Feature {
     let (scenario, infras) = (Scenario::of(id), infrastructure.chosen.names());
-    let lacking = infras.iter().find_map(|infra| scenario.lacking_on(infra));
+    let lacking = infras.iter().find_map(|infra| infrastructure.lacking(scenario, infra));
     lacking.unwrap_or(scenario.requires)
 }
 

@@ -15,6 +15,7 @@ pub(super) const MACHINE: Machine = Machine {
     memory_available: ByteSize::gib(22),
     limits: MachineLimits::NONE,
     obstacles: BTreeMap::new(),
+    without_nodes: BTreeMap::new(),
     speed: None,
     shell: Vec::new(),
 };

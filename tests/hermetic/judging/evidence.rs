@@ -102,6 +102,7 @@ fn plan(request: &LoadRequest) -> LoadPlan {
         memory_available: ByteSize::gib(15),
         limits: MachineLimits::NONE,
         obstacles: std::collections::BTreeMap::new(),
+        without_nodes: std::collections::BTreeMap::new(),
         speed: None,
         shell: Vec::new(),
     };

@@ -28,6 +28,7 @@ const MACHINE: Machine = Machine {
     memory_available: ByteSize::gib(60),
     limits: MachineLimits::NONE,
     obstacles: std::collections::BTreeMap::new(),
+    without_nodes: std::collections::BTreeMap::new(),
     speed: None,
     shell: Vec::new(),
 };

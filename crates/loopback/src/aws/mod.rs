@@ -14,7 +14,7 @@ pub(crate) mod nodes;
 mod setup;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -41,22 +41,21 @@ use crate::supervisor;
 use account::REGIONS;
 use moto::Moto;
 use nodes::{NodePackages, NodesSettings};
-use setup::ServerParts;
-
-pub(crate) use nodes::{obstacle, obstacle_of};
+use setup::ServerNodes;
 
 /// Running emulated AWS.
 pub(crate) struct Emulation {
     pub(crate) running: Running,
-    nodes: NodesSettings,
+    api: SocketAddr,
 }
 
 /// Installed and built files that emulated AWS is made of.
 struct Parts {
-    packages: NodePackages,
     moto: Moto,
     catalog: Catalog,
-    image: Image,
+    packages: NodePackages,
+    /// Image of nodes; `None` where the machine cannot have nodes. The control plane runs without.
+    image: Option<Image>,
 }
 
 impl Emulation {
@@ -69,32 +68,34 @@ impl Emulation {
         signals: &Signals,
         progress: Progress,
     ) -> Result<Self> {
-        if let Some(obstacle) = obstacle().or_else(|| obstacle_of(sky)) {
-            bail!("{obstacle}");
-        }
         // Checked first: building an image for another SkyPilot would be in vain.
         let existing = existing(workspace, LocalInfra::EmulatedAws, sky, progress)?;
         let base_dir = BaseDir::of(workspace)?;
         let state = &workspace.state;
-        let packages = NodePackages::prepare(&base_dir, state, progress)?;
-        signals.check()?;
         let moto = Moto::prepare(state, progress)?;
         signals.check()?;
         let catalog = Catalog::prepare(sky, state, options.catalog.as_deref(), progress)?;
         signals.check()?;
-        let image = Image::prepare(ImageKind::Aws, &base_dir, workspace, sky, progress)?;
+        let has_nodes = nodes::obstacle().or_else(|| nodes::obstacle_of(sky)).is_none();
+        // SkyPilot wants ssh and rsync even for a dry run.
+        let packages = match has_nodes || !client::missing(&NODE_CLIENTS)?.is_empty() {
+            true => NodePackages::prepare(&base_dir, state, progress)?,
+            false => NodePackages { folder: None },
+        };
         signals.check()?;
-        let parts = Parts { packages, moto, catalog, image };
+        let build = || Image::prepare(ImageKind::Aws, &base_dir, workspace, sky, progress);
+        let image = has_nodes.then(build).transpose()?;
+        signals.check()?;
+        let parts = Parts { moto, catalog, packages, image };
         if let Some(record) = existing {
             if record.priority != options.priority {
                 progress.note(record.priority.mismatch_note());
             }
             let api = api_of(&record)?;
-            let nodes = parts.nodes(&record, api);
-            let setup = parts.server_setup(&record, api, &nodes)?;
-            let hash = parts.image.hash.as_str();
-            let running = Running::reused(workspace, record, setup, Some(hash), progress)?;
-            return Ok(Self { running, nodes });
+            let setup = parts.server_setup(&record, api)?;
+            let hash = parts.image.as_ref().map(|image| image.hash.as_str());
+            let running = Running::reused(workspace, record, setup, hash, progress)?;
+            return Ok(Self { running, api });
         }
         Self::start_new(workspace, sky, options, &base_dir, &parts, signals, progress)
     }
@@ -125,40 +126,45 @@ impl Emulation {
             ports: InfraPorts::EmulatedAws { aws_api: port },
             sky: sky.program.clone(),
             sky_version: sky.version.clone(),
-            wheel_hash: Some(parts.image.hash.clone()),
-            image: Some(parts.image.folder.clone()),
+            wheel_hash: parts.image.as_ref().map(|image| image.hash.clone()),
+            image: parts.image.as_ref().map(|image| image.folder.clone()),
             priority: options.priority,
             id,
         };
         let step = progress.step("Starting emulated AWS on loopback");
-        let nodes = parts.nodes(&record, api);
-        let setup = parts.server_setup(&record, api, &nodes)?;
+        let nodes = parts.image.as_ref().map(|image| parts.nodes(image, &record, api));
+        let setup = parts.server_setup(&record, api)?;
         // From here on, Drop tears down in case of an error.
         let mut running = Running::started(workspace, record, setup);
         running.record.write(workspace)?;
         parts.provision(&running.record)?;
         let home = running.record.folder.join("moto");
-        let daemons = vec![
-            parts.moto.daemon(api, &home, running.record.log("moto"))?,
-            nodes::daemon(&nodes, running.record.log("node-keeper"))?,
-        ];
+        let mut daemons = vec![parts.moto.daemon(api, &home, running.record.log("moto"))?];
+        if let Some(nodes) = &nodes {
+            daemons.push(nodes::daemon(nodes, running.record.log("node-keeper"))?);
+        }
         let launched = supervisor::launch(workspace, &running.record, variables(), daemons)?;
         running.record.supervisor = launched.identity();
         // Written again, so that the next run finds the supervisor if this one is killed.
         running.record.write(workspace)?;
         // The keeper is started after moto answers.
-        let is_ready = || Probe::of(nodes.socket().exists(), "moto or the node keeper is starting");
+        let is_ready = || match &nodes {
+            Some(nodes) if !nodes.socket().exists() => {
+                Probe::NotYet("moto or the node keeper is starting".to_owned())
+            }
+            _ => Probe::of(TcpStream::connect(api).is_ok(), "moto is starting"),
+        };
         launched.wait_until_ready(signals, is_ready)?;
         account::fill(&parts.moto, api, &step)?;
         step.done(format!("{}, AWS's API on port {port}", LocalInfra::EmulatedAws.infra()));
-        Ok(Self { running, nodes })
+        Ok(Self { running, api })
     }
 
     /// Terminates the instances whose names contain `tag`, and returns their names: each
     /// instance is a node of a SkyPilot cluster.
     pub(crate) fn terminate_left(&self, tag: &str) -> Vec<String> {
         // An error is reported like an instance, since instances may be left.
-        nodes::terminate_named(&self.nodes, tag)
+        nodes::terminate_named(self.api, &regions(), tag)
             .unwrap_or_else(|error| vec![format!("{tag}: listing instances failed: {error:#}")])
     }
 }
@@ -203,11 +209,11 @@ fn variables() -> Vec<(String, String)> {
 }
 
 impl Parts {
-    fn nodes(&self, record: &Record, api: SocketAddr) -> NodesSettings {
+    fn nodes(&self, image: &Image, record: &Record, api: SocketAddr) -> NodesSettings {
         NodesSettings {
             folder: record.folder.join("nodes"),
             program: program_in(&record.folder),
-            home: self.image.home(),
+            home: image.home(),
             packages: self.packages.folder.clone(),
             api,
             regions: regions(),
@@ -215,21 +221,17 @@ impl Parts {
         }
     }
 
-    fn server_setup(
-        &self,
-        record: &Record,
-        api: SocketAddr,
-        nodes: &NodesSettings,
-    ) -> Result<ServerSetup> {
+    fn server_setup(&self, record: &Record, api: SocketAddr) -> Result<ServerSetup> {
         let client = ClientFiles::of(&record.folder);
-        let mut setup = setup::server_setup(ServerParts {
-            api,
-            proxy_command: &nodes::proxy_command(nodes)?,
-            catalog: &self.catalog,
-            wheels: self.image.wheels(),
-            site: client.site(),
-            priority: record.priority,
-        });
+        let nodes = match &self.image {
+            Some(image) => Some(ServerNodes {
+                proxy_command: nodes::proxy_command(&self.nodes(image, record, api))?,
+                wheels: image.wheels(),
+                priority: record.priority,
+            }),
+            None => None,
+        };
+        let mut setup = setup::server_setup(api, &self.catalog, client.site(), nodes);
         if !self.missing_programs()?.is_empty() {
             setup.programs.push(client.programs());
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use loopback::Obstacles;
+use loopback::ObstaclesOfSky;
 use skyload::config::{Config, ConfigError};
 use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
 use skyload::record::request::LoadRequest;
@@ -38,6 +38,7 @@ impl Inputs {
             unreadable.into_iter().chain(catalog).chain(paths).chain(server::timeout_usage_error());
         let machine = Machine {
             obstacles: loopback::obstacles(),
+            without_nodes: loopback::without_nodes(),
             shell: server_env::from_shell(&request.server_env),
             ..prepare::machine()?
         };
@@ -68,11 +69,12 @@ impl Inputs {
 
     /// Inputs with what is known once SkyPilot is installed: obstacles to launching on local
     /// infras, the machine's speed, and the memory that is available now.
-    pub(super) fn with_sky(self, obstacles: Obstacles, speed: Option<Speed>) -> Result<Self> {
-        let Machine { obstacles: mut known, shell, .. } = self.machine;
-        known.extend(obstacles);
+    pub(super) fn with_sky(self, of_sky: ObstaclesOfSky, speed: Option<Speed>) -> Result<Self> {
+        let Machine { mut obstacles, mut without_nodes, shell, .. } = self.machine;
+        obstacles.extend(of_sky.obstacles);
+        without_nodes.extend(of_sky.without_nodes);
         // Memory is read again, since compiling and installing took place in between.
-        let machine = Machine { obstacles: known, speed, shell, ..prepare::machine()? };
+        let machine = Machine { obstacles, without_nodes, speed, shell, ..prepare::machine()? };
         Ok(Self { machine, ..self })
     }
 }

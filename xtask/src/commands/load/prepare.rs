@@ -142,8 +142,11 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
             progress.note(format!("Nothing is launched: {reason}"));
         }
         (Infrastructure::None, None) => {}
-        (infrastructure, _) => {
+        (infrastructure, reason) => {
             progress.note(format!("Launching on {}", infrastructure.names().join(", ")));
+            if let Some(reason) = reason {
+                progress.note(format!("Not used: {reason}"));
+            }
             announce_left_out(plan, progress);
         }
     }
@@ -298,6 +301,7 @@ pub(crate) fn machine() -> Result<Machine> {
         memory_available: ByteSize(system.available_memory()),
         limits: MachineLimits::here(),
         obstacles: BTreeMap::new(),
+        without_nodes: BTreeMap::new(),
         speed: None,
         shell: Vec::new(),
     };

@@ -78,9 +78,12 @@ impl NodesSettings {
 }
 
 /// Terminates the instances whose names contain `text`, and returns the names.
-pub(crate) fn terminate_named(settings: &NodesSettings, text: &str) -> Result<Vec<String>> {
-    let regions = settings.regions.clone();
-    ec2::Ec2 { api: settings.api, regions }.terminate_named(text)
+pub(crate) fn terminate_named(
+    api: SocketAddr,
+    regions: &[String],
+    text: &str,
+) -> Result<Vec<String>> {
+    ec2::Ec2 { api, regions: regions.to_vec() }.terminate_named(text)
 }
 
 /// Names and states of all instances that are not terminated.
