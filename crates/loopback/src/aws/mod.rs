@@ -174,7 +174,7 @@ pub(crate) fn instances(record: &Record) -> Result<Vec<String>> {
     nodes::instances(api_of(record)?, &regions())
 }
 
-/// This program in the folder of an emulation.
+/// Copy of the running program in the folder of an emulation.
 fn program_in(folder: &Path) -> PathBuf {
     folder.join("skyload")
 }
