@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Resolver;
-use super::assignment::Assigned;
 use crate::config::suggest;
 use crate::infrastructure::{CLOUDS, Infrastructure, KubernetesSize, LocalInfra};
 use crate::plan::{Machine, ServerTarget};
@@ -44,15 +43,12 @@ impl Choice {
         self.without_nodes.values().map(String::as_str)
     }
 
-    /// Choice without local infras on which no scenario runs. Without any, the server returns the
+    /// Choice without local infras that are not `used` by a scenario. Without any, the server returns the
     /// expected errors of a server without an infra. Clouds stay: being enabled, they change the
     /// server's responses and its memory.
-    pub(super) fn unless_unused(self, scenarios: &[Assigned]) -> Self {
+    pub(super) fn unless_unused(self, used: &BTreeSet<&str>) -> Self {
         let Infrastructure::Local(mut infras) = self.chosen else { return self };
-        infras.retain(|infra| {
-            let is_used = |one: &Assigned| one.infras.iter().any(|name| name == infra.infra());
-            infra.has_cloud_libraries() || scenarios.iter().any(is_used)
-        });
+        infras.retain(|infra| infra.has_cloud_libraries() || used.contains(infra.infra()));
         let chosen = match infras.is_empty() {
             true => Infrastructure::None,
             false => Infrastructure::Local(infras),

@@ -144,7 +144,8 @@ impl Resolver<'_> {
             false => self.settings.infra_assignment,
         };
         let scenarios = assign(&scenarios, &infrastructure, rule);
-        let infrastructure = infrastructure.unless_unused(&scenarios);
+        let used = scenarios.iter().flat_map(|one| one.infras.iter().map(String::as_str)).collect();
+        let infrastructure = infrastructure.unless_unused(&used);
         Basis {
             timing,
             server,

@@ -28,12 +28,17 @@ fn the_next_step_after_a_pass_is_recommend() {
 
 #[test]
 fn the_next_step_after_the_default_plan_has_a_cloud() {
-    let next = after(&good_run(&LoadRequest::default()));
-    assert_eq!(next.command, "cargo xtask load --plan clouds");
-    // One that names its own plans may have no such plan.
+    let after_request = |request| {
+        let mut run = good_run(&four_users());
+        run.request = Some(request);
+        after(&run).command
+    };
+    let bare = after_request(LoadRequest::default());
+    assert_eq!(bare, "cargo xtask load --plan clouds");
+    // Another file may have no such plan.
     let config = Some("/my.toml".into());
-    let next = after(&good_run(&LoadRequest { config, ..LoadRequest::default() }));
-    assert_eq!(next.command, "cargo xtask recommend 20261124-080000-test");
+    let own = after_request(LoadRequest { config, ..LoadRequest::default() });
+    assert_eq!(own, "cargo xtask recommend 20261124-080000-test");
 }
 
 /// Evidence of a run on the local server, with a version or commit other than that of `sky`. A

@@ -12,6 +12,7 @@ use skyload::record::environment::{
     Environment, HugePages, MemorySettings, RecordedEnvironment, ServerEnvironment,
 };
 use skyload::record::events::{Event, StopReason};
+use skyload::record::nodes::NodeFigures;
 use skyload::record::profile::Ending;
 use skyload::record::request::LoadRequest;
 use skyload::units::{ByteSize, gib};
@@ -258,17 +259,20 @@ fn a_constant_is_lowered_only_by_runs_with_a_cloud() {
     let on = |infrastructure| {
         let mut on_it = run("b");
         on_it.plan.infrastructure = infrastructure;
+        on_it.nodes = Some(NodeFigures::default());
         advice(&[run("a"), on_it], Constant::Server)
     };
     let clouds = |name: &str| Infrastructure::Clouds(vec![name.to_owned()]);
-    for without in
-        [Infrastructure::None, Infrastructure::local(LocalInfra::Loopback), clouds("slurm/theirs")]
-    {
+    // A cloud that no scenario has used may be disabled.
+    let unused = clouds("aws/us-east-1");
+    let loopback = Infrastructure::local(LocalInfra::Loopback);
+    for without in [Infrastructure::None, loopback, clouds("slurm/theirs"), unused] {
         let server = on(without);
         assert_eq!(server.recommended(), Some(gib(0.4)), "the present value");
         assert_eq!(server.cautions, [Caution::KeptWithoutClouds]);
     }
-    for with in [Infrastructure::local(LocalInfra::EmulatedAws), clouds("aws/us-east-1")] {
+    for with in [LocalInfra::EmulatedAws, LocalInfra::EmulatedKubernetes].map(Infrastructure::local)
+    {
         let server = on(with);
         assert_eq!((server.recommended(), server.cautions.as_slice()), (Some(gib(0.25)), &[][..]));
     }
@@ -317,7 +321,8 @@ fn the_conclusion_agrees_with_the_next_command() {
     assert!(on_loopback.contains("Whether any can be lowered is unknown"));
     assert!(on_loopback.contains("NEXT: cargo xtask load --sky 0.14.1 -n 20 -c emulated-aws\n"));
     let mut on_a_cloud = run("a");
-    on_a_cloud.plan.infrastructure = Infrastructure::Clouds(vec!["aws".to_owned()]);
+    on_a_cloud.plan.infrastructure = Infrastructure::local(LocalInfra::EmulatedAws);
+    on_a_cloud.nodes = Some(NodeFigures::default());
     let lowered = text(&[on_a_cloud]);
     assert!(lowered.contains("SERVER_WORKER_MEM_GB can be lowered"), "{lowered}");
     assert!(lowered.contains("NEXT: cargo xtask recommend RUN --patch"), "{lowered}");
