@@ -1,8 +1,8 @@
 //! Advice on one constant: the largest peak of all runs plus headroom.
 //!
-//! Headroom is 25 % of the peak, rounded up. In 29 runs of SkyPilot 0.14.1 with 1 to 50 users, the
-//! largest peak was 182 to 191 MiB (long executors), 168 to 189 (short), 157 to 197 (controllers)
-//! and 174 to 232 (server). With 25 % headroom, rounded up to 0.05 GB (50 MB for controllers), the
+//! Headroom is 25 % of the peak, rounded up. In 29 runs of SkyPilot 0.14.1 with 1 to 50 users and no
+//! cloud, the largest peak was 182 to 191 MiB (long executors), 168 to 189 (short), 157 to 197
+//! (controllers) and 174 to 232 (server). With 25 % headroom, rounded up to 0.05 GB (50 MB for controllers), the
 //! value from the lowest peak of each class still covers the highest. More headroom would be
 //! multiplied by the number of workers, since SkyPilot plans for all of them at their peaks at the
 //! same moment.

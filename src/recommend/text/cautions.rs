@@ -9,9 +9,9 @@ use super::super::support::{Caution, HEADROOM_PERCENT};
 pub(super) fn headroom_rule() -> String {
     format!(
         "the largest peak of all runs plus {HEADROOM_PERCENT} %, rounded up to 0.05 GB. In 29 runs of \
-         SkyPilot 0.14.1 with 1 to 50 users, the largest peak was 182 to 191 MiB (long executors), \
-         168 to 189 (short) and 174 to 232 (server): by this rule, the values from any one of these \
-         runs cover all of them. 1 GB is 1024^3 bytes, as in SkyPilot."
+         SkyPilot 0.14.1 with 1 to 50 users and no cloud, the largest peak was 182 to 191 MiB (long \
+         executors), 168 to 189 (short) and 174 to 232 (server): by this rule, the values from any \
+         one of these runs cover all of them. 1 GB is 1024^3 bytes, as in SkyPilot."
     )
 }
 
