@@ -29,6 +29,11 @@ const IN_NODE: &str = "/run/skyload";
 /// Address of the instance metadata on EC2.
 const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 
+/// Capabilities that root on a node lacks: they are about the whole machine, such as its disks,
+/// clock and kernel. Without the first, root can mount nothing.
+const WITHHELD: &str = "-sys_admin,-mknod,-sys_boot,-sys_module,-sys_rawio,-sys_time,-syslog,\
+                        -linux_immutable,-mac_admin,-mac_override,-perfmon,-bpf,-audit_control";
+
 /// Running node; ends when dropped.
 pub(super) struct Node {
     /// Public address of the instance when the node started.
@@ -148,15 +153,16 @@ impl Drop for Node {
 impl Session {
     /// Runs a program in the node on these streams: sshd, for one connection.
     pub(super) fn serve(&self, program: &[String], streams: Streams) -> Result<()> {
-        let user: &[&str] = match is_in_user_namespace() {
-            // Where the only user has another name.
-            true => &["-U", "--preserve-credentials"],
-            false => &[],
+        let (user, limits): (&[&str], &[&str]) = match is_in_user_namespace() {
+            // Where the only user has another name, and no power over the machine.
+            true => (&["-U", "--preserve-credentials"], &[]),
+            false => (&[], &["setpriv", "--bounding-set", WITHHELD, "--"]),
         };
         let status = Command::new("nsenter")
             .args(["-t", &self.init.to_string(), "-m", "-p", "-n", "-u", "-i"])
             .args(user)
             .arg("--")
+            .args(limits)
             .args(program)
             .stdin(streams.input)
             .stdout(streams.output)

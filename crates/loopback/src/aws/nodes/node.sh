@@ -42,6 +42,11 @@ root_of_overlay() {
         cp -a "$packages"/etc "$packages"/usr .
         touch "$folder"/packages
     fi
+    # Left out: the files of users.
+    local path
+    for path in root home srv mnt media; do
+        [ ! -d $path ] || mount -t tmpfs -o mode=755 tmpfs $path
+    done
 }
 
 root_of_copies() {
@@ -133,7 +138,7 @@ echo "127.0.0.1 localhost $name" >etc/hosts
 mkdir -p home/ubuntu
 overlay "$image" "$folder"/home "$folder"/home-work home/ubuntu
 # The image's Python may be in a folder that the root lacks.
-if [ ! $is_root ] && [[ $python && $python != /usr/* ]]; then
+if [[ -e $python && ! -e .$python ]]; then
     python=$(dirname "$(dirname "$python")")
     mkdir -p ".$python"
     mount --rbind "$python" ".$python"

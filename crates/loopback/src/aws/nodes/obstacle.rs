@@ -13,7 +13,8 @@ use crate::image::{self, ImageKind};
 use crate::skypilot::SkyPilot;
 
 /// Programs that make a node.
-const TOOLS: [&str; 10] = [
+const TOOLS: [&str; 11] = [
+    "setpriv",
     "unshare",
     "nsenter",
     "bash",

@@ -176,6 +176,24 @@ cat /etc/skyload-test; find /run -type s; cat /home/ubuntu/from-image; hostname;
 }
 
 #[test]
+fn root_on_a_node_has_no_files_of_users_and_no_power_over_the_machine() {
+    if !can_run() {
+        return;
+    }
+    let keeper = TestKeeper::with_instance();
+    let script =
+        "ls -A /root /srv /mnt /media /home; mount -t tmpfs tmpfs /mnt 2>/dev/null && echo mounted
+mknod /tmp/disk b 8 0 2>/dev/null && echo disk; date -s 2020-01-01 >/dev/null 2>&1 && echo clock
+echo done";
+    let shown = keeper.run(script);
+    assert!(shown.ends_with("done") && !shown.contains("mounted"), "{shown}");
+    assert!(!shown.contains("disk") && !shown.contains("clock"), "{shown}");
+    let names: Vec<&str> = shown.lines().filter(|line| !line.ends_with(':')).collect();
+    let names: Vec<&&str> = names.iter().filter(|line| !line.is_empty()).collect();
+    assert_eq!(names, [&"ubuntu", &"done"], "{shown}");
+}
+
+#[test]
 fn a_node_reaches_the_cloud_api_and_nothing_else_and_listens_to_nobody_outside() {
     if !can_run() {
         return;
