@@ -61,7 +61,7 @@ fn a_run_gives_recommended_constants_and_the_next_command() -> anyhow::Result<()
         .stdout(predicate::str::contains("LONG_WORKER_MEM_GB    no such process ran"))
         // The stand-in has no formulas; the rest of the recommendation is shown.
         .stdout(predicate::str::contains("WORKERS with the recommended constants: unknown"))
-        .stdout(predicate::str::contains(format!("`cargo xtask recommend {id} --patch")));
+        .stdout(predicate::str::contains(format!("NEXT: cargo xtask recommend {id} --patch")));
 
     let json = site.xtask(["recommend", &id, &id, "--format", "json"]).run()?;
     json.assert().code(0);
@@ -87,7 +87,7 @@ fn a_run_outside_of_the_state_directory_is_named_by_its_path() -> anyhow::Result
     shown
         .assert()
         .code(0)
-        .stdout(predicate::str::contains(format!("`cargo xtask recommend {name} --patch")));
+        .stdout(predicate::str::contains(format!("NEXT: cargo xtask recommend {name} --patch")));
     Ok(())
 }
 
