@@ -30,7 +30,7 @@ use skyload::record::Version;
 use crate::account::Account;
 use crate::base_dir::BaseDir;
 use crate::catalog::Catalog;
-use crate::client::{self, ClientFiles, NODE_CLIENTS, make_folder};
+use crate::client::{ClientFiles, make_folder};
 use crate::image::{Image, ImageKind};
 use crate::ports::{InfraPorts, find_free_for_an_api};
 use crate::record::Record;
@@ -77,10 +77,9 @@ impl Emulation {
         let catalog = Catalog::prepare(sky, state, options.catalog.as_deref(), progress)?;
         signals.check()?;
         let has_nodes = nodes::obstacle().or_else(|| nodes::obstacle_of(sky)).is_none();
-        // SkyPilot wants ssh and rsync even for a dry run.
-        let packages = match has_nodes || !client::missing(&NODE_CLIENTS)?.is_empty() {
+        let packages = match has_nodes {
             true => NodePackages::prepare(&base_dir, state, progress)?,
-            false => NodePackages { folder: None },
+            false => NodePackages::for_server(&base_dir, state, progress)?,
         };
         signals.check()?;
         let build = || Image::prepare(ImageKind::Aws, &base_dir, workspace, sky, progress);
@@ -232,7 +231,7 @@ impl Parts {
             None => None,
         };
         let mut setup = setup::server_setup(api, &self.catalog, client.site(), nodes);
-        if !self.missing_programs()?.is_empty() {
+        if !self.packages.missing_programs()?.is_empty() {
             setup.programs.push(client.programs());
         }
         Ok(setup)
@@ -248,19 +247,6 @@ impl Parts {
         keep_program(&program_in(folder))?;
         let client = ClientFiles::of(folder);
         client.create()?;
-        if let Some((programs, libraries)) = self.packages.unpacked() {
-            for name in self.missing_programs()? {
-                client.add_unpacked(name, &programs.join(name), &libraries)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Programs that the API server needs and that are only in the unpacked packages.
-    fn missing_programs(&self) -> Result<Vec<&'static str>> {
-        match self.packages.folder {
-            Some(_) => client::missing(&NODE_CLIENTS),
-            None => Ok(Vec::new()),
-        }
+        self.packages.add_programs(&client)
     }
 }

@@ -27,6 +27,7 @@ use skyload::record::Version;
 pub use api::{COMMAND, run};
 
 use crate::account::Account;
+use crate::aws::nodes::NodePackages;
 use crate::base_dir::BaseDir;
 use crate::catalog::Catalog;
 use crate::client::{ClientFiles, make_folder};
@@ -46,10 +47,16 @@ pub(crate) fn start(
 ) -> Result<Running> {
     let existing = existing(workspace, LocalInfra::EmulatedKubernetes, sky, progress)?;
     let catalog = Catalog::prepare(sky, &workspace.state, options.catalog.as_deref(), progress)?;
+    let base_dir = BaseDir::of(workspace)?;
+    let packages = NodePackages::for_server(&base_dir, &workspace.state, progress)?;
     if let Some(record) = existing {
         ensure_size(&record, options.kubernetes_size)?;
-        let setup =
-            setup::server_setup(api_of(&record)?, &ClientFiles::of(&record.folder), &catalog);
+        let setup = setup::server_setup(
+            api_of(&record)?,
+            &ClientFiles::of(&record.folder),
+            &catalog,
+            &packages,
+        );
         return Running::reused(workspace, record, setup?, None, progress);
     }
     let (id, port) = (RunId::generate().to_string(), find_free_for_an_api()?);
@@ -58,7 +65,7 @@ pub(crate) fn start(
         version: Version,
         owner: options.lifetime.owner(),
         supervisor: None,
-        folder: BaseDir::of(workspace)?.nodes(&id),
+        folder: base_dir.nodes(&id),
         account: Account { uid: geteuid().as_raw(), gid: getegid().as_raw(), is_nodes_only: false },
         ports: InfraPorts::EmulatedKubernetes {
             kubernetes_api: port,
@@ -74,7 +81,7 @@ pub(crate) fn start(
     let size = options.kubernetes_size;
     let step = progress.step(format!("Starting emulated Kubernetes on loopback ({size})"));
     let client = ClientFiles::of(&record.folder);
-    let setup = setup::server_setup(address, &client, &catalog)?;
+    let setup = setup::server_setup(address, &client, &catalog, &packages)?;
     // From here on, Drop tears down in case of an error.
     let mut running = Running::started(workspace, record, setup);
     running.record.write(workspace)?;
@@ -84,6 +91,7 @@ pub(crate) fn start(
     fs::create_dir(folder.join("log")).with_context(creating)?;
     client.create()?;
     setup::add_programs(&client)?;
+    packages.add_programs(&client)?;
     let daemon = Daemon {
         args: vec![COMMAND.to_owned(), port.to_string(), size.to_string()],
         ready: Readiness::Listens(address),

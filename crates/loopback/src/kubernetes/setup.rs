@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use skyload::infrastructure::LocalInfra;
 
+use crate::aws::nodes::NodePackages;
 use crate::catalog::Catalog;
 use crate::client::{self, ClientFiles};
 use crate::setup::{HomeFile, ServerSetup};
@@ -35,6 +36,7 @@ pub(super) fn server_setup(
     api: SocketAddr,
     client: &ClientFiles,
     catalog: &Catalog,
+    packages: &NodePackages,
 ) -> Result<ServerSetup> {
     let infra = LocalInfra::EmulatedKubernetes.infra().to_owned();
     let needs_stand_ins = !client::missing(&PROGRAMS)?.is_empty();
@@ -49,7 +51,7 @@ pub(super) fn server_setup(
         ..ServerSetup::new(infra, client.site(), modifications)
     };
     setup.home_folders.push(catalog.home_folder());
-    if needs_stand_ins {
+    if needs_stand_ins || !packages.missing_programs()?.is_empty() {
         setup.programs.push(client.programs());
     }
     Ok(setup)

@@ -13,6 +13,7 @@ use skyload::env;
 use xshell::Shell;
 
 use crate::base_dir::BaseDir;
+use crate::client::{self, ClientFiles, NODE_CLIENTS};
 
 /// Paths in a node at which SkyPilot and the keeper expect programs.
 const PROGRAMS: [&str; 5] =
@@ -74,9 +75,34 @@ impl NodePackages {
         Ok(Self { folder: Some(folder) })
     }
 
+    /// Packages for an API server, which wants ssh and rsync even for a dry run: none where the
+    /// machine has both.
+    pub(crate) fn for_server(base_dir: &BaseDir, state: &Path, progress: Progress) -> Result<Self> {
+        match client::missing(&NODE_CLIENTS)?.is_empty() {
+            true => Ok(Self { folder: None }),
+            false => Self::prepare(base_dir, state, progress),
+        }
+    }
+
+    /// Programs that an API server needs and that are only in the unpacked packages.
+    pub(crate) fn missing_programs(&self) -> Result<Vec<&'static str>> {
+        match self.folder {
+            Some(_) => client::missing(&NODE_CLIENTS),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Adds [`Self::missing_programs`] to the files of an API server.
+    pub(crate) fn add_programs(&self, client: &ClientFiles) -> Result<()> {
+        let Some((programs, libraries)) = self.unpacked() else { return Ok(()) };
+        self.missing_programs()?
+            .into_iter()
+            .try_for_each(|name| client.add_unpacked(name, &programs.join(name), &libraries))
+    }
+
     /// Folder with unpacked programs, and their value of `LD_LIBRARY_PATH`, for programs that
     /// this machine itself lacks.
-    pub(crate) fn unpacked(&self) -> Option<(PathBuf, String)> {
+    fn unpacked(&self) -> Option<(PathBuf, String)> {
         let usr = self.folder.as_ref()?.join("usr");
         // Libraries are in a folder with the name of the architecture.
         let entries = fs::read_dir(usr.join("lib")).into_iter().flatten().flatten();
