@@ -28,7 +28,9 @@ built = {'wheel': str(wheel), 'hash': wheel_hash}
 if sys.argv[1] == 'aws':
     from sky.skylet import constants
     # `uv pip install -U "ray[default]==2.9.3" "click<8.3.0"; ..`
-    installs = re.findall(r'install (?:-U )?((?:"[^"]+"\s*)+)', constants.RAY_INSTALLATION_COMMANDS)
+    # Releases after 0.14 fill in the version later.
+    commands = constants.RAY_INSTALLATION_COMMANDS.replace('{ray_version}', constants.SKY_REMOTE_RAY_VERSION)
+    installs = re.findall(r'install (?:-U )?((?:"[^"]+"\s*)+)', commands)
     packages = [name for names in installs for name in re.findall(r'"([^"]+)"', names)]
     built['requirements'] = list(dict.fromkeys(packages))
 print(json.dumps({'built': built}))

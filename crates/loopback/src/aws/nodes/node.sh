@@ -25,6 +25,10 @@ rm -rf "$folder"/work "$folder"/home-work
 mkdir -p "$folder"/{root,system,work,home,home-work}
 python=$(readlink -f "$image"/skypilot-runtime/bin/python || true)
 
+# A node has no services, and setup of SkyPilot before 0.14 fails if sshd cannot be reloaded as one.
+service='#!/bin/sh
+exit 0'
+
 overlay() { # LOWER UPPER WORK TARGET
     # Nothing that a node writes has to survive the machine.
     local options=lowerdir=$1,upperdir=$2,workdir=$3,volatile
@@ -42,6 +46,9 @@ root_of_overlay() {
         cp -a "$packages"/etc "$packages"/usr .
         touch "$folder"/packages
     fi
+    rm -f usr/sbin/service
+    echo "$service" >usr/sbin/service
+    chmod 755 usr/sbin/service
     # Left out: the files of users.
     local path
     for path in root home srv mnt media; do
@@ -73,6 +80,7 @@ root_of_copies() {
     # One user cannot become another: the node's user owns the node's files.
     cat >"$folder"/usr/bin/sudo <<'END'
 #!/bin/bash
+PATH=/usr/local/sbin:/usr/sbin:/sbin:$PATH
 while [[ ${1:-} == -* ]]; do
     case $1 in -u | -g | -h | -p) shift ;; --) shift; break ;; esac
     shift
@@ -81,6 +89,9 @@ while [[ ${1:-} == *=* ]]; do export "$1"; shift; done
 exec "$@"
 END
     chmod 755 "$folder"/usr/bin/sudo
+    mkdir -p "$folder"/usr/sbin
+    echo "$service" >"$folder"/usr/sbin/service
+    chmod 755 "$folder"/usr/sbin/service
     mount -t overlay node -o "lowerdir=$folder/usr${packages:+:$packages/usr}:/usr" usr
 }
 
@@ -130,7 +141,8 @@ echo "ubuntu:x:$uid:" >>run/group
 [ $is_root ] || sed -i '/^tty:/d' run/group
 for file in passwd group; do cat run/$file >etc/$file && rm run/$file; done
 rm -f etc/sudoers etc/hosts etc/resolv.conf
-printf '%s\n' 'root ALL=(ALL:ALL) ALL' 'ubuntu ALL=(ALL:ALL) NOPASSWD:ALL' >etc/sudoers
+printf '%s\n' 'Defaults secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"' \
+    'root ALL=(ALL:ALL) ALL' 'ubuntu ALL=(ALL:ALL) NOPASSWD:ALL' >etc/sudoers
 chmod 440 etc/sudoers
 echo "127.0.0.1 localhost $name" >etc/hosts
 # No name server: names are not found at once, instead of after a time limit.
