@@ -182,8 +182,10 @@ mod tests {
         assert_eq!(missing, BuildOutput::Missing("hostlist_of_slurm".to_owned()));
     }
 
-    #[test]
-    fn the_packages_of_nodes_are_those_that_skypilot_installs() {
+    #[rstest]
+    #[case::of_0_14("2.9.3")]
+    #[case::filled_in_later("{ray_version}")]
+    fn the_packages_of_nodes_are_those_that_skypilot_installs(#[case] ray: &str) {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [
             (
@@ -194,13 +196,14 @@ mod tests {
             ("backends/ab/sky.whl", ""),
             (
                 "skylet/constants.py",
-                "RAY_INSTALLATION_COMMANDS = ('uv pip install \"setuptools<70\"; \
-              list | grep ray || uv pip install -U \"ray[default]==2.9.3\" \"click<8.3.0\"; ')\n",
+                "SKY_REMOTE_RAY_VERSION = '2.9.3'\n\
+              RAY_INSTALLATION_COMMANDS = ('uv pip install \"setuptools<70\"; \
+              list | grep ray || uv pip install -U \"ray[default]==RAY\" \"click<8.3.0\"; ')\n",
             ),
         ] {
             let path = folder.path().join("sky").join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            fs::write(path, text.replace("RAY\"", &format!("{ray}\""))).unwrap();
         }
         let shell = xshell::Shell::new().unwrap();
         let python = cmd!(shell, "python3 -c {BUILD} aws").env("PYTHONPATH", folder.path());
