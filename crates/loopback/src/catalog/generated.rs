@@ -80,8 +80,13 @@ const GPUS: [GpuOffer; 3] = [
     },
 ];
 
-/// Names of images in SkyPilot 0.14.1: `sky/clouds/aws.py`.
-const AWS_IMAGES: [&str; 8] = [
+/// Names of images in SkyPilot 0.14.1, and those of `ray256` in its nightly build of 2026-11-27:
+/// `sky/clouds/aws.py`.
+const AWS_IMAGES: [&str; 12] = [
+    "skypilot:custom-cpu-ubuntu-ray256",
+    "skypilot:custom-cpu-ubuntu-arm64-ray256",
+    "skypilot:custom-gpu-ubuntu-cuda13-ray256",
+    "skypilot:custom-gpu-ubuntu-arm64-cuda13-ray256",
     "skypilot:custom-cpu-ubuntu",
     "skypilot:custom-cpu-ubuntu-arm64",
     "skypilot:custom-gpu-ubuntu",
@@ -94,9 +99,14 @@ const AWS_IMAGES: [&str; 8] = [
 /// Image that moto knows.
 const IMAGE: &str = "ami-12c6146b";
 
-/// Names of images in SkyPilot 0.14.1: `sky/clouds/kubernetes.py`.
-const KUBERNETES_IMAGES: [&str; 2] =
-    ["skypilot:custom-cpu-ubuntu-2204-v1", "skypilot:custom-gpu-ubuntu-2204-v1"];
+/// Names of images in SkyPilot 0.14.1 (`v1`), and in its nightly build of 2026-11-27 (`v2`):
+/// `sky/clouds/kubernetes.py`.
+const KUBERNETES_IMAGES: [&str; 4] = [
+    "skypilot:custom-cpu-ubuntu-2204-v1",
+    "skypilot:custom-gpu-ubuntu-2204-v1",
+    "skypilot:custom-cpu-ubuntu-2204-v2",
+    "skypilot:custom-gpu-ubuntu-2204-v2",
+];
 
 /// Writes all catalogs into `folder`, without the hashes by which SkyPilot would see them as
 /// outdated downloads.

@@ -30,7 +30,7 @@ use crate::skypilot::SkyPilot;
 use files::AWS_OFFERS;
 
 /// Format of stamps and of generated catalogs, to be increased with every change of either.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Time after which a download is tried again where an earlier one failed.
 const RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
