@@ -141,12 +141,12 @@ pub(super) fn advice(constant: Constant, reports: &[Report]) -> Advice {
     let environments = reports.iter().filter_map(|report| report.environment.as_ref());
     // All runs have the same SkyPilot, so the constants of the first are those of all.
     let current = environments.map(|found| constant.of(&found.sky.constants)).next().flatten();
-    let peaks: Vec<ClassPeak> = reports.iter().flat_map(|report| peaks(constant, report)).collect();
-    let measured = support(constant, &peaks);
+    let by_run: Vec<_> = reports.iter().map(|report| (report, peaks(constant, report))).collect();
     // Of the runs with a cloud, one must have processes of the constant's classes.
-    let has_cloud = reports
-        .iter()
-        .any(|report| report.plan.has_cloud_enabled() && !self::peaks(constant, report).is_empty());
+    let has_cloud =
+        by_run.iter().any(|(report, peaks)| report.plan.has_cloud_enabled() && !peaks.is_empty());
+    let peaks: Vec<ClassPeak> = by_run.into_iter().flat_map(|(_, peaks)| peaks).collect();
+    let measured = support(constant, &peaks);
     let support = match measured {
         Support::Supported { peak, recommended }
             if !has_cloud && constant.is_patched() && Some(recommended) < current =>

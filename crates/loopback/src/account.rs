@@ -33,12 +33,16 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// Ids of this process, which other processes have, too.
+    pub(crate) fn own() -> Self {
+        Self { uid: geteuid().as_raw(), gid: getegid().as_raw(), is_nodes_only: false }
+    }
+
     /// Unused user id for root, else the user's own ids. A user id is unused if it has no
     /// account, no process, and no files by `owns_files`.
     pub(crate) fn choose(owns_files: impl Fn(u32) -> bool) -> Result<Self> {
         if !geteuid().is_root() {
-            let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-            return Ok(Self { uid, gid, is_nodes_only: false });
+            return Ok(Self::own());
         }
         let known = [read("/etc/passwd")?, read("/etc/group")?].concat();
         let is_free = |uid: &u32| {

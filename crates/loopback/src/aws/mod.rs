@@ -21,7 +21,6 @@ use anyhow::{Context as _, Result, bail};
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use nix::unistd::{getegid, geteuid};
 use skyload::ids::RunId;
 use skyload::infrastructure::LocalInfra;
 use skyload::poll::Probe;
@@ -117,11 +116,7 @@ impl Emulation {
             supervisor: None,
             folder: base_dir.nodes(&id),
             // Nodes have users of their own, in namespaces; daemons run as this user.
-            account: Account {
-                uid: geteuid().as_raw(),
-                gid: getegid().as_raw(),
-                is_nodes_only: false,
-            },
+            account: Account::own(),
             ports: InfraPorts::EmulatedAws { aws_api: port },
             sky: sky.program.clone(),
             sky_version: sky.version.clone(),

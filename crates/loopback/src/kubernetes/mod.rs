@@ -18,7 +18,6 @@ use anyhow::{Context as _, Result, bail};
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::{Workspace, own_program};
-use nix::unistd::{getegid, geteuid};
 use skyload::ids::RunId;
 use skyload::infrastructure::{KubernetesSize, LocalInfra};
 use skyload::poll::Probe;
@@ -66,7 +65,7 @@ pub(crate) fn start(
         owner: options.lifetime.owner(),
         supervisor: None,
         folder: base_dir.nodes(&id),
-        account: Account { uid: geteuid().as_raw(), gid: getegid().as_raw(), is_nodes_only: false },
+        account: Account::own(),
         ports: InfraPorts::EmulatedKubernetes {
             kubernetes_api: port,
             size: options.kubernetes_size,

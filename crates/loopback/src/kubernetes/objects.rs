@@ -1,7 +1,7 @@
 //! Nodes and pods of emulated Kubernetes, as Kubernetes 1.31 lists them.
 //!
-//! Executors parse these lists, so they have the fields, and about the size, of a real cluster's:
-//! 7 kB for a node, 5 kB for a pod.
+//! Executors parse these lists, so they have the fields of a real cluster's:
+//! 5 to 9 kB for a node, 3 to 7 kB for a pod.
 
 use serde_json::{Value, json};
 use skyload::infrastructure::KubernetesSize;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use loopback::ObstaclesOfSky;
+use loopback::{Obstacles, ObstaclesOfSky};
 use skyload::config::{Config, ConfigError};
+use skyload::infrastructure::LocalInfra;
 use skyload::plan::{LoadPlan, Machine, Speed, UsageErrors};
 use skyload::record::request::LoadRequest;
 
@@ -38,7 +39,11 @@ impl Inputs {
             unreadable.into_iter().chain(catalog).chain(paths).chain(server::timeout_usage_error());
         let machine = Machine {
             obstacles: loopback::obstacles(),
-            without_nodes: loopback::without_nodes(),
+            // Namespaces are tried out for it.
+            without_nodes: match names_emulated_aws(&request, &config) {
+                true => loopback::without_nodes(),
+                false => Obstacles::new(),
+            },
             shell: server_env::from_shell(&request.server_env),
             ..prepare::machine()?
         };
@@ -77,6 +82,14 @@ impl Inputs {
         let machine = Machine { obstacles, without_nodes, speed, shell, ..prepare::machine()? };
         Ok(Self { machine, ..self })
     }
+}
+
+/// Whether the request or its plan names emulated AWS, in any spelling.
+fn names_emulated_aws(request: &LoadRequest, config: &Config) -> bool {
+    let plan = config.plans.get(request.plan.as_deref().unwrap_or("default"));
+    let of_plan = plan.and_then(|plan| plan.infra.clone());
+    let mut lists = request.infra.iter().cloned().chain(of_plan);
+    lists.any(|list| list.to_lowercase().contains(LocalInfra::EmulatedAws.argument()))
 }
 
 /// Configuration from the checkout's `skyload.toml`, or from the file of `--config`. An unreadable
