@@ -1,11 +1,13 @@
 """Addresses of SkyPilot's catalogs, and their download as SkyPilot stores them.
 
-usage: catalog.py addresses                     prints schema version and addresses as JSON
+usage: catalog.py addresses                     prints schema version, addresses and images as JSON
        catalog.py download FOLDER ADDRESS.. -- NAME..   of each file, from the first address that has it
 """
+import ast
 import hashlib
 import json
 import os
+import re
 import ssl
 import sys
 import urllib.error
@@ -24,7 +26,25 @@ def addresses():
     schema = constants.CATALOG_SCHEMA_VERSION
     names = ('HOSTED_CATALOG_DIR_URL', 'HOSTED_CATALOG_DIR_URL_S3_MIRROR')
     found = [getattr(constants, name) for name in names if hasattr(constants, name)]
-    print(json.dumps({'schema': schema, 'addresses': [f'{url}/{schema}' for url in found]}))
+    print(json.dumps({
+        'schema': schema,
+        'addresses': [f'{url}/{schema}' for url in found],
+        'images': {cloud: images(cloud) for cloud in ('aws', 'kubernetes')},
+    }))
+
+
+def images(cloud):
+    """Names of a cloud's images: the strings in its module. Importing it would take seconds."""
+    import sky
+    path = os.path.join(os.path.dirname(sky.__file__), 'clouds', f'{cloud}.py')
+    try:
+        with open(path, 'rb') as file:
+            tree = ast.parse(file.read())
+    except FileNotFoundError:
+        return []
+    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    is_name = re.compile('skypilot:[A-Za-z0-9._-]+').fullmatch
+    return sorted({text for text in strings if isinstance(text, str) and is_name(text)})
 
 
 def certificates():

@@ -1,4 +1,5 @@
-//! Download of the public catalogs, from the address that SkyPilot downloads them from.
+//! Download of the public catalogs, from the address that SkyPilot downloads them from, and
+//! names of the images that SkyPilot looks for in a catalog.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +18,7 @@ use skyload::record::{read_json, write_json};
 use xshell::cmd;
 
 use super::files::{self, AWS_OFFERS, NAMES};
+use super::generated::Images;
 use crate::skypilot::SkyPilot;
 
 const SCRIPT: &str = include_str!("download.py");
@@ -29,6 +31,8 @@ pub(super) struct Source {
     pub(super) schema: String,
     /// URLs of the folder with the catalogs, the preferred one first.
     addresses: Vec<String>,
+    /// Images that SkyPilot starts instances and pods from, for generated catalogs.
+    pub(super) images: Images,
 }
 
 impl Source {

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+use skyload::hash::sha256;
 
 use super::files::NAMES;
 
@@ -80,45 +82,38 @@ const GPUS: [GpuOffer; 3] = [
     },
 ];
 
-/// Names of images in SkyPilot 0.14.1, and those of `ray256` in its nightly build of 2026-11-27:
-/// `sky/clouds/aws.py`.
-const AWS_IMAGES: [&str; 12] = [
-    "skypilot:custom-cpu-ubuntu-ray256",
-    "skypilot:custom-cpu-ubuntu-arm64-ray256",
-    "skypilot:custom-gpu-ubuntu-cuda13-ray256",
-    "skypilot:custom-gpu-ubuntu-arm64-cuda13-ray256",
-    "skypilot:custom-cpu-ubuntu",
-    "skypilot:custom-cpu-ubuntu-arm64",
-    "skypilot:custom-gpu-ubuntu",
-    "skypilot:custom-gpu-ubuntu-arm64",
-    "skypilot:custom-gpu-ubuntu-cuda13",
-    "skypilot:custom-gpu-ubuntu-arm64-cuda13",
-    "skypilot:neuron-ubuntu-2204",
-    "skypilot:k80-ubuntu-2004",
-];
 /// Image that moto knows.
 const IMAGE: &str = "ami-12c6146b";
 
-/// Names of images in SkyPilot 0.14.1 (`v1`), and in its nightly build of 2026-11-27 (`v2`):
-/// `sky/clouds/kubernetes.py`.
-const KUBERNETES_IMAGES: [&str; 4] = [
-    "skypilot:custom-cpu-ubuntu-2204-v1",
-    "skypilot:custom-gpu-ubuntu-2204-v1",
-    "skypilot:custom-cpu-ubuntu-2204-v2",
-    "skypilot:custom-gpu-ubuntu-2204-v2",
-];
+/// Names of the images that a SkyPilot looks for, such as `skypilot:custom-cpu-ubuntu`: they
+/// differ between its versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Images {
+    pub(super) aws: Vec<String>,
+    pub(super) kubernetes: Vec<String>,
+}
+
+impl Images {
+    /// Name of a set of images, for the folder of the catalogs generated with it.
+    pub(super) fn key(&self) -> String {
+        let all = format!("{}\n\n{}", self.aws.join("\n"), self.kubernetes.join("\n"));
+        sha256(all.as_bytes()).chars().take(8).collect()
+    }
+}
 
 /// Writes all catalogs into `folder`, without the hashes by which SkyPilot would see them as
 /// outdated downloads.
-pub(super) fn write(folder: &Path) -> Result<()> {
+pub(super) fn write(folder: &Path, images: &Images) -> Result<()> {
+    ensure!(!images.aws.is_empty(), "no image of AWS found in this SkyPilot's `sky/clouds/aws.py`");
     let contents = [
         aws_offers(),
-        aws_images(),
+        aws_images(&images.aws),
         // Without a quota's code for an instance type, SkyPilot asks for no quota.
         "InstanceType,OnDemandInstanceCode,SpotInstanceCode\n".to_owned(),
         accelerators(),
         gpus(),
-        kubernetes_images(),
+        kubernetes_images(&images.kubernetes),
     ];
     for (name, content) in NAMES.iter().zip(contents) {
         let path = folder.join(name);
@@ -172,9 +167,9 @@ fn aws_offers() -> String {
     text
 }
 
-fn aws_images() -> String {
+fn aws_images(tags: &[String]) -> String {
     let mut text = "Tag,Region,OS,OSVersion,ImageId,CreationDate\n".to_owned();
-    for tag in AWS_IMAGES {
+    for tag in tags {
         for (region, ..) in REGIONS {
             _ = writeln!(text, "{tag},{region},ubuntu,22.04,{IMAGE},20240101");
         }
@@ -192,12 +187,12 @@ fn gpus() -> String {
     format!("GPU,MemoryGB,Manufacturer\n{}", gpus.concat())
 }
 
-fn kubernetes_images() -> String {
-    let images = KUBERNETES_IMAGES.map(|tag| {
+fn kubernetes_images(tags: &[String]) -> String {
+    let images = tags.iter().map(|tag| {
         let name = tag.trim_start_matches("skypilot:");
         format!("{tag},,ubuntu,22.04,docker:skypilot/{name},20240101\n")
     });
-    format!("Tag,Region,OS,OSVersion,ImageId,CreationDate\n{}", images.concat())
+    format!("Tag,Region,OS,OSVersion,ImageId,CreationDate\n{}", images.collect::<String>())
 }
 
 #[cfg(test)]
@@ -216,7 +211,9 @@ mod tests {
     #[test]
     fn every_generated_row_has_all_columns_as_python_reads_them() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path()).unwrap();
+        let names = |name: &str| vec![format!("skypilot:{name}")];
+        let images = Images { aws: names("cpu-ubuntu"), kubernetes: names("cpu-ubuntu-2204") };
+        write(folder.path(), &images).unwrap();
         let check = "import ast, csv, sys
 for name in sys.argv[1:]:
     header, *rows = csv.reader(open(name))

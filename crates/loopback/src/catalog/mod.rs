@@ -4,7 +4,8 @@
 //! before the server starts, so that no run depends on the network:
 //!
 //! * [`download`]: the public catalogs, once for each version of their format.
-//! * [`generated`]: made-up ones, where the public ones cannot be downloaded.
+//! * [`generated`]: made-up ones with the images of a SkyPilot, where the public ones cannot be
+//!   downloaded.
 //! * [`files`]: the files of a folder, with their hash and number of rows.
 
 mod download;
@@ -30,7 +31,7 @@ use crate::skypilot::SkyPilot;
 use files::AWS_OFFERS;
 
 /// Format of stamps and of generated catalogs, to be increased with every change of either.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Time after which a download is tried again where an earlier one failed.
 const RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -101,53 +102,65 @@ impl Catalog {
         state: &Path,
         progress: Progress,
     ) -> Result<Self> {
-        let folder = state.join("catalogs").join(&source.schema);
-        let stamp = folder.with_extension("json");
-        if let Some(facts) = usable(&stamp, &folder) {
-            return Ok(Self { folder, facts });
+        let public = state.join("catalogs").join(&source.schema);
+        // Versions of SkyPilot share a format, but not the images that they look for.
+        let made_up = state.join("catalogs").join(format!(
+            "{}-generated-{}",
+            source.schema,
+            source.images.key()
+        ));
+        let usable = || [&public, &made_up].into_iter().find_map(|folder| usable(folder));
+        if let Some(catalog) = usable() {
+            return Ok(catalog);
         }
         let _lock = SetupLock::take(state)?;
         // Another process may have filled it meanwhile, and be using it.
-        if let Some(facts) = usable(&stamp, &folder) {
-            return Ok(Self { folder, facts });
+        if let Some(catalog) = usable() {
+            return Ok(catalog);
         }
         let step = progress.step("Downloading SkyPilot's catalogs (once, 4 MB)");
         // Filled under another name: a run that was killed leaves no incomplete catalogs.
-        let new = folder.with_extension("new");
+        let new = public.with_extension("new");
         remove_folder(&new)?;
         let now = now();
-        let facts = match source.download(sky, state, &new, &step) {
+        let (folder, facts) = match source.download(sky, state, &new, &step) {
             Ok(()) => {
                 let facts = source.facts(&new, CatalogSource::Downloaded, Some(now))?;
                 step.done(format!("{} offers of AWS", facts.rows));
-                facts
+                (public, facts)
             }
             Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => {
                 remove_folder(&new)?;
-                generated::write(&new)?;
+                generated::write(&new, &source.images)
+                    .with_context(|| format!("generating catalogs, since {}", last_line(&error)))?;
                 let facts = source.facts(&new, CatalogSource::Generated, None)?;
                 step.done(format!(
                     "warning: {}; using generated catalogs of the same size ({} offers of AWS)",
                     last_line(&error),
                     facts.rows
                 ));
-                facts
+                (made_up, facts)
             }
         };
         remove_folder(&folder)?;
         fs::rename(&new, &folder).context("moving the catalogs to their folder")?;
         let content = Stamp { format: FORMAT, tried: now, facts: facts.clone() };
-        write_json(&stamp, &content).context("writing the catalogs' stamp")?;
+        write_json(&stamp_of(&folder), &content).context("writing the catalogs' stamp")?;
         Ok(Self { folder, facts })
     }
 }
 
-/// Facts of complete catalogs; `None` if there are none, or if a download is to be tried again.
-fn usable(stamp: &Path, folder: &Path) -> Option<CatalogFacts> {
-    let Stamp { format, tried, facts } = read_json(stamp, "stamp").ok()?;
+/// Complete catalogs in a folder; `None` if there are none, or if a download is to be tried again.
+fn usable(folder: &Path) -> Option<Catalog> {
+    let Stamp { format, tried, facts } = read_json(&stamp_of(folder), "stamp").ok()?;
     let is_final = facts.source == CatalogSource::Downloaded || now().since(tried) < RETRY_AFTER;
-    (format == FORMAT && is_final && folder.join(AWS_OFFERS).is_file()).then_some(facts)
+    (format == FORMAT && is_final && folder.join(AWS_OFFERS).is_file())
+        .then(|| Catalog { folder: folder.to_owned(), facts })
+}
+
+fn stamp_of(folder: &Path) -> PathBuf {
+    folder.with_extension("json")
 }
 
 fn now() -> Timestamp {

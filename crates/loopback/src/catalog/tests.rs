@@ -1,9 +1,12 @@
 //! Tests of catalogs with a stand-in for SkyPilot's constants and a server on loopback.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
+
+use rstest::rstest;
 
 use super::*;
 use crate::testing::script;
@@ -16,6 +19,8 @@ fn sky_with(url: &str, folder: &Path) -> SkyPilot {
     let constants =
         format!("CATALOG_SCHEMA_VERSION = 'v8'\nHOSTED_CATALOG_DIR_URL = '{url}/catalogs'\n");
     fs::write(package.join("constants.py"), constants).unwrap();
+    fs::write(package.join("../__init__.py"), "").unwrap();
+    name_images(folder, ["custom-cpu-ubuntu"], ["custom-cpu-ubuntu-2204-v1"]);
     let python = folder.join("python");
     let packages = folder.join("packages").display().to_string();
     script(&python, &format!("PYTHONPATH='{packages}' exec python3 \"$@\""));
@@ -26,6 +31,26 @@ fn sky_with(url: &str, folder: &Path) -> SkyPilot {
         commit: None,
         resolved_as_of: None,
     }
+}
+
+/// Writes the modules in which SkyPilot names its images, as SkyPilot does.
+fn name_images<const N: usize>(folder: &Path, aws: [&str; N], kubernetes: [&str; 1]) {
+    let clouds = folder.join("packages/sky/clouds");
+    fs::create_dir_all(&clouds).unwrap();
+    let is_image = "def is_image(text):\n    return text.startswith('skypilot:')\n";
+    let of_aws = aws.map(|name| format!("_{} = 'skypilot:{name}'\n", name.replace('-', "_")));
+    let of_kubernetes = kubernetes.map(|name| format!("    IMAGE_CPU = 'skypilot:{name}'\n"));
+    // A module that fails when it is imported.
+    let aws = format!("import boto3_of_test\n# 'skypilot:old'\n{}{is_image}", of_aws.concat());
+    fs::write(clouds.join("aws.py"), aws).unwrap();
+    let kubernetes = format!("class Kubernetes:\n{}", of_kubernetes.concat());
+    fs::write(clouds.join("kubernetes.py"), kubernetes).unwrap();
+}
+
+/// Names of images in a file of a catalog.
+fn tags(catalog: &Catalog, file: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(catalog.home_folder().from.join(file)).unwrap();
+    text.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
 }
 
 /// Server on loopback that answers every request by its path, and returns its URL and the paths
@@ -104,6 +129,56 @@ fn without_a_network_generated_catalogs_are_used_and_named_so() {
     assert!(!folder.join(".meta").exists(), "SkyPilot would download them again");
     assert!(files::NAMES.iter().all(|name| folder.join(name).is_file()));
     assert_eq!(prepare(&sky, &state).facts, catalog.facts);
+}
+
+#[rstest]
+#[case::release_0_14_1(
+    ["custom-cpu-ubuntu", "custom-gpu-ubuntu-cuda13"],
+    "custom-cpu-ubuntu-2204-v1"
+)]
+#[case::nightly_of_2026_11_27(
+    ["custom-cpu-ubuntu-ray256", "custom-gpu-ubuntu-cuda13-ray256"],
+    "custom-cpu-ubuntu-2204-v2"
+)]
+fn generated_catalogs_have_the_images_that_this_skypilot_names(
+    #[case] aws: [&str; 2],
+    #[case] kubernetes: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let sky = sky_with("http://127.0.0.1:9", folder.path());
+    name_images(folder.path(), aws, [kubernetes]);
+    let catalog = prepare(&sky, &folder.path().join("state"));
+    let expected = |names: &[&str]| names.iter().map(|name| format!("skypilot:{name}")).collect();
+    assert_eq!(tags(&catalog, "aws/images.csv"), expected(&aws));
+    assert_eq!(tags(&catalog, "kubernetes/images.csv"), expected(&[kubernetes]));
+}
+
+#[test]
+fn releases_with_different_images_have_different_generated_catalogs() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+    let of_old = prepare(&sky_with("http://127.0.0.1:9", &old), &state);
+    let sky = sky_with("http://127.0.0.1:9", &new);
+    name_images(&new, ["custom-cpu-ubuntu-ray256"], ["custom-cpu-ubuntu-2204-v2"]);
+    let of_new = prepare(&sky, &state);
+    let only = |name: &str| BTreeSet::from([format!("skypilot:{name}")]);
+    assert_eq!(tags(&of_old, "aws/images.csv"), only("custom-cpu-ubuntu"));
+    assert_eq!(tags(&of_new, "aws/images.csv"), only("custom-cpu-ubuntu-ray256"));
+}
+
+#[test]
+fn a_skypilot_whose_images_are_not_found_gets_no_generated_catalog() {
+    let folder = tempfile::tempdir().unwrap();
+    let sky = sky_with("http://127.0.0.1:9", folder.path());
+    name_images(folder.path(), [], ["custom-cpu-ubuntu-2204-v1"]);
+    let state = folder.path().join("state");
+    let error = Catalog::prepare(&sky, &state, None, Progress::new()).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(
+        error.contains("no image of AWS found in this SkyPilot's `sky/clouds/aws.py`"),
+        "{error}"
+    );
 }
 
 #[test]
