@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         Command::Bench(flags) => bench::run(&flags),
         Command::Infra(flags) => commands::infra::run(&flags).map(|()| 0),
         Command::Nodes(flags) => loopback::supervise(&flags.options).map(|()| 0),
+        Command::NodesWatchdog(flags) => loopback::watch_supervisor(&flags.options).map(|()| 0),
         Command::NodeKeeper(flags) => loopback::keep_nodes(&flags.options).map(|()| 0),
         Command::KubernetesApi(flags) => {
             loopback::serve_kubernetes(flags.port, flags.size).map(|()| 0)

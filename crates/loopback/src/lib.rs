@@ -54,4 +54,6 @@ pub use record::Record;
 pub use running::{InfraOptions, Lifetime, clean_up_after_dead_runs};
 pub use setup::{HomeFile, HomeFolder, ServerSetup};
 pub use skypilot::SkyPilot;
-pub use supervisor::{COMMAND as SUPERVISOR_COMMAND, run as supervise};
+pub use supervisor::{
+    COMMAND as SUPERVISOR_COMMAND, WATCHDOG_COMMAND, run as supervise, watch as watch_supervisor,
+};

@@ -6,11 +6,13 @@
 //! such a process.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::Result;
 use host::process::scan::{self, Seen};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
+use skyload::record::read_json_optional;
 
 use super::account::Account;
 
@@ -23,7 +25,15 @@ pub(crate) struct NodeProcesses<'a> {
     pub(crate) known: Vec<ProcessIdentity>,
 }
 
-impl NodeProcesses<'_> {
+impl<'a> NodeProcesses<'a> {
+    /// Node processes of the cluster `id`, with those that its supervisor has listed in the file
+    /// `members`.
+    pub(crate) fn listed(id: &'a str, account: Account, members: &Path) -> Self {
+        // Without a readable list, processes are found by user, variable and descent alone.
+        let known = read_json_optional(members, "list of node processes").ok().flatten();
+        Self { id, account, known: known.unwrap_or_default() }
+    }
+
     /// Kills all node processes and returns their number.
     pub(crate) fn end_all(&self) -> Result<usize> {
         Ok(scan::end_all(&self.known, self.matcher())?.len())

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::infrastructure::LocalInfra;
 use skyload::record::nodes::NodeFigures;
-use skyload::record::{Document, Version, read_json_optional, read_optional, write_json};
+use skyload::record::{Document, Version, read_optional, write_json};
 
 use crate::account::{Account, has_process};
 use crate::leaked_files;
@@ -168,11 +168,8 @@ impl Record {
             // A supervisor that does not end in time is killed below.
             _ = signal_and_wait(supervisor, Signal::SIGTERM, ENDS_WITHIN);
         }
-        // Without a readable list, processes are found by user, variable and descent alone.
-        let members = read_json_optional(&self.members_file(), "list of node processes");
-        let mut known: Vec<ProcessIdentity> = members.ok().flatten().unwrap_or_default();
-        known.extend(self.supervisor);
-        let processes = NodeProcesses { id: &self.id, account: self.account, known };
+        let mut processes = NodeProcesses::listed(&self.id, self.account, &self.members_file());
+        processes.known.extend(self.supervisor);
         let leaked = processes.end_all()?;
         // Read before the folder with them is removed.
         let figures = self.figures().unwrap_or_default();

@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Parent of all node processes; started by `infra up` and `load`.
     #[command(name = loopback::SUPERVISOR_COMMAND, hide = true)]
     Nodes(Nodes),
+    /// End of node processes after a SIGKILL of their parent; started by the parent.
+    #[command(name = loopback::WATCHDOG_COMMAND, hide = true)]
+    NodesWatchdog(Nodes),
     /// Keeper of the nodes of emulated AWS; started by the supervisor.
     #[command(name = loopback::KEEPER_COMMAND, hide = true)]
     NodeKeeper(Nodes),

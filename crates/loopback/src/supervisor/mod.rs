@@ -3,13 +3,14 @@
 //! The supervisor is the subreaper of its descendants: a node process that becomes a daemon
 //! stays a descendant. So ending all descendants ends all node processes, and no CPU time is
 //! missed. The supervisor ends on a signal, when the process that owns the nodes is gone, or
-//! when a daemon exits.
+//! when a daemon exits. [`watchdog`] ends all node processes if the supervisor is killed.
 
 mod autogroup;
 mod daemon;
 mod descendants;
 mod exposure;
 mod launch;
+mod watchdog;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -41,6 +42,8 @@ use autogroup::LoweredSessions;
 pub(crate) use daemon::{Daemon, Readiness, Role};
 use descendants::Descendant;
 pub(crate) use launch::launch;
+use watchdog::Watchdog;
+pub use watchdog::{COMMAND as WATCHDOG_COMMAND, watch};
 
 /// Interval at which the supervisor checks for exited daemons, signals and its owner.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -91,6 +94,11 @@ pub const COMMAND: &str = "__nodes";
 
 /// Runs the supervisor with [`NodesOptions`] as JSON.
 pub fn run(options: &str) -> Result<()> {
+    run_with(options, watchdog::command(options)?)
+}
+
+/// [`run`] with the command of the watchdog.
+fn run_with(options: &str, watchdog: Command) -> Result<()> {
     let options: NodesOptions =
         serde_json::from_str(options).context("reading the supervisor's options")?;
     // A new session: neither Ctrl-C nor a closed terminal ends the nodes. Fails only if this
@@ -101,7 +109,8 @@ pub fn run(options: &str) -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     set_child_subreaper(true).context("becoming the subreaper of node processes")?;
     let signals = Signals::listen()?;
-    let mut nodes = Nodes::new(options);
+    let watchdog = Watchdog::start(watchdog)?;
+    let mut nodes = Nodes::new(options, watchdog);
     let result = nodes.supervise(&signals);
     // After an error as well: no node process may outlive the supervisor.
     nodes.end_all();
@@ -136,6 +145,7 @@ struct Running {
 
 struct Nodes {
     options: NodesOptions,
+    watchdog: Watchdog,
     /// Daemons that were not reaped yet, so that their pids cannot be reused.
     running: Vec<Running>,
     figures: NodeFigures,
@@ -144,9 +154,10 @@ struct Nodes {
 }
 
 impl Nodes {
-    fn new(options: NodesOptions) -> Self {
+    fn new(options: NodesOptions, watchdog: Watchdog) -> Self {
         Self {
             options,
+            watchdog,
             running: Vec::new(),
             figures: NodeFigures::default(),
             exposed: BTreeSet::new(),
@@ -251,7 +262,8 @@ impl Nodes {
     /// Reads CPU, memory and sockets of all node processes, writes the figures and the list of
     /// processes, and lowers the priority of new sessions.
     fn update_figures(&mut self) -> Result<()> {
-        let all = descendants::descendants()?;
+        let mut all = descendants::descendants()?;
+        all.retain(|process| !self.watchdog.is(process.identity));
         let running: Vec<&Descendant> = all.iter().filter(|process| !process.zombie).collect();
         // All daemons with a priority have the same one.
         if let Some(priority) = self.options.daemons.iter().find_map(|daemon| daemon.priority)

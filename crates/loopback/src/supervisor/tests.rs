@@ -11,13 +11,36 @@ use std::path::Path;
 use std::process::Child;
 
 const OPTIONS: &str = "SKYLOAD_TEST_NODES_OPTIONS";
+const WATCHED: &str = "SKYLOAD_TEST_WATCHED_OPTIONS";
 
 /// Supervisor process of the other tests; does nothing when run as a test.
 #[test]
 fn supervisor_process() {
     if let Some(options) = env::text(OPTIONS) {
-        run(&options).unwrap();
+        let watchdog = this_test("watchdog_process", WATCHED, &options);
+        run_with(&options, watchdog).unwrap();
     }
+}
+
+/// Watchdog process of the supervisors; does nothing when run as a test.
+#[test]
+fn watchdog_process() {
+    if let Some(options) = env::text(WATCHED) {
+        watch(&options).unwrap();
+    }
+}
+
+/// Command that runs one "test" of this module in a process of its own, with a variable.
+fn this_test(name: &str, variable: &str, value: &str) -> Command {
+    let name = format!("{}::{name}", module_path!());
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", name.split_once("::").unwrap().1])
+        .env_remove(OPTIONS)
+        .env(variable, value)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
 }
 
 struct TestSupervisor {
@@ -51,7 +74,8 @@ impl TestSupervisor {
             ("HERE".to_owned(), folder.path().display().to_string()),
         ];
         let options = NodesOptions {
-            id: "test".to_owned(),
+            // A watchdog ends all processes with the id, and tests run at the same time.
+            id: format!("test-{}", folder.path().display()),
             owner,
             account: Account {
                 uid: me,
@@ -65,15 +89,8 @@ impl TestSupervisor {
             folder: None,
             record: None,
         };
-        let name = concat!(module_path!(), "::supervisor_process");
-        let name = name.split_once("::").unwrap().1;
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name])
-            .env(OPTIONS, serde_json::to_string(&options).unwrap())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let options = serde_json::to_string(&options).unwrap();
+        let child = this_test("supervisor_process", OPTIONS, &options).spawn().unwrap();
         Self { folder, child }
     }
 
@@ -129,6 +146,20 @@ fn a_process_that_left_its_parent_and_session_is_ended() {
     supervisor.terminate();
     assert!(!escaped.is_alive());
     assert_eq!(supervisor.figures().unwrap().failure, None);
+}
+
+#[test]
+fn killing_the_supervisor_ends_all_node_processes() {
+    let body = format!("echo $$ > $HERE/daemon-pid; {ESCAPES}");
+    let mut supervisor = TestSupervisor::with(&body, None);
+    let processes = ["daemon-pid", "escaped"].map(|file| supervisor.process(file));
+    // The escaped one has nothing that tells where it belongs, but for this list.
+    let listed =
+        || read_json::<Vec<ProcessIdentity>>(&supervisor.path("members.json"), "list").ok();
+    soon(|| listed().filter(|list| processes.iter().all(|process| list.contains(process))));
+    supervisor.child.kill().unwrap();
+    supervisor.child.wait().unwrap();
+    soon(|| processes.iter().all(|process| !process.is_alive()).then_some(()));
 }
 
 #[test]
