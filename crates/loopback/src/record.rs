@@ -16,6 +16,7 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use skyload::ids::ProcessIdentity;
 use skyload::infrastructure::LocalInfra;
+use skyload::poll::Probe;
 use skyload::record::nodes::NodeFigures;
 use skyload::record::{Document, Version, read_optional, write_json};
 
@@ -161,6 +162,16 @@ impl Record {
         Ok(figures.unwrap_or_default())
     }
 
+    /// State of the daemons: ready once the supervisor, which waits for each, has written figures.
+    pub(crate) fn daemons_state(&self) -> Probe<()> {
+        match read_optional::<NodeFigures>(&self.figures_file()) {
+            Ok(Some(NodeFigures { failure: None, .. })) => Probe::Ready(()),
+            Ok(Some(NodeFigures { failure: Some(failure), .. })) => Probe::NotYet(failure),
+            Ok(None) => Probe::NotYet("the supervisor is starting daemons".to_owned()),
+            Err(error) => Probe::NotYet(format!("{error:#}")),
+        }
+    }
+
     /// Tears the infra down: ends all node processes and removes all files. Returns CPU and
     /// memory of the nodes, and the number of processes that the supervisor had not ended.
     pub fn tear_down(&self, workspace: &Workspace) -> Result<(NodeFigures, usize)> {
@@ -243,6 +254,20 @@ mod tests {
         let parent = ProcessIdentity::of(std::os::unix::process::parent_id());
         assert!(record(parent, None).is_in_use());
         assert!(!record(ProcessIdentity::current(), None).is_in_use());
+    }
+
+    #[test]
+    fn daemons_are_ready_with_figures_that_name_no_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = Record { folder: folder.path().to_owned(), ..record(None, None) };
+        assert!(matches!(record.daemons_state(), Probe::NotYet(_)));
+        let mut figures =
+            NodeFigures { failure: Some("moto exited".to_owned()), ..Default::default() };
+        write_json(&record.figures_file(), &figures).unwrap();
+        assert!(matches!(record.daemons_state(), Probe::NotYet(state) if state == "moto exited"));
+        figures.failure = None;
+        write_json(&record.figures_file(), &figures).unwrap();
+        assert!(matches!(record.daemons_state(), Probe::Ready(())));
     }
 
     #[test]

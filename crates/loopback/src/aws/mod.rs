@@ -14,7 +14,7 @@ pub(crate) mod nodes;
 mod setup;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -23,7 +23,6 @@ use host::signals::Signals;
 use host::workspace::Workspace;
 use skyload::ids::RunId;
 use skyload::infrastructure::LocalInfra;
-use skyload::poll::Probe;
 use skyload::record::Version;
 
 use crate::account::Account;
@@ -141,14 +140,7 @@ impl Emulation {
         running.record.supervisor = launched.identity();
         // Written again, so that the next run finds the supervisor if this one is killed.
         running.record.write(workspace)?;
-        // The keeper is started after moto answers.
-        let is_ready = || match &nodes {
-            Some(nodes) if !nodes.socket().exists() => {
-                Probe::NotYet("moto or the node keeper is starting".to_owned())
-            }
-            _ => Probe::of(TcpStream::connect(api).is_ok(), "moto is starting"),
-        };
-        launched.wait_until_ready(signals, is_ready)?;
+        launched.wait_until_ready(signals, || running.record.daemons_state())?;
         account::fill(&parts.moto, api, &step)?;
         step.done(format!("{}, AWS's API on port {port}", LocalInfra::EmulatedAws.infra()));
         Ok(Self { running, api })

@@ -12,7 +12,7 @@ mod objects;
 mod setup;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result, bail};
 use host::progress::Progress;
@@ -20,7 +20,6 @@ use host::signals::Signals;
 use host::workspace::{Workspace, own_program};
 use skyload::ids::RunId;
 use skyload::infrastructure::{KubernetesSize, LocalInfra};
-use skyload::poll::Probe;
 use skyload::record::Version;
 
 pub use api::{COMMAND, run};
@@ -101,10 +100,7 @@ pub(crate) fn start(
     running.record.supervisor = launched.identity();
     // Written again, so that the next run finds the supervisor if this one is killed.
     running.record.write(workspace)?;
-    launched.wait_until_ready(signals, || match TcpStream::connect(address) {
-        Ok(_) => Probe::Ready(()),
-        Err(error) => Probe::NotYet(error.to_string()),
-    })?;
+    launched.wait_until_ready(signals, || running.record.daemons_state())?;
     step.done(format!("{}, API on port {port}", LocalInfra::EmulatedKubernetes.infra()));
     Ok(running)
 }

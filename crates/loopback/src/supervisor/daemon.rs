@@ -1,11 +1,14 @@
 //! Daemons that the supervisor starts.
 
-use std::net::{SocketAddr, TcpStream};
+use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use skyload::listeners::{listening_sockets, sockets_of};
 
+use super::descendants;
 use crate::priority::NodePriority;
 
 /// Daemon that runs in the foreground.
@@ -34,7 +37,7 @@ pub(crate) enum Readiness {
     Started,
     /// File exists, which the daemon creates.
     Exists(PathBuf),
-    /// Connections to the address are accepted.
+    /// The daemon, or a descendant of the daemon, listens at the address.
     Listens(SocketAddr),
 }
 
@@ -66,14 +69,28 @@ impl Daemon {
 }
 
 impl Readiness {
-    /// Whether the daemon is ready.
-    pub(super) fn is_met(&self) -> bool {
-        /// Time limit of a connection to this machine, whose backlog may be full.
-        const CONNECTS_WITHIN: Duration = Duration::from_millis(500);
-        match self {
+    /// Whether the daemon with this pid is ready.
+    pub(super) fn is_met(&self, daemon: u32) -> Result<bool> {
+        Ok(match self {
             Self::Started => true,
             Self::Exists(file) => file.exists(),
-            Self::Listens(address) => TcpStream::connect_timeout(address, CONNECTS_WITHIN).is_ok(),
-        }
+            Self::Listens(address) => listens(daemon, *address)?,
+        })
     }
+}
+
+/// Whether a process or one of its descendants listens at `address`. Other processes may listen
+/// there: a free port is not reserved before the daemon starts.
+fn listens(pid: u32, address: SocketAddr) -> Result<bool> {
+    let table = match address.is_ipv4() {
+        true => "/proc/net/tcp",
+        false => "/proc/net/tcp6",
+    };
+    let table = fs::read(table).unwrap_or_default();
+    let listening = listening_sockets(&String::from_utf8_lossy(&table));
+    let socket = listening.into_iter().find(|socket| socket.address == address);
+    // Mostly none while a daemon starts, which saves reading all processes.
+    let Some(socket) = socket else { return Ok(false) };
+    let pids = descendants::with_descendants([pid].into_iter(), &descendants::descendants()?);
+    Ok(pids.into_iter().any(|pid| sockets_of(pid).contains(&socket.inode)))
 }

@@ -168,8 +168,8 @@ impl Nodes {
     /// Starts the daemons, then updates the figures until there is a reason to end.
     fn supervise(&mut self, signals: &Signals) -> Result<ExitReason> {
         for daemon in self.options.daemons.clone() {
-            self.start(&daemon)?;
-            if let Some(reason) = self.wait_for(&daemon, signals)? {
+            let pid = self.start(&daemon)?;
+            if let Some(reason) = self.wait_for(&daemon, pid, signals)? {
                 return Ok(reason);
             }
         }
@@ -183,9 +183,14 @@ impl Nodes {
     }
 
     /// Waits until a daemon is ready; a reason if the supervisor must end before.
-    fn wait_for(&mut self, daemon: &Daemon, signals: &Signals) -> Result<Option<ExitReason>> {
+    fn wait_for(
+        &mut self,
+        daemon: &Daemon,
+        pid: u32,
+        signals: &Signals,
+    ) -> Result<Option<ExitReason>> {
         let waited = poll::during(READY_WITHIN, POLL_INTERVAL, || {
-            anyhow::Ok(match daemon.ready.is_met() {
+            anyhow::Ok(match daemon.ready.is_met(pid)? {
                 true => Some(None),
                 false => self.reason_to_end(signals).map(Some),
             })
@@ -195,7 +200,8 @@ impl Nodes {
         })
     }
 
-    fn start(&mut self, daemon: &Daemon) -> Result<()> {
+    /// Starts a daemon and returns its pid.
+    fn start(&mut self, daemon: &Daemon) -> Result<u32> {
         let starting = || format!("starting {} (`{}`)", daemon.name, daemon.program.display());
         let log = fs::File::options().create(true).append(true).open(&daemon.log);
         let log = log.with_context(starting)?;
@@ -225,7 +231,7 @@ impl Nodes {
         let child = command.spawn().with_context(starting)?;
         let pid = Pid::from_raw(i32::try_from(child.id()).with_context(starting)?);
         self.running.push(Running { pid, name: daemon.name.clone(), role: daemon.role });
-        Ok(())
+        Ok(child.id())
     }
 
     fn reason_to_end(&mut self, signals: &Signals) -> Option<ExitReason> {

@@ -251,6 +251,38 @@ s = socket.create_server((\"127.0.0.1\", int(os.environ[\"PORT\"]))); time.sleep
 }
 
 #[test]
+fn a_daemon_is_not_ready_while_another_process_listens_at_its_address() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    let supervisor = TestSupervisor::with_daemons(None, |at| {
+        // A descendant of the API that listens once the address is free.
+        let serve = "import os, socket, time
+while True:
+    try:
+        listener = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))
+        break
+    except OSError:
+        time.sleep(0.01)
+time.sleep(600)";
+        fs::write(at("serve.py"), serve).unwrap();
+        script(&at("api"), "touch $HERE/started; python3 $HERE/serve.py & wait");
+        let api = Daemon {
+            variables: vec![("PORT".to_owned(), address.port().to_string())],
+            ready: Readiness::Listens(address),
+            ..Daemon::new("API", at("api"), at("api.log"))
+        };
+        script(&at("node"), "touch $HERE/ready; exec sleep 600");
+        vec![api, Daemon::new("node", at("node"), at("log"))]
+    });
+    soon(|| supervisor.path("started").exists().then_some(()));
+    // Several rounds of the supervisor.
+    std::thread::sleep(POLL_INTERVAL * 6);
+    assert!(!supervisor.path("ready").exists());
+    drop(other);
+    soon(|| supervisor.path("ready").exists().then_some(()));
+}
+
+#[test]
 fn nodes_have_idle_priority() {
     let supervisor =
         TestSupervisor::with("echo $$ > $HERE/pid; touch $HERE/ready; exec sleep 600", None);
