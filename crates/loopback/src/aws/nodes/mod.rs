@@ -7,7 +7,7 @@
 //!                        | its standard streams, by Unix socket   [`streams`]
 //!                      `__node-keeper`, a daemon of the supervisor   [`keeper`]
 //!                        | ADDRESS -> instance, by the cloud API   [`ec2`]
-//!                      node of the instance, made if it is missing   [`node`], `node.sh`
+//!                      node of the instance, made if it is missing   [`node`], [`init`], `node.sh`
 //!                        | sshd on the streams
 //! ```
 //!
@@ -17,6 +17,7 @@
 //! instances, and all nodes end with the keeper.
 
 mod ec2;
+mod init;
 mod keeper;
 mod node;
 mod obstacle;

@@ -3,19 +3,19 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File};
-use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use host::tools::remove_folder;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use super::NodesSettings;
 use super::ec2::Instance;
+use super::init::{Init, wait_for_ready};
 use super::relay::Relay;
 use super::streams::Streams;
 use crate::account::UBUNTU;
@@ -29,6 +29,10 @@ const IN_NODE: &str = "/run/skyload";
 /// Address of the instance metadata on EC2.
 const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 
+/// Time limit for the start of a node, which takes seconds on an idle machine. Nodes have idle
+/// priority.
+const READY_WITHIN: Duration = Duration::from_secs(300);
+
 /// Capabilities that root on a node lacks: they are about the whole machine, such as its disks,
 /// clock and kernel. Without the first, root can mount nothing.
 const WITHHELD: &str = "-sys_admin,-mknod,-sys_boot,-sys_module,-sys_rawio,-sys_time,-syslog,\
@@ -38,8 +42,7 @@ const WITHHELD: &str = "-sys_admin,-mknod,-sys_boot,-sys_module,-sys_rawio,-sys_
 pub(super) struct Node {
     /// Public address of the instance when the node started.
     pub(super) address: Option<String>,
-    /// Pid of the node's init, outside of the node. Not reused while `parent` is not reaped.
-    init: u32,
+    init: Arc<Init>,
     /// Process that waits for init.
     parent: Child,
     /// Standard input of init, whose end ends the node: also after a SIGKILL of the keeper.
@@ -50,9 +53,8 @@ pub(super) struct Node {
 }
 
 /// Program that serves a connection to a node.
-#[derive(Clone, Debug)]
 pub(super) struct Session {
-    init: u32,
+    init: Arc<Init>,
 }
 
 impl Node {
@@ -83,20 +85,16 @@ impl Node {
             .context("starting `unshare`\n  hint: install util-linux")?;
         let lifeline = parent.stdin.take().context("opening the node's standard input")?;
         let output = parent.stdout.take().context("opening the node's standard output")?;
-        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-        let started = (lines.next().and_then(|pid| pid.parse::<u32>().ok()), lines.next());
-        let (Some(init), Some("ready")) = (started.0, started.1.as_deref()) else {
-            _ = parent.kill();
-            _ = parent.wait();
-            let errors = fs::read_to_string(folder.join("init.log")).unwrap_or_default();
-            bail!("making the node of {} failed: {}", instance.id, errors.trim());
-        };
-        let relay = |address| Relay::outward(init, address, settings.api);
-        let relays = relay(settings.api).and_then(|first| Ok([first, relay(METADATA)?]));
-        let relays = relays.inspect_err(|_| {
-            _ = parent.kill();
-            _ = parent.wait();
-        })?;
+        let started = Self::started(parent.id(), output, settings.api);
+        let (init, relays) = started
+            .inspect_err(|_| {
+                _ = parent.kill();
+                _ = parent.wait();
+            })
+            .with_context(|| {
+                let errors = fs::read_to_string(folder.join("init.log")).unwrap_or_default();
+                format!("making the node of {} failed: {}", instance.id, errors.trim())
+            })?;
         let address = instance.public.clone();
         Ok(Self {
             address,
@@ -106,6 +104,18 @@ impl Node {
             _relays: relays,
             open: BTreeMap::new(),
         })
+    }
+
+    /// Init that a process `parent` has started, with the relays from the node to the cloud API.
+    fn started(
+        parent: u32,
+        output: ChildStdout,
+        api: SocketAddr,
+    ) -> Result<(Arc<Init>, [Relay; 2])> {
+        let init = Init::of(wait_for_ready(output, READY_WITHIN)?, parent)?;
+        let relay = |address| Relay::outward(init.network(), address, api);
+        let relays = [relay(api)?, relay(METADATA)?];
+        Ok((Arc::new(init), relays))
     }
 
     /// Whether the node's init is running.
@@ -123,7 +133,7 @@ impl Node {
         let mut errors = Vec::new();
         for port in ports {
             if let Entry::Vacant(closed) = self.open.entry(*port) {
-                match Relay::inward(self.init, SocketAddr::new(address, *port)) {
+                match Relay::inward(self.init.network(), SocketAddr::new(address, *port)) {
                     Ok(relay) => _ = closed.insert(relay),
                     Err(error) => errors.push(error),
                 }
@@ -133,19 +143,14 @@ impl Node {
     }
 
     pub(super) fn session(&self) -> Session {
-        Session { init: self.init }
+        Session { init: Arc::clone(&self.init) }
     }
 }
 
 impl Drop for Node {
     /// Ends all processes of the node. Its files stay.
     fn drop(&mut self) {
-        if self.is_alive()
-            && let Ok(init) = i32::try_from(self.init)
-        {
-            // The kernel ends all processes of the pid namespace with its init.
-            _ = kill(Pid::from_raw(init), Signal::SIGKILL);
-        }
+        self.init.kill();
         _ = self.parent.wait();
     }
 }
@@ -153,13 +158,14 @@ impl Drop for Node {
 impl Session {
     /// Runs a program in the node on these streams: sshd, for one connection.
     pub(super) fn serve(&self, program: &[String], streams: Streams) -> Result<()> {
-        let (user, limits): (&[&str], &[&str]) = match is_in_user_namespace() {
+        let with_user = is_in_user_namespace();
+        let (user, limits): (&[&str], &[&str]) = match with_user {
             // Where the only user has another name, and no power over the machine.
-            true => (&["-U", "--preserve-credentials"], &[]),
+            true => (&["--preserve-credentials"], &[]),
             false => (&[], &["setpriv", "--bounding-set", WITHHELD, "--"]),
         };
         let status = Command::new("nsenter")
-            .args(["-t", &self.init.to_string(), "-m", "-p", "-n", "-u", "-i"])
+            .args(self.init.entry(with_user))
             .args(user)
             .arg("--")
             .args(limits)

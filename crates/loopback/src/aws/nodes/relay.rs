@@ -20,17 +20,21 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Relays connections to `address` in the network of the process `pid` to `api` outside.
-    pub(super) fn outward(pid: u32, address: SocketAddr, api: SocketAddr) -> Result<Self> {
+    /// Relays connections to `address` in a network namespace to `api` outside.
+    pub(super) fn outward(
+        network: Arc<File>,
+        address: SocketAddr,
+        api: SocketAddr,
+    ) -> Result<Self> {
         // A socket stays in the network that it was made in.
-        let listener = Network::of(pid)?.run(move || TcpListener::bind(address));
+        let listener = Network(network).run(move || TcpListener::bind(address));
         let listener = listener.with_context(|| format!("listening at {address} in the node"))?;
         Self::start(listener, move || TcpStream::connect(api))
     }
 
-    /// Relays connections to `address` outside to its port in the network of the process `pid`.
-    pub(super) fn inward(pid: u32, address: SocketAddr) -> Result<Self> {
-        let network = Network::of(pid)?;
+    /// Relays connections to `address` outside to its port in a network namespace.
+    pub(super) fn inward(network: Arc<File>, address: SocketAddr) -> Result<Self> {
+        let network = Network(network);
         let listener = TcpListener::bind(address)
             .with_context(|| format!("listening at {address} for the node"))?;
         let service = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
@@ -63,15 +67,10 @@ impl Drop for Relay {
     }
 }
 
-/// Network namespace of a process.
+/// Network namespace.
 struct Network(Arc<File>);
 
 impl Network {
-    fn of(pid: u32) -> Result<Self> {
-        let file = File::open(format!("/proc/{pid}/ns/net")).context("finding the network")?;
-        Ok(Self(Arc::new(file)))
-    }
-
     /// Result of `work` in a thread that is in the network.
     fn run<T: Send + 'static>(
         &self,

@@ -1,0 +1,149 @@
+//! Init of a node, outside of the node: its process by pidfd and its namespaces by open files. Its
+//! pid may belong to another process once the init has ended.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::process;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use skyload::process::look_up;
+
+/// Init of a node that has started.
+pub(super) struct Init {
+    process: OwnedFd,
+    /// User namespace, entered where this process is not root on the machine.
+    user: File,
+    network: Arc<File>,
+    /// Other namespaces, with the options of `nsenter` for each.
+    others: Vec<(&'static str, File)>,
+}
+
+impl Init {
+    /// Running init with this pid, which is a child of the process `parent`.
+    pub(super) fn of(pid: u32, parent: u32) -> Result<Self> {
+        let finding = || format!("finding the node's init (pid {pid})");
+        let process = i32::try_from(pid).ok().and_then(Pid::from_raw).with_context(finding)?;
+        let process = pidfd_open(process, PidfdFlags::empty()).with_context(finding)?;
+        let namespace = |name| File::open(format!("/proc/{pid}/ns/{name}")).with_context(finding);
+        let others = [("--mount", "mnt"), ("--pid", "pid"), ("--uts", "uts"), ("--ipc", "ipc")]
+            .into_iter()
+            .map(|(option, name)| Ok((option, namespace(name)?)))
+            .collect::<Result<_>>()?;
+        let init = Self {
+            process,
+            user: namespace("user")?,
+            network: Arc::new(namespace("net")?),
+            others,
+        };
+        // Checked last: if the pid is the init's now, it was when the files were opened.
+        let is_child = look_up(pid).is_some_and(|found| found.parent == parent && !found.zombie);
+        ensure!(is_child, "expected the node's init, got another process with pid {pid}");
+        Ok(init)
+    }
+
+    /// Kills the init, and so all processes of its pid namespace.
+    pub(super) fn kill(&self) {
+        // Fails if the init has ended.
+        _ = pidfd_send_signal(&self.process, Signal::KILL);
+    }
+
+    /// Network namespace of the node.
+    pub(super) fn network(&self) -> Arc<File> {
+        Arc::clone(&self.network)
+    }
+
+    /// Options of `nsenter` for the node's namespaces, with the user namespace if `with_user`. They
+    /// can be used while this process runs and has not dropped the init.
+    pub(super) fn entry(&self, with_user: bool) -> Vec<String> {
+        let user = with_user.then_some(("--user", &self.user));
+        let others = self.others.iter().map(|(option, file)| (*option, file));
+        [("--net", &*self.network)]
+            .into_iter()
+            .chain(user)
+            .chain(others)
+            .map(|(option, file)| {
+                format!("{option}=/proc/{}/fd/{}", process::id(), file.as_raw_fd())
+            })
+            .collect()
+    }
+}
+
+/// Pid in the first line of an init's output, once `ready` is in the second.
+pub(super) fn wait_for_ready(output: impl Read + Send + 'static, within: Duration) -> Result<u32> {
+    let (sender, lines) = mpsc::channel();
+    // Ends with the init, which the caller kills after an error.
+    let read = move || {
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        // Fails after the time limit, when the lines are no longer waited for.
+        _ = sender.send((lines.next(), lines.next()));
+    };
+    thread::Builder::new()
+        .name("node-start".to_owned())
+        .spawn(read)
+        .context("starting a thread")?;
+    let Ok((pid, state)) = lines.recv_timeout(within) else {
+        bail!("init has not written `ready` after {} s", within.as_secs_f64());
+    };
+    let pid = pid.and_then(|pid| pid.parse().ok());
+    match (pid, state.as_deref()) {
+        (Some(pid), Some("ready")) => Ok(pid),
+        _ => bail!("init ended before it has written `ready`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::Command;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn only_the_init_itself_is_killed() {
+        let mut child = Command::new("sleep").arg("605").spawn().unwrap();
+        let init = Init::of(child.id(), process::id()).unwrap();
+        init.kill();
+        assert!(!child.wait().unwrap().success());
+        // Reaped: the pid is free.
+        init.kill();
+    }
+
+    #[test]
+    fn a_process_with_the_pid_of_an_init_that_has_ended_is_not_taken_for_it() {
+        let error = Init::of(process::id(), process::id()).err().unwrap().to_string();
+        assert!(error.contains("got another process with pid"), "{error}");
+    }
+
+    #[test]
+    fn the_pid_is_known_when_the_init_is_ready() {
+        let (output, mut input) = std::io::pipe().unwrap();
+        input.write_all(b"42\nready\n").unwrap();
+        // Still open, as that of a running init.
+        assert_eq!(wait_for_ready(output, Duration::from_secs(20)).unwrap(), 42);
+    }
+
+    #[rstest]
+    #[case::silent("", "init has not written `ready` after 0.05 s")]
+    #[case::hangs("42\n", "init has not written `ready` after 0.05 s")]
+    fn an_init_that_hangs_is_an_error(#[case] text: &str, #[case] expected: &str) {
+        let (output, mut input) = std::io::pipe().unwrap();
+        input.write_all(text.as_bytes()).unwrap();
+        let error = wait_for_ready(output, Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[rstest]
+    #[case::no_pid("mount: failed\nready\n")]
+    #[case::not_ready("42\n")]
+    fn an_init_that_ends_is_an_error(#[case] text: &'static str) {
+        let error = wait_for_ready(text.as_bytes(), Duration::from_secs(20)).unwrap_err();
+        assert_eq!(error.to_string(), "init ended before it has written `ready`");
+    }
+}
