@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirBuilder};
-use std::io::{Write as _, stderr};
+use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::parent_id;
@@ -18,10 +18,11 @@ use anyhow::{Context as _, Result, bail};
 use host::signals::Signals;
 use skyload::poll;
 
-use super::NodesSettings;
+use super::accept::accept_all;
 use super::ec2::{Ec2, Instance, State};
 use super::node::{self, Node, SCRIPT, Session, sshd};
 use super::streams::{self, Streams};
+use super::{NodesSettings, log};
 
 /// Interval at which the states of instances are read.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -70,23 +71,29 @@ fn listen(settings: &NodesSettings) -> Result<UnixListener> {
 }
 
 fn accept(nodes: &Arc<Nodes>, listener: &UnixListener) {
-    for connection in listener.incoming() {
-        let Ok(mut connection) = connection else { continue };
-        let nodes = Arc::clone(nodes);
-        thread::spawn(move || {
-            if let Err(error) = nodes.serve(&connection) {
-                let error = format!("{error:#}");
-                log(&error);
-                // The other side may be gone.
-                _ = connection.write_all(error.as_bytes());
+    accept_all(
+        "the keeper",
+        || listener.accept(),
+        |(connection, _)| {
+            let (nodes, connection) = (Arc::clone(nodes), Arc::new(connection));
+            let served = Arc::clone(&connection);
+            let serve = move || {
+                if let Err(error) = nodes.serve(&served) {
+                    refuse(&served, &format!("{error:#}"));
+                }
+            };
+            if let Err(error) = thread::Builder::new().spawn(serve) {
+                refuse(&connection, &format!("starting a thread for the connection: {error}"));
             }
-        });
-    }
+        },
+    );
 }
 
-/// Writes to the keeper's log, which is its standard error.
-fn log(message: &str) {
-    _ = writeln!(stderr(), "{message}");
+/// Logs the error of a connection, and sends it to the other side.
+fn refuse(mut connection: &UnixStream, error: &str) {
+    log(error);
+    // The other side may be gone.
+    _ = connection.write_all(error.as_bytes());
 }
 
 /// Node of one instance; `None` while it is stopped.
@@ -174,11 +181,15 @@ impl Nodes {
     /// Removes the files of an instance, in a thread: other nodes must not wait for it.
     fn remove(&self, id: &str) {
         let (settings, id) = (self.settings.clone(), id.to_owned());
-        thread::spawn(move || {
+        let remove = move || {
             if let Err(error) = node::remove(&settings, &id) {
                 log(&format!("{error:#}"));
             }
-        });
+        };
+        if let Err(error) = thread::Builder::new().spawn(remove) {
+            // They are removed with the folder of all nodes.
+            log(&format!("the files of a terminated instance stay: {error}"));
+        }
     }
 
     fn end_all(&self) {

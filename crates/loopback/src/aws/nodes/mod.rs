@@ -16,6 +16,7 @@
 //! leads to the cloud API ([`relay`]). The keeper ends the nodes of stopped and terminated
 //! instances, and all nodes end with the keeper.
 
+mod accept;
 mod ec2;
 mod init;
 mod keeper;
@@ -28,6 +29,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+use std::io::{Write as _, stderr};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +78,11 @@ impl NodesSettings {
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.join("keeper")
     }
+}
+
+/// Writes to the keeper's log, which is its standard error.
+fn log(message: &str) {
+    _ = writeln!(stderr(), "{message}");
 }
 
 /// Terminates the instances whose names contain `text`, and returns the names.

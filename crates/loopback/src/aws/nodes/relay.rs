@@ -14,6 +14,8 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::accept::accept_all;
+
 /// Running relay; ends when dropped.
 pub(super) struct Relay {
     listener: Arc<TcpListener>,
@@ -48,13 +50,16 @@ impl Relay {
     ) -> Result<Self> {
         let listener = Arc::new(listener);
         let accepting = Arc::clone(&listener);
+        let address = listener.local_addr().context("finding the address of a relay")?;
         spawn("relay", move || {
-            for stream in accepting.incoming() {
-                // Shut down.
-                let Ok(stream) = stream else { return };
-                // After an error the connection is closed, as by a service that is gone.
-                _ = connect().and_then(|other| relay(stream, other));
-            }
+            accept_all(
+                &format!("the relay at {address}"),
+                || accepting.accept(),
+                |(stream, _)| {
+                    // After an error the connection is closed, as by a service that is gone.
+                    _ = connect().and_then(|other| relay(stream, other));
+                },
+            );
         })?;
         Ok(Self { listener })
     }
