@@ -52,6 +52,11 @@ impl BaseDir {
         Ok(base_dir)
     }
 
+    /// Base folder itself, on whose file system all files of nodes are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn packages(&self) -> PathBuf {
         self.path.join("packages")
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use host::workspace::Workspace;
 use skyload::infrastructure::LocalInfra;
 
 use crate::skypilot::SkyPilot;
@@ -28,8 +29,8 @@ pub fn obstacles() -> Obstacles {
 
 /// Reasons why infras have no nodes on this machine, of those that run without: nothing can be
 /// launched, and their control plane answers.
-pub fn without_nodes() -> Obstacles {
-    of([LocalInfra::EmulatedAws], |_| aws::nodes::obstacle())
+pub fn without_nodes(workspace: &Workspace) -> Obstacles {
+    of([LocalInfra::EmulatedAws], |_| aws::nodes::obstacle(workspace))
 }
 
 /// Obstacles to `infras` with `sky`, as far as known without running `sky`.

@@ -74,7 +74,7 @@ impl Emulation {
         signals.check()?;
         let catalog = Catalog::prepare(sky, state, options.catalog.as_deref(), progress)?;
         signals.check()?;
-        let has_nodes = nodes::obstacle().or_else(|| nodes::obstacle_of(sky)).is_none();
+        let has_nodes = nodes::obstacle(workspace).or_else(|| nodes::obstacle_of(sky)).is_none();
         let packages = match has_nodes {
             true => NodePackages::prepare(&base_dir, state, progress)?,
             false => NodePackages::for_server(&base_dir, state, progress)?,

@@ -41,7 +41,7 @@ impl Inputs {
             obstacles: loopback::obstacles(),
             // Namespaces are tried out for it.
             without_nodes: match names_emulated_aws(&request, &config) {
-                true => loopback::without_nodes(),
+                true => loopback::without_nodes(workspace),
                 false => Obstacles::new(),
             },
             shell: server_env::from_shell(&request.server_env),

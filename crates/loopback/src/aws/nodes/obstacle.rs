@@ -9,6 +9,7 @@ use nix::unistd::geteuid;
 use xshell::Shell;
 
 use super::packages;
+use crate::base_dir::BaseDir;
 use crate::image::{self, ImageKind};
 use crate::skypilot::SkyPilot;
 
@@ -36,8 +37,9 @@ mount -t overlay node -o \"lowerdir=$lower,upperdir=$1/system,workdir=$1/work$op
 mount -t proc proc root/proc; mount -t tmpfs tmpfs root/run
 [ \"$2\" = 0 ] || unshare --user --map-user=59040 --map-group=59040 true";
 
-/// Reason why nodes cannot run on this machine, in one line.
-pub(crate) fn obstacle() -> Option<String> {
+/// Reason why nodes cannot run on this machine with their files in the base folder of `workspace`,
+/// in one line.
+pub(crate) fn obstacle(workspace: &Workspace) -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("nodes of emulated AWS require Linux".to_owned());
     }
@@ -50,9 +52,10 @@ pub(crate) fn obstacle() -> Option<String> {
     if !missing.is_empty() {
         return Some(format!("nodes need `{}`, which is not installed", missing.join("`, `")));
     }
-    let state = Workspace::locate().map(|workspace| workspace.state);
-    let state = state.unwrap_or_else(|_| std::env::temp_dir());
-    obstacle_in(&state).or_else(packages::obstacle)
+    match BaseDir::of(workspace) {
+        Ok(base_dir) => obstacle_in(base_dir.folder()).or_else(packages::obstacle),
+        Err(error) => format!("{error:#}").lines().next().map(str::to_owned),
+    }
 }
 
 /// Reason why `sky` cannot launch on nodes, in one line, as far as known without running `sky`.
@@ -89,4 +92,22 @@ pub(super) fn obstacle_in(folder: &Path) -> Option<String> {
         false => "user namespaces with an overlay",
     };
     Some(format!("this machine does not permit {what}, which nodes are made of ({cause})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_folder_that_is_tried_is_that_of_nodes_and_not_the_state_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        // Too long for sockets, and missing: nothing can be tried in it.
+        let state = folder.path().join("x".repeat(120));
+        let workspace = Workspace { root: "/".into(), state };
+        let found = obstacle(&workspace).unwrap_or_default();
+        assert!(!found.contains("cannot write to"), "{found}");
+        fs::remove_dir_all(BaseDir::of(&workspace).unwrap().folder()).unwrap();
+    }
 }
