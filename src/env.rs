@@ -27,6 +27,9 @@ pub const SERVER_WITHIN: &str = "SKYLOAD_SERVER_WITHIN";
 /// Switch for tests: unpack Slurm packages even if Slurm is installed.
 pub const UNPACK_ALWAYS: &str = "SKYLOAD_UNPACK_ALWAYS";
 
+/// Switch for tests: fail where the nodes of emulated AWS cannot run, instead of being skipped.
+pub const REQUIRE_NODES: &str = "SKYLOAD_REQUIRE_NODES";
+
 /// Path of the Chromium program for tests of the HTML report.
 pub const BROWSER: &str = "SKYLOAD_BROWSER";
 

@@ -48,7 +48,9 @@ mod testing;
 pub use aws::nodes::{KEEPER_COMMAND, keep as keep_nodes, ssh as node_ssh};
 pub use kubernetes::{COMMAND as KUBERNETES_API_COMMAND, run as serve_kubernetes};
 pub use local_infras::{LocalInfras, clusters};
-pub use obstacles::{Obstacles, ObstaclesOfSky, obstacles, obstacles_of, without_nodes};
+pub use obstacles::{
+    Obstacles, ObstaclesOfSky, obstacle_to_tests_of_nodes, obstacles, obstacles_of, without_nodes,
+};
 pub use priority::NodePriority;
 pub use record::Record;
 pub use running::{InfraOptions, Lifetime, clean_up_after_dead_runs};

@@ -33,6 +33,11 @@ pub fn without_nodes(workspace: &Workspace) -> Obstacles {
     of([LocalInfra::EmulatedAws], |_| aws::nodes::obstacle(workspace))
 }
 
+/// Reason why the tests of emulated AWS's nodes are skipped on this machine; `None` if they run.
+pub fn obstacle_to_tests_of_nodes() -> Option<String> {
+    aws::nodes::obstacle_in(&std::env::temp_dir())
+}
+
 /// Obstacles to `infras` with `sky`, as far as known without running `sky`.
 pub fn obstacles_of(
     sky: &SkyPilot,

@@ -26,6 +26,10 @@ pub(crate) fn run(flags: &flags::Test) -> Result<()> {
         tests.args(&flags.nextest).env(env::BROWSER, browser);
         return run_in_checkout(&workspace, &mut tests).context("running the tests in a browser");
     }
+    // nextest does not show what a skipped test prints.
+    if let Some(reason) = loopback::obstacle_to_tests_of_nodes() {
+        progress.note(format!("Tests of the nodes of emulated AWS are skipped: {reason}"));
+    }
     tests.arg("--workspace").args(&flags.nextest);
     run_in_checkout(&workspace, &mut tests).context("running the tests")?;
     // nextest runs no doctests.

@@ -38,7 +38,7 @@ use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 pub use keeper::keep;
-pub(crate) use obstacle::{obstacle, obstacle_of};
+pub(crate) use obstacle::{obstacle, obstacle_in, obstacle_of};
 pub(crate) use packages::NodePackages;
 pub use ssh::ssh;
 

@@ -64,7 +64,7 @@ pub(crate) fn obstacle_of(sky: &SkyPilot) -> Option<String> {
 }
 
 /// Reason why nodes cannot have their files in `folder`.
-pub(super) fn obstacle_in(folder: &Path) -> Option<String> {
+pub(crate) fn obstacle_in(folder: &Path) -> Option<String> {
     let folder = match tempfile::tempdir_in(folder) {
         Ok(folder) => folder,
         Err(error) => return Some(format!("cannot write to `{}`: {error}", folder.display())),

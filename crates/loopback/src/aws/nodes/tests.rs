@@ -3,6 +3,7 @@
 //! The keeper needs a separate process, since its end must end the nodes: the test binary starts
 //! itself again with the "test" that is the keeper.
 
+mod requirement;
 mod stand_in;
 
 use std::fs;
@@ -23,6 +24,7 @@ use skyload::poll::{Probe, wait_until};
 use super::keeper::keep_with;
 use super::*;
 use crate::account::UBUNTU;
+use requirement::can_run;
 use stand_in::{OPEN_PORT, StandIn};
 
 const SETTINGS: &str = "SKYLOAD_TEST_KEEPER_SETTINGS";
@@ -34,17 +36,6 @@ fn keeper_process() {
     if let Some(settings) = env::text(SETTINGS) {
         keep_with(serde_json::from_str(&settings).unwrap(), vec!["bash".to_owned()]).unwrap();
     }
-}
-
-/// Whether this machine permits nodes. A skipped test says so.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn can_run() -> bool {
-    let folder = tempfile::tempdir().unwrap();
-    let obstacle = obstacle::obstacle_in(folder.path());
-    if let Some(obstacle) = &obstacle {
-        eprintln!("skipped: {obstacle}");
-    }
-    obstacle.is_none()
 }
 
 struct TestKeeper {
