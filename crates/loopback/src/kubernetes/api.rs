@@ -9,25 +9,28 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use skyload::infrastructure::KubernetesSize;
 
+use super::list::List;
 use super::objects;
 
 /// Command of this program that runs the API.
 pub const COMMAND: &str = "__kubernetes-api";
 
-/// Objects of the cluster, with the lists of all of them as text: a list of 1,000 pods is 5 MB, and
-/// making it for each request would take CPU from the server under test.
+/// Objects of the cluster. Making the list of all pods, 4 MB for 1,000, for each request would take
+/// CPU from the server under test.
 struct Cluster {
-    nodes: String,
-    pods: Vec<Value>,
-    all_pods: String,
+    nodes: List,
+    pods: List,
+    /// List of no pod.
+    no_pods: List,
 }
 
 /// Parameters of lists that are honoured.
@@ -50,16 +53,10 @@ pub fn run(port: u16, size: KubernetesSize) -> Result<()> {
 }
 
 fn router(size: KubernetesSize) -> Router {
-    let pods = objects::pods(size);
-    let all_pods = pods.to_string();
-    let pods = match pods {
-        Value::Object(mut list) => list.remove("items"),
-        _ => None,
-    };
     let cluster = Cluster {
-        nodes: objects::nodes(size).to_string(),
-        pods: pods.and_then(|items| items.as_array().cloned()).unwrap_or_default(),
-        all_pods,
+        nodes: objects::nodes(size),
+        pods: objects::pods(size),
+        no_pods: List::of("PodList", []),
     };
     Router::new()
         .route("/version", get(version))
@@ -80,7 +77,7 @@ async fn version() -> Response {
 }
 
 async fn list_nodes(State(cluster): State<Arc<Cluster>>) -> Response {
-    json_text(cluster.nodes.clone())
+    json_text(cluster.nodes.text())
 }
 
 async fn list_pods(
@@ -89,8 +86,8 @@ async fn list_pods(
 ) -> Response {
     match options.label_selector {
         // A selector is always one for pods of SkyPilot's clusters, and there are none.
-        Some(_) => json_text(objects::list("PodList", Vec::new()).to_string()),
-        None => json_text(cluster.all_pods.clone()),
+        Some(_) => json_text(cluster.no_pods.text()),
+        None => json_text(cluster.pods.text()),
     }
 }
 
@@ -99,15 +96,11 @@ async fn list_pods_of(
     Path(namespace): Path<String>,
     Query(options): Query<ListOptions>,
 ) -> Response {
-    let is_here = |pod: &&Value| pod["metadata"]["namespace"] == namespace.as_str();
-    let pods = match options.label_selector {
-        Some(_) => Vec::new(),
-        None => {
-            let limit = options.limit.unwrap_or(usize::MAX);
-            cluster.pods.iter().filter(is_here).take(limit).cloned().collect()
-        }
-    };
-    json_text(objects::list("PodList", pods).to_string())
+    let is_here = |pod| objects::namespace_of(pod) == namespace;
+    json_text(match options.label_selector {
+        Some(_) => cluster.no_pods.text(),
+        None => cluster.pods.text_of(is_here, options.limit.unwrap_or(usize::MAX)),
+    })
 }
 
 /// Answer of Kubernetes to a request for a resource that it does not have.
@@ -121,12 +114,13 @@ async fn unknown(uri: Uri) -> Response {
     response
 }
 
-fn json_text(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+fn json_text(text: impl Into<Bytes>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text.into()).into_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;

@@ -3,11 +3,12 @@
 //! SkyPilot's real client reads real lists, so executors have its libraries and the lists in
 //! memory. There are no nodes: nothing can be launched.
 //!
-//! * [`objects`]: nodes and pods, as Kubernetes lists them.
+//! * [`objects`]: nodes and pods, as Kubernetes has them; [`list`]: lists of them as text.
 //! * [`api`]: process that answers with them.
 //! * [`setup`]: settings of an API server.
 
 mod api;
+mod list;
 mod objects;
 mod setup;
 

@@ -6,6 +6,8 @@
 use serde_json::{Value, json};
 use skyload::infrastructure::KubernetesSize;
 
+use super::list::List;
+
 /// Version that the API reports.
 pub(super) const VERSION: &str = "v1.31.4";
 
@@ -15,20 +17,22 @@ const GPUS: u32 = 8;
 
 const CREATED: &str = "2026-01-05T09:00:00Z";
 
+/// Namespaces that have pods.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "team-a", "team-b"];
+
 /// List of all nodes.
-pub(super) fn nodes(size: KubernetesSize) -> Value {
-    list("NodeList", (0..size.nodes).map(node).collect())
+pub(super) fn nodes(size: KubernetesSize) -> List {
+    List::of("NodeList", (0..size.nodes).map(node))
 }
 
 /// List of all pods, spread evenly over the nodes.
-pub(super) fn pods(size: KubernetesSize) -> Value {
-    list("PodList", (0..size.pods).map(|index| pod(index, index % size.nodes)).collect())
+pub(super) fn pods(size: KubernetesSize) -> List {
+    List::of("PodList", (0..size.pods).map(|index| pod(index, index % size.nodes)))
 }
 
-/// List of objects, as the API answers it.
-pub(super) fn list(kind: &str, items: Vec<Value>) -> Value {
-    json!({ "kind": kind, "apiVersion": "v1", "metadata": { "resourceVersion": "104200" },
-            "items": items })
+/// Namespace of a pod, by the pod's number in the list.
+pub(super) fn namespace_of(pod: usize) -> &'static str {
+    NAMESPACES[pod % NAMESPACES.len()]
 }
 
 fn has_gpus(node: u32) -> bool {
@@ -136,7 +140,7 @@ fn pod(index: u32, node: u32) -> Value {
         "metadata": {
             "name": name,
             "generateName": format!("service-{}-", index % 20),
-            "namespace": one_of(&["default", "kube-system", "team-a", "team-b"], index),
+            "namespace": namespace_of(index as usize),
             "uid": uid(5, index),
             "resourceVersion": "104200",
             "creationTimestamp": CREATED,
@@ -222,11 +226,16 @@ mod tests {
 
     const SIZE: KubernetesSize = KubernetesSize { nodes: 100, pods: 1000 };
 
+    fn parsed(list: &List) -> Value {
+        serde_json::from_slice(&list.text()).unwrap()
+    }
+
     #[test]
     fn lists_have_the_size_of_the_cluster_and_objects_that_of_real_ones() {
         for (list, count, bytes) in
             [(nodes(SIZE), 100, 5_000..9_000), (pods(SIZE), 1000, 3_000..7_000)]
         {
+            let list = parsed(&list);
             let items = list["items"].as_array().unwrap();
             assert_eq!(items.len(), count);
             let size = serde_json::to_string(&items[0]).unwrap().len();
@@ -240,7 +249,7 @@ mod tests {
             let items = list["items"].as_array().unwrap().iter();
             items.map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect()
         };
-        let (nodes, pods) = (nodes(SIZE), pods(SIZE));
+        let (nodes, pods) = (parsed(&nodes(SIZE)), parsed(&pods(SIZE)));
         let known = names(&nodes);
         assert_eq!((known.len(), names(&pods).len()), (100, 1000));
         for pod in pods["items"].as_array().unwrap() {
