@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedScenario, Speed, shared_resources};
-use crate::infrastructure::{Infrastructure, LocalInfra};
+use crate::infrastructure::{Infrastructure, KubernetesSize, LocalInfra};
 use crate::limits::{AvailableMemory, MachineLimits};
 use crate::record::request::ServerVariable;
 use crate::scenario::{Need, Scenario, ScenarioKind};
@@ -45,6 +45,16 @@ const INSTANCE: ByteSize = ByteSize(850 << 20);
 
 /// RSS of the emulated API of AWS.
 const CLOUD_API: ByteSize = ByteSize(300 << 20);
+
+/// RSS of the emulated API of Kubernetes without its lists (measured: 14 MB).
+const KUBERNETES_API: ByteSize = ByteSize(16 << 20);
+
+/// Memory of a node and of a pod in the lists of emulated Kubernetes, and of a node in each
+/// executor that has read the list of nodes; pods are read one by one. Measured with 100 nodes and
+/// 1,000 pods, and with ten times as many: 19 and 63 MB of the API, 7 MB more of an executor.
+const LISTED_NODE: ByteSize = ByteSize(8 << 10);
+const LISTED_POD: ByteSize = ByteSize(5 << 10);
+const NODE_OF_EXECUTOR: ByteSize = ByteSize(8 << 10);
 
 /// Machine that a plan is made for.
 #[derive(Clone, Debug)]
@@ -163,13 +173,19 @@ pub(super) struct LocalParts<'a> {
     pub(super) server: bool,
     /// Infra that the plan launches on.
     pub(super) infrastructure: &'a Infrastructure,
+    /// Size of emulated Kubernetes.
+    pub(super) kubernetes_size: KubernetesSize,
 }
 
 impl LocalParts<'_> {
     /// Memory of an executor.
     fn executor(self) -> u64 {
+        let listed = match self.infrastructure.uses(LocalInfra::EmulatedKubernetes) {
+            true => NODE_OF_EXECUTOR.as_u64() * u64::from(self.kubernetes_size.nodes),
+            false => 0,
+        };
         match self.infrastructure.has_cloud_libraries() {
-            true => EXECUTOR_WITH_A_CLOUD.as_u64(),
+            true => EXECUTOR_WITH_A_CLOUD.as_u64() + listed,
             false => EXECUTOR.as_u64(),
         }
     }
@@ -183,15 +199,28 @@ impl LocalParts<'_> {
         }
     }
 
-    /// Memory of the idle server and of a cloud's emulated API.
+    /// Memory of the idle server and of the emulated APIs of clouds.
     fn base(self) -> u64 {
         let idle = match (self.server, self.infrastructure.is_local()) {
             (false, _) => 0,
             (true, true) => IDLE_SERVER_ON_LOOPBACK.as_u64(),
             (true, false) => IDLE_SERVER.as_u64(),
         };
-        let has_cloud_api = self.infrastructure.uses(LocalInfra::EmulatedAws);
-        idle + if has_cloud_api { CLOUD_API.as_u64() } else { 0 }
+        idle + total(self.infrastructure.locals().map(|local| self.cloud_api(local)))
+    }
+
+    /// Memory of the emulated API of a cloud; 0 for an infra without one.
+    fn cloud_api(self, local: LocalInfra) -> u64 {
+        let KubernetesSize { nodes, pods } = self.kubernetes_size;
+        match local {
+            LocalInfra::Loopback => 0,
+            LocalInfra::EmulatedAws => CLOUD_API.as_u64(),
+            LocalInfra::EmulatedKubernetes => {
+                let nodes = LISTED_NODE.as_u64() * u64::from(nodes);
+                let pods = LISTED_POD.as_u64() * u64::from(pods);
+                KUBERNETES_API.as_u64() + nodes + pods
+            }
+        }
     }
 }
 
@@ -234,7 +263,8 @@ mod tests {
         LazyLock::new(|| Infrastructure::local(LocalInfra::Loopback));
 
     fn all_local() -> LocalParts<'static> {
-        LocalParts { server: true, infrastructure: &LOOPBACK }
+        let kubernetes_size = KubernetesSize::default();
+        LocalParts { server: true, infrastructure: &LOOPBACK, kubernetes_size }
     }
 
     fn users(id: ScenarioId, users: u32) -> PlannedScenario {
@@ -309,8 +339,27 @@ mod tests {
     }
 
     #[test]
+    fn a_larger_emulated_kubernetes_needs_more_memory_in_its_api_and_in_each_executor() {
+        let infrastructure = Infrastructure::local(LocalInfra::EmulatedKubernetes);
+        let wanted = |nodes, pods, users_of_status| {
+            let mut scenarios = [users(ScenarioId::ApiStatus, users_of_status)];
+            let kubernetes_size = KubernetesSize { nodes, pods };
+            let local =
+                LocalParts { infrastructure: &infrastructure, kubernetes_size, ..all_local() };
+            fit(&mut scenarios, ByteSize::gib(64), local).unwrap().wanted.as_u64()
+        };
+        let lists = 999 * LISTED_NODE.as_u64() + 9_999 * LISTED_POD.as_u64();
+        let of_executors = 4 * 999 * NODE_OF_EXECUTOR.as_u64();
+        assert_eq!(wanted(1_000, 10_000, 4) - wanted(1, 1, 4), lists + of_executors);
+        // The largest that is permitted.
+        let api = wanted(5_000, 150_000, 1) - wanted(1, 1, 1);
+        assert!((700 << 20..900 << 20).contains(&api), "{api}");
+    }
+
+    #[test]
     fn executors_of_a_remote_server_need_no_local_memory() {
-        let remote = LocalParts { server: false, infrastructure: &Infrastructure::None };
+        let infrastructure = &Infrastructure::None;
+        let remote = LocalParts { server: false, infrastructure, ..all_local() };
         let mut scenarios = [users(ScenarioId::ApiStatus, 1000)];
         let capacity = fit(&mut scenarios, ByteSize::gib(1), remote).unwrap();
         assert_eq!(capacity.wanted, ByteSize(0));

@@ -166,6 +166,7 @@ impl Resolver<'_> {
         let local = LocalParts {
             server: !matches!(basis.server, ServerTarget::Remote(_)),
             infrastructure: &basis.infrastructure.chosen,
+            kubernetes_size: basis.kubernetes_size,
         };
         let size = basis.size.reduced(reduction);
         let mut scenarios: Vec<_> = basis.scenarios.iter().map(|one| size.plan(one)).collect();
