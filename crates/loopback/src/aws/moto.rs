@@ -107,10 +107,6 @@ impl Moto {
         Self { folder }
     }
 
-    fn program(&self) -> PathBuf {
-        self.folder.join("bin/moto_server")
-    }
-
     fn stamp(&self) -> Stamp {
         Stamp { version: VERSION.to_owned(), folder: self.folder.clone() }
     }
@@ -118,9 +114,7 @@ impl Moto {
     fn is_complete(&self) -> bool {
         let stamp = read_json::<Stamp>(&self.folder.join(STAMP), "stamp");
         // `bin/python` is a link, which is broken if that Python was removed since.
-        stamp.is_ok_and(|stamp| stamp == self.stamp())
-            && is_program(&self.python())
-            && is_program(&self.program())
+        stamp.is_ok_and(|stamp| stamp == self.stamp()) && is_program(&self.python())
     }
 
     fn install(&self, shell: &Shell, uv: &Uv, step: &Step) -> Result<()> {
@@ -147,20 +141,18 @@ mod tests {
     use crate::testing::script;
 
     #[test]
-    fn an_installation_counts_with_its_stamp_and_programs_alone() {
+    fn an_installation_counts_with_its_stamp_and_its_python_alone() {
         let state = tempfile::tempdir().unwrap();
         let moto = Moto { folder: state.path().join(format!("tools/moto-{VERSION}")) };
-        for program in [moto.program(), moto.python()] {
-            script(&program, "");
-        }
+        script(&moto.python(), "");
         assert!(!moto.is_complete(), "no stamp");
         write_json(&moto.folder.join(STAMP), &moto.stamp()).unwrap();
         assert!(moto.is_complete());
         // Nothing is installed, so that no network is needed.
         let found = Moto::prepare(state.path(), Progress::new()).unwrap();
         assert_eq!(found.folder, moto.folder);
-        fs::remove_file(moto.program()).unwrap();
-        assert!(!moto.is_complete(), "no program");
+        fs::remove_file(moto.python()).unwrap();
+        assert!(!moto.is_complete(), "no Python");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use host::progress::Progress;
 use host::signals::Interrupted;
 use host::tools::lock::SetupLock;
@@ -81,16 +81,11 @@ impl Catalog {
         Self { folder: "/catalogs/v8".into(), facts }
     }
 
+    /// Catalogs in a folder that the command line names, which was checked with the flags.
     fn given(folder: &Path, schema: String) -> Result<Self> {
         let folder = folder
             .canonicalize()
             .with_context(|| format!("finding the catalogs in `{}`", folder.display()))?;
-        ensure!(
-            folder.join(AWS_OFFERS).is_file(),
-            "--catalog: expected a folder with `{AWS_OFFERS}`, got `{}`\n  hint: pass a folder such \
-             as ~/.sky/catalogs/{schema}",
-            folder.display()
-        );
         let facts = files::facts(&folder, CatalogSource::Given, schema, None)?;
         Ok(Self { folder, facts })
     }
