@@ -8,7 +8,8 @@
 //! * [`client`]: files of the API server; [`image`]: files that SkyPilot would install on each new node.
 //! * [`supervisor`]: separate process that is the ancestor of all node processes and measures
 //!   their CPU and memory.
-//! * [`record`]: cleanup record; [`running`]: an infra from its start to its end.
+//! * [`start`]: parameters of a start; [`record`]: cleanup record; [`running`]: an infra from its
+//!   start to its end.
 //! * [`processes`] and [`leaked_files`]: cleanup after a killed supervisor.
 //! * [`setup`]: settings of an API server that launches on an infra; [`site`]: patches of
 //!   SkyPilot.
@@ -39,6 +40,7 @@ mod site;
 mod site_tests;
 mod skypilot;
 mod slurm;
+mod start;
 mod supervisor;
 #[cfg(test)]
 #[path = "../../../tests/support/scripts.rs"]
@@ -56,6 +58,7 @@ pub use record::Record;
 pub use running::{InfraOptions, Lifetime, clean_up_after_dead_runs};
 pub use setup::{HomeFile, HomeFolder, ServerSetup};
 pub use skypilot::SkyPilot;
+pub use start::Start;
 pub use supervisor::{
     COMMAND as SUPERVISOR_COMMAND, WATCHDOG_COMMAND, run as supervise, watch as watch_supervisor,
 };

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use host::progress::Progress;
-use host::signals::Signals;
 use host::workspace::Workspace;
 use skyload::infrastructure::LocalInfra;
 use skyload::record::nodes::NodeFigures;
 
 use crate::record::Record;
-use crate::running::{InfraOptions, Running};
+use crate::running::Running;
 use crate::setup::ServerSetup;
-use crate::skypilot::SkyPilot;
+use crate::start::Start;
 use crate::{aws, kubernetes, slurm};
 
 /// Running local infras. Dropping them ends those that this process has started.
@@ -24,31 +23,24 @@ pub struct LocalInfras {
 
 impl LocalInfras {
     /// Starts `infras`, or reuses those that are persistent.
-    pub fn start(
-        workspace: &Workspace,
-        sky: &SkyPilot,
-        infras: &BTreeSet<LocalInfra>,
-        options: &InfraOptions,
-        signals: &Signals,
-        progress: Progress,
-    ) -> Result<Self> {
+    pub fn start(start: Start<'_>, infras: &BTreeSet<LocalInfra>) -> Result<Self> {
         let mut started = Self { slurm: None, aws: None, kubernetes: None };
         for infra in infras {
             let starting = || format!("starting {}", infra.name());
             match infra {
                 LocalInfra::Loopback => {
-                    let cluster = slurm::Cluster::start(workspace, sky, options, signals, progress);
+                    let cluster = slurm::Cluster::start(start);
                     started.slurm = Some(
                         cluster
                             .with_context(|| format!("{}; skip it with `-c none`", starting()))?,
                     );
                 }
                 LocalInfra::EmulatedAws => {
-                    let aws = aws::Emulation::start(workspace, sky, options, signals, progress);
+                    let aws = aws::Emulation::start(start);
                     started.aws = Some(aws.with_context(starting)?);
                 }
                 LocalInfra::EmulatedKubernetes => {
-                    let running = kubernetes::start(workspace, sky, options, signals, progress);
+                    let running = kubernetes::start(start);
                     started.kubernetes = Some(running.with_context(starting)?);
                 }
             }

@@ -13,7 +13,7 @@ use skyload::record::nodes::NodeFigures;
 use crate::priority::NodePriority;
 use crate::record::Record;
 use crate::setup::ServerSetup;
-use crate::skypilot::SkyPilot;
+use crate::supervisor::{self, Daemon, Launched};
 
 /// Options of local infras.
 #[derive(Clone)]
@@ -51,28 +51,13 @@ pub(crate) struct Running {
     ended: bool,
 }
 
-/// Record of a persistent infra that `sky` can use; `None` if there is none. Removes the infra
-/// of a run that was killed.
-pub(crate) fn existing(
-    workspace: &Workspace,
-    infra: LocalInfra,
-    sky: &SkyPilot,
-    progress: Progress,
-) -> Result<Option<Record>> {
-    clean_up(workspace, infra, progress)?;
-    let existing = Record::read(workspace, infra)?;
-    if let Some(record) = &existing {
-        record.ensure_usable_by(&sky.program)?;
-    }
-    Ok(existing)
-}
-
 /// Removes the local infras of runs that were killed, but not persistent ones.
 pub fn clean_up_after_dead_runs(workspace: &Workspace, progress: Progress) -> Result<()> {
     LocalInfra::ALL.into_iter().try_for_each(|infra| clean_up(workspace, infra, progress))
 }
 
-fn clean_up(workspace: &Workspace, infra: LocalInfra, progress: Progress) -> Result<()> {
+/// Removes an infra of a run that was killed, but not a persistent one.
+pub(crate) fn clean_up(workspace: &Workspace, infra: LocalInfra, progress: Progress) -> Result<()> {
     let Some(record) = Record::read(workspace, infra)? else { return Ok(()) };
     if record.is_persistent() || record.is_in_use() {
         return Ok(());
@@ -119,6 +104,20 @@ impl Running {
         running.is_reused = true;
         running.before = running.record.figures()?;
         Ok(running)
+    }
+
+    /// Starts the supervisor of the infra, whose folder has been made. `variables` are the complete
+    /// environment of the daemons.
+    pub(crate) fn launch(
+        &mut self,
+        variables: Vec<(String, String)>,
+        daemons: Vec<Daemon>,
+    ) -> Result<Launched> {
+        let launched = supervisor::launch(&self.workspace, &self.record, variables, daemons)?;
+        self.record.supervisor = launched.identity();
+        // Written again, so that the next run finds the supervisor if this one is killed.
+        self.record.write(&self.workspace)?;
+        Ok(launched)
     }
 
     /// Settings of an API server that launches on the infra.

@@ -10,7 +10,7 @@ use host::print;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use loopback::{InfraOptions, Lifetime, LocalInfras, NodePriority, Record, ServerSetup};
+use loopback::{InfraOptions, Lifetime, LocalInfras, NodePriority, Record, ServerSetup, Start};
 use skyload::env;
 use skyload::infrastructure::{KubernetesSize, LocalInfra};
 use skyload::plan::{PINNED_SKYPILOT, SkySelection, UsageErrors};
@@ -39,8 +39,10 @@ fn up(flags: &flags::InfraUp, workspace: &Workspace) -> Result<()> {
     let measured = speed::measure(&sky, SkyEnvironment::Filtered, &signals, progress)?;
     let priority = NodePriority::on(measured.map(|measured| measured.speed));
     let options = InfraOptions { priority, ..options };
-    let started =
-        LocalInfras::start(workspace, &sky.for_nodes(), &infras, &options, &signals, progress)?;
+    let for_nodes = sky.for_nodes();
+    let (options, signals) = (&options, &signals);
+    let start = Start { workspace, sky: &for_nodes, options, signals, progress };
+    let started = LocalInfras::start(start, &infras)?;
     let mut text = String::new();
     for record in started.records() {
         text.push_str(&format!(

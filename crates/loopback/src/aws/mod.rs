@@ -18,12 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use host::progress::Progress;
-use host::signals::Signals;
-use host::workspace::Workspace;
-use skyload::ids::RunId;
 use skyload::infrastructure::LocalInfra;
-use skyload::record::Version;
 
 use crate::account::Account;
 use crate::base_dir::BaseDir;
@@ -32,10 +27,9 @@ use crate::client::{ClientFiles, make_folder};
 use crate::image::{Image, ImageKind};
 use crate::ports::{InfraPorts, find_free_for_an_api};
 use crate::record::Record;
-use crate::running::{InfraOptions, Running, existing};
+use crate::running::Running;
 use crate::setup::ServerSetup;
-use crate::skypilot::SkyPilot;
-use crate::supervisor;
+use crate::start::Start;
 use account::REGIONS;
 use moto::Moto;
 use nodes::{NodePackages, NodesSettings};
@@ -59,15 +53,10 @@ struct Parts {
 impl Emulation {
     /// Starts emulated AWS, or reuses a persistent one that is for the same SkyPilot. Installs
     /// moto, downloads packages and catalogs, and builds the node image if missing.
-    pub(crate) fn start(
-        workspace: &Workspace,
-        sky: &SkyPilot,
-        options: &InfraOptions,
-        signals: &Signals,
-        progress: Progress,
-    ) -> Result<Self> {
+    pub(crate) fn start(start: Start<'_>) -> Result<Self> {
+        let Start { workspace, sky, options, signals, progress } = start;
         // Checked first: building an image for another SkyPilot would be in vain.
-        let existing = existing(workspace, LocalInfra::EmulatedAws, sky, progress)?;
+        let existing = start.existing(LocalInfra::EmulatedAws)?;
         let base_dir = BaseDir::of(workspace)?;
         let state = &workspace.state;
         let moto = Moto::prepare(state, progress)?;
@@ -94,36 +83,16 @@ impl Emulation {
             let running = Running::reused(workspace, record, setup, hash, progress)?;
             return Ok(Self { running, api });
         }
-        Self::start_new(workspace, sky, options, &base_dir, &parts, signals, progress)
+        Self::start_new(start, &base_dir, &parts)
     }
 
-    fn start_new(
-        workspace: &Workspace,
-        sky: &SkyPilot,
-        options: &InfraOptions,
-        base_dir: &BaseDir,
-        parts: &Parts,
-        signals: &Signals,
-        progress: Progress,
-    ) -> Result<Self> {
-        let id = RunId::generate().to_string();
+    fn start_new(start: Start<'_>, base_dir: &BaseDir, parts: &Parts) -> Result<Self> {
+        let Start { workspace, signals, progress, .. } = start;
         let port = find_free_for_an_api()?;
         let api = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let record = Record {
-            version: Version,
-            owner: options.lifetime.owner(),
-            supervisor: None,
-            folder: base_dir.nodes(&id),
-            // Nodes have users of their own, in namespaces; daemons run as this user.
-            account: Account::own(),
-            ports: InfraPorts::EmulatedAws { aws_api: port },
-            sky: sky.program.clone(),
-            sky_version: sky.version.clone(),
-            wheel_hash: parts.image.as_ref().map(|image| image.hash.clone()),
-            image: parts.image.as_ref().map(|image| image.folder.clone()),
-            priority: options.priority,
-            id,
-        };
+        let ports = InfraPorts::EmulatedAws { aws_api: port };
+        // Nodes have users of their own, in namespaces; daemons run as this user.
+        let record = start.new_record(base_dir, ports, Account::own(), parts.image.as_ref());
         let step = progress.step("Starting emulated AWS on loopback");
         let nodes = parts.image.as_ref().map(|image| parts.nodes(image, &record, api));
         let setup = parts.server_setup(&record, api)?;
@@ -136,10 +105,7 @@ impl Emulation {
         if let Some(nodes) = &nodes {
             daemons.push(nodes::daemon(nodes, running.record.log("node-keeper"))?);
         }
-        let launched = supervisor::launch(workspace, &running.record, variables(), daemons)?;
-        running.record.supervisor = launched.identity();
-        // Written again, so that the next run finds the supervisor if this one is killed.
-        running.record.write(workspace)?;
+        let launched = running.launch(variables(), daemons)?;
         launched.wait_until_ready(signals, || running.record.daemons_state())?;
         account::fill(&parts.moto, api, &step)?;
         step.done(format!("{}, AWS's API on port {port}", LocalInfra::EmulatedAws.infra()));

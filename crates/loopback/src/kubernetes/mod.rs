@@ -16,12 +16,8 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result, bail};
-use host::progress::Progress;
-use host::signals::Signals;
-use host::workspace::{Workspace, own_program};
-use skyload::ids::RunId;
+use host::workspace::own_program;
 use skyload::infrastructure::{KubernetesSize, LocalInfra};
-use skyload::record::Version;
 
 pub use api::{COMMAND, run};
 
@@ -32,19 +28,14 @@ use crate::catalog::Catalog;
 use crate::client::{ClientFiles, make_folder};
 use crate::ports::{InfraPorts, find_free_for_an_api};
 use crate::record::Record;
-use crate::running::{InfraOptions, Running, existing};
-use crate::skypilot::SkyPilot;
-use crate::supervisor::{self, Daemon, Readiness, Role};
+use crate::running::Running;
+use crate::start::Start;
+use crate::supervisor::{Daemon, Readiness, Role};
 
 /// Starts emulated Kubernetes, or reuses a persistent one. Downloads catalogs if missing.
-pub(crate) fn start(
-    workspace: &Workspace,
-    sky: &SkyPilot,
-    options: &InfraOptions,
-    signals: &Signals,
-    progress: Progress,
-) -> Result<Running> {
-    let existing = existing(workspace, LocalInfra::EmulatedKubernetes, sky, progress)?;
+pub(crate) fn start(start: Start<'_>) -> Result<Running> {
+    let Start { workspace, sky, options, signals, progress } = start;
+    let existing = start.existing(LocalInfra::EmulatedKubernetes)?;
     let catalog = Catalog::prepare(sky, &workspace.state, options.catalog.as_deref(), progress)?;
     let base_dir = BaseDir::of(workspace)?;
     let packages = NodePackages::for_server(&base_dir, &workspace.state, progress)?;
@@ -58,26 +49,10 @@ pub(crate) fn start(
         );
         return Running::reused(workspace, record, setup?, None, progress);
     }
-    let (id, port) = (RunId::generate().to_string(), find_free_for_an_api()?);
+    let (size, port) = (options.kubernetes_size, find_free_for_an_api()?);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let record = Record {
-        version: Version,
-        owner: options.lifetime.owner(),
-        supervisor: None,
-        folder: base_dir.nodes(&id),
-        account: Account::own(),
-        ports: InfraPorts::EmulatedKubernetes {
-            kubernetes_api: port,
-            size: options.kubernetes_size,
-        },
-        sky: sky.program.clone(),
-        sky_version: sky.version.clone(),
-        wheel_hash: None,
-        image: None,
-        priority: options.priority,
-        id,
-    };
-    let size = options.kubernetes_size;
+    let ports = InfraPorts::EmulatedKubernetes { kubernetes_api: port, size };
+    let record = start.new_record(&base_dir, ports, Account::own(), None);
     let step = progress.step(format!("Starting emulated Kubernetes on loopback ({size})"));
     let client = ClientFiles::of(&record.folder);
     let setup = setup::server_setup(address, &client, &catalog, &packages)?;
@@ -97,10 +72,7 @@ pub(crate) fn start(
         role: Role::CloudApi,
         ..Daemon::new("kubernetes-api", own_program()?, running.record.log("kubernetes-api"))
     };
-    let launched = supervisor::launch(workspace, &running.record, Vec::new(), vec![daemon])?;
-    running.record.supervisor = launched.identity();
-    // Written again, so that the next run finds the supervisor if this one is killed.
-    running.record.write(workspace)?;
+    let launched = running.launch(Vec::new(), vec![daemon])?;
     launched.wait_until_ready(signals, || running.record.daemons_state())?;
     step.done(format!("{}, API on port {port}", LocalInfra::EmulatedKubernetes.infra()));
     Ok(running)

@@ -20,11 +20,8 @@ mod start;
 
 use anyhow::{Context as _, Result, bail};
 use host::progress::Progress;
-use host::signals::Signals;
 use host::workspace::Workspace;
-use skyload::ids::RunId;
 use skyload::infrastructure::{LOOPBACK, LocalInfra};
-use skyload::record::Version;
 
 pub(crate) use ports::SlurmPorts;
 
@@ -34,9 +31,9 @@ use crate::image::{self, Image, ImageKind};
 use crate::leaked_files;
 use crate::ports::InfraPorts;
 use crate::record::Record;
-use crate::running::{InfraOptions, Running, existing};
+use crate::running::Running;
 use crate::skypilot::SkyPilot;
-use crate::supervisor;
+use crate::start::Start;
 use layout::Layout;
 use node::Node;
 use packages::Packages;
@@ -64,19 +61,13 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts the cluster, or reuses a persistent one that is for the same SkyPilot. Downloads
     /// packages and builds the node image if missing.
-    pub(crate) fn start(
-        workspace: &Workspace,
-        sky: &SkyPilot,
-        options: &InfraOptions,
-        signals: &Signals,
-        progress: Progress,
-    ) -> Result<Self> {
-        let (lifetime, priority) = (options.lifetime, options.priority);
+    pub(crate) fn start(start: Start<'_>) -> Result<Self> {
+        let Start { workspace, sky, options, signals, progress } = start;
         if let Some(obstacle) = obstacle().or_else(|| obstacle_of(sky)) {
             bail!("{obstacle}");
         }
         // Checked first: building an image for another SkyPilot would be in vain.
-        let existing = existing(workspace, LocalInfra::Loopback, sky, progress)?;
+        let existing = start.existing(LocalInfra::Loopback)?;
         let base_dir = BaseDir::of(workspace)?;
         if let Some(note) = &base_dir.note {
             progress.note(note);
@@ -86,7 +77,7 @@ impl Cluster {
         let image = Image::prepare(ImageKind::Slurm, &base_dir, workspace, sky, progress)?;
         signals.check()?;
         if let Some(record) = existing {
-            if record.priority != priority {
+            if record.priority != options.priority {
                 progress.note(record.priority.mismatch_note());
             }
             let (node, setup) = parts(&record, &packages, &image)?;
@@ -94,24 +85,10 @@ impl Cluster {
             return Ok(Self { running, node });
         }
 
-        let id = RunId::generate().to_string();
         let ports = SlurmPorts::find_free()?;
-        let record = Record {
-            version: Version,
-            owner: lifetime.owner(),
-            supervisor: None,
-            folder: base_dir.nodes(&id),
-            account: Account::choose(|uid| {
-                leaked_files::has_any(uid, &leaked_files::SHARED_FOLDERS)
-            })?,
-            ports: InfraPorts::Slurm(ports),
-            sky: sky.program.clone(),
-            sky_version: sky.version.clone(),
-            wheel_hash: Some(image.hash.clone()),
-            image: Some(image.folder.clone()),
-            priority,
-            id,
-        };
+        let account =
+            Account::choose(|uid| leaked_files::has_any(uid, &leaked_files::SHARED_FOLDERS))?;
+        let record = start.new_record(&base_dir, InfraPorts::Slurm(ports), account, Some(&image));
         let step = progress.step("Starting Slurm on loopback");
         let (node, setup) = parts(&record, &packages, &image)?;
         // From here on, Drop tears down in case of an error.
@@ -120,10 +97,7 @@ impl Cluster {
         start::provision(&running.record, &ports, &packages, &image, &node)?;
         let daemons = start::daemons(&running.record, &packages)?;
         let variables = node.variables.clone();
-        let launched = supervisor::launch(workspace, &running.record, variables, daemons)?;
-        running.record.supervisor = launched.identity();
-        // Written again, so that the next run finds the supervisor if this one is killed.
-        running.record.write(workspace)?;
+        let launched = running.launch(variables, daemons)?;
         let ready = launched.wait_until_ready(signals, || start::state(&ports, &node));
         ready.context("starting Slurm")?;
         step.done(format!("{LOOPBACK}, ssh on port {}", ports.ssh));

@@ -41,7 +41,7 @@ use super::priority::NodePriority;
 use autogroup::LoweredSessions;
 pub(crate) use daemon::{Daemon, Readiness, Role};
 use descendants::Descendant;
-pub(crate) use launch::launch;
+pub(crate) use launch::{Launched, launch};
 use watchdog::Watchdog;
 pub use watchdog::{COMMAND as WATCHDOG_COMMAND, watch};
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use loopback::{InfraOptions, Lifetime, LocalInfras, NodePriority, ServerSetup};
+use loopback::{InfraOptions, Lifetime, LocalInfras, NodePriority, ServerSetup, Start};
 use skyload::infrastructure::Infrastructure;
 use skyload::plan::{LoadPlan, UsageErrors};
 use skyload::record::RunDir;
@@ -42,10 +42,9 @@ impl Infra {
                     catalog: plan.catalog.clone(),
                     kubernetes_size: plan.kubernetes_size,
                 };
-                let sky = sky.for_nodes();
-                Self::Local(Box::new(LocalInfras::start(
-                    workspace, &sky, infras, &options, signals, progress,
-                )?))
+                let (sky, options) = (&sky.for_nodes(), &options);
+                let start = Start { workspace, sky, options, signals, progress };
+                Self::Local(Box::new(LocalInfras::start(start, infras)?))
             }
             // Nothing is launched: `sky check` would change what the server has in memory.
             Infrastructure::Clouds(_) if !plan.launches() && !plan.has_cloud_enabled() => {
