@@ -19,7 +19,7 @@ pub(super) struct Init {
     /// User namespace, entered where this process is not root on the machine.
     user: File,
     network: Arc<File>,
-    /// Other namespaces, with the options of `nsenter` for each.
+    /// Mount, pid, UTS and IPC namespace, each with the option of `nsenter` for that namespace.
     others: Vec<(&'static str, File)>,
 }
 
