@@ -1,5 +1,5 @@
-//! Init of a node, outside of the node: its process by pidfd and its namespaces by open files. Its
-//! pid may belong to another process once the init has ended.
+//! Init of a node, outside of the node, by pidfd and by the open folder of its process. Its pid may
+//! belong to another process once the init has ended.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
@@ -13,14 +13,19 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use skyload::process::look_up;
 
+/// Namespaces of a node but the user namespace: options of `nsenter`, and names in `/proc/PID/ns`.
+const NAMESPACES: [(&str, &str); 5] =
+    [("--mount", "mnt"), ("--pid", "pid"), ("--net", "net"), ("--uts", "uts"), ("--ipc", "ipc")];
+
+/// User namespace of a node.
+const USER_NAMESPACE: (&str, &str) = ("--user", "user");
+
 /// Init of a node that has started.
 pub(super) struct Init {
     process: OwnedFd,
-    /// User namespace, entered where this process is not root on the machine.
-    user: File,
+    /// `/proc/PID`: nothing is found in it once the init has ended, whichever process has the pid.
+    folder: File,
     network: Arc<File>,
-    /// Mount, pid, UTS and IPC namespace, each with the option of `nsenter` for that namespace.
-    others: Vec<(&'static str, File)>,
 }
 
 impl Init {
@@ -29,17 +34,9 @@ impl Init {
         let finding = || format!("finding the node's init (pid {pid})");
         let process = i32::try_from(pid).ok().and_then(Pid::from_raw).with_context(finding)?;
         let process = pidfd_open(process, PidfdFlags::empty()).with_context(finding)?;
-        let namespace = |name| File::open(format!("/proc/{pid}/ns/{name}")).with_context(finding);
-        let others = [("--mount", "mnt"), ("--pid", "pid"), ("--uts", "uts"), ("--ipc", "ipc")]
-            .into_iter()
-            .map(|(option, name)| Ok((option, namespace(name)?)))
-            .collect::<Result<_>>()?;
-        let init = Self {
-            process,
-            user: namespace("user")?,
-            network: Arc::new(namespace("net")?),
-            others,
-        };
+        let folder = File::open(format!("/proc/{pid}")).with_context(finding)?;
+        let network = File::open(format!("/proc/{pid}/ns/net")).with_context(finding)?;
+        let init = Self { process, folder, network: Arc::new(network) };
         // Checked last: if the pid is the init's now, it was when the files were opened.
         let is_child = look_up(pid).is_some_and(|found| found.parent == parent && !found.zombie);
         ensure!(is_child, "expected the node's init, got another process with pid {pid}");
@@ -60,16 +57,10 @@ impl Init {
     /// Options of `nsenter` for the node's namespaces, with the user namespace if `with_user`. They
     /// can be used while this process runs and has not dropped the init.
     pub(super) fn entry(&self, with_user: bool) -> Vec<String> {
-        let user = with_user.then_some(("--user", &self.user));
-        let others = self.others.iter().map(|(option, file)| (*option, file));
-        [("--net", &*self.network)]
-            .into_iter()
-            .chain(user)
-            .chain(others)
-            .map(|(option, file)| {
-                format!("{option}=/proc/{}/fd/{}", process::id(), file.as_raw_fd())
-            })
-            .collect()
+        let folder = format!("/proc/{}/fd/{}/ns", process::id(), self.folder.as_raw_fd());
+        let user = with_user.then_some(USER_NAMESPACE);
+        let namespaces = user.into_iter().chain(NAMESPACES);
+        namespaces.map(|(option, name)| format!("{option}={folder}/{name}")).collect()
     }
 }
 
@@ -109,10 +100,14 @@ mod tests {
     fn only_the_init_itself_is_killed() {
         let mut child = Command::new("sleep").arg("605").spawn().unwrap();
         let init = Init::of(child.id(), process::id()).unwrap();
+        let entry = init.entry(false);
+        let (_, namespace) = entry[0].split_once('=').unwrap();
+        assert!(File::open(namespace).is_ok());
         init.kill();
         assert!(!child.wait().unwrap().success());
         // Reaped: the pid is free.
         init.kill();
+        assert!(File::open(namespace).is_err(), "no namespace of a later process");
     }
 
     #[test]
