@@ -11,6 +11,7 @@
 //!   shared types and helpers.
 //! * [`scenario`] and [`infrastructure`]: steps of each scenario, the infra that they need,
 //!   and expected responses.
+//! * [`shape`]: load over time: bursts, closed loops, arrival rates, stages.
 //! * [`metric`]: table of all metrics, with their budgets and places in reports.
 //! * [`limits`]: limits of the machine: control groups, CPUs, open files.
 //! * [`config`] and [`plan`]: resolution of flags and `skyload.toml` to a plan.
@@ -50,6 +51,7 @@ pub mod resources;
 pub mod scenario;
 pub mod schema;
 pub mod server_command;
+pub mod shape;
 pub mod shell;
 pub mod target;
 pub mod traffic;

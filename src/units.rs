@@ -157,7 +157,7 @@ impl<'de> Deserialize<'de> for Percent {
 }
 
 /// Error for a text that is not the expected quantity.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, got `{text}`")]
 pub struct QuantityError {
     pub(crate) text: String,

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 9] = [
         "target",
         "units",
     ],
-    &["credentials", "limits", "process", "scenario", "usage"],
+    &["credentials", "limits", "process", "scenario", "shape", "usage"],
     &["metric"],
     &["record"],
     &["config", "profiler"],
