@@ -22,7 +22,7 @@ pub struct Distribution {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SegmentCounts {
     /// Name of the segments in tables.
-    pub name: &'static str,
+    pub name: String,
     /// Kind of start of the segments.
     pub start: Start,
     /// Index and count of each latency bucket, in microseconds, ten buckets per decade.
@@ -31,14 +31,14 @@ pub struct SegmentCounts {
 
 /// Distributions of each scenario with an outcome: whole iterations first, then steps.
 pub(super) fn assemble(scenarios: &[ScenarioReport], evidence: &Evidence) -> Vec<Distribution> {
-    type Segments = BTreeMap<(&'static str, Start), Latencies>;
+    type Segments<'a> = BTreeMap<(&'a str, Start), Latencies>;
     let mut all = Vec::new();
     for scenario in scenarios {
         let Some(outcome) = evidence.outcomes.get(&scenario.id) else { continue };
-        let mut by_step: BTreeMap<Option<&str>, Segments> = BTreeMap::new();
+        let mut by_step: BTreeMap<Option<&str>, Segments<'_>> = BTreeMap::new();
         // The report's segments are made from those of the outcome, so both lists agree.
         for (segment, recorded) in scenario.segments.iter().zip(&outcome.segments) {
-            let start = (scenario.start_name(segment), segment.start);
+            let start = (scenario.segment_name(segment), segment.start);
             let mut add = |step, latencies: &Latencies| {
                 let segments = by_step.entry(step).or_default();
                 segments.entry(start).or_default().add(latencies);
@@ -50,8 +50,8 @@ pub(super) fn assemble(scenarios: &[ScenarioReport], evidence: &Evidence) -> Vec
         }
         // `None`, the whole iterations, is the smallest key and comes first.
         for (step, segments) in by_step {
-            let counts = |((name, start), latencies): ((_, _), Latencies)| SegmentCounts {
-                name,
+            let counts = |((name, start), latencies): ((&str, Start), Latencies)| SegmentCounts {
+                name: name.to_owned(),
                 start,
                 counts: latencies.counts_by_tenth_of_decade(),
             };

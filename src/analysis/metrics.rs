@@ -12,7 +12,7 @@ use super::scenarios::{SegmentReport, Stats, throughput};
 use super::snapshots::SnapshotMemory;
 use crate::class::ProcessClass;
 use crate::metric::{Amount, ClassMetric, Metric, ScenarioMetric, ServerMetric};
-use crate::record::outcome::{Latencies, ScenarioOutcome, SegmentOutcome};
+use crate::record::outcome::{Latencies, ScenarioOutcome, SegmentKind, SegmentOutcome};
 use crate::record::profile::Phase;
 use crate::scenario::ScenarioId;
 use crate::units::{ByteSize, Percent, total};
@@ -235,17 +235,26 @@ struct Iterations {
 
 impl Iterations {
     fn of_all(segments: &[SegmentOutcome]) -> Self {
+        let segments = || segments.iter().filter(|segment| segment.kind != SegmentKind::WarmUp);
         let mut latencies = Latencies::default();
-        for segment in segments {
+        for segment in segments() {
             latencies.add(&segment.iteration_duration);
         }
-        let completed = total(segments.iter().map(SegmentOutcome::completed));
-        // Between segments a scenario only waits for the others at the barrier.
-        let took = total(segments.iter().map(|segment| segment.ended.since(segment.began)));
+        let completed = total(segments().map(SegmentOutcome::completed));
+        let took = match segments().any(|segment| segment.kind == SegmentKind::Iteration) {
+            // Between iterations a scenario only waits for the others at the barrier.
+            true => total(segments().map(|segment| segment.ended.since(segment.began))),
+            // An iteration that began in one stage may end during the next.
+            false => {
+                let began = segments().map(|segment| segment.began).min().unwrap_or_default();
+                let ended = segments().map(|segment| segment.ended).max().unwrap_or_default();
+                ended.since(began)
+            }
+        };
         Self {
             latencies: Stats::of(&latencies),
             completed,
-            failed: total(segments.iter().map(|segment| segment.failed)),
+            failed: total(segments().map(|segment| segment.failed)),
             throughput: throughput(completed, took),
         }
     }

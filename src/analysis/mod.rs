@@ -55,7 +55,7 @@ use crate::record::outcome::FailureTally;
 use crate::record::profile::{ProfilerLevel, ProfilerOverhead};
 use crate::record::request::LoadRequest;
 use crate::record::resources::ResourceLog;
-use crate::record::{Document, Estimate, Version, v2, v3};
+use crate::record::{Document, Estimate, Version, v2, v3, v4};
 use crate::scenario::ScenarioId;
 use crate::units;
 use crate::units::ByteSize;
@@ -65,7 +65,7 @@ use crate::units::ByteSize;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Report {
     /// Format of this file.
-    pub version: Version<4>,
+    pub version: Version<5>,
     /// ID of the run.
     pub run: RunId,
     /// Argument that names the run in commands: the ID, or the path of a directory in which
@@ -122,7 +122,7 @@ pub struct Report {
 
 impl Document for Report {
     const KIND: &'static str = "report";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const OLDEST: u32 = v2::VERSION;
 
     fn upgrade(version: u32, content: Value) -> Value {
@@ -132,7 +132,8 @@ impl Document for Report {
             ("resources", ResourceLog::VERSION),
         ];
         let content = if version == v2::VERSION { v2::report(content, files) } else { content };
-        v3::report(content, LoadPlan::VERSION)
+        let content = if version < 4 { v3::report(content, LoadPlan::VERSION) } else { content };
+        v4::report(content, LoadPlan::VERSION)
     }
 }
 

@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::metric::ScenarioMetric;
 use crate::plan::PlannedScenario;
 use crate::record::outcome::{
-    Ended, FailureTally, Latencies, LoadGeneratorOverhead, ScenarioOutcome, SegmentOutcome, Tally,
+    Ended, FailureTally, Latencies, LoadGeneratorOverhead, ScenarioOutcome, SegmentKind,
+    SegmentOutcome, Tally,
 };
 use crate::scenario::ScenarioId;
 use crate::units::{self, Percent, total};
@@ -28,7 +29,7 @@ pub struct ScenarioReport {
     pub concurrency: u32,
     /// State at the end of the run.
     pub state: ScenarioState,
-    /// Latency per iteration over all segments; `None` if no iteration ended, and in reports of
+    /// Latency per iteration over all segments but a warm-up; `None` if no iteration ended, and in reports of
     /// format 2.
     #[serde(default)]
     pub iteration_duration: Option<Stats>,
@@ -88,6 +89,9 @@ pub enum Start {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SegmentReport {
+    /// Kind of the segment: an iteration, the warm-up, or a stage.
+    #[serde(default)]
+    pub kind: SegmentKind,
     /// Kind of start: cold, warm or unknown.
     pub start: Start,
     /// Time for which the iterations were scheduled.
@@ -110,6 +114,13 @@ pub struct SegmentReport {
     /// count but `scheduled`.
     #[serde(default)]
     pub client_failed: u64,
+    /// Number of arrivals without a start, since as many iterations were active as may be.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Number of iterations that still ran when the time of the load was over; not part of any
+    /// other count but `scheduled`.
+    #[serde(default)]
+    pub interrupted: u64,
     /// Completed iterations per second; `None` for a segment without a duration.
     pub throughput: Option<f64>,
     /// Number of retries, under the conditions of SkyPilot's SDK.
@@ -194,13 +205,15 @@ impl Stats {
 }
 
 impl ScenarioReport {
-    /// Name of a segment's start in tables; `all` if the scenario has a single segment.
-    pub fn start_name(&self, segment: &SegmentReport) -> &'static str {
-        match (self.segments.len(), segment.start) {
-            (1, _) => "all",
-            (_, Start::Cold) => "cold",
-            (_, Start::Warm) => "warm",
-            (_, Start::Unknown) => "unknown",
+    /// Name of a segment in tables: its stage, or its start; `all` for a single iteration.
+    pub fn segment_name<'a>(&self, segment: &'a SegmentReport) -> &'a str {
+        match (&segment.kind, self.segments.len(), segment.start) {
+            (SegmentKind::Stage(text), _, _) => text,
+            (SegmentKind::WarmUp, _, _) => "warm-up",
+            (SegmentKind::Iteration, 1, _) => "all",
+            (SegmentKind::Iteration, _, Start::Cold) => "cold",
+            (SegmentKind::Iteration, _, Start::Warm) => "warm",
+            (SegmentKind::Iteration, _, Start::Unknown) => "unknown",
         }
     }
 
@@ -227,6 +240,16 @@ impl ScenarioReport {
     /// Number of iterations that ended in an expected error, over all segments.
     pub fn expected_errors(&self) -> u64 {
         total(self.segments.iter().map(|segment| segment.expected_errors))
+    }
+
+    /// Number of arrivals without a start, over all segments.
+    pub fn dropped(&self) -> u64 {
+        total(self.segments.iter().map(|segment| segment.dropped))
+    }
+
+    /// Number of iterations that were interrupted at the end, over all segments.
+    pub fn interrupted(&self) -> u64 {
+        total(self.segments.iter().map(|segment| segment.interrupted))
     }
 
     /// Number of failed iterations, over all segments.
@@ -262,7 +285,10 @@ fn report(
     let segments = outcome.map_or(&[][..], |outcome| &outcome.segments);
     for segment in segments {
         failures.add_all(&segment.tally);
-        iteration_duration.add(&segment.iteration_duration);
+        // A warm-up counts for nothing but errors.
+        if segment.kind != SegmentKind::WarmUp {
+            iteration_duration.add(&segment.iteration_duration);
+        }
     }
     ScenarioReport {
         id: planned.id,
@@ -309,6 +335,7 @@ pub(super) fn throughput(completed: u64, took: Duration) -> Option<f64> {
 
 fn segment_report(index: usize, segment: &SegmentOutcome, restarted: bool) -> SegmentReport {
     SegmentReport {
+        kind: segment.kind.clone(),
         start: match index {
             _ if !restarted => Start::Unknown,
             0 => Start::Cold,
@@ -322,6 +349,8 @@ fn segment_report(index: usize, segment: &SegmentOutcome, restarted: bool) -> Se
         unjudged: segment.unjudged,
         failed: segment.failed,
         client_failed: segment.client_failed,
+        dropped: segment.dropped,
+        interrupted: segment.interrupted,
         throughput: throughput(segment.completed(), segment.ended.since(segment.began)),
         retries: segment.retries,
         iteration_duration: Stats::of(&segment.iteration_duration),

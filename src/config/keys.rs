@@ -6,7 +6,7 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Config, PlanSettings, ProfilerSettings, Safety, Thresholds, Validity};
+use super::{Config, PlanSettings, ProfilerSettings, Safety, ShapeSettings, Thresholds, Validity};
 use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 
@@ -20,7 +20,10 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
         ["validity"] => fields_of::<Validity>(),
         ["profiler"] => fields_of::<ProfilerSettings>(),
         ["budgets"] | ["plans", _, "budgets"] => return budget_names(),
-        ["thresholds"] => return ScenarioId::ALL.iter().map(ToString::to_string).collect(),
+        ["plans", _, "scenarios", _] => fields_of::<ShapeSettings>(),
+        ["thresholds"] | ["plans", _, "scenarios"] => {
+            return ScenarioId::ALL.iter().map(ToString::to_string).collect();
+        }
         _ => Vec::new(),
     };
     fields.into_iter().map(str::to_owned).collect()

@@ -7,6 +7,7 @@ mod assignment_setting;
 mod budget_setting;
 mod keys;
 mod parse;
+mod shape_setting;
 mod timing_setting;
 
 use std::collections::BTreeMap;
@@ -18,11 +19,13 @@ use serde::Deserialize;
 pub use assignment_setting::InfraAssignment;
 pub use budget_setting::{BudgetSetting, SizeSetting};
 pub(crate) use keys::{budget_names, suggest};
+pub use shape_setting::ShapeSettings;
 pub use timing_setting::{FitSetting, RampSetting};
 
 use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
 use crate::scenario::ScenarioId;
+use crate::shape::{Pause, Rate, StageList};
 use crate::units::{self, Percent};
 
 /// Content of `skyload.toml`.
@@ -67,6 +70,27 @@ pub struct PlanSettings {
     pub iterations: u32,
     /// Iterations of each user of scenarios that need an infra.
     pub infra_iterations: u32,
+    /// Duration of a closed loop or of an arrival rate; without one, the load is a burst.
+    #[serde(rename = "for", with = "units::duration::option")]
+    pub time: Option<Duration>,
+    /// Time between two iterations of a user of a closed loop.
+    pub pause: Option<Pause>,
+    /// Arrival rate of each scenario.
+    pub rate: Option<Rate>,
+    /// Maximum number of iterations of an arrival rate at a time.
+    pub max_in_flight: Option<u32>,
+    /// Stages of each scenario, of users or of a rate.
+    pub stages: Option<StageList>,
+    /// Time at the beginning of a load in stages whose iterations are left out of thresholds.
+    #[serde(with = "units::duration::option")]
+    pub warm_up: Option<Duration>,
+    /// Time that running iterations get after the end of the load's time.
+    #[serde(with = "units::duration::option")]
+    pub graceful_stop: Option<Duration>,
+    /// Seed of everything that is drawn at random.
+    pub seed: u64,
+    /// Sizes and shapes of single scenarios, by their IDs.
+    pub scenarios: BTreeMap<String, ShapeSettings>,
     /// Time over which the starts of users are spread. Not used with `-n`.
     pub ramp: RampSetting,
     /// Time limit that the load is reduced to. Not used if flags set users or iterations.
@@ -105,6 +129,15 @@ impl Default for PlanSettings {
             infra_assignment: InfraAssignment::All,
             iterations: 2,
             infra_iterations: 1,
+            time: None,
+            pause: None,
+            rate: None,
+            max_in_flight: None,
+            stages: None,
+            warm_up: None,
+            graceful_stop: None,
+            seed: 1,
+            scenarios: BTreeMap::new(),
             ramp: RampSetting::BURST,
             fit: FitSetting::Off,
             baseline: Duration::from_secs(5),
@@ -115,6 +148,23 @@ impl Default for PlanSettings {
             teardown_timeout: Duration::from_secs(8 * 60),
             probe_rate: 2,
             budgets: BTreeMap::new(),
+        }
+    }
+}
+
+impl PlanSettings {
+    /// Shape of the plan's load. Its users and iterations depend on the kind of scenario.
+    pub fn shape(&self) -> ShapeSettings {
+        ShapeSettings {
+            users: None,
+            iterations: None,
+            time: self.time,
+            pause: self.pause,
+            rate: self.rate,
+            max_in_flight: self.max_in_flight,
+            stages: self.stages.clone(),
+            warm_up: self.warm_up,
+            graceful_stop: self.graceful_stop,
         }
     }
 }

@@ -8,8 +8,11 @@ use super::Config;
 use super::keys::{self, suggest};
 
 /// Tables whose keys are names of metrics or scenarios. They are maps, for which serde accepts
-/// any key. A plan has budgets of its own, too.
+/// any key.
 const MAPS: [&str; 2] = ["budgets", "thresholds"];
+
+/// Tables of each plan whose keys are names of metrics or scenarios.
+const MAPS_OF_PLANS: [&str; 2] = ["budgets", "scenarios"];
 
 /// Error in the text, with its byte offset.
 struct Diagnostic {
@@ -94,12 +97,14 @@ fn keys_of(path: &Path<'_>) -> Vec<String> {
     }
 }
 
-/// Paths of keys in [`MAPS`] that name no metric or scenario.
+/// Paths of keys in [`MAPS`] and [`MAPS_OF_PLANS`] that name no metric or scenario.
 fn unknown_names(document: &DeTable<'_>) -> Vec<Vec<String>> {
     let of_file = MAPS.iter().map(|name| vec![(*name).to_owned()]);
     let plans = table_in(document, "plans").into_iter().flat_map(|plans| plans.keys());
-    let of_plans = plans
-        .map(|plan| vec!["plans".to_owned(), plan.get_ref().to_string(), "budgets".to_owned()]);
+    let of_plans = plans.flat_map(|plan| {
+        let plan = plan.get_ref();
+        MAPS_OF_PLANS.map(|map| vec!["plans".to_owned(), plan.to_string(), map.to_owned()])
+    });
     let unknown = of_file.chain(of_plans).flat_map(|path| {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         let known = keys::of_table(&names);

@@ -258,6 +258,7 @@ mod tests {
 
     use super::*;
     use crate::scenario::ScenarioId;
+    use crate::shape::LoadShape;
 
     static LOOPBACK: LazyLock<Infrastructure> =
         LazyLock::new(|| Infrastructure::local(LocalInfra::Loopback));
@@ -268,7 +269,8 @@ mod tests {
     }
 
     fn users(id: ScenarioId, users: u32) -> PlannedScenario {
-        PlannedScenario { id, users, iterations: 2, concurrency: users, infras: Vec::new() }
+        let shape = LoadShape::Burst { iterations: 2 };
+        PlannedScenario { id, users, shape, concurrency: users, infras: Vec::new() }
     }
 
     #[test]

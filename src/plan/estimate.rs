@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{LoadPlan, Speed};
+use super::{LoadPlan, PlannedScenario, Speed};
 use crate::infrastructure::LocalInfra;
 use crate::record::Estimate;
 use crate::scenario::{Cost, Group, Need, Scenario, ScenarioId, ScenarioKind};
+use crate::shape::{LoadShape, Model};
 
 /// CPU-seconds of the server from its start until it is idle: the main process, the executors of
 /// its daemons and its controllers import SkyPilot.
@@ -39,6 +40,9 @@ const UTILISATION: f64 = 0.85;
 struct Phase {
     cpu: f64,
     critical_path: f64,
+    /// CPU-seconds of loads that last for a time, and the longest of these times in seconds.
+    timed_cpu: f64,
+    time: f64,
 }
 
 impl Phase {
@@ -47,8 +51,18 @@ impl Phase {
         self.critical_path = self.critical_path.max(critical_path);
     }
 
+    fn add_timed(&mut self, cpu: f64, time: Duration) {
+        self.timed_cpu += cpu;
+        self.time = self.time.max(time.as_secs_f64());
+    }
+
     fn seconds(self, cpus: f64) -> f64 {
         (self.cpu / cpus / UTILISATION).max(self.critical_path)
+    }
+
+    /// CPU-seconds of the phase. In a fixed time, the CPUs limit the work.
+    fn cpu(self, cpus: f64) -> f64 {
+        self.cpu + self.timed_cpu.min(self.time * cpus)
     }
 }
 
@@ -67,17 +81,23 @@ impl Estimate {
         let mut loads: BTreeMap<Option<Group>, Phase> = BTreeMap::new();
         for planned in &plan.scenarios {
             let scenario = Scenario::of(planned.id);
-            let iterations = f64::from(planned.users) * f64::from(planned.iterations);
-            // The health probe runs for as long as the load and does not extend it.
-            let waits = planned.id.kind() != ScenarioKind::Probe;
-            let critical_path = match waits {
-                true => f64::from(planned.iterations) * critical_path_of(planned.id),
-                false => 0.0,
-            };
+            let iterations = iterations_of(planned);
             let load =
                 loads.entry(planned.id.group().filter(|_| groups_are_sequential)).or_default();
             let on_nodes = mean(planned.infras.iter().map(|infra| node_work(infra, is_local)));
-            load.add(iterations, total(scenario.cost, on_nodes), critical_path);
+            let cost = total(scenario.cost, on_nodes);
+            match &planned.shape {
+                // The health probe runs for as long as the load and does not extend it.
+                LoadShape::Burst { .. } if planned.id.kind() == ScenarioKind::Probe => {
+                    load.add(iterations, cost, 0.0);
+                }
+                LoadShape::Burst { iterations: count } => {
+                    let critical_path = f64::from(*count) * critical_path_of(planned.id);
+                    load.add(iterations, cost, critical_path);
+                }
+                // Takes its time, however much of its work is done in it.
+                LoadShape::Timed(timed) => load.add_timed(iterations * cost, timed.total()),
+            }
             // Each iteration of these scenarios launches a cluster, which the teardown removes.
             if scenario.needs == Need::Infrastructure {
                 tear_down.add(iterations, TEARDOWN_CPU, 15.0);
@@ -100,12 +120,14 @@ impl Estimate {
                 let last_end = plan.ramp_time(*group).as_secs_f64() + MIN_ITERATION * factor;
                 // A phase of the health probe alone has no users to wait for.
                 let has_users = phase.critical_path > 0.0;
-                (phase.seconds(cpus) * factor).max(if has_users { last_end } else { 0.0 })
+                let bursts =
+                    (phase.seconds(cpus) * factor).max(if has_users { last_end } else { 0.0 });
+                bursts.max(phase.time)
             })
             .sum();
         let around_load = [set_up, tear_down].into_iter().map(|phase| phase.seconds(cpus));
         let busy = around_load.sum::<f64>() * factor + load;
-        let phases_cpu: f64 = phases().map(|phase| phase.cpu).sum();
+        let phases_cpu: f64 = phases().map(|phase| phase.cpu(cpus)).sum();
         let (cpu, start_and_stop) = match plan.is_remote() {
             true => (phases_cpu, 0.0),
             false => (phases_cpu + START_CPU + STOP_CPU, (START_CPU + STOP_CPU) / cpus + 4.0),
@@ -118,6 +140,19 @@ impl Estimate {
             cpu_quota: speed.cpus.quota,
             load: Some(seconds(load)),
         }
+    }
+}
+
+/// Estimate for the number of iterations of all users.
+fn iterations_of(planned: &PlannedScenario) -> f64 {
+    match &planned.shape {
+        LoadShape::Burst { iterations } => f64::from(planned.users) * f64::from(*iterations),
+        LoadShape::Timed(timed) => match timed.model {
+            Model::Arrivals { .. } => timed.area(),
+            Model::Users { pause, .. } => {
+                timed.area() / (critical_path_of(planned.id) + pause.longest().as_secs_f64())
+            }
+        },
     }
 }
 

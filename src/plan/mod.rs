@@ -32,8 +32,9 @@ use crate::infrastructure::{Infrastructure, KubernetesSize};
 use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
-use crate::record::{Document, Estimate, Version, v2, v3};
+use crate::record::{Document, Estimate, Version, v2, v3, v4};
 use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
+use crate::shape::{LoadShape, Timed};
 use crate::units;
 use crate::units::{ByteSize, Percent};
 
@@ -42,7 +43,7 @@ use crate::units::{ByteSize, Percent};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadPlan {
     /// Format version of the file.
-    pub version: Version<4>,
+    pub version: Version<5>,
     /// Path of the file used instead of `skyload.toml` (`--config`).
     #[serde(default)]
     pub config: Option<PathBuf>,
@@ -97,7 +98,8 @@ pub struct LoadPlan {
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub settle_timeout: Duration,
-    /// Time after which an unfinished scenario is stopped, not counting the ramp.
+    /// Time after which an unfinished scenario is stopped, not counting the ramp and the time of
+    /// the load's shape.
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub scenario_timeout: Duration,
@@ -124,6 +126,9 @@ pub struct LoadPlan {
     pub thresholds: Vec<Limit>,
     /// Available memory below which the load is stopped.
     pub memory_floor: ByteSize,
+    /// Seed of everything that is drawn at random, such as pauses.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
     /// Limits beyond which measurements are not valid.
     pub validity: ValidityLimits,
     /// Memory that the plan needs and that is usable.
@@ -135,11 +140,12 @@ pub struct LoadPlan {
 
 impl Document for LoadPlan {
     const KIND: &'static str = "plan";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const OLDEST: u32 = v2::VERSION;
 
     fn upgrade(version: u32, content: Value) -> Value {
-        v3::plan(if version == v2::VERSION { v2::plan(content) } else { content })
+        let content = if version == v2::VERSION { v2::plan(content) } else { content };
+        v4::plan(if version < 4 { v3::plan(content) } else { content })
     }
 }
 
@@ -149,10 +155,11 @@ impl Document for LoadPlan {
 pub struct PlannedScenario {
     /// ID of the scenario.
     pub id: ScenarioId,
-    /// Number of users; each runs all iterations.
+    /// Number of users: the largest one of a load in stages, and the most iterations at a time of
+    /// an arrival rate.
     pub users: u32,
-    /// Iterations of each user.
-    pub iterations: u32,
+    /// Load over time.
+    pub shape: LoadShape,
     /// Maximum number of concurrently active users: all, unless the executors that they start
     /// exceed the machine's memory.
     pub concurrency: u32,
@@ -160,6 +167,18 @@ pub struct PlannedScenario {
     /// Empty for a scenario that runs without an infra.
     #[serde(default)]
     pub infras: Vec<String>,
+}
+
+impl PlannedScenario {
+    /// Iterations of all users; `None` if their number depends on how long they take.
+    pub fn iterations(&self) -> Option<u64> {
+        match &self.shape {
+            LoadShape::Burst { iterations } => {
+                Some(u64::from(*iterations).saturating_mul(self.users.into()))
+            }
+            LoadShape::Timed(timed) => timed.arrivals(),
+        }
+    }
 }
 
 /// Scenario that the plan leaves out although a list of scenarios includes it.
@@ -184,6 +203,11 @@ pub struct ValidityLimits {
     #[serde(with = "units::duration")]
     #[schemars(with = "crate::units::DurationText")]
     pub profiler_gap: Duration,
+}
+
+/// Seed of plans that have none, from before loads drew anything at random.
+const fn default_seed() -> u64 {
+    1
 }
 
 /// Shared resources of scenarios, each with its infra.
@@ -274,7 +298,8 @@ impl LoadPlan {
     /// sequentially, otherwise all.
     fn participants(&self, group: Option<Group>, iteration: u32) -> Vec<PlannedScenario> {
         let takes_part = |planned: &&PlannedScenario| {
-            planned.iterations > iteration && (!self.phase_peaks || planned.id.group() == group)
+            planned.shape.synchronized_starts() > iteration
+                && (!self.phase_peaks || planned.id.group() == group)
         };
         self.scenarios.iter().filter(takes_part).cloned().collect()
     }
@@ -283,7 +308,8 @@ impl LoadPlan {
     /// group.
     fn ramp_time(&self, group: Option<Group>) -> Duration {
         // Every scenario has a first iteration, so these are all scenarios of the group.
-        let iterations = self.participants(group, 0).iter().map(|planned| planned.iterations).max();
+        let starts = self.participants(group, 0);
+        let iterations = starts.iter().map(|planned| planned.shape.synchronized_starts()).max();
         let spread = |iteration| {
             let participants = self.participants(group, iteration);
             ramp::spread(&participants, &self.scenarios, self.nodes(), self.ramp)
@@ -291,10 +317,20 @@ impl LoadPlan {
         units::total((0..iterations.unwrap_or(0)).map(spread))
     }
 
+    /// Longest time that a load of a group takes by its shape; zero if all are bursts.
+    fn shaped_time(&self, group: Option<Group>) -> Duration {
+        let participants = self.participants(group, 0);
+        let times = participants.iter().filter_map(|planned| planned.shape.timed());
+        times.map(Timed::longest).max().unwrap_or_default()
+    }
+
     /// Time after which an unfinished scenario is stopped: `scenario_timeout` plus the time over
-    /// which starts are spread.
+    /// which starts are spread, and the time of a load that lasts for one.
     pub fn time_limit(&self, id: ScenarioId) -> Duration {
-        let limit_of = |group| self.ramp_time(group).saturating_add(self.scenario_timeout);
+        let limit_of = |group| {
+            let by_shape = self.shaped_time(group).saturating_add(self.ramp_time(group));
+            by_shape.saturating_add(self.scenario_timeout)
+        };
         match self.groups().as_slice() {
             [] => limit_of(None),
             // The health probe runs during all groups, so its limit is the sum of theirs.
@@ -328,6 +364,11 @@ impl LoadPlan {
             [] => overload_of(None),
             groups => groups.iter().filter_map(|group| overload_of(Some(*group))).max(),
         }
+    }
+
+    /// Whether anything in the plan is drawn at random.
+    pub fn draws(&self) -> bool {
+        self.scenarios.iter().any(|planned| planned.shape.draws())
     }
 
     /// Whether the server is given by a URL. (It may still be on this machine.)

@@ -148,6 +148,8 @@ fn order(scenarios: &[PlannedScenario], nodes: NodeCpu) -> Vec<Start> {
         .iter()
         // The health probe starts no executor, and runs from the start of the load to its end.
         .filter(|planned| planned.id.kind() != ScenarioKind::Probe)
+        // Other shapes begin at times of their own.
+        .filter(|planned| planned.shape.is_ramped())
         .flat_map(|planned| {
             let cost = nodes.cost_of_start(&Scenario::of(planned.id).cost);
             (0..planned.users).map(move |user| Start { scenario: planned.id, user, cost })
@@ -173,9 +175,11 @@ mod tests {
 
     use super::*;
     use crate::limits::Cpus;
+    use crate::shape::LoadShape;
 
     fn planned(id: ScenarioId, users: u32) -> PlannedScenario {
-        PlannedScenario { id, users, iterations: 2, concurrency: users, infras: Vec::new() }
+        let shape = LoadShape::Burst { iterations: 2 };
+        PlannedScenario { id, users, shape, concurrency: users, infras: Vec::new() }
     }
 
     fn speed(import: f64, cpus: usize) -> Speed {

@@ -199,6 +199,20 @@ impl Scenario {
         // The right entry: checked at compile time.
         table::entry(id as usize)
     }
+
+    /// Whether each iteration leaves a cluster behind. (A managed job takes its cluster down.)
+    pub fn leaves_cluster(&self) -> bool {
+        match &self.work {
+            Work::Api(actions) => {
+                actions
+                    .iter()
+                    .any(|action| matches!(action, Action::Submit(call) if call.path == "/launch"))
+                    && self.needs == Need::Infrastructure
+            }
+            Work::Cli(command) => command.args.first() == Some(&"launch"),
+            Work::Probe => false,
+        }
+    }
 }
 
 /// Compile-time check that each entry of the table is at the index of its scenario's ID.

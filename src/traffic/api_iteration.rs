@@ -9,42 +9,44 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ScenarioContext;
+use super::engine::IterationId;
 use super::iteration::Iteration;
 use super::log_reader::{LogReader, Source};
-use super::segment::{self, EndCondition};
 use crate::api::{
     ApiClient, HealthPolicy, RequestResult, Response, no_request_id, retry_while_unavailable,
     unexpected_response,
 };
-use crate::record::outcome::{Ended, Failure, SegmentOutcome};
-use crate::scenario::{Action, Call, Circumstances, IterationNames};
+use crate::record::outcome::Failure;
+use crate::scenario::{Action, Call, Circumstances, IterationNames, shared_calls};
 
-/// Runs one segment of iterations.
-pub(super) async fn segment(
+/// Runs one iteration.
+pub(super) fn run(
     context: &ScenarioContext,
     actions: &'static [Action],
-    number: u32,
-    end: EndCondition<'_>,
-) -> (SegmentOutcome, Ended) {
-    let circumstances = context.environment.circumstances();
-    let iterations = segment::run_users(context, number, end, |user| {
-        let user = User {
-            client: Arc::clone(&context.client),
-            names: context.names(number, user),
-            circumstances,
-            release: context.environment.server.version.clone(),
-            remote: context.plan.is_remote(),
-            iteration: Iteration::on(context.infra_label(user)),
-        };
-        user.run_iteration(actions)
-    })
-    .await;
-    let mut outcome = iterations.outcome;
-    for finished in iterations.finished {
-        finished.iteration.add_to(&mut outcome, finished.duration);
+    id: IterationId,
+) -> impl Future<Output = Iteration> + use<> {
+    let launched = context.takes_cluster_down().then(|| User::new(context, id));
+    let user = User::new(context, id);
+    async move {
+        let iteration = user.run_iteration(actions).await;
+        match launched {
+            Some(user) => iteration.followed_by(user.run_iteration(&TAKE_DOWN).await),
+            None => iteration,
+        }
     }
-    (outcome, iterations.ended)
 }
+
+/// Takes down the cluster that an iteration has launched.
+pub(super) fn take_down(
+    context: &ScenarioContext,
+    id: IterationId,
+) -> impl Future<Output = Iteration> + use<> {
+    User::new(context, id).run_iteration(&TAKE_DOWN)
+}
+
+/// Teardown of the iteration's own cluster.
+static TAKE_DOWN: [Action; 2] =
+    [Action::Submit(&shared_calls::DOWN), Action::Follow(&shared_calls::DOWN)];
 
 /// User during one iteration.
 struct User {
@@ -59,6 +61,17 @@ struct User {
 }
 
 impl User {
+    fn new(context: &ScenarioContext, IterationId { user, number }: IterationId) -> Self {
+        Self {
+            client: Arc::clone(&context.client),
+            names: context.names(number, user),
+            circumstances: context.environment.circumstances(),
+            release: context.environment.server.version.clone(),
+            remote: context.plan.is_remote(),
+            iteration: Iteration::on(context.infra_label(user)),
+        }
+    }
+
     async fn run_iteration(mut self, actions: &'static [Action]) -> Iteration {
         let mut ids = HashMap::new();
         for action in actions {

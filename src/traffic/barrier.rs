@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::segment::EndCondition;
+use super::engine::EndCondition;
 use super::stop::StopSignal;
 use super::{POLL_INTERVAL, TrafficError};
 use crate::ids::ProcessIdentity;
@@ -132,7 +132,7 @@ impl Barrier {
     fn all_participants(&self, iteration: u32, condition: impl Fn(ScenarioId) -> bool) -> bool {
         // Scenarios with fewer iterations never arrive for this one.
         let mut scenarios =
-            self.participants.iter().filter(|planned| iteration < planned.iterations);
+            self.participants.iter().filter(|it| iteration < it.shape.synchronized_starts());
         scenarios.all(|planned| condition(planned.id))
     }
 

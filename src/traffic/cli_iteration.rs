@@ -12,8 +12,9 @@ use tokio::process::Command as Process;
 use tokio::time::Instant;
 
 use super::ScenarioContext;
+use super::api_iteration;
+use super::engine::{EndCondition, FinishedIteration, IterationId, fail_unfinished};
 use super::iteration::Iteration;
-use super::segment::{self, EndCondition};
 use crate::api::{ApiClient, RequestRow, excerpt, with_retries};
 use crate::credentials::Credentials;
 use crate::env;
@@ -22,69 +23,86 @@ use crate::record::outcome::{ClientFault, Ended, Failure, SegmentOutcome, error_
 use crate::scenario::{Circumstances, Command, IterationNames};
 
 /// `sky` process that has exited, or could not be started.
-struct FinishedProcess {
+pub(super) struct FinishedProcess {
     user_id: String,
     names: IterationNames,
     /// Infra, where a scenario runs on several.
     infra: Option<String>,
     was_async: bool,
     took: Duration,
+    /// Teardown of the process's cluster, if the iteration includes it.
+    down: Option<Iteration>,
     output: Result<std::process::Output, std::io::Error>,
 }
 
-/// Runs one segment of iterations.
-pub(super) async fn segment(
+/// Runs one iteration.
+pub(super) fn run(
     context: &ScenarioContext,
     command: &'static Command,
-    number: u32,
-    end: EndCondition<'_>,
-) -> (SegmentOutcome, Ended) {
-    let settings = Rc::new(context.environment.client.clone());
-    let iterations = segment::run_users(context, number, end, |user| {
-        let process = SkyProcess {
-            settings: Rc::clone(&settings),
-            credentials: context.credentials.clone(),
-            user_id: context.run.id().new_user(),
-            names: context.names(number, user),
-            infra: context.infra_label(user).map(str::to_owned),
-            runs_async: context.plan.run_async && command.can_be_async,
-        };
-        process.run(command)
-    })
-    .await;
-    let (mut outcome, mut judged) = (iterations.outcome, 0);
+    id: IterationId,
+) -> impl Future<Output = FinishedProcess> + use<> {
+    let down = context.takes_cluster_down().then(|| api_iteration::take_down(context, id));
+    let IterationId { user, number } = id;
+    let process = SkyProcess {
+        settings: Rc::clone(&context.client_settings),
+        credentials: context.credentials.clone(),
+        user_id: context.run.id().new_user(),
+        names: context.names(number, user),
+        infra: context.infra_label(user).map(str::to_owned),
+        runs_async: context.plan.run_async && command.can_be_async,
+    };
+    async move {
+        let finished = process.run(command).await;
+        match down {
+            Some(down) => FinishedProcess { down: Some(down.await), ..finished },
+            None => finished,
+        }
+    }
+}
+
+/// Judges the finished processes of a load, each with the number of its segment, and adds them to
+/// the segments.
+pub(super) async fn judge_all(
+    context: &ScenarioContext,
+    command: &Command,
+    processes: &[(usize, FinishedIteration<FinishedProcess>)],
+    mut segments: Vec<SegmentOutcome>,
+    (ended, end): (Ended, EndCondition<'_>),
+) -> (Vec<SegmentOutcome>, Ended) {
+    let mut judged = 0;
     let judging = async {
-        let rows = if command.requests.is_empty() || iterations.finished.is_empty() {
+        let rows = if command.requests.is_empty() || processes.is_empty() {
             Ok(Vec::new())
         } else {
             context.client.list_requests().await
         };
         let circumstances = context.environment.circumstances();
-        for finished in &iterations.finished {
-            let iteration =
-                judge(&context.client, command, &finished.iteration, &rows, circumstances).await;
-            iteration.add_to(&mut outcome, finished.duration);
-            // Counts in the order of `finished`, so that all from this index on are not judged yet.
+        for (number, finished) in processes {
+            let process = &finished.iteration;
+            let iteration = judge(&context.client, command, process, &rows, circumstances).await;
+            let iteration = match &process.down {
+                Some(down) => iteration.followed_by(down.clone()),
+                None => iteration,
+            };
+            iteration.add_to(&mut segments[*number], finished.duration);
+            // Counts in the order of `processes`, so that all from this index on are not judged yet.
             judged += 1;
         }
     };
     tokio::select! {
         biased;
         // Judging that is complete at the deadline still counts.
-        () = judging => return (outcome, iterations.ended),
-        () = judging_deadline(iterations.ended, end) => {}
+        () = judging => return (segments, ended),
+        () = judging_deadline(ended, end) => {}
     }
-    // Iterations that were judged before the deadline are in `outcome`.
+    // Iterations that were judged before the deadline are in the segments.
     if end.stop.is_requested() {
-        return (outcome, Ended::Stopped);
+        return (segments, Ended::Stopped);
     }
-    let unjudged = &iterations.finished[judged..];
-    segment::fail_unfinished(
-        &mut outcome,
-        unjudged.len(),
-        unjudged.iter().map(|finished| finished.duration),
-    );
-    (outcome, Ended::TimedOut)
+    for (number, finished) in &processes[judged..] {
+        fail_unfinished(&mut segments[*number], 1, [finished.duration].into_iter());
+    }
+    (segments, Ended::TimedOut)
 }
 
 /// Waits until judging must end. Without a deadline, judging would wait forever for a request
@@ -138,6 +156,7 @@ impl SkyProcess {
             infra: self.infra,
             was_async: self.runs_async,
             took,
+            down: None,
             output: output.map(|output| self.credentials.hide_in_output(output)),
         }
     }

@@ -9,7 +9,7 @@ use crate::record::outcome::{Failure, SegmentOutcome, Tally};
 use crate::scenario::{Assessment, Circumstances, Expectation, ExpectedError};
 
 /// Result of one iteration.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Iteration {
     /// Suffix of step names: the infra, if the scenario runs on several.
     step_suffix: String,
@@ -101,6 +101,18 @@ impl Iteration {
                 self.fail(unexpected_response(step, 200, format!("expected {wanted}, got {text}")));
             }
         }
+    }
+
+    /// Iteration that continues with `next`. After a failure, another one of `next` would only be a
+    /// consequence.
+    pub(super) fn followed_by(mut self, next: Self) -> Self {
+        self.steps.extend(next.steps);
+        self.retries += next.retries;
+        if !self.has_failed() {
+            self.tally.add_all(&next.tally);
+            (self.failed, self.client_failed) = (next.failed, next.client_failed);
+        }
+        self
     }
 
     /// Adds the iteration to its segment. `duration` counts from its scheduled start.

@@ -5,18 +5,19 @@
 //! finished before the last one has started. A scenario writes its outcome to the run
 //! directory, and is judged later from this file.
 
-mod active;
 mod api_iteration;
 mod barrier;
 mod cli_iteration;
+mod engine;
 mod infra_resources;
 mod iteration;
+mod load;
 mod log_reader;
 mod probe;
 mod reserve;
-mod segment;
 mod stop;
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,14 +29,15 @@ use crate::credentials::Credentials;
 use crate::ids::ProcessIdentity;
 use crate::limits::raise_open_files;
 use crate::plan::{LoadPlan, PlannedScenario};
-use crate::record::environment::Environment;
-use crate::record::outcome::{Ended, LoadGeneratorOverhead, ScenarioOutcome, SegmentOutcome};
+use crate::record::environment::{ClientSettings, Environment};
+use crate::record::outcome::{Ended, LoadGeneratorOverhead, ScenarioOutcome};
 use crate::record::{RecordError, RunDir, Version, read, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
 use barrier::Barrier;
 pub use barrier::has_ended;
+use engine::EndCondition;
 use infra_resources::InfraResources;
 use reserve::ReservedFiles;
 use stop::StopSignal;
@@ -67,17 +69,17 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
     _ = raise_open_files(planned.open_files().saturating_mul(2));
     let coordinator = run.read_facts()?.and_then(|facts| facts.coordinator);
     let stop = StopSignal::listen(coordinator).map_err(TrafficError::Signals)?;
-    let context = ScenarioContext::new(run, &plan, &environment, planned)?;
+    let context = Rc::new(ScenarioContext::new(run, &plan, &environment, planned)?);
     let has_started = context.barrier.wait_for_group(id, &stop).await?;
     // After the wait for the group, which is not part of the scenario's time.
     let limit = Instant::now() + plan.time_limit(id);
     let mut reserve = ReservedFiles::open();
     let (segments, ended) = match (&Scenario::of(id).work, context.setup_failure()) {
-        (Work::Probe, _) => probe::run(&context, &plan, &stop, limit).await?,
+        (Work::Probe, _) => probe::run(&context, &stop, limit).await?,
         _ if !has_started => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![context.fail_all(failure)], Ended::Finished),
         (Work::Api(_) | Work::Cli(_), None) => {
-            run_segments(&context, &stop, limit, &mut reserve).await?
+            load::run(&context, EndCondition { stop: &stop, limit }, &mut reserve).await?
         }
     };
     // Writing the outcome takes a file descriptor, and idle connections may hold all others.
@@ -117,6 +119,7 @@ struct ScenarioContext {
     resources: Vec<InfraResources>,
     scenario: &'static Scenario,
     environment: Environment,
+    client_settings: Rc<ClientSettings>,
     client: Arc<ApiClient>,
     credentials: Credentials,
     barrier: Barrier,
@@ -140,6 +143,7 @@ impl ScenarioContext {
             scenario: Scenario::of(planned.id),
             planned,
             environment: environment.clone(),
+            client_settings: Rc::new(environment.client.clone()),
             client: Arc::new(client),
             credentials,
             barrier: Barrier::of(run, plan),
@@ -148,32 +152,12 @@ impl ScenarioContext {
     }
 }
 
-async fn run_segments(
-    context: &ScenarioContext,
-    stop: &StopSignal,
-    limit: Instant,
-    reserve: &mut ReservedFiles,
-) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
-    let mut segments = Vec::new();
-    for number in 0..context.planned.iterations {
-        let end = segment::EndCondition { stop, limit };
-        // The barrier opens files, for which connections may have left no descriptors.
-        let barrier = context.barrier.arrive_and_wait(context.planned.id, number, end);
-        if !reserve.release_during(barrier).await? {
-            let ended = if stop.is_requested() { Ended::Stopped } else { Ended::TimedOut };
-            return Ok((segments, ended));
-        }
-        let (outcome, ended) = match &context.scenario.work {
-            Work::Api(actions) => api_iteration::segment(context, actions, number, end).await,
-            Work::Cli(command) => cli_iteration::segment(context, command, number, end).await,
-            Work::Probe => unreachable!("the health probe has its own driver"),
-        };
-        segments.push(outcome);
-        if ended != Ended::Finished {
-            return Ok((segments, ended));
-        }
+impl ScenarioContext {
+    /// Whether an iteration takes down the cluster that it has launched. The clusters of a burst
+    /// stay until the end; those of a load that lasts for a time would fill the machine.
+    fn takes_cluster_down(&self) -> bool {
+        self.planned.shape.timed().is_some() && self.scenario.leaves_cluster()
     }
-    Ok((segments, Ended::Finished))
 }
 
 /// Interval at which files of other processes are polled.

@@ -121,7 +121,7 @@ fn a_plan_of_an_unsupported_version_is_an_error_with_the_version(#[case] version
     let error = read::<LoadPlan>(&run.plan()).expect_err("the version is unsupported");
     assert_eq!(error.unsupported_version(), Some(version));
     let text = error.to_string();
-    let expected = format!("expected plan versions 2 to 4, found version {version}");
+    let expected = format!("expected plan versions 2 to 5, found version {version}");
     assert!(text.ends_with(&expected), "{text}");
 }
 

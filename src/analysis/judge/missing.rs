@@ -95,7 +95,7 @@ fn iterations(outcome: &ScenarioOutcome) -> u64 {
 
 /// Number of iterations of a segment, with those that the load generator could not finish.
 fn iterations_of(segment: &SegmentOutcome) -> u64 {
-    segment.completed().saturating_add(segment.client_failed)
+    total([segment.completed(), segment.client_failed, segment.dropped, segment.interrupted])
 }
 
 fn expected_iterations(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {
@@ -105,7 +105,8 @@ fn expected_iterations(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> 
         ScenarioKind::Probe => scheduled,
         ScenarioKind::Api | ScenarioKind::Cli => {
             // A lost segment is missing in `scheduled` as well, so the plan's number counts too.
-            scheduled.max(u64::from(planned.users) * u64::from(planned.iterations))
+            let iterations = planned.shape.iterations().map(u64::from);
+            scheduled.max(iterations.unwrap_or(0) * u64::from(planned.users))
         }
     }
 }

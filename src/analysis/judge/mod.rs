@@ -162,6 +162,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     findings.of_scenarios(case);
     findings.of_unjudged(case);
     findings.of_retries(case);
+    findings.of_lost_iterations(case);
     findings.of_thresholds(case);
     findings.of_budgets(case);
     findings.of_versions(case);

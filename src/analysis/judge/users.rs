@@ -7,6 +7,7 @@ use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
 use crate::metric::{Amount, Metric};
 use crate::record::outcome::{Ended, FailureTally};
 use crate::scenario::ScenarioId;
+use crate::units::total;
 
 impl Findings {
     pub(super) fn of_scenarios(&mut self, case: &Case<'_>) {
@@ -143,6 +144,32 @@ impl Findings {
                     scenario.retries()
                 ),
             );
+        }
+    }
+
+    /// Adds notes on iterations without a result: arrivals that were dropped, and iterations that
+    /// were interrupted.
+    pub(super) fn of_lost_iterations(&mut self, case: &Case<'_>) {
+        for scenario in case.scenarios {
+            let about = About::Scenario(scenario.id);
+            let (dropped, interrupted) = (scenario.dropped(), scenario.interrupted());
+            let scheduled: u64 = total(scenario.segments.iter().map(|segment| segment.scheduled));
+            if dropped > 0 {
+                let message = format!(
+                    "{}: {dropped} of {scheduled} arrivals dropped, since {} iterations were \
+                     active",
+                    scenario.id, scenario.concurrency
+                );
+                self.add_about(about.clone(), Severity::Note, message);
+            }
+            if interrupted > 0 {
+                let message = format!(
+                    "{}: {interrupted} of {scheduled} iterations interrupted, since they ran \
+                     longer than the load and its graceful-stop",
+                    scenario.id
+                );
+                self.add_about(about, Severity::Note, message);
+            }
         }
     }
 

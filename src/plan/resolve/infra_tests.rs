@@ -25,7 +25,9 @@ fn without_flags_the_default_plan_runs_all_scenarios_that_loopback_supports() {
             (Need::Nothing, _) => (settings.cli_users.unwrap(), settings.iterations),
             _ => (settings.infra_users, settings.infra_iterations),
         };
-        assert_eq!((scenario.users, scenario.iterations), expected, "{}", scenario.id);
+        let (users, iterations) = expected;
+        let expected = (users, Some(iterations));
+        assert_eq!((scenario.users, scenario.shape.iterations()), expected, "{}", scenario.id);
     }
 }
 
@@ -40,9 +42,9 @@ fn typed_sizes_apply_to_scenarios_of_every_kind_and_to_each_infra() {
     };
     let plan = LoadPlan::resolve(&request, &config(), &MACHINE).unwrap();
     let launch = plan.scenario(ScenarioId::CliLaunch).unwrap();
-    assert_eq!((launch.users, launch.iterations), (6, 4), "three on each of two");
+    assert_eq!((launch.users, launch.shape.iterations()), (6, Some(4)), "three on each of two");
     let status = plan.scenario(ScenarioId::ApiStatus).unwrap();
-    assert_eq!((status.users, status.iterations), (3, 4));
+    assert_eq!((status.users, status.shape.iterations()), (3, Some(4)));
 }
 
 #[rstest]

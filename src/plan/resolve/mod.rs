@@ -16,6 +16,7 @@ mod peaks;
 mod scenarios;
 mod server_env;
 mod settings;
+mod shape;
 mod size;
 mod target;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use crate::scenario::{Scenario, ScenarioId};
 use assignment::{Assigned, assign};
 use infrastructure::Choice;
 use scenarios::Selection;
+use shape::Shapes;
 pub(crate) use size::MAX_USERS;
 use size::Size;
 use timing::Timing;
@@ -103,8 +105,11 @@ struct Basis {
     kubernetes_size: KubernetesSize,
     scenarios: Vec<Assigned>,
     left_out: Vec<LeftOut>,
-    /// Requested size, before any reduction.
+    /// Size by the plan's settings, before any reduction.
     size: Size,
+    /// Shapes of the scenarios.
+    shapes: Shapes,
+    seed: u64,
 }
 
 impl Resolver<'_> {
@@ -126,18 +131,17 @@ impl Resolver<'_> {
         // Usage errors are shown in the order of these calls.
         let server_env = self.server_env();
         self.check_plan_name();
-        let users = self.typed_users();
         self.check_settings();
-        let iterations = self.typed_iterations();
         let timing = self.timing();
         let server = self.server();
         let sky = self.sky(&server);
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
         let kubernetes_size = self.kubernetes_size();
-        let size = self.size(users, iterations);
+        let size = self.size();
         let Selection { scenarios, left_out } = self.scenarios(&server, &infrastructure);
         self.unused_flags(&server, &infrastructure, &scenarios);
+        let (shapes, seed) = (self.shapes(&scenarios), self.seed());
         let rule = match self.names_scenarios() {
             // The plan's rule is for the plan's scenarios.
             true => InfraAssignment::All,
@@ -157,6 +161,8 @@ impl Resolver<'_> {
             scenarios,
             left_out,
             size,
+            shapes,
+            seed,
         }
     }
 
@@ -168,8 +174,9 @@ impl Resolver<'_> {
             infrastructure: &basis.infrastructure.chosen,
             kubernetes_size: basis.kubernetes_size,
         };
-        let size = basis.size.reduced(reduction);
-        let mut scenarios: Vec<_> = basis.scenarios.iter().map(|one| size.plan(one)).collect();
+        let shape = |one: &Assigned| basis.shapes.get(&one.id);
+        let size = |one| basis.size.plan(one, shape(one), reduction);
+        let mut scenarios: Vec<_> = basis.scenarios.iter().map(size).collect();
         let memory_floor = self.memory_floor();
         let capacity = self.capacity(&mut scenarios, memory_floor, local);
         // Depends on the concurrency, which `capacity` may have reduced.
@@ -218,6 +225,7 @@ impl Resolver<'_> {
             upstream_figures: request.upstream_figures,
             budgets: basis.budgets.clone(),
             memory_floor,
+            seed: basis.seed,
             validity: ValidityLimits {
                 send_lateness_p99: config.validity.send_lateness_p99,
                 profiler_gap: config.validity.profiler_gap,

@@ -7,7 +7,7 @@ use super::size::MAX_ITERATIONS;
 use crate::config::suggest;
 
 /// Upper bound of configured times. Far longer ones would overflow when added to an instant.
-const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(super) const LONGEST_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Resolver<'_> {
     /// Checks that the plan exists in the file. The default plan may be missing in a file without

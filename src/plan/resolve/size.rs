@@ -2,8 +2,10 @@
 
 use super::Resolver;
 use super::assignment::Assigned;
+use super::shape::{Form, Shaped, with_warm_up};
 use crate::plan::{PlannedScenario, Reduction};
 use crate::scenario::{Scenario, ScenarioKind};
+use crate::shape::{LoadShape, Model, Stage, Timed};
 
 /// Maximum number of users of one scenario: a larger one is most likely a typing error, since
 /// each user may need a server process.
@@ -29,22 +31,14 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Size of the reduced load.
-    pub(super) fn reduced(self, reduction: Reduction) -> Self {
-        let Users { api, cli, infra } = self.users;
-        Self {
-            users: Users {
-                api: reduction.users(api),
-                cli: reduction.users(cli),
-                infra: reduction.users(infra),
-            },
-            iterations: reduction.iterations(self.iterations),
-            infra_iterations: reduction.iterations(self.infra_iterations),
-        }
-    }
-
-    /// Entry of a scenario in a plan of this size.
-    pub(super) fn plan(self, Assigned { id, infras }: &Assigned) -> PlannedScenario {
+    /// Entry of a scenario in a plan of this size, reduced by `reduction`. Only a burst is
+    /// reduced: other shapes take the time that they are given.
+    pub(super) fn plan(
+        self,
+        Assigned { id, infras }: &Assigned,
+        shaped: Option<&Shaped>,
+        reduction: Reduction,
+    ) -> PlannedScenario {
         let (id, infras) = (*id, infras.clone());
         let takes_infrastructure = Scenario::of(id).needs.takes_infrastructure();
         let (users, iterations) = match id.kind() {
@@ -53,10 +47,34 @@ impl Size {
             ScenarioKind::Api => (self.users.api, self.iterations),
             ScenarioKind::Cli => (self.users.cli, self.iterations),
         };
+        let Shaped { users: of_scenario, form } = shaped.cloned().unwrap_or_default();
+        let users = of_scenario.unwrap_or(users);
         // Users are per infra. Without an infra the count is 0, which must not make 0 users.
         let count = u32::try_from(infras.len().max(1)).unwrap_or(u32::MAX);
-        let users = users.saturating_mul(count);
-        PlannedScenario { id, users, iterations, concurrency: users, infras }
+        let on_all = |users: u32| users.saturating_mul(count);
+        let (users, shape) = match form {
+            Form::Burst(of_scenario) => {
+                let iterations = reduction.iterations(of_scenario.unwrap_or(iterations));
+                (on_all(reduction.users(users)), LoadShape::Burst { iterations })
+            }
+            Form::Loop { time, pause, warm_up, graceful_stop } => {
+                let stages = with_warm_up(on_all(users), time, warm_up);
+                let model = Model::Users { stages, pause };
+                (on_all(users), LoadShape::Timed(Timed { model, warm_up, graceful_stop }))
+            }
+            Form::Stages(mut timed) => {
+                let mut most = 0;
+                if let Model::Users { stages, .. } = &mut timed.model {
+                    stages.iter_mut().for_each(|stage: &mut Stage<u32>| {
+                        stage.level = on_all(stage.level);
+                        most = most.max(stage.level);
+                    });
+                }
+                (most, LoadShape::Timed(timed))
+            }
+            Form::Arrivals(timed, max_in_flight) => (max_in_flight, LoadShape::Timed(timed)),
+        };
+        PlannedScenario { id, users, shape, concurrency: users, infras }
     }
 }
 
@@ -82,16 +100,25 @@ impl Resolver<'_> {
         }
     }
 
-    /// Requested size: values of flags, and the plan's settings for the rest.
-    pub(super) fn size(&mut self, users: Option<u32>, iterations: Option<u32>) -> Size {
-        let users = match users {
-            Some(typed) => Users { api: typed, cli: typed, infra: typed },
-            None => self.users_of_plan(),
-        };
+    pub(super) fn typed_max_in_flight(&mut self) -> Option<u32> {
+        self.count("--max-in-flight", self.request.max_in_flight.as_deref(), MAX_USERS)
+    }
+
+    /// Seed of everything that is drawn at random.
+    pub(super) fn seed(&mut self) -> u64 {
+        let Some(text) = self.request.seed.as_deref() else { return self.settings.seed };
+        text.trim().parse().unwrap_or_else(|_| {
+            self.error(format!("--seed: expected a whole number, got `{text}`"));
+            self.settings.seed
+        })
+    }
+
+    /// Size by the plan's settings, of scenarios whose users and iterations are set nowhere else.
+    pub(super) fn size(&mut self) -> Size {
         Size {
-            users,
-            iterations: iterations.unwrap_or(self.settings.iterations),
-            infra_iterations: iterations.unwrap_or(self.settings.infra_iterations),
+            users: self.users_of_plan(),
+            iterations: self.settings.iterations,
+            infra_iterations: self.settings.infra_iterations,
         }
     }
 

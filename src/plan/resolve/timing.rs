@@ -28,7 +28,9 @@ impl Resolver<'_> {
     /// reduced.
     pub(super) fn timing(&mut self) -> Timing {
         let (request, settings) = (self.request, self.settings);
-        let is_sized = request.users.is_some() || request.iterations.is_some();
+        let sizes =
+            [&request.users, &request.iterations, &request.time, &request.rate, &request.stages];
+        let is_sized = sizes.into_iter().any(Option::is_some);
         let by_default = match request.users {
             Some(_) => RampSetting::BURST,
             None => settings.ramp,

@@ -51,7 +51,7 @@ fn a_slower_machine_runs_all_scenarios_with_a_reduced_load() {
     assert_eq!(slowest.fit.unwrap().left_out, Reduction { one_iteration: true, halvings: 1 });
     let ids = |plan: &LoadPlan| plan.scenarios.iter().map(|s| s.id).collect::<Vec<_>>();
     assert_eq!(ids(&slowest), ids(&quick));
-    assert!(slowest.scenarios.iter().all(|s| (s.users, s.iterations) == (1, 1)));
+    assert!(slowest.scenarios.iter().all(|s| (s.users, s.shape.iterations()) == (1, Some(1))));
 }
 
 #[rstest]
@@ -61,7 +61,7 @@ fn a_slower_machine_runs_all_scenarios_with_a_reduced_load() {
 fn a_load_of_a_requested_size_is_not_reduced(#[case] request: LoadRequest) {
     let plan = resolved(&request, &machine_of(60.0, 1));
     assert_eq!(plan.fit, None);
-    assert_eq!(plan.scenario(ScenarioId::ApiStatus).unwrap().iterations, 2);
+    assert_eq!(plan.scenario(ScenarioId::ApiStatus).unwrap().shape.iterations(), Some(2));
 }
 
 #[rstest]

@@ -78,10 +78,26 @@ pub enum Ended {
     TimedOut,
 }
 
-/// Segment of a scenario: one synchronized iteration of all its users.
+/// Kind of a segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentKind {
+    /// Synchronized iteration of all users.
+    #[default]
+    Iteration,
+    /// Beginning of a load that lasts for a time, not subject to thresholds.
+    WarmUp,
+    /// Stage of a load that lasts for a time, as text: `50 for 5m`.
+    Stage(String),
+}
+
+/// Segment of a scenario: one synchronized iteration of all its users, or one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SegmentOutcome {
+    /// Kind of the segment.
+    #[serde(default)]
+    pub kind: SegmentKind,
     /// Scheduled start of the iterations.
     pub began: Timestamp,
     /// End of the last iteration.
@@ -102,6 +118,12 @@ pub struct SegmentOutcome {
     /// count and in no latency, since they are no evidence about the server.
     #[serde(default)]
     pub client_failed: u64,
+    /// Number of arrivals without a start, since as many iterations were active as may be.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Number of iterations that still ran when the time of the load was over.
+    #[serde(default)]
+    pub interrupted: u64,
     /// Failures and expected errors, by type.
     pub tally: Tally,
     /// Latencies from the scheduled start of an iteration to its last response, failed
@@ -119,6 +141,7 @@ impl SegmentOutcome {
     /// Segment before the start of its iterations.
     pub fn begin(at: Timestamp, scheduled: u64) -> Self {
         Self {
+            kind: SegmentKind::Iteration,
             began: at,
             ended: at,
             scheduled,
@@ -127,6 +150,8 @@ impl SegmentOutcome {
             unjudged: 0,
             failed: 0,
             client_failed: 0,
+            dropped: 0,
+            interrupted: 0,
             tally: Tally::default(),
             iteration_duration: Latencies::default(),
             steps: BTreeMap::new(),

@@ -75,6 +75,45 @@ pub struct LoadRequest {
     #[arg(long, value_name = "auto|TIME", allow_hyphen_values = true)]
     pub ramp: Option<String>,
 
+    /// Run for this time: each user starts an iteration when the one before has ended, or
+    /// iterations arrive at --rate.
+    #[arg(id = "for", long = "for", value_name = "TIME", allow_hyphen_values = true)]
+    #[serde(rename = "for")]
+    pub time: Option<String>,
+
+    /// Pause between two iterations of a user, with --for: a time, or a range such as 1s..3s.
+    #[arg(long, value_name = "TIME|A..B", allow_hyphen_values = true)]
+    pub pause: Option<String>,
+
+    /// Start iterations at this rate, such as 20/s or 30/m, whatever the server does; latencies
+    /// count from the scheduled start. With --for.
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
+    pub rate: Option<String>,
+
+    /// Most iterations at a time with --rate; further arrivals are dropped and counted
+    /// [default: 500, or what memory carries].
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub max_in_flight: Option<String>,
+
+    /// Stages of users or of a rate: `50 in 2m, 50 for 5m, 0 in 1m` ramps up, holds and ramps
+    /// down; `20/s for 2m` is a rate.
+    #[arg(long, value_name = "STAGES", allow_hyphen_values = true)]
+    pub stages: Option<String>,
+
+    /// Leave the iterations of this time at the beginning out of thresholds; with --for it comes
+    /// before that time.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub warm_up: Option<String>,
+
+    /// Time that running iterations get at the end of --for or --stages; then they are
+    /// interrupted [default: 30s].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub graceful_stop: Option<String>,
+
+    /// Seed of everything that is drawn at random, such as pauses [default: the plan's].
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub seed: Option<String>,
+
     /// Reduce the load if it would take longer than this: iterations first, then users
     /// [default: the plan's; with -n or --iterations, off].
     #[arg(long, value_name = "off|TIME", allow_hyphen_values = true)]

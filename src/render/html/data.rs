@@ -40,7 +40,7 @@ pub(super) struct ScenarioSpans {
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct SegmentSpan {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// Name of the colour.
     pub(super) look: &'static str,
     pub(super) from: f64,
@@ -131,7 +131,7 @@ impl Axis {
                     .segments
                     .iter()
                     .map(|segment| SegmentSpan {
-                        name: scenario.start_name(segment),
+                        name: scenario.segment_name(segment).to_owned(),
                         look: latency::look(segment.start),
                         from: self.seconds(segment.began),
                         to: self.seconds(segment.ended),

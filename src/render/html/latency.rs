@@ -28,7 +28,7 @@ pub(super) struct Distribution {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct SegmentCounts {
-    name: &'static str,
+    name: String,
     /// Name of the colour.
     look: &'static str,
     /// Buckets and their counts. A bucket is a tenth of a decade of microseconds.
@@ -39,7 +39,7 @@ struct SegmentCounts {
 #[derive(Debug)]
 pub(super) struct Strip {
     pub(super) scenario: String,
-    pub(super) segment: &'static str,
+    pub(super) segment: String,
     /// Name of the colour.
     pub(super) look: &'static str,
     /// Figures of the row as text, for the tooltip and for screen readers.
@@ -72,7 +72,7 @@ pub(super) const fn look(start: Start) -> &'static str {
 /// Legend of the segments in the report: names of colours, and their meanings.
 pub(super) fn looks(report: &Report) -> Vec<(&'static str, &'static str)> {
     const ALL: [(Start, &str); 3] = [
-        (Start::Cold, "cold, or the only iteration"),
+        (Start::Cold, "cold, or the only iteration or stage"),
         (Start::Warm, "warm"),
         (Start::Unknown, "unknown start: the server was not restarted"),
     ];
@@ -108,7 +108,7 @@ pub(super) fn strips(report: &Report) -> Strips {
         let stats = segment.iteration_duration?;
         Some(Strip {
             scenario: scenario.id.to_string(),
-            segment: scenario.start_name(segment),
+            segment: scenario.segment_name(segment).to_owned(),
             look: look(segment.start),
             figures: figures(&stats),
             min: at(stats.min),
@@ -168,7 +168,7 @@ pub(super) fn steps(report: &Report) -> Option<Table> {
         for (step, stats) in &segment.steps {
             let names = [
                 scenario.id.to_string(),
-                scenario.start_name(segment).to_owned(),
+                scenario.segment_name(segment).to_owned(),
                 step.clone(),
                 stats.count.to_string(),
             ];
@@ -236,7 +236,7 @@ pub(super) fn errors(report: &Report) -> Option<Table> {
 /// Latency distributions of all scenarios and steps.
 pub(super) fn distributions(data: &ChartData) -> Vec<Distribution> {
     let counts = |segment: &analysis::SegmentCounts| SegmentCounts {
-        name: segment.name,
+        name: segment.name.clone(),
         look: look(segment.start),
         counts: segment.counts.clone(),
     };

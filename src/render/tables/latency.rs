@@ -23,11 +23,15 @@ pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
         return None;
     }
     let per_second = ScenarioMetric::Throughput.row().heading;
-    let columns = ["scenario", "start", "iterations", "expected", "failed", per_second];
-    let headings: Vec<&str> = columns.into_iter().chain(headings()).collect();
+    let lost = Lost::of(report);
+    let columns = ["scenario", "start", "iterations", "expected", "failed"];
+    let columns = columns.into_iter().chain(lost.headings()).chain([per_second]);
+    let headings: Vec<&str> = columns.chain(headings()).collect();
     let mut table = Table::new(&headings, 2);
     for scenario in &report.scenarios {
-        table.rows.extend(scenario.segments.iter().map(|segment| iterations_of(scenario, segment)));
+        table
+            .rows
+            .extend(scenario.segments.iter().map(|segment| iterations_of(scenario, segment, lost)));
         if scenario.segments.is_empty() {
             let mut row = vec![Cell::plain(scenario.id), Cell::plain("none")];
             row.resize_with(headings.len(), Cell::blank);
@@ -37,7 +41,34 @@ pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
     Some(table)
 }
 
-fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell> {
+/// Iterations without a result that a report has, each a column of its own.
+#[derive(Clone, Copy)]
+struct Lost {
+    dropped: bool,
+    interrupted: bool,
+}
+
+impl Lost {
+    fn of(report: &Report) -> Self {
+        Self {
+            dropped: report.scenarios.iter().any(|scenario| scenario.dropped() > 0),
+            interrupted: report.scenarios.iter().any(|scenario| scenario.interrupted() > 0),
+        }
+    }
+
+    fn headings(self) -> impl Iterator<Item = &'static str> {
+        let dropped = self.dropped.then_some("dropped");
+        dropped.into_iter().chain(self.interrupted.then_some("interrupted"))
+    }
+
+    fn cells(self, segment: &SegmentReport) -> impl Iterator<Item = Cell> {
+        let dropped = self.dropped.then(|| Cell::plain(segment.dropped));
+        let interrupted = self.interrupted.then(|| Cell::plain(segment.interrupted));
+        dropped.into_iter().chain(interrupted)
+    }
+}
+
+fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport, lost: Lost) -> Vec<Cell> {
     let completed = segment.completed();
     let iterations = match completed == segment.scheduled {
         true => completed.to_string(),
@@ -45,7 +76,7 @@ fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell
     };
     let counts = [
         Cell::plain(scenario.id),
-        Cell::plain(scenario.start_name(segment)),
+        Cell::plain(scenario.segment_name(segment)),
         Cell::Plain(iterations),
         match segment.unjudged {
             0 => Cell::plain(segment.expected_errors),
@@ -59,7 +90,7 @@ fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport) -> Vec<Cell
     let rate = Cell::measured(segment.measured(ScenarioMetric::Throughput));
     let stats = segment.iteration_duration.as_ref();
     let figures = latencies().map(|statistic| shown(stats, statistic));
-    counts.into_iter().chain([rate]).chain(figures).collect()
+    counts.into_iter().chain(lost.cells(segment)).chain([rate]).chain(figures).collect()
 }
 
 /// Scenarios without the health probe, one row each; `None` if no iteration ran.
@@ -103,7 +134,9 @@ pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
         table.rows.push(row);
     }
     if !known(Start::Unknown) {
-        table.notes.push("cold: first iteration, executors start; warm: last one".to_owned());
+        table
+            .notes
+            .push("cold: first iteration or stage, executors start; warm: last one".to_owned());
     }
     Some(table)
 }

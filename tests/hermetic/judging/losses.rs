@@ -85,7 +85,10 @@ fn a_missing_start_of_a_phase_is_inconclusive(#[case] phase: Phase) {
 #[test]
 fn a_missing_segment_is_inconclusive() {
     let change = |run: &mut Evidence| {
-        run.plan.scenarios.iter_mut().for_each(|planned| planned.iterations = 2);
+        run.plan
+            .scenarios
+            .iter_mut()
+            .for_each(|planned| planned.shape = skyload::shape::LoadShape::Burst { iterations: 2 });
     };
     assert_verdict(change, Verdict::Inconclusive, "api:status: outcome file has 4 of");
 }

@@ -19,5 +19,6 @@ pub(crate) mod pages;
 mod profiles;
 mod recommending;
 mod server_profiles;
+mod shapes;
 pub(crate) mod texts;
 mod verdicts;

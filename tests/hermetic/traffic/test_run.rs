@@ -18,6 +18,7 @@ use skyload::record::outcome::{ScenarioOutcome, SegmentOutcome};
 use skyload::record::request::LoadRequest;
 use skyload::record::{RunDir, RunFacts, Version, write_json};
 use skyload::scenario::{Scenario, ScenarioId};
+use skyload::shape::LoadShape;
 use skyload::traffic::{self, TrafficError};
 use skyload::units::ByteSize;
 use tempfile::TempDir;
@@ -57,7 +58,7 @@ impl TestRun {
             .map(|&id| PlannedScenario {
                 id,
                 users: 3,
-                iterations: 1,
+                shape: LoadShape::SINGLE,
                 concurrency: 3,
                 infras: Vec::new(),
             })
@@ -109,7 +110,9 @@ impl TestRun {
     /// Changes the number of iterations of each user.
     pub(super) fn iterations(self, iterations: u32) -> Self {
         self.with_plan(|plan| {
-            plan.scenarios.iter_mut().for_each(|scenario| scenario.iterations = iterations)
+            plan.scenarios
+                .iter_mut()
+                .for_each(|scenario| scenario.shape = LoadShape::Burst { iterations })
         })
     }
 

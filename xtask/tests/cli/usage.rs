@@ -55,6 +55,14 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
     &["--server", "http://127.0.0.1:9", "--peaks", "sampled"],
     &["--peaks: peaks of a remote server are read on its machine", "`cargo xtask profile` there"],
 )]
+#[case::an_arrival_rate_with_users(
+    &["--api", "status", "-n", "3", "--rate", "2/s", "--for", "1m", "--graceful-stop", "x"],
+    &["--rate with -n: an arrival rate has no users", "--graceful-stop: expected a time"],
+)]
+#[case::stages_that_are_none(
+    &["--api", "status", "--stages", "50 in 2m, 20/s for 1m"],
+    &["--stages: expected stages of users or of a rate, not mixed, got `50 in 2m, 20/s for 1m`"],
+)]
 #[case::an_infra_without_launches(
     &["--api", "status", "-c", "loopback"],
     &["-c loopback: no selected scenario launches anything", "such as `-r launch`"],

@@ -14,7 +14,7 @@ use skyload::env;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::infrastructure::Infrastructure;
 use skyload::limits::{Cpus, MachineLimits, MemoryGroups};
-use skyload::plan::{LeftOut, LoadPlan, Machine, UsageErrors};
+use skyload::plan::{LeftOut, LoadPlan, Machine, PlannedScenario, UsageErrors};
 use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
@@ -45,7 +45,7 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
         .iter()
         .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
     let iterations: u64 =
-        launching.map(|planned| u64::from(planned.users) * u64::from(planned.iterations)).sum();
+        launching.map(|planned| planned.iterations().unwrap_or(u64::from(planned.users))).sum();
     let launches = iterations + plan.shared_resources().len() as u64;
     if launches == 0 {
         return Ok(());
@@ -98,9 +98,9 @@ fn announce_left_out(plan: &LoadPlan, progress: Progress) {
 pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     let capacity = &plan.capacity;
     let loads = || plan.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
-    let users: u64 = loads().map(|scenario| u64::from(scenario.users)).sum();
-    let iterations: u64 =
-        loads().map(|scenario| u64::from(scenario.users) * u64::from(scenario.iterations)).sum();
+    let of_users = loads().filter(|scenario| !scenario.shape.is_open());
+    let users: u64 = of_users.map(|scenario| u64::from(scenario.users)).sum();
+    let iterations: Option<u64> = loads().map(PlannedScenario::iterations).sum();
     let probe = match plan.scenario(ScenarioId::ProbeHealth) {
         Some(_) => format!(", health probe at {}/s", plan.probe_rate),
         None => String::new(),
@@ -109,34 +109,19 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),
     };
+    let counts = [
+        Some(of(loads().count() as u64, "scenario")),
+        (users > 0).then(|| of(users, "user")),
+        // Of a load that lasts for a time, the server decides how many there are.
+        iterations.map(|iterations| of(iterations, "iteration")),
+    ];
     progress.note(format!(
-        "Plan {}: {}, {}, {}{probe}{}",
+        "Plan {}: {}{probe}{}",
         plan.name,
-        of(loads().count() as u64, "scenario"),
-        of(users, "user"),
-        of(iterations, "iteration"),
+        counts.into_iter().flatten().collect::<Vec<_>>().join(", "),
         if progress.is_verbose() { "" } else { " (list with -v)" }
     ));
-    let names: Vec<String> = plan
-        .scenarios
-        .iter()
-        .map(|scenario| {
-            let iterations = match scenario.iterations {
-                1 => String::new(),
-                iterations => format!(" x{iterations}"),
-            };
-            match scenario.concurrency {
-                concurrency if concurrency < scenario.users => {
-                    format!(
-                        "{} {}{iterations} (concurrency {concurrency})",
-                        scenario.id, scenario.users
-                    )
-                }
-                _ => format!("{} {}{iterations}", scenario.id, scenario.users),
-            }
-        })
-        .collect();
-    progress.detail(format!("Users x iterations: {}", names.join(", ")));
+    announce_shapes(plan, progress);
     match (&plan.infrastructure, &plan.without_infrastructure) {
         (Infrastructure::None, Some(reason)) => {
             progress.note(format!("Nothing is launched: {reason}"));
@@ -178,6 +163,47 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
             "Concurrency reduced to fit memory: all users need about {:.1} GiB",
             as_gib(capacity.wanted)
         ));
+    }
+}
+
+/// Prints the users and iterations of bursts, and the shapes of all other loads.
+fn announce_shapes(plan: &LoadPlan, progress: Progress) {
+    let with_concurrency = |scenario: &PlannedScenario, text: String| match scenario.concurrency {
+        concurrency if concurrency < scenario.users => {
+            format!("{text} (concurrency {concurrency})")
+        }
+        _ => text,
+    };
+    let burst = |scenario: &PlannedScenario| {
+        let text = match scenario.shape.iterations()? {
+            1 => format!("{} {}", scenario.id, scenario.users),
+            iterations => format!("{} {} x{iterations}", scenario.id, scenario.users),
+        };
+        Some(with_concurrency(scenario, text))
+    };
+    let bursts: Vec<String> = plan.scenarios.iter().filter_map(burst).collect();
+    progress.detail(format!("Users x iterations: {}", bursts.join(", ")));
+    // Flags give all scenarios one shape.
+    let mut by_shape: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for scenario in plan.scenarios.iter().filter(|one| one.shape.timed().is_some()) {
+        let shape = match scenario.shape.most_per_second() {
+            None => with_concurrency(scenario, scenario.shape.to_string()),
+            Some(rate) => {
+                let longest = f64::from(scenario.concurrency) / rate;
+                format!(
+                    "{}, at most {} iterations at a time: arrivals are dropped if iterations take \
+                     longer than {longest:.1} s",
+                    scenario.shape, scenario.concurrency
+                )
+            }
+        };
+        by_shape.entry(shape).or_default().push(scenario.id.to_string());
+    }
+    for (shape, ids) in by_shape {
+        progress.note(format!("Load of {}: {shape}", ids.join(", ")));
+    }
+    if plan.draws() {
+        progress.note(format!("Seed: {} (--seed {})", plan.seed, plan.seed));
     }
 }
 

@@ -1,0 +1,171 @@
+//! Shapes of scenarios, from flags, the plan's settings for a scenario, and those of the plan.
+//!
+//! The first of these places that names a shape decides it. A setting that no scenario uses is a
+//! usage error, since its author expects an effect.
+
+mod layer;
+mod stack;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::Resolver;
+use crate::config::ShapeSettings;
+use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::shape::{Change, LoadShape, Pause, Stage, Timed};
+use layer::{Key, Layer, Place};
+use stack::Stack;
+
+/// Time that running iterations get by default.
+const GRACEFUL_STOP: Duration = Duration::from_secs(30);
+
+/// Most iterations of an arrival rate at a time, by default; fewer where memory carries fewer.
+const MAX_IN_FLIGHT: u32 = 500;
+
+/// Shape of a scenario, before the number of users is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Shaped {
+    /// Number of users; `None` for the plan's.
+    pub(super) users: Option<u32>,
+    /// Form of the load.
+    pub(super) form: Form,
+}
+
+/// Form of a load.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Form {
+    /// Synchronized iterations; `None` for the plan's number.
+    Burst(Option<u32>),
+    /// Closed loop of all users.
+    Loop { time: Duration, pause: Pause, warm_up: Duration, graceful_stop: Duration },
+    /// Load in stages.
+    Stages(Timed),
+    /// Arrivals, with the most iterations at a time.
+    Arrivals(Timed, u32),
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self::Burst(None)
+    }
+}
+
+/// Shapes of all scenarios that do not have the plan's default.
+pub(super) type Shapes = BTreeMap<ScenarioId, Shaped>;
+
+impl Resolver<'_> {
+    /// Shapes of the selected scenarios.
+    pub(super) fn shapes(&mut self, scenarios: &[ScenarioId]) -> Shapes {
+        let (flags, before) = (self.typed_shape(), self.errors.len());
+        let plan = Layer { place: Place::Plan, settings: self.settings.shape() };
+        let flags = Layer { place: Place::Flags, settings: flags };
+        let loads = scenarios.iter().filter(|id| id.kind() != ScenarioKind::Probe);
+        let stacks: Vec<(ScenarioId, Vec<Layer>)> = loads
+            .map(|id| {
+                let of_scenario = self.settings.scenarios.get(&id.to_string());
+                let of_scenario = of_scenario.map(|settings| Layer {
+                    place: Place::Scenario(id.to_string()),
+                    settings: settings.clone(),
+                });
+                (
+                    *id,
+                    [flags.clone()].into_iter().chain(of_scenario).chain([plan.clone()]).collect(),
+                )
+            })
+            .collect();
+        let mut places: BTreeMap<Place, Layer> = BTreeMap::new();
+        for layer in stacks.iter().flat_map(|(_, stack)| stack).chain([&flags]) {
+            places.entry(layer.place.clone()).or_insert_with(|| layer.clone());
+        }
+        self.errors.extend(places.values().flat_map(Layer::errors));
+        // Other errors would only repeat these.
+        if self.errors.len() > before {
+            return Shapes::new();
+        }
+        let (mut shapes, mut used) = (Shapes::new(), BTreeSet::new());
+        for (id, stack) in &stacks {
+            match (Stack { layers: stack, used: &mut used }).shape() {
+                Ok(shaped) => {
+                    shapes.insert(*id, shaped);
+                }
+                Err(error) => self.error(format!("{id}: {error}")),
+            }
+        }
+        if self.errors.len() == before && !stacks.is_empty() {
+            self.unused_ramp(&shapes);
+            for layer in places.values() {
+                let unused =
+                    layer.keys().filter(|key| !used.contains(&(layer.place.clone(), *key)));
+                self.errors.extend(unused.map(|key| unused_error(layer, key)));
+            }
+        }
+        shapes
+    }
+
+    /// Adds an error for a typed ramp that spreads no starts.
+    fn unused_ramp(&mut self, shapes: &Shapes) {
+        let is_ramped = |shaped: &Shaped| match &shaped.form {
+            Form::Burst(_) | Form::Loop { .. } => true,
+            Form::Stages(timed) => LoadShape::Timed(timed.clone()).is_ramped(),
+            Form::Arrivals(..) => false,
+        };
+        if self.request.ramp.is_some() && !shapes.values().any(is_ramped) {
+            self.error(
+                "--ramp: no selected scenario begins with all of its users; use stages, such as \
+                 `--stages '50 in 2m'`, or remove it"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Shape that flags set.
+    fn typed_shape(&mut self) -> ShapeSettings {
+        let request = self.request;
+        ShapeSettings {
+            users: self.typed_users(),
+            iterations: self.typed_iterations(),
+            time: self.time("--for", request.time.as_deref()),
+            pause: self.parsed("--pause", request.pause.as_deref()),
+            rate: self.parsed("--rate", request.rate.as_deref()),
+            max_in_flight: self.typed_max_in_flight(),
+            stages: self.parsed("--stages", request.stages.as_deref()),
+            warm_up: self.time("--warm-up", request.warm_up.as_deref()),
+            graceful_stop: self.time("--graceful-stop", request.graceful_stop.as_deref()),
+        }
+    }
+
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        flag: &str,
+        text: Option<&str>,
+    ) -> Option<T> {
+        let parsed = text?.parse();
+        parsed.map_err(|error| self.error(format!("{flag}: {error}"))).ok()
+    }
+
+    fn time(&mut self, flag: &str, text: Option<&str>) -> Option<Duration> {
+        let text = text?;
+        let time = humantime::parse_duration(text.trim());
+        let expected = "a time, such as `30s` or `5m`";
+        time.map_err(|_| self.error(format!("{flag}: expected {expected}, got `{text}`"))).ok()
+    }
+}
+
+/// Stages of a level that is held for a time, after a warm-up if there is one.
+pub(super) fn with_warm_up<T: Copy>(level: T, time: Duration, warm_up: Duration) -> Vec<Stage<T>> {
+    let stage = |time| Stage { level, change: Change::Hold, time };
+    [warm_up, time].into_iter().filter(|time| !time.is_zero()).map(stage).collect()
+}
+
+fn unused_error(layer: &Layer, key: Key) -> String {
+    let needs = match key {
+        Key::Pause => "is a closed loop; add a time (--for)",
+        Key::MaxInFlight => "has an arrival rate; add one (--rate)",
+        Key::WarmUp | Key::GracefulStop => "lasts for a time; add one (--for)",
+        Key::Users | Key::Iterations | Key::Time | Key::Rate | Key::Stages => "uses it",
+    };
+    format!("{}: no selected scenario {needs}, or remove it", layer.name(key))
+}

@@ -1,0 +1,171 @@
+use rstest::rstest;
+
+use crate::config::Config;
+use crate::plan::resolve::tests::MACHINE;
+use crate::plan::{LoadPlan, Machine, UsageErrors};
+use crate::record::request::LoadRequest;
+use crate::scenario::ScenarioId;
+use crate::units::ByteSize;
+
+/// Plan of these flags, `--` and a name each, with a value.
+fn plan(flags: &[(&str, &str)], file: &str) -> Result<LoadPlan, UsageErrors> {
+    let text = |name: &str| {
+        let found = flags.iter().find(|(flag, _)| *flag == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    let request = LoadRequest {
+        api: vec![text("api").unwrap_or_else(|| "status".to_owned())],
+        infra: vec!["none".to_owned()],
+        users: text("users"),
+        iterations: text("iterations"),
+        time: text("for"),
+        pause: text("pause"),
+        rate: text("rate"),
+        max_in_flight: text("max-in-flight"),
+        stages: text("stages"),
+        warm_up: text("warm-up"),
+        graceful_stop: text("graceful-stop"),
+        ramp: text("ramp"),
+        seed: text("seed"),
+        ..LoadRequest::default()
+    };
+    LoadPlan::resolve(&request, &Config::parse(file, "file").unwrap(), &MACHINE)
+}
+
+fn shape(flags: &[(&str, &str)], file: &str) -> String {
+    let plan = plan(flags, file).unwrap();
+    let planned = plan.scenario(ScenarioId::ApiStatus).unwrap();
+    format!("{} users, {}", planned.users, planned.shape)
+}
+
+fn errors(flags: &[(&str, &str)], file: &str) -> Vec<String> {
+    let UsageErrors(errors) = plan(flags, file).unwrap_err();
+    errors
+}
+
+#[rstest]
+#[case::burst(&[("users", "3")], "3 users, 2 iterations")]
+#[case::iterations(&[("iterations", "4")], "5 users, 4 iterations")]
+#[case::closed_loop(&[("users", "3"), ("for", "5m")], "3 users, 3 for 5m")]
+#[case::pause(
+    &[("users", "3"), ("for", "5m"), ("pause", "1s..2s")],
+    "3 users, 3 for 5m, pause 1s..2s"
+)]
+#[case::warm_up(
+    &[("users", "3"), ("for", "5m"), ("warm-up", "30s")],
+    "3 users, 3 for 30s, 3 for 5m, warm-up 30s"
+)]
+#[case::rate(&[("rate", "20/s"), ("for", "2m")], "500 users, 20/s for 2m")]
+#[case::cap(&[("rate", "20/s"), ("for", "2m"), ("max-in-flight", "9")], "9 users, 20/s for 2m")]
+#[case::stages(
+    &[("stages", "5 in 2m, 7 for 5m, 0 in 1m")],
+    "7 users, 5 in 2m, 7 for 5m, 0 in 1m"
+)]
+#[case::stages_of_a_rate(&[("stages", "5/s in 2m")], "500 users, 5/s in 2m")]
+fn flags_name_a_shape(#[case] flags: &[(&str, &str)], #[case] expected: &str) {
+    assert_eq!(shape(flags, ""), expected);
+}
+
+const RATE: &str = "[plans.default.scenarios.\"api:status\"]\nrate = \"20/s\"\nfor = \"1m\"\n";
+
+#[rstest]
+#[case::of_the_plan("[plans.default]\nfor = \"1m\"\nusers = 4\n", "4 users, 4 for 1m")]
+#[case::of_a_scenario(RATE, "500 users, 20/s for 1m")]
+#[case::of_another_scenario(
+    "[plans.default.scenarios.\"api:validate\"]\nusers = 9\n",
+    "5 users, 2 iterations"
+)]
+#[case::of_a_scenario_before_the_plan(
+    "[plans.default]\nfor = \"1m\"\n[plans.default.scenarios.\"api:status\"]\niterations = 3\n",
+    "5 users, 3 iterations"
+)]
+#[case::time_of_the_plan(
+    "[plans.default]\nfor = \"3m\"\n[plans.default.scenarios.\"api:status\"]\nrate = \"1/s\"\n",
+    "500 users, 1/s for 3m"
+)]
+fn a_file_names_a_shape(#[case] file: &str, #[case] expected: &str) {
+    assert_eq!(shape(&[], file), expected);
+}
+
+#[test]
+fn a_typed_time_replaces_that_of_a_rate() {
+    assert_eq!(shape(&[("for", "10s")], RATE), "500 users, 20/s for 10s");
+}
+
+#[rstest]
+#[case::rate_and_users(
+    &[("rate", "1/s"), ("for", "1m"), ("users", "3")],
+    &["--rate with -n: an arrival rate has no users; remove one"]
+)]
+#[case::time_and_iterations(
+    &[("for", "1m"), ("iterations", "3")],
+    &["--for with --iterations: a load has a number of iterations or a time; remove one"]
+)]
+#[case::stages_and_all_else(
+    &[("stages", "3 for 1m"), ("users", "3"), ("for", "1m"), ("rate", "1/s")],
+    &["--rate with -n", "--rate with --stages", "--stages with -n", "--stages with --for"]
+)]
+#[case::rate_without_a_time(&[("rate", "1/s")], &["api:status: --rate without a time"])]
+#[case::pause_of_a_burst(&[("pause", "1s")], &["--pause: no selected scenario is a closed loop"])]
+#[case::cap_of_a_burst(&[("max-in-flight", "5")], &["--max-in-flight: no selected scenario has"])]
+#[case::warm_up_of_a_burst(&[("warm-up", "5s")], &["--warm-up: no selected scenario lasts"])]
+#[case::ramp_of_a_rate(
+    &[("rate", "1/s"), ("for", "1m"), ("ramp", "10s")],
+    &["--ramp: no selected scenario begins with all of its users"]
+)]
+#[case::warm_up_of_all_stages(
+    &[("stages", "3 for 1m"), ("warm-up", "1m")],
+    &["warm-up: expected less than the 1m of all stages"]
+)]
+#[case::nothing_in_stages(&[("stages", "0 for 1m")], &["--stages: expected a stage above 0"])]
+#[case::no_time(&[("for", "0s")], &["--for: must be longer than 0s"])]
+#[case::no_rate(&[("rate", "0/s"), ("for", "1m")], &["--rate: must be above 0"])]
+#[case::no_unit(&[("for", "5")], &["--for: expected a time, such as `30s` or `5m`, got `5`"])]
+#[case::not_a_number(&[("rate", "NaN/s"), ("for", "1m")], &["--rate: expected a rate"])]
+#[case::all_at_once(
+    &[("rate", "x"), ("for", "y"), ("max-in-flight", "0"), ("seed", "z")],
+    &["--for: expected", "--rate: expected", "--max-in-flight: expected", "--seed: expected"]
+)]
+fn contradictory_flags_are_usage_errors(#[case] flags: &[(&str, &str)], #[case] expected: &[&str]) {
+    let errors = errors(flags, "");
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+    for (error, expected) in errors.iter().zip(expected) {
+        assert!(error.contains(expected), "{errors:#?}");
+    }
+}
+
+#[rstest]
+#[case::users_for_a_rate(&[("users", "3")], RATE, "-n with an arrival rate of the plan")]
+#[case::time_for_stages(
+    &[("for", "1m")],
+    "[plans.default]\nstages = \"3 for 1m\"\n",
+    "--for with stages of the plan"
+)]
+#[case::a_cap_that_nothing_uses(
+    &[],
+    "[plans.default.scenarios.\"api:status\"]\nmax-in-flight = 3\n",
+    "scenarios.\"api:status\".max-in-flight: no selected scenario has an arrival rate"
+)]
+fn a_setting_without_an_effect_is_a_usage_error(
+    #[case] flags: &[(&str, &str)],
+    #[case] file: &str,
+    #[case] expected: &str,
+) {
+    let errors = errors(flags, file);
+    assert!(errors.len() == 1 && errors[0].contains(expected), "{errors:#?}");
+}
+
+#[test]
+fn memory_limits_the_iterations_of_a_rate_at_a_time() {
+    let machine = Machine { memory_available: ByteSize::gib(8), ..MACHINE };
+    let request = LoadRequest {
+        api: vec!["status".to_owned()],
+        infra: vec!["none".to_owned()],
+        rate: Some("20/s".to_owned()),
+        time: Some("1m".to_owned()),
+        ..LoadRequest::default()
+    };
+    let plan = LoadPlan::resolve(&request, &Config::default(), &machine).unwrap();
+    let planned = plan.scenario(ScenarioId::ApiStatus).unwrap();
+    assert!((5..50).contains(&planned.concurrency), "{planned:?}");
+}

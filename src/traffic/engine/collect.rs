@@ -1,0 +1,141 @@
+//! Collector of results, until a load is over.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+use super::active::ActiveIterations;
+use super::{EndCondition, FinishedIteration, Message};
+use crate::clock::Timeline;
+use crate::record::outcome::{
+    ClientFault, Ended, Failure, SegmentKind, SegmentOutcome, error_type,
+};
+
+/// Collector of the results of one load.
+pub(super) struct Collector<'a, R> {
+    pub(super) timeline: &'a Timeline,
+    pub(super) outcomes: Vec<SegmentOutcome>,
+    pub(super) active: ActiveIterations,
+    /// Adds the result of an iteration to its segment.
+    pub(super) record: R,
+}
+
+impl<R> Collector<'_, R> {
+    /// Collects until the driver and all iterations have ended, or until one of the ends: the
+    /// stop, the time limit, and `interrupt`, if there is one.
+    pub(super) async fn collect<T>(
+        mut self,
+        mut messages: UnboundedReceiver<Message<T>>,
+        end: EndCondition<'_>,
+        interrupt: Option<Instant>,
+    ) -> (Vec<SegmentOutcome>, Ended)
+    where
+        R: FnMut(usize, &mut SegmentOutcome, FinishedIteration<T>),
+    {
+        let mut unfinished: Vec<u64> =
+            self.outcomes.iter().map(|segment| segment.scheduled).collect();
+        let ended = loop {
+            tokio::select! {
+                // An iteration that finished just before an end still counts.
+                biased;
+                message = messages.recv() => match message {
+                    None => break Ended::Finished,
+                    Some(message) => self.add(message, &mut unfinished),
+                },
+                // Iterations that a stop cuts off are not counted: they say nothing about the
+                // server.
+                () = end.stop.requested() => break Ended::Stopped,
+                () = tokio::time::sleep_until(end.limit) => {
+                    for (number, unfinished) in unfinished.into_iter().enumerate() {
+                        let elapsed = self.active.elapsed(number).into_iter();
+                        fail_unfinished(&mut self.outcomes[number], unfinished, elapsed);
+                    }
+                    break Ended::TimedOut;
+                }
+                () = tokio::time::sleep_until(interrupt.unwrap_or(end.limit)) => {
+                    for (segment, unfinished) in self.outcomes.iter_mut().zip(unfinished) {
+                        segment.interrupted = unfinished;
+                    }
+                    break Ended::Finished;
+                }
+            }
+        };
+        let now = self.timeline.now();
+        for (number, segment) in self.outcomes.iter_mut().enumerate() {
+            let was_cut_off = segment.interrupted > 0 || !self.active.elapsed(number).is_empty();
+            // A stage has ended with its last iteration, anything else with the load.
+            if was_cut_off || segment.kind == SegmentKind::Iteration {
+                segment.ended = now;
+            }
+        }
+        (self.outcomes, ended)
+    }
+
+    fn add<T>(&mut self, message: Message<T>, unfinished: &mut [u64])
+    where
+        R: FnMut(usize, &mut SegmentOutcome, FinishedIteration<T>),
+    {
+        match message {
+            Message::Scheduled(number) => {
+                self.outcomes[number].scheduled += 1;
+                unfinished[number] += 1;
+            }
+            Message::Started(number, lateness) => {
+                self.outcomes[number].send_lateness.record(lateness);
+            }
+            Message::Dropped(number) => {
+                self.outcomes[number].dropped += 1;
+                self.outcomes[number].ended = self.timeline.now();
+                unfinished[number] -= 1;
+            }
+            Message::Finished(number, result) => {
+                let segment = &mut self.outcomes[number];
+                segment.ended = self.timeline.now();
+                unfinished[number] -= 1;
+                match result {
+                    Ok(finished) => (self.record)(number, segment, finished),
+                    Err(error) => record_panic(segment, &error),
+                }
+            }
+        }
+    }
+}
+
+/// Counts `unfinished` iterations as failed at the scenario's time limit. The time that an
+/// active one has taken so far, in `elapsed`, is recorded as its duration: without it, a
+/// server that never responds would appear faster than one that does.
+pub(in crate::traffic) fn fail_unfinished(
+    outcome: &mut SegmentOutcome,
+    unfinished: u64,
+    elapsed: impl Iterator<Item = Duration>,
+) {
+    elapsed.for_each(|elapsed| outcome.iteration_duration.record(elapsed));
+    for _ in 0..unfinished {
+        outcome.failed += 1;
+        outcome.tally.add(
+            Failure {
+                step: "iteration".to_owned(),
+                status: None,
+                error_type: error_type::ITERATION_NOT_FINISHED.to_owned(),
+                message: "not finished within the scenario's time limit".to_owned(),
+            },
+            None,
+        );
+    }
+}
+
+/// Counts an iteration that panicked as a failure of the load generator.
+fn record_panic(outcome: &mut SegmentOutcome, error: &JoinError) {
+    outcome.client_failed += 1;
+    outcome.tally.add(
+        Failure {
+            step: "iteration".to_owned(),
+            status: None,
+            error_type: ClientFault::Skyload.name().to_owned(),
+            message: error.to_string(),
+        },
+        None,
+    );
+}

@@ -1,0 +1,135 @@
+//! Load of one scenario: its bursts, or one load that lasts for a time.
+
+use std::rc::Rc;
+
+use super::engine::{
+    ClosedLoad, EndCondition, FinishedIteration, IterationId, Load, OpenLoad, Segments, UserPlan,
+};
+use super::reserve::ReservedFiles;
+use super::{ScenarioContext, TrafficError, api_iteration, cli_iteration};
+use crate::record::outcome::{Ended, SegmentOutcome};
+use crate::scenario::Work;
+use crate::shape::{Arrivals, LoadShape, Model, Pause, Timed, Window, Windows};
+
+/// Runs the load of a scenario, and returns its segments.
+pub(super) async fn run(
+    context: &Rc<ScenarioContext>,
+    end: EndCondition<'_>,
+    reserve: &mut ReservedFiles,
+) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
+    let mut segments = Vec::new();
+    for number in 0..context.planned.shape.synchronized_starts() {
+        // The barrier opens files, for which connections may have left no descriptors.
+        let barrier = context.barrier.arrive_and_wait(context.planned.id, number, end);
+        if !reserve.release_during(barrier).await? {
+            let ended = if end.stop.is_requested() { Ended::Stopped } else { Ended::TimedOut };
+            return Ok((segments, ended));
+        }
+        let (outcomes, ended) = match &context.planned.shape {
+            LoadShape::Burst { .. } => burst(context, number, end).await,
+            LoadShape::Timed(timed) => for_a_time(context, timed, end).await,
+        };
+        segments.extend(outcomes);
+        if ended != Ended::Finished {
+            return Ok((segments, ended));
+        }
+    }
+    Ok((segments, Ended::Finished))
+}
+
+/// Runs one iteration of each user, started together or spread by the run's ramp.
+async fn burst(
+    context: &Rc<ScenarioContext>,
+    number: u32,
+    end: EndCondition<'_>,
+) -> (Vec<SegmentOutcome>, Ended) {
+    let offsets = context.plan.start_offsets(context.planned.id, number);
+    let users = offsets.into_iter().map(|at| UserPlan::Once { number, at }).collect();
+    let segments = Segments::single(u64::from(context.planned.users));
+    let driver = closed(context, users, Pause::default(), segments.clone());
+    with_work(context, Load { driver, segments, interrupt_after: None }, end).await
+}
+
+/// Runs the stages of a load that lasts for a time.
+async fn for_a_time(
+    context: &Rc<ScenarioContext>,
+    timed: &Timed,
+    end: EndCondition<'_>,
+) -> (Vec<SegmentOutcome>, Ended) {
+    let segments = Segments::of(timed);
+    let interrupt_after = Some(timed.longest());
+    match &timed.model {
+        Model::Users { stages, pause } => {
+            let users = windows(context, &Windows::of(stages));
+            let driver = closed(context, users, *pause, segments.clone());
+            with_work(context, Load { driver, segments, interrupt_after }, end).await
+        }
+        Model::Arrivals { stages } => {
+            let driver = OpenLoad {
+                arrivals: Arrivals::of(stages),
+                max_in_flight: context.planned.concurrency,
+                until: std::future::pending(),
+                segments: segments.clone(),
+            };
+            with_work(context, Load { driver, segments, interrupt_after }, end).await
+        }
+    }
+}
+
+/// Windows of all users, of which the run's ramp spreads the first starts.
+fn windows(context: &ScenarioContext, windows: &Windows) -> Vec<UserPlan> {
+    let planned = &context.planned;
+    let offsets = match planned.shape.is_ramped() {
+        true => context.plan.start_offsets(planned.id, 0),
+        false => Vec::new(),
+    };
+    let plan_of = |user| {
+        let mut windows = windows.of_user(user);
+        let offset = offsets.get(user as usize).copied().unwrap_or_default();
+        if let Some(first) = windows.first_mut() {
+            *first = Window { start: first.start.max(offset), ..*first };
+        }
+        UserPlan::During(windows)
+    };
+    (0..planned.users).map(plan_of).collect()
+}
+
+fn closed(
+    context: &ScenarioContext,
+    users: Vec<UserPlan>,
+    pause: Pause,
+    segments: Segments,
+) -> ClosedLoad {
+    let concurrency = context.planned.concurrency;
+    // Scenarios draw from sequences of their own.
+    let seed = context.plan.seed.wrapping_add((context.planned.id as u64) << 16);
+    ClosedLoad { users, concurrency, pause, seed, segments }
+}
+
+/// Runs a load whose iterations do the scenario's work.
+async fn with_work<D: super::engine::Driver>(
+    context: &Rc<ScenarioContext>,
+    load: Load<D>,
+    end: EndCondition<'_>,
+) -> (Vec<SegmentOutcome>, Ended) {
+    let shared = Rc::clone(context);
+    match &context.scenario.work {
+        Work::Api(actions) => {
+            let iteration = move |id: IterationId| api_iteration::run(&shared, actions, id);
+            let load = load.run(&context.timeline, end, iteration, |_, segment, finished| {
+                finished.iteration.add_to(segment, finished.duration);
+            });
+            load.await
+        }
+        Work::Cli(command) => {
+            let iteration = move |id: IterationId| cli_iteration::run(&shared, command, id);
+            let mut processes: Vec<(usize, FinishedIteration<_>)> = Vec::new();
+            let load = load.run(&context.timeline, end, iteration, |number, _, finished| {
+                processes.push((number, finished));
+            });
+            let (segments, ended) = load.await;
+            cli_iteration::judge_all(context, command, &processes, segments, (ended, end)).await
+        }
+        Work::Probe => unreachable!("the health probe has its own driver"),
+    }
+}

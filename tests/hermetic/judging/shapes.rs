@@ -1,0 +1,98 @@
+//! Loads that last for a time: warm-up, dropped arrivals and interrupted iterations.
+
+use std::time::Duration;
+
+use skyload::analysis::{Evidence, Report, Severity, Verdict};
+use skyload::config::Thresholds;
+use skyload::record::outcome::{Latencies, SegmentKind, SegmentOutcome};
+use skyload::render::text::{self, Detail};
+use skyload::scenario::ScenarioId::ApiStatus;
+use skyload::units::Percent;
+
+use super::evidence::{LOAD_BEGAN, at, four_users, good_run};
+
+/// Segment whose iterations all took this time.
+fn segment(kind: SegmentKind, millis: u64, iterations: u64) -> SegmentOutcome {
+    let mut latencies = Latencies::default();
+    (0..iterations).for_each(|_| latencies.record(Duration::from_millis(millis)));
+    SegmentOutcome {
+        kind,
+        ended: at(LOAD_BEGAN + 4_000),
+        succeeded: iterations,
+        iteration_duration: latencies,
+        ..SegmentOutcome::begin(at(LOAD_BEGAN), iterations)
+    }
+}
+
+/// Run with a slow warm-up and a fast stage.
+fn with_warm_up() -> Evidence {
+    let mut run = good_run(&four_users());
+    let outcome = run.outcomes.get_mut(&ApiStatus).unwrap();
+    let stage = SegmentKind::Stage("4 for 1m".to_owned());
+    outcome.segments = vec![segment(SegmentKind::WarmUp, 9_000, 4), segment(stage, 100, 100)];
+    let limits = Thresholds { max: Some(Duration::from_secs(1)), ..Thresholds::default() };
+    run.plan.thresholds = limits.limits(ApiStatus).collect();
+    run
+}
+
+#[test]
+fn latencies_of_a_warm_up_count_for_no_threshold() {
+    let mut run = with_warm_up();
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Pass, "{:#?}", report.findings);
+    let latency = report.scenarios[0].iteration_duration.unwrap();
+    assert_eq!((latency.count, latency.max < Duration::from_secs(1)), (100, true));
+    // As a stage it would count.
+    run.outcomes.get_mut(&ApiStatus).unwrap().segments[0].kind =
+        SegmentKind::Stage("4 in 1m".to_owned());
+    assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
+}
+
+#[test]
+fn failures_of_a_warm_up_fail_the_scenario() {
+    let mut run = with_warm_up();
+    let warm_up = &mut run.outcomes.get_mut(&ApiStatus).unwrap().segments[0];
+    (warm_up.succeeded, warm_up.failed) = (3, 1);
+    assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
+}
+
+#[test]
+fn dropped_and_interrupted_iterations_are_shown_and_are_no_failures() {
+    let mut run = good_run(&four_users());
+    let outcome = run.outcomes.get_mut(&ApiStatus).unwrap();
+    let mut stage = segment(SegmentKind::Stage("20/s for 5s".to_owned()), 100, 90);
+    (stage.scheduled, stage.dropped, stage.interrupted) = (100, 7, 3);
+    outcome.segments = vec![stage];
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Pass, "{:#?}", report.findings);
+    for expected in ["7 of 100 arrivals dropped", "3 of 100 iterations interrupted"] {
+        let found = report.findings.iter().find(|finding| finding.message.contains(expected));
+        assert_eq!(found.unwrap().severity, Severity::Note, "{:#?}", report.findings);
+    }
+    let mut out = Vec::new();
+    text::render(&report, Detail::Full, None, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let row = text.lines().find(|line| line.contains("20/s for 5s")).unwrap();
+    assert!(text.contains("dropped  interrupted") && row.contains(" 90/100 "), "{text}");
+}
+
+#[test]
+fn a_load_whose_iterations_were_all_lost_has_no_result() {
+    let mut run = good_run(&four_users());
+    let outcome = run.outcomes.get_mut(&ApiStatus).unwrap();
+    let mut stage = segment(SegmentKind::Stage("20/s for 5s".to_owned()), 100, 0);
+    (stage.scheduled, stage.dropped, stage.interrupted) = (100, 97, 3);
+    outcome.segments = vec![stage];
+    assert_eq!(Report::assemble(&run).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_threshold_on_errors_allows_those_of_all_stages_together() {
+    let mut run = with_warm_up();
+    let stage = &mut run.outcomes.get_mut(&ApiStatus).unwrap().segments[1];
+    (stage.succeeded, stage.failed) = (99, 1);
+    assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
+    let limits = Thresholds { error_rate: Percent::of(1, 50), ..Thresholds::default() };
+    run.plan.thresholds = limits.limits(ApiStatus).collect();
+    assert_eq!(Report::assemble(&run).verdict, Verdict::Pass);
+}
