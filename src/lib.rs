@@ -51,6 +51,7 @@ pub mod scenario;
 pub mod schema;
 pub mod server_command;
 pub mod shell;
+pub(crate) mod suggest;
 pub mod target;
 pub mod traffic;
 pub mod units;

@@ -29,10 +29,10 @@ pub use crate::target::{PINNED_SKYPILOT, ServerTarget, SkySelection};
 
 use crate::class::ProcessClass;
 use crate::infrastructure::{Infrastructure, KubernetesSize};
-use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
+use crate::metric::{Amount, Limit, Metric, Threshold};
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
-use crate::record::{Document, Estimate, Version, v2, v3};
+use crate::record::{Document, Estimate, Version, v2, v3, v4};
 use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
 use crate::units;
 use crate::units::{ByteSize, Percent};
@@ -42,7 +42,7 @@ use crate::units::{ByteSize, Percent};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoadPlan {
     /// Format version of the file.
-    pub version: Version<4>,
+    pub version: Version<5>,
     /// Path of the file used instead of `skyload.toml` (`--config`).
     #[serde(default)]
     pub config: Option<PathBuf>,
@@ -120,8 +120,8 @@ pub struct LoadPlan {
     pub upstream_figures: bool,
     /// Limits on memory and on counts of processes and threads.
     pub budgets: Vec<Limit>,
-    /// Limits on latencies and error rates of scenarios.
-    pub thresholds: Vec<Limit>,
+    /// Limits on what users of scenarios see.
+    pub thresholds: Vec<Threshold>,
     /// Available memory below which the load is stopped.
     pub memory_floor: ByteSize,
     /// Limits beyond which measurements are not valid.
@@ -135,11 +135,13 @@ pub struct LoadPlan {
 
 impl Document for LoadPlan {
     const KIND: &'static str = "plan";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const OLDEST: u32 = v2::VERSION;
 
     fn upgrade(version: u32, content: Value) -> Value {
-        v3::plan(if version == v2::VERSION { v2::plan(content) } else { content })
+        let content = if version <= v2::VERSION { v2::plan(content) } else { content };
+        let content = if version <= v3::VERSION { v3::plan(content) } else { content };
+        v4::plan(content)
     }
 }
 
@@ -202,13 +204,13 @@ impl LoadPlan {
         self.scenarios.iter().find(|scenario| scenario.id == id)
     }
 
-    /// Share of a scenario's iterations that may fail: zero without a threshold.
-    pub fn error_rate(&self, id: ScenarioId) -> Percent {
-        let metric = Metric::Scenario(id, ScenarioMetric::ErrorRate);
-        let threshold = self.thresholds.iter().find(|threshold| threshold.metric == metric);
-        match threshold.and_then(|threshold| threshold.at_most) {
-            Some(Amount::Share(share)) => share,
-            _ => Percent::default(),
+    /// Whether this share of a scenario's iterations may fail: none without a threshold.
+    pub fn allows_error_rate(&self, id: ScenarioId, failed: Percent) -> bool {
+        let of_errors = |it: &&Threshold| it.metric.scenario == id && it.limits_errors();
+        let mut limits = self.thresholds.iter().filter(of_errors).peekable();
+        match limits.peek() {
+            None => failed == Percent::default(),
+            Some(_) => limits.all(|limit| limit.holds(Amount::Share(failed)) == Some(true)),
         }
     }
 

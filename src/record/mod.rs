@@ -24,6 +24,7 @@ mod run_dir;
 mod run_facts;
 pub(crate) mod v2;
 pub(crate) mod v3;
+pub(crate) mod v4;
 
 pub use directory::is_run_link;
 pub use error::RecordError;

@@ -7,6 +7,7 @@
 mod client_fault;
 pub mod error_type;
 mod failure;
+mod figures;
 mod latencies;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use client_fault::ClientFault;
 pub use failure::{Failure, FailureTally, Tally};
+pub(crate) use figures::throughput;
 pub use latencies::Latencies;
 
 use super::{Document, Version, v2};
