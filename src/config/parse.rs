@@ -255,7 +255,7 @@ mod tests {
             format!("f:3: {table}.api:status: unknown metric `p96`; did you mean `p90`?"),
             format!("f:5: {table}.api:validate: p95: expected a duration with its unit"),
             format!("f:6: unknown key `{table}.api:validate.1.abrot`; did you mean `abort`?"),
-            format!("f:7: {table}.api:validate: unknown step `x` of api:validate; did you mean"),
+            format!("f:7: {table}.api:validate: unknown step `x` of api:validate; valid: health"),
             format!("f:8: {table}.api:validate: after: only with `abort = true`"),
             format!("f:9: {table}.api:validate: after: must be at most 30days"),
             format!("f:12: {table}.cli:jobs: p95: expected a duration with its unit"),

@@ -74,7 +74,7 @@ pub struct Abort {
 }
 
 impl Comparison {
-    /// All comparisons.
+    /// Comparisons, a sign before those that begin it.
     pub const ALL: [Self; 4] = [Self::AtMost, Self::Below, Self::AtLeast, Self::Above];
 
     /// Sign in texts.

@@ -126,7 +126,7 @@ pub struct LoadRequest {
 
     /// Limit what users of a scenario see, as in `api:status p95 < 5s` or
     /// `api:status step status/get p99 <= 300ms`; may be repeated.
-    #[arg(long = "threshold", value_name = "SCENARIO [step NAME] METRIC < LIMIT")]
+    #[arg(long = "threshold", value_name = "TEXT")]
     pub thresholds: Vec<String>,
 
     /// Method of reading peaks: the kernel's exit records (needs root), high-water marks at each

@@ -129,8 +129,11 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         false if firsts().next().is_some() => ": first / last iteration",
         false => "",
     };
-    let note = latency::missing_p999(report).map_or_else(String::new, |note| format!(" {note}."));
-    writeln!(out, "\nLatency per iteration, in seconds{segments}.{note}")
+    writeln!(out, "\nLatency per iteration, in seconds{segments}.")?;
+    match latency::missing_p999(report) {
+        Some(note) => writeln!(out, "{note}."),
+        None => Ok(()),
+    }
 }
 
 fn thresholds(report: &Report, out: &mut impl Write) -> io::Result<()> {
