@@ -74,7 +74,7 @@ pub struct Abort {
 }
 
 impl Comparison {
-    /// Comparisons, a sign before those that begin it.
+    /// Comparisons in the order in which a parser tries them: `<=` before `<`.
     pub const ALL: [Self; 4] = [Self::AtMost, Self::Below, Self::AtLeast, Self::Above];
 
     /// Sign in texts.

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use self::escape::{inline, preformatted};
 use super::format::seconds;
-use super::table::Table;
+use super::table::{Cell, Table};
 use super::tables::{budgets, latency, thresholds};
 use super::text::{self, Detail};
 use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
@@ -137,7 +137,13 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn thresholds(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let Some(table) = thresholds::all(report) else { return Ok(()) };
+    let Some(mut table) = thresholds::all(report) else { return Ok(()) };
+    for cell in table.rows.iter_mut().flatten() {
+        // A step's name may be from another build.
+        if let Cell::Plain(text) = cell {
+            *text = inline(text);
+        }
+    }
     writeln!(out, "\n#### Thresholds\n")?;
     table.markdown(out)
 }
