@@ -1,4 +1,4 @@
-//! Checks of measured figures against the limits of the plan: budgets and thresholds.
+//! Checks of measured figures against the budgets of the plan.
 
 use std::cmp::Ordering;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use super::metrics::{Absence, Measured, Sources};
-use crate::metric::{Amount, Limit, Metric, ScenarioMetric, Worse};
+use crate::metric::{Amount, Limit, Metric};
 use crate::record::environment::Environment;
 
 /// Source of a limit that is set by a flag or in `skyload.toml`.
 pub(crate) const CONFIGURED: &str = "configured";
 
-/// Check of one budget or threshold.
+/// Check of one budget.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LimitCheck {
@@ -112,15 +112,6 @@ pub(super) fn budgets(evidence: &Evidence, sources: Sources<'_>) -> Vec<LimitChe
     budgets.map(|budget| check(*budget, evidence, sources)).collect()
 }
 
-/// Checks the latency thresholds. Error rates are part of the state of a scenario
-/// ([`state`](super::scenarios::state)).
-pub(super) fn thresholds(evidence: &Evidence, sources: Sources<'_>) -> Vec<LimitCheck> {
-    let is_error_rate =
-        |limit: &Limit| matches!(limit.metric, Metric::Scenario(_, ScenarioMetric::ErrorRate));
-    let latencies = evidence.plan.thresholds.iter().filter(|limit| !is_error_rate(limit));
-    latencies.map(|threshold| check(*threshold, evidence, sources)).collect()
-}
-
 fn check(limit: Limit, evidence: &Evidence, sources: Sources<'_>) -> LimitCheck {
     let metric = limit.metric;
     let measured = sources.measure(metric);
@@ -130,12 +121,12 @@ fn check(limit: Limit, evidence: &Evidence, sources: Sources<'_>) -> LimitCheck 
         limit: allowed.amount(),
         source,
         measured: measured.amount(),
-        state: state(metric, &allowed, measured),
+        state: state(&allowed, measured),
     }
 }
 
 /// Result of checking a limit, by the first rule that applies.
-fn state(metric: Metric, allowed: &Allowed, measured: Measured) -> LimitState {
+fn state(allowed: &Allowed, measured: Measured) -> LimitState {
     match (allowed, measured) {
         // First: without a profile the server may have had any process, so no budget counts as
         // skipped.
@@ -146,13 +137,11 @@ fn state(metric: Metric, allowed: &Allowed, measured: Measured) -> LimitState {
         // Processes that ran but were never read must not count as absent ones.
         (_, Measured::Absent(_)) => LimitState::NotMeasured,
         (Allowed::AtMost(limit), Measured::Value(amount, _)) => {
-            match (amount.partial_cmp(limit), metric.row().worse) {
-                (Some(Ordering::Greater), Worse::Higher) | (Some(Ordering::Less), Worse::Lower) => {
-                    LimitState::Over
-                }
-                (Some(_), _) => LimitState::Within,
+            match amount.partial_cmp(limit) {
+                Some(Ordering::Greater) => LimitState::Over,
+                Some(_) => LimitState::Within,
                 // Amounts in different units are not comparable.
-                (None, _) => LimitState::NotMeasured,
+                None => LimitState::NotMeasured,
             }
         }
     }
@@ -164,13 +153,6 @@ mod tests {
 
     use super::*;
     use crate::analysis::Exactness;
-    use crate::class::ProcessClass;
-    use crate::metric::ServerMetric;
-    use crate::scenario::ScenarioId;
-
-    const THREADS: Metric = Metric::Server(ServerMetric::Threads);
-    const PEAK: Metric = Metric::max_peak(ProcessClass::Server);
-    const RATE: Metric = Metric::Scenario(ScenarioId::ApiStatus, ScenarioMetric::Throughput);
 
     const fn value(amount: Amount) -> Measured {
         Measured::Value(amount, Exactness::Exact)
@@ -178,71 +160,50 @@ mod tests {
 
     #[rstest]
     #[case::at_the_limit(
-        THREADS,
         Allowed::AtMost(Amount::Count(5)),
         value(Amount::Count(5)),
         LimitState::Within
     )]
     #[case::above_the_limit(
-        THREADS,
         Allowed::AtMost(Amount::Count(5)),
         value(Amount::Count(6)),
         LimitState::Over
     )]
-    #[case::below_the_limit_where_less_is_worse(
-        RATE,
-        Allowed::AtMost(Amount::Rate(2.0)),
-        value(Amount::Rate(1.5)),
-        LimitState::Over
-    )]
-    #[case::above_the_limit_where_less_is_worse(
-        RATE,
-        Allowed::AtMost(Amount::Rate(2.0)),
-        value(Amount::Rate(2.5)),
-        LimitState::Within
-    )]
     #[case::another_unit(
-        PEAK,
         Allowed::AtMost(Amount::Count(5)),
         value(Amount::Size(Default::default())),
         LimitState::NotMeasured
     )]
     #[case::no_process(
-        PEAK,
         Allowed::AtMost(Amount::Count(5)),
         Measured::Absent(Absence::NoProcess),
         LimitState::Skipped
     )]
     #[case::no_process_read(
-        PEAK,
         Allowed::AtMost(Amount::Count(5)),
         Measured::Absent(Absence::NotRead),
         LimitState::NotMeasured
     )]
     #[case::no_constant(
-        PEAK,
         Allowed::NoConstant,
         Measured::Absent(Absence::NoProcess),
         LimitState::NoConstant
     )]
     #[case::unknown_constants(
-        PEAK,
         Allowed::Unknown,
         value(Amount::Size(Default::default())),
         LimitState::LimitUnknown
     )]
     #[case::no_profile(
-        PEAK,
         Allowed::Unknown,
         Measured::Absent(Absence::NoProfile),
         LimitState::NotMeasured
     )]
     fn state_of_a_limit_follows_from_the_measured_amount(
-        #[case] metric: Metric,
         #[case] allowed: Allowed,
         #[case] measured: Measured,
         #[case] expected: LimitState,
     ) {
-        assert_eq!(state(metric, &allowed, measured), expected);
+        assert_eq!(state(&allowed, measured), expected);
     }
 }

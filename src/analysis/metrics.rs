@@ -1,21 +1,16 @@
-//! Measured amounts of all metrics of the table ([`crate::metric`]), from the evidence.
+//! Measured amounts of the metrics of a server ([`crate::metric`]), from the evidence.
 //!
 //! An amount that is missing has a reason: a budget for a process that never ran is skipped, one
 //! for a process that could not be read is inconclusive.
 
-use std::collections::BTreeMap;
-
 use super::Report;
 use super::exactness::Exactness;
 use super::memory::MemoryReport;
-use super::scenarios::{SegmentReport, Stats, throughput};
 use super::snapshots::SnapshotMemory;
 use crate::class::ProcessClass;
-use crate::metric::{Amount, ClassMetric, Metric, ScenarioMetric, ServerMetric};
-use crate::record::outcome::{Latencies, ScenarioOutcome, SegmentKind, SegmentOutcome};
+use crate::metric::{Amount, ClassMetric, Metric, ServerMetric};
 use crate::record::profile::Phase;
-use crate::scenario::ScenarioId;
-use crate::units::{ByteSize, Percent, total};
+use crate::units::ByteSize;
 
 /// Measured amount of a metric, or the reason why there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,8 +34,6 @@ pub enum Absence {
     NotIdle,
     /// Server that was not stopped by `sky api stop`.
     NotStopped,
-    /// Scenario without a completed iteration.
-    NoIteration,
 }
 
 impl Measured {
@@ -84,7 +77,6 @@ impl Measured {
 pub(super) struct Sources<'a> {
     pub(super) memory: Option<&'a MemoryReport>,
     pub(super) leaked_processes: Option<u32>,
-    pub(super) outcomes: &'a BTreeMap<ScenarioId, ScenarioOutcome>,
 }
 
 impl Sources<'_> {
@@ -92,11 +84,6 @@ impl Sources<'_> {
         match metric {
             Metric::Class(class, statistic) => of_class(self.memory, class, statistic),
             Metric::Server(statistic) => of_server(self.memory, self.leaked_processes, statistic),
-            Metric::Scenario(id, statistic) => {
-                let outcome = self.outcomes.get(&id);
-                let segments = outcome.map_or(&[][..], |outcome| &outcome.segments);
-                Iterations::of_all(segments).measure(statistic)
-            }
         }
     }
 }
@@ -117,7 +104,6 @@ impl Report {
         match metric {
             Metric::Class(class, statistic) => self.of_class(class, statistic).is_lower_bound(),
             Metric::Server(statistic) => self.of_server(statistic).is_lower_bound(),
-            Metric::Scenario(..) => false,
         }
     }
 }
@@ -144,19 +130,6 @@ impl MemoryReport {
     /// Whether a server process was seen with pages in swap, which no RSS or PSS includes.
     fn has_swapped(&self) -> bool {
         self.classes.iter().any(|class| class.swapped > 0)
-    }
-}
-
-impl SegmentReport {
-    /// Measured amount of a metric of the segment's iterations.
-    pub fn measured(&self, statistic: ScenarioMetric) -> Measured {
-        let iterations = Iterations {
-            latencies: self.iteration_duration,
-            completed: self.completed(),
-            failed: self.failed,
-            throughput: self.throughput,
-        };
-        iterations.measure(statistic)
     }
 }
 
@@ -223,53 +196,4 @@ fn of_server(
 
 fn count(count: Option<u32>) -> Option<Amount> {
     count.map(|count| Amount::Count(count.into()))
-}
-
-/// Figures of a scenario's iterations, of one segment or of all.
-struct Iterations {
-    latencies: Option<Stats>,
-    completed: u64,
-    failed: u64,
-    throughput: Option<f64>,
-}
-
-impl Iterations {
-    fn of_all(segments: &[SegmentOutcome]) -> Self {
-        let segments = || segments.iter().filter(|segment| segment.kind != SegmentKind::WarmUp);
-        let mut latencies = Latencies::default();
-        for segment in segments() {
-            latencies.add(&segment.iteration_duration);
-        }
-        let completed = total(segments().map(SegmentOutcome::completed));
-        let took = match segments().any(|segment| segment.kind == SegmentKind::Iteration) {
-            // Between iterations a scenario only waits for the others at the barrier.
-            true => total(segments().map(|segment| segment.ended.since(segment.began))),
-            // An iteration that began in one stage may end during the next.
-            false => {
-                let began = segments().map(|segment| segment.began).min().unwrap_or_default();
-                let ended = segments().map(|segment| segment.ended).max().unwrap_or_default();
-                ended.since(began)
-            }
-        };
-        Self {
-            latencies: Stats::of(&latencies),
-            completed,
-            failed: total(segments().map(|segment| segment.failed)),
-            throughput: throughput(completed, took),
-        }
-    }
-
-    fn measure(&self, statistic: ScenarioMetric) -> Measured {
-        let amount = match statistic {
-            ScenarioMetric::ErrorRate => {
-                Percent::of(self.failed, self.completed).map(Amount::Share)
-            }
-            ScenarioMetric::Throughput => self.throughput.map(Amount::Rate),
-            _ => {
-                let latency = self.latencies.as_ref().and_then(|stats| stats.latency(statistic));
-                latency.map(Amount::Duration)
-            }
-        };
-        Measured::exact(amount, Absence::NoIteration)
-    }
 }

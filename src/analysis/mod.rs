@@ -22,6 +22,7 @@ mod scenarios;
 mod server_profile;
 mod snapshots;
 mod summary;
+mod thresholds;
 mod timeline;
 
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{ScenarioReport, ScenarioState, SegmentReport, Start, Stats, state};
 pub use snapshots::SnapshotMemory;
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
+pub use thresholds::{ThresholdCheck, ThresholdState};
 pub use timeline::{Line, Quantity, Subject, TimeSeries, Timeline, rounded};
 
 use crate::ids::RunId;
@@ -111,8 +113,8 @@ pub struct Report {
     pub coverage: Coverage,
     /// Checks of the plan's budgets; empty if the server is not profiled.
     pub budgets: Vec<LimitCheck>,
-    /// Checks of the plan's latency thresholds.
-    pub thresholds: Vec<LimitCheck>,
+    /// Checks of the plan's thresholds.
+    pub thresholds: Vec<ThresholdCheck>,
     /// Verdict: the first that applies of scenario failed, over budget and inconclusive, else
     /// pass.
     pub verdict: Verdict,
@@ -131,8 +133,8 @@ impl Document for Report {
             ("environment", Environment::VERSION),
             ("resources", ResourceLog::VERSION),
         ];
-        let content = if version == v2::VERSION { v2::report(content, files) } else { content };
-        let content = if version < 4 { v3::report(content, LoadPlan::VERSION) } else { content };
+        let content = if version <= v2::VERSION { v2::report(content, files) } else { content };
+        let content = if version <= v3::VERSION { v3::report(content) } else { content };
         v4::report(content, LoadPlan::VERSION)
     }
 }
@@ -201,10 +203,9 @@ impl Report {
         let sources = metrics::Sources {
             memory: memory.as_ref(),
             leaked_processes: evidence.leaked_processes(),
-            outcomes: &evidence.outcomes,
         };
         let budgets = limits::budgets(evidence, sources);
-        let thresholds = limits::thresholds(evidence, sources);
+        let thresholds = thresholds::assemble(evidence);
         let judgement = judge::judge(&judge::Case {
             evidence,
             coverage: &coverage,

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::Evidence;
 use crate::clock::Timestamp;
 use crate::metric::ScenarioMetric;
-use crate::plan::PlannedScenario;
+use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::outcome::{
     Ended, FailureTally, Latencies, LoadGeneratorOverhead, ScenarioOutcome, SegmentKind,
-    SegmentOutcome, Tally,
+    SegmentOutcome, Tally, throughput,
 };
 use crate::scenario::ScenarioId;
 use crate::units::{self, Percent, total};
@@ -114,9 +114,10 @@ pub struct SegmentReport {
     /// count but `scheduled`.
     #[serde(default)]
     pub client_failed: u64,
-    /// Number of arrivals without a start, since as many iterations were active as may be.
+    /// Number of arrivals without a start, since as many iterations were active as may be;
+    /// `None` without an arrival rate.
     #[serde(default)]
-    pub dropped: u64,
+    pub dropped: Option<u64>,
     /// Number of iterations that still ran when the time of the load was over; not part of any
     /// other count but `scheduled`.
     #[serde(default)]
@@ -163,6 +164,10 @@ pub struct Stats {
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
     pub p99: Duration,
+    /// 99.9th percentile, in seconds; `None` in reports of earlier formats.
+    #[serde(rename = "p99.9", default, with = "units::seconds::option")]
+    #[schemars(with = "Option<crate::units::Seconds>")]
+    pub p999: Option<Duration>,
     /// Maximum, in seconds.
     #[serde(with = "units::seconds")]
     #[schemars(with = "crate::units::Seconds")]
@@ -180,6 +185,7 @@ impl Stats {
             p90: latencies.percentile(90.0)?,
             p95: latencies.percentile(95.0)?,
             p99: latencies.percentile(99.0)?,
+            p999: latencies.percentile(99.9),
             max: latencies.max()?,
         })
     }
@@ -193,8 +199,11 @@ impl Stats {
             ScenarioMetric::P90 => Some(self.p90),
             ScenarioMetric::P95 => Some(self.p95),
             ScenarioMetric::P99 => Some(self.p99),
+            ScenarioMetric::P999 => self.p999,
             ScenarioMetric::Max => Some(self.max),
-            ScenarioMetric::ErrorRate | ScenarioMetric::Throughput => None,
+            ScenarioMetric::ErrorRate | ScenarioMetric::Throughput | ScenarioMetric::Dropped => {
+                None
+            }
         }
     }
 
@@ -208,7 +217,7 @@ impl ScenarioReport {
     /// Name of a segment in tables: its stage, or its start; `all` for a single iteration.
     pub fn segment_name<'a>(&self, segment: &'a SegmentReport) -> &'a str {
         match (&segment.kind, self.segments.len(), segment.start) {
-            (SegmentKind::Stage(text), _, _) => text,
+            (SegmentKind::Stage { text, .. }, _, _) => text,
             (SegmentKind::WarmUp, _, _) => "warm-up",
             (SegmentKind::Iteration, 1, _) => "all",
             (SegmentKind::Iteration, _, Start::Cold) => "cold",
@@ -244,7 +253,7 @@ impl ScenarioReport {
 
     /// Number of arrivals without a start, over all segments.
     pub fn dropped(&self) -> u64 {
-        total(self.segments.iter().map(|segment| segment.dropped))
+        total(self.segments.iter().filter_map(|segment| segment.dropped))
     }
 
     /// Number of iterations that were interrupted at the end, over all segments.
@@ -269,7 +278,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Vec<ScenarioReport> {
     let plan = &evidence.plan;
     let report_of = |planned: &PlannedScenario| {
         let outcome = evidence.outcomes.get(&planned.id);
-        report(planned, outcome, plan.error_rate(planned.id), !plan.is_remote())
+        report(planned, outcome, plan)
     };
     plan.scenarios.iter().map(report_of).collect()
 }
@@ -277,8 +286,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Vec<ScenarioReport> {
 fn report(
     planned: &PlannedScenario,
     outcome: Option<&ScenarioOutcome>,
-    allowed: Percent,
-    restarted: bool,
+    plan: &LoadPlan,
 ) -> ScenarioReport {
     let mut failures = Tally::default();
     let mut iteration_duration = Latencies::default();
@@ -294,24 +302,25 @@ fn report(
         id: planned.id,
         users: planned.users,
         concurrency: planned.concurrency,
-        state: outcome.map_or(ScenarioState::NoResult, |outcome| state(outcome, allowed)),
+        state: outcome.map_or(ScenarioState::NoResult, |outcome| state(outcome, plan)),
         iteration_duration: Stats::of(&iteration_duration),
         segments: segments
             .iter()
             .enumerate()
-            .map(|(index, segment)| segment_report(index, segment, restarted))
+            .map(|(index, segment)| segment_report(index, segment, !plan.is_remote()))
             .collect(),
         failures: failures.kinds().to_vec(),
         cost: outcome.map(|outcome| outcome.cost),
     }
 }
 
-/// State of a scenario, given the share of iterations that may fail. Used by the report and by
-/// the test that runs the scenario.
-pub fn state(outcome: &ScenarioOutcome, allowed: Percent) -> ScenarioState {
+/// State of a scenario, by the share of iterations that may fail. Used by the report and by the
+/// test that runs the scenario.
+pub fn state(outcome: &ScenarioOutcome, plan: &LoadPlan) -> ScenarioState {
     let failed = total(outcome.segments.iter().map(|segment| segment.failed));
     let completed = total(outcome.segments.iter().map(SegmentOutcome::completed));
-    let too_many = Percent::of(failed, completed).is_some_and(|share| share > allowed);
+    let too_many = Percent::of(failed, completed)
+        .is_some_and(|share| !plan.allows_error_rate(outcome.scenario, share));
     match outcome.ended {
         // Failures that were seen count, even if the scenario was stopped later.
         _ if too_many => ScenarioState::Failed,
@@ -324,13 +333,6 @@ pub fn state(outcome: &ScenarioOutcome, allowed: Percent) -> ScenarioState {
         Ended::Finished if completed == 0 => ScenarioState::NoResult,
         Ended::Finished => ScenarioState::Succeeded,
     }
-}
-
-/// Completed iterations per second; `None` for a duration of zero.
-#[expect(clippy::cast_precision_loss, reason = "counts of iterations are far below 2^52")]
-pub(super) fn throughput(completed: u64, took: Duration) -> Option<f64> {
-    let seconds = took.as_secs_f64();
-    (seconds > 0.0).then(|| completed as f64 / seconds)
 }
 
 fn segment_report(index: usize, segment: &SegmentOutcome, restarted: bool) -> SegmentReport {

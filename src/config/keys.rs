@@ -1,4 +1,4 @@
-//! Valid keys of `skyload.toml`, and suggestions for unknown ones.
+//! Valid keys of `skyload.toml`.
 //!
 //! The keys are the field names that serde derives, so there is no separate list of them.
 
@@ -6,7 +6,8 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Config, PlanSettings, ProfilerSettings, Safety, ShapeSettings, Thresholds, Validity};
+use super::threshold_setting::Element;
+use super::{Config, PlanSettings, ProfilerSettings, Safety, ShapeSettings, Validity};
 use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 
@@ -15,13 +16,13 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
     let fields = match path {
         [] => fields_of::<Config>(),
         ["plans", _] => fields_of::<PlanSettings>(),
-        ["thresholds", _] => fields_of::<Thresholds>(),
+        ["thresholds", _, _] | ["plans", _, "thresholds", _, _] => fields_of::<Element>(),
         ["safety"] => fields_of::<Safety>(),
         ["validity"] => fields_of::<Validity>(),
         ["profiler"] => fields_of::<ProfilerSettings>(),
         ["budgets"] | ["plans", _, "budgets"] => return budget_names(),
         ["plans", _, "scenarios", _] => fields_of::<ShapeSettings>(),
-        ["thresholds"] | ["plans", _, "scenarios"] => {
+        ["thresholds"] | ["plans", _, "thresholds" | "scenarios"] => {
             return ScenarioId::ALL.iter().map(ToString::to_string).collect();
         }
         _ => Vec::new(),
@@ -32,21 +33,6 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
 /// Names of the metrics that a budget can be set for.
 pub(crate) fn budget_names() -> Vec<String> {
     Metric::budgets().map(|metric| metric.to_string()).collect()
-}
-
-/// Suggestion for an unknown word: the most similar valid word, or all valid words.
-pub(crate) fn suggest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let nearest = known
-        .clone()
-        .map(|word| (strsim::damerau_levenshtein(found, word), word))
-        .min_by_key(|(distance, _)| *distance);
-    match nearest {
-        // Two typing errors, or one in four characters of a long word.
-        Some((distance, word)) if distance <= 2.max(found.len() / 4) => {
-            format!("did you mean `{word}`?")
-        }
-        _ => format!("valid: {}", known.collect::<Vec<_>>().join(", ")),
-    }
 }
 
 /// Field names of a struct as they are written in files.

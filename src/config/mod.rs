@@ -8,6 +8,7 @@ mod budget_setting;
 mod keys;
 mod parse;
 mod shape_setting;
+mod threshold_setting;
 mod timing_setting;
 
 use std::collections::BTreeMap;
@@ -16,17 +17,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub(crate) use crate::suggest::suggest;
 pub use assignment_setting::InfraAssignment;
 pub use budget_setting::{BudgetSetting, SizeSetting};
-pub(crate) use keys::{budget_names, suggest};
+pub(crate) use keys::budget_names;
 pub use shape_setting::ShapeSettings;
+pub use threshold_setting::ScenarioThresholds;
 pub use timing_setting::{FitSetting, RampSetting};
 
-use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
 use crate::record::profile::LevelChoice;
-use crate::scenario::ScenarioId;
 use crate::shape::{Pause, Rate, StageList};
-use crate::units::{self, Percent};
+use crate::units;
 
 /// Content of `skyload.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,7 +38,7 @@ pub struct Config {
     /// Budgets by metric: a process class, or a metric of the whole server.
     pub budgets: BTreeMap<String, BudgetSetting>,
     /// Thresholds by scenario.
-    pub thresholds: BTreeMap<String, Thresholds>,
+    pub thresholds: BTreeMap<String, ScenarioThresholds>,
     /// Protection of the machine.
     pub safety: Safety,
     /// Limits beyond which measurements are not valid.
@@ -115,6 +116,9 @@ pub struct PlanSettings {
     pub probe_rate: u32,
     /// Budgets of this plan, each in the place of the file's budget for the same metric.
     pub budgets: BTreeMap<String, BudgetSetting>,
+    /// Thresholds of this plan by scenario, each in the place of the file's thresholds for the same
+    /// metric.
+    pub thresholds: BTreeMap<String, ScenarioThresholds>,
 }
 
 impl Default for PlanSettings {
@@ -148,6 +152,7 @@ impl Default for PlanSettings {
             teardown_timeout: Duration::from_secs(8 * 60),
             probe_rate: 2,
             budgets: BTreeMap::new(),
+            thresholds: BTreeMap::new(),
         }
     }
 }
@@ -166,49 +171,6 @@ impl PlanSettings {
             warm_up: self.warm_up,
             graceful_stop: self.graceful_stop,
         }
-    }
-}
-
-/// Thresholds of a scenario: limits on latencies and the error rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct Thresholds {
-    /// Median latency of iterations, from scheduled start to last response.
-    #[serde(with = "units::duration::option")]
-    pub p50: Option<Duration>,
-    /// 90th percentile of the latency.
-    #[serde(with = "units::duration::option")]
-    pub p90: Option<Duration>,
-    /// 95th percentile of the latency.
-    #[serde(with = "units::duration::option")]
-    pub p95: Option<Duration>,
-    /// 99th percentile of the latency.
-    #[serde(with = "units::duration::option")]
-    pub p99: Option<Duration>,
-    /// Longest latency.
-    #[serde(with = "units::duration::option")]
-    pub max: Option<Duration>,
-    /// Share of iterations that may fail; zero by default.
-    pub error_rate: Option<Percent>,
-}
-
-impl Thresholds {
-    /// Thresholds that are set, as limits on metrics of `scenario`.
-    pub fn limits(self, scenario: ScenarioId) -> impl Iterator<Item = Limit> {
-        let latencies = [
-            (ScenarioMetric::P50, self.p50),
-            (ScenarioMetric::P90, self.p90),
-            (ScenarioMetric::P95, self.p95),
-            (ScenarioMetric::P99, self.p99),
-            (ScenarioMetric::Max, self.max),
-        ];
-        let latencies =
-            latencies.map(|(statistic, limit)| (statistic, limit.map(Amount::Duration)));
-        let error_rate = (ScenarioMetric::ErrorRate, self.error_rate.map(Amount::Share));
-        latencies.into_iter().chain([error_rate]).filter_map(move |(statistic, limit)| {
-            let metric = Metric::Scenario(scenario, statistic);
-            limit.map(|limit| Limit { metric, at_most: Some(limit) })
-        })
     }
 }
 

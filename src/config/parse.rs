@@ -5,14 +5,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
 use super::Config;
-use super::keys::{self, suggest};
+use super::keys;
+use crate::suggest::suggest;
 
-/// Tables whose keys are names of metrics or scenarios. They are maps, for which serde accepts
-/// any key.
+/// Tables of the file whose keys are names of metrics or scenarios. They are maps, for which
+/// serde accepts any key.
 const MAPS: [&str; 2] = ["budgets", "thresholds"];
 
 /// Tables of each plan whose keys are names of metrics or scenarios.
-const MAPS_OF_PLANS: [&str; 2] = ["budgets", "scenarios"];
+const MAPS_OF_PLANS: [&str; 3] = ["budgets", "scenarios", "thresholds"];
 
 /// Error in the text, with its byte offset.
 struct Diagnostic {
@@ -54,6 +55,7 @@ fn read(text: &str) -> Result<Config, Vec<Diagnostic>> {
     // From `document`: `valid` lacks entries with invalid values, whose names may be unknown too.
     let unknown = ignored.into_iter().chain(unknown_names(document.get_ref()));
     diagnostics.extend(unknown.map(|path| Diagnostic::unknown_key(document.get_ref(), &path)));
+    diagnostics.extend(config.iter().flat_map(mistaken_thresholds));
     config.filter(|_| diagnostics.is_empty()).ok_or(diagnostics)
 }
 
@@ -81,7 +83,7 @@ impl Diagnostic {
     }
 }
 
-/// Keys on the path to an ignored value.
+/// Keys on the path to an ignored value; the index of an element counts as its key.
 fn keys_of(path: &Path<'_>) -> Vec<String> {
     match path {
         Path::Root => Vec::new(),
@@ -90,8 +92,12 @@ fn keys_of(path: &Path<'_>) -> Vec<String> {
             keys.push(key.clone());
             keys
         }
-        Path::Seq { parent, .. }
-        | Path::Some { parent }
+        Path::Seq { parent, index } => {
+            let mut keys = keys_of(parent);
+            keys.push(index.to_string());
+            keys
+        }
+        Path::Some { parent }
         | Path::NewtypeStruct { parent }
         | Path::NewtypeVariant { parent } => keys_of(parent),
     }
@@ -117,6 +123,25 @@ fn unknown_names(document: &DeTable<'_>) -> Vec<Vec<String>> {
     unknown.collect()
 }
 
+/// Mistakes in thresholds of the file and of its plans.
+fn mistaken_thresholds(config: &Config) -> Vec<Diagnostic> {
+    let of_plans = config
+        .plans
+        .iter()
+        .map(|(name, plan)| (format!("plans.{name}.thresholds"), &plan.thresholds));
+    let tables = of_plans.chain([("thresholds".to_owned(), &config.thresholds)]);
+    let mistakes = tables.flat_map(|(table, thresholds)| {
+        thresholds.iter().flat_map(move |(scenario, thresholds)| {
+            let table = format!("{table}.{scenario}");
+            thresholds.mistakes(scenario.parse().ok()).map(move |(offset, mistake)| Diagnostic {
+                offset,
+                message: format!("{table}: {mistake}"),
+            })
+        })
+    });
+    mistakes.collect()
+}
+
 /// Removes the innermost value that contains the byte at `offset`. Returns whether there was one.
 fn remove_value_at(table: &mut DeTable<'_>, offset: usize) -> bool {
     // Tables are searched whatever their span: it may cover the header only.
@@ -134,11 +159,17 @@ fn remove_value_at(table: &mut DeTable<'_>, offset: usize) -> bool {
 
 /// Byte offset of a key in the text.
 fn offset_of(table: &DeTable<'_>, path: &[String]) -> Option<usize> {
-    let (first, rest) = path.split_first()?;
-    if rest.is_empty() {
-        return Some(table.get_key_value(first.as_str())?.0.span().start);
-    }
-    offset_of(table_in(table, first)?, rest)
+    let (key, above) = path.split_last()?;
+    let (first, inner) = match above.split_first() {
+        None => return Some(table.get_key_value(key.as_str())?.0.span().start),
+        Some((first, inner)) => (table.get(first.as_str())?, inner),
+    };
+    let table = inner.iter().try_fold(first, |value, key| match value.get_ref() {
+        DeValue::Table(table) => table.get(key.as_str()),
+        DeValue::Array(list) => list.get(key.parse::<usize>().ok()?),
+        _ => None,
+    })?;
+    Some(table.get_ref().as_table()?.get_key_value(key.as_str())?.0.span().start)
 }
 
 fn table_in<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<&'a DeTable<'i>> {
@@ -149,4 +180,108 @@ fn table_in<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<&'a DeTable<'i>
 fn location(text: &str, name: &str, offset: usize) -> String {
     let line = text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
     format!("{name}:{line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::scenario::ScenarioId;
+
+    const BOTH_FORMS: &str = r#"
+        [thresholds."api:status"]
+        p95 = "5s"
+        "step status/get p99.9" = "300ms"
+        throughput = "2/s"
+        error-rate = "1%"
+        dropped = 10
+
+        [thresholds]
+        "api:validate" = [
+            { when = "p95 < 5s", abort = true, after = "30s" },
+            { when = "step health p99 < 1s", abort = true },
+            { when = "max <= 1m" },
+        ]
+    "#;
+
+    #[test]
+    fn thresholds_are_a_table_or_a_list() {
+        let config = parse(BOTH_FORMS, "f").unwrap();
+        let of = |id: ScenarioId| -> Vec<String> {
+            let thresholds = config.thresholds[&id.to_string()].of(id);
+            let text = |it: crate::metric::Threshold| match it.abort {
+                None => it.to_string(),
+                Some(abort) => format!("{it}, abort after {:?}", abort.after),
+            };
+            thresholds.map(text).collect()
+        };
+        let table = [
+            "api:status dropped <= 10",
+            "api:status error-rate <= 1%",
+            "api:status p95 <= 5s",
+            "api:status step status/get p99.9 <= 300ms",
+            "api:status throughput >= 2/s",
+        ];
+        let mut found = of(ScenarioId::ApiStatus);
+        found.sort();
+        assert_eq!(found, table);
+        let list = [
+            "api:validate p95 < 5s, abort after 30s",
+            "api:validate step health p99 < 1s, abort after 0ns",
+            "api:validate max <= 1m",
+        ];
+        assert_eq!(of(ScenarioId::ApiValidate), list);
+    }
+
+    #[rstest]
+    #[case::of_the_file("thresholds")]
+    #[case::of_a_plan("plans.ci.thresholds")]
+    fn all_mistakes_in_thresholds_are_reported_with_their_lines(#[case] table: &str) {
+        let text = format!(
+            "[{table}]\n\
+             \"api:stauts\" = {{ p95 = \"5s\" }}\n\
+             \"api:status\" = {{ p96 = \"5s\" }}\n\
+             \"api:validate\" = [\n\
+             {{ when = \"p95 < 5\" }},\n\
+             {{ when = \"max < 1s\", abrot = true }},\n\
+             {{ when = \"step x p99 < 1s\" }},\n\
+             {{ when = \"p99 < 1s\", after = \"3s\" }},\n\
+             {{ when = \"p99 < 1s\", abort = true, after = \"40days\" }},\n\
+             ]\n\
+             [{table}.\"cli:jobs\"]\n\
+             p95 = 5\n\
+             throughput = \"2\"\n"
+        );
+        let errors = parse(&text, "f").unwrap_err();
+        let expected = [
+            format!("f:2: unknown key `{table}.api:stauts`; did you mean `api:status`?"),
+            format!("f:3: {table}.api:status: unknown metric `p96`; did you mean `p90`?"),
+            format!("f:5: {table}.api:validate: p95: expected a duration with its unit"),
+            format!("f:6: unknown key `{table}.api:validate.1.abrot`; did you mean `abort`?"),
+            format!("f:7: {table}.api:validate: unknown step `x` of api:validate; valid: health"),
+            format!("f:8: {table}.api:validate: after: only with `abort = true`"),
+            format!("f:9: {table}.api:validate: after: must be at most 30days"),
+            format!("f:12: {table}.cli:jobs: p95: expected a duration with its unit"),
+            format!("f:13: {table}.cli:jobs: throughput: expected a rate per second"),
+        ];
+        assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+        for (error, start) in errors.iter().zip(expected) {
+            assert!(error.starts_with(&start), "{error}\n{start}");
+        }
+    }
+
+    #[rstest]
+    #[case::no_condition("\"api:status\" = [{ abort = true }]", "missing field `when`")]
+    #[case::no_text("\"api:status\" = [{ when = 5 }]", "invalid type: integer `5`")]
+    #[case::neither("\"api:status\" = \"p95 < 5s\"", "expected a table such as")]
+    #[case::no_limit("\"api:status\" = { p95 = true }", "expected a limit such as")]
+    fn thresholds_of_another_type_are_errors_with_their_line(
+        #[case] entry: &str,
+        #[case] message: &str,
+    ) {
+        let errors = parse(&format!("[thresholds]\n{entry}\n"), "f").unwrap_err();
+        assert!(errors[0].starts_with("f:2: ") && errors[0].contains(message), "{errors:#?}");
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+    }
 }

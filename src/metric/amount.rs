@@ -44,7 +44,7 @@ impl Unit {
             Self::Count => "500",
             Self::Duration => "5s",
             Self::Share => "1%",
-            Self::Rate => "2.5",
+            Self::Rate => "2/s",
         }
     }
 }
@@ -79,6 +79,48 @@ impl Amount {
             Self::Share(_) => Unit::Share,
             Self::Rate(_) => Unit::Rate,
         }
+    }
+
+    /// Amount in this unit from text, as flags and files have it.
+    pub fn parse(text: &str, unit: Unit) -> Result<Self, QuantityError> {
+        let text = text.trim();
+        let error = |expected| QuantityError::new(text, expected);
+        match unit {
+            Unit::Size => parse_size(text).map(Self::Size),
+            Unit::Share => text.parse().map(Self::Share),
+            Unit::Count => text
+                .parse()
+                .map(Self::Count)
+                .map_err(|_| error("a count without a unit, such as `10`")),
+            // humantime reads `0` without a unit.
+            Unit::Duration => humantime::parse_duration(text)
+                .ok()
+                .filter(|_| text.contains(char::is_alphabetic))
+                .map(Self::Duration)
+                .ok_or_else(|| error("a duration with its unit, such as `5s` or `300ms`")),
+            Unit::Rate => text
+                .strip_suffix("/s")
+                .and_then(|number| number.trim().parse::<f64>().ok())
+                .filter(|rate| rate.is_finite() && *rate >= 0.0)
+                .map(Self::Rate)
+                .ok_or_else(|| error("a rate per second, such as `2/s` or `0.5/s`")),
+        }
+    }
+
+    /// Text that [`Self::parse`] takes for the same amount. (The text of `Display` is rounded.)
+    pub fn typed(self) -> String {
+        match self {
+            Self::Size(size) => format!("{}B", size.as_u64()),
+            Self::Count(count) => count.to_string(),
+            Self::Duration(duration) => humantime::format_duration(duration).to_string(),
+            Self::Share(share) => format!("{}%", share.value()),
+            Self::Rate(rate) => format!("{rate}/s"),
+        }
+    }
+
+    /// Whether the amount is zero.
+    pub fn is_zero(self) -> bool {
+        self.number() == 0.0
     }
 
     /// Number of bytes; `None` for an amount of another unit.

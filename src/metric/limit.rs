@@ -1,11 +1,11 @@
-//! Limits: budgets and thresholds.
+//! Limits on metrics of the server: budgets.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Amount, Metric};
 
-/// Limit on a metric: a budget, or a threshold.
+/// Limit on a metric of the server: a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limit {

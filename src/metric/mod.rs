@@ -1,4 +1,4 @@
-//! Metrics of a run: one table of subjects, statistics and units.
+//! Metrics of a run: one table of subjects, statistics and units; budgets and thresholds on them.
 //!
 //! [`table`] has a row for each statistic. Limits, tables, key figures, test cases, and names in
 //! flags and files are derived from its rows. The measurements are in [`crate::analysis`], one
@@ -8,24 +8,26 @@ mod amount;
 mod limit;
 mod name;
 mod table;
+mod threshold;
+mod threshold_text;
 
 pub use amount::{Amount, Unit};
 pub use limit::Limit;
 pub use name::{UnknownMetric, budgets_for_help};
 pub use table::{ClassMetric, Limits, Needs, Place, Row, ScenarioMetric, ServerMetric, Worse};
+pub use threshold::{Abort, Comparison, Part, Threshold, ThresholdMetric};
+pub use threshold_text::{Condition, ThresholdError};
 
 use crate::class::ProcessClass;
-use crate::scenario::ScenarioId;
 
-/// Metric of a run: a statistic of a subject.
+/// Metric of the server: a statistic of a subject. (Metrics of scenarios are
+/// [`ThresholdMetric`].)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
     /// Statistic of the processes of one class.
     Class(ProcessClass, ClassMetric),
     /// Statistic of the server as a whole.
     Server(ServerMetric),
-    /// Statistic of the iterations of one scenario.
-    Scenario(ScenarioId, ScenarioMetric),
 }
 
 impl Metric {
@@ -39,10 +41,7 @@ impl Metric {
         let classes = ProcessClass::ALL.into_iter().flat_map(|class| {
             ClassMetric::ALL.iter().map(move |statistic| Self::Class(class, *statistic))
         });
-        let scenarios = ScenarioId::ALL.into_iter().flat_map(|id| {
-            ScenarioMetric::ALL.iter().map(move |statistic| Self::Scenario(id, *statistic))
-        });
-        classes.chain(ServerMetric::ALL.iter().copied().map(Self::Server)).chain(scenarios)
+        classes.chain(ServerMetric::ALL.iter().copied().map(Self::Server))
     }
 
     /// Metrics that a budget can be set for.
@@ -55,7 +54,6 @@ impl Metric {
         match self {
             Self::Class(_, statistic) => statistic.row(),
             Self::Server(statistic) => statistic.row(),
-            Self::Scenario(_, statistic) => statistic.row(),
         }
     }
 

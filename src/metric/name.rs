@@ -1,4 +1,4 @@
-//! Names of metrics: `tree-rss`, `short-executor`, `api:status p95`.
+//! Names of metrics of the server: `tree-rss`, `short-executor`.
 //!
 //! The largest peak of a process class has the class's name alone, and a metric of the whole
 //! server its statistic's name alone.
@@ -45,7 +45,6 @@ impl fmt::Display for Metric {
             Self::Class(class, ClassMetric::MaxPeak) => f.pad(class.name()),
             Self::Class(class, statistic) => f.pad(&format!("{class} {}", statistic.row().name)),
             Self::Server(statistic) => f.pad(statistic.row().name),
-            Self::Scenario(id, statistic) => f.pad(&format!("{id} {}", statistic.row().name)),
         }
     }
 }
@@ -80,10 +79,10 @@ impl JsonSchema for Metric {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "Name of a metric: a process class for the largest peak of its \
-                            processes, a statistic of the whole server, or a scenario with a \
-                            statistic. docs/metrics.md lists those that can have a limit.",
+                            processes, or a statistic of the whole server. docs/metrics.md lists \
+                            those that can have a budget.",
             "type": "string",
-            "examples": ["short-executor", "tree-rss", "api:status p95"],
+            "examples": ["short-executor", "tree-rss"],
         })
     }
 }

@@ -40,7 +40,7 @@ pub enum Limits {
     None,
     /// Budget: on the server's memory, processes and threads.
     Budget,
-    /// Threshold: on latencies and error rates of scenarios.
+    /// Threshold: on what users of a scenario see.
     Threshold,
 }
 
@@ -192,9 +192,9 @@ statistics! {
     /// Statistic of the iterations of one scenario. Latencies count from the scheduled start.
     ScenarioMetric {
         /// Shortest latency.
-        Min: DURATION { name: "min", heading: "min" },
+        Min: DURATION { name: "min", heading: "min", limits: Limits::Threshold },
         /// Mean latency.
-        Avg: DURATION { name: "avg", heading: "avg" },
+        Avg: DURATION { name: "avg", heading: "avg", limits: Limits::Threshold },
         /// Median latency.
         P50: DURATION { name: "p50", heading: "p50", limits: Limits::Threshold },
         /// 90th percentile of latencies.
@@ -203,6 +203,13 @@ statistics! {
         P95: DURATION { name: "p95", heading: "p95", limits: Limits::Threshold, samples: 20 },
         /// 99th percentile of latencies.
         P99: DURATION { name: "p99", heading: "p99", limits: Limits::Threshold, samples: 100 },
+        /// 99.9th percentile of latencies.
+        P999: DURATION {
+            name: "p99.9",
+            heading: "p99.9",
+            limits: Limits::Threshold,
+            samples: 1_000,
+        },
         /// Longest latency.
         Max: DURATION { name: "max", heading: "max", limits: Limits::Threshold },
         /// Share of iterations that failed.
@@ -219,6 +226,14 @@ statistics! {
             heading: "iter/s",
             unit: Unit::Rate,
             worse: Worse::Lower,
+            limits: Limits::Threshold,
+        },
+        /// Scheduled iterations that were not started.
+        Dropped: COUNT {
+            name: "dropped",
+            heading: "dropped",
+            limits: Limits::Threshold,
+            place: Place::Nowhere,
         },
     }
 }

@@ -29,7 +29,7 @@ pub use crate::target::{PINNED_SKYPILOT, ServerTarget, SkySelection};
 
 use crate::class::ProcessClass;
 use crate::infrastructure::{Infrastructure, KubernetesSize};
-use crate::metric::{Amount, Limit, Metric, ScenarioMetric};
+use crate::metric::{Amount, Limit, Metric, Threshold};
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
 use crate::record::{Document, Estimate, Version, v2, v3, v4};
@@ -122,8 +122,8 @@ pub struct LoadPlan {
     pub upstream_figures: bool,
     /// Limits on memory and on counts of processes and threads.
     pub budgets: Vec<Limit>,
-    /// Limits on latencies and error rates of scenarios.
-    pub thresholds: Vec<Limit>,
+    /// Limits on what users of scenarios see.
+    pub thresholds: Vec<Threshold>,
     /// Available memory below which the load is stopped.
     pub memory_floor: ByteSize,
     /// Seed of everything that is drawn at random, such as pauses.
@@ -144,8 +144,9 @@ impl Document for LoadPlan {
     const OLDEST: u32 = v2::VERSION;
 
     fn upgrade(version: u32, content: Value) -> Value {
-        let content = if version == v2::VERSION { v2::plan(content) } else { content };
-        v4::plan(if version < 4 { v3::plan(content) } else { content })
+        let content = if version <= v2::VERSION { v2::plan(content) } else { content };
+        let content = if version <= v3::VERSION { v3::plan(content) } else { content };
+        v4::plan(content)
     }
 }
 
@@ -226,13 +227,13 @@ impl LoadPlan {
         self.scenarios.iter().find(|scenario| scenario.id == id)
     }
 
-    /// Share of a scenario's iterations that may fail: zero without a threshold.
-    pub fn error_rate(&self, id: ScenarioId) -> Percent {
-        let metric = Metric::Scenario(id, ScenarioMetric::ErrorRate);
-        let threshold = self.thresholds.iter().find(|threshold| threshold.metric == metric);
-        match threshold.and_then(|threshold| threshold.at_most) {
-            Some(Amount::Share(share)) => share,
-            _ => Percent::default(),
+    /// Whether this share of a scenario's iterations may fail: none without a threshold.
+    pub fn allows_error_rate(&self, id: ScenarioId, failed: Percent) -> bool {
+        let of_errors = |it: &&Threshold| it.metric.scenario == id && it.limits_errors();
+        let mut limits = self.thresholds.iter().filter(of_errors).peekable();
+        match limits.peek() {
+            None => failed == Percent::default(),
+            Some(_) => limits.all(|limit| limit.holds(Amount::Share(failed)) == Some(true)),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Budgets, scenarios and thresholds are a test case each; two more are about the run as a whole.
 //! A failed case is a limit that was exceeded or a scenario that failed. A case with an error is
-//! inconclusive: its measurements are incomplete or not valid. A budget without anything to check
-//! it against is skipped. The file has no failures and no errors exactly if the verdict is `PASS`.
+//! inconclusive: its measurements are incomplete or not valid. A budget or threshold
+//! without anything to check is skipped. The file has no failures and no errors exactly if the verdict is `PASS`.
 
 use std::io::{self, Write};
 
@@ -11,6 +11,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use crate::analysis::{
     About, Finding, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity,
+    ThresholdCheck, ThresholdState,
 };
 use crate::metric::{Amount, Metric, ScenarioMetric};
 use crate::shell;
@@ -114,7 +115,8 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
     }
     figures.push('\n');
     for (number, segment) in scenario.segments.iter().enumerate() {
-        let percentiles = [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99];
+        let percentiles =
+            [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99, ScenarioMetric::P999];
         let latencies = percentiles.map(|statistic| {
             let latency = segment.iteration_duration?.shown(statistic)?;
             Some(format!("{} {}", statistic.row().name, Amount::Duration(latency)))
@@ -128,22 +130,28 @@ fn of_scenario(report: &Report, scenario: &ScenarioReport) -> TestCase {
     case
 }
 
-fn of_threshold(report: &Report, check: &LimitCheck) -> TestCase {
-    let metric = check.metric;
-    let about = About::Metric(metric);
+fn of_threshold(report: &Report, check: &ThresholdCheck) -> TestCase {
+    let threshold = &check.threshold;
     let default = match check.state {
-        LimitState::Within => TestCaseStatus::success(),
-        LimitState::Over => failed(NonSuccessKind::Failure, "over threshold"),
-        _ => failed(NonSuccessKind::Error, "not measured"),
+        ThresholdState::Met => TestCaseStatus::success(),
+        ThresholdState::Breached => failed(NonSuccessKind::Failure, "threshold breached"),
+        ThresholdState::OtherUnit => failed(NonSuccessKind::Error, "limit in another unit"),
+        state => skipped(state.skipped().unwrap_or_default()),
     };
-    let hint = match metric {
-        Metric::Scenario(id, _) => format!("hint: the threshold is set in [thresholds.\"{id}\"]"),
-        _ => "hint: the threshold is set in [thresholds]".to_owned(),
+    let scenario = threshold.metric.scenario;
+    // The findings on the scenario count its failed iterations.
+    let about = match threshold.limits_errors() && check.state == ThresholdState::Breached {
+        true => About::Scenario(scenario),
+        false => About::Threshold(threshold.clone()),
     };
-    let mut case = TestCase::new(metric.to_string(), status(report, Some(&about), &hint, default));
+    let hint = format!(
+        "hint: the threshold is set by --threshold or in [thresholds.\"{scenario}\"] of skyload.toml"
+    );
+    let mut case =
+        TestCase::new(threshold.to_string(), status(report, Some(&about), &hint, default));
     let measured = check.measured.map_or_else(|| "-".to_owned(), |measured| measured.to_string());
-    let limit = check.limit.and_then(Amount::as_duration).unwrap_or_default();
-    case.set_system_out(format!("measured {measured}, threshold {} s", limit.as_secs_f64()));
+    let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
+    case.set_system_out(format!("measured {measured}, threshold {sign} {limit}"));
     case
 }
 
@@ -180,9 +188,9 @@ fn of_run(report: &Report) -> Vec<TestCase> {
 fn has_case(report: &Report, finding: &Finding) -> bool {
     match &finding.about {
         None => false,
-        Some(About::Metric(metric)) => {
-            let mut checks = report.budgets.iter().chain(&report.thresholds);
-            checks.any(|check| check.metric == *metric)
+        Some(About::Metric(metric)) => report.budgets.iter().any(|check| check.metric == *metric),
+        Some(About::Threshold(threshold)) => {
+            report.thresholds.iter().any(|check| check.threshold == *threshold)
         }
         Some(About::Scenario(id)) => report.scenarios.iter().any(|scenario| scenario.id == *id),
     }

@@ -196,7 +196,7 @@ async fn judge(
     circumstances: Circumstances,
 ) -> Iteration {
     let mut iteration = Iteration::on(process.infra.as_deref());
-    let name = command_name(command);
+    let name = command.name();
     iteration.step(&name, process.took);
     let failure = |error_type: String, message: String| Failure {
         step: name.clone(),
@@ -260,12 +260,6 @@ async fn judge(
         }
     }
     iteration
-}
-
-/// Name of a command, as a step: `sky jobs launch`.
-fn command_name(command: &Command) -> String {
-    let words = command.args.iter().take_while(|word| !word.starts_with(['-', '{']));
-    words.fold("sky".to_owned(), |name, word| format!("{name} {word}"))
 }
 
 /// Waits for a request to end. Records its failure, unless the error is expected.

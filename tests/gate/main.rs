@@ -1,4 +1,4 @@
-//! Gate: budgets of a finished run, one test case each.
+//! Gate: budgets of a finished run, one test case each. Thresholds are in `tests/thresholds`.
 //!
 //! `cargo xtask load` runs the cases of the configured budgets. By hand:
 //! `cargo nextest run --profile gate`, for the latest run or for the one that
@@ -8,31 +8,14 @@
 
 #![expect(clippy::print_stdout, reason = "what a test prints goes to nextest's log")]
 
-use std::path::Path;
-
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
+use finished_run::finished_run;
 use rstest::rstest;
-use skyload::analysis::{LimitState, Report, Severity};
-use skyload::env;
+use skyload::analysis::{LimitState, Severity};
 use skyload::metric::{Amount, Metric};
-use skyload::record::{RunDir, read};
 
-/// Report of the run that `SKYLOAD_RUN_DIR` names, or of the latest run.
-fn finished_run() -> anyhow::Result<Report> {
-    let path = env::path(env::RUN_DIR).unwrap_or_else(|| {
-        let state = env::path(env::STATE_DIR)
-            .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/skyload"));
-        state.join("runs/latest")
-    });
-    let run = RunDir::open(&path)
-        .context("no finished run found\n  hint: start one with `cargo xtask load`")?;
-    read(&run.report()).with_context(|| {
-        format!(
-            "the run has no report\n  hint: create it with `cargo xtask report {}`",
-            run.path().display()
-        )
-    })
-}
+#[path = "../support/finished_run.rs"]
+mod finished_run;
 
 #[rstest]
 #[case::server("server")]

@@ -47,6 +47,13 @@ fn without_texts(mut report: Report) -> Report {
     }
     for scenario in &mut report.scenarios {
         scenario.iteration_duration = None;
+        for segment in &mut scenario.segments {
+            let steps = segment.steps.values_mut();
+            let stats = [&mut segment.iteration_duration, &mut segment.send_lateness];
+            for stats in stats.into_iter().flatten().chain(steps) {
+                stats.p999 = None;
+            }
+        }
     }
     report
 }

@@ -22,7 +22,7 @@ pub(crate) async fn drive(id: ScenarioId) -> anyhow::Result<()> {
         let reason = kind.expected_because.as_ref().or(kind.expected_only_on.as_ref());
         println!("{}x {} ({reason:?})", kind.count, kind.example);
     }
-    let state = state(&outcome, plan.error_rate(id));
+    let state = state(&outcome, &plan);
     ensure!(
         state == ScenarioState::Succeeded,
         "{id}: expected state Succeeded, got {state:?}; failures are listed above and in {}",

@@ -25,7 +25,8 @@ const TESTS_FAILED: i32 = 100;
 /// period of 10 s, after which it kills them.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Test binaries of the load and the gate, with the names of their tests.
+/// Test binaries of the load and the gate, with the names of their tests. (The cases of
+/// thresholds are known only after a run.)
 pub(crate) struct Tests {
     build: Build,
     scenarios: Vec<(ScenarioId, String)>,
@@ -125,7 +126,8 @@ impl Tests {
             .build
             .nextest("run", "gate")
             .args(["--no-input-handler", "--show-progress", "none"])
-            .args(["-E", &any_of(&chosen)])
+            // The cases of thresholds are those of this run.
+            .args(["-E", &format!("{} | binary(thresholds)", any_of(&chosen))])
             .env(env::RUN_DIR, run.path())
             .stdin(Stdio::null())
             .output()
@@ -245,7 +247,8 @@ impl Build {
             output_of(without_outer_cargo(&mut metadata)).context("running `cargo metadata`")?;
         fs::write(&build.cargo, metadata).context("writing cargo's metadata")?;
         let mut list = Command::new(nextest);
-        list.args(["nextest", "list", "--package", "skyload", "--test", "load", "--test", "gate"])
+        list.args(["nextest", "list", "--package", "skyload"])
+            .args(["--test", "load", "--test", "gate", "--test", "thresholds"])
             .args(["--list-type", "binaries-only", "--message-format", "json"])
             .args(["--color", "never"])
             .current_dir(&root);

@@ -95,7 +95,8 @@ fn iterations(outcome: &ScenarioOutcome) -> u64 {
 
 /// Number of iterations of a segment, with those that the load generator could not finish.
 fn iterations_of(segment: &SegmentOutcome) -> u64 {
-    total([segment.completed(), segment.client_failed, segment.dropped, segment.interrupted])
+    let dropped = segment.dropped.unwrap_or(0);
+    total([segment.completed(), segment.client_failed, dropped, segment.interrupted])
 }
 
 fn expected_iterations(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {

@@ -23,7 +23,8 @@ use super::limits::LimitCheck;
 use super::memory::MemoryReport;
 use super::metrics::Sources;
 use super::scenarios::ScenarioReport;
-use crate::metric::{Limits, Metric};
+use super::thresholds::ThresholdCheck;
+use crate::metric::{Metric, Threshold};
 use crate::plan::LoadPlan;
 use crate::scenario::ScenarioId;
 use crate::units::in_minutes;
@@ -34,7 +35,7 @@ use crate::units::in_minutes;
 pub enum Verdict {
     /// Budgets met, no more failed iterations than thresholds allow, measurements valid.
     Pass,
-    /// Scenario failed, latency threshold exceeded, or setup or teardown failed.
+    /// Scenario failed, threshold breached, or setup or teardown failed.
     ScenarioFailed,
     /// Budget exceeded.
     OverBudget,
@@ -71,31 +72,33 @@ pub(super) struct Judgement {
 }
 
 /// Statement about a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Finding {
     /// Severity, which decides the verdict.
     pub severity: Severity,
-    /// Metric or scenario concerned; `None` for the run as a whole.
+    /// Metric, scenario or threshold concerned; `None` for the run as a whole.
     pub about: Option<About>,
     /// Message: subject, event, value and limit, consequence.
     pub message: String,
 }
 
-/// Metric or scenario that a finding concerns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Metric, scenario or threshold that a finding concerns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum About {
-    /// Metric that has a limit, or could have one.
+    /// Metric that has a budget, or could have one.
     Metric(Metric),
     /// Scenario.
     Scenario(ScenarioId),
+    /// Threshold.
+    Threshold(Threshold),
 }
 
 impl About {
     /// Whether the finding concerns a metric that can have a budget.
     pub(crate) fn is_budget(&self) -> bool {
-        matches!(self, Self::Metric(metric) if metric.row().limits == Limits::Budget)
+        matches!(self, Self::Metric(_))
     }
 }
 
@@ -104,6 +107,7 @@ impl fmt::Display for About {
         match self {
             Self::Metric(metric) => metric.fmt(f),
             Self::Scenario(id) => id.fmt(f),
+            Self::Threshold(threshold) => threshold.fmt(f),
         }
     }
 }
@@ -114,7 +118,7 @@ impl fmt::Display for About {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Scenario failed, latency threshold exceeded, or setup or teardown failed.
+    /// Scenario failed, threshold breached, or setup or teardown failed.
     ScenarioFailed,
     /// Budget exceeded.
     OverBudget,
@@ -141,7 +145,7 @@ pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) coverage: &'a Coverage,
     pub(super) scenarios: &'a [ScenarioReport],
-    pub(super) thresholds: &'a [LimitCheck],
+    pub(super) thresholds: &'a [ThresholdCheck],
     pub(super) budgets: &'a [LimitCheck],
     pub(super) sources: Sources<'a>,
 }

@@ -1,10 +1,9 @@
-//! Findings on scenarios: failures, exceeded thresholds, an overloaded load generator.
+//! Findings on scenarios: failures, breached thresholds, an overloaded load generator.
 
 use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::evidence::Evidence;
-use crate::analysis::limits::LimitState;
 use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
-use crate::metric::{Amount, Metric};
+use crate::analysis::thresholds::ThresholdState;
 use crate::record::outcome::{Ended, FailureTally};
 use crate::scenario::ScenarioId;
 use crate::units::total;
@@ -175,32 +174,36 @@ impl Findings {
 
     pub(super) fn of_thresholds(&mut self, case: &Case<'_>) {
         for check in case.thresholds {
-            let metric = check.metric;
-            let seconds = |amount: Option<Amount>| amount.and_then(Amount::as_duration);
-            let (severity, message) = match (check.state, seconds(check.measured)) {
-                (LimitState::Over, Some(measured)) => {
-                    let limit = seconds(check.limit).unwrap_or_default().as_secs_f64();
-                    let over =
-                        format!("{metric}: {:.3} s, threshold {limit} s", measured.as_secs_f64());
-                    match metric {
-                        // The latency includes the load generator's own delay.
-                        Metric::Scenario(id, _) if is_overloaded(case, id) => (
-                            Severity::Inconclusive,
-                            format!("{over}, with an overloaded load generator"),
-                        ),
-                        _ if lost_its_server(case) => {
-                            (Severity::Inconclusive, format!("{over}, after the server was lost"))
-                        }
-                        _ => (Severity::ScenarioFailed, over),
+            let threshold = &check.threshold;
+            let metric = &threshold.metric;
+            let (severity, message) = match (check.state, check.measured) {
+                // The finding on the scenario counts its failed iterations.
+                (ThresholdState::Breached, _) if threshold.limits_errors() => continue,
+                (ThresholdState::Breached, Some(measured)) => {
+                    let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
+                    let breach = format!("{metric}: {measured}, threshold {sign} {limit}");
+                    if is_overloaded(case, metric.scenario) {
+                        // Latencies include the load generator's own delay.
+                        let message = format!("{breach}, with an overloaded load generator");
+                        (Severity::Inconclusive, message)
+                    } else if lost_its_server(case) {
+                        (Severity::Inconclusive, format!("{breach}, after the server was lost"))
+                    } else {
+                        (Severity::ScenarioFailed, breach)
                     }
                 }
-                (LimitState::Within, _) => continue,
-                _ => (
-                    Severity::Inconclusive,
-                    format!("{metric}: threshold not checked, nothing was measured"),
-                ),
+                (ThresholdState::Met, _) => continue,
+                (state, _) => match state.skipped() {
+                    Some(reason) => {
+                        (Severity::Note, format!("{threshold}: threshold skipped, {reason}"))
+                    }
+                    None => (
+                        Severity::Inconclusive,
+                        format!("{threshold}: threshold not checked, its unit is not the metric's"),
+                    ),
+                },
             };
-            self.add_about(About::Metric(metric), severity, message);
+            self.add_about(About::Threshold(threshold.clone()), severity, message);
         }
     }
 

@@ -7,6 +7,7 @@ use rstest::rstest;
 use super::tests::{MACHINE, config, words};
 use super::*;
 use crate::infrastructure::{Infrastructure, LocalInfra};
+use crate::plan::PlannedScenario;
 use crate::scenario::{Need, ScenarioKind};
 
 #[test]

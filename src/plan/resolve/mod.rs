@@ -21,23 +21,22 @@ mod size;
 mod target;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod timing;
 #[cfg(test)]
 mod timing_tests;
 mod unused_flags;
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::capacity::{LocalParts, Machine};
 use super::{
-    LeftOut, LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits,
-    estimate, fit, ramp,
+    LeftOut, LoadPlan, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate, fit, ramp,
 };
-use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting, Thresholds};
+use crate::config::{Config, InfraAssignment, PlanSettings, RampSetting};
 use crate::infrastructure::KubernetesSize;
-use crate::metric::Limit;
+use crate::metric::{Limit, Threshold};
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId};
@@ -101,6 +100,7 @@ struct Basis {
     sky: SkySelection,
     server_env: Vec<ServerVariable>,
     budgets: Vec<Limit>,
+    thresholds: Vec<Threshold>,
     infrastructure: Choice,
     kubernetes_size: KubernetesSize,
     scenarios: Vec<Assigned>,
@@ -148,6 +148,7 @@ impl Resolver<'_> {
             false => self.settings.infra_assignment,
         };
         let scenarios = assign(&scenarios, &infrastructure, rule);
+        let thresholds = self.thresholds(&scenarios, &shapes);
         let used = scenarios.iter().flat_map(|one| one.infras.iter().map(String::as_str)).collect();
         let infrastructure = infrastructure.unless_unused(&used);
         Basis {
@@ -156,6 +157,7 @@ impl Resolver<'_> {
             sky,
             server_env,
             budgets,
+            thresholds,
             infrastructure,
             kubernetes_size,
             scenarios,
@@ -208,7 +210,6 @@ impl Resolver<'_> {
             kubernetes_size: basis.kubernetes_size,
             run_async: request.run_async,
             keep_server: request.keep_server,
-            thresholds: thresholds(config, &scenarios),
             scenarios,
             left_out: basis.left_out.clone(),
             ramp,
@@ -224,6 +225,7 @@ impl Resolver<'_> {
             phase_peaks,
             upstream_figures: request.upstream_figures,
             budgets: basis.budgets.clone(),
+            thresholds: basis.thresholds.clone(),
             memory_floor,
             seed: basis.seed,
             validity: ValidityLimits {
@@ -234,18 +236,6 @@ impl Resolver<'_> {
             speed,
         })
     }
-}
-
-fn thresholds(config: &Config, scenarios: &[PlannedScenario]) -> Vec<Limit> {
-    let of = |(name, thresholds): (&String, &Thresholds)| {
-        // Never fails: the parser of the file rejects unknown names.
-        let scenario = ScenarioId::from_str(name).ok()?;
-        // The file's thresholds are for all plans; without its scenario, one would never be
-        // measured.
-        let is_planned = scenarios.iter().any(|planned| planned.id == scenario);
-        is_planned.then(|| thresholds.limits(scenario))
-    };
-    config.thresholds.iter().filter_map(of).flatten().collect()
 }
 
 /// Whether any scenario launches something, or requests something launched before.

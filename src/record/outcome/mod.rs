@@ -7,6 +7,7 @@
 mod client_fault;
 pub mod error_type;
 mod failure;
+mod figures;
 mod latencies;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use client_fault::ClientFault;
 pub use failure::{Failure, FailureTally, Tally};
+pub(crate) use figures::throughput;
 pub use latencies::Latencies;
 
 use super::{Document, Version, v2};
@@ -87,8 +89,13 @@ pub enum SegmentKind {
     Iteration,
     /// Beginning of a load that lasts for a time, not subject to thresholds.
     WarmUp,
-    /// Stage of a load that lasts for a time, as text: `50 for 5m`.
-    Stage(String),
+    /// Stage of a load that lasts for a time.
+    Stage {
+        /// Number of the stage, counted from 1.
+        number: u32,
+        /// Stage as text: `50 for 5m`.
+        text: String,
+    },
 }
 
 /// Segment of a scenario: one synchronized iteration of all its users, or one stage.
@@ -118,9 +125,10 @@ pub struct SegmentOutcome {
     /// count and in no latency, since they are no evidence about the server.
     #[serde(default)]
     pub client_failed: u64,
-    /// Number of arrivals without a start, since as many iterations were active as may be.
+    /// Number of arrivals without a start, since as many iterations were active as may be;
+    /// `None` without an arrival rate.
     #[serde(default)]
-    pub dropped: u64,
+    pub dropped: Option<u64>,
     /// Number of iterations that still ran when the time of the load was over.
     #[serde(default)]
     pub interrupted: u64,
@@ -150,7 +158,7 @@ impl SegmentOutcome {
             unjudged: 0,
             failed: 0,
             client_failed: 0,
-            dropped: 0,
+            dropped: None,
             interrupted: 0,
             tally: Tally::default(),
             iteration_duration: Latencies::default(),

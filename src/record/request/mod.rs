@@ -163,6 +163,11 @@ pub struct LoadRequest {
     )]
     pub budgets: Vec<String>,
 
+    /// Limit what users of a scenario see, as in `api:status p95 < 5s` or
+    /// `api:status step status/get p99 <= 300ms`; may be repeated.
+    #[arg(long = "threshold", value_name = "TEXT")]
+    pub thresholds: Vec<String>,
+
     /// Method of reading peaks: the kernel's exit records (needs root), high-water marks at each
     /// sample, or sampled RSS [default: the most exact that is available].
     #[arg(long, value_enum, value_name = "HOW")]

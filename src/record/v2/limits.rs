@@ -88,8 +88,9 @@ fn metric_of(scenario: &Value, figure: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{About, LimitCheck};
-    use crate::metric::Limit;
+    use crate::analysis::{About, LimitCheck, ThresholdCheck};
+    use crate::metric::{Limit, Threshold};
+    use crate::record::v4;
 
     fn fields(value: Value) -> Map<String, Value> {
         let Value::Object(fields) = value else { panic!("expected an object") };
@@ -108,24 +109,23 @@ mod tests {
             ],
         }));
         of_plan(&mut plan);
-        let limits = |list: &str| -> Vec<(String, Option<String>)> {
-            let limits: Vec<Limit> = serde_json::from_value(plan[list].clone()).unwrap();
-            let as_text = |limit: Limit| {
-                (limit.metric.to_string(), limit.at_most.map(|amount| amount.to_string()))
-            };
-            limits.into_iter().map(as_text).collect()
+        let budgets: Vec<Limit> = serde_json::from_value(plan["budgets"].clone()).unwrap();
+        let as_text = |limit: Limit| {
+            (limit.metric.to_string(), limit.at_most.map(|amount| amount.to_string()))
         };
-        let some = |metric: &str, amount: &str| (metric.to_owned(), Some(amount.to_owned()));
-        assert_eq!(
-            limits("budgets"),
-            [("short-executor".to_owned(), None), some("leaked-processes", "0")]
-        );
-        let thresholds = [
-            some("api:status p95", "5.000 s"),
-            some("api:status error-rate", "1%"),
-            some("api:status max", "60.000 s"),
+        let budgets: Vec<_> = budgets.into_iter().map(as_text).collect();
+        let expected = [
+            ("short-executor".to_owned(), None),
+            ("leaked-processes".to_owned(), Some("0".to_owned())),
         ];
-        assert_eq!(limits("thresholds"), thresholds);
+        assert_eq!(budgets, expected);
+        let plan = v4::plan(plan.into());
+        let thresholds: Vec<Threshold> =
+            serde_json::from_value(plan["thresholds"].clone()).unwrap();
+        let thresholds: Vec<String> = thresholds.iter().map(ToString::to_string).collect();
+        let expected =
+            ["api:status p95 <= 5s", "api:status error-rate <= 1%", "api:status max <= 1m"];
+        assert_eq!(thresholds, expected);
     }
 
     #[test]
@@ -147,11 +147,13 @@ mod tests {
             ] },
         }));
         of_report(&mut report);
-        for list in ["budgets", "thresholds"] {
-            let checks: Vec<LimitCheck> = serde_json::from_value(report[list].clone()).unwrap();
-            assert!(checks[0].measured > checks[0].limit, "{checks:?}");
-            assert_eq!(checks[0].state.name(), "OVER");
-        }
+        let report = v4::report(report.into(), 5);
+        let checks: Vec<LimitCheck> = serde_json::from_value(report["budgets"].clone()).unwrap();
+        assert!(checks[0].measured > checks[0].limit, "{checks:?}");
+        assert_eq!(checks[0].state.name(), "OVER");
+        let checks: Vec<ThresholdCheck> =
+            serde_json::from_value(report["thresholds"].clone()).unwrap();
+        assert_eq!(checks[0].state.name(), "BREACHED");
         let findings = report["findings"].as_array().unwrap().iter();
         let about = |finding: &Value| {
             serde_json::from_value::<Option<About>>(finding["about"].clone()).unwrap()
@@ -159,6 +161,8 @@ mod tests {
         let about: Vec<Option<String>> =
             findings.map(|finding| about(finding).map(|about| about.to_string())).collect();
         let named = |name: &str| Some(name.to_owned());
-        assert_eq!(about, [named("server"), named("api:status p95"), named("api:status"), None]);
+        let expected =
+            [named("server"), named("api:status p95 <= 500ms"), named("api:status"), None];
+        assert_eq!(about, expected);
     }
 }

@@ -51,7 +51,7 @@ fn failed(report: &Report) -> &'static str {
     if about().any(|about| matches!(about, About::Scenario(_))) {
         "iterations failed or timed out."
     } else if about().next().is_some() {
-        "latency threshold exceeded."
+        "threshold breached."
     } else if report.resources.iter().flat_map(ResourceLog::failed).any(is_setup) {
         "setup of shared resources failed."
     } else {

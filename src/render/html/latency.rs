@@ -7,13 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::table::Table;
-use crate::analysis::{
-    self, ChartData, LimitState, Report, ScenarioReport, SegmentReport, Start, Stats,
-};
-use crate::metric::{Amount, Metric, ScenarioMetric};
+use crate::analysis::{self, ChartData, Report, ScenarioReport, SegmentReport, Start, Stats};
+use crate::metric::ScenarioMetric;
 use crate::render::format::{seconds, status};
 use crate::render::table::{self, Cell};
-use crate::render::tables::latency;
+use crate::render::tables::{latency, thresholds};
 
 /// Latency distribution of a scenario's iterations, or of one of their steps.
 #[derive(Debug, Serialize)]
@@ -144,6 +142,7 @@ fn figures(stats: &Stats) -> String {
         ScenarioMetric::P90,
         ScenarioMetric::P95,
         ScenarioMetric::P99,
+        ScenarioMetric::P999,
         ScenarioMetric::Max,
     ];
     let figure = |statistic: ScenarioMetric| {
@@ -178,30 +177,9 @@ pub(super) fn steps(report: &Report) -> Option<Table> {
     (!table.is_empty()).then(|| Table::showing("Latency per step, in seconds", table))
 }
 
-/// Latency thresholds; `None` if none are set.
+/// Thresholds; `None` if none are set.
 pub(super) fn thresholds(report: &Report) -> Option<Table> {
-    let mut table = Table::new(
-        "Latency thresholds, in seconds",
-        &["scenario", "metric", "threshold", "measured", "status"],
-        2,
-    );
-    for check in &report.thresholds {
-        let Metric::Scenario(id, statistic) = check.metric else { continue };
-        let duration = |amount: Option<Amount>| amount.and_then(Amount::as_duration);
-        let measured = duration(check.measured).map(|it| format!("{:.3}", it.as_secs_f64()));
-        let state = match check.state {
-            LimitState::Over => "exceeded",
-            other => other.name(),
-        };
-        table.row([
-            id.to_string(),
-            statistic.row().name.to_owned(),
-            seconds(duration(check.limit).unwrap_or_default()),
-            measured.unwrap_or_else(|| "–".to_owned()),
-            state.to_owned(),
-        ]);
-    }
-    (!table.rows.is_empty()).then_some(table)
+    Some(Table::showing("Thresholds", thresholds::all(report)?))
 }
 
 /// Errors and expected errors by type; `None` if there are none.

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use self::escape::{inline, preformatted};
 use super::format::seconds;
-use super::table::Table;
-use super::tables::budgets;
+use super::table::{Cell, Table};
+use super::tables::{budgets, latency, thresholds};
 use super::text::{self, Detail};
 use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
 use crate::metric::ScenarioMetric;
@@ -30,6 +30,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     verdict(report, out)?;
     budgets(report, out)?;
     scenarios(report, out)?;
+    thresholds(report, out)?;
     findings(report, out)?;
     versions(report, out)?;
     whole_text(report, out)
@@ -98,11 +99,15 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n#### Scenarios\n")?;
-    let mut table =
-        Table::new(&["scenario", "iterations", "failed", "p50", "p95", "p99", "status"], 1);
+    let mut table = Table::new(
+        &["scenario", "iterations", "failed", "p50", "p95", "p99", "p99.9", "status"],
+        1,
+    );
     for scenario in &report.scenarios {
-        let [p50, p95, p99] = [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99]
-            .map(|statistic| first_and_last(scenario, statistic));
+        let percentiles =
+            [ScenarioMetric::P50, ScenarioMetric::P95, ScenarioMetric::P99, ScenarioMetric::P999];
+        let [p50, p95, p99, p999] =
+            percentiles.map(|statistic| first_and_last(scenario, statistic));
         let (iterations, errors) =
             (scenario.completed().to_string(), scenario.failed().to_string());
         table.row([
@@ -112,6 +117,7 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
             p50,
             p95,
             p99,
+            p999,
             scenario.state.name().to_owned(),
         ]);
     }
@@ -123,7 +129,23 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         false if firsts().next().is_some() => ": first / last iteration",
         false => "",
     };
-    writeln!(out, "\nLatency per iteration, in seconds{segments}.")
+    writeln!(out, "\nLatency per iteration, in seconds{segments}.")?;
+    match latency::missing_p999(report) {
+        Some(note) => writeln!(out, "{note}."),
+        None => Ok(()),
+    }
+}
+
+fn thresholds(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(mut table) = thresholds::all(report) else { return Ok(()) };
+    for cell in table.rows.iter_mut().flatten() {
+        // A step's name may be from another build.
+        if let Cell::Plain(text) = cell {
+            *text = inline(text);
+        }
+    }
+    writeln!(out, "\n#### Thresholds\n")?;
+    table.markdown(out)
 }
 
 /// Latency of the first segment, and of the last if there are several.

@@ -5,9 +5,10 @@ mod request;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{
-    CONFIGURED, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity, Verdict,
+    CONFIGURED, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity,
+    ThresholdState, Verdict,
 };
-use crate::metric::{Metric, Unit};
+use crate::metric::Unit;
 use crate::plan::{LoadPlan, MAX_USERS, PlannedScenario, ServerTarget};
 use crate::record::request::LoadRequest;
 use crate::scenario::{ScenarioId, ScenarioKind};
@@ -139,9 +140,8 @@ fn after_failure(report: &Report) -> NextStep {
     let plan = &report.plan;
     let is_breached = |id: ScenarioId| {
         report.thresholds.iter().any(|check| {
-            let is_about_id =
-                matches!(check.metric, Metric::Scenario(scenario, _) if scenario == id);
-            is_about_id && check.state == LimitState::Over
+            let is_about_id = check.threshold.metric.scenario == id;
+            is_about_id && check.state == ThresholdState::Breached
         })
     };
     let has_failed = |scenario: &&ScenarioReport| {

@@ -7,6 +7,7 @@ use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
 use crate::infrastructure::{Infrastructure, LocalInfra};
+use crate::metric::Threshold;
 use crate::plan::{LoadPlan, ServerTarget, SkySelection};
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
@@ -64,8 +65,18 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     if only_launches && !scenarios.iter().any(is_launched) {
         request.infra.clear();
     }
+    // A threshold of a scenario that does not run is a usage error.
+    request.thresholds.retain(|text| is_about_any(text, scenarios));
     request.run_async &= scenarios.iter().any(|id| can_be_async(*id));
     request
+}
+
+/// Whether a threshold is of one of these scenarios, or of the health probe, which always runs.
+fn is_about_any(threshold: &str, scenarios: &[ScenarioId]) -> bool {
+    threshold.parse::<Threshold>().is_ok_and(|threshold| {
+        let id = threshold.metric.scenario;
+        id.kind() == ScenarioKind::Probe || scenarios.contains(&id)
+    })
 }
 
 fn can_be_async(id: ScenarioId) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{Cell, Table};
 use crate::analysis::{Report, ScenarioReport, SegmentReport, Start, Stats};
-use crate::metric::{ScenarioMetric, Unit};
+use crate::metric::{Amount, ScenarioMetric, Unit};
 use crate::render::format::seconds;
 use crate::scenario::ScenarioKind;
 
@@ -38,6 +38,7 @@ pub(in crate::render) fn iterations(report: &Report) -> Option<Table> {
             table.rows.push(row);
         }
     }
+    table.notes.extend(missing_p999(report));
     Some(table)
 }
 
@@ -62,9 +63,26 @@ impl Lost {
     }
 
     fn cells(self, segment: &SegmentReport) -> impl Iterator<Item = Cell> {
-        let dropped = self.dropped.then(|| Cell::plain(segment.dropped));
+        let dropped = self.dropped.then(|| segment.dropped.map_or(Cell::blank(), Cell::plain));
         let interrupted = self.interrupted.then(|| Cell::plain(segment.interrupted));
         dropped.into_iter().chain(interrupted)
+    }
+}
+
+/// Note on segments with too few iterations for the 99.9th percentile; `None` if all have it.
+pub(in crate::render) fn missing_p999(report: &Report) -> Option<String> {
+    let row = ScenarioMetric::P999.row();
+    let segments = report.scenarios.iter().flat_map(|scenario| &scenario.segments);
+    let mut stats = segments.filter_map(|segment| segment.iteration_duration);
+    let is_missing = stats.any(|stats| stats.count < row.samples);
+    is_missing.then(|| format!("{} needs {} iterations", row.name, in_thousands(row.samples)))
+}
+
+/// Number with a comma between the thousands.
+fn in_thousands(number: u64) -> String {
+    match number / 1_000 {
+        0 => number.to_string(),
+        thousands => format!("{thousands},{:03}", number % 1_000),
     }
 }
 
@@ -87,7 +105,7 @@ fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport, lost: Lost)
             by_client => Cell::Plain(format!("{} + {by_client} generator", segment.failed)),
         },
     ];
-    let rate = Cell::measured(segment.measured(ScenarioMetric::Throughput));
+    let rate = Cell::amount(segment.throughput.map(Amount::Rate));
     let stats = segment.iteration_duration.as_ref();
     let figures = latencies().map(|statistic| shown(stats, statistic));
     counts.into_iter().chain(lost.cells(segment)).chain([rate]).chain(figures).collect()

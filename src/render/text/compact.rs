@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{INDENT, findings, memory, one_line};
+use super::{INDENT, checked_thresholds, findings, memory, one_line};
 use crate::analysis::{LimitCheck, Report, ScenarioReport, ScenarioState, Severity};
 use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
@@ -21,6 +21,7 @@ const MAX_NOTES: usize = 3;
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     latencies(report, out)?;
+    checked_thresholds(report, out)?;
     errors(report, out)?;
     peaks(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;

@@ -2,13 +2,16 @@
 
 use std::io::{self, Write};
 
-use super::{INDENT, findings, infrastructure, memory, one_line, overhead, phases};
+use super::{
+    INDENT, checked_thresholds, findings, infrastructure, memory, one_line, overhead, phases,
+};
 use crate::analysis::Report;
 use crate::render::format::status;
 use crate::render::tables::{self, latency};
 
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     latencies(report, out)?;
+    checked_thresholds(report, out)?;
     errors(report, out)?;
     infrastructure::render(report, out)?;
     memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;

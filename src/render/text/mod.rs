@@ -17,6 +17,7 @@ use std::path::Path;
 
 pub use profile::render as render_profile;
 
+use super::tables::thresholds;
 use super::{NextStep, next_step};
 use crate::analysis::{Finding, Report};
 
@@ -75,6 +76,13 @@ fn verdict(report: &Report, out: &mut impl Write) -> io::Result<()> {
 /// line of its own could look like skyload's, or be a command to GitHub Actions.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Writes the table of thresholds, if there are any.
+fn checked_thresholds(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(table) = thresholds::all(report) else { return Ok(()) };
+    writeln!(out, "\nTHRESHOLDS")?;
+    table.text(INDENT, out)
 }
 
 fn findings<'a>(

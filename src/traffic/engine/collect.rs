@@ -86,8 +86,9 @@ impl<R> Collector<'_, R> {
                 self.outcomes[number].send_lateness.record(lateness);
             }
             Message::Dropped(number) => {
-                self.outcomes[number].dropped += 1;
-                self.outcomes[number].ended = self.timeline.now();
+                let segment = &mut self.outcomes[number];
+                segment.dropped = segment.dropped.map(|dropped| dropped + 1);
+                segment.ended = self.timeline.now();
                 unfinished[number] -= 1;
             }
             Message::Finished(number, result) => {

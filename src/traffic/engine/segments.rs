@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::record::outcome::{SegmentKind, SegmentOutcome};
-use crate::shape::Timed;
+use crate::shape::{Model, Timed};
 
 /// Segments of a load, in order of time.
 #[derive(Clone, Debug)]
@@ -18,26 +18,30 @@ struct Segment {
     start: Duration,
     /// Number of iterations, if it is known beforehand.
     scheduled: u64,
+    /// Whether arrivals can be dropped.
+    is_open: bool,
 }
 
 impl Segments {
     /// Single segment with this number of iterations.
     pub(in crate::traffic) fn single(scheduled: u64) -> Self {
-        Self(vec![Segment { kind: SegmentKind::Iteration, start: Duration::ZERO, scheduled }])
+        let (kind, start) = (SegmentKind::Iteration, Duration::ZERO);
+        Self(vec![Segment { kind, start, scheduled, is_open: false }])
     }
 
     /// Warm-up and stages of a load that lasts for a time.
     pub(in crate::traffic) fn of(timed: &Timed) -> Self {
         let mut segments = Vec::new();
-        let mut add = |kind, start| segments.push(Segment { kind, start, scheduled: 0 });
+        let is_open = matches!(timed.model, Model::Arrivals { .. });
+        let mut add = |kind, start| segments.push(Segment { kind, start, scheduled: 0, is_open });
         if !timed.warm_up.is_zero() {
             add(SegmentKind::WarmUp, Duration::ZERO);
         }
         let mut start = Duration::ZERO;
-        for (text, end) in timed.stages() {
+        for (number, (text, end)) in (1..).zip(timed.stages()) {
             // What is left of the stage after the warm-up.
             if end > timed.warm_up {
-                add(SegmentKind::Stage(text), start.max(timed.warm_up));
+                add(SegmentKind::Stage { number, text }, start.max(timed.warm_up));
             }
             start = end;
         }
@@ -54,6 +58,7 @@ impl Segments {
     pub(super) fn begin(&self, now: Timestamp) -> Vec<SegmentOutcome> {
         let begin = |segment: &Segment| SegmentOutcome {
             kind: segment.kind.clone(),
+            dropped: segment.is_open.then_some(0),
             ..SegmentOutcome::begin(now.plus(segment.start), segment.scheduled)
         };
         self.0.iter().map(begin).collect()

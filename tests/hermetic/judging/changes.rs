@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use skyload::analysis::{Evidence, Report, Verdict};
 use skyload::class::ProcessClass;
-use skyload::config::Thresholds;
 use skyload::metric::{Amount, Limit, Metric};
 use skyload::record::events::{Event, LoggedEvent};
 use skyload::record::outcome::{Failure, ScenarioOutcome, SegmentOutcome};
@@ -37,6 +36,8 @@ pub(crate) trait Change {
     fn record(&mut self, pid: u32) -> &mut ProcessRecord;
     /// Sets a budget.
     fn limit(&mut self, metric: impl Into<Metric>, limit: impl Into<Amount>);
+    /// Sets thresholds: `api:status p95 < 5s`.
+    fn thresholds(&mut self, texts: &[&str]);
     /// Snapshot at the end of a phase.
     fn snapshot(&mut self, phase: Phase) -> &mut Snapshot;
     /// Sets the number of zombies in all samples from a time on, in ms after the start of the run.
@@ -122,6 +123,11 @@ impl Change for Evidence {
         self.plan.budgets.push(Limit { metric, at_most: Some(limit.into()) });
     }
 
+    fn thresholds(&mut self, texts: &[&str]) {
+        let parse = |text: &&str| text.parse().expect("the test's data is valid");
+        self.plan.thresholds = texts.iter().map(parse).collect();
+    }
+
     fn snapshot(&mut self, phase: Phase) -> &mut Snapshot {
         let mut snapshots = self.profile.iter_mut().filter_map(|line| match line {
             ProfileLine::Snapshot(snapshot) => Some(snapshot),
@@ -143,8 +149,7 @@ impl Change for Evidence {
 
 /// Sets a threshold that the latencies of `api:status` exceed.
 pub(crate) fn slow(evidence: &mut Evidence) {
-    let limits = Thresholds { p95: Some(Duration::from_millis(50)), ..Thresholds::default() };
-    evidence.plan.thresholds = limits.limits(ScenarioId::ApiStatus).collect();
+    evidence.thresholds(&["api:status p95 <= 50ms"]);
 }
 
 /// Lets setup or teardown of the shared cluster fail.

@@ -93,7 +93,7 @@ fn failed_setup(run: &mut Evidence) {
     Verdict::ScenarioFailed,
     "scenarios/api:status failure"
 )]
-#[case::slow(slow, Verdict::ScenarioFailed, "thresholds/api:status p95 failure")]
+#[case::slow(slow, Verdict::ScenarioFailed, "thresholds/api:status p95 <= 50ms failure")]
 #[case::interrupted(interrupted, Verdict::Inconclusive, "run/measurements valid error")]
 #[case::without_outcome(without_outcome, Verdict::Inconclusive, "scenarios/api:status error")]
 #[case::incomplete_file(incomplete_file, Verdict::Inconclusive, "run/measurements valid error")]
@@ -212,7 +212,7 @@ fn text_from_a_server_is_escaped_in_markdown_and_junit() {
     assert!(!own_parts(&markdown).lines().any(|line| line.starts_with("## ")), "{markdown}");
     let cells = |line: &&str| line.matches(" | ").count() + 2;
     let tables = own_parts(&markdown).lines().filter(|line| line.starts_with("| "));
-    assert!(tables.clone().all(|line| [6, 8].contains(&(cells(&line)))), "{markdown}");
+    assert!(tables.clone().all(|line| [6, 9].contains(&(cells(&line)))), "{markdown}");
     let (text, _) = junit_of(&run);
     assert!(!text.contains("<script"), "{text}");
 }
@@ -271,4 +271,33 @@ fn a_junit_case_counts_iterations_that_the_load_generator_could_not_finish() {
     run.load_generator_fails(2);
     let (text, _) = junit_of(&run);
     assert!(text.contains("2 iterations, 0 failed, 2 more failed in the load generator"), "{text}");
+}
+
+#[test]
+fn each_threshold_is_a_junit_case_and_a_row_in_markdown() {
+    let mut run = good_run(&four_users());
+    run.thresholds(&[
+        "api:status p95 < 1s",
+        "api:status p95 < 1m",
+        "api:status step status/get p99 <= 1s",
+        "api:status error-rate <= 10%",
+    ]);
+    run.fail_iterations(1);
+    let (text, read) = junit_of(&run);
+    let suite = read.test_suites.iter().find(|suite| suite.name.as_str() == "thresholds");
+    let cases = &suite.expect("there are thresholds").test_cases;
+    let name = |case: &quick_junit::TestCase| case.name.as_str().to_owned();
+    let of_status = |wanted: fn(&quick_junit::TestCaseStatus) -> bool| -> Vec<String> {
+        cases.iter().filter(|case| wanted(&case.status)).map(name).collect()
+    };
+    use quick_junit::TestCaseStatus::{NonSuccess, Skipped, Success};
+    let failed = of_status(|status| matches!(status, NonSuccess { .. }));
+    assert_eq!(failed, ["api:status p95 < 1s", "api:status error-rate <= 10%"], "{text}");
+    assert_eq!(of_status(|status| matches!(status, Success { .. })), ["api:status p95 < 1m"]);
+    let skipped = of_status(|status| matches!(status, Skipped { .. }));
+    assert_eq!(skipped, ["api:status step status/get p99 <= 1s"]);
+    assert!(text.contains(r#"<skipped message="no iteration got to the step"/>"#), "{text}");
+    assert!(text.contains("1 of 4 iterations failed"), "{text}");
+    let markdown = markdown_of(&run);
+    assert!(markdown.contains("| api:status p95 &#60; 1m | 4.002 s | ok |"), "{markdown}");
 }

@@ -2,7 +2,6 @@
 
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Verdict};
-use skyload::config::Thresholds;
 use skyload::metric::{Amount, Limit, ServerMetric};
 use skyload::recommend::Recommendation;
 use skyload::record::events::{Event, StopReason};
@@ -168,9 +167,26 @@ fn a_failed_scenario_is_repeated_with_half_the_users() {
 #[test]
 fn a_scenario_over_its_threshold_is_repeated_with_half_the_users() {
     let mut run = good_run(&four_users());
-    let limits = Thresholds { p50: Some(std::time::Duration::from_millis(1)), ..<_>::default() };
-    run.plan.thresholds = limits.limits(ScenarioId::ApiStatus).collect();
+    run.thresholds(&["api:status p50 <= 1ms"]);
     assert_eq!(after(&run).command, "cargo xtask load --api status -n 2 --iterations 1");
+}
+
+#[test]
+fn thresholds_are_repeated_for_the_scenarios_that_run() {
+    let thresholds = ["api:status p50 < 1ms", "api:validate p50 < 9s", "probe:health max < 9s"];
+    let request = LoadRequest {
+        api: vec!["status,validate".to_owned()],
+        thresholds: thresholds.map(str::to_owned).to_vec(),
+        ..four_users()
+    };
+    let mut run = good_run(&request);
+    assert_eq!(run.plan.thresholds.len(), 3);
+    run.thresholds(&["api:status p50 < 1ms"]);
+    assert_eq!(
+        after(&run).command,
+        "cargo xtask load --api status -n 2 --iterations 1 \
+         --threshold 'api:status p50 < 1ms' --threshold 'probe:health max < 9s'"
+    );
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn leaked_processes(run: &mut Evidence) {
 #[case::failed_iteration(
     |run: &mut Evidence| run.fail_iterations(1),
     "SCENARIO FAILED", "iterations failed or timed out.")]
-#[case::threshold(slow, "SCENARIO FAILED", "latency threshold exceeded.")]
+#[case::threshold(slow, "SCENARIO FAILED", "threshold breached.")]
 #[case::setup(
     |run: &mut Evidence| resource_fails(run, Stage::SetUp, "no"),
     "SCENARIO FAILED", "setup of shared resources failed.")]

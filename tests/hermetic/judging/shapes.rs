@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
-use skyload::config::Thresholds;
 use skyload::record::outcome::{Latencies, SegmentKind, SegmentOutcome};
 use skyload::render::text::{self, Detail};
 use skyload::scenario::ScenarioId::ApiStatus;
-use skyload::units::Percent;
 
 use super::evidence::{LOAD_BEGAN, at, four_users, good_run};
+
+/// First stage of a load.
+fn stage(text: &str) -> SegmentKind {
+    SegmentKind::Stage { number: 1, text: text.to_owned() }
+}
 
 /// Segment whose iterations all took this time.
 fn segment(kind: SegmentKind, millis: u64, iterations: u64) -> SegmentOutcome {
@@ -28,10 +32,9 @@ fn segment(kind: SegmentKind, millis: u64, iterations: u64) -> SegmentOutcome {
 fn with_warm_up() -> Evidence {
     let mut run = good_run(&four_users());
     let outcome = run.outcomes.get_mut(&ApiStatus).unwrap();
-    let stage = SegmentKind::Stage("4 for 1m".to_owned());
+    let stage = stage("4 for 1m");
     outcome.segments = vec![segment(SegmentKind::WarmUp, 9_000, 4), segment(stage, 100, 100)];
-    let limits = Thresholds { max: Some(Duration::from_secs(1)), ..Thresholds::default() };
-    run.plan.thresholds = limits.limits(ApiStatus).collect();
+    run.plan.thresholds = vec!["api:status max <= 1s".parse().unwrap()];
     run
 }
 
@@ -44,7 +47,7 @@ fn latencies_of_a_warm_up_count_for_no_threshold() {
     assert_eq!((latency.count, latency.max < Duration::from_secs(1)), (100, true));
     // As a stage it would count.
     run.outcomes.get_mut(&ApiStatus).unwrap().segments[0].kind =
-        SegmentKind::Stage("4 in 1m".to_owned());
+        stage("4 in 1m");
     assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
 }
 
@@ -60,8 +63,8 @@ fn failures_of_a_warm_up_fail_the_scenario() {
 fn dropped_and_interrupted_iterations_are_shown_and_are_no_failures() {
     let mut run = good_run(&four_users());
     let outcome = run.outcomes.get_mut(&ApiStatus).unwrap();
-    let mut stage = segment(SegmentKind::Stage("20/s for 5s".to_owned()), 100, 90);
-    (stage.scheduled, stage.dropped, stage.interrupted) = (100, 7, 3);
+    let mut stage = segment(stage("20/s for 5s"), 100, 90);
+    (stage.scheduled, stage.dropped, stage.interrupted) = (100, Some(7), 3);
     outcome.segments = vec![stage];
     let report = Report::assemble(&run);
     assert_eq!(report.verdict, Verdict::Pass, "{:#?}", report.findings);
@@ -80,8 +83,8 @@ fn dropped_and_interrupted_iterations_are_shown_and_are_no_failures() {
 fn a_load_whose_iterations_were_all_lost_has_no_result() {
     let mut run = good_run(&four_users());
     let outcome = run.outcomes.get_mut(&ApiStatus).unwrap();
-    let mut stage = segment(SegmentKind::Stage("20/s for 5s".to_owned()), 100, 0);
-    (stage.scheduled, stage.dropped, stage.interrupted) = (100, 97, 3);
+    let mut stage = segment(stage("20/s for 5s"), 100, 0);
+    (stage.scheduled, stage.dropped, stage.interrupted) = (100, Some(97), 3);
     outcome.segments = vec![stage];
     assert_eq!(Report::assemble(&run).verdict, Verdict::Inconclusive);
 }
@@ -92,7 +95,23 @@ fn a_threshold_on_errors_allows_those_of_all_stages_together() {
     let stage = &mut run.outcomes.get_mut(&ApiStatus).unwrap().segments[1];
     (stage.succeeded, stage.failed) = (99, 1);
     assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
-    let limits = Thresholds { error_rate: Percent::of(1, 50), ..Thresholds::default() };
-    run.plan.thresholds = limits.limits(ApiStatus).collect();
+    run.plan.thresholds = vec!["api:status error-rate <= 2%".parse().unwrap()];
     assert_eq!(Report::assemble(&run).verdict, Verdict::Pass);
+}
+
+#[rstest]
+#[case::a_stage("api:status stage 1 max <= 1s", Verdict::Pass)]
+#[case::a_slow_stage("api:status stage 1 max < 100ms", Verdict::ScenarioFailed)]
+#[case::few_dropped("api:status dropped <= 7", Verdict::Pass)]
+#[case::many_dropped("api:status dropped < 7", Verdict::ScenarioFailed)]
+#[case::throughput("api:status throughput >= 20/s", Verdict::Pass)]
+#[case::little_throughput("api:status throughput > 30/s", Verdict::ScenarioFailed)]
+fn thresholds_limit_stages_and_dropped_arrivals(#[case] text: &str, #[case] verdict: Verdict) {
+    let mut run = good_run(&four_users());
+    let mut stage = segment(stage("20/s for 5s"), 100, 93);
+    (stage.scheduled, stage.dropped) = (100, Some(7));
+    run.outcomes.get_mut(&ApiStatus).unwrap().segments = vec![stage];
+    run.plan.thresholds = vec![text.parse().unwrap()];
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, verdict, "{:#?}", report.thresholds);
 }

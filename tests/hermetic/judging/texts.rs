@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use skyload::analysis::{Evidence, Report};
 use skyload::class::ProcessClass;
-use skyload::metric::{Amount, Metric, ServerMetric};
+use skyload::metric::{Abort, Amount, Metric, ServerMetric};
 use skyload::record::events::{Event, StopReason};
 use skyload::record::outcome::{Ended, Failure, LoadGeneratorOverhead, SegmentOutcome};
 use skyload::record::profile::{
@@ -290,4 +290,53 @@ fn a_percentile_is_shown_only_from_enough_samples() {
         run.segment().iteration_duration.record(Duration::from_secs(2));
     }
     assert_ne!(p95_of(&run), "-");
+}
+
+#[test]
+fn the_99_9th_percentile_is_shown_from_1000_iterations() {
+    const NOTE: &str = "p99.9 needs 1,000 iterations";
+    let mut run = good_run(&four_users());
+    let p999_of = |run: &Evidence| {
+        let text = rendered(run);
+        let row = text.lines().find(|line| line.trim_start().starts_with("api:status"));
+        let cells: Vec<String> = row.unwrap().split_whitespace().map(str::to_owned).collect();
+        // .. p99 p99.9 max
+        (cells[cells.len() - 2].clone(), text.matches(NOTE).count())
+    };
+    assert_eq!(p999_of(&run), ("-".to_owned(), 1));
+    for _ in 0..996 {
+        run.segment().iteration_duration.record(Duration::from_secs(2));
+    }
+    let (p999, notes) = p999_of(&run);
+    assert_ne!(p999, "-");
+    assert_eq!(notes, 1, "the health probe has fewer");
+    run.outcomes.remove(&ProbeHealth);
+    assert_eq!(p999_of(&run).1, 0);
+}
+
+#[test]
+fn thresholds_are_rows_of_a_table_with_their_results() {
+    let mut run = good_run(&four_users());
+    run.thresholds(&["api:status p95 < 1s", "api:status step status/get p99 <= 1s"]);
+    run.plan.thresholds[0].abort = Some(Abort { after: Duration::from_secs(30) });
+    for detail in [Detail::Compact, Detail::Full] {
+        let text = rendered_with(&run, detail);
+        let table = text.split("\nTHRESHOLDS\n").nth(1).expect("the report has thresholds");
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .take(3)
+            .map(|row| row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
+            .collect();
+        let expected = [
+            ["threshold", "measured", "status", "ends the load"],
+            ["api:status p95 < 1s", "4.002 s", "BREACHED", "after 30s"],
+            [
+                "api:status step status/get p99 <= 1s",
+                "-",
+                "skipped: no iteration got to the step",
+                "no",
+            ],
+        ];
+        assert_eq!(rows, expected);
+    }
 }

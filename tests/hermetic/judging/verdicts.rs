@@ -6,7 +6,6 @@ use std::time::Duration;
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::class::ProcessClass;
-use skyload::config::Thresholds;
 use skyload::limits::MemoryLimit;
 use skyload::metric::{Metric, ServerMetric};
 use skyload::record::events::{Event, StopReason};
@@ -22,10 +21,6 @@ use super::evidence::{ALL_ENDED, LOAD_ENDED, at, four_users, good_run};
 use ScenarioId::{ApiStatus, ProbeHealth};
 use ServerMetric::{TreePss, TreeRss};
 use Verdict::{Inconclusive, OverBudget, Pass, ScenarioFailed};
-
-fn limit(evidence: &mut Evidence, limits: Thresholds) {
-    evidence.plan.thresholds = limits.limits(ApiStatus).collect();
-}
 
 fn short(evidence: &mut Evidence, mib: u64) {
     evidence.limit(Metric::max_peak(ProcessClass::ShortExecutor), ByteSize::mib(mib));
@@ -64,9 +59,15 @@ fn overload(evidence: &mut Evidence, id: ScenarioId) {
     outcome.segments[0].send_lateness.record(Duration::from_secs(3));
 }
 
+/// Records a step of 2 s.
+fn step(evidence: &mut Evidence) {
+    let steps = &mut evidence.segment().steps;
+    steps.entry("status/get".to_owned()).or_default().record(Duration::from_secs(2));
+}
+
 /// Sets a p50 threshold of 1 s for `api:status`, whose median is above that.
 fn slow(evidence: &mut Evidence) {
-    limit(evidence, Thresholds { p50: Some(Duration::from_secs(1)), ..Thresholds::default() });
+    evidence.thresholds(&["api:status p50 <= 1s"]);
 }
 
 #[rstest]
@@ -75,13 +76,39 @@ fn slow(evidence: &mut Evidence) {
 #[case::peak_above_its_budget(|e: &mut Evidence| short(e, 179), OverBudget, "short-executor: 180.0 MiB")]
 #[case::failed_iteration(|e: &mut Evidence| e.fail_iterations(1), ScenarioFailed, "1 of 4 iterations failed; 1x")]
 #[case::error_rate_at_its_threshold(
-    |e: &mut Evidence| { e.fail_iterations(1); limit(e, Thresholds { error_rate: Some("25%".parse().unwrap()), ..Thresholds::default() }); },
+    |e: &mut Evidence| { e.fail_iterations(1); e.thresholds(&["api:status error-rate <= 25%"]); },
     Pass, "")]
 #[case::error_rate_above_its_threshold(
-    |e: &mut Evidence| { e.fail_iterations(2); limit(e, Thresholds { error_rate: Some("25%".parse().unwrap()), ..Thresholds::default() }); },
+    |e: &mut Evidence| { e.fail_iterations(2); e.thresholds(&["api:status error-rate <= 25%"]); },
     ScenarioFailed, "2 of 4")]
 #[case::latency_below_its_threshold(
-    |e: &mut Evidence| limit(e, Thresholds { max: Some(Duration::from_secs(5)), ..Thresholds::default() }), Pass, "")]
+    |e: &mut Evidence| e.thresholds(&["api:status max <= 5s"]), Pass, "")]
+#[case::error_rate_that_must_be_below_its_threshold(
+    |e: &mut Evidence| { e.fail_iterations(1); e.thresholds(&["api:status error-rate < 25%"]); },
+    ScenarioFailed, "1 of 4")]
+#[case::error_rate_above_one_of_two_thresholds(
+    |e: &mut Evidence| { e.fail_iterations(2);
+        e.thresholds(&["api:status error-rate <= 90%", "api:status error-rate <= 25%"]); },
+    ScenarioFailed, "2 of 4")]
+#[case::error_rate_below_a_lower_limit(
+    |e: &mut Evidence| e.thresholds(&["api:status error-rate >= 25%"]),
+    ScenarioFailed, "api:status error-rate: 0%, threshold >= 25%")]
+#[case::throughput_above_its_threshold(
+    |e: &mut Evidence| e.thresholds(&["api:status throughput >= 0.4/s"]), Pass, "")]
+#[case::throughput_below_its_threshold(
+    |e: &mut Evidence| e.thresholds(&["api:status throughput > 0.5/s"]),
+    ScenarioFailed, "api:status throughput: 0.4/s, threshold > 0.5/s")]
+#[case::step_within_its_threshold(
+    |e: &mut Evidence| { step(e); e.thresholds(&["api:status step status/get p99.9 < 3s"]); }, Pass, "")]
+#[case::step_above_its_threshold(
+    |e: &mut Evidence| { step(e); e.thresholds(&["api:status step status/get p99.9 < 1s"]); },
+    ScenarioFailed, "api:status step status/get p99.9: 2.001 s, threshold < 1s")]
+#[case::step_without_samples(
+    |e: &mut Evidence| e.thresholds(&["api:status step status/get max < 1s"]),
+    Pass, "api:status step status/get max < 1s: threshold skipped, no iteration got to the step")]
+#[case::nothing_is_dropped_without_an_arrival_rate(
+    |e: &mut Evidence| e.thresholds(&["api:status dropped < 1"]),
+    Pass, "api:status dropped < 1: threshold skipped, the scenario has no arrival rate")]
 #[case::latency_above_its_threshold(slow, ScenarioFailed, "api:status p50")]
 #[case::latency_above_its_threshold_with_an_overloaded_load_generator(
     |e: &mut Evidence| { overload(e, ApiStatus); slow(e); },
@@ -173,9 +200,9 @@ fn slow(evidence: &mut Evidence) {
 #[case::latency_above_its_threshold_with_another_overloaded_scenario(
     |e: &mut Evidence| { slow(e); overload(e, ProbeHealth); }, ScenarioFailed, "api:status p50")]
 #[case::latency_above_its_threshold_without_the_server(
-    |e: &mut Evidence| { slow(e); e.happens(6_000, Event::ServerGone); }, Inconclusive, "threshold 1 s, after the server was lost")]
+    |e: &mut Evidence| { slow(e); e.happens(6_000, Event::ServerGone); }, Inconclusive, "api:status p50: 2.001 s, threshold <= 1s, after the server was lost")]
 #[case::threshold_without_a_measurement(
-    |e: &mut Evidence| { slow(e); e.outcomes.remove(&ApiStatus); }, Inconclusive, "p50: threshold not checked")]
+    |e: &mut Evidence| { slow(e); e.outcomes.remove(&ApiStatus); }, Inconclusive, "api:status p50 <= 1s: threshold skipped, no iteration completed")]
 #[case::failures_after_the_server_was_replaced(
     |e: &mut Evidence| { e.fail_iterations(4); e.happens(6_000, Event::ServerReplaced); }, Inconclusive, "after the server was lost")]
 #[case::failures_in_a_run_that_ended_early(

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 9] = [
         "poll",
         "server_command",
         "shell",
+        "suggest",
         "target",
         "units",
     ],

@@ -1,8 +1,10 @@
 //! Sequence of calls that the server receives in an iteration, compared with the SDK's.
 
+use std::collections::BTreeSet;
+
 use fake_sky::FakeServer;
 use rstest::rstest;
-use skyload::scenario::ScenarioId;
+use skyload::scenario::{Scenario, ScenarioId};
 
 use super::TestRun;
 
@@ -87,5 +89,20 @@ async fn requests_are_followed_in_the_order_of_their_submission() -> anyhow::Res
     };
     let names = got.iter().map(name_of).collect::<anyhow::Result<Vec<_>>>()?;
     assert_eq!(names, ["sky.jobs.queue", "sky.serve.status", "sky.status"]);
+    Ok(())
+}
+
+#[rstest]
+#[case::queued(ScenarioId::ApiStatus)]
+#[case::several_queued(ScenarioId::ApiCliStatus)]
+#[case::inline(ScenarioId::ApiValidate)]
+#[case::without_health(ScenarioId::ApiApiStatus)]
+#[case::planned_launch(ScenarioId::ApiLaunchDryrun)]
+#[tokio::test]
+async fn recorded_steps_are_those_of_the_table(#[case] id: ScenarioId) -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let outcome = TestRun::of(&server, &[id])?.run().await?;
+    let recorded: BTreeSet<String> = outcome.segments[0].steps.keys().cloned().collect();
+    assert_eq!(recorded, Scenario::of(id).steps());
     Ok(())
 }

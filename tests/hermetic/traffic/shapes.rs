@@ -31,8 +31,8 @@ impl TestRun {
     }
 }
 
-fn stage(text: &str) -> SegmentKind {
-    SegmentKind::Stage(text.to_owned())
+fn stage(number: u32, text: &str) -> SegmentKind {
+    SegmentKind::Stage { number, text: text.to_owned() }
 }
 
 fn kinds_of_segments(outcome: &ScenarioOutcome) -> Vec<SegmentKind> {
@@ -41,7 +41,7 @@ fn kinds_of_segments(outcome: &ScenarioOutcome) -> Vec<SegmentKind> {
 
 fn succeeded(segment: &SegmentOutcome) -> u64 {
     assert_eq!(counts(segment), (segment.succeeded, 0, 0), "{:?}", kinds(segment));
-    assert_eq!(segment.scheduled, segment.succeeded + segment.dropped + segment.interrupted);
+    assert_eq!(segment.scheduled, segment.succeeded + segment.dropped.unwrap_or(0) + segment.interrupted);
     segment.succeeded
 }
 
@@ -53,7 +53,7 @@ async fn users_of_a_closed_loop_start_an_iteration_when_the_one_before_has_ended
     let outcome = test.run().await?;
     assert_eq!(
         (outcome.ended, kinds_of_segments(&outcome)),
-        (Ended::Finished, vec![stage("2 for 3s")])
+        (Ended::Finished, vec![stage(1, "2 for 3s")])
     );
     let segment = &outcome.segments[0];
     // Each takes 200 ms at least, and the last one of each user may end after the 3 s.
@@ -81,7 +81,8 @@ async fn a_stage_has_the_iterations_that_began_in_it() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let timed = timed("10/s for 1s, 30/s for 1s, 0/s in 1s", "0s");
     let outcome = TestRun::of(&server, &[ApiValidate])?.shaped(timed, 500).run().await?;
-    let stages = ["10/s for 1s", "30/s for 1s", "0/s in 1s"].map(stage);
+    let stages =
+        [stage(1, "10/s for 1s"), stage(2, "30/s for 1s"), stage(3, "0/s in 1s")];
     assert_eq!(kinds_of_segments(&outcome), stages);
     let scheduled: Vec<u64> = outcome.segments.iter().map(succeeded).collect();
     assert_eq!(scheduled, [10, 30, 15]);
@@ -123,7 +124,7 @@ async fn arrivals_beyond_the_most_at_a_time_are_dropped_and_counted() -> anyhow:
     timed.graceful_stop = Duration::from_millis(300);
     let outcome = TestRun::of(&server, &[ApiStatus])?.shaped(timed, 3).run().await?;
     let segment = &outcome.segments[0];
-    assert_eq!((segment.scheduled, segment.dropped, segment.interrupted), (20, 17, 3));
+    assert_eq!((segment.scheduled, segment.dropped, segment.interrupted), (20, Some(17), 3));
     assert_eq!((outcome.ended, segment.completed()), (Ended::Finished, 0));
     Ok(())
 }
@@ -147,7 +148,7 @@ async fn iterations_of_the_warm_up_are_a_segment_of_their_own() -> anyhow::Resul
     let mut timed = timed("10/s for 1s, 10/s for 1s", "0s");
     timed.warm_up = Duration::from_secs(1);
     let outcome = TestRun::of(&server, &[ApiValidate])?.shaped(timed, 500).run().await?;
-    assert_eq!(kinds_of_segments(&outcome), [SegmentKind::WarmUp, stage("10/s for 1s")]);
+    assert_eq!(kinds_of_segments(&outcome), [SegmentKind::WarmUp, stage(2, "10/s for 1s")]);
     assert_eq!(outcome.segments.iter().map(succeeded).collect::<Vec<_>>(), [10, 10]);
     Ok(())
 }
@@ -158,7 +159,7 @@ async fn loops_of_sky_processes_are_judged_by_their_requests() -> anyhow::Result
     let server = FakeServer::start(&[])?;
     let test = TestRun::of(&server, &[CliStatus])?.shaped(timed("1 for 1s, 1 for 1s", "100ms"), 1);
     let outcome = test.run().await?;
-    assert_eq!(kinds_of_segments(&outcome), [stage("1 for 1s"), stage("1 for 1s")]);
+    assert_eq!(kinds_of_segments(&outcome), [stage(1, "1 for 1s"), stage(2, "1 for 1s")]);
     // This server has no jobs controller, which is an expected error.
     let has_passed = |segment: &SegmentOutcome| segment.failed == 0 && segment.completed() >= 1;
     assert!(outcome.segments.iter().all(has_passed), "{outcome:?}");

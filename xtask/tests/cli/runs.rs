@@ -58,7 +58,7 @@ fn every_run_is_listed_with_its_verdict_or_its_state() -> anyhow::Result<()> {
         .stdout(predicate::str::contains("(broken)"))
         .stdout(predicate::str::contains("(unfinished)"))
         .stdout(predicate::str::contains(
-            "This build reads runs whose plan.json has versions 2 to 4.",
+            "This build reads runs whose plan.json has versions 2 to 5.",
         ))
         .stdout(predicate::str::contains("`cargo xtask report 20200103-000000-00cc` shows what"))
         .stdout(predicate::str::contains("notes").not());

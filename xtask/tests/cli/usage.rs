@@ -36,6 +36,19 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
     &["--budget", "leaked-processes=auto"],
     &["expected a count for `leaked-processes`, such as `500`, got `auto`"],
 )]
+#[case::thresholds(
+    &[
+        "--api", "status", "--threshold", "api:status p95 < 5",
+        "--threshold", "api:status step stats/get p95 < 5s", "--threshold", "api:status p96 < 5s",
+        "--threshold", "api:validate p95 < 5s",
+    ],
+    &[
+        "--threshold `api:status p95 < 5`: p95: expected a duration with its unit, such as `5s`",
+        "unknown step `stats/get` of api:status; did you mean `status/get`?",
+        "unknown metric `p96`; did you mean `p90`?",
+        "--threshold `api:validate p95 < 5s`: the plan does not run api:validate",
+    ],
+)]
 #[case::no_server(&["--server", "ftp://x"], &["--server: expected isolated, system or an http(s) URL, got `ftp://x`"])]
 #[case::unknown_plan(&["--plan", "nosuch"], &["--plan: unknown plan `nosuch`", "default"])]
 #[case::missing_file(&["--config", "/nowhere/x.toml"], &["--config: cannot read `/nowhere/x.toml`"])]
@@ -216,6 +229,10 @@ fn a_malformed_server_timeout_is_a_usage_error() -> anyhow::Result<()> {
 )]
 #[case::no_size("[budgets]\nserver = \"1XB\"\n", ":2: expected a size")]
 #[case::no_count("[budgets]\nthreads = -5\n", ":2: invalid value: integer `-5`, expected a size")]
+#[case::no_unit(
+    "[thresholds]\n\"api:status\" = [{ when = \"p95 < 5\" }]\n",
+    ":2: thresholds.api:status: p95: expected a duration with its unit"
+)]
 #[case::no_toml("[budgets\n", ":1: ")]
 fn a_mistaken_configuration_is_an_error_with_its_line(
     #[case] text: &str,

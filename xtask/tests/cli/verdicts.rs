@@ -81,9 +81,47 @@ fn an_exceeded_latency_threshold_fails_its_scenario() -> anyhow::Result<()> {
     let run = site.load(["--api", "status", "-n", "4"]).fake("FAIL", "sky.status:4").run()?;
     let report = run.expect(&site, Verdict::ScenarioFailed)?;
     assert_finding(&report, Severity::ScenarioFailed, "api:status p95: 0.");
+    assert_finding(&report, Severity::ScenarioFailed, " s, threshold <= 50ms");
     run.assert().stdout(predicate::str::contains("iterations failed").not());
     let findings = &report.findings;
     let failures = findings.iter().filter(|finding| finding.severity != Severity::Note).count();
     assert_eq!(failures, 1, "one failure in four was permitted: {findings:#?}");
+    Ok(())
+}
+
+#[rstest]
+#[case::met(
+    &["api:status p99.9 < 1m", "api:status step status/get max <= 1m", "api:status throughput > 0/s"],
+    Verdict::Pass,
+    &["PASS .*case_1_api_status_p99_9", "PASS .*case_2_api_status_step_status_get_max",
+      "PASS .*case_3_api_status_throughput"],
+)]
+#[case::breached(
+    &["api:status step status/get min > 1m", "api:status max < 1m"],
+    Verdict::ScenarioFailed,
+    &["FAIL .*case_1_api_status_step_status_get_min", "PASS .*case_2_api_status_max"],
+)]
+#[case::not_measured(
+    &["api:status dropped < 10"],
+    Verdict::Pass,
+    &["PASS .*case_1_api_status_dropped"],
+)]
+fn a_threshold_of_a_flag_is_judged_shown_and_a_case_of_the_gate(
+    #[case] thresholds: &[&str],
+    #[case] verdict: Verdict,
+    #[case] cases: &[&str],
+) -> anyhow::Result<()> {
+    let site = Site::new()?;
+    let flags = thresholds.iter().flat_map(|text| ["--threshold", text]);
+    let run = site.load(["--api", "status", "-n", "2"].into_iter().chain(flags)).run()?;
+    let report = run.expect(&site, verdict)?;
+    let checked: Vec<String> =
+        report.thresholds.iter().map(|check| check.threshold.to_string()).collect();
+    assert_eq!(checked, thresholds);
+    let mut assert = run.assert().stdout(predicate::str::contains("THRESHOLDS"));
+    for case in cases {
+        let line = format!("gate: {}", case.replace(".*", ".*within_threshold::"));
+        assert = assert.stderr(predicate::str::is_match(line)?);
+    }
     Ok(())
 }

@@ -34,6 +34,17 @@ pub(super) struct Shaped {
     pub(super) form: Form,
 }
 
+impl Shaped {
+    /// Number of stages; 0 for a burst.
+    pub(super) fn stages(&self) -> usize {
+        match &self.form {
+            Form::Burst(_) => 0,
+            Form::Loop { time, warm_up, .. } => with_warm_up(0, *time, *warm_up).len(),
+            Form::Stages(timed) | Form::Arrivals(timed, _) => timed.stages().len(),
+        }
+    }
+}
+
 /// Form of a load.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Form {
