@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::CONNECT_TIMEOUT;
+use super::http::CONNECT_TIMEOUT;
 use crate::record::outcome::{ClientFault, Failure, error_type};
 
 /// Time limit of a response, with its name.

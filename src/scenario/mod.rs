@@ -9,6 +9,7 @@ mod feature;
 mod group;
 mod id;
 mod names;
+mod steps;
 mod table;
 
 pub use calls::Body;
@@ -20,6 +21,7 @@ pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub(crate) use names::JOB_SECONDS;
 pub use names::{IterationNames, SharedNames};
+pub(crate) use steps::{http_steps, is_requested, run_steps};
 
 /// Entry of a scenario in the table of all scenarios.
 #[derive(Debug)]
