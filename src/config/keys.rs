@@ -6,7 +6,9 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Config, PlanSettings, ProfilerSettings, Safety, Thresholds, Validity};
+use super::{
+    Config, PlanSettings, ProfilerSettings, Safety, ServerMetricsSettings, Thresholds, Validity,
+};
 use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 
@@ -19,6 +21,7 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
         ["safety"] => fields_of::<Safety>(),
         ["validity"] => fields_of::<Validity>(),
         ["profiler"] => fields_of::<ProfilerSettings>(),
+        ["server-metrics"] => fields_of::<ServerMetricsSettings>(),
         ["budgets"] | ["plans", _, "budgets"] => return budget_names(),
         ["thresholds"] => return ScenarioId::ALL.iter().map(ToString::to_string).collect(),
         _ => Vec::new(),

@@ -15,6 +15,7 @@ mod open_files;
 mod peaks;
 mod scenarios;
 mod server_env;
+mod server_metrics;
 mod settings;
 mod size;
 mod target;
@@ -30,6 +31,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::capacity::{LocalParts, Machine};
+use super::server_metrics::ServerMetrics;
 use super::{
     LeftOut, LoadPlan, PlannedScenario, Reduction, ServerTarget, SkySelection, ValidityLimits,
     estimate, fit, ramp,
@@ -98,6 +100,7 @@ struct Basis {
     server: ServerTarget,
     sky: SkySelection,
     server_env: Vec<ServerVariable>,
+    server_metrics: Option<ServerMetrics>,
     budgets: Vec<Limit>,
     infrastructure: Choice,
     kubernetes_size: KubernetesSize,
@@ -131,6 +134,7 @@ impl Resolver<'_> {
         let iterations = self.typed_iterations();
         let timing = self.timing();
         let server = self.server();
+        let server_metrics = self.server_metrics(&server);
         let sky = self.sky(&server);
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
@@ -151,6 +155,7 @@ impl Resolver<'_> {
             server,
             sky,
             server_env,
+            server_metrics,
             budgets,
             infrastructure,
             kubernetes_size,
@@ -194,6 +199,7 @@ impl Resolver<'_> {
             server: basis.server.clone(),
             server_env: basis.server_env.clone(),
             server_profile: request.server_profile.clone(),
+            server_metrics: basis.server_metrics.clone(),
             infrastructure: basis.infrastructure.chosen.clone(),
             without_infrastructure: basis.infrastructure.reason_for_none.clone(),
             catalog: request.catalog.clone(),
