@@ -9,6 +9,7 @@ use self::escape::{inline, preformatted};
 use super::format::seconds;
 use super::table::Table;
 use super::tables::budgets;
+use super::tables::server_view::{self, Section};
 use super::text::{self, Detail};
 use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
 use crate::metric::ScenarioMetric;
@@ -31,6 +32,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     budgets(report, out)?;
     scenarios(report, out)?;
     findings(report, out)?;
+    server_view(report, out)?;
     versions(report, out)?;
     whole_text(report, out)
 }
@@ -155,6 +157,18 @@ fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
         end_details(out)?;
     }
     Ok(())
+}
+
+/// Writes the server's own view as a collapsed section, if its metrics were read.
+fn server_view(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(view) = &report.server_view else { return Ok(()) };
+    begin_details(out, "Server's own view")?;
+    writeln!(out, "{}", inline(&server_view::source(view)))?;
+    for Section { subject, unit, table } in server_view::sections(report) {
+        writeln!(out, "\n{subject}, {unit}\n")?;
+        table.with_names(inline).markdown(out)?;
+    }
+    end_details(out)
 }
 
 fn list(findings: &[&Finding], out: &mut impl Write) -> io::Result<()> {

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{INDENT, findings, memory, one_line};
+use super::{INDENT, findings, memory, one_line, server_view};
 use crate::analysis::{LimitCheck, Report, ScenarioReport, ScenarioState, Severity};
 use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
@@ -22,6 +22,7 @@ const MAX_NOTES: usize = 3;
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     latencies(report, out)?;
     errors(report, out)?;
+    server_view::compact(report, out)?;
     peaks(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
     findings_and_notes(report, out)?;
