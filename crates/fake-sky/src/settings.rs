@@ -39,6 +39,9 @@
 //! | `FAKE_SKY_DIE_AFTER_MS` | main gets SIGKILL this long after its first queued request (never) |
 //! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, and main is killed (never) |
 //! | `FAKE_SKY_STALL_MS` | duration for which the event loop blocks once, 50 ms after the first queued request (0) |
+//! | `FAKE_SKY_METRICS_TTL_MS` | age from which a scrape has a new snapshot of the metrics made (30000) |
+//! | `FAKE_SKY_METRICS_FAIL` | `/metrics:3`: these scrapes get HTTP 500 |
+//! | `FAKE_SKY_METRICS_OMIT` | `sky_apiserver_queue_wait_seconds,..`: families of metrics that the release lacks (none) |
 //! | `FAKE_SKY_CLOCK_AHEAD_MS` | offset of the server's clock, ahead of the machine's (0) |
 //! | `FAKE_SKY_NOT_READY_MS` | delay from the start until the port opens (0) |
 //! | `FAKE_SKY_NEVER_READY` | 1: the port never opens (0) |
@@ -97,6 +100,9 @@ pub struct Settings {
     pub die_after: Option<Duration>,
     pub replace_after: Option<Duration>,
     pub stall: Duration,
+    pub metrics_ttl: Duration,
+    pub metrics_fail: Faults,
+    pub metrics_omit: Vec<String>,
     pub clock_ahead: Duration,
     pub not_ready: Duration,
     pub never_ready: bool,
@@ -144,6 +150,9 @@ impl Default for Settings {
             die_after: None,
             replace_after: None,
             stall: Duration::ZERO,
+            metrics_ttl: Duration::from_secs(30),
+            metrics_fail: Faults::default(),
+            metrics_omit: Vec::new(),
             clock_ahead: Duration::ZERO,
             not_ready: Duration::ZERO,
             never_ready: false,
@@ -213,6 +222,9 @@ impl Settings {
             "DIE_AFTER_MS" => self.die_after = Some(millis(value)?),
             "REPLACE_AFTER_MS" => self.replace_after = Some(millis(value)?),
             "STALL_MS" => self.stall = millis(value)?,
+            "METRICS_TTL_MS" => self.metrics_ttl = millis(value)?,
+            "METRICS_FAIL" => self.metrics_fail = value.parse()?,
+            "METRICS_OMIT" => self.metrics_omit = value.split(',').map(str::to_owned).collect(),
             "CLOCK_AHEAD_MS" => self.clock_ahead = millis(value)?,
             "NOT_READY_MS" => self.not_ready = millis(value)?,
             "NEVER_READY" => self.never_ready = flag(value)?,
