@@ -7,10 +7,7 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::is_loopback;
-use super::transport::describe;
-
-/// Connect timeout of SkyPilot's SDK.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use super::transport::{CONNECT_TIMEOUT, describe};
 
 /// Maximum idle time of a pooled connection. Shorter than the server's keep-alive of 5 s:
 /// otherwise a request may be sent on a connection that the server is just closing.

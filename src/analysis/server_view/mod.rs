@@ -52,7 +52,7 @@ pub struct ServerView {
     pub processes: Vec<ServerProcess>,
     /// Largest resident memory by process class, of the same readings.
     pub classes: Vec<ClassMemory>,
-    /// Families of metrics without a single figure: unknown to this release, or never observed.
+    /// Names of metrics without a single figure: unknown to this release, or never observed.
     pub absent: Vec<String>,
 }
 
@@ -138,7 +138,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Option<ServerView> {
         window: window.span(),
         snapshots: snapshots.len(),
         failed_scrapes: failures().count(),
-        last_failure: failures().last().map(|failed| failed.reason.clone()),
+        last_failure: failures().next_back().map(|failed| failed.reason.clone()),
         lag: lag.map(|durations| EventLoopLag {
             durations,
             max: snapshots.iter().filter_map(|one| one.lag_max).max(),
@@ -154,7 +154,7 @@ pub(super) fn assemble(evidence: &Evidence) -> Option<ServerView> {
             .collect(),
         processes,
         classes: processes::classes(&snapshots),
-        absent: absent.map(|(family, _)| family.to_owned()).collect(),
+        absent: absent.map(|(metric, _)| metric.to_owned()).collect(),
     })
 }
 

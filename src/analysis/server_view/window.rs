@@ -66,15 +66,15 @@ impl<'a> Snapshots<'a> {
         self.window
     }
 
-    /// Increase of each histogram of a family; those without observations are left out.
+    /// Increase of each histogram of a map; those without observations are left out.
     pub(super) fn increase(
         &self,
-        family: impl Fn(&MetricsSnapshot) -> &BTreeMap<String, Histogram>,
+        map: impl Fn(&MetricsSnapshot) -> &BTreeMap<String, Histogram>,
     ) -> BTreeMap<String, ServerDurations> {
-        let keys: BTreeSet<&String> = self.rest.iter().flat_map(|one| family(one).keys()).collect();
-        let increases = keys.into_iter().filter_map(|key| {
-            Some((key.clone(), self.increase_of_one(|one| family(one).get(key))?))
-        });
+        let keys: BTreeSet<&String> = self.rest.iter().flat_map(|one| map(one).keys()).collect();
+        let increases = keys
+            .into_iter()
+            .filter_map(|key| Some((key.clone(), self.increase_of_one(|one| map(one).get(key))?)));
         increases.collect()
     }
 

@@ -3,7 +3,7 @@
 //! SkyPilot's server answers a scrape from a snapshot. A scrape that finds the snapshot older than
 //! 30 s starts the next one in the background, so a later scrape gets it.
 
-mod families;
+mod selection;
 mod text;
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::{ClientError, apply, http};
 use crate::clock::Timeline;
 use crate::credentials::{self, Credentials};
 use crate::record::server_metrics::MetricsSnapshot;
-use families::Families;
+use selection::Selection;
 
 /// Time limit of a scrape: the default of Prometheus.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,14 +53,14 @@ impl MetricsClient {
     /// Scrapes the metrics, or returns the reason why there are none, without credentials.
     pub async fn scrape(&mut self, clock: &Timeline) -> Result<Scrape, String> {
         let text = self.text().await.map_err(|reason| self.credentials.hide_in(&reason))?;
-        let families = families(&text).map_err(|reason| self.credentials.hide_in(&reason))?;
-        let made = families.made();
+        let selection = selection(&text).map_err(|reason| self.credentials.hide_in(&reason))?;
+        let made = selection.made();
         let is_replaced = made.is_some() && made != self.last_made;
         self.last_made = made;
         Ok(match is_replaced {
             // The response's body is older than its own word of when the snapshot was made.
             true => Scrape::Replaced,
-            false => Scrape::Snapshot(families.into_snapshot(clock.now())),
+            false => Scrape::Snapshot(selection.into_snapshot(clock.now())),
         })
     }
 
@@ -88,15 +88,15 @@ impl MetricsClient {
 ///
 /// With the first line that is not of the format.
 pub fn parse_metrics(text: &str, clock: &Timeline) -> Result<MetricsSnapshot, String> {
-    families(text).map(|families| families.into_snapshot(clock.now()))
+    selection(text).map(|selection| selection.into_snapshot(clock.now()))
 }
 
-fn families(text: &str) -> Result<Families, String> {
-    let mut families = Families::default();
+fn selection(text: &str) -> Result<Selection, String> {
+    let mut selection = Selection::default();
     for sample in text::samples(text) {
-        families.add(&sample?);
+        selection.add(&sample?);
     }
-    Ok(families)
+    Ok(selection)
 }
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_without_a_sample_is_absent() {
+    fn a_metric_without_a_sample_is_absent() {
         let snapshot = parse_metrics("# TYPE x counter\nx 1\n", &Timeline::start()).unwrap();
         let expected = MetricsSnapshot { at: snapshot.at, ..MetricsSnapshot::default() };
         assert_eq!(snapshot, expected);

@@ -38,7 +38,7 @@ impl Log for MetricsLine {
     const VERSION: u32 = 1;
 }
 
-/// Snapshot of the server's metrics. A family without a sample is absent.
+/// Snapshot of the server's metrics. A metric without a sample is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct MetricsSnapshot {

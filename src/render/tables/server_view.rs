@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::budgets::{self, HEADINGS};
 use super::{Cell, Table};
-use crate::analysis::{Report, ServerDurations, ServerView, Stats};
+use crate::analysis::{Report, RequestView, ServerDurations, ServerView, Stats};
 use crate::metric::{Amount, Metric, ScenarioMetric};
 use crate::record::server_metrics::Quantile;
 
@@ -42,20 +42,20 @@ pub(in crate::render) fn sections(report: &Report) -> Vec<Section> {
             table: http(view),
         },
         Section {
-            subject: "Memory by class, gauges",
-            unit: "largest RSS by the server's gauges and peak by the profiler, in MiB",
+            subject: "Gauges by process class",
+            unit: "largest RSS by the server, peak by the profiler, in MiB",
             table: classes(report, view),
         },
         Section {
-            subject: "Memory by process, gauges",
-            unit: "largest RSS by the server's gauges and peak by the profiler, in MiB",
+            subject: "Gauges by process",
+            unit: "largest RSS by the server, peak by the profiler, in MiB",
             table: processes(view),
         },
     ];
     all.into_iter().filter(|section| !section.table.is_empty()).collect()
 }
 
-/// Line on the source of the figures: snapshots, window, families without a figure.
+/// Line on the source of the figures: snapshots, window, metrics without a figure.
 pub(in crate::render) fn source(view: &ServerView) -> String {
     let mut text = format!("{} snapshots, {} failed scrapes", view.snapshots, view.failed_scrapes);
     if let Some(window) = view.window {
@@ -117,15 +117,17 @@ fn requests(view: &ServerView) -> Table {
         "request",
         "runs",
         "pending p50",
-        "p95",
+        "pending p95",
         "run p50",
-        "p95",
-        "read by clients",
+        "run p95",
+        "clients",
         "clients p50",
-        "p95",
+        "clients p95",
     ];
     let mut table = Table::new(&headings, 1);
-    for (name, request) in &view.requests {
+    // Without those that have not ended, as the server's daemons.
+    let has_ended = |request: &RequestView| request.run.is_some() || request.client.is_some();
+    for (name, request) in view.requests.iter().filter(|(_, request)| has_ended(request)) {
         let runs = request.run.as_ref().map(ServerDurations::count);
         let [pending, run] = [&request.pending, &request.run].map(|durations| {
             let quantiles = durations.as_ref().map(quantiles);
@@ -140,7 +142,7 @@ fn requests(view: &ServerView) -> Table {
 
 fn http(view: &ServerView) -> Table {
     let headings =
-        ["path", "server count", "server p50", "p95", "client count", "clients p50", "p95"];
+        ["path", "server", "server p50", "server p95", "clients", "clients p50", "clients p95"];
     let mut table = Table::new(&headings, 1);
     for (path, http) in &view.http {
         let [p50, p95, _] = quantiles(&http.server);

@@ -22,7 +22,7 @@ const MAX_NOTES: usize = 3;
 pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     latencies(report, out)?;
     errors(report, out)?;
-    server_view::compact(report, out)?;
+    server_view::gauges(report, out)?;
     peaks(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
     findings_and_notes(report, out)?;
@@ -37,6 +37,7 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for probe in report.scenarios.iter().filter(|one| one.id.kind() == ScenarioKind::Probe) {
         writeln!(out, "  health probe at {}/s: {}", report.plan.probe_rate, requests_of(probe))?;
     }
+    server_view::lag(report, out)?;
     let failed = report.scenarios.iter().filter(|one| one.state == ScenarioState::Failed);
     match latency::steps(failed) {
         Some(steps) => {

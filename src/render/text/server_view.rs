@@ -17,13 +17,17 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the lag of the event loop in one line, and the gauges that decide budgets of a server
-/// without a profile.
-pub(super) fn compact(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let Some(view) = &report.server_view else { return Ok(()) };
-    if let Some(lag) = server_view::lag(view) {
-        writeln!(out, "  server's event loop lag: {lag}")?;
+/// Writes the lag of the event loop in one line, if it was read.
+pub(super) fn lag(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    match report.server_view.as_ref().and_then(server_view::lag) {
+        Some(lag) => writeln!(out, "  server's event loop lag: {lag}"),
+        None => Ok(()),
     }
+}
+
+/// Writes the gauges that decide budgets of a server without a profile.
+pub(super) fn gauges(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(view) = &report.server_view else { return Ok(()) };
     if report.memory.is_none() && !view.classes.is_empty() {
         writeln!(
             out,

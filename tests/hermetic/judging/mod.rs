@@ -19,5 +19,6 @@ pub(crate) mod pages;
 mod profiles;
 mod recommending;
 mod server_profiles;
+pub(crate) mod server_views;
 pub(crate) mod texts;
 mod verdicts;

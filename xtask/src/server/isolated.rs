@@ -98,9 +98,7 @@ impl IsolatedServer {
         for folder in [&home.join(".sky"), &temporary] {
             fs::create_dir_all(folder).context("creating the server's directories")?;
         }
-        let reads_metrics =
-            context.plan.server_metrics.as_ref().is_some_and(ServerMetrics::is_isolated);
-        let metrics = match reads_metrics {
+        let metrics = match reads_metrics(context) {
             true => Some(MetricsSetup::prepare(&instance, ports)?),
             false => None,
         };
@@ -161,7 +159,8 @@ impl IsolatedServer {
         }
         // `sky api start --deploy` listens on all interfaces, in old releases it takes no port, and
         // in none a port for metrics. The module takes a host and all ports.
-        let python = context.sky.python.as_deref().with_context(|| {
+        let python = context.sky.python.as_deref().or(context.sky.facts.python.as_deref());
+        let python = python.with_context(|| {
             format!("finding the Python of `{}`, to start the server's module", self.sky.display())
         })?;
         let mut args = vec!["--host=127.0.0.1".to_owned(), format!("--port={port}")];
@@ -254,6 +253,11 @@ impl Drop for IsolatedServer {
     }
 }
 
+/// Whether the server is started with metrics.
+fn reads_metrics(context: &Context<'_>) -> bool {
+    context.plan.server_metrics.as_ref().is_some_and(ServerMetrics::is_isolated)
+}
+
 /// Shell variables that the server inherits.
 fn inherited(context: &Context<'_>) -> Environment {
     Environment::of(match &context.plan.infrastructure {
@@ -286,7 +290,11 @@ fn report_withheld_variables(context: &Context<'_>) {
 fn recorded(context: &Context<'_>) -> ServerEnvironment {
     let inherited = inherited(context);
     let variables = inherited.iter();
-    let memory = memory::shape(variables, &context.plan.server_env);
+    let mut memory = memory::shape(variables, &context.plan.server_env);
+    // Metrics take memory of every process, so runs with and without them are not comparable.
+    if reads_metrics(context) {
+        memory.variables.insert(env::SERVER_METRICS.to_owned(), "true".to_owned());
+    }
     ServerEnvironment::Recorded(RecordedEnvironment {
         passed_on: inherited.names(),
         left_out: inherited.left_out(),

@@ -29,6 +29,9 @@ const FIRST_WITHIN: Duration = Duration::from_secs(10);
 /// Time limit for a snapshot from after the load. The server makes one 30 s after the last.
 const LAST_WITHIN: Duration = Duration::from_secs(45);
 
+/// Number of failed scrapes in succession after which the last snapshot is not waited for.
+const MAX_FAILURES: u32 = 3;
+
 /// Running scraper. Without [`Self::finish`], the thread ends when this is dropped.
 pub(super) struct Scraper {
     orders: Sender<Order>,
@@ -61,6 +64,7 @@ impl Scraper {
             clock: Timeline::start(),
             runtime: runtime()?,
             last: None,
+            failures: 0,
             awaited: None,
         };
         let thread = std::thread::Builder::new()
@@ -101,6 +105,8 @@ struct Work {
     runtime: tokio::runtime::Runtime,
     /// Last snapshot in the log.
     last: Option<Taken>,
+    /// Number of scrapes that failed since the last one that did not.
+    failures: u32,
     /// Snapshot after which a newer one completes the log; `None` before the end of the load.
     awaited: Option<Option<Taken>>,
 }
@@ -136,12 +142,16 @@ impl Work {
     }
 
     fn is_complete(&self) -> bool {
-        // A run that was stopped before its load has nothing to wait for.
-        self.awaited.is_none_or(|awaited| self.last != awaited)
+        // A run that was stopped before its load has nothing to wait for, and neither has one whose
+        // server does not answer.
+        let is_unreachable = self.failures >= MAX_FAILURES;
+        is_unreachable || self.awaited.is_none_or(|awaited| self.last != awaited)
     }
 
     fn scrape(&mut self) -> Result<()> {
-        let line = match self.runtime.block_on(self.client.scrape(&self.clock)) {
+        let scraped = self.runtime.block_on(self.client.scrape(&self.clock));
+        self.failures = if scraped.is_err() { self.failures.saturating_add(1) } else { 0 };
+        let line = match scraped {
             Ok(Scrape::Replaced) => return Ok(()),
             Ok(Scrape::Snapshot(snapshot)) => {
                 let taken = Taken(snapshot.made.unwrap_or(snapshot.at));

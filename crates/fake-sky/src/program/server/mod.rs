@@ -84,7 +84,7 @@ async fn serve(app: Arc<App>, mode: StartMode, address: &Address) -> anyhow::Res
     start_queue_manager(mode, queue_port(address.port))?;
     log::info("executor.py:1441", "Request queues created");
     app.start_daemons();
-    metrics::serve(&app, address.host, address.metrics_port);
+    metrics::serve(&app.metrics, address.host, address.metrics_port);
 
     let idle = idle_for(Arc::clone(&app), settings.idle_exit);
     if settings.never_ready {

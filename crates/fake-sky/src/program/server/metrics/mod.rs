@@ -8,6 +8,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,9 +18,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use fake_sky::procfs;
+use fake_sky::settings::Settings;
 
 use self::histogram::Histogram;
-use super::app::App;
 use super::log;
 
 /// Path of the metrics, also the name of their faults.
@@ -35,8 +36,10 @@ const DIRECTORY: &str = "PROMETHEUS_MULTIPROC_DIR";
 const LAG_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Counts of the server, and the snapshot for scrapes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Metrics {
+    settings: Settings,
+    scrapes: AtomicU64,
     counts: Mutex<Counts>,
     snapshot: Mutex<Option<Snapshot>>,
 }
@@ -57,6 +60,16 @@ struct Snapshot {
 }
 
 impl Metrics {
+    /// Metrics of a server before its first call.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            settings: settings.clone(),
+            scrapes: AtomicU64::new(0),
+            counts: Mutex::default(),
+            snapshot: Mutex::default(),
+        }
+    }
+
     /// Counts a call of the API.
     pub(crate) fn call(&self, method: &str, path: &str, status: u16, took: Duration) {
         // Like SkyPilot, which leaves out streams.
@@ -91,13 +104,13 @@ impl Metrics {
     }
 
     /// Body of a response to a scrape.
-    fn body(&self, app: &App) -> String {
+    fn body(&self) -> String {
         let mut current = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         let before = current.as_ref().map(|snapshot| snapshot.text.clone()).unwrap_or_default();
-        let is_old = |snapshot: &Snapshot| snapshot.made.elapsed() >= app.settings.metrics_ttl;
+        let is_old = |snapshot: &Snapshot| snapshot.made.elapsed() >= self.settings.metrics_ttl;
         if current.as_ref().is_none_or(is_old) {
             *current = Some(Snapshot {
-                text: self.text(&app.settings.metrics_omit),
+                text: self.text(&self.settings.metrics_omit),
                 made: Instant::now(),
                 made_at: since_epoch(),
             });
@@ -129,48 +142,48 @@ impl Metrics {
 }
 
 /// Serves the metrics on `port`, if the environment enables them.
-pub(crate) fn serve(app: &Arc<App>, host: IpAddr, port: u16) {
+pub(crate) fn serve(metrics: &Arc<Metrics>, host: IpAddr, port: u16) {
     let is_set = |name: &str, value: Option<&str>| {
-        let found = super::role::read(name);
+        let found = crate::program::role::read(name);
         found.is_some_and(|found| value.is_none_or(|value| found == value))
     };
     if !is_set(ENABLED, Some("true")) || !is_set(DIRECTORY, None) {
         return;
     }
-    tokio::spawn(measure_lag(Arc::clone(app)));
-    let app = Arc::clone(app);
+    tokio::spawn(measure_lag(Arc::clone(metrics)));
+    let metrics = Arc::clone(metrics);
     thread::spawn(move || {
         let served = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .and_then(|runtime| runtime.block_on(listen(app, host, port)));
+            .and_then(|runtime| runtime.block_on(listen(metrics, host, port)));
         if let Err(error) = served {
             log::info("metrics.py:1534", &format!("Metrics server failed to start: {error}"));
         }
     });
 }
 
-async fn listen(app: Arc<App>, host: IpAddr, port: u16) -> std::io::Result<()> {
+async fn listen(metrics: Arc<Metrics>, host: IpAddr, port: u16) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::bind((host, port)).await?;
-    let router = Router::new().route(PATH, get(scrape)).with_state(app);
+    let router = Router::new().route(PATH, get(scrape)).with_state(metrics);
     axum::serve(listener, router).await
 }
 
-async fn scrape(State(app): State<Arc<App>>) -> (StatusCode, String) {
-    let count = app.count_call(PATH);
-    match app.settings.metrics_fail.hit(PATH, count) {
+async fn scrape(State(metrics): State<Arc<Metrics>>) -> (StatusCode, String) {
+    let count = metrics.scrapes.fetch_add(1, Ordering::Relaxed) + 1;
+    match metrics.settings.metrics_fail.hit(PATH, count) {
         true => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error".to_owned()),
-        false => (StatusCode::OK, app.metrics.body(&app)),
+        false => (StatusCode::OK, metrics.body()),
     }
 }
 
 /// Measures how late a timer of the server's event loop fires.
-async fn measure_lag(app: Arc<App>) {
+async fn measure_lag(metrics: Arc<Metrics>) {
     loop {
         let due = Instant::now() + LAG_INTERVAL;
         tokio::time::sleep_until(due.into()).await;
         let lag = due.elapsed();
-        let mut counts = app.metrics.counts();
+        let mut counts = metrics.counts();
         counts.lag.observe(lag);
         counts.lag_max = counts.lag_max.max(lag);
     }

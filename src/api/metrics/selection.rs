@@ -1,4 +1,4 @@
-//! Selection of the families of metrics that reports use.
+//! Selection of the metrics that reports use.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,9 +15,9 @@ const COLLECTOR: &str = "MultiProcessCollector";
 const LAG_MAX: &str = "sky_apiserver_event_loop_lag_max_seconds";
 const PEAK_RSS: &str = "sky_apiserver_process_peak_rss";
 
-/// Families of metrics, from the samples that were added.
+/// Selection of metrics, from the samples that were added.
 #[derive(Debug, Default)]
-pub(super) struct Families {
+pub(super) struct Selection {
     made: Option<f64>,
     lag: Series,
     lag_max: Option<Duration>,
@@ -35,8 +35,8 @@ struct Series {
     count: u64,
 }
 
-impl Families {
-    /// Adds a sample, if it belongs to one of the families.
+impl Selection {
+    /// Adds a sample, if it belongs to one of the selection.
     pub(super) fn add(&mut self, sample: &Sample<'_>) {
         match sample.name {
             MADE if sample.label("collector") == Some(COLLECTOR) => self.made = Some(sample.value),
@@ -48,8 +48,8 @@ impl Families {
             name => {
                 let part = name.strip_suffix("_bucket").map(|name| (name, true));
                 let part = part.or_else(|| Some((name.strip_suffix("_count")?, false)));
-                if let Some((family, is_bucket)) = part
-                    && let Some(series) = self.series(family, sample)
+                if let Some((metric, is_bucket)) = part
+                    && let Some(series) = self.series(metric, sample)
                 {
                     series.add(sample, is_bucket);
                 }
@@ -57,9 +57,9 @@ impl Families {
         }
     }
 
-    /// Histogram that a sample of a family belongs to; `None` if reports do not use it.
-    fn series(&mut self, family: &str, sample: &Sample<'_>) -> Option<&mut Series> {
-        let (map, key) = match family {
+    /// Histogram that a sample of a metric belongs to; `None` if reports do not use it.
+    fn series(&mut self, metric: &str, sample: &Sample<'_>) -> Option<&mut Series> {
+        let (map, key) = match metric {
             "sky_apiserver_event_loop_lag_seconds" => return Some(&mut self.lag),
             "sky_apiserver_queue_wait_seconds" => {
                 (&mut self.queue_wait, sample.label("schedule_type"))
