@@ -288,6 +288,6 @@ fn a_log_of_metrics_is_read_again_from_its_file() {
 
 fn full_text(report: &Report) -> String {
     let mut out = Vec::new();
-    text::render(report, Detail::Full, None, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    text::render(report, Detail::Full, None, &mut out).expect("writing to memory cannot fail");
+    String::from_utf8(out).expect("reports are text")
 }
