@@ -45,6 +45,15 @@ pub const ENDPOINT: &str = "SKYPILOT_API_SERVER_ENDPOINT";
 /// Port of SkyPilot's server on this machine.
 pub const LOCAL_PORT: &str = "SKYPILOT_API_SERVER_LOCAL_PORT";
 
+/// Switch for the metrics of SkyPilot's server.
+pub const SERVER_METRICS: &str = "SKY_API_SERVER_METRICS_ENABLED";
+
+/// Directory of the files in which the processes of a server count for its metrics.
+pub const METRICS_DIR: &str = "PROMETHEUS_MULTIPROC_DIR";
+
+/// Mark of a server's processes, which `sky api start` sets.
+pub const IS_SERVER: &str = "IS_SKYPILOT_SERVER";
+
 /// Switch against SkyPilot's usage reports, set for every SkyPilot process that skyload
 /// starts.
 pub const NO_USAGE: &str = "SKYPILOT_DISABLE_USAGE_COLLECTION";

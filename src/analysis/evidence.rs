@@ -15,6 +15,7 @@ use crate::record::outcome::ScenarioOutcome;
 use crate::record::profile::{Phase, ProcessTable, ProfileLine, Sample};
 use crate::record::request::{LoadRequest, RequestFile};
 use crate::record::resources::ResourceLog;
+use crate::record::server_metrics::MetricsLine;
 use crate::record::{Document, RecordError, RunDir, RunFacts, read, read_log, read_optional};
 use crate::scenario::ScenarioId;
 
@@ -43,6 +44,8 @@ pub struct Evidence {
     pub profile: Vec<ProfileLine>,
     /// Process table of the profile.
     pub processes: Option<ProcessTable>,
+    /// Log of the server's own metrics; empty without one.
+    pub server_metrics: Vec<MetricsLine>,
     /// Log of shared resources.
     pub resources: Option<ResourceLog>,
     /// Resource use of the nodes of the loopback Slurm cluster.
@@ -95,7 +98,15 @@ impl Evidence {
             note(error);
             Default::default()
         });
-        for (path, cut_off) in [(run.events(), events.cut_off), (run.samples(), profile.cut_off)] {
+        let server_metrics = run.read_server_metrics().unwrap_or_else(|error| {
+            note(error);
+            Default::default()
+        });
+        for (path, cut_off) in [
+            (run.events(), events.cut_off),
+            (run.samples(), profile.cut_off),
+            (run.server_metrics(), server_metrics.cut_off),
+        ] {
             damage.extend(cut_off.then(|| incomplete_line(&path)));
         }
         damage.extend(misplaced);
@@ -120,6 +131,7 @@ impl Evidence {
             events: events.values,
             profile: profile.values,
             processes,
+            server_metrics: server_metrics.values,
             resources,
             nodes,
             outcomes,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Evidence;
 use super::metrics::{Absence, Measured, Sources};
 use crate::metric::{Amount, Limit, Metric};
+use crate::plan::ServerMetrics;
 use crate::record::environment::Environment;
 
 /// Source of a limit that is set by a flag or in `skyload.toml`.
@@ -106,10 +107,22 @@ impl Allowed {
     }
 }
 
-/// Checks the budgets of a run; none without a profile.
+/// Checks the budgets of a run. Without a profile, those that the server's own gauges measure.
 pub(super) fn budgets(evidence: &Evidence, sources: Sources<'_>) -> Vec<LimitCheck> {
-    let budgets = evidence.plan.budgets.iter().filter(|_| evidence.is_profiled());
+    let is_checked = |budget: &&Limit| {
+        evidence.is_profiled()
+            || ServerMetrics::has_gauge(budget.metric)
+                && (!sources.gauges.is_empty() || is_typed(budget.metric, evidence))
+    };
+    let budgets = evidence.plan.budgets.iter().filter(is_checked);
     budgets.map(|budget| check(*budget, evidence, sources)).collect()
+}
+
+/// Whether the user asked for a budget on a metric by a flag, and expects it to be checked.
+fn is_typed(metric: Metric, evidence: &Evidence) -> bool {
+    let typed = evidence.request.iter().flat_map(|request| &request.budgets);
+    let mut names = typed.filter_map(|text| text.split_once('='));
+    names.any(|(name, _)| name == metric.to_string())
 }
 
 fn check(limit: Limit, evidence: &Evidence, sources: Sources<'_>) -> LimitCheck {

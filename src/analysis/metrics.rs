@@ -5,7 +5,7 @@
 
 use super::Report;
 use super::exactness::Exactness;
-use super::memory::MemoryReport;
+use super::memory::{ClassMemory, MemoryReport};
 use super::snapshots::SnapshotMemory;
 use crate::class::ProcessClass;
 use crate::metric::{Amount, ClassMetric, Metric, ServerMetric};
@@ -76,13 +76,15 @@ impl Measured {
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub(super) memory: Option<&'a MemoryReport>,
+    /// Memory by the server's own gauges, used without a profile.
+    pub(super) gauges: &'a [ClassMemory],
     pub(super) leaked_processes: Option<u32>,
 }
 
 impl Sources<'_> {
     pub(super) fn measure(self, metric: Metric) -> Measured {
         match metric {
-            Metric::Class(class, statistic) => of_class(self.memory, class, statistic),
+            Metric::Class(class, statistic) => of_class(self.memory, self.gauges, class, statistic),
             Metric::Server(statistic) => of_server(self.memory, self.leaked_processes, statistic),
         }
     }
@@ -96,7 +98,8 @@ impl Report {
 
     /// Measured amount of a metric of a process class.
     pub fn of_class(&self, class: ProcessClass, statistic: ClassMetric) -> Measured {
-        of_class(self.memory.as_ref(), class, statistic)
+        let gauges = self.server_view.as_ref().map_or(&[][..], |view| &view.classes);
+        of_class(self.memory.as_ref(), gauges, class, statistic)
     }
 
     /// Whether the measured amount of a metric is a lower bound.
@@ -111,7 +114,7 @@ impl Report {
 impl MemoryReport {
     /// Measured amount of a metric of a process class.
     pub fn of_class(&self, class: ProcessClass, statistic: ClassMetric) -> Measured {
-        of_class(Some(self), class, statistic)
+        of_class(Some(self), &[], class, statistic)
     }
 
     /// Largest PSS of the process tree at the end of any phase.
@@ -135,11 +138,15 @@ impl MemoryReport {
 
 fn of_class(
     memory: Option<&MemoryReport>,
+    gauges: &[ClassMemory],
     class: ProcessClass,
     statistic: ClassMetric,
 ) -> Measured {
-    let Some(memory) = memory else { return Measured::Absent(Absence::NoProfile) };
-    let Some(found) = memory.class(class) else { return Measured::Absent(Absence::NoProcess) };
+    let classes = memory.map_or(gauges, |memory| &memory.classes);
+    let Some(found) = classes.iter().find(|found| found.class == class) else {
+        let is_measured = memory.is_some() || !gauges.is_empty();
+        return Measured::Absent(if is_measured { Absence::NoProcess } else { Absence::NoProfile });
+    };
     let size = |size: Option<ByteSize>| Measured::exact(size.map(Amount::Size), Absence::NotRead);
     match statistic {
         ClassMetric::Count => Measured::exact(count(Some(found.processes)), Absence::NotRead),

@@ -20,6 +20,7 @@ mod profile;
 mod recording;
 mod scenarios;
 mod server_profile;
+mod server_view;
 mod snapshots;
 mod summary;
 mod thresholds;
@@ -44,6 +45,9 @@ pub use memory::{ClassMemory, MemoryReport};
 pub use metrics::{Absence, Measured};
 pub use profile::{PROFILE_BASELINE, ProfileEvidence, ProfileReport};
 pub use scenarios::{ScenarioReport, ScenarioState, SegmentReport, Start, Stats, state};
+pub use server_view::{
+    EventLoopLag, HttpView, MetricsWindow, RequestView, ServerDurations, ServerProcess, ServerView,
+};
 pub use snapshots::SnapshotMemory;
 pub use summary::{MonitoringSummary, PhaseSpan, UpstreamFigures};
 pub use thresholds::{ThresholdCheck, ThresholdState};
@@ -109,6 +113,9 @@ pub struct Report {
     pub leaked_processes: Option<u32>,
     /// Method and overhead of the profiler; `None` without a profile.
     pub profiler: Option<ProfilerReport>,
+    /// The server's own view of the run; `None` if its metrics were not read.
+    #[serde(default)]
+    pub server_view: Option<ServerView>,
     /// Coverage of the run by the profile.
     pub coverage: Coverage,
     /// Checks of the plan's budgets; empty if the server is not profiled.
@@ -200,8 +207,10 @@ impl Report {
         let memory = memory::assemble(recording, evidence.completed_cooldown());
         let coverage = coverage::assemble(evidence);
         let scenarios = scenarios::assemble(evidence);
+        let server_view = server_view::assemble(evidence);
         let sources = metrics::Sources {
             memory: memory.as_ref(),
+            gauges: server_view.as_ref().map_or(&[], |view| &view.classes),
             leaked_processes: evidence.leaked_processes(),
         };
         let budgets = limits::budgets(evidence, sources);
@@ -209,6 +218,7 @@ impl Report {
         let judgement = judge::judge(&judge::Case {
             evidence,
             coverage: &coverage,
+            server_view: server_view.as_ref(),
             scenarios: &scenarios,
             thresholds: &thresholds,
             budgets: &budgets,
@@ -232,6 +242,7 @@ impl Report {
             memory,
             leaked_processes: evidence.leaked_processes(),
             profiler: ProfilerReport::of(recording),
+            server_view,
             coverage,
             budgets,
             thresholds,

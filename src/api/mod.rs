@@ -10,16 +10,15 @@ mod clocks;
 mod consolidation;
 mod for_run;
 mod health;
+mod http;
 mod lines;
+mod metrics;
 mod response;
 mod retry;
 mod search;
 #[cfg(test)]
 mod tests;
 mod transport;
-
-use std::sync::Once;
-use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value, json};
@@ -30,23 +29,17 @@ pub use consolidation::Consolidation;
 pub use health::{Health, HealthPolicy};
 pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
+pub use metrics::{MetricsClient, Scrape, parse_metrics};
 pub(crate) use response::{INTERRUPTED, excerpt, no_request_id, unexpected_response};
 pub use response::{RequestResult, RequestRow};
 pub(crate) use retry::{Backoff, MAX_TRIES, retry_while_unavailable, with_retries};
 use search::Search;
-use transport::{TimeLimit, describe, transport_failure};
+use transport::{TimeLimit, transport_failure};
 
 use crate::credentials::{self, Credentials};
 use crate::env;
 use crate::record::outcome::Failure;
 use crate::scenario::{Body, Call, IterationNames};
-
-/// Connect timeout of SkyPilot's SDK.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Maximum idle time of a pooled connection. Shorter than the server's keep-alive of 5 s:
-/// otherwise a request may be sent on a connection that the server is just closing.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Client of one server, acting for one user.
 #[derive(Clone, Debug)]
@@ -124,20 +117,7 @@ impl ApiClient {
         credentials::strip(&mut base);
         let error = |reason: String| ClientError { url: base.clone(), reason };
         let headers = headers(versions).map_err(error)?;
-        // Fails only if a provider is already installed, which works as well.
-        static CRYPTO_PROVIDER: Once = Once::new();
-        CRYPTO_PROVIDER
-            .call_once(|| _ = rustls::crypto::ring::default_provider().install_default());
-        let mut builder = reqwest::Client::builder()
-            .default_headers(headers)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT);
-        // A remote server may be reachable through a proxy only. A server on this machine never
-        // needs one: the proxy's latency would be measured, if it could connect here at all.
-        if is_loopback(&base) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|source| error(describe(&source)))?;
+        let http = http::client(&base, headers).map_err(error)?;
         Ok(Self { http, base, common: common_fields(identity), credentials: credentials.clone() })
     }
 

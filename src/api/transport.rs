@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::CONNECT_TIMEOUT;
 use crate::record::outcome::{ClientFault, Failure, error_type};
+
+/// Connect timeout of SkyPilot's SDK.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time limit of a response, with its name.
 #[derive(Clone, Copy, Debug)]

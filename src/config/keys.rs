@@ -7,7 +7,9 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::threshold_setting::Element;
-use super::{Config, PlanSettings, ProfilerSettings, Safety, ShapeSettings, Validity};
+use super::{
+    Config, PlanSettings, ProfilerSettings, Safety, ServerMetricsSettings, ShapeSettings, Validity,
+};
 use crate::metric::Metric;
 use crate::scenario::ScenarioId;
 
@@ -20,6 +22,7 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
         ["safety"] => fields_of::<Safety>(),
         ["validity"] => fields_of::<Validity>(),
         ["profiler"] => fields_of::<ProfilerSettings>(),
+        ["server-metrics"] => fields_of::<ServerMetricsSettings>(),
         ["budgets"] | ["plans", _, "budgets"] => return budget_names(),
         ["plans", _, "scenarios", _] => fields_of::<ShapeSettings>(),
         ["thresholds"] | ["plans", _, "thresholds" | "scenarios"] => {

@@ -45,6 +45,8 @@ pub struct Config {
     pub validity: Validity,
     /// Settings of the profiler.
     pub profiler: ProfilerSettings,
+    /// Settings of reading the server's own metrics.
+    pub server_metrics: ServerMetricsSettings,
 }
 
 /// Settings of a plan: `[plans.NAME]`.
@@ -217,6 +219,21 @@ pub struct ProfilerSettings {
 impl Default for ProfilerSettings {
     fn default() -> Self {
         Self { interval: Duration::from_millis(50), peaks: LevelChoice::Best, phase_peaks: false }
+    }
+}
+
+/// Settings of reading the server's own metrics: `[server-metrics]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct ServerMetricsSettings {
+    /// Time between two scrapes.
+    #[serde(with = "units::duration")]
+    pub interval: Duration,
+}
+
+impl Default for ServerMetricsSettings {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(5) }
     }
 }
 

@@ -9,6 +9,7 @@ mod estimate;
 mod fit;
 mod ramp;
 mod resolve;
+mod server_metrics;
 mod speed;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
 pub(crate) use resolve::MAX_USERS;
 pub use resolve::UsageErrors;
+pub use server_metrics::{MetricsSource, ServerMetrics};
 pub use speed::Speed;
 
 pub use crate::target::{PINNED_SKYPILOT, ServerTarget, SkySelection};
@@ -59,6 +61,9 @@ pub struct LoadPlan {
     /// Path of the profile that is recorded on a remote server's machine.
     #[serde(default)]
     pub server_profile: Option<PathBuf>,
+    /// Reading of the server's own metrics (`--metrics`, `--metrics-url`); `None` without it.
+    #[serde(default)]
+    pub server_metrics: Option<ServerMetrics>,
     /// Infra that clusters, jobs and services are launched on.
     pub infrastructure: Infrastructure,
     /// Reason for running without an infra, or without nodes of one; `None` if all are used, or

@@ -91,6 +91,7 @@ impl RunDir {
             self.events(),
             self.samples(),
             self.processes(),
+            self.server_metrics(),
             self.resources(),
             self.nodes(),
         ];

@@ -22,6 +22,7 @@ pub mod request;
 pub mod resources;
 mod run_dir;
 mod run_facts;
+pub mod server_metrics;
 pub(crate) mod v2;
 pub(crate) mod v3;
 pub(crate) mod v4;

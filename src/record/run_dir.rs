@@ -137,6 +137,11 @@ impl RunDir {
         self.profile().processes
     }
 
+    /// Path of the log of the server's own metrics: one `MetricsLine` per line.
+    pub fn server_metrics(&self) -> PathBuf {
+        self.path.join("server-metrics.jsonl")
+    }
+
     /// Path of the directory of all scenario outcomes.
     pub fn outcomes(&self) -> PathBuf {
         self.path.join("outcomes")

@@ -67,6 +67,16 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
+    /// Table whose first column, names that a server chose, is changed by `change`.
+    pub(super) fn with_names(mut self, change: impl Fn(&str) -> String) -> Self {
+        for cell in self.rows.iter_mut().filter_map(|row| row.first_mut()) {
+            if let Cell::Plain(name) = cell {
+                *name = change(name);
+            }
+        }
+        self
+    }
+
     /// Whether the table has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

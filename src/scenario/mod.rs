@@ -9,6 +9,7 @@ mod feature;
 mod group;
 mod id;
 mod names;
+mod served_steps;
 mod steps;
 mod table;
 
@@ -21,6 +22,7 @@ pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
 pub(crate) use names::JOB_SECONDS;
 pub use names::{IterationNames, SharedNames};
+pub(crate) use served_steps::{http_steps, is_requested, run_steps};
 pub use steps::step_and_infra;
 
 /// Entry of a scenario in the table of all scenarios.

@@ -15,6 +15,7 @@ use skyload::record::nodes::NodeFigures;
 use skyload::record::profile::{PhasePeaks, ProcessTable, ProfileLine, Window};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::resources::{ResourceLog, ResourceStep, SharedResources, Stage};
+use skyload::record::server_metrics::{MetricsLine, MetricsSnapshot};
 use skyload::record::{RunDir, RunFacts};
 use skyload::render::text::Detail;
 use skyload::render::{github, html, junit, markdown, text};
@@ -24,13 +25,16 @@ use skyload::units::ByteSize;
 use crate::changes::{changed, changes, try_all, try_changes};
 use crate::judging::changes::{Change, resource_fails};
 use crate::judging::evidence::{LOAD_BEGAN, at, four_users, good_run};
+use crate::judging::server_views::metrics;
 use crate::run_files::{write_profile, write_run};
 use proptest::prelude::*;
 
 /// Small run with every kind of record.
 fn small_run() -> Evidence {
     let cli = vec!["launch".to_owned()];
-    let mut run = good_run(&LoadRequest { cli, phase_peaks: true, ..four_users() });
+    let request = LoadRequest { cli, phase_peaks: true, metrics: true, ..four_users() };
+    let mut run = good_run(&request);
+    run.server_metrics = metrics();
     // A tenth of the samples: changes then also hit the other kinds of lines.
     let mut samples = 0;
     run.profile.retain(|line| match line {
@@ -64,7 +68,7 @@ fn small_run() -> Evidence {
 }
 
 /// Names of the files of a small run.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "request.json",
     "plan.json",
     "run.json",
@@ -76,6 +80,7 @@ const FILES: [&str; 11] = [
     "nodes.json",
     "outcomes/api-status.json",
     "outcomes/cli-launch.json",
+    "server-metrics.jsonl",
 ];
 
 fn files() -> Vec<Vec<u8>> {
@@ -114,6 +119,7 @@ fn evidence(files: &[Vec<u8>], good: &Evidence) -> Option<Evidence> {
         events: events(&files[4]),
         profile: lines(&files[5]),
         processes: whole(&files[6]),
+        server_metrics: lines(&files[11]),
         resources: whole(&files[7]),
         nodes: whole(&files[8]),
         outcomes: outcomes.into_iter().flatten().collect(),
@@ -185,6 +191,14 @@ fn the_largest_numbers_can_be_judged_and_shown() {
             segment.ended = skyload::clock::Timestamp::from_micros(u64::MAX);
         }
     }
+    for line in &mut run.server_metrics {
+        let MetricsLine::Snapshot(MetricsSnapshot { rss, lag, .. }) = line else { continue };
+        rss.iter_mut().for_each(|gauge| gauge.rss = ByteSize(u64::MAX));
+        if let Some(histogram) = lag {
+            histogram.count = u64::MAX;
+            histogram.buckets.iter_mut().for_each(|bucket| bucket.count = u64::MAX);
+        }
+    }
     run.events.last_mut().expect("a good run has one").at =
         skyload::clock::Timestamp::from_micros(u64::MAX);
     all_forms(&run);
@@ -236,6 +250,11 @@ fn no_samples_are_too_odd_to_be_read() {
 #[test]
 fn no_processes_are_too_odd_to_be_read() {
     reads::<ProcessTable>("processes.json");
+}
+
+#[test]
+fn no_server_metrics_are_too_odd_to_be_read() {
+    reads::<MetricsLine>("server-metrics.jsonl");
 }
 
 #[test]

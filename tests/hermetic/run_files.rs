@@ -4,6 +4,7 @@ use skyload::analysis::Evidence;
 use skyload::record::events::EventLog;
 use skyload::record::profile::{ProfileLine, Wrote};
 use skyload::record::request::RequestFile;
+use skyload::record::server_metrics::MetricsLog;
 use skyload::record::write_json;
 use skyload::record::{JsonLines, ProfileDir, ProfileFiles, RunDir};
 use tempfile::TempDir;
@@ -40,6 +41,10 @@ fn write_run_files(evidence: &Evidence, run: &RunDir) {
     }
     let mut log = EventLog::begin(run).expect(WRITTEN);
     evidence.events.iter().for_each(|event| log.note(event.clone()).expect(WRITTEN));
+    if !evidence.server_metrics.is_empty() {
+        let mut log = MetricsLog::begin(run).expect(WRITTEN);
+        evidence.server_metrics.iter().for_each(|line| log.write(line).expect(WRITTEN));
+    }
     write_profile_files(evidence, &run.profile());
     run.write_checksums().expect(WRITTEN);
 }

@@ -29,6 +29,7 @@ const ATTEMPTS: usize = 5;
 pub struct FakeServer {
     home: TempDir,
     port: u16,
+    metrics_port: u16,
     pid: u32,
 }
 
@@ -69,6 +70,12 @@ impl FakeServer {
     /// URL of the API: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// URL of the metrics, which a server has that was started with
+    /// `SKY_API_SERVER_METRICS_ENABLED=true` and a `PROMETHEUS_MULTIPROC_DIR`.
+    pub fn metrics_url(&self) -> String {
+        format!("http://127.0.0.1:{}/metrics", self.metrics_port)
     }
 
     /// Port of the API.
@@ -150,7 +157,7 @@ impl FakeServer {
 
     fn spawn(wrapper: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let home = tempfile::Builder::new().prefix("fake-sky-").tempdir()?;
-        let port = free_port()?;
+        let (port, metrics_port) = (free_port()?, free_port()?);
         let log_path = log_path(home.path());
         fs::create_dir_all(log_path.parent().unwrap_or(home.path()))?;
         let log = File::create(&log_path)?;
@@ -167,7 +174,7 @@ impl FakeServer {
         };
         let mut child = command
             .args(["-m", "sky.server.server", "--host=127.0.0.1"])
-            .arg(format!("--port={port}"))
+            .args([format!("--port={port}"), format!("--metrics-port={metrics_port}")])
             .env("HOME", home.path())
             .env("TMPDIR", home.path())
             .env("SKYPILOT_API_SERVER_LOCAL_PORT", port.to_string())
@@ -183,7 +190,7 @@ impl FakeServer {
         // Reap the server when it exits. The real one is a child of init, which reaps it,
         // so a test must not find a zombie here either.
         thread::spawn(move || child.wait());
-        Ok(Self { home, port, pid })
+        Ok(Self { home, port, metrics_port, pid })
     }
 
     fn wait_until_healthy(&self, timeout: Duration) -> anyhow::Result<()> {

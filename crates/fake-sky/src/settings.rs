@@ -39,6 +39,9 @@
 //! | `FAKE_SKY_DIE_AFTER_MS` | main gets SIGKILL this long after its first queued request (never) |
 //! | `FAKE_SKY_REPLACE_AFTER_MS` | likewise: another main takes over the port, and main is killed (never) |
 //! | `FAKE_SKY_STALL_MS` | duration for which the event loop blocks once, 50 ms after the first queued request (0) |
+//! | `FAKE_SKY_METRICS_TTL_MS` | age from which a scrape has a new snapshot of the metrics made (30000) |
+//! | `FAKE_SKY_METRICS_FAIL` | `/metrics:3`: these scrapes get HTTP 500 |
+//! | `FAKE_SKY_METRICS_OMIT` | `sky_apiserver_queue_wait_seconds,..`: metrics that the release lacks (none) |
 //! | `FAKE_SKY_CLOCK_AHEAD_MS` | offset of the server's clock, ahead of the machine's (0) |
 //! | `FAKE_SKY_NOT_READY_MS` | delay from the start until the port opens (0) |
 //! | `FAKE_SKY_NEVER_READY` | 1: the port never opens (0) |
@@ -49,6 +52,7 @@
 //! | `FAKE_SKY_STOP_SPARES` | number of executors that `sky api stop` leaves running (0) |
 //! | `FAKE_SKY_ORPHAN_MS` | time that a child process keeps running after main is gone (300000) |
 //! | `FAKE_SKY_IDLE_EXIT_MS` | time without calls after which main exits (300000) |
+//! | `FAKE_SKY_PYTHON` | path of this program under the name `python`, which `fake-sky constants` tells (none) |
 //! | `FAKE_SKY_CONSTANTS` | JSON object that `fake-sky constants` prints instead of SkyPilot's |
 
 mod faults;
@@ -97,6 +101,9 @@ pub struct Settings {
     pub die_after: Option<Duration>,
     pub replace_after: Option<Duration>,
     pub stall: Duration,
+    pub metrics_ttl: Duration,
+    pub metrics_fail: Faults,
+    pub metrics_omit: Vec<String>,
     pub clock_ahead: Duration,
     pub not_ready: Duration,
     pub never_ready: bool,
@@ -107,6 +114,7 @@ pub struct Settings {
     pub stop_spares: usize,
     pub orphan: Duration,
     pub idle_exit: Duration,
+    pub python: Option<String>,
     pub constants: Option<String>,
 }
 
@@ -144,6 +152,9 @@ impl Default for Settings {
             die_after: None,
             replace_after: None,
             stall: Duration::ZERO,
+            metrics_ttl: Duration::from_secs(30),
+            metrics_fail: Faults::default(),
+            metrics_omit: Vec::new(),
             clock_ahead: Duration::ZERO,
             not_ready: Duration::ZERO,
             never_ready: false,
@@ -154,6 +165,7 @@ impl Default for Settings {
             stop_spares: 0,
             orphan: Duration::from_secs(300),
             idle_exit: Duration::from_secs(300),
+            python: None,
             constants: None,
         }
     }
@@ -213,6 +225,9 @@ impl Settings {
             "DIE_AFTER_MS" => self.die_after = Some(millis(value)?),
             "REPLACE_AFTER_MS" => self.replace_after = Some(millis(value)?),
             "STALL_MS" => self.stall = millis(value)?,
+            "METRICS_TTL_MS" => self.metrics_ttl = millis(value)?,
+            "METRICS_FAIL" => self.metrics_fail = value.parse()?,
+            "METRICS_OMIT" => self.metrics_omit = value.split(',').map(str::to_owned).collect(),
             "CLOCK_AHEAD_MS" => self.clock_ahead = millis(value)?,
             "NOT_READY_MS" => self.not_ready = millis(value)?,
             "NEVER_READY" => self.never_ready = flag(value)?,
@@ -223,6 +238,7 @@ impl Settings {
             "STOP_SPARES" => self.stop_spares = value.parse()?,
             "ORPHAN_MS" => self.orphan = millis(value)?,
             "IDLE_EXIT_MS" => self.idle_exit = millis(value)?,
+            "PYTHON" => self.python = Some(value.to_owned()),
             "CONSTANTS" => self.constants = Some(value.to_owned()),
             _ => bail!("unknown setting; `fake_sky::settings` lists them all"),
         }

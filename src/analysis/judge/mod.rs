@@ -10,6 +10,7 @@ mod infrastructure;
 mod memory;
 mod missing;
 mod server_profile;
+mod server_view;
 mod users;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use super::limits::LimitCheck;
 use super::memory::MemoryReport;
 use super::metrics::Sources;
 use super::scenarios::ScenarioReport;
+use super::server_view::ServerView;
 use super::thresholds::ThresholdCheck;
 use crate::metric::{Metric, Threshold};
 use crate::plan::LoadPlan;
@@ -144,6 +146,7 @@ impl Severity {
 pub(super) struct Case<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) coverage: &'a Coverage,
+    pub(super) server_view: Option<&'a ServerView>,
     pub(super) scenarios: &'a [ScenarioReport],
     pub(super) thresholds: &'a [ThresholdCheck],
     pub(super) budgets: &'a [LimitCheck],
@@ -172,6 +175,7 @@ pub(super) fn judge(case: &Case<'_>) -> Judgement {
     findings.of_versions(case);
     findings.of_idleness(case);
     findings.of_coverage(case);
+    findings.of_server_view(case);
     findings.of_send_lateness(case);
     findings.of_plan(case);
     let Findings(mut findings) = findings;

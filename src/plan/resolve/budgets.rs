@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Resolver;
 use crate::config::{BudgetSetting, budget_names, suggest};
 use crate::metric::{Limit, Limits, Metric};
-use crate::plan::ServerTarget;
+use crate::plan::{ServerMetrics, ServerTarget};
 
 impl Resolver<'_> {
     pub(super) fn budgets(&mut self, server: &ServerTarget) -> Vec<Limit> {
@@ -14,10 +14,17 @@ impl Resolver<'_> {
             // Budgets of the file are kept: a profile may be merged into the run later. A flag
             // is an error, since the user expects the run to check it.
             for text in &request.budgets {
+                let name = text.split_once('=').map_or(text.as_str(), |(name, _)| name);
+                let is_gauged = name.parse().is_ok_and(ServerMetrics::has_gauge);
+                let hint = match (is_gauged, request.metrics_url.is_some()) {
+                    (true, true) => continue,
+                    (true, false) => ", or pass --metrics-url for the server's own gauges",
+                    (false, _) => "",
+                };
                 self.error(format!(
                     "--budget {text}: memory of a remote server cannot be measured from this \
                      machine; run `cargo xtask profile` on the server's machine, and pass its \
-                     directory with --server-profile"
+                     directory with --server-profile{hint}"
                 ));
             }
         }

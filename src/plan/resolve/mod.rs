@@ -15,6 +15,7 @@ mod open_files;
 mod peaks;
 mod scenarios;
 mod server_env;
+mod server_metrics;
 mod settings;
 mod shape;
 mod size;
@@ -31,6 +32,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::capacity::{LocalParts, Machine};
+use super::server_metrics::ServerMetrics;
 use super::{
     LeftOut, LoadPlan, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate, fit, ramp,
 };
@@ -99,6 +101,7 @@ struct Basis {
     server: ServerTarget,
     sky: SkySelection,
     server_env: Vec<ServerVariable>,
+    server_metrics: Option<ServerMetrics>,
     budgets: Vec<Limit>,
     thresholds: Vec<Threshold>,
     infrastructure: Choice,
@@ -134,6 +137,7 @@ impl Resolver<'_> {
         self.check_settings();
         let timing = self.timing();
         let server = self.server();
+        let server_metrics = self.server_metrics(&server);
         let sky = self.sky(&server);
         let budgets = self.budgets(&server);
         let infrastructure = self.infrastructure(&server);
@@ -156,6 +160,7 @@ impl Resolver<'_> {
             server,
             sky,
             server_env,
+            server_metrics,
             budgets,
             thresholds,
             infrastructure,
@@ -204,6 +209,7 @@ impl Resolver<'_> {
             server: basis.server.clone(),
             server_env: basis.server_env.clone(),
             server_profile: request.server_profile.clone(),
+            server_metrics: basis.server_metrics.clone(),
             infrastructure: basis.infrastructure.chosen.clone(),
             without_infrastructure: basis.infrastructure.reason_for_none.clone(),
             catalog: request.catalog.clone(),

@@ -26,6 +26,9 @@ impl Resolver<'_> {
         if self.config.profiler.interval < Duration::from_millis(1) {
             self.error("[profiler] interval: must be at least 1ms".to_owned());
         }
+        if self.config.server_metrics.interval < Duration::from_millis(100) {
+            self.error("[server-metrics] interval: must be at least 100ms".to_owned());
+        }
         if settings.baseline.is_zero() {
             self.error("baseline: must be longer than 0s".to_owned());
         }
@@ -52,6 +55,7 @@ impl Resolver<'_> {
             ("scenario-timeout", settings.scenario_timeout),
             ("teardown-timeout", settings.teardown_timeout),
             ("[profiler] interval", config.profiler.interval),
+            ("[server-metrics] interval", config.server_metrics.interval),
             ("[validity] send-lateness-p99", config.validity.send_lateness_p99),
             ("[validity] profiler-gap", config.validity.profiler_gap),
         ];

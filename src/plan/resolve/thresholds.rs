@@ -12,11 +12,7 @@ use crate::scenario::{ScenarioId, ScenarioKind, step_and_infra};
 impl Resolver<'_> {
     /// Thresholds of the run. One of a flag takes the place of those of the plan and of the file
     /// for the same metric and direction, and one of the plan that of those of the file.
-    pub(super) fn thresholds(
-        &mut self,
-        scenarios: &[Assigned],
-        shapes: &Shapes,
-    ) -> Vec<Threshold> {
+    pub(super) fn thresholds(&mut self, scenarios: &[Assigned], shapes: &Shapes) -> Vec<Threshold> {
         let mut chosen = Vec::new();
         for table in [&self.config.thresholds, &self.settings.thresholds] {
             // The file's thresholds are for all runs; without its scenario, one would never be

@@ -12,12 +12,14 @@ use crate::shell;
 
 /// Fields whose flags a command begins with: server, scenarios and size of the load. All other
 /// flags follow in the order of their declaration.
-const LEADING_FIELDS: [&str; 15] = [
+const LEADING_FIELDS: [&str; 17] = [
     "config",
     "plan",
     "sky",
     "server",
     "server_profile",
+    "metrics",
+    "metrics_url",
     "deploy",
     "server_env",
     "keep_server",
@@ -207,8 +209,10 @@ mod tests {
 
     #[test]
     fn a_recorded_request_has_no_password() {
-        let args = ["--server", "http://me:s3cret@127.0.0.1:1/"].map(str::to_owned);
+        let url = "http://me:s3cret@127.0.0.1:1/";
+        let args = ["--server", url, "--metrics-url", url].map(str::to_owned);
         let recorded = RequestFile::of(parse(args.to_vec())).request;
         assert_eq!(recorded.server.as_deref(), Some("http://127.0.0.1:1/"));
+        assert_eq!(recorded.metrics_url, recorded.server);
     }
 }

@@ -25,7 +25,7 @@ use crate::record::profile::LevelChoice;
 /// Arguments of `cargo xtask load`, as text. [`crate::plan::LoadPlan::resolve`] interprets them,
 /// so that all usage errors are reported together.
 ///
-/// The URL in `server` may contain a login, which [`RequestFile`] removes.
+/// The URLs in `server` and `metrics_url` may contain a login, which [`RequestFile`] removes.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[group(skip)]
@@ -143,6 +143,16 @@ pub struct LoadRequest {
     #[arg(long, value_name = "PATH")]
     pub server_profile: Option<PathBuf>,
 
+    /// Read the isolated server's own metrics beside the load: lag of its event loop, waiting
+    /// and run times of requests, memory. Adds threads to the server.
+    #[arg(long)]
+    pub metrics: bool,
+
+    /// Read the metrics of your local server or a remote one at this URL, such as
+    /// http://HOST:9090/metrics.
+    #[arg(long, value_name = "URL")]
+    pub metrics_url: Option<String>,
+
     /// Start the isolated server in SkyPilot's deploy mode.
     #[arg(long)]
     pub deploy: bool,
@@ -218,7 +228,8 @@ impl RequestFile {
     /// File of a request, without the login in a URL: a run's files are shared with people who
     /// must not know the login.
     pub fn of(request: LoadRequest) -> Self {
-        let server = request.server.map(|server| credentials::stripped(&server));
-        Self { version: Version, request: LoadRequest { server, ..request } }
+        let stripped = |url: Option<String>| url.map(|url| credentials::stripped(&url));
+        let (server, metrics_url) = (stripped(request.server), stripped(request.metrics_url));
+        Self { version: Version, request: LoadRequest { server, metrics_url, ..request } }
     }
 }

@@ -30,6 +30,14 @@ pub(super) fn versions(report: &Report) -> Table {
         ServerTarget::Remote(_) => "remote",
     };
     table.fact("server", Some(server.to_owned()));
+    let metrics = report.plan.server_metrics.as_ref();
+    table.fact(
+        "server metrics",
+        metrics.map(|metrics| {
+            let interval = humantime::format_duration(metrics.interval);
+            format!("read every {interval}")
+        }),
+    );
     match &report.environment {
         Some(environment) => of_environment(&mut table, environment),
         None => table.fact("SkyPilot", Some("unknown, the server was never ready".to_owned())),

@@ -2,6 +2,7 @@
 
 use super::table::Table;
 use crate::analysis::Report;
+use crate::render::tables::server_view::{self, Section};
 use crate::render::tables::{budgets, memory, phases};
 
 /// Table of all budgets; `None` without budgets.
@@ -33,6 +34,14 @@ pub(super) fn by_phase(report: &Report) -> Vec<Table> {
     ];
     let present = tables.into_iter().filter_map(|(caption, table)| Some((caption, table?)));
     present.map(|(caption, table)| Table::showing(caption, table)).collect()
+}
+
+/// Tables of the server's own view; empty if its metrics were not read.
+pub(super) fn server_view(report: &Report) -> Vec<Table> {
+    let sections = server_view::sections(report).into_iter();
+    sections
+        .map(|Section { subject, unit, table }| Table::showing(format!("{subject}, {unit}"), table))
+        .collect()
 }
 
 /// Totals of the whole server; `None` without a profile.

@@ -10,6 +10,7 @@ use super::latency::{self, Strips};
 use super::table::Table;
 use super::{about, charts, embed, memory};
 use crate::analysis::{ChartData, Report, Severity, Verdict};
+use crate::render::tables::server_view;
 use crate::render::{NextStep, next_step};
 
 /// `report.html`.
@@ -43,6 +44,8 @@ pub(super) struct Page {
     steps: Option<Table>,
     thresholds: Option<Table>,
     has_distributions: bool,
+    server_view: Vec<Table>,
+    server_view_source: Option<String>,
     errors: Option<Table>,
     resources: Option<Table>,
     overhead: Option<Table>,
@@ -113,6 +116,8 @@ impl Page {
             steps: latency::steps(report),
             thresholds: latency::thresholds(report),
             has_distributions: !data.distributions.is_empty(),
+            server_view: memory::server_view(report),
+            server_view_source: report.server_view.as_ref().map(server_view::source),
             errors: latency::errors(report),
             resources: about::resources(report),
             overhead: about::overhead(report),
@@ -144,8 +149,12 @@ impl Drawing {
 
 /// Reason why there are no charts over time; `None` if there are some.
 fn without_profile(report: &Report, charts: &[Chart]) -> Option<&'static str> {
+    let has_gauges = report.server_view.as_ref().is_some_and(|view| !view.classes.is_empty());
     match (charts.is_empty(), report.coverage.profiled) {
         (false, _) => None,
+        (true, false) if has_gauges => {
+            Some("Remote server: memory sampled by the server itself, below.")
+        }
         (true, false) => Some("Remote server: memory not measured."),
         (true, true) => Some("The profiler wrote no sample: server memory is unknown."),
     }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use self::escape::{inline, preformatted};
 use super::format::seconds;
 use super::table::{Cell, Table};
+use super::tables::server_view::{self, Section};
 use super::tables::{budgets, latency, thresholds};
 use super::text::{self, Detail};
 use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
@@ -32,6 +33,7 @@ pub fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     scenarios(report, out)?;
     thresholds(report, out)?;
     findings(report, out)?;
+    server_view(report, out)?;
     versions(report, out)?;
     whole_text(report, out)
 }
@@ -177,6 +179,18 @@ fn findings(report: &Report, out: &mut impl Write) -> io::Result<()> {
         end_details(out)?;
     }
     Ok(())
+}
+
+/// Writes the server's own view as a collapsed section, if its metrics were read.
+fn server_view(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(view) = &report.server_view else { return Ok(()) };
+    begin_details(out, "Server's own view")?;
+    writeln!(out, "{}", inline(&server_view::source(view)))?;
+    for Section { subject, unit, table } in server_view::sections(report) {
+        writeln!(out, "\n{subject}, {unit}\n")?;
+        table.with_names(inline).markdown(out)?;
+    }
+    end_details(out)
 }
 
 fn list(findings: &[&Finding], out: &mut impl Write) -> io::Result<()> {

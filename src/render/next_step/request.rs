@@ -8,7 +8,7 @@ use crate::analysis::Report;
 use crate::credentials;
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::metric::Threshold;
-use crate::plan::{LoadPlan, ServerTarget, SkySelection};
+use crate::plan::{LoadPlan, MetricsSource, ServerMetrics, ServerTarget, SkySelection};
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
 
@@ -19,7 +19,9 @@ pub(super) fn original_request(report: &Report) -> LoadRequest {
         None => of_plan(&report.plan),
     };
     // Reports are shared with people who must not see the server's password.
-    LoadRequest { server: request.server.map(|server| credentials::stripped(&server)), ..request }
+    let stripped = |url: Option<String>| url.map(|url| credentials::stripped(&url));
+    let (server, metrics_url) = (stripped(request.server), stripped(request.metrics_url));
+    LoadRequest { server, metrics_url, ..request }
 }
 
 /// Request for the same load again, whatever the machine's speed is then: ramp and fit that
@@ -111,6 +113,8 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
             ServerTarget::System => Some("system".to_owned()),
             ServerTarget::Remote(url) => Some(url.to_string()),
         },
+        metrics: plan.server_metrics.as_ref().is_some_and(ServerMetrics::is_isolated),
+        metrics_url: metrics_url(plan),
         deploy: plan.server == ServerTarget::Isolated { deploy: true },
         plan: (plan.name != "default").then(|| plan.name.clone()),
         config: plan.config.clone(),
@@ -120,6 +124,14 @@ fn of_plan(plan: &LoadPlan) -> LoadRequest {
         keep_server: plan.keep_server,
         // For the rest, a plan does not tell whether it came from a flag or a file.
         ..LoadRequest::default()
+    }
+}
+
+/// Value of `--metrics-url` for a plan; `None` without one.
+fn metrics_url(plan: &LoadPlan) -> Option<String> {
+    match &plan.server_metrics.as_ref()?.source {
+        MetricsSource::Isolated => None,
+        MetricsSource::Url(url) => Some(url.to_string()),
     }
 }
 

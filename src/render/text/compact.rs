@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{INDENT, checked_thresholds, findings, memory, one_line};
+use super::{INDENT, checked_thresholds, findings, memory, one_line, server_view};
 use crate::analysis::{LimitCheck, Report, ScenarioReport, ScenarioState, Severity};
 use crate::metric::{Metric, Place, ScenarioMetric, ServerMetric};
 use crate::record::profile::Phase;
@@ -23,6 +23,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     latencies(report, out)?;
     checked_thresholds(report, out)?;
     errors(report, out)?;
+    server_view::gauges(report, out)?;
     peaks(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
     findings_and_notes(report, out)?;
@@ -37,6 +38,7 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for probe in report.scenarios.iter().filter(|one| one.id.kind() == ScenarioKind::Probe) {
         writeln!(out, "  health probe at {}/s: {}", report.plan.probe_rate, requests_of(probe))?;
     }
+    server_view::lag(report, out)?;
     let failed = report.scenarios.iter().filter(|one| one.state == ScenarioState::Failed);
     match latency::steps(failed) {
         Some(steps) => {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{
     INDENT, checked_thresholds, findings, infrastructure, memory, one_line, overhead, phases,
+    server_view,
 };
 use crate::analysis::Report;
 use crate::render::format::status;
@@ -17,6 +18,7 @@ pub(super) fn render(report: &Report, out: &mut impl Write) -> io::Result<()> {
     memory::render(report.memory.as_ref(), report.profiler, &report.budgets, out)?;
     phases::render(report, out)?;
     memory::windows(report.memory.as_ref(), out)?;
+    server_view::render(report, out)?;
     overhead::render(tables::overhead::of_run(report), out)?;
     writeln!(out, "\nFINDINGS")?;
     if report.findings.is_empty() {

@@ -10,6 +10,7 @@ mod memory;
 mod overhead;
 mod phases;
 mod profile;
+mod server_view;
 mod summary;
 
 use std::io::{self, Write};

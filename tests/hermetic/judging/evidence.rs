@@ -64,6 +64,7 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
         .to_vec(),
         profile: profile(),
         processes: Some(processes()),
+        server_metrics: Vec::new(),
         resources: None,
         nodes: None,
         outcomes: outcomes.collect(),

@@ -19,6 +19,7 @@ pub(crate) mod pages;
 mod profiles;
 mod recommending;
 mod server_profiles;
+pub(crate) mod server_views;
 mod shapes;
 pub(crate) mod texts;
 mod verdicts;

@@ -46,8 +46,7 @@ fn latencies_of_a_warm_up_count_for_no_threshold() {
     let latency = report.scenarios[0].iteration_duration.unwrap();
     assert_eq!((latency.count, latency.max < Duration::from_secs(1)), (100, true));
     // As a stage it would count.
-    run.outcomes.get_mut(&ApiStatus).unwrap().segments[0].kind =
-        stage("4 in 1m");
+    run.outcomes.get_mut(&ApiStatus).unwrap().segments[0].kind = stage("4 in 1m");
     assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
 }
 

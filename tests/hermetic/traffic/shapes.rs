@@ -41,7 +41,10 @@ fn kinds_of_segments(outcome: &ScenarioOutcome) -> Vec<SegmentKind> {
 
 fn succeeded(segment: &SegmentOutcome) -> u64 {
     assert_eq!(counts(segment), (segment.succeeded, 0, 0), "{:?}", kinds(segment));
-    assert_eq!(segment.scheduled, segment.succeeded + segment.dropped.unwrap_or(0) + segment.interrupted);
+    assert_eq!(
+        segment.scheduled,
+        segment.succeeded + segment.dropped.unwrap_or(0) + segment.interrupted
+    );
     segment.succeeded
 }
 
@@ -81,8 +84,7 @@ async fn a_stage_has_the_iterations_that_began_in_it() -> anyhow::Result<()> {
     let server = FakeServer::start(&[])?;
     let timed = timed("10/s for 1s, 30/s for 1s, 0/s in 1s", "0s");
     let outcome = TestRun::of(&server, &[ApiValidate])?.shaped(timed, 500).run().await?;
-    let stages =
-        [stage(1, "10/s for 1s"), stage(2, "30/s for 1s"), stage(3, "0/s in 1s")];
+    let stages = [stage(1, "10/s for 1s"), stage(2, "30/s for 1s"), stage(3, "0/s in 1s")];
     assert_eq!(kinds_of_segments(&outcome), stages);
     let scheduled: Vec<u64> = outcome.segments.iter().map(succeeded).collect();
     assert_eq!(scheduled, [10, 30, 15]);

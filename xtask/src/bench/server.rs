@@ -53,6 +53,7 @@ pub(super) fn with<T>(
         setup: None,
         copies_credentials: false,
         credentials: Credentials::None,
+        metrics_login: None,
     })?;
     let done = work(&session);
     // A Ctrl-C that ended the work does not cancel the stop; another one does.

@@ -11,6 +11,7 @@ use host::signals::Signals;
 use skyload::env;
 use skyload::ids::ProcessIdentity;
 use skyload::infrastructure::Infrastructure;
+use skyload::plan::ServerMetrics;
 use skyload::record::RunDir;
 use skyload::record::environment::{
     ClientSettings, Inherited, RecordedEnvironment, ServerEnvironment,
@@ -19,6 +20,7 @@ use url::Url;
 
 use super::cleanup_record::CleanupRecord;
 use super::launch::{self, Cancellation, CommandEnvironment};
+use super::metrics::MetricsSetup;
 use super::ports::{self, PortPair};
 use super::{Addresses, Context, Kind, ServerSession, StopOutcome, api_servers, facts, provision};
 
@@ -34,6 +36,8 @@ pub(super) struct IsolatedServer {
     /// select a port it stops every API server of the machine.
     can_stop: bool,
     ports: PortPair,
+    /// Port of the server's own metrics; `None` without `--metrics`.
+    metrics_port: Option<u16>,
     root: Option<ProcessIdentity>,
     command_env: CommandEnvironment,
     log: PathBuf,
@@ -78,6 +82,7 @@ fn begin_once(context: &Context<'_>, deploy: bool) -> Result<ServerSession> {
     Ok(ServerSession {
         server: super::server_under_test(health, Some(root), workers, facts),
         environment,
+        metrics: server.metrics_url()?,
         addresses: Some(Addresses { root, api_port: ports.api, queue_port: ports.queue }),
         client,
         kind: Kind::Isolated(server),
@@ -93,6 +98,10 @@ impl IsolatedServer {
         for folder in [&home.join(".sky"), &temporary] {
             fs::create_dir_all(folder).context("creating the server's directories")?;
         }
+        let metrics = match reads_metrics(context) {
+            true => Some(MetricsSetup::prepare(&instance, ports)?),
+            false => None,
+        };
         let cleanup = CleanupRecord::create(context, Some(instance), false)?;
         let text = |path: &Path| path.display().to_string();
         let command_env = CommandEnvironment {
@@ -109,6 +118,7 @@ impl IsolatedServer {
                 (env::SERVER_OF_RUN.to_owned(), context.run.id().to_string()),
             ]
             .into_iter()
+            .chain(metrics.iter().flat_map(MetricsSetup::variables))
             .chain(provision::variables(context))
             .collect(),
         };
@@ -117,6 +127,7 @@ impl IsolatedServer {
             sky: context.sky.sky.clone(),
             can_stop: context.sky.facts.selects_port,
             ports,
+            metrics_port: metrics.map(|metrics| metrics.port),
             root: None,
             command_env,
             log: home.join(".sky/api_server/server.log"),
@@ -136,7 +147,7 @@ impl IsolatedServer {
         step: &Step,
     ) -> Result<skyload::api::Health> {
         let port = self.ports.api.to_string();
-        if self.can_stop && !deploy {
+        if self.can_stop && !deploy && self.metrics_port.is_none() {
             let cancellation = Cancellation::OnInterrupt(context.signals);
             launch::run_sky(&self.sky, &["api", "stop"], &self.command_env, cancellation)?;
             step.update("sky api start");
@@ -146,15 +157,17 @@ impl IsolatedServer {
             let died = launch::exit_check(self.ports.api);
             return launch::wait_until_ready(url, &self.log, context, step, died);
         }
-        // `sky api start --deploy` listens on all interfaces, and in old releases it takes no
-        // port. The module takes a host and a port in either case.
-        let python = context.sky.python.as_deref().with_context(|| {
+        // `sky api start --deploy` listens on all interfaces, in old releases it takes no port, and
+        // in none a port for metrics. The module takes a host and all ports.
+        let python = context.sky.python.as_deref().or(context.sky.facts.python.as_deref());
+        let python = python.with_context(|| {
             format!("finding the Python of `{}`, to start the server's module", self.sky.display())
         })?;
         let mut args = vec!["--host=127.0.0.1".to_owned(), format!("--port={port}")];
         if deploy {
             args.push("--deploy".to_owned());
         }
+        args.extend(self.metrics_port.map(|port| format!("--metrics-port={port}")));
         let mut child = launch::spawn_module(python, &args, &self.log, &self.command_env)?;
         if let Some(identity) = ProcessIdentity::of(child.id()) {
             self.cleanup.add([identity])?;
@@ -168,11 +181,18 @@ impl IsolatedServer {
         Url::parse(&format!("http://127.0.0.1:{}", self.ports.api)).context("composing the address")
     }
 
+    fn metrics_url(&self) -> Result<Option<Url>> {
+        let url = |port| Url::parse(&format!("http://127.0.0.1:{port}/metrics"));
+        self.metrics_port.map(url).transpose().context("composing the address of the metrics")
+    }
+
     fn client_settings(&self, context: &Context<'_>, url: &Url) -> ClientSettings {
         // Variables for the loopback Slurm cluster are for the server, not for clients.
         let for_infra = provision::variables(context);
         let is_server_only = |name: &str| {
             matches!(name, "TMPDIR" | env::NO_USAGE | env::SERVER_OF_RUN)
+                // A client would write its own counts into the server's files.
+                || MetricsSetup::NAMES.contains(&name)
                 || for_infra.iter().any(|(variable, _)| variable == name)
         };
         let set = self.command_env.set.iter();
@@ -233,6 +253,11 @@ impl Drop for IsolatedServer {
     }
 }
 
+/// Whether the server is started with metrics.
+fn reads_metrics(context: &Context<'_>) -> bool {
+    context.plan.server_metrics.as_ref().is_some_and(ServerMetrics::is_isolated)
+}
+
 /// Shell variables that the server inherits.
 fn inherited(context: &Context<'_>) -> Environment {
     Environment::of(match &context.plan.infrastructure {
@@ -265,7 +290,11 @@ fn report_withheld_variables(context: &Context<'_>) {
 fn recorded(context: &Context<'_>) -> ServerEnvironment {
     let inherited = inherited(context);
     let variables = inherited.iter();
-    let memory = memory::shape(variables, &context.plan.server_env);
+    let mut memory = memory::shape(variables, &context.plan.server_env);
+    // Metrics take memory of every process, so runs with and without them are not comparable.
+    if reads_metrics(context) {
+        memory.variables.insert(env::SERVER_METRICS.to_owned(), "true".to_owned());
+    }
     ServerEnvironment::Recorded(RecordedEnvironment {
         passed_on: inherited.names(),
         left_out: inherited.left_out(),

@@ -11,6 +11,7 @@ mod facts;
 mod health;
 mod isolated;
 mod launch;
+mod metrics;
 mod ports;
 mod processes;
 mod provision;
@@ -25,14 +26,15 @@ use host::signals::Signals;
 use host::workspace::Workspace;
 use loopback::ServerSetup;
 use skyload::api::Health;
-use skyload::credentials::Credentials;
+use skyload::credentials::{Credentials, Login};
 use skyload::env;
 use skyload::ids::ProcessIdentity;
-use skyload::plan::{LoadPlan, ServerTarget};
+use skyload::plan::{LoadPlan, MetricsSource, ServerTarget};
 use skyload::record::RunDir;
 use skyload::record::environment::{
     ClientSettings, CountedMachine, ServerEnvironment, ServerUnderTest, WorkerCounts,
 };
+use url::Url;
 
 pub(crate) use api_servers::{ApiServer, api_servers};
 pub(crate) use cleanup_record::{clean_up_after_dead_runs, has_processes};
@@ -63,6 +65,22 @@ pub(crate) struct Context<'a> {
     pub(crate) copies_credentials: bool,
     /// Credentials that clients send to the server.
     pub(crate) credentials: Credentials,
+    /// Login in the URL of the server's metrics.
+    pub(crate) metrics_login: Option<Login>,
+}
+
+impl Context<'_> {
+    /// Credentials for the server's metrics: the login of their URL, or those of the server if its
+    /// address is the same. Another address may be another owner's.
+    pub(crate) fn metrics_credentials(&self, metrics: &Url) -> Credentials {
+        match (&self.metrics_login, &self.plan.server) {
+            (Some(login), _) => Credentials::Login(login.clone()),
+            (None, ServerTarget::Remote(url)) if url.origin() == metrics.origin() => {
+                self.credentials.clone()
+            }
+            (None, _) => Credentials::None,
+        }
+    }
 }
 
 /// Server under test, from its start to the end of the run.
@@ -74,6 +92,8 @@ pub(crate) struct ServerSession {
     pub(crate) client: ClientSettings,
     /// Main process and ports; `None` for a remote server.
     pub(crate) addresses: Option<Addresses>,
+    /// URL of the server's own metrics; `None` if the run does not read them.
+    pub(crate) metrics: Option<Url>,
 }
 
 enum Kind {
@@ -153,6 +173,14 @@ fn client_variables(context: &Context<'_>) -> [(String, String); 3] {
         (env::CLIENT_OF_RUN, context.run.id().to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
+}
+
+/// URL of the metrics of a server that skyload does not configure.
+fn metrics_of_url(plan: &LoadPlan) -> Option<Url> {
+    match &plan.server_metrics.as_ref()?.source {
+        MetricsSource::Isolated => None,
+        MetricsSource::Url(url) => Some(url.clone()),
+    }
 }
 
 /// Description of a server that has responded.

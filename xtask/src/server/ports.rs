@@ -51,6 +51,13 @@ pub(super) fn find_free(fixed_queue: bool) -> Result<PortPair> {
         })
 }
 
+/// Finds a free port for the metrics of a server with these ports.
+pub(super) fn find_free_for_metrics(of: PortPair) -> Result<u16> {
+    let mut ports = API_SERVERS.ports().into_iter();
+    let found = ports.find(|port| ![of.api, of.queue].contains(port) && is_free(*port));
+    found.context("finding a free port for the server's metrics")
+}
+
 /// Whether a server failed to start because another process had taken one of its ports. Found
 /// in the server's log, which the error quotes: messages of SkyPilot and of its web server.
 pub(super) fn is_port_conflict(error: &anyhow::Error) -> bool {
@@ -102,6 +109,13 @@ mod tests {
     fn a_taken_port_differs_from_other_failures(#[case] log: &str, #[case] expected: bool) {
         let error = anyhow!("`sky api start` failed (exit status: 1)").context(log.to_owned());
         assert_eq!(is_port_conflict(&error), expected);
+    }
+
+    #[test]
+    fn metrics_have_a_port_of_their_own() {
+        let pair = find_free(false).unwrap();
+        let metrics = find_free_for_metrics(pair).unwrap();
+        assert!(metrics != pair.api && metrics != pair.queue);
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub(super) fn begin(context: &Context<'_>, url: &Url) -> Result<ServerSession> {
         server: super::server_under_test(health, None, None, facts),
         environment: ServerEnvironment::Unrecorded,
         addresses: None,
+        metrics: super::metrics_of_url(context.plan),
         client: ClientSettings {
             endpoint: url.clone(),
             sky: context.sky.sky.clone(),

@@ -85,6 +85,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<ServerSession> {
         server: super::server_under_test(health, Some(root), launch::worker_counts(&log), facts),
         environment: recorded(),
         addresses: Some(Addresses { root, api_port: port, queue_port: ports::queue_port(port) }),
+        metrics: super::metrics_of_url(context.plan),
         client: ClientSettings {
             endpoint: url,
             sky: sky.clone(),

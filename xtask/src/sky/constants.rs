@@ -4,7 +4,7 @@
 //! stand-in for tests.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use host::environment::{Environment, For};
@@ -40,6 +40,9 @@ pub(crate) struct SkyFacts {
     /// Whether managed jobs can run inside of the server. False for 0.9.3 and older, which
     /// reject a configuration with `consolidation_mode`.
     pub(crate) consolidates: bool,
+    /// Python of the server's module, told by a stand-in. The Python of a real SkyPilot is in
+    /// [`SkyInstallation`](super::SkyInstallation).
+    pub(crate) python: Option<PathBuf>,
 }
 
 /// Output of the probe, as printed and as stored in a [`Stamp`](super::stamp::Stamp).
@@ -56,6 +59,9 @@ pub(super) struct ProbeOutput {
     /// Absent from stand-ins, which take any configuration.
     #[serde(default = "yes")]
     consolidates: bool,
+    /// Only of stand-ins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    python: Option<PathBuf>,
 }
 
 fn yes() -> bool {
@@ -136,6 +142,7 @@ impl ProbeOutput {
             source: self.source,
             selects_port: self.selects_port,
             consolidates: self.consolidates,
+            python: self.python,
         }
     }
 }

@@ -21,6 +21,7 @@ mod recommending;
 mod remote_servers;
 mod reports;
 mod runs;
+mod server_metrics;
 mod server_profiles;
 mod shell_environment;
 mod slow_servers;

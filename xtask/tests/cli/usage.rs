@@ -56,6 +56,14 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
     &["--server", "http://127.0.0.1:9", "--budget", "server=1GiB"],
     &["--budget server=1GiB: memory of a remote server cannot be measured from this machine"],
 )]
+#[case::metrics_of_a_remote_server_without_their_address(
+    &["--server", "http://127.0.0.1:9", "--metrics"],
+    &["--metrics: the port of this server's metrics is unknown; pass --metrics-url URL"],
+)]
+#[case::metrics_of_no_url(
+    &["--metrics-url", "me:s3cret@h"],
+    &["--metrics-url: only for a server", "--metrics-url: expected an http(s) URL, got `..@h`"],
+)]
 #[case::phase_peaks_of_samples(
     &["--phase-peaks", "--peaks", "sampled"],
     &["--phase-peaks: sampling cannot reset peaks"],

@@ -121,5 +121,6 @@ fn constants(settings: &Settings) -> anyhow::Result<Value> {
     };
     Ok(json!({
         "version": VERSION, "commit": COMMIT, "constants": constants, "source": "fake",
+        "python": settings.python,
     }))
 }

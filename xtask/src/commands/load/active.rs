@@ -9,6 +9,7 @@ use skyload::record::events::Event;
 use skyload::record::profile::{Phase, Window};
 
 use super::monitor::Monitor;
+use super::scraper::Scraper;
 use crate::nextest::Tests;
 
 /// Run that is being measured.
@@ -21,6 +22,8 @@ pub(super) struct ActiveRun<'a> {
     pub(super) progress: Progress,
     /// Whether clusters outlive the run unless they are torn down.
     pub(super) nodes_persist: bool,
+    /// Reader of the server's own metrics; `None` if the plan has none.
+    pub(super) scraper: Option<Scraper>,
     pub(super) monitor: Monitor<'a>,
 }
 

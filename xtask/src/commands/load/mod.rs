@@ -16,6 +16,7 @@ mod prepare;
 mod remote;
 mod resources;
 mod scenarios;
+mod scraper;
 mod settle;
 
 use anyhow::{Context as _, Result, ensure};
@@ -25,7 +26,7 @@ use host::workspace::Workspace;
 use skyload::analysis::{Report, Verdict};
 use skyload::limits::MemoryGroups;
 use skyload::plan::LoadPlan;
-use skyload::record::events::Event;
+use skyload::record::events::{Event, StopReason};
 use skyload::record::{RunDir, write_json};
 
 use crate::commands::report;
@@ -43,6 +44,7 @@ use inputs::Inputs;
 use monitor::Monitor;
 pub(crate) use paths::catalog_error;
 pub(crate) use prepare::machine;
+use scraper::Scraper;
 
 pub(crate) fn run(flags: flags::Load) -> Result<Verdict> {
     let flags::Load { request, results } = flags;
@@ -101,6 +103,7 @@ fn run_plan(
         yes: request.yes,
         setup: infra.server_setup(),
         copies_credentials: request.copy_credentials,
+        metrics_login: prepare::metrics_login(request),
         credentials,
     };
     measure(&context, infra, &tests).with_context(|| format!("run {} has no result", run.id()))?;
@@ -133,6 +136,13 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         .addresses
         .map(|addresses| ProfilerProcess::spawn(&prepare::profiler(run, plan, addresses)))
         .transpose()?;
+    let scraper = match (&server.metrics, &plan.server_metrics) {
+        (Some(url), Some(metrics)) => {
+            let credentials = context.metrics_credentials(url);
+            Some(Scraper::begin(run, url, &credentials, metrics.interval)?)
+        }
+        _ => None,
+    };
     let mut active = ActiveRun {
         plan,
         directory: run,
@@ -140,11 +150,13 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         credentials: &context.credentials,
         progress,
         nodes_persist: infra.persists(),
+        scraper,
         monitor: Monitor::new(context.signals, &server, profiler, events),
     };
     // No `?` before the end: measurements until an error are still reported.
     let measured = phases::run(&mut active);
     let stopped = active.monitor.stopped();
+    finish_scraper(active.scraper, stopped, context);
     let Monitor { profiler, mut events, .. } = active.monitor;
     let profiled = match plan.is_remote() {
         true => remote::fetch_profile(context, stopped, &mut events),
@@ -180,6 +192,22 @@ fn measure(context: &server::Context<'_>, infra: Infra, tests: &Tests) -> Result
         progress.note(format!("The profile is incomplete: {error:#}"));
     }
     Ok(run.write_checksums()?)
+}
+
+/// Ends the reading of the server's metrics. An error is no error of the run, whose report says
+/// what is missing.
+fn finish_scraper(
+    scraper: Option<Scraper>,
+    stopped: Option<StopReason>,
+    context: &server::Context<'_>,
+) {
+    // A run that was stopped early should end soon; dropping the scraper ends it.
+    let Some(scraper) = scraper.filter(|_| stopped.is_none()) else { return };
+    let step = context.progress.step("Waiting for the server's metrics of the load (up to 45 s)");
+    match scraper.finish(context.signals) {
+        Ok(()) => step.done("done"),
+        Err(error) => step.done(format!("failed: {error:#}")),
+    }
 }
 
 /// Number of processes in the run's control group that the kernel killed for lack of memory since

@@ -60,6 +60,9 @@ fn launch_and_load(run: &mut ActiveRun<'_>) -> Result<()> {
         return Ok(());
     }
     scenarios::load(run)?;
+    if let Some(scraper) = &run.scraper {
+        scraper.load_ended();
+    }
     run.snapshot(Phase::Load)
 }
 

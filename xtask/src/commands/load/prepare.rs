@@ -37,6 +37,12 @@ pub(super) fn credentials(request: &LoadRequest, plan: &LoadPlan) -> Credentials
     login.map_or_else(|| Credentials::for_server(&plan.server), Credentials::Login)
 }
 
+/// Login in the URL of the server's metrics; `None` without one.
+pub(super) fn metrics_login(request: &LoadRequest) -> Option<Login> {
+    let mut url = Url::parse(request.metrics_url.as_deref()?).ok()?;
+    Login::take_from(&mut url).ok().flatten()
+}
+
 /// Asks for confirmation of launches on clouds, which cost money, before anything is started.
 pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };

@@ -12,6 +12,7 @@ use super::cloud::Cloud;
 use super::completion;
 use super::endpoints::Endpoint;
 use super::log;
+use super::metrics::Metrics;
 use super::outcome::{Completion, Outcome};
 use super::pool::Pool;
 use super::request::Request;
@@ -47,6 +48,7 @@ pub(crate) struct App {
     pub(crate) requests: Requests,
     pub(crate) server_faults: ServerFaults,
     pub(crate) cloud: Cloud,
+    pub(crate) metrics: Arc<Metrics>,
     short: Pool,
     long: Pool,
     submitted: Mutex<HashMap<&'static str, u64>>,
@@ -64,6 +66,7 @@ impl App {
                 settings.burst,
             ),
             long: Pool::new(Queue::Long, LONG_POOL, settings.burst),
+            metrics: Arc::new(Metrics::new(&settings)),
             settings,
             server_faults,
             requests: Requests::default(),
@@ -135,7 +138,7 @@ impl App {
     /// Starts a task that runs a request on an executor, then finishes the request.
     fn dispatch(self: &Arc<Self>, queue: Queue, order: Order, work: Work) {
         let Order::Run { request, .. } = &order else { return };
-        let (app, id) = (Arc::clone(self), request.clone());
+        let (app, id, created) = (Arc::clone(self), request.clone(), Instant::now());
         tokio::spawn(async move {
             let injected = completion::injected(&work, &app.settings);
             app.wait_for_launch(&id, &work).await;
@@ -143,7 +146,10 @@ impl App {
                 Queue::Short => &app.short,
                 Queue::Long => &app.long,
             };
+            let mut began = None;
             let on_start = |pid| {
+                began = Some(Instant::now());
+                app.metrics.started(work.name, queue.name(), created.elapsed());
                 let is_open = app.requests.start(&id, Some(pid));
                 // A request that is made to fail must not leave a cluster behind.
                 if is_open && injected.is_none() {
@@ -152,6 +158,9 @@ impl App {
                 is_open
             };
             let ran = pool.run(&order, on_start).await;
+            if let (Ok(()), Some(began)) = (&ran, began) {
+                app.metrics.ended(work.name, began.elapsed());
+            }
             // A request that was cancelled while it ran has no effect.
             if !app.requests.is_open(&id) {
                 return;

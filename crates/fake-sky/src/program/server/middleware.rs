@@ -1,6 +1,7 @@
 //! Middleware of every call: injected faults, authentication, the version check.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -27,7 +28,9 @@ const MIN_API_VERSION: u32 = 24;
 pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     app.note_call();
     let call = format!("{} {}", request.method(), request.uri());
-    let fault = CallFault::of(&app, request.uri().path());
+    let (method, path, began) =
+        (request.method().to_string(), request.uri().path().to_owned(), Instant::now());
+    let fault = CallFault::of(&app, &path);
     let versions = Versions::of(request.headers());
     let mut response = match versions {
         _ if fault == Some(CallFault::Reset) => call_fault::reset(),
@@ -48,6 +51,7 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request, next: 
     if !crashed && !response.headers().contains_key(&REQUEST_ID) {
         response = with_header(response, REQUEST_ID, &Uuid::new_v4().to_string());
     }
+    app.metrics.call(&method, &path, response.status().as_u16(), began.elapsed());
     let line = format!("127.0.0.1:0 - \"{call} HTTP/1.1\" {}", response.status().as_u16());
     log::info("httptools_impl.py:476", &line);
     if fault == Some(CallFault::Cut) { call_fault::cut(response) } else { response }

@@ -13,6 +13,7 @@ mod endpoints;
 mod follow;
 mod infrastructures;
 mod log;
+mod metrics;
 mod middleware;
 mod outcome;
 mod pool;
@@ -83,6 +84,7 @@ async fn serve(app: Arc<App>, mode: StartMode, address: &Address) -> anyhow::Res
     start_queue_manager(mode, queue_port(address.port))?;
     log::info("executor.py:1441", "Request queues created");
     app.start_daemons();
+    metrics::serve(&app.metrics, address.host, address.metrics_port);
 
     let idle = idle_for(Arc::clone(&app), settings.idle_exit);
     if settings.never_ready {
@@ -161,11 +163,12 @@ fn request_logs() -> PathBuf {
 struct Address {
     host: IpAddr,
     port: u16,
+    metrics_port: u16,
     deploy: bool,
 }
 
 impl Address {
-    /// Parses `--host H`, `--port N` and `--deploy`; `--host=H` is accepted as well.
+    /// Parses `--host H`, `--port N`, `--metrics-port N` and `--deploy`; `--host=H` is accepted as well.
     fn of(arguments: &[String]) -> anyhow::Result<Self> {
         let value_of = |name: &str| {
             let position = arguments.iter().position(|argument| argument == name);
@@ -180,6 +183,14 @@ impl Address {
         };
         let port = value_of("--port").unwrap_or_else(|| "46580".to_owned());
         let port = port.parse().with_context(|| format!("--port={port}"))?;
-        Ok(Self { host, port, deploy: arguments.iter().any(|argument| argument == "--deploy") })
+        let metrics_port = value_of("--metrics-port").unwrap_or_else(|| "9090".to_owned());
+        let metrics_port =
+            metrics_port.parse().with_context(|| format!("--metrics-port={metrics_port}"))?;
+        Ok(Self {
+            host,
+            port,
+            metrics_port,
+            deploy: arguments.iter().any(|argument| argument == "--deploy"),
+        })
     }
 }

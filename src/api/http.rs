@@ -1,0 +1,32 @@
+//! HTTP client: TLS, timeouts of connections, and proxies.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use url::Url;
+
+use super::is_loopback;
+use super::transport::{CONNECT_TIMEOUT, describe};
+
+/// Maximum idle time of a pooled connection. Shorter than the server's keep-alive of 5 s:
+/// otherwise a request may be sent on a connection that the server is just closing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// HTTP client of the server at `base` that sends `headers` with every request, or the reason why
+/// there is none.
+pub(super) fn client(base: &Url, headers: HeaderMap) -> Result<reqwest::Client, String> {
+    // Fails only if a provider is already installed, which works as well.
+    static CRYPTO_PROVIDER: Once = Once::new();
+    CRYPTO_PROVIDER.call_once(|| _ = rustls::crypto::ring::default_provider().install_default());
+    let mut builder = reqwest::Client::builder()
+        .default_headers(headers)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT);
+    // A remote server may be reachable through a proxy only. A server on this machine never
+    // needs one: the proxy's latency would be measured, if it could connect here at all.
+    if is_loopback(base) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|source| describe(&source))
+}
