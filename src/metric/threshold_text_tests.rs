@@ -36,7 +36,7 @@ fn a_threshold_is_scenario_part_metric_comparison_and_limit(
 }
 
 #[rstest]
-#[case::empty("", "expected SCENARIO [step NAME] METRIC < LIMIT")]
+#[case::empty("", "expected SCENARIO [step NAME|stage NUMBER] METRIC < LIMIT")]
 #[case::no_comparison(
     "api:status p95 5s",
     "such as `api:status p95 < 5s`, got `api:status p95 5s`"
@@ -50,15 +50,19 @@ fn a_threshold_is_scenario_part_metric_comparison_and_limit(
 #[case::unknown_metric("api:status p96 < 5s", "unknown metric `p96`; did you mean `p90`?")]
 #[case::no_step(
     "api:status health p95 < 5s",
-    "expected METRIC or step NAME METRIC, got `health p95`"
+    "expected METRIC, step NAME METRIC or stage NUMBER METRIC, got `health p95`"
 )]
 #[case::step_without_a_name(
     "api:status step p95 < 5s",
-    "expected METRIC or step NAME METRIC, got `step p95`"
+    "expected METRIC, step NAME METRIC or stage NUMBER METRIC, got `step p95`"
+)]
+#[case::stage_zero(
+    "api:status stage 0 p95 < 5s",
+    "expected METRIC, step NAME METRIC or stage NUMBER METRIC, got `stage 0 p95`"
 )]
 #[case::step_of_two_lines(
     "api:status step a\n::error::b p95 < 5s",
-    "expected METRIC or step NAME METRIC"
+    "expected METRIC, step NAME METRIC or stage NUMBER METRIC"
 )]
 #[case::unknown_step(
     "api:status step helth p95 < 5s",

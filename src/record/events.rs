@@ -185,4 +185,6 @@ pub enum StopReason {
     ServerLost,
     /// Exit of the profiler.
     ProfilerLost,
+    /// Breach of a threshold that ends the load.
+    Breach,
 }

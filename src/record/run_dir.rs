@@ -112,6 +112,11 @@ impl RunDir {
         found(&self.facts(), "coordinator").or_else(|| found(&self.plan(), "conductor"))
     }
 
+    /// Path of the file that asks to end the load after a breach of a threshold: its text.
+    pub fn breach(&self) -> PathBuf {
+        self.barrier().join("breach.txt")
+    }
+
     /// Path of the run's environment: one `Environment`.
     pub fn environment(&self) -> PathBuf {
         self.path.join("environment.json")

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::breach::BreachWatch;
 use super::engine::{
     ClosedLoad, EndCondition, FinishedIteration, IterationId, Load, OpenLoad, Segments, UserPlan,
 };
@@ -17,7 +18,7 @@ pub(super) async fn run(
     end: EndCondition<'_>,
     reserve: &mut ReservedFiles,
 ) -> Result<(Vec<SegmentOutcome>, Ended), TrafficError> {
-    let mut segments = Vec::new();
+    let (mut segments, mut watch) = (Vec::new(), None);
     for number in 0..context.planned.shape.synchronized_starts() {
         // The barrier opens files, for which connections may have left no descriptors.
         let barrier = context.barrier.arrive_and_wait(context.planned.id, number, end);
@@ -25,10 +26,14 @@ pub(super) async fn run(
             let ended = if end.stop.is_requested() { Ended::Stopped } else { Ended::TimedOut };
             return Ok((segments, ended));
         }
+        // From the first start on, which the barrier may delay.
+        let watch = watch.get_or_insert_with(|| BreachWatch::of(context));
         let (outcomes, ended) = match &context.planned.shape {
-            LoadShape::Burst { .. } => burst(context, number, end).await,
-            LoadShape::Timed(timed) => for_a_time(context, timed, end).await,
+            LoadShape::Burst { .. } => burst(context, number, end, watch.clone()).await,
+            LoadShape::Timed(timed) => for_a_time(context, timed, end, watch.clone()).await,
         };
+        watch.keep(&outcomes);
+        watch.finish()?;
         segments.extend(outcomes);
         if ended != Ended::Finished {
             return Ok((segments, ended));
@@ -42,12 +47,13 @@ async fn burst(
     context: &Rc<ScenarioContext>,
     number: u32,
     end: EndCondition<'_>,
+    watch: BreachWatch,
 ) -> (Vec<SegmentOutcome>, Ended) {
     let offsets = context.plan.start_offsets(context.planned.id, number);
     let users = offsets.into_iter().map(|at| UserPlan::Once { number, at }).collect();
     let segments = Segments::single(u64::from(context.planned.users));
     let driver = closed(context, users, Pause::default(), segments.clone());
-    with_work(context, Load { driver, segments, interrupt_after: None }, end).await
+    with_work(context, Load { driver, segments, interrupt_after: None, watch }, end).await
 }
 
 /// Runs the stages of a load that lasts for a time.
@@ -55,6 +61,7 @@ async fn for_a_time(
     context: &Rc<ScenarioContext>,
     timed: &Timed,
     end: EndCondition<'_>,
+    watch: BreachWatch,
 ) -> (Vec<SegmentOutcome>, Ended) {
     let segments = Segments::of(timed);
     let interrupt_after = Some(timed.longest());
@@ -62,7 +69,7 @@ async fn for_a_time(
         Model::Users { stages, pause } => {
             let users = windows(context, &Windows::of(stages));
             let driver = closed(context, users, *pause, segments.clone());
-            with_work(context, Load { driver, segments, interrupt_after }, end).await
+            with_work(context, Load { driver, segments, interrupt_after, watch }, end).await
         }
         Model::Arrivals { stages } => {
             let driver = OpenLoad {
@@ -71,7 +78,7 @@ async fn for_a_time(
                 until: std::future::pending(),
                 segments: segments.clone(),
             };
-            with_work(context, Load { driver, segments, interrupt_after }, end).await
+            with_work(context, Load { driver, segments, interrupt_after, watch }, end).await
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod api_iteration;
 mod barrier;
+mod breach;
 mod cli_iteration;
 mod engine;
 mod infra_resources;

@@ -8,13 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::breach::BreachWatch;
 use super::engine::{EndCondition, Load, OpenLoad, Segments};
 use super::iteration::Iteration;
 use super::{ScenarioContext, StopSignal, TrafficError};
 use crate::api::HealthPolicy;
 use crate::record::outcome::{Ended, SegmentOutcome};
 
-/// Interval at which the probe looks whether the other scenarios have ended.
+/// Interval at which the probe checks whether the other scenarios have ended.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Sends health requests from the first iteration of the load until all other scenarios have
@@ -30,6 +31,7 @@ pub(super) async fn run(
     if !context.barrier.wait(0, end).await? {
         return Ok((Vec::new(), Ended::Stopped));
     }
+    let watch = BreachWatch::of(context);
     let interval = Duration::from_secs(1) / context.plan.probe_rate;
     let others = Rc::clone(context);
     let load = Load {
@@ -37,6 +39,8 @@ pub(super) async fn run(
             arrivals: (0..).map(move |number| interval * number),
             max_in_flight: u32::MAX,
             until: async move {
+                // Not at once: the shortest load has a health request, too.
+                tokio::time::sleep(CHECK_INTERVAL).await;
                 while !others.barrier.all_have_ended() {
                     tokio::time::sleep(CHECK_INTERVAL).await;
                 }
@@ -45,6 +49,7 @@ pub(super) async fn run(
         },
         segments: Segments::single(0),
         interrupt_after: None,
+        watch: watch.clone(),
     };
     let client = Arc::clone(&context.client);
     let send = move |_| {
@@ -57,8 +62,10 @@ pub(super) async fn run(
             iteration
         }
     };
-    let ended = load.run(&context.timeline, end, send, |_, segment, finished| {
+    let run = load.run(&context.timeline, end, send, |_, segment, finished| {
         finished.iteration.add_to(segment, finished.duration);
     });
-    Ok(ended.await)
+    let ended = run.await;
+    watch.finish()?;
+    Ok(ended)
 }

@@ -35,6 +35,11 @@ impl Findings {
                         below_limit(evidence)
                     ),
                 ),
+                // The threshold has a finding of its own.
+                Event::LoadStopped(StopReason::Breach) => self.add(
+                    Severity::Note,
+                    format!("load ended{when} by a breach of a threshold with `abort`"),
+                ),
                 Event::LoadStopped(StopReason::ProfilerLost) => self
                     .add(Severity::Inconclusive, format!("the profiler exited unexpectedly{when}")),
                 Event::KilledForMemory { processes, limit } => self.add(

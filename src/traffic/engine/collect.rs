@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinError;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::active::ActiveIterations;
 use super::{EndCondition, FinishedIteration, Message};
@@ -12,12 +12,14 @@ use crate::clock::Timeline;
 use crate::record::outcome::{
     ClientFault, Ended, Failure, SegmentKind, SegmentOutcome, error_type,
 };
+use crate::traffic::breach::{self, BreachWatch};
 
 /// Collector of the results of one load.
 pub(super) struct Collector<'a, R> {
     pub(super) timeline: &'a Timeline,
     pub(super) outcomes: Vec<SegmentOutcome>,
     pub(super) active: ActiveIterations,
+    pub(super) watch: BreachWatch,
     /// Adds the result of an iteration to its segment.
     pub(super) record: R,
 }
@@ -36,6 +38,8 @@ impl<R> Collector<'_, R> {
     {
         let mut unfinished: Vec<u64> =
             self.outcomes.iter().map(|segment| segment.scheduled).collect();
+        let mut checks = interval(breach::CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             tokio::select! {
                 // An iteration that finished just before an end still counts.
@@ -54,6 +58,7 @@ impl<R> Collector<'_, R> {
                     }
                     break Ended::TimedOut;
                 }
+                _ = checks.tick(), if !self.watch.is_idle() => self.watch.check(&self.outcomes),
                 () = tokio::time::sleep_until(interrupt.unwrap_or(end.limit)) => {
                     for (segment, unfinished) in self.outcomes.iter_mut().zip(unfinished) {
                         segment.interrupted = unfinished;

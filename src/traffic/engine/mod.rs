@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, LocalSet};
 use tokio::time::Instant;
 
+use super::breach::BreachWatch;
 use super::stop::StopSignal;
 use active::ActiveIterations;
 pub(super) use closed::{ClosedLoad, UserPlan};
@@ -131,6 +132,7 @@ pub(super) struct Load<D> {
     pub(super) segments: Segments,
     /// Time after the start at which active iterations are interrupted; `None` to wait for all.
     pub(super) interrupt_after: Option<Duration>,
+    pub(super) watch: BreachWatch,
 }
 
 impl<D: Driver> Load<D> {
@@ -148,7 +150,7 @@ impl<D: Driver> Load<D> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let active = ActiveIterations::default();
         let reporter = Reporter { sender, active: active.clone() };
-        let collector = Collector { timeline, outcomes, active, record };
+        let collector = Collector { timeline, outcomes, active, watch: self.watch, record };
         let interrupt = self.interrupt_after.map(|time| start + time);
         // Dropped at the end, and all tasks with it that still run.
         let local = LocalSet::new();

@@ -23,6 +23,7 @@ mod reports;
 mod runs;
 mod server_metrics;
 mod server_profiles;
+mod shapes;
 mod shell_environment;
 mod slow_servers;
 mod support;

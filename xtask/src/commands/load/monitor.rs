@@ -1,4 +1,5 @@
-//! Monitor for reasons to end a run early: Ctrl-C, memory floor, loss of server or profiler.
+//! Monitor for reasons to end a run early: Ctrl-C, memory floor, loss of server or profiler, a
+//! breach of a threshold.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +7,7 @@ use anyhow::Result;
 use host::signals::Signals;
 use skyload::poll;
 use skyload::profiler::protocol::Notice;
+use skyload::record::RunDir;
 use skyload::record::events::{Event, StopReason};
 
 use super::events::Events;
@@ -24,6 +26,7 @@ pub(super) struct Monitor<'a> {
     pub(super) server: &'a ServerSession,
     pub(super) profiler: Option<ProfilerProcess>,
     pub(super) events: Events,
+    directory: &'a RunDir,
     stopped: Option<StopReason>,
     next_server_check: Instant,
     server_lost: bool,
@@ -35,12 +38,14 @@ impl<'a> Monitor<'a> {
         server: &'a ServerSession,
         profiler: Option<ProfilerProcess>,
         events: Events,
+        directory: &'a RunDir,
     ) -> Self {
         Self {
             signals,
             server,
             profiler,
             events,
+            directory,
             stopped: None,
             next_server_check: Instant::now(),
             server_lost: false,
@@ -71,6 +76,9 @@ impl<'a> Monitor<'a> {
     fn find_reason(&mut self) -> Result<Option<StopReason>> {
         if self.signals.interrupted() {
             return Ok(Some(StopReason::Interrupted));
+        }
+        if self.directory.breach().exists() {
+            return Ok(Some(StopReason::Breach));
         }
         if let Some(profiler) = &mut self.profiler {
             // Before the check whether the profiler runs: a notice tells more than its exit does.
@@ -125,5 +133,6 @@ pub(super) fn step_result(stopped: Option<StopReason>) -> &'static str {
         Some(StopReason::MemoryFloor) => "stopped, memory floor reached",
         Some(StopReason::ServerLost) => "the server is gone",
         Some(StopReason::ProfilerLost) => "the profiler is gone",
+        Some(StopReason::Breach) => "ended by a threshold",
     }
 }

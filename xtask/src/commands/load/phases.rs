@@ -39,7 +39,7 @@ pub(super) fn run(run: &mut ActiveRun<'_>) -> Result<()> {
     let cooldown = humantime::format_duration(plan.cooldown);
     let step = run.progress.step(format!("Cooldown, {cooldown}"));
     // Skipped after Ctrl-C, which should end the run soon, and without server or profiler.
-    if matches!(stopped, None | Some(StopReason::MemoryFloor)) {
+    if matches!(stopped, None | Some(StopReason::MemoryFloor | StopReason::Breach)) {
         let signals = run.monitor.signals;
         // `Monitor::wait` would return at once after a stop at the memory floor.
         poll::during(plan.cooldown, POLL_INTERVAL, || {
