@@ -63,7 +63,8 @@ impl Resolver<'_> {
         Timing { ramp, fit }
     }
 
-    fn setting<T: std::str::FromStr<Err: std::fmt::Display>>(
+    /// Value of a flag; an invalid one is a usage error.
+    pub(super) fn setting<T: std::str::FromStr<Err: std::fmt::Display>>(
         &mut self,
         flag: &str,
         text: Option<&str>,

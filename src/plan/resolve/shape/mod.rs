@@ -9,7 +9,6 @@ mod stack;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::Resolver;
@@ -139,22 +138,13 @@ impl Resolver<'_> {
             users: self.typed_users(),
             iterations: self.typed_iterations(),
             time: self.time("--for", request.time.as_deref()),
-            pause: self.parsed("--pause", request.pause.as_deref()),
-            rate: self.parsed("--rate", request.rate.as_deref()),
+            pause: self.setting("--pause", request.pause.as_deref()),
+            rate: self.setting("--rate", request.rate.as_deref()),
             max_in_flight: self.typed_max_in_flight(),
-            stages: self.parsed("--stages", request.stages.as_deref()),
+            stages: self.setting("--stages", request.stages.as_deref()),
             warm_up: self.time("--warm-up", request.warm_up.as_deref()),
             graceful_stop: self.time("--graceful-stop", request.graceful_stop.as_deref()),
         }
-    }
-
-    fn parsed<T: FromStr<Err: std::fmt::Display>>(
-        &mut self,
-        flag: &str,
-        text: Option<&str>,
-    ) -> Option<T> {
-        let parsed = text?.parse();
-        parsed.map_err(|error| self.error(format!("{flag}: {error}"))).ok()
     }
 
     fn time(&mut self, flag: &str, text: Option<&str>) -> Option<Duration> {
