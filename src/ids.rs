@@ -92,6 +92,11 @@ impl RunId {
         format!("{}{}", self.user_prefix(), &random[..4])
     }
 
+    /// Id of a SkyPilot user with a number within the run, in the format of [`Self::new_user`].
+    pub fn user(&self, number: u16) -> String {
+        format!("{}{number:04x}", self.user_prefix())
+    }
+
     /// Id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -131,7 +131,11 @@ impl Threshold {
     /// Whether the threshold is an upper limit on the share of failed iterations, which decides
     /// whether its scenario failed.
     pub fn limits_errors(&self) -> bool {
-        self.metric.statistic == ScenarioMetric::ErrorRate && self.comparison.is_upper()
+        let ThresholdMetric { part, statistic, .. } = &self.metric;
+        // That of a stage is in addition.
+        *part == Part::Whole
+            && *statistic == ScenarioMetric::ErrorRate
+            && self.comparison.is_upper()
     }
 }
 

@@ -126,11 +126,12 @@ pub(super) struct DoesNotFit {
 }
 
 /// Reduces the concurrency of the scenarios, all by one factor, so that their estimated peak is
-/// at most `usable`.
+/// at most `usable`. Scenarios for which `takes_rest` holds then share the memory that is left.
 pub(super) fn fit(
     scenarios: &mut [PlannedScenario],
     usable: ByteSize,
     local: LocalParts<'_>,
+    takes_rest: impl Fn(&PlannedScenario) -> bool,
 ) -> Result<Capacity, DoesNotFit> {
     let base_memory = base_memory(scenarios, local);
     let per_user = |scenario: &PlannedScenario| memory_of_one_user(scenario, local);
@@ -138,13 +139,16 @@ pub(super) fn fit(
         let users = scenarios.iter().map(|s| per_user(s).saturating_mul(u64::from(s.concurrency)));
         base_memory.saturating_add(total(users))
     };
+    for scenario in scenarios.iter_mut().filter(|scenario| takes_rest(scenario)) {
+        scenario.concurrency = 1;
+    }
     let wanted = peak(scenarios);
     let for_users = usable.as_u64().saturating_sub(base_memory);
     if wanted > usable.as_u64() {
         // No underflow: `peak` adds users to `base_memory`.
         let wanted_for_users = wanted - base_memory;
         // Users that need no memory keep their concurrency: fewer of them would free nothing.
-        for scenario in scenarios.iter_mut().filter(|s| per_user(s) > 0) {
+        for scenario in scenarios.iter_mut().filter(|s| per_user(s) > 0 && !takes_rest(s)) {
             // In 128 bits the product fits. The divisor includes this scenario, so it is not 0.
             let share =
                 u128::from(scenario.users) * u128::from(for_users) / u128::from(wanted_for_users);
@@ -158,7 +162,17 @@ pub(super) fn fit(
         }
     }
     // With one user each, the peak may still be too high.
+    let left = usable.as_u64().saturating_sub(peak(scenarios));
+    let takers = scenarios.iter().filter(|scenario| takes_rest(scenario)).count();
+    let share = left / u64::try_from(takers.max(1)).unwrap_or(u64::MAX);
+    for scenario in scenarios.iter_mut().filter(|scenario| takes_rest(scenario)) {
+        let more = share.checked_div(per_user(scenario)).unwrap_or(u64::MAX);
+        let most = u32::try_from(more.saturating_add(1)).unwrap_or(u32::MAX);
+        scenario.concurrency = scenario.users.min(most);
+    }
     let planned = peak(scenarios);
+    // What takes the rest wants no more than that.
+    let wanted = if takers > 0 { wanted.max(planned) } else { wanted };
     let reduced = Capacity { wanted: ByteSize(wanted), planned: ByteSize(planned), usable };
     match planned > usable.as_u64() {
         true => Err(DoesNotFit { reduced }),
@@ -276,7 +290,7 @@ mod tests {
     #[test]
     fn a_plan_that_fits_is_not_changed() {
         let mut scenarios = [users(ScenarioId::ApiStatus, 50)];
-        let capacity = fit(&mut scenarios, ByteSize::gib(20), all_local()).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(20), all_local(), |_| false).unwrap();
         assert_eq!(scenarios[0].concurrency, 50);
         assert!(!capacity.is_reduced());
     }
@@ -288,7 +302,7 @@ mod tests {
             users(ScenarioId::CliStatus, 100),
             users(ScenarioId::ApiValidate, 100),
         ];
-        let capacity = fit(&mut scenarios, ByteSize::gib(16), all_local()).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(16), all_local(), |_| false).unwrap();
         assert!(capacity.is_reduced() && capacity.planned <= ByteSize::gib(16));
         assert!(scenarios[0].concurrency < 20 && scenarios[0].concurrency >= 1);
         assert_eq!(scenarios[2].concurrency, 100, "validation starts no executor");
@@ -299,17 +313,28 @@ mod tests {
     fn scenarios_with_one_user_are_made_up_for_by_the_others() {
         let single = (0..20).map(|_| users(ScenarioId::ApiLaunchAndLogs, 1));
         let mut scenarios: Vec<_> = single.chain([users(ScenarioId::CliStatus, 9)]).collect();
-        let most = fit(&mut scenarios.clone(), ByteSize::gib(60), all_local()).unwrap().wanted;
+        let most =
+            fit(&mut scenarios.clone(), ByteSize::gib(60), all_local(), |_| false).unwrap().wanted;
         let usable = ByteSize(most.as_u64() - EXECUTOR.as_u64());
-        let capacity = fit(&mut scenarios, usable, all_local()).unwrap();
+        let capacity = fit(&mut scenarios, usable, all_local(), |_| false).unwrap();
         assert!(capacity.planned <= usable);
         assert_eq!(scenarios[20].concurrency, 8, "the least that had to be given up");
     }
 
     #[test]
+    fn an_arrival_rate_without_a_cap_takes_the_rest_of_the_memory() {
+        let mut scenarios = [users(ScenarioId::ApiStatus, 20), users(ScenarioId::CliStatus, 500)];
+        let is_rate = |planned: &PlannedScenario| planned.id == ScenarioId::CliStatus;
+        let capacity = fit(&mut scenarios, ByteSize::gib(20), all_local(), is_rate).unwrap();
+        assert_eq!(scenarios[0].concurrency, 20, "users of other scenarios are not reduced");
+        assert!((10..100).contains(&scenarios[1].concurrency), "{:?}", scenarios[1]);
+        assert!(!capacity.is_reduced() && capacity.planned <= ByteSize::gib(20));
+    }
+
+    #[test]
     fn a_plan_that_does_not_fit_with_one_user_each_is_an_error() {
         let mut scenarios = [users(ScenarioId::CliStatus, 5)];
-        let error = fit(&mut scenarios, ByteSize::gib(2), all_local()).unwrap_err();
+        let error = fit(&mut scenarios, ByteSize::gib(2), all_local(), |_| false).unwrap_err();
         assert_eq!(scenarios[0].concurrency, 1);
         assert!(error.reduced.is_reduced(), "what runs with --yes is said to be reduced");
     }
@@ -321,7 +346,7 @@ mod tests {
             let mut scenarios =
                 [PlannedScenario { infras, ..users(ScenarioId::ApiLaunchAndLogs, 4) }];
             let local = LocalParts { infrastructure, ..all_local() };
-            fit(&mut scenarios, ByteSize::gib(16), local).unwrap().wanted.as_u64()
+            fit(&mut scenarios, ByteSize::gib(16), local, |_| false).unwrap().wanted.as_u64()
         };
         let elsewhere = wanted(&Infrastructure::Clouds(vec!["slurm/theirs".to_owned()]));
         let idle = IDLE_SERVER.as_u64() - IDLE_SERVER_ON_LOOPBACK.as_u64();
@@ -333,7 +358,7 @@ mod tests {
         let wanted = |infrastructure: &Infrastructure| {
             let mut scenarios = [users(ScenarioId::ApiStatus, 4)];
             let local = LocalParts { infrastructure, ..all_local() };
-            fit(&mut scenarios, ByteSize::gib(16), local).unwrap().wanted.as_u64()
+            fit(&mut scenarios, ByteSize::gib(16), local, |_| false).unwrap().wanted.as_u64()
         };
         let aws = Infrastructure::local(LocalInfra::EmulatedAws);
         let executors = 4 * (EXECUTOR_WITH_A_CLOUD.as_u64() - EXECUTOR.as_u64());
@@ -348,7 +373,7 @@ mod tests {
             let kubernetes_size = KubernetesSize { nodes, pods };
             let local =
                 LocalParts { infrastructure: &infrastructure, kubernetes_size, ..all_local() };
-            fit(&mut scenarios, ByteSize::gib(64), local).unwrap().wanted.as_u64()
+            fit(&mut scenarios, ByteSize::gib(64), local, |_| false).unwrap().wanted.as_u64()
         };
         let lists = 999 * LISTED_NODE.as_u64() + 9_999 * LISTED_POD.as_u64();
         let of_executors = 4 * 999 * NODE_OF_EXECUTOR.as_u64();
@@ -363,7 +388,7 @@ mod tests {
         let infrastructure = &Infrastructure::None;
         let remote = LocalParts { server: false, infrastructure, ..all_local() };
         let mut scenarios = [users(ScenarioId::ApiStatus, 1000)];
-        let capacity = fit(&mut scenarios, ByteSize::gib(1), remote).unwrap();
+        let capacity = fit(&mut scenarios, ByteSize::gib(1), remote, |_| false).unwrap();
         assert_eq!(capacity.wanted, ByteSize(0));
     }
 }

@@ -96,10 +96,15 @@ impl Estimate {
                     load.add(iterations, cost, critical_path);
                 }
                 // Takes its time, however much of its work is done in it.
-                LoadShape::Timed(timed) => load.add_timed(iterations * cost, timed.total()),
+                LoadShape::Timed(timed) => {
+                    let down = if scenario.leaves_cluster() { TEARDOWN_CPU } else { 0.0 };
+                    load.add_timed(iterations * (cost + down), timed.total());
+                }
             }
-            // Each iteration of these scenarios launches a cluster, which the teardown removes.
-            if scenario.needs == Need::Infrastructure {
+            // Each iteration of these scenarios launches a cluster, which the teardown removes if
+            // the iteration does not.
+            let takes_down = planned.shape.timed().is_some() && scenario.leaves_cluster();
+            if scenario.needs == Need::Infrastructure && !takes_down {
                 tear_down.add(iterations, TEARDOWN_CPU, 15.0);
             }
         }
@@ -122,7 +127,8 @@ impl Estimate {
                 let has_users = phase.critical_path > 0.0;
                 let bursts =
                     (phase.seconds(cpus) * factor).max(if has_users { last_end } else { 0.0 });
-                bursts.max(phase.time)
+                // Users that the ramp delays go on for as long as the others.
+                bursts.max(if phase.time > 0.0 { phase.time + last_end } else { 0.0 })
             })
             .sum();
         let around_load = [set_up, tear_down].into_iter().map(|phase| phase.seconds(cpus));
@@ -144,7 +150,7 @@ impl Estimate {
 }
 
 /// Estimate for the number of iterations of all users.
-fn iterations_of(planned: &PlannedScenario) -> f64 {
+pub(super) fn iterations_of(planned: &PlannedScenario) -> f64 {
     match &planned.shape {
         LoadShape::Burst { iterations } => f64::from(planned.users) * f64::from(*iterations),
         LoadShape::Timed(timed) => match timed.model {

@@ -176,6 +176,16 @@ pub struct PlannedScenario {
 }
 
 impl PlannedScenario {
+    /// Estimate for the iterations of all users, rounded up.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and a cast saturates"
+    )]
+    pub fn expected_iterations(&self) -> u64 {
+        estimate::iterations_of(self).ceil() as u64
+    }
+
     /// Iterations of all users; `None` if their number depends on how long they take.
     pub fn iterations(&self) -> Option<u64> {
         match &self.shape {
@@ -358,7 +368,9 @@ impl LoadPlan {
     pub fn shared_job_seconds(&self) -> u64 {
         let offsets = self.start_offsets(ScenarioId::ApiJobsLogs, 0);
         let last = offsets.into_iter().max().unwrap_or_default();
-        JOB_SECONDS.saturating_add(last.as_secs())
+        let shape = self.scenario(ScenarioId::ApiJobsLogs).map(|planned| &planned.shape);
+        let time = shape.and_then(LoadShape::timed).map(Timed::total).unwrap_or_default();
+        JOB_SECONDS.saturating_add(last.saturating_add(time).as_secs())
     }
 
     /// Time that this machine needs for a burst's starts, if it is long enough for SDK timeouts;

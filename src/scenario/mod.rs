@@ -163,6 +163,10 @@ impl Action {
     }
 }
 
+/// Teardown of an iteration's own cluster.
+pub(crate) static TAKE_DOWN: [Action; 2] =
+    [Action::Submit(&shared_calls::DOWN), Action::Follow(&shared_calls::DOWN)];
+
 /// HTTP request of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Call, Command, Scenario, Work};
+use super::{Action, Call, Command, Scenario, TAKE_DOWN, Work};
 
 /// Separator between a step's name and the infra that it ran on, in scenarios with several.
 const AT: &str = " @";
@@ -19,6 +19,10 @@ impl Scenario {
     /// Names of the steps that its iterations record, without infras.
     pub fn steps(&self) -> BTreeSet<String> {
         match &self.work {
+            // Iterations of a load that lasts for a time take their clusters down.
+            Work::Api(actions) if self.leaves_cluster() => {
+                actions.iter().chain(&TAKE_DOWN).flat_map(Action::steps).collect()
+            }
             Work::Api(actions) => actions.iter().flat_map(Action::steps).collect(),
             Work::Cli(command) => BTreeSet::from([command.name()]),
             Work::Probe => BTreeSet::new(),

@@ -158,8 +158,27 @@ impl Timed {
     pub fn arrivals(&self) -> Option<u64> {
         match &self.model {
             Model::Users { .. } => None,
-            Model::Arrivals { stages } => Some(Arrivals::of(stages).fold(0, |count, _| count + 1)),
+            Model::Arrivals { .. } => Some(whole(self.area())),
         }
+    }
+
+    /// Number and text of the stages after the warm-up in which there is any load.
+    pub fn loaded_stages(&self) -> Vec<(u32, String)> {
+        let levels: Vec<f64> = match &self.model {
+            Model::Users { stages, .. } => {
+                stage::pieces(stages).map(|piece| piece.area()).collect()
+            }
+            Model::Arrivals { stages } => stage::pieces(stages).map(|piece| piece.area()).collect(),
+        };
+        let stages = self.stages().into_iter().zip(levels);
+        let after_warm_up = stages.filter(|((_, end), _)| *end > self.warm_up);
+        let numbered = (1..).zip(after_warm_up);
+        let loaded = numbered.filter(|(_, (_, area))| match &self.model {
+            Model::Users { .. } => *area > 0.0,
+            // Less than one arrival may come in another stage.
+            Model::Arrivals { .. } => *area >= 1.0,
+        });
+        loaded.map(|(number, ((text, _), _))| (number, text)).collect()
     }
 
     /// Arrivals of an open loop; seconds of all users together in a closed one.
@@ -184,6 +203,16 @@ impl Timed {
             Model::Arrivals { stages } => with_ends(stages),
         }
     }
+}
+
+/// Whole number of iterations.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "plans have at most 1e8 arrivals, and a cast saturates"
+)]
+fn whole(iterations: f64) -> u64 {
+    iterations.ceil() as u64
 }
 
 /// Text of a plan: `2 iterations`, `50 for 5m, pause 1s`, `20/s for 2m`.

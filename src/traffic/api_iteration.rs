@@ -17,7 +17,7 @@ use crate::api::{
     unexpected_response,
 };
 use crate::record::outcome::Failure;
-use crate::scenario::{Action, Call, Circumstances, IterationNames, shared_calls};
+use crate::scenario::{Action, Call, Circumstances, IterationNames, TAKE_DOWN};
 
 /// Runs one iteration.
 pub(super) fn run(
@@ -43,10 +43,6 @@ pub(super) fn take_down(
 ) -> impl Future<Output = Iteration> + use<> {
     User::new(context, id).run_iteration(&TAKE_DOWN)
 }
-
-/// Teardown of the iteration's own cluster.
-static TAKE_DOWN: [Action; 2] =
-    [Action::Submit(&shared_calls::DOWN), Action::Follow(&shared_calls::DOWN)];
 
 /// User during one iteration.
 struct User {

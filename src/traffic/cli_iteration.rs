@@ -46,7 +46,7 @@ pub(super) fn run(
     let process = SkyProcess {
         settings: Rc::clone(&context.client_settings),
         credentials: context.credentials.clone(),
-        user_id: context.run.id().new_user(),
+        user_id: context.next_user_id(),
         names: context.names(number, user),
         infra: context.infra_label(user).map(str::to_owned),
         runs_async: context.plan.run_async && command.can_be_async,

@@ -1,6 +1,7 @@
 //! Load of one scenario: its bursts, or one load that lasts for a time.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::breach::BreachWatch;
 use super::engine::{
@@ -32,7 +33,10 @@ pub(super) async fn run(
             LoadShape::Burst { .. } => burst(context, number, end, watch.clone()).await,
             LoadShape::Timed(timed) => for_a_time(context, timed, end, watch.clone()).await,
         };
-        watch.keep(&outcomes);
+        // After the last one there is no load to end.
+        if number + 1 < context.planned.shape.synchronized_starts() {
+            watch.keep(&outcomes);
+        }
         watch.finish()?;
         segments.extend(outcomes);
         if ended != Ended::Finished {
@@ -53,7 +57,12 @@ async fn burst(
     let users = offsets.into_iter().map(|at| UserPlan::Once { number, at }).collect();
     let segments = Segments::single(u64::from(context.planned.users));
     let driver = closed(context, users, Pause::default(), segments.clone());
-    with_work(context, Load { driver, segments, interrupt_after: None, watch }, end).await
+    with_work(
+        context,
+        Load { driver, segments, interrupt_after: None, watch, measures_lag: false },
+        end,
+    )
+    .await
 }
 
 /// Runs the stages of a load that lasts for a time.
@@ -64,12 +73,15 @@ async fn for_a_time(
     watch: BreachWatch,
 ) -> (Vec<SegmentOutcome>, Ended) {
     let segments = Segments::of(timed);
-    let interrupt_after = Some(timed.longest());
     match &timed.model {
         Model::Users { stages, pause } => {
-            let users = windows(context, &Windows::of(stages));
+            let offsets = offsets(context);
+            let last = offsets.iter().max().copied().unwrap_or_default();
+            let users = windows(context, &Windows::of(stages), &offsets);
             let driver = closed(context, users, *pause, segments.clone());
-            with_work(context, Load { driver, segments, interrupt_after, watch }, end).await
+            let interrupt_after = Some(timed.longest() + last);
+            let load = Load { driver, segments, interrupt_after, watch, measures_lag: true };
+            with_work(context, load, end).await
         }
         Model::Arrivals { stages } => {
             let driver = OpenLoad {
@@ -78,27 +90,31 @@ async fn for_a_time(
                 until: std::future::pending(),
                 segments: segments.clone(),
             };
-            with_work(context, Load { driver, segments, interrupt_after, watch }, end).await
+            let interrupt_after = Some(timed.longest());
+            let load = Load { driver, segments, interrupt_after, watch, measures_lag: false };
+            with_work(context, load, end).await
         }
     }
 }
 
-/// Windows of all users, of which the run's ramp spreads the first starts.
-fn windows(context: &ScenarioContext, windows: &Windows) -> Vec<UserPlan> {
+/// Offsets by which the run's ramp spreads the first starts of the users; none without a ramp.
+fn offsets(context: &ScenarioContext) -> Vec<Duration> {
     let planned = &context.planned;
-    let offsets = match planned.shape.is_ramped() {
-        true => context.plan.start_offsets(planned.id, 0),
-        false => Vec::new(),
-    };
+    let is_ramped = planned.shape.is_ramped();
+    if is_ramped { context.plan.start_offsets(planned.id, 0) } else { Vec::new() }
+}
+
+/// Windows of all users. A user that starts later goes on for as long as the others.
+fn windows(context: &ScenarioContext, windows: &Windows, offsets: &[Duration]) -> Vec<UserPlan> {
     let plan_of = |user| {
-        let mut windows = windows.of_user(user);
         let offset = offsets.get(user as usize).copied().unwrap_or_default();
-        if let Some(first) = windows.first_mut() {
-            *first = Window { start: first.start.max(offset), ..*first };
-        }
-        UserPlan::During(windows)
+        let windows = windows
+            .of_user(user)
+            .into_iter()
+            .map(|window| Window { start: window.start + offset, end: window.end + offset });
+        UserPlan::During(windows.collect())
     };
-    (0..planned.users).map(plan_of).collect()
+    (0..context.planned.users).map(plan_of).collect()
 }
 
 fn closed(

@@ -18,6 +18,7 @@ mod probe;
 mod reserve;
 mod stop;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +126,8 @@ struct ScenarioContext {
     credentials: Credentials,
     barrier: Barrier,
     timeline: Timeline,
+    /// Number of SkyPilot users so far.
+    users: Cell<u16>,
 }
 
 impl ScenarioContext {
@@ -149,11 +152,21 @@ impl ScenarioContext {
             credentials,
             barrier: Barrier::of(run, plan),
             timeline: Timeline::start(),
+            users: Cell::new(0),
         })
     }
 }
 
 impl ScenarioContext {
+    /// Id of a SkyPilot user that no other process of the run has: the CLI scenarios, of which
+    /// there are fewer than eight, have 8,192 ids each before they repeat.
+    fn next_user_id(&self) -> String {
+        let number = self.users.get();
+        self.users.set(number.wrapping_add(1));
+        let scenario = (self.planned.id as u16) % 8;
+        self.run.id().user((scenario << 13) | (number & 0x1fff))
+    }
+
     /// Whether an iteration takes down the cluster that it has launched. The clusters of a burst
     /// stay until the end; those of a load that lasts for a time would fill the machine.
     fn takes_cluster_down(&self) -> bool {

@@ -50,6 +50,7 @@ pub(super) async fn run(
         segments: Segments::single(0),
         interrupt_after: None,
         watch: watch.clone(),
+        measures_lag: false,
     };
     let client = Arc::clone(&context.client);
     let send = move |_| {

@@ -4,9 +4,13 @@ use super::{About, Case, Findings, Severity, lost_its_server};
 use crate::analysis::evidence::Evidence;
 use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
 use crate::analysis::thresholds::ThresholdState;
-use crate::record::outcome::{Ended, FailureTally};
+use crate::metric::ScenarioMetric;
+use crate::record::outcome::{Ended, FailureTally, SegmentKind};
 use crate::scenario::ScenarioId;
-use crate::units::total;
+use crate::units::{Percent, total};
+
+/// Share of iterations without a result, in percent, up to which the figures stand for all.
+const MAX_LOST_PERCENT: f64 = 10.0;
 
 impl Findings {
     pub(super) fn of_scenarios(&mut self, case: &Case<'_>) {
@@ -58,11 +62,14 @@ impl Findings {
                 ScenarioState::NoResult if !case.evidence.was_loaded() => {
                     unstarted.push(id.to_string());
                 }
-                ScenarioState::NoResult => self.add_about(
-                    about,
-                    Severity::Inconclusive,
-                    format!("{id}: no result, its process exited without one (see load.log)"),
-                ),
+                ScenarioState::NoResult => {
+                    let why = match case.evidence.outcomes.contains_key(&id) {
+                        true => "no iteration completed",
+                        false => "its process exited without one (see load.log)",
+                    };
+                    let message = format!("{id}: no result, {why}");
+                    self.add_about(about, Severity::Inconclusive, message);
+                }
             }
         }
         if !unstarted.is_empty() {
@@ -153,21 +160,55 @@ impl Findings {
             let about = About::Scenario(scenario.id);
             let (dropped, interrupted) = (scenario.dropped(), scenario.interrupted());
             let scheduled: u64 = total(scenario.segments.iter().map(|segment| segment.scheduled));
+            // A threshold says how many may be dropped.
+            let limits_dropped = case.thresholds.iter().any(|check| {
+                let metric = &check.threshold.metric;
+                (metric.scenario, metric.statistic) == (scenario.id, ScenarioMetric::Dropped)
+            });
+            let unexplained = interrupted.saturating_add(if limits_dropped { 0 } else { dropped });
+            let is_much = Percent::of(unexplained, scheduled)
+                .is_some_and(|share| share.value() > MAX_LOST_PERCENT);
+            let severity = if is_much { Severity::Inconclusive } else { Severity::Note };
+            let consequence = if is_much { "; the figures are only of the others" } else { "" };
             if dropped > 0 {
                 let message = format!(
                     "{}: {dropped} of {scheduled} arrivals dropped, since {} iterations were \
-                     active",
+                     active{consequence}",
                     scenario.id, scenario.concurrency
                 );
-                self.add_about(about.clone(), Severity::Note, message);
+                self.add_about(about.clone(), severity, message);
             }
             if interrupted > 0 {
                 let message = format!(
                     "{}: {interrupted} of {scheduled} iterations interrupted, since they ran \
-                     longer than the load and its graceful-stop",
+                     longer than the load and its graceful-stop{consequence}",
                     scenario.id
                 );
-                self.add_about(about, Severity::Note, message);
+                self.add_about(about, severity, message);
+            }
+            self.of_empty_stages(case, scenario);
+        }
+    }
+
+    /// Adds a finding on stages without an iteration, in which the server may have hung: all users
+    /// were still waiting.
+    fn of_empty_stages(&mut self, case: &Case<'_>, scenario: &ScenarioReport) {
+        let planned = case.evidence.plan.scenario(scenario.id);
+        let Some(timed) = planned.and_then(|planned| planned.shape.timed()) else { return };
+        if scenario.state != ScenarioState::Succeeded {
+            return;
+        }
+        let has_iteration = |wanted: u32| {
+            scenario.segments.iter().any(|segment| {
+                matches!(segment.kind, SegmentKind::Stage { number, .. } if number == wanted)
+                    && segment.completed() > 0
+            })
+        };
+        for (number, text) in timed.loaded_stages() {
+            if !has_iteration(number) {
+                let id = scenario.id;
+                let message = format!("{id}: no iteration in stage {number} (`{text}`)");
+                self.add_about(About::Scenario(id), Severity::Inconclusive, message);
             }
         }
     }

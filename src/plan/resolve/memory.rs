@@ -1,6 +1,7 @@
 //! Memory check: whether a plan fits into the machine's memory.
 
 use super::Resolver;
+use super::shape::{Form, Shapes};
 use crate::config::SizeSetting;
 use crate::plan::PlannedScenario;
 use crate::plan::capacity::{self, Capacity, LocalParts};
@@ -22,11 +23,16 @@ impl Resolver<'_> {
         scenarios: &mut [PlannedScenario],
         floor: ByteSize,
         local: LocalParts<'_>,
+        shapes: &Shapes,
     ) -> Capacity {
         let machine = self.machine;
         let available = machine.memory_available;
         let usable = ByteSize(available.as_u64().saturating_sub(floor.as_u64()));
-        capacity::fit(scenarios, usable, local).unwrap_or_else(|error| {
+        let has_no_cap = |planned: &PlannedScenario| {
+            let form = shapes.get(&planned.id).map(|shaped| &shaped.form);
+            matches!(form, Some(Form::Arrivals(_, None)))
+        };
+        capacity::fit(scenarios, usable, local, has_no_cap).unwrap_or_else(|error| {
             if !self.request.yes {
                 self.error(format!(
                     "not enough memory: the plan needs {}, {usable} is usable ({available} \

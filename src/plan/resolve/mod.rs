@@ -185,7 +185,7 @@ impl Resolver<'_> {
         let size = |one| basis.size.plan(one, shape(one), reduction);
         let mut scenarios: Vec<_> = basis.scenarios.iter().map(size).collect();
         let memory_floor = self.memory_floor();
-        let capacity = self.capacity(&mut scenarios, memory_floor, local);
+        let capacity = self.capacity(&mut scenarios, memory_floor, local, &basis.shapes);
         // Depends on the concurrency, which `capacity` may have reduced.
         self.check_open_files(&scenarios);
         let phase_peaks = self.phase_peaks(&basis.server);

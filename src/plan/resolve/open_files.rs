@@ -34,7 +34,7 @@ impl Resolver<'_> {
         if most.open_files() > hard {
             self.error(format!(
                 "{}: {} concurrent users of {} need {} open files, the hard limit is {hard}\n  \
-                 hint: use fewer users (-n), or raise the hard limit (`ulimit -Hn`, \
+                 hint: use fewer users (-n, or --max-in-flight of a rate), or raise the hard limit (`ulimit -Hn`, \
                  /etc/security/limits.conf, LimitNOFILE= of a service)",
                 self.users_set_by(most.id),
                 most.concurrency,
@@ -48,6 +48,8 @@ impl Resolver<'_> {
     fn users_set_by(&self, id: ScenarioId) -> &'static str {
         match id.kind() {
             _ if self.request.users.is_some() => "-n",
+            _ if self.request.rate.is_some() => "--max-in-flight",
+            _ if self.request.stages.is_some() => "--stages",
             _ if Scenario::of(id).needs.takes_infrastructure() => "infra-users",
             ScenarioKind::Cli if self.settings.cli_users.is_some() => "cli-users",
             ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => "users",

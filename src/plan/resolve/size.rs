@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use super::assignment::Assigned;
-use super::shape::{Form, Shaped, with_warm_up};
+use super::shape::{Form, MAX_IN_FLIGHT, Shaped, with_warm_up};
 use crate::plan::{PlannedScenario, Reduction};
 use crate::scenario::{Scenario, ScenarioKind};
 use crate::shape::{LoadShape, Model, Stage, Timed};
@@ -72,7 +72,9 @@ impl Size {
                 }
                 (most, LoadShape::Timed(timed))
             }
-            Form::Arrivals(timed, max_in_flight) => (max_in_flight, LoadShape::Timed(timed)),
+            Form::Arrivals(timed, max_in_flight) => {
+                (max_in_flight.unwrap_or(MAX_IN_FLIGHT), LoadShape::Timed(timed))
+            }
         };
         PlannedScenario { id, users, shape, concurrency: users, infras }
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Resolver;
 use super::assignment::Assigned;
-use super::shape::{Shaped, Shapes};
+use super::shape::{Form, Shaped, Shapes};
 use crate::config::ScenarioThresholds;
-use crate::metric::{Part, Threshold};
+use crate::metric::{Part, ScenarioMetric, Threshold};
 use crate::scenario::{ScenarioId, ScenarioKind, step_and_infra};
 
 impl Resolver<'_> {
@@ -72,12 +72,21 @@ fn without_subject(
     let Some(planned) = scenarios.iter().find(|one| one.id == id) else {
         return Some(format!("the plan does not run {id}; remove it, or add the scenario"));
     };
+    let is_open = shapes.get(&id).is_some_and(|it| matches!(it.form, Form::Arrivals(..)));
+    if threshold.metric.statistic == ScenarioMetric::Dropped && !is_open {
+        return Some(format!("{id} has no arrival rate, which alone drops iterations"));
+    }
     let step = match &threshold.metric.part {
         Part::Whole => return None,
         Part::Stage(number) => {
             let stages = shapes.get(&id).map_or(0, Shaped::stages);
             let has_stage = *number as usize <= stages;
-            return (!has_stage).then(|| format!("{id} has {stages} stages"));
+            let stages = match stages {
+                0 => "no stages".to_owned(),
+                1 => "1 stage".to_owned(),
+                stages => format!("{stages} stages"),
+            };
+            return (!has_stage).then(|| format!("{id} has {stages}"));
         }
         Part::Step(step) => step,
     };
@@ -176,7 +185,7 @@ mod tests {
         };
         assert!(resolve(load("5 in 1m, 5 for 1m")).unwrap().contains(&threshold.to_owned()));
         let errors = resolve(load("5 for 1m")).unwrap_err();
-        assert!(errors[0].contains("api:status has 1 stages"), "{errors:?}");
+        assert!(errors[0].contains("api:status has 1 stage"), "{errors:?}");
         assert!(resolve(with("strict", &[threshold])).is_err(), "a burst has none");
     }
 

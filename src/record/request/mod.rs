@@ -115,7 +115,7 @@ pub struct LoadRequest {
     pub seed: Option<String>,
 
     /// Reduce the load if it would take longer than this: iterations first, then users
-    /// [default: the plan's; with -n or --iterations, off].
+    /// [default: the plan's; with -n, --iterations or another shape, off].
     #[arg(long, value_name = "off|TIME", allow_hyphen_values = true)]
     pub fit: Option<String>,
 

@@ -114,8 +114,9 @@ impl<T: 'static> User<T> {
         let mut number = 0;
         for window in windows {
             let (first, end) = (self.start + window.start, self.start + window.end);
+            // A user that is still busy with its window before is late by its own iteration.
+            let mut is_first = Instant::now() <= first;
             sleep_until(first).await;
-            let mut is_first = true;
             loop {
                 let slot = self.slots.acquire().await;
                 let now = Instant::now();

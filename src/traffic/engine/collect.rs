@@ -14,12 +14,18 @@ use crate::record::outcome::{
 };
 use crate::traffic::breach::{self, BreachWatch};
 
+/// Interval of the timer whose delay is measured.
+const LAG_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Collector of the results of one load.
 pub(super) struct Collector<'a, R> {
     pub(super) timeline: &'a Timeline,
     pub(super) outcomes: Vec<SegmentOutcome>,
     pub(super) active: ActiveIterations,
     pub(super) watch: BreachWatch,
+    /// Whether the delay of a timer is recorded as send lateness: users of a closed loop start when
+    /// they can, so that their own starts show no delay.
+    pub(super) measures_lag: bool,
     /// Adds the result of an iteration to its segment.
     pub(super) record: R,
 }
@@ -40,6 +46,8 @@ impl<R> Collector<'_, R> {
             self.outcomes.iter().map(|segment| segment.scheduled).collect();
         let mut checks = interval(breach::CHECK_INTERVAL);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut lag = interval(LAG_INTERVAL);
+        lag.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             tokio::select! {
                 // An iteration that finished just before an end still counts.
@@ -58,7 +66,12 @@ impl<R> Collector<'_, R> {
                     }
                     break Ended::TimedOut;
                 }
-                _ = checks.tick(), if !self.watch.is_idle() => self.watch.check(&self.outcomes),
+                _ = checks.tick(), if !self.watch.is_idle() => self.watch.check(&self.so_far()),
+                tick = lag.tick(), if self.measures_lag => {
+                    // A load generator without CPU wakes up late, as its users do.
+                    let now = self.running();
+                    self.outcomes[now].send_lateness.record(tick.elapsed());
+                }
                 () = tokio::time::sleep_until(interrupt.unwrap_or(end.limit)) => {
                     for (segment, unfinished) in self.outcomes.iter_mut().zip(unfinished) {
                         segment.interrupted = unfinished;
@@ -68,14 +81,29 @@ impl<R> Collector<'_, R> {
             }
         };
         let now = self.timeline.now();
-        for (number, segment) in self.outcomes.iter_mut().enumerate() {
-            let was_cut_off = segment.interrupted > 0 || !self.active.elapsed(number).is_empty();
-            // A stage has ended with its last iteration, anything else with the load.
-            if was_cut_off || segment.kind == SegmentKind::Iteration {
+        for segment in &mut self.outcomes {
+            // The other segments have planned ends.
+            if segment.kind == SegmentKind::Iteration {
                 segment.ended = now;
+            } else {
+                segment.ended = segment.ended.min(now).max(segment.began);
             }
         }
         (self.outcomes, ended)
+    }
+
+    /// Number of the segment that runs now.
+    fn running(&self) -> usize {
+        let now = self.timeline.now();
+        self.outcomes.iter().skip(1).take_while(|segment| segment.began <= now).count()
+    }
+
+    /// Segments up to now. The one that runs lasts until now.
+    fn so_far(&self) -> Vec<SegmentOutcome> {
+        let running = self.running();
+        let mut segments = self.outcomes[..=running].to_vec();
+        segments[running].ended = self.timeline.now();
+        segments
     }
 
     fn add<T>(&mut self, message: Message<T>, unfinished: &mut [u64])
@@ -93,12 +121,10 @@ impl<R> Collector<'_, R> {
             Message::Dropped(number) => {
                 let segment = &mut self.outcomes[number];
                 segment.dropped = segment.dropped.map(|dropped| dropped + 1);
-                segment.ended = self.timeline.now();
                 unfinished[number] -= 1;
             }
             Message::Finished(number, result) => {
                 let segment = &mut self.outcomes[number];
-                segment.ended = self.timeline.now();
                 unfinished[number] -= 1;
                 match result {
                     Ok(finished) => (self.record)(number, segment, finished),

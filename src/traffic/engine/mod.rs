@@ -133,6 +133,8 @@ pub(super) struct Load<D> {
     /// Time after the start at which active iterations are interrupted; `None` to wait for all.
     pub(super) interrupt_after: Option<Duration>,
     pub(super) watch: BreachWatch,
+    /// Whether the load generator's own delay is measured by a timer, too.
+    pub(super) measures_lag: bool,
 }
 
 impl<D: Driver> Load<D> {
@@ -150,7 +152,8 @@ impl<D: Driver> Load<D> {
         let (sender, receiver) = mpsc::unbounded_channel();
         let active = ActiveIterations::default();
         let reporter = Reporter { sender, active: active.clone() };
-        let collector = Collector { timeline, outcomes, active, watch: self.watch, record };
+        let Self { watch, measures_lag, .. } = self;
+        let collector = Collector { timeline, outcomes, active, watch, measures_lag, record };
         let interrupt = self.interrupt_after.map(|time| start + time);
         // Dropped at the end, and all tasks with it that still run.
         let local = LocalSet::new();

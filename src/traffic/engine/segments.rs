@@ -16,6 +16,8 @@ struct Segment {
     kind: SegmentKind,
     /// Start after that of the load.
     start: Duration,
+    /// Planned end after the start of the load; that of a burst is when its iterations have ended.
+    end: Duration,
     /// Number of iterations, if it is known beforehand.
     scheduled: u64,
     /// Whether arrivals can be dropped.
@@ -25,23 +27,27 @@ struct Segment {
 impl Segments {
     /// Single segment with this number of iterations.
     pub(in crate::traffic) fn single(scheduled: u64) -> Self {
-        let (kind, start) = (SegmentKind::Iteration, Duration::ZERO);
-        Self(vec![Segment { kind, start, scheduled, is_open: false }])
+        let (kind, start, end) = (SegmentKind::Iteration, Duration::ZERO, Duration::ZERO);
+        Self(vec![Segment { kind, start, end, scheduled, is_open: false }])
     }
 
     /// Warm-up and stages of a load that lasts for a time.
     pub(in crate::traffic) fn of(timed: &Timed) -> Self {
         let mut segments = Vec::new();
         let is_open = matches!(timed.model, Model::Arrivals { .. });
-        let mut add = |kind, start| segments.push(Segment { kind, start, scheduled: 0, is_open });
+        let mut add = |kind, start, end| {
+            segments.push(Segment { kind, start, end, scheduled: 0, is_open });
+        };
         if !timed.warm_up.is_zero() {
-            add(SegmentKind::WarmUp, Duration::ZERO);
+            add(SegmentKind::WarmUp, Duration::ZERO, timed.warm_up);
         }
         let mut start = Duration::ZERO;
-        for (number, (text, end)) in (1..).zip(timed.stages()) {
+        let mut number = 0;
+        for (text, end) in timed.stages() {
             // What is left of the stage after the warm-up.
             if end > timed.warm_up {
-                add(SegmentKind::Stage { number, text }, start.max(timed.warm_up));
+                number += 1;
+                add(SegmentKind::Stage { number, text }, start.max(timed.warm_up), end);
             }
             start = end;
         }
@@ -59,6 +65,7 @@ impl Segments {
         let begin = |segment: &Segment| SegmentOutcome {
             kind: segment.kind.clone(),
             dropped: segment.is_open.then_some(0),
+            ended: now.plus(segment.end),
             ..SegmentOutcome::begin(now.plus(segment.start), segment.scheduled)
         };
         self.0.iter().map(begin).collect()
@@ -67,14 +74,6 @@ impl Segments {
     /// Outcomes at the end: those of segments that have begun.
     pub(super) fn finish(&self, outcomes: Vec<SegmentOutcome>) -> Vec<SegmentOutcome> {
         let mut outcomes = outcomes;
-        // A stage lasts until the next one begins, or longer if its iterations do.
-        for number in 1..outcomes.len() {
-            if outcomes[number].scheduled > 0 {
-                let next = outcomes[number].began;
-                let before = &mut outcomes[number - 1];
-                before.ended = before.ended.max(next);
-            }
-        }
         let began = outcomes.iter().rposition(|segment| segment.scheduled > 0).unwrap_or(0);
         outcomes.truncate(began + 1);
         outcomes

@@ -7,6 +7,7 @@ use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::record::outcome::{Latencies, SegmentKind, SegmentOutcome};
 use skyload::render::text::{self, Detail};
 use skyload::scenario::ScenarioId::ApiStatus;
+use skyload::shape::{LoadShape, Model, Pause, StageList, Timed};
 
 use super::evidence::{LOAD_BEGAN, at, four_users, good_run};
 
@@ -113,4 +114,54 @@ fn thresholds_limit_stages_and_dropped_arrivals(#[case] text: &str, #[case] verd
     run.plan.thresholds = vec![text.parse().unwrap()];
     let report = Report::assemble(&run);
     assert_eq!(report.verdict, verdict, "{:#?}", report.thresholds);
+}
+
+#[rstest]
+#[case::few(10, None, Verdict::Pass)]
+#[case::many(11, None, Verdict::Inconclusive)]
+#[case::as_many_as_a_threshold_allows(50, Some("api:status dropped <= 50"), Verdict::Pass)]
+#[case::more_than_a_threshold_allows(51, Some("api:status dropped <= 50"), Verdict::ScenarioFailed)]
+fn many_dropped_arrivals_make_a_run_inconclusive(
+    #[case] dropped: u64,
+    #[case] threshold: Option<&str>,
+    #[case] verdict: Verdict,
+) {
+    let mut run = good_run(&four_users());
+    let mut stage = segment(stage("20/s for 5s"), 100, 100 - dropped);
+    (stage.scheduled, stage.dropped) = (100, Some(dropped));
+    run.outcomes.get_mut(&ApiStatus).unwrap().segments = vec![stage];
+    run.plan.thresholds = threshold.map(|text| text.parse().unwrap()).into_iter().collect();
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, verdict, "{:#?}", report.findings);
+}
+
+#[test]
+fn a_stage_without_an_iteration_makes_a_run_inconclusive() {
+    let mut run = with_warm_up();
+    let StageList::Users(stages) = "4 for 1m, 4 in 1m, 0 for 1m".parse().unwrap() else {
+        panic!("stages of users")
+    };
+    let planned = run.plan.scenarios.iter_mut().find(|planned| planned.id == ApiStatus).unwrap();
+    planned.shape = LoadShape::Timed(Timed {
+        model: Model::Users { stages, pause: Pause::default() },
+        warm_up: Duration::ZERO,
+        graceful_stop: Duration::from_secs(30),
+    });
+    let report = Report::assemble(&run);
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{:#?}", report.findings);
+    // The third one has no users.
+    let messages: Vec<&str> = report.findings.iter().map(|it| it.message.as_str()).collect();
+    assert!(messages.contains(&"api:status: no iteration in stage 2 (`4 in 1m`)"), "{messages:?}");
+}
+
+#[test]
+fn an_error_rate_of_a_stage_is_a_limit_of_its_own() {
+    let mut run = with_warm_up();
+    let stage = &mut run.outcomes.get_mut(&ApiStatus).unwrap().segments[1];
+    (stage.succeeded, stage.failed) = (40, 60);
+    let limits = ["api:status error-rate <= 90%", "api:status stage 1 error-rate <= 50%"];
+    run.plan.thresholds = limits[..1].iter().map(|text| text.parse().unwrap()).collect();
+    assert_eq!(Report::assemble(&run).verdict, Verdict::Pass);
+    run.plan.thresholds = limits.iter().map(|text| text.parse().unwrap()).collect();
+    assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
 }

@@ -62,9 +62,11 @@ async fn users_of_a_closed_loop_start_an_iteration_when_the_one_before_has_ended
     // Each takes 200 ms at least, and the last one of each user may end after the 3 s.
     let iterations = succeeded(segment);
     assert!((4..=2 * 16).contains(&iterations), "{iterations}");
-    let sum = segment.iteration_duration.mean().unwrap_or_default().as_secs_f64();
-    let busy = sum * f64::from(u32::try_from(iterations)?);
-    assert!(busy <= 2.0 * segment.ended.since(segment.began).as_secs_f64() + 0.1, "{busy}");
+    // One at a time for each user, until 3 s have passed and the last one has ended.
+    let mean = segment.iteration_duration.mean().unwrap_or_default();
+    let longest = segment.iteration_duration.max().unwrap_or_default();
+    let busy = mean * u32::try_from(iterations)?;
+    assert!(busy <= (Duration::from_millis(3_100) + longest) * 2, "{busy:?}");
     Ok(())
 }
 
@@ -150,7 +152,7 @@ async fn iterations_of_the_warm_up_are_a_segment_of_their_own() -> anyhow::Resul
     let mut timed = timed("10/s for 1s, 10/s for 1s", "0s");
     timed.warm_up = Duration::from_secs(1);
     let outcome = TestRun::of(&server, &[ApiValidate])?.shaped(timed, 500).run().await?;
-    assert_eq!(kinds_of_segments(&outcome), [SegmentKind::WarmUp, stage(2, "10/s for 1s")]);
+    assert_eq!(kinds_of_segments(&outcome), [SegmentKind::WarmUp, stage(1, "10/s for 1s")]);
     assert_eq!(outcome.segments.iter().map(succeeded).collect::<Vec<_>>(), [10, 10]);
     Ok(())
 }
@@ -165,5 +167,44 @@ async fn loops_of_sky_processes_are_judged_by_their_requests() -> anyhow::Result
     // This server has no jobs controller, which is an expected error.
     let has_passed = |segment: &SegmentOutcome| segment.failed == 0 && segment.completed() >= 1;
     assert!(outcome.segments.iter().all(has_passed), "{outcome:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_that_the_ramp_delays_goes_on_for_as_long_as_the_others() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[])?;
+    let test = TestRun::of(&server, &[ApiValidate])?.shaped(timed("2 for 1s", "200ms"), 2);
+    // Longer than the time itself.
+    let test = test.with_plan(|plan| plan.ramp = Duration::from_secs(4));
+    assert_eq!(test.plan().start_offsets(ApiValidate, 0), [0, 2].map(Duration::from_secs));
+    let outcome = test.run().await?;
+    assert_eq!(outcome.ended, Ended::Finished);
+    // With the first user alone, it would be 5 at most.
+    let iterations = succeeded(&outcome.segments[0]);
+    assert!((6..=10).contains(&iterations), "{iterations}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_that_is_busy_when_it_is_needed_again_is_not_late() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "2500")])?;
+    let timed = timed("1 for 1s, 0 for 500ms, 1 for 2s", "0s");
+    let outcome = TestRun::of(&server, &[ApiStatus])?.shaped(timed, 1).run().await?;
+    let last = outcome.segments.last().expect("there are stages");
+    assert_eq!(succeeded(last), 1, "{outcome:#?}");
+    // From 1.5 s, when its window begins, it would be more than 3.5 s.
+    assert!(last.iteration_duration.max() < Some(Duration::from_millis(3400)), "{last:?}");
+    assert!(last.send_lateness.max() < Some(Duration::from_millis(900)), "{last:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stage_lasts_as_long_as_planned_whenever_its_last_iteration_ends() -> anyhow::Result<()> {
+    let server = FakeServer::start(&[("FAKE_SKY_SERVICE_MS", "1500")])?;
+    let outcome =
+        TestRun::of(&server, &[ApiStatus])?.shaped(timed("2 for 1s", "0s"), 2).run().await?;
+    let segment = &outcome.segments[0];
+    assert_eq!(succeeded(segment), 2);
+    assert_eq!(segment.ended.since(segment.began), Duration::from_secs(1));
     Ok(())
 }

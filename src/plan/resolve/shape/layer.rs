@@ -31,7 +31,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Users,
         Self::Iterations,
         Self::Time,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::Resolver;
 use crate::config::ShapeSettings;
-use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shape::{Change, LoadShape, Pause, Stage, Timed};
 use layer::{Key, Layer, Place};
 use stack::Stack;
@@ -22,7 +22,10 @@ use stack::Stack;
 const GRACEFUL_STOP: Duration = Duration::from_secs(30);
 
 /// Most iterations of an arrival rate at a time, by default; fewer where memory carries fewer.
-const MAX_IN_FLIGHT: u32 = 500;
+pub(super) const MAX_IN_FLIGHT: u32 = 500;
+
+/// Most arrivals of a load: more is most likely a typing error.
+const MAX_ARRIVALS: f64 = 1e8;
 
 /// Shape of a scenario, before the number of users is known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,12 +37,15 @@ pub(super) struct Shaped {
 }
 
 impl Shaped {
-    /// Number of stages; 0 for a burst.
+    /// Number of stages after the warm-up; 0 for a burst.
     pub(super) fn stages(&self) -> usize {
         match &self.form {
             Form::Burst(_) => 0,
-            Form::Loop { time, warm_up, .. } => with_warm_up(0, *time, *warm_up).len(),
-            Form::Stages(timed) | Form::Arrivals(timed, _) => timed.stages().len(),
+            Form::Loop { .. } => 1,
+            Form::Stages(timed) | Form::Arrivals(timed, _) => {
+                let after_warm_up = |(_, end): &(String, Duration)| *end > timed.warm_up;
+                timed.stages().iter().filter(|stage| after_warm_up(stage)).count()
+            }
         }
     }
 }
@@ -53,8 +59,8 @@ pub(super) enum Form {
     Loop { time: Duration, pause: Pause, warm_up: Duration, graceful_stop: Duration },
     /// Load in stages.
     Stages(Timed),
-    /// Arrivals, with the most iterations at a time.
-    Arrivals(Timed, u32),
+    /// Arrivals, with the most iterations at a time, if a number is set.
+    Arrivals(Timed, Option<u32>),
 }
 
 impl Default for Form {
@@ -106,13 +112,32 @@ impl Resolver<'_> {
         }
         if self.errors.len() == before && !stacks.is_empty() {
             self.unused_ramp(&shapes);
-            for layer in places.values() {
+            self.async_launches(&shapes);
+            let names_scenarios = self.names_scenarios();
+            // The plan's settings are for the plan's scenarios.
+            let checked = places.values().filter(|it| it.place != Place::Plan || !names_scenarios);
+            for layer in checked {
                 let unused =
                     layer.keys().filter(|key| !used.contains(&(layer.place.clone(), *key)));
                 self.errors.extend(unused.map(|key| unused_error(layer, key)));
             }
         }
         shapes
+    }
+
+    /// Adds an error for launches that return at once and whose cluster the iteration takes down.
+    fn async_launches(&mut self, shapes: &Shapes) {
+        let takes_down = |(id, shaped): (&ScenarioId, &Shaped)| {
+            let is_cli = id.kind() == ScenarioKind::Cli;
+            is_cli && Scenario::of(*id).leaves_cluster() && !matches!(shaped.form, Form::Burst(_))
+        };
+        if self.request.run_async && shapes.iter().any(takes_down) {
+            self.error(
+                "--run-async: iterations of a load that lasts for a time take down the cluster \
+                 that they launch, so they wait for it; remove it, or use --iterations"
+                    .to_owned(),
+            );
+        }
     }
 
     /// Adds an error for a typed ramp that spreads no starts.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::layer::{Key, Layer, Place};
-use super::{Form, GRACEFUL_STOP, MAX_IN_FLIGHT, Shaped, with_warm_up};
+use super::{Form, GRACEFUL_STOP, MAX_ARRIVALS, Shaped, with_warm_up};
 use crate::config::ShapeSettings;
 use crate::shape::{Model, StageList, Timed};
 
@@ -87,6 +87,7 @@ impl Stack<'_> {
         let warm_up = self.warm_up();
         let model = Model::Arrivals { stages: with_warm_up(rate, time, warm_up) };
         let timed = Timed { model, warm_up, graceful_stop: self.graceful_stop() };
+        expect_few_arrivals(&timed)?;
         Ok(Shaped { users: None, form: Form::Arrivals(timed, self.max_in_flight()) })
     }
 
@@ -110,6 +111,10 @@ impl Stack<'_> {
                 let total = humantime::format_duration(timed.total());
                 Err(format!("warm-up: expected less than the {total} of all stages"))
             }
+            Form::Arrivals(timed, _) => {
+                expect_few_arrivals(timed)?;
+                Ok(Shaped { users: None, form })
+            }
             _ => Ok(Shaped { users: None, form }),
         }
     }
@@ -118,8 +123,8 @@ impl Stack<'_> {
         self.take(Key::Users, |it| it.users)
     }
 
-    fn max_in_flight(&mut self) -> u32 {
-        self.take(Key::MaxInFlight, |it| it.max_in_flight).unwrap_or(MAX_IN_FLIGHT)
+    fn max_in_flight(&mut self) -> Option<u32> {
+        self.take(Key::MaxInFlight, |it| it.max_in_flight)
     }
 
     fn warm_up(&mut self) -> Duration {
@@ -130,11 +135,10 @@ impl Stack<'_> {
         self.take(Key::GracefulStop, |it| it.graceful_stop).unwrap_or(GRACEFUL_STOP)
     }
 
-    /// Marks the shapes of lower places as used: the one at index `at` replaces them on purpose.
+    /// Marks the settings of lower places as used: the one at index `at` replaces them on purpose.
     fn replace_below(&mut self, at: usize) {
-        let keys = [Key::Iterations, Key::Time, Key::Rate, Key::Stages];
         let below = self.layers.iter().skip(at + 1);
-        self.used.extend(below.flat_map(|layer| keys.map(|key| (layer.place.clone(), key))));
+        self.used.extend(below.flat_map(|layer| Key::ALL.map(|key| (layer.place.clone(), key))));
     }
 
     /// Value of a key in the highest place that sets it.
@@ -153,5 +157,15 @@ impl Stack<'_> {
             let name = layer.name(Key::Users);
             Err(format!("{name} with {shape} of the plan, which has users of its own or none"))
         })
+    }
+}
+
+/// Error if a rate makes more arrivals than any load needs.
+fn expect_few_arrivals(timed: &Timed) -> Result<(), String> {
+    match timed.area() {
+        arrivals if arrivals > MAX_ARRIVALS => {
+            Err(format!("expected at most {MAX_ARRIVALS} arrivals, got {arrivals:.0}"))
+        }
+        _ => Ok(()),
     }
 }

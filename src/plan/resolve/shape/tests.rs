@@ -169,3 +169,32 @@ fn memory_limits_the_iterations_of_a_rate_at_a_time() {
     let planned = plan.scenario(ScenarioId::ApiStatus).unwrap();
     assert!((5..50).contains(&planned.concurrency), "{planned:?}");
 }
+
+#[rstest]
+#[case::iterations(&[("iterations", "3")], "5 users, 3 iterations")]
+#[case::stages(&[("stages", "2 for 1m")], "2 users, 2 for 1m, warm-up 5s")]
+fn flags_replace_the_whole_shape_of_a_plan(#[case] flags: &[(&str, &str)], #[case] expected: &str) {
+    let file =
+        "[plans.default]\nrate = \"1/s\"\nfor = \"1m\"\nwarm-up = \"5s\"\nmax-in-flight = 3\n";
+    assert_eq!(shape(flags, file), expected);
+}
+
+#[test]
+fn more_arrivals_than_any_load_needs_are_a_usage_error() {
+    let errors = errors(&[("rate", "10000/s"), ("for", "1day")], "");
+    assert!(errors[0].contains("expected at most 100000000 arrivals"), "{errors:?}");
+}
+
+#[test]
+fn a_launch_that_is_taken_down_is_waited_for() {
+    let request = |time: Option<&str>| LoadRequest {
+        cli: vec!["launch".to_owned()],
+        run_async: true,
+        time: time.map(str::to_owned),
+        ..LoadRequest::default()
+    };
+    let resolve = |request| LoadPlan::resolve(&request, &Config::default(), &MACHINE);
+    assert!(resolve(request(None)).is_ok());
+    let UsageErrors(errors) = resolve(request(Some("5m"))).unwrap_err();
+    assert!(errors[0].starts_with("--run-async: iterations of a load"), "{errors:?}");
+}

@@ -50,14 +50,18 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
         .scenarios
         .iter()
         .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
-    let iterations: u64 =
-        launching.map(|planned| planned.iterations().unwrap_or(u64::from(planned.users))).sum();
+    let iterations: u64 = launching.clone().map(PlannedScenario::expected_iterations).sum();
+    let about = match launching.clone().all(|planned| planned.iterations().is_some()) {
+        true => "",
+        // Users of a closed loop launch as fast as the cloud lets them.
+        false => "about ",
+    };
     let launches = iterations + plan.shared_resources().len() as u64;
     if launches == 0 {
         return Ok(());
     }
     progress.note(format!(
-        "This plan launches {launches} cluster(s), jobs and services included, on {}, which costs \
+        "This plan launches {about}{launches} cluster(s), jobs and services included, on {}, which costs \
          money. All names begin with `skyload-`. Resources are torn down and checked at the end; \
          if this machine crashes before, remove them in the cloud itself. Controllers that \
          SkyPilot launches for managed jobs and services stay until SkyPilot stops them.",
