@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::addresses::has_ipv4_besides_loopback;
 use super::layout::Layout;
 use super::packages::Packages;
 use super::ports::SlurmPorts;
@@ -33,13 +34,15 @@ pub(super) fn slurm_conf(
     // `NoInAddrAny` and `NoCtldInAddrAny` bind the daemons to their addresses instead of all.
     // `config_overrides` accepts a node with fewer CPUs than configured. `linuxproc` and
     // `task/none` work without cgroups.
+    // With both families, Slurm does not ask for IPv4 addresses only.
+    let families = if has_ipv4_besides_loopback() { "" } else { ",EnableIPv6" };
     let plugins = packages.plugins.as_ref();
     let plugins = plugins.map(|folder| format!("PluginDir={}\n", folder.display()));
     format!(
         "ClusterName={CLUSTER}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
-CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny{families}
 SlurmUser={USER}
 SlurmdUser={USER}
 AuthType=auth/munge

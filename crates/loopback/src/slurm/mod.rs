@@ -9,6 +9,7 @@
 //! * [`node`] and [`queue`]: Slurm commands as the nodes' user.
 //! * [`setup`]: settings of an API server that launches on the cluster.
 
+mod addresses;
 mod configs;
 mod layout;
 mod node;
