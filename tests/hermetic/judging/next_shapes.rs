@@ -58,10 +58,12 @@ max-in-flight = 4
 
 /// Request of a command line.
 fn request(command: &str) -> LoadRequest {
-    let args = shlex::split(command).unwrap();
+    let args = shlex::split(command).expect("the test's data is valid");
     let load = Command::new("load").no_binary_name(true);
-    let matches = LoadRequest::augment_args(load).try_get_matches_from(&args[3..]).unwrap();
-    LoadRequest::from_arg_matches(&matches).unwrap()
+    let matches = LoadRequest::augment_args(load)
+        .try_get_matches_from(&args[3..])
+        .expect("the test's data is valid");
+    LoadRequest::from_arg_matches(&matches).expect("the test's data is valid")
 }
 
 /// Plan of a command line, or its usage errors.
@@ -70,7 +72,7 @@ fn resolved(config: &Config, command: &str) -> LoadPlan {
 }
 
 fn shapes() -> Config {
-    Config::parse(SHAPES, "shapes").unwrap()
+    Config::parse(SHAPES, "shapes").expect("the test's data is valid")
 }
 
 /// Evidence of a run of a command line on a machine of a known speed.

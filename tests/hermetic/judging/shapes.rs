@@ -33,10 +33,10 @@ fn segment(kind: SegmentKind, millis: u64, iterations: u64) -> SegmentOutcome {
 /// Run with a slow warm-up and a fast stage.
 fn with_warm_up() -> Evidence {
     let mut run = good_run(&four_users());
-    let outcome = run.outcomes.get_mut(&ApiStatus).unwrap();
+    let outcome = run.outcomes.get_mut(&ApiStatus).expect("the test's data is valid");
     let stage = stage("4 for 1m");
     outcome.segments = vec![segment(SegmentKind::WarmUp, 9_000, 4), segment(stage, 100, 100)];
-    run.plan.thresholds = vec!["api:status max <= 1s".parse().unwrap()];
+    run.plan.thresholds = vec!["api:status max <= 1s".parse().expect("the test's data is valid")];
     run
 }
 
@@ -132,14 +132,14 @@ fn with_stages() -> Evidence {
             segment.steps.insert(step.to_owned(), segment.iteration_duration.clone());
         }
     }
-    run.outcomes.get_mut(&ApiStatus).unwrap().segments = segments;
+    run.outcomes.get_mut(&ApiStatus).expect("the test's data is valid").segments = segments;
     run
 }
 
 fn in_text(report: &Report, detail: Detail) -> String {
     let mut out = Vec::new();
-    text::render(report, detail, None, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    text::render(report, detail, None, &mut out).expect("memory takes every write");
+    String::from_utf8(out).expect("reports are UTF-8")
 }
 
 /// Line of `text` that contains `part`, as words.
