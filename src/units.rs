@@ -296,6 +296,13 @@ pub mod seconds {
     }
 }
 
+/// Count with its noun, in the plural if it is not one: `1 gap`, `2 gaps`.
+pub fn counted(count: impl fmt::Display, noun: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// Duration in minutes and whole seconds: `4 min 10 s`.
 pub fn in_minutes(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round();
@@ -322,6 +329,11 @@ mod tests {
         assert!(parse_size("0").is_err());
         assert!(parse_size("500").is_err(), "bytes are written `500B`");
         assert_eq!(parse_size("100MiB").unwrap(), ByteSize::mib(100));
+    }
+
+    #[test]
+    fn a_count_other_than_one_has_a_plural() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "gap")), ["0 gaps", "1 gap", "2 gaps"]);
     }
 
     #[test]

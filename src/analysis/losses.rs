@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::record::events::LoggedEvent;
 use crate::record::profile::{ProcessTable, ProfileLine, Wrote};
 use crate::scenario::ScenarioId;
+use crate::units::counted;
 
 /// Damage of an event log: events out of order.
 pub(super) fn of_events(path: &Path, events: &[LoggedEvent]) -> Option<String> {
@@ -37,13 +38,15 @@ pub(super) fn of_profile(
     let is_complete = lines.iter().any(|line| matches!(line, ProfileLine::Footer { .. }));
     let (found, taken) = (sample_times(lines).count(), table.map(|table| table.profiler.samples));
     if let Some(taken) = taken.filter(|taken| is_complete && *taken != as_count(found)) {
-        losses.push(format!("`{}` has {found} of {taken} sample(s)", samples.display()));
+        let taken = counted(taken, "sample");
+        losses.push(format!("`{}` has {found} of {taken}", samples.display()));
     }
     let Some((before, wrote)) = footer_counts(lines) else { return losses };
     if before != wrote.lines {
         losses.push(format!(
-            "`{}` has {before} line(s) before its last, expected {}",
+            "`{}` has {} before its last, expected {}",
             samples.display(),
+            counted(before, "line"),
             wrote.lines
         ));
     }

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ProcessIdentity, RunId};
 use crate::record::profile::{Phase, ProcessTable, ProfileLine};
 use crate::record::{ProfileDir, RecordError, Version, read_log};
+use crate::units::counted;
 
 /// Length of a profile's baseline, from the first sample. Upstream's script takes the time before
 /// the load, which its user starts by hand after the profiler.
@@ -147,7 +148,8 @@ fn notes_of(recording: Recording<'_>) -> Vec<String> {
     let dropped = recording.processes.map_or(0, |table| table.dropped_events);
     if dropped > 0 {
         notes.push(format!(
-            "kernel dropped process events ({dropped} time(s)): short-lived processes may be missing"
+            "kernel dropped process events ({}): short-lived processes may be missing",
+            counted(dropped, "time")
         ));
     }
     notes

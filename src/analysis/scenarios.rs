@@ -226,6 +226,17 @@ impl ScenarioReport {
         }
     }
 
+    /// Whether the load lasted for a time: segments are a warm-up and stages.
+    pub fn is_timed(&self) -> bool {
+        self.segments.iter().any(|segment| segment.kind != SegmentKind::Iteration)
+    }
+
+    /// Segments of a load that lasted for a time, without its warm-up.
+    pub fn stages(&self) -> impl Iterator<Item = &SegmentReport> {
+        let is_stage = |kind: &SegmentKind| matches!(kind, SegmentKind::Stage { .. });
+        self.segments.iter().filter(move |segment| is_stage(&segment.kind))
+    }
+
     /// Number of completed iterations, over all segments.
     pub fn completed(&self) -> u64 {
         total(self.segments.iter().map(SegmentReport::completed))

@@ -26,6 +26,13 @@ impl Rate {
         self.0
     }
 
+    /// Multiple of the rate; `None` if it is no rate.
+    pub fn times(self, factor: f64) -> Option<Self> {
+        let rate = self.0 * factor;
+        // False for NaN, too.
+        (0.0..=Self::MAX).contains(&rate).then_some(Self(rate))
+    }
+
     /// Whether nothing arrives.
     pub const fn is_zero(self) -> bool {
         self.0 == 0.0

@@ -175,6 +175,19 @@ impl FromStr for StageList {
     }
 }
 
+/// Text that is parsed to the same stages.
+impl fmt::Display for StageList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn all<T: Level>(stages: &[Stage<T>]) -> String {
+            stages.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        }
+        f.write_str(&match self {
+            Self::Users(stages) => all(stages),
+            Self::Rates(stages) => all(stages),
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for StageList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)

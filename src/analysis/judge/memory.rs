@@ -6,7 +6,7 @@ use crate::analysis::metrics::{Absence, Measured};
 use crate::analysis::{Exactness, MemoryReport};
 use crate::metric::{Amount, Metric, Needs, ServerMetric, Unit};
 use crate::record::environment::Environment;
-use crate::units::total;
+use crate::units::{counted, total};
 
 impl Findings {
     pub(super) fn of_budgets(&mut self, case: &Case<'_>) {
@@ -115,9 +115,9 @@ impl Findings {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "sampling gap of {:.1} s ({} gap(s) longer than {})",
+                    "sampling gap of {:.1} s ({} longer than {})",
                     longest.length.as_secs_f64(),
-                    coverage.gaps.len(),
+                    counted(coverage.gaps.len(), "gap"),
                     humantime::format_duration(case.evidence.plan.validity.profiler_gap)
                 ),
             );
@@ -127,9 +127,9 @@ impl Findings {
             self.add(
                 Severity::Inconclusive,
                 format!(
-                    "kernel dropped process events ({} time(s)): short-lived processes may be \
+                    "kernel dropped process events ({}): short-lived processes may be \
                      missing",
-                    coverage.dropped_events
+                    counted(coverage.dropped_events, "time")
                 ),
             );
         }

@@ -5,7 +5,7 @@ use crate::analysis::limits::{LimitCheck, LimitState};
 use crate::analysis::memory::ClassMemory;
 use crate::analysis::{Exactness, ServerView};
 use crate::metric::{Amount, Metric};
-use crate::units::as_mib;
+use crate::units::{as_mib, counted};
 
 impl Findings {
     /// Adds notes on metrics that are missing. They are no doubt of the run: its verdict does not
@@ -13,11 +13,8 @@ impl Findings {
     pub(super) fn of_server_view(&mut self, case: &Case<'_>) {
         let Some(view) = case.server_view else { return };
         if let Some(reason) = &view.last_failure {
-            let failed = view.failed_scrapes;
-            self.add(
-                Severity::Note,
-                format!("server metrics: {failed} failed scrape(s), the last one: {reason}"),
-            );
+            let failed = counted(view.failed_scrapes, "failed scrape");
+            self.add(Severity::Note, format!("server metrics: {failed}, the last one: {reason}"));
         }
         if view.snapshots == 0 {
             self.add(Severity::Note, "server metrics: no snapshot, the server's view is missing");

@@ -11,7 +11,9 @@ use super::table::{Cell, Table};
 use super::tables::server_view::{self, Section};
 use super::tables::{budgets, latency, thresholds};
 use super::text::{self, Detail};
-use crate::analysis::{Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Verdict};
+use crate::analysis::{
+    Finding, Report, ScenarioReport, SegmentReport, Severity, Start, Stats, Verdict,
+};
 use crate::metric::ScenarioMetric;
 use crate::plan::{ServerTarget, SkySelection};
 use crate::record::environment::CatalogFacts;
@@ -124,8 +126,8 @@ fn scenarios(report: &Report, out: &mut impl Write) -> io::Result<()> {
         ]);
     }
     table.markdown(out)?;
-    let firsts =
-        || report.scenarios.iter().filter(|one| one.segments.len() > 1).map(|one| &one.segments[0]);
+    let has_two = |one: &&ScenarioReport| one.segments.len() > 1 && !one.is_timed();
+    let firsts = || report.scenarios.iter().filter(has_two).map(|one| &one.segments[0]);
     let segments = match firsts().any(|first| first.start == Start::Cold) {
         true => ": first iteration (cold) / last (warm)",
         false if firsts().next().is_some() => ": first / last iteration",
@@ -150,12 +152,17 @@ fn thresholds(report: &Report, out: &mut impl Write) -> io::Result<()> {
     table.markdown(out)
 }
 
-/// Latency of the first segment, and of the last if there are several.
+/// Latency of the first iteration, and of the last if there are several; that of all iterations
+/// but a warm-up's for a load that lasts for a time.
 fn first_and_last(scenario: &ScenarioReport, statistic: ScenarioMetric) -> String {
-    let of = |segment: &SegmentReport| {
-        let latency = segment.iteration_duration.and_then(|stats| stats.shown(statistic));
+    let text = |stats: Option<Stats>| {
+        let latency = stats.and_then(|stats| stats.shown(statistic));
         latency.map_or_else(none, seconds)
     };
+    let of = |segment: &SegmentReport| text(segment.iteration_duration);
+    if scenario.is_timed() {
+        return text(scenario.iteration_duration);
+    }
     match scenario.segments.as_slice() {
         [] => none(),
         [only] => of(only),

@@ -1,6 +1,8 @@
 //! Next step after a run: one command, for the end of the text report and the top of the page.
 
+mod from_plan;
 mod request;
+mod scale;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +11,13 @@ use crate::analysis::{
     ThresholdState, Verdict,
 };
 use crate::metric::Unit;
-use crate::plan::{LoadPlan, MAX_USERS, PlannedScenario, ServerTarget};
+use crate::plan::{LoadPlan, PlannedScenario, ServerTarget};
 use crate::record::request::LoadRequest;
 use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::shape::LoadShape;
 use crate::shell;
-use request::{request_as_run, with_scenarios};
+use request::{original_request, request_as_run, with_scenarios};
+use scale::Factor;
 
 /// Command to type next, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +62,11 @@ fn is_bare_default(report: &Report) -> bool {
 }
 
 fn more_users(report: &Report) -> NextStep {
-    let (ids, users) = with_most_users(&report.plan, &loaded(&report.plan));
-    NextStep {
-        // More users than `MAX_USERS` are a usage error.
-        command: load(report, &ids, MAX_USERS.min(users.saturating_mul(2))),
-        purpose: "to double the users".to_owned(),
+    match scaled(report, &loaded(&report.plan), Factor::Double) {
+        Some(Scaled { command, what }) => {
+            NextStep { command, purpose: format!("to double the {what}") }
+        }
+        None => repeat(report, "to repeat the run".to_owned()),
     }
 }
 
@@ -111,6 +115,52 @@ fn repeat(report: &Report, purpose: String) -> NextStep {
     NextStep { command: request_as_run(report).command(), purpose }
 }
 
+/// Command for a load that is larger or smaller than that of the run.
+struct Scaled {
+    command: String,
+    /// Amount that is larger or smaller, as a noun.
+    what: &'static str,
+}
+
+/// Command for a load of `scenarios` alone, scaled by `factor`; `None` if flags cannot express
+/// it, since the shape is one of a file.
+fn scaled(report: &Report, scenarios: &[ScenarioId], factor: Factor) -> Option<Scaled> {
+    if scenarios.is_empty() {
+        return None;
+    }
+    // `--fit` is for bursts.
+    let request = LoadRequest { fit: None, ..with_scenarios(report, scenarios) };
+    if let Some(rate) = &request.rate {
+        let rate = Some(factor.of_rate(rate)?);
+        let command = LoadRequest { rate, ..request }.command();
+        return Some(Scaled { command, what: "arrival rate" });
+    }
+    if let Some(stages) = &request.stages {
+        let what = if stages.contains('/') { "arrival rate" } else { "users" };
+        let stages = Some(factor.of_stages(stages)?);
+        return Some(Scaled { command: LoadRequest { stages, ..request }.command(), what });
+    }
+    let (ids, users) = with_typed_users(report, scenarios)?;
+    let command = load(report, &ids, factor.of_users(users)?);
+    Some(Scaled { command, what: "users" })
+}
+
+/// Scenarios among `ids` with the most users, and that number; `None` if `-n` would be refused,
+/// since one of them has an arrival rate or stages of a file.
+fn with_typed_users(report: &Report, ids: &[ScenarioId]) -> Option<(Vec<ScenarioId>, u32)> {
+    let request = original_request(report);
+    // With these flags, a closed loop has no stages of its own.
+    let is_loop = request.users.is_some() || request.time.is_some();
+    let takes_users = |shape: &LoadShape| match shape {
+        LoadShape::Burst { .. } => true,
+        LoadShape::Timed(_) => is_loop && !shape.is_open(),
+    };
+    let mut planned = report.plan.scenarios.iter().filter(|planned| ids.contains(&planned.id));
+    let all = planned.all(|planned| takes_users(&planned.shape));
+    let has_other_shape = request.rate.is_some() || request.stages.is_some();
+    (all && !has_other_shape && !ids.is_empty()).then(|| with_most_users(&report.plan, ids))
+}
+
 /// Command for a load of `scenarios` alone with `users` each.
 fn load(report: &Report, scenarios: &[ScenarioId], users: u32) -> String {
     let request = with_scenarios(report, scenarios);
@@ -154,17 +204,18 @@ fn after_failure(report: &Report) -> NextStep {
         // If only the health probe failed, the cause is the load of all scenarios.
         ids = loaded(plan);
     }
-    match with_most_users(plan, &ids) {
-        // A failure that depends on the load may disappear with half the users.
-        (ids, users) if users > 1 => NextStep {
-            command: load(report, &ids, users / 2),
-            purpose: format!("to check whether it also fails with half the users; {DETAILS}"),
-        },
-        (ids, 1) if probes.is_empty() => NextStep {
+    // A failure that depends on the load may disappear with half of it.
+    if let Some(Scaled { command, what }) = scaled(report, &ids, Factor::Half) {
+        let purpose = format!("to check whether it also fails with half the {what}; {DETAILS}");
+        return NextStep { command, purpose };
+    }
+    match with_typed_users(report, &ids) {
+        Some((ids, 1)) if probes.is_empty() => NextStep {
             command: load(report, &ids, 1),
             purpose: format!("to check whether it also fails alone; {DETAILS}"),
         },
-        // The health probe during a load of single users, or setup or teardown.
+        // The health probe during a load of single users, setup or teardown, or a load that
+        // cannot be halved.
         _ => repeat(report, format!("to check whether it fails again; {DETAILS}")),
     }
 }

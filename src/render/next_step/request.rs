@@ -1,16 +1,16 @@
 //! Request of a run, as the base of the next command: the recorded one, or one that is derived
 //! from the plan for a run without a recorded request.
 
-use std::path::Path;
-
+use super::from_plan::of_plan;
 use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::metric::Threshold;
-use crate::plan::{LoadPlan, MetricsSource, ServerMetrics, ServerTarget, SkySelection};
-use crate::record::request::{LoadRequest, ServerVariable};
+use crate::plan::LoadPlan;
+use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
+use crate::shape::LoadShape;
 
 /// Request of the run, without the login of the server's URL.
 pub(super) fn original_request(report: &Report) -> LoadRequest {
@@ -34,6 +34,8 @@ pub(super) fn request_as_run(report: &Report) -> LoadRequest {
             LoadRequest { fit: Some("off".to_owned()), ..request }
         }
         Some(_) => match common_users(plan, &loaded(plan)) {
+            // `--iterations` would make a burst of a load that lasts for a time.
+            _ if any_shape(plan, &loaded(plan), |shape| shape.timed().is_some()) => request,
             Some(users) => LoadRequest {
                 users: Some(users.to_string()),
                 // Iterations are reduced before users, so each user has a single one.
@@ -48,10 +50,16 @@ pub(super) fn request_as_run(report: &Report) -> LoadRequest {
     let ramp = humantime::format_duration(plan.ramp).to_string();
     // Without `-n`, a burst was chosen for the machine's speed.
     let is_chosen = plan.speed.is_some() && request.users.is_none();
-    match plan.ramp.is_zero() && (plan.is_remote() || !is_chosen) {
+    let is_default = plan.ramp.is_zero() && (plan.is_remote() || !is_chosen);
+    match is_default || !any_shape(plan, &loaded(plan), LoadShape::is_ramped) {
         true => request,
         false => LoadRequest { ramp: Some(ramp), ..request },
     }
+}
+
+/// Whether any of these scenarios of a plan has a shape with this property.
+fn any_shape(plan: &LoadPlan, ids: &[ScenarioId], has: impl Fn(&LoadShape) -> bool) -> bool {
+    plan.scenarios.iter().any(|planned| ids.contains(&planned.id) && has(&planned.shape))
 }
 
 /// Request for some of the plan's scenarios, without flags that would then be unused.
@@ -70,7 +78,23 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     // A threshold of a scenario that does not run is a usage error.
     request.thresholds.retain(|text| is_about_any(text, scenarios));
     request.run_async &= scenarios.iter().any(|id| can_be_async(*id));
-    request
+    with_used_shape(request, &report.plan, scenarios)
+}
+
+/// Request without the flags of a shape that none of the scenarios has.
+fn with_used_shape(request: LoadRequest, plan: &LoadPlan, scenarios: &[ScenarioId]) -> LoadRequest {
+    let any = |has: fn(&LoadShape) -> bool| any_shape(plan, scenarios, has);
+    let if_any = |flag: Option<String>, has| flag.filter(|_| any(has));
+    let is_timed: fn(&LoadShape) -> bool = |shape| shape.timed().is_some();
+    LoadRequest {
+        users: if_any(request.users, |shape| !shape.is_open()),
+        pause: if_any(request.pause, |shape| shape.timed().is_some() && !shape.is_open()),
+        max_in_flight: if_any(request.max_in_flight, LoadShape::is_open),
+        warm_up: if_any(request.warm_up, is_timed),
+        graceful_stop: if_any(request.graceful_stop, is_timed),
+        ramp: if_any(request.ramp, LoadShape::is_ramped),
+        ..request
+    }
 }
 
 /// Whether a threshold is of one of these scenarios, or of the health probe, which always runs.
@@ -85,70 +109,8 @@ fn can_be_async(id: ScenarioId) -> bool {
     matches!(&Scenario::of(id).work, Work::Cli(command) if command.can_be_async)
 }
 
-/// Request that is resolved to a similar plan.
-fn of_plan(plan: &LoadPlan) -> LoadRequest {
-    let scenarios = loaded(plan);
-    let is_isolated = matches!(plan.server, ServerTarget::Isolated { .. });
-    let clouds = match &plan.infrastructure {
-        Infrastructure::Clouds(names) => names.clone(),
-        Infrastructure::None | Infrastructure::Local(_) => Vec::new(),
-    };
-    let local = plan.infrastructure.locals().map(|infra| infra.argument().to_owned());
-    // The default needs no flag.
-    let infra = match plan.infrastructure == Infrastructure::local(LocalInfra::Loopback) {
-        true => Vec::new(),
-        false => clouds.iter().cloned().chain(local).collect(),
-    };
-    LoadRequest {
-        users: common_users(plan, &scenarios).map(|users| users.to_string()),
-        cli: list(ScenarioKind::Cli, &scenarios),
-        api: list(ScenarioKind::Api, &scenarios),
-        // An isolated server can only use a cloud with copied credentials.
-        copy_credentials: is_isolated && !clouds.is_empty(),
-        infra,
-        run_async: plan.run_async,
-        sky: sky(plan),
-        server: match &plan.server {
-            ServerTarget::Isolated { .. } => None,
-            ServerTarget::System => Some("system".to_owned()),
-            ServerTarget::Remote(url) => Some(url.to_string()),
-        },
-        metrics: plan.server_metrics.as_ref().is_some_and(ServerMetrics::is_isolated),
-        metrics_url: metrics_url(plan),
-        deploy: plan.server == ServerTarget::Isolated { deploy: true },
-        plan: (plan.name != "default").then(|| plan.name.clone()),
-        config: plan.config.clone(),
-        server_profile: plan.server_profile.clone(),
-        server_env: plan.server_env.iter().map(ServerVariable::to_arg).collect(),
-        upstream_figures: plan.upstream_figures,
-        keep_server: plan.keep_server,
-        // For the rest, a plan does not tell whether it came from a flag or a file.
-        ..LoadRequest::default()
-    }
-}
-
-/// Value of `--metrics-url` for a plan; `None` without one.
-fn metrics_url(plan: &LoadPlan) -> Option<String> {
-    match &plan.server_metrics.as_ref()?.source {
-        MetricsSource::Isolated => None,
-        MetricsSource::Url(url) => Some(url.to_string()),
-    }
-}
-
-/// Value of `--sky` for a plan; `None` if it is the default.
-fn sky(plan: &LoadPlan) -> Option<String> {
-    match &plan.sky {
-        sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => None,
-        SkySelection::Version(version) => Some(version.clone()),
-        SkySelection::Nightly => Some("nightly".to_owned()),
-        // `sky` on PATH is the default for a local server.
-        SkySelection::Executable(path) if *path == Path::new("sky") => None,
-        SkySelection::Executable(path) => Some(path.to_string_lossy().into_owned()),
-    }
-}
-
 /// Values for the flag that selects scenarios of `kind`.
-fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
+pub(super) fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
     let chosen: Vec<String> =
         scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name().to_owned()).collect();
     match chosen.len() {

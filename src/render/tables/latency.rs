@@ -118,15 +118,11 @@ pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
         return None;
     }
     let has_expected = scenarios().any(|one| one.expected_errors() > 0 || one.unjudged() > 0);
-    let known = |start| scenarios().flat_map(|one| &one.segments).any(|one| one.start == start);
-    let starts: &[(Start, &str)] = match known(Start::Unknown) {
-        true => &[(Start::Unknown, "p50")],
-        false => &[(Start::Cold, "cold p50"), (Start::Warm, "warm p50")],
-    };
+    let medians = Median::columns(scenarios());
     let mut headings = vec!["scenario", "users", "iterations"];
     headings.extend(has_expected.then_some("expected"));
     headings.push("failed");
-    headings.extend(starts.iter().map(|(_, heading)| heading));
+    headings.extend(medians.iter().map(|median| median.heading()));
     headings.extend(["p95", "max", "status"]);
     let mut table = Table::new(&headings, 1);
     for scenario in scenarios() {
@@ -140,33 +136,76 @@ pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
             unjudged => Cell::Plain(format!("{} + {unjudged}?", scenario.expected_errors())),
         }));
         row.push(Cell::plain(scenario.failed()));
-        for (start, _) in starts {
-            // Of several warm segments, the last one is the furthest from the cold start.
-            let segment = scenario.segments.iter().rfind(|segment| segment.start == *start);
-            let stats = segment.and_then(|segment| segment.iteration_duration.as_ref());
-            row.push(shown(stats, ScenarioMetric::P50));
-        }
+        row.extend(medians.iter().map(|median| median.cell(scenario)));
         let stats = scenario.iteration_duration.as_ref();
         row.extend([ScenarioMetric::P95, ScenarioMetric::Max].map(|metric| shown(stats, metric)));
         row.push(Cell::plain(scenario.state.name()));
         table.rows.push(row);
     }
-    if !known(Start::Unknown) {
-        table
-            .notes
-            .push("cold: first iteration or stage, executors start; warm: last one".to_owned());
+    if medians.contains(&Median::Of(Start::Cold)) {
+        table.notes.push("cold: first iteration, executors start; warm: last one".to_owned());
     }
     Some(table)
 }
 
-/// Steps of each scenario's last segment; `None` if no iteration has more than one step.
+/// Column with medians of iterations.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Median {
+    /// Of the synchronized iteration with this start.
+    Of(Start),
+    /// Of all iterations but a warm-up's.
+    Whole,
+}
+
+impl Median {
+    /// Columns for these scenarios. A load that lasts for a time has no synchronized iterations.
+    fn columns<'a>(scenarios: impl Iterator<Item = &'a ScenarioReport>) -> Vec<Self> {
+        let ran: Vec<_> = scenarios.filter(|one| !one.segments.is_empty()).collect();
+        let is_unknown = |segment: &SegmentReport| segment.start == Start::Unknown;
+        if ran.iter().flat_map(|one| &one.segments).any(is_unknown) {
+            return vec![Self::Of(Start::Unknown)];
+        }
+        let synchronized = [Self::Of(Start::Cold), Self::Of(Start::Warm)];
+        match ran.iter().filter(|one| one.is_timed()).count() {
+            0 => synchronized.to_vec(),
+            all if all == ran.len() => vec![Self::Whole],
+            _ => synchronized.into_iter().chain([Self::Whole]).collect(),
+        }
+    }
+
+    const fn heading(self) -> &'static str {
+        match self {
+            Self::Of(Start::Cold) => "cold p50",
+            Self::Of(Start::Warm) => "warm p50",
+            Self::Of(Start::Unknown) | Self::Whole => "p50",
+        }
+    }
+
+    fn cell(self, scenario: &ScenarioReport) -> Cell {
+        let stats = match (self, scenario.is_timed()) {
+            (Self::Whole, _) | (Self::Of(Start::Unknown), true) => {
+                scenario.iteration_duration.as_ref()
+            }
+            (Self::Of(_), true) => return Cell::blank(),
+            (Self::Of(start), false) => {
+                // Of several warm iterations, the last one is the furthest from the cold start.
+                let segment = scenario.segments.iter().rfind(|segment| segment.start == start);
+                segment.and_then(|segment| segment.iteration_duration.as_ref())
+            }
+        };
+        shown(stats, ScenarioMetric::P50)
+    }
+}
+
+/// Steps of each scenario's last iteration, or of its largest stage; `None` if no iteration has
+/// more than one step.
 pub(in crate::render) fn steps<'a>(
     scenarios: impl Iterator<Item = &'a ScenarioReport>,
 ) -> Option<Table> {
     let headings: Vec<&str> = ["scenario", "step", "count"].into_iter().chain(headings()).collect();
     let mut table = Table::new(&headings, 2);
     for scenario in scenarios {
-        let Some(segment) = scenario.segments.last() else { continue };
+        let Some(segment) = segment_of_steps(scenario) else { continue };
         // An iteration of one step is in the table of iterations already.
         if segment.steps.len() < 2 {
             continue;
@@ -175,8 +214,21 @@ pub(in crate::render) fn steps<'a>(
             let names = [Cell::plain(scenario.id), Cell::plain(step), Cell::plain(stats.count)];
             table.row(names.into_iter().chain(in_seconds(stats)));
         }
+        if scenario.stages().count() > 1 {
+            let (id, stage) = (scenario.id, scenario.segment_name(segment));
+            table.notes.push(format!("{id}: stage `{stage}`, which has the most iterations"));
+        }
     }
     (!table.is_empty()).then_some(table)
+}
+
+/// Segment whose steps are shown. The last stage often only ends the load, so it is the one with
+/// the most iterations.
+fn segment_of_steps(scenario: &ScenarioReport) -> Option<&SegmentReport> {
+    match scenario.is_timed() {
+        true => scenario.stages().max_by_key(|stage| stage.completed()),
+        false => scenario.segments.last(),
+    }
 }
 
 /// Latencies of a distribution, under [`headings`].

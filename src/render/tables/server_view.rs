@@ -7,6 +7,7 @@ use super::{Cell, Table};
 use crate::analysis::{Report, RequestView, ServerDurations, ServerView, Stats};
 use crate::metric::{Amount, Metric, ScenarioMetric};
 use crate::record::server_metrics::Quantile;
+use crate::units::counted;
 
 /// Maximum number of processes in a table.
 const MAX_PROCESSES: usize = 10;
@@ -57,7 +58,11 @@ pub(in crate::render) fn sections(report: &Report) -> Vec<Section> {
 
 /// Line on the source of the figures: snapshots, window, metrics without a figure.
 pub(in crate::render) fn source(view: &ServerView) -> String {
-    let mut text = format!("{} snapshots, {} failed scrapes", view.snapshots, view.failed_scrapes);
+    let mut text = format!(
+        "{}, {}",
+        counted(view.snapshots, "snapshot"),
+        counted(view.failed_scrapes, "failed scrape")
+    );
     if let Some(window) = view.window {
         match window.began {
             Some(began) => {

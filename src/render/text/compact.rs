@@ -42,7 +42,10 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let failed = report.scenarios.iter().filter(|one| one.state == ScenarioState::Failed);
     match latency::steps(failed) {
         Some(steps) => {
-            writeln!(out, "\nLATENCY per step of failed scenarios, last iteration, in seconds")?;
+            writeln!(
+                out,
+                "\nLATENCY per step of failed scenarios, last iteration or largest stage, in seconds"
+            )?;
             steps.text(INDENT, out)
         }
         None => Ok(()),

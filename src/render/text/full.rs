@@ -32,7 +32,7 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let Some(iterations) = latency::iterations(report) else { return Ok(()) };
     writeln!(out, "\nLATENCY per iteration, from scheduled start, in seconds")?;
     iterations.text(INDENT, out)?;
-    writeln!(out, "\nLATENCY per step, last iteration, in seconds")?;
+    writeln!(out, "\nLATENCY per step, last iteration or largest stage, in seconds")?;
     match latency::steps(report.scenarios.iter()) {
         Some(steps) => steps.text(INDENT, out),
         None => writeln!(out, "  no iteration has more than one step"),

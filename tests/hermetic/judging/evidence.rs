@@ -12,7 +12,7 @@ use skyload::config::Config;
 use skyload::fact::Fact;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::limits::MachineLimits;
-use skyload::plan::{LoadPlan, Machine};
+use skyload::plan::{LoadPlan, Machine, UsageErrors};
 use skyload::record::environment::{
     ClientSettings, Environment, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
@@ -41,7 +41,12 @@ const NAME: &str = "20261124-080000-test";
 
 /// Evidence of a run without any problem.
 pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
-    let plan = plan(request);
+    good_run_of(&config(), request)
+}
+
+/// Evidence of a run without any problem, of a plan of `config`.
+pub(crate) fn good_run_of(config: &Config, request: &LoadRequest) -> Evidence {
+    let plan = plan(config, request).expect("the test's data is valid");
     let outcomes = plan.scenarios.iter().map(|s| (s.id, outcome(s.id, u64::from(s.users))));
     Evidence {
         run: RunId::of_directory(Path::new(NAME)),
@@ -95,9 +100,14 @@ pub(crate) fn four_users() -> LoadRequest {
     }
 }
 
-fn plan(request: &LoadRequest) -> LoadPlan {
-    let config = Config::parse(include_str!("../../../skyload.toml"), "skyload.toml")
-        .expect("the test's data is valid");
+/// The checkout's `skyload.toml`.
+pub(crate) fn config() -> Config {
+    Config::parse(include_str!("../../../skyload.toml"), "skyload.toml")
+        .expect("the test's data is valid")
+}
+
+/// Plan of a request, or its usage errors.
+pub(crate) fn plan(config: &Config, request: &LoadRequest) -> Result<LoadPlan, UsageErrors> {
     let machine = Machine {
         memory_total: ByteSize::gib(16),
         memory_available: ByteSize::gib(15),
@@ -107,7 +117,7 @@ fn plan(request: &LoadRequest) -> LoadPlan {
         speed: None,
         shell: Vec::new(),
     };
-    LoadPlan::resolve(request, &config, &machine).expect("the test's data is valid")
+    LoadPlan::resolve(request, config, &machine)
 }
 
 fn environment() -> Environment {

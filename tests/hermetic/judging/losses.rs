@@ -207,8 +207,8 @@ fn notes(profile: &ProfileDir) -> Vec<String> {
 }
 
 #[rstest]
-#[case("the middle third", "samples.jsonl` has 50 line(s)")]
-#[case("one line", "samples.jsonl` has 74 line(s)")]
+#[case("the middle third", "samples.jsonl` has 50 lines")]
+#[case("one line", "samples.jsonl` has 74 lines")]
 #[case("a line twice", "are not in chronological order")]
 #[case("another order", "are not in chronological order")]
 fn damage_of_samples_is_a_note_of_a_profile(#[case] how: &str, #[case] note: &str) {

@@ -12,6 +12,7 @@ mod fitted_loads;
 mod for_ci;
 pub(crate) mod hour;
 mod losses;
+mod next_shapes;
 mod next_steps;
 mod page_tables;
 pub(crate) mod page_texts;

@@ -390,6 +390,7 @@ fn a_run_without_a_request_is_repeated_from_its_plan() {
     let mut run = good_run(&LoadRequest { server, infra, sky, ..four_users() });
     run.request = None;
     run.happens(LOAD_ENDED - 1, Event::LoadStopped(StopReason::Interrupted));
-    let command = "cargo xtask load --sky 0.12.0 --server system -c aws --api status -n 4";
+    let command = "cargo xtask load --sky 0.12.0 --server system -c aws --api status -n 4 \
+                   --iterations 1";
     assert_eq!(after(&run).command, command);
 }

@@ -152,7 +152,7 @@ fn failed_scrapes_are_a_note() {
     assert_eq!(report.verdict, Verdict::Pass);
     let notes = report.messages(Severity::Note);
     assert!(
-        notes.contains(&"server metrics: 1 failed scrape(s), the last one: HTTP 500"),
+        notes.contains(&"server metrics: 1 failed scrape, the last one: HTTP 500"),
         "{notes:?}"
     );
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rstest::rstest;
 use skyload::analysis::{Evidence, Report, Severity, Verdict};
 use skyload::record::outcome::{Latencies, SegmentKind, SegmentOutcome};
+use skyload::record::request::LoadRequest;
+use skyload::render::markdown;
 use skyload::render::text::{self, Detail};
 use skyload::scenario::ScenarioId::ApiStatus;
 use skyload::shape::{LoadShape, Model, Pause, StageList, Timed};
@@ -32,10 +34,10 @@ fn segment(kind: SegmentKind, millis: u64, iterations: u64) -> SegmentOutcome {
 /// Run with a slow warm-up and a fast stage.
 fn with_warm_up() -> Evidence {
     let mut run = good_run(&four_users());
-    let outcome = run.outcomes.get_mut(&ApiStatus).unwrap();
+    let outcome = run.outcomes.get_mut(&ApiStatus).expect("the test's data is valid");
     let stage = stage("4 for 1m");
     outcome.segments = vec![segment(SegmentKind::WarmUp, 9_000, 4), segment(stage, 100, 100)];
-    run.plan.thresholds = vec!["api:status max <= 1s".parse().unwrap()];
+    run.plan.thresholds = vec!["api:status max <= 1s".parse().expect("the test's data is valid")];
     run
 }
 
@@ -164,4 +166,77 @@ fn an_error_rate_of_a_stage_is_a_limit_of_its_own() {
     assert_eq!(Report::assemble(&run).verdict, Verdict::Pass);
     run.plan.thresholds = limits.iter().map(|text| text.parse().unwrap()).collect();
     assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
+/// Run with a warm-up, a stage with most iterations and a short end, each with two steps.
+fn with_stages() -> Evidence {
+    let mut run = with_warm_up();
+    run.plan.thresholds.clear();
+    let stage = |number, text: &str| SegmentKind::Stage { number, text: text.to_owned() };
+    let mut segments = vec![
+        segment(SegmentKind::WarmUp, 9_000, 4),
+        segment(stage(1, "20/s for 5s"), 2_000, 100),
+        segment(stage(2, "0/s in 1s"), 7_000, 3),
+    ];
+    for segment in &mut segments {
+        for step in ["status/get", "status/submit"] {
+            segment.steps.insert(step.to_owned(), segment.iteration_duration.clone());
+        }
+    }
+    run.outcomes.get_mut(&ApiStatus).expect("the test's data is valid").segments = segments;
+    run
+}
+
+fn in_text(report: &Report, detail: Detail) -> String {
+    let mut out = Vec::new();
+    text::render(report, detail, None, &mut out).expect("memory takes every write");
+    String::from_utf8(out).expect("reports are UTF-8")
+}
+
+/// Line of `text` that contains `part`, as words.
+fn words<'a>(text: &'a str, part: &str) -> Vec<&'a str> {
+    let line = text.lines().find(|line| line.contains(part));
+    line.unwrap_or_else(|| panic!("no `{part}` in:\n{text}")).split_whitespace().collect()
+}
+
+#[test]
+fn markdown_has_the_whole_of_a_load_in_stages() {
+    let mut out = Vec::new();
+    markdown::render(&Report::assemble(&with_stages()), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let row = words(&text, "| api:status |");
+    assert_eq!(row[7..12], ["2.00", "|", "2.00", "|", "7.00"], "p50, p95, p99 of all stages");
+    assert!(text.contains("\nLatency per iteration, in seconds.\n"), "{text}");
+}
+
+#[test]
+fn steps_are_those_of_the_stage_with_most_iterations() {
+    let text = in_text(&Report::assemble(&with_stages()), Detail::Full);
+    let (_, steps) = text.split_once("LATENCY per step").unwrap();
+    assert_eq!(words(steps, "status/get")[2], "100");
+    assert!(
+        steps.contains("api:status: stage `20/s for 5s`, which has the most iterations"),
+        "{steps}"
+    );
+}
+
+#[test]
+fn the_median_of_a_load_in_stages_is_neither_cold_nor_warm() {
+    let text = in_text(&Report::assemble(&with_stages()), Detail::Compact);
+    let headings = words(&text, "users  iterations");
+    assert_eq!(headings[3..], ["failed", "p50", "p95", "max", "status"]);
+    assert_eq!(words(&text, "  api:status ")[4], "2.00");
+    assert!(!text.contains("cold:"), "{text}");
+}
+
+#[test]
+fn bursts_beside_stages_keep_their_cold_median() {
+    let request =
+        LoadRequest { api: vec!["status".to_owned(), "validate".to_owned()], ..four_users() };
+    let mut run = good_run(&request);
+    run.outcomes.get_mut(&ApiStatus).unwrap().segments =
+        with_stages().outcomes.remove(&ApiStatus).unwrap().segments;
+    let text = in_text(&Report::assemble(&run), Detail::Compact);
+    let headings = words(&text, "users  iterations");
+    assert_eq!(headings[4..], ["cold", "p50", "warm", "p50", "p50", "p95", "max", "status"]);
+    assert_eq!(words(&text, "  api:status ")[4..7], ["2.00", "2.00", "7.00"]);
+    assert_eq!(words(&text, "  api:validate ")[4..7], ["2.00", "-", "2.00"]);
 }

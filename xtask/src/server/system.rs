@@ -13,6 +13,7 @@ use skyload::record::RunDir;
 use skyload::record::environment::{
     ClientSettings, Inherited, RecordedEnvironment, ServerEnvironment,
 };
+use skyload::units::counted;
 use url::Url;
 
 use super::cleanup_record::CleanupRecord;
@@ -168,9 +169,9 @@ fn confirm_restart(context: &Context<'_>, url: &Url) -> Result<()> {
     }
     let names: Vec<&str> = in_flight.iter().map(|row| row.name.as_str()).take(5).collect();
     Err(UsageErrors(vec![format!(
-        "--server system: restarting would abort {} running request(s) on your server: {}{}\n  hint: \
+        "--server system: restarting would abort {} on your server: {}{}\n  hint: \
          wait for them, or pass --yes to abort them",
-        in_flight.len(),
+        counted(in_flight.len(), "running request"),
         names.join(", "),
         if in_flight.len() > names.len() { ", .." } else { "" }
     )])

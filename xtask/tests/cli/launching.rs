@@ -94,7 +94,7 @@ fn paid_launches_need_consent() -> anyhow::Result<()> {
         .assert()
         .code(2)
         .stdout("")
-        .stderr(predicate::str::contains("launches 1 cluster(s)"))
+        .stderr(predicate::str::contains("launches 1 cluster,"))
         .stderr(predicate::str::contains("need --yes when stdin is not a terminal"));
     assert!(site.runs().is_empty(), "no run is created");
     Ok(())

@@ -104,7 +104,7 @@ fn only_runs_beyond_the_newest_are_removed() -> anyhow::Result<()> {
         .assert()
         .code(0)
         .stdout(predicate::str::contains("Removed 20200102-000000-00aa ("))
-        .stdout(predicate::str::contains("2 run(s) removed, "))
+        .stdout(predicate::str::contains("2 runs removed, "))
         .stdout(predicate::str::contains("2 kept"));
     assert_eq!(ids(&site), ["20200103-000000-00aa", "20200104-000000-00aa", "notes"]);
     let latest = fs::read_link(folder(&site).join("latest"))?;
@@ -237,7 +237,7 @@ fn a_run_of_another_checkout_whose_server_still_runs_stays() -> anyhow::Result<(
     pruned.assert().code(0).stdout(predicate::str::contains("its server still runs"));
     // The next run of the other checkout removes that server.
     other.load(["--api", "status"]).run()?.assert().code(0);
-    site.xtask(prune).run()?.assert().code(0).stdout(predicate::str::contains("1 run(s) removed"));
+    site.xtask(prune).run()?.assert().code(0).stdout(predicate::str::contains("1 run removed"));
     Ok(())
 }
 

@@ -84,7 +84,21 @@ fn a_failed_scrape_is_a_note_and_no_failure() -> anyhow::Result<()> {
     let load = load_with_metrics(&site, &["--api", "status"])?;
     let run = load.fake("METRICS_FAIL", "/metrics:2!").run()?;
     let report = run.expect(&site, Verdict::Pass)?;
-    assert_finding(&report, Severity::Note, "1 failed scrape(s), the last one: HTTP 500");
+    assert_finding(&report, Severity::Note, "1 failed scrape, the last one: HTTP 500");
+    Ok(())
+}
+
+#[test]
+fn a_breach_that_ends_the_load_waits_for_the_metrics_of_the_load() -> anyhow::Result<()> {
+    // With this interval, only the wait at the end reads a snapshot from after the load.
+    let more = "[server-metrics]\ninterval = \"60s\"\n[thresholds]\n\"api:validate\" = \
+                [{ when = \"max < 1us\", abort = true, after = \"1s\" }]";
+    let site = Site::with(&Settings { more, ..Settings::default() })?;
+    let args = ["--api", "validate", "--rate", "5/s", "--for", "10m"];
+    // The snapshot from before the load outlasts it.
+    let run = load_with_metrics(&site, &args)?.fake("METRICS_TTL_MS", 5_000).run()?;
+    let view = run.expect(&site, Verdict::ScenarioFailed)?.server_view;
+    assert!(view.is_some_and(|view| view.is_complete()));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Loads that last for a time: by flags, in a plan, and ended early by a threshold.
 
-use predicates::prelude::predicate;
+use predicates::prelude::{Predicate as _, predicate};
 use rstest::rstest;
 use skyload::analysis::{Severity, Verdict};
 use skyload::scenario::ScenarioId;
@@ -46,6 +46,31 @@ fn scenarios_of_a_plan_have_shapes_of_their_own() -> anyhow::Result<()> {
     let segments = |id| anyhow::Ok(scenario(&report, id)?.segments.len());
     assert_eq!(segments(ScenarioId::ApiValidate)?, 2, "a row for each stage");
     assert_eq!(segments(ScenarioId::ApiApiStatus)?, 2, "two synchronized iterations");
+    Ok(())
+}
+
+#[rstest]
+#[case::a_rate(&["--rate", "2/s"], false)]
+#[case::a_closed_loop(&["-n", "2", "--ramp", "100ms"], true)]
+fn a_ramp_is_announced_if_it_spreads_starts(
+    #[case] flags: &[&str],
+    #[case] is_announced: bool,
+) -> anyhow::Result<()> {
+    let site = Site::with(&Settings {
+        more: r#"
+            [plans.spread]
+            infra = "none"
+            ramp = "100ms"
+            baseline = "1s"
+            cooldown = "1s"
+        "#,
+        ..Settings::default()
+    })?;
+    let load = ["--plan", "spread", "--api", "validate", "--for", "1s"];
+    let run = site.load(load.iter().chain(flags)).run()?;
+    run.expect(&site, Verdict::Pass)?;
+    let ramp = predicate::str::contains("Ramp: starts of users spread over 100ms");
+    run.assert().stderr(predicate::function(|text: &str| ramp.eval(text) == is_announced));
     Ok(())
 }
 

@@ -43,7 +43,7 @@ fn a_server_with_running_requests_is_restarted_only_with_consent() -> anyhow::Re
         .assert()
         .code(2)
         .stdout("")
-        .stderr(predicate::str::contains("would abort 1 running request(s) on your server"))
+        .stderr(predicate::str::contains("would abort 1 running request on your server"))
         .stderr(predicate::str::contains("pass --yes to abort them"));
     assert_eq!(server.main().map(|main| main.pid), Some(pid), "the server was not restarted");
     site.assert_nothing_is_left();

@@ -201,8 +201,14 @@ fn finish_scraper(
     stopped: Option<StopReason>,
     context: &server::Context<'_>,
 ) {
-    // A run that was stopped early should end soon; dropping the scraper ends it.
-    let Some(scraper) = scraper.filter(|_| stopped.is_none()) else { return };
+    let Some(scraper) = scraper else { return };
+    // A run that was stopped early should end soon. A breach has ended the load as its time would.
+    if !matches!(stopped, None | Some(StopReason::Breach)) {
+        if let Err(error) = scraper.stop() {
+            context.progress.note(format!("The server's metrics are incomplete: {error:#}"));
+        }
+        return;
+    }
     let step = context.progress.step("Waiting for the server's metrics of the load (up to 45 s)");
     match scraper.finish(context.signals) {
         Ok(()) => step.done("done"),

@@ -20,8 +20,7 @@ use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::{RunDir, RunFacts, Version, write_json};
 use skyload::scenario::{Need, Scenario, ScenarioId, ScenarioKind};
-use skyload::units::in_minutes;
-use skyload::units::{ByteSize, as_gib};
+use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 use url::Url;
 
@@ -61,10 +60,11 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
         return Ok(());
     }
     progress.note(format!(
-        "This plan launches {about}{launches} cluster(s), jobs and services included, on {}, which costs \
+        "This plan launches {about}{}, jobs and services included, on {}, which costs \
          money. All names begin with `skyload-`. Resources are torn down and checked at the end; \
          if this machine crashes before, remove them in the cloud itself. Controllers that \
          SkyPilot launches for managed jobs and services stay until SkyPilot stops them.",
+        counted(launches, "cluster"),
         clouds.join(", ")
     ));
     if yes {
@@ -115,15 +115,11 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
         Some(_) => format!(", health probe at {}/s", plan.probe_rate),
         None => String::new(),
     };
-    let of = |count: u64, what: &str| match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    };
     let counts = [
-        Some(of(loads().count() as u64, "scenario")),
-        (users > 0).then(|| of(users, "user")),
+        Some(counted(loads().count(), "scenario")),
+        (users > 0).then(|| counted(users, "user")),
         // Of a load that lasts for a time, the server decides how many there are.
-        iterations.map(|iterations| of(iterations, "iteration")),
+        iterations.map(|iterations| counted(iterations, "iteration")),
     ];
     progress.note(format!(
         "Plan {}: {}{probe}{}",
@@ -220,7 +216,10 @@ fn announce_shapes(plan: &LoadPlan, progress: Progress) {
 /// Prints ramp, reduction and overload of the load.
 fn announce_timing(plan: &LoadPlan, progress: Progress) {
     let ramp = humantime::format_duration(plan.ramp);
-    if !plan.ramp.is_zero() {
+    let is_ramped = |planned: &PlannedScenario| {
+        planned.id.kind() != ScenarioKind::Probe && planned.shape.is_ramped()
+    };
+    if !plan.ramp.is_zero() && plan.scenarios.iter().any(is_ramped) {
         progress.note(format!("Ramp: starts of users spread over {ramp} (--ramp {ramp})"));
     }
     if let Some(fit) = plan.fit.filter(|fit| !fit.left_out.is_none()) {

@@ -3,6 +3,8 @@
 //! A failed scrape is recorded and never ends a run. The last snapshot must be newer than the load,
 //! and the server makes one at most every 30 s, so the end of the run waits for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -32,10 +34,12 @@ const LAST_WITHIN: Duration = Duration::from_secs(45);
 /// Number of failed scrapes in succession after which the last snapshot is not waited for.
 const MAX_FAILURES: u32 = 3;
 
-/// Running scraper. Without [`Self::finish`], the thread ends when this is dropped.
+/// Running scraper. The thread appends to the log until [`Self::finish`] or [`Self::stop`], which
+/// wait for its end; as a backstop it ends some time after this is dropped.
 pub(super) struct Scraper {
     orders: Sender<Order>,
     thread: JoinHandle<Result<()>>,
+    is_stopped: Arc<AtomicBool>,
 }
 
 /// Order to the thread.
@@ -58,6 +62,7 @@ impl Scraper {
         let client = MetricsClient::new(url, credentials)?;
         let (orders, received) = channel();
         let began = Instant::now();
+        let is_stopped = Arc::new(AtomicBool::new(false));
         let mut work = Work {
             client,
             log,
@@ -66,12 +71,14 @@ impl Scraper {
             last: None,
             failures: 0,
             awaited: None,
+            is_replaced: false,
+            is_stopped: Arc::clone(&is_stopped),
         };
         let thread = std::thread::Builder::new()
             .name("server-metrics".to_owned())
             .spawn(move || work.run(&received, interval, began))
             .context("starting the thread that reads the server's metrics")?;
-        Ok(Self { orders, thread })
+        Ok(Self { orders, thread, is_stopped })
     }
 
     /// Marks the end of the load.
@@ -83,12 +90,18 @@ impl Scraper {
     /// Waits for a snapshot from after the load, until Ctrl-C or a time limit. The error is one of
     /// the log, since failed scrapes are in it.
     pub(super) fn finish(self, signals: &Signals) -> Result<()> {
-        let Self { orders, thread } = self;
-        _ = orders.send(Order::Finish);
+        _ = self.orders.send(Order::Finish);
         _ = poll::during(LAST_WITHIN, POLL_INTERVAL, || {
-            anyhow::Ok((thread.is_finished() || signals.interrupted()).then_some(()))
+            anyhow::Ok((self.thread.is_finished() || signals.interrupted()).then_some(()))
         })?;
-        // The thread ends after its current scrape.
+        self.stop()
+    }
+
+    /// Ends the thread after its current scrape, whose time is limited. After that, nothing is
+    /// added to the log.
+    pub(super) fn stop(self) -> Result<()> {
+        let Self { orders, thread, is_stopped } = self;
+        is_stopped.store(true, Ordering::Relaxed);
         drop(orders);
         match thread.join() {
             Ok(result) => result,
@@ -109,6 +122,10 @@ struct Work {
     failures: u32,
     /// Snapshot after which a newer one completes the log; `None` before the end of the load.
     awaited: Option<Option<Taken>>,
+    /// Whether the server was replacing its snapshot at the last scrape: soon there is a new one.
+    is_replaced: bool,
+    /// Whether no further scrape is wanted.
+    is_stopped: Arc<AtomicBool>,
 }
 
 /// Snapshot in the log, by the time at which the server made it or else that of its response.
@@ -124,8 +141,10 @@ impl Work {
                 return Ok(());
             }
             let is_first = self.last.is_none() && began.elapsed() < FIRST_WITHIN;
-            let pause =
-                if is_first || is_finishing { SHORT_INTERVAL.min(interval) } else { interval };
+            // With a long interval, each scrape finds a snapshot that is being replaced. The new one
+            // is only read if the next scrape comes before it is too old as well.
+            let is_short = is_first || is_finishing || self.is_replaced;
+            let pause = if is_short { SHORT_INTERVAL.min(interval) } else { interval };
             match orders.recv_timeout(pause) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Order::LoadEnded) => {
@@ -149,8 +168,12 @@ impl Work {
     }
 
     fn scrape(&mut self) -> Result<()> {
+        if self.is_stopped.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let scraped = self.runtime.block_on(self.client.scrape(&self.clock));
         self.failures = if scraped.is_err() { self.failures.saturating_add(1) } else { 0 };
+        self.is_replaced = matches!(scraped, Ok(Scrape::Replaced));
         let line = match scraped {
             Ok(Scrape::Replaced) => return Ok(()),
             Ok(Scrape::Snapshot(snapshot)) => {
@@ -164,5 +187,88 @@ impl Work {
             Err(reason) => MetricsLine::Failed(FailedScrape { at: self.clock.now(), reason }),
         };
         Ok(self.log.write(&line)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// URL of a server that answers each scrape with the response of `respond`.
+    fn serve(mut respond: impl FnMut() -> String + Send + 'static) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let answer = |mut stream: TcpStream, response: String| {
+                _ = stream.read(&mut [0; 4096]);
+                _ = stream.write_all(response.as_bytes());
+            };
+            listener.incoming().flatten().for_each(|stream| answer(stream, respond()));
+        });
+        url.parse().unwrap()
+    }
+
+    fn response(status: &str, body: &str) -> String {
+        let length = body.len();
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    }
+
+    fn lines(run: &RunDir, kind: &str) -> usize {
+        let log = std::fs::read_to_string(run.server_metrics()).unwrap();
+        log.lines().filter(|line| line.contains(&format!("\"kind\":\"{kind}\""))).count()
+    }
+
+    fn scraper(run: &RunDir, url: &Url, interval: Duration) -> Scraper {
+        Scraper::begin(run, url, &Credentials::None, interval).unwrap()
+    }
+
+    /// Waits until the log has a number of lines of a kind.
+    fn wait_for(run: &RunDir, count: usize, kind: &str) {
+        let every = Duration::from_millis(20);
+        let found = poll::during(Duration::from_secs(20), every, || {
+            anyhow::Ok((lines(run, kind) >= count).then_some(()))
+        });
+        assert!(found.unwrap().is_some(), "{} of {count} lines: {kind}", lines(run, kind));
+    }
+
+    #[test]
+    fn a_stopped_scraper_adds_nothing_to_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create(&folder.path().join("20261124-080000-00bb")).unwrap();
+        let (asked, is_asked) = channel();
+        let url = serve(move || {
+            _ = asked.send(());
+            // The scrape is under way when the scraper is stopped.
+            std::thread::sleep(Duration::from_millis(300));
+            response("500 No", "")
+        });
+        let scraper = scraper(&run, &url, Duration::from_millis(1));
+        is_asked.recv().unwrap();
+        scraper.load_ended();
+        scraper.stop().unwrap();
+        assert_eq!(lines(&run, "failed"), 1, "the scrape that was under way");
+        assert!(is_asked.try_recv().is_err(), "no scrape after it");
+    }
+
+    #[test]
+    fn snapshots_are_read_although_each_is_too_old_after_the_interval() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create(&folder.path().join("20261124-080000-00bb")).unwrap();
+        let (mut made, mut last) = (1_u32, Instant::now());
+        let url = serve(move || {
+            // A scrape soon after another one gets the snapshot that the other one had made.
+            if last.elapsed() > Duration::from_millis(1_500) {
+                made += 1;
+            }
+            last = Instant::now();
+            let metric = "sky_apiserver_metrics_collector_last_success_timestamp_seconds";
+            response("200 OK", &format!("{metric}{{collector=\"MultiProcessCollector\"}} {made}\n"))
+        });
+        let scraper = scraper(&run, &url, Duration::from_secs(2));
+        wait_for(&run, 3, "snapshot");
+        scraper.stop().unwrap();
     }
 }

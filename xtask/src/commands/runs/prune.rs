@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use host::print;
 use host::workspace::Workspace;
 use skyload::record::is_run_link;
-use skyload::units::{ByteSize, as_mib};
+use skyload::units::{ByteSize, as_mib, counted};
 
 use super::{RunDirectory, RunState, RunSummary};
 use crate::flags::Prune;
@@ -56,7 +56,8 @@ pub(super) fn run(flags: &Prune, workspace: &Workspace, folder: &Path) -> Result
     }
     let verb = if flags.dry_run { "would be removed" } else { "removed" };
     print_line(format_args!(
-        "{count} run(s) {verb}, {:.1} MiB; {} kept",
+        "{} {verb}, {:.1} MiB; {} kept",
+        counted(count, "run"),
         as_mib(ByteSize(freed)),
         kept.len()
     ))?;

@@ -1,0 +1,127 @@
+//! Request that is derived from the plan of a run without a recorded request.
+
+use std::path::Path;
+
+use super::request::list;
+use super::{common_users, loaded};
+use crate::infrastructure::{Infrastructure, LocalInfra};
+use crate::plan::{
+    LoadPlan, MetricsSource, PlannedScenario, ServerMetrics, ServerTarget, SkySelection,
+};
+use crate::record::request::{LoadRequest, ServerVariable};
+use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::shape::{Model, Pause, StageList, Timed};
+
+/// Request that is resolved to a similar plan.
+pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
+    let scenarios = loaded(plan);
+    let is_isolated = matches!(plan.server, ServerTarget::Isolated { .. });
+    let clouds = match &plan.infrastructure {
+        Infrastructure::Clouds(names) => names.clone(),
+        Infrastructure::None | Infrastructure::Local(_) => Vec::new(),
+    };
+    let local = plan.infrastructure.locals().map(|infra| infra.argument().to_owned());
+    // The default needs no flag.
+    let infra = match plan.infrastructure == Infrastructure::local(LocalInfra::Loopback) {
+        true => Vec::new(),
+        false => clouds.iter().cloned().chain(local).collect(),
+    };
+    LoadRequest {
+        cli: list(ScenarioKind::Cli, &scenarios),
+        api: list(ScenarioKind::Api, &scenarios),
+        // An isolated server can only use a cloud with copied credentials.
+        copy_credentials: is_isolated && !clouds.is_empty(),
+        infra,
+        run_async: plan.run_async,
+        sky: sky(plan),
+        server: match &plan.server {
+            ServerTarget::Isolated { .. } => None,
+            ServerTarget::System => Some("system".to_owned()),
+            ServerTarget::Remote(url) => Some(url.to_string()),
+        },
+        metrics: plan.server_metrics.as_ref().is_some_and(ServerMetrics::is_isolated),
+        metrics_url: metrics_url(plan),
+        deploy: plan.server == ServerTarget::Isolated { deploy: true },
+        plan: (plan.name != "default").then(|| plan.name.clone()),
+        config: plan.config.clone(),
+        server_profile: plan.server_profile.clone(),
+        server_env: plan.server_env.iter().map(ServerVariable::to_arg).collect(),
+        upstream_figures: plan.upstream_figures,
+        keep_server: plan.keep_server,
+        seed: plan.draws().then(|| plan.seed.to_string()),
+        // Flags cannot express `abort`, so a threshold with it is from the file.
+        thresholds: plan
+            .thresholds
+            .iter()
+            .filter(|threshold| threshold.abort.is_none())
+            .map(ToString::to_string)
+            .collect(),
+        // For the rest, a plan does not tell whether it came from a flag or a file.
+        ..common_shape(plan, &scenarios)
+    }
+}
+
+/// Value of `--metrics-url` for a plan; `None` without one.
+fn metrics_url(plan: &LoadPlan) -> Option<String> {
+    match &plan.server_metrics.as_ref()?.source {
+        MetricsSource::Isolated => None,
+        MetricsSource::Url(url) => Some(url.to_string()),
+    }
+}
+
+/// Value of `--sky` for a plan; `None` if it is the default.
+fn sky(plan: &LoadPlan) -> Option<String> {
+    match &plan.sky {
+        sky if *sky == SkySelection::pinned() && plan.server != ServerTarget::System => None,
+        SkySelection::Version(version) => Some(version.clone()),
+        SkySelection::Nightly => Some("nightly".to_owned()),
+        // `sky` on PATH is the default for a local server.
+        SkySelection::Executable(path) if *path == Path::new("sky") => None,
+        SkySelection::Executable(path) => Some(path.to_string_lossy().into_owned()),
+    }
+}
+
+/// Flags of the shape that these scenarios share. None if their shapes differ: then the plan's
+/// settings are from a file, which the command names.
+fn common_shape(plan: &LoadPlan, ids: &[ScenarioId]) -> LoadRequest {
+    let planned = || plan.scenarios.iter().filter(|planned| ids.contains(&planned.id));
+    let text = |number: u32| number.to_string();
+    if planned().all(|one| one.shape.timed().is_none()) {
+        return LoadRequest {
+            users: common_users(plan, ids).map(text),
+            iterations: common(planned().filter_map(|one| one.shape.iterations())).map(text),
+            ..LoadRequest::default()
+        };
+    }
+    let Some(Some(timed)) = common(planned().map(typed)) else { return LoadRequest::default() };
+    let time = |time| Some(humantime::format_duration(time).to_string());
+    let (stages, pause, is_open) = match timed.model {
+        Model::Users { stages, pause } => (StageList::Users(stages), pause, false),
+        Model::Arrivals { stages } => (StageList::Rates(stages), Pause::default(), true),
+    };
+    let max_in_flight = common(planned().map(|one| one.users)).filter(|_| is_open);
+    LoadRequest {
+        stages: Some(stages.to_string()),
+        pause: (!pause.is_none()).then(|| pause.to_string()),
+        max_in_flight: max_in_flight.map(text),
+        warm_up: time(timed.warm_up).filter(|_| !timed.warm_up.is_zero()),
+        graceful_stop: time(timed.graceful_stop),
+        ..LoadRequest::default()
+    }
+}
+
+/// Load of a scenario that lasts for a time, with users as flags count them: per infra.
+fn typed(planned: &PlannedScenario) -> Option<Timed> {
+    let mut timed = planned.shape.timed()?.clone();
+    let infras = u32::try_from(planned.infras.len()).unwrap_or(u32::MAX).max(1);
+    if let Model::Users { stages, .. } = &mut timed.model {
+        stages.iter_mut().for_each(|stage| stage.level /= infras);
+    }
+    Some(timed)
+}
+
+/// Value that all have; `None` if they differ, or without any.
+fn common<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
