@@ -166,6 +166,8 @@ fn an_error_rate_of_a_stage_is_a_limit_of_its_own() {
     assert_eq!(Report::assemble(&run).verdict, Verdict::Pass);
     run.plan.thresholds = limits.iter().map(|text| text.parse().unwrap()).collect();
     assert_eq!(Report::assemble(&run).verdict, Verdict::ScenarioFailed);
+}
+
 /// Run with a warm-up, a stage with most iterations and a short end, each with two steps.
 fn with_stages() -> Evidence {
     let mut run = with_warm_up();
