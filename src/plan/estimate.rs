@@ -149,8 +149,20 @@ impl Estimate {
     }
 }
 
+impl PlannedScenario {
+    /// Estimate for the iterations of all users, rounded up.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and a cast saturates"
+    )]
+    pub fn expected_iterations(&self) -> u64 {
+        iterations_of(self).ceil() as u64
+    }
+}
+
 /// Estimate for the number of iterations of all users.
-pub(super) fn iterations_of(planned: &PlannedScenario) -> f64 {
+fn iterations_of(planned: &PlannedScenario) -> f64 {
     match &planned.shape {
         LoadShape::Burst { iterations } => f64::from(planned.users) * f64::from(*iterations),
         LoadShape::Timed(timed) => match timed.model {

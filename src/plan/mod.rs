@@ -7,6 +7,7 @@
 mod capacity;
 mod estimate;
 mod fit;
+mod planned;
 mod ramp;
 mod resolve;
 mod server_metrics;
@@ -22,8 +23,9 @@ use serde_json::Value;
 
 pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
-pub(crate) use resolve::MAX_USERS;
+pub use planned::{LeftOut, PlannedScenario};
 pub use resolve::UsageErrors;
+pub(crate) use resolve::{MAX_IN_FLIGHT, MAX_USERS};
 pub use server_metrics::{MetricsSource, ServerMetrics};
 pub use speed::Speed;
 
@@ -153,58 +155,6 @@ impl Document for LoadPlan {
         let content = if version <= v3::VERSION { v3::plan(content) } else { content };
         v4::plan(content)
     }
-}
-
-/// A scenario of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PlannedScenario {
-    /// ID of the scenario.
-    pub id: ScenarioId,
-    /// Number of users: the largest one of a load in stages, and the most iterations at a time of
-    /// an arrival rate.
-    pub users: u32,
-    /// Load over time.
-    pub shape: LoadShape,
-    /// Maximum number of concurrently active users: all, unless the executors that they start
-    /// exceed the machine's memory.
-    pub concurrency: u32,
-    /// Infras of the scenario, as values of SkyPilot's `--infra`; its users alternate between them.
-    /// Empty for a scenario that runs without an infra.
-    #[serde(default)]
-    pub infras: Vec<String>,
-}
-
-impl PlannedScenario {
-    /// Estimate for the iterations of all users, rounded up.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "not negative, and a cast saturates"
-    )]
-    pub fn expected_iterations(&self) -> u64 {
-        estimate::iterations_of(self).ceil() as u64
-    }
-
-    /// Iterations of all users; `None` if their number depends on how long they take.
-    pub fn iterations(&self) -> Option<u64> {
-        match &self.shape {
-            LoadShape::Burst { iterations } => {
-                Some(u64::from(*iterations).saturating_mul(self.users.into()))
-            }
-            LoadShape::Timed(timed) => timed.arrivals(),
-        }
-    }
-}
-
-/// Scenario that the plan leaves out although a list of scenarios includes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LeftOut {
-    /// ID of the scenario.
-    pub id: ScenarioId,
-    /// Requirement that no infra of the run meets, as a phrase after "needs".
-    pub needs: String,
 }
 
 /// Limits beyond which measurements are not valid.

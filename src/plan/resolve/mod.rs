@@ -45,6 +45,7 @@ use crate::scenario::{Scenario, ScenarioId};
 use assignment::{Assigned, assign};
 use infrastructure::Choice;
 use scenarios::Selection;
+pub(crate) use shape::MAX_IN_FLIGHT;
 use shape::Shapes;
 pub(crate) use size::MAX_USERS;
 use size::Size;

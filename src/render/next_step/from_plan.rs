@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::request::list;
 use super::{common_users, loaded};
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::plan::{
-    LoadPlan, MetricsSource, PlannedScenario, ServerMetrics, ServerTarget, SkySelection,
+    LoadPlan, MAX_IN_FLIGHT, MetricsSource, PlannedScenario, ServerMetrics, ServerTarget,
+    SkySelection,
 };
 use crate::record::request::{LoadRequest, ServerVariable};
 use crate::scenario::{ScenarioId, ScenarioKind};
@@ -61,6 +61,17 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
     }
 }
 
+/// Values for the flag that selects scenarios of `kind`.
+pub(super) fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
+    let chosen: Vec<String> =
+        scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name().to_owned()).collect();
+    match chosen.len() {
+        0 => chosen,
+        all if all == ScenarioId::of_kind(kind).count() => vec!["all".to_owned()],
+        _ => chosen,
+    }
+}
+
 /// Value of `--metrics-url` for a plan; `None` without one.
 fn metrics_url(plan: &LoadPlan) -> Option<String> {
     match &plan.server_metrics.as_ref()?.source {
@@ -99,7 +110,9 @@ fn common_shape(plan: &LoadPlan, ids: &[ScenarioId]) -> LoadRequest {
         Model::Users { stages, pause } => (StageList::Users(stages), pause, false),
         Model::Arrivals { stages } => (StageList::Rates(stages), Pause::default(), true),
     };
-    let max_in_flight = common(planned().map(|one| one.users)).filter(|_| is_open);
+    // The default takes the memory that is left; a number is what a scenario wants.
+    let max_in_flight =
+        common(planned().map(|one| one.users)).filter(|most| is_open && *most != MAX_IN_FLIGHT);
     LoadRequest {
         stages: Some(stages.to_string()),
         pause: (!pause.is_none()).then(|| pause.to_string()),

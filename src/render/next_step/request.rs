@@ -1,7 +1,7 @@
 //! Request of a run, as the base of the next command: the recorded one, or one that is derived
 //! from the plan for a run without a recorded request.
 
-use super::from_plan::of_plan;
+use super::from_plan::{list, of_plan};
 use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
@@ -107,15 +107,4 @@ fn is_about_any(threshold: &str, scenarios: &[ScenarioId]) -> bool {
 
 fn can_be_async(id: ScenarioId) -> bool {
     matches!(&Scenario::of(id).work, Work::Cli(command) if command.can_be_async)
-}
-
-/// Values for the flag that selects scenarios of `kind`.
-pub(super) fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
-    let chosen: Vec<String> =
-        scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name().to_owned()).collect();
-    match chosen.len() {
-        0 => chosen,
-        all if all == ScenarioId::of_kind(kind).count() => vec!["all".to_owned()],
-        _ => chosen,
-    }
 }

@@ -151,9 +151,9 @@ pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
 /// Column with medians of iterations.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Median {
-    /// Of the synchronized iteration with this start.
+    /// Median of the synchronized iteration with this start.
     Of(Start),
-    /// Of all iterations but a warm-up's.
+    /// Median of all iterations but a warm-up's.
     Whole,
 }
 

@@ -12,20 +12,22 @@ use skyload::config::Config;
 use skyload::fact::Fact;
 use skyload::ids::{ProcessIdentity, RunId};
 use skyload::limits::MachineLimits;
-use skyload::plan::{LoadPlan, Machine, UsageErrors};
+use skyload::plan::{LoadPlan, Machine, PlannedScenario, UsageErrors};
 use skyload::record::environment::{
     ClientSettings, Environment, Inherited, MachineFacts, ServerEnvironment, ServerUnderTest,
     SkyUnderTest, WorkerConstants,
 };
 use skyload::record::events::{Event, LoggedEvent};
-use skyload::record::outcome::{Ended, LoadGeneratorOverhead, ScenarioOutcome, SegmentOutcome};
+use skyload::record::outcome::{
+    Ended, LoadGeneratorOverhead, ScenarioOutcome, SegmentKind, SegmentOutcome,
+};
 use skyload::record::profile::{
     ClassSample, ClassSnapshot, Ending, Phase, ProcessRecord, ProcessTable, ProfileHeader,
     ProfileLine, ProfilerLevel, ProfilerOverhead, Sample, Snapshot, SystemSample,
 };
 use skyload::record::request::LoadRequest;
 use skyload::record::{RunFacts, Version};
-use skyload::scenario::ScenarioId;
+use skyload::shape::Timed;
 use skyload::units::{ByteSize, gib};
 
 pub(crate) const LOAD_BEGAN: u64 = 2_000;
@@ -47,7 +49,7 @@ pub(crate) fn good_run(request: &LoadRequest) -> Evidence {
 /// Evidence of a run without any problem, of a plan of `config`.
 pub(crate) fn good_run_of(config: &Config, request: &LoadRequest) -> Evidence {
     let plan = plan(config, request).expect("the test's data is valid");
-    let outcomes = plan.scenarios.iter().map(|s| (s.id, outcome(s.id, u64::from(s.users))));
+    let outcomes = plan.scenarios.iter().map(|planned| (planned.id, outcome(planned)));
     Evidence {
         run: RunId::of_directory(Path::new(NAME)),
         name: NAME.to_owned(),
@@ -272,7 +274,9 @@ fn processes() -> ProcessTable {
     }
 }
 
-fn outcome(scenario: ScenarioId, users: u64) -> ScenarioOutcome {
+/// Outcome of a scenario whose users ran one iteration each, in each stage if there are stages.
+fn outcome(planned: &PlannedScenario) -> ScenarioOutcome {
+    let users = u64::from(planned.users);
     let mut segment = SegmentOutcome::begin(at(LOAD_BEGAN), users);
     segment.ended = at(LOAD_ENDED);
     segment.succeeded = users;
@@ -280,11 +284,17 @@ fn outcome(scenario: ScenarioId, users: u64) -> ScenarioOutcome {
         segment.iteration_duration.record(Duration::from_secs(iteration));
         segment.send_lateness.record(Duration::from_millis(1));
     }
+    let stages = planned.shape.timed().map(Timed::loaded_stages);
+    let of_stage = |(number, text)| {
+        let kind = SegmentKind::Stage { number, text };
+        SegmentOutcome { kind, ..segment.clone() }
+    };
+    let segments = stages.map(|stages| stages.into_iter().map(of_stage).collect());
     ScenarioOutcome {
         version: Version,
-        scenario,
+        scenario: planned.id,
         process: Some(process(9)),
-        segments: vec![segment],
+        segments: segments.unwrap_or_else(|| vec![segment.clone()]),
         ended: Ended::Finished,
         cost: LoadGeneratorOverhead::default(),
     }

@@ -134,7 +134,7 @@ fn the_next_command_is_no_usage_error(
         "--api status --stages '50 in 2m, 50 for 5m, 0 in 1m' --pause 1s",
         "--api status --stages '1 for 5m'",
         "--api status --stages '9000 for 5m'",
-        "--api status --stages '20/s in 1m, 20/s for 5m' --threshold 'api:status stage 2 p95 < 9s'",
+        "--api status --stages '20/s in 1m, 20/s for 5m' --threshold 'api:status stage 2 p95 < 1h'",
         "--api status validate -n 4 --for 1m --ramp 20s",
         "--api status -n 4",
         "--plan rates",

@@ -22,7 +22,7 @@ use stack::Stack;
 const GRACEFUL_STOP: Duration = Duration::from_secs(30);
 
 /// Most iterations of an arrival rate at a time, by default; fewer where memory carries fewer.
-pub(super) const MAX_IN_FLIGHT: u32 = 500;
+pub(crate) const MAX_IN_FLIGHT: u32 = 500;
 
 /// Most arrivals of a load: more is most likely a typing error.
 const MAX_ARRIVALS: f64 = 1e8;
