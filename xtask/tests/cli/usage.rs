@@ -80,6 +80,10 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
     &["--api", "status", "-n", "3", "--rate", "2/s", "--for", "1m", "--graceful-stop", "x"],
     &["--rate with -n: an arrival rate has no users", "--graceful-stop: expected a time"],
 )]
+#[case::dropped_iterations_of_a_burst(
+    &["--api", "status", "--threshold", "api:status dropped < 10"],
+    &["--threshold `api:status dropped < 10`: api:status has no arrival rate"],
+)]
 #[case::stages_that_are_none(
     &["--api", "status", "--stages", "50 in 2m, 20/s for 1m"],
     &["--stages: expected stages of users or of a rate, not mixed, got `50 in 2m, 20/s for 1m`"],

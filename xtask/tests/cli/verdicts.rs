@@ -101,11 +101,6 @@ fn an_exceeded_latency_threshold_fails_its_scenario() -> anyhow::Result<()> {
     Verdict::ScenarioFailed,
     &["FAIL .*case_1_api_status_step_status_get_min", "PASS .*case_2_api_status_max"],
 )]
-#[case::not_measured(
-    &["api:status dropped < 10"],
-    Verdict::Pass,
-    &["PASS .*case_1_api_status_dropped"],
-)]
 fn a_threshold_of_a_flag_is_judged_shown_and_a_case_of_the_gate(
     #[case] thresholds: &[&str],
     #[case] verdict: Verdict,
