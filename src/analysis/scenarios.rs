@@ -262,6 +262,11 @@ impl ScenarioReport {
         total(self.segments.iter().map(|segment| segment.expected_errors))
     }
 
+    /// Whether iterations started at a rate.
+    pub fn has_arrival_rate(&self) -> bool {
+        self.segments.iter().any(|segment| segment.dropped.is_some())
+    }
+
     /// Number of arrivals without a start, over all segments.
     pub fn dropped(&self) -> u64 {
         total(self.segments.iter().filter_map(|segment| segment.dropped))

@@ -128,7 +128,11 @@ pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
     for scenario in scenarios() {
         let mut row = vec![
             Cell::plain(scenario.id),
-            Cell::plain(scenario.users),
+            // An arrival rate has no users, only a most of iterations at a time.
+            match scenario.has_arrival_rate() {
+                true => Cell::Unknown,
+                false => Cell::plain(scenario.users),
+            },
             Cell::plain(scenario.completed()),
         ];
         row.extend(has_expected.then(|| match scenario.unjudged() {

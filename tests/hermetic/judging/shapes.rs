@@ -242,3 +242,12 @@ fn bursts_beside_stages_keep_their_cold_median() {
     assert_eq!(words(&text, "  api:status ")[4..7], ["2.00", "2.00", "7.00"]);
     assert_eq!(words(&text, "  api:validate ")[4..7], ["2.00", "-", "2.00"]);
 }
+
+#[test]
+fn an_arrival_rate_has_no_users() {
+    let mut run = good_run(&four_users());
+    let rate = SegmentOutcome { dropped: Some(0), ..segment(stage("20/s for 5s"), 100, 100) };
+    run.outcomes.get_mut(&ApiStatus).unwrap().segments = vec![rate];
+    let text = in_text(&Report::assemble(&run), Detail::Compact);
+    assert_eq!(words(&text, "  api:status ")[..3], ["api:status", "-", "100"]);
+}
