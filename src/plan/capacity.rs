@@ -161,7 +161,6 @@ pub(super) fn fit(
             most.concurrency -= 1;
         }
     }
-    // With one user each, the peak may still be too high.
     let left = usable.as_u64().saturating_sub(peak(scenarios));
     let takers = scenarios.iter().filter(|scenario| takes_rest(scenario)).count();
     let share = left / u64::try_from(takers.max(1)).unwrap_or(u64::MAX);
@@ -170,6 +169,7 @@ pub(super) fn fit(
         let most = u32::try_from(more.saturating_add(1)).unwrap_or(u32::MAX);
         scenario.concurrency = scenario.users.min(most);
     }
+    // With one user each, the peak may still be too high.
     let planned = peak(scenarios);
     // What takes the rest wants no more than that.
     let wanted = if takers > 0 { wanted.max(planned) } else { wanted };

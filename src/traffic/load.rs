@@ -56,7 +56,7 @@ async fn burst(
     let offsets = context.plan.start_offsets(context.planned.id, number);
     let users = offsets.into_iter().map(|at| UserPlan::Once { number, at }).collect();
     let segments = Segments::single(u64::from(context.planned.users));
-    let driver = closed(context, users, Pause::default(), segments.clone());
+    let driver = closed(context, users, Pause::default());
     with_work(
         context,
         Load { driver, segments, interrupt_after: None, watch, measures_lag: false },
@@ -78,7 +78,7 @@ async fn for_a_time(
             let offsets = offsets(context);
             let last = offsets.iter().max().copied().unwrap_or_default();
             let users = windows(context, &Windows::of(stages), &offsets);
-            let driver = closed(context, users, *pause, segments.clone());
+            let driver = closed(context, users, *pause);
             let interrupt_after = Some(timed.longest() + last);
             let load = Load { driver, segments, interrupt_after, watch, measures_lag: true };
             with_work(context, load, end).await
@@ -88,7 +88,6 @@ async fn for_a_time(
                 arrivals: Arrivals::of(stages),
                 max_in_flight: context.planned.concurrency,
                 until: std::future::pending(),
-                segments: segments.clone(),
             };
             let interrupt_after = Some(timed.longest());
             let load = Load { driver, segments, interrupt_after, watch, measures_lag: false };
@@ -117,16 +116,11 @@ fn windows(context: &ScenarioContext, windows: &Windows, offsets: &[Duration]) -
     (0..context.planned.users).map(plan_of).collect()
 }
 
-fn closed(
-    context: &ScenarioContext,
-    users: Vec<UserPlan>,
-    pause: Pause,
-    segments: Segments,
-) -> ClosedLoad {
+fn closed(context: &ScenarioContext, users: Vec<UserPlan>, pause: Pause) -> ClosedLoad {
     let concurrency = context.planned.concurrency;
     // Scenarios draw from sequences of their own.
     let seed = context.plan.seed.wrapping_add((context.planned.id as u64) << 16);
-    ClosedLoad { users, concurrency, pause, seed, segments }
+    ClosedLoad { users, concurrency, pause, seed }
 }
 
 /// Runs a load whose iterations do the scenario's work.

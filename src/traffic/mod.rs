@@ -158,8 +158,8 @@ impl ScenarioContext {
 }
 
 impl ScenarioContext {
-    /// Id of a SkyPilot user that no other process of the run has: the CLI scenarios, of which
-    /// there are fewer than eight, have 8,192 ids each before they repeat.
+    /// Id of a SkyPilot user for one process. Each of the eight CLI scenarios has 8,192 ids of its
+    /// own before they repeat.
     fn next_user_id(&self) -> String {
         let number = self.users.get();
         self.users.set(number.wrapping_add(1));

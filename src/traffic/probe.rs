@@ -45,7 +45,6 @@ pub(super) async fn run(
                     tokio::time::sleep(CHECK_INTERVAL).await;
                 }
             },
-            segments: Segments::single(0),
         },
         segments: Segments::single(0),
         interrupt_after: None,

@@ -36,17 +36,16 @@ pub(in crate::traffic) struct ClosedLoad {
     pub(in crate::traffic) pause: Pause,
     /// Seed of the pauses.
     pub(in crate::traffic) seed: u64,
-    pub(in crate::traffic) segments: Segments,
 }
 
 impl Driver for ClosedLoad {
     fn spawn<T: 'static, F: Future<Output = T> + 'static>(
         self,
         start: Instant,
+        segments: Rc<Segments>,
         reporter: Reporter<T>,
         iteration: Rc<dyn Fn(IterationId) -> F>,
     ) {
-        let segments = Rc::new(self.segments);
         // Tokio's semaphores are fair: users get slots in the order in which they queue.
         let slots = Rc::new(Semaphore::new(self.concurrency as usize));
         let has_slot_for_all = self.concurrency as usize >= self.users.len();

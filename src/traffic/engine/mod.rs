@@ -121,6 +121,7 @@ pub(super) trait Driver {
     fn spawn<T: 'static, F: Future<Output = T> + 'static>(
         self,
         start: Instant,
+        segments: Rc<Segments>,
         reporter: Reporter<T>,
         iteration: Rc<dyn Fn(IterationId) -> F>,
     );
@@ -158,10 +159,10 @@ impl<D: Driver> Load<D> {
         // Dropped at the end, and all tasks with it that still run.
         let local = LocalSet::new();
         let load = async {
-            self.driver.spawn(start, reporter, Rc::new(iteration));
+            self.driver.spawn(start, Rc::new(self.segments), reporter, Rc::new(iteration));
             collector.collect(receiver, end, interrupt).await
         };
         let (outcomes, ended) = local.run_until(load).await;
-        (self.segments.finish(outcomes), ended)
+        (Segments::finish(outcomes), ended)
     }
 }

@@ -19,7 +19,6 @@ pub(in crate::traffic) struct OpenLoad<A, U> {
     pub(in crate::traffic) max_in_flight: u32,
     /// End of the arrivals before their last one.
     pub(in crate::traffic) until: U,
-    pub(in crate::traffic) segments: Segments,
 }
 
 impl<A, U> Driver for OpenLoad<A, U>
@@ -30,10 +29,11 @@ where
     fn spawn<T: 'static, F: Future<Output = T> + 'static>(
         self,
         start: Instant,
+        segments: Rc<Segments>,
         reporter: Reporter<T>,
         iteration: Rc<dyn Fn(IterationId) -> F>,
     ) {
-        let Self { arrivals, max_in_flight, until, segments } = self;
+        let Self { arrivals, max_in_flight, until } = self;
         let pace = async move {
             let free = FreeSlots::new(max_in_flight);
             for (number, offset) in (0..).zip(arrivals) {

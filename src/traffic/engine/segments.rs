@@ -72,8 +72,7 @@ impl Segments {
     }
 
     /// Outcomes at the end: those of segments that have begun.
-    pub(super) fn finish(&self, outcomes: Vec<SegmentOutcome>) -> Vec<SegmentOutcome> {
-        let mut outcomes = outcomes;
+    pub(super) fn finish(mut outcomes: Vec<SegmentOutcome>) -> Vec<SegmentOutcome> {
         let began = outcomes.iter().rposition(|segment| segment.scheduled > 0).unwrap_or(0);
         outcomes.truncate(began + 1);
         outcomes
