@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::nodes::node_work;
 use super::{LoadPlan, PlannedScenario, Speed};
-use crate::infrastructure::LocalInfra;
 use crate::record::Estimate;
 use crate::scenario::{Cost, Group, Need, Scenario, ScenarioId, ScenarioKind};
 use crate::shape::{LoadShape, Model};
@@ -84,7 +84,7 @@ impl Estimate {
             let iterations = iterations_of(planned);
             let load =
                 loads.entry(planned.id.group().filter(|_| groups_are_sequential)).or_default();
-            let on_nodes = mean(planned.infras.iter().map(|infra| node_work(infra, is_local)));
+            let on_nodes = if is_local { node_work(&planned.infras) } else { 0.0 };
             let cost = total(scenario.cost, on_nodes);
             match &planned.shape {
                 // The health probe runs for as long as the load and does not extend it.
@@ -111,7 +111,8 @@ impl Estimate {
         for (shared, infra) in plan.shared_resources() {
             // CPU-seconds of a service in addition to those of launching its replica.
             let service = if shared == Need::Service { 12.0 } else { 0.0 };
-            let launch = total(Cost::of_launch(0.0), node_work(infra, is_local));
+            let on_nodes = if is_local { node_work(&[infra]) } else { 0.0 };
+            let launch = total(Cost::of_launch(0.0), on_nodes);
             set_up.add(1.0, launch + service, 25.0 + 2.0 * service);
             tear_down.add(1.0, TEARDOWN_CPU, 15.0);
         }
@@ -172,23 +173,6 @@ fn iterations_of(planned: &PlannedScenario) -> f64 {
             }
         },
     }
-}
-
-/// Work on the nodes of an infra as a multiple of the scenario table's, which is that of the
-/// loopback Slurm cluster; 0 for nodes on other machines.
-fn node_work(infra: &str, is_local: bool) -> f64 {
-    match LocalInfra::with_infra(infra).filter(|_| is_local) {
-        Some(LocalInfra::Loopback) => 1.0,
-        // A node starts Ray, too.
-        Some(LocalInfra::EmulatedAws) => 2.0,
-        Some(LocalInfra::EmulatedKubernetes) | None => 0.0,
-    }
-}
-
-/// Mean of the values; 0 of none.
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
-    values.sum::<f64>() / f64::from(count.max(1))
 }
 
 /// Default settle timeout: three times the estimate for the server's start, since the machine

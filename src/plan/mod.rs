@@ -7,6 +7,7 @@
 mod capacity;
 mod estimate;
 mod fit;
+mod nodes;
 mod planned;
 mod ramp;
 mod resolve;
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 pub use capacity::{Capacity, Machine};
 pub use fit::{Fit, Reduction};
+use nodes::NodeCpu;
 pub use planned::{LeftOut, PlannedScenario};
 pub use resolve::UsageErrors;
 pub(crate) use resolve::{MAX_IN_FLIGHT, MAX_USERS};
@@ -256,8 +258,8 @@ impl LoadPlan {
     }
 
     /// Whether the nodes of the plan's infra compete with the server for CPU.
-    fn nodes(&self) -> ramp::NodeCpu {
-        ramp::NodeCpu::of(self.infrastructure.is_local(), self.speed)
+    fn nodes(&self) -> NodeCpu {
+        NodeCpu::of(&self.infrastructure, self.speed)
     }
 
     /// Scenarios that run in an iteration, counted from 0: those of `group` if groups run

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::nodes::{NodeCpu, node_work};
 use super::{PlannedScenario, Speed};
 use crate::scenario::{Cost, Need, Scenario, ScenarioId, ScenarioKind};
 
@@ -25,33 +26,6 @@ const SHARE: f64 = 0.85;
 /// (Measured with all scenarios on 2 CPUs, work estimated from the scenario table's costs: 21 s
 /// passed, 35 s passed once and failed once, 43 s and more failed.)
 const BURST_LIMIT: Duration = Duration::from_secs(20);
-
-/// Whether the work of cluster nodes competes with the server for CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NodeCpu {
-    /// Nodes on other machines, or with enough CPU left at idle priority.
-    Separate,
-    /// Loopback nodes on a busy or single-CPU machine: their work counts in the ramp, too.
-    Competing,
-}
-
-impl NodeCpu {
-    /// Competition of a load's nodes on a machine of `speed`.
-    pub(super) fn of(on_loopback: bool, speed: Option<Speed>) -> Self {
-        match speed {
-            Some(speed) if on_loopback && !speed.leaves_cpu_for_nodes() => Self::Competing,
-            Some(_) | None => Self::Separate,
-        }
-    }
-
-    /// Work of one start on the CPUs of server and load generator, in CPU-seconds.
-    const fn cost_of_start(self, cost: &Cost) -> f64 {
-        match self {
-            Self::Separate => cost.server + cost.client,
-            Self::Competing => cost.server + cost.client + cost.nodes,
-        }
-    }
-}
 
 /// Start of one user.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,7 +107,8 @@ fn work(scenarios: &[PlannedScenario], nodes: NodeCpu, speed: Speed) -> Duration
 /// Elapsed time that a machine of `speed` needs for one launch, at most 60 s.
 pub(super) fn launch_interval(nodes: NodeCpu, speed: Speed) -> Duration {
     const MAX: Duration = Duration::from_secs(60);
-    let seconds = speed.time_of(nodes.cost_of_start(&Cost::of_launch(0.0)));
+    let cost = Cost::of_launch(0.0);
+    let seconds = speed.time_of(cost.server + nodes.share() * cost.nodes);
     Duration::try_from_secs_f64(seconds).unwrap_or(MAX).min(MAX)
 }
 
@@ -151,12 +126,18 @@ fn order(scenarios: &[PlannedScenario], nodes: NodeCpu) -> Vec<Start> {
         // Other shapes begin at times of their own.
         .filter(|planned| planned.shape.is_ramped())
         .flat_map(|planned| {
-            let cost = nodes.cost_of_start(&Scenario::of(planned.id).cost);
+            let cost = cost_of_start(planned, nodes);
             (0..planned.users).map(move |user| Start { scenario: planned.id, user, cost })
         })
         .collect();
     starts.sort_by_key(|start| (start.user, rank(start.scenario), start.scenario));
     starts
+}
+
+/// Work of one start on the CPUs of server and load generator, in CPU-seconds.
+fn cost_of_start(planned: &PlannedScenario, nodes: NodeCpu) -> f64 {
+    let cost = Scenario::of(planned.id).cost;
+    cost.server + cost.client + nodes.share() * node_work(&planned.infras) * cost.nodes
 }
 
 fn rank(id: ScenarioId) -> u8 {
@@ -179,7 +160,8 @@ mod tests {
 
     fn planned(id: ScenarioId, users: u32) -> PlannedScenario {
         let shape = LoadShape::Burst { iterations: 2 };
-        PlannedScenario { id, users, shape, concurrency: users, infras: Vec::new() }
+        let infras = vec!["slurm/loop".to_owned()];
+        PlannedScenario { id, users, shape, concurrency: users, infras }
     }
 
     fn speed(import: f64, cpus: usize) -> Speed {
@@ -241,15 +223,22 @@ mod tests {
     #[test]
     fn nodes_that_take_cpu_from_the_server_make_a_ramp_longer() {
         let all = [planned(ScenarioId::CliLaunch, 4)];
-        let (one, two) = (speed(2.0, 1), speed(2.0, 2));
-        assert_eq!(NodeCpu::of(true, Some(two)), NodeCpu::Separate);
-        assert_eq!(NodeCpu::of(false, Some(one)), NodeCpu::Separate, "nodes on other machines");
-        let nodes = NodeCpu::of(true, Some(one));
-        assert_eq!(nodes, NodeCpu::Competing);
+        let (one, nodes) = (speed(2.0, 1), NodeCpu::Competing);
         // 4 launches are 50 CPU-s of server and clients, and 108 of nodes.
         assert_eq!(choose(&all, NodeCpu::Separate, one), Duration::from_secs(60));
         assert_eq!(choose(&all, nodes, one), Duration::from_secs(210));
         assert!(launch_interval(nodes, one) > launch_interval(NodeCpu::Separate, one));
+    }
+
+    #[test]
+    fn starts_on_an_infra_whose_nodes_do_more_are_further_apart() {
+        let on = |infra: &str| {
+            let infras = vec![infra.to_owned()];
+            [PlannedScenario { infras, ..planned(ScenarioId::CliLaunch, 4) }]
+        };
+        let choose = |infra| choose(&on(infra), NodeCpu::Competing, speed(2.0, 2));
+        assert!(choose("aws/us-east-1") > choose("slurm/loop"));
+        assert!(choose("slurm/loop") > choose("aws/eu-west-1"), "a real cloud's are elsewhere");
     }
 
     #[test]

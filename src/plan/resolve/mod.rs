@@ -32,6 +32,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::capacity::{LocalParts, Machine};
+use super::nodes::NodeCpu;
 use super::server_metrics::ServerMetrics;
 use super::{
     LeftOut, LoadPlan, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate, fit, ramp,
@@ -196,7 +197,7 @@ impl Resolver<'_> {
         let ramp = match (basis.timing.ramp, speed) {
             (RampSetting::Over(time), _) => time,
             (RampSetting::Auto, Some(speed)) if local.server => {
-                let nodes = ramp::NodeCpu::of(local.infrastructure.is_local(), Some(speed));
+                let nodes = NodeCpu::of(local.infrastructure, Some(speed));
                 ramp::choose(&scenarios, nodes, speed)
             }
             // The speed is unknown, or the server has other CPUs than those that were timed.
