@@ -26,6 +26,7 @@ pub use threshold_setting::ScenarioThresholds;
 pub use timing_setting::{FitSetting, RampSetting};
 
 use crate::record::profile::LevelChoice;
+use crate::scenario::Mix;
 use crate::shape::{Pause, Rate, StageList};
 use crate::units;
 
@@ -64,6 +65,8 @@ pub struct PlanSettings {
     pub cli: String,
     /// API scenarios: names, `all` or `none`.
     pub api: String,
+    /// Operations of one more scenario, `api:mix`, by the names of API scenarios.
+    pub mix: Option<Mix>,
     /// Infras to launch on, as `-c`; by default loopback for an isolated server, otherwise none.
     pub infra: Option<String>,
     /// Rule by which scenarios are assigned to several infras. Not used for scenarios that flags
@@ -131,6 +134,7 @@ impl Default for PlanSettings {
             infra_users: 1,
             cli: "all".to_owned(),
             api: "all".to_owned(),
+            mix: None,
             infra: None,
             infra_assignment: InfraAssignment::All,
             iterations: 2,

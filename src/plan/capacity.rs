@@ -14,7 +14,7 @@ use super::{PlannedScenario, Speed, shared_resources};
 use crate::infrastructure::{Infrastructure, KubernetesSize, LocalInfra};
 use crate::limits::{AvailableMemory, MachineLimits};
 use crate::record::request::ServerVariable;
-use crate::scenario::{Need, Scenario, ScenarioKind};
+use crate::scenario::{Need, ScenarioKind};
 use crate::units::{ByteSize, total};
 
 /// PSS of an idle server: main process, queue, executors of its daemons, and controllers in
@@ -246,17 +246,14 @@ fn base_memory(scenarios: &[PlannedScenario], local: LocalParts<'_>) -> u64 {
 }
 
 fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
-    let scenario = Scenario::of(planned.id);
     let on_server = match local.server {
-        true => local.executor() * u64::from(scenario.concurrent_processes),
+        true => local.executor() * u64::from(planned.concurrent_processes()),
         false => 0,
     };
-    let on_nodes = match scenario.needs {
+    let on_nodes = match planned.needs().contains(&Need::Infrastructure) {
         // Users alternate between infras, so the largest clusters may be those of all users.
-        Need::Infrastructure => {
-            planned.infras.iter().map(|infra| local.cluster(infra)).max().unwrap_or(0)
-        }
-        _ => 0,
+        true => planned.infras.iter().map(|infra| local.cluster(infra)).max().unwrap_or(0),
+        false => 0,
     };
     // Users of API scenarios share the scenario's process; each CLI user runs a `sky` process.
     let client = match planned.id.kind() {
@@ -284,7 +281,7 @@ mod tests {
 
     fn users(id: ScenarioId, users: u32) -> PlannedScenario {
         let shape = LoadShape::Burst { iterations: 2 };
-        PlannedScenario { id, users, shape, concurrency: users, infras: Vec::new() }
+        PlannedScenario { id, users, shape, concurrency: users, infras: Vec::new(), mix: None }
     }
 
     #[test]

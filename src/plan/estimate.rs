@@ -80,32 +80,29 @@ impl Estimate {
         let groups_are_sequential = !plan.groups().is_empty();
         let mut loads: BTreeMap<Option<Group>, Phase> = BTreeMap::new();
         for planned in &plan.scenarios {
-            let scenario = Scenario::of(planned.id);
             let iterations = iterations_of(planned);
             let load =
                 loads.entry(planned.id.group().filter(|_| groups_are_sequential)).or_default();
             let on_nodes = if is_local { node_work(&planned.infras) } else { 0.0 };
-            let cost = total(scenario.cost, on_nodes);
+            let cost = total(planned.cost(), on_nodes);
             match &planned.shape {
                 // The health probe runs for as long as the load and does not extend it.
                 LoadShape::Burst { .. } if planned.id.kind() == ScenarioKind::Probe => {
                     load.add(iterations, cost, 0.0);
                 }
                 LoadShape::Burst { iterations: count } => {
-                    let critical_path = f64::from(*count) * critical_path_of(planned.id);
+                    let critical_path = f64::from(*count) * critical_path_of(planned);
                     load.add(iterations, cost, critical_path);
                 }
                 // Takes its time, however much of its work is done in it.
                 LoadShape::Timed(timed) => {
-                    let down = if scenario.leaves_cluster() { TEARDOWN_CPU } else { 0.0 };
+                    let down = planned.share_leaving_clusters() * TEARDOWN_CPU;
                     load.add_timed(iterations * (cost + down), timed.total());
                 }
             }
-            // Each iteration of these scenarios launches a cluster, which the teardown removes if
-            // the iteration does not.
-            let takes_down = planned.shape.timed().is_some() && scenario.leaves_cluster();
-            if scenario.needs == Need::Infrastructure && !takes_down {
-                tear_down.add(iterations, TEARDOWN_CPU, 15.0);
+            let left = iterations * share_left_for_teardown(planned);
+            if left > 0.0 {
+                tear_down.add(left, TEARDOWN_CPU, 15.0);
             }
         }
         for (shared, infra) in plan.shared_resources() {
@@ -169,10 +166,21 @@ fn iterations_of(planned: &PlannedScenario) -> f64 {
         LoadShape::Timed(timed) => match timed.model {
             Model::Arrivals { .. } => timed.area(),
             Model::Users { pause, .. } => {
-                timed.area() / (critical_path_of(planned.id) + pause.longest().as_secs_f64())
+                timed.area() / (critical_path_of(planned) + pause.longest().as_secs_f64())
             }
         },
     }
+}
+
+/// Share of a scenario's iterations that launch a cluster which they do not take down.
+fn share_left_for_teardown(planned: &PlannedScenario) -> f64 {
+    let takes_down =
+        |scenario: &Scenario| planned.shape.timed().is_some() && scenario.leaves_cluster();
+    let left = planned
+        .parts()
+        .into_iter()
+        .filter(|(scenario, _)| scenario.needs == Need::Infrastructure && !takes_down(scenario));
+    left.map(|(_, share)| share).sum()
 }
 
 /// Default settle timeout: three times the estimate for the server's start, since the machine
@@ -189,13 +197,17 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 /// Critical path of an iteration, in seconds: the shortest time that it takes with any number of
-/// CPUs.
-fn critical_path_of(id: ScenarioId) -> f64 {
-    match Scenario::of(id).needs {
+/// CPUs; of a mix, the mean of its operations.
+fn critical_path_of(planned: &PlannedScenario) -> f64 {
+    planned.parts().into_iter().map(|(scenario, share)| share * critical_path(scenario)).sum()
+}
+
+fn critical_path(scenario: &Scenario) -> f64 {
+    match scenario.needs {
         // A launch, a stop and a start.
-        Need::Infrastructure if id == ScenarioId::ApiStartStop => 60.0,
+        Need::Infrastructure if scenario.id == ScenarioId::ApiStartStop => 60.0,
         // A launch, up to a minute until the cluster stops itself, and the stop.
-        Need::Infrastructure if id == ScenarioId::ApiAutostop => 120.0,
+        Need::Infrastructure if scenario.id == ScenarioId::ApiAutostop => 120.0,
         // A launch.
         Need::Infrastructure => 25.0,
         // The log is followed until the shared job ends.

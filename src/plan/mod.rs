@@ -39,7 +39,7 @@ use crate::metric::{Amount, Limit, Metric, Threshold};
 use crate::record::profile::LevelChoice;
 use crate::record::request::ServerVariable;
 use crate::record::{Document, Estimate, Version, v2, v3, v4};
-use crate::scenario::{Group, JOB_SECONDS, Need, Scenario, ScenarioId};
+use crate::scenario::{Group, JOB_SECONDS, Need, ScenarioId};
 use crate::shape::{LoadShape, Timed};
 use crate::units;
 use crate::units::{ByteSize, Percent};
@@ -180,10 +180,9 @@ const fn default_seed() -> u64 {
 
 /// Shared resources of scenarios, each with its infra.
 fn shared_resources(scenarios: &[PlannedScenario]) -> BTreeSet<(Need, &str)> {
-    let shared = scenarios.iter().filter(|planned| Scenario::of(planned.id).needs.is_shared());
-    let resources = shared.flat_map(|planned| {
-        let need = Scenario::of(planned.id).needs;
-        planned.infras.iter().map(move |infra| (need, infra.as_str()))
+    let resources = scenarios.iter().flat_map(|planned| {
+        let shared = planned.needs().into_iter().filter(|need| need.is_shared());
+        shared.flat_map(|need| planned.infras.iter().map(move |infra| (need, infra.as_str())))
     });
     resources.collect()
 }
@@ -206,7 +205,7 @@ impl LoadPlan {
 
     /// Needs of the plan's scenarios.
     pub fn needs(&self) -> BTreeSet<Need> {
-        self.scenarios.iter().map(|planned| Scenario::of(planned.id).needs).collect()
+        self.scenarios.iter().flat_map(PlannedScenario::needs).collect()
     }
 
     /// Shared resources of the plan's scenarios, each with its infra.
@@ -222,7 +221,10 @@ impl LoadPlan {
     /// Whether a cloud is enabled on the server, so that executors have its client libraries and
     /// its catalog in memory: emulated ones are, and real ones if the run has checked them.
     pub fn has_cloud_enabled(&self) -> bool {
-        let uses_infra = || self.scenarios.iter().any(|one| Scenario::of(one.id).takes_infra());
+        let uses_infra = || {
+            let mut parts = self.scenarios.iter().flat_map(PlannedScenario::parts);
+            parts.any(|(scenario, _)| scenario.takes_infra())
+        };
         self.infrastructure.has_cloud_libraries()
             && (self.infrastructure.is_local() || uses_infra())
     }
@@ -338,7 +340,7 @@ impl LoadPlan {
 
     /// Whether anything in the plan is drawn at random.
     pub fn draws(&self) -> bool {
-        self.scenarios.iter().any(|planned| planned.shape.draws())
+        self.scenarios.iter().any(|planned| planned.shape.draws() || planned.mix.is_some())
     }
 
     /// Whether the server is given by a URL. (It may still be on this machine.)

@@ -1,9 +1,11 @@
 //! Scenarios of a plan, and those that it leaves out.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::ScenarioId;
+use crate::scenario::{Cost, Mix, Need, Scenario, ScenarioId};
 use crate::shape::LoadShape;
 
 /// A scenario of a plan.
@@ -24,9 +26,72 @@ pub struct PlannedScenario {
     /// Empty for a scenario that runs without an infra.
     #[serde(default)]
     pub infras: Vec<String>,
+    /// Operations of `api:mix`; `None` for every other scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<Mix>,
+}
+
+/// Scenarios that a planned one consists of: itself, or the operations of a mix.
+pub(super) fn parts(id: ScenarioId, mix: Option<&Mix>) -> Vec<(&'static Scenario, f64)> {
+    match mix.filter(|_| id == ScenarioId::ApiMix) {
+        Some(mix) => mix.shares().map(|(id, share)| (Scenario::of(id), share)).collect(),
+        None => vec![(Scenario::of(id), 1.0)],
+    }
 }
 
 impl PlannedScenario {
+    /// Scenarios that iterations run, each with its share of them: the scenario itself, or the
+    /// operations of a mix.
+    pub fn parts(&self) -> Vec<(&'static Scenario, f64)> {
+        parts(self.id, self.mix.as_ref())
+    }
+
+    /// Requirements that must be met before the load starts.
+    pub fn needs(&self) -> BTreeSet<Need> {
+        self.parts().into_iter().map(|(scenario, _)| scenario.needs).collect()
+    }
+
+    /// Whether the scenario launches something, or requests something launched before.
+    pub fn takes_infrastructure(&self) -> bool {
+        self.needs().into_iter().any(Need::takes_infrastructure)
+    }
+
+    /// Estimate for the iterations of all users that launch something, rounded up.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an estimate; not negative, and a cast saturates"
+    )]
+    pub fn expected_launches(&self) -> u64 {
+        let launch = |scenario: &Scenario| scenario.needs == Need::Infrastructure;
+        let launching = self.parts().into_iter().filter(|(scenario, _)| launch(scenario));
+        let share: f64 = launching.map(|(_, share)| share).sum();
+        (share * self.expected_iterations() as f64).ceil() as u64
+    }
+
+    /// Mean cost of an iteration.
+    pub(super) fn cost(&self) -> Cost {
+        self.parts().into_iter().fold(Cost::default(), |sum, (Scenario { cost, .. }, share)| Cost {
+            server: sum.server + share * cost.server,
+            nodes: sum.nodes + share * cost.nodes,
+            client: sum.client + share * cost.client,
+        })
+    }
+
+    /// Share of the iterations that leave a cluster behind.
+    pub(super) fn share_leaving_clusters(&self) -> f64 {
+        let leaving = |(scenario, share): (&Scenario, f64)| {
+            if scenario.leaves_cluster() { share } else { 0.0 }
+        };
+        self.parts().into_iter().map(leaving).sum()
+    }
+
+    /// Number of server processes that one user keeps busy concurrently, at most.
+    pub(super) fn concurrent_processes(&self) -> u32 {
+        self.parts().iter().map(|(scenario, _)| scenario.concurrent_processes).max().unwrap_or(0)
+    }
+
     /// Iterations of all users; `None` if their number depends on how long they take.
     pub fn iterations(&self) -> Option<u64> {
         match &self.shape {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::nodes::{NodeCpu, node_work};
 use super::{PlannedScenario, Speed};
-use crate::scenario::{Cost, Need, Scenario, ScenarioId, ScenarioKind};
+use crate::scenario::{Cost, Need, ScenarioId, ScenarioKind};
 
 /// Ramps that skyload chooses from, in seconds. The steps are coarse, so that two runs on one
 /// machine get the same ramp and can be compared.
@@ -130,24 +130,30 @@ fn order(scenarios: &[PlannedScenario], nodes: NodeCpu) -> Vec<Start> {
             (0..planned.users).map(move |user| Start { scenario: planned.id, user, cost })
         })
         .collect();
-    starts.sort_by_key(|start| (start.user, rank(start.scenario), start.scenario));
+    let rank = |start: &Start| {
+        let planned = scenarios.iter().find(|planned| planned.id == start.scenario);
+        planned.map(rank)
+    };
+    starts.sort_by_key(|start| (start.user, rank(start), start.scenario));
     starts
 }
 
 /// Work of one start on the CPUs of server and load generator, in CPU-seconds.
 fn cost_of_start(planned: &PlannedScenario, nodes: NodeCpu) -> f64 {
-    let cost = Scenario::of(planned.id).cost;
+    let cost = planned.cost();
     cost.server + cost.client + nodes.share() * node_work(&planned.infras) * cost.nodes
 }
 
-fn rank(id: ScenarioId) -> u8 {
-    match Scenario::of(id).needs {
+/// Place of a scenario in the order of starts.
+fn rank(planned: &PlannedScenario) -> u8 {
+    let rank = |need| match need {
         // The shared job runs from the start of the load and has a fixed run time.
         Need::Job => 0,
         Need::Infrastructure => 1,
         Need::Cluster | Need::Service => 2,
         Need::Nothing => 3,
-    }
+    };
+    planned.needs().into_iter().map(rank).min().unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
@@ -161,7 +167,7 @@ mod tests {
     fn planned(id: ScenarioId, users: u32) -> PlannedScenario {
         let shape = LoadShape::Burst { iterations: 2 };
         let infras = vec!["slurm/loop".to_owned()];
-        PlannedScenario { id, users, shape, concurrency: users, infras }
+        PlannedScenario { id, users, shape, concurrency: users, infras, mix: None }
     }
 
     fn speed(import: f64, cpus: usize) -> Speed {

@@ -72,6 +72,8 @@ pub enum ScenarioId {
     ApiStartStop,
     /// `sky.autostop()` of a new cluster, until the cluster is stopped.
     ApiAutostop,
+    /// Operations of other API scenarios, drawn by their weights.
+    ApiMix,
     /// `sky status`.
     CliStatus,
     /// `sky jobs queue`.
@@ -94,7 +96,7 @@ pub enum ScenarioId {
 
 impl ScenarioId {
     /// Scenarios in the order of reports.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -116,6 +118,7 @@ impl ScenarioId {
         Self::ApiClusterRefresh,
         Self::ApiStartStop,
         Self::ApiAutostop,
+        Self::ApiMix,
         Self::CliStatus,
         Self::CliJobsQueue,
         Self::CliApiStatus,
@@ -150,7 +153,8 @@ impl ScenarioId {
             | Self::ApiCostReport
             | Self::ApiClusterRefresh
             | Self::ApiStartStop
-            | Self::ApiAutostop => ScenarioKind::Api,
+            | Self::ApiAutostop
+            | Self::ApiMix => ScenarioKind::Api,
             Self::CliStatus
             | Self::CliJobsQueue
             | Self::CliApiStatus
@@ -187,6 +191,7 @@ impl ScenarioId {
             Self::ApiClusterRefresh => "cluster_refresh",
             Self::ApiStartStop => "start_stop",
             Self::ApiAutostop => "autostop",
+            Self::ApiMix => "mix",
             Self::CliLaunch => "launch",
             Self::CliLogs => "logs",
             Self::CliJobs => "jobs",
@@ -195,9 +200,15 @@ impl ScenarioId {
         }
     }
 
-    /// Scenarios of one kind, in the order of [`Self::ALL`].
-    pub fn of_kind(kind: ScenarioKind) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |id| id.kind() == kind)
+    /// Whether lists of scenarios can select the scenario. A flag or key of their own selects the
+    /// others.
+    pub const fn is_selectable(self) -> bool {
+        !matches!(self, Self::ApiMix)
+    }
+
+    /// Scenarios of one kind that a list can select, in the order of [`Self::ALL`].
+    pub fn selectable(kind: ScenarioKind) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |id| id.kind() == kind && id.is_selectable())
     }
 
     /// Name for files: `api-cli_status`.

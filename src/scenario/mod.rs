@@ -8,6 +8,7 @@ mod expect;
 mod feature;
 mod group;
 mod id;
+mod mix;
 mod names;
 mod served_steps;
 mod steps;
@@ -20,10 +21,12 @@ pub use expect::{Assessment, Circumstances, Condition, Expectation, ExpectedErro
 pub use feature::Feature;
 pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
+pub use mix::{Mix, MixError};
 pub(crate) use names::JOB_SECONDS;
 pub use names::{IterationNames, SharedNames};
 pub(crate) use served_steps::{http_steps, is_requested, run_steps};
 pub use steps::step_and_infra;
+pub(crate) use steps::{operation_step, steps_of_operation};
 
 /// Entry of a scenario in the table of all scenarios.
 #[derive(Debug)]
@@ -125,6 +128,8 @@ impl Cost {
 pub enum Work {
     /// HTTP requests in this order.
     Api(&'static [Action]),
+    /// One of the API scenarios of the plan's [`Mix`], drawn for each iteration.
+    Mix,
     /// Single `sky` process.
     Cli(Command),
     /// Health requests at a fixed rate.
@@ -218,7 +223,7 @@ impl Scenario {
                     && self.needs == Need::Infrastructure
             }
             Work::Cli(command) => command.args.first() == Some(&"launch"),
-            Work::Probe => false,
+            Work::Mix | Work::Probe => false,
         }
     }
 }

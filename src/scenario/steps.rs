@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Call, Command, Scenario, TAKE_DOWN, Work};
+use super::mix::is_operation;
+use super::{Action, Call, Command, Scenario, ScenarioId, TAKE_DOWN, Work};
 
 /// Separator between a step's name and the infra that it ran on, in scenarios with several.
 const AT: &str = " @";
@@ -24,10 +25,25 @@ impl Scenario {
                 actions.iter().chain(&TAKE_DOWN).flat_map(Action::steps).collect()
             }
             Work::Api(actions) => actions.iter().flat_map(Action::steps).collect(),
+            Work::Mix => {
+                let operations = ScenarioId::ALL.into_iter().filter(|id| is_operation(*id));
+                operations.flat_map(steps_of_operation).collect()
+            }
             Work::Cli(command) => BTreeSet::from([command.name()]),
             Work::Probe => BTreeSet::new(),
         }
     }
+}
+
+/// Names of the steps that an operation of a mix records: those of its scenario, and one for all
+/// of it.
+pub(crate) fn steps_of_operation(id: ScenarioId) -> impl Iterator<Item = String> {
+    Scenario::of(id).steps().into_iter().chain([operation_step(id)])
+}
+
+/// Name of the step that is a whole operation of a mix.
+pub(crate) fn operation_step(id: ScenarioId) -> String {
+    format!("operation {}", id.name())
 }
 
 impl Action {
@@ -70,6 +86,13 @@ mod tests {
     #[case::probe(ScenarioId::ProbeHealth, &[])]
     fn steps_are_known_from_the_table(#[case] id: ScenarioId, #[case] steps: &[&str]) {
         assert_eq!(Scenario::of(id).steps().iter().map(String::as_str).collect::<Vec<_>>(), steps);
+    }
+
+    #[test]
+    fn an_operation_of_a_mix_is_a_step_beside_its_own() {
+        let steps = Scenario::of(ScenarioId::ApiMix).steps();
+        assert!(steps.contains("operation status") && steps.contains("status/submit"), "{steps:?}");
+        assert!(!steps.contains("operation mix"), "{steps:?}");
     }
 
     #[test]

@@ -17,15 +17,16 @@ use crate::api::{
     unexpected_response,
 };
 use crate::record::outcome::Failure;
-use crate::scenario::{Action, Call, Circumstances, IterationNames, TAKE_DOWN};
+use crate::scenario::{Action, Call, Circumstances, IterationNames, Scenario, TAKE_DOWN};
 
-/// Runs one iteration.
+/// Runs one iteration of a scenario, whose actions are `actions`.
 pub(super) fn run(
     context: &ScenarioContext,
+    scenario: &'static Scenario,
     actions: &'static [Action],
     id: IterationId,
 ) -> impl Future<Output = Iteration> + use<> {
-    let launched = context.takes_cluster_down().then(|| User::new(context, id));
+    let launched = context.takes_cluster_down(scenario).then(|| User::new(context, id));
     let user = User::new(context, id);
     async move {
         let iteration = user.run_iteration(actions).await;

@@ -41,7 +41,8 @@ pub(super) fn run(
     command: &'static Command,
     id: IterationId,
 ) -> impl Future<Output = FinishedProcess> + use<> {
-    let down = context.takes_cluster_down().then(|| api_iteration::take_down(context, id));
+    let down =
+        context.takes_cluster_down(context.scenario).then(|| api_iteration::take_down(context, id));
     let IterationId { user, number } = id;
     let process = SkyProcess {
         settings: Rc::clone(&context.client_settings),

@@ -6,7 +6,7 @@ use crate::record::RunDir;
 use crate::record::outcome::{Failure, SegmentOutcome};
 use crate::record::read_optional;
 use crate::record::resources::ResourceLog;
-use crate::scenario::{IterationNames, Scenario, SharedNames};
+use crate::scenario::{IterationNames, SharedNames};
 
 /// Shared resources on one infra.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl InfraResources {
         planned: &PlannedScenario,
     ) -> Result<Vec<Self>, TrafficError> {
         let log: Option<ResourceLog> = read_optional(&run.resources())?;
-        let (log, need) = (log.unwrap_or_default(), Scenario::of(planned.id).needs);
+        let (log, needs) = (log.unwrap_or_default(), planned.needs());
         // Names contain the number of the infra among those of the plan.
         let mut infras: Vec<_> = (0..)
             .zip(plan.infrastructure.names())
@@ -38,7 +38,7 @@ impl InfraResources {
         let shared = infras.iter().map(|(number, infra)| Self {
             names: SharedNames::new(&run.id(), infra, *number),
             job_id: log.job_id(infra),
-            setup_failure: log.missing(need, infra),
+            setup_failure: needs.iter().find_map(|need| log.missing(*need, infra)),
         });
         Ok(shared.collect())
     }

@@ -8,7 +8,7 @@ use super::engine::{
     ClosedLoad, EndCondition, FinishedIteration, IterationId, Load, OpenLoad, Segments, UserPlan,
 };
 use super::reserve::ReservedFiles;
-use super::{ScenarioContext, TrafficError, api_iteration, cli_iteration};
+use super::{ScenarioContext, TrafficError, api_iteration, cli_iteration, mixed_iteration};
 use crate::record::outcome::{Ended, SegmentOutcome};
 use crate::scenario::Work;
 use crate::shape::{Arrivals, LoadShape, Model, Pause, Timed, Window, Windows};
@@ -118,9 +118,7 @@ fn windows(context: &ScenarioContext, windows: &Windows, offsets: &[Duration]) -
 
 fn closed(context: &ScenarioContext, users: Vec<UserPlan>, pause: Pause) -> ClosedLoad {
     let concurrency = context.planned.concurrency;
-    // Scenarios draw from sequences of their own.
-    let seed = context.plan.seed.wrapping_add((context.planned.id as u64) << 16);
-    ClosedLoad { users, concurrency, pause, seed }
+    ClosedLoad { users, concurrency, pause, seed: context.seed() }
 }
 
 /// Runs a load whose iterations do the scenario's work.
@@ -132,7 +130,16 @@ async fn with_work<D: super::engine::Driver>(
     let shared = Rc::clone(context);
     match &context.scenario.work {
         Work::Api(actions) => {
-            let iteration = move |id: IterationId| api_iteration::run(&shared, actions, id);
+            let scenario = context.scenario;
+            let iteration =
+                move |id: IterationId| api_iteration::run(&shared, scenario, actions, id);
+            let load = load.run(&context.timeline, end, iteration, |_, segment, finished| {
+                finished.iteration.add_to(segment, finished.duration);
+            });
+            load.await
+        }
+        Work::Mix => {
+            let iteration = move |id: IterationId| mixed_iteration::run(&shared, id);
             let load = load.run(&context.timeline, end, iteration, |_, segment, finished| {
                 finished.iteration.add_to(segment, finished.duration);
             });

@@ -14,6 +14,7 @@ mod infra_resources;
 mod iteration;
 mod load;
 mod log_reader;
+mod mixed_iteration;
 mod probe;
 mod reserve;
 mod stop;
@@ -80,7 +81,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         (Work::Probe, _) => probe::run(&context, &stop, limit).await?,
         _ if !has_started => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![context.fail_all(failure)], Ended::Finished),
-        (Work::Api(_) | Work::Cli(_), None) => {
+        (Work::Api(_) | Work::Mix | Work::Cli(_), None) => {
             load::run(&context, EndCondition { stop: &stop, limit }, &mut reserve).await?
         }
     };
@@ -158,6 +159,11 @@ impl ScenarioContext {
 }
 
 impl ScenarioContext {
+    /// Seed of what the scenario draws. Scenarios draw from sequences of their own.
+    fn seed(&self) -> u64 {
+        self.plan.seed.wrapping_add((self.planned.id as u64) << 16)
+    }
+
     /// Id of a SkyPilot user for one process. Each of the eight CLI scenarios has 8,192 ids of its
     /// own before they repeat.
     fn next_user_id(&self) -> String {
@@ -167,10 +173,10 @@ impl ScenarioContext {
         self.run.id().user((scenario << 13) | (number & 0x1fff))
     }
 
-    /// Whether an iteration takes down the cluster that it has launched. The clusters of a burst
-    /// stay until the end; those of a load that lasts for a time would fill the machine.
-    fn takes_cluster_down(&self) -> bool {
-        self.planned.shape.timed().is_some() && self.scenario.leaves_cluster()
+    /// Whether an iteration of a scenario takes down the cluster that it has launched. The clusters
+    /// of a burst stay until the end; those of a load that lasts for a time would fill the machine.
+    fn takes_cluster_down(&self, scenario: &Scenario) -> bool {
+        self.planned.shape.timed().is_some() && scenario.leaves_cluster()
     }
 }
 

@@ -3,7 +3,8 @@
 use super::infrastructure::Choice;
 use crate::config::InfraAssignment;
 use crate::infrastructure::has_cloud_libraries;
-use crate::scenario::{Need, Scenario, ScenarioId};
+use crate::plan::planned::parts;
+use crate::scenario::{Mix, Need, ScenarioId};
 
 /// Scenario with the infras that its users alternate between; none if the scenario runs without
 /// an infra.
@@ -11,21 +12,28 @@ use crate::scenario::{Need, Scenario, ScenarioId};
 pub(super) struct Assigned {
     pub(super) id: ScenarioId,
     pub(super) infras: Vec<String>,
+    /// Operations of the mix.
+    pub(super) mix: Option<Mix>,
 }
 
 /// Scenarios with those of the infras that they run on.
 pub(super) fn assign(
     scenarios: &[ScenarioId],
+    mix: Option<&Mix>,
     infrastructure: &Choice,
     rule: InfraAssignment,
 ) -> Vec<Assigned> {
     let infras = infrastructure.chosen.names();
     let supported = scenarios.iter().map(|&id| {
-        let scenario = Scenario::of(id);
+        let mix = mix.filter(|_| id == ScenarioId::ApiMix);
+        let parts = parts(id, mix);
+        let takes_infra = parts.iter().any(|(scenario, _)| scenario.takes_infra());
         let supports = |infra: &&String| {
-            scenario.takes_infra() && infrastructure.lacking(scenario, infra).is_none()
+            let mut lacking = parts.iter().map(|(part, _)| infrastructure.lacking(part, infra));
+            takes_infra && lacking.all(|feature| feature.is_none())
         };
-        Assigned { id, infras: infras.iter().filter(supports).cloned().collect() }
+        let infras = infras.iter().filter(supports).cloned().collect();
+        Assigned { id, infras, mix: mix.cloned() }
     });
     let mut assigned: Vec<Assigned> = supported.collect();
     match rule {
@@ -44,7 +52,9 @@ fn keep_one_infra_each(assigned: &mut [Assigned]) {
     order.sort_by_key(|at| assigned[*at].infras.len());
     let mut taken: Vec<(Need, String)> = Vec::new();
     for at in order {
-        let need = Scenario::of(assigned[at].id).needs;
+        let needs = parts(assigned[at].id, assigned[at].mix.as_ref());
+        let needs = needs.into_iter().map(|(scenario, _)| scenario.needs);
+        let need = needs.max().unwrap_or(Need::Nothing);
         let load = |infra: &String| {
             let with_need = taken.iter().filter(|(other, on)| *other == need && on == infra);
             // Scenarios that launch nothing take nothing from an infra.

@@ -11,6 +11,7 @@ mod budgets;
 mod infra_tests;
 mod infrastructure;
 mod memory;
+mod mix;
 mod open_files;
 mod peaks;
 mod scenarios;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use super::capacity::{LocalParts, Machine};
 use super::nodes::NodeCpu;
+use super::planned::parts;
 use super::server_metrics::ServerMetrics;
 use super::{
     LeftOut, LoadPlan, Reduction, ServerTarget, SkySelection, ValidityLimits, estimate, fit, ramp,
@@ -42,7 +44,7 @@ use crate::infrastructure::KubernetesSize;
 use crate::metric::{Limit, Threshold};
 use crate::record::Version;
 use crate::record::request::{LoadRequest, ServerVariable};
-use crate::scenario::{Scenario, ScenarioId};
+use crate::scenario::{Mix, ScenarioId};
 use assignment::{Assigned, assign};
 use infrastructure::Choice;
 use scenarios::Selection;
@@ -145,15 +147,15 @@ impl Resolver<'_> {
         let infrastructure = self.infrastructure(&server);
         let kubernetes_size = self.kubernetes_size();
         let size = self.size();
-        let Selection { scenarios, left_out } = self.scenarios(&server, &infrastructure);
-        self.unused_flags(&server, &infrastructure, &scenarios);
+        let Selection { scenarios, mix, left_out } = self.scenarios(&server, &infrastructure);
+        self.unused_flags(&server, &infrastructure, &scenarios, mix.as_ref());
         let (shapes, seed) = (self.shapes(&scenarios), self.seed());
         let rule = match self.names_scenarios() {
             // The plan's rule is for the plan's scenarios.
             true => InfraAssignment::All,
             false => self.settings.infra_assignment,
         };
-        let scenarios = assign(&scenarios, &infrastructure, rule);
+        let scenarios = assign(&scenarios, mix.as_ref(), &infrastructure, rule);
         let thresholds = self.thresholds(&scenarios, &shapes);
         let used = scenarios.iter().flat_map(|one| one.infras.iter().map(String::as_str)).collect();
         let infrastructure = infrastructure.unless_unused(&used);
@@ -247,6 +249,7 @@ impl Resolver<'_> {
 }
 
 /// Whether any scenario launches something, or requests something launched before.
-fn takes_infrastructure(scenarios: &[ScenarioId]) -> bool {
-    scenarios.iter().any(|id| Scenario::of(*id).needs.takes_infrastructure())
+fn takes_infrastructure(scenarios: &[ScenarioId], mix: Option<&Mix>) -> bool {
+    let mut parts = scenarios.iter().flat_map(|id| parts(*id, mix));
+    parts.any(|(scenario, _)| scenario.needs.takes_infrastructure())
 }

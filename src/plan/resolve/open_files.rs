@@ -3,7 +3,7 @@
 use super::Resolver;
 use crate::limits::OpenFiles;
 use crate::plan::PlannedScenario;
-use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
+use crate::scenario::{ScenarioId, ScenarioKind};
 
 impl PlannedScenario {
     /// Minimum number of open files of the scenario's process with all concurrent users active.
@@ -36,7 +36,7 @@ impl Resolver<'_> {
                 "{}: {} concurrent users of {} need {} open files, the hard limit is {hard}\n  \
                  hint: use fewer users (-n, or --max-in-flight of a rate), or raise the hard limit (`ulimit -Hn`, \
                  /etc/security/limits.conf, LimitNOFILE= of a service)",
-                self.users_set_by(most.id),
+                self.users_set_by(most),
                 most.concurrency,
                 most.id,
                 most.open_files()
@@ -45,12 +45,14 @@ impl Resolver<'_> {
     }
 
     /// Flag or plan key that set the number of a scenario's users.
-    fn users_set_by(&self, id: ScenarioId) -> &'static str {
-        match id.kind() {
+    fn users_set_by(&self, planned: &PlannedScenario) -> &'static str {
+        match planned.id.kind() {
             _ if self.request.users.is_some() => "-n",
             _ if self.request.rate.is_some() => "--max-in-flight",
             _ if self.request.stages.is_some() => "--stages",
-            _ if Scenario::of(id).needs.takes_infrastructure() => "infra-users",
+            _ if planned.takes_infrastructure() && planned.id != ScenarioId::ApiMix => {
+                "infra-users"
+            }
             ScenarioKind::Cli if self.settings.cli_users.is_some() => "cli-users",
             ScenarioKind::Api | ScenarioKind::Cli | ScenarioKind::Probe => "users",
         }

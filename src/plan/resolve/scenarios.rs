@@ -6,13 +6,17 @@ use super::Resolver;
 use super::infrastructure::Choice;
 use crate::config::suggest;
 use crate::infrastructure::LocalInfra;
+use crate::plan::planned::parts;
 use crate::plan::{LeftOut, ServerTarget};
-use crate::scenario::{Feature, Scenario, ScenarioId, ScenarioKind};
+use crate::record::request::LoadRequest;
+use crate::scenario::{Feature, Mix, ScenarioId, ScenarioKind};
 
 /// Selected scenarios.
 pub(super) struct Selection {
     /// Scenarios of the plan, and the health probe.
     pub(super) scenarios: Vec<ScenarioId>,
+    /// Operations of `api:mix`, if it is among the scenarios.
+    pub(super) mix: Option<Mix>,
     /// Scenarios of the lists that no infra of the run supports.
     pub(super) left_out: Vec<LeftOut>,
 }
@@ -33,44 +37,57 @@ impl Resolver<'_> {
         } else {
             (settings.cli.clone(), settings.api.clone())
         };
+        let mix = self.mix();
         let mut chosen = self.select("--api", ScenarioKind::Api, &api);
+        chosen.extend(mix.iter().map(|_| ScenarioId::ApiMix));
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
         let infras = infrastructure.chosen.names();
         let is_supported = |id: &ScenarioId| {
-            let scenario = Scenario::of(*id);
-            !scenario.takes_infra()
-                || infras.iter().any(|infra| infrastructure.lacking(scenario, infra).is_none())
+            let parts = parts(*id, mix.as_ref());
+            let is_on = |infra: &String| {
+                parts.iter().all(|(part, _)| infrastructure.lacking(part, infra).is_none())
+            };
+            !parts.iter().any(|(part, _)| part.takes_infra()) || infras.iter().any(is_on)
         };
         let (mut scenarios, unsupported): (Vec<_>, Vec<_>) =
             chosen.into_iter().partition(is_supported);
         let words = |kind| if kind == ScenarioKind::Cli { &cli } else { &api };
+        // Whoever mixes operations names each of them.
         let is_named = |id: &ScenarioId| {
-            named && words(id.kind()).split([',', ' ']).any(|word| word == id.name())
+            *id == ScenarioId::ApiMix
+                || named && words(id.kind()).split([',', ' ']).any(|word| word == id.name())
         };
         let impossible: Vec<_> = unsupported.iter().copied().filter(is_named).collect();
-        self.impossible(&impossible, server, infrastructure);
+        self.impossible(&impossible, mix.as_ref(), server, infrastructure);
         // After another error, such as a misspelled scenario, this one would only repeat it.
         if scenarios.is_empty() && self.errors.is_empty() {
-            self.error("no scenario selected; select one with -r or --api".to_owned());
+            self.error("no scenario selected; select one with -r, --api or --mix".to_owned());
         }
         scenarios.push(ScenarioId::ProbeHealth);
         let left_out = unsupported.into_iter().map(|id| {
-            let needs = lacking(id, infrastructure).name().to_owned();
+            let needs = lacking(id, None, infrastructure).name().to_owned();
             LeftOut { id, needs }
         });
-        Selection { scenarios, left_out: left_out.collect() }
+        Selection { scenarios, mix, left_out: left_out.collect() }
     }
 
     /// Whether flags name the scenarios.
     pub(super) fn names_scenarios(&self) -> bool {
-        !self.request.cli.is_empty() || !self.request.api.is_empty()
+        let LoadRequest { cli, api, mix, .. } = self.request;
+        !cli.is_empty() || !api.is_empty() || mix.is_some()
     }
 
     /// Adds an error for each feature that scenarios need and no infra of the run has.
-    fn impossible(&mut self, ids: &[ScenarioId], server: &ServerTarget, infrastructure: &Choice) {
+    fn impossible(
+        &mut self,
+        ids: &[ScenarioId],
+        mix: Option<&Mix>,
+        server: &ServerTarget,
+        infrastructure: &Choice,
+    ) {
         let mut features: BTreeMap<Feature, Vec<String>> = BTreeMap::new();
         for id in ids {
-            features.entry(lacking(*id, infrastructure)).or_default().push(id.to_string());
+            features.entry(lacking(*id, mix, infrastructure)).or_default().push(id.to_string());
         }
         let infras = infrastructure.chosen.names();
         for (feature, ids) in features {
@@ -105,13 +122,13 @@ impl Resolver<'_> {
         let mut chosen = Vec::new();
         for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
             match word {
-                "all" => chosen.extend(ScenarioId::of_kind(kind)),
+                "all" => chosen.extend(ScenarioId::selectable(kind)),
                 "none" => {}
-                _ => match ScenarioId::of_kind(kind).find(|id| id.name() == word) {
+                _ => match ScenarioId::selectable(kind).find(|id| id.name() == word) {
                     Some(id) => chosen.push(id),
                     None => {
                         let mut known: Vec<_> =
-                            ScenarioId::of_kind(kind).map(ScenarioId::name).collect();
+                            ScenarioId::selectable(kind).map(ScenarioId::name).collect();
                         known.push("all");
                         self.error(format!(
                             "{flag}: unknown {} scenario `{word}`; {}",
@@ -122,15 +139,17 @@ impl Resolver<'_> {
                 },
             }
         }
-        ScenarioId::of_kind(kind).filter(|id| chosen.contains(id)).collect()
+        ScenarioId::selectable(kind).filter(|id| chosen.contains(id)).collect()
     }
 }
 
 /// Feature that a scenario requires and that the infras lack.
-fn lacking(id: ScenarioId, infrastructure: &Choice) -> Feature {
-    let (scenario, infras) = (Scenario::of(id), infrastructure.chosen.names());
-    let lacking = infras.iter().find_map(|infra| infrastructure.lacking(scenario, infra));
-    lacking.unwrap_or(scenario.requires)
+fn lacking(id: ScenarioId, mix: Option<&Mix>, infrastructure: &Choice) -> Feature {
+    let (parts, infras) = (parts(id, mix), infrastructure.chosen.names());
+    let on =
+        |infra: &String| parts.iter().find_map(|(part, _)| infrastructure.lacking(part, infra));
+    let lacking = infras.iter().find_map(on);
+    lacking.or_else(|| parts.iter().map(|(part, _)| part.requires).max()).unwrap_or(Feature::None)
 }
 
 /// Step towards an infra with a feature, as an imperative.

@@ -35,11 +35,11 @@ impl Size {
     /// reduced: other shapes take the time that they are given.
     pub(super) fn plan(
         self,
-        Assigned { id, infras }: &Assigned,
+        Assigned { id, infras, mix }: &Assigned,
         shaped: Option<&Shaped>,
         reduction: Reduction,
     ) -> PlannedScenario {
-        let (id, infras) = (*id, infras.clone());
+        let (id, infras, mix) = (*id, infras.clone(), mix.clone());
         let takes_infrastructure = Scenario::of(id).needs.takes_infrastructure();
         let (users, iterations) = match id.kind() {
             ScenarioKind::Probe => (1, 1),
@@ -76,7 +76,7 @@ impl Size {
                 (max_in_flight.unwrap_or(MAX_IN_FLIGHT), LoadShape::Timed(timed))
             }
         };
-        PlannedScenario { id, users, shape, concurrency: users, infras }
+        PlannedScenario { id, users, shape, concurrency: users, infras, mix }
     }
 }
 

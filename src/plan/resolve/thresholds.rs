@@ -7,7 +7,7 @@ use super::assignment::Assigned;
 use super::shape::{Form, Shaped, Shapes};
 use crate::config::ScenarioThresholds;
 use crate::metric::{Part, ScenarioMetric, Threshold};
-use crate::scenario::{ScenarioId, ScenarioKind, step_and_infra};
+use crate::scenario::{ScenarioId, ScenarioKind, step_and_infra, steps_of_operation};
 
 impl Resolver<'_> {
     /// Thresholds of the run. One of a flag takes the place of those of the plan and of the file
@@ -90,7 +90,14 @@ fn without_subject(
         }
         Part::Step(step) => step,
     };
-    let infra = step_and_infra(step).1?;
+    let (name, infra) = step_and_infra(step);
+    if let Some(mix) = &planned.mix {
+        let mut steps = mix.shares().flat_map(|(id, _)| steps_of_operation(id));
+        if steps.all(|step| step != name) {
+            return Some(format!("no operation of the mix ({mix}) has the step `{name}`"));
+        }
+    }
+    let infra = infra?;
     match planned.infras.as_slice() {
         several if several.len() > 1 && several.iter().any(|one| one == infra) => None,
         several if several.len() > 1 => {

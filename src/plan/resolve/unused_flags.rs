@@ -4,7 +4,7 @@ use super::infrastructure::Choice;
 use super::{Resolver, takes_infrastructure};
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::plan::ServerTarget;
-use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
+use crate::scenario::{Mix, Scenario, ScenarioId, ScenarioKind, Work};
 
 impl Resolver<'_> {
     pub(super) fn unused_flags(
@@ -12,12 +12,13 @@ impl Resolver<'_> {
         server: &ServerTarget,
         infrastructure: &Choice,
         scenarios: &[ScenarioId],
+        mix: Option<&Mix>,
     ) {
         self.unused_credentials(server, &infrastructure.chosen);
         self.unused_emulation(&infrastructure.chosen);
         // If all scenario names are wrong, it is unknown which scenarios were meant.
         if scenarios.iter().any(|id| id.kind() != ScenarioKind::Probe) {
-            self.unused_infra(&infrastructure.chosen, scenarios);
+            self.unused_infra(&infrastructure.chosen, scenarios, mix);
             self.unused_async(infrastructure, scenarios);
         }
     }
@@ -60,13 +61,18 @@ impl Resolver<'_> {
         }
     }
 
-    fn unused_infra(&mut self, chosen: &Infrastructure, scenarios: &[ScenarioId]) {
+    fn unused_infra(
+        &mut self,
+        chosen: &Infrastructure,
+        scenarios: &[ScenarioId],
+        mix: Option<&Mix>,
+    ) {
         let is_named = !self.request.infra.is_empty();
         // A cloud is no error: enabled clouds change the server's responses and its memory even
         // if nothing is launched.
         if is_named
             && *chosen == Infrastructure::local(LocalInfra::Loopback)
-            && !takes_infrastructure(scenarios)
+            && !takes_infrastructure(scenarios, mix)
         {
             self.error(
                 "-c loopback: no selected scenario launches anything; remove it, or add one that \
@@ -79,7 +85,7 @@ impl Resolver<'_> {
     fn unused_async(&mut self, infrastructure: &Choice, scenarios: &[ScenarioId]) {
         let can_be_async = |id: &ScenarioId| match &Scenario::of(*id).work {
             Work::Cli(command) => command.can_be_async,
-            Work::Api(_) | Work::Probe => false,
+            Work::Api(_) | Work::Mix | Work::Probe => false,
         };
         if self.request.run_async && !scenarios.iter().any(can_be_async) {
             let reason = infrastructure.reason_for_none.as_deref();

@@ -46,6 +46,11 @@ pub struct LoadRequest {
     #[arg(long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::API)]
     pub api: Vec<String>,
 
+    /// Operations of one scenario, `api:mix`: API scenarios with their weights, such as
+    /// `status=6 jobs_queue=2 exec=1`; each iteration is one of them.
+    #[arg(long, value_name = "NAME=WEIGHT ..")]
+    pub mix: Option<String>,
+
     /// Infra to launch on: loopback (a Slurm cluster on this machine), emulated-aws,
     /// emulated-kubernetes (without launches), none, or values of SkyPilot's --infra, such as
     /// aws or kubernetes [default: loopback for an isolated server].

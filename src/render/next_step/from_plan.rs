@@ -9,7 +9,7 @@ use crate::plan::{
     SkySelection,
 };
 use crate::record::request::{LoadRequest, ServerVariable};
-use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::scenario::{Mix, ScenarioId, ScenarioKind};
 use crate::shape::{Model, Pause, StageList, Timed};
 
 /// Request that is resolved to a similar plan.
@@ -29,6 +29,7 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
     LoadRequest {
         cli: list(ScenarioKind::Cli, &scenarios),
         api: list(ScenarioKind::Api, &scenarios),
+        mix: mix(plan),
         // An isolated server can only use a cloud with copied credentials.
         copy_credentials: is_isolated && !clouds.is_empty(),
         infra,
@@ -63,13 +64,22 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
 
 /// Values for the flag that selects scenarios of `kind`.
 pub(super) fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
-    let chosen: Vec<String> =
-        scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name().to_owned()).collect();
+    let chosen: Vec<String> = scenarios
+        .iter()
+        .filter(|id| id.kind() == kind && id.is_selectable())
+        .map(|id| id.name().to_owned())
+        .collect();
     match chosen.len() {
         0 => chosen,
-        all if all == ScenarioId::of_kind(kind).count() => vec!["all".to_owned()],
+        all if all == ScenarioId::selectable(kind).count() => vec!["all".to_owned()],
         _ => chosen,
     }
+}
+
+/// Value of `--mix` for a plan; `None` without a mix.
+pub(super) fn mix(plan: &LoadPlan) -> Option<String> {
+    let planned = plan.scenario(ScenarioId::ApiMix)?;
+    planned.mix.as_ref().map(Mix::to_string)
 }
 
 /// Value of `--metrics-url` for a plan; `None` without one.

@@ -1,13 +1,13 @@
 //! Request of a run, as the base of the next command: the recorded one, or one that is derived
 //! from the plan for a run without a recorded request.
 
-use super::from_plan::{list, of_plan};
+use super::from_plan::{list, mix, of_plan};
 use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
 use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::metric::Threshold;
-use crate::plan::LoadPlan;
+use crate::plan::{LoadPlan, PlannedScenario};
 use crate::record::request::LoadRequest;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
 use crate::shape::LoadShape;
@@ -70,9 +70,12 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     }
     (request.cli, request.api) =
         (list(ScenarioKind::Cli, scenarios), list(ScenarioKind::Api, scenarios));
-    let is_launched = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
+    request.mix = mix(&report.plan).filter(|_| scenarios.contains(&ScenarioId::ApiMix));
+    let launches = |planned: &PlannedScenario| {
+        scenarios.contains(&planned.id) && planned.takes_infrastructure()
+    };
     let only_launches = report.plan.infrastructure == Infrastructure::local(LocalInfra::Loopback);
-    if only_launches && !scenarios.iter().any(is_launched) {
+    if only_launches && !report.plan.scenarios.iter().any(launches) {
         request.infra.clear();
     }
     // A threshold of a scenario that does not run is a usage error.

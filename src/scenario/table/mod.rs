@@ -6,6 +6,17 @@ mod cloud;
 
 use super::{Cost, Feature, Need, Scenario, ScenarioId, Work};
 
+/// Entry of the mix. What an iteration takes is up to the operations that a plan mixes.
+static MIX: Scenario = Scenario {
+    id: ScenarioId::ApiMix,
+    summary: "one of several API scenarios, drawn by weights",
+    needs: Need::Nothing,
+    requires: Feature::None,
+    work: Work::Mix,
+    concurrent_processes: 0,
+    cost: Cost { server: 0.0, nodes: 0.0, client: 0.0 },
+};
+
 /// Entry of the health probe.
 static PROBE: Scenario = Scenario {
     id: ScenarioId::ProbeHealth,
@@ -19,16 +30,19 @@ static PROBE: Scenario = Scenario {
 
 /// Number of entries.
 pub(super) const LENGTH: usize =
-    api::SCENARIOS.len() + cloud::SCENARIOS.len() + cli::SCENARIOS.len() + 1;
+    api::SCENARIOS.len() + cloud::SCENARIOS.len() + 1 + cli::SCENARIOS.len() + 1;
 
 /// Entry number `index`, in the order of [`ScenarioId::ALL`].
 pub(super) const fn entry(index: usize) -> &'static Scenario {
     let (api, cloud, cli) = (&api::SCENARIOS, &cloud::SCENARIOS, &cli::SCENARIOS);
-    let (first_of_cloud, first_of_cli) = (api.len(), api.len() + cloud.len());
+    let (first_of_cloud, mix) = (api.len(), api.len() + cloud.len());
+    let first_of_cli = mix + 1;
     if index < first_of_cloud {
         &api[index]
-    } else if index < first_of_cli {
+    } else if index < mix {
         &cloud[index - first_of_cloud]
+    } else if index == mix {
+        &MIX
     } else if index < first_of_cli + cli.len() {
         &cli[index - first_of_cli]
     } else {

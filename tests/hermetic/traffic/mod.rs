@@ -12,6 +12,7 @@ mod exhaustion;
 mod expected_errors;
 mod launching;
 mod limits;
+mod mixes;
 mod probe;
 mod responses;
 mod retries;

@@ -61,6 +61,7 @@ impl TestRun {
                 shape: LoadShape::SINGLE,
                 concurrency: 3,
                 infras: Vec::new(),
+                mix: None,
             })
             .collect();
         plan.scenario_timeout = Duration::from_secs(120);

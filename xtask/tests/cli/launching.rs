@@ -25,7 +25,8 @@ fn load(site: &Site, settings: &[(&str, &str)], args: &[&str]) -> anyhow::Result
 #[test]
 fn all_launches_succeed_and_are_torn_down() -> anyhow::Result<()> {
     let site = Site::new()?;
-    let run = load(&site, &[], &["--yes", "-r", "all", "--api", "all"])?;
+    let mix = "exec=1 launch_and_logs=1";
+    let run = load(&site, &[], &["--yes", "-r", "all", "--api", "all", "--mix", mix])?;
     let report = run.expect(&site, Verdict::Pass)?;
     let ids: Vec<_> = report.scenarios.iter().map(|scenario| scenario.id).collect();
     assert_eq!(ids, ScenarioId::ALL);

@@ -19,7 +19,7 @@ use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::{RunDir, RunFacts, Version, write_json};
-use skyload::scenario::{Need, Scenario, ScenarioId, ScenarioKind};
+use skyload::scenario::{Need, ScenarioId, ScenarioKind};
 use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 use url::Url;
@@ -45,16 +45,13 @@ pub(super) fn metrics_login(request: &LoadRequest) -> Option<Login> {
 /// Asks for confirmation of launches on clouds, which cost money, before anything is started.
 pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
-    let launching = plan
-        .scenarios
-        .iter()
-        .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
-    let iterations: u64 = launching.clone().map(PlannedScenario::expected_iterations).sum();
-    let about = match launching.clone().all(|planned| planned.iterations().is_some()) {
-        true => "",
-        // Users of a closed loop launch as fast as the cloud lets them.
-        false => "about ",
-    };
+    let launching =
+        plan.scenarios.iter().filter(|planned| planned.needs().contains(&Need::Infrastructure));
+    let iterations: u64 = launching.clone().map(PlannedScenario::expected_launches).sum();
+    // Users of a closed loop launch as fast as the cloud lets them, and a mix draws.
+    let is_exact =
+        |planned: &PlannedScenario| planned.mix.is_none() && planned.iterations().is_some();
+    let about = if launching.clone().all(is_exact) { "" } else { "about " };
     let launches = iterations + plan.shared_resources().len() as u64;
     if launches == 0 {
         return Ok(());
@@ -207,6 +204,9 @@ fn announce_shapes(plan: &LoadPlan, progress: Progress) {
     }
     for (shape, ids) in by_shape {
         progress.note(format!("Load of {}: {shape}", ids.join(", ")));
+    }
+    for mix in plan.scenarios.iter().filter_map(|scenario| scenario.mix.as_ref()) {
+        progress.note(format!("Mix of {}: {mix}", ScenarioId::ApiMix));
     }
     if plan.draws() {
         progress.note(format!("Seed: {} (--seed {})", plan.seed, plan.seed));
