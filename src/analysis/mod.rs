@@ -214,7 +214,7 @@ impl Report {
             leaked_processes: evidence.leaked_processes(),
         };
         let budgets = limits::budgets(evidence, sources);
-        let thresholds = thresholds::assemble(evidence);
+        let thresholds = thresholds::assemble(evidence, server_view.as_ref());
         let judgement = judge::judge(&judge::Case {
             evidence,
             coverage: &coverage,

@@ -1,10 +1,13 @@
-//! Checks of what users saw against the thresholds of the plan.
+//! Checks of what users and the server saw against the thresholds of the plan.
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Evidence;
-use crate::metric::{Amount, Part, ScenarioMetric, Threshold};
+use super::server_view::ServerView;
+use crate::metric::{Amount, Part, ScenarioMetric, Subject, Threshold};
 use crate::record::outcome::SegmentOutcome;
 
 /// Check of one threshold.
@@ -33,6 +36,11 @@ pub enum ThresholdState {
     NoStep,
     /// Nothing to check: only a load with an arrival rate drops iterations.
     NoArrivalRate,
+    /// Nothing to check: the server does not export the figure, or did not observe anything.
+    NoServerFigure,
+    /// Measured amount as required, or none, by metrics of the server that do not cover the whole
+    /// load.
+    Incomplete,
     /// Limit in another unit than the metric, in a damaged file.
     OtherUnit,
 }
@@ -43,8 +51,10 @@ impl ThresholdState {
         match self {
             Self::Met => "ok",
             Self::Breached => "BREACHED",
-            Self::NoIteration | Self::NoStep | Self::NoArrivalRate => "skipped",
-            Self::OtherUnit => "not checked",
+            Self::NoIteration | Self::NoStep | Self::NoArrivalRate | Self::NoServerFigure => {
+                "skipped"
+            }
+            Self::Incomplete | Self::OtherUnit => "not checked",
         }
     }
 
@@ -54,28 +64,36 @@ impl ThresholdState {
             Self::NoIteration => Some("no iteration completed"),
             Self::NoStep => Some("no iteration got to the step"),
             Self::NoArrivalRate => Some("the scenario has no arrival rate"),
-            Self::Met | Self::Breached | Self::OtherUnit => None,
+            Self::NoServerFigure => Some("the server has no such figure"),
+            Self::Met | Self::Breached | Self::Incomplete | Self::OtherUnit => None,
         }
     }
 }
 
 /// Checks the thresholds of a run.
-pub(super) fn assemble(evidence: &Evidence) -> Vec<ThresholdCheck> {
-    let check_of = |threshold: &Threshold| {
-        let outcome = evidence.outcomes.get(&threshold.metric.scenario);
-        check(threshold, outcome.map_or(&[], |outcome| &outcome.segments))
+pub(super) fn assemble(evidence: &Evidence, server: Option<&ServerView>) -> Vec<ThresholdCheck> {
+    let check_of = |threshold: &Threshold| match &threshold.metric.subject {
+        Subject::Scenario(id, part) => {
+            let outcome = evidence.outcomes.get(id);
+            of_iterations(threshold, part, outcome.map_or(&[], |outcome| &outcome.segments))
+        }
+        Subject::Server(figure) => {
+            let statistic = threshold.metric.statistic;
+            let measured = server.and_then(|view| view.quantile(figure, statistic));
+            of_server(threshold, measured, server.is_some_and(ServerView::is_complete))
+        }
     };
     evidence.plan.thresholds.iter().map(check_of).collect()
 }
 
-fn check(threshold: &Threshold, segments: &[SegmentOutcome]) -> ThresholdCheck {
+fn of_iterations(
+    threshold: &Threshold,
+    part: &Part,
+    segments: &[SegmentOutcome],
+) -> ThresholdCheck {
     let measured = threshold.measure(segments);
-    let state = match (measured, &threshold.metric.part) {
-        (Some(amount), _) => match threshold.holds(amount) {
-            Some(true) => ThresholdState::Met,
-            Some(false) => ThresholdState::Breached,
-            None => ThresholdState::OtherUnit,
-        },
+    let state = match (measured, part) {
+        (Some(amount), _) => compared(threshold, amount),
         (None, Part::Step(_)) => ThresholdState::NoStep,
         (None, _) if threshold.metric.statistic == ScenarioMetric::Dropped => {
             ThresholdState::NoArrivalRate
@@ -85,14 +103,58 @@ fn check(threshold: &Threshold, segments: &[SegmentOutcome]) -> ThresholdCheck {
     ThresholdCheck { threshold: threshold.clone(), measured, state }
 }
 
+/// Check of a figure of the server's own metrics. What they do not cover may have breached the
+/// threshold.
+fn of_server(
+    threshold: &Threshold,
+    measured: Option<Duration>,
+    is_complete: bool,
+) -> ThresholdCheck {
+    let measured = measured.map(Amount::Duration);
+    let state = match measured.map(|amount| compared(threshold, amount)) {
+        Some(ThresholdState::Breached) => ThresholdState::Breached,
+        _ if !is_complete => ThresholdState::Incomplete,
+        Some(state) => state,
+        None => ThresholdState::NoServerFigure,
+    };
+    ThresholdCheck { threshold: threshold.clone(), measured, state }
+}
+
+fn compared(threshold: &Threshold, amount: Amount) -> ThresholdState {
+    match threshold.holds(amount) {
+        Some(true) => ThresholdState::Met,
+        Some(false) => ThresholdState::Breached,
+        None => ThresholdState::OtherUnit,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rstest::rstest;
 
     use super::*;
     use crate::clock::Timestamp;
+
+    fn check(threshold: &Threshold, segments: &[SegmentOutcome]) -> ThresholdCheck {
+        of_iterations(threshold, threshold.metric.part().unwrap(), segments)
+    }
+
+    #[rstest]
+    #[case::met(Some(0.2), true, ThresholdState::Met)]
+    #[case::breached(Some(0.3), true, ThresholdState::Breached)]
+    #[case::breached_in_what_is_covered(Some(0.3), false, ThresholdState::Breached)]
+    #[case::met_in_what_is_covered(Some(0.2), false, ThresholdState::Incomplete)]
+    #[case::not_exported(None, true, ThresholdState::NoServerFigure)]
+    #[case::nothing_read(None, false, ThresholdState::Incomplete)]
+    fn a_threshold_on_the_server_is_met_only_by_figures_of_the_whole_load(
+        #[case] seconds: Option<f64>,
+        #[case] is_complete: bool,
+        #[case] state: ThresholdState,
+    ) {
+        let threshold: Threshold = "server lag p99 < 250ms".parse().unwrap();
+        let measured = seconds.map(Duration::from_secs_f64);
+        assert_eq!(of_server(&threshold, measured, is_complete).state, state);
+    }
 
     fn segment() -> SegmentOutcome {
         let mut segment = SegmentOutcome::begin(Timestamp::default(), 1);

@@ -10,7 +10,7 @@ use super::threshold_setting::Element;
 use super::{
     Config, PlanSettings, ProfilerSettings, Safety, ServerMetricsSettings, ShapeSettings, Validity,
 };
-use crate::metric::Metric;
+use crate::metric::{Metric, ThresholdOwner};
 use crate::scenario::ScenarioId;
 
 /// Valid keys of the table at `path`; empty for a table that does not exist.
@@ -25,7 +25,8 @@ pub(super) fn of_table(path: &[&str]) -> Vec<String> {
         ["server-metrics"] => fields_of::<ServerMetricsSettings>(),
         ["budgets"] | ["plans", _, "budgets"] => return budget_names(),
         ["plans", _, "scenarios", _] => fields_of::<ShapeSettings>(),
-        ["thresholds"] | ["plans", _, "thresholds" | "scenarios"] => {
+        ["thresholds"] | ["plans", _, "thresholds"] => return ThresholdOwner::names(),
+        ["plans", _, "scenarios"] => {
             return ScenarioId::ALL.iter().map(ToString::to_string).collect();
         }
         _ => Vec::new(),

@@ -22,7 +22,7 @@ pub use assignment_setting::InfraAssignment;
 pub use budget_setting::{BudgetSetting, SizeSetting};
 pub(crate) use keys::budget_names;
 pub use shape_setting::ShapeSettings;
-pub use threshold_setting::ScenarioThresholds;
+pub use threshold_setting::OwnedThresholds;
 pub use timing_setting::{FitSetting, RampSetting};
 
 use crate::record::profile::LevelChoice;
@@ -39,7 +39,7 @@ pub struct Config {
     /// Budgets by metric: a process class, or a metric of the whole server.
     pub budgets: BTreeMap<String, BudgetSetting>,
     /// Thresholds by scenario.
-    pub thresholds: BTreeMap<String, ScenarioThresholds>,
+    pub thresholds: BTreeMap<String, OwnedThresholds>,
     /// Protection of the machine.
     pub safety: Safety,
     /// Limits beyond which measurements are not valid.
@@ -123,7 +123,7 @@ pub struct PlanSettings {
     pub budgets: BTreeMap<String, BudgetSetting>,
     /// Thresholds of this plan by scenario, each in the place of the file's thresholds for the same
     /// metric.
-    pub thresholds: BTreeMap<String, ScenarioThresholds>,
+    pub thresholds: BTreeMap<String, OwnedThresholds>,
 }
 
 impl Default for PlanSettings {

@@ -187,6 +187,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::metric::ThresholdOwner;
     use crate::scenario::ScenarioId;
 
     const BOTH_FORMS: &str = r#"
@@ -209,7 +210,7 @@ mod tests {
     fn thresholds_are_a_table_or_a_list() {
         let config = parse(BOTH_FORMS, "f").unwrap();
         let of = |id: ScenarioId| -> Vec<String> {
-            let thresholds = config.thresholds[&id.to_string()].of(id);
+            let thresholds = config.thresholds[&id.to_string()].of(ThresholdOwner::Scenario(id));
             let text = |it: crate::metric::Threshold| match it.abort {
                 None => it.to_string(),
                 Some(abort) => format!("{it}, abort after {:?}", abort.after),

@@ -1,4 +1,4 @@
-//! Values of `[thresholds."SCENARIO"]`: a table (`p95 = "5s"`), or a list
+//! Values of `[thresholds."SCENARIO"]` and `[thresholds.server]`: a table (`p95 = "5s"`), or a list
 //! (`{ when = "p95 < 5s", abort = true, after = "30s" }`).
 
 use std::fmt;
@@ -7,13 +7,12 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-use crate::metric::{Abort, Condition, Threshold, ThresholdError};
-use crate::scenario::ScenarioId;
+use crate::metric::{Abort, Condition, Threshold, ThresholdError, ThresholdOwner};
 use crate::units;
 
-/// Thresholds of one scenario, which its settings do not name.
+/// Thresholds of one scenario or of the server, whose name is not among its settings.
 #[derive(Clone, Debug, Default)]
-pub struct ScenarioThresholds(Vec<Setting>);
+pub struct OwnedThresholds(Vec<Setting>);
 
 /// One threshold. A mistake in it is kept, so that the mistakes of a file are reported together.
 #[derive(Clone, Debug)]
@@ -50,21 +49,21 @@ impl Element {
     }
 }
 
-impl ScenarioThresholds {
-    /// Thresholds of `scenario` without mistakes.
-    pub fn of(&self, scenario: ScenarioId) -> impl Iterator<Item = Threshold> {
-        self.0.iter().filter_map(move |setting| setting.threshold(scenario).ok())
+impl OwnedThresholds {
+    /// Thresholds of `owner` without mistakes.
+    pub fn of(&self, owner: ThresholdOwner) -> impl Iterator<Item = Threshold> {
+        self.0.iter().filter_map(move |setting| setting.threshold(owner).ok())
     }
 
-    /// Mistakes, with their byte offsets in the file; `None` for an unknown scenario, whose steps
-    /// are unknown, too.
+    /// Mistakes, with their byte offsets in the file. `owner` is `None` for an unknown scenario,
+    /// whose steps are unknown, too.
     pub(super) fn mistakes(
         &self,
-        scenario: Option<ScenarioId>,
+        owner: Option<ThresholdOwner>,
     ) -> impl Iterator<Item = (usize, String)> {
         self.0.iter().filter_map(move |setting| {
-            let mistake = match scenario {
-                Some(scenario) => setting.threshold(scenario).err(),
+            let mistake = match owner {
+                Some(owner) => setting.threshold(owner).err(),
                 None => setting.condition.as_ref().err().map(ToString::to_string),
             };
             Some((setting.offset, mistake?))
@@ -73,19 +72,19 @@ impl ScenarioThresholds {
 }
 
 impl Setting {
-    fn threshold(&self, scenario: ScenarioId) -> Result<Threshold, String> {
+    fn threshold(&self, owner: ThresholdOwner) -> Result<Threshold, String> {
         let condition = self.condition.clone().map_err(|error| error.to_string())?;
         let abort = self.abort.map_err(str::to_owned)?;
-        condition.of(scenario, abort).map_err(|error| error.to_string())
+        condition.of(owner, abort).map_err(|error| error.to_string())
     }
 }
 
-impl<'de> Deserialize<'de> for ScenarioThresholds {
+impl<'de> Deserialize<'de> for OwnedThresholds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TableOrList;
 
         impl<'de> Visitor<'de> for TableOrList {
-            type Value = ScenarioThresholds;
+            type Value = OwnedThresholds;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
@@ -102,7 +101,7 @@ impl<'de> Deserialize<'de> for ScenarioThresholds {
                         abort: Ok(None),
                     });
                 }
-                Ok(ScenarioThresholds(settings))
+                Ok(OwnedThresholds(settings))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
@@ -114,7 +113,7 @@ impl<'de> Deserialize<'de> for ScenarioThresholds {
                         abort: element.abort(),
                     });
                 }
-                Ok(ScenarioThresholds(settings))
+                Ok(OwnedThresholds(settings))
             }
         }
 

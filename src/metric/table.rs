@@ -237,3 +237,22 @@ statistics! {
         },
     }
 }
+
+impl ScenarioMetric {
+    /// Percentile from 0 to 100; `None` if the statistic is none.
+    pub const fn percentile(self) -> Option<f64> {
+        match self {
+            Self::P50 => Some(50.0),
+            Self::P90 => Some(90.0),
+            Self::P95 => Some(95.0),
+            Self::P99 => Some(99.0),
+            Self::P999 => Some(99.9),
+            Self::Min
+            | Self::Avg
+            | Self::Max
+            | Self::ErrorRate
+            | Self::Throughput
+            | Self::Dropped => None,
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Thresholds: limits on what users of a scenario see.
+//! Thresholds: limits on what users of a scenario see, and on what the server itself measures.
 //!
 //! Amounts are measured from recorded segments ([`crate::record::outcome`]), after the load and
 //! while it runs.
@@ -13,7 +13,7 @@ use super::{Amount, ScenarioMetric};
 use crate::scenario::{ScenarioId, step_and_infra};
 use crate::units;
 
-/// Limit on a metric of a scenario or of one of its steps.
+/// Limit on a metric of a scenario, of one of its steps, or of the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Threshold {
@@ -28,15 +28,32 @@ pub struct Threshold {
     pub abort: Option<Abort>,
 }
 
-/// Metric that a threshold limits: a statistic of a scenario's iterations or of one step.
+/// Metric that a threshold limits: a statistic of a scenario's iterations, of one step, or of the
+/// server's own figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThresholdMetric {
-    /// Scenario.
-    pub scenario: ScenarioId,
-    /// Part of its iterations.
-    pub part: Part,
-    /// Statistic of that part.
+    /// Subject.
+    pub subject: Subject,
+    /// Statistic of the subject.
     pub statistic: ScenarioMetric,
+}
+
+/// Subject of a threshold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Part of a scenario's iterations.
+    Scenario(ScenarioId, Part),
+    /// Figure of the server's own metrics.
+    Server(ServerFigure),
+}
+
+/// Figure of the server's own metrics, which a run reads with `--metrics` or `--metrics-url`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerFigure {
+    /// Lag of the event loops of all web workers.
+    Lag,
+    /// Time that requests spent in a queue, such as `short`; in any queue without a name.
+    QueueWait(Option<String>),
 }
 
 /// Part of a scenario's iterations.
@@ -116,6 +133,29 @@ impl Part {
     }
 }
 
+impl ThresholdMetric {
+    /// Metric of a scenario's iterations.
+    pub const fn of_scenario(id: ScenarioId, part: Part, statistic: ScenarioMetric) -> Self {
+        Self { subject: Subject::Scenario(id, part), statistic }
+    }
+
+    /// Scenario whose iterations the metric is about; `None` for one of the server.
+    pub const fn scenario(&self) -> Option<ScenarioId> {
+        match &self.subject {
+            Subject::Scenario(id, _) => Some(*id),
+            Subject::Server(_) => None,
+        }
+    }
+
+    /// Part of a scenario's iterations; `None` for a metric of the server.
+    pub const fn part(&self) -> Option<&Part> {
+        match &self.subject {
+            Subject::Scenario(_, part) => Some(part),
+            Subject::Server(_) => None,
+        }
+    }
+}
+
 impl Threshold {
     /// Whether a measured amount is as required; `None` if its unit is not that of the limit.
     pub fn holds(&self, measured: Amount) -> Option<bool> {
@@ -131,10 +171,9 @@ impl Threshold {
     /// Whether the threshold is an upper limit on the share of failed iterations, which decides
     /// whether its scenario failed.
     pub fn limits_errors(&self) -> bool {
-        let ThresholdMetric { part, statistic, .. } = &self.metric;
         // That of a stage is in addition.
-        *part == Part::Whole
-            && *statistic == ScenarioMetric::ErrorRate
+        self.metric.part() == Some(&Part::Whole)
+            && self.metric.statistic == ScenarioMetric::ErrorRate
             && self.comparison.is_upper()
     }
 }

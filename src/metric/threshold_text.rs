@@ -1,5 +1,5 @@
 //! Thresholds as text, in flags and files: `api:status p95 < 5s`,
-//! `api:launch_and_logs step launch/submit p99 <= 300ms`.
+//! `api:launch_and_logs step launch/submit p99 <= 300ms`, `server lag p99 < 250ms`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,8 +10,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Abort, Amount, Comparison, Limits, Part, ScenarioMetric, Threshold, ThresholdMetric, Unit,
-    Worse,
+    Abort, Amount, Comparison, Limits, Part, ScenarioMetric, ServerFigure, Subject, Threshold,
+    ThresholdMetric, Unit, Worse,
 };
 use crate::scenario::{Scenario, ScenarioId, step_and_infra};
 use crate::suggest::suggest;
@@ -21,10 +21,63 @@ use crate::suggest::suggest;
 #[error("{0}")]
 pub struct ThresholdError(String);
 
-/// Threshold without its scenario: `p95 < 5s`.
+/// Owner of thresholds: a scenario, or the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdOwner {
+    /// Scenario, of what its users see.
+    Scenario(ScenarioId),
+    /// Server, of its own metrics.
+    Server,
+}
+
+impl ThresholdOwner {
+    /// Name of the server.
+    pub const SERVER: &str = "server";
+
+    /// Names of all owners.
+    pub fn names() -> Vec<String> {
+        let scenarios = ScenarioId::ALL.iter().map(ToString::to_string);
+        scenarios.chain([Self::SERVER.to_owned()]).collect()
+    }
+}
+
+impl FromStr for ThresholdOwner {
+    type Err = ThresholdError;
+
+    fn from_str(name: &str) -> Result<Self, ThresholdError> {
+        if name == Self::SERVER {
+            return Ok(Self::Server);
+        }
+        name.parse().map(Self::Scenario).map_err(|error| {
+            let known = Self::names();
+            let suggestion = suggest(name, known.iter().map(String::as_str));
+            ThresholdError(format!("{error}; {suggestion}"))
+        })
+    }
+}
+
+impl fmt::Display for ThresholdOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scenario(id) => f.pad(&id.to_string()),
+            Self::Server => f.pad(Self::SERVER),
+        }
+    }
+}
+
+/// Words before a statistic: what of its owner a threshold is about.
+#[derive(Clone, Debug, PartialEq)]
+enum Aspect {
+    /// Part of a scenario's iterations.
+    Part(Part),
+    /// Figure of the server.
+    Server(ServerFigure),
+}
+
+/// Threshold without its owner: `p95 < 5s`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    part: Part,
+    aspect: Aspect,
     statistic: ScenarioMetric,
     comparison: Comparison,
     limit: Amount,
@@ -34,22 +87,24 @@ impl Condition {
     /// Condition of a table's key and value: `p95` and `5s` are at most 5 s, `throughput` and
     /// `2/s` at least 2/s.
     pub fn of_key(key: &str, value: &str) -> Result<Self, ThresholdError> {
-        let (part, statistic) = parse_metric(key)?;
+        let (aspect, statistic) = parse_metric(key)?;
         let comparison = match statistic.row().worse {
             Worse::Higher => Comparison::AtMost,
             Worse::Lower => Comparison::AtLeast,
         };
-        Self::checked(part, statistic, comparison, value)
+        Self::checked(aspect, statistic, comparison, value)
     }
 
-    /// Threshold of a scenario; an error if its iterations do not have the step.
+    /// Threshold of a scenario or the server; an error if the owner does not have the metric.
     pub fn of(
         self,
-        scenario: ScenarioId,
+        owner: ThresholdOwner,
         abort: Option<Abort>,
     ) -> Result<Threshold, ThresholdError> {
-        let Self { part, statistic, comparison, limit } = self;
-        if let Part::Step(step) = &part {
+        let Self { aspect, statistic, comparison, limit } = self;
+        let subject = subject(owner, aspect)?;
+        if let Subject::Scenario(scenario, Part::Step(step)) = &subject {
+            let scenario = *scenario;
             let (name, known) = (step_and_infra(step).0, Scenario::of(scenario).steps());
             if !known.contains(name) {
                 let suggestion = match known.is_empty() {
@@ -60,12 +115,16 @@ impl Condition {
                 return Err(ThresholdError(message));
             }
         }
-        let metric = ThresholdMetric { scenario, part, statistic };
+        if abort.is_some() && owner == ThresholdOwner::Server {
+            let message = "abort: only of scenarios; the server's own metrics are read too seldom";
+            return Err(ThresholdError(message.to_owned()));
+        }
+        let metric = ThresholdMetric { subject, statistic };
         Ok(Threshold { metric, comparison, limit, abort })
     }
 
     fn checked(
-        part: Part,
+        aspect: Aspect,
         statistic: ScenarioMetric,
         comparison: Comparison,
         limit: &str,
@@ -83,7 +142,7 @@ impl Condition {
             let always = if comparison.is_upper() { "never" } else { "always" };
             return Err(ThresholdError(format!("`{name} {sign} {limit}` {always} holds")));
         }
-        Ok(Self { part, statistic, comparison, limit })
+        Ok(Self { aspect, statistic, comparison, limit })
     }
 }
 
@@ -96,8 +155,24 @@ impl FromStr for Condition {
                 "expected [step NAME|stage NUMBER] METRIC < LIMIT (or <=, >, >=), such as `p95 < 5s`, got `{text}`"
             ))
         })?;
-        let (part, statistic) = parse_metric(metric)?;
-        Self::checked(part, statistic, comparison, limit)
+        let (aspect, statistic) = parse_metric(metric)?;
+        Self::checked(aspect, statistic, comparison, limit)
+    }
+}
+
+/// Subject of a threshold; an error if the owner has no such part or figure.
+fn subject(owner: ThresholdOwner, aspect: Aspect) -> Result<Subject, ThresholdError> {
+    match (owner, aspect) {
+        (ThresholdOwner::Scenario(id), Aspect::Part(part)) => Ok(Subject::Scenario(id, part)),
+        (ThresholdOwner::Server, Aspect::Server(figure)) => Ok(Subject::Server(figure)),
+        (ThresholdOwner::Scenario(id), Aspect::Server(_)) => Err(ThresholdError(format!(
+            "{id}: lag and queue-wait are figures of the server, as in `server lag p99 < 250ms`"
+        ))),
+        (ThresholdOwner::Server, Aspect::Part(_)) => Err(ThresholdError(
+            "server: expected `lag METRIC`, `queue-wait METRIC` or `queue-wait QUEUE METRIC`, such \
+             as `server lag p99 < 250ms`"
+                .to_owned(),
+        )),
     }
 }
 
@@ -110,50 +185,57 @@ fn split(text: &str) -> Option<(&str, Comparison, &str)> {
     Some((metric, comparison, &rest[comparison.sign().len()..]))
 }
 
-/// Part and statistic of a text such as `p95` or `step launch/submit p95`.
-fn parse_metric(text: &str) -> Result<(Part, ScenarioMetric), ThresholdError> {
+/// Aspect and statistic of a text such as `p95`, `step launch/submit p95` or `lag p99`.
+fn parse_metric(text: &str) -> Result<(Aspect, ScenarioMetric), ThresholdError> {
     let text = text.trim();
     let (before, name) = text.rsplit_once(char::is_whitespace).unwrap_or(("", text));
     // A control character could end a line of a report.
     let is_name = |name: &&str| !name.is_empty() && !name.contains(char::is_control);
-    let of_step = |step: &str| Part::Step(step.to_owned());
+    let of_step = |step: &str| Aspect::Part(Part::Step(step.to_owned()));
     let of_stage = |text: &str| text.parse().ok().filter(|number| *number > 0).map(Part::Stage);
-    let part = match before.trim().split_once(char::is_whitespace) {
-        None if before.trim().is_empty() => Some(Part::Whole),
-        Some(("step", step)) => Some(step.trim()).filter(is_name).map(of_step),
-        Some(("stage", number)) => of_stage(number.trim()),
+    let of_queue = |name: &str| Aspect::Server(ServerFigure::QueueWait(Some(name.to_owned())));
+    let aspect = match (before.trim(), before.trim().split_once(char::is_whitespace)) {
+        ("", _) => Some(Aspect::Part(Part::Whole)),
+        ("lag", _) => Some(Aspect::Server(ServerFigure::Lag)),
+        ("queue-wait", _) => Some(Aspect::Server(ServerFigure::QueueWait(None))),
+        (_, Some(("queue-wait", queue))) => Some(queue.trim()).filter(is_name).map(of_queue),
+        (_, Some(("step", step))) => Some(step.trim()).filter(is_name).map(of_step),
+        (_, Some(("stage", number))) => of_stage(number.trim()).map(Aspect::Part),
         _ => None,
     };
-    let Some(part) = part else {
+    let Some(aspect) = aspect else {
         let expected = "METRIC, step NAME METRIC or stage NUMBER METRIC";
         return Err(ThresholdError(format!("expected {expected}, got `{text}`")));
     };
-    let is_valid = |row: &super::Row| match part {
-        Part::Whole | Part::Stage(_) => row.limits == Limits::Threshold,
+    let is_valid = |row: &super::Row| match aspect {
+        Aspect::Part(Part::Whole | Part::Stage(_)) => row.limits == Limits::Threshold,
         // Only latencies are recorded by step.
-        Part::Step(_) => row.limits == Limits::Threshold && row.unit == Unit::Duration,
+        Aspect::Part(Part::Step(_)) => {
+            row.limits == Limits::Threshold && row.unit == Unit::Duration
+        }
+        // Histograms have quantiles only.
+        Aspect::Server(_) => row.limits == Limits::Threshold && row.name.starts_with('p'),
     };
     let valid = ScenarioMetric::ALL.iter().copied().filter(|it| is_valid(it.row()));
     match valid.clone().find(|statistic| statistic.row().name == name) {
-        Some(statistic) => Ok((part, statistic)),
+        Some(statistic) => Ok((aspect, statistic)),
         None => {
-            let of_step = if matches!(part, Part::Step(_)) { " of a step" } else { "" };
+            let of_step = match aspect {
+                Aspect::Part(Part::Whole | Part::Stage(_)) => "",
+                Aspect::Part(Part::Step(_)) => " of a step",
+                Aspect::Server(_) => " of the server",
+            };
             let suggestion = suggest(name, valid.map(|statistic| statistic.row().name));
             Err(ThresholdError(format!("unknown metric `{name}`{of_step}; {suggestion}")))
         }
     }
 }
 
-/// Scenario at the start of a text, and the rest.
-fn parse_scenario(text: &str) -> Result<(ScenarioId, &str), ThresholdError> {
+/// Owner at the start of a text, and the rest.
+fn parse_owner(text: &str) -> Result<(ThresholdOwner, &str), ThresholdError> {
     let text = text.trim();
     let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    let scenario = name.parse().map_err(|error| {
-        let known = ScenarioId::ALL.map(|id| id.to_string());
-        let suggestion = suggest(name, known.iter().map(String::as_str));
-        ThresholdError(format!("{error}; {suggestion}"))
-    })?;
-    Ok((scenario, rest))
+    Ok((name.parse()?, rest))
 }
 
 /// Parser of a whole threshold, which never ends the load.
@@ -167,8 +249,8 @@ impl FromStr for Threshold {
                  `api:status p95 < 5s`, got `{text}`"
             )));
         }
-        let (scenario, rest) = parse_scenario(text)?;
-        rest.parse::<Condition>()?.of(scenario, None)
+        let (owner, rest) = parse_owner(text)?;
+        rest.parse::<Condition>()?.of(owner, None)
     }
 }
 
@@ -181,12 +263,23 @@ impl fmt::Display for Threshold {
 
 impl fmt::Display for ThresholdMetric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scenario, statistic) = (self.scenario, self.statistic.row().name);
-        match &self.part {
-            Part::Whole => f.pad(&format!("{scenario} {statistic}")),
-            Part::Stage(number) => f.pad(&format!("{scenario} stage {number} {statistic}")),
-            Part::Step(step) => f.pad(&format!("{scenario} step {step} {statistic}")),
-        }
+        f.pad(&format!("{} {}", self.subject, self.statistic.row().name))
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Scenario(id, Part::Whole) => id.to_string(),
+            Self::Scenario(id, Part::Stage(number)) => format!("{id} stage {number}"),
+            Self::Scenario(id, Part::Step(step)) => format!("{id} step {step}"),
+            Self::Server(ServerFigure::Lag) => "server lag".to_owned(),
+            Self::Server(ServerFigure::QueueWait(None)) => "server queue-wait".to_owned(),
+            Self::Server(ServerFigure::QueueWait(Some(queue))) => {
+                format!("server queue-wait {queue}")
+            }
+        };
+        f.pad(&text)
     }
 }
 
@@ -195,9 +288,9 @@ impl FromStr for ThresholdMetric {
     type Err = ThresholdError;
 
     fn from_str(text: &str) -> Result<Self, ThresholdError> {
-        let (scenario, rest) = parse_scenario(text)?;
-        let (part, statistic) = parse_metric(rest)?;
-        Ok(Self { scenario, part, statistic })
+        let (owner, rest) = parse_owner(text)?;
+        let (aspect, statistic) = parse_metric(rest)?;
+        Ok(Self { subject: subject(owner, aspect)?, statistic })
     }
 }
 
@@ -222,9 +315,12 @@ impl JsonSchema for ThresholdMetric {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "Name of a metric that can have a threshold: a scenario, a step if the \
-                            metric is of one, and a statistic. docs/metrics.md lists them.",
+                            metric is of one, and a statistic; or a figure of the server and a \
+                            statistic. docs/metrics.md lists them.",
             "type": "string",
-            "examples": ["api:status p95", "api:launch_and_logs step launch/submit p99"],
+            "examples": [
+                "api:status p95", "api:launch_and_logs step launch/submit p99", "server lag p99"
+            ],
         })
     }
 }

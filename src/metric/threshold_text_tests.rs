@@ -28,6 +28,9 @@ use super::*;
 #[case::errors("api:status error-rate <= 0.25%", "api:status error-rate <= 0.25%")]
 #[case::no_error("api:status error-rate <= 0%", "api:status error-rate <= 0%")]
 #[case::dropped("api:status dropped < 10", "api:status dropped < 10")]
+#[case::lag("server lag p99 < 250ms", "server lag p99 < 250ms")]
+#[case::wait_in_all_queues("server queue-wait p95<2s", "server queue-wait p95 < 2s")]
+#[case::wait_in_a_queue("server queue-wait  long p50 < 2s", "server queue-wait long p50 < 2s")]
 fn a_threshold_is_scenario_part_metric_comparison_and_limit(
     #[case] text: &str,
     #[case] written: &str,
@@ -73,6 +76,12 @@ fn a_threshold_is_scenario_part_metric_comparison_and_limit(
     "api:status step health error-rate < 1%",
     "unknown metric `error-rate` of a step; valid: min, avg, p50, p90, p95, p99, p99.9, max"
 )]
+#[case::figure_of_the_server(
+    "api:status lag p99 < 1s",
+    "api:status: lag and queue-wait are figures of the server"
+)]
+#[case::no_figure("server p99 < 1s", "server: expected `lag METRIC`, `queue-wait METRIC`")]
+#[case::no_quantile("server lag max < 1s", "unknown metric `max` of the server; valid: p50, p90,")]
 #[case::no_unit(
     "api:status p95 < 5",
     "p95: expected a duration with its unit, such as `5s` or `300ms`, got `5`"
@@ -118,7 +127,8 @@ fn a_key_of_a_table_limits_in_the_direction_that_is_worse(
     #[case] written: &str,
 ) {
     let condition = Condition::of_key(key, value).unwrap();
-    assert_eq!(condition.of(ScenarioId::ApiStatus, None).unwrap().to_string(), written);
+    let owner = ThresholdOwner::Scenario(ScenarioId::ApiStatus);
+    assert_eq!(condition.of(owner, None).unwrap().to_string(), written);
 }
 
 /// Amount of a unit that any threshold accepts.
@@ -147,7 +157,7 @@ fn any_threshold() -> impl Strategy<Value = Threshold> {
                 |it: &ScenarioMetric| part == Part::Whole || it.row().unit == Unit::Duration;
             let valid: Vec<_> = statistics.filter(is_valid).collect();
             let metric =
-                move |statistic| ThresholdMetric { scenario, part: part.clone(), statistic };
+                move |statistic| ThresholdMetric::of_scenario(scenario, part.clone(), statistic);
             valid.into_iter().map(metric)
         })
     });

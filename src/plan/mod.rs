@@ -195,7 +195,7 @@ impl LoadPlan {
 
     /// Whether this share of a scenario's iterations may fail: none without a threshold.
     pub fn allows_error_rate(&self, id: ScenarioId, failed: Percent) -> bool {
-        let of_errors = |it: &&Threshold| it.metric.scenario == id && it.limits_errors();
+        let of_errors = |it: &&Threshold| it.metric.scenario() == Some(id) && it.limits_errors();
         let mut limits = self.thresholds.iter().filter(of_errors).peekable();
         match limits.peek() {
             None => failed == Percent::default(),

@@ -13,7 +13,7 @@ use crate::analysis::{
     About, Finding, LimitCheck, LimitState, Report, ScenarioReport, ScenarioState, Severity,
     ThresholdCheck, ThresholdState,
 };
-use crate::metric::{Amount, Metric, ScenarioMetric};
+use crate::metric::{Amount, Metric, ScenarioMetric, Subject, ThresholdOwner};
 use crate::shell;
 use crate::units::total;
 
@@ -136,16 +136,26 @@ fn of_threshold(report: &Report, check: &ThresholdCheck) -> TestCase {
         ThresholdState::Met => TestCaseStatus::success(),
         ThresholdState::Breached => failed(NonSuccessKind::Failure, "threshold breached"),
         ThresholdState::OtherUnit => failed(NonSuccessKind::Error, "limit in another unit"),
+        ThresholdState::Incomplete => {
+            failed(NonSuccessKind::Error, "the server's metrics do not cover the whole load")
+        }
         state => skipped(state.skipped().unwrap_or_default()),
     };
-    let scenario = threshold.metric.scenario;
+    let owner = match threshold.metric.subject {
+        Subject::Scenario(id, _) => ThresholdOwner::Scenario(id),
+        Subject::Server(_) => ThresholdOwner::Server,
+    };
     // The findings on the scenario count its failed iterations.
-    let about = match threshold.limits_errors() && check.state == ThresholdState::Breached {
-        true => About::Scenario(scenario),
-        false => About::Threshold(threshold.clone()),
+    let about = match owner {
+        ThresholdOwner::Scenario(id)
+            if threshold.limits_errors() && check.state == ThresholdState::Breached =>
+        {
+            About::Scenario(id)
+        }
+        _ => About::Threshold(threshold.clone()),
     };
     let hint = format!(
-        "hint: the threshold is set by --threshold or in [thresholds.\"{scenario}\"] of skyload.toml"
+        "hint: the threshold is set by --threshold or in [thresholds.\"{owner}\"] of skyload.toml"
     );
     let mut case =
         TestCase::new(threshold.to_string(), status(report, Some(&about), &hint, default));

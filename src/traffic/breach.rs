@@ -35,7 +35,7 @@ impl BreachWatch {
     /// Watch of a scenario whose load starts now.
     pub(super) fn of(context: &ScenarioContext) -> Self {
         let own = context.plan.thresholds.iter().filter(|threshold| {
-            threshold.metric.scenario == context.planned.id && threshold.abort.is_some()
+            threshold.metric.scenario() == Some(context.planned.id) && threshold.abort.is_some()
         });
         Self(Rc::new(Watch {
             run: context.run.clone(),

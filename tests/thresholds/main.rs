@@ -35,8 +35,12 @@ fn within_threshold(check: &ThresholdCheck) -> Result<(), Failed> {
         ThresholdState::Met
         | ThresholdState::NoIteration
         | ThresholdState::NoStep
-        | ThresholdState::NoArrivalRate => Ok(()),
+        | ThresholdState::NoArrivalRate
+        | ThresholdState::NoServerFigure => Ok(()),
         ThresholdState::Breached => Err(format!("threshold breached: {figures}").into()),
+        ThresholdState::Incomplete => {
+            Err(format!("metrics of the server incomplete: {figures}").into())
+        }
         ThresholdState::OtherUnit => Err(format!("limit in another unit: {figures}").into()),
     }
 }

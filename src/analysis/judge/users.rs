@@ -163,7 +163,8 @@ impl Findings {
             // A threshold says how many may be dropped.
             let limits_dropped = case.thresholds.iter().any(|check| {
                 let metric = &check.threshold.metric;
-                (metric.scenario, metric.statistic) == (scenario.id, ScenarioMetric::Dropped)
+                (metric.scenario(), metric.statistic)
+                    == (Some(scenario.id), ScenarioMetric::Dropped)
             });
             let unexplained = interrupted.saturating_add(if limits_dropped { 0 } else { dropped });
             let is_much = Percent::of(unexplained, scheduled)
@@ -223,7 +224,7 @@ impl Findings {
                 (ThresholdState::Breached, Some(measured)) => {
                     let (sign, limit) = (threshold.comparison.sign(), threshold.limit.typed());
                     let breach = format!("{metric}: {measured}, threshold {sign} {limit}");
-                    if is_overloaded(case, metric.scenario) {
+                    if metric.scenario().is_some_and(|id| is_overloaded(case, id)) {
                         // Latencies include the load generator's own delay.
                         let message = format!("{breach}, with an overloaded load generator");
                         (Severity::Inconclusive, message)
@@ -234,6 +235,13 @@ impl Findings {
                     }
                 }
                 (ThresholdState::Met, _) => continue,
+                (ThresholdState::Incomplete, _) => {
+                    let message = format!(
+                        "{threshold}: threshold not checked, the server's own metrics do not cover \
+                         the whole load"
+                    );
+                    (Severity::Inconclusive, message)
+                }
                 (state, _) => match state.skipped() {
                     Some(reason) => {
                         (Severity::Note, format!("{threshold}: threshold skipped, {reason}"))

@@ -21,8 +21,11 @@ pub use window::MetricsWindow;
 use super::Evidence;
 use super::memory::ClassMemory;
 use super::scenarios::Stats;
+use crate::metric::{ScenarioMetric, ServerFigure};
 use crate::record::outcome::Latencies;
-use crate::record::server_metrics::{FailedScrape, MetricsLine, MetricsSnapshot};
+use crate::record::server_metrics::{
+    FailedScrape, Histogram, MetricsLine, MetricsSnapshot, Quantile,
+};
 use crate::scenario::{http_steps, run_steps};
 use crate::units;
 use window::Snapshots;
@@ -93,11 +96,21 @@ pub struct HttpView {
 }
 
 impl ServerView {
-    /// Lag of the event loop at a `percentile` of 0 to 100, a lower bound above the last bucket of
-    /// the server's histogram (1000 s); `None` if the server does not export the lag.
-    pub fn lag(&self, percentile: f64) -> Option<Duration> {
-        let lag = &self.lag.as_ref()?.durations;
-        lag.histogram.quantile(percentile / 100.0).map(|quantile| quantile.duration())
+    /// Quantile of a figure, a lower bound above the last bucket of the server's histogram; `None`
+    /// if the server does not export the figure, or observed nothing.
+    pub fn quantile(&self, figure: &ServerFigure, statistic: ScenarioMetric) -> Option<Duration> {
+        let percentile = statistic.percentile()?;
+        let mut all = Histogram::default();
+        match figure {
+            ServerFigure::Lag => all.add(&self.lag.as_ref()?.durations.histogram),
+            ServerFigure::QueueWait(Some(queue)) => {
+                all.add(&self.queue_wait.get(queue)?.histogram);
+            }
+            ServerFigure::QueueWait(None) => {
+                self.queue_wait.values().for_each(|queue| all.add(&queue.histogram));
+            }
+        }
+        all.quantile(percentile / 100.0).map(Quantile::duration)
     }
 
     /// Whether the figures cover the whole load.

@@ -52,6 +52,7 @@ pub(crate) use shape::MAX_IN_FLIGHT;
 use shape::Shapes;
 pub(crate) use size::MAX_USERS;
 use size::Size;
+use thresholds::Measured;
 use timing::Timing;
 
 /// Usage errors of a request, one message each.
@@ -156,7 +157,11 @@ impl Resolver<'_> {
             false => self.settings.infra_assignment,
         };
         let scenarios = assign(&scenarios, mix.as_ref(), &infrastructure, rule);
-        let thresholds = self.thresholds(&scenarios, &shapes);
+        let thresholds = self.thresholds(&Measured {
+            scenarios: &scenarios,
+            shapes: &shapes,
+            server_metrics: server_metrics.as_ref(),
+        });
         let used = scenarios.iter().flat_map(|one| one.infras.iter().map(String::as_str)).collect();
         let infrastructure = infrastructure.unless_unused(&used);
         Basis {

@@ -5,37 +5,38 @@ use std::collections::BTreeMap;
 use super::Resolver;
 use super::assignment::Assigned;
 use super::shape::{Form, Shaped, Shapes};
-use crate::config::ScenarioThresholds;
-use crate::metric::{Part, ScenarioMetric, Threshold};
+use crate::config::OwnedThresholds;
+use crate::metric::{Part, ScenarioMetric, Subject, Threshold, ThresholdOwner};
+use crate::plan::ServerMetrics;
 use crate::scenario::{ScenarioId, ScenarioKind, step_and_infra, steps_of_operation};
 
 impl Resolver<'_> {
     /// Thresholds of the run. One of a flag takes the place of those of the plan and of the file
     /// for the same metric and direction, and one of the plan that of those of the file.
-    pub(super) fn thresholds(&mut self, scenarios: &[Assigned], shapes: &Shapes) -> Vec<Threshold> {
+    pub(super) fn thresholds(&mut self, measured: &Measured<'_>) -> Vec<Threshold> {
         let mut chosen = Vec::new();
         for table in [&self.config.thresholds, &self.settings.thresholds] {
             // The file's thresholds are for all runs; without its scenario, one would never be
             // measured.
             let planned = of_table(table);
-            let planned = planned.filter(|it| without_subject(it, scenarios, shapes).is_none());
+            let planned = planned.filter(|it| measured.without(it).is_none());
             replace(&mut chosen, planned.collect());
         }
-        let typed = self.typed_thresholds(scenarios, shapes);
+        let typed = self.typed_thresholds(measured);
         replace(&mut chosen, typed);
         chosen
     }
 
-    fn typed_thresholds(&mut self, scenarios: &[Assigned], shapes: &Shapes) -> Vec<Threshold> {
+    fn typed_thresholds(&mut self, measured: &Measured<'_>) -> Vec<Threshold> {
         // If all scenario names are wrong, it is unknown which scenarios were meant.
-        let is_known = scenarios.iter().any(|one| one.id.kind() != ScenarioKind::Probe);
+        let is_known = measured.scenarios.iter().any(|one| one.id.kind() != ScenarioKind::Probe);
         let request = self.request;
         let mut typed = Vec::new();
         for text in &request.thresholds {
             match text.parse::<Threshold>() {
                 Err(error) => self.error(format!("--threshold `{text}`: {error}")),
                 Ok(threshold) => {
-                    if let Some(reason) = without_subject(&threshold, scenarios, shapes)
+                    if let Some(reason) = measured.without(&threshold)
                         && is_known
                     {
                         self.error(format!("--threshold `{text}`: {reason}"));
@@ -49,10 +50,10 @@ impl Resolver<'_> {
 }
 
 /// Thresholds of a table of the file, whose mistakes were reported by its parser.
-fn of_table(table: &BTreeMap<String, ScenarioThresholds>) -> impl Iterator<Item = Threshold> {
+fn of_table(table: &BTreeMap<String, OwnedThresholds>) -> impl Iterator<Item = Threshold> {
     table.iter().flat_map(|(name, thresholds)| {
-        let scenario = name.parse::<ScenarioId>().ok();
-        scenario.into_iter().flat_map(|scenario| thresholds.of(scenario))
+        let owner = name.parse::<ThresholdOwner>().ok();
+        owner.into_iter().flat_map(|owner| thresholds.of(owner))
     })
 }
 
@@ -62,21 +63,43 @@ fn replace(chosen: &mut Vec<Threshold>, by: Vec<Threshold>) {
     chosen.extend(by);
 }
 
-/// Reason why no iteration of the run can have what the threshold limits; `None` if one can.
-fn without_subject(
-    threshold: &Threshold,
-    scenarios: &[Assigned],
-    shapes: &Shapes,
+/// Subjects of the run that can have thresholds.
+pub(super) struct Measured<'a> {
+    pub(super) scenarios: &'a [Assigned],
+    pub(super) shapes: &'a Shapes,
+    pub(super) server_metrics: Option<&'a ServerMetrics>,
+}
+
+impl Measured<'_> {
+    /// Reason why the run can measure nothing for a threshold; `None` if it can.
+    fn without(&self, threshold: &Threshold) -> Option<String> {
+        match &threshold.metric.subject {
+            Subject::Scenario(id, part) => {
+                without_iterations(threshold.metric.statistic, *id, part, self)
+            }
+            Subject::Server(_) if self.server_metrics.is_some() => None,
+            Subject::Server(_) => {
+                Some("the server's own metrics are not read; add --metrics".to_owned())
+            }
+        }
+    }
+}
+
+/// Reason why no iteration of the run can have what a threshold limits; `None` if one can.
+fn without_iterations(
+    statistic: ScenarioMetric,
+    id: ScenarioId,
+    part: &Part,
+    Measured { scenarios, shapes, .. }: &Measured<'_>,
 ) -> Option<String> {
-    let id = threshold.metric.scenario;
     let Some(planned) = scenarios.iter().find(|one| one.id == id) else {
         return Some(format!("the plan does not run {id}; remove it, or add the scenario"));
     };
     let is_open = shapes.get(&id).is_some_and(|it| matches!(it.form, Form::Arrivals(..)));
-    if threshold.metric.statistic == ScenarioMetric::Dropped && !is_open {
+    if statistic == ScenarioMetric::Dropped && !is_open {
         return Some(format!("{id} has no arrival rate, which alone drops iterations"));
     }
-    let step = match &threshold.metric.part {
+    let step = match part {
         Part::Whole => return None,
         Part::Stage(number) => {
             let stages = shapes.get(&id).map_or(0, Shaped::stages);

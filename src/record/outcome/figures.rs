@@ -35,14 +35,16 @@ impl Part {
 }
 
 impl Threshold {
-    /// Amount of the limited metric in these segments; `None` without a measurement.
+    /// Amount of the limited metric in these segments of its scenario; `None` without a measurement,
+    /// and for a metric of the server.
     pub fn measure(&self, segments: &[SegmentOutcome]) -> Option<Amount> {
-        let of_part = || segments.iter().filter(|segment| self.metric.part.has(segment));
+        let part = self.metric.part()?;
+        let of_part = || segments.iter().filter(|segment| part.has(segment));
         let completed = || total(of_part().map(SegmentOutcome::completed));
         match self.metric.statistic {
             ScenarioMetric::ErrorRate => {
                 // An error in a warm-up is an error, too.
-                let all = || match self.metric.part {
+                let all = || match part {
                     Part::Stage(_) => of_part().collect::<Vec<_>>(),
                     Part::Whole | Part::Step(_) => segments.iter().collect(),
                 };
@@ -57,9 +59,7 @@ impl Threshold {
                 let dropped: Vec<u64> = of_part().filter_map(|segment| segment.dropped).collect();
                 (!dropped.is_empty()).then(|| Amount::Count(total(dropped)))
             }
-            latency => {
-                self.metric.part.latencies(segments).statistic(latency).map(Amount::Duration)
-            }
+            latency => part.latencies(segments).statistic(latency).map(Amount::Duration),
         }
     }
 
@@ -81,15 +81,9 @@ impl Latencies {
         match statistic {
             ScenarioMetric::Min => self.min(),
             ScenarioMetric::Avg => self.mean(),
-            ScenarioMetric::P50 => self.percentile(50.0),
-            ScenarioMetric::P90 => self.percentile(90.0),
-            ScenarioMetric::P95 => self.percentile(95.0),
-            ScenarioMetric::P99 => self.percentile(99.0),
-            ScenarioMetric::P999 => self.percentile(99.9),
             ScenarioMetric::Max => self.max(),
-            ScenarioMetric::ErrorRate | ScenarioMetric::Throughput | ScenarioMetric::Dropped => {
-                None
-            }
+            // Counts and shares have none.
+            quantile => self.percentile(quantile.percentile()?),
         }
     }
 }

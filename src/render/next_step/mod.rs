@@ -190,7 +190,7 @@ fn after_failure(report: &Report) -> NextStep {
     let plan = &report.plan;
     let is_breached = |id: ScenarioId| {
         report.thresholds.iter().any(|check| {
-            let is_about_id = check.threshold.metric.scenario == id;
+            let is_about_id = check.threshold.metric.scenario() == Some(id);
             is_about_id && check.state == ThresholdState::Breached
         })
     };

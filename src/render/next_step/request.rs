@@ -103,7 +103,8 @@ fn with_used_shape(request: LoadRequest, plan: &LoadPlan, scenarios: &[ScenarioI
 /// Whether a threshold is of one of these scenarios, or of the health probe, which always runs.
 fn is_about_any(threshold: &str, scenarios: &[ScenarioId]) -> bool {
     threshold.parse::<Threshold>().is_ok_and(|threshold| {
-        let id = threshold.metric.scenario;
+        // The server is there in any case.
+        let Some(id) = threshold.metric.scenario() else { return true };
         id.kind() == ScenarioKind::Probe || scenarios.contains(&id)
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rstest::rstest;
 use skyload::analysis::{Evidence, Exactness, LimitState, Report, ServerView, Severity, Verdict};
 use skyload::class::ProcessClass;
-use skyload::metric::Metric;
+use skyload::metric::{Metric, ScenarioMetric, ServerFigure};
 use skyload::record::outcome::Latencies;
 use skyload::record::request::LoadRequest;
 use skyload::record::server_metrics::{
@@ -108,9 +108,10 @@ fn histograms_are_the_difference_around_the_load() {
 #[test]
 fn the_lag_is_interpolated_for_thresholds() {
     let view = view(&measured());
-    assert_eq!(view.lag(90.0), Some(Duration::from_millis(100)));
-    assert_eq!(view.lag(95.0), Some(Duration::from_millis(550)));
-    assert_eq!(ServerView { lag: None, ..view }.lag(95.0), None);
+    let lag = |view: &ServerView, statistic| view.quantile(&ServerFigure::Lag, statistic);
+    assert_eq!(lag(&view, ScenarioMetric::P90), Some(Duration::from_millis(100)));
+    assert_eq!(lag(&view, ScenarioMetric::P95), Some(Duration::from_millis(550)));
+    assert_eq!(lag(&ServerView { lag: None, ..view }, ScenarioMetric::P95), None);
 }
 
 #[test]

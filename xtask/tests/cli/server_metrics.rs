@@ -4,9 +4,9 @@ use std::os::unix::fs::symlink;
 
 use fake_sky::FakeServer;
 use predicates::prelude::{PredicateBooleanExt as _, predicate};
-use skyload::analysis::{LimitState, Severity, Verdict};
+use skyload::analysis::{LimitState, ServerView, Severity, ThresholdState, Verdict};
 use skyload::class::ProcessClass;
-use skyload::metric::Metric;
+use skyload::metric::{Metric, ScenarioMetric, ServerFigure};
 
 use crate::support::{Settings, Site, Xtask, assert_finding};
 
@@ -23,6 +23,11 @@ fn load_with_metrics<'a>(site: &'a Site, args: &[&str]) -> anyhow::Result<Xtask<
     symlink(fake_sky::executable(), &python)?;
     let load = site.load(["--metrics"].iter().chain(args));
     Ok(load.fake("PYTHON", python.display()).fake("METRICS_TTL_MS", 300))
+}
+
+/// Median lag of the server's event loop.
+fn lag(view: &ServerView) -> Option<std::time::Duration> {
+    view.quantile(&ServerFigure::Lag, ScenarioMetric::P50)
 }
 
 /// Settings of a server that exports its metrics.
@@ -42,7 +47,7 @@ fn an_isolated_server_exports_its_metrics_on_a_port_of_its_own() -> anyhow::Resu
     let report = run.expect(&site, Verdict::Pass)?;
     let view = report.server_view.expect("the server's metrics were read");
     assert!(view.is_complete() && view.failed_scrapes == 0, "{view:?}");
-    assert!(view.lag(50.0).is_some() && view.absent.is_empty(), "{view:?}");
+    assert!(lag(&view).is_some() && view.absent.is_empty(), "{view:?}");
     let status = &view.requests["sky.status"];
     assert_eq!(status.run.as_ref().map(|run| run.count()), Some(2));
     assert_eq!(status.client.map(|client| client.count), Some(2), "two users, one iteration each");
@@ -53,6 +58,32 @@ fn an_isolated_server_exports_its_metrics_on_a_port_of_its_own() -> anyhow::Resu
     assert!(executor.profiled >= Some(executor.largest), "{executor:?}");
     run.assert().stdout(predicate::str::contains("SERVER'S OWN VIEW"));
     assert!(!run.run_dir()?.instance().exists(), "the metrics' files are removed");
+    Ok(())
+}
+
+#[test]
+fn a_stall_of_the_event_loop_breaches_a_threshold_on_its_lag() -> anyhow::Result<()> {
+    let site = site()?;
+    let thresholds = ["server lag p99.9 < 500ms", "server queue-wait short p50 < 10m"];
+    let thresholds = thresholds.map(|text| ["--threshold", text]).concat();
+    let args = ["--api", "status"].into_iter().chain(thresholds).collect::<Vec<_>>();
+    let load = load_with_metrics(&site, &args)?;
+    let run = load.fake("STALL_MS", 2_000).run()?;
+    let report = run.expect(&site, Verdict::ScenarioFailed)?;
+    assert_finding(&report, Severity::ScenarioFailed, "server lag p99.9: ");
+    let states: Vec<_> = report.thresholds.iter().map(|check| check.state).collect();
+    assert_eq!(states, [ThresholdState::Breached, ThresholdState::Met]);
+    // Without the stall, the same thresholds are met.
+    let site = self::site()?;
+    load_with_metrics(&site, &args)?.run()?.expect(&site, Verdict::Pass)?;
+    Ok(())
+}
+
+#[test]
+fn a_threshold_on_the_server_needs_its_metrics() -> anyhow::Result<()> {
+    let site = site()?;
+    let run = site.load(["--api", "status", "--threshold", "server lag p99 < 1s"]).run()?;
+    run.assert().code(2).stderr(predicate::str::contains("are not read; add --metrics"));
     Ok(())
 }
 
@@ -74,7 +105,7 @@ fn a_metric_that_a_release_lacks_is_absent() -> anyhow::Result<()> {
     let run = load.fake("METRICS_OMIT", omitted).run()?;
     let view = run.expect(&site, Verdict::Pass)?.server_view.expect("metrics were read");
     assert_eq!(view.absent.join(","), omitted);
-    assert!(view.lag(99.0).is_none());
+    assert!(lag(&view).is_none());
     Ok(())
 }
 
