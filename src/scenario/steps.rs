@@ -39,7 +39,11 @@ impl Action {
             Self::Health => vec!["health".to_owned()],
             Self::Inline(call) => vec![call.step.to_owned()],
             Self::Submit(call) => vec![submitted(call)],
-            Self::Follow(call) | Self::TailLogs(call) => read(call).to_vec(),
+            Self::Follow(call) => read(call).to_vec(),
+            Self::TailLogs(call) => {
+                let first_line = format!("{}/first-line", call.step);
+                [first_line].into_iter().chain(read(call)).collect()
+            }
             Self::WaitForStatus(call, status) => {
                 let requests = [submitted(call), status.to_lowercase()];
                 requests.into_iter().chain(read(call)).collect()
@@ -65,6 +69,7 @@ mod tests {
 
     #[rstest]
     #[case::queued(ScenarioId::ApiStatus, &["health", "status/get", "status/queue+run", "status/stream", "status/submit"])]
+    #[case::output(ScenarioId::ApiTailLogs, &["health", "logs/first-line", "logs/get", "logs/queue+run", "logs/stream"])]
     #[case::inline(ScenarioId::ApiValidate, &["health", "validate"])]
     #[case::cli(ScenarioId::CliJobs, &["sky jobs launch"])]
     #[case::probe(ScenarioId::ProbeHealth, &[])]

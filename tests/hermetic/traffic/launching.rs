@@ -131,6 +131,22 @@ async fn a_launch_that_exceeds_the_sdk_timeout_has_failed() -> anyhow::Result<()
     Ok(())
 }
 
+#[rstest]
+#[case::of_a_cluster(ScenarioId::ApiTailLogs, "logs")]
+#[case::managed(ScenarioId::ApiJobsLogs, "jobs_logs")]
+#[tokio::test]
+async fn the_first_line_of_a_jobs_output_is_a_step(
+    #[case] id: ScenarioId,
+    #[case] call: &str,
+) -> anyhow::Result<()> {
+    let server = server(&[])?;
+    let segment = first_segment(&server, id).await?;
+    let step = |name: &str| &segment.steps[&format!("{call}/{name}")];
+    assert_eq!(step("first-line").count(), 3);
+    assert!(step("first-line").max() <= step("stream").max(), "{:?}", segment.steps);
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_async_launch_is_judged_by_its_result() -> anyhow::Result<()> {
     let server =
