@@ -53,9 +53,7 @@ impl<'a> Lines<'a> {
 
     fn end_line(&mut self) -> Result<(), Interrupted> {
         let line = String::from_utf8_lossy(&self.line);
-        let is_control = line.contains("<sky-payload");
-        // A log line may contain the same text: only a control message counts.
-        let is_interrupted = is_control && line.contains("<retry>");
+        let (is_control, is_interrupted) = (is_control(&line), is_retry(&line));
         self.line.clear();
         if is_interrupted {
             // Not counted as a message: for the SDK, a request to retry is no progress.
@@ -69,6 +67,17 @@ impl<'a> Lines<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a line is a control message.
+pub(super) fn is_control(line: &str) -> bool {
+    line.contains("<sky-payload")
+}
+
+/// Whether a line is the control message of a restarting server. A log line may contain the same
+/// text.
+pub(super) fn is_retry(line: &str) -> bool {
+    is_control(line) && line.contains("<retry>")
 }
 
 #[cfg(test)]

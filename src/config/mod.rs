@@ -64,6 +64,8 @@ pub struct PlanSettings {
     pub cli: String,
     /// API scenarios: names, `all` or `none`.
     pub api: String,
+    /// Connections to hold: names with a number each, as in `logs=10`, or `none`.
+    pub hold: String,
     /// Infras to launch on, as `-c`; by default loopback for an isolated server, otherwise none.
     pub infra: Option<String>,
     /// Rule by which scenarios are assigned to several infras. Not used for scenarios that flags
@@ -131,6 +133,7 @@ impl Default for PlanSettings {
             infra_users: 1,
             cli: "all".to_owned(),
             api: "all".to_owned(),
+            hold: "none".to_owned(),
             infra: None,
             infra_assignment: InfraAssignment::All,
             iterations: 2,

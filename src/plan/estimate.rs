@@ -87,8 +87,8 @@ impl Estimate {
             let on_nodes = mean(planned.infras.iter().map(|infra| node_work(infra, is_local)));
             let cost = total(scenario.cost, on_nodes);
             match &planned.shape {
-                // The health probe runs for as long as the load and does not extend it.
-                LoadShape::Burst { .. } if planned.id.kind() == ScenarioKind::Probe => {
+                // Runs for as long as the load, and does not extend it.
+                LoadShape::Burst { .. } if planned.id.kind().accompanies_load() => {
                     load.add(iterations, cost, 0.0);
                 }
                 LoadShape::Burst { iterations: count } => {
@@ -109,6 +109,12 @@ impl Estimate {
             }
         }
         for (shared, infra) in plan.shared_resources() {
+            if shared == Need::LongJob {
+                // A job on the cluster that is set up as well.
+                let exec = Scenario::of(ScenarioId::ApiExec).cost;
+                set_up.add(1.0, total(exec, node_work(infra, is_local)), 0.0);
+                continue;
+            }
             // CPU-seconds of a service in addition to those of launching its replica.
             let service = if shared == Need::Service { 12.0 } else { 0.0 };
             let launch = total(Cost::of_launch(0.0), node_work(infra, is_local));
@@ -164,6 +170,8 @@ impl PlannedScenario {
 /// Estimate for the number of iterations of all users.
 fn iterations_of(planned: &PlannedScenario) -> f64 {
     match &planned.shape {
+        // A connection of each user.
+        _ if planned.id.kind() == ScenarioKind::Hold => f64::from(planned.users),
         LoadShape::Burst { iterations } => f64::from(planned.users) * f64::from(*iterations),
         LoadShape::Timed(timed) => match timed.model {
             Model::Arrivals { .. } => timed.area(),

@@ -180,8 +180,13 @@ const fn default_seed() -> u64 {
 fn shared_resources(scenarios: &[PlannedScenario]) -> BTreeSet<(Need, &str)> {
     let shared = scenarios.iter().filter(|planned| Scenario::of(planned.id).needs.is_shared());
     let resources = shared.flat_map(|planned| {
-        let need = Scenario::of(planned.id).needs;
-        planned.infras.iter().map(move |infra| (need, infra.as_str()))
+        // A job on the cluster needs the cluster, too.
+        let needs = match Scenario::of(planned.id).needs {
+            Need::LongJob => [Some(Need::Cluster), Some(Need::LongJob)],
+            need => [Some(need), None],
+        };
+        let infras = planned.infras.iter().map(String::as_str);
+        infras.flat_map(move |infra| needs.into_iter().flatten().map(move |need| (need, infra)))
     });
     resources.collect()
 }

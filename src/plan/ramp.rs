@@ -164,7 +164,7 @@ fn rank(id: ScenarioId) -> u8 {
         // The shared job runs from the start of the load and has a fixed run time.
         Need::Job => 0,
         Need::Infrastructure => 1,
-        Need::Cluster | Need::Service => 2,
+        Need::Cluster | Need::Service | Need::LongJob | Need::LongManagedJob => 2,
         Need::Nothing => 3,
     }
 }

@@ -37,7 +37,7 @@ impl InfraResources {
         }
         let shared = infras.iter().map(|(number, infra)| Self {
             names: SharedNames::new(&run.id(), infra, *number),
-            job_id: log.job_id(infra),
+            job_id: log.job_id(need, infra),
             setup_failure: log.missing(need, infra),
         });
         Ok(shared.collect())

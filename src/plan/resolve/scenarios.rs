@@ -1,12 +1,14 @@
-//! Selection of scenarios: `--api`, `--cli`, and the settings of a plan.
+//! Selection of scenarios: `--api`, `--cli`, `--hold`, and the settings of a plan.
 
 use std::collections::BTreeMap;
 
 use super::Resolver;
+use super::held::Held;
 use super::infrastructure::Choice;
 use crate::config::suggest;
 use crate::infrastructure::LocalInfra;
 use crate::plan::{LeftOut, ServerTarget};
+use crate::record::request::LoadRequest;
 use crate::scenario::{Feature, Scenario, ScenarioId, ScenarioKind};
 
 /// Selected scenarios.
@@ -15,6 +17,8 @@ pub(super) struct Selection {
     pub(super) scenarios: Vec<ScenarioId>,
     /// Scenarios of the lists that no infra of the run supports.
     pub(super) left_out: Vec<LeftOut>,
+    /// Numbers of connections that scenarios hold.
+    pub(super) held: Held,
 }
 
 impl Resolver<'_> {
@@ -27,14 +31,16 @@ impl Resolver<'_> {
     ) -> Selection {
         let (request, settings) = (self.request, self.settings);
         let named = self.names_scenarios();
-        let (cli, api) = if named {
-            // As upstream: selecting scenarios of one kind deselects those of the other.
-            (request.cli.join(" "), request.api.join(" "))
+        let (cli, api, hold) = if named {
+            // As upstream: selecting scenarios of one kind deselects those of the others.
+            (request.cli.join(" "), request.api.join(" "), request.hold.join(" "))
         } else {
-            (settings.cli.clone(), settings.api.clone())
+            (settings.cli.clone(), settings.api.clone(), settings.hold.clone())
         };
         let mut chosen = self.select("--api", ScenarioKind::Api, &api);
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
+        let held = self.held(&hold);
+        chosen.extend(held.keys());
         let infras = infrastructure.chosen.names();
         let is_supported = |id: &ScenarioId| {
             let scenario = Scenario::of(*id);
@@ -43,27 +49,33 @@ impl Resolver<'_> {
         };
         let (mut scenarios, unsupported): (Vec<_>, Vec<_>) =
             chosen.into_iter().partition(is_supported);
-        let words = |kind| if kind == ScenarioKind::Cli { &cli } else { &api };
+        let words = |kind| match kind {
+            ScenarioKind::Cli => &cli,
+            ScenarioKind::Hold => &hold,
+            ScenarioKind::Api | ScenarioKind::Probe => &api,
+        };
         let is_named = |id: &ScenarioId| {
-            named && words(id.kind()).split([',', ' ']).any(|word| word == id.name())
+            let name = |word: &str| word.split('=').next() == Some(id.name());
+            named && words(id.kind()).split([',', ' ']).any(name)
         };
         let impossible: Vec<_> = unsupported.iter().copied().filter(is_named).collect();
         self.impossible(&impossible, server, infrastructure);
         // After another error, such as a misspelled scenario, this one would only repeat it.
         if scenarios.is_empty() && self.errors.is_empty() {
-            self.error("no scenario selected; select one with -r or --api".to_owned());
+            self.error("no scenario selected; select one with -r, --api or --hold".to_owned());
         }
         scenarios.push(ScenarioId::ProbeHealth);
         let left_out = unsupported.into_iter().map(|id| {
             let needs = lacking(id, infrastructure).name().to_owned();
             LeftOut { id, needs }
         });
-        Selection { scenarios, left_out: left_out.collect() }
+        Selection { scenarios, left_out: left_out.collect(), held }
     }
 
     /// Whether flags name the scenarios.
     pub(super) fn names_scenarios(&self) -> bool {
-        !self.request.cli.is_empty() || !self.request.api.is_empty()
+        let LoadRequest { cli, api, hold, .. } = self.request;
+        [cli, api, hold].into_iter().any(|list| !list.is_empty())
     }
 
     /// Adds an error for each feature that scenarios need and no infra of the run has.

@@ -12,7 +12,7 @@ use crate::shell;
 
 /// Fields whose flags a command begins with: server, scenarios and size of the load. All other
 /// flags follow in the order of their declaration.
-const LEADING_FIELDS: [&str; 17] = [
+const LEADING_FIELDS: [&str; 18] = [
     "config",
     "plan",
     "sky",
@@ -27,6 +27,7 @@ const LEADING_FIELDS: [&str; 17] = [
     "copy_credentials",
     "cli",
     "api",
+    "hold",
     "run_async",
     "users",
     "iterations",

@@ -1,7 +1,7 @@
 //! Request of a run, as the base of the next command: the recorded one, or one that is derived
 //! from the plan for a run without a recorded request.
 
-use super::from_plan::{list, of_plan};
+use super::from_plan::{held, list, of_plan};
 use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
@@ -70,9 +70,16 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     }
     (request.cli, request.api) =
         (list(ScenarioKind::Cli, scenarios), list(ScenarioKind::Api, scenarios));
+    if request.hold.is_empty() {
+        // Flags that name scenarios leave the plan's connections out.
+        request.hold = held(&report.plan);
+    }
     let is_launched = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
     let only_launches = report.plan.infrastructure == Infrastructure::local(LocalInfra::Loopback);
-    if only_launches && !scenarios.iter().any(is_launched) {
+    // Held connections go on beside any of the scenarios.
+    let ids = report.plan.scenarios.iter().map(|planned| planned.id);
+    let mut held = ids.filter(|id| id.kind() == ScenarioKind::Hold);
+    if only_launches && !scenarios.iter().any(is_launched) && !held.any(|id| is_launched(&id)) {
         request.infra.clear();
     }
     // A threshold of a scenario that does not run is a usage error.
@@ -97,11 +104,11 @@ fn with_used_shape(request: LoadRequest, plan: &LoadPlan, scenarios: &[ScenarioI
     }
 }
 
-/// Whether a threshold is of one of these scenarios, or of the health probe, which always runs.
+/// Whether a threshold is of one of these scenarios, or of one that accompanies any load.
 fn is_about_any(threshold: &str, scenarios: &[ScenarioId]) -> bool {
     threshold.parse::<Threshold>().is_ok_and(|threshold| {
         let id = threshold.metric.scenario;
-        id.kind() == ScenarioKind::Probe || scenarios.contains(&id)
+        id.kind().accompanies_load() || scenarios.contains(&id)
     })
 }
 

@@ -1,8 +1,10 @@
-//! Table of all scenarios: API scenarios, those of them that need a cloud, and CLI scenarios.
+//! Table of all scenarios: API scenarios, those of them that need a cloud, CLI scenarios, those
+//! that hold connections, and the health probe.
 
 mod api;
 mod cli;
 mod cloud;
+mod hold;
 
 use super::{Cost, Feature, Need, Scenario, ScenarioId, Work};
 
@@ -18,19 +20,26 @@ static PROBE: Scenario = Scenario {
 };
 
 /// Number of entries.
-pub(super) const LENGTH: usize =
-    api::SCENARIOS.len() + cloud::SCENARIOS.len() + cli::SCENARIOS.len() + 1;
+pub(super) const LENGTH: usize = api::SCENARIOS.len()
+    + cloud::SCENARIOS.len()
+    + cli::SCENARIOS.len()
+    + hold::SCENARIOS.len()
+    + 1;
 
 /// Entry number `index`, in the order of [`ScenarioId::ALL`].
 pub(super) const fn entry(index: usize) -> &'static Scenario {
     let (api, cloud, cli) = (&api::SCENARIOS, &cloud::SCENARIOS, &cli::SCENARIOS);
+    let hold = &hold::SCENARIOS;
     let (first_of_cloud, first_of_cli) = (api.len(), api.len() + cloud.len());
+    let first_of_hold = first_of_cli + cli.len();
     if index < first_of_cloud {
         &api[index]
     } else if index < first_of_cli {
         &cloud[index - first_of_cloud]
-    } else if index < first_of_cli + cli.len() {
+    } else if index < first_of_hold {
         &cli[index - first_of_cli]
+    } else if index < first_of_hold + hold.len() {
+        &hold[index - first_of_hold]
     } else {
         &PROBE
     }
