@@ -118,13 +118,14 @@ pub struct SegmentReport {
     /// `None` without an arrival rate.
     #[serde(default)]
     pub dropped: Option<u64>,
-    /// Number of iterations that still ran when the time of the load was over; not part of any
-    /// other count but `scheduled`.
+    /// Number of iterations that still ran when the time of the load was over, of held connections
+    /// those without a line by then; not part of any other count but `scheduled`.
     #[serde(default)]
     pub interrupted: u64,
     /// Completed iterations per second; `None` for a segment without a duration.
     pub throughput: Option<f64>,
-    /// Number of retries, under the conditions of SkyPilot's SDK.
+    /// Number of retries, under the conditions of SkyPilot's SDK; of held connections, number of
+    /// reconnects.
     pub retries: u64,
     /// Latency from the scheduled start to the last response.
     pub iteration_duration: Option<Stats>,

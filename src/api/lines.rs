@@ -3,6 +3,8 @@
 //! Log lines and control messages share one stream. Source: `decode_rich_status` in
 //! `sky/utils/rich_utils.py`.
 
+use tokio::time::Instant;
+
 /// Progress of reading a stream, over all tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
@@ -10,6 +12,8 @@ pub(crate) struct Progress {
     pub(crate) messages: u64,
     /// Number of log lines received in the try that received most.
     pub(crate) furthest: u64,
+    /// Time at which the first log line was complete; `None` without one.
+    pub(crate) first_line: Option<Instant>,
 }
 
 /// Control message by which a restarting server requests a retry.
@@ -49,9 +53,7 @@ impl<'a> Lines<'a> {
 
     fn end_line(&mut self) -> Result<(), Interrupted> {
         let line = String::from_utf8_lossy(&self.line);
-        let is_control = line.contains("<sky-payload");
-        // A log line may contain the same text: only a control message counts.
-        let is_interrupted = is_control && line.contains("<retry>");
+        let (is_control, is_interrupted) = (is_control(&line), is_retry(&line));
         self.line.clear();
         if is_interrupted {
             // Not counted as a message: for the SDK, a request to retry is no progress.
@@ -61,9 +63,21 @@ impl<'a> Lines<'a> {
         if !is_control {
             self.count += 1;
             self.progress.furthest = self.progress.furthest.max(self.count);
+            self.progress.first_line.get_or_insert_with(Instant::now);
         }
         Ok(())
     }
+}
+
+/// Whether a line is a control message.
+pub(super) fn is_control(line: &str) -> bool {
+    line.contains("<sky-payload")
+}
+
+/// Whether a line is the control message of a restarting server. A log line may contain the same
+/// text.
+pub(super) fn is_retry(line: &str) -> bool {
+    is_control(line) && line.contains("<retry>")
 }
 
 #[cfg(test)]
@@ -77,9 +91,20 @@ mod tests {
         for chunk in ["one\ntw", "o\n<sky-pay", "load>\"<heartbeat>\"</sky-payload>\n", "half"] {
             lines.read(chunk.as_bytes()).unwrap();
         }
-        assert_eq!(progress, Progress { messages: 3, furthest: 2 });
+        assert_eq!((progress.messages, progress.furthest), (3, 2));
+        let first = progress.first_line;
+        assert!(first.is_some());
         Lines::new(&mut progress).read(b"one\n").unwrap();
-        assert_eq!(progress, Progress { messages: 4, furthest: 2 });
+        assert_eq!((progress.messages, progress.furthest), (4, 2));
+        assert_eq!(progress.first_line, first, "a later try repeats the line");
+    }
+
+    #[test]
+    fn a_control_message_is_no_first_line() {
+        let mut progress = Progress::default();
+        let heartbeat = b"<sky-payload>\"<heartbeat></heartbeat>\"</sky-payload>\n";
+        Lines::new(&mut progress).read(heartbeat).unwrap();
+        assert_eq!((progress.messages, progress.first_line), (1, None));
     }
 
     #[test]

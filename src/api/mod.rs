@@ -13,6 +13,7 @@ mod health;
 mod http;
 mod lines;
 mod metrics;
+mod open_log;
 mod response;
 mod retry;
 mod search;
@@ -30,6 +31,7 @@ pub use health::{Health, HealthPolicy};
 pub(crate) use lines::Progress;
 use lines::{Interrupted, Lines};
 pub use metrics::{MetricsClient, Scrape, parse_metrics};
+pub(crate) use open_log::{LogData, OpenLog};
 pub(crate) use response::{INTERRUPTED, excerpt, no_request_id, unexpected_response};
 pub use response::{RequestResult, RequestRow};
 pub(crate) use retry::{Backoff, MAX_TRIES, retry_while_unavailable, with_retries};
@@ -194,24 +196,34 @@ impl ApiClient {
         wanted: Option<&str>,
         progress: &mut Progress,
     ) -> Result<JobOutput, Failure> {
-        let transport = |error: &reqwest::Error| transport_failure(step, error, None);
-        let response = apply(&self.credentials, request).send().await;
-        let mut response = response.map_err(|error| transport(&error))?;
-        let status = response.status().as_u16();
-        if status != 200 {
-            // The status is the failure, with or without a readable body.
-            let body = response.bytes().await.unwrap_or_default().to_vec();
-            return Err(response::http_failure(step, &self.response(status, None, body)));
-        }
+        let transport = |error: reqwest::Error| transport_failure(step, &error, None);
+        let mut response = self.open(step, request).await?;
         let request_id = request_id(response.headers());
         let (mut search, mut lines) = (wanted.map(Search::new), Lines::new(progress));
-        while let Some(chunk) = response.chunk().await.map_err(|error| transport(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
             if let Some(search) = &mut search {
                 search.read(&chunk);
             }
             lines.read(&chunk).map_err(|Interrupted| response::interrupted(step))?;
         }
         Ok(JobOutput { request_id, printed: search.is_none_or(|search| search.found) })
+    }
+
+    /// Sends a request, and returns once the headers of its response are there.
+    async fn open(
+        &self,
+        step: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, Failure> {
+        let response = apply(&self.credentials, request).send().await;
+        let response = response.map_err(|error| transport_failure(step, &error, None))?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return Ok(response);
+        }
+        // The status is the failure, with or without a readable body.
+        let body = response.bytes().await.unwrap_or_default().to_vec();
+        Err(response::http_failure(step, &self.response(status, None, body)))
     }
 
     /// Waits for a request to end and returns its result.

@@ -31,7 +31,8 @@ impl Backoff {
         Self { first: TRANSIENT_PAUSE, last: None }
     }
 
-    const fn unavailable() -> Self {
+    /// Pauses after responses with status 503.
+    pub(crate) const fn unavailable() -> Self {
         Self { first: UNAVAILABLE_PAUSE, last: None }
     }
 

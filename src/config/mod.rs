@@ -67,6 +67,8 @@ pub struct PlanSettings {
     pub api: String,
     /// Operations of one more scenario, `api:mix`, by the names of API scenarios.
     pub mix: Option<Mix>,
+    /// Connections to hold: names with a number each, as in `logs=10`, or `none`.
+    pub hold: String,
     /// Infras to launch on, as `-c`; by default loopback for an isolated server, otherwise none.
     pub infra: Option<String>,
     /// Rule by which scenarios are assigned to several infras. Not used for scenarios that flags
@@ -135,6 +137,7 @@ impl Default for PlanSettings {
             cli: "all".to_owned(),
             api: "all".to_owned(),
             mix: None,
+            hold: "none".to_owned(),
             infra: None,
             infra_assignment: InfraAssignment::All,
             iterations: 2,

@@ -40,6 +40,9 @@ const CLUSTER: ByteSize = ByteSize(450 << 20);
 /// PSS of an executor with a cloud's client libraries and catalog, with a margin.
 const EXECUTOR_WITH_A_CLOUD: ByteSize = ByteSize(260 << 20);
 
+/// Memory of a held connection in the process of its scenario.
+const HELD_CONNECTION: ByteSize = ByteSize(20 << 10);
+
 /// Memory of an instance of emulated AWS: Ray, skylet, job, and the processes that run them.
 const INSTANCE: ByteSize = ByteSize(850 << 20);
 
@@ -143,12 +146,17 @@ pub(super) fn fit(
         scenario.concurrency = 1;
     }
     let wanted = peak(scenarios);
-    let for_users = usable.as_u64().saturating_sub(base_memory);
+    // A connection that is not held would not be what was asked for.
+    let is_fixed = |scenario: &PlannedScenario| scenario.id.kind() == ScenarioKind::Hold;
+    let of_fixed = scenarios.iter().filter(|scenario| is_fixed(scenario));
+    let of_fixed = of_fixed.map(|it| per_user(it).saturating_mul(u64::from(it.concurrency)));
+    let fixed = base_memory.saturating_add(total(of_fixed));
+    let for_users = usable.as_u64().saturating_sub(fixed);
     if wanted > usable.as_u64() {
-        // No underflow: `peak` adds users to `base_memory`.
-        let wanted_for_users = wanted - base_memory;
+        let wanted_for_users = wanted.saturating_sub(fixed);
         // Users that need no memory keep their concurrency: fewer of them would free nothing.
-        for scenario in scenarios.iter_mut().filter(|s| per_user(s) > 0 && !takes_rest(s)) {
+        let reducible = |s: &PlannedScenario| per_user(s) > 0 && !is_fixed(s);
+        for scenario in scenarios.iter_mut().filter(|s| reducible(s) && !takes_rest(s)) {
             // In 128 bits the product fits. The divisor includes this scenario, so it is not 0.
             let share =
                 u128::from(scenario.users) * u128::from(for_users) / u128::from(wanted_for_users);
@@ -156,8 +164,8 @@ pub(super) fn fit(
         }
         // Every scenario keeps at least one user, so those with more give up more than their share.
         while peak(scenarios) > usable.as_u64() {
-            let reducible = scenarios.iter_mut().filter(|s| s.concurrency > 1 && per_user(s) > 0);
-            let Some(most) = reducible.max_by_key(|s| s.concurrency) else { break };
+            let larger = scenarios.iter_mut().filter(|s| s.concurrency > 1 && reducible(s));
+            let Some(most) = larger.max_by_key(|s| s.concurrency) else { break };
             most.concurrency -= 1;
         }
     }
@@ -241,8 +249,9 @@ impl LocalParts<'_> {
 /// Memory in bytes before the first user starts: server and shared resources.
 fn base_memory(scenarios: &[PlannedScenario], local: LocalParts<'_>) -> u64 {
     let executor = if local.server { local.executor() } else { 0 };
-    let shared = shared_resources(scenarios);
-    local.base() + total(shared.into_iter().map(|(_, infra)| executor + local.cluster(infra)))
+    // A job on the shared cluster runs there.
+    let shared = shared_resources(scenarios).into_iter().filter(|(need, _)| *need != Need::LongJob);
+    local.base() + total(shared.map(|(_, infra)| executor + local.cluster(infra)))
 }
 
 fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
@@ -258,6 +267,7 @@ fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
     // Users of API scenarios share the scenario's process; each CLI user runs a `sky` process.
     let client = match planned.id.kind() {
         ScenarioKind::Cli => SKY_PROCESS.as_u64(),
+        ScenarioKind::Hold => HELD_CONNECTION.as_u64(),
         ScenarioKind::Api | ScenarioKind::Probe => 0,
     };
     on_server + on_nodes + client
@@ -304,6 +314,32 @@ mod tests {
         assert!(scenarios[0].concurrency < 20 && scenarios[0].concurrency >= 1);
         assert_eq!(scenarios[2].concurrency, 100, "validation starts no executor");
         assert_eq!(scenarios[0].users, 100, "every user still runs an iteration");
+    }
+
+    #[test]
+    fn held_connections_count_and_are_not_reduced() {
+        let held = users(ScenarioId::HoldJobsLogs, 20);
+        let mut scenarios = [users(ScenarioId::ApiStatus, 100), held];
+        let capacity = fit(&mut scenarios, ByteSize::gib(16), all_local(), |_| false).unwrap();
+        assert!(capacity.is_reduced() && capacity.planned <= ByteSize::gib(16));
+        assert_eq!(scenarios[1].concurrency, 20);
+        let held = u32::try_from(20 * EXECUTOR.as_u64() >> 20).unwrap();
+        assert!((1..(16 * 1024 - held) / 150).contains(&scenarios[0].concurrency));
+        let mut too_many = [users(ScenarioId::HoldJobsLogs, 200)];
+        assert!(fit(&mut too_many, ByteSize::gib(16), all_local(), |_| false).is_err());
+    }
+
+    #[test]
+    fn a_job_on_the_shared_cluster_needs_no_other_one() {
+        let wanted = |ids: &[ScenarioId]| {
+            let infras = LOOPBACK.names();
+            let planned =
+                |id: &ScenarioId| PlannedScenario { infras: infras.clone(), ..users(*id, 1) };
+            let mut scenarios: Vec<_> = ids.iter().map(planned).collect();
+            fit(&mut scenarios, ByteSize::gib(16), all_local(), |_| false).unwrap().wanted.as_u64()
+        };
+        let both = wanted(&[ScenarioId::ApiTailLogs, ScenarioId::HoldLogs]);
+        assert_eq!(both - wanted(&[ScenarioId::ApiTailLogs]), HELD_CONNECTION.as_u64());
     }
 
     #[test]

@@ -86,8 +86,8 @@ impl Estimate {
             let on_nodes = if is_local { node_work(&planned.infras) } else { 0.0 };
             let cost = total(planned.cost(), on_nodes);
             match &planned.shape {
-                // The health probe runs for as long as the load and does not extend it.
-                LoadShape::Burst { .. } if planned.id.kind() == ScenarioKind::Probe => {
+                // Runs for as long as the load, and does not extend it.
+                LoadShape::Burst { .. } if planned.id.kind().accompanies_load() => {
                     load.add(iterations, cost, 0.0);
                 }
                 LoadShape::Burst { iterations: count } => {
@@ -106,9 +106,15 @@ impl Estimate {
             }
         }
         for (shared, infra) in plan.shared_resources() {
+            let on_nodes = if is_local { node_work(&[infra]) } else { 0.0 };
+            if shared == Need::LongJob {
+                // A job on the cluster that is set up as well.
+                let exec = Scenario::of(ScenarioId::ApiExec).cost;
+                set_up.add(1.0, total(exec, on_nodes), 0.0);
+                continue;
+            }
             // CPU-seconds of a service in addition to those of launching its replica.
             let service = if shared == Need::Service { 12.0 } else { 0.0 };
-            let on_nodes = if is_local { node_work(&[infra]) } else { 0.0 };
             let launch = total(Cost::of_launch(0.0), on_nodes);
             set_up.add(1.0, launch + service, 25.0 + 2.0 * service);
             tear_down.add(1.0, TEARDOWN_CPU, 15.0);
@@ -162,6 +168,8 @@ impl PlannedScenario {
 /// Estimate for the number of iterations of all users.
 fn iterations_of(planned: &PlannedScenario) -> f64 {
     match &planned.shape {
+        // A connection of each user.
+        _ if planned.id.kind() == ScenarioKind::Hold => f64::from(planned.users),
         LoadShape::Burst { iterations } => f64::from(planned.users) * f64::from(*iterations),
         LoadShape::Timed(timed) => match timed.model {
             Model::Arrivals { .. } => timed.area(),

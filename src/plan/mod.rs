@@ -178,10 +178,17 @@ const fn default_seed() -> u64 {
     1
 }
 
+/// A need with what it implies: a job on the cluster needs the cluster, too.
+fn with_implied(need: Need) -> impl Iterator<Item = Need> {
+    let cluster = (need == Need::LongJob).then_some(Need::Cluster);
+    [Some(need), cluster].into_iter().flatten()
+}
+
 /// Shared resources of scenarios, each with its infra.
 fn shared_resources(scenarios: &[PlannedScenario]) -> BTreeSet<(Need, &str)> {
     let resources = scenarios.iter().flat_map(|planned| {
-        let shared = planned.needs().into_iter().filter(|need| need.is_shared());
+        let needs: BTreeSet<Need> = planned.needs().into_iter().flat_map(with_implied).collect();
+        let shared = needs.into_iter().filter(|need| need.is_shared());
         shared.flat_map(|need| planned.infras.iter().map(move |infra| (need, infra.as_str())))
     });
     resources.collect()

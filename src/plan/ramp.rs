@@ -150,7 +150,7 @@ fn rank(planned: &PlannedScenario) -> u8 {
         // The shared job runs from the start of the load and has a fixed run time.
         Need::Job => 0,
         Need::Infrastructure => 1,
-        Need::Cluster | Need::Service => 2,
+        Need::Cluster | Need::Service | Need::LongJob | Need::LongManagedJob => 2,
         Need::Nothing => 3,
     };
     planned.needs().into_iter().map(rank).min().unwrap_or(u8::MAX)

@@ -59,6 +59,12 @@ pub struct SharedResources {
     pub infra: String,
     /// SkyPilot's ID of the managed job.
     pub job_id: Option<u64>,
+    /// SkyPilot's ID of the job on the cluster that runs until the teardown.
+    #[serde(default)]
+    pub long_job_id: Option<u64>,
+    /// SkyPilot's ID of the managed job that runs until the teardown.
+    #[serde(default)]
+    pub long_managed_job_id: Option<u64>,
 }
 
 /// Setup or teardown of one resource.
@@ -92,9 +98,15 @@ pub enum Stage {
 }
 
 impl ResourceLog {
-    /// SkyPilot's ID of the managed job on an infra.
-    pub fn job_id(&self, infra: &str) -> Option<u64> {
-        self.shared.iter().find(|resources| resources.infra == infra)?.job_id
+    /// SkyPilot's ID of the needed job on an infra; `None` if another resource is needed.
+    pub fn job_id(&self, need: Need, infra: &str) -> Option<u64> {
+        let shared = self.shared.iter().find(|resources| resources.infra == infra)?;
+        match need {
+            Need::Job => shared.job_id,
+            Need::LongJob => shared.long_job_id,
+            Need::LongManagedJob => shared.long_managed_job_id,
+            Need::Nothing | Need::Infrastructure | Need::Cluster | Need::Service => None,
+        }
     }
 
     /// Failure because of which a needed resource is missing on an infra; `None` if the resource

@@ -26,9 +26,12 @@ pub async fn set_up(
     free_port: Option<u16>,
     limit: Duration,
 ) -> ResourceLog {
-    let mut needed: Vec<(Need, &str)> = plan.shared_resources().into_iter().collect();
-    // Jobs come last: they must still run when users follow their output.
+    let shared = plan.shared_resources();
+    let mut needed: Vec<(Need, &str)> = shared.iter().copied().collect();
+    // The job comes last: it must still run when users follow its output.
     needed.sort_by_key(|(need, _)| *need == Need::Job);
+    // Submitted to the cluster, once it is up.
+    needed.retain(|(need, _)| *need != Need::LongJob);
     let infras = plan.infrastructure.names();
     let names_by_infra = infras.iter().enumerate().map(|(number, infra)| IterationNames {
         shared: SharedNames::new(run, infra, number),
@@ -43,21 +46,59 @@ pub async fn set_up(
     let interval = plan.setup_interval();
     let setups = (0..).zip(resources).map(async |(number, (names, need))| {
         tokio::time::sleep(interval * number).await;
-        set_up_one(requests, names, need, limit).await
+        let one = set_up_one(requests, names, need, limit).await;
+        let has_long_job = shared.contains(&(Need::LongJob, names.shared.infra.as_str()));
+        let long_job = match need == Need::Cluster && has_long_job {
+            true => Some(set_up_long_job(requests, names, &one.0, limit).await),
+            false => None,
+        };
+        [one].into_iter().chain(long_job)
     });
-    let done = join_all(setups).await;
+    let done: Vec<_> = join_all(setups).await.into_iter().flatten().collect();
     let mut log = ResourceLog::default();
     for names in &names_by_infra {
         let infra = names.shared.infra.clone();
-        // Only the step of the managed job has an ID.
-        let job = done.iter().find(|(step, id)| step.infra == infra && id.is_some());
-        log.shared.push(SharedResources { infra, job_id: job.and_then(|(_, id)| *id) });
+        let id_of = |need: Need| {
+            let found =
+                done.iter().find(|(step, _)| step.infra == infra && step.need == Some(need));
+            found.and_then(|(_, id)| *id)
+        };
+        log.shared.push(SharedResources {
+            job_id: id_of(Need::Job),
+            long_job_id: id_of(Need::LongJob),
+            long_managed_job_id: id_of(Need::LongManagedJob),
+            infra,
+        });
     }
     log.steps = done.into_iter().map(|(step, _)| step).collect();
     log
 }
 
-/// Sets up one shared resource. Returns the step for the log, and the ID of a managed job.
+/// Submits the job of the shared cluster that runs until the teardown. Without the cluster, the
+/// submission fails as its launch did.
+async fn set_up_long_job(
+    requests: &Requests,
+    names: &IterationNames,
+    cluster: &ResourceStep,
+    limit: Duration,
+) -> (ResourceStep, Option<u64>) {
+    match &cluster.failure {
+        None => set_up_one(requests, names, Need::LongJob, limit).await,
+        Some(failure) => {
+            let name = &names.shared.cluster;
+            let step = ResourceStep {
+                need: Some(Need::LongJob),
+                what: format!("{} ({name})", Need::LongJob.name()),
+                took: Duration::ZERO,
+                failure: Some(failure.clone()),
+                ..cluster.clone()
+            };
+            (step, None)
+        }
+    }
+}
+
+/// Sets up one shared resource. Returns the step for the log, and the ID of a job.
 async fn set_up_one(
     requests: &Requests,
     names: &IterationNames,
@@ -67,12 +108,20 @@ async fn set_up_one(
     let start = Instant::now();
     let name = match need {
         Need::Job => &names.shared.job,
+        Need::LongManagedJob => &names.shared.long_job,
         Need::Service => &names.shared.service,
         _ => &names.shared.cluster,
     };
     let setup = async {
         match need {
             Need::Job => requests.ask(&calls::LAUNCH_JOB, names).await.map(|value| job_id(&value)),
+            Need::LongJob => {
+                requests.ask(&calls::LAUNCH_LONG_JOB, names).await.map(|value| job_id(&value))
+            }
+            Need::LongManagedJob => {
+                let submitted = requests.ask(&calls::LAUNCH_LONG_MANAGED_JOB, names).await;
+                submitted.map(|value| job_id(&value))
+            }
             Need::Service => {
                 requests.ask(&calls::UP_SERVICE, names).await?;
                 wait_until_ready(requests, &names.shared.service).await.map(|()| None)

@@ -13,7 +13,7 @@ use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceLog, ResourceStep, Stage};
-use crate::scenario::{Call, IterationNames, Need, ScenarioId, shared_calls as calls};
+use crate::scenario::{Call, IterationNames, Need, ScenarioId, SharedNames, shared_calls as calls};
 
 /// Pause between two rounds of listing and removing resources.
 const POLL_INTERVAL: Duration = Duration::from_secs(3);
@@ -49,6 +49,8 @@ struct RunResources<'a> {
     run: &'a RunId,
     uses_jobs: bool,
     uses_services: bool,
+    /// Names of managed jobs that do not end by themselves.
+    long_jobs: Vec<String>,
 }
 
 /// Resources of the run that are still on the server.
@@ -79,8 +81,10 @@ pub async fn tear_down(
         requests,
         run,
         uses_jobs: has_any(&[ScenarioId::ApiJobsLaunch, ScenarioId::CliJobs])
-            || needs.contains(&Need::Job),
+            || needs.contains(&Need::Job)
+            || needs.contains(&Need::LongManagedJob),
         uses_services: needs.contains(&Need::Service),
+        long_jobs: long_jobs(run, plan),
     };
     let began = Instant::now();
     let mut attempts = Attempts::default();
@@ -156,6 +160,11 @@ impl RunResources<'_> {
             && CREATING.contains(&row.name.as_str())
     }
 
+    /// Whether a managed job runs until it is cancelled.
+    fn is_long(&self, job: &Row) -> bool {
+        self.long_jobs.contains(&job.name)
+    }
+
     /// Removes the resources for which an attempt is due. A cluster of a managed job or a
     /// service is left to its owner as long as the owner exists.
     async fn remove(
@@ -180,7 +189,8 @@ impl RunResources<'_> {
             }
         }
         for job in remaining.jobs.iter().filter(|row| !has_ended(row)) {
-            if mode == TeardownMode::CancelJobs && attempts.start_if_due(&job.name) {
+            let must_be_cancelled = mode == TeardownMode::CancelJobs || self.is_long(job);
+            if must_be_cancelled && attempts.start_if_due(&job.name) {
                 let mut names = only_own(&job.name);
                 names.job_id = job.id;
                 removals.push((&calls::CANCEL_JOB, names, "managed job", &job.name));
@@ -203,6 +213,13 @@ impl RunResources<'_> {
             log.steps.push(step);
         }
     }
+}
+
+/// Names of the managed jobs of a run that do not end by themselves.
+fn long_jobs(run: &RunId, plan: &LoadPlan) -> Vec<String> {
+    let infras = plan.infrastructure.names();
+    let names = infras.iter().enumerate().map(|(at, infra)| SharedNames::new(run, infra, at));
+    names.map(|names| names.long_job).collect()
 }
 
 /// Attempts to remove resources, and failures that are already in the log.

@@ -38,7 +38,7 @@ impl Group {
 }
 
 impl ScenarioId {
-    /// Group of a scenario; `None` for the health probe, which runs during every load.
+    /// Group of a scenario; `None` for one that accompanies the load of all groups.
     pub fn group(self) -> Option<Group> {
         let takes_infrastructure = Scenario::of(self).needs.takes_infrastructure();
         match (self.kind(), takes_infrastructure) {
@@ -46,7 +46,7 @@ impl ScenarioId {
             (ScenarioKind::Cli, false) => Some(Group::Cli),
             (ScenarioKind::Api, true) => Some(Group::ApiInfra),
             (ScenarioKind::Cli, true) => Some(Group::CliInfra),
-            (ScenarioKind::Probe, _) => None,
+            (ScenarioKind::Hold | ScenarioKind::Probe, _) => None,
         }
     }
 }

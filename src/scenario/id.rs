@@ -12,6 +12,8 @@ pub enum ScenarioKind {
     Api,
     /// Real `sky` processes.
     Cli,
+    /// Connections that follow a log throughout the load.
+    Hold,
     /// Health probe: requests `/api/health` throughout the load.
     Probe,
 }
@@ -22,7 +24,16 @@ impl ScenarioKind {
         match self {
             Self::Api => "api",
             Self::Cli => "cli",
+            Self::Hold => "hold",
             Self::Probe => "probe",
+        }
+    }
+
+    /// Whether scenarios of the kind accompany the load of all others, and end after it.
+    pub const fn accompanies_load(self) -> bool {
+        match self {
+            Self::Api | Self::Cli => false,
+            Self::Hold | Self::Probe => true,
         }
     }
 }
@@ -90,13 +101,19 @@ pub enum ScenarioId {
     CliServe,
     /// `sky check` of a cloud.
     CliCheck,
+    /// `/logs` of a job that runs on, followed throughout the load.
+    HoldLogs,
+    /// `/jobs/logs` of a managed job that runs on, followed throughout the load.
+    HoldJobsLogs,
+    /// `/api/stream` of a request that runs on, followed throughout the load.
+    HoldStream,
     /// `GET /api/health` at a fixed rate.
     ProbeHealth,
 }
 
 impl ScenarioId {
     /// Scenarios in the order of reports.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -127,6 +144,9 @@ impl ScenarioId {
         Self::CliJobs,
         Self::CliServe,
         Self::CliCheck,
+        Self::HoldLogs,
+        Self::HoldJobsLogs,
+        Self::HoldStream,
         Self::ProbeHealth,
     ];
 
@@ -163,11 +183,12 @@ impl ScenarioId {
             | Self::CliJobs
             | Self::CliServe
             | Self::CliCheck => ScenarioKind::Cli,
+            Self::HoldLogs | Self::HoldJobsLogs | Self::HoldStream => ScenarioKind::Hold,
             Self::ProbeHealth => ScenarioKind::Probe,
         }
     }
 
-    /// Name within the kind, as `-r` and `--api` take it: `status`.
+    /// Name within the kind, as `-r`, `--api` and `--hold` take it: `status`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ApiStatus | Self::CliStatus => "status",
@@ -182,7 +203,7 @@ impl ScenarioId {
             Self::ApiExec => "exec",
             Self::ApiClusterQueue => "cluster_queue",
             Self::ApiJobsLaunch => "jobs_launch",
-            Self::ApiJobsLogs => "jobs_logs",
+            Self::ApiJobsLogs | Self::HoldJobsLogs => "jobs_logs",
             Self::ApiCheck | Self::CliCheck => "check",
             Self::ApiShowGpus => "show_gpus",
             Self::ApiOptimize => "optimize",
@@ -193,9 +214,10 @@ impl ScenarioId {
             Self::ApiAutostop => "autostop",
             Self::ApiMix => "mix",
             Self::CliLaunch => "launch",
-            Self::CliLogs => "logs",
+            Self::CliLogs | Self::HoldLogs => "logs",
             Self::CliJobs => "jobs",
             Self::CliServe => "serve",
+            Self::HoldStream => "stream",
             Self::ProbeHealth => "health",
         }
     }
@@ -270,7 +292,7 @@ impl schemars::JsonSchema for ScenarioId {
         schemars::json_schema!({
             "description": "Full name of a scenario: kind and name within the kind, as in `api:status`.",
             "type": "string",
-            "enum": Self::ALL.map(|id| id.to_string()),
+            "enum": Self::ALL.map(|id| id.to_string()).to_vec(),
         })
     }
 }

@@ -26,7 +26,7 @@ pub(crate) use names::JOB_SECONDS;
 pub use names::{IterationNames, SharedNames};
 pub(crate) use served_steps::{http_steps, is_requested, run_steps};
 pub use steps::step_and_infra;
-pub(crate) use steps::{operation_step, steps_of_operation};
+pub(crate) use steps::{CONNECT, FIRST_LINE, GAP, operation_step, steps_of_operation};
 
 /// Entry of a scenario in the table of all scenarios.
 #[derive(Debug)]
@@ -73,6 +73,10 @@ pub enum Need {
     Job,
     /// Shared service.
     Service,
+    /// Job on the shared cluster that runs until the teardown.
+    LongJob,
+    /// Managed job that runs until the teardown.
+    LongManagedJob,
 }
 
 impl Need {
@@ -84,7 +88,12 @@ impl Need {
     /// Whether the requirement is a shared resource: set up before the load, torn down after
     /// it.
     pub const fn is_shared(self) -> bool {
-        matches!(self, Self::Cluster | Self::Job | Self::Service)
+        match self {
+            Self::Nothing | Self::Infrastructure => false,
+            Self::Cluster | Self::Job | Self::Service | Self::LongJob | Self::LongManagedJob => {
+                true
+            }
+        }
     }
 
     /// Name of the requirement in messages, with its article.
@@ -95,6 +104,8 @@ impl Need {
             Self::Cluster => "a cluster",
             Self::Job => "a managed job",
             Self::Service => "a service",
+            Self::LongJob => "a long job",
+            Self::LongManagedJob => "a long managed job",
         }
     }
 }
@@ -132,6 +143,8 @@ pub enum Work {
     Mix,
     /// Single `sky` process.
     Cli(Command),
+    /// Connection that follows the response of a call throughout the load.
+    Hold(&'static Call),
     /// Health requests at a fixed rate.
     Probe,
 }
@@ -223,7 +236,7 @@ impl Scenario {
                     && self.needs == Need::Infrastructure
             }
             Work::Cli(command) => command.args.first() == Some(&"launch"),
-            Work::Mix | Work::Probe => false,
+            Work::Mix | Work::Hold(_) | Work::Probe => false,
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct SharedNames {
     pub job: String,
     /// Name of the shared service.
     pub service: String,
+    /// Name of the managed job that runs until the teardown.
+    pub long_job: String,
 }
 
 impl SharedNames {
@@ -31,6 +33,7 @@ impl SharedNames {
             cluster: name("cluster"),
             job: name("job"),
             service: name("service"),
+            long_job: name("long-job"),
         }
     }
 }
@@ -42,7 +45,7 @@ pub struct IterationNames {
     pub shared: SharedNames,
     /// Name of the cluster or managed job that this iteration creates.
     pub own: String,
-    /// ID of the shared managed job, once it is submitted.
+    /// ID of the shared job that the scenario needs, once it is submitted.
     pub job_id: Option<u64>,
     /// Free port for the replica of the shared service; 8080 if `None`.
     pub service_port: Option<u16>,
@@ -59,7 +62,13 @@ impl IterationNames {
     pub fn none() -> Self {
         let none = String::new;
         Self {
-            shared: SharedNames { infra: none(), cluster: none(), job: none(), service: none() },
+            shared: SharedNames {
+                infra: none(),
+                cluster: none(),
+                job: none(),
+                service: none(),
+                long_job: none(),
+            },
             own: none(),
             job_id: None,
             service_port: None,
@@ -89,7 +98,7 @@ mod tests {
         let run = RunId::of_directory(Path::new("20261124-081512-3fa9"));
         for number in [0, 1] {
             let names = SharedNames::new(&run, "aws", number);
-            for name in [&names.cluster, &names.job, &names.service] {
+            for name in [&names.cluster, &names.job, &names.service, &names.long_job] {
                 assert!(name.starts_with("skyload-3fa9-"), "{name}");
             }
         }

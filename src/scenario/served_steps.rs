@@ -47,7 +47,7 @@ fn calls() -> impl Iterator<Item = (&'static Action, &'static Call)> {
     let actions = ScenarioId::ALL.into_iter().flat_map(|id| match &Scenario::of(id).work {
         Work::Api(actions) => *actions,
         // The operations of a mix are scenarios of their own.
-        Work::Mix | Work::Cli(_) | Work::Probe => &[],
+        Work::Mix | Work::Cli(_) | Work::Hold(_) | Work::Probe => &[],
     });
     actions.filter_map(|action| match action {
         Action::Health => None,

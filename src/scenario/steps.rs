@@ -8,6 +8,15 @@ use super::{Action, Call, Command, Scenario, ScenarioId, TAKE_DOWN, Work};
 /// Separator between a step's name and the infra that it ran on, in scenarios with several.
 const AT: &str = " @";
 
+/// Step of a held connection: time from the request to the headers of the response.
+pub(crate) const CONNECT: &str = "connect";
+
+/// Step of a held connection: time from the request to the first line of the log.
+pub(crate) const FIRST_LINE: &str = "first-line";
+
+/// Step of a held connection: longest time without data after the first line.
+pub(crate) const GAP: &str = "gap";
+
 /// Name and infra of a recorded step; without an infra if its scenario runs on one at most.
 pub fn step_and_infra(step: &str) -> (&str, Option<&str>) {
     match step.rsplit_once(AT) {
@@ -30,6 +39,7 @@ impl Scenario {
                 operations.flat_map(steps_of_operation).collect()
             }
             Work::Cli(command) => BTreeSet::from([command.name()]),
+            Work::Hold(_) => [CONNECT, FIRST_LINE, GAP].map(str::to_owned).into(),
             Work::Probe => BTreeSet::new(),
         }
     }
@@ -55,7 +65,11 @@ impl Action {
             Self::Health => vec!["health".to_owned()],
             Self::Inline(call) => vec![call.step.to_owned()],
             Self::Submit(call) => vec![submitted(call)],
-            Self::Follow(call) | Self::TailLogs(call) => read(call).to_vec(),
+            Self::Follow(call) => read(call).to_vec(),
+            Self::TailLogs(call) => {
+                let first_line = format!("{}/first-line", call.step);
+                [first_line].into_iter().chain(read(call)).collect()
+            }
             Self::WaitForStatus(call, status) => {
                 let requests = [submitted(call), status.to_lowercase()];
                 requests.into_iter().chain(read(call)).collect()
@@ -81,8 +95,10 @@ mod tests {
 
     #[rstest]
     #[case::queued(ScenarioId::ApiStatus, &["health", "status/get", "status/queue+run", "status/stream", "status/submit"])]
+    #[case::output(ScenarioId::ApiTailLogs, &["health", "logs/first-line", "logs/get", "logs/queue+run", "logs/stream"])]
     #[case::inline(ScenarioId::ApiValidate, &["health", "validate"])]
     #[case::cli(ScenarioId::CliJobs, &["sky jobs launch"])]
+    #[case::held(ScenarioId::HoldLogs, &["connect", "first-line", "gap"])]
     #[case::probe(ScenarioId::ProbeHealth, &[])]
     fn steps_are_known_from_the_table(#[case] id: ScenarioId, #[case] steps: &[&str]) {
         assert_eq!(Scenario::of(id).steps().iter().map(String::as_str).collect::<Vec<_>>(), steps);

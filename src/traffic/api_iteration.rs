@@ -215,6 +215,9 @@ impl User {
         // Before the failure is returned: retries and times of a failed reading count as well.
         self.iteration.add_retries(reader.retries);
         self.iteration.step(format!("{}/stream", call.step), reader.streamed);
+        if let Some(first_line) = reader.first_line() {
+            self.iteration.step(format!("{}/first-line", call.step), first_line);
+        }
         if let Some(waited) = reader.waited {
             self.iteration.step(format!("{}/get", call.step), waited);
         }

@@ -79,6 +79,17 @@ impl Barrier {
         self.wait_for_arrivals(is_awaited, iteration, end).await
     }
 
+    /// Arrives at the barrier of the first iteration, and waits until all other running scenarios
+    /// have arrived, those of other groups included. Returns false if `end` was reached before that.
+    pub(super) async fn arrive_and_wait_for_all(
+        &self,
+        scenario: ScenarioId,
+        end: EndCondition<'_>,
+    ) -> Result<bool, TrafficError> {
+        self.arrive(scenario, 0)?;
+        self.wait(0, end).await
+    }
+
     /// Waits until all running scenarios have arrived for an iteration, without arriving: the
     /// health probe is no participant. Returns false if `end` was reached before that.
     pub(super) async fn wait(
@@ -123,9 +134,19 @@ impl Barrier {
 
     /// Whether every scenario that has arrived for its first iteration has ended.
     pub(super) fn all_have_ended(&self) -> bool {
+        self.all_participants(0, |scenario| self.is_over(scenario))
+    }
+
+    /// Whether every scenario that has arrived for its first iteration has ended, without those
+    /// that accompany the load of others.
+    pub(super) fn all_loads_have_ended(&self) -> bool {
         self.all_participants(0, |scenario| {
-            self.has_ended(scenario) || !self.has_arrived(scenario, 0)
+            scenario.kind().accompanies_load() || self.is_over(scenario)
         })
+    }
+
+    fn is_over(&self, scenario: ScenarioId) -> bool {
+        self.has_ended(scenario) || !self.has_arrived(scenario, 0)
     }
 
     /// Whether `condition` holds for all scenarios that have an iteration with this number.

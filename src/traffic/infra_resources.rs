@@ -37,7 +37,7 @@ impl InfraResources {
         }
         let shared = infras.iter().map(|(number, infra)| Self {
             names: SharedNames::new(&run.id(), infra, *number),
-            job_id: log.job_id(infra),
+            job_id: needs.iter().find_map(|need| log.job_id(*need, infra)),
             setup_failure: needs.iter().find_map(|need| log.missing(*need, infra)),
         });
         Ok(shared.collect())

@@ -19,6 +19,7 @@ pub(super) struct Iteration {
     client_failed: bool,
     has_expected_error: bool,
     unjudged: bool,
+    interrupted: bool,
     retries: u64,
 }
 
@@ -42,6 +43,11 @@ impl Iteration {
     /// Records the number of retries of a request.
     pub(super) fn add_retries(&mut self, count: u64) {
         self.retries += count;
+    }
+
+    /// Marks the iteration as interrupted: neither failed nor in a latency.
+    pub(super) const fn interrupt(&mut self) {
+        self.interrupted = true;
     }
 
     /// Records a request that failed.
@@ -119,6 +125,10 @@ impl Iteration {
     pub(super) fn add_to(self, segment: &mut SegmentOutcome, duration: Duration) {
         segment.tally.add_all(&self.tally);
         segment.retries += self.retries;
+        if self.interrupted {
+            segment.interrupted += 1;
+            return;
+        }
         // An iteration is counted once, by the most serious of its results.
         match (self.failed, self.client_failed, self.unjudged, self.has_expected_error) {
             (true, _, _, _) => segment.failed += 1,

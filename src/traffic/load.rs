@@ -154,6 +154,6 @@ async fn with_work<D: super::engine::Driver>(
             let (segments, ended) = load.await;
             cli_iteration::judge_all(context, command, &processes, segments, (ended, end)).await
         }
-        Work::Probe => unreachable!("the health probe has its own driver"),
+        Work::Hold(_) | Work::Probe => unreachable!("these have drivers of their own"),
     }
 }

@@ -98,6 +98,8 @@ pub(super) struct LogReader<'a> {
     call: &'a Call,
     source: Source<'a>,
     progress: Progress,
+    /// Time at which the first attempt began; `None` before it.
+    began: Option<Instant>,
     /// Time spent on streaming, including pauses between attempts.
     pub(super) streamed: Duration,
     /// Time spent on getting the result; `None` if no attempt got as far.
@@ -115,6 +117,7 @@ impl<'a> LogReader<'a> {
             call,
             source,
             progress: Progress::default(),
+            began: None,
             streamed: Duration::ZERO,
             waited: None,
             retries: 0,
@@ -162,6 +165,7 @@ impl<'a> LogReader<'a> {
     /// Reads once to the end and gets the result.
     async fn attempt(&mut self) -> Result<RequestResult, ReadError> {
         let start = Instant::now();
+        self.began.get_or_insert(start);
         let streamed = self.stream().await;
         // Before the error is returned: a failed attempt takes the user's time as well.
         self.streamed += start.elapsed();
@@ -202,6 +206,15 @@ impl<'a> LogReader<'a> {
                 self.printed = watched.printed;
                 watched.request_id.ok_or_else(|| ReadError::Permanent(no_request_id(call)))
             }
+        }
+    }
+
+    /// Time from the first request to the first line of a job's output, failed attempts included;
+    /// `None` for the log of a request, or without a line.
+    pub(super) fn first_line(&self) -> Option<Duration> {
+        match self.source {
+            Source::Log(_) => None,
+            Source::Output(_) => Some(self.progress.first_line?.duration_since(self.began?)),
         }
     }
 

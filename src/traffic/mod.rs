@@ -10,6 +10,7 @@ mod barrier;
 mod breach;
 mod cli_iteration;
 mod engine;
+mod hold;
 mod infra_resources;
 mod iteration;
 mod load;
@@ -81,6 +82,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         (Work::Probe, _) => probe::run(&context, &stop, limit).await?,
         _ if !has_started => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![context.fail_all(failure)], Ended::Finished),
+        (Work::Hold(call), None) => hold::run(&context, call, &stop, limit).await?,
         (Work::Api(_) | Work::Mix | Work::Cli(_), None) => {
             load::run(&context, EndCondition { stop: &stop, limit }, &mut reserve).await?
         }

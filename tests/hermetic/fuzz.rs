@@ -55,7 +55,8 @@ fn small_run() -> Evidence {
     );
     resource_fails(&mut run, Stage::TearDown, "not removed");
     let log = run.resources.as_mut().expect("the log was just added");
-    log.shared = vec![SharedResources { infra: "slurm/loop".to_owned(), job_id: Some(1) }];
+    let infra = "slurm/loop".to_owned();
+    log.shared = vec![SharedResources { infra, job_id: Some(1), ..SharedResources::default() }];
     log.steps.push(ResourceStep {
         need: Some(Need::Cluster),
         failure: None,

@@ -8,5 +8,6 @@
 
 mod api;
 mod cli;
+mod hold;
 mod probe;
 mod support;

@@ -19,6 +19,9 @@
 //! | `FAKE_SKY_BURST` | executors beyond the pool, for one request each, per queue (0) |
 //! | `FAKE_SKY_DAEMONS` | the server's own requests, each of which occupies a short executor, up to 4 (1) |
 //! | `FAKE_SKY_STREAM_FLOOR_MS` | minimum duration of a log stream (200) |
+//! | `FAKE_SKY_LOG_THREADS` | calls of `/logs` and `/jobs/logs` that are served at a time; others get HTTP 503 (128) |
+//! | `FAKE_SKY_DROP_STREAMS_MS` | time after which each stream of a log ends, whatever it follows (never) |
+//! | `FAKE_SKY_DAEMON_LINE_MS` | time between two lines in the log of a request of the server's own (1000) |
 //! | `FAKE_SKY_FAIL` | `sky.status:3`: these requests FAIL with ValueError |
 //! | `FAKE_SKY_CANCEL` | likewise: they end CANCELLED |
 //! | `FAKE_SKY_WRONG_VALUE` | likewise: they SUCCEED, but return `null` |
@@ -81,6 +84,9 @@ pub struct Settings {
     pub burst: usize,
     pub daemons: usize,
     pub stream_floor: Duration,
+    pub log_threads: usize,
+    pub drop_streams: Option<Duration>,
+    pub daemon_line: Duration,
     pub fail: Faults,
     pub cancel: Faults,
     pub wrong_value: Faults,
@@ -132,6 +138,9 @@ impl Default for Settings {
             burst: 0,
             daemons: 1,
             stream_floor: Duration::from_millis(200),
+            log_threads: 128,
+            drop_streams: None,
+            daemon_line: Duration::from_secs(1),
             fail: Faults::default(),
             cancel: Faults::default(),
             wrong_value: Faults::default(),
@@ -205,6 +214,9 @@ impl Settings {
             "BURST" => self.burst = value.parse()?,
             "DAEMONS" => self.daemons = value.parse()?,
             "STREAM_FLOOR_MS" => self.stream_floor = millis(value)?,
+            "LOG_THREADS" => self.log_threads = value.parse()?,
+            "DROP_STREAMS_MS" => self.drop_streams = Some(millis(value)?),
+            "DAEMON_LINE_MS" => self.daemon_line = millis(value)?,
             "FAIL" => self.fail = value.parse()?,
             "CANCEL" => self.cancel = value.parse()?,
             "WRONG_VALUE" => self.wrong_value = value.parse()?,

@@ -102,8 +102,8 @@ fn iterations_of(segment: &SegmentOutcome) -> u64 {
 fn expected_iterations(outcome: &ScenarioOutcome, planned: &PlannedScenario) -> u64 {
     let scheduled = total(outcome.segments.iter().map(|segment| segment.scheduled));
     match planned.id.kind() {
-        // The health probe runs until the load ends, so the plan has no number.
-        ScenarioKind::Probe => scheduled,
+        // These run until the load ends, so the plan has no number.
+        ScenarioKind::Hold | ScenarioKind::Probe => scheduled,
         ScenarioKind::Api | ScenarioKind::Cli => {
             // A lost segment is missing in `scheduled` as well, so the plan's number counts too.
             let iterations = planned.shape.iterations().map(u64::from);

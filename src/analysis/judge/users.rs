@@ -6,7 +6,7 @@ use crate::analysis::scenarios::{ScenarioReport, ScenarioState};
 use crate::analysis::thresholds::ThresholdState;
 use crate::metric::ScenarioMetric;
 use crate::record::outcome::{Ended, FailureTally, SegmentKind};
-use crate::scenario::ScenarioId;
+use crate::scenario::{ScenarioId, ScenarioKind};
 use crate::units::{Percent, total};
 
 /// Share of iterations without a result, in percent, up to which the figures stand for all.
@@ -140,14 +140,22 @@ impl Findings {
     /// Adds notes on retries: SkyPilot's SDK retries in the same cases, so they are no failures.
     pub(super) fn of_retries(&mut self, case: &Case<'_>) {
         for scenario in case.scenarios.iter().filter(|scenario| scenario.retries() > 0) {
+            let (id, retries) = (scenario.id, scenario.retries());
+            if id.kind() == ScenarioKind::Hold {
+                let message = format!(
+                    "{id}: {retries}x reconnected after the loss of a connection, after pauses as of \
+                     SkyPilot's SDK"
+                );
+                self.add_about(About::Scenario(id), Severity::Note, message);
+                continue;
+            }
             self.add_about(
-                About::Scenario(scenario.id),
+                About::Scenario(id),
                 Severity::Note,
                 format!(
                     "{}: {}x retried, as SkyPilot's SDK does when no server or worker is free or \
                      a log stream breaks; latencies include the waiting",
-                    scenario.id,
-                    scenario.retries()
+                    id, retries
                 ),
             );
         }
@@ -180,11 +188,17 @@ impl Findings {
                 self.add_about(about.clone(), severity, message);
             }
             if interrupted > 0 {
-                let message = format!(
-                    "{}: {interrupted} of {scheduled} iterations interrupted, since they ran \
-                     longer than the load and its graceful-stop{consequence}",
-                    scenario.id
-                );
+                let id = scenario.id;
+                let message = match id.kind() {
+                    ScenarioKind::Hold => format!(
+                        "{id}: {interrupted} of {scheduled} connections had no line until the end \
+                         of the load{consequence}"
+                    ),
+                    _ => format!(
+                        "{id}: {interrupted} of {scheduled} iterations interrupted, since they ran \
+                         longer than the load and its graceful-stop{consequence}"
+                    ),
+                };
                 self.add_about(about, severity, message);
             }
             self.of_empty_stages(case, scenario);

@@ -7,6 +7,7 @@
 
 mod assignment;
 mod budgets;
+mod held;
 #[cfg(test)]
 mod infra_tests;
 mod infrastructure;
@@ -148,9 +149,9 @@ impl Resolver<'_> {
         let infrastructure = self.infrastructure(&server);
         let kubernetes_size = self.kubernetes_size();
         let size = self.size();
-        let Selection { scenarios, mix, left_out } = self.scenarios(&server, &infrastructure);
+        let Selection { scenarios, mix, held, left_out } = self.scenarios(&server, &infrastructure);
         self.unused_flags(&server, &infrastructure, &scenarios, mix.as_ref());
-        let (shapes, seed) = (self.shapes(&scenarios), self.seed());
+        let (shapes, seed) = (self.shapes(&scenarios, &held), self.seed());
         let rule = match self.names_scenarios() {
             // The plan's rule is for the plan's scenarios.
             true => InfraAssignment::All,

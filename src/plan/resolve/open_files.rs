@@ -12,7 +12,7 @@ impl PlannedScenario {
         const BASE: u64 = 32;
         let per_user = match self.id.kind() {
             // One connection.
-            ScenarioKind::Api => 1,
+            ScenarioKind::Api | ScenarioKind::Hold => 1,
             // Pipes for both outputs, and a handle that reports the exit of the process.
             ScenarioKind::Cli => 3,
             ScenarioKind::Probe => 0,
@@ -47,6 +47,8 @@ impl Resolver<'_> {
     /// Flag or plan key that set the number of a scenario's users.
     fn users_set_by(&self, planned: &PlannedScenario) -> &'static str {
         match planned.id.kind() {
+            ScenarioKind::Hold if !self.request.hold.is_empty() => "--hold",
+            ScenarioKind::Hold => "hold",
             _ if self.request.users.is_some() => "-n",
             _ if self.request.rate.is_some() => "--max-in-flight",
             _ if self.request.stages.is_some() => "--stages",

@@ -1,8 +1,9 @@
-//! Selection of scenarios: `--api`, `--cli`, and the settings of a plan.
+//! Selection of scenarios: `--api`, `--cli`, `--hold`, and the settings of a plan.
 
 use std::collections::BTreeMap;
 
 use super::Resolver;
+use super::held::Held;
 use super::infrastructure::Choice;
 use crate::config::suggest;
 use crate::infrastructure::LocalInfra;
@@ -19,6 +20,8 @@ pub(super) struct Selection {
     pub(super) mix: Option<Mix>,
     /// Scenarios of the lists that no infra of the run supports.
     pub(super) left_out: Vec<LeftOut>,
+    /// Numbers of connections that scenarios hold.
+    pub(super) held: Held,
 }
 
 impl Resolver<'_> {
@@ -31,16 +34,18 @@ impl Resolver<'_> {
     ) -> Selection {
         let (request, settings) = (self.request, self.settings);
         let named = self.names_scenarios();
-        let (cli, api) = if named {
-            // As upstream: selecting scenarios of one kind deselects those of the other.
-            (request.cli.join(" "), request.api.join(" "))
+        let (cli, api, hold) = if named {
+            // As upstream: selecting scenarios of one kind deselects those of the others.
+            (request.cli.join(" "), request.api.join(" "), request.hold.join(" "))
         } else {
-            (settings.cli.clone(), settings.api.clone())
+            (settings.cli.clone(), settings.api.clone(), settings.hold.clone())
         };
         let mix = self.mix();
         let mut chosen = self.select("--api", ScenarioKind::Api, &api);
         chosen.extend(mix.iter().map(|_| ScenarioId::ApiMix));
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
+        let held = self.held(&hold);
+        chosen.extend(held.keys());
         let infras = infrastructure.chosen.names();
         let is_supported = |id: &ScenarioId| {
             let parts = parts(*id, mix.as_ref());
@@ -51,30 +56,36 @@ impl Resolver<'_> {
         };
         let (mut scenarios, unsupported): (Vec<_>, Vec<_>) =
             chosen.into_iter().partition(is_supported);
-        let words = |kind| if kind == ScenarioKind::Cli { &cli } else { &api };
-        // Whoever mixes operations names each of them.
+        let words = |kind| match kind {
+            ScenarioKind::Cli => &cli,
+            ScenarioKind::Hold => &hold,
+            ScenarioKind::Api | ScenarioKind::Probe => &api,
+        };
         let is_named = |id: &ScenarioId| {
-            *id == ScenarioId::ApiMix
-                || named && words(id.kind()).split([',', ' ']).any(|word| word == id.name())
+            let name = |word: &str| word.split('=').next() == Some(id.name());
+            // Whoever mixes operations names each of them.
+            *id == ScenarioId::ApiMix || named && words(id.kind()).split([',', ' ']).any(name)
         };
         let impossible: Vec<_> = unsupported.iter().copied().filter(is_named).collect();
         self.impossible(&impossible, mix.as_ref(), server, infrastructure);
         // After another error, such as a misspelled scenario, this one would only repeat it.
         if scenarios.is_empty() && self.errors.is_empty() {
-            self.error("no scenario selected; select one with -r, --api or --mix".to_owned());
+            self.error(
+                "no scenario selected; select one with -r, --api, --mix or --hold".to_owned(),
+            );
         }
         scenarios.push(ScenarioId::ProbeHealth);
         let left_out = unsupported.into_iter().map(|id| {
             let needs = lacking(id, None, infrastructure).name().to_owned();
             LeftOut { id, needs }
         });
-        Selection { scenarios, mix, left_out: left_out.collect() }
+        Selection { scenarios, mix, held, left_out: left_out.collect() }
     }
 
     /// Whether flags name the scenarios.
     pub(super) fn names_scenarios(&self) -> bool {
-        let LoadRequest { cli, api, mix, .. } = self.request;
-        !cli.is_empty() || !api.is_empty() || mix.is_some()
+        let LoadRequest { cli, api, hold, mix, .. } = self.request;
+        mix.is_some() || [cli, api, hold].into_iter().any(|list| !list.is_empty())
     }
 
     /// Adds an error for each feature that scenarios need and no infra of the run has.

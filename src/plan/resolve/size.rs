@@ -1,11 +1,13 @@
 //! Size of a load: users of each scenario, and iterations of each user.
 
+use std::time::Duration;
+
 use super::Resolver;
 use super::assignment::Assigned;
 use super::shape::{Form, MAX_IN_FLIGHT, Shaped, with_warm_up};
 use crate::plan::{PlannedScenario, Reduction};
 use crate::scenario::{Scenario, ScenarioKind};
-use crate::shape::{LoadShape, Model, Stage, Timed};
+use crate::shape::{LoadShape, Model, Pause, Stage, Timed};
 
 /// Maximum number of users of one scenario: a larger one is most likely a typing error, since
 /// each user may need a server process.
@@ -32,7 +34,8 @@ pub(super) struct Size {
 
 impl Size {
     /// Entry of a scenario in a plan of this size, reduced by `reduction`. Only a burst is
-    /// reduced: other shapes take the time that they are given.
+    /// reduced: other shapes take the time that they are given, and held connections that of the
+    /// load.
     pub(super) fn plan(
         self,
         Assigned { id, infras, mix }: &Assigned,
@@ -44,7 +47,7 @@ impl Size {
         let (users, iterations) = match id.kind() {
             ScenarioKind::Probe => (1, 1),
             _ if takes_infrastructure => (self.users.infra, self.infra_iterations),
-            ScenarioKind::Api => (self.users.api, self.iterations),
+            ScenarioKind::Api | ScenarioKind::Hold => (self.users.api, self.iterations),
             ScenarioKind::Cli => (self.users.cli, self.iterations),
         };
         let Shaped { users: of_scenario, form } = shaped.cloned().unwrap_or_default();
@@ -56,6 +59,13 @@ impl Size {
             Form::Burst(of_scenario) => {
                 let iterations = reduction.iterations(of_scenario.unwrap_or(iterations));
                 (on_all(reduction.users(users)), LoadShape::Burst { iterations })
+            }
+            Form::Held(None) => (on_all(users), LoadShape::SINGLE),
+            Form::Held(Some(time)) => {
+                let stages = with_warm_up(on_all(users), time, Duration::ZERO);
+                let model = Model::Users { stages, pause: Pause::default() };
+                let (warm_up, graceful_stop) = (Duration::ZERO, Duration::ZERO);
+                (on_all(users), LoadShape::Timed(Timed { model, warm_up, graceful_stop }))
             }
             Form::Loop { time, pause, warm_up, graceful_stop } => {
                 let stages = with_warm_up(on_all(users), time, warm_up);

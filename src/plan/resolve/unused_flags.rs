@@ -85,7 +85,7 @@ impl Resolver<'_> {
     fn unused_async(&mut self, infrastructure: &Choice, scenarios: &[ScenarioId]) {
         let can_be_async = |id: &ScenarioId| match &Scenario::of(*id).work {
             Work::Cli(command) => command.can_be_async,
-            Work::Api(_) | Work::Mix | Work::Probe => false,
+            Work::Api(_) | Work::Mix | Work::Hold(_) | Work::Probe => false,
         };
         if self.request.run_async && !scenarios.iter().any(can_be_async) {
             let reason = infrastructure.reason_for_none.as_deref();

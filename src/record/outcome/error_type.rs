@@ -9,6 +9,9 @@ pub const CONNECT_ERROR: &str = "connect-error";
 /// Connection that ended before the response did.
 pub const CONNECTION_LOST: &str = "connection-lost";
 
+/// Stream that the server ended although what it follows goes on.
+pub const STREAM_ENDED: &str = "stream-ended";
+
 /// Response of another form or content than SkyPilot's SDK expects.
 pub const UNEXPECTED_RESPONSE: &str = "unexpected-response";
 
@@ -46,10 +49,11 @@ pub const NOT_REMOVED_IN_TIME: &str = "not-removed-in-time";
 pub const JOB_NOT_FINISHED: &str = "job-not-finished";
 
 /// Types of this module.
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     TIMEOUT,
     CONNECT_ERROR,
     CONNECTION_LOST,
+    STREAM_ENDED,
     UNEXPECTED_RESPONSE,
     UNEXPECTED_OUTPUT,
     UNTYPED_ERROR,

@@ -129,7 +129,8 @@ pub struct SegmentOutcome {
     /// `None` without an arrival rate.
     #[serde(default)]
     pub dropped: Option<u64>,
-    /// Number of iterations that still ran when the time of the load was over.
+    /// Number of iterations that still ran when the time of the load was over; of held connections,
+    /// number of those without a line by then.
     #[serde(default)]
     pub interrupted: u64,
     /// Failures and expected errors, by type.
@@ -141,7 +142,8 @@ pub struct SegmentOutcome {
     pub steps: BTreeMap<String, Latencies>,
     /// Delays of iterations' starts after their scheduled times.
     pub send_lateness: Latencies,
-    /// Number of retries, which follow the rules of SkyPilot's SDK.
+    /// Number of retries, which follow the rules of SkyPilot's SDK; of held connections, number of
+    /// reconnects.
     pub retries: u64,
 }
 

@@ -12,7 +12,7 @@ use crate::shell;
 
 /// Fields whose flags a command begins with: server, scenarios and size of the load. All other
 /// flags follow in the order of their declaration.
-const LEADING_FIELDS: [&str; 18] = [
+const LEADING_FIELDS: [&str; 19] = [
     "config",
     "plan",
     "sky",
@@ -28,6 +28,7 @@ const LEADING_FIELDS: [&str; 18] = [
     "cli",
     "api",
     "mix",
+    "hold",
     "run_async",
     "users",
     "iterations",

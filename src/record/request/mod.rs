@@ -51,6 +51,12 @@ pub struct LoadRequest {
     #[arg(long, value_name = "NAME=WEIGHT ..")]
     pub mix: Option<String>,
 
+    /// Connections to hold for the whole load, with their number: logs, jobs_logs, stream, as in
+    /// `logs=10,stream=100` [default: as many as -n]; without other scenarios, for the time of
+    /// --for.
+    #[arg(long, value_name = "LIST", num_args = 1..)]
+    pub hold: Vec<String>,
+
     /// Infra to launch on: loopback (a Slurm cluster on this machine), emulated-aws,
     /// emulated-kubernetes (without launches), none, or values of SkyPilot's --infra, such as
     /// aws or kubernetes [default: loopback for an isolated server].

@@ -73,7 +73,20 @@ pub(super) fn key_figures(report: &Report) -> Vec<Figure> {
     if report.scenarios.iter().all(|scenario| scenario.segments.is_empty()) {
         return figures;
     }
-    let of_users = || report.scenarios.iter().filter(|s| s.id.kind() != ScenarioKind::Probe);
+    let of_kind = |kind| report.scenarios.iter().filter(move |one| one.id.kind() == kind);
+    if of_kind(ScenarioKind::Hold).next().is_some() {
+        let held = || of_kind(ScenarioKind::Hold);
+        let failed = total(held().map(ScenarioReport::failed));
+        let reconnects = total(held().map(ScenarioReport::retries));
+        let detail = format!("{failed} failed, {reconnects} reconnects");
+        let connections = total(held().map(ScenarioReport::completed)).to_string();
+        figures
+            .push(Figure { is_over: failed > 0, ..plain("held connections", connections, detail) });
+    }
+    let of_users = || report.scenarios.iter().filter(|one| !one.id.kind().accompanies_load());
+    if of_users().next().is_none() {
+        return figures;
+    }
     let completed = total(of_users().map(ScenarioReport::completed));
     let failed = total(of_users().map(ScenarioReport::failed));
     let detail = match total(of_users().map(ScenarioReport::client_failed)) {

@@ -30,6 +30,7 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
         cli: list(ScenarioKind::Cli, &scenarios),
         api: list(ScenarioKind::Api, &scenarios),
         mix: mix(plan),
+        hold: held(plan),
         // An isolated server can only use a cloud with copied credentials.
         copy_credentials: is_isolated && !clouds.is_empty(),
         infra,
@@ -82,6 +83,16 @@ pub(super) fn mix(plan: &LoadPlan) -> Option<String> {
     planned.mix.as_ref().map(Mix::to_string)
 }
 
+/// Values for the flag that selects connections, with their numbers as it counts them: per infra.
+pub(super) fn held(plan: &LoadPlan) -> Vec<String> {
+    let planned = plan.scenarios.iter().filter(|planned| planned.id.kind() == ScenarioKind::Hold);
+    let text = |planned: &PlannedScenario| {
+        let infras = u32::try_from(planned.infras.len()).unwrap_or(u32::MAX).max(1);
+        format!("{}={}", planned.id.name(), planned.users / infras)
+    };
+    planned.map(text).collect()
+}
+
 /// Value of `--metrics-url` for a plan; `None` without one.
 fn metrics_url(plan: &LoadPlan) -> Option<String> {
     match &plan.server_metrics.as_ref()?.source {
@@ -107,6 +118,13 @@ fn sky(plan: &LoadPlan) -> Option<String> {
 fn common_shape(plan: &LoadPlan, ids: &[ScenarioId]) -> LoadRequest {
     let planned = || plan.scenarios.iter().filter(|planned| ids.contains(&planned.id));
     let text = |number: u32| number.to_string();
+    let only_held = plan.scenarios.iter().find(|one| one.id.kind() == ScenarioKind::Hold);
+    if ids.is_empty()
+        && let Some(timed) = only_held.and_then(|held| held.shape.timed())
+    {
+        let time = Some(humantime::format_duration(timed.total()).to_string());
+        return LoadRequest { time, ..LoadRequest::default() };
+    }
     if planned().all(|one| one.shape.timed().is_none()) {
         return LoadRequest {
             users: common_users(plan, ids).map(text),

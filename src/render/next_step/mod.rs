@@ -13,7 +13,7 @@ use crate::analysis::{
 use crate::metric::Unit;
 use crate::plan::{LoadPlan, PlannedScenario, ServerTarget};
 use crate::record::request::LoadRequest;
-use crate::scenario::{ScenarioId, ScenarioKind};
+use crate::scenario::ScenarioId;
 use crate::shape::LoadShape;
 use crate::shell;
 use request::{original_request, request_as_run, with_scenarios};
@@ -53,7 +53,8 @@ pub fn next_step(report: &Report) -> NextStep {
 fn is_bare_default(report: &Report) -> bool {
     let plan = &report.plan;
     let has_no_selection = |request: &LoadRequest| {
-        request.config.is_none() && request.cli.is_empty() && request.api.is_empty()
+        let LoadRequest { config, cli, api, hold, .. } = request;
+        config.is_none() && [cli, api, hold].into_iter().all(Vec::is_empty)
     };
     plan.name == "default"
         && matches!(plan.server, ServerTarget::Isolated { .. })
@@ -198,10 +199,9 @@ fn after_failure(report: &Report) -> NextStep {
         scenario.state == ScenarioState::Failed || is_breached(scenario.id)
     };
     let failed = report.scenarios.iter().filter(has_failed).map(|scenario| scenario.id);
-    let (probes, mut ids): (Vec<_>, Vec<_>) =
-        failed.partition(|id| id.kind() == ScenarioKind::Probe);
-    if ids.is_empty() && !probes.is_empty() {
-        // If only the health probe failed, the cause is the load of all scenarios.
+    let (beside, mut ids): (Vec<_>, Vec<_>) = failed.partition(|id| id.kind().accompanies_load());
+    if ids.is_empty() && !beside.is_empty() {
+        // If only the health probe or held connections failed, the cause is the load of all scenarios.
         ids = loaded(plan);
     }
     // A failure that depends on the load may disappear with half of it.
@@ -210,12 +210,12 @@ fn after_failure(report: &Report) -> NextStep {
         return NextStep { command, purpose };
     }
     match with_typed_users(report, &ids) {
-        Some((ids, 1)) if probes.is_empty() => NextStep {
+        Some((ids, 1)) if beside.is_empty() => NextStep {
             command: load(report, &ids, 1),
             purpose: format!("to check whether it also fails alone; {DETAILS}"),
         },
-        // The health probe during a load of single users, setup or teardown, or a load that
-        // cannot be halved.
+        // Health probe or held connections during a load of single users, setup or teardown, or a
+        // load that cannot be halved.
         _ => repeat(report, format!("to check whether it fails again; {DETAILS}")),
     }
 }
@@ -225,10 +225,10 @@ fn why_not(report: &Report) -> String {
     doubts.first().map_or_else(String::new, |first| format!(": {first}"))
 }
 
-/// Scenarios of a plan that flags can select: all but the health probe.
+/// Scenarios of a plan whose load can be scaled: all but those that accompany it.
 fn loaded(plan: &LoadPlan) -> Vec<ScenarioId> {
     let ids = plan.scenarios.iter().map(|planned| planned.id);
-    ids.filter(|id| id.kind() != ScenarioKind::Probe).collect()
+    ids.filter(|id| !id.kind().accompanies_load()).collect()
 }
 
 /// Scenarios among `ids` with the most users, and that number. `-n` is one number for all

@@ -1,7 +1,7 @@
 //! Request of a run, as the base of the next command: the recorded one, or one that is derived
 //! from the plan for a run without a recorded request.
 
-use super::from_plan::{list, mix, of_plan};
+use super::from_plan::{held, list, mix, of_plan};
 use super::{common_users, loaded};
 use crate::analysis::Report;
 use crate::credentials;
@@ -71,8 +71,14 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     (request.cli, request.api) =
         (list(ScenarioKind::Cli, scenarios), list(ScenarioKind::Api, scenarios));
     request.mix = mix(&report.plan).filter(|_| scenarios.contains(&ScenarioId::ApiMix));
+    if request.hold.is_empty() {
+        // Flags that name scenarios leave the plan's connections out.
+        request.hold = held(&report.plan);
+    }
+    // Held connections go on beside any of the scenarios.
     let launches = |planned: &PlannedScenario| {
-        scenarios.contains(&planned.id) && planned.takes_infrastructure()
+        let is_run = scenarios.contains(&planned.id) || planned.id.kind() == ScenarioKind::Hold;
+        is_run && planned.takes_infrastructure()
     };
     let only_launches = report.plan.infrastructure == Infrastructure::local(LocalInfra::Loopback);
     if only_launches && !report.plan.scenarios.iter().any(launches) {
@@ -100,12 +106,12 @@ fn with_used_shape(request: LoadRequest, plan: &LoadPlan, scenarios: &[ScenarioI
     }
 }
 
-/// Whether a threshold is of one of these scenarios, or of the health probe, which always runs.
+/// Whether a threshold is of one of these scenarios, or of one that accompanies any load.
 fn is_about_any(threshold: &str, scenarios: &[ScenarioId]) -> bool {
     threshold.parse::<Threshold>().is_ok_and(|threshold| {
         // The server is there in any case.
         let Some(id) = threshold.metric.scenario() else { return true };
-        id.kind() == ScenarioKind::Probe || scenarios.contains(&id)
+        id.kind().accompanies_load() || scenarios.contains(&id)
     })
 }
 

@@ -4,7 +4,6 @@ use super::{Cell, Table};
 use crate::analysis::{Report, ScenarioReport, SegmentReport, Start, Stats};
 use crate::metric::{Amount, ScenarioMetric, Unit};
 use crate::render::format::seconds;
-use crate::scenario::ScenarioKind;
 
 /// Headings of [`in_seconds`].
 pub(in crate::render) fn headings() -> impl Iterator<Item = &'static str> {
@@ -111,9 +110,9 @@ fn iterations_of(scenario: &ScenarioReport, segment: &SegmentReport, lost: Lost)
     counts.into_iter().chain(lost.cells(segment)).chain([rate]).chain(figures).collect()
 }
 
-/// Scenarios without the health probe, one row each; `None` if no iteration ran.
+/// Scenarios without those that accompany the load, one row each; `None` if no iteration ran.
 pub(in crate::render) fn by_scenario(report: &Report) -> Option<Table> {
-    let scenarios = || report.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
+    let scenarios = || report.scenarios.iter().filter(|one| !one.id.kind().accompanies_load());
     if scenarios().all(|scenario| scenario.segments.is_empty()) {
         return None;
     }

@@ -10,8 +10,8 @@ use crate::record::profile::Phase;
 use crate::render::format::seconds;
 use crate::render::table::Signs;
 use crate::render::tables::{self, latency, phases};
-use crate::scenario::ScenarioKind;
-use crate::units::total;
+use crate::scenario::{FIRST_LINE, GAP, ScenarioKind, step_and_infra};
+use crate::units::{counted, total};
 
 /// Maximum number of error types that are listed.
 const MAX_ERRORS: usize = 5;
@@ -35,7 +35,11 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "\nLATENCY per iteration, from scheduled start, in seconds")?;
         table.text(INDENT, out)?;
     }
-    for probe in report.scenarios.iter().filter(|one| one.id.kind() == ScenarioKind::Probe) {
+    let of_kind = |kind| report.scenarios.iter().filter(move |one| one.id.kind() == kind);
+    for held in of_kind(ScenarioKind::Hold) {
+        writeln!(out, "  {}: {}", held.id, connections_of(held))?;
+    }
+    for probe in of_kind(ScenarioKind::Probe) {
         writeln!(out, "  health probe at {}/s: {}", report.plan.probe_rate, requests_of(probe))?;
     }
     server_view::lag(report, out)?;
@@ -67,6 +71,30 @@ fn requests_of(probe: &ScenarioReport) -> String {
         let latency = probe.iteration_duration.and_then(|stats| stats.shown(statistic));
         if let Some(latency) = latency {
             text += &format!(", {} {}", statistic.row().name, seconds(latency));
+        }
+    }
+    text
+}
+
+/// Connections of a scenario that holds them, and the latencies of their steps.
+fn connections_of(held: &ScenarioReport) -> String {
+    let Some(segment) = held.segments.last() else { return held.state.name().to_owned() };
+    let mut text = format!(
+        "{}, {} failed, {}",
+        counted(held.completed(), "connection"),
+        held.failed(),
+        counted(held.retries(), "reconnect")
+    );
+    let figures = [
+        (FIRST_LINE, ScenarioMetric::P50),
+        (FIRST_LINE, ScenarioMetric::Max),
+        (GAP, ScenarioMetric::Max),
+    ];
+    for (step, statistic) in figures {
+        // On several infras, the worst of them.
+        let steps = segment.steps.iter().filter(|(name, _)| step_and_infra(name).0 == step);
+        if let Some(latency) = steps.filter_map(|(_, stats)| stats.shown(statistic)).max() {
+            text += &format!(", {step} {} {}", statistic.row().name, seconds(latency));
         }
     }
     text

@@ -1,6 +1,7 @@
 //! HTTP requests of scenarios, as SkyPilot's SDK sends them.
 
 pub(super) mod cloud;
+pub(super) mod held;
 pub(super) mod launching;
 pub mod shared;
 

@@ -39,6 +39,34 @@ pub static LAUNCH_JOB: Call = Call {
     })
 };
 
+/// Command of jobs that run until the teardown. Prints regularly, so that a gap in their output is
+/// the server's.
+const WITHOUT_END: &str = "while true; do echo hello; sleep 5; done";
+
+/// Submission of a job to the shared cluster that runs until the teardown.
+pub static LAUNCH_LONG_JOB: Call = Call {
+    expect: JOB_ID,
+    ..call("exec", "/exec", |names| {
+        json!({
+            "task": task(&names.shared.infra, WITHOUT_END),
+            "cluster_name": names.shared.cluster,
+            "dryrun": false,
+            "down": false,
+            "backend": null,
+        })
+    })
+};
+
+/// Submission of a managed job that runs until the teardown.
+pub static LAUNCH_LONG_MANAGED_JOB: Call = Call {
+    expect: JOB_ID,
+    ..call(
+        "jobs launch",
+        "/jobs/launch",
+        |names| json!({"task": task(&names.shared.infra, WITHOUT_END), "name": names.shared.long_job}),
+    )
+};
+
 /// Start of the shared service: one replica, which is a web server.
 pub static UP_SERVICE: Call = call("serve up", "/serve/up", |names| {
     let port = names.service_port.unwrap_or(8080);

@@ -1,12 +1,13 @@
 //! Engine of all loads: starts iterations at their scheduled times, and collects their results.
 //!
 //! A load has a driver, which starts iterations: [`closed`] for bursts and closed loops, where a
-//! user waits for its iteration before the next one, [`open`] for arrival rates. [`collect`] adds
-//! the results to segments until the load is over. Latencies count from the scheduled start.
+//! user waits for its iteration before the next one, [`open`] for arrival rates, [`held`] for
+//! connections that are held. [`collect`] adds the results to segments until the load is over. Latencies count from the scheduled start.
 
 mod active;
 mod closed;
 mod collect;
+mod held;
 mod open;
 mod segments;
 
@@ -24,6 +25,7 @@ use active::ActiveIterations;
 pub(super) use closed::{ClosedLoad, UserPlan};
 use collect::Collector;
 pub(super) use collect::fail_unfinished;
+pub(super) use held::HeldLoad;
 pub(super) use open::OpenLoad;
 pub(super) use segments::Segments;
 

@@ -10,6 +10,7 @@ pub(crate) mod evidence;
 mod figures;
 mod fitted_loads;
 mod for_ci;
+mod held;
 pub(crate) mod hour;
 mod losses;
 mod next_shapes;

@@ -38,6 +38,12 @@ users = 4
 for = "1m"
 pause = "1s..3s"
 
+[plans.held]
+cli = "none"
+api = "status validate"
+hold = "logs=3"
+users = 4
+
 [plans.stages]
 cli = "none"
 api = "status"
@@ -137,6 +143,8 @@ fn the_next_command_is_no_usage_error(
         "--api status --stages '20/s in 1m, 20/s for 5m' --threshold 'api:status stage 2 p95 < 1h'",
         "--api status validate -n 4 --for 1m --ramp 20s",
         "--api status -n 4",
+        "--api status validate -n 4 --hold stream=3,logs",
+        "--plan held",
         "--plan rates",
         "--plan rates --for 30s",
         "--plan rates --api status --max-in-flight 20",
@@ -245,11 +253,41 @@ fn bursts_of_a_mixed_plan_are_halved_alone() {
 }
 
 #[rstest]
+#[case::of_a_flag(
+    "--api status validate -n 4 --hold stream=3",
+    "--api validate --hold stream=3 -n 2"
+)]
+#[case::of_a_plan("--plan held", "--plan held --api validate --hold logs=3 -n 2")]
+fn connections_go_on_beside_a_smaller_load(#[case] flags: &str, #[case] halved: &str) {
+    let config = shapes();
+    let mut run = run_of(&config, &format!("cargo xtask load {flags}"));
+    run.fail_iterations_of(ScenarioId::ApiValidate, 1);
+    let command = after(&run, Verdict::ScenarioFailed);
+    assert_eq!(command, format!("cargo xtask load {halved}"));
+    resolved(&config, &command);
+}
+
+#[test]
+fn the_load_is_halved_if_only_held_connections_failed() {
+    let config = shapes();
+    let mut run = run_of(&config, "cargo xtask load --api status -n 4 --hold stream=3");
+    run.fail_iterations_of(ScenarioId::HoldStream, 1);
+    let command = after(&run, Verdict::ScenarioFailed);
+    assert_eq!(command, "cargo xtask load --api status --hold stream=3 -n 2");
+    let alone = "cargo xtask load --hold stream=3 --for 1m";
+    let mut run = run_of(&config, alone);
+    run.fail_iterations_of(ScenarioId::HoldStream, 1);
+    assert_eq!(after(&run, Verdict::ScenarioFailed), alone);
+}
+
+#[rstest]
 #[case::rates("--api status validate --rate 5/s --for 1m --max-in-flight 9 --warm-up 5s")]
 #[case::closed_loop("--api status -n 4 --for 1m --pause 1s..3s --graceful-stop 5s --seed 7")]
 #[case::stages("--api status -c none --stages '4 in 1m, 0 in 10s'")]
 #[case::thresholds("--api status -n 4 --threshold 'api:status p95 < 9s'")]
 #[case::iterations("--api status -n 4 --iterations 7")]
+#[case::held_connections("--api status -n 4 --hold stream=3")]
+#[case::held_connections_alone("--hold stream=3 logs=2 --for 1m")]
 #[case::a_plan_with_abort("--plan rates")]
 #[case::a_mixed_plan("--plan mixed")]
 fn a_plan_without_its_request_is_repeated_as_it_was(#[case] flags: &str) {

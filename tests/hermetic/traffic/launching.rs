@@ -16,7 +16,7 @@ use skyload::scenario::ScenarioId;
 use super::TestRun;
 use super::test_run::{counts, kinds};
 
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Server that can launch on AWS, where a job's second of sleep takes 20 ms.
 pub(super) fn server(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
@@ -28,7 +28,7 @@ pub(super) fn server(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
     FakeServer::start(&all)
 }
 
-fn requests(test: &TestRun, server: &FakeServer) -> anyhow::Result<Requests> {
+pub(super) fn requests(test: &TestRun, server: &FakeServer) -> anyhow::Result<Requests> {
     let identity = ClientIdentity {
         user_id: test.dir.id().new_user(),
         command: "test".to_owned(),
@@ -43,7 +43,7 @@ async fn set_up(server: &FakeServer, id: ScenarioId) -> anyhow::Result<TestRun> 
     set_up_all(server, &[id]).await
 }
 
-async fn set_up_all(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<TestRun> {
+pub(super) async fn set_up_all(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<TestRun> {
     let test = TestRun::of(server, ids)?.on(&["aws"]).write()?;
     let requests = requests(&test, server)?;
     let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
@@ -61,7 +61,7 @@ pub(super) async fn first_segment(
     Ok(outcome.segments.into_iter().next().expect("there is a segment"))
 }
 
-async fn tear_down(
+pub(super) async fn tear_down(
     server: &FakeServer,
     test: &TestRun,
     mode: TeardownMode,
@@ -128,6 +128,22 @@ async fn a_launch_that_exceeds_the_sdk_timeout_has_failed() -> anyhow::Result<()
     let server = server(&[("FAKE_SKY_LATE", "sky.launch:3")])?;
     let segment = first_segment(&server, ScenarioId::ApiLaunchAndLogs).await?;
     assert_eq!((counts(&segment), kinds(&segment)), ((2, 0, 1), vec![(None, "timeout", 1)]));
+    Ok(())
+}
+
+#[rstest]
+#[case::of_a_cluster(ScenarioId::ApiTailLogs, "logs")]
+#[case::managed(ScenarioId::ApiJobsLogs, "jobs_logs")]
+#[tokio::test]
+async fn the_first_line_of_a_jobs_output_is_a_step(
+    #[case] id: ScenarioId,
+    #[case] call: &str,
+) -> anyhow::Result<()> {
+    let server = server(&[])?;
+    let segment = first_segment(&server, id).await?;
+    let step = |name: &str| &segment.steps[&format!("{call}/{name}")];
+    assert_eq!(step("first-line").count(), 3);
+    assert!(step("first-line").max() <= step("stream").max(), "{:?}", segment.steps);
     Ok(())
 }
 
@@ -263,6 +279,7 @@ async fn clusters_of_others_are_not_torn_down() -> anyhow::Result<()> {
             cluster: other.to_owned(),
             job: String::new(),
             service: String::new(),
+            long_job: String::new(),
         },
         own: String::new(),
         ..skyload::scenario::IterationNames::none()

@@ -10,6 +10,7 @@ mod cli;
 mod clouds;
 mod exhaustion;
 mod expected_errors;
+mod held;
 mod launching;
 mod limits;
 mod mixes;

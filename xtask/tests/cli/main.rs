@@ -6,6 +6,7 @@
 
 mod console;
 mod for_ci;
+mod held;
 mod ignored_signals;
 mod infra;
 mod interrupts;

@@ -49,6 +49,10 @@ fn assert_usage_error(site: &Site, run: &Finished, messages: &[&str]) {
         "--threshold `api:validate p95 < 5s`: the plan does not run api:validate",
     ],
 )]
+#[case::connections_without_a_time(
+    &["--hold", "stream=10"],
+    &["hold:stream: held for the time of the other scenarios, and there are none; add a time"],
+)]
 #[case::no_server(&["--server", "ftp://x"], &["--server: expected isolated, system or an http(s) URL, got `ftp://x`"])]
 #[case::unknown_plan(&["--plan", "nosuch"], &["--plan: unknown plan `nosuch`", "default"])]
 #[case::missing_file(&["--config", "/nowhere/x.toml"], &["--config: cannot read `/nowhere/x.toml`"])]

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod command_line;
+mod held_streams;
 mod infra_commands;
 mod infra_faults;
 mod managed_jobs;

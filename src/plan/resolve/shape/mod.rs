@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Resolver;
+use super::held::Held;
 use crate::config::ShapeSettings;
 use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shape::{Change, LoadShape, Pause, Stage, Timed};
@@ -40,8 +41,8 @@ impl Shaped {
     /// Number of stages after the warm-up; 0 for a burst.
     pub(super) fn stages(&self) -> usize {
         match &self.form {
-            Form::Burst(_) => 0,
-            Form::Loop { .. } => 1,
+            Form::Burst(_) | Form::Held(None) => 0,
+            Form::Loop { .. } | Form::Held(Some(_)) => 1,
             Form::Stages(timed) | Form::Arrivals(timed, _) => {
                 let after_warm_up = |(_, end): &(String, Duration)| *end > timed.warm_up;
                 timed.stages().iter().filter(|stage| after_warm_up(stage)).count()
@@ -57,6 +58,8 @@ pub(super) enum Form {
     Burst(Option<u32>),
     /// Closed loop of all users.
     Loop { time: Duration, pause: Pause, warm_up: Duration, graceful_stop: Duration },
+    /// Connections that are held for a time, or for as long as other scenarios run.
+    Held(Option<Duration>),
     /// Load in stages.
     Stages(Timed),
     /// Arrivals, with the most iterations at a time, if a number is set.
@@ -73,8 +76,8 @@ impl Default for Form {
 pub(super) type Shapes = BTreeMap<ScenarioId, Shaped>;
 
 impl Resolver<'_> {
-    /// Shapes of the selected scenarios.
-    pub(super) fn shapes(&mut self, scenarios: &[ScenarioId]) -> Shapes {
+    /// Shapes of the selected scenarios, with the numbers of connections that are held.
+    pub(super) fn shapes(&mut self, scenarios: &[ScenarioId], held: &Held) -> Shapes {
         let (flags, before) = (self.typed_shape(), self.errors.len());
         let plan = Layer { place: Place::Plan, settings: self.settings.shape() };
         let flags = Layer { place: Place::Flags, settings: flags };
@@ -102,8 +105,14 @@ impl Resolver<'_> {
             return Shapes::new();
         }
         let (mut shapes, mut used) = (Shapes::new(), BTreeSet::new());
+        let is_alone = scenarios.iter().all(|id| id.kind().accompanies_load());
         for (id, stack) in &stacks {
-            match (Stack { layers: stack, used: &mut used }).shape() {
+            let mut stack = Stack { layers: stack, used: &mut used };
+            let shape = match id.kind() {
+                ScenarioKind::Hold => stack.held(held.get(id).copied().flatten(), is_alone),
+                _ => stack.shape(),
+            };
+            match shape {
                 Ok(shaped) => {
                     shapes.insert(*id, shaped);
                 }
@@ -143,7 +152,7 @@ impl Resolver<'_> {
     /// Adds an error for a typed ramp that spreads no starts.
     fn unused_ramp(&mut self, shapes: &Shapes) {
         let is_ramped = |shaped: &Shaped| match &shaped.form {
-            Form::Burst(_) | Form::Loop { .. } => true,
+            Form::Burst(_) | Form::Loop { .. } | Form::Held(_) => true,
             Form::Stages(timed) => LoadShape::Timed(timed.clone()).is_ramped(),
             Form::Arrivals(..) => false,
         };

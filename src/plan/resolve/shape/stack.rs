@@ -41,6 +41,20 @@ impl Stack<'_> {
         }
     }
 
+    /// Shape of a scenario that holds connections: as many as a list says, or as users; for the time
+    /// of the other scenarios or, `is_alone`, for a time of its own.
+    pub(super) fn held(&mut self, count: Option<u32>, is_alone: bool) -> Result<Shaped, String> {
+        let users = count.or_else(|| self.users());
+        let time = match is_alone {
+            true => Some(self.take(Key::Time, |it| it.time).ok_or(
+                "held for the time of the other scenarios, and there are none; add a time, such as \
+                 `--for 5m`",
+            )?),
+            false => None,
+        };
+        Ok(Shaped { users, form: Form::Held(time) })
+    }
+
     /// Highest place that decides the form, and its decision.
     fn decision(&self) -> Option<(usize, Decision)> {
         self.layers.iter().enumerate().find_map(|(at, layer)| {

@@ -104,19 +104,22 @@ fn announce_left_out(plan: &LoadPlan, progress: Progress) {
 /// Prints the plan, its estimate, and how it was fitted to this machine.
 pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     let capacity = &plan.capacity;
-    let loads = || plan.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
+    let loads = || plan.scenarios.iter().filter(|one| !one.id.kind().accompanies_load());
     let of_users = loads().filter(|scenario| !scenario.shape.is_open());
     let users: u64 = of_users.map(|scenario| u64::from(scenario.users)).sum();
     let iterations: Option<u64> = loads().map(PlannedScenario::iterations).sum();
+    let held = plan.scenarios.iter().filter(|one| one.id.kind() == ScenarioKind::Hold);
+    let held: u64 = held.map(|scenario| u64::from(scenario.users)).sum();
     let probe = match plan.scenario(ScenarioId::ProbeHealth) {
         Some(_) => format!(", health probe at {}/s", plan.probe_rate),
         None => String::new(),
     };
     let counts = [
-        Some(counted(loads().count(), "scenario")),
+        (loads().count() > 0).then(|| counted(loads().count(), "scenario")),
         (users > 0).then(|| counted(users, "user")),
         // Of a load that lasts for a time, the server decides how many there are.
-        iterations.map(|iterations| counted(iterations, "iteration")),
+        iterations.filter(|it| *it > 0).map(|iterations| counted(iterations, "iteration")),
+        (held > 0).then(|| counted(held, "held connection")),
     ];
     progress.note(format!(
         "Plan {}: {}{probe}{}",

@@ -10,7 +10,7 @@ use skyload::poll;
 use skyload::record::RunDir;
 use skyload::record::events::{Event, StopReason};
 use skyload::record::profile::{Phase, Window};
-use skyload::scenario::{Group, ScenarioKind};
+use skyload::scenario::Group;
 use skyload::traffic;
 use skyload::units::{ByteSize, as_gib};
 
@@ -103,7 +103,7 @@ impl RunningLoad<'_, '_> {
 }
 
 fn show_progress(step: &Step, plan: &LoadPlan, run: &RunDir) {
-    let loads = || plan.scenarios.iter().filter(|one| one.id.kind() != ScenarioKind::Probe);
+    let loads = || plan.scenarios.iter().filter(|one| !one.id.kind().accompanies_load());
     let ended = loads().filter(|scenario| run.outcome(scenario.id).exists()).count();
     let done = format!("{ended} of {} scenarios done", loads().count());
     let mut text = done.clone();

@@ -1,6 +1,7 @@
 //! State of the server, and the processing of a request from its submission to its end.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,7 @@ pub(crate) struct App {
     long: Pool,
     submitted: Mutex<HashMap<&'static str, u64>>,
     calls: Mutex<HashMap<String, u64>>,
+    log_threads: AtomicUsize,
     last_call: Mutex<Instant>,
 }
 
@@ -73,6 +75,7 @@ impl App {
             cloud: Cloud::default(),
             submitted: Mutex::default(),
             calls: Mutex::default(),
+            log_threads: AtomicUsize::new(0),
             last_call: Mutex::new(Instant::now()),
         }
     }
@@ -123,6 +126,14 @@ impl App {
         self.dispatch(queue, Order::Run { request: id.clone(), service }, work);
         self.server_faults.begin(&self.settings);
         id
+    }
+
+    /// Takes one of the threads that follow the output of a job; `None` if all are taken.
+    pub(crate) fn log_thread(self: &Arc<Self>) -> Option<LogThread> {
+        let taken = self.log_threads.fetch_add(1, Ordering::Relaxed);
+        // Dropped at the limit, which takes the thread back.
+        let thread = LogThread(Arc::clone(self));
+        (taken < self.settings.log_threads).then_some(thread)
     }
 
     /// Records the time of a call, for [`Self::idle`].
@@ -206,6 +217,16 @@ impl App {
             ids.iter().filter_map(|id| self.requests.resolve(id.as_str()?).ok()).collect::<Vec<_>>()
         });
         Outcome::Value(json!(self.requests.cancel(ids.as_deref())))
+    }
+}
+
+/// Thread that follows the output of a job, for the lifetime of this value.
+#[derive(Debug)]
+pub(crate) struct LogThread(Arc<App>);
+
+impl Drop for LogThread {
+    fn drop(&mut self) {
+        self.0.log_threads.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::app::App;
+use super::app::{App, LogThread};
+use super::call_fault;
 use super::cloud::FollowedJob;
 use super::completion;
 use super::endpoints::Endpoint;
@@ -35,16 +36,17 @@ pub(crate) fn log(State(app): State<Arc<App>>, endpoint: &Endpoint, body: &Bytes
         Ok(work) => work,
         Err(response) => return *response,
     };
+    let Some(thread) = app.log_thread() else { return call_fault::unavailable() };
     let id = Uuid::new_v4().to_string();
     let queue = endpoint.queue(&work.body, app.settings.consolidation);
     app.requests.add(Request::new(id.clone(), endpoint, &work.body, queue));
     app.requests.start(&id, None);
-    let stream = follow(app, id.clone(), work);
+    let stream = follow(app, id.clone(), work, thread);
     replies::with_header((TEXT, stream).into_response(), REQUEST_ID, &id)
 }
 
-fn follow(app: Arc<App>, id: String, work: Work) -> Body {
-    let (lines, body) = stream::open();
+fn follow(app: Arc<App>, id: String, work: Work, thread: LogThread) -> Body {
+    let (lines, body) = stream::open(&app.settings);
     tokio::spawn(async move {
         let begun = Instant::now();
         let completion = match completion::injected(&work, &app.settings) {
@@ -58,7 +60,7 @@ fn follow(app: Arc<App>, id: String, work: Work) -> Body {
         tokio::time::sleep_until(begun + app.settings.stream_floor).await;
         app.requests.finish(&id, completion.outcome);
         // Dropped last: to a client, the end of the stream means that the request is finished.
-        drop(lines);
+        drop((lines, thread));
     });
     body
 }

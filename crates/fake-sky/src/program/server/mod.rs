@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use fake_sky::settings::Settings;
 use fake_sky::{memory, procfs, queue_port, title};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::setsid;
 
 use self::app::App;
@@ -59,6 +60,7 @@ pub(crate) fn run(mode: StartMode, arguments: &[String], settings: Settings) -> 
         setsid().context("leaving the parent's session")?;
     }
     log::advance_clock(settings.clock_ahead);
+    raise_open_files();
     let address = Address::of(arguments)?;
     log::info("config.py:200", &sizing(&settings));
     if let Some(message) = &settings.exit_at_start {
@@ -135,6 +137,14 @@ fn bind(mode: StartMode, host: IpAddr, port: u16) -> anyhow::Result<TcpListener>
 
 fn may_retry(mode: StartMode, error: &io::Error) -> bool {
     mode == StartMode::Successor && error.kind() == io::ErrorKind::AddrInUse
+}
+
+/// Raises the limit on open files to the hard limit, as SkyPilot does.
+fn raise_open_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // With the lower limit, the server serves fewer connections.
+        _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 /// Waits until there was no call for `limit`.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
+use fake_sky::settings::Settings;
 use futures_core::Stream;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 
 use super::app::App;
 use super::request::{Request, Status};
@@ -18,7 +20,7 @@ use crate::program::protocol::Queue;
 pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body> {
     let (queue, name) = app.requests.inspect(&id, |request| (request.queue, request.name))?;
     let mut status = app.requests.watch(&id)?;
-    let (lines, body) = open();
+    let (lines, body) = open(&app.settings);
     tokio::spawn(async move {
         let begun = tokio::time::Instant::now();
         // In SkyPilot, a short request prints no spinner during a short wait.
@@ -27,6 +29,9 @@ pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body
             _ = lines.send(spinner("rich_init", &text)).await;
             _ = lines.send(spinner("rich_start", &text)).await;
             _ = lines.send(spinner("rich_stop", "")).await;
+        }
+        if follow && app.requests.inspect(&id, Request::is_daemon).unwrap_or_default() {
+            return send_daemon_log(&app, &lines).await;
         }
         if follow {
             // An error would mean that the request was removed, and requests never are.
@@ -44,10 +49,24 @@ pub(crate) fn of_request(app: Arc<App>, id: String, follow: bool) -> Option<Body
     Some(body)
 }
 
-/// Sender of lines, and the body that they form. The body ends when the sender is dropped.
-pub(crate) fn open() -> (mpsc::Sender<String>, Body) {
+/// Sends the log of a daemon request, which grows for the lifetime of the server.
+async fn send_daemon_log(app: &App, lines: &mpsc::Sender<String>) {
+    let line = "=== Refreshing cluster status ===\n";
+    // An error means that the client has disconnected.
+    while lines.send(line.to_owned()).await.is_ok() {
+        tokio::select! {
+            () = tokio::time::sleep(app.settings.daemon_line) => {}
+            () = lines.closed() => {}
+        }
+    }
+}
+
+/// Sender of lines, and the body that they form. The body ends when the sender is dropped, or by
+/// an injected fault.
+pub(crate) fn open(settings: &Settings) -> (mpsc::Sender<String>, Body) {
     let (sender, receiver) = mpsc::channel(16);
-    (sender, Body::from_stream(Lines(receiver)))
+    let end = settings.drop_streams.map(|after| Box::pin(tokio::time::sleep(after)));
+    (sender, Body::from_stream(Lines { receiver, end }))
 }
 
 /// Control line, which SkyPilot's client shows as a spinner.
@@ -56,12 +75,23 @@ fn spinner(kind: &str, text: &str) -> String {
 }
 
 /// Stream of the lines of a channel.
-struct Lines(mpsc::Receiver<String>);
+struct Lines {
+    receiver: mpsc::Receiver<String>,
+    /// End by an injected fault; `None` without one.
+    end: Option<Pin<Box<Sleep>>>,
+}
 
 impl Stream for Lines {
     type Item = Result<String, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context).map(|line| line.map(Ok))
+        if let Some(end) = &mut self.end
+            && end.as_mut().poll(context).is_ready()
+        {
+            // Closed, so that the sender sees the end as well.
+            self.receiver.close();
+            return Poll::Ready(None);
+        }
+        self.receiver.poll_recv(context).map(|line| line.map(Ok))
     }
 }

@@ -113,7 +113,9 @@ impl Job {
             Some((_, end)) if now < end => JobState::Cancelling,
             Some(_) => JobState::Cancelled,
             None if now < self.starts => JobState::Pending,
-            None if now < self.starts + self.script.duration => JobState::Running,
+            None if self.script.end().is_none_or(|end| now < self.starts + end) => {
+                JobState::Running
+            }
             None if self.must_fail || self.script.code != 0 => JobState::Failed,
             None => JobState::Succeeded,
         }
@@ -127,8 +129,9 @@ impl Job {
 
     /// Time of the end; `None` if the job has not ended.
     pub(super) fn ended(&self, now: Duration) -> Option<Duration> {
-        let end = self.cancelled.map_or(self.starts + self.script.duration, |(_, end)| end);
-        (end <= now).then_some(end)
+        let by_itself = self.script.end().map(|end| self.starts + end);
+        let end = self.cancelled.map(|(_, end)| end).or(by_itself);
+        end.filter(|end| *end <= now)
     }
 
     /// Cancels the job within `duration`. Returns whether the job had not ended yet.
@@ -155,9 +158,9 @@ impl Job {
              killed)"
                 .to_owned(),
         ];
-        let due = self.script.lines.iter().filter(|(after, _)| started + *after <= until);
+        let due = self.script.lines_until(until.saturating_sub(started));
         let name = if self.name == "-" { "task" } else { &self.name };
-        log.extend(due.map(|(_, text)| format!("({name}, pid=2024) {text}")));
+        log.extend(due.map(|text| format!("({name}, pid=2024) {text}")));
         log
     }
 }

@@ -1,7 +1,7 @@
 //! Simulated shell script of a job: output and duration of its `run`, without a shell.
 //!
-//! `echo`, `sleep` and `exit` are interpreted, one after the other. Other commands take no
-//! time and print nothing.
+//! `echo`, `sleep` and `exit` are interpreted, one after the other, and again from the beginning
+//! in a script that begins with `while true; do`. Other commands take no time and print nothing.
 
 use std::time::Duration;
 
@@ -10,18 +10,21 @@ use std::time::Duration;
 pub(crate) struct Script {
     /// Lines of output, each with its time since the start.
     pub(crate) lines: Vec<(Duration, String)>,
-    /// Run time.
+    /// Run time, or that of one round if the script repeats.
     pub(crate) duration: Duration,
     /// Exit code.
     pub(crate) code: u8,
+    /// Whether the script begins again at its end, without limit.
+    pub(crate) repeats: bool,
 }
 
 impl Script {
     /// Script of a `run`. One second of `sleep` takes the time `second`.
     pub(crate) fn of(run: &str, second: Duration) -> Self {
-        let mut script = Self::default();
+        let mut script = Self { repeats: run.starts_with("while true"), ..Self::default() };
         for command in commands(run) {
             let command = command.trim();
+            let command = command.strip_prefix("do ").unwrap_or(command);
             let (word, rest) =
                 command.split_once(char::is_whitespace).unwrap_or((command, Default::default()));
             match word {
@@ -34,7 +37,29 @@ impl Script {
                 _ => {}
             }
         }
+        if script.repeats {
+            // Rounds without a duration would print lines without limit.
+            script.duration = script.duration.max(Duration::from_millis(1));
+        }
         script
+    }
+
+    /// Time of the end after the start; `None` for a script that repeats.
+    pub(crate) fn end(&self) -> Option<Duration> {
+        (!self.repeats).then_some(self.duration)
+    }
+
+    /// Lines that are printed within `time` after the start.
+    pub(crate) fn lines_until(&self, time: Duration) -> impl Iterator<Item = &str> {
+        let rounds = match self.repeats {
+            true => time.as_micros() / self.duration.as_micros().max(1) + 1,
+            false => 1,
+        };
+        (0..u32::try_from(rounds).unwrap_or(u32::MAX)).flat_map(move |round| {
+            let start = self.duration * round;
+            let due = self.lines.iter().filter(move |(after, _)| start + *after <= time);
+            due.map(|(_, text)| text.as_str())
+        })
     }
 }
 
@@ -80,6 +105,18 @@ mod tests {
             [(Duration::ZERO, "a; b".to_owned()), (Duration::from_millis(20), "done".to_owned())];
         assert_eq!(script.lines, lines);
         assert_eq!((script.duration, script.code), (Duration::from_millis(20), 3));
+    }
+
+    #[test]
+    fn a_script_that_repeats_prints_in_each_round_and_has_no_end() {
+        let script = Script::of("while true; do echo a; sleep 5; done", Duration::from_millis(10));
+        let lines = |millis| script.lines_until(Duration::from_millis(millis)).count();
+        assert_eq!([0, 49, 50, 120].map(lines), [1, 1, 2, 3]);
+        assert_eq!(script.end(), None);
+        assert_eq!(
+            Script::of("sleep 2", Duration::from_secs(1)).end(),
+            Some(Duration::from_secs(2))
+        );
     }
 
     #[test]
