@@ -43,12 +43,9 @@ fn find_or_install_with(
     // Under `cargo xtask` the variable names the cargo that runs this program.
     let cargo = shell.var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let package = format!("oha@{VERSION}");
-    // `--force` replaces a program that does not work. Without TLS, which a loopback address does
-    // not need, and otherwise as oha is released for cargo.
-    let install = cmd!(
-        shell,
-        "{cargo} install --locked --force --no-default-features --root {root} {package}"
-    );
+    // `--force` replaces a program that does not work. With the features and optimization that its
+    // users get (it does not compile without TLS).
+    let install = cmd!(shell, "{cargo} install --locked --force --root {root} {package}");
     let hint = format!("`cargo install --locked oha@{VERSION}`");
     run(install, &step)?
         .into_output()
@@ -82,14 +79,13 @@ mod tests {
     #[test]
     fn a_missing_program_is_compiled_into_the_state_directory() {
         let folder = tempfile::tempdir().unwrap();
-        // Takes `install --locked --force --no-default-features --root ROOT PACKAGE`.
+        // Takes `install --locked --force --root ROOT PACKAGE`.
         script(
             &folder.path().join("bin/cargo"),
-            "[ \"$1 $2 $3 $4 $5 $7\" = \
-             'install --locked --force --no-default-features --root oha@1.16.0' ] || exit 9\n\
-             /bin/mkdir -p $6/bin\n\
-             printf '#!/bin/sh\\necho oha 1.16.0\\n' > $6/bin/oha\n\
-             /bin/chmod +x $6/bin/oha",
+            "[ \"$1 $2 $3 $4 $6\" = 'install --locked --force --root oha@1.16.0' ] || exit 9\n\
+             /bin/mkdir -p $5/bin\n\
+             printf '#!/bin/sh\\necho oha 1.16.0\\n' > $5/bin/oha\n\
+             /bin/chmod +x $5/bin/oha",
         );
         let found = find_or_install_with(&shell(folder.path()), folder.path(), &Progress::new());
         assert_eq!(found.unwrap(), (folder.path().join("tools/oha/bin/oha"), VERSION));

@@ -38,7 +38,7 @@ pub(crate) struct ClientPlan {
 pub(crate) struct SdkPlan {
     /// Users of skyload; threads of the process that uses the SDK.
     pub(crate) users: u32,
-    /// Duration of the load before the first measurement, which starts the server's executors.
+    /// Half the duration of the load before the first measurement, which starts the executors.
     #[serde(with = "units::duration")]
     pub(crate) warm_up: Duration,
     /// Duration of one measurement.
@@ -53,8 +53,8 @@ impl ClientPlan {
     pub(crate) fn resolve(flags: &ClientPlanFlags) -> Self {
         let (seconds, quick) = (Duration::from_secs, flags.quick);
         let sdk = match quick {
-            true => SdkPlan { users: 2, warm_up: seconds(10), window: seconds(5), rounds: 1 },
-            false => SdkPlan { users: 4, warm_up: seconds(30), window: seconds(20), rounds: 2 },
+            true => SdkPlan { users: 2, warm_up: seconds(5), window: seconds(5), rounds: 1 },
+            false => SdkPlan { users: 4, warm_up: seconds(15), window: seconds(20), rounds: 2 },
         };
         Self {
             rounds: flags.rounds.unwrap_or(if quick { 1 } else { 4 }),

@@ -85,7 +85,8 @@ pub(crate) fn run(flags: &SdkFlags) -> Result<()> {
     let target = Target::find(flags.client.clone())?;
     let step = Progress::new().step("Measuring SkyPilot's SDK and skyload on a server");
     step.update("warming up");
-    // The first load starts the executors.
+    // The first load starts the executors. Other start-up work is over after the second.
+    run_skyload(&plan, plan.warm_up, &target)?;
     run_skyload(&plan, plan.warm_up, &target)?;
     let mut measurements = Vec::new();
     for round in 0..plan.rounds {
@@ -107,6 +108,8 @@ fn run_skyload(plan: &SdkPlan, time: Duration, target: &Target) -> Result<SdkMea
     let finished = target.run(LoadRequest {
         users: Some(plan.users.to_string()),
         time: Some(humantime::format_duration(time).to_string()),
+        // The threads with the SDK wait for their last iteration as well.
+        graceful_stop: Some("5m".to_owned()),
         api: vec!["status".to_owned()],
         ..LoadRequest::default()
     })?;
