@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use crate::files;
 use crate::flags::EffectFlags;
 use crate::plan::{Plan, ServerPlan};
+use crate::runtime::runtime;
 use crate::statistics::{Micros, Spread};
 use crate::watcher::{Observation, Watcher};
 
@@ -167,13 +168,6 @@ impl Users {
         }
         Ok((sum, last))
     }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting an async runtime")
 }
 
 /// Runs iterations of one user until `end`.

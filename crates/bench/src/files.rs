@@ -23,3 +23,18 @@ pub(crate) fn results(run: &RunDir) -> PathBuf {
 pub(crate) fn tables(run: &RunDir) -> PathBuf {
     run.path().join("profiler.md")
 }
+
+/// Path of the measurement against SkyPilot's SDK; no such file if the step was skipped.
+pub(crate) fn sdk(run: &RunDir) -> PathBuf {
+    run.path().join("sdk.json")
+}
+
+/// Path of the results of `bench client`.
+pub(crate) fn client_results(run: &RunDir) -> PathBuf {
+    run.path().join("client.json")
+}
+
+/// Path of the results of `bench client` as Markdown tables, for docs/load-generator.md.
+pub(crate) fn client_tables(run: &RunDir) -> PathBuf {
+    run.path().join("client.md")
+}

@@ -1,5 +1,6 @@
 //! Command line of the program, as `cargo xtask bench` and the program itself use it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -25,6 +26,18 @@ pub(crate) enum Step {
     SysinfoLoop(SysinfoLoopFlags),
     /// Run the root of a workload, which reads tasks from standard input.
     Workload,
+    /// Measure the load generator and other clients, and show all results.
+    Client(ClientFlags),
+    /// Measure the load generator and SkyPilot's SDK on a server.
+    Sdk(Box<SdkFlags>),
+    /// Run the scenario of a run directory.
+    Scenario(ScenarioFlags),
+    /// Run the static server until the end of standard input.
+    StaticServer,
+    /// Run a loop over a timer, and print its lateness.
+    TimerLoop(TimerLoopFlags),
+    /// Run a program, and print its output, CPU time and peak memory as JSON.
+    Measure(MeasureFlags),
 }
 
 #[derive(Args)]
@@ -93,6 +106,90 @@ pub(crate) struct Common {
 pub(crate) struct SysinfoLoopFlags {
     /// Sampling interval, in milliseconds.
     pub(crate) interval: u64,
+}
+
+/// Flags that decide what `bench client` measures.
+#[derive(Args)]
+pub(crate) struct ClientPlanFlags {
+    /// Number of rounds, each of which measures everything but memory once.
+    #[arg(long)]
+    pub(crate) rounds: Option<u32>,
+    /// Small counts, to check that the benchmark works.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Skip SkyPilot's SDK, which needs a real server.
+    #[arg(long)]
+    pub(crate) without_server: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ClientFlags {
+    /// Directory to which the results are written.
+    pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) plan: ClientPlanFlags,
+    #[command(flatten)]
+    pub(crate) tools: ToolFlags,
+    /// Total memory of this machine, in bytes.
+    #[arg(long)]
+    pub(crate) memory: u64,
+}
+
+/// Tools to compare with. A tool without a program is not measured.
+#[derive(Args)]
+pub(crate) struct ToolFlags {
+    /// Program of oha.
+    #[arg(long)]
+    pub(crate) oha: Option<PathBuf>,
+    /// Program of wrk.
+    #[arg(long)]
+    pub(crate) wrk: Option<PathBuf>,
+    /// Python interpreter with requests.
+    #[arg(long)]
+    pub(crate) session_python: Option<PathBuf>,
+    /// Name and version of a tool; repeatable.
+    #[arg(long = "tool")]
+    pub(crate) versions: Vec<String>,
+    /// Name of a tool that is not there, with the reason; repeatable.
+    #[arg(long)]
+    pub(crate) missing: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct SdkFlags {
+    /// Directory to which the result is written.
+    pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) plan: ClientPlanFlags,
+    /// Client settings for the server, as JSON.
+    #[arg(long, value_parser = json::<ClientSettings>)]
+    pub(crate) client: ClientSettings,
+    /// Python interpreter with SkyPilot.
+    #[arg(long)]
+    pub(crate) python: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct ScenarioFlags {
+    /// Run directory with a plan and an environment.
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct TimerLoopFlags {
+    /// Number of times per second.
+    #[arg(long)]
+    pub(crate) rate: u32,
+    /// Duration in seconds.
+    #[arg(long)]
+    pub(crate) seconds: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct MeasureFlags {
+    /// Program with its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub(crate) command: Vec<OsString>,
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: &str) -> serde_json::Result<T> {

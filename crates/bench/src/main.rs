@@ -1,4 +1,5 @@
-//! Program `bench`: overhead and accuracy of the profiler, and its effect on a real server.
+//! Program `bench`: overhead and accuracy of the profiler, and its effect on a real server; CPU
+//! time, memory and lateness of the load generator.
 //!
 //! The candidates are skyload's profiler, a psutil loop like upstream's, and a sysinfo loop.
 //! They watch the same processes in one run, one after the other and in several rounds, so
@@ -7,10 +8,12 @@
 //! on the results.
 //!
 //! `cargo xtask bench profiler` runs the steps: [`plan`], then [`effect`] with a server that
-//! xtask starts, then [`profiler`]. The steps share a directory of files.
+//! xtask starts, then [`profiler`]. The steps share a directory of files. `cargo xtask bench
+//! client` is about the load generator instead: [`client`].
 
 mod accuracy;
 mod candidate;
+mod client;
 mod effect;
 mod files;
 mod flags;
@@ -20,9 +23,11 @@ mod overhead;
 mod plan;
 mod profiler;
 mod result;
+mod runtime;
 mod statistics;
 mod sysinfo_loop;
 mod tables;
+mod titled;
 mod watcher;
 
 use std::io::{Write as _, stderr};
@@ -61,6 +66,12 @@ fn run(flags: &Bench) -> Result<()> {
         Step::Profiler(flags) => profiler::run(flags),
         Step::SysinfoLoop(flags) => sysinfo_loop::run(flags),
         Step::Workload => workload::run_root(),
+        Step::Client(flags) => client::run(flags),
+        Step::Sdk(flags) => client::run_sdk(flags),
+        Step::Scenario(flags) => client::run_scenario(flags),
+        Step::StaticServer => client::run_static_server(),
+        Step::TimerLoop(flags) => client::run_timer_loop(flags),
+        Step::Measure(flags) => client::run_wrapper(flags),
     }
 }
 

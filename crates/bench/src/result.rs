@@ -101,19 +101,29 @@ impl Setting {
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
         let lock = fs::read_to_string(&lock)
             .with_context(|| format!("reading versions from `{}`", lock.display()))?;
-        let build = if cfg!(debug_assertions) { "development" } else { "release" };
-        let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
         Ok(Self {
-            date: now.chars().take_while(|&letter| letter != 'T').collect(),
+            date: today(),
             kernel: System::kernel_version().context("reading the kernel's version")?,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             memory,
             other_processes: fake_sky::procfs::all().len(),
-            skyload: format!("{} ({build} build)", env!("CARGO_PKG_VERSION")),
+            skyload: build(),
             psutil: psutil.to_owned(),
             sysinfo: locked_version(&lock, "sysinfo").context("finding sysinfo in Cargo.lock")?,
         })
     }
+}
+
+/// Day, in UTC: `2026-11-24`.
+pub(crate) fn today() -> String {
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    now.chars().take_while(|&letter| letter != 'T').collect()
+}
+
+/// Version of skyload, and how it was built.
+pub(crate) fn build() -> String {
+    let build = if cfg!(debug_assertions) { "development" } else { "release" };
+    format!("{} ({build} build)", env!("CARGO_PKG_VERSION"))
 }
 
 fn locked_version(lock: &str, package: &str) -> Option<String> {

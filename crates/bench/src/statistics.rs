@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use skyload::record::outcome::Latencies;
 use skyload::units::ByteSize;
 
-/// CPU time in microseconds.
+/// Time in microseconds, mostly CPU time.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Micros(pub(crate) f64);
@@ -21,10 +22,15 @@ pub(crate) struct Ratio(pub(crate) f64);
 pub(crate) struct Hertz(pub(crate) f64);
 
 impl Micros {
-    /// CPU time per sample; `None` without a sample.
-    #[expect(clippy::cast_precision_loss, reason = "a count of samples is far below 2^52")]
-    pub(crate) fn per_sample(cpu: Duration, samples: u64) -> Option<Self> {
-        (samples > 0).then(|| Self(cpu.as_secs_f64() * 1e6 / samples as f64))
+    /// CPU time per sample, request or iteration; `None` without one.
+    #[expect(clippy::cast_precision_loss, reason = "a count of them is far below 2^52")]
+    pub(crate) fn each(cpu: Duration, count: u64) -> Option<Self> {
+        (count > 0).then(|| Self(cpu.as_secs_f64() * 1e6 / count as f64))
+    }
+
+    /// Percentile of a distribution; `None` if it is empty.
+    pub(crate) fn percentile(latencies: &Latencies, percent: f64) -> Option<Self> {
+        latencies.percentile(percent).map(|time| Self(time.as_secs_f64() * 1e6))
     }
 
     /// Share of one core, in percent, if this CPU time is used once per `interval`.

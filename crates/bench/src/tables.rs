@@ -12,39 +12,17 @@ use crate::effect::{Effect, Window};
 use crate::plan::{SPIKE_DURATION, SPIKE_MIB};
 use crate::result::BenchResults;
 use crate::statistics::{EXACT, Recall, Spread};
+use crate::titled::{Titled, write_markdown, write_text};
 use crate::watcher::Account;
-
-/// Indentation of the lines below a title.
-const INDENT: &str = "  ";
-
-/// Table with its title.
-struct Titled {
-    title: String,
-    table: Table,
-}
 
 /// Writes all tables and notes for a terminal.
 pub(crate) fn text(results: &BenchResults, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{}", setting(results))?;
-    for Titled { title, table } in tables(results) {
-        writeln!(out, "\n{title}")?;
-        table.text(INDENT, out)?;
-    }
-    let notes = notes(results);
-    if !notes.is_empty() {
-        writeln!(out)?;
-    }
-    notes.iter().try_for_each(|note| writeln!(out, "{INDENT}{note}"))
+    write_text(&setting(results), &tables(results), &notes(results), out)
 }
 
 /// Writes all tables and notes as Markdown, for docs/peaks.md.
 pub(crate) fn markdown(results: &BenchResults, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{}", setting(results))?;
-    for Titled { title, table } in tables(results) {
-        writeln!(out, "\n{title}:\n")?;
-        table.markdown(out)?;
-    }
-    notes(results).iter().try_for_each(|note| writeln!(out, "\n{note}"))
+    write_markdown(&setting(results), &tables(results), &notes(results), out)
 }
 
 fn setting(results: &BenchResults) -> String {

@@ -68,7 +68,7 @@ pub(crate) struct Observation {
 impl Observation {
     /// CPU time per sample; `None` without a sample.
     pub(crate) fn micros_per_sample(&self) -> Option<Micros> {
-        Micros::per_sample(self.cpu, self.samples)
+        Micros::each(self.cpu, self.samples)
     }
 }
 

@@ -1,71 +1,40 @@
-//! `cargo xtask bench profiler`: prepares the prerequisites of the benchmark, and runs it.
+//! `cargo xtask bench`: prepares the prerequisites of the benchmarks, and runs them.
 //!
-//! The benchmark is a program of its own (`crates/bench`), so that xtask does not depend on
-//! the tools that are compared with the profiler. xtask provides a Python with psutil, a
-//! SkyPilot server, the profiler (a command of xtask), and a directory for the files.
+//! The benchmarks are a program of its own (`crates/bench`), so that xtask does not depend on
+//! the tools that skyload is compared with. xtask provides these tools, a SkyPilot server, the
+//! profiler (a command of xtask), and a directory for the files.
 
+mod client;
+mod profiler;
 mod program;
-mod psutil;
+mod python_package;
 mod server;
+mod site;
+mod tool;
 
-use std::fs;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use host::progress::Progress;
 use host::signals::Signals;
 use host::workspace::Workspace;
-use skyload::ids::RunId;
-use skyload::plan::{LoadPlan, Machine};
-use skyload::record::RunDir;
 
 use crate::commands::load;
 use crate::flags;
-use crate::server::clean_up_after_dead_runs;
-use program::{Program, StepResult};
-use psutil::Psutil;
+use site::Site;
 
-/// Runs the benchmark, and returns the exit code.
+/// Runs a benchmark, and returns the exit code.
 pub(crate) fn run(flags: &flags::Bench) -> Result<u8> {
-    let flags::Bench::Profiler(flags) = flags;
     let workspace = Workspace::locate()?;
     let machine = load::machine()?;
-    let server = server::plan(flags.sky.as_deref(), &workspace, &machine)?;
-    let signals = Signals::listen()?;
-    signals.mark_interrupted(measure(flags, &machine, &server, &workspace, &signals))
-}
-
-fn measure(
-    flags: &flags::BenchProfiler,
-    machine: &Machine,
-    server: &LoadPlan,
-    workspace: &Workspace,
-    signals: &Signals,
-) -> Result<u8> {
-    let progress = Progress::new();
-    let _lock = workspace.lock()?;
-    clean_up_after_dead_runs(workspace, true, progress)?;
-    let program = Program::build(workspace, signals, progress)?;
-    let plan = match program.plan(flags, machine)? {
-        StepResult::Succeeded(plan) => plan,
-        StepResult::Failed(code) => return Ok(code),
+    let sky = match flags {
+        flags::Bench::Profiler(flags) => flags.sky.as_deref(),
+        flags::Bench::Client(flags) => flags.sky.as_deref(),
     };
-    let psutil = Psutil::find_or_install(&workspace.state, progress)?;
-    signals.check()?;
-    let run = RunDir::create(&workspace.bench().join(RunId::generate().as_str()))?;
-    // The path that the benchmark reads. `plan.json` would be the plan of a load.
-    let file = run.path().join("bench-plan.json");
-    fs::write(&file, plan).with_context(|| format!("writing `{}`", file.display()))?;
-    // The server first, so that a server that does not start fails the benchmark early.
-    if !flags.without_server
-        && let StepResult::Failed(code) =
-            server::with(server, &run, workspace, signals, progress, |server| {
-                program.effect(&run, server)
-            })?
-    {
-        return Ok(code);
-    }
-    match program.profiler(&run, &psutil, machine)? {
-        StepResult::Succeeded(_) => Ok(0),
-        StepResult::Failed(code) => Ok(code),
-    }
+    let server = server::plan(sky, &workspace, &machine)?;
+    let signals = Signals::listen()?;
+    let site = Site { workspace, machine, server, signals, progress: Progress::new() };
+    let code = match flags {
+        flags::Bench::Profiler(flags) => profiler::measure(flags, &site),
+        flags::Bench::Client(flags) => client::measure(flags, &site),
+    };
+    site.signals.mark_interrupted(code)
 }

@@ -1,23 +1,23 @@
 //! Program `bench` of `crates/bench`: its build, and its steps.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use host::environment::{Environment, For};
 use host::process::child::OwnedChild;
 use host::process::command::output;
-use host::progress::Progress;
 use host::signals::Signals;
-use host::workspace::Workspace;
 use serde_json::Value;
 use skyload::plan::Machine;
 use skyload::profiler::ProfilerOptions;
 use skyload::record::RunDir;
 use skyload::units::ByteSize;
 
-use super::psutil::Psutil;
+use super::python_package::PythonWithPackage;
+use super::site::Site;
+use super::tool::Tool;
 use crate::flags;
 use crate::nextest::without_outer_cargo;
 use crate::server::ServerSession;
@@ -36,20 +36,26 @@ pub(super) enum StepResult {
     Failed(u8),
 }
 
+impl StepResult {
+    /// Exit code.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Succeeded(_) => 0,
+            Self::Failed(code) => code,
+        }
+    }
+}
+
 impl<'a> Program<'a> {
     /// Builds the program with the same cargo profile (debug or release) as xtask.
-    pub(super) fn build(
-        workspace: &Workspace,
-        signals: &'a Signals,
-        progress: Progress,
-    ) -> Result<Self> {
-        let step = progress.step("Building the benchmark");
+    pub(super) fn build(site: &'a Site) -> Result<Self> {
+        let step = site.progress.step("Building the benchmark");
         let mut cargo = Command::new("cargo");
         cargo
             .args(["build", "--package", "bench", "--bin", "bench"])
             .args(["--message-format", "json-render-diagnostics"])
             .args((!cfg!(debug_assertions)).then_some("--release"))
-            .current_dir(&workspace.root);
+            .current_dir(&site.workspace.root);
         let output = output(without_outer_cargo(&mut cargo)).context("starting cargo")?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
@@ -59,7 +65,7 @@ impl<'a> Program<'a> {
         let path =
             executable_in(&text).context("no path of the benchmark's program in cargo's output")?;
         step.done("built");
-        Ok(Self { path, signals })
+        Ok(Self { path, signals: &site.signals })
     }
 
     /// Runs the step that resolves the plan; its output is the plan as JSON.
@@ -107,13 +113,51 @@ impl<'a> Program<'a> {
     pub(super) fn profiler(
         &self,
         run: &RunDir,
-        psutil: &Psutil,
+        psutil: &PythonWithPackage,
         machine: &Machine,
     ) -> Result<StepResult> {
         let mut command = self.step("profiler");
         command.arg(run.path()).args(["--xtask", &this_program()]);
         command.arg("--python").arg(&psutil.python).args(["--psutil", &psutil.versions]);
         command.args(bytes("--memory", machine.memory_total));
+        self.run(&mut command)
+    }
+
+    /// Runs the step that measures the load generator and SkyPilot's SDK on a server.
+    pub(super) fn sdk(
+        &self,
+        flags: &flags::BenchClient,
+        run: &RunDir,
+        server: &ServerSession,
+        python: &Path,
+    ) -> Result<StepResult> {
+        let client =
+            serde_json::to_string(&server.client).context("serializing the client settings")?;
+        let mut command = self.step("sdk");
+        command.arg(run.path()).args(client_plan(flags)).args(["--client", &client]);
+        command.arg("--python").arg(python);
+        self.run(&mut command)
+    }
+
+    /// Runs the step that measures the load generator and other tools, and prints all results.
+    pub(super) fn client(
+        &self,
+        flags: &flags::BenchClient,
+        run: &RunDir,
+        tools: &[Tool],
+        machine: &Machine,
+    ) -> Result<StepResult> {
+        let mut command = self.step("client");
+        command.arg(run.path()).args(client_plan(flags));
+        command.args(bytes("--memory", machine.memory_total));
+        for tool in tools {
+            match &tool.found {
+                Ok(found) => {
+                    command.arg(tool.flag).arg(&found.program).args(["--tool", &found.version])
+                }
+                Err(reason) => command.args(["--missing", &format!("{}: {reason}", tool.name)]),
+            };
+        }
         self.run(&mut command)
     }
 
@@ -140,6 +184,14 @@ impl<'a> Program<'a> {
             None => bail!("the benchmark ended with {status}"),
         }
     }
+}
+
+/// Flags that decide what `bench client` measures.
+fn client_plan(flags: &flags::BenchClient) -> Vec<String> {
+    let rounds = flags.rounds.map(|rounds| ["--rounds".to_owned(), rounds.to_string()]);
+    let quick = flags.quick.then(|| "--quick".to_owned());
+    let without_server = flags.without_server.then(|| "--without-server".to_owned());
+    rounds.into_iter().flatten().chain(quick).chain(without_server).collect()
 }
 
 /// Path of the running xtask for other processes. Valid also after its file was replaced by

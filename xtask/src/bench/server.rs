@@ -1,8 +1,6 @@
-//! API server for the benchmark, without shared resources.
+//! API server for the benchmarks, without shared resources.
 
 use anyhow::{Context as _, Result};
-use host::progress::Progress;
-use host::signals::Signals;
 use host::workspace::Workspace;
 use skyload::config::Config;
 use skyload::credentials::Credentials;
@@ -10,6 +8,7 @@ use skyload::plan::{LoadPlan, Machine};
 use skyload::record::RunDir;
 use skyload::record::request::LoadRequest;
 
+use super::site::Site;
 use crate::server::{Context, ServerSession};
 use crate::sky::{Extras, SkyInstallation};
 
@@ -30,36 +29,37 @@ pub(super) fn plan(
     Ok(LoadPlan::resolve(&request, &config, machine)?)
 }
 
-/// Starts the server, runs `work`, and stops the server, also if `work` failed.
-pub(super) fn with<T>(
-    plan: &LoadPlan,
-    run: &RunDir,
-    workspace: &Workspace,
-    signals: &Signals,
-    progress: Progress,
-    work: impl FnOnce(&ServerSession) -> Result<T>,
-) -> Result<T> {
-    let sky = SkyInstallation::prepare(&plan.sky, &Extras::default(), &workspace.state, &progress)?;
-    signals.check()?;
-    let session = ServerSession::begin(&Context {
-        plan,
-        run,
-        workspace,
-        sky: &sky,
-        counted: None,
-        signals,
-        progress,
-        yes: false,
-        setup: None,
-        copies_credentials: false,
-        credentials: Credentials::None,
-        metrics_login: None,
-    })?;
-    let done = work(&session);
-    // A Ctrl-C that ended the work does not cancel the stop; another one does.
-    signals.acknowledge();
-    let step = progress.step("Stopping the server");
-    session.finish(false, signals).context("stopping the server")?;
-    step.done("done");
-    done
+impl Site {
+    /// Starts the server, runs `work`, and stops the server, also if `work` failed.
+    pub(super) fn with_server<T>(
+        &self,
+        run: &RunDir,
+        work: impl FnOnce(&ServerSession, &SkyInstallation) -> Result<T>,
+    ) -> Result<T> {
+        let Self { workspace, server: plan, signals, progress, .. } = self;
+        let sky =
+            SkyInstallation::prepare(&plan.sky, &Extras::default(), &workspace.state, progress)?;
+        signals.check()?;
+        let session = ServerSession::begin(&Context {
+            plan,
+            run,
+            workspace,
+            sky: &sky,
+            counted: None,
+            signals,
+            progress: *progress,
+            yes: false,
+            setup: None,
+            copies_credentials: false,
+            credentials: Credentials::None,
+            metrics_login: None,
+        })?;
+        let done = work(&session, &sky);
+        // A Ctrl-C that ended the work does not cancel the stop; another one does.
+        signals.acknowledge();
+        let step = progress.step("Stopping the server");
+        session.finish(false, signals).context("stopping the server")?;
+        step.done("done");
+        done
+    }
 }

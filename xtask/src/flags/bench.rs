@@ -6,6 +6,8 @@ use clap::{Args, Subcommand, value_parser};
 pub(crate) enum Bench {
     /// Measure the overhead and accuracy of the profiler, and its effect on a server.
     Profiler(BenchProfiler),
+    /// Measure CPU, memory and lateness of the load generator, against other clients.
+    Client(BenchClient),
 }
 
 #[derive(Args)]
@@ -33,6 +35,26 @@ pub(crate) struct BenchProfiler {
 
     /// SkyPilot of the server: a version from PyPI, `nightly`, or the path of a sky program
     /// [default: 0.14.1].
+    #[arg(long, value_name = "VERSION|nightly|PATH", conflicts_with = "without_server")]
+    pub(crate) sky: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchClient {
+    /// Number of rounds, each of which measures everything but memory once [default: 4].
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: Option<u32>,
+
+    /// Small counts, to check that the benchmark works; the figures are not meaningful.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Skip SkyPilot's SDK, which needs a real server.
+    #[arg(long)]
+    pub(crate) without_server: bool,
+
+    /// SkyPilot of the server and of the SDK: a version from PyPI, `nightly`, or the path of a sky
+    /// program [default: 0.14.1].
     #[arg(long, value_name = "VERSION|nightly|PATH", conflicts_with = "without_server")]
     pub(crate) sky: Option<String>,
 }

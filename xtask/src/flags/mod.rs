@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use skyload::infrastructure::KubernetesSize;
 
-pub(crate) use bench::{Bench, BenchProfiler};
+pub(crate) use bench::{Bench, BenchClient, BenchProfiler};
 pub(crate) use load::{Load, Results};
 pub(crate) use profile::{Profile, Profiler};
 pub(crate) use results::{Format, Output, Prune, Recommend, Report, Runs, RunsAct};

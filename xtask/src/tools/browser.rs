@@ -1,8 +1,6 @@
 //! Browser for tests of the HTML report, and its driver: Chromium, found or unpacked from the
 //! distribution's packages, and playwright-core from npm.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,6 +11,8 @@ use host::tools::version::ToolVersion;
 use host::tools::{debian, hint, is_program, on_path, shell_in};
 use skyload::env;
 use xshell::{Shell, cmd};
+
+use super::launcher;
 
 /// Hint for a machine where Chromium cannot be downloaded.
 const HINT: &str = "install Chromium, or set SKYLOAD_BROWSER to its program";
@@ -51,44 +51,12 @@ fn find_or_unpack_with(shell: &Shell, state_dir: &Path, progress: &Progress) -> 
     let _lock = SetupLock::take(state_dir)?;
     let step =
         progress.step("Downloading Chromium from the distribution's packages (once, 110 MB)");
+    let program = folder.join("usr/lib/chromium/chromium");
     let count = debian::unpack(&["chromium"], &folder, state_dir, &step)
-        .and_then(|count| write_launcher(&folder, &launcher).map(|()| count))
+        .and_then(|count| launcher::write(&folder, &program, &launcher).map(|()| count))
         .map_err(|error| hint::with_hint(&error, HINT))?;
     step.done(format!("{count} packages, in {}", folder.display()));
     Ok(launcher)
-}
-
-/// Writes a script that starts the unpacked Chromium with the libraries that were unpacked with it,
-/// which the dynamic linker does not find by itself. Other libraries are installed on the system.
-fn write_launcher(folder: &Path, launcher: &Path) -> Result<()> {
-    let program = folder.join("usr/lib/chromium/chromium");
-    ensure!(is_program(&program), "finding Chromium in {}", folder.display());
-    let libraries: Vec<String> =
-        library_folders(folder)?.into_iter().map(|folder| folder.display().to_string()).collect();
-    let script = format!(
-        "#!/bin/sh\nexport LD_LIBRARY_PATH='{}'\nexec '{}' \"$@\"\n",
-        libraries.join(":"),
-        program.display()
-    );
-    fs::write(launcher, script)
-        .and_then(|()| fs::set_permissions(launcher, fs::Permissions::from_mode(0o755)))
-        .with_context(|| format!("writing `{}`", launcher.display()))
-}
-
-/// Directories of unpacked libraries: one for each architecture, and PulseAudio's below it.
-fn library_folders(unpacked: &Path) -> Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(unpacked.join("usr/lib")).context("listing unpacked libraries")? {
-        let path = entry.context("listing unpacked libraries")?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.contains("-linux-gnu") && path.is_dir() {
-            let of_pulseaudio = path.join("pulseaudio");
-            folders.push(path);
-            folders.extend(Some(of_pulseaudio).filter(|folder| folder.is_dir()));
-        }
-    }
-    folders.sort();
-    Ok(folders)
 }
 
 /// Installs the browser's driver, with the versions and hashes of the lock file in `folder`.
@@ -143,29 +111,6 @@ mod tests {
         assert!(error.contains("no apt to download it") && error.contains("SKYLOAD_BROWSER"));
         debian::stamp(&folder.path().join("browser"), Vec::new()).unwrap();
         assert_eq!(find().unwrap(), launcher);
-    }
-
-    #[rstest]
-    #[case::beside_an_installed_gtk(&["riscv64-linux-gnu"], &["riscv64-linux-gnu"])]
-    #[case::with_pulseaudio(
-        &["x86_64-linux-gnux32", "x86_64-linux-gnu/pulseaudio", "systemd"],
-        &["x86_64-linux-gnu", "x86_64-linux-gnu/pulseaudio", "x86_64-linux-gnux32"],
-    )]
-    #[case::with_all_libraries_installed(&["systemd"], &[])]
-    fn libraries_are_found_by_their_architecture(#[case] there: &[&str], #[case] found: &[&str]) {
-        let folder = tempfile::tempdir().unwrap();
-        let libraries = folder.path().join("usr/lib");
-        for name in there {
-            fs::create_dir_all(libraries.join(name)).unwrap();
-        }
-        script(&libraries.join("chromium/chromium"), "echo $LD_LIBRARY_PATH $1");
-        let launcher = folder.path().join("skyload-chromium");
-        write_launcher(folder.path(), &launcher).unwrap();
-        let shell = shell(folder.path());
-        let launched = cmd!(shell, "{launcher} --headless").read().unwrap();
-        let found: Vec<String> =
-            found.iter().map(|name| libraries.join(name).display().to_string()).collect();
-        assert_eq!(launched.trim(), format!("{} --headless", found.join(":")).trim());
     }
 
     #[rstest]

@@ -109,7 +109,7 @@ fn install_prebuilt(
 }
 
 /// Directory in which cargo looks for subcommands, on PATH or not.
-fn cargo_bin(shell: &Shell) -> Option<PathBuf> {
+pub(super) fn cargo_bin(shell: &Shell) -> Option<PathBuf> {
     let home = match shell.var_os("CARGO_HOME") {
         Some(home) => PathBuf::from(home),
         None => PathBuf::from(shell.var_os("HOME")?).join(".cargo"),

@@ -264,18 +264,25 @@ fn a_mistaken_configuration_is_an_error_with_its_line(
 }
 
 #[rstest]
-#[case::no_workers(&["--workers", "30,0"], "'0' for '--workers <LIST>'")]
-#[case::no_numbers(&["--workers", "many"], "'many' for '--workers <LIST>'")]
-#[case::no_round(&["--rounds", "0"], "'0' for '--rounds <N>'")]
-#[case::no_sky(&["--sky", "nosuch"], "--sky: expected a version")]
-#[case::a_sky_for_no_server(&["--without-server", "--sky", "0.14.1"], "cannot be used with")]
+#[case::no_workers("profiler", &["--workers", "30,0"], "'0' for '--workers <LIST>'")]
+#[case::no_numbers("profiler", &["--workers", "many"], "'many' for '--workers <LIST>'")]
+#[case::no_round("profiler", &["--rounds", "0"], "'0' for '--rounds <N>'")]
+#[case::no_sky("profiler", &["--sky", "nosuch"], "--sky: expected a version")]
+#[case::a_sky_for_no_server(
+    "profiler",
+    &["--without-server", "--sky", "0.14.1"],
+    "cannot be used with"
+)]
+#[case::no_round_of_the_client("client", &["--rounds", "0"], "'0' for '--rounds <N>'")]
+#[case::no_sky_of_the_client("client", &["--sky", "nosuch"], "--sky: expected a version")]
 fn a_mistaken_flag_of_the_benchmark_is_a_usage_error(
+    #[case] benchmark: &str,
     #[case] args: &[&str],
     #[case] message: &str,
 ) -> anyhow::Result<()> {
     let site = Site::new()?;
-    let line = ["bench", "profiler"].iter().chain(args);
-    let run = site.xtask(line).run()?;
+    let command = ["bench", benchmark];
+    let run = site.xtask(command.iter().chain(args)).run()?;
     assert_usage_error(&site, &run, &[message]);
     assert!(!site.path("state/bench").exists(), "nothing is measured");
     Ok(())

@@ -21,7 +21,8 @@ use crate::support::Site;
 #[case::tests(&["test"])]
 #[case::infra(&["infra"])]
 #[case::infra_up(&["infra", "up"])]
-#[case::bench(&["bench", "profiler"])]
+#[case::bench_profiler(&["bench", "profiler"])]
+#[case::bench_client(&["bench", "client"])]
 fn help_uses_the_words_of_the_glossary(#[case] command: &[&str]) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let given_up = GivenUp::read(&root.join("docs/glossary.md"));
