@@ -125,8 +125,8 @@ impl Cost {
 pub enum Work {
     /// HTTP requests in this order.
     Api(&'static [Action]),
-    /// Single `sky` process.
-    Cli(Command),
+    /// `sky` processes, one after the other. One that fails ends the iteration.
+    Cli(&'static [Command]),
     /// Health requests at a fixed rate.
     Probe,
 }
@@ -189,6 +189,8 @@ pub struct Call {
 pub struct Command {
     /// Arguments, with placeholders that [`IterationNames::fill`] replaces.
     pub args: &'static [&'static str],
+    /// Feature that an infra must have, or else the command is left out on the infra.
+    pub requires: Feature,
     /// Whether `--run-async` adds `--async` to the arguments.
     pub can_be_async: bool,
     /// Texts that the output must contain. The exit code proves nothing: `sky status` exits
@@ -217,9 +219,17 @@ impl Scenario {
                     .any(|action| matches!(action, Action::Submit(call) if call.path == "/launch"))
                     && self.needs == Need::Infrastructure
             }
-            Work::Cli(command) => command.args.first() == Some(&"launch"),
+            Work::Cli(commands) => {
+                let runs = |word| commands.iter().any(|it| it.args.first() == Some(&word));
+                runs("launch") && !runs("down")
+            }
             Work::Probe => false,
         }
+    }
+
+    /// Whether `--run-async` adds `--async` to a command of the scenario.
+    pub fn can_be_async(&self) -> bool {
+        matches!(self.work, Work::Cli(commands) if commands.iter().any(|it| it.can_be_async))
     }
 }
 

@@ -24,7 +24,7 @@ impl Scenario {
                 actions.iter().chain(&TAKE_DOWN).flat_map(Action::steps).collect()
             }
             Work::Api(actions) => actions.iter().flat_map(Action::steps).collect(),
-            Work::Cli(command) => BTreeSet::from([command.name()]),
+            Work::Cli(commands) => commands.iter().map(Command::name).collect(),
             Work::Probe => BTreeSet::new(),
         }
     }

@@ -138,14 +138,14 @@ async fn with_work<D: super::engine::Driver>(
             });
             load.await
         }
-        Work::Cli(command) => {
-            let iteration = move |id: IterationId| cli_iteration::run(&shared, command, id);
+        Work::Cli(commands) => {
+            let iteration = move |id: IterationId| cli_iteration::run(&shared, commands, id);
             let mut processes: Vec<(usize, FinishedIteration<_>)> = Vec::new();
             let load = load.run(&context.timeline, end, iteration, |number, _, finished| {
                 processes.push((number, finished));
             });
             let (segments, ended) = load.await;
-            cli_iteration::judge_all(context, command, &processes, segments, (ended, end)).await
+            cli_iteration::judge_all(context, commands, &processes, segments, (ended, end)).await
         }
         Work::Probe => unreachable!("the health probe has its own driver"),
     }

@@ -9,6 +9,8 @@ mod api_iteration;
 mod barrier;
 mod breach;
 mod cli_iteration;
+mod cli_judgement;
+mod client_process;
 mod engine;
 mod infra_resources;
 mod iteration;
@@ -158,13 +160,13 @@ impl ScenarioContext {
 }
 
 impl ScenarioContext {
-    /// Id of a SkyPilot user for one process. Each of the eight CLI scenarios has 8,192 ids of its
-    /// own before they repeat.
+    /// Id of a SkyPilot user for the processes of one iteration. Each of up to 16 CLI scenarios has
+    /// 4,096 ids of its own before they repeat.
     fn next_user_id(&self) -> String {
         let number = self.users.get();
         self.users.set(number.wrapping_add(1));
-        let scenario = (self.planned.id as u16) % 8;
-        self.run.id().user((scenario << 13) | (number & 0x1fff))
+        let scenario = (self.planned.id as u16) % 16;
+        self.run.id().user((scenario << 12) | (number & 0x0fff))
     }
 
     /// Whether an iteration takes down the cluster that it has launched. The clusters of a burst

@@ -9,7 +9,7 @@ use crate::infrastructure::{Infrastructure, LocalInfra};
 use crate::metric::Threshold;
 use crate::plan::LoadPlan;
 use crate::record::request::LoadRequest;
-use crate::scenario::{Scenario, ScenarioId, ScenarioKind, Work};
+use crate::scenario::{Scenario, ScenarioId, ScenarioKind};
 use crate::shape::LoadShape;
 
 /// Request of the run, without the login of the server's URL.
@@ -77,7 +77,7 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     }
     // A threshold of a scenario that does not run is a usage error.
     request.thresholds.retain(|text| is_about_any(text, scenarios));
-    request.run_async &= scenarios.iter().any(|id| can_be_async(*id));
+    request.run_async &= scenarios.iter().any(|id| Scenario::of(*id).can_be_async());
     with_used_shape(request, &report.plan, scenarios)
 }
 
@@ -103,8 +103,4 @@ fn is_about_any(threshold: &str, scenarios: &[ScenarioId]) -> bool {
         let id = threshold.metric.scenario;
         id.kind() == ScenarioKind::Probe || scenarios.contains(&id)
     })
-}
-
-fn can_be_async(id: ScenarioId) -> bool {
-    matches!(&Scenario::of(id).work, Work::Cli(command) if command.can_be_async)
 }
