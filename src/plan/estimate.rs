@@ -212,6 +212,9 @@ fn critical_path_of(id: ScenarioId) -> f64 {
         Need::Infrastructure if id == ScenarioId::ApiStartStop => 60.0,
         // A launch, up to a minute until the cluster stops itself, and the stop.
         Need::Infrastructure if id == ScenarioId::ApiAutostop => 120.0,
+        // Two launches, and the steps between them.
+        Need::Infrastructure if id == ScenarioId::ApiSession => 100.0,
+        Need::Infrastructure if id == ScenarioId::CliSession => 150.0,
         // A launch.
         Need::Infrastructure => 25.0,
         // The log is followed until the shared job ends.

@@ -217,6 +217,11 @@ impl LoadPlan {
         self.needs().into_iter().any(Need::takes_infrastructure)
     }
 
+    /// Whether iterations of a scenario submit managed jobs.
+    pub fn submits_jobs(&self) -> bool {
+        self.scenarios.iter().any(|planned| Scenario::of(planned.id).submits_jobs())
+    }
+
     /// Whether a cloud is enabled on the server, so that executors have its client libraries and
     /// its catalog in memory: emulated ones are, and real ones if the run has checked them.
     pub fn has_cloud_enabled(&self) -> bool {

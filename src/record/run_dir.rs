@@ -207,6 +207,11 @@ impl RunDir {
         self.path.join("instance")
     }
 
+    /// Path of the working directory that sessions send to the server. Exists during the load.
+    pub fn workdir(&self) -> PathBuf {
+        self.path.join("workdir")
+    }
+
     /// Path of the scenarios' output.
     pub fn load_log(&self) -> PathBuf {
         self.path.join("load.log")

@@ -13,7 +13,7 @@ use crate::ids::RunId;
 use crate::plan::LoadPlan;
 use crate::record::outcome::{Failure, error_type};
 use crate::record::resources::{ResourceLog, ResourceStep, Stage};
-use crate::scenario::{Call, IterationNames, Need, ScenarioId, shared_calls as calls};
+use crate::scenario::{Call, IterationNames, Need, shared_calls as calls};
 
 /// Pause between two rounds of listing and removing resources.
 const POLL_INTERVAL: Duration = Duration::from_secs(3);
@@ -73,13 +73,11 @@ pub async fn tear_down(
     limit: Duration,
     log: &mut ResourceLog,
 ) {
-    let has_any = |ids: &[ScenarioId]| ids.iter().any(|id| plan.scenario(*id).is_some());
     let needs = plan.needs();
     let resources = RunResources {
         requests,
         run,
-        uses_jobs: has_any(&[ScenarioId::ApiJobsLaunch, ScenarioId::CliJobs])
-            || needs.contains(&Need::Job),
+        uses_jobs: plan.submits_jobs() || needs.contains(&Need::Job),
         uses_services: needs.contains(&Need::Service),
     };
     let began = Instant::now();

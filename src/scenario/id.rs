@@ -72,6 +72,8 @@ pub enum ScenarioId {
     ApiStartStop,
     /// `sky.autostop()` of a new cluster, until the cluster is stopped.
     ApiAutostop,
+    /// Session of a user of the SDK: upload, launch, jobs, managed job, teardown.
+    ApiSession,
     /// `sky status`.
     CliStatus,
     /// `sky jobs queue`.
@@ -88,13 +90,15 @@ pub enum ScenarioId {
     CliServe,
     /// `sky check` of a cloud.
     CliCheck,
+    /// Session of a user of `sky`: launch, jobs, managed job, teardown.
+    CliSession,
     /// `GET /api/health` at a fixed rate.
     ProbeHealth,
 }
 
 impl ScenarioId {
     /// Scenarios in the order of reports.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -116,6 +120,7 @@ impl ScenarioId {
         Self::ApiClusterRefresh,
         Self::ApiStartStop,
         Self::ApiAutostop,
+        Self::ApiSession,
         Self::CliStatus,
         Self::CliJobsQueue,
         Self::CliApiStatus,
@@ -124,6 +129,7 @@ impl ScenarioId {
         Self::CliJobs,
         Self::CliServe,
         Self::CliCheck,
+        Self::CliSession,
         Self::ProbeHealth,
     ];
 
@@ -150,7 +156,8 @@ impl ScenarioId {
             | Self::ApiCostReport
             | Self::ApiClusterRefresh
             | Self::ApiStartStop
-            | Self::ApiAutostop => ScenarioKind::Api,
+            | Self::ApiAutostop
+            | Self::ApiSession => ScenarioKind::Api,
             Self::CliStatus
             | Self::CliJobsQueue
             | Self::CliApiStatus
@@ -158,7 +165,8 @@ impl ScenarioId {
             | Self::CliLogs
             | Self::CliJobs
             | Self::CliServe
-            | Self::CliCheck => ScenarioKind::Cli,
+            | Self::CliCheck
+            | Self::CliSession => ScenarioKind::Cli,
             Self::ProbeHealth => ScenarioKind::Probe,
         }
     }
@@ -187,6 +195,7 @@ impl ScenarioId {
             Self::ApiClusterRefresh => "cluster_refresh",
             Self::ApiStartStop => "start_stop",
             Self::ApiAutostop => "autostop",
+            Self::ApiSession | Self::CliSession => "session",
             Self::CliLaunch => "launch",
             Self::CliLogs => "logs",
             Self::CliJobs => "jobs",
@@ -198,6 +207,12 @@ impl ScenarioId {
     /// Scenarios of one kind, in the order of [`Self::ALL`].
     pub fn of_kind(kind: ScenarioKind) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |id| id.kind() == kind)
+    }
+
+    /// Whether `all` in a list of scenarios includes the scenario. Sessions repeat the requests of
+    /// other scenarios, and are run by their name.
+    pub const fn is_in_all(self) -> bool {
+        !matches!(self, Self::ApiSession | Self::CliSession)
     }
 
     /// Name for files: `api-cli_status`.

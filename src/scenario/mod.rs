@@ -20,8 +20,8 @@ pub use expect::{Assessment, Circumstances, Condition, Expectation, ExpectedErro
 pub use feature::Feature;
 pub use group::Group;
 pub use id::{ScenarioId, ScenarioKind, UnknownScenario};
-pub(crate) use names::JOB_SECONDS;
 pub use names::{IterationNames, SharedNames};
+pub(crate) use names::{JOB_SECONDS, UPLOADED_WORKDIR};
 pub(crate) use served_steps::{http_steps, is_requested, run_steps};
 pub use steps::step_and_infra;
 
@@ -145,6 +145,10 @@ pub enum Action {
     /// Sends a request whose response is a job's output, reads the output to its end, then
     /// gets the request's result: the job's exit code.
     TailLogs(&'static Call),
+    /// Uploads a working directory, as the SDK does to a server that is not on its machine.
+    Upload,
+    /// Action that is left out on infras without a feature.
+    OnlyOn(Feature, &'static Action),
     /// Asks for a cluster's status at intervals, until the status is this one. The call returns a
     /// list with the cluster.
     WaitForStatus(&'static Call, &'static str),
@@ -155,10 +159,24 @@ impl Action {
     /// SDK ignore errors of requests that some servers cannot serve.
     pub fn may_fail(&self) -> bool {
         match self {
-            Self::Health | Self::Submit(_) | Self::WaitForStatus(..) => false,
+            Self::Health | Self::Upload | Self::Submit(_) | Self::WaitForStatus(..) => false,
+            Self::OnlyOn(_, action) => action.may_fail(),
             Self::Inline(call) | Self::Follow(call) | Self::TailLogs(call) => {
                 !call.expect.errors.is_empty()
             }
+        }
+    }
+
+    /// Call of the action; `None` for an action that sends other requests.
+    pub(crate) const fn call(&self) -> Option<&'static Call> {
+        match self {
+            Self::Health | Self::Upload => None,
+            Self::OnlyOn(_, action) => action.call(),
+            Self::Inline(call)
+            | Self::Submit(call)
+            | Self::Follow(call)
+            | Self::TailLogs(call)
+            | Self::WaitForStatus(call, _) => Some(call),
         }
     }
 }
@@ -214,14 +232,44 @@ impl Scenario {
     pub fn leaves_cluster(&self) -> bool {
         match &self.work {
             Work::Api(actions) => {
-                actions
-                    .iter()
-                    .any(|action| matches!(action, Action::Submit(call) if call.path == "/launch"))
-                    && self.needs == Need::Infrastructure
+                let submits = |path| {
+                    actions.iter().any(|it| matches!(it, Action::Submit(call) if call.path == path))
+                };
+                self.needs == Need::Infrastructure && submits("/launch") && !submits("/down")
             }
             Work::Cli(commands) => {
                 let runs = |word| commands.iter().any(|it| it.args.first() == Some(&word));
                 runs("launch") && !runs("down")
+            }
+            Work::Probe => false,
+        }
+    }
+
+    /// Number of clusters that an iteration launches, those of managed jobs included.
+    pub fn launches(&self) -> u32 {
+        const LAUNCHING: [&str; 2] = ["/launch", "/jobs/launch"];
+        let count = match &self.work {
+            _ if self.needs != Need::Infrastructure => 0,
+            Work::Api(actions) => {
+                let is_launch = |action: &&Action| matches!(action, Action::Submit(call) if LAUNCHING.contains(&call.path));
+                actions.iter().filter(is_launch).count()
+            }
+            Work::Cli(commands) => {
+                commands.iter().filter(|command| command.args.contains(&"launch")).count()
+            }
+            Work::Probe => 0,
+        };
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Whether an iteration submits a managed job.
+    pub fn submits_jobs(&self) -> bool {
+        match &self.work {
+            Work::Api(actions) => actions
+                .iter()
+                .any(|it| matches!(it, Action::Submit(call) if call.path == "/jobs/launch")),
+            Work::Cli(commands) => {
+                commands.iter().any(|it| it.args.starts_with(&["jobs", "launch"]))
             }
             Work::Probe => false,
         }
@@ -268,6 +316,8 @@ mod tests {
                         submitted.remove(at.unwrap_or_else(|| panic!("{}", scenario.id)));
                     }
                     Action::Health
+                    | Action::Upload
+                    | Action::OnlyOn(..)
                     | Action::Inline(_)
                     | Action::TailLogs(_)
                     | Action::WaitForStatus(..) => {}

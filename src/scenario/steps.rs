@@ -37,6 +37,8 @@ impl Action {
             |call: &Call| ["stream", "get", "queue+run"].map(|it| format!("{}/{it}", call.step));
         match self {
             Self::Health => vec!["health".to_owned()],
+            Self::Upload => vec!["upload".to_owned()],
+            Self::OnlyOn(_, action) => action.steps(),
             Self::Inline(call) => vec![call.step.to_owned()],
             Self::Submit(call) => vec![submitted(call)],
             Self::Follow(call) | Self::TailLogs(call) => read(call).to_vec(),

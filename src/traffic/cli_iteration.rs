@@ -4,7 +4,7 @@
 //! iteration therefore run as a SkyPilot user of their own, and after the segment the states of
 //! this user's requests are read from the server.
 
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,34 +13,13 @@ use tokio::time::Instant;
 
 use super::ScenarioContext;
 use super::api_iteration;
-use super::cli_judgement::{failure_of, judge};
+use super::cli_judgement::{FinishedProcess, FinishedProcesses, failure_of, judge};
 use super::client_process::prepare;
 use super::engine::{EndCondition, FinishedIteration, IterationId, fail_unfinished};
-use super::iteration::Iteration;
 use crate::credentials::Credentials;
 use crate::record::environment::ClientSettings;
 use crate::record::outcome::{Ended, SegmentOutcome};
 use crate::scenario::{Command, IterationNames};
-
-/// `sky` processes of an iteration.
-pub(super) struct FinishedProcesses {
-    pub(super) user_id: String,
-    pub(super) names: IterationNames,
-    /// Infra, where a scenario runs on several.
-    pub(super) infra: Option<String>,
-    pub(super) was_async: bool,
-    /// Processes in the order in which they ran. After one that failed, none was started.
-    pub(super) processes: Vec<FinishedProcess>,
-    /// Teardown of the iteration's cluster, if the iteration includes it.
-    down: Option<Iteration>,
-}
-
-/// `sky` process that has exited, or could not be started.
-pub(super) struct FinishedProcess {
-    pub(super) command: &'static Command,
-    pub(super) took: Duration,
-    pub(super) output: Result<Output, std::io::Error>,
-}
 
 /// Runs one iteration.
 pub(super) fn run(

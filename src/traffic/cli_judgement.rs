@@ -2,12 +2,32 @@
 //! requests on the server.
 
 use std::process::Output;
+use std::time::Duration;
 
-use super::cli_iteration::{FinishedProcess, FinishedProcesses};
 use super::iteration::Iteration;
 use crate::api::{ApiClient, RequestRow, excerpt, with_retries};
 use crate::record::outcome::{ClientFault, Failure, error_type};
 use crate::scenario::{Circumstances, Command, ExpectedError, IterationNames};
+
+/// `sky` processes of an iteration.
+pub(super) struct FinishedProcesses {
+    pub(super) user_id: String,
+    pub(super) names: IterationNames,
+    /// Infra, where a scenario runs on several.
+    pub(super) infra: Option<String>,
+    pub(super) was_async: bool,
+    /// Processes in the order in which they ran. After one that failed, none was started.
+    pub(super) processes: Vec<FinishedProcess>,
+    /// Teardown of the iteration's cluster, if the iteration includes it.
+    pub(super) down: Option<Iteration>,
+}
+
+/// `sky` process that has exited, or could not be started.
+pub(super) struct FinishedProcess {
+    pub(super) command: &'static Command,
+    pub(super) took: Duration,
+    pub(super) output: Result<Output, std::io::Error>,
+}
 
 /// Failure of a process by its exit code or its output; `None` if neither shows one.
 pub(super) fn failure_of(process: &FinishedProcess, names: &IterationNames) -> Option<Failure> {

@@ -6,6 +6,7 @@
 //! directory, and is judged later from this file.
 
 mod api_iteration;
+mod archive;
 mod barrier;
 mod breach;
 mod cli_iteration;
@@ -39,6 +40,7 @@ use crate::record::{RecordError, RunDir, Version, read, write_json};
 use crate::scenario::{Scenario, ScenarioId, Work};
 use crate::units::ByteSize;
 use crate::usage::Usage;
+use archive::Workdir;
 use barrier::Barrier;
 pub use barrier::has_ended;
 use engine::EndCondition;
@@ -128,6 +130,8 @@ struct ScenarioContext {
     credentials: Credentials,
     barrier: Barrier,
     timeline: Timeline,
+    /// Working directory of sessions that `sky` processes send; `None` for other scenarios.
+    workdir: Option<Workdir>,
     /// Number of SkyPilot users so far.
     users: Cell<u16>,
 }
@@ -146,6 +150,7 @@ impl ScenarioContext {
             run: run.clone(),
             plan: plan.clone(),
             resources: InfraResources::of(run, plan, &planned)?,
+            workdir: workdir_of(run, planned.id)?,
             scenario: Scenario::of(planned.id),
             planned,
             environment: environment.clone(),
@@ -157,6 +162,18 @@ impl ScenarioContext {
             users: Cell::new(0),
         })
     }
+}
+
+/// Working directory of a scenario whose commands name one.
+fn workdir_of(run: &RunDir, id: ScenarioId) -> Result<Option<Workdir>, RecordError> {
+    let Work::Cli(commands) = Scenario::of(id).work else { return Ok(None) };
+    if !commands.iter().any(|command| command.args.contains(&"{workdir}")) {
+        return Ok(None);
+    }
+    let path = run.workdir();
+    let created = Workdir::create(path.clone());
+    let act = "create the working directory of sessions at";
+    created.map(Some).map_err(|source| RecordError::Io { act, path, source })
 }
 
 impl ScenarioContext {

@@ -105,7 +105,9 @@ impl Resolver<'_> {
         let mut chosen = Vec::new();
         for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
             match word {
-                "all" => chosen.extend(ScenarioId::of_kind(kind)),
+                "all" => {
+                    chosen.extend(ScenarioId::of_kind(kind).filter(|id| id.is_in_all()));
+                }
                 "none" => {}
                 _ => match ScenarioId::of_kind(kind).find(|id| id.name() == word) {
                     Some(id) => chosen.push(id),

@@ -65,9 +65,11 @@ pub(super) fn of_plan(plan: &LoadPlan) -> LoadRequest {
 pub(super) fn list(kind: ScenarioKind, scenarios: &[ScenarioId]) -> Vec<String> {
     let chosen: Vec<String> =
         scenarios.iter().filter(|id| id.kind() == kind).map(|id| id.name().to_owned()).collect();
+    let all = ScenarioId::of_kind(kind).filter(|id| id.is_in_all());
+    let is_all = all.eq(scenarios.iter().copied().filter(|id| id.kind() == kind));
     match chosen.len() {
         0 => chosen,
-        all if all == ScenarioId::of_kind(kind).count() => vec!["all".to_owned()],
+        _ if is_all => vec!["all".to_owned()],
         _ => chosen,
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod cloud;
 pub(super) mod launching;
+pub(super) mod session;
 pub mod shared;
 
 use std::time::Duration;

@@ -2,7 +2,18 @@
 //! a logging proxy.
 
 use crate::scenario::expect;
-use crate::scenario::{Command, Cost, Feature, Need, Scenario, ScenarioId, Work};
+use crate::scenario::{Command, Cost, ExpectedError, Feature, Need, Scenario, ScenarioId, Work};
+
+/// Expected errors of the requests of `sky status`. A request is listed once for each error that it
+/// may return.
+pub(super) static ERRORS_OF_STATUS: [(&str, ExpectedError); 6] = [
+    ("sky.serve.status", expect::NO_NETWORK_FOR_SERVICES),
+    ("sky.jobs.pool_status", expect::NO_NETWORK_FOR_POOLS),
+    ("sky.jobs.queue", expect::NO_JOBS_CONTROLLER),
+    ("sky.jobs.queue_v2", expect::NO_JOBS_CONTROLLER),
+    ("sky.serve.status", expect::NO_SERVE_CONTROLLER),
+    ("sky.jobs.pool_status", expect::NO_JOBS_CONTROLLER),
+];
 
 /// Entries of the CLI scenarios, in the order of [`ScenarioId::ALL`].
 pub(super) static SCENARIOS: [Scenario; 8] = [
@@ -17,15 +28,7 @@ pub(super) static SCENARIOS: [Scenario; 8] = [
             can_be_async: false,
             prints: &["Clusters"],
             requests: &[&["sky.status"]],
-            // A request is listed once for each error that it may return.
-            expected_errors: &[
-                ("sky.serve.status", expect::NO_NETWORK_FOR_SERVICES),
-                ("sky.jobs.pool_status", expect::NO_NETWORK_FOR_POOLS),
-                ("sky.jobs.queue", expect::NO_JOBS_CONTROLLER),
-                ("sky.jobs.queue_v2", expect::NO_JOBS_CONTROLLER),
-                ("sky.serve.status", expect::NO_SERVE_CONTROLLER),
-                ("sky.jobs.pool_status", expect::NO_JOBS_CONTROLLER),
-            ],
+            expected_errors: &ERRORS_OF_STATUS,
         }]),
         // `sky status` submits six requests before it waits for the first.
         concurrent_processes: 6,

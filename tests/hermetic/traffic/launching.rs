@@ -16,7 +16,7 @@ use skyload::scenario::ScenarioId;
 use super::TestRun;
 use super::test_run::{counts, kinds};
 
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Server that can launch on AWS, where a job's second of sleep takes 20 ms.
 pub(super) fn server(settings: &[(&str, &str)]) -> anyhow::Result<FakeServer> {
@@ -39,7 +39,7 @@ fn requests(test: &TestRun, server: &FakeServer) -> anyhow::Result<Requests> {
 }
 
 /// Run with one scenario on AWS, whose shared resources are set up.
-async fn set_up(server: &FakeServer, id: ScenarioId) -> anyhow::Result<TestRun> {
+pub(super) async fn set_up(server: &FakeServer, id: ScenarioId) -> anyhow::Result<TestRun> {
     set_up_all(server, &[id]).await
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn first_segment(
     Ok(outcome.segments.into_iter().next().expect("there is a segment"))
 }
 
-async fn tear_down(
+pub(super) async fn tear_down(
     server: &FakeServer,
     test: &TestRun,
     mode: TeardownMode,

@@ -17,6 +17,7 @@ mod responses;
 mod retries;
 mod script;
 mod sequence;
+mod sessions;
 mod shapes;
 mod test_run;
 mod transport;

@@ -28,7 +28,7 @@ fn all_launches_succeed_and_are_torn_down() -> anyhow::Result<()> {
     let run = load(&site, &[], &["--yes", "-r", "all", "--api", "all"])?;
     let report = run.expect(&site, Verdict::Pass)?;
     let ids: Vec<_> = report.scenarios.iter().map(|scenario| scenario.id).collect();
-    assert_eq!(ids, ScenarioId::ALL);
+    assert!(ids.into_iter().eq(ScenarioId::ALL.into_iter().filter(|id| id.is_in_all())));
     for scenario in &report.scenarios {
         assert_eq!(scenario.state, ScenarioState::Succeeded, "{}", scenario.id);
     }

@@ -49,13 +49,16 @@ pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<
         .scenarios
         .iter()
         .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
-    let iterations: u64 = launching.clone().map(PlannedScenario::expected_iterations).sum();
+    let clusters = |planned: &PlannedScenario| {
+        planned.expected_iterations() * u64::from(Scenario::of(planned.id).launches())
+    };
+    let clusters: u64 = launching.clone().map(clusters).sum();
     let about = match launching.clone().all(|planned| planned.iterations().is_some()) {
         true => "",
         // Users of a closed loop launch as fast as the cloud lets them.
         false => "about ",
     };
-    let launches = iterations + plan.shared_resources().len() as u64;
+    let launches = clusters + plan.shared_resources().len() as u64;
     if launches == 0 {
         return Ok(());
     }
