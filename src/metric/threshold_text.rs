@@ -51,7 +51,7 @@ impl Condition {
         let Self { part, statistic, comparison, limit } = self;
         if let Part::Step(step) = &part {
             let (name, known) = (step_and_infra(step).0, Scenario::of(scenario).steps());
-            if !known.contains(name) {
+            if !Scenario::of(scenario).may_have_step(name) {
                 let suggestion = match known.is_empty() {
                     true => "its iterations have no steps".to_owned(),
                     false => suggest(name, known.iter().map(String::as_str)),

@@ -253,7 +253,7 @@ fn memory_of_one_user(planned: &PlannedScenario, local: LocalParts<'_>) -> u64 {
     };
     let on_nodes = match scenario.needs {
         // Users alternate between infras, so the largest clusters may be those of all users.
-        Need::Infrastructure => {
+        Need::Infrastructure | Need::OptionalInfrastructure => {
             let largest = planned.infras.iter().map(|infra| local.cluster(infra)).max();
             largest.unwrap_or(0) * u64::from(scenario.launches())
         }

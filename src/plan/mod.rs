@@ -10,6 +10,7 @@ mod fit;
 mod planned;
 mod ramp;
 mod resolve;
+mod script;
 mod server_metrics;
 mod speed;
 
@@ -26,6 +27,7 @@ pub use fit::{Fit, Reduction};
 pub use planned::{LeftOut, PlannedScenario};
 pub use resolve::UsageErrors;
 pub(crate) use resolve::{MAX_IN_FLIGHT, MAX_USERS};
+pub use script::{Script, ScriptStart};
 pub use server_metrics::{MetricsSource, ServerMetrics};
 pub use speed::Speed;
 
@@ -77,6 +79,9 @@ pub struct LoadPlan {
     /// Size of emulated Kubernetes.
     #[serde(default)]
     pub kubernetes_size: KubernetesSize,
+    /// Program of the user's (`--script`); `None` without one.
+    #[serde(default)]
+    pub script: Option<Script>,
     /// Whether CLI scenarios that launch return before the cluster or job is up (`--async`).
     pub run_async: bool,
     /// Whether the server is left running at the end.

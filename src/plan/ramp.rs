@@ -163,7 +163,7 @@ fn rank(id: ScenarioId) -> u8 {
     match Scenario::of(id).needs {
         // The shared job runs from the start of the load and has a fixed run time.
         Need::Job => 0,
-        Need::Infrastructure => 1,
+        Need::Infrastructure | Need::OptionalInfrastructure => 1,
         Need::Cluster | Need::Service => 2,
         Need::Nothing => 3,
     }

@@ -92,13 +92,15 @@ pub enum ScenarioId {
     CliCheck,
     /// Session of a user of `sky`: launch, jobs, managed job, teardown.
     CliSession,
+    /// Program of the user's.
+    CliScript,
     /// `GET /api/health` at a fixed rate.
     ProbeHealth,
 }
 
 impl ScenarioId {
     /// Scenarios in the order of reports.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::ApiStatus,
         Self::ApiCliStatus,
         Self::ApiValidate,
@@ -130,6 +132,7 @@ impl ScenarioId {
         Self::CliServe,
         Self::CliCheck,
         Self::CliSession,
+        Self::CliScript,
         Self::ProbeHealth,
     ];
 
@@ -166,7 +169,8 @@ impl ScenarioId {
             | Self::CliJobs
             | Self::CliServe
             | Self::CliCheck
-            | Self::CliSession => ScenarioKind::Cli,
+            | Self::CliSession
+            | Self::CliScript => ScenarioKind::Cli,
             Self::ProbeHealth => ScenarioKind::Probe,
         }
     }
@@ -200,6 +204,7 @@ impl ScenarioId {
             Self::CliLogs => "logs",
             Self::CliJobs => "jobs",
             Self::CliServe => "serve",
+            Self::CliScript => "script",
             Self::ProbeHealth => "health",
         }
     }
@@ -212,7 +217,12 @@ impl ScenarioId {
     /// Whether `all` in a list of scenarios includes the scenario. Sessions repeat the requests of
     /// other scenarios, and are run by their name.
     pub const fn is_in_all(self) -> bool {
-        !matches!(self, Self::ApiSession | Self::CliSession)
+        self.is_listed() && !matches!(self, Self::ApiSession | Self::CliSession)
+    }
+
+    /// Whether a list of scenarios can name the scenario. A script is selected by its file.
+    pub const fn is_listed(self) -> bool {
+        !matches!(self, Self::CliScript)
     }
 
     /// Name for files: `api-cli_status`.
@@ -274,7 +284,7 @@ impl schemars::JsonSchema for ScenarioId {
         schemars::json_schema!({
             "description": "Full name of a scenario: kind and name within the kind, as in `api:status`.",
             "type": "string",
-            "enum": Self::ALL.map(|id| id.to_string()),
+            "enum": Self::ALL.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     }
 }

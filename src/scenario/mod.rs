@@ -64,6 +64,8 @@ pub enum Need {
     Nothing,
     /// Infra that the server can launch on.
     Infrastructure,
+    /// Infra, if the run has one: the user's program may launch on it.
+    OptionalInfrastructure,
     /// Shared cluster with one finished job.
     Cluster,
     /// Shared managed job.
@@ -73,7 +75,7 @@ pub enum Need {
 }
 
 impl Need {
-    /// Whether the requirement includes an infra.
+    /// Whether scenarios with the requirement use an infra, if there is one.
     pub const fn takes_infrastructure(self) -> bool {
         !matches!(self, Self::Nothing)
     }
@@ -88,7 +90,7 @@ impl Need {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
-            Self::Infrastructure => "an infra",
+            Self::Infrastructure | Self::OptionalInfrastructure => "an infra",
             Self::Cluster => "a cluster",
             Self::Job => "a managed job",
             Self::Service => "a service",
@@ -127,9 +129,14 @@ pub enum Work {
     Api(&'static [Action]),
     /// `sky` processes, one after the other. One that fails ends the iteration.
     Cli(&'static [Command]),
+    /// Program of the user's, which the plan names.
+    Script,
     /// Health requests at a fixed rate.
     Probe,
 }
+
+/// Name of the step that is a whole run of the user's program.
+pub(crate) const SCRIPT_STEP: &str = "script";
 
 /// Action of an API scenario.
 #[derive(Debug)]
@@ -241,7 +248,8 @@ impl Scenario {
                 let runs = |word| commands.iter().any(|it| it.args.first() == Some(&word));
                 runs("launch") && !runs("down")
             }
-            Work::Probe => false,
+            // The teardown finds what a script leaves.
+            Work::Script | Work::Probe => false,
         }
     }
 
@@ -249,6 +257,8 @@ impl Scenario {
     pub fn launches(&self) -> u32 {
         const LAUNCHING: [&str; 2] = ["/launch", "/jobs/launch"];
         let count = match &self.work {
+            // Unknown; most programs have one cluster at a time.
+            Work::Script => 1,
             _ if self.needs != Need::Infrastructure => 0,
             Work::Api(actions) => {
                 let is_launch = |action: &&Action| matches!(action, Action::Submit(call) if LAUNCHING.contains(&call.path));
@@ -271,6 +281,8 @@ impl Scenario {
             Work::Cli(commands) => {
                 commands.iter().any(|it| it.args.starts_with(&["jobs", "launch"]))
             }
+            // It may.
+            Work::Script => true,
             Work::Probe => false,
         }
     }

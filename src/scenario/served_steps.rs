@@ -47,7 +47,7 @@ pub(crate) fn run_steps(request: &str) -> BTreeSet<String> {
 fn calls() -> impl Iterator<Item = (&'static Action, &'static Call)> {
     let actions = ScenarioId::ALL.into_iter().flat_map(|id| match &Scenario::of(id).work {
         Work::Api(actions) => *actions,
-        Work::Cli(_) | Work::Probe => &[],
+        Work::Cli(_) | Work::Script | Work::Probe => &[],
     });
     let plain = actions.map(|action| match action {
         Action::OnlyOn(_, action) => *action,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Call, Command, Scenario, TAKE_DOWN, Work};
+use super::{Action, Call, Command, SCRIPT_STEP, Scenario, TAKE_DOWN, Work};
 
 /// Separator between a step's name and the infra that it ran on, in scenarios with several.
 const AT: &str = " @";
@@ -25,8 +25,15 @@ impl Scenario {
             }
             Work::Api(actions) => actions.iter().flat_map(Action::steps).collect(),
             Work::Cli(commands) => commands.iter().map(Command::name).collect(),
+            // Those that the program marks are known only after its run.
+            Work::Script => BTreeSet::from([SCRIPT_STEP.to_owned()]),
             Work::Probe => BTreeSet::new(),
         }
+    }
+
+    /// Whether its iterations may record a step of this name.
+    pub fn may_have_step(&self, name: &str) -> bool {
+        matches!(self.work, Work::Script) || self.steps().contains(name)
     }
 }
 

@@ -8,7 +8,7 @@ use super::engine::{
     ClosedLoad, EndCondition, FinishedIteration, IterationId, Load, OpenLoad, Segments, UserPlan,
 };
 use super::reserve::ReservedFiles;
-use super::{ScenarioContext, TrafficError, api_iteration, cli_iteration};
+use super::{ScenarioContext, TrafficError, api_iteration, cli_iteration, script_iteration};
 use crate::record::outcome::{Ended, SegmentOutcome};
 use crate::scenario::Work;
 use crate::shape::{Arrivals, LoadShape, Model, Pause, Timed, Window, Windows};
@@ -146,6 +146,13 @@ async fn with_work<D: super::engine::Driver>(
             });
             let (segments, ended) = load.await;
             cli_iteration::judge_all(context, commands, &processes, segments, (ended, end)).await
+        }
+        Work::Script => {
+            let iteration = move |id: IterationId| script_iteration::run(&shared, id);
+            let load = load.run(&context.timeline, end, iteration, |_, segment, finished| {
+                finished.iteration.add_to(segment, finished.duration);
+            });
+            load.await
         }
         Work::Probe => unreachable!("the health probe has its own driver"),
     }

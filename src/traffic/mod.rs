@@ -8,6 +8,7 @@
 mod api_iteration;
 mod archive;
 mod barrier;
+mod bench_lines;
 mod breach;
 mod cli_iteration;
 mod cli_judgement;
@@ -19,6 +20,7 @@ mod load;
 mod log_reader;
 mod probe;
 mod reserve;
+mod script_iteration;
 mod stop;
 
 use std::cell::Cell;
@@ -84,7 +86,7 @@ pub async fn drive(run: &RunDir, id: ScenarioId) -> Result<ScenarioOutcome, Traf
         (Work::Probe, _) => probe::run(&context, &stop, limit).await?,
         _ if !has_started => (Vec::new(), Ended::Stopped),
         (_, Some(failure)) => (vec![context.fail_all(failure)], Ended::Finished),
-        (Work::Api(_) | Work::Cli(_), None) => {
+        (Work::Api(_) | Work::Cli(_) | Work::Script, None) => {
             load::run(&context, EndCondition { stop: &stop, limit }, &mut reserve).await?
         }
     };

@@ -15,6 +15,7 @@ use crate::support;
 #[case::serve(ScenarioId::CliServe)]
 #[case::check(ScenarioId::CliCheck)]
 #[case::session(ScenarioId::CliSession)]
+#[case::script(ScenarioId::CliScript)]
 #[tokio::test]
 async fn every_command_succeeds(#[case] id: ScenarioId) -> anyhow::Result<()> {
     support::drive(id).await

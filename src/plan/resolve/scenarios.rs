@@ -7,7 +7,8 @@ use super::infrastructure::Choice;
 use crate::config::suggest;
 use crate::infrastructure::LocalInfra;
 use crate::plan::{LeftOut, ServerTarget};
-use crate::scenario::{Feature, Scenario, ScenarioId, ScenarioKind};
+use crate::record::request::LoadRequest;
+use crate::scenario::{Feature, Need, Scenario, ScenarioId, ScenarioKind};
 
 /// Selected scenarios.
 pub(super) struct Selection {
@@ -24,6 +25,7 @@ impl Resolver<'_> {
         &mut self,
         server: &ServerTarget,
         infrastructure: &Choice,
+        has_script: bool,
     ) -> Selection {
         let (request, settings) = (self.request, self.settings);
         let named = self.names_scenarios();
@@ -35,10 +37,14 @@ impl Resolver<'_> {
         };
         let mut chosen = self.select("--api", ScenarioKind::Api, &api);
         chosen.extend(self.select("-r", ScenarioKind::Cli, &cli));
+        if has_script {
+            chosen.push(ScenarioId::CliScript);
+        }
         let infras = infrastructure.chosen.names();
         let is_supported = |id: &ScenarioId| {
             let scenario = Scenario::of(*id);
             !scenario.takes_infra()
+                || scenario.needs == Need::OptionalInfrastructure
                 || infras.iter().any(|infra| infrastructure.lacking(scenario, infra).is_none())
         };
         let (mut scenarios, unsupported): (Vec<_>, Vec<_>) =
@@ -51,7 +57,7 @@ impl Resolver<'_> {
         self.impossible(&impossible, server, infrastructure);
         // After another error, such as a misspelled scenario, this one would only repeat it.
         if scenarios.is_empty() && self.errors.is_empty() {
-            self.error("no scenario selected; select one with -r or --api".to_owned());
+            self.error("no scenario selected; select one with -r, --api or --script".to_owned());
         }
         scenarios.push(ScenarioId::ProbeHealth);
         let left_out = unsupported.into_iter().map(|id| {
@@ -63,7 +69,8 @@ impl Resolver<'_> {
 
     /// Whether flags name the scenarios.
     pub(super) fn names_scenarios(&self) -> bool {
-        !self.request.cli.is_empty() || !self.request.api.is_empty()
+        let LoadRequest { cli, api, script, .. } = self.request;
+        !cli.is_empty() || !api.is_empty() || script.is_some()
     }
 
     /// Adds an error for each feature that scenarios need and no infra of the run has.
@@ -103,17 +110,15 @@ impl Resolver<'_> {
     /// Scenarios of one kind that a list names, each once and in the order of the scenario table.
     fn select(&mut self, flag: &str, kind: ScenarioKind, list: &str) -> Vec<ScenarioId> {
         let mut chosen = Vec::new();
+        let listed = || ScenarioId::of_kind(kind).filter(|id| id.is_listed());
         for word in list.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
             match word {
-                "all" => {
-                    chosen.extend(ScenarioId::of_kind(kind).filter(|id| id.is_in_all()));
-                }
+                "all" => chosen.extend(listed().filter(|id| id.is_in_all())),
                 "none" => {}
-                _ => match ScenarioId::of_kind(kind).find(|id| id.name() == word) {
+                _ => match listed().find(|id| id.name() == word) {
                     Some(id) => chosen.push(id),
                     None => {
-                        let mut known: Vec<_> =
-                            ScenarioId::of_kind(kind).map(ScenarioId::name).collect();
+                        let mut known: Vec<_> = listed().map(ScenarioId::name).collect();
                         known.push("all");
                         self.error(format!(
                             "{flag}: unknown {} scenario `{word}`; {}",

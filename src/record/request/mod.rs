@@ -46,6 +46,15 @@ pub struct LoadRequest {
     #[arg(long, value_name = "LIST", num_args = 1.., visible_aliases = aliases::API)]
     pub api: Vec<String>,
 
+    /// Program that each user runs, such as a bash script: its exit code counts, and its lines
+    /// `##BENCH_START NAME TIME` and `##BENCH_END NAME CODE TIME` are steps.
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+
+    /// Maximum time of a run of --script, after which it is killed [default: 1h].
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub script_timeout: Option<String>,
+
     /// Infra to launch on: loopback (a Slurm cluster on this machine), emulated-aws,
     /// emulated-kubernetes (without launches), none, or values of SkyPilot's --infra, such as
     /// aws or kubernetes [default: loopback for an isolated server].

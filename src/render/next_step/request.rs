@@ -70,6 +70,9 @@ pub(super) fn with_scenarios(report: &Report, scenarios: &[ScenarioId]) -> LoadR
     }
     (request.cli, request.api) =
         (list(ScenarioKind::Cli, scenarios), list(ScenarioKind::Api, scenarios));
+    let script = report.plan.script.as_ref().filter(|_| scenarios.contains(&ScenarioId::CliScript));
+    request.script = script.map(|script| script.path.clone());
+    request.script_timeout = request.script_timeout.filter(|_| script.is_some());
     let is_launched = |id: &ScenarioId| Scenario::of(*id).needs.takes_infrastructure();
     let only_launches = report.plan.infrastructure == Infrastructure::local(LocalInfra::Loopback);
     if only_launches && !scenarios.iter().any(is_launched) {

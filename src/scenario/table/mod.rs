@@ -1,5 +1,5 @@
-//! Table of all scenarios: API scenarios, those of them that need a cloud, CLI scenarios, and the
-//! sessions of both kinds.
+//! Table of all scenarios: API scenarios, those of them that need a cloud, CLI scenarios, the
+//! sessions of both kinds, and the user's program.
 
 mod api;
 mod cli;
@@ -7,6 +7,18 @@ mod cloud;
 mod session;
 
 use super::{Cost, Feature, Need, Scenario, ScenarioId, Work};
+
+/// Entry of the user's program.
+static SCRIPT: [Scenario; 1] = [Scenario {
+    id: ScenarioId::CliScript,
+    summary: "a program of yours (--script)",
+    needs: Need::OptionalInfrastructure,
+    requires: Feature::None,
+    work: Work::Script,
+    concurrent_processes: 1,
+    // Unknown: that of one launch.
+    cost: Cost::of_launch(4.5),
+}];
 
 /// Entry of the health probe.
 static PROBE: [Scenario; 1] = [Scenario {
@@ -20,8 +32,15 @@ static PROBE: [Scenario; 1] = [Scenario {
 }];
 
 /// Entries in the order of [`ScenarioId::ALL`], in parts.
-static PARTS: [&[Scenario]; 6] =
-    [&api::SCENARIOS, &cloud::SCENARIOS, &session::API, &cli::SCENARIOS, &session::CLI, &PROBE];
+static PARTS: [&[Scenario]; 7] = [
+    &api::SCENARIOS,
+    &cloud::SCENARIOS,
+    &session::API,
+    &cli::SCENARIOS,
+    &session::CLI,
+    &SCRIPT,
+    &PROBE,
+];
 
 /// Number of entries.
 pub(super) const LENGTH: usize = {

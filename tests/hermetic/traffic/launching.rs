@@ -44,7 +44,11 @@ pub(super) async fn set_up(server: &FakeServer, id: ScenarioId) -> anyhow::Resul
 }
 
 async fn set_up_all(server: &FakeServer, ids: &[ScenarioId]) -> anyhow::Result<TestRun> {
-    let test = TestRun::of(server, ids)?.on(&["aws"]).write()?;
+    set_up_test(server, TestRun::of(server, ids)?.on(&["aws"]).write()?).await
+}
+
+/// Run whose shared resources are set up.
+pub(super) async fn set_up_test(server: &FakeServer, test: TestRun) -> anyhow::Result<TestRun> {
     let requests = requests(&test, server)?;
     let log = resources::set_up(&requests, &test.dir.id(), test.plan(), None, LIMIT).await;
     write_json(&test.dir.resources(), &log)?;

@@ -16,6 +16,7 @@ mod probe;
 mod responses;
 mod retries;
 mod script;
+mod scripts;
 mod sequence;
 mod sessions;
 mod shapes;

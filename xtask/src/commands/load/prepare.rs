@@ -19,7 +19,7 @@ use skyload::profiler::{Marker, ProfilerOptions};
 use skyload::record::environment::{Environment, MachineFacts, SkyUnderTest};
 use skyload::record::request::{LoadRequest, RequestFile};
 use skyload::record::{RunDir, RunFacts, Version, write_json};
-use skyload::scenario::{Need, Scenario, ScenarioId, ScenarioKind};
+use skyload::scenario::{Scenario, ScenarioId, ScenarioKind};
 use skyload::units::{ByteSize, as_gib, counted, in_minutes};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, System};
 use url::Url;
@@ -45,15 +45,15 @@ pub(super) fn metrics_login(request: &LoadRequest) -> Option<Login> {
 /// Asks for confirmation of launches on clouds, which cost money, before anything is started.
 pub(super) fn confirm(plan: &LoadPlan, yes: bool, progress: Progress) -> Result<()> {
     let Infrastructure::Clouds(clouds) = &plan.infrastructure else { return Ok(()) };
-    let launching = plan
-        .scenarios
-        .iter()
-        .filter(|planned| Scenario::of(planned.id).needs == Need::Infrastructure);
+    let launching = plan.scenarios.iter().filter(|planned| Scenario::of(planned.id).launches() > 0);
     let clusters = |planned: &PlannedScenario| {
         planned.expected_iterations() * u64::from(Scenario::of(planned.id).launches())
     };
     let clusters: u64 = launching.clone().map(clusters).sum();
-    let about = match launching.clone().all(|planned| planned.iterations().is_some()) {
+    let is_known = |planned: &PlannedScenario| {
+        planned.iterations().is_some() && planned.id != ScenarioId::CliScript
+    };
+    let about = match launching.clone().all(is_known) {
         true => "",
         // Users of a closed loop launch as fast as the cloud lets them.
         false => "about ",
@@ -132,10 +132,10 @@ pub(super) fn announce(plan: &LoadPlan, progress: Progress) {
     ));
     announce_shapes(plan, progress);
     match (&plan.infrastructure, &plan.without_infrastructure) {
-        (Infrastructure::None, Some(reason)) => {
+        (Infrastructure::None, Some(reason)) if plan.script.is_none() => {
             progress.note(format!("Nothing is launched: {reason}"));
         }
-        (Infrastructure::None, None) => {}
+        (Infrastructure::None, _) => {}
         (infrastructure, reason) => {
             progress.note(format!("Launching on {}", infrastructure.names().join(", ")));
             if let Some(reason) = reason {
